@@ -1,0 +1,89 @@
+//! Section 3: the label.
+
+use super::object::{Id, hex, unhex};
+use super::{Malformed, VERSION, limit};
+use serde::{Deserialize, Serialize};
+
+/// Who a medium is: the first object on it, readable by anyone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    pub set: Id,
+    pub name: String,
+    pub medium: Id,
+    /// 1 for the set's first medium.
+    pub place: u64,
+    pub first_object: u64,
+    /// RFC 3339, UTC.
+    pub created: String,
+    /// First 16 hexadecimal digits of the BLAKE3 of each recipient.
+    pub recipients: Vec<String>,
+    /// Verifies the seal of generation 1.
+    pub root_key: [u8; 32],
+    pub tool: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Text {
+    azekura: u64,
+    set: String,
+    name: String,
+    medium: String,
+    place: u64,
+    first_object: u64,
+    created: String,
+    recipients: Vec<String>,
+    root_key: String,
+    tool: String,
+}
+
+/// Only what every version has.
+#[derive(Deserialize)]
+struct VersionOnly {
+    azekura: u64,
+}
+
+impl Label {
+    pub fn encode(&self) -> Vec<u8> {
+        let text = Text {
+            azekura: VERSION,
+            set: self.set.to_string(),
+            name: self.name.clone(),
+            medium: self.medium.to_string(),
+            place: self.place,
+            first_object: self.first_object,
+            created: self.created.clone(),
+            recipients: self.recipients.clone(),
+            root_key: hex(&self.root_key),
+            tool: self.tool.clone(),
+        };
+        let mut out = serde_json::to_vec_pretty(&text).unwrap_or_else(|_| unreachable!("text and numbers always encode"));
+        out.push(b'\n');
+        out
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let wrong = |why: String| Malformed::new("label", why);
+        Malformed::limit("label", bytes.len() as u64, limit::LABEL_BYTES)?;
+        let version: VersionOnly = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+        if version.azekura != VERSION {
+            return Err(Malformed::Newer { what: "label", found: version.azekura });
+        }
+        let text: Text = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+        Ok(Self {
+            set: text.set.parse()?,
+            name: text.name,
+            medium: text.medium.parse()?,
+            place: text.place,
+            first_object: text.first_object,
+            created: text.created,
+            recipients: text.recipients,
+            root_key: unhex(&text.root_key).ok_or_else(|| wrong("root_key is not 64 hexadecimal digits".into()))?,
+            tool: text.tool,
+        })
+    }
+}
+
+/// How a label names a recipient.
+pub fn fingerprint(recipient: &str) -> String {
+    hex(&blake3::hash(recipient.as_bytes()).as_bytes()[..8])
+}

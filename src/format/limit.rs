@@ -1,0 +1,16 @@
+//! Section 11: what a decoder accepts at most. Units are last in the names.
+
+pub const OBJECT_NUMBER: u64 = (1 << 48) - 1;
+pub const LABEL_BYTES: u64 = 64 << 10;
+pub const PACK_BYTES: u64 = 1 << 30;
+pub const FRAMES_IN_PACK: u64 = 65_536;
+pub const FRAME_CONTENT_BYTES: u64 = 4 << 20;
+pub const FRAME_STORED_BYTES: u64 = (4 << 20) + (4 << 10);
+pub const CHUNKS_IN_FRAME: u64 = 65_536;
+pub const CHUNK_BYTES: u64 = 4 << 20;
+pub const INDEX_BYTES: u64 = 64 << 20;
+pub const MANIFEST_BYTES: u64 = 256 << 20;
+pub const SEAL_BYTES: u64 = 256 << 20;
+pub const RECORD_BYTES: u64 = 64 << 20;
+pub const PATH_BYTES: u64 = 1 << 20;
+pub const COUNT: u64 = i64::MAX as u64;

@@ -1,0 +1,42 @@
+//! The bytes on the medium, and nothing else: no files, no clocks, no keys, no threads.
+//!
+//! One file per section of `docs/format.md`, both directions side by side.
+//!
+//! **Invariant:** every decoder treats its input as hostile. It compares with [`limit`] before it takes memory and
+//! answers with [`Malformed`]; it never panics.
+
+pub mod cbor;
+pub mod check_code;
+pub mod entry;
+pub mod label;
+pub mod limit;
+pub mod manifest;
+pub mod merkle;
+pub mod object;
+pub mod pack;
+pub mod seal;
+
+/// The format version that this code writes and the newest that it reads.
+pub const VERSION: u64 = 1;
+
+/// Bytes that are not what the format says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    #[error("{what}: {why}")]
+    Content { what: &'static str, why: String },
+    #[error("{what}: {size} is more than the limit of {limit}")]
+    TooLarge { what: &'static str, size: u64, limit: u64 },
+    #[error("{what}: format version {found}, newer than {VERSION}, which this program knows")]
+    Newer { what: &'static str, found: u64 },
+}
+
+impl Malformed {
+    pub(crate) fn new(what: &'static str, why: impl Into<String>) -> Self {
+        Self::Content { what, why: why.into() }
+    }
+
+    /// Refuses `size` when it is above `limit`.
+    pub(crate) fn limit(what: &'static str, size: u64, limit: u64) -> Result<(), Self> {
+        if size > limit { Err(Self::TooLarge { what, size, limit }) } else { Ok(()) }
+    }
+}

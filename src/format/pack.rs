@@ -1,0 +1,124 @@
+//! Section 4: what lies inside a pack: frames, and the index behind them.
+
+use super::cbor::{Reader, Sure, Writer};
+use super::{Malformed, limit};
+
+/// First bytes of the skippable frame that ends a pack's payload.
+pub const SKIPPABLE_MAGIC: u32 = 0x184D_2A5A;
+/// Last bytes of a pack's payload.
+pub const INDEX_MAGIC: [u8; 4] = *b"AZIX";
+/// Bytes at the payload's end that tell where the index is: its length and [`INDEX_MAGIC`].
+pub const TRAILER_BYTES: usize = 8;
+
+/// Names a chunk inside its set: the first 16 bytes of `KH(K_id, H(chunk))`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChunkId(pub [u8; 16]);
+
+/// Where bytes lie: `length` bytes from `offset` in the frame at payload byte `frame` of pack `object`, running on
+/// into the next frames of that pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Extent {
+    pub object: u64,
+    pub frame: u32,
+    pub offset: u32,
+    pub length: u64,
+}
+
+/// One frame in a pack's index.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Frame {
+    /// Bytes that the frame takes in the payload.
+    pub stored: u32,
+    /// Id and length of each chunk, in the order in which they lie.
+    pub chunks: Vec<(ChunkId, u32)>,
+}
+
+impl Frame {
+    /// Bytes of content.
+    pub fn content(&self) -> u64 {
+        self.chunks.iter().map(|(_, n)| u64::from(*n)).sum()
+    }
+}
+
+/// A pack's index.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Index {
+    pub frames: Vec<Frame>,
+}
+
+impl Index {
+    /// Appends the skippable frame that ends the payload.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&SKIPPABLE_MAGIC.to_le_bytes());
+        out.extend_from_slice(&[0; 4]);
+        let content = out.len();
+        let mut e = Writer::new(out);
+        e.array(2).sure().u8(1).sure().array(self.frames.len() as u64).sure();
+        for f in &self.frames {
+            let ids: Vec<u8> = f.chunks.iter().flat_map(|(id, _)| id.0).collect();
+            e.array(3).sure().u32(f.stored).sure().bytes(&ids).sure().array(f.chunks.len() as u64).sure();
+            for (_, n) in &f.chunks {
+                e.u32(*n).sure();
+            }
+        }
+        let index = (out.len() - content) as u32;
+        out.extend_from_slice(&index.to_le_bytes());
+        out.extend_from_slice(&INDEX_MAGIC);
+        let skippable = (out.len() - content) as u32;
+        out[start + 4..content].copy_from_slice(&skippable.to_le_bytes());
+    }
+
+    /// The length of the index from a payload's last [`TRAILER_BYTES`].
+    pub fn length(trailer: [u8; TRAILER_BYTES]) -> Result<usize, Malformed> {
+        let [a, b, c, d, magic @ ..] = trailer;
+        if magic != INDEX_MAGIC {
+            return Err(Malformed::new("pack", "no index at its end"));
+        }
+        let n = u32::from_le_bytes([a, b, c, d]);
+        Malformed::limit("index", n.into(), limit::INDEX_BYTES)?;
+        Ok(n as usize)
+    }
+
+    /// Decodes the CBOR of an index (without the skippable frame's header and trailer).
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        Malformed::limit("index", bytes.len() as u64, limit::INDEX_BYTES)?;
+        let mut r = Reader::new(bytes, "index");
+        r.tuple(2)?;
+        match r.uint()? {
+            1 => {}
+            found => return Err(Malformed::Newer { what: "index", found }),
+        }
+        let n = r.array()?;
+        Malformed::limit("frames in a pack", n, limit::FRAMES_IN_PACK)?;
+        let mut frames = Vec::with_capacity(r.room(n, 4));
+        let mut payload = 0u64;
+        for _ in 0..n {
+            r.tuple(3)?;
+            let stored = r.u32()?;
+            Malformed::limit("frame, stored", stored.into(), limit::FRAME_STORED_BYTES)?;
+            payload += u64::from(stored);
+            let ids = r.bytes()?;
+            let lengths = r.array()?;
+            Malformed::limit("chunks in a frame", lengths, limit::CHUNKS_IN_FRAME)?;
+            let (ids, rest) = ids.as_chunks::<16>();
+            if !rest.is_empty() || ids.len() as u64 != lengths {
+                return Err(r.wrong("ids and lengths do not match"));
+            }
+            let mut frame = Frame { stored, chunks: Vec::with_capacity(ids.len()) };
+            for id in ids {
+                let n = r.u32()?;
+                Malformed::limit("chunk", n.into(), limit::CHUNK_BYTES)?;
+                if n == 0 {
+                    return Err(r.wrong("empty chunk"));
+                }
+                frame.chunks.push((ChunkId(*id), n));
+            }
+            Malformed::limit("frame, content", frame.content(), limit::FRAME_CONTENT_BYTES)?;
+            frames.push(frame);
+        }
+        Malformed::limit("pack", payload, limit::PACK_BYTES)?;
+        r.end()?;
+        Ok(Self { frames })
+    }
+}

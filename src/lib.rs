@@ -1,0 +1,2 @@
+//! Azekura.
+pub mod format;
