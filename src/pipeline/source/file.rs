@@ -1,0 +1,161 @@
+//! A file opened for reading, and the holes in it.
+
+use super::node::{Node, Stat};
+use crate::format::entry::Range;
+use rustix::fd::AsFd;
+use rustix::fs::{SeekFrom, seek};
+use std::fs::File;
+
+/// More holes than this are not kept: the smallest count as data. A record then stays far below the format's limit.
+const HOLES: usize = 65_536;
+
+/// A regular file, opened for reading at its beginning.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    opened: Stat,
+}
+
+impl OpenFile {
+    pub(super) fn new(file: File, opened: Stat) -> Self {
+        Self { file, opened }
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
+    /// The status when it was opened.
+    pub fn opened(&self) -> &Stat {
+        &self.opened
+    }
+
+    /// The status now.
+    pub fn stat(&self) -> std::io::Result<Stat> {
+        Ok(self.node().stat()?)
+    }
+
+    /// Extended attributes, ascending by name.
+    pub fn xattrs(&self) -> std::io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        match self.node().xattrs() {
+            (found, None) => Ok(found),
+            (_, Some(e)) => Err(e.into()),
+        }
+    }
+
+    /// The file attributes that are kept.
+    pub fn flags(&self) -> std::io::Result<u32> {
+        Ok(self.node().flags()?)
+    }
+
+    /// The holes within `size` bytes: ascending, apart, at most 65,536 and then the largest. Empty where the file
+    /// system knows of none. The file is at its beginning again afterwards.
+    pub fn holes(&self, size: u64) -> Vec<Range> {
+        if self.opened.blocks.saturating_mul(512) >= size {
+            return Vec::new();
+        }
+        let mut largest = Largest::new(HOLES);
+        let mut at = 0;
+        while at < size {
+            let data = match seek(&self.file, SeekFrom::Data(at)) {
+                Ok(data) => data.min(size),
+                Err(rustix::io::Errno::NXIO) => size,
+                // No file system that knows holes; or an I/O error, which reading will meet again and report.
+                Err(_) => break,
+            };
+            if data > at {
+                largest.push(Range { offset: at, length: data - at });
+            }
+            if data >= size {
+                break;
+            }
+            match seek(&self.file, SeekFrom::Hole(data)) {
+                Ok(hole) if hole > data => at = hole,
+                _ => break,
+            }
+        }
+        // Reading goes by position or from the beginning; a failure here would show as a short read.
+        let _ = seek(&self.file, SeekFrom::Start(0));
+        largest.into_ascending()
+    }
+
+    pub(super) fn node(&self) -> Node<'_> {
+        Node::open(self.file.as_fd())
+    }
+}
+
+/// Keeps the `most` largest ranges in at most twice the room; of equal ones the earlier, so that the result depends on
+/// nothing but the file.
+struct Largest {
+    most: usize,
+    kept: Vec<Range>,
+}
+
+impl Largest {
+    fn new(most: usize) -> Self {
+        Self { most, kept: Vec::new() }
+    }
+
+    fn push(&mut self, range: Range) {
+        self.kept.push(range);
+        if self.kept.len() >= 2 * self.most {
+            self.prune();
+        }
+    }
+
+    fn prune(&mut self) {
+        if self.kept.len() > self.most {
+            self.kept.select_nth_unstable_by_key(self.most, |r| (std::cmp::Reverse(r.length), r.offset));
+            self.kept.truncate(self.most);
+        }
+    }
+
+    fn into_ascending(mut self) -> Vec<Range> {
+        self.prune();
+        self.kept.sort_unstable_by_key(|r| r.offset);
+        self.kept
+    }
+}
+
+/// The runs of data around `holes` (ascending, within `size`): where a file's bytes come from and go to.
+pub fn data_ranges(size: u64, holes: &[Range]) -> impl Iterator<Item = Range> + '_ {
+    let mut at = 0;
+    let end = std::iter::once(Range { offset: size, length: 0 });
+    holes.iter().copied().chain(end).filter_map(move |hole| {
+        let run = Range { offset: at, length: hole.offset - at };
+        at = hole.offset + hole.length;
+        (run.length > 0).then_some(run)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(offset: u64, length: u64) -> Range {
+        Range { offset, length }
+    }
+
+    #[test]
+    fn the_smallest_holes_are_merged_away() {
+        let mut largest = Largest::new(3);
+        for r in [range(0, 5), range(10, 1), range(20, 9), range(30, 5), range(40, 5), range(50, 7), range(60, 1)] {
+            largest.push(r);
+        }
+        assert_eq!(largest.into_ascending(), [range(0, 5), range(20, 9), range(50, 7)]);
+    }
+
+    #[test]
+    fn data_lies_around_the_holes() {
+        let runs = |size, holes: &[Range]| data_ranges(size, holes).collect::<Vec<_>>();
+        assert_eq!(runs(10, &[]), [range(0, 10)]);
+        assert_eq!(runs(0, &[]), []);
+        assert_eq!(runs(10, &[range(0, 10)]), []);
+        assert_eq!(runs(10, &[range(0, 2), range(4, 3)]), [range(2, 2), range(7, 3)]);
+        assert_eq!(runs(10, &[range(8, 2)]), [range(0, 8)]);
+    }
+}

@@ -1,0 +1,327 @@
+//! Where data comes from: walking a tree and reading its entries. The way back is [`target`](super::target).
+//!
+//! **Invariant:** nothing outside the tree's root is ever opened: a path is opened beneath the root and without following
+//! symbolic links, so a tree that changes under the walk gives a [`Problem`], never another file's bytes.
+
+pub(in crate::pipeline) mod beneath;
+mod file;
+pub(in crate::pipeline) mod node;
+mod owners;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use file::{OpenFile, data_ranges};
+pub use node::Stat;
+pub use owners::Owners;
+pub use walk::Walk;
+pub(in crate::pipeline) use walk::only as walk_only;
+
+use crate::format::Malformed;
+use crate::format::entry::{Core, Kind, State, check_path};
+use beneath::Beneath;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use node::Node;
+use rustix::fd::AsFd;
+use rustix::fs::{Mode, OFlags, open, readlinkat};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone, Default)]
+pub struct TreeOptions {
+    /// Gitignore syntax, one pattern each, relative to the root; a later one has the last word. What is excluded is
+    /// neither walked nor mentioned.
+    pub excludes: Vec<Vec<u8>>,
+    /// Folders on other file systems are given, but not entered.
+    pub one_file_system: bool,
+    /// Device and inode of folders that must not be backed up, such as the medium when it lies in the source.
+    pub skip: Vec<(u64, u64)>,
+    /// Leaves the times of access alone where the kernel permits it: to the owner and to root.
+    pub no_atime: bool,
+}
+
+/// Why a tree cannot be walked at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error("the source's name cannot be used")]
+    Name { source: Malformed },
+    #[error("the source {} does not exist", root.display())]
+    Missing { root: PathBuf, source: std::io::Error },
+    #[error("the source {} cannot be opened", root.display())]
+    Unreadable { root: PathBuf, source: std::io::Error },
+    #[error("the exclude pattern \"{}\" is not UTF-8", String::from_utf8_lossy(pattern))]
+    ExcludeText { pattern: Vec<u8> },
+    #[error("the exclude pattern \"{pattern}\" is not understood")]
+    Exclude { pattern: String, source: ignore::Error },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProblemKind {
+    /// The kernel refused; the error's number says why.
+    Unreadable,
+    /// Listed, but gone a moment later.
+    Vanished,
+    /// Something else stands there now than when the tree was walked.
+    Replaced,
+    /// A folder that is its own ancestor, by a bind mount or a damaged file system.
+    Loop,
+    /// On the list of folders that must not be backed up.
+    Skipped,
+    /// A longer path, or more names in one folder, than the format or this program takes.
+    TooLong,
+}
+
+/// Something that is not in the backup, or not whole. It does not stop the work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {what}", String::from_utf8_lossy(path), what = self.what())]
+pub struct Problem {
+    /// As in the entry stream: beginning with the source's name.
+    pub path: Vec<u8>,
+    pub kind: ProblemKind,
+    /// Linux's number, 0 where no call failed.
+    pub errno: u32,
+}
+
+impl Problem {
+    pub(in crate::pipeline) fn new(path: &[u8], kind: ProblemKind) -> Self {
+        Self { path: path.to_vec(), kind, errno: 0 }
+    }
+
+    /// A call failed on something that the walk had found before.
+    pub(in crate::pipeline) fn failed(path: &[u8], error: Errno) -> Self {
+        let kind = match error {
+            Errno::NOENT => ProblemKind::Vanished,
+            Errno::LOOP | Errno::NOTDIR | Errno::XDEV | Errno::NXIO => ProblemKind::Replaced,
+            _ => ProblemKind::Unreadable,
+        };
+        Self { path: path.to_vec(), kind, errno: error.raw_os_error() as u32 }
+    }
+
+    fn what(&self) -> String {
+        match self.kind {
+            ProblemKind::Unreadable => std::io::Error::from_raw_os_error(self.errno as i32).to_string(),
+            ProblemKind::Vanished => "vanished while the tree was read".into(),
+            ProblemKind::Replaced => "was replaced by something else while the tree was read".into(),
+            ProblemKind::Loop => "is a folder that contains itself".into(),
+            ProblemKind::Skipped => "must not be backed up here".into(),
+            ProblemKind::TooLong => "longer than the format takes".into(),
+        }
+    }
+}
+
+/// An entry that the walk came upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The source's name, then `/` and the path from the root; the name alone for the root.
+    pub path: Vec<u8>,
+    pub stat: Stat,
+}
+
+/// An entry's record and what could not be read of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    pub core: Core,
+    /// Attributes or flags that the kernel would not give; the record is otherwise complete.
+    pub lacks: Vec<Problem>,
+}
+
+/// A source that is a tree of files, or a single file. All methods may be called by several threads at once.
+pub struct Tree {
+    name: Vec<u8>,
+    /// Of the root, or of the folder of a root that is no directory.
+    beneath: Beneath,
+    /// The name of a root that is no directory.
+    leaf: Option<Vec<u8>>,
+    root: Stat,
+    options: TreeOptions,
+    excludes: Gitignore,
+    owners: Owners,
+}
+
+impl Tree {
+    /// Opens the source `name` with its root on the host. A symbolic link as `root` is followed: it was named by a
+    /// person; none beneath it is.
+    pub fn open(name: Vec<u8>, root: &Path, options: TreeOptions) -> Result<Self, SourceError> {
+        check_path(&name).map_err(|source| SourceError::Name { source })?;
+        let excludes = matcher(&options.excludes)?;
+        let fail = |e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::NotFound => SourceError::Missing { root: root.into(), source: e },
+            _ => SourceError::Unreadable { root: root.into(), source: e },
+        };
+        let open_as = |path: &Path, flags| open(path, flags | OFlags::CLOEXEC, Mode::empty()).map_err(|e| fail(e.into()));
+        let handle = open_as(root, OFlags::PATH)?;
+        let stat = Node::handle(handle.as_fd()).stat().map_err(|e| fail(e.into()))?;
+        let (folder, leaf) = if stat.kind == Kind::Directory {
+            (open_as(root, OFlags::RDONLY | OFlags::DIRECTORY)?, None)
+        } else {
+            let real = root.canonicalize().map_err(fail)?;
+            let parent = real.parent().unwrap_or(Path::new("/"));
+            let leaf = real.file_name().unwrap_or_default().as_bytes().to_vec();
+            (open_as(parent, beneath::FOLDER)?, Some(leaf))
+        };
+        let beneath = Beneath::new(folder);
+        Ok(Self { name, beneath, leaf, root: stat, options, excludes, owners: Owners::of_host() })
+    }
+
+    /// The root as it was when the tree was opened.
+    pub fn root(&self) -> &Stat {
+        &self.root
+    }
+
+    /// Whether the root is a directory without entries: perhaps a mount that is missing.
+    pub fn is_empty(&self) -> Result<bool, Problem> {
+        if self.leaf.is_some() {
+            return Ok(false);
+        }
+        walk::is_empty(self.beneath.root().as_fd()).map_err(|e| Problem::failed(&self.name, e))
+    }
+
+    /// All entries in the order of the entry stream, the root first.
+    pub fn walk(&self) -> Walk<'_> {
+        Walk::new(self)
+    }
+
+    /// The record of anything that was found, as it is now. Of a file: everything but its content's digests, its holes
+    /// and its flags, which need it open ([`Tree::describe_file`]).
+    ///
+    /// Errors: it is gone, cannot be reached, or is something else now.
+    pub fn describe(&self, found: &Found) -> Result<Described, Problem> {
+        let path = &found.path;
+        let relative = self.relative(path)?;
+        if found.stat.kind == Kind::Directory {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+            match self.open_for_reading(relative, flags) {
+                Ok(fd) => return self.describe_node(path, found.stat.kind, &Node::open(fd.as_fd()), true),
+                // Without leave to list it, its attributes may still be had.
+                Err(Errno::ACCESS) => {}
+                Err(e) => return Err(Problem::failed(path, e)),
+            }
+        }
+        let fd = self.beneath.open(relative, OFlags::PATH).map_err(|e| Problem::failed(path, e))?;
+        let mut described = self.describe_node(path, found.stat.kind, &Node::handle(fd.as_fd()), false)?;
+        if found.stat.kind == Kind::Symlink {
+            let target = readlinkat(&fd, c"", Vec::new()).map_err(|e| Problem::failed(path, e))?;
+            described.core.target = Some(target.into_bytes());
+        }
+        Ok(described)
+    }
+
+    /// The record of an opened file but for its content's digests.
+    pub fn describe_file(&self, path: &[u8], file: &OpenFile) -> Result<Described, Problem> {
+        let mut described = self.describe_node(path, Kind::File, &file.node(), true)?;
+        described.core.holes = file.holes(described.core.size);
+        Ok(described)
+    }
+
+    /// The record of a file that cannot be read, from what the walk knows of it.
+    pub fn describe_unreadable(&self, found: &Found, problem: &Problem) -> Core {
+        let mut core = self.core(&found.path, &found.stat);
+        core.state = State::Unreadable { errno: problem.errno };
+        core
+    }
+
+    /// Opens a regular file for reading.
+    ///
+    /// Errors: `Replaced` when it is no regular file any more or a link stands in the way.
+    pub fn open_file(&self, path: &[u8]) -> Result<OpenFile, Problem> {
+        let relative = self.relative(path)?;
+        // A pipe that was put in the file's place must not make this wait.
+        let fd = match self.open_for_reading(relative, OFlags::RDONLY | OFlags::NONBLOCK) {
+            // Another process holds a lease (Samba's oplocks): a call that waits makes it give way. The handle was seen
+            // to be a regular file, so it waits for nothing else.
+            Err(Errno::AGAIN) => {
+                self.beneath.open(relative, OFlags::PATH).and_then(|handle| match Node::handle(handle.as_fd()).stat()?.kind {
+                    Kind::File => open(node::proc_path(handle.as_fd()), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()),
+                    _ => Err(Errno::NXIO),
+                })
+            }
+            other => other,
+        }
+        .map_err(|e| Problem::failed(path, e))?;
+        let stat = Node::open(fd.as_fd()).stat().map_err(|e| Problem::failed(path, e))?;
+        if stat.kind != Kind::File {
+            return Err(Problem::new(path, ProblemKind::Replaced));
+        }
+        Ok(OpenFile::new(fd.into(), stat))
+    }
+
+    fn open_for_reading(&self, relative: &[u8], flags: OFlags) -> rustix::io::Result<rustix::fd::OwnedFd> {
+        self.without_atime(flags, |flags| self.beneath.open(relative, flags))
+    }
+
+    /// Calls `open` with `O_NOATIME`, and again without where it is not permitted.
+    fn without_atime<T>(&self, flags: OFlags, open: impl Fn(OFlags) -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+        if !self.options.no_atime {
+            return open(flags);
+        }
+        match open(flags | OFlags::NOATIME) {
+            Err(Errno::PERM) => open(flags),
+            other => other,
+        }
+    }
+
+    fn describe_node(&self, path: &[u8], kind: Kind, node: &Node, flags: bool) -> Result<Described, Problem> {
+        let stat = node.stat().map_err(|e| Problem::failed(path, e))?;
+        if stat.kind != kind {
+            return Err(Problem::new(path, ProblemKind::Replaced));
+        }
+        let mut core = self.core(path, &stat);
+        let mut lacks = Vec::new();
+        let (xattrs, error) = node.xattrs();
+        core.xattrs = xattrs;
+        lacks.extend(error.map(|e| Problem::failed(path, e)));
+        if flags {
+            match node.flags() {
+                Ok(flags) => core.flags = flags,
+                Err(e) => lacks.push(Problem::failed(path, e)),
+            }
+        }
+        Ok(Described { core, lacks })
+    }
+
+    fn core(&self, path: &[u8], stat: &Stat) -> Core {
+        let mut core = Core::new(path.to_vec(), stat.kind);
+        core.mode = stat.mode;
+        core.uid = stat.uid;
+        core.gid = stat.gid;
+        core.user = self.owners.user(stat.uid).map(<[u8]>::to_vec);
+        core.group = self.owners.group(stat.gid).map(<[u8]>::to_vec);
+        core.mtime = stat.mtime;
+        core.ctime = stat.ctime;
+        core.inode = stat.inode;
+        match stat.kind {
+            Kind::File => core.size = stat.size,
+            Kind::CharDevice | Kind::BlockDevice => core.device = Some(stat.rdev),
+            _ => {}
+        }
+        core
+    }
+
+    /// The path from `beneath`'s root.
+    fn relative<'a>(&'a self, path: &'a [u8]) -> Result<&'a [u8], Problem> {
+        let foreign = || Problem::failed(path, Errno::NOENT);
+        let rest = path.strip_prefix(self.name.as_slice()).ok_or_else(foreign)?;
+        match (rest.split_first(), &self.leaf) {
+            (None, None) => Ok(b"."),
+            (None, Some(leaf)) => Ok(leaf),
+            (Some((b'/', rest)), None) => Ok(rest),
+            _ => Err(foreign()),
+        }
+    }
+
+    fn excludes(&self, path: &[u8], directory: bool) -> bool {
+        !self.excludes.is_empty() && self.excludes.matched(OsStr::from_bytes(&path[self.name.len() + 1..]), directory).is_ignore()
+    }
+}
+
+fn matcher(patterns: &[Vec<u8>]) -> Result<Gitignore, SourceError> {
+    let mut builder = GitignoreBuilder::new("");
+    for pattern in patterns {
+        // A wildcard in place of the odd bytes would exclude more than was said.
+        let text = std::str::from_utf8(pattern).map_err(|_| SourceError::ExcludeText { pattern: pattern.clone() })?;
+        builder.add_line(None, text).map_err(|source| SourceError::Exclude { pattern: text.into(), source })?;
+    }
+    builder.build().map_err(|source| SourceError::Exclude { pattern: "all together".into(), source })
+}

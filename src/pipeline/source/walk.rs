@@ -1,0 +1,360 @@
+//! The walk: depth first, the names of each directory by their bytes.
+
+use super::node::Stat;
+use super::{Found, Problem, ProblemKind, Tree};
+use crate::format::entry::Kind;
+use crate::format::limit;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, fstat, openat, statat};
+use rustix::io::{self, Errno};
+use std::ffi::CStr;
+
+/// Directories of the walk's stack that are open at once. The others are opened again on the way back.
+const OPEN_FOLDERS: usize = 64;
+/// One `getdents` call takes as much: about 2,000 names.
+const LISTING_BYTES: usize = 64 << 10;
+/// Names of one directory, their closing NULs included: offsets among them are `u32`.
+const NAMES_BYTES: usize = u32::MAX as usize;
+
+/// Iterates over a tree in the order of the entry stream.
+///
+/// Takes memory for the names of the directories from the root to the present one, and for at most 64 descriptors.
+pub struct Walk<'t> {
+    tree: &'t Tree,
+    started: bool,
+    /// The present directory's, with the source's name.
+    path: Vec<u8>,
+    /// From the root to the present directory.
+    levels: Vec<Level>,
+    /// **Invariant:** the levels from here on are open, those before are not.
+    lowest_open: usize,
+    /// The directory that was given last, to be entered next.
+    entering: Option<Level>,
+    /// What is to be told after the entry that was given last.
+    problem: Option<Problem>,
+    buffer: Vec<u8>,
+    spare: Vec<Names>,
+}
+
+struct Level {
+    fd: Option<OwnedFd>,
+    stat: Stat,
+    /// How much of `Walk::path` is this directory's.
+    path_bytes: usize,
+    names: Names,
+}
+
+type Item = Result<Found, Problem>;
+
+impl<'t> Walk<'t> {
+    pub(super) fn new(tree: &'t Tree) -> Self {
+        Self {
+            tree,
+            started: false,
+            path: tree.name.clone(),
+            levels: Vec::new(),
+            lowest_open: 0,
+            entering: None,
+            problem: None,
+            buffer: Vec::with_capacity(LISTING_BYTES),
+            spare: Vec::new(),
+        }
+    }
+
+    fn root(&mut self) -> Item {
+        let root = self.tree.beneath.root().as_fd();
+        let path = self.tree.name.clone();
+        if let Some(leaf) = &self.tree.leaf {
+            return match stat_at(root, leaf) {
+                Ok(stat) => Ok(Found { path, stat }),
+                Err(e) => Err(Problem::failed(&path, e)),
+            };
+        }
+        match self.open_folder(root, c".") {
+            Ok((fd, stat)) => self.found_folder(path, fd, stat),
+            Err(e) => Err(Problem::failed(&path, e)),
+        }
+    }
+
+    /// The next name of the present directory; `None` if it is excluded.
+    fn entry(&mut self, key: Key) -> Option<Item> {
+        let level = self.levels.last()?;
+        let (Some(fd), name) = (&level.fd, level.names.get(key)) else { return None };
+        let bytes = name.to_bytes();
+        let mut path = Vec::with_capacity(self.path.len() + 1 + bytes.len());
+        path.extend_from_slice(&self.path);
+        path.push(b'/');
+        path.extend_from_slice(bytes);
+        if path.len() as u64 > limit::PATH_BYTES {
+            return Some(Err(Problem::new(&path, ProblemKind::TooLong)));
+        }
+        let look = || statat(fd, name, AtFlags::SYMLINK_NOFOLLOW).map(|s| Stat::new(&s));
+        // A directory is opened first and then looked at, so that both are the same one. But not before it is known
+        // that it may be: opening one on another file system may mount it or wait for a server.
+        let first_look = key.kind != Listed::Directory || self.tree.options.one_file_system;
+        let seen = match first_look.then(look).transpose() {
+            Ok(seen) => seen,
+            Err(e) => return Some(Err(Problem::failed(&path, e))),
+        };
+        let directory = seen.is_none_or(|s| s.kind == Kind::Directory);
+        if self.tree.excludes(&path, directory) {
+            return None;
+        }
+        if let Some(stat) = seen
+            && (!directory || self.tree.options.one_file_system && stat.device != self.tree.root.device)
+        {
+            let skipped = directory && self.tree.options.skip.contains(&(stat.device, stat.inode));
+            return Some(if skipped { Err(Problem::new(&path, ProblemKind::Skipped)) } else { Ok(Found { path, stat }) });
+        }
+        match self.open_folder(fd.as_fd(), name) {
+            Ok((fd, stat)) => Some(self.found_folder(path, fd, stat)),
+            Err(e) => match look() {
+                Ok(stat) => {
+                    // Not a directory any more: then it is given as what it is now.
+                    if stat.kind == Kind::Directory {
+                        self.problem = Some(Problem { kind: ProblemKind::Unreadable, ..Problem::failed(&path, e) });
+                    }
+                    Some(Ok(Found { path, stat }))
+                }
+                Err(e) => Some(Err(Problem::failed(&path, e))),
+            },
+        }
+    }
+
+    fn found_folder(&mut self, path: Vec<u8>, fd: OwnedFd, stat: Stat) -> Item {
+        if self.tree.options.skip.contains(&(stat.device, stat.inode)) {
+            return Err(Problem::new(&path, ProblemKind::Skipped));
+        }
+        let elsewhere = self.tree.options.one_file_system && stat.device != self.tree.root.device;
+        if self.levels.iter().any(|l| l.stat.same_inode(&stat)) {
+            self.problem = Some(Problem::new(&path, ProblemKind::Loop));
+        } else if !elsewhere {
+            self.entering = Some(Level { fd: Some(fd), stat, path_bytes: path.len(), names: Names::default() });
+            self.path.clone_from(&path);
+        }
+        Ok(Found { path, stat })
+    }
+
+    fn open_folder(&self, folder: BorrowedFd, name: &CStr) -> io::Result<(OwnedFd, Stat)> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = self.tree.without_atime(flags, |flags| openat(folder, name, flags, Mode::empty()))?;
+        let stat = Stat::new(&fstat(&fd)?);
+        Ok((fd, stat))
+    }
+
+    /// Lists the directory and makes it the present one.
+    fn enter(&mut self, mut level: Level) -> Result<(), Problem> {
+        level.names = self.spare.pop().unwrap_or_default();
+        let listed = match &level.fd {
+            Some(fd) => level.names.list(fd.as_fd(), &mut self.buffer),
+            None => Ok(()),
+        };
+        self.levels.push(level);
+        if self.levels.len() - self.lowest_open > OPEN_FOLDERS {
+            self.levels[self.lowest_open].fd = None;
+            self.lowest_open += 1;
+        }
+        listed.map_err(|e| match e {
+            Errno::OVERFLOW => Problem::new(&self.path, ProblemKind::TooLong),
+            e => Problem { kind: ProblemKind::Unreadable, ..Problem::failed(&self.path, e) },
+        })
+    }
+
+    /// Goes back to the directory above, which is opened again if it was closed.
+    fn leave(&mut self) -> Result<(), Problem> {
+        let Some(child) = self.levels.pop() else { return Ok(()) };
+        self.spare.push(child.names.cleared());
+        let Some(top) = self.levels.len().checked_sub(1) else { return Ok(()) };
+        self.path.truncate(self.levels[top].path_bytes);
+        if self.levels[top].fd.is_none() {
+            self.lowest_open = top;
+            match self.reopen(top, child.fd.as_ref()) {
+                Ok(fd) => self.levels[top].fd = Some(fd),
+                Err(e) => {
+                    // Its remaining names cannot be looked at any more.
+                    let left = !self.levels[top].names.is_done();
+                    self.levels[top].names.finish();
+                    if left {
+                        return Err(Problem { kind: ProblemKind::Replaced, ..Problem::failed(&self.path, e) });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One step up from the child if that leads there, which it does unless the child was moved; else down from the root.
+    fn reopen(&self, top: usize, child: Option<&OwnedFd>) -> io::Result<OwnedFd> {
+        let is_it = |found: io::Result<(OwnedFd, Stat)>| match found {
+            Ok((fd, stat)) if stat.same_inode(&self.levels[top].stat) => Ok(fd),
+            Ok(_) => Err(Errno::STALE),
+            Err(e) => Err(e),
+        };
+        if let Some(child) = child
+            && let Ok(fd) = is_it(self.open_folder(child.as_fd(), c".."))
+        {
+            return Ok(fd);
+        }
+        let relative = self.path.get(self.tree.name.len() + 1..).filter(|_| top > 0).unwrap_or(b".");
+        let fd = self.tree.open_for_reading(relative, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let stat = Stat::new(&fstat(&fd)?);
+        is_it(Ok((fd, stat)))
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Item;
+
+    fn next(&mut self) -> Option<Item> {
+        if let Some(problem) = self.problem.take() {
+            return Some(Err(problem));
+        }
+        if !self.started {
+            self.started = true;
+            return Some(self.root());
+        }
+        if let Some(level) = self.entering.take()
+            && let Err(problem) = self.enter(level)
+        {
+            return Some(Err(problem));
+        }
+        loop {
+            let key = self.levels.last_mut()?.names.next();
+            match key {
+                Some(key) => {
+                    if let Some(item) = self.entry(key) {
+                        return Some(item);
+                    }
+                }
+                None => {
+                    if let Err(problem) = self.leave() {
+                        return Some(Err(problem));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a listing says of a name; some file systems do not say, and then it counts as other until it is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    Directory,
+    Other,
+}
+
+#[derive(Clone, Copy)]
+struct Key {
+    /// Eight bytes of the name behind what all names share, so that sorting seldom looks at the names themselves.
+    prefix: u64,
+    /// Of the name in the arena.
+    start: u32,
+    kind: Listed,
+}
+
+/// The names of one directory, ascending: one arena of names that end with NUL, and 16 bytes a name.
+#[derive(Default)]
+struct Names {
+    arena: Vec<u8>,
+    order: Vec<Key>,
+    next: usize,
+}
+
+impl Names {
+    fn get(&self, key: Key) -> &CStr {
+        // Every start was recorded with a name that has its NUL.
+        CStr::from_bytes_until_nul(&self.arena[key.start as usize..]).unwrap_or(c"")
+    }
+
+    fn next(&mut self) -> Option<Key> {
+        let key = self.order.get(self.next).copied();
+        self.next += 1;
+        key
+    }
+
+    fn is_done(&self) -> bool {
+        self.next >= self.order.len()
+    }
+
+    fn finish(&mut self) {
+        self.next = self.order.len();
+    }
+
+    /// Empty, for the next directory; the room of a very large one is given back.
+    fn cleared(mut self) -> Self {
+        self.arena.clear();
+        self.order.clear();
+        self.next = 0;
+        self.arena.shrink_to(1 << 20);
+        self.order.shrink_to(1 << 16);
+        self
+    }
+
+    /// Reads the names of a directory. After an error, those that were read until then are there, in order.
+    fn list(&mut self, fd: BorrowedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
+        let read = self.read(fd, buffer);
+        self.sort();
+        read
+    }
+
+    fn read(&mut self, fd: BorrowedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
+        let mut listing = RawDir::new(fd, buffer.spare_capacity_mut());
+        while let Some(entry) = listing.next() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes_with_nul();
+            if name == b".\0" || name == b"..\0" || name == b"\0" {
+                continue;
+            }
+            if self.arena.len() + name.len() > NAMES_BYTES {
+                return Err(Errno::OVERFLOW);
+            }
+            let kind = if entry.file_type() == FileType::Directory { Listed::Directory } else { Listed::Other };
+            self.order.push(Key { prefix: 0, start: self.arena.len() as u32, kind });
+            self.arena.extend_from_slice(name);
+        }
+        Ok(())
+    }
+
+    fn sort(&mut self) {
+        let (arena, order) = (&self.arena, &mut self.order);
+        let name = |k: &Key| {
+            let tail = &arena[k.start as usize..];
+            &tail[..tail.iter().position(|b| *b == 0).unwrap_or(tail.len())]
+        };
+        let Some(first) = order.first().map(name) else { return };
+        let shared = order.iter().fold(first.len(), |n, k| first[..n].iter().zip(name(k)).take_while(|(a, b)| a == b).count());
+        for k in order.iter_mut() {
+            let mut eight = [0; 8];
+            let rest = &name(k)[shared..];
+            let n = rest.len().min(8);
+            eight[..n].copy_from_slice(&rest[..n]);
+            k.prefix = u64::from_be_bytes(eight);
+        }
+        order.sort_unstable_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| name(a).cmp(name(b))));
+        // A directory that changes while it is listed may give a name twice; a record must not.
+        order.dedup_by(|a, b| a.prefix == b.prefix && name(a) == name(b));
+    }
+}
+
+fn stat_at(folder: BorrowedFd, name: &[u8]) -> io::Result<Stat> {
+    statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(|s| Stat::new(&s))
+}
+
+/// Whether a directory has no entries.
+pub(in crate::pipeline) fn is_empty(folder: BorrowedFd) -> io::Result<bool> {
+    only(folder, |_| false)
+}
+
+/// Whether a directory has no entries but such as `allowed` says.
+pub(in crate::pipeline) fn only(folder: BorrowedFd, allowed: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
+    let fd = openat(folder, c".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut buffer = Vec::with_capacity(LISTING_BYTES);
+    let mut listing = RawDir::new(fd, buffer.spare_capacity_mut());
+    while let Some(entry) = listing.next() {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." && !allowed(&name) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,150 @@
+//! Giving a created entry its owner, permissions, attributes, times and flags.
+
+use super::Target;
+use crate::format::entry::{Core, Kind, State};
+use crate::pipeline::source::node::{Node, Stat};
+use rustix::io::Errno;
+
+const ACL_ACCESS: &str = "system.posix_acl_access";
+const ACL_DEFAULT: &str = "system.posix_acl_default";
+const SET_ID: u32 = 0o6000;
+/// Immutable and append-only: these alone need a privilege.
+pub(super) const LOCKING_FLAGS: u32 = 0x10 | 0x20;
+
+/// What an entry could not be given.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Aspect {
+    /// Nothing at all: it could not be opened again.
+    Entry,
+    Owner,
+    Mode,
+    /// An extended attribute, by name.
+    Attribute(Vec<u8>),
+    Times,
+    Flags,
+    /// The length differs from the record's.
+    Size,
+}
+
+/// Something recorded that the target does not have. It does not stop the work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortfall {
+    pub path: Vec<u8>,
+    pub what: Aspect,
+    /// Linux's number; 0 where the file system accepted it and kept something else.
+    pub errno: u32,
+}
+
+impl Shortfall {
+    pub(super) fn new(core: &Core, what: Aspect, errno: Errno) -> Self {
+        Self { path: core.path.clone(), what, errno: errno.raw_os_error() as u32 }
+    }
+}
+
+/// Collects what fails for one entry.
+struct List<'c> {
+    core: &'c Core,
+    found: Vec<Shortfall>,
+}
+
+impl List<'_> {
+    fn note(&mut self, what: Aspect, done: rustix::io::Result<()>) -> bool {
+        if let Err(e) = done {
+            self.found.push(Shortfall::new(self.core, what, e));
+        }
+        done.is_ok()
+    }
+
+    fn differs(&mut self, what: Aspect, differs: bool) {
+        if differs && !self.found.iter().any(|s| s.what == what) {
+            self.found.push(Shortfall { path: self.core.path.clone(), what, errno: 0 });
+        }
+    }
+}
+
+impl Target {
+    /// The order matters: a change of owner clears the set-id bits and the capabilities; an access list changes the
+    /// permissions' group bits; `user.*` attributes need the permission to write, which the mode may take away; every
+    /// one of these changes the times' neighbour ctime only, but writing changes mtime, so times come after content;
+    /// and an immutable entry takes nothing more.
+    pub(super) fn finish(&self, node: &Node, core: &Core, has_flags: bool) -> Vec<Shortfall> {
+        let mut list = List { core, found: Vec::new() };
+        let before = match node.stat() {
+            Ok(stat) => stat,
+            Err(e) => return vec![Shortfall::new(core, Aspect::Entry, e)],
+        };
+        let owned = self.finish_owner(node, &before, &mut list);
+        self.finish_xattrs(node, &mut list);
+        let mode = self.finish_mode(node, owned, &mut list);
+        list.note(Aspect::Times, node.set_mtime(core.mtime));
+        if has_flags && (core.flags != 0 || self.inherits) {
+            self.finish_flags(node, &mut list);
+        }
+        match node.stat() {
+            Ok(after) => {
+                list.differs(Aspect::Mode, core.kind != Kind::Symlink && after.mode != mode);
+                list.differs(Aspect::Times, after.mtime != core.mtime);
+                let sized = core.kind == Kind::File && !matches!(core.state, State::Unreadable { .. });
+                list.differs(Aspect::Size, sized && after.size != core.size);
+            }
+            Err(e) => {
+                list.note(Aspect::Entry, Err(e));
+            }
+        }
+        list.found
+    }
+
+    /// Whether user and group are the recorded ones, each.
+    fn finish_owner(&self, node: &Node, before: &Stat, list: &mut List) -> (bool, bool) {
+        let core = list.core;
+        if self.options.owners && list.note(Aspect::Owner, node.set_owner(core.uid, core.gid)) {
+            return (true, true);
+        }
+        (before.uid == core.uid, before.gid == core.gid)
+    }
+
+    fn finish_xattrs(&self, node: &Node, list: &mut List) {
+        let core = list.core;
+        let has = |name: &str| core.xattrs.iter().any(|(n, _)| n == name.as_bytes());
+        if self.inherits && core.kind != Kind::Symlink {
+            for name in [ACL_ACCESS, ACL_DEFAULT] {
+                if !has(name) {
+                    list.note(Aspect::Attribute(name.into()), node.remove_xattr(name));
+                }
+            }
+        }
+        // Access lists last: they may take away the permission that the others need.
+        let (lists, others): (Vec<_>, Vec<_>) = core.xattrs.iter().partition(|(name, _)| name.starts_with(b"system.posix_acl_"));
+        for (name, value) in others.into_iter().chain(lists) {
+            list.note(Aspect::Attribute(name.clone()), node.set_xattr(name, value));
+        }
+    }
+
+    /// The mode that was wanted in the end.
+    fn finish_mode(&self, node: &Node, (user, group): (bool, bool), list: &mut List) -> u32 {
+        let core = list.core;
+        if core.kind == Kind::Symlink {
+            return core.mode;
+        }
+        // With another owner than the recorded one, a set-id bit would lend the wrong person's rights.
+        let mut mode = core.mode;
+        if core.kind != Kind::Directory {
+            mode &= !(if user { 0 } else { 0o4000 } | if group { 0 } else { 0o2000 });
+        }
+        if list.note(Aspect::Mode, node.set_mode(mode)) && (core.mode ^ mode) & SET_ID != 0 {
+            list.note(Aspect::Mode, Err(Errno::PERM));
+        }
+        mode
+    }
+
+    fn finish_flags(&self, node: &Node, list: &mut List) {
+        let flags = list.core.flags;
+        if let Err(e) = node.set_flags(flags) {
+            list.note(Aspect::Flags, Err(e));
+            // The kernel refuses all for the sake of those that need a privilege.
+            if flags & LOCKING_FLAGS != 0 {
+                let _ = node.set_flags(flags & !LOCKING_FLAGS);
+            }
+        }
+    }
+}

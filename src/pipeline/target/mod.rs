@@ -1,0 +1,340 @@
+//! Where data goes back to: creating entries beneath a folder. The way there is [`source`](super::source).
+//!
+//! **Invariant:** nothing is created outside the folder, and nothing that was there is overwritten: a path is walked without
+//! following symbolic links, and the last name is created exclusively.
+
+mod finish;
+mod folders;
+#[cfg(test)]
+mod tests;
+
+pub use finish::{Aspect, Shortfall};
+
+use super::source::beneath::FOLDER;
+use super::source::node::{Node, Stat};
+use super::source::walk_only;
+use crate::format::Malformed;
+use crate::format::entry::{Core, Kind, check_path};
+use finish::LOCKING_FLAGS;
+use folders::Folders;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, fsync, linkat, makedev, mkdirat, mknodat, open, openat, readlinkat, symlinkat, syncfs,
+};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TargetOptions {
+    /// Gives every entry its recorded user and group; needs root. Otherwise all belongs to the caller.
+    pub owners: bool,
+    /// Accepts a folder that is not empty, and folders in it. Other entries that exist are still refused.
+    pub into_existing: bool,
+    /// Goes on with an interrupted restore: what exists and may be its work is handed back instead of refused.
+    pub resume: bool,
+}
+
+/// Why an entry, or the whole target, cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    #[error("the folder {} is not empty", dir.display())]
+    NotEmpty { dir: PathBuf },
+    #[error("the folder {} cannot be used", dir.display())]
+    Folder { dir: PathBuf, source: io::Error },
+    #[error("the record's path cannot be used")]
+    Path { source: Malformed },
+    #[error("{}: exists already", String::from_utf8_lossy(path))]
+    Exists { path: Vec<u8> },
+    /// A symbolic link, or something that is no folder, stands on the way.
+    #[error("{}: a link or another obstacle lies on the way", String::from_utf8_lossy(path))]
+    Blocked { path: Vec<u8>, source: io::Error },
+    #[error("{}: the record lacks its {what}", String::from_utf8_lossy(path))]
+    Incomplete { path: Vec<u8>, what: &'static str },
+    #[error("{}: cannot {step}", String::from_utf8_lossy(path))]
+    Refused { path: Vec<u8>, step: &'static str, source: io::Error },
+}
+
+/// Whether an entry was made or stood there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    New,
+    Existing,
+}
+
+/// A file to be filled: data by `write_all_at`, around its holes; then [`Target::finish_file`].
+#[derive(Debug)]
+pub struct MadeFile {
+    pub file: File,
+    /// Only with `resume`: the bytes that a file had which stood there already. Its content is to be checked and, where
+    /// it differs, written again. It is open for reading alone if it has other names or cannot be written.
+    pub existing: Option<u64>,
+}
+
+/// A folder that entries are restored to. All methods may be called by several threads at once.
+pub struct Target {
+    folders: Folders,
+    options: TargetOptions,
+    /// New entries may take over access lists or flags from folders that were there before.
+    inherits: bool,
+}
+
+impl Target {
+    /// Opens `dir`, which is made (mode 0700) if it does not exist. An empty file system's `lost+found` does not count.
+    pub fn create(dir: &Path, options: TargetOptions) -> Result<Self, TargetError> {
+        let fail = |source: io::Error| TargetError::Folder { dir: dir.into(), source };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fail)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = open(dir, flags, Mode::empty()).map_err(|e| fail(e.into()))?;
+        let existing = options.into_existing || options.resume;
+        if !existing && !walk_only(root.as_fd(), |name| name == b"lost+found").map_err(|e| fail(e.into()))? {
+            return Err(TargetError::NotEmpty { dir: dir.into() });
+        }
+        let node = Node::open(root.as_fd());
+        let listed = node.xattrs().0.iter().any(|(name, _)| name == b"system.posix_acl_default");
+        let flagged = node.flags().is_ok_and(|flags| flags != 0);
+        Ok(Self { inherits: existing || listed || flagged, folders: Folders::new(root), options })
+    }
+
+    /// Makes the folders above `path` that have no record of their own, for a restore of a part. Mode 0700.
+    pub fn create_parents(&self, path: &[u8]) -> Result<(), TargetError> {
+        check_path(path).map_err(|source| TargetError::Path { source })?;
+        let Some((above, _)) = split(path) else { return Ok(()) };
+        if above.is_empty() || self.folders.open(above).is_ok() {
+            return Ok(());
+        }
+        let ends = above.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(i, _)| i).chain([above.len()]);
+        for end in ends {
+            let (folder, name) = self.place(&path[..end])?;
+            match mkdirat(&folder, name, Mode::RWXU) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(e) => return Err(failed(&path[..end], "make the folder", e)),
+            }
+        }
+        self.folders.open(above).map(drop).map_err(|e| failed(above, "open the folder", e))
+    }
+
+    /// Makes a folder that the caller can write to until [`Target::finish_directory`].
+    pub fn create_directory(&self, core: &Core) -> Result<Made, TargetError> {
+        let (folder, name) = self.place(&core.path)?;
+        match mkdirat(&folder, name, Mode::RWXU) {
+            Ok(()) => return Ok(Made::New),
+            Err(Errno::EXIST) if self.options.into_existing || self.options.resume => {}
+            Err(e) => return Err(failed(&core.path, "make the folder", e)),
+        }
+        let exists = || TargetError::Exists { path: core.path.clone() };
+        let fd = self.folders.beneath().step(folder.as_fd(), name, FOLDER).map_err(|_| exists())?;
+        // An interrupted run may have finished it with a mode that keeps its own user out.
+        if self.options.resume {
+            let node = Node::handle(fd.as_fd());
+            if let Ok(stat) = node.stat()
+                && stat.mode & 0o700 != 0o700
+            {
+                let _ = node.set_mode(stat.mode | 0o700);
+            }
+        }
+        Ok(Made::Existing)
+    }
+
+    /// Makes a file of mode 0600.
+    ///
+    /// With `resume`, a regular file that is not longer than the record says is handed back.
+    pub fn create_file(&self, core: &Core) -> Result<MadeFile, TargetError> {
+        let (folder, name) = self.place(&core.path)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(&folder, name, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(fd) => Ok(MadeFile { file: fd.into(), existing: None }),
+            Err(Errno::EXIST) if self.options.resume => self.existing_file(&folder, name, core),
+            Err(e) => Err(failed(&core.path, "make the file", e)),
+        }
+    }
+
+    fn existing_file(&self, folder: &OwnedFd, name: &[u8], core: &Core) -> Result<MadeFile, TargetError> {
+        let exists = || TargetError::Exists { path: core.path.clone() };
+        let open_as = |flags| self.folders.beneath().step(folder.as_fd(), name, flags | OFlags::NONBLOCK);
+        // Looked at by a handle first: opening a device may already act on it.
+        let handle = open_as(OFlags::PATH).map_err(|_| exists())?;
+        let seen = Node::handle(handle.as_fd()).stat().map_err(|_| exists())?;
+        if seen.kind != Kind::File || seen.size > core.size {
+            return Err(exists());
+        }
+        // Through another name the file may belong to somebody else, so it is not written to.
+        let writable = if seen.nlink == 1 { open_as(OFlags::RDWR) } else { Err(Errno::PERM) };
+        let fd = writable.or_else(|_| open_as(OFlags::RDONLY)).map_err(|e| failed(&core.path, "open the file that exists", e))?;
+        match Node::open(fd.as_fd()).stat() {
+            Ok(stat) if stat.same_inode(&seen) => Ok(MadeFile { file: fd.into(), existing: Some(stat.size) }),
+            _ => Err(exists()),
+        }
+    }
+
+    /// Gives a file that has its content everything else. A hole at its end is made here.
+    pub fn finish_file(&self, file: &File, core: &Core) -> Vec<Shortfall> {
+        let mut shortfalls = Vec::new();
+        if core.holes.last().is_some_and(|h| h.offset + h.length == core.size)
+            && file.metadata().is_ok_and(|m| m.len() < core.size)
+            && let Err(e) = file.set_len(core.size)
+        {
+            let errno = e.raw_os_error().unwrap_or(0) as u32;
+            shortfalls.push(Shortfall { path: core.path.clone(), what: Aspect::Size, errno });
+        }
+        shortfalls.extend(self.finish(&Node::open(file.as_fd()), core, true));
+        shortfalls
+    }
+
+    /// Gives a folder its permissions, times and the rest, after everything in it was made and finished: of two
+    /// folders, the deeper one first.
+    pub fn finish_directory(&self, core: &Core) -> Vec<Shortfall> {
+        let opened = self.place(&core.path).and_then(|(folder, name)| {
+            self.folders
+                .beneath()
+                .step(folder.as_fd(), name, OFlags::RDONLY | OFlags::DIRECTORY)
+                .map_err(|e| failed(&core.path, "open the folder", e))
+        });
+        match opened {
+            Ok(fd) => self.finish(&Node::open(fd.as_fd()), core, true),
+            Err(e) => vec![Shortfall { path: core.path.clone(), what: Aspect::Entry, errno: e.errno() }],
+        }
+    }
+
+    pub fn create_symlink(&self, core: &Core) -> Result<(Made, Vec<Shortfall>), TargetError> {
+        let (folder, name) = self.place(&core.path)?;
+        let target =
+            core.target.as_deref().ok_or_else(|| TargetError::Incomplete { path: core.path.clone(), what: "link's target" })?;
+        let made = match symlinkat(target, &folder, name) {
+            Ok(()) => Made::New,
+            Err(Errno::EXIST) if self.options.resume => Made::Existing,
+            Err(e) => return Err(failed(&core.path, "make the symbolic link", e)),
+        };
+        let same = |fd: &OwnedFd, _: &Stat| readlinkat(fd, c"", Vec::new()).is_ok_and(|t| t.to_bytes() == target);
+        Ok((made, self.finish_made(&folder, name, core, same)?))
+    }
+
+    /// Makes a pipe, a device or a socket.
+    pub fn create_special(&self, core: &Core) -> Result<(Made, Vec<Shortfall>), TargetError> {
+        let (folder, name) = self.place(&core.path)?;
+        let lacks = |what| TargetError::Incomplete { path: core.path.clone(), what };
+        let kind = match core.kind {
+            Kind::Fifo => FileType::Fifo,
+            Kind::Socket => FileType::Socket,
+            Kind::CharDevice => FileType::CharacterDevice,
+            Kind::BlockDevice => FileType::BlockDevice,
+            Kind::File | Kind::Directory | Kind::Symlink => return Err(lacks("special type")),
+        };
+        let device = match (kind, core.device) {
+            (FileType::Fifo | FileType::Socket, _) => (0, 0),
+            (_, Some(device)) => device,
+            (_, None) => return Err(lacks("device number")),
+        };
+        let made = match mknodat(&folder, name, kind, Mode::RUSR | Mode::WUSR, makedev(device.0, device.1)) {
+            Ok(()) => Made::New,
+            Err(Errno::EXIST) if self.options.resume => Made::Existing,
+            Err(e) => return Err(failed(&core.path, "make the special file", e)),
+        };
+        Ok((made, self.finish_made(&folder, name, core, |_, stat| device == (0, 0) || stat.rdev == device)?))
+    }
+
+    /// Finishes what was made by name, once a handle shows that it is still that.
+    fn finish_made(
+        &self,
+        folder: &OwnedFd,
+        name: &[u8],
+        core: &Core,
+        same: impl Fn(&OwnedFd, &Stat) -> bool,
+    ) -> Result<Vec<Shortfall>, TargetError> {
+        let exists = || TargetError::Exists { path: core.path.clone() };
+        let fd = self
+            .folders
+            .beneath()
+            .step(folder.as_fd(), name, OFlags::PATH)
+            .map_err(|e| failed(&core.path, "open what was made", e))?;
+        let node = Node::handle(fd.as_fd());
+        let stat = node.stat().map_err(|e| failed(&core.path, "look at what was made", e))?;
+        if stat.kind != core.kind || !same(&fd, &stat) {
+            return Err(exists());
+        }
+        Ok(self.finish(&node, core, false))
+    }
+
+    /// Gives the entry at `core.link_to` a further name. The first may be finished already.
+    ///
+    /// Errors: `Refused` with `EPERM`, `EOPNOTSUPP` or `EMLINK` where the file system has no (more) hard links; then the caller may
+    /// restore the content once more.
+    pub fn link(&self, core: &Core) -> Result<Made, TargetError> {
+        let first =
+            core.link_to.as_deref().ok_or_else(|| TargetError::Incomplete { path: core.path.clone(), what: "first name" })?;
+        let (from, old) = self.place(first)?;
+        let (to, new) = self.place(&core.path)?;
+        let link = || linkat(&from, old, &to, new, AtFlags::empty());
+        let done = match link() {
+            // An immutable or append-only file takes no further name, not even from root.
+            Err(Errno::PERM) if core.kind == Kind::File && core.flags & LOCKING_FLAGS != 0 => {
+                let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+                self.folders.beneath().step(from.as_fd(), old, flags).and_then(|fd| {
+                    let node = Node::open(fd.as_fd());
+                    node.set_flags(core.flags & !LOCKING_FLAGS)?;
+                    let done = link();
+                    node.set_flags(core.flags)?;
+                    done
+                })
+            }
+            other => other,
+        };
+        match done {
+            Ok(()) => Ok(Made::New),
+            Err(Errno::EXIST) if self.options.resume && self.is_one(&from, old, &to, new) => Ok(Made::Existing),
+            Err(e) => Err(failed(&core.path, "link it to its first name", e)),
+        }
+    }
+
+    fn is_one(&self, from: &OwnedFd, old: &[u8], to: &OwnedFd, new: &[u8]) -> bool {
+        let stat = |folder: &OwnedFd, name| {
+            let fd = self.folders.beneath().step(folder.as_fd(), name, OFlags::PATH)?;
+            Node::handle(fd.as_fd()).stat()
+        };
+        matches!((stat(from, old), stat(to, new)), (Ok(a), Ok(b)) if a.same_inode(&b))
+    }
+
+    /// Asks the file system to make everything durable.
+    pub fn sync(&self) -> io::Result<()> {
+        let root = self.folders.beneath().root();
+        syncfs(root)?;
+        Ok(fsync(root)?)
+    }
+
+    /// The folder to create in, and the name.
+    fn place<'p>(&self, path: &'p [u8]) -> Result<(Arc<OwnedFd>, &'p [u8]), TargetError> {
+        check_path(path).map_err(|source| TargetError::Path { source })?;
+        let (above, name) = split(path).unwrap_or((b"", path));
+        let folder = self.folders.open(above).map_err(|e| failed(path, "open the folder it belongs in", e))?;
+        Ok((folder, name))
+    }
+}
+
+impl TargetError {
+    /// Linux's number, 0 where no call failed.
+    pub fn errno(&self) -> u32 {
+        match self {
+            Self::Folder { source, .. } | Self::Blocked { source, .. } | Self::Refused { source, .. } => {
+                source.raw_os_error().unwrap_or(0) as u32
+            }
+            Self::Exists { .. } => Errno::EXIST.raw_os_error() as u32,
+            Self::NotEmpty { .. } | Self::Path { .. } | Self::Incomplete { .. } => 0,
+        }
+    }
+}
+
+fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    path.iter().rposition(|b| *b == b'/').map(|i| (&path[..i], &path[i + 1..]))
+}
+
+fn failed(path: &[u8], step: &'static str, error: Errno) -> TargetError {
+    let path = path.to_vec();
+    match error {
+        Errno::EXIST => TargetError::Exists { path },
+        Errno::LOOP | Errno::XDEV | Errno::NOTDIR => TargetError::Blocked { path, source: error.into() },
+        _ => TargetError::Refused { path, step, source: error.into() },
+    }
+}
