@@ -1,0 +1,239 @@
+//! What a folder lies on: the kind of file system, its room, and whether its device is still attached.
+
+use crate::format::seal::ReadBack;
+use rustix::fd::AsFd;
+use rustix::fs::{fstat, fstatfs, fstatvfs, major, minor};
+use std::fmt;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// A kind of file system, by the magic number that `statfs(2)` gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FileSystem {
+    Ext,
+    Xfs,
+    Btrfs,
+    F2fs,
+    Exfat,
+    Vfat,
+    Ntfs,
+    Zfs,
+    Bcachefs,
+    Iso9660,
+    Udf,
+    Squashfs,
+    Tmpfs,
+    Overlay,
+    Nfs,
+    Smb,
+    NineP,
+    /// A program behind the kernel; ntfs-3g among them.
+    Fuse,
+    /// No file system: an in-memory medium.
+    Memory,
+    /// The magic number.
+    Other(u32),
+}
+
+impl FileSystem {
+    /// Numbers from `linux/magic.h` and, where a file system is not listed there, from its source.
+    fn from_magic(magic: u32) -> Self {
+        match magic {
+            0xEF53 => Self::Ext,
+            0x5846_5342 => Self::Xfs,
+            0x9123_683E => Self::Btrfs,
+            0xF2F5_2010 => Self::F2fs,
+            0x2011_BAB0 => Self::Exfat,
+            0x4D44 => Self::Vfat,
+            0x5346_544E | 0x7366_746E => Self::Ntfs,
+            0x2FC1_2FC1 => Self::Zfs,
+            0xCA45_1A4E => Self::Bcachefs,
+            0x9660 => Self::Iso9660,
+            0x1501_3346 => Self::Udf,
+            0x7371_7368 => Self::Squashfs,
+            0x0102_1994 | 0x8584_58F6 => Self::Tmpfs,
+            0x794C_7630 => Self::Overlay,
+            0x6969 => Self::Nfs,
+            0xFF53_4D42 | 0xFE53_4D42 | 0x517B => Self::Smb,
+            0x0102_1997 => Self::NineP,
+            0x6573_5546 => Self::Fuse,
+            m => Self::Other(m),
+        }
+    }
+
+    pub(super) fn of(fd: impl AsFd) -> Self {
+        // A failing `statfs` is as good as an unknown kind: nothing is claimed of it.
+        fstatfs(fd).map_or(Self::Other(0), |s| Self::from_magic(s.f_type as u32))
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ext => "ext4",
+            Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
+            Self::F2fs => "f2fs",
+            Self::Exfat => "exfat",
+            Self::Vfat => "vfat",
+            Self::Ntfs => "ntfs",
+            Self::Zfs => "zfs",
+            Self::Bcachefs => "bcachefs",
+            Self::Iso9660 => "iso9660",
+            Self::Udf => "udf",
+            Self::Squashfs => "squashfs",
+            Self::Tmpfs => "tmpfs",
+            Self::Overlay => "overlay",
+            Self::Nfs => "nfs",
+            Self::Smb => "smb",
+            Self::NineP => "9p",
+            Self::Fuse => "fuse",
+            Self::Memory => "memory",
+            Self::Other(_) => "unknown",
+        }
+    }
+
+    /// The most that may be said of a file read again on it. A read that the kernel answers with success is not enough: tmpfs takes
+    /// `O_DIRECT` and reads memory; a fuse server and zfs keep a cache of their own that no advice reaches; a file server has
+    /// its own too, which is at least not this machine's.
+    pub(super) fn best_read_back(self) -> ReadBack {
+        match self {
+            Self::Ext | Self::Xfs | Self::Btrfs | Self::F2fs | Self::Exfat | Self::Vfat | Self::Ntfs | Self::Bcachefs => {
+                ReadBack::Direct
+            }
+            Self::Tmpfs | Self::Fuse | Self::Zfs | Self::NineP | Self::Memory => ReadBack::Cached,
+            Self::Iso9660 | Self::Udf | Self::Squashfs | Self::Overlay | Self::Nfs | Self::Smb | Self::Other(_) => {
+                ReadBack::Dropped
+            }
+        }
+    }
+}
+
+impl fmt::Display for FileSystem {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Other(magic) => write!(f, "unknown ({magic:#x})"),
+            known => f.write_str(known.name()),
+        }
+    }
+}
+
+/// Bytes that an unprivileged writer may still use; `None` where the file system counts nothing (some network and fuse ones).
+pub(super) fn free_bytes(fd: impl AsFd) -> Option<u64> {
+    let s = fstatvfs(fd).ok()?;
+    (s.f_blocks > 0).then(|| s.f_bavail.saturating_mul(s.f_frsize))
+}
+
+/// The block device below a folder, as sysfs names it, to tell an unplugged medium from a full or read-only one.
+///
+/// After an unplug the kernel answers ENODEV, EIO, EROFS or ENOSPC, depending on file system and version, and some file
+/// systems go on reading from the cache with no error at all. The node in sysfs goes at once on every one of them.
+#[derive(Debug, Clone)]
+pub(super) struct Device {
+    /// `None`: no block device, or sysfs does not show it; then nothing can be said.
+    node: Option<PathBuf>,
+}
+
+impl Device {
+    pub fn below(folder: impl AsFd, path: &Path) -> Self {
+        let number = fstat(folder).ok().map(|s| (major(s.st_dev), minor(s.st_dev)));
+        let node = match number {
+            // File systems that span devices (btrfs) show an anonymous number; the mount table has the device's name.
+            Some((0, _)) => mounted_device(path),
+            Some((major, minor)) => Some((major, minor)),
+            None => None,
+        };
+        let node = node.map(|(major, minor)| PathBuf::from(format!("/sys/dev/block/{major}:{minor}")));
+        Self { node: node.filter(|n| n.exists()) }
+    }
+
+    /// Nothing can be said of it.
+    pub fn unknown() -> Self {
+        Self { node: None }
+    }
+
+    /// True only when the device was there and is not any more.
+    pub fn is_gone(&self) -> bool {
+        self.node.as_ref().is_some_and(|n| !n.exists())
+    }
+}
+
+fn mounted_device(path: &Path) -> Option<(u32, u32)> {
+    let path = path.canonicalize().ok()?;
+    let table = std::fs::read("/proc/self/mountinfo").ok()?;
+    let source = mount_source(&table, &path)?;
+    let stat = rustix::fs::stat(&source).ok()?;
+    rustix::fs::FileType::from_raw_mode(stat.st_mode).is_block_device().then(|| (major(stat.st_rdev), minor(stat.st_rdev)))
+}
+
+/// The source of the mount that `path` lies on. Of several on the same place the last one hides the others.
+fn mount_source(table: &[u8], path: &Path) -> Option<PathBuf> {
+    let mut best: Option<(PathBuf, PathBuf)> = None;
+    for line in table.split(|b| *b == b'\n') {
+        let mut fields = line.split(|b| *b == b' ');
+        let Some(point) = fields.nth(4).map(unescape) else { continue };
+        // Optional fields end with a lone hyphen; type and source follow.
+        let Some(source) = fields.skip_while(|f| *f != b"-").nth(2).map(unescape) else { continue };
+        let depth = point.as_os_str().len();
+        if path.starts_with(&point) && best.as_ref().is_none_or(|(b, _)| depth >= b.as_os_str().len()) {
+            best = Some((point, source));
+        }
+    }
+    best.map(|(_, source)| source)
+}
+
+/// The mount table writes blanks, line feeds and backslashes as three octal digits.
+fn unescape(field: &[u8]) -> PathBuf {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&first, tail)) = rest.split_first() {
+        let octal = (first == b'\\')
+            .then(|| tail.get(..3))
+            .flatten()
+            .and_then(|d| std::str::from_utf8(d).ok())
+            .and_then(|d| u8::from_str_radix(d, 8).ok());
+        out.push(octal.unwrap_or(first));
+        rest = if octal.is_some() { &tail[3..] } else { tail };
+    }
+    std::ffi::OsString::from_vec(out).into()
+}
+
+/// Whether `path` is where something is mounted: its device differs from its parent's.
+pub(super) fn is_mount_point(path: &Path) -> bool {
+    let parent = path.join("..");
+    match (rustix::fs::stat(path), rustix::fs::stat(&parent)) {
+        (Ok(own), Ok(above)) => own.st_dev != above.st_dev,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deepest_and_last_mount_is_the_one() {
+        let table = b"21 1 0:20 / / rw shared:1 - btrfs /dev/sda2 rw\n\
+            30 21 0:33 / /mnt rw - ext4 /dev/sdb1 rw\n\
+            31 21 0:34 / /mnt/back\\040up rw shared:2 master:3 - btrfs /dev/sdc1 rw\n\
+            32 21 0:35 / /mnt/back\\040up rw - btrfs /dev/mapper/x rw\n";
+        let source = |p: &str| mount_source(table, Path::new(p));
+        assert_eq!(source("/mnt/back up/AZEKURA"), Some("/dev/mapper/x".into()));
+        assert_eq!(source("/mnt/backup"), Some("/dev/sdb1".into()));
+        assert_eq!(source("/mntx"), Some("/dev/sda2".into()));
+        assert_eq!(mount_source(b"", Path::new("/")), None);
+        assert_eq!(mount_source(b"\n1 2 3\n", Path::new("/")), None);
+    }
+
+    #[test]
+    fn unescapes_only_octal() {
+        assert_eq!(unescape(b"a\\134b\\"), PathBuf::from("a\\b\\"));
+        assert_eq!(unescape(b"\\999"), PathBuf::from("\\999"));
+    }
+
+    #[test]
+    fn a_device_that_cannot_be_named_is_never_called_gone() {
+        assert!(!Device::unknown().is_gone());
+        let gone = Device { node: Some("/sys/dev/block/never".into()) };
+        assert!(gone.is_gone());
+    }
+}

@@ -1,0 +1,185 @@
+//! Reading a file again from the device, not from the cache that was just filled by writing it.
+//!
+//! Three ways, best first: `O_DIRECT`, which goes past the page cache; dropping the file's pages and reading it anew; and
+//! plain reading. Reading and hashing overlap, since each alone keeps either the disk or a core idle.
+
+use super::file_system::FileSystem;
+use crate::format::seal::ReadBack;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Advice, AtFlags, Mode, OFlags, StatxFlags, fadvise, fstat, openat, statx};
+use rustix::io::{Errno, pread};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+/// What `O_DIRECT` asks of addresses, offsets and lengths at most, on every disk in use (4 KiB sectors).
+const ALIGNMENT_BYTES: usize = 4096;
+/// One read. Large enough that a disk reaches its speed with one request in flight.
+const BUFFER_BYTES: usize = 1 << 20;
+/// One is being read into, one hashed, one waits between.
+const BUFFERS: usize = 3;
+
+/// Bytes read, their BLAKE3, and how they were read.
+pub(super) type Seen = (u64, [u8; 32], ReadBack);
+
+/// Reads the file that `file` is open on; `name` is its name in `folder`.
+///
+/// The file's own writes must be on the device already: only clean pages can be dropped.
+pub(super) fn read_back(folder: BorrowedFd, name: &str, file: BorrowedFd, kind: FileSystem) -> Result<Seen, Errno> {
+    let best = kind.best_read_back();
+    // Before the direct way too: some file systems answer it from the cache without a word.
+    let dropped = fadvise(file, 0, None, Advice::DontNeed).is_ok() && best >= ReadBack::Dropped;
+    let length = fstat(file)?.st_size as u64;
+    if best == ReadBack::Direct
+        && let Some(direct) = open_direct(folder, name, file)
+    {
+        match hash(direct.as_fd(), length, true) {
+            Ok((length, digest)) => return Ok((length, digest, ReadBack::Direct)),
+            // The file system wants what we do not give it (larger sectors, a file that ends in the middle of nowhere).
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    let (length, digest) = hash(file, length, false)?;
+    Ok((length, digest, if dropped { ReadBack::Dropped } else { ReadBack::Cached }))
+}
+
+/// The same file past the cache, if the file system does that for this file.
+fn open_direct(folder: BorrowedFd, name: &str, file: BorrowedFd) -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let direct = openat(folder, name, flags, Mode::empty()).ok()?;
+    let (a, b) = (fstat(file).ok()?, fstat(&direct).ok()?);
+    if (a.st_dev, a.st_ino) != (b.st_dev, b.st_ino) {
+        return None;
+    }
+    // ext4 takes the flag and reads through the cache where a file is encrypted, or its data journaled or in the inode; since
+    // Linux 6.1 it says so here.
+    let facts = statx(&direct, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok();
+    let through_cache = facts.is_some_and(|f| f.stx_mask & StatxFlags::DIOALIGN.bits() != 0 && f.stx_dio_offset_align == 0);
+    (!through_cache).then_some(direct)
+}
+
+/// Memory for one read, aligned for `O_DIRECT`.
+struct Buffer {
+    memory: Vec<u8>,
+    start: usize,
+    filled: usize,
+}
+
+impl Buffer {
+    fn new(length: usize) -> Self {
+        let memory = vec![0; length + ALIGNMENT_BYTES];
+        let start = memory.as_ptr().align_offset(ALIGNMENT_BYTES).min(ALIGNMENT_BYTES);
+        Self { memory, start, filled: 0 }
+    }
+
+    /// Fills it from `offset` on; fewer bytes than it holds only at the file's end.
+    fn fill(&mut self, file: BorrowedFd, offset: u64, direct: bool) -> Result<(), Errno> {
+        self.filled = 0;
+        let end = self.memory.len() - ALIGNMENT_BYTES + self.start;
+        while self.start + self.filled < end {
+            // A direct read must begin on a boundary; off it there is nothing more but the end.
+            if direct && self.filled % ALIGNMENT_BYTES != 0 {
+                break;
+            }
+            match pread(file, &mut self.memory[self.start + self.filled..end], offset + self.filled as u64) {
+                Ok(0) => break,
+                Ok(n) => self.filled += n,
+                Err(Errno::INTR) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.memory[self.start..self.start + self.filled]
+    }
+}
+
+/// Hashes the file up to `length`; less when it ends before. A direct read that stops short of both is `EINVAL`.
+fn hash(file: BorrowedFd, length: u64, direct: bool) -> Result<(u64, [u8; 32]), Errno> {
+    let mut hasher = blake3::Hasher::new();
+    let mut total = 0;
+    let size = BUFFER_BYTES.min(length.next_multiple_of(ALIGNMENT_BYTES as u64).max(1) as usize);
+    if length <= BUFFER_BYTES as u64 {
+        let mut buffer = Buffer::new(size);
+        buffer.fill(file, 0, direct)?;
+        hasher.update(buffer.bytes());
+        total = buffer.filled as u64;
+    } else {
+        thread::scope(|scope| {
+            let (give, empty) = channel();
+            let (filled, take) = channel();
+            for _ in 0..BUFFERS {
+                // The receiver is alive: it is on this stack.
+                let _ = give.send(Buffer::new(size));
+            }
+            scope.spawn(move || read_ahead(file, length, direct, &empty, &filled));
+            for buffer in take {
+                let buffer: Buffer = buffer?;
+                hasher.update(buffer.bytes());
+                total += buffer.filled as u64;
+                // Fails when the reader has reached the end: then no buffer is wanted any more.
+                let _ = give.send(buffer);
+            }
+            Ok(())
+        })?;
+    }
+    if direct && total != length {
+        return Err(Errno::INVAL);
+    }
+    Ok((total, *hasher.finalize().as_bytes()))
+}
+
+/// Fills buffers until `length` is reached, the file ends, or it cannot be read.
+fn read_ahead(file: BorrowedFd, length: u64, direct: bool, empty: &Receiver<Buffer>, filled: &Sender<Result<Buffer, Errno>>) {
+    let mut offset = 0;
+    while offset < length {
+        let Ok(mut buffer) = empty.recv() else { return };
+        let result = buffer.fill(file, offset, direct);
+        let (n, short) = (buffer.filled as u64, buffer.filled < BUFFER_BYTES);
+        if filled.send(result.map(|()| buffer)).is_err() || short {
+            return;
+        }
+        offset += n;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn every_way_hashes_the_same_bytes_at_every_boundary() -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        let folder = rustix::fs::open(dir.path(), OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty())?;
+        let block = ALIGNMENT_BYTES;
+        let lengths = [0, 1, block - 1, block, block + 1, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1];
+        for length in lengths.into_iter().chain([3 * BUFFER_BYTES + block, 7 * BUFFER_BYTES + 513]) {
+            let bytes: Vec<u8> = (0..length).map(|i| (i * 7 + i / 251) as u8).collect();
+            let mut file = tempfile::Builder::new().prefix("f").tempfile_in(dir.path())?;
+            file.write_all(&bytes)?;
+            file.as_file().sync_all()?;
+            let name = file.path().file_name().and_then(|n| n.to_str()).ok_or("name")?;
+            let expected = *blake3::hash(&bytes).as_bytes();
+            let kind = FileSystem::of(&folder);
+            for kind in [kind, FileSystem::Nfs, FileSystem::Tmpfs] {
+                let (n, digest, how) = read_back(folder.as_fd(), name, file.as_file().as_fd(), kind)?;
+                assert_eq!((n, digest), (length as u64, expected), "{length} {kind}");
+                assert!(how <= kind.best_read_back());
+            }
+            assert_eq!(hash(file.as_file().as_fd(), length as u64, false)?, (length as u64, expected));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_shorter_than_it_said_is_read_to_its_end() -> Result<(), Box<dyn std::error::Error>> {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(&vec![7; 3 << 20])?;
+        let (n, digest) = hash(file.as_fd(), 9 << 20, false)?;
+        assert_eq!((n, digest), (3 << 20, *blake3::hash(&vec![7; 3 << 20]).as_bytes()));
+        Ok(())
+    }
+}
