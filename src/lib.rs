@@ -1,5 +1,14 @@
 //! Azekura: sealed, encrypted, deduplicated generations on media that can be taken away.
+//!
+//! `docs/architecture.md` is the map. Arrows point right only:
+//! `cli (bin) → job · report → generation · seal → pipeline · medium · catalog · state → format · event`.
 
+pub mod catalog;
+pub mod event;
 pub mod format;
+pub mod generation;
+pub mod job;
 pub mod medium;
 pub mod pipeline;
+pub mod seal;
+pub mod state;

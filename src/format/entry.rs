@@ -354,3 +354,61 @@ pub fn compare_paths(a: &[u8], b: &[u8]) -> Ordering {
         None => a.len().cmp(&b.len()),
     }
 }
+
+/// What a merge needs of a record, without copying anything out of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance<'a> {
+    pub path: &'a [u8],
+    pub kind: Kind,
+    pub mtime: Time,
+    pub ctime: Time,
+    pub inode: u64,
+    pub link_to: Option<&'a [u8]>,
+    pub size: u64,
+    pub good: bool,
+    pub has_sha256: bool,
+    /// Bytes of `core` at the record's beginning.
+    pub core_bytes: usize,
+}
+
+impl<'a> Glance<'a> {
+    /// Looks at a record (without its length prefix) that this host wrote; the extents are not looked at.
+    pub fn at(record: &'a [u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(record, "entry");
+        let mut g = Self {
+            path: &[],
+            kind: Kind::File,
+            mtime: Time::default(),
+            ctime: Time::default(),
+            inode: 0,
+            link_to: None,
+            size: 0,
+            good: true,
+            has_sha256: false,
+            core_bytes: 0,
+        };
+        let mut last = None;
+        for _ in 0..r.map()? {
+            match r.key(&mut last)? {
+                0 => g.path = r.bytes()?,
+                1 => g.kind = Kind::from_code(r.uint()?).ok_or_else(|| r.wrong("unknown type"))?,
+                7 => g.mtime = r.time()?,
+                8 => g.ctime = r.time()?,
+                9 => g.inode = r.uint()?,
+                10 => g.link_to = Some(r.bytes()?),
+                11 => g.size = r.uint()?,
+                12 => {
+                    r.bytes()?;
+                }
+                13 => {
+                    r.bytes()?;
+                    g.has_sha256 = true;
+                }
+                19 => g.good = r.uint()? == 0,
+                _ => r.skip()?,
+            }
+        }
+        g.core_bytes = r.d.position();
+        Ok(g)
+    }
+}

@@ -94,9 +94,9 @@ impl Manifest {
         for r in &self.recipients {
             e.str(r).sure();
         }
-        e.u8(12).sure().bool(self.full).sure().u8(13).sure().map(self.statistics.len() as u64).sure();
+        e.u8(12).sure().bool(self.full).sure().u8(13).sure().array(self.statistics.len() as u64).sure();
         for (name, value) in &self.statistics {
-            e.str(name).sure().u64(*value).sure();
+            e.array(2).sure().str(name).sure().u64(*value).sure();
         }
         e.u8(14).sure().array(self.findings.len() as u64).sure();
         for f in &self.findings {
@@ -161,7 +161,8 @@ impl Manifest {
                 }
                 12 => m.full = r.bool()?,
                 13 => {
-                    for _ in 0..r.map()? {
+                    for _ in 0..r.array()? {
+                        r.tuple(2)?;
                         m.statistics.push((r.text()?, r.uint()?));
                     }
                 }

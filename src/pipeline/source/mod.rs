@@ -165,6 +165,17 @@ impl Tree {
         Ok(Self { name, beneath, leaf, root: stat, options, excludes, owners: Owners::of_host() })
     }
 
+    /// The source's name.
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// The tree that a path of the entry stream belongs to: the one with the longest name that it begins with.
+    pub fn of<'t>(trees: &'t [Self], path: &[u8]) -> Option<&'t Self> {
+        let holds = |t: &&Self| path.strip_prefix(&t.name[..]).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+        trees.iter().filter(holds).max_by_key(|t| t.name.len())
+    }
+
     /// The root as it was when the tree was opened.
     pub fn root(&self) -> &Stat {
         &self.root

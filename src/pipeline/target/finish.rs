@@ -35,6 +35,25 @@ pub struct Shortfall {
     pub errno: u32,
 }
 
+/// `owner: Operation not permitted`
+impl std::fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match &self.what {
+            Aspect::Entry => f.write_str("entry"),
+            Aspect::Owner => f.write_str("owner"),
+            Aspect::Mode => f.write_str("mode"),
+            Aspect::Attribute(name) => write!(f, "attribute {}", String::from_utf8_lossy(name)),
+            Aspect::Times => f.write_str("times"),
+            Aspect::Flags => f.write_str("flags"),
+            Aspect::Size => f.write_str("size"),
+        }?;
+        match self.errno {
+            0 => f.write_str(": differs"),
+            n => write!(f, ": {}", std::io::Error::from_raw_os_error(n as i32)),
+        }
+    }
+}
+
 impl Shortfall {
     pub(super) fn new(core: &Core, what: Aspect, errno: Errno) -> Self {
         Self { path: core.path.clone(), what, errno: errno.raw_os_error() as u32 }

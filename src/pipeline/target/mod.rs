@@ -19,7 +19,7 @@ use finish::LOCKING_FLAGS;
 use folders::Folders;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, fsync, linkat, makedev, mkdirat, mknodat, open, openat, readlinkat, symlinkat, syncfs,
+    AtFlags, FileType, Mode, OFlags, fsync, linkat, makedev, mkdirat, mknodat, open, openat, readlinkat, symlinkat, syncfs, unlinkat,
 };
 use rustix::io::Errno;
 use std::fs::File;
@@ -168,6 +168,12 @@ impl Target {
             Ok(stat) if stat.same_inode(&seen) => Ok(MadeFile { file: fd.into(), existing: Some(stat.size) }),
             _ => Err(exists()),
         }
+    }
+
+    /// Takes away a file that could not be filled, so that nobody takes it for what it was to be.
+    pub fn discard_file(&self, core: &Core) -> Result<(), TargetError> {
+        let (folder, name) = self.place(&core.path)?;
+        unlinkat(&folder, name, AtFlags::empty()).map_err(|e| failed(&core.path, "take away the incomplete file", e))
     }
 
     /// Gives a file that has its content everything else. A hole at its end is made here.

@@ -1,0 +1,74 @@
+//! What a job tells while it works. The library never prints; an [`Observer`] hears.
+
+/// Something that happened in a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A part of the job began.
+    Phase(Phase),
+    /// So much is expected in all, as far as is known: entries and bytes of content.
+    Expected { entries: u64, bytes: u64 },
+    /// So much more has been worked through.
+    Progress { entries: u64, bytes: u64 },
+    /// Data that could not be read, or is not what it should be.
+    Finding { kind: FindingKind, path: Vec<u8>, detail: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Checking,
+    Reading,
+    ReadingBack,
+    Sealing,
+    Planning,
+    Writing,
+    Finishing,
+}
+
+/// Kinds of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FindingKind {
+    Unreadable,
+    Vanished,
+    Changed,
+    SourceEmpty,
+    SourceMissing,
+    MediumInSource,
+    NotRestored,
+    Shortfall,
+    Damage,
+    Tampering,
+    Leftover,
+    Foreign,
+}
+
+impl FindingKind {
+    /// The name in a manifest and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Vanished => "vanished",
+            Self::Changed => "changed",
+            Self::SourceEmpty => "source-empty",
+            Self::SourceMissing => "source-missing",
+            Self::MediumInSource => "medium-in-source",
+            Self::NotRestored => "not-restored",
+            Self::Shortfall => "shortfall",
+            Self::Damage => "damage",
+            Self::Tampering => "tampering",
+            Self::Leftover => "leftover",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+/// Hears events. Called from several threads.
+pub trait Observer: Sync {
+    fn hear(&self, event: Event);
+}
+
+/// Hears nothing.
+pub struct Deaf;
+
+impl Observer for Deaf {
+    fn hear(&self, _: Event) {}
+}

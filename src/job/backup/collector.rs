@@ -1,0 +1,207 @@
+//! The collector: brings finished batches back into order, writes the entry stream, cuts and packs it like a file, and grows the
+//! records' tree.
+
+use super::batch::{Finished, Link, Names, Stored};
+use super::tally::Tally;
+use super::worker::store_chunk;
+use super::{BackupError, Stop};
+use crate::catalog::ChunkLookup;
+use crate::event::FindingKind;
+use crate::format::entry::{Entry, Glance};
+use crate::format::manifest::Entries;
+use crate::format::merkle::{Root, Tree, record_leaf};
+use crate::pipeline::chunker::{Chunker, Class};
+use crate::pipeline::hasher::Ids;
+use crate::pipeline::known::Known;
+use crate::pipeline::packer::{self, Packer, Piece};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Entries that may wait for their packs before the workers are asked to finish these.
+const WAITING_ENTRIES: usize = 100_000;
+/// Bytes of the entry stream that are cut together.
+const STREAM_BYTES: usize = 256 << 10;
+
+/// What the collector needs.
+pub struct Collector<'a> {
+    pub ids: &'a Ids,
+    pub chunker: &'a Chunker,
+    pub known: &'a Known,
+    pub lookup: ChunkLookup,
+    pub packer: Packer<'a>,
+    pub salt_key: [u8; 32],
+    pub tally: &'a Tally<'a>,
+    pub stop: &'a Stop<'a>,
+    pub flush: &'a AtomicU64,
+    /// Batches collected so far; the merge waits when it is too far ahead.
+    pub collected: &'a AtomicU64,
+    /// The host's copy of the entry stream.
+    pub copy: std::io::BufWriter<std::fs::File>,
+    pub state: Collected,
+}
+
+/// What grows while the collector works.
+#[derive(Default)]
+pub struct Collected {
+    waiting: VecDeque<Stored>,
+    /// First names whose further names are still to come.
+    firsts: HashMap<Vec<u8>, Entry>,
+    /// The part of the stream that is not cut yet.
+    uncut: Vec<u8>,
+    digest: blake3::Hasher,
+    length: u64,
+    records: Tree,
+    pieces: Vec<Piece>,
+}
+
+/// The outcome: the manifest's part about entries, and the records' root.
+pub struct EntryStream {
+    length: u64,
+    digest: [u8; 32],
+    pieces: Vec<Piece>,
+    pub records: u64,
+    pub root: Root,
+}
+
+impl EntryStream {
+    /// Once all packs are finished.
+    pub fn entries(&self) -> Entries {
+        let extents = packer::extents(&self.pieces);
+        Entries { length: self.length, blake3: self.digest, extents, count: self.records }
+    }
+}
+
+type Result<T> = std::result::Result<T, BackupError>;
+
+impl Collector<'_> {
+    /// Collects until all senders are gone.
+    pub fn collect(mut self, finished: Receiver<Finished>) -> Result<EntryStream> {
+        let mut early: BTreeMap<u64, Vec<Stored>> = BTreeMap::new();
+        let mut next = 0;
+        loop {
+            match finished.recv_timeout(Duration::from_millis(20)) {
+                Ok(batch) => {
+                    early.insert(batch.sequence, batch.items);
+                    while let Some(items) = early.remove(&next) {
+                        self.state.waiting.extend(items);
+                        next += 1;
+                        self.collected.store(next, Ordering::Release);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.stop.check()?;
+            self.write_ready()?;
+            if self.state.waiting.len() > WAITING_ENTRIES {
+                self.flush.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        // All packers of the workers have finished by now.
+        self.write_ready()?;
+        if !self.state.waiting.is_empty() || !early.is_empty() {
+            return Err(BackupError::Stopped);
+        }
+        self.cut(true)?;
+        self.packer.finish().map_err(BackupError::Pack)?;
+        self.copy.flush().map_err(BackupError::HostFile)?;
+        let s = self.state;
+        Ok(EntryStream {
+            length: s.length,
+            digest: *s.digest.finalize().as_bytes(),
+            pieces: s.pieces,
+            records: s.records.count(),
+            root: s.records.root(),
+        })
+    }
+
+    /// Writes the records at the head of the queue whose packs are finished.
+    fn write_ready(&mut self) -> Result<()> {
+        while let Some(head) = self.state.waiting.front() {
+            if let Stored::Entry { pieces, .. } = head
+                && !packer::are_finished(pieces)
+            {
+                break;
+            }
+            let Some(head) = self.state.waiting.pop_front() else { break };
+            match head {
+                Stored::Verbatim(v) => {
+                    let mut at = 0;
+                    for (length, core) in v.records {
+                        let record = &v.bytes[at..at + 4 + length as usize];
+                        at += record.len();
+                        if v.names == Names::First {
+                            let (entry, _) = Entry::decode(&record[4..]).map_err(BackupError::Format)?;
+                            self.state.firsts.insert(entry.core.path.clone(), entry);
+                        }
+                        self.write(record, core as usize)?;
+                    }
+                }
+                Stored::Entry { core, pieces, names } => {
+                    let entry = Entry { core: *core, extents: packer::extents(&pieces) };
+                    self.write_entry(&entry)?;
+                    if names == Names::First {
+                        self.state.firsts.insert(entry.core.path.clone(), entry);
+                    }
+                }
+                Stored::Link(link) => self.write_link(link)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Further names share everything with the first but the path: they are the same inode.
+    fn write_link(&mut self, link: Link) -> Result<()> {
+        let Link { path, first, last } = link;
+        let kept = if last { self.state.firsts.remove(&first[..]) } else { self.state.firsts.get(&first[..]).cloned() };
+        match kept {
+            Some(mut entry) => {
+                entry.core.link_to = Some(first.to_vec());
+                entry.core.path = path;
+                self.write_entry(&entry)
+            }
+            // Its first name vanished before it was read; the next run reads the file under this one.
+            None => {
+                self.tally.finding(FindingKind::Vanished, &path, String::new());
+                Ok(())
+            }
+        }
+    }
+
+    fn write_entry(&mut self, entry: &Entry) -> Result<()> {
+        let mut record = Vec::with_capacity(256);
+        let core = entry.encode(&mut record);
+        self.write(&record, core.len())
+    }
+
+    fn write(&mut self, record: &[u8], core_bytes: usize) -> Result<()> {
+        let core = &record[4..4 + core_bytes];
+        let glance = Glance::at(&record[4..]).map_err(BackupError::Format)?;
+        self.state.records.push(record_leaf(&self.salt_key, glance.path, core));
+        self.state.uncut.extend_from_slice(record);
+        self.state.length += record.len() as u64;
+        if self.state.uncut.len() >= STREAM_BYTES { self.cut(false) } else { Ok(()) }
+    }
+
+    /// Cuts what can be cut of the stream; all of it when it is at its end.
+    fn cut(&mut self, last: bool) -> Result<()> {
+        let uncut = std::mem::take(&mut self.state.uncut);
+        let mut at = 0;
+        while at < uncut.len() {
+            let Some(n) = self.chunker.cut(Class::Entries, &uncut[at..], last) else { break };
+            let chunk = &uncut[at..at + n];
+            at += n;
+            let digest = blake3::hash(chunk);
+            let place = store_chunk(self.known, self.ids, &mut self.packer, &self.lookup, digest.as_bytes(), chunk)?;
+            self.state.pieces.push(Piece { place: place.unwrap_or_else(|known| known), length: n as u32 });
+        }
+        self.state.digest.update(&uncut[..at]);
+        self.copy.write_all(&uncut[..at]).map_err(BackupError::HostFile)?;
+        self.state.uncut = uncut[at..].to_vec();
+        Ok(())
+    }
+}

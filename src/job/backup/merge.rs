@@ -1,0 +1,247 @@
+//! The sorted walk of the sources merged with the sorted entries of the last generation.
+//!
+//! An entry whose type, size, mtime, ctime and inode are unchanged is taken over as it is; the rest is described and read. Both
+//! sides are read once, in order, in constant memory.
+
+use super::batch::{Batch, Item, Link, Names, Verbatim};
+use super::tally::Tally;
+use super::worker::is_shared;
+use super::{BackupError, Stop};
+use crate::event::FindingKind;
+use crate::format::entry::{Glance, Kind, compare_paths, record_length};
+use crate::pipeline::source::{Found, ProblemKind, Tree};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::io::{BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Entries in a batch.
+const BATCH_ENTRIES: usize = 256;
+/// Bytes to be read, or taken over, in a batch.
+const BATCH_BYTES: u64 = 1 << 20;
+/// Files with several names whose further names are awaited; beyond that a further name is read like a file of its own, which
+/// stores nothing twice.
+const LINKS_KEPT: usize = 100_000;
+/// An entry that changed so shortly before the last run that a later change could have left the same times.
+/// FAT keeps times in steps of 2 seconds.
+const RACY_SECONDS: i64 = 2;
+
+/// The last generation's entry stream on the host.
+pub struct Previous {
+    stream: Option<BufReader<std::fs::File>>,
+    record: Vec<u8>,
+    /// Entries that changed at this time or later are read again.
+    racy_from: i64,
+}
+
+impl Previous {
+    /// `started`: when the run that wrote the stream began, seconds since 1970.
+    pub fn new(stream: std::fs::File, started: i64) -> Self {
+        Self { stream: Some(BufReader::with_capacity(1 << 20, stream)), record: Vec::new(), racy_from: started - RACY_SECONDS }
+    }
+
+    /// Nothing to merge with: everything is read.
+    pub fn none() -> Self {
+        Self { stream: None, record: Vec::new(), racy_from: i64::MIN }
+    }
+
+    /// Goes to the next record. A stream that ends early or is damaged only means that more is read.
+    fn advance(&mut self) -> bool {
+        let Some(stream) = &mut self.stream else { return false };
+        let mut prefix = [0; 4];
+        let read = stream.read_exact(&mut prefix).ok().and_then(|()| record_length(prefix).ok()).and_then(|n| {
+            self.record.resize(n, 0);
+            stream.read_exact(&mut self.record).ok()
+        });
+        if read.is_none() {
+            self.stream = None;
+            self.record.clear();
+        }
+        read.is_some()
+    }
+}
+
+/// Walks the trees and sends batches in the order of the entry stream. Returns how many it sent.
+pub fn merge(
+    trees: &[Tree],
+    mut previous: Previous,
+    with_sha256: bool,
+    tally: &Tally,
+    stop: &Stop,
+    send: &mut dyn FnMut(Batch) -> Result<(), BackupError>,
+) -> Result<u64, BackupError> {
+    let mut out = Batches { send, sequence: 0, items: Vec::new(), entries: 0, bytes: 0 };
+    let mut links = Links::default();
+    let mut there = previous.advance();
+    for tree in trees {
+        for found in tree.walk() {
+            stop.check()?;
+            let found = match found {
+                Ok(found) => found,
+                Err(p) => {
+                    let kind = match p.kind {
+                        ProblemKind::Vanished => FindingKind::Vanished,
+                        ProblemKind::Skipped => FindingKind::MediumInSource,
+                        _ => FindingKind::Unreadable,
+                    };
+                    tally.finding(kind, &p.path, p.to_string());
+                    continue;
+                }
+            };
+            let c = &tally.counts;
+            c.entries.fetch_add(1, Relaxed);
+            if found.stat.kind == Kind::File {
+                c.files.fetch_add(1, Relaxed);
+                c.bytes.fetch_add(found.stat.size, Relaxed);
+            }
+            let mut order = Ordering::Greater;
+            while there {
+                let Ok(glance) = Glance::at(&previous.record) else {
+                    there = false;
+                    break;
+                };
+                order = compare_paths(glance.path, &found.path);
+                if order != Ordering::Less {
+                    break;
+                }
+                c.gone.fetch_add(1, Relaxed);
+                there = previous.advance();
+            }
+            let before = if there && order == Ordering::Equal { Glance::at(&previous.record).ok() } else { None };
+            let racy_from = previous.racy_from;
+            let unchanged = before.filter(|b| is_unchanged(b, &found, racy_from, with_sha256));
+            let (names, first) = links.name(&found);
+            // What the last run said of the names of a file must still hold.
+            let unchanged = unchanged.filter(|b| b.link_to == first.as_ref().map(|f| &f.0[..]));
+            match (unchanged, before) {
+                (Some(g), _) => {
+                    c.unchanged.fetch_add(1, Relaxed);
+                    out.verbatim(&previous.record, g.core_bytes as u32, names)?;
+                }
+                (None, before) => {
+                    let count = if before.is_some() { &c.changed } else { &c.new };
+                    count.fetch_add(1, Relaxed);
+                    match first {
+                        Some((first, last)) => out.item(Item::Link(Link { path: found.path, first, last }), 0)?,
+                        None if is_shared(&found.stat) => out.alone(Item::Read(found, names))?,
+                        None if found.stat.kind == Kind::File => {
+                            let bytes = found.stat.size;
+                            out.item(Item::Read(found, names), bytes)?;
+                        }
+                        None => match tree.describe(&found) {
+                            Ok(described) => {
+                                for lack in described.lacks {
+                                    tally.finding(FindingKind::Unreadable, &lack.path, lack.to_string());
+                                }
+                                out.item(Item::Ready(Box::new(described.core), names), 0)?;
+                            }
+                            Err(p) => tally.finding(FindingKind::Unreadable, &p.path, p.to_string()),
+                        },
+                    }
+                }
+            }
+            if there && order == Ordering::Equal {
+                there = previous.advance();
+            }
+        }
+    }
+    while there {
+        tally.counts.gone.fetch_add(1, Relaxed);
+        there = previous.advance();
+    }
+    out.flush()?;
+    Ok(out.sequence)
+}
+
+fn is_unchanged(before: &Glance, found: &Found, racy_from: i64, with_sha256: bool) -> bool {
+    let s = &found.stat;
+    before.good
+        && before.kind == s.kind
+        && before.inode == s.inode
+        && before.mtime == s.mtime
+        && before.ctime == s.ctime
+        && before.ctime.seconds < racy_from
+        && (s.kind != Kind::File || before.size == s.size && before.has_sha256 == with_sha256)
+}
+
+/// Files with several names: the first name in the order of the walk stands for the file.
+#[derive(Default)]
+struct Links {
+    first: HashMap<(u64, u64), (Arc<[u8]>, u64)>,
+}
+
+impl Links {
+    /// Whether this is the first of several names; or, if it is a further one, the first name and whether this is the last.
+    fn name(&mut self, found: &Found) -> (Names, Option<(Arc<[u8]>, bool)>) {
+        let s = &found.stat;
+        if s.nlink < 2 || s.kind == Kind::Directory {
+            return (Names::One, None);
+        }
+        let key = (s.device, s.inode);
+        if let Some((first, left)) = self.first.get_mut(&key) {
+            let first = first.clone();
+            *left -= 1;
+            let last = *left == 0;
+            if last {
+                self.first.remove(&key);
+            }
+            return (Names::One, Some((first, last)));
+        }
+        if self.first.len() >= LINKS_KEPT {
+            return (Names::One, None);
+        }
+        self.first.insert(key, (found.path.as_slice().into(), s.nlink - 1));
+        (Names::First, None)
+    }
+}
+
+struct Batches<'a> {
+    send: &'a mut dyn FnMut(Batch) -> Result<(), BackupError>,
+    sequence: u64,
+    items: Vec<Item>,
+    entries: usize,
+    bytes: u64,
+}
+
+impl Batches<'_> {
+    fn verbatim(&mut self, record: &[u8], core_bytes: u32, names: Names) -> Result<(), BackupError> {
+        if names == Names::First || !matches!(self.items.last(), Some(Item::Verbatim(Verbatim { names: Names::One, .. }))) {
+            self.items.push(Item::Verbatim(Verbatim { names, ..Verbatim::default() }));
+        }
+        let Some(Item::Verbatim(v)) = self.items.last_mut() else { unreachable!("just pushed") };
+        v.bytes.extend_from_slice(&(record.len() as u32).to_le_bytes());
+        v.bytes.extend_from_slice(record);
+        v.records.push((record.len() as u32, core_bytes));
+        // Taken over without work: a batch holds more of them.
+        self.bytes += record.len() as u64 * 4;
+        self.full()
+    }
+
+    fn item(&mut self, item: Item, bytes: u64) -> Result<(), BackupError> {
+        self.items.push(item);
+        self.entries += 1;
+        self.bytes += bytes;
+        self.full()
+    }
+
+    fn alone(&mut self, item: Item) -> Result<(), BackupError> {
+        self.flush()?;
+        self.items.push(item);
+        self.flush()
+    }
+
+    fn full(&mut self) -> Result<(), BackupError> {
+        if self.entries >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), BackupError> {
+        if self.items.is_empty() {
+            return Ok(());
+        }
+        let batch = Batch { sequence: self.sequence, items: std::mem::take(&mut self.items) };
+        self.sequence += 1;
+        (self.entries, self.bytes) = (0, 0);
+        (self.send)(batch)
+    }
+}

@@ -1,0 +1,512 @@
+//! `backup`: writes one sealed generation of the sources to a medium.
+
+mod batch;
+mod collector;
+mod merge;
+pub(crate) mod shelf;
+mod tally;
+mod worker;
+
+use super::World;
+use super::writer::{self, Begin, Opened, Writer};
+use crate::catalog::{CatalogError, GenerationRow};
+use crate::event::{Event, FindingKind, Observer, Phase};
+use crate::format::Malformed;
+use crate::format::check_code::CheckCode;
+use crate::format::manifest::{Finding, Manifest, Source, SourceKind};
+use crate::format::merkle::object_leaf;
+use crate::format::object::{Id, Kind, Object};
+use crate::format::seal::{ReadBack, Seal, Verdict};
+use crate::medium::{Medium, MediumError};
+use crate::pipeline::chunker::Chunker;
+use crate::pipeline::compressor::{Compressor, FrameError};
+use crate::pipeline::encryptor::{EncryptError, Encryptor, RecipientError, Recipients};
+use crate::pipeline::hasher::Ids;
+use crate::pipeline::known::Known;
+use crate::pipeline::packer::{PackError, Packer};
+use crate::pipeline::source::{SourceError, Tree, TreeOptions};
+use crate::seal::{self, KeyError};
+use crate::state::{StateDir, StateError};
+use batch::{Batch, Finished, Item, Stored};
+use collector::{Collector, EntryStream};
+use crossbeam_channel::bounded;
+use merge::Previous;
+use shelf::{Counter, Shelved, shelve};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tally::Tally;
+use worker::{Shared, Worker};
+
+/// Batches that the merge may be ahead of the collector.
+const AHEAD: u64 = 256;
+
+/// What is to be backed up, and where to.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub state: PathBuf,
+    /// The medium: a folder.
+    pub to: PathBuf,
+    pub sources: Vec<SourceOptions>,
+    /// Begin a set when the medium has none of this host.
+    pub init: Option<InitOptions>,
+    /// Read every file, whatever its times say.
+    pub full: bool,
+    pub tag: Option<String>,
+    pub with_sha256: bool,
+    /// zstd level, 1 to 19.
+    pub level: i32,
+    /// Bytes that buffers may take in all.
+    pub memory_bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct InitOptions {
+    pub name: String,
+    /// age recipients.
+    pub recipients: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SourceOptions {
+    /// One name, or several joined by `/`.
+    pub name: Vec<u8>,
+    pub path: PathBuf,
+    /// Gitignore syntax.
+    pub excludes: Vec<String>,
+    pub one_file_system: bool,
+}
+
+/// What was done.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub set: Id,
+    pub set_name: String,
+    pub opened: Opened,
+    pub generation: u64,
+    pub time: String,
+    pub check_code: CheckCode,
+    pub verdict: Verdict,
+    pub read_back: ReadBack,
+    /// As in the manifest.
+    pub statistics: Vec<(String, u64)>,
+    /// The first thousand.
+    pub findings: Vec<Finding>,
+    /// Bytes that this run added to the medium.
+    pub added_bytes: u64,
+    pub added_objects: u64,
+    /// Objects of an interrupted run that were taken over.
+    pub adopted_objects: u64,
+    pub medium: crate::medium::Description,
+}
+
+impl Report {
+    /// A figure of the statistics; 0 where there is none of that name.
+    pub fn count(&self, name: &str) -> u64 {
+        self.statistics.iter().find(|(n, _)| n == name).map_or(0, |(_, v)| *v)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("no set has been begun on the medium {}", path.display())]
+    Blank { path: PathBuf },
+    #[error("the sets on {} are not this host's", path.display())]
+    Unregistered { path: PathBuf },
+    #[error("the set on the medium was begun, but its label is not whole")]
+    HalfWritten,
+    #[error("no recipient to encrypt to")]
+    NoRecipients,
+    #[error("generation {generation} is not on the medium as this host wrote it: it was rolled back, replaced or damaged")]
+    RolledBack { generation: u64 },
+    #[error("the catalog does not know everything that is on the medium")]
+    StaleCatalog,
+    #[error("the source {} does not exist", path.display())]
+    SourceMissing { path: PathBuf },
+    #[error("two sources have the name {name}")]
+    SameName { name: String },
+    #[error("object {object} does not read back as it was written")]
+    ReadBack { object: u64 },
+    #[error("the run was interrupted")]
+    Interrupted,
+    #[error("the run stopped because another part of it failed")]
+    Stopped,
+    #[error("the medium failed")]
+    Medium(#[source] MediumError),
+    #[error("the catalog failed")]
+    Catalog(#[source] CatalogError),
+    #[error("the state directory failed")]
+    State(#[source] StateError),
+    #[error("the seal keys failed")]
+    SealKeys(#[source] KeyError),
+    #[error("a recipient is not usable")]
+    Recipient(#[source] RecipientError),
+    #[error("a source failed")]
+    Source(#[source] SourceError),
+    #[error("a pack could not be made")]
+    Pack(#[source] PackError),
+    #[error("the manifest could not be encrypted")]
+    Encrypt(#[source] EncryptError),
+    #[error("the manifest could not be compressed")]
+    Compress(#[source] FrameError),
+    #[error("the host's entry stream is not what it should be")]
+    Format(#[source] Malformed),
+    #[error("a file of the state directory cannot be used")]
+    HostFile(#[source] std::io::Error),
+}
+
+type Result<T> = std::result::Result<T, BackupError>;
+
+/// Ends all threads of a run when one fails or the user says so.
+pub struct Stop<'a> {
+    failed: AtomicBool,
+    interrupted: &'a AtomicBool,
+}
+
+impl Stop<'_> {
+    fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            Err(BackupError::Interrupted)
+        } else if self.failed.load(Ordering::Relaxed) {
+            Err(BackupError::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Passes an outcome on, and stops the others if it is a failure.
+    fn watch<T>(&self, outcome: Result<T>) -> Result<T> {
+        if outcome.is_err() {
+            self.fail();
+        }
+        outcome
+    }
+}
+
+/// Backs up the sources as the next generation.
+pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Result<Report> {
+    let started = (world.now)();
+    let tally = Tally::new(observer);
+    let trees = open_trees(options, &tally)?;
+    let state = StateDir::open(&options.state).map_err(BackupError::State)?;
+    let begin = options.init.as_ref().map(|i| Begin { name: &i.name, recipients: &i.recipients });
+    observer.hear(Event::Phase(Phase::Checking));
+    let (mut set, opened) = writer::open(&options.to, &state, begin.as_ref(), world, observer)?;
+    let first_new = set.next;
+
+    let previous = match &set.last {
+        Some(g) if !options.full => previous_entries(&set, g)?,
+        _ => Previous::none(),
+    };
+    observer.hear(Event::Phase(Phase::Reading));
+    let (stream, shelved, next) = store(options, world, &mut set, &trees, previous, &tally)?;
+    let finished = (world.now)();
+    find_empty(&trees, &tally);
+
+    observer.hear(Event::Phase(Phase::Sealing));
+    let generation = set.last.as_ref().map_or(1, |g| g.number + 1);
+    let entries = stream.entries();
+    let entries_digest = entries.blake3;
+    let findings = tally.findings();
+    let manifest = Manifest {
+        set: set.id,
+        generation,
+        parent: if options.full { 0 } else { generation - 1 },
+        started,
+        finished,
+        host: world.host.to_owned(),
+        sources: sources(options),
+        tag: options.tag.clone(),
+        tool: super::TOOL.into(),
+        set_key: set.key.0,
+        recipients: set.info.recipients.clone(),
+        full: options.full || generation == 1,
+        statistics: tally.counts.named(),
+        findings: findings.clone(),
+        entries,
+    };
+    let encrypted = encrypt_manifest(&set.recipients, &manifest)?;
+    let manifest_object = append(&mut set, next, Kind::Manifest, &encrypted)?;
+    set.catalog.add_object(set.row, &manifest_object, &mut []).map_err(BackupError::Catalog)?;
+
+    let mut objects = set.adopted.clone();
+    let adopted_objects = objects.iter().filter(|o| o.kind == Kind::Pack).count() as u64;
+    objects.extend(&shelved.objects);
+    objects.push(manifest_object);
+    let read_back = shelved.read_back.min(set.read_back);
+    let mut log = set.log.clone();
+    objects.iter().for_each(|o| log.push(object_leaf(o)));
+    let verdict = if tally.counts.findings.load(Ordering::Relaxed) > 0 { Verdict::Incomplete } else { Verdict::Good };
+    let time = world.time_text();
+    let seal = Seal {
+        set: set.id,
+        generation,
+        time: time.clone(),
+        previous: set.last.as_ref().map(|g| g.seal_digest),
+        first: set.last.as_ref().map_or(0, |g| g.seal_object + 1),
+        objects,
+        log: log.root(),
+        record_count: stream.records,
+        records: stream.root,
+        read_back,
+        verdict,
+        next: set.keys.prepare_next().map_err(BackupError::SealKeys)?,
+    };
+    let seal_bytes = seal::sign(&seal, &set.keys.current()).map_err(BackupError::Format)?;
+    let seal_digest = *blake3::hash(&seal_bytes).as_bytes();
+    let row = GenerationRow {
+        number: generation,
+        seal_object: seal.number(),
+        seal_digest,
+        time: time.clone(),
+        started: started.seconds,
+        entries_digest,
+        durable: false,
+    };
+    // Recorded before the seal is written: a run that ends in between is recognised by the next one.
+    set.catalog.put_generation(set.row, &row).map_err(BackupError::Catalog)?;
+    append(&mut set, seal.number(), Kind::Seal, &seal_bytes)?;
+    set.sealed(row)?;
+    let check_code = CheckCode::of(&seal_digest);
+    let detail = format!("set {} generation {generation} {} check code {check_code}", set.id, verdict.name());
+    set.catalog.log(&time, "backup", &detail).map_err(BackupError::Catalog)?;
+
+    let added = seal.objects.iter().filter(|o| o.number >= first_new || opened != Opened::Known);
+    Ok(Report {
+        set: set.id,
+        set_name: set.info.name.clone(),
+        opened,
+        generation,
+        time,
+        check_code,
+        verdict,
+        read_back,
+        statistics: manifest.statistics.clone(),
+        findings,
+        added_bytes: added.clone().map(|o| o.length).sum::<u64>() + seal_bytes.len() as u64,
+        added_objects: added.count() as u64 + 1,
+        adopted_objects,
+        medium: set.medium.describe(),
+    })
+}
+
+/// Opens the sources, ascending by name. A missing source is a finding as long as another one is there.
+fn open_trees(options: &Options, tally: &Tally) -> Result<Vec<Tree>> {
+    let mut sources: Vec<&SourceOptions> = options.sources.iter().collect();
+    sources.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
+    if let Some(w) = sources.windows(2).find(|w| w[0].name == w[1].name) {
+        return Err(BackupError::SameName { name: String::from_utf8_lossy(&w[0].name).into_owned() });
+    }
+    let mut trees = Vec::new();
+    let mut missing = None;
+    for s in &sources {
+        let tree_options = TreeOptions {
+            excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
+            one_file_system: s.one_file_system,
+            skip: [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect(),
+            no_atime: true,
+        };
+        match Tree::open(s.name.clone(), &s.path, tree_options) {
+            Ok(tree) => trees.push(tree),
+            Err(SourceError::Missing { .. }) => {
+                tally.finding(FindingKind::SourceMissing, &s.name, s.path.display().to_string());
+                missing = Some(s.path.clone());
+            }
+            Err(e) => return Err(BackupError::Source(e)),
+        }
+    }
+    match missing {
+        Some(path) if trees.is_empty() => Err(BackupError::SourceMissing { path }),
+        _ => Ok(trees),
+    }
+}
+
+/// Device and inode of a folder that a walk must not enter.
+fn identify(folder: &std::path::Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(folder).ok().map(|m| (m.dev(), m.ino()))
+}
+
+fn sources(options: &Options) -> Vec<Source> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut all: Vec<Source> = options
+        .sources
+        .iter()
+        .map(|s| Source {
+            name: s.name.clone(),
+            path: s.path.as_os_str().as_bytes().into(),
+            kind: SourceKind::Tree,
+            excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
+        })
+        .collect();
+    all.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
+    all
+}
+
+/// A source that has nothing but its root is suspicious; the user is told, and the generation is not `good`.
+fn find_empty(trees: &[Tree], tally: &Tally) {
+    for tree in trees {
+        if tree.is_empty().unwrap_or(false) {
+            tally.finding(FindingKind::SourceEmpty, tree.name(), String::new());
+        }
+    }
+}
+
+/// The host's copy of the last entry stream, if it is whole; without it everything is read.
+fn previous_entries(set: &Writer, g: &GenerationRow) -> Result<Previous> {
+    let Ok(mut file) = std::fs::File::open(set.state.entries()) else { return Ok(Previous::none()) };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(&mut file).map_err(BackupError::HostFile)?;
+    if hasher.finalize().as_bytes() != &g.entries_digest {
+        return Ok(Previous::none());
+    }
+    std::io::Seek::rewind(&mut file).map_err(BackupError::HostFile)?;
+    Ok(Previous::new(file, g.started))
+}
+
+fn encrypt_manifest(recipients: &Recipients, manifest: &Manifest) -> Result<Vec<u8>> {
+    let mut plain = manifest.encode();
+    let mut stored = Vec::new();
+    Compressor::new(3).and_then(|mut c| c.compress_manifest(&plain, &mut stored)).map_err(BackupError::Compress)?;
+    zeroize::Zeroize::zeroize(&mut plain);
+    let mut encryption = Encryptor::begin(recipients, Vec::new()).map_err(BackupError::Encrypt)?;
+    encryption.write(&stored);
+    zeroize::Zeroize::zeroize(&mut stored);
+    Ok(encryption.finish())
+}
+
+/// Appends one object, makes it durable and reads it back.
+fn append(set: &mut Writer, number: u64, kind: Kind, bytes: &[u8]) -> Result<Object> {
+    set.medium.append(number, kind, bytes).and_then(|()| set.medium.sync()).map_err(BackupError::Medium)?;
+    let object = Object { number, kind, length: bytes.len() as u64, digest: Some(*blake3::hash(bytes).as_bytes()) };
+    set.read_back = set.read_back.min(shelf::read_back(&set.medium, &object)?);
+    Ok(object)
+}
+
+/// Runs the stations: merge → workers → shelf, and the collector beside them. Answers with the entry stream, what lies on the
+/// medium, and the next free number.
+fn store(
+    options: &Options,
+    world: &World,
+    set: &mut Writer,
+    trees: &[Tree],
+    previous: Previous,
+    tally: &Tally,
+) -> Result<(EntryStream, Shelved, u64)> {
+    let stop = Stop { failed: AtomicBool::new(false), interrupted: world.interrupted };
+    let ids = Ids::new(&set.key);
+    let chunker = Chunker::new(&set.key.0);
+    let known = Known::new(set.catalog.chunk_count(set.row).map_err(BackupError::Catalog)?);
+    let (flush, collected) = (AtomicU64::new(0), AtomicU64::new(0));
+    let threads = world.threads.max(1);
+    // A pack is held by each worker and the collector, two wait, one is being written; each is begun with its full size.
+    let pack_bytes = (options.memory_bytes / (threads as u64 + 4)).clamp(1 << 20, 32 << 20) as usize;
+    let (counter, queue) = Counter::new(set.next);
+    let sink = |pack| counter.put(pack);
+    let compressor = || Compressor::new(options.level).map_err(BackupError::Compress);
+    let lookup = || set.catalog.chunk_lookup(set.row).map_err(BackupError::Catalog);
+
+    let shared = Shared {
+        trees,
+        ids: &ids,
+        chunker: &chunker,
+        known: &known,
+        with_sha256: options.with_sha256,
+        tally,
+        stop: &stop,
+        flush: &flush,
+    };
+    let mut workers = Vec::new();
+    let (finished_give, finished_take) = bounded::<Finished>(2 * threads);
+    for _ in 0..threads {
+        let packer = Packer::new(&set.recipients, compressor()?, pack_bytes, &sink);
+        workers.push(Worker::new(&shared, packer, lookup()?, finished_give.clone()));
+    }
+    let collector = Collector {
+        ids: &ids,
+        chunker: &chunker,
+        known: &known,
+        lookup: lookup()?,
+        packer: Packer::new(&set.recipients, compressor()?, pack_bytes.min(8 << 20), &sink),
+        salt_key: set.key.record_salt_key(),
+        tally,
+        stop: &stop,
+        flush: &flush,
+        collected: &collected,
+        copy: std::io::BufWriter::with_capacity(256 << 10, set.state.new_entries().map_err(BackupError::State)?),
+        state: collector::Collected::default(),
+    };
+    let (stop, counter, medium, catalog, row) = (&stop, &counter, &set.medium, &mut set.catalog, set.row);
+
+    std::thread::scope(|scope| {
+        let (known, collected) = (&known, &collected);
+        let shelf = scope.spawn(move || stop.watch(shelve(queue, medium, catalog, row, known, stop)));
+        let collector = scope.spawn(move || stop.watch(collector.collect(finished_take)));
+        let (batch_give, batch_take) = bounded::<Batch>(2 * threads);
+        let (run_give, run_take) = bounded(2 * threads);
+        let workers: Vec<_> = workers
+            .into_iter()
+            .map(|w| {
+                let (batches, runs) = (batch_take.clone(), (run_give.clone(), run_take.clone()));
+                scope.spawn(move || stop.watch(w.work(batches, runs)))
+            })
+            .collect();
+        drop((run_give, run_take, batch_take));
+
+        let mut send = |batch: Batch| {
+            while batch.sequence > collected.load(Ordering::Acquire) + AHEAD {
+                stop.check()?;
+                std::thread::sleep(std::time::Duration::from_micros(200));
+            }
+            if batch.items.iter().any(|i| matches!(i, Item::Read(..))) {
+                return batch_give.send(batch).map_err(|_| BackupError::Stopped);
+            }
+            let items = batch.items.into_iter().map(without_work).collect();
+            finished_give.send(Finished { sequence: batch.sequence, items }).map_err(|_| BackupError::Stopped)
+        };
+        let merged = stop.watch(merge::merge(trees, previous, options.with_sha256, tally, stop, &mut send));
+        drop((batch_give, finished_give));
+        let mut outcome = merged.map(drop);
+        for w in workers {
+            outcome = first_cause(outcome, join(w));
+        }
+        let collected = join(collector);
+        let next = counter.close();
+        let shelved = join(shelf);
+        // Several threads may have failed, one because of another: the cause is what counts.
+        let (stream, shelved) = match (outcome, collected, shelved) {
+            (Ok(()), Ok(stream), Ok(shelved)) => (stream, shelved),
+            (o, c, s) => {
+                let outcome = first_cause(first_cause(o, c.map(drop)), s.map(drop));
+                return Err(outcome.err().unwrap_or(BackupError::Stopped));
+            }
+        };
+        Ok((stream, shelved, next))
+    })
+}
+
+fn without_work(item: Item) -> Stored {
+    match item {
+        Item::Verbatim(v) => Stored::Verbatim(v),
+        Item::Ready(core, names) => Stored::Entry { core, pieces: Vec::new(), names },
+        Item::Link(link) => Stored::Link(link),
+        Item::Read(..) => unreachable!("files to be read go to the workers"),
+    }
+}
+
+/// A thread that panicked has failed.
+fn join<T>(thread: std::thread::ScopedJoinHandle<Result<T>>) -> Result<T> {
+    thread.join().unwrap_or(Err(BackupError::Stopped))
+}
+
+/// Of two failures the one that is not merely a consequence.
+fn first_cause(a: Result<()>, b: Result<()>) -> Result<()> {
+    match (a, b) {
+        (Err(BackupError::Stopped), Err(b)) => Err(b),
+        (Err(a), _) => Err(a),
+        (Ok(()), b) => b,
+    }
+}

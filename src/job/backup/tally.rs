@@ -1,0 +1,76 @@
+//! Counts and findings of one run, gathered by all its threads.
+
+use crate::event::{Event, FindingKind, Observer};
+use crate::format::manifest::{FINDINGS, Finding};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Counts of a run. `bytes` are bytes of content.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub entries: AtomicU64,
+    pub files: AtomicU64,
+    pub bytes: AtomicU64,
+    pub new: AtomicU64,
+    pub changed: AtomicU64,
+    pub unchanged: AtomicU64,
+    pub gone: AtomicU64,
+    pub bytes_read: AtomicU64,
+    pub new_bytes: AtomicU64,
+    pub stored_bytes: AtomicU64,
+    pub findings: AtomicU64,
+}
+
+impl Counts {
+    /// As a manifest keeps them.
+    pub fn named(&self) -> Vec<(String, u64)> {
+        let all = [
+            ("entries", &self.entries),
+            ("files", &self.files),
+            ("bytes", &self.bytes),
+            ("new", &self.new),
+            ("changed", &self.changed),
+            ("unchanged", &self.unchanged),
+            ("gone", &self.gone),
+            ("bytes read", &self.bytes_read),
+            ("new bytes", &self.new_bytes),
+            ("stored bytes", &self.stored_bytes),
+            ("findings", &self.findings),
+        ];
+        all.map(|(name, n)| (name.to_owned(), n.load(Relaxed))).into()
+    }
+}
+
+pub struct Tally<'a> {
+    pub counts: Counts,
+    findings: Mutex<Vec<Finding>>,
+    observer: &'a dyn Observer,
+}
+
+impl<'a> Tally<'a> {
+    pub fn new(observer: &'a dyn Observer) -> Self {
+        Self { counts: Counts::default(), findings: Mutex::default(), observer }
+    }
+
+    /// A finding is kept for the manifest (the first thousand), counted, and told.
+    pub fn finding(&self, kind: FindingKind, path: &[u8], detail: String) {
+        self.counts.findings.fetch_add(1, Relaxed);
+        let mut kept = self.findings.lock().unwrap_or_else(|e| e.into_inner());
+        if kept.len() < FINDINGS {
+            kept.push(Finding { kind: kind.name().into(), path: path.into(), detail: detail.clone() });
+        }
+        drop(kept);
+        self.observer.hear(Event::Finding { kind, path: path.into(), detail });
+    }
+
+    pub fn progress(&self, entries: u64, bytes: u64) {
+        self.observer.hear(Event::Progress { entries, bytes });
+    }
+
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut all = self.findings.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        // Workers meet them in any order; a manifest shows them in one.
+        all.sort_by(|a, b| a.path.cmp(&b.path));
+        all
+    }
+}

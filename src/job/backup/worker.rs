@@ -1,0 +1,470 @@
+//! A worker, one a core: takes a batch of entries, reads their files, cuts, hashes, looks up, packs.
+//!
+//! Everything that happens to a chunk happens on one core while it is in that core's cache. Only large files are shared: the worker
+//! that reads one hands runs of chunks to the others, and works on them itself when the others are busy.
+
+use super::batch::{Batch, Finished, Item, Names, Stored};
+use super::tally::Tally;
+use super::{BackupError, Stop};
+use crate::catalog::ChunkLookup;
+use crate::event::FindingKind;
+use crate::format::entry::{Core, Kind, State};
+use crate::pipeline::chunker::{Chunker, Class};
+use crate::pipeline::hasher::{ContentHasher, Digests, Ids};
+use crate::pipeline::known::{Claim, Known};
+use crate::pipeline::packer::{Packer, Piece, Place};
+use crate::pipeline::source::{Found, OpenFile, Problem, ProblemKind, Stat, Tree, data_ranges};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, select_biased};
+use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Bytes of chunks that go through the stations together: what a frame holds.
+const RUN_BYTES: usize = 1 << 20;
+/// Files above this are shared among the workers.
+const SHARED_BYTES: u64 = 4 << 20;
+/// How often a file that changes while it is read is read again from its start.
+const RETRIES: u32 = 2;
+
+/// What all workers of a run share.
+pub struct Shared<'a> {
+    pub trees: &'a [Tree],
+    pub ids: &'a Ids,
+    pub chunker: &'a Chunker,
+    pub known: &'a Known,
+    pub with_sha256: bool,
+    pub tally: &'a Tally<'a>,
+    pub stop: &'a Stop<'a>,
+    /// Raised when entries wait for packs that are still open.
+    pub flush: &'a AtomicU64,
+}
+
+/// A run of chunks of a large file.
+pub struct Run {
+    file: Arc<LargeFile>,
+    index: usize,
+    bytes: Vec<u8>,
+    cuts: Vec<u32>,
+}
+
+/// A file whose runs several workers store.
+pub struct LargeFile {
+    sequence: u64,
+    names: Names,
+    /// Set when the file has been read to its end.
+    core: Mutex<Option<Box<Core>>>,
+    pieces: Mutex<BTreeMap<usize, Vec<Piece>>>,
+    /// Runs under way, and one for the reader.
+    open: AtomicUsize,
+}
+
+pub struct Worker<'a> {
+    shared: &'a Shared<'a>,
+    packer: Packer<'a>,
+    lookup: ChunkLookup,
+    finished: Sender<Finished>,
+    scratch: Vec<u8>,
+    flushed: u64,
+}
+
+type Result<T> = std::result::Result<T, BackupError>;
+
+impl<'a> Worker<'a> {
+    pub fn new(shared: &'a Shared<'a>, packer: Packer<'a>, lookup: ChunkLookup, finished: Sender<Finished>) -> Self {
+        Self { shared, packer, lookup, finished, scratch: Vec::new(), flushed: 0 }
+    }
+
+    /// Works until both channels are closed and empty, then finishes its pack.
+    pub fn work(mut self, batches: Receiver<Batch>, runs: (Sender<Run>, Receiver<Run>)) -> Result<()> {
+        let (give, take) = runs;
+        const IDLE: Duration = Duration::from_millis(20);
+        loop {
+            select_biased! {
+                recv(take) -> run => if let Ok(run) = run { self.store_run(run)?; },
+                recv(batches) -> batch => match batch {
+                    Ok(batch) => self.store_batch(batch, &give)?,
+                    Err(_) => break,
+                },
+                default(IDLE) => {}
+            }
+            self.check()?;
+        }
+        // Other workers may still be reading large files.
+        drop(give);
+        loop {
+            match take.recv_timeout(IDLE) {
+                Ok(run) => self.store_run(run)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.check()?;
+        }
+        self.packer.finish().map_err(BackupError::Pack)
+    }
+
+    fn check(&mut self) -> Result<()> {
+        self.shared.stop.check()?;
+        let flush = self.shared.flush.load(Ordering::Relaxed);
+        if flush != self.flushed {
+            self.flushed = flush;
+            self.packer.finish().map_err(BackupError::Pack)?;
+        }
+        Ok(())
+    }
+
+    fn store_batch(&mut self, batch: Batch, give: &Sender<Run>) -> Result<()> {
+        let sequence = batch.sequence;
+        let mut items = Vec::with_capacity(batch.items.len());
+        for item in batch.items {
+            match item {
+                Item::Verbatim(v) => items.push(Stored::Verbatim(v)),
+                Item::Ready(core, names) => items.push(Stored::Entry { core, pieces: Vec::new(), names }),
+                Item::Link(link) => items.push(Stored::Link(link)),
+                Item::Read(found, names) => match self.store_file(found, names, sequence, give)? {
+                    Outcome::Stored(core, pieces) => items.push(Stored::Entry { core, pieces, names }),
+                    Outcome::Vanished => {}
+                    // A large file is the only entry of its batch, and finishes it itself.
+                    Outcome::Shared => return Ok(()),
+                },
+            }
+        }
+        self.finish(Finished { sequence, items })
+    }
+
+    fn finish(&self, finished: Finished) -> Result<()> {
+        // The collector leaves only when the run has failed; the reason is kept there.
+        self.finished.send(finished).map_err(|_| BackupError::Stopped)
+    }
+
+    fn store_file(&mut self, found: Found, names: Names, sequence: u64, give: &Sender<Run>) -> Result<Outcome> {
+        let shared = self.shared;
+        let Some(tree) = Tree::of(shared.trees, &found.path) else { unreachable!("the walk found it in a tree") };
+        for attempt in 0.. {
+            let file = match tree.open_file(&found.path) {
+                Ok(file) => file,
+                Err(p) => return Ok(self.missing(tree, &found, &p)),
+            };
+            if is_shared(file.opened()) {
+                return self.share_file(tree, found, file, (sequence, names), give);
+            }
+            let (mut core, pieces) = match self.read_alone(tree, &found, &file) {
+                Ok(read) => read,
+                Err(Read::Failed(e)) => return Err(e),
+                Err(Read::Source(p)) => return Ok(self.missing(tree, &found, &p)),
+            };
+            if core.state == State::Good && is_as_opened(&file) {
+                return Ok(Outcome::Stored(core, pieces));
+            }
+            if attempt == RETRIES {
+                core.state = State::Changed;
+                shared.tally.finding(FindingKind::Changed, &found.path, String::new());
+                return Ok(Outcome::Stored(core, pieces));
+            }
+        }
+        unreachable!("the loop ends by returning")
+    }
+
+    /// A file that could not be read is recorded without content; one that is gone is not.
+    fn missing(&self, tree: &Tree, found: &Found, problem: &Problem) -> Outcome {
+        let kind = if problem.kind == ProblemKind::Vanished { FindingKind::Vanished } else { FindingKind::Unreadable };
+        self.shared.tally.finding(kind, &found.path, problem.to_string());
+        match kind {
+            FindingKind::Vanished => Outcome::Vanished,
+            _ => Outcome::Stored(Box::new(tree.describe_unreadable(found, problem)), Vec::new()),
+        }
+    }
+
+    /// Reads a file that is not shared.
+    fn read_alone(&mut self, tree: &Tree, found: &Found, file: &OpenFile) -> std::result::Result<(Box<Core>, Vec<Piece>), Read> {
+        let mut core = self.describe(tree, found, file).map_err(Read::Source)?;
+        let size = file.opened().size;
+        let mut pieces = Vec::new();
+        if core.holes.is_empty() && size <= Class::Data.max() as u64 {
+            // One chunk: one hash serves as the file's digest and for the chunk's id.
+            let mut content = std::mem::take(&mut self.scratch);
+            let read = read_up_to(file.file(), &mut content, size as usize, 0).map_err(|e| unread(found, &e));
+            let stored = read.and_then(|()| {
+                let digests = Digests::of(&content, self.shared.with_sha256);
+                core.size = content.len() as u64;
+                (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
+                if !content.is_empty() {
+                    pieces.push(self.store_chunk(&digests.blake3, &content).map_err(Read::Failed)?);
+                }
+                Ok(())
+            });
+            self.scratch = content;
+            stored?;
+            self.shared.tally.progress(0, core.size);
+        } else {
+            let digests = read_runs(self.shared, found, file, &mut core, |bytes, cuts| {
+                let mut at = 0;
+                for n in cuts {
+                    let chunk = &bytes[at..at + n as usize];
+                    at += n as usize;
+                    pieces.push(self.store_chunk(blake3::hash(chunk).as_bytes(), chunk)?);
+                }
+                Ok(bytes)
+            })?;
+            (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
+        }
+        if core.size != size {
+            core.state = State::Changed;
+        }
+        Ok((core, pieces))
+    }
+
+    fn describe(&self, tree: &Tree, found: &Found, file: &OpenFile) -> std::result::Result<Box<Core>, Problem> {
+        let described = tree.describe_file(&found.path, file)?;
+        for lack in described.lacks {
+            self.shared.tally.finding(FindingKind::Unreadable, &lack.path, lack.to_string());
+        }
+        Ok(Box::new(described.core))
+    }
+
+    /// Reads a large file and has its runs stored by whoever has time.
+    fn share_file(
+        &mut self,
+        tree: &Tree,
+        found: Found,
+        file: OpenFile,
+        (sequence, names): (u64, Names),
+        give: &Sender<Run>,
+    ) -> Result<Outcome> {
+        let mut core = match self.describe(tree, &found, &file) {
+            Ok(core) => core,
+            Err(p) => return Ok(self.missing(tree, &found, &p)),
+        };
+        let large = Arc::new(LargeFile {
+            sequence,
+            names,
+            core: Mutex::default(),
+            pieces: Mutex::default(),
+            open: AtomicUsize::new(1),
+        });
+        let mut index = 0;
+        let shared = self.shared;
+        let read = read_runs(shared, &found, &file, &mut core, |bytes, cuts| {
+            large.open.fetch_add(1, Ordering::Relaxed);
+            let run = Run { file: large.clone(), index, bytes, cuts };
+            index += 1;
+            if let Err(TrySendError::Full(run) | TrySendError::Disconnected(run)) = give.try_send(run) {
+                self.store_run(run)?;
+            }
+            self.check()?;
+            Ok(Vec::new())
+        });
+        match read {
+            Ok(digests) => {
+                (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
+                if core.size != file.opened().size || !is_as_opened(&file) {
+                    core.state = State::Changed;
+                    shared.tally.finding(FindingKind::Changed, &found.path, String::new());
+                }
+            }
+            Err(Read::Failed(e)) => return Err(e),
+            Err(Read::Source(p)) => {
+                shared.tally.finding(FindingKind::Unreadable, &found.path, p.to_string());
+                core = Box::new(tree.describe_unreadable(&found, &p));
+            }
+        }
+        *large.core.lock().unwrap_or_else(|e| e.into_inner()) = Some(core);
+        self.close(&large)?;
+        Ok(Outcome::Shared)
+    }
+
+    fn store_run(&mut self, run: Run) -> Result<()> {
+        let mut pieces = Vec::with_capacity(run.cuts.len());
+        let mut at = 0;
+        for n in run.cuts {
+            let chunk = &run.bytes[at..at + n as usize];
+            at += n as usize;
+            pieces.push(self.store_chunk(blake3::hash(chunk).as_bytes(), chunk)?);
+        }
+        run.file.pieces.lock().unwrap_or_else(|e| e.into_inner()).insert(run.index, pieces);
+        self.close(&run.file)
+    }
+
+    /// Whoever is last sends the file on.
+    fn close(&self, large: &LargeFile) -> Result<()> {
+        if large.open.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return Ok(());
+        }
+        let core = large.core.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let Some(core) = core else { unreachable!("the reader closes last or has left the core") };
+        let pieces = std::mem::take(&mut *large.pieces.lock().unwrap_or_else(|e| e.into_inner()));
+        let pieces = match core.state {
+            State::Unreadable { .. } => Vec::new(),
+            _ => pieces.into_values().flatten().collect(),
+        };
+        self.finish(Finished { sequence: large.sequence, items: vec![Stored::Entry { core, pieces, names: large.names }] })
+    }
+
+    fn store_chunk(&mut self, digest: &[u8; 32], chunk: &[u8]) -> Result<Piece> {
+        let length = chunk.len() as u32;
+        let place = store_chunk(self.shared.known, self.shared.ids, &mut self.packer, &self.lookup, digest, chunk)?;
+        let place = match place {
+            Ok(new) => {
+                self.shared.tally.counts.new_bytes.fetch_add(length.into(), Ordering::Relaxed);
+                new
+            }
+            Err(known) => known,
+        };
+        Ok(Piece { place, length })
+    }
+}
+
+/// Finds a chunk or packs it: `Ok` with its place when it is new, `Err` when it was known.
+pub fn store_chunk(
+    known: &Known,
+    ids: &Ids,
+    packer: &mut Packer,
+    lookup: &ChunkLookup,
+    digest: &[u8; 32],
+    chunk: &[u8],
+) -> Result<std::result::Result<Place, Place>> {
+    let id = ids.id(digest);
+    let mut mine = None;
+    let stored = || {
+        let found = lookup.find(&id).map_err(BackupError::Catalog)?;
+        Ok(found.map(|l| (Place::Stored { object: l.object, frame: l.frame, offset: l.offset }, l.length)))
+    };
+    let claim = known.claim(&id, chunk.len() as u32, stored, || {
+        let place = packer.next_place(chunk.len()).map_err(BackupError::Pack)?;
+        mine = Some(place.clone());
+        Ok(place)
+    })?;
+    match (claim, mine) {
+        (Claim::Known(place), _) => Ok(Err(place)),
+        (Claim::New, Some(place)) => {
+            packer.add(id, chunk);
+            known.fill(|each| lookup.each_id(each)).map_err(BackupError::Catalog)?;
+            Ok(Ok(place))
+        }
+        (Claim::New, None) => unreachable!("a chunk is claimed at a place"),
+    }
+}
+
+enum Outcome {
+    Stored(Box<Core>, Vec<Piece>),
+    Vanished,
+    Shared,
+}
+
+/// Why a file's content did not come.
+enum Read {
+    /// The source could not be read: a finding.
+    Source(Problem),
+    /// The run cannot go on.
+    Failed(BackupError),
+}
+
+/// Whether a file is shared among the workers; such a file is the only entry of its batch.
+pub fn is_shared(stat: &Stat) -> bool {
+    stat.kind == Kind::File && stat.size > SHARED_BYTES
+}
+
+/// Reads a file's data and gives it, in runs of whole chunks, to `emit`, which may hand a buffer back for reuse. When the file ends
+/// early, `core.size` and `core.holes` are made to fit what was read.
+fn read_runs(
+    shared: &Shared,
+    found: &Found,
+    file: &OpenFile,
+    core: &mut Core,
+    mut emit: impl FnMut(Vec<u8>, Vec<u32>) -> Result<Vec<u8>>,
+) -> std::result::Result<Digests, Read> {
+    let mut hasher = ContentHasher::new(shared.with_sha256);
+    let mut head = [0; 132];
+    let n = file.file().read_at(&mut head, 0).map_err(|e| unread(found, &e))?;
+    let class = Class::for_file(core.size, &head[..n]);
+    let mut spare = Vec::new();
+    let mut end = 0;
+    for data in data_ranges(core.size, &core.holes.clone()) {
+        hasher.update_zeros(data.offset - end);
+        end = data.offset;
+        let stop = data.offset + data.length;
+        let mut buffer: Vec<u8> = std::mem::take(&mut spare);
+        buffer.clear();
+        let mut ended = false;
+        while end < stop && !ended || !buffer.is_empty() {
+            let want = (RUN_BYTES + class.max()).saturating_sub(buffer.len()).min((stop - end) as usize);
+            let had = buffer.len();
+            if want > 0 && !ended {
+                read_more(file.file(), &mut buffer, want, end).map_err(|e| unread(found, &e))?;
+                let got = buffer.len() - had;
+                hasher.update(&buffer[had..]);
+                end += got as u64;
+                ended = got < want;
+            }
+            let last = ended || end == stop;
+            let mut cuts = Vec::new();
+            let mut cut = 0;
+            while cut < RUN_BYTES && cut < buffer.len() {
+                match shared.chunker.cut(class, &buffer[cut..], last) {
+                    Some(n) => {
+                        cuts.push(n as u32);
+                        cut += n;
+                    }
+                    None => break,
+                }
+            }
+            if cuts.is_empty() {
+                break;
+            }
+            shared.tally.progress(0, cut as u64);
+            let mut next = std::mem::take(&mut spare);
+            next.clear();
+            next.reserve(RUN_BYTES + class.max());
+            next.extend_from_slice(&buffer[cut..]);
+            buffer.truncate(cut);
+            spare = emit(buffer, cuts).map_err(Read::Failed)?;
+            buffer = next;
+        }
+        spare = buffer;
+        if ended {
+            core.size = end;
+            core.holes.retain(|h| h.offset + h.length <= end);
+            return Ok(hasher.finish());
+        }
+    }
+    hasher.update_zeros(core.size - end);
+    Ok(hasher.finish())
+}
+
+fn unread(found: &Found, e: &std::io::Error) -> Read {
+    let errno = e.raw_os_error().unwrap_or(0).unsigned_abs();
+    Read::Source(Problem { path: found.path.clone(), kind: ProblemKind::Unreadable, errno })
+}
+
+/// Whether the file's size and times are still those that it was opened with.
+fn is_as_opened(file: &OpenFile) -> bool {
+    let opened = file.opened();
+    file.stat().is_ok_and(|s| (s.size, s.mtime, s.ctime) == (opened.size, opened.mtime, opened.ctime))
+}
+
+/// Makes `buffer` hold the first `size` bytes from `offset`, or fewer where the file ends.
+fn read_up_to(file: &std::fs::File, buffer: &mut Vec<u8>, size: usize, offset: u64) -> std::io::Result<()> {
+    buffer.clear();
+    read_more(file, buffer, size, offset)
+}
+
+/// Appends up to `want` bytes from `offset`; fewer only where the file ends.
+fn read_more(file: &std::fs::File, buffer: &mut Vec<u8>, want: usize, offset: u64) -> std::io::Result<()> {
+    let had = buffer.len();
+    buffer.resize(had + want, 0);
+    let mut got = 0;
+    while got < want {
+        match file.read_at(&mut buffer[had + got..], offset + got as u64) {
+            Ok(0) => break,
+            Ok(n) => got += n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => {
+                buffer.truncate(had);
+                return Err(e);
+            }
+        }
+    }
+    buffer.truncate(had + got);
+    Ok(())
+}

@@ -1,0 +1,322 @@
+//! Fills files with the content of packs, one pack a thread.
+//!
+//! A pack is read whole, compared with its seal, decrypted, and its frames are decoded once each. Where a pack is not what its seal
+//! says, its frames are tried one by one, so that damage costs only the files that lie in it.
+
+use super::{RestoreError, Tally, chain_text};
+use crate::event::{Event, FindingKind};
+use crate::format::entry::{Core, Entry, Range};
+use crate::format::limit;
+use crate::format::object::Kind;
+use crate::format::pack::Extent;
+use crate::generation::{Generation, OpenPack};
+use crate::pipeline::encryptor;
+use crate::pipeline::packer::{PackReader, UnpackError};
+use crate::pipeline::target::Target;
+use crate::seal::chain::{Chain, ReadError, read_object};
+use crossbeam_channel::bounded;
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Content up to this is checked before it is written; longer content after.
+const AT_ONCE_BYTES: u64 = 4 << 20;
+
+/// A file on its way.
+pub struct Filling {
+    core: Core,
+    file: Mutex<Option<Arc<File>>>,
+    /// Tasks left.
+    left: AtomicUsize,
+    failed: AtomicBool,
+    /// A broken-off restore had brought the file back already.
+    already: AtomicBool,
+    /// The content was compared with the record before it was written.
+    checked: AtomicBool,
+}
+
+/// One extent of one file.
+pub struct Task {
+    filling: Arc<Filling>,
+    pub extent: Extent,
+    /// Where the extent's bytes begin in the file's data, holes not counted.
+    data_offset: u64,
+}
+
+impl Task {
+    /// A file's tasks; or, if it has no data, one task without any.
+    pub fn of(entry: Entry) -> (Vec<Self>, Option<Self>) {
+        let extents = entry.extents;
+        let left = AtomicUsize::new(extents.len().max(1));
+        let filling = Arc::new(Filling {
+            core: entry.core,
+            file: Mutex::default(),
+            left,
+            failed: AtomicBool::new(false),
+            already: AtomicBool::new(false),
+            checked: AtomicBool::new(false),
+        });
+        if extents.is_empty() {
+            let extent = Extent { object: 0, frame: 0, offset: 0, length: 0 };
+            return (Vec::new(), Some(Self { filling, extent, data_offset: 0 }));
+        }
+        let mut data_offset = 0;
+        let tasks = extents
+            .into_iter()
+            .map(|extent| {
+                let task = Self { filling: filling.clone(), extent, data_offset };
+                data_offset += extent.length;
+                task
+            })
+            .collect();
+        (tasks, None)
+    }
+
+    /// The task has the whole file, and it is small.
+    fn is_whole(&self) -> bool {
+        let core = &self.filling.core;
+        core.holes.is_empty() && self.extent.length == core.size && core.size <= AT_ONCE_BYTES
+    }
+}
+
+pub struct Filler<'a, 'g> {
+    pub generation: &'a Generation<'g>,
+    pub chain: &'a Chain,
+    pub target: &'a Target,
+    pub tally: &'a Tally<'a>,
+    pub interrupted: &'a AtomicBool,
+}
+
+/// A pack in memory, or one that is damaged and read here and there.
+enum Source {
+    Whole(PackReader<Cursor<Vec<u8>>>),
+    Damaged(OpenPack),
+    Lost(String),
+}
+
+type Job = (Option<u64>, Vec<Task>);
+
+impl Filler<'_, '_> {
+    /// Runs `plan`, which gives out jobs, beside `threads` threads that do them.
+    pub fn run(
+        &self,
+        threads: usize,
+        plan: impl FnOnce(&dyn Fn(Option<u64>, Vec<Task>) -> Result<(), RestoreError>) -> Result<(), RestoreError>,
+    ) -> Result<(), RestoreError> {
+        std::thread::scope(|scope| {
+            let (give, take) = bounded::<Job>(threads);
+            let workers: Vec<_> = (0..threads)
+                .map(|_| {
+                    let take = take.clone();
+                    scope.spawn(move || {
+                        let mut pack = None;
+                        for (object, tasks) in take {
+                            if !self.interrupted.load(Ordering::Relaxed) {
+                                self.work(object, tasks, &mut pack);
+                            }
+                        }
+                    })
+                })
+                .collect();
+            drop(take);
+            let planned = plan(&|object, tasks| give.send((object, tasks)).map_err(|_| RestoreError::Stopped));
+            drop(give);
+            let joined: Vec<_> = workers.into_iter().map(|w| w.join()).collect();
+            planned?;
+            if joined.iter().any(Result::is_err) {
+                return Err(RestoreError::Stopped);
+            }
+            if self.interrupted.load(Ordering::Relaxed) { Err(RestoreError::Interrupted) } else { Ok(()) }
+        })
+    }
+
+    fn work(&self, object: Option<u64>, tasks: Vec<Task>, last: &mut Option<(u64, Source)>) {
+        let Some(object) = object else {
+            for t in tasks {
+                let made = self.open(&t.filling);
+                self.close(&t.filling, made.map(drop));
+            }
+            return;
+        };
+        if last.as_ref().is_none_or(|(o, _)| *o != object) {
+            // The old pack's memory goes before the new one's comes.
+            *last = None;
+            *last = Some((object, self.load(object)));
+        }
+        let Some((_, source)) = last else { return };
+        let mut content = Vec::new();
+        for task in tasks {
+            let done = self.fill(&task, source, &mut content);
+            self.close(&task.filling, done);
+        }
+    }
+
+    fn load(&self, object: u64) -> Source {
+        let medium = self.generation.medium();
+        let digest = self.chain.object(object).and_then(|(o, _)| o.digest);
+        let whole = match read_object(medium, object, Kind::Pack, limit::PACK_BYTES) {
+            Ok(bytes) if Some(*blake3::hash(&bytes).as_bytes()) == digest => {
+                let payload = encryptor::decrypt(self.generation.identity(), &bytes, limit::PACK_BYTES);
+                drop(bytes);
+                payload.map_err(|e| chain_text(&e)).and_then(|p| PackReader::open(Cursor::new(p)).map_err(|e| chain_text(&e)))
+            }
+            Ok(_) => Err("its digest is not the one in the seal".to_owned()),
+            Err(ReadError::Damaged(why)) => Err(why),
+            Err(ReadError::Medium(e)) => Err(chain_text(&e)),
+        };
+        let why = match whole {
+            Ok(reader) => return Source::Whole(reader),
+            Err(why) => why,
+        };
+        let name = crate::format::object::file_name(object, Kind::Pack);
+        self.tally.observer.hear(Event::Finding { kind: FindingKind::Damage, path: name.into_bytes(), detail: why.clone() });
+        match self.generation.open_pack(object) {
+            Ok(pack) => Source::Damaged(pack),
+            Err(e) => Source::Lost(format!("{why}; {}", chain_text(&e))),
+        }
+    }
+
+    fn fill(&self, task: &Task, source: &mut Source, content: &mut Vec<u8>) -> Result<(), String> {
+        let filling = &task.filling;
+        if filling.failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if task.is_whole() {
+            content.clear();
+            read(source, task.extent, |_, piece| {
+                content.extend_from_slice(piece);
+                Ok(())
+            })?;
+            if Some(*blake3::hash(content).as_bytes()) != filling.core.blake3 {
+                return Err("the content is not what the record says".into());
+            }
+            let file = self.open(filling)?;
+            if !filling.already.load(Ordering::Relaxed) {
+                file.write_all_at(content, 0).map_err(|e| e.to_string())?;
+            }
+            filling.checked.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        let file = self.open(filling)?;
+        if filling.already.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        read(source, task.extent, |at, piece| {
+            write_data(&file, &filling.core.holes, task.data_offset + at, piece).map_err(|e| e.to_string())
+        })
+    }
+
+    /// The file, made by whoever comes first.
+    fn open(&self, filling: &Filling) -> Result<Arc<File>, String> {
+        let mut file = filling.file.lock().unwrap_or_else(|e| e.into_inner());
+        match &*file {
+            Some(file) => Ok(file.clone()),
+            None => {
+                let made = self.target.create_file(&filling.core).map_err(|e| chain_text(&e))?;
+                match made.existing {
+                    Some(_) if has_content(&made.file, &filling.core) => filling.already.store(true, Ordering::Relaxed),
+                    Some(_) => made.file.set_len(0).map_err(|e| e.to_string())?,
+                    None => {}
+                }
+                Ok(file.insert(Arc::new(made.file)).clone())
+            }
+        }
+    }
+
+    /// Notes that a task is done; the last one checks and finishes the file.
+    fn close(&self, filling: &Filling, done: Result<(), String>) {
+        let core = &filling.core;
+        if let Err(why) = done
+            && !filling.failed.swap(true, Ordering::Relaxed)
+        {
+            self.tally.finding(FindingKind::NotRestored, &core.path, why);
+        }
+        if filling.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        let file = filling.file.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let Some(file) = file else { return };
+        let checked = filling.checked.load(Ordering::Relaxed);
+        let good = !filling.failed.load(Ordering::Relaxed) && (checked || has_content(&file, core));
+        if good {
+            self.tally.lacks(self.target.finish_file(&file, core));
+            self.tally.observer.hear(Event::Progress { entries: 0, bytes: core.size });
+            return;
+        }
+        if !filling.failed.load(Ordering::Relaxed) {
+            self.tally.finding(FindingKind::NotRestored, &core.path, "the content is not what the record says".into());
+        }
+        if let Err(e) = self.target.discard_file(core) {
+            // What is left is incomplete; it must not be taken for the file.
+            self.tally.finding(FindingKind::NotRestored, &core.path, format!("an incomplete file is left: {}", chain_text(&e)));
+        }
+    }
+}
+
+/// Reads a file and compares it with its record. A hole at the file's end is made when it is finished.
+fn has_content(file: &File, core: &Core) -> bool {
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 256 << 10];
+    let mut at = 0;
+    loop {
+        match file.read_at(&mut buffer, at) {
+            Ok(0) => break,
+            Ok(n) => {
+                hasher.update(&buffer[..n]);
+                at += n as u64;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+    crate::pipeline::hasher::update_zeros(&mut hasher, core.size.saturating_sub(at));
+    Some(*hasher.finalize().as_bytes()) == core.blake3
+}
+
+/// Gives the extent's bytes, each piece with its offset in the extent, to `take`.
+fn read(source: &mut Source, x: Extent, take: impl FnMut(u64, &[u8]) -> Result<(), String>) -> Result<(), String> {
+    match source {
+        Source::Whole(pack) => read_from(pack, x, take),
+        Source::Damaged(pack) => read_from(pack, x, take),
+        Source::Lost(why) => Err(why.clone()),
+    }
+}
+
+fn read_from<R: Read + std::io::Seek>(
+    pack: &mut PackReader<R>,
+    mut x: Extent,
+    mut take: impl FnMut(u64, &[u8]) -> Result<(), String>,
+) -> Result<(), String> {
+    let length = x.length;
+    while x.length > 0 {
+        let at = length - x.length;
+        let piece = pack.read_piece(&mut x).map_err(|e: UnpackError| chain_text(&e))?;
+        take(at, piece)?;
+    }
+    Ok(())
+}
+
+/// Writes bytes that stand at `data_offset` in the file's data, around its holes.
+fn write_data(file: &File, holes: &[Range], data_offset: u64, mut bytes: &[u8]) -> std::io::Result<()> {
+    let mut offset = data_offset;
+    let mut next = holes.iter();
+    let mut hole = next.next();
+    // Holes before `offset`.
+    let mut shift = 0;
+    while !bytes.is_empty() {
+        while let Some(h) = hole
+            && offset + shift >= h.offset
+        {
+            shift += h.length;
+            hole = next.next();
+        }
+        let room = hole.map_or(u64::MAX, |h| h.offset - (offset + shift));
+        let n = room.min(bytes.len() as u64) as usize;
+        file.write_all_at(&bytes[..n], offset + shift)?;
+        offset += n as u64;
+        bytes = &bytes[n..];
+    }
+    Ok(())
+}

@@ -1,0 +1,437 @@
+//! `restore`: brings entries of a generation back into a new folder.
+//!
+//! Two passes over the entries. The first makes folders, links and special files as they come, and gathers files in batches whose packs
+//! are worked off by all cores; the second makes hard links and finishes folders, inner ones first.
+
+mod filler;
+
+use super::World;
+use crate::event::{Event, FindingKind, Observer, Phase};
+use crate::format::entry::{Core, Entry, Kind, State};
+use crate::format::object::Id;
+use crate::generation::{Generation, GenerationError, is_within};
+use crate::medium::{Directory, MediumError};
+use crate::pipeline::encryptor::Identity;
+use crate::pipeline::target::{Shortfall, Target, TargetError, TargetOptions};
+use crate::seal::chain::{Chain, Fault};
+use filler::{Filler, Task};
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What is to be restored, from where and to where.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub from: PathBuf,
+    /// `None`: the only set on the medium, or the newest.
+    pub set: Option<Id>,
+    /// `None`: the newest generation.
+    pub generation: Option<u64>,
+    pub to: PathBuf,
+    /// Entries, with everything below them; empty: all.
+    pub paths: Vec<Vec<u8>>,
+    /// Gitignore syntax; an entry that one of them names is wanted too.
+    pub patterns: Vec<String>,
+    pub target: TargetOptions,
+    /// Only tell what would be done.
+    pub dry_run: bool,
+    pub memory_bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub set: Id,
+    pub set_name: String,
+    pub generation: u64,
+    pub time: String,
+    /// The chain of seals holds from the label to this generation.
+    pub trusted: bool,
+    pub faults: Vec<Fault>,
+    pub entries: u64,
+    pub files: u64,
+    pub bytes: u64,
+    /// Entries that are not restored, or not as they were; counted by kind.
+    pub not_restored: u64,
+    pub shortfalls: u64,
+    pub findings: Vec<Finding>,
+    /// Paths that were asked for and are not in the generation.
+    pub not_found: Vec<Vec<u8>>,
+    /// Packs that are read, with the bytes of content wanted from each, in the order of the log.
+    pub picks: Vec<(u64, u64)>,
+}
+
+/// An entry that is not restored, or not as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub kind: FindingKind,
+    pub path: Vec<u8>,
+    pub detail: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    #[error("there is no set on {}", path.display())]
+    Blank { path: PathBuf },
+    #[error("{} holds {count} sets; say which", path.display())]
+    WhichSet { path: PathBuf, count: usize },
+    #[error("the pattern {pattern} cannot be understood")]
+    Pattern { pattern: String, source: ignore::Error },
+    #[error("the run was interrupted")]
+    Interrupted,
+    #[error("a thread of the run failed")]
+    Stopped,
+    #[error("the medium failed")]
+    Medium(#[source] MediumError),
+    #[error("the generation cannot be opened")]
+    Generation(#[source] GenerationError),
+    #[error("the target cannot be used")]
+    Target(#[source] TargetError),
+}
+
+type Result<T> = std::result::Result<T, RestoreError>;
+
+/// Findings that a report keeps.
+const FINDINGS: usize = 1_000;
+/// Files of a batch.
+const BATCH_FILES: usize = 16_384;
+/// Files of a batch whose content lies in several places; each is held open until it is whole.
+const BATCH_SCATTERED: usize = 200;
+/// Bytes of content in a batch, but for the last file.
+const BATCH_BYTES: u64 = 256 << 20;
+
+/// Opens the set wanted on the medium at `from`: the one named, or the only one.
+pub fn open_set(from: &std::path::Path, wanted: Option<Id>) -> Result<Directory> {
+    let sets = Directory::sets(from).map_err(RestoreError::Medium)?;
+    let id = match (wanted, &sets.found[..]) {
+        (Some(id), _) => id,
+        (None, [only]) => only.id,
+        (None, []) => match &sets.broken[..] {
+            [broken] if broken.folder_id().is_some() => broken.folder_id().ok_or(RestoreError::Blank { path: from.into() })?,
+            _ => return Err(RestoreError::Blank { path: from.into() }),
+        },
+        (None, several) => return Err(RestoreError::WhichSet { path: from.into(), count: several.len() }),
+    };
+    Directory::open(from, id).map_err(RestoreError::Medium)
+}
+
+/// The set's id, as its folder is called.
+pub fn set_id(medium: &Directory) -> Result<Id> {
+    let name = medium.path().file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
+    name.ok_or(RestoreError::Blank { path: medium.path().into() })
+}
+
+/// Restores what the options name.
+pub fn restore(options: &Options, identity: &Identity, world: &World, observer: &dyn Observer) -> Result<Report> {
+    observer.hear(Event::Phase(Phase::Checking));
+    let medium = open_set(&options.from, options.set)?;
+    let chain = Chain::read(&medium, set_id(&medium)?).map_err(RestoreError::Medium)?;
+    let generation = Generation::open(&medium, &chain, options.generation, identity).map_err(RestoreError::Generation)?;
+    let wanted = Wanted::new(options)?;
+    let tally = Tally::new(observer);
+    let mut report = Report {
+        set: chain.set,
+        set_name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
+        generation: generation.manifest.generation,
+        time: generation.link.seal.time.clone(),
+        trusted: generation.link.trusted,
+        faults: chain.faults.clone(),
+        entries: 0,
+        files: 0,
+        bytes: 0,
+        not_restored: 0,
+        shortfalls: 0,
+        findings: Vec::new(),
+        not_found: Vec::new(),
+        picks: Vec::new(),
+    };
+    if options.dry_run {
+        observer.hear(Event::Phase(Phase::Planning));
+        plan(&generation, &wanted, &mut report)?;
+    } else {
+        let target = Target::create(&options.to, options.target).map_err(RestoreError::Target)?;
+        observer.hear(Event::Phase(Phase::Writing));
+        first_pass(options, world, &generation, &chain, &wanted, &target, &tally, &mut report)?;
+        observer.hear(Event::Phase(Phase::Finishing));
+        second_pass(world, &generation, &wanted, &target, &tally)?;
+        let _ = target.sync();
+    }
+    report.not_found = wanted.not_found();
+    report.not_restored = tally.not_restored.load(Relaxed);
+    report.shortfalls = tally.shortfalls.load(Relaxed);
+    report.findings = tally.findings.into_inner().unwrap_or_else(|e| e.into_inner());
+    report.findings.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(report)
+}
+
+/// Counts what would be restored, and from which packs.
+fn plan(generation: &Generation, wanted: &Wanted, report: &mut Report) -> Result<()> {
+    let mut picks = BTreeMap::new();
+    for record in generation.entries() {
+        let entry = record.map_err(RestoreError::Generation)?.entry;
+        if !wanted.is_wanted(&entry.core) {
+            continue;
+        }
+        report.entries += 1;
+        if entry.core.kind == Kind::File && entry.core.link_to.is_none() {
+            report.files += 1;
+            report.bytes += entry.core.size;
+            for x in &entry.extents {
+                *picks.entry(x.object).or_default() += x.length;
+            }
+        }
+    }
+    report.picks = picks.into_iter().collect();
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "one pass, called once")]
+fn first_pass(
+    options: &Options,
+    world: &World,
+    generation: &Generation,
+    chain: &Chain,
+    wanted: &Wanted,
+    target: &Target,
+    tally: &Tally,
+    report: &mut Report,
+) -> Result<()> {
+    // Each thread holds a pack as stored and decrypted.
+    let threads = world.threads.clamp(1, (options.memory_bytes / (80 << 20)).max(1) as usize);
+    let filler = Filler { generation, chain, target, tally, interrupted: world.interrupted };
+    filler.run(threads, |give| {
+        let mut batch = Batch::default();
+        let mut above: Vec<(Core, bool)> = Vec::new();
+        for record in generation.entries() {
+            if world.is_interrupted() {
+                return Err(RestoreError::Interrupted);
+            }
+            let entry = record.map_err(RestoreError::Generation)?.entry;
+            leave(&mut above, &entry.core.path, |_, _| {});
+            let is_wanted = wanted.is_wanted(&entry.core);
+            if is_wanted {
+                for (core, made) in &mut above {
+                    if !*made {
+                        tally.made(core, target.create_directory(core).map(|_| Vec::new()));
+                        *made = true;
+                    }
+                }
+                report.entries += 1;
+                tally.observer.hear(Event::Progress { entries: 1, bytes: 0 });
+            }
+            if entry.core.kind == Kind::Directory {
+                if is_wanted {
+                    tally.made(&entry.core, target.create_directory(&entry.core).map(|_| Vec::new()));
+                }
+                above.push((entry.core, is_wanted));
+                continue;
+            }
+            // Further names are made when the first is whole; if the first is not wanted, the further one is a file of its own.
+            if !is_wanted || entry.core.link_to.as_ref().is_some_and(|first| wanted.is_wanted_path(first)) {
+                continue;
+            }
+            match entry.core.kind {
+                Kind::File => {
+                    report.files += 1;
+                    report.bytes += entry.core.size;
+                    if let State::Unreadable { errno } = entry.core.state {
+                        let why = std::io::Error::from_raw_os_error(errno as i32).to_string();
+                        tally.finding(FindingKind::NotRestored, &entry.core.path, format!("was unreadable in the backup: {why}"));
+                    } else {
+                        batch.add(entry);
+                        if batch.is_full() {
+                            batch.send(give)?;
+                        }
+                    }
+                }
+                Kind::Symlink => tally.made(&entry.core, target.create_symlink(&entry.core).map(|m| m.1)),
+                _ => tally.made(&entry.core, target.create_special(&entry.core).map(|m| m.1)),
+            }
+        }
+        batch.send(give)
+    })
+}
+
+/// Hard links, and everything about folders that later work in them would undo.
+fn second_pass(world: &World, generation: &Generation, wanted: &Wanted, target: &Target, tally: &Tally) -> Result<()> {
+    let mut above: Vec<(Core, bool)> = Vec::new();
+    let finish = |core: &Core, made: bool| {
+        if made {
+            tally.lacks(target.finish_directory(core));
+        }
+    };
+    for record in generation.entries() {
+        if world.is_interrupted() {
+            return Err(RestoreError::Interrupted);
+        }
+        let core = record.map_err(RestoreError::Generation)?.entry.core;
+        leave(&mut above, &core.path, finish);
+        let is_wanted = wanted.is_wanted(&core);
+        if is_wanted {
+            above.iter_mut().for_each(|(_, made)| *made = true);
+        }
+        if core.kind == Kind::Directory {
+            above.push((core, is_wanted));
+        } else if is_wanted && core.link_to.as_ref().is_some_and(|first| wanted.is_wanted_path(first)) {
+            tally.made(&core, target.link(&core).map(|_| Vec::new()));
+        }
+    }
+    leave(&mut above, b"", finish);
+    Ok(())
+}
+
+/// Pops the folders that `path` is not in, the innermost first.
+fn leave(above: &mut Vec<(Core, bool)>, path: &[u8], finish: impl Fn(&Core, bool)) {
+    while above.last().is_some_and(|(core, _)| !is_within(path, &core.path)) {
+        if let Some((core, made)) = above.pop() {
+            finish(&core, made);
+        }
+    }
+}
+
+/// Files whose packs are worked off together.
+#[derive(Default)]
+struct Batch {
+    files: Vec<Entry>,
+    bytes: u64,
+    scattered: usize,
+}
+
+impl Batch {
+    fn add(&mut self, entry: Entry) {
+        self.bytes += entry.core.size;
+        self.scattered += usize::from(entry.extents.len() > 1);
+        self.files.push(entry);
+    }
+
+    fn is_full(&self) -> bool {
+        self.files.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES || self.scattered >= BATCH_SCATTERED
+    }
+
+    fn send(&mut self, give: &dyn Fn(Option<u64>, Vec<Task>) -> Result<()>) -> Result<()> {
+        let mut by_pack: BTreeMap<u64, Vec<Task>> = BTreeMap::new();
+        let mut without = Vec::new();
+        for entry in self.files.drain(..) {
+            let (tasks, empty) = Task::of(entry);
+            without.extend(empty);
+            for task in tasks {
+                by_pack.entry(task.extent.object).or_default().push(task);
+            }
+        }
+        (self.bytes, self.scattered) = (0, 0);
+        if !without.is_empty() {
+            give(None, without)?;
+        }
+        for (object, mut tasks) in by_pack {
+            tasks.sort_by_key(|t| (t.extent.frame, t.extent.offset));
+            give(Some(object), tasks)?;
+        }
+        Ok(())
+    }
+}
+
+/// Which entries are wanted.
+struct Wanted {
+    paths: Vec<(Vec<u8>, AtomicU64)>,
+    patterns: Option<Gitignore>,
+}
+
+impl Wanted {
+    fn new(options: &Options) -> Result<Self> {
+        let paths = options.paths.iter().map(|p| (trim(p), AtomicU64::new(0))).collect();
+        let mut builder = GitignoreBuilder::new("");
+        for pattern in &options.patterns {
+            let added = builder.add_line(None, pattern);
+            added.map_err(|source| RestoreError::Pattern { pattern: pattern.clone(), source })?;
+        }
+        let built = builder.build().map_err(|source| RestoreError::Pattern { pattern: options.patterns.join(" "), source })?;
+        Ok(Self { paths, patterns: (!options.patterns.is_empty()).then_some(built) })
+    }
+
+    fn is_wanted(&self, core: &Core) -> bool {
+        self.check(&core.path, core.kind == Kind::Directory)
+    }
+
+    fn is_wanted_path(&self, path: &[u8]) -> bool {
+        self.check(path, false)
+    }
+
+    fn check(&self, path: &[u8], is_directory: bool) -> bool {
+        use std::os::unix::ffi::OsStrExt;
+        if self.paths.is_empty() && self.patterns.is_none() {
+            return true;
+        }
+        let mut wanted = false;
+        for (p, found) in &self.paths {
+            if is_within(path, p) {
+                found.fetch_add(1, Relaxed);
+                wanted = true;
+            }
+        }
+        let path = std::path::Path::new(std::ffi::OsStr::from_bytes(path));
+        wanted || self.patterns.as_ref().is_some_and(|g| g.matched_path_or_any_parents(path, is_directory).is_ignore())
+    }
+
+    fn not_found(&self) -> Vec<Vec<u8>> {
+        self.paths.iter().filter(|(_, n)| n.load(Relaxed) == 0).map(|(p, _)| p.clone()).collect()
+    }
+}
+
+/// A path as typed, without slashes at its ends.
+fn trim(path: &[u8]) -> Vec<u8> {
+    let start = path.iter().position(|b| *b != b'/').unwrap_or(path.len());
+    let end = path.iter().rposition(|b| *b != b'/').map_or(start, |i| i + 1);
+    path[start..end].to_vec()
+}
+
+/// What went otherwise than wished, gathered by all threads.
+struct Tally<'a> {
+    observer: &'a dyn Observer,
+    not_restored: AtomicU64,
+    shortfalls: AtomicU64,
+    findings: Mutex<Vec<Finding>>,
+}
+
+impl<'a> Tally<'a> {
+    fn new(observer: &'a dyn Observer) -> Self {
+        Self { observer, not_restored: AtomicU64::new(0), shortfalls: AtomicU64::new(0), findings: Mutex::default() }
+    }
+
+    fn finding(&self, kind: FindingKind, path: &[u8], detail: String) {
+        let count = if kind == FindingKind::Shortfall { &self.shortfalls } else { &self.not_restored };
+        count.fetch_add(1, Relaxed);
+        let mut findings = self.findings.lock().unwrap_or_else(|e| e.into_inner());
+        if findings.len() < FINDINGS {
+            findings.push(Finding { kind, path: path.into(), detail: detail.clone() });
+        }
+        drop(findings);
+        self.observer.hear(Event::Finding { kind, path: path.into(), detail });
+    }
+
+    /// Notes what an entry lacks, or that it could not be made.
+    fn made(&self, core: &Core, made: std::result::Result<Vec<Shortfall>, TargetError>) {
+        match made {
+            Ok(shortfalls) => self.lacks(shortfalls),
+            Err(e) => self.finding(FindingKind::NotRestored, &core.path, chain_text(&e)),
+        }
+    }
+
+    fn lacks(&self, shortfalls: Vec<Shortfall>) {
+        for s in shortfalls {
+            self.finding(FindingKind::Shortfall, &s.path, s.to_string());
+        }
+    }
+}
+
+/// An error and its sources on one line.
+fn chain_text(e: &dyn std::error::Error) -> String {
+    let mut text = e.to_string();
+    let mut source = e.source();
+    while let Some(s) = source {
+        text.push_str(": ");
+        text.push_str(&s.to_string());
+        source = s.source();
+    }
+    text
+}

@@ -1,0 +1,177 @@
+//! Which chunks of the set are stored already, or are on their way.
+//!
+//! Three answers, cheapest first: chunks of this run (a map), chunks that cannot be stored (a Bloom filter), the catalog.
+
+use super::packer::Place;
+use crate::format::pack::ChunkId;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+const SHARDS: usize = 16;
+/// Chunks of this run that are kept in the map although the catalog has them by now: about 80 MiB of memory.
+const KEPT: usize = 500_000;
+
+/// New chunks after which it pays to fill the filter. A night that changes little never needs it.
+const PAYS_AFTER: usize = 2_000;
+
+/// The chunks of this run, and a filter over those of the set.
+pub struct Known {
+    shards: [Mutex<HashMap<ChunkId, (Place, u32)>>; SHARDS],
+    count: AtomicUsize,
+    stored: u64,
+    filter: OnceLock<Filter>,
+    filling: AtomicBool,
+}
+
+/// What [`Known::claim`] found.
+pub enum Claim {
+    /// Stored, or another worker is about to store it.
+    Known(Place),
+    /// New, and the caller's to store.
+    New,
+}
+
+impl Known {
+    /// `stored`: how many chunks the catalog has for the set.
+    pub fn new(stored: u64) -> Self {
+        let filter = OnceLock::new();
+        if stored == 0 {
+            let _ = filter.set(Filter::new(0));
+        }
+        Self { shards: Default::default(), count: AtomicUsize::new(0), stored, filter, filling: AtomicBool::new(false) }
+    }
+
+    /// Fills the filter once there have been so many new chunks that it pays. `each` gives every id that the catalog has.
+    pub fn fill<E>(&self, each: impl FnOnce(&mut dyn FnMut(ChunkId)) -> Result<(), E>) -> Result<(), E> {
+        let pays = self.filter.get().is_none() && self.count.load(Ordering::Relaxed) > PAYS_AFTER;
+        if !pays || self.filling.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let filter = Filter::new(self.stored);
+        each(&mut |id| filter.add(&id))?;
+        // Chunks of this run are all in the map: none leaves it before the filter is there.
+        let _ = self.filter.set(filter);
+        Ok(())
+    }
+
+    fn shard(&self, id: &ChunkId) -> std::sync::MutexGuard<'_, HashMap<ChunkId, (Place, u32)>> {
+        let shard = &self.shards[usize::from(id.0[0]) % SHARDS];
+        // A worker that panicked ends the run; its map entries are whole.
+        shard.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Finds the chunk, or claims it at `place` for the caller, who then MUST store it there.
+    ///
+    /// `stored` asks the catalog. It is called outside the map's lock, and only when the filter says that it may know.
+    pub fn claim<E>(
+        &self,
+        id: &ChunkId,
+        length: u32,
+        stored: impl FnOnce() -> Result<Option<(Place, u32)>, E>,
+        place: impl FnOnce() -> Result<Place, E>,
+    ) -> Result<Claim, E> {
+        let same = |(found, n): &(Place, u32)| (*n == length).then(|| found.clone());
+        if let Some(found) = self.shard(id).get(id).and_then(same) {
+            return Ok(Claim::Known(found));
+        }
+        if self.filter.get().is_none_or(|f| f.may_have(id))
+            && let Some(found) = stored()?.as_ref().and_then(same)
+        {
+            return Ok(Claim::Known(found));
+        }
+        let mine = place()?;
+        let mut shard = self.shard(id);
+        // Another worker may have claimed it meanwhile.
+        if let Some(found) = shard.get(id).and_then(same) {
+            return Ok(Claim::Known(found));
+        }
+        shard.insert(*id, (mine, length));
+        drop(shard);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        Ok(Claim::New)
+    }
+
+    /// Lets go of chunks that the catalog has by now, so that memory stays bounded however many chunks a run stores.
+    pub fn committed<'a>(&self, ids: impl Iterator<Item = &'a ChunkId>) {
+        let Some(filter) = self.filter.get() else { return };
+        if self.count.load(Ordering::Relaxed) <= KEPT {
+            return;
+        }
+        for id in ids {
+            filter.add(id);
+            if self.shard(id).remove(id).is_some() {
+                self.count.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// A blocked Bloom filter: all bits of an id lie in one cache line. Ids are uniform, so their own bits serve as hashes.
+struct Filter {
+    blocks: Vec<[AtomicU64; 8]>,
+}
+
+impl Filter {
+    /// About 12 bits a chunk with room for as many again, 1 to 32 MiB. Beyond that it only answers "maybe" more often.
+    fn new(expected: u64) -> Self {
+        let bytes = (expected.saturating_mul(3)).clamp(1 << 20, 32 << 20) as usize;
+        let mut blocks = Vec::new();
+        blocks.resize_with(bytes / 64, Default::default);
+        Self { blocks }
+    }
+
+    fn bits(&self, id: &ChunkId) -> (&[AtomicU64; 8], [(usize, u64); 5]) {
+        let n = u128::from_le_bytes(id.0);
+        let block = &self.blocks[(n >> 64) as usize % self.blocks.len()];
+        let bit = |i: u32| {
+            let b = (n >> (9 * i)) as usize & 511;
+            (b / 64, 1 << (b % 64))
+        };
+        (block, [bit(0), bit(1), bit(2), bit(3), bit(4)])
+    }
+
+    fn add(&self, id: &ChunkId) {
+        let (block, bits) = self.bits(id);
+        for (word, mask) in bits {
+            block[word].fetch_or(mask, Ordering::Relaxed);
+        }
+    }
+
+    fn may_have(&self, id: &ChunkId) -> bool {
+        let (block, bits) = self.bits(id);
+        bits.iter().all(|(word, mask)| block[*word].load(Ordering::Relaxed) & mask != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u64) -> ChunkId {
+        let h = blake3::hash(&n.to_le_bytes());
+        let mut id = [0; 16];
+        id.copy_from_slice(&h.as_bytes()[..16]);
+        ChunkId(id)
+    }
+
+    #[test]
+    fn the_filter_never_denies_and_seldom_errs() {
+        let filter = Filter::new(200_000);
+        (0..200_000).for_each(|n| filter.add(&id(n)));
+        assert!((0..200_000).all(|n| filter.may_have(&id(n))));
+        let wrong = (200_000..400_000).filter(|n| filter.may_have(&id(*n))).count();
+        assert!(wrong < 4_000, "{wrong} of 200,000");
+    }
+
+    #[test]
+    fn a_chunk_is_claimed_once() {
+        let known = Known::new(0);
+        let place = |frame| Place::Stored { object: 1, frame, offset: 0 };
+        let claim = |length, frame| known.claim::<()>(&id(1), length, || Ok(None), || Ok(place(frame))).unwrap();
+        assert!(matches!(claim(10, 7), Claim::New));
+        assert!(matches!(claim(10, 8), Claim::Known(Place::Stored { frame: 7, .. })));
+        // Same id, other length: never taken for the same bytes.
+        assert!(matches!(claim(11, 9), Claim::New));
+    }
+}

@@ -1,0 +1,286 @@
+//! Chunks into frames, frames into a pack; and the places of chunks whose pack is not finished yet.
+//!
+//! A [`Packer`] belongs to one worker, so that frames are filled, compressed and encrypted while they are in that
+//! core's cache. Packs get their object numbers when they are finished, in the order in which they are to be written.
+
+use super::compressor::{Compressor, Decompressor, FrameError, read_index};
+use super::encryptor::{Encryptor, Recipients};
+use crate::format::limit;
+use crate::format::pack::{ChunkId, Extent, Frame, Index};
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::{Arc, OnceLock};
+
+/// Content of a frame that is closed for new chunks: 1 MiB, where zstd's ratio no longer grows noticeably with size.
+const FRAME_BYTES: usize = 1 << 20;
+/// Chunks of a frame that is closed for new ones; keeps the index of tiny files small against their frame.
+const FRAME_CHUNKS: usize = 16_384;
+/// Chunks of a pack that is closed for new ones; bounds what waits for its number.
+const PACK_CHUNKS: usize = 65_536;
+
+/// A pack that was begun. Its frames' places are known once it is finished.
+#[derive(Debug, Default)]
+pub struct OpenPack(OnceLock<FinishedPlaces>);
+
+#[derive(Debug)]
+struct FinishedPlaces {
+    object: u64,
+    /// Of each frame: offset in the payload, bytes of content.
+    frames: Vec<(u32, u32)>,
+}
+
+/// Where a chunk lies.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In a pack on the medium, as the catalog says.
+    Stored { object: u64, frame: u32, offset: u32 },
+    /// In the `frame`-th frame of a pack of this run.
+    Open { pack: Arc<OpenPack>, frame: u32, offset: u32 },
+}
+
+/// A chunk of a file and where it lies.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    pub place: Place,
+    pub length: u32,
+}
+
+/// Whether the packs of all pieces are finished, so that [`extents`] may be asked.
+pub fn are_finished(pieces: &[Piece]) -> bool {
+    // Packs of one run finish in any order; every piece has to be looked at.
+    pieces.iter().all(|p| match &p.place {
+        Place::Stored { .. } => true,
+        Place::Open { pack, .. } => pack.0.get().is_some(),
+    })
+}
+
+/// The extents of pieces whose packs are finished, neighbours merged.
+pub fn extents(pieces: &[Piece]) -> Vec<Extent> {
+    let mut out: Vec<Extent> = Vec::new();
+    // Where the last extent ends, and where that is when it is the end of its frame.
+    let (mut end, mut next_frame) = ((0, 0, 0), None);
+    for p in pieces {
+        let (object, frame, offset, content, following) = match &p.place {
+            Place::Stored { object, frame, offset } => (*object, *frame, *offset, None, None),
+            Place::Open { pack, frame, offset } => {
+                let Some(done) = pack.0.get() else { unreachable!("extents are asked for after the pack is finished") };
+                let (at, content) = done.frames[*frame as usize];
+                let following = done.frames.get(*frame as usize + 1).map(|f| f.0);
+                (done.object, at, *offset, Some(content), following)
+            }
+        };
+        let here = (object, frame, offset);
+        match out.last_mut() {
+            Some(last) if here == end || Some(here) == next_frame => last.length += u64::from(p.length),
+            _ => out.push(Extent { object, frame, offset, length: p.length.into() }),
+        }
+        end = (object, frame, offset + p.length);
+        next_frame = following.filter(|_| content == Some(end.2)).map(|f| (object, f, 0));
+    }
+    out
+}
+
+/// A finished pack on its way to the medium.
+pub struct FinishedPack {
+    /// The age file.
+    pub bytes: Vec<u8>,
+    pub index: Index,
+    /// Offset of each frame in the payload.
+    pub frames: Vec<u32>,
+    pub content_bytes: u64,
+}
+
+/// Takes a finished pack to the medium and answers with its object number; `None` when the run has to stop. Called by many
+/// packers; it blocks while the medium is behind.
+pub type Sink<'a> = &'a (dyn Fn(FinishedPack) -> Option<u64> + Sync);
+
+pub struct Packer<'a> {
+    recipients: &'a Recipients,
+    compressor: Compressor,
+    sink: Sink<'a>,
+    /// Bytes of a pack that is closed for new frames.
+    pack_bytes: usize,
+    frame: Vec<u8>,
+    chunks: Vec<(ChunkId, u32)>,
+    stored: Vec<u8>,
+    current: Option<Current>,
+}
+
+struct Current {
+    pack: Arc<OpenPack>,
+    encryptor: Encryptor,
+    index: Index,
+    frames: Vec<(u32, u32)>,
+    payload: u32,
+    chunks: usize,
+    content_bytes: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    #[error("a frame did not come back from compression as it went in")]
+    Compress(#[source] FrameError),
+    #[error("a pack could not be encrypted")]
+    Encrypt(#[source] super::encryptor::EncryptError),
+    #[error("the medium takes no more packs")]
+    Stopped,
+}
+
+impl<'a> Packer<'a> {
+    /// `pack_bytes`: at least 64 KiB, at most half of the format's limit.
+    pub fn new(recipients: &'a Recipients, compressor: Compressor, pack_bytes: usize, sink: Sink<'a>) -> Self {
+        Self {
+            recipients,
+            compressor,
+            sink,
+            pack_bytes: pack_bytes.clamp(64 << 10, (limit::PACK_BYTES / 2) as usize),
+            frame: Vec::with_capacity(FRAME_BYTES + (FRAME_BYTES >> 1)),
+            chunks: Vec::new(),
+            stored: Vec::new(),
+            current: None,
+        }
+    }
+
+    /// Where the next chunk of `length` bytes will lie. Closes the frame and the pack where they have no room for it.
+    pub fn next_place(&mut self, length: usize) -> Result<Place, PackError> {
+        if !self.frame.is_empty() && (self.frame.len() + length > FRAME_BYTES || self.chunks.len() >= FRAME_CHUNKS) {
+            self.close_frame()?;
+        }
+        if self.current.is_none() {
+            let encryptor = Encryptor::begin(self.recipients, Vec::with_capacity(self.pack_bytes + (2 << 20)));
+            self.current = Some(Current {
+                pack: Arc::default(),
+                encryptor: encryptor.map_err(PackError::Encrypt)?,
+                index: Index::default(),
+                frames: Vec::new(),
+                payload: 0,
+                chunks: 0,
+                content_bytes: 0,
+            });
+        }
+        let Some(c) = &self.current else { unreachable!("just begun") };
+        Ok(Place::Open { pack: c.pack.clone(), frame: c.index.frames.len() as u32, offset: self.frame.len() as u32 })
+    }
+
+    /// Adds a chunk at the place that [`Self::next_place`] told last.
+    pub fn add(&mut self, id: ChunkId, chunk: &[u8]) {
+        self.frame.extend_from_slice(chunk);
+        self.chunks.push((id, chunk.len() as u32));
+    }
+
+    fn close_frame(&mut self) -> Result<(), PackError> {
+        let Some(c) = &mut self.current else { return Ok(()) };
+        if self.frame.is_empty() {
+            return Ok(());
+        }
+        self.stored.clear();
+        self.compressor.compress(&self.frame, &mut self.stored).map_err(PackError::Compress)?;
+        c.encryptor.write(&self.stored);
+        c.frames.push((c.payload, self.frame.len() as u32));
+        c.payload += self.stored.len() as u32;
+        c.chunks += self.chunks.len();
+        c.content_bytes += self.frame.len() as u64;
+        c.index.frames.push(Frame { stored: self.stored.len() as u32, chunks: std::mem::take(&mut self.chunks) });
+        self.frame.clear();
+        if c.payload as usize >= self.pack_bytes || c.chunks >= PACK_CHUNKS || c.content_bytes >= 4 * self.pack_bytes as u64 {
+            self.finish()?;
+        }
+        Ok(())
+    }
+
+    /// Finishes the pack that is open, if one is.
+    pub fn finish(&mut self) -> Result<(), PackError> {
+        if !self.frame.is_empty() {
+            // Closing may itself finish the pack.
+            self.close_frame()?;
+        }
+        let Some(mut c) = self.current.take() else { return Ok(()) };
+        if c.frames.is_empty() {
+            return Ok(());
+        }
+        self.stored.clear();
+        c.index.encode(&mut self.stored);
+        c.encryptor.write(&self.stored);
+        let pack = FinishedPack {
+            bytes: c.encryptor.finish(),
+            index: c.index,
+            frames: c.frames.iter().map(|f| f.0).collect(),
+            content_bytes: c.content_bytes,
+        };
+        let object = (self.sink)(pack).ok_or(PackError::Stopped)?;
+        // Set once: the packer is the only one that finishes its pack.
+        let _ = c.pack.0.set(FinishedPlaces { object, frames: c.frames });
+        Ok(())
+    }
+}
+
+/// Reads content out of a pack's decrypted payload.
+pub struct PackReader<R> {
+    payload: R,
+    /// Offset in the payload, bytes stored, bytes of content; ascending.
+    frames: Vec<(u32, u32, u32)>,
+    decompressor: Decompressor,
+    stored: Vec<u8>,
+    /// The frame that was decoded last.
+    decoded: Option<usize>,
+    content: Vec<u8>,
+}
+
+/// Why content could not be read out of a pack.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    #[error("the pack cannot be decrypted or read")]
+    Read(#[source] std::io::Error),
+    #[error("the pack's index cannot be read")]
+    Index(#[source] FrameError),
+    #[error("a frame of the pack is damaged")]
+    Frame(#[source] FrameError),
+    #[error("an extent names bytes that the pack does not have")]
+    NoSuchBytes,
+}
+
+impl<R: Read + Seek> PackReader<R> {
+    /// Opens a payload by the index at its end.
+    pub fn open(mut payload: R) -> Result<Self, UnpackError> {
+        let index = read_index(&mut payload).map_err(UnpackError::Index)?;
+        let mut frames = Vec::with_capacity(index.frames.len());
+        let mut at = 0;
+        for f in &index.frames {
+            frames.push((at, f.stored, f.content() as u32));
+            at += f.stored;
+        }
+        let decompressor = Decompressor::new().map_err(UnpackError::Frame)?;
+        Ok(Self { payload, frames, decompressor, stored: Vec::new(), decoded: None, content: Vec::new() })
+    }
+
+    /// The extent's first bytes, as far as its first frame goes. The extent is shortened by them, so that it names what follows.
+    pub fn read_piece(&mut self, x: &mut Extent) -> Result<&[u8], UnpackError> {
+        let frame = self.frames.binary_search_by_key(&x.frame, |f| f.0).map_err(|_| UnpackError::NoSuchBytes)?;
+        self.decode(frame)?;
+        let rest = self.content.get(x.offset as usize..).filter(|r| !r.is_empty()).ok_or(UnpackError::NoSuchBytes)?;
+        let n = x.length.min(rest.len() as u64);
+        x.length -= n;
+        if x.length > 0 {
+            x.frame = self.frames.get(frame + 1).ok_or(UnpackError::NoSuchBytes)?.0;
+            x.offset = 0;
+        }
+        Ok(&rest[..n as usize])
+    }
+
+    fn decode(&mut self, frame: usize) -> Result<(), UnpackError> {
+        if self.decoded == Some(frame) {
+            return Ok(());
+        }
+        let (at, stored, content) = *self.frames.get(frame).ok_or(UnpackError::NoSuchBytes)?;
+        self.decoded = None;
+        self.stored.resize(stored as usize, 0);
+        self.payload.seek(SeekFrom::Start(at.into())).map_err(UnpackError::Read)?;
+        self.payload.read_exact(&mut self.stored).map_err(UnpackError::Read)?;
+        self.content.clear();
+        self.decompressor.decompress(&self.stored, &mut self.content).map_err(UnpackError::Frame)?;
+        if self.content.len() != content as usize {
+            return Err(UnpackError::NoSuchBytes);
+        }
+        self.decoded = Some(frame);
+        Ok(())
+    }
+}

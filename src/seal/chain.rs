@@ -1,0 +1,243 @@
+//! The chain of a set's seals, read from a medium and checked without any key but the public one on its label.
+//!
+//! **Invariant:** whatever does not fit is a finding, never an abort: an auditor wants all of it, and a restore wants what is left.
+
+use super::verify;
+use crate::format::Malformed;
+use crate::format::label::Label;
+use crate::format::merkle::{Tree, object_leaf};
+use crate::format::object::{Id, Kind, Object};
+use crate::format::seal::{Seal, Signed};
+use crate::format::{limit, object};
+use crate::medium::{Blame, Listed, Listing, Medium, MediumError};
+use std::io::Read;
+
+/// One generation's seal as it lies on the medium.
+#[derive(Debug, Clone)]
+pub struct Link {
+    pub seal: Seal,
+    pub number: u64,
+    pub digest: [u8; 32],
+    /// Bytes of the seal.
+    pub length: u64,
+    /// Everything about this seal fits: chain, range, signature, log.
+    pub trusted: bool,
+}
+
+/// What is wrong with a chain. `object` is the number of the object at fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub object: u64,
+    pub kind: Kind,
+    pub what: FaultKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The label's bytes are not a label, or the label is another set's.
+    Label,
+    /// A seal that cannot be read as one: damaged, cut short, or the last run was interrupted while it wrote it.
+    Unreadable { why: String },
+    /// A seal is missing between others.
+    Missing,
+    /// The seal's range, number, set or generation does not follow from the seal before.
+    OutOfPlace,
+    /// The seal does not name the seal before it: one of them was replaced.
+    Forked,
+    /// The signature is wrong.
+    Signature,
+    /// The signature was made with the key of a later generation: by somebody who came later.
+    SignedByLaterKey { generation: u64 },
+    /// The log's root is not that of the objects listed.
+    Log,
+}
+
+/// A set's seals and what lies beside them.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    pub set: Id,
+    pub label: Option<Label>,
+    /// Ascending by generation.
+    pub links: Vec<Link>,
+    pub faults: Vec<Fault>,
+    /// Objects behind the last seal.
+    pub leftovers: Vec<Listed>,
+    pub listing: Listing,
+}
+
+impl Chain {
+    /// Reads and checks all seals of a set.
+    pub fn read(medium: &dyn Medium, set: Id) -> Result<Self, MediumError> {
+        let listing = medium.list()?;
+        let mut chain = Self { set, label: None, links: Vec::new(), faults: Vec::new(), leftovers: Vec::new(), listing };
+        chain.read_label(medium)?;
+        let seals: Vec<Listed> = chain.listing.objects.iter().filter(|o| o.kind == Kind::Seal).copied().collect();
+        let mut read = Vec::new();
+        for s in seals {
+            match read_object(medium, s.number, Kind::Seal, limit::SEAL_BYTES) {
+                Ok(bytes) => read.push((s, Seal::decode(&bytes), bytes)),
+                Err(ReadError::Medium(e)) => return Err(e),
+                Err(ReadError::Damaged(why)) => read.push((s, Err(Malformed::Content { what: "seal", why }), Vec::new())),
+            }
+        }
+        chain.link(read);
+        let end = chain.links.last().map_or(0, |l| l.number + 1);
+        chain.leftovers = chain.listing.objects.iter().filter(|o| o.number >= end).copied().collect();
+        Ok(chain)
+    }
+
+    /// The seal of generation `n`.
+    pub fn generation(&self, n: u64) -> Option<&Link> {
+        self.links.iter().find(|l| l.seal.generation == n)
+    }
+
+    pub fn last(&self) -> Option<&Link> {
+        self.links.last()
+    }
+
+    /// Where object `number` is listed: the object, and the generation whose seal lists it.
+    pub fn object(&self, number: u64) -> Option<(&Object, u64)> {
+        let link = self.links.iter().find(|l| l.number > number)?;
+        let o = link.seal.objects.get(number.checked_sub(link.seal.first)? as usize)?;
+        Some((o, link.seal.generation))
+    }
+
+    fn read_label(&mut self, medium: &dyn Medium) -> Result<(), MediumError> {
+        let label = match read_object(medium, 0, Kind::Label, limit::LABEL_BYTES) {
+            Ok(bytes) => Label::decode(&bytes).ok(),
+            Err(ReadError::Medium(e)) => return Err(e),
+            Err(ReadError::Damaged(_)) => None,
+        };
+        self.label = label.filter(|l| l.set == self.set && l.first_object == 0);
+        if self.label.is_none() {
+            self.faults.push(Fault { object: 0, kind: Kind::Label, what: FaultKind::Label });
+        }
+        Ok(())
+    }
+
+    /// Follows the chain from the label's key. A seal that does not fit is a suspect: an interrupted run may have left it, and then a
+    /// later seal that does fit lists it as void; otherwise it is a fault.
+    fn link(&mut self, read: Vec<(Listed, Result<Signed, Malformed>, Vec<u8>)>) {
+        let keys: Vec<(u64, [u8; 32])> =
+            read.iter().filter_map(|(_, s, _)| s.as_ref().ok()).map(|s| (s.seal.generation + 1, s.seal.next)).collect();
+        let mut expected = self.label.as_ref().map(|l| Expected { generation: 1, first: 0, previous: None, key: l.root_key });
+        // What a seal has to fit to follow on a suspect.
+        let mut astray: Option<Expected> = None;
+        let mut log = Tree::default();
+        let mut suspects: Vec<Fault> = Vec::new();
+        for (at, signed, bytes) in read {
+            let suspect = |object, what| Fault { object, kind: Kind::Seal, what };
+            let signed = match signed {
+                Ok(signed) => signed,
+                Err(e) => {
+                    suspects.push(suspect(at.number, FaultKind::Unreadable { why: e.to_string() }));
+                    astray = None;
+                    continue;
+                }
+            };
+            let digest = *blake3::hash(&bytes).as_bytes();
+            let link = |trusted| Link { number: at.number, digest, length: bytes.len() as u64, trusted, seal: signed.seal.clone() };
+            let in_place = signed.seal.set == self.set && signed.seal.number() == at.number;
+            let fits = |e: &Expected| in_place && e.misfit(&signed, &bytes).is_none();
+            let follow = || Expected::after(&signed.seal, &digest);
+            if expected.as_ref().is_some_and(fits) {
+                let first = signed.seal.first;
+                suspects.retain(|f| f.object < first);
+                self.links.retain(|l| l.number < first);
+                let good_log = extend(&mut log, &link(true));
+                if !good_log {
+                    suspects.push(suspect(at.number, FaultKind::Log));
+                }
+                self.links.push(link(good_log));
+                (expected, astray) = (Some(follow()), None);
+                continue;
+            }
+            let known_break = suspects.iter().any(|f| f.object + 1 == signed.seal.first);
+            if !(astray.as_ref().is_some_and(fits) || in_place && known_break) {
+                let what = match expected.as_ref().filter(|_| in_place).and_then(|e| e.misfit(&signed, &bytes).map(|m| (e, m))) {
+                    // Without the label no key is known, and the label itself is a fault already.
+                    None if in_place => None,
+                    None => Some((at.number, FaultKind::OutOfPlace)),
+                    Some((_, FaultKind::Missing)) => Some((signed.seal.first.saturating_sub(1), FaultKind::Missing)),
+                    Some((e, FaultKind::Signature)) => {
+                        let fits = |(g, k): &&(u64, [u8; 32])| *g > e.generation && verify(&signed, &bytes, k);
+                        let later = keys.iter().find(fits).map(|(generation, _)| FaultKind::SignedByLaterKey { generation: *generation });
+                        Some((at.number, later.unwrap_or(FaultKind::Signature)))
+                    }
+                    Some((_, other)) => Some((at.number, other)),
+                };
+                suspects.extend(what.map(|(object, what)| suspect(object, what)));
+            }
+            astray = Some(follow());
+            self.links.push(link(false));
+        }
+        self.faults.extend(suspects);
+    }
+}
+
+/// What the next seal has to fit.
+struct Expected {
+    generation: u64,
+    first: u64,
+    previous: Option<[u8; 32]>,
+    key: [u8; 32],
+}
+
+impl Expected {
+    fn after(seal: &Seal, digest: &[u8; 32]) -> Self {
+        Self { generation: seal.generation + 1, first: seal.number() + 1, previous: Some(*digest), key: seal.next }
+    }
+
+    fn misfit(&self, signed: &Signed, bytes: &[u8]) -> Option<FaultKind> {
+        let s = &signed.seal;
+        if s.first > self.first || s.generation > self.generation {
+            Some(FaultKind::Missing)
+        } else if s.first != self.first || s.generation != self.generation {
+            Some(FaultKind::OutOfPlace)
+        } else if s.previous != self.previous {
+            Some(FaultKind::Forked)
+        } else if !verify(signed, bytes, &self.key) {
+            Some(FaultKind::Signature)
+        } else {
+            None
+        }
+    }
+}
+
+/// Adds a seal's objects to the log's tree, compares the root, then adds the seal itself.
+fn extend(log: &mut Tree, link: &Link) -> bool {
+    for o in &link.seal.objects {
+        log.push(object_leaf(o));
+    }
+    let good = log.root() == link.seal.log;
+    log.push(object_leaf(&Object { number: link.number, kind: Kind::Seal, length: link.length, digest: Some(link.digest) }));
+    good
+}
+
+/// Why an object could not be read whole.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The medium as a whole fails.
+    Medium(MediumError),
+    /// This object cannot be read, or is larger than it may be.
+    Damaged(String),
+}
+
+/// Reads an object whole, if it is no longer than `limit_bytes`.
+pub fn read_object(medium: &dyn Medium, number: u64, kind: Kind, limit_bytes: u64) -> Result<Vec<u8>, ReadError> {
+    let mut open = match medium.open(number, kind) {
+        Ok(open) => open,
+        Err(e) if e.blame() == Blame::Damage => return Err(ReadError::Damaged(e.to_string())),
+        Err(e) => return Err(ReadError::Medium(e)),
+    };
+    let length = open.length();
+    if length > limit_bytes {
+        return Err(ReadError::Damaged(format!("{length} bytes, more than {limit_bytes}")));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    match open.as_mut().take(limit_bytes).read_to_end(&mut bytes) {
+        Ok(n) if n as u64 == length => Ok(bytes),
+        Ok(_) => Err(ReadError::Damaged(format!("{} is shorter than the file system says", object::file_name(number, kind)))),
+        Err(e) => Err(ReadError::Damaged(e.to_string())),
+    }
+}

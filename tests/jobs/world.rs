@@ -1,0 +1,126 @@
+//! A hospital in a temporary folder: a source, a medium, the host's state, a key, a clock that the test moves.
+
+use azekura::event::Deaf;
+use azekura::format::cbor::Time;
+use azekura::job::World;
+use azekura::job::backup::{self, BackupError, InitOptions, Options, SourceOptions, backup};
+use azekura::job::restore::{self, RestoreError, restore};
+use azekura::job::verify::{self, verify};
+use azekura::pipeline::encryptor::Identity;
+use azekura::pipeline::target::TargetOptions;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+pub struct Hospital {
+    pub dir: tempfile::TempDir,
+    pub identity: Identity,
+    pub clock: AtomicI64,
+    pub interrupted: AtomicBool,
+}
+
+impl Hospital {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        for name in ["source", "medium"] {
+            std::fs::create_dir(dir.path().join(name)).expect("a folder");
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
+        // Files made by the test are old enough not to be read again for having been written a moment ago.
+        Self { dir, identity: Identity::generate(), clock: AtomicI64::new(now + 60), interrupted: AtomicBool::new(false) }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn source(&self) -> PathBuf {
+        self.path("source")
+    }
+
+    pub fn medium(&self) -> PathBuf {
+        self.path("medium")
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.source().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        std::fs::write(&path, content).expect("a file");
+        path
+    }
+
+    pub fn options(&self) -> Options {
+        Options {
+            state: self.path("state"),
+            to: self.medium(),
+            sources: vec![SourceOptions {
+                name: b"source".into(),
+                path: self.source(),
+                excludes: Vec::new(),
+                one_file_system: false,
+            }],
+            init: Some(InitOptions { name: "test".into(), recipients: self.identity.recipients().texts().to_vec() }),
+            full: false,
+            tag: None,
+            with_sha256: true,
+            level: 3,
+            memory_bytes: 64 << 20,
+        }
+    }
+
+    pub fn with_world<T>(&self, f: impl FnOnce(&World) -> T) -> T {
+        let now = || Time { seconds: self.clock.fetch_add(1, Ordering::Relaxed), nanoseconds: 0 };
+        let random = |b: &mut [u8]| getrandom::fill(b).expect("randomness");
+        f(&World { now: &now, random: &random, host: "host", interrupted: &self.interrupted, threads: 2 })
+    }
+
+    pub fn backup(&self) -> backup::Report {
+        self.try_backup(&self.options()).expect("a backup")
+    }
+
+    pub fn try_backup(&self, options: &Options) -> Result<backup::Report, BackupError> {
+        self.with_world(|w| backup(options, w, &Deaf))
+    }
+
+    pub fn restore_options(&self, to: &str) -> restore::Options {
+        restore::Options {
+            from: self.medium(),
+            set: None,
+            generation: None,
+            to: self.path(to),
+            paths: Vec::new(),
+            patterns: Vec::new(),
+            target: TargetOptions { owners: rustix::process::geteuid().is_root(), ..TargetOptions::default() },
+            dry_run: false,
+            memory_bytes: 256 << 20,
+        }
+    }
+
+    pub fn try_restore(&self, options: &restore::Options) -> Result<restore::Report, RestoreError> {
+        self.with_world(|w| restore(options, &self.identity, w, &Deaf))
+    }
+
+    pub fn restore(&self, to: &str) -> PathBuf {
+        let report = self.try_restore(&self.restore_options(to)).expect("a restore");
+        assert_eq!(report.findings, []);
+        self.path(to).join("source")
+    }
+
+    pub fn verify(&self) -> verify::Report {
+        let options = verify::Options { from: self.medium(), set: None, expect: None, known: None };
+        self.with_world(|w| verify(&options, w, &Deaf)).expect("a verification")
+    }
+}
+
+/// Every entry below `root` with its content, for comparing trees.
+pub fn tree(root: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+    let mut all: Vec<_> = walkdir::WalkDir::new(root)
+        .into_iter()
+        .map(|e| {
+            let e = e.expect("an entry");
+            let content = e.file_type().is_file().then(|| std::fs::read(e.path()).expect("content"));
+            (e.path().strip_prefix(root).expect("below").to_owned(), content)
+        })
+        .collect();
+    all.sort();
+    all
+}
