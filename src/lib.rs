@@ -1,2 +1,3 @@
 //! Azekura.
 pub mod format;
+pub mod pipeline;

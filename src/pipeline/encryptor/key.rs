@@ -1,0 +1,275 @@
+//! Keys as people hold them: recipients on the host, identities on paper or on a USB key in the safe, passphrases.
+
+use crate::format::label::fingerprint;
+use age::secrecy::{ExposeSecret, SecretString};
+use std::fmt;
+use std::io::{Read, Write};
+use zeroize::{Zeroize, Zeroizing};
+
+/// An identity file that is longer is refused.
+pub const IDENTITY_FILE_BYTES: usize = 64 << 10;
+/// A passphrase that protects a key has at least so many characters (the ministry's guideline).
+pub const PASSPHRASE_CHARACTERS: usize = 13;
+/// scrypt's cost as a power of two: 2^18 takes about a second and 256 MiB. The `age` command's default too.
+pub const DEFAULT_WORK_FACTOR: u8 = 18;
+/// A file that asks for more is refused: 2^22 takes 4 GiB. The `age` command's limit too.
+pub const MAX_WORK_FACTOR: u8 = 22;
+
+/// Why recipients were refused. The texts are not repeated: one of them may be a secret key given by mistake.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecipientError {
+    #[error("no recipient is given")]
+    None,
+    #[error("recipient {place} is a secret key, which must never be on this host")]
+    Secret { place: usize },
+    #[error("recipient {place} is not an age X25519 recipient (age1…)")]
+    Invalid { place: usize },
+}
+
+/// Who can decrypt: public keys, all that the nightly host needs. Never empty.
+#[derive(Clone)]
+pub struct Recipients {
+    keys: Vec<age::x25519::Recipient>,
+    texts: Vec<String>,
+}
+
+impl Recipients {
+    /// Takes recipients in the order given; one that is given again is dropped. `place` in an error counts from 1.
+    pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, RecipientError> {
+        let mut keys = Vec::new();
+        for (text, place) in texts.into_iter().zip(1..) {
+            let text = text.as_ref().trim();
+            if text.get(..15).is_some_and(|t| t.eq_ignore_ascii_case("AGE-SECRET-KEY-")) {
+                return Err(RecipientError::Secret { place });
+            }
+            let key: age::x25519::Recipient = text.parse().map_err(|_| RecipientError::Invalid { place })?;
+            if !contributes(text) {
+                return Err(RecipientError::Invalid { place });
+            }
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        Self::of(keys).ok_or(RecipientError::None)
+    }
+
+    fn of(keys: Vec<age::x25519::Recipient>) -> Option<Self> {
+        let texts = keys.iter().map(ToString::to_string).collect();
+        (!keys.is_empty()).then_some(Self { keys, texts })
+    }
+
+    pub(super) fn keys(&self) -> &[age::x25519::Recipient] {
+        &self.keys
+    }
+
+    /// As they stand in a manifest: `age1…`.
+    pub fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    /// As they stand in a label.
+    pub fn fingerprints(&self) -> Vec<String> {
+        self.texts.iter().map(|t| fingerprint(t)).collect()
+    }
+}
+
+impl fmt::Debug for Recipients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.texts).finish()
+    }
+}
+
+/// Whether a recipient's point takes part in the key agreement. With one of the few that do not, the `age` crate would
+/// stop the program at the first pack.
+fn contributes(text: &str) -> bool {
+    use ring::agreement::{EphemeralPrivateKey, UnparsedPublicKey, X25519, agree_ephemeral};
+    let point = age_core::primitives::bech32_decode(text, |_| (), |_| Ok(()), |_, bytes| Ok(bytes.collect::<Vec<u8>>()));
+    let Ok(point) = point else { return false };
+    // A failing random source is not the recipient's fault; it will show soon enough.
+    let Ok(trial) = EphemeralPrivateKey::generate(&X25519, &ring::rand::SystemRandom::new()) else { return true };
+    agree_ephemeral(trial, &UnparsedPublicKey::new(&X25519, point), |_| ()).is_ok()
+}
+
+/// A passphrase that protects an identity. Wipes itself; its `Debug` shows nothing.
+pub struct Passphrase(SecretString);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a passphrase of {characters} characters is too short; {PASSPHRASE_CHARACTERS} are the least")]
+pub struct PassphraseTooShort {
+    pub characters: usize,
+}
+
+impl Passphrase {
+    /// A passphrase to protect something with from now on.
+    pub fn chosen(text: Zeroizing<String>) -> Result<Self, PassphraseTooShort> {
+        match text.chars().count() {
+            characters if characters < PASSPHRASE_CHARACTERS => Err(PassphraseTooShort { characters }),
+            _ => Ok(Self::entered(text)),
+        }
+    }
+
+    /// A passphrase that something is already protected with; it may be of any length.
+    pub fn entered(text: Zeroizing<String>) -> Self {
+        // Cloned into exactly its size, so that the secret is not moved (and left behind) when the box shrinks.
+        Self(SecretString::from(text.as_str().to_owned()))
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(…)")
+    }
+}
+
+/// Why an identity file was refused. Nothing of its text is repeated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    #[error("the identity file has more than {IDENTITY_FILE_BYTES} bytes")]
+    TooLarge,
+    #[error("the identity file holds no key")]
+    NoKey,
+    #[error("line {line} of the identity file is not an age secret key (AGE-SECRET-KEY-1…)")]
+    Line { line: usize },
+    #[error("the identity file is encrypted and needs a passphrase")]
+    PassphraseNeeded,
+    #[error("the passphrase does not open the identity file")]
+    PassphraseWrong,
+    #[error("the identity file is encrypted to a key, not with a passphrase")]
+    NotPassphrase,
+    #[error("the identity file asks for a work factor of {required}; {MAX_WORK_FACTOR} is the limit")]
+    WorkFactor { required: u8 },
+    #[error("the encrypted identity file is damaged")]
+    Damaged,
+}
+
+/// One or more secret keys. They wipe themselves; `Debug` shows nothing of them. Never empty.
+pub struct Identity {
+    keys: Vec<age::x25519::Identity>,
+}
+
+impl Identity {
+    /// One new key from the operating system's random source.
+    pub fn generate() -> Self {
+        Self { keys: vec![age::x25519::Identity::generate()] }
+    }
+
+    /// Takes an identity file: lines with keys and comments, or such a file encrypted with a passphrase (binary or armored).
+    pub fn parse(file: &[u8], passphrase: Option<&Passphrase>) -> Result<Self, IdentityError> {
+        if file.len() > IDENTITY_FILE_BYTES {
+            return Err(IdentityError::TooLarge);
+        }
+        if is_encrypted(file) {
+            let passphrase = passphrase.ok_or(IdentityError::PassphraseNeeded)?;
+            return Self::parse_text(&decrypt_with_passphrase(file, passphrase)?);
+        }
+        Self::parse_text(file)
+    }
+
+    fn parse_text(text: &[u8]) -> Result<Self, IdentityError> {
+        let mut keys = Vec::new();
+        for (bytes, line) in text.split(|b| *b == b'\n').zip(1..) {
+            let text = str::from_utf8(bytes).map_err(|_| IdentityError::Line { line })?;
+            // Some editors begin a file with a byte order mark.
+            let text = text.trim_start_matches('\u{feff}').trim();
+            if text.is_empty() || text.starts_with('#') {
+                continue;
+            }
+            keys.push(text.parse().map_err(|_| IdentityError::Line { line })?);
+        }
+        if keys.is_empty() { Err(IdentityError::NoKey) } else { Ok(Self { keys }) }
+    }
+
+    pub(super) fn keys(&self) -> &[age::x25519::Identity] {
+        &self.keys
+    }
+
+    /// The public halves, in order.
+    pub fn recipients(&self) -> Recipients {
+        let mut keys = Vec::new();
+        for key in self.keys.iter().map(|k| k.to_public()) {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        Recipients::of(keys).expect("an identity has a key")
+    }
+
+    /// The secret keys as text, `AGE-SECRET-KEY-1…`.
+    pub fn texts(&self) -> Vec<Zeroizing<String>> {
+        self.keys.iter().map(|k| Zeroizing::new(k.to_string().expose_secret().to_owned())).collect()
+    }
+
+    /// An identity file as `age-keygen` writes it; `created` is its date, for people.
+    pub fn file_text(&self, created: &str) -> Zeroizing<String> {
+        // As long as it can become, so that the secret is never moved.
+        let mut text = Zeroizing::new(String::with_capacity(self.keys.len() * 256 + created.len()));
+        for (i, (key, secret)) in self.keys.iter().zip(self.texts()).enumerate() {
+            if i == 0 {
+                text.push_str("# created: ");
+                text.extend(created.chars().map(|c| if c.is_control() { ' ' } else { c }));
+                text.push('\n');
+            }
+            for part in ["# public key: ", &key.to_public().to_string(), "\n", &secret, "\n"] {
+                text.push_str(part);
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(…)")
+    }
+}
+
+fn is_encrypted(file: &[u8]) -> bool {
+    let start = file.trim_ascii_start();
+    start.starts_with(b"age-encryption.org/") || start.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
+}
+
+/// An armored age file that `age -d` opens with the passphrase, and that `age -i` takes as an identity file.
+/// `work_factor` is a power of two from 1 to [`MAX_WORK_FACTOR`], normally [`DEFAULT_WORK_FACTOR`].
+pub fn encrypt_with_passphrase(text: &str, passphrase: &Passphrase, work_factor: u8) -> Result<String, super::EncryptError> {
+    let failed = |e: std::io::Error| super::EncryptError { source: e.into() };
+    let mut recipient = age::scrypt::Recipient::new(passphrase.0.clone());
+    recipient.set_work_factor(work_factor.clamp(1, MAX_WORK_FACTOR));
+    let encryptor =
+        age::Encryptor::with_recipients(std::iter::once(&recipient as _)).map_err(|source| super::EncryptError { source })?;
+    let armor = age::armor::ArmoredWriter::wrap_output(Vec::new(), age::armor::Format::AsciiArmor).map_err(failed)?;
+    let mut writer = encryptor.wrap_output(armor).map_err(failed)?;
+    writer.write_all(text.as_bytes()).map_err(failed)?;
+    let armored = writer.finish().and_then(|armor| armor.finish()).map_err(failed)?;
+    Ok(String::from_utf8(armored).expect("armor is ASCII"))
+}
+
+fn decrypt_with_passphrase(file: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    let armored = age::armor::ArmoredReader::new(file.trim_ascii_start());
+    let decryptor = age::Decryptor::new_buffered(std::io::BufReader::new(armored)).map_err(|_| IdentityError::Damaged)?;
+    if !decryptor.is_scrypt() {
+        return Err(IdentityError::NotPassphrase);
+    }
+    let mut identity = age::scrypt::Identity::new(passphrase.0.clone());
+    identity.set_max_work_factor(MAX_WORK_FACTOR);
+    let mut reader = decryptor.decrypt(std::iter::once(&identity as _)).map_err(|e| match e {
+        age::DecryptError::ExcessiveWork { required, .. } => IdentityError::WorkFactor { required },
+        age::DecryptError::InvalidHeader | age::DecryptError::InvalidMac => IdentityError::Damaged,
+        _ => IdentityError::PassphraseWrong,
+    })?;
+    // A fixed buffer, because a vector that grows leaves copies of the secret behind.
+    let mut text = Zeroizing::new(vec![0; file.len()]);
+    let mut length = 0;
+    loop {
+        match reader.read(&mut text[length..]) {
+            Ok(0) => break,
+            Ok(n) => length += n,
+            Err(_) => {
+                text.zeroize();
+                return Err(IdentityError::Damaged);
+            }
+        }
+    }
+    text.truncate(length);
+    Ok(text)
+}

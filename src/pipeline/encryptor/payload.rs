@@ -1,0 +1,204 @@
+//! Whole age files: begun, filled and finished in a buffer; read from a buffer or from a file with seeking.
+
+use super::segment::{SEGMENT_BYTES, TAG_BYTES, divide};
+use super::{DecryptError, EncryptError, HEADER_BYTES, Identity, Recipients, header, segment::PayloadKey};
+use std::io::{self, Read, Seek, SeekFrom};
+
+/// An age file in the making, in a buffer that the caller lends. Segments are encrypted where they lie: nothing is
+/// allocated but what the buffer needs to grow, so give it one with room.
+pub struct Encryptor {
+    key: PayloadKey,
+    out: Vec<u8>,
+    /// Where the open segment begins in `out`.
+    segment: usize,
+    index: u64,
+}
+
+impl Encryptor {
+    /// Begins a file behind what `out` already holds.
+    pub fn begin(recipients: &Recipients, mut out: Vec<u8>) -> Result<Self, EncryptError> {
+        let key = header::write(recipients, &mut out)?;
+        Ok(Self { key, segment: out.len(), out, index: 0 })
+    }
+
+    /// Appends content.
+    pub fn write(&mut self, mut content: &[u8]) {
+        while !content.is_empty() {
+            // A full segment is closed only when more follows, because the last one is marked.
+            if self.out.len() - self.segment == SEGMENT_BYTES {
+                self.close(false);
+            }
+            let room = SEGMENT_BYTES - (self.out.len() - self.segment);
+            let (now, rest) = content.split_at(room.min(content.len()));
+            self.out.extend_from_slice(now);
+            content = rest;
+        }
+    }
+
+    /// How long the buffer would be if the file were finished now.
+    pub fn length(&self) -> usize {
+        self.out.len() + TAG_BYTES
+    }
+
+    /// Ends the file and gives the buffer back.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.close(true);
+        self.out
+    }
+
+    fn close(&mut self, last: bool) {
+        let tag = self.key.encrypt(self.index, last, &mut self.out[self.segment..]);
+        self.out.extend_from_slice(&tag);
+        self.segment = self.out.len();
+        self.index += 1;
+    }
+}
+
+/// The content of a whole age file, at most `limit` bytes.
+pub fn decrypt(identity: &Identity, file: &[u8], limit: u64) -> Result<Vec<u8>, DecryptError> {
+    let mut out = Vec::new();
+    decrypt_into(identity, file, limit, &mut out)?;
+    Ok(out)
+}
+
+/// Appends the content of a whole age file to `out`; after an error `out` is as it was.
+pub fn decrypt_into(identity: &Identity, file: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<(), DecryptError> {
+    let (key, start) = header::read(identity, file)?;
+    let payload = &file[start..];
+    let (count, length) = divide(payload.len() as u64).ok_or_else(|| cut_short(payload.len() as u64))?;
+    if length > limit {
+        return Err(DecryptError::TooLarge { size: length, limit });
+    }
+    let begin = out.len();
+    // The last segment's tag lies in `out` for a moment.
+    out.reserve(length as usize + TAG_BYTES);
+    for (index, segment) in (0..count).zip(payload.chunks(SEGMENT_BYTES + TAG_BYTES)) {
+        let at = out.len();
+        out.extend_from_slice(segment);
+        match key.decrypt(index, index + 1 == count, &mut out[at..]) {
+            Ok(n) => out.truncate(at + n),
+            Err(e) => {
+                out.truncate(begin);
+                return Err(e);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A payload whose length no writer produces has lost its end.
+fn cut_short(payload: u64) -> DecryptError {
+    DecryptError::segment(payload / (SEGMENT_BYTES + TAG_BYTES) as u64)
+}
+
+/// The content of an age file that is not in memory, with seeking: one segment is read at a time.
+///
+/// Damage shows as an [`io::Error`] of kind `InvalidData` that holds a [`DecryptError`].
+pub struct Decryptor<R> {
+    input: R,
+    key: PayloadKey,
+    /// Where the payload begins in `input`, and its length there.
+    start: u64,
+    stored: u64,
+    count: u64,
+    length: u64,
+    position: u64,
+    /// The content of segment `held`, if one is.
+    segment: Vec<u8>,
+    held: Option<u64>,
+    /// Where `input` stands.
+    at: u64,
+    /// The last segment has been read as such: `length` can be believed.
+    end_seen: bool,
+}
+
+impl<R: Read + Seek> Decryptor<R> {
+    /// Reads the header from the input's beginning.
+    pub fn open(identity: &Identity, mut input: R) -> Result<Self, DecryptError> {
+        let failed = |source| DecryptError::Read { source };
+        let end = input.seek(SeekFrom::End(0)).map_err(failed)?;
+        input.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let mut head = Vec::with_capacity(HEADER_BYTES);
+        input.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut head).map_err(failed)?;
+        let (key, start) = header::read(identity, &head)?;
+        let stored = end.saturating_sub(start as u64);
+        let (count, length) = divide(stored).ok_or_else(|| cut_short(stored))?;
+        Ok(Self {
+            input,
+            key,
+            start: start as u64,
+            stored,
+            count,
+            length,
+            position: 0,
+            segment: Vec::with_capacity(SEGMENT_BYTES + TAG_BYTES),
+            held: None,
+            at: head.len() as u64,
+            end_seen: false,
+        })
+    }
+
+    /// The length of the content. Reads the last segment when it has not been read yet.
+    pub fn length(&mut self) -> io::Result<u64> {
+        if !self.end_seen {
+            self.hold(self.count - 1)?;
+        }
+        Ok(self.length)
+    }
+
+    /// Makes `segment` the content of segment `index`.
+    fn hold(&mut self, index: u64) -> io::Result<()> {
+        if self.held == Some(index) {
+            return Ok(());
+        }
+        self.held = None;
+        let offset = index * (SEGMENT_BYTES + TAG_BYTES) as u64;
+        let stored = (self.stored - offset).min((SEGMENT_BYTES + TAG_BYTES) as u64);
+        if self.at != self.start + offset {
+            self.at = self.input.seek(SeekFrom::Start(self.start + offset))?;
+        }
+        self.segment.resize(stored as usize, 0);
+        if let Err(e) = self.input.read_exact(&mut self.segment) {
+            // Where the input stands after this is unknown: seek next time.
+            self.at = u64::MAX;
+            return Err(e);
+        }
+        self.at += stored;
+        let last = index + 1 == self.count;
+        let content = self.key.decrypt(index, last, &mut self.segment);
+        let content = content.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+        self.segment.truncate(content);
+        self.held = Some(index);
+        self.end_seen |= last;
+        Ok(())
+    }
+}
+
+impl<R: Read + Seek> Read for Decryptor<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.position >= self.length {
+            // An end is answered only when the last segment vouches for it.
+            self.length()?;
+            return Ok(0);
+        }
+        self.hold(self.position / SEGMENT_BYTES as u64)?;
+        let held = &self.segment[(self.position % SEGMENT_BYTES as u64) as usize..];
+        let n = held.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&held[..n]);
+        self.position += n as u64;
+        Ok(n)
+    }
+}
+
+impl<R: Read + Seek> Seek for Decryptor<R> {
+    /// A position behind the end is allowed, and nothing is read there.
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(n) => Some(n),
+            SeekFrom::Current(n) => self.position.checked_add_signed(n),
+            SeekFrom::End(n) => self.length()?.checked_add_signed(n),
+        };
+        self.position = target.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}

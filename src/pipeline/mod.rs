@@ -1,0 +1,3 @@
+//! The stations that data passes between a source and a pack, each with both directions in one place.
+
+pub mod encryptor;
