@@ -1,0 +1,290 @@
+//! Frames: the only room that knows the `zstd` crate.
+//!
+//! A frame is one zstd frame (RFC 8878) with the length of its content, no dictionary and no checksum of zstd's own: the
+//! segments of the age file around it are authenticated already. Content that does not compress is kept in raw blocks, which
+//! we lay out ourselves: it costs a copy, where zstd would look for matches in vain.
+//!
+//! **Invariant:** no frame leaves [`Compressor::compress`] that has not been decoded again and found equal to its content.
+
+use crate::format::pack::{Index, SKIPPABLE_MAGIC, TRAILER_BYTES};
+use crate::format::{Malformed, limit};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use zstd::bulk;
+
+/// First bytes of a zstd frame.
+const MAGIC: u32 = 0xFD2F_B528;
+/// The longest block that RFC 8878 allows.
+const BLOCK_BYTES: usize = 128 << 10;
+/// A probe takes two pieces of this length from the content.
+const PROBE_BYTES: usize = 8 << 10;
+/// The probes' level. A faster one calls the noisy 16-bit images of scanners incompressible, of which level 1 saves a third.
+const PROBE_LEVEL: i32 = 1;
+/// Compression that saves less than one part in so many is not worth its time here and at every restore.
+const WORTH: usize = 20;
+pub const LEVELS: std::ops::RangeInclusive<i32> = 1..=19;
+pub const DEFAULT_LEVEL: i32 = 3;
+
+/// Why content could not become a frame, or a frame content.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    #[error("a frame is not what the format allows")]
+    Malformed { source: Malformed },
+    #[error("damaged frame: zstd does not decode it")]
+    Damaged { source: io::Error },
+    #[error("damaged frame: it holds {found} bytes and announces {expected}")]
+    Length { expected: u64, found: u64 },
+    #[error("{size} bytes of content are more than the {limit} of a frame")]
+    TooLarge { size: u64, limit: u64 },
+    /// Memory or the processor has changed bytes: nothing that this host writes can be trusted.
+    #[error("a frame does not give its content back; this host's memory or processor is faulty")]
+    Check,
+    #[error("zstd could not be set up")]
+    SetUp { source: io::Error },
+    #[error("a pack could not be read")]
+    Read { source: io::Error },
+}
+
+impl From<Malformed> for FrameError {
+    fn from(source: Malformed) -> Self {
+        Self::Malformed { source }
+    }
+}
+
+/// Makes frames; its working memory is kept, so give each worker one.
+pub struct Compressor {
+    main: bulk::Compressor<'static>,
+    probe: bulk::Compressor<'static>,
+    /// What zstd writes into, before it is known whether it is worth keeping.
+    scratch: Vec<u8>,
+    /// Decodes each frame again, into `again`.
+    check: Decompressor,
+    again: Vec<u8>,
+}
+
+impl Compressor {
+    /// A level outside [`LEVELS`] becomes the nearest inside.
+    pub fn new(level: i32) -> Result<Self, FrameError> {
+        let set_up = |source| FrameError::SetUp { source };
+        let level = level.clamp(*LEVELS.start(), *LEVELS.end());
+        Ok(Self {
+            main: bulk::Compressor::new(level).map_err(set_up)?,
+            probe: bulk::Compressor::new(PROBE_LEVEL).map_err(set_up)?,
+            scratch: vec![0; PROBE_BYTES],
+            check: Decompressor::new()?,
+            again: Vec::new(),
+        })
+    }
+
+    /// Appends one frame with `content` and returns its length. After an error `out` is as it was.
+    pub fn compress(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<u32, FrameError> {
+        let stored = self.compress_within(content, limit::FRAME_CONTENT_BYTES, out)?;
+        Ok(u32::try_from(stored).expect("a frame's limit is far below"))
+    }
+
+    /// The same for a manifest: one frame, with a manifest's limit.
+    pub fn compress_manifest(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<usize, FrameError> {
+        self.compress_within(content, limit::MANIFEST_BYTES, out)
+    }
+
+    fn compress_within(&mut self, content: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<usize, FrameError> {
+        let size = content.len() as u64;
+        if size > limit {
+            return Err(FrameError::TooLarge { size, limit });
+        }
+        let start = out.len();
+        match if self.promising(content) { self.smaller(content) } else { None } {
+            Some(stored) => out.extend_from_slice(&self.scratch[..stored]),
+            None => write_raw(content, out),
+        }
+        self.again.clear();
+        let decoded = self.check.decompress_within(&out[start..], "frame", size, &mut self.again);
+        if decoded.is_err() || self.again != content {
+            out.truncate(start);
+            return Err(FrameError::Check);
+        }
+        Ok(out.len() - start)
+    }
+
+    /// Whether one of two pieces compresses. Of short content the whole is tried instead.
+    fn promising(&mut self, content: &[u8]) -> bool {
+        if content.len() < 4 * PROBE_BYTES {
+            return true;
+        }
+        // There is no room for a result that saves too little: zstd gives up, and the answer is no.
+        let room = PROBE_BYTES - PROBE_BYTES / WORTH;
+        [1, 5].into_iter().any(|eighths| {
+            let piece = &content[content.len() / 8 * eighths..][..PROBE_BYTES];
+            self.probe.compress_to_buffer(piece, &mut self.scratch[..room]).is_ok()
+        })
+    }
+
+    /// Compresses into `scratch`, if that is shorter than a raw frame.
+    fn smaller(&mut self, content: &[u8]) -> Option<usize> {
+        let room = raw_length(content.len()) - 1;
+        if self.scratch.len() < room {
+            self.scratch.resize(room, 0);
+        }
+        self.main.compress_to_buffer(content, &mut self.scratch[..room]).ok()
+    }
+}
+
+/// RFC 8878, 3.1.1.1.1: the length of the content in 4 bytes, a single segment, no checksum, no dictionary.
+const RAW_DESCRIPTOR: u8 = 0b1010_0000;
+
+fn raw_length(content: usize) -> usize {
+    4 + 1 + 4 + 3 * content.div_ceil(BLOCK_BYTES).max(1) + content
+}
+
+/// Appends a frame of raw blocks (RFC 8878, 3.1.1.2): each has a header of 3 bytes, bit 0 for the last one, type 0 in bits 1
+/// and 2, the length above.
+fn write_raw(content: &[u8], out: &mut Vec<u8>) {
+    out.reserve(raw_length(content.len()));
+    out.extend_from_slice(&MAGIC.to_le_bytes());
+    out.push(RAW_DESCRIPTOR);
+    let size = u32::try_from(content.len()).expect("a manifest's limit is far below");
+    out.extend_from_slice(&size.to_le_bytes());
+    let mut rest = content;
+    loop {
+        let (block, more) = rest.split_at(rest.len().min(BLOCK_BYTES));
+        let header = (block.len() as u32) << 3 | u32::from(more.is_empty());
+        out.extend_from_slice(&header.to_le_bytes()[..3]);
+        out.extend_from_slice(block);
+        if more.is_empty() {
+            return;
+        }
+        rest = more;
+    }
+}
+
+/// Decodes frames; its working memory is kept, so give each worker one.
+pub struct Decompressor {
+    context: bulk::Decompressor<'static>,
+}
+
+impl Decompressor {
+    pub fn new() -> Result<Self, FrameError> {
+        Ok(Self { context: bulk::Decompressor::new().map_err(|source| FrameError::SetUp { source })? })
+    }
+
+    /// Appends the content of `stored`, which is one frame and nothing more. After an error `out` is as it was.
+    pub fn decompress(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        Malformed::limit("frame, stored", stored.len() as u64, limit::FRAME_STORED_BYTES)?;
+        self.decompress_within(stored, "frame, content", limit::FRAME_CONTENT_BYTES, out)
+    }
+
+    /// The same for a manifest: one frame, with a manifest's limit.
+    pub fn decompress_manifest(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        Malformed::limit("manifest, stored", stored.len() as u64, limit::MANIFEST_BYTES)?;
+        self.decompress_within(stored, "manifest", limit::MANIFEST_BYTES, out)
+    }
+
+    fn decompress_within(&mut self, stored: &[u8], what: &'static str, limit: u64, out: &mut Vec<u8>) -> Result<(), FrameError> {
+        let size = content_size(stored)?;
+        Malformed::limit(what, size, limit)?;
+        let found = whole_length(stored)?;
+        if found != stored.len() {
+            return Err(malformed("bytes behind the frame").into());
+        }
+        self.decode(stored, size, out)
+    }
+
+    fn decode(&mut self, stored: &[u8], size: u64, out: &mut Vec<u8>) -> Result<(), FrameError> {
+        let start = out.len();
+        out.reserve(size as usize);
+        let mut space = Cursor::new(&mut *out);
+        space.set_position(start as u64);
+        let result = self.context.decompress_to_buffer(stored, &mut space);
+        let found = (out.len() - start) as u64;
+        match result {
+            Ok(_) if found == size => Ok(()),
+            Ok(_) => {
+                out.truncate(start);
+                Err(FrameError::Length { expected: size, found })
+            }
+            Err(source) => {
+                out.truncate(start);
+                Err(FrameError::Damaged { source })
+            }
+        }
+    }
+}
+
+/// The length of the content, from a frame's first bytes (18 are enough). Refuses what is not a frame of ours: a skippable
+/// or a legacy one, one without the length of its content, one that needs a dictionary.
+///
+/// The answer is what the frame claims: compare it with a limit.
+pub fn content_size(frame: &[u8]) -> Result<u64, Malformed> {
+    let short = || malformed("it ends in its header");
+    let (magic, rest) = frame.split_first_chunk().ok_or_else(short)?;
+    if u32::from_le_bytes(*magic) != MAGIC {
+        return Err(malformed("it does not begin as a zstd frame does"));
+    }
+    let (&descriptor, rest) = rest.split_first().ok_or_else(short)?;
+    let single_segment = descriptor & 0b0010_0000 != 0;
+    if descriptor & 0b0000_1000 != 0 {
+        return Err(malformed("a reserved bit is set"));
+    }
+    if descriptor & 0b0000_0011 != 0 {
+        return Err(malformed("it needs a dictionary"));
+    }
+    // A frame of several segments tells its window in one byte before the length.
+    let field = if single_segment { rest } else { rest.get(1..).ok_or_else(short)? };
+    let (bytes, plus) = match descriptor >> 6 {
+        0 if single_segment => (1, 0),
+        0 => return Err(malformed("it does not tell the length of its content")),
+        1 => (2, 256),
+        2 => (4, 0),
+        _ => (8, 0),
+    };
+    let field = field.get(..bytes).ok_or_else(short)?;
+    let mut value = [0; 8];
+    value[..bytes].copy_from_slice(field);
+    Ok(u64::from_le_bytes(value) + plus)
+}
+
+/// The length of the frame that `bytes` begin with, from its blocks' headers; at most a frame's limit. More bytes may follow.
+pub fn frame_length(bytes: &[u8]) -> Result<usize, Malformed> {
+    Malformed::limit("frame, content", content_size(bytes)?, limit::FRAME_CONTENT_BYTES)?;
+    let length = whole_length(bytes)?;
+    Malformed::limit("frame, stored", length as u64, limit::FRAME_STORED_BYTES)?;
+    Ok(length)
+}
+
+fn whole_length(bytes: &[u8]) -> Result<usize, Malformed> {
+    zstd::zstd_safe::find_frame_compressed_size(bytes).map_err(|_| malformed("its blocks are damaged or cut short"))
+}
+
+fn malformed(why: &str) -> Malformed {
+    Malformed::new("frame", why)
+}
+
+/// Reads the index from the end of a pack's payload. The payload's read position afterwards is undefined.
+pub fn read_index(payload: &mut (impl Read + Seek)) -> Result<Index, FrameError> {
+    let failed = |source| FrameError::Read { source };
+    let cut_short = || Malformed::new("pack", "it is too short for its index");
+    let end = payload.seek(SeekFrom::End(0)).map_err(failed)?;
+    let trailer_at = end.checked_sub(TRAILER_BYTES as u64).ok_or_else(cut_short)?;
+    payload.seek(SeekFrom::Start(trailer_at)).map_err(failed)?;
+    let mut trailer = [0; TRAILER_BYTES];
+    payload.read_exact(&mut trailer).map_err(failed)?;
+    let length = Index::length(trailer)?;
+    // The skippable frame: its header (magic number and length), the index, the trailer.
+    let start = trailer_at.checked_sub(length as u64 + 8).ok_or_else(cut_short)?;
+    payload.seek(SeekFrom::Start(start)).map_err(failed)?;
+    let mut bytes = vec![0; 8 + length];
+    payload.read_exact(&mut bytes).map_err(failed)?;
+    let (header, index) = bytes.split_at(8);
+    let announced = (length + TRAILER_BYTES) as u32;
+    if header[..4] != SKIPPABLE_MAGIC.to_le_bytes() || header[4..] != announced.to_le_bytes() {
+        return Err(Malformed::new("pack", "its index does not lie in a skippable frame").into());
+    }
+    let index = Index::decode(index)?;
+    if index.frames.iter().map(|f| u64::from(f.stored)).sum::<u64>() != start {
+        return Err(Malformed::new("pack", "the frames in its index do not end where the index begins").into());
+    }
+    Ok(index)
+}
+
+#[cfg(test)]
+mod tests;
