@@ -1,3 +1,4 @@
 //! Azekura.
 pub mod format;
 pub mod pipeline;
+pub mod seal;

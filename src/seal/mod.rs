@@ -1,0 +1,146 @@
+//! Signatures on seals, and the keys that make them.
+//!
+//! Each seal names the public key of the next one, and the key that signed it is destroyed ([`SealKeys`]): who takes the
+//! host today can forge what comes, not what was.
+
+mod key;
+
+pub use key::{FILE_BYTES, KeyError, SealKeys};
+
+use crate::format::Malformed;
+use crate::format::seal::{Seal, Signed};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use std::fmt;
+
+/// An Ed25519 key that signs seals. Wipes itself; `Debug` shows nothing.
+pub struct SealKey(SigningKey);
+
+impl SealKey {
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(seed))
+    }
+
+    /// What a label (`root_key`) or the previous seal (`next`) says of this key.
+    pub fn public(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+}
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealKey(…)")
+    }
+}
+
+/// The seal's bytes as they go to the medium. They have been decoded and verified again: facts that do not make a
+/// well-formed seal are an error.
+pub fn sign(seal: &Seal, key: &SealKey) -> Result<Vec<u8>, Malformed> {
+    let body = seal.encode_body();
+    let signature = key.0.sign(&body).to_bytes();
+    let bytes = Seal::with_signature(body, &signature);
+    let again = Seal::decode(&bytes)?;
+    if again.seal != *seal || !verify(&again, &bytes, &key.public()) {
+        return Err(Malformed::new("seal", "it does not read as it was written"));
+    }
+    Ok(bytes)
+}
+
+/// Whether `public` vouches for `bytes`, which `signed` was decoded from.
+///
+/// Strict in the sense of RFC 8032 and beyond: keys and signatures of small order, with which one signature could fit several
+/// texts, are refused.
+pub fn verify(signed: &Signed, bytes: &[u8], public: &[u8; 32]) -> bool {
+    let Some(body) = bytes.get(..signed.body_bytes) else { return false };
+    let Ok(key) = VerifyingKey::from_bytes(public) else { return false };
+    key.verify_strict(body, &Signature::from_bytes(&signed.signature)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::object::{Id, hex, unhex};
+    use crate::format::seal::{ReadBack, Verdict};
+    use proptest::prelude::*;
+    use std::process::Command;
+
+    pub(super) fn seal() -> Seal {
+        Seal {
+            set: Id([1; 16]),
+            generation: 1,
+            time: "2026-11-23T03:31:54Z".to_owned(),
+            previous: None,
+            first: 0,
+            objects: Vec::new(),
+            log: [2; 32],
+            record_count: 3,
+            records: [4; 32],
+            read_back: ReadBack::Direct,
+            verdict: Verdict::Good,
+            next: [5; 32],
+        }
+    }
+
+    /// RFC 8032, section 7.1, test 1.
+    #[test]
+    fn keys_are_those_of_rfc_8032() {
+        let seed = unhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60").unwrap();
+        let key = SealKey::from_seed(&seed);
+        assert_eq!(hex(&key.public()), "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+        assert_eq!(
+            hex(&key.0.sign(b"").to_bytes()),
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+        );
+        assert_eq!(format!("{key:?}"), "SealKey(…)");
+    }
+
+    #[test]
+    fn only_the_right_key_and_text_verify() {
+        let key = SealKey::from_seed(&[9; 32]);
+        let bytes = sign(&seal(), &key).unwrap();
+        let signed = Seal::decode(&bytes).unwrap();
+        assert!(verify(&signed, &bytes, &key.public()));
+        assert!(!verify(&signed, &bytes, &SealKey::from_seed(&[8; 32]).public()));
+        assert!(!verify(&signed, &bytes, &[0; 32]), "a key of small order");
+        assert!(!verify(&signed, &bytes[..10], &key.public()));
+        for at in 0..signed.body_bytes {
+            let mut bad = bytes.clone();
+            bad[at] ^= 1;
+            assert!(!verify(&signed, &bad, &key.public()), "flip at {at}");
+        }
+        let torn = Seal { time: "2026\nobjects".to_owned(), ..seal() };
+        assert!(sign(&torn, &key).is_err(), "a seal that does not decode is not signed");
+    }
+
+    /// The recipe in `docs/format.md`. Passed over where openssl is not installed.
+    #[test]
+    fn openssl_verifies_a_seal() {
+        if Command::new("openssl").arg("version").output().is_err() {
+            return;
+        }
+        let key = SealKey::from_seed(&[9; 32]);
+        let bytes = sign(&seal(), &key).unwrap();
+        let signed = Seal::decode(&bytes).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+        file("key.der", &[&unhex::<12>("302a300506032b6570032100").unwrap()[..], &key.public()].concat());
+        file("body", &bytes[..signed.body_bytes]);
+        file("sig", &signed.signature);
+        let out = Command::new("openssl")
+            .args("pkeyutl -verify -pubin -keyform DER -inkey key.der -rawin -in body -sigfile sig".split(' '))
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+
+    proptest! {
+        #[test]
+        fn verifying_never_panics(body in 0usize..2000, signature: [u8; 32], public: [u8; 32]) {
+            let bytes = sign(&seal(), &SealKey::from_seed(&[9; 32])).unwrap();
+            let mut both = [0; 64];
+            both[..32].copy_from_slice(&signature);
+            let signed = Signed { seal: seal(), signature: both, body_bytes: body };
+            prop_assert!(!verify(&signed, &bytes, &public));
+        }
+    }
+}
