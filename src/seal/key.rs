@@ -102,7 +102,7 @@ impl SealKeys {
         for (i, slot) in slots.iter_mut().enumerate() {
             read_slot(&file, i, slot).map_err(|e| failed("read", path, e))?;
         }
-        let [a, b] = [&slots[0], &slots[1]].map(|s| Record::decode(s));
+        let [a, b] = [&slots[0], &slots[1]].map(Record::decode);
         let (record, whole) = match (a, b) {
             (Some(a), Some(b)) if b.count > a.count => (b, 1),
             (Some(a), _) => (a, 0),
