@@ -67,7 +67,9 @@ pub type OpenPack = PackReader<Decryptor<Box<dyn OpenObject>>>;
 impl<'a> Generation<'a> {
     /// Opens generation `wanted`, or the newest.
     pub fn open(medium: &'a dyn Medium, chain: &Chain, wanted: Option<u64>, identity: &'a Identity) -> Result<Self> {
-        let (Some(first), Some(last)) = (chain.links.first(), chain.links.last()) else { return Err(GenerationError::NoGeneration) };
+        let (Some(first), Some(last)) = (chain.links.first(), chain.links.last()) else {
+            return Err(GenerationError::NoGeneration);
+        };
         let link = match wanted {
             None => last,
             Some(wanted) => chain.generation(wanted).ok_or(GenerationError::NoSuchGeneration {

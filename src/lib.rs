@@ -10,5 +10,6 @@ pub mod generation;
 pub mod job;
 pub mod medium;
 pub mod pipeline;
+pub mod report;
 pub mod seal;
 pub mod state;

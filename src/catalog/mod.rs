@@ -120,7 +120,8 @@ impl Catalog {
     }
 
     pub fn set(&self, set: Id) -> Result<Option<SetRow>> {
-        self.ask(self.db.query_row("SELECT id FROM sets WHERE set_id = ?1", [set.0], |r| r.get(0)).optional()).map(|r| r.map(SetRow))
+        self.ask(self.db.query_row("SELECT id FROM sets WHERE set_id = ?1", [set.0], |r| r.get(0)).optional())
+            .map(|r| r.map(SetRow))
     }
 
     /// How many chunks the index has for the set.

@@ -108,7 +108,13 @@ pub fn verify(options: &Options, world: &World, observer: &dyn Observer) -> Resu
 }
 
 /// Verifies the objects that a chain's seals list.
-pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, world: &World, observer: &dyn Observer) -> Result<Report> {
+pub fn verify_chain(
+    medium: &dyn Medium,
+    chain: &Chain,
+    options: &Options,
+    world: &World,
+    observer: &dyn Observer,
+) -> Result<Report> {
     let mut all: Vec<(Object, u64)> = Vec::new();
     for link in &chain.links {
         all.extend(link.seal.objects.iter().map(|o| (*o, link.seal.generation)));

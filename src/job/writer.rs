@@ -61,7 +61,13 @@ pub enum Opened {
 type Result<T> = std::result::Result<T, BackupError>;
 
 /// Opens the set of this host on the medium at `root`, or begins one.
-pub fn open(root: &Path, state: &StateDir, begin: Option<&Begin>, world: &World, observer: &dyn Observer) -> Result<(Writer, Opened)> {
+pub fn open(
+    root: &Path,
+    state: &StateDir,
+    begin: Option<&Begin>,
+    world: &World,
+    observer: &dyn Observer,
+) -> Result<(Writer, Opened)> {
     let sets = Directory::sets(root).map_err(BackupError::Medium)?;
     let catalog = Catalog::open(&state.catalog()).map_err(BackupError::Catalog)?;
     let mut forgotten = None;
@@ -122,7 +128,8 @@ impl Writer {
         };
         let bytes = label.encode();
         medium.append(0, Kind::Label, &bytes).and_then(|()| medium.sync()).map_err(BackupError::Medium)?;
-        let object = Object { number: 0, kind: Kind::Label, length: bytes.len() as u64, digest: Some(*blake3::hash(&bytes).as_bytes()) };
+        let object =
+            Object { number: 0, kind: Kind::Label, length: bytes.len() as u64, digest: Some(*blake3::hash(&bytes).as_bytes()) };
         let read_back = super::backup::shelf::read_back(&medium, &object)?;
         let row = catalog.add_set(id, &info.name, &created).map_err(BackupError::Catalog)?;
         catalog.add_object(row, &object, &mut []).map_err(BackupError::Catalog)?;

@@ -51,10 +51,7 @@ pub struct Digests {
 impl Digests {
     /// Of content that is in one piece.
     pub fn of(content: &[u8], with_sha256: bool) -> Self {
-        Self {
-            blake3: *blake3::hash(content).as_bytes(),
-            sha256: with_sha256.then(|| sha2::Sha256::digest(content).into()),
-        }
+        Self { blake3: *blake3::hash(content).as_bytes(), sha256: with_sha256.then(|| sha2::Sha256::digest(content).into()) }
     }
 }
 

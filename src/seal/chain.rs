@@ -136,7 +136,8 @@ impl Chain {
                 }
             };
             let digest = *blake3::hash(&bytes).as_bytes();
-            let link = |trusted| Link { number: at.number, digest, length: bytes.len() as u64, trusted, seal: signed.seal.clone() };
+            let link =
+                |trusted| Link { number: at.number, digest, length: bytes.len() as u64, trusted, seal: signed.seal.clone() };
             let in_place = signed.seal.set == self.set && signed.seal.number() == at.number;
             let fits = |e: &Expected| in_place && e.misfit(&signed, &bytes).is_none();
             let follow = || Expected::after(&signed.seal, &digest);
@@ -161,7 +162,8 @@ impl Chain {
                     Some((_, FaultKind::Missing)) => Some((signed.seal.first.saturating_sub(1), FaultKind::Missing)),
                     Some((e, FaultKind::Signature)) => {
                         let fits = |(g, k): &&(u64, [u8; 32])| *g > e.generation && verify(&signed, &bytes, k);
-                        let later = keys.iter().find(fits).map(|(generation, _)| FaultKind::SignedByLaterKey { generation: *generation });
+                        let later =
+                            keys.iter().find(fits).map(|(generation, _)| FaultKind::SignedByLaterKey { generation: *generation });
                         Some((at.number, later.unwrap_or(FaultKind::Signature)))
                     }
                     Some((_, other)) => Some((at.number, other)),

@@ -236,13 +236,8 @@ impl<'a> Worker<'a> {
             Ok(core) => core,
             Err(p) => return Ok(self.missing(tree, &found, &p)),
         };
-        let large = Arc::new(LargeFile {
-            sequence,
-            names,
-            core: Mutex::default(),
-            pieces: Mutex::default(),
-            open: AtomicUsize::new(1),
-        });
+        let large =
+            Arc::new(LargeFile { sequence, names, core: Mutex::default(), pieces: Mutex::default(), open: AtomicUsize::new(1) });
         let mut index = 0;
         let shared = self.shared;
         let read = read_runs(shared, &found, &file, &mut core, |bytes, cuts| {

@@ -19,7 +19,8 @@ use finish::LOCKING_FLAGS;
 use folders::Folders;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, fsync, linkat, makedev, mkdirat, mknodat, open, openat, readlinkat, symlinkat, syncfs, unlinkat,
+    AtFlags, FileType, Mode, OFlags, fsync, linkat, makedev, mkdirat, mknodat, open, openat, readlinkat, symlinkat, syncfs,
+    unlinkat,
 };
 use rustix::io::Errno;
 use std::fs::File;
