@@ -7,9 +7,9 @@
 //! and exFAT may answer every write of an unplugged disk with success. So each file stays open until it has been synced: an
 //! error of writing back is told to the files open then, and may never be told to one opened later.
 
+use super::direct;
 use super::file_system::{Device, FileSystem, free_bytes, is_mount_point};
 use super::lock::{self, Guard};
-use super::read_back;
 use super::sets::root_device;
 use super::{Description, FOREIGN_NAMES, Listed, Listing, Medium, MediumError, OpenObject, Reread};
 use crate::format::limit;
@@ -21,16 +21,12 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The folder on a medium's root that holds the sets.
 pub(super) const FOLDER: &str = "AZEKURA";
-
-/// One write, after which writing back is begun: the disk works while the next object is made, and the last sync is short.
-const WRITE_BYTES: usize = 8 << 20;
 
 /// What may wait for a sync at most, in bytes and files. Beyond it an append syncs the oldest files itself, so that neither
 /// unwritten memory nor open files grow with the size of a backup.
@@ -378,13 +374,7 @@ impl Medium for Directory {
         self.reserve(number)?;
         let length = bytes.len() as u64;
         let file = self.create_file(number, kind, length)?;
-        let mut written = 0;
-        for part in bytes.chunks(WRITE_BYTES) {
-            write_all(&file, part).map_err(|e| self.write_fault("writing", e, length, true))?;
-            // Linux begins to write dirty pages back upon this advice, and drops only clean ones. Only advice: nothing depends on it.
-            let _ = rustix::fs::fadvise(&file, written, NonZeroU64::new(part.len() as u64), Advice::DontNeed);
-            written += part.len() as u64;
-        }
+        direct::write_whole(file.as_fd(), bytes, self.file_system).map_err(|e| self.write_fault("writing", e, length, true))?;
         let too_much = {
             let mut writing = locked(&self.writing);
             writing.pending.push_back(Pending { file: file.into(), number, length });
@@ -427,7 +417,7 @@ impl Medium for Directory {
             retry(|| rustix::fs::fsync(&file)).map_err(|e| self.fault("syncing a file", e))?;
         }
         let (length, digest, how) =
-            read_back::read_back(self.folder.as_fd(), &file_name(number, kind), file.as_fd(), self.file_system)
+            direct::read_back(self.folder.as_fd(), &file_name(number, kind), file.as_fd(), self.file_system)
                 .map_err(|e| self.read_fault("reading", e, number, kind))?;
         // Some file systems read an unplugged disk's files from the cache, without an error.
         match self.device.is_gone() {
@@ -530,18 +520,6 @@ pub(super) fn open_plain(at: impl AsFd, path: impl rustix::path::Arg) -> Result<
         Err(Errno::LOOP) => Ok(None),
         Err(e) => Err(e),
     }
-}
-
-fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match rustix::io::write(file, bytes) {
-            Ok(0) => return Err(Errno::IO),
-            Ok(n) => bytes = &bytes[n..],
-            Err(Errno::INTR) => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(())
 }
 
 fn retry(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {

@@ -92,6 +92,12 @@ impl FileSystem {
         }
     }
 
+    /// Whether a file that grows may be written past the cache. FAT takes such writes through the cache all the same and waits for
+    /// each; btrfs does so with checksums, since what it would write could change under it.
+    pub(super) fn writes_directly(self) -> bool {
+        matches!(self, Self::Ext | Self::Xfs)
+    }
+
     /// The most that may be said of a file read again on it. A read that the kernel answers with success is not enough: tmpfs takes
     /// `O_DIRECT` and reads memory; a fuse server and zfs keep a cache of their own that no advice reaches; a file server has
     /// its own too, which is at least not this machine's.
@@ -131,6 +137,8 @@ pub(super) fn free_bytes(fd: impl AsFd) -> Option<u64> {
 pub(super) struct Device {
     /// `None`: no block device, or sysfs does not show it; then nothing can be said.
     node: Option<PathBuf>,
+    /// The disks below an encrypted, joined or mirrored device, whose own node stays when they go.
+    disks: Vec<PathBuf>,
 }
 
 impl Device {
@@ -142,18 +150,40 @@ impl Device {
             Some((major, minor)) => Some((major, minor)),
             None => None,
         };
-        let node = node.map(|(major, minor)| PathBuf::from(format!("/sys/dev/block/{major}:{minor}")));
-        Self { node: node.filter(|n| n.exists()) }
+        // The place on the bus, not the number: a disk plugged in again may get the number of the one that went.
+        let node = node.and_then(|(major, minor)| PathBuf::from(format!("/sys/dev/block/{major}:{minor}")).canonicalize().ok());
+        let mut disks = Vec::new();
+        if let Some(node) = &node {
+            disks_below(node, LAYERS, &mut disks);
+        }
+        Self { node, disks }
     }
 
     /// Nothing can be said of it.
     pub fn unknown() -> Self {
-        Self { node: None }
+        Self { node: None, disks: Vec::new() }
     }
 
-    /// True only when the device was there and is not any more.
+    /// True only when the device was there and is not any more. Of several disks all must have gone: a mirror outlives one.
     pub fn is_gone(&self) -> bool {
-        self.node.as_ref().is_some_and(|n| !n.exists())
+        let gone = |p: &PathBuf| !p.exists();
+        self.node.as_ref().is_some_and(gone) || (!self.disks.is_empty() && self.disks.iter().all(gone))
+    }
+}
+
+/// How many devices may lie upon each other: more than anybody stacks.
+const LAYERS: usize = 8;
+
+fn disks_below(node: &Path, layers: usize, disks: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(node.join("slaves")) else { return };
+    for below in entries.flatten().filter_map(|e| e.path().canonicalize().ok()) {
+        let before = disks.len();
+        if layers > 0 {
+            disks_below(&below, layers - 1, disks);
+        }
+        if disks.len() == before {
+            disks.push(below);
+        }
     }
 }
 
@@ -233,7 +263,14 @@ mod tests {
     #[test]
     fn a_device_that_cannot_be_named_is_never_called_gone() {
         assert!(!Device::unknown().is_gone());
-        let gone = Device { node: Some("/sys/dev/block/never".into()) };
-        assert!(gone.is_gone());
+        let (here, away) = (PathBuf::from("/"), PathBuf::from("/never/there"));
+        let device = |node: &PathBuf, disks: &[&PathBuf]| Device {
+            node: Some(node.clone()),
+            disks: disks.iter().copied().cloned().collect(),
+        };
+        assert!(device(&away, &[]).is_gone());
+        assert!(!device(&here, &[]).is_gone());
+        assert!(!device(&here, &[&away, &here]).is_gone());
+        assert!(device(&here, &[&away, &away]).is_gone());
     }
 }

@@ -105,7 +105,7 @@ impl Directory {
 
 impl BrokenLabel {
     fn is_foreign(path: &Path) -> bool {
-        !path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.parse::<Id>().is_ok())
+        path.file_name().and_then(|n| n.to_str()).is_none_or(|n| n.parse::<Id>().is_err())
     }
 }
 
