@@ -176,6 +176,14 @@ impl Directory {
         fault(&self.path, &self.device, what, e)
     }
 
+    /// Some file systems answer for an unplugged disk from the cache, or with nothing at all, and no error.
+    fn still_there(&self, what: &'static str) -> Result<(), MediumError> {
+        match self.device.is_gone() {
+            true => Err(MediumError::Gone { place: self.place(), what, source: None }),
+            false => Ok(()),
+        }
+    }
+
     /// `Full` gets its figures here.
     fn write_fault(&self, what: &'static str, e: Errno, needed: u64, torn: bool) -> MediumError {
         match self.fault(what, e) {
@@ -242,10 +250,8 @@ impl Directory {
         // Asked beforehand, so that a full medium is not left with a torn object. Writing may still find it full.
         if let Some(free) = self.free_bytes().filter(|f| *f < needed) {
             self.release(number);
-            return Err(match self.device.is_gone() {
-                true => MediumError::Gone { place: self.place(), what: "asking for room", source: None },
-                false => MediumError::Full { place: self.place(), needed, free: Some(free), torn: false },
-            });
+            self.still_there("asking for room")?;
+            return Err(MediumError::Full { place: self.place(), needed, free: Some(free), torn: false });
         }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o444);
@@ -363,6 +369,8 @@ impl Medium for Directory {
             Ok(())
         });
         listed.map_err(|e| self.fault("listing", e))?;
+        // vfat lists an unplugged disk as empty.
+        self.still_there("listing")?;
         listing.objects.sort_unstable_by_key(|o| (o.number, o.kind.code()));
         listing.foreign = foreign.into_iter().collect();
         Ok(listing)
@@ -403,10 +411,7 @@ impl Medium for Directory {
             }
         }
         // Nobody has been asked whether the disk is there if there was nothing to write.
-        match self.device.is_gone() {
-            true => Err(MediumError::Gone { place: self.place(), what: "syncing", source: None }),
-            false => Ok(()),
-        }
+        self.still_there("syncing")
     }
 
     fn read_back(&self, number: u64, kind: Kind) -> Result<Reread, MediumError> {
@@ -419,17 +424,15 @@ impl Medium for Directory {
         let (length, digest, how) =
             direct::read_back(self.folder.as_fd(), &file_name(number, kind), file.as_fd(), self.file_system)
                 .map_err(|e| self.read_fault("reading", e, number, kind))?;
-        // Some file systems read an unplugged disk's files from the cache, without an error.
-        match self.device.is_gone() {
-            true => Err(MediumError::Gone { place: self.place(), what: "reading", source: None }),
-            false => Ok(Reread { length, digest, how }),
-        }
+        self.still_there("reading")?;
+        Ok(Reread { length, digest, how })
     }
 
     fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>, MediumError> {
         let file = self.open_object(number, kind)?;
         let length =
             rustix::fs::fstat(&file).map_err(|e| self.read_fault("asking for a length", e, number, kind))?.st_size as u64;
+        self.still_there("opening a file")?;
         // Read ahead far: objects are mostly read from end to end.
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
         Ok(Box::new(OpenFile { file: file.into(), length }))
@@ -485,6 +488,9 @@ pub(super) fn fault(path: &Path, device: &Device, what: &'static str, e: Errno) 
     let place = path.display().to_string();
     let source = e.into();
     match e {
+        Errno::IO | Errno::NOSPC | Errno::ROFS if device.is_gone_soon() => {
+            MediumError::Gone { place, what, source: Some(source) }
+        }
         _ if device.is_gone() => MediumError::Gone { place, what, source: Some(source) },
         Errno::NODEV | Errno::NXIO | Errno::NOMEDIUM | Errno::STALE | Errno::NOTCONN => {
             MediumError::Gone { place, what, source: Some(source) }

@@ -6,6 +6,7 @@ use rustix::fs::{fstat, fstatfs, fstatvfs, major, minor};
 use std::fmt;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A kind of file system, by the magic number that `statfs(2)` gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -129,6 +130,9 @@ pub(super) fn free_bytes(fd: impl AsFd) -> Option<u64> {
     (s.f_blocks > 0).then(|| s.f_bavail.saturating_mul(s.f_frsize))
 }
 
+/// One link for each block device, named by its number.
+const SYSFS: &str = "/sys/dev/block";
+
 /// The block device below a folder, as sysfs names it, to tell an unplugged medium from a full or read-only one.
 ///
 /// After an unplug the kernel answers ENODEV, EIO, EROFS or ENOSPC, depending on file system and version, and some file
@@ -151,7 +155,13 @@ impl Device {
             None => None,
         };
         // The place on the bus, not the number: a disk plugged in again may get the number of the one that went.
-        let node = node.and_then(|(major, minor)| PathBuf::from(format!("/sys/dev/block/{major}:{minor}")).canonicalize().ok());
+        let node = node.and_then(|(major, minor)| {
+            let link = Path::new(SYSFS).join(format!("{major}:{minor}"));
+            // Not there, though sysfs shows devices (some character device there always is): the disk went while it was mounted.
+            // vfat then shows an empty folder, with no error.
+            let shown = || std::fs::read_dir("/sys/dev/char").is_ok_and(|mut d| d.next().is_some());
+            link.canonicalize().ok().or_else(|| shown().then_some(link))
+        });
         let mut disks = Vec::new();
         if let Some(node) = &node {
             disks_below(node, LAYERS, &mut disks);
@@ -168,6 +178,18 @@ impl Device {
     pub fn is_gone(&self) -> bool {
         let gone = |p: &PathBuf| !p.exists();
         self.node.as_ref().is_some_and(gone) || (!self.disks.is_empty() && self.disks.iter().all(gone))
+    }
+
+    /// As [`Device::is_gone`], after an error that an unplugged disk gives too: the kernel fails a disk's requests first and takes
+    /// its node away some moments later. Waits for that up to a second, which only a failing or full disk ever costs.
+    pub fn is_gone_soon(&self) -> bool {
+        const STEP: Duration = Duration::from_millis(50);
+        (0..20).any(|step| {
+            if step > 0 && self.node.is_some() {
+                std::thread::sleep(STEP);
+            }
+            self.is_gone()
+        })
     }
 }
 
