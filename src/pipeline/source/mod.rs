@@ -8,7 +8,7 @@ mod file;
 pub(in crate::pipeline) mod node;
 mod owners;
 #[cfg(test)]
-mod tests;
+pub(in crate::pipeline) mod tests;
 mod walk;
 
 pub use file::{OpenFile, data_ranges};
