@@ -325,7 +325,7 @@ fn holes_are_found_and_reading_begins_at_the_beginning() {
     file.set_len(3 << 20).unwrap();
     fs::write(dir.path().join("plain"), vec![0; 100_000]).unwrap();
     let tree = tree(dir.path());
-    let core = tree.describe_file(b"src/f", &tree.open_file(b"src/f").unwrap()).unwrap().core;
+    let core = tree.describe_file(b"src/f", &tree.open_file(b"src/f").unwrap()).core;
     if let [first, last] = core.holes[..] {
         assert_eq!(first, Range { offset: 0, length: 1 << 20 });
         assert_eq!(last.offset + last.length, 3 << 20);
@@ -346,7 +346,7 @@ fn what_cannot_be_read_is_told_and_the_rest_goes_on() {
     mkdir(&dir.path().join("closed"));
     File::create(dir.path().join("closed/f")).unwrap();
     File::create(dir.path().join("open")).unwrap();
-    fs::set_permissions(dir.path().join("closed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(dir.path().join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
     let tree = tree(dir.path());
     let items: Vec<_> = tree.walk().collect();
     let root = rustix::process::geteuid().is_root();

@@ -39,7 +39,7 @@ fn bring_over(from: &Path, to: &Path, options: TargetOptions) -> (Vec<Core>, Vec
         let found = found.unwrap();
         let file = (found.stat.kind == Kind::File).then(|| tree.open_file(&found.path).unwrap());
         let described = match &file {
-            Some(file) => tree.describe_file(&found.path, file).unwrap(),
+            Some(file) => tree.describe_file(&found.path, file),
             None => tree.describe(&found).unwrap(),
         };
         assert_eq!(described.lacks, []);
@@ -79,9 +79,9 @@ fn records(root: &Path) -> Vec<Core> {
             let found = found.unwrap();
             let described = match found.stat.kind {
                 Kind::File => tree.describe_file(&found.path, &tree.open_file(&found.path).unwrap()),
-                _ => tree.describe(&found),
+                _ => tree.describe(&found).unwrap(),
             };
-            Core { inode: 0, ctime: Time::default(), ..described.unwrap().core }
+            Core { inode: 0, ctime: Time::default(), ..described.core }
         })
         .collect()
 }
