@@ -63,8 +63,15 @@ impl<'a> Tally<'a> {
         self.observer.hear(Event::Finding { kind, path: path.into(), detail });
     }
 
-    pub fn progress(&self, entries: u64, bytes: u64) {
-        self.observer.hear(Event::Progress { entries, bytes });
+    /// So many bytes of content were read.
+    pub fn read(&self, bytes: u64) {
+        self.counts.bytes_read.fetch_add(bytes, Relaxed);
+        self.observer.hear(Event::Progress { entries: 0, bytes });
+    }
+
+    /// So many entries were worked through.
+    pub fn entries(&self, entries: u64) {
+        self.observer.hear(Event::Progress { entries, bytes: 0 });
     }
 
     pub fn findings(&self) -> Vec<Finding> {
