@@ -211,6 +211,10 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     observer.hear(Event::Phase(Phase::Checking));
     let (mut set, opened) = writer::open(&options.to, &state, begin.as_ref(), world, observer)?;
     let first_new = set.next;
+    if let Some(g) = set.last.as_ref().filter(|g| g.started > started.seconds) {
+        // Generations are numbered by their order, never by the clock; a person has to know all the same.
+        tally.finding(FindingKind::ClockSetBack, b"", g.time.clone());
+    }
 
     let previous = match &set.last {
         Some(g) if !options.full => previous_entries(&set, g)?,
