@@ -19,7 +19,7 @@ impl From<RestoreError> for Explained {
             E::Pattern { pattern, source } => {
                 Self::new(message!("error.restore.pattern", pattern = pattern), Exit::Usage).cause(reason(&source))
             }
-            E::Interrupted => Self::new(message!("error.interrupted"), Exit::Interrupted),
+            E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
             E::Stopped => Self::new(message!("error.stopped"), Exit::Failed),
             E::Medium(e) => e.into(),
             E::Generation(e) => e.into(),
@@ -34,7 +34,7 @@ impl From<RebuildError> for Explained {
         match error {
             E::Unknown { path } => Self::new(message!("error.rebuild.unknown", path = path), Exit::Medium),
             E::Untrusted => Self::new(message!("error.rebuild.untrusted"), Exit::Damage),
-            E::Interrupted => Self::new(message!("error.interrupted"), Exit::Interrupted),
+            E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
             E::Open(e) => e.into(),
             E::Medium(e) => e.into(),
             E::Generation(e) => e.into(),

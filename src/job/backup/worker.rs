@@ -185,7 +185,7 @@ impl<'a> Worker<'a> {
 
     /// Reads a file that is not shared.
     fn read_alone(&mut self, tree: &Tree, found: &Found, file: &OpenFile) -> std::result::Result<(Box<Core>, Vec<Piece>), Read> {
-        let mut core = self.describe(tree, found, file).map_err(Read::Source)?;
+        let mut core = self.describe(tree, found, file);
         let size = file.opened().size;
         let mut pieces = Vec::new();
         if core.holes.is_empty() && size <= Class::Data.max() as u64 {
@@ -224,12 +224,12 @@ impl<'a> Worker<'a> {
         Ok((core, pieces))
     }
 
-    fn describe(&self, tree: &Tree, found: &Found, file: &OpenFile) -> std::result::Result<Box<Core>, Problem> {
-        let described = tree.describe_file(&found.path, file)?;
+    fn describe(&self, tree: &Tree, found: &Found, file: &OpenFile) -> Box<Core> {
+        let described = tree.describe_file(&found.path, file);
         for lack in described.lacks {
             self.shared.tally.finding(FindingKind::Unreadable, &lack.path, lack.to_string());
         }
-        Ok(Box::new(described.core))
+        Box::new(described.core)
     }
 
     /// Reads a large file and has its runs stored by whoever has time.
@@ -241,10 +241,7 @@ impl<'a> Worker<'a> {
         (sequence, names): (u64, Names),
         give: &Sender<Run>,
     ) -> Result<Outcome> {
-        let mut core = match self.describe(tree, &found, &file) {
-            Ok(core) => core,
-            Err(p) => return Ok(self.missing(tree, &found, &p)),
-        };
+        let mut core = self.describe(tree, &found, &file);
         let large = LargeFile::new(sequence, names);
         let mut index = 0;
         let shared = self.shared;
