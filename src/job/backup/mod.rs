@@ -13,7 +13,7 @@ use crate::catalog::{CatalogError, GenerationRow};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::Malformed;
 use crate::format::check_code::CheckCode;
-use crate::format::manifest::{Finding, Manifest, Source, SourceKind};
+use crate::format::manifest::{Finding, Manifest, Source, SourceKind, come_apart};
 use crate::format::merkle::object_leaf;
 use crate::format::object::{Id, Kind, Object};
 use crate::format::seal::{ReadBack, Seal, Verdict};
@@ -124,6 +124,8 @@ pub enum BackupError {
     SourceMissing { path: PathBuf },
     #[error("two sources have the name {name}")]
     SameName { name: String },
+    #[error("the source {inner} would lie within the source {outer}")]
+    SourceWithin { inner: String, outer: String },
     #[error("object {object} does not read back as it was written")]
     ReadBack { object: u64 },
     #[error("the run was interrupted")]
@@ -299,6 +301,11 @@ fn open_trees(options: &Options, tally: &Tally) -> Result<Vec<Tree>> {
     sources.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
     if let Some(w) = sources.windows(2).find(|w| w[0].name == w[1].name) {
         return Err(BackupError::SameName { name: String::from_utf8_lossy(&w[0].name).into_owned() });
+    }
+    // The entry stream is one tree: what lies within a source's name is that source's.
+    if let Some(w) = sources.windows(2).find(|w| !come_apart(&w[0].name, &w[1].name)) {
+        let text = |s: &SourceOptions| String::from_utf8_lossy(&s.name).into_owned();
+        return Err(BackupError::SourceWithin { inner: text(w[1]), outer: text(w[0]) });
     }
     let mut trees = Vec::new();
     let mut missing = None;
