@@ -15,7 +15,7 @@ use crate::format::Malformed;
 use crate::format::cbor::Time;
 use crate::format::check_code::CheckCode;
 use crate::format::entry::{Core, Kind as EntryKind};
-use crate::format::manifest::{Finding, Manifest, Source, SourceKind};
+use crate::format::manifest::{Finding, Manifest, Source, SourceKind, come_apart};
 use crate::format::merkle::object_leaf;
 use crate::format::object::{Id, Kind, Object};
 use crate::format::seal::{ReadBack, Seal, Verdict};
@@ -138,6 +138,8 @@ pub enum BackupError {
     CommandFailed { program: PathBuf, status: std::process::ExitStatus },
     #[error("two sources have the name {name}")]
     SameName { name: String },
+    #[error("the source {inner} would lie within the source {outer}")]
+    SourceWithin { inner: String, outer: String },
     #[error("object {object} does not read back as it was written")]
     ReadBack { object: u64 },
     #[error("the run was interrupted")]
@@ -317,8 +319,11 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
 fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
     let mut sources: Vec<&SourceOptions> = options.sources.iter().collect();
     sources.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
-    match sources.windows(2).find(|w| w[0].name == w[1].name) {
-        Some(w) => Err(BackupError::SameName { name: String::from_utf8_lossy(&w[0].name).into_owned() }),
+    let text = |s: &SourceOptions| String::from_utf8_lossy(&s.name).into_owned();
+    // The entry stream is one tree: what lies within a source's name is that source's.
+    match sources.windows(2).find(|w| !come_apart(&w[0].name, &w[1].name)) {
+        Some(w) if w[0].name == w[1].name => Err(BackupError::SameName { name: text(w[0]) }),
+        Some(w) => Err(BackupError::SourceWithin { inner: text(w[1]), outer: text(w[0]) }),
         None => Ok(sources),
     }
 }
