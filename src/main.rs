@@ -1,1 +1,3 @@
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 fn main() {}
