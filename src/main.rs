@@ -1,3 +1,13 @@
+//! The `azekura` program. Everything it does is in the library; everything it says is in [`cli`].
+
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+rust_i18n::i18n!("locales", fallback = "en");
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -57,6 +57,7 @@ impl Hospital {
                 path: self.source(),
                 excludes: Vec::new(),
                 one_file_system: false,
+                command: Vec::new(),
             }],
             init: Some(InitOptions { name: "test".into(), recipients: self.identity.recipients().texts().to_vec() }),
             full: false,
