@@ -1,7 +1,7 @@
 //! Azekura: sealed, encrypted, deduplicated generations on media that can be taken away.
 //!
 //! `docs/architecture.md` is the map. Arrows point right only:
-//! `cli (bin) → job · report → generation · seal → pipeline · medium · catalog · state → format · event · set_key`.
+//! `cli (bin) → job · report → generation → seal → pipeline · medium · catalog · state → format · event · set_key`.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 

@@ -265,8 +265,11 @@ fn complain(rule: &str, complaints: &[String]) {
 /// The rooms as `src/lib.rs` draws them: the place in the row of arrows.
 fn levels() -> BTreeMap<String, usize> {
     let lib = read("src/lib.rs");
-    let doc: String = lib.lines().map_while(|l| l.strip_prefix("//!")).collect::<Vec<_>>().join(" ");
-    let drawn = doc.split('`').find(|s| s.contains('→')).expect("src/lib.rs draws the rooms with arrows");
+    let drawn = lib.split('`').find(|s| s.contains('→')).expect("src/lib.rs draws the rooms with arrows");
+    assert!(
+        read("docs/architecture.md").lines().any(|l| l == drawn),
+        "docs/architecture.md draws the same as src/lib.rs: {drawn}"
+    );
     let level = |(i, rooms): (usize, &str)| -> Vec<(String, usize)> {
         rooms.split('·').map(|r| (r.replace("(bin)", "").trim().to_owned(), i)).collect()
     };
@@ -464,13 +467,15 @@ fn anchors(path: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_readme_tells_the_tests_that_ci_runs() {
+fn the_documents_tell_the_tests_that_ci_runs() {
     let ci = read(".ci/run");
     let command = ci.lines().find_map(|l| l.strip_prefix("TEST=\"")).and_then(|l| l.strip_suffix('"'));
     let command = command.expect(".ci/run names its test command as TEST=\"…\"");
-    let readme = read("README.md");
-    let told: Vec<&str> = readme.lines().map(str::trim).filter(|l| l.starts_with("cargo test")).collect();
-    assert_eq!(told, [command], "README.md tells one test command, on a line by itself, and it is that of .ci/run");
+    for document in ["README.md", "README.ja.md", "CONTRIBUTING.md"] {
+        let text = read(document);
+        let told: Vec<&str> = text.lines().map(str::trim).filter(|l| l.starts_with("cargo test")).collect();
+        assert_eq!(told, [command], "{document} tells one test command, on a line by itself, and it is that of .ci/run");
+    }
 }
 
 #[test]
