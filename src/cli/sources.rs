@@ -65,7 +65,7 @@ fn source(name: Option<Vec<u8>>, path: &Path, excludes: Vec<String>, one_file_sy
         let message = message!("error.source.no-name", path = path);
         return Err(Explained::usage(message.clone(), message.hint()));
     };
-    Ok(SourceOptions { name, path: absolute(path), excludes, one_file_system })
+    Ok(SourceOptions { name, path: absolute(path), command: Vec::new(), excludes, one_file_system })
 }
 
 #[cfg(test)]

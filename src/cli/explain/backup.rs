@@ -18,6 +18,13 @@ impl From<BackupError> for Explained {
             }
             E::StaleCatalog => Self::new(message!("error.backup.stale-catalog"), Exit::Failed),
             E::SourceMissing { path } => Self::new(message!("error.source.missing", path = path), Exit::Failed),
+            E::CommandStart { program, source } => {
+                Self::new(message!("error.source.command-start", program = program), Exit::Failed).cause(io_reason(&source))
+            }
+            E::CommandOutput(e) => Self::new(message!("error.source.command-output"), Exit::Failed).cause(io_reason(&e)),
+            E::CommandFailed { program, status } => {
+                Self::new(message!("error.source.command-failed", program = program, status = status.to_string()), Exit::Failed)
+            }
             E::SameName { name } => Self::new(message!("error.source.same-name", name = name), Exit::Usage),
             E::ReadBack { object } => Self::new(message!("error.backup.read-back", object = object), Exit::Damage),
             E::Interrupted => Self::new(message!("error.interrupted"), Exit::Interrupted),
