@@ -12,10 +12,11 @@ use std::io::{Read, Write};
 const PACK: usize = 16 << 20;
 
 fn age_files(c: &mut Criterion) {
+    let [.., (_, random)] = data::KINDS;
     let identity = Identity::generate();
     let recipients = identity.recipients();
     let theirs: x25519::Identity = identity.texts()[0].parse().expect("an identity");
-    let content = data::random(PACK);
+    let content = random(PACK);
     let mut file = Vec::new();
 
     let mut group = c.benchmark_group("age");

@@ -1,17 +1,18 @@
 //! Digests of content: each alone, both as a backup makes them, and a chunk's id.
 
+#[path = "data/mod.rs"]
+mod data;
+
 use azekura::pipeline::hasher::{ContentHasher, Digests, Ids};
 use azekura::set_key::SetKey;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sha2::Digest as _;
 use std::hint::black_box;
 
-#[path = "data/mod.rs"]
-mod data;
-
 fn hash(c: &mut Criterion) {
+    let [.., (_, random)] = data::KINDS;
     for len in [64 << 10, 1 << 20] {
-        let content = data::random(len);
+        let content = random(len);
         let mut group = c.benchmark_group(format!("hash/{} KiB", len >> 10));
         group.throughput(Throughput::Bytes(len as u64));
         group.bench_function("blake3", |b| b.iter(|| blake3::hash(black_box(&content))));

@@ -67,6 +67,7 @@ fn run(night: &Path, source: &Path, identity: &Identity) {
             path: source.into(),
             excludes: Vec::new(),
             one_file_system: false,
+            command: Vec::new(),
         }],
         init: Some(InitOptions { name: "bench".into(), recipients: identity.recipients().texts().to_vec() }),
         full: false,

@@ -1,7 +1,7 @@
 //! What hospitals have, as far as speed goes: three kinds of content, the same on every machine.
 
 /// Lines of a laboratory's journal: zstd makes a fifth of it.
-pub fn text(len: usize) -> Vec<u8> {
+fn text(len: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(len + 100);
     let mut n = 1u64;
     while out.len() < len {
@@ -21,7 +21,7 @@ pub fn text(len: usize) -> Vec<u8> {
 }
 
 /// 16-bit pixels of 12 bits with noise, as a scanner writes them: compresses a little.
-pub fn image(len: usize) -> Vec<u8> {
+fn image(len: usize) -> Vec<u8> {
     let mut n = 1u64;
     let pixel = |i: usize| {
         n = next(n);
@@ -31,7 +31,7 @@ pub fn image(len: usize) -> Vec<u8> {
 }
 
 /// Already compressed or encrypted: does not compress at all.
-pub fn random(len: usize) -> Vec<u8> {
+fn random(len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     blake3::Hasher::new().update(b"bench").finalize_xof().fill(&mut bytes);
     bytes
