@@ -190,12 +190,15 @@ impl Stop<'_> {
 pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Result<Report> {
     let started = (world.now)();
     let tally = Tally::new(observer);
-    let trees = open_trees(options, &tally)?;
+    let mut trees = open_trees(options, &tally)?;
     let state = StateDir::open(&options.state).map_err(BackupError::State)?;
     let begin = options.init.as_ref().map(|i| Begin { name: &i.name, recipients: &i.recipients });
     observer.hear(Event::Phase(Phase::Checking));
     let (mut set, opened) = writer::open(&options.to, &state, begin.as_ref(), world, observer)?;
     let first_new = set.next;
+    // Not before: on the first night, opening has made them.
+    let own: Vec<_> = [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect();
+    trees.iter_mut().for_each(|t| t.skip(&own));
 
     let previous = match &set.last {
         Some(g) if !options.full => previous_entries(&set, g)?,
@@ -306,7 +309,7 @@ fn open_trees(options: &Options, tally: &Tally) -> Result<Vec<Tree>> {
         let tree_options = TreeOptions {
             excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
             one_file_system: s.one_file_system,
-            skip: [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect(),
+            skip: Vec::new(),
             no_atime: true,
         };
         match Tree::open(s.name.clone(), &s.path, tree_options) {
