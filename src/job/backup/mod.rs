@@ -508,7 +508,7 @@ fn join<T>(thread: std::thread::ScopedJoinHandle<Result<T>>) -> Result<T> {
 /// Of two failures the one that is not merely a consequence.
 fn first_cause(a: Result<()>, b: Result<()>) -> Result<()> {
     match (a, b) {
-        (Err(BackupError::Stopped), Err(b)) => Err(b),
+        (Err(BackupError::Stopped | BackupError::Pack(PackError::Stopped)), Err(b)) => Err(b),
         (Err(a), _) => Err(a),
         (Ok(()), b) => b,
     }
