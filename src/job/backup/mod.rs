@@ -122,6 +122,8 @@ pub enum BackupError {
     StaleCatalog,
     #[error("the source {} does not exist", path.display())]
     SourceMissing { path: PathBuf },
+    #[error("no source is given")]
+    NoSource,
     #[error("two sources have the name {name}")]
     SameName { name: String },
     #[error("object {object} does not read back as it was written")]
@@ -302,6 +304,9 @@ fn open_trees(options: &Options, tally: &Tally) -> Result<Vec<Tree>> {
     sources.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
     if let Some(w) = sources.windows(2).find(|w| w[0].name == w[1].name) {
         return Err(BackupError::SameName { name: String::from_utf8_lossy(&w[0].name).into_owned() });
+    }
+    if sources.is_empty() {
+        return Err(BackupError::NoSource);
     }
     let mut trees = Vec::new();
     let mut missing = None;
