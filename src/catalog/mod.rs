@@ -30,9 +30,10 @@ CREATE TABLE objects (
     generation INTEGER,
     PRIMARY KEY (in_set, number)
 ) WITHOUT ROWID;
+-- sum: over the rest of the row; a wrong place would make a generation that cannot be restored
 CREATE TABLE chunks (
     in_set INTEGER NOT NULL, id BLOB NOT NULL, object INTEGER NOT NULL, frame INTEGER NOT NULL, offset INTEGER NOT NULL,
-    length INTEGER NOT NULL,
+    length INTEGER NOT NULL, sum INTEGER NOT NULL,
     PRIMARY KEY (in_set, id)
 ) WITHOUT ROWID;
 -- durable: 0 from before the seal is written until it was read back
