@@ -39,9 +39,15 @@ pub enum FindingKind {
     Tampering,
     Leftover,
     Foreign,
+    ClockSetBack,
 }
 
 impl FindingKind {
+    /// Worth telling, but nothing is missing because of it.
+    pub fn is_note(self) -> bool {
+        matches!(self, Self::MediumInSource | Self::Leftover | Self::ClockSetBack)
+    }
+
     /// The name in a manifest and in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -57,6 +63,7 @@ impl FindingKind {
             Self::Tampering => "tampering",
             Self::Leftover => "leftover",
             Self::Foreign => "foreign",
+            Self::ClockSetBack => "clock-set-back",
         }
     }
 }

@@ -1,1 +1,11 @@
-fn main() {}
+//! The `azekura` program. Everything it does is in the library; everything it says is in [`cli`].
+
+mod cli;
+
+use std::process::ExitCode;
+
+rust_i18n::i18n!("locales", fallback = "en");
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -67,6 +67,24 @@ impl StateDir {
         self.root.join("catalog.sqlite")
     }
 
+    /// Puts a damaged catalog aside, under a name that is free, and answers with it.
+    pub fn set_catalog_aside(&self) -> Result<PathBuf> {
+        let catalog = self.catalog();
+        let aside = (1..).map(|n| self.root.join(format!("catalog.damaged-{n}"))).find(|p| !p.exists());
+        let Some(aside) = aside else { unreachable!("some number is free") };
+        #[expect(clippy::disallowed_methods, reason = "the host's own cache, not a medium")]
+        fs::rename(&catalog, &aside).map_err(io_error("renamed", &catalog))?;
+        for companion in ["-wal", "-shm"] {
+            let path = self.root.join(format!("catalog.sqlite{companion}"));
+            if path.exists() {
+                let to = PathBuf::from(format!("{}{companion}", aside.display()));
+                #[expect(clippy::disallowed_methods, reason = "the host's own cache, not a medium")]
+                fs::rename(&path, &to).map_err(io_error("renamed", &path))?;
+            }
+        }
+        Ok(aside)
+    }
+
     /// The set's folder, if this host writes that set.
     pub fn set(&self, id: Id) -> Option<SetState> {
         let dir = self.root.join("sets").join(id.to_string());

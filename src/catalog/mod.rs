@@ -125,6 +125,21 @@ impl Catalog {
             .map(|r| r.map(SetRow))
     }
 
+    /// Forgets everything about a set, before it is recorded anew from its media.
+    pub fn forget_set(&mut self, set: Id) -> Result<()> {
+        let Some(SetRow(row)) = self.set(set)? else { return Ok(()) };
+        let path = self.path.clone();
+        let mut run = || {
+            let tx = self.db.transaction()?;
+            for table in ["chunks", "objects", "generations"] {
+                tx.execute(&format!("DELETE FROM {table} WHERE in_set = ?1"), [row])?;
+            }
+            tx.execute("DELETE FROM sets WHERE id = ?1", [row])?;
+            tx.commit()
+        };
+        run().map_err(failure(&path))
+    }
+
     /// How many chunks the index has for the set.
     pub fn chunk_count(&self, set: SetRow) -> Result<u64> {
         let count = self.db.query_row("SELECT chunks FROM sets WHERE id = ?1", [set.0], |r| r.get::<_, i64>(0));

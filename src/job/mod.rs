@@ -3,6 +3,8 @@
 //! **Invariant:** nothing here prints, prompts, reads the environment or asks the time; [`World`] brings it.
 
 pub mod backup;
+pub mod generations;
+pub mod rebuild;
 pub mod restore;
 pub mod verify;
 pub mod writer;

@@ -255,11 +255,12 @@ fn foreign(chain: &Chain) -> Vec<String> {
     let mut foreign: Vec<String> = chain.listing.foreign.iter().map(|n| n.to_string_lossy().into_owned()).collect();
     let end = chain.last().map_or(0, |l| l.number + 1);
     for l in chain.listing.objects.iter().filter(|l| l.number < end) {
-        let is_seal = chain.links.iter().any(|s| s.number == l.number) && l.kind == Kind::Seal;
+        let after = chain.links.partition_point(|s| s.number < l.number);
+        let is_seal = chain.links.get(after).is_some_and(|s| s.number == l.number) && l.kind == Kind::Seal;
         let is_listed = chain.object(l.number).is_some_and(|(o, _)| file_of(chain, o) == Some(l));
         let is_fault = chain.faults.iter().any(|f| f.object == l.number);
         // Behind a missing or unreadable seal nothing can be told.
-        let is_covered = chain.links.iter().any(|s| s.seal.first <= l.number && l.number <= s.number);
+        let is_covered = chain.links.get(after).is_some_and(|s| s.seal.first <= l.number);
         if !is_seal && !is_listed && !is_fault && is_covered {
             foreign.push(file_name(l.number, l.kind));
         }

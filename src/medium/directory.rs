@@ -7,9 +7,9 @@
 //! and exFAT may answer every write of an unplugged disk with success. So each file stays open until it has been synced: an
 //! error of writing back is told to the files open then, and may never be told to one opened later.
 
+use super::direct;
 use super::file_system::{Device, FileSystem, free_bytes, is_mount_point};
 use super::lock::{self, Guard};
-use super::read_back;
 use super::sets::root_device;
 use super::{Description, FOREIGN_NAMES, Listed, Listing, Medium, MediumError, OpenObject, Reread};
 use crate::format::limit;
@@ -21,16 +21,12 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The folder on a medium's root that holds the sets.
 pub(super) const FOLDER: &str = "AZEKURA";
-
-/// One write, after which writing back is begun: the disk works while the next object is made, and the last sync is short.
-const WRITE_BYTES: usize = 8 << 20;
 
 /// What may wait for a sync at most, in bytes and files. Beyond it an append syncs the oldest files itself, so that neither
 /// unwritten memory nor open files grow with the size of a backup.
@@ -180,6 +176,14 @@ impl Directory {
         fault(&self.path, &self.device, what, e)
     }
 
+    /// Some file systems answer for an unplugged disk from the cache, or with nothing at all, and no error.
+    fn still_there(&self, what: &'static str) -> Result<(), MediumError> {
+        match self.device.is_gone() {
+            true => Err(MediumError::Gone { place: self.place(), what, source: None }),
+            false => Ok(()),
+        }
+    }
+
     /// `Full` gets its figures here.
     fn write_fault(&self, what: &'static str, e: Errno, needed: u64, torn: bool) -> MediumError {
         match self.fault(what, e) {
@@ -246,10 +250,8 @@ impl Directory {
         // Asked beforehand, so that a full medium is not left with a torn object. Writing may still find it full.
         if let Some(free) = self.free_bytes().filter(|f| *f < needed) {
             self.release(number);
-            return Err(match self.device.is_gone() {
-                true => MediumError::Gone { place: self.place(), what: "asking for room", source: None },
-                false => MediumError::Full { place: self.place(), needed, free: Some(free), torn: false },
-            });
+            self.still_there("asking for room")?;
+            return Err(MediumError::Full { place: self.place(), needed, free: Some(free), torn: false });
         }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o444);
@@ -367,6 +369,8 @@ impl Medium for Directory {
             Ok(())
         });
         listed.map_err(|e| self.fault("listing", e))?;
+        // vfat lists an unplugged disk as empty.
+        self.still_there("listing")?;
         listing.objects.sort_unstable_by_key(|o| (o.number, o.kind.code()));
         listing.foreign = foreign.into_iter().collect();
         Ok(listing)
@@ -378,13 +382,7 @@ impl Medium for Directory {
         self.reserve(number)?;
         let length = bytes.len() as u64;
         let file = self.create_file(number, kind, length)?;
-        let mut written = 0;
-        for part in bytes.chunks(WRITE_BYTES) {
-            write_all(&file, part).map_err(|e| self.write_fault("writing", e, length, true))?;
-            // Linux begins to write dirty pages back upon this advice, and drops only clean ones. Only advice: nothing depends on it.
-            let _ = rustix::fs::fadvise(&file, written, NonZeroU64::new(part.len() as u64), Advice::DontNeed);
-            written += part.len() as u64;
-        }
+        direct::write_whole(file.as_fd(), bytes, self.file_system).map_err(|e| self.write_fault("writing", e, length, true))?;
         let too_much = {
             let mut writing = locked(&self.writing);
             writing.pending.push_back(Pending { file: file.into(), number, length });
@@ -413,10 +411,7 @@ impl Medium for Directory {
             }
         }
         // Nobody has been asked whether the disk is there if there was nothing to write.
-        match self.device.is_gone() {
-            true => Err(MediumError::Gone { place: self.place(), what: "syncing", source: None }),
-            false => Ok(()),
-        }
+        self.still_there("syncing")
     }
 
     fn read_back(&self, number: u64, kind: Kind) -> Result<Reread, MediumError> {
@@ -427,19 +422,17 @@ impl Medium for Directory {
             retry(|| rustix::fs::fsync(&file)).map_err(|e| self.fault("syncing a file", e))?;
         }
         let (length, digest, how) =
-            read_back::read_back(self.folder.as_fd(), &file_name(number, kind), file.as_fd(), self.file_system)
+            direct::read_back(self.folder.as_fd(), &file_name(number, kind), file.as_fd(), self.file_system)
                 .map_err(|e| self.read_fault("reading", e, number, kind))?;
-        // Some file systems read an unplugged disk's files from the cache, without an error.
-        match self.device.is_gone() {
-            true => Err(MediumError::Gone { place: self.place(), what: "reading", source: None }),
-            false => Ok(Reread { length, digest, how }),
-        }
+        self.still_there("reading")?;
+        Ok(Reread { length, digest, how })
     }
 
     fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>, MediumError> {
         let file = self.open_object(number, kind)?;
         let length =
             rustix::fs::fstat(&file).map_err(|e| self.read_fault("asking for a length", e, number, kind))?.st_size as u64;
+        self.still_there("opening a file")?;
         // Read ahead far: objects are mostly read from end to end.
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
         Ok(Box::new(OpenFile { file: file.into(), length }))
@@ -495,6 +488,9 @@ pub(super) fn fault(path: &Path, device: &Device, what: &'static str, e: Errno) 
     let place = path.display().to_string();
     let source = e.into();
     match e {
+        Errno::IO | Errno::NOSPC | Errno::ROFS if device.is_gone_soon() => {
+            MediumError::Gone { place, what, source: Some(source) }
+        }
         _ if device.is_gone() => MediumError::Gone { place, what, source: Some(source) },
         Errno::NODEV | Errno::NXIO | Errno::NOMEDIUM | Errno::STALE | Errno::NOTCONN => {
             MediumError::Gone { place, what, source: Some(source) }
@@ -530,18 +526,6 @@ pub(super) fn open_plain(at: impl AsFd, path: impl rustix::path::Arg) -> Result<
         Err(Errno::LOOP) => Ok(None),
         Err(e) => Err(e),
     }
-}
-
-fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match rustix::io::write(file, bytes) {
-            Ok(0) => return Err(Errno::IO),
-            Ok(n) => bytes = &bytes[n..],
-            Err(Errno::INTR) => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(())
 }
 
 fn retry(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {

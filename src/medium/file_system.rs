@@ -6,6 +6,7 @@ use rustix::fs::{fstat, fstatfs, fstatvfs, major, minor};
 use std::fmt;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A kind of file system, by the magic number that `statfs(2)` gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,6 +93,12 @@ impl FileSystem {
         }
     }
 
+    /// Whether a file that grows may be written past the cache. FAT takes such writes through the cache all the same and waits for
+    /// each; btrfs does so with checksums, since what it would write could change under it.
+    pub(super) fn writes_directly(self) -> bool {
+        matches!(self, Self::Ext | Self::Xfs)
+    }
+
     /// The most that may be said of a file read again on it. A read that the kernel answers with success is not enough: tmpfs takes
     /// `O_DIRECT` and reads memory; a fuse server and zfs keep a cache of their own that no advice reaches; a file server has
     /// its own too, which is at least not this machine's.
@@ -123,6 +130,9 @@ pub(super) fn free_bytes(fd: impl AsFd) -> Option<u64> {
     (s.f_blocks > 0).then(|| s.f_bavail.saturating_mul(s.f_frsize))
 }
 
+/// One link for each block device, named by its number.
+const SYSFS: &str = "/sys/dev/block";
+
 /// The block device below a folder, as sysfs names it, to tell an unplugged medium from a full or read-only one.
 ///
 /// After an unplug the kernel answers ENODEV, EIO, EROFS or ENOSPC, depending on file system and version, and some file
@@ -131,6 +141,8 @@ pub(super) fn free_bytes(fd: impl AsFd) -> Option<u64> {
 pub(super) struct Device {
     /// `None`: no block device, or sysfs does not show it; then nothing can be said.
     node: Option<PathBuf>,
+    /// The disks below an encrypted, joined or mirrored device, whose own node stays when they go.
+    disks: Vec<PathBuf>,
 }
 
 impl Device {
@@ -142,18 +154,58 @@ impl Device {
             Some((major, minor)) => Some((major, minor)),
             None => None,
         };
-        let node = node.map(|(major, minor)| PathBuf::from(format!("/sys/dev/block/{major}:{minor}")));
-        Self { node: node.filter(|n| n.exists()) }
+        // The place on the bus, not the number: a disk plugged in again may get the number of the one that went.
+        let node = node.and_then(|(major, minor)| {
+            let link = Path::new(SYSFS).join(format!("{major}:{minor}"));
+            // Not there, though sysfs shows devices (some character device there always is): the disk went while it was mounted.
+            // vfat then shows an empty folder, with no error.
+            let shown = || std::fs::read_dir("/sys/dev/char").is_ok_and(|mut d| d.next().is_some());
+            link.canonicalize().ok().or_else(|| shown().then_some(link))
+        });
+        let mut disks = Vec::new();
+        if let Some(node) = &node {
+            disks_below(node, LAYERS, &mut disks);
+        }
+        Self { node, disks }
     }
 
     /// Nothing can be said of it.
     pub fn unknown() -> Self {
-        Self { node: None }
+        Self { node: None, disks: Vec::new() }
     }
 
-    /// True only when the device was there and is not any more.
+    /// True only when the device was there and is not any more. Of several disks all must have gone: a mirror outlives one.
     pub fn is_gone(&self) -> bool {
-        self.node.as_ref().is_some_and(|n| !n.exists())
+        let gone = |p: &PathBuf| !p.exists();
+        self.node.as_ref().is_some_and(gone) || (!self.disks.is_empty() && self.disks.iter().all(gone))
+    }
+
+    /// As [`Device::is_gone`], after an error that an unplugged disk gives too: the kernel fails a disk's requests first and takes
+    /// its node away some moments later. Waits for that up to a second, which only a failing or full disk ever costs.
+    pub fn is_gone_soon(&self) -> bool {
+        const STEP: Duration = Duration::from_millis(50);
+        (0..20).any(|step| {
+            if step > 0 && self.node.is_some() {
+                std::thread::sleep(STEP);
+            }
+            self.is_gone()
+        })
+    }
+}
+
+/// How many devices may lie upon each other: more than anybody stacks.
+const LAYERS: usize = 8;
+
+fn disks_below(node: &Path, layers: usize, disks: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(node.join("slaves")) else { return };
+    for below in entries.flatten().filter_map(|e| e.path().canonicalize().ok()) {
+        let before = disks.len();
+        if layers > 0 {
+            disks_below(&below, layers - 1, disks);
+        }
+        if disks.len() == before {
+            disks.push(below);
+        }
     }
 }
 
@@ -233,7 +285,14 @@ mod tests {
     #[test]
     fn a_device_that_cannot_be_named_is_never_called_gone() {
         assert!(!Device::unknown().is_gone());
-        let gone = Device { node: Some("/sys/dev/block/never".into()) };
-        assert!(gone.is_gone());
+        let (here, away) = (PathBuf::from("/"), PathBuf::from("/never/there"));
+        let device = |node: &PathBuf, disks: &[&PathBuf]| Device {
+            node: Some(node.clone()),
+            disks: disks.iter().copied().cloned().collect(),
+        };
+        assert!(device(&away, &[]).is_gone());
+        assert!(!device(&here, &[]).is_gone());
+        assert!(!device(&here, &[&away, &here]).is_gone());
+        assert!(device(&here, &[&away, &away]).is_gone());
     }
 }

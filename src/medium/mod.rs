@@ -5,11 +5,11 @@
 //!
 //! **Invariant:** [`Medium`] has no call that removes, renames or overwrites, and no kind of medium keeps one of its own.
 
+mod direct;
 pub mod directory;
 mod error;
 mod file_system;
 mod lock;
-mod read_back;
 mod sets;
 pub mod simulated;
 

@@ -99,13 +99,15 @@ impl Directory {
             }
         }
         sets.broken.sort_by(|a, b| a.path.cmp(&b.path));
+        // A disk that went must not pass for a blank one.
+        still_there(root, &device)?;
         Ok(sets)
     }
 }
 
 impl BrokenLabel {
     fn is_foreign(path: &Path) -> bool {
-        !path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.parse::<Id>().is_ok())
+        path.file_name().and_then(|n| n.to_str()).is_none_or(|n| n.parse::<Id>().is_err())
     }
 }
 
@@ -114,9 +116,21 @@ pub(super) fn root_device(root: &Path) -> Result<Device, MediumError> {
     let folder = super::directory::open_folder(rustix::fs::CWD, root, true).map_err(|e| match e {
         Errno::NOENT => MediumError::NotFound { path: root.to_owned() },
         Errno::NOTDIR => MediumError::NotADirectory { path: root.to_owned() },
+        // Nothing can be asked about what cannot be opened; a disk that fails here is none, gone or not.
+        Errno::IO => gone(root, Some(e)),
         e => fault(root, &Device::unknown(), "opening the folder", e),
     })?;
-    Ok(Device::below(folder, root))
+    let device = Device::below(folder, root);
+    still_there(root, &device)?;
+    Ok(device)
+}
+
+fn gone(root: &Path, e: Option<Errno>) -> MediumError {
+    MediumError::Gone { place: root.display().to_string(), what: "opening the folder", source: e.map(Into::into) }
+}
+
+fn still_there(root: &Path, device: &Device) -> Result<(), MediumError> {
+    if device.is_gone() { Err(gone(root, None)) } else { Ok(()) }
 }
 
 /// The lowest-numbered label that can be read; else what is wrong with the lowest-numbered one.

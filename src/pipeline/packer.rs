@@ -15,7 +15,7 @@ const FRAME_BYTES: usize = 1 << 20;
 /// Chunks of a frame that is closed for new ones; keeps the index of tiny files small against their frame.
 const FRAME_CHUNKS: usize = 16_384;
 /// Chunks of a pack that is closed for new ones; bounds what waits for its number.
-const PACK_CHUNKS: usize = 65_536;
+const PACK_CHUNKS: usize = 32_768;
 
 /// A pack that was begun. Its frames' places are known once it is finished.
 #[derive(Debug, Default)]

@@ -88,7 +88,7 @@ impl Chain {
 
     /// The seal of generation `n`.
     pub fn generation(&self, n: u64) -> Option<&Link> {
-        self.links.iter().find(|l| l.seal.generation == n)
+        self.links.iter().rev().find(|l| l.seal.generation == n)
     }
 
     pub fn last(&self) -> Option<&Link> {
@@ -97,7 +97,7 @@ impl Chain {
 
     /// Where object `number` is listed: the object, and the generation whose seal lists it.
     pub fn object(&self, number: u64) -> Option<(&Object, u64)> {
-        let link = self.links.iter().find(|l| l.number > number)?;
+        let link = self.links.get(self.links.partition_point(|l| l.number <= number))?;
         let o = link.seal.objects.get(number.checked_sub(link.seal.first)? as usize)?;
         Some((o, link.seal.generation))
     }

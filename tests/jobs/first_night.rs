@@ -1,6 +1,11 @@
 //! Back up to a disk, prove it, get it back.
 
 use crate::world::{Hospital, tree};
+use azekura::event::Deaf;
+use azekura::job::backup::{BackupError, SourceOptions};
+use azekura::job::rebuild::rebuild;
+use azekura::job::writer::Opened;
+use std::ffi::OsString;
 
 #[test]
 fn what_was_backed_up_comes_back() {
@@ -33,6 +38,57 @@ fn a_night_without_changes_reads_nothing_and_adds_next_to_nothing() {
     assert_eq!(second.count("bytes read"), 0);
     assert_eq!((second.count("new"), second.count("changed"), second.count("gone")), (0, 0, 0));
     assert!(second.added_bytes < 4096, "{}", second.added_bytes);
+    assert!(h.verify().is_good());
+    assert_eq!(tree(&h.source()), tree(&h.restore("restored")));
+}
+
+#[test]
+fn a_database_dump_is_backed_up_as_it_is_written() {
+    let h = Hospital::new();
+    h.write("file", "beside it");
+    let mut options = h.options();
+    let dump = |script: &str| SourceOptions {
+        name: b"dump.sql".into(),
+        path: h.source(),
+        command: ["sh", "-c", script].map(OsString::from).into(),
+        excludes: Vec::new(),
+        one_file_system: false,
+    };
+    options.sources.push(dump("seq 1 300000; cat file"));
+    let report = h.try_backup(&options).expect("a backup");
+    assert_eq!(report.findings, []);
+    h.try_restore(&h.restore_options("restored")).expect("a restore");
+    let expected: String = (1..=300_000).map(|n| format!("{n}\n")).chain(["beside it".to_owned()]).collect();
+    assert_eq!(std::fs::read_to_string(h.path("restored").join("dump.sql")).expect("the dump"), expected);
+
+    // Half a dump is no dump, and no generation.
+    options.sources.pop();
+    options.sources.push(dump("seq 1 1000; exit 3"));
+    assert!(matches!(h.try_backup(&options), Err(BackupError::CommandFailed { .. })));
+    assert_eq!(h.verify().generations.len(), 1);
+    // Nothing of it hinders the next night.
+    assert_eq!(h.backup().generation, 2);
+    assert!(h.verify().is_good());
+}
+
+#[test]
+fn a_lost_catalog_is_rebuilt_and_goes_on_where_it_was() {
+    let h = Hospital::new();
+    for i in 0..500 {
+        h.write(&format!("small/{i}"), format!("record {i} of the patient"));
+    }
+    h.backup();
+    h.write("small/7", "changed");
+    h.backup();
+    for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        let _ = std::fs::remove_file(h.path("state").join(name));
+    }
+    let rebuilt = h.with_world(|w| rebuild(&h.medium(), &h.path("state"), &h.identity, w, &Deaf)).expect("a rebuilt catalog");
+    assert_eq!(rebuilt[0].generations, 2);
+    let third = h.backup();
+    assert_eq!((third.generation, third.opened), (3, Opened::Known));
+    assert_eq!((third.count("new"), third.count("changed")), (0, 0));
+    assert!(third.added_bytes < 4096, "{}", third.added_bytes);
     assert!(h.verify().is_good());
     assert_eq!(tree(&h.source()), tree(&h.restore("restored")));
 }

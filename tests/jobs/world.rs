@@ -149,6 +149,7 @@ pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
             path: dir.join("source"),
             excludes: Vec::new(),
             one_file_system: false,
+            command: Vec::new(),
         }],
         init: Some(InitOptions { name: "test".into(), recipients }),
         full: false,

@@ -40,6 +40,8 @@ pub enum Item {
     Ready(Box<Core>, Names),
     /// A file to be read.
     Read(Found, Names),
+    /// The standard output of a command.
+    Stream(Box<Core>, Box<dyn std::io::Read + Send>),
     Link(Link),
 }
 

@@ -54,6 +54,8 @@ pub struct Collected {
     digest: blake3::Hasher,
     length: u64,
     records: Tree,
+    /// Records that progress was told of.
+    told: u64,
     pieces: Vec<Piece>,
 }
 
@@ -189,6 +191,8 @@ impl Collector<'_> {
 
     /// Cuts what can be cut of the stream; all of it when it is at its end.
     fn cut(&mut self, last: bool) -> Result<()> {
+        self.tally.entries(self.state.records.count() - self.state.told);
+        self.state.told = self.state.records.count();
         let uncut = std::mem::take(&mut self.state.uncut);
         let mut at = 0;
         while at < uncut.len() {

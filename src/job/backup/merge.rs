@@ -8,12 +8,13 @@ use super::tally::Tally;
 use super::worker::is_shared;
 use super::{BackupError, Stop};
 use crate::event::FindingKind;
-use crate::format::entry::{Glance, Kind, compare_paths, record_length};
+use crate::format::entry::{Core, Glance, Kind, compare_paths, record_length};
 use crate::pipeline::source::{Found, ProblemKind, Tree};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Entries in a batch.
@@ -66,9 +67,37 @@ impl Previous {
     }
 }
 
-/// Walks the trees and sends batches in the order of the entry stream. Returns how many it sent.
+impl Previous {
+    /// Goes on to the record of `path`, or to where it would be; whether it is there. Records passed over are `gone`.
+    fn seek(&mut self, path: &[u8], there: &mut bool, gone: &AtomicU64) -> bool {
+        while *there {
+            let Ok(glance) = Glance::at(&self.record) else {
+                *there = false;
+                break;
+            };
+            match compare_paths(glance.path, path) {
+                Ordering::Less => {
+                    gone.fetch_add(1, Relaxed);
+                    *there = self.advance();
+                }
+                Ordering::Equal => return true,
+                Ordering::Greater => break,
+            }
+        }
+        false
+    }
+}
+
+/// Where entries come from.
+pub enum Origin<'t> {
+    Tree(&'t Tree),
+    /// A command whose standard output is one file; described, and running already.
+    Command(Box<Core>, Box<dyn Read + Send>),
+}
+
+/// Walks the sources and sends batches in the order of the entry stream. Returns how many it sent.
 pub fn merge(
-    trees: &[Tree],
+    origins: Vec<Origin>,
     mut previous: Previous,
     with_sha256: bool,
     tally: &Tally,
@@ -78,7 +107,22 @@ pub fn merge(
     let mut out = Batches { send, sequence: 0, items: Vec::new(), entries: 0, bytes: 0 };
     let mut links = Links::default();
     let mut there = previous.advance();
-    for tree in trees {
+    for origin in origins {
+        let tree = match origin {
+            Origin::Tree(tree) => tree,
+            Origin::Command(core, output) => {
+                let before = previous.seek(&core.path, &mut there, &tally.counts.gone);
+                let count = if before { &tally.counts.changed } else { &tally.counts.new };
+                for n in [count, &tally.counts.entries, &tally.counts.files] {
+                    n.fetch_add(1, Relaxed);
+                }
+                if before {
+                    there = previous.advance();
+                }
+                out.alone(Item::Stream(core, output))?;
+                continue;
+            }
+        };
         for found in tree.walk() {
             stop.check()?;
             let found = match found {
@@ -99,20 +143,8 @@ pub fn merge(
                 c.files.fetch_add(1, Relaxed);
                 c.bytes.fetch_add(found.stat.size, Relaxed);
             }
-            let mut order = Ordering::Greater;
-            while there {
-                let Ok(glance) = Glance::at(&previous.record) else {
-                    there = false;
-                    break;
-                };
-                order = compare_paths(glance.path, &found.path);
-                if order != Ordering::Less {
-                    break;
-                }
-                c.gone.fetch_add(1, Relaxed);
-                there = previous.advance();
-            }
-            let before = if there && order == Ordering::Equal { Glance::at(&previous.record).ok() } else { None };
+            let known = previous.seek(&found.path, &mut there, &c.gone);
+            let before = if known { Glance::at(&previous.record).ok() } else { None };
             let racy_from = previous.racy_from;
             let unchanged = before.filter(|b| is_unchanged(b, &found, racy_from, with_sha256));
             let (names, first) = links.name(&found);
@@ -145,7 +177,7 @@ pub fn merge(
                     }
                 }
             }
-            if there && order == Ordering::Equal {
+            if known {
                 there = previous.advance();
             }
         }

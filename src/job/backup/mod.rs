@@ -12,7 +12,9 @@ use super::writer::{self, Begin, Opened, Writer};
 use crate::catalog::{CatalogError, GenerationRow};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::Malformed;
+use crate::format::cbor::Time;
 use crate::format::check_code::CheckCode;
+use crate::format::entry::{Core, Kind as EntryKind};
 use crate::format::manifest::{Finding, Manifest, Source, SourceKind};
 use crate::format::merkle::object_leaf;
 use crate::format::object::{Id, Kind, Object};
@@ -30,9 +32,11 @@ use crate::state::{StateDir, StateError};
 use batch::{Batch, Finished, Item, Stored};
 use collector::{Collector, EntryStream};
 use crossbeam_channel::bounded;
-use merge::Previous;
+use merge::{Origin, Previous};
 use shelf::{Counter, Shelved, shelve};
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tally::Tally;
 use worker::{Shared, Worker};
@@ -66,11 +70,15 @@ pub struct InitOptions {
     pub recipients: Vec<String>,
 }
 
+/// A tree or a file; or, with a `command`, what that command writes to its standard output.
 #[derive(Debug, Clone)]
 pub struct SourceOptions {
     /// One name, or several joined by `/`.
     pub name: Vec<u8>,
+    /// Of a command: the folder it runs in.
     pub path: PathBuf,
+    /// Program and arguments. If it fails, there is no generation.
+    pub command: Vec<OsString>,
     /// Gitignore syntax.
     pub excludes: Vec<String>,
     pub one_file_system: bool,
@@ -124,6 +132,12 @@ pub enum BackupError {
     SourceMissing { path: PathBuf },
     #[error("no source is given")]
     NoSource,
+    #[error("the command {} cannot be started", program.display())]
+    CommandStart { program: PathBuf, source: std::io::Error },
+    #[error("the output of a command cannot be read")]
+    CommandOutput(#[source] std::io::Error),
+    #[error("the command {} failed: {status}", program.display())]
+    CommandFailed { program: PathBuf, status: std::process::ExitStatus },
     #[error("two sources have the name {name}")]
     SameName { name: String },
     #[error("object {object} does not read back as it was written")]
@@ -192,7 +206,8 @@ impl Stop<'_> {
 pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Result<Report> {
     let started = (world.now)();
     let tally = Tally::new(observer);
-    let mut trees = open_trees(options, &tally)?;
+    let sources = ordered_sources(options)?;
+    let mut trees = open_trees(&sources, &tally)?;
     let state = StateDir::open(&options.state).map_err(BackupError::State)?;
     let begin = options.init.as_ref().map(|i| Begin { name: &i.name, recipients: &i.recipients });
     observer.hear(Event::Phase(Phase::Checking));
@@ -201,13 +216,18 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     // Not before: on the first night, opening has made them.
     let own: Vec<_> = [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect();
     trees.iter_mut().for_each(|t| t.skip(&own));
+    if let Some(g) = set.last.as_ref().filter(|g| g.started > started.seconds) {
+        // Generations are numbered by their order, never by the clock; a person has to know all the same.
+        tally.finding(FindingKind::ClockSetBack, b"", g.time.clone());
+    }
 
     let previous = match &set.last {
         Some(g) if !options.full => previous_entries(&set, g)?,
         _ => Previous::none(),
     };
     observer.hear(Event::Phase(Phase::Reading));
-    let (stream, shelved, next) = store(options, world, &mut set, &trees, previous, &tally)?;
+    let commands = Commands::start(&sources)?;
+    let (stream, shelved, next) = store(options, world, &mut set, &trees, commands, previous, &tally)?;
     let finished = (world.now)();
     find_empty(&trees, &tally);
 
@@ -223,7 +243,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         started,
         finished,
         host: world.host.to_owned(),
-        sources: sources(options),
+        sources: sources.iter().map(|s| manifest_source(s)).collect(),
         tag: options.tag.clone(),
         tool: super::TOOL.into(),
         set_key: set.key.0,
@@ -298,19 +318,24 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     })
 }
 
-/// Opens the sources, ascending by name. A missing source is a finding as long as another one is there.
-fn open_trees(options: &Options, tally: &Tally) -> Result<Vec<Tree>> {
+/// The sources, ascending by name.
+fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
     let mut sources: Vec<&SourceOptions> = options.sources.iter().collect();
-    sources.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
-    if let Some(w) = sources.windows(2).find(|w| w[0].name == w[1].name) {
-        return Err(BackupError::SameName { name: String::from_utf8_lossy(&w[0].name).into_owned() });
-    }
     if sources.is_empty() {
         return Err(BackupError::NoSource);
     }
+    sources.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
+    match sources.windows(2).find(|w| w[0].name == w[1].name) {
+        Some(w) => Err(BackupError::SameName { name: String::from_utf8_lossy(&w[0].name).into_owned() }),
+        None => Ok(sources),
+    }
+}
+
+/// Opens the trees. A missing one is a finding as long as another source is there.
+fn open_trees(sources: &[&SourceOptions], tally: &Tally) -> Result<Vec<Tree>> {
     let mut trees = Vec::new();
     let mut missing = None;
-    for s in &sources {
+    for s in sources.iter().filter(|s| s.command.is_empty()) {
         let tree_options = TreeOptions {
             excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
             one_file_system: s.one_file_system,
@@ -327,8 +352,65 @@ fn open_trees(options: &Options, tally: &Tally) -> Result<Vec<Tree>> {
         }
     }
     match missing {
-        Some(path) if trees.is_empty() => Err(BackupError::SourceMissing { path }),
+        Some(path) if trees.is_empty() && sources.iter().all(|s| s.command.is_empty()) => {
+            Err(BackupError::SourceMissing { path })
+        }
         _ => Ok(trees),
+    }
+}
+
+/// Commands that run as sources.
+struct Commands(Vec<(Vec<u8>, PathBuf, Child)>);
+
+impl Commands {
+    fn start(sources: &[&SourceOptions]) -> Result<Self> {
+        let mut running = Self(Vec::new());
+        for s in sources {
+            let Some((program, arguments)) = s.command.split_first() else { continue };
+            let program = PathBuf::from(program);
+            let child =
+                Command::new(&program).args(arguments).current_dir(&s.path).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+            match child {
+                Ok(child) => running.0.push((s.name.clone(), program, child)),
+                Err(source) => return Err(BackupError::CommandStart { program, source }),
+            }
+        }
+        Ok(running)
+    }
+
+    /// The commands' outputs, as entries that begin now.
+    fn outputs(&mut self, now: Time) -> Vec<(Box<Core>, Box<dyn std::io::Read + Send>)> {
+        let outputs = self.0.iter_mut().filter_map(|(name, _, child)| Some((name, child.stdout.take()?)));
+        outputs
+            .map(|(name, output)| {
+                let mut core = Box::new(Core::new(name.clone(), EntryKind::File));
+                (core.mode, core.mtime, core.ctime) = (0o600, now, now);
+                (core.uid, core.gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+                (core, Box::new(output) as Box<dyn std::io::Read + Send>)
+            })
+            .collect()
+    }
+
+    /// Waits for the commands. All of them must have done well: half a dump is no dump.
+    fn finish(mut self) -> Result<()> {
+        for (_, program, child) in &mut self.0 {
+            let status = child.wait().map_err(BackupError::CommandOutput)?;
+            if !status.success() {
+                return Err(BackupError::CommandFailed { program: program.clone(), status });
+            }
+        }
+        self.0.clear();
+        Ok(())
+    }
+}
+
+/// Commands that are still running when the run fails are ended, not left behind.
+impl Drop for Commands {
+    fn drop(&mut self) {
+        for (_, _, child) in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -338,20 +420,14 @@ fn identify(folder: &std::path::Path) -> Option<(u64, u64)> {
     std::fs::metadata(folder).ok().map(|m| (m.dev(), m.ino()))
 }
 
-fn sources(options: &Options) -> Vec<Source> {
+fn manifest_source(s: &SourceOptions) -> Source {
     use std::os::unix::ffi::OsStrExt;
-    let mut all: Vec<Source> = options
-        .sources
-        .iter()
-        .map(|s| Source {
-            name: s.name.clone(),
-            path: s.path.as_os_str().as_bytes().into(),
-            kind: SourceKind::Tree,
-            excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
-        })
-        .collect();
-    all.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
-    all
+    Source {
+        name: s.name.clone(),
+        path: s.path.as_os_str().as_bytes().into(),
+        kind: if s.command.is_empty() { SourceKind::Tree } else { SourceKind::Command },
+        excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
+    }
 }
 
 /// A source that has nothing but its root is suspicious; the user is told, and the generation is not `good`.
@@ -401,6 +477,7 @@ fn store(
     world: &World,
     set: &mut Writer,
     trees: &[Tree],
+    mut commands: Commands,
     previous: Previous,
     tally: &Tally,
 ) -> Result<(EntryStream, Shelved, u64)> {
@@ -447,6 +524,12 @@ fn store(
         copy: std::io::BufWriter::with_capacity(256 << 10, set.state.new_entries().map_err(BackupError::State)?),
         state: collector::Collected::default(),
     };
+    let mut origins: Vec<(Vec<u8>, Origin)> = trees.iter().map(|t| (t.name().to_vec(), Origin::Tree(t))).collect();
+    origins.extend(
+        commands.outputs((world.now)()).into_iter().map(|(core, output)| (core.path.clone(), Origin::Command(core, output))),
+    );
+    origins.sort_by(|a, b| crate::format::entry::compare_paths(&a.0, &b.0));
+    let origins = origins.into_iter().map(|(_, origin)| origin).collect();
     let (stop, counter, medium, catalog, row) = (&stop, &counter, &set.medium, &mut set.catalog, set.row);
 
     std::thread::scope(|scope| {
@@ -469,13 +552,13 @@ fn store(
                 stop.check()?;
                 std::thread::sleep(std::time::Duration::from_micros(200));
             }
-            if batch.items.iter().any(|i| matches!(i, Item::Read(..))) {
+            if batch.items.iter().any(|i| matches!(i, Item::Read(..) | Item::Stream(..))) {
                 return batch_give.send(batch).map_err(|_| BackupError::Stopped);
             }
             let items = batch.items.into_iter().map(without_work).collect();
             finished_give.send(Finished { sequence: batch.sequence, items }).map_err(|_| BackupError::Stopped)
         };
-        let merged = stop.watch(merge::merge(trees, previous, options.with_sha256, tally, stop, &mut send));
+        let merged = stop.watch(merge::merge(origins, previous, options.with_sha256, tally, stop, &mut send));
         drop((batch_give, finished_give));
         let mut outcome = merged.map(drop);
         for w in workers {
@@ -492,6 +575,7 @@ fn store(
                 return Err(outcome.err().unwrap_or(BackupError::Stopped));
             }
         };
+        commands.finish()?;
         Ok((stream, shelved, next))
     })
 }
@@ -501,7 +585,7 @@ fn without_work(item: Item) -> Stored {
         Item::Verbatim(v) => Stored::Verbatim(v),
         Item::Ready(core, names) => Stored::Entry { core, pieces: Vec::new(), names },
         Item::Link(link) => Stored::Link(link),
-        Item::Read(..) => unreachable!("files to be read go to the workers"),
+        Item::Read(..) | Item::Stream(..) => unreachable!("files to be read go to the workers"),
     }
 }
 

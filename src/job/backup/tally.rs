@@ -52,9 +52,11 @@ impl<'a> Tally<'a> {
         Self { counts: Counts::default(), findings: Mutex::default(), observer }
     }
 
-    /// A finding is kept for the manifest (the first thousand), counted, and told.
+    /// A finding is kept for the manifest (the first thousand), counted unless it is but a note, and told.
     pub fn finding(&self, kind: FindingKind, path: &[u8], detail: String) {
-        self.counts.findings.fetch_add(1, Relaxed);
+        if !kind.is_note() {
+            self.counts.findings.fetch_add(1, Relaxed);
+        }
         let mut kept = self.findings.lock().unwrap_or_else(|e| e.into_inner());
         if kept.len() < FINDINGS {
             kept.push(Finding { kind: kind.name().into(), path: path.into(), detail: detail.clone() });
@@ -63,8 +65,15 @@ impl<'a> Tally<'a> {
         self.observer.hear(Event::Finding { kind, path: path.into(), detail });
     }
 
-    pub fn progress(&self, entries: u64, bytes: u64) {
-        self.observer.hear(Event::Progress { entries, bytes });
+    /// So many bytes of content were read.
+    pub fn read(&self, bytes: u64) {
+        self.counts.bytes_read.fetch_add(bytes, Relaxed);
+        self.observer.hear(Event::Progress { entries: 0, bytes });
+    }
+
+    /// So many entries were worked through.
+    pub fn entries(&self, entries: u64) {
+        self.observer.hear(Event::Progress { entries, bytes: 0 });
     }
 
     pub fn findings(&self) -> Vec<Finding> {

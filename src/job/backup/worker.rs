@@ -60,6 +60,12 @@ pub struct LargeFile {
     open: AtomicUsize,
 }
 
+impl LargeFile {
+    fn new(sequence: u64, names: Names) -> Arc<Self> {
+        Arc::new(Self { sequence, names, core: Mutex::default(), pieces: Mutex::default(), open: AtomicUsize::new(1) })
+    }
+}
+
 pub struct Worker<'a> {
     shared: &'a Shared<'a>,
     packer: Packer<'a>,
@@ -122,6 +128,7 @@ impl<'a> Worker<'a> {
                 Item::Verbatim(v) => items.push(Stored::Verbatim(v)),
                 Item::Ready(core, names) => items.push(Stored::Entry { core, pieces: Vec::new(), names }),
                 Item::Link(link) => items.push(Stored::Link(link)),
+                Item::Stream(core, output) => return self.store_stream(core, output, sequence, give),
                 Item::Read(found, names) => match self.store_file(found, names, sequence, give)? {
                     Outcome::Stored(core, pieces) => items.push(Stored::Entry { core, pieces, names }),
                     Outcome::Vanished => {}
@@ -178,7 +185,7 @@ impl<'a> Worker<'a> {
 
     /// Reads a file that is not shared.
     fn read_alone(&mut self, tree: &Tree, found: &Found, file: &OpenFile) -> std::result::Result<(Box<Core>, Vec<Piece>), Read> {
-        let mut core = self.describe(tree, found, file).map_err(Read::Source)?;
+        let mut core = self.describe(tree, found, file);
         let size = file.opened().size;
         let mut pieces = Vec::new();
         if core.holes.is_empty() && size <= Class::Data.max() as u64 {
@@ -196,9 +203,11 @@ impl<'a> Worker<'a> {
             });
             self.scratch = content;
             stored?;
-            self.shared.tally.progress(0, core.size);
+            self.shared.tally.read(core.size);
         } else {
-            let digests = read_runs(self.shared, found, file, &mut core, |bytes, cuts| {
+            let mut input =
+                |buffer: &mut Vec<u8>, want, at| read_more(file.file(), buffer, want, at).map_err(|e| unread(found, &e));
+            let digests = read_runs(self.shared, &mut input, &mut core, |bytes, cuts| {
                 let mut at = 0;
                 for n in cuts {
                     let chunk = &bytes[at..at + n as usize];
@@ -215,12 +224,12 @@ impl<'a> Worker<'a> {
         Ok((core, pieces))
     }
 
-    fn describe(&self, tree: &Tree, found: &Found, file: &OpenFile) -> std::result::Result<Box<Core>, Problem> {
-        let described = tree.describe_file(&found.path, file)?;
+    fn describe(&self, tree: &Tree, found: &Found, file: &OpenFile) -> Box<Core> {
+        let described = tree.describe_file(&found.path, file);
         for lack in described.lacks {
             self.shared.tally.finding(FindingKind::Unreadable, &lack.path, lack.to_string());
         }
-        Ok(Box::new(described.core))
+        Box::new(described.core)
     }
 
     /// Reads a large file and has its runs stored by whoever has time.
@@ -232,24 +241,13 @@ impl<'a> Worker<'a> {
         (sequence, names): (u64, Names),
         give: &Sender<Run>,
     ) -> Result<Outcome> {
-        let mut core = match self.describe(tree, &found, &file) {
-            Ok(core) => core,
-            Err(p) => return Ok(self.missing(tree, &found, &p)),
-        };
-        let large =
-            Arc::new(LargeFile { sequence, names, core: Mutex::default(), pieces: Mutex::default(), open: AtomicUsize::new(1) });
+        let mut core = self.describe(tree, &found, &file);
+        let large = LargeFile::new(sequence, names);
         let mut index = 0;
         let shared = self.shared;
-        let read = read_runs(shared, &found, &file, &mut core, |bytes, cuts| {
-            large.open.fetch_add(1, Ordering::Relaxed);
-            let run = Run { file: large.clone(), index, bytes, cuts };
-            index += 1;
-            if let Err(TrySendError::Full(run) | TrySendError::Disconnected(run)) = give.try_send(run) {
-                self.store_run(run)?;
-            }
-            self.check()?;
-            Ok(Vec::new())
-        });
+        let mut input = |buffer: &mut Vec<u8>, want, at| read_more(file.file(), buffer, want, at).map_err(|e| unread(&found, &e));
+        let read =
+            read_runs(shared, &mut input, &mut core, |bytes, cuts| self.share_run(&large, &mut index, (bytes, cuts), give));
         match read {
             Ok(digests) => {
                 (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
@@ -267,6 +265,53 @@ impl<'a> Worker<'a> {
         *large.core.lock().unwrap_or_else(|e| e.into_inner()) = Some(core);
         self.close(&large)?;
         Ok(Outcome::Shared)
+    }
+
+    /// Reads a command's output and has its runs stored by whoever has time.
+    fn store_stream(
+        &mut self,
+        mut core: Box<Core>,
+        mut output: Box<dyn std::io::Read + Send>,
+        sequence: u64,
+        give: &Sender<Run>,
+    ) -> Result<()> {
+        let large = LargeFile::new(sequence, Names::One);
+        let mut index = 0;
+        let shared = self.shared;
+        // How long it is shows only at its end.
+        core.size = UNKNOWN_SIZE;
+        let mut input = |buffer: &mut Vec<u8>, want, _| {
+            let limited = &mut std::io::Read::take(&mut output, want as u64);
+            std::io::Read::read_to_end(limited, buffer).map(drop).map_err(|e| Read::Failed(BackupError::CommandOutput(e)))
+        };
+        let read =
+            read_runs(shared, &mut input, &mut core, |bytes, cuts| self.share_run(&large, &mut index, (bytes, cuts), give));
+        match read {
+            Ok(digests) => (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256),
+            Err(Read::Failed(e)) => return Err(e),
+            Err(Read::Source(_)) => unreachable!("a command's output fails as a whole"),
+        }
+        shared.tally.counts.bytes.fetch_add(core.size, Ordering::Relaxed);
+        *large.core.lock().unwrap_or_else(|e| e.into_inner()) = Some(core);
+        self.close(&large)
+    }
+
+    /// Hands a run to the other workers, or stores it here when they are busy.
+    fn share_run(
+        &mut self,
+        file: &Arc<LargeFile>,
+        index: &mut usize,
+        run: (Vec<u8>, Vec<u32>),
+        give: &Sender<Run>,
+    ) -> Result<Vec<u8>> {
+        file.open.fetch_add(1, Ordering::Relaxed);
+        let run = Run { file: file.clone(), index: *index, bytes: run.0, cuts: run.1 };
+        *index += 1;
+        if let Err(TrySendError::Full(run) | TrySendError::Disconnected(run)) = give.try_send(run) {
+            self.store_run(run)?;
+        }
+        self.check()?;
+        Ok(Vec::new())
     }
 
     fn store_run(&mut self, run: Run) -> Result<()> {
@@ -360,19 +405,19 @@ pub fn is_shared(stat: &Stat) -> bool {
     stat.kind == Kind::File && stat.size > SHARED_BYTES
 }
 
+/// Appends up to so many bytes from an offset to a buffer; fewer only where the content ends.
+type Input<'a> = &'a mut dyn FnMut(&mut Vec<u8>, usize, u64) -> std::result::Result<(), Read>;
+
 /// Reads a file's data and gives it, in runs of whole chunks, to `emit`, which may hand a buffer back for reuse. When the file ends
 /// early, `core.size` and `core.holes` are made to fit what was read.
 fn read_runs(
     shared: &Shared,
-    found: &Found,
-    file: &OpenFile,
+    input: Input,
     core: &mut Core,
     mut emit: impl FnMut(Vec<u8>, Vec<u32>) -> Result<Vec<u8>>,
 ) -> std::result::Result<Digests, Read> {
     let mut hasher = ContentHasher::new(shared.with_sha256);
-    let mut head = [0; 132];
-    let n = file.file().read_at(&mut head, 0).map_err(|e| unread(found, &e))?;
-    let class = Class::for_file(core.size, &head[..n]);
+    let mut class = None;
     let mut spare = Vec::new();
     let mut end = 0;
     for data in data_ranges(core.size, &core.holes.clone()) {
@@ -383,16 +428,25 @@ fn read_runs(
         buffer.clear();
         let mut ended = false;
         while end < stop && !ended || !buffer.is_empty() {
-            let want = (RUN_BYTES + class.max()).saturating_sub(buffer.len()).min((stop - end) as usize);
+            let most = RUN_BYTES + class.map_or(0, Class::max);
+            let want = (most.saturating_sub(buffer.len()) as u64).min(stop - end) as usize;
             let had = buffer.len();
             if want > 0 && !ended {
-                read_more(file.file(), &mut buffer, want, end).map_err(|e| unread(found, &e))?;
+                input(&mut buffer, want, end)?;
                 let got = buffer.len() - had;
                 hasher.update(&buffer[had..]);
                 end += got as u64;
                 ended = got < want;
             }
             let last = ended || end == stop;
+            let class = match class {
+                Some(class) => class,
+                // Data that does not begin the file says nothing of what the file is.
+                None => *class.insert(Class::for_file(known_size(core), if data.offset == 0 { &buffer } else { &[] })),
+            };
+            if !last && buffer.len() <= class.max() {
+                continue;
+            }
             let mut cuts = Vec::new();
             let mut cut = 0;
             while cut < RUN_BYTES && cut < buffer.len() {
@@ -407,7 +461,7 @@ fn read_runs(
             if cuts.is_empty() {
                 break;
             }
-            shared.tally.progress(0, cut as u64);
+            shared.tally.read(cut as u64);
             let mut next = std::mem::take(&mut spare);
             next.clear();
             next.reserve(RUN_BYTES + class.max());
@@ -425,6 +479,13 @@ fn read_runs(
     }
     hasher.update_zeros(core.size - end);
     Ok(hasher.finish())
+}
+
+/// A command's output is of unknown length until it ends.
+const UNKNOWN_SIZE: u64 = u64::MAX;
+
+fn known_size(core: &Core) -> u64 {
+    if core.size == UNKNOWN_SIZE { 0 } else { core.size }
 }
 
 fn unread(found: &Found, e: &std::io::Error) -> Read {

@@ -8,7 +8,7 @@ mod file;
 pub(in crate::pipeline) mod node;
 mod owners;
 #[cfg(test)]
-mod tests;
+pub(in crate::pipeline) mod tests;
 mod walk;
 
 pub use file::{OpenFile, data_ranges};
@@ -209,14 +209,14 @@ impl Tree {
         if found.stat.kind == Kind::Directory {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY;
             match self.open_for_reading(relative, flags) {
-                Ok(fd) => return self.describe_node(path, found.stat.kind, &Node::open(fd.as_fd()), true),
+                Ok(fd) => return self.describe_found(found, &Node::open(fd.as_fd()), true),
                 // Without leave to list it, its attributes may still be had.
                 Err(Errno::ACCESS) => {}
                 Err(e) => return Err(Problem::failed(path, e)),
             }
         }
         let fd = self.beneath.open(relative, OFlags::PATH).map_err(|e| Problem::failed(path, e))?;
-        let mut described = self.describe_node(path, found.stat.kind, &Node::handle(fd.as_fd()), false)?;
+        let mut described = self.describe_found(found, &Node::handle(fd.as_fd()), false)?;
         if found.stat.kind == Kind::Symlink {
             let target = readlinkat(&fd, c"", Vec::new()).map_err(|e| Problem::failed(path, e))?;
             described.core.target = Some(target.into_bytes());
@@ -224,11 +224,11 @@ impl Tree {
         Ok(described)
     }
 
-    /// The record of an opened file but for its content's digests.
-    pub fn describe_file(&self, path: &[u8], file: &OpenFile) -> Result<Described, Problem> {
-        let mut described = self.describe_node(path, Kind::File, &file.node(), true)?;
+    /// The record of an opened file, with the status it had then, but for its content's digests.
+    pub fn describe_file(&self, path: &[u8], file: &OpenFile) -> Described {
+        let mut described = self.describe_node(path, file.opened(), &file.node(), true);
         described.core.holes = file.holes(described.core.size);
-        Ok(described)
+        described
     }
 
     /// The record of a file that cannot be read, from what the walk knows of it.
@@ -278,12 +278,16 @@ impl Tree {
         }
     }
 
-    fn describe_node(&self, path: &[u8], kind: Kind, node: &Node, flags: bool) -> Result<Described, Problem> {
-        let stat = node.stat().map_err(|e| Problem::failed(path, e))?;
-        if stat.kind != kind {
-            return Err(Problem::new(path, ProblemKind::Replaced));
+    fn describe_found(&self, found: &Found, node: &Node, flags: bool) -> Result<Described, Problem> {
+        let stat = node.stat().map_err(|e| Problem::failed(&found.path, e))?;
+        if stat.kind != found.stat.kind {
+            return Err(Problem::new(&found.path, ProblemKind::Replaced));
         }
-        let mut core = self.core(path, &stat);
+        Ok(self.describe_node(&found.path, &stat, node, flags))
+    }
+
+    fn describe_node(&self, path: &[u8], stat: &Stat, node: &Node, flags: bool) -> Described {
+        let mut core = self.core(path, stat);
         let mut lacks = Vec::new();
         let (xattrs, error) = node.xattrs();
         core.xattrs = xattrs;
@@ -294,7 +298,7 @@ impl Tree {
                 Err(e) => lacks.push(Problem::failed(path, e)),
             }
         }
-        Ok(Described { core, lacks })
+        Described { core, lacks }
     }
 
     fn core(&self, path: &[u8], stat: &Stat) -> Core {

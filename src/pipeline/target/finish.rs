@@ -83,9 +83,9 @@ impl List<'_> {
 
 impl Target {
     /// The order matters: a change of owner clears the set-id bits and the capabilities; an access list changes the
-    /// permissions' group bits; `user.*` attributes need the permission to write, which the mode may take away; every
-    /// one of these changes the times' neighbour ctime only, but writing changes mtime, so times come after content;
-    /// and an immutable entry takes nothing more.
+    /// permissions' group bits; `user.*` attributes need the permission to write, which the mode may take away; and an
+    /// immutable entry takes nothing more. At the end it is looked at, because some file systems accept what they do not
+    /// keep.
     pub(super) fn finish(&self, node: &Node, core: &Core, has_flags: bool) -> Vec<Shortfall> {
         let mut list = List { core, found: Vec::new() };
         let before = match node.stat() {
@@ -116,10 +116,9 @@ impl Target {
     /// Whether user and group are the recorded ones, each.
     fn finish_owner(&self, node: &Node, before: &Stat, list: &mut List) -> (bool, bool) {
         let core = list.core;
-        if self.options.owners && list.note(Aspect::Owner, node.set_owner(core.uid, core.gid)) {
-            return (true, true);
-        }
-        (before.uid == core.uid, before.gid == core.gid)
+        let right = (before.uid == core.uid, before.gid == core.gid);
+        let given = self.options.owners && right != (true, true) && list.note(Aspect::Owner, node.set_owner(core.uid, core.gid));
+        if given { (true, true) } else { right }
     }
 
     fn finish_xattrs(&self, node: &Node, list: &mut List) {

@@ -155,16 +155,18 @@ impl Target {
 
     fn existing_file(&self, folder: &OwnedFd, name: &[u8], core: &Core) -> Result<MadeFile, TargetError> {
         let exists = || TargetError::Exists { path: core.path.clone() };
-        let open_as = |flags| self.folders.beneath().step(folder.as_fd(), name, flags | OFlags::NONBLOCK);
+        let open_as = |flags| self.folders.beneath().step(folder.as_fd(), name, flags);
         // Looked at by a handle first: opening a device may already act on it.
-        let handle = open_as(OFlags::PATH).map_err(|_| exists())?;
+        let handle = open_as(OFlags::PATH).map_err(|e| failed(&core.path, "look at the file that exists", e))?;
         let seen = Node::handle(handle.as_fd()).stat().map_err(|_| exists())?;
         if seen.kind != Kind::File || seen.size > core.size {
             return Err(exists());
         }
         // Through another name the file may belong to somebody else, so it is not written to.
-        let writable = if seen.nlink == 1 { open_as(OFlags::RDWR) } else { Err(Errno::PERM) };
-        let fd = writable.or_else(|_| open_as(OFlags::RDONLY)).map_err(|e| failed(&core.path, "open the file that exists", e))?;
+        let writable = if seen.nlink == 1 { open_as(OFlags::RDWR | OFlags::NONBLOCK) } else { Err(Errno::PERM) };
+        let fd = writable
+            .or_else(|_| open_as(OFlags::RDONLY | OFlags::NONBLOCK))
+            .map_err(|e| failed(&core.path, "open the file that exists", e))?;
         match Node::open(fd.as_fd()).stat() {
             Ok(stat) if stat.same_inode(&seen) => Ok(MadeFile { file: fd.into(), existing: Some(stat.size) }),
             _ => Err(exists()),

@@ -1,1 +1,343 @@
+use super::*;
+use crate::format::cbor::Time;
+use crate::format::entry::Range;
+use crate::pipeline::source::tests::chain;
+use crate::pipeline::source::{Tree, TreeOptions, data_ranges};
+use rustix::fs::{CWD, XattrFlags, setxattr};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn target(dir: &Path) -> Target {
+    target_with(dir, TargetOptions::default())
+}
+
+fn target_with(dir: &Path, options: TargetOptions) -> Target {
+    Target::create(dir, TargetOptions { owners: is_root(), ..options }).unwrap()
+}
+
+fn core(path: &str, kind: Kind) -> Core {
+    let mut core = Core::new(path.into(), kind);
+    core.mode = 0o755;
+    core.uid = rustix::process::geteuid().as_raw();
+    core.gid = rustix::process::getegid().as_raw();
+    core
+}
+
+/// Brings a tree over as a restore would, and gives its records and everything that fell short.
+fn bring_over(from: &Path, to: &Path, options: TargetOptions) -> (Vec<Core>, Vec<Shortfall>) {
+    let tree = Tree::open(b"src".to_vec(), from, TreeOptions::default()).unwrap();
+    let target = target_with(to, options);
+    let (mut cores, mut short, mut first) = (Vec::new(), Vec::new(), HashMap::new());
+    for found in tree.walk() {
+        let found = found.unwrap();
+        let file = (found.stat.kind == Kind::File).then(|| tree.open_file(&found.path).unwrap());
+        let described = match &file {
+            Some(file) => tree.describe_file(&found.path, file),
+            None => tree.describe(&found).unwrap(),
+        };
+        assert_eq!(described.lacks, []);
+        let mut core = described.core;
+        if core.kind != Kind::Directory && found.stat.nlink > 1 {
+            let one = first.entry(found.stat.inode).or_insert_with(|| found.path.clone());
+            core.link_to = (*one != found.path).then(|| one.clone());
+        }
+        match core.kind {
+            _ if core.link_to.is_some() => drop(target.link(&core).unwrap()),
+            Kind::Directory => drop(target.create_directory(&core).unwrap()),
+            Kind::File => {
+                let made = target.create_file(&core).unwrap();
+                for run in data_ranges(core.size, &core.holes) {
+                    let mut bytes = vec![0; run.length as usize];
+                    file.as_ref().unwrap().file().read_exact_at(&mut bytes, run.offset).unwrap();
+                    made.file.write_all_at(&bytes, run.offset).unwrap();
+                }
+                short.extend(target.finish_file(&made.file, &core));
+            }
+            Kind::Symlink => short.extend(target.create_symlink(&core).unwrap().1),
+            _ => short.extend(target.create_special(&core).unwrap().1),
+        }
+        cores.push(core);
+    }
+    for directory in cores.iter().rev().filter(|c| c.kind == Kind::Directory) {
+        short.extend(target.finish_directory(directory));
+    }
+    (cores, short)
+}
+
+/// What a restore has to give back. Inodes and ctimes are the file system's own.
+fn records(root: &Path) -> Vec<Core> {
+    let tree = Tree::open(b"src".to_vec(), root, TreeOptions::default()).unwrap();
+    tree.walk()
+        .map(|found| {
+            let found = found.unwrap();
+            let described = match found.stat.kind {
+                Kind::File => tree.describe_file(&found.path, &tree.open_file(&found.path).unwrap()),
+                _ => tree.describe(&found).unwrap(),
+            };
+            Core { inode: 0, ctime: Time::default(), ..described.core }
+        })
+        .collect()
+}
+
+fn set_mtime(path: &Path, seconds: i64, nanoseconds: u32) {
+    let fd = open(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty()).unwrap();
+    Node::handle(fd.as_fd()).set_mtime(Time { seconds, nanoseconds }).unwrap();
+}
+
+#[test]
+fn everything_comes_back() {
+    let from = tempfile::tempdir().unwrap();
+    let at = |name: &str| from.path().join(name);
+    for name in [&b"line\nbreak"[..], b"\x83\x4a\x83\x8b\x83\x65", b"\xff\xc0", &[b'n'; 255]] {
+        fs::write(from.path().join(OsStr::from_bytes(name)), name).unwrap();
+    }
+    fs::create_dir_all(at("d/e/f")).unwrap();
+    for mode in [0o000, 0o400, 0o1644, 0o2755, 0o4711, 0o6777, 0o7777] {
+        let path = at(&format!("d/mode {mode:04o}"));
+        fs::write(&path, b"").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(if is_root() { mode } else { mode | 0o400 })).unwrap();
+        let path = at(&format!("d/e/folder {mode:04o}"));
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(if is_root() { mode } else { mode | 0o500 })).unwrap();
+    }
+    for (i, seconds) in [-2_000_000_000, -1, 0, 1 << 31, 1 << 32, 10_000_000_000].into_iter().enumerate() {
+        fs::write(at(&format!("time {i}")), b"x").unwrap();
+        symlink("nowhere", at(&format!("link {i}"))).unwrap();
+        for name in ["time", "link"] {
+            set_mtime(&at(&format!("{name} {i}")), seconds, 123_456_789);
+        }
+    }
+    let sparse = fs::File::create(at("sparse")).unwrap();
+    sparse.write_all_at(b"data", 1 << 20).unwrap();
+    sparse.set_len(5 << 20).unwrap();
+    fs::File::create(at("all hole")).unwrap().set_len(1 << 20).unwrap();
+    fs::hard_link(at("sparse"), at("d/e/second name")).unwrap();
+    fs::hard_link(at("link 0"), at("second link")).unwrap();
+    symlink(OsStr::from_bytes(&[b'\xfe'; 4_095]), at("long link")).unwrap();
+    rustix::fs::mkfifoat(CWD, at("fifo"), Mode::RUSR | Mode::WGRP).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+    let _ = setxattr(at("d"), "user.azekura", &[1; 3_000], XattrFlags::empty());
+    // An access list: owner rwx, user 12345 r-x, group r-x, mask r-x, others none.
+    let acl = b"\x02\0\0\0\x01\0\x07\0\xff\xff\xff\xff\x02\0\x05\0\x39\x30\0\0\x04\0\x05\0\xff\xff\xff\xff\x10\0\x05\0\xff\xff\xff\xff\x20\0\0\0\xff\xff\xff\xff";
+    for name in ["system.posix_acl_access", "system.posix_acl_default"] {
+        let _ = setxattr(at("d/e"), name, acl, XattrFlags::empty());
+    }
+    if is_root() {
+        let device = makedev(250, 1_000);
+        let _ = mknodat(CWD, at("char"), FileType::CharacterDevice, Mode::RUSR, device);
+        let _ = mknodat(CWD, at("block"), FileType::BlockDevice, Mode::RUSR, device);
+        std::os::unix::fs::lchown(at("long link"), Some(4_000_000_000), Some(7)).unwrap();
+        std::os::unix::fs::chown(at("d/mode 6777"), Some(12_345), Some(54_321)).unwrap();
+        fs::set_permissions(at("d/mode 6777"), fs::Permissions::from_mode(0o6777)).unwrap();
+        let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+        let _ = setxattr(at("sparse"), "security.capability", capability, XattrFlags::empty());
+        let _ = setxattr(at("all hole"), "trusted.t", b"\0", XattrFlags::empty());
+    }
+    let flagged = fs::File::open(at("all hole")).unwrap();
+    let _ = Node::open(flagged.as_fd()).set_flags(0x40 | if is_root() { 0x10 } else { 0 });
+    set_mtime(&at("d"), -86_400, 1);
+
+    let to = tempfile::tempdir().unwrap();
+    let (cores, short) = bring_over(from.path(), to.path(), TargetOptions::default());
+    let restored = to.path().join("src");
+    let same = records(from.path()) == records(&restored);
+    let differing: Vec<_> = records(from.path()).into_iter().zip(records(&restored)).filter(|(a, b)| a != b).take(3).collect();
+    let content = fs::read(from.path().join("sparse")).unwrap() == fs::read(restored.join("sparse")).unwrap();
+    let ino = |name: &str| fs::symlink_metadata(restored.join(name)).unwrap().ino();
+    let linked = ino("sparse") == ino("d/e/second name") && ino("link 0") == ino("second link");
+    for root in [from.path(), &restored] {
+        if let Ok(file) = fs::File::open(root.join("all hole")) {
+            let _ = Node::open(file.as_fd()).set_flags(0);
+        }
+    }
+    assert_eq!(short, []);
+    assert!(same, "{differing:#?}");
+    assert!(content && linked);
+    assert!(cores.iter().all(|c| c.path.starts_with(b"src")));
+}
+
+#[test]
+fn a_very_deep_tree_comes_back() {
+    const DEPTH: usize = 1_200;
+    let from = tempfile::tempdir().unwrap();
+    let deepest = chain(from.path(), "a folder", DEPTH);
+    symlinkat("x", &deepest, "link").unwrap();
+    let to = tempfile::tempdir().unwrap();
+    let (cores, short) = bring_over(from.path(), to.path(), TargetOptions::default());
+    assert_eq!(short, []);
+    assert_eq!(cores.len(), DEPTH + 2);
+    assert_eq!(records(from.path()), records(&to.path().join("src")));
+}
+
+#[test]
+fn a_folder_in_use_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("lost+found")).unwrap();
+    target(dir.path());
+    fs::write(dir.path().join("f"), b"precious").unwrap();
+    let refused = Target::create(dir.path(), TargetOptions::default());
+    assert!(matches!(refused, Err(TargetError::NotEmpty { .. })));
+    let inside = target_with(dir.path(), TargetOptions { into_existing: true, ..Default::default() });
+    let mut link = core("f", Kind::Symlink);
+    link.target = Some(b"x".to_vec());
+    assert!(matches!(inside.create_file(&core("f", Kind::File)), Err(TargetError::Exists { .. })));
+    assert!(matches!(inside.create_symlink(&link), Err(TargetError::Exists { .. })));
+    assert!(matches!(inside.create_special(&core("f", Kind::Fifo)), Err(TargetError::Exists { .. })));
+    assert!(matches!(inside.create_directory(&core("f", Kind::Directory)), Err(TargetError::Exists { .. })));
+    assert_eq!(inside.create_directory(&core("lost+found", Kind::Directory)).unwrap(), Made::Existing);
+    assert_eq!(fs::read(dir.path().join("f")).unwrap(), b"precious");
+    let file = dir.path().join("f");
+    assert!(matches!(Target::create(&file, TargetOptions::default()), Err(TargetError::Folder { .. })));
+}
+
+#[test]
+fn nothing_escapes_through_a_planted_link() {
+    let outside = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    symlink(outside.path(), dir.path().join("out")).unwrap();
+    symlink(outside.path().join("new"), dir.path().join("dangling")).unwrap();
+    fs::write(outside.path().join("old"), b"old").unwrap();
+    fs::hard_link(outside.path().join("old"), dir.path().join("hard")).unwrap();
+    let options =
+        [TargetOptions { into_existing: true, ..Default::default() }, TargetOptions { resume: true, ..Default::default() }];
+    for options in options {
+        let target = target_with(dir.path(), options);
+        let mut link = core("out/l", Kind::Symlink);
+        link.target = Some(b"x".to_vec());
+        assert!(matches!(target.create_file(&core("out/f", Kind::File)), Err(TargetError::Blocked { .. })));
+        assert!(matches!(target.create_directory(&core("out/d", Kind::Directory)), Err(TargetError::Blocked { .. })));
+        assert!(matches!(target.create_symlink(&link), Err(TargetError::Blocked { .. })));
+        assert!(matches!(target.create_special(&core("out/p", Kind::Fifo)), Err(TargetError::Blocked { .. })));
+        assert!(matches!(target.create_directory(&core("out", Kind::Directory)), Err(TargetError::Exists { .. })));
+        assert!(target.create_parents(b"out/a/b").is_err());
+        assert!(matches!(target.create_file(&core("dangling", Kind::File)), Err(TargetError::Exists { .. })));
+        assert_eq!(target.finish_directory(&core("out", Kind::Directory))[0].what, Aspect::Entry);
+        let mut further = core("further", Kind::File);
+        further.link_to = Some(b"out/old".to_vec());
+        assert!(matches!(target.link(&further), Err(TargetError::Blocked { .. })));
+        for bad in ["../f", "/f", "a/../../f", "", "a//b"] {
+            assert!(matches!(target.create_file(&core(bad, Kind::File)), Err(TargetError::Path { .. })), "{bad}");
+        }
+        let mut hard = core("hard", Kind::File);
+        hard.size = 3;
+        match target.create_file(&hard) {
+            Ok(made) => assert!(options.resume && made.file.write_all_at(b"new", 0).is_err()),
+            Err(e) => assert!(!options.resume && matches!(e, TargetError::Exists { .. })),
+        }
+    }
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+    assert_eq!(fs::read(outside.path().join("old")).unwrap(), b"old");
+}
+
+#[test]
+fn an_interrupted_restore_goes_on() {
+    let from = tempfile::tempdir().unwrap();
+    fs::create_dir(from.path().join("d")).unwrap();
+    fs::write(from.path().join("d/f"), b"content").unwrap();
+    fs::hard_link(from.path().join("d/f"), from.path().join("d/g")).unwrap();
+    symlink("f", from.path().join("d/l")).unwrap();
+    rustix::fs::mkfifoat(CWD, from.path().join("p"), Mode::RUSR).unwrap();
+    let to = tempfile::tempdir().unwrap();
+    bring_over(from.path(), to.path(), TargetOptions::default());
+
+    let resumed = target_with(to.path(), TargetOptions { resume: true, ..Default::default() });
+    for path in ["src", "src/d"] {
+        assert_eq!(resumed.create_directory(&core(path, Kind::Directory)).unwrap(), Made::Existing);
+    }
+    let mut file = core("src/d/f", Kind::File);
+    file.size = 7;
+    assert_eq!(resumed.create_file(&file).unwrap().existing, Some(7));
+    file.size = 6;
+    assert!(matches!(resumed.create_file(&file), Err(TargetError::Exists { .. })));
+    let mut further = core("src/d/g", Kind::File);
+    further.link_to = Some(b"src/d/f".to_vec());
+    assert_eq!(resumed.link(&further).unwrap(), Made::Existing);
+    let mut link = core("src/d/l", Kind::Symlink);
+    link.target = Some(b"f".to_vec());
+    assert_eq!(resumed.create_symlink(&link).unwrap().0, Made::Existing);
+    link.target = Some(b"g".to_vec());
+    assert!(matches!(resumed.create_symlink(&link), Err(TargetError::Exists { .. })));
+    assert_eq!(resumed.create_special(&core("src/p", Kind::Fifo)).unwrap().0, Made::Existing);
+    assert!(matches!(resumed.create_special(&core("src/p", Kind::Socket)), Err(TargetError::Exists { .. })));
+}
+
+#[test]
+fn what_cannot_be_kept_is_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = target(dir.path());
+    let mut file = core("f", Kind::File);
+    file.xattrs = vec![(b"nonsense.name".to_vec(), vec![1])];
+    file.size = 10;
+    file.holes = vec![Range { offset: 0, length: 4 }];
+    let made = target.create_file(&file).unwrap();
+    let short = target.finish_file(&made.file, &file);
+    assert_eq!(short.len(), 2, "{short:?}");
+    assert_eq!(short[0].what, Aspect::Attribute(b"nonsense.name".to_vec()));
+    assert_eq!((&short[1].what, short[1].errno), (&Aspect::Size, 0));
+    assert!(matches!(target.create_symlink(&core("l", Kind::Symlink)), Err(TargetError::Incomplete { .. })));
+    assert!(matches!(target.create_special(&core("c", Kind::CharDevice)), Err(TargetError::Incomplete { .. })));
+}
+
+#[test]
+fn a_set_id_bit_needs_its_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::create(dir.path(), TargetOptions::default()).unwrap();
+    let mut file = core("f", Kind::File);
+    file.uid += 1;
+    file.mode = 0o4755;
+    let made = target.create_file(&file).unwrap();
+    let short = target.finish_file(&made.file, &file);
+    assert_eq!(short.iter().map(|s| &s.what).collect::<Vec<_>>(), [&Aspect::Mode]);
+    assert_eq!(made.file.metadata().unwrap().mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn access_lists_are_not_taken_over_from_the_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let acl = b"\x02\0\0\0\x01\0\x07\0\xff\xff\xff\xff\x02\0\x05\0\x39\x30\0\0\x04\0\x05\0\xff\xff\xff\xff\x10\0\x05\0\xff\xff\xff\xff\x20\0\0\0\xff\xff\xff\xff";
+    if setxattr(dir.path(), "system.posix_acl_default", acl, XattrFlags::empty()).is_err() {
+        return;
+    }
+    let target = target(dir.path());
+    let file = core("f", Kind::File);
+    let made = target.create_file(&file).unwrap();
+    assert_eq!(target.finish_file(&made.file, &file), []);
+    let folder = core("d", Kind::Directory);
+    target.create_directory(&folder).unwrap();
+    assert_eq!(target.finish_directory(&folder), []);
+    for name in ["f", "d"] {
+        let opened = fs::File::open(dir.path().join(name)).unwrap();
+        let found = Node::open(opened.as_fd()).xattrs().0;
+        assert!(!found.iter().any(|x| x.0.starts_with(b"system.posix_acl")), "{found:?}");
+    }
+}
+
+#[test]
+fn many_threads_create_in_many_folders() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = target(dir.path());
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let target = &target;
+            scope.spawn(move || {
+                for i in 0..300 {
+                    let path = format!("src/{}/{i}/file {thread}", i % 7);
+                    target.create_parents(path.as_bytes()).unwrap();
+                    let file = core(&path, Kind::File);
+                    let made = target.create_file(&file).unwrap();
+                    assert_eq!(target.finish_file(&made.file, &file), []);
+                }
+            });
+        }
+    });
+    let tree = Tree::open(b"t".to_vec(), dir.path(), TreeOptions::default()).unwrap();
+    assert_eq!(tree.walk().flatten().filter(|f| f.stat.kind == Kind::File).count(), 1_200);
+    target.sync().unwrap();
+}

@@ -1,22 +1,83 @@
-//! Reading a file again from the device, not from the cache that was just filled by writing it.
+//! Past the page cache: writing a file straight to its device, and reading it again from there.
 //!
-//! Three ways, best first: `O_DIRECT`, which goes past the page cache; dropping the file's pages and reading it anew; and
-//! plain reading. Reading and hashing overlap, since each alone keeps either the disk or a core idle.
+//! Reading has three ways, best first: `O_DIRECT`; dropping the file's pages from the cache and reading it anew; plain reading.
+//! Reading and hashing overlap, since each alone leaves either the disk or a core idle.
+//!
+//! Writing has two: `O_DIRECT`, which on ext4 is two to five times as fast as through the cache, leaves no unwritten memory behind, and
+//! meets errors at once; and through the cache, with writing back begun early.
 
 use super::file_system::FileSystem;
 use crate::format::seal::ReadBack;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Advice, AtFlags, Mode, OFlags, StatxFlags, fadvise, fstat, openat, statx};
-use rustix::io::{Errno, pread};
+use rustix::fs::{Advice, AtFlags, Mode, OFlags, StatxFlags, fadvise, fcntl_setfl, fstat, openat, statx};
+use rustix::io::{Errno, pread, write};
+use std::num::NonZeroU64;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 /// What `O_DIRECT` asks of addresses, offsets and lengths at most, on every disk in use (4 KiB sectors).
 const ALIGNMENT_BYTES: usize = 4096;
-/// One read. Large enough that a disk reaches its speed with one request in flight.
+/// One read or direct write. Large enough that a disk reaches its speed with one request in flight.
 const BUFFER_BYTES: usize = 1 << 20;
 /// One is being read into, one hashed, one waits between.
 const BUFFERS: usize = 3;
+
+/// One write through the cache, after which writing back is begun.
+const CACHED_WRITE_BYTES: usize = 8 << 20;
+
+/// Writes `bytes` to the new, empty file that `file` is open on. On an error some prefix of them is in the file, or none.
+pub(super) fn write_whole(file: BorrowedFd, bytes: &[u8], kind: FileSystem) -> Result<(), Errno> {
+    let mut done = 0;
+    // Small objects are not worth a buffer. The flag is set on the open file: with `O_CREAT` a file system that knows no
+    // `O_DIRECT` makes the file and fails all the same.
+    if bytes.len() >= BUFFER_BYTES && kind.writes_directly() && fcntl_setfl(file, OFlags::DIRECT).is_ok() {
+        let written = write_direct(file, bytes);
+        fcntl_setfl(file, OFlags::empty())?;
+        done = written?;
+    }
+    for part in bytes[done..].chunks(CACHED_WRITE_BYTES) {
+        write_all(file, part)?;
+        // Linux begins to write dirty pages back upon this advice, and drops only clean ones: the disk works while the next object
+        // is made, and the sync at the end is short. Only advice: nothing depends on it.
+        let _ = fadvise(file, done as u64, NonZeroU64::new(part.len() as u64), Advice::DontNeed);
+        done += part.len();
+    }
+    Ok(())
+}
+
+/// Writes as much as whole blocks allow; the answer is how much that was.
+fn write_direct(file: BorrowedFd, bytes: &[u8]) -> Result<usize, Errno> {
+    let mut buffer = Buffer::new(BUFFER_BYTES);
+    let whole = bytes.len() - bytes.len() % ALIGNMENT_BYTES;
+    let mut done = 0;
+    while done < whole {
+        let part = &bytes[done..whole.min(done + BUFFER_BYTES)];
+        let aligned = &mut buffer.memory[buffer.start..buffer.start + part.len()];
+        aligned.copy_from_slice(part);
+        match write(file, aligned) {
+            Ok(0) => return Err(Errno::IO),
+            // Through the cache from here on: a direct write must begin on a boundary, and a disk may have larger ones.
+            Ok(n) if !n.is_multiple_of(ALIGNMENT_BYTES) => return Ok(done + n),
+            Ok(n) => done += n,
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(done),
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}
+
+fn write_all(file: BorrowedFd, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match write(file, bytes) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(n) => bytes = &bytes[n..],
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
 
 /// Bytes read, their BLAKE3, and how they were read.
 pub(super) type Seen = (u64, [u8; 32], ReadBack);
@@ -78,7 +139,7 @@ impl Buffer {
         let end = self.memory.len() - ALIGNMENT_BYTES + self.start;
         while self.start + self.filled < end {
             // A direct read must begin on a boundary; off it there is nothing more but the end.
-            if direct && self.filled % ALIGNMENT_BYTES != 0 {
+            if direct && !self.filled.is_multiple_of(ALIGNMENT_BYTES) {
                 break;
             }
             match pread(file, &mut self.memory[self.start + self.filled..end], offset + self.filled as u64) {
@@ -170,6 +231,20 @@ mod tests {
                 assert!(how <= kind.best_read_back());
             }
             assert_eq!(hash(file.as_file().as_fd(), length as u64, false)?, (length as u64, expected));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_way_writes_the_same_bytes_at_every_boundary() -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        for length in [0, 1, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1, 3 * BUFFER_BYTES + ALIGNMENT_BYTES + 7, 9 << 20] {
+            let bytes: Vec<u8> = (0..length).map(|i| (i * 7 + i / 251) as u8).collect();
+            for kind in [FileSystem::of(rustix::fs::open(dir.path(), OFlags::RDONLY, Mode::empty())?), FileSystem::Exfat] {
+                let file = tempfile::NamedTempFile::new_in(dir.path())?;
+                write_whole(file.as_file().as_fd(), &bytes, kind)?;
+                assert!(std::fs::read(file.path())? == bytes, "{length} {kind}");
+            }
         }
         Ok(())
     }

@@ -1,0 +1,78 @@
+//! What may be typed. What it means is each command's business; what it is called in help is the catalogue's
+//! ([`help`](super::help)), so nothing here carries a help text.
+
+use super::lang::Lang;
+use super::{backup, catalog, completions, diff, find, generations, init, keys, man, restore, verify};
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Debug, Parser)]
+#[command(name = "azekura", version, disable_help_flag = true, disable_version_flag = true, disable_help_subcommand = true)]
+pub struct Azekura {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, short = 'V', action = ArgAction::Version)]
+    version: Option<bool>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    #[arg(long, global = true, value_name = "ja|en", hide_possible_values = true)]
+    pub lang: Option<Lang>,
+    #[arg(long, short, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Init(init::Args),
+    Backup(backup::Args),
+    Generations(generations::Args),
+    Find(find::Args),
+    Diff(diff::Args),
+    Restore(restore::Args),
+    Verify(verify::Args),
+    #[command(subcommand)]
+    Keys(keys::Command),
+    #[command(subcommand)]
+    Catalog(catalog::Command),
+    Completions(completions::Args),
+    #[command(hide = true)]
+    Man(man::Args),
+    #[command(hide = true)]
+    Reference,
+}
+
+impl Command {
+    /// As JSON and help name it.
+    pub fn path(&self) -> &'static str {
+        match self {
+            Self::Init(_) => "init",
+            Self::Backup(_) => "backup",
+            Self::Generations(_) => "generations",
+            Self::Find(_) => "find",
+            Self::Diff(_) => "diff",
+            Self::Restore(_) => "restore",
+            Self::Verify(_) => "verify",
+            Self::Keys(keys::Command::New(_)) => "keys.new",
+            Self::Keys(keys::Command::Sheet(_)) => "keys.sheet",
+            Self::Keys(keys::Command::ShowRecipient(_)) => "keys.show-recipient",
+            Self::Catalog(catalog::Command::Rebuild(_)) => "catalog.rebuild",
+            Self::Catalog(catalog::Command::Log) => "catalog.log",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+            Self::Reference => "reference",
+        }
+    }
+}

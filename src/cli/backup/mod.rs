@@ -1,0 +1,132 @@
+//! `azekura backup`
+
+mod show;
+
+use super::config::Config;
+use super::context::Context;
+use super::environment::absolute;
+use super::exit::Exit;
+use super::explain::Explained;
+use super::output::Outcome;
+use super::recovery_key::{self, RecoveryKey};
+use super::sources::{self, ForAll};
+use azekura::format::seal::Verdict;
+use azekura::job::backup::{InitOptions, Options, SourceOptions, backup};
+use azekura::medium::Directory;
+use azekura::state::StateDir;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// zstd's default: beyond it a nightly run would be slower than its medium.
+const LEVEL: i32 = 3;
+/// Buffers take no more unless told otherwise.
+const MEMORY_MIB: u64 = 512;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "SOURCE")]
+    sources: Vec<OsString>,
+    #[arg(long, value_name = "MEDIUM")]
+    to: Option<PathBuf>,
+    #[arg(long)]
+    init: bool,
+    #[arg(long, value_name = "NAME", requires = "init")]
+    set: Option<String>,
+    #[arg(long, value_name = "RECIPIENT", requires = "init")]
+    recipient: Vec<String>,
+    #[arg(long, value_name = "FILE", requires = "init", conflicts_with = "recipient")]
+    identity_out: Option<PathBuf>,
+    #[arg(long, requires = "stdin_name", requires = "command")]
+    stdin_from_command: bool,
+    #[arg(long, value_name = "NAME", requires = "stdin_from_command")]
+    stdin_name: Option<OsString>,
+    #[arg(last = true, value_name = "COMMAND", requires = "stdin_from_command")]
+    command: Vec<OsString>,
+    #[arg(long)]
+    full: bool,
+    #[arg(long, value_name = "WORDS")]
+    tag: Option<String>,
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
+    #[arg(long)]
+    one_file_system: bool,
+    #[arg(long, value_name = "1-19", value_parser = clap::value_parser!(i32).range(1..=19))]
+    level: Option<i32>,
+    #[arg(long)]
+    no_sha256: bool,
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..=1 << 20))]
+    memory: Option<u64>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+    let (state, to) = (context.state_dir()?, context.medium(args.to.as_deref())?);
+    let for_all = ForAll { excludes: args.exclude.clone(), one_file_system: args.one_file_system };
+    let sources = sources::check(sources(&args, &for_all, context)?)?;
+    let (init, key) = match args.init {
+        true => begin(&args, &state, &to, context)?,
+        false => (None, None),
+    };
+    let options = Options {
+        state,
+        to: to.clone(),
+        sources,
+        init,
+        full: args.full,
+        tag: args.tag,
+        with_sha256: !args.no_sha256,
+        level: args.level.or(context.config.level).unwrap_or(LEVEL).clamp(1, 19),
+        memory_bytes: args.memory.unwrap_or(MEMORY_MIB) << 20,
+    };
+    let report = {
+        let progress = context.progress();
+        backup(&options, &context.world(args.threads.map(usize::from)), &progress)?
+    };
+    show::talk(&report, context);
+    Ok(Outcome {
+        exit: exit(report.verdict),
+        text: show::text(&report, &to, key.as_ref()),
+        json: show::json(&report, key.as_ref()),
+    })
+}
+
+/// A command given without any `SOURCE` is the only source; the configuration's are for nights without arguments.
+fn sources(args: &Args, for_all: &ForAll, context: &Context) -> Result<Vec<SourceOptions>, Explained> {
+    let Some(name) = args.stdin_name.as_ref().filter(|_| args.stdin_from_command) else {
+        return sources::choose(&args.sources, for_all, &context.config);
+    };
+    let mut all = sources::choose(&args.sources, for_all, &Config::default())?;
+    all.push(sources::command(name, Path::new("."), args.command.clone()));
+    Ok(all)
+}
+
+fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Good => Exit::Good,
+        Verdict::Incomplete => Exit::Incomplete,
+        Verdict::Alarm => Exit::Alarm,
+    }
+}
+
+/// What a new set is begun with. A recovery key is made only when nobody gave a recipient and the medium has no set of this
+/// host: a nightly job may say `--init` every night, and must not leave a key that opens nothing.
+fn begin(
+    args: &Args,
+    state: &Path,
+    to: &Path,
+    context: &Context,
+) -> Result<(Option<InitOptions>, Option<RecoveryKey>), Explained> {
+    let sets = Directory::sets(to)?;
+    let host = StateDir::open(state)?;
+    if sets.found.iter().any(|s| host.set(s.id).is_some()) {
+        return Ok((None, None));
+    }
+    let name = args.set.as_ref().or(context.config.set.as_ref()).unwrap_or(&context.environment.host).clone();
+    let given = [&args.recipient, &context.config.recipients].into_iter().find(|r| !r.is_empty()).cloned();
+    if let Some(recipients) = given {
+        return Ok((Some(InitOptions { name, recipients }), None));
+    }
+    let key = recovery_key::make(args.identity_out.as_deref(), &[to, &absolute(state)], context)?;
+    Ok((Some(InitOptions { name, recipients: key.recipients.clone() }), Some(key)))
+}

@@ -1,0 +1,118 @@
+//! A backup's report, for people and for programs.
+
+use crate::cli::context::Context;
+use crate::cli::lang::Lang;
+use crate::cli::output::{Table, to_stderr};
+use crate::cli::recovery_key::RecoveryKey;
+use crate::cli::shown::{Shown, put_name, shell_word};
+use crate::cli::text::{find, find_optional, message};
+use crate::cli::units::{bytes, count, time};
+use crate::cli::words;
+use azekura::format::manifest::Finding;
+use azekura::job::backup::Report;
+use azekura::job::writer::Opened;
+use serde_json::{Map, Value, json};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Findings that are shown; the manifest and `--json` have more.
+const SHOWN_FINDINGS: usize = 20;
+
+/// What the user should know beside the result: findings, and how the set came to be open.
+pub fn talk(report: &Report, context: &Context) {
+    match report.opened {
+        Opened::Known => {}
+        Opened::New => context.talk(&message!("talk.new-set", name = report.set_name)),
+        Opened::NewWithoutCatalog => context.warn(&message!("talk.new-set-without-catalog", name = report.set_name)),
+    }
+    if report.adopted_objects > 0 {
+        context.talk(&message!("talk.adopted", count = count(report.adopted_objects)));
+    }
+    let total = report.count("findings").max(report.findings.len() as u64);
+    if total == 0 {
+        return;
+    }
+    to_stderr(&format!("{}\n", message!("talk.findings", count = count(total))));
+    for f in report.findings.iter().take(SHOWN_FINDINGS) {
+        to_stderr(&format!("  {}\n", finding(f)));
+    }
+    if total > SHOWN_FINDINGS as u64 {
+        to_stderr(&format!("  {}\n", message!("talk.more-findings", count = count(total - SHOWN_FINDINGS as u64))));
+    }
+}
+
+fn finding(f: &Finding) -> String {
+    let kind = find_optional(&format!("finding.{}", f.kind)).unwrap_or_else(|| f.kind.shown());
+    let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", f.detail.shown()) };
+    format!("{kind}: {}{detail}", f.path.shown())
+}
+
+pub fn text(report: &Report, to: &Path, key: Option<&RecoveryKey>) -> String {
+    let n = |name| count(report.count(name));
+    let mut table = Table::default();
+    table.row(find("label.set"), message!("backup.set", name = report.set_name, id = report.set).to_string());
+    table.row(
+        find("label.generation"),
+        message!("backup.generation", number = report.generation, time = time(&report.time, Lang::spoken())).to_string(),
+    );
+    let (entries, files, size) = (n("entries"), n("files"), bytes(report.count("bytes")));
+    table.row(find("label.content"), message!("backup.content", entries = entries, files = files, bytes = size).to_string());
+    let changes =
+        message!("backup.changes", new = n("new"), changed = n("changed"), unchanged = n("unchanged"), gone = n("gone"));
+    table.row(find("label.changes"), changes.to_string());
+    let added = message!("backup.added", bytes = bytes(report.added_bytes), objects = count(report.added_objects));
+    table.row(find("label.added"), added.to_string());
+    table.row(find("label.read-back"), words::read_back(report.read_back).to_string());
+    table.row(find("label.result"), words::verdict(report.verdict, report.read_back).to_string());
+    if report.count("findings") > 0 {
+        table.row(find("label.findings"), n("findings"));
+    }
+    if let Some(key) = key {
+        table.row(find("label.recovery-key"), key.path.shown());
+    }
+    table.row(find("label.check-code"), message!("backup.check-code", code = report.check_code).to_string());
+    let medium = shell_word(to.as_os_str());
+    format!("{}\n{}\n", table.text(), message!("backup.next", medium = medium, code = report.check_code))
+}
+
+pub fn json(report: &Report, key: Option<&RecoveryKey>) -> Value {
+    let findings: Vec<Value> = report.findings.iter().map(finding_json).collect();
+    let mut medium = Map::new();
+    medium.insert("file_system".into(), report.medium.file_system.to_string().into());
+    put_name(&mut medium, "place", report.medium.place.as_os_str().as_bytes());
+    let key = key.map(|k| {
+        let mut object = Map::new();
+        put_name(&mut object, "path", k.path.as_os_str().as_bytes());
+        object.insert("recipients".into(), k.recipients.clone().into());
+        object
+    });
+    json!({
+        "set": report.set.to_string(),
+        "set_name": report.set_name,
+        "set_opened": match report.opened {
+            Opened::Known => "known",
+            Opened::New => "new",
+            Opened::NewWithoutCatalog => "new-without-catalog",
+        },
+        "generation": report.generation,
+        "time": report.time,
+        "verdict": report.verdict.name(),
+        "read_back": report.read_back.name(),
+        "check_code": report.check_code.to_string(),
+        "statistics": words::statistics_json(&report.statistics),
+        "findings": findings,
+        "added_bytes": report.added_bytes,
+        "added_objects": report.added_objects,
+        "adopted_objects": report.adopted_objects,
+        "medium": medium,
+        "recovery_key": key,
+    })
+}
+
+fn finding_json(f: &Finding) -> Value {
+    let mut object = Map::new();
+    object.insert("kind".into(), f.kind.clone().into());
+    put_name(&mut object, "path", &f.path);
+    object.insert("detail".into(), f.detail.clone().into());
+    object.into()
+}

@@ -1,0 +1,105 @@
+//! The configuration file: what stays the same from night to night.
+//!
+//! Its keys are neither flags nor a job's options: a command takes from it what was not typed.
+
+use super::exit::Exit;
+use super::explain::{Explained, io_reason};
+use super::lang::Lang;
+use super::text::message;
+use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub language: Option<Lang>,
+    /// Name of the medium set that `backup --init` begins.
+    pub set: Option<String>,
+    pub medium: Option<PathBuf>,
+    /// age recipients.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<String>,
+    /// zstd level.
+    pub level: Option<i32>,
+    #[serde(default, rename = "source", skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<ConfigSource>,
+}
+
+#[derive(Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigSource {
+    pub name: Option<String>,
+    /// Of a command: the folder it runs in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Program and arguments whose standard output is the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excludes: Vec<String>,
+    #[serde(default)]
+    pub one_file_system: bool,
+}
+
+impl Config {
+    /// Reads `given`, which must exist, else `usual`, which need not.
+    pub fn read(given: Option<&Path>, usual: Option<&Path>) -> Result<Self, Explained> {
+        let Some(path) = given.or(usual) else { return Ok(Self::default()) };
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(path, &text),
+            Err(e) if given.is_none() && e.kind() == ErrorKind::NotFound => Ok(Self::default()),
+            Err(e) => Err(Explained::new(message!("error.config.read", path = path), Exit::Usage).cause(io_reason(&e))),
+        }
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, Explained> {
+        toml::from_str(text).map_err(|e: toml::de::Error| {
+            let line = e.span().map_or(1, |s| 1 + text[..s.start.min(text.len())].matches('\n').count());
+            let message = message!("error.config.content", path = path, line = line);
+            Explained::new(message, Exit::Usage).cause(message!("reason.plain", text = e.message()))
+        })
+    }
+
+    /// As it stands in a file.
+    pub fn text(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_configuration() {
+        let text = r#"
+            language = "ja"
+            set = "honin"
+            medium = "/mnt/disk"
+            recipients = ["age1x"]
+            level = 5
+            [[source]]
+            name = "ehr"
+            path = "/srv/ehr"
+            excludes = ["*.tmp"]
+            one_file_system = true
+            [[source]]
+            path = "/srv/pacs"
+            [[source]]
+            name = "orca.sql"
+            command = ["pg_dump", "orca"]
+        "#;
+        let config = Config::parse(Path::new("c"), text).unwrap();
+        assert_eq!(config.language, Some(Lang::Ja));
+        assert_eq!(config.sources[0].excludes, ["*.tmp"]);
+        assert_eq!(config.sources[1].name, None);
+        assert_eq!(config.sources[2].command, ["pg_dump", "orca"]);
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_an_error_with_its_line() {
+        let e = Config::parse(Path::new("c.toml"), "level = 3\nmedum = \"x\"\n").unwrap_err();
+        assert!(e.message.to_string().contains('2'), "{e:?}");
+    }
+}

@@ -1,0 +1,119 @@
+//! What every command works with: the common arguments, the configuration, the environment, and the user's wish to stop.
+
+use super::args::Common;
+use super::config::Config;
+use super::environment::{self, Environment};
+use super::exit::Exit;
+use super::explain::Explained;
+use super::output::to_stderr;
+use super::progress::Progress;
+use super::secret::read_identity;
+use super::text::{Message, find, message, speak};
+use azekura::job::World;
+use azekura::pipeline::encryptor::Identity;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set by the first Ctrl-C: jobs look at it and end in order.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+#[derive(Debug)]
+pub struct Context {
+    common: Common,
+    pub environment: Environment,
+    pub config: Config,
+}
+
+impl Context {
+    pub fn new(common: Common, environment: Environment) -> Result<Self, Explained> {
+        let config = Config::read(common.config.as_deref(), environment.config_file().as_deref())?;
+        Ok(Self::with_config(common, environment, config))
+    }
+
+    /// For a command that makes the configuration, or needs none.
+    pub fn with_config(common: Common, environment: Environment, config: Config) -> Self {
+        if let Some(lang) = common.lang.or(config.language) {
+            speak(lang);
+        }
+        Self { common, environment, config }
+    }
+
+    pub fn state_dir(&self) -> Result<PathBuf, Explained> {
+        self.environment.state_dir(self.common.state.as_deref()).map(|dir| environment::absolute(&dir))
+    }
+
+    /// The configuration file that the user named or that is the usual one.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        self.common.config.clone().or_else(|| self.environment.config_file())
+    }
+
+    /// A medium: `given`, else the configuration's.
+    pub fn medium(&self, given: Option<&Path>) -> Result<PathBuf, Explained> {
+        let medium = given.or(self.config.medium.as_deref());
+        medium.map(environment::absolute).ok_or_else(|| Explained::usage(message!("error.no-medium"), message!("hint.no-medium")))
+    }
+
+    /// What a job needs from outside. From now on Ctrl-C does not end the program at once.
+    pub fn world(&self, threads: Option<usize>) -> World<'_> {
+        listen();
+        World {
+            now: &environment::now,
+            random: &random,
+            host: &self.environment.host,
+            interrupted: &INTERRUPTED,
+            threads: threads.unwrap_or_else(environment::threads),
+        }
+    }
+
+    /// The identity file: `given`, else the environment's.
+    pub fn identity(&self, given: Option<&Path>) -> Result<Identity, Explained> {
+        match self.environment.identity_file(given) {
+            Some(file) => read_identity(&file, self),
+            None => Err(Explained::new(message!("error.identity.none"), Exit::Key)),
+        }
+    }
+
+    /// Only one document may be printed on standard output.
+    pub fn is_json(&self) -> bool {
+        self.common.json
+    }
+
+    /// The identity, if one is given or named by the environment.
+    pub fn optional_identity(&self, given: Option<&Path>) -> Result<Option<Identity>, Explained> {
+        self.environment.identity_file(given).map(|file| read_identity(&file, self)).transpose()
+    }
+
+    pub fn progress(&self) -> Progress {
+        Progress::new(self.common.json || self.common.quiet)
+    }
+
+    /// Something that the user wants to know beside the result.
+    pub fn talk(&self, text: &Message) {
+        if !self.common.quiet {
+            to_stderr(&format!("{text}\n"));
+        }
+    }
+
+    /// Something that the user must know beside the result.
+    pub fn warn(&self, text: &Message) {
+        to_stderr(&format!("{} {text}\n", find("heading.warning")));
+    }
+}
+
+/// The first signal to stop asks the job to end in order; the second ends the program where it stands. Both are safe for the
+/// medium: what is not sealed never happened.
+fn listen() {
+    let handler = || {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        }
+        to_stderr(&format!("\n{}\n", find("talk.interrupted")));
+    };
+    // Fails when it listens already; and without it a signal ends the program at once, which is safe.
+    let _ = ctrlc::set_handler(handler);
+}
+
+fn random(bytes: &mut [u8]) {
+    // Without it no key can be made, and there is no second source.
+    getrandom::fill(bytes).expect("the operating system gives no random numbers");
+}

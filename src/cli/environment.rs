@@ -1,0 +1,113 @@
+//! What the program finds around it: environment variables, the user, the host, the clock, chance.
+//!
+//! **Invariant:** nothing else in the program reads the environment.
+
+use super::explain::Explained;
+use super::lang::Lang;
+use super::text::message;
+use azekura::format::cbor::Time;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Read once, at the start.
+#[derive(Debug)]
+pub struct Environment {
+    /// By the locale.
+    pub lang: Lang,
+    state: Option<PathBuf>,
+    identity: Option<PathBuf>,
+    passphrase_file: Option<PathBuf>,
+    state_home: Option<PathBuf>,
+    config_home: Option<PathBuf>,
+    home: Option<PathBuf>,
+    is_root: bool,
+    pub host: String,
+}
+
+impl Environment {
+    pub fn read() -> Self {
+        // An empty variable is as good as none.
+        let get = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
+        let path = |name: &str| get(name).map(PathBuf::from);
+        // The XDG specification: a path that is not absolute is to be ignored.
+        let absolute = |name: &str| path(name).filter(|p| p.is_absolute());
+        Self {
+            lang: Lang::of_locale(["LC_ALL", "LC_MESSAGES", "LANG"].map(get)),
+            state: path("AZEKURA_STATE"),
+            identity: path("AZEKURA_IDENTITY"),
+            passphrase_file: path("AZEKURA_PASSPHRASE_FILE"),
+            state_home: absolute("XDG_STATE_HOME"),
+            config_home: absolute("XDG_CONFIG_HOME"),
+            home: absolute("HOME"),
+            is_root: rustix::process::geteuid().is_root(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        }
+    }
+
+    pub fn is_root(&self) -> bool {
+        self.is_root
+    }
+
+    /// The state directory: `given`, else AZEKURA_STATE, else where such things belong.
+    pub fn state_dir(&self, given: Option<&Path>) -> Result<PathBuf, Explained> {
+        if let Some(dir) = given.or(self.state.as_deref()) {
+            return Ok(dir.to_owned());
+        }
+        if self.is_root {
+            return Ok("/var/lib/azekura".into());
+        }
+        let home = self.state_home.clone().or_else(|| Some(self.home.as_ref()?.join(".local/state")));
+        home.map(|h| h.join("azekura"))
+            .ok_or_else(|| Explained::usage(message!("error.no-state-dir"), message!("hint.no-state-dir")))
+    }
+
+    /// Where the configuration lies unless the user says otherwise.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        if self.is_root {
+            return Some("/etc/azekura/config.toml".into());
+        }
+        let home = self.config_home.clone().or_else(|| Some(self.home.as_ref()?.join(".config")));
+        home.map(|h| h.join("azekura/config.toml"))
+    }
+
+    /// The identity file: `given`, else AZEKURA_IDENTITY. Never the identity itself.
+    pub fn identity_file(&self, given: Option<&Path>) -> Option<PathBuf> {
+        given.or(self.identity.as_deref()).map(Path::to_owned)
+    }
+
+    /// The file with the passphrase: `given`, else AZEKURA_PASSPHRASE_FILE. Never the passphrase itself.
+    pub fn passphrase_file(&self, given: Option<&Path>) -> Option<PathBuf> {
+        given.or(self.passphrase_file.as_deref()).map(Path::to_owned)
+    }
+}
+
+/// The arguments of this process, the program's own name first.
+pub fn arguments() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
+
+/// The same path from any folder. Where there is no current folder, the path as it is.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The last component of what a path means: of `.` it is the current folder's name, of `/` there is none.
+pub fn last_name(path: &Path) -> Option<OsString> {
+    let ends_in_dots = |p: &Path| {
+        matches!(p.components().next_back(), None | Some(std::path::Component::CurDir | std::path::Component::ParentDir))
+    };
+    let whole = if ends_in_dots(path) { path.canonicalize().unwrap_or_else(|_| absolute(path)) } else { path.to_owned() };
+    whole.file_name().map(OsStr::to_owned)
+}
+
+/// The time now.
+pub fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos() }
+}
+
+/// Threads that this machine runs at once.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

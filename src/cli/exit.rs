@@ -1,0 +1,68 @@
+//! Exit codes: what a script or a monitoring system may rely on.
+
+use super::text::{Message, message};
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    Good = 0,
+    /// Nothing new was sealed.
+    Failed = 1,
+    Usage = 2,
+    /// Sealed, but something in the sources was unreadable, stale or missing.
+    Incomplete = 3,
+    /// Sealed, but a tripwire was raised.
+    Alarm = 4,
+    /// Damage, tampering or a mismatch was found.
+    Damage = 5,
+    /// Wrong, missing, full, read-only or unregistered medium.
+    Medium = 6,
+    /// A key is missing or wrong.
+    Key = 7,
+    Interrupted = 130,
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// What the code means after a command (as in `keys.new`), for its help. Most mean the same everywhere.
+    pub fn meaning(self, command: &str) -> Message {
+        let own = Message::optional(format!("exit.{command}.{}", self.code()));
+        own.unwrap_or_else(|| self.usual_meaning())
+    }
+
+    fn usual_meaning(self) -> Message {
+        match self {
+            Self::Good => message!("exit.0"),
+            Self::Failed => message!("exit.1"),
+            Self::Usage => message!("exit.2"),
+            Self::Incomplete => message!("exit.3"),
+            Self::Alarm => message!("exit.4"),
+            Self::Damage => message!("exit.5"),
+            Self::Medium => message!("exit.6"),
+            Self::Key => message!("exit.7"),
+            Self::Interrupted => message!("exit.130"),
+        }
+    }
+
+    /// The codes that a command can end with. `path` as in `keys.new`.
+    pub fn of_command(path: &str) -> &'static [Self] {
+        use Exit::{Alarm, Damage, Failed, Good, Incomplete, Interrupted, Key, Medium, Usage};
+        match path {
+            "backup" => &[Good, Failed, Usage, Incomplete, Alarm, Damage, Medium, Key, Interrupted],
+            "restore" => &[Good, Failed, Usage, Incomplete, Damage, Medium, Key, Interrupted],
+            "verify" => &[Good, Failed, Usage, Damage, Medium, Interrupted],
+            "generations" => &[Good, Failed, Usage, Damage, Medium, Key],
+            "find" | "diff" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
+            "catalog.rebuild" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
+            "catalog.log" => &[Good, Failed, Usage, Damage],
+            "keys.sheet" => &[Good, Failed, Usage, Medium, Key],
+            "init" | "keys.new" | "keys.show-recipient" => &[Good, Failed, Usage, Key],
+            "completions" | "man" | "reference" => &[Good, Failed, Usage],
+            _ => &[],
+        }
+    }
+}

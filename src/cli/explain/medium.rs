@@ -1,0 +1,62 @@
+//! Errors of media.
+
+use super::{Explained, io_reason, reason, step};
+use crate::cli::exit::Exit;
+use crate::cli::shown::Shown;
+use crate::cli::text::message;
+use crate::cli::units;
+use azekura::medium::{Blame, MediumError};
+
+impl From<MediumError> for Explained {
+    fn from(error: MediumError) -> Self {
+        use MediumError as E;
+        let exit = match error.blame() {
+            Blame::Medium => Exit::Medium,
+            Blame::Damage => Exit::Damage,
+            Blame::Work => Exit::Failed,
+        };
+        let new = |message| Self::new(message, exit);
+        match error {
+            E::NotFound { path } => new(message!("error.medium.not-found", place = path)),
+            E::NotADirectory { path } => new(message!("error.medium.not-a-folder", place = path)),
+            E::NoSuchSet { path, set } => new(message!("error.medium.no-such-set", place = path, set = set)),
+            E::SetExists { path, set } => new(message!("error.medium.set-exists", place = path, set = set)),
+            E::Exists { place, number } => new(message!("error.medium.exists", place = place, number = number)),
+            E::Missing { place, number, kind } => {
+                new(message!("error.medium.missing", place = place, number = number, kind = kind))
+            }
+            E::Full { place, needed, free, torn: _ } => {
+                let free = free.map_or("?".to_owned(), units::bytes);
+                new(message!("error.medium.full", place = place, needed = units::bytes(needed), free = free))
+            }
+            E::ReadOnly { place } => new(message!("error.medium.read-only", place = place)),
+            E::Denied { place, what, source } => {
+                new(message!("error.medium.denied", place = place, step = step(what))).cause(io_reason(&source))
+            }
+            E::Busy { path, pid } => {
+                new(message!("error.medium.busy", place = path, process = pid.map_or("?".to_owned(), |p| p.shown())))
+            }
+            E::Gone { place, what, source } => {
+                let gone = new(message!("error.medium.gone", place = place, step = step(what)));
+                source.iter().map(io_reason).fold(gone, Self::cause)
+            }
+            E::Unreadable { place, number, kind, source } => {
+                new(message!("error.medium.unreadable", place = place, number = number, kind = kind)).cause(io_reason(&source))
+            }
+            E::NotAFile { place, number, kind } => {
+                new(message!("error.medium.not-a-file", place = place, number = number, kind = kind))
+            }
+            E::NoLabel { path } => new(message!("error.medium.no-label", place = path)),
+            E::NewerFormat { path, found } => new(message!("error.medium.newer", place = path, found = found)),
+            E::BadLabel { path, source } => new(message!("error.medium.bad-label", place = path)).cause(reason(&source)),
+            E::BadName { number, kind } => new(message!("error.medium.bad-name", number = number, kind = kind)),
+            E::Broken { place, what, source } => {
+                new(message!("error.medium.broken", place = place, step = step(what))).cause(io_reason(&source))
+            }
+            E::Io { place, what, source } => {
+                new(message!("error.medium.io", place = place, step = step(what))).cause(io_reason(&source))
+            }
+            other => new(message!("error.medium.other")).cause(reason(&other)),
+        }
+    }
+}

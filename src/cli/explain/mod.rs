@@ -1,0 +1,90 @@
+//! Errors as a person needs them: what happened, why, what to do next; and the exit code that follows.
+//!
+//! One file per room of the library. Each `match` names every variant, so that a new one does not compile until somebody has
+//! decided what its reader should do. The texts are `error.X` in the catalogue, and `hint.X` is the one next action.
+
+mod backup;
+mod data;
+mod host;
+mod keys;
+mod medium;
+mod restore;
+
+use super::exit::Exit;
+use super::shown::Shown;
+use super::text::{Message, find, message};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::io;
+
+/// An error explained.
+#[derive(Debug)]
+pub struct Explained {
+    pub message: Message,
+    /// From the nearest to the farthest.
+    pub causes: Vec<Message>,
+    pub hint: Message,
+    pub exit: Exit,
+}
+
+impl Explained {
+    /// `message` has a key `error.X`; its hint is `hint.X`.
+    pub fn new(message: Message, exit: Exit) -> Self {
+        Self { hint: message.hint(), message, causes: Vec::new(), exit }
+    }
+
+    pub fn cause(mut self, cause: Message) -> Self {
+        self.causes.push(cause);
+        self
+    }
+
+    /// Puts `self` before another error, which is its cause. The exit code and the hint are those of the other: it knows better.
+    pub fn because(mut self, other: Self) -> Self {
+        self.causes.push(other.message);
+        self.causes.extend(other.causes);
+        Self { hint: other.hint, exit: other.exit, ..self }
+    }
+
+    /// The result was made, and standard output does not take it.
+    pub fn from_output(error: &io::Error) -> Self {
+        Self::new(message!("error.output"), Exit::Failed).cause(io_reason(error))
+    }
+
+    /// For the terminal.
+    pub fn text(&self) -> String {
+        let mut text = format!("{} {}\n", find("heading.error"), self.message);
+        if !self.causes.is_empty() {
+            let _ = writeln!(text, "{}", find("heading.causes"));
+        }
+        for (cause, n) in self.causes.iter().zip(1..) {
+            let _ = writeln!(text, "  {n}. {cause}");
+        }
+        let _ = writeln!(text, "{} {}", find("heading.hint"), self.hint);
+        text
+    }
+
+    pub fn json(&self) -> Value {
+        json!({
+            "id": self.message.key().trim_start_matches("error."),
+            "message": self.message.to_string(),
+            "causes": self.causes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "hint": self.hint.to_string(),
+        })
+    }
+}
+
+/// Why a call to the system failed, in the language spoken where it is a reason that people meet.
+pub fn io_reason(error: &io::Error) -> Message {
+    let known = error.raw_os_error().and_then(|n| Message::optional(format!("reason.errno.{n}")));
+    known.unwrap_or_else(|| reason(error))
+}
+
+/// A cause that has no translation: the words of a library.
+pub fn reason(error: &dyn std::fmt::Display) -> Message {
+    message!("reason.plain", text = error.to_string())
+}
+
+/// What was being done, as the library names it (`"opening the folder"`), in the language spoken.
+fn step(what: &str) -> String {
+    Message::optional(format!("step.{}", what.replace(' ', "-"))).map_or_else(|| what.shown(), |m| m.to_string())
+}

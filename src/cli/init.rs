@@ -1,0 +1,117 @@
+//! `azekura init`: sets up this host once, so that the nightly `azekura backup` needs no arguments.
+
+use super::config::{Config, ConfigSource};
+use super::context::Context;
+use super::environment::absolute;
+use super::exit::Exit;
+use super::explain::{Explained, io_reason};
+use super::lang::Lang;
+use super::output::{Outcome, Table};
+use super::recovery_key;
+use super::shown::{Shown, put_name};
+use super::sources::{self, ForAll};
+use super::text::{find, message};
+use azekura::job::backup::SourceOptions;
+use azekura::pipeline::encryptor::Recipients;
+use azekura::state::StateDir;
+use serde_json::{Map, Value};
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "SOURCE")]
+    sources: Vec<OsString>,
+    #[arg(long, value_name = "MEDIUM")]
+    to: Option<PathBuf>,
+    #[arg(long, value_name = "NAME")]
+    set: Option<String>,
+    #[arg(long, value_name = "RECIPIENT")]
+    recipient: Vec<String>,
+    #[arg(long, value_name = "FILE", conflicts_with = "recipient")]
+    identity_out: Option<PathBuf>,
+}
+
+pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+    let state = context.state_dir()?;
+    let Some(file) = context.config_file().map(|f| absolute(&f)) else {
+        return Err(Explained::usage(message!("error.no-config-file"), message!("hint.no-config-file")));
+    };
+    if file.exists() {
+        return Err(exists(&file));
+    }
+    let sources = match args.sources.as_slice() {
+        [] => Vec::new(),
+        typed => sources::check(sources::choose(typed, &ForAll::default(), &Config::default())?)?,
+    };
+    let medium = args.to.as_deref().map(absolute);
+    // Checked before anything is made.
+    if !args.recipient.is_empty() {
+        Recipients::parse(&args.recipient)?;
+    }
+    StateDir::open(&state)?;
+    let keep_out: Vec<&Path> = [Some(state.as_path()), medium.as_deref()].into_iter().flatten().collect();
+    let key = match args.recipient.is_empty() {
+        true => Some(recovery_key::make(args.identity_out.as_deref(), &keep_out, context)?),
+        false => None,
+    };
+    let config = Config {
+        language: Some(Lang::spoken()),
+        set: Some(args.set.unwrap_or_else(|| context.environment.host.clone())),
+        medium,
+        recipients: key.as_ref().map_or(args.recipient, |k| k.recipients.clone()),
+        level: None,
+        sources: sources.into_iter().map(in_config).collect::<Result<_, _>>()?,
+    };
+    write(&file, &config)?;
+
+    let mut table = Table::default();
+    table.row(find("label.config"), file.shown());
+    table.row(find("label.state"), state.shown());
+    config.recipients.iter().for_each(|r| table.row(find("label.recipient"), r.shown()));
+    let mut object = Map::new();
+    put_name(&mut object, "config", file.as_os_str().as_bytes());
+    put_name(&mut object, "state", state.as_os_str().as_bytes());
+    object.insert("recipients".into(), config.recipients.clone().into());
+    if let Some(key) = &key {
+        table.row(find("label.recovery-key"), key.path.shown());
+        put_name(&mut object, "recovery_key", key.path.as_os_str().as_bytes());
+    }
+    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("init.next")), Value::Object(object)))
+}
+
+/// A configuration is text, so a name or path that is not has to be typed each time.
+fn in_config(source: SourceOptions) -> Result<ConfigSource, Explained> {
+    let not_text = message!("error.config.not-text", path = source.path);
+    match (String::from_utf8(source.name), source.path.to_str().is_some()) {
+        (Ok(name), true) => Ok(ConfigSource {
+            name: Some(name),
+            path: Some(source.path),
+            command: Vec::new(),
+            excludes: Vec::new(),
+            one_file_system: false,
+        }),
+        _ => Err(Explained::new(not_text, Exit::Usage)),
+    }
+}
+
+fn exists(file: &Path) -> Explained {
+    Explained::new(message!("error.config.exists", path = file), Exit::Failed)
+}
+
+fn write(file: &Path, config: &Config) -> Result<(), Explained> {
+    let failed = || Explained::new(message!("error.config.write", path = file), Exit::Failed);
+    let text = config.text().map_err(|e| failed().cause(message!("reason.plain", text = e.to_string())))?;
+    let written = file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
+        let mut new = OpenOptions::new().write(true).create_new(true).open(file)?;
+        new.write_all(text.as_bytes())?;
+        new.sync_all()
+    });
+    written.map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => exists(file),
+        _ => failed().cause(io_reason(&e)),
+    })
+}

@@ -1,0 +1,37 @@
+//! `azekura keys`: recovery keys, which belong in a safe and not on the host that is backed up.
+
+mod new;
+mod sheet;
+
+use super::context::Context;
+use super::explain::Explained;
+use super::output::Outcome;
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    New(new::Args),
+    Sheet(sheet::Args),
+    ShowRecipient(ShowRecipient),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ShowRecipient {
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+}
+
+pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
+    match command {
+        Command::New(args) => new::run(&args, context),
+        Command::Sheet(args) => sheet::run(&args, context),
+        Command::ShowRecipient(args) => show_recipient(&args, context),
+    }
+}
+
+fn show_recipient(args: &ShowRecipient, context: &Context) -> Result<Outcome, Explained> {
+    let recipients = context.identity(args.identity.as_deref())?.recipients().texts().to_vec();
+    let text = recipients.iter().map(|r| format!("{r}\n")).collect();
+    Ok(Outcome::good(text, json!({ "recipients": recipients })))
+}

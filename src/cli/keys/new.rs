@@ -1,0 +1,77 @@
+//! `azekura keys new`: a recovery key, best made on a computer that has no network and is not the one backed up.
+
+use super::sheet;
+use crate::cli::context::Context;
+use crate::cli::environment::{absolute, now};
+use crate::cli::explain::Explained;
+use crate::cli::output::{Outcome, Table};
+use crate::cli::secret::{new_passphrase, write_new};
+use crate::cli::shown::{Shown, put_name};
+use crate::cli::text::{find, message};
+use azekura::job::time_text;
+use azekura::pipeline::encryptor::{DEFAULT_WORK_FACTOR, Identity, encrypt_with_passphrase};
+use serde_json::{Map, Value};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
+    #[arg(long, conflicts_with = "passphrase_file")]
+    passphrase: bool,
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+    let file = context.environment.passphrase_file(args.passphrase_file.as_deref()).filter(|_| !args.passphrase);
+    let passphrase = match args.passphrase || file.is_some() {
+        true => Some(new_passphrase(file.as_deref())?),
+        false => None,
+    };
+    let identity = Identity::generate();
+    let created = time_text(now());
+    let plain = identity.file_text(&created);
+    let text = match &passphrase {
+        Some(p) => Zeroizing::new(encrypt_with_passphrase(&plain, p, DEFAULT_WORK_FACTOR)?),
+        None => plain,
+    };
+    let recipients = identity.recipients().texts().to_vec();
+    let page = match &args.sheet {
+        Some(path) => Some((absolute(path), sheet::page(&identity, None, &created)?)),
+        None => None,
+    };
+    let out = absolute(&args.out);
+    write_new(&out, text.as_bytes())?;
+    if let Some((path, page)) = &page {
+        write_new(path, page.as_bytes())?;
+    }
+    warn(&out, context);
+
+    let mut table = Table::default();
+    table.row(find("label.key-file"), out.shown());
+    page.iter().for_each(|(path, _)| table.row(find("label.sheet"), path.shown()));
+    recipients.iter().for_each(|r| table.row(find("label.recipient"), r.shown()));
+    let mut object = Map::new();
+    put_name(&mut object, "key_file", out.as_os_str().as_bytes());
+    if let Some((path, _)) = &page {
+        put_name(&mut object, "sheet", path.as_os_str().as_bytes());
+    }
+    object.insert("recipients".into(), recipients.into());
+    object.insert("passphrase".into(), passphrase.is_some().into());
+    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("keys.next")), Value::Object(object)))
+}
+
+/// A key that is made on a host with sets was, for a moment, where a thief may be.
+fn warn(out: &Path, context: &Context) {
+    let is_backup_host = context.state_dir().is_ok_and(|dir| dir.join("sets").exists());
+    if is_backup_host {
+        context.warn(&message!("talk.key-on-host", path = out));
+    } else {
+        context.talk(&message!("talk.key-made", path = out));
+    }
+}

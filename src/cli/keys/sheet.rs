@@ -1,0 +1,80 @@
+//! `azekura keys sheet`: the recovery key on paper, with what it belongs to.
+
+use crate::cli::context::Context;
+use crate::cli::environment::{absolute, now};
+use crate::cli::exit::Exit;
+use crate::cli::explain::{Explained, reason};
+use crate::cli::output::Outcome;
+use crate::cli::secret::write_new;
+use crate::cli::shown::{Shown, put_name};
+use crate::cli::text::{find, message};
+use crate::cli::units::paper_date;
+use azekura::format::label::{Label, fingerprint};
+use azekura::format::object::Id;
+use azekura::job::restore::{open_set, set_id};
+use azekura::job::time_text;
+use azekura::medium::Directory;
+use azekura::pipeline::encryptor::Identity;
+use azekura::report::key_sheet::KeySheet;
+use serde_json::{Map, Value};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    #[arg(long, value_name = "MEDIUM")]
+    from: Option<PathBuf>,
+    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
+    set: Option<Id>,
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+    let from = context.medium(args.from.as_deref())?;
+    let id = set_id(&open_set(&from, args.set)?)?;
+    let sets = Directory::sets(&from)?;
+    let label = sets.found.iter().find(|s| s.id == id).map(|s| &s.label);
+    let identity = context.identity(args.identity.as_deref())?;
+    let fits = |l: &&Label| identity.recipients().fingerprints().iter().any(|f| l.recipients.contains(f));
+    if label.is_some_and(|l| !fits(&l)) {
+        return Err(Explained::new(message!("error.identity.wrong"), Exit::Key));
+    }
+    let out = absolute(&args.out);
+    write_new(&out, page(&identity, label, "")?.as_bytes())?;
+    let mut object = Map::new();
+    put_name(&mut object, "sheet", out.as_os_str().as_bytes());
+    let text = format!("{}\n\n{}\n", out.shown(), find("keys.next-sheet"));
+    Ok(Outcome::good(text, Value::Object(object)))
+}
+
+/// The sheet of one key. Without a label, what it belongs to is left to be written by hand. `created` may be empty.
+pub fn page(identity: &Identity, label: Option<&Label>, created: &str) -> Result<Zeroizing<String>, Explained> {
+    let (recipients, secrets) = (identity.recipients(), identity.texts());
+    let fits = |r: &&String| label.is_none_or(|l| l.recipients.contains(&fingerprint(r)));
+    // A file may hold several keys: the one that the label names.
+    let at = recipients.texts().iter().position(|r| fits(&r)).unwrap_or(0);
+    let (Some(recipient), Some(secret)) = (recipients.texts().get(at), secrets.get(at)) else {
+        return Err(Explained::new(message!("error.identity.no-key"), Exit::Key));
+    };
+    let set_id = label.map(|l| l.set.to_string()).unwrap_or_default();
+    let root_key = label.map(|l| hex(&l.root_key)).unwrap_or_default();
+    let sheet = KeySheet {
+        set_name: label.map_or("", |l| &l.name),
+        set_id: &set_id,
+        created: &paper_date(created),
+        printed: &paper_date(&time_text(now())),
+        identity: secret,
+        recipient,
+        fingerprint: &fingerprint(recipient),
+        root_key: &root_key,
+    };
+    sheet.html().map_err(|e| Explained::new(message!("error.sheet"), Exit::Failed).cause(reason(&e)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,110 @@
+//! `azekura man DIR` (hidden): writes the man pages of all commands, English into `DIR` and Japanese into `DIR/ja`.
+
+use super::exit::Exit;
+use super::explain::{Explained, io_reason};
+use super::help;
+use super::lang::Lang;
+use super::output::Outcome;
+use super::shown::Shown;
+use super::text::{find, find_optional, message, speak};
+use azekura::job::TOOL;
+use clap::Command;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+use serde_json::json;
+use std::io;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+}
+
+pub fn run(args: &Args) -> Result<Outcome, Explained> {
+    let spoken = Lang::spoken();
+    let written = write_all(&args.dir);
+    speak(spoken);
+    let pages = written.map_err(|e| Explained::new(message!("error.man", path = args.dir), Exit::Failed).cause(io_reason(&e)))?;
+    let text = pages.iter().map(|p| format!("{}\n", p.shown())).collect();
+    let names: Vec<String> = pages.iter().map(|p| p.to_string_lossy().into_owned()).collect();
+    Ok(Outcome::good(text, json!({ "pages": names })))
+}
+
+fn write_all(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut pages = Vec::new();
+    for (lang, dir) in [(Lang::En, dir.to_owned()), (Lang::Ja, dir.join("ja"))] {
+        std::fs::create_dir_all(&dir)?;
+        speak(lang);
+        let mut command = help::command();
+        command.build();
+        for (name, command) in every_command(&command, "azekura") {
+            let path = dir.join(format!("{name}.1"));
+            std::fs::write(&path, page(command)?)?;
+            pages.push(path);
+        }
+    }
+    Ok(pages)
+}
+
+/// The command and all below it that are not hidden, with the names of their pages.
+pub fn every_command<'a>(command: &'a Command, name: &str) -> Vec<(String, &'a Command)> {
+    let mut all = vec![(name.to_owned(), command)];
+    for sub in command.get_subcommands().filter(|s| !s.is_hide_set()) {
+        all.extend(every_command(sub, &format!("{name}-{}", sub.get_name())));
+    }
+    all
+}
+
+/// One page. Names and options are clap's, the rest and the headings' language are ours.
+fn page(command: &Command) -> io::Result<Vec<u8>> {
+    let man = Man::new(command.clone()).manual("azekura").source(TOOL).date("");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    synopsis(command).to_writer(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    if command.get_subcommands().any(|s| !s.is_hide_set()) {
+        man.render_subcommands_section(&mut page)?;
+    }
+    let path = path_of(command);
+    let mut more = Roff::new();
+    let exits = Exit::of_command(&path);
+    if !exits.is_empty() {
+        more.control("SH", [find("man.exit-status").as_str()]);
+        for e in exits {
+            more.control("TP", []).text([bold(e.code().to_string())]).text([roman(e.meaning(&path).to_string())]);
+        }
+    }
+    more.control("SH", [find("man.environment").as_str()]);
+    for name in ["AZEKURA_STATE", "AZEKURA_IDENTITY", "AZEKURA_PASSPHRASE_FILE"] {
+        more.control("TP", []).text([bold(name)]).text([roman(find(&format!("man.{name}")))]);
+    }
+    more.to_writer(&mut page)?;
+    Ok(finish(&String::from_utf8_lossy(&page)).into_bytes())
+}
+
+/// As short as the help has it: clap's own would name every option.
+fn synopsis(command: &Command) -> Roff {
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.split_once(": ").map_or(usage.as_str(), |(_, usage)| usage);
+    let mut section = Roff::new();
+    section.control("SH", ["SYNOPSIS"]).text([roman(usage)]);
+    section
+}
+
+/// `azekura-keys-new` is the command `keys.new`.
+fn path_of(command: &Command) -> String {
+    let name = command.get_bin_name().unwrap_or_default();
+    name.split(' ').skip(1).collect::<Vec<_>>().join(".")
+}
+
+/// clap writes its headings in English (`.SH NAME`), and each section begins as if it were a page of its own (`.ie`, `.el`).
+fn finish(page: &str) -> String {
+    let heading =
+        |line: &str| find_optional(&format!("man.heading.{}", line.strip_prefix(".SH ")?)).map(|h| format!(".SH {h}\n"));
+    let is_beginning = |line: &str| line.starts_with(".ie ") || line.starts_with(".el ");
+    let lines = page.lines().enumerate().filter(|(i, line)| *i < 2 || !is_beginning(line));
+    lines.map(|(_, line)| heading(line).unwrap_or_else(|| format!("{line}\n"))).collect()
+}

@@ -1,0 +1,97 @@
+//! The command line: the only room that prints, prompts, reads the environment or the clock.
+//!
+//! Two steps: what was typed ([`args`]) and what it means (each command's file makes a job's options of it, of the configuration
+//! and of the environment). All texts are in the catalogue under `locales/`.
+
+mod args;
+mod backup;
+mod catalog;
+mod completions;
+mod config;
+mod context;
+mod diff;
+mod environment;
+mod exit;
+mod explain;
+mod find;
+mod generations;
+mod help;
+mod init;
+mod keys;
+mod lang;
+mod man;
+mod output;
+mod progress;
+mod recovery_key;
+mod reference;
+mod restore;
+mod secret;
+mod shown;
+mod sources;
+mod text;
+mod units;
+mod usage;
+mod values;
+mod verify;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use args::{Azekura, Command};
+use clap::FromArgMatches;
+use config::Config;
+use context::Context;
+use environment::Environment;
+use explain::Explained;
+use lang::Lang;
+use output::Outcome;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Does what the arguments of this process say.
+pub fn main() -> ExitCode {
+    let environment = Environment::read();
+    let arguments = environment::arguments();
+    text::speak(Lang::asked_for(&arguments).unwrap_or(environment.lang));
+    // A complaint about the arguments is printed as they asked for it, too.
+    let json = arguments.iter().take_while(|a| *a != "--").any(|a| a == "--json");
+    let exit = match parse(arguments) {
+        Ok(typed) => {
+            let path = typed.command.path();
+            let json = typed.common.json;
+            output::print(&run(typed, environment), Some(path), json)
+        }
+        Err(usage::Answer::Print(text)) => output::print(&Ok(Outcome::good(text, serde_json::Value::Null)), None, false),
+        Err(usage::Answer::Fail(e)) => output::print(&Err(e), None, json),
+    };
+    ExitCode::from(exit.code())
+}
+
+fn parse(arguments: Vec<OsString>) -> Result<Azekura, usage::Answer> {
+    let matches = help::command().try_get_matches_from(arguments).map_err(|e| usage::answer(&e))?;
+    Azekura::from_arg_matches(&matches).map_err(|e| usage::answer(&e))
+}
+
+fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
+    let context = match &typed.command {
+        Command::Init(_) | Command::Completions(_) | Command::Man(_) | Command::Reference => {
+            Context::with_config(typed.common, environment, Config::default())
+        }
+        _ => Context::new(typed.common, environment)?,
+    };
+    match typed.command {
+        Command::Init(a) => init::run(a, &context),
+        Command::Backup(a) => backup::run(a, &context),
+        Command::Generations(a) => generations::run(&a, &context),
+        Command::Find(a) => find::run(a, &context),
+        Command::Diff(a) => diff::run(&a, &context),
+        Command::Restore(a) => restore::run(a, &context),
+        Command::Verify(a) => verify::run(&a, &context),
+        Command::Keys(c) => keys::run(c, &context),
+        Command::Catalog(c) => catalog::run(c, &context),
+        Command::Completions(a) => completions::run(&a),
+        Command::Man(a) => man::run(&a),
+        Command::Reference => Ok(reference::run()),
+    }
+}

@@ -1,0 +1,57 @@
+//! The recovery key: made once, on the way to a set's first generation, and then to be carried away.
+//!
+//! **Invariant:** it is written before anything is encrypted to it, and never inside the medium or the state directory.
+
+use super::context::Context;
+use super::environment::{absolute, now};
+use super::exit::Exit;
+use super::explain::Explained;
+use super::secret::write_new;
+use super::text::message;
+use azekura::job::time_text;
+use azekura::pipeline::encryptor::Identity;
+use std::path::{Path, PathBuf};
+
+/// Where it goes unless the user says otherwise.
+const FILE_NAME: &str = "azekura-recovery-key.txt";
+
+/// A key that was made and lies in a file.
+#[derive(Debug)]
+pub struct RecoveryKey {
+    pub path: PathBuf,
+    pub recipients: Vec<String>,
+}
+
+/// Makes a recovery key and writes it to `out`, else to the current folder. `keep_out` are folders it must not lie in.
+pub fn make(out: Option<&Path>, keep_out: &[&Path], context: &Context) -> Result<RecoveryKey, Explained> {
+    let path = absolute(out.unwrap_or(Path::new(FILE_NAME)));
+    if let Some(folder) = keep_out.iter().find(|folder| lies_in(&path, folder)) {
+        return Err(Explained::new(message!("error.key-file.place", path = path, folder = folder), Exit::Usage));
+    }
+    let identity = Identity::generate();
+    write_new(&path, identity.file_text(&time_text(now())).as_bytes())?;
+    let recipients = identity.recipients().texts().to_vec();
+    context.warn(&message!("talk.recovery-key", path = path));
+    Ok(RecoveryKey { path, recipients })
+}
+
+/// Whether a file that is yet to be made would lie in a folder, links followed.
+fn lies_in(file: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| absolute(path));
+    file.parent().is_some_and(|parent| real(parent).starts_with(real(folder)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_into_the_medium_is_seen_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let medium = dir.path().join("medium");
+        std::fs::create_dir(&medium).unwrap();
+        std::os::unix::fs::symlink(&medium, dir.path().join("link")).unwrap();
+        assert!(lies_in(&dir.path().join("link/key.txt"), &medium));
+        assert!(!lies_in(&dir.path().join("key.txt"), &medium));
+    }
+}

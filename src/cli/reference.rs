@@ -1,0 +1,23 @@
+//! `azekura reference` (hidden): the help of every command as one page of Markdown, for `docs/`.
+
+use super::help;
+use super::man::every_command;
+use super::output::Outcome;
+use super::text::find;
+use serde_json::json;
+
+pub fn run() -> Outcome {
+    let mut command = help::command();
+    command.build();
+    let mut page = format!("# {}\n\n{}\n", find("reference.title"), find("reference.what"));
+    for (name, command) in every_command(&command, "azekura") {
+        let help = command.clone().render_help().to_string();
+        let help: String = help.lines().map(|l| format!("{}\n", l.trim_end())).collect();
+        page.push_str(&format!(
+            "\n## {}\n\n```text\n{}```\n",
+            name.replace('-', " ").replace("show recipient", "show-recipient"),
+            help
+        ));
+    }
+    Outcome::good(page.clone(), json!({ "page": page }))
+}

@@ -1,0 +1,169 @@
+//! `azekura restore`
+
+use super::context::Context;
+use super::environment::absolute;
+use super::exit::Exit;
+use super::explain::Explained;
+use super::lang::Lang;
+use super::output::{Outcome, Table, to_stderr};
+use super::shown::{Shown, put_name};
+use super::text::{find, find_optional, message};
+use super::units::{bytes, count, time};
+use super::words;
+use azekura::format::object::Id;
+use azekura::job::restore::{Finding, Options, Report, restore};
+use azekura::pipeline::target::TargetOptions;
+use serde_json::{Map, Value, json};
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+const MEMORY_MIB: u64 = 1024;
+/// Findings that are shown; `--json` has the first thousand.
+const SHOWN_FINDINGS: usize = 20;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "PATH")]
+    paths: Vec<OsString>,
+    #[arg(long, value_name = "MEDIUM")]
+    from: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    to: Option<PathBuf>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    generation: Option<u64>,
+    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    set: Option<Id>,
+    #[arg(long, value_name = "PATTERN")]
+    pattern: Vec<String>,
+    #[arg(long)]
+    dry_run: bool,
+    #[arg(long)]
+    into_existing: bool,
+    #[arg(long)]
+    resume: bool,
+    #[arg(long)]
+    no_owners: bool,
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..=1 << 20))]
+    memory: Option<u64>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+    let from = context.medium(args.from.as_deref())?;
+    let identity = context.identity(args.identity.as_deref())?;
+    let options = Options {
+        from,
+        set: args.set,
+        generation: args.generation,
+        to: args.to.as_deref().map(absolute).unwrap_or_default(),
+        paths: args.paths.into_iter().map(OsString::into_vec).collect(),
+        patterns: args.pattern,
+        target: TargetOptions {
+            owners: context.environment.is_root() && !args.no_owners,
+            into_existing: args.into_existing,
+            resume: args.resume,
+        },
+        dry_run: args.dry_run,
+        memory_bytes: args.memory.unwrap_or(MEMORY_MIB) << 20,
+    };
+    let report = {
+        let progress = context.progress();
+        restore(&options, &identity, &context.world(args.threads.map(usize::from)), &progress)?
+    };
+    talk(&report, context);
+    Ok(Outcome { exit: exit(&report), text: text(&report, &options), json: as_json(&report, &options) })
+}
+
+/// The worst that was met.
+fn exit(report: &Report) -> Exit {
+    if !report.trusted || !report.faults.is_empty() || report.not_restored > 0 {
+        Exit::Damage
+    } else if !report.not_found.is_empty() {
+        Exit::Failed
+    } else if report.shortfalls > 0 {
+        Exit::Incomplete
+    } else {
+        Exit::Good
+    }
+}
+
+fn talk(report: &Report, context: &Context) {
+    report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
+    report.not_found.iter().for_each(|path| context.warn(&message!("restore.not-found", path = path)));
+    let total = report.not_restored + report.shortfalls;
+    if total == 0 {
+        return;
+    }
+    to_stderr(&format!("{}\n", message!("talk.findings", count = count(total))));
+    for f in report.findings.iter().take(SHOWN_FINDINGS) {
+        to_stderr(&format!("  {}\n", finding(f)));
+    }
+    if total > SHOWN_FINDINGS as u64 {
+        to_stderr(&format!("  {}\n", message!("talk.more-findings", count = count(total - SHOWN_FINDINGS as u64))));
+    }
+}
+
+fn finding(f: &Finding) -> String {
+    let kind = find_optional(&format!("finding.{}", f.kind.name())).unwrap_or_else(|| f.kind.name().to_owned());
+    format!("{kind}: {} ({})", f.path.shown(), f.detail.shown())
+}
+
+fn text(report: &Report, options: &Options) -> String {
+    let mut table = Table::default();
+    table.row(find("label.set"), message!("backup.set", name = report.set_name, id = report.set).to_string());
+    let generation = message!("backup.generation", number = report.generation, time = time(&report.time, Lang::spoken()));
+    table.row(find("label.generation"), generation.to_string());
+    let (entries, files, size) = (count(report.entries), count(report.files), bytes(report.bytes));
+    table.row(find("label.content"), message!("backup.content", entries = entries, files = files, bytes = size).to_string());
+    if options.dry_run {
+        table.row(find("label.packs"), count(report.picks.len() as u64));
+        table.row(find("label.result"), find("restore.dry-run"));
+    } else {
+        table.row(find("label.to"), options.to.shown());
+        table.row(find("label.not-restored"), count(report.not_restored));
+        table.row(find("label.shortfalls"), count(report.shortfalls));
+        let result = if exit(report) == Exit::Good { "restore.good" } else { "restore.bad" };
+        table.row(find("label.result"), find(result));
+    }
+    table.text()
+}
+
+fn as_json(report: &Report, options: &Options) -> Value {
+    let findings = report.findings.iter().map(|f| {
+        let mut object = Map::new();
+        object.insert("kind".into(), f.kind.name().into());
+        put_name(&mut object, "path", &f.path);
+        object.insert("detail".into(), f.detail.clone().into());
+        Value::Object(object)
+    });
+    let not_found = report.not_found.iter().map(|path| {
+        let mut object = Map::new();
+        put_name(&mut object, "path", path);
+        Value::Object(object)
+    });
+    let mut json = json!({
+        "set": report.set.to_string(),
+        "set_name": report.set_name,
+        "generation": report.generation,
+        "time": report.time,
+        "trusted": report.trusted,
+        "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
+        "dry_run": options.dry_run,
+        "entries": report.entries,
+        "files": report.files,
+        "bytes": report.bytes,
+        "not_restored": report.not_restored,
+        "shortfalls": report.shortfalls,
+        "findings": findings.collect::<Vec<_>>(),
+        "not_found": not_found.collect::<Vec<_>>(),
+        "packs": report.picks.iter().map(|(object, bytes)| json!({ "object": object, "bytes": bytes })).collect::<Vec<_>>(),
+    });
+    if let Some(object) = json.as_object_mut().filter(|_| !options.dry_run) {
+        put_name(object, "to", options.to.as_os_str().as_bytes());
+    }
+    json
+}

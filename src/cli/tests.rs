@@ -1,0 +1,122 @@
+//! The catalogue: complete in both languages, and in step with the program.
+
+use super::args::Azekura;
+use super::help::argument_key;
+use clap::{Command, CommandFactory};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+fn catalogue(lang: &str) -> BTreeMap<String, String> {
+    let messages = crate::_rust_i18n_backend().messages_for_locale(lang).unwrap_or_default();
+    messages.into_iter().map(|(key, text)| (key.into_owned(), text.into_owned())).collect()
+}
+
+/// Names between `%{` and `}`.
+fn gaps(text: &str) -> BTreeSet<&str> {
+    text.split("%{").skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name).collect()
+}
+
+fn sources(dir: &Path, all: &mut String) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => sources(&path, all),
+            false if path.ends_with("tests.rs") => {}
+            false => all.push_str(&std::fs::read_to_string(&path).unwrap()),
+        }
+    }
+}
+
+fn program() -> String {
+    let mut all = String::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli"), &mut all);
+    all
+}
+
+/// Texts between quotation marks that look like a key of one of the catalogue's families.
+fn quoted_keys(program: &str, families: &BTreeSet<&str>) -> BTreeSet<String> {
+    let is_key =
+        |t: &&str| t.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c)) && !t.ends_with('.');
+    let in_family = |t: &&str| t.split_once('.').is_some_and(|(family, _)| families.contains(family));
+    program.split('"').filter(is_key).filter(in_family).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_message_is_in_both_languages_with_the_same_gaps() {
+    let (en, ja) = (catalogue("en"), catalogue("ja"));
+    assert!(en.len() > 300);
+    assert_eq!(en.keys().collect::<Vec<_>>(), ja.keys().collect::<Vec<_>>());
+    for (key, text) in &en {
+        assert_eq!(gaps(text), gaps(&ja[key]), "{key}");
+        assert!(!text.trim().is_empty() && !ja[key].trim().is_empty(), "{key}");
+    }
+}
+
+#[test]
+fn every_key_that_is_used_exists() {
+    let en = catalogue("en");
+    let families: BTreeSet<&str> = en.keys().filter_map(|k| k.split_once('.')).map(|(family, _)| family).collect();
+    let used = quoted_keys(&program(), &families);
+    let commands = ["keys.new", "keys.sheet", "keys.show-recipient", "catalog.rebuild", "catalog.log"];
+    let missing: Vec<_> = used.iter().filter(|k| !en.contains_key(*k) && !commands.contains(&k.as_str())).collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn every_key_is_used() {
+    let program = program();
+    // Put together at run time, and looked for by the other tests or by nobody's fault.
+    let dynamic = ["help.", "exit.", "man.", "hint.", "reason.errno.", "step.", "finding."];
+    let en = catalogue("en");
+    let unused: Vec<_> =
+        en.keys().filter(|k| !dynamic.iter().any(|d| k.starts_with(d)) && !program.contains(&format!("\"{k}\""))).collect();
+    assert_eq!(unused, [""; 0]);
+}
+
+#[test]
+fn every_error_has_one_next_action() {
+    let en = catalogue("en");
+    let named: BTreeSet<&str> = en.keys().filter_map(|k| k.strip_prefix("error.")).filter(|k| !k.starts_with("usage.")).collect();
+    let hinted: BTreeSet<&str> = en.keys().filter_map(|k| k.strip_prefix("hint.")).filter(|k| !k.starts_with("usage.")).collect();
+    assert_eq!(named, hinted);
+    for id in named {
+        let (error, hint) = (gaps(&en[&format!("error.{id}")]), gaps(&en[&format!("hint.{id}")]));
+        assert!(hint.is_subset(&error), "hint.{id} has a gap that error.{id} does not fill");
+    }
+}
+
+#[test]
+fn every_message_fills_its_gaps() {
+    let en = catalogue("en");
+    for call in program().split("message!(\"").skip(1) {
+        let (key, rest) = call.split_once('"').unwrap();
+        let Some(text) = en.get(key) else { continue };
+        for gap in gaps(text) {
+            assert!(rest.chars().take(400).collect::<String>().contains(&format!("{gap} =")), "{key}: nothing fills {gap}");
+        }
+    }
+}
+
+#[test]
+fn every_argument_has_its_help() {
+    fn check(command: &Command, path: &str, en: &BTreeMap<String, String>, wanted: &mut BTreeSet<String>) {
+        for a in command.get_arguments() {
+            wanted.insert(argument_key(path, a));
+        }
+        wanted.insert(if path.is_empty() { "help.about".into() } else { format!("help.{path}.about") });
+        for s in command.get_subcommands() {
+            let path = if path.is_empty() { s.get_name().to_owned() } else { format!("{path}.{}", s.get_name()) };
+            check(s, &path, en, wanted);
+        }
+    }
+    let en = catalogue("en");
+    let mut wanted = BTreeSet::from(["help.after".to_owned()]);
+    check(&Azekura::command(), "", &en, &mut wanted);
+    let there: BTreeSet<String> = en.keys().filter(|k| k.starts_with("help.")).cloned().collect();
+    assert_eq!(wanted, there);
+}
+
+#[test]
+fn the_command_line_is_well_formed() {
+    super::help::command().debug_assert();
+}

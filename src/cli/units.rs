@@ -1,0 +1,91 @@
+//! Numbers, sizes and times as people read them.
+
+use super::lang::Lang;
+use chrono::{DateTime, Datelike, FixedOffset, Local, TimeZone, Utc};
+
+/// Bytes in binary units, with one digit after the point: `12.3 GiB`.
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if n < 1024 {
+        return format!("{n} B");
+    }
+    let power = (n.ilog2() / 10) as usize;
+    // A size is for people: what a float loses does not show in one digit.
+    let value = n as f64 / 1024f64.powi(power as i32);
+    format!("{value:.1} {}", UNITS[power - 1])
+}
+
+/// A count with its thousands apart: `1,234,567`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A time of a seal or label (RFC 3339, UTC) with its weekday. Japanese texts are read in Japan, so they give Japan's time
+/// whatever the host's zone is; others give the host's, and say which. What is no time is given as it is.
+pub fn time(rfc3339: &str, lang: Lang) -> String {
+    let Ok(at) = DateTime::parse_from_rfc3339(rfc3339) else { return rfc3339.to_owned() };
+    match lang {
+        Lang::Ja => japanese(at.to_utc()),
+        Lang::En => at.with_timezone(&Local).format("%Y-%m-%d (%a) %H:%M %:z").to_string(),
+    }
+}
+
+/// The date of such a time as it stands on paper: `2025-06-03(火)`, in Japan's time.
+pub fn paper_date(rfc3339: &str) -> String {
+    let time = time(rfc3339, Lang::Ja);
+    time.split(' ').next().unwrap_or_default().to_owned()
+}
+
+fn japanese(at: DateTime<Utc>) -> String {
+    const WEEKDAYS: [char; 7] = ['月', '火', '水', '木', '金', '土', '日'];
+    // Japan has had no summer time since 1951.
+    let Some(japan) = FixedOffset::east_opt(9 * 3600) else { return at.to_rfc3339() };
+    let at = japan.from_utc_datetime(&at.naive_utc());
+    let weekday = WEEKDAYS[at.weekday().num_days_from_monday() as usize];
+    format!("{}({weekday}) {}", at.format("%Y-%m-%d"), at.format("%H:%M"))
+}
+
+/// Pads a label to so many columns on a terminal; a Japanese character takes two.
+pub fn pad(label: &str, columns: usize) -> String {
+    let width = unicode_width::UnicodeWidthStr::width(label);
+    format!("{label}{}", " ".repeat(columns.saturating_sub(width)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_binary_units() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1024), "1.0 KiB");
+        assert_eq!(bytes(5 << 30), "5.0 GiB");
+        assert_eq!(bytes(u64::MAX), "16.0 EiB");
+    }
+
+    #[test]
+    fn thousands_are_apart() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn japanese_dates_have_their_weekday_and_japans_time() {
+        assert_eq!(time("2025-06-02T15:30:00Z", Lang::Ja), "2025-06-03(火) 00:30");
+        assert_eq!(time("not a time", Lang::Ja), "not a time");
+    }
+
+    #[test]
+    fn japanese_characters_take_two_columns() {
+        assert_eq!(pad("世代", 6), "世代  ");
+        assert_eq!(pad("Set", 6), "Set   ");
+    }
+}

@@ -1,0 +1,178 @@
+//! `azekura verify`
+
+use super::context::Context;
+use super::exit::Exit;
+use super::explain::Explained;
+use super::output::{Outcome, Table};
+use super::shown::Shown;
+use super::text::{Message, find, message};
+use super::units::{bytes, count};
+use super::words;
+use azekura::catalog::Catalog;
+use azekura::format::check_code::CheckCode;
+use azekura::format::object::{Id, file_name};
+use azekura::format::seal::ReadBack;
+use azekura::job::restore::{open_set, set_id};
+use azekura::job::verify::{Damage, DamageKind, Expected, Options, Report, verify};
+use azekura::state::StateDir;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Findings of one kind that are shown; `--json` has all.
+const SHOWN: usize = 20;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "MEDIUM")]
+    medium: Option<PathBuf>,
+    #[arg(long, value_name = "CODE", value_parser = super::values::check_code)]
+    expect: Option<CheckCode>,
+    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    set: Option<Id>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+    let from = context.medium(args.medium.as_deref())?;
+    let set = set_id(&open_set(&from, args.set)?)?;
+    let known = known(context, set)?;
+    let options = Options { from, set: Some(set), expect: args.expect, known };
+    let report = {
+        let progress = context.progress();
+        verify(&options, &context.world(args.threads.map(usize::from)), &progress)?
+    };
+    talk(&report, context);
+    let exit = if report.is_good() { Exit::Good } else { Exit::Damage };
+    Ok(Outcome { exit, text: text(&report), json: as_json(&report) })
+}
+
+/// What this host knows of the set. A host that has never written it knows nothing, and nothing is made there.
+fn known(context: &Context, set: Id) -> Result<Option<(u64, [u8; 32])>, Explained> {
+    let Ok(dir) = context.state_dir() else { return Ok(None) };
+    if !dir.join("sets").is_dir() {
+        return Ok(None);
+    }
+    let catalog = StateDir::open(&dir)?.catalog();
+    if !Path::new(&catalog).exists() {
+        return Ok(None);
+    }
+    let catalog = Catalog::open(&catalog)?;
+    let Some(row) = catalog.set(set)? else { return Ok(None) };
+    Ok(catalog.last_durable_generation(row)?.map(|g| (g.number, g.seal_digest)))
+}
+
+fn talk(report: &Report, context: &Context) {
+    let faults = report.faults.iter().map(words::fault);
+    let damage = report.damage.iter().map(damage);
+    let foreign = report.foreign.iter().map(|name| message!("verify.foreign", name = name));
+    for list in [faults.collect::<Vec<_>>(), damage.collect(), foreign.collect()] {
+        list.iter().take(SHOWN).for_each(|m| context.warn(m));
+        if list.len() > SHOWN {
+            context.warn(&message!("talk.more-findings", count = count((list.len() - SHOWN) as u64)));
+        }
+    }
+    if !report.leftovers.is_empty() {
+        context.talk(&message!("verify.leftovers", count = count(report.leftovers.len() as u64)));
+    }
+}
+
+fn damage(d: &Damage) -> Message {
+    let (object, generation) = (file_name(d.object.number, d.object.kind), d.generation);
+    match &d.what {
+        DamageKind::Missing => message!("damage.missing", object = object, generation = generation),
+        DamageKind::Length(found) => {
+            message!("damage.length", object = object, generation = generation, found = found, expected = d.object.length)
+        }
+        DamageKind::Digest => message!("damage.digest", object = object, generation = generation),
+        DamageKind::Unreadable(why) => message!("damage.unreadable", object = object, generation = generation, why = why),
+        DamageKind::Kind(found) => message!("damage.kind", object = object, generation = generation, found = found),
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut table = Table::default();
+    table.row(find("label.set"), message!("backup.set", name = report.set_name, id = report.set).to_string());
+    table.row(find("label.generations"), count(report.generations.len() as u64));
+    let (objects, size) = (count(report.objects), bytes(report.bytes));
+    table.row(find("label.checked"), message!("verify.checked", objects = objects, bytes = size).to_string());
+    table.row(find("label.read-back"), words::read_back(report.read_back).to_string());
+    for (label, expected) in [("label.expected", report.expected), ("label.known", report.known)] {
+        if let Some(e) = expected {
+            table.row(find(label), compared(e).to_string());
+        }
+    }
+    if let Some(last) = report.generations.last() {
+        table.row(find("label.check-code"), last.check_code.shown());
+    }
+    table.row(find("label.result"), result(report).to_string());
+    table.text()
+}
+
+fn compared(expected: Expected) -> Message {
+    match expected {
+        Expected::Found { generation, newer: 0 } => message!("expected.newest", generation = generation),
+        Expected::Found { generation, newer } => message!("expected.older", generation = generation, newer = newer),
+        Expected::NotFound => message!("expected.not-found"),
+    }
+}
+
+fn result(report: &Report) -> Message {
+    match (report.is_good(), report.read_back) {
+        (true, ReadBack::Direct | ReadBack::Dropped) => message!("verify.good"),
+        (true, ReadBack::Cached) => message!("verify.cached"),
+        (false, _) if report.generations.is_empty() => message!("generations.none"),
+        (false, _) => message!("verify.bad"),
+    }
+}
+
+fn as_json(report: &Report) -> Value {
+    let generations: Vec<Value> = report
+        .generations
+        .iter()
+        .map(|g| {
+            json!({
+                "generation": g.generation,
+                "time": g.time,
+                "check_code": g.check_code.to_string(),
+                "verdict": g.verdict.name(),
+                "read_back": g.read_back.name(),
+                "trusted": g.trusted,
+                "objects": g.objects,
+                "bytes": g.bytes,
+                "damaged_objects": g.damaged,
+            })
+        })
+        .collect();
+    let damaged = |d: &Damage| {
+        let kind = match d.what {
+            DamageKind::Missing => "missing",
+            DamageKind::Length(_) => "length",
+            DamageKind::Digest => "digest",
+            DamageKind::Unreadable(_) => "unreadable",
+            DamageKind::Kind(_) => "kind",
+        };
+        let name = file_name(d.object.number, d.object.kind);
+        json!({ "object": d.object.number, "name": name, "generation": d.generation, "damage": kind, "text": damage(d).to_string() })
+    };
+    let expected = |e: Option<Expected>| match e {
+        None => Value::Null,
+        Some(Expected::Found { generation, newer }) => json!({ "found": true, "generation": generation, "newer": newer }),
+        Some(Expected::NotFound) => json!({ "found": false }),
+    };
+    json!({
+        "set": report.set.to_string(),
+        "set_name": report.set_name,
+        "good": report.is_good(),
+        "generations": generations,
+        "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
+        "damage": report.damage.iter().map(damaged).collect::<Vec<_>>(),
+        "foreign": report.foreign,
+        "leftover_objects": report.leftovers.len(),
+        "objects": report.objects,
+        "bytes": report.bytes,
+        "read_back": report.read_back.name(),
+        "expected": expected(report.expected),
+        "known": expected(report.known),
+    })
+}

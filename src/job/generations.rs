@@ -1,0 +1,240 @@
+//! `generations`, `find`, `diff`: what there is, without restoring it.
+
+use super::World;
+use super::restore::{RestoreError, open_set, set_id};
+use crate::event::Observer;
+use crate::format::check_code::CheckCode;
+use crate::format::entry::{Core, Kind, compare_paths};
+use crate::format::manifest::Manifest;
+use crate::format::object::Id;
+use crate::format::seal::{ReadBack, Verdict};
+use crate::generation::{Entries, Generation, Record, is_within};
+use crate::pipeline::encryptor::Identity;
+use crate::seal::chain::{Chain, Fault};
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use std::cmp::Ordering;
+use std::path::{Path, PathBuf};
+
+/// A set as its seals show it.
+#[derive(Debug, Clone)]
+pub struct SetReport {
+    pub set: Id,
+    pub name: String,
+    pub created: String,
+    pub generations: Vec<GenerationReport>,
+    pub faults: Vec<Fault>,
+}
+
+#[derive(Debug, Clone)]
+pub struct GenerationReport {
+    pub generation: u64,
+    pub time: String,
+    pub verdict: Verdict,
+    pub read_back: ReadBack,
+    pub check_code: CheckCode,
+    pub trusted: bool,
+    pub entries: u64,
+    /// Bytes that it added to the medium.
+    pub added_bytes: u64,
+    /// With an identity.
+    pub details: Option<Details>,
+}
+
+/// What only the manifest tells.
+#[derive(Debug, Clone)]
+pub struct Details {
+    pub host: String,
+    pub tag: Option<String>,
+    pub full: bool,
+    pub sources: Vec<Vec<u8>>,
+    pub statistics: Vec<(String, u64)>,
+}
+
+impl Details {
+    fn of(m: &Manifest) -> Self {
+        Self {
+            host: m.host.clone(),
+            tag: m.tag.clone(),
+            full: m.full,
+            sources: m.sources.iter().map(|s| s.name.clone()).collect(),
+            statistics: m.statistics.clone(),
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, RestoreError>;
+
+/// Lists the generations of a set; with an identity also what their manifests tell.
+pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>) -> Result<SetReport> {
+    let medium = open_set(from, set)?;
+    let chain = Chain::read(&medium, set_id(&medium)?).map_err(RestoreError::Medium)?;
+    let mut generations = Vec::new();
+    for l in &chain.links {
+        let opened = identity.map(|i| Generation::open(&medium, &chain, Some(l.seal.generation), i)).transpose();
+        generations.push(GenerationReport {
+            generation: l.seal.generation,
+            time: l.seal.time.clone(),
+            verdict: l.seal.verdict,
+            read_back: l.seal.read_back,
+            check_code: CheckCode::of(&l.digest),
+            trusted: l.trusted,
+            entries: l.seal.record_count,
+            added_bytes: l.seal.objects.iter().map(|o| o.length).sum::<u64>() + l.length,
+            details: opened.map_err(RestoreError::Generation)?.map(|g| Details::of(&g.manifest)),
+        });
+    }
+    Ok(SetReport {
+        set: chain.set,
+        name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
+        created: chain.label.as_ref().map(|l| l.created.clone()).unwrap_or_default(),
+        generations,
+        faults: chain.faults,
+    })
+}
+
+/// What is to be found, and where.
+#[derive(Debug, Clone)]
+pub struct FindOptions {
+    pub from: PathBuf,
+    pub set: Option<Id>,
+    /// `None`: in all.
+    pub generation: Option<u64>,
+    /// Paths as they stand in the generation, or gitignore patterns.
+    pub patterns: Vec<String>,
+}
+
+/// An entry that was found, and the generations that hold it just so.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    pub first: u64,
+    pub last: u64,
+    pub core: Core,
+}
+
+/// Finds entries by path or pattern. One that is the same in several generations running is one hit.
+pub fn find(options: &FindOptions, identity: &Identity, world: &World, _observer: &dyn Observer) -> Result<Vec<Hit>> {
+    let medium = open_set(&options.from, options.set)?;
+    let chain = Chain::read(&medium, set_id(&medium)?).map_err(RestoreError::Medium)?;
+    let patterns = patterns(&options.patterns)?;
+    let wanted = options.generation;
+    let mut hits: Vec<Hit> = Vec::new();
+    for link in chain.links.iter().filter(|l| wanted.is_none_or(|w| w == l.seal.generation)) {
+        let n = link.seal.generation;
+        let generation = Generation::open(&medium, &chain, Some(n), identity).map_err(RestoreError::Generation)?;
+        for record in generation.entries() {
+            if world.is_interrupted() {
+                return Err(RestoreError::Interrupted);
+            }
+            let core = record.map_err(RestoreError::Generation)?.entry.core;
+            if !is_match(&patterns, &options.patterns, &core) {
+                continue;
+            }
+            match hits.iter_mut().rev().find(|h| h.core.path == core.path) {
+                Some(h) if h.last + 1 == n && h.core == core => h.last = n,
+                _ => hits.push(Hit { first: n, last: n, core }),
+            }
+        }
+    }
+    if let Some(wanted) = wanted
+        && chain.generation(wanted).is_none()
+    {
+        // Opening it names the generations that there are.
+        Generation::open(&medium, &chain, Some(wanted), identity).map_err(RestoreError::Generation)?;
+    }
+    hits.sort_by(|a, b| compare_paths(&a.core.path, &b.core.path).then(a.first.cmp(&b.first)));
+    Ok(hits)
+}
+
+fn patterns(texts: &[String]) -> Result<Gitignore> {
+    let mut builder = GitignoreBuilder::new("");
+    for text in texts {
+        builder.add_line(None, text).map_err(|source| RestoreError::Pattern { pattern: text.clone(), source })?;
+    }
+    builder.build().map_err(|source| RestoreError::Pattern { pattern: texts.join(" "), source })
+}
+
+fn is_match(patterns: &Gitignore, texts: &[String], core: &Core) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    let path = Path::new(std::ffi::OsStr::from_bytes(&core.path));
+    texts.iter().any(|t| is_within(&core.path, t.trim_matches('/').as_bytes()))
+        || patterns.matched(path, core.kind == Kind::Directory).is_ignore()
+}
+
+/// How an entry differs between two generations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Added,
+    Removed,
+    /// Content, type, target or device.
+    Content,
+    /// Only permissions, owner, times, attributes.
+    Metadata,
+}
+
+#[derive(Debug, Clone)]
+pub struct Difference {
+    pub change: Change,
+    pub path: Vec<u8>,
+    pub before: Option<Box<Core>>,
+    pub after: Option<Box<Core>>,
+}
+
+/// Which generations are to be compared.
+#[derive(Debug, Clone)]
+pub struct DiffOptions {
+    pub from: PathBuf,
+    pub set: Option<Id>,
+    pub before: u64,
+    pub after: u64,
+}
+
+/// Tells `each` every difference between two generations, in the order of the entry stream. Constant memory.
+pub fn diff(options: &DiffOptions, identity: &Identity, world: &World, mut each: impl FnMut(Difference)) -> Result<()> {
+    let medium = open_set(&options.from, options.set)?;
+    let chain = Chain::read(&medium, set_id(&medium)?).map_err(RestoreError::Medium)?;
+    let open = |n| Generation::open(&medium, &chain, Some(n), identity).map_err(RestoreError::Generation);
+    let (before, after) = (open(options.before)?, open(options.after)?);
+    let (mut old, mut new) = (before.entries(), after.entries());
+    let (mut a, mut b) = (next(&mut old)?, next(&mut new)?);
+    loop {
+        if world.is_interrupted() {
+            return Err(RestoreError::Interrupted);
+        }
+        let order = match (&a, &b) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(x), Some(y)) => compare_paths(&x.path, &y.path),
+        };
+        let (before, after) = match order {
+            Ordering::Less => (std::mem::replace(&mut a, next(&mut old)?), None),
+            Ordering::Greater => (None, std::mem::replace(&mut b, next(&mut new)?)),
+            Ordering::Equal => (std::mem::replace(&mut a, next(&mut old)?), std::mem::replace(&mut b, next(&mut new)?)),
+        };
+        if let Some(change) = change(before.as_deref(), after.as_deref()) {
+            let path = before.as_ref().or(after.as_ref()).map(|c| c.path.clone()).unwrap_or_default();
+            each(Difference { change, path, before, after });
+        }
+    }
+}
+
+fn next(entries: &mut Entries) -> Result<Option<Box<Core>>> {
+    let record: Option<Record> = entries.next().transpose().map_err(RestoreError::Generation)?;
+    Ok(record.map(|r| Box::new(r.entry.core)))
+}
+
+fn change(before: Option<&Core>, after: Option<&Core>) -> Option<Change> {
+    let content = |c: &Core| (c.kind, c.size, c.blake3, c.target.clone(), c.device, c.state);
+    match (before, after) {
+        (None, None) => None,
+        (None, Some(_)) => Some(Change::Added),
+        (Some(_), None) => Some(Change::Removed),
+        (Some(a), Some(b)) if content(a) != content(b) => Some(Change::Content),
+        (Some(a), Some(b)) => {
+            // Reading or restoring a file changes these; they say nothing of what is in it.
+            let mut a = a.clone();
+            (a.ctime, a.inode) = (b.ctime, b.inode);
+            (a != *b).then_some(Change::Metadata)
+        }
+    }
+}

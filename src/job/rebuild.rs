@@ -1,0 +1,180 @@
+//! `catalog rebuild`: the catalog of a set, made anew from its medium and an identity.
+//!
+//! Needs the set's folder in the state directory: the key of the next seal is nowhere else. Without it the set can be read and
+//! restored as ever, and the next backup begins a new one.
+
+use super::World;
+use super::restore::{RestoreError, set_id};
+use crate::catalog::{Catalog, CatalogError, GenerationRow, Location, SetRow};
+use crate::event::{Event, Observer, Phase};
+use crate::format::object::{Id, Kind, Object};
+use crate::generation::{Generation, GenerationError};
+use crate::medium::{Directory, Medium, MediumError};
+use crate::pipeline::compressor::read_index;
+use crate::pipeline::encryptor::{Decryptor, Identity};
+use crate::seal::chain::Chain;
+use crate::seal::{KeyError, SealKeys};
+use crate::state::{SetState, StateDir, StateError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub set: Id,
+    pub generations: u64,
+    pub packs: u64,
+    pub chunks: u64,
+    /// Packs whose index could not be read; what lies in them is stored again when it is met.
+    pub unreadable_packs: Vec<u64>,
+    /// Where a damaged catalog was put.
+    pub set_aside: Option<PathBuf>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    #[error("no set on {} is known to this host", path.display())]
+    Unknown { path: PathBuf },
+    #[error("the chain of seals does not hold")]
+    Untrusted,
+    #[error("the run was interrupted")]
+    Interrupted,
+    #[error("the set cannot be opened")]
+    Open(#[source] RestoreError),
+    #[error("the medium failed")]
+    Medium(#[source] MediumError),
+    #[error("the generation cannot be opened")]
+    Generation(#[source] GenerationError),
+    #[error("the catalog failed")]
+    Catalog(#[source] CatalogError),
+    #[error("the state directory failed")]
+    State(#[source] StateError),
+    #[error("the seal keys failed")]
+    SealKeys(#[source] KeyError),
+    #[error("the host's copy of the entries cannot be written")]
+    Entries(#[source] std::io::Error),
+}
+
+type Result<T> = std::result::Result<T, RebuildError>;
+
+/// Rebuilds the catalog of every set on the medium that this host writes.
+pub fn rebuild(from: &Path, state: &Path, identity: &Identity, world: &World, observer: &dyn Observer) -> Result<Vec<Report>> {
+    let state = StateDir::open(state).map_err(RebuildError::State)?;
+    let sets = Directory::sets(from).map_err(RebuildError::Medium)?;
+    let known: Vec<SetState> = sets.found.iter().filter_map(|s| state.set(s.id)).collect();
+    if known.is_empty() {
+        return Err(RebuildError::Unknown { path: from.into() });
+    }
+    let mut set_aside = None;
+    let mut catalog = match Catalog::open(&state.catalog()) {
+        Err(CatalogError::Damaged { .. }) => {
+            set_aside = Some(state.set_catalog_aside().map_err(RebuildError::State)?);
+            Catalog::open(&state.catalog())
+        }
+        other => other,
+    }
+    .map_err(RebuildError::Catalog)?;
+    known.iter().map(|set| rebuild_set(from, set, &mut catalog, identity, world, observer, set_aside.clone())).collect()
+}
+
+fn rebuild_set(
+    from: &Path,
+    set: &SetState,
+    catalog: &mut Catalog,
+    identity: &Identity,
+    world: &World,
+    observer: &dyn Observer,
+    set_aside: Option<PathBuf>,
+) -> Result<Report> {
+    let _lock = set.lock().map_err(RebuildError::State)?;
+    observer.hear(Event::Phase(Phase::Checking));
+    let medium = Directory::open(from, set.id()).map_err(RebuildError::Medium)?;
+    let id = set_id(&medium).map_err(RebuildError::Open)?;
+    let chain = Chain::read(&medium, id).map_err(RebuildError::Medium)?;
+    if !chain.links.iter().all(|l| l.trusted) || !chain.faults.is_empty() {
+        return Err(RebuildError::Untrusted);
+    }
+    let name = set.info().map_err(RebuildError::State)?.name;
+    let created = chain.label.as_ref().map(|l| l.created.clone()).unwrap_or_default();
+    catalog.forget_set(id).map_err(RebuildError::Catalog)?;
+    let row = catalog.add_set(id, &name, &created).map_err(RebuildError::Catalog)?;
+    let mut report =
+        Report { set: id, generations: chain.links.len() as u64, packs: 0, chunks: 0, unreadable_packs: Vec::new(), set_aside };
+    observer.hear(Event::Phase(Phase::Reading));
+    for link in &chain.links {
+        for object in &link.seal.objects {
+            if world.is_interrupted() {
+                return Err(RebuildError::Interrupted);
+            }
+            add_object(catalog, row, &medium, identity, object, &mut report)?;
+            observer.hear(Event::Progress { entries: 1, bytes: object.length });
+        }
+        let seal = Object { number: link.number, kind: Kind::Seal, length: link.length, digest: Some(link.digest) };
+        catalog.add_object(row, &seal, &mut []).map_err(RebuildError::Catalog)?;
+        let generation =
+            Generation::open(&medium, &chain, Some(link.seal.generation), identity).map_err(RebuildError::Generation)?;
+        let g = GenerationRow {
+            number: link.seal.generation,
+            seal_object: link.number,
+            seal_digest: link.digest,
+            time: link.seal.time.clone(),
+            started: generation.manifest.started.seconds,
+            entries_digest: generation.manifest.entries.blake3,
+            durable: true,
+        };
+        catalog.put_generation(row, &g).map_err(RebuildError::Catalog)?;
+        if Some(link.number) == chain.last().map(|l| l.number) {
+            copy_entries(set, &generation)?;
+        }
+    }
+    let mut keys = SealKeys::load(&set.seal_keys()).map_err(RebuildError::SealKeys)?;
+    keys.catch_up(chain.last().map(|l| &l.seal)).map_err(RebuildError::SealKeys)?;
+    let detail = format!("set {id} generations {} packs {}", report.generations, report.packs);
+    catalog.log(&world.time_text(), "catalog rebuild", &detail).map_err(RebuildError::Catalog)?;
+    Ok(report)
+}
+
+fn add_object(
+    catalog: &mut Catalog,
+    row: SetRow,
+    medium: &dyn Medium,
+    identity: &Identity,
+    object: &Object,
+    report: &mut Report,
+) -> Result<()> {
+    let mut chunks = Vec::new();
+    if object.kind == Kind::Pack {
+        report.packs += 1;
+        let open = medium.open(object.number, Kind::Pack).map_err(RebuildError::Medium)?;
+        let index = Decryptor::open(identity, open).ok().and_then(|mut payload| read_index(&mut payload).ok());
+        match index {
+            Some(index) => {
+                let mut frame_at = 0;
+                for frame in &index.frames {
+                    let mut offset = 0;
+                    for (id, length) in &frame.chunks {
+                        chunks.push((*id, Location { object: object.number, frame: frame_at, offset, length: *length }));
+                        offset += length;
+                    }
+                    frame_at += frame.stored;
+                }
+            }
+            None => report.unreadable_packs.push(object.number),
+        }
+    }
+    report.chunks += chunks.len() as u64;
+    catalog.add_object(row, object, &mut chunks).map_err(RebuildError::Catalog)
+}
+
+/// The host's copy of the last entry stream, so that the next night reads only what changed.
+fn copy_entries(set: &SetState, generation: &Generation) -> Result<()> {
+    let mut copy = std::io::BufWriter::new(set.new_entries().map_err(RebuildError::State)?);
+    let mut record = Vec::new();
+    for entry in generation.entries() {
+        record.clear();
+        // The encoding is deterministic: these are the bytes of the stream.
+        entry.map_err(RebuildError::Generation)?.entry.encode(&mut record);
+        copy.write_all(&record).map_err(RebuildError::Entries)?;
+    }
+    copy.flush().map_err(RebuildError::Entries)?;
+    set.promote_entries().map_err(RebuildError::State)
+}
