@@ -19,6 +19,7 @@ use crate::format::manifest::{Finding, Manifest, Source, SourceKind};
 use crate::format::merkle::object_leaf;
 use crate::format::object::{Id, Kind, Object};
 use crate::format::seal::{ReadBack, Seal, Verdict};
+use crate::generation::is_within;
 use crate::medium::{Medium, MediumError};
 use crate::pipeline::chunker::Chunker;
 use crate::pipeline::compressor::{Compressor, FrameError};
@@ -140,6 +141,8 @@ pub enum BackupError {
     CommandFailed { program: PathBuf, status: std::process::ExitStatus },
     #[error("two sources have the name {name}")]
     SameName { name: String },
+    #[error("the source name {inner} lies within the name {outer}")]
+    NameWithin { inner: String, outer: String },
     #[error("object {object} does not read back as it was written")]
     ReadBack { object: u64 },
     #[error("the run was interrupted")]
@@ -325,8 +328,11 @@ fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
         return Err(BackupError::NoSource);
     }
     sources.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
-    match sources.windows(2).find(|w| w[0].name == w[1].name) {
-        Some(w) => Err(BackupError::SameName { name: String::from_utf8_lossy(&w[0].name).into_owned() }),
+    let text = |s: &SourceOptions| String::from_utf8_lossy(&s.name).into_owned();
+    // In this order, what lies within a name comes right behind it.
+    match sources.windows(2).find(|w| is_within(&w[1].name, &w[0].name)) {
+        Some(w) if w[0].name == w[1].name => Err(BackupError::SameName { name: text(w[0]) }),
+        Some(w) => Err(BackupError::NameWithin { inner: text(w[1]), outer: text(w[0]) }),
         None => Ok(sources),
     }
 }
