@@ -309,6 +309,11 @@ fn a_source_is_missing_or_empty_or_a_file() {
     assert!(matches!(refused, Err(BackupError::SourceMissing { .. })), "{refused:?}");
     let refused = with(vec![source("x", "source"), source("x", "source")]);
     assert!(matches!(refused, Err(BackupError::SameName { .. })), "{refused:?}");
+    // The paths of one would lie among those of the other, out of order.
+    for names in [["x", "x/y"], ["x/y", "x"], ["x/y/z", "x"]] {
+        let refused = with(names.iter().map(|n| source(n, "source")).collect());
+        assert!(matches!(refused, Err(BackupError::NameWithin { .. })), "{names:?}: {refused:?}");
+    }
     let refused = with(vec![source("../x", "source")]);
     assert!(matches!(refused, Err(BackupError::Source(SourceError::Name { .. }))), "{refused:?}");
     let refused = with(Vec::new());
@@ -845,4 +850,15 @@ fn set_folders_are_told_apart() {
     fs::write(h.medium().join("AZEKURA/note.txt"), "call extension 4711").expect("a file");
     assert_eq!(assert_goes_on(&h, &before).generation, 2);
     assert!(set.exists());
+}
+
+/// Somebody gives the folder a name that people can read. What a set is its label says.
+#[test]
+fn the_sets_folder_was_given_another_name() {
+    let (h, before) = one_night();
+    let renamed = h.medium().join("AZEKURA/ward 3, 2026");
+    fs::rename(set_folder(&h.medium()), &renamed).expect("a new name");
+    assert!(h.verify().is_good());
+    assert_eq!(assert_goes_on(&h, &before).generation, 2);
+    assert_eq!(set_folder(&h.medium()), renamed);
 }

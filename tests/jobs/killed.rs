@@ -8,14 +8,14 @@ use azekura::format::cbor::Time;
 use azekura::format::object::Kind;
 use azekura::job::World;
 use azekura::job::backup::backup;
-use azekura::job::restore::{Options, RestoreError};
+use azekura::job::restore::{Options, RestoreError, restore};
 use azekura::job::verify::Report;
 use azekura::seal::chain::FaultKind;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A folder that the child backs up, and the key that it encrypts to.
@@ -194,4 +194,49 @@ fn what_is_whole_is_not_written_again() {
     assert!(report.added_bytes < 20_000, "{} bytes were written", report.added_bytes);
     assert!(h.verify().is_good());
     assert_restores(&h, 1, &picture(&h.source()), "in the end");
+}
+
+/// The restore, too, may be cut off at any moment, and goes on where it was.
+#[test]
+fn a_restore_that_is_cut_off_goes_on() {
+    struct Cut<'a>(&'a Hospital, AtomicUsize);
+    impl Observer for Cut<'_> {
+        fn hear(&self, event: Event) {
+            let left = &self.1;
+            if matches!(event, Event::Progress { .. }) && left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                self.0.interrupted.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+    let mut dice = Dice::new("a_restore_that_is_cut_off");
+    let h = Hospital::within(fast_folder());
+    for _ in 0..6 {
+        a_day(&mut dice, &h);
+    }
+    h.write("series 9", dice.noise(9_000_000));
+    fs::hard_link(h.source().join("series 9"), h.source().join("a")).expect("a further name");
+    h.try_backup(&azekura::job::backup::Options { memory_bytes: 1 << 20, ..h.options() }).expect("a backup");
+    let expected = picture(&h.source());
+    let (count, mut all_cuts) = (expected.len(), 0);
+    for turn in 0..20 {
+        let mut options = h.restore_options("restored");
+        options.memory_bytes = 1;
+        let mut cuts = 0;
+        for _ in 0..4 {
+            let cut = Cut(&h, AtomicUsize::new(1 + dice.below(2 * count)));
+            match h.with_world(|w| restore(&options, &h.identity, w, &cut)) {
+                Err(RestoreError::Interrupted) => cuts += 1,
+                Ok(report) => assert!(report.findings.is_empty(), "turn {turn}: {:?}", report.findings),
+                Err(e) => panic!("turn {turn}: {e:?}"),
+            }
+            h.interrupted.store(false, Ordering::Relaxed);
+            options.target.resume = true;
+        }
+        let report = h.try_restore(&options).expect("a restore");
+        assert!(report.findings.is_empty(), "turn {turn}, {cuts} cuts: {:?}", report.findings);
+        assert_same(&expected, &picture(&h.path("restored/source")), &format!("turn {turn}, {cuts} cuts"));
+        fs::remove_dir_all(h.path("restored")).expect("a deletion");
+        all_cuts += cuts;
+    }
+    assert!(all_cuts > 10, "{all_cuts}");
 }
