@@ -119,9 +119,21 @@ pub fn write(to: &Path) {
     std::fs::write(h.path("hosts"), "127.0.0.1 localhost\n").expect("a file");
     let options = Options {
         sources: vec![
-            SourceOptions { name: b"records".into(), path: h.source(), excludes: vec!["*.tmp".into()], one_file_system: false, command: Vec::new() },
+            SourceOptions {
+                name: b"records".into(),
+                path: h.source(),
+                excludes: vec!["*.tmp".into()],
+                one_file_system: false,
+                command: Vec::new(),
+            },
             // A source that is one file, with a name of several parts.
-            SourceOptions { name: b"host/etc/hosts".into(), path: h.path("hosts"), excludes: Vec::new(), one_file_system: false, command: Vec::new() },
+            SourceOptions {
+                name: b"host/etc/hosts".into(),
+                path: h.path("hosts"),
+                excludes: Vec::new(),
+                one_file_system: false,
+                command: Vec::new(),
+            },
         ],
         ..h.options()
     };
