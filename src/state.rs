@@ -13,7 +13,7 @@
 //! **Invariant:** no identity is ever written here. With everything in this directory a thief reads no past backup.
 
 use crate::format::object::Id;
-use crate::pipeline::hasher::SetKey;
+use crate::set_key::SetKey;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -165,6 +165,7 @@ impl SetState {
     }
 
     /// Holds off other runs of this set until the guard is dropped or the process ends, however it ends.
+    #[expect(clippy::disallowed_methods, reason = "the lock's file, to name its holder")]
     pub fn lock(&self) -> Result<Lock> {
         let path = self.dir.join("lock");
         let mut options = OpenOptions::new();

@@ -2,7 +2,7 @@
 //! ([`help`](super::help)), so nothing here carries a help text.
 
 use super::lang::Lang;
-use super::{backup, completions, generations, init, keys, man, restore, verify};
+use super::{backup, catalog, completions, diff, find, generations, init, keys, man, restore, verify};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -39,10 +39,14 @@ pub enum Command {
     Init(init::Args),
     Backup(backup::Args),
     Generations(generations::Args),
+    Find(find::Args),
+    Diff(diff::Args),
     Restore(restore::Args),
     Verify(verify::Args),
     #[command(subcommand)]
     Keys(keys::Command),
+    #[command(subcommand)]
+    Catalog(catalog::Command),
     Completions(completions::Args),
     #[command(hide = true)]
     Man(man::Args),
@@ -57,11 +61,16 @@ impl Command {
             Self::Init(_) => "init",
             Self::Backup(_) => "backup",
             Self::Generations(_) => "generations",
+            Self::Find(_) => "find",
+            Self::Diff(_) => "diff",
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
             Self::Keys(keys::Command::New(_)) => "keys.new",
             Self::Keys(keys::Command::Sheet(_)) => "keys.sheet",
+            Self::Keys(keys::Command::Rehearse(_)) => "keys.rehearse",
             Self::Keys(keys::Command::ShowRecipient(_)) => "keys.show-recipient",
+            Self::Catalog(catalog::Command::Rebuild(_)) => "catalog.rebuild",
+            Self::Catalog(catalog::Command::Log) => "catalog.log",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
             Self::Reference => "reference",

@@ -30,7 +30,12 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct ConfigSource {
     pub name: Option<String>,
-    pub path: PathBuf,
+    /// Of a command: the folder it runs in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Program and arguments whose standard output is the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excludes: Vec<String>,
     #[serde(default)]
@@ -81,11 +86,15 @@ mod tests {
             one_file_system = true
             [[source]]
             path = "/srv/pacs"
+            [[source]]
+            name = "orca.sql"
+            command = ["pg_dump", "orca"]
         "#;
         let config = Config::parse(Path::new("c"), text).unwrap();
         assert_eq!(config.language, Some(Lang::Ja));
         assert_eq!(config.sources[0].excludes, ["*.tmp"]);
         assert_eq!(config.sources[1].name, None);
+        assert_eq!(config.sources[2].command, ["pg_dump", "orca"]);
     }
 
     #[test]

@@ -27,10 +27,15 @@ pub struct Context {
 impl Context {
     pub fn new(common: Common, environment: Environment) -> Result<Self, Explained> {
         let config = Config::read(common.config.as_deref(), environment.config_file().as_deref())?;
+        Ok(Self::with_config(common, environment, config))
+    }
+
+    /// For a command that makes the configuration, or needs none.
+    pub fn with_config(common: Common, environment: Environment, config: Config) -> Self {
         if let Some(lang) = common.lang.or(config.language) {
             speak(lang);
         }
-        Ok(Self { common, environment, config })
+        Self { common, environment, config }
     }
 
     pub fn state_dir(&self) -> Result<PathBuf, Explained> {
@@ -68,6 +73,16 @@ impl Context {
         }
     }
 
+    /// Only one document may be printed on standard output.
+    pub fn is_json(&self) -> bool {
+        self.common.json
+    }
+
+    /// The identity, if one is given or named by the environment.
+    pub fn optional_identity(&self, given: Option<&Path>) -> Result<Option<Identity>, Explained> {
+        self.environment.identity_file(given).map(|file| read_identity(&file, self)).transpose()
+    }
+
     pub fn progress(&self) -> Progress {
         Progress::new(self.common.json || self.common.quiet)
     }
@@ -99,6 +114,9 @@ fn listen() {
 }
 
 fn random(bytes: &mut [u8]) {
-    // Without it no key can be made, and there is no second source.
-    getrandom::fill(bytes).expect("the operating system gives no random numbers");
+    if let Err(e) = getrandom::fill(bytes) {
+        // Without it no key can be made, and there is no second source.
+        to_stderr(&format!("azekura: the operating system gives no random numbers: {e}\n"));
+        std::process::exit(i32::from(Exit::Failed.code()));
+    }
 }

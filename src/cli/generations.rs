@@ -1,112 +1,116 @@
-//! `azekura generations`: the sets on a medium and their generations, from labels and seals alone.
+//! `azekura generations`: the sets on a medium and their generations, from labels and seals; with a key also from manifests.
 
 use super::context::Context;
 use super::exit::Exit;
 use super::explain::Explained;
 use super::lang::Lang;
 use super::output::{Columns, Outcome};
-use super::shown::Shown;
+use super::shown::{Shown, put_name};
 use super::text::{find, message};
-use super::units::{bytes, time};
+use super::units::{bytes, count, time};
 use super::words;
-use azekura::format::check_code::CheckCode;
 use azekura::format::object::Id;
+use azekura::job::generations::{Details, GenerationReport, SetReport, generations};
 use azekura::job::restore::RestoreError;
-use azekura::medium::Directory;
-use azekura::seal::chain::{Chain, Link};
-use serde_json::{Value, json};
+use azekura::medium::{BrokenLabel, Directory};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[arg(value_name = "MEDIUM")]
     medium: Option<PathBuf>,
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
     set: Option<Id>,
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.medium.as_deref())?;
+    let identity = context.optional_identity(args.identity.as_deref())?;
     let sets = Directory::sets(&from)?;
     let mut ids: Vec<Id> = sets.found.iter().map(|s| s.id).collect();
     // A set whose label is damaged still has seals.
-    ids.extend(sets.broken.iter().filter_map(azekura::medium::BrokenLabel::folder_id));
+    ids.extend(sets.broken.iter().filter_map(BrokenLabel::folder_id));
     if let Some(set) = args.set {
         ids = vec![set];
     }
     if ids.is_empty() {
         return Err(RestoreError::Blank { path: from }.into());
     }
-    let mut outcome = Outcome::good(String::new(), json!({ "sets": [] }));
-    let mut all = Vec::new();
+    let mut reports = Vec::new();
     for id in ids {
-        let medium = Directory::open(&from, id)?;
-        let chain = Chain::read(&medium, id)?;
-        if !outcome.text.is_empty() {
-            outcome.text.push('\n');
-        }
-        outcome.text.push_str(&text(&chain));
-        if !chain.faults.is_empty() {
-            outcome.exit = Exit::Damage;
-        }
-        chain.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-        all.push(as_json(&chain));
+        reports.push(generations(&from, Some(id), identity.as_ref())?);
     }
-    outcome.json = json!({ "sets": all });
-    Ok(outcome)
+    reports.iter().flat_map(|r| &r.faults).for_each(|f| context.warn(&words::fault(f)));
+    let exit = if reports.iter().all(|r| r.faults.is_empty()) { Exit::Good } else { Exit::Damage };
+    let text = reports.iter().map(text).collect::<Vec<_>>().join("\n");
+    Ok(Outcome { exit, text, json: json!({ "sets": reports.iter().map(as_json).collect::<Vec<_>>() }) })
 }
 
-fn text(chain: &Chain) -> String {
-    let name = chain.label.as_ref().map_or("?", |l| &l.name);
-    let heading = message!("backup.set", name = name, id = chain.set).to_string();
-    if chain.links.is_empty() {
+fn text(report: &SetReport) -> String {
+    let name = if report.name.is_empty() { "?" } else { &report.name };
+    let heading = message!("backup.set", name = name, id = report.set).to_string();
+    if report.generations.is_empty() {
         return format!("{heading}\n{}\n", find("generations.none"));
     }
-    let headings = ["label.generation", "label.time", "label.added", "label.check-code", "label.result"].map(find);
-    let mut columns = Columns::new(headings);
-    for l in &chain.links {
-        let result = match l.trusted {
-            true => words::verdict(l.seal.verdict, l.seal.read_back).to_string(),
-            false => find("generations.not-trusted"),
+    let headings =
+        ["label.generation", "label.time", "label.entries", "label.added", "label.check-code", "label.result", "label.tag"];
+    let mut columns = Columns::new(headings.map(find));
+    for g in &report.generations {
+        let result = match g.trusted {
+            true => words::verdict(g.verdict, g.read_back),
+            false => message!("generations.not-trusted"),
         };
         columns.row([
-            l.seal.generation.shown(),
-            time(&l.seal.time, Lang::spoken()),
-            bytes(size(l)),
-            CheckCode::of(&l.digest).to_string(),
-            result,
+            g.generation.shown(),
+            time(&g.time, Lang::spoken()),
+            count(g.entries),
+            bytes(g.added_bytes),
+            g.check_code.to_string(),
+            result.to_string(),
+            g.details.as_ref().and_then(|d| d.tag.as_deref()).unwrap_or_default().shown(),
         ]);
     }
     format!("{heading}\n{}", columns.text())
 }
 
-fn size(link: &Link) -> u64 {
-    link.seal.objects.iter().map(|o| o.length).sum::<u64>() + link.length
+fn as_json(report: &SetReport) -> Value {
+    json!({
+        "set": report.set.to_string(),
+        "set_name": report.name,
+        "created": report.created,
+        "generations": report.generations.iter().map(generation_json).collect::<Vec<_>>(),
+        "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
+    })
 }
 
-fn as_json(chain: &Chain) -> Value {
-    let generations: Vec<Value> = chain
-        .links
-        .iter()
-        .map(|l| {
-            json!({
-                "generation": l.seal.generation,
-                "time": l.seal.time,
-                "check_code": CheckCode::of(&l.digest).to_string(),
-                "verdict": l.seal.verdict.name(),
-                "read_back": l.seal.read_back.name(),
-                "trusted": l.trusted,
-                "records": l.seal.record_count,
-                "objects": l.seal.objects.len() + 1,
-                "bytes": size(l),
-            })
-        })
-        .collect();
+fn generation_json(g: &GenerationReport) -> Value {
     json!({
-        "set": chain.set.to_string(),
-        "set_name": chain.label.as_ref().map(|l| l.name.clone()),
-        "generations": generations,
-        "faults": chain.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
-        "leftover_objects": chain.leftovers.len(),
+        "generation": g.generation,
+        "time": g.time,
+        "check_code": g.check_code.to_string(),
+        "verdict": g.verdict.name(),
+        "read_back": g.read_back.name(),
+        "trusted": g.trusted,
+        "entries": g.entries,
+        "added_bytes": g.added_bytes,
+        "details": g.details.as_ref().map(details_json),
+    })
+}
+
+fn details_json(d: &Details) -> Value {
+    let sources = d.sources.iter().map(|name| {
+        let mut object = Map::new();
+        put_name(&mut object, "name", name);
+        Value::Object(object)
+    });
+    json!({
+        "host": d.host,
+        "tag": d.tag,
+        "full": d.full,
+        "sources": sources.collect::<Vec<_>>(),
+        "statistics": words::statistics_json(&d.statistics),
     })
 }

@@ -45,7 +45,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     }
     let sources = match args.sources.as_slice() {
         [] => Vec::new(),
-        typed => sources::choose(typed, &ForAll::default(), &Config::default())?,
+        typed => sources::check(sources::choose(typed, &ForAll::default(), &Config::default())?)?,
     };
     let medium = args.to.as_deref().map(absolute);
     // Checked before anything is made.
@@ -87,9 +87,13 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
 fn in_config(source: SourceOptions) -> Result<ConfigSource, Explained> {
     let not_text = message!("error.config.not-text", path = source.path);
     match (String::from_utf8(source.name), source.path.to_str().is_some()) {
-        (Ok(name), true) => {
-            Ok(ConfigSource { name: Some(name), path: source.path, excludes: Vec::new(), one_file_system: false })
-        }
+        (Ok(name), true) => Ok(ConfigSource {
+            name: Some(name),
+            path: Some(source.path),
+            command: Vec::new(),
+            excludes: Vec::new(),
+            one_file_system: false,
+        }),
         _ => Err(Explained::new(not_text, Exit::Usage)),
     }
 }

@@ -7,6 +7,7 @@ use super::lang::Lang;
 use super::output::Outcome;
 use super::shown::Shown;
 use super::text::{find, find_optional, message, speak};
+use azekura::job::TOOL;
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
@@ -30,6 +31,7 @@ pub fn run(args: &Args) -> Result<Outcome, Explained> {
     Ok(Outcome::good(text, json!({ "pages": names })))
 }
 
+#[expect(clippy::disallowed_methods, reason = "pages in a folder that the user names, over those of an older version")]
 fn write_all(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut pages = Vec::new();
     for (lang, dir) in [(Lang::En, dir.to_owned()), (Lang::Ja, dir.join("ja"))] {
@@ -55,13 +57,13 @@ pub fn every_command<'a>(command: &'a Command, name: &str) -> Vec<(String, &'a C
     all
 }
 
-/// One page. The sections are clap's, the rest and the headings' language are ours.
+/// One page. Names and options are clap's, the rest and the headings' language are ours.
 fn page(command: &Command) -> io::Result<Vec<u8>> {
-    let man = Man::new(command.clone()).manual("azekura").date("");
+    let man = Man::new(command.clone()).manual("azekura").source(TOOL).date("");
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    synopsis(command).to_writer(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     if command.get_subcommands().any(|s| !s.is_hide_set()) {
@@ -81,7 +83,16 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
         more.control("TP", []).text([bold(name)]).text([roman(find(&format!("man.{name}")))]);
     }
     more.to_writer(&mut page)?;
-    Ok(translate_headings(&String::from_utf8_lossy(&page)).into_bytes())
+    Ok(finish(&String::from_utf8_lossy(&page)).into_bytes())
+}
+
+/// As short as the help has it: clap's own would name every option.
+fn synopsis(command: &Command) -> Roff {
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.split_once(": ").map_or(usage.as_str(), |(_, usage)| usage);
+    let mut section = Roff::new();
+    section.control("SH", ["SYNOPSIS"]).text([roman(usage)]);
+    section
 }
 
 /// `azekura-keys-new` is the command `keys.new`.
@@ -90,11 +101,11 @@ fn path_of(command: &Command) -> String {
     name.split(' ').skip(1).collect::<Vec<_>>().join(".")
 }
 
-/// clap writes its headings in English: `.SH NAME`.
-fn translate_headings(page: &str) -> String {
-    let line = |line: &str| match line.strip_prefix(".SH ").and_then(|h| find_optional(&format!("man.heading.{h}"))) {
-        Some(heading) => format!(".SH {heading}\n"),
-        None => format!("{line}\n"),
-    };
-    page.lines().map(line).collect()
+/// clap writes its headings in English (`.SH NAME`), and each section begins as if it were a page of its own (`.ie`, `.el`).
+fn finish(page: &str) -> String {
+    let heading =
+        |line: &str| find_optional(&format!("man.heading.{}", line.strip_prefix(".SH ")?)).map(|h| format!(".SH {h}\n"));
+    let is_beginning = |line: &str| line.starts_with(".ie ") || line.starts_with(".el ");
+    let lines = page.lines().enumerate().filter(|(i, line)| *i < 2 || !is_beginning(line));
+    lines.map(|(_, line)| heading(line).unwrap_or_else(|| format!("{line}\n"))).collect()
 }

@@ -5,12 +5,15 @@
 
 mod args;
 mod backup;
+mod catalog;
 mod completions;
 mod config;
 mod context;
+mod diff;
 mod environment;
 mod exit;
 mod explain;
+mod find;
 mod generations;
 mod help;
 mod init;
@@ -28,6 +31,7 @@ mod sources;
 mod text;
 mod units;
 mod usage;
+mod values;
 mod verify;
 mod words;
 
@@ -36,6 +40,7 @@ mod tests;
 
 use args::{Azekura, Command};
 use clap::FromArgMatches;
+use config::Config;
 use context::Context;
 use environment::Environment;
 use explain::Explained;
@@ -69,14 +74,22 @@ fn parse(arguments: Vec<OsString>) -> Result<Azekura, usage::Answer> {
 }
 
 fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
-    let context = Context::new(typed.common, environment)?;
+    let context = match &typed.command {
+        Command::Init(_) | Command::Completions(_) | Command::Man(_) | Command::Reference => {
+            Context::with_config(typed.common, environment, Config::default())
+        }
+        _ => Context::new(typed.common, environment)?,
+    };
     match typed.command {
         Command::Init(a) => init::run(a, &context),
         Command::Backup(a) => backup::run(a, &context),
         Command::Generations(a) => generations::run(&a, &context),
+        Command::Find(a) => find::run(a, &context),
+        Command::Diff(a) => diff::run(&a, &context),
         Command::Restore(a) => restore::run(a, &context),
         Command::Verify(a) => verify::run(&a, &context),
         Command::Keys(c) => keys::run(c, &context),
+        Command::Catalog(c) => catalog::run(c, &context),
         Command::Completions(a) => completions::run(&a),
         Command::Man(a) => man::run(&a),
         Command::Reference => Ok(reference::run()),

@@ -4,7 +4,7 @@ use azekura::event::{Event, Observer, Phase};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::text::{find, message};
@@ -17,6 +17,8 @@ pub struct Progress {
     bar: ProgressBar,
     entries: AtomicU64,
     expected_entries: AtomicU64,
+    /// An amount is expected, and nothing of it is done yet.
+    is_announced: AtomicBool,
 }
 
 impl Progress {
@@ -28,17 +30,20 @@ impl Progress {
         if shows {
             bar.enable_steady_tick(TICK);
         }
-        Self { bar, entries: AtomicU64::new(0), expected_entries: AtomicU64::new(0) }
+        Self { bar, entries: AtomicU64::new(0), expected_entries: AtomicU64::new(0), is_announced: AtomicBool::new(false) }
     }
 
     fn begin(&self, phase: Phase) {
         self.entries.store(0, Relaxed);
-        self.expected_entries.store(0, Relaxed);
         self.bar.reset();
-        self.bar.unset_length();
-        self.bar.set_style(style("{spinner} {prefix}  {bytes_done}  {bytes_rate}  {msg}"));
         self.bar.set_prefix(name(phase));
         self.bar.set_message("");
+        // What was announced just before a phase is about that phase.
+        if !self.is_announced.load(Relaxed) {
+            self.expected_entries.store(0, Relaxed);
+            self.bar.unset_length();
+            self.bar.set_style(style("{spinner} {prefix}  {bytes_done}  {bytes_rate}  {msg}"));
+        }
     }
 
     fn show_entries(&self) {
@@ -57,12 +62,14 @@ impl Observer for Progress {
         match event {
             Event::Phase(phase) => self.begin(phase),
             Event::Expected { entries, bytes } => {
+                self.is_announced.store(true, Relaxed);
                 self.expected_entries.store(entries, Relaxed);
                 self.bar.set_length(bytes);
                 self.bar
                     .set_style(style("{spinner} {prefix}  [{bar:24}]  {bytes_done}/{bytes_all}  {bytes_rate}  {msg}  {left}"));
             }
             Event::Progress { entries, bytes } => {
+                self.is_announced.store(false, Relaxed);
                 self.entries.fetch_add(entries, Relaxed);
                 self.bar.inc(bytes);
                 self.show_entries();

@@ -18,7 +18,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-const MEMORY_MIB: u64 = 1024;
+const MEMORY_MIB: u64 = 192;
 /// Findings that are shown; `--json` has the first thousand.
 const SHOWN_FINDINGS: usize = 20;
 
@@ -34,7 +34,7 @@ pub struct Args {
     to: Option<PathBuf>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     generation: Option<u64>,
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "PATTERN")]
     pattern: Vec<String>,

@@ -1,7 +1,8 @@
 //! What is to be backed up: `SOURCE` arguments or the configuration's sources.
 
-use super::config::Config;
+use super::config::{Config, ConfigSource};
 use super::environment::{absolute, last_name};
+use super::exit::Exit;
 use super::explain::Explained;
 use super::text::message;
 use azekura::job::backup::SourceOptions;
@@ -19,23 +20,20 @@ pub struct ForAll {
 /// The typed sources; without any, the configuration's.
 pub fn choose(typed: &[OsString], for_all: &ForAll, config: &Config) -> Result<Vec<SourceOptions>, Explained> {
     let sources: Vec<SourceOptions> = match typed {
-        [] => config
-            .sources
-            .iter()
-            .map(|s| {
-                let name = s.name.clone().map(String::into_bytes);
-                let excludes = s.excludes.iter().chain(&for_all.excludes).cloned().collect();
-                source(name, &s.path, excludes, s.one_file_system || for_all.one_file_system)
-            })
-            .collect::<Result<_, _>>()?,
+        [] => config.sources.iter().map(|s| configured(s, for_all)).collect::<Result<_, _>>()?,
         _ => typed
             .iter()
             .map(|t| {
                 let (name, path) = split(t);
-                source(name, &path, for_all.excludes.clone(), for_all.one_file_system)
+                tree(name, &path, for_all.excludes.clone(), for_all.one_file_system)
             })
             .collect::<Result<_, _>>()?,
     };
+    Ok(sources)
+}
+
+/// Refuses nothing to do, and two of one name.
+pub fn check(sources: Vec<SourceOptions>) -> Result<Vec<SourceOptions>, Explained> {
     if sources.is_empty() {
         return Err(Explained::usage(message!("error.source.none"), message!("hint.source.none")));
     }
@@ -46,6 +44,28 @@ pub fn choose(typed: &[OsString], for_all: &ForAll, config: &Config) -> Result<V
         }
     }
     Ok(sources)
+}
+
+/// A command whose standard output is the source, run in the folder `path`.
+pub fn command(name: &OsStr, path: &Path, command: Vec<OsString>) -> SourceOptions {
+    SourceOptions { name: name.as_bytes().to_vec(), path: absolute(path), excludes: Vec::new(), one_file_system: false, command }
+}
+
+fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Explained> {
+    let excludes = s.excludes.iter().chain(&for_all.excludes).cloned().collect();
+    match (&s.name, &s.path, s.command.is_empty()) {
+        (Some(name), path, false) => {
+            let path = path.as_deref().unwrap_or(Path::new("/"));
+            Ok(command(OsStr::new(name), path, s.command.iter().map(OsString::from).collect()))
+        }
+        (name, Some(path), true) => {
+            tree(name.clone().map(String::into_bytes), path, excludes, s.one_file_system || for_all.one_file_system)
+        }
+        _ => {
+            let name = s.name.clone().unwrap_or_default();
+            Err(Explained::new(message!("error.config.source", name = name), Exit::Usage))
+        }
+    }
 }
 
 /// `NAME=PATH`, or a path alone. A path may hold a `=` of its own: what has a `/` before it is no name.
@@ -59,13 +79,13 @@ fn split(typed: &OsStr) -> (Option<Vec<u8>>, PathBuf) {
     }
 }
 
-fn source(name: Option<Vec<u8>>, path: &Path, excludes: Vec<String>, one_file_system: bool) -> Result<SourceOptions, Explained> {
+fn tree(name: Option<Vec<u8>>, path: &Path, excludes: Vec<String>, one_file_system: bool) -> Result<SourceOptions, Explained> {
     let last = || last_name(path).map(OsString::into_vec);
     let Some(name) = name.or_else(last) else {
         let message = message!("error.source.no-name", path = path);
         return Err(Explained::usage(message.clone(), message.hint()));
     };
-    Ok(SourceOptions { name, path: absolute(path), command: Vec::new(), excludes, one_file_system })
+    Ok(SourceOptions { name, path: absolute(path), excludes, one_file_system, command: Vec::new() })
 }
 
 #[cfg(test)]
@@ -74,7 +94,7 @@ mod tests {
 
     fn chosen(typed: &[&[u8]]) -> Result<Vec<(Vec<u8>, PathBuf)>, String> {
         let typed: Vec<OsString> = typed.iter().map(|t| OsString::from_vec(t.to_vec())).collect();
-        match choose(&typed, &ForAll::default(), &Config::default()) {
+        match choose(&typed, &ForAll::default(), &Config::default()).and_then(check) {
             Ok(all) => Ok(all.into_iter().map(|s| (s.name, s.path)).collect()),
             Err(e) => Err(e.message.key().to_owned()),
         }

@@ -11,12 +11,12 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     key: Cow<'static, str>,
-    gaps: Vec<(&'static str, String)>,
+    gaps: Box<[(&'static str, String)]>,
 }
 
 impl Message {
     pub fn new(key: &'static str, gaps: Vec<(&'static str, String)>) -> Self {
-        Self { key: key.into(), gaps }
+        Self { key: key.into(), gaps: gaps.into() }
     }
 
     pub fn key(&self) -> &str {
@@ -30,7 +30,7 @@ impl Message {
 
     /// A message whose key is put together at run time, if the catalogue has it.
     pub fn optional(key: String) -> Option<Self> {
-        find_optional(&key).map(|_| Self { key: key.into(), gaps: Vec::new() })
+        find_optional(&key).map(|_| Self { key: key.into(), gaps: Box::default() })
     }
 }
 
@@ -41,6 +41,9 @@ impl fmt::Display for Message {
         f.write_str(&rust_i18n::replace_patterns(&find(&self.key), &names, &values))
     }
 }
+
+/// So that a value's parser can complain in the language spoken.
+impl std::error::Error for Message {}
 
 impl Shown for Message {
     fn shown(&self) -> String {

@@ -36,7 +36,13 @@ pub fn answer(error: &clap::Error) -> Answer {
         // clap may add kinds; its own words are better than none.
         _ => message!("error.usage.other", text = error.to_string().lines().next().unwrap_or_default()),
     };
-    Answer::Fail(Explained::usage(message, hint(error)))
+    let explained = Explained::usage(message, hint(error));
+    // Our own parsers say what a value has to look like; clap's say it in English only.
+    let cause = std::error::Error::source(error).and_then(|e| e.downcast_ref::<Message>()).cloned();
+    Answer::Fail(match cause {
+        Some(cause) => explained.cause(cause),
+        None => explained,
+    })
 }
 
 /// One next action: what was probably meant, else the values there are, else the help.

@@ -25,9 +25,9 @@ const SHOWN: usize = 20;
 pub struct Args {
     #[arg(value_name = "MEDIUM")]
     medium: Option<PathBuf>,
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = super::values::check_code)]
     expect: Option<CheckCode>,
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,

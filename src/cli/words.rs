@@ -59,3 +59,9 @@ pub fn fault_json(fault_: &Fault) -> serde_json::Value {
         "text": fault(fault_).to_string(),
     })
 }
+
+/// A manifest's statistics, whose names may hold spaces.
+pub fn statistics_json(statistics: &[(String, u64)]) -> serde_json::Value {
+    let named = statistics.iter().map(|(name, value)| (name.replace(' ', "_"), (*value).into()));
+    named.collect::<serde_json::Map<_, _>>().into()
+}

@@ -14,8 +14,8 @@ use crate::format::seal::ReadBack;
 use crate::job::TOOL;
 use crate::medium::{Directory, Guard, Medium};
 use crate::pipeline::encryptor::Recipients;
-use crate::pipeline::hasher::SetKey;
 use crate::seal::SealKeys;
+use crate::set_key::SetKey;
 use crate::state::{Lock, SetInfo, SetState, StateDir};
 use std::path::Path;
 

@@ -79,7 +79,7 @@ impl Compressor {
     /// Appends one frame with `content` and returns its length. After an error `out` is as it was.
     pub fn compress(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<u32, FrameError> {
         let stored = self.compress_within(content, limit::FRAME_CONTENT_BYTES, out)?;
-        Ok(u32::try_from(stored).expect("a frame's limit is far below"))
+        Ok(u32::try_from(stored).unwrap_or_else(|_| unreachable!("a frame's limit is far below")))
     }
 
     /// The same for a manifest: one frame, with a manifest's limit.
@@ -150,7 +150,7 @@ fn write_raw(content: &[u8], out: &mut Vec<u8>) {
         true => out.extend_from_slice(&LARGE_DESCRIPTOR),
         false => out.push(RAW_DESCRIPTOR),
     }
-    let size = u32::try_from(content.len()).expect("a manifest's limit is far below");
+    let size = u32::try_from(content.len()).unwrap_or_else(|_| unreachable!("a manifest's limit is far below"));
     out.extend_from_slice(&size.to_le_bytes());
     let mut rest = content;
     loop {

@@ -10,8 +10,9 @@ use azekura::format::object::{Id, Kind, Object};
 use azekura::format::pack::{Extent, Frame, Index};
 use azekura::format::seal::{ReadBack, Seal, Verdict};
 use azekura::pipeline::encryptor::{Encryptor, decrypt};
-use azekura::pipeline::hasher::{Digests, Ids, SetKey};
+use azekura::pipeline::hasher::{Digests, Ids};
 use azekura::seal::{SealKey, sign};
+use azekura::set_key::SetKey;
 
 pub const CONTENT: &[u8] = b"hello, world\n";
 const TOOL: &str = "azekura 0.1.0";

@@ -2,6 +2,7 @@
 
 mod show;
 
+use super::config::Config;
 use super::context::Context;
 use super::environment::absolute;
 use super::exit::Exit;
@@ -10,7 +11,7 @@ use super::output::Outcome;
 use super::recovery_key::{self, RecoveryKey};
 use super::sources::{self, ForAll};
 use azekura::format::seal::Verdict;
-use azekura::job::backup::{InitOptions, Options, backup};
+use azekura::job::backup::{InitOptions, Options, SourceOptions, backup};
 use azekura::medium::Directory;
 use azekura::state::StateDir;
 use std::ffi::OsString;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// zstd's default: beyond it a nightly run would be slower than its medium.
 const LEVEL: i32 = 3;
 /// Buffers take no more unless told otherwise.
-const MEMORY_MIB: u64 = 512;
+const MEMORY_MIB: u64 = 128;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -35,6 +36,12 @@ pub struct Args {
     recipient: Vec<String>,
     #[arg(long, value_name = "FILE", requires = "init", conflicts_with = "recipient")]
     identity_out: Option<PathBuf>,
+    #[arg(long, requires = "stdin_name", requires = "command")]
+    stdin_from_command: bool,
+    #[arg(long, value_name = "NAME", requires = "stdin_from_command")]
+    stdin_name: Option<OsString>,
+    #[arg(last = true, value_name = "COMMAND", requires = "stdin_from_command")]
+    command: Vec<OsString>,
     #[arg(long)]
     full: bool,
     #[arg(long, value_name = "WORDS")]
@@ -56,7 +63,7 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let (state, to) = (context.state_dir()?, context.medium(args.to.as_deref())?);
     let for_all = ForAll { excludes: args.exclude.clone(), one_file_system: args.one_file_system };
-    let sources = sources::choose(&args.sources, &for_all, &context.config)?;
+    let sources = sources::check(sources(&args, &for_all, context)?)?;
     let (init, key) = match args.init {
         true => begin(&args, &state, &to, context)?,
         false => (None, None),
@@ -82,6 +89,16 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         text: show::text(&report, &to, key.as_ref()),
         json: show::json(&report, key.as_ref()),
     })
+}
+
+/// A command given without any `SOURCE` is the only source; the configuration's are for nights without arguments.
+fn sources(args: &Args, for_all: &ForAll, context: &Context) -> Result<Vec<SourceOptions>, Explained> {
+    let Some(name) = args.stdin_name.as_ref().filter(|_| args.stdin_from_command) else {
+        return sources::choose(&args.sources, for_all, &context.config);
+    };
+    let mut all = sources::choose(&args.sources, for_all, &Config::default())?;
+    all.push(sources::command(name, Path::new("."), args.command.clone()));
+    Ok(all)
 }
 
 fn exit(verdict: Verdict) -> Exit {

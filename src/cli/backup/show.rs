@@ -76,8 +76,6 @@ pub fn text(report: &Report, to: &Path, key: Option<&RecoveryKey>) -> String {
 }
 
 pub fn json(report: &Report, key: Option<&RecoveryKey>) -> Value {
-    let statistics: Map<String, Value> =
-        report.statistics.iter().map(|(name, value)| (name.replace(' ', "_"), (*value).into())).collect();
     let findings: Vec<Value> = report.findings.iter().map(finding_json).collect();
     let mut medium = Map::new();
     medium.insert("file_system".into(), report.medium.file_system.to_string().into());
@@ -101,7 +99,7 @@ pub fn json(report: &Report, key: Option<&RecoveryKey>) -> Value {
         "verdict": report.verdict.name(),
         "read_back": report.read_back.name(),
         "check_code": report.check_code.to_string(),
-        "statistics": statistics,
+        "statistics": words::statistics_json(&report.statistics),
         "findings": findings,
         "added_bytes": report.added_bytes,
         "added_objects": report.added_objects,

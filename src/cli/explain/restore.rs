@@ -1,9 +1,10 @@
-//! Errors of the jobs that read back: restore, verify.
+//! Errors of the jobs that read back: restore, verify, find, diff, and rebuilding the catalog.
 
 use super::{Explained, io_reason, reason};
 use crate::cli::exit::Exit;
 use crate::cli::text::message;
 use azekura::generation::GenerationError;
+use azekura::job::rebuild::RebuildError;
 use azekura::job::restore::RestoreError;
 use azekura::pipeline::target::TargetError;
 
@@ -18,11 +19,29 @@ impl From<RestoreError> for Explained {
             E::Pattern { pattern, source } => {
                 Self::new(message!("error.restore.pattern", pattern = pattern), Exit::Usage).cause(reason(&source))
             }
-            E::Interrupted => Self::new(message!("error.interrupted"), Exit::Interrupted),
+            E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
             E::Stopped => Self::new(message!("error.stopped"), Exit::Failed),
             E::Medium(e) => e.into(),
             E::Generation(e) => e.into(),
             E::Target(e) => e.into(),
+        }
+    }
+}
+
+impl From<RebuildError> for Explained {
+    fn from(error: RebuildError) -> Self {
+        use RebuildError as E;
+        match error {
+            E::Unknown { path } => Self::new(message!("error.rebuild.unknown", path = path), Exit::Medium),
+            E::Untrusted => Self::new(message!("error.rebuild.untrusted"), Exit::Damage),
+            E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
+            E::Open(e) => e.into(),
+            E::Medium(e) => e.into(),
+            E::Generation(e) => e.into(),
+            E::Catalog(e) => e.into(),
+            E::State(e) => e.into(),
+            E::SealKeys(e) => e.into(),
+            E::Entries(e) => Self::new(message!("error.state.file"), Exit::Failed).cause(io_reason(&e)),
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct Args {
     identity: Option<PathBuf>,
     #[arg(long, value_name = "MEDIUM")]
     from: Option<PathBuf>,
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "FILE")]
     out: PathBuf,

@@ -1,0 +1,88 @@
+//! `azekura catalog`: the host's cache of what lies on its media, and its operation log.
+
+use super::context::Context;
+use super::exit::Exit;
+use super::explain::Explained;
+use super::lang::Lang;
+use super::output::{Columns, Outcome};
+use super::shown::{Shown, put_name};
+use super::text::{find, message};
+use super::units::{count, time};
+use azekura::catalog::Catalog;
+use azekura::job::rebuild::{Report, rebuild};
+use azekura::state::StateDir;
+use serde_json::{Map, Value, json};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Rebuild(Rebuild),
+    Log,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Rebuild {
+    #[arg(long, value_name = "MEDIUM")]
+    from: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+}
+
+pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
+    match command {
+        Command::Rebuild(args) => run_rebuild(&args, context),
+        Command::Log => log(context),
+    }
+}
+
+fn run_rebuild(args: &Rebuild, context: &Context) -> Result<Outcome, Explained> {
+    let (from, state) = (context.medium(args.from.as_deref())?, context.state_dir()?);
+    let identity = context.identity(args.identity.as_deref())?;
+    let reports = {
+        let progress = context.progress();
+        rebuild(&from, &state, &identity, &context.world(None), &progress)?
+    };
+    for r in &reports {
+        r.unreadable_packs.iter().for_each(|object| context.warn(&message!("catalog.unreadable-pack", object = object)));
+    }
+    if let Some(aside) = reports.iter().find_map(|r| r.set_aside.as_ref()) {
+        context.talk(&message!("catalog.set-aside", path = aside));
+    }
+    let damaged = reports.iter().any(|r| !r.unreadable_packs.is_empty());
+    let exit = if damaged { Exit::Damage } else { Exit::Good };
+    let text = reports.iter().map(|r| format!("{}\n", line(r))).collect();
+    Ok(Outcome { exit, text, json: json!({ "sets": reports.iter().map(as_json).collect::<Vec<_>>() }) })
+}
+
+fn line(r: &Report) -> String {
+    let (generations, packs, chunks) = (count(r.generations), count(r.packs), count(r.chunks));
+    message!("catalog.rebuilt", set = r.set, generations = generations, packs = packs, chunks = chunks).to_string()
+}
+
+fn as_json(r: &Report) -> Value {
+    let mut object = Map::new();
+    object.insert("set".into(), r.set.to_string().into());
+    object.insert("generations".into(), r.generations.into());
+    object.insert("packs".into(), r.packs.into());
+    object.insert("chunks".into(), r.chunks.into());
+    object.insert("unreadable_packs".into(), r.unreadable_packs.clone().into());
+    if let Some(aside) = &r.set_aside {
+        put_name(&mut object, "set_aside", aside.as_os_str().as_bytes());
+    }
+    Value::Object(object)
+}
+
+fn log(context: &Context) -> Result<Outcome, Explained> {
+    let path = StateDir::open(&context.state_dir()?)?.catalog();
+    let (lines, broken) = Catalog::open(&path)?.log_lines()?;
+    let mut columns = Columns::new(["label.time", "label.operation", "label.detail"].map(find));
+    lines.iter().for_each(|l| columns.row([time(&l.time, Lang::spoken()), l.operation.shown(), l.detail.shown()]));
+    if let Some(line) = broken {
+        context.warn(&message!("catalog.log-broken", line = line));
+    }
+    let exit = if broken.is_some() { Exit::Damage } else { Exit::Good };
+    let list: Vec<Value> =
+        lines.iter().map(|l| json!({ "line": l.line, "time": l.time, "operation": l.operation, "detail": l.detail })).collect();
+    Ok(Outcome { exit, text: columns.text(), json: json!({ "lines": list, "first_broken_line": broken }) })
+}

@@ -1,0 +1,93 @@
+//! `azekura diff`: one line for each difference, written as they are met, so that it takes no memory however many there are.
+
+use super::context::Context;
+use super::explain::Explained;
+use super::output::Outcome;
+use super::shown::{Shown, put_name};
+use super::text::message;
+use super::units::count;
+use azekura::format::object::Id;
+use azekura::job::generations::{Change, DiffOptions, Difference, diff};
+use serde_json::{Map, Value, json};
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "BEFORE", value_parser = clap::value_parser!(u64).range(1..))]
+    before: u64,
+    #[arg(value_name = "AFTER", value_parser = clap::value_parser!(u64).range(1..))]
+    after: u64,
+    #[arg(long, value_name = "MEDIUM")]
+    from: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    set: Option<Id>,
+}
+
+/// How many entries changed in each way.
+#[derive(Debug, Default)]
+struct Counts {
+    added: u64,
+    removed: u64,
+    content: u64,
+    metadata: u64,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+    let from = context.medium(args.from.as_deref())?;
+    let identity = context.identity(args.identity.as_deref())?;
+    let options = DiffOptions { from, set: args.set, before: args.before, after: args.after };
+    let mut counts = Counts::default();
+    let mut all = Vec::new();
+    let mut out = BufWriter::new(std::io::stdout());
+    let mut written = Ok(());
+    let world = context.world(None);
+    diff(&options, &identity, &world, |d| {
+        let (sign, counter) = match d.change {
+            Change::Added => ('+', &mut counts.added),
+            Change::Removed => ('-', &mut counts.removed),
+            Change::Content => ('M', &mut counts.content),
+            Change::Metadata => ('m', &mut counts.metadata),
+        };
+        *counter += 1;
+        if context.is_json() {
+            all.push(as_json(&d));
+        } else if written.is_ok() {
+            written = writeln!(out, "{sign} {}", d.path.shown());
+        }
+    })?;
+    match written.and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => return Err(Explained::from_output(&e)),
+        _ => {}
+    }
+    let (added, removed) = (count(counts.added), count(counts.removed));
+    let (content, metadata) = (count(counts.content), count(counts.metadata));
+    context.talk(&message!("diff.counts", added = added, removed = removed, content = content, metadata = metadata));
+    let json = json!({
+        "before": args.before,
+        "after": args.after,
+        "added": counts.added,
+        "removed": counts.removed,
+        "content": counts.content,
+        "metadata": counts.metadata,
+        "differences": all,
+    });
+    Ok(Outcome::good(String::new(), json))
+}
+
+fn as_json(d: &Difference) -> Value {
+    let change = match d.change {
+        Change::Added => "added",
+        Change::Removed => "removed",
+        Change::Content => "content",
+        Change::Metadata => "metadata",
+    };
+    let mut object = Map::new();
+    object.insert("change".into(), change.into());
+    put_name(&mut object, "path", &d.path);
+    object.insert("size_before".into(), d.before.as_ref().map(|c| c.size).into());
+    object.insert("size_after".into(), d.after.as_ref().map(|c| c.size).into());
+    Value::Object(object)
+}

@@ -1,0 +1,82 @@
+//! `azekura find`
+
+use super::context::Context;
+use super::exit::Exit;
+use super::explain::Explained;
+use super::lang::Lang;
+use super::output::{Columns, Outcome};
+use super::shown::{Shown, put_name};
+use super::text::{find as text_of, message};
+use super::units::{bytes, count, time};
+use azekura::format::entry::Kind;
+use azekura::format::object::Id;
+use azekura::job::generations::{FindOptions, Hit, find};
+use azekura::job::time_text;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "PATTERN", required = true)]
+    patterns: Vec<String>,
+    #[arg(long, value_name = "MEDIUM")]
+    from: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    generation: Option<u64>,
+    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    set: Option<Id>,
+}
+
+pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+    let from = context.medium(args.from.as_deref())?;
+    let identity = context.identity(args.identity.as_deref())?;
+    let options = FindOptions { from, set: args.set, generation: args.generation, patterns: args.patterns };
+    let hits = {
+        let progress = context.progress();
+        find(&options, &identity, &context.world(None), &progress)?
+    };
+    context.talk(&message!("find.count", count = count(hits.len() as u64)));
+    // As with grep: nothing found is not a good end.
+    let exit = if hits.is_empty() { Exit::Failed } else { Exit::Good };
+    let json = json!({ "hits": hits.iter().map(as_json).collect::<Vec<_>>() });
+    Ok(Outcome { exit, text: text(&hits), json })
+}
+
+fn text(hits: &[Hit]) -> String {
+    if hits.is_empty() {
+        return String::new();
+    }
+    let mut columns = Columns::new(["label.generations-of", "label.size", "label.modified", "label.path"].map(text_of));
+    for h in hits {
+        let generations = if h.first == h.last { h.first.shown() } else { format!("{}-{}", h.first, h.last) };
+        let size = if h.core.kind == Kind::File { bytes(h.core.size) } else { kind(h.core.kind).to_owned() };
+        columns.row([generations, size, time(&time_text(h.core.mtime), Lang::spoken()), h.core.path.shown()]);
+    }
+    columns.text()
+}
+
+/// As JSON and lists name an entry's type.
+pub fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Directory => "directory",
+        Kind::Symlink => "symlink",
+        Kind::Fifo => "fifo",
+        Kind::CharDevice => "char-device",
+        Kind::BlockDevice => "block-device",
+        Kind::Socket => "socket",
+    }
+}
+
+fn as_json(hit: &Hit) -> Value {
+    let mut object = Map::new();
+    object.insert("first_generation".into(), hit.first.into());
+    object.insert("last_generation".into(), hit.last.into());
+    put_name(&mut object, "path", &hit.core.path);
+    object.insert("type".into(), kind(hit.core.kind).into());
+    object.insert("size".into(), hit.core.size.into());
+    object.insert("mtime".into(), time_text(hit.core.mtime).into());
+    Value::Object(object)
+}

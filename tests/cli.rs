@@ -1,0 +1,264 @@
+//! The command line as it is printed: text in, text out, exit code; and the pages that are made from it.
+//!
+//! After a change of help texts, make everything anew with
+//!
+//! ```text
+//! TRYCMD=overwrite cargo test --test cli
+//! cargo run -- man man
+//! cargo run -- --lang en reference > docs/commands.md
+//! cargo run -- --lang ja reference > docs/commands.ja.md
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The program in an environment of its own: nothing of the host's or the user's shows.
+fn azekura(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+    command.env_clear().env("HOME", home).env("AZEKURA_STATE", home.join("state")).env("TZ", "UTC").current_dir(home);
+    command.arg("--config").arg(home.join("config.toml"));
+    std::fs::write(home.join("config.toml"), "").unwrap();
+    command
+}
+
+fn run(home: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = azekura(home).args(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn json(home: &Path, arguments: &[&str]) -> serde_json::Value {
+    let (_, stdout, _) = run(home, &[&["--json"], arguments].concat());
+    serde_json::from_str(&stdout).unwrap()
+}
+
+/// A home with a source and a medium, and its first backup.
+fn first_night() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().to_owned();
+    std::fs::create_dir_all(home.join("chart/2025")).unwrap();
+    std::fs::create_dir(home.join("medium")).unwrap();
+    std::fs::write(home.join("chart/2025/a.txt"), "a").unwrap();
+    let (code, _, stderr) = run(&home, &["backup", "--to", "medium", "--init", "chart"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    (dir, home)
+}
+
+#[test]
+fn help_and_usage() {
+    let cases = trycmd::TestCases::new();
+    cases.env("TZ", "UTC").env("HOME", "/home/nurse").env("LC_ALL", "C").env("AZEKURA_STATE", "/nowhere/state");
+    cases.case("tests/cli/*.trycmd");
+}
+
+#[test]
+fn the_first_help_fits_on_a_screen() {
+    let dir = tempfile::tempdir().unwrap();
+    for lang in ["en", "ja"] {
+        let (code, stdout, _) = run(dir.path(), &["--lang", lang, "--help"]);
+        assert_eq!(code, Some(0));
+        assert!(stdout.lines().count() <= 20, "{stdout}");
+    }
+}
+
+#[test]
+fn the_pages_are_those_of_the_program() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, stdout, _) = run(dir.path(), &["man", "man"]);
+    assert_eq!(code, Some(0));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = |dir: &Path| -> Vec<String> {
+        let mut names: Vec<String> =
+            std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert!(stdout.lines().count() > 20);
+    for folder in ["man", "man/ja"] {
+        assert_eq!(pages(&dir.path().join(folder)), pages(&root.join(folder)), "{folder}: see this file's beginning");
+    }
+    for page in stdout.lines() {
+        let made = std::fs::read_to_string(dir.path().join(page)).unwrap();
+        assert!(made == std::fs::read_to_string(root.join(page)).unwrap(), "{page} is out of date: see this file's beginning");
+    }
+    for (lang, page) in [("en", "docs/commands.md"), ("ja", "docs/commands.ja.md")] {
+        let (_, made, _) = run(dir.path(), &["--lang", lang, "reference"]);
+        assert!(made == std::fs::read_to_string(root.join(page)).unwrap(), "{page} is out of date: see this file's beginning");
+    }
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    let dir = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, stdout, _) = run(dir.path(), &["completions", shell]);
+        assert_eq!(code, Some(0));
+        assert!(stdout.contains("azekura"));
+    }
+}
+
+#[test]
+fn a_recovery_key_is_made_once_and_kept_from_other_eyes() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_dir, home) = first_night();
+    let key = home.join("azekura-recovery-key.txt");
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let before = std::fs::read(&key).unwrap();
+    // Every night says --init; the key stays as it is, and no second one is made.
+    let (code, stdout, stderr) = run(&home, &["backup", "--to", "medium", "--init", "chart"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(!stdout.contains("Recovery key") && !stderr.contains("recovery key"));
+    assert_eq!(std::fs::read(&key).unwrap(), before);
+}
+
+#[test]
+fn a_recovery_key_is_never_written_into_the_medium_or_the_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path();
+    std::fs::create_dir_all(home.join("medium")).unwrap();
+    std::fs::create_dir_all(home.join("chart")).unwrap();
+    for place in ["medium/key.txt", "state/key.txt"] {
+        let (code, _, stderr) = run(home, &["backup", "--to", "medium", "--init", "--identity-out", place, "chart"]);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(!home.join(place).exists());
+    }
+    assert!(!home.join("medium/AZEKURA").exists());
+}
+
+#[test]
+fn a_night_in_japanese_speaks_japanese_throughout() {
+    let (_dir, home) = first_night();
+    std::fs::write(home.join("chart/b.txt"), "b").unwrap();
+    let (code, stdout, stderr) = run(&home, &["--lang", "ja", "backup", "--to", "medium", "chart"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("照合番号") && stdout.contains("紙の台帳に書き写してください"), "{stdout}");
+    assert!(stderr.is_empty(), "{stderr}");
+    let (code, _, stderr) = run(&home, &["--lang", "ja", "backup", "--to", "nowhere", "chart"]);
+    assert_eq!(code, Some(6));
+    assert!(stderr.starts_with("エラー: ") && stderr.contains("次にすること: "), "{stderr}");
+    assert!(!stderr.contains("Hint") && !stderr.contains("Error"));
+}
+
+#[test]
+fn the_check_code_on_paper_is_the_one_that_verify_finds() {
+    let (_dir, home) = first_night();
+    let report = json(&home, &["generations", "medium"]);
+    let code = report["result"]["sets"][0]["generations"][0]["check_code"].as_str().unwrap().to_owned();
+    let (exit, stdout, _) = run(&home, &["verify", "medium", "--expect", &code.to_lowercase().replace('-', " ")]);
+    assert_eq!(exit, Some(0), "{stdout}");
+    let (exit, stdout, _) = run(&home, &["verify", "medium", "--expect", "0000-0000-0000-0000"]);
+    assert_eq!(exit, Some(5), "{stdout}");
+}
+
+#[test]
+fn what_was_backed_up_is_found_compared_and_restored() {
+    let (_dir, home) = first_night();
+    let key = ["--identity", "azekura-recovery-key.txt"];
+    std::fs::write(home.join("chart/2025/b.txt"), "b").unwrap();
+    assert_eq!(run(&home, &["backup", "--to", "medium", "--tag", "second night", "chart"]).0, Some(0));
+
+    let (code, stdout, _) = run(&home, &[&["find", "--from", "medium", "*.txt"], &key[..]].concat());
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("chart/2025/a.txt") && stdout.contains("1-2"), "{stdout}");
+    assert_eq!(run(&home, &[&["find", "--from", "medium", "*.doc"], &key[..]].concat()).0, Some(1));
+    let (code, stdout, _) = run(&home, &[&["diff", "--from", "medium", "1", "2"], &key[..]].concat());
+    assert_eq!((code, stdout.lines().next()), (Some(0), Some("m chart/2025")), "{stdout}");
+    assert!(stdout.contains("+ chart/2025/b.txt\n"));
+    let (_, stdout, _) = run(&home, &[&["generations", "medium"], &key[..]].concat());
+    assert!(stdout.contains("second night"), "{stdout}");
+    let (code, _, stderr) = run(&home, &[&["restore", "--from", "medium", "--to", "back"], &key[..]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(std::fs::read(home.join("back/chart/2025/b.txt")).unwrap(), b"b");
+    let (code, _, stderr) = run(&home, &[&["restore", "--from", "medium", "--to", "back"], &key[..]].concat());
+    assert_eq!(code, Some(1), "a folder that is not empty is not touched: {stderr}");
+    assert_eq!(run(&home, &["restore", "--from", "medium", "--to", "other"]).0, Some(7));
+    assert_eq!(run(&home, &[&["catalog", "rebuild", "--from", "medium"], &key[..]].concat()).0, Some(0));
+    assert_eq!(run(&home, &["backup", "--to", "medium", "chart"]).0, Some(0));
+}
+
+#[test]
+fn names_that_are_not_text_are_shown_and_kept() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let (_dir, home) = first_night();
+    let name = OsStr::from_bytes(b"\x83J\x83\x8b\x83e\x1b[2J");
+    std::fs::write(home.join("chart").join(name), "x").unwrap();
+    assert_eq!(run(&home, &["backup", "--to", "medium", "chart"]).0, Some(0));
+    let find = ["find", "--from", "medium", "--identity", "azekura-recovery-key.txt", "chart"];
+    let (_, stdout, _) = run(&home, &find);
+    assert!(stdout.contains(r"chart/\x{83}J\x{83}\x{8b}\x{83}e\x{1b}[2J"), "{stdout}");
+    let hits = json(&home, &find);
+    let hexes: Vec<_> = hits["result"]["hits"].as_array().unwrap().iter().filter_map(|h| h["path_hex"].as_str()).collect();
+    assert_eq!(hexes, ["63686172742f834a838b83651b5b324a"]);
+}
+
+#[test]
+fn what_a_command_writes_is_a_source_and_its_failure_is_ours() {
+    let (_dir, home) = first_night();
+    let dump = ["backup", "--to", "medium", "--stdin-from-command", "--stdin-name", "orca.sql", "--", "/bin/sh", "-c"];
+    let (code, _, stderr) = run(&home, &[&dump[..], &["echo CREATE TABLE"]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    let (code, _, stderr) = run(&home, &[&dump[..], &["echo CREATE; exit 3"]].concat());
+    assert_eq!(code, Some(1), "{stderr}");
+}
+
+#[test]
+fn every_command_prints_one_json_document() {
+    let (_dir, home) = first_night();
+    let commands: [&[&str]; 6] = [
+        &["backup", "--to", "medium", "chart"],
+        &["generations", "medium"],
+        &["verify", "medium"],
+        &["catalog", "log"],
+        &["restore", "--from", "medium", "--to", "x"],
+        &["backup", "--to", "nowhere", "chart"],
+    ];
+    for command in commands {
+        let document = json(&home, command);
+        assert_eq!(document["schema_version"], 1);
+        assert_eq!(
+            document["command"],
+            command.iter().take(if command[0] == "catalog" { 2 } else { 1 }).copied().collect::<Vec<_>>().join(".")
+        );
+        let (failed, exit) = (document.get("error").is_some(), document["exit_code"].as_i64().unwrap());
+        assert_eq!(failed, document.get("result").is_none());
+        assert_eq!(exit != 0, failed, "{document:#}");
+    }
+    assert_eq!(json(&home, &["backup", "--bogus"])["exit_code"], 2);
+}
+
+#[test]
+fn a_key_file_may_have_a_passphrase_from_a_file_but_not_a_short_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path();
+    std::fs::write(home.join("short"), "password\n").unwrap();
+    let (code, _, stderr) = run(home, &["keys", "new", "--out", "key.txt", "--passphrase-file", "short"]);
+    assert_eq!(code, Some(7), "{stderr}");
+    assert!(!home.join("key.txt").exists());
+    let (code, stdout, stderr) = run(home, &["keys", "new", "--out", "key.txt", "--sheet", "sheet.html"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let recipient = stdout.split_whitespace().find(|w| w.starts_with("age1")).unwrap().to_owned();
+    let (_, stdout, _) = run(home, &["keys", "show-recipient", "--identity", "key.txt"]);
+    assert_eq!(stdout.trim(), recipient);
+    assert!(std::fs::read_to_string(home.join("sheet.html")).unwrap().contains(&recipient));
+    let (code, _, _) = run(home, &["keys", "new", "--out", "key.txt"]);
+    assert_eq!(code, Some(1), "a key file is never overwritten");
+}
+
+#[test]
+fn a_host_is_set_up_once_and_then_needs_no_arguments() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path();
+    std::fs::create_dir_all(home.join("chart")).unwrap();
+    std::fs::create_dir_all(home.join("medium")).unwrap();
+    std::fs::write(home.join("chart/a"), "a").unwrap();
+    let with = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+        command.env_clear().env("HOME", home).env("AZEKURA_STATE", home.join("state")).current_dir(home);
+        command.args(["--config", "etc/azekura.toml"]).args(arguments).output().unwrap().status.code()
+    };
+    assert_eq!(with(&["init", "--to", "medium", "--set", "honin", "chart"]), Some(0));
+    assert_eq!(with(&["init", "chart"]), Some(1), "a configuration is never overwritten");
+    assert_eq!(with(&["backup", "--init"]), Some(0));
+    assert_eq!(with(&["backup"]), Some(0));
+    assert_eq!(with(&["verify"]), Some(0));
+}
