@@ -106,8 +106,7 @@ fn a_source_whose_name_lies_within_another_is_refused() {
         "{refused}"
     );
     options.sources[0].name = b"other/a".into();
-    let report = h.try_backup(&options).expect("two sources with names of two parts");
-    assert!(report.count("stored bytes") > 0);
+    h.try_backup(&options).expect("two sources with names of two parts");
     let restored = h.try_restore(&h.restore_options("restored")).expect("a restore");
     assert_eq!(restored.findings, []);
     assert_eq!(tree(&h.source()), tree(&h.path("restored/other/a")));

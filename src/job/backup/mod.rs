@@ -225,7 +225,6 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     observer.hear(Event::Phase(Phase::Reading));
     let commands = Commands::start(&sources)?;
     let (stream, shelved, next) = store(options, world, &mut set, &trees, commands, previous, &tally)?;
-    tally.counts.stored_bytes.store(shelved.objects.iter().map(|o| o.length).sum(), Ordering::Relaxed);
     let finished = (world.now)();
     find_empty(&trees, &tally);
 
