@@ -320,7 +320,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     })
 }
 
-/// The sources, ascending by name.
+/// The sources, ascending by name. None lies within another: the entry stream is one tree.
 fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
     let mut sources: Vec<&SourceOptions> = options.sources.iter().collect();
     if sources.is_empty() {
@@ -328,7 +328,6 @@ fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
     }
     sources.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
     let text = |s: &SourceOptions| String::from_utf8_lossy(&s.name).into_owned();
-    // The entry stream is one tree: what lies within a source's name is that source's.
     match sources.windows(2).find(|w| !come_apart(&w[0].name, &w[1].name)) {
         Some(w) if w[0].name == w[1].name => Err(BackupError::SameName { name: text(w[0]) }),
         Some(w) => Err(BackupError::SourceWithin { inner: text(w[1]), outer: text(w[0]) }),
