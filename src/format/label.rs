@@ -65,10 +65,18 @@ impl Label {
         let wrong = |why: String| Malformed::new("label", why);
         Malformed::limit("label", bytes.len() as u64, limit::LABEL_BYTES)?;
         let version: VersionOnly = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
-        if version.azekura != VERSION {
-            return Err(Malformed::Newer { what: "label", found: version.azekura });
+        match version.azekura {
+            // One that was cut short by no more than its end reads like a whole one.
+            VERSION if bytes.last() != Some(&b'\n') => return Err(wrong("it does not end with a line feed".into())),
+            VERSION => {}
+            0 => return Err(wrong("there is no version 0".into())),
+            found => return Err(Malformed::Newer { what: "label", found }),
         }
         let text: Text = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+        if text.place == 0 {
+            return Err(wrong("places are counted from 1".into()));
+        }
+        Malformed::limit("object number", text.first_object, limit::OBJECT_NUMBER)?;
         Ok(Self {
             set: text.set.parse()?,
             name: text.name,
