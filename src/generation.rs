@@ -12,9 +12,9 @@ use crate::format::{Malformed, limit};
 use crate::medium::{Medium, MediumError, OpenObject};
 use crate::pipeline::compressor::{Decompressor, FrameError};
 use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity};
-use crate::pipeline::hasher::SetKey;
 use crate::pipeline::packer::{PackReader, UnpackError};
 use crate::seal::chain::{Chain, Link, ReadError, read_object};
+use crate::set_key::SetKey;
 use std::collections::VecDeque;
 use zeroize::Zeroizing;
 

@@ -1,7 +1,9 @@
 //! Azekura: sealed, encrypted, deduplicated generations on media that can be taken away.
 //!
 //! `docs/architecture.md` is the map. Arrows point right only:
-//! `cli (bin) → job · report → generation · seal → pipeline · medium · catalog · state → format · event`.
+//! `cli (bin) → job · report → generation → seal → pipeline · medium · catalog · state → format · event · set_key`.
+
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod catalog;
 pub mod event;
@@ -12,4 +14,5 @@ pub mod medium;
 pub mod pipeline;
 pub mod report;
 pub mod seal;
+pub mod set_key;
 pub mod state;

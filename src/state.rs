@@ -13,7 +13,7 @@
 //! **Invariant:** no identity is ever written here. With everything in this directory a thief reads no past backup.
 
 use crate::format::object::Id;
-use crate::pipeline::hasher::SetKey;
+use crate::set_key::SetKey;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -165,6 +165,7 @@ impl SetState {
     }
 
     /// Holds off other runs of this set until the guard is dropped or the process ends, however it ends.
+    #[expect(clippy::disallowed_methods, reason = "the lock's file, to name its holder")]
     pub fn lock(&self) -> Result<Lock> {
         let path = self.dir.join("lock");
         let mut options = OpenOptions::new();
@@ -178,14 +179,22 @@ impl SetState {
         }
         let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         written.map_err(io_error("written", &path))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 }
 
 /// See [`SetState::lock`].
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Not only closed: a program that another thread starts at this moment has a copy of the descriptor until it runs, and the
+    /// lock lasts as long as any copy.
+    fn drop(&mut self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {

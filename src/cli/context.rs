@@ -114,6 +114,9 @@ fn listen() {
 }
 
 fn random(bytes: &mut [u8]) {
-    // Without it no key can be made, and there is no second source.
-    getrandom::fill(bytes).expect("the operating system gives no random numbers");
+    if let Err(e) = getrandom::fill(bytes) {
+        // Without it no key can be made, and there is no second source.
+        to_stderr(&format!("azekura: the operating system gives no random numbers: {e}\n"));
+        std::process::exit(i32::from(Exit::Failed.code()));
+    }
 }

@@ -147,27 +147,23 @@ impl<'b> Reader<'b> {
         (n.min(usize::MAX as u64) as usize).min(left / least)
     }
 
-    /// Steps over one item of any kind that the format allows.
-    pub fn skip(&mut self) -> Result<(), Malformed> {
-        self.skip_nested(0)
-    }
-
-    fn skip_nested(&mut self, depth: u32) -> Result<(), Malformed> {
-        if depth > 16 {
-            return Err(self.wrong("nested too deeply"));
-        }
+    /// Steps over one item of any kind that the format allows; `around`: how many arrays and maps lie around it.
+    pub fn skip(&mut self, around: u32) -> Result<(), Malformed> {
         match self.d.datatype().map_err(fault(self.what))? {
+            Type::Array | Type::Map if around >= limit::NESTED => return Err(self.wrong("nested too deeply")),
             Type::Array => {
                 for _ in 0..self.array()? {
-                    self.skip_nested(depth + 1)?;
+                    self.skip(around + 1)?;
                 }
             }
             Type::Map => {
+                let mut last = None;
                 for _ in 0..self.map()? {
-                    self.skip_nested(depth + 1)?;
-                    self.skip_nested(depth + 1)?;
+                    self.key(&mut last)?;
+                    self.skip(around + 1)?;
                 }
             }
+            Type::String => self.d.str().map(drop).map_err(fault(self.what))?,
             Type::Bool
             | Type::U8
             | Type::U16
@@ -178,9 +174,7 @@ impl<'b> Reader<'b> {
             | Type::I32
             | Type::I64
             | Type::Int
-            | Type::Bytes
-            | Type::String
-            | Type::Null => self.d.skip().map_err(fault(self.what))?,
+            | Type::Bytes => self.d.skip().map_err(fault(self.what))?,
             other => return Err(self.wrong(format!("{other} has no place here"))),
         }
         Ok(())

@@ -228,7 +228,7 @@ impl Core {
                 18 => c.flags = r.u32()?,
                 19 => state.0 = r.uint()?,
                 20 => state.1 = r.u32()?,
-                _ => r.skip()?,
+                _ => r.skip(1)?,
             }
         }
         c.state = match state.0 {
@@ -249,8 +249,14 @@ impl Core {
         check_path(&self.path)?;
         if let Some(first) = &self.link_to {
             check_path(first)?;
+            if self.kind == Kind::Directory || compare_paths(first, &self.path).is_ge() {
+                return Err(r.wrong("a link that does not lead back to a name that may have several"));
+            }
         }
         let unreadable = matches!(self.state, State::Unreadable { .. });
+        if self.state != State::Good && self.kind != Kind::File {
+            return Err(r.wrong("a state that only files have"));
+        }
         let wants = |key: u32, wanted: bool| (seen >> key & 1 == 1) == wanted;
         let file = self.kind == Kind::File;
         if !(wants(11, file)
@@ -258,7 +264,7 @@ impl Core {
             && (file && !unreadable || wants(13, false))
             && wants(14, self.kind == Kind::Symlink)
             && wants(15, matches!(self.kind, Kind::CharDevice | Kind::BlockDevice))
-            && (file || wants(17, false)))
+            && (file && !unreadable || wants(17, false)))
         {
             return Err(r.wrong("keys that do not fit the type"));
         }
@@ -405,7 +411,7 @@ impl<'a> Glance<'a> {
                     g.has_sha256 = true;
                 }
                 19 => g.good = r.uint()? == 0,
-                _ => r.skip()?,
+                _ => r.skip(1)?,
             }
         }
         g.core_bytes = r.d.position();

@@ -73,6 +73,10 @@ impl Label {
             found => return Err(Malformed::Newer { what: "label", found }),
         }
         let text: Text = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+        if text.place == 0 {
+            return Err(wrong("places are counted from 1".into()));
+        }
+        Malformed::limit("object number", text.first_object, limit::OBJECT_NUMBER)?;
         Ok(Self {
             set: text.set.parse()?,
             name: text.name,

@@ -14,3 +14,5 @@ pub const SEAL_BYTES: u64 = 256 << 20;
 pub const RECORD_BYTES: u64 = 64 << 20;
 pub const PATH_BYTES: u64 = 1 << 20;
 pub const COUNT: u64 = i64::MAX as u64;
+/// Arrays and maps within each other, counted from the outermost.
+pub const NESTED: u32 = 16;

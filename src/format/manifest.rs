@@ -1,6 +1,7 @@
 //! Section 5: the head of a generation.
 
 use super::cbor::{Reader, Sure, Time, Writer, write_extents, write_time};
+use super::entry::{check_path, compare_paths};
 use super::object::Id;
 use super::pack::Extent;
 use super::{Malformed, VERSION, limit};
@@ -167,19 +168,27 @@ impl Manifest {
                     }
                 }
                 14 => {
-                    for _ in 0..r.array()? {
+                    let n = r.array()?;
+                    Malformed::limit("findings", n, FINDINGS as u64)?;
+                    for _ in 0..n {
                         r.tuple(3)?;
                         m.findings.push(Finding { kind: r.text()?, path: r.bytes()?.to_vec(), detail: r.text()? });
                     }
                 }
                 15 => m.entries = decode_entries(&mut r)?,
-                _ => r.skip()?,
+                _ => r.skip(1)?,
             }
         }
         r.end()?;
         const ALWAYS: u32 = 0xFFFF & !(1 << 8);
         if seen & ALWAYS != ALWAYS || m.generation == 0 {
             return Err(r.wrong("a required key is missing"));
+        }
+        if m.parent >= m.generation {
+            return Err(r.wrong("the parent is not an earlier generation"));
+        }
+        if m.sources.windows(2).any(|w| !come_apart(&w[0].name, &w[1].name)) {
+            return Err(r.wrong("sources out of order or within each other"));
         }
         let length: u64 = m.entries.extents.iter().map(|x| x.length).fold(0, u64::saturating_add);
         if length != m.entries.length {
@@ -189,11 +198,18 @@ impl Manifest {
     }
 }
 
+/// Whether a source of the first name may be followed by one of the second: it is greater, and does not lie within the first.
+pub fn come_apart(a: &[u8], b: &[u8]) -> bool {
+    compare_paths(a, b).is_lt() && !b.strip_prefix(a).is_some_and(|rest| rest.starts_with(b"/"))
+}
+
 fn decode_source(r: &mut Reader) -> Result<Source, Malformed> {
     let mut s = Source { name: Vec::new(), path: Vec::new(), kind: SourceKind::Tree, excludes: Vec::new() };
-    let mut last = None;
+    let (mut last, mut seen) = (None, 0);
     for _ in 0..r.map()? {
-        match r.key(&mut last)? {
+        let key = r.key(&mut last)?;
+        seen |= if key < 3 { 1 << key } else { 0 };
+        match key {
             0 => s.name = r.bytes()?.to_vec(),
             1 => s.path = r.bytes()?.to_vec(),
             2 => {
@@ -208,10 +224,13 @@ fn decode_source(r: &mut Reader) -> Result<Source, Malformed> {
                     s.excludes.push(r.bytes()?.to_vec());
                 }
             }
-            _ => r.skip()?,
+            _ => r.skip(3)?,
         }
     }
-    super::entry::check_path(&s.name)?;
+    if seen != 0b111 {
+        return Err(r.wrong("a source is incomplete"));
+    }
+    check_path(&s.name)?;
     Ok(s)
 }
 
@@ -227,7 +246,7 @@ fn decode_entries(r: &mut Reader) -> Result<Entries, Malformed> {
             3 => e.count = r.count()?,
             _ => {
                 seen -= 1;
-                r.skip()?;
+                r.skip(2)?;
             }
         }
     }

@@ -105,6 +105,9 @@ impl Index {
             if !rest.is_empty() || ids.len() as u64 != lengths {
                 return Err(r.wrong("ids and lengths do not match"));
             }
+            if stored == 0 || ids.is_empty() {
+                return Err(r.wrong("empty frame"));
+            }
             let mut frame = Frame { stored, chunks: Vec::with_capacity(ids.len()) };
             for id in ids {
                 let n = r.u32()?;

@@ -155,6 +155,9 @@ impl Seal {
         let (first, count) = lines.two("objects")?;
         let (first, count) = (number(first)?, number(count)?);
         Malformed::limit("object number", first.saturating_add(count), limit::OBJECT_NUMBER)?;
+        if count == 0 {
+            return Err(wrong("no objects"));
+        }
         let mut objects = Vec::with_capacity((count as usize).min(lines.rest.len() / 20));
         for i in 0..count {
             objects.push(lines.object(first + i)?);
@@ -172,6 +175,10 @@ impl Seal {
         }
         if generation == 0 || (generation == 1) != previous.is_none() || (generation == 1) != (first == 0) {
             return Err(wrong("generation, previous and objects do not fit"));
+        }
+        let counts = |o: &&Object| !matches!(o.kind, Kind::Void | Kind::Parity);
+        if objects.iter().rev().find(counts).is_none_or(|o| o.kind != Kind::Manifest) {
+            return Err(wrong("its last object is no manifest"));
         }
         let seal = Seal { set, generation, time, previous, first, objects, log, record_count, records, read_back, verdict, next };
         Ok(Signed { seal, signature, body_bytes })

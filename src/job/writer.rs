@@ -15,9 +15,9 @@ use crate::format::seal::{ReadBack, Seal};
 use crate::job::TOOL;
 use crate::medium::{Blame, Directory, Guard, Medium, MediumError};
 use crate::pipeline::encryptor::Recipients;
-use crate::pipeline::hasher::SetKey;
 use crate::seal::SealKeys;
 use crate::seal::chain::{Chain, Link, ReadError, read_object};
+use crate::set_key::SetKey;
 use crate::state::{Lock, SetInfo, SetState, StateDir};
 use std::path::Path;
 

@@ -79,7 +79,7 @@ impl Compressor {
     /// Appends one frame with `content` and returns its length. After an error `out` is as it was.
     pub fn compress(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<u32, FrameError> {
         let stored = self.compress_within(content, limit::FRAME_CONTENT_BYTES, out)?;
-        Ok(u32::try_from(stored).expect("a frame's limit is far below"))
+        Ok(u32::try_from(stored).unwrap_or_else(|_| unreachable!("a frame's limit is far below")))
     }
 
     /// The same for a manifest: one frame, with a manifest's limit.
@@ -131,9 +131,14 @@ impl Compressor {
 
 /// RFC 8878, 3.1.1.1.1: the length of the content in 4 bytes, a single segment, no checksum, no dictionary.
 const RAW_DESCRIPTOR: u8 = 0b1010_0000;
+/// The same for content of more than [`WINDOW_BYTES`], which only manifests have: not a single segment, whose window would be
+/// the whole of it, but a window of 8 MiB (2^(10 + 13)) in a byte of its own.
+const LARGE_DESCRIPTOR: [u8; 2] = [0b1000_0000, 13 << 3];
+/// The largest window that a decoder needs for a frame.
+const WINDOW_BYTES: usize = 8 << 20;
 
 fn raw_length(content: usize) -> usize {
-    4 + 1 + 4 + 3 * content.div_ceil(BLOCK_BYTES).max(1) + content
+    4 + 1 + usize::from(content > WINDOW_BYTES) + 4 + 3 * content.div_ceil(BLOCK_BYTES).max(1) + content
 }
 
 /// Appends a frame of raw blocks (RFC 8878, 3.1.1.2): each has a header of 3 bytes, bit 0 for the last one, type 0 in bits 1
@@ -141,8 +146,11 @@ fn raw_length(content: usize) -> usize {
 fn write_raw(content: &[u8], out: &mut Vec<u8>) {
     out.reserve(raw_length(content.len()));
     out.extend_from_slice(&MAGIC.to_le_bytes());
-    out.push(RAW_DESCRIPTOR);
-    let size = u32::try_from(content.len()).expect("a manifest's limit is far below");
+    match content.len() > WINDOW_BYTES {
+        true => out.extend_from_slice(&LARGE_DESCRIPTOR),
+        false => out.push(RAW_DESCRIPTOR),
+    }
+    let size = u32::try_from(content.len()).unwrap_or_else(|_| unreachable!("a manifest's limit is far below"));
     out.extend_from_slice(&size.to_le_bytes());
     let mut rest = content;
     loop {

@@ -312,7 +312,7 @@ fn a_source_is_missing_or_empty_or_a_file() {
     // The paths of one would lie among those of the other, out of order.
     for names in [["x", "x/y"], ["x/y", "x"], ["x/y/z", "x"]] {
         let refused = with(names.iter().map(|n| source(n, "source")).collect());
-        assert!(matches!(refused, Err(BackupError::NameWithin { .. })), "{names:?}: {refused:?}");
+        assert!(matches!(refused, Err(BackupError::SourceWithin { .. })), "{names:?}: {refused:?}");
     }
     let refused = with(vec![source("../x", "source")]);
     assert!(matches!(refused, Err(BackupError::Source(SourceError::Name { .. }))), "{refused:?}");

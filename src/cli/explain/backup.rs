@@ -27,8 +27,8 @@ impl From<BackupError> for Explained {
             }
             E::NoSource => Self::new(message!("error.source.none"), Exit::Usage),
             E::SameName { name } => Self::new(message!("error.source.same-name", name = name), Exit::Usage),
-            E::NameWithin { inner, outer } => {
-                Self::new(message!("error.source.name-within", inner = inner, outer = outer), Exit::Usage)
+            E::SourceWithin { inner, outer } => {
+                Self::new(message!("error.source.within", inner = inner, outer = outer), Exit::Usage)
             }
             E::ReadBack { object } => Self::new(message!("error.backup.read-back", object = object), Exit::Damage),
             E::Interrupted => Self::new(message!("error.interrupted"), Exit::Interrupted),

@@ -204,12 +204,15 @@ fn is_unchanged(before: &Glance, found: &Found, racy_from: i64, with_sha256: boo
 /// Files with several names: the first name in the order of the walk stands for the file.
 #[derive(Default)]
 struct Links {
-    first: HashMap<(u64, u64), (Arc<[u8]>, u64)>,
+    /// By device and inode: the first name, and how many further ones are still to come.
+    first: HashMap<(u64, u64), (Name, u64)>,
 }
+
+type Name = Arc<[u8]>;
 
 impl Links {
     /// Whether this is the first of several names; or, if it is a further one, the first name and whether this is the last.
-    fn name(&mut self, found: &Found) -> (Names, Option<(Arc<[u8]>, bool)>) {
+    fn name(&mut self, found: &Found) -> (Names, Option<(Name, bool)>) {
         let s = &found.stat;
         if s.nlink < 2 || s.kind == Kind::Directory {
             return (Names::One, None);

@@ -209,6 +209,7 @@ impl Filler<'_, '_> {
     }
 
     /// The file, made by whoever comes first.
+    #[expect(clippy::disallowed_methods, reason = "a file of an interrupted restore, in the target")]
     fn open(&self, filling: &Filling) -> Result<Arc<File>, String> {
         let mut file = filling.file.lock().unwrap_or_else(|e| e.into_inner());
         match &*file {

@@ -164,7 +164,6 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
         first_pass(options, world, &generation, &chain, &wanted, &target, &tally, &mut report)?;
         observer.hear(Event::Phase(Phase::Finishing));
         second_pass(world, &generation, &wanted, &target, &tally)?;
-        let _ = target.sync();
     }
     report.not_found = wanted.not_found();
     report.not_restored = tally.not_restored.load(Relaxed);
@@ -209,6 +208,14 @@ fn first_pass(
     // Each thread holds a pack as stored and decrypted.
     let threads = world.threads.clamp(1, (options.memory_bytes / (80 << 20)).max(1) as usize);
     let filler = Filler { generation, chain, target, tally, interrupted: world.interrupted };
+    let is_any_wanted = |name: &[u8]| {
+        let on_the_way = |(p, _): &(Vec<u8>, AtomicU64)| is_within(name, p) || is_within(p, name);
+        wanted.is_all() || wanted.patterns.is_some() || wanted.paths.iter().any(on_the_way)
+    };
+    // The folders above a source of several names have no records.
+    for source in generation.manifest.sources.iter().filter(|s| s.name.contains(&b'/') && is_any_wanted(&s.name)) {
+        target.create_parents(&source.name).map_err(RestoreError::Target)?;
+    }
     filler.run(threads, |give| {
         let mut batch = Batch::default();
         let mut above: Vec<(Core, bool)> = Vec::new();
@@ -362,13 +369,17 @@ impl Wanted {
         self.check(&core.path, core.kind == Kind::Directory)
     }
 
+    fn is_all(&self) -> bool {
+        self.paths.is_empty() && self.patterns.is_none()
+    }
+
     fn is_wanted_path(&self, path: &[u8]) -> bool {
         self.check(path, false)
     }
 
     fn check(&self, path: &[u8], is_directory: bool) -> bool {
         use std::os::unix::ffi::OsStrExt;
-        if self.paths.is_empty() && self.patterns.is_none() {
+        if self.is_all() {
             return true;
         }
         let mut wanted = false;

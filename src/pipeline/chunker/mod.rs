@@ -1,7 +1,7 @@
 //! Section 12: where a run of bytes is cut into chunks.
 //!
 //! The cut is the position with the largest hash of the 16 bytes before it, among those a chunk may end at. Looking for the largest hash takes
-//! two steps. [`Peaks`] collects the blocks that hold it: a kernel gives one number for each block of positions, so its loop has
+//! two steps. `Peaks` collects the blocks that hold it: a kernel gives one number for each block of positions, so its loop has
 //! no branch that depends on the data. Then those few blocks, at most 65, are looked through for the positions themselves.
 //!
 //! **Invariant:** every kernel gives the same cuts. A kernel sees nothing but a slice made by [`Chunker::cut`], in whole arrays of bytes, so it
@@ -11,8 +11,10 @@ mod hash;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "vectors are loaded from arrays of their length")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "vectors are loaded from arrays of their length")]
 mod avx512;
 
 #[cfg(test)]
@@ -192,6 +194,7 @@ impl Chunker {
     }
 
     /// Offers the largest hash of each block of the window.
+    #[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "a kernel may be called where it is available"))]
     fn find_peaks(&self, window: &[u8], peaks: &mut Peaks) {
         match self.kernel {
             Kernel::Scalar => scalar::find_peaks(&self.hash, window, peaks),
@@ -207,6 +210,7 @@ impl Chunker {
     }
 
     /// The positions of one block, given with its lead, whose hash is `top`.
+    #[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "a kernel may be called where it is available"))]
     fn marks(&self, window: &[u8], top: i16) -> Marks {
         match self.kernel {
             Kernel::Scalar => scalar::marks(&self.hash, window, top),

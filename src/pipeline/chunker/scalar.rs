@@ -35,8 +35,10 @@ pub(super) fn marks(hash: &Hash, window: &[u8], top: i16) -> Marks {
 #[inline(always)]
 fn walk(hash: &Hash, window: &[u8], mut each: impl FnMut(usize, [u32; STREAMS])) {
     const WARM: usize = 15;
-    let parts: [&[u8; WARM + STREAM]; STREAMS] =
-        std::array::from_fn(|s| window[LEAD - WARM + s * STREAM..].first_chunk().expect("a window has whole blocks"));
+    let parts: [&[u8; WARM + STREAM]; STREAMS] = std::array::from_fn(|s| {
+        let part = window[LEAD - WARM + s * STREAM..].first_chunk();
+        part.unwrap_or_else(|| unreachable!("a window has whole blocks"))
+    });
     let mut hashes = [0u32; STREAMS];
     let mut step = |i: usize| {
         for (h, part) in hashes.iter_mut().zip(parts) {

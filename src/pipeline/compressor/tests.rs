@@ -80,6 +80,31 @@ fn content_above_the_limit_is_refused() {
     assert_eq!(content, text(5 << 20));
 }
 
+/// RFC 8878, 3.1.1.1.2.
+fn window(frame: &[u8]) -> u64 {
+    match frame[4] & 0b0010_0000 {
+        0 => {
+            let base = 1 << (10 + (frame[5] >> 3));
+            base + base / 8 * u64::from(frame[5] & 7)
+        }
+        _ => content_size(frame).unwrap(),
+    }
+}
+
+#[test]
+fn no_frame_needs_a_window_above_8_mib() {
+    let large = WINDOW_BYTES + 300_000;
+    for (level, content) in [(3, random(large)), (3, text(large)), (3, random(WINDOW_BYTES)), (19, text(WINDOW_BYTES + 1))] {
+        let (mut stored, mut again) = (Vec::new(), Vec::new());
+        Compressor::new(level).unwrap().compress_manifest(&content, &mut stored).unwrap();
+        assert!(window(&stored) <= 8 << 20, "level {level}: {}", window(&stored));
+        assert!(stored.len() <= raw_length(content.len()));
+        Decompressor::new().unwrap().decompress_manifest(&stored, &mut again).unwrap();
+        assert!(again == content);
+    }
+    assert!(window(&frame(&text(4 << 20))) <= 8 << 20);
+}
+
 #[test]
 fn frames_that_are_not_ours_are_refused() {
     let stored = frame(&text(100_000));
@@ -112,8 +137,10 @@ fn raw_frames_are_what_the_zstd_command_reads() {
         // Passed over where it is not installed.
         Err(_) => return,
     };
-    let content: Vec<u8> = LENGTHS[..11].iter().flat_map(|n| random(*n)).collect();
+    let mut content: Vec<u8> = LENGTHS[..11].iter().flat_map(|n| random(*n)).collect();
     let mut payload: Vec<u8> = LENGTHS[..11].iter().flat_map(|n| frame(&random(*n))).collect();
+    content.extend(random(WINDOW_BYTES + 1));
+    write_raw(&random(WINDOW_BYTES + 1), &mut payload);
     Index::default().encode(&mut payload);
     let mut stdin = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || stdin.write_all(&payload));

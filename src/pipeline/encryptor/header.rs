@@ -49,8 +49,9 @@ pub(super) fn write(recipients: &Recipients, out: &mut Vec<u8>) -> Result<Payloa
     let encryptor = age::Encryptor::with_recipients(taps.iter().map(|t| t as _)).map_err(|source| EncryptError { source })?;
     // The crate's writer appends the header and the nonce; dropped without `finish`, it writes nothing more.
     encryptor.wrap_output(&mut *out).map_err(|e| EncryptError { source: e.into() })?;
-    let key = seen.take().expect("there is a recipient, and it was asked to wrap the key");
-    Ok(PayloadKey::derive(&key, out.last_chunk().expect("the nonce has just been written")))
+    let Some(key) = seen.take() else { unreachable!("there is a recipient, and it was asked to wrap the key") };
+    let Some(nonce) = out.last_chunk() else { unreachable!("the nonce has just been written") };
+    Ok(PayloadKey::derive(&key, nonce))
 }
 
 /// Reads a header from a file's first bytes, at least [`HEADER_BYTES`] of them where there are so many. Returns the payload's
@@ -67,8 +68,8 @@ pub(super) fn read(identity: &Identity, start: &[u8]) -> Result<(PayloadKey, usi
     // Checks the header's MAC.
     decryptor.decrypt(taps.iter().map(|t| t as _)).map_err(wrong)?;
     let read = start.len() - rest.len();
-    let nonce: &[u8; NONCE_BYTES] = start[..read].last_chunk().expect("the crate has read the nonce");
-    let key = seen.take().expect("the crate has got the file key from a tap");
+    let Some(nonce) = start[..read].last_chunk::<NONCE_BYTES>() else { unreachable!("the crate has read the nonce") };
+    let Some(key) = seen.take() else { unreachable!("the crate has got the file key from a tap") };
     Ok((PayloadKey::derive(&key, nonce), read))
 }
 

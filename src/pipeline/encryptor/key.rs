@@ -192,7 +192,7 @@ impl Identity {
                 keys.push(key);
             }
         }
-        Recipients::of(keys).expect("an identity has a key")
+        Recipients::of(keys).unwrap_or_else(|| unreachable!("an identity has a key"))
     }
 
     /// The secret keys as text, `AGE-SECRET-KEY-1…`.
@@ -241,7 +241,7 @@ pub fn encrypt_with_passphrase(text: &str, passphrase: &Passphrase, work_factor:
     let mut writer = encryptor.wrap_output(armor).map_err(failed)?;
     writer.write_all(text.as_bytes()).map_err(failed)?;
     let armored = writer.finish().and_then(|armor| armor.finish()).map_err(failed)?;
-    Ok(String::from_utf8(armored).expect("armor is ASCII"))
+    Ok(String::from_utf8(armored).unwrap_or_else(|_| unreachable!("armor is ASCII")))
 }
 
 fn decrypt_with_passphrase(file: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, IdentityError> {

@@ -33,8 +33,8 @@ impl PayloadKey {
     pub fn encrypt(&self, index: u64, last: bool, segment: &mut [u8]) -> [u8; TAG_BYTES] {
         debug_assert!(segment.len() <= SEGMENT_BYTES);
         let tag = self.0.seal_in_place_separate_tag(nonce(index, last), Aad::empty(), segment);
-        let tag = tag.expect("a segment is far below the cipher's limit of 256 GiB");
-        tag.as_ref().try_into().expect("a tag has 16 bytes")
+        let tag = tag.unwrap_or_else(|_| unreachable!("a segment is far below the cipher's limit of 256 GiB"));
+        tag.as_ref().try_into().unwrap_or_else(|_| unreachable!("a tag has 16 bytes"))
     }
 
     /// Decrypts a segment (content and tag) where it lies and returns the length of its content. After an error the
@@ -54,7 +54,8 @@ impl Drop for PayloadKey {
 }
 
 fn cipher(key: &[u8; 32]) -> LessSafeKey {
-    LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key).expect("the key has 32 bytes"))
+    let key = UnboundKey::new(&CHACHA20_POLY1305, key);
+    LessSafeKey::new(key.unwrap_or_else(|_| unreachable!("the key has 32 bytes")))
 }
 
 /// 11 bytes of big-endian counter and one byte that is 1 for the last segment.

@@ -31,8 +31,7 @@ pub struct Stat {
 }
 
 impl Stat {
-    // The fields' types differ from one processor to the next.
-    #[allow(clippy::unnecessary_cast)]
+    #[allow(clippy::unnecessary_cast, reason = "the fields' types differ from one processor to the next")]
     pub(in crate::pipeline) fn new(s: &fs::Stat) -> Self {
         let time = |seconds: i64, nanoseconds: u64| Time { seconds, nanoseconds: nanoseconds.min(999_999_999) as u32 };
         let kind = match FileType::from_raw_mode(s.st_mode as _) {

@@ -174,12 +174,14 @@ impl Target {
     }
 
     /// Takes away a file that could not be filled, so that nobody takes it for what it was to be.
+    #[expect(clippy::disallowed_methods, reason = "a file that this restore made, in the target")]
     pub fn discard_file(&self, core: &Core) -> Result<(), TargetError> {
         let (folder, name) = self.place(&core.path)?;
         unlinkat(&folder, name, AtFlags::empty()).map_err(|e| failed(&core.path, "take away the incomplete file", e))
     }
 
     /// Gives a file that has its content everything else. A hole at its end is made here.
+    #[expect(clippy::disallowed_methods, reason = "the file is shorter and becomes longer")]
     pub fn finish_file(&self, file: &File, core: &Core) -> Vec<Shortfall> {
         let mut shortfalls = Vec::new();
         if core.holes.last().is_some_and(|h| h.offset + h.length == core.size)

@@ -1,0 +1,35 @@
+//! Digests of content: each alone, both as a backup makes them, and a chunk's id.
+
+#[path = "data/mod.rs"]
+mod data;
+
+use azekura::pipeline::hasher::{ContentHasher, Digests, Ids};
+use azekura::set_key::SetKey;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use sha2::Digest as _;
+use std::hint::black_box;
+
+fn hash(c: &mut Criterion) {
+    let [.., (_, random)] = data::KINDS;
+    for len in [64 << 10, 1 << 20] {
+        let content = random(len);
+        let mut group = c.benchmark_group(format!("hash/{} KiB", len >> 10));
+        group.throughput(Throughput::Bytes(len as u64));
+        group.bench_function("blake3", |b| b.iter(|| blake3::hash(black_box(&content))));
+        group.bench_function("sha256", |b| b.iter(|| sha2::Sha256::digest(black_box(&content))));
+        group.bench_function("both", |b| b.iter(|| Digests::of(black_box(&content), true)));
+        group.bench_function("both, in pieces", |b| {
+            b.iter(|| {
+                let mut h = ContentHasher::new(true);
+                content.chunks(64 << 10).for_each(|piece| h.update(black_box(piece)));
+                h.finish()
+            });
+        });
+        let ids = Ids::new(&SetKey([7; 32]));
+        group.bench_function("chunk id", |b| b.iter(|| ids.id(blake3::hash(black_box(&content)).as_bytes())));
+        group.finish();
+    }
+}
+
+criterion_group!(benches, hash);
+criterion_main!(benches);

@@ -1,0 +1,18 @@
+//! Short texts: a check code as a person types it, the name of an object's file, an id.
+#![no_main]
+
+use azekura::format::check_code::CheckCode;
+use azekura::format::object::{Id, file_name, parse_file_name};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    if let Ok(code) = text.parse::<CheckCode>() {
+        assert_eq!(code.to_string().parse(), Ok(code));
+    }
+    if let Some((number, kind)) = parse_file_name(text) {
+        assert_eq!(file_name(number, kind), text, "an object has one name");
+    }
+    if let Ok(id) = text.parse::<Id>() {
+        assert_eq!(id.to_string(), text, "an id has one spelling");
+    }
+});

@@ -1,0 +1,82 @@
+//! Writes the inputs that the fuzz targets begin with: what the encoders make, and what lies in `tests/golden`.
+//!
+//! Called by `fuzz/run` with `CORPUS` in the environment; makes `CORPUS/<target>/<digest>`. It is a fuzz target that is never run on
+//! anything, because what is compiled for coverage can only be linked as one.
+#![no_main]
+
+use azekura::format::check_code::CheckCode;
+use azekura::format::object::{Kind, file_name, hex, parse_file_name};
+use azekura::pipeline::compressor::Compressor;
+use azekura_fuzz as sample;
+use libfuzzer_sys::fuzz_target;
+use std::fs;
+use std::path::Path;
+
+fuzz_target!(init: write_all(), |_bytes: &[u8]| ());
+
+fn write_all() {
+    let corpus = std::env::var_os("CORPUS").expect("the folder of the corpora");
+    let put = |target: &str, seed: &[u8]| {
+        let folder = Path::new(&corpus).join(target);
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join(&hex(blake3::hash(seed).as_bytes())[..16]), seed).expect("a seed");
+    };
+    let (payload, _) = sample::payload();
+    let manifest = sample::manifest().encode();
+
+    put("label", &sample::label());
+    put("manifest", &manifest);
+    put("pack", &payload);
+    put("generation", &[&(manifest.len() as u32).to_le_bytes()[..], &manifest, &payload].concat());
+    put("chain", &sample::lay_out(&sample::chain()));
+    for (kind, bytes) in sample::chain() {
+        if kind == Kind::Seal {
+            put("seal", &bytes);
+            put("check_code", CheckCode::of(blake3::hash(&bytes).as_bytes()).to_string().as_bytes());
+        }
+    }
+    for (number, kind) in [(0, Kind::Label), (12, Kind::Pack), (123_456_789, Kind::Manifest)] {
+        put("check_code", file_name(number, kind).as_bytes());
+    }
+    for entry in sample::entries() {
+        let mut record = Vec::new();
+        entry.encode(&mut record);
+        put("entry", &record[4..]);
+    }
+    let mut compressor = Compressor::new(3).expect("zstd");
+    for content in [&b""[..], &[7; 4000], &payload, sample::label().as_slice()] {
+        let mut frame = Vec::new();
+        compressor.compress(content, &mut frame).expect("a frame");
+        put("frame", &frame);
+        put("age", &sample::encrypt(content));
+    }
+    golden(Path::new("tests/golden"), &put);
+}
+
+/// Labels and seals can be read by anyone; whole sets of them make a chain.
+fn golden(folder: &Path, put: &dyn Fn(&str, &[u8])) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut objects = Vec::new();
+    for path in entries.flatten().map(|e| e.path()) {
+        if path.is_dir() {
+            golden(&path, put);
+            continue;
+        }
+        let named = path.file_name().and_then(|n| n.to_str()).and_then(parse_file_name);
+        let (Some((number, kind)), Ok(bytes)) = (named, fs::read(&path)) else { continue };
+        match kind {
+            Kind::Label => put("label", &bytes),
+            Kind::Seal => put("seal", &bytes),
+            Kind::Manifest => put("age", &bytes),
+            _ => {}
+        }
+        // A chain is read from labels and seals; of the rest it is enough that they are there.
+        let bytes = if matches!(kind, Kind::Label | Kind::Seal) { bytes } else { Vec::new() };
+        objects.push((number, kind, bytes));
+    }
+    objects.sort_by_key(|o| o.0);
+    if !objects.is_empty() {
+        let objects: Vec<_> = objects.into_iter().map(|(_, kind, bytes)| (kind, bytes)).collect();
+        put("chain", &sample::lay_out(&objects));
+    }
+}

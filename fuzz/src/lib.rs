@@ -1,0 +1,229 @@
+//! What the fuzz targets and their seeds share: one small set, whole and right, and the ways to lay it out as one input.
+
+use azekura::format::cbor::Time;
+use azekura::format::entry::{Core, Entry, Kind as EntryKind, Range, State};
+use azekura::format::label::{Label, fingerprint};
+use azekura::format::manifest::{Entries, Finding, Manifest, Source, SourceKind};
+use azekura::format::merkle::{Tree, object_leaf, record_leaf};
+use azekura::format::object::{Id, Kind, Object};
+use azekura::format::pack::{ChunkId, Extent, Frame, Index};
+use azekura::format::seal::{ReadBack, Seal, Verdict};
+use azekura::medium::Medium;
+use azekura::medium::simulated::Simulated;
+use azekura::pipeline::compressor::Compressor;
+use azekura::pipeline::encryptor::{Encryptor, Identity};
+use azekura::seal::{SealKey, sign};
+use azekura::set_key::SetKey;
+use std::sync::LazyLock;
+
+pub const SET: Id = Id([1; 16]);
+const SET_KEY: [u8; 32] = [3; 32];
+
+/// An identity that never had anything to protect.
+pub static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
+    let text = b"AGE-SECRET-KEY-1TNFHN9ERG6936T3A66J4ZFFWSMKW9NREDXCTZ7XJQVJ08SGVAM9SYSEDHN";
+    Identity::parse(text, None).expect("an identity")
+});
+
+/// The key that signs the seal of this generation.
+pub fn seal_key(generation: u64) -> SealKey {
+    SealKey::from_seed(&[generation as u8; 32])
+}
+
+pub fn label() -> Vec<u8> {
+    let label = Label {
+        set: SET,
+        name: "病院".into(),
+        medium: Id([2; 16]),
+        place: 1,
+        first_object: 0,
+        created: "2026-11-23T03:31:54Z".into(),
+        recipients: IDENTITY.recipients().texts().iter().map(|r| fingerprint(r)).collect(),
+        root_key: seal_key(1).public(),
+        tool: "azekura 1".into(),
+    };
+    label.encode()
+}
+
+/// One of each kind, with everything that a record can have.
+pub fn entries() -> Vec<Entry> {
+    let root = Core { mode: 0o755, user: Some(b"root".to_vec()), ..Core::new(b"s".to_vec(), EntryKind::Directory) };
+    let file = Core {
+        size: 5000,
+        blake3: Some([4; 32]),
+        sha256: Some([5; 32]),
+        xattrs: vec![(b"security.capability".to_vec(), vec![1, 2]), (b"user.a".to_vec(), Vec::new())],
+        holes: vec![Range { offset: 100, length: 900 }],
+        flags: 0x10,
+        state: State::Changed,
+        mtime: Time { seconds: -1, nanoseconds: 999_999_999 },
+        ctime: Time { seconds: 1 << 40, nanoseconds: 1 },
+        inode: 1 << 60,
+        ..Core::new(b"s/a".to_vec(), EntryKind::File)
+    };
+    let lost = Core { size: 9, state: State::Unreadable { errno: 5 }, ..Core::new(b"s/b".to_vec(), EntryKind::File) };
+    let link = Core { target: Some(b"../x".to_vec()), ..Core::new(b"s/c".to_vec(), EntryKind::Symlink) };
+    let device = Core { device: Some((8, 1)), ..Core::new(b"s/d".to_vec(), EntryKind::BlockDevice) };
+    let further = Core { path: b"s/e".to_vec(), link_to: Some(b"s/a".to_vec()), ..file.clone() };
+    let fifo = Core { group: Some(b"wheel".to_vec()), ..Core::new(b"s/f".to_vec(), EntryKind::Fifo) };
+    let extent = Extent { object: 1, frame: 0, offset: 0, length: 4100 };
+    let with = |core: Core, extents| Entry { core, extents };
+    vec![
+        with(root, vec![]),
+        with(file, vec![extent]),
+        with(lost, vec![]),
+        with(link, vec![]),
+        with(device, vec![]),
+        with(further, vec![extent]),
+        with(fifo, vec![]),
+    ]
+}
+
+/// A pack's payload: one frame of content, one of records, the index. Also the extent of the records.
+pub fn payload() -> (Vec<u8>, Extent) {
+    let mut compressor = Compressor::new(3).expect("zstd");
+    let mut payload = Vec::new();
+    let mut index = Index::default();
+    let mut records = Vec::new();
+    entries().iter().for_each(|e| drop(e.encode(&mut records)));
+    let content: Vec<u8> = (0..4100u32).map(|i| (i / 7) as u8).collect();
+    let mut starts = Vec::new();
+    for (content, id) in [(&content, 1), (&records, 2)] {
+        starts.push(payload.len() as u32);
+        let stored = compressor.compress(content, &mut payload).expect("a frame");
+        index.frames.push(Frame { stored, chunks: vec![(ChunkId([id; 16]), content.len() as u32)] });
+    }
+    index.encode(&mut payload);
+    (payload, Extent { object: 1, frame: starts[1], offset: 0, length: records.len() as u64 })
+}
+
+pub fn manifest() -> Manifest {
+    let mut records = Vec::new();
+    entries().iter().for_each(|e| drop(e.encode(&mut records)));
+    Manifest {
+        set: SET,
+        generation: 1,
+        parent: 0,
+        started: Time { seconds: 1_700_000_000, nanoseconds: 0 },
+        finished: Time { seconds: 1_700_000_009, nanoseconds: 5 },
+        host: "host".into(),
+        sources: vec![Source {
+            name: b"s".to_vec(),
+            path: b"/srv/s".to_vec(),
+            kind: SourceKind::Tree,
+            excludes: vec![b"*.tmp".to_vec()],
+        }],
+        tag: Some("tag".into()),
+        tool: "azekura 1".into(),
+        set_key: SET_KEY,
+        recipients: IDENTITY.recipients().texts().to_vec(),
+        full: true,
+        statistics: vec![("bytes read".into(), 1 << 33)],
+        findings: vec![Finding { kind: "unreadable".into(), path: b"s/b".to_vec(), detail: "EIO".into() }],
+        entries: Entries {
+            length: records.len() as u64,
+            blake3: *blake3::hash(&records).as_bytes(),
+            extents: vec![payload().1],
+            count: entries().len() as u64,
+        },
+    }
+}
+
+fn records_root() -> [u8; 32] {
+    let key = SetKey(SET_KEY).record_salt_key();
+    let mut tree = Tree::default();
+    for entry in entries() {
+        let mut record = Vec::new();
+        let core = entry.encode(&mut record);
+        tree.push(record_leaf(&key, &entry.core.path, &record[core]));
+    }
+    tree.root()
+}
+
+/// Seals the objects that lie behind `before`, whose kinds and bytes are given; signs with the generation's key.
+fn seal(before: &[(Kind, Vec<u8>)], first: usize, generation: u64, previous: Option<[u8; 32]>) -> Vec<u8> {
+    let object = |(number, (kind, bytes)): (usize, &(Kind, Vec<u8>))| Object {
+        number: number as u64,
+        kind: *kind,
+        length: bytes.len() as u64,
+        digest: Some(*blake3::hash(bytes).as_bytes()),
+    };
+    let all: Vec<Object> = before.iter().enumerate().map(object).collect();
+    let mut log = Tree::default();
+    all.iter().for_each(|o| log.push(object_leaf(o)));
+    let seal = Seal {
+        set: SET,
+        generation,
+        time: "2026-11-23T03:31:54Z".into(),
+        previous,
+        first: first as u64,
+        objects: all[first..].to_vec(),
+        log: log.root(),
+        record_count: entries().len() as u64,
+        records: records_root(),
+        read_back: ReadBack::Direct,
+        verdict: Verdict::Good,
+        next: seal_key(generation + 1).public(),
+    };
+    sign(&seal, &seal_key(generation)).expect("a seal")
+}
+
+/// A set of three generations, in the order of its log, and a leftover. What the packs hold does not matter to its chain.
+pub fn chain() -> Vec<(Kind, Vec<u8>)> {
+    let mut all = vec![(Kind::Label, label())];
+    let (mut first, mut previous) = (0, None);
+    for generation in 1..=3 {
+        all.push((Kind::Pack, vec![generation as u8; 3]));
+        all.push((Kind::Manifest, vec![generation as u8; 2]));
+        let bytes = seal(&all, first, generation, previous);
+        previous = Some(*blake3::hash(&bytes).as_bytes());
+        all.push((Kind::Seal, bytes));
+        first = all.len();
+    }
+    all.push((Kind::Pack, b"leftover".to_vec()));
+    all
+}
+
+/// Objects side by side: `u8 kind ‖ u32 length ‖ bytes`. Each has the next number; kind 0 leaves one out.
+pub fn lay_out(objects: &[(Kind, Vec<u8>)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (kind, bytes) in objects {
+        out.push(kind.code());
+        out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        out.extend_from_slice(bytes);
+    }
+    out
+}
+
+/// The medium that [`lay_out`] described; lengths beyond the end take what is there.
+pub fn medium(mut input: &[u8]) -> Simulated {
+    let medium = Simulated::new();
+    let mut number = 0;
+    while let Some(([kind, length @ ..], rest)) = input.split_first_chunk::<5>() {
+        let (bytes, tail) = rest.split_at(rest.len().min(u32::from_le_bytes(*length) as usize));
+        let kinds = [Kind::Label, Kind::Pack, Kind::Manifest, Kind::Seal, Kind::Parity];
+        if let Some(kind) = kinds.get(usize::from(*kind).wrapping_sub(1)) {
+            medium.append(number, *kind, bytes).expect("a simulated medium takes what is new");
+        }
+        number += 1;
+        input = tail;
+    }
+    medium
+}
+
+/// `content` as an age file for [`IDENTITY`].
+pub fn encrypt(content: &[u8]) -> Vec<u8> {
+    let mut file = Encryptor::begin(&IDENTITY.recipients(), Vec::new()).expect("a header");
+    file.write(content);
+    file.finish()
+}
+
+/// A whole set of one generation whose manifest (CBOR) and pack (payload) are given: encrypted, listed and signed as they should be.
+pub fn sealed(manifest: &[u8], payload: &[u8]) -> Simulated {
+    let mut compressed = Vec::new();
+    Compressor::new(1).and_then(|mut c| c.compress_manifest(manifest, &mut compressed)).expect("a frame");
+    let mut all = vec![(Kind::Label, label()), (Kind::Pack, encrypt(payload)), (Kind::Manifest, encrypt(&compressed))];
+    let bytes = seal(&all, 0, 1, None);
+    all.push((Kind::Seal, bytes));
+    medium(&lay_out(&all))
+}

@@ -1,0 +1,288 @@
+//! The smallest set: a label, a pack with one file and the entry stream, a manifest and a seal. Its bytes are the worked examples.
+
+use crate::{folder, identity, updates};
+use azekura::format::cbor::Time;
+use azekura::format::entry::{Core, Entry, Kind as Type, Range, State};
+use azekura::format::label::Label;
+use azekura::format::manifest::{Entries, Finding, Manifest, Source, SourceKind};
+use azekura::format::merkle::{Root, Tree, object_leaf, record_leaf};
+use azekura::format::object::{Id, Kind, Object};
+use azekura::format::pack::{Extent, Frame, Index};
+use azekura::format::seal::{ReadBack, Seal, Verdict};
+use azekura::pipeline::encryptor::{Encryptor, decrypt};
+use azekura::pipeline::hasher::{Digests, Ids};
+use azekura::seal::{SealKey, sign};
+use azekura::set_key::SetKey;
+
+pub const CONTENT: &[u8] = b"hello, world\n";
+const TOOL: &str = "azekura 0.1.0";
+
+/// `N` bytes that count up from `start`.
+pub fn counting<const N: usize>(start: u8) -> [u8; N] {
+    std::array::from_fn(|i| start + i as u8)
+}
+
+pub fn set_key() -> SetKey {
+    SetKey(counting(0x20))
+}
+
+/// Seeds of the keys that sign the seals of generations 1 and 2.
+pub fn seal_seeds() -> [[u8; 32]; 2] {
+    [counting(0x40), counting(0x60)]
+}
+
+pub fn label() -> Label {
+    Label {
+        set: Id(counting(0x00)),
+        name: "example".into(),
+        medium: Id(counting(0x10)),
+        place: 1,
+        first_object: 0,
+        created: "2026-11-23T03:31:54Z".into(),
+        recipients: identity().recipients().fingerprints(),
+        root_key: SealKey::from_seed(&seal_seeds()[0]).public(),
+        tool: TOOL.into(),
+    }
+}
+
+/// A zstd frame of one raw block, so that the example does not depend on a version of zstd.
+pub fn raw_frame(content: &[u8]) -> Vec<u8> {
+    let mut out = vec![0x28, 0xB5, 0x2F, 0xFD];
+    match content.len() {
+        n @ 0..256 => out.extend([0x20, n as u8]),
+        n => {
+            out.push(0x60);
+            out.extend((n as u16 - 256).to_le_bytes());
+        }
+    }
+    out.extend(&((content.len() as u32) << 3 | 1).to_le_bytes()[..3]);
+    out.extend(content);
+    out
+}
+
+pub fn records() -> Vec<Entry> {
+    let mtime = Time { seconds: 1_795_000_000, nanoseconds: 123_456_789 };
+    let core = |path: &[u8], kind, mode, inode| Core {
+        mode,
+        uid: 1000,
+        gid: 1000,
+        user: Some(b"aki".into()),
+        group: Some(b"aki".into()),
+        mtime,
+        ctime: mtime,
+        inode,
+        ..Core::new(path.into(), kind)
+    };
+    let digests = Digests::of(CONTENT, true);
+    let file = Core {
+        size: CONTENT.len() as u64,
+        blake3: Some(digests.blake3),
+        sha256: digests.sha256,
+        ..core(b"ward/hello", Type::File, 0o644, 12)
+    };
+    let extent = Extent { object: 1, frame: 0, offset: 0, length: CONTENT.len() as u64 };
+    vec![
+        Entry { core: core(b"ward", Type::Directory, 0o755, 11), extents: Vec::new() },
+        Entry { core: file, extents: vec![extent] },
+    ]
+}
+
+/// Records of every type, with every key.
+pub fn odd_records() -> Vec<(&'static str, Entry)> {
+    let plain =
+        |path: &[u8], kind| Entry { core: Core { ctime: Time::default(), ..Core::new(path.into(), kind) }, extents: Vec::new() };
+    let with = |mut entry: Entry, change: &dyn Fn(&mut Core)| {
+        change(&mut entry.core);
+        entry
+    };
+    let file = &records()[1];
+    vec![
+        (
+            "a file with holes at its beginning and end, extended attributes and flags, changed while it was read",
+            with(file.clone(), &|c| {
+                c.size += 10_000;
+                c.holes = vec![Range { offset: 0, length: 4096 }, Range { offset: 4104, length: 5904 }];
+                c.xattrs = vec![(b"security.capability".into(), vec![0; 20]), (b"user.note".into(), Vec::new())];
+                c.flags = 0x8;
+                c.state = State::Changed;
+            }),
+        ),
+        (
+            "a further name",
+            with(file.clone(), &|c| (c.path, c.link_to) = (b"ward/hello again".into(), Some(b"ward/hello".into()))),
+        ),
+        (
+            "a file that could not be read",
+            with(plain(b"ward/secret", Type::File), &|c| (c.size, c.state) = (5, State::Unreadable { errno: 13 })),
+        ),
+        ("an empty file with no SHA-256", with(plain(b"e", Type::File), &|c| c.blake3 = Some(Digests::of(b"", false).blake3))),
+        ("a symbolic link", with(plain(b"l", Type::Symlink), &|c| c.target = Some(b"../\xff".into()))),
+        ("a fifo before 1970", with(plain(b"a\nb", Type::Fifo), &|c| c.mtime.seconds = -1)),
+        ("a character device", with(plain(b"tty", Type::CharDevice), &|c| c.device = Some((4, 1)))),
+        ("a block device", with(plain(b"sda", Type::BlockDevice), &|c| c.device = Some((8, u32::MAX)))),
+        (
+            "a socket with the largest numbers",
+            with(plain(b"s", Type::Socket), &|c| {
+                (c.mode, c.uid, c.gid, c.inode) = (0o7777, u32::MAX, u32::MAX, u64::MAX);
+                c.mtime = Time { seconds: i64::MAX, nanoseconds: 999_999_999 };
+            }),
+        ),
+    ]
+}
+
+/// The entry stream.
+pub fn stream() -> Vec<u8> {
+    let mut out = Vec::new();
+    for record in records() {
+        record.encode(&mut out);
+    }
+    out
+}
+
+/// A pack's payload and its index.
+pub fn payload() -> (Vec<u8>, Index) {
+    let ids = Ids::new(&set_key());
+    let (mut out, mut index) = (Vec::new(), Index::default());
+    for content in [CONTENT, &stream()] {
+        let frame = raw_frame(content);
+        let id = ids.id(blake3::hash(content).as_bytes());
+        index.frames.push(Frame { stored: frame.len() as u32, chunks: vec![(id, content.len() as u32)] });
+        out.extend(frame);
+    }
+    index.encode(&mut out);
+    (out, index)
+}
+
+pub fn manifest() -> Manifest {
+    let stream = stream();
+    let frame = payload().1.frames[0].stored;
+    Manifest {
+        set: label().set,
+        generation: 1,
+        parent: 0,
+        started: Time { seconds: 1_795_404_714, nanoseconds: 0 },
+        finished: Time { seconds: 1_795_404_715, nanoseconds: 500_000_000 },
+        host: "ehr-db1".into(),
+        sources: vec![Source { name: b"ward".into(), path: b"/srv/ward".into(), kind: SourceKind::Tree, excludes: Vec::new() }],
+        tag: None,
+        tool: TOOL.into(),
+        set_key: set_key().0,
+        recipients: identity().recipients().texts().to_vec(),
+        full: true,
+        statistics: vec![("files".into(), 1)],
+        findings: Vec::new(),
+        entries: Entries {
+            length: stream.len() as u64,
+            blake3: *blake3::hash(&stream).as_bytes(),
+            extents: vec![Extent { object: 1, frame, offset: 0, length: stream.len() as u64 }],
+            count: 2,
+        },
+    }
+}
+
+/// A manifest with everything that the example leaves out.
+pub fn full_manifest() -> Manifest {
+    let mut m = manifest();
+    (m.generation, m.parent, m.full) = (9, 8, false);
+    m.tag = Some("before the move".into());
+    m.sources[0].excludes = vec![b"*.tmp".into(), b"/cache/".into()];
+    m.sources.push(Source {
+        name: b"xray/index".into(),
+        path: b"pg_dumpall".into(),
+        kind: SourceKind::Command,
+        excludes: Vec::new(),
+    });
+    m.findings =
+        vec![Finding { kind: "unreadable".into(), path: b"ward/\xff".into(), detail: "許可がありません".into() }];
+    m
+}
+
+/// An age file cannot be made twice. It is kept beside the vectors, and made anew only when its payload has changed.
+fn stored(name: &str, payload: &[u8]) -> Vec<u8> {
+    let path = folder().join("vectors").join(name);
+    let fits = |bytes: &[u8]| decrypt(&identity(), bytes, 1 << 20).is_ok_and(|p| p == payload);
+    if updates() && !std::fs::read(&path).is_ok_and(|b| fits(&b)) {
+        let mut encryptor = Encryptor::begin(&identity().recipients(), Vec::new()).expect("recipients");
+        encryptor.write(payload);
+        std::fs::write(&path, encryptor.finish()).expect("a file");
+    }
+    let bytes = std::fs::read(&path).expect("an age file");
+    assert!(fits(&bytes), "{name} does not decrypt to the example's payload (UPDATE_GOLDEN=1 makes it anew)");
+    bytes
+}
+
+/// The objects before the seal, as they are stored.
+pub fn objects() -> Vec<(Kind, Vec<u8>)> {
+    vec![
+        (Kind::Label, label().encode()),
+        (Kind::Pack, stored("pack.age", &payload().0)),
+        (Kind::Manifest, stored("manifest.age", &raw_frame(&manifest().encode()))),
+    ]
+}
+
+pub fn listed() -> Vec<Object> {
+    let listed = |(number, (kind, bytes)): (u64, (Kind, Vec<u8>))| Object {
+        number,
+        kind,
+        length: bytes.len() as u64,
+        digest: Some(*blake3::hash(&bytes).as_bytes()),
+    };
+    (0..).zip(objects()).map(listed).collect()
+}
+
+/// The leaves of the records' tree.
+pub fn record_leaves() -> Vec<Root> {
+    let leaf = |entry: &Entry| {
+        let mut core = Vec::new();
+        entry.core.encode(&mut core);
+        record_leaf(&set_key().record_salt_key(), &entry.core.path, &core)
+    };
+    records().iter().map(leaf).collect()
+}
+
+pub fn root(leaves: impl IntoIterator<Item = Root>) -> Root {
+    let mut tree = Tree::default();
+    leaves.into_iter().for_each(|leaf| tree.push(leaf));
+    tree.root()
+}
+
+pub fn seal() -> Seal {
+    Seal {
+        set: label().set,
+        generation: 1,
+        time: "2026-11-23T03:31:55Z".into(),
+        previous: None,
+        first: 0,
+        objects: listed(),
+        log: root(listed().iter().map(object_leaf)),
+        record_count: 2,
+        records: root(record_leaves()),
+        read_back: ReadBack::Direct,
+        verdict: Verdict::Good,
+        next: SealKey::from_seed(&seal_seeds()[1]).public(),
+    }
+}
+
+pub fn seal_bytes() -> Vec<u8> {
+    sign(&seal(), &SealKey::from_seed(&seal_seeds()[0])).expect("a seal")
+}
+
+/// The set is one: the crate verifies and restores it.
+#[test]
+fn the_smallest_set_is_a_set() {
+    let h = crate::world::Hospital { identity: identity(), ..crate::world::Hospital::new() };
+    let set = h.medium().join("AZEKURA").join(label().set.to_string());
+    std::fs::create_dir_all(&set).expect("a folder");
+    for ((number, (kind, bytes)), last) in (0..).zip(objects()).zip([false, false, true]) {
+        std::fs::write(set.join(azekura::format::object::file_name(number, kind)), bytes).expect("an object");
+        if last {
+            std::fs::write(set.join("00000003.seal"), seal_bytes()).expect("a seal");
+        }
+    }
+    let report = h.verify();
+    assert!(report.is_good(), "{report:?}");
+    let restored = h.try_restore(&h.restore_options("out")).expect("a restore");
+    assert_eq!(restored.not_restored, 0, "{:?}", restored.findings);
+    assert_eq!(std::fs::read(h.path("out/ward/hello")).expect("the file"), CONTENT);
+    crate::reader::restores(&h.medium(), &[], &h.path("by the reader"));
+}

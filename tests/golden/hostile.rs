@@ -1,0 +1,502 @@
+//! Input that every decoder must refuse: over a limit, cut short, of a wrong type, in a wrong order.
+
+use crate::cbor::Item::{self, Array, Bytes, Map, Negative, Raw, Text, Uint};
+use crate::example;
+use azekura::format::Malformed;
+use azekura::format::check_code::CheckCode;
+use azekura::format::entry::{Entry, Glance, check_path, record_length};
+use azekura::format::label::Label;
+use azekura::format::manifest::Manifest;
+use azekura::format::object::parse_file_name;
+use azekura::format::seal::Seal;
+use azekura::pipeline::compressor::{Decompressor, FrameError, read_index};
+use std::io::Cursor;
+
+pub struct Bad {
+    pub name: String,
+    pub bytes: Vec<u8>,
+    pub refused: &'static str,
+}
+
+fn class(e: &Malformed) -> &'static str {
+    match e {
+        Malformed::Content { .. } => "malformed",
+        Malformed::TooLarge { .. } => "limit",
+        Malformed::Newer { .. } => "newer",
+    }
+}
+
+/// Gathers what `decode` refuses; it must refuse all of it.
+struct Gather {
+    decode: fn(&[u8]) -> Option<Malformed>,
+    all: Vec<Bad>,
+}
+
+impl Gather {
+    fn new(decode: fn(&[u8]) -> Option<Malformed>) -> Self {
+        Self { decode, all: Vec::new() }
+    }
+
+    fn add(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+        let (name, bytes) = (name.into(), bytes.into());
+        let Some(e) = (self.decode)(&bytes) else { panic!("accepted: {name}") };
+        self.all.push(Bad { name, bytes, refused: class(&e) });
+    }
+
+    /// Refused too, but too long to be kept as a vector.
+    fn large(&self, name: &str, bytes: &[u8]) {
+        assert!(matches!((self.decode)(bytes), Some(Malformed::TooLarge { .. })), "{name}");
+    }
+
+    /// Every prefix of something good is refused, and no flipped bit makes a decoder panic. Not kept as vectors: anyone can make them.
+    fn bend(&self, good: &[u8]) {
+        for n in 0..good.len() {
+            assert!((self.decode)(&good[..n]).is_some(), "accepted: the first {n} bytes");
+        }
+        let mut bent = good.to_vec();
+        for bit in 0..good.len() * 8 {
+            bent[bit / 8] ^= 1 << (bit % 8);
+            let _ = (self.decode)(&bent);
+            bent[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+
+    /// What is wrong with any CBOR: `around` holds an item that a decoder does not know, and looks at it or skips it.
+    fn items(&mut self, around: impl Fn(Item) -> Vec<u8>) {
+        let raw = |hex: &[u8]| Raw(hex.to_vec());
+        for (name, item) in [
+            ("null", raw(b"\xf6")),
+            ("undefined", raw(b"\xf7")),
+            ("a simple value", raw(b"\xf8\x20")),
+            ("a float of 16 bits", raw(b"\xf9\x3c\0")),
+            ("a float of 64 bits", raw(b"\xfb\0\0\0\0\0\0\0\0")),
+            ("a tag", raw(b"\xc0\x61a")),
+            ("indefinite bytes", raw(b"\x5f\x41a\xff")),
+            ("indefinite text", raw(b"\x7f\x61a\xff")),
+            ("an indefinite array", raw(b"\x9f\x01\xff")),
+            ("an indefinite map", raw(b"\xbf\x01\x02\xff")),
+            ("a break alone", raw(b"\xff")),
+            ("a reserved length", raw(b"\x1c")),
+            ("text that is not UTF-8", raw(b"\x61\xff")),
+            ("an array of 2^60 items", raw(b"\x9b\x10\0\0\0\0\0\0\0")),
+            ("a map of 2^60 items", raw(b"\xbb\x10\0\0\0\0\0\0\0")),
+            ("bytes longer than what follows", raw(b"\x5b\x10\0\0\0\0\0\0\0")),
+            ("a map with a text key", Map(vec![(Text("a".into()), Uint(1))])),
+            ("a map with a negative key", Map(vec![(Negative(0), Uint(1))])),
+            ("a map with a key given twice", Map(vec![(Uint(1), Uint(1)), (Uint(1), Uint(1))])),
+            ("a map with keys out of order", Map(vec![(Uint(2), Uint(1)), (Uint(1), Uint(1))])),
+        ] {
+            self.add(name, around(item));
+        }
+    }
+}
+
+/// `depth` arrays within each other.
+pub fn nested(depth: usize) -> Item {
+    (1..depth).fold(Array(Vec::new()), |inner, _| Array(vec![inner]))
+}
+
+/// Long runs of one byte as `00*1000`.
+pub fn folded(bytes: &[u8]) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut open = String::new();
+    for run in bytes.chunk_by(|a, b| a == b) {
+        match run.len() {
+            0..64 => run.iter().for_each(|b| open.push_str(&format!("{b:02x}"))),
+            n => {
+                parts.extend((!open.is_empty()).then(|| std::mem::take(&mut open)));
+                parts.push(format!("{:02x}*{n}", run[0]));
+            }
+        }
+    }
+    parts.extend((!open.is_empty()).then_some(open));
+    parts.join(" ")
+}
+
+pub fn labels() -> Vec<Bad> {
+    let mut g = Gather::new(|b| Label::decode(b).err());
+    let good = example::label().encode();
+    let text = String::from_utf8(good.clone()).expect("text");
+    let trimmed = text.trim_end().as_bytes();
+    g.bend(trimmed);
+    g.add("nothing", *b"");
+    g.add("bytes left over", [trimmed, b"{}"].concat());
+    g.add("not UTF-8", text.replace("example", "\u{1}x").replace('\u{1}', "\\uD800"));
+    g.add("longer than 64 KiB", [trimmed, &vec![b'\n'; (64 << 10) + 1 - trimmed.len()]].concat());
+    g.add("nested deeply", "[".repeat(10_000));
+    let bend = |from: &str, to: &str| {
+        let bent = text.replacen(from, to, 1);
+        assert_ne!(bent, text, "{from}");
+        bent
+    };
+    for (name, from, to) in [
+        ("another version", "\"azekura\": 1", "\"azekura\": 2"),
+        ("the version as text", "\"azekura\": 1", "\"azekura\": \"1\""),
+        ("a fraction", "\"place\": 1", "\"place\": 1.5"),
+        ("place 0", "\"place\": 1", "\"place\": 0"),
+        ("a negative number", "\"first_object\": 0", "\"first_object\": -1"),
+        ("an object number of 2^48", "\"first_object\": 0", "\"first_object\": 281474976710656"),
+        ("a member missing", "\"place\"", "\"plaice\""),
+        ("a member twice", "\"place\": 1", "\"place\": 1, \"place\": 1"),
+        ("a set id that is too short", "\"000102", "\"0102"),
+        ("a set id in upper case", "0c0d0e0f", "0C0D0E0F"),
+        ("a set id that is not hexadecimal", "0c0d0e0f", "0c0d0e0g"),
+        ("a root key that is too short", "\"root_key\": \"", "\"root_key\": \"\", \"was\": \""),
+        ("recipients as text", "\"recipients\": [", "\"recipients\": \"\", \"were\": ["),
+    ] {
+        g.add(name, bend(from, to));
+    }
+    g.all
+}
+
+fn decode_pack(payload: &[u8]) -> Option<Malformed> {
+    match read_index(&mut Cursor::new(payload)) {
+        Ok(_) => None,
+        Err(FrameError::Malformed { source }) => Some(source),
+        Err(e) => panic!("{e}"),
+    }
+}
+
+/// Whole payloads.
+pub fn packs() -> Vec<Bad> {
+    let mut g = Gather::new(decode_pack);
+    let (payload, _) = example::payload();
+    g.bend(&payload);
+    let length = u32::from_le_bytes(*payload[payload.len() - 8..].first_chunk().expect("four")) as usize;
+    let (frames, rest) = payload.split_at(payload.len() - 16 - length);
+    let index = Item::parse(&rest[8..8 + length]);
+    let around = |index: &[u8]| {
+        let n = index.len() as u32;
+        [frames, b"\x5a\x2a\x4d\x18", &(n + 8).to_le_bytes(), index, &n.to_le_bytes(), b"AZIX"].concat()
+    };
+    assert_eq!(around(&index.encode()), payload);
+    g.add("nothing", *b"");
+    g.add("an index of more than 64 MiB", [b"\x01\0\0\x04".as_slice(), b"AZIX"].concat());
+    g.add("an index longer than the payload", [b"\xff\0\0\0".as_slice(), b"AZIX"].concat());
+    let at = payload.len() - 16 - length;
+    for (name, at) in [("another skippable frame", at), ("another length of the skippable frame", at + 4)] {
+        let mut bent = payload.clone();
+        bent[at] ^= 1;
+        g.add(name, bent);
+    }
+    g.add("frames that end before the index", [b"\0", &payload[..]].concat());
+    g.add("frames that reach into the index", &payload[1..]);
+    let mut add = |name: &str, bent: Item| g.add(name, around(&bent.encode()));
+    let frame = |bend: &dyn Fn(&mut Item)| index.bent(|i| bend(i.at(1).at(0)));
+    let (many, long) = (vec![0; 16 * 65_537], (4 << 20) + 1);
+    add("another version", index.bent(|i| *i.at(0) = Uint(2)));
+    add("an index of three items", Array(vec![Uint(1), Array(Vec::new()), Uint(0)]));
+    add("a frame of two items", frame(&|f| *f = Array(vec![Uint(1), Bytes(Vec::new())])));
+    add("a frame of no bytes", frame(&|f| *f.at(0) = Uint(0)));
+    add("a frame stored in more than 4 MiB + 4 KiB", frame(&|f| *f.at(0) = Uint((4 << 20) + (4 << 10) + 1)));
+    add("a frame without chunks", frame(&|f| (*f.at(1), *f.at(2)) = (Bytes(Vec::new()), Array(Vec::new()))));
+    add("ids and lengths that do not match", frame(&|f| *f.at(1) = Bytes(vec![0; 32])));
+    add("a part of an id", frame(&|f| *f.at(1) = Bytes(vec![0; 17])));
+    add("ids as text", frame(&|f| *f.at(1) = Text("0123456789abcdef".into())));
+    add("an empty chunk", frame(&|f| *f.at(2) = Array(vec![Uint(0)])));
+    add("a chunk of more than 4 MiB", frame(&|f| *f.at(2) = Array(vec![Uint(long)])));
+    add("a length of 2^32", frame(&|f| *f.at(2) = Array(vec![Uint(1 << 32)])));
+    let two = Array(vec![Uint(4 << 20), Uint(1)]);
+    add("content of more than 4 MiB", frame(&|f| (*f.at(1), *f.at(2)) = (Bytes(vec![0; 32]), two.clone())));
+    let one = |stored| Array(vec![Uint(stored), Bytes(vec![0; 16]), Array(vec![Uint(1)])]);
+    for (name, bent) in [
+        ("65,537 chunks", frame(&|f| (*f.at(1), *f.at(2)) = (Bytes(many.clone()), Array(vec![Uint(1); 65_537])))),
+        ("65,537 frames", index.bent(|i| *i.at(1) = Array(vec![one(1); 65_537]))),
+        ("frames of more than 1 GiB", index.bent(|i| *i.at(1) = Array(vec![one(4 << 20); 257]))),
+    ] {
+        g.large(name, &around(&bent.encode()));
+    }
+    g.items(|item| around(&index.bent(|i| *i.at(1) = item).encode()));
+    let mut left_over = index.encode();
+    left_over.push(0);
+    g.add("bytes left over", around(&left_over));
+    g.all
+}
+
+/// What is wrong with an extent, wherever it stands.
+fn extents(g: &mut Gather, around: impl Fn(Item) -> Vec<u8>) {
+    let extent = |object, frame, offset, length| Array(vec![Array(vec![Uint(object), Uint(frame), Uint(offset), Uint(length)])]);
+    for (name, bent) in [
+        ("an extent of three items", Array(vec![Array(vec![Uint(1), Uint(0), Uint(0)])])),
+        ("an empty extent", extent(1, 0, 0, 0)),
+        ("an extent's object number of 2^48", extent(1 << 48, 0, 0, 13)),
+        ("an extent's frame of 2^32", extent(1, 1 << 32, 0, 13)),
+        ("an extent's offset of more than 4 MiB", extent(1, 0, (4 << 20) + 1, 13)),
+        ("an extent's length of 2^63", extent(1, 0, 0, 1 << 63)),
+        ("extents that are too short", extent(1, 0, 0, 12)),
+        ("extents that are too long", extent(1, 0, 0, 1 << 40)),
+        ("extents whose sum overflows", Array(vec![Array(vec![Uint(1), Uint(0), Uint(0), Uint((1 << 63) - 1)]); 3])),
+        ("extents as a map", Map(Vec::new())),
+    ] {
+        g.add(name, around(bent));
+    }
+}
+
+pub fn manifests() -> Vec<Bad> {
+    let mut g = Gather::new(|b| Manifest::decode(b).err());
+    let bytes = example::manifest().encode();
+    g.bend(&bytes);
+    let good = Item::parse(&bytes);
+    g.add("nothing", *b"");
+    g.add("an array", Array(Vec::new()).encode());
+    g.add("bytes left over", [&bytes[..], b"\0"].concat());
+    for key in (0..16).filter(|k| *k != 8) {
+        g.add(format!("without key {key}"), good.without(key).encode());
+    }
+    let time = |s: Item, n: u64| Array(vec![s, Uint(n)]);
+    let source = |name: &str| Map(vec![(Uint(0), Bytes(name.into())), (Uint(1), Bytes(Vec::new())), (Uint(2), Uint(0))]);
+    let sources = |names: &[&str]| Array(names.iter().map(|n| source(n)).collect());
+    for (name, key, value) in [
+        ("another version", 0, Uint(2)),
+        ("a set id of 15 bytes", 1, Bytes(vec![0; 15])),
+        ("a set id as text", 1, Text("0123456789abcdef".into())),
+        ("generation 0", 2, Uint(0)),
+        ("generation 2^63", 2, Uint(1 << 63)),
+        ("a negative generation", 2, Negative(0)),
+        ("a parent that is not earlier", 3, Uint(1)),
+        ("10^9 nanoseconds", 4, time(Uint(0), 1_000_000_000)),
+        ("seconds that take 65 bits", 4, time(Uint(1 << 63), 0)),
+        ("seconds below -2^63", 4, time(Negative(1 << 63), 0)),
+        ("a time of one item", 5, Array(vec![Uint(0)])),
+        ("a time as a number", 5, Uint(0)),
+        ("the host's name as bytes", 6, Bytes(b"host".into())),
+        ("sources out of order", 7, sources(&["b", "a"])),
+        ("a source twice", 7, sources(&["a", "a"])),
+        ("a source within another", 7, sources(&["a", "a/b"])),
+        ("a source with an absolute name", 7, sources(&["/a"])),
+        ("a source named ..", 7, sources(&[".."])),
+        ("a source without a name", 7, Array(vec![source("a").without(0)])),
+        ("a source without a kind", 7, Array(vec![source("a").without(2)])),
+        ("a source of an unknown kind", 7, Array(vec![source("a").with(2, Uint(2))])),
+        ("a source whose excludes are text", 7, Array(vec![source("a").with(3, Array(vec![Text("*.tmp".into())]))])),
+        ("a tag that is null", 8, Raw(vec![0xF6])),
+        ("a set key of 31 bytes", 10, Bytes(vec![0; 31])),
+        ("recipients as bytes", 11, Array(vec![Bytes(b"age1".into())])),
+        ("full as a number", 12, Uint(1)),
+        ("statistics as a map", 13, Map(vec![(Uint(0), Uint(1))])),
+        ("1,001 findings", 14, Array(vec![Array(vec![Text("x".into()), Bytes(Vec::new()), Text("y".into())]); 1001])),
+        ("a finding whose path is text", 14, Array(vec![Array(vec![Text("x".into()), Text("p".into()), Text("y".into())])])),
+        ("entries as an array", 15, Array(Vec::new())),
+        ("an unknown key 17 deep", 99, nested(16)),
+    ] {
+        g.add(name, good.with(key, value).encode());
+    }
+    for key in 0..4 {
+        g.add(format!("entries without key {key}"), good.bent(|m| *m.at(15) = m.at(15).without(key)).encode());
+    }
+    let entries = |key, value| good.bent(|m| *m.at(15) = m.at(15).with(key, value)).encode();
+    g.add("entries with a digest of 31 bytes", entries(1, Bytes(vec![0; 31])));
+    g.add("2^63 records", entries(3, Uint(1 << 63)));
+    extents(&mut g, |bent| entries(2, bent));
+    g.items(|item| good.with(99, item).encode());
+    let Map(mut pairs) = good.clone() else { unreachable!("a manifest is a map") };
+    pairs.push(pairs[0].clone());
+    g.add("a known key at the end once more", Map(pairs).encode());
+    g.all
+}
+
+/// Records without their length; one that is only a length has four bytes and says so.
+pub fn records() -> Vec<Bad> {
+    let mut g = Gather::new(|b| Entry::decode(b).err());
+    let all: Vec<Entry> = example::records().into_iter().chain(example::odd_records().into_iter().map(|r| r.1)).collect();
+    for entry in &all {
+        let mut bytes = Vec::new();
+        entry.encode(&mut bytes);
+        g.bend(&bytes[4..]);
+        for n in 0..bytes.len() - 4 {
+            let _ = Glance::at(&bytes[4..4 + n]);
+        }
+    }
+    let mut bytes = Vec::new();
+    example::records()[1].encode(&mut bytes);
+    let bytes = &bytes[4..];
+    let (good, after) = Item::first(bytes);
+    let record = |core: &Item| [&core.encode(), after].concat();
+    // A record of another type, with nothing that only files have.
+    let bare = |kind: u64| [11, 12, 13].iter().fold(good.with(1, Uint(kind)), |item, key| item.without(*key));
+    let no_data = |core: &Item| [&core.encode()[..], b"\x80"].concat();
+    g.add("nothing", *b"");
+    g.add("no extents", good.encode());
+    g.add("bytes left over", [bytes, b"\0"].concat());
+    for key in [0, 1, 2, 3, 4, 7, 8, 9, 11, 12] {
+        g.add(format!("without key {key}"), record(&good.without(key)));
+    }
+    let path = |p: &[u8]| Bytes(p.to_vec());
+    let holes = |h: &[(u64, u64)]| Array(h.iter().map(|(o, n)| Array(vec![Uint(*o), Uint(*n)])).collect());
+    let xattrs = |names: &[&str]| Array(names.iter().map(|n| Array(vec![Bytes(n.as_bytes().into()), path(b"")])).collect());
+    for (name, key, value) in [
+        ("an absolute path", 0, path(b"/ward")),
+        ("an empty path", 0, path(b"")),
+        ("an empty name", 0, path(b"ward//hello")),
+        ("a path that ends in /", 0, path(b"ward/")),
+        ("a name .", 0, path(b"ward/./hello")),
+        ("a name ..", 0, path(b"ward/../../etc/passwd")),
+        ("a name with NUL", 0, path(b"ward/he\0llo")),
+        ("a path of more than 1 MiB", 0, path(&[b'a'; (1 << 20) + 1])),
+        ("a path as text", 0, Text("ward/hello".into())),
+        ("type 7", 1, Uint(7)),
+        ("mode 010000", 2, Uint(0o10000)),
+        ("a uid of 2^32", 3, Uint(1 << 32)),
+        ("a negative gid", 4, Negative(0)),
+        ("a user's name as text", 5, Text("aki".into())),
+        ("10^9 nanoseconds", 7, Array(vec![Uint(0), Uint(1_000_000_000)])),
+        ("negative nanoseconds", 7, Array(vec![Uint(0), Negative(0)])),
+        ("an inode as bytes", 9, Bytes(vec![0; 8])),
+        ("a link to itself", 10, path(b"ward/hello")),
+        ("a link to what comes later", 10, path(b"ward/i")),
+        ("a link out of the target", 10, path(b"../ward")),
+        ("a size of 2^63", 11, Uint(1 << 63)),
+        ("a digest of 31 bytes", 12, Bytes(vec![0; 31])),
+        ("a SHA-256 of 33 bytes", 13, Bytes(vec![0; 33])),
+        ("a target", 14, path(b"x")),
+        ("a device number", 15, Array(vec![Uint(1), Uint(2)])),
+        ("extended attributes out of order", 16, xattrs(&["user.b", "user.a"])),
+        ("an extended attribute twice", 16, xattrs(&["user.a", "user.a"])),
+        ("flags of 33 bits", 18, Uint(1 << 32)),
+        ("state 3", 19, Uint(3)),
+        ("an unreadable file with content", 19, Uint(1)),
+        ("an unknown key 17 deep", 99, nested(16)),
+    ] {
+        g.add(name, record(&good.with(key, value)));
+    }
+    for (name, bent) in [
+        ("a hole of no length", holes(&[(3, 0)])),
+        ("a hole beyond the end", holes(&[(13, 1)])),
+        ("a hole whose end overflows", holes(&[((1 << 63) - 1, (1 << 63) - 1)])),
+        ("holes that touch", holes(&[(0, 1), (1, 1)])),
+        ("holes out of order", holes(&[(5, 1), (0, 1)])),
+        ("holes that overlap", holes(&[(0, 5), (3, 1)])),
+        ("a hole of three items", Array(vec![Array(vec![Uint(0); 3])])),
+    ] {
+        g.add(name, record(&good.with(17, bent)));
+    }
+    for (name, core) in [
+        ("a directory with content", record(&bare(1))),
+        ("a directory with a size", no_data(&bare(1).with(11, Uint(0)))),
+        ("a directory with a further name", no_data(&bare(1).with(10, path(b"a")))),
+        ("a directory that changed", no_data(&bare(1).with(19, Uint(2)))),
+        ("a symbolic link without a target", no_data(&bare(2))),
+        ("a symbolic link that is unreadable", no_data(&bare(2).with(19, Uint(1)))),
+        ("a fifo with a digest", no_data(&bare(3).with(12, Bytes(vec![0; 32])))),
+        ("a fifo with holes", no_data(&bare(3).with(17, holes(&[])))),
+        ("a device without its number", no_data(&bare(4))),
+        ("a device number of 33 bits", no_data(&bare(5).with(15, Array(vec![Uint(1 << 32), Uint(0)])))),
+        ("a socket with a device number", no_data(&bare(6).with(15, Array(vec![Uint(0), Uint(0)])))),
+        ("an unreadable file with a digest", no_data(&good.with(19, Uint(1)))),
+        ("an unreadable file with holes", no_data(&good.without(12).without(13).with(17, holes(&[(0, 1)])).with(19, Uint(1)))),
+    ] {
+        g.add(name, core);
+    }
+    extents(&mut g, |bent| [good.encode(), bent.encode()].concat());
+    g.items(|item| record(&good.with(99, item)));
+    let large = record_length([1, 0, 0, 4]).expect_err("above the limit");
+    g.all.push(Bad { name: "a length alone, above 64 MiB".into(), bytes: vec![1, 0, 0, 4], refused: class(&large) });
+    g.all
+}
+
+pub fn seals() -> Vec<Bad> {
+    let mut g = Gather::new(|b| Seal::decode(b).err());
+    let bytes = example::seal_bytes();
+    g.bend(&bytes);
+    let text = String::from_utf8(bytes.clone()).expect("text");
+    g.add("nothing", *b"");
+    g.add("bytes left over", [&bytes[..], b"\n"].concat());
+    g.add("not UTF-8", [b"\xff", &bytes[1..]].concat());
+    g.add("lines that end in CR LF", text.replace('\n', "\r\n"));
+    g.add("a byte order mark", ["\u{feff}", &text].concat());
+    let lines: Vec<&str> = text.lines().collect();
+    for i in 0..lines.len() {
+        let rest: Vec<&str> = [&lines[..i], &lines[i + 1..]].concat();
+        g.add(format!("without line {}", i + 1), rest.join("\n") + "\n");
+    }
+    for (name, from, to) in [
+        ("another version", "seal 1", "seal 2"),
+        ("two spaces", "set ", "set  "),
+        ("a field too many", "generation 1", "generation 1 1"),
+        ("generation 0", "generation 1", "generation 0"),
+        ("a leading zero", "generation 1", "generation 01"),
+        ("a sign", "generation 1", "generation +1"),
+        ("a generation of 2^63", "generation 1", "generation 9223372036854775808"),
+        ("generation 2 without a previous seal", "generation 1", "generation 2"),
+        (
+            "generation 1 with a previous seal",
+            "previous none",
+            "previous 0000000000000000000000000000000000000000000000000000000000000000",
+        ),
+        ("generation 1 that begins late", "objects 0 3\nobject 0 label", "objects 1 3\nobject 1 label"),
+        ("an object number above 2^48 - 1", "objects 0 3", "objects 0 281474976710656"),
+        ("fewer objects than lines", "objects 0 3", "objects 0 2"),
+        ("more objects than lines", "objects 0 3", "objects 0 4"),
+        ("a gap in the numbers", "object 1 pack", "object 2 pack"),
+        ("a seal among the objects", "object 1 pack", "object 1 seal"),
+        ("an unknown kind", "object 1 pack", "object 1 tape"),
+        ("a kind in upper case", "object 1 pack", "object 1 Pack"),
+        ("no manifest at the end", "object 2 manifest", "object 2 pack"),
+        ("a digest in upper case", "log ", "log A"),
+        ("an unknown read-back", "direct", "perhaps"),
+        ("an unknown verdict", "verdict good", "verdict fine"),
+        ("a signature that is too short", "signature ", "signature 00\nwas "),
+    ] {
+        let bent = text.replacen(from, to, 1);
+        assert_ne!(bent, text, "{from}");
+        g.add(name, bent);
+    }
+    let none = [&lines[..5], &["objects 0 0"], &lines[9..]].concat();
+    g.add("no objects", none.join("\n") + "\n");
+    let digest = lines[7].rsplit(' ').next().expect("a digest");
+    g.add("a pack without a digest", text.replace(digest, "-"));
+    let void = lines[7].replace("pack", "void").replace(digest, "-");
+    g.add("a void object without a digest, with a length", text.replace(lines[7], &void));
+    g.all
+}
+
+/// Check codes, file names and paths, as text.
+pub fn names() -> Vec<Bad> {
+    let refuse = |what: &str, text: &str, accepted: bool| {
+        assert!(!accepted, "accepted as {what}: {text:?}");
+        Bad { name: what.into(), bytes: text.into(), refused: "malformed" }
+    };
+    let mut all = Vec::new();
+    for text in
+        ["", "7F3K-92QX-0ABC-DEF", "7F3K-92QX-0ABC-DEFGH", "7F3K-92QX-0ABC-DEFU", "7F3K_92QX_0ABC_DEFG", "７F3K-92QX-0ABC-DEFG"]
+    {
+        all.push(refuse("check code", text, text.parse::<CheckCode>().is_ok()));
+    }
+    for text in [
+        "0000012.pack",
+        "000000012.pack",
+        "00000012.void",
+        "00000012.PACK",
+        "00000012.pack.tmp",
+        "00000012",
+        "+0000012.pack",
+        "0000001２.pack",
+        "281474976710656.pack",
+        "99999999999999999999.pack",
+        ".pack",
+    ] {
+        all.push(refuse("file name", text, parse_file_name(text).is_some()));
+    }
+    for text in ["", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a\0b"] {
+        all.push(refuse("path", text, check_path(text.as_bytes()).is_ok()));
+    }
+    all
+}
+
+/// zstd frames, which have no vectors of their own: the decoder looks at the header before it takes memory.
+#[test]
+fn frames_are_not_trusted() {
+    let mut decompressor = Decompressor::new().expect("zstd");
+    let good = example::raw_frame(example::CONTENT);
+    for n in 0..good.len() {
+        assert!(decompressor.decompress(&good[..n], &mut Vec::new()).is_err(), "accepted: the first {n} bytes");
+    }
+    for bit in 0..good.len() * 8 {
+        let mut bent = good.clone();
+        bent[bit / 8] ^= 1 << (bit % 8);
+        let _ = decompressor.decompress(&bent, &mut Vec::new());
+    }
+    let mut out = Vec::new();
+    decompressor.decompress(&good, &mut out).expect("good");
+    assert_eq!(out, example::CONTENT);
+}

@@ -1,0 +1,311 @@
+//! The vectors under `tests/golden/vectors`, and the examples in `docs/format.md` that are made of them.
+//!
+//! Each file: `good`, inputs and the bytes they become; `bad`, bytes that a decoder refuses, with the reason: `malformed`, `limit`
+//! (more than section 11 allows) or `newer`. Bytes are hexadecimal; `00*16` means 16 times `00`.
+
+use crate::cbor::{Item, annotated_line, hex};
+use crate::example::{self, counting, set_key};
+use crate::hostile::{self, Bad};
+use crate::{folder, holds};
+use azekura::format::check_code::CheckCode;
+use azekura::format::entry::Entry;
+use azekura::format::label::Label;
+use azekura::format::manifest::Manifest;
+use azekura::format::merkle::{object_leaf, record_salt};
+use azekura::format::object::{Kind, Object, file_name};
+use azekura::format::pack::Index;
+use azekura::format::seal::Seal;
+use azekura::pipeline::hasher::Ids;
+use azekura::seal::SealKey;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::Path;
+
+/// A vector: a name, an input in words or numbers, the bytes.
+pub type Good = (&'static str, Value, Vec<u8>);
+
+fn file(name: &str, good: Vec<Good>, bad: &[Bad]) {
+    let mut out = String::from("{\n\"good\": [\n");
+    let lines: Vec<String> =
+        good.iter().map(|(n, input, bytes)| json!({"name": n, "input": input, "bytes": hex(bytes)}).to_string()).collect();
+    out.push_str(&lines.join(",\n"));
+    out.push_str("\n],\n\"bad\": [\n");
+    let lines: Vec<String> = bad
+        .iter()
+        .map(|b| json!({"name": b.name, "bytes": hostile::folded(&b.bytes), "refused": b.refused}).to_string())
+        .collect();
+    out.push_str(&lines.join(",\n"));
+    out.push_str("\n]\n}\n");
+    holds(&folder().join("vectors").join(name), &out);
+}
+
+fn index_bytes(index: &Index) -> Vec<u8> {
+    let mut out = Vec::new();
+    index.encode(&mut out);
+    out[8..out.len() - 8].to_vec()
+}
+
+fn record_bytes(entry: &Entry) -> Vec<u8> {
+    let mut out = Vec::new();
+    entry.encode(&mut out);
+    out
+}
+
+#[test]
+fn labels() {
+    let plain = example::label();
+    let later =
+        Label { name: "夜間 \"A\"\u{7}".into(), place: 2, first_object: 1 << 40, recipients: Vec::new(), ..plain.clone() };
+    let good = [("the example", plain), ("a second medium, odd characters", later)];
+    let mut vectors = Vec::new();
+    for (name, label) in good {
+        assert_eq!(Label::decode(&label.encode()), Ok(label.clone()));
+        vectors.push((name, serde_json::from_slice(&label.encode()).expect("JSON"), label.encode()));
+    }
+    file("label.json", vectors, &hostile::labels());
+}
+
+#[test]
+fn packs() {
+    let (payload, index) = example::payload();
+    assert_eq!(Index::decode(&index_bytes(&index)), Ok(index.clone()));
+    let frames: Vec<Value> = index
+        .frames
+        .iter()
+        .map(|f| json!({"stored": f.stored, "chunks": f.chunks.iter().map(|(id, n)| json!([hex(&id.0), n])).collect::<Vec<_>>()}))
+        .collect();
+    let contents = [hex(example::CONTENT), hex(&example::stream())];
+    let empty = index_bytes(&Index::default());
+    assert_eq!(Index::decode(&empty), Ok(Index::default()));
+    let good = vec![
+        ("the example's payload", json!({"contents": contents, "set_key": hex(&set_key().0)}), payload),
+        ("the example's index", json!({"frames": frames}), index_bytes(&index)),
+        ("an index of no frames", json!({"frames": []}), empty),
+    ];
+    file("pack.json", good, &hostile::packs());
+}
+
+#[test]
+fn manifests() {
+    let mut vectors = Vec::new();
+    for (name, m) in [("the example", example::manifest()), ("with everything", example::full_manifest())] {
+        assert_eq!(Manifest::decode(&m.encode()).as_ref(), Ok(&m));
+        vectors.push((name, described(&Item::parse(&m.encode())), m.encode()));
+    }
+    // A decoder skips what it does not know, up to 16 deep.
+    let known = Item::parse(&example::manifest().encode());
+    let unknown = known.with(99, hostile::nested(15)).with(100, Item::Map(vec![(Item::Uint(7), Item::Text("later".into()))]));
+    assert_eq!(Manifest::decode(&unknown.encode()).as_ref(), Ok(&example::manifest()));
+    vectors.push(("keys of a later version", described(&unknown), unknown.encode()));
+    file("manifest.json", vectors, &hostile::manifests());
+}
+
+#[test]
+fn records() {
+    let mut all: Vec<(&str, Entry)> = ["a directory", "a file"].into_iter().zip(example::records()).collect();
+    all.extend(example::odd_records());
+    let mut vectors = Vec::new();
+    for (name, entry) in all {
+        let bytes = record_bytes(&entry);
+        let (core, rest) = Item::first(&bytes[4..]);
+        assert_eq!(Entry::decode(&bytes[4..]), Ok((entry, core.encode().len())), "{name}");
+        vectors.push((name, json!({"core": described(&core), "extents": described(&Item::parse(rest))}), bytes));
+    }
+    file("record.json", vectors, &hostile::records());
+}
+
+#[test]
+fn seals() {
+    let bytes = example::seal_bytes();
+    let decoded = Seal::decode(&bytes).expect("a seal");
+    assert_eq!(decoded.seal, example::seal());
+    let text = String::from_utf8(bytes.clone()).expect("text");
+    let [first, second] = example::seal_seeds();
+    let input = |seed: &[u8; 32], text: &str| json!({"signed_with": hex(seed), "text": text});
+    let mut next = example::seal();
+    (next.generation, next.first, next.previous) = (2, 4, Some(*blake3::hash(&bytes).as_bytes()));
+    next.objects = vec![
+        Object { number: 4, kind: Kind::Void, length: 0, digest: None },
+        Object { number: 5, kind: Kind::Void, length: 7, digest: Some(counting(0x80)) },
+        Object { number: 6, kind: Kind::Manifest, length: 900, digest: Some(counting(0xA0)) },
+        Object { number: 7, kind: Kind::Parity, length: 1 << 30, digest: Some(counting(0xC0)) },
+    ];
+    let next = azekura::seal::sign(&next, &SealKey::from_seed(&second)).expect("a seal");
+    let next_text = String::from_utf8(next.clone()).expect("text");
+    let good =
+        vec![("the example", input(&first, &text), bytes), ("with void objects and parity", input(&second, &next_text), next)];
+    file("seal.json", good, &hostile::seals());
+}
+
+#[test]
+fn keys_codes_and_names() {
+    let key = set_key();
+    let cut: Vec<u8> = {
+        let mut out = vec![0; 64];
+        blake3::Hasher::new_derive_key("azekura 1 chunker").update(&key.0).finalize_xof().fill(&mut out);
+        out
+    };
+    let id = |content: &[u8]| Ids::new(&key).id(blake3::hash(content).as_bytes()).0.to_vec();
+    let digest = *blake3::hash(&example::seal_bytes()).as_bytes();
+    let code = |d: &[u8; 32]| CheckCode::of(d).to_string().into_bytes();
+    let good = vec![
+        ("K_salt", json!({"set_key": hex(&key.0)}), key.record_salt_key().to_vec()),
+        ("K_cut, its first 64 bytes", json!({"set_key": hex(&key.0)}), cut),
+        ("chunk id", json!({"set_key": hex(&key.0), "chunk": hex(example::CONTENT)}), id(example::CONTENT)),
+        ("check code of the example's seal, as text", json!({"digest": hex(&digest)}), code(&digest)),
+        ("check code of the highest digest, as text", json!({"digest": hex(&[0xFF; 32])}), code(&[0xFF; 32])),
+        ("file name, as text", json!({"number": 12, "kind": "pack"}), file_name(12, Kind::Pack).into()),
+        (
+            "longest file name, as text",
+            json!({"number": (1u64 << 48) - 1, "kind": "manifest"}),
+            file_name((1 << 48) - 1, Kind::Manifest).into(),
+        ),
+    ];
+    file("names.json", good, &hostile::names());
+}
+
+#[test]
+fn trees() {
+    // Leaves 0, 1, 2 …: H of the number as u32.
+    let leaves: Vec<_> = (0..9u32).map(|i| *blake3::hash(&i.to_le_bytes()).as_bytes()).collect();
+    let roots = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"].into_iter().zip(0..).map(|(name, n)| {
+        (
+            name,
+            json!({"leaves": leaves[..n].iter().map(|l| hex(l)).collect::<Vec<_>>()}),
+            example::root(leaves[..n].to_vec()).to_vec(),
+        )
+    });
+    let mut good: Vec<Good> = roots.collect();
+    for (name, o) in ["label", "pack", "manifest"].into_iter().zip(example::listed()) {
+        let input =
+            json!({"number": o.number, "kind": o.kind.code(), "length": o.length, "digest": hex(&o.digest.expect("there"))});
+        good.push((name, input, object_leaf(&o).to_vec()));
+    }
+    let void = Object { number: 4, kind: Kind::Void, length: 0, digest: None };
+    good.push(("void, unreadable", json!({"number": 4, "kind": 6, "length": 0, "digest": "-"}), object_leaf(&void).to_vec()));
+    for (entry, leaf) in example::records().iter().zip(example::record_leaves()) {
+        let salt = record_salt(&set_key().record_salt_key(), &entry.core.path);
+        let mut core = Vec::new();
+        entry.core.encode(&mut core);
+        good.push(("record", json!({"path": hex(&entry.core.path), "salt": hex(&salt), "core": hex(&core)}), leaf.to_vec()));
+    }
+    file("merkle.json", good, &[]);
+}
+
+/// CBOR in words, for people: bytes as hexadecimal in `h'…'`.
+fn described(item: &Item) -> Value {
+    match item {
+        Item::Uint(n) => json!(n),
+        Item::Negative(n) => json!(-1 - i128::from(*n) as i64),
+        Item::Bytes(b) => json!(format!("h'{}'", hex(b))),
+        Item::Text(t) => json!(t),
+        Item::Array(items) => items.iter().map(described).collect(),
+        Item::Map(pairs) => {
+            let mut map = serde_json::Map::new();
+            for (k, v) in pairs {
+                let Item::Uint(k) = k else { panic!("keys are numbers") };
+                map.insert(k.to_string(), described(v));
+            }
+            Value::Object(map)
+        }
+        Item::Raw(b) => json!(b == &[0xF5]),
+    }
+}
+
+/// Section 15 of the page: the text between `<!-- example: NAME -->` and `<!-- end -->`.
+#[test]
+fn the_pages_examples_are_the_vectors() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/format.md");
+    let page = std::fs::read_to_string(&path).expect("the page");
+    let mut made = String::new();
+    let mut rest = &page[..];
+    let mut names = Vec::new();
+    while let Some((before, after)) = rest.split_once("<!-- example: ") {
+        let (name, after) = after.split_once(" -->\n").expect("a name");
+        let (_, after) = after.split_once("<!-- end -->").expect("an end");
+        let _ = write!(made, "{before}<!-- example: {name} -->\n```\n{}```\n<!-- end -->", example_text(name));
+        names.push(name);
+        rest = after;
+    }
+    made.push_str(rest);
+    assert_eq!(
+        names,
+        ["keys", "label", "record", "pack", "manifest", "trees", "seal", "check code"],
+        "an example for every object"
+    );
+    holds(&path, &made);
+}
+
+fn example_text(name: &str) -> String {
+    let digest = |bytes: &[u8]| hex(blake3::hash(bytes).as_bytes());
+    let mut out = String::new();
+    let mut line = |text: String| {
+        out.push_str(&text);
+        out.push('\n');
+    };
+    match name {
+        "keys" => {
+            let key = set_key();
+            let [one, two] = example::seal_seeds();
+            let public = |seed| hex(&SealKey::from_seed(seed).public());
+            line(format!("set key     {}", hex(&key.0)));
+            line(format!("K_id        {}", hex(&blake3::derive_key("azekura 1 chunk id", &key.0))));
+            line(format!("K_salt      {}", hex(&key.record_salt_key())));
+            line(format!("seal key 1  {}   public {}", hex(&one), public(&one)));
+            line(format!("seal key 2  {}   public {}", hex(&two), public(&two)));
+            line(format!("chunk id    {}", hex(&Ids::new(&key).id(blake3::hash(example::CONTENT).as_bytes()).0)));
+        }
+        "label" => {
+            let bytes = example::label().encode();
+            line(String::from_utf8_lossy(&bytes).trim_end().to_owned());
+        }
+        "record" => {
+            let record = &example::records()[1];
+            let bytes = record_bytes(record);
+            let (core, rest) = Item::first(&bytes[4..]);
+            annotated_line(&mut out, &hex(&bytes[..4]), 0, &format!("length {}", bytes.len() - 4));
+            out.push_str(&core.annotated());
+            out.push_str(&Item::parse(rest).annotated());
+        }
+        "pack" => {
+            let (payload, index) = example::payload();
+            let mut at = 0;
+            for (f, what) in index.frames.iter().zip(["frame: \"hello, world\\n\" in a raw block", "frame: the entry stream"]) {
+                annotated_line(&mut out, &hex(&payload[at..at + f.stored as usize]), 0, what);
+                at += f.stored as usize;
+            }
+            let bytes = index_bytes(&index);
+            annotated_line(&mut out, &hex(&payload[at..at + 8]), 0, &format!("skippable frame of {} bytes", bytes.len() + 8));
+            out.push_str(&Item::parse(&bytes).annotated());
+            annotated_line(
+                &mut out,
+                &hex(&payload[payload.len() - 8..]),
+                0,
+                &format!("index of {} bytes, \"AZIX\"", bytes.len()),
+            );
+        }
+        "manifest" => out.push_str(&Item::parse(&example::manifest().encode()).annotated()),
+        "trees" => {
+            for (o, (_, bytes)) in example::listed().iter().zip(example::objects()) {
+                let mut data = [&o.number.to_le_bytes()[..], &[o.kind.code()], &o.length.to_le_bytes()].concat();
+                data.extend(blake3::hash(&bytes).as_bytes());
+                line(format!("leaf data {}  {}", o.number, hex(&data)));
+                line(format!("leaf {}       {}", o.number, hex(&object_leaf(o))));
+            }
+            line(format!("log          {}", hex(&example::seal().log)));
+            for (i, (entry, leaf)) in example::records().iter().zip(example::record_leaves()).enumerate() {
+                line(format!("salt {i}       {}", hex(&record_salt(&set_key().record_salt_key(), &entry.core.path))));
+                line(format!("leaf {i}       {}", hex(&leaf)));
+            }
+            line(format!("records      {}", hex(&example::seal().records)));
+        }
+        "seal" => line(String::from_utf8_lossy(&example::seal_bytes()).trim_end().to_owned()),
+        "check code" => {
+            let bytes = example::seal_bytes();
+            line(format!("digest of the seal  {}", digest(&bytes)));
+            line(format!("check code          {}", CheckCode::of(blake3::hash(&bytes).as_bytes())));
+        }
+        other => panic!("no example {other}"),
+    }
+    out
+}

@@ -1,0 +1,112 @@
+#!/bin/sh
+# Opens and checks a golden medium with nothing but age, zstd, openssl, b3sum and coreutils: what docs/format.md promises.
+# Installs these on Debian where they are missing (as root). AZEKURA, if set, is the tool's path: it must know the same check code.
+set -eu
+cd "$(dirname "$0")/golden"
+
+missing=
+for program in age zstd openssl b3sum; do
+    command -v "$program" >/dev/null || missing="$missing $program"
+done
+if [ -n "$missing" ]; then
+    # shellcheck disable=SC2086 # a list of words
+    apt-get install -y --no-install-recommends $missing || case "$missing" in
+    *b3sum*) cargo install --locked b3sum && PATH="$HOME/.cargo/bin:$PATH" ;;
+    esac
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+good() { echo "good: $1"; }
+bad() {
+    echo "FAILED: $1" >&2
+    failed=1
+}
+check() { # what, command...
+    what=$1
+    shift
+    if "$@" >"$work/said" 2>&1; then good "$what"; else
+        bad "$what"
+        cat "$work/said" >&2
+    fi
+}
+
+field() { # file, word: the rest of the line that begins with it
+    sed -n "s/^$2 //p" "$1"
+}
+same() { [ "$1" = "$2" ]; }
+
+# The worked example's pack, whose first file is known.
+printf 'hello, world\n' >"$work/first"
+age -d -i identity.txt vectors/pack.age | zstd -dcq | head -c 13 >"$work/found"
+check "age and zstd open the example's pack" cmp "$work/first" "$work/found"
+age -d -i identity.txt vectors/manifest.age | zstd -dcq >"$work/manifest"
+check "age and zstd open the example's manifest" grep -q ehr-db1 "$work/manifest"
+
+bytes() { # hexadecimal on standard input: the bytes
+    tr -d "\n" | tr 'a-f' 'A-F' | basenc --base16 --decode
+}
+
+crockford() { # hexadecimal of 10 bytes; the alphabet of RFC 4648 becomes Crockford's
+    echo "$1" | bytes | base32 | tr 'A-Z2-7' '0-9A-HJKMNP-TV-Z' | sed 's/..../&-/g; s/-$//'
+}
+
+public_key() { # hexadecimal of 32 bytes: a PEM file
+    {
+        echo '-----BEGIN PUBLIC KEY-----'
+        echo "302a300506032b6570032100$1" | bytes | base64
+        echo '-----END PUBLIC KEY-----'
+    } >"$work/key.pem"
+}
+
+verifies() { # seal: checked with $work/key.pem
+    sed '$d' "$1" >"$work/body"
+    field "$1" signature | bytes >"$work/signature"
+    openssl pkeyutl -verify -pubin -inkey "$work/key.pem" -rawin -in "$work/body" -sigfile "$work/signature"
+}
+refuses() { ! verifies "$1"; }
+
+for golden in v[0-9]*/*; do
+    set=$(echo "$golden"/medium/AZEKURA/*)
+    key=$(sed -n 's/.*"root_key": "\([0-9a-f]*\)".*/\1/p' "$set/00000000.label")
+    generation=0
+    previous=none
+    for seal in "$set"/*.seal; do
+        # A leftover of interrupted work: a later seal lists it as void.
+        number=$(basename "$seal" .seal | sed 's/^0*//')
+        if grep -q "^object $number void" "$set"/*.seal; then continue; fi
+        generation=$((generation + 1))
+        check "$seal is of generation $generation" same "$(field "$seal" generation)" "$generation"
+        check "$seal names the seal before it" same "$(field "$seal" previous)" "$previous"
+        public_key "$key"
+        check "openssl verifies $seal" verifies "$seal"
+        sed 's/^verdict .*/verdict alarm/' "$seal" >"$work/changed"
+        check "openssl refuses it when one word is changed" refuses "$work/changed"
+        field "$seal" object | while read -r number kind length digest; do
+            case $kind in
+            void) continue ;;
+            esac
+            echo "$digest  $set/$(printf '%08d' "$number").$kind"
+            same "$(stat -c %s "$set/$(printf '%08d' "$number").$kind")" "$length" || echo "length of object $number" >&2
+        done >"$work/sums" 2>"$work/lengths"
+        check "b3sum agrees with the digests in $seal" b3sum --check "$work/sums"
+        check "lengths agree with $seal" same "$(cat "$work/lengths")" ""
+        previous=$(b3sum --no-names "$seal")
+        code=$(crockford "$(echo "$previous" | cut -c 1-20)")
+        check "check code of generation $generation is the tool's: $code" \
+            grep -q "^generation $generation .* check code $code\$" "$golden/expected.txt"
+        key=$(field "$seal" next)
+        for number in $(field "$seal" object | sed -n 's/^\([0-9]*\) pack .*/\1/p'); do
+            pack="$set/$(printf '%08d' "$number").pack"
+            age -d -i identity.txt "$pack" | zstd -dcq >"$work/content"
+            check "age and zstd open $pack" test -s "$work/content"
+        done
+    done
+    if [ -n "${AZEKURA:-}" ]; then
+        check "the tool knows the check code $code" "$AZEKURA" verify "$golden/medium" --expect "$code"
+    fi
+    check "$golden has generations" test "$generation" -gt 0
+done
+
+if [ "$failed" = 0 ]; then echo "all good"; else exit 1; fi
