@@ -1,6 +1,6 @@
 //! The chunk index: where the chunk with a given id lies.
 
-use super::{Catalog, CatalogError, SetRow, failure};
+use super::{Catalog, CatalogError, SetRow, failure, number};
 use crate::format::pack::ChunkId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::PathBuf;
@@ -66,8 +66,7 @@ impl ChunkLookup {
             self.db
                 .prepare_cached("SELECT object, frame, offset, length, sum FROM chunks WHERE in_set = ?1 AND id = ?2")?
                 .query_row(params![self.set.0, id.0], |r| {
-                    let at =
-                        Location { object: r.get::<_, i64>(0)? as u64, frame: r.get(1)?, offset: r.get(2)?, length: r.get(3)? };
+                    let at = Location { object: number(r, 0)?, frame: r.get(1)?, offset: r.get(2)?, length: r.get(3)? };
                     if r.get::<_, u32>(4)? == sum(id, &at) { Ok(at) } else { Err(damaged_row()) }
                 })
                 .optional()

@@ -10,6 +10,7 @@ mod log;
 pub use chunks::{ChunkLookup, Location};
 pub use log::LogLine;
 
+use crate::format::limit;
 use crate::format::object::{Id, Kind, Object};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
@@ -213,8 +214,8 @@ impl Catalog {
         );
         let row = self.db.query_row(&sql, [set.0], |r| {
             Ok(GenerationRow {
-                number: r.get::<_, i64>(0)? as u64,
-                seal_object: r.get::<_, i64>(1)? as u64,
+                number: number(r, 0)?,
+                seal_object: number(r, 1)?,
                 seal_digest: r.get(2)?,
                 time: r.get(3)?,
                 started: r.get(4)?,
@@ -280,6 +281,13 @@ fn failure(path: &Path) -> impl Fn(rusqlite::Error) -> CatalogError {
     }
 }
 
+/// The number or length of an object, or a generation's number. Nothing larger was ever written.
+fn number(r: &rusqlite::Row, column: usize) -> rusqlite::Result<u64> {
+    let n: i64 = r.get(column)?;
+    let in_range = u64::try_from(n).ok().filter(|n| *n <= limit::OBJECT_NUMBER);
+    in_range.ok_or(rusqlite::Error::IntegralValueOutOfRange(column, n))
+}
+
 fn put_object(db: &Connection, set: SetRow, o: &Object) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT OR REPLACE INTO objects (in_set, number, kind, length, digest) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![set.0, o.number as i64, o.kind.name(), o.length as i64, o.digest])
@@ -289,5 +297,5 @@ fn put_object(db: &Connection, set: SetRow, o: &Object) -> rusqlite::Result<()> 
 fn object(r: &rusqlite::Row) -> rusqlite::Result<Object> {
     let kind: String = r.get(1)?;
     let kind = Kind::from_name(&kind).ok_or(rusqlite::Error::InvalidColumnType(1, kind, rusqlite::types::Type::Text))?;
-    Ok(Object { number: r.get::<_, i64>(0)? as u64, kind, length: r.get::<_, i64>(2)? as u64, digest: r.get(3)? })
+    Ok(Object { number: number(r, 0)?, kind, length: number(r, 2)?, digest: r.get(3)? })
 }

@@ -250,6 +250,9 @@ impl Writer {
             Err(ReadError::Medium(e)) => return Err(BackupError::Medium(e)),
         };
         let seal = Seal::decode(&bytes).map_err(BackupError::Format)?.seal;
+        if (seal.generation, seal.number()) != (g.number, g.seal_object) {
+            return Err(BackupError::StaleCatalog);
+        }
         let (number, length) = (g.seal_object, bytes.len() as u64);
         Ok((seal, Object { number, kind: Kind::Seal, length, digest: Some(g.seal_digest) }))
     }

@@ -608,7 +608,7 @@ fn a_bit_flips_in_the_catalog() {
     let good = fs::read(h.path("state/catalog.sqlite")).expect("a catalog");
     let tonight = picture(&h.source());
     let (mut sealed, mut refused) = (0, 0);
-    for turn in 0..150 {
+    for turn in 0..400 {
         let trial = h.path(&format!("trial {turn}"));
         copy_folder(&h.path("state"), &trial.join("state"));
         copy_folder(&h.medium(), &trial.join("medium"));
