@@ -1,6 +1,7 @@
-//! A pack's payload: the index at its end, and the frames that it names.
+//! A pack's payload: the index at its end, the frames that it names, and the frames as they tell their own ends.
 #![no_main]
 
+use azekura::format::limit;
 use azekura::format::pack::{Extent, Index};
 use azekura::pipeline::compressor::read_index;
 use azekura::pipeline::packer::PackReader;
@@ -16,19 +17,30 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(again.len() <= bytes.len(), "the encoding is the shortest");
         assert_eq!(Index::decode(again), Ok(index));
     }
-    let Ok(index) = read_index(&mut Cursor::new(bytes)) else { return };
-    let mut reader = PackReader::open(Cursor::new(bytes)).expect("the index was read a moment ago");
+    let index = read_index(&mut Cursor::new(bytes)).unwrap_or_default();
+    let mut reader = PackReader::open(Cursor::new(bytes)).expect("zstd");
+    // Frame after frame, as each tells where the next one begins; with an index or without.
+    let mut x = Extent { object: 0, frame: 0, offset: 0, length: limit::COUNT };
+    for _ in 0..64 {
+        if !read(&mut reader, &mut x) {
+            break;
+        }
+    }
     let mut frame = 0;
     for f in index.frames.iter().take(64) {
-        for (offset, length) in
-            [(0, f.content()), (1, 1), (f.content() as u32, 1), (u32::MAX, u64::MAX >> 1), (0, f.content() + 1)]
-        {
-            let mut x = Extent { object: 0, frame, offset, length };
-            if let Ok(piece) = reader.read_piece(&mut x) {
-                assert_eq!(piece.len() as u64 + x.length, length);
-                assert!(!piece.is_empty() && u64::from(offset) + piece.len() as u64 <= f.content());
-            }
+        let content = f.content();
+        for (offset, length) in [(0, content), (1, 1), (content as u32, 1), (u32::MAX, limit::COUNT), (0, content + 1)] {
+            read(&mut reader, &mut Extent { object: 0, frame, offset, length });
         }
         frame += f.stored;
     }
 });
+
+/// Reads one piece, and says whether there was one.
+fn read(reader: &mut PackReader<Cursor<&[u8]>>, x: &mut Extent) -> bool {
+    let before = *x;
+    let Ok(piece) = reader.read_piece(x) else { return false };
+    assert!(!piece.is_empty() && u64::from(before.offset) + piece.len() as u64 <= limit::FRAME_CONTENT_BYTES);
+    assert_eq!(piece.len() as u64 + x.length, before.length);
+    true
+}
