@@ -22,6 +22,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import struct
 import subprocess
@@ -44,26 +45,12 @@ UNREADABLE, CHANGED = 1, 2
 FLAGS = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x10000
 GET_FLAGS, SET_FLAGS = 0x80086601, 0x40086602
 
-
-class Problem(Exception):
-    """Ends the work with an exit status."""
-    status = 2
-
-
-class Damage(Problem):
-    status = 5
-
-
-class MediumProblem(Problem):
-    status = 6
-
-
-class KeyProblem(Problem):
-    status = 7
-
+class Problem(Exception): status = 2                                  # ends the work with this exit status
+class Damage(Problem): status = 5
+class MediumProblem(Problem): status = 6
+class KeyProblem(Problem): status = 7
 
 problems = 0
-
 
 def report(text):
     """Say that something is wrong and go on; the exit status will be 5."""
@@ -71,24 +58,14 @@ def report(text):
     problems += 1
     print("PROBLEM: " + text, file=sys.stderr)
 
-
 def check(condition, text):
     if not condition:
         raise Damage(text)
-
 
 def show(name):
     """Bytes from a file system as one printable line."""
     text = name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def run(command, **options):
-    try:
-        return subprocess.run(command, **options)
-    except FileNotFoundError:
-        raise Problem("the program `%s` is missing" % command[0])
-
 
 # ---- Sections 1 and 8: BLAKE3, by b3sum, and Merkle trees -----------------------------------------------------------
 
@@ -97,14 +74,13 @@ def b3sum_files(paths, *mode, **options):
     digests = []
     for at in range(0, len(paths), 500):
         some = paths[at:at + 500]
-        done = run(["b3sum", "--no-names", *mode, "--", *some], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **options)
+        done = subprocess.run(["b3sum", "--no-names", *mode, "--", *some], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **options)
         lines = done.stdout.split()
         if done.returncode == 0 and len(lines) == len(some):
             digests += [bytes.fromhex(line.decode()) for line in lines]
         else:
             digests += [None] if len(some) == 1 else [b3sum_files([path], *mode, **options)[0] for path in some]
     return digests
-
 
 def blake3_all(pieces, key=None):
     """H (or KH with a key) of many small byte strings: b3sum is called once for many files."""
@@ -116,17 +92,14 @@ def blake3_all(pieces, key=None):
                 file.write(piece)
         return b3sum_files(paths) if key is None else b3sum_files(paths, "--keyed", input=key)
 
-
 def blake3(data):
     """H(data)"""
-    return bytes.fromhex(run(["b3sum", "--no-names"], input=data, stdout=subprocess.PIPE).stdout.decode())
-
+    return bytes.fromhex(subprocess.run(["b3sum", "--no-names"], input=data, stdout=subprocess.PIPE).stdout.decode())
 
 def derive(context, key):
     """D(context, key)"""
     command = ["b3sum", "--no-names", "--derive-key", context]
-    return bytes.fromhex(run(command, input=key, stdout=subprocess.PIPE).stdout.decode())
-
+    return bytes.fromhex(subprocess.run(command, input=key, stdout=subprocess.PIPE).stdout.decode())
 
 class Tree:
     """Roots of the complete subtrees of 1, 2, 4 … leaves, from the left."""
@@ -151,7 +124,6 @@ class Tree:
             if len(level) & 1:
                 node = level[-1] if node is None else blake3(b"\1" + level[-1] + node)
         return node or blake3(b"")
-
 
 # ---- Section 1: CBOR ------------------------------------------------------------------------------------------------
 
@@ -190,22 +162,18 @@ def cbor_item(data, at, around=0):
         items.append((last, item) if major == 5 else item)
     return (dict(items) if major == 5 else items), at
 
-
 def cbor(data):
     value, end = cbor_item(data, 0)
     check(end == len(data), "CBOR: bytes after the end")
     return value
 
-
 def uint(value, most=MAX_COUNT):
     check(type(value) is int and 0 <= value <= most, "a number is missing or out of range")
     return value
 
-
 def tuple_of(value, *kinds):
     check(type(value) is list and [type(item) for item in value] == list(kinds), "an array has other items than it should")
     return value
-
 
 def field(mapping, key, kind, *default, size=None):
     """A map's value, checked for its type; a missing key is damage unless there is a default."""
@@ -215,13 +183,11 @@ def field(mapping, key, kind, *default, size=None):
     check(type(value) is kind and (size is None or len(value) == size), "field %r is missing or has a wrong type" % (key,))
     return value
 
-
 def time_of(value):
     """A time as nanoseconds since 1970."""
     seconds, nanoseconds = tuple_of(value, int, int)
     check(-MAX_COUNT - 1 <= seconds <= MAX_COUNT, "a time is out of range")
     return seconds * 10**9 + uint(nanoseconds, 10**9 - 1)
-
 
 def extents_of(items):
     check(type(items) is list, "extents are missing")
@@ -231,7 +197,6 @@ def extents_of(items):
         check(length, "an empty extent")
     return items
 
-
 # ---- Sections 2, 3, 10: a set on a medium ---------------------------------------------------------------------------
 
 def read_small(path, limit):
@@ -239,7 +204,6 @@ def read_small(path, limit):
         data = file.read(limit + 1)
     check(len(data) <= limit, "%s is larger than the format allows" % show(path))
     return data
-
 
 def parse_label(data):
     try:
@@ -255,7 +219,6 @@ def parse_label(data):
     check(re.fullmatch("[0-9a-f]{32}", result.set) and re.fullmatch("[0-9a-f]{32}", result.medium) and result.place >= 1
           and re.fullmatch("[0-9a-f]{64}", result.root_key), "a label is malformed")
     return result
-
 
 class Log:
     """One set's objects: `files` {number: {kind: path}} by their names, `listed` {number: (kind, length, digest)} by the
@@ -307,7 +270,6 @@ class Log:
         check(os.lstat(path).st_size <= MAX_SIZE[kind], "object %d is larger than the format allows" % number)
         return path
 
-
 def open_log(args):
     """The set on the medium whose id begins as was asked for. The label says whose set a folder is, not its name."""
     top, logs = os.path.join(os.path.abspath(os.fsencode(args.medium)), b"AZEKURA"), []
@@ -322,7 +284,6 @@ def open_log(args):
         raise MediumProblem("%d sets fit; choose with --set:%s" % (
             len(logs), "".join("\n  %s  %s" % (log.label.set, show(log.label.name.encode())) for log in logs)))
     return logs[0]
-
 
 # ---- Section 7: seals -----------------------------------------------------------------------------------------------
 
@@ -365,7 +326,6 @@ def parse_seal(data):
     seal.manifest = lasting[-1]
     return seal
 
-
 def signature_is_good(seal, public_key):
     with tempfile.TemporaryDirectory(dir=TMP) as folder:
         der = bytes.fromhex("302a300506032b6570032100" + public_key)
@@ -374,14 +334,12 @@ def signature_is_good(seal, public_key):
             with open(os.path.join(folder, name), "wb") as file:
                 file.write(content)
         command = "openssl pkeyutl -verify -pubin -inkey key -rawin -in body -sigfile signature".split()
-        return run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-
+        return subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
 def check_code(digest):
     bits = int.from_bytes(digest[:10], "big")
     text = "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[bits >> shift & 31] for shift in range(75, -1, -5))
     return "-".join(text[i:i + 4] for i in range(0, 16, 4))
-
 
 def read_seals(log):
     """{generation: seal}, following the chain as far as it holds; what comes behind a break is not trusted."""
@@ -417,25 +375,20 @@ def read_seals(log):
         log.listed.update((n, item) for n, item in enumerate(seal.objects, seal.first) if n not in log.listed)
     return seals
 
-
 # ---- Sections 4, 5: packs and manifests -----------------------------------------------------------------------------
 
 def decrypt(path, key, to):
     with open(to, "wb") as out:
-        done = run(["age", "-d", "-i", key, path], stdout=out, stderr=subprocess.PIPE)
+        done = subprocess.run(["age", "-d", "-i", key, path], stdout=out, stderr=subprocess.PIPE)
     if done.returncode != 0:
         text = show(done.stderr.strip().split(b"\n")[0])
         if b"identit" in done.stderr or key in done.stderr:
             raise KeyProblem("the key does not open %s (%s)" % (show(path), text))
         raise Damage("%s cannot be decrypted (%s)" % (show(path), text))
 
-
 def unzstd(path, limit, to):
     """The content of all zstd frames in a file; never more than `limit` bytes are taken from the program."""
-    try:
-        process = subprocess.Popen(["zstd", "-dcq", "--", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    except FileNotFoundError:
-        raise Problem("the program `zstd` is missing")
+    process = subprocess.Popen(["zstd", "-dcq", "--", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     with process, open(to, "wb") as out:
         length = 0
         while length <= limit and (piece := process.stdout.read(min(MIB, limit + 1 - length))):
@@ -445,7 +398,6 @@ def unzstd(path, limit, to):
             process.kill()
     check(length <= limit and process.returncode == 0, "zstd frames are damaged or longer than they may be")
     return length
-
 
 def read_manifest(log, seal, key):
     payload, plain = os.path.join(TMP, b"payload"), os.path.join(TMP, b"plain")
@@ -465,7 +417,6 @@ def read_manifest(log, seal, key):
     manifest.digest, manifest.extents = field(entries, 1, bytes, size=32), extents_of(entries.get(2))
     check(sum(extent[3] for extent in manifest.extents) == manifest.length, "the entry stream's extents do not add up")
     return manifest
-
 
 class Packs:
     """Reads extents out of packs. A few decoded packs are kept as files."""
@@ -534,7 +485,6 @@ class Packs:
                 yield piece
                 at, length = at + len(piece), length - len(piece)
 
-
 # ---- Section 6: the entry stream ------------------------------------------------------------------------------------
 
 def names_of(path):
@@ -542,7 +492,6 @@ def names_of(path):
     names = path.split(b"/")
     check(len(path) <= MIB and b"\0" not in path and not {b"", b".", b".."} & set(names), "a malformed path: " + show(path))
     return names
-
 
 def parse_record(data):
     core, end = cbor_item(data, 0)
@@ -568,7 +517,6 @@ def parse_record(data):
         covered, after = covered + length, offset + length
     check(after <= r.size and covered == (r.size if readable else 0), "extents and holes do not add up to the size")
     return r
-
 
 def read_entries(packs, manifest, seal):
     """The checked entry stream (section 13, step 4) as a list of where each record lies in a file, and a function that
@@ -610,7 +558,6 @@ def read_entries(packs, manifest, seal):
     check(tree.root() == seal.records_root, "the root of the records is not what was sealed")
     return offsets, read
 
-
 # ---- Restoring (sections 6 and 13, step 5) --------------------------------------------------------------------------
 # The working directory is the target, which was empty: a parent is always a directory that was made here, never a link.
 
@@ -625,7 +572,6 @@ def make(record, packs):
         os.symlink(record.target, record.path)
     else:
         os.mknod(record.path, TYPE_BITS[record.type] | 0o600, os.makedev(*record.device))
-
 
 def make_file(record, packs):
     """Lay the extents around the holes. The SHA-256 is taken on the way, the BLAKE3 later for many files at a time."""
@@ -651,7 +597,6 @@ def make_file(record, packs):
         os.unlink(record.path)
         raise
 
-
 def set_flags(path, flags):
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
@@ -661,7 +606,6 @@ def set_flags(path, flags):
         fcntl.ioctl(fd, SET_FLAGS, buffer)
     finally:
         os.close(fd)
-
 
 def dress(record):
     """Owner, extended attributes, mode, times and flags, in the order that section 6 gives."""
@@ -678,7 +622,6 @@ def dress(record):
             step()
         except (OSError, OverflowError) as error:
             print("note: %s: %s not restored (%s)" % (show(path), what, error.__class__.__name__), file=sys.stderr)
-
 
 def restore(offsets, read, packs, sources):
     """Make all entries, then compare the files' BLAKE3, then give them their attributes, children before parents."""
@@ -707,7 +650,6 @@ def restore(offsets, read, packs, sources):
             dress(record)
     return len(made)
 
-
 # ---- Commands -------------------------------------------------------------------------------------------------------
 
 def command_verify(log, seals, args):
@@ -727,7 +669,6 @@ def command_verify(log, seals, args):
     print("%d objects under %d seals: %s" % (len(log.listed), len(seals), "PROBLEMS" if problems else "good"))
     print("Compare the newest check code with the one on paper: only that shows that nothing was cut off or replaced.")
 
-
 def open_generation(log, seals, args):
     wanted = args.generation or max(seals)
     if wanted not in seals:
@@ -743,7 +684,6 @@ def open_generation(log, seals, args):
         print("finding of the backup: %s %s %s" % (show(kind.encode()), show(path), show(detail.encode())))
     return (*read_entries(packs, manifest, seal), packs, manifest.sources)
 
-
 def command_list(log, seals, args):
     offsets, read, _, _ = open_generation(log, seals, args)
     for record in map(read, offsets):
@@ -754,7 +694,6 @@ def command_list(log, seals, args):
             stat.filemode(TYPE_BITS[record.type] | record.mode), record.uid, record.gid, record.size,
             *divmod(record.mtime, 10**9), record.blake3.hex() if record.blake3 else "-", show(record.path), more))
 
-
 def command_restore(log, seals, args):
     target = os.path.abspath(os.fsencode(args.to))
     if os.path.lexists(target) and (not os.path.isdir(target) or os.listdir(target)):
@@ -764,7 +703,6 @@ def command_restore(log, seals, args):
     os.chdir(target)
     made = restore(offsets, read, packs, sources)
     print("%d of %d entries restored and compared: %s" % (made, len(offsets), "%d PROBLEMS" % problems if problems else "good"))
-
 
 def main():
     global TMP
@@ -781,6 +719,9 @@ def main():
         if name == "restore":
             command.add_argument("--to", required=True, metavar="DIR")
     args = parser.parse_args()
+    missing = [program for program in ("age", "zstd", "b3sum", "openssl") if not shutil.which(program)]
+    if missing:
+        parser.error("missing programs: " + ", ".join(missing))
     os.umask(0o077)
     sys.stdout.reconfigure(errors="backslashreplace")
     sys.stderr.reconfigure(errors="backslashreplace")
@@ -797,7 +738,6 @@ def main():
         print("ERROR: %s" % error, file=sys.stderr)
         return MediumProblem.status
     return Damage.status if problems else 0
-
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -179,14 +179,22 @@ impl SetState {
         }
         let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         written.map_err(io_error("written", &path))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 }
 
 /// See [`SetState::lock`].
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Not only closed: a program that another thread starts at this moment has a copy of the descriptor until it runs, and the
+    /// lock lasts as long as any copy.
+    fn drop(&mut self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {

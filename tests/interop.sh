@@ -1,6 +1,6 @@
 #!/bin/sh
 # Opens and checks a golden medium with nothing but age, zstd, openssl, b3sum and coreutils: what docs/format.md promises.
-# Installs these on Debian where they are missing (as root). Run by CI; `sh tests/interop.sh` anywhere.
+# Installs these on Debian where they are missing (as root). AZEKURA, if set, is the tool's path: it must know the same check code.
 set -eu
 cd "$(dirname "$0")/golden"
 
@@ -103,6 +103,9 @@ for golden in v[0-9]*/*; do
             check "age and zstd open $pack" test -s "$work/content"
         done
     done
+    if [ -n "${AZEKURA:-}" ]; then
+        check "the tool knows the check code $code" "$AZEKURA" verify "$golden/medium" --expect "$code"
+    fi
     check "$golden has generations" test "$generation" -gt 0
 done
 

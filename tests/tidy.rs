@@ -260,7 +260,8 @@ fn first_names(tail: &str) -> Vec<&str> {
 }
 
 fn complain(rule: &str, complaints: &[String]) {
-    assert!(complaints.is_empty(), "\n{rule}\n  {}\n", complaints.join("\n  "));
+    let once: BTreeSet<&str> = complaints.iter().map(String::as_str).collect();
+    assert!(once.is_empty(), "\n{rule}\n  {}\n", Vec::from_iter(once).join("\n  "));
 }
 
 /// The rooms as `src/lib.rs` draws them: the place in the row of arrows.

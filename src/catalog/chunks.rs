@@ -14,13 +14,29 @@ pub struct Location {
     pub length: u32,
 }
 
+/// What a flipped bit in a row would change. SQLite has no checksums of its own.
+fn sum(id: &ChunkId, at: &Location) -> u32 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&id.0).update(&at.object.to_le_bytes());
+    for n in [at.frame, at.offset, at.length] {
+        hasher.update(&n.to_le_bytes());
+    }
+    let digest = *hasher.finalize().as_bytes();
+    u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
+}
+
 pub(super) fn insert(db: &Connection, set: SetRow, chunks: &[(ChunkId, Location)]) -> rusqlite::Result<()> {
-    let mut q = db.prepare_cached("INSERT OR IGNORE INTO chunks VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let mut q = db.prepare_cached("INSERT OR IGNORE INTO chunks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
     let mut new = 0;
     for (id, at) in chunks {
-        new += q.execute(params![set.0, id.0, at.object as i64, at.frame, at.offset, at.length])?;
+        new += q.execute(params![set.0, id.0, at.object as i64, at.frame, at.offset, at.length, sum(id, at)])?;
     }
     db.execute("UPDATE sets SET chunks = chunks + ?2 WHERE id = ?1", params![set.0, new as i64]).map(drop)
+}
+
+fn damaged_row() -> rusqlite::Error {
+    let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    rusqlite::Error::SqliteFailure(corrupt, Some("a row does not have the sum that it was written with".into()))
 }
 
 /// A thread's own read-only view of one set's chunk index.
@@ -48,9 +64,11 @@ impl ChunkLookup {
     pub fn find(&self, id: &ChunkId) -> Result<Option<Location>, CatalogError> {
         let run = || {
             self.db
-                .prepare_cached("SELECT object, frame, offset, length FROM chunks WHERE in_set = ?1 AND id = ?2")?
+                .prepare_cached("SELECT object, frame, offset, length, sum FROM chunks WHERE in_set = ?1 AND id = ?2")?
                 .query_row(params![self.set.0, id.0], |r| {
-                    Ok(Location { object: r.get::<_, i64>(0)? as u64, frame: r.get(1)?, offset: r.get(2)?, length: r.get(3)? })
+                    let at =
+                        Location { object: r.get::<_, i64>(0)? as u64, frame: r.get(1)?, offset: r.get(2)?, length: r.get(3)? };
+                    if r.get::<_, u32>(4)? == sum(id, &at) { Ok(at) } else { Err(damaged_row()) }
                 })
                 .optional()
         };

@@ -30,9 +30,10 @@ CREATE TABLE objects (
     generation INTEGER,
     PRIMARY KEY (in_set, number)
 ) WITHOUT ROWID;
+-- sum: over the rest of the row; a wrong place would make a generation that cannot be restored
 CREATE TABLE chunks (
     in_set INTEGER NOT NULL, id BLOB NOT NULL, object INTEGER NOT NULL, frame INTEGER NOT NULL, offset INTEGER NOT NULL,
-    length INTEGER NOT NULL,
+    length INTEGER NOT NULL, sum INTEGER NOT NULL,
     PRIMARY KEY (in_set, id)
 ) WITHOUT ROWID;
 -- durable: 0 from before the seal is written until it was read back
@@ -264,11 +265,18 @@ impl Catalog {
 /// Tells damage from other failures.
 fn failure(path: &Path) -> impl Fn(rusqlite::Error) -> CatalogError {
     let path = path.to_owned();
-    move |source| match source.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-            CatalogError::Damaged { path: path.clone(), source }
+    move |source| {
+        use rusqlite::{Error, ErrorCode};
+        let code = source.sqlite_error_code();
+        let damaged = matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+            || matches!(
+                source,
+                Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..) | Error::InvalidColumnType(..)
+            );
+        match damaged {
+            true => CatalogError::Damaged { path: path.clone(), source },
+            false => CatalogError::Failed { path: path.clone(), source },
         }
-        _ => CatalogError::Failed { path: path.clone(), source },
     }
 }
 
@@ -280,6 +288,6 @@ fn put_object(db: &Connection, set: SetRow, o: &Object) -> rusqlite::Result<()> 
 
 fn object(r: &rusqlite::Row) -> rusqlite::Result<Object> {
     let kind: String = r.get(1)?;
-    let kind = Kind::from_name(&kind).ok_or(rusqlite::Error::InvalidColumnName(kind))?;
+    let kind = Kind::from_name(&kind).ok_or(rusqlite::Error::InvalidColumnType(1, kind, rusqlite::types::Type::Text))?;
     Ok(Object { number: r.get::<_, i64>(0)? as u64, kind, length: r.get::<_, i64>(2)? as u64, digest: r.get(3)? })
 }

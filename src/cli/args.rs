@@ -67,6 +67,7 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Keys(keys::Command::New(_)) => "keys.new",
             Self::Keys(keys::Command::Sheet(_)) => "keys.sheet",
+            Self::Keys(keys::Command::Rehearse(_)) => "keys.rehearse",
             Self::Keys(keys::Command::ShowRecipient(_)) => "keys.show-recipient",
             Self::Catalog(catalog::Command::Rebuild(_)) => "catalog.rebuild",
             Self::Catalog(catalog::Command::Log) => "catalog.log",

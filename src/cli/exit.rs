@@ -59,6 +59,7 @@ impl Exit {
             "find" | "diff" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
             "catalog.rebuild" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
             "catalog.log" => &[Good, Failed, Usage, Damage],
+            "keys.rehearse" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
             "keys.sheet" => &[Good, Failed, Usage, Medium, Key],
             "init" | "keys.new" | "keys.show-recipient" => &[Good, Failed, Usage, Key],
             "completions" | "man" | "reference" => &[Good, Failed, Usage],

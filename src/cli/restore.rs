@@ -18,7 +18,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-const MEMORY_MIB: u64 = 1024;
+const MEMORY_MIB: u64 = 192;
 /// Findings that are shown; `--json` has the first thousand.
 const SHOWN_FINDINGS: usize = 20;
 

@@ -5,6 +5,7 @@
 pub mod backup;
 pub mod generations;
 pub mod rebuild;
+pub mod rehearse;
 pub mod restore;
 pub mod verify;
 pub mod writer;

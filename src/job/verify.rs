@@ -213,18 +213,14 @@ fn check_object(
     chain: &Chain,
     o: &Object,
 ) -> std::result::Result<std::result::Result<ReadBack, DamageKind>, MediumError> {
-    let listed = &chain.listing.objects;
-    let start = listed.partition_point(|l| l.number < o.number);
-    let there: Vec<&Listed> = listed[start..].iter().take_while(|l| l.number == o.number).collect();
-    let there = match (o.kind, &there[..]) {
-        // A void object keeps the name of what it was to be; one that cannot be read promises nothing.
-        (Kind::Void, _) if o.digest.is_none() => return Ok(Ok(ReadBack::Direct)),
-        (_, []) => return Ok(Err(DamageKind::Missing)),
-        (Kind::Void, [one, ..]) => **one,
-        (_, several) => match several.iter().find(|l| l.kind == o.kind) {
-            Some(one) => **one,
-            None => return Ok(Err(DamageKind::Kind(several[0].kind))),
-        },
+    // A void object that cannot be read promises nothing.
+    if o.kind == Kind::Void && o.digest.is_none() {
+        return Ok(Ok(ReadBack::Direct));
+    }
+    let there = match (file_of(chain, o), files_of(chain, o.number)) {
+        (Some(there), _) => *there,
+        (None, [other, ..]) => return Ok(Err(DamageKind::Kind(other.kind))),
+        (None, []) => return Ok(Err(DamageKind::Missing)),
     };
     if there.length != o.length {
         return Ok(Err(DamageKind::Length(there.length)));
@@ -238,6 +234,22 @@ fn check_object(
     }
 }
 
+/// What lies on the medium under this number.
+fn files_of(chain: &Chain, number: u64) -> &[Listed] {
+    let listed = &chain.listing.objects;
+    let end = listed.partition_point(|l| l.number <= number);
+    &listed[listed.partition_point(|l| l.number < number)..end]
+}
+
+/// Which of them is the object. A void object keeps the name of what it was to be, whatever that was.
+fn file_of<'c>(chain: &'c Chain, o: &Object) -> Option<&'c Listed> {
+    let files = files_of(chain, o.number);
+    match o.kind {
+        Kind::Void => files.iter().find(|l| l.length == o.length).or(files.first()),
+        kind => files.iter().find(|l| l.kind == kind),
+    }
+}
+
 /// Objects among the sealed ones that no seal lists; and files that no object has the name of.
 fn foreign(chain: &Chain) -> Vec<String> {
     let mut foreign: Vec<String> = chain.listing.foreign.iter().map(|n| n.to_string_lossy().into_owned()).collect();
@@ -245,7 +257,7 @@ fn foreign(chain: &Chain) -> Vec<String> {
     for l in chain.listing.objects.iter().filter(|l| l.number < end) {
         let after = chain.links.partition_point(|s| s.number < l.number);
         let is_seal = chain.links.get(after).is_some_and(|s| s.number == l.number) && l.kind == Kind::Seal;
-        let is_listed = chain.object(l.number).is_some_and(|(o, _)| o.kind == l.kind || o.kind == Kind::Void);
+        let is_listed = chain.object(l.number).is_some_and(|(o, _)| file_of(chain, o) == Some(l));
         let is_fault = chain.faults.iter().any(|f| f.object == l.number);
         // Behind a missing or unreadable seal nothing can be told.
         let is_covered = chain.links.get(after).is_some_and(|s| s.seal.first <= l.number);

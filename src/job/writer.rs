@@ -8,13 +8,15 @@ use super::backup::BackupError;
 use crate::catalog::{Catalog, GenerationRow, SetRow};
 use crate::event::{Event, FindingKind, Observer};
 use crate::format::label::{Label, fingerprint};
+use crate::format::limit;
 use crate::format::merkle::{Tree, object_leaf};
 use crate::format::object::{Id, Kind, Object, file_name};
-use crate::format::seal::ReadBack;
+use crate::format::seal::{ReadBack, Seal};
 use crate::job::TOOL;
-use crate::medium::{Directory, Guard, Medium};
+use crate::medium::{Blame, Directory, Guard, Medium, MediumError};
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
+use crate::seal::chain::{Chain, Link, ReadError, read_object};
 use crate::set_key::SetKey;
 use crate::state::{Lock, SetInfo, SetState, StateDir};
 use std::path::Path;
@@ -70,30 +72,58 @@ pub fn open(
 ) -> Result<(Writer, Opened)> {
     let sets = Directory::sets(root).map_err(BackupError::Medium)?;
     let catalog = Catalog::open(&state.catalog()).map_err(BackupError::Catalog)?;
-    let mut forgotten = None;
+    let mut succeeded = None;
     // The newest set of this host: a set whose catalog was lost has been succeeded by another.
     let mut known = Vec::new();
-    for on_medium in &sets.found {
-        let Some(set_state) = state.set(on_medium.id) else { continue };
-        match catalog.set(on_medium.id).map_err(BackupError::Catalog)? {
-            Some(row) => known.push((on_medium.label.created.clone(), on_medium.id, set_state, row)),
-            None => forgotten = Some(set_state),
+    let is_blank = sets.is_blank();
+    for on_medium in sets.found {
+        let (id, label) = (on_medium.id, on_medium.label);
+        let Some(set_state) = state.set(id) else { continue };
+        let row = match catalog.set(id).map_err(BackupError::Catalog)? {
+            // Its first run ended before the catalog knew of it. Nothing is sealed, so nothing needs to be known.
+            None if !has_seal(root, id)? => Some(catalog.add_set(id, &label.name, &label.created).map_err(BackupError::Catalog)?),
+            row => row,
+        };
+        match row {
+            Some(row) => known.push((label.created, id, set_state, row)),
+            None => succeeded = Some((set_state, Opened::NewWithoutCatalog)),
         }
     }
     known.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)));
     if let Some((_, id, set_state, row)) = known.pop() {
         return Ok((Writer::open(root, id, set_state, catalog, row, observer)?, Opened::Known));
     }
-    if let Some(old) = forgotten {
+    for on_medium in sets.broken {
+        let Some((id, set_state)) = on_medium.folder_id().and_then(|id| Some((id, state.set(id)?))) else { continue };
+        let row = catalog.set(id).map_err(BackupError::Catalog)?;
+        let last = row.map(|row| catalog.last_generation(row)).transpose().map_err(BackupError::Catalog)?.flatten();
+        if last.is_some() || matches!(on_medium.why, MediumError::NewerFormat { .. }) {
+            return Err(BackupError::Medium(on_medium.why));
+        }
+        // Its first run ended before its label was whole; it is begun again.
+        succeeded = succeeded.or(Some((set_state, Opened::New)));
+    }
+    if let Some((old, opened)) = succeeded {
         let info = old.info().map_err(BackupError::State)?;
         let begin = Begin { name: &info.name, recipients: &info.recipients };
-        return Ok((Writer::begin(root, state, catalog, &begin, world)?, Opened::NewWithoutCatalog));
+        return Ok((Writer::begin(root, state, catalog, &begin, world)?, opened));
     }
     match begin {
         Some(begin) => Ok((Writer::begin(root, state, catalog, begin, world)?, Opened::New)),
-        None if sets.found.is_empty() && sets.broken.is_empty() => Err(BackupError::Blank { path: root.into() }),
+        None if is_blank => Err(BackupError::Blank { path: root.into() }),
         None => Err(BackupError::Unregistered { path: root.into() }),
     }
+}
+
+/// Whether anything that looks like a seal lies in a set.
+fn has_seal(root: &Path, id: Id) -> Result<bool> {
+    let listing = Directory::open(root, id).and_then(|medium| medium.list()).map_err(BackupError::Medium)?;
+    Ok(listing.objects.iter().any(|o| o.kind == Kind::Seal))
+}
+
+/// The one with this number, of some that ascend by it.
+fn numbered<T>(all: &[T], number: u64, number_of: impl Fn(&T) -> u64) -> Option<&T> {
+    all.get(all.partition_point(|one| number_of(one) < number)).filter(|one| number_of(one) == number)
 }
 
 impl Writer {
@@ -191,35 +221,85 @@ impl Writer {
             }
         }
         self.last = self.catalog.last_durable_generation(self.row).map_err(BackupError::Catalog)?;
-        let end = match &self.last {
-            None => 0,
-            Some(g) => {
-                if self.seal_digest(g.seal_object)? != Some(g.seal_digest) {
-                    return Err(BackupError::RolledBack { generation: g.number });
-                }
-                g.seal_object + 1
+        if let Some(g) = &self.last
+            && self.seal_digest(g.seal_object)? != Some(g.seal_digest)
+        {
+            return Err(BackupError::RolledBack { generation: g.number });
+        }
+        self.adopt_generations()?;
+        let seal = self.last.as_ref().map(|g| self.seal(g)).transpose()?;
+        if let Some((seal, object)) = &seal {
+            let log = &mut self.log;
+            let each = |o: Object| log.push(object_leaf(&o));
+            self.catalog.each_object(self.row, object.number, each).map_err(BackupError::Catalog)?;
+            // What the next seal says of the whole log stands on what the catalog remembers of it.
+            if (log.count(), log.root()) != (object.number, seal.log) {
+                return Err(BackupError::StaleCatalog);
             }
+            log.push(object_leaf(object));
+        }
+        // The run may have ended between recording its seal and destroying the key that had signed it.
+        self.keys.catch_up(seal.as_ref().map(|s| &s.0)).map_err(BackupError::SealKeys)
+    }
+
+    /// The seal of a generation, and the object that it is.
+    fn seal(&self, g: &GenerationRow) -> Result<(Seal, Object)> {
+        let bytes = match read_object(&self.medium, g.seal_object, Kind::Seal, limit::SEAL_BYTES) {
+            Ok(bytes) if *blake3::hash(&bytes).as_bytes() == g.seal_digest => bytes,
+            Ok(_) | Err(ReadError::Damaged(_)) => return Err(BackupError::RolledBack { generation: g.number }),
+            Err(ReadError::Medium(e)) => return Err(BackupError::Medium(e)),
         };
-        let log = &mut self.log;
-        self.catalog.each_object(self.row, end, |o| log.push(object_leaf(&o))).map_err(BackupError::Catalog)?;
-        if self.log.count() != end {
-            return Err(BackupError::StaleCatalog);
+        let seal = Seal::decode(&bytes).map_err(BackupError::Format)?.seal;
+        let (number, length) = (g.seal_object, bytes.len() as u64);
+        Ok((seal, Object { number, kind: Kind::Seal, length, digest: Some(g.seal_digest) }))
+    }
+
+    /// Takes over generations that are sealed on the medium and that the catalog does not know: the power failed before its last
+    /// words were on the host's disk. To seal their numbers once more would fork the chain.
+    fn adopt_generations(&mut self) -> Result<()> {
+        let end = self.last.as_ref().map_or(0, |g| g.seal_object + 1);
+        let listing = self.medium.list().map_err(BackupError::Medium)?;
+        if !listing.objects.iter().any(|o| o.kind == Kind::Seal && o.number >= end) {
+            return Ok(());
         }
-        let generation = self.last.as_ref().map_or(1, |g| g.number + 1);
-        if self.keys.generation() + 1 == generation {
-            // The run ended between recording its seal and destroying the key that had signed it.
-            self.keys.advance().map_err(BackupError::SealKeys)?;
+        let mut links = Chain::read(&self.medium, self.id).map_err(BackupError::Medium)?.links;
+        links.retain(|l| l.trusted && l.number >= end);
+        let Some(newest) = links.last() else { return Ok(()) };
+        // Only what this host's own keys have signed.
+        self.keys.catch_up(Some(&newest.seal)).map_err(BackupError::SealKeys)?;
+        links.iter().try_for_each(|link| self.adopt_generation(link))
+    }
+
+    fn adopt_generation(&mut self, link: &Link) -> Result<()> {
+        if self.seal_digest(link.number)? != Some(link.digest) {
+            return Err(BackupError::ReadBack { object: link.number });
         }
-        if self.keys.generation() != generation {
-            return Err(BackupError::StaleCatalog);
+        let known = self.catalog.unsealed(self.row).map_err(BackupError::Catalog)?;
+        for o in link.seal.objects.iter().filter(|o| numbered(&known, o.number, |k| k.number) != Some(*o)) {
+            // Where its chunks lie is not known; they are stored again when they are met again.
+            self.catalog.void_object(self.row, o).map_err(BackupError::Catalog)?;
         }
+        let seal = Object { number: link.number, kind: Kind::Seal, length: link.length, digest: Some(link.digest) };
+        self.catalog.add_object(self.row, &seal, &mut []).map_err(BackupError::Catalog)?;
+        let row = GenerationRow {
+            number: link.seal.generation,
+            seal_object: link.number,
+            seal_digest: link.digest,
+            time: link.seal.time.clone(),
+            started: 0,
+            // No entry stream on the host is this one's: everything is read.
+            entries_digest: [0; 32],
+            durable: true,
+        };
+        self.catalog.put_generation(self.row, &row).map_err(BackupError::Catalog)?;
+        self.last = Some(row);
         Ok(())
     }
 
     fn seal_digest(&self, number: u64) -> Result<Option<[u8; 32]>> {
         match self.medium.read_back(number, Kind::Seal) {
             Ok(reread) => Ok(Some(reread.digest)),
-            Err(e) if e.blame() == crate::medium::Blame::Damage => Ok(None),
+            Err(e) if e.blame() == Blame::Damage => Ok(None),
             Err(e) => Err(BackupError::Medium(e)),
         }
     }
@@ -249,13 +329,18 @@ impl Writer {
         let known = self.catalog.unsealed(self.row).map_err(BackupError::Catalog)?;
         let end = listed.last().map_or(0, |o| o.number + 1).max(known.last().map_or(0, |o| o.number + 1)).max(first);
         for number in first..end {
-            let there = listed.iter().find(|o| o.number == number);
-            let expected = known.iter().find(|o| o.number == number && matches!(o.kind, Kind::Pack | Kind::Label));
-            let reread = there.and_then(|o| self.medium.read_back(o.number, o.kind).ok().map(|r| (o.kind, r)));
+            let there = numbered(&listed, number, |o| o.number);
+            let expected = numbered(&known, number, |o| o.number).filter(|o| matches!(o.kind, Kind::Pack | Kind::Label));
+            let expected = expected.copied().or_else(|| (number == 0).then(|| self.own_label()).flatten());
+            let reread = match there.map(|o| (o.kind, self.medium.read_back(o.number, o.kind))) {
+                Some((kind, Ok(reread))) => Some((kind, reread)),
+                Some((_, Err(e))) if e.blame() != Blame::Damage => return Err(BackupError::Medium(e)),
+                _ => None,
+            };
             let object = match (expected, reread) {
                 (Some(o), Some((kind, r))) if kind == o.kind && r.length == o.length && Some(r.digest) == o.digest => {
                     self.read_back = self.read_back.min(r.how);
-                    *o
+                    o
                 }
                 (_, reread) => {
                     let (length, digest) = reread.map_or((0, None), |(_, r)| (r.length, Some(r.digest)));
@@ -266,12 +351,23 @@ impl Writer {
                     void
                 }
             };
-            if first == 0 && number == 0 && object.kind != Kind::Label {
-                return Err(BackupError::HalfWritten);
+            match (number, object.kind) {
+                (0, Kind::Label) => self.catalog.add_object(self.row, &object, &mut []).map_err(BackupError::Catalog)?,
+                (0, _) => return Err(BackupError::HalfWritten),
+                _ => {}
             }
             self.adopted.push(object);
         }
         self.next = end;
         Ok(())
+    }
+
+    /// The label that the first run wrote, when it ended before the catalog knew of it.
+    fn own_label(&self) -> Option<Object> {
+        let bytes = read_object(&self.medium, 0, Kind::Label, limit::LABEL_BYTES).ok()?;
+        let label = Label::decode(&bytes).ok()?;
+        let digest = Some(*blake3::hash(&bytes).as_bytes());
+        let is_own = label.set == self.id && label.root_key == self.keys.current().public();
+        is_own.then_some(Object { number: 0, kind: Kind::Label, length: bytes.len() as u64, digest })
     }
 }

@@ -12,7 +12,15 @@ use std::path::Path;
 /// Holds the lock until it is dropped.
 #[derive(Debug)]
 pub struct Guard {
-    _folder: OwnedFd,
+    folder: OwnedFd,
+}
+
+impl Drop for Guard {
+    /// Not only closed: a program that another thread starts at this moment has a copy of the descriptor until it runs, and the
+    /// lock lasts as long as any copy.
+    fn drop(&mut self) {
+        let _ = flock(&self.folder, FlockOperation::Unlock);
+    }
 }
 
 /// Locks the folder that `folder` is open on. `path` is for messages.
@@ -23,7 +31,7 @@ pub(super) fn lock(folder: impl AsFd, path: &Path) -> Result<Guard, MediumError>
         .map_err(|e| failed("opening the folder to lock it", e))?;
     loop {
         match flock(&own, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Guard { _folder: own }),
+            Ok(()) => return Ok(Guard { folder: own }),
             Err(Errno::INTR) => {}
             Err(Errno::WOULDBLOCK) => return Err(MediumError::Busy { path: path.to_owned(), pid: holder(&own) }),
             Err(e) => return Err(failed("locking the folder", e)),
@@ -54,6 +62,17 @@ fn listed_holder(table: &str, place: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_started_meanwhile_does_not_keep_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = std::fs::File::open(dir.path()).unwrap();
+        let guard = lock(&folder, dir.path()).unwrap();
+        // What the program has between fork and exec.
+        let _copy = guard.folder.try_clone().unwrap();
+        drop(guard);
+        lock(&folder, dir.path()).unwrap();
+    }
 
     #[test]
     fn finds_the_holder_in_the_kernels_list() {

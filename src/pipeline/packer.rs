@@ -3,7 +3,7 @@
 //! A [`Packer`] belongs to one worker, so that frames are filled, compressed and encrypted while they are in that
 //! core's cache. Packs get their object numbers when they are finished, in the order in which they are to be written.
 
-use super::compressor::{Compressor, Decompressor, FrameError, read_index};
+use super::compressor::{Compressor, Decompressor, FrameError, frame_length, read_index};
 use super::encryptor::{Encryptor, Recipients};
 use crate::format::limit;
 use crate::format::pack::{ChunkId, Extent, Frame, Index};
@@ -214,14 +214,17 @@ impl<'a> Packer<'a> {
 }
 
 /// Reads content out of a pack's decrypted payload.
+///
+/// The index only says beforehand where frames end. Without it, because it lies where the pack is damaged, each frame's own blocks say
+/// it as well.
 pub struct PackReader<R> {
     payload: R,
-    /// Offset in the payload, bytes stored, bytes of content; ascending.
-    frames: Vec<(u32, u32, u32)>,
+    /// Of each frame: offset in the payload, bytes stored; ascending. Empty without an index.
+    frames: Vec<(u32, u32)>,
     decompressor: Decompressor,
     stored: Vec<u8>,
-    /// The frame that was decoded last.
-    decoded: Option<usize>,
+    /// The frame that was decoded last: its offset, and that of the one behind it.
+    decoded: Option<(u32, u32)>,
     content: Vec<u8>,
 }
 
@@ -230,23 +233,24 @@ pub struct PackReader<R> {
 pub enum UnpackError {
     #[error("the pack cannot be decrypted or read")]
     Read(#[source] std::io::Error),
-    #[error("the pack's index cannot be read")]
-    Index(#[source] FrameError),
     #[error("a frame of the pack is damaged")]
     Frame(#[source] FrameError),
     #[error("an extent names bytes that the pack does not have")]
     NoSuchBytes,
 }
 
+/// What is read at a time of a frame whose end is not known.
+const PART_BYTES: u64 = 64 << 10;
+
 impl<R: Read + Seek> PackReader<R> {
-    /// Opens a payload by the index at its end.
     pub fn open(mut payload: R) -> Result<Self, UnpackError> {
-        let index = read_index(&mut payload).map_err(UnpackError::Index)?;
-        let mut frames = Vec::with_capacity(index.frames.len());
-        let mut at = 0;
-        for f in &index.frames {
-            frames.push((at, f.stored, f.content() as u32));
-            at += f.stored;
+        let mut frames = Vec::new();
+        if let Ok(index) = read_index(&mut payload) {
+            let mut at = 0;
+            for f in &index.frames {
+                frames.push((at, f.stored));
+                at += f.stored;
+            }
         }
         let decompressor = Decompressor::new().map_err(UnpackError::Frame)?;
         Ok(Self { payload, frames, decompressor, stored: Vec::new(), decoded: None, content: Vec::new() })
@@ -254,33 +258,55 @@ impl<R: Read + Seek> PackReader<R> {
 
     /// The extent's first bytes, as far as its first frame goes. The extent is shortened by them, so that it names what follows.
     pub fn read_piece(&mut self, x: &mut Extent) -> Result<&[u8], UnpackError> {
-        let frame = self.frames.binary_search_by_key(&x.frame, |f| f.0).map_err(|_| UnpackError::NoSuchBytes)?;
-        self.decode(frame)?;
+        let next = self.decode(x.frame)?;
         let rest = self.content.get(x.offset as usize..).filter(|r| !r.is_empty()).ok_or(UnpackError::NoSuchBytes)?;
         let n = x.length.min(rest.len() as u64);
         x.length -= n;
         if x.length > 0 {
-            x.frame = self.frames.get(frame + 1).ok_or(UnpackError::NoSuchBytes)?.0;
-            x.offset = 0;
+            (x.frame, x.offset) = (next, 0);
         }
         Ok(&rest[..n as usize])
     }
 
-    fn decode(&mut self, frame: usize) -> Result<(), UnpackError> {
-        if self.decoded == Some(frame) {
-            return Ok(());
+    /// Makes `content` that of the frame at `at`, and answers where the next one begins.
+    fn decode(&mut self, at: u32) -> Result<u32, UnpackError> {
+        if let Some((_, next)) = self.decoded.filter(|d| d.0 == at) {
+            return Ok(next);
         }
-        let (at, stored, content) = *self.frames.get(frame).ok_or(UnpackError::NoSuchBytes)?;
         self.decoded = None;
-        self.stored.resize(stored as usize, 0);
         self.payload.seek(SeekFrom::Start(at.into())).map_err(UnpackError::Read)?;
-        self.payload.read_exact(&mut self.stored).map_err(UnpackError::Read)?;
+        self.stored.clear();
+        if self.frames.is_empty() {
+            self.read_by_blocks()?;
+        } else {
+            let frame = self.frames.binary_search_by_key(&at, |f| f.0).map_err(|_| UnpackError::NoSuchBytes)?;
+            self.stored.resize(self.frames[frame].1 as usize, 0);
+            self.payload.read_exact(&mut self.stored).map_err(UnpackError::Read)?;
+        }
         self.content.clear();
         self.decompressor.decompress(&self.stored, &mut self.content).map_err(UnpackError::Frame)?;
-        if self.content.len() != content as usize {
-            return Err(UnpackError::NoSuchBytes);
+        let next = at + self.stored.len() as u32;
+        self.decoded = Some((at, next));
+        Ok(next)
+    }
+
+    /// Reads one frame into `stored`, and no further than it must: damage may lie behind it.
+    fn read_by_blocks(&mut self) -> Result<(), UnpackError> {
+        loop {
+            let had = self.stored.len();
+            let read = self.payload.by_ref().take(PART_BYTES).read_to_end(&mut self.stored).map_err(UnpackError::Read);
+            match frame_length(&self.stored) {
+                Ok(length) => {
+                    self.stored.truncate(length);
+                    return Ok(());
+                }
+                Err(e) => {
+                    read?;
+                    if self.stored.len() == had || self.stored.len() as u64 > limit::FRAME_STORED_BYTES {
+                        return Err(UnpackError::Frame(e.into()));
+                    }
+                }
+            }
         }
-        self.decoded = Some(frame);
-        Ok(())
     }
 }

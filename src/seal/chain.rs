@@ -192,7 +192,7 @@ impl Expected {
 
     fn misfit(&self, signed: &Signed, bytes: &[u8]) -> Option<FaultKind> {
         let s = &signed.seal;
-        if s.first > self.first || s.generation > self.generation {
+        if s.first > self.first && s.generation > self.generation {
             Some(FaultKind::Missing)
         } else if s.first != self.first || s.generation != self.generation {
             Some(FaultKind::OutOfPlace)

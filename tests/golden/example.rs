@@ -78,11 +78,11 @@ pub fn records() -> Vec<Entry> {
         size: CONTENT.len() as u64,
         blake3: Some(digests.blake3),
         sha256: digests.sha256,
-        ..core(b"docs/hello", Type::File, 0o644, 12)
+        ..core(b"ward/hello", Type::File, 0o644, 12)
     };
     let extent = Extent { object: 1, frame: 0, offset: 0, length: CONTENT.len() as u64 };
     vec![
-        Entry { core: core(b"docs", Type::Directory, 0o755, 11), extents: Vec::new() },
+        Entry { core: core(b"ward", Type::Directory, 0o755, 11), extents: Vec::new() },
         Entry { core: file, extents: vec![extent] },
     ]
 }
@@ -109,11 +109,11 @@ pub fn odd_records() -> Vec<(&'static str, Entry)> {
         ),
         (
             "a further name",
-            with(file.clone(), &|c| (c.path, c.link_to) = (b"docs/hello again".into(), Some(b"docs/hello".into()))),
+            with(file.clone(), &|c| (c.path, c.link_to) = (b"ward/hello again".into(), Some(b"ward/hello".into()))),
         ),
         (
             "a file that could not be read",
-            with(plain(b"docs/secret", Type::File), &|c| (c.size, c.state) = (5, State::Unreadable { errno: 13 })),
+            with(plain(b"ward/secret", Type::File), &|c| (c.size, c.state) = (5, State::Unreadable { errno: 13 })),
         ),
         ("an empty file with no SHA-256", with(plain(b"e", Type::File), &|c| c.blake3 = Some(Digests::of(b"", false).blake3))),
         ("a symbolic link", with(plain(b"l", Type::Symlink), &|c| c.target = Some(b"../\xff".into()))),
@@ -163,7 +163,7 @@ pub fn manifest() -> Manifest {
         started: Time { seconds: 1_795_404_714, nanoseconds: 0 },
         finished: Time { seconds: 1_795_404_715, nanoseconds: 500_000_000 },
         host: "ehr-db1".into(),
-        sources: vec![Source { name: b"docs".into(), path: b"/srv/docs".into(), kind: SourceKind::Tree, excludes: Vec::new() }],
+        sources: vec![Source { name: b"ward".into(), path: b"/srv/ward".into(), kind: SourceKind::Tree, excludes: Vec::new() }],
         tag: None,
         tool: TOOL.into(),
         set_key: set_key().0,
@@ -187,13 +187,13 @@ pub fn full_manifest() -> Manifest {
     m.tag = Some("before the move".into());
     m.sources[0].excludes = vec![b"*.tmp".into(), b"/cache/".into()];
     m.sources.push(Source {
-        name: b"pg/dump".into(),
+        name: b"xray/index".into(),
         path: b"pg_dumpall".into(),
         kind: SourceKind::Command,
         excludes: Vec::new(),
     });
     m.findings =
-        vec![Finding { kind: "unreadable".into(), path: b"docs/\xff".into(), detail: "許可がありません".into() }];
+        vec![Finding { kind: "unreadable".into(), path: b"ward/\xff".into(), detail: "許可がありません".into() }];
     m
 }
 
@@ -283,6 +283,6 @@ fn the_smallest_set_is_a_set() {
     assert!(report.is_good(), "{report:?}");
     let restored = h.try_restore(&h.restore_options("out")).expect("a restore");
     assert_eq!(restored.not_restored, 0, "{:?}", restored.findings);
-    assert_eq!(std::fs::read(h.path("out/docs/hello")).expect("the file"), CONTENT);
+    assert_eq!(std::fs::read(h.path("out/ward/hello")).expect("the file"), CONTENT);
     crate::reader::restores(&h.medium(), &[], &h.path("by the reader"));
 }

@@ -31,12 +31,15 @@ fn all() -> Vec<PathBuf> {
 }
 
 /// With `UPDATE_GOLDEN=1`: a golden medium for a version that has none, and what is in it.
-fn make_missing() {
-    let new = folder().join(format!("v{VERSION}/first"));
-    if updates() && !new.exists() {
-        write::write(&new.join("medium"));
-        std::fs::write(new.join("expected.txt"), described(&new.join("medium"))).expect("a file");
-    }
+pub fn make_missing() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let new = folder().join(format!("v{VERSION}/first"));
+        if updates() && !new.exists() {
+            write::write(&new.join("medium"));
+            std::fs::write(new.join("expected.txt"), described(&new.join("medium"))).expect("a file");
+        }
+    });
 }
 
 #[test]

@@ -92,3 +92,23 @@ fn a_lost_catalog_is_rebuilt_and_goes_on_where_it_was() {
     assert!(h.verify().is_good());
     assert_eq!(tree(&h.source()), tree(&h.restore("restored")));
 }
+
+/// The entry stream has one place for a path; two sources that claim it would make a generation that nobody can read.
+#[test]
+fn a_source_whose_name_lies_within_another_is_refused() {
+    let h = Hospital::new();
+    h.write("hello", "hello");
+    let mut options = h.options();
+    options.sources.push(SourceOptions { name: b"source/b".into(), ..options.sources[0].clone() });
+    let refused = h.try_backup(&options).expect_err("refused");
+    assert!(
+        matches!(&refused, BackupError::SourceWithin { inner, outer } if inner == "source/b" && outer == "source"),
+        "{refused}"
+    );
+    options.sources[0].name = b"other/a".into();
+    h.try_backup(&options).expect("two sources with names of two parts");
+    let restored = h.try_restore(&h.restore_options("restored")).expect("a restore");
+    assert_eq!(restored.findings, []);
+    assert_eq!(tree(&h.source()), tree(&h.path("restored/other/a")));
+    assert_eq!(tree(&h.source()), tree(&h.path("restored/source/b")));
+}

@@ -1,4 +1,11 @@
 //! One file per job of a user, named in the user's words.
 
+mod bad_evening;
+mod damaged_medium;
 mod first_night;
+mod killed;
+mod merge;
+mod power_cut;
+mod stolen_host;
+mod tools;
 mod world;

@@ -2,12 +2,17 @@
 
 use azekura::event::Deaf;
 use azekura::format::cbor::Time;
+use azekura::format::check_code::CheckCode;
+use azekura::format::label::Label;
+use azekura::format::object::{Kind, Object};
 use azekura::job::World;
 use azekura::job::backup::{self, BackupError, InitOptions, Options, SourceOptions, backup};
 use azekura::job::restore::{self, RestoreError, restore};
 use azekura::job::verify::{self, verify};
+use azekura::medium::Directory;
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::target::TargetOptions;
+use azekura::seal::chain::{Chain, Link};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -16,17 +21,27 @@ pub struct Hospital {
     pub identity: Identity,
     pub clock: AtomicI64,
     pub interrupted: AtomicBool,
+    pub threads: usize,
 }
 
 impl Hospital {
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+        Self::within(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub fn within(dir: tempfile::TempDir) -> Self {
         for name in ["source", "medium"] {
             std::fs::create_dir(dir.path().join(name)).expect("a folder");
         }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
         // Files made by the test are old enough not to be read again for having been written a moment ago.
-        Self { dir, identity: Identity::generate(), clock: AtomicI64::new(now + 60), interrupted: AtomicBool::new(false) }
+        Self {
+            dir,
+            identity: Identity::generate(),
+            clock: AtomicI64::new(now + 60),
+            interrupted: AtomicBool::new(false),
+            threads: 2,
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -49,29 +64,13 @@ impl Hospital {
     }
 
     pub fn options(&self) -> Options {
-        Options {
-            state: self.path("state"),
-            to: self.medium(),
-            sources: vec![SourceOptions {
-                name: b"source".into(),
-                path: self.source(),
-                excludes: Vec::new(),
-                one_file_system: false,
-                command: Vec::new(),
-            }],
-            init: Some(InitOptions { name: "test".into(), recipients: self.identity.recipients().texts().to_vec() }),
-            full: false,
-            tag: None,
-            with_sha256: true,
-            level: 3,
-            memory_bytes: 64 << 20,
-        }
+        options(self.dir.path(), self.identity.recipients().texts().to_vec())
     }
 
     pub fn with_world<T>(&self, f: impl FnOnce(&World) -> T) -> T {
         let now = || Time { seconds: self.clock.fetch_add(1, Ordering::Relaxed), nanoseconds: 0 };
         let random = |b: &mut [u8]| getrandom::fill(b).expect("randomness");
-        f(&World { now: &now, random: &random, host: "host", interrupted: &self.interrupted, threads: 2 })
+        f(&World { now: &now, random: &random, host: "host", interrupted: &self.interrupted, threads: self.threads })
     }
 
     pub fn backup(&self) -> backup::Report {
@@ -106,9 +105,58 @@ impl Hospital {
         self.path(to).join("source")
     }
 
+    pub fn label(&self) -> Label {
+        Directory::sets(&self.medium()).expect("sets").found.remove(0).label
+    }
+
+    /// The seals of the only set on the medium.
+    pub fn chain(&self) -> Chain {
+        let set = Directory::sets(&self.medium()).expect("sets").found[0].id;
+        Chain::read(&Directory::open(&self.medium(), set).expect("the set"), set).expect("seals")
+    }
+
+    /// Every object up to generation `last`, its seal included.
+    pub fn log(&self, last: u64) -> Vec<Object> {
+        let chain = self.chain();
+        let links = chain.links.iter().filter(|l| l.seal.generation <= last);
+        let seal = |l: &Link| Object { number: l.number, kind: Kind::Seal, length: l.length, digest: Some(l.digest) };
+        links.flat_map(|l| l.seal.objects.iter().copied().chain([seal(l)]).collect::<Vec<_>>()).collect()
+    }
+
     pub fn verify(&self) -> verify::Report {
-        let options = verify::Options { from: self.medium(), set: None, expect: None, known: None };
-        self.with_world(|w| verify(&options, w, &Deaf)).expect("a verification")
+        self.try_verify(&self.medium(), None, None).expect("a verification")
+    }
+
+    /// Verifies a copy of the medium, perhaps against the paper's code or what the host knows.
+    pub fn try_verify(
+        &self,
+        medium: &Path,
+        expect: Option<CheckCode>,
+        known: Option<(u64, [u8; 32])>,
+    ) -> Result<verify::Report, RestoreError> {
+        let options = verify::Options { from: medium.into(), set: None, expect, known };
+        self.with_world(|w| verify(&options, w, &Deaf))
+    }
+}
+
+/// A backup of the source below `dir` to the medium below `dir`.
+pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
+    Options {
+        state: dir.join("state"),
+        to: dir.join("medium"),
+        sources: vec![SourceOptions {
+            name: b"source".into(),
+            path: dir.join("source"),
+            excludes: Vec::new(),
+            one_file_system: false,
+            command: Vec::new(),
+        }],
+        init: Some(InitOptions { name: "test".into(), recipients }),
+        full: false,
+        tag: None,
+        with_sha256: true,
+        level: 3,
+        memory_bytes: 64 << 20,
     }
 }
 

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// zstd's default: beyond it a nightly run would be slower than its medium.
 const LEVEL: i32 = 3;
 /// Buffers take no more unless told otherwise.
-const MEMORY_MIB: u64 = 512;
+const MEMORY_MIB: u64 = 128;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

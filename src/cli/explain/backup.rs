@@ -25,6 +25,7 @@ impl From<BackupError> for Explained {
             E::CommandFailed { program, status } => {
                 Self::new(message!("error.source.command-failed", program = program, status = status.to_string()), Exit::Failed)
             }
+            E::NoSource => Self::new(message!("error.source.none"), Exit::Usage),
             E::SameName { name } => Self::new(message!("error.source.same-name", name = name), Exit::Usage),
             E::SourceWithin { inner, outer } => {
                 Self::new(message!("error.source.within", inner = inner, outer = outer), Exit::Usage)

@@ -59,7 +59,7 @@ impl From<UnpackError> for Explained {
     fn from(error: UnpackError) -> Self {
         match error {
             UnpackError::Read(e) => Self::new(message!("error.data.read"), Exit::Damage).cause(io_reason(&e)),
-            UnpackError::Index(e) | UnpackError::Frame(e) => e.into(),
+            UnpackError::Frame(e) => e.into(),
             UnpackError::NoSuchBytes => Self::new(message!("error.data.malformed"), Exit::Damage).cause(reason(&error)),
         }
     }

@@ -1,6 +1,7 @@
 //! `azekura keys`: recovery keys, which belong in a safe and not on the host that is backed up.
 
 mod new;
+mod rehearse;
 mod sheet;
 
 use super::context::Context;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 pub enum Command {
     New(new::Args),
     Sheet(sheet::Args),
+    Rehearse(rehearse::Args),
     ShowRecipient(ShowRecipient),
 }
 
@@ -26,6 +28,7 @@ pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
     match command {
         Command::New(args) => new::run(&args, context),
         Command::Sheet(args) => sheet::run(&args, context),
+        Command::Rehearse(args) => rehearse::run(&args, context),
         Command::ShowRecipient(args) => show_recipient(&args, context),
     }
 }

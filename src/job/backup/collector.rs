@@ -7,7 +7,8 @@ use super::worker::store_chunk;
 use super::{BackupError, Stop};
 use crate::catalog::ChunkLookup;
 use crate::event::FindingKind;
-use crate::format::entry::{Entry, Glance};
+use crate::format::Malformed;
+use crate::format::entry::{Entry, Glance, compare_paths};
 use crate::format::manifest::Entries;
 use crate::format::merkle::{Root, Tree, record_leaf};
 use crate::pipeline::chunker::{Chunker, Class};
@@ -54,6 +55,8 @@ pub struct Collected {
     digest: blake3::Hasher,
     length: u64,
     records: Tree,
+    /// The path of the last record.
+    last: Vec<u8>,
     /// Records that progress was told of.
     told: u64,
     pieces: Vec<Piece>,
@@ -183,6 +186,12 @@ impl Collector<'_> {
     fn write(&mut self, record: &[u8], core_bytes: usize) -> Result<()> {
         let core = &record[4..4 + core_bytes];
         let glance = Glance::at(&record[4..]).map_err(BackupError::Format)?;
+        // A stream out of order cannot be read again: better no generation than that one.
+        if !self.state.last.is_empty() && compare_paths(&self.state.last, glance.path).is_ge() {
+            return Err(BackupError::Format(Malformed::new("entry stream", "its paths do not ascend")));
+        }
+        self.state.last.clear();
+        self.state.last.extend_from_slice(glance.path);
         self.state.records.push(record_leaf(&self.salt_key, glance.path, core));
         self.state.uncut.extend_from_slice(record);
         self.state.length += record.len() as u64;

@@ -39,7 +39,11 @@ pub struct Previous {
 impl Previous {
     /// `started`: when the run that wrote the stream began, seconds since 1970.
     pub fn new(stream: std::fs::File, started: i64) -> Self {
-        Self { stream: Some(BufReader::with_capacity(1 << 20, stream)), record: Vec::new(), racy_from: started - RACY_SECONDS }
+        Self {
+            stream: Some(BufReader::with_capacity(1 << 20, stream)),
+            record: Vec::new(),
+            racy_from: started.saturating_sub(RACY_SECONDS),
+        }
     }
 
     /// Nothing to merge with: everything is read.

@@ -130,6 +130,8 @@ pub enum BackupError {
     StaleCatalog,
     #[error("the source {} does not exist", path.display())]
     SourceMissing { path: PathBuf },
+    #[error("no source is given")]
+    NoSource,
     #[error("the command {} cannot be started", program.display())]
     CommandStart { program: PathBuf, source: std::io::Error },
     #[error("the output of a command cannot be read")]
@@ -207,12 +209,15 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     let started = (world.now)();
     let tally = Tally::new(observer);
     let sources = ordered_sources(options)?;
-    let trees = open_trees(options, &sources, &tally)?;
+    let mut trees = open_trees(&sources, &tally)?;
     let state = StateDir::open(&options.state).map_err(BackupError::State)?;
     let begin = options.init.as_ref().map(|i| Begin { name: &i.name, recipients: &i.recipients });
     observer.hear(Event::Phase(Phase::Checking));
     let (mut set, opened) = writer::open(&options.to, &state, begin.as_ref(), world, observer)?;
     let first_new = set.next;
+    // Not before: on the first night, opening has made them.
+    let own: Vec<_> = [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect();
+    trees.iter_mut().for_each(|t| t.skip(&own));
     if let Some(g) = set.last.as_ref().filter(|g| g.started > started.seconds) {
         // Generations are numbered by their order, never by the clock; a person has to know all the same.
         tally.finding(FindingKind::ClockSetBack, b"", g.time.clone());
@@ -315,12 +320,14 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     })
 }
 
-/// The sources, ascending by name.
+/// The sources, ascending by name. None lies within another: the entry stream is one tree.
 fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
     let mut sources: Vec<&SourceOptions> = options.sources.iter().collect();
+    if sources.is_empty() {
+        return Err(BackupError::NoSource);
+    }
     sources.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
     let text = |s: &SourceOptions| String::from_utf8_lossy(&s.name).into_owned();
-    // The entry stream is one tree: what lies within a source's name is that source's.
     match sources.windows(2).find(|w| !come_apart(&w[0].name, &w[1].name)) {
         Some(w) if w[0].name == w[1].name => Err(BackupError::SameName { name: text(w[0]) }),
         Some(w) => Err(BackupError::SourceWithin { inner: text(w[1]), outer: text(w[0]) }),
@@ -329,14 +336,14 @@ fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
 }
 
 /// Opens the trees. A missing one is a finding as long as another source is there.
-fn open_trees(options: &Options, sources: &[&SourceOptions], tally: &Tally) -> Result<Vec<Tree>> {
+fn open_trees(sources: &[&SourceOptions], tally: &Tally) -> Result<Vec<Tree>> {
     let mut trees = Vec::new();
     let mut missing = None;
     for s in sources.iter().filter(|s| s.command.is_empty()) {
         let tree_options = TreeOptions {
             excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
             one_file_system: s.one_file_system,
-            skip: [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect(),
+            skip: Vec::new(),
             no_atime: true,
         };
         match Tree::open(s.name.clone(), &s.path, tree_options) {
@@ -594,7 +601,7 @@ fn join<T>(thread: std::thread::ScopedJoinHandle<Result<T>>) -> Result<T> {
 /// Of two failures the one that is not merely a consequence.
 fn first_cause(a: Result<()>, b: Result<()>) -> Result<()> {
     match (a, b) {
-        (Err(BackupError::Stopped), Err(b)) => Err(b),
+        (Err(BackupError::Stopped | BackupError::Pack(PackError::Stopped)), Err(b)) => Err(b),
         (Err(a), _) => Err(a),
         (Ok(()), b) => b,
     }

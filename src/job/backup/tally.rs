@@ -17,7 +17,6 @@ pub struct Counts {
     pub gone: AtomicU64,
     pub bytes_read: AtomicU64,
     pub new_bytes: AtomicU64,
-    pub stored_bytes: AtomicU64,
     pub findings: AtomicU64,
 }
 
@@ -34,7 +33,6 @@ impl Counts {
             ("gone", &self.gone),
             ("bytes read", &self.bytes_read),
             ("new bytes", &self.new_bytes),
-            ("stored bytes", &self.stored_bytes),
             ("findings", &self.findings),
         ];
         all.map(|(name, n)| (name.to_owned(), n.load(Relaxed))).into()

@@ -8,12 +8,14 @@ mod filler;
 use super::World;
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::entry::{Core, Entry, Kind, State};
-use crate::format::object::Id;
+use crate::format::label::Label;
+use crate::format::limit;
+use crate::format::object::{self, Id};
 use crate::generation::{Generation, GenerationError, is_within};
-use crate::medium::{Directory, MediumError};
+use crate::medium::{Directory, Listed, Medium, MediumError};
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::target::{Shortfall, Target, TargetError, TargetOptions};
-use crate::seal::chain::{Chain, Fault};
+use crate::seal::chain::{Chain, Fault, read_object};
 use filler::{Filler, Task};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::collections::BTreeMap;
@@ -116,10 +118,17 @@ pub fn open_set(from: &std::path::Path, wanted: Option<Id>) -> Result<Directory>
     Directory::open(from, id).map_err(RestoreError::Medium)
 }
 
-/// The set's id, as its folder is called.
+/// The set's id, as its folder is called; or, where somebody gave that another name, as its first label says.
 pub fn set_id(medium: &Directory) -> Result<Id> {
     let name = medium.path().file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
-    name.ok_or(RestoreError::Blank { path: medium.path().into() })
+    if let Some(id) = name {
+        return Ok(id);
+    }
+    let objects = medium.list().map_err(RestoreError::Medium)?.objects;
+    let labels = objects.iter().filter(|o| o.kind == object::Kind::Label);
+    let read = |o: &Listed| read_object(medium, o.number, o.kind, limit::LABEL_BYTES).ok().and_then(|b| Label::decode(&b).ok());
+    let label = labels.into_iter().find_map(read).ok_or(RestoreError::Blank { path: medium.path().into() })?;
+    Ok(label.set)
 }
 
 /// Restores what the options name.
@@ -155,7 +164,6 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
         first_pass(options, world, &generation, &chain, &wanted, &target, &tally, &mut report)?;
         observer.hear(Event::Phase(Phase::Finishing));
         second_pass(world, &generation, &wanted, &target, &tally)?;
-        let _ = target.sync();
     }
     report.not_found = wanted.not_found();
     report.not_restored = tally.not_restored.load(Relaxed);

@@ -1,7 +1,7 @@
 //! Section 12: where a run of bytes is cut into chunks.
 //!
 //! The cut is the position with the largest hash of the 16 bytes before it, among those a chunk may end at. Looking for the largest hash takes
-//! two steps. [`Peaks`] collects the blocks that hold it: a kernel gives one number for each block of positions, so its loop has
+//! two steps. `Peaks` collects the blocks that hold it: a kernel gives one number for each block of positions, so its loop has
 //! no branch that depends on the data. Then those few blocks, at most 65, are looked through for the positions themselves.
 //!
 //! **Invariant:** every kernel gives the same cuts. A kernel sees nothing but a slice made by [`Chunker::cut`], in whole arrays of bytes, so it

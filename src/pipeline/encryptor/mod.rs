@@ -1,7 +1,7 @@
 //! Packs and manifests as age files: the only room that knows the `age` crate.
 //!
 //! The crate keeps the parts that are easy to get wrong: the header, the stanzas, the header's MAC, keys as text and
-//! passphrases. The payload, which is nearly all bytes of a backup, is sealed segment by segment in [`segment`] with the
+//! passphrases. The payload, which is nearly all bytes of a backup, is sealed segment by segment in `segment` with the
 //! AEAD of `ring`, about twice as fast as the one the crate brings. Both produce the same file: the tests read ours
 //! with the crate and with the `age` command, and read the crate's with ours.
 //!

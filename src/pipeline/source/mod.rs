@@ -165,6 +165,11 @@ impl Tree {
         Ok(Self { name, beneath, leaf, root: stat, options, excludes, owners: Owners::of_host() })
     }
 
+    /// Leaves out further folders, by device and inode.
+    pub fn skip(&mut self, folders: &[(u64, u64)]) {
+        self.options.skip.extend_from_slice(folders);
+    }
+
     /// The source's name.
     pub fn name(&self) -> &[u8] {
         &self.name

@@ -1,0 +1,54 @@
+//! `azekura keys rehearse`: proves that a sheet or a file opens a medium, before anything depends on it.
+
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::explain::Explained;
+use crate::cli::lang::Lang;
+use crate::cli::output::Outcome;
+use crate::cli::text::message;
+use crate::cli::units::{count, time};
+use crate::cli::words;
+use azekura::format::object::Id;
+use azekura::job::rehearse::rehearse;
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "MEDIUM")]
+    medium: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
+    set: Option<Id>,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+    let from = context.medium(args.medium.as_deref())?;
+    let identity = context.identity(args.identity.as_deref())?;
+    let report = {
+        let progress = context.progress();
+        rehearse(&from, args.set, &identity, &context.world(None), &progress)?
+    };
+    report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
+    let exit = if report.trusted && report.faults.is_empty() { Exit::Good } else { Exit::Damage };
+    let at = time(&report.time, Lang::spoken());
+    let opened = message!(
+        "keys.rehearsed",
+        set = report.set_name,
+        generation = report.generation,
+        time = at,
+        entries = count(report.entries)
+    );
+    let json = json!({
+        "set": report.set.to_string(),
+        "set_name": report.set_name,
+        "generation": report.generation,
+        "time": report.time,
+        "entries": report.entries,
+        "trusted": report.trusted,
+        "other_recipients": report.other_recipients,
+        "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
+    });
+    Ok(Outcome { exit, text: format!("{opened}\n"), json })
+}

@@ -1,0 +1,262 @@
+//! A thief carries the host away, state directory and all, and comes back to the medium. What was sealed before he came
+//! cannot be read, nor rewritten without it being seen; what he adds does not match the paper in the safe.
+
+use crate::tools::{copy_folder, fast_folder, objects, picture, set_folder};
+use crate::world::Hospital;
+use azekura::format::check_code::CheckCode;
+use azekura::format::merkle::{Tree, object_leaf};
+use azekura::format::object::{Kind, Object, file_name};
+use azekura::format::seal::{Seal, Verdict};
+use azekura::generation::GenerationError;
+use azekura::job::restore::RestoreError;
+use azekura::job::verify::Expected;
+use azekura::pipeline::encryptor::Identity;
+use azekura::seal::chain::FaultKind;
+use azekura::seal::{SealKey, SealKeys, sign};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What the thief took after generation 5, and the medium that he forges.
+struct Theft {
+    h: Hospital,
+    stolen: SealKeys,
+    forged: PathBuf,
+}
+
+fn nights(count: u64) -> Hospital {
+    let h = Hospital::within(fast_folder());
+    for n in 1..=count {
+        h.write("patients/1", format!("the record on day {n}"));
+        h.backup();
+    }
+    h
+}
+
+impl Theft {
+    fn after_five_nights() -> Self {
+        let h = nights(5);
+        copy_folder(&h.path("state"), &h.path("stolen/state"));
+        let forged = h.path("forged");
+        copy_folder(&h.medium(), &forged);
+        let set = h.chain().set.to_string();
+        let stolen = SealKeys::load(&h.path("stolen/state/sets").join(set).join("seal-keys")).expect("the keys were in the loot");
+        assert_eq!(stolen.generation(), 6, "the key of generation 5 was destroyed");
+        Self { h, stolen, forged }
+    }
+
+    fn seal(&self, generation: u64) -> (Seal, u64) {
+        let chain = self.h.chain();
+        let link = chain.generation(generation).expect("a generation");
+        (link.seal.clone(), link.number)
+    }
+
+    fn put(&self, number: u64, kind: Kind, bytes: &[u8]) {
+        fs::write(set_folder(&self.forged).join(file_name(number, kind)), bytes).expect("a forgery");
+    }
+}
+
+/// A verdict is the least that somebody might want to be another.
+fn altered(seal: &Seal) -> Seal {
+    assert_eq!(seal.verdict, Verdict::Good);
+    Seal { verdict: Verdict::Incomplete, ..seal.clone() }
+}
+
+#[test]
+fn what_was_sealed_before_the_theft_cannot_be_sealed_again() {
+    let t = Theft::after_five_nights();
+    for generation in 1..=5 {
+        let (seal, number) = t.seal(generation);
+        let forged = sign(&altered(&seal), &t.stolen.current()).expect("a signature");
+        let good = fs::read(set_folder(&t.forged).join(file_name(number, Kind::Seal))).expect("a seal");
+        t.put(number, Kind::Seal, &forged);
+        let report = t.h.try_verify(&t.forged, None, None).expect("a verification");
+        assert!(!report.is_good());
+        let whats: Vec<_> = report.faults.iter().map(|f| (f.object, &f.what)).collect();
+        assert_eq!(whats, [(number, &FaultKind::SignedByLaterKey { generation: 6 })], "generation {generation}");
+        let trusted: Vec<_> = report.generations.iter().filter(|g| g.trusted).map(|g| g.generation).collect();
+        assert_eq!(trusted, (1..generation).collect::<Vec<_>>());
+        t.put(number, Kind::Seal, &good);
+    }
+    assert!(t.h.try_verify(&t.forged, None, None).expect("a verification").is_good(), "all was put back");
+}
+
+/// He also rewrites everything that follows, so that it hangs together again, and throws away the record of day 3.
+#[test]
+fn a_whole_past_made_up_does_not_hang_on_what_came_before() {
+    let t = Theft::after_five_nights();
+    let own = [[3; 32], [4; 32], [5; 32]].map(|seed| SealKey::from_seed(&seed));
+    for first_key in [&t.stolen.current(), &own[0]] {
+        let mut previous = t.h.chain().generation(2).expect("a generation").digest;
+        let mut log = Tree::default();
+        for o in t.h.log(2) {
+            log.push(object_leaf(&o));
+        }
+        for generation in 3..=5 {
+            let (mut seal, number) = t.seal(generation);
+            seal.previous = Some(previous);
+            for o in &mut seal.objects {
+                if generation == 3 && o.kind == Kind::Pack {
+                    let lie = b"nothing to see here";
+                    (o.length, o.digest) = (lie.len() as u64, Some(*blake3::hash(lie).as_bytes()));
+                    t.put(o.number, Kind::Pack, lie);
+                }
+                log.push(object_leaf(o));
+            }
+            seal.log = log.root();
+            let (key, next) = match generation {
+                3 => (first_key, own[1].public()),
+                4 => (&own[1], own[2].public()),
+                _ => (&own[2], t.stolen.current().public()),
+            };
+            seal.next = next;
+            let bytes = sign(&seal, key).expect("a signature");
+            previous = *blake3::hash(&bytes).as_bytes();
+            log.push(object_leaf(&Object { number, kind: Kind::Seal, length: bytes.len() as u64, digest: Some(previous) }));
+            t.put(number, Kind::Seal, &bytes);
+        }
+        let report = t.h.try_verify(&t.forged, None, None).expect("a verification");
+        assert!(!report.is_good());
+        assert!(report.damage.is_empty(), "he was careful: {:?}", report.damage);
+        let at = t.seal(3).1;
+        assert_eq!(report.faults.iter().map(|f| f.object).collect::<Vec<_>>(), [at], "{:?}", report.faults);
+        assert!(matches!(report.faults[0].what, FaultKind::Signature | FaultKind::SignedByLaterKey { generation: 6 }));
+        assert_eq!(report.generations.iter().filter(|g| g.trusted).count(), 2);
+    }
+}
+
+/// He can seal a generation 6, and until the host seals its own nobody can tell. Then the paper can, and so can the host.
+#[test]
+fn a_generation_forged_with_the_stolen_key_does_not_match_the_paper() {
+    let mut t = Theft::after_five_nights();
+    let (mut seal, number) = t.seal(5);
+    seal.previous = Some(t.h.chain().generation(5).expect("a generation").digest);
+    seal.generation = 6;
+    seal.first = number + 1;
+    seal.time = "2026-11-24T03:31:54Z".into();
+    seal.next = t.stolen.prepare_next().expect("a key");
+    for o in &mut seal.objects {
+        let lie = format!("a lie in place of {}", o.number);
+        o.number += seal.first - t.seal(5).0.first;
+        (o.length, o.digest) = (lie.len() as u64, Some(*blake3::hash(lie.as_bytes()).as_bytes()));
+        t.put(o.number, o.kind, lie.as_bytes());
+    }
+    let mut log = Tree::default();
+    t.h.log(5).iter().chain(&seal.objects).for_each(|o| log.push(object_leaf(o)));
+    seal.log = log.root();
+    t.put(seal.number(), Kind::Seal, &sign(&seal, &t.stolen.current()).expect("a signature"));
+
+    let paper_of_five = CheckCode::of(&t.h.chain().generation(5).expect("a generation").digest);
+    let report = t.h.try_verify(&t.forged, Some(paper_of_five), None).expect("a verification");
+    assert!(report.is_good(), "{report:?}");
+    assert_eq!(report.expected, Some(Expected::Found { generation: 5, newer: 1 }), "one more than the paper knows");
+
+    t.h.write("patients/1", "the record on day 6");
+    let paper = t.h.backup().check_code;
+    let known = t.h.chain().last().map(|l| (l.seal.generation, l.digest));
+    let by_paper = t.h.try_verify(&t.forged, Some(paper), None).expect("a verification");
+    assert_eq!((by_paper.is_good(), by_paper.expected), (false, Some(Expected::NotFound)));
+    let by_host = t.h.try_verify(&t.forged, None, known).expect("a verification");
+    assert_eq!((by_host.is_good(), by_host.known), (false, Some(Expected::NotFound)));
+    // The true medium matches both.
+    let report = t.h.try_verify(&t.h.medium(), Some(paper), known).expect("a verification");
+    assert!(report.is_good());
+    assert_eq!(report.expected, Some(Expected::Found { generation: 6, newer: 0 }));
+}
+
+#[test]
+fn a_set_that_was_rolled_back_or_cut_short_does_not_match_the_paper() {
+    let h = nights(4);
+    let chain = h.chain();
+    let known = chain.last().map(|l| (l.seal.generation, l.digest));
+    let paper = known.map(|(_, digest)| CheckCode::of(&digest));
+    let third = chain.generation(3).expect("a generation");
+    let what =
+        [("its last generation is gone", third.number + 1), ("its last seal is gone", objects(&h.medium()).len() as u64 - 1)];
+    for (what, from) in what {
+        let medium = h.path(what);
+        copy_folder(&h.medium(), &medium);
+        for (_, _, path) in objects(&medium).into_iter().filter(|o| o.0 >= from) {
+            fs::remove_file(path).expect("a deletion");
+        }
+        let report = h.try_verify(&medium, None, None).expect("a verification");
+        assert!(report.faults.is_empty() && report.damage.is_empty(), "{what}: what is left holds together");
+        let report = h.try_verify(&medium, paper, known).expect("a verification");
+        assert!(!report.is_good(), "{what}");
+        assert_eq!((report.expected, report.known), (Some(Expected::NotFound), Some(Expected::NotFound)), "{what}");
+        let older = h.try_verify(&medium, Some(CheckCode::of(&third.digest)), None).expect("a verification");
+        assert_eq!(older.expected, Some(Expected::Found { generation: 3, newer: 0 }));
+    }
+    // Tonight's run does not go on with such a medium either, as if nothing were missing.
+    for (_, _, path) in objects(&h.medium()).into_iter().filter(|o| o.0 > third.number) {
+        fs::remove_file(path).expect("a deletion");
+    }
+    let refused = h.try_backup(&h.options());
+    assert!(matches!(refused, Err(azekura::job::backup::BackupError::RolledBack { generation: 4 })), "{refused:?}");
+}
+
+/// Every file below the folders, whole: data pages, free pages, write-ahead logs, whatever lies there.
+fn files(folders: &[PathBuf]) -> Vec<(PathBuf, Vec<u8>)> {
+    let below = |f: &PathBuf| walkdir::WalkDir::new(f).into_iter().map(|e| e.expect("an entry"));
+    let plain = folders.iter().flat_map(below).filter(|e| e.file_type().is_file());
+    plain.map(|e| (e.path().to_owned(), fs::read(e.path()).expect("a file"))).collect()
+}
+
+/// Where half a secret or more lies.
+fn found(files: &[(PathBuf, Vec<u8>)], secret: &[u8]) -> Vec<PathBuf> {
+    let halves = [&secret[..secret.len() / 2], &secret[secret.len() / 2..]];
+    let holds = |bytes: &[u8]| halves.iter().any(|half| bytes.windows(half.len()).any(|w| w == *half));
+    files.iter().filter(|(_, bytes)| holds(bytes)).map(|(path, _)| path.clone()).collect()
+}
+
+#[test]
+fn nothing_that_was_stolen_opens_a_backup_or_signs_a_past_one() {
+    let h = Hospital::within(fast_folder());
+    let folders = [h.path("state"), h.medium()];
+    let mut used: Vec<Vec<u8>> = Vec::new();
+    for night in 1..=6 {
+        h.write(
+            "patients/Kuroda Haruko",
+            format!("the record on day {night} says: the patient is to be told by her doctor alone"),
+        );
+        let keys = |h: &Hospital| {
+            let set = fs::read_dir(h.path("state/sets")).ok()?.next()?.ok()?;
+            let slot = fs::read(set.path().join("seal-keys")).ok()?;
+            Some((slot[24..56].to_vec(), slot[56..88].to_vec()))
+        };
+        if let Some((current, next)) = keys(&h) {
+            assert_eq!(next, [0; 32], "between runs no key is prepared");
+            assert_eq!(found(&files(&folders), &current).len(), 1, "the search would find it");
+            used.push(current);
+        }
+        // One night the catalog is open elsewhere, so that its write-ahead log stays.
+        let _open = (night == 4).then(|| azekura::catalog::Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog"));
+        h.backup();
+        for seed in &used {
+            assert_eq!(found(&files(&folders), seed), [] as [PathBuf; 0], "night {night}");
+        }
+    }
+    assert_eq!(used.len(), 5);
+
+    let all = files(&folders);
+    for text in h.identity.texts() {
+        assert_eq!(found(&all, text.trim_start_matches("AGE-SECRET-KEY-1").as_bytes()), [] as [PathBuf; 0]);
+        assert_eq!(found(&all, b"AGE-SECRET-KEY-"), [] as [PathBuf; 0]);
+    }
+    // The host knows tonight's names. The medium shows none, and no content lies anywhere but in the source.
+    let medium = files(&folders[1..]);
+    for word in ["Kuroda Haruko", "told by her doctor"] {
+        assert_eq!(found(&medium, word.as_bytes()), [] as [PathBuf; 0], "{word}");
+    }
+    assert_eq!(found(&all, b"told by her doctor"), [] as [PathBuf; 0]);
+    assert_eq!(found(&files(&[h.source()]), b"told by her doctor").len(), 1, "the search would find it");
+
+    // With everything that was there but the identity, and one of his own.
+    let stranger = Identity::generate();
+    for generation in 1..=6 {
+        let options = azekura::job::restore::Options { generation: Some(generation), ..h.restore_options("loot") };
+        let opened = h.with_world(|w| azekura::job::restore::restore(&options, &stranger, w, &azekura::event::Deaf));
+        assert!(matches!(opened, Err(RestoreError::Generation(GenerationError::WrongKey(_)))), "{opened:?}");
+    }
+    assert!(!Path::exists(&h.path("loot")), "nothing was made for what cannot be filled");
+    assert_eq!(picture(&h.source()), picture(&h.restore("restored")), "with the identity it opens");
+}

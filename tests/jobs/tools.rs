@@ -1,0 +1,189 @@
+//! What several stories share: dice whose seed is printed, whole pictures of a tree, and a set's files by number and kind.
+
+use azekura::format::object::{Kind, parse_file_name};
+use rustix::fs::{Mode, OFlags};
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Random numbers that come again: the seed is `AZEKURA_SEED`, or a new one that the test's output names.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(test: &str) -> Self {
+        let seed = match std::env::var("AZEKURA_SEED") {
+            Ok(seed) => seed.parse().expect("AZEKURA_SEED is a number"),
+            Err(_) => {
+                let mut bytes = [0; 4];
+                getrandom::fill(&mut bytes).expect("randomness");
+                u32::from_le_bytes(bytes).into()
+            }
+        };
+        println!("{test}: AZEKURA_SEED={seed}");
+        Self(seed)
+    }
+
+    /// splitmix64.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// 0 to `n - 1`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    pub fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len())]
+    }
+
+    /// Bytes that do not compress.
+    pub fn noise(&mut self, length: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(length + 8);
+        while out.len() < length {
+            out.extend_from_slice(&self.next().to_le_bytes());
+        }
+        out.truncate(length);
+        out
+    }
+}
+
+/// Everything about an entry that a restore must bring back.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub mode: u32,
+    pub owner: (u32, u32),
+    pub mtime: (i64, i64),
+    pub size: u64,
+    pub content: Vec<u8>,
+    pub target: Option<PathBuf>,
+    pub device: u64,
+    /// The first of its names in the tree.
+    pub first: PathBuf,
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let digest = blake3::hash(&self.content).to_hex();
+        write!(f, "mode {:o} owner {:?} mtime {:?} size {} ", self.mode, self.owner, self.mtime, self.size)?;
+        write!(f, "content {} target {:?} first {:?} xattrs {:?}", &digest[..8], self.target, self.first, self.xattrs)
+    }
+}
+
+pub type Picture = BTreeMap<PathBuf, Seen>;
+
+/// Every entry below `root`, and the root itself under the empty path.
+pub fn picture(root: &Path) -> Picture {
+    let mut all = Picture::new();
+    let mut firsts: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
+    for entry in walkdir::WalkDir::new(root).sort_by_file_name() {
+        let entry = entry.expect("an entry");
+        let path = entry.path().strip_prefix(root).expect("below").to_owned();
+        let meta = entry.path().symlink_metadata().expect("a status");
+        let first = firsts.entry((meta.dev(), meta.ino())).or_insert_with(|| path.clone()).clone();
+        let content = if meta.is_file() { std::fs::read(entry.path()).expect("content") } else { Vec::new() };
+        let target = meta.is_symlink().then(|| std::fs::read_link(entry.path()).expect("a target"));
+        let seen = Seen {
+            mode: meta.mode(),
+            owner: (meta.uid(), meta.gid()),
+            mtime: (meta.mtime(), meta.mtime_nsec()),
+            size: if meta.is_dir() { 0 } else { meta.size() },
+            content,
+            target,
+            device: meta.rdev(),
+            first,
+            xattrs: xattrs(entry.path()),
+        };
+        all.insert(path, seen);
+    }
+    all
+}
+
+fn xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut list = vec![0; 4096];
+    let Ok(n) = rustix::fs::llistxattr(path, &mut list[..]) else { return Vec::new() };
+    let names = list[..n].split(|b| *b == 0).filter(|name| !name.is_empty());
+    let mut all: Vec<_> = names
+        .map(|name| {
+            let mut value = vec![0; 65_536];
+            let n = rustix::fs::lgetxattr(path, name, &mut value[..]).expect("an attribute");
+            (name.to_vec(), value[..n].to_vec())
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// Fails on the first entry that differs.
+#[track_caller]
+pub fn assert_same(expected: &Picture, found: &Picture, what: &str) {
+    for (path, seen) in expected {
+        assert_eq!(Some(seen), found.get(path), "{what}: {path:?}");
+    }
+    for path in found.keys() {
+        assert!(expected.contains_key(path), "{what}: {path:?} is too much");
+    }
+}
+
+/// The folder of the only set on a medium.
+pub fn set_folder(medium: &Path) -> PathBuf {
+    let mut sets = std::fs::read_dir(medium.join("AZEKURA")).expect("sets");
+    let only = sets.next().expect("a set").expect("an entry").path();
+    assert!(sets.next().is_none(), "one set only");
+    only
+}
+
+/// The objects of the only set on a medium, ascending.
+pub fn objects(medium: &Path) -> Vec<(u64, Kind, PathBuf)> {
+    let mut all: Vec<_> = std::fs::read_dir(set_folder(medium))
+        .expect("a folder")
+        .map(|e| e.expect("an entry").path())
+        .map(|p| {
+            let name = p.file_name().and_then(|n| n.to_str()).expect("a name");
+            let (number, kind) = parse_file_name(name).expect("an object's name");
+            (number, kind, p)
+        })
+        .collect();
+    all.sort_by_key(|o| o.0);
+    all
+}
+
+/// Copies a folder with all that it holds; what it gives may be written to.
+pub fn copy_folder(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.path().strip_prefix(from).expect("below"));
+        if entry.file_type().is_dir() {
+            std::fs::create_dir_all(&to).expect("a folder");
+        } else {
+            std::fs::copy(entry.path(), &to).expect("a copy");
+            let mode = if from.ends_with("state") { 0o600 } else { 0o644 };
+            rustix::fs::chmod(&to, Mode::from_raw_mode(mode)).expect("a mode");
+        }
+    }
+}
+
+/// A temporary folder in memory where there is one: no story here is about a disk's speed.
+pub fn fast_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder")
+}
+
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Writes over bytes of a file that exists.
+pub fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
+    use std::os::unix::fs::FileExt;
+    let file: std::fs::File =
+        rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).expect("a file to damage").into();
+    file.write_all_at(bytes, at).expect("damage");
+}
