@@ -2,6 +2,7 @@
 
 mod batch;
 mod collector;
+mod command;
 mod merge;
 pub(crate) mod shelf;
 mod tally;
@@ -12,9 +13,7 @@ use super::writer::{self, Begin, Opened, Writer};
 use crate::catalog::{CatalogError, GenerationRow};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::Malformed;
-use crate::format::cbor::Time;
 use crate::format::check_code::CheckCode;
-use crate::format::entry::{Core, Kind as EntryKind};
 use crate::format::manifest::{Finding, Manifest, Source, SourceKind, come_apart};
 use crate::format::merkle::object_leaf;
 use crate::format::object::{Id, Kind, Object};
@@ -31,12 +30,12 @@ use crate::seal::{self, KeyError};
 use crate::state::{StateDir, StateError};
 use batch::{Batch, Finished, Item, Stored};
 use collector::{Collector, EntryStream};
+use command::Commands;
 use crossbeam_channel::bounded;
 use merge::{Origin, Previous};
 use shelf::{Counter, Shelved, shelve};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tally::Tally;
 use worker::{Shared, Worker};
@@ -360,61 +359,6 @@ fn open_trees(sources: &[&SourceOptions], tally: &Tally) -> Result<Vec<Tree>> {
             Err(BackupError::SourceMissing { path })
         }
         _ => Ok(trees),
-    }
-}
-
-/// Commands that run as sources.
-struct Commands(Vec<(Vec<u8>, PathBuf, Child)>);
-
-impl Commands {
-    fn start(sources: &[&SourceOptions]) -> Result<Self> {
-        let mut running = Self(Vec::new());
-        for s in sources {
-            let Some((program, arguments)) = s.command.split_first() else { continue };
-            let program = PathBuf::from(program);
-            let child =
-                Command::new(&program).args(arguments).current_dir(&s.path).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-            match child {
-                Ok(child) => running.0.push((s.name.clone(), program, child)),
-                Err(source) => return Err(BackupError::CommandStart { program, source }),
-            }
-        }
-        Ok(running)
-    }
-
-    /// The commands' outputs, as entries that begin now.
-    fn outputs(&mut self, now: Time) -> Vec<(Box<Core>, Box<dyn std::io::Read + Send>)> {
-        let outputs = self.0.iter_mut().filter_map(|(name, _, child)| Some((name, child.stdout.take()?)));
-        outputs
-            .map(|(name, output)| {
-                let mut core = Box::new(Core::new(name.clone(), EntryKind::File));
-                (core.mode, core.mtime, core.ctime) = (0o600, now, now);
-                (core.uid, core.gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-                (core, Box::new(output) as Box<dyn std::io::Read + Send>)
-            })
-            .collect()
-    }
-
-    /// Waits for the commands. All of them must have done well: half a dump is no dump.
-    fn finish(mut self) -> Result<()> {
-        for (_, program, child) in &mut self.0 {
-            let status = child.wait().map_err(BackupError::CommandOutput)?;
-            if !status.success() {
-                return Err(BackupError::CommandFailed { program: program.clone(), status });
-            }
-        }
-        self.0.clear();
-        Ok(())
-    }
-}
-
-/// Commands that are still running when the run fails are ended, not left behind.
-impl Drop for Commands {
-    fn drop(&mut self) {
-        for (_, _, child) in &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }
 
