@@ -53,7 +53,6 @@ impl Catalog {
             let db = Connection::open_with_flags(self.path(), flags)?;
             db.busy_timeout(std::time::Duration::from_secs(30))?;
             db.pragma_update(None, "cache_size", -4096)?;
-            db.pragma_update(None, "mmap_size", 1i64 << 30)?;
             Ok(db)
         };
         Ok(ChunkLookup { db: open().map_err(failure(self.path()))?, set, path: self.path().to_owned() })

@@ -41,7 +41,7 @@ use tally::Tally;
 use worker::{Shared, Worker};
 
 /// Batches that the merge may be ahead of the collector.
-const AHEAD: u64 = 256;
+const AHEAD: u64 = 64;
 
 /// What is to be backed up, and where to.
 #[derive(Debug, Clone)]
