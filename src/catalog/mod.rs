@@ -23,7 +23,9 @@ CREATE TABLE sets (
     set_id  BLOB NOT NULL UNIQUE,
     name    TEXT NOT NULL,
     created TEXT NOT NULL,
-    chunks  INTEGER NOT NULL DEFAULT 0
+    chunks  INTEGER NOT NULL DEFAULT 0,
+    -- 1 from when packs were found damaged until a generation that read everything again is durable
+    reread  INTEGER NOT NULL DEFAULT 0
 );
 -- generation: NULL until a seal covers the object
 CREATE TABLE objects (
@@ -196,6 +198,30 @@ impl Catalog {
             tx.commit()
         };
         run().map_err(failure(&path))
+    }
+
+    /// Packs that were found damaged: what lies in them is not known to be stored any more, and the next run reads everything again.
+    pub fn mark_damaged(&mut self, set: SetRow, packs: &[u64]) -> Result<()> {
+        let path = self.path.clone();
+        let mut run = || {
+            let tx = self.db.transaction()?;
+            for pack in packs {
+                tx.execute("DELETE FROM chunks WHERE in_set = ?1 AND object = ?2", params![set.0, *pack as i64])?;
+            }
+            tx.execute("UPDATE sets SET reread = 1 WHERE id = ?1", [set.0])?;
+            tx.commit()
+        };
+        run().map_err(failure(&path))
+    }
+
+    /// Whether the next run has to read everything again.
+    pub fn wants_reread(&self, set: SetRow) -> Result<bool> {
+        self.ask(self.db.query_row("SELECT reread FROM sets WHERE id = ?1", [set.0], |r| r.get(0)))
+    }
+
+    /// A run that read everything again is sealed.
+    pub fn was_reread(&self, set: SetRow) -> Result<()> {
+        self.ask(self.db.execute("UPDATE sets SET reread = 0 WHERE id = ?1", [set.0])).map(drop)
     }
 
     /// The newest generation, durable or not.

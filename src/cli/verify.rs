@@ -13,10 +13,10 @@ use azekura::format::check_code::CheckCode;
 use azekura::format::object::{Id, file_name};
 use azekura::format::seal::ReadBack;
 use azekura::job::restore::{open_set, set_id};
-use azekura::job::verify::{Damage, DamageKind, Expected, Options, Report, verify};
+use azekura::job::verify::{Damage, DamageKind, Expected, Options, Report, remember_damage, verify};
 use azekura::state::StateDir;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Findings of one kind that are shown; `--json` has all.
 const SHOWN: usize = 20;
@@ -43,21 +43,28 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         verify(&options, &context.world(args.threads.map(usize::from)), &progress)?
     };
     talk(&report, context);
+    if let Some(mut catalog) = catalog(context)?
+        && remember_damage(&report, &mut catalog)? > 0
+    {
+        context.talk(&message!("verify.remembered"));
+    }
     let exit = if report.is_good() { Exit::Good } else { Exit::Damage };
     Ok(Outcome { exit, text: text(&report), json: as_json(&report) })
 }
 
-/// What this host knows of the set. A host that has never written it knows nothing, and nothing is made there.
-fn known(context: &Context, set: Id) -> Result<Option<(u64, [u8; 32])>, Explained> {
+/// This host's catalog, if it has one; nothing is made where there is none.
+fn catalog(context: &Context) -> Result<Option<Catalog>, Explained> {
     let Ok(dir) = context.state_dir() else { return Ok(None) };
     if !dir.join("sets").is_dir() {
         return Ok(None);
     }
     let catalog = StateDir::open(&dir)?.catalog();
-    if !Path::new(&catalog).exists() {
-        return Ok(None);
-    }
-    let catalog = Catalog::open(&catalog)?;
+    if catalog.exists() { Ok(Some(Catalog::open(&catalog)?)) } else { Ok(None) }
+}
+
+/// What this host knows of the set. A host that has never written it knows nothing.
+fn known(context: &Context, set: Id) -> Result<Option<(u64, [u8; 32])>, Explained> {
+    let Some(catalog) = catalog(context)? else { return Ok(None) };
     let Some(row) = catalog.set(set)? else { return Ok(None) };
     Ok(catalog.last_durable_generation(row)?.map(|g| (g.number, g.seal_digest)))
 }

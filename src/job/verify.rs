@@ -1,6 +1,7 @@
 //! `verify`: proves a set with no key: label, chain, signatures, and the digest of every object, read from the medium itself.
 
 use super::World;
+use crate::catalog::{Catalog, CatalogError};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::check_code::CheckCode;
 use crate::format::object::{Id, Kind, Object, file_name};
@@ -94,6 +95,16 @@ impl Report {
             && as_expected(&self.expected)
             && as_expected(&self.known)
             && !self.generations.is_empty()
+    }
+}
+
+/// Tells the host's catalog which packs are damaged, so that the next backup stores anew what lay in them and the sources still have.
+/// Answers with their count; 0 also when the host does not write this set.
+pub fn remember_damage(report: &Report, catalog: &mut Catalog) -> std::result::Result<usize, CatalogError> {
+    let packs: Vec<u64> = report.damage.iter().filter(|d| d.object.kind == Kind::Pack).map(|d| d.object.number).collect();
+    match catalog.set(report.set)? {
+        Some(row) if !packs.is_empty() => catalog.mark_damaged(row, &packs).map(|()| packs.len()),
+        _ => Ok(0),
     }
 }
 

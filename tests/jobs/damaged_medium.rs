@@ -2,7 +2,7 @@
 //! back everything else.
 
 use crate::tools::{Dice, copy_folder, fast_folder, objects, overwrite, picture, set_folder};
-use crate::world::Hospital;
+use crate::world::{Hospital, tree};
 use azekura::event::FindingKind;
 use azekura::format::object::{Kind, file_name};
 use azekura::job::backup::Options;
@@ -345,4 +345,40 @@ fn a_lost_list_of_entries_costs_its_generation_and_no_other() {
             overwrite(&path, o.length - 1, &[good[o.length as usize - 1]]);
         }
     }
+}
+
+/// What verification found damaged is stored anew by the next night, as far as the source still has it.
+#[test]
+fn the_next_night_heals_what_the_source_still_has() {
+    let h = Hospital::new();
+    for i in 0..40u32 {
+        h.write(&format!("record-{i}"), format!("record {i} ").repeat(500));
+    }
+    h.backup();
+    let packs: Vec<_> = walkdir::WalkDir::new(h.medium())
+        .into_iter()
+        .map(|e| e.expect("an entry").into_path())
+        .filter(|p| p.extension().is_some_and(|x| x == "pack"))
+        .collect();
+    assert!(!packs.is_empty());
+    for pack in &packs {
+        let mut bytes = std::fs::read(pack).expect("a pack");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::remove_file(pack).expect("the pack gone");
+        std::fs::write(pack, bytes).expect("a damaged pack");
+    }
+    let report = h.verify();
+    assert_eq!(report.damage.len(), packs.len());
+    // Without being told, the next night would build on the damage.
+    let mut catalog = azekura::catalog::Catalog::open(&h.path("state/catalog.sqlite")).expect("the catalog");
+    assert_eq!(azekura::job::verify::remember_damage(&report, &mut catalog).expect("remembered"), packs.len());
+    drop(catalog);
+    let healed = h.backup();
+    assert_eq!(healed.generation, 2);
+    assert_eq!(tree(&h.source()), tree(&h.restore("restored")));
+    // And the night after that reads nothing again.
+    let third = h.backup();
+    assert_eq!(third.count("bytes read"), 0);
+    assert_eq!(tree(&h.source()), tree(&h.restore("restored-3")));
 }

@@ -222,8 +222,10 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         tally.finding(FindingKind::ClockSetBack, b"", g.time.clone());
     }
 
+    // Entries of the last generation may point into packs that were found damaged since.
+    let full = options.full || set.catalog.wants_reread(set.row).map_err(BackupError::Catalog)?;
     let previous = match &set.last {
-        Some(g) if !options.full => previous_entries(&set, g)?,
+        Some(g) if !full => previous_entries(&set, g)?,
         _ => Previous::none(),
     };
     observer.hear(Event::Phase(Phase::Reading));
@@ -240,7 +242,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     let manifest = Manifest {
         set: set.id,
         generation,
-        parent: if options.full { 0 } else { generation - 1 },
+        parent: if full { 0 } else { generation - 1 },
         started,
         finished,
         host: world.host.to_owned(),
@@ -249,7 +251,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         tool: super::TOOL.into(),
         set_key: set.key.0,
         recipients: set.info.recipients.clone(),
-        full: options.full || generation == 1,
+        full: full || generation == 1,
         statistics: tally.counts.named(),
         findings: findings.clone(),
         entries,
@@ -296,6 +298,9 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     set.catalog.put_generation(set.row, &row).map_err(BackupError::Catalog)?;
     append(&mut set, seal.number(), Kind::Seal, &seal_bytes)?;
     set.sealed(row)?;
+    if full {
+        set.catalog.was_reread(set.row).map_err(BackupError::Catalog)?;
+    }
     let check_code = CheckCode::of(&seal_digest);
     let detail = format!("set {} generation {generation} {} check code {check_code}", set.id, verdict.name());
     set.catalog.log(&time, "backup", &detail).map_err(BackupError::Catalog)?;
