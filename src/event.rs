@@ -34,6 +34,7 @@ pub enum FindingKind {
     SourceMissing,
     MediumInSource,
     NotRestored,
+    EntriesLost,
     Shortfall,
     Damage,
     Tampering,
@@ -58,6 +59,7 @@ impl FindingKind {
             Self::SourceMissing => "source-missing",
             Self::MediumInSource => "medium-in-source",
             Self::NotRestored => "not-restored",
+            Self::EntriesLost => "entries-lost",
             Self::Shortfall => "shortfall",
             Self::Damage => "damage",
             Self::Tampering => "tampering",
@@ -78,4 +80,16 @@ pub struct Deaf;
 
 impl Observer for Deaf {
     fn hear(&self, _: Event) {}
+}
+
+/// An error and its sources on one line, for a finding's detail.
+pub fn chain_text(e: &dyn std::error::Error) -> String {
+    let mut text = e.to_string();
+    let mut source = e.source();
+    while let Some(s) = source {
+        text.push_str(": ");
+        text.push_str(&s.to_string());
+        source = s.source();
+    }
+    text
 }

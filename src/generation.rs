@@ -3,6 +3,7 @@
 //! **Invariant:** a manifest is used only when its digest is the one that its seal lists, and the entry stream only as far as it is
 //! the one that the manifest names.
 
+use crate::event::chain_text;
 use crate::format::entry::{Core, Entry, compare_paths, record_length};
 use crate::format::manifest::Manifest;
 use crate::format::merkle::{Tree, record_leaf};
@@ -125,6 +126,9 @@ impl<'a> Generation<'a> {
             records: Tree::default(),
             salt_key: self.set_key.record_salt_key(),
             last: Vec::new(),
+            past_damage: false,
+            gap: None,
+            gaps: Vec::new(),
             done: false,
         }
     }
@@ -148,19 +152,40 @@ impl<'g, 'a> Packs<'g, 'a> {
         Self { generation, open: VecDeque::new() }
     }
 
-    /// Gives the extent's first bytes, as far as its first frame goes, to `take`, and shortens the extent by them.
+    /// Gives the extent's first bytes, as far as its first frame goes, to `take`, and shortens the extent by them. After an error it is
+    /// shortened by what could not be read.
     pub fn read_piece(&mut self, x: &mut Extent, mut take: impl FnMut(&[u8])) -> Result<()> {
-        let found = self.open.iter().position(|(object, _)| *object == x.object);
+        let (object, pack) = match self.pack(x.object) {
+            Ok(pack) => pack,
+            Err(e) => {
+                x.length = 0;
+                return Err(e);
+            }
+        };
+        let mut read = *x;
+        match pack.read_piece(&mut read) {
+            Ok(piece) => {
+                take(piece);
+                *x = read;
+                Ok(())
+            }
+            Err(source) => {
+                pack.skip_piece(x);
+                Err(GenerationError::Unpack { object, source })
+            }
+        }
+    }
+
+    fn pack(&mut self, object: u64) -> Result<(u64, &mut OpenPack)> {
+        let found = self.open.iter().position(|(open, _)| *open == object);
         let pack = match found.and_then(|i| self.open.remove(i)) {
             Some(pack) => pack,
-            None => (x.object, self.generation.open_pack(x.object)?),
+            None => (object, self.generation.open_pack(object)?),
         };
         self.open.truncate(OPEN_PACKS - 1);
         self.open.push_front(pack);
         let Some((object, pack)) = self.open.front_mut() else { unreachable!("just put there") };
-        let piece = pack.read_piece(x).map_err(|source| GenerationError::Unpack { object: *object, source })?;
-        take(piece);
-        Ok(())
+        Ok((*object, pack))
     }
 }
 
@@ -168,6 +193,16 @@ impl<'g, 'a> Packs<'g, 'a> {
 pub struct Record {
     pub entry: Entry,
     pub core_bytes: Vec<u8>,
+}
+
+/// A part of the entry stream that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The path before it; empty at the beginning of the stream.
+    pub after: Vec<u8>,
+    /// The path behind it; empty at the end.
+    pub before: Vec<u8>,
+    pub why: String,
 }
 
 /// See [`Generation::entries`]. The last item is an error when the stream was not the right one.
@@ -181,16 +216,72 @@ pub struct Entries<'g, 'a> {
     records: Tree,
     salt_key: [u8; 32],
     last: Vec<u8>,
+    past_damage: bool,
+    /// The gap that the next record will be behind.
+    gap: Option<Gap>,
+    gaps: Vec<Gap>,
     done: bool,
 }
 
 impl Entries<'_, '_> {
+    /// Goes on behind what cannot be read, see [`Self::gaps`]. The records that come are covered by their packs' encryption
+    /// and by their own form; that they are all, nothing can say any more.
+    pub fn past_damage(self) -> Self {
+        Self { past_damage: true, ..self }
+    }
+
+    /// What could not be read so far.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// How many records have come.
+    pub fn count(&self) -> u64 {
+        self.records.count()
+    }
+
+    /// How many should come.
+    pub fn expected(&self) -> u64 {
+        self.generation.manifest.entries.count
+    }
+
+    /// Whether the record given last is the first one behind a gap: folders above it may be missing.
+    pub fn is_behind_gap(&self) -> bool {
+        self.gap.is_none() && self.gaps.last().is_some_and(|g| g.before == self.last)
+    }
+
     fn next_record(&mut self) -> Result<Option<Record>> {
+        loop {
+            match self.next_whole() {
+                Ok(record) => {
+                    if let Some(gap) = self.gap.take() {
+                        let before = record.as_ref().map(|r| r.entry.core.path.clone()).unwrap_or_default();
+                        self.gaps.push(Gap { before, ..gap });
+                    }
+                    return Ok(record);
+                }
+                // What is not a record can be passed over only where a part is missing.
+                Err(e) if self.past_damage && (self.gap.is_some() || is_unread(&e)) => {
+                    let after = || Gap { after: self.last.clone(), before: Vec::new(), why: chain_text(&e) };
+                    self.gap.get_or_insert_with(after);
+                    self.buffer.clear();
+                    self.at = 0;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn next_whole(&mut self) -> Result<Option<Record>> {
         if !self.fill(4)? {
             return if self.at == self.buffer.len() { self.finish().map(|()| None) } else { Err(GenerationError::NotTheEntries) };
         }
         let prefix = [0, 1, 2, 3].map(|i| self.buffer[self.at + i]);
         let length = record_length(prefix).map_err(GenerationError::Entries)?;
+        // Behind a gap this may be anything; a chunk that does begin with a record has all of it.
+        if self.gap.is_some() && self.buffer.len() - self.at < 4 + length {
+            return Err(GenerationError::NotTheEntries);
+        }
         if !self.fill(4 + length)? {
             return Err(GenerationError::NotTheEntries);
         }
@@ -213,18 +304,22 @@ impl Entries<'_, '_> {
             self.buffer.drain(..self.at);
             self.at = 0;
             let (buffer, hasher) = (&mut self.buffer, &mut self.hasher);
-            self.packs.read_piece(&mut x, |bytes| {
+            let read = self.packs.read_piece(&mut x, |bytes| {
                 hasher.update(bytes);
                 buffer.extend_from_slice(bytes);
-            })?;
+            });
             if x.length > 0 {
                 self.extents.push_front(x);
             }
+            read?;
         }
         Ok(true)
     }
 
     fn finish(&self) -> Result<()> {
+        if self.gap.is_some() || !self.gaps.is_empty() {
+            return Ok(());
+        }
         let m = &self.generation.manifest.entries;
         let seal = &self.generation.link.seal;
         let same = self.hasher.finalize().as_bytes() == &m.blake3
@@ -233,6 +328,12 @@ impl Entries<'_, '_> {
             && self.records.root() == seal.records;
         if same { Ok(()) } else { Err(GenerationError::NotTheEntries) }
     }
+}
+
+/// Whether bytes could not be had; they may also be others than those wanted.
+fn is_unread(e: &GenerationError) -> bool {
+    use GenerationError::*;
+    matches!(e, Damaged { .. } | Decrypt { .. } | Decompress { .. } | Unpack { .. } | Medium(_))
 }
 
 impl Iterator for Entries<'_, '_> {

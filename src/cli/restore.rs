@@ -80,7 +80,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
 
 /// The worst that was met.
 fn exit(report: &Report) -> Exit {
-    if !report.trusted || !report.faults.is_empty() || report.not_restored > 0 {
+    if !report.trusted || !report.faults.is_empty() || report.not_restored > 0 || report.entries_lost > 0 {
         Exit::Damage
     } else if !report.not_found.is_empty() {
         Exit::Failed
@@ -119,6 +119,9 @@ fn text(report: &Report, options: &Options) -> String {
     table.row(find("label.generation"), generation.to_string());
     let (entries, files, size) = (count(report.entries), count(report.files), bytes(report.bytes));
     table.row(find("label.content"), message!("backup.content", entries = entries, files = files, bytes = size).to_string());
+    if report.entries_lost > 0 {
+        table.row(find("label.entries-lost"), count(report.entries_lost));
+    }
     if options.dry_run {
         table.row(find("label.packs"), count(report.picks.len() as u64));
         table.row(find("label.result"), find("restore.dry-run"));
@@ -158,6 +161,7 @@ fn as_json(report: &Report, options: &Options) -> Value {
         "bytes": report.bytes,
         "not_restored": report.not_restored,
         "shortfalls": report.shortfalls,
+        "entries_lost": report.entries_lost,
         "findings": findings.collect::<Vec<_>>(),
         "not_found": not_found.collect::<Vec<_>>(),
         "packs": report.picks.iter().map(|(object, bytes)| json!({ "object": object, "bytes": bytes })).collect::<Vec<_>>(),

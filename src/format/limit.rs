@@ -12,6 +12,8 @@ pub const INDEX_BYTES: u64 = 64 << 20;
 pub const MANIFEST_BYTES: u64 = 256 << 20;
 pub const SEAL_BYTES: u64 = 256 << 20;
 pub const RECORD_BYTES: u64 = 64 << 20;
+/// Section 6: a longer record may be divided among chunks.
+pub const WHOLE_RECORD_BYTES: u64 = 64 << 10;
 pub const PATH_BYTES: u64 = 1 << 20;
 pub const COUNT: u64 = i64::MAX as u64;
 /// Arrays and maps within each other, counted from the outermost.

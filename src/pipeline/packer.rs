@@ -12,6 +12,8 @@ use std::sync::{Arc, OnceLock};
 
 /// Content of a frame that is closed for new chunks: 1 MiB, where zstd's ratio no longer grows noticeably with size.
 const FRAME_BYTES: usize = 1 << 20;
+/// The same for the entry stream: some thousand records.
+const ENTRIES_FRAME_BYTES: usize = 256 << 10;
 /// Chunks of a frame that is closed for new ones; keeps the index of tiny files small against their frame.
 const FRAME_CHUNKS: usize = 16_384;
 /// Chunks of a pack that is closed for new ones; bounds what waits for its number.
@@ -99,6 +101,8 @@ pub struct Packer<'a> {
     sink: Sink<'a>,
     /// Bytes of a pack that is closed for new frames.
     pack_bytes: usize,
+    /// Content of a frame that is closed for new chunks.
+    frame_bytes: usize,
     frame: Vec<u8>,
     chunks: Vec<(ChunkId, u32)>,
     stored: Vec<u8>,
@@ -133,6 +137,7 @@ impl<'a> Packer<'a> {
             compressor,
             sink,
             pack_bytes: pack_bytes.clamp(64 << 10, (limit::PACK_BYTES / 2) as usize),
+            frame_bytes: FRAME_BYTES,
             frame: Vec::with_capacity(FRAME_BYTES + (FRAME_BYTES >> 1)),
             chunks: Vec::new(),
             stored: Vec::new(),
@@ -140,9 +145,14 @@ impl<'a> Packer<'a> {
         }
     }
 
+    /// Packs the entry stream: in smaller frames, because each record lost is a name lost.
+    pub fn of_entries(self) -> Self {
+        Self { frame_bytes: ENTRIES_FRAME_BYTES, ..self }
+    }
+
     /// Where the next chunk of `length` bytes will lie. Closes the frame and the pack where they have no room for it.
     pub fn next_place(&mut self, length: usize) -> Result<Place, PackError> {
-        if !self.frame.is_empty() && (self.frame.len() + length > FRAME_BYTES || self.chunks.len() >= FRAME_CHUNKS) {
+        if !self.frame.is_empty() && (self.frame.len() + length > self.frame_bytes || self.chunks.len() >= FRAME_CHUNKS) {
             self.close_frame()?;
         }
         if self.current.is_none() {
@@ -219,13 +229,21 @@ impl<'a> Packer<'a> {
 /// it as well.
 pub struct PackReader<R> {
     payload: R,
-    /// Of each frame: offset in the payload, bytes stored; ascending. Empty without an index.
-    frames: Vec<(u32, u32)>,
+    /// Of each frame, ascending by offset. Empty without an index.
+    frames: Vec<Listed>,
     decompressor: Decompressor,
     stored: Vec<u8>,
     /// The frame that was decoded last: its offset, and that of the one behind it.
     decoded: Option<(u32, u32)>,
     content: Vec<u8>,
+}
+
+/// A frame as the index lists it.
+struct Listed {
+    /// Offset in the payload.
+    at: u32,
+    stored: u32,
+    content: u64,
 }
 
 /// Why content could not be read out of a pack.
@@ -248,7 +266,8 @@ impl<R: Read + Seek> PackReader<R> {
         if let Ok(index) = read_index(&mut payload) {
             let mut at = 0;
             for f in &index.frames {
-                frames.push((at, f.stored));
+                let content = f.chunks.iter().map(|(_, length)| u64::from(*length)).sum();
+                frames.push(Listed { at, stored: f.stored, content });
                 at += f.stored;
             }
         }
@@ -268,6 +287,18 @@ impl<R: Read + Seek> PackReader<R> {
         Ok(&rest[..n as usize])
     }
 
+    /// Shortens an extent by what [`Self::read_piece`] could not give: what lies in its first frame, or all of it where nothing says how far
+    /// that frame goes.
+    pub fn skip_piece(&self, x: &mut Extent) {
+        let frame = self.frames.binary_search_by_key(&x.frame, |f| f.at).ok().map(|i| &self.frames[i]);
+        let known = frame.and_then(|f| Some((f.content.checked_sub(x.offset.into())?, f.at + f.stored)));
+        let (lost, next) = known.filter(|(n, _)| *n > 0).unwrap_or((x.length, x.frame));
+        x.length -= lost.min(x.length);
+        if x.length > 0 {
+            (x.frame, x.offset) = (next, 0);
+        }
+    }
+
     /// Makes `content` that of the frame at `at`, and answers where the next one begins.
     fn decode(&mut self, at: u32) -> Result<u32, UnpackError> {
         if let Some((_, next)) = self.decoded.filter(|d| d.0 == at) {
@@ -279,8 +310,8 @@ impl<R: Read + Seek> PackReader<R> {
         if self.frames.is_empty() {
             self.read_by_blocks()?;
         } else {
-            let frame = self.frames.binary_search_by_key(&at, |f| f.0).map_err(|_| UnpackError::NoSuchBytes)?;
-            self.stored.resize(self.frames[frame].1 as usize, 0);
+            let frame = self.frames.binary_search_by_key(&at, |f| f.at).map_err(|_| UnpackError::NoSuchBytes)?;
+            self.stored.resize(self.frames[frame].stored as usize, 0);
             self.payload.read_exact(&mut self.stored).map_err(UnpackError::Read)?;
         }
         self.content.clear();

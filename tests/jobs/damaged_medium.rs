@@ -258,7 +258,7 @@ fn one_flipped_byte_in_a_pack_costs_only_the_files_in_it_and_names_them() {
     let medium = copy(&h);
     let packs: Vec<_> = objects(&medium).into_iter().filter(|o| o.1 == Kind::Pack).collect();
     assert!(packs.len() > 4, "{packs:?}");
-    // The collector's pack comes last: without the entries there are no names to restore to.
+    // The collector's pack comes last: damage to the entries costs names too.
     let (_, packs) = packs.split_last().expect("packs");
     let mut lost = Vec::new();
     for (number, _, path) in packs {
@@ -303,6 +303,51 @@ fn the_end_of_a_pack_costs_no_more_than_any_other_place() {
     assert!(some_are_left > 2, "{some_are_left} of {}", packs.len());
 }
 
+/// Where names were written, damage costs these names and no others, and the restore says between which two they were.
+#[test]
+fn damage_among_the_entries_costs_only_the_entries_there() {
+    let mut dice = Dice::new("damage_among_the_entries");
+    let h = Hospital::within(fast_folder());
+    for i in 0..9_000 {
+        let noise: String = dice.noise(90).iter().map(|b| format!("{b:02x}")).collect();
+        h.write(&format!("ward {:02}/bed {:02}/{i:05} {noise}", i / 900, i / 90 % 10), b"1");
+    }
+    h.backup();
+    let medium = copy(&h);
+    let (_, _, path) = objects(&medium).into_iter().rfind(|o| o.1 == Kind::Pack).expect("the pack of the entries");
+    let length = fs::metadata(&path).expect("a pack").len();
+    assert!(length > 1 << 20, "{length}: more than a frame or two");
+    let files: std::collections::BTreeSet<_> = picture(&h.source()).into_keys().collect();
+    let mut lost_most = 0;
+    for round in 0..8 {
+        // The last round takes the end, where the pack's index is, with a place in the middle.
+        let mut at = vec![1_000 + dice.next() % (length - 200_000)];
+        if round == 7 {
+            at.push(length - 30);
+        }
+        let what = format!("bytes {at:?} of {length}");
+        let good = fs::read(&path).expect("a pack");
+        at.iter().for_each(|at| overwrite(&path, *at, &[good[*at as usize] ^ 1 << dice.below(8)]));
+        let options = azekura::job::restore::Options { from: medium.clone(), ..h.restore_options("restored") };
+        let report = h.try_restore(&options).unwrap_or_else(|e| panic!("{what}: {e:?}"));
+        let found: std::collections::BTreeSet<_> = picture(&h.path("restored/source")).into_keys().collect();
+        assert!(found.is_subset(&files), "{what}: something was made up");
+        let lost: Vec<_> = files.difference(&found).map(|p| ["source/", p.to_str().expect("a name")].concat()).collect();
+        // Folders whose own record is lost are made for what is in them.
+        assert!(report.entries_lost >= lost.len() as u64 && report.entries_lost <= lost.len() as u64 + 20, "{what}: {report:?}");
+        let gaps: Vec<_> = report.findings.iter().filter(|f| f.kind == FindingKind::EntriesLost).collect();
+        assert!(gaps.len() == 1 && report.not_restored == 1, "{what}: {:?}", report.findings);
+        assert!(lost.iter().all(|p| p.as_bytes() > &gaps[0].path[..]), "{what}: {:?}", gaps[0]);
+        if round < 7 {
+            assert!(!lost.is_empty() && lost.len() < 2_500, "{what}: {} lost", lost.len());
+        }
+        lost_most = lost_most.max(lost.len());
+        at.iter().for_each(|at| overwrite(&path, *at, &[good[*at as usize]]));
+        fs::remove_dir_all(h.path("restored")).expect("cleared");
+    }
+    println!("at most {lost_most} of {} were lost", files.len());
+}
+
 /// The entries of one generation cannot be read: that is said, nothing wrong is left, and every other generation comes back.
 #[test]
 fn a_lost_list_of_entries_costs_its_generation_and_no_other() {
@@ -325,7 +370,8 @@ fn a_lost_list_of_entries_costs_its_generation_and_no_other() {
                 };
                 match h.try_restore(&options) {
                     Ok(report) => {
-                        let lost = report.findings.iter().filter(|f| f.kind == FindingKind::NotRestored).count();
+                        let is_lost = |k| matches!(k, FindingKind::NotRestored | FindingKind::EntriesLost);
+                        let lost = report.findings.iter().filter(|f| is_lost(f.kind)).count();
                         assert_eq!(report.not_restored as usize, lost, "{what}");
                         assert!(other >= generation || lost == 0, "{what}: {:?}", report.findings);
                         for (path, seen) in picture(&to.join("source")).iter().filter(|(_, seen)| !seen.content.is_empty()) {

@@ -80,9 +80,12 @@ impl std::fmt::Debug for Seen {
 
 pub type Picture = BTreeMap<PathBuf, Seen>;
 
-/// Every entry below `root`, and the root itself under the empty path.
+/// Every entry below `root`, and the root itself under the empty path; nothing where there is no `root`.
 pub fn picture(root: &Path) -> Picture {
     let mut all = Picture::new();
+    if !root.exists() {
+        return all;
+    }
     let mut firsts: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
     for entry in walkdir::WalkDir::new(root).sort_by_file_name() {
         let entry = entry.expect("an entry");

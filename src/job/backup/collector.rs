@@ -7,10 +7,10 @@ use super::worker::store_chunk;
 use super::{BackupError, Stop};
 use crate::catalog::ChunkLookup;
 use crate::event::FindingKind;
-use crate::format::Malformed;
 use crate::format::entry::{Entry, Glance, compare_paths};
 use crate::format::manifest::Entries;
 use crate::format::merkle::{Root, Tree, record_leaf};
+use crate::format::{Malformed, limit};
 use crate::pipeline::chunker::{Chunker, Class};
 use crate::pipeline::hasher::Ids;
 use crate::pipeline::known::Known;
@@ -52,6 +52,8 @@ pub struct Collected {
     firsts: HashMap<Vec<u8>, Entry>,
     /// The part of the stream that is not cut yet.
     uncut: Vec<u8>,
+    /// Bytes at its beginning that belong to a long record begun in the chunk before.
+    begun: usize,
     digest: blake3::Hasher,
     length: u64,
     records: Tree,
@@ -206,6 +208,8 @@ impl Collector<'_> {
         let mut at = 0;
         while at < uncut.len() {
             let Some(n) = self.chunker.cut(Class::Entries, &uncut[at..], last) else { break };
+            let (n, begun) = end_of_record(&uncut[at..], self.state.begun, n);
+            self.state.begun = begun;
             let chunk = &uncut[at..at + n];
             at += n;
             let digest = blake3::hash(chunk);
@@ -216,5 +220,50 @@ impl Collector<'_> {
         self.copy.write_all(&uncut[..at]).map_err(BackupError::HostFile)?;
         self.state.uncut = uncut[at..].to_vec();
         Ok(())
+    }
+}
+
+/// Where a chunk ends whose cut would be at `cut`: with the record that the cut falls in, so that a chunk can be read without the one
+/// before it. Only a long record is cut. Also answers how much of the last record is left for the next chunk.
+///
+/// `bytes` begins with `begun` bytes of a record whose beginning is in an earlier chunk; after them it holds whole records.
+fn end_of_record(bytes: &[u8], begun: usize, cut: usize) -> (usize, usize) {
+    // Only long records are begun.
+    let (mut end, mut long) = (begun, true);
+    while end < cut {
+        let prefix = [0, 1, 2, 3].map(|i| bytes[end + i]);
+        let length = 4 + u32::from_le_bytes(prefix) as usize;
+        end += length;
+        long = length as u64 > limit::WHOLE_RECORD_BYTES;
+    }
+    if long { (cut, end - cut) } else { (end, 0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(lengths: &[usize]) -> Vec<u8> {
+        lengths.iter().flat_map(|n| [&(*n as u32 - 4).to_le_bytes()[..], &vec![7; n - 4]].concat()).collect()
+    }
+
+    #[test]
+    fn a_chunk_ends_with_a_record() {
+        let bytes = records(&[100, 50, 200]);
+        for (cut, end) in [(1, 100), (99, 100), (100, 100), (101, 150), (150, 150), (151, 350), (350, 350)] {
+            assert_eq!(end_of_record(&bytes, 0, cut), (end, 0), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn only_a_long_record_is_cut() {
+        let long = limit::WHOLE_RECORD_BYTES as usize + 1;
+        let bytes = records(&[10, long, 10]);
+        assert_eq!(end_of_record(&bytes, 0, 8), (10, 0));
+        assert_eq!(end_of_record(&bytes, 0, 12_000), (12_000, long - 11_990));
+        let (rest, left) = (&bytes[12_000..], long - 11_990);
+        assert_eq!(end_of_record(rest, left, left - 1), (left - 1, 1));
+        assert_eq!(end_of_record(rest, left, left), (left, 0));
+        assert_eq!(end_of_record(rest, left, left + 1), (left + 10, 0));
     }
 }

@@ -468,7 +468,7 @@ fn store(
         chunker: &chunker,
         known: &known,
         lookup: lookup()?,
-        packer: Packer::new(&set.recipients, compressor()?, pack_bytes.min(8 << 20), &sink),
+        packer: Packer::new(&set.recipients, compressor()?, pack_bytes.min(8 << 20), &sink).of_entries(),
         salt_key: set.key.record_salt_key(),
         tally,
         stop: &stop,

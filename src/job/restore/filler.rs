@@ -3,8 +3,8 @@
 //! A pack is read whole, compared with its seal, decrypted, and its frames are decoded once each. Where a pack is not what its seal
 //! says, its frames are tried one by one, so that damage costs only the files that lie in it.
 
-use super::{RestoreError, Tally, chain_text};
-use crate::event::{Event, FindingKind};
+use super::{RestoreError, Tally};
+use crate::event::{Event, FindingKind, chain_text};
 use crate::format::entry::{Core, Entry, Range};
 use crate::format::limit;
 use crate::format::object::Kind;

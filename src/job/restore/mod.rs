@@ -6,12 +6,12 @@
 mod filler;
 
 use super::World;
-use crate::event::{Event, FindingKind, Observer, Phase};
+use crate::event::{Event, FindingKind, Observer, Phase, chain_text};
 use crate::format::entry::{Core, Entry, Kind, State};
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{self, Id};
-use crate::generation::{Generation, GenerationError, is_within};
+use crate::generation::{Entries, Generation, GenerationError, is_within};
 use crate::medium::{Directory, Listed, Medium, MediumError};
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::target::{Shortfall, Target, TargetError, TargetOptions};
@@ -57,6 +57,8 @@ pub struct Report {
     /// Entries that are not restored, or not as they were; counted by kind.
     pub not_restored: u64,
     pub shortfalls: u64,
+    /// Entries, wanted or not, whose records could not be read: not even their names are known.
+    pub entries_lost: u64,
     pub findings: Vec<Finding>,
     /// Paths that were asked for and are not in the generation.
     pub not_found: Vec<Vec<u8>>,
@@ -151,13 +153,14 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
         bytes: 0,
         not_restored: 0,
         shortfalls: 0,
+        entries_lost: 0,
         findings: Vec::new(),
         not_found: Vec::new(),
         picks: Vec::new(),
     };
     if options.dry_run {
         observer.hear(Event::Phase(Phase::Planning));
-        plan(&generation, &wanted, &mut report)?;
+        plan(&generation, &wanted, &tally, &mut report)?;
     } else {
         let target = Target::create(&options.to, options.target).map_err(RestoreError::Target)?;
         observer.hear(Event::Phase(Phase::Writing));
@@ -174,9 +177,10 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
 }
 
 /// Counts what would be restored, and from which packs.
-fn plan(generation: &Generation, wanted: &Wanted, report: &mut Report) -> Result<()> {
+fn plan(generation: &Generation, wanted: &Wanted, tally: &Tally, report: &mut Report) -> Result<()> {
     let mut picks = BTreeMap::new();
-    for record in generation.entries() {
+    let mut entries = generation.entries().past_damage();
+    for record in entries.by_ref() {
         let entry = record.map_err(RestoreError::Generation)?.entry;
         if !wanted.is_wanted(&entry.core) {
             continue;
@@ -191,7 +195,20 @@ fn plan(generation: &Generation, wanted: &Wanted, report: &mut Report) -> Result
         }
     }
     report.picks = picks.into_iter().collect();
+    tell_gaps(&entries, tally, report);
     Ok(())
+}
+
+/// Tells which parts of the entry stream could not be read.
+fn tell_gaps(entries: &Entries, tally: &Tally, report: &mut Report) {
+    if entries.gaps().is_empty() {
+        return;
+    }
+    report.entries_lost = entries.expected().saturating_sub(entries.count());
+    for gap in entries.gaps() {
+        let to = if gap.before.is_empty() { "the end".into() } else { String::from_utf8_lossy(&gap.before) };
+        tally.finding(FindingKind::EntriesLost, &gap.after, format!("up to {to}: {}", gap.why));
+    }
 }
 
 #[expect(clippy::too_many_arguments, reason = "one pass, called once")]
@@ -219,11 +236,19 @@ fn first_pass(
     filler.run(threads, |give| {
         let mut batch = Batch::default();
         let mut above: Vec<(Core, bool)> = Vec::new();
-        for record in generation.entries() {
+        let mut entries = generation.entries().past_damage();
+        while let Some(record) = entries.next() {
             if world.is_interrupted() {
                 return Err(RestoreError::Interrupted);
             }
             let entry = record.map_err(RestoreError::Generation)?.entry;
+            // The records of the folders above may be in the gap.
+            if entries.is_behind_gap()
+                && is_any_wanted(&entry.core.path)
+                && let Err(e) = target.create_parents(&entry.core.path)
+            {
+                tally.finding(FindingKind::NotRestored, &entry.core.path, chain_text(&e));
+            }
             leave(&mut above, &entry.core.path, |_, _| {});
             let is_wanted = wanted.is_wanted(&entry.core);
             if is_wanted {
@@ -265,6 +290,7 @@ fn first_pass(
                 _ => tally.made(&entry.core, target.create_special(&entry.core).map(|m| m.1)),
             }
         }
+        tell_gaps(&entries, tally, report);
         batch.send(give)
     })
 }
@@ -277,7 +303,7 @@ fn second_pass(world: &World, generation: &Generation, wanted: &Wanted, target: 
             tally.lacks(target.finish_directory(core));
         }
     };
-    for record in generation.entries() {
+    for record in generation.entries().past_damage() {
         if world.is_interrupted() {
             return Err(RestoreError::Interrupted);
         }
@@ -442,16 +468,4 @@ impl<'a> Tally<'a> {
             self.finding(FindingKind::Shortfall, &s.path, s.to_string());
         }
     }
-}
-
-/// An error and its sources on one line.
-fn chain_text(e: &dyn std::error::Error) -> String {
-    let mut text = e.to_string();
-    let mut source = e.source();
-    while let Some(s) = source {
-        text.push_str(": ");
-        text.push_str(&s.to_string());
-        source = s.source();
-    }
-    text
 }
