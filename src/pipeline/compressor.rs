@@ -15,7 +15,7 @@ use zstd::bulk;
 const MAGIC: u32 = 0xFD2F_B528;
 /// The longest block that RFC 8878 allows.
 const BLOCK_BYTES: usize = 128 << 10;
-/// A probe takes two pieces of this length from the content.
+/// A probe takes a piece of this length from each [`BLOCK_BYTES`] of the content: frames mix what compresses with what does not.
 const PROBE_BYTES: usize = 8 << 10;
 /// The probes' level. A faster one calls the noisy 16-bit images of scanners incompressible, of which level 1 saves a third.
 const PROBE_LEVEL: i32 = 1;
@@ -106,15 +106,16 @@ impl Compressor {
         Ok(out.len() - start)
     }
 
-    /// Whether one of two pieces compresses. Of short content the whole is tried instead.
+    /// Whether a piece of any block compresses. Of short content the whole is tried instead.
     fn promising(&mut self, content: &[u8]) -> bool {
         if content.len() < 4 * PROBE_BYTES {
             return true;
         }
         // There is no room for a result that saves too little: zstd gives up, and the answer is no.
         let room = PROBE_BYTES - PROBE_BYTES / WORTH;
-        [1, 5].into_iter().any(|eighths| {
-            let piece = &content[content.len() / 8 * eighths..][..PROBE_BYTES];
+        content.chunks(BLOCK_BYTES).any(|block| {
+            let from = block.len().saturating_sub(PROBE_BYTES) / 2;
+            let piece = &block[from..block.len().min(from + PROBE_BYTES)];
             self.probe.compress_to_buffer(piece, &mut self.scratch[..room]).is_ok()
         })
     }

@@ -10,9 +10,10 @@ use crate::format::pack::{ChunkId, Extent, Frame, Index};
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::{Arc, OnceLock};
 
-/// Content of a frame that is closed for new chunks: 1 MiB, where zstd's ratio no longer grows noticeably with size.
-const FRAME_BYTES: usize = 1 << 20;
-/// The same for the entry stream: some thousand records.
+/// Content of a frame that is closed for new chunks. From 1 MiB to 2 MiB text takes 6 % less room, to 4 MiB 3 % more; but what one bad sector
+/// costs grows with it.
+const FRAME_BYTES: usize = 2 << 20;
+/// The same for the entry stream: some thousand records. Each one lost is a name lost.
 const ENTRIES_FRAME_BYTES: usize = 256 << 10;
 /// Chunks of a frame that is closed for new ones; keeps the index of tiny files small against their frame.
 const FRAME_CHUNKS: usize = 16_384;
@@ -138,7 +139,7 @@ impl<'a> Packer<'a> {
             sink,
             pack_bytes: pack_bytes.clamp(64 << 10, (limit::PACK_BYTES / 2) as usize),
             frame_bytes: FRAME_BYTES,
-            frame: Vec::with_capacity(FRAME_BYTES + (FRAME_BYTES >> 1)),
+            frame: Vec::with_capacity(FRAME_BYTES),
             chunks: Vec::new(),
             stored: Vec::new(),
             current: None,
@@ -156,7 +157,7 @@ impl<'a> Packer<'a> {
             self.close_frame()?;
         }
         if self.current.is_none() {
-            let encryptor = Encryptor::begin(self.recipients, Vec::with_capacity(self.pack_bytes + (2 << 20)));
+            let encryptor = Encryptor::begin(self.recipients, Vec::with_capacity(self.pack_bytes + FRAME_BYTES));
             self.current = Some(Current {
                 pack: Arc::default(),
                 encryptor: encryptor.map_err(PackError::Encrypt)?,

@@ -210,7 +210,7 @@ fn ward(dice: &mut Dice) -> Hospital {
         let length = *dice.pick(&[0, 10, 1_000, 20_000, 90_000, 300_000]);
         h.write(&format!("ward {}/record {i}", i % 7), dice.noise(length));
     }
-    h.write("series", dice.noise(9_000_000));
+    h.write("series", dice.noise(16_000_000));
     fs::hard_link(h.source().join("series"), h.source().join("ward 1/series")).expect("a link");
     h
 }
@@ -279,7 +279,8 @@ fn one_flipped_byte_in_a_pack_costs_only_the_files_in_it_and_names_them() {
 fn the_end_of_a_pack_costs_no_more_than_any_other_place() {
     let mut dice = Dice::new("the_end_of_a_pack");
     let h = ward(&mut dice);
-    h.try_backup(&Options { memory_bytes: 1 << 20, ..h.options() }).expect("a backup");
+    // Packs of some frames each.
+    h.try_backup(&Options { memory_bytes: 15 << 20, ..h.options() }).expect("a backup");
     let medium = copy(&h);
     let mut packs: Vec<_> = objects(&medium).into_iter().filter(|o| o.1 == Kind::Pack).collect();
     packs.retain(|(_, _, path)| fs::metadata(path).expect("a pack").len() > 1 << 20);

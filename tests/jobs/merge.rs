@@ -1,7 +1,7 @@
 //! A week on the wards: files are made, changed, renamed, linked and thrown away, and every night is to come back as it was.
 
 use crate::tools::{Dice, Picture, assert_same, fast_folder, picture};
-use crate::world::Hospital;
+use crate::world::{Hospital, tree};
 use azekura::job::backup::Options;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -197,5 +197,24 @@ fn a_file_saved_again_in_the_same_moment_is_not_taken_for_unchanged() {
         h.backup();
         let restored = h.restore(&format!("restored {i}"));
         assert_eq!(fs::read(restored.join("chart")).expect("the chart"), [b'b', i]);
+    }
+}
+
+/// A database is rewritten in place. A page that changes costs the block of fixed offset it is in, wherever the pages before it changed.
+#[test]
+fn a_page_of_a_database_costs_one_block() {
+    let mut dice = Dice::new("a_page_of_a_database");
+    let h = Hospital::new();
+    let mut database = [&b"SQLite format 3\0"[..], &dice.noise(5_000_000)].concat();
+    h.write("records.db", &database);
+    h.backup();
+    for (i, at) in [300_000, 2_000_000, 4_900_000].into_iter().enumerate() {
+        let page = dice.noise(4096);
+        database[at..at + 4096].copy_from_slice(&page);
+        h.write("records.db", &database);
+        let night = h.backup();
+        // A page may lie across two blocks of 32 KiB.
+        assert!((4096..=64 << 10).contains(&night.count("new bytes")), "night {i}: {}", night.count("new bytes"));
+        assert_eq!(tree(&h.source()), tree(&h.restore(&format!("restored {i}"))));
     }
 }

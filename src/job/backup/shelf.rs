@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::Mutex;
 
 /// Bytes that are made durable together.
-const GROUP_BYTES: u64 = 128 << 20;
+const GROUP_BYTES: u64 = 64 << 20;
 
 /// Where finished packs are handed in. Numbers are given in the order in which packs enter the queue.
 pub struct Counter {

@@ -9,7 +9,7 @@ use super::{BackupError, Stop};
 use crate::catalog::ChunkLookup;
 use crate::event::FindingKind;
 use crate::format::entry::{Core, Kind, State};
-use crate::pipeline::chunker::{Chunker, Class};
+use crate::pipeline::chunker::{Chunker, Class, pages};
 use crate::pipeline::hasher::{ContentHasher, Digests, Ids};
 use crate::pipeline::known::{Claim, Known};
 use crate::pipeline::packer::{Packer, Piece, Place};
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Bytes of chunks that go through the stations together: what a frame holds.
+/// Bytes of chunks that go through the stations together.
 const RUN_BYTES: usize = 1 << 20;
 /// Files above this are shared among the workers.
 const SHARED_BYTES: u64 = 4 << 20;
@@ -417,7 +417,7 @@ fn read_runs(
     mut emit: impl FnMut(Vec<u8>, Vec<u32>) -> Result<Vec<u8>>,
 ) -> std::result::Result<Digests, Read> {
     let mut hasher = ContentHasher::new(shared.with_sha256);
-    let mut class = None;
+    let mut rule = None;
     let mut spare = Vec::new();
     let mut end = 0;
     for data in data_ranges(core.size, &core.holes.clone()) {
@@ -428,7 +428,7 @@ fn read_runs(
         buffer.clear();
         let mut ended = false;
         while end < stop && !ended || !buffer.is_empty() {
-            let most = RUN_BYTES + class.map_or(0, Class::max);
+            let most = RUN_BYTES + rule.map_or(0, |(class, _): (Class, bool)| class.max());
             let want = (most.saturating_sub(buffer.len()) as u64).min(stop - end) as usize;
             let had = buffer.len();
             if want > 0 && !ended {
@@ -439,18 +439,23 @@ fn read_runs(
                 ended = got < want;
             }
             let last = ended || end == stop;
-            let class = match class {
-                Some(class) => class,
+            let (class, paged) = *rule.get_or_insert_with(|| {
                 // Data that does not begin the file says nothing of what the file is.
-                None => *class.insert(Class::for_file(known_size(core), if data.offset == 0 { &buffer } else { &[] })),
-            };
+                let head = if data.offset == 0 { &buffer[..] } else { &[] };
+                (Class::for_file(known_size(core), head), pages::is_paged(head))
+            });
             if !last && buffer.len() <= class.max() {
                 continue;
             }
             let mut cuts = Vec::new();
             let mut cut = 0;
             while cut < RUN_BYTES && cut < buffer.len() {
-                match shared.chunker.cut(class, &buffer[cut..], last) {
+                let rest = &buffer[cut..];
+                let next = match paged {
+                    true => pages::cut(class, end - rest.len() as u64, rest.len(), last),
+                    false => shared.chunker.cut(class, rest, last),
+                };
+                match next {
                     Some(n) => {
                         cuts.push(n as u32);
                         cut += n;

@@ -8,6 +8,7 @@
 //! cannot read outside of it.
 
 mod hash;
+pub mod pages;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
