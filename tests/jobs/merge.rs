@@ -2,7 +2,9 @@
 
 use crate::tools::{Dice, Picture, assert_same, fast_folder, picture};
 use crate::world::{Hospital, tree};
+use azekura::generation::Generation;
 use azekura::job::backup::Options;
+use azekura::medium::Directory;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -217,4 +219,60 @@ fn a_page_of_a_database_costs_one_block() {
         assert!((4096..=64 << 10).contains(&night.count("new bytes")), "night {i}: {}", night.count("new bytes"));
         assert_eq!(tree(&h.source()), tree(&h.restore(&format!("restored {i}"))));
     }
+}
+
+fn is_found_by_its_order(h: &Hospital, paths: &[Vec<u8>]) -> bool {
+    let chain = h.chain();
+    let medium = Directory::open(&h.medium(), chain.set).expect("the set");
+    let generation = Generation::open(&medium, &chain, None, &h.identity).expect("a generation");
+    generation.pieces().and_then(|pieces| pieces.part(paths)).expect("no damage").is_some()
+}
+
+/// Out of a large tree a few paths are wanted. They come back with their folders and everything below them, as from a whole restore, and
+/// nothing else does; also when a long record lies on the way.
+#[test]
+fn a_few_paths_come_back_as_from_a_whole_restore() {
+    let mut dice = Dice::new("a_few_paths");
+    let h = Hospital::within(fast_folder());
+    for i in 0..6_000 {
+        let name: String = dice.noise(60).iter().map(|b| format!("{b:02x}")).collect();
+        h.write(&format!("ward {}/bed {:02}/{i:05} {name}", i % 4, i / 4 % 40), i.to_string());
+    }
+    // A record of more than 64 KiB: many holes.
+    let many = fs::File::create(h.source().join("ward 1/bed 20/many")).expect("a file");
+    for i in 0..12_000u64 {
+        std::os::unix::fs::FileExt::write_at(&many, b"x", i * 8192).expect("a byte");
+    }
+    many.set_len(12_000 * 8192 + 4096).expect("an end");
+    h.backup();
+    h.write("ward 2/bed 00/new", "new");
+    h.backup();
+    let whole = picture(&h.restore("whole"));
+    let all: Vec<PathBuf> = whole.keys().cloned().collect();
+    let files: Vec<&PathBuf> = all.iter().filter(|p| h.source().join(p).is_file()).collect();
+    for round in 0..40 {
+        let wanted: Vec<PathBuf> = match round {
+            0 => vec!["ward 1/bed 20/many".into()],
+            1 => vec!["ward 1/bed 20".into(), "ward 1/bed 20/many".into(), "ward 3".into()],
+            2 => vec!["".into()],
+            3 => vec!["ward 2/bed 00/new".into()],
+            4 => vec![all[all.len() - 1].clone(), all[1].clone()],
+            _ => (0..1 + dice.below(4)).map(|_| (*dice.pick(&files)).clone()).collect(),
+        };
+        let to = format!("part {round}");
+        let path = |p: &PathBuf| {
+            // Its components leave out the slash that an empty path would add.
+            let path: PathBuf = Path::new("source").join(p).components().collect();
+            std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec()
+        };
+        let options = azekura::job::restore::Options { paths: wanted.iter().map(path).collect(), ..h.restore_options(&to) };
+        assert!(is_found_by_its_order(&h, &options.paths), "{wanted:?}");
+        let report = h.try_restore(&options).expect("a restore");
+        assert!(report.findings.is_empty() && report.not_found.is_empty(), "{wanted:?}: {report:?}");
+        let mut expected = whole.clone();
+        expected.retain(|p, _| wanted.iter().any(|w| p.starts_with(w) || w.starts_with(p)));
+        assert_same(&expected, &picture(&h.path(&to).join("source")), &format!("{wanted:?}"));
+    }
+    let options = azekura::job::restore::Options { paths: vec![b"source/ward 1/bed 99".to_vec()], ..h.restore_options("none") };
+    assert_eq!(h.try_restore(&options).expect("a restore").not_found, [b"source/ward 1/bed 99".to_vec()]);
 }

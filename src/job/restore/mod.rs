@@ -4,6 +4,7 @@
 //! are worked off by all cores; the second makes hard links and finishes folders, inner ones first.
 
 mod filler;
+mod records;
 
 use super::World;
 use crate::event::{Event, FindingKind, Observer, Phase, chain_text};
@@ -11,13 +12,14 @@ use crate::format::entry::{Core, Entry, Kind, State};
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{self, Id};
-use crate::generation::{Entries, Generation, GenerationError, is_within};
+use crate::generation::{Generation, GenerationError, is_within};
 use crate::medium::{Directory, Listed, Medium, MediumError};
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::target::{Shortfall, Target, TargetError, TargetOptions};
 use crate::seal::chain::{Chain, Fault, read_object};
 use filler::{Filler, Task};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use records::Records;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -179,8 +181,8 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
 /// Counts what would be restored, and from which packs.
 fn plan(generation: &Generation, wanted: &Wanted, tally: &Tally, report: &mut Report) -> Result<()> {
     let mut picks = BTreeMap::new();
-    let mut entries = generation.entries().past_damage();
-    for record in entries.by_ref() {
+    let mut records = wanted.records(generation);
+    for record in records.by_ref() {
         let entry = record.map_err(RestoreError::Generation)?.entry;
         if !wanted.is_wanted(&entry.core) {
             continue;
@@ -195,17 +197,14 @@ fn plan(generation: &Generation, wanted: &Wanted, tally: &Tally, report: &mut Re
         }
     }
     report.picks = picks.into_iter().collect();
-    tell_gaps(&entries, tally, report);
+    tell_gaps(&records, tally, report);
     Ok(())
 }
 
 /// Tells which parts of the entry stream could not be read.
-fn tell_gaps(entries: &Entries, tally: &Tally, report: &mut Report) {
-    if entries.gaps().is_empty() {
-        return;
-    }
-    report.entries_lost = entries.expected().saturating_sub(entries.count());
-    for gap in entries.gaps() {
+fn tell_gaps(records: &Records, tally: &Tally, report: &mut Report) {
+    report.entries_lost = records.lost();
+    for gap in records.gaps() {
         let to = if gap.before.is_empty() { "the end".into() } else { String::from_utf8_lossy(&gap.before) };
         tally.finding(FindingKind::EntriesLost, &gap.after, format!("up to {to}: {}", gap.why));
     }
@@ -236,14 +235,14 @@ fn first_pass(
     filler.run(threads, |give| {
         let mut batch = Batch::default();
         let mut above: Vec<(Core, bool)> = Vec::new();
-        let mut entries = generation.entries().past_damage();
-        while let Some(record) = entries.next() {
+        let mut records = wanted.records(generation);
+        while let Some(record) = records.next() {
             if world.is_interrupted() {
                 return Err(RestoreError::Interrupted);
             }
             let entry = record.map_err(RestoreError::Generation)?.entry;
             // The records of the folders above may be in the gap.
-            if entries.is_behind_gap()
+            if records.is_behind_gap()
                 && is_any_wanted(&entry.core.path)
                 && let Err(e) = target.create_parents(&entry.core.path)
             {
@@ -290,7 +289,7 @@ fn first_pass(
                 _ => tally.made(&entry.core, target.create_special(&entry.core).map(|m| m.1)),
             }
         }
-        tell_gaps(&entries, tally, report);
+        tell_gaps(&records, tally, report);
         batch.send(give)
     })
 }
@@ -303,7 +302,7 @@ fn second_pass(world: &World, generation: &Generation, wanted: &Wanted, target: 
             tally.lacks(target.finish_directory(core));
         }
     };
-    for record in generation.entries().past_damage() {
+    for record in wanted.records(generation) {
         if world.is_interrupted() {
             return Err(RestoreError::Interrupted);
         }
@@ -393,6 +392,11 @@ impl Wanted {
 
     fn is_wanted(&self, core: &Core) -> bool {
         self.check(&core.path, core.kind == Kind::Directory)
+    }
+
+    fn records<'g, 'a>(&self, generation: &'g Generation<'a>) -> Records<'g, 'a> {
+        let paths: Vec<_> = self.paths.iter().map(|(p, _)| p.clone()).collect();
+        Records::of(generation, self.patterns.is_none().then_some(&paths[..]))
     }
 
     fn is_all(&self) -> bool {

@@ -1,0 +1,199 @@
+//! The entries of a generation in their order.
+
+use super::packs::Packs;
+use super::{Generation, GenerationError, Result};
+use crate::event::chain_text;
+use crate::format::entry::{Entry, compare_paths, record_length};
+use crate::format::merkle::{Tree, record_leaf};
+use crate::format::pack::Extent;
+use std::collections::VecDeque;
+
+/// An entry with the bytes of its `core`, which the records' tree is made of.
+pub struct Record {
+    pub entry: Entry,
+    pub core_bytes: Vec<u8>,
+}
+
+/// A part of the entry stream that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The path before it; empty at the beginning of the stream.
+    pub after: Vec<u8>,
+    /// The path behind it; empty at the end.
+    pub before: Vec<u8>,
+    pub why: String,
+}
+
+/// See [`Generation::entries`]. The last item is an error when the stream was not the right one.
+pub struct Entries<'g, 'a> {
+    generation: &'g Generation<'a>,
+    packs: Packs<'g, 'a>,
+    extents: VecDeque<Extent>,
+    /// They are all the generation has; only then is there something to compare them with.
+    whole: bool,
+    buffer: Vec<u8>,
+    at: usize,
+    hasher: blake3::Hasher,
+    records: Tree,
+    salt_key: [u8; 32],
+    last: Vec<u8>,
+    past_damage: bool,
+    /// The gap that the next record will be behind.
+    gap: Option<Gap>,
+    gaps: Vec<Gap>,
+    done: bool,
+}
+
+impl<'g, 'a> Entries<'g, 'a> {
+    pub(super) fn all(generation: &'g Generation<'a>) -> Self {
+        Self::within(generation, generation.manifest.entries.extents.clone().into(), true)
+    }
+
+    /// Those of a few pieces that follow one another.
+    pub(super) fn part(generation: &'g Generation<'a>, pieces: &[Extent]) -> Self {
+        Self::within(generation, pieces.to_vec().into(), false)
+    }
+
+    fn within(generation: &'g Generation<'a>, extents: VecDeque<Extent>, whole: bool) -> Self {
+        Self {
+            generation,
+            packs: Packs::new(generation),
+            extents,
+            whole,
+            buffer: Vec::new(),
+            at: 0,
+            hasher: blake3::Hasher::new(),
+            records: Tree::default(),
+            salt_key: generation.set_key.record_salt_key(),
+            last: Vec::new(),
+            past_damage: false,
+            gap: None,
+            gaps: Vec::new(),
+            done: false,
+        }
+    }
+
+    /// Goes on behind what cannot be read, see [`Self::gaps`]. The records that come are covered by their packs' encryption
+    /// and by their own form; that they are all, nothing can say any more.
+    pub fn past_damage(self) -> Self {
+        Self { past_damage: true, ..self }
+    }
+
+    /// What could not be read so far.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// How many records have come.
+    pub fn seen(&self) -> u64 {
+        self.records.count()
+    }
+
+    /// How many should come.
+    pub fn expected(&self) -> u64 {
+        self.generation.manifest.entries.count
+    }
+
+    /// Whether the record given last is the first one behind a gap: folders above it may be missing.
+    pub fn is_behind_gap(&self) -> bool {
+        self.gap.is_none() && self.gaps.last().is_some_and(|g| g.before == self.last)
+    }
+
+    fn next_record(&mut self) -> Result<Option<Record>> {
+        loop {
+            match self.next_whole() {
+                Ok(record) => {
+                    if let Some(gap) = self.gap.take() {
+                        let before = record.as_ref().map(|r| r.entry.core.path.clone()).unwrap_or_default();
+                        self.gaps.push(Gap { before, ..gap });
+                    }
+                    return Ok(record);
+                }
+                // What is not a record can be passed over only where a part is missing.
+                Err(e) if self.past_damage && (self.gap.is_some() || is_unread(&e)) => {
+                    let after = || Gap { after: self.last.clone(), before: Vec::new(), why: chain_text(&e) };
+                    self.gap.get_or_insert_with(after);
+                    self.buffer.clear();
+                    self.at = 0;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn next_whole(&mut self) -> Result<Option<Record>> {
+        if !self.fill(4)? {
+            return if self.at == self.buffer.len() { self.finish().map(|()| None) } else { Err(GenerationError::NotTheEntries) };
+        }
+        let prefix = [0, 1, 2, 3].map(|i| self.buffer[self.at + i]);
+        let length = record_length(prefix).map_err(GenerationError::Entries)?;
+        // Behind a gap this may be anything; a chunk that does begin with a record has all of it.
+        if self.gap.is_some() && self.buffer.len() - self.at < 4 + length {
+            return Err(GenerationError::NotTheEntries);
+        }
+        if !self.fill(4 + length)? {
+            return Err(GenerationError::NotTheEntries);
+        }
+        let record = &self.buffer[self.at + 4..self.at + 4 + length];
+        let (entry, core_length) = Entry::decode(record).map_err(GenerationError::Entries)?;
+        if !self.last.is_empty() && compare_paths(&self.last, &entry.core.path).is_ge() {
+            return Err(GenerationError::NotTheEntries);
+        }
+        let core_bytes = record[..core_length].to_vec();
+        self.records.push(record_leaf(&self.salt_key, &entry.core.path, &core_bytes));
+        self.last.clone_from(&entry.core.path);
+        self.at += 4 + length;
+        Ok(Some(Record { entry, core_bytes }))
+    }
+
+    /// Makes `n` bytes available from `at`; false when the stream ends before.
+    fn fill(&mut self, n: usize) -> Result<bool> {
+        while self.buffer.len() - self.at < n {
+            let Some(mut x) = self.extents.pop_front() else { return Ok(false) };
+            self.buffer.drain(..self.at);
+            self.at = 0;
+            let (buffer, hasher) = (&mut self.buffer, &mut self.hasher);
+            let read = self.packs.read_piece(&mut x, |bytes| {
+                hasher.update(bytes);
+                buffer.extend_from_slice(bytes);
+            });
+            if x.length > 0 {
+                self.extents.push_front(x);
+            }
+            read?;
+        }
+        Ok(true)
+    }
+
+    fn finish(&self) -> Result<()> {
+        if !self.whole || self.gap.is_some() || !self.gaps.is_empty() {
+            return Ok(());
+        }
+        let m = &self.generation.manifest.entries;
+        let seal = &self.generation.link.seal;
+        let same = self.hasher.finalize().as_bytes() == &m.blake3
+            && self.records.count() == m.count
+            && self.records.count() == seal.record_count
+            && self.records.root() == seal.records;
+        if same { Ok(()) } else { Err(GenerationError::NotTheEntries) }
+    }
+}
+
+/// Whether bytes could not be had; they may also be others than those wanted.
+fn is_unread(e: &GenerationError) -> bool {
+    use GenerationError::*;
+    matches!(e, Damaged { .. } | Decrypt { .. } | Decompress { .. } | Unpack { .. } | Medium(_))
+}
+
+impl Iterator for Entries<'_, '_> {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let next = self.next_record().transpose();
+        self.done = !matches!(next, Some(Ok(_)));
+        next
+    }
+}

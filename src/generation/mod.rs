@@ -1,0 +1,166 @@
+//! An opened generation: its manifest, its entries, and any bytes that they name. What reads back stands on this.
+//!
+//! **Invariant:** a manifest is used only when its digest is the one that its seal lists; the entry stream as a whole only as far as it is
+//! the one that the manifest names, and a part of it only out of packs that are those that their seals list.
+
+mod entries;
+mod packs;
+mod part;
+
+pub use entries::{Entries, Gap, Record};
+pub use part::{Part, Pieces};
+
+use crate::format::entry::Core;
+use crate::format::manifest::Manifest;
+use crate::format::object::Kind;
+use crate::format::{Malformed, limit};
+use crate::medium::{Medium, MediumError, OpenObject};
+use crate::pipeline::compressor::{Decompressor, FrameError};
+use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity};
+use crate::pipeline::packer::{PackReader, UnpackError};
+use crate::seal::chain::{Chain, Link, ReadError, read_object};
+use crate::set_key::SetKey;
+use std::collections::HashSet;
+use std::sync::Mutex;
+use zeroize::Zeroizing;
+
+#[derive(Debug, thiserror::Error)]
+pub enum GenerationError {
+    #[error("the set has no generation {wanted}; it has {first} to {last}")]
+    NoSuchGeneration { wanted: u64, first: u64, last: u64 },
+    #[error("the set has no sealed generation yet")]
+    NoGeneration,
+    #[error("the seal of generation {generation} lists no manifest")]
+    NoManifest { generation: u64 },
+    /// The bytes on the medium are not those that the seal lists.
+    #[error("object {object} is damaged: {why}")]
+    Damaged { object: u64, why: String },
+    #[error("the identity does not open this set")]
+    WrongKey(#[source] DecryptError),
+    #[error("object {object} cannot be decrypted")]
+    Decrypt { object: u64, source: DecryptError },
+    #[error("object {object} cannot be decompressed")]
+    Decompress { object: u64, source: FrameError },
+    #[error("object {object} cannot be unpacked")]
+    Unpack { object: u64, source: UnpackError },
+    #[error("the manifest is malformed")]
+    Manifest(#[source] Malformed),
+    #[error("the entry stream is malformed")]
+    Entries(#[source] Malformed),
+    #[error("the entry stream is not the one that the manifest names")]
+    NotTheEntries,
+    #[error("the medium failed")]
+    Medium(#[source] MediumError),
+}
+
+type Result<T> = std::result::Result<T, GenerationError>;
+
+/// One generation, opened with an identity.
+pub struct Generation<'a> {
+    medium: &'a dyn Medium,
+    identity: &'a Identity,
+    chain: &'a Chain,
+    /// Packs that were found to be those that their seals list.
+    checked: Mutex<HashSet<u64>>,
+    pub link: Link,
+    pub manifest: Manifest,
+    pub set_key: SetKey,
+}
+
+/// A pack that is open for reading anywhere.
+pub type OpenPack = PackReader<Decryptor<Box<dyn OpenObject>>>;
+
+impl<'a> Generation<'a> {
+    /// Opens generation `wanted`, or the newest.
+    pub fn open(medium: &'a dyn Medium, chain: &'a Chain, wanted: Option<u64>, identity: &'a Identity) -> Result<Self> {
+        let (Some(first), Some(last)) = (chain.links.first(), chain.links.last()) else {
+            return Err(GenerationError::NoGeneration);
+        };
+        let link = match wanted {
+            None => last,
+            Some(wanted) => chain.generation(wanted).ok_or(GenerationError::NoSuchGeneration {
+                wanted,
+                first: first.seal.generation,
+                last: last.seal.generation,
+            })?,
+        };
+        let generation = link.seal.generation;
+        let object = *link.seal.manifest().ok_or(GenerationError::NoManifest { generation })?;
+        let damaged = |why: &str| GenerationError::Damaged { object: object.number, why: why.to_owned() };
+        let bytes = match read_object(medium, object.number, Kind::Manifest, limit::MANIFEST_BYTES) {
+            Ok(bytes) => bytes,
+            Err(ReadError::Damaged(why)) => return Err(damaged(&why)),
+            Err(ReadError::Medium(e)) => return Err(GenerationError::Medium(e)),
+        };
+        if Some(*blake3::hash(&bytes).as_bytes()) != object.digest {
+            return Err(damaged("its digest is not the one in the seal"));
+        }
+        let stored = encryptor::decrypt(identity, &bytes, limit::MANIFEST_BYTES).map_err(|source| match source {
+            DecryptError::WrongKey => GenerationError::WrongKey(source),
+            source => GenerationError::Decrypt { object: object.number, source },
+        })?;
+        let mut plain = Zeroizing::new(Vec::new());
+        Decompressor::new()
+            .and_then(|mut d| d.decompress_manifest(&stored, &mut plain))
+            .map_err(|source| GenerationError::Decompress { object: object.number, source })?;
+        let manifest = Manifest::decode(&plain).map_err(GenerationError::Manifest)?;
+        if manifest.set != chain.set || manifest.generation != generation {
+            return Err(damaged("it belongs to another set or generation"));
+        }
+        let set_key = SetKey(manifest.set_key);
+        Ok(Self { medium, identity, chain, checked: Mutex::default(), link: link.clone(), manifest, set_key })
+    }
+
+    pub fn medium(&self) -> &'a dyn Medium {
+        self.medium
+    }
+
+    pub fn identity(&self) -> &'a Identity {
+        self.identity
+    }
+
+    /// The entries in their order, checked against manifest and seal as they go by.
+    pub fn entries(&self) -> Entries<'_, 'a> {
+        Entries::all(self)
+    }
+
+    /// The way to a part of the entries.
+    pub fn pieces(&self) -> Result<Pieces<'_, 'a>> {
+        Pieces::new(self)
+    }
+
+    /// Opens a pack for reading here and there.
+    pub fn open_pack(&self, object: u64) -> Result<OpenPack> {
+        let open = self.medium.open(object, Kind::Pack).map_err(GenerationError::Medium)?;
+        let payload = Decryptor::open(self.identity, open).map_err(|source| GenerationError::Decrypt { object, source })?;
+        PackReader::open(payload).map_err(|source| GenerationError::Unpack { object, source })
+    }
+
+    /// Reads a pack to its end, once, and compares it with its seal.
+    fn check_pack(&self, object: u64) -> Result<()> {
+        let checked = || self.checked.lock().unwrap_or_else(|e| e.into_inner());
+        if checked().contains(&object) {
+            return Ok(());
+        }
+        let damaged = |why: &str| GenerationError::Damaged { object, why: why.to_owned() };
+        let (sealed, _) = self.chain.object(object).ok_or_else(|| damaged("no seal lists it"))?;
+        let mut open = self.medium.open(object, Kind::Pack).map_err(GenerationError::Medium)?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(&mut open).map_err(|source| damaged(&source.to_string()))?;
+        if sealed.kind != Kind::Pack || Some(*hasher.finalize().as_bytes()) != sealed.digest {
+            return Err(damaged("its digest is not the one in the seal"));
+        }
+        checked().insert(object);
+        Ok(())
+    }
+}
+
+/// Whether `path` is `wanted` or lies below it.
+pub fn is_within(path: &[u8], wanted: &[u8]) -> bool {
+    path.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+}
+
+/// The source that a path belongs to: the longest source name that it begins with.
+pub fn source_of<'m>(manifest: &'m Manifest, core: &Core) -> Option<&'m crate::format::manifest::Source> {
+    manifest.sources.iter().filter(|s| is_within(&core.path, &s.name)).max_by_key(|s| s.name.len())
+}

@@ -1,0 +1,53 @@
+//! The records that a restore has to look at: all of them, or those that a few paths need.
+
+use crate::generation::{Entries, Gap, Generation, GenerationError, Part, Record};
+
+/// Paths that are looked for one by one; for more of them, reading everything is no slower.
+const FEW: usize = 64;
+
+pub enum Records<'g, 'a> {
+    All(Box<Entries<'g, 'a>>),
+    Some(Box<Part<'g, 'a>>),
+}
+
+impl<'g, 'a> Records<'g, 'a> {
+    /// Those that `paths` need; all where there are no paths, too many, one that is not found quickly, or damage in the way.
+    pub fn of(generation: &'g Generation<'a>, paths: Option<&[Vec<u8>]>) -> Self {
+        let few = paths.filter(|p| (1..=FEW).contains(&p.len()));
+        let part = few.and_then(|paths| generation.pieces().and_then(|pieces| pieces.part(paths)).ok().flatten());
+        match part {
+            Some(part) => Self::Some(Box::new(part)),
+            None => Self::All(Box::new(generation.entries().past_damage())),
+        }
+    }
+
+    pub fn is_behind_gap(&self) -> bool {
+        matches!(self, Self::All(entries) if entries.is_behind_gap())
+    }
+
+    pub fn gaps(&self) -> &[Gap] {
+        match self {
+            Self::All(entries) => entries.gaps(),
+            Self::Some(_) => &[],
+        }
+    }
+
+    /// How many records could not be read.
+    pub fn lost(&self) -> u64 {
+        match self {
+            Self::All(entries) if !entries.gaps().is_empty() => entries.expected().saturating_sub(entries.seen()),
+            _ => 0,
+        }
+    }
+}
+
+impl Iterator for Records<'_, '_> {
+    type Item = Result<Record, GenerationError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::All(entries) => entries.next(),
+            Self::Some(part) => part.next(),
+        }
+    }
+}
