@@ -8,6 +8,7 @@ use super::tally::Tally;
 use super::worker::is_shared;
 use super::{BackupError, Stop};
 use crate::event::FindingKind;
+use crate::format::cbor::Time;
 use crate::format::entry::{Core, Glance, Kind, compare_paths, record_length};
 use crate::pipeline::source::{Found, ProblemKind, Tree};
 use std::cmp::Ordering;
@@ -24,31 +25,29 @@ const BATCH_BYTES: u64 = 1 << 20;
 /// Files with several names whose further names are awaited; beyond that a further name is read like a file of its own, which
 /// stores nothing twice.
 const LINKS_KEPT: usize = 100_000;
-/// An entry that changed so shortly before the last run that a later change could have left the same times.
-/// FAT keeps times in steps of 2 seconds.
-const RACY_SECONDS: i64 = 2;
+const SECOND: i128 = 1_000_000_000;
+/// Linux stamps files with the time of its last tick, which comes 100 times a second at least. Nanoseconds.
+const TICK: i128 = SECOND / 100;
+/// FAT keeps times in steps of 2 seconds, or of 10 milliseconds.
+const COARSE: i128 = 2 * SECOND;
 
 /// The last generation's entry stream on the host.
 pub struct Previous {
     stream: Option<BufReader<std::fs::File>>,
     record: Vec<u8>,
     /// Entries that changed at this time or later are read again.
-    racy_from: i64,
+    started: i64,
 }
 
 impl Previous {
     /// `started`: when the run that wrote the stream began, seconds since 1970.
     pub fn new(stream: std::fs::File, started: i64) -> Self {
-        Self {
-            stream: Some(BufReader::with_capacity(1 << 20, stream)),
-            record: Vec::new(),
-            racy_from: started.saturating_sub(RACY_SECONDS),
-        }
+        Self { stream: Some(BufReader::with_capacity(1 << 20, stream)), record: Vec::new(), started }
     }
 
     /// Nothing to merge with: everything is read.
     pub fn none() -> Self {
-        Self { stream: None, record: Vec::new(), racy_from: i64::MIN }
+        Self { stream: None, record: Vec::new(), started: i64::MIN }
     }
 
     /// Goes to the next record. A stream that ends early or is damaged only means that more is read.
@@ -145,8 +144,8 @@ pub fn merge(
             }
             let known = previous.seek(&found.path, &mut there, &c.gone);
             let before = if known { Glance::at(&previous.record).ok() } else { None };
-            let racy_from = previous.racy_from;
-            let unchanged = before.filter(|b| is_unchanged(b, &found, racy_from, with_sha256));
+            let started = previous.started;
+            let unchanged = before.filter(|b| is_unchanged(b, &found, started, with_sha256));
             let (names, first) = links.name(&found);
             // What the last run said of the names of a file must still hold.
             let unchanged = unchanged.filter(|b| b.link_to == first.as_ref().map(|f| &f.0[..]));
@@ -190,14 +189,21 @@ pub fn merge(
     Ok(out.sequence)
 }
 
-fn is_unchanged(before: &Glance, found: &Found, racy_from: i64, with_sha256: bool) -> bool {
+/// Whether an entry changed so shortly before the last run that a later change could have left the same time.
+fn is_racy(ctime: Time, started: i64) -> bool {
+    let stamp = i128::from(ctime.seconds) * SECOND + i128::from(ctime.nanoseconds);
+    let step = if stamp % TICK == 0 { COARSE } else { TICK };
+    stamp + step >= i128::from(started) * SECOND
+}
+
+fn is_unchanged(before: &Glance, found: &Found, started: i64, with_sha256: bool) -> bool {
     let s = &found.stat;
     before.good
         && before.kind == s.kind
         && before.inode == s.inode
         && before.mtime == s.mtime
         && before.ctime == s.ctime
-        && before.ctime.seconds < racy_from
+        && !is_racy(before.ctime, started)
         && (s.kind != Kind::File || before.size == s.size && before.has_sha256 == with_sha256)
 }
 
@@ -282,5 +288,23 @@ impl Batches<'_> {
         self.sequence += 1;
         (self.entries, self.bytes) = (0, 0);
         (self.send)(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_a_moment_before_a_run_is_read_again() {
+        let racy = |seconds, nanoseconds| is_racy(Time { seconds, nanoseconds }, 1_000);
+        assert!(racy(1_000, 1) && racy(1_001, 0) && racy(999, 990_000_001));
+        assert!(!racy(999, 989_999_999) && !racy(998, 123_456_789));
+        // A file system with coarse times.
+        assert!(racy(998, 0) && racy(999, 0) && racy(998, 20_000_000));
+        assert!(!racy(997, 990_000_000) && !racy(997, 0));
+        assert!(
+            !is_racy(Time { seconds: i64::MIN, nanoseconds: 1 }, 0) && is_racy(Time { seconds: i64::MAX, nanoseconds: 1 }, 0)
+        );
     }
 }
