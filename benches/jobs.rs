@@ -73,7 +73,7 @@ fn run(night: &Path, source: &Path, identity: &Identity) {
         full: false,
         tag: None,
         with_sha256: true,
-        level: 3,
+        level: None,
         memory_bytes: 256 << 20,
     };
     with_world(|w| backup(&options, w, &Deaf)).expect("a backup");

@@ -4,7 +4,7 @@
 mod data;
 
 use azekura::format::pack::{ChunkId, Extent};
-use azekura::pipeline::compressor::Compressor;
+use azekura::pipeline::compressor::Effort;
 use azekura::pipeline::encryptor::{Decryptor, Identity};
 use azekura::pipeline::packer::{FinishedPack, PackReader, Packer};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -27,9 +27,10 @@ fn packs(c: &mut Criterion) {
             packs.push(pack);
             Some(packs.len() as u64)
         };
+        let effort = Effort::new(Some(3));
         let pack = || {
             finished.lock().expect("one thread").clear();
-            let mut packer = Packer::new(&recipients, Compressor::new(3).expect("zstd"), PACK, &keep);
+            let mut packer = Packer::new(&recipients, &effort, PACK, &keep).expect("zstd");
             for (i, chunk) in content.chunks(CHUNK).enumerate() {
                 packer.next_place(chunk.len()).expect("a place");
                 packer.add(ChunkId((i as u128).to_le_bytes()), black_box(chunk));

@@ -9,6 +9,7 @@
 use crate::format::pack::{Index, SKIPPABLE_MAGIC, TRAILER_BYTES};
 use crate::format::{Malformed, limit};
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use zstd::bulk;
 
 /// First bytes of a zstd frame.
@@ -22,7 +23,45 @@ const PROBE_LEVEL: i32 = 1;
 /// Compression that saves less than one part in so many is not worth its time here and at every restore.
 const WORTH: usize = 20;
 pub const LEVELS: std::ops::RangeInclusive<i32> = 1..=19;
+/// The knee of zstd's curve on records and dumps: twice the time of level 3 saves 6 to 12 % more.
 pub const DEFAULT_LEVEL: i32 = 3;
+/// The hardest that [`Effort`] asks for: beyond it zstd's working memory counts against a run's bound.
+const HARDEST_LEVEL: i32 = 8;
+
+/// The level that all compressors of a run share: a fixed one, or one that rises while the medium is slower than the cores.
+pub struct Effort {
+    level: AtomicI32,
+    fixed: bool,
+}
+
+impl Effort {
+    /// `None`: [`DEFAULT_LEVEL`] to begin with.
+    pub fn new(level: Option<i32>) -> Self {
+        let start = level.unwrap_or(DEFAULT_LEVEL).clamp(*LEVELS.start(), *LEVELS.end());
+        Self { level: AtomicI32::new(start), fixed: level.is_some() }
+    }
+
+    pub fn level(&self) -> i32 {
+        self.level.load(Relaxed)
+    }
+
+    /// The medium is behind: there is time to compress harder.
+    pub fn more(&self) {
+        self.change(1);
+    }
+
+    /// The medium waits.
+    pub fn less(&self) {
+        self.change(-1);
+    }
+
+    fn change(&self, by: i32) {
+        if !self.fixed {
+            // Two changes at a time may become one; the next pack makes up for it.
+            self.level.store((self.level() + by).clamp(DEFAULT_LEVEL, HARDEST_LEVEL), Relaxed);
+        }
+    }
+}
 
 /// Why content could not become a frame, or a frame content.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +93,7 @@ impl From<Malformed> for FrameError {
 /// Makes frames; its working memory is kept, so give each worker one.
 pub struct Compressor {
     main: bulk::Compressor<'static>,
+    level: i32,
     probe: bulk::Compressor<'static>,
     /// What zstd writes into, before it is known whether it is worth keeping.
     scratch: Vec<u8>,
@@ -69,11 +109,21 @@ impl Compressor {
         let level = level.clamp(*LEVELS.start(), *LEVELS.end());
         Ok(Self {
             main: bulk::Compressor::new(level).map_err(set_up)?,
+            level,
             probe: bulk::Compressor::new(PROBE_LEVEL).map_err(set_up)?,
             scratch: vec![0; PROBE_BYTES],
             check: Decompressor::new()?,
             again: Vec::new(),
         })
+    }
+
+    /// Frames made from here on have this level.
+    pub fn set_level(&mut self, level: i32) -> Result<(), FrameError> {
+        if level != self.level {
+            self.main.set_compression_level(level).map_err(|source| FrameError::SetUp { source })?;
+            self.level = level;
+        }
+        Ok(())
     }
 
     /// Appends one frame with `content` and returns its length. After an error `out` is as it was.

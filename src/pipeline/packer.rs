@@ -3,7 +3,7 @@
 //! A [`Packer`] belongs to one worker, so that frames are filled, compressed and encrypted while they are in that
 //! core's cache. Packs get their object numbers when they are finished, in the order in which they are to be written.
 
-use super::compressor::{Compressor, Decompressor, FrameError, frame_length, read_index};
+use super::compressor::{Compressor, Decompressor, Effort, FrameError, frame_length, read_index};
 use super::encryptor::{Encryptor, Recipients};
 use crate::format::limit;
 use crate::format::pack::{ChunkId, Extent, Frame, Index};
@@ -99,6 +99,7 @@ pub type Sink<'a> = &'a (dyn Fn(FinishedPack) -> Option<u64> + Sync);
 pub struct Packer<'a> {
     recipients: &'a Recipients,
     compressor: Compressor,
+    effort: &'a Effort,
     sink: Sink<'a>,
     /// Bytes of a pack that is closed for new frames.
     pack_bytes: usize,
@@ -132,10 +133,11 @@ pub enum PackError {
 
 impl<'a> Packer<'a> {
     /// `pack_bytes`: at least 64 KiB, at most half of the format's limit.
-    pub fn new(recipients: &'a Recipients, compressor: Compressor, pack_bytes: usize, sink: Sink<'a>) -> Self {
-        Self {
+    pub fn new(recipients: &'a Recipients, effort: &'a Effort, pack_bytes: usize, sink: Sink<'a>) -> Result<Self, PackError> {
+        Ok(Self {
             recipients,
-            compressor,
+            compressor: Compressor::new(effort.level()).map_err(PackError::Compress)?,
+            effort,
             sink,
             pack_bytes: pack_bytes.clamp(64 << 10, (limit::PACK_BYTES / 2) as usize),
             frame_bytes: FRAME_BYTES,
@@ -143,7 +145,7 @@ impl<'a> Packer<'a> {
             chunks: Vec::new(),
             stored: Vec::new(),
             current: None,
-        }
+        })
     }
 
     /// Packs the entry stream: in smaller frames, because each record lost is a name lost.
@@ -184,6 +186,7 @@ impl<'a> Packer<'a> {
             return Ok(());
         }
         self.stored.clear();
+        self.compressor.set_level(self.effort.level()).map_err(PackError::Compress)?;
         self.compressor.compress(&self.frame, &mut self.stored).map_err(PackError::Compress)?;
         c.encryptor.write(&self.stored);
         c.frames.push((c.payload, self.frame.len() as u32));

@@ -155,7 +155,7 @@ pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
         full: false,
         tag: None,
         with_sha256: true,
-        level: 3,
+        level: None,
         memory_bytes: 64 << 20,
     }
 }

@@ -17,8 +17,6 @@ use azekura::state::StateDir;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// zstd's default: beyond it a nightly run would be slower than its medium.
-const LEVEL: i32 = 3;
 /// Buffers take no more unless told otherwise.
 const MEMORY_MIB: u64 = 128;
 
@@ -76,7 +74,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         full: args.full,
         tag: args.tag,
         with_sha256: !args.no_sha256,
-        level: args.level.or(context.config.level).unwrap_or(LEVEL).clamp(1, 19),
+        level: args.level.or(context.config.level).map(|level| level.clamp(1, 19)),
         memory_bytes: args.memory.unwrap_or(MEMORY_MIB) << 20,
     };
     let report = {

@@ -20,7 +20,7 @@ use crate::format::object::{Id, Kind, Object};
 use crate::format::seal::{ReadBack, Seal, Verdict};
 use crate::medium::{Medium, MediumError};
 use crate::pipeline::chunker::Chunker;
-use crate::pipeline::compressor::{Compressor, FrameError};
+use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL, Effort, FrameError};
 use crate::pipeline::encryptor::{EncryptError, Encryptor, RecipientError, Recipients};
 use crate::pipeline::hasher::Ids;
 use crate::pipeline::known::Known;
@@ -56,8 +56,8 @@ pub struct Options {
     pub full: bool,
     pub tag: Option<String>,
     pub with_sha256: bool,
-    /// zstd level, 1 to 19.
-    pub level: i32,
+    /// zstd level, 1 to 19. `None`: 3, and more while the medium is slower than the cores.
+    pub level: Option<i32>,
     /// Bytes that buffers may take in all.
     pub memory_bytes: u64,
 }
@@ -407,7 +407,7 @@ fn previous_entries(set: &Writer, g: &GenerationRow) -> Result<Previous> {
 fn encrypt_manifest(recipients: &Recipients, manifest: &Manifest) -> Result<Vec<u8>> {
     let mut plain = manifest.encode();
     let mut stored = Vec::new();
-    Compressor::new(3).and_then(|mut c| c.compress_manifest(&plain, &mut stored)).map_err(BackupError::Compress)?;
+    Compressor::new(DEFAULT_LEVEL).and_then(|mut c| c.compress_manifest(&plain, &mut stored)).map_err(BackupError::Compress)?;
     zeroize::Zeroize::zeroize(&mut plain);
     let mut encryption = Encryptor::begin(recipients, Vec::new()).map_err(BackupError::Encrypt)?;
     encryption.write(&stored);
@@ -443,8 +443,9 @@ fn store(
     // A pack is held by each worker and the collector, two wait, one is being written; each is begun with its full size.
     let pack_bytes = (options.memory_bytes / (threads as u64 + 4)).clamp(1 << 20, 32 << 20) as usize;
     let (counter, queue) = Counter::new(set.next);
-    let sink = |pack| counter.put(pack);
-    let compressor = || Compressor::new(options.level).map_err(BackupError::Compress);
+    let effort = Effort::new(options.level);
+    let sink = |pack| counter.put(pack, &effort);
+    let packer = |bytes| Packer::new(&set.recipients, &effort, bytes, &sink).map_err(BackupError::Pack);
     let lookup = || set.catalog.chunk_lookup(set.row).map_err(BackupError::Catalog);
 
     let shared = Shared {
@@ -460,15 +461,14 @@ fn store(
     let mut workers = Vec::new();
     let (finished_give, finished_take) = bounded::<Finished>(2 * threads);
     for _ in 0..threads {
-        let packer = Packer::new(&set.recipients, compressor()?, pack_bytes, &sink);
-        workers.push(Worker::new(&shared, packer, lookup()?, finished_give.clone()));
+        workers.push(Worker::new(&shared, packer(pack_bytes)?, lookup()?, finished_give.clone()));
     }
     let collector = Collector {
         ids: &ids,
         chunker: &chunker,
         known: &known,
         lookup: lookup()?,
-        packer: Packer::new(&set.recipients, compressor()?, pack_bytes.min(8 << 20), &sink).of_entries(),
+        packer: packer(pack_bytes.min(8 << 20))?.of_entries(),
         salt_key: set.key.record_salt_key(),
         tally,
         stop: &stop,

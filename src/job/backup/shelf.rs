@@ -7,6 +7,7 @@ use crate::format::object::{Kind, Object};
 use crate::format::pack::Index;
 use crate::format::seal::ReadBack;
 use crate::medium::Medium;
+use crate::pipeline::compressor::Effort;
 use crate::pipeline::known::Known;
 use crate::pipeline::packer::FinishedPack;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -46,12 +47,18 @@ impl Counter {
         (Self { next: Mutex::new((first, Some(give))) }, Queue(take))
     }
 
-    /// Takes a pack and answers with its number; `None` when the medium takes no more.
-    pub fn put(&self, pack: FinishedPack) -> Option<u64> {
+    /// Takes a pack and answers with its number; `None` when the medium takes no more. How many wait tells how hard to compress.
+    pub fn put(&self, pack: FinishedPack, effort: &Effort) -> Option<u64> {
         let mut next = self.next.lock().unwrap_or_else(|e| e.into_inner());
         let number = next.0;
+        let queue = next.1.as_ref()?;
+        if queue.is_full() {
+            effort.more();
+        } else if queue.is_empty() {
+            effort.less();
+        }
         // Sent under the lock: the order in the queue is the order of numbers.
-        next.1.as_ref()?.send(Numbered { number, pack }).ok()?;
+        queue.send(Numbered { number, pack }).ok()?;
         next.0 += 1;
         Some(number)
     }

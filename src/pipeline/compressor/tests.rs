@@ -253,3 +253,37 @@ fn frame_rates() {
         }
     }
 }
+
+#[test]
+fn a_slow_medium_makes_frames_smaller_within_bounds() {
+    let auto = Effort::new(None);
+    assert_eq!(auto.level(), DEFAULT_LEVEL);
+    auto.less();
+    assert_eq!(auto.level(), DEFAULT_LEVEL);
+    (0..20).for_each(|_| auto.more());
+    assert_eq!(auto.level(), HARDEST_LEVEL);
+    auto.less();
+    assert_eq!(auto.level(), HARDEST_LEVEL - 1);
+    let fixed = Effort::new(Some(5));
+    fixed.more();
+    fixed.less();
+    fixed.less();
+    assert_eq!(fixed.level(), 5);
+    assert_eq!((Effort::new(Some(-3)).level(), Effort::new(Some(99)).level()), (1, 19));
+}
+
+#[test]
+fn the_level_may_change_between_frames() {
+    let content: Vec<u8> =
+        (0..40_000u32).flat_map(|i| format!("OBX|{i}|NM|{}^HbA1c|{}|%\r", i % 91, i * 7919 % 1009).into_bytes()).collect();
+    let content = &content[..1 << 20];
+    let mut compressor = Compressor::new(1).unwrap();
+    let lengths: Vec<u32> = [1, 8, 1]
+        .into_iter()
+        .map(|level| {
+            compressor.set_level(level).unwrap();
+            compressor.compress(content, &mut Vec::new()).unwrap()
+        })
+        .collect();
+    assert!(lengths[1] < lengths[0] && lengths[0] == lengths[2], "{lengths:?}");
+}
