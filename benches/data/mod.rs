@@ -31,7 +31,7 @@ fn image(len: usize) -> Vec<u8> {
 }
 
 /// Already compressed or encrypted: does not compress at all.
-fn random(len: usize) -> Vec<u8> {
+pub fn random(len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     blake3::Hasher::new().update(b"bench").finalize_xof().fill(&mut bytes);
     bytes

@@ -55,6 +55,11 @@ impl Known {
         Ok(())
     }
 
+    /// Bytes of the filter, once it is there.
+    pub fn filter_bytes(&self) -> Option<usize> {
+        self.filter.get().map(|f| size_of_val(&f.blocks[..]))
+    }
+
     fn shard(&self, id: &ChunkId) -> std::sync::MutexGuard<'_, HashMap<ChunkId, (Place, u32)>> {
         let shard = &self.shards[usize::from(id.0[0]) % SHARDS];
         // A worker that panicked ends the run; its map entries are whole.

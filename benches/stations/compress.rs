@@ -2,20 +2,19 @@
 //!
 //! Bytes are those of the content.
 
-#[path = "data/mod.rs"]
-mod data;
-
+use crate::data;
+use crate::measure::Clock;
 use azekura::pipeline::compressor::{Compressor, Decompressor};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use std::hint::black_box;
 
 const FRAME: usize = 1 << 20;
 
-fn compress(c: &mut Criterion) {
+pub fn compress(c: &mut Criterion<Clock>) {
     for (kind, make) in data::KINDS {
         let content = make(FRAME);
         let mut group = c.benchmark_group(format!("compress/{kind}"));
-        group.throughput(Throughput::Bytes(FRAME as u64)).sample_size(10);
+        group.throughput(Throughput::Bytes(FRAME as u64));
         for level in [1, 3, 9, 15] {
             let mut compressor = Compressor::new(level).expect("zstd");
             let mut frame = Vec::new();
@@ -31,7 +30,7 @@ fn compress(c: &mut Criterion) {
     }
 }
 
-fn decompress(c: &mut Criterion) {
+pub fn decompress(c: &mut Criterion<Clock>) {
     let mut group = c.benchmark_group("decompress");
     group.throughput(Throughput::Bytes(FRAME as u64));
     for (kind, make) in data::KINDS {
@@ -48,6 +47,3 @@ fn decompress(c: &mut Criterion) {
     }
     group.finish();
 }
-
-criterion_group!(benches, compress, decompress);
-criterion_main!(benches);

@@ -1,18 +1,16 @@
 //! Digests of content: each alone, both as a backup makes them, and a chunk's id.
 
-#[path = "data/mod.rs"]
-mod data;
-
+use crate::data;
+use crate::measure::Clock;
 use azekura::pipeline::hasher::{ContentHasher, Digests, Ids};
 use azekura::set_key::SetKey;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use sha2::Digest as _;
 use std::hint::black_box;
 
-fn hash(c: &mut Criterion) {
-    let [.., (_, random)] = data::KINDS;
+pub fn hash(c: &mut Criterion<Clock>) {
     for len in [64 << 10, 1 << 20] {
-        let content = random(len);
+        let content = data::random(len);
         let mut group = c.benchmark_group(format!("hash/{} KiB", len >> 10));
         group.throughput(Throughput::Bytes(len as u64));
         group.bench_function("blake3", |b| b.iter(|| blake3::hash(black_box(&content))));
@@ -30,6 +28,3 @@ fn hash(c: &mut Criterion) {
         group.finish();
     }
 }
-
-criterion_group!(benches, hash);
-criterion_main!(benches);
