@@ -71,7 +71,7 @@ pub struct GenerationRow {
     pub seal_digest: [u8; 32],
     /// RFC 3339, UTC.
     pub time: String,
-    /// Seconds since 1970 when the run began.
+    /// Nanoseconds since 1970 when the run began.
     pub started: i64,
     /// BLAKE3 of the entry stream: says whether the host's copy of it is whole.
     pub entries_digest: [u8; 32],

@@ -11,6 +11,18 @@ pub struct Time {
     pub nanoseconds: u32,
 }
 
+impl Time {
+    /// Nanoseconds since 1970.
+    pub fn as_nanoseconds(self) -> i128 {
+        i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanoseconds)
+    }
+
+    /// The same in 64 bits, for the years 1678 to 2262; beyond them the nearest.
+    pub fn as_nanoseconds_64(self) -> i64 {
+        self.as_nanoseconds().clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+}
+
 pub(crate) fn fault(what: &'static str) -> impl Fn(minicbor::decode::Error) -> Malformed {
     move |e| Malformed::new(what, e.to_string())
 }

@@ -117,7 +117,7 @@ fn rebuild_set(
             seal_object: link.number,
             seal_digest: link.digest,
             time: link.seal.time.clone(),
-            started: generation.manifest.started.seconds,
+            started: generation.manifest.started.as_nanoseconds_64(),
             entries_digest: generation.manifest.entries.blake3,
             durable: true,
         };

@@ -79,6 +79,7 @@ pub fn open(
     for on_medium in sets.found {
         let (id, label) = (on_medium.id, on_medium.label);
         let Some(set_state) = state.set(id) else { continue };
+        check_recipients(&set_state.info().map_err(BackupError::State)?, &label)?;
         let row = match catalog.set(id).map_err(BackupError::Catalog)? {
             // Its first run ended before the catalog knew of it. Nothing is sealed, so nothing needs to be known.
             None if !has_seal(root, id)? => Some(catalog.add_set(id, &label.name, &label.created).map_err(BackupError::Catalog)?),
@@ -113,6 +114,13 @@ pub fn open(
         None if is_blank => Err(BackupError::Blank { path: root.into() }),
         None => Err(BackupError::Unregistered { path: root.into() }),
     }
+}
+
+/// **Invariant:** a set is written to the recipients that its label was made with. Whoever could slip in one of his own would leave the
+/// hospital with backups that its keys do not open, and nobody would notice before they are needed.
+fn check_recipients(info: &SetInfo, label: &Label) -> Result<()> {
+    let ours: Vec<String> = info.recipients.iter().map(|r| fingerprint(r)).collect();
+    if ours == label.recipients { Ok(()) } else { Err(BackupError::OtherRecipients { name: label.name.clone() }) }
 }
 
 /// Whether anything that looks like a seal lies in a set.

@@ -260,3 +260,23 @@ fn nothing_that_was_stolen_opens_a_backup_or_signs_a_past_one() {
     assert!(!Path::exists(&h.path("loot")), "nothing was made for what cannot be filled");
     assert_eq!(picture(&h.source()), picture(&h.restore("restored")), "with the identity it opens");
 }
+
+/// He comes back to the host and puts his own key in place of the hospital's, so that the next nights are encrypted to him alone.
+#[test]
+fn a_recipient_that_somebody_slipped_in_is_refused() {
+    let h = nights(1);
+    let info = h.path("state/sets").join(h.chain().set.to_string()).join("set.json");
+    let good = fs::read_to_string(&info).expect("what the host knows");
+    let text = |identity: &Identity| identity.recipients().texts()[0].clone();
+    let (ours, his) = (text(&h.identity), text(&Identity::generate()));
+    let alone = good.replace(&ours, &his);
+    let beside = good.replace(&format!("\"{ours}\""), &format!("\"{ours}\", \"{his}\""));
+    for forged in [alone, beside] {
+        assert_ne!(forged, good);
+        fs::write(&info, forged).expect("a forgery");
+        let refused = h.try_backup(&h.options());
+        assert!(matches!(refused, Err(azekura::job::backup::BackupError::OtherRecipients { .. })), "{refused:?}");
+    }
+    fs::write(&info, good).expect("put back");
+    assert_eq!(h.backup().generation, 2);
+}

@@ -16,6 +16,7 @@ impl From<BackupError> for Explained {
             E::RolledBack { generation } => {
                 Self::new(message!("error.backup.rolled-back", generation = generation), Exit::Damage)
             }
+            E::OtherRecipients { name } => Self::new(message!("error.backup.other-recipients", name = name), Exit::Key),
             E::StaleCatalog => Self::new(message!("error.backup.stale-catalog"), Exit::Failed),
             E::SourceMissing { path } => Self::new(message!("error.source.missing", path = path), Exit::Failed),
             E::CommandStart { program, source } => {

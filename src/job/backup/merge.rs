@@ -35,12 +35,12 @@ const COARSE: i128 = 2 * SECOND;
 pub struct Previous {
     stream: Option<BufReader<std::fs::File>>,
     record: Vec<u8>,
-    /// Entries that changed at this time or later are read again.
+    /// Nanoseconds since 1970. Entries that changed then or later are read again.
     started: i64,
 }
 
 impl Previous {
-    /// `started`: when the run that wrote the stream began, seconds since 1970.
+    /// `started`: when the run that wrote the stream began, nanoseconds since 1970.
     pub fn new(stream: std::fs::File, started: i64) -> Self {
         Self { stream: Some(BufReader::with_capacity(1 << 20, stream)), record: Vec::new(), started }
     }
@@ -191,9 +191,9 @@ pub fn merge(
 
 /// Whether an entry changed so shortly before the last run that a later change could have left the same time.
 fn is_racy(ctime: Time, started: i64) -> bool {
-    let stamp = i128::from(ctime.seconds) * SECOND + i128::from(ctime.nanoseconds);
-    let step = if stamp % TICK == 0 { COARSE } else { TICK };
-    stamp + step >= i128::from(started) * SECOND
+    let stamp = ctime.as_nanoseconds();
+    let step = if stamp % TICK == 0 { COARSE } else { 2 * TICK };
+    stamp + step >= started.into()
 }
 
 fn is_unchanged(before: &Glance, found: &Found, started: i64, with_sha256: bool) -> bool {
@@ -297,9 +297,9 @@ mod tests {
 
     #[test]
     fn what_changed_a_moment_before_a_run_is_read_again() {
-        let racy = |seconds, nanoseconds| is_racy(Time { seconds, nanoseconds }, 1_000);
-        assert!(racy(1_000, 1) && racy(1_001, 0) && racy(999, 990_000_001));
-        assert!(!racy(999, 989_999_999) && !racy(998, 123_456_789));
+        let racy = |seconds, nanoseconds| is_racy(Time { seconds, nanoseconds }, 1_000_000_000_000);
+        assert!(racy(1_000, 1) && racy(1_001, 0) && racy(999, 980_000_001));
+        assert!(!racy(999, 979_999_999) && !racy(998, 123_456_789));
         // A file system with coarse times.
         assert!(racy(998, 0) && racy(999, 0) && racy(998, 20_000_000));
         assert!(!racy(997, 990_000_000) && !racy(997, 0));

@@ -123,6 +123,8 @@ pub enum BackupError {
     HalfWritten,
     #[error("no recipient to encrypt to")]
     NoRecipients,
+    #[error("the recipients on this host are not those on the label of the set {name}")]
+    OtherRecipients { name: String },
     #[error("generation {generation} is not on the medium as this host wrote it: it was rolled back, replaced or damaged")]
     RolledBack { generation: u64 },
     #[error("the catalog does not know everything that is on the medium")]
@@ -217,7 +219,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     // Not before: on the first night, opening has made them.
     let own: Vec<_> = [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect();
     trees.iter_mut().for_each(|t| t.skip(&own));
-    if let Some(g) = set.last.as_ref().filter(|g| g.started > started.seconds) {
+    if let Some(g) = set.last.as_ref().filter(|g| g.started > started.as_nanoseconds_64()) {
         // Generations are numbered by their order, never by the clock; a person has to know all the same.
         tally.finding(FindingKind::ClockSetBack, b"", g.time.clone());
     }
@@ -290,7 +292,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         seal_object: seal.number(),
         seal_digest,
         time: time.clone(),
-        started: started.seconds,
+        started: started.as_nanoseconds_64(),
         entries_digest,
         durable: false,
     };
