@@ -7,7 +7,7 @@ Makes each source, backs it up twice, verifies, restores, and throws it away aga
 Large sources are files of 64 MiB, a half of noise and a half of numbered lines; small files are HL7-like, a hundred to a folder. The page
 cache is warm where the machine's memory allows it. Needs the release build, and room for about 2.5 times the largest source.
 """
-import argparse, os, random, re, shutil, subprocess, sys, tempfile
+import argparse, os, random, re, shutil, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 AZEKURA = os.environ.get("AZEKURA", os.path.join(HERE, "..", "target", "release", "azekura"))
@@ -58,6 +58,7 @@ def run(work, make, cpus=None):
     subprocess.run([AZEKURA, "keys", "new", "--out", key], env=env, check=True, capture_output=True)
     recipient = re.search("age1[0-9a-z]+", open(key).read()).group()
     os.sync()
+    time.sleep(1)
     args = [["backup", "--init", "--recipient", recipient, "--to", medium, source], ["backup", "--to", medium, source],
             ["verify", medium], ["restore", "--from", medium, "--to", work + "/restored"]]
     result = {step: measure(step, a, env, cpus) for step, a in zip(STEPS, args)}
@@ -103,8 +104,12 @@ def main():
     a = p.parse_args()
     work = tempfile.mkdtemp(dir=a.folder) + "/w"
     rows, times, memory = [], {}, {}
-    todo = [("%g GiB" % g, "bytes", g, lambda top, g=g: large(top, g), c) for g in map(float, filter(None, a.gib.split(","))) for c in ([None, "0"] if g == 4 else [None])]
-    todo += [("%d files" % n, "files", n, lambda top, n=n: small(top, n), c) for n in map(int, filter(None, a.files.split(","))) for c in ([None, "0"] if n == 200000 else [None])]
+    sizes = [float(g) for g in a.gib.split(",") if g]
+    counts = [int(n) for n in a.files.split(",") if n]
+    # The middle one also on one core.
+    cores = lambda all, x: [None, "0"] if x == all[len(all) // 2] else [None]
+    todo = [("%g GiB" % g, "bytes", g, lambda top, g=g: large(top, g), c) for g in sizes for c in cores(sizes, g)]
+    todo += [("%d files" % n, "files", n, lambda top, n=n: small(top, n), c) for n in counts for c in cores(counts, n)]
     for name, kind, n, make, cpus in todo:
         result = run(work, make, cpus)
         print(name, cpus or "all cores", result, flush=True)

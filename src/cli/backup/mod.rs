@@ -18,7 +18,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Buffers take no more unless told otherwise.
-const MEMORY_MIB: u64 = 128;
+const MEMORY_MIB: u64 = 96;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
