@@ -46,10 +46,13 @@ fn run_rebuild(args: &Rebuild, context: &Context) -> Result<Outcome, Explained> 
     for r in &reports {
         r.unreadable_packs.iter().for_each(|object| context.warn(&message!("catalog.unreadable-pack", object = object)));
     }
+    for why in reports.iter().filter_map(|r| r.unreadable_entries.as_ref()) {
+        context.warn(&message!("catalog.unreadable-entries", why = why));
+    }
     if let Some(aside) = reports.iter().find_map(|r| r.set_aside.as_ref()) {
         context.talk(&message!("catalog.set-aside", path = aside));
     }
-    let damaged = reports.iter().any(|r| !r.unreadable_packs.is_empty());
+    let damaged = reports.iter().any(|r| !r.unreadable_packs.is_empty() || r.unreadable_entries.is_some());
     let exit = if damaged { Exit::Damage } else { Exit::Good };
     let text = reports.iter().map(|r| format!("{}\n", line(r))).collect();
     Ok(Outcome { exit, text, json: json!({ "sets": reports.iter().map(as_json).collect::<Vec<_>>() }) })
@@ -67,6 +70,9 @@ fn as_json(r: &Report) -> Value {
     object.insert("packs".into(), r.packs.into());
     object.insert("chunks".into(), r.chunks.into());
     object.insert("unreadable_packs".into(), r.unreadable_packs.clone().into());
+    if let Some(why) = &r.unreadable_entries {
+        object.insert("unreadable_entries".into(), why.clone().into());
+    }
     if let Some(aside) = &r.set_aside {
         put_name(&mut object, "set_aside", aside.as_os_str().as_bytes());
     }

@@ -53,6 +53,19 @@ pub enum GenerationError {
     Medium(#[source] MediumError),
 }
 
+impl GenerationError {
+    /// The object that is to blame, where one is.
+    pub fn object(&self) -> Option<u64> {
+        match self {
+            Self::Damaged { object, .. }
+            | Self::Decrypt { object, .. }
+            | Self::Decompress { object, .. }
+            | Self::Unpack { object, .. } => Some(*object),
+            _ => None,
+        }
+    }
+}
+
 type Result<T> = std::result::Result<T, GenerationError>;
 
 /// One generation, opened with an identity.

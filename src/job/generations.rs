@@ -13,6 +13,7 @@ use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::{Chain, Fault};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// A set as its seals show it.
@@ -118,6 +119,8 @@ pub fn find(options: &FindOptions, identity: &Identity, world: &World, _observer
     let patterns = patterns(&options.patterns)?;
     let wanted = options.generation;
     let mut hits: Vec<Hit> = Vec::new();
+    // Of each path, the hit that was made last.
+    let mut latest: HashMap<Vec<u8>, usize> = HashMap::new();
     for link in chain.links.iter().filter(|l| wanted.is_none_or(|w| w == l.seal.generation)) {
         let n = link.seal.generation;
         let generation = Generation::open(&medium, &chain, Some(n), identity).map_err(RestoreError::Generation)?;
@@ -129,9 +132,12 @@ pub fn find(options: &FindOptions, identity: &Identity, world: &World, _observer
             if !is_match(&patterns, &options.patterns, &core) {
                 continue;
             }
-            match hits.iter_mut().rev().find(|h| h.core.path == core.path) {
+            match latest.get(&core.path).map(|i| &mut hits[*i]) {
                 Some(h) if h.last + 1 == n && h.core == core => h.last = n,
-                _ => hits.push(Hit { first: n, last: n, core }),
+                _ => {
+                    latest.insert(core.path.clone(), hits.len());
+                    hits.push(Hit { first: n, last: n, core });
+                }
             }
         }
     }

@@ -6,7 +6,7 @@
 use super::World;
 use super::restore::{RestoreError, set_id};
 use crate::catalog::{Catalog, CatalogError, GenerationRow, Location, SetRow};
-use crate::event::{Event, Observer, Phase};
+use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::object::{Id, Kind, Object};
 use crate::generation::{Generation, GenerationError};
 use crate::medium::{Directory, Medium, MediumError};
@@ -26,6 +26,8 @@ pub struct Report {
     pub chunks: u64,
     /// Packs whose index could not be read; what lies in them is stored again when it is met.
     pub unreadable_packs: Vec<u64>,
+    /// Why the last generation's entries could not be read: the next run then reads everything, as on the first night.
+    pub unreadable_entries: Option<String>,
     /// Where a damaged catalog was put.
     pub set_aside: Option<PathBuf>,
 }
@@ -97,8 +99,15 @@ fn rebuild_set(
     let created = chain.label.as_ref().map(|l| l.created.clone()).unwrap_or_default();
     catalog.forget_set(id).map_err(RebuildError::Catalog)?;
     let row = catalog.add_set(id, &name, &created).map_err(RebuildError::Catalog)?;
-    let mut report =
-        Report { set: id, generations: chain.links.len() as u64, packs: 0, chunks: 0, unreadable_packs: Vec::new(), set_aside };
+    let mut report = Report {
+        set: id,
+        generations: chain.links.len() as u64,
+        packs: 0,
+        chunks: 0,
+        unreadable_packs: Vec::new(),
+        unreadable_entries: None,
+        set_aside,
+    };
     observer.hear(Event::Phase(Phase::Reading));
     for link in &chain.links {
         for object in &link.seal.objects {
@@ -122,8 +131,13 @@ fn rebuild_set(
             durable: true,
         };
         catalog.put_generation(row, &g).map_err(RebuildError::Catalog)?;
-        if Some(link.number) == chain.last().map(|l| l.number) {
-            copy_entries(set, &generation)?;
+        if Some(link.number) == chain.last().map(|l| l.number)
+            && let Some(e) = copy_entries(set, &generation)?
+        {
+            // No later generation may lean on what lies there.
+            let damaged: Vec<u64> = e.object().into_iter().collect();
+            catalog.mark_damaged(row, &damaged).map_err(RebuildError::Catalog)?;
+            report.unreadable_entries = Some(chain_text(&e));
         }
     }
     let mut keys = SealKeys::load(&set.seal_keys()).map_err(RebuildError::SealKeys)?;
@@ -165,16 +179,20 @@ fn add_object(
     catalog.add_object(row, object, &mut chunks).map_err(RebuildError::Catalog)
 }
 
-/// The host's copy of the last entry stream, so that the next night reads only what changed.
-fn copy_entries(set: &SetState, generation: &Generation) -> Result<()> {
+/// The host's copy of the last entry stream, so that the next night reads only what changed. What is damaged is not copied in part.
+fn copy_entries(set: &SetState, generation: &Generation) -> Result<Option<GenerationError>> {
     let mut copy = std::io::BufWriter::new(set.new_entries().map_err(RebuildError::State)?);
     let mut record = Vec::new();
     for entry in generation.entries() {
         record.clear();
         // The encoding is deterministic: these are the bytes of the stream.
-        entry.map_err(RebuildError::Generation)?.entry.encode(&mut record);
+        match entry {
+            Ok(read) => read.entry.encode(&mut record),
+            Err(e) => return Ok(Some(e)),
+        };
         copy.write_all(&record).map_err(RebuildError::Entries)?;
     }
     copy.flush().map_err(RebuildError::Entries)?;
-    set.promote_entries().map_err(RebuildError::State)
+    set.promote_entries().map_err(RebuildError::State)?;
+    Ok(None)
 }

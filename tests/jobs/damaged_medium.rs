@@ -429,3 +429,30 @@ fn the_next_night_heals_what_the_source_still_has() {
     assert_eq!(third.count("bytes read"), 0);
     assert_eq!(tree(&h.source()), tree(&h.restore("restored-3")));
 }
+
+/// The host is new and the medium is not whole: the catalog is rebuilt as far as it goes, and the next night stores what is missing.
+#[test]
+fn a_catalog_is_rebuilt_from_a_medium_with_a_damaged_list_of_entries() {
+    let h = Hospital::new();
+    for i in 0..3_000u32 {
+        h.write(&format!("ward {}/record {i}", i % 30), format!("record {i} ").repeat(20));
+    }
+    h.backup();
+    let (_, _, pack) = objects(&h.medium()).into_iter().rfind(|o| o.1 == Kind::Pack).expect("the pack of the entries");
+    let mut bytes = fs::read(&pack).expect("a pack");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::remove_file(&pack).expect("the pack gone");
+    fs::write(&pack, bytes).expect("a damaged pack");
+    for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        let _ = fs::remove_file(h.path("state").join(name));
+    }
+    let rebuild = |w: &azekura::job::World| {
+        azekura::job::rebuild::rebuild(&h.medium(), &h.path("state"), &h.identity, w, &azekura::event::Deaf)
+    };
+    let rebuilt = h.with_world(rebuild).expect("a rebuilt catalog");
+    assert!(rebuilt[0].unreadable_entries.is_some(), "{rebuilt:?}");
+    let second = h.backup();
+    assert_eq!(second.generation, 2);
+    assert_eq!(tree(&h.source()), tree(&h.restore("restored")));
+}
