@@ -3,12 +3,13 @@
 //! `u32 length ‖ manifest ‖ payload of the pack`
 #![no_main]
 
-use azekura::generation::{Generation, Packs};
+use azekura::generation::Generation;
 use azekura::seal::chain::Chain;
 use azekura_fuzz as sample;
 use libfuzzer_sys::fuzz_target;
 
-/// Bytes that are read out of packs for one input.
+/// Records that are looked at, and bytes that are read out of packs, for one input.
+const RECORDS: usize = 1000;
 const ENOUGH: usize = 16 << 20;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -17,23 +18,40 @@ fuzz_target!(|bytes: &[u8]| {
     let medium = sample::sealed(manifest, payload);
     let chain = Chain::read(&medium, sample::SET).expect("a simulated medium can be read");
     let Ok(generation) = Generation::open(&medium, &chain, None, &sample::IDENTITY) else { return };
-    let mut packs = Packs::new(&generation);
-    let mut read = 0;
-    let mut last: Option<Vec<u8>> = None;
-    for record in generation.entries().take(1000) {
+
+    let mut paths: Vec<Vec<u8>> = Vec::new();
+    let mut extents = Vec::new();
+    for record in generation.entries().past_damage().take(RECORDS) {
         let Ok(record) = record else { break };
-        let path = &record.entry.core.path;
-        if let Some(last) = last.replace(path.clone()) {
-            assert!(azekura::format::entry::compare_paths(&last, path).is_lt(), "paths ascend");
+        let path = record.entry.core.path;
+        if let Some(last) = paths.last() {
+            assert!(azekura::format::entry::compare_paths(last, &path).is_lt(), "paths ascend");
         }
-        for mut x in record.entry.extents {
-            while x.length > 0 && read < ENOUGH {
-                let left = x.length;
-                if packs.read_piece(&mut x, |piece| read += piece.len()).is_err() {
-                    break;
-                }
-                assert!(x.length < left, "each piece brings it further");
+        paths.push(path);
+        extents.extend(record.entry.extents);
+    }
+
+    let mut read = 0;
+    for mut x in extents {
+        let Ok(mut pack) = generation.open_pack(x.object) else { continue };
+        while x.length > 0 && read < ENOUGH {
+            let left = x.length;
+            match pack.read_piece(&mut x) {
+                Ok(piece) => read += piece.len(),
+                Err(_) => pack.skip_piece(&mut x),
             }
+            assert!(x.length < left, "each piece brings it further");
+        }
+    }
+
+    for wanted in [paths.first(), paths.get(paths.len() / 2), paths.last()].into_iter().flatten() {
+        let Ok(pieces) = generation.pieces() else { return };
+        let Ok(Some(part)) = pieces.part(std::slice::from_ref(wanted)) else { continue };
+        for record in part.take(RECORDS) {
+            let Ok(record) = record else { break };
+            let path = record.entry.core.path;
+            let asked = azekura::generation::is_within(&path, wanted) || azekura::generation::is_within(wanted, &path);
+            assert!(asked, "a part holds what was asked for and the folders above it");
         }
     }
 });

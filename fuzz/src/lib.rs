@@ -79,13 +79,21 @@ pub fn entries() -> Vec<Entry> {
     ]
 }
 
+/// The entries as they lie in a pack.
+fn records() -> Vec<u8> {
+    let mut records = Vec::new();
+    for entry in entries() {
+        entry.encode(&mut records);
+    }
+    records
+}
+
 /// A pack's payload: one frame of content, one of records, the index. Also the extent of the records.
 pub fn payload() -> (Vec<u8>, Extent) {
     let mut compressor = Compressor::new(3).expect("zstd");
     let mut payload = Vec::new();
     let mut index = Index::default();
-    let mut records = Vec::new();
-    entries().iter().for_each(|e| drop(e.encode(&mut records)));
+    let records = records();
     let content: Vec<u8> = (0..4100u32).map(|i| (i / 7) as u8).collect();
     let mut starts = Vec::new();
     for (content, id) in [(&content, 1), (&records, 2)] {
@@ -98,8 +106,7 @@ pub fn payload() -> (Vec<u8>, Extent) {
 }
 
 pub fn manifest() -> Manifest {
-    let mut records = Vec::new();
-    entries().iter().for_each(|e| drop(e.encode(&mut records)));
+    let records = records();
     Manifest {
         set: SET,
         generation: 1,
