@@ -188,18 +188,15 @@ impl<'a> Worker<'a> {
         let mut core = self.describe(tree, found, file);
         let size = file.opened().size;
         let mut pieces = Vec::new();
-        if core.holes.is_empty() && size <= Class::Data.max() as u64 {
-            // One chunk: one hash serves as the file's digest and for the chunk's id.
+        if core.holes.is_empty() && size <= RUN_BYTES as u64 {
             let mut content = std::mem::take(&mut self.scratch);
-            let read = read_up_to(file.file(), &mut content, size as usize, 0).map_err(|e| unread(found, &e));
+            content.clear();
+            let read = read_more(file.file(), &mut content, size as usize, 0).map_err(|e| unread(found, &e));
             let stored = read.and_then(|()| {
                 let digests = Digests::of(&content, self.shared.with_sha256);
                 core.size = content.len() as u64;
                 (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
-                if !content.is_empty() {
-                    pieces.push(self.store_chunk(&digests.blake3, &content).map_err(Read::Failed)?);
-                }
-                Ok(())
+                self.store_whole(&digests.blake3, &content, &mut pieces).map_err(Read::Failed)
             });
             self.scratch = content;
             stored?;
@@ -208,12 +205,7 @@ impl<'a> Worker<'a> {
             let mut input =
                 |buffer: &mut Vec<u8>, want, at| read_more(file.file(), buffer, want, at).map_err(|e| unread(found, &e));
             let digests = read_runs(self.shared, &mut input, &mut core, |bytes, cuts| {
-                let mut at = 0;
-                for n in cuts {
-                    let chunk = &bytes[at..at + n as usize];
-                    at += n as usize;
-                    pieces.push(self.store_chunk(blake3::hash(chunk).as_bytes(), chunk)?);
-                }
+                self.store_chunks(&bytes, cuts, &mut pieces)?;
                 Ok(bytes)
             })?;
             (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
@@ -222,6 +214,28 @@ impl<'a> Worker<'a> {
             core.state = State::Changed;
         }
         Ok((core, pieces))
+    }
+
+    /// Stores content that is a whole file. Where it is one chunk, one hash serves as the file's digest and for the chunk's id.
+    fn store_whole(&mut self, digest: &[u8; 32], content: &[u8], pieces: &mut Vec<Piece>) -> Result<()> {
+        let mut rule = Rule::of(content.len() as u64, content);
+        rule.paged &= content.len() > Class::Data.max();
+        let cuts = rule.cuts(self.shared.chunker, content, 0, true);
+        if cuts.len() == 1 {
+            pieces.push(self.store_chunk(digest, content)?);
+            return Ok(());
+        }
+        self.store_chunks(content, cuts, pieces)
+    }
+
+    fn store_chunks(&mut self, bytes: &[u8], cuts: Vec<u32>, pieces: &mut Vec<Piece>) -> Result<()> {
+        let mut at = 0;
+        for n in cuts {
+            let chunk = &bytes[at..at + n as usize];
+            at += n as usize;
+            pieces.push(self.store_chunk(blake3::hash(chunk).as_bytes(), chunk)?);
+        }
+        Ok(())
     }
 
     fn describe(&self, tree: &Tree, found: &Found, file: &OpenFile) -> Box<Core> {
@@ -316,12 +330,7 @@ impl<'a> Worker<'a> {
 
     fn store_run(&mut self, run: Run) -> Result<()> {
         let mut pieces = Vec::with_capacity(run.cuts.len());
-        let mut at = 0;
-        for n in run.cuts {
-            let chunk = &run.bytes[at..at + n as usize];
-            at += n as usize;
-            pieces.push(self.store_chunk(blake3::hash(chunk).as_bytes(), chunk)?);
-        }
+        self.store_chunks(&run.bytes, run.cuts, &mut pieces)?;
         run.file.pieces.lock().unwrap_or_else(|e| e.into_inner()).insert(run.index, pieces);
         self.close(&run.file)
     }
@@ -405,6 +414,36 @@ pub fn is_shared(stat: &Stat) -> bool {
     stat.kind == Kind::File && stat.size > SHARED_BYTES
 }
 
+/// How a file is cut: fixed by its length and its first bytes.
+#[derive(Clone, Copy)]
+struct Rule {
+    class: Class,
+    paged: bool,
+}
+
+impl Rule {
+    fn of(size: u64, head: &[u8]) -> Self {
+        Self { class: Class::for_file(size, head), paged: pages::is_paged(head) }
+    }
+
+    /// The lengths of the chunks of one run: they begin in the first [`RUN_BYTES`] of `bytes`, which lie at `offset` in the file.
+    fn cuts(self, chunker: &Chunker, bytes: &[u8], offset: u64, last: bool) -> Vec<u32> {
+        let mut cuts = Vec::new();
+        let mut at = 0;
+        while at < RUN_BYTES && at < bytes.len() {
+            let rest = &bytes[at..];
+            let next = match self.paged {
+                true => pages::cut(self.class, offset + at as u64, rest.len(), last),
+                false => chunker.cut(self.class, rest, last),
+            };
+            let Some(n) = next else { break };
+            cuts.push(n as u32);
+            at += n;
+        }
+        cuts
+    }
+}
+
 /// Appends up to so many bytes from an offset to a buffer; fewer only where the content ends.
 type Input<'a> = &'a mut dyn FnMut(&mut Vec<u8>, usize, u64) -> std::result::Result<(), Read>;
 
@@ -428,7 +467,7 @@ fn read_runs(
         buffer.clear();
         let mut ended = false;
         while end < stop && !ended || !buffer.is_empty() {
-            let most = RUN_BYTES + rule.map_or(0, |(class, _): (Class, bool)| class.max());
+            let most = RUN_BYTES + rule.map_or(0, |r: Rule| r.class.max());
             let want = (most.saturating_sub(buffer.len()) as u64).min(stop - end) as usize;
             let had = buffer.len();
             if want > 0 && !ended {
@@ -439,37 +478,23 @@ fn read_runs(
                 ended = got < want;
             }
             let last = ended || end == stop;
-            let (class, paged) = *rule.get_or_insert_with(|| {
+            let rule = *rule.get_or_insert_with(|| {
                 // Data that does not begin the file says nothing of what the file is.
                 let head = if data.offset == 0 { &buffer[..] } else { &[] };
-                (Class::for_file(known_size(core), head), pages::is_paged(head))
+                Rule::of(known_size(core), head)
             });
-            if !last && buffer.len() <= class.max() {
+            if !last && buffer.len() <= rule.class.max() {
                 continue;
             }
-            let mut cuts = Vec::new();
-            let mut cut = 0;
-            while cut < RUN_BYTES && cut < buffer.len() {
-                let rest = &buffer[cut..];
-                let next = match paged {
-                    true => pages::cut(class, end - rest.len() as u64, rest.len(), last),
-                    false => shared.chunker.cut(class, rest, last),
-                };
-                match next {
-                    Some(n) => {
-                        cuts.push(n as u32);
-                        cut += n;
-                    }
-                    None => break,
-                }
-            }
+            let cuts = rule.cuts(shared.chunker, &buffer, end - buffer.len() as u64, last);
             if cuts.is_empty() {
                 break;
             }
+            let cut = cuts.iter().map(|n| *n as usize).sum();
             shared.tally.read(cut as u64);
             let mut next = std::mem::take(&mut spare);
             next.clear();
-            next.reserve(RUN_BYTES + class.max());
+            next.reserve(RUN_BYTES + rule.class.max());
             next.extend_from_slice(&buffer[cut..]);
             buffer.truncate(cut);
             spare = emit(buffer, cuts).map_err(Read::Failed)?;
@@ -502,12 +527,6 @@ fn unread(found: &Found, e: &std::io::Error) -> Read {
 fn is_as_opened(file: &OpenFile) -> bool {
     let opened = file.opened();
     file.stat().is_ok_and(|s| (s.size, s.mtime, s.ctime) == (opened.size, opened.mtime, opened.ctime))
-}
-
-/// Makes `buffer` hold the first `size` bytes from `offset`, or fewer where the file ends.
-fn read_up_to(file: &std::fs::File, buffer: &mut Vec<u8>, size: usize, offset: u64) -> std::io::Result<()> {
-    buffer.clear();
-    read_more(file, buffer, size, offset)
 }
 
 /// Appends up to `want` bytes from `offset`; fewer only where the file ends.
