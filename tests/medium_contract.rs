@@ -5,6 +5,8 @@ use azekura::format::label::Label;
 use azekura::format::object::{Id, Kind};
 use azekura::format::seal::ReadBack;
 use azekura::medium::simulated::{Call, FlippedBit, FullAfter, PowerCut, Recorder, Simulated, Unplugged};
+use azekura::medium::tape::simulated::Cartridge;
+use azekura::medium::tape::{BLOCK_BYTES, Tape};
 use azekura::medium::{Blame, Directory, FileSystem, Immutable, Listed, Medium, MediumError};
 use std::any::Any;
 use std::error::Error;
@@ -44,6 +46,8 @@ fn every_medium() -> Result<Vec<Case>, Box<dyn Error>> {
         case("full one day", Arc::new(FullAfter::tearing(simulated(), 1 << 40))),
         case("a bit flipped elsewhere", Arc::new(FlippedBit::new(simulated(), 999_999, 0))),
         case("plugged in", Arc::new(Unplugged::after_calls(simulated(), u64::MAX))),
+        case("tape", Arc::new(Tape::create(Box::new(Cartridge::new().load()), SET, BLOCK_BYTES)?)),
+        case("tape of short blocks", Arc::new(Tape::create(Box::new(Cartridge::new().load()), SET, 4096)?)),
         case("recorded", Arc::new(Recorder::new(simulated()))),
     ];
     for kind in FILE_SYSTEMS {

@@ -18,3 +18,6 @@ pub const PATH_BYTES: u64 = 1 << 20;
 pub const COUNT: u64 = i64::MAX as u64;
 /// Arrays and maps within each other, counted from the outermost.
 pub const NESTED: u32 = 16;
+/// Section 16: no drive takes longer blocks, and shorter ones would let it stop and start.
+pub const TAPE_BLOCK_BYTES: u64 = 8 << 20;
+pub const TAPE_BLOCK_BYTES_LEAST: u64 = 4 << 10;

@@ -15,6 +15,7 @@ pub mod merkle;
 pub mod object;
 pub mod pack;
 pub mod seal;
+pub mod tape;
 
 /// The format version that this code writes and the newest that it reads.
 pub const VERSION: u64 = 1;

@@ -23,6 +23,10 @@ impl Kind {
         self as u8 + 1
     }
 
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.code() == code)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Label => "label",

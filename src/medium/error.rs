@@ -73,6 +73,24 @@ pub enum MediumError {
     #[error("{}: the label is damaged", path.display())]
     BadLabel { path: PathBuf, source: Malformed },
 
+    /// A cartridge that a set cannot begin on.
+    #[error("{place}: the cartridge is not blank")]
+    NotBlank { place: String },
+
+    /// A cartridge that something else has written.
+    #[error("{place}: the cartridge was not written by azekura")]
+    Foreign { place: String },
+
+    #[error("{place}: no cartridge is loaded")]
+    NoCartridge { place: String },
+
+    /// What lies on a tape is not what was left there.
+    #[error("{place}: the tape is not as it was left")]
+    Changed { place: String },
+
+    #[error("{place}: the header at block {address} is damaged")]
+    BadHeader { place: String, address: u64, source: Malformed },
+
     /// A number or kind that no name may carry.
     #[error("{kind} {number} cannot be the name of an object")]
     BadName { number: u64, kind: Kind },
@@ -97,12 +115,17 @@ impl MediumError {
             | Self::Denied { .. }
             | Self::Busy { .. }
             | Self::Gone { .. }
+            | Self::NotBlank { .. }
+            | Self::Foreign { .. }
+            | Self::NoCartridge { .. }
+            | Self::Changed { .. }
             | Self::NewerFormat { .. } => Blame::Medium,
             Self::Missing { .. }
             | Self::Unreadable { .. }
             | Self::NotAFile { .. }
             | Self::NoLabel { .. }
-            | Self::BadLabel { .. } => Blame::Damage,
+            | Self::BadLabel { .. }
+            | Self::BadHeader { .. } => Blame::Damage,
             Self::Exists { .. } | Self::BadName { .. } | Self::Broken { .. } | Self::Io { .. } => Blame::Work,
         }
     }

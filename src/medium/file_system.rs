@@ -31,6 +31,8 @@ pub enum FileSystem {
     NineP,
     /// A program behind the kernel; ntfs-3g among them.
     Fuse,
+    /// No file system: objects side by side on a tape.
+    Tape,
     /// No file system: an in-memory medium.
     Memory,
     /// The magic number.
@@ -88,6 +90,7 @@ impl FileSystem {
             Self::Smb => "smb",
             Self::NineP => "9p",
             Self::Fuse => "fuse",
+            Self::Tape => "tape",
             Self::Memory => "memory",
             Self::Other(_) => "unknown",
         }
@@ -104,9 +107,15 @@ impl FileSystem {
     /// its own too, which is at least not this machine's.
     pub(super) fn best_read_back(self) -> ReadBack {
         match self {
-            Self::Ext | Self::Xfs | Self::Btrfs | Self::F2fs | Self::Exfat | Self::Vfat | Self::Ntfs | Self::Bcachefs => {
-                ReadBack::Direct
-            }
+            Self::Ext
+            | Self::Xfs
+            | Self::Btrfs
+            | Self::F2fs
+            | Self::Exfat
+            | Self::Vfat
+            | Self::Ntfs
+            | Self::Bcachefs
+            | Self::Tape => ReadBack::Direct,
             Self::Tmpfs | Self::Fuse | Self::Zfs | Self::NineP | Self::Memory => ReadBack::Cached,
             Self::Iso9660 | Self::Udf | Self::Squashfs | Self::Overlay | Self::Nfs | Self::Smb | Self::Other(_) => {
                 ReadBack::Dropped

@@ -12,12 +12,14 @@ mod file_system;
 mod lock;
 mod sets;
 pub mod simulated;
+pub mod tape;
 
 pub use directory::{Directory, Immutable};
 pub use error::{Blame, MediumError};
 pub use file_system::FileSystem;
 pub use lock::Guard;
 pub use sets::{BrokenLabel, SetOnMedium, Sets};
+pub use tape::Tape;
 
 use crate::format::object::Kind;
 use crate::format::seal::ReadBack;

@@ -49,6 +49,13 @@ impl From<MediumError> for Explained {
             E::NoLabel { path } => new(message!("error.medium.no-label", place = path)),
             E::NewerFormat { path, found } => new(message!("error.medium.newer", place = path, found = found)),
             E::BadLabel { path, source } => new(message!("error.medium.bad-label", place = path)).cause(reason(&source)),
+            E::NotBlank { place } => new(message!("error.medium.not-blank", place = place)),
+            E::Foreign { place } => new(message!("error.medium.foreign", place = place)),
+            E::NoCartridge { place } => new(message!("error.medium.no-cartridge", place = place)),
+            E::Changed { place } => new(message!("error.medium.changed", place = place)),
+            E::BadHeader { place, address, source } => {
+                new(message!("error.medium.bad-header", place = place, address = address)).cause(reason(&source))
+            }
             E::BadName { number, kind } => new(message!("error.medium.bad-name", number = number, kind = kind)),
             E::Broken { place, what, source } => {
                 new(message!("error.medium.broken", place = place, step = step(what))).cause(io_reason(&source))

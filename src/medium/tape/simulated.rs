@@ -1,0 +1,204 @@
+//! A drive and its cartridge in memory, behaving as Linux's `st` driver over an LTO drive does. For tests: no command reaches it.
+
+use super::drive::{Drive, DriveError, Found, Room};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What lies at one address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Mark {
+    Block(Vec<u8>),
+    Filemark,
+}
+
+#[derive(Debug, Default)]
+struct Reel {
+    marks: Vec<Mark>,
+    /// Blocks and filemarks that a flush has made durable.
+    durable: usize,
+    capacity_bytes: Option<u64>,
+    early_warning_bytes: u64,
+    write_protected: bool,
+    /// Addresses that cannot be read.
+    bad: Vec<u64>,
+    /// Writing fails from this address on.
+    fails_from: Option<u64>,
+    /// Every locate, in order: from, to.
+    locates: Vec<(u64, u64)>,
+}
+
+/// A cartridge, which stays in the test's hands while a drive has it. Clones are the same cartridge.
+#[derive(Debug, Clone, Default)]
+pub struct Cartridge(Arc<Mutex<Reel>>);
+
+impl Cartridge {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One that takes so many bytes, and warns so many before its end.
+    pub fn with_capacity(capacity_bytes: u64, early_warning_bytes: u64) -> Self {
+        let cartridge = Self::new();
+        let mut reel = cartridge.reel();
+        (reel.capacity_bytes, reel.early_warning_bytes) = (Some(capacity_bytes), early_warning_bytes);
+        drop(reel);
+        cartridge
+    }
+
+    fn reel(&self) -> MutexGuard<'_, Reel> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn write_protect(&self, on: bool) {
+        self.reel().write_protected = on;
+    }
+
+    /// The block at this address cannot be read any more.
+    pub fn damage(&self, address: u64) {
+        self.reel().bad.push(address);
+    }
+
+    /// No block can be written at this address or behind it.
+    pub fn fail_writes_from(&self, address: Option<u64>) {
+        self.reel().fails_from = address;
+    }
+
+    /// The power goes: what no flush has made durable is lost, but for its first `kept` blocks and filemarks.
+    pub fn power_cut(&self, kept: usize) {
+        let mut reel = self.reel();
+        let left = reel.durable + kept;
+        reel.marks.truncate(left);
+        reel.durable = reel.marks.len();
+    }
+
+    /// Puts something on the tape that is no object.
+    pub fn record(&self, block: &[u8]) {
+        let mut reel = self.reel();
+        reel.marks.push(Mark::Block(block.to_vec()));
+        reel.durable = reel.marks.len();
+    }
+
+    /// Blocks and filemarks on the tape.
+    pub fn end(&self) -> u64 {
+        self.reel().marks.len() as u64
+    }
+
+    /// The bytes of the blocks from one address to another: what `dd` would copy.
+    pub fn copy(&self, from: u64, to: u64) -> Vec<u8> {
+        let reel = self.reel();
+        let mut out = Vec::new();
+        for mark in &reel.marks[from as usize..to as usize] {
+            if let Mark::Block(block) = mark {
+                out.extend_from_slice(block);
+            }
+        }
+        out
+    }
+
+    pub fn filemarks(&self) -> usize {
+        self.reel().marks.iter().filter(|m| **m == Mark::Filemark).count()
+    }
+
+    /// Every locate since the last call, as (from, to).
+    pub fn take_locates(&self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut self.reel().locates)
+    }
+
+    /// A drive with this cartridge in it, rewound.
+    pub fn load(&self) -> SimulatedDrive {
+        SimulatedDrive { cartridge: self.clone(), at: 0 }
+    }
+}
+
+/// See [`Cartridge::load`].
+#[derive(Debug)]
+pub struct SimulatedDrive {
+    cartridge: Cartridge,
+    at: u64,
+}
+
+fn failed() -> DriveError {
+    DriveError::Failed(std::io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error()))
+}
+
+impl Drive for SimulatedDrive {
+    fn name(&self) -> String {
+        "simulated drive".into()
+    }
+
+    fn position(&mut self) -> Result<u64, DriveError> {
+        Ok(self.at)
+    }
+
+    fn locate(&mut self, address: u64) -> Result<(), DriveError> {
+        let mut reel = self.cartridge.reel();
+        reel.locates.push((self.at, address));
+        let end = reel.marks.len() as u64;
+        self.at = address.min(end);
+        if address > end { Err(failed()) } else { Ok(()) }
+    }
+
+    fn end(&mut self) -> Result<u64, DriveError> {
+        self.at = self.cartridge.end();
+        Ok(self.at)
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> Result<Found, DriveError> {
+        let reel = self.cartridge.reel();
+        let Some(mark) = reel.marks.get(self.at as usize) else { return Ok(Found::End) };
+        if reel.bad.contains(&self.at) {
+            return Err(failed());
+        }
+        self.at += 1;
+        match mark {
+            Mark::Filemark => Ok(Found::Filemark),
+            Mark::Block(block) if block.len() > into.len() => Err(DriveError::TooLong { limit: into.len() }),
+            Mark::Block(block) => {
+                into[..block.len()].copy_from_slice(block);
+                Ok(Found::Block(block.len()))
+            }
+        }
+    }
+
+    fn write(&mut self, block: &[u8]) -> Result<Room, DriveError> {
+        let mut reel = self.cartridge.reel();
+        if reel.write_protected {
+            return Err(DriveError::WriteProtected);
+        }
+        if reel.fails_from.is_some_and(|from| from <= self.at) {
+            return Err(failed());
+        }
+        let at = self.at as usize;
+        reel.marks.truncate(at);
+        reel.durable = reel.durable.min(at);
+        let used: u64 = reel.marks.iter().map(|m| if let Mark::Block(b) = m { b.len() as u64 } else { 0 }).sum();
+        let left = reel.capacity_bytes.map_or(u64::MAX, |c| c.saturating_sub(used));
+        if left < block.len() as u64 {
+            return Err(DriveError::Full);
+        }
+        reel.marks.push(Mark::Block(block.to_vec()));
+        self.at += 1;
+        let little = left - (block.len() as u64) < reel.early_warning_bytes;
+        Ok(if little { Room::Little } else { Room::Enough })
+    }
+
+    fn flush(&mut self, filemarks: u32) -> Result<(), DriveError> {
+        let mut reel = self.cartridge.reel();
+        if filemarks > 0 {
+            if reel.write_protected {
+                return Err(DriveError::WriteProtected);
+            }
+            let at = self.at as usize;
+            reel.marks.truncate(at);
+            for _ in 0..filemarks {
+                reel.marks.push(Mark::Filemark);
+                self.at += 1;
+            }
+        }
+        reel.durable = reel.marks.len();
+        Ok(())
+    }
+
+    fn is_write_protected(&mut self) -> Result<bool, DriveError> {
+        Ok(self.cartridge.reel().write_protected)
+    }
+}

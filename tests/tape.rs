@@ -1,0 +1,279 @@
+//! Tape: what is special about a medium that can only be written at its end, where the head is one and errors say little.
+
+use azekura::format::object::{Id, Kind};
+use azekura::format::tape::{HEADER_BYTES, Header};
+use azekura::medium::tape::Tape;
+use azekura::medium::tape::simulated::Cartridge;
+use azekura::medium::{Blame, Medium, MediumError};
+use std::error::Error;
+use std::io::Read;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+const SET: Id = Id([7; 16]);
+const BLOCK: u32 = 4096;
+
+fn bytes(seed: u64, length: usize) -> Vec<u8> {
+    let mut out = vec![0; length];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
+    out
+}
+
+fn create(cartridge: &Cartridge) -> Result<Tape, MediumError> {
+    Tape::create(Box::new(cartridge.load()), SET, BLOCK)
+}
+
+fn open(cartridge: &Cartridge) -> Result<Tape, MediumError> {
+    Tape::open(Box::new(cartridge.load()), SET)
+}
+
+fn read(tape: &Tape, number: u64, kind: Kind) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut out = Vec::new();
+    tape.open(number, kind)?.read_to_end(&mut out)?;
+    Ok(out)
+}
+
+fn listed(tape: &Tape) -> Result<Vec<(u64, Kind, u64)>, MediumError> {
+    Ok(tape.list()?.objects.into_iter().map(|o| (o.number, o.kind, o.length)).collect())
+}
+
+/// A night: a few packs, a manifest, a seal.
+fn night(tape: &Tape, first: u64) -> Result<u64, MediumError> {
+    for n in first..first + 3 {
+        tape.append(n, Kind::Pack, &bytes(n, 10_000 + n as usize))?;
+    }
+    tape.sync()?;
+    tape.append(first + 3, Kind::Manifest, &bytes(first + 3, 5000))?;
+    tape.append(first + 4, Kind::Seal, &bytes(first + 4, 300))?;
+    tape.sync()?;
+    Ok(first + 5)
+}
+
+fn check_nights(tape: &Tape, next: u64) -> Outcome {
+    for n in 0..next {
+        let (kind, length) = match n % 5 {
+            3 => (Kind::Manifest, 5000),
+            4 => (Kind::Seal, 300),
+            _ => (Kind::Pack, 10_000 + n as usize),
+        };
+        assert_eq!(read(tape, n, kind)?, bytes(n, length), "object {n}");
+    }
+    Ok(())
+}
+
+#[test]
+fn nights_follow_one_another_and_come_back_after_opening_anew() -> Outcome {
+    let cartridge = Cartridge::new();
+    let mut next = night(&create(&cartridge)?, 0)?;
+    for count in 2..5 {
+        let tape = open(&cartridge)?;
+        next = night(&tape, next)?;
+        assert_eq!(cartridge.filemarks(), count, "one behind every seal, and none elsewhere");
+        check_nights(&tape, next)?;
+    }
+    let tape = open(&cartridge)?;
+    assert_eq!(listed(&tape)?.len() as u64, next);
+    check_nights(&tape, next)
+}
+
+#[test]
+fn dd_finds_an_object_by_its_blocks() -> Outcome {
+    let cartridge = Cartridge::new();
+    let tape = create(&cartridge)?;
+    night(&tape, 0)?;
+    let (at, count) = tape.blocks(1).ok_or("known")?;
+    assert_eq!(cartridge.copy(at, at + count), bytes(1, 10_001));
+    let header = Header::decode(&cartridge.copy(at - 1, at))?.ok_or("a header")?;
+    assert_eq!((header.number, header.kind, header.length, header.blocks()), (1, Kind::Pack, 10_001, count));
+    Ok(())
+}
+
+#[test]
+fn reading_a_generation_in_its_order_never_winds_back() -> Outcome {
+    let cartridge = Cartridge::new();
+    let next = night(&create(&cartridge)?, 0)?;
+    let tape = open(&cartridge)?;
+    cartridge.take_locates();
+    check_nights(&tape, next)?;
+    let locates = cartridge.take_locates();
+    // One to the beginning; each object's header is stepped over.
+    assert!(locates.iter().skip(1).all(|(from, to)| to > from), "{locates:?}");
+    Ok(())
+}
+
+#[test]
+fn nothing_that_is_not_ours_is_written_over() -> Outcome {
+    for foreign in [&b"LTFS volume"[..], &[0; 512], &vec![9; 1 << 20]] {
+        let cartridge = Cartridge::new();
+        cartridge.record(foreign);
+        assert!(matches!(create(&cartridge), Err(MediumError::NotBlank { .. })));
+        let foreign_error = open(&cartridge).err().ok_or("not ours")?;
+        assert!(matches!(foreign_error, MediumError::Foreign { .. }) && foreign_error.blame() == Blame::Medium);
+        assert!(matches!(Tape::set(Box::new(cartridge.load())), Err(MediumError::Foreign { .. })));
+        assert_eq!(cartridge.copy(0, cartridge.end()), foreign);
+    }
+    // Another set's cartridge; and a blank one where the set's own is expected.
+    let cartridge = Cartridge::new();
+    night(&create(&cartridge)?, 0)?;
+    let before = cartridge.copy(0, cartridge.end());
+    let other = Tape::open(Box::new(cartridge.load()), Id([8; 16]));
+    assert!(matches!(other, Err(MediumError::NoSuchSet { .. })));
+    assert!(matches!(create(&cartridge), Err(MediumError::NotBlank { .. })));
+    assert_eq!(Tape::set(Box::new(cartridge.load()))?, Some(SET));
+    assert_eq!(cartridge.copy(0, cartridge.end()), before);
+    assert_eq!(Tape::set(Box::new(Cartridge::new().load()))?, None);
+    assert!(matches!(open(&Cartridge::new()), Err(MediumError::Foreign { .. })));
+    Ok(())
+}
+
+#[test]
+fn a_tape_that_grew_behind_our_back_is_left_alone() -> Outcome {
+    let cartridge = Cartridge::new();
+    let tape = create(&cartridge)?;
+    let next = night(&tape, 0)?;
+    cartridge.record(b"somebody else's");
+    read(&tape, 0, Kind::Pack)?;
+    assert!(matches!(tape.append(next, Kind::Pack, b"x"), Err(MediumError::Changed { .. })));
+    assert!(matches!(tape.append(next, Kind::Pack, b"x"), Err(MediumError::Broken { .. })));
+    let end = cartridge.end();
+    assert_eq!(cartridge.copy(end - 1, end), b"somebody else's");
+    Ok(())
+}
+
+#[test]
+fn a_protected_cartridge_is_read_and_not_written() -> Outcome {
+    let cartridge = Cartridge::new();
+    let next = night(&create(&cartridge)?, 0)?;
+    cartridge.write_protect(true);
+    let tape = open(&cartridge)?;
+    check_nights(&tape, next)?;
+    assert!(matches!(tape.append(next, Kind::Pack, b"x"), Err(MediumError::ReadOnly { .. })));
+    check_nights(&open(&cartridge)?, next)
+}
+
+/// The power goes with any number of blocks written and not yet made durable: what was synced is there, and the next run goes on.
+#[test]
+fn after_a_power_cut_at_any_block_the_next_night_goes_on() -> Outcome {
+    for kept in 0..=12 {
+        let cartridge = Cartridge::new();
+        let tape = create(&cartridge)?;
+        let mut next = night(&tape, 0)?;
+        for n in next..next + 3 {
+            tape.append(n, Kind::Pack, &bytes(n, 10_000 + n as usize))?;
+        }
+        drop(tape);
+        cartridge.power_cut(kept);
+        let tape = open(&cartridge)?;
+        check_nights(&tape, next)?;
+        let left = listed(&tape)?;
+        for (number, kind, length) in &left[next as usize..] {
+            // Torn ones are listed, as a prefix of what they were to be.
+            assert_eq!(*kind, Kind::Pack);
+            let whole = bytes(*number, 10_000 + *number as usize);
+            assert_eq!(read(&tape, *number, *kind)?, whole[..*length as usize], "{kept} kept");
+        }
+        next = left.last().map_or(next, |(n, ..)| n + 1);
+        tape.append(next, Kind::Pack, &bytes(next, 20_000))?;
+        tape.append(next + 1, Kind::Seal, &bytes(next + 1, 300))?;
+        tape.sync()?;
+        // Whatever lies torn in the middle, what lies behind it is found.
+        let tape = open(&cartridge)?;
+        assert_eq!(listed(&tape)?[..left.len()], left, "{kept} kept");
+        assert_eq!(read(&tape, next, Kind::Pack)?, bytes(next, 20_000));
+        assert_eq!(read(&tape, next + 1, Kind::Seal)?, bytes(next + 1, 300));
+        check_nights(&tape, 5)?;
+    }
+    Ok(())
+}
+
+/// A write fails at each block in turn: nothing is tried again, nothing that was sealed is touched, the next run goes on behind.
+#[test]
+fn a_write_error_at_any_block_harms_no_sealed_generation() -> Outcome {
+    for failing in 0..30 {
+        let cartridge = Cartridge::new();
+        let tape = create(&cartridge)?;
+        let mut next = night(&tape, 0)?;
+        cartridge.fail_writes_from(Some(cartridge.end() + failing));
+        let failed = night(&tape, next);
+        if let Err(e) = failed {
+            assert!(matches!(e, MediumError::Io { .. }), "{e}");
+            assert!(matches!(tape.append(900, Kind::Pack, b"x"), Err(MediumError::Broken { .. })));
+            assert!(matches!(tape.sync(), Err(MediumError::Broken { .. })));
+        } else {
+            next += 5;
+        }
+        drop(tape);
+        cartridge.fail_writes_from(None);
+        let tape = open(&cartridge)?;
+        check_nights(&tape, next)?;
+        let after = listed(&tape)?.last().map_or(0, |(n, ..)| n + 1);
+        tape.append(after, Kind::Seal, &bytes(after, 300))?;
+        tape.sync()?;
+        let tape = open(&cartridge)?;
+        check_nights(&tape, next)?;
+        assert_eq!(read(&tape, after, Kind::Seal)?, bytes(after, 300));
+    }
+    Ok(())
+}
+
+#[test]
+fn early_warning_leaves_room_for_what_closes_a_cartridge() -> Outcome {
+    let cartridge = Cartridge::with_capacity(200_000, 60_000);
+    let tape = create(&cartridge)?;
+    let mut n = 0;
+    let full = loop {
+        match tape.append(n, Kind::Pack, &bytes(n, 20_000)) {
+            Ok(()) => n += 1,
+            Err(e) => break e,
+        }
+    };
+    assert!(matches!(full, MediumError::Full { torn: false, .. }) && full.blame() == Blame::Medium, "{full}");
+    tape.append(n, Kind::Manifest, &bytes(n, 30_000))?;
+    tape.append(n + 1, Kind::Seal, &bytes(n + 1, 300))?;
+    tape.sync()?;
+    let tape = open(&cartridge)?;
+    for i in 0..n {
+        assert_eq!(read(&tape, i, Kind::Pack)?, bytes(i, 20_000));
+    }
+    assert_eq!(read(&tape, n + 1, Kind::Seal)?, bytes(n + 1, 300));
+
+    // Without any warning an object is torn at the end, and said to be.
+    let cartridge = Cartridge::with_capacity(25_000, 0);
+    let tape = create(&cartridge)?;
+    tape.append(0, Kind::Pack, &bytes(0, 10_000))?;
+    assert!(matches!(tape.append(1, Kind::Pack, &bytes(1, 20_000)), Err(MediumError::Full { torn: true, .. })));
+    assert_eq!(read(&tape, 0, Kind::Pack)?, bytes(0, 10_000));
+    Ok(())
+}
+
+#[test]
+fn a_bad_spot_costs_the_object_on_it() -> Outcome {
+    let cartridge = Cartridge::new();
+    let tape = create(&cartridge)?;
+    let next = night(&tape, 0)?;
+    let (at, _) = tape.blocks(1).ok_or("known")?;
+    cartridge.damage(at + 1);
+    let tape = open(&cartridge)?;
+    assert_eq!(listed(&tape)?.len() as u64, next);
+    let lost = tape.read_back(1, Kind::Pack);
+    assert!(matches!(&lost, Err(e @ MediumError::Unreadable { number: 1, .. }) if e.blame() == Blame::Damage), "{lost:?}");
+    for n in [0, 2] {
+        assert_eq!(read(&tape, n, Kind::Pack)?, bytes(n, 10_000 + n as usize));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_bad_header_costs_its_object_and_is_found_past() -> Outcome {
+    let cartridge = Cartridge::new();
+    let tape = create(&cartridge)?;
+    night(&tape, 0)?;
+    let (at, _) = tape.blocks(1).ok_or("known")?;
+    cartridge.damage(at - 1);
+    let tape = open(&cartridge)?;
+    let numbers: Vec<u64> = listed(&tape)?.iter().map(|o| o.0).collect();
+    assert_eq!(numbers, [0, 2, 3, 4]);
+    assert_eq!(read(&tape, 2, Kind::Pack)?, bytes(2, 10_002));
+    assert_eq!(HEADER_BYTES, 512);
+    Ok(())
+}
