@@ -6,6 +6,7 @@
 
 use azekura::format::check_code::CheckCode;
 use azekura::format::object::{Kind, file_name, hex, parse_file_name};
+use azekura::format::tape::Header;
 use azekura::pipeline::compressor::Compressor;
 use azekura_fuzz as sample;
 use libfuzzer_sys::fuzz_target;
@@ -37,6 +38,11 @@ fn write_all() {
     }
     for (number, kind) in [(0, Kind::Label), (12, Kind::Pack), (123_456_789, Kind::Manifest)] {
         put("check_code", file_name(number, kind).as_bytes());
+    }
+    for (number, (kind, bytes)) in (0..).zip(sample::chain()) {
+        let (length, set) = (bytes.len() as u64, azekura::format::object::Id([7; 16]));
+        let header = Header { set, number, kind, length, block: 512 << 10, previous: number.checked_sub(1) };
+        put("tape_header", &header.encode());
     }
     for entry in sample::entries() {
         let mut record = Vec::new();

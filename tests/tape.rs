@@ -1,9 +1,9 @@
 //! Tape: what is special about a medium that can only be written at its end, where the head is one and errors say little.
 
 use azekura::format::object::{Id, Kind};
-use azekura::format::tape::{HEADER_BYTES, Header};
-use azekura::medium::tape::Tape;
+use azekura::format::tape::Header;
 use azekura::medium::tape::simulated::Cartridge;
+use azekura::medium::tape::{Loaded, Tape};
 use azekura::medium::{Blame, Medium, MediumError};
 use std::error::Error;
 use std::io::Read;
@@ -109,7 +109,7 @@ fn nothing_that_is_not_ours_is_written_over() -> Outcome {
         assert!(matches!(create(&cartridge), Err(MediumError::NotBlank { .. })));
         let foreign_error = open(&cartridge).err().ok_or("not ours")?;
         assert!(matches!(foreign_error, MediumError::Foreign { .. }) && foreign_error.blame() == Blame::Medium);
-        assert!(matches!(Tape::set(Box::new(cartridge.load())), Err(MediumError::Foreign { .. })));
+        assert!(matches!(Loaded::in_drive(Box::new(cartridge.load())), Err(MediumError::Foreign { .. })));
         assert_eq!(cartridge.copy(0, cartridge.end()), foreign);
     }
     // Another set's cartridge; and a blank one where the set's own is expected.
@@ -119,9 +119,9 @@ fn nothing_that_is_not_ours_is_written_over() -> Outcome {
     let other = Tape::open(Box::new(cartridge.load()), Id([8; 16]));
     assert!(matches!(other, Err(MediumError::NoSuchSet { .. })));
     assert!(matches!(create(&cartridge), Err(MediumError::NotBlank { .. })));
-    assert_eq!(Tape::set(Box::new(cartridge.load()))?, Some(SET));
+    assert!(matches!(Loaded::in_drive(Box::new(cartridge.load()))?, Loaded::Known(SET, _)));
     assert_eq!(cartridge.copy(0, cartridge.end()), before);
-    assert_eq!(Tape::set(Box::new(Cartridge::new().load()))?, None);
+    assert!(matches!(Loaded::in_drive(Box::new(Cartridge::new().load()))?, Loaded::Blank(_)));
     assert!(matches!(open(&Cartridge::new()), Err(MediumError::Foreign { .. })));
     Ok(())
 }
@@ -264,16 +264,90 @@ fn a_bad_spot_costs_the_object_on_it() -> Outcome {
 }
 
 #[test]
-fn a_bad_header_costs_its_object_and_is_found_past() -> Outcome {
+fn a_bad_header_costs_nothing_with_a_list_and_its_object_without() -> Outcome {
     let cartridge = Cartridge::new();
     let tape = create(&cartridge)?;
-    night(&tape, 0)?;
+    let next = night(&tape, 0)?;
     let (at, _) = tape.blocks(1).ok_or("known")?;
     cartridge.damage(at - 1);
+    check_nights(&open(&cartridge)?, next)?;
+    cartridge.damage(cartridge.end() - 2);
     let tape = open(&cartridge)?;
     let numbers: Vec<u64> = listed(&tape)?.iter().map(|o| o.0).collect();
     assert_eq!(numbers, [0, 2, 3, 4]);
     assert_eq!(read(&tape, 2, Kind::Pack)?, bytes(2, 10_002));
-    assert_eq!(HEADER_BYTES, 512);
+    Ok(())
+}
+
+/// A drive takes seconds for every header. Only what lies behind the last seal is looked for.
+#[test]
+fn a_long_tape_is_opened_from_its_last_list() -> Outcome {
+    let cartridge = Cartridge::new();
+    let mut next = 0;
+    let tape = create(&cartridge)?;
+    for _ in 0..20 {
+        next = night(&tape, next)?;
+    }
+    tape.append(next, Kind::Pack, &bytes(next, 10_000))?;
+    tape.append(next + 1, Kind::Pack, &bytes(next + 1, 10_000))?;
+    tape.sync()?;
+    let before = listed(&tape)?;
+    cartridge.take_locates();
+    let again = open(&cartridge)?;
+    assert_eq!(listed(&again)?, before);
+    assert_eq!(before.len() as u64, next + 2);
+    assert!(cartridge.take_locates().len() < 10);
+    check_nights(&again, next)
+}
+
+/// Lists are a convenience: with any of them damaged, everything is found all the same.
+#[test]
+fn a_damaged_list_costs_time_and_nothing_else() -> Outcome {
+    let cartridge = Cartridge::new();
+    let mut next = 0;
+    let mut behind_seals = Vec::new();
+    let tape = create(&cartridge)?;
+    for _ in 0..3 {
+        next = night(&tape, next)?;
+        let (at, blocks) = tape.blocks(next - 1).ok_or("the seal")?;
+        behind_seals.push(at + blocks..cartridge.end());
+    }
+    let whole = listed(&tape)?;
+    for damaged in behind_seals.iter().rev() {
+        for at in damaged.clone() {
+            cartridge.damage(at);
+        }
+        let tape = open(&cartridge)?;
+        assert_eq!(listed(&tape)?, whole, "without {damaged:?}");
+        check_nights(&tape, next)?;
+    }
+    // And the next night is written behind.
+    let tape = open(&cartridge)?;
+    next = night(&tape, next)?;
+    check_nights(&open(&cartridge)?, next)
+}
+
+#[test]
+fn a_list_of_another_set_or_of_a_damaged_tape_is_not_believed() -> Outcome {
+    use azekura::format::tape::{Contents, Item};
+    for set in [SET, Id([8; 16])] {
+        let cartridge = Cartridge::new();
+        let tape = create(&cartridge)?;
+        let next = night(&tape, 0)?;
+        let whole = listed(&tape)?;
+        // Somebody writes a list of his own behind ours: it may point anywhere, and is compared with what is sealed like everything.
+        let item = Item { number: 0, kind: Kind::Pack, length: 1 << 30, at: 3 };
+        let (list, trailer) = Contents { items: vec![item], last: None }.encode(set);
+        cartridge.record(&list);
+        cartridge.record(&trailer.encode());
+        cartridge.record_filemark();
+        let tape = open(&cartridge)?;
+        if set == SET {
+            assert!(tape.read_back(0, Kind::Pack).is_err(), "blocks of another length");
+        } else {
+            assert_eq!(listed(&tape)?, whole);
+            check_nights(&tape, next)?;
+        }
+    }
     Ok(())
 }

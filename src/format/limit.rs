@@ -21,3 +21,4 @@ pub const NESTED: u32 = 16;
 /// Section 16: no drive takes longer blocks, and shorter ones would let it stop and start.
 pub const TAPE_BLOCK_BYTES: u64 = 8 << 20;
 pub const TAPE_BLOCK_BYTES_LEAST: u64 = 4 << 10;
+pub const OBJECTS_ON_TAPE: u64 = 1 << 24;

@@ -1,4 +1,4 @@
-//! Section 16: the header block that lies before each object on a tape.
+//! Section 16: the header block that lies before each object on a tape, and the list of objects that lies behind each seal.
 
 use super::object::{Id, Kind};
 use super::{Malformed, limit};
@@ -31,55 +31,26 @@ impl Header {
     }
 
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
-        let mut out = [0; HEADER_BYTES];
-        let mut at = 0;
-        let mut put = |bytes: &[u8]| {
-            out[at..at + bytes.len()].copy_from_slice(bytes);
-            at += bytes.len();
-        };
-        put(MAGIC);
-        put(&self.set.0);
-        put(&self.number.to_le_bytes());
-        put(&self.length.to_le_bytes());
-        put(&self.previous.unwrap_or(NONE).to_le_bytes());
-        put(&self.block.to_le_bytes());
-        put(&[self.kind.code()]);
-        let digest = blake3::hash(&out[..DIGEST_AT]);
-        out[DIGEST_AT..].copy_from_slice(digest.as_bytes());
-        out
+        let mut put = Put::default();
+        put.bytes(MAGIC);
+        put.bytes(&self.set.0);
+        put.u64(self.number);
+        put.u64(self.length);
+        put.u64(self.previous.unwrap_or(NONE));
+        put.bytes(&self.block.to_le_bytes());
+        put.bytes(&[self.kind.code()]);
+        put.finish()
     }
 
     /// `None` when the block is no header at all.
     pub fn decode(block: &[u8]) -> Result<Option<Self>, Malformed> {
-        let Ok(block) = <&[u8; HEADER_BYTES]>::try_from(block) else { return Ok(None) };
+        let Some(mut take) = Take::begin(block, MAGIC) else { return Ok(None) };
         let wrong = |what: &str| Malformed::new("header on tape", what);
-        let mut at = 0;
-        let mut take = |n: usize| {
-            at += n;
-            &block[at - n..at]
-        };
-        if take(16) != MAGIC {
-            return Ok(None);
-        }
-        let mut u64s = [0; 3];
-        let mut set = [0; 16];
-        set.copy_from_slice(take(16));
-        for n in &mut u64s {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(take(8));
-            *n = u64::from_le_bytes(bytes);
-        }
-        let [number, length, previous] = u64s;
-        let mut bytes = [0; 4];
-        bytes.copy_from_slice(take(4));
-        let block_bytes = u32::from_le_bytes(bytes);
-        let code = take(1)[0];
-        if blake3::hash(&block[..DIGEST_AT]) != block[DIGEST_AT..] {
-            return Err(wrong("its digest is not that of its bytes"));
-        }
-        if block[at..DIGEST_AT].iter().any(|b| *b != 0) {
-            return Err(wrong("bytes that are not known"));
-        }
+        let set = Id(take.bytes());
+        let (number, length, previous) = (take.u64(), take.u64(), take.u64());
+        let block_bytes = u32::from_le_bytes(take.bytes());
+        let [code] = take.bytes();
+        take.finish(block, "header on tape")?;
         let kind = Kind::from_code(code).filter(|k| *k != Kind::Void).ok_or_else(|| wrong("a kind that is not known"))?;
         Malformed::limit("object's number", number, limit::OBJECT_NUMBER)?;
         Malformed::limit("object on tape", length, limit::PACK_BYTES)?;
@@ -88,7 +59,177 @@ impl Header {
             return Err(wrong("blocks that are too short"));
         }
         let previous = (previous != NONE).then_some(previous);
-        Ok(Some(Self { set: Id(set), number, kind, length, block: block_bytes, previous }))
+        Ok(Some(Self { set, number, kind, length, block: block_bytes, previous }))
+    }
+}
+
+/// An object in a list of contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Item {
+    pub number: u64,
+    pub kind: Kind,
+    /// Bytes that are there.
+    pub length: u64,
+    /// Address of its header block.
+    pub at: u64,
+}
+
+/// The list behind a seal: every object on the cartridge so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Ascending by number.
+    pub items: Vec<Item>,
+    /// Address of the last header block.
+    pub last: Option<u64>,
+}
+
+/// The block behind a list of contents, which leads to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trailer {
+    pub set: Id,
+    /// Objects in the list.
+    pub count: u64,
+    pub last: Option<u64>,
+    /// BLAKE3 of the list.
+    pub digest: [u8; 32],
+}
+
+const TRAILER_MAGIC: &[u8; 16] = b"azekura list 1\r\n";
+const ITEM_BYTES: usize = 25;
+
+impl Trailer {
+    /// How many blocks of `block` bytes the list takes.
+    pub fn blocks(&self, block: u32) -> u64 {
+        (self.count * ITEM_BYTES as u64).div_ceil(block.into())
+    }
+
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut put = Put::default();
+        put.bytes(TRAILER_MAGIC);
+        put.bytes(&self.set.0);
+        put.u64(self.count);
+        put.u64(self.last.unwrap_or(NONE));
+        put.bytes(&self.digest);
+        put.finish()
+    }
+
+    /// `None` when the block is no trailer at all.
+    pub fn decode(block: &[u8]) -> Result<Option<Self>, Malformed> {
+        let Some(mut take) = Take::begin(block, TRAILER_MAGIC) else { return Ok(None) };
+        let set = Id(take.bytes());
+        let (count, last) = (take.u64(), take.u64());
+        let digest = take.bytes();
+        take.finish(block, "list on tape")?;
+        Malformed::limit("objects on a tape", count, limit::OBJECTS_ON_TAPE)?;
+        Ok(Some(Self { set, count, last: (last != NONE).then_some(last), digest }))
+    }
+}
+
+impl Contents {
+    pub fn encode(&self, set: Id) -> (Vec<u8>, Trailer) {
+        let mut out = Vec::with_capacity(self.items.len() * ITEM_BYTES);
+        for i in &self.items {
+            out.extend_from_slice(&i.number.to_le_bytes());
+            out.push(i.kind.code());
+            out.extend_from_slice(&i.length.to_le_bytes());
+            out.extend_from_slice(&i.at.to_le_bytes());
+        }
+        let digest = *blake3::hash(&out).as_bytes();
+        (out, Trailer { set, count: self.items.len() as u64, last: self.last, digest })
+    }
+
+    /// `end`: the address of the list's first block; everything listed lies before it.
+    pub fn decode(trailer: &Trailer, bytes: &[u8], end: u64) -> Result<Self, Malformed> {
+        let wrong = |what: &str| Malformed::new("list on tape", what);
+        if bytes.len() as u64 != trailer.count * ITEM_BYTES as u64 || blake3::hash(bytes) != trailer.digest {
+            return Err(wrong("its digest is not that of its bytes"));
+        }
+        if trailer.last.is_some_and(|at| at >= end) {
+            return Err(wrong("an address behind it"));
+        }
+        let mut items: Vec<Item> = Vec::with_capacity(bytes.len() / ITEM_BYTES);
+        for record in bytes.chunks_exact(ITEM_BYTES) {
+            let mut take = Take { rest: record };
+            let number = take.u64();
+            let [code] = take.bytes();
+            let (length, at) = (take.u64(), take.u64());
+            let kind = Kind::from_code(code).filter(|k| *k != Kind::Void).ok_or_else(|| wrong("a kind that is not known"))?;
+            Malformed::limit("object's number", number, limit::OBJECT_NUMBER)?;
+            Malformed::limit("object on tape", length, limit::PACK_BYTES)?;
+            if at >= end || items.last().is_some_and(|before| before.number >= number) {
+                return Err(wrong("objects out of place"));
+            }
+            items.push(Item { number, kind, length, at });
+        }
+        Ok(Self { items, last: trailer.last })
+    }
+}
+
+/// A block of fields, closed by the digest of everything before.
+struct Put {
+    block: [u8; HEADER_BYTES],
+    at: usize,
+}
+
+impl Default for Put {
+    fn default() -> Self {
+        Self { block: [0; HEADER_BYTES], at: 0 }
+    }
+}
+
+impl Put {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.block[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+
+    fn u64(&mut self, n: u64) {
+        self.bytes(&n.to_le_bytes());
+    }
+
+    fn finish(mut self) -> [u8; HEADER_BYTES] {
+        let digest = blake3::hash(&self.block[..DIGEST_AT]);
+        self.block[DIGEST_AT..].copy_from_slice(digest.as_bytes());
+        self.block
+    }
+}
+
+/// The fields of what [`Put`] has made. Fields are asked for in their order, and never more than there are.
+struct Take<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Take<'a> {
+    /// `None` when the block does not begin with `magic`.
+    fn begin(block: &'a [u8], magic: &[u8; 16]) -> Option<Self> {
+        (block.len() == HEADER_BYTES && block.starts_with(magic)).then(|| Self { rest: block }).map(|mut take| {
+            let _: [u8; 16] = take.bytes();
+            take
+        })
+    }
+
+    fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let (field, rest) = self.rest.split_at(N);
+        self.rest = rest;
+        let mut out = [0; N];
+        out.copy_from_slice(field);
+        out
+    }
+
+    fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.bytes())
+    }
+
+    /// What is left are zeros, and the digest of everything before it.
+    fn finish(self, whole: &[u8], what: &'static str) -> Result<(), Malformed> {
+        let (zeros, digest) = self.rest.split_at(self.rest.len() - 32);
+        if blake3::hash(&whole[..DIGEST_AT]) != *digest {
+            return Err(Malformed::new(what, "its digest is not that of its bytes"));
+        }
+        if zeros.iter().any(|b| *b != 0) {
+            return Err(Malformed::new(what, "bytes that are not known"));
+        }
+        Ok(())
     }
 }
 
@@ -127,6 +268,45 @@ mod tests {
         }
         assert_eq!(Header::decode(&good[..511]).unwrap(), None);
         assert_eq!(Header::decode(b"").unwrap(), None);
+    }
+
+    #[test]
+    fn a_list_comes_back_and_every_flipped_bit_is_found() {
+        let item = |number| Item { number, kind: Kind::Pack, length: 1 << 20, at: number * 3 };
+        for count in [0, 1, 3] {
+            let contents = Contents { items: (0..count).map(item).collect(), last: (count > 0).then_some(6) };
+            let (bytes, trailer) = contents.encode(Id([7; 16]));
+            assert_eq!(Trailer::decode(&trailer.encode()).unwrap(), Some(trailer));
+            assert_eq!(Contents::decode(&trailer, &bytes, 100).unwrap(), contents);
+            for bit in 0..bytes.len() * 8 {
+                let mut bad = bytes.clone();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                assert!(Contents::decode(&trailer, &bad, 100).is_err());
+            }
+            for bit in 0..HEADER_BYTES * 8 {
+                let mut bad = trailer.encode();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                assert!(!matches!(Trailer::decode(&bad), Ok(Some(_))));
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_of_what_cannot_be_is_refused() {
+        let good = Item { number: 5, kind: Kind::Pack, length: 9, at: 4 };
+        let refused = |items: &[Item], last| {
+            let (bytes, trailer) = Contents { items: items.to_vec(), last }.encode(Id([7; 16]));
+            Contents::decode(&trailer, &bytes, 10).is_err()
+        };
+        assert!(!refused(&[good], Some(4)));
+        assert!(refused(&[good, good], None));
+        assert!(refused(&[Item { at: 10, ..good }], None));
+        assert!(refused(&[good], Some(10)));
+        assert!(refused(&[Item { kind: Kind::Void, ..good }], None));
+        assert!(refused(&[Item { number: limit::OBJECT_NUMBER + 1, ..good }], None));
+        assert!(refused(&[Item { length: limit::PACK_BYTES + 1, ..good }], None));
+        let many = Trailer { set: Id([7; 16]), count: limit::OBJECTS_ON_TAPE + 1, last: None, digest: [0; 32] };
+        assert!(Trailer::decode(&many.encode()).is_err());
     }
 
     #[test]

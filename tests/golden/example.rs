@@ -9,6 +9,7 @@ use azekura::format::merkle::{Root, Tree, object_leaf, record_leaf};
 use azekura::format::object::{Id, Kind, Object};
 use azekura::format::pack::{Extent, Frame, Index};
 use azekura::format::seal::{ReadBack, Seal, Verdict};
+use azekura::format::tape::Header;
 use azekura::pipeline::encryptor::{Encryptor, decrypt};
 use azekura::pipeline::hasher::{Digests, Ids};
 use azekura::seal::{SealKey, sign};
@@ -43,6 +44,12 @@ pub fn label() -> Label {
         root_key: SealKey::from_seed(&seal_seeds()[0]).public(),
         tool: TOOL.into(),
     }
+}
+
+/// Of the pack, when the set lies on a tape.
+pub fn tape_header() -> Header {
+    let pack = listed()[1];
+    Header { set: label().set, number: pack.number, kind: pack.kind, length: pack.length, block: 512 << 10, previous: Some(0) }
 }
 
 /// A zstd frame of one raw block, so that the example does not depend on a version of zstd.

@@ -7,8 +7,9 @@ use azekura::format::check_code::CheckCode;
 use azekura::format::entry::{Entry, Glance, check_path, record_length};
 use azekura::format::label::Label;
 use azekura::format::manifest::Manifest;
-use azekura::format::object::parse_file_name;
+use azekura::format::object::{Kind, parse_file_name};
 use azekura::format::seal::Seal;
+use azekura::format::tape::Header;
 use azekura::pipeline::compressor::{Decompressor, FrameError, read_index};
 use std::io::Cursor;
 
@@ -158,6 +159,34 @@ fn decode_pack(payload: &[u8]) -> Option<Malformed> {
 }
 
 /// Whole payloads.
+pub fn tape_headers() -> Vec<Bad> {
+    // A block that is no header at all is refused too: where a header has to be, it is as bad.
+    let mut g = Gather::new(|b| match Header::decode(b) {
+        Ok(Some(_)) => None,
+        Ok(None) => Some(Malformed::Content { what: "header on tape", why: "none".into() }),
+        Err(e) => Some(e),
+    });
+    let good = example::tape_header();
+    g.bend(&good.encode());
+    g.add("nothing", *b"");
+    g.add("another magic", [b"azekura tape 2", &good.encode()[14..]].concat());
+    g.add("a byte too many", [&good.encode()[..], &[0]].concat());
+    let mut damaged = good.encode();
+    damaged[40] ^= 1;
+    g.add("a damaged length", damaged);
+    let mut unknown = good.encode();
+    unknown[61] = 1;
+    let digest = blake3::hash(&unknown[..480]);
+    unknown[480..].copy_from_slice(digest.as_bytes());
+    g.add("bytes that are not known", unknown);
+    g.add("void", Header { kind: Kind::Void, ..good }.encode());
+    g.add("number 2^48", Header { number: 1 << 48, ..good }.encode());
+    g.add("longer than a pack", Header { length: (1 << 30) + 1, ..good }.encode());
+    g.add("blocks above 8 MiB", Header { block: (8 << 20) + 1, ..good }.encode());
+    g.add("blocks below 4 KiB", Header { block: 4095, ..good }.encode());
+    g.all
+}
+
 pub fn packs() -> Vec<Bad> {
     let mut g = Gather::new(decode_pack);
     let (payload, _) = example::payload();

@@ -15,6 +15,7 @@ use azekura::format::merkle::{object_leaf, record_salt};
 use azekura::format::object::{Kind, Object, file_name};
 use azekura::format::pack::Index;
 use azekura::format::seal::Seal;
+use azekura::format::tape::{HEADER_BYTES, Header};
 use azekura::pipeline::hasher::Ids;
 use azekura::seal::SealKey;
 use serde_json::{Value, json};
@@ -138,6 +139,28 @@ fn seals() {
 }
 
 #[test]
+fn tape_headers() {
+    let plain = example::tape_header();
+    let first = Header { number: 0, kind: Kind::Label, length: 469, previous: None, ..plain };
+    let farthest = Header {
+        number: (1 << 48) - 1,
+        kind: Kind::Parity,
+        length: 1 << 30,
+        previous: Some(u64::MAX - 1),
+        block: 8 << 20,
+        ..plain
+    };
+    let mut vectors = Vec::new();
+    for (name, h) in [("the example", plain), ("the first on a cartridge", first), ("the farthest", farthest)] {
+        assert_eq!(Header::decode(&h.encode()), Ok(Some(h)));
+        let input = json!({"set": hex(&h.set.0), "number": h.number, "kind": h.kind.name(), "length": h.length,
+            "block": h.block, "previous": h.previous});
+        vectors.push((name, input, h.encode().to_vec()));
+    }
+    file("tape.json", vectors, &hostile::tape_headers());
+}
+
+#[test]
 fn keys_codes_and_names() {
     let key = set_key();
     let cut: Vec<u8> = {
@@ -230,7 +253,7 @@ fn the_pages_examples_are_the_vectors() {
     made.push_str(rest);
     assert_eq!(
         names,
-        ["keys", "label", "record", "pack", "manifest", "trees", "seal", "check code"],
+        ["keys", "label", "record", "pack", "manifest", "trees", "seal", "check code", "tape header"],
         "an example for every object"
     );
     holds(&path, &made);
@@ -304,6 +327,25 @@ fn example_text(name: &str) -> String {
             let bytes = example::seal_bytes();
             line(format!("digest of the seal  {}", digest(&bytes)));
             line(format!("check code          {}", CheckCode::of(blake3::hash(&bytes).as_bytes())));
+        }
+        "tape header" => {
+            let bytes = example::tape_header().encode();
+            let mut at = 0;
+            let zeros = format!("{} zeros", HEADER_BYTES - 61 - 32);
+            for (n, what) in [
+                (16, "\"azekura tape 1\\r\\n\""),
+                (16, "set"),
+                (8, "number 1"),
+                (8, &format!("length {}", example::tape_header().length)),
+                (8, "the header before lies at 0"),
+                (4, "blocks of 524288 bytes"),
+                (1, "a pack"),
+            ] {
+                annotated_line(&mut out, &hex(&bytes[at..at + n]), 0, what);
+                at += n;
+            }
+            annotated_line(&mut out, "00…", 0, &zeros);
+            annotated_line(&mut out, &hex(&bytes[HEADER_BYTES - 32..]), 0, "H of the 480 bytes above");
         }
         other => panic!("no example {other}"),
     }

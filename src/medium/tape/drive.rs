@@ -18,6 +18,9 @@ pub trait Drive: Send {
     /// To the end of what is written; answers with its address.
     fn end(&mut self) -> Result<u64, DriveError>;
 
+    /// Goes back over one filemark, and answers with its address; `None`, and at the beginning, where there is none before the head.
+    fn back_over_filemark(&mut self) -> Result<Option<u64>, DriveError>;
+
     /// Reads the next block, which must fit into the buffer, or passes over a filemark.
     fn read(&mut self, into: &mut [u8]) -> Result<Found, DriveError>;
 
@@ -54,8 +57,14 @@ pub enum Room {
 pub enum DriveError {
     #[error("no cartridge is loaded")]
     Empty,
+    /// The drive takes the cartridge in; a new one may be made ready for up to two hours.
+    #[error("the drive is not ready yet")]
+    Loading,
     #[error("the cartridge is write-protected")]
     WriteProtected,
+    /// This device would rewind the tape when it is closed.
+    #[error("the device rewinds when it is closed")]
+    Rewinds,
     #[error("another program uses the drive")]
     Busy,
     /// The end of the tape: the block was not written.

@@ -1,7 +1,8 @@
 //! An object on a tape, opened for reading.
 
+use super::Stored;
+use super::deck::Deck;
 use super::drive::{DriveError, Found};
-use super::{Deck, Stored};
 use crate::medium::OpenObject;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct OnTape {
     deck: Arc<Mutex<Deck>>,
     stored: Stored,
+    /// Bytes of a whole block.
+    full: u32,
     at: u64,
     /// The block at hand, and its number within the object.
     block: Vec<u8>,
@@ -17,15 +20,15 @@ pub(super) struct OnTape {
 }
 
 impl OnTape {
-    pub(super) fn new(deck: Arc<Mutex<Deck>>, stored: Stored) -> Self {
-        Self { deck, stored, at: 0, block: Vec::new(), held: None }
+    pub(super) fn new(deck: Arc<Mutex<Deck>>, stored: Stored, full: u32) -> Self {
+        Self { deck, stored, full, at: 0, block: Vec::new(), held: None }
     }
 
     /// Makes `block` the one with this number, and answers with its bytes.
     fn fetch(&mut self, number: u64) -> io::Result<&[u8]> {
         if self.held != Some(number) {
             self.held = None;
-            let full = self.stored.header.block as usize;
+            let full = self.full as usize;
             self.block.resize(full, 0);
             let mut deck = self.deck.lock().unwrap_or_else(PoisonError::into_inner);
             let found = deck.go(self.stored.at + 1 + number).and_then(|()| deck.read(&mut self.block));
@@ -54,7 +57,7 @@ impl Read for OnTape {
         if self.at >= self.stored.length || into.is_empty() {
             return Ok(0);
         }
-        let full = u64::from(self.stored.header.block);
+        let full = u64::from(self.full);
         let (number, offset) = (self.at / full, (self.at % full) as usize);
         let block = self.fetch(number)?;
         let n = into.len().min(block.len() - offset);

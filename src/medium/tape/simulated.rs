@@ -77,6 +77,12 @@ impl Cartridge {
         reel.durable = reel.marks.len();
     }
 
+    pub fn record_filemark(&self) {
+        let mut reel = self.reel();
+        reel.marks.push(Mark::Filemark);
+        reel.durable = reel.marks.len();
+    }
+
     /// Blocks and filemarks on the tape.
     pub fn end(&self) -> u64 {
         self.reel().marks.len() as u64
@@ -140,6 +146,14 @@ impl Drive for SimulatedDrive {
     fn end(&mut self) -> Result<u64, DriveError> {
         self.at = self.cartridge.end();
         Ok(self.at)
+    }
+
+    fn back_over_filemark(&mut self) -> Result<Option<u64>, DriveError> {
+        let reel = self.cartridge.reel();
+        let before = &reel.marks[..self.at as usize];
+        let at = before.iter().rposition(|m| *m == Mark::Filemark).map(|i| i as u64);
+        self.at = at.unwrap_or(0);
+        Ok(at)
     }
 
     fn read(&mut self, into: &mut [u8]) -> Result<Found, DriveError> {

@@ -1,0 +1,267 @@
+//! The drive, what is known of the cartridge in it, and the one way of writing on it.
+//!
+//! **Invariant:** a block is written at the end of what is written, or not at all: on a tape every write cuts off what lies behind it.
+//! The end is asked of the drive before the first write after any other movement, and after any error nothing is written any more.
+
+use super::drive::{Drive, DriveError, Found, Room};
+use super::{MediumError, Result, Stored};
+use crate::format::limit;
+use crate::format::object::{Id, Kind};
+use crate::format::tape::{HEADER_BYTES, Header};
+use std::collections::BTreeMap;
+
+/// A filemark is put behind so many bytes, besides the one behind every seal: they divide a tape for drives that find filemarks fast.
+const FILEMARK_BYTES: u64 = 64 << 30;
+
+pub(super) struct Deck {
+    pub drive: Box<dyn Drive>,
+    pub set: Id,
+    /// Bytes of a block.
+    pub block: u32,
+    pub objects: BTreeMap<u64, Stored>,
+    /// Address of the last header block.
+    pub last: Option<u64>,
+    /// Address behind everything written.
+    pub end: u64,
+    /// Where the head is, as far as is known.
+    head: Option<u64>,
+    /// The head was seen at the end of what is written, and only writes came since.
+    writing: bool,
+    early_warning: bool,
+    /// Bytes since the last filemark.
+    unmarked: u64,
+    /// A seal is the last object on the cartridge.
+    pub closed: bool,
+    broken: Option<&'static str>,
+}
+
+impl Deck {
+    pub fn new(drive: Box<dyn Drive>, set: Id, block: u32) -> Self {
+        Self {
+            drive,
+            set,
+            block,
+            objects: BTreeMap::new(),
+            last: None,
+            end: 0,
+            head: None,
+            writing: false,
+            early_warning: false,
+            unmarked: 0,
+            closed: false,
+            broken: None,
+        }
+    }
+
+    pub fn find_end(&mut self) -> Result<u64> {
+        self.writing = false;
+        self.head = None;
+        self.end = self.drive.end().map_err(|e| self.fault("looking for the end of the tape", e))?;
+        self.head = Some(self.end);
+        Ok(self.end)
+    }
+
+    pub fn go(&mut self, address: u64) -> std::result::Result<(), DriveError> {
+        self.writing = false;
+        if self.head != Some(address) {
+            self.head = None;
+            self.drive.locate(address)?;
+            self.head = Some(address);
+        }
+        Ok(())
+    }
+
+    pub fn read(&mut self, into: &mut [u8]) -> std::result::Result<Found, DriveError> {
+        let head = self.head.take();
+        let found = self.drive.read(into)?;
+        self.head = head.map(|at| if found == Found::End { at } else { at + 1 });
+        Ok(found)
+    }
+
+    /// Goes back over one filemark; answers with its address. `None` when there is none before the head.
+    pub fn back_over_filemark(&mut self) -> Result<Option<u64>> {
+        self.writing = false;
+        self.head = None;
+        let at = self.drive.back_over_filemark().map_err(|e| self.fault("looking for a filemark", e))?;
+        self.head = at;
+        Ok(at)
+    }
+
+    /// Whether nothing at all is written on the cartridge.
+    pub fn is_blank(&mut self) -> Result<bool> {
+        let mut block = vec![0; limit::TAPE_BLOCK_BYTES as usize];
+        match self.go(0).and_then(|()| self.read(&mut block)) {
+            Ok(found) => Ok(found == Found::End),
+            // Whatever it is, it is not blank.
+            Err(DriveError::TooLong { .. }) => Ok(false),
+            Err(e) => Err(self.fault("reading a header", e)),
+        }
+    }
+
+    /// The header at an address; `None` when something else lies there.
+    pub fn header(&mut self, address: u64) -> Result<Option<Header>> {
+        // Long enough for any block: a drive passes over one that does not fit, and says so.
+        let mut block = vec![0; limit::TAPE_BLOCK_BYTES as usize];
+        let found = self.go(address).and_then(|()| self.read(&mut block));
+        match found {
+            Ok(Found::Block(HEADER_BYTES)) => match Header::decode(&block[..HEADER_BYTES]) {
+                Ok(header) => Ok(header),
+                Err(source) => Err(MediumError::BadHeader { place: self.drive.name(), address, source }),
+            },
+            Ok(_) | Err(DriveError::TooLong { .. }) => Ok(None),
+            Err(e) => Err(self.fault("reading a header", e)),
+        }
+    }
+
+    /// Takes an object into the list, and answers where the next one should be.
+    pub fn found(&mut self, at: u64, header: Header) -> u64 {
+        let there = (self.end - at - 1) * u64::from(self.block);
+        let stored = Stored { kind: header.kind, at, length: header.length.min(there) };
+        self.objects.entry(header.number).or_insert(stored);
+        self.last = Some(at);
+        self.closed = header.kind == Kind::Seal;
+        at + 1 + header.blocks()
+    }
+
+    pub fn append(&mut self, number: u64, kind: Kind, bytes: &[u8]) -> Result<()> {
+        self.check_broken()?;
+        let place = || self.drive.name();
+        if self.objects.contains_key(&number) {
+            return Err(MediumError::Exists { place: place(), number });
+        }
+        let needed = bytes.len() as u64;
+        // What is left is for what closes the cartridge.
+        if self.early_warning && kind == Kind::Pack {
+            return Err(MediumError::Full { place: place(), needed, free: None, torn: false });
+        }
+        self.begin_writing()?;
+        let header = Header { set: self.set, number, kind, length: needed, block: self.block, previous: self.last };
+        let at = self.end;
+        let written = self
+            .write_block(&header.encode())
+            .and_then(|()| bytes.chunks(self.block as usize).try_for_each(|block| self.write_block(block)));
+        if let Err(e) = written {
+            return Err(self.torn(header, at, e));
+        }
+        self.unmarked += needed + HEADER_BYTES as u64;
+        self.found(at, header);
+        Ok(())
+    }
+
+    /// Goes to the end, and makes sure that it is where it was left.
+    fn begin_writing(&mut self) -> Result<()> {
+        if self.writing {
+            return Ok(());
+        }
+        if self.drive.is_write_protected().map_err(|e| self.fault("asking for the write protection", e))? {
+            return Err(MediumError::ReadOnly { place: self.drive.name() });
+        }
+        let known = self.end;
+        if self.find_end()? != known {
+            self.broken = Some("the tape is not as it was left");
+            return Err(MediumError::Changed { place: self.drive.name() });
+        }
+        self.writing = true;
+        Ok(())
+    }
+
+    pub fn write_block(&mut self, block: &[u8]) -> std::result::Result<(), DriveError> {
+        let room = self.drive.write(block)?;
+        self.end += 1;
+        self.head = Some(self.end);
+        self.early_warning |= room == Room::Little;
+        Ok(())
+    }
+
+    /// Writing stopped within an object.
+    fn torn(&mut self, header: Header, at: u64, e: DriveError) -> MediumError {
+        // Never concluded from the error: the drive knows how much of it is on the tape.
+        let end = self.drive.position().unwrap_or(self.end);
+        let torn = end > at;
+        (self.end, self.head, self.writing) = (end, None, false);
+        if torn {
+            self.found(at, header);
+            self.closed = false;
+        }
+        let place = self.drive.name();
+        match e {
+            DriveError::Full => {
+                self.early_warning = true;
+                MediumError::Full { place, needed: header.length, free: None, torn }
+            }
+            DriveError::WriteProtected => MediumError::ReadOnly { place },
+            e => {
+                self.broken = Some("writing to the tape");
+                self.fault("writing to the tape", e)
+            }
+        }
+    }
+
+    pub fn sync(&mut self) -> Result<()> {
+        self.check_broken()?;
+        if !self.writing {
+            return Ok(());
+        }
+        let seal = self.closed && self.unmarked > 0;
+        if seal {
+            match self.write_contents() {
+                // Found without it, only slower.
+                Ok(()) | Err(DriveError::Full) => {}
+                Err(e) => return Err(self.break_off(e)),
+            }
+        }
+        let mark = seal || self.unmarked >= FILEMARK_BYTES;
+        if let Err(e) = self.drive.flush(u32::from(mark)) {
+            return Err(self.break_off(e));
+        }
+        if mark {
+            self.end += 1;
+            self.unmarked = 0;
+            self.head = Some(self.end);
+        }
+        Ok(())
+    }
+
+    fn break_off(&mut self, e: DriveError) -> MediumError {
+        self.broken = Some("making the tape durable");
+        self.fault("making the tape durable", e)
+    }
+
+    fn check_broken(&self) -> Result<()> {
+        match self.broken {
+            None => Ok(()),
+            Some(what) => {
+                let source = std::io::Error::other("the drive has failed");
+                Err(MediumError::Broken { place: self.drive.name(), what, source })
+            }
+        }
+    }
+
+    pub fn foreign(&self) -> MediumError {
+        MediumError::Foreign { place: self.drive.name() }
+    }
+
+    pub fn unreadable(&self, number: u64, kind: Kind, source: std::io::Error) -> MediumError {
+        MediumError::Unreadable { place: self.drive.name(), number, kind, source }
+    }
+
+    pub fn fault(&self, what: &'static str, e: DriveError) -> MediumError {
+        e.into_medium_error(self.drive.name(), what)
+    }
+}
+
+impl DriveError {
+    pub fn into_medium_error(self, place: String, what: &'static str) -> MediumError {
+        match self {
+            Self::Empty => MediumError::NoCartridge { place },
+            Self::Busy => MediumError::Busy { path: place.into(), pid: None },
+            Self::WriteProtected => MediumError::ReadOnly { place },
+            Self::Full => MediumError::Full { place, needed: 0, free: None, torn: false },
+            Self::Gone(source) => MediumError::Gone { place, what, source: Some(source) },
+            Self::Failed(source) => MediumError::Io { place, what, source },
+            e @ (Self::TooLong { .. } | Self::Loading | Self::Rewinds) => {
+                MediumError::Io { place, what, source: std::io::Error::other(e) }
+            }
+        }
+    }
+}

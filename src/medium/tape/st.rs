@@ -1,0 +1,265 @@
+//! A real drive: `/dev/nst0`, through Linux's `st` driver.
+//!
+//! The driver keeps a state of its own between calls, and its errors say little: a bad spot, a drive that was reset, and a cartridge that
+//! was swapped all answer `EIO`. What follows from that:
+//!
+//! - The device is opened with `O_NONBLOCK`: without it, an empty drive holds the caller for two minutes.
+//! - Only the device that does not rewind when it is closed is taken.
+//! - `ENOSPC` at early warning comes with or without the block on the tape, so the position is asked for.
+//! - **Invariant:** after any other failed write, the driver is made to forget that it was writing before anything else happens. When it
+//!   is closed, it would otherwise write a filemark at the head's place, and on a cartridge that was swapped in that is the beginning.
+
+use super::drive::{Drive, DriveError, Found, Room};
+use rustix::fd::OwnedFd;
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::ioctl::{Getter, Setter, ioctl, opcode};
+use std::ffi::{c_int, c_long, c_short};
+use std::path::{Path, PathBuf};
+
+type Result<T> = std::result::Result<T, DriveError>;
+
+/// `linux/mtio.h`: a command, and how often.
+#[repr(C)]
+struct Operation {
+    operation: c_short,
+    count: c_int,
+}
+
+/// `linux/mtio.h`: what the driver knows of drive and tape.
+#[repr(C)]
+struct Status {
+    kind: c_long,
+    left: c_long,
+    format: c_long,
+    flags: c_long,
+    errors: c_long,
+    file: c_int,
+    block: c_int,
+}
+
+/// `linux/mtio.h`: where the head is.
+#[repr(C)]
+struct Position {
+    block: c_long,
+}
+
+const BACK_OVER_FILEMARKS: c_short = 2;
+const WRITE_FILEMARKS: c_short = 5;
+const TO_THE_END: c_short = 12;
+const SET_BLOCK: c_short = 20;
+const SEEK: c_short = 22;
+const SET_OPTIONS: c_short = 24;
+const LOCK: c_short = 28;
+const UNLOCK: c_short = 29;
+const SET_COMPRESSION: c_short = 32;
+
+const SWITCH_ON: c_int = 0x3000_0000;
+/// Addresses are counted as the format counts them, not as a drive may do for itself.
+const LOGICAL_ADDRESSES: c_int = 0x800;
+
+const IS_WRITE_PROTECTED: c_long = 0x0400_0000;
+const IS_ONLINE: c_long = 0x0100_0000;
+const IS_EMPTY: c_long = 0x0004_0000;
+const IS_AT_BEGINNING: c_long = 0x4000_0000;
+const IS_AT_END: c_long = 0x0800_0000;
+
+/// The device number of tapes, and the bit of the minor number that says "does not rewind".
+const TAPE_MAJOR: u32 = 9;
+const NO_REWIND: u32 = 128;
+
+/// A drive with a cartridge in it. The cartridge is locked in as long as this lives.
+#[derive(Debug)]
+pub struct StDrive {
+    device: OwnedFd,
+    path: PathBuf,
+    /// The cartridge, or the user's rights, allow no more.
+    read_only: bool,
+    /// Where the head is; `None`: to be asked for.
+    at: Option<u64>,
+}
+
+/// Whether a path leads to a tape drive.
+pub fn is_drive(path: &Path) -> bool {
+    rustix::fs::stat(path).is_ok_and(|s| {
+        FileType::from_raw_mode(s.st_mode) == FileType::CharacterDevice && rustix::fs::major(s.st_rdev) == TAPE_MAJOR
+    })
+}
+
+impl StDrive {
+    /// Opens the drive at `path`, which [`is_drive`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let stat = rustix::fs::stat(path).map_err(|e| error(e))?;
+        if rustix::fs::minor(stat.st_rdev) & NO_REWIND == 0 {
+            return Err(DriveError::Rewinds);
+        }
+        let open = |access| rustix::fs::open(path, access | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
+        let (device, read_only) = match open(OFlags::RDWR) {
+            Ok(device) => (device, false),
+            Err(Errno::ROFS | Errno::ACCESS | Errno::PERM) => (open(OFlags::RDONLY).map_err(|e| error(e))?, true),
+            Err(e) => return Err(error(e)),
+        };
+        let mut drive = Self { device, path: path.to_owned(), read_only, at: None };
+        let flags = drive.flags()?;
+        if flags & IS_EMPTY != 0 {
+            return Err(DriveError::Empty);
+        }
+        if flags & IS_ONLINE == 0 {
+            return Err(DriveError::Loading);
+        }
+        drive.operate(LOCK, 0)?;
+        drive.operate(SET_BLOCK, 0)?;
+        // Encrypted bytes do not get shorter. A drive that cannot be told does no harm.
+        let _ = drive.operate(SET_COMPRESSION, 0);
+        // Only root may; drives of today count no other way.
+        let _ = drive.operate(SET_OPTIONS, SWITCH_ON | LOGICAL_ADDRESSES);
+        Ok(drive)
+    }
+
+    fn operate(&mut self, operation: c_short, count: c_int) -> Result<()> {
+        const REQUEST: rustix::ioctl::Opcode = opcode::write::<Operation>(b'm', 1);
+        // SAFETY: MTIOCTOP reads one `struct mtop`, which `Operation` is.
+        #[expect(unsafe_code, reason = "a driver has no other door")]
+        let done = unsafe { ioctl(&self.device, Setter::<REQUEST, Operation>::new(Operation { operation, count })) };
+        done.map_err(|e| error(e))
+    }
+
+    fn flags(&mut self) -> Result<c_long> {
+        const REQUEST: rustix::ioctl::Opcode = opcode::read::<Status>(b'm', 2);
+        // SAFETY: MTIOCGET writes one `struct mtget`, which `Status` is.
+        #[expect(unsafe_code, reason = "a driver has no other door")]
+        let status = unsafe { ioctl(&self.device, Getter::<REQUEST, Status>::new()) };
+        status.map(|s| s.flags).map_err(|e| error(e))
+    }
+
+    /// Makes the driver forget that it was writing: see above. Any operation does that; this one moves nothing.
+    fn forget_writing(&mut self, e: Errno) -> DriveError {
+        let _ = self.operate(UNLOCK, 0);
+        error(e)
+    }
+
+    /// Where the head is.
+    fn at(&mut self) -> Result<u64> {
+        match self.at {
+            Some(at) => Ok(at),
+            None => self.position().inspect(|at| self.at = Some(*at)),
+        }
+    }
+}
+
+impl Drop for StDrive {
+    fn drop(&mut self) {
+        let _ = self.operate(UNLOCK, 0);
+    }
+}
+
+impl Drive for StDrive {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn position(&mut self) -> Result<u64> {
+        const REQUEST: rustix::ioctl::Opcode = opcode::read::<Position>(b'm', 3);
+        // SAFETY: MTIOCPOS writes one `struct mtpos`, which `Position` is.
+        #[expect(unsafe_code, reason = "a driver has no other door")]
+        let position = unsafe { ioctl(&self.device, Getter::<REQUEST, Position>::new()) };
+        let block = position.map_err(|e| error(e))?.block;
+        u64::try_from(block).map_err(|_| error(Errno::IO))
+    }
+
+    fn locate(&mut self, address: u64) -> Result<()> {
+        self.at = None;
+        // The driver's counts are 32 bits wide: with the shortest blocks that is 8 TiB, with ours a petabyte.
+        let count = c_int::try_from(address).map_err(|_| error(Errno::OVERFLOW))?;
+        self.operate(SEEK, count)
+    }
+
+    fn end(&mut self) -> Result<u64> {
+        self.at = None;
+        self.operate(TO_THE_END, 0)?;
+        self.position()
+    }
+
+    fn back_over_filemark(&mut self) -> Result<Option<u64>> {
+        self.at = None;
+        match self.operate(BACK_OVER_FILEMARKS, 1) {
+            Ok(()) => self.position().map(Some),
+            // The beginning came first.
+            Err(DriveError::Failed(_)) if self.flags()? & IS_AT_BEGINNING != 0 => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> Result<Found> {
+        let before = self.at()?;
+        match rustix::io::read(&self.device, &mut *into) {
+            Ok(0) => {
+                // A filemark, or the end: only over the former has the head moved.
+                self.at = None;
+                Ok(if self.at()? == before { Found::End } else { Found::Filemark })
+            }
+            Ok(n) => {
+                self.at = Some(before + 1);
+                Ok(Found::Block(n))
+            }
+            Err(Errno::NOMEM) => {
+                self.at = None;
+                Err(DriveError::TooLong { limit: into.len() })
+            }
+            Err(e) => {
+                self.at = None;
+                match self.flags() {
+                    Ok(flags) if e == Errno::IO && flags & IS_AT_END != 0 => Ok(Found::End),
+                    _ => Err(error(e)),
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, block: &[u8]) -> Result<Room> {
+        if self.read_only {
+            return Err(DriveError::WriteProtected);
+        }
+        let before = self.at()?;
+        self.at = None;
+        let mut room = Room::Enough;
+        // At early warning the driver refuses once, with or without the block on the tape, and then goes on. At the end it goes on refusing.
+        for _ in 0..2 {
+            match rustix::io::write(&self.device, block) {
+                Ok(n) if n == block.len() => {}
+                Err(Errno::NOSPC) if self.position()? > before => room = Room::Little,
+                Err(Errno::NOSPC) => {
+                    room = Room::Little;
+                    continue;
+                }
+                // In variable-block mode a block is written whole or not at all.
+                Ok(_) => return Err(self.forget_writing(Errno::IO)),
+                Err(e) => return Err(self.forget_writing(e)),
+            }
+            self.at = Some(before + 1);
+            return Ok(room);
+        }
+        Err(DriveError::Full)
+    }
+
+    fn flush(&mut self, filemarks: u32) -> Result<()> {
+        self.at = None;
+        // With no filemarks at all, the drive still empties its buffer on the tape.
+        self.operate(WRITE_FILEMARKS, filemarks.min(1 << 10) as c_int).inspect_err(|_| drop(self.operate(UNLOCK, 0)))
+    }
+
+    fn is_write_protected(&mut self) -> Result<bool> {
+        Ok(self.read_only || self.flags()? & IS_WRITE_PROTECTED != 0)
+    }
+}
+
+fn error(e: Errno) -> DriveError {
+    match e {
+        Errno::NOMEDIUM => DriveError::Empty,
+        Errno::ROFS => DriveError::WriteProtected,
+        Errno::BUSY => DriveError::Busy,
+        Errno::NOSPC => DriveError::Full,
+        Errno::NXIO | Errno::NODEV | Errno::NOENT => DriveError::Gone(e.into()),
+        e => DriveError::Failed(e.into()),
+    }
+}
