@@ -53,7 +53,14 @@ fn with_world<T>(f: impl FnOnce(&World) -> T) -> T {
     let now = || Time { seconds: CLOCK.fetch_add(1, Ordering::Relaxed), nanoseconds: 0 };
     let random = |b: &mut [u8]| getrandom::fill(b).expect("randomness");
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    f(&World { now: &now, random: &random, host: "host", interrupted: &AtomicBool::new(false), threads })
+    f(&World {
+        now: &now,
+        random: &random,
+        host: "host",
+        loader: &azekura::medium::loader::Folders,
+        interrupted: &AtomicBool::new(false),
+        threads,
+    })
 }
 
 /// Backs `source` up into `night/medium`.

@@ -17,6 +17,9 @@ pub struct Config {
     /// Name of the medium set that `backup --init` begins.
     pub set: Option<String>,
     pub medium: Option<PathBuf>,
+    /// Program and arguments that bring another medium when one is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loader: Vec<String>,
     /// age recipients.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<String>,

@@ -5,11 +5,13 @@ use super::config::Config;
 use super::environment::{self, Environment};
 use super::exit::Exit;
 use super::explain::Explained;
+use super::loader::Attendant;
 use super::output::to_stderr;
 use super::progress::Progress;
 use super::secret::read_identity;
 use super::text::{Message, find, message, speak};
 use azekura::job::World;
+use azekura::medium::Loader;
 use azekura::pipeline::encryptor::Identity;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +22,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 #[derive(Debug)]
 pub struct Context {
     common: Common,
+    loader: Attendant,
     pub environment: Environment,
     pub config: Config,
 }
@@ -35,7 +38,8 @@ impl Context {
         if let Some(lang) = common.lang.or(config.language) {
             speak(lang);
         }
-        Self { common, environment, config }
+        let loader = Attendant::new(config.loader.clone(), &INTERRUPTED);
+        Self { common, loader, environment, config }
     }
 
     pub fn state_dir(&self) -> Result<PathBuf, Explained> {
@@ -53,6 +57,11 @@ impl Context {
         medium.map(environment::absolute).ok_or_else(|| Explained::usage(message!("error.no-medium"), message!("hint.no-medium")))
     }
 
+    /// Opens drives, and brings media.
+    pub fn loader(&self) -> &dyn Loader {
+        &self.loader
+    }
+
     /// What a job needs from outside. From now on Ctrl-C does not end the program at once.
     pub fn world(&self, threads: Option<usize>) -> World<'_> {
         listen();
@@ -61,6 +70,7 @@ impl Context {
             random: &random,
             host: &self.environment.host,
             interrupted: &INTERRUPTED,
+            loader: &self.loader,
             threads: threads.unwrap_or_else(environment::threads),
         }
     }

@@ -12,7 +12,7 @@ use super::words;
 use azekura::format::object::Id;
 use azekura::job::generations::{Details, GenerationReport, SetReport, generations};
 use azekura::job::restore::RestoreError;
-use azekura::medium::{BrokenLabel, Directory};
+use azekura::medium::{BrokenLabel, Place};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -29,7 +29,8 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
-    let sets = Directory::sets(&from)?;
+    let world = context.world(None);
+    let sets = Place::find(&from, context.loader())?.sets()?;
     let mut ids: Vec<Id> = sets.found.iter().map(|s| s.id).collect();
     // A set whose label is damaged still has seals.
     ids.extend(sets.broken.iter().filter_map(BrokenLabel::folder_id));
@@ -41,7 +42,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     }
     let mut reports = Vec::new();
     for id in ids {
-        reports.push(generations(&from, Some(id), identity.as_ref())?);
+        reports.push(generations(&from, Some(id), identity.as_ref(), &world)?);
     }
     reports.iter().flat_map(|r| &r.faults).for_each(|f| context.warn(&words::fault(f)));
     let exit = if reports.iter().all(|r| r.faults.is_empty()) { Exit::Good } else { Exit::Damage };

@@ -12,7 +12,7 @@ use azekura::catalog::Catalog;
 use azekura::format::check_code::CheckCode;
 use azekura::format::object::{Id, file_name};
 use azekura::format::seal::ReadBack;
-use azekura::job::restore::{open_set, set_id};
+use azekura::job::open::OpenSet;
 use azekura::job::verify::{Damage, DamageKind, Expected, Options, Report, remember_damage, verify};
 use azekura::state::StateDir;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub struct Args {
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.medium.as_deref())?;
-    let set = set_id(&open_set(&from, args.set)?)?;
+    let set = OpenSet::open(&from, args.set, context.loader())?.id;
     let known = known(context, set)?;
     let options = Options { from, set: Some(set), expect: args.expect, known };
     let report = {

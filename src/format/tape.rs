@@ -202,10 +202,8 @@ struct Take<'a> {
 impl<'a> Take<'a> {
     /// `None` when the block does not begin with `magic`.
     fn begin(block: &'a [u8], magic: &[u8; 16]) -> Option<Self> {
-        (block.len() == HEADER_BYTES && block.starts_with(magic)).then(|| Self { rest: block }).map(|mut take| {
-            let _: [u8; 16] = take.bytes();
-            take
-        })
+        let fits = block.len() == HEADER_BYTES && block.starts_with(magic);
+        fits.then_some(Self { rest: block.get(magic.len()..)? })
     }
 
     fn bytes<const N: usize>(&mut self) -> [u8; N] {

@@ -1,7 +1,8 @@
 //! `generations`, `find`, `diff`: what there is, without restoring it.
 
 use super::World;
-use super::restore::{RestoreError, open_set, set_id};
+use super::open::OpenSet;
+use super::restore::RestoreError;
 use crate::event::Observer;
 use crate::format::check_code::CheckCode;
 use crate::format::entry::{Core, Kind, compare_paths};
@@ -10,7 +11,7 @@ use crate::format::object::Id;
 use crate::format::seal::{ReadBack, Verdict};
 use crate::generation::{Entries, Generation, Record, is_within};
 use crate::pipeline::encryptor::Identity;
-use crate::seal::chain::{Chain, Fault};
+use crate::seal::chain::Fault;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -66,12 +67,12 @@ impl Details {
 type Result<T> = std::result::Result<T, RestoreError>;
 
 /// Lists the generations of a set; with an identity also what their manifests tell.
-pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>) -> Result<SetReport> {
-    let medium = open_set(from, set)?;
-    let chain = Chain::read(&medium, set_id(&medium)?).map_err(RestoreError::Medium)?;
+pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, world: &World) -> Result<SetReport> {
+    let opened = OpenSet::open(from, set, world.loader)?;
+    let chain = opened.chain()?;
     let mut generations = Vec::new();
     for l in &chain.links {
-        let opened = identity.map(|i| Generation::open(&medium, &chain, Some(l.seal.generation), i)).transpose();
+        let opened = identity.map(|i| Generation::open(&*opened.medium, &chain, Some(l.seal.generation), i)).transpose();
         generations.push(GenerationReport {
             generation: l.seal.generation,
             time: l.seal.time.clone(),
@@ -114,8 +115,8 @@ pub struct Hit {
 
 /// Finds entries by path or pattern. One that is the same in several generations running is one hit.
 pub fn find(options: &FindOptions, identity: &Identity, world: &World, _observer: &dyn Observer) -> Result<Vec<Hit>> {
-    let medium = open_set(&options.from, options.set)?;
-    let chain = Chain::read(&medium, set_id(&medium)?).map_err(RestoreError::Medium)?;
+    let opened = OpenSet::open(&options.from, options.set, world.loader)?;
+    let chain = opened.chain()?;
     let patterns = patterns(&options.patterns)?;
     let wanted = options.generation;
     let mut hits: Vec<Hit> = Vec::new();
@@ -123,7 +124,7 @@ pub fn find(options: &FindOptions, identity: &Identity, world: &World, _observer
     let mut latest: HashMap<Vec<u8>, usize> = HashMap::new();
     for link in chain.links.iter().filter(|l| wanted.is_none_or(|w| w == l.seal.generation)) {
         let n = link.seal.generation;
-        let generation = Generation::open(&medium, &chain, Some(n), identity).map_err(RestoreError::Generation)?;
+        let generation = Generation::open(&*opened.medium, &chain, Some(n), identity).map_err(RestoreError::Generation)?;
         for record in generation.entries() {
             if world.is_interrupted() {
                 return Err(RestoreError::Interrupted);
@@ -145,7 +146,7 @@ pub fn find(options: &FindOptions, identity: &Identity, world: &World, _observer
         && chain.generation(wanted).is_none()
     {
         // Opening it names the generations that there are.
-        Generation::open(&medium, &chain, Some(wanted), identity).map_err(RestoreError::Generation)?;
+        Generation::open(&*opened.medium, &chain, Some(wanted), identity).map_err(RestoreError::Generation)?;
     }
     hits.sort_by(|a, b| compare_paths(&a.core.path, &b.core.path).then(a.first.cmp(&b.first)));
     Ok(hits)
@@ -196,9 +197,9 @@ pub struct DiffOptions {
 
 /// Tells `each` every difference between two generations, in the order of the entry stream. Constant memory.
 pub fn diff(options: &DiffOptions, identity: &Identity, world: &World, mut each: impl FnMut(Difference)) -> Result<()> {
-    let medium = open_set(&options.from, options.set)?;
-    let chain = Chain::read(&medium, set_id(&medium)?).map_err(RestoreError::Medium)?;
-    let open = |n| Generation::open(&medium, &chain, Some(n), identity).map_err(RestoreError::Generation);
+    let opened = OpenSet::open(&options.from, options.set, world.loader)?;
+    let chain = opened.chain()?;
+    let open = |n| Generation::open(&*opened.medium, &chain, Some(n), identity).map_err(RestoreError::Generation);
     let (before, after) = (open(options.before)?, open(options.after)?);
     let (mut old, mut new) = (before.entries(), after.entries());
     let (mut a, mut b) = (next(&mut old)?, next(&mut new)?);

@@ -4,6 +4,7 @@
 
 pub mod backup;
 pub mod generations;
+pub mod open;
 pub mod rebuild;
 pub mod rehearse;
 pub mod restore;
@@ -11,6 +12,7 @@ pub mod verify;
 pub mod writer;
 
 use crate::format::cbor::Time;
+use crate::medium::Loader;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a job needs from outside.
@@ -21,6 +23,8 @@ pub struct World<'a> {
     pub host: &'a str,
     /// Set when the user wants the job to end.
     pub interrupted: &'a AtomicBool,
+    /// Opens drives and brings media.
+    pub loader: &'a dyn Loader,
     /// Threads that work; at least 1.
     pub threads: usize,
 }

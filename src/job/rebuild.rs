@@ -4,12 +4,13 @@
 //! restored as ever, and the next backup begins a new one.
 
 use super::World;
-use super::restore::{RestoreError, set_id};
+use super::open::set_id;
+use super::restore::RestoreError;
 use crate::catalog::{Catalog, CatalogError, GenerationRow, Location, SetRow};
 use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::object::{Id, Kind, Object};
 use crate::generation::{Generation, GenerationError};
-use crate::medium::{Directory, Medium, MediumError};
+use crate::medium::{Medium, MediumError, Place};
 use crate::pipeline::compressor::read_index;
 use crate::pipeline::encryptor::{Decryptor, Identity};
 use crate::seal::chain::Chain;
@@ -61,7 +62,7 @@ type Result<T> = std::result::Result<T, RebuildError>;
 /// Rebuilds the catalog of every set on the medium that this host writes.
 pub fn rebuild(from: &Path, state: &Path, identity: &Identity, world: &World, observer: &dyn Observer) -> Result<Vec<Report>> {
     let state = StateDir::open(state).map_err(RebuildError::State)?;
-    let sets = Directory::sets(from).map_err(RebuildError::Medium)?;
+    let sets = Place::find(from, world.loader).and_then(|place| place.sets()).map_err(RebuildError::Medium)?;
     let known: Vec<SetState> = sets.found.iter().filter_map(|s| state.set(s.id)).collect();
     if known.is_empty() {
         return Err(RebuildError::Unknown { path: from.into() });
@@ -89,9 +90,10 @@ fn rebuild_set(
 ) -> Result<Report> {
     let _lock = set.lock().map_err(RebuildError::State)?;
     observer.hear(Event::Phase(Phase::Checking));
-    let medium = Directory::open(from, set.id()).map_err(RebuildError::Medium)?;
-    let id = set_id(&medium).map_err(RebuildError::Open)?;
-    let chain = Chain::read(&medium, id).map_err(RebuildError::Medium)?;
+    let medium = Place::find(from, world.loader).and_then(|place| place.open(set.id())).map_err(RebuildError::Medium)?;
+    let medium = &*medium;
+    let id = set_id(medium).map_err(RebuildError::Open)?;
+    let chain = Chain::read(medium, id).map_err(RebuildError::Medium)?;
     if !chain.links.iter().all(|l| l.trusted) || !chain.faults.is_empty() {
         return Err(RebuildError::Untrusted);
     }
@@ -114,13 +116,13 @@ fn rebuild_set(
             if world.is_interrupted() {
                 return Err(RebuildError::Interrupted);
             }
-            add_object(catalog, row, &medium, identity, object, &mut report)?;
+            add_object(catalog, row, medium, identity, object, &mut report)?;
             observer.hear(Event::Progress { entries: 1, bytes: object.length });
         }
         let seal = Object { number: link.number, kind: Kind::Seal, length: link.length, digest: Some(link.digest) };
         catalog.add_object(row, &seal, &mut []).map_err(RebuildError::Catalog)?;
         let generation =
-            Generation::open(&medium, &chain, Some(link.seal.generation), identity).map_err(RebuildError::Generation)?;
+            Generation::open(medium, &chain, Some(link.seal.generation), identity).map_err(RebuildError::Generation)?;
         let g = GenerationRow {
             number: link.seal.generation,
             seal_object: link.number,

@@ -1,12 +1,13 @@
 //! `keys rehearse`: proves that a recovery key opens a set, while nothing depends on it yet.
 
 use super::World;
-use super::restore::{RestoreError, open_set, set_id};
+use super::open::OpenSet;
+use super::restore::RestoreError;
 use crate::event::{Event, Observer, Phase};
 use crate::format::object::Id;
 use crate::generation::Generation;
 use crate::pipeline::encryptor::Identity;
-use crate::seal::chain::{Chain, Fault};
+use crate::seal::chain::Fault;
 use std::path::Path;
 
 /// The newest generation, opened and read through with the key.
@@ -33,9 +34,9 @@ pub fn rehearse(
     observer: &dyn Observer,
 ) -> Result<Report, RestoreError> {
     observer.hear(Event::Phase(Phase::Checking));
-    let medium = open_set(from, set)?;
-    let chain = Chain::read(&medium, set_id(&medium)?).map_err(RestoreError::Medium)?;
-    let generation = Generation::open(&medium, &chain, None, identity).map_err(RestoreError::Generation)?;
+    let opened = OpenSet::open(from, set, world.loader)?;
+    let chain = opened.chain()?;
+    let generation = Generation::open(&*opened.medium, &chain, None, identity).map_err(RestoreError::Generation)?;
     let mut entries = 0;
     for record in generation.entries() {
         if world.is_interrupted() {

@@ -6,7 +6,8 @@ use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::check_code::CheckCode;
 use crate::format::object::{Id, Kind, Object, file_name};
 use crate::format::seal::{ReadBack, Verdict};
-use crate::job::restore::{RestoreError, open_set, set_id};
+use crate::job::open::OpenSet;
+use crate::job::restore::RestoreError;
 use crate::medium::{Blame, Listed, Medium, MediumError};
 use crate::seal::chain::{Chain, Fault};
 use std::path::PathBuf;
@@ -113,9 +114,9 @@ type Result<T> = std::result::Result<T, RestoreError>;
 /// Verifies a set on a medium.
 pub fn verify(options: &Options, world: &World, observer: &dyn Observer) -> Result<Report> {
     observer.hear(Event::Phase(Phase::Checking));
-    let medium = open_set(&options.from, options.set)?;
-    let chain = Chain::read(&medium, set_id(&medium)?).map_err(RestoreError::Medium)?;
-    verify_chain(&medium, &chain, options, world, observer)
+    let opened = OpenSet::open(&options.from, options.set, world.loader)?;
+    let chain = opened.chain()?;
+    verify_chain(&*opened.medium, &chain, options, world, observer)
 }
 
 /// Verifies the objects that a chain's seals list.

@@ -13,7 +13,7 @@ use crate::format::merkle::{Tree, object_leaf};
 use crate::format::object::{Id, Kind, Object, file_name};
 use crate::format::seal::{ReadBack, Seal};
 use crate::job::TOOL;
-use crate::medium::{Blame, Directory, Guard, Medium, MediumError};
+use crate::medium::{Blame, Guard, Medium, MediumError, Place, tape};
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
 use crate::seal::chain::{Chain, Link, ReadError, read_object};
@@ -30,7 +30,7 @@ pub struct Writer {
     pub recipients: Recipients,
     pub catalog: Catalog,
     pub row: SetRow,
-    pub medium: Directory,
+    pub medium: Box<dyn Medium>,
     pub keys: SealKeys,
     /// The last generation, and its seal's digest.
     pub last: Option<GenerationRow>,
@@ -41,7 +41,7 @@ pub struct Writer {
     pub read_back: ReadBack,
     /// Number of the next object.
     pub next: u64,
-    _locks: (Lock, Guard),
+    _locks: (Lock, Option<Guard>),
 }
 
 /// What to do when the medium has no set of this host.
@@ -70,7 +70,8 @@ pub fn open(
     world: &World,
     observer: &dyn Observer,
 ) -> Result<(Writer, Opened)> {
-    let sets = Directory::sets(root).map_err(BackupError::Medium)?;
+    let place = Place::find(root, world.loader).map_err(BackupError::Medium)?;
+    let sets = place.sets().map_err(BackupError::Medium)?;
     let catalog = Catalog::open(&state.catalog()).map_err(BackupError::Catalog)?;
     let mut succeeded = None;
     // The newest set of this host: a set whose catalog was lost has been succeeded by another.
@@ -82,7 +83,9 @@ pub fn open(
         check_recipients(&set_state.info().map_err(BackupError::State)?, &label)?;
         let row = match catalog.set(id).map_err(BackupError::Catalog)? {
             // Its first run ended before the catalog knew of it. Nothing is sealed, so nothing needs to be known.
-            None if !has_seal(root, id)? => Some(catalog.add_set(id, &label.name, &label.created).map_err(BackupError::Catalog)?),
+            None if !has_seal(&place, id)? => {
+                Some(catalog.add_set(id, &label.name, &label.created).map_err(BackupError::Catalog)?)
+            }
             row => row,
         };
         match row {
@@ -92,7 +95,7 @@ pub fn open(
     }
     known.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)));
     if let Some((_, id, set_state, row)) = known.pop() {
-        return Ok((Writer::open(root, id, set_state, catalog, row, observer)?, Opened::Known));
+        return Ok((Writer::open(place, id, set_state, catalog, row, observer)?, Opened::Known));
     }
     for on_medium in sets.broken {
         let Some((id, set_state)) = on_medium.folder_id().and_then(|id| Some((id, state.set(id)?))) else { continue };
@@ -107,10 +110,10 @@ pub fn open(
     if let Some((old, opened)) = succeeded {
         let info = old.info().map_err(BackupError::State)?;
         let begin = Begin { name: &info.name, recipients: &info.recipients };
-        return Ok((Writer::begin(root, state, catalog, &begin, world)?, opened));
+        return Ok((Writer::begin(place, state, catalog, &begin, world)?, opened));
     }
     match begin {
-        Some(begin) => Ok((Writer::begin(root, state, catalog, begin, world)?, Opened::New)),
+        Some(begin) => Ok((Writer::begin(place, state, catalog, begin, world)?, Opened::New)),
         None if is_blank => Err(BackupError::Blank { path: root.into() }),
         None => Err(BackupError::Unregistered { path: root.into() }),
     }
@@ -124,8 +127,8 @@ fn check_recipients(info: &SetInfo, label: &Label) -> Result<()> {
 }
 
 /// Whether anything that looks like a seal lies in a set.
-fn has_seal(root: &Path, id: Id) -> Result<bool> {
-    let listing = Directory::open(root, id).and_then(|medium| medium.list()).map_err(BackupError::Medium)?;
+fn has_seal(place: &Place, id: Id) -> Result<bool> {
+    let listing = place.list(id).map_err(BackupError::Medium)?;
     Ok(listing.objects.iter().any(|o| o.kind == Kind::Seal))
 }
 
@@ -136,7 +139,7 @@ fn numbered<T>(all: &[T], number: u64, number_of: impl Fn(&T) -> u64) -> Option<
 
 impl Writer {
     /// Begins a set: state on the host first, then the label on the medium.
-    fn begin(root: &Path, state: &StateDir, mut catalog: Catalog, begin: &Begin, world: &World) -> Result<Self> {
+    fn begin(place: Place, state: &StateDir, mut catalog: Catalog, begin: &Begin, world: &World) -> Result<Self> {
         if begin.recipients.is_empty() {
             return Err(BackupError::NoRecipients);
         }
@@ -145,9 +148,7 @@ impl Writer {
         (world.random)(&mut id.0);
         (world.random)(&mut medium_id.0);
         (world.random)(&mut key.0);
-        let immutable = Directory::wants_immutable(root);
-        let medium = Directory::create(root, id).map_err(BackupError::Medium)?.with_immutable(immutable);
-        let guard = medium.lock().map_err(BackupError::Medium)?;
+        let (medium, guard) = place.begin(id, tape::BLOCK_BYTES).map_err(BackupError::Medium)?;
         let info = SetInfo { name: begin.name.to_owned(), recipients: begin.recipients.to_vec() };
         let set_state = state.create_set(id, &info, &key).map_err(BackupError::State)?;
         let lock = set_state.lock().map_err(BackupError::State)?;
@@ -168,7 +169,7 @@ impl Writer {
         medium.append(0, Kind::Label, &bytes).and_then(|()| medium.sync()).map_err(BackupError::Medium)?;
         let object =
             Object { number: 0, kind: Kind::Label, length: bytes.len() as u64, digest: Some(*blake3::hash(&bytes).as_bytes()) };
-        let read_back = super::backup::shelf::read_back(&medium, &object)?;
+        let read_back = super::backup::shelf::read_back(&*medium, &object)?;
         let row = catalog.add_set(id, &info.name, &created).map_err(BackupError::Catalog)?;
         catalog.add_object(row, &object, &mut []).map_err(BackupError::Catalog)?;
         Ok(Self {
@@ -190,10 +191,9 @@ impl Writer {
         })
     }
 
-    fn open(root: &Path, id: Id, state: SetState, catalog: Catalog, row: SetRow, observer: &dyn Observer) -> Result<Self> {
+    fn open(place: Place, id: Id, state: SetState, catalog: Catalog, row: SetRow, observer: &dyn Observer) -> Result<Self> {
         let lock = state.lock().map_err(BackupError::State)?;
-        let medium = Directory::open(root, id).map_err(BackupError::Medium)?.with_immutable(Directory::wants_immutable(root));
-        let guard = medium.lock().map_err(BackupError::Medium)?;
+        let (medium, guard) = place.open_to_write(id).map_err(BackupError::Medium)?;
         let info = state.info().map_err(BackupError::State)?;
         let mut writer = Self {
             id,
@@ -252,7 +252,7 @@ impl Writer {
 
     /// The seal of a generation, and the object that it is.
     fn seal(&self, g: &GenerationRow) -> Result<(Seal, Object)> {
-        let bytes = match read_object(&self.medium, g.seal_object, Kind::Seal, limit::SEAL_BYTES) {
+        let bytes = match read_object(&*self.medium, g.seal_object, Kind::Seal, limit::SEAL_BYTES) {
             Ok(bytes) if *blake3::hash(&bytes).as_bytes() == g.seal_digest => bytes,
             Ok(_) | Err(ReadError::Damaged(_)) => return Err(BackupError::RolledBack { generation: g.number }),
             Err(ReadError::Medium(e)) => return Err(BackupError::Medium(e)),
@@ -273,7 +273,7 @@ impl Writer {
         if !listing.objects.iter().any(|o| o.kind == Kind::Seal && o.number >= end) {
             return Ok(());
         }
-        let mut links = Chain::read(&self.medium, self.id).map_err(BackupError::Medium)?.links;
+        let mut links = Chain::read(&*self.medium, self.id).map_err(BackupError::Medium)?.links;
         links.retain(|l| l.trusted && l.number >= end);
         let Some(newest) = links.last() else { return Ok(()) };
         // Only what this host's own keys have signed.
@@ -375,7 +375,7 @@ impl Writer {
 
     /// The label that the first run wrote, when it ended before the catalog knew of it.
     fn own_label(&self) -> Option<Object> {
-        let bytes = read_object(&self.medium, 0, Kind::Label, limit::LABEL_BYTES).ok()?;
+        let bytes = read_object(&*self.medium, 0, Kind::Label, limit::LABEL_BYTES).ok()?;
         let label = Label::decode(&bytes).ok()?;
         let digest = Some(*blake3::hash(&bytes).as_bytes());
         let is_own = label.set == self.id && label.root_key == self.keys.current().public();

@@ -16,6 +16,15 @@ pub enum Blame {
     Work,
 }
 
+/// What keeps a tape device from being used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceProblem {
+    #[error("this device rewinds the tape when it is closed")]
+    Rewinds,
+    #[error("the drive is not ready yet")]
+    Loading,
+}
+
 /// An error of a medium. `Display` leaves the source to whoever prints the chain.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -84,6 +93,14 @@ pub enum MediumError {
     #[error("{place}: no cartridge is loaded")]
     NoCartridge { place: String },
 
+    /// A medium that was asked for and did not come.
+    #[error("{}: medium {place} of the set was not brought", path.display())]
+    NotBrought { path: PathBuf, place: u64, blank: bool },
+
+    /// A device that cannot be used as it is.
+    #[error("{place}: {why}")]
+    Device { place: String, why: DeviceProblem },
+
     /// What lies on a tape is not what was left there.
     #[error("{place}: the tape is not as it was left")]
     Changed { place: String },
@@ -118,6 +135,8 @@ impl MediumError {
             | Self::NotBlank { .. }
             | Self::Foreign { .. }
             | Self::NoCartridge { .. }
+            | Self::NotBrought { .. }
+            | Self::Device { .. }
             | Self::Changed { .. }
             | Self::NewerFormat { .. } => Blame::Medium,
             Self::Missing { .. }

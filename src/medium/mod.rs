@@ -9,15 +9,19 @@ mod direct;
 pub mod directory;
 mod error;
 mod file_system;
+pub mod loader;
 mod lock;
+mod place;
 mod sets;
 pub mod simulated;
 pub mod tape;
 
 pub use directory::{Directory, Immutable};
-pub use error::{Blame, MediumError};
+pub use error::{Blame, DeviceProblem, MediumError};
 pub use file_system::FileSystem;
+pub use loader::Loader;
 pub use lock::Guard;
+pub use place::{Place, Writable};
 pub use sets::{BrokenLabel, SetOnMedium, Sets};
 pub use tape::Tape;
 
@@ -62,6 +66,11 @@ pub trait Medium: Send + Sync {
 
     /// Bytes that may still be appended; `None` where the medium cannot say. A guess: file systems need some for themselves.
     fn free_bytes(&self) -> Option<u64>;
+
+    /// Whether reading back while more is appended costs more than time on the same disk: a tape has one head.
+    fn is_sequential(&self) -> bool {
+        false
+    }
 
     /// What and where this medium is, for reports.
     fn describe(&self) -> Description;

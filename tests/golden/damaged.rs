@@ -7,8 +7,9 @@ use crate::world::Hospital;
 use crate::{folder, holds, identity, reader, updates};
 use azekura::event::Deaf;
 use azekura::format::seal::{Seal, Verdict};
-use azekura::job::restore::{self, open_set, set_id};
-use azekura::seal::chain::Chain;
+use azekura::job::open::OpenSet;
+use azekura::job::restore;
+use azekura::medium::loader::Folders;
 use azekura::seal::{SealKey, sign};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -60,8 +61,7 @@ fn the_reader_agrees(h: &Hospital, disease: &Path) {
 /// The last seal of the golden medium, changed by somebody who does not have its key.
 fn forged() -> Vec<u8> {
     let medium = folder().join("v1/first/medium");
-    let directory = open_set(&medium, None).expect("a set");
-    let chain = Chain::read(&directory, set_id(&directory).expect("an id")).expect("a chain");
+    let chain = OpenSet::open(&medium, None, &Folders).and_then(|set| set.chain()).expect("a chain");
     let seal = Seal { verdict: Verdict::Incomplete, ..chain.last().expect("a seal").seal.clone() };
     sign(&seal, &SealKey::from_seed(&[0x66; 32])).expect("a seal")
 }

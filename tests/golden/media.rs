@@ -7,9 +7,10 @@ use crate::{folder, identity, reader, updates, write};
 use azekura::format::VERSION;
 use azekura::format::entry::{Core, Kind, State};
 use azekura::generation::Generation;
-use azekura::job::restore::{open_set, set_id};
+use azekura::job::open::OpenSet;
 use azekura::job::{restore, verify};
-use azekura::medium::Directory;
+use azekura::medium::Medium;
+use azekura::medium::loader::Folders;
 use azekura::pipeline::target::TargetOptions;
 use azekura::seal::chain::Chain;
 use std::fmt::Write;
@@ -115,15 +116,16 @@ fn for_each_generation(medium: &Path, with: impl Fn(&Hospital, u64, &[Core])) {
     let (directory, chain) = open(medium);
     for link in &chain.links {
         let h = Hospital { identity: identity(), ..Hospital::new() };
-        let generation = Generation::open(&directory, &chain, Some(link.seal.generation), &h.identity).expect("a generation");
+        let generation = Generation::open(&*directory, &chain, Some(link.seal.generation), &h.identity).expect("a generation");
         let cores: Vec<Core> = generation.entries().map(|r| r.expect("a record").entry.core).collect();
         with(&h, link.seal.generation, &cores);
     }
 }
 
-fn open(medium: &Path) -> (Directory, Chain) {
-    let directory = open_set(medium, None).expect("a set");
-    let chain = Chain::read(&directory, set_id(&directory).expect("an id")).expect("a chain");
+fn open(medium: &Path) -> (Box<dyn Medium>, Chain) {
+    let opened = OpenSet::open(medium, None, &Folders).expect("a set");
+    let chain = opened.chain().expect("a chain");
+    let directory = opened.medium;
     (directory, chain)
 }
 
@@ -145,7 +147,7 @@ fn described(medium: &Path) -> String {
     }
     for (link, verified) in chain.links.iter().zip(&verified.generations) {
         let (n, seal) = (link.seal.generation, &link.seal);
-        let g = Generation::open(&directory, &chain, Some(n), &h.identity).expect("a generation");
+        let g = Generation::open(&*directory, &chain, Some(n), &h.identity).expect("a generation");
         line(format!("generation {n} {} {} check code {}", seal.time, seal.verdict.name(), verified.check_code));
         for o in &seal.objects {
             line(format!("  object {} {} {}", o.number, o.kind, o.length));

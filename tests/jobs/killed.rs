@@ -29,7 +29,14 @@ fn the_process_that_is_killed() {
     let options = crate::world::options(dir.as_ref(), vec![recipient]);
     let now = || Time { seconds: now_seconds(), nanoseconds: 0 };
     let random = |b: &mut [u8]| getrandom::fill(b).expect("randomness");
-    let world = World { now: &now, random: &random, host: "host", interrupted: &AtomicBool::new(false), threads: 2 };
+    let world = World {
+        now: &now,
+        random: &random,
+        host: "host",
+        loader: &azekura::medium::loader::Folders,
+        interrupted: &AtomicBool::new(false),
+        threads: 2,
+    };
     let report = backup(&options, &world, &Deaf).expect("a backup that is not killed");
     fs::write(adopted_by(dir.as_ref()), report.adopted_objects.to_string()).expect("a note");
 }

@@ -7,5 +7,6 @@ mod killed;
 mod merge;
 mod power_cut;
 mod stolen_host;
+mod tape;
 mod tools;
 mod world;

@@ -9,12 +9,65 @@ use azekura::job::World;
 use azekura::job::backup::{self, BackupError, InitOptions, Options, SourceOptions, backup};
 use azekura::job::restore::{self, RestoreError, restore};
 use azekura::job::verify::{self, verify};
-use azekura::medium::Directory;
+use azekura::medium::loader::Wanted;
+use azekura::medium::tape::drive::Drive;
+use azekura::medium::tape::simulated::Cartridge;
+use azekura::medium::{Directory, Loader, MediumError};
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::target::TargetOptions;
 use azekura::seal::chain::{Chain, Link};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+/// A drive in memory, and cartridges that come one after the other when one is asked for.
+#[derive(Default)]
+pub struct Deck {
+    /// What is in the drive.
+    pub loaded: Mutex<Option<Cartridge>>,
+    /// What will be brought.
+    pub shelf: Mutex<VecDeque<Cartridge>>,
+    pub asked: Mutex<Vec<Wanted>>,
+}
+
+impl Deck {
+    /// Where its drive is found.
+    pub fn path() -> PathBuf {
+        "/dev/simulated".into()
+    }
+
+    pub fn load(&self, cartridge: &Cartridge) {
+        *self.loaded.lock().expect("no panic") = Some(cartridge.clone());
+    }
+
+    pub fn asked(&self) -> Vec<Wanted> {
+        std::mem::take(&mut self.asked.lock().expect("no panic"))
+    }
+}
+
+impl Loader for Deck {
+    fn drive(&self, path: &Path) -> Result<Option<Box<dyn Drive>>, MediumError> {
+        if path != Self::path() {
+            return Ok(None);
+        }
+        match &*self.loaded.lock().expect("no panic") {
+            Some(cartridge) => Ok(Some(Box::new(cartridge.load()))),
+            None => Err(MediumError::NoCartridge { place: path.display().to_string() }),
+        }
+    }
+
+    fn bring(&self, path: &Path, wanted: &Wanted) -> Result<(), MediumError> {
+        self.asked.lock().expect("no panic").push(wanted.clone());
+        match self.shelf.lock().expect("no panic").pop_front() {
+            Some(cartridge) => {
+                self.load(&cartridge);
+                Ok(())
+            }
+            None => Err(MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank }),
+        }
+    }
+}
 
 pub struct Hospital {
     pub dir: tempfile::TempDir,
@@ -22,6 +75,7 @@ pub struct Hospital {
     pub clock: AtomicI64,
     pub interrupted: AtomicBool,
     pub threads: usize,
+    pub deck: Deck,
 }
 
 impl Hospital {
@@ -41,6 +95,7 @@ impl Hospital {
             clock: AtomicI64::new(now + 60),
             interrupted: AtomicBool::new(false),
             threads: 2,
+            deck: Deck::default(),
         }
     }
 
@@ -70,7 +125,14 @@ impl Hospital {
     pub fn with_world<T>(&self, f: impl FnOnce(&World) -> T) -> T {
         let now = || Time { seconds: self.clock.fetch_add(1, Ordering::Relaxed), nanoseconds: 0 };
         let random = |b: &mut [u8]| getrandom::fill(b).expect("randomness");
-        f(&World { now: &now, random: &random, host: "host", interrupted: &self.interrupted, threads: self.threads })
+        f(&World {
+            now: &now,
+            random: &random,
+            host: "host",
+            loader: &self.deck,
+            interrupted: &self.interrupted,
+            threads: self.threads,
+        })
     }
 
     pub fn backup(&self) -> backup::Report {

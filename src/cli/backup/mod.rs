@@ -12,7 +12,7 @@ use super::recovery_key::{self, RecoveryKey};
 use super::sources::{self, ForAll};
 use azekura::format::seal::Verdict;
 use azekura::job::backup::{InitOptions, Options, SourceOptions, backup};
-use azekura::medium::Directory;
+use azekura::medium::Place;
 use azekura::state::StateDir;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -115,7 +115,7 @@ fn begin(
     to: &Path,
     context: &Context,
 ) -> Result<(Option<InitOptions>, Option<RecoveryKey>), Explained> {
-    let sets = Directory::sets(to)?;
+    let sets = Place::find(to, context.loader())?.sets()?;
     let host = StateDir::open(state)?;
     if sets.found.iter().any(|s| host.set(s.id).is_some()) {
         return Ok((None, None));

@@ -5,7 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::shown::Shown;
 use crate::cli::text::message;
 use crate::cli::units;
-use azekura::medium::{Blame, MediumError};
+use azekura::medium::{Blame, DeviceProblem, MediumError};
 
 impl From<MediumError> for Explained {
     fn from(error: MediumError) -> Self {
@@ -52,6 +52,12 @@ impl From<MediumError> for Explained {
             E::NotBlank { place } => new(message!("error.medium.not-blank", place = place)),
             E::Foreign { place } => new(message!("error.medium.foreign", place = place)),
             E::NoCartridge { place } => new(message!("error.medium.no-cartridge", place = place)),
+            E::NotBrought { path, place, blank } => match blank {
+                true => new(message!("error.medium.no-blank-brought", place = path, number = place)),
+                false => new(message!("error.medium.not-brought", place = path, number = place)),
+            },
+            E::Device { place, why: DeviceProblem::Rewinds } => new(message!("error.medium.rewinds", place = place)),
+            E::Device { place, why: DeviceProblem::Loading } => new(message!("error.medium.loading", place = place)),
             E::Changed { place } => new(message!("error.medium.changed", place = place)),
             E::BadHeader { place, address, source } => {
                 new(message!("error.medium.bad-header", place = place, address = address)).cause(reason(&source))

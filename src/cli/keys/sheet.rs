@@ -11,9 +11,9 @@ use crate::cli::text::{find, message};
 use crate::cli::units::paper_date;
 use azekura::format::label::{Label, fingerprint};
 use azekura::format::object::Id;
-use azekura::job::restore::{open_set, set_id};
+use azekura::job::open::OpenSet;
 use azekura::job::time_text;
-use azekura::medium::Directory;
+use azekura::medium::Place;
 use azekura::pipeline::encryptor::Identity;
 use azekura::report::key_sheet::KeySheet;
 use serde_json::{Map, Value};
@@ -35,8 +35,8 @@ pub struct Args {
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.from.as_deref())?;
-    let id = set_id(&open_set(&from, args.set)?)?;
-    let sets = Directory::sets(&from)?;
+    let id = OpenSet::open(&from, args.set, context.loader())?.id;
+    let sets = Place::find(&from, context.loader())?.sets()?;
     let label = sets.found.iter().find(|s| s.id == id).map(|s| &s.label);
     let identity = context.identity(args.identity.as_deref())?;
     let fits = |l: &&Label| identity.recipients().fingerprints().iter().any(|f| l.recipients.contains(f));

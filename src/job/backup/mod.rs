@@ -18,7 +18,7 @@ use crate::format::manifest::{Finding, Manifest, Source, SourceKind, come_apart}
 use crate::format::merkle::object_leaf;
 use crate::format::object::{Id, Kind, Object};
 use crate::format::seal::{ReadBack, Seal, Verdict};
-use crate::medium::{Medium, MediumError};
+use crate::medium::MediumError;
 use crate::pipeline::chunker::Chunker;
 use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL, Effort, FrameError};
 use crate::pipeline::encryptor::{EncryptError, Encryptor, RecipientError, Recipients};
@@ -421,7 +421,7 @@ fn encrypt_manifest(recipients: &Recipients, manifest: &Manifest) -> Result<Vec<
 fn append(set: &mut Writer, number: u64, kind: Kind, bytes: &[u8]) -> Result<Object> {
     set.medium.append(number, kind, bytes).and_then(|()| set.medium.sync()).map_err(BackupError::Medium)?;
     let object = Object { number, kind, length: bytes.len() as u64, digest: Some(*blake3::hash(bytes).as_bytes()) };
-    set.read_back = set.read_back.min(shelf::read_back(&set.medium, &object)?);
+    set.read_back = set.read_back.min(shelf::read_back(&*set.medium, &object)?);
     Ok(object)
 }
 
@@ -485,7 +485,7 @@ fn store(
     );
     origins.sort_by(|a, b| crate::format::entry::compare_paths(&a.0, &b.0));
     let origins = origins.into_iter().map(|(_, origin)| origin).collect();
-    let (stop, counter, medium, catalog, row) = (&stop, &counter, &set.medium, &mut set.catalog, set.row);
+    let (stop, counter, medium, catalog, row) = (&stop, &counter, &*set.medium, &mut set.catalog, set.row);
 
     std::thread::scope(|scope| {
         let (known, collected) = (&known, &collected);

@@ -13,8 +13,10 @@ use crate::pipeline::packer::FinishedPack;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::Mutex;
 
-/// Bytes that are made durable together.
+/// Bytes that are made durable and read back together.
 const GROUP_BYTES: u64 = 64 << 20;
+/// The same on a medium with one head, which has to go back for reading and cannot write meanwhile.
+const GROUP_BYTES_ON_TAPE: u64 = 64 << 30;
 
 /// Where finished packs are handed in. Numbers are given in the order in which packs enter the queue.
 pub struct Counter {
@@ -85,8 +87,10 @@ pub fn shelve(
 ) -> Result<Shelved, BackupError> {
     std::thread::scope(|scope| {
         let (give, take) = bounded::<Vec<Appended>>(1);
-        let appender = scope.spawn(move || append_all(&queue, medium, give, stop));
-        let checked = check_all(take, medium, catalog, set, known, stop);
+        let (tell_checked, checked) = bounded::<()>(1);
+        let appender = scope.spawn(move || append_all(&queue, medium, &give, &checked, stop));
+        let checked = check_all(take, medium, &tell_checked, catalog, set, known, stop);
+        drop(tell_checked);
         if checked.is_err() {
             stop.fail();
         }
@@ -97,16 +101,27 @@ pub fn shelve(
     })
 }
 
-fn append_all(queue: &Queue, medium: &dyn Medium, give: Sender<Vec<Appended>>, stop: &Stop) -> Result<(), BackupError> {
-    let (mut group, mut bytes) = (Vec::new(), 0);
+fn append_all(
+    queue: &Queue,
+    medium: &dyn Medium,
+    give: &Sender<Vec<Appended>>,
+    checked: &Receiver<()>,
+    stop: &Stop,
+) -> Result<(), BackupError> {
+    let (one_head, mut group, mut bytes) = (medium.is_sequential(), Vec::new(), 0);
+    let group_bytes = if one_head { GROUP_BYTES_ON_TAPE } else { GROUP_BYTES };
+    let hand_on = |group: Vec<Appended>| {
+        give.send(group).map_err(|_| BackupError::Stopped)?;
+        if one_head { checked.recv().map_err(|_| BackupError::Stopped) } else { Ok(()) }
+    };
     loop {
         let next = match queue.0.try_recv() {
             Ok(n) => Some(n),
             Err(_) => {
                 // Nothing waits: a good time to make durable what there is.
-                if bytes >= GROUP_BYTES / 4 {
+                if bytes >= GROUP_BYTES / 4 && !one_head {
                     bytes = 0;
-                    give.send(std::mem::take(&mut group)).map_err(|_| BackupError::Stopped)?;
+                    hand_on(std::mem::take(&mut group))?;
                 }
                 queue.0.recv().ok()
             }
@@ -121,17 +136,18 @@ fn append_all(queue: &Queue, medium: &dyn Medium, give: Sender<Vec<Appended>>, s
         }
         group.push(Appended { object, index: pack.index, frames: pack.frames });
         bytes += object.length;
-        if bytes >= GROUP_BYTES {
+        if bytes >= group_bytes {
             bytes = 0;
-            give.send(std::mem::take(&mut group)).map_err(|_| BackupError::Stopped)?;
+            hand_on(std::mem::take(&mut group))?;
         }
     }
-    if group.is_empty() { Ok(()) } else { give.send(group).map_err(|_| BackupError::Stopped) }
+    if group.is_empty() { Ok(()) } else { hand_on(group) }
 }
 
 fn check_all(
     take: Receiver<Vec<Appended>>,
     medium: &dyn Medium,
+    checked: &Sender<()>,
     catalog: &mut Catalog,
     set: SetRow,
     known: &Known,
@@ -156,6 +172,8 @@ fn check_all(
             known.committed(chunks.iter().map(|(id, _)| id));
             shelved.objects.push(pack.object);
         }
+        // Nobody listens where the medium is written while it is read.
+        let _ = checked.try_send(());
     }
     Ok(shelved)
 }

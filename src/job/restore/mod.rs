@@ -7,16 +7,15 @@ mod filler;
 mod records;
 
 use super::World;
+use super::open::OpenSet;
 use crate::event::{Event, FindingKind, Observer, Phase, chain_text};
 use crate::format::entry::{Core, Entry, Kind, State};
-use crate::format::label::Label;
-use crate::format::limit;
-use crate::format::object::{self, Id};
+use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError, is_within};
-use crate::medium::{Directory, Listed, Medium, MediumError};
+use crate::medium::MediumError;
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::target::{Shortfall, Target, TargetError, TargetOptions};
-use crate::seal::chain::{Chain, Fault, read_object};
+use crate::seal::chain::{Chain, Fault};
 use filler::{Filler, Task};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use records::Records;
@@ -107,40 +106,12 @@ const BATCH_SCATTERED: usize = 200;
 /// Bytes of content in a batch, but for the last file.
 const BATCH_BYTES: u64 = 256 << 20;
 
-/// Opens the set wanted on the medium at `from`: the one named, or the only one.
-pub fn open_set(from: &std::path::Path, wanted: Option<Id>) -> Result<Directory> {
-    let sets = Directory::sets(from).map_err(RestoreError::Medium)?;
-    let id = match (wanted, &sets.found[..]) {
-        (Some(id), _) => id,
-        (None, [only]) => only.id,
-        (None, []) => match &sets.broken[..] {
-            [broken] if broken.folder_id().is_some() => broken.folder_id().ok_or(RestoreError::Blank { path: from.into() })?,
-            _ => return Err(RestoreError::Blank { path: from.into() }),
-        },
-        (None, several) => return Err(RestoreError::WhichSet { path: from.into(), count: several.len() }),
-    };
-    Directory::open(from, id).map_err(RestoreError::Medium)
-}
-
-/// The set's id, as its folder is called; or, where somebody gave that another name, as its first label says.
-pub fn set_id(medium: &Directory) -> Result<Id> {
-    let name = medium.path().file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
-    if let Some(id) = name {
-        return Ok(id);
-    }
-    let objects = medium.list().map_err(RestoreError::Medium)?.objects;
-    let labels = objects.iter().filter(|o| o.kind == object::Kind::Label);
-    let read = |o: &Listed| read_object(medium, o.number, o.kind, limit::LABEL_BYTES).ok().and_then(|b| Label::decode(&b).ok());
-    let label = labels.into_iter().find_map(read).ok_or(RestoreError::Blank { path: medium.path().into() })?;
-    Ok(label.set)
-}
-
 /// Restores what the options name.
 pub fn restore(options: &Options, identity: &Identity, world: &World, observer: &dyn Observer) -> Result<Report> {
     observer.hear(Event::Phase(Phase::Checking));
-    let medium = open_set(&options.from, options.set)?;
-    let chain = Chain::read(&medium, set_id(&medium)?).map_err(RestoreError::Medium)?;
-    let generation = Generation::open(&medium, &chain, options.generation, identity).map_err(RestoreError::Generation)?;
+    let set = OpenSet::open(&options.from, options.set, world.loader)?;
+    let chain = set.chain()?;
+    let generation = Generation::open(&*set.medium, &chain, options.generation, identity).map_err(RestoreError::Generation)?;
     let wanted = Wanted::new(options)?;
     let tally = Tally::new(observer);
     let mut report = Report {

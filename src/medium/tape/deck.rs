@@ -8,6 +8,7 @@ use super::{MediumError, Result, Stored};
 use crate::format::limit;
 use crate::format::object::{Id, Kind};
 use crate::format::tape::{HEADER_BYTES, Header};
+use crate::medium::error::DeviceProblem;
 use std::collections::BTreeMap;
 
 /// A filemark is put behind so many bytes, besides the one behind every seal: they divide a tape for drives that find filemarks fast.
@@ -259,9 +260,9 @@ impl DriveError {
             Self::Full => MediumError::Full { place, needed: 0, free: None, torn: false },
             Self::Gone(source) => MediumError::Gone { place, what, source: Some(source) },
             Self::Failed(source) => MediumError::Io { place, what, source },
-            e @ (Self::TooLong { .. } | Self::Loading | Self::Rewinds) => {
-                MediumError::Io { place, what, source: std::io::Error::other(e) }
-            }
+            Self::Rewinds => MediumError::Device { place, why: DeviceProblem::Rewinds },
+            Self::Loading => MediumError::Device { place, why: DeviceProblem::Loading },
+            e @ Self::TooLong { .. } => MediumError::Io { place, what, source: std::io::Error::other(e) },
         }
     }
 }

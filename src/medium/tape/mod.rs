@@ -130,6 +130,10 @@ impl Medium for Tape {
         None
     }
 
+    fn is_sequential(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> Description {
         Description { file_system: FileSystem::Tape, place: self.deck().drive.name().into(), immutable: Immutable::Off }
     }

@@ -46,6 +46,7 @@ struct Position {
 
 const BACK_OVER_FILEMARKS: c_short = 2;
 const WRITE_FILEMARKS: c_short = 5;
+const UNLOAD: c_short = 7;
 const TO_THE_END: c_short = 12;
 const SET_BLOCK: c_short = 20;
 const SEEK: c_short = 22;
@@ -86,17 +87,22 @@ pub fn is_drive(path: &Path) -> bool {
     })
 }
 
+/// Rewinds the cartridge in a drive and gives it out.
+pub fn eject(path: &Path) -> Result<()> {
+    StDrive::open(path)?.operate(UNLOAD, 0)
+}
+
 impl StDrive {
     /// Opens the drive at `path`, which [`is_drive`].
     pub fn open(path: &Path) -> Result<Self> {
-        let stat = rustix::fs::stat(path).map_err(|e| error(e))?;
+        let stat = rustix::fs::stat(path).map_err(error)?;
         if rustix::fs::minor(stat.st_rdev) & NO_REWIND == 0 {
             return Err(DriveError::Rewinds);
         }
         let open = |access| rustix::fs::open(path, access | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
         let (device, read_only) = match open(OFlags::RDWR) {
             Ok(device) => (device, false),
-            Err(Errno::ROFS | Errno::ACCESS | Errno::PERM) => (open(OFlags::RDONLY).map_err(|e| error(e))?, true),
+            Err(Errno::ROFS | Errno::ACCESS | Errno::PERM) => (open(OFlags::RDONLY).map_err(error)?, true),
             Err(e) => return Err(error(e)),
         };
         let mut drive = Self { device, path: path.to_owned(), read_only, at: None };
@@ -121,7 +127,7 @@ impl StDrive {
         // SAFETY: MTIOCTOP reads one `struct mtop`, which `Operation` is.
         #[expect(unsafe_code, reason = "a driver has no other door")]
         let done = unsafe { ioctl(&self.device, Setter::<REQUEST, Operation>::new(Operation { operation, count })) };
-        done.map_err(|e| error(e))
+        done.map_err(error)
     }
 
     fn flags(&mut self) -> Result<c_long> {
@@ -129,7 +135,7 @@ impl StDrive {
         // SAFETY: MTIOCGET writes one `struct mtget`, which `Status` is.
         #[expect(unsafe_code, reason = "a driver has no other door")]
         let status = unsafe { ioctl(&self.device, Getter::<REQUEST, Status>::new()) };
-        status.map(|s| s.flags).map_err(|e| error(e))
+        status.map(|s| s.flags).map_err(error)
     }
 
     /// Makes the driver forget that it was writing: see above. Any operation does that; this one moves nothing.
@@ -163,7 +169,7 @@ impl Drive for StDrive {
         // SAFETY: MTIOCPOS writes one `struct mtpos`, which `Position` is.
         #[expect(unsafe_code, reason = "a driver has no other door")]
         let position = unsafe { ioctl(&self.device, Getter::<REQUEST, Position>::new()) };
-        let block = position.map_err(|e| error(e))?.block;
+        let block = position.map_err(error)?.block;
         u64::try_from(block).map_err(|_| error(Errno::IO))
     }
 
