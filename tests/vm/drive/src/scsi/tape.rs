@@ -211,13 +211,15 @@ impl Tape {
 
     pub fn read_position(&self, command: &Command) -> Result<Vec<u8>, Sense> {
         const SHORT: u8 = 0;
+        /// In the maker's own numbers, which are the same. Linux asks so when nothing is said.
+        const SHORT_VENDOR: u8 = 1;
         const LONG: u8 = 6;
         let position = self.position as u64;
         let is_nearly_at_end = self.position == self.cartridge.len() && self.cartridge.is_nearly_full();
         let flags = u8::from(position == 0) << 7 | u8::from(is_nearly_at_end) << 6;
         let mut bytes = vec![flags, 0, 0, 0];
         match command.byte(1) & 0x1f {
-            SHORT => {
+            SHORT | SHORT_VENDOR => {
                 // The first and the last that have not reached the tape: none, so both are the position.
                 let position = u32::try_from(position).unwrap_or(u32::MAX).to_be_bytes();
                 bytes.extend([position, position].concat());
