@@ -37,7 +37,7 @@ impl Deck {
 
     /// The list whose trailer lies at an address, if it is ours and whole.
     fn contents_before(&mut self, at: u64) -> Result<Option<Contents>> {
-        let mut block = vec![0; crate::format::limit::TAPE_BLOCK_BYTES as usize];
+        let mut block = vec![0; self.block as usize];
         let trailer = match self.go(at).and_then(|()| self.read(&mut block)) {
             Ok(Found::Block(HEADER_BYTES)) => Trailer::decode(&block[..HEADER_BYTES]),
             Ok(_) | Err(DriveError::Failed(_) | DriveError::TooLong { .. }) => return Ok(None),
@@ -69,11 +69,12 @@ impl Deck {
     }
 
     /// Goes from header to header, from `at` to the end.
-    fn walk(&mut self, mut at: u64) -> Result<()> {
+    fn walk(&mut self, from: u64) -> Result<()> {
+        let mut at = from;
         loop {
             if at >= self.end {
                 // The last object found may be torn, and others lie behind what there is of it.
-                match self.behind_torn(self.end)? {
+                match self.behind_torn(from, self.end)? {
                     Some((torn_at, behind_torn)) => at = self.found(torn_at, behind_torn),
                     None => return Ok(()),
                 }
@@ -84,7 +85,7 @@ impl Deck {
                 continue;
             };
             if header.previous != self.last
-                && let Some((torn_at, behind_torn)) = self.behind_torn(at)?
+                && let Some((torn_at, behind_torn)) = self.behind_torn(from, at)?
             {
                 at = self.found(torn_at, behind_torn);
             } else {
@@ -94,11 +95,10 @@ impl Deck {
     }
 
     /// Looks, block by block, for the header that follows the last object found: that object has fewer blocks than it should when the
-    /// one at `beyond` is not its next.
-    fn behind_torn(&mut self, beyond: u64) -> Result<Option<(u64, Header)>> {
-        let Some(torn) = self.last else { return Ok(None) };
+    /// one at `beyond` is not its next. What lies before `from` is whole: a list names it.
+    fn behind_torn(&mut self, from: u64, beyond: u64) -> Result<Option<(u64, Header)>> {
+        let Some(torn) = self.last.filter(|at| *at >= from) else { return Ok(None) };
         let Some(length) = self.objects.values().find(|o| o.at == torn).map(|o| o.length) else { return Ok(None) };
-        // What is whole, and has its list and its filemark behind it, needs no look.
         let within = torn + 1 + length.div_ceil(self.block.into());
         for at in torn + 1..beyond.min(within) {
             let Some(header) = self.own_header(at)? else { continue };

@@ -5,7 +5,6 @@
 
 use super::drive::{Drive, DriveError, Found, Room};
 use super::{MediumError, Result, Stored};
-use crate::format::limit;
 use crate::format::object::{Id, Kind};
 use crate::format::tape::{HEADER_BYTES, Header};
 use crate::medium::error::DeviceProblem;
@@ -88,24 +87,13 @@ impl Deck {
         Ok(at)
     }
 
-    /// Whether nothing at all is written on the cartridge.
-    pub fn is_blank(&mut self) -> Result<bool> {
-        let mut block = vec![0; limit::TAPE_BLOCK_BYTES as usize];
-        match self.go(0).and_then(|()| self.read(&mut block)) {
-            Ok(found) => Ok(found == Found::End),
-            // Whatever it is, it is not blank.
-            Err(DriveError::TooLong { .. }) => Ok(false),
-            Err(e) => Err(self.fault("reading a header", e)),
-        }
-    }
-
     /// The header at an address; `None` when something else lies there.
     pub fn header(&mut self, address: u64) -> Result<Option<Header>> {
-        // Long enough for any block: a drive passes over one that does not fit, and says so.
-        let mut block = vec![0; limit::TAPE_BLOCK_BYTES as usize];
+        // A drive passes over a block that does not fit, and says so.
+        let mut block = [0; HEADER_BYTES];
         let found = self.go(address).and_then(|()| self.read(&mut block));
         match found {
-            Ok(Found::Block(HEADER_BYTES)) => match Header::decode(&block[..HEADER_BYTES]) {
+            Ok(Found::Block(HEADER_BYTES)) => match Header::decode(&block) {
                 Ok(header) => Ok(header),
                 Err(source) => Err(MediumError::BadHeader { place: self.drive.name(), address, source }),
             },

@@ -52,13 +52,15 @@ impl Loaded {
     /// Looks at the cartridge in a drive. [`MediumError::Foreign`] when another program has written it.
     pub fn in_drive(drive: Box<dyn Drive>) -> Result<Self> {
         let mut deck = Deck::new(drive, Id([0; 16]), BLOCK_BYTES);
-        if deck.is_blank()? {
+        let first = deck.header(0);
+        if let Ok(Some(header)) = first {
+            return Ok(Self::Known(header.set, deck.drive));
+        }
+        // Reading where nothing is written is an error like any other.
+        if deck.find_end()? == 0 {
             return Ok(Self::Blank(deck.drive));
         }
-        match deck.header(0)? {
-            Some(header) => Ok(Self::Known(header.set, deck.drive)),
-            None => Err(deck.foreign()),
-        }
+        Err(first.err().unwrap_or_else(|| deck.foreign()))
     }
 }
 
@@ -75,7 +77,11 @@ impl Tape {
     /// The cartridge of a set that is known.
     pub fn open(drive: Box<dyn Drive>, set: Id) -> Result<Self> {
         let mut deck = Deck::new(drive, set, BLOCK_BYTES);
-        let Some(first) = deck.header(0)? else { return Err(deck.foreign()) };
+        let first = match deck.header(0) {
+            Ok(Some(first)) => first,
+            Err(e) if deck.find_end()? > 0 => return Err(e),
+            _ => return Err(deck.foreign()),
+        };
         if first.set != set {
             return Err(MediumError::NoSuchSet { path: deck.drive.name().into(), set });
         }

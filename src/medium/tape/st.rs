@@ -5,6 +5,7 @@
 //!
 //! - The device is opened with `O_NONBLOCK`: without it, an empty drive holds the caller for two minutes.
 //! - Only the device that does not rewind when it is closed is taken.
+//! - A block longer than the adapter can move in one piece answers `EBUSY`, although nobody else is there.
 //! - `ENOSPC` at early warning comes with or without the block on the tape, so the position is asked for.
 //! - **Invariant:** after any other failed write, the driver is made to forget that it was writing before anything else happens. When it
 //!   is closed, it would otherwise write a filemark at the head's place, and on a cartridge that was swapped in that is the beginning.
@@ -103,6 +104,7 @@ impl StDrive {
         let (device, read_only) = match open(OFlags::RDWR) {
             Ok(device) => (device, false),
             Err(Errno::ROFS | Errno::ACCESS | Errno::PERM) => (open(OFlags::RDONLY).map_err(error)?, true),
+            Err(Errno::BUSY) => return Err(DriveError::Busy),
             Err(e) => return Err(error(e)),
         };
         let mut drive = Self { device, path: path.to_owned(), read_only, at: None };
@@ -263,7 +265,6 @@ fn error(e: Errno) -> DriveError {
     match e {
         Errno::NOMEDIUM => DriveError::Empty,
         Errno::ROFS => DriveError::WriteProtected,
-        Errno::BUSY => DriveError::Busy,
         Errno::NOSPC => DriveError::Full,
         Errno::NXIO | Errno::NODEV | Errno::NOENT => DriveError::Gone(e.into()),
         e => DriveError::Failed(e.into()),
