@@ -79,6 +79,8 @@ pub enum Record {
 pub struct Cartridge {
     pub name: String,
     pub properties: Properties,
+    /// The address of the slot that a changer took it from last. Forgotten on the shelf.
+    pub source: Option<u16>,
     file: File,
     /// Every record, with the place in the file where it begins.
     records: Vec<(u64, Record)>,
@@ -98,7 +100,7 @@ impl Cartridge {
         }
         let path = folder.join(format!("{name}.tape"));
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-        let mut cartridge = Self { name: name.to_owned(), properties, file, records: Vec::new(), end: 0, used: 0 };
+        let mut cartridge = Self { name: name.to_owned(), properties, source: None, file, records: Vec::new(), end: 0, used: 0 };
         cartridge.find_records()?;
         Ok(cartridge)
     }

@@ -1,6 +1,8 @@
-//! What is done to the drive by hand, or befalls it: lines from a FIFO.
+//! What is done to drive and changer by hand, or befalls them: lines from a FIFO.
 //!
 //! ```text
+//! put NAME SLOT|mail put a cartridge into the changer; slots are counted from 1
+//! take SLOT|mail     take it out
 //! load NAME          put a cartridge into the drive, instead of the one that is there
 //! eject              take it out
 //! swap NAME          load by force, though the host prevents removal
@@ -16,6 +18,8 @@
 //! prevent obey|ignore
 //!                    whether PREVENT MEDIUM REMOVAL binds; a real drive obeys
 //! announce yes|no    whether a new cartridge is announced by a unit attention; a real drive's is
+//! changer fail|heal|ua|delay|reset ...
+//!                    the same, of the changer
 //! ```
 //!
 //! Numbers are decimal, or hexadecimal with `0x`.
@@ -86,6 +90,18 @@ fn obey(library: &mut Library, line: &str) -> Result<(), String> {
         ["eject"] => library.eject(),
         ["swap", name] => library.swap(name),
         ["pull"] => library.pull(),
+        ["put", name, place] => library.put(name, place),
+        ["take", place] => library.take(place),
+        ["changer", words @ ..] => {
+            let changer = library.changer.as_mut().ok_or("there is no changer")?;
+            match words {
+                ["reset"] => {
+                    changer.reset();
+                    Ok(())
+                }
+                words => befall(&mut changer.mishaps, words),
+            }
+        }
         ["reset"] => {
             drive.reset();
             Ok(())
@@ -159,7 +175,7 @@ mod tests {
     fn each_line_gets_its_answer() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("drive");
-        let mut library = Library::new(folder.path().to_owned());
+        let mut library = Library::new(folder.path().to_owned(), None);
         let mut control = Control::create(&path).unwrap();
         let mut hand = File::options().write(true).open(&path).unwrap();
         hand.write_all(b"load T1\nload T1\nfail 0x0a 3 12 0 1\nejec").unwrap();
@@ -179,6 +195,29 @@ refused fail 0x100 0 0 0 1: 0x100 is too much
 refused dance: not a line that I know
 ";
         assert_eq!(answers, told);
+    }
+
+    #[test]
+    fn a_cartridge_is_in_one_place_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut library = Library::new(folder.path().to_owned(), Some(2));
+        let mut told = |line: &str| obey(&mut library, line).err().unwrap_or_default();
+        assert_eq!(told("put T1 2"), "");
+        assert_eq!(told("put T2 mail"), "");
+        assert_eq!(told("put T3 2"), "there is a cartridge already");
+        assert_eq!(told("put T3 3"), "there is no slot 3");
+        assert_eq!(told("put T3 0"), "there is no slot 0");
+        assert_eq!(told("load T1"), "T1 is in the changer");
+        assert_eq!(told("swap T2"), "T2 is in the changer");
+        assert_eq!(told("take 2"), "");
+        assert_eq!(told("take 2"), "there is no cartridge");
+        assert_eq!(told("load T1"), "");
+        assert_eq!(told("put T1 2"), "T1 is in the drive");
+        assert_eq!(told("changer delay 5"), "");
+        assert_eq!(told("changer load T1"), "not a line that I know");
+        assert_eq!(library.changer.as_ref().unwrap().mishaps.delay, Duration::from_millis(5));
+        library.changer = None;
+        assert_eq!(obey(&mut library, "take mail").unwrap_err(), "there is no changer");
     }
 
     #[test]

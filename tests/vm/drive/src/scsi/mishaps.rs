@@ -40,9 +40,12 @@ pub enum Fate {
 }
 
 impl Mishaps {
-    /// Announces that something has happened: the next command is not carried out, but answered with this.
+    /// Announces that something has happened: the next command is not carried out, but answered with this. That it happened more than
+    /// once is not told.
     pub fn attend(&mut self, sense: Sense) {
-        self.attentions.push_back(sense);
+        if !self.attentions.contains(&sense) {
+            self.attentions.push_back(sense);
+        }
     }
 
     /// REQUEST SENSE: what would be announced.
@@ -98,6 +101,7 @@ mod tests {
         let mut mishaps = Mishaps::default();
         mishaps.attend(Sense::RESET);
         mishaps.attend(Sense::MEDIUM_MAY_HAVE_CHANGED);
+        mishaps.attend(Sense::RESET);
         assert_eq!(mishaps.befall(&command(&[operation::INQUIRY])), Fate::Succeeds);
         assert_eq!(mishaps.befall(&command(WRITE)), Fate::Fails(Sense::RESET));
         let ask = command(&[operation::REQUEST_SENSE, 0, 0, 0, 18]);

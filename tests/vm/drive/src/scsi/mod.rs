@@ -2,6 +2,7 @@
 //!
 //! The words are those of the standards SPC (all devices), SSC (tapes) and SMC (changers).
 
+pub mod changer;
 pub mod drive;
 mod identity;
 pub mod mishaps;
