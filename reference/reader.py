@@ -316,14 +316,17 @@ def parse_seal(data):
     records, root = line(rb"records " + number + b" " + hex64)
     seal.records, seal.records_root = int(records), bytes.fromhex(root)
     seal.read_back, = line(rb"read-back (direct|dropped|cached)")
-    seal.verdict, = line(rb"verdict (good|incomplete|alarm)")
+    seal.verdict, = line(rb"verdict (good|incomplete|alarm|continued)")
     seal.next, = line(rb"next " + hex64)
     seal.signature = bytes.fromhex(line(rb"signature ([0-9a-f]{128})")[0])
     check(not lines, "goes on after its signature")
     seal.body, seal.digest = data[:-len("signature \n") - 128], blake3(data)
     lasting = [number for number, item in enumerate(seal.objects, seal.first) if item[0] not in ("void", "parity")]
-    check(lasting and seal.objects[lasting[-1] - seal.first][0] == "manifest", "does not end with a manifest")
-    seal.manifest = lasting[-1]
+    if seal.verdict == "continued":                                        # closes a medium; no generation bears its number
+        check(seal.records == 0 and seal.records_root == Tree().root(), "closes a medium and counts records")
+    else:
+        check(lasting and seal.objects[lasting[-1] - seal.first][0] == "manifest", "does not end with a manifest")
+        seal.manifest = lasting[-1]
     return seal
 
 def signature_is_good(seal, public_key):
@@ -653,7 +656,8 @@ def restore(offsets, read, packs, sources):
 # ---- Commands -------------------------------------------------------------------------------------------------------
 
 def command_verify(log, seals, args):
-    for number, wrong in sorted(log.wrong(sorted(log.listed)).items()):
+    here = [number for number in sorted(log.listed) if number >= log.label.first_object]  # the rest lies on earlier media
+    for number, wrong in sorted(log.wrong(here).items()):
         report("object %d (%s) %s" % (number, log.listed[number][0], wrong))
     end = max(seal.number for seal in seals.values())
     for number, named in sorted(log.files.items()):
@@ -666,13 +670,14 @@ def command_verify(log, seals, args):
         print("generation %d  %s  objects %d-%d  records %d  read-back %s  verdict %s  check code %s%s" % (
             seal.generation, seal.time, seal.first, seal.number, seal.records, seal.read_back, seal.verdict,
             check_code(seal.digest), "" if seal.trusted else "  NOT TRUSTED"))
-    print("%d objects under %d seals: %s" % (len(log.listed), len(seals), "PROBLEMS" if problems else "good"))
+    print("%d objects under %d seals: %s" % (len(here), len(seals), "PROBLEMS" if problems else "good"))
     print("Compare the newest check code with the one on paper: only that shows that nothing was cut off or replaced.")
 
 def open_generation(log, seals, args):
-    wanted = args.generation or max(seals)
-    if wanted not in seals:
-        raise MediumProblem("there is no generation %d; there are %s" % (wanted, sorted(seals)))
+    complete = sorted(n for n, seal in seals.items() if seal.verdict != "continued")
+    wanted = args.generation or max(complete, default=0)
+    if wanted not in complete:
+        raise MediumProblem("there is no generation %d; there are %s" % (wanted, complete))
     seal, key = seals[wanted], os.path.abspath(os.fsencode(args.identity))
     if not os.access(key, os.R_OK):
         raise KeyProblem("the key file cannot be read")

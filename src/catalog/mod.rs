@@ -6,9 +6,11 @@
 
 mod chunks;
 mod log;
+mod media;
 
 pub use chunks::{ChunkLookup, Location};
 pub use log::LogLine;
+pub use media::MediumRow;
 
 use crate::format::limit;
 use crate::format::object::{Id, Kind, Object};
@@ -39,11 +41,19 @@ CREATE TABLE chunks (
     length INTEGER NOT NULL, sum INTEGER NOT NULL,
     PRIMARY KEY (in_set, id)
 ) WITHOUT ROWID;
--- durable: 0 from before the seal is written until it was read back
+-- durable: 0 from before the seal is written until it was read back; closing: it closes a medium within a run
 CREATE TABLE generations (
     in_set INTEGER NOT NULL, number INTEGER NOT NULL, seal_object INTEGER NOT NULL, seal_digest BLOB NOT NULL,
     time TEXT NOT NULL, started INTEGER NOT NULL, entries_digest BLOB NOT NULL, durable INTEGER NOT NULL,
+    closing INTEGER NOT NULL,
     PRIMARY KEY (in_set, number)
+) WITHOUT ROWID;
+-- copies of all seals, for the beginning of the next medium
+CREATE TABLE seals (in_set INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (in_set, number));
+CREATE TABLE media (
+    in_set INTEGER NOT NULL, place INTEGER NOT NULL, medium BLOB NOT NULL, first_object INTEGER NOT NULL, created TEXT NOT NULL,
+    root_key BLOB NOT NULL,
+    PRIMARY KEY (in_set, place)
 ) WITHOUT ROWID;
 CREATE TABLE log (
     line INTEGER PRIMARY KEY, time TEXT NOT NULL, operation TEXT NOT NULL, detail TEXT NOT NULL, chain BLOB NOT NULL
@@ -77,6 +87,8 @@ pub struct GenerationRow {
     pub entries_digest: [u8; 32],
     /// Its seal was read back.
     pub durable: bool,
+    /// Its seal closes a medium within a run: it is no generation.
+    pub closing: bool,
 }
 
 /// A connection to the catalog. Each thread has its own.
@@ -134,7 +146,7 @@ impl Catalog {
         let path = self.path.clone();
         let mut run = || {
             let tx = self.db.transaction()?;
-            for table in ["chunks", "objects", "generations"] {
+            for table in ["chunks", "objects", "generations", "seals", "media"] {
                 tx.execute(&format!("DELETE FROM {table} WHERE in_set = ?1"), [row])?;
             }
             tx.execute("DELETE FROM sets WHERE id = ?1", [row])?;
@@ -224,19 +236,24 @@ impl Catalog {
         self.ask(self.db.execute("UPDATE sets SET reread = 0 WHERE id = ?1", [set.0])).map(drop)
     }
 
-    /// The newest generation, durable or not.
+    /// The newest seal, durable or not.
     pub fn last_generation(&self, set: SetRow) -> Result<Option<GenerationRow>> {
         self.generation_where(set, "1 ORDER BY number DESC LIMIT 1")
     }
 
-    /// The newest generation whose seal was read back.
+    /// The newest generation that is complete, durable or not.
+    pub fn last_complete_generation(&self, set: SetRow) -> Result<Option<GenerationRow>> {
+        self.generation_where(set, "NOT closing ORDER BY number DESC LIMIT 1")
+    }
+
+    /// The newest seal that was read back.
     pub fn last_durable_generation(&self, set: SetRow) -> Result<Option<GenerationRow>> {
         self.generation_where(set, "durable ORDER BY number DESC LIMIT 1")
     }
 
     fn generation_where(&self, set: SetRow, condition: &str) -> Result<Option<GenerationRow>> {
         let sql = format!(
-            "SELECT number, seal_object, seal_digest, time, started, entries_digest, durable FROM generations WHERE in_set = ?1 AND {condition}"
+            "SELECT number, seal_object, seal_digest, time, started, entries_digest, durable, closing FROM generations WHERE in_set = ?1 AND {condition}"
         );
         let row = self.db.query_row(&sql, [set.0], |r| {
             Ok(GenerationRow {
@@ -247,6 +264,7 @@ impl Catalog {
                 started: r.get(4)?,
                 entries_digest: r.get(5)?,
                 durable: r.get(6)?,
+                closing: r.get(7)?,
             })
         });
         self.ask(row.optional())
@@ -259,7 +277,7 @@ impl Catalog {
         let mut run = || {
             let tx = self.db.transaction()?;
             tx.execute(
-                "INSERT OR REPLACE INTO generations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT OR REPLACE INTO generations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
                     set.0,
                     g.number as i64,
@@ -268,7 +286,8 @@ impl Catalog {
                     g.time,
                     g.started,
                     g.entries_digest,
-                    g.durable
+                    g.durable,
+                    g.closing
                 ],
             )?;
             if g.durable {

@@ -1,5 +1,6 @@
 //! The person, or the program, that brings media.
 
+use super::explain::Explained;
 use super::output::to_stderr;
 use super::shown::Shown;
 use super::text::{find, message};
@@ -32,9 +33,6 @@ impl Attendant {
             true => message!("prompt.medium.blank", place = path, name = name, set = set, number = place),
             false => message!("prompt.medium.known", place = path, name = name, set = set, number = place),
         };
-        if let Some(wrong) = &wanted.wrong {
-            to_stderr(&format!("{wrong}\n"));
-        }
         to_stderr(&format!("{request}\n{}", find("prompt.medium.enter")));
         let mut answer = String::new();
         let read = std::io::stdin().lock().read_line(&mut answer);
@@ -92,8 +90,11 @@ impl Loader for Attendant {
         }
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted) -> Result<(), MediumError> {
+    fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<(), MediumError> {
         let not_brought = || MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank };
+        if let Some(wrong) = wrong {
+            to_stderr(&format!("{}\n", Explained::from(wrong).message));
+        }
         if is_drive(path) {
             // An empty drive has nothing to give out.
             let _ = eject(path);

@@ -19,6 +19,7 @@ pub fn verdict(verdict: Verdict, how: ReadBack) -> Message {
         (Verdict::Good, ReadBack::Cached) => message!("verdict.unverified"),
         (Verdict::Incomplete, _) => message!("verdict.incomplete"),
         (Verdict::Alarm, _) => message!("verdict.alarm"),
+        (Verdict::Continued, _) => message!("verdict.continued"),
     }
 }
 

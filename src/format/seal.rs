@@ -2,7 +2,7 @@
 //!
 //! Signing and checking signatures is not done here: the bytes know no keys.
 
-use super::merkle::Root;
+use super::merkle::{Root, Tree};
 use super::object::{Id, Kind, Object, hex, unhex};
 use super::{Malformed, limit};
 use std::fmt::Write;
@@ -39,6 +39,8 @@ pub enum Verdict {
     Incomplete,
     /// A tripwire was raised.
     Alarm,
+    /// No generation: the medium is closed, and the run goes on on the next one.
+    Continued,
 }
 
 impl Verdict {
@@ -47,11 +49,12 @@ impl Verdict {
             Self::Good => "good",
             Self::Incomplete => "incomplete",
             Self::Alarm => "alarm",
+            Self::Continued => "continued",
         }
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Good, Self::Incomplete, Self::Alarm].into_iter().find(|v| v.name() == name)
+        [Self::Good, Self::Incomplete, Self::Alarm, Self::Continued].into_iter().find(|v| v.name() == name)
     }
 }
 
@@ -89,6 +92,11 @@ impl Seal {
     /// The seal's own object number.
     pub fn number(&self) -> u64 {
         self.first + self.objects.len() as u64
+    }
+
+    /// It closes a medium within a run; no generation bears its number.
+    pub fn is_closing(&self) -> bool {
+        self.verdict == Verdict::Continued
     }
 
     /// The manifest that counts: the last one listed.
@@ -177,8 +185,12 @@ impl Seal {
             return Err(wrong("generation, previous and objects do not fit"));
         }
         let counts = |o: &&Object| !matches!(o.kind, Kind::Void | Kind::Parity);
-        if objects.iter().rev().find(counts).is_none_or(|o| o.kind != Kind::Manifest) {
+        let closing = verdict == Verdict::Continued;
+        if !closing && objects.iter().rev().find(counts).is_none_or(|o| o.kind != Kind::Manifest) {
             return Err(wrong("its last object is no manifest"));
+        }
+        if closing && (record_count, records) != (0, Tree::default().root()) {
+            return Err(wrong("it closes a medium and counts records"));
         }
         let seal = Seal { set, generation, time, previous, first, objects, log, record_count, records, read_back, verdict, next };
         Ok(Signed { seal, signature, body_bytes })

@@ -86,7 +86,7 @@ pub type OpenPack = PackReader<Decryptor<Box<dyn OpenObject>>>;
 impl<'a> Generation<'a> {
     /// Opens generation `wanted`, or the newest.
     pub fn open(medium: &'a dyn Medium, chain: &'a Chain, wanted: Option<u64>, identity: &'a Identity) -> Result<Self> {
-        let (Some(first), Some(last)) = (chain.links.first(), chain.links.last()) else {
+        let (Some(first), Some(last)) = (chain.generations().next(), chain.generations().next_back()) else {
             return Err(GenerationError::NoGeneration);
         };
         let link = match wanted {

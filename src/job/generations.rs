@@ -72,6 +72,8 @@ pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, wo
     let chain = opened.chain()?;
     let mut generations = Vec::new();
     for l in &chain.links {
+        // Those of earlier media are not at hand.
+        let identity = identity.filter(|_| l.seal.manifest().is_some_and(|m| m.number >= chain.first));
         let opened = identity.map(|i| Generation::open(&*opened.medium, &chain, Some(l.seal.generation), i)).transpose();
         generations.push(GenerationReport {
             generation: l.seal.generation,
@@ -115,14 +117,13 @@ pub struct Hit {
 
 /// Finds entries by path or pattern. One that is the same in several generations running is one hit.
 pub fn find(options: &FindOptions, identity: &Identity, world: &World, _observer: &dyn Observer) -> Result<Vec<Hit>> {
-    let opened = OpenSet::open(&options.from, options.set, world.loader)?;
-    let chain = opened.chain()?;
+    let (opened, chain) = OpenSet::with_content(&options.from, options.set, options.generation, world.loader)?;
     let patterns = patterns(&options.patterns)?;
     let wanted = options.generation;
     let mut hits: Vec<Hit> = Vec::new();
     // Of each path, the hit that was made last.
     let mut latest: HashMap<Vec<u8>, usize> = HashMap::new();
-    for link in chain.links.iter().filter(|l| wanted.is_none_or(|w| w == l.seal.generation)) {
+    for link in chain.generations().filter(|l| wanted.is_none_or(|w| w == l.seal.generation)) {
         let n = link.seal.generation;
         let generation = Generation::open(&*opened.medium, &chain, Some(n), identity).map_err(RestoreError::Generation)?;
         for record in generation.entries() {
@@ -197,8 +198,8 @@ pub struct DiffOptions {
 
 /// Tells `each` every difference between two generations, in the order of the entry stream. Constant memory.
 pub fn diff(options: &DiffOptions, identity: &Identity, world: &World, mut each: impl FnMut(Difference)) -> Result<()> {
-    let opened = OpenSet::open(&options.from, options.set, world.loader)?;
-    let chain = opened.chain()?;
+    let newest = options.before.max(options.after);
+    let (opened, chain) = OpenSet::with_content(&options.from, options.set, Some(newest), world.loader)?;
     let open = |n| Generation::open(&*opened.medium, &chain, Some(n), identity).map_err(RestoreError::Generation);
     let (before, after) = (open(options.before)?, open(options.after)?);
     let (mut old, mut new) = (before.entries(), after.entries());

@@ -4,19 +4,20 @@ use super::restore::RestoreError;
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, Kind};
-use crate::medium::{Listed, Loader, Medium, Place};
+use crate::medium::loader::Wanted;
+use crate::medium::{Absent, Listed, Loader, Medium, Place, Span, bring};
 use crate::seal::chain::{Chain, read_object};
 use std::path::Path;
 
 type Result<T> = std::result::Result<T, RestoreError>;
 
-/// A set on a medium.
-pub struct OpenSet {
-    pub medium: Box<dyn Medium>,
+/// A set on a medium, or on several.
+pub struct OpenSet<'w> {
+    pub medium: Box<dyn Medium + 'w>,
     pub id: Id,
 }
 
-impl OpenSet {
+impl<'w> OpenSet<'w> {
     /// Opens the set on the medium at `from`: the one named, or the only one.
     pub fn open(from: &Path, wanted: Option<Id>, loader: &dyn Loader) -> Result<Self> {
         let place = Place::find(from, loader).map_err(RestoreError::Medium)?;
@@ -37,8 +38,35 @@ impl OpenSet {
         Ok(Self { medium, id })
     }
 
+    /// The seals on the medium.
     pub fn chain(&self) -> Result<Chain> {
         Chain::read(&*self.medium, self.id).map_err(RestoreError::Medium)
+    }
+
+    /// Opens a set for reading content: that of generation `wanted`, or of the newest. Where the set goes on on another medium than the one
+    /// at hand, that one is asked for; and the ones before it when they are wanted.
+    pub fn with_content(from: &Path, set: Option<Id>, wanted: Option<u64>, loader: &'w dyn Loader) -> Result<(Self, Chain)> {
+        let mut opened = Self::open(from, set, loader)?;
+        let mut chain = opened.chain()?;
+        while let Some((last, label)) = chain.last().zip(chain.label.as_ref())
+            && last.seal.is_closing()
+            && wanted.is_none_or(|n| n > last.seal.generation)
+        {
+            let next = Wanted { set: opened.id, set_name: label.name.clone(), place: label.place + 1, blank: false };
+            opened.medium = Box::new(Absent);
+            let place = bring(loader, from, &next, None).map_err(RestoreError::Medium)?;
+            opened.medium = place.open(opened.id).map_err(RestoreError::Medium)?;
+            chain = opened.chain()?;
+        }
+        Ok((opened.spanning(&chain, from, loader)?, chain))
+    }
+
+    /// The set with its earlier media, which are asked for when something on them is wanted.
+    pub fn spanning(self, chain: &Chain, from: &Path, loader: &'w dyn Loader) -> Result<Self> {
+        let Some(label) = chain.label.as_ref().filter(|l| l.place > 1) else { return Ok(self) };
+        let set = (self.id, label.name.clone());
+        let span = Span::new(self.medium, label.place, from, set, chain.media(), loader).map_err(RestoreError::Medium)?;
+        Ok(Self { medium: Box::new(span), id: self.id })
     }
 }
 

@@ -4,16 +4,18 @@
 //! restored as ever, and the next backup begins a new one.
 
 use super::World;
-use super::open::set_id;
+use super::open::OpenSet;
 use super::restore::RestoreError;
-use crate::catalog::{Catalog, CatalogError, GenerationRow, Location, SetRow};
+use crate::catalog::{Catalog, CatalogError, GenerationRow, Location, MediumRow, SetRow};
 use crate::event::{Event, Observer, Phase, chain_text};
+use crate::format::label::Label;
+use crate::format::limit;
 use crate::format::object::{Id, Kind, Object};
 use crate::generation::{Generation, GenerationError};
 use crate::medium::{Medium, MediumError, Place};
 use crate::pipeline::compressor::read_index;
 use crate::pipeline::encryptor::{Decryptor, Identity};
-use crate::seal::chain::Chain;
+use crate::seal::chain::{Link, ReadError, read_object};
 use crate::seal::{KeyError, SealKeys};
 use crate::state::{SetState, StateDir, StateError};
 use std::io::Write;
@@ -90,10 +92,11 @@ fn rebuild_set(
 ) -> Result<Report> {
     let _lock = set.lock().map_err(RebuildError::State)?;
     observer.hear(Event::Phase(Phase::Checking));
-    let medium = Place::find(from, world.loader).and_then(|place| place.open(set.id())).map_err(RebuildError::Medium)?;
-    let medium = &*medium;
-    let id = set_id(medium).map_err(RebuildError::Open)?;
-    let chain = Chain::read(medium, id).map_err(RebuildError::Medium)?;
+    let opened = OpenSet::open(from, Some(set.id()), world.loader).map_err(RebuildError::Open)?;
+    let id = opened.id;
+    let chain = opened.chain().map_err(RebuildError::Open)?;
+    let opened = opened.spanning(&chain, from, world.loader).map_err(RebuildError::Open)?;
+    let medium = &*opened.medium;
     if !chain.links.iter().all(|l| l.trusted) || !chain.faults.is_empty() {
         return Err(RebuildError::Untrusted);
     }
@@ -103,7 +106,7 @@ fn rebuild_set(
     let row = catalog.add_set(id, &name, &created).map_err(RebuildError::Catalog)?;
     let mut report = Report {
         set: id,
-        generations: chain.links.len() as u64,
+        generations: chain.generations().count() as u64,
         packs: 0,
         chunks: 0,
         unreadable_packs: Vec::new(),
@@ -111,6 +114,8 @@ fn rebuild_set(
         set_aside,
     };
     observer.hear(Event::Phase(Phase::Reading));
+    let mut complete: Option<GenerationRow> = None;
+    let mut damaged: Vec<u64> = Vec::new();
     for link in &chain.links {
         for object in &link.seal.objects {
             if world.is_interrupted() {
@@ -121,25 +126,33 @@ fn rebuild_set(
         }
         let seal = Object { number: link.number, kind: Kind::Seal, length: link.length, digest: Some(link.digest) };
         catalog.add_object(row, &seal, &mut []).map_err(RebuildError::Catalog)?;
-        let generation =
-            Generation::open(medium, &chain, Some(link.seal.generation), identity).map_err(RebuildError::Generation)?;
-        let g = GenerationRow {
+        catalog.put_seal(row, link.number, &seal_bytes(medium, link)?).map_err(RebuildError::Catalog)?;
+        let mut g = GenerationRow {
             number: link.seal.generation,
             seal_object: link.number,
             seal_digest: link.digest,
             time: link.seal.time.clone(),
-            started: generation.manifest.started.as_nanoseconds_64(),
-            entries_digest: generation.manifest.entries.blake3,
+            started: complete.as_ref().map_or(0, |g: &GenerationRow| g.started),
+            entries_digest: complete.as_ref().map_or([0; 32], |g| g.entries_digest),
             durable: true,
+            closing: link.seal.is_closing(),
         };
+        if !g.closing {
+            let generation = Generation::open(medium, &chain, Some(g.number), identity).map_err(RebuildError::Generation)?;
+            g.started = generation.manifest.started.as_nanoseconds_64();
+            g.entries_digest = generation.manifest.entries.blake3;
+            complete = Some(g.clone());
+            if Some(link.number) == chain.generations().next_back().map(|l| l.number)
+                && let Some(e) = copy_entries(set, &generation)?
+            {
+                // No later generation may lean on what lies there.
+                damaged = e.object().into_iter().collect();
+                report.unreadable_entries = Some(chain_text(&e));
+            }
+        }
         catalog.put_generation(row, &g).map_err(RebuildError::Catalog)?;
-        if Some(link.number) == chain.last().map(|l| l.number)
-            && let Some(e) = copy_entries(set, &generation)?
-        {
-            // No later generation may lean on what lies there.
-            let damaged: Vec<u64> = e.object().into_iter().collect();
-            catalog.mark_damaged(row, &damaged).map_err(RebuildError::Catalog)?;
-            report.unreadable_entries = Some(chain_text(&e));
+        if !damaged.is_empty() {
+            catalog.mark_damaged(row, &std::mem::take(&mut damaged)).map_err(RebuildError::Catalog)?;
         }
     }
     let mut keys = SealKeys::load(&set.seal_keys()).map_err(RebuildError::SealKeys)?;
@@ -147,6 +160,13 @@ fn rebuild_set(
     let detail = format!("set {id} generations {} packs {}", report.generations, report.packs);
     catalog.log(&world.time_text(), "catalog rebuild", &detail).map_err(RebuildError::Catalog)?;
     Ok(report)
+}
+
+fn seal_bytes(medium: &dyn Medium, link: &Link) -> Result<Vec<u8>> {
+    read_object(medium, link.number, Kind::Seal, limit::SEAL_BYTES).map_err(|e| match e {
+        ReadError::Medium(e) => RebuildError::Medium(e),
+        ReadError::Damaged(_) => RebuildError::Untrusted,
+    })
 }
 
 fn add_object(
@@ -158,6 +178,12 @@ fn add_object(
     report: &mut Report,
 ) -> Result<()> {
     let mut chunks = Vec::new();
+    if object.kind == Kind::Label
+        && let Ok(bytes) = read_object(medium, object.number, Kind::Label, limit::LABEL_BYTES)
+        && let Ok(label) = Label::decode(&bytes)
+    {
+        catalog.put_medium(row, &MediumRow::of(&label)).map_err(RebuildError::Catalog)?;
+    }
     if object.kind == Kind::Pack {
         report.packs += 1;
         let open = medium.open(object.number, Kind::Pack).map_err(RebuildError::Medium)?;

@@ -34,8 +34,7 @@ pub fn rehearse(
     observer: &dyn Observer,
 ) -> Result<Report, RestoreError> {
     observer.hear(Event::Phase(Phase::Checking));
-    let opened = OpenSet::open(from, set, world.loader)?;
-    let chain = opened.chain()?;
+    let (opened, chain) = OpenSet::with_content(from, set, None, world.loader)?;
     let generation = Generation::open(&*opened.medium, &chain, None, identity).map_err(RestoreError::Generation)?;
     let mut entries = 0;
     for record in generation.entries() {

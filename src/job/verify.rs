@@ -79,6 +79,10 @@ pub struct Report {
     pub foreign: Vec<String>,
     pub objects: u64,
     pub bytes: u64,
+    /// The medium's place in its set, from 1; 0 when its label cannot be read.
+    pub place: u64,
+    /// Objects that lie on earlier media of the set.
+    pub elsewhere: u64,
     /// The weakest way in which an object was read.
     pub read_back: ReadBack,
     pub expected: Option<Expected>,
@@ -131,6 +135,8 @@ pub fn verify_chain(
     for link in &chain.links {
         all.extend(link.seal.objects.iter().map(|o| (*o, link.seal.generation)));
     }
+    let elsewhere = all.partition_point(|(o, _)| o.number < chain.first);
+    all.drain(..elsewhere);
     let bytes = all.iter().map(|(o, _)| o.length).sum();
     observer.hear(Event::Expected { entries: all.len() as u64, bytes });
     observer.hear(Event::Phase(Phase::ReadingBack));
@@ -161,6 +167,8 @@ pub fn verify_chain(
         foreign: foreign(chain),
         objects: all.len() as u64 + chain.links.len() as u64,
         bytes,
+        place: chain.label.as_ref().map_or(0, |l| l.place),
+        elsewhere: elsewhere as u64,
         read_back,
         expected: options.expect.map(|code| compare(&|l| CheckCode::of(&l.digest) == code)),
         known: options.known.map(|(_, digest)| compare(&|l| l.digest == digest)),
@@ -179,7 +187,9 @@ fn check_objects(
     let found = Mutex::new((Vec::new(), ReadBack::Direct));
     let failed: Mutex<Option<MediumError>> = Mutex::new(None);
     std::thread::scope(|scope| {
-        for _ in 0..world.threads.max(1) {
+        // One head reads one object at a time.
+        let threads = if medium.is_sequential() { 1 } else { world.threads.max(1) };
+        for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let i = next.fetch_add(1, Ordering::Relaxed);

@@ -8,7 +8,7 @@
 //! error of writing back is told to the files open then, and may never be told to one opened later.
 
 use super::direct;
-use super::file_system::{Device, FileSystem, free_bytes, is_mount_point};
+use super::file_system::{Device, FileSystem, free_bytes, is_mount_point, reserved_bytes};
 use super::lock::{self, Guard};
 use super::sets::root_device;
 use super::{Description, FOREIGN_NAMES, Listed, Listing, Medium, MediumError, OpenObject, Reread};
@@ -248,7 +248,8 @@ impl Directory {
 
     fn create_file(&self, number: u64, kind: Kind, needed: u64) -> Result<OwnedFd, MediumError> {
         // Asked beforehand, so that a full medium is not left with a torn object. Writing may still find it full.
-        if let Some(free) = self.free_bytes().filter(|f| *f < needed) {
+        let reserved = if kind == Kind::Pack { reserved_bytes(&self.folder) } else { 0 };
+        if let Some(free) = self.free_bytes().filter(|f| *f < needed.saturating_add(reserved)) {
             self.release(number);
             self.still_there("asking for room")?;
             return Err(MediumError::Full { place: self.place(), needed, free: Some(free), torn: false });

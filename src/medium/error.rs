@@ -97,6 +97,10 @@ pub enum MediumError {
     #[error("{}: medium {place} of the set was not brought", path.display())]
     NotBrought { path: PathBuf, place: u64, blank: bool },
 
+    /// A medium of the right set, in the wrong turn. Places in the set.
+    #[error("{}: this is medium {found} of the set; medium {wanted} is wanted", path.display())]
+    OtherMedium { path: PathBuf, found: u64, wanted: u64 },
+
     /// A device that cannot be used as it is.
     #[error("{place}: {why}")]
     Device { place: String, why: DeviceProblem },
@@ -136,6 +140,7 @@ impl MediumError {
             | Self::Foreign { .. }
             | Self::NoCartridge { .. }
             | Self::NotBrought { .. }
+            | Self::OtherMedium { .. }
             | Self::Device { .. }
             | Self::Changed { .. }
             | Self::NewerFormat { .. } => Blame::Medium,

@@ -139,6 +139,11 @@ pub(super) fn free_bytes(fd: impl AsFd) -> Option<u64> {
     (s.f_blocks > 0).then(|| s.f_bavail.saturating_mul(s.f_frsize))
 }
 
+/// Kept free of packs, so that what closes a medium finds room: a hundredth of the file system, and no more than 16 MiB.
+pub(super) fn reserved_bytes(fd: impl AsFd) -> u64 {
+    fstatvfs(fd).map_or(0, |s| (s.f_blocks.saturating_mul(s.f_frsize) / 100).min(16 << 20))
+}
+
 /// One link for each block device, named by its number.
 const SYSFS: &str = "/sys/dev/block";
 

@@ -13,10 +13,10 @@ pub trait Loader: Sync {
     fn drive(&self, path: &Path) -> Result<Option<Box<dyn Drive>>>;
 
     /// Brings another medium to `path`, in the place of the one that is there. Answers when somebody says that it has come; whether it is
-    /// the right one is looked at afterwards, and if it is not, it is asked for once more with what was wrong.
+    /// the right one is looked at afterwards, and if it is not, it is asked for once more, with what is `wrong` about the one that is there.
     ///
     /// [`MediumError::NotBrought`] when none comes.
-    fn bring(&self, path: &Path, wanted: &Wanted) -> Result<()>;
+    fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<()>;
 }
 
 /// A medium that a job cannot go on without.
@@ -28,8 +28,6 @@ pub struct Wanted {
     pub place: u64,
     /// It is to be a blank one, for going on with the set.
     pub blank: bool,
-    /// Why what is there now will not do, where something was brought already.
-    pub wrong: Option<String>,
 }
 
 /// Knows folders only, and brings nothing.
@@ -41,7 +39,7 @@ impl Loader for Folders {
         Ok(None)
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted) -> Result<()> {
+    fn bring(&self, path: &Path, wanted: &Wanted, _: Option<MediumError>) -> Result<()> {
         Err(MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank })
     }
 }

@@ -14,6 +14,7 @@ mod lock;
 mod place;
 mod sets;
 pub mod simulated;
+mod span;
 pub mod tape;
 
 pub use directory::{Directory, Immutable};
@@ -23,6 +24,7 @@ pub use loader::Loader;
 pub use lock::Guard;
 pub use place::{Place, Writable};
 pub use sets::{BrokenLabel, SetOnMedium, Sets};
+pub use span::{Span, bring};
 pub use tape::Tape;
 
 use crate::format::object::Kind;
@@ -74,6 +76,46 @@ pub trait Medium: Send + Sync {
 
     /// What and where this medium is, for reports.
     fn describe(&self) -> Description;
+}
+
+/// In the place of a medium that has been taken out.
+#[derive(Debug, Clone, Copy)]
+pub struct Absent;
+
+impl Absent {
+    fn gone<T>() -> Result<T, MediumError> {
+        Err(MediumError::Gone { place: "-".into(), what: "opening the folder", source: None })
+    }
+}
+
+impl Medium for Absent {
+    fn list(&self) -> Result<Listing, MediumError> {
+        Self::gone()
+    }
+
+    fn append(&self, _: u64, _: Kind, _: &[u8]) -> Result<(), MediumError> {
+        Self::gone()
+    }
+
+    fn sync(&self) -> Result<(), MediumError> {
+        Self::gone()
+    }
+
+    fn read_back(&self, _: u64, _: Kind) -> Result<Reread, MediumError> {
+        Self::gone()
+    }
+
+    fn open(&self, _: u64, _: Kind) -> Result<Box<dyn OpenObject>, MediumError> {
+        Self::gone()
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    fn describe(&self) -> Description {
+        Description { file_system: FileSystem::Memory, place: PathBuf::new(), immutable: Immutable::Off }
+    }
 }
 
 /// An object opened for reading.

@@ -1,7 +1,7 @@
 //! Chunks into frames, frames into a pack; and the places of chunks whose pack is not finished yet.
 //!
 //! A [`Packer`] belongs to one worker, so that frames are filled, compressed and encrypted while they are in that
-//! core's cache. Packs get their object numbers when they are finished, in the order in which they are to be written.
+//! core's cache. Packs get their object numbers when they lie on a medium: only then is it known which medium takes them.
 
 use super::compressor::{Compressor, Decompressor, Effort, FrameError, frame_length, read_index};
 use super::encryptor::{Encryptor, Recipients};
@@ -20,7 +20,7 @@ const FRAME_CHUNKS: usize = 16_384;
 /// Chunks of a pack that is closed for new ones; bounds what waits for its number.
 const PACK_CHUNKS: usize = 32_768;
 
-/// A pack that was begun. Its frames' places are known once it is finished.
+/// A pack that was begun. Its frames' places are known once it has its number.
 #[derive(Debug, Default)]
 pub struct OpenPack(OnceLock<FinishedPlaces>);
 
@@ -47,7 +47,7 @@ pub struct Piece {
     pub length: u32,
 }
 
-/// Whether the packs of all pieces are finished, so that [`extents`] may be asked.
+/// Whether the packs of all pieces have their numbers, so that [`extents`] may be asked.
 pub fn are_finished(pieces: &[Piece]) -> bool {
     // Packs of one run finish in any order; every piece has to be looked at.
     pieces.iter().all(|p| match &p.place {
@@ -56,7 +56,7 @@ pub fn are_finished(pieces: &[Piece]) -> bool {
     })
 }
 
-/// The extents of pieces whose packs are finished, neighbours merged.
+/// The extents of pieces whose packs have their numbers, neighbours merged.
 pub fn extents(pieces: &[Piece]) -> Vec<Extent> {
     let mut out: Vec<Extent> = Vec::new();
     // Where the last extent ends, and where that is when it is the end of its frame.
@@ -65,7 +65,7 @@ pub fn extents(pieces: &[Piece]) -> Vec<Extent> {
         let (object, frame, offset, content, following) = match &p.place {
             Place::Stored { object, frame, offset } => (*object, *frame, *offset, None, None),
             Place::Open { pack, frame, offset } => {
-                let Some(done) = pack.0.get() else { unreachable!("extents are asked for after the pack is finished") };
+                let Some(done) = pack.0.get() else { unreachable!("extents are asked for after the pack has its number") };
                 let (at, content) = done.frames[*frame as usize];
                 let following = done.frames.get(*frame as usize + 1).map(|f| f.0);
                 (done.object, at, *offset, Some(content), following)
@@ -87,14 +87,23 @@ pub struct FinishedPack {
     /// The age file.
     pub bytes: Vec<u8>,
     pub index: Index,
-    /// Offset of each frame in the payload.
-    pub frames: Vec<u32>,
+    /// Of each frame: offset in the payload, bytes of content.
+    pub frames: Vec<(u32, u32)>,
     pub content_bytes: u64,
+    pack: Arc<OpenPack>,
 }
 
-/// Takes a finished pack to the medium and answers with its object number; `None` when the run has to stop. Called by many
-/// packers; it blocks while the medium is behind.
-pub type Sink<'a> = &'a (dyn Fn(FinishedPack) -> Option<u64> + Sync);
+impl FinishedPack {
+    /// The pack lies on a medium under this number: tells everybody who waits for the places in it.
+    pub fn is_object(&self, number: u64) {
+        // Said once: a pack lies in one place.
+        let _ = self.pack.0.set(FinishedPlaces { object: number, frames: self.frames.clone() });
+    }
+}
+
+/// Takes a finished pack on its way to the medium; `false` when the run has to stop. Called by many packers; it blocks while the
+/// medium is behind.
+pub type Sink<'a> = &'a (dyn Fn(FinishedPack) -> bool + Sync);
 
 pub struct Packer<'a> {
     recipients: &'a Recipients,
@@ -217,13 +226,11 @@ impl<'a> Packer<'a> {
         let pack = FinishedPack {
             bytes: c.encryptor.finish(),
             index: c.index,
-            frames: c.frames.iter().map(|f| f.0).collect(),
+            frames: c.frames,
             content_bytes: c.content_bytes,
+            pack: c.pack,
         };
-        let object = (self.sink)(pack).ok_or(PackError::Stopped)?;
-        // Set once: the packer is the only one that finishes its pack.
-        let _ = c.pack.0.set(FinishedPlaces { object, frames: c.frames });
-        Ok(())
+        if (self.sink)(pack) { Ok(()) } else { Err(PackError::Stopped) }
     }
 }
 

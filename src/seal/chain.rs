@@ -56,7 +56,10 @@ pub enum FaultKind {
 #[derive(Debug, Clone)]
 pub struct Chain {
     pub set: Id,
+    /// The first label that lies there.
     pub label: Option<Label>,
+    /// Number of the first object that belongs on the medium: what comes before lies on earlier media, but for copies of all seals.
+    pub first: u64,
     /// Ascending by generation.
     pub links: Vec<Link>,
     pub faults: Vec<Fault>,
@@ -69,7 +72,8 @@ impl Chain {
     /// Reads and checks all seals of a set.
     pub fn read(medium: &dyn Medium, set: Id) -> Result<Self, MediumError> {
         let listing = medium.list()?;
-        let mut chain = Self { set, label: None, links: Vec::new(), faults: Vec::new(), leftovers: Vec::new(), listing };
+        let mut chain =
+            Self { set, label: None, first: 0, links: Vec::new(), faults: Vec::new(), leftovers: Vec::new(), listing };
         chain.read_label(medium)?;
         let seals: Vec<Listed> = chain.listing.objects.iter().filter(|o| o.kind == Kind::Seal).copied().collect();
         let mut read = Vec::new();
@@ -88,9 +92,21 @@ impl Chain {
 
     /// The seal of generation `n`.
     pub fn generation(&self, n: u64) -> Option<&Link> {
-        self.links.iter().rev().find(|l| l.seal.generation == n)
+        self.generations().rev().find(|l| l.seal.generation == n)
     }
 
+    /// The seals of generations, without those that only close a medium.
+    pub fn generations(&self) -> impl DoubleEndedIterator<Item = &Link> {
+        self.links.iter().filter(|l| !l.seal.is_closing())
+    }
+
+    /// Where each medium of the set begins, ascending, as far as the seals tell: the numbers of the labels.
+    pub fn media(&self) -> Vec<u64> {
+        let listed = self.links.iter().flat_map(|l| &l.seal.objects);
+        listed.filter(|o| o.kind == Kind::Label).map(|o| o.number).collect()
+    }
+
+    /// The last seal, of whatever kind.
     pub fn last(&self) -> Option<&Link> {
         self.links.last()
     }
@@ -103,14 +119,16 @@ impl Chain {
     }
 
     fn read_label(&mut self, medium: &dyn Medium) -> Result<(), MediumError> {
-        let label = match read_object(medium, 0, Kind::Label, limit::LABEL_BYTES) {
+        let number = self.listing.objects.iter().find(|o| o.kind == Kind::Label).map_or(0, |o| o.number);
+        let label = match read_object(medium, number, Kind::Label, limit::LABEL_BYTES) {
             Ok(bytes) => Label::decode(&bytes).ok(),
             Err(ReadError::Medium(e)) => return Err(e),
             Err(ReadError::Damaged(_)) => None,
         };
-        self.label = label.filter(|l| l.set == self.set && l.first_object == 0);
-        if self.label.is_none() {
-            self.faults.push(Fault { object: 0, kind: Kind::Label, what: FaultKind::Label });
+        self.label = label.filter(|l| l.set == self.set && l.first_object == number);
+        match &self.label {
+            Some(label) => self.first = label.first_object,
+            None => self.faults.push(Fault { object: number, kind: Kind::Label, what: FaultKind::Label }),
         }
         Ok(())
     }

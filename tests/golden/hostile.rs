@@ -464,6 +464,7 @@ pub fn seals() -> Vec<Bad> {
         ("a digest in upper case", "log ", "log A"),
         ("an unknown read-back", "direct", "perhaps"),
         ("an unknown verdict", "verdict good", "verdict fine"),
+        ("closing a medium, and counting records", "verdict good", "verdict continued"),
         ("a signature that is too short", "signature ", "signature 00\nwas "),
     ] {
         let bent = text.replacen(from, to, 1);

@@ -11,10 +11,10 @@ use azekura::format::check_code::CheckCode;
 use azekura::format::entry::Entry;
 use azekura::format::label::Label;
 use azekura::format::manifest::Manifest;
-use azekura::format::merkle::{object_leaf, record_salt};
+use azekura::format::merkle::{Tree, object_leaf, record_salt};
 use azekura::format::object::{Kind, Object, file_name};
 use azekura::format::pack::Index;
-use azekura::format::seal::Seal;
+use azekura::format::seal::{Seal, Verdict};
 use azekura::format::tape::{HEADER_BYTES, Header};
 use azekura::pipeline::hasher::Ids;
 use azekura::seal::SealKey;
@@ -131,10 +131,23 @@ fn seals() {
         Object { number: 6, kind: Kind::Manifest, length: 900, digest: Some(counting(0xA0)) },
         Object { number: 7, kind: Kind::Parity, length: 1 << 30, digest: Some(counting(0xC0)) },
     ];
+    let closing = Seal {
+        objects: next.objects[..2].to_vec(),
+        record_count: 0,
+        records: Tree::default().root(),
+        verdict: Verdict::Continued,
+        ..next.clone()
+    };
+    let closing = azekura::seal::sign(&closing, &SealKey::from_seed(&second)).expect("a seal");
+    let closing_text = String::from_utf8(closing.clone()).expect("text");
     let next = azekura::seal::sign(&next, &SealKey::from_seed(&second)).expect("a seal");
     let next_text = String::from_utf8(next.clone()).expect("text");
     let good =
-        vec![("the example", input(&first, &text), bytes), ("with void objects and parity", input(&second, &next_text), next)];
+        vec![
+            ("the example", input(&first, &text), bytes),
+            ("with void objects and parity", input(&second, &next_text), next),
+            ("closing a medium", input(&second, &closing_text), closing),
+        ];
     file("seal.json", good, &hostile::seals());
 }
 

@@ -137,6 +137,8 @@ fn kill_9_at_any_moment_loses_nothing_that_was_sealed() {
         }
         let what = format!("kill {kill} after {moment:?} of {:?}", started.elapsed());
         let sealed = match h.try_verify(&h.medium(), None, None) {
+            // Not even its label may be whole.
+            Ok(report) if nights.is_empty() && report.generations.is_empty() => 0,
             Ok(report) => {
                 assert_sealed_is_good(&report, &what);
                 report.generations.len()
@@ -169,7 +171,8 @@ fn kill_9_at_any_moment_loses_nothing_that_was_sealed() {
     }
     println!("{cut_off} runs were cut off, {whole_runs} were not; {} nights, {adopted} packs adopted", nights.len());
     assert!(cut_off > kills / 4, "{cut_off} of {kills} runs were cut off");
-    if kills >= 40 {
+    // With few kills chance may have it otherwise; the story below leaves nothing to chance.
+    if kills >= 200 {
         assert!(adopted > 0, "whole packs of interrupted runs are taken over");
     }
 }

@@ -145,6 +145,7 @@ impl Nights {
             started: self.h.clock.load(Ordering::Relaxed),
             entries_digest: [0; 32],
             durable: false,
+            closing: false,
         };
         if catalog >= Remembers::Intent {
             let after = self.h.path("2/state/sets").join(self.link.seal.set.to_string());

@@ -100,3 +100,109 @@ impl Nightly for Hospital {
         self.try_backup(&to_tape(self)).expect("a backup");
     }
 }
+
+/// Three nights over cartridges that hold less than one: brought one after the other, closed each with a seal of its own.
+#[test]
+fn a_night_goes_on_on_the_next_cartridge() {
+    let cartridges: Vec<Cartridge> = (0..8).map(|_| Cartridge::with_capacity(3_000_000, 700_000)).collect();
+    let h = hospital(&cartridges[0]);
+    h.deck.shelf.lock().expect("no panic").extend(cartridges[1..].iter().cloned());
+    let options = Options { memory_bytes: 6 << 20, ..to_tape(&h) };
+    let report = h.try_backup(&options).expect("a backup");
+    assert_eq!(report.place, 2);
+    let closed: Vec<u64> = report.closed.iter().map(|c| c.place).collect();
+    assert_eq!(closed, [1]);
+    let asked = h.deck.asked();
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0].blank && asked[0].place == 2);
+
+    // Each cartridge can be proved alone.
+    for (place, cartridge) in (1..=2).zip(&cartridges) {
+        h.deck.load(cartridge);
+        let verified = h.try_verify(&Deck::path(), None, None).expect("a verification");
+        assert!(verified.is_good(), "cartridge {place}: {verified:?}");
+        assert_eq!(verified.generations.len(), place);
+    }
+    // The next night goes on where the last one ended.
+    h.write("new", noise(7, 2_500_000));
+    let report = h.try_backup(&options).expect("a backup");
+    let last = report.place;
+    assert!(report.opened == Opened::Known && last > 2, "{last}");
+    // With the first cartridge in the drive, the last one is asked for.
+    h.deck.load(&cartridges[0]);
+    h.deck.asked();
+    h.deck.shelf.lock().expect("no panic").push_front(cartridges[last as usize - 1].clone());
+    h.write("newer", "tiny");
+    let report = h.try_backup(&options).expect("a backup");
+    assert_eq!(report.place, last);
+    assert!(matches!(&h.deck.asked()[..], [w] if !w.blank && w.place == last));
+    assert!(h.try_verify(&Deck::path(), None, None).expect("a verification").is_good());
+}
+
+/// Nights over several cartridges, and every one of them back: each cartridge is asked for once and read forwards.
+#[test]
+fn a_restore_reads_each_cartridge_once_and_forwards() {
+    let cartridges: Vec<Cartridge> = (0..9).map(|_| Cartridge::with_capacity(3_000_000, 700_000)).collect();
+    let h = hospital(&cartridges[0]);
+    h.deck.shelf.lock().expect("no panic").extend(cartridges[1..].iter().cloned());
+    let options = Options { memory_bytes: 6 << 20, ..to_tape(&h) };
+    let mut nights = Vec::new();
+    let mut last = 0;
+    for night in 1..=3 {
+        h.write(&format!("new {night}"), noise(100 + night, 1_500_000));
+        h.write("small/0/0", format!("changed {night}"));
+        let report = h.try_backup(&options).expect("a backup");
+        nights.push((report.generation, report.place, tree(&h.source())));
+        last = report.place as usize;
+    }
+    assert!(last >= 3, "{last} cartridges");
+    for (generation, place, night) in &nights {
+        // The newest cartridge is at hand; the others are brought when they are asked for, in whatever order that is.
+        h.deck.load(&cartridges[last - 1]);
+        h.deck.asked();
+        h.deck.library.lock().expect("no panic").clone_from(&cartridges[..last].to_vec());
+        cartridges.iter().for_each(|c| drop(c.take_locates()));
+        let name = format!("restored {generation}");
+        let options = restore::Options { generation: Some(*generation), memory_bytes: 8 << 20, ..from_tape(&h, &name) };
+        let report = h.try_restore(&options).expect("a restore");
+        assert_eq!(report.findings, []);
+        assert_eq!(&tree(&h.path(&name).join("source")), night, "generation {generation}");
+        let asked: Vec<u64> = h.deck.asked().iter().map(|w| w.place).collect();
+        let mut once = asked.clone();
+        once.dedup();
+        assert_eq!(asked, once, "generation {generation}, which ends on cartridge {place}");
+        let content = if asked.first() == Some(place) { &asked[1..] } else { &asked[..] };
+        assert!(content.is_sorted(), "generation {generation}: {asked:?}");
+        for cartridge in &cartridges[..*place as usize - 1] {
+            // To see what it is, the head goes to the end and then to the label, at 1; from there on it goes forwards.
+            let locates = cartridge.take_locates();
+            let label = locates.iter().rposition(|(_, to)| *to == 1).expect("it was looked at");
+            assert!(locates[label + 1..].iter().all(|(from, to)| to > from), "{locates:?}");
+        }
+    }
+    // All that the host knows can be made anew from the cartridges.
+    std::fs::remove_file(h.path("state/catalog.sqlite")).expect("lost");
+    h.deck.load(&cartridges[last - 1]);
+    h.with_world(|w| rebuild(&Deck::path(), &h.path("state"), &h.identity, w, &Deaf)).expect("a catalog");
+    h.deck.load(&cartridges[last - 1]);
+    h.write("after", "all");
+    let report = h.try_backup(&options).expect("a backup");
+    assert_eq!((report.opened, report.count("new"), report.place), (Opened::Known, 1, last as u64));
+}
+
+/// Nobody is there at night: the run ends, and the next one goes on on the blank cartridge that somebody has put in.
+#[test]
+fn nobody_brings_a_cartridge() {
+    let cartridges: Vec<Cartridge> = (0..3).map(|_| Cartridge::with_capacity(3_000_000, 700_000)).collect();
+    let h = hospital(&cartridges[0]);
+    let options = Options { memory_bytes: 6 << 20, ..to_tape(&h) };
+    let ended = h.try_backup(&options);
+    assert!(matches!(ended, Err(BackupError::Medium(MediumError::NotBrought { place: 2, blank: true, .. }))), "{ended:?}");
+    let verified = h.try_verify(&Deck::path(), None, None).expect("a verification");
+    assert!(verified.is_good() && verified.leftovers.is_empty(), "{verified:?}");
+    h.deck.load(&cartridges[1]);
+    let report = h.try_backup(&options).expect("a backup");
+    assert_eq!((report.opened, report.place), (Opened::Known, 2));
+    assert!(report.added_bytes < 2_500_000, "what is on the first cartridge is used: {}", report.added_bytes);
+    assert!(h.try_verify(&Deck::path(), None, None).expect("a verification").is_good());
+}

@@ -29,6 +29,8 @@ pub struct Deck {
     /// What will be brought.
     pub shelf: Mutex<VecDeque<Cartridge>>,
     pub asked: Mutex<Vec<Wanted>>,
+    /// Cartridges by their places, from 1: the one that is asked for is brought.
+    pub library: Mutex<Vec<Cartridge>>,
 }
 
 impl Deck {
@@ -57,8 +59,14 @@ impl Loader for Deck {
         }
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted) -> Result<(), MediumError> {
+    fn bring(&self, path: &Path, wanted: &Wanted, _: Option<MediumError>) -> Result<(), MediumError> {
         self.asked.lock().expect("no panic").push(wanted.clone());
+        if !wanted.blank
+            && let Some(cartridge) = self.library.lock().expect("no panic").get(wanted.place as usize - 1)
+        {
+            self.load(cartridge);
+            return Ok(());
+        }
         match self.shelf.lock().expect("no panic").pop_front() {
             Some(cartridge) => {
                 self.load(&cartridge);

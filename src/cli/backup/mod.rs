@@ -104,6 +104,8 @@ fn exit(verdict: Verdict) -> Exit {
         Verdict::Good => Exit::Good,
         Verdict::Incomplete => Exit::Incomplete,
         Verdict::Alarm => Exit::Alarm,
+        // Only within a run.
+        Verdict::Continued => Exit::Good,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::cli::units::{bytes, count, time};
 use crate::cli::words;
 use azekura::format::manifest::Finding;
 use azekura::job::backup::Report;
-use azekura::job::writer::Opened;
+use azekura::job::writer::{Closed, Opened};
 use serde_json::{Map, Value, json};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -70,6 +70,13 @@ pub fn text(report: &Report, to: &Path, key: Option<&RecoveryKey>) -> String {
     if let Some(key) = key {
         table.row(find("label.recovery-key"), key.path.shown());
     }
+    for c in &report.closed {
+        let closed = message!("backup.closed", number = c.place, code = c.check_code);
+        table.row(find("label.medium"), closed.to_string());
+    }
+    if report.place > 1 {
+        table.row(find("label.medium"), message!("backup.medium", number = report.place).to_string());
+    }
     table.row(find("label.check-code"), message!("backup.check-code", code = report.check_code).to_string());
     let medium = shell_word(to.as_os_str());
     format!("{}\n{}\n", table.text(), message!("backup.next", medium = medium, code = report.check_code))
@@ -105,8 +112,14 @@ pub fn json(report: &Report, key: Option<&RecoveryKey>) -> Value {
         "added_objects": report.added_objects,
         "adopted_objects": report.adopted_objects,
         "medium": medium,
+        "place": report.place,
+        "closed_media": report.closed.iter().map(closed_json).collect::<Vec<_>>(),
         "recovery_key": key,
     })
+}
+
+fn closed_json(c: &Closed) -> Value {
+    json!({ "place": c.place, "generation": c.generation, "check_code": c.check_code.to_string(), "objects": c.objects, "bytes": c.bytes })
 }
 
 fn finding_json(f: &Finding) -> Value {

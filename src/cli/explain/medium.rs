@@ -56,6 +56,9 @@ impl From<MediumError> for Explained {
                 true => new(message!("error.medium.no-blank-brought", place = path, number = place)),
                 false => new(message!("error.medium.not-brought", place = path, number = place)),
             },
+            E::OtherMedium { path, found, wanted } => {
+                new(message!("error.medium.other-place", place = path, found = found, number = wanted))
+            }
             E::Device { place, why: DeviceProblem::Rewinds } => new(message!("error.medium.rewinds", place = place)),
             E::Device { place, why: DeviceProblem::Loading } => new(message!("error.medium.loading", place = place)),
             E::Changed { place } => new(message!("error.medium.changed", place = place)),

@@ -19,6 +19,7 @@ impl From<RestoreError> for Explained {
             E::Pattern { pattern, source } => {
                 Self::new(message!("error.restore.pattern", pattern = pattern), Exit::Usage).cause(reason(&source))
             }
+            E::Spool(source) => Self::new(message!("error.restore.spool"), Exit::Failed).cause(io_reason(&source)),
             E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
             E::Stopped => Self::new(message!("error.stopped"), Exit::Failed),
             E::Medium(e) => e.into(),

@@ -7,7 +7,7 @@ use super::worker::store_chunk;
 use super::{BackupError, Stop};
 use crate::catalog::ChunkLookup;
 use crate::event::FindingKind;
-use crate::format::entry::{Entry, Glance, compare_paths};
+use crate::format::entry::{Entry, Glance, compare_paths, record_length};
 use crate::format::manifest::Entries;
 use crate::format::merkle::{Root, Tree, record_leaf};
 use crate::format::{Malformed, limit};
@@ -17,7 +17,7 @@ use crate::pipeline::known::Known;
 use crate::pipeline::packer::{self, Packer, Piece};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub struct Collector<'a> {
     pub flush: &'a AtomicU64,
     /// Batches collected so far; the merge waits when it is too far ahead.
     pub collected: &'a AtomicU64,
+    /// The stream is packed when everything else is on its way, and in full: a medium with one head cannot go back for its parts.
+    pub side_by_side: bool,
     /// The host's copy of the entry stream.
     pub copy: std::io::BufWriter<std::fs::File>,
     pub state: Collected,
@@ -108,14 +110,24 @@ impl Collector<'_> {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
-        // All packers of the workers have finished by now.
-        self.write_ready()?;
-        if !self.state.waiting.is_empty() || !early.is_empty() {
+        if !early.is_empty() {
             return Err(BackupError::Stopped);
         }
+        // All packers of the workers have finished by now, and their packs are on their way to the medium.
+        loop {
+            self.write_ready()?;
+            if self.state.waiting.is_empty() {
+                break;
+            }
+            self.stop.check()?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
         self.cut(true)?;
-        self.packer.finish().map_err(BackupError::Pack)?;
         self.copy.flush().map_err(BackupError::HostFile)?;
+        if self.side_by_side {
+            self.pack_copy()?;
+        }
+        self.packer.finish().map_err(BackupError::Pack)?;
         let s = self.state;
         Ok(EntryStream {
             length: s.length,
@@ -204,7 +216,46 @@ impl Collector<'_> {
     fn cut(&mut self, last: bool) -> Result<()> {
         self.tally.entries(self.state.records.count() - self.state.told);
         self.state.told = self.state.records.count();
+        if self.side_by_side {
+            self.state.digest.update(&self.state.uncut);
+            self.copy.write_all(&self.state.uncut).map_err(BackupError::HostFile)?;
+            self.state.uncut.clear();
+            return Ok(());
+        }
         let uncut = std::mem::take(&mut self.state.uncut);
+        let at = self.pack(&uncut, last)?;
+        self.state.digest.update(&uncut[..at]);
+        self.copy.write_all(&uncut[..at]).map_err(BackupError::HostFile)?;
+        self.state.uncut = uncut[at..].to_vec();
+        Ok(())
+    }
+
+    /// Packs the whole stream, out of the host's copy.
+    fn pack_copy(&mut self) -> Result<()> {
+        let file = self.copy.get_ref().try_clone().map_err(BackupError::HostFile)?;
+        let mut copy = std::io::BufReader::with_capacity(STREAM_BYTES, file);
+        copy.rewind().map_err(BackupError::HostFile)?;
+        let (mut uncut, mut left) = (Vec::new(), self.state.length);
+        while left > 0 {
+            let mut prefix = [0; 4];
+            copy.read_exact(&mut prefix).map_err(BackupError::HostFile)?;
+            let length = record_length(prefix).map_err(BackupError::Format)?;
+            uncut.extend_from_slice(&prefix);
+            let at = uncut.len();
+            uncut.resize(at + length, 0);
+            copy.read_exact(&mut uncut[at..]).map_err(BackupError::HostFile)?;
+            left = left.saturating_sub(4 + length as u64);
+            if uncut.len() >= STREAM_BYTES || left == 0 {
+                self.stop.check()?;
+                let at = self.pack(&uncut, left == 0)?;
+                uncut.drain(..at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts what can be cut of `uncut`, all of it when it is the stream's end, and packs it. Answers with its length.
+    fn pack(&mut self, uncut: &[u8], last: bool) -> Result<usize> {
         let mut at = 0;
         while at < uncut.len() {
             let Some(n) = self.chunker.cut(Class::Entries, &uncut[at..], last) else { break };
@@ -213,13 +264,20 @@ impl Collector<'_> {
             let chunk = &uncut[at..at + n];
             at += n;
             let digest = blake3::hash(chunk);
-            let place = store_chunk(self.known, self.ids, &mut self.packer, &self.lookup, digest.as_bytes(), chunk)?;
-            self.state.pieces.push(Piece { place: place.unwrap_or_else(|known| known), length: n as u32 });
+            let place = match self.side_by_side {
+                true => {
+                    let place = self.packer.next_place(n).map_err(BackupError::Pack)?;
+                    self.packer.add(self.ids.id(digest.as_bytes()), chunk);
+                    place
+                }
+                false => {
+                    let stored = store_chunk(self.known, self.ids, &mut self.packer, &self.lookup, digest.as_bytes(), chunk)?;
+                    stored.unwrap_or_else(|known| known)
+                }
+            };
+            self.state.pieces.push(Piece { place, length: n as u32 });
         }
-        self.state.digest.update(&uncut[..at]);
-        self.copy.write_all(&uncut[..at]).map_err(BackupError::HostFile)?;
-        self.state.uncut = uncut[at..].to_vec();
-        Ok(())
+        Ok(at)
     }
 }
 

@@ -9,15 +9,14 @@ mod tally;
 mod worker;
 
 use super::World;
-use super::writer::{self, Begin, Opened, Writer};
+use super::writer::{self, Begin, Closed, Facts, Opened, Writer};
 use crate::catalog::{CatalogError, GenerationRow};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::Malformed;
 use crate::format::check_code::CheckCode;
 use crate::format::manifest::{Finding, Manifest, Source, SourceKind, come_apart};
-use crate::format::merkle::object_leaf;
-use crate::format::object::{Id, Kind, Object};
-use crate::format::seal::{ReadBack, Seal, Verdict};
+use crate::format::object::{Id, Kind};
+use crate::format::seal::{ReadBack, Verdict};
 use crate::medium::MediumError;
 use crate::pipeline::chunker::Chunker;
 use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL, Effort, FrameError};
@@ -26,14 +25,14 @@ use crate::pipeline::hasher::Ids;
 use crate::pipeline::known::Known;
 use crate::pipeline::packer::{PackError, Packer};
 use crate::pipeline::source::{SourceError, Tree, TreeOptions};
-use crate::seal::{self, KeyError};
+use crate::seal::KeyError;
 use crate::state::{StateDir, StateError};
 use batch::{Batch, Finished, Item, Stored};
 use collector::{Collector, EntryStream};
 use command::Commands;
 use crossbeam_channel::bounded;
 use merge::{Origin, Previous};
-use shelf::{Counter, Shelved, shelve};
+use shelf::{Counter, shelve};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -103,6 +102,10 @@ pub struct Report {
     pub added_objects: u64,
     /// Objects of an interrupted run that were taken over.
     pub adopted_objects: u64,
+    /// The medium's place in its set, from 1.
+    pub place: u64,
+    /// Media that were full and closed, in their order.
+    pub closed: Vec<Closed>,
     pub medium: crate::medium::Description,
 }
 
@@ -232,19 +235,20 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     };
     observer.hear(Event::Phase(Phase::Reading));
     let commands = Commands::start(&sources)?;
-    let (stream, shelved, next) = store(options, world, &mut set, &trees, commands, previous, &tally)?;
+    let adopted_objects = set.unsealed.iter().filter(|o| o.kind == Kind::Pack).count() as u64;
+    let (stream, mut closed) = store(options, world, &mut set, &trees, commands, previous, &tally)?;
     let finished = (world.now)();
     find_empty(&trees, &tally);
 
     observer.hear(Event::Phase(Phase::Sealing));
-    let generation = set.last.as_ref().map_or(1, |g| g.number + 1);
+    let complete = set.catalog.last_complete_generation(set.row).map_err(BackupError::Catalog)?;
     let entries = stream.entries();
     let entries_digest = entries.blake3;
     let findings = tally.findings();
     let manifest = Manifest {
         set: set.id,
-        generation,
-        parent: if full { 0 } else { generation - 1 },
+        generation: set.generation(),
+        parent: complete.as_ref().filter(|_| !full).map_or(0, |g| g.number),
         started,
         finished,
         host: world.host.to_owned(),
@@ -253,61 +257,35 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         tool: super::TOOL.into(),
         set_key: set.key.0,
         recipients: set.info.recipients.clone(),
-        full: full || generation == 1,
+        full: full || complete.is_none(),
         statistics: tally.counts.named(),
         findings: findings.clone(),
         entries,
     };
+    // Its number and its medium are not in it.
     let encrypted = encrypt_manifest(&set.recipients, &manifest)?;
-    let manifest_object = append(&mut set, next, Kind::Manifest, &encrypted)?;
-    set.catalog.add_object(set.row, &manifest_object, &mut []).map_err(BackupError::Catalog)?;
-
-    let mut objects = set.adopted.clone();
-    let adopted_objects = objects.iter().filter(|o| o.kind == Kind::Pack).count() as u64;
-    objects.extend(&shelved.objects);
-    objects.push(manifest_object);
-    let read_back = shelved.read_back.min(set.read_back);
-    let mut log = set.log.clone();
-    objects.iter().for_each(|o| log.push(object_leaf(o)));
-    let verdict = if tally.counts.findings.load(Ordering::Relaxed) > 0 { Verdict::Incomplete } else { Verdict::Good };
+    closed.extend(set.append_here_or_next(Kind::Manifest, &encrypted, world)?);
     let time = world.time_text();
-    let seal = Seal {
-        set: set.id,
-        generation,
+    let objects = set.unsealed.clone();
+    let verdict = if tally.counts.findings.load(Ordering::Relaxed) > 0 { Verdict::Incomplete } else { Verdict::Good };
+    let facts = Facts {
         time: time.clone(),
-        previous: set.last.as_ref().map(|g| g.seal_digest),
-        first: set.last.as_ref().map_or(0, |g| g.seal_object + 1),
-        objects,
-        log: log.root(),
+        verdict,
         record_count: stream.records,
         records: stream.root,
-        read_back,
-        verdict,
-        next: set.keys.prepare_next().map_err(BackupError::SealKeys)?,
-    };
-    let seal_bytes = seal::sign(&seal, &set.keys.current()).map_err(BackupError::Format)?;
-    let seal_digest = *blake3::hash(&seal_bytes).as_bytes();
-    let row = GenerationRow {
-        number: generation,
-        seal_object: seal.number(),
-        seal_digest,
-        time: time.clone(),
         started: started.as_nanoseconds_64(),
         entries_digest,
-        durable: false,
     };
-    // Recorded before the seal is written: a run that ends in between is recognised by the next one.
-    set.catalog.put_generation(set.row, &row).map_err(BackupError::Catalog)?;
-    append(&mut set, seal.number(), Kind::Seal, &seal_bytes)?;
-    set.sealed(row)?;
+    let sealed = set.seal(facts)?;
     if full {
         set.catalog.was_reread(set.row).map_err(BackupError::Catalog)?;
     }
+    let (generation, seal_digest) = (sealed.generation, sealed.digest);
     let check_code = CheckCode::of(&seal_digest);
     let detail = format!("set {} generation {generation} {} check code {check_code}", set.id, verdict.name());
     set.catalog.log(&time, "backup", &detail).map_err(BackupError::Catalog)?;
 
-    let added = seal.objects.iter().filter(|o| o.number >= first_new || opened != Opened::Known);
+    let added = objects.iter().filter(|o| o.number >= first_new || opened != Opened::Known);
     Ok(Report {
         set: set.id,
         set_name: set.info.name.clone(),
@@ -316,12 +294,14 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         time,
         check_code,
         verdict,
-        read_back,
+        read_back: set.read_back,
         statistics: manifest.statistics.clone(),
         findings,
-        added_bytes: added.clone().map(|o| o.length).sum::<u64>() + seal_bytes.len() as u64,
-        added_objects: added.count() as u64 + 1,
+        added_bytes: added.clone().map(|o| o.length).sum::<u64>() + sealed.length + closed.iter().map(|c| c.bytes).sum::<u64>(),
+        added_objects: added.count() as u64 + 1 + closed.iter().map(|c| c.objects).sum::<u64>(),
         adopted_objects,
+        place: set.place,
+        closed,
         medium: set.medium.describe(),
     })
 }
@@ -417,16 +397,8 @@ fn encrypt_manifest(recipients: &Recipients, manifest: &Manifest) -> Result<Vec<
     Ok(encryption.finish())
 }
 
-/// Appends one object, makes it durable and reads it back.
-fn append(set: &mut Writer, number: u64, kind: Kind, bytes: &[u8]) -> Result<Object> {
-    set.medium.append(number, kind, bytes).and_then(|()| set.medium.sync()).map_err(BackupError::Medium)?;
-    let object = Object { number, kind, length: bytes.len() as u64, digest: Some(*blake3::hash(bytes).as_bytes()) };
-    set.read_back = set.read_back.min(shelf::read_back(&*set.medium, &object)?);
-    Ok(object)
-}
-
-/// Runs the stations: merge → workers → shelf, and the collector beside them. Answers with the entry stream, what lies on the
-/// medium, and the next free number.
+/// Runs the stations: merge → workers → shelf, and the collector beside them. Answers with the entry stream, and the media that were
+/// full.
 fn store(
     options: &Options,
     world: &World,
@@ -435,7 +407,7 @@ fn store(
     mut commands: Commands,
     previous: Previous,
     tally: &Tally,
-) -> Result<(EntryStream, Shelved, u64)> {
+) -> Result<(EntryStream, Vec<Closed>)> {
     let stop = Stop { failed: AtomicBool::new(false), interrupted: world.interrupted };
     let ids = Ids::new(&set.key);
     let chunker = Chunker::new(&set.key.0);
@@ -444,10 +416,11 @@ fn store(
     let threads = world.threads.max(1);
     // A pack is held by each worker and the collector, two wait, one is being written; each is begun with its full size.
     let pack_bytes = (options.memory_bytes / (threads as u64 + 4)).clamp(1 << 20, 32 << 20) as usize;
-    let (counter, queue) = Counter::new(set.next);
+    let (counter, queue) = Counter::new();
+    let recipients = set.recipients.clone();
     let effort = Effort::new(options.level);
     let sink = |pack| counter.put(pack, &effort);
-    let packer = |bytes| Packer::new(&set.recipients, &effort, bytes, &sink).map_err(BackupError::Pack);
+    let packer = |bytes| Packer::new(&recipients, &effort, bytes, &sink).map_err(BackupError::Pack);
     let lookup = || set.catalog.chunk_lookup(set.row).map_err(BackupError::Catalog);
 
     let shared = Shared {
@@ -476,6 +449,7 @@ fn store(
         stop: &stop,
         flush: &flush,
         collected: &collected,
+        side_by_side: set.medium.is_sequential(),
         copy: std::io::BufWriter::with_capacity(256 << 10, set.state.new_entries().map_err(BackupError::State)?),
         state: collector::Collected::default(),
     };
@@ -485,11 +459,11 @@ fn store(
     );
     origins.sort_by(|a, b| crate::format::entry::compare_paths(&a.0, &b.0));
     let origins = origins.into_iter().map(|(_, origin)| origin).collect();
-    let (stop, counter, medium, catalog, row) = (&stop, &counter, &*set.medium, &mut set.catalog, set.row);
+    let (stop, counter) = (&stop, &counter);
 
     std::thread::scope(|scope| {
         let (known, collected) = (&known, &collected);
-        let shelf = scope.spawn(move || stop.watch(shelve(queue, medium, catalog, row, known, stop)));
+        let shelf = scope.spawn(move || stop.watch(shelve(queue, set, known, stop, world)));
         let collector = scope.spawn(move || stop.watch(collector.collect(finished_take)));
         let (batch_give, batch_take) = bounded::<Batch>(2 * threads);
         let (run_give, run_take) = bounded(2 * threads);
@@ -520,18 +494,18 @@ fn store(
             outcome = first_cause(outcome, join(w));
         }
         let collected = join(collector);
-        let next = counter.close();
-        let shelved = join(shelf);
+        counter.close();
+        let closed = join(shelf);
         // Several threads may have failed, one because of another: the cause is what counts.
-        let (stream, shelved) = match (outcome, collected, shelved) {
-            (Ok(()), Ok(stream), Ok(shelved)) => (stream, shelved),
+        let done = match (outcome, collected, closed) {
+            (Ok(()), Ok(stream), Ok(closed)) => (stream, closed),
             (o, c, s) => {
                 let outcome = first_cause(first_cause(o, c.map(drop)), s.map(drop));
                 return Err(outcome.err().unwrap_or(BackupError::Stopped));
             }
         };
         commands.finish()?;
-        Ok((stream, shelved, next))
+        Ok(done)
     })
 }
 

@@ -1,185 +1,252 @@
-//! The way of finished packs to the medium: appended in the order of their numbers, made durable, read back, and only then
-//! recorded in the catalog.
+//! The way of finished packs to the medium: numbered and appended in the order in which they come, made durable, read back, and only
+//! then recorded in the catalog. Where the medium is full, the next one takes over.
 
 use super::{BackupError, Stop};
-use crate::catalog::{Catalog, Location, SetRow};
+use crate::catalog::Location;
 use crate::format::object::{Kind, Object};
 use crate::format::pack::Index;
 use crate::format::seal::ReadBack;
-use crate::medium::Medium;
+use crate::job::World;
+use crate::job::writer::{Closed, Writer};
+use crate::medium::{Medium, MediumError};
 use crate::pipeline::compressor::Effort;
 use crate::pipeline::known::Known;
 use crate::pipeline::packer::FinishedPack;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Bytes that are made durable and read back together.
 const GROUP_BYTES: u64 = 64 << 20;
 /// The same on a medium with one head, which has to go back for reading and cannot write meanwhile.
 const GROUP_BYTES_ON_TAPE: u64 = 64 << 30;
 
-/// Where finished packs are handed in. Numbers are given in the order in which packs enter the queue.
+/// Where finished packs are handed in.
 pub struct Counter {
-    next: Mutex<(u64, Option<Sender<Numbered>>)>,
+    give: Mutex<Option<Sender<FinishedPack>>>,
 }
 
-struct Numbered {
-    number: u64,
-    pack: FinishedPack,
+impl Counter {
+    /// The counter, and the queue's other end. At most two packs wait.
+    pub fn new() -> (Self, Queue) {
+        let (give, take) = bounded(2);
+        (Self { give: Mutex::new(Some(give)) }, Queue(take))
+    }
+
+    /// Takes a pack; `false` when the medium takes no more. How many wait tells how hard to compress.
+    pub fn put(&self, pack: FinishedPack, effort: &Effort) -> bool {
+        let give = self.give.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        let Some(give) = give else { return false };
+        if give.is_full() {
+            effort.more();
+        } else if give.is_empty() {
+            effort.less();
+        }
+        give.send(pack).is_ok()
+    }
+
+    /// No more packs come.
+    pub fn close(&self) {
+        *self.give.lock().unwrap_or_else(|e| e.into_inner()) = None;
+    }
 }
+
+/// The packs that were handed in.
+pub struct Queue(Receiver<FinishedPack>);
 
 /// A pack that was appended and waits to be read back.
 struct Appended {
     object: Object,
     index: Index,
+    /// Offset of each frame in the payload.
     frames: Vec<u32>,
 }
 
-/// What lies on the medium after the packs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shelved {
-    pub objects: Vec<Object>,
-    pub read_back: ReadBack,
+/// What the appender tells the checker.
+enum Work {
+    Group(Vec<Appended>),
+    /// The medium is full; `next` is the first number that is not used on it.
+    Full {
+        next: u64,
+    },
 }
 
-impl Counter {
-    /// A counter that gives `first` to the first pack, and the queue's other end. At most two packs wait.
-    pub fn new(first: u64) -> (Self, Queue) {
-        let (give, take) = bounded(2);
-        (Self { next: Mutex::new((first, Some(give))) }, Queue(take))
-    }
-
-    /// Takes a pack and answers with its number; `None` when the medium takes no more. How many wait tells how hard to compress.
-    pub fn put(&self, pack: FinishedPack, effort: &Effort) -> Option<u64> {
-        let mut next = self.next.lock().unwrap_or_else(|e| e.into_inner());
-        let number = next.0;
-        let queue = next.1.as_ref()?;
-        if queue.is_full() {
-            effort.more();
-        } else if queue.is_empty() {
-            effort.less();
-        }
-        // Sent under the lock: the order in the queue is the order of numbers.
-        queue.send(Numbered { number, pack }).ok()?;
-        next.0 += 1;
-        Some(number)
-    }
-
-    /// No more packs come. Returns the next free number.
-    pub fn close(&self) -> u64 {
-        let mut next = self.next.lock().unwrap_or_else(|e| e.into_inner());
-        next.1 = None;
-        next.0
-    }
+/// What the checker answers.
+enum Answer {
+    Checked,
+    GoOn { medium: Arc<dyn Medium>, next: u64 },
 }
 
-/// The packs that were handed in.
-pub struct Queue(Receiver<Numbered>);
+type Result<T> = std::result::Result<T, BackupError>;
 
-/// Appends packs until the queue is closed; a second thread reads back what was appended.
-pub fn shelve(
-    queue: Queue,
-    medium: &dyn Medium,
-    catalog: &mut Catalog,
-    set: SetRow,
-    known: &Known,
-    stop: &Stop,
-) -> Result<Shelved, BackupError> {
+/// Appends packs until the queue is closed; a second thread reads back what was appended. Answers with the media that were closed.
+pub fn shelve(queue: Queue, set: &mut Writer, known: &Known, stop: &Stop, world: &World) -> Result<Vec<Closed>> {
+    let (medium, next, fresh) = (set.medium.clone(), set.next, set.is_fresh()?);
     std::thread::scope(|scope| {
-        let (give, take) = bounded::<Vec<Appended>>(1);
-        let (tell_checked, checked) = bounded::<()>(1);
-        let appender = scope.spawn(move || append_all(&queue, medium, &give, &checked, stop));
-        let checked = check_all(take, medium, &tell_checked, catalog, set, known, stop);
-        drop(tell_checked);
+        let (give, take) = bounded(1);
+        let (answer, answers) = bounded(1);
+        let appender = Appender { queue, next, fresh, group: Vec::new(), bytes: 0, give, answers, stop };
+        let appender = scope.spawn(move || appender.append_all(medium));
+        let checked = check_all(&take, &answer, set, known, stop, world);
         if checked.is_err() {
             stop.fail();
         }
+        drop((take, answer));
         let appended = appender.join().unwrap_or(Err(BackupError::Stopped));
         // The check failing makes the appender stop, so its error is the cause.
-        let shelved = checked?;
-        appended.map(|()| shelved)
+        let closed = checked?;
+        set.next = appended?;
+        Ok(closed)
     })
 }
 
-fn append_all(
-    queue: &Queue,
-    medium: &dyn Medium,
-    give: &Sender<Vec<Appended>>,
-    checked: &Receiver<()>,
-    stop: &Stop,
-) -> Result<(), BackupError> {
-    let (one_head, mut group, mut bytes) = (medium.is_sequential(), Vec::new(), 0);
-    let group_bytes = if one_head { GROUP_BYTES_ON_TAPE } else { GROUP_BYTES };
-    let hand_on = |group: Vec<Appended>| {
-        give.send(group).map_err(|_| BackupError::Stopped)?;
-        if one_head { checked.recv().map_err(|_| BackupError::Stopped) } else { Ok(()) }
-    };
-    loop {
-        let next = match queue.0.try_recv() {
-            Ok(n) => Some(n),
-            Err(_) => {
-                // Nothing waits: a good time to make durable what there is.
-                if bytes >= GROUP_BYTES / 4 && !one_head {
-                    bytes = 0;
-                    hand_on(std::mem::take(&mut group))?;
+struct Appender<'a> {
+    queue: Queue,
+    next: u64,
+    /// Nothing has been appended to this medium yet.
+    fresh: bool,
+    group: Vec<Appended>,
+    bytes: u64,
+    give: Sender<Work>,
+    answers: Receiver<Answer>,
+    stop: &'a Stop<'a>,
+}
+
+impl Appender<'_> {
+    /// Answers with the next free number.
+    fn append_all(mut self, mut medium: Arc<dyn Medium>) -> Result<u64> {
+        loop {
+            let next = match self.queue.0.try_recv() {
+                Ok(pack) => Some(pack),
+                Err(_) => {
+                    // Nothing waits: a good time to make durable what there is.
+                    if self.bytes >= GROUP_BYTES / 4 && !medium.is_sequential() {
+                        self.hand_on(&*medium)?;
+                    }
+                    self.queue.0.recv().ok()
                 }
-                queue.0.recv().ok()
+            };
+            let Some(pack) = next else { break };
+            self.stop.check()?;
+            let digest = *blake3::hash(&pack.bytes).as_bytes();
+            while !self.append(&*medium, &pack, digest)? {
+                medium = self.go_on(medium)?;
             }
-        };
-        let Some(Numbered { number, pack }) = next else { break };
-        stop.check()?;
-        let digest = *blake3::hash(&pack.bytes).as_bytes();
-        let object = Object { number, kind: Kind::Pack, length: pack.bytes.len() as u64, digest: Some(digest) };
-        if let Err(e) = medium.append(number, Kind::Pack, &pack.bytes) {
-            stop.fail();
-            return Err(BackupError::Medium(e));
+            let group_bytes = if medium.is_sequential() { GROUP_BYTES_ON_TAPE } else { GROUP_BYTES };
+            if self.bytes >= group_bytes {
+                self.hand_on(&*medium)?;
+            }
         }
-        group.push(Appended { object, index: pack.index, frames: pack.frames });
-        bytes += object.length;
-        if bytes >= group_bytes {
-            bytes = 0;
-            hand_on(std::mem::take(&mut group))?;
+        self.hand_on(&*medium)?;
+        Ok(self.next)
+    }
+
+    /// Appends a pack; `false` when the medium is full.
+    fn append(&mut self, medium: &dyn Medium, pack: &FinishedPack, digest: [u8; 32]) -> Result<bool> {
+        match medium.append(self.next, Kind::Pack, &pack.bytes) {
+            Ok(()) => {}
+            Err(MediumError::Full { torn, .. }) if !self.fresh => {
+                // What was begun keeps its number.
+                self.next += u64::from(torn);
+                return Ok(false);
+            }
+            Err(e) => {
+                self.stop.fail();
+                return Err(BackupError::Medium(e));
+            }
+        }
+        pack.is_object(self.next);
+        let length = pack.bytes.len() as u64;
+        let object = Object { number: self.next, kind: Kind::Pack, length, digest: Some(digest) };
+        let frames = pack.frames.iter().map(|f| f.0).collect();
+        self.group.push(Appended { object, index: pack.index.clone(), frames });
+        self.bytes += length;
+        self.next += 1;
+        self.fresh = false;
+        Ok(true)
+    }
+
+    /// Has what was appended made durable and read back. A medium with one head is waited for.
+    fn hand_on(&mut self, medium: &dyn Medium) -> Result<()> {
+        if self.group.is_empty() {
+            return Ok(());
+        }
+        self.bytes = 0;
+        self.give.send(Work::Group(std::mem::take(&mut self.group))).map_err(|_| BackupError::Stopped)?;
+        match medium.is_sequential() {
+            true => self.answers.recv().map(drop).map_err(|_| BackupError::Stopped),
+            false => Ok(()),
         }
     }
-    if group.is_empty() { Ok(()) } else { hand_on(group) }
+
+    /// Lets go of the full medium, and waits for the next.
+    fn go_on(&mut self, medium: Arc<dyn Medium>) -> Result<Arc<dyn Medium>> {
+        self.hand_on(&*medium)?;
+        drop(medium);
+        self.give.send(Work::Full { next: self.next }).map_err(|_| BackupError::Stopped)?;
+        loop {
+            match self.answers.recv() {
+                Ok(Answer::Checked) => {}
+                Ok(Answer::GoOn { medium, next }) => {
+                    (self.next, self.fresh) = (next, true);
+                    return Ok(medium);
+                }
+                Err(_) => return Err(BackupError::Stopped),
+            }
+        }
+    }
 }
 
 fn check_all(
-    take: Receiver<Vec<Appended>>,
-    medium: &dyn Medium,
-    checked: &Sender<()>,
-    catalog: &mut Catalog,
-    set: SetRow,
+    take: &Receiver<Work>,
+    answer: &Sender<Answer>,
+    set: &mut Writer,
     known: &Known,
     stop: &Stop,
-) -> Result<Shelved, BackupError> {
-    let mut shelved = Shelved { objects: Vec::new(), read_back: ReadBack::Direct };
-    for group in take {
+    world: &World,
+) -> Result<Vec<Closed>> {
+    let mut closed = Vec::new();
+    for work in take {
         stop.check()?;
-        medium.sync().map_err(BackupError::Medium)?;
-        for pack in group {
-            let how = read_back(medium, &pack.object)?;
-            shelved.read_back = shelved.read_back.min(how);
-            let mut chunks = Vec::new();
-            for (frame, at) in pack.index.frames.iter().zip(&pack.frames) {
-                let mut offset = 0;
-                for (id, length) in &frame.chunks {
-                    chunks.push((*id, Location { object: pack.object.number, frame: *at, offset, length: *length }));
-                    offset += length;
-                }
+        match work {
+            Work::Group(group) => {
+                check(group, set, known)?;
+                // Nobody listens where the medium is written while it is read.
+                let _ = answer.try_send(Answer::Checked);
             }
-            catalog.add_object(set, &pack.object, &mut chunks).map_err(BackupError::Catalog)?;
-            known.committed(chunks.iter().map(|(id, _)| id));
-            shelved.objects.push(pack.object);
+            Work::Full { next } => {
+                set.skip_to(next)?;
+                closed.extend(set.succeed(world)?);
+                // An answer that nobody has listened to may be in the way.
+                let go_on = Answer::GoOn { medium: set.medium.clone(), next: set.next };
+                answer.send(go_on).map_err(|_| BackupError::Stopped)?;
+            }
         }
-        // Nobody listens where the medium is written while it is read.
-        let _ = checked.try_send(());
     }
-    Ok(shelved)
+    Ok(closed)
+}
+
+fn check(group: Vec<Appended>, set: &mut Writer, known: &Known) -> Result<()> {
+    set.medium.sync().map_err(BackupError::Medium)?;
+    for pack in group {
+        set.read_back = set.read_back.min(read_back(&*set.medium, &pack.object)?);
+        let mut chunks = Vec::new();
+        for (frame, at) in pack.index.frames.iter().zip(&pack.frames) {
+            let mut offset = 0;
+            for (id, length) in &frame.chunks {
+                chunks.push((*id, Location { object: pack.object.number, frame: *at, offset, length: *length }));
+                offset += length;
+            }
+        }
+        set.catalog.add_object(set.row, &pack.object, &mut chunks).map_err(BackupError::Catalog)?;
+        known.committed(chunks.iter().map(|(id, _)| id));
+        set.next = pack.object.number + 1;
+        set.unsealed.push(pack.object);
+    }
+    Ok(())
 }
 
 /// Reads an object again from the medium and compares it with what was written.
-pub fn read_back(medium: &dyn Medium, object: &Object) -> Result<ReadBack, BackupError> {
+pub fn read_back(medium: &dyn Medium, object: &Object) -> Result<ReadBack> {
     let reread = medium.read_back(object.number, object.kind).map_err(BackupError::Medium)?;
     let same = reread.length == object.length && Some(reread.digest) == object.digest;
     if same { Ok(reread.how) } else { Err(BackupError::ReadBack { object: object.number }) }

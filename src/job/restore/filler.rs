@@ -45,33 +45,41 @@ pub struct Task {
     data_offset: u64,
 }
 
-impl Task {
-    /// A file's tasks; or, if it has no data, one task without any.
-    pub fn of(entry: Entry) -> (Vec<Self>, Option<Self>) {
-        let extents = entry.extents;
-        let left = AtomicUsize::new(extents.len().max(1));
-        let filling = Arc::new(Filling {
+impl Filling {
+    pub fn new(entry: Entry) -> Arc<Self> {
+        Arc::new(Self {
+            left: AtomicUsize::new(entry.extents.len().max(1)),
             core: entry.core,
             file: Mutex::default(),
-            left,
             failed: AtomicBool::new(false),
             already: AtomicBool::new(false),
             checked: AtomicBool::new(false),
-        });
+        })
+    }
+}
+
+impl Task {
+    /// A file's tasks; or, if it has no data, one task without any.
+    pub fn of(entry: Entry) -> (Vec<Self>, Option<Self>) {
+        let extents = entry.extents.clone();
         if extents.is_empty() {
             let extent = Extent { object: 0, frame: 0, offset: 0, length: 0 };
-            return (Vec::new(), Some(Self { filling, extent, data_offset: 0 }));
+            return (Vec::new(), Some(Self { filling: Filling::new(entry), extent, data_offset: 0 }));
         }
+        (Self::some(&Filling::new(entry), &extents, |_| true), None)
+    }
+
+    /// Those of a file's tasks whose extents are `wanted`.
+    pub fn some(filling: &Arc<Filling>, extents: &[Extent], wanted: impl Fn(&Extent) -> bool) -> Vec<Self> {
         let mut data_offset = 0;
-        let tasks = extents
-            .into_iter()
-            .map(|extent| {
-                let task = Self { filling: filling.clone(), extent, data_offset };
-                data_offset += extent.length;
-                task
-            })
-            .collect();
-        (tasks, None)
+        let mut tasks = Vec::new();
+        for extent in extents {
+            if wanted(extent) {
+                tasks.push(Self { filling: filling.clone(), extent: *extent, data_offset });
+            }
+            data_offset += extent.length;
+        }
+        tasks
     }
 
     /// The task has the whole file, and it is small.
@@ -96,7 +104,13 @@ enum Source {
     Lost(String),
 }
 
-type Job = (Option<u64>, Vec<Task>);
+/// What a thread does: tasks of one pack, or of files without data.
+struct Job {
+    object: Option<u64>,
+    /// The pack, where it was read already.
+    bytes: Option<Result<Vec<u8>, ReadError>>,
+    tasks: Vec<Task>,
+}
 
 impl Filler<'_, '_> {
     /// Runs `plan`, which gives out jobs, beside `threads` threads that do them.
@@ -112,16 +126,21 @@ impl Filler<'_, '_> {
                     let take = take.clone();
                     scope.spawn(move || {
                         let mut pack = None;
-                        for (object, tasks) in take {
+                        for job in take {
                             if !self.interrupted.load(Ordering::Relaxed) {
-                                self.work(object, tasks, &mut pack);
+                                self.work(job, &mut pack);
                             }
                         }
                     })
                 })
                 .collect();
             drop(take);
-            let planned = plan(&|object, tasks| give.send((object, tasks)).map_err(|_| RestoreError::Stopped));
+            let planned = plan(&|object, tasks| {
+                // Read here, one behind the other, where threads would send the one head to and fro.
+                let read = object.filter(|_| self.generation.medium().is_sequential());
+                let bytes = read.map(|o| read_object(self.generation.medium(), o, Kind::Pack, limit::PACK_BYTES));
+                give.send(Job { object, bytes, tasks }).map_err(|_| RestoreError::Stopped)
+            });
             drop(give);
             let joined: Vec<_> = workers.into_iter().map(|w| w.join()).collect();
             planned?;
@@ -132,8 +151,9 @@ impl Filler<'_, '_> {
         })
     }
 
-    fn work(&self, object: Option<u64>, tasks: Vec<Task>, last: &mut Option<(u64, Source)>) {
-        let Some(object) = object else {
+    fn work(&self, job: Job, last: &mut Option<(u64, Source)>) {
+        let tasks = job.tasks;
+        let Some(object) = job.object else {
             for t in tasks {
                 let made = self.open(&t.filling);
                 self.close(&t.filling, made.map(drop));
@@ -143,7 +163,9 @@ impl Filler<'_, '_> {
         if last.as_ref().is_none_or(|(o, _)| *o != object) {
             // The old pack's memory goes before the new one's comes.
             *last = None;
-            *last = Some((object, self.load(object)));
+            let medium = self.generation.medium();
+            let bytes = job.bytes.unwrap_or_else(|| read_object(medium, object, Kind::Pack, limit::PACK_BYTES));
+            *last = Some((object, self.load(object, bytes)));
         }
         let Some((_, source)) = last else { return };
         let mut content = Vec::new();
@@ -153,10 +175,9 @@ impl Filler<'_, '_> {
         }
     }
 
-    fn load(&self, object: u64) -> Source {
-        let medium = self.generation.medium();
+    fn load(&self, object: u64, bytes: Result<Vec<u8>, ReadError>) -> Source {
         let digest = self.chain.object(object).and_then(|(o, _)| o.digest);
-        let whole = match read_object(medium, object, Kind::Pack, limit::PACK_BYTES) {
+        let whole = match bytes {
             Ok(bytes) if Some(*blake3::hash(&bytes).as_bytes()) == digest => {
                 let payload = encryptor::decrypt(self.generation.identity(), &bytes, limit::PACK_BYTES);
                 drop(bytes);

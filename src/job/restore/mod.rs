@@ -5,6 +5,8 @@
 
 mod filler;
 mod records;
+mod spool;
+mod sweep;
 
 use super::World;
 use super::open::OpenSet;
@@ -19,10 +21,13 @@ use crate::seal::chain::{Chain, Fault};
 use filler::{Filler, Task};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use records::Records;
+use spool::Spool;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use sweep::{Costs, Sweep};
 
 /// What is to be restored, from where and to where.
 #[derive(Debug, Clone)]
@@ -87,6 +92,8 @@ pub enum RestoreError {
     Interrupted,
     #[error("a thread of the run failed")]
     Stopped,
+    #[error("the entries cannot be kept beside the restore")]
+    Spool(#[source] std::io::Error),
     #[error("the medium failed")]
     Medium(#[source] MediumError),
     #[error("the generation cannot be opened")]
@@ -109,10 +116,9 @@ const BATCH_BYTES: u64 = 256 << 20;
 /// Restores what the options name.
 pub fn restore(options: &Options, identity: &Identity, world: &World, observer: &dyn Observer) -> Result<Report> {
     observer.hear(Event::Phase(Phase::Checking));
-    let set = OpenSet::open(&options.from, options.set, world.loader)?;
-    let chain = set.chain()?;
+    let (set, chain) = OpenSet::with_content(&options.from, options.set, options.generation, world.loader)?;
     let generation = Generation::open(&*set.medium, &chain, options.generation, identity).map_err(RestoreError::Generation)?;
-    let wanted = Wanted::new(options)?;
+    let mut wanted = Wanted::new(options)?;
     let tally = Tally::new(observer);
     let mut report = Report {
         set: chain.set,
@@ -137,6 +143,9 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
     } else {
         let target = Target::create(&options.to, options.target).map_err(RestoreError::Target)?;
         observer.hear(Event::Phase(Phase::Writing));
+        if generation.medium().is_sequential() {
+            wanted.spool = Some(Spool::fill(wanted.records(&generation), &options.to)?);
+        }
         first_pass(options, world, &generation, &chain, &wanted, &target, &tally, &mut report)?;
         observer.hear(Event::Phase(Phase::Finishing));
         second_pass(world, &generation, &wanted, &target, &tally)?;
@@ -154,7 +163,7 @@ fn plan(generation: &Generation, wanted: &Wanted, tally: &Tally, report: &mut Re
     let mut picks = BTreeMap::new();
     let mut records = wanted.records(generation);
     for record in records.by_ref() {
-        let entry = record.map_err(RestoreError::Generation)?.entry;
+        let entry = record?;
         if !wanted.is_wanted(&entry.core) {
             continue;
         }
@@ -205,13 +214,14 @@ fn first_pass(
     }
     filler.run(threads, |give| {
         let mut batch = Batch::default();
+        let mut costs = wanted.spool.is_some().then(Costs::default);
         let mut above: Vec<(Core, bool)> = Vec::new();
         let mut records = wanted.records(generation);
         while let Some(record) = records.next() {
             if world.is_interrupted() {
                 return Err(RestoreError::Interrupted);
             }
-            let entry = record.map_err(RestoreError::Generation)?.entry;
+            let entry = record?;
             // The records of the folders above may be in the gap.
             if records.is_behind_gap()
                 && is_any_wanted(&entry.core.path)
@@ -250,7 +260,11 @@ fn first_pass(
                         let why = std::io::Error::from_raw_os_error(errno as i32).to_string();
                         tally.finding(FindingKind::NotRestored, &entry.core.path, format!("was unreadable in the backup: {why}"));
                     } else {
-                        batch.add(entry);
+                        match &mut costs {
+                            // Its content comes when its packs do.
+                            Some(costs) if !entry.extents.is_empty() => costs.add(&entry),
+                            _ => batch.add(entry),
+                        }
                         if batch.is_full() {
                             batch.send(give)?;
                         }
@@ -261,8 +275,40 @@ fn first_pass(
             }
         }
         tell_gaps(&records, tally, report);
-        batch.send(give)
+        batch.send(give)?;
+        drop(records);
+        match costs {
+            Some(costs) => sweep(world, generation, wanted, costs.runs(options.memory_bytes / 2), give),
+            None => Ok(()),
+        }
     })
+}
+
+/// Gives out the content of files run by run of packs.
+fn sweep(world: &World, generation: &Generation, wanted: &Wanted, runs: Vec<RangeInclusive<u64>>, give: Give) -> Result<()> {
+    let mut sweep = Sweep::default();
+    for run in runs {
+        let mut by_pack: BTreeMap<u64, Vec<Task>> = BTreeMap::new();
+        for record in wanted.records(generation) {
+            if world.is_interrupted() {
+                return Err(RestoreError::Interrupted);
+            }
+            let entry = record?;
+            let core = &entry.core;
+            let is_link = core.link_to.as_ref().is_some_and(|first| wanted.is_wanted_path(first));
+            if core.kind != Kind::File || is_link || !wanted.is_wanted(core) || matches!(core.state, State::Unreadable { .. }) {
+                continue;
+            }
+            for task in sweep.tasks(entry, &run) {
+                by_pack.entry(task.extent.object).or_default().push(task);
+            }
+        }
+        for (object, mut tasks) in by_pack {
+            tasks.sort_by_key(|t| (t.extent.frame, t.extent.offset));
+            give(Some(object), tasks)?;
+        }
+    }
+    Ok(())
 }
 
 /// Hard links, and everything about folders that later work in them would undo.
@@ -277,7 +323,7 @@ fn second_pass(world: &World, generation: &Generation, wanted: &Wanted, target: 
         if world.is_interrupted() {
             return Err(RestoreError::Interrupted);
         }
-        let core = record.map_err(RestoreError::Generation)?.entry.core;
+        let core = record?.core;
         leave(&mut above, &core.path, finish);
         let is_wanted = wanted.is_wanted(&core);
         if is_wanted {
@@ -302,6 +348,9 @@ fn leave(above: &mut Vec<(Core, bool)>, path: &[u8], finish: impl Fn(&Core, bool
     }
 }
 
+/// Hands tasks of one pack, or of files without data, to the threads.
+type Give<'a> = &'a dyn Fn(Option<u64>, Vec<Task>) -> Result<()>;
+
 /// Files whose packs are worked off together.
 #[derive(Default)]
 struct Batch {
@@ -321,7 +370,7 @@ impl Batch {
         self.files.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES || self.scattered >= BATCH_SCATTERED
     }
 
-    fn send(&mut self, give: &dyn Fn(Option<u64>, Vec<Task>) -> Result<()>) -> Result<()> {
+    fn send(&mut self, give: Give) -> Result<()> {
         let mut by_pack: BTreeMap<u64, Vec<Task>> = BTreeMap::new();
         let mut without = Vec::new();
         for entry in self.files.drain(..) {
@@ -347,6 +396,8 @@ impl Batch {
 struct Wanted {
     paths: Vec<(Vec<u8>, AtomicU64)>,
     patterns: Option<Gitignore>,
+    /// The entries, where the medium is not asked for them twice.
+    spool: Option<Spool>,
 }
 
 impl Wanted {
@@ -358,14 +409,17 @@ impl Wanted {
             added.map_err(|source| RestoreError::Pattern { pattern: pattern.clone(), source })?;
         }
         let built = builder.build().map_err(|source| RestoreError::Pattern { pattern: options.patterns.join(" "), source })?;
-        Ok(Self { paths, patterns: (!options.patterns.is_empty()).then_some(built) })
+        Ok(Self { paths, patterns: (!options.patterns.is_empty()).then_some(built), spool: None })
     }
 
     fn is_wanted(&self, core: &Core) -> bool {
         self.check(&core.path, core.kind == Kind::Directory)
     }
 
-    fn records<'g, 'a>(&self, generation: &'g Generation<'a>) -> Records<'g, 'a> {
+    fn records<'g, 'a>(&'g self, generation: &'g Generation<'a>) -> Records<'g, 'a> {
+        if let Some(spool) = &self.spool {
+            return Records::kept(spool);
+        }
         let paths: Vec<_> = self.paths.iter().map(|(p, _)| p.clone()).collect();
         Records::of(generation, self.patterns.is_none().then_some(&paths[..]))
     }

@@ -1,16 +1,25 @@
 //! The records that a restore has to look at: all of them, or those that a few paths need.
 
-use crate::generation::{Entries, Gap, Generation, GenerationError, Part, Record};
+use super::RestoreError;
+use super::spool::{Spool, Spooled};
+use crate::format::entry::Entry;
+use crate::generation::{Entries, Gap, Generation, Part};
 
 /// Paths that are looked for one by one; for more of them, reading everything is no slower.
 const FEW: usize = 64;
 
 pub enum Records<'g, 'a> {
+    Spooled(Spooled<'g>),
     All(Box<Entries<'g, 'a>>),
     Some(Box<Part<'g, 'a>>),
 }
 
 impl<'g, 'a> Records<'g, 'a> {
+    /// Those that were kept beside the restore.
+    pub fn kept(spool: &'g Spool) -> Self {
+        Self::Spooled(spool.records())
+    }
+
     /// Those that `paths` need; all where there are no paths, too many, one that is not found quickly, or damage in the way.
     pub fn of(generation: &'g Generation<'a>, paths: Option<&[Vec<u8>]>) -> Self {
         let few = paths.filter(|p| (1..=FEW).contains(&p.len()));
@@ -22,13 +31,18 @@ impl<'g, 'a> Records<'g, 'a> {
     }
 
     pub fn is_behind_gap(&self) -> bool {
-        matches!(self, Self::All(entries) if entries.is_behind_gap())
+        match self {
+            Self::All(entries) => entries.is_behind_gap(),
+            Self::Some(_) => false,
+            Self::Spooled(spooled) => spooled.is_behind_gap(),
+        }
     }
 
     pub fn gaps(&self) -> &[Gap] {
         match self {
             Self::All(entries) => entries.gaps(),
             Self::Some(_) => &[],
+            Self::Spooled(spooled) => spooled.gaps(),
         }
     }
 
@@ -36,18 +50,20 @@ impl<'g, 'a> Records<'g, 'a> {
     pub fn lost(&self) -> u64 {
         match self {
             Self::All(entries) if !entries.gaps().is_empty() => entries.expected().saturating_sub(entries.seen()),
+            Self::Spooled(spooled) => spooled.lost(),
             _ => 0,
         }
     }
 }
 
 impl Iterator for Records<'_, '_> {
-    type Item = Result<Record, GenerationError>;
+    type Item = Result<Entry, RestoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Self::All(entries) => entries.next(),
-            Self::Some(part) => part.next(),
+            Self::All(entries) => entries.next().map(|r| r.map(|r| r.entry).map_err(RestoreError::Generation)),
+            Self::Some(part) => part.next().map(|r| r.map(|r| r.entry).map_err(RestoreError::Generation)),
+            Self::Spooled(spooled) => spooled.next(),
         }
     }
 }

@@ -1,0 +1,79 @@
+//! The media of each set, and the seals that the next one begins with.
+
+use super::{Catalog, Result, SetRow, failure, number};
+use crate::format::label::Label;
+use crate::format::object::Id;
+use rusqlite::{OptionalExtension, params};
+
+/// One medium of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediumRow {
+    /// From 1.
+    pub place: u64,
+    pub medium: Id,
+    /// Number of its label.
+    pub first_object: u64,
+    /// RFC 3339, UTC.
+    pub created: String,
+    /// Of the label: verifies the seal of generation 1.
+    pub root_key: [u8; 32],
+}
+
+impl MediumRow {
+    pub fn of(l: &Label) -> Self {
+        let created = l.created.clone();
+        Self { place: l.place, medium: l.medium, first_object: l.first_object, created, root_key: l.root_key }
+    }
+}
+
+impl Catalog {
+    pub fn put_medium(&self, set: SetRow, m: &MediumRow) -> Result<()> {
+        let sql = "INSERT OR REPLACE INTO media (in_set, place, medium, first_object, created, root_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let row = params![set.0, m.place as i64, m.medium.0, m.first_object as i64, m.created, m.root_key];
+        self.ask(self.db.execute(sql, row)).map(drop)
+    }
+
+    /// The medium that the set goes on on.
+    pub fn last_medium(&self, set: SetRow) -> Result<Option<MediumRow>> {
+        let sql =
+            "SELECT place, medium, first_object, created, root_key FROM media WHERE in_set = ?1 ORDER BY place DESC LIMIT 1";
+        let row = self.db.query_row(sql, [set.0], |r| {
+            let (place, medium, first_object) = (number(r, 0)?, Id(r.get(1)?), number(r, 2)?);
+            Ok(MediumRow { place, medium, first_object, created: r.get(3)?, root_key: r.get(4)? })
+        });
+        self.ask(row.optional())
+    }
+
+    /// Keeps a copy of a seal that is durable.
+    pub fn put_seal(&self, set: SetRow, object: u64, bytes: &[u8]) -> Result<()> {
+        let sql = "INSERT OR REPLACE INTO seals (in_set, number, bytes) VALUES (?1, ?2, ?3)";
+        self.ask(self.db.execute(sql, params![set.0, object as i64, bytes])).map(drop)
+    }
+
+    /// Numbers of the seals below `end`, ascending.
+    pub fn seal_numbers(&self, set: SetRow, end: u64) -> Result<Vec<u64>> {
+        let run = || {
+            let mut q = self.db.prepare_cached("SELECT number FROM seals WHERE in_set = ?1 AND number < ?2 ORDER BY number")?;
+            q.query_map(params![set.0, end as i64], |r| number(r, 0))?.collect()
+        };
+        self.ask(run())
+    }
+
+    /// The copy of a seal.
+    pub fn seal(&self, set: SetRow, object: u64) -> Result<Vec<u8>> {
+        let sql = "SELECT bytes FROM seals WHERE in_set = ?1 AND number = ?2";
+        self.db.query_row(sql, params![set.0, object as i64], |r| r.get(0)).map_err(failure(&self.path))
+    }
+
+    /// Sets that wait for their next medium, the newest first.
+    pub fn sets_closed(&self) -> Result<Vec<(Id, SetRow)>> {
+        let sql = "SELECT s.set_id, s.id FROM sets s JOIN generations g ON g.in_set = s.id
+            WHERE g.closing AND g.durable AND g.number = (SELECT MAX(number) FROM generations WHERE in_set = s.id)
+            ORDER BY s.id DESC";
+        let run = || {
+            let mut q = self.db.prepare_cached(sql)?;
+            q.query_map([], |r| Ok((Id(r.get(0)?), SetRow(r.get(1)?))))?.collect()
+        };
+        self.ask(run())
+    }
+}

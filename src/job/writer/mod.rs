@@ -1,0 +1,259 @@
+//! A set opened for writing: found on the medium, its host state at hand, leftovers of interrupted work sorted out.
+//!
+//! **Invariant:** opening changes nothing on the medium. What the last run left is adopted where it is whole and named
+//! `void` by the next seal where it is not.
+
+mod leftovers;
+mod sealing;
+mod succession;
+
+pub use sealing::Facts;
+pub use succession::Closed;
+
+use super::World;
+use super::backup::BackupError;
+use crate::catalog::{Catalog, GenerationRow, SetRow};
+use crate::event::Observer;
+use crate::format::label::{Label, fingerprint};
+use crate::format::merkle::Tree;
+use crate::format::object::{Id, Kind, Object};
+use crate::format::seal::ReadBack;
+use crate::medium::loader::Wanted;
+use crate::medium::{Absent, Guard, Medium, MediumError, Place, bring, tape};
+use crate::pipeline::encryptor::Recipients;
+use crate::seal::SealKeys;
+use crate::set_key::SetKey;
+use crate::state::{Lock, SetInfo, SetState, StateDir};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A set that this run may append to.
+pub struct Writer {
+    pub id: Id,
+    pub state: SetState,
+    pub info: SetInfo,
+    pub key: SetKey,
+    pub recipients: Recipients,
+    pub catalog: Catalog,
+    pub row: SetRow,
+    pub medium: Arc<dyn Medium>,
+    /// What the user calls the medium.
+    root: PathBuf,
+    /// The medium's place in the set.
+    pub place: u64,
+    pub keys: SealKeys,
+    /// The last seal.
+    pub last: Option<GenerationRow>,
+    /// The log up to and with the last seal.
+    log: Tree,
+    /// Objects behind the last seal, in their order.
+    pub unsealed: Vec<Object>,
+    pub read_back: ReadBack,
+    /// Number of the next object.
+    pub next: u64,
+    /// What the labels say: it verifies the seal of generation 1.
+    root_key: [u8; 32],
+    _lock: Lock,
+    guard: Option<Guard>,
+}
+
+/// What to do when the medium has no set of this host.
+pub struct Begin<'a> {
+    pub name: &'a str,
+    pub recipients: &'a [String],
+}
+
+/// How the set came to be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    Known,
+    /// A new set was begun: the medium had none.
+    New,
+    /// A new set was begun: the catalog of the old one is lost.
+    NewWithoutCatalog,
+}
+
+type Result<T> = std::result::Result<T, BackupError>;
+
+/// Opens the set of this host on the medium at `root`, goes on with one whose last medium is full, or begins one.
+pub fn open(
+    root: &Path,
+    state: &StateDir,
+    begin: Option<&Begin>,
+    world: &World,
+    observer: &dyn Observer,
+) -> Result<(Writer, Opened)> {
+    let place = Place::find(root, world.loader).map_err(BackupError::Medium)?;
+    let sets = place.sets().map_err(BackupError::Medium)?;
+    let catalog = Catalog::open(&state.catalog()).map_err(BackupError::Catalog)?;
+    let mut succeeded = None;
+    // The newest set of this host: a set whose catalog was lost has been succeeded by another.
+    let mut known = Vec::new();
+    let is_blank = sets.is_blank();
+    for on_medium in sets.found {
+        let (id, label) = (on_medium.id, on_medium.label);
+        let Some(set_state) = state.set(id) else { continue };
+        check_recipients(&set_state.info().map_err(BackupError::State)?, &label)?;
+        let row = match catalog.set(id).map_err(BackupError::Catalog)? {
+            // Its first run ended before the catalog knew of it. Nothing is sealed, so nothing needs to be known.
+            None if !has_seal(&place, id)? => {
+                Some(catalog.add_set(id, &label.name, &label.created).map_err(BackupError::Catalog)?)
+            }
+            row => row,
+        };
+        match row {
+            Some(row) => known.push((label, set_state, row)),
+            None => succeeded = Some((set_state, Opened::NewWithoutCatalog)),
+        }
+    }
+    known.sort_by(|a, b| a.0.created.cmp(&b.0.created).then(a.0.set.cmp(&b.0.set)));
+    if let Some((label, set_state, row)) = known.pop() {
+        let place = right_medium(place, root, &label, &catalog, row, world)?;
+        return Ok((Writer::open(place, root, set_state, catalog, row, observer)?, Opened::Known));
+    }
+    for on_medium in sets.broken {
+        let Some((id, set_state)) = on_medium.folder_id().and_then(|id| Some((id, state.set(id)?))) else { continue };
+        let row = catalog.set(id).map_err(BackupError::Catalog)?;
+        let last = row.map(|row| catalog.last_generation(row)).transpose().map_err(BackupError::Catalog)?.flatten();
+        if last.is_some() || matches!(on_medium.why, MediumError::NewerFormat { .. }) {
+            return Err(BackupError::Medium(on_medium.why));
+        }
+        // Its first run ended before its label was whole; it is begun again.
+        succeeded = succeeded.or(Some((set_state, Opened::New)));
+    }
+    if let Some((old, opened)) = succeeded {
+        let info = old.info().map_err(BackupError::State)?;
+        let begin = Begin { name: &info.name, recipients: &info.recipients };
+        return Ok((Writer::begin(place, root, state, catalog, &begin, world)?, opened));
+    }
+    if is_blank {
+        for (id, row) in catalog.sets_closed().map_err(BackupError::Catalog)? {
+            if let Some(set_state) = state.set(id) {
+                return Ok((Writer::open_for_next(place, root, set_state, catalog, row, world)?, Opened::Known));
+            }
+        }
+    }
+    match begin {
+        Some(begin) => Ok((Writer::begin(place, root, state, catalog, begin, world)?, Opened::New)),
+        None if is_blank => Err(BackupError::Blank { path: root.into() }),
+        None => Err(BackupError::Unregistered { path: root.into() }),
+    }
+}
+
+/// The medium that the set goes on on. If it is another one of the set, that one is asked for.
+fn right_medium(place: Place, root: &Path, label: &Label, catalog: &Catalog, row: SetRow, world: &World) -> Result<Place> {
+    let Some(current) = catalog.last_medium(row).map_err(BackupError::Catalog)? else { return Ok(place) };
+    // One that came after what the catalog knows of is taken as it is: its seals tell more. The last seal tells most.
+    let listed = place.list(label.set).map_err(BackupError::Medium)?.objects;
+    let last = catalog.last_durable_generation(row).map_err(BackupError::Catalog)?;
+    let holds_last = last.is_none_or(|g| !g.closing && listed.iter().any(|o| (o.number, o.kind) == (g.seal_object, Kind::Seal)));
+    if label.place >= current.place || holds_last {
+        return Ok(place);
+    }
+    drop(place);
+    let wanted = Wanted { set: label.set, set_name: label.name.clone(), place: current.place, blank: false };
+    let wrong = MediumError::OtherMedium { path: root.to_owned(), found: label.place, wanted: current.place };
+    bring(world.loader, root, &wanted, Some(wrong)).map_err(BackupError::Medium)
+}
+
+/// **Invariant:** a set is written to the recipients that its label was made with. Whoever could slip in one of his own would leave the
+/// hospital with backups that its keys do not open, and nobody would notice before they are needed.
+fn check_recipients(info: &SetInfo, label: &Label) -> Result<()> {
+    let ours: Vec<String> = info.recipients.iter().map(|r| fingerprint(r)).collect();
+    if ours == label.recipients { Ok(()) } else { Err(BackupError::OtherRecipients { name: label.name.clone() }) }
+}
+
+/// Whether anything that looks like a seal lies in a set.
+fn has_seal(place: &Place, id: Id) -> Result<bool> {
+    let listing = place.list(id).map_err(BackupError::Medium)?;
+    Ok(listing.objects.iter().any(|o| o.kind == Kind::Seal))
+}
+
+impl Writer {
+    /// Begins a set: state on the host first, then the label on the medium.
+    fn begin(place: Place, root: &Path, state: &StateDir, catalog: Catalog, begin: &Begin, world: &World) -> Result<Self> {
+        if begin.recipients.is_empty() {
+            return Err(BackupError::NoRecipients);
+        }
+        let recipients = Recipients::parse(begin.recipients).map_err(BackupError::Recipient)?;
+        let (mut id, mut key) = (Id([0; 16]), SetKey([0; 32]));
+        (world.random)(&mut id.0);
+        (world.random)(&mut key.0);
+        let (medium, guard) = place.begin(id, tape::BLOCK_BYTES).map_err(BackupError::Medium)?;
+        let info = SetInfo { name: begin.name.to_owned(), recipients: begin.recipients.to_vec() };
+        let set_state = state.create_set(id, &info, &key).map_err(BackupError::State)?;
+        let lock = set_state.lock().map_err(BackupError::State)?;
+        let keys = SealKeys::create(&set_state.seal_keys()).map_err(BackupError::SealKeys)?;
+        let created = world.time_text();
+        let row = catalog.add_set(id, &info.name, &created).map_err(BackupError::Catalog)?;
+        let mut writer = Self {
+            id,
+            state: set_state,
+            info,
+            key,
+            recipients,
+            catalog,
+            row,
+            medium: medium.into(),
+            root: root.to_owned(),
+            place: 0,
+            keys,
+            last: None,
+            log: Tree::default(),
+            unsealed: Vec::new(),
+            read_back: ReadBack::Direct,
+            next: 0,
+            root_key: [0; 32],
+            _lock: lock,
+            guard,
+        };
+        writer.root_key = writer.keys.current().public();
+        writer.put_label(world)?;
+        Ok(writer)
+    }
+
+    fn open(place: Place, root: &Path, state: SetState, catalog: Catalog, row: SetRow, observer: &dyn Observer) -> Result<Self> {
+        let mut writer = Self::closed(root, state, catalog, row)?;
+        let (medium, guard) = place.open_to_write(writer.id).map_err(BackupError::Medium)?;
+        (writer.medium, writer.guard) = (medium.into(), guard);
+        writer.find_label()?;
+        writer.find_last_generation()?;
+        writer.sort_out_leftovers(observer)?;
+        Ok(writer)
+    }
+
+    /// The set whose last medium is full, on the blank medium at hand.
+    fn open_for_next(place: Place, root: &Path, state: SetState, catalog: Catalog, row: SetRow, world: &World) -> Result<Self> {
+        let mut writer = Self::closed(root, state, catalog, row)?;
+        writer.find_last_seal()?;
+        writer.go_on_at(place, world)?;
+        Ok(writer)
+    }
+
+    /// The set as the host knows it, without a medium.
+    fn closed(root: &Path, state: SetState, catalog: Catalog, row: SetRow) -> Result<Self> {
+        let lock = state.lock().map_err(BackupError::State)?;
+        let info = state.info().map_err(BackupError::State)?;
+        Ok(Self {
+            id: state.id(),
+            key: state.key().map_err(BackupError::State)?,
+            recipients: Recipients::parse(&info.recipients).map_err(BackupError::Recipient)?,
+            keys: SealKeys::load(&state.seal_keys()).map_err(BackupError::SealKeys)?,
+            state,
+            info,
+            catalog,
+            row,
+            medium: Arc::new(Absent),
+            root: root.to_owned(),
+            place: 0,
+            last: None,
+            log: Tree::default(),
+            unsealed: Vec::new(),
+            read_back: ReadBack::Direct,
+            next: 0,
+            root_key: [0; 32],
+            _lock: lock,
+            guard: None,
+        })
+    }
+}

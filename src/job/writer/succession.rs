@@ -1,0 +1,223 @@
+//! From a medium that is full to the next one.
+//!
+//! The full one is closed by a seal of its own, so that everything on it can be proved without the next; the next one begins with its
+//! label and with copies of all seals before it, so that the whole chain can be followed on it alone.
+
+use super::leftovers::sealed_by;
+use super::sealing::Facts;
+use super::{Result, Writer};
+use crate::catalog::MediumRow;
+use crate::format::check_code::CheckCode;
+use crate::format::label::{Label, fingerprint};
+use crate::format::limit;
+use crate::format::merkle::Tree;
+use crate::format::object::{Id, Kind, Object};
+use crate::format::seal::Verdict;
+use crate::job::backup::{BackupError, shelf};
+use crate::job::{TOOL, World};
+use crate::medium::loader::Wanted;
+use crate::medium::{Absent, MediumError, Place, tape};
+use crate::seal::chain::{ReadError, read_object};
+use std::sync::Arc;
+
+/// A medium that was closed within a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Its place in the set.
+    pub place: u64,
+    /// The number that its closing seal has used up.
+    pub generation: u64,
+    pub check_code: CheckCode,
+    /// What its closing seal covers, and that seal.
+    pub objects: u64,
+    pub bytes: u64,
+}
+
+impl Writer {
+    /// Closes the medium, which takes no more, and goes on on the next one.
+    pub fn succeed(&mut self, world: &World) -> Result<Option<Closed>> {
+        let begun = self.next;
+        let closed = match self.close(world) {
+            // Not even the seal found room: the next one covers what lies here.
+            Err(BackupError::Medium(MediumError::Full { .. })) => {
+                self.catalog.forget_generation(self.row, self.generation()).map_err(BackupError::Catalog)?;
+                let next = std::mem::replace(&mut self.next, begun);
+                self.skip_to(next)?;
+                None
+            }
+            other => other?,
+        };
+        self.medium = Arc::new(Absent);
+        self.guard = None;
+        let wanted = Wanted { set: self.id, set_name: self.info.name.clone(), place: self.place + 1, blank: true };
+        let mut wrong = None;
+        loop {
+            world.loader.bring(&self.root, &wanted, wrong.take()).map_err(BackupError::Medium)?;
+            match Place::find(&self.root, world.loader).and_then(|place| Ok((place.sets()?.is_blank(), place))) {
+                Ok((true, place)) => {
+                    self.go_on_at(place, world)?;
+                    return Ok(closed);
+                }
+                Ok((false, _)) => wrong = Some(MediumError::NotBlank { place: self.root.display().to_string() }),
+                Err(e) => wrong = Some(e),
+            }
+        }
+    }
+
+    /// Appends an object that the seal to come covers; on the next medium where this one is full.
+    pub fn append_here_or_next(&mut self, kind: Kind, bytes: &[u8], world: &World) -> Result<Option<Closed>> {
+        match self.append_unsealed(kind, bytes) {
+            Err(BackupError::Medium(MediumError::Full { torn, .. })) => {
+                if torn {
+                    let next = self.next;
+                    self.next -= 1;
+                    self.skip_to(next)?;
+                }
+                let closed = self.succeed(world)?;
+                self.append_unsealed(kind, bytes)?;
+                Ok(closed)
+            }
+            other => other.map(|()| None),
+        }
+    }
+
+    /// What was begun below `next` and not finished keeps its number.
+    pub fn skip_to(&mut self, next: u64) -> Result<()> {
+        while self.next < next {
+            let listed = self.medium.list().map_err(BackupError::Medium)?.objects;
+            let there = listed.iter().find(|o| o.number == self.next);
+            let reread = there.and_then(|o| self.medium.read_back(o.number, o.kind).ok());
+            let void = self.void(self.next, reread)?;
+            self.unsealed.push(void);
+            self.next += 1;
+        }
+        Ok(())
+    }
+
+    /// Seals what lies on the medium; nothing needs to be done where the last seal covers everything.
+    fn close(&mut self, world: &World) -> Result<Option<Closed>> {
+        if self.unsealed.is_empty() {
+            return Ok(None);
+        }
+        let facts = Facts {
+            time: world.time_text(),
+            verdict: Verdict::Continued,
+            record_count: 0,
+            records: Tree::default().root(),
+            started: self.last.as_ref().map_or(0, |g| g.started),
+            // What the host keeps is still the last generation's.
+            entries_digest: self.last.as_ref().map_or([0; 32], |g| g.entries_digest),
+        };
+        let (objects, bytes) = (self.unsealed.len() as u64, self.unsealed.iter().map(|o| o.length).sum::<u64>());
+        let sealed = self.seal(facts)?;
+        Ok(Some(Closed {
+            place: self.place,
+            generation: sealed.generation,
+            check_code: CheckCode::of(&sealed.digest),
+            objects: objects + 1,
+            bytes: bytes + sealed.length,
+        }))
+    }
+
+    /// Takes the blank medium at `place` as the set's next.
+    pub(super) fn go_on_at(&mut self, place: Place, world: &World) -> Result<()> {
+        let (medium, guard) = place.begin(self.id, tape::BLOCK_BYTES).map_err(BackupError::Medium)?;
+        (self.medium, self.guard) = (medium.into(), guard);
+        self.put_label(world)?;
+        self.carry_seals()
+    }
+
+    /// Writes the label of the medium that comes behind the set's last one.
+    pub(super) fn put_label(&mut self, world: &World) -> Result<()> {
+        let mut medium = Id([0; 16]);
+        (world.random)(&mut medium.0);
+        let last = self.catalog.last_medium(self.row).map_err(BackupError::Catalog)?;
+        self.place = last.map_or(1, |m| m.place + 1);
+        let label = Label {
+            set: self.id,
+            name: self.info.name.clone(),
+            medium,
+            place: self.place,
+            first_object: self.next,
+            created: world.time_text(),
+            recipients: self.info.recipients.iter().map(|r| fingerprint(r)).collect(),
+            root_key: self.root_key,
+            tool: TOOL.into(),
+        };
+        self.append_unsealed(Kind::Label, &label.encode())?;
+        self.know(&label)
+    }
+
+    fn know(&self, l: &Label) -> Result<()> {
+        self.catalog.put_medium(self.row, &MediumRow::of(l)).map_err(BackupError::Catalog)
+    }
+
+    /// Reads the label of the medium at hand, and makes good what a run left undone at the medium's beginning.
+    pub(super) fn find_label(&mut self) -> Result<()> {
+        let listing = self.medium.list().map_err(BackupError::Medium)?;
+        let Some(first) = listing.objects.iter().find(|o| o.kind == Kind::Label) else { return Ok(()) };
+        let label = match read_object(&*self.medium, first.number, Kind::Label, limit::LABEL_BYTES) {
+            Ok(bytes) => Label::decode(&bytes).ok(),
+            Err(ReadError::Damaged(_)) => None,
+            Err(ReadError::Medium(e)) => return Err(BackupError::Medium(e)),
+        };
+        // One that is damaged is told of where the set is read.
+        let Some(label) = label.filter(|l| l.set == self.id && l.first_object == first.number) else { return Ok(()) };
+        (self.place, self.root_key) = (label.place, label.root_key);
+        self.know(&label)?;
+        self.carry_seals()
+    }
+
+    /// Whether any content lies on the medium.
+    pub fn is_fresh(&self) -> Result<bool> {
+        let listing = self.medium.list().map_err(BackupError::Medium)?;
+        Ok(!listing.objects.iter().any(|o| o.kind == Kind::Pack))
+    }
+
+    /// Copies the seals of earlier media to this one.
+    fn carry_seals(&mut self) -> Result<()> {
+        let Some(this) = self.catalog.last_medium(self.row).map_err(BackupError::Catalog)? else { return Ok(()) };
+        let there = self.medium.list().map_err(BackupError::Medium)?.objects;
+        let numbers = self.catalog.seal_numbers(self.row, this.first_object).map_err(BackupError::Catalog)?;
+        let missing: Vec<u64> = numbers.into_iter().filter(|n| !there.iter().any(|o| o.number == *n)).collect();
+        let mut carried = Vec::new();
+        for number in missing {
+            let bytes = self.catalog.seal(self.row, number).map_err(BackupError::Catalog)?;
+            self.medium.append(number, Kind::Seal, &bytes).map_err(BackupError::Medium)?;
+            let digest = Some(*blake3::hash(&bytes).as_bytes());
+            carried.push(Object { number, kind: Kind::Seal, length: bytes.len() as u64, digest });
+        }
+        if carried.is_empty() {
+            return Ok(());
+        }
+        self.medium.sync().map_err(BackupError::Medium)?;
+        for seal in carried {
+            self.read_back = self.read_back.min(shelf::read_back(&*self.medium, &seal)?);
+        }
+        Ok(())
+    }
+
+    /// Keeps a copy of a seal on the medium, for the next medium's beginning.
+    pub(super) fn keep_seal(&self, number: u64) -> Result<()> {
+        match read_object(&*self.medium, number, Kind::Seal, limit::SEAL_BYTES) {
+            Ok(bytes) => self.catalog.put_seal(self.row, number, &bytes).map_err(BackupError::Catalog),
+            Err(ReadError::Damaged(_)) => Err(BackupError::ReadBack { object: number }),
+            Err(ReadError::Medium(e)) => Err(BackupError::Medium(e)),
+        }
+    }
+
+    /// Brings log and keys in step with the last seal, whose medium is not at hand.
+    pub(super) fn find_last_seal(&mut self) -> Result<()> {
+        self.last = self.catalog.last_durable_generation(self.row).map_err(BackupError::Catalog)?;
+        let Some(last) = &self.last else { return Err(BackupError::StaleCatalog) };
+        let bytes = self.catalog.seal(self.row, last.seal_object).map_err(BackupError::Catalog)?;
+        if *blake3::hash(&bytes).as_bytes() != last.seal_digest {
+            return Err(BackupError::StaleCatalog);
+        }
+        let sealed = sealed_by(last, &bytes)?;
+        let medium = self.catalog.last_medium(self.row).map_err(BackupError::Catalog)?.ok_or(BackupError::StaleCatalog)?;
+        self.root_key = medium.root_key;
+        self.next = self.end_of_log();
+        self.stand_on(Some(sealed))
+    }
+}
