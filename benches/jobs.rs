@@ -69,6 +69,8 @@ fn run(night: &Path, source: &Path, identity: &Identity) {
     let options = backup::Options {
         state: night.join("state"),
         to: night.join("medium"),
+
+        set: None,
         sources: vec![SourceOptions {
             name: b"source".into(),
             path: source.into(),

@@ -1,7 +1,7 @@
 //! Azekura: sealed, encrypted, deduplicated generations on media that can be taken away.
 //!
 //! `docs/architecture.md` is the map. Arrows point right only:
-//! `cli (bin) → job · report → generation → seal → pipeline · medium · catalog · state → format · event · set_key`.
+//! `cli (bin) → job · report → generation → seal → pipeline · medium · catalog · state · ledger → format · event · set_key`.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
@@ -10,6 +10,7 @@ pub mod event;
 pub mod format;
 pub mod generation;
 pub mod job;
+pub mod ledger;
 pub mod medium;
 pub mod pipeline;
 pub mod report;

@@ -2,7 +2,7 @@
 //! ([`help`](super::help)), so nothing here carries a help text.
 
 use super::lang::Lang;
-use super::{backup, catalog, completions, diff, find, generations, init, keys, man, restore, verify};
+use super::{backup, catalog, completions, diff, find, generations, init, keys, man, media, restore, verify};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -46,6 +46,8 @@ pub enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
+    Media(media::Command),
+    #[command(subcommand)]
     Catalog(catalog::Command),
     Completions(completions::Args),
     #[command(hide = true)]
@@ -69,6 +71,7 @@ impl Command {
             Self::Keys(keys::Command::Sheet(_)) => "keys.sheet",
             Self::Keys(keys::Command::Rehearse(_)) => "keys.rehearse",
             Self::Keys(keys::Command::ShowRecipient(_)) => "keys.show-recipient",
+            Self::Media(command) => command.path(),
             Self::Catalog(catalog::Command::Rebuild(_)) => "catalog.rebuild",
             Self::Catalog(catalog::Command::Log) => "catalog.log",
             Self::Completions(_) => "completions",

@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::explain::{Explained, io_reason};
 use super::lang::Lang;
 use super::text::message;
+use azekura::job::rotation::Pool;
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ pub struct Config {
     /// Program and arguments that bring another medium when one is asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loader: Vec<String>,
+    #[serde(default, rename = "pool", skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<ConfigPool>,
     /// age recipients.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<String>,
@@ -43,6 +46,41 @@ pub struct ConfigSource {
     pub excludes: Vec<String>,
     #[serde(default)]
     pub one_file_system: bool,
+}
+
+/// Media that take turns.
+#[derive(Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigPool {
+    pub name: String,
+    /// Names, in the order of their turns.
+    pub media: Vec<String>,
+    /// Where they are attached: a folder or a tape drive.
+    pub at: PathBuf,
+    #[serde(default = "one")]
+    pub turn_nights: u64,
+    /// Nights that a medium may stay in beyond its turn.
+    #[serde(default = "nine")]
+    pub stay_nights: u64,
+    /// Program and arguments that tell the medium to leave after a run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leave: Vec<String>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// The longest run of holidays that a Japanese practice usually has.
+fn nine() -> u64 {
+    9
+}
+
+impl ConfigPool {
+    pub fn pool(&self) -> Pool {
+        let (name, media) = (self.name.clone(), self.media.clone());
+        Pool { name, media, turn_nights: self.turn_nights, stay_nights: self.stay_nights }
+    }
 }
 
 impl Config {

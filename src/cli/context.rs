@@ -1,7 +1,7 @@
 //! What every command works with: the common arguments, the configuration, the environment, and the user's wish to stop.
 
 use super::args::Common;
-use super::config::Config;
+use super::config::{Config, ConfigPool};
 use super::environment::{self, Environment};
 use super::exit::Exit;
 use super::explain::Explained;
@@ -51,9 +51,20 @@ impl Context {
         self.common.config.clone().or_else(|| self.environment.config_file())
     }
 
-    /// A medium: `given`, else the configuration's.
+    /// A pool of the configuration.
+    pub fn pool(&self, name: &str) -> Option<&ConfigPool> {
+        self.config.pools.iter().find(|p| p.name == name)
+    }
+
+    /// The pool that a medium's argument names: `given`, else the configuration's.
+    pub fn pool_of(&self, given: Option<&Path>) -> Option<&ConfigPool> {
+        given.or(self.config.medium.as_deref()).and_then(Path::to_str).and_then(|name| self.pool(name))
+    }
+
+    /// A medium: `given`, else the configuration's. A pool's name means the place where its media are attached.
     pub fn medium(&self, given: Option<&Path>) -> Result<PathBuf, Explained> {
-        let medium = given.or(self.config.medium.as_deref());
+        let pool = self.pool_of(given).map(|p| p.at.as_path());
+        let medium = pool.or(given).or(self.config.medium.as_deref());
         medium.map(environment::absolute).ok_or_else(|| Explained::usage(message!("error.no-medium"), message!("hint.no-medium")))
     }
 

@@ -21,6 +21,7 @@ mod keys;
 mod lang;
 mod loader;
 mod man;
+mod media;
 mod output;
 mod progress;
 mod recovery_key;
@@ -91,6 +92,7 @@ fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
         Command::Verify(a) => verify::run(&a, &context),
         Command::Keys(c) => keys::run(c, &context),
         Command::Catalog(c) => catalog::run(c, &context),
+        Command::Media(c) => media::run(c, &context),
         Command::Completions(a) => completions::run(&a),
         Command::Man(a) => man::run(&a),
         Command::Reference => Ok(reference::run()),

@@ -4,10 +4,12 @@
 
 pub mod backup;
 pub mod generations;
+pub mod media;
 pub mod open;
 pub mod rebuild;
 pub mod rehearse;
 pub mod restore;
+pub mod rotation;
 pub mod verify;
 pub mod writer;
 

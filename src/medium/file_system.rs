@@ -144,6 +144,16 @@ pub(super) fn reserved_bytes(fd: impl AsFd) -> u64 {
     fstatvfs(fd).map_or(0, |s| (s.f_blocks.saturating_mul(s.f_frsize) / 100).min(16 << 20))
 }
 
+/// How the hardware below a folder calls itself (model and serial number, as udev tells them); `None` where it does not, or nobody knows.
+/// It stays the same when the medium is formatted.
+pub fn device_name(folder: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let device = std::fs::metadata(folder).ok()?.dev();
+    let udev = std::fs::read_to_string(format!("/run/udev/data/b{}:{}", major(device), minor(device))).ok()?;
+    let serial = udev.lines().find_map(|line| line.strip_prefix("E:ID_SERIAL="))?;
+    (!serial.is_empty()).then(|| serial.to_owned())
+}
+
 /// One link for each block device, named by its number.
 const SYSFS: &str = "/sys/dev/block";
 

@@ -3,6 +3,7 @@
 //! The page loads nothing and has no scripts, so that it can be printed on a machine without a network and shows the same in
 //! any browser. Its text is as secret as the key: it wipes itself, and whoever prints it keeps no file.
 
+use super::escaped::Escaped;
 use qrcode::{EcLevel, QrCode, render::svg};
 use std::fmt::Write;
 use zeroize::Zeroizing;
@@ -111,26 +112,6 @@ impl KeySheet<'_> {
 }
 
 const PREFIX: &str = "AGE-SECRET-KEY-1";
-
-/// Text in which HTML sees no markup.
-struct Escaped<'a>(&'a str);
-
-impl std::fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                c if c.is_control() => f.write_char(' ')?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
-    }
-}
 
 /// The policy forbids the browser to fetch anything.
 const HEAD: &str = r#"<!DOCTYPE html>

@@ -1,3 +1,5 @@
 //! Pages for people: facts in, text out. Nothing here reads a file, a clock or a language setting.
 
+mod escaped;
 pub mod key_sheet;
+pub mod media_label;

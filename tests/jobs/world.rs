@@ -214,6 +214,8 @@ pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
     Options {
         state: dir.join("state"),
         to: dir.join("medium"),
+
+        set: None,
         sources: vec![SourceOptions {
             name: b"source".into(),
             path: dir.join("source"),

@@ -1,6 +1,7 @@
 //! `azekura backup`
 
 mod show;
+mod turn;
 
 use super::config::Config;
 use super::context::Context;
@@ -63,12 +64,14 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let for_all = ForAll { excludes: args.exclude.clone(), one_file_system: args.one_file_system };
     let sources = sources::check(sources(&args, &for_all, context)?)?;
     let (init, key) = match args.init {
-        true => begin(&args, &state, &to, context)?,
-        false => (None, None),
+        // A pool's media are taken in one by one.
+        true if context.pool_of(args.to.as_deref()).is_none() => begin(&args, &state, &to, context)?,
+        _ => (None, None),
     };
     let options = Options {
         state,
         to: to.clone(),
+        set: None,
         sources,
         init,
         full: args.full,
@@ -77,13 +80,15 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         level: args.level.or(context.config.level).map(|level| level.clamp(1, 19)),
         memory_bytes: args.memory.unwrap_or(MEMORY_MIB) << 20,
     };
-    let report = {
-        let progress = context.progress();
-        backup(&options, &context.world(args.threads.map(usize::from)), &progress)?
+    let world = context.world(args.threads.map(usize::from));
+    let (report, stayed) = match context.pool_of(args.to.as_deref()) {
+        Some(pool) => turn::night(pool, &options, &world, context)?,
+        None => (backup(&options, &world, &context.progress())?, false),
     };
     show::talk(&report, context);
     Ok(Outcome {
-        exit: exit(report.verdict),
+        // Sealed, but on a medium that should have been swapped.
+        exit: exit(report.verdict).max(if stayed { Exit::Incomplete } else { Exit::Good }),
         text: show::text(&report, &to, key.as_ref()),
         json: show::json(&report, key.as_ref()),
     })

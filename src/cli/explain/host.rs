@@ -4,6 +4,8 @@ use super::{Explained, io_reason, reason};
 use crate::cli::exit::Exit;
 use crate::cli::text::message;
 use azekura::catalog::CatalogError;
+use azekura::job::media::MediaError;
+use azekura::ledger::LedgerError;
 use azekura::pipeline::source::SourceError;
 use azekura::seal::KeyError;
 use azekura::state::StateError;
@@ -19,6 +21,27 @@ impl From<StateError> for Explained {
                 Self::new(message!("error.state.content", path = path), Exit::Failed).cause(message!("reason.plain", text = why))
             }
             E::Busy { process } => Self::new(message!("error.state.busy", process = process), Exit::Failed),
+        }
+    }
+}
+
+impl From<LedgerError> for Explained {
+    fn from(error: LedgerError) -> Self {
+        let LedgerError::Io { path, source, .. } = error;
+        Self::new(message!("error.media.ledger", path = path), Exit::Failed).cause(io_reason(&source))
+    }
+}
+
+impl From<MediaError> for Explained {
+    fn from(error: MediaError) -> Self {
+        use MediaError as E;
+        match error {
+            E::Taken { name } => Self::new(message!("error.media.taken", name = name), Exit::Usage),
+            E::EmptyPool { pool } => Self::new(message!("error.media.empty-pool", name = pool), Exit::Usage),
+            E::Ledger(e) => e.into(),
+            E::Medium(e) => e.into(),
+            E::State(e) => e.into(),
+            E::Backup(e) => e.into(),
         }
     }
 }

@@ -46,8 +46,10 @@ const AHEAD: u64 = 64;
 #[derive(Debug, Clone)]
 pub struct Options {
     pub state: PathBuf,
-    /// The medium: a folder.
+    /// The medium: a folder or a tape drive.
     pub to: PathBuf,
+    /// Only this set, whatever else is there.
+    pub set: Option<Id>,
     pub sources: Vec<SourceOptions>,
     /// Begin a set when the medium has none of this host.
     pub init: Option<InitOptions>,
@@ -217,7 +219,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     let state = StateDir::open(&options.state).map_err(BackupError::State)?;
     let begin = options.init.as_ref().map(|i| Begin { name: &i.name, recipients: &i.recipients });
     observer.hear(Event::Phase(Phase::Checking));
-    let (mut set, opened) = writer::open(&options.to, &state, begin.as_ref(), world, observer)?;
+    let (mut set, opened) = writer::open(&options.to, options.set, &state, begin.as_ref(), world, observer)?;
     let first_new = set.next;
     // Not before: on the first night, opening has made them.
     let own: Vec<_> = [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect();

@@ -78,13 +78,21 @@ type Result<T> = std::result::Result<T, BackupError>;
 /// Opens the set of this host on the medium at `root`, goes on with one whose last medium is full, or begins one.
 pub fn open(
     root: &Path,
+    only: Option<Id>,
     state: &StateDir,
     begin: Option<&Begin>,
     world: &World,
     observer: &dyn Observer,
 ) -> Result<(Writer, Opened)> {
     let place = Place::find(root, world.loader).map_err(BackupError::Medium)?;
-    let sets = place.sets().map_err(BackupError::Medium)?;
+    let mut sets = place.sets().map_err(BackupError::Medium)?;
+    if let Some(only) = only {
+        sets.found.retain(|s| s.id == only);
+        sets.broken.retain(|b| b.folder_id() == Some(only));
+        if sets.is_blank() {
+            return Err(BackupError::Medium(MediumError::NoSuchSet { path: root.into(), set: only }));
+        }
+    }
     let catalog = Catalog::open(&state.catalog()).map_err(BackupError::Catalog)?;
     let mut succeeded = None;
     // The newest set of this host: a set whose catalog was lost has been succeeded by another.
@@ -138,6 +146,20 @@ pub fn open(
         None if is_blank => Err(BackupError::Blank { path: root.into() }),
         None => Err(BackupError::Unregistered { path: root.into() }),
     }
+}
+
+/// Begins a set on a medium that has none, before anything is backed up. Answers with its id.
+pub fn register(root: &Path, state: &StateDir, begin: &Begin, world: &World) -> Result<Id> {
+    let place = Place::find(root, world.loader).map_err(BackupError::Medium)?;
+    let sets = place.sets().map_err(BackupError::Medium)?;
+    if let Some(there) = sets.found.first() {
+        return Err(BackupError::Medium(MediumError::SetExists { path: root.into(), set: there.id }));
+    }
+    if !sets.is_blank() {
+        return Err(BackupError::Medium(MediumError::NotBlank { place: root.display().to_string() }));
+    }
+    let catalog = Catalog::open(&state.catalog()).map_err(BackupError::Catalog)?;
+    Ok(Writer::begin(place, root, state, catalog, begin, world)?.id)
 }
 
 /// The medium that the set goes on on. If it is another one of the set, that one is asked for.

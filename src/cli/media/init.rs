@@ -1,0 +1,44 @@
+//! `azekura media init`: takes a blank medium in.
+
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::explain::Explained;
+use crate::cli::output::Outcome;
+use crate::cli::text::message;
+use azekura::job::media::{InitOptions, init};
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[arg(long, value_name = "MEDIUM")]
+    at: Option<PathBuf>,
+    #[arg(long, value_name = "POOL")]
+    pool: Option<String>,
+    #[arg(long, value_name = "RECIPIENT")]
+    recipient: Vec<String>,
+}
+
+pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+    let pool = match &args.pool {
+        Some(name) => Some(context.pool(name).ok_or_else(|| super::ledger::no_pool(name))?),
+        None => context.config.pools.iter().find(|p| p.media.contains(&args.name)),
+    };
+    let at = args.at.as_deref().or(pool.map(|p| p.at.as_path()));
+    let recipients = if args.recipient.is_empty() { context.config.recipients.clone() } else { args.recipient };
+    if recipients.is_empty() {
+        return Err(Explained::new(message!("error.backup.no-recipients"), Exit::Key));
+    }
+    let options = InitOptions {
+        state: context.state_dir()?,
+        at: context.medium(at)?,
+        name: args.name.clone(),
+        pool: pool.map(|p| p.name.clone()),
+        recipients,
+    };
+    let set = init(&options, &context.world(None))?;
+    let text = format!("{}\n", message!("media.registered", name = args.name, set = set));
+    Ok(Outcome::good(text, json!({ "name": args.name, "set": set.to_string(), "pool": options.pool })))
+}

@@ -1,0 +1,54 @@
+//! `azekura media label`: the label to stick on a medium.
+
+use super::ledger::known;
+use crate::cli::context::Context;
+use crate::cli::environment::{absolute, now};
+use crate::cli::exit::Exit;
+use crate::cli::explain::{Explained, reason};
+use crate::cli::output::Outcome;
+use crate::cli::secret::write_new;
+use crate::cli::shown::{Shown, put_name};
+use crate::cli::text::message;
+use crate::cli::units::paper_date;
+use azekura::job::time_text;
+use azekura::ledger::Ledger;
+use azekura::report::media_label::MediaLabel;
+use serde_json::{Map, Value};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "NAME", required = true)]
+    media: Vec<String>,
+    #[arg(long, value_name = "WORDS")]
+    contact: Option<String>,
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+    let book = Ledger::of(&context.state_dir()?).read()?;
+    let mut media = Vec::new();
+    for name in &args.media {
+        media.push(known(&book, name)?);
+    }
+    let printed = paper_date(&time_text(now()));
+    let labels: Vec<MediaLabel> = media
+        .iter()
+        .map(|m| MediaLabel {
+            name: &m.name,
+            pool: m.pool.as_deref().unwrap_or_default(),
+            set: &m.set,
+            contact: args.contact.as_deref().unwrap_or_default(),
+            printed: &printed,
+        })
+        .collect();
+    let page = azekura::report::media_label::html(&labels)
+        .map_err(|e| Explained::new(message!("error.media.label"), Exit::Failed).cause(reason(&e)))?;
+    let out = absolute(&args.out);
+    write_new(&out, page.as_bytes())?;
+    let mut object = Map::new();
+    put_name(&mut object, "labels", out.as_os_str().as_bytes());
+    Ok(Outcome::good(format!("{}\n", out.shown()), Value::Object(object)))
+}

@@ -1,0 +1,155 @@
+//! `azekura media list`, `due`, `log`, `move`: the ledger of media.
+
+use crate::cli::config::ConfigPool;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::explain::Explained;
+use crate::cli::lang::Lang;
+use crate::cli::output::{Columns, Outcome};
+use crate::cli::shown::Shown;
+use crate::cli::text::{find, message};
+use crate::cli::units::{count, time};
+use azekura::job::time_text;
+use azekura::ledger::{Book, Event, Ledger, Line, Medium};
+use serde_json::{Value, json};
+
+#[derive(Debug, clap::Args)]
+pub struct Move {
+    #[arg(value_name = "NAME")]
+    medium: String,
+    #[arg(long, value_name = "PLACE")]
+    to: String,
+    #[arg(long, value_name = "WHO")]
+    by: String,
+    #[arg(long, value_name = "WHO")]
+    witness: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Due {
+    #[arg(value_name = "POOL")]
+    pool: Option<String>,
+}
+
+fn book(context: &Context) -> Result<(Ledger, Book), Explained> {
+    let ledger = Ledger::of(&context.state_dir()?);
+    let book = ledger.read()?;
+    if let Some(line) = book.broken.first() {
+        context.warn(&message!("media.ledger-broken", line = line));
+    }
+    Ok((ledger, book))
+}
+
+fn exit(book: &Book) -> Exit {
+    if book.broken.is_empty() { Exit::Good } else { Exit::Damage }
+}
+
+/// A medium that the ledger knows.
+pub fn known(book: &Book, name: &str) -> Result<Medium, Explained> {
+    let unknown = || Explained::new(message!("error.media.unknown", name = name), Exit::Usage);
+    book.media().remove(name).ok_or_else(unknown)
+}
+
+pub fn list(context: &Context) -> Result<Outcome, Explained> {
+    let (_, book) = book(context)?;
+    let media = book.media();
+    let headings =
+        ["label.medium", "label.pool", "label.place", "label.written", "label.generation", "label.check-code", "label.left"];
+    let mut columns = Columns::new(headings.map(find));
+    let when = |t: &Option<String>| t.as_ref().map_or(String::new(), |t| time(t, Lang::spoken()));
+    for m in media.values() {
+        let (written, generation, code) = m.written.clone().unwrap_or_default();
+        let generation = if generation == 0 { String::new() } else { generation.shown() };
+        columns.row([
+            m.name.shown(),
+            m.pool.as_deref().unwrap_or_default().shown(),
+            m.place.as_deref().unwrap_or_default().shown(),
+            when(&m.written.as_ref().map(|_| written)),
+            generation,
+            code.shown(),
+            when(&m.left),
+        ]);
+    }
+    let text = if media.is_empty() { format!("{}\n", find("media.none")) } else { columns.text() };
+    Ok(Outcome { exit: exit(&book), text, json: json!({ "media": media.values().map(medium_json).collect::<Vec<_>>() }) })
+}
+
+fn medium_json(m: &Medium) -> Value {
+    json!({
+        "name": m.name,
+        "set": m.set,
+        "pool": m.pool,
+        "device": m.device,
+        "registered": m.registered,
+        "place": m.place,
+        "attached": m.attached,
+        "left": m.left,
+        "written": m.written.as_ref().map(|(time, generation, code)| json!({ "time": time, "generation": generation, "check_code": code })),
+        "scrubbed": m.scrubbed.as_ref().map(|(time, damaged)| json!({ "time": time, "damaged": damaged })),
+    })
+}
+
+pub fn due(args: &Due, context: &Context) -> Result<Outcome, Explained> {
+    let (_, book) = book(context)?;
+    let pools: Vec<&ConfigPool> = match &args.pool {
+        Some(name) => vec![context.pool(name).ok_or_else(|| no_pool(name))?],
+        None => context.config.pools.iter().collect(),
+    };
+    if pools.is_empty() {
+        return Err(no_pool(""));
+    }
+    let mut columns = Columns::new(["label.pool", "label.due", "label.last", "label.nights"].map(find));
+    let mut all = Vec::new();
+    for pool in pools.into_iter().map(ConfigPool::pool) {
+        let Some((due, streak)) = pool.due(&book) else { continue };
+        let (last, nights) = streak.map_or((None, 0), |s| (Some(s.medium), s.nights));
+        columns.row([pool.name.shown(), due.shown(), last.as_deref().unwrap_or_default().shown(), count(nights)]);
+        all.push(json!({ "pool": pool.name, "due": due, "last": last, "nights": nights }));
+    }
+    Ok(Outcome { exit: exit(&book), text: columns.text(), json: json!({ "pools": all }) })
+}
+
+/// There is no pool of that name in the configuration.
+pub fn no_pool(name: &str) -> Explained {
+    Explained::usage(message!("error.media.no-pool", name = name), message!("hint.media.no-pool"))
+}
+
+pub fn log(context: &Context) -> Result<Outcome, Explained> {
+    let (_, book) = book(context)?;
+    let mut columns = Columns::new(["label.line", "label.time", "label.medium", "label.event"].map(find));
+    for l in &book.lines {
+        columns.row([l.line.shown(), time(&l.time, Lang::spoken()), l.event.medium().shown(), event(l)]);
+    }
+    let lines: Vec<Value> = book.lines.iter().filter_map(|l| serde_json::to_value(l).ok()).collect();
+    Ok(Outcome { exit: exit(&book), text: columns.text(), json: json!({ "lines": lines, "broken": book.broken }) })
+}
+
+fn event(l: &Line) -> String {
+    let said = match &l.event {
+        Event::Registered { set, .. } => message!("media.event.registered", set = set),
+        Event::Attached { at, .. } => message!("media.event.attached", place = at),
+        Event::Written { generation, check_code, .. } => {
+            message!("media.event.written", number = generation, code = check_code)
+        }
+        Event::Detached { seen: true, .. } => message!("media.event.left"),
+        Event::Detached { seen: false, .. } => message!("media.event.stayed"),
+        Event::Moved { to, by, witness, .. } => match witness {
+            Some(witness) => message!("media.event.moved-witness", place = to, who = by, witness = witness),
+            None => message!("media.event.moved", place = to, who = by),
+        },
+        Event::Refused { found, .. } => message!("media.event.refused", found = found),
+        Event::Scrubbed { damaged, .. } => message!("media.event.scrubbed", count = damaged),
+    };
+    said.to_string()
+}
+
+pub fn move_to(args: Move, context: &Context) -> Result<Outcome, Explained> {
+    let (ledger, book) = book(context)?;
+    known(&book, &args.medium)?;
+    let Move { medium, to, by, witness } = args;
+    let text = format!("{}\n", message!("media.moved", name = medium, place = to));
+    let event = Event::Moved { medium, to, by, witness };
+    let json = serde_json::to_value(&event).unwrap_or_default();
+    ledger.write(&time_text(crate::cli::environment::now()), event)?;
+    Ok(Outcome::good(text, json))
+}

@@ -1,0 +1,118 @@
+//! `media init` and a night of a rotation: jobs that keep the ledger.
+
+use super::World;
+use super::backup::{self, BackupError, Options};
+use super::rotation::{Pool, Refusal, Turn};
+use super::writer::{self, Begin};
+use crate::event::Observer;
+use crate::format::object::Id;
+use crate::ledger::{Event, Ledger, LedgerError};
+use crate::medium::{MediumError, Place, device_name};
+use crate::state::{StateDir, StateError};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    #[error("a medium named {name} is in the ledger already")]
+    Taken { name: String },
+    #[error("the pool {pool} has no media")]
+    EmptyPool { pool: String },
+    #[error("the ledger failed")]
+    Ledger(#[source] LedgerError),
+    #[error("the medium failed")]
+    Medium(#[source] MediumError),
+    #[error("the state directory failed")]
+    State(#[source] StateError),
+    #[error("the backup failed")]
+    Backup(#[source] BackupError),
+}
+
+type Result<T> = std::result::Result<T, MediaError>;
+
+/// A medium that is to be taken in.
+#[derive(Debug, Clone)]
+pub struct InitOptions {
+    pub state: PathBuf,
+    /// Where the blank medium is: a folder or a tape drive.
+    pub at: PathBuf,
+    /// What people call it. Its set gets the same name.
+    pub name: String,
+    pub pool: Option<String>,
+    /// age recipients.
+    pub recipients: Vec<String>,
+}
+
+/// Begins a set on a blank medium and takes it into the ledger.
+pub fn init(options: &InitOptions, world: &World) -> Result<Id> {
+    let state = StateDir::open(&options.state).map_err(MediaError::State)?;
+    let ledger = Ledger::of(state.root());
+    if ledger.read().map_err(MediaError::Ledger)?.media().contains_key(&options.name) {
+        return Err(MediaError::Taken { name: options.name.clone() });
+    }
+    let begin = Begin { name: &options.name, recipients: &options.recipients };
+    let set = writer::register(&options.at, &state, &begin, world).map_err(MediaError::Backup)?;
+    let (medium, pool, device) = (options.name.clone(), options.pool.clone(), device_name(&options.at));
+    let event = Event::Registered { medium, set: set.to_string(), pool, device };
+    ledger.write(&world.time_text(), event).map_err(MediaError::Ledger)?;
+    Ok(set)
+}
+
+/// What became of a night.
+#[derive(Debug)]
+pub enum Night {
+    Done {
+        turn: Turn,
+        report: Box<backup::Report>,
+        /// `None`: nobody told it to leave. Else whether it was seen to be gone.
+        left: Option<bool>,
+    },
+    /// Nothing was written.
+    Refused(Refusal),
+}
+
+/// A backup to whichever medium of a pool is due. `options.to` is where the pool's media are attached; `leave` tells the medium there to go
+/// away, and answers whether it tried.
+pub fn night(
+    pool: &Pool,
+    options: &Options,
+    leave: &dyn Fn(&Path) -> bool,
+    world: &World,
+    observer: &dyn Observer,
+) -> Result<Night> {
+    let at = &options.to;
+    let state = StateDir::open(&options.state).map_err(MediaError::State)?;
+    let ledger = Ledger::of(state.root());
+    let note = |event| ledger.write(&world.time_text(), event).map_err(MediaError::Ledger);
+    let book = ledger.read().map_err(MediaError::Ledger)?;
+    let device = device_name(at);
+    let sets = Place::find(at, world.loader).and_then(|place| place.sets()).map_err(MediaError::Medium)?;
+    let Some(turn) = pool.turn(&book, &sets, device.as_deref()) else {
+        return Err(MediaError::EmptyPool { pool: pool.name.clone() });
+    };
+    let (medium, set) = match &turn {
+        Turn::Due { medium, set } | Turn::Stayed { medium, set, .. } => (medium.clone(), *set),
+        Turn::Refused(refusal) => {
+            let (pool, due, found) = (pool.name.clone(), refusal.due.clone(), refusal.found.text());
+            note(Event::Refused { pool, due, found })?;
+            return Ok(Night::Refused(refusal.clone()));
+        }
+    };
+    note(Event::Attached { medium: medium.clone(), at: at.display().to_string(), device })?;
+    let options = Options { set: Some(set), init: None, ..options.clone() };
+    let report = backup::backup(&options, world, observer).map_err(MediaError::Backup)?;
+    note(Event::Written {
+        medium: medium.clone(),
+        generation: report.generation,
+        check_code: report.check_code.to_string(),
+        verdict: report.verdict.name().to_owned(),
+    })?;
+    let mut left = None;
+    if leave(at) {
+        // Not what it answers: whether it is still there.
+        let there = Place::find(at, world.loader).and_then(|place| place.sets());
+        let seen = there.map_or(true, |sets| sets.found.iter().all(|s| s.id != set));
+        note(Event::Detached { medium, seen })?;
+        left = Some(seen);
+    }
+    Ok(Night::Done { turn, report: Box::new(report), left })
+}

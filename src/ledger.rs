@@ -1,0 +1,294 @@
+//! The ledger of media (媒体台帳): what each medium is, where it lies, who moved it, what was written on it and when it left.
+//!
+//! It cannot be made anew from the media, so it is no part of the catalog: a file of lines that people can read, `STATE/ledger.jsonl`. Each
+//! line is bound to the one before by a digest, so that a line that is changed or taken out is found.
+//!
+//! **Invariant:** the file is only ever appended to.
+
+use crate::format::object::hex;
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// What happened to a medium.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A medium was taken in. `device`: how the hardware calls itself, where it does.
+    Registered { medium: String, set: String, pool: Option<String>, device: Option<String> },
+    /// A run found it where it was to be.
+    Attached { medium: String, at: String, device: Option<String> },
+    /// A generation was sealed on it.
+    Written { medium: String, generation: u64, check_code: String, verdict: String },
+    /// It was told to leave. `seen`: it was seen to be gone.
+    Detached { medium: String, seen: bool },
+    /// Somebody took it somewhere.
+    Moved { medium: String, to: String, by: String, witness: Option<String> },
+    /// A run did not write: what was found, and what was due.
+    Refused { pool: String, due: String, found: String },
+    /// It was read in full.
+    Scrubbed { medium: String, damaged: u64 },
+}
+
+impl Event {
+    /// The medium that it is about.
+    pub fn medium(&self) -> &str {
+        match self {
+            Self::Registered { medium, .. }
+            | Self::Attached { medium, .. }
+            | Self::Written { medium, .. }
+            | Self::Detached { medium, .. }
+            | Self::Moved { medium, .. }
+            | Self::Scrubbed { medium, .. } => medium,
+            Self::Refused { due, .. } => due,
+        }
+    }
+}
+
+/// A line of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// From 1.
+    pub line: u64,
+    /// RFC 3339, UTC.
+    pub time: String,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// As it stands in the file.
+#[derive(Serialize, Deserialize)]
+struct Bound {
+    #[serde(flatten)]
+    line: Line,
+    chain: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("the ledger {} cannot be {what}", path.display())]
+    Io { what: &'static str, path: PathBuf, source: io::Error },
+}
+
+type Result<T> = std::result::Result<T, LedgerError>;
+
+/// All lines, and what of them does not hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Book {
+    pub lines: Vec<Line>,
+    /// Lines of the file, from 1, that cannot be read or do not fit the line before: something was changed there or taken out.
+    pub broken: Vec<u64>,
+    /// Digest of the last line.
+    last: String,
+    /// The file ends with a line feed.
+    whole: bool,
+}
+
+/// The ledger's file.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    path: PathBuf,
+}
+
+impl Ledger {
+    /// The ledger of a state directory. Made with the first line.
+    pub fn of(state: &Path) -> Self {
+        Self { path: state.join("ledger.jsonl") }
+    }
+
+    pub fn read(&self) -> Result<Book> {
+        match File::open(&self.path) {
+            Ok(mut file) => read(&mut file).map_err(|e| self.failed("read", e)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Book { whole: true, ..Book::default() }),
+            Err(e) => Err(self.failed("read", e)),
+        }
+    }
+
+    /// Appends a line, durably.
+    pub fn write(&self, time: &str, event: Event) -> Result<()> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).append(true).create(true).mode(0o600).open(&self.path);
+        let mut file = file.map_err(|e| self.failed("opened", e))?;
+        // Two runs at once wait for each other; the lock goes with the file.
+        flock(&file, FlockOperation::LockExclusive).map_err(|e| self.failed("locked", e.into()))?;
+        let book = read(&mut file).map_err(|e| self.failed("read", e))?;
+        let line = Line { line: book.lines.last().map_or(1, |l| l.line + 1), time: time.to_owned(), event };
+        let chain = chain(&book.last, &line);
+        let text = serde_json::to_string(&Bound { line, chain }).map_err(|e| self.failed("written", e.into()))?;
+        // A line that was cut off stays, and is told of; the new one begins behind it.
+        let begin = if book.whole { "" } else { "\n" };
+        let written = file.write_all(format!("{begin}{text}\n").as_bytes()).and_then(|()| file.sync_all());
+        written.map_err(|e| self.failed("written", e))
+    }
+
+    fn failed(&self, what: &'static str, source: io::Error) -> LedgerError {
+        LedgerError::Io { what, path: self.path.clone(), source }
+    }
+}
+
+fn read(file: &mut File) -> io::Result<Book> {
+    let mut text = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_end(&mut text)?;
+    let mut book = Book { whole: text.is_empty() || text.ends_with(b"\n"), ..Book::default() };
+    for (number, bytes) in (1..).zip(text.split(|b| *b == b'\n').filter(|l| !l.is_empty())) {
+        match serde_json::from_slice::<Bound>(bytes) {
+            Ok(bound) => {
+                if bound.chain != chain(&book.last, &bound.line) || bound.line.line != book.lines.last().map_or(1, |l| l.line + 1)
+                {
+                    book.broken.push(number);
+                }
+                book.last = bound.chain;
+                book.lines.push(bound.line);
+            }
+            Err(_) => book.broken.push(number),
+        }
+    }
+    Ok(book)
+}
+
+/// Digest of a line and of the one before.
+fn chain(before: &str, line: &Line) -> String {
+    let text = serde_json::to_string(line).unwrap_or_default();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(before.len() as u64).to_le_bytes()).update(before.as_bytes()).update(text.as_bytes());
+    hex(&hasher.finalize().as_bytes()[..16])
+}
+
+/// A medium as the ledger tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Medium {
+    pub name: String,
+    /// The set's id in hexadecimal.
+    pub set: String,
+    pub pool: Option<String>,
+    pub device: Option<String>,
+    pub registered: String,
+    /// Where somebody took it last.
+    pub place: Option<String>,
+    /// When it was last known to be attached, and when it was seen to leave after that.
+    pub attached: Option<String>,
+    pub left: Option<String>,
+    /// Time, generation, check code of what was written last.
+    pub written: Option<(String, u64, String)>,
+    pub scrubbed: Option<(String, u64)>,
+}
+
+impl Book {
+    /// All media that were taken in, by name.
+    pub fn media(&self) -> BTreeMap<String, Medium> {
+        let mut media: BTreeMap<String, Medium> = BTreeMap::new();
+        for l in &self.lines {
+            if let Event::Registered { medium, set, pool, device } = &l.event {
+                let (name, registered) = (medium.clone(), l.time.clone());
+                let new = Medium {
+                    name,
+                    registered,
+                    set: set.clone(),
+                    pool: pool.clone(),
+                    device: device.clone(),
+                    ..Medium::default()
+                };
+                media.insert(medium.clone(), new);
+                continue;
+            }
+            let Some(m) = media.get_mut(l.event.medium()) else { continue };
+            match &l.event {
+                Event::Attached { device, .. } => {
+                    (m.attached, m.left) = (Some(l.time.clone()), None);
+                    m.device = device.clone().or(m.device.take());
+                }
+                Event::Written { generation, check_code, .. } => {
+                    m.written = Some((l.time.clone(), *generation, check_code.clone()));
+                }
+                Event::Detached { seen: true, .. } => m.left = Some(l.time.clone()),
+                Event::Moved { to, .. } => m.place = Some(to.clone()),
+                Event::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),
+                Event::Registered { .. } | Event::Detached { .. } | Event::Refused { .. } => {}
+            }
+        }
+        media
+    }
+
+    /// Names of the media of some, in the order in which nights were written on them; the newest last.
+    pub fn nights<'b>(&'b self, of: &'b [String]) -> impl DoubleEndedIterator<Item = &'b str> {
+        self.lines.iter().filter_map(move |l| match &l.event {
+            Event::Written { medium, .. } if of.contains(medium) => Some(medium.as_str()),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moved(medium: &str, to: &str) -> Event {
+        Event::Moved { medium: medium.into(), to: to.into(), by: "鈴木".into(), witness: Some("佐藤".into()) }
+    }
+
+    #[test]
+    fn lines_come_back_in_their_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::of(dir.path());
+        assert_eq!(ledger.read().unwrap().lines, []);
+        let set = "00".repeat(16);
+        let registered = Event::Registered { medium: "CL-01".into(), set: set.clone(), pool: Some("disks".into()), device: None };
+        let written = Event::Written { medium: "CL-01".into(), generation: 3, check_code: "JHFB".into(), verdict: "good".into() };
+        for (n, event) in [registered, written, moved("CL-01", "金庫")].into_iter().enumerate() {
+            ledger.write(&format!("2026-11-2{n}T01:30:00Z"), event).unwrap();
+        }
+        let book = ledger.read().unwrap();
+        assert_eq!((book.lines.len(), &book.broken[..]), (3, &[][..]));
+        let media = book.media();
+        let m = &media["CL-01"];
+        assert_eq!((&m.set, m.place.as_deref(), m.written.as_ref().unwrap().1), (&set, Some("金庫"), 3));
+    }
+
+    #[test]
+    fn a_line_that_was_changed_taken_out_or_put_in_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::of(dir.path());
+        for n in 0..5 {
+            ledger.write("2026-11-23T01:30:00Z", moved("CL-01", &format!("棚 {n}"))).unwrap();
+        }
+        let path = dir.path().join("ledger.jsonl");
+        let good = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = good.lines().collect();
+        let bend = |lines: Vec<String>| {
+            std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+            ledger.read().unwrap().broken
+        };
+        for n in 0..5 {
+            let mut changed: Vec<String> = lines.iter().map(|l| (*l).to_string()).collect();
+            changed[n] = changed[n].replace("鈴木", "田中");
+            assert_eq!(bend(changed), [n as u64 + 1]);
+        }
+        for n in 0..4 {
+            let mut fewer: Vec<String> = lines.iter().map(|l| (*l).to_string()).collect();
+            fewer.remove(n);
+            assert_eq!(bend(fewer), [n as u64 + 1]);
+        }
+        let mut more: Vec<String> = lines.iter().map(|l| (*l).to_string()).collect();
+        more.insert(2, lines[1].to_string());
+        assert!(bend(more).contains(&3));
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_stays_and_the_next_one_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::of(dir.path());
+        ledger.write("2026-11-23T01:30:00Z", moved("CL-01", "棚")).unwrap();
+        let path = dir.path().join("ledger.jsonl");
+        let mut text = std::fs::read(&path).unwrap();
+        text.extend_from_slice(b"{\"line\":2,\"time\":\"20");
+        std::fs::write(&path, text).unwrap();
+        ledger.write("2026-11-24T01:30:00Z", moved("CL-01", "金庫")).unwrap();
+        let book = ledger.read().unwrap();
+        assert_eq!((book.lines.len(), &book.broken[..]), (2, &[2][..]));
+    }
+}

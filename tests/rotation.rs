@@ -1,0 +1,201 @@
+//! Three disks that take turns, as a clinic has them: 31 nights with holidays, mistakes and a blank disk. The program is run as cron runs it.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+struct Clinic {
+    dir: tempfile::TempDir,
+    recipient: String,
+}
+
+impl Clinic {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let clinic = Self { dir, recipient: String::new() };
+        for name in ["source", "CL-01", "CL-02", "CL-03", "blank", "foreign"] {
+            fs::create_dir(clinic.path(name)).expect("a folder");
+        }
+        fs::write(clinic.path("source/karte"), "1").expect("a file");
+        let key = clinic.run(&["keys", "new", "--json", "--out", &clinic.text("key")], "");
+        let key: Value = serde_json::from_slice(&key.stdout).expect("JSON");
+        let recipient = key["result"]["recipients"][0].as_str().expect("a recipient").to_owned();
+        let config = format!(
+            "medium = \"disks\"\nrecipients = [\"{recipient}\"]\n[[source]]\nname = \"karte\"\npath = \"{}\"\n[[pool]]\nname = \"disks\"\n\
+             media = [\"CL-01\", \"CL-02\", \"CL-03\"]\nat = \"{}\"\nleave = [\"rm\", \"{1}\"]\n",
+            clinic.text("source"),
+            clinic.text("dock")
+        );
+        fs::write(clinic.path("config"), config).expect("a configuration");
+        Self { recipient, ..clinic }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    fn run(&self, arguments: &[&str], config: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+        command.args(arguments).args(["--state", &self.text("state"), "--lang", "en"]);
+        if !config.is_empty() {
+            command.args(["--config", &self.text(config)]);
+        }
+        command.output().expect("the program")
+    }
+
+    /// What stands in the dock.
+    fn dock(&self, disk: &str) {
+        let _ = fs::remove_file(self.path("dock"));
+        symlink(self.path(disk), self.path("dock")).expect("a link");
+    }
+
+    /// A night with this disk in the dock; its exit code, and what it said.
+    fn night(&self, night: usize, disk: &str) -> (i32, String) {
+        self.dock(disk);
+        fs::write(self.path("source/karte"), format!("night {night}")).expect("a file");
+        let out = self.run(&["backup"], "config");
+        (out.status.code().expect("an end"), String::from_utf8_lossy(&out.stderr).into_owned())
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
+        let out = self.run(&arguments, "config");
+        assert!(out.status.success(), "{out:?}");
+        serde_json::from_slice::<Value>(&out.stdout).expect("JSON")["result"].clone()
+    }
+
+    fn due(&self) -> String {
+        self.json(&["media", "due"])["pools"][0]["due"].as_str().expect("a name").to_owned()
+    }
+}
+
+/// Every file below a folder with its content.
+fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = walkdir::WalkDir::new(folder).into_iter().flatten().filter(|e| e.file_type().is_file());
+    files.map(|e| (e.path().to_owned(), fs::read(e.path()).expect("content"))).collect()
+}
+
+#[test]
+fn thirty_one_nights() {
+    let clinic = Clinic::new();
+    for disk in ["CL-01", "CL-02", "CL-03"] {
+        clinic.dock(disk);
+        let taken = clinic.run(&["media", "init", disk], "config");
+        assert!(taken.status.success(), "{taken:?}");
+        let again = clinic.run(&["media", "init", disk], "config");
+        assert_eq!(again.status.code(), Some(2), "a name is taken once");
+    }
+    // Another practice's disk.
+    let foreign = [
+        "backup",
+        "--init",
+        "--recipient",
+        &clinic.recipient,
+        "--to",
+        &clinic.text("foreign"),
+        &clinic.text("source"),
+        "--state",
+    ];
+    let theirs = Command::new(env!("CARGO_BIN_EXE_azekura")).args(foreign).arg(clinic.path("their state")).output();
+    assert!(theirs.expect("the program").status.success());
+    let untouched = ["blank", "foreign"].map(|d| (d, content(&clinic.path(d))));
+
+    let mut exits = Vec::new();
+    let mut in_dock = String::new();
+    for night in 1..=31 {
+        let due = clinic.due();
+        // Somebody forgets to swap; a holiday of nine days, through which the disk stays in.
+        let stays = night == 9 || (13..=21).contains(&night);
+        let wrong = match night {
+            24 => Some(["CL-01", "CL-02", "CL-03"].into_iter().find(|d| *d != due && *d != in_dock).expect("a third")),
+            26 => Some("blank"),
+            28 => Some("foreign"),
+            _ => None,
+        };
+        if let Some(disk) = wrong {
+            let before = content(&clinic.path(disk));
+            let (exit, said) = clinic.night(night, disk);
+            assert_eq!(exit, 6, "night {night}: {said}");
+            assert!(said.contains(&due), "night {night}: which disk is due is said: {said}");
+            assert_eq!(content(&clinic.path(disk)), before, "night {night}: not a byte was written");
+            exits.push(exit);
+        }
+        let disk = if stays { in_dock.clone() } else { due.clone() };
+        let (exit, said) = clinic.night(night, &disk);
+        assert_eq!(exit, if stays { 3 } else { 0 }, "night {night}: {said}");
+        assert_eq!(stays, said.contains("should have been swapped"), "night {night}: {said}");
+        assert!(!clinic.path("dock").exists(), "night {night}: it was told to leave");
+        exits.push(exit);
+        in_dock = disk;
+    }
+    assert_eq!(exits.iter().filter(|e| **e == 6).count(), 3);
+    assert_eq!(exits.iter().filter(|e| **e == 3).count(), 10);
+    assert_eq!(exits.iter().filter(|e| **e == 0).count(), 21);
+    for (disk, before) in untouched {
+        assert_eq!(content(&clinic.path(disk)), before, "{disk}");
+    }
+
+    // The ledger tells all of it, in order.
+    let log = clinic.json(&["media", "log"]);
+    let lines = log["lines"].as_array().expect("lines");
+    let count = |event: &str| lines.iter().filter(|l| l["event"] == event).count();
+    assert_eq!([count("registered"), count("attached"), count("written"), count("refused")], [3, 31, 31, 3]);
+    assert_eq!(count("detached"), 31);
+    assert!(lines.iter().filter(|l| l["event"] == "detached").all(|l| l["seen"] == true));
+    assert_eq!(log["broken"], serde_json::json!([]));
+    // Each disk alone restores its newest night.
+    for disk in ["CL-01", "CL-02", "CL-03"] {
+        let to = format!("restored {disk}");
+        let medium = clinic.text(disk);
+        let (key, out) = (clinic.text("key"), clinic.text(&to));
+        let restored = clinic.run(&["restore", "--from", &medium, "--identity", &key, "--to", &out], "");
+        assert!(restored.status.success(), "{restored:?}");
+        let karte = fs::read_to_string(clinic.path(&to).join("karte/karte")).expect("the file");
+        assert!(karte.starts_with("night "), "{karte}");
+        assert!(clinic.run(&["verify", &medium], "").status.success());
+    }
+}
+
+/// The disk stays in for longer than the clinic allows: nothing more is written on it.
+#[test]
+fn a_disk_that_nobody_swaps_is_refused_in_the_end() {
+    let clinic = Clinic::new();
+    for disk in ["CL-01", "CL-02", "CL-03"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    let exits: Vec<i32> = (1..=12).map(|night| clinic.night(night, "CL-01").0).collect();
+    assert_eq!(exits, [0, 3, 3, 3, 3, 3, 3, 3, 3, 3, 6, 6]);
+    assert_eq!(clinic.due(), "CL-02");
+    assert_eq!(clinic.night(13, "CL-02").0, 0);
+}
+
+#[test]
+fn the_ledger_knows_where_a_disk_is_and_who_took_it_there() {
+    let clinic = Clinic::new();
+    clinic.dock("CL-01");
+    assert!(clinic.run(&["media", "init", "CL-01"], "config").status.success());
+    let moved = clinic.run(&["media", "move", "CL-01", "--to", "金庫", "--by", "鈴木", "--witness", "佐藤"], "config");
+    assert!(moved.status.success(), "{moved:?}");
+    let list = clinic.json(&["media", "list"]);
+    assert_eq!((&list["media"][0]["name"], &list["media"][0]["place"]), (&"CL-01".into(), &"金庫".into()));
+    assert_eq!(clinic.run(&["media", "move", "CL-09", "--to", "x", "--by", "y"], "config").status.code(), Some(2));
+    let label =
+        clinic.run(&["media", "label", "CL-01", "--contact", "03-0000-0000", "--out", &clinic.text("label.html")], "config");
+    assert!(label.status.success(), "{label:?}");
+    let page = fs::read_to_string(clinic.path("label.html")).expect("a page");
+    assert!(page.contains("CL-01") && page.contains("03-0000-0000"));
+    // Somebody changes what was written.
+    let ledger = clinic.path("state/ledger.jsonl");
+    let text = fs::read_to_string(&ledger).expect("the ledger").replace("鈴木", "田中");
+    fs::write(&ledger, text).expect("a change");
+    let log = clinic.run(&["media", "log"], "config");
+    assert_eq!(log.status.code(), Some(5), "{log:?}");
+}
