@@ -237,7 +237,9 @@ impl Drive for StDrive {
         self.leave()?;
         // The driver's counts are 32 bits wide: with the shortest blocks that is 8 TiB, with ours a petabyte.
         let count = c_int::try_from(address).map_err(|_| error(Errno::OVERFLOW))?;
-        self.operate(SEEK, count)
+        self.operate(SEEK, count)?;
+        self.at = Some(address);
+        Ok(())
     }
 
     fn end(&mut self) -> Result<u64> {
