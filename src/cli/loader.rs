@@ -12,7 +12,10 @@ use std::io::BufRead;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// A new LTO-9 cartridge takes up to two hours. What takes longer is a cleaning cartridge or broken, which the driver does not tell apart.
+const LONGEST_LOADING: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// Asks for media: a program where the configuration names one, else whoever answers on standard input.
 #[derive(Debug)]
@@ -74,11 +77,11 @@ impl Loader for Attendant {
             return Ok(None);
         }
         let mut told = false;
+        let since = Instant::now();
         loop {
             match StDrive::open(path) {
                 Ok(drive) => return Ok(Some(Box::new(drive))),
-                // A new LTO-9 cartridge takes up to two hours: there is nothing to time out.
-                Err(DriveError::Loading) if !self.interrupted.load(Ordering::Relaxed) => {
+                Err(DriveError::Loading) if since.elapsed() < LONGEST_LOADING && !self.interrupted.load(Ordering::Relaxed) => {
                     if !told {
                         to_stderr(&format!("{}\n", message!("talk.drive-loading", place = path)));
                         told = true;

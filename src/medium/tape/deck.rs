@@ -1,7 +1,8 @@
 //! The drive, what is known of the cartridge in it, and the one way of writing on it.
 //!
 //! **Invariant:** a block is written at the end of what is written, or not at all: on a tape every write cuts off what lies behind it.
-//! The end is asked of the drive before the first write after any other movement, and after any error nothing is written any more.
+//! Before the first write after any other movement, the cartridge is recognized by its last header and the drive is asked for the end;
+//! and after any error nothing is written any more.
 
 use super::drive::{Drive, DriveError, Found, Room};
 use super::{MediumError, Result, Stored};
@@ -12,6 +13,8 @@ use std::collections::BTreeMap;
 
 /// A filemark is put behind so many bytes, besides the one behind every seal: they divide a tape for drives that find filemarks fast.
 const FILEMARK_BYTES: u64 = 64 << 30;
+
+const DURABLE: &str = "making the tape durable";
 
 pub(super) struct Deck {
     pub drive: Box<dyn Drive>,
@@ -27,6 +30,8 @@ pub(super) struct Deck {
     head: Option<u64>,
     /// The head was seen at the end of what is written, and only writes came since.
     writing: bool,
+    /// Something was written that is not known to be durable.
+    unsynced: bool,
     early_warning: bool,
     /// Bytes since the last filemark.
     unmarked: u64,
@@ -46,6 +51,7 @@ impl Deck {
             end: 0,
             head: None,
             writing: false,
+            unsynced: false,
             early_warning: false,
             unmarked: 0,
             closed: false,
@@ -56,7 +62,8 @@ impl Deck {
     pub fn find_end(&mut self) -> Result<u64> {
         self.writing = false;
         self.head = None;
-        self.end = self.drive.end().map_err(|e| self.fault("looking for the end of the tape", e))?;
+        let end = self.drive.end().inspect_err(|e| self.doubt(e));
+        self.end = end.map_err(|e| self.fault("looking for the end of the tape", e))?;
         self.head = Some(self.end);
         Ok(self.end)
     }
@@ -65,7 +72,7 @@ impl Deck {
         self.writing = false;
         if self.head != Some(address) {
             self.head = None;
-            self.drive.locate(address)?;
+            self.drive.locate(address).inspect_err(|e| self.doubt(e))?;
             self.head = Some(address);
         }
         Ok(())
@@ -73,7 +80,7 @@ impl Deck {
 
     pub fn read(&mut self, into: &mut [u8]) -> std::result::Result<Found, DriveError> {
         let head = self.head.take();
-        let found = self.drive.read(into)?;
+        let found = self.drive.read(into).inspect_err(|e| self.doubt(e))?;
         self.head = head.map(|at| if found == Found::End { at } else { at + 1 });
         Ok(found)
     }
@@ -82,7 +89,8 @@ impl Deck {
     pub fn back_over_filemark(&mut self) -> Result<Option<u64>> {
         self.writing = false;
         self.head = None;
-        let at = self.drive.back_over_filemark().map_err(|e| self.fault("looking for a filemark", e))?;
+        let at = self.drive.back_over_filemark().inspect_err(|e| self.doubt(e));
+        let at = at.map_err(|e| self.fault("looking for a filemark", e))?;
         self.head = at;
         Ok(at)
     }
@@ -137,7 +145,14 @@ impl Deck {
         Ok(())
     }
 
-    /// Goes to the end, and makes sure that it is where it was left.
+    /// A drive may report only now that something was lost which it took before.
+    fn doubt(&mut self, e: &DriveError) {
+        if self.unsynced && !matches!(e, DriveError::TooLong { .. }) {
+            self.broken = Some(DURABLE);
+        }
+    }
+
+    /// Goes to the end, and makes sure that it is where it was left, on the same cartridge.
     fn begin_writing(&mut self) -> Result<()> {
         if self.writing {
             return Ok(());
@@ -146,15 +161,33 @@ impl Deck {
             return Err(MediumError::ReadOnly { place: self.drive.name() });
         }
         let known = self.end;
-        if self.find_end()? != known {
+        let recognized = self.recognize();
+        let found = self.find_end();
+        let same = match (&recognized, &found) {
+            (Ok(same), Ok(end)) => *same && *end == known,
+            (Err(_), Ok(end)) => *end == known,
+            _ => true,
+        };
+        if !same {
             self.broken = Some("the tape is not as it was left");
             return Err(MediumError::Changed { place: self.drive.name() });
         }
+        recognized.and(found).inspect_err(|_| self.broken = Some("looking for the end of the tape"))?;
         self.writing = true;
         Ok(())
     }
 
+    /// Whether what lies at the last header's place is that header. Another cartridge may end where ours does.
+    fn recognize(&mut self) -> Result<bool> {
+        let Some(last) = self.last else { return Ok(true) };
+        // Wherever the head was: with another cartridge it is elsewhere.
+        self.head = None;
+        let header = self.header(last)?.filter(|h| h.set == self.set);
+        Ok(header.is_some_and(|h| self.objects.get(&h.number).is_some_and(|o| (o.at, o.kind) == (last, h.kind))))
+    }
+
     pub fn write_block(&mut self, block: &[u8]) -> std::result::Result<(), DriveError> {
+        self.unsynced = true;
         let room = self.drive.write(block)?;
         self.end += 1;
         self.head = Some(self.end);
@@ -164,8 +197,13 @@ impl Deck {
 
     /// Writing stopped within an object.
     fn torn(&mut self, header: Header, at: u64, e: DriveError) -> MediumError {
-        // Never concluded from the error: the drive knows how much of it is on the tape.
-        let end = self.drive.position().unwrap_or(self.end);
+        // Never concluded from the error: the drive knows how much of it is on the tape. Where it is, nothing that came before is lost,
+        // and at most the block whose write failed has come.
+        let position = self.drive.position();
+        let plausible = position.as_ref().is_ok_and(|p| (self.end..=self.end + 1).contains(p));
+        let end = position.unwrap_or(self.end);
+        // Wound back by something else: by those who put another cartridge in, or by a drive that had no power for a moment.
+        let moved = end == 0 && self.end > 0;
         let torn = end > at;
         (self.end, self.head, self.writing) = (end, None, false);
         if torn {
@@ -174,23 +212,22 @@ impl Deck {
         }
         let place = self.drive.name();
         match e {
-            DriveError::Full => {
+            DriveError::Full if plausible => {
                 self.early_warning = true;
-                MediumError::Full { place, needed: header.length, free: None, torn }
+                return MediumError::Full { place, needed: header.length, free: None, torn };
             }
-            DriveError::WriteProtected => MediumError::ReadOnly { place },
-            e => {
-                self.broken = Some("writing to the tape");
-                self.fault("writing to the tape", e)
-            }
+            DriveError::WriteProtected => return MediumError::ReadOnly { place },
+            _ => self.broken = Some("writing to the tape"),
         }
+        if moved { MediumError::Changed { place } } else { self.fault("writing to the tape", e) }
     }
 
     pub fn sync(&mut self) -> Result<()> {
         self.check_broken()?;
-        if !self.writing {
+        if !self.unsynced {
             return Ok(());
         }
+        self.begin_writing()?;
         let seal = self.closed && self.unmarked > 0;
         if seal {
             match self.write_contents() {
@@ -208,12 +245,13 @@ impl Deck {
             self.unmarked = 0;
             self.head = Some(self.end);
         }
+        self.unsynced = false;
         Ok(())
     }
 
     fn break_off(&mut self, e: DriveError) -> MediumError {
-        self.broken = Some("making the tape durable");
-        self.fault("making the tape durable", e)
+        self.broken = Some(DURABLE);
+        self.fault(DURABLE, e)
     }
 
     fn check_broken(&self) -> Result<()> {

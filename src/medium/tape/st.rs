@@ -7,7 +7,10 @@
 //! - Only the device that does not rewind when it is closed is taken.
 //! - A block longer than the adapter can move in one piece answers `EBUSY`, although nobody else is there.
 //! - `ENOSPC` at early warning comes with or without the block on the tape, so the position is asked for.
-//! - **Invariant:** after any other failed write, the driver is made to forget that it was writing before anything else happens. When it
+//! - Sent elsewhere while it is writing, the driver first puts a filemark behind what was written. So that is flushed without one before.
+//! - That the drive had no power for a moment, or has another cartridge, is announced once, and to whichever program asks first. The tape
+//!   is at its beginning then, and old kernels write there. **Invariant:** nothing is written before the drive was asked where it is.
+//! - **Invariant:** after any failed write, the driver is made to forget that it was writing before anything else happens. When it
 //!   is closed, it would otherwise write a filemark at the head's place, and on a cartridge that was swapped in that is the beginning.
 
 use super::drive::{Drive, DriveError, Found, Room};
@@ -79,6 +82,8 @@ pub struct StDrive {
     read_only: bool,
     /// Where the head is; `None`: to be asked for.
     at: Option<u64>,
+    /// The driver knows that it was writing.
+    writing: bool,
 }
 
 /// Whether a path leads to a tape drive.
@@ -107,7 +112,7 @@ impl StDrive {
             Err(Errno::BUSY) => return Err(DriveError::Busy),
             Err(e) => return Err(error(e)),
         };
-        let mut drive = Self { device, path: path.to_owned(), read_only, at: None };
+        let mut drive = Self { device, path: path.to_owned(), read_only, at: None, writing: false };
         let flags = drive.flags()?;
         if flags & IS_EMPTY != 0 {
             return Err(DriveError::Empty);
@@ -141,9 +146,62 @@ impl StDrive {
     }
 
     /// Makes the driver forget that it was writing: see above. Any operation does that; this one moves nothing.
-    fn forget_writing(&mut self, e: Errno) -> DriveError {
-        let _ = self.operate(UNLOCK, 0);
-        error(e)
+    fn forget_writing(&mut self) {
+        self.at = None;
+        self.writing = false;
+        let _ = self.operate(LOCK, 0);
+    }
+
+    /// Makes sure that the head is where it was left, before something is written there.
+    fn check_place(&mut self) -> Result<u64> {
+        let at = self.at()?;
+        if self.position()? == at { Ok(at) } else { Err(DriveError::Failed(std::io::Error::other("the tape was moved"))) }
+    }
+
+    /// Writes a block, or finds that there is no room for it.
+    fn try_write(&mut self, block: &[u8]) -> Result<Room> {
+        let before = self.check_place()?;
+        self.writing = true;
+        let mut room = Room::Enough;
+        // At early warning the driver refuses once, with or without the block on the tape, and then goes on. At the end it goes on refusing.
+        for _ in 0..2 {
+            match rustix::io::write(&self.device, block) {
+                Ok(n) if n == block.len() => {}
+                Err(Errno::NOSPC) => {
+                    room = Room::Little;
+                    match self.position()?.checked_sub(before) {
+                        Some(0) => continue,
+                        Some(1) => {}
+                        _ => return Err(error(Errno::IO)),
+                    }
+                }
+                // In variable-block mode a block is written whole or not at all.
+                Ok(_) => return Err(error(Errno::IO)),
+                Err(e) => return Err(error(e)),
+            }
+            self.at = Some(before + 1);
+            return Ok(room);
+        }
+        Err(DriveError::Full)
+    }
+
+    fn try_flush(&mut self, filemarks: u32) -> Result<()> {
+        let end = self.check_place()? + u64::from(filemarks);
+        // With no filemarks at all, the drive still empties its buffer on the tape.
+        let count = c_int::try_from(filemarks).map_err(|_| error(Errno::OVERFLOW))?;
+        self.operate(WRITE_FILEMARKS, count)?;
+        // What was in its buffer is lost if the power was gone in between.
+        self.at = Some(end);
+        self.check_place()?;
+        self.writing = false;
+        Ok(())
+    }
+
+    /// Before the head goes elsewhere.
+    fn leave(&mut self) -> Result<()> {
+        let left = if self.writing { self.flush(0) } else { Ok(()) };
+        self.at = None;
+        left
     }
 
     /// Where the head is.
@@ -176,20 +234,22 @@ impl Drive for StDrive {
     }
 
     fn locate(&mut self, address: u64) -> Result<()> {
-        self.at = None;
+        self.leave()?;
         // The driver's counts are 32 bits wide: with the shortest blocks that is 8 TiB, with ours a petabyte.
         let count = c_int::try_from(address).map_err(|_| error(Errno::OVERFLOW))?;
-        self.operate(SEEK, count)
+        self.operate(SEEK, count)?;
+        self.at = Some(address);
+        Ok(())
     }
 
     fn end(&mut self) -> Result<u64> {
-        self.at = None;
+        self.leave()?;
         self.operate(TO_THE_END, 0)?;
-        self.position()
+        self.at()
     }
 
     fn back_over_filemark(&mut self) -> Result<Option<u64>> {
-        self.at = None;
+        self.leave()?;
         match self.operate(BACK_OVER_FILEMARKS, 1) {
             Ok(()) => self.position().map(Some),
             // The beginning came first.
@@ -228,32 +288,15 @@ impl Drive for StDrive {
         if self.read_only {
             return Err(DriveError::WriteProtected);
         }
-        let before = self.at()?;
-        self.at = None;
-        let mut room = Room::Enough;
-        // At early warning the driver refuses once, with or without the block on the tape, and then goes on. At the end it goes on refusing.
-        for _ in 0..2 {
-            match rustix::io::write(&self.device, block) {
-                Ok(n) if n == block.len() => {}
-                Err(Errno::NOSPC) if self.position()? > before => room = Room::Little,
-                Err(Errno::NOSPC) => {
-                    room = Room::Little;
-                    continue;
-                }
-                // In variable-block mode a block is written whole or not at all.
-                Ok(_) => return Err(self.forget_writing(Errno::IO)),
-                Err(e) => return Err(self.forget_writing(e)),
+        self.try_write(block).inspect_err(|e| {
+            if !matches!(e, DriveError::Full) {
+                self.forget_writing();
             }
-            self.at = Some(before + 1);
-            return Ok(room);
-        }
-        Err(DriveError::Full)
+        })
     }
 
     fn flush(&mut self, filemarks: u32) -> Result<()> {
-        self.at = None;
-        // With no filemarks at all, the drive still empties its buffer on the tape.
-        self.operate(WRITE_FILEMARKS, filemarks.min(1 << 10) as c_int).inspect_err(|_| drop(self.operate(UNLOCK, 0)))
+        self.try_flush(filemarks).inspect_err(|_| self.forget_writing())
     }
 
     fn is_write_protected(&mut self) -> Result<bool> {

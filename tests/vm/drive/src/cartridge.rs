@@ -33,6 +33,8 @@ pub struct Properties {
     pub serial: String,
     /// `barcode TEXT`: the same, of what stands on the label. Without a text there is no label.
     pub barcode: String,
+    /// `unreadable POSITION`, as often as needed: the block there cannot be read any more.
+    pub unreadable: Vec<usize>,
 }
 
 impl Properties {
@@ -45,13 +47,14 @@ impl Properties {
             write_protected: false,
             serial: name.to_owned(),
             barcode: name.to_owned(),
+            unreadable: Vec::new(),
         }
     }
 
     /// Changes what the lines tell.
     fn read(&mut self, lines: &str) -> io::Result<()> {
         for line in lines.lines() {
-            let number = |text: &str| text.parse().map_err(|_| io::Error::other(format!("not a number: {line:?}")));
+            let number = |text: &str| text.parse::<u64>().map_err(|_| io::Error::other(format!("not a number: {line:?}")));
             match line.split_whitespace().collect::<Vec<_>>().as_slice() {
                 [] => {}
                 ["capacity", bytes] => self.capacity = number(bytes)?,
@@ -60,6 +63,7 @@ impl Properties {
                 ["worm"] => self.worm = true,
                 ["write-protected"] => self.write_protected = true,
                 ["serial", text] => self.serial = (*text).to_owned(),
+                ["unreadable", position] => self.unreadable.push(number(position)? as usize),
                 ["barcode"] => self.barcode.clear(),
                 ["barcode", text] => self.barcode = (*text).to_owned(),
                 _ => return Err(io::Error::other(format!("not a property of a cartridge: {line:?}"))),
@@ -145,6 +149,9 @@ impl Cartridge {
         let Some((at, Record::Block(length))) = self.records.get(position) else {
             return Err(io::Error::other(format!("no block at position {position}")));
         };
+        if self.properties.unreadable.contains(&position) {
+            return Err(io::Error::other(format!("the block at position {position} is unreadable")));
+        }
         let mut bytes = vec![0; most.min(*length) as usize];
         self.file.read_exact_at(&mut bytes, at + LENGTH_BYTES)?;
         Ok(bytes)
@@ -293,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_cartridge_is_what_its_properties_say() {
-        let (_folder, tape) = blank("worm\n\nwrite-protected\nserial X17\nbarcode AZK001L8\ncapacity 5\n");
+        let (_folder, tape) = blank("worm\n\nwrite-protected\nserial X17\nbarcode AZK001L8\ncapacity 5\nunreadable 7\nunreadable 9\n");
         let told = Properties {
             capacity: 5,
             early_warning: 2 * MIB,
@@ -302,6 +309,7 @@ mod tests {
             write_protected: true,
             serial: "X17".to_owned(),
             barcode: "AZK001L8".to_owned(),
+            unreadable: vec![7, 9],
         };
         assert_eq!(tape.properties, told);
         let (_folder, tape) = blank("cleaning\nbarcode\n");
@@ -309,6 +317,15 @@ mod tests {
         assert_eq!(tape.properties.barcode, "");
         assert!(Properties::of("T1").read("wrm").is_err());
         assert!(Properties::of("T1").read("capacity much").is_err());
+    }
+
+    #[test]
+    fn an_unreadable_block_costs_no_other() {
+        let (_folder, mut tape) = blank("unreadable 1\n");
+        for position in 0..3 {
+            tape.write(position, b"block").unwrap();
+        }
+        assert_eq!([0, 1, 2].map(|p| tape.read(p, 5).is_ok()), [true, false, true]);
     }
 
     #[test]
