@@ -103,6 +103,12 @@ fn text(report: &Report) -> String {
     table.row(find("label.generations"), count(report.generations.len() as u64));
     let (objects, size) = (count(report.objects), bytes(report.bytes));
     table.row(find("label.checked"), message!("verify.checked", objects = objects, bytes = size).to_string());
+    if report.place > 1 {
+        table.row(
+            find("label.medium"),
+            message!("verify.place", number = report.place, count = count(report.elsewhere)).to_string(),
+        );
+    }
     table.row(find("label.read-back"), words::read_back(report.read_back).to_string());
     for (label, expected) in [("label.expected", report.expected), ("label.known", report.known)] {
         if let Some(e) = expected {
@@ -175,6 +181,8 @@ fn as_json(report: &Report) -> Value {
         "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
         "damage": report.damage.iter().map(damaged).collect::<Vec<_>>(),
         "foreign": report.foreign,
+        "place": report.place,
+        "objects_elsewhere": report.elsewhere,
         "leftover_objects": report.leftovers.len(),
         "objects": report.objects,
         "bytes": report.bytes,

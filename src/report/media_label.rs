@@ -36,7 +36,7 @@ pub fn html(labels: &[MediaLabel]) -> Result<String, TooLong> {
         let _ = writeln!(
             page,
             "<section><div class=\"qr\">{}</div><div><h1>{}</h1>{}<p>{} <small>校倉 azekura</small></p><p class=\"mono\">{}</p>\
-             <p><small>作成 printed</small> {} <small>連絡先 contact</small> {}</p><p><small>確認コード check code</small> ____-____-____-____ \
+             <p><small>作成 printed</small> {} <small>連絡先 contact</small> {}</p><p><small>照合番号 check code</small> ____-____-____-____ \
              <small>日付 date</small> ____/__/__</p></div></section>",
             &picture[start..],
             Escaped(l.name),
