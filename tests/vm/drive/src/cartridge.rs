@@ -300,7 +300,8 @@ mod tests {
 
     #[test]
     fn a_cartridge_is_what_its_properties_say() {
-        let (_folder, tape) = blank("worm\n\nwrite-protected\nserial X17\nbarcode AZK001L8\ncapacity 5\nunreadable 7\nunreadable 9\n");
+        let (_folder, tape) =
+            blank("worm\n\nwrite-protected\nserial X17\nbarcode AZK001L8\ncapacity 5\nunreadable 7\nunreadable 9\n");
         let told = Properties {
             capacity: 5,
             early_warning: 2 * MIB,
