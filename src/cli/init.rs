@@ -63,6 +63,8 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         set: Some(args.set.unwrap_or_else(|| context.environment.host.clone())),
         medium,
         loader: Vec::new(),
+        changer: None,
+        changer_drive: None,
         recipients: key.as_ref().map_or(args.recipient, |k| k.recipients.clone()),
         level: None,
         sources: sources.into_iter().map(in_config).collect::<Result<_, _>>()?,

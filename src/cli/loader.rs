@@ -1,6 +1,8 @@
 //! The person, or the program, that brings media.
 
+use super::config::Config;
 use super::explain::Explained;
+use super::library::Library;
 use super::output::to_stderr;
 use super::shown::Shown;
 use super::text::{find, message};
@@ -14,17 +16,19 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Asks for media: a program where the configuration names one, else whoever answers on standard input.
+/// Asks for media: a changer or a program where the configuration names one, else whoever answers on standard input.
 #[derive(Debug)]
 pub struct Attendant {
     /// Program and arguments.
     command: Vec<String>,
+    library: Option<Library>,
     interrupted: &'static AtomicBool,
 }
 
 impl Attendant {
-    pub fn new(command: Vec<String>, interrupted: &'static AtomicBool) -> Self {
-        Self { command, interrupted }
+    pub fn new(config: &Config, interrupted: &'static AtomicBool) -> Self {
+        let library = config.changer.as_ref().map(|changer| Library::new(changer.clone(), config.changer_drive, interrupted));
+        Self { command: config.loader.clone(), library, interrupted }
     }
 
     fn ask_person(&self, path: &Path, wanted: &Wanted, not_brought: impl Fn() -> MediumError) -> Result<(), MediumError> {
@@ -73,17 +77,18 @@ impl Loader for Attendant {
         if !is_drive(path) {
             return Ok(None);
         }
-        let mut told = false;
+        // A new LTO-9 cartridge takes up to two hours. Where nobody is there who would see that it takes for ever, there is an end.
+        let most = if self.library.is_some() { 3 * 60 * 60 } else { u32::MAX };
+        let mut seconds = 0;
         loop {
             match StDrive::open(path) {
                 Ok(drive) => return Ok(Some(Box::new(drive))),
-                // A new LTO-9 cartridge takes up to two hours: there is nothing to time out.
-                Err(DriveError::Loading) if !self.interrupted.load(Ordering::Relaxed) => {
-                    if !told {
+                Err(DriveError::Loading) if seconds < most && !self.interrupted.load(Ordering::Relaxed) => {
+                    if seconds == 0 {
                         to_stderr(&format!("{}\n", message!("talk.drive-loading", place = path)));
-                        told = true;
                     }
                     std::thread::sleep(Duration::from_secs(1));
+                    seconds = seconds.saturating_add(1);
                 }
                 Err(e) => return Err(e.into_medium_error(path.shown(), "opening the drive")),
             }
@@ -92,6 +97,10 @@ impl Loader for Attendant {
 
     fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<(), MediumError> {
         let not_brought = || MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank };
+        if let Some(library) = self.library.as_ref().filter(|_| is_drive(path)) {
+            let brought = !self.interrupted.load(Ordering::Relaxed) && library.bring(path, wanted, wrong)?;
+            return brought.then_some(()).ok_or_else(not_brought);
+        }
         if let Some(wrong) = wrong {
             to_stderr(&format!("{}\n", Explained::from(wrong).message));
         }
