@@ -44,6 +44,9 @@ fn write_all() {
         let header = Header { set, number, kind, length, block: 512 << 10, previous: number.checked_sub(1) };
         put("tape_header", &header.encode());
     }
+    for answer in sample::changer() {
+        put("changer", &answer);
+    }
     for entry in sample::entries() {
         let mut record = Vec::new();
         entry.encode(&mut record);

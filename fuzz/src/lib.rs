@@ -218,6 +218,29 @@ pub fn medium(mut input: &[u8]) -> Simulated {
     medium
 }
 
+/// What a changer answers: its addresses, and what is in two slots and a drive, with labels and the drive's name.
+pub fn changer() -> [Vec<u8>; 3] {
+    let addresses = [0, 0, 0, 0, 0x1d, 18, 0, 0, 0, 1, 3, 0xe8, 0, 2, 0, 10, 0, 1, 1, 0, 0, 1, 0, 0].to_vec();
+    let place = |address: u16, flags: u8, medium: u8, barcode: &str, name: &str| {
+        let [high, low] = address.to_be_bytes();
+        let mut bytes = vec![high, low, flags, 0, 0, 0, 0, 0, 0, medium, 3, 0xe8];
+        bytes.extend(format!("{barcode:36}").as_bytes());
+        bytes.extend([2, 1, 0, name.len() as u8]);
+        bytes.extend(name.as_bytes());
+        bytes
+    };
+    let page = |kind: u8, places: [Vec<u8>; 2]| {
+        let (length, bytes) = (places[0].len() as u8, places.concat());
+        [&[kind, 0x80, 0, length, 0, 0, 0, bytes.len() as u8], &bytes[..]].concat()
+    };
+    let slots = page(2, [place(1000, 9, 1, "AZK001L8", ""), place(1001, 8, 0, "", "")]);
+    let drives = page(4, [place(256, 1, 0x81, "AZK002L8", "AZKDRIVE01"), place(257, 8, 0, "", "AZKDRIVE02")]);
+    let both = [slots, drives].concat();
+    let status = [&[3, 0xe8, 0, 4, 0, 0, 0, both.len() as u8], &both[..]].concat();
+    let sense = [0x70, 0, 4, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x15, 1, 0, 0, 0, 0].to_vec();
+    [addresses, status, sense]
+}
+
 /// `content` as an age file for [`IDENTITY`].
 pub fn encrypt(content: &[u8]) -> Vec<u8> {
     let mut file = Encryptor::begin(&IDENTITY.recipients(), Vec::new()).expect("a header");

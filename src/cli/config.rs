@@ -23,6 +23,10 @@ pub struct Config {
     pub loader: Vec<String>,
     #[serde(default, rename = "pool", skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<ConfigPool>,
+    /// The changer that brings cartridges, instead: its `sg` device.
+    pub changer: Option<PathBuf>,
+    /// Which of the changer's drives is the medium, from 0, where it has several and does not tell their serial numbers.
+    pub changer_drive: Option<u16>,
     /// age recipients.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<String>,
@@ -88,7 +92,7 @@ impl Config {
     pub fn read(given: Option<&Path>, usual: Option<&Path>) -> Result<Self, Explained> {
         let Some(path) = given.or(usual) else { return Ok(Self::default()) };
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(path, &text),
+            Ok(text) => Self::parse(path, &text).and_then(|config| config.checked(path)),
             Err(e) if given.is_none() && e.kind() == ErrorKind::NotFound => Ok(Self::default()),
             Err(e) => Err(Explained::new(message!("error.config.read", path = path), Exit::Usage).cause(io_reason(&e))),
         }
@@ -100,6 +104,14 @@ impl Config {
             let message = message!("error.config.content", path = path, line = line);
             Explained::new(message, Exit::Usage).cause(message!("reason.plain", text = e.message()))
         })
+    }
+
+    /// Refuses what cannot be meant together.
+    fn checked(self, path: &Path) -> Result<Self, Explained> {
+        if self.changer.is_some() && !self.loader.is_empty() {
+            return Err(Explained::new(message!("error.config.two-loaders", path = path), Exit::Usage));
+        }
+        Ok(self)
     }
 
     /// As it stands in a file.
@@ -136,6 +148,15 @@ mod tests {
         assert_eq!(config.sources[0].excludes, ["*.tmp"]);
         assert_eq!(config.sources[1].name, None);
         assert_eq!(config.sources[2].command, ["pg_dump", "orca"]);
+    }
+
+    #[test]
+    fn either_a_program_or_a_changer_brings_media() {
+        let read = |text| Config::parse(Path::new("c"), text).unwrap().checked(Path::new("c"));
+        let changer = read("changer = \"/dev/sg1\"\nchanger_drive = 1").unwrap();
+        assert_eq!((changer.changer, changer.changer_drive), (Some("/dev/sg1".into()), Some(1)));
+        assert!(read("loader = [\"bring\"]").is_ok());
+        assert!(read("loader = [\"bring\"]\nchanger = \"/dev/sg1\"").is_err());
     }
 
     #[test]

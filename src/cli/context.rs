@@ -38,7 +38,7 @@ impl Context {
         if let Some(lang) = common.lang.or(config.language) {
             speak(lang);
         }
-        let loader = Attendant::new(config.loader.clone(), &INTERRUPTED);
+        let loader = Attendant::new(&config, &INTERRUPTED);
         Self { common, loader, environment, config }
     }
 

@@ -64,6 +64,8 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         medium,
         loader: Vec::new(),
         pools: Vec::new(),
+        changer: None,
+        changer_drive: None,
         recipients: key.as_ref().map_or(args.recipient, |k| k.recipients.clone()),
         level: None,
         sources: sources.into_iter().map(in_config).collect::<Result<_, _>>()?,

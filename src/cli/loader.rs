@@ -1,6 +1,8 @@
 //! The person, or the program, that brings media.
 
+use super::config::Config;
 use super::explain::Explained;
+use super::library::Library;
 use super::output::to_stderr;
 use super::shown::Shown;
 use super::text::{find, message};
@@ -17,17 +19,19 @@ use std::time::{Duration, Instant};
 /// A new LTO-9 cartridge takes up to two hours. What takes longer is a cleaning cartridge or broken, which the driver does not tell apart.
 const LONGEST_LOADING: Duration = Duration::from_secs(3 * 60 * 60);
 
-/// Asks for media: a program where the configuration names one, else whoever answers on standard input.
+/// Asks for media: a changer or a program where the configuration names one, else whoever answers on standard input.
 #[derive(Debug)]
 pub struct Attendant {
     /// Program and arguments.
     command: Vec<String>,
+    library: Option<Library>,
     interrupted: &'static AtomicBool,
 }
 
 impl Attendant {
-    pub fn new(command: Vec<String>, interrupted: &'static AtomicBool) -> Self {
-        Self { command, interrupted }
+    pub fn new(config: &Config, interrupted: &'static AtomicBool) -> Self {
+        let library = config.changer.as_ref().map(|changer| Library::new(changer.clone(), config.changer_drive, interrupted));
+        Self { command: config.loader.clone(), library, interrupted }
     }
 
     fn ask_person(&self, path: &Path, wanted: &Wanted, not_brought: impl Fn() -> MediumError) -> Result<(), MediumError> {
@@ -95,6 +99,10 @@ impl Loader for Attendant {
 
     fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<(), MediumError> {
         let not_brought = || MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank };
+        if let Some(library) = self.library.as_ref().filter(|_| is_drive(path)) {
+            let brought = !self.interrupted.load(Ordering::Relaxed) && library.bring(path, wanted, wrong)?;
+            return brought.then_some(()).ok_or_else(not_brought);
+        }
         if let Some(wrong) = wrong {
             to_stderr(&format!("{}\n", Explained::from(wrong).message));
         }

@@ -19,6 +19,7 @@ mod help;
 mod init;
 mod keys;
 mod lang;
+mod library;
 mod loader;
 mod man;
 mod media;

@@ -2,6 +2,7 @@
 
 use crate::format::Malformed;
 use crate::format::object::{Id, Kind};
+use crate::medium::tape::changer::ChangerProblem;
 use std::io;
 use std::path::PathBuf;
 
@@ -23,6 +24,8 @@ pub enum DeviceProblem {
     Rewinds,
     #[error("the drive is not ready yet")]
     Loading,
+    #[error(transparent)]
+    Changer(#[from] ChangerProblem),
 }
 
 /// An error of a medium. `Display` leaves the source to whoever prints the chain.

@@ -3,8 +3,9 @@
 use super::{Explained, io_reason, reason, step};
 use crate::cli::exit::Exit;
 use crate::cli::shown::Shown;
-use crate::cli::text::message;
+use crate::cli::text::{Message, message};
 use crate::cli::units;
+use azekura::medium::tape::changer::ChangerProblem;
 use azekura::medium::{Blame, DeviceProblem, MediumError};
 
 impl From<MediumError> for Explained {
@@ -61,6 +62,7 @@ impl From<MediumError> for Explained {
             }
             E::Device { place, why: DeviceProblem::Rewinds } => new(message!("error.medium.rewinds", place = place)),
             E::Device { place, why: DeviceProblem::Loading } => new(message!("error.medium.loading", place = place)),
+            E::Device { place, why: DeviceProblem::Changer(why) } => changer(&place, why, exit),
             E::Changed { place } => new(message!("error.medium.changed", place = place)),
             E::BadHeader { place, address, source } => {
                 new(message!("error.medium.bad-header", place = place, address = address)).cause(reason(&source))
@@ -74,5 +76,26 @@ impl From<MediumError> for Explained {
             }
             other => new(message!("error.medium.other")).cause(reason(&other)),
         }
+    }
+}
+
+fn changer(place: &str, why: ChangerProblem, exit: Exit) -> Explained {
+    use ChangerProblem as P;
+    let new = |message| Explained::new(message, exit);
+    match why {
+        P::Missing => new(message!("error.changer.missing", place = place)),
+        P::Denied => new(message!("error.changer.denied", place = place)),
+        P::Busy => new(message!("error.changer.busy", place = place)),
+        P::Silent => new(message!("error.changer.silent", place = place)),
+        P::Failed(sense) => {
+            let failed = new(message!("error.changer.failed", place = place, sense = sense.to_string()));
+            let (asc, ascq) = sense.code;
+            let known = Message::optional(format!("reason.sense.{asc:02x}-{ascq:02x}"));
+            known.into_iter().fold(failed, Explained::cause)
+        }
+        P::Garbled => new(message!("error.changer.garbled", place = place)),
+        P::WhichDrive { drives } => new(message!("error.changer.which-drive", place = place, count = u64::from(drives))),
+        P::NoFreeSlot => new(message!("error.changer.no-free-slot", place = place)),
+        P::OtherDrive => new(message!("error.changer.other-drive", place = place)),
     }
 }

@@ -3,6 +3,7 @@
 //! The head is one, and moving it takes seconds to minutes. So everything here goes through one lock, the head's place is remembered,
 //! and a locate is asked for only where the head is not there already.
 
+pub mod changer;
 mod contents;
 mod deck;
 pub mod drive;

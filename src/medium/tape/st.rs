@@ -93,6 +93,16 @@ pub fn is_drive(path: &Path) -> bool {
     })
 }
 
+/// The serial number of a drive, as the kernel has read it from the drive.
+pub fn serial(path: &Path) -> Option<String> {
+    let number = rustix::fs::stat(path).ok()?.st_rdev;
+    let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+    // A page of INQUIRY: behind four bytes of header there is text alone.
+    let page = std::fs::read(format!("/sys/dev/char/{major}:{minor}/device/vpd_pg80")).ok()?;
+    let serial = std::str::from_utf8(page.get(4..)?).ok()?.trim_matches([' ', '\0']);
+    (!serial.is_empty()).then(|| serial.to_owned())
+}
+
 /// Rewinds the cartridge in a drive and gives it out.
 pub fn eject(path: &Path) -> Result<()> {
     StDrive::open(path)?.operate(UNLOAD, 0)

@@ -1,0 +1,112 @@
+//! The changer that the configuration names.
+
+use super::explain::Explained;
+use super::output::to_stderr;
+use super::shown::Shown;
+use super::text::{find, message};
+use azekura::medium::loader::Wanted;
+use azekura::medium::tape::changer::{Changer, ChangerProblem, Hands, Robot, SgDevice, Wrong, fault};
+use azekura::medium::tape::drive::DriveError;
+use azekura::medium::tape::st::{self, StDrive};
+use azekura::medium::{DeviceProblem, MediumError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// A changer that is spoken to when the first medium is asked for.
+#[derive(Debug)]
+pub struct Library {
+    device: PathBuf,
+    /// Which of its drives.
+    drive: Option<u16>,
+    interrupted: &'static AtomicBool,
+    robot: Mutex<Option<Robot>>,
+}
+
+impl Library {
+    pub fn new(device: PathBuf, drive: Option<u16>, interrupted: &'static AtomicBool) -> Self {
+        Self { device, drive, interrupted, robot: Mutex::new(None) }
+    }
+
+    /// Puts the next cartridge that may be the wanted one into the drive `path`; `false` when there is none left.
+    pub fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<bool, MediumError> {
+        let mut robot = self.robot.lock().unwrap_or_else(PoisonError::into_inner);
+        let robot = match &mut *robot {
+            Some(robot) => robot,
+            none => none.insert(self.open(path)?),
+        };
+        let known = wrong.as_ref().map(Wrong::from);
+        if let Some(wrong) = wrong {
+            to_stderr(&format!("{}\n", Explained::from(wrong).message));
+        }
+        if !robot.bring(wanted, known, &Exchange { path, wanted })? {
+            return Ok(false);
+        }
+        self.wait_for_drive(path).map(|()| true)
+    }
+
+    fn open(&self, path: &Path) -> Result<Robot, MediumError> {
+        let name = self.device.shown();
+        let device = SgDevice::open(&self.device, self.interrupted).map_err(|e| fault(e, &name))?;
+        Robot::new(Changer::new(Box::new(device), name)?, self.drive, st::serial(path).as_deref())
+    }
+
+    /// A robot may be done before the drive has noticed the cartridge.
+    fn wait_for_drive(&self, path: &Path) -> Result<(), MediumError> {
+        const MOST_SECONDS: u32 = 120;
+        for _ in 0..MOST_SECONDS {
+            match StDrive::open(path) {
+                Err(DriveError::Empty) if !self.interrupted.load(Ordering::Relaxed) => {}
+                // Whatever else is the matter with it is found out by whoever has asked.
+                _ => return Ok(()),
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        Err(MediumError::Device { place: path.shown(), why: DeviceProblem::Changer(ChangerProblem::OtherDrive) })
+    }
+}
+
+struct Exchange<'a> {
+    path: &'a Path,
+    wanted: &'a Wanted,
+}
+
+impl Hands for Exchange<'_> {
+    fn eject(&self) -> Result<(), MediumError> {
+        match st::eject(self.path) {
+            Err(e @ DriveError::Busy) => Err(e.into_medium_error(self.path.shown(), "opening the drive")),
+            // Some cartridges make no drive ready, and some drives have let go already. The robot tells if it cannot have it.
+            _ => Ok(()),
+        }
+    }
+
+    fn loads(&self, slot: u32, barcode: Option<&str>) {
+        let Wanted { set, set_name: name, place: number, blank } = self.wanted;
+        let label = barcode.map_or_else(|| find("prompt.medium.no-barcode"), Into::into);
+        let place = self.path;
+        let text = match blank {
+            true => message!(
+                "prompt.medium.changer-blank",
+                slot = slot,
+                label = label,
+                place = place,
+                number = number,
+                name = name,
+                set = set
+            ),
+            false => {
+                message!(
+                    "prompt.medium.changer",
+                    slot = slot,
+                    label = label,
+                    place = place,
+                    number = number,
+                    name = name,
+                    set = set
+                )
+            }
+        };
+        to_stderr(&format!("{text}\n"));
+    }
+}

@@ -1,0 +1,136 @@
+//! A SCSI device through Linux's `sg` driver: `/dev/sg1`.
+
+use super::scsi::{Scsi, ScsiError, Sense};
+use rustix::fd::OwnedFd;
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::ioctl::{Opcode, Updater, ioctl};
+use std::ffi::{c_int, c_uint, c_void};
+use std::path::Path;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// `scsi/sg.h`: a command, where its answer goes, and how it ended.
+#[repr(C)]
+struct Request {
+    interface: c_int,
+    direction: c_int,
+    command_bytes: u8,
+    sense_room: u8,
+    segments: u16,
+    room: c_uint,
+    into: *mut c_void,
+    command: *const u8,
+    sense: *mut u8,
+    timeout_milliseconds: c_uint,
+    flags: c_uint,
+    number: c_int,
+    user: *mut c_void,
+    status: u8,
+    masked_status: u8,
+    message_status: u8,
+    sense_bytes: u8,
+    host_status: u16,
+    driver_status: u16,
+    left_over: c_int,
+    duration: c_uint,
+    info: c_uint,
+}
+
+const SG_IO: Opcode = 0x2285;
+const INTERFACE: c_int = b'S' as c_int;
+const NO_DATA: c_int = -1;
+const FROM_DEVICE: c_int = -3;
+
+const GOOD: u8 = 0;
+const CHECK_CONDITION: u8 = 2;
+const BUSY: u8 = 8;
+const RESERVATION_CONFLICT: u8 = 0x18;
+const TASK_SET_FULL: u8 = 0x28;
+
+/// An open `sg` device.
+#[derive(Debug)]
+pub struct SgDevice {
+    device: OwnedFd,
+    interrupted: &'static AtomicBool,
+}
+
+impl SgDevice {
+    /// `interrupted` ends what waits for the device.
+    pub fn open(path: &Path, interrupted: &'static AtomicBool) -> Result<Self, ScsiError> {
+        let stat = rustix::fs::stat(path).map_err(system)?;
+        // Opening something else may do something, or wait.
+        if FileType::from_raw_mode(stat.st_mode) != FileType::CharacterDevice {
+            return Err(system(Errno::NOTTY));
+        }
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let device = rustix::fs::open(path, flags, Mode::empty()).map_err(system)?;
+        Ok(Self { device, interrupted })
+    }
+
+    fn request(&self, command: &[u8], into: &mut [u8], patience: Duration) -> Result<usize, ScsiError> {
+        let mut sense = [0_u8; 64];
+        let mut request = Request {
+            interface: INTERFACE,
+            direction: if into.is_empty() { NO_DATA } else { FROM_DEVICE },
+            command_bytes: u8::try_from(command.len()).map_err(|_| system(Errno::INVAL))?,
+            sense_room: sense.len() as u8,
+            segments: 0,
+            room: c_uint::try_from(into.len()).map_err(|_| system(Errno::INVAL))?,
+            into: into.as_mut_ptr().cast(),
+            command: command.as_ptr(),
+            sense: sense.as_mut_ptr(),
+            timeout_milliseconds: c_uint::try_from(patience.as_millis()).unwrap_or(c_uint::MAX),
+            flags: 0,
+            number: 0,
+            user: ptr::null_mut(),
+            status: 0,
+            masked_status: 0,
+            message_status: 0,
+            sense_bytes: 0,
+            host_status: 0,
+            driver_status: 0,
+            left_over: 0,
+            duration: 0,
+            info: 0,
+        };
+        // SAFETY: SG_IO reads and writes one `struct sg_io_hdr`, which `Request` is. Its pointers are those of `command`, `into` and
+        // `sense` with their lengths, and these live until the call has ended.
+        #[expect(unsafe_code, reason = "a driver has no other door")]
+        let done = unsafe { ioctl(&self.device, Updater::<SG_IO, Request>::new(&mut request)) };
+        done.map_err(system)?;
+        let told = &sense[..usize::from(request.sense_bytes).min(sense.len())];
+        match (request.status, Sense::decode(told)) {
+            (GOOD, None) if request.host_status != 0 => return Err(ScsiError::Silent),
+            (GOOD, _) => {}
+            (BUSY | RESERVATION_CONFLICT | TASK_SET_FULL, _) => return Err(ScsiError::Busy),
+            (CHECK_CONDITION, Some(sense)) if sense.is_recovered() => {}
+            (CHECK_CONDITION, Some(sense)) => return Err(ScsiError::Sense(sense)),
+            _ => return Err(ScsiError::Silent),
+        }
+        Ok(into.len().saturating_sub(usize::try_from(request.left_over).unwrap_or(0)))
+    }
+}
+
+impl Scsi for SgDevice {
+    fn execute(&mut self, command: &[u8], into: &mut [u8], patience: Duration) -> Result<usize, ScsiError> {
+        // A signal within the call would have the kernel begin it anew, and a robot move twice. Signals go to the thread that a program
+        // began with, so the call is made by another one.
+        let this = &*self;
+        let done = std::thread::scope(|scope| scope.spawn(move || this.request(command, into, patience)).join());
+        done.unwrap_or_else(|_| Err(system(Errno::INTR)))
+    }
+
+    fn pause(&mut self) -> bool {
+        std::thread::sleep(Duration::from_secs(1));
+        !self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+fn system(e: Errno) -> ScsiError {
+    match e {
+        Errno::BUSY => ScsiError::Busy,
+        e => ScsiError::System(e.into()),
+    }
+}
