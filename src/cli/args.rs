@@ -2,7 +2,7 @@
 //! ([`help`](super::help)), so nothing here carries a help text.
 
 use super::lang::Lang;
-use super::{backup, catalog, completions, diff, find, generations, init, keys, man, restore, verify};
+use super::{backup, catalog, completions, diff, find, generations, init, keys, man, media, restore, verify};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -44,6 +44,8 @@ pub enum Command {
     Restore(restore::Args),
     Verify(verify::Args),
     #[command(subcommand)]
+    Media(media::Command),
+    #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
     Catalog(catalog::Command),
@@ -65,6 +67,7 @@ impl Command {
             Self::Diff(_) => "diff",
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
+            Self::Media(c) => c.path(),
             Self::Keys(keys::Command::New(_)) => "keys.new",
             Self::Keys(keys::Command::Sheet(_)) => "keys.sheet",
             Self::Keys(keys::Command::Rehearse(_)) => "keys.rehearse",

@@ -21,6 +21,7 @@ mod keys;
 mod lang;
 mod loader;
 mod man;
+mod media;
 mod output;
 mod progress;
 mod recovery_key;
@@ -89,6 +90,7 @@ fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
         Command::Diff(a) => diff::run(&a, &context),
         Command::Restore(a) => restore::run(a, &context),
         Command::Verify(a) => verify::run(&a, &context),
+        Command::Media(c) => media::run(c, &context),
         Command::Keys(c) => keys::run(c, &context),
         Command::Catalog(c) => catalog::run(c, &context),
         Command::Completions(a) => completions::run(&a),

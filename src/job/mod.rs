@@ -3,11 +3,14 @@
 //! **Invariant:** nothing here prints, prompts, reads the environment or asks the time; [`World`] brings it.
 
 pub mod backup;
+pub mod check;
+pub mod copy;
 pub mod generations;
 pub mod open;
 pub mod rebuild;
 pub mod rehearse;
 pub mod restore;
+pub mod scrub;
 pub mod verify;
 pub mod writer;
 
