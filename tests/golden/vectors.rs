@@ -142,12 +142,11 @@ fn seals() {
     let closing_text = String::from_utf8(closing.clone()).expect("text");
     let next = azekura::seal::sign(&next, &SealKey::from_seed(&second)).expect("a seal");
     let next_text = String::from_utf8(next.clone()).expect("text");
-    let good =
-        vec![
-            ("the example", input(&first, &text), bytes),
-            ("with void objects and parity", input(&second, &next_text), next),
-            ("closing a medium", input(&second, &closing_text), closing),
-        ];
+    let good = vec![
+        ("the example", input(&first, &text), bytes),
+        ("with void objects and parity", input(&second, &next_text), next),
+        ("closing a medium", input(&second, &closing_text), closing),
+    ];
     file("seal.json", good, &hostile::seals());
 }
 
