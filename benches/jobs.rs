@@ -102,7 +102,7 @@ fn jobs(c: &mut Criterion) {
     });
     group.bench_function("backup without changes", |b| b.iter(|| run(night.path(), source.path(), &identity)));
     group.bench_function("verify", |b| {
-        let options = verify::Options { from: night.path().join("medium"), set: None, expect: None, known: None };
+        let options = verify::Options { from: night.path().join("medium"), set: None, expect: None, known: Vec::new() };
         b.iter(|| with_world(|w| verify(&options, w, &Deaf)).expect("a verification"));
     });
     group.bench_function("restore", |b| {

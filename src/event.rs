@@ -21,6 +21,7 @@ pub enum Phase {
     Sealing,
     Planning,
     Writing,
+    Copying,
     Finishing,
 }
 

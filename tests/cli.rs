@@ -204,10 +204,14 @@ fn what_a_command_writes_is_a_source_and_its_failure_is_ours() {
 #[test]
 fn every_command_prints_one_json_document() {
     let (_dir, home) = first_night();
-    let commands: [&[&str]; 6] = [
+    std::fs::create_dir(home.join("disk")).unwrap();
+    let commands: [&[&str]; 9] = [
         &["backup", "--to", "medium", "chart"],
         &["generations", "medium"],
         &["verify", "medium"],
+        &["media", "copy", "--from", "medium", "--to", "disk"],
+        &["media", "copy", "--from", "medium", "--to", "medium"],
+        &["media", "scrub", "disk"],
         &["catalog", "log"],
         &["restore", "--from", "medium", "--to", "x"],
         &["backup", "--to", "nowhere", "chart"],
@@ -217,13 +221,66 @@ fn every_command_prints_one_json_document() {
         assert_eq!(document["schema_version"], 1);
         assert_eq!(
             document["command"],
-            command.iter().take(if command[0] == "catalog" { 2 } else { 1 }).copied().collect::<Vec<_>>().join(".")
+            command
+                .iter()
+                .take(if matches!(command[0], "catalog" | "media") { 2 } else { 1 })
+                .copied()
+                .collect::<Vec<_>>()
+                .join(".")
         );
         let (failed, exit) = (document.get("error").is_some(), document["exit_code"].as_i64().unwrap());
         assert_eq!(failed, document.get("result").is_none());
         assert_eq!(exit != 0, failed, "{document:#}");
     }
     assert_eq!(json(&home, &["backup", "--bogus"])["exit_code"], 2);
+}
+
+#[test]
+fn a_medium_is_copied_without_a_key_and_its_condition_is_in_the_log() {
+    let (_dir, home) = first_night();
+    for disk in ["disk", "other"] {
+        std::fs::create_dir(home.join(disk)).unwrap();
+    }
+    let copy = ["media", "copy", "--from", "medium", "--to", "disk"];
+    let (code, stdout, stderr) = run(&home, &copy);
+    assert_eq!(code, Some(0), "{stderr}");
+    let document = json(&home, &copy);
+    let (result, verified) = (&document["result"], json(&home, &["verify", "disk"]));
+    assert_eq!(result["already_objects"], result["objects"]);
+    assert_eq!(result["check_code"], verified["result"]["generations"][0]["check_code"]);
+    assert!(stdout.contains("success: the copy holds every byte"), "{stdout}");
+    let (code, ..) = run(&home, &["media", "scrub", "disk"]);
+    assert_eq!(code, Some(0));
+
+    // A disk that wears out.
+    let packs = |medium: &str| -> Vec<PathBuf> {
+        let all = walkdir::WalkDir::new(home.join(medium)).into_iter().map(|e| e.unwrap().into_path());
+        all.filter(|p| p.extension().is_some_and(|x| x == "pack")).collect()
+    };
+    let pack = packs("medium").remove(0);
+    let mut bytes = std::fs::read(&pack).unwrap();
+    bytes[100] ^= 1;
+    std::fs::remove_file(&pack).unwrap();
+    std::fs::write(&pack, bytes).unwrap();
+    let (code, stdout, stderr) = run(&home, &["media", "scrub", "medium"]);
+    assert_eq!(code, Some(5), "{stderr}");
+    assert!(stdout.contains("copy it forward now") && stderr.contains("is not what was sealed"), "{stdout}{stderr}");
+    let (code, stdout, stderr) = run(&home, &["media", "copy", "--from", "medium", "--to", "other"]);
+    assert_eq!(code, Some(5), "{stderr}");
+    assert!(stdout.contains("objects that the copy lacks: 1"), "{stdout}");
+    assert_eq!(packs("other").len() + 1, packs("disk").len());
+    let log = json(&home, &["catalog", "log"]);
+    let lines: Vec<&str> = log["result"]["lines"].as_array().unwrap().iter().filter_map(|l| l["detail"].as_str()).collect();
+    assert!(lines.iter().any(|l| l.ends_with("1 damaged: copy-forward")), "{lines:?}");
+
+    // Media that are none of the copy's.
+    let (code, ..) = run(&home, &["media", "copy", "--from", "medium", "--to", "nowhere"]);
+    assert_eq!(code, Some(6));
+    let (code, ..) = run(&home, &["backup", "--to", "other", "--init", "--state", "another", "--identity-out", "k", "chart"]);
+    assert_eq!(code, Some(0));
+    let (code, _, stderr) = run(&home, &["media", "copy", "--from", "disk", "--to", "other"]);
+    assert_eq!(code, Some(6));
+    assert!(stderr.contains("holds another medium set"), "{stderr}");
 }
 
 #[test]

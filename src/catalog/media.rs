@@ -33,6 +33,22 @@ impl Catalog {
         self.ask(self.db.execute(sql, row)).map(drop)
     }
 
+    /// Of each medium, by place: the digest of the last seal on it that was read back.
+    pub fn last_seals(&self, set: SetRow) -> Result<Vec<(u64, [u8; 32])>> {
+        // A medium ends where the next one begins.
+        let sql =
+            "SELECT m.place, (SELECT g.seal_digest FROM generations g WHERE g.in_set = m.in_set AND g.durable AND g.seal_object <
+                (SELECT COALESCE(MIN(n.first_object), 1 << 62) FROM media n WHERE n.in_set = m.in_set AND n.place > m.place)
+                ORDER BY g.number DESC LIMIT 1)
+            FROM media m WHERE m.in_set = ?1 ORDER BY m.place";
+        let run = || {
+            let mut q = self.db.prepare_cached(sql)?;
+            let rows = q.query_map([set.0], |r| Ok((number(r, 0)?, r.get::<_, Option<[u8; 32]>>(1)?)))?;
+            rows.filter_map(|row| row.map(|(place, digest)| Some((place, digest?))).transpose()).collect()
+        };
+        self.ask(run())
+    }
+
     /// The medium that the set goes on on.
     pub fn last_medium(&self, set: SetRow) -> Result<Option<MediumRow>> {
         let sql =

@@ -10,9 +10,11 @@ use super::output::to_stderr;
 use super::progress::Progress;
 use super::secret::read_identity;
 use super::text::{Message, find, message, speak};
+use azekura::catalog::Catalog;
 use azekura::job::World;
 use azekura::medium::Loader;
 use azekura::pipeline::encryptor::Identity;
+use azekura::state::StateDir;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -44,6 +46,16 @@ impl Context {
 
     pub fn state_dir(&self) -> Result<PathBuf, Explained> {
         self.environment.state_dir(self.common.state.as_deref()).map(|dir| environment::absolute(&dir))
+    }
+
+    /// This host's catalog, if it has one; nothing is made where there is none.
+    pub fn catalog(&self) -> Result<Option<Catalog>, Explained> {
+        let Ok(dir) = self.state_dir() else { return Ok(None) };
+        if !dir.join("sets").is_dir() {
+            return Ok(None);
+        }
+        let catalog = StateDir::open(&dir)?.catalog();
+        if catalog.exists() { Ok(Some(Catalog::open(&catalog)?)) } else { Ok(None) }
     }
 
     /// The configuration file that the user named or that is the usual one.

@@ -54,7 +54,7 @@ impl Exit {
         match path {
             "backup" => &[Good, Failed, Usage, Incomplete, Alarm, Damage, Medium, Key, Interrupted],
             "restore" => &[Good, Failed, Usage, Incomplete, Damage, Medium, Key, Interrupted],
-            "verify" => &[Good, Failed, Usage, Damage, Medium, Interrupted],
+            "verify" | "media.copy" | "media.scrub" => &[Good, Failed, Usage, Damage, Medium, Interrupted],
             "generations" => &[Good, Failed, Usage, Damage, Medium, Key],
             "find" | "diff" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
             "catalog.rebuild" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],

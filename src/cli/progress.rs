@@ -114,6 +114,7 @@ fn name(phase: Phase) -> String {
         Phase::Sealing => "phase.sealing",
         Phase::Planning => "phase.planning",
         Phase::Writing => "phase.writing",
+        Phase::Copying => "phase.copying",
         Phase::Finishing => "phase.finishing",
     })
 }

@@ -8,13 +8,11 @@ use super::shown::Shown;
 use super::text::{Message, find, message};
 use super::units::{bytes, count};
 use super::words;
-use azekura::catalog::Catalog;
 use azekura::format::check_code::CheckCode;
-use azekura::format::object::{Id, file_name};
+use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
 use azekura::job::open::OpenSet;
-use azekura::job::verify::{Damage, DamageKind, Expected, Options, Report, remember_damage, verify};
-use azekura::state::StateDir;
+use azekura::job::verify::{Expected, Options, Report, remember_damage, verify};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -43,8 +41,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         verify(&options, &context.world(args.threads.map(usize::from)), &progress)?
     };
     talk(&report, context);
-    if let Some(mut catalog) = catalog(context)?
-        && remember_damage(&report, &mut catalog)? > 0
+    if let Some(mut catalog) = context.catalog()?
+        && remember_damage(report.set, &report.damage, &mut catalog)? > 0
     {
         context.talk(&message!("verify.remembered"));
     }
@@ -52,26 +50,16 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     Ok(Outcome { exit, text: text(&report), json: as_json(&report) })
 }
 
-/// This host's catalog, if it has one; nothing is made where there is none.
-fn catalog(context: &Context) -> Result<Option<Catalog>, Explained> {
-    let Ok(dir) = context.state_dir() else { return Ok(None) };
-    if !dir.join("sets").is_dir() {
-        return Ok(None);
-    }
-    let catalog = StateDir::open(&dir)?.catalog();
-    if catalog.exists() { Ok(Some(Catalog::open(&catalog)?)) } else { Ok(None) }
-}
-
 /// What this host knows of the set. A host that has never written it knows nothing.
-fn known(context: &Context, set: Id) -> Result<Option<(u64, [u8; 32])>, Explained> {
-    let Some(catalog) = catalog(context)? else { return Ok(None) };
-    let Some(row) = catalog.set(set)? else { return Ok(None) };
-    Ok(catalog.last_durable_generation(row)?.map(|g| (g.number, g.seal_digest)))
+fn known(context: &Context, set: Id) -> Result<Vec<(u64, [u8; 32])>, Explained> {
+    let Some(catalog) = context.catalog()? else { return Ok(Vec::new()) };
+    let Some(row) = catalog.set(set)? else { return Ok(Vec::new()) };
+    Ok(catalog.last_seals(row)?)
 }
 
 fn talk(report: &Report, context: &Context) {
     let faults = report.faults.iter().map(words::fault);
-    let damage = report.damage.iter().map(damage);
+    let damage = report.damage.iter().map(words::damage);
     let foreign = report.foreign.iter().map(|name| message!("verify.foreign", name = name));
     for list in [faults.collect::<Vec<_>>(), damage.collect(), foreign.collect()] {
         list.iter().take(SHOWN).for_each(|m| context.warn(m));
@@ -81,19 +69,6 @@ fn talk(report: &Report, context: &Context) {
     }
     if !report.leftovers.is_empty() {
         context.talk(&message!("verify.leftovers", count = count(report.leftovers.len() as u64)));
-    }
-}
-
-fn damage(d: &Damage) -> Message {
-    let (object, generation) = (file_name(d.object.number, d.object.kind), d.generation);
-    match &d.what {
-        DamageKind::Missing => message!("damage.missing", object = object, generation = generation),
-        DamageKind::Length(found) => {
-            message!("damage.length", object = object, generation = generation, found = found, expected = d.object.length)
-        }
-        DamageKind::Digest => message!("damage.digest", object = object, generation = generation),
-        DamageKind::Unreadable(why) => message!("damage.unreadable", object = object, generation = generation, why = why),
-        DamageKind::Kind(found) => message!("damage.kind", object = object, generation = generation, found = found),
     }
 }
 
@@ -157,17 +132,6 @@ fn as_json(report: &Report) -> Value {
             })
         })
         .collect();
-    let damaged = |d: &Damage| {
-        let kind = match d.what {
-            DamageKind::Missing => "missing",
-            DamageKind::Length(_) => "length",
-            DamageKind::Digest => "digest",
-            DamageKind::Unreadable(_) => "unreadable",
-            DamageKind::Kind(_) => "kind",
-        };
-        let name = file_name(d.object.number, d.object.kind);
-        json!({ "object": d.object.number, "name": name, "generation": d.generation, "damage": kind, "text": damage(d).to_string() })
-    };
     let expected = |e: Option<Expected>| match e {
         None => Value::Null,
         Some(Expected::Found { generation, newer }) => json!({ "found": true, "generation": generation, "newer": newer }),
@@ -179,7 +143,7 @@ fn as_json(report: &Report) -> Value {
         "good": report.is_good(),
         "generations": generations,
         "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
-        "damage": report.damage.iter().map(damaged).collect::<Vec<_>>(),
+        "damage": report.damage.iter().map(words::damage_json).collect::<Vec<_>>(),
         "foreign": report.foreign,
         "place": report.place,
         "objects_elsewhere": report.elsewhere,

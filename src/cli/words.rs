@@ -1,7 +1,9 @@
 //! Words for facts that several commands tell.
 
 use super::text::{Message, message};
+use azekura::format::object::file_name;
 use azekura::format::seal::{ReadBack, Verdict};
+use azekura::job::verify::{Damage, DamageKind};
 use azekura::seal::chain::{Fault, FaultKind};
 
 pub fn read_back(how: ReadBack) -> Message {
@@ -58,6 +60,37 @@ pub fn fault_json(fault_: &Fault) -> serde_json::Value {
         "kind": fault_.kind.name(),
         "fault": fault_name(&fault_.what),
         "text": fault(fault_).to_string(),
+    })
+}
+
+/// What is wrong with an object.
+pub fn damage(d: &Damage) -> Message {
+    let (object, generation) = (file_name(d.object.number, d.object.kind), d.generation);
+    match &d.what {
+        DamageKind::Missing => message!("damage.missing", object = object, generation = generation),
+        DamageKind::Length(found) => {
+            message!("damage.length", object = object, generation = generation, found = found, expected = d.object.length)
+        }
+        DamageKind::Digest => message!("damage.digest", object = object, generation = generation),
+        DamageKind::Unreadable(why) => message!("damage.unreadable", object = object, generation = generation, why = why),
+        DamageKind::Kind(found) => message!("damage.kind", object = object, generation = generation, found = found),
+    }
+}
+
+pub fn damage_json(d: &Damage) -> serde_json::Value {
+    let kind = match d.what {
+        DamageKind::Missing => "missing",
+        DamageKind::Length(_) => "length",
+        DamageKind::Digest => "digest",
+        DamageKind::Unreadable(_) => "unreadable",
+        DamageKind::Kind(_) => "kind",
+    };
+    serde_json::json!({
+        "object": d.object.number,
+        "name": file_name(d.object.number, d.object.kind),
+        "generation": d.generation,
+        "damage": kind,
+        "text": damage(d).to_string(),
     })
 }
 

@@ -3,6 +3,8 @@
 //! **Invariant:** nothing here prints, prompts, reads the environment or asks the time; [`World`] brings it.
 
 pub mod backup;
+pub mod check;
+pub mod copy;
 pub mod generations;
 pub mod media;
 pub mod open;
@@ -10,6 +12,7 @@ pub mod rebuild;
 pub mod rehearse;
 pub mod restore;
 pub mod rotation;
+pub mod scrub;
 pub mod verify;
 pub mod writer;
 

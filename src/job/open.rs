@@ -46,19 +46,24 @@ impl<'w> OpenSet<'w> {
     /// Opens a set for reading content: that of generation `wanted`, or of the newest. Where the set goes on on another medium than the one
     /// at hand, that one is asked for; and the ones before it when they are wanted.
     pub fn with_content(from: &Path, set: Option<Id>, wanted: Option<u64>, loader: &'w dyn Loader) -> Result<(Self, Chain)> {
-        let mut opened = Self::open(from, set, loader)?;
-        let mut chain = opened.chain()?;
+        let opened = Self::open(from, set, loader)?;
+        let chain = opened.chain()?;
+        opened.go_on(chain, from, wanted, loader)
+    }
+
+    /// The rest of [`Self::with_content`], for a set that is opened already. `chain` is that of the medium at hand.
+    pub fn go_on(mut self, mut chain: Chain, from: &Path, wanted: Option<u64>, loader: &'w dyn Loader) -> Result<(Self, Chain)> {
         while let Some((last, label)) = chain.last().zip(chain.label.as_ref())
             && last.seal.is_closing()
             && wanted.is_none_or(|n| n > last.seal.generation)
         {
-            let next = Wanted { set: opened.id, set_name: label.name.clone(), place: label.place + 1, blank: false };
-            opened.medium = Box::new(Absent);
+            let next = Wanted { set: self.id, set_name: label.name.clone(), place: label.place + 1, blank: false };
+            self.medium = Box::new(Absent);
             let place = bring(loader, from, &next, None).map_err(RestoreError::Medium)?;
-            opened.medium = place.open(opened.id).map_err(RestoreError::Medium)?;
-            chain = opened.chain()?;
+            self.medium = place.open(self.id).map_err(RestoreError::Medium)?;
+            chain = self.chain()?;
         }
-        Ok((opened.spanning(&chain, from, loader)?, chain))
+        Ok((self.spanning(&chain, from, loader)?, chain))
     }
 
     /// The set with its earlier media, which are asked for when something on them is wanted.

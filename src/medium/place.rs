@@ -59,6 +59,14 @@ impl Place {
         }
     }
 
+    /// Bytes that may still be appended; `None` where that cannot be told. A guess, as [`Medium::free_bytes`] is.
+    pub fn free_bytes(&self) -> Option<u64> {
+        match self.what {
+            What::Folder => super::file_system::free_bytes(std::fs::File::open(&self.path).ok()?),
+            What::Blank(_) | What::Tape(..) => None,
+        }
+    }
+
     /// Opens a set for reading.
     pub fn open(self, set: Id) -> Result<Box<dyn Medium>> {
         match self.what {

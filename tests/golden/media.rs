@@ -132,7 +132,7 @@ fn open(medium: &Path) -> (Box<dyn Medium>, Chain) {
 /// Everything that the crate sees on a medium, as text: one line a fact.
 fn described(medium: &Path) -> String {
     let h = Hospital { identity: identity(), ..Hospital::new() };
-    let options = verify::Options { from: medium.into(), set: None, expect: None, known: None };
+    let options = verify::Options { from: medium.into(), set: None, expect: None, known: Vec::new() };
     let verified = h.with_world(|w| verify::verify(&options, w, &azekura::event::Deaf)).expect("a verification");
     assert!(verified.is_good(), "{verified:?}");
     let (directory, chain) = open(medium);

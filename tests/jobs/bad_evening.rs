@@ -230,7 +230,7 @@ fn the_disk_of_somebody_else() {
     assert_eq!(ours.try_backup(&Options { init: None, ..options }).expect("a backup").generation, 2);
     assert_eq!(theirs.backup().generation, 2);
     for (set, who) in [(report.set, &ours), (theirs.backup().set, &theirs)] {
-        let options = azekura::job::verify::Options { from: theirs.medium(), set: Some(set), expect: None, known: None };
+        let options = azekura::job::verify::Options { from: theirs.medium(), set: Some(set), expect: None, known: Vec::new() };
         let verified = who.with_world(|w| azekura::job::verify::verify(&options, w, &azekura::event::Deaf)).expect("a report");
         assert!(verified.is_good(), "{verified:?}");
     }
@@ -649,8 +649,12 @@ fn a_bit_flips_in_the_catalog() {
             }
         };
         sealed += 1;
-        let chain =
-            azekura::job::verify::Options { from: options.to.clone(), set: Some(generation.set), expect: None, known: None };
+        let chain = azekura::job::verify::Options {
+            from: options.to.clone(),
+            set: Some(generation.set),
+            expect: None,
+            known: Vec::new(),
+        };
         let verified = h.with_world(|w| azekura::job::verify::verify(&chain, w, &azekura::event::Deaf)).expect("a report");
         assert!(verified.is_good(), "{what}: {:?} {:?} {:?}", verified.faults, verified.damage, verified.foreign);
         let to = trial.join("restored");

@@ -419,7 +419,7 @@ fn the_next_night_heals_what_the_source_still_has() {
     assert_eq!(report.damage.len(), packs.len());
     // Without being told, the next night would build on the damage.
     let mut catalog = azekura::catalog::Catalog::open(&h.path("state/catalog.sqlite")).expect("the catalog");
-    assert_eq!(azekura::job::verify::remember_damage(&report, &mut catalog).expect("remembered"), packs.len());
+    assert_eq!(azekura::job::verify::remember_damage(report.set, &report.damage, &mut catalog).expect("remembered"), packs.len());
     drop(catalog);
     let healed = h.backup();
     assert_eq!(healed.generation, 2);

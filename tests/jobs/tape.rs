@@ -1,10 +1,12 @@
 //! Nights onto tape.
 
 use crate::world::{Deck, Hospital, tree};
+use azekura::catalog::Catalog;
 use azekura::event::Deaf;
 use azekura::job::backup::{BackupError, Options};
 use azekura::job::rebuild::rebuild;
 use azekura::job::restore;
+use azekura::job::verify::{self, Expected};
 use azekura::job::writer::Opened;
 use azekura::medium::MediumError;
 use azekura::medium::tape::simulated::Cartridge;
@@ -119,8 +121,13 @@ fn a_night_goes_on_on_the_next_cartridge() {
     // Each cartridge can be proved alone.
     for (place, cartridge) in (1..=2).zip(&cartridges) {
         h.deck.load(cartridge);
-        let verified = h.try_verify(&Deck::path(), None, None).expect("a verification");
+        // The host knows of each cartridge what was sealed on it last, and of no other.
+        let catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog");
+        let known = catalog.last_seals(catalog.set(report.set).expect("a catalog").expect("the set")).expect("seals");
+        let options = verify::Options { from: Deck::path(), set: None, expect: None, known };
+        let verified = h.with_world(|w| verify::verify(&options, w, &Deaf)).expect("a verification");
         assert!(verified.is_good(), "cartridge {place}: {verified:?}");
+        assert!(matches!(verified.known, Some(Expected::Found { newer: 0, .. })), "{:?}", verified.known);
         assert_eq!(verified.generations.len(), place);
     }
     // The next night goes on where the last one ended.

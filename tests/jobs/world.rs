@@ -204,7 +204,12 @@ impl Hospital {
         expect: Option<CheckCode>,
         known: Option<(u64, [u8; 32])>,
     ) -> Result<verify::Report, RestoreError> {
-        let options = verify::Options { from: medium.into(), set: None, expect, known };
+        let options = verify::Options {
+            from: medium.into(),
+            set: None,
+            expect,
+            known: known.map(|(_, digest)| (1, digest)).into_iter().collect(),
+        };
         self.with_world(|w| verify(&options, w, &Deaf))
     }
 }

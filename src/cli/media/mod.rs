@@ -1,12 +1,16 @@
-//! `azekura media`: the media themselves: taken in, labelled, moved, in turn.
+//! `azekura media`: the media themselves: taken in, labelled, moved, in turn; copied and read all through.
 
+mod copy;
 mod init;
 mod label;
 mod ledger;
+mod scrub;
 
 use super::context::Context;
 use super::explain::Explained;
 use super::output::Outcome;
+use super::text::{Message, message};
+use super::units::count;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -16,6 +20,8 @@ pub enum Command {
     Move(ledger::Move),
     Label(label::Args),
     Log,
+    Copy(copy::Args),
+    Scrub(scrub::Args),
 }
 
 impl Command {
@@ -28,6 +34,8 @@ impl Command {
             Self::Move(_) => "media.move",
             Self::Label(_) => "media.label",
             Self::Log => "media.log",
+            Self::Copy(_) => "media.copy",
+            Self::Scrub(_) => "media.scrub",
         }
     }
 }
@@ -40,5 +48,17 @@ pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
         Command::Move(args) => ledger::move_to(args, context),
         Command::Label(args) => label::run(&args, context),
         Command::Log => ledger::log(context),
+        Command::Copy(args) => copy::run(&args, context),
+        Command::Scrub(args) => scrub::run(&args, context),
+    }
+}
+
+/// Findings of one kind that are shown; `--json` has all.
+const SHOWN: usize = 20;
+
+fn warn_of(list: &[Message], context: &Context) {
+    list.iter().take(SHOWN).for_each(|m| context.warn(m));
+    if list.len() > SHOWN {
+        context.warn(&message!("talk.more-findings", count = count((list.len() - SHOWN) as u64)));
     }
 }

@@ -1,0 +1,93 @@
+//! `azekura media copy`
+
+use super::warn_of;
+use crate::cli::context::Context;
+use crate::cli::environment::absolute;
+use crate::cli::exit::Exit;
+use crate::cli::explain::Explained;
+use crate::cli::output::{Outcome, Table};
+use crate::cli::shown::Shown;
+use crate::cli::text::{find, message};
+use crate::cli::units::{bytes, count};
+use crate::cli::words;
+use azekura::format::object::Id;
+use azekura::format::seal::ReadBack;
+use azekura::job::copy::{Options, Report, copy};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(long, value_name = "MEDIUM")]
+    from: Option<PathBuf>,
+    #[arg(long, value_name = "MEDIUM")]
+    to: PathBuf,
+    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
+    set: Option<Id>,
+    #[arg(long)]
+    this_medium: bool,
+    #[arg(long)]
+    beside_others: bool,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+    let options = Options {
+        from: context.medium(args.from.as_deref())?,
+        to: absolute(&args.to),
+        set: args.set,
+        this_medium: args.this_medium,
+        beside_others: args.beside_others,
+    };
+    let report = {
+        let progress = context.progress();
+        copy(&options, &context.world(None), &progress)?
+    };
+    warn_of(&report.faults.iter().map(words::fault).collect::<Vec<_>>(), context);
+    warn_of(&report.damage.iter().map(words::damage).collect::<Vec<_>>(), context);
+    if report.unproved > 0 {
+        context.warn(&message!("copy.unproved", count = count(report.unproved)));
+    }
+    let exit = if report.is_good() { Exit::Good } else { Exit::Damage };
+    Ok(Outcome { exit, text: text(&report), json: as_json(&report) })
+}
+
+fn text(r: &Report) -> String {
+    let mut table = Table::default();
+    table.row(find("label.set"), message!("backup.set", name = r.set_name, id = r.set).to_string());
+    if !r.places.is_empty() {
+        let places: Vec<String> = r.places.iter().map(u64::to_string).collect();
+        table.row(find("label.medium"), message!("copy.places", places = places.join(", ")).to_string());
+    }
+    let held = message!("copy.held", objects = count(r.objects), bytes = bytes(r.bytes), already = count(r.already));
+    table.row(find("label.copy"), held.to_string());
+    table.row(find("label.read-back"), words::read_back(r.read_back).to_string());
+    if let Some((generation, code)) = &r.newest {
+        table.row(find("label.newest"), generation.to_string());
+        table.row(find("label.check-code"), code.shown());
+    }
+    let result = match (r.is_good(), r.read_back) {
+        (true, ReadBack::Direct | ReadBack::Dropped) => message!("copy.good"),
+        (true, ReadBack::Cached) => message!("verdict.unverified"),
+        (false, _) => message!("copy.bad", count = count(r.damage.len() as u64)),
+    };
+    table.row(find("label.result"), result.to_string());
+    table.text()
+}
+
+fn as_json(r: &Report) -> Value {
+    json!({
+        "set": r.set.to_string(),
+        "set_name": r.set_name,
+        "good": r.is_good(),
+        "objects": r.objects,
+        "bytes": r.bytes,
+        "already_objects": r.already,
+        "damage": r.damage.iter().map(words::damage_json).collect::<Vec<_>>(),
+        "faults": r.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
+        "unproved_objects": r.unproved,
+        "places": r.places,
+        "generation": r.newest.as_ref().map(|(generation, _)| generation),
+        "check_code": r.newest.as_ref().map(|(_, code)| code.to_string()),
+        "read_back": r.read_back.name(),
+    })
+}

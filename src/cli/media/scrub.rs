@@ -1,0 +1,87 @@
+//! `azekura media scrub`
+
+use super::warn_of;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::explain::Explained;
+use crate::cli::output::{Outcome, Table};
+use crate::cli::text::{find, message};
+use crate::cli::units::{bytes, count};
+use crate::cli::words;
+use azekura::format::object::Id;
+use azekura::format::seal::ReadBack;
+use azekura::job::check::remember_damage;
+use azekura::job::scrub::{Options, Report, Verdict, record, scrub};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "MEDIUM")]
+    medium: Option<PathBuf>,
+    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
+    set: Option<Id>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+    let options = Options { from: context.medium(args.medium.as_deref())?, set: args.set };
+    let world = context.world(args.threads.map(usize::from));
+    let report = {
+        let progress = context.progress();
+        scrub(&options, &world, &progress)?
+    };
+    warn_of(&report.faults.iter().map(words::fault).collect::<Vec<_>>(), context);
+    warn_of(&report.damage.iter().map(words::damage).collect::<Vec<_>>(), context);
+    let unreadable = report.unreadable.iter().map(|(object, why)| message!("scrub.unreadable", object = object, why = why));
+    warn_of(&unreadable.collect::<Vec<_>>(), context);
+    if let Some(mut catalog) = context.catalog()? {
+        record(&report, &mut catalog, &world.time_text())?;
+        if remember_damage(report.set, &report.damage, &mut catalog)? > 0 {
+            context.talk(&message!("verify.remembered"));
+        }
+    }
+    let exit = if report.verdict() == Verdict::Good { Exit::Good } else { Exit::Damage };
+    Ok(Outcome { exit, text: text(&report), json: as_json(&report) })
+}
+
+fn text(r: &Report) -> String {
+    let mut table = Table::default();
+    table.row(find("label.set"), message!("backup.set", name = r.set_name, id = r.set).to_string());
+    if r.place > 0 {
+        table.row(find("label.medium"), message!("backup.medium", number = r.place).to_string());
+    }
+    table.row(find("label.checked"), message!("verify.checked", objects = count(r.objects), bytes = bytes(r.bytes)).to_string());
+    if let Some(speed) = r.bytes_per_second() {
+        table.row(find("label.speed"), message!("scrub.speed", speed = bytes(speed)).to_string());
+    }
+    table.row(find("label.read-back"), words::read_back(r.read_back).to_string());
+    let result = match (r.verdict(), r.read_back) {
+        (Verdict::Good, ReadBack::Direct | ReadBack::Dropped) => message!("scrub.good"),
+        (Verdict::Good, ReadBack::Cached) => message!("verify.cached"),
+        (Verdict::CopyForward, _) => message!("scrub.copy-forward"),
+        (Verdict::Suspect, _) => message!("scrub.suspect"),
+    };
+    table.row(find("label.result"), result.to_string());
+    table.text()
+}
+
+fn as_json(r: &Report) -> Value {
+    let unreadable = r.unreadable.iter().map(|(name, why)| json!({ "name": name, "text": why }));
+    json!({
+        "set": r.set.to_string(),
+        "set_name": r.set_name,
+        "place": r.place,
+        "medium": r.medium.map(|id| id.to_string()),
+        "verdict": r.verdict().name(),
+        "objects": r.objects,
+        "bytes": r.bytes,
+        "seconds": r.seconds,
+        "bytes_per_second": r.bytes_per_second(),
+        "damage": r.damage.iter().map(words::damage_json).collect::<Vec<_>>(),
+        "unreadable": unreadable.collect::<Vec<_>>(),
+        "faults": r.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
+        "read_back": r.read_back.name(),
+    })
+}
