@@ -49,6 +49,8 @@ impl Verdict {
 pub struct Report {
     pub set: Id,
     pub set_name: String,
+    /// Where it was read: a copy has the same label as its original.
+    pub path: PathBuf,
     /// The medium's place in its set, from 1; 0 when its label cannot be read.
     pub place: u64,
     /// The medium's id, by its label.
@@ -61,7 +63,7 @@ pub struct Report {
     /// Objects of no generation that cannot be read: by name, and why.
     pub unreadable: Vec<(String, String)>,
     pub faults: Vec<Fault>,
-    /// Seconds that the reading took; with so few that nothing can be said of the speed, 0.
+    /// Seconds that the reading took; 0 when the clock did not move, or was set back.
     pub seconds: f64,
     /// The weakest way in which an object was read.
     pub read_back: ReadBack,
@@ -114,6 +116,7 @@ pub fn scrub(options: &Options, world: &World, observer: &dyn Observer) -> Resul
     Ok(Report {
         set: chain.set,
         set_name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
+        path: options.from.clone(),
         place: chain.label.as_ref().map_or(0, |l| l.place),
         medium: chain.label.as_ref().map(|l| l.medium),
         objects,
@@ -146,7 +149,8 @@ pub fn record(report: &Report, catalog: &mut Catalog, time: &str) -> std::result
     }
     let damaged = report.damage.len() + report.unreadable.len() + report.faults.len();
     let (set, place, bytes, verdict) = (report.set, report.place, report.bytes, report.verdict().name());
-    let detail = format!("set {set}, medium {place}: {bytes} bytes read, {damaged} damaged: {verdict}");
+    let path = report.path.display();
+    let detail = format!("set {set}, medium {place} at {path}: {bytes} bytes read, {damaged} damaged: {verdict}");
     catalog.log(time, "media scrub", &detail)?;
     Ok(true)
 }

@@ -343,10 +343,17 @@ fn a_set_on_several_cartridges_is_copied_to_one_disk() {
         let verified = h.try_verify(&to, None, None).expect("a verification");
         assert!(verified.is_good() && verified.elsewhere == 0, "{verified:?}");
         assert!(h.deck.asked().is_empty(), "everything is on the one disk");
-        let name = format!("restored {at_hand}");
-        let options = restore::Options { from: to, ..h.restore_options(&name) };
-        assert_eq!(h.try_restore(&options).expect("a restore").findings, []);
-        assert_eq!(tree(&h.path(&name).join("source")), tree(&h.source()));
+        // And so it is on one large cartridge.
+        let large = Cartridge::new();
+        h.deck.load(&large);
+        run(&h, &options(&to, &Deck::path())).expect("a copy");
+        assert!(h.try_verify(&Deck::path(), None, None).expect("a verification").is_good());
+        for (from, what) in [(to, "disk"), (Deck::path(), "tape")] {
+            let name = format!("restored {at_hand} {what}");
+            let options = restore::Options { from, ..h.restore_options(&name) };
+            assert_eq!(h.try_restore(&options).expect("a restore").findings, []);
+            assert_eq!(tree(&h.path(&name).join("source")), tree(&h.source()));
+        }
         assert!(h.deck.asked().is_empty());
     }
 }

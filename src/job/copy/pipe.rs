@@ -201,3 +201,72 @@ impl Appender<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Deaf;
+    use crate::format::cbor::Time;
+    use crate::medium::loader::Folders;
+    use crate::medium::simulated::{Call, FlippedBit, Recorder, Simulated, Unplugged};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    fn in_world<T>(f: impl FnOnce(&World) -> T) -> T {
+        f(&World {
+            now: &|| Time { seconds: 0, nanoseconds: 0 },
+            random: &|_| {},
+            host: "host",
+            interrupted: &AtomicBool::new(false),
+            loader: &Folders,
+            threads: 1,
+        })
+    }
+
+    /// Two packs and their seal, and what the seal would say of them.
+    fn source() -> (Arc<Simulated>, Vec<(Object, u64)>) {
+        let (medium, mut objects) = (Simulated::new(), Vec::new());
+        for (number, kind) in [(0, Kind::Pack), (1, Kind::Pack), (2, Kind::Seal)] {
+            let bytes = vec![number as u8; 1000];
+            medium.append(number, kind, &bytes).unwrap();
+            objects.push((Object { number, kind, length: 1000, digest: Some(*blake3::hash(&bytes).as_bytes()) }, 1));
+        }
+        (Arc::new(medium), objects)
+    }
+
+    #[test]
+    fn a_seal_comes_only_when_all_it_covers_was_read_back() {
+        let (source, objects) = source();
+        let target = Recorder::new(Arc::new(Simulated::new()));
+        in_world(|w| copy_objects(&*source, &target, &objects, w, &Deaf)).unwrap();
+        let append = |number, kind| Call::Append { number, kind, length: 1000 };
+        let back = |number, kind| Call::ReadBack { number, kind };
+        let packs = [append(0, Kind::Pack), append(1, Kind::Pack), Call::Sync, back(0, Kind::Pack), back(1, Kind::Pack)];
+        let seal = [append(2, Kind::Seal), Call::Sync, back(2, Kind::Seal)];
+        assert_eq!(target.calls(), [&packs[..], &seal].concat());
+    }
+
+    #[test]
+    fn a_source_that_is_pulled_is_not_taken_for_damage() {
+        let (source, objects) = source();
+        for calls in 0..12 {
+            let target = Simulated::new();
+            let pulled = Unplugged::after_calls(source.clone(), calls);
+            match in_world(|w| copy_objects(&pulled, &target, &objects, w, &Deaf)) {
+                Ok(done) => assert_eq!((done.damage, target.list().unwrap().objects.len()), (vec![], 3)),
+                Err(CopyError::Medium(MediumError::Gone { .. })) => assert!(target.list().unwrap().objects.len() < 3),
+                Err(e) => panic!("{e:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_that_gives_other_bytes_back_gets_no_seal() {
+        let (source, objects) = source();
+        let inner = Arc::new(Simulated::new());
+        let target = FlippedBit::new(inner.clone(), 1, 77);
+        let refused = in_world(|w| copy_objects(&*source, &target, &objects, w, &Deaf));
+        assert!(matches!(refused, Err(CopyError::ReadBack { .. })));
+        assert_eq!(inner.list().unwrap().objects.len(), 2);
+    }
+}
