@@ -65,6 +65,12 @@ fn every_key_that_is_used_exists() {
         "catalog.rebuild",
         "catalog.log",
         "media.copy",
+        "media.due",
+        "media.init",
+        "media.label",
+        "media.list",
+        "media.log",
+        "media.move",
         "media.scrub",
     ];
     let missing: Vec<_> = used.iter().filter(|k| !en.contains_key(*k) && !commands.contains(&k.as_str())).collect();

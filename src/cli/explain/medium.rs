@@ -26,8 +26,9 @@ impl From<MediumError> for Explained {
             E::Missing { place, number, kind } => {
                 new(message!("error.medium.missing", place = place, number = number, kind = kind))
             }
-            E::Full { place, needed, free, torn: _ } => {
-                let free = free.map_or("?".to_owned(), units::bytes);
+            E::Full { place, free: None, .. } => new(message!("error.medium.full-tape", place = place)),
+            E::Full { place, needed, free: Some(free), torn: _ } => {
+                let free = units::bytes(free);
                 new(message!("error.medium.full", place = place, needed = units::bytes(needed), free = free))
             }
             E::ReadOnly { place } => new(message!("error.medium.read-only", place = place)),
