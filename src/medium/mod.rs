@@ -31,6 +31,7 @@ use crate::format::object::Kind;
 use crate::format::seal::ReadBack;
 use std::ffi::OsString;
 use std::io::{Read, Seek};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// One medium's part of one set's log.
@@ -72,6 +73,11 @@ pub trait Medium: Send + Sync {
     /// Whether reading back while more is appended costs more than time on the same disk: a tape has one head.
     fn is_sequential(&self) -> bool {
         false
+    }
+
+    /// Numbers of objects that can be read without anybody bringing another medium.
+    fn at_hand(&self) -> RangeInclusive<u64> {
+        0..=u64::MAX
     }
 
     /// What and where this medium is, for reports.

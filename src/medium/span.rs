@@ -9,6 +9,7 @@ use crate::format::limit;
 use crate::format::object::{Id, Kind};
 use std::collections::HashSet;
 use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -162,6 +163,14 @@ impl Medium for Span<'_> {
     fn is_sequential(&self) -> bool {
         // Whatever it is, changing it takes a person's time.
         true
+    }
+
+    fn at_hand(&self) -> RangeInclusive<u64> {
+        let state = self.state();
+        let Some(there) = &state.there else { return RangeInclusive::new(1, 0) };
+        let at = there.place as usize;
+        let first = self.firsts.get(at - 1).copied().unwrap_or(0);
+        first..=self.firsts.get(at).map_or(u64::MAX, |next| next - 1)
     }
 
     fn describe(&self) -> Description {

@@ -14,12 +14,15 @@ use super::sources::{self, ForAll};
 use azekura::format::seal::Verdict;
 use azekura::job::backup::{InitOptions, Options, SourceOptions, backup};
 use azekura::medium::Place;
+use azekura::medium::tape::st::is_drive;
 use azekura::state::StateDir;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Buffers take no more unless told otherwise.
 const MEMORY_MIB: u64 = 96;
+/// The same where a drive has to be fed: 1 GiB for it alone.
+const MEMORY_ON_TAPE_MIB: u64 = MEMORY_MIB + 1024;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -78,7 +81,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         tag: args.tag,
         with_sha256: !args.no_sha256,
         level: args.level.or(context.config.level).map(|level| level.clamp(1, 19)),
-        memory_bytes: args.memory.unwrap_or(MEMORY_MIB) << 20,
+        memory_bytes: args.memory.unwrap_or(if is_drive(&to) { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20,
     };
     let world = context.world(args.threads.map(usize::from));
     let (report, stayed) = match context.pool_of(args.to.as_deref()) {

@@ -62,6 +62,10 @@ pub fn text(report: &Report, to: &Path, key: Option<&RecoveryKey>) -> String {
     table.row(find("label.changes"), changes.to_string());
     let added = message!("backup.added", bytes = bytes(report.added_bytes), objects = count(report.added_objects));
     table.row(find("label.added"), added.to_string());
+    if let Some(s) = report.streaming.filter(|s| s.nanoseconds > 0) {
+        let rate = bytes((u128::from(s.bytes) * 1_000_000_000 / u128::from(s.nanoseconds)) as u64);
+        table.row(find("label.drive"), message!("backup.streaming", rate = rate, count = count(s.under_runs)).to_string());
+    }
     table.row(find("label.read-back"), words::read_back(report.read_back).to_string());
     table.row(find("label.result"), words::verdict(report.verdict, report.read_back).to_string());
     if report.count("findings") > 0 {
@@ -113,6 +117,12 @@ pub fn json(report: &Report, key: Option<&RecoveryKey>) -> Value {
         "adopted_objects": report.adopted_objects,
         "medium": medium,
         "place": report.place,
+        "streaming": report.streaming.map(|s| json!({
+            "buffer_packs": s.buffer_packs,
+            "under_runs": s.under_runs,
+            "bytes": s.bytes,
+            "nanoseconds": s.nanoseconds,
+        })),
         "closed_media": report.closed.iter().map(closed_json).collect::<Vec<_>>(),
         "recovery_key": key,
     })

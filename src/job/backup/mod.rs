@@ -32,13 +32,16 @@ use collector::{Collector, EntryStream};
 use command::Commands;
 use crossbeam_channel::bounded;
 use merge::{Origin, Previous};
-use shelf::{Counter, shelve};
+pub use shelf::Streaming;
+use shelf::{Counter, Shelved, shelve};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tally::Tally;
 use worker::{Shared, Worker};
 
+/// Bytes that buffers take before a tape's; what is more feeds the drive.
+const WORKING_BYTES: u64 = 96 << 20;
 /// Batches that the merge may be ahead of the collector.
 const AHEAD: u64 = 64;
 
@@ -108,6 +111,8 @@ pub struct Report {
     pub place: u64,
     /// Media that were full and closed, in their order.
     pub closed: Vec<Closed>,
+    /// Of a tape: how the drive was fed.
+    pub streaming: Option<Streaming>,
     pub medium: crate::medium::Description,
 }
 
@@ -238,7 +243,8 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     observer.hear(Event::Phase(Phase::Reading));
     let commands = Commands::start(&sources)?;
     let adopted_objects = set.unsealed.iter().filter(|o| o.kind == Kind::Pack).count() as u64;
-    let (stream, mut closed) = store(options, world, &mut set, &trees, commands, previous, &tally)?;
+    let (stream, shelved) = store(options, world, &mut set, &trees, commands, previous, &tally)?;
+    let (mut closed, streaming) = (shelved.closed, shelved.streaming);
     let finished = (world.now)();
     find_empty(&trees, &tally);
 
@@ -304,6 +310,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         adopted_objects,
         place: set.place,
         closed,
+        streaming,
         medium: set.medium.describe(),
     })
 }
@@ -399,8 +406,8 @@ fn encrypt_manifest(recipients: &Recipients, manifest: &Manifest) -> Result<Vec<
     Ok(encryption.finish())
 }
 
-/// Runs the stations: merge → workers → shelf, and the collector beside them. Answers with the entry stream, and the media that were
-/// full.
+/// Runs the stations: merge → workers → shelf, and the collector beside them. Answers with the entry stream, and what came of
+/// the packs.
 fn store(
     options: &Options,
     world: &World,
@@ -409,7 +416,7 @@ fn store(
     mut commands: Commands,
     previous: Previous,
     tally: &Tally,
-) -> Result<(EntryStream, Vec<Closed>)> {
+) -> Result<(EntryStream, Shelved)> {
     let stop = Stop { failed: AtomicBool::new(false), interrupted: world.interrupted };
     let ids = Ids::new(&set.key);
     let chunker = Chunker::new(&set.key.0);
@@ -417,8 +424,12 @@ fn store(
     let (flush, collected) = (AtomicU64::new(0), AtomicU64::new(0));
     let threads = world.threads.max(1);
     // A pack is held by each worker and the collector, two wait, one is being written; each is begun with its full size.
-    let pack_bytes = (options.memory_bytes / (threads as u64 + 4)).clamp(1 << 20, 32 << 20) as usize;
-    let (counter, queue) = Counter::new();
+    // What a drive is fed from is beside that.
+    let one_head = set.medium.is_sequential();
+    let working_bytes = if one_head { options.memory_bytes.min(WORKING_BYTES) } else { options.memory_bytes };
+    let pack_bytes = (working_bytes / (threads as u64 + 4)).clamp(1 << 20, 32 << 20) as usize;
+    let buffered = ((options.memory_bytes - working_bytes) / pack_bytes as u64) as usize;
+    let (counter, queue) = Counter::new(buffered.max(2));
     let recipients = set.recipients.clone();
     let effort = Effort::new(options.level);
     let sink = |pack| counter.put(pack, &effort);

@@ -13,7 +13,9 @@ use crate::pipeline::compressor::Effort;
 use crate::pipeline::known::Known;
 use crate::pipeline::packer::FinishedPack;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Bytes that are made durable and read back together.
 const GROUP_BYTES: u64 = 64 << 20;
@@ -23,13 +25,15 @@ const GROUP_BYTES_ON_TAPE: u64 = 64 << 30;
 /// Where finished packs are handed in.
 pub struct Counter {
     give: Mutex<Option<Sender<FinishedPack>>>,
+    closed: Arc<AtomicBool>,
 }
 
 impl Counter {
-    /// The counter, and the queue's other end. At most two packs wait.
-    pub fn new() -> (Self, Queue) {
-        let (give, take) = bounded(2);
-        (Self { give: Mutex::new(Some(give)) }, Queue(take))
+    /// The counter, and the queue's other end. So many packs wait at most.
+    pub fn new(most: usize) -> (Self, Queue) {
+        let (give, take) = bounded(most);
+        let closed = Arc::new(AtomicBool::new(false));
+        (Self { give: Mutex::new(Some(give)), closed: closed.clone() }, Queue { take, closed })
     }
 
     /// Takes a pack; `false` when the medium takes no more. How many wait tells how hard to compress.
@@ -47,11 +51,34 @@ impl Counter {
     /// No more packs come.
     pub fn close(&self) {
         *self.give.lock().unwrap_or_else(|e| e.into_inner()) = None;
+        self.closed.store(true, Ordering::Release);
     }
 }
 
 /// The packs that were handed in.
-pub struct Queue(Receiver<FinishedPack>);
+pub struct Queue {
+    take: Receiver<FinishedPack>,
+    closed: Arc<AtomicBool>,
+}
+
+/// How a drive was fed. One that has to wait stops, winds back and starts again, which wears tape and drive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Streaming {
+    /// Packs that the buffer in front of the drive holds.
+    pub buffer_packs: u64,
+    /// How often the buffer ran empty before the end; the drive then waits until it is nearly full again.
+    pub under_runs: u64,
+    /// What was written, and how long the drive took for it, waits not counted.
+    pub bytes: u64,
+    pub nanoseconds: u64,
+}
+
+/// What came of shelving.
+pub struct Shelved {
+    pub closed: Vec<Closed>,
+    /// Of a medium with one head.
+    pub streaming: Option<Streaming>,
+}
 
 /// A pack that was appended and waits to be read back.
 struct Appended {
@@ -78,13 +105,15 @@ enum Answer {
 
 type Result<T> = std::result::Result<T, BackupError>;
 
-/// Appends packs until the queue is closed; a second thread reads back what was appended. Answers with the media that were closed.
-pub fn shelve(queue: Queue, set: &mut Writer, known: &Known, stop: &Stop, world: &World) -> Result<Vec<Closed>> {
+/// Appends packs until the queue is closed; a second thread reads back what was appended.
+pub fn shelve(queue: Queue, set: &mut Writer, known: &Known, stop: &Stop, world: &World) -> Result<Shelved> {
     let (medium, next, fresh) = (set.medium.clone(), set.next, set.is_fresh()?);
     std::thread::scope(|scope| {
         let (give, take) = bounded(1);
         let (answer, answers) = bounded(1);
-        let appender = Appender { queue, next, fresh, group: Vec::new(), bytes: 0, give, answers, stop };
+        let streaming = Streaming { buffer_packs: queue.take.capacity().unwrap_or(0) as u64, ..Streaming::default() };
+        let one_head = medium.is_sequential();
+        let appender = Appender { queue, next, fresh, group: Vec::new(), bytes: 0, give, answers, stop, streaming, world };
         let appender = scope.spawn(move || appender.append_all(medium));
         let checked = check_all(&take, &answer, set, known, stop, world);
         if checked.is_err() {
@@ -94,8 +123,9 @@ pub fn shelve(queue: Queue, set: &mut Writer, known: &Known, stop: &Stop, world:
         let appended = appender.join().unwrap_or(Err(BackupError::Stopped));
         // The check failing makes the appender stop, so its error is the cause.
         let closed = checked?;
-        set.next = appended?;
-        Ok(closed)
+        let (next, streaming) = appended?;
+        set.next = next;
+        Ok(Shelved { closed, streaming: one_head.then_some(streaming) })
     })
 }
 
@@ -109,20 +139,25 @@ struct Appender<'a> {
     give: Sender<Work>,
     answers: Receiver<Answer>,
     stop: &'a Stop<'a>,
+    streaming: Streaming,
+    world: &'a World<'a>,
 }
 
 impl Appender<'_> {
     /// Answers with the next free number.
-    fn append_all(mut self, mut medium: Arc<dyn Medium>) -> Result<u64> {
+    fn append_all(mut self, mut medium: Arc<dyn Medium>) -> Result<(u64, Streaming)> {
         loop {
-            let next = match self.queue.0.try_recv() {
+            if medium.is_sequential() {
+                self.fill()?;
+            }
+            let next = match self.queue.take.try_recv() {
                 Ok(pack) => Some(pack),
                 Err(_) => {
                     // Nothing waits: a good time to make durable what there is.
                     if self.bytes >= GROUP_BYTES / 4 && !medium.is_sequential() {
                         self.hand_on(&*medium)?;
                     }
-                    self.queue.0.recv().ok()
+                    self.queue.take.recv().ok()
                 }
             };
             let Some(pack) = next else { break };
@@ -137,13 +172,33 @@ impl Appender<'_> {
             }
         }
         self.hand_on(&*medium)?;
-        Ok(self.next)
+        Ok((self.next, self.streaming))
+    }
+
+    /// Waits until the buffer is nearly full, if it is empty: the drive then goes on for a while instead of starting for every pack.
+    fn fill(&mut self) -> Result<()> {
+        let (queue, high) = (&self.queue, self.queue.take.capacity().unwrap_or(0) * 3 / 4);
+        let is_closed = || queue.closed.load(Ordering::Acquire);
+        if !queue.take.is_empty() || is_closed() {
+            return Ok(());
+        }
+        self.streaming.under_runs += u64::from(self.streaming.bytes > 0);
+        while queue.take.len() < high && !is_closed() {
+            self.stop.check()?;
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
     }
 
     /// Appends a pack; `false` when the medium is full.
     fn append(&mut self, medium: &dyn Medium, pack: &FinishedPack, digest: [u8; 32]) -> Result<bool> {
+        let begun = (self.world.now)().as_nanoseconds_64();
         match medium.append(self.next, Kind::Pack, &pack.bytes) {
-            Ok(()) => {}
+            Ok(()) => {
+                self.streaming.bytes += pack.bytes.len() as u64;
+                let took = (self.world.now)().as_nanoseconds_64().saturating_sub(begun);
+                self.streaming.nanoseconds += u64::try_from(took).unwrap_or(0);
+            }
             Err(MediumError::Full { torn, .. }) if !self.fresh => {
                 // What was begun keeps its number.
                 self.next += u64::from(torn);

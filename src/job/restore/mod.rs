@@ -278,7 +278,9 @@ fn first_pass(
         batch.send(give)?;
         drop(records);
         match costs {
-            Some(costs) => sweep(world, generation, wanted, costs.runs(options.memory_bytes / 2), give),
+            Some(costs) => {
+                sweep(world, generation, wanted, costs.runs(options.memory_bytes / 2, &generation.medium().at_hand()), give)
+            }
             None => Ok(()),
         }
     })

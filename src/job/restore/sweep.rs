@@ -24,13 +24,20 @@ impl Costs {
         }
     }
 
-    /// Runs of packs, ascending, none of which takes more than `limit_bytes` unless one pack alone does.
-    pub fn runs(&self, limit_bytes: u64) -> Vec<RangeInclusive<u64>> {
+    /// Runs of packs, none of which takes more than `limit_bytes` unless one pack alone does: first those that are at hand, so that no
+    /// medium is wanted twice, then the others, both ascending.
+    pub fn runs(&self, limit_bytes: u64, at_hand: &RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
         let mut runs: Vec<RangeInclusive<u64>> = Vec::new();
         let mut taken = 0;
-        for (object, bytes) in &self.0 {
+        let (here, elsewhere): (Vec<_>, Vec<_>) = self.0.iter().partition(|(object, _)| at_hand.contains(object));
+        for (object, bytes) in here.into_iter().chain(elsewhere) {
+            let is_next = |run: &RangeInclusive<u64>| {
+                run.end() < object
+                    && at_hand.contains(run.end()) == at_hand.contains(object)
+                    && !between(at_hand, run.end(), object)
+            };
             match runs.last_mut() {
-                Some(run) if taken + bytes <= limit_bytes => {
+                Some(run) if taken + bytes <= limit_bytes && is_next(run) => {
                     *run = *run.start()..=*object;
                     taken += bytes;
                 }
@@ -42,6 +49,11 @@ impl Costs {
         }
         runs
     }
+}
+
+/// Whether a range lies between two numbers that are not in it.
+fn between(range: &RangeInclusive<u64>, low: &u64, high: &u64) -> bool {
+    !range.is_empty() && low < range.start() && range.end() < high
 }
 
 /// Files that lie partly in packs of a later run.
@@ -78,9 +90,13 @@ mod tests {
     #[test]
     fn runs_keep_to_the_limit_and_leave_nothing_out() {
         let costs = Costs([(3, 10), (5, 10), (6, 25), (9, 5), (12, 5)].into());
-        assert_eq!(costs.runs(20), [3..=5, 6..=6, 9..=12]);
-        assert_eq!(costs.runs(1), [3..=3, 5..=5, 6..=6, 9..=9, 12..=12]);
-        assert_eq!(costs.runs(1000), [3..=12]);
-        assert!(Costs::default().runs(1000).is_empty());
+        let all = 0..=u64::MAX;
+        assert_eq!(costs.runs(20, &all), [3..=5, 6..=6, 9..=12]);
+        assert_eq!(costs.runs(1, &all), [3..=3, 5..=5, 6..=6, 9..=9, 12..=12]);
+        assert_eq!(costs.runs(1000, &all), [3..=12]);
+        assert!(Costs::default().runs(1000, &all).is_empty());
+        // What is at hand comes first, and no run reaches over to another medium.
+        assert_eq!(costs.runs(1000, &(6..=9)), [6..=9, 3..=5, 12..=12]);
+        assert_eq!(costs.runs(1000, &(10..=u64::MAX)), [12..=12, 3..=9]);
     }
 }
