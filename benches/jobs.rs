@@ -81,6 +81,7 @@ fn run(night: &Path, source: &Path, identity: &Identity) {
         init: Some(InitOptions { name: "bench".into(), recipients: identity.recipients().texts().to_vec() }),
         full: false,
         tag: None,
+        max_media: None,
         with_sha256: true,
         level: None,
         memory_bytes: 256 << 20,

@@ -137,6 +137,7 @@ fn main() {
             init: Some(InitOptions { name: "bench".into(), recipients: Identity::generate().recipients().texts().to_vec() }),
             full: false,
             tag: None,
+            max_media: None,
             with_sha256: true,
             level: None,
             memory_bytes: (1024 + 96) << 20,

@@ -32,7 +32,7 @@ pub fn look_up(c: &mut Criterion<Clock>) {
     let mut chunks: Vec<_> = ids(0..STORED).enumerate().map(|(n, id)| (id, at(n))).collect();
     let pack = Object { number: 1, kind: Kind::Pack, length: 1, digest: Some([0; 32]) };
     catalog.add_object(set, &pack, &mut chunks).expect("rows");
-    let lookup = catalog.chunk_lookup(set).expect("a look-up");
+    let lookup = catalog.chunk_lookup(set, 0).expect("a look-up");
 
     let known = Known::new(STORED);
     let place = || Ok::<_, ()>(Place::Stored { object: 2, frame: 0, offset: 0 });

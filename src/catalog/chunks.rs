@@ -27,9 +27,17 @@ fn sum(id: &ChunkId, at: &Location) -> u32 {
 
 pub(super) fn insert(db: &Connection, set: SetRow, chunks: &[(ChunkId, Location)]) -> rusqlite::Result<()> {
     let mut q = db.prepare_cached("INSERT OR IGNORE INTO chunks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    // Stored once more: the newer place is on the newer medium.
+    let mut again = db.prepare_cached(
+        "UPDATE chunks SET object = ?3, frame = ?4, offset = ?5, length = ?6, sum = ?7 WHERE in_set = ?1 AND id = ?2 AND object < ?3",
+    )?;
     let mut new = 0;
     for (id, at) in chunks {
-        new += q.execute(params![set.0, id.0, at.object as i64, at.frame, at.offset, at.length, sum(id, at)])?;
+        let row = params![set.0, id.0, at.object as i64, at.frame, at.offset, at.length, sum(id, at)];
+        match q.execute(row)? {
+            0 => drop(again.execute(row)?),
+            n => new += n,
+        }
     }
     db.execute("UPDATE sets SET chunks = chunks + ?2 WHERE id = ?1", params![set.0, new as i64]).map(drop)
 }
@@ -43,11 +51,14 @@ fn damaged_row() -> rusqlite::Error {
 pub struct ChunkLookup {
     db: Connection,
     set: SetRow,
+    /// What lies in objects before this one is not used any more.
+    base: u64,
     path: PathBuf,
 }
 
 impl Catalog {
-    pub fn chunk_lookup(&self, set: SetRow) -> Result<ChunkLookup, CatalogError> {
+    /// `base`: only chunks in this object or behind it are found.
+    pub fn chunk_lookup(&self, set: SetRow, base: u64) -> Result<ChunkLookup, CatalogError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || {
             let db = Connection::open_with_flags(self.path(), flags)?;
@@ -55,7 +66,7 @@ impl Catalog {
             db.pragma_update(None, "cache_size", -4096)?;
             Ok(db)
         };
-        Ok(ChunkLookup { db: open().map_err(failure(self.path()))?, set, path: self.path().to_owned() })
+        Ok(ChunkLookup { db: open().map_err(failure(self.path()))?, set, base, path: self.path().to_owned() })
     }
 }
 
@@ -63,8 +74,10 @@ impl ChunkLookup {
     pub fn find(&self, id: &ChunkId) -> Result<Option<Location>, CatalogError> {
         let run = || {
             self.db
-                .prepare_cached("SELECT object, frame, offset, length, sum FROM chunks WHERE in_set = ?1 AND id = ?2")?
-                .query_row(params![self.set.0, id.0], |r| {
+                .prepare_cached(
+                    "SELECT object, frame, offset, length, sum FROM chunks WHERE in_set = ?1 AND id = ?2 AND object >= ?3",
+                )?
+                .query_row(params![self.set.0, id.0, self.base as i64], |r| {
                     let at = Location { object: number(r, 0)?, frame: r.get(1)?, offset: r.get(2)?, length: r.get(3)? };
                     if r.get::<_, u32>(4)? == sum(id, &at) { Ok(at) } else { Err(damaged_row()) }
                 })

@@ -33,6 +33,13 @@ impl Catalog {
         self.ask(self.db.execute(sql, row)).map(drop)
     }
 
+    /// How many media the set has from the one with object `number` on.
+    pub fn media_from(&self, set: SetRow, number: u64) -> Result<u64> {
+        let sql = "SELECT COUNT(*) FROM media WHERE in_set = ?1 AND place >=
+            (SELECT COALESCE(MAX(place), 0) FROM media WHERE in_set = ?1 AND first_object <= ?2)";
+        self.ask(self.db.query_row(sql, params![set.0, number as i64], |r| r.get::<_, i64>(0))).map(|n| n as u64)
+    }
+
     /// Of each medium, by place: the digest of the last seal on it that was read back.
     pub fn last_seals(&self, set: SetRow) -> Result<Vec<(u64, [u8; 32])>> {
         // A medium ends where the next one begins.

@@ -27,7 +27,9 @@ CREATE TABLE sets (
     created TEXT NOT NULL,
     chunks  INTEGER NOT NULL DEFAULT 0,
     -- 1 from when packs were found damaged until a generation that read everything again is durable
-    reread  INTEGER NOT NULL DEFAULT 0
+    reread  INTEGER NOT NULL DEFAULT 0,
+    -- number of the first object that generations to come may lean on
+    base    INTEGER NOT NULL DEFAULT 0
 );
 -- generation: NULL until a seal covers the object
 CREATE TABLE objects (
@@ -224,6 +226,15 @@ impl Catalog {
             tx.commit()
         };
         run().map_err(failure(&path))
+    }
+
+    /// Number of the first object that generations to come may lean on.
+    pub fn base(&self, set: SetRow) -> Result<u64> {
+        self.ask(self.db.query_row("SELECT base FROM sets WHERE id = ?1", [set.0], |r| number(r, 0)))
+    }
+
+    pub fn set_base(&self, set: SetRow, base: u64) -> Result<()> {
+        self.ask(self.db.execute("UPDATE sets SET base = ?2 WHERE id = ?1", params![set.0, base as i64])).map(drop)
     }
 
     /// Whether the next run has to read everything again.

@@ -25,6 +25,8 @@ pub struct Config {
     pub pools: Vec<ConfigPool>,
     /// The changer that brings cartridges, instead: its `sg` device.
     pub changer: Option<PathBuf>,
+    /// Media that a generation may lean on before everything is stored afresh: 3 on tape, any number on disks.
+    pub max_media_per_generation: Option<u64>,
     /// Which of the changer's drives is the medium, from 0, where it has several and does not tell their serial numbers.
     pub changer_drive: Option<u16>,
     /// age recipients.

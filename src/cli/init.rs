@@ -65,6 +65,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         loader: Vec::new(),
         pools: Vec::new(),
         changer: None,
+        max_media_per_generation: None,
         changer_drive: None,
         recipients: key.as_ref().map_or(args.recipient, |k| k.recipients.clone()),
         level: None,

@@ -124,6 +124,9 @@ fn text(report: &Report, options: &Options) -> String {
     }
     if options.dry_run {
         table.row(find("label.packs"), count(report.picks.len() as u64));
+        for (place, wanted) in report.media.iter().filter(|_| report.media.len() > 1) {
+            table.row(find("label.medium"), message!("restore.medium", number = place, bytes = bytes(*wanted)).to_string());
+        }
         table.row(find("label.result"), find("restore.dry-run"));
     } else {
         table.row(find("label.to"), options.to.shown());
@@ -156,6 +159,7 @@ fn as_json(report: &Report, options: &Options) -> Value {
         "trusted": report.trusted,
         "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
         "dry_run": options.dry_run,
+        "media": report.media.iter().map(|(place, bytes)| json!({ "place": place, "bytes": bytes })).collect::<Vec<_>>(),
         "entries": report.entries,
         "files": report.files,
         "bytes": report.bytes,

@@ -212,3 +212,28 @@ fn nobody_brings_a_cartridge() {
     assert!(report.added_bytes < 2_500_000, "what is on the first cartridge is used: {}", report.added_bytes);
     assert!(h.try_verify(&Deck::path(), None, None).expect("a verification").is_good());
 }
+
+/// A generation leans on so many cartridges and no more: beyond, everything is stored afresh, and the old ones are not asked for any more.
+#[test]
+fn a_generation_leans_on_a_few_cartridges_at_most() {
+    let cartridges: Vec<Cartridge> = (0..12).map(|_| Cartridge::with_capacity(3_000_000, 700_000)).collect();
+    let h = hospital(&cartridges[0]);
+    h.deck.shelf.lock().expect("no panic").extend(cartridges[1..].iter().cloned());
+    let options = Options { memory_bytes: 6 << 20, max_media: Some(2), ..to_tape(&h) };
+    let mut afresh = 0;
+    for night in 1..=4 {
+        h.write("tonight", noise(200 + night, 1_200_000));
+        let report = h.try_backup(&options).expect("a backup");
+        afresh += u64::from(night > 1 && report.count("unchanged") == 0);
+        let dry = restore::Options { dry_run: true, ..from_tape(&h, "nowhere") };
+        *h.deck.library.lock().expect("no panic") = cartridges.clone();
+        let plan = h.try_restore(&dry).expect("a plan");
+        // The one that is being written may be passed once.
+        assert!(plan.media.len() <= 3, "night {night}: {:?}", plan.media);
+        h.deck.load(&cartridges[report.place as usize - 1]);
+    }
+    assert!(afresh > 0, "nothing was stored afresh");
+    let last = h.try_restore(&from_tape(&h, "restored")).expect("a restore");
+    assert_eq!(last.findings, []);
+    assert_eq!(tree(&h.path("restored").join("source")), tree(&h.source()));
+}

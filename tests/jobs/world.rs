@@ -231,6 +231,7 @@ pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
         init: Some(InitOptions { name: "test".into(), recipients }),
         full: false,
         tag: None,
+        max_media: None,
         with_sha256: true,
         level: None,
         memory_bytes: 64 << 20,

@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 
 /// Buffers take no more unless told otherwise.
 const MEMORY_MIB: u64 = 96;
+/// Cartridges that a restore needs at most.
+const MEDIA_ON_TAPE: u64 = 3;
 /// The same where a drive has to be fed: 1 GiB for it alone.
 const MEMORY_ON_TAPE_MIB: u64 = MEMORY_MIB + 1024;
 
@@ -81,6 +83,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         tag: args.tag,
         with_sha256: !args.no_sha256,
         level: args.level.or(context.config.level).map(|level| level.clamp(1, 19)),
+        max_media: context.config.max_media_per_generation.or(is_drive(&to).then_some(MEDIA_ON_TAPE)),
         memory_bytes: args.memory.unwrap_or(if is_drive(&to) { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20,
     };
     let world = context.world(args.threads.map(usize::from));

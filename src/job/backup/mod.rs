@@ -64,6 +64,8 @@ pub struct Options {
     pub level: Option<i32>,
     /// Bytes that buffers may take in all.
     pub memory_bytes: u64,
+    /// Media that a generation may lean on; beyond, everything is stored afresh.
+    pub max_media: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -235,7 +237,14 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     }
 
     // Entries of the last generation may point into packs that were found damaged since.
-    let full = options.full || set.catalog.wants_reread(set.row).map_err(BackupError::Catalog)?;
+    set.base = set.catalog.base(set.row).map_err(BackupError::Catalog)?;
+    let leans_on = set.catalog.media_from(set.row, set.base).map_err(BackupError::Catalog)?;
+    // A generation that leans on too many media is no help when one of them is lost.
+    let afresh = options.max_media.is_some_and(|most| leans_on > most.max(1));
+    if afresh {
+        set.base = set.next;
+    }
+    let full = options.full || afresh || set.catalog.wants_reread(set.row).map_err(BackupError::Catalog)?;
     let previous = match &set.last {
         Some(g) if !full => previous_entries(&set, g)?,
         _ => Previous::none(),
@@ -285,6 +294,9 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         entries_digest,
     };
     let sealed = set.seal(facts)?;
+    if afresh {
+        set.catalog.set_base(set.row, set.base).map_err(BackupError::Catalog)?;
+    }
     if full {
         set.catalog.was_reread(set.row).map_err(BackupError::Catalog)?;
     }
@@ -434,7 +446,7 @@ fn store(
     let effort = Effort::new(options.level);
     let sink = |pack| counter.put(pack, &effort);
     let packer = |bytes| Packer::new(&recipients, &effort, bytes, &sink).map_err(BackupError::Pack);
-    let lookup = || set.catalog.chunk_lookup(set.row).map_err(BackupError::Catalog);
+    let lookup = || set.catalog.chunk_lookup(set.row, set.base).map_err(BackupError::Catalog);
 
     let shared = Shared {
         trees,

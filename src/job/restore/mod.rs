@@ -70,6 +70,8 @@ pub struct Report {
     pub not_found: Vec<Vec<u8>>,
     /// Packs that are read, with the bytes of content wanted from each, in the order of the log.
     pub picks: Vec<(u64, u64)>,
+    /// Media that are read, by their place in the set, with the bytes of content wanted from each.
+    pub media: Vec<(u64, u64)>,
 }
 
 /// An entry that is not restored, or not as it was.
@@ -136,10 +138,12 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
         findings: Vec::new(),
         not_found: Vec::new(),
         picks: Vec::new(),
+        media: Vec::new(),
     };
     if options.dry_run {
         observer.hear(Event::Phase(Phase::Planning));
         plan(&generation, &wanted, &tally, &mut report)?;
+        report.media = by_medium(&chain, &report.picks);
     } else {
         let target = Target::create(&options.to, options.target).map_err(RestoreError::Target)?;
         observer.hear(Event::Phase(Phase::Writing));
@@ -156,6 +160,16 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
     report.findings = tally.findings.into_inner().unwrap_or_else(|e| e.into_inner());
     report.findings.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(report)
+}
+
+/// Which media the packs lie on.
+fn by_medium(chain: &Chain, picks: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let firsts = chain.media();
+    let mut media: BTreeMap<u64, u64> = BTreeMap::new();
+    for (object, bytes) in picks {
+        *media.entry(firsts.partition_point(|first| first <= object) as u64).or_default() += bytes;
+    }
+    media.into_iter().collect()
 }
 
 /// Counts what would be restored, and from which packs.

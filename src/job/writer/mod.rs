@@ -51,6 +51,8 @@ pub struct Writer {
     pub read_back: ReadBack,
     /// Number of the next object.
     pub next: u64,
+    /// Generations from now on lean on no object before this one.
+    pub base: u64,
     /// What the labels say: it verifies the seal of generation 1.
     root_key: [u8; 32],
     _lock: Lock,
@@ -225,6 +227,7 @@ impl Writer {
             unsealed: Vec::new(),
             read_back: ReadBack::Direct,
             next: 0,
+            base: 0,
             root_key: [0; 32],
             _lock: lock,
             guard,
@@ -273,6 +276,7 @@ impl Writer {
             unsealed: Vec::new(),
             read_back: ReadBack::Direct,
             next: 0,
+            base: 0,
             root_key: [0; 32],
             _lock: lock,
             guard: None,
