@@ -81,6 +81,11 @@ impl Hands for Exchange<'_> {
         }
     }
 
+    fn take_in(&self) {
+        // If it does not, the robot's error is worth more than the drive's.
+        let _ = st::take_in(self.path);
+    }
+
     fn loads(&self, slot: u32, barcode: Option<&str>) {
         let Wanted { set, set_name: name, place: number, blank } = self.wanted;
         let label = barcode.map_or_else(|| find("prompt.medium.no-barcode"), Into::into);

@@ -57,6 +57,7 @@ const SEEK: c_short = 22;
 const SET_OPTIONS: c_short = 24;
 const LOCK: c_short = 28;
 const UNLOCK: c_short = 29;
+const LOAD: c_short = 30;
 const SET_COMPRESSION: c_short = 32;
 
 const SWITCH_ON: c_int = 0x3000_0000;
@@ -106,6 +107,12 @@ pub fn serial(path: &Path) -> Option<String> {
 /// Rewinds the cartridge in a drive and gives it out.
 pub fn eject(path: &Path) -> Result<()> {
     StDrive::open(path)?.operate(UNLOAD, 0)
+}
+
+/// Takes the cartridge in again that [`eject`] gave out and nobody took.
+pub fn take_in(path: &Path) -> Result<()> {
+    let device = rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).map_err(error)?;
+    StDrive { device, path: path.to_owned(), read_only: true, writing: false, at: None }.operate(LOAD, 1)
 }
 
 impl StDrive {

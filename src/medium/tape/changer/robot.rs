@@ -14,6 +14,9 @@ pub trait Hands {
     /// Has the drive give out its cartridge, so that the robot can take it.
     fn eject(&self) -> Result<()>;
 
+    /// Has the drive take in again what it gave out, because the robot could not take it.
+    fn take_in(&self);
+
     /// A cartridge is carried to the drive: from which slot, counted from 1, and what stands on it.
     fn loads(&self, slot: u32, barcode: Option<&str>);
 }
@@ -194,7 +197,8 @@ impl Robot {
         }
         if let Some(there) = in_drive {
             hands.eject()?;
-            self.changer.carry(self.drive, there.slot)?;
+            // The next run is to find the cartridge in the drive, as this one did.
+            self.changer.carry(self.drive, there.slot).inspect_err(|_| hands.take_in())?;
         }
         hands.loads(self.changer.slot_number(next.slot), next.barcode.as_deref());
         self.changer.carry(next.slot, self.drive)

@@ -169,6 +169,10 @@ impl Hands for Simulated {
         Ok(())
     }
 
+    fn take_in(&self) {
+        self.state().held = true;
+    }
+
     fn loads(&self, slot: u32, _: Option<&str>) {
         assert!(slot > 0);
     }
@@ -349,6 +353,16 @@ fn a_robot_that_fails_is_not_asked_again() {
     let failed = problem_of(library.robot().bring(&wanted(1, true), None, &library));
     assert_eq!(failed, ChangerProblem::Failed(Sense { key: 4, code: (0x15, 1) }));
     assert!(library.state().moves.is_empty());
+}
+
+#[test]
+fn a_cartridge_that_the_robot_does_not_take_is_taken_in_again() {
+    let library = Simulated::new(&[Some("A"), Some("B")]);
+    library.state().carry(FIRST, DRIVE).unwrap();
+    library.state().moves_fail.push_back(sense(4, 0x15, 1));
+    library.robot().bring(&wanted(2, true), None, &library).unwrap_err();
+    assert!(library.state().held);
+    assert_eq!(library.loaded(), Some("A"));
 }
 
 #[test]
