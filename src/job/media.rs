@@ -108,9 +108,12 @@ pub fn night(
     })?;
     let mut left = None;
     if leave(at) {
-        // Not what it answers: whether it is still there.
-        let there = Place::find(at, world.loader).and_then(|place| place.sets());
-        let seen = there.map_or(true, |sets| sets.found.iter().all(|s| s.id != set));
+        // Not what it answers: whether it is still there. What cannot be told is not said to be gone.
+        let seen = match Place::find(at, world.loader).and_then(|place| place.sets()) {
+            Ok(sets) => sets.found.iter().all(|s| s.id != set) && sets.broken.is_empty(),
+            Err(MediumError::NotFound { .. } | MediumError::Gone { .. } | MediumError::NoCartridge { .. }) => true,
+            Err(_) => false,
+        };
         note(Event::Detached { medium, seen })?;
         left = Some(seen);
     }
