@@ -82,6 +82,7 @@ fn run(night: &Path, source: &Path, identity: &Identity) {
         full: false,
         tag: None,
         max_media: None,
+        tape_block: azekura::medium::tape::BLOCK_BYTES,
         with_sha256: true,
         level: None,
         memory_bytes: 256 << 20,

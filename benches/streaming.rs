@@ -138,6 +138,7 @@ fn main() {
             full: false,
             tag: None,
             max_media: None,
+            tape_block: azekura::medium::tape::BLOCK_BYTES,
             with_sha256: true,
             level: None,
             memory_bytes: (1024 + 96) << 20,

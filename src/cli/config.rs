@@ -7,6 +7,7 @@ use super::explain::{Explained, io_reason};
 use super::lang::Lang;
 use super::text::message;
 use azekura::job::rotation::Pool;
+use azekura::medium::tape::check_block;
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ pub struct Config {
     pub pools: Vec<ConfigPool>,
     /// The changer that brings cartridges, instead: its `sg` device.
     pub changer: Option<PathBuf>,
+    /// Bytes of a block on new tapes, 4 KiB to 8 MiB; 512 KiB when nothing is said.
+    pub tape_block: Option<u32>,
     /// Media that a generation may lean on before everything is stored afresh: 3 on tape, any number on disks.
     pub max_media_per_generation: Option<u64>,
     /// Which of the changer's drives is the medium, from 0, where it has several and does not tell their serial numbers.
@@ -112,6 +115,9 @@ impl Config {
     fn checked(self, path: &Path) -> Result<Self, Explained> {
         if self.changer.is_some() && !self.loader.is_empty() {
             return Err(Explained::new(message!("error.config.two-loaders", path = path), Exit::Usage));
+        }
+        if let Some(bytes) = self.tape_block.filter(|n| check_block((*n).into()).is_none()) {
+            return Err(Explained::new(message!("error.config.tape-block", path = path, bytes = bytes), Exit::Usage));
         }
         Ok(self)
     }

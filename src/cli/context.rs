@@ -13,6 +13,7 @@ use super::text::{Message, find, message, speak};
 use azekura::catalog::Catalog;
 use azekura::job::World;
 use azekura::medium::Loader;
+use azekura::medium::tape::BLOCK_BYTES;
 use azekura::pipeline::encryptor::Identity;
 use azekura::state::StateDir;
 use std::path::{Path, PathBuf};
@@ -78,6 +79,11 @@ impl Context {
         let pool = self.pool_of(given).map(|p| p.at.as_path());
         let medium = pool.or(given).or(self.config.medium.as_deref());
         medium.map(environment::absolute).ok_or_else(|| Explained::usage(message!("error.no-medium"), message!("hint.no-medium")))
+    }
+
+    /// Bytes of a block on a tape that is begun.
+    pub fn tape_block(&self) -> u32 {
+        self.config.tape_block.unwrap_or(BLOCK_BYTES)
     }
 
     /// Opens drives, and brings media.

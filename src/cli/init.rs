@@ -66,6 +66,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         pools: Vec::new(),
         changer: None,
         max_media_per_generation: None,
+        tape_block: None,
         changer_drive: None,
         recipients: key.as_ref().map_or(args.recipient, |k| k.recipients.clone()),
         level: None,

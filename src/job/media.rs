@@ -3,7 +3,7 @@
 use super::World;
 use super::backup::{self, BackupError, Options};
 use super::rotation::{Pool, Refusal, Turn};
-use super::writer::{self, Begin};
+use super::writer::{self, At, Begin};
 use crate::event::Observer;
 use crate::format::object::Id;
 use crate::ledger::{Event, Ledger, LedgerError};
@@ -40,6 +40,8 @@ pub struct InitOptions {
     pub pool: Option<String>,
     /// age recipients.
     pub recipients: Vec<String>,
+    /// Bytes of a block, where the medium is a tape.
+    pub tape_block: u32,
 }
 
 /// Begins a set on a blank medium and takes it into the ledger.
@@ -50,7 +52,8 @@ pub fn init(options: &InitOptions, world: &World) -> Result<Id> {
         return Err(MediaError::Taken { name: options.name.clone() });
     }
     let begin = Begin { name: &options.name, recipients: &options.recipients };
-    let set = writer::register(&options.at, &state, &begin, world).map_err(MediaError::Backup)?;
+    let set = writer::register(At { root: &options.at, only: None, block: options.tape_block }, &state, &begin, world)
+        .map_err(MediaError::Backup)?;
     let (medium, pool, device) = (options.name.clone(), options.pool.clone(), device_name(&options.at));
     let event = Event::Registered { medium, set: set.to_string(), pool, device };
     ledger.write(&world.time_text(), event).map_err(MediaError::Ledger)?;

@@ -104,6 +104,10 @@ pub enum MediumError {
     #[error("{}: this is medium {found} of the set; medium {wanted} is wanted", path.display())]
     OtherMedium { path: PathBuf, found: u64, wanted: u64 },
 
+    /// A medium whose beginning a run has left in part, with nothing sealed on it.
+    #[error("{place}: the medium was begun and its beginning is not whole")]
+    HalfBegun { place: String },
+
     /// A device that cannot be used as it is.
     #[error("{place}: {why}")]
     Device { place: String, why: DeviceProblem },
@@ -144,6 +148,7 @@ impl MediumError {
             | Self::NoCartridge { .. }
             | Self::NotBrought { .. }
             | Self::OtherMedium { .. }
+            | Self::HalfBegun { .. }
             | Self::Device { .. }
             | Self::Changed { .. }
             | Self::NewerFormat { .. } => Blame::Medium,

@@ -2,7 +2,7 @@
 
 use super::loader::Loader;
 use super::tape::{Loaded, Tape};
-use super::{Directory, Guard, Listing, Medium, MediumError, SetOnMedium, Sets};
+use super::{Blame, BrokenLabel, Directory, Guard, Listing, Medium, MediumError, SetOnMedium, Sets};
 use crate::format::label::Label;
 use crate::format::object::{Id, Kind};
 use crate::format::{Malformed, limit};
@@ -44,8 +44,14 @@ impl Place {
             What::Folder => Directory::sets(&self.path),
             What::Blank(_) => Ok(Sets::default()),
             What::Tape(id, tape) => {
-                let label = label_on(tape, &self.path)?;
-                Ok(Sets { found: vec![SetOnMedium { id: *id, label, path: self.path.clone() }], broken: Vec::new() })
+                let path = self.path.clone();
+                match label_on(tape, &self.path) {
+                    Ok(label) => Ok(Sets { found: vec![SetOnMedium { id: *id, label, path }], broken: Vec::new() }),
+                    Err(why) if why.blame() == Blame::Damage || matches!(why, MediumError::NewerFormat { .. }) => {
+                        Ok(Sets { found: Vec::new(), broken: vec![BrokenLabel { header: Some(*id), path, why }] })
+                    }
+                    Err(e) => Err(e),
+                }
             }
         }
     }
@@ -100,10 +106,20 @@ fn locked(directory: Directory, root: &Path) -> Result<Writable> {
     Ok((Box::new(directory), Some(guard)))
 }
 
-/// The cartridge's own label.
+/// The cartridge's own label: the first that can be read. One that a run has left in part may lie before it.
 fn label_on(tape: &Tape, path: &Path) -> Result<Label> {
-    let none = || MediumError::NoLabel { path: path.to_owned() };
-    let number = tape.list()?.objects.iter().find(|o| o.kind == Kind::Label).map(|o| o.number).ok_or_else(none)?;
+    let mut first_error = None;
+    for o in tape.list()?.objects.iter().filter(|o| o.kind == Kind::Label) {
+        match read_label(tape, o.number, path) {
+            Ok(label) => return Ok(label),
+            Err(e) if e.blame() == Blame::Damage => first_error = first_error.or(Some(e)),
+            Err(e) => return Err(e),
+        }
+    }
+    Err(first_error.unwrap_or_else(|| MediumError::NoLabel { path: path.to_owned() }))
+}
+
+fn read_label(tape: &Tape, number: u64, path: &Path) -> Result<Label> {
     let mut bytes = Vec::new();
     let read = tape.open(number, Kind::Label)?.take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes);
     let place = path.display().to_string();

@@ -41,13 +41,18 @@ pub struct SetOnMedium {
 /// A set's folder whose label cannot be read.
 #[derive(Debug)]
 pub struct BrokenLabel {
+    /// The set's id, where something else than the label tells it: a cartridge's header.
+    pub header: Option<Id>,
     pub path: PathBuf,
     pub why: MediumError,
 }
 
 impl BrokenLabel {
-    /// The id in the folder's name: a hint, since no label vouches for it.
+    /// The id in the folder's name or in the cartridge's header: a hint, since no label vouches for it.
     pub fn folder_id(&self) -> Option<Id> {
+        if self.header.is_some() {
+            return self.header;
+        }
         self.path.file_name()?.to_str()?.parse().ok()
     }
 }
@@ -85,7 +90,7 @@ impl Directory {
                         return Err(why);
                     }
                     labels.remove(&path);
-                    sets.broken.push(BrokenLabel { path, why });
+                    sets.broken.push(BrokenLabel { header: None, path, why });
                 }
             }
         }
@@ -95,7 +100,7 @@ impl Directory {
                 Ok(label) => sets.found.push(SetOnMedium { id: label.set, label, path }),
                 // Somebody's folder, not a set's.
                 Err(MediumError::NoLabel { .. }) if BrokenLabel::is_foreign(&path) => {}
-                Err(why) => sets.broken.push(BrokenLabel { path, why }),
+                Err(why) => sets.broken.push(BrokenLabel { header: None, path, why }),
             }
         }
         sets.broken.sort_by(|a, b| a.path.cmp(&b.path));

@@ -85,6 +85,7 @@ impl Chain {
             }
         }
         chain.link(read);
+        chain.check_label();
         let end = chain.links.last().map_or(0, |l| l.number + 1);
         chain.leftovers = chain.listing.objects.iter().filter(|o| o.number >= end).copied().collect();
         Ok(chain)
@@ -119,18 +120,30 @@ impl Chain {
     }
 
     fn read_label(&mut self, medium: &dyn Medium) -> Result<(), MediumError> {
-        let number = self.listing.objects.iter().find(|o| o.kind == Kind::Label).map_or(0, |o| o.number);
-        let label = match read_object(medium, number, Kind::Label, limit::LABEL_BYTES) {
-            Ok(bytes) => Label::decode(&bytes).ok(),
-            Err(ReadError::Medium(e)) => return Err(e),
-            Err(ReadError::Damaged(_)) => None,
-        };
-        self.label = label.filter(|l| l.set == self.set && l.first_object == number);
-        match &self.label {
-            Some(label) => self.first = label.first_object,
-            None => self.faults.push(Fault { object: number, kind: Kind::Label, what: FaultKind::Label }),
+        let labels = self.listing.objects.iter().filter(|o| o.kind == Kind::Label).map(|o| o.number);
+        for number in labels.collect::<Vec<u64>>() {
+            let label = match read_object(medium, number, Kind::Label, limit::LABEL_BYTES) {
+                Ok(bytes) => Label::decode(&bytes).ok(),
+                Err(ReadError::Medium(e)) => return Err(e),
+                Err(ReadError::Damaged(_)) => None,
+            };
+            self.label = label.filter(|l| l.set == self.set && l.first_object == number);
+            if self.label.is_some() {
+                self.first = number;
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// A label before the one that was taken is a fault, unless a seal says that it is what a run has left in part.
+    fn check_label(&mut self) {
+        let first = self.listing.objects.iter().find(|o| o.kind == Kind::Label).map_or(0, |o| o.number);
+        let left_over = |n| self.object(n).is_some_and(|(o, _)| o.kind == Kind::Void);
+        if self.label.is_none() || first < self.first && !left_over(first) {
+            self.first = first;
+            self.faults.insert(0, Fault { object: first, kind: Kind::Label, what: FaultKind::Label });
+        }
     }
 
     /// Follows the chain from the label's key. A seal that does not fit is a suspect: an interrupted run may have left it, and then a

@@ -1,5 +1,6 @@
 //! Nights onto tape.
 
+use crate::tools::copy_folder;
 use crate::world::{Deck, Hospital, tree};
 use azekura::catalog::Catalog;
 use azekura::event::Deaf;
@@ -211,6 +212,70 @@ fn nobody_brings_a_cartridge() {
     assert_eq!((report.opened, report.place), (Opened::Known, 2));
     assert!(report.added_bytes < 2_500_000, "what is on the first cartridge is used: {}", report.added_bytes);
     assert!(h.try_verify(&Deck::path(), None, None).expect("a verification").is_good());
+}
+
+/// A write fails at each of 200 places of a night that goes from one cartridge to the next: nothing that was sealed is harmed, nothing is
+/// repaired by hand, and the next night is whole.
+#[test]
+fn a_write_error_at_each_of_200_places_harms_nothing_that_is_sealed() {
+    let first = Cartridge::with_capacity(3_000_000, 700_000);
+    let h = Hospital::new();
+    h.deck.load(&first);
+    h.write("small", "record");
+    h.write("large", noise(1, 300_000));
+    let options = Options { memory_bytes: 6 << 20, tape_block: 16 << 10, ..to_tape(&h) };
+    let report = h.try_backup(&options).expect("a backup");
+    let night_1 = tree(&h.source());
+    h.write("tonight", noise(2, 3_800_000));
+    let night_2 = tree(&h.source());
+    let begun = first.end();
+    let (mut on_first, mut on_second, mut unharmed) = (0, 0, 0);
+    for place in 0..200 {
+        // The same evening again.
+        let cartridges =
+            [first.twin(), Cartridge::with_capacity(3_000_000, 700_000), Cartridge::with_capacity(9_000_000, 700_000)];
+        let trial = h.path("trial");
+        copy_folder(&h.path("state"), &trial);
+        let options = Options { state: trial.clone(), ..options.clone() };
+        let room = 120;
+        match place < room {
+            true => cartridges[0].fail_writes_from(Some(begun + place)),
+            false => cartridges[1].fail_writes_from(Some(place - room)),
+        }
+        h.deck.load(&cartridges[0]);
+        *h.deck.shelf.lock().expect("no panic") = cartridges[1..].to_vec().into();
+        match h.try_backup(&options) {
+            Ok(_) => unharmed += 1,
+            Err(BackupError::Medium(MediumError::Io { .. } | MediumError::Broken { .. })) if place < room => on_first += 1,
+            Err(BackupError::Medium(MediumError::Io { .. } | MediumError::Broken { .. })) => on_second += 1,
+            Err(e) => panic!("place {place}: {e:?}"),
+        }
+        // Somebody cleans the drive, and the next night comes. A cartridge on which nothing was sealed may be wanted once more, erased.
+        cartridges.iter().for_each(|c| c.fail_writes_from(None));
+        *h.deck.library.lock().expect("no panic") = cartridges.to_vec();
+        *h.deck.shelf.lock().expect("no panic") = cartridges[1..].iter().filter(|c| c.end() == 0).cloned().collect();
+        let night = h.try_backup(&options).unwrap_or_else(|e| panic!("place {place}: {e:?}"));
+        // The last may have taken the place of one that was begun and is not used.
+        let mut set = cartridges[..night.place as usize - 1].to_vec();
+        set.extend(h.deck.loaded.lock().expect("no panic").clone());
+        for cartridge in &set {
+            h.deck.load(cartridge);
+            let verified = h.try_verify(&Deck::path(), None, None).expect("a verification");
+            assert!(verified.damage.is_empty() && verified.faults.is_empty(), "place {place}: {verified:?}");
+        }
+        h.deck.library.lock().expect("no panic").clone_from(&set);
+        h.deck.load(&set[night.place as usize - 1]);
+        for (generation, expected) in [(report.generation, &night_1), (night.generation, &night_2)] {
+            let from = restore::Options { generation: Some(generation), ..from_tape(&h, "back") };
+            let back = h.try_restore(&from).unwrap_or_else(|e| panic!("place {place}: {e:?}"));
+            assert_eq!(back.findings, [], "place {place}");
+            assert_eq!(&tree(&h.path("back/source")), expected, "place {place}, generation {generation}");
+            std::fs::remove_dir_all(h.path("back")).expect("a deletion");
+        }
+        std::fs::remove_dir_all(trial).expect("a deletion");
+    }
+    println!("{on_first} failed on the first cartridge, {on_second} on the second, {unharmed} not at all");
+    assert!(on_first >= 100 && on_second >= 60, "{on_first} {on_second} {unharmed}");
 }
 
 /// A generation leans on so many cartridges and no more: beyond, everything is stored afresh, and the old ones are not asked for any more.

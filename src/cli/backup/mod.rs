@@ -83,6 +83,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         tag: args.tag,
         with_sha256: !args.no_sha256,
         level: args.level.or(context.config.level).map(|level| level.clamp(1, 19)),
+        tape_block: context.tape_block(),
         max_media: context.config.max_media_per_generation.or(is_drive(&to).then_some(MEDIA_ON_TAPE)),
         memory_bytes: args.memory.unwrap_or(if is_drive(&to) { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20,
     };

@@ -58,6 +58,7 @@ impl From<MediumError> for Explained {
                 true => new(message!("error.medium.no-blank-brought", place = path, number = place)),
                 false => new(message!("error.medium.not-brought", place = path, number = place)),
             },
+            E::HalfBegun { place } => new(message!("error.medium.half-begun", place = place)),
             E::OtherMedium { path, found, wanted } => {
                 new(message!("error.medium.other-place", place = path, found = found, number = wanted))
             }

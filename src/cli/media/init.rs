@@ -37,6 +37,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         name: args.name.clone(),
         pool: pool.map(|p| p.name.clone()),
         recipients,
+        tape_block: context.tape_block(),
     };
     let set = init(&options, &context.world(None))?;
     let text = format!("{}\n", message!("media.registered", name = args.name, set = set));

@@ -9,7 +9,7 @@ mod tally;
 mod worker;
 
 use super::World;
-use super::writer::{self, Begin, Closed, Facts, Opened, Writer};
+use super::writer::{self, At, Begin, Closed, Facts, Opened, Writer};
 use crate::catalog::{CatalogError, GenerationRow};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::Malformed;
@@ -64,6 +64,8 @@ pub struct Options {
     pub level: Option<i32>,
     /// Bytes that buffers may take in all.
     pub memory_bytes: u64,
+    /// Bytes of a block on a tape that the set begins on.
+    pub tape_block: u32,
     /// Media that a generation may lean on; beyond, everything is stored afresh.
     pub max_media: Option<u64>,
 }
@@ -226,7 +228,13 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     let state = StateDir::open(&options.state).map_err(BackupError::State)?;
     let begin = options.init.as_ref().map(|i| Begin { name: &i.name, recipients: &i.recipients });
     observer.hear(Event::Phase(Phase::Checking));
-    let (mut set, opened) = writer::open(&options.to, options.set, &state, begin.as_ref(), world, observer)?;
+    let (mut set, opened) = writer::open(
+        At { root: &options.to, only: options.set, block: options.tape_block },
+        &state,
+        begin.as_ref(),
+        world,
+        observer,
+    )?;
     let first_new = set.next;
     // Not before: on the first night, opening has made them.
     let own: Vec<_> = [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect();

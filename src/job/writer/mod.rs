@@ -19,7 +19,7 @@ use crate::format::merkle::Tree;
 use crate::format::object::{Id, Kind, Object};
 use crate::format::seal::ReadBack;
 use crate::medium::loader::Wanted;
-use crate::medium::{Absent, Guard, Medium, MediumError, Place, bring, tape};
+use crate::medium::{Absent, Guard, Medium, MediumError, Place, bring};
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
 use crate::set_key::SetKey;
@@ -39,6 +39,8 @@ pub struct Writer {
     pub medium: Arc<dyn Medium>,
     /// What the user calls the medium.
     root: PathBuf,
+    /// Bytes of a block on the next tape.
+    block: u32,
     /// The medium's place in the set.
     pub place: u64,
     pub keys: SealKeys,
@@ -65,6 +67,17 @@ pub struct Begin<'a> {
     pub recipients: &'a [String],
 }
 
+/// Where a set is to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'a> {
+    /// What the user calls the medium.
+    pub root: &'a Path,
+    /// Only this set, whatever else is there.
+    pub only: Option<Id>,
+    /// Bytes of a block on a tape that the set begins on, see [`crate::medium::tape::check_block`].
+    pub block: u32,
+}
+
 /// How the set came to be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opened {
@@ -78,14 +91,8 @@ pub enum Opened {
 type Result<T> = std::result::Result<T, BackupError>;
 
 /// Opens the set of this host on the medium at `root`, goes on with one whose last medium is full, or begins one.
-pub fn open(
-    root: &Path,
-    only: Option<Id>,
-    state: &StateDir,
-    begin: Option<&Begin>,
-    world: &World,
-    observer: &dyn Observer,
-) -> Result<(Writer, Opened)> {
+pub fn open(at: At, state: &StateDir, begin: Option<&Begin>, world: &World, observer: &dyn Observer) -> Result<(Writer, Opened)> {
+    let At { root, only, .. } = at;
     let place = Place::find(root, world.loader).map_err(BackupError::Medium)?;
     let mut sets = place.sets().map_err(BackupError::Medium)?;
     if let Some(only) = only {
@@ -119,13 +126,21 @@ pub fn open(
     known.sort_by(|a, b| a.0.created.cmp(&b.0.created).then(a.0.set.cmp(&b.0.set)));
     if let Some((label, set_state, row)) = known.pop() {
         let place = right_medium(place, root, &label, &catalog, row, world)?;
-        return Ok((Writer::open(place, root, set_state, catalog, row, observer)?, Opened::Known));
+        return Ok((Writer::open(place, at, set_state, catalog, row, world, observer)?, Opened::Known));
     }
     for on_medium in sets.broken {
         let Some((id, set_state)) = on_medium.folder_id().and_then(|id| Some((id, state.set(id)?))) else { continue };
         let row = catalog.set(id).map_err(BackupError::Catalog)?;
-        let last = row.map(|row| catalog.last_generation(row)).transpose().map_err(BackupError::Catalog)?.flatten();
-        if last.is_some() || matches!(on_medium.why, MediumError::NewerFormat { .. }) {
+        let last = row.map(|row| catalog.last_durable_generation(row)).transpose().map_err(BackupError::Catalog)?.flatten();
+        if matches!(on_medium.why, MediumError::NewerFormat { .. }) {
+            return Err(BackupError::Medium(on_medium.why));
+        }
+        if let (Some(row), Some(last)) = (row, &last) {
+            // Nothing on it is sealed: the set was about to go on on it when its run ended.
+            let listed = place.list(id).map_err(BackupError::Medium)?.objects;
+            if listed.iter().all(|o| o.number > last.seal_object) {
+                return Ok((Writer::open_begun(place, at, set_state, catalog, row, world, observer)?, Opened::Known));
+            }
             return Err(BackupError::Medium(on_medium.why));
         }
         // Its first run ended before its label was whole; it is begun again.
@@ -134,24 +149,25 @@ pub fn open(
     if let Some((old, opened)) = succeeded {
         let info = old.info().map_err(BackupError::State)?;
         let begin = Begin { name: &info.name, recipients: &info.recipients };
-        return Ok((Writer::begin(place, root, state, catalog, &begin, world)?, opened));
+        return Ok((Writer::begin(place, at, state, catalog, &begin, world)?, opened));
     }
     if is_blank {
         for (id, row) in catalog.sets_closed().map_err(BackupError::Catalog)? {
             if let Some(set_state) = state.set(id) {
-                return Ok((Writer::open_for_next(place, root, set_state, catalog, row, world)?, Opened::Known));
+                return Ok((Writer::open_for_next(place, at, set_state, catalog, row, world)?, Opened::Known));
             }
         }
     }
     match begin {
-        Some(begin) => Ok((Writer::begin(place, root, state, catalog, begin, world)?, Opened::New)),
+        Some(begin) => Ok((Writer::begin(place, at, state, catalog, begin, world)?, Opened::New)),
         None if is_blank => Err(BackupError::Blank { path: root.into() }),
         None => Err(BackupError::Unregistered { path: root.into() }),
     }
 }
 
 /// Begins a set on a medium that has none, before anything is backed up. Answers with its id.
-pub fn register(root: &Path, state: &StateDir, begin: &Begin, world: &World) -> Result<Id> {
+pub fn register(at: At, state: &StateDir, begin: &Begin, world: &World) -> Result<Id> {
+    let root = at.root;
     let place = Place::find(root, world.loader).map_err(BackupError::Medium)?;
     let sets = place.sets().map_err(BackupError::Medium)?;
     if let Some(there) = sets.found.first() {
@@ -161,7 +177,7 @@ pub fn register(root: &Path, state: &StateDir, begin: &Begin, world: &World) -> 
         return Err(BackupError::Medium(MediumError::NotBlank { place: root.display().to_string() }));
     }
     let catalog = Catalog::open(&state.catalog()).map_err(BackupError::Catalog)?;
-    Ok(Writer::begin(place, root, state, catalog, begin, world)?.id)
+    Ok(Writer::begin(place, at, state, catalog, begin, world)?.id)
 }
 
 /// The medium that the set goes on on. If it is another one of the set, that one is asked for.
@@ -195,7 +211,7 @@ fn has_seal(place: &Place, id: Id) -> Result<bool> {
 
 impl Writer {
     /// Begins a set: state on the host first, then the label on the medium.
-    fn begin(place: Place, root: &Path, state: &StateDir, catalog: Catalog, begin: &Begin, world: &World) -> Result<Self> {
+    fn begin(place: Place, at: At, state: &StateDir, catalog: Catalog, begin: &Begin, world: &World) -> Result<Self> {
         if begin.recipients.is_empty() {
             return Err(BackupError::NoRecipients);
         }
@@ -203,7 +219,7 @@ impl Writer {
         let (mut id, mut key) = (Id([0; 16]), SetKey([0; 32]));
         (world.random)(&mut id.0);
         (world.random)(&mut key.0);
-        let (medium, guard) = place.begin(id, tape::BLOCK_BYTES).map_err(BackupError::Medium)?;
+        let (medium, guard) = place.begin(id, at.block).map_err(BackupError::Medium)?;
         let info = SetInfo { name: begin.name.to_owned(), recipients: begin.recipients.to_vec() };
         let set_state = state.create_set(id, &info, &key).map_err(BackupError::State)?;
         let lock = set_state.lock().map_err(BackupError::State)?;
@@ -219,7 +235,8 @@ impl Writer {
             catalog,
             row,
             medium: medium.into(),
-            root: root.to_owned(),
+            root: at.root.to_owned(),
+            block: at.block,
             place: 0,
             keys,
             last: None,
@@ -237,26 +254,57 @@ impl Writer {
         Ok(writer)
     }
 
-    fn open(place: Place, root: &Path, state: SetState, catalog: Catalog, row: SetRow, observer: &dyn Observer) -> Result<Self> {
-        let mut writer = Self::closed(root, state, catalog, row)?;
+    fn open(
+        place: Place,
+        at: At,
+        state: SetState,
+        catalog: Catalog,
+        row: SetRow,
+        world: &World,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        let mut writer = Self::closed(at, state, catalog, row)?;
         let (medium, guard) = place.open_to_write(writer.id).map_err(BackupError::Medium)?;
         (writer.medium, writer.guard) = (medium.into(), guard);
-        writer.find_label()?;
+        if !writer.find_label()? {
+            writer.begin_medium_again(world, observer)?;
+            return Ok(writer);
+        }
         writer.find_last_generation()?;
         writer.sort_out_leftovers(observer)?;
         Ok(writer)
     }
 
     /// The set whose last medium is full, on the blank medium at hand.
-    fn open_for_next(place: Place, root: &Path, state: SetState, catalog: Catalog, row: SetRow, world: &World) -> Result<Self> {
-        let mut writer = Self::closed(root, state, catalog, row)?;
+    fn open_for_next(place: Place, at: At, state: SetState, catalog: Catalog, row: SetRow, world: &World) -> Result<Self> {
+        let mut writer = Self::closed(at, state, catalog, row)?;
         writer.find_last_seal()?;
         writer.go_on_at(place, world)?;
         Ok(writer)
     }
 
+    /// The set whose last medium is full, on the next one, whose label is not whole.
+    fn open_begun(
+        place: Place,
+        at: At,
+        state: SetState,
+        catalog: Catalog,
+        row: SetRow,
+        world: &World,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        let mut writer = Self::closed(at, state, catalog, row)?;
+        let (medium, guard) = place.open_to_write(writer.id).map_err(BackupError::Medium)?;
+        (writer.medium, writer.guard) = (medium.into(), guard);
+        writer.find_last_seal()?;
+        writer.sort_out_leftovers(observer)?;
+        writer.put_label(world)?;
+        writer.carry_seals()?;
+        Ok(writer)
+    }
+
     /// The set as the host knows it, without a medium.
-    fn closed(root: &Path, state: SetState, catalog: Catalog, row: SetRow) -> Result<Self> {
+    fn closed(at: At, state: SetState, catalog: Catalog, row: SetRow) -> Result<Self> {
         let lock = state.lock().map_err(BackupError::State)?;
         let info = state.info().map_err(BackupError::State)?;
         Ok(Self {
@@ -269,7 +317,8 @@ impl Writer {
             catalog,
             row,
             medium: Arc::new(Absent),
-            root: root.to_owned(),
+            root: at.root.to_owned(),
+            block: at.block,
             place: 0,
             last: None,
             log: Tree::default(),

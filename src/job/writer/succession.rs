@@ -7,6 +7,7 @@ use super::leftovers::sealed_by;
 use super::sealing::Facts;
 use super::{Result, Writer};
 use crate::catalog::MediumRow;
+use crate::event::Observer;
 use crate::format::check_code::CheckCode;
 use crate::format::label::{Label, fingerprint};
 use crate::format::limit;
@@ -16,7 +17,7 @@ use crate::format::seal::Verdict;
 use crate::job::backup::{BackupError, shelf};
 use crate::job::{TOOL, World};
 use crate::medium::loader::Wanted;
-use crate::medium::{Absent, MediumError, Place, tape};
+use crate::medium::{Absent, Listed, MediumError, Place};
 use crate::seal::chain::{ReadError, read_object};
 use std::sync::Arc;
 
@@ -47,21 +48,38 @@ impl Writer {
             }
             other => other?,
         };
+        let place = self.bring_blank(self.place + 1, None, world)?;
+        self.go_on_at(place, world)?;
+        Ok(closed)
+    }
+
+    /// Lets go of the medium, and has a blank one brought.
+    fn bring_blank(&mut self, place: u64, mut wrong: Option<MediumError>, world: &World) -> Result<Place> {
         self.medium = Arc::new(Absent);
         self.guard = None;
-        let wanted = Wanted { set: self.id, set_name: self.info.name.clone(), place: self.place + 1, blank: true };
-        let mut wrong = None;
+        let wanted = Wanted { set: self.id, set_name: self.info.name.clone(), place, blank: true };
         loop {
             world.loader.bring(&self.root, &wanted, wrong.take()).map_err(BackupError::Medium)?;
             match Place::find(&self.root, world.loader).and_then(|place| Ok((place.sets()?.is_blank(), place))) {
-                Ok((true, place)) => {
-                    self.go_on_at(place, world)?;
-                    return Ok(closed);
-                }
+                Ok((true, place)) => return Ok(place),
                 Ok((false, _)) => wrong = Some(MediumError::NotBlank { place: self.root.display().to_string() }),
                 Err(e) => wrong = Some(e),
             }
         }
+    }
+
+    /// The medium at hand was begun, and a copy of a seal on it is torn, so that the chain could never be followed on it. Nothing on it is
+    /// sealed: another takes its place.
+    pub(super) fn begin_medium_again(&mut self, world: &World, observer: &dyn Observer) -> Result<()> {
+        self.catalog.forget_medium(self.row, self.place).map_err(BackupError::Catalog)?;
+        let torn = MediumError::HalfBegun { place: self.root.display().to_string() };
+        let place = self.bring_blank(self.place, Some(torn), world)?;
+        let (medium, guard) = place.begin(self.id, self.block).map_err(BackupError::Medium)?;
+        (self.medium, self.guard) = (medium.into(), guard);
+        self.find_last_seal()?;
+        self.sort_out_leftovers(observer)?;
+        self.put_label(world)?;
+        self.carry_seals()
     }
 
     /// Appends an object that the seal to come covers; on the next medium where this one is full.
@@ -121,7 +139,7 @@ impl Writer {
 
     /// Takes the blank medium at `place` as the set's next.
     pub(super) fn go_on_at(&mut self, place: Place, world: &World) -> Result<()> {
-        let (medium, guard) = place.begin(self.id, tape::BLOCK_BYTES).map_err(BackupError::Medium)?;
+        let (medium, guard) = place.begin(self.id, self.block).map_err(BackupError::Medium)?;
         (self.medium, self.guard) = (medium.into(), guard);
         self.put_label(world)?;
         self.carry_seals()
@@ -152,20 +170,46 @@ impl Writer {
         self.catalog.put_medium(self.row, &MediumRow::of(l)).map_err(BackupError::Catalog)
     }
 
-    /// Reads the label of the medium at hand, and makes good what a run left undone at the medium's beginning.
-    pub(super) fn find_label(&mut self) -> Result<()> {
+    /// Reads the label of the medium at hand, and makes good what a run left undone at the medium's beginning. `false` where it cannot be
+    /// made good.
+    pub(super) fn find_label(&mut self) -> Result<bool> {
         let listing = self.medium.list().map_err(BackupError::Medium)?;
-        let Some(first) = listing.objects.iter().find(|o| o.kind == Kind::Label) else { return Ok(()) };
-        let label = match read_object(&*self.medium, first.number, Kind::Label, limit::LABEL_BYTES) {
-            Ok(bytes) => Label::decode(&bytes).ok(),
-            Err(ReadError::Damaged(_)) => None,
-            Err(ReadError::Medium(e)) => return Err(BackupError::Medium(e)),
-        };
+        let mut found = None;
+        // One that a run has left in part may lie before the one that counts.
+        for o in listing.objects.iter().filter(|o| o.kind == Kind::Label) {
+            let label = match read_object(&*self.medium, o.number, Kind::Label, limit::LABEL_BYTES) {
+                Ok(bytes) => Label::decode(&bytes).ok(),
+                Err(ReadError::Damaged(_)) => None,
+                Err(ReadError::Medium(e)) => return Err(BackupError::Medium(e)),
+            };
+            found = label.filter(|l| l.set == self.id && l.first_object == o.number);
+            if found.is_some() {
+                break;
+            }
+        }
         // One that is damaged is told of where the set is read.
-        let Some(label) = label.filter(|l| l.set == self.id && l.first_object == first.number) else { return Ok(()) };
+        let Some(label) = found else { return Ok(true) };
         (self.place, self.root_key) = (label.place, label.root_key);
         self.know(&label)?;
-        self.carry_seals()
+        let is_begun = listing.objects.iter().any(|o| o.number > label.first_object && o.kind == Kind::Seal);
+        if !is_begun && !self.are_copies_whole(&listing.objects)? {
+            return Ok(false);
+        }
+        self.carry_seals()?;
+        Ok(true)
+    }
+
+    /// Whether those copies of seals that are on the medium are what the seals are.
+    fn are_copies_whole(&self, listed: &[Listed]) -> Result<bool> {
+        for o in listed.iter().filter(|o| o.kind == Kind::Seal) {
+            let Ok(bytes) = self.catalog.seal(self.row, o.number) else { continue };
+            match read_object(&*self.medium, o.number, Kind::Seal, limit::SEAL_BYTES) {
+                Ok(there) if there == bytes => {}
+                Ok(_) | Err(ReadError::Damaged(_)) => return Ok(false),
+                Err(ReadError::Medium(e)) => return Err(BackupError::Medium(e)),
+            }
+        }
+        Ok(true)
     }
 
     /// Whether any content lies on the medium.
@@ -175,7 +219,7 @@ impl Writer {
     }
 
     /// Copies the seals of earlier media to this one.
-    fn carry_seals(&mut self) -> Result<()> {
+    pub(super) fn carry_seals(&mut self) -> Result<()> {
         let Some(this) = self.catalog.last_medium(self.row).map_err(BackupError::Catalog)? else { return Ok(()) };
         let there = self.medium.list().map_err(BackupError::Medium)?.objects;
         let numbers = self.catalog.seal_numbers(self.row, this.first_object).map_err(BackupError::Catalog)?;

@@ -10,7 +10,7 @@ enum Mark {
     Filemark,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Reel {
     marks: Vec<Mark>,
     /// Blocks and filemarks that a flush has made durable.
@@ -46,6 +46,11 @@ impl Cartridge {
 
     fn reel(&self) -> MutexGuard<'_, Reel> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another cartridge with the same on it.
+    pub fn twin(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.reel().clone())))
     }
 
     pub fn write_protect(&self, on: bool) {
