@@ -21,4 +21,5 @@ pub const NESTED: u32 = 16;
 /// Section 16: no drive takes longer blocks, and shorter ones would let it stop and start.
 pub const TAPE_BLOCK_BYTES: u64 = 8 << 20;
 pub const TAPE_BLOCK_BYTES_LEAST: u64 = 4 << 10;
-pub const OBJECTS_ON_TAPE: u64 = 1 << 24;
+/// Section 16: more than the largest cartridge holds; a list of them takes 100 MB.
+pub const OBJECTS_ON_TAPE: u64 = 1 << 22;
