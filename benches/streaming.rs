@@ -19,6 +19,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// As in the job that feeds it.
+const DRIVE_BUFFER: Duration = Duration::from_millis(250);
+
 /// Takes blocks at a set rate, as a drive does whose tape runs; what comes faster has to wait.
 struct Paced {
     drive: SimulatedDrive,
@@ -53,8 +56,9 @@ impl Drive for Paced {
 
     fn write(&mut self, block: &[u8]) -> Result<Room, DriveError> {
         let now = Instant::now();
-        // A block's time begins when the one before is on the tape.
-        self.free = self.free.max(now) + Duration::from_secs_f64(block.len() as f64 / self.bytes_per_second);
+        // A block's time begins when the one before is on the tape. A drive's own buffer makes up for what we oversleep.
+        let earliest = now.checked_sub(DRIVE_BUFFER).unwrap_or(now);
+        self.free = self.free.max(earliest) + Duration::from_secs_f64(block.len() as f64 / self.bytes_per_second);
         let room = self.drive.write(block)?;
         // Sleeping is coarse: a few blocks may be ahead.
         let ahead = self.free.saturating_duration_since(Instant::now());

@@ -104,6 +104,21 @@ impl Nightly for Hospital {
     }
 }
 
+/// A small night, and the buffer in front of the drive is never full: it is written all the same.
+#[test]
+fn a_night_that_does_not_fill_the_buffer_is_written() {
+    let cartridge = Cartridge::new();
+    let h = hospital(&cartridge);
+    let options = Options { memory_bytes: 1120 << 20, ..to_tape(&h) };
+    for night in 1..=2 {
+        h.write("tonight", noise(300 + night, 20_000));
+        let report = h.try_backup(&options).expect("a backup");
+        assert_eq!(report.generation, night);
+        assert!(report.streaming.is_some_and(|s| s.buffer_packs >= 48), "{:?}", report.streaming);
+    }
+    assert!(h.try_verify(&Deck::path(), None, None).expect("a verification").is_good());
+}
+
 /// Three nights over cartridges that hold less than one: brought one after the other, closed each with a seal of its own.
 #[test]
 fn a_night_goes_on_on_the_next_cartridge() {
@@ -218,8 +233,10 @@ fn nobody_brings_a_cartridge() {
 /// repaired by hand, and the next night is whole.
 #[test]
 fn a_write_error_at_each_of_200_places_harms_nothing_that_is_sealed() {
-    let first = Cartridge::with_capacity(3_000_000, 700_000);
-    let h = Hospital::new();
+    let first = Cartridge::with_capacity(5_200_000, 2_900_000);
+    let mut h = Hospital::new();
+    // The same packs every evening.
+    h.threads = 1;
     h.deck.load(&first);
     h.write("small", "record");
     h.write("large", noise(1, 300_000));
@@ -233,7 +250,7 @@ fn a_write_error_at_each_of_200_places_harms_nothing_that_is_sealed() {
     for place in 0..200 {
         // The same evening again.
         let cartridges =
-            [first.twin(), Cartridge::with_capacity(3_000_000, 700_000), Cartridge::with_capacity(9_000_000, 700_000)];
+            [first.twin(), Cartridge::with_capacity(5_200_000, 2_900_000), Cartridge::with_capacity(9_000_000, 2_900_000)];
         let trial = h.path("trial");
         copy_folder(&h.path("state"), &trial);
         let options = Options { state: trial.clone(), ..options.clone() };

@@ -2,6 +2,7 @@
 //! records' tree.
 
 use super::batch::{Finished, Link, Names, Stored};
+use super::shelf::Counter;
 use super::tally::Tally;
 use super::worker::store_chunk;
 use super::{BackupError, Stop};
@@ -41,6 +42,8 @@ pub struct Collector<'a> {
     pub collected: &'a AtomicU64,
     /// The stream is packed when everything else is on its way, and in full: a medium with one head cannot go back for its parts.
     pub side_by_side: bool,
+    /// Where packs wait for their numbers.
+    pub counter: &'a Counter,
     /// The host's copy of the entry stream.
     pub copy: std::io::BufWriter<std::fs::File>,
     pub state: Collected,
@@ -105,7 +108,9 @@ impl Collector<'_> {
             }
             self.stop.check()?;
             self.write_ready()?;
-            if self.state.waiting.len() > WAITING_ENTRIES {
+            let many = self.state.waiting.len() > WAITING_ENTRIES;
+            self.counter.drain(many);
+            if many {
                 self.flush.fetch_add(1, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -114,6 +119,7 @@ impl Collector<'_> {
             return Err(BackupError::Stopped);
         }
         // All packers of the workers have finished by now, and their packs are on their way to the medium.
+        self.counter.drain(true);
         loop {
             self.write_ready()?;
             if self.state.waiting.is_empty() {

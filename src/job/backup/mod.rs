@@ -482,7 +482,8 @@ fn store(
         stop: &stop,
         flush: &flush,
         collected: &collected,
-        side_by_side: set.medium.is_sequential(),
+        side_by_side: one_head,
+        counter: &counter,
         copy: std::io::BufWriter::with_capacity(256 << 10, set.state.new_entries().map_err(BackupError::State)?),
         state: collector::Collected::default(),
     };

@@ -26,14 +26,16 @@ const GROUP_BYTES_ON_TAPE: u64 = 64 << 30;
 pub struct Counter {
     give: Mutex<Option<Sender<FinishedPack>>>,
     closed: Arc<AtomicBool>,
+    drain: Arc<AtomicBool>,
 }
 
 impl Counter {
     /// The counter, and the queue's other end. So many packs wait at most.
     pub fn new(most: usize) -> (Self, Queue) {
         let (give, take) = bounded(most);
-        let closed = Arc::new(AtomicBool::new(false));
-        (Self { give: Mutex::new(Some(give)), closed: closed.clone() }, Queue { take, closed })
+        let (closed, drain) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let queue = Queue { take, closed: closed.clone(), drain: drain.clone() };
+        (Self { give: Mutex::new(Some(give)), closed, drain }, queue)
     }
 
     /// Takes a pack; `false` when the medium takes no more. How many wait tells how hard to compress.
@@ -48,6 +50,11 @@ impl Counter {
         give.send(pack).is_ok()
     }
 
+    /// Somebody waits for the numbers of packs that wait here: they are appended at once, however few they are.
+    pub fn drain(&self, on: bool) {
+        self.drain.store(on, Ordering::Release);
+    }
+
     /// No more packs come.
     pub fn close(&self) {
         *self.give.lock().unwrap_or_else(|e| e.into_inner()) = None;
@@ -59,6 +66,7 @@ impl Counter {
 pub struct Queue {
     take: Receiver<FinishedPack>,
     closed: Arc<AtomicBool>,
+    drain: Arc<AtomicBool>,
 }
 
 /// How a drive was fed. One that has to wait stops, winds back and starts again, which wears tape and drive.
@@ -102,6 +110,9 @@ enum Answer {
     Checked,
     GoOn { medium: Arc<dyn Medium>, next: u64 },
 }
+
+/// What a drive's own buffer bridges at least: LTO drives have 512 MiB and more, at some 400 MB/s.
+const DRIVE_BUFFER_NANOSECONDS: i64 = 250_000_000;
 
 type Result<T> = std::result::Result<T, BackupError>;
 
@@ -179,14 +190,17 @@ impl Appender<'_> {
     fn fill(&mut self) -> Result<()> {
         let (queue, high) = (&self.queue, self.queue.take.capacity().unwrap_or(0) * 3 / 4);
         let is_closed = || queue.closed.load(Ordering::Acquire);
+        let is_wanted = || queue.drain.load(Ordering::Acquire) && !queue.take.is_empty();
         if !queue.take.is_empty() || is_closed() {
             return Ok(());
         }
-        self.streaming.under_runs += u64::from(self.streaming.bytes > 0);
-        while queue.take.len() < high && !is_closed() {
+        let begun = (self.world.now)().as_nanoseconds_64();
+        while queue.take.len() < high && !is_closed() && !is_wanted() {
             self.stop.check()?;
             std::thread::sleep(Duration::from_millis(2));
         }
+        let waited = (self.world.now)().as_nanoseconds_64().saturating_sub(begun);
+        self.streaming.under_runs += u64::from(self.streaming.bytes > 0 && waited > DRIVE_BUFFER_NANOSECONDS);
         Ok(())
     }
 
