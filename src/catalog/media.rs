@@ -33,12 +33,6 @@ impl Catalog {
         self.ask(self.db.execute(sql, row)).map(drop)
     }
 
-    /// A medium that was begun and is not used.
-    pub fn forget_medium(&self, set: SetRow, place: u64) -> Result<()> {
-        let sql = "DELETE FROM media WHERE in_set = ?1 AND place = ?2";
-        self.ask(self.db.execute(sql, params![set.0, place as i64])).map(drop)
-    }
-
     /// How many media the set has from the one with object `number` on.
     pub fn media_from(&self, set: SetRow, number: u64) -> Result<u64> {
         let sql = "SELECT COUNT(*) FROM media WHERE in_set = ?1 AND place >=

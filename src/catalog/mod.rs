@@ -202,13 +202,14 @@ impl Catalog {
         run().map_err(failure(&path))
     }
 
-    /// Records what a leftover turned out to be; chunks that were said to lie in it are forgotten.
+    /// Records what a leftover turned out to be; chunks that were said to lie in it are forgotten, and the medium whose label it was.
     pub fn void_object(&mut self, set: SetRow, o: &Object) -> Result<()> {
         let path = self.path.clone();
         let mut run = || {
             let tx = self.db.transaction()?;
             put_object(&tx, set, o)?;
             tx.execute("DELETE FROM chunks WHERE in_set = ?1 AND object = ?2", params![set.0, o.number as i64])?;
+            tx.execute("DELETE FROM media WHERE in_set = ?1 AND first_object = ?2", params![set.0, o.number as i64])?;
             tx.commit()
         };
         run().map_err(failure(&path))

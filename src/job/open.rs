@@ -5,7 +5,7 @@ use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, Kind};
 use crate::medium::loader::Wanted;
-use crate::medium::{Absent, Listed, Loader, Medium, Place, Span, bring};
+use crate::medium::{Absent, Listed, Loader, Medium, MediumError, Place, Span, bring};
 use crate::seal::chain::{Chain, read_object};
 use std::path::Path;
 
@@ -57,9 +57,16 @@ impl<'w> OpenSet<'w> {
             && last.seal.is_closing()
             && wanted.is_none_or(|n| n > last.seal.generation)
         {
-            let next = Wanted { set: self.id, set_name: label.name.clone(), place: label.place + 1, blank: false };
+            // Nothing is sealed on it: the set ends before it, or it was given up and another took its place.
+            let is_begun = label.first_object > last.number;
+            if is_begun && wanted.is_none() {
+                break;
+            }
+            let wrong = is_begun.then(|| MediumError::HalfBegun { place: from.display().to_string() });
+            let place = chain.media().len() as u64 + 1;
+            let next = Wanted { set: self.id, set_name: label.name.clone(), place, blank: false };
             self.medium = Box::new(Absent);
-            let place = bring(loader, from, &next, None).map_err(RestoreError::Medium)?;
+            let (place, _) = bring(loader, from, &next, None, wrong).map_err(RestoreError::Medium)?;
             self.medium = place.open(self.id).map_err(RestoreError::Medium)?;
             chain = self.chain()?;
         }
@@ -69,8 +76,7 @@ impl<'w> OpenSet<'w> {
     /// The set with its earlier media, which are asked for when something on them is wanted.
     pub fn spanning(self, chain: &Chain, from: &Path, loader: &'w dyn Loader) -> Result<Self> {
         let Some(label) = chain.label.as_ref().filter(|l| l.place > 1) else { return Ok(self) };
-        let set = (self.id, label.name.clone());
-        let span = Span::new(self.medium, label.place, from, set, chain.media(), loader).map_err(RestoreError::Medium)?;
+        let span = Span::new(self.medium, label, from, chain.media(), loader).map_err(RestoreError::Medium)?;
         Ok(Self { medium: Box::new(span), id: self.id })
     }
 }

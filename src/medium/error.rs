@@ -104,8 +104,8 @@ pub enum MediumError {
     #[error("{}: this is medium {found} of the set; medium {wanted} is wanted", path.display())]
     OtherMedium { path: PathBuf, found: u64, wanted: u64 },
 
-    /// A medium whose beginning a run has left in part, with nothing sealed on it.
-    #[error("{place}: the medium was begun and its beginning is not whole")]
+    /// A medium that a run has begun and left, with nothing sealed on it.
+    #[error("{place}: the medium was begun and given up")]
     HalfBegun { place: String },
 
     /// A device that cannot be used as it is.

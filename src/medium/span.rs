@@ -5,6 +5,7 @@
 
 use super::loader::{Loader, Wanted};
 use super::{Description, Listing, Medium, MediumError, OpenObject, Place, Reread};
+use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, Kind};
 use std::collections::HashSet;
@@ -33,6 +34,7 @@ struct State<'w> {
 }
 
 struct There<'w> {
+    /// Its place in the set; 0: it has none.
     place: u64,
     medium: Box<dyn Medium + 'w>,
     /// What lies on it.
@@ -47,18 +49,20 @@ impl<'w> There<'w> {
 }
 
 impl<'w> Span<'w> {
-    /// `there` is the medium at `path`, the set's `place`-th; `firsts` are the numbers of the labels, as [`crate::seal::chain::Chain::media`]
+    /// `there` is the medium at `path` with the label `label`; `firsts` are the numbers of the labels, as [`crate::seal::chain::Chain::media`]
     /// tells them.
     pub fn new(
         there: Box<dyn Medium + 'w>,
-        place: u64,
+        label: &Label,
         path: &Path,
-        set: (Id, String),
         firsts: Vec<u64>,
         loader: &'w dyn Loader,
     ) -> Result<Self> {
-        let state = State { there: Some(There::new(place, there)?), refused: HashSet::new() };
-        Ok(Self { loader, path: path.to_owned(), set: set.0, set_name: set.1, firsts, state: Mutex::new(state) })
+        // One that was begun and given up is none of the set's media.
+        let is_known = firsts.get(label.place as usize - 1) == Some(&label.first_object);
+        let place = if is_known { label.place } else { 0 };
+        let state = Mutex::new(State { there: Some(There::new(place, there)?), refused: HashSet::new() });
+        Ok(Self { loader, path: path.to_owned(), set: label.set, set_name: label.name.clone(), firsts, state })
     }
 
     fn state(&self) -> MutexGuard<'_, State<'w>> {
@@ -92,7 +96,8 @@ impl<'w> Span<'w> {
         }
         state.there = None;
         let wanted = Wanted { set: self.set, set_name: self.set_name.clone(), place, blank: false };
-        match bring(self.loader, &self.path, &wanted, None).and_then(|place| place.open(self.set)) {
+        let first = self.firsts.get(place as usize - 1).copied();
+        match bring(self.loader, &self.path, &wanted, first, None).and_then(|(place, _)| place.open(self.set)) {
             Ok(medium) => {
                 state.there = Some(There::new(place, medium)?);
                 Ok(())
@@ -105,18 +110,28 @@ impl<'w> Span<'w> {
     }
 }
 
-/// Has a known medium brought to `path`. `wrong`: what is the matter with the one that is there.
-pub fn bring(loader: &dyn Loader, path: &Path, wanted: &Wanted, mut wrong: Option<MediumError>) -> Result<Place> {
+/// Has a known medium brought to `path`. `first`: the number of its label, where that is known; one that was begun for the same place and
+/// given up has another. `wrong`: what is the matter with the one that is there.
+pub fn bring(
+    loader: &dyn Loader,
+    path: &Path,
+    wanted: &Wanted,
+    first: Option<u64>,
+    mut wrong: Option<MediumError>,
+) -> Result<(Place, Label)> {
     loop {
         loader.bring(path, wanted, wrong.take())?;
         let brought = Place::find(path, loader).and_then(|place| Ok((place.sets()?, place)));
         match brought {
-            Ok((sets, place)) => match sets.found.iter().find(|s| s.id == wanted.set) {
-                Some(found) if found.label.place == wanted.place => return Ok(place),
-                Some(found) => {
-                    let (path, found) = (path.to_owned(), found.label.place);
+            Ok((sets, place)) => match sets.found.into_iter().find(|s| s.id == wanted.set).map(|s| s.label) {
+                Some(label) if label.place != wanted.place => {
+                    let (path, found) = (path.to_owned(), label.place);
                     wrong = Some(MediumError::OtherMedium { path, found, wanted: wanted.place });
                 }
+                Some(label) if first.is_some_and(|first| first != label.first_object) => {
+                    wrong = Some(MediumError::HalfBegun { place: path.display().to_string() });
+                }
+                Some(label) => return Ok((place, label)),
                 None => wrong = Some(MediumError::NoSuchSet { path: path.to_owned(), set: wanted.set }),
             },
             Err(e) => wrong = Some(e),
@@ -167,10 +182,10 @@ impl Medium for Span<'_> {
 
     fn at_hand(&self) -> RangeInclusive<u64> {
         let state = self.state();
-        let Some(there) = &state.there else { return RangeInclusive::new(1, 0) };
-        let at = there.place as usize;
-        let first = self.firsts.get(at - 1).copied().unwrap_or(0);
-        first..=self.firsts.get(at).map_or(u64::MAX, |next| next - 1)
+        let at = state.there.as_ref().map_or(0, |there| there.place as usize);
+        // Nothing that a seal covers lies on one that the seals do not tell of.
+        let Some(first) = at.checked_sub(1).and_then(|at| self.firsts.get(at)) else { return RangeInclusive::new(1, 0) };
+        *first..=self.firsts.get(at).map_or(u64::MAX, |next| next - 1)
     }
 
     fn describe(&self) -> Description {

@@ -4,6 +4,7 @@ use crate::tools::copy_folder;
 use crate::world::{Deck, Hospital, tree};
 use azekura::catalog::Catalog;
 use azekura::event::Deaf;
+use azekura::format::object::Kind;
 use azekura::job::backup::{BackupError, Options};
 use azekura::job::rebuild::rebuild;
 use azekura::job::restore;
@@ -227,6 +228,87 @@ fn nobody_brings_a_cartridge() {
     assert_eq!((report.opened, report.place), (Opened::Known, 2));
     assert!(report.added_bytes < 2_500_000, "what is on the first cartridge is used: {}", report.added_bytes);
     assert!(h.try_verify(&Deck::path(), None, None).expect("a verification").is_good());
+}
+
+/// A cartridge fails while it is the set's next one, and a blank one takes its place: what was begun on it is void, and it is refused when
+/// it comes back.
+#[test]
+fn a_cartridge_that_was_begun_is_replaced_by_a_blank_one() {
+    let [first, lost, second] = [(); 3].map(|()| Cartridge::with_capacity(5_200_000, 2_900_000));
+    let mut h = Hospital::new();
+    h.threads = 1;
+    h.deck.load(&first);
+    h.write("small", "record");
+    h.write("large", noise(1, 300_000));
+    let options = Options { memory_bytes: 6 << 20, tape_block: 16 << 10, ..to_tape(&h) };
+    h.try_backup(&options).expect("a backup");
+    let mut nights = vec![(1, tree(&h.source()))];
+    h.write("tonight", noise(2, 3_800_000));
+    // Where the same night ends when nothing fails.
+    let (twin, trial) = (Cartridge::with_capacity(5_200_000, 2_900_000), h.path("trial"));
+    copy_folder(&h.path("state"), &trial);
+    h.deck.load(&first.twin());
+    *h.deck.shelf.lock().expect("no panic") = vec![twin.clone()].into();
+    h.try_backup(&Options { state: trial, ..options.clone() }).expect("a backup");
+
+    h.deck.load(&first);
+    *h.deck.shelf.lock().expect("no panic") = vec![lost.clone()].into();
+    // At its manifest, when its packs are read back and recorded.
+    lost.fail_writes_from(Some(twin.end() - 7));
+    let ended = h.try_backup(&options);
+    assert!(matches!(ended, Err(BackupError::Medium(MediumError::Io { .. } | MediumError::Broken { .. }))), "{ended:?}");
+    lost.fail_writes_from(None);
+    let catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog");
+    let set = catalog.sets_closed().expect("sets")[0].1;
+    assert!(catalog.unsealed(set).expect("objects").iter().any(|o| o.kind == Kind::Pack), "a pack was adopted from it");
+    drop(catalog);
+    // What is there without it can be had.
+    *h.deck.library.lock().expect("no panic") = vec![first.clone(), lost.clone()];
+    h.deck.load(&first);
+    let newest = h.try_restore(&from_tape(&h, "newest")).expect("a restore");
+    assert_eq!((newest.generation, newest.findings.len()), (1, 0));
+    h.deck.library.lock().expect("no panic").clear();
+
+    h.write("before tonight", noise(3, 300_000));
+    h.deck.load(&second);
+    let report = h.try_backup(&options).expect("a backup");
+    assert_eq!((report.opened, report.place), (Opened::Known, 2));
+    nights.push((report.generation, tree(&h.source())));
+
+    // It comes back, and is no part of the set.
+    let there = lost.copy(0, lost.end());
+    h.deck.load(&lost);
+    let refused = h.try_backup(&options);
+    assert!(matches!(refused, Err(BackupError::Medium(MediumError::NotBrought { place: 2, blank: false, .. }))), "{refused:?}");
+    *h.deck.library.lock().expect("no panic") = vec![first.clone(), second.clone()];
+    h.write("after", "all");
+    let report = h.try_backup(&options).expect("a backup");
+    assert_eq!((report.opened, report.place), (Opened::Known, 2));
+    nights.push((report.generation, tree(&h.source())));
+    assert_eq!(lost.copy(0, lost.end()), there);
+
+    for cartridge in [&first, &second] {
+        h.deck.load(cartridge);
+        assert!(h.try_verify(&Deck::path(), None, None).expect("a verification").is_good());
+    }
+    for (generation, expected) in &nights {
+        for at_hand in [&first, &second, &lost] {
+            let name = format!("back {generation}");
+            h.deck.load(at_hand);
+            let from = restore::Options { generation: Some(*generation), ..from_tape(&h, &name) };
+            let back = h.try_restore(&from).expect("a restore");
+            assert_eq!(back.findings, []);
+            assert_eq!(&tree(&h.path(&name).join("source")), expected, "generation {generation}");
+            std::fs::remove_dir_all(h.path(&name)).expect("a deletion");
+        }
+    }
+    // Brought in the place of the second, it is not taken for it.
+    h.deck.library.lock().expect("no panic").clear();
+    *h.deck.shelf.lock().expect("no panic") = vec![first.clone(), lost.clone(), second.clone()].into();
+    h.deck.load(&second);
+    let from = restore::Options { generation: Some(nights[2].0), ..from_tape(&h, "last") };
+    assert_eq!(h.try_restore(&from).expect("a restore").findings, []);
+    assert_eq!(tree(&h.path("last/source")), nights[2].1);
 }
 
 /// A write fails at each of 200 places of a night that goes from one cartridge to the next: nothing that was sealed is harmed, nothing is

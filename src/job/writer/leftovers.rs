@@ -33,20 +33,14 @@ impl Writer {
         let last = self.catalog.last_generation(self.row).map_err(BackupError::Catalog)?;
         if let Some(pending) = last.filter(|g| !g.durable) {
             // The run ended between writing its seal and recording it, or before writing it.
-            if self.seal_digest(pending.seal_object)? == Some(pending.seal_digest) {
-                self.sealed(pending)?;
-            } else {
-                self.catalog.forget_generation(self.row, pending.number).map_err(BackupError::Catalog)?;
+            match self.seal_bytes(pending.seal_object, &pending.seal_digest)? {
+                Some(bytes) => self.sealed(pending, &bytes)?,
+                None => self.catalog.forget_generation(self.row, pending.number).map_err(BackupError::Catalog)?,
             }
         }
         self.last = self.catalog.last_durable_generation(self.row).map_err(BackupError::Catalog)?;
-        if let Some(g) = &self.last
-            && self.seal_digest(g.seal_object)? != Some(g.seal_digest)
-        {
-            return Err(BackupError::RolledBack { generation: g.number });
-        }
-        self.adopt_generations()?;
-        let seal = self.last.as_ref().map(|g| self.seal_of(g)).transpose()?;
+        let seal = self.seal_of_last()?;
+        let seal = if self.adopt_generations()? { self.seal_of_last()? } else { seal };
         self.stand_on(seal)
     }
 
@@ -66,36 +60,47 @@ impl Writer {
         self.keys.catch_up(seal.as_ref().map(|s| &s.0)).map_err(BackupError::SealKeys)
     }
 
-    /// The seal of a generation, and the object that it is.
-    fn seal_of(&self, g: &GenerationRow) -> Result<(Seal, Object)> {
-        let bytes = match read_object(&*self.medium, g.seal_object, Kind::Seal, limit::SEAL_BYTES) {
-            Ok(bytes) if *blake3::hash(&bytes).as_bytes() == g.seal_digest => bytes,
-            Ok(_) | Err(ReadError::Damaged(_)) => return Err(BackupError::RolledBack { generation: g.number }),
-            Err(ReadError::Medium(e)) => return Err(BackupError::Medium(e)),
-        };
-        sealed_by(g, &bytes)
+    /// The last seal, and the object that it is.
+    fn seal_of_last(&self) -> Result<Option<(Seal, Object)>> {
+        let Some(g) = &self.last else { return Ok(None) };
+        let bytes = self.seal_bytes(g.seal_object, &g.seal_digest)?;
+        sealed_by(g, &bytes.ok_or(BackupError::RolledBack { generation: g.number })?).map(Some)
+    }
+
+    /// The seal under a number; `None` where it is not on the medium with this digest.
+    fn seal_bytes(&self, number: u64, digest: &[u8; 32]) -> Result<Option<Vec<u8>>> {
+        match self.medium.read_back(number, Kind::Seal) {
+            Ok(reread) if reread.digest == *digest => {}
+            Ok(_) => return Ok(None),
+            Err(e) if e.blame() == Blame::Damage => return Ok(None),
+            Err(e) => return Err(BackupError::Medium(e)),
+        }
+        match read_object(&*self.medium, number, Kind::Seal, limit::SEAL_BYTES) {
+            Ok(bytes) => Ok(Some(bytes).filter(|b| blake3::hash(b).as_bytes() == digest)),
+            Err(ReadError::Damaged(_)) => Ok(None),
+            Err(ReadError::Medium(e)) => Err(BackupError::Medium(e)),
+        }
     }
 
     /// Takes over generations that are sealed on the medium and that the catalog does not know: the power failed before its last
-    /// words were on the host's disk. To seal their numbers once more would fork the chain.
-    fn adopt_generations(&mut self) -> Result<()> {
+    /// words were on the host's disk. To seal their numbers once more would fork the chain. Whether there were any.
+    fn adopt_generations(&mut self) -> Result<bool> {
         let end = self.last.as_ref().map_or(0, |g| g.seal_object + 1);
         let listing = self.medium.list().map_err(BackupError::Medium)?;
         if !listing.objects.iter().any(|o| o.kind == Kind::Seal && o.number >= end) {
-            return Ok(());
+            return Ok(false);
         }
         let mut links = Chain::read(&*self.medium, self.id).map_err(BackupError::Medium)?.links;
         links.retain(|l| l.trusted && l.number >= end);
-        let Some(newest) = links.last() else { return Ok(()) };
+        let Some(newest) = links.last() else { return Ok(false) };
         // Only what this host's own keys have signed.
         self.keys.catch_up(Some(&newest.seal)).map_err(BackupError::SealKeys)?;
-        links.iter().try_for_each(|link| self.adopt_generation(link))
+        links.iter().try_for_each(|link| self.adopt_generation(link))?;
+        Ok(true)
     }
 
     fn adopt_generation(&mut self, link: &Link) -> Result<()> {
-        if self.seal_digest(link.number)? != Some(link.digest) {
-            return Err(BackupError::ReadBack { object: link.number });
-        }
+        let bytes = self.seal_bytes(link.number, &link.digest)?.ok_or(BackupError::ReadBack { object: link.number })?;
         let known = self.catalog.unsealed(self.row).map_err(BackupError::Catalog)?;
         for o in link.seal.objects.iter().filter(|o| numbered(&known, o.number, |k| k.number) != Some(*o)) {
             // Where its chunks lie is not known; they are stored again when they are met again.
@@ -103,7 +108,7 @@ impl Writer {
         }
         let seal = Object { number: link.number, kind: Kind::Seal, length: link.length, digest: Some(link.digest) };
         self.catalog.add_object(self.row, &seal, &mut []).map_err(BackupError::Catalog)?;
-        self.keep_seal(link.number)?;
+        self.catalog.put_seal(self.row, link.number, &bytes).map_err(BackupError::Catalog)?;
         let row = GenerationRow {
             number: link.seal.generation,
             seal_object: link.number,
@@ -120,14 +125,6 @@ impl Writer {
         Ok(())
     }
 
-    fn seal_digest(&self, number: u64) -> Result<Option<[u8; 32]>> {
-        match self.medium.read_back(number, Kind::Seal) {
-            Ok(reread) => Ok(Some(reread.digest)),
-            Err(e) if e.blame() == Blame::Damage => Ok(None),
-            Err(e) => Err(BackupError::Medium(e)),
-        }
-    }
-
     /// Looks at every object behind the last seal: packs and labels that the catalog knows and that are whole are adopted, the rest is
     /// void.
     pub(super) fn sort_out_leftovers(&mut self, observer: &dyn Observer) -> Result<()> {
@@ -138,8 +135,8 @@ impl Writer {
         for number in first..end {
             let there = numbered(&listed, number, |o| o.number);
             let expected = numbered(&known, number, |o| o.number).filter(|o| matches!(o.kind, Kind::Pack | Kind::Label));
-            // The first object behind the last seal is the label of a medium that the set has begun on.
-            let expected = expected.copied().or_else(|| (number == first).then(|| self.own_label(number)).flatten());
+            let looks_like_label = there.is_some_and(|o| o.kind == Kind::Label);
+            let expected = expected.copied().or_else(|| looks_like_label.then(|| self.own_label(number)).flatten());
             let reread = match there.map(|o| (o.kind, self.medium.read_back(o.number, o.kind))) {
                 Some((kind, Ok(reread))) => Some((kind, reread)),
                 Some((_, Err(e))) if e.blame() != Blame::Damage => return Err(BackupError::Medium(e)),
@@ -185,7 +182,8 @@ impl Writer {
         let label = Label::decode(&bytes).ok()?;
         let digest = Some(*blake3::hash(&bytes).as_bytes());
         // Of a first run only the key is known, which no other label can name.
-        let is_own = label.set == self.id && (number > 0 || label.root_key == self.keys.current().public());
+        let root_key = if number == 0 { self.keys.current().public() } else { self.root_key };
+        let is_own = label.set == self.id && label.first_object == number && label.root_key == root_key;
         is_own.then_some(Object { number, kind: Kind::Label, length: bytes.len() as u64, digest })
     }
 }

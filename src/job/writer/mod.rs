@@ -1,7 +1,8 @@
 //! A set opened for writing: found on the medium, its host state at hand, leftovers of interrupted work sorted out.
 //!
-//! **Invariant:** opening changes nothing on the medium. What the last run left is adopted where it is whole and named
-//! `void` by the next seal where it is not.
+//! **Invariant:** opening changes nothing that lies on the medium. What the last run left is adopted where it is whole and named `void` by
+//! the next seal where it is not. What is missing at the beginning of a medium that the set goes on on is added: its label, and copies of
+//! earlier seals.
 
 mod leftovers;
 mod sealing;
@@ -19,7 +20,7 @@ use crate::format::merkle::Tree;
 use crate::format::object::{Id, Kind, Object};
 use crate::format::seal::ReadBack;
 use crate::medium::loader::Wanted;
-use crate::medium::{Absent, Guard, Medium, MediumError, Place, bring};
+use crate::medium::{Absent, Guard, Medium, MediumError, Place, Writable, bring};
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
 use crate::set_key::SetKey;
@@ -125,8 +126,10 @@ pub fn open(at: At, state: &StateDir, begin: Option<&Begin>, world: &World, obse
     }
     known.sort_by(|a, b| a.0.created.cmp(&b.0.created).then(a.0.set.cmp(&b.0.set)));
     if let Some((label, set_state, row)) = known.pop() {
-        let place = right_medium(place, root, &label, &catalog, row, world)?;
-        return Ok((Writer::open(place, at, set_state, catalog, row, world, observer)?, Opened::Known));
+        let (place, label) = right_medium(place, root, label, &catalog, row, world)?;
+        let mut writer = Writer::closed(at, set_state, catalog, row)?;
+        writer.open(place, &label, world, observer)?;
+        return Ok((writer, Opened::Known));
     }
     for on_medium in sets.broken {
         let Some((id, set_state)) = on_medium.folder_id().and_then(|id| Some((id, state.set(id)?))) else { continue };
@@ -139,7 +142,10 @@ pub fn open(at: At, state: &StateDir, begin: Option<&Begin>, world: &World, obse
             // Nothing on it is sealed: the set was about to go on on it when its run ended.
             let listed = place.list(id).map_err(BackupError::Medium)?.objects;
             if listed.iter().all(|o| o.number > last.seal_object) {
-                return Ok((Writer::open_begun(place, at, set_state, catalog, row, world, observer)?, Opened::Known));
+                let mut writer = Writer::closed(at, set_state, catalog, row)?;
+                writer.take(place.open_to_write(id).map_err(BackupError::Medium)?);
+                writer.begin_medium(world, observer)?;
+                return Ok((writer, Opened::Known));
             }
             return Err(BackupError::Medium(on_medium.why));
         }
@@ -154,7 +160,10 @@ pub fn open(at: At, state: &StateDir, begin: Option<&Begin>, world: &World, obse
     if is_blank {
         for (id, row) in catalog.sets_closed().map_err(BackupError::Catalog)? {
             if let Some(set_state) = state.set(id) {
-                return Ok((Writer::open_for_next(place, at, set_state, catalog, row, world)?, Opened::Known));
+                let mut writer = Writer::closed(at, set_state, catalog, row)?;
+                writer.take(place.begin(id, at.block).map_err(BackupError::Medium)?);
+                writer.begin_medium(world, observer)?;
+                return Ok((writer, Opened::Known));
             }
         }
     }
@@ -181,19 +190,31 @@ pub fn register(at: At, state: &StateDir, begin: &Begin, world: &World) -> Resul
 }
 
 /// The medium that the set goes on on. If it is another one of the set, that one is asked for.
-fn right_medium(place: Place, root: &Path, label: &Label, catalog: &Catalog, row: SetRow, world: &World) -> Result<Place> {
-    let Some(current) = catalog.last_medium(row).map_err(BackupError::Catalog)? else { return Ok(place) };
-    // One that came after what the catalog knows of is taken as it is: its seals tell more. The last seal tells most.
+fn right_medium(
+    place: Place,
+    root: &Path,
+    label: Label,
+    catalog: &Catalog,
+    row: SetRow,
+    world: &World,
+) -> Result<(Place, Label)> {
+    let Some(current) = catalog.last_medium(row).map_err(BackupError::Catalog)? else { return Ok((place, label)) };
     let listed = place.list(label.set).map_err(BackupError::Medium)?.objects;
     let last = catalog.last_durable_generation(row).map_err(BackupError::Catalog)?;
+    let end = last.as_ref().map_or(0, |g| g.seal_object + 1);
     let holds_last = last.is_none_or(|g| !g.closing && listed.iter().any(|o| (o.number, o.kind) == (g.seal_object, Kind::Seal)));
-    if label.place >= current.place || holds_last {
-        return Ok(place);
+    // One that came after what the catalog knows of is taken as it is: its seals tell more.
+    let is_later = label.place > current.place && label.first_object >= end;
+    if holds_last || is_later || label.medium == current.medium {
+        return Ok((place, label));
     }
     drop(place);
     let wanted = Wanted { set: label.set, set_name: label.name.clone(), place: current.place, blank: false };
-    let wrong = MediumError::OtherMedium { path: root.to_owned(), found: label.place, wanted: current.place };
-    bring(world.loader, root, &wanted, Some(wrong)).map_err(BackupError::Medium)
+    let wrong = match label.place == current.place {
+        true => MediumError::HalfBegun { place: root.display().to_string() },
+        false => MediumError::OtherMedium { path: root.to_owned(), found: label.place, wanted: current.place },
+    };
+    bring(world.loader, root, &wanted, Some(current.first_object), Some(wrong)).map_err(BackupError::Medium)
 }
 
 /// **Invariant:** a set is written to the recipients that its label was made with. Whoever could slip in one of his own would leave the
@@ -215,91 +236,19 @@ impl Writer {
         if begin.recipients.is_empty() {
             return Err(BackupError::NoRecipients);
         }
-        let recipients = Recipients::parse(begin.recipients).map_err(BackupError::Recipient)?;
+        Recipients::parse(begin.recipients).map_err(BackupError::Recipient)?;
         let (mut id, mut key) = (Id([0; 16]), SetKey([0; 32]));
         (world.random)(&mut id.0);
         (world.random)(&mut key.0);
-        let (medium, guard) = place.begin(id, at.block).map_err(BackupError::Medium)?;
+        let opened = place.begin(id, at.block).map_err(BackupError::Medium)?;
         let info = SetInfo { name: begin.name.to_owned(), recipients: begin.recipients.to_vec() };
-        let set_state = state.create_set(id, &info, &key).map_err(BackupError::State)?;
-        let lock = set_state.lock().map_err(BackupError::State)?;
-        let keys = SealKeys::create(&set_state.seal_keys()).map_err(BackupError::SealKeys)?;
-        let created = world.time_text();
-        let row = catalog.add_set(id, &info.name, &created).map_err(BackupError::Catalog)?;
-        let mut writer = Self {
-            id,
-            state: set_state,
-            info,
-            key,
-            recipients,
-            catalog,
-            row,
-            medium: medium.into(),
-            root: at.root.to_owned(),
-            block: at.block,
-            place: 0,
-            keys,
-            last: None,
-            log: Tree::default(),
-            unsealed: Vec::new(),
-            read_back: ReadBack::Direct,
-            next: 0,
-            base: 0,
-            root_key: [0; 32],
-            _lock: lock,
-            guard,
-        };
+        let state = state.create_set(id, &info, &key).map_err(BackupError::State)?;
+        SealKeys::create(&state.seal_keys()).map_err(BackupError::SealKeys)?;
+        let row = catalog.add_set(id, &info.name, &world.time_text()).map_err(BackupError::Catalog)?;
+        let mut writer = Self::closed(at, state, catalog, row)?;
+        writer.take(opened);
         writer.root_key = writer.keys.current().public();
         writer.put_label(world)?;
-        Ok(writer)
-    }
-
-    fn open(
-        place: Place,
-        at: At,
-        state: SetState,
-        catalog: Catalog,
-        row: SetRow,
-        world: &World,
-        observer: &dyn Observer,
-    ) -> Result<Self> {
-        let mut writer = Self::closed(at, state, catalog, row)?;
-        let (medium, guard) = place.open_to_write(writer.id).map_err(BackupError::Medium)?;
-        (writer.medium, writer.guard) = (medium.into(), guard);
-        if !writer.find_label()? {
-            writer.begin_medium_again(world, observer)?;
-            return Ok(writer);
-        }
-        writer.find_last_generation()?;
-        writer.sort_out_leftovers(observer)?;
-        Ok(writer)
-    }
-
-    /// The set whose last medium is full, on the blank medium at hand.
-    fn open_for_next(place: Place, at: At, state: SetState, catalog: Catalog, row: SetRow, world: &World) -> Result<Self> {
-        let mut writer = Self::closed(at, state, catalog, row)?;
-        writer.find_last_seal()?;
-        writer.go_on_at(place, world)?;
-        Ok(writer)
-    }
-
-    /// The set whose last medium is full, on the next one, whose label is not whole.
-    fn open_begun(
-        place: Place,
-        at: At,
-        state: SetState,
-        catalog: Catalog,
-        row: SetRow,
-        world: &World,
-        observer: &dyn Observer,
-    ) -> Result<Self> {
-        let mut writer = Self::closed(at, state, catalog, row)?;
-        let (medium, guard) = place.open_to_write(writer.id).map_err(BackupError::Medium)?;
-        (writer.medium, writer.guard) = (medium.into(), guard);
-        writer.find_last_seal()?;
-        writer.sort_out_leftovers(observer)?;
-        writer.put_label(world)?;
-        writer.carry_seals()?;
         Ok(writer)
     }
 
@@ -330,5 +279,23 @@ impl Writer {
             _lock: lock,
             guard: None,
         })
+    }
+
+    /// Works on a medium from now on.
+    fn take(&mut self, (medium, guard): Writable) {
+        (self.medium, self.guard) = (medium.into(), guard);
+    }
+
+    /// Goes on on the medium at `place`, whose label is `label`.
+    fn open(&mut self, place: Place, label: &Label, world: &World, observer: &dyn Observer) -> Result<()> {
+        self.take(place.open_to_write(self.id).map_err(BackupError::Medium)?);
+        (self.place, self.root_key) = (label.place, label.root_key);
+        if !self.make_good(label)? {
+            return self.begin_medium_again(world, observer);
+        }
+        self.find_last_generation()?;
+        // Only now is it sure that the label is that of a medium of this chain.
+        self.know(label)?;
+        self.sort_out_leftovers(observer)
     }
 }

@@ -105,17 +105,16 @@ impl Writer {
         log.push(object_leaf(&object));
         self.log = log;
         self.unsealed.clear();
-        self.sealed(row)?;
+        self.sealed(row, &bytes)?;
         Ok(Sealed { generation: seal.generation, digest, length: object.length })
     }
 
-    /// Records that a seal is durable, and lets go of what only the next one needs.
-    pub(super) fn sealed(&mut self, mut g: GenerationRow) -> Result<()> {
+    /// Records that a seal is durable, keeps its bytes for the beginnings of later media, and lets go of what only the next one needs.
+    pub(super) fn sealed(&mut self, mut g: GenerationRow, bytes: &[u8]) -> Result<()> {
         g.durable = true;
-        let reread = self.medium.read_back(g.seal_object, Kind::Seal).map_err(BackupError::Medium)?;
-        let seal = Object { number: g.seal_object, kind: Kind::Seal, length: reread.length, digest: Some(g.seal_digest) };
+        let seal = Object { number: g.seal_object, kind: Kind::Seal, length: bytes.len() as u64, digest: Some(g.seal_digest) };
         self.catalog.add_object(self.row, &seal, &mut []).map_err(BackupError::Catalog)?;
-        self.keep_seal(g.seal_object)?;
+        self.catalog.put_seal(self.row, g.seal_object, bytes).map_err(BackupError::Catalog)?;
         // A closing seal ends no run: the entry stream is not whole yet.
         if !g.closing && self.state.has_new_entries() {
             self.state.promote_entries().map_err(BackupError::State)?;

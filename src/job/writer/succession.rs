@@ -48,20 +48,23 @@ impl Writer {
             }
             other => other?,
         };
-        let place = self.bring_blank(self.place + 1, None, world)?;
-        self.go_on_at(place, world)?;
+        self.bring_blank(self.place + 1, None, world)?;
+        self.put_label(world)?;
         Ok(closed)
     }
 
     /// Lets go of the medium, and has a blank one brought.
-    fn bring_blank(&mut self, place: u64, mut wrong: Option<MediumError>, world: &World) -> Result<Place> {
+    fn bring_blank(&mut self, place: u64, mut wrong: Option<MediumError>, world: &World) -> Result<()> {
         self.medium = Arc::new(Absent);
         self.guard = None;
         let wanted = Wanted { set: self.id, set_name: self.info.name.clone(), place, blank: true };
         loop {
             world.loader.bring(&self.root, &wanted, wrong.take()).map_err(BackupError::Medium)?;
             match Place::find(&self.root, world.loader).and_then(|place| Ok((place.sets()?.is_blank(), place))) {
-                Ok((true, place)) => return Ok(place),
+                Ok((true, place)) => {
+                    self.take(place.begin(self.id, self.block).map_err(BackupError::Medium)?);
+                    return Ok(());
+                }
                 Ok((false, _)) => wrong = Some(MediumError::NotBlank { place: self.root.display().to_string() }),
                 Err(e) => wrong = Some(e),
             }
@@ -71,15 +74,17 @@ impl Writer {
     /// The medium at hand was begun, and a copy of a seal on it is torn, so that the chain could never be followed on it. Nothing on it is
     /// sealed: another takes its place.
     pub(super) fn begin_medium_again(&mut self, world: &World, observer: &dyn Observer) -> Result<()> {
-        self.catalog.forget_medium(self.row, self.place).map_err(BackupError::Catalog)?;
         let torn = MediumError::HalfBegun { place: self.root.display().to_string() };
-        let place = self.bring_blank(self.place, Some(torn), world)?;
-        let (medium, guard) = place.begin(self.id, self.block).map_err(BackupError::Medium)?;
-        (self.medium, self.guard) = (medium.into(), guard);
+        self.bring_blank(self.place, Some(torn), world)?;
+        self.begin_medium(world, observer)
+    }
+
+    /// Begins the medium at hand as the one behind the last that anything is sealed on. One that was begun before for the same place is no
+    /// part of the set any more: what lies on it is void.
+    pub(super) fn begin_medium(&mut self, world: &World, observer: &dyn Observer) -> Result<()> {
         self.find_last_seal()?;
         self.sort_out_leftovers(observer)?;
-        self.put_label(world)?;
-        self.carry_seals()
+        self.put_label(world)
     }
 
     /// Appends an object that the seal to come covers; on the next medium where this one is full.
@@ -137,15 +142,7 @@ impl Writer {
         }))
     }
 
-    /// Takes the blank medium at `place` as the set's next.
-    pub(super) fn go_on_at(&mut self, place: Place, world: &World) -> Result<()> {
-        let (medium, guard) = place.begin(self.id, self.block).map_err(BackupError::Medium)?;
-        (self.medium, self.guard) = (medium.into(), guard);
-        self.put_label(world)?;
-        self.carry_seals()
-    }
-
-    /// Writes the label of the medium that comes behind the set's last one.
+    /// Writes the label of the medium that comes behind the set's last one, and copies of all seals before it.
     pub(super) fn put_label(&mut self, world: &World) -> Result<()> {
         let mut medium = Id([0; 16]);
         (world.random)(&mut medium.0);
@@ -163,40 +160,30 @@ impl Writer {
             tool: TOOL.into(),
         };
         self.append_unsealed(Kind::Label, &label.encode())?;
-        self.know(&label)
+        self.know(&label)?;
+        self.carry_seals(label.first_object)
     }
 
-    fn know(&self, l: &Label) -> Result<()> {
+    pub(super) fn know(&self, l: &Label) -> Result<()> {
         self.catalog.put_medium(self.row, &MediumRow::of(l)).map_err(BackupError::Catalog)
     }
 
-    /// Reads the label of the medium at hand, and makes good what a run left undone at the medium's beginning. `false` where it cannot be
-    /// made good.
-    pub(super) fn find_label(&mut self) -> Result<bool> {
-        let listing = self.medium.list().map_err(BackupError::Medium)?;
-        let mut found = None;
-        // One that a run has left in part may lie before the one that counts.
-        for o in listing.objects.iter().filter(|o| o.kind == Kind::Label) {
-            let label = match read_object(&*self.medium, o.number, Kind::Label, limit::LABEL_BYTES) {
-                Ok(bytes) => Label::decode(&bytes).ok(),
-                Err(ReadError::Damaged(_)) => None,
-                Err(ReadError::Medium(e)) => return Err(BackupError::Medium(e)),
-            };
-            found = label.filter(|l| l.set == self.id && l.first_object == o.number);
-            if found.is_some() {
-                break;
-            }
+    /// Makes good what a run left undone at the beginning of the medium at hand, whose label is `label`. `false` where it cannot be made
+    /// good.
+    pub(super) fn make_good(&mut self, label: &Label) -> Result<bool> {
+        let listed = self.medium.list().map_err(BackupError::Medium)?.objects;
+        let last = self.catalog.last_durable_generation(self.row).map_err(BackupError::Catalog)?;
+        let is_begun = listed.iter().any(|o| o.number > label.first_object && o.kind == Kind::Seal);
+        let is_later = last.is_none_or(|g| label.first_object > g.seal_object);
+        // Seals are copied once, behind the label; and only to a medium that lies behind all of them.
+        if is_begun || !is_later {
+            return Ok(true);
         }
-        // One that is damaged is told of where the set is read.
-        let Some(label) = found else { return Ok(true) };
-        (self.place, self.root_key) = (label.place, label.root_key);
-        self.know(&label)?;
-        let is_begun = listing.objects.iter().any(|o| o.number > label.first_object && o.kind == Kind::Seal);
-        if !is_begun && !self.are_copies_whole(&listing.objects)? {
-            return Ok(false);
+        let is_whole = self.are_copies_whole(&listed)?;
+        if is_whole {
+            self.carry_seals(label.first_object)?;
         }
-        self.carry_seals()?;
-        Ok(true)
+        Ok(is_whole)
     }
 
     /// Whether those copies of seals that are on the medium are what the seals are.
@@ -218,11 +205,10 @@ impl Writer {
         Ok(!listing.objects.iter().any(|o| o.kind == Kind::Pack))
     }
 
-    /// Copies the seals of earlier media to this one.
-    pub(super) fn carry_seals(&mut self) -> Result<()> {
-        let Some(this) = self.catalog.last_medium(self.row).map_err(BackupError::Catalog)? else { return Ok(()) };
+    /// Copies the seals of earlier media to this one, whose first object is `first`.
+    fn carry_seals(&mut self, first: u64) -> Result<()> {
         let there = self.medium.list().map_err(BackupError::Medium)?.objects;
-        let numbers = self.catalog.seal_numbers(self.row, this.first_object).map_err(BackupError::Catalog)?;
+        let numbers = self.catalog.seal_numbers(self.row, first).map_err(BackupError::Catalog)?;
         let missing: Vec<u64> = numbers.into_iter().filter(|n| !there.iter().any(|o| o.number == *n)).collect();
         let mut carried = Vec::new();
         for number in missing {
@@ -239,15 +225,6 @@ impl Writer {
             self.read_back = self.read_back.min(shelf::read_back(&*self.medium, &seal)?);
         }
         Ok(())
-    }
-
-    /// Keeps a copy of a seal on the medium, for the next medium's beginning.
-    pub(super) fn keep_seal(&self, number: u64) -> Result<()> {
-        match read_object(&*self.medium, number, Kind::Seal, limit::SEAL_BYTES) {
-            Ok(bytes) => self.catalog.put_seal(self.row, number, &bytes).map_err(BackupError::Catalog),
-            Err(ReadError::Damaged(_)) => Err(BackupError::ReadBack { object: number }),
-            Err(ReadError::Medium(e)) => Err(BackupError::Medium(e)),
-        }
     }
 
     /// Brings log and keys in step with the last seal, whose medium is not at hand.
