@@ -145,21 +145,26 @@ impl SetState {
         self.dir.join("entries")
     }
 
+    /// The entry stream of the run that goes on.
+    pub fn next_entries(&self) -> PathBuf {
+        self.dir.join("entries.next")
+    }
+
     /// A new, empty file for the entry stream of the run that begins.
     pub fn new_entries(&self) -> Result<File> {
-        let path = self.dir.join("entries.next");
+        let path = self.next_entries();
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true).mode(0o600);
         options.open(&path).map_err(io_error("made", &path))
     }
 
     pub fn has_new_entries(&self) -> bool {
-        self.dir.join("entries.next").exists()
+        self.next_entries().exists()
     }
 
     /// The run's generation is sealed: its entry stream is the last generation's now.
     pub fn promote_entries(&self) -> Result<()> {
-        let next = self.dir.join("entries.next");
+        let next = self.next_entries();
         #[expect(clippy::disallowed_methods, reason = "the host's own cache, not a medium")]
         fs::rename(&next, self.entries()).map_err(io_error("renamed", &next))
     }

@@ -133,6 +133,7 @@ pub fn manifest() -> Manifest {
             extents: vec![payload().1],
             count: entries().len() as u64,
         },
+        media: vec![(1, records.len() as u64)],
     }
 }
 

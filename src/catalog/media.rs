@@ -33,6 +33,15 @@ impl Catalog {
         self.ask(self.db.execute(sql, row)).map(drop)
     }
 
+    /// Number of each medium's first object, ascending.
+    pub fn media_firsts(&self, set: SetRow) -> Result<Vec<u64>> {
+        let run = || {
+            let mut q = self.db.prepare_cached("SELECT first_object FROM media WHERE in_set = ?1 ORDER BY place")?;
+            q.query_map([set.0], |r| number(r, 0))?.collect()
+        };
+        self.ask(run())
+    }
+
     /// How many media the set has from the one with object `number` on.
     pub fn media_from(&self, set: SetRow, number: u64) -> Result<u64> {
         let sql = "SELECT COUNT(*) FROM media WHERE in_set = ?1 AND place >=

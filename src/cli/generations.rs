@@ -24,6 +24,8 @@ pub struct Args {
     identity: Option<PathBuf>,
     #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
     set: Option<Id>,
+    #[arg(long)]
+    media: bool,
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
@@ -46,15 +48,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     }
     reports.iter().flat_map(|r| &r.faults).for_each(|f| context.warn(&words::fault(f)));
     let exit = if reports.iter().all(|r| r.faults.is_empty()) { Exit::Good } else { Exit::Damage };
-    let text = reports.iter().map(text).collect::<Vec<_>>().join("\n");
+    let text = reports.iter().map(|r| if args.media { media(r) } else { text(r) }).collect::<Vec<_>>().join("\n");
     Ok(Outcome { exit, text, json: json!({ "sets": reports.iter().map(as_json).collect::<Vec<_>>() }) })
 }
 
 fn text(report: &SetReport) -> String {
-    let name = if report.name.is_empty() { "?" } else { &report.name };
-    let heading = message!("backup.set", name = name, id = report.set).to_string();
     if report.generations.is_empty() {
-        return format!("{heading}\n{}\n", find("generations.none"));
+        return format!("{}\n{}\n", heading(report), find("generations.none"));
     }
     let headings =
         ["label.generation", "label.time", "label.entries", "label.added", "label.check-code", "label.result", "label.tag"];
@@ -74,7 +74,33 @@ fn text(report: &SetReport) -> String {
             g.details.as_ref().and_then(|d| d.tag.as_deref()).unwrap_or_default().shown(),
         ]);
     }
-    format!("{heading}\n{}", columns.text())
+    format!("{}\n{}", heading(report), columns.text())
+}
+
+/// Which media each generation lies on, and which a full restore of it reads.
+fn media(report: &SetReport) -> String {
+    let headings = ["label.generation", "label.time", "label.written-on", "label.reads"];
+    let mut columns = Columns::new(headings.map(find));
+    for g in &report.generations {
+        let reads = match &g.details {
+            None => String::new(),
+            Some(d) if d.media.is_empty() => g.place.shown(),
+            Some(d) => {
+                let each = d
+                    .media
+                    .iter()
+                    .map(|(place, wanted)| message!("generations.medium", number = place, bytes = bytes(*wanted)).to_string());
+                each.collect::<Vec<_>>().join(" → ")
+            }
+        };
+        columns.row([g.generation.shown(), time(&g.time, Lang::spoken()), g.place.shown(), reads]);
+    }
+    format!("{}\n{}", heading(report), columns.text())
+}
+
+fn heading(report: &SetReport) -> String {
+    let name = if report.name.is_empty() { "?" } else { &report.name };
+    message!("backup.set", name = name, id = report.set).to_string()
 }
 
 fn as_json(report: &SetReport) -> Value {
@@ -96,6 +122,7 @@ fn generation_json(g: &GenerationReport) -> Value {
         "read_back": g.read_back.name(),
         "trusted": g.trusted,
         "entries": g.entries,
+        "place": g.place,
         "added_bytes": g.added_bytes,
         "details": g.details.as_ref().map(details_json),
     })
@@ -113,5 +140,6 @@ fn details_json(d: &Details) -> Value {
         "full": d.full,
         "sources": sources.collect::<Vec<_>>(),
         "statistics": words::statistics_json(&d.statistics),
+        "media": d.media.iter().map(|(place, bytes)| json!({ "place": place, "bytes": bytes })).collect::<Vec<_>>(),
     })
 }

@@ -63,13 +63,16 @@ pub struct Manifest {
     pub statistics: Vec<(String, u64)>,
     pub findings: Vec<Finding>,
     pub entries: Entries,
+    /// The pick list, where the set has several media: each medium that a full restore reads content from, by its place in the set,
+    /// ascending, and how many bytes of content.
+    pub media: Vec<(u64, u64)>,
 }
 
 impl Manifest {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut e = Writer::new(&mut out);
-        e.map(15 + u64::from(self.tag.is_some())).sure();
+        e.map(15 + u64::from(self.tag.is_some()) + u64::from(!self.media.is_empty())).sure();
         e.u8(0).sure().u64(VERSION).sure().u8(1).sure().bytes(&self.set.0).sure();
         e.u8(2).sure().u64(self.generation).sure().u8(3).sure().u64(self.parent).sure().u8(4).sure();
         write_time(&mut e, self.started);
@@ -107,6 +110,12 @@ impl Manifest {
         e.u8(1).sure().bytes(&self.entries.blake3).sure().u8(2).sure();
         write_extents(&mut e, &self.entries.extents);
         e.u8(3).sure().u64(self.entries.count).sure();
+        if !self.media.is_empty() {
+            e.u8(16).sure().array(self.media.len() as u64).sure();
+            for (place, bytes) in &self.media {
+                e.array(2).sure().u64(*place).sure().u64(*bytes).sure();
+            }
+        }
         out
     }
 
@@ -129,6 +138,7 @@ impl Manifest {
             statistics: Vec::new(),
             findings: Vec::new(),
             entries: Entries { length: 0, blake3: [0; 32], extents: Vec::new(), count: 0 },
+            media: Vec::new(),
         };
         let (mut seen, mut last) = (0u32, None);
         for _ in 0..r.map()? {
@@ -176,6 +186,12 @@ impl Manifest {
                     }
                 }
                 15 => m.entries = decode_entries(&mut r)?,
+                16 => {
+                    for _ in 0..r.array()? {
+                        r.tuple(2)?;
+                        m.media.push((r.count()?, r.uint()?));
+                    }
+                }
                 _ => r.skip(1)?,
             }
         }
@@ -189,6 +205,9 @@ impl Manifest {
         }
         if m.sources.windows(2).any(|w| !come_apart(&w[0].name, &w[1].name)) {
             return Err(r.wrong("sources out of order or within each other"));
+        }
+        if m.media.first().is_some_and(|m| m.0 == 0) || m.media.windows(2).any(|w| w[0].0 >= w[1].0) {
+            return Err(r.wrong("the media of its pick list do not ascend"));
         }
         let length: u64 = m.entries.extents.iter().map(|x| x.length).fold(0, u64::saturating_add);
         if length != m.entries.length {

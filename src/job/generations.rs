@@ -36,6 +36,8 @@ pub struct GenerationReport {
     pub check_code: CheckCode,
     pub trusted: bool,
     pub entries: u64,
+    /// The place in the set of the medium that its seal lies on.
+    pub place: u64,
     /// Bytes that it added to the medium.
     pub added_bytes: u64,
     /// With an identity.
@@ -50,6 +52,8 @@ pub struct Details {
     pub full: bool,
     pub sources: Vec<Vec<u8>>,
     pub statistics: Vec<(String, u64)>,
+    /// What a full restore reads: media by their place in the set, with the bytes of content on each; empty where there was one only.
+    pub media: Vec<(u64, u64)>,
 }
 
 impl Details {
@@ -60,6 +64,7 @@ impl Details {
             full: m.full,
             sources: m.sources.iter().map(|s| s.name.clone()).collect(),
             statistics: m.statistics.clone(),
+            media: m.media.clone(),
         }
     }
 }
@@ -70,6 +75,7 @@ type Result<T> = std::result::Result<T, RestoreError>;
 pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, world: &World) -> Result<SetReport> {
     let opened = OpenSet::open(from, set, world.loader)?;
     let chain = opened.chain()?;
+    let firsts = chain.media();
     let mut generations = Vec::new();
     for l in &chain.links {
         // Those of earlier media are not at hand.
@@ -83,6 +89,7 @@ pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, wo
             check_code: CheckCode::of(&l.digest),
             trusted: l.trusted,
             entries: l.seal.record_count,
+            place: firsts.partition_point(|first| *first < l.number) as u64,
             added_bytes: l.seal.objects.iter().map(|o| o.length).sum::<u64>() + l.length,
             details: opened.map_err(RestoreError::Generation)?.map(|g| Details::of(&g.manifest)),
         });

@@ -184,6 +184,7 @@ pub fn manifest() -> Manifest {
             extents: vec![Extent { object: 1, frame, offset: 0, length: stream.len() as u64 }],
             count: 2,
         },
+        media: Vec::new(),
     }
 }
 
@@ -199,6 +200,7 @@ pub fn full_manifest() -> Manifest {
         kind: SourceKind::Command,
         excludes: Vec::new(),
     });
+    m.media = vec![(1, 3_000_000_000), (3, 17)];
     m.findings =
         vec![Finding { kind: "unreadable".into(), path: b"ward/\xff".into(), detail: "許可がありません".into() }];
     m

@@ -275,7 +275,12 @@ pub fn manifests() -> Vec<Bad> {
     let time = |s: Item, n: u64| Array(vec![s, Uint(n)]);
     let source = |name: &str| Map(vec![(Uint(0), Bytes(name.into())), (Uint(1), Bytes(Vec::new())), (Uint(2), Uint(0))]);
     let sources = |names: &[&str]| Array(names.iter().map(|n| source(n)).collect());
+    let media = |places: &[u64]| Array(places.iter().map(|p| Array(vec![Uint(*p), Uint(1)])).collect());
     for (name, key, value) in [
+        ("a medium whose place is 0", 16, media(&[0, 1])),
+        ("a medium twice", 16, media(&[2, 2])),
+        ("media out of order", 16, media(&[3, 1])),
+        ("a medium without its bytes", 16, Array(vec![Array(vec![Uint(1)])])),
         ("another version", 0, Uint(2)),
         ("a set id of 15 bytes", 1, Bytes(vec![0; 15])),
         ("a set id as text", 1, Text("0123456789abcdef".into())),

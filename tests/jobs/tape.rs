@@ -6,6 +6,7 @@ use azekura::catalog::Catalog;
 use azekura::event::Deaf;
 use azekura::format::object::Kind;
 use azekura::job::backup::{BackupError, Options};
+use azekura::job::generations::generations;
 use azekura::job::rebuild::rebuild;
 use azekura::job::restore;
 use azekura::job::verify::{self, Expected};
@@ -147,6 +148,15 @@ fn a_night_goes_on_on_the_next_cartridge() {
         assert!(matches!(verified.known, Some(Expected::Found { newer: 0, .. })), "{:?}", verified.known);
         assert_eq!(verified.generations.len(), place);
     }
+    // Its manifest tells what a restore will read from each.
+    let listed = h.with_world(|w| generations(&Deck::path(), None, Some(&h.identity), w)).expect("generations");
+    let last = listed.generations.last().expect("a generation");
+    let media = &last.details.as_ref().expect("an identity").media;
+    let plan = h.try_restore(&restore::Options { dry_run: true, ..from_tape(&h, "nowhere") }).expect("a plan");
+    let beside = |(listed, planned): (&(u64, u64), &(u64, u64))| listed.0 == planned.0 && listed.1 >= planned.1;
+    assert!(media.len() == 2 && last.place == 2 && media.iter().zip(&plan.media).all(beside), "{media:?} {:?}", plan.media);
+    let of_entries: u64 = media.iter().map(|m| m.1).sum::<u64>() - plan.bytes;
+    assert!((10_000..200_000).contains(&of_entries), "{of_entries}");
     // The next night goes on where the last one ended.
     h.write("new", noise(7, 2_500_000));
     let report = h.try_backup(&options).expect("a backup");

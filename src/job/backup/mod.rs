@@ -4,6 +4,7 @@ mod batch;
 mod collector;
 mod command;
 mod merge;
+mod pick_list;
 pub(crate) mod shelf;
 mod tally;
 mod worker;
@@ -270,6 +271,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     let entries = stream.entries();
     let entries_digest = entries.blake3;
     let findings = tally.findings();
+    let media = pick_list::pick_list(&set, &entries)?;
     let manifest = Manifest {
         set: set.id,
         generation: set.generation(),
@@ -286,6 +288,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         statistics: tally.counts.named(),
         findings: findings.clone(),
         entries,
+        media,
     };
     // Its number and its medium are not in it.
     let encrypted = encrypt_manifest(&set.recipients, &manifest)?;

@@ -1,0 +1,43 @@
+//! Which media a generation needs when all of it is restored.
+
+use super::{BackupError, Result};
+use crate::format::entry::{Entry, record_length};
+use crate::format::manifest::Entries;
+use crate::format::pack::Extent;
+use crate::job::writer::Writer;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+
+/// The media that content lies on, by their place in the set, with the bytes of content on each; nothing where the set has one medium.
+///
+/// Read out of the host's copy of the entry stream: with several media at hand one after the other, that second pass costs nothing that
+/// anybody waits for.
+pub fn pick_list(set: &Writer, entries: &Entries) -> Result<Vec<(u64, u64)>> {
+    if set.place <= 1 {
+        return Ok(Vec::new());
+    }
+    let firsts = set.catalog.media_firsts(set.row).map_err(BackupError::Catalog)?;
+    let mut media: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut count = |extents: &[Extent]| {
+        for x in extents {
+            *media.entry(firsts.partition_point(|first| *first <= x.object) as u64).or_default() += x.length;
+        }
+    };
+    count(&entries.extents);
+    let file = File::open(set.state.next_entries()).map_err(BackupError::HostFile)?;
+    let mut stream = BufReader::with_capacity(1 << 20, file);
+    let mut record = Vec::new();
+    for _ in 0..entries.count {
+        let mut prefix = [0; 4];
+        stream.read_exact(&mut prefix).map_err(BackupError::HostFile)?;
+        record.resize(record_length(prefix).map_err(BackupError::Format)?, 0);
+        stream.read_exact(&mut record).map_err(BackupError::HostFile)?;
+        let (entry, _) = Entry::decode(&record).map_err(BackupError::Format)?;
+        // Further names share the content of the first.
+        if entry.core.link_to.is_none() {
+            count(&entry.extents);
+        }
+    }
+    Ok(media.into_iter().collect())
+}
