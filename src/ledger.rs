@@ -14,12 +14,31 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+/// What a medium is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MediumKind {
+    Disk,
+    Tape,
+}
+
 /// What happened to a medium.
+///
+/// Members that later versions have added are left out of the line where they say nothing: the digest of an old line stays what it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// A medium was taken in. `device`: how the hardware calls itself, where it does.
-    Registered { medium: String, set: String, pool: Option<String>, device: Option<String> },
+    Registered {
+        medium: String,
+        set: String,
+        pool: Option<String>,
+        device: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<MediumKind>,
+    },
+    /// It became, or was again, a copy of another one, up to this generation.
+    Copied { medium: String, set: String, generation: u64, check_code: String, device: Option<String>, kind: MediumKind },
     /// A run found it where it was to be.
     Attached { medium: String, at: String, device: Option<String> },
     /// A generation was sealed on it.
@@ -27,7 +46,15 @@ pub enum Event {
     /// It was told to leave. `seen`: it was seen to be gone.
     Detached { medium: String, seen: bool },
     /// Somebody took it somewhere.
-    Moved { medium: String, to: String, by: String, witness: Option<String> },
+    Moved {
+        medium: String,
+        to: String,
+        by: String,
+        witness: Option<String>,
+        /// Out of the house.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        off_site: bool,
+    },
     /// A run did not write: what was found, and what was due.
     Refused { pool: String, due: String, found: String },
     /// It was read in full.
@@ -39,6 +66,7 @@ impl Event {
     pub fn medium(&self) -> &str {
         match self {
             Self::Registered { medium, .. }
+            | Self::Copied { medium, .. }
             | Self::Attached { medium, .. }
             | Self::Written { medium, .. }
             | Self::Detached { medium, .. }
@@ -167,12 +195,18 @@ pub struct Medium {
     pub set: String,
     pub pool: Option<String>,
     pub device: Option<String>,
+    pub kind: Option<MediumKind>,
+    /// It was made by copying the set, which is at home on another medium: no night is written on it.
+    pub is_copy: bool,
     pub registered: String,
-    /// Where somebody took it last.
+    /// Where somebody took it last, and whether that is out of the house.
     pub place: Option<String>,
+    pub off_site: bool,
     /// When it was last known to be attached, and when it was seen to leave after that.
     pub attached: Option<String>,
     pub left: Option<String>,
+    /// It was attached, and neither seen to leave nor taken anywhere since.
+    pub at_host: bool,
     /// Time, generation, check code of what was written last.
     pub written: Option<(String, u64, String)>,
     pub scrubbed: Option<(String, u64)>,
@@ -183,32 +217,39 @@ impl Book {
     pub fn media(&self) -> BTreeMap<String, Medium> {
         let mut media: BTreeMap<String, Medium> = BTreeMap::new();
         for l in &self.lines {
-            if let Event::Registered { medium, set, pool, device } = &l.event {
-                let (name, registered) = (medium.clone(), l.time.clone());
-                let new = Medium {
-                    name,
-                    registered,
-                    set: set.clone(),
-                    pool: pool.clone(),
-                    device: device.clone(),
-                    ..Medium::default()
-                };
-                media.insert(medium.clone(), new);
-                continue;
+            let name = l.event.medium().to_owned();
+            let new = Medium { name: name.clone(), registered: l.time.clone(), ..Medium::default() };
+            match &l.event {
+                Event::Registered { set, pool, device, kind, .. } => {
+                    let (set, pool, device, kind) = (set.clone(), pool.clone(), device.clone(), *kind);
+                    media.insert(name, Medium { set, pool, device, kind, ..new });
+                    continue;
+                }
+                Event::Copied { set, device, kind, generation, check_code, .. } => {
+                    let copy = media.entry(name).or_insert(new);
+                    (copy.set, copy.kind, copy.is_copy) = (set.clone(), Some(*kind), true);
+                    copy.device = device.clone().or(copy.device.take());
+                    (copy.attached, copy.left, copy.at_host) = (Some(l.time.clone()), None, true);
+                    copy.written = Some((l.time.clone(), *generation, check_code.clone()));
+                    continue;
+                }
+                _ => {}
             }
             let Some(m) = media.get_mut(l.event.medium()) else { continue };
             match &l.event {
                 Event::Attached { device, .. } => {
-                    (m.attached, m.left) = (Some(l.time.clone()), None);
+                    (m.attached, m.left, m.at_host) = (Some(l.time.clone()), None, true);
                     m.device = device.clone().or(m.device.take());
                 }
                 Event::Written { generation, check_code, .. } => {
                     m.written = Some((l.time.clone(), *generation, check_code.clone()));
                 }
-                Event::Detached { seen: true, .. } => m.left = Some(l.time.clone()),
-                Event::Moved { to, .. } => m.place = Some(to.clone()),
+                Event::Detached { seen: true, .. } => (m.left, m.at_host) = (Some(l.time.clone()), false),
+                Event::Moved { to, off_site, .. } => {
+                    (m.place, m.off_site, m.at_host) = (Some(to.clone()), *off_site, false);
+                }
                 Event::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),
-                Event::Registered { .. } | Event::Detached { .. } | Event::Refused { .. } => {}
+                Event::Registered { .. } | Event::Copied { .. } | Event::Detached { .. } | Event::Refused { .. } => {}
             }
         }
         media
@@ -228,7 +269,9 @@ mod tests {
     use super::*;
 
     fn moved(medium: &str, to: &str) -> Event {
-        Event::Moved { medium: medium.into(), to: to.into(), by: "鈴木".into(), witness: Some("佐藤".into()) }
+        Event::Moved {
+            medium: medium.into(), to: to.into(), by: "鈴木".into(), witness: Some("佐藤".into()), off_site: false
+        }
     }
 
     #[test]
@@ -237,7 +280,8 @@ mod tests {
         let ledger = Ledger::of(dir.path());
         assert_eq!(ledger.read().unwrap().lines, []);
         let set = "00".repeat(16);
-        let registered = Event::Registered { medium: "CL-01".into(), set: set.clone(), pool: Some("disks".into()), device: None };
+        let registered =
+            Event::Registered { medium: "CL-01".into(), set: set.clone(), pool: Some("disks".into()), device: None, kind: None };
         let written = Event::Written { medium: "CL-01".into(), generation: 3, check_code: "JHFB".into(), verdict: "good".into() };
         for (n, event) in [registered, written, moved("CL-01", "金庫")].into_iter().enumerate() {
             ledger.write(&format!("2026-11-2{n}T01:30:00Z"), event).unwrap();

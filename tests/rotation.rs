@@ -199,3 +199,49 @@ fn the_ledger_knows_where_a_disk_is_and_who_took_it_there() {
     let log = clinic.run(&["media", "log"], "config");
     assert_eq!(log.status.code(), Some(5), "{log:?}");
 }
+
+/// Which copies there are, and what the 3-2-1 rule says of them.
+#[test]
+fn status_tells_what_the_copies_lack() {
+    let clinic = Clinic::new();
+    let status = |rule: bool| {
+        let arguments = ["status", "--json", "--321"];
+        let out = clinic.run(&arguments[..2 + usize::from(rule)], "config");
+        let json: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        let result = &json["result"];
+        let lacks: Vec<String> =
+            result["lacks"].as_array().expect("lacks").iter().map(|l| l["lack"].as_str().expect("a word").to_owned()).collect();
+        (out.status.code(), lacks, result.clone())
+    };
+    for disk in ["CL-01", "CL-02"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    assert_eq!(status(false).2["copies"], serde_json::json!([]), "nothing is written on them yet");
+    assert_eq!(clinic.night(1, "CL-01").0, 0);
+    // It was seen to leave.
+    assert_eq!((status(false).0, status(false).1.len()), (Some(0), 0));
+    let (exit, lacks, result) = status(true);
+    assert_eq!((exit, &lacks[..]), (Some(3), &["few", "one-kind", "none-off-site", "place-unknown"].map(String::from)[..]));
+    assert_eq!(result["rule_321"], serde_json::json!({ "copies": 2, "kinds": 1, "off_site": 0 }));
+
+    // A copy that nobody has taken away yet.
+    fs::create_dir(clinic.path("copy")).expect("a folder");
+    let copy = ["media", "copy", "--from", &clinic.text("CL-01"), "--to", &clinic.text("copy"), "--name", "CP-01"];
+    assert!(clinic.run(&copy, "config").status.success());
+    let taken = ["media", "copy", "--from", &clinic.text("CL-01"), "--to", &clinic.text("copy"), "--name", "CL-02"];
+    assert_eq!(clinic.run(&taken, "config").status.code(), Some(2));
+    let (exit, lacks, _) = status(false);
+    assert_eq!((exit, &lacks[..]), (Some(3), &["attached".to_owned()][..]));
+    for (disk, off_site) in [("CP-01", true), ("CL-01", false)] {
+        let mut moved = vec!["media", "move", disk, "--to", "金庫", "--by", "鈴木"];
+        moved.extend(off_site.then_some("--off-site"));
+        assert!(clinic.run(&moved, "config").status.success());
+    }
+    let (exit, lacks, result) = status(true);
+    assert_eq!((exit, &lacks[..]), (Some(3), &["one-kind", "shared-place"].map(String::from)[..]));
+    assert_eq!(result["rule_321"], serde_json::json!({ "copies": 3, "kinds": 1, "off_site": 1 }));
+    // The copy is no medium of the rotation.
+    assert_eq!(clinic.night(2, "CL-02").0, 0);
+    assert_eq!(clinic.due(), "CL-03");
+}

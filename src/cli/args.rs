@@ -2,7 +2,7 @@
 //! ([`help`](super::help)), so nothing here carries a help text.
 
 use super::lang::Lang;
-use super::{backup, catalog, completions, diff, find, generations, init, keys, man, media, restore, verify};
+use super::{backup, catalog, completions, diff, find, generations, init, keys, man, media, restore, status, verify};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -43,6 +43,7 @@ pub enum Command {
     Diff(diff::Args),
     Restore(restore::Args),
     Verify(verify::Args),
+    Status(status::Args),
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
@@ -67,6 +68,7 @@ impl Command {
             Self::Diff(_) => "diff",
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
+            Self::Status(_) => "status",
             Self::Keys(keys::Command::New(_)) => "keys.new",
             Self::Keys(keys::Command::Sheet(_)) => "keys.sheet",
             Self::Keys(keys::Command::Rehearse(_)) => "keys.rehearse",

@@ -59,6 +59,7 @@ impl Exit {
             "find" | "diff" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
             "catalog.rebuild" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
             "media.init" => &[Good, Failed, Usage, Medium, Key],
+            "status" => &[Good, Failed, Usage, Incomplete, Damage],
             "media.list" | "media.due" | "media.log" => &[Good, Failed, Usage, Damage],
             "media.move" | "media.label" => &[Good, Failed, Usage],
             "catalog.log" => &[Good, Failed, Usage, Damage],

@@ -31,6 +31,7 @@ mod restore;
 mod secret;
 mod shown;
 mod sources;
+mod status;
 mod text;
 mod units;
 mod usage;
@@ -91,6 +92,7 @@ fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
         Command::Diff(a) => diff::run(&a, &context),
         Command::Restore(a) => restore::run(a, &context),
         Command::Verify(a) => verify::run(&a, &context),
+        Command::Status(a) => status::run(&a, &context),
         Command::Keys(c) => keys::run(c, &context),
         Command::Catalog(c) => catalog::run(c, &context),
         Command::Media(c) => media::run(c, &context),

@@ -1,12 +1,13 @@
-//! `media init` and a night of a rotation: jobs that keep the ledger.
+//! `media init`, a copy with a name and a night of a rotation: jobs that keep the ledger.
 
 use super::World;
 use super::backup::{self, BackupError, Options};
+use super::copy;
 use super::rotation::{Pool, Refusal, Turn};
 use super::writer::{self, At, Begin};
 use crate::event::Observer;
 use crate::format::object::Id;
-use crate::ledger::{Event, Ledger, LedgerError};
+use crate::ledger::{Event, Ledger, LedgerError, MediumKind};
 use crate::medium::{MediumError, Place, device_name};
 use crate::state::{StateDir, StateError};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ pub enum MediaError {
     State(#[source] StateError),
     #[error("the backup failed")]
     Backup(#[source] BackupError),
+    #[error("the copy failed")]
+    Copy(#[source] copy::CopyError),
 }
 
 type Result<T> = std::result::Result<T, MediaError>;
@@ -51,13 +54,42 @@ pub fn init(options: &InitOptions, world: &World) -> Result<Id> {
     if ledger.read().map_err(MediaError::Ledger)?.media().contains_key(&options.name) {
         return Err(MediaError::Taken { name: options.name.clone() });
     }
+    let kind = kind_at(&options.at, world)?;
     let begin = Begin { name: &options.name, recipients: &options.recipients };
     let set = writer::register(At { root: &options.at, only: None, block: options.tape_block }, &state, &begin, world)
         .map_err(MediaError::Backup)?;
     let (medium, pool, device) = (options.name.clone(), options.pool.clone(), device_name(&options.at));
-    let event = Event::Registered { medium, set: set.to_string(), pool, device };
+    let event = Event::Registered { medium, set: set.to_string(), pool, device, kind: Some(kind) };
     ledger.write(&world.time_text(), event).map_err(MediaError::Ledger)?;
     Ok(set)
+}
+
+fn kind_at(at: &Path, world: &World) -> Result<MediumKind> {
+    let place = Place::find(at, world.loader).map_err(MediaError::Medium)?;
+    Ok(if place.is_tape() { MediumKind::Tape } else { MediumKind::Disk })
+}
+
+/// Copies a set onto a medium that the ledger calls `name`, and takes it in if it is new.
+pub fn copy(name: &str, state: &Path, options: &copy::Options, world: &World, observer: &dyn Observer) -> Result<copy::Report> {
+    let state = StateDir::open(state).map_err(MediaError::State)?;
+    let ledger = Ledger::of(state.root());
+    let taken = || MediaError::Taken { name: name.to_owned() };
+    let there = ledger.read().map_err(MediaError::Ledger)?.media().remove(name);
+    if there.as_ref().is_some_and(|m| !m.is_copy) {
+        return Err(taken());
+    }
+    let kind = kind_at(&options.to, world)?;
+    let report = copy::copy(options, world, observer).map_err(MediaError::Copy)?;
+    let set = report.set.to_string();
+    if there.is_some_and(|m| m.set != set) {
+        return Err(taken());
+    }
+    if let Some((generation, code)) = report.newest.as_ref().filter(|_| report.is_good()) {
+        let (medium, generation, check_code) = (name.to_owned(), *generation, code.to_string());
+        let event = Event::Copied { medium, set, generation, check_code, device: device_name(&options.to), kind };
+        ledger.write(&world.time_text(), event).map_err(MediaError::Ledger)?;
+    }
+    Ok(report)
 }
 
 /// What became of a night.

@@ -4,6 +4,7 @@
 
 pub mod backup;
 pub mod check;
+pub mod copies;
 pub mod copy;
 pub mod generations;
 pub mod media;

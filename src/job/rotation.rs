@@ -70,11 +70,6 @@ impl Found {
             Self::OtherPool { medium } => format!("{medium}: of another pool"),
         }
     }
-
-    /// Something is wrong with a medium, not only with its turn.
-    pub fn is_alarm(&self) -> bool {
-        matches!(self, Self::Blank { wiped: Some(_) })
-    }
 }
 
 impl Pool {
@@ -96,11 +91,16 @@ impl Pool {
     pub fn turn(&self, book: &Book, sets: &Sets, device: Option<&str>) -> Option<Turn> {
         let (due, streak) = self.due(book)?;
         let media = book.media();
-        let known = |id: Id| media.values().find(|m| m.set == id.to_string());
+        let is_there = |m: &&Medium| device.is_some() && m.device.as_deref() == device;
+        let known = |id: Id| {
+            let of_set = || media.values().filter(move |m| m.set == id.to_string());
+            // A copy looks like the medium that it was made from.
+            of_set().find(|m| m.is_copy && is_there(m)).or_else(|| of_set().find(|m| !m.is_copy))
+        };
         let refused = |found| Some(Turn::Refused(Refusal { due: due.to_owned(), found }));
         let ids: Vec<Id> = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.folder_id())).collect();
         let Some(first) = ids.first() else {
-            let wiped = media.values().find(|m: &&Medium| device.is_some() && m.device.as_deref() == device);
+            let wiped = media.values().find(is_there);
             return refused(Found::Blank { wiped: wiped.map(|m| m.name.clone()) });
         };
         // The one that is due may lie beside others.

@@ -38,6 +38,10 @@ impl Place {
         Ok(Self { path: path.to_owned(), what })
     }
 
+    pub fn is_tape(&self) -> bool {
+        !matches!(self.what, What::Folder)
+    }
+
     /// The sets on the medium. On a cartridge there is one, or none.
     pub fn sets(&self) -> Result<Sets> {
         match &self.what {

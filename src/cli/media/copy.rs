@@ -13,6 +13,7 @@ use crate::cli::words;
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
 use azekura::job::copy::{Options, Report, copy};
+use azekura::job::media;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ pub struct Args {
     to: PathBuf,
     #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
     set: Option<Id>,
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     #[arg(long)]
     this_medium: bool,
     #[arg(long)]
@@ -40,7 +43,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     };
     let report = {
         let progress = context.progress();
-        copy(&options, &context.world(None), &progress)?
+        match &args.name {
+            Some(name) => media::copy(name, &context.state_dir()?, &options, &context.world(None), &progress)?,
+            None => copy(&options, &context.world(None), &progress)?,
+        }
     };
     warn_of(&report.faults.iter().map(words::fault).collect::<Vec<_>>(), context);
     warn_of(&report.damage.iter().map(words::damage).collect::<Vec<_>>(), context);

@@ -23,6 +23,8 @@ pub struct Move {
     by: String,
     #[arg(long, value_name = "WHO")]
     witness: Option<String>,
+    #[arg(long)]
+    off_site: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -31,7 +33,7 @@ pub struct Due {
     pool: Option<String>,
 }
 
-fn book(context: &Context) -> Result<(Ledger, Book), Explained> {
+pub fn book(context: &Context) -> Result<(Ledger, Book), Explained> {
     let ledger = Ledger::of(&context.state_dir()?);
     let book = ledger.read()?;
     if let Some(line) = book.broken.first() {
@@ -40,7 +42,7 @@ fn book(context: &Context) -> Result<(Ledger, Book), Explained> {
     Ok((ledger, book))
 }
 
-fn exit(book: &Book) -> Exit {
+pub fn exit(book: &Book) -> Exit {
     if book.broken.is_empty() { Exit::Good } else { Exit::Damage }
 }
 
@@ -80,9 +82,13 @@ fn medium_json(m: &Medium) -> Value {
         "set": m.set,
         "pool": m.pool,
         "device": m.device,
+        "kind": m.kind,
+        "copy": m.is_copy,
         "registered": m.registered,
         "place": m.place,
+        "off_site": m.off_site,
         "attached": m.attached,
+        "at_host": m.at_host,
         "left": m.left,
         "written": m.written.as_ref().map(|(time, generation, code)| json!({ "time": time, "generation": generation, "check_code": code })),
         "scrubbed": m.scrubbed.as_ref().map(|(time, damaged)| json!({ "time": time, "damaged": damaged })),
@@ -127,6 +133,7 @@ pub fn log(context: &Context) -> Result<Outcome, Explained> {
 fn event(l: &Line) -> String {
     let said = match &l.event {
         Event::Registered { set, .. } => message!("media.event.registered", set = set),
+        Event::Copied { generation, check_code, .. } => message!("media.event.copied", number = generation, code = check_code),
         Event::Attached { at, .. } => message!("media.event.attached", place = at),
         Event::Written { generation, check_code, .. } => {
             message!("media.event.written", number = generation, code = check_code)
@@ -146,9 +153,9 @@ fn event(l: &Line) -> String {
 pub fn move_to(args: Move, context: &Context) -> Result<Outcome, Explained> {
     let (ledger, book) = book(context)?;
     known(&book, &args.medium)?;
-    let Move { medium, to, by, witness } = args;
+    let Move { medium, to, by, witness, off_site } = args;
     let text = format!("{}\n", message!("media.moved", name = medium, place = to));
-    let event = Event::Moved { medium, to, by, witness };
+    let event = Event::Moved { medium, to, by, witness, off_site };
     let json = serde_json::to_value(&event).unwrap_or_default();
     ledger.write(&time_text(crate::cli::environment::now()), event)?;
     Ok(Outcome::good(text, json))

@@ -3,7 +3,7 @@
 mod copy;
 mod init;
 mod label;
-mod ledger;
+pub mod ledger;
 mod scrub;
 
 use super::context::Context;
