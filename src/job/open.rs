@@ -33,8 +33,10 @@ impl<'w> OpenSet<'w> {
             },
             (None, several) => return Err(RestoreError::WhichSet { path: from.into(), count: several.len() }),
         };
+        let on_tape = place.tape_set();
         let medium = place.open(id).map_err(RestoreError::Medium)?;
-        let id = set_id(&*medium)?;
+        // A cartridge's headers tell, even where its label cannot be read.
+        let id = on_tape.map_or_else(|| set_id(&*medium), Ok)?;
         Ok(Self { medium, id })
     }
 

@@ -132,6 +132,21 @@ pub enum MediumError {
 }
 
 impl MediumError {
+    /// What a medium has said of itself where only an [`io::Error`] could be answered: that it is gone, or another one. Anything else is
+    /// about the place that was read.
+    pub fn said(e: io::Error) -> std::result::Result<Self, io::Error> {
+        match e.downcast::<Self>() {
+            Ok(said) if said.blame() != Blame::Damage => Ok(said),
+            Ok(damage) => Err(io::Error::other(damage)),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Why an object could not be read.
+    pub fn of_read(place: String, number: u64, kind: Kind, e: io::Error) -> Self {
+        Self::said(e).unwrap_or_else(|source| Self::Unreadable { place, number, kind, source })
+    }
+
     pub fn blame(&self) -> Blame {
         match self {
             Self::NotFound { .. }

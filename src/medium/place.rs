@@ -38,6 +38,14 @@ impl Place {
         Ok(Self { path: path.to_owned(), what })
     }
 
+    /// The set whose cartridge this is, by its headers.
+    pub fn tape_set(&self) -> Option<Id> {
+        match self.what {
+            What::Tape(id, _) => Some(id),
+            What::Folder | What::Blank(_) => None,
+        }
+    }
+
     pub fn is_tape(&self) -> bool {
         !matches!(self.what, What::Folder)
     }
@@ -127,7 +135,7 @@ fn read_label(tape: &Tape, number: u64, path: &Path) -> Result<Label> {
     let mut bytes = Vec::new();
     let read = tape.open(number, Kind::Label)?.take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes);
     let place = path.display().to_string();
-    read.map_err(|source| MediumError::Unreadable { place, number, kind: Kind::Label, source })?;
+    read.map_err(|e| MediumError::of_read(place, number, Kind::Label, e))?;
     Label::decode(&bytes).map_err(|e| match e {
         Malformed::Newer { found, .. } => MediumError::NewerFormat { path: path.to_owned(), found },
         source => MediumError::BadLabel { path: path.to_owned(), source },

@@ -4,7 +4,7 @@
 //! when the next one comes.
 
 use super::loader::{Loader, Wanted};
-use super::{Description, Listing, Medium, MediumError, OpenObject, Place, Reread};
+use super::{Description, Listed, Listing, Medium, MediumError, OpenObject, Place, Reread};
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, Kind};
@@ -111,19 +111,28 @@ impl<'w> Span<'w> {
 }
 
 /// Has a known medium brought to `path`. `first`: the number of its label, where that is known; one that was begun for the same place and
-/// given up has another. `wrong`: what is the matter with the one that is there.
+/// given up has another. Answers with its label, where that can be read. `wrong`: what is the matter with the one that is there.
 pub fn bring(
     loader: &dyn Loader,
     path: &Path,
     wanted: &Wanted,
     first: Option<u64>,
     mut wrong: Option<MediumError>,
-) -> Result<(Place, Label)> {
+) -> Result<(Place, Option<Label>)> {
     loop {
         loader.bring(path, wanted, wrong.take())?;
         let brought = Place::find(path, loader).and_then(|place| Ok((place.sets()?, place)));
         match brought {
             Ok((sets, place)) => match sets.found.into_iter().find(|s| s.id == wanted.set).map(|s| s.label) {
+                None if sets.broken.iter().any(|b| b.folder_id() == Some(wanted.set)) => {
+                    // Its label cannot be read; where it lies tells as much.
+                    let listed = place.list(wanted.set)?.objects;
+                    let is_label = |o: &&Listed| o.kind == Kind::Label;
+                    match listed.iter().filter(is_label).map(|o| o.number).find(|n| first.is_none_or(|first| *n == first)) {
+                        Some(_) => return Ok((place, None)),
+                        None => wrong = Some(MediumError::NoLabel { path: path.to_owned() }),
+                    }
+                }
                 Some(label) if label.place != wanted.place => {
                     let (path, found) = (path.to_owned(), label.place);
                     wrong = Some(MediumError::OtherMedium { path, found, wanted: wanted.place });
@@ -131,7 +140,7 @@ pub fn bring(
                 Some(label) if first.is_some_and(|first| first != label.first_object) => {
                     wrong = Some(MediumError::HalfBegun { place: path.display().to_string() });
                 }
-                Some(label) => return Ok((place, label)),
+                Some(label) => return Ok((place, Some(label))),
                 None => wrong = Some(MediumError::NoSuchSet { path: path.to_owned(), set: wanted.set }),
             },
             Err(e) => wrong = Some(e),

@@ -271,6 +271,9 @@ pub fn read_object(medium: &dyn Medium, number: u64, kind: Kind, limit_bytes: u6
     match open.as_mut().take(limit_bytes).read_to_end(&mut bytes) {
         Ok(n) if n as u64 == length => Ok(bytes),
         Ok(_) => Err(ReadError::Damaged(format!("{} is shorter than the file system says", object::file_name(number, kind)))),
-        Err(e) => Err(ReadError::Damaged(e.to_string())),
+        Err(e) => Err(match MediumError::said(e) {
+            Ok(said) => ReadError::Medium(said),
+            Err(e) => ReadError::Damaged(e.to_string()),
+        }),
     }
 }

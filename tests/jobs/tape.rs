@@ -3,16 +3,17 @@
 use crate::tools::copy_folder;
 use crate::world::{Deck, Hospital, tree};
 use azekura::catalog::Catalog;
-use azekura::event::Deaf;
+use azekura::event::{Deaf, Event, Observer};
 use azekura::format::object::Kind;
 use azekura::job::backup::{BackupError, Options};
 use azekura::job::generations::generations;
 use azekura::job::rebuild::rebuild;
-use azekura::job::restore;
+use azekura::job::restore::{self, RestoreError};
 use azekura::job::verify::{self, Expected};
 use azekura::job::writer::Opened;
 use azekura::medium::MediumError;
 use azekura::medium::tape::simulated::Cartridge;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 fn hospital(cartridge: &Cartridge) -> Hospital {
     let h = Hospital::new();
@@ -385,6 +386,79 @@ fn a_write_error_at_each_of_200_places_harms_nothing_that_is_sealed() {
     }
     println!("{on_first} failed on the first cartridge, {on_second} on the second, {unharmed} not at all");
     assert!(on_first >= 100 && on_second >= 60, "{on_first} {on_second} {unharmed}");
+}
+
+/// A bad spot where a cartridge says whose it is: everything else on it comes back.
+#[test]
+fn a_bad_spot_at_the_beginning_costs_no_generation() {
+    let cartridge = Cartridge::new();
+    let h = hospital(&cartridge);
+    let mut nights = Vec::new();
+    for night in 1..=2 {
+        h.write("tonight", noise(night, 400_000));
+        nights.push((h.try_backup(&to_tape(&h)).expect("a backup").generation, tree(&h.source())));
+    }
+    for address in 0..3 {
+        let twin = cartridge.twin();
+        twin.damage(address);
+        h.deck.load(&twin);
+        let verified = h.try_verify(&Deck::path(), None, None).expect("a verification");
+        // A header that cannot be read costs nothing: the list behind the seal tells what lies there.
+        assert_eq!(verified.is_good(), address != 1, "{address}: {verified:?}");
+        for (generation, night) in &nights {
+            let from = restore::Options { generation: Some(*generation), ..from_tape(&h, "back") };
+            let report = h.try_restore(&from).unwrap_or_else(|e| panic!("{address}: {e:?}"));
+            assert_eq!(report.findings, [], "{address}");
+            assert_eq!(&tree(&h.path("back/source")), night, "{address}");
+            std::fs::remove_dir_all(h.path("back")).expect("a deletion");
+        }
+    }
+}
+
+/// The same on a cartridge that another one leans on.
+#[test]
+fn a_cartridge_without_a_label_is_brought_and_read() {
+    let cartridges: Vec<Cartridge> = (0..3).map(|_| Cartridge::with_capacity(3_000_000, 700_000)).collect();
+    let h = hospital(&cartridges[0]);
+    h.deck.shelf.lock().expect("no panic").extend(cartridges[1..].iter().cloned());
+    let report = h.try_backup(&Options { memory_bytes: 6 << 20, ..to_tape(&h) }).expect("a backup");
+    assert_eq!(report.place, 2);
+    cartridges[0].damage(1);
+    *h.deck.library.lock().expect("no panic") = cartridges;
+    assert_eq!(h.try_restore(&from_tape(&h, "back")).expect("a restore").findings, []);
+    assert_eq!(tree(&h.path("back/source")), tree(&h.source()));
+}
+
+/// Does something to a cartridge after so many objects.
+struct After<'a>(AtomicU64, &'a (dyn Fn() + Sync));
+
+impl Observer for After<'_> {
+    fn hear(&self, event: Event) {
+        if matches!(event, Event::Progress { .. }) && self.0.fetch_sub(1, Ordering::Relaxed) == 1 {
+            (self.1)();
+        }
+    }
+}
+
+/// The cartridge is taken out while it is read, or the drive has no power for a moment: neither is damage.
+#[test]
+fn a_drive_that_fails_is_no_damage() {
+    let cartridge = Cartridge::new();
+    let h = hospital(&cartridge);
+    let report = h.try_backup(&to_tape(&h)).expect("a backup");
+    let set = report.set;
+    let options = verify::Options { from: Deck::path(), set: Some(set), expect: None, known: Vec::new() };
+    for after in 1..=2 {
+        let out = After(AtomicU64::new(after), &|| cartridge.take_out());
+        let verified = h.with_world(|w| verify::verify(&options, w, &out));
+        assert!(
+            matches!(verified, Err(RestoreError::Medium(MediumError::NoCartridge { .. }))),
+            "after {after} objects: {verified:?}"
+        );
+        let reset = After(AtomicU64::new(after), &|| cartridge.reset_drive());
+        let verified = h.with_world(|w| verify::verify(&options, w, &reset)).expect("a verification");
+        assert!(verified.is_good(), "after {after} objects: {verified:?}");
+    }
 }
 
 /// A generation leans on so many cartridges and no more: beyond, everything is stored afresh, and the old ones are not asked for any more.

@@ -214,7 +214,10 @@ fn right_medium(
         true => MediumError::HalfBegun { place: root.display().to_string() },
         false => MediumError::OtherMedium { path: root.to_owned(), found: label.place, wanted: current.place },
     };
-    bring(world.loader, root, &wanted, Some(current.first_object), Some(wrong)).map_err(BackupError::Medium)
+    let (place, label) =
+        bring(world.loader, root, &wanted, Some(current.first_object), Some(wrong)).map_err(BackupError::Medium)?;
+    let unlabelled = || BackupError::Medium(MediumError::NoLabel { path: root.to_owned() });
+    Ok((place, label.ok_or_else(unlabelled)?))
 }
 
 /// **Invariant:** a set is written to the recipients that its label was made with. Whoever could slip in one of his own would leave the

@@ -6,6 +6,7 @@
 
 use super::drive::{Drive, DriveError, Found, Room};
 use super::{MediumError, Result, Stored};
+use crate::format::limit;
 use crate::format::object::{Id, Kind};
 use crate::format::tape::{HEADER_BYTES, Header};
 use crate::medium::error::DeviceProblem;
@@ -83,6 +84,45 @@ impl Deck {
         let found = self.drive.read(into).inspect_err(|e| self.doubt(e))?;
         self.head = head.map(|at| if found == Found::End { at } else { at + 1 });
         Ok(found)
+    }
+
+    /// Reads the block at an address. The inner error is about that place, the outer one about the cartridge as a whole.
+    ///
+    /// A drive that had no power for a moment fails once, and one whose cartridge was taken out or swapped fails everywhere: a place is
+    /// damaged only where the cartridge is recognized and the same place fails again.
+    pub fn read_at(&mut self, address: u64, into: &mut [u8]) -> Result<std::result::Result<Found, DriveError>> {
+        match self.go(address).and_then(|()| self.read(into)) {
+            Err(DriveError::Failed(_)) => {}
+            Err(e @ DriveError::TooLong { .. }) => return Ok(Err(e)),
+            Err(e) => return Err(self.fault("reading a block", e)),
+            Ok(found) => return Ok(Ok(found)),
+        }
+        let recognized = match self.recognize() {
+            // That header may lie in a bad spot, too.
+            Err(MediumError::Io { .. }) => self.header(0)?.is_some_and(|h| h.set == self.set),
+            other => other?,
+        };
+        if !recognized {
+            return Err(MediumError::Changed { place: self.drive.name() });
+        }
+        self.head = None;
+        Ok(self.go(address).and_then(|()| self.read(into)))
+    }
+
+    /// The first header that can be read, by which a cartridge is known.
+    pub fn first_header(&mut self) -> Result<Option<Header>> {
+        let first = self.header(0);
+        if !matches!(first, Err(MediumError::Io { .. } | MediumError::BadHeader { .. })) || self.find_end()? == 0 {
+            return first;
+        }
+        // The first object is a label: the next header is not far.
+        const NEXT: u64 = 2 + limit::LABEL_BYTES / limit::TAPE_BLOCK_BYTES_LEAST;
+        for address in 1..NEXT.min(self.end) {
+            if let Ok(Some(header)) = self.header(address) {
+                return Ok(Some(header));
+            }
+        }
+        first
     }
 
     /// Goes back over one filemark; answers with its address. `None` when there is none before the head.
@@ -268,8 +308,8 @@ impl Deck {
         MediumError::Foreign { place: self.drive.name() }
     }
 
-    pub fn unreadable(&self, number: u64, kind: Kind, source: std::io::Error) -> MediumError {
-        MediumError::Unreadable { place: self.drive.name(), number, kind, source }
+    pub fn unreadable(&self, number: u64, kind: Kind, e: std::io::Error) -> MediumError {
+        MediumError::of_read(self.drive.name(), number, kind, e)
     }
 
     pub fn fault(&self, what: &'static str, e: DriveError) -> MediumError {

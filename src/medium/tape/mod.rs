@@ -53,7 +53,7 @@ impl Loaded {
     /// Looks at the cartridge in a drive. [`MediumError::Foreign`] when another program has written it.
     pub fn in_drive(drive: Box<dyn Drive>) -> Result<Self> {
         let mut deck = Deck::new(drive, Id([0; 16]), BLOCK_BYTES);
-        let first = deck.header(0);
+        let first = deck.first_header();
         if let Ok(Some(header)) = first {
             return Ok(Self::Known(header.set, deck.drive));
         }
@@ -78,7 +78,7 @@ impl Tape {
     /// The cartridge of a set that is known.
     pub fn open(drive: Box<dyn Drive>, set: Id) -> Result<Self> {
         let mut deck = Deck::new(drive, set, BLOCK_BYTES);
-        let first = match deck.header(0) {
+        let first = match deck.first_header() {
             Ok(Some(first)) => first,
             Err(e) if deck.find_end()? > 0 => return Err(e),
             _ => return Err(deck.foreign()),

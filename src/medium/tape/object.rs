@@ -31,10 +31,10 @@ impl OnTape {
             let full = self.full as usize;
             self.block.resize(full, 0);
             let mut deck = self.deck.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = deck.go(self.stored.at + 1 + number).and_then(|()| deck.read(&mut self.block));
+            let found = deck.read_at(self.stored.at + 1 + number, &mut self.block);
             drop(deck);
             let wanted = (self.stored.length - number * full as u64).min(full as u64) as usize;
-            match found.map_err(io_error)? {
+            match found.map_err(io::Error::other)?.map_err(io_error)? {
                 Found::Block(n) if n == wanted => self.block.truncate(n),
                 // The length that the header tells does not fit: not the block that was written.
                 _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "the blocks on the tape are not the object's")),

@@ -22,6 +22,10 @@ struct Reel {
     bad: Vec<u64>,
     /// Writing fails from this address on.
     fails_from: Option<u64>,
+    /// It is not in the drive any more.
+    is_out: bool,
+    /// The next read fails, and finds the tape at its beginning.
+    was_reset: bool,
     /// Every locate, in order: from, to.
     locates: Vec<(u64, u64)>,
 }
@@ -65,6 +69,16 @@ impl Cartridge {
     /// No block can be written at this address or behind it.
     pub fn fail_writes_from(&self, address: Option<u64>) {
         self.reel().fails_from = address;
+    }
+
+    /// Somebody takes it out of the drive.
+    pub fn take_out(&self) {
+        self.reel().is_out = true;
+    }
+
+    /// The drive has no power for a moment, while nothing is being written.
+    pub fn reset_drive(&self) {
+        self.reel().was_reset = true;
     }
 
     /// The power goes: what no flush has made durable is lost, but for its first `kept` blocks and filemarks.
@@ -116,6 +130,7 @@ impl Cartridge {
 
     /// A drive with this cartridge in it, rewound.
     pub fn load(&self) -> SimulatedDrive {
+        self.reel().is_out = false;
         SimulatedDrive { cartridge: self.clone(), at: 0 }
     }
 }
@@ -142,6 +157,9 @@ impl Drive for SimulatedDrive {
 
     fn locate(&mut self, address: u64) -> Result<(), DriveError> {
         let mut reel = self.cartridge.reel();
+        if reel.is_out {
+            return Err(DriveError::Empty);
+        }
         reel.locates.push((self.at, address));
         let end = reel.marks.len() as u64;
         self.at = address.min(end);
@@ -149,6 +167,9 @@ impl Drive for SimulatedDrive {
     }
 
     fn end(&mut self) -> Result<u64, DriveError> {
+        if self.cartridge.reel().is_out {
+            return Err(DriveError::Empty);
+        }
         self.at = self.cartridge.end();
         Ok(self.at)
     }
@@ -162,7 +183,14 @@ impl Drive for SimulatedDrive {
     }
 
     fn read(&mut self, into: &mut [u8]) -> Result<Found, DriveError> {
-        let reel = self.cartridge.reel();
+        let mut reel = self.cartridge.reel();
+        if reel.is_out {
+            return Err(DriveError::Empty);
+        }
+        if std::mem::take(&mut reel.was_reset) {
+            self.at = 0;
+            return Err(failed());
+        }
         let Some(mark) = reel.marks.get(self.at as usize) else { return Ok(Found::End) };
         if reel.bad.contains(&self.at) {
             return Err(failed());
