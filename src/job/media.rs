@@ -3,13 +3,18 @@
 use super::World;
 use super::backup::{self, BackupError, Options};
 use super::copy;
+use super::open::OpenSet;
+use super::restore::RestoreError;
 use super::rotation::{Pool, Refusal, Turn};
 use super::writer::{self, At, Begin};
 use crate::event::Observer;
 use crate::format::object::Id;
-use crate::ledger::{Event, Ledger, LedgerError, MediumKind};
-use crate::medium::{MediumError, Place, device_name};
+use crate::ledger::{Event, Ledger, LedgerError, Medium, MediumKind};
+use crate::medium::tape::drive::DriveError;
+use crate::medium::tape::st::{self, StDrive};
+use crate::medium::{MediumError, Place, SetOnMedium, device_name, watch};
 use crate::state::{StateDir, StateError};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +31,8 @@ pub enum MediaError {
     State(#[source] StateError),
     #[error("the backup failed")]
     Backup(#[source] BackupError),
+    #[error("the source cannot be opened")]
+    Source(#[source] RestoreError),
     #[error("the copy failed")]
     Copy(#[source] copy::CopyError),
 }
@@ -51,17 +58,31 @@ pub struct InitOptions {
 pub fn init(options: &InitOptions, world: &World) -> Result<Id> {
     let state = StateDir::open(&options.state).map_err(MediaError::State)?;
     let ledger = Ledger::of(state.root());
-    if ledger.read().map_err(MediaError::Ledger)?.media().contains_key(&options.name) {
+    let media = ledger.read().map_err(MediaError::Ledger)?.media();
+    if media.contains_key(&options.name) {
         return Err(MediaError::Taken { name: options.name.clone() });
     }
     let kind = kind_at(&options.at, world)?;
     let begin = Begin { name: &options.name, recipients: &options.recipients };
-    let set = writer::register(At { root: &options.at, only: None, block: options.tape_block }, &state, &begin, world)
-        .map_err(MediaError::Backup)?;
+    let set = match begun(options, &state, &media, world)? {
+        Some(set) => set,
+        None => writer::register(At { root: &options.at, only: None, block: options.tape_block }, &state, &begin, world)
+            .map_err(MediaError::Backup)?,
+    };
     let (medium, pool, device) = (options.name.clone(), options.pool.clone(), device_name(&options.at));
     let event = Event::Registered { medium, set: set.to_string(), pool, device, kind: Some(kind) };
     ledger.write(&world.time_text(), event).map_err(MediaError::Ledger)?;
     Ok(set)
+}
+
+/// A set of this name that this host has begun there and that is in no line of the ledger: a run ended in between.
+fn begun(options: &InitOptions, state: &StateDir, media: &BTreeMap<String, Medium>, world: &World) -> Result<Option<Id>> {
+    let sets = Place::find(&options.at, world.loader).and_then(|place| place.sets()).map_err(MediaError::Medium)?;
+    let is_ours = |s: &&SetOnMedium| {
+        let id = s.id.to_string();
+        s.label.name == options.name && state.set(s.id).is_some() && media.values().all(|m| m.set != id)
+    };
+    Ok(sets.found.iter().find(is_ours).map(|s| s.id))
 }
 
 fn kind_at(at: &Path, world: &World) -> Result<MediumKind> {
@@ -78,18 +99,34 @@ pub fn copy(name: &str, state: &Path, options: &copy::Options, world: &World, ob
     if there.as_ref().is_some_and(|m| !m.is_copy) {
         return Err(taken());
     }
-    let kind = kind_at(&options.to, world)?;
-    let report = copy::copy(options, world, observer).map_err(MediaError::Copy)?;
-    let set = report.set.to_string();
+    let set = OpenSet::open(&options.from, options.set, world.loader).map_err(MediaError::Source)?.id.to_string();
     if there.is_some_and(|m| m.set != set) {
         return Err(taken());
     }
+    let kind = kind_at(&options.to, world)?;
+    let report = copy::copy(options, world, observer).map_err(MediaError::Copy)?;
     if let Some((generation, code)) = report.newest.as_ref().filter(|_| report.is_good()) {
         let (medium, generation, check_code) = (name.to_owned(), *generation, code.to_string());
         let event = Event::Copied { medium, set, generation, check_code, device: device_name(&options.to), kind };
         ledger.write(&world.time_text(), event).map_err(MediaError::Ledger)?;
     }
     Ok(report)
+}
+
+/// Writes into the ledger that the medium of a set at `at` was read in full. Answers with its name; `None` where the ledger does not know
+/// it, or cannot tell it from a copy.
+pub fn scrubbed(state: &Path, set: Id, at: &Path, damaged: u64, world: &World) -> Result<Option<String>> {
+    let ledger = Ledger::of(state);
+    let media = ledger.read().map_err(MediaError::Ledger)?.media();
+    let (id, device) = (set.to_string(), device_name(at));
+    let of_set: Vec<&Medium> = media.values().filter(|m| m.set == id).collect();
+    let found = match &of_set[..] {
+        [only] => Some(*only),
+        several => several.iter().copied().find(|m| device.is_some() && m.device == device),
+    };
+    let Some(medium) = found.map(|m| m.name.clone()) else { return Ok(None) };
+    ledger.write(&world.time_text(), Event::Scrubbed { medium: medium.clone(), damaged }).map_err(MediaError::Ledger)?;
+    Ok(Some(medium))
 }
 
 /// What became of a night.
@@ -100,6 +137,8 @@ pub enum Night {
         report: Box<backup::Report>,
         /// `None`: nobody told it to leave. Else whether it was seen to be gone.
         left: Option<bool>,
+        /// The generation is sealed, and the ledger could not be told.
+        untold: Option<LedgerError>,
     },
     /// Nothing was written.
     Refused(Refusal),
@@ -135,22 +174,35 @@ pub fn night(
     note(Event::Attached { medium: medium.clone(), at: at.display().to_string(), device })?;
     let options = Options { set: Some(set), init: None, ..options.clone() };
     let report = backup::backup(&options, world, observer).map_err(MediaError::Backup)?;
-    note(Event::Written {
+    // What is sealed is sealed, whatever becomes of the ledger from here on.
+    let mut untold = None;
+    let mut tell = |event| untold = ledger.write(&world.time_text(), event).err().or(untold.take());
+    tell(Event::Written {
         medium: medium.clone(),
         generation: report.generation,
         check_code: report.check_code.to_string(),
         verdict: report.verdict.name().to_owned(),
-    })?;
+    });
+    let watched = watch(at, state.root());
     let mut left = None;
     if leave(at) {
-        // Not what it answers: whether it is still there. What cannot be told is not said to be gone.
-        let seen = match Place::find(at, world.loader).and_then(|place| place.sets()) {
-            Ok(sets) => sets.found.iter().all(|s| s.id != set) && sets.broken.is_empty(),
-            Err(MediumError::NotFound { .. } | MediumError::Gone { .. } | MediumError::NoCartridge { .. }) => true,
-            Err(_) => false,
-        };
-        note(Event::Detached { medium, seen })?;
+        // Not what it answers: whether it is still there.
+        let seen = watched.is_gone().unwrap_or_else(|| has_left(at, set, world));
+        tell(Event::Detached { medium, seen });
         left = Some(seen);
     }
-    Ok(Night::Done { turn, report: Box::new(report), left })
+    Ok(Night::Done { turn, report: Box::new(report), left, untold })
+}
+
+/// Whether a medium is away that is no disk of its own. What cannot be told is not said to be gone.
+fn has_left(at: &Path, set: Id, world: &World) -> bool {
+    if st::is_drive(at) {
+        // A cartridge that was given out and that nobody took is taken in again by any program that asks for it.
+        return matches!(StDrive::open(at), Err(DriveError::Empty | DriveError::Gone(_)));
+    }
+    match Place::find(at, world.loader).and_then(|place| place.sets()) {
+        Ok(sets) => sets.found.iter().all(|s| s.id != set) && sets.broken.is_empty(),
+        Err(MediumError::NotFound { .. } | MediumError::Gone { .. } | MediumError::NoCartridge { .. }) => true,
+        Err(_) => false,
+    }
 }

@@ -11,11 +11,12 @@ use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, Kind, Object};
+use crate::format::pack::Index;
 use crate::generation::{Generation, GenerationError};
-use crate::medium::{Medium, MediumError, Place};
-use crate::pipeline::compressor::read_index;
-use crate::pipeline::encryptor::{Decryptor, Identity};
-use crate::seal::chain::{Link, ReadError, read_object};
+use crate::medium::{Blame, Medium, MediumError, Place};
+use crate::pipeline::compressor::{FrameError, read_index};
+use crate::pipeline::encryptor::{DecryptError, Decryptor, Identity};
+use crate::seal::chain::{Fault, FaultKind, Link, ReadError, read_object};
 use crate::seal::{KeyError, SealKeys};
 use crate::state::{SetState, StateDir, StateError};
 use std::io::Write;
@@ -97,9 +98,14 @@ fn rebuild_set(
     let chain = opened.chain().map_err(RebuildError::Open)?;
     let opened = opened.spanning(&chain, from, world.loader).map_err(RebuildError::Open)?;
     let medium = &*opened.medium;
-    if !chain.links.iter().all(|l| l.trusted) || !chain.faults.is_empty() {
+    // A seal that was cut short behind the last one is a leftover.
+    let end = chain.last().map_or(0, |l| l.number + 1);
+    let is_leftover = |f: &Fault| f.object >= end && f.kind == Kind::Seal && matches!(f.what, FaultKind::Unreadable { .. });
+    if !chain.links.iter().all(|l| l.trusted) || !chain.faults.iter().all(is_leftover) {
         return Err(RebuildError::Untrusted);
     }
+    let old = catalog.set(id).map_err(RebuildError::Catalog)?;
+    let knew_damage = old.map(|row| catalog.wants_reread(row)).transpose().map_err(RebuildError::Catalog)?.unwrap_or(false);
     let name = set.info().map_err(RebuildError::State)?.name;
     let created = chain.label.as_ref().map(|l| l.created.clone()).unwrap_or_default();
     catalog.forget_set(id).map_err(RebuildError::Catalog)?;
@@ -121,7 +127,9 @@ fn rebuild_set(
             if world.is_interrupted() {
                 return Err(RebuildError::Interrupted);
             }
-            add_object(catalog, row, medium, identity, object, &mut report)?;
+            // Which packs were found damaged is forgotten with the old catalog: it is found out anew.
+            let is_good = !(knew_damage && object.kind == Kind::Pack) || is_whole(medium, object)?;
+            add_object(catalog, row, medium, identity, object, is_good, &mut report)?;
             observer.hear(Event::Progress { entries: 1, bytes: object.length });
         }
         let seal = Object { number: link.number, kind: Kind::Seal, length: link.length, digest: Some(link.digest) };
@@ -138,13 +146,19 @@ fn rebuild_set(
             closing: link.seal.is_closing(),
         };
         if !g.closing {
-            let generation = Generation::open(medium, &chain, Some(g.number), identity).map_err(RebuildError::Generation)?;
-            g.started = generation.manifest.started.as_nanoseconds_64();
-            g.entries_digest = generation.manifest.entries.blake3;
+            let is_last = Some(link.number) == chain.generations().next_back().map(|l| l.number);
+            let copied = match Generation::open(medium, &chain, Some(g.number), identity) {
+                Ok(generation) => {
+                    g.started = generation.manifest.started.as_nanoseconds_64();
+                    g.entries_digest = generation.manifest.entries.blake3;
+                    if is_last { copy_entries(set, &generation)? } else { None }
+                }
+                // It costs its own generation and no other.
+                Err(e @ GenerationError::Damaged { .. }) => Some(e).filter(|_| is_last),
+                Err(e) => return Err(RebuildError::Generation(e)),
+            };
             complete = Some(g.clone());
-            if Some(link.number) == chain.generations().next_back().map(|l| l.number)
-                && let Some(e) = copy_entries(set, &generation)?
-            {
+            if let Some(e) = copied {
                 // No later generation may lean on what lies there.
                 damaged = e.object().into_iter().collect();
                 report.unreadable_entries = Some(chain_text(&e));
@@ -154,6 +168,9 @@ fn rebuild_set(
         if !damaged.is_empty() {
             catalog.mark_damaged(row, &std::mem::take(&mut damaged)).map_err(RebuildError::Catalog)?;
         }
+    }
+    if !report.unreadable_packs.is_empty() {
+        catalog.mark_damaged(row, &report.unreadable_packs).map_err(RebuildError::Catalog)?;
     }
     let mut keys = SealKeys::load(&set.seal_keys()).map_err(RebuildError::SealKeys)?;
     keys.catch_up(chain.last().map(|l| &l.seal)).map_err(RebuildError::SealKeys)?;
@@ -175,6 +192,7 @@ fn add_object(
     medium: &dyn Medium,
     identity: &Identity,
     object: &Object,
+    is_good: bool,
     report: &mut Report,
 ) -> Result<()> {
     let mut chunks = Vec::new();
@@ -186,9 +204,7 @@ fn add_object(
     }
     if object.kind == Kind::Pack {
         report.packs += 1;
-        let open = medium.open(object.number, Kind::Pack).map_err(RebuildError::Medium)?;
-        let index = Decryptor::open(identity, open).ok().and_then(|mut payload| read_index(&mut payload).ok());
-        match index {
+        match if is_good { index_of(medium, identity, object.number)? } else { None } {
             Some(index) => {
                 let mut frame_at = 0;
                 for frame in &index.frames {
@@ -205,6 +221,33 @@ fn add_object(
     }
     report.chunks += chunks.len() as u64;
     catalog.add_object(row, object, &mut chunks).map_err(RebuildError::Catalog)
+}
+
+/// What lies in a pack; `None` where that cannot be read.
+fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Option<Index>> {
+    let open = match medium.open(number, Kind::Pack) {
+        Ok(open) => open,
+        Err(e) if e.blame() == Blame::Damage => return Ok(None),
+        Err(e) => return Err(RebuildError::Medium(e)),
+    };
+    let gone = |e| MediumError::said(e).map_or(Ok(None), |said| Err(RebuildError::Medium(said)));
+    match Decryptor::open(identity, open) {
+        Ok(mut payload) => match read_index(&mut payload) {
+            Ok(index) => Ok(Some(index)),
+            Err(FrameError::Read { source }) => gone(source),
+            Err(_) => Ok(None),
+        },
+        Err(DecryptError::Read { source }) => gone(source),
+        Err(_) => Ok(None),
+    }
+}
+
+fn is_whole(medium: &dyn Medium, object: &Object) -> Result<bool> {
+    match medium.read_back(object.number, object.kind) {
+        Ok(r) => Ok(r.length == object.length && Some(r.digest) == object.digest),
+        Err(e) if e.blame() == Blame::Damage => Ok(false),
+        Err(e) => Err(RebuildError::Medium(e)),
+    }
 }
 
 /// The host's copy of the last entry stream, so that the next night reads only what changed. What is damaged is not copied in part.

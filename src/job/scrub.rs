@@ -80,6 +80,11 @@ impl Report {
         }
     }
 
+    /// How many things were found wrong.
+    pub fn damaged(&self) -> u64 {
+        (self.damage.len() + self.unreadable.len() + self.faults.len()) as u64
+    }
+
     /// How fast it was read; `None` where it took no time that could be measured.
     pub fn bytes_per_second(&self) -> Option<u64> {
         (self.seconds > 0.0).then(|| (self.bytes as f64 / self.seconds) as u64)
@@ -147,7 +152,7 @@ pub fn record(report: &Report, catalog: &mut Catalog, time: &str) -> std::result
     if catalog.set(report.set)?.is_none() {
         return Ok(false);
     }
-    let damaged = report.damage.len() + report.unreadable.len() + report.faults.len();
+    let damaged = report.damaged();
     let (set, place, bytes, verdict) = (report.set, report.place, report.bytes, report.verdict().name());
     let path = report.path.display();
     let detail = format!("set {set}, medium {place} at {path}: {bytes} bytes read, {damaged} damaged: {verdict}");

@@ -1,5 +1,6 @@
 //! What a folder lies on: the kind of file system, its room, and whether its device is still attached.
 
+use super::tape::{mam, st};
 use crate::format::seal::ReadBack;
 use rustix::fd::AsFd;
 use rustix::fs::{fstat, fstatfs, fstatvfs, major, minor};
@@ -147,11 +148,33 @@ pub(super) fn reserved_bytes(fd: impl AsFd) -> u64 {
 /// How the hardware below a folder calls itself (model and serial number, as udev tells them); `None` where it does not, or nobody knows.
 /// It stays the same when the medium is formatted.
 pub fn device_name(folder: &Path) -> Option<String> {
+    if st::is_drive(folder) {
+        return mam::serial(folder);
+    }
     use std::os::unix::fs::MetadataExt;
     let device = std::fs::metadata(folder).ok()?.dev();
     let udev = std::fs::read_to_string(format!("/run/udev/data/b{}:{}", major(device), minor(device))).ok()?;
     let serial = udev.lines().find_map(|line| line.strip_prefix("E:ID_SERIAL="))?;
     (!serial.is_empty()).then(|| serial.to_owned())
+}
+
+/// The disk that a medium lies on, kept in view while it is told to leave.
+#[derive(Debug)]
+pub struct Watched(Option<Device>);
+
+/// The disk below `medium`, if it is another one than that below `home`.
+pub fn watch(medium: &Path, home: &Path) -> Watched {
+    let device_number = |path| std::fs::metadata(path).ok().map(|m| std::os::unix::fs::MetadataExt::dev(&m));
+    let folder = std::fs::File::open(medium).ok().filter(|_| device_number(medium) != device_number(home));
+    let device = folder.map(|folder| Device::below(folder, medium)).filter(|d| d.node.is_some());
+    Watched(device)
+}
+
+impl Watched {
+    /// Whether it is gone: not only unmounted. `None` where there is no disk that could go.
+    pub fn is_gone(&self) -> Option<bool> {
+        self.0.as_ref().map(Device::is_gone_soon)
+    }
 }
 
 /// One link for each block device, named by its number.

@@ -19,7 +19,7 @@ pub mod tape;
 
 pub use directory::{Directory, Immutable};
 pub use error::{Blame, DeviceProblem, MediumError};
-pub use file_system::{FileSystem, device_name};
+pub use file_system::{FileSystem, device_name, watch};
 pub use loader::Loader;
 pub use lock::Guard;
 pub use place::{Place, Writable};

@@ -1,6 +1,6 @@
 //! Copies of media, which are there when the original is not: burned, worn out, or in the hands of whoever wants a ransom.
 
-use crate::tools::{copy_folder, objects, set_folder};
+use crate::tools::{copy_folder, noise, objects, set_folder};
 use crate::world::{Deck, Hospital, tree};
 use azekura::catalog::Catalog;
 use azekura::event::{Deaf, Event, Observer};
@@ -16,12 +16,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut out = vec![0; length];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
-    out
-}
 
 /// Three nights on a disk.
 fn nights() -> Hospital {

@@ -1,6 +1,6 @@
 //! Nights onto tape.
 
-use crate::tools::copy_folder;
+use crate::tools::{copy_folder, noise};
 use crate::world::{Deck, Hospital, tree};
 use azekura::catalog::Catalog;
 use azekura::event::{Deaf, Event, Observer};
@@ -23,12 +23,6 @@ fn hospital(cartridge: &Cartridge) -> Hospital {
     }
     h.write("large", noise(1, 3_000_000));
     h
-}
-
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut out = vec![0; length];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
-    out
 }
 
 fn to_tape(h: &Hospital) -> Options {

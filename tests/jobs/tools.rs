@@ -190,3 +190,10 @@ pub fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
         rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).expect("a file to damage").into();
     file.write_all_at(bytes, at).expect("damage");
 }
+
+/// Bytes that do not compress, the same ones for a seed.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut out = vec![0; length];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
+    out
+}

@@ -88,14 +88,14 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         memory_bytes: args.memory.unwrap_or(if is_drive(&to) { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20,
     };
     let world = context.world(args.threads.map(usize::from));
-    let (report, stayed) = match context.pool_of(args.to.as_deref()) {
+    let (report, astray) = match context.pool_of(args.to.as_deref()) {
         Some(pool) => turn::night(pool, &options, &world, context)?,
         None => (backup(&options, &world, &context.progress())?, false),
     };
     show::talk(&report, context);
     Ok(Outcome {
-        // Sealed, but on a medium that should have been swapped.
-        exit: exit(report.verdict).max(if stayed { Exit::Incomplete } else { Exit::Good }),
+        // Sealed, but on a medium that should have been swapped, or with no word of it in the ledger.
+        exit: exit(report.verdict).max(if astray { Exit::Incomplete } else { Exit::Good }),
         text: show::text(&report, &to, key.as_ref()),
         json: show::json(&report, key.as_ref()),
     })

@@ -9,15 +9,21 @@ use azekura::job::World;
 use azekura::job::backup::{Options, Report};
 use azekura::job::media::{Night, night as run};
 use azekura::job::rotation::{Found, Refusal, Turn};
+use azekura::ledger::LedgerError;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Backs up to the pool's medium that is due. Also answers whether it should have been swapped before.
+/// Backs up to the pool's medium that is due. Also answers whether it should have been swapped before, or is missing in the ledger.
 pub fn night(pool: &ConfigPool, options: &Options, world: &World, context: &Context) -> Result<(Report, bool), Explained> {
     let leave = |at: &Path| tell_to_leave(pool, at, context);
     let done = run(&pool.pool(), options, &leave, world, &context.progress())?;
-    let (turn, report, left) = match done {
-        Night::Done { turn, report, left } => (turn, report, left),
+    let (turn, report, left, untold) = match done {
+        Night::Done { turn, report, left, untold } => {
+            if let Some(LedgerError::Io { path, .. }) = &untold {
+                context.warn(&message!("media.untold", path = path));
+            }
+            (turn, report, left, untold.is_some())
+        }
         Night::Refused(refusal) => return Err(refused(&refusal)),
     };
     if left == Some(false) {
@@ -27,7 +33,7 @@ pub fn night(pool: &ConfigPool, options: &Options, world: &World, context: &Cont
         context.warn(&message!("media.not-swapped", name = medium, count = nights, due = due));
         return Ok((*report, true));
     }
-    Ok((*report, false))
+    Ok((*report, untold))
 }
 
 fn refused(refusal: &Refusal) -> Explained {

@@ -11,6 +11,7 @@ use crate::cli::words;
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
 use azekura::job::check::remember_damage;
+use azekura::job::media::scrubbed;
 use azekura::job::scrub::{Options, Report, Verdict, record, scrub};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let unreadable = report.unreadable.iter().map(|(object, why)| message!("scrub.unreadable", object = object, why = why));
     warn_of(&unreadable.collect::<Vec<_>>(), context);
     if let Some(mut catalog) = context.catalog()? {
+        scrubbed(&context.state_dir()?, report.set, &options.from, report.damaged(), &world)?;
         record(&report, &mut catalog, &world.time_text())?;
         if remember_damage(report.set, &report.damage, &mut catalog)? > 0 {
             context.talk(&message!("verify.remembered"));

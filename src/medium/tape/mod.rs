@@ -7,7 +7,10 @@ pub mod changer;
 mod contents;
 mod deck;
 pub mod drive;
+pub mod mam;
 mod object;
+pub mod scsi;
+pub mod sg;
 pub mod simulated;
 pub mod st;
 

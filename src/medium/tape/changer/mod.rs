@@ -5,15 +5,12 @@
 
 pub mod element;
 mod robot;
-pub mod scsi;
-mod sg;
 
 pub use element::Slot;
 pub use robot::{Hands, Robot, Wrong};
-pub use sg::SgDevice;
 
 use self::element::{Addresses, Garbled, Kind};
-use self::scsi::{Scsi, ScsiError, Sense};
+use super::scsi::{Scsi, ScsiError, Sense};
 use crate::medium::{DeviceProblem, MediumError};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

@@ -201,6 +201,11 @@ impl Robot {
             self.changer.carry(self.drive, there.slot).inspect_err(|_| hands.take_in())?;
         }
         hands.loads(self.changer.slot_number(next.slot), next.barcode.as_deref());
-        self.changer.carry(next.slot, self.drive)
+        let carried = self.changer.carry(next.slot, self.drive);
+        if let (Err(_), Some(there)) = (&carried, in_drive) {
+            // If this does not work either, the first error is worth more.
+            let _ = self.changer.carry(there.slot, self.drive);
+        }
+        carried
     }
 }

@@ -1,0 +1,94 @@
+//! What a cartridge's own memory (MAM, medium auxiliary memory) tells: the serial number that its maker has written into it. It stays when
+//! the tape is erased, and a copy has another.
+//!
+//! Commands and attributes: SCSI Primary Commands (SPC-5), READ ATTRIBUTE; IBM LTO SCSI Reference, "Medium auxiliary memory".
+
+use super::scsi::Scsi;
+use super::sg::SgDevice;
+use super::st;
+use rustix::fs::{major, minor};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+const READ_ATTRIBUTE: u8 = 0x8c;
+const MEDIUM_SERIAL_NUMBER: u16 = 0x0401;
+/// Answers are short; the serial number has 32 characters.
+const ROOM: usize = 512;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Nothing here waits for longer than [`PATIENCE`].
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// The serial number of the cartridge in the drive at `path`; `None` where there is none, or nobody is allowed to ask.
+pub fn serial(path: &Path) -> Option<String> {
+    if !st::is_drive(path) {
+        return None;
+    }
+    read_serial(&mut SgDevice::open(&generic(path)?, &NEVER).ok()?)
+}
+
+/// The same device, as the kernel offers it for commands.
+fn generic(path: &Path) -> Option<PathBuf> {
+    let number = rustix::fs::stat(path).ok()?.st_rdev;
+    let folder = format!("/sys/dev/char/{}:{}/device/scsi_generic", major(number), minor(number));
+    let name = std::fs::read_dir(folder).ok()?.next()?.ok()?.file_name();
+    Some(Path::new("/dev").join(name))
+}
+
+fn read_serial(device: &mut dyn Scsi) -> Option<String> {
+    let [high, low] = MEDIUM_SERIAL_NUMBER.to_be_bytes();
+    let room = (ROOM as u32).to_be_bytes();
+    // Values, of volume 0 and partition 0, from this attribute on.
+    let command = [READ_ATTRIBUTE, 0, 0, 0, 0, 0, 0, 0, high, low, room[0], room[1], room[2], room[3], 0, 0];
+    let mut answer = [0; ROOM];
+    let n = device.execute(&command, &mut answer, PATIENCE).ok()?;
+    serial_in(answer.get(..n)?)
+}
+
+/// The first attribute of an answer, if it is the serial number: number, format, length, value.
+fn serial_in(answer: &[u8]) -> Option<String> {
+    let attribute = answer.get(4..)?;
+    let (head, value) = attribute.split_at_checked(5)?;
+    if head[..2] != MEDIUM_SERIAL_NUMBER.to_be_bytes() {
+        return None;
+    }
+    let length = usize::from(u16::from_be_bytes([head[3], head[4]]));
+    let text = std::str::from_utf8(value.get(..length)?).ok()?.trim_matches([' ', '\0']);
+    let is_plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+    is_plain.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(id: u16, length: u16, value: &[u8]) -> Vec<u8> {
+        let attribute = [&id.to_be_bytes()[..], &[0x81], &length.to_be_bytes(), value].concat();
+        [&(attribute.len() as u32).to_be_bytes()[..], &attribute].concat()
+    }
+
+    #[test]
+    fn a_serial_number_is_read() {
+        let padded = format!("{:<32}", "HA9AK00123");
+        assert_eq!(serial_in(&answer(0x401, 32, padded.as_bytes())), Some("HA9AK00123".into()));
+        assert_eq!(serial_in(&answer(0x401, 3, b"A 1")), Some("A 1".into()));
+    }
+
+    #[test]
+    fn what_is_no_serial_number_is_not_taken_for_one() {
+        let good = answer(0x401, 4, b"A123");
+        for length in 0..good.len() {
+            assert_eq!(serial_in(&good[..length]), None, "cut at {length}");
+        }
+        for bad in [
+            answer(0x400, 4, b"A123"),
+            answer(0x401, 5, b"A123"),
+            answer(0x401, 4, b"    "),
+            answer(0x401, 4, b"A\x1b[m"),
+            answer(0x401, 2, b"\xff\xfe"),
+        ] {
+            assert_eq!(serial_in(&bad), None, "{bad:?}");
+        }
+    }
+}
