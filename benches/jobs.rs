@@ -76,6 +76,7 @@ fn run(night: &Path, source: &Path, identity: &Identity) {
             path: source.into(),
             excludes: Vec::new(),
             one_file_system: false,
+            rules: Default::default(),
             command: Vec::new(),
         }],
         init: Some(InitOptions { name: "bench".into(), recipients: identity.recipients().texts().to_vec() }),

@@ -137,6 +137,7 @@ fn main() {
                 command: Vec::new(),
                 excludes: Vec::new(),
                 one_file_system: false,
+                rules: Default::default(),
             }],
             init: Some(InitOptions { name: "bench".into(), recipients: Identity::generate().recipients().texts().to_vec() }),
             full: false,

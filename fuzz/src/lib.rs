@@ -3,7 +3,7 @@
 use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, Entry, Kind as EntryKind, Range, State};
 use azekura::format::label::{Label, fingerprint};
-use azekura::format::manifest::{Entries, Finding, Manifest, Source, SourceKind};
+use azekura::format::manifest::{Entries, Finding, Manifest, Rules, Source, SourceKind};
 use azekura::format::merkle::{Tree, object_leaf, record_leaf};
 use azekura::format::object::{Id, Kind, Object};
 use azekura::format::pack::{ChunkId, Extent, Frame, Index};
@@ -119,6 +119,7 @@ pub fn manifest() -> Manifest {
             path: b"/srv/s".to_vec(),
             kind: SourceKind::Tree,
             excludes: vec![b"*.tmp".to_vec()],
+            rules: Rules::AppendOnly,
         }],
         tag: Some("tag".into()),
         tool: "azekura 1".into(),

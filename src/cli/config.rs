@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::explain::{Explained, io_reason};
 use super::lang::Lang;
 use super::text::message;
+use azekura::format::manifest::Rules;
 use azekura::job::rotation::Pool;
 use azekura::medium::tape::check_block;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,29 @@ pub struct ConfigSource {
     pub excludes: Vec<String>,
     #[serde(default)]
     pub one_file_system: bool,
+    /// `plain`, `ss-mix2` or `append-only`: how its files may change.
+    #[serde(default, with = "rules", skip_serializing_if = "rules::is_plain")]
+    pub rules: Rules,
+}
+
+mod rules {
+    use super::Rules;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn is_plain(rules: &Rules) -> bool {
+        *rules == Rules::Plain
+    }
+
+    pub fn serialize<S: Serializer>(rules: &Rules, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(rules.name())
+    }
+
+    pub fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Rules, D::Error> {
+        let name = String::deserialize(from)?;
+        let names = Rules::ALL.map(Rules::name).join(", ");
+        Rules::ALL.into_iter().find(|r| r.name() == name).ok_or_else(|| Error::custom(format!("rules are one of {names}")))
+    }
 }
 
 /// Media that take turns.
@@ -147,6 +171,7 @@ mod tests {
             one_file_system = true
             [[source]]
             path = "/srv/pacs"
+            rules = "append-only"
             [[source]]
             name = "orca.sql"
             command = ["pg_dump", "orca"]
@@ -155,6 +180,8 @@ mod tests {
         assert_eq!(config.language, Some(Lang::Ja));
         assert_eq!(config.sources[0].excludes, ["*.tmp"]);
         assert_eq!(config.sources[1].name, None);
+        assert_eq!([0, 1].map(|i| config.sources[i].rules), [Rules::Plain, Rules::AppendOnly]);
+        assert!(Config::parse(Path::new("c"), "[[source]]\npath = \"/x\"\nrules = \"any\"").is_err());
         assert_eq!(config.sources[2].command, ["pg_dump", "orca"]);
     }
 

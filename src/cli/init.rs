@@ -99,6 +99,7 @@ fn in_config(source: SourceOptions) -> Result<ConfigSource, Explained> {
             command: Vec::new(),
             excludes: Vec::new(),
             one_file_system: false,
+            rules: Default::default(),
         }),
         _ => Err(Explained::new(not_text, Exit::Usage)),
     }

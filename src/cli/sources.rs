@@ -5,6 +5,7 @@ use super::environment::{absolute, last_name};
 use super::exit::Exit;
 use super::explain::Explained;
 use super::text::message;
+use azekura::format::manifest::Rules;
 use azekura::job::backup::SourceOptions;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -48,12 +49,13 @@ pub fn check(sources: Vec<SourceOptions>) -> Result<Vec<SourceOptions>, Explaine
 
 /// A command whose standard output is the source, run in the folder `path`.
 pub fn command(name: &OsStr, path: &Path, command: Vec<OsString>) -> SourceOptions {
-    SourceOptions { name: name.as_bytes().to_vec(), path: absolute(path), excludes: Vec::new(), one_file_system: false, command }
+    let (name, path, excludes, rules) = (name.as_bytes().to_vec(), absolute(path), Vec::new(), Rules::Plain);
+    SourceOptions { name, path, excludes, one_file_system: false, command, rules }
 }
 
 fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Explained> {
     let excludes = s.excludes.iter().chain(&for_all.excludes).cloned().collect();
-    match (&s.name, &s.path, s.command.is_empty()) {
+    let source = match (&s.name, &s.path, s.command.is_empty()) {
         (Some(name), path, false) => {
             let path = path.as_deref().unwrap_or(Path::new("/"));
             Ok(command(OsStr::new(name), path, s.command.iter().map(OsString::from).collect()))
@@ -65,7 +67,8 @@ fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Expla
             let name = s.name.clone().unwrap_or_default();
             Err(Explained::new(message!("error.config.source", name = name), Exit::Usage))
         }
-    }
+    };
+    source.map(|source| SourceOptions { rules: s.rules, ..source })
 }
 
 /// `NAME=PATH`, or a path alone. A path may hold a `=` of its own: what has a `/` before it is no name.
@@ -85,7 +88,8 @@ fn tree(name: Option<Vec<u8>>, path: &Path, excludes: Vec<String>, one_file_syst
         let message = message!("error.source.no-name", path = path);
         return Err(Explained::usage(message.clone(), message.hint()));
     };
-    Ok(SourceOptions { name, path: absolute(path), excludes, one_file_system, command: Vec::new() })
+    let (path, command, rules) = (absolute(path), Vec::new(), Rules::Plain);
+    Ok(SourceOptions { name, path, excludes, one_file_system, command, rules })
 }
 
 #[cfg(test)]

@@ -15,6 +15,33 @@ pub enum SourceKind {
     Command,
 }
 
+/// How the files of a source may change, by the program that writes them. For judging changes; they are stored the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rules {
+    /// In any way.
+    #[default]
+    Plain,
+    /// An SS-MIX2 storage: a file's content never changes; an update or a deletion gives it another flag at the end of its name.
+    ///
+    /// Source: JAMI, SS-MIX2 standardized storage, construction guidelines.
+    SsMix2,
+    /// Files grow at their end and are never changed before it.
+    AppendOnly,
+}
+
+impl Rules {
+    pub const ALL: [Self; 3] = [Self::Plain, Self::SsMix2, Self::AppendOnly];
+
+    /// In the configuration and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::SsMix2 => "ss-mix2",
+            Self::AppendOnly => "append-only",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     pub name: Vec<u8>,
@@ -23,6 +50,7 @@ pub struct Source {
     pub kind: SourceKind,
     /// Gitignore syntax.
     pub excludes: Vec<Vec<u8>>,
+    pub rules: Rules,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +108,7 @@ impl Manifest {
         write_time(&mut e, self.finished);
         e.u8(6).sure().str(&self.host).sure().u8(7).sure().array(self.sources.len() as u64).sure();
         for s in &self.sources {
-            e.map(3 + u64::from(!s.excludes.is_empty())).sure();
+            e.map(3 + u64::from(!s.excludes.is_empty()) + u64::from(s.rules != Rules::Plain)).sure();
             e.u8(0).sure().bytes(&s.name).sure().u8(1).sure().bytes(&s.path).sure();
             e.u8(2).sure().u8(s.kind as u8).sure();
             if !s.excludes.is_empty() {
@@ -88,6 +116,9 @@ impl Manifest {
                 for x in &s.excludes {
                     e.bytes(x).sure();
                 }
+            }
+            if s.rules != Rules::Plain {
+                e.u8(4).sure().u8(s.rules as u8).sure();
             }
         }
         if let Some(tag) = &self.tag {
@@ -223,7 +254,8 @@ pub fn come_apart(a: &[u8], b: &[u8]) -> bool {
 }
 
 fn decode_source(r: &mut Reader) -> Result<Source, Malformed> {
-    let mut s = Source { name: Vec::new(), path: Vec::new(), kind: SourceKind::Tree, excludes: Vec::new() };
+    let (kind, rules) = (SourceKind::Tree, Rules::Plain);
+    let mut s = Source { name: Vec::new(), path: Vec::new(), kind, excludes: Vec::new(), rules };
     let (mut last, mut seen) = (None, 0);
     for _ in 0..r.map()? {
         let key = r.key(&mut last)?;
@@ -242,6 +274,11 @@ fn decode_source(r: &mut Reader) -> Result<Source, Malformed> {
                 for _ in 0..r.array()? {
                     s.excludes.push(r.bytes()?.to_vec());
                 }
+            }
+            4 => {
+                // Later rules are no reason not to restore.
+                let number = r.uint()?;
+                s.rules = Rules::ALL.into_iter().find(|rules| *rules as u64 == number).unwrap_or_default();
             }
             _ => r.skip(3)?,
         }

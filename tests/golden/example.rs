@@ -4,7 +4,7 @@ use crate::{folder, identity, updates};
 use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, Entry, Kind as Type, Range, State};
 use azekura::format::label::Label;
-use azekura::format::manifest::{Entries, Finding, Manifest, Source, SourceKind};
+use azekura::format::manifest::{Entries, Finding, Manifest, Rules, Source, SourceKind};
 use azekura::format::merkle::{Root, Tree, object_leaf, record_leaf};
 use azekura::format::object::{Id, Kind, Object};
 use azekura::format::pack::{Extent, Frame, Index};
@@ -170,7 +170,13 @@ pub fn manifest() -> Manifest {
         started: Time { seconds: 1_795_404_714, nanoseconds: 0 },
         finished: Time { seconds: 1_795_404_715, nanoseconds: 500_000_000 },
         host: "ehr-db1".into(),
-        sources: vec![Source { name: b"ward".into(), path: b"/srv/ward".into(), kind: SourceKind::Tree, excludes: Vec::new() }],
+        sources: vec![Source {
+            name: b"ward".into(),
+            path: b"/srv/ward".into(),
+            kind: SourceKind::Tree,
+            excludes: Vec::new(),
+            rules: Rules::Plain,
+        }],
         tag: None,
         tool: TOOL.into(),
         set_key: set_key().0,
@@ -199,6 +205,7 @@ pub fn full_manifest() -> Manifest {
         path: b"pg_dumpall".into(),
         kind: SourceKind::Command,
         excludes: Vec::new(),
+        rules: Rules::SsMix2,
     });
     m.media = vec![(1, 3_000_000_000), (3, 17)];
     m.findings =

@@ -124,6 +124,7 @@ pub fn write(to: &Path) {
                 path: h.source(),
                 excludes: vec!["*.tmp".into()],
                 one_file_system: false,
+                rules: Default::default(),
                 command: Vec::new(),
             },
             // A source that is one file, with a name of several parts.
@@ -132,6 +133,7 @@ pub fn write(to: &Path) {
                 path: h.path("hosts"),
                 excludes: Vec::new(),
                 one_file_system: false,
+                rules: Default::default(),
                 command: Vec::new(),
             },
         ],

@@ -226,6 +226,7 @@ pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
             path: dir.join("source"),
             excludes: Vec::new(),
             one_file_system: false,
+            rules: Default::default(),
             command: Vec::new(),
         }],
         init: Some(InitOptions { name: "test".into(), recipients }),

@@ -15,7 +15,7 @@ use crate::catalog::{CatalogError, GenerationRow};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::Malformed;
 use crate::format::check_code::CheckCode;
-use crate::format::manifest::{Finding, Manifest, Source, SourceKind, come_apart};
+use crate::format::manifest::{Finding, Manifest, Rules, Source, SourceKind, come_apart};
 use crate::format::object::{Id, Kind};
 use crate::format::seal::{ReadBack, Verdict};
 use crate::medium::MediumError;
@@ -90,6 +90,7 @@ pub struct SourceOptions {
     /// Gitignore syntax.
     pub excludes: Vec<String>,
     pub one_file_system: bool,
+    pub rules: Rules,
 }
 
 /// What was done.
@@ -394,6 +395,7 @@ fn manifest_source(s: &SourceOptions) -> Source {
         path: s.path.as_os_str().as_bytes().into(),
         kind: if s.command.is_empty() { SourceKind::Tree } else { SourceKind::Command },
         excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
+        rules: s.rules,
     }
 }
 
