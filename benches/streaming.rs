@@ -120,7 +120,9 @@ fn main() {
         std::fs::create_dir(&made).expect("a folder");
         sources.push(noise(&made, 3));
     }
-    println!("| source | offered MB/s | drive MB/s | under-runs | buffer, packs | seconds in all |\n|---|---|---|---|---|---|");
+    println!(
+        "| source | offered MB/s | drive MB/s | under-runs | lowest buffer, packs | buffer, packs | seconds in all |\n|---|---|---|---|---|---|---|"
+    );
     for (n, source) in sources.iter().enumerate() {
         let deck = Deck { cartridge: Cartridge::new(), bytes_per_second: megabytes * 1e6 };
         let random = |b: &mut [u8]| getrandom::fill(b).expect("randomness");
@@ -153,9 +155,10 @@ fn main() {
         let s = report.streaming.expect("a tape");
         let rate = s.bytes as f64 / 1e6 / (s.nanoseconds as f64 / 1e9);
         println!(
-            "| {} | {megabytes} | {rate:.0} | {} | {} | {:.1} |",
+            "| {} | {megabytes} | {rate:.0} | {} | {} | {} | {:.1} |",
             source.file_name().unwrap_or_default().display(),
             s.under_runs,
+            s.lowest_packs,
             s.buffer_packs,
             begun.elapsed().as_secs_f64()
         );

@@ -9,8 +9,23 @@ pub enum Event {
     Expected { entries: u64, bytes: u64 },
     /// So much more has been worked through.
     Progress { entries: u64, bytes: u64 },
+    /// A drive is fed, see [`Feeding`].
+    Feeding(Feeding),
     /// Data that could not be read, or is not what it should be.
     Finding { kind: FindingKind, path: Vec<u8>, detail: String },
+}
+
+/// How a drive that must not wait is fed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Feeding {
+    /// How full the buffer in front of it is, in percent.
+    pub buffer: u64,
+    /// How often it ran empty.
+    pub under_runs: u64,
+    /// What the drive takes, waits not counted.
+    pub bytes_per_second: u64,
+    /// The drive has given early warning: this cartridge is nearly full.
+    pub nearly_full: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! A job's progress on a terminal.
 
-use azekura::event::{Event, Observer, Phase};
+use azekura::event::{Event, Feeding, Observer, Phase};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::text::{find, message};
@@ -19,6 +20,8 @@ pub struct Progress {
     expected_entries: AtomicU64,
     /// An amount is expected, and nothing of it is done yet.
     is_announced: AtomicBool,
+    /// How a drive is fed.
+    feeding: Mutex<Option<Feeding>>,
 }
 
 impl Progress {
@@ -30,11 +33,18 @@ impl Progress {
         if shows {
             bar.enable_steady_tick(TICK);
         }
-        Self { bar, entries: AtomicU64::new(0), expected_entries: AtomicU64::new(0), is_announced: AtomicBool::new(false) }
+        Self {
+            bar,
+            entries: AtomicU64::new(0),
+            expected_entries: AtomicU64::new(0),
+            is_announced: AtomicBool::new(false),
+            feeding: Mutex::default(),
+        }
     }
 
     fn begin(&self, phase: Phase) {
         self.entries.store(0, Relaxed);
+        *self.feeding() = None;
         self.bar.reset();
         self.bar.set_prefix(name(phase));
         self.bar.set_message("");
@@ -46,11 +56,23 @@ impl Progress {
         }
     }
 
+    fn feeding(&self) -> MutexGuard<'_, Option<Feeding>> {
+        self.feeding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn show_entries(&self) {
         let (done, expected) = (self.entries.load(Relaxed), self.expected_entries.load(Relaxed));
         let of =
             if expected > 0 { format!("{}/{}", HumanCount(done), HumanCount(expected)) } else { HumanCount(done).to_string() };
-        self.bar.set_message(message!("progress.entries", count = of).to_string());
+        let mut text = message!("progress.entries", count = of).to_string();
+        if let Some(f) = *self.feeding() {
+            let rate = HumanBytes(f.bytes_per_second).to_string();
+            let _ = write!(text, "  {}", message!("progress.feeding", rate = rate, buffer = f.buffer, count = f.under_runs));
+            if f.nearly_full {
+                let _ = write!(text, "  {}", find("progress.nearly-full"));
+            }
+        }
+        self.bar.set_message(text);
     }
 }
 
@@ -72,6 +94,10 @@ impl Observer for Progress {
                 self.is_announced.store(false, Relaxed);
                 self.entries.fetch_add(entries, Relaxed);
                 self.bar.inc(bytes);
+                self.show_entries();
+            }
+            Event::Feeding(feeding) => {
+                *self.feeding() = Some(feeding);
                 self.show_entries();
             }
             // The report names them all at the end.

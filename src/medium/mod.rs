@@ -75,6 +75,11 @@ pub trait Medium: Send + Sync {
         false
     }
 
+    /// Whether it has said that only what closes it has room yet.
+    fn is_nearly_full(&self) -> bool {
+        false
+    }
+
     /// Numbers of objects that can be read without anybody bringing another medium.
     fn at_hand(&self) -> RangeInclusive<u64> {
         0..=u64::MAX

@@ -63,8 +63,9 @@ pub fn text(report: &Report, to: &Path, key: Option<&RecoveryKey>) -> String {
     let added = message!("backup.added", bytes = bytes(report.added_bytes), objects = count(report.added_objects));
     table.row(find("label.added"), added.to_string());
     if let Some(s) = report.streaming.filter(|s| s.nanoseconds > 0) {
-        let rate = bytes((u128::from(s.bytes) * 1_000_000_000 / u128::from(s.nanoseconds)) as u64);
-        table.row(find("label.drive"), message!("backup.streaming", rate = rate, count = count(s.under_runs)).to_string());
+        let (rate, lowest) = (bytes(s.bytes_per_second()), s.lowest_packs * 100 / s.buffer_packs.max(1));
+        let fed = message!("backup.streaming", rate = rate, count = count(s.under_runs), lowest = lowest);
+        table.row(find("label.drive"), fed.to_string());
     }
     table.row(find("label.read-back"), words::read_back(report.read_back).to_string());
     table.row(find("label.result"), words::verdict(report.verdict, report.read_back).to_string());
@@ -119,6 +120,7 @@ pub fn json(report: &Report, key: Option<&RecoveryKey>) -> Value {
         "place": report.place,
         "streaming": report.streaming.map(|s| json!({
             "buffer_packs": s.buffer_packs,
+            "lowest_packs": s.lowest_packs,
             "under_runs": s.under_runs,
             "bytes": s.bytes,
             "nanoseconds": s.nanoseconds,

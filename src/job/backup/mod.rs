@@ -502,7 +502,7 @@ fn store(
 
     std::thread::scope(|scope| {
         let (known, collected) = (&known, &collected);
-        let shelf = scope.spawn(move || stop.watch(shelve(queue, set, known, stop, world)));
+        let shelf = scope.spawn(move || stop.watch(shelve(queue, set, known, tally, stop, world)));
         let collector = scope.spawn(move || stop.watch(collector.collect(finished_take)));
         let (batch_give, batch_take) = bounded::<Batch>(2 * threads);
         let (run_give, run_take) = bounded(2 * threads);

@@ -1,8 +1,10 @@
 //! The way of finished packs to the medium: numbered and appended in the order in which they come, made durable, read back, and only
 //! then recorded in the catalog. Where the medium is full, the next one takes over.
 
+use super::tally::Tally;
 use super::{BackupError, Stop};
 use crate::catalog::Location;
+use crate::event::Feeding;
 use crate::format::object::{Kind, Object};
 use crate::format::pack::Index;
 use crate::format::seal::ReadBack;
@@ -76,9 +78,19 @@ pub struct Streaming {
     pub buffer_packs: u64,
     /// How often the buffer ran empty before the end; the drive then waits until it is nearly full again.
     pub under_runs: u64,
+    /// Packs that the buffer held at least, once it had been filled, while more were to come.
+    pub lowest_packs: u64,
     /// What was written, and how long the drive took for it, waits not counted.
     pub bytes: u64,
     pub nanoseconds: u64,
+}
+
+impl Streaming {
+    /// What the drive took while it did not wait; 0 where it took no time that could be measured.
+    pub fn bytes_per_second(&self) -> u64 {
+        let nanoseconds = u128::from(self.nanoseconds);
+        (u128::from(self.bytes) * 1_000_000_000).checked_div(nanoseconds).map_or(0, |rate| rate as u64)
+    }
 }
 
 /// What came of shelving.
@@ -117,14 +129,15 @@ const DRIVE_BUFFER_NANOSECONDS: i64 = 250_000_000;
 type Result<T> = std::result::Result<T, BackupError>;
 
 /// Appends packs until the queue is closed; a second thread reads back what was appended.
-pub fn shelve(queue: Queue, set: &mut Writer, known: &Known, stop: &Stop, world: &World) -> Result<Shelved> {
+pub fn shelve(queue: Queue, set: &mut Writer, known: &Known, tally: &Tally, stop: &Stop, world: &World) -> Result<Shelved> {
     let (medium, next, fresh) = (set.medium.clone(), set.next, set.is_fresh()?);
     std::thread::scope(|scope| {
         let (give, take) = bounded(1);
         let (answer, answers) = bounded(1);
-        let streaming = Streaming { buffer_packs: queue.take.capacity().unwrap_or(0) as u64, ..Streaming::default() };
+        let buffer_packs = queue.take.capacity().unwrap_or(0) as u64;
+        let streaming = Streaming { buffer_packs, lowest_packs: buffer_packs, ..Streaming::default() };
         let one_head = medium.is_sequential();
-        let appender = Appender { queue, next, fresh, group: Vec::new(), bytes: 0, give, answers, stop, streaming, world };
+        let appender = Appender { queue, next, fresh, group: Vec::new(), bytes: 0, give, answers, tally, stop, streaming, world };
         let appender = scope.spawn(move || appender.append_all(medium));
         let checked = check_all(&take, &answer, set, known, stop, world);
         if checked.is_err() {
@@ -149,6 +162,7 @@ struct Appender<'a> {
     bytes: u64,
     give: Sender<Work>,
     answers: Receiver<Answer>,
+    tally: &'a Tally<'a>,
     stop: &'a Stop<'a>,
     streaming: Streaming,
     world: &'a World<'a>,
@@ -177,6 +191,9 @@ impl Appender<'_> {
             while !self.append(&*medium, &pack, digest)? {
                 medium = self.go_on(medium)?;
             }
+            if medium.is_sequential() {
+                self.tell(&*medium);
+            }
             let group_bytes = if medium.is_sequential() { GROUP_BYTES_ON_TAPE } else { GROUP_BYTES };
             if self.bytes >= group_bytes {
                 self.hand_on(&*medium)?;
@@ -202,6 +219,19 @@ impl Appender<'_> {
         let waited = (self.world.now)().as_nanoseconds_64().saturating_sub(begun);
         self.streaming.under_runs += u64::from(self.streaming.bytes > 0 && waited > DRIVE_BUFFER_NANOSECONDS);
         Ok(())
+    }
+
+    fn tell(&mut self, medium: &dyn Medium) {
+        let (waiting, s) = (self.queue.take.len() as u64, &mut self.streaming);
+        if !self.queue.closed.load(Ordering::Acquire) {
+            s.lowest_packs = s.lowest_packs.min(waiting);
+        }
+        self.tally.feeding(Feeding {
+            buffer: waiting * 100 / s.buffer_packs.max(1),
+            under_runs: s.under_runs,
+            bytes_per_second: s.bytes_per_second(),
+            nearly_full: medium.is_nearly_full(),
+        });
     }
 
     /// Appends a pack; `false` when the medium is full.

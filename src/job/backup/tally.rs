@@ -1,6 +1,6 @@
 //! Counts and findings of one run, gathered by all its threads.
 
-use crate::event::{Event, FindingKind, Observer};
+use crate::event::{Event, Feeding, FindingKind, Observer};
 use crate::format::manifest::{FINDINGS, Finding};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -72,6 +72,10 @@ impl<'a> Tally<'a> {
     /// So many entries were worked through.
     pub fn entries(&self, entries: u64) {
         self.observer.hear(Event::Progress { entries, bytes: 0 });
+    }
+
+    pub fn feeding(&self, feeding: Feeding) {
+        self.observer.hear(Event::Feeding(feeding));
     }
 
     pub fn findings(&self) -> Vec<Finding> {

@@ -33,7 +33,8 @@ pub(super) struct Deck {
     writing: bool,
     /// Something was written that is not known to be durable.
     unsynced: bool,
-    early_warning: bool,
+    /// The drive has said that little room is left.
+    pub early_warning: bool,
     /// Bytes since the last filemark.
     unmarked: u64,
     /// A seal is the last object on the cartridge.

@@ -144,6 +144,10 @@ impl Medium for Tape {
         true
     }
 
+    fn is_nearly_full(&self) -> bool {
+        self.deck().early_warning
+    }
+
     fn describe(&self) -> Description {
         Description { file_system: FileSystem::Tape, place: self.deck().drive.name().into(), immutable: Immutable::Off }
     }
