@@ -77,6 +77,7 @@ fn run(night: &Path, source: &Path, identity: &Identity) {
             excludes: Vec::new(),
             one_file_system: false,
             rules: Default::default(),
+            canaries: Vec::new(),
             command: Vec::new(),
         }],
         init: Some(InitOptions { name: "bench".into(), recipients: identity.recipients().texts().to_vec() }),

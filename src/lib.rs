@@ -1,7 +1,7 @@
 //! Azekura: sealed, encrypted, deduplicated generations on media that can be taken away.
 //!
 //! `docs/architecture.md` is the map. Arrows point right only:
-//! `cli (bin) → job · report → generation → seal → pipeline · medium · catalog · state · ledger → format · event · set_key`.
+//! `cli (bin) → job · report → generation → seal → pipeline · medium · catalog · state · ledger · tripwire → format · event · set_key`.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
@@ -17,3 +17,4 @@ pub mod report;
 pub mod seal;
 pub mod set_key;
 pub mod state;
+pub mod tripwire;

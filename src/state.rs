@@ -158,6 +158,21 @@ impl SetState {
         options.open(&path).map_err(io_error("made", &path))
     }
 
+    /// What the tripwires know, if anything is there that can be read.
+    pub fn watch(&self) -> Option<Vec<u8>> {
+        fs::read(self.dir.join("watch")).ok()
+    }
+
+    pub fn put_watch(&self, bytes: &[u8]) -> Result<()> {
+        let (path, next) = (self.dir.join("watch"), self.dir.join("watch.next"));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&next).map_err(io_error("made", &next))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error("written", &next))?;
+        #[expect(clippy::disallowed_methods, reason = "the host's own cache, not a medium")]
+        fs::rename(&next, &path).map_err(io_error("renamed", &next))
+    }
+
     pub fn has_new_entries(&self) -> bool {
         self.next_entries().exists()
     }

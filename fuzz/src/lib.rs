@@ -4,6 +4,7 @@ use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, Entry, Kind as EntryKind, Range, State};
 use azekura::format::label::{Label, fingerprint};
 use azekura::format::manifest::{Entries, Finding, Manifest, Rules, Source, SourceKind};
+use azekura::format::watch::{Alarm, KindCounts, Night, SourceWatch};
 use azekura::format::merkle::{Tree, object_leaf, record_leaf};
 use azekura::format::object::{Id, Kind, Object};
 use azekura::format::pack::{ChunkId, Extent, Frame, Index};
@@ -135,6 +136,18 @@ pub fn manifest() -> Manifest {
             count: entries().len() as u64,
         },
         media: vec![(1, records.len() as u64)],
+        watch: vec![SourceWatch {
+            source: b"s".to_vec(),
+            nights: vec![Night { generation: 1, ..Night::default() }],
+            kinds: vec![KindCounts { kind: b"pdf".to_vec(), files: 3, noisy: 3, misfit: 0 }],
+        }],
+        alarms: vec![Alarm {
+            tripwire: "noise".into(),
+            source: b"s".to_vec(),
+            measured: 9,
+            limit: 5,
+            paths: vec![b"s/a".to_vec()],
+        }],
     }
 }
 

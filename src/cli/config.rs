@@ -59,6 +59,9 @@ pub struct ConfigSource {
     /// `plain`, `ss-mix2` or `append-only`: how its files may change.
     #[serde(default, with = "rules", skip_serializing_if = "rules::is_plain")]
     pub rules: Rules,
+    /// Files below the source that nobody ever touches: a change is an alarm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub canaries: Vec<String>,
 }
 
 mod rules {

@@ -4,6 +4,7 @@ use super::cbor::{Reader, Sure, Time, Writer, write_extents, write_time};
 use super::entry::{check_path, compare_paths};
 use super::object::Id;
 use super::pack::Extent;
+use super::watch::{Alarm, SourceWatch, read_alarms, read_watch, write_alarms, write_watch};
 use super::{Malformed, VERSION, limit};
 
 /// At most this many findings are kept.
@@ -94,13 +95,17 @@ pub struct Manifest {
     /// The pick list, where the set has several media: each medium that a full restore reads content from, by its place in the set,
     /// ascending, and how many bytes of content.
     pub media: Vec<(u64, u64)>,
+    /// What the tripwires know of each source after this generation.
+    pub watch: Vec<SourceWatch>,
+    pub alarms: Vec<Alarm>,
 }
 
 impl Manifest {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut e = Writer::new(&mut out);
-        e.map(15 + u64::from(self.tag.is_some()) + u64::from(!self.media.is_empty())).sure();
+        let given = [self.tag.is_some(), !self.media.is_empty(), !self.watch.is_empty(), !self.alarms.is_empty()];
+        e.map(15 + given.map(u64::from).iter().sum::<u64>()).sure();
         e.u8(0).sure().u64(VERSION).sure().u8(1).sure().bytes(&self.set.0).sure();
         e.u8(2).sure().u64(self.generation).sure().u8(3).sure().u64(self.parent).sure().u8(4).sure();
         write_time(&mut e, self.started);
@@ -147,6 +152,14 @@ impl Manifest {
                 e.array(2).sure().u64(*place).sure().u64(*bytes).sure();
             }
         }
+        if !self.watch.is_empty() {
+            e.u8(17).sure();
+            write_watch(&mut e, &self.watch);
+        }
+        if !self.alarms.is_empty() {
+            e.u8(18).sure();
+            write_alarms(&mut e, &self.alarms);
+        }
         out
     }
 
@@ -170,6 +183,8 @@ impl Manifest {
             findings: Vec::new(),
             entries: Entries { length: 0, blake3: [0; 32], extents: Vec::new(), count: 0 },
             media: Vec::new(),
+            watch: Vec::new(),
+            alarms: Vec::new(),
         };
         let (mut seen, mut last) = (0u32, None);
         for _ in 0..r.map()? {
@@ -223,6 +238,8 @@ impl Manifest {
                         m.media.push((r.count()?, r.uint()?));
                     }
                 }
+                17 => m.watch = read_watch(&mut r)?,
+                18 => m.alarms = read_alarms(&mut r)?,
                 _ => r.skip(1)?,
             }
         }

@@ -16,6 +16,7 @@ pub mod object;
 pub mod pack;
 pub mod seal;
 pub mod tape;
+pub mod watch;
 
 /// The format version that this code writes and the newest that it reads.
 pub const VERSION: u64 = 1;

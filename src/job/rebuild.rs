@@ -12,6 +12,7 @@ use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, Kind, Object};
 use crate::format::pack::Index;
+use crate::format::watch;
 use crate::generation::{Generation, GenerationError};
 use crate::medium::{Blame, Medium, MediumError, Place};
 use crate::pipeline::compressor::{FrameError, read_index};
@@ -151,7 +152,12 @@ fn rebuild_set(
                 Ok(generation) => {
                     g.started = generation.manifest.started.as_nanoseconds_64();
                     g.entries_digest = generation.manifest.entries.blake3;
-                    if is_last { copy_entries(set, &generation)? } else { None }
+                    if is_last {
+                        set.put_watch(&watch::encode(&generation.manifest.watch)).map_err(RebuildError::State)?;
+                        copy_entries(set, &generation)?
+                    } else {
+                        None
+                    }
                 }
                 // It costs its own generation and no other.
                 Err(e @ GenerationError::Damaged { .. }) => Some(e).filter(|_| is_last),

@@ -10,6 +10,7 @@ use azekura::format::object::{Id, Kind, Object};
 use azekura::format::pack::{Extent, Frame, Index};
 use azekura::format::seal::{ReadBack, Seal, Verdict};
 use azekura::format::tape::Header;
+use azekura::format::watch::{Alarm, KindCounts, Measures, Night, SourceWatch};
 use azekura::pipeline::encryptor::{Encryptor, decrypt};
 use azekura::pipeline::hasher::{Digests, Ids};
 use azekura::seal::{SealKey, sign};
@@ -191,6 +192,8 @@ pub fn manifest() -> Manifest {
             count: 2,
         },
         media: Vec::new(),
+        watch: Vec::new(),
+        alarms: Vec::new(),
     }
 }
 
@@ -208,6 +211,14 @@ pub fn full_manifest() -> Manifest {
         rules: Rules::SsMix2,
     });
     m.media = vec![(1, 3_000_000_000), (3, 17)];
+    let measures = Measures { files: 9, changed: 3, finished: 1, ..Measures::default() };
+    m.watch = vec![SourceWatch {
+        source: b"ward".into(),
+        nights: vec![Night { generation: 8, alarmed: false, measures }, Night { generation: 9, alarmed: true, measures }],
+        kinds: vec![KindCounts { kind: b"pdf".into(), files: 12, noisy: 11, misfit: 1 }],
+    }];
+    let paths = vec![b"ward/\xff".into()];
+    m.alarms = vec![Alarm { tripwire: "header".into(), source: b"ward".into(), measured: 7, limit: 5, paths }];
     m.findings =
         vec![Finding { kind: "unreadable".into(), path: b"ward/\xff".into(), detail: "許可がありません".into() }];
     m

@@ -125,6 +125,7 @@ pub fn write(to: &Path) {
                 excludes: vec!["*.tmp".into()],
                 one_file_system: false,
                 rules: Default::default(),
+                canaries: Vec::new(),
                 command: Vec::new(),
             },
             // A source that is one file, with a name of several parts.
@@ -134,6 +135,7 @@ pub fn write(to: &Path) {
                 excludes: Vec::new(),
                 one_file_system: false,
                 rules: Default::default(),
+                canaries: Vec::new(),
                 command: Vec::new(),
             },
         ],

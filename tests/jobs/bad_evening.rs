@@ -310,6 +310,7 @@ fn a_source_is_missing_or_empty_or_a_file() {
         excludes: Vec::new(),
         one_file_system: false,
         rules: Default::default(),
+        canaries: Vec::new(),
         command: Vec::new(),
     };
     let with = |sources: Vec<SourceOptions>| h.try_backup(&Options { sources, ..h.options() });

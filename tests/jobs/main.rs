@@ -10,4 +10,5 @@ mod power_cut;
 mod stolen_host;
 mod tape;
 mod tools;
+mod tripwires;
 mod world;

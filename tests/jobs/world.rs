@@ -227,6 +227,7 @@ pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
             excludes: Vec::new(),
             one_file_system: false,
             rules: Default::default(),
+            canaries: Vec::new(),
             command: Vec::new(),
         }],
         init: Some(InitOptions { name: "test".into(), recipients }),

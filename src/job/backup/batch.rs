@@ -3,6 +3,7 @@
 use crate::format::entry::Core;
 use crate::pipeline::packer::Piece;
 use crate::pipeline::source::Found;
+use crate::tripwire::Before;
 use std::sync::Arc;
 
 /// Records taken over from the last generation as they are.
@@ -38,10 +39,10 @@ pub enum Item {
     Verbatim(Verbatim),
     /// Needs nothing more.
     Ready(Box<Core>, Names),
-    /// A file to be read.
-    Read(Found, Names),
-    /// The standard output of a command.
-    Stream(Box<Core>, Box<dyn std::io::Read + Send>),
+    /// A file to be read, and what was there before.
+    Read(Found, Names, Option<Before>),
+    /// The standard output of a command, and what it was before.
+    Stream(Box<Core>, Box<dyn std::io::Read + Send>, Option<Before>),
     Link(Link),
 }
 

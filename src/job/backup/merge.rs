@@ -9,13 +9,13 @@ use super::worker::is_shared;
 use super::{BackupError, Stop};
 use crate::event::FindingKind;
 use crate::format::cbor::Time;
-use crate::format::entry::{Core, Glance, Kind, compare_paths, record_length};
+use crate::format::entry::{Core, Entry, Glance, Kind, compare_paths, record_length};
 use crate::pipeline::source::{Found, ProblemKind, Tree};
+use crate::tripwire::{Before, Watcher};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Entries in a batch.
@@ -37,17 +37,24 @@ pub struct Previous {
     record: Vec<u8>,
     /// Nanoseconds since 1970. Entries that changed then or later are read again.
     started: i64,
+    /// Entries are taken over where nothing about them changed; else everything is read, and only compared with what was there.
+    is_trusted: bool,
 }
 
 impl Previous {
     /// `started`: when the run that wrote the stream began, nanoseconds since 1970.
     pub fn new(stream: std::fs::File, started: i64) -> Self {
-        Self { stream: Some(BufReader::with_capacity(1 << 20, stream)), record: Vec::new(), started }
+        Self { stream: Some(BufReader::with_capacity(1 << 20, stream)), record: Vec::new(), started, is_trusted: true }
+    }
+
+    /// Everything is read, whatever its times say: somebody may have set them.
+    pub fn distrusted(self) -> Self {
+        Self { is_trusted: false, ..self }
     }
 
     /// Nothing to merge with: everything is read.
     pub fn none() -> Self {
-        Self { stream: None, record: Vec::new(), started: i64::MIN }
+        Self { stream: None, record: Vec::new(), started: i64::MIN, is_trusted: true }
     }
 
     /// Goes to the next record. A stream that ends early or is damaged only means that more is read.
@@ -68,7 +75,7 @@ impl Previous {
 
 impl Previous {
     /// Goes on to the record of `path`, or to where it would be; whether it is there. Records passed over are `gone`.
-    fn seek(&mut self, path: &[u8], there: &mut bool, gone: &AtomicU64) -> bool {
+    fn seek(&mut self, path: &[u8], there: &mut bool, gone: &dyn Fn(&Glance)) -> bool {
         while *there {
             let Ok(glance) = Glance::at(&self.record) else {
                 *there = false;
@@ -76,7 +83,7 @@ impl Previous {
             };
             match compare_paths(glance.path, path) {
                 Ordering::Less => {
-                    gone.fetch_add(1, Relaxed);
+                    gone(&glance);
                     *there = self.advance();
                 }
                 Ordering::Equal => return true,
@@ -85,7 +92,17 @@ impl Previous {
         }
         false
     }
+
+    /// What was there at the path of the record at hand, if that was a file that could be read.
+    fn before(&self) -> Option<Before> {
+        let core = Entry::decode(&self.record).ok()?.0.core;
+        let settled = core.mtime.as_nanoseconds() + SETTLED <= i128::from(self.started);
+        core.blake3.map(|digest| Before { digest, size: core.size, settled })
+    }
 }
+
+/// A file that was written this long before a run was not being written when the run read it. Nanoseconds.
+const SETTLED: i128 = 600 * SECOND;
 
 /// Where entries come from.
 pub enum Origin<'t> {
@@ -100,28 +117,37 @@ pub fn merge(
     mut previous: Previous,
     with_sha256: bool,
     tally: &Tally,
+    watcher: &Watcher,
     stop: &Stop,
     send: &mut dyn FnMut(Batch) -> Result<(), BackupError>,
 ) -> Result<u64, BackupError> {
     let mut out = Batches { send, sequence: 0, items: Vec::new(), entries: 0, bytes: 0 };
     let mut links = Links::default();
     let mut there = previous.advance();
+    let gone = |g: &Glance| {
+        tally.counts.gone.fetch_add(1, Relaxed);
+        if g.kind == Kind::File {
+            watcher.gone(g.path);
+        }
+    };
     for origin in origins {
         let tree = match origin {
             Origin::Tree(tree) => tree,
             Origin::Command(core, output) => {
-                let before = previous.seek(&core.path, &mut there, &tally.counts.gone);
-                let count = if before { &tally.counts.changed } else { &tally.counts.new };
+                let known = previous.seek(&core.path, &mut there, &gone);
+                let before = if known { previous.before() } else { None };
+                let count = if known && previous.is_trusted { &tally.counts.changed } else { &tally.counts.new };
                 for n in [count, &tally.counts.entries, &tally.counts.files] {
                     n.fetch_add(1, Relaxed);
                 }
-                if before {
+                if known {
                     there = previous.advance();
                 }
-                out.alone(Item::Stream(core, output))?;
+                out.alone(Item::Stream(core, output, before))?;
                 continue;
             }
         };
+        let (mut files, mut bytes) = (0, 0);
         for found in tree.walk() {
             stop.check()?;
             let found = match found {
@@ -141,11 +167,13 @@ pub fn merge(
             if found.stat.kind == Kind::File {
                 c.files.fetch_add(1, Relaxed);
                 c.bytes.fetch_add(found.stat.size, Relaxed);
+                files += 1;
+                bytes += found.stat.size;
             }
-            let known = previous.seek(&found.path, &mut there, &c.gone);
+            let known = previous.seek(&found.path, &mut there, &gone);
             let before = if known { Glance::at(&previous.record).ok() } else { None };
-            let started = previous.started;
-            let unchanged = before.filter(|b| is_unchanged(b, &found, started, with_sha256));
+            let (started, is_trusted) = (previous.started, previous.is_trusted);
+            let unchanged = before.filter(|b| is_trusted && is_unchanged(b, &found, started, with_sha256));
             let (names, first) = links.name(&found);
             // What the last run said of the names of a file must still hold.
             let unchanged = unchanged.filter(|b| b.link_to == first.as_ref().map(|f| &f.0[..]));
@@ -155,14 +183,15 @@ pub fn merge(
                     out.verbatim(&previous.record, g.core_bytes as u32, names)?;
                 }
                 (None, before) => {
-                    let count = if before.is_some() { &c.changed } else { &c.new };
+                    let count = if before.is_some() && is_trusted { &c.changed } else { &c.new };
                     count.fetch_add(1, Relaxed);
+                    let before = before.filter(|b| b.kind == Kind::File).and_then(|_| previous.before());
                     match first {
                         Some((first, last)) => out.item(Item::Link(Link { path: found.path, first, last }), 0)?,
-                        None if is_shared(&found.stat) => out.alone(Item::Read(found, names))?,
+                        None if is_shared(&found.stat) => out.alone(Item::Read(found, names, before))?,
                         None if found.stat.kind == Kind::File => {
                             let bytes = found.stat.size;
-                            out.item(Item::Read(found, names), bytes)?;
+                            out.item(Item::Read(found, names, before), bytes)?;
                         }
                         None => match tree.describe(&found) {
                             Ok(described) => {
@@ -180,9 +209,12 @@ pub fn merge(
                 there = previous.advance();
             }
         }
+        watcher.there(tree.name(), files, bytes);
     }
     while there {
-        tally.counts.gone.fetch_add(1, Relaxed);
+        if let Ok(glance) = Glance::at(&previous.record) {
+            gone(&glance);
+        }
         there = previous.advance();
     }
     out.flush()?;

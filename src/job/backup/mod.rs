@@ -18,6 +18,7 @@ use crate::format::check_code::CheckCode;
 use crate::format::manifest::{Finding, Manifest, Rules, Source, SourceKind, come_apart};
 use crate::format::object::{Id, Kind};
 use crate::format::seal::{ReadBack, Verdict};
+use crate::format::watch::{self, Alarm};
 use crate::medium::MediumError;
 use crate::pipeline::chunker::Chunker;
 use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL, Effort, FrameError};
@@ -28,6 +29,7 @@ use crate::pipeline::packer::{PackError, Packer};
 use crate::pipeline::source::{SourceError, Tree, TreeOptions};
 use crate::seal::KeyError;
 use crate::state::{StateDir, StateError};
+use crate::tripwire::{Watched, Watcher};
 use batch::{Batch, Finished, Item, Stored};
 use collector::{Collector, EntryStream};
 use command::Commands;
@@ -91,6 +93,8 @@ pub struct SourceOptions {
     pub excludes: Vec<String>,
     pub one_file_system: bool,
     pub rules: Rules,
+    /// Files that nobody ever touches, by their paths in the generation.
+    pub canaries: Vec<Vec<u8>>,
 }
 
 /// What was done.
@@ -108,6 +112,8 @@ pub struct Report {
     pub statistics: Vec<(String, u64)>,
     /// The first thousand.
     pub findings: Vec<Finding>,
+    /// Tripwires that were raised.
+    pub alarms: Vec<Alarm>,
     /// Bytes that this run added to the medium.
     pub added_bytes: u64,
     pub added_objects: u64,
@@ -256,13 +262,15 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     }
     let full = options.full || afresh || set.catalog.wants_reread(set.row).map_err(BackupError::Catalog)?;
     let previous = match &set.last {
-        Some(g) if !full => previous_entries(&set, g)?,
-        _ => Previous::none(),
+        Some(g) if full => previous_entries(&set, g)?.distrusted(),
+        Some(g) => previous_entries(&set, g)?,
+        None => Previous::none(),
     };
+    let watcher = watcher(&set, &sources);
     observer.hear(Event::Phase(Phase::Reading));
     let commands = Commands::start(&sources)?;
     let adopted_objects = set.unsealed.iter().filter(|o| o.kind == Kind::Pack).count() as u64;
-    let (stream, shelved) = store(options, world, &mut set, &trees, commands, previous, &tally)?;
+    let (stream, shelved) = store(options, world, &mut set, &trees, commands, previous, &tally, &watcher)?;
     let (mut closed, streaming) = (shelved.closed, shelved.streaming);
     let finished = (world.now)();
     find_empty(&trees, &tally);
@@ -273,6 +281,8 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     let entries_digest = entries.blake3;
     let findings = tally.findings();
     let media = pick_list::pick_list(&set, &entries)?;
+    let (watch, alarms) = watcher.finish(set.generation(), options.tag.is_some());
+    set.state.put_watch(&watch::encode(&watch)).map_err(BackupError::State)?;
     let manifest = Manifest {
         set: set.id,
         generation: set.generation(),
@@ -290,13 +300,19 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         findings: findings.clone(),
         entries,
         media,
+        watch,
+        alarms: alarms.clone(),
     };
     // Its number and its medium are not in it.
     let encrypted = encrypt_manifest(&set.recipients, &manifest)?;
     closed.extend(set.append_here_or_next(Kind::Manifest, &encrypted, world)?);
     let time = world.time_text();
     let objects = set.unsealed.clone();
-    let verdict = if tally.counts.findings.load(Ordering::Relaxed) > 0 { Verdict::Incomplete } else { Verdict::Good };
+    let verdict = match tally.counts.findings.load(Ordering::Relaxed) {
+        _ if !alarms.is_empty() => Verdict::Alarm,
+        0 => Verdict::Good,
+        _ => Verdict::Incomplete,
+    };
     let facts = Facts {
         time: time.clone(),
         verdict,
@@ -329,6 +345,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         read_back: set.read_back,
         statistics: manifest.statistics.clone(),
         findings,
+        alarms,
         added_bytes: added.clone().map(|o| o.length).sum::<u64>() + sealed.length + closed.iter().map(|c| c.bytes).sum::<u64>(),
         added_objects: added.count() as u64 + 1 + closed.iter().map(|c| c.objects).sum::<u64>(),
         adopted_objects,
@@ -420,6 +437,18 @@ fn previous_entries(set: &Writer, g: &GenerationRow) -> Result<Previous> {
     Ok(Previous::new(file, g.started))
 }
 
+/// What tonight is held against: the host's copy of what the last manifest knows. Without it, tonight is a first night.
+fn watcher(set: &Writer, sources: &[&SourceOptions]) -> Watcher {
+    let mut known = set.state.watch().and_then(|bytes| watch::decode(&bytes).ok()).unwrap_or_default();
+    // A run that ended before its seal leaves a night that never was.
+    let next = set.generation();
+    known.iter_mut().for_each(|k| k.nights.retain(|n| n.generation < next));
+    let watched: Vec<Watched> =
+        sources.iter().map(|s| Watched { name: &s.name, rules: s.rules, canaries: &s.canaries }).collect();
+    let seed = u64::from_le_bytes(*set.key.record_salt_key().first_chunk().unwrap_or(&[0; 8]));
+    Watcher::new(&watched, &known, seed)
+}
+
 fn encrypt_manifest(recipients: &Recipients, manifest: &Manifest) -> Result<Vec<u8>> {
     let mut plain = manifest.encode();
     let mut stored = Vec::new();
@@ -441,6 +470,7 @@ fn store(
     mut commands: Commands,
     previous: Previous,
     tally: &Tally,
+    watcher: &Watcher,
 ) -> Result<(EntryStream, Shelved)> {
     let stop = Stop { failed: AtomicBool::new(false), interrupted: world.interrupted };
     let ids = Ids::new(&set.key);
@@ -468,6 +498,7 @@ fn store(
         known: &known,
         with_sha256: options.with_sha256,
         tally,
+        watcher,
         stop: &stop,
         flush: &flush,
     };
@@ -526,7 +557,7 @@ fn store(
             let items = batch.items.into_iter().map(without_work).collect();
             finished_give.send(Finished { sequence: batch.sequence, items }).map_err(|_| BackupError::Stopped)
         };
-        let merged = stop.watch(merge::merge(origins, previous, options.with_sha256, tally, stop, &mut send));
+        let merged = stop.watch(merge::merge(origins, previous, options.with_sha256, tally, watcher, stop, &mut send));
         drop((batch_give, finished_give));
         let mut outcome = merged.map(drop);
         for w in workers {

@@ -14,6 +14,8 @@ use crate::pipeline::hasher::{ContentHasher, Digests, Ids};
 use crate::pipeline::known::{Claim, Known};
 use crate::pipeline::packer::{Packer, Piece, Place};
 use crate::pipeline::source::{Found, OpenFile, Problem, ProblemKind, Stat, Tree, data_ranges};
+use crate::tripwire::content::Look;
+use crate::tripwire::{Before, Watcher};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, select_biased};
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -36,6 +38,7 @@ pub struct Shared<'a> {
     pub known: &'a Known,
     pub with_sha256: bool,
     pub tally: &'a Tally<'a>,
+    pub watcher: &'a Watcher,
     pub stop: &'a Stop<'a>,
     /// Raised when entries wait for packs that are still open.
     pub flush: &'a AtomicU64,
@@ -58,11 +61,24 @@ pub struct LargeFile {
     pieces: Mutex<BTreeMap<usize, Vec<Piece>>>,
     /// Runs under way, and one for the reader.
     open: AtomicUsize,
+    new_bytes: AtomicU64,
+    before: Option<Before>,
+    /// What was seen of its content.
+    look: Mutex<Option<Look>>,
 }
 
 impl LargeFile {
-    fn new(sequence: u64, names: Names) -> Arc<Self> {
-        Arc::new(Self { sequence, names, core: Mutex::default(), pieces: Mutex::default(), open: AtomicUsize::new(1) })
+    fn new(sequence: u64, names: Names, before: Option<Before>) -> Arc<Self> {
+        Arc::new(Self {
+            sequence,
+            names,
+            core: Mutex::default(),
+            pieces: Mutex::default(),
+            open: AtomicUsize::new(1),
+            new_bytes: AtomicU64::new(0),
+            before,
+            look: Mutex::default(),
+        })
     }
 }
 
@@ -73,13 +89,15 @@ pub struct Worker<'a> {
     finished: Sender<Finished>,
     scratch: Vec<u8>,
     flushed: u64,
+    /// Bytes that this worker has stored and that were not stored before.
+    new_bytes: u64,
 }
 
 type Result<T> = std::result::Result<T, BackupError>;
 
 impl<'a> Worker<'a> {
     pub fn new(shared: &'a Shared<'a>, packer: Packer<'a>, lookup: ChunkLookup, finished: Sender<Finished>) -> Self {
-        Self { shared, packer, lookup, finished, scratch: Vec::new(), flushed: 0 }
+        Self { shared, packer, lookup, finished, scratch: Vec::new(), flushed: 0, new_bytes: 0 }
     }
 
     /// Works until both channels are closed and empty, then finishes its pack.
@@ -128,8 +146,8 @@ impl<'a> Worker<'a> {
                 Item::Verbatim(v) => items.push(Stored::Verbatim(v)),
                 Item::Ready(core, names) => items.push(Stored::Entry { core, pieces: Vec::new(), names }),
                 Item::Link(link) => items.push(Stored::Link(link)),
-                Item::Stream(core, output) => return self.store_stream(core, output, sequence, give),
-                Item::Read(found, names) => match self.store_file(found, names, sequence, give)? {
+                Item::Stream(core, output, before) => return self.store_stream(core, output, before, sequence, give),
+                Item::Read(found, names, before) => match self.store_file(found, names, before, sequence, give)? {
                     Outcome::Stored(core, pieces) => items.push(Stored::Entry { core, pieces, names }),
                     Outcome::Vanished => {}
                     // A large file is the only entry of its batch, and finishes it itself.
@@ -145,7 +163,14 @@ impl<'a> Worker<'a> {
         self.finished.send(finished).map_err(|_| BackupError::Stopped)
     }
 
-    fn store_file(&mut self, found: Found, names: Names, sequence: u64, give: &Sender<Run>) -> Result<Outcome> {
+    fn store_file(
+        &mut self,
+        found: Found,
+        names: Names,
+        before: Option<Before>,
+        sequence: u64,
+        give: &Sender<Run>,
+    ) -> Result<Outcome> {
         let shared = self.shared;
         let Some(tree) = Tree::of(shared.trees, &found.path) else { unreachable!("the walk found it in a tree") };
         for attempt in 0.. {
@@ -154,21 +179,27 @@ impl<'a> Worker<'a> {
                 Err(p) => return Ok(self.missing(tree, &found, &p)),
             };
             if is_shared(file.opened()) {
-                return self.share_file(tree, found, file, (sequence, names), give);
+                return self.share_file(tree, found, file, LargeFile::new(sequence, names, before), give);
             }
-            let (mut core, pieces) = match self.read_alone(tree, &found, &file) {
+            let mut look = shared.watcher.look(&found.path, before.as_ref());
+            let had = self.new_bytes;
+            let (mut core, pieces) = match self.read_alone(tree, &found, &file, &mut look) {
                 Ok(read) => read,
                 Err(Read::Failed(e)) => return Err(e),
                 Err(Read::Source(p)) => return Ok(self.missing(tree, &found, &p)),
             };
-            if core.state == State::Good && is_as_opened(&file) {
-                return Ok(Outcome::Stored(core, pieces));
+            let is_good = core.state == State::Good && is_as_opened(&file);
+            if !is_good && attempt < RETRIES {
+                continue;
             }
-            if attempt == RETRIES {
+            if !is_good {
                 core.state = State::Changed;
                 shared.tally.finding(FindingKind::Changed, &found.path, String::new());
-                return Ok(Outcome::Stored(core, pieces));
             }
+            if let Some(digest) = &core.blake3 {
+                shared.watcher.read(&found.path, before.as_ref(), digest, &look, self.new_bytes - had);
+            }
+            return Ok(Outcome::Stored(core, pieces));
         }
         unreachable!("the loop ends by returning")
     }
@@ -184,7 +215,13 @@ impl<'a> Worker<'a> {
     }
 
     /// Reads a file that is not shared.
-    fn read_alone(&mut self, tree: &Tree, found: &Found, file: &OpenFile) -> std::result::Result<(Box<Core>, Vec<Piece>), Read> {
+    fn read_alone(
+        &mut self,
+        tree: &Tree,
+        found: &Found,
+        file: &OpenFile,
+        look: &mut Look,
+    ) -> std::result::Result<(Box<Core>, Vec<Piece>), Read> {
         let mut core = self.describe(tree, found, file);
         let size = file.opened().size;
         let mut pieces = Vec::new();
@@ -194,6 +231,7 @@ impl<'a> Worker<'a> {
             let read = read_more(file.file(), &mut content, size as usize, 0).map_err(|e| unread(found, &e));
             let stored = read.and_then(|()| {
                 let digests = Digests::of(&content, self.shared.with_sha256);
+                look.feed(&content);
                 core.size = content.len() as u64;
                 (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
                 self.store_whole(&digests.blake3, &content, &mut pieces).map_err(Read::Failed)
@@ -204,7 +242,7 @@ impl<'a> Worker<'a> {
         } else {
             let mut input =
                 |buffer: &mut Vec<u8>, want, at| read_more(file.file(), buffer, want, at).map_err(|e| unread(found, &e));
-            let digests = read_runs(self.shared, &mut input, &mut core, |bytes, cuts| {
+            let digests = read_runs(self.shared, &mut input, &mut core, look, |bytes, cuts| {
                 self.store_chunks(&bytes, cuts, &mut pieces)?;
                 Ok(bytes)
             })?;
@@ -252,17 +290,16 @@ impl<'a> Worker<'a> {
         tree: &Tree,
         found: Found,
         file: OpenFile,
-        (sequence, names): (u64, Names),
+        large: Arc<LargeFile>,
         give: &Sender<Run>,
     ) -> Result<Outcome> {
         let mut core = self.describe(tree, &found, &file);
-        let large = LargeFile::new(sequence, names);
         let mut index = 0;
         let shared = self.shared;
+        let mut look = shared.watcher.look(&found.path, large.before.as_ref());
         let mut input = |buffer: &mut Vec<u8>, want, at| read_more(file.file(), buffer, want, at).map_err(|e| unread(&found, &e));
-        let read =
-            read_runs(shared, &mut input, &mut core, |bytes, cuts| self.share_run(&large, &mut index, (bytes, cuts), give));
-        match read {
+        let share = |bytes, cuts| self.share_run(&large, &mut index, (bytes, cuts), give);
+        match read_runs(shared, &mut input, &mut core, &mut look, share) {
             Ok(digests) => {
                 (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
                 if core.size != file.opened().size || !is_as_opened(&file) {
@@ -276,6 +313,7 @@ impl<'a> Worker<'a> {
                 core = Box::new(tree.describe_unreadable(&found, &p));
             }
         }
+        *large.look.lock().unwrap_or_else(|e| e.into_inner()) = Some(look);
         *large.core.lock().unwrap_or_else(|e| e.into_inner()) = Some(core);
         self.close(&large)?;
         Ok(Outcome::Shared)
@@ -286,26 +324,29 @@ impl<'a> Worker<'a> {
         &mut self,
         mut core: Box<Core>,
         mut output: Box<dyn std::io::Read + Send>,
+        before: Option<Before>,
         sequence: u64,
         give: &Sender<Run>,
     ) -> Result<()> {
-        let large = LargeFile::new(sequence, Names::One);
+        let large = LargeFile::new(sequence, Names::One, before);
         let mut index = 0;
         let shared = self.shared;
+        let mut look = shared.watcher.look(&core.path, before.as_ref());
         // How long it is shows only at its end.
         core.size = UNKNOWN_SIZE;
         let mut input = |buffer: &mut Vec<u8>, want, _| {
             let limited = &mut std::io::Read::take(&mut output, want as u64);
             std::io::Read::read_to_end(limited, buffer).map(drop).map_err(|e| Read::Failed(BackupError::CommandOutput(e)))
         };
-        let read =
-            read_runs(shared, &mut input, &mut core, |bytes, cuts| self.share_run(&large, &mut index, (bytes, cuts), give));
-        match read {
+        let share = |bytes, cuts| self.share_run(&large, &mut index, (bytes, cuts), give);
+        match read_runs(shared, &mut input, &mut core, &mut look, share) {
             Ok(digests) => (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256),
             Err(Read::Failed(e)) => return Err(e),
             Err(Read::Source(_)) => unreachable!("a command's output fails as a whole"),
         }
         shared.tally.counts.bytes.fetch_add(core.size, Ordering::Relaxed);
+        shared.watcher.there(&core.path, 1, core.size);
+        *large.look.lock().unwrap_or_else(|e| e.into_inner()) = Some(look);
         *large.core.lock().unwrap_or_else(|e| e.into_inner()) = Some(core);
         self.close(&large)
     }
@@ -330,7 +371,9 @@ impl<'a> Worker<'a> {
 
     fn store_run(&mut self, run: Run) -> Result<()> {
         let mut pieces = Vec::with_capacity(run.cuts.len());
+        let had = self.new_bytes;
         self.store_chunks(&run.bytes, run.cuts, &mut pieces)?;
+        run.file.new_bytes.fetch_add(self.new_bytes - had, Ordering::Relaxed);
         run.file.pieces.lock().unwrap_or_else(|e| e.into_inner()).insert(run.index, pieces);
         self.close(&run.file)
     }
@@ -342,6 +385,11 @@ impl<'a> Worker<'a> {
         }
         let core = large.core.lock().unwrap_or_else(|e| e.into_inner()).take();
         let Some(core) = core else { unreachable!("the reader closes last or has left the core") };
+        let look = large.look.lock().unwrap_or_else(|e| e.into_inner()).take();
+        if let (Some(look), Some(digest)) = (look, &core.blake3) {
+            let new_bytes = large.new_bytes.load(Ordering::Acquire);
+            self.shared.watcher.read(&core.path, large.before.as_ref(), digest, &look, new_bytes);
+        }
         let pieces = std::mem::take(&mut *large.pieces.lock().unwrap_or_else(|e| e.into_inner()));
         let pieces = match core.state {
             State::Unreadable { .. } => Vec::new(),
@@ -356,6 +404,7 @@ impl<'a> Worker<'a> {
         let place = match place {
             Ok(new) => {
                 self.shared.tally.counts.new_bytes.fetch_add(length.into(), Ordering::Relaxed);
+                self.new_bytes += u64::from(length);
                 new
             }
             Err(known) => known,
@@ -453,6 +502,7 @@ fn read_runs(
     shared: &Shared,
     input: Input,
     core: &mut Core,
+    look: &mut Look,
     mut emit: impl FnMut(Vec<u8>, Vec<u32>) -> Result<Vec<u8>>,
 ) -> std::result::Result<Digests, Read> {
     let mut hasher = ContentHasher::new(shared.with_sha256);
@@ -474,6 +524,7 @@ fn read_runs(
                 input(&mut buffer, want, end)?;
                 let got = buffer.len() - had;
                 hasher.update(&buffer[had..]);
+                look.feed(&buffer[had..]);
                 end += got as u64;
                 ended = got < want;
             }

@@ -1,0 +1,219 @@
+//! Section 5: what the tripwires have measured and raised, as a manifest keeps it.
+
+use super::Malformed;
+use super::cbor::{Reader, Sure, Writer};
+
+/// Nights of a source that are kept.
+pub const NIGHTS: usize = 35;
+/// Kinds of files of a source that are told apart.
+pub const KINDS: usize = 512;
+/// Bytes of a kind's name.
+pub const KIND_BYTES: usize = 16;
+/// Paths shown with an alarm.
+pub const PATHS: usize = 10;
+const SOURCES: u64 = 100_000;
+
+/// Counts of one source in one night.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Measures {
+    pub files: u64,
+    /// Of content.
+    pub bytes: u64,
+    /// Files that were there before with other content.
+    pub changed: u64,
+    pub new: u64,
+    pub gone: u64,
+    /// Files whose content changed although the source's rules forbid it.
+    pub forbidden: u64,
+    /// New or changed files that look like noise, of kinds that did not so far.
+    pub noisy: u64,
+    pub noisy_bytes: u64,
+    /// New or changed files whose first bytes are not those of their kind.
+    pub misfit: u64,
+    /// New files of kinds that the source did not have so far.
+    pub strange: u64,
+    /// Canaries that were touched.
+    pub canaries: u64,
+    /// Bytes that were not stored before.
+    pub new_bytes: u64,
+    /// Changed files of kinds that are written once: images, archives, printed pages.
+    pub finished: u64,
+}
+
+impl Measures {
+    const COUNT: usize = 13;
+
+    fn all(&mut self) -> [&mut u64; Self::COUNT] {
+        [
+            &mut self.files,
+            &mut self.bytes,
+            &mut self.changed,
+            &mut self.new,
+            &mut self.gone,
+            &mut self.forbidden,
+            &mut self.noisy,
+            &mut self.noisy_bytes,
+            &mut self.misfit,
+            &mut self.strange,
+            &mut self.canaries,
+            &mut self.new_bytes,
+            &mut self.finished,
+        ]
+    }
+}
+
+/// A night of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Night {
+    pub generation: u64,
+    /// An alarm was raised: it says nothing of what is usual.
+    pub alarmed: bool,
+    pub measures: Measures,
+}
+
+/// What is usual for a kind of files.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KindCounts {
+    /// An extension in small letters; empty: none.
+    pub kind: Vec<u8>,
+    pub files: u64,
+    pub noisy: u64,
+    pub misfit: u64,
+}
+
+/// What is known of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourceWatch {
+    pub source: Vec<u8>,
+    /// The last ones, ascending by generation.
+    pub nights: Vec<Night>,
+    /// Ascending by name.
+    pub kinds: Vec<KindCounts>,
+}
+
+/// A tripwire that was raised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    pub tripwire: String,
+    pub source: Vec<u8>,
+    pub measured: u64,
+    /// What it was measured against.
+    pub limit: u64,
+    /// The first ones.
+    pub paths: Vec<Vec<u8>>,
+}
+
+pub(super) fn write_watch(e: &mut Writer, all: &[SourceWatch]) {
+    e.array(all.len() as u64).sure();
+    for s in all {
+        e.map(3).sure().u8(0).sure().bytes(&s.source).sure().u8(1).sure().array(s.nights.len() as u64).sure();
+        for n in &s.nights {
+            e.array(2 + Measures::COUNT as u64).sure().u64(n.generation).sure().bool(n.alarmed).sure();
+            let mut measures = n.measures;
+            for count in measures.all() {
+                e.u64(*count).sure();
+            }
+        }
+        e.u8(2).sure().array(s.kinds.len() as u64).sure();
+        for k in &s.kinds {
+            e.array(4).sure().bytes(&k.kind).sure().u64(k.files).sure().u64(k.noisy).sure().u64(k.misfit).sure();
+        }
+    }
+}
+
+pub(super) fn read_watch(r: &mut Reader) -> Result<Vec<SourceWatch>, Malformed> {
+    let mut all = Vec::new();
+    let n = r.array()?;
+    Malformed::limit("watched sources", n, SOURCES)?;
+    for _ in 0..n {
+        let mut s = SourceWatch::default();
+        let mut last = None;
+        for _ in 0..r.map()? {
+            match r.key(&mut last)? {
+                0 => s.source = r.bytes()?.to_vec(),
+                1 => {
+                    let n = r.array()?;
+                    Malformed::limit("nights", n, NIGHTS as u64)?;
+                    for _ in 0..n {
+                        s.nights.push(read_night(r)?);
+                    }
+                }
+                2 => {
+                    let n = r.array()?;
+                    Malformed::limit("kinds of files", n, KINDS as u64)?;
+                    for _ in 0..n {
+                        r.tuple(4)?;
+                        let kind = r.bytes()?;
+                        Malformed::limit("kind of files", kind.len() as u64, KIND_BYTES as u64)?;
+                        let kind = kind.to_vec();
+                        s.kinds.push(KindCounts { kind, files: r.uint()?, noisy: r.uint()?, misfit: r.uint()? });
+                    }
+                }
+                _ => r.skip(3)?,
+            }
+        }
+        all.push(s);
+    }
+    Ok(all)
+}
+
+fn read_night(r: &mut Reader) -> Result<Night, Malformed> {
+    let n = r.array()?;
+    if n < 2 {
+        return Err(r.wrong("a night of fewer than two items"));
+    }
+    let mut night = Night { generation: r.uint()?, alarmed: r.bool()?, measures: Measures::default() };
+    let counts = night.measures.all();
+    let given = n as usize - 2;
+    for count in counts.into_iter().take(given) {
+        *count = r.uint()?;
+    }
+    // A later version may count more.
+    for _ in Measures::COUNT..given {
+        r.skip(3)?;
+    }
+    Ok(night)
+}
+
+pub(super) fn write_alarms(e: &mut Writer, all: &[Alarm]) {
+    e.array(all.len() as u64).sure();
+    for a in all {
+        e.array(5).sure().str(&a.tripwire).sure().bytes(&a.source).sure().u64(a.measured).sure().u64(a.limit).sure();
+        e.array(a.paths.len() as u64).sure();
+        for path in &a.paths {
+            e.bytes(path).sure();
+        }
+    }
+}
+
+pub(super) fn read_alarms(r: &mut Reader) -> Result<Vec<Alarm>, Malformed> {
+    let mut all = Vec::new();
+    let n = r.array()?;
+    Malformed::limit("alarms", n, SOURCES)?;
+    for _ in 0..n {
+        r.tuple(5)?;
+        let (tripwire, source) = (r.text()?, r.bytes()?.to_vec());
+        let mut alarm = Alarm { tripwire, source, measured: r.uint()?, limit: r.uint()?, paths: Vec::new() };
+        let paths = r.array()?;
+        Malformed::limit("paths of an alarm", paths, PATHS as u64)?;
+        for _ in 0..paths {
+            alarm.paths.push(r.bytes()?.to_vec());
+        }
+        all.push(alarm);
+    }
+    Ok(all)
+}
+
+/// What a host keeps of it between two nights: the same bytes as in the manifest.
+pub fn encode(all: &[SourceWatch]) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_watch(&mut Writer::new(&mut out), all);
+    out
+}
+
+pub fn decode(bytes: &[u8]) -> Result<Vec<SourceWatch>, Malformed> {
+    let mut r = Reader::new(bytes, "watch");
+    let all = read_watch(&mut r)?;
+    r.end()?;
+    Ok(all)
+}

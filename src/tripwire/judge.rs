@@ -1,0 +1,190 @@
+//! Tonight against the source's own history.
+//!
+//! What is usual is the median of the last nights, and how much it varies the median absolute deviation (MAD), which one odd night does not
+//! move. Each limit has a floor, below which nothing is worth waking anybody for. Nights with an alarm are no part of what is usual.
+//!
+//! Source of the statistics: Hampel, "The influence curve and its role in robust estimation" (1974); 1.4826 makes a MAD comparable with a
+//! standard deviation.
+
+use super::Tripwire;
+use crate::format::watch::{Measures, Night};
+
+/// Nights after which what is usual is known.
+const NIGHTS_KNOWN: usize = 3;
+/// Nights over which a slow change is summed up.
+const DRIP_NIGHTS: usize = 30;
+/// Deviations that are no longer chance.
+const DEVIATIONS: f64 = 6.0;
+const MIB: u64 = 1 << 20;
+
+/// A tripwire that was raised, by how much, and what the limit was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raised {
+    pub tripwire: Tripwire,
+    pub measured: u64,
+    pub limit: u64,
+}
+
+/// What the source's last nights were like.
+struct History<'a> {
+    nights: Vec<&'a Measures>,
+}
+
+impl History<'_> {
+    fn median(&self, of: impl Fn(&Measures) -> u64) -> u64 {
+        median(self.nights.iter().map(|m| of(m)).collect())
+    }
+
+    /// What the quietest quarter of the nights had at most: a slow attack does not move it until it has gone on for most of them.
+    fn quiet(&self, of: impl Fn(&Measures) -> u64) -> u64 {
+        let mut all: Vec<u64> = self.nights.iter().map(|m| of(m)).collect();
+        all.sort_unstable();
+        all.get(all.len() / 4).copied().unwrap_or(0)
+    }
+
+    /// Above this a count is unusual.
+    fn limit(&self, floor: u64, of: impl Fn(&Measures) -> u64) -> u64 {
+        let usual = self.median(&of);
+        let mad = median(self.nights.iter().map(|m| of(m).abs_diff(usual)).collect());
+        let spread = (usual as f64 + DEVIATIONS * 1.4826 * mad as f64) as u64;
+        floor.max(spread).max(usual.saturating_mul(3))
+    }
+}
+
+fn median(mut all: Vec<u64>) -> u64 {
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or(0)
+}
+
+/// Judges a night of a source. `announced`: somebody said that much would change, so that only what no lawful change does is told.
+pub fn judge(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raised> {
+    let mut raised = Vec::new();
+    let mut raise = |tripwire, measured: u64, limit: u64| {
+        if measured >= limit {
+            raised.push(Raised { tripwire, measured, limit });
+        }
+    };
+    let t = tonight;
+    raise(Tripwire::Canary, t.canaries, 1);
+    let usual: Vec<&Measures> = nights.iter().filter(|n| !n.alarmed).map(|n| &n.measures).collect();
+    let Some(last) = usual.last() else { return raised };
+    let (files, bytes) = (last.files.max(1), last.bytes.max(1));
+    let history = History { nights: usual.clone() };
+    let known = usual.len() >= NIGHTS_KNOWN;
+
+    // What no lawful change does.
+    raise(Tripwire::Noise, t.noisy, history.limit((files / 1_000).max(5), |m| m.noisy));
+    raise(Tripwire::Header, t.misfit, history.limit((files / 1_000).max(5), |m| m.misfit));
+    if t.noisy_bytes >= MIB && t.changed + t.gone > 0 {
+        raise(Tripwire::Noise, t.noisy_bytes, history.limit(t.bytes / 2, |m| m.noisy_bytes).max(MIB));
+    }
+    // Small amounts, night after night.
+    let slow = |m: &Measures| m.noisy + m.misfit + m.forbidden + m.strange.min(2 * m.gone);
+    let before = usual.iter().rev().take(DRIP_NIGHTS - 1).map(|m| slow(m)).sum::<u64>();
+    let expected = history.quiet(slow) * DRIP_NIGHTS as u64;
+    raise(Tripwire::Drip, before + slow(t), (files / 100).max(10) + 3 * expected);
+
+    if announced {
+        return raised;
+    }
+    raise(Tripwire::Forbidden, t.forbidden, history.limit(1, |m| m.forbidden));
+    if !known {
+        return raised;
+    }
+    raise(Tripwire::Changed, t.changed, history.limit((files * 9 / 10).max(100), |m| m.changed));
+    raise(Tripwire::Finished, t.finished, history.limit((files / 100).max(20), |m| m.finished));
+    if t.strange.min(2 * t.gone) > 0 {
+        raise(Tripwire::Strange, t.strange.min(2 * t.gone), history.limit((files / 50).max(10), |m| m.strange.min(2 * m.gone)));
+    }
+    // An empty source is a finding of its own.
+    if t.files > 0 {
+        raise(Tripwire::Gone, t.gone, history.limit((files * 3 / 10).max(20), |m| m.gone));
+        let usual_bytes = history.median(|m| m.bytes);
+        if usual_bytes >= MIB && t.bytes < usual_bytes / 2 {
+            raise(Tripwire::Shrunk, usual_bytes - t.bytes, usual_bytes / 2);
+        }
+    }
+    // Where most was stored already, everything is stored afresh.
+    let mostly_known = history.nights.iter().filter(|m| m.new_bytes * 2 <= m.bytes).count() * 4 >= usual.len() * 3;
+    if mostly_known && t.bytes >= 16 * MIB && t.changed > 0 {
+        raise(Tripwire::Dedup, t.new_bytes, (bytes.min(t.bytes) * 9 / 10).max(16 * MIB));
+    }
+    raised
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nights(measures: &[Measures]) -> Vec<Night> {
+        (1..).zip(measures).map(|(generation, m)| Night { generation, alarmed: false, measures: *m }).collect()
+    }
+
+    fn quiet() -> Measures {
+        Measures { files: 10_000, bytes: 100 * MIB, changed: 20, new: 100, gone: 10, new_bytes: MIB, ..Measures::default() }
+    }
+
+    fn names(nights: &[Night], tonight: Measures) -> Vec<Tripwire> {
+        judge(nights, &tonight, false).iter().map(|r| r.tripwire).collect()
+    }
+
+    #[test]
+    fn the_first_night_and_a_usual_one_are_quiet() {
+        let everything_new = Measures { new: 10_000, noisy: 4_000, misfit: 300, new_bytes: 100 * MIB, ..quiet() };
+        assert_eq!(names(&[], everything_new), []);
+        assert_eq!(names(&nights(&[quiet(); 3]), quiet()), []);
+    }
+
+    #[test]
+    fn what_is_usual_for_a_source_is_no_alarm_there() {
+        // A folder of exports that is replaced every night, packed files among them.
+        let busy = Measures { files: 500, gone: 500, new: 500, noisy: 40, strange: 30, new_bytes: 100 * MIB, ..quiet() };
+        assert_eq!(names(&nights(&[busy; 5]), busy), []);
+        assert_eq!(names(&nights(&[quiet(), quiet(), quiet()]), busy), [Tripwire::Noise, Tripwire::Dedup]);
+    }
+
+    #[test]
+    fn a_night_with_an_alarm_is_not_taken_for_usual() {
+        let mut all = nights(&[quiet(); 4]);
+        let bad = Measures { noisy: 600, changed: 600, ..quiet() };
+        for generation in 5..12 {
+            assert!(names(&all, bad).contains(&Tripwire::Noise), "generation {generation}");
+            all.push(Night { generation, alarmed: true, measures: bad });
+        }
+    }
+
+    #[test]
+    fn a_drip_sums_up() {
+        let mut all = nights(&[quiet(); 10]);
+        for night in 1..=30 {
+            let tonight = Measures { noisy: 4, changed: 24, ..quiet() };
+            if names(&all, tonight).contains(&Tripwire::Drip) {
+                assert!(night <= 30, "{night}");
+                return;
+            }
+            all.push(Night { generation: 10 + night, alarmed: false, measures: tonight });
+        }
+        // 4 of 10,000 files a night are 1 in 100 after 25 nights.
+        panic!("never told");
+    }
+
+    #[test]
+    fn what_was_announced_is_no_alarm_but_noise_is() {
+        let renewal = Measures { changed: 9_900, gone: 9_000, new: 9_000, strange: 8_000, forbidden: 70, ..quiet() };
+        let history = nights(&[quiet(); 5]);
+        assert_eq!(judge(&history, &Measures { strange: 0, forbidden: 0, ..renewal }, true), []);
+        assert!(judge(&history, &Measures { noisy: 900, ..renewal }, true).iter().any(|r| r.tripwire == Tripwire::Noise));
+        assert!(names(&history, renewal).len() >= 3);
+    }
+
+    #[test]
+    fn a_dump_that_shrinks_or_is_all_new_is_told() {
+        let dump = Measures { files: 1, bytes: 200 * MIB, changed: 1, new_bytes: 2 * MIB, ..Measures::default() };
+        let history = nights(&[dump; 6]);
+        assert_eq!(names(&history, dump), []);
+        assert_eq!(names(&history, Measures { bytes: 90 * MIB, new_bytes: 0, ..dump }), [Tripwire::Shrunk]);
+        assert_eq!(names(&history, Measures { new_bytes: 195 * MIB, ..dump }), [Tripwire::Dedup]);
+        let replaced = Measures { new_bytes: 200 * MIB, noisy: 1, noisy_bytes: 200 * MIB, ..dump };
+        assert!(names(&history, replaced).contains(&Tripwire::Noise));
+    }
+}

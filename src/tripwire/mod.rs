@@ -1,0 +1,378 @@
+//! Tripwires: signs in a night's changes that somebody is at work who should not be.
+//!
+//! A [`Watcher`] counts while a run merges and reads; [`judge`] holds the counts against the source's own history. An alarm never stops the
+//! writing: tonight's generation is evidence too. What was counted goes into the manifest, so that a new host knows what was usual.
+
+pub mod content;
+mod judge;
+
+pub use judge::{Raised, judge};
+
+use crate::format::manifest::Rules;
+use crate::format::watch::{Alarm, KINDS, KindCounts, Measures, NIGHTS, Night, PATHS, SourceWatch};
+use content::{Look, fits, is_compressed, is_finished, kind_of};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tripwire {
+    /// A file that nobody should ever touch was.
+    Canary,
+    /// Content changed where the source's rules forbid it.
+    Forbidden,
+    /// Files turned into noise, in whole or in parts.
+    Noise,
+    /// Files no longer begin as their kind does.
+    Header,
+    /// A little of all that, night after night.
+    Drip,
+    /// Nearly everything changed.
+    Changed,
+    /// Files that are written once changed.
+    Finished,
+    /// Many files are gone.
+    Gone,
+    /// Files were replaced by files of a kind that was never there.
+    Strange,
+    /// The source lost half of its bytes.
+    Shrunk,
+    /// Nothing of what is there was stored before.
+    Dedup,
+}
+
+impl Tripwire {
+    pub const ALL: [Self; 11] = [
+        Self::Canary,
+        Self::Forbidden,
+        Self::Noise,
+        Self::Header,
+        Self::Drip,
+        Self::Changed,
+        Self::Finished,
+        Self::Gone,
+        Self::Strange,
+        Self::Shrunk,
+        Self::Dedup,
+    ];
+
+    /// In a manifest and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Canary => "canary",
+            Self::Forbidden => "forbidden",
+            Self::Noise => "noise",
+            Self::Header => "header",
+            Self::Drip => "drip",
+            Self::Changed => "changed",
+            Self::Finished => "finished",
+            Self::Gone => "gone",
+            Self::Strange => "strange",
+            Self::Shrunk => "shrunk",
+            Self::Dedup => "dedup",
+        }
+    }
+
+    /// Whose paths tell most of it.
+    fn evidence(self) -> Evidence {
+        match self {
+            Self::Canary => Evidence::Canary,
+            Self::Forbidden => Evidence::Forbidden,
+            Self::Noise | Self::Drip => Evidence::Noise,
+            Self::Header => Evidence::Header,
+            Self::Strange => Evidence::Strange,
+            Self::Gone => Evidence::Gone,
+            Self::Finished => Evidence::Finished,
+            Self::Changed | Self::Shrunk | Self::Dedup => Evidence::Changed,
+        }
+    }
+}
+
+/// What a path was noted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Evidence {
+    Canary,
+    Forbidden,
+    Noise,
+    Header,
+    Strange,
+    Gone,
+    Finished,
+    Changed,
+}
+
+/// A source to be watched.
+#[derive(Debug, Clone)]
+pub struct Watched<'a> {
+    pub name: &'a [u8],
+    pub rules: Rules,
+    /// Paths as they stand in the generation.
+    pub canaries: &'a [Vec<u8>],
+}
+
+/// What was there before a file that is read now.
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    pub digest: [u8; 32],
+    pub size: u64,
+    /// It was not being written when it was read.
+    pub settled: bool,
+}
+
+/// Watches one run. Shared by all its threads.
+pub struct Watcher {
+    sources: Vec<OneSource>,
+    seed: u64,
+}
+
+struct OneSource {
+    name: Vec<u8>,
+    rules: Rules,
+    canaries: Vec<Vec<u8>>,
+    known: SourceWatch,
+    usual: HashMap<Vec<u8>, KindCounts>,
+    counts: Counts,
+    tonight: Mutex<Tonight>,
+}
+
+#[derive(Default)]
+struct Counts {
+    files: AtomicU64,
+    bytes: AtomicU64,
+    changed: AtomicU64,
+    new: AtomicU64,
+    gone: AtomicU64,
+    forbidden: AtomicU64,
+    noisy: AtomicU64,
+    noisy_bytes: AtomicU64,
+    misfit: AtomicU64,
+    strange: AtomicU64,
+    canaries: AtomicU64,
+    new_bytes: AtomicU64,
+    finished: AtomicU64,
+}
+
+#[derive(Default)]
+struct Tonight {
+    kinds: BTreeMap<Vec<u8>, KindCounts>,
+    paths: HashMap<Evidence, Vec<Vec<u8>>>,
+}
+
+impl Watcher {
+    /// `known`: what the last manifest said. `seed`: where samples are taken from.
+    pub fn new(sources: &[Watched], known: &[SourceWatch], seed: u64) -> Self {
+        let one = |s: &Watched| {
+            let mut known = known.iter().find(|k| k.source == s.name).cloned().unwrap_or_default();
+            known.source = s.name.to_vec();
+            let usual = known.kinds.iter().map(|k| (k.kind.clone(), k.clone())).collect();
+            OneSource {
+                name: s.name.to_vec(),
+                rules: s.rules,
+                canaries: s.canaries.to_vec(),
+                known,
+                usual,
+                counts: Counts::default(),
+                tonight: Mutex::default(),
+            }
+        };
+        Self { sources: sources.iter().map(one).collect(), seed }
+    }
+
+    fn of(&self, path: &[u8]) -> Option<&OneSource> {
+        self.sources.iter().find(|s| path.strip_prefix(&s.name[..]).is_some_and(|rest| matches!(rest.first(), None | Some(b'/'))))
+    }
+
+    /// So many files with so many bytes are there in a source.
+    pub fn there(&self, source: &[u8], files: u64, bytes: u64) {
+        if let Some(s) = self.of(source) {
+            s.counts.files.fetch_add(files, Relaxed);
+            s.counts.bytes.fetch_add(bytes, Relaxed);
+        }
+    }
+
+    /// A file is not there any more.
+    pub fn gone(&self, path: &[u8]) {
+        let Some(s) = self.of(path) else { return };
+        s.counts.gone.fetch_add(1, Relaxed);
+        s.note(Evidence::Gone, path);
+        s.check_canary(path);
+    }
+
+    /// Begins to look at a file that is read.
+    pub fn look(&self, path: &[u8], before: Option<&Before>) -> Look {
+        let grows = |s: &OneSource| s.rules == Rules::AppendOnly || s.rules == Rules::SsMix2 && is_transaction(path);
+        let before = before.filter(|_| self.of(path).is_some_and(grows));
+        let hash = path.iter().fold(self.seed, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+        Look::new(hash, before.map(|b| b.size))
+    }
+
+    /// A file was read. `new_bytes`: that were not stored before.
+    pub fn read(&self, path: &[u8], before: Option<&Before>, digest: &[u8; 32], look: &Look, new_bytes: u64) {
+        let Some(s) = self.of(path) else { return };
+        let c = &s.counts;
+        c.new_bytes.fetch_add(new_bytes, Relaxed);
+        let kind = kind_of(path, s.rules);
+        let (noisy, misfit) = (look.is_noisy(), fits(&kind, look.head()) == Some(false));
+        if before.is_some_and(|b| b.digest == *digest) {
+            s.count_kind(&kind, noisy, misfit);
+            return;
+        }
+        match before {
+            None => {
+                c.new.fetch_add(1, Relaxed);
+            }
+            Some(before) => {
+                c.changed.fetch_add(1, Relaxed);
+                s.note(Evidence::Changed, path);
+                s.check_canary(path);
+                if before.settled && s.forbids(path, &kind, before, look) {
+                    c.forbidden.fetch_add(1, Relaxed);
+                    s.note(Evidence::Forbidden, path);
+                }
+                if is_finished(&kind) {
+                    c.finished.fetch_add(1, Relaxed);
+                    s.note(Evidence::Finished, path);
+                }
+            }
+        }
+        // Nothing is unusual on the first night.
+        if s.usual.is_empty() {
+            s.count_kind(&kind, noisy, misfit);
+            return;
+        }
+        let usual = s.usual.get(&kind).filter(|k| k.files > 0);
+        if before.is_none() && usual.is_none() {
+            c.strange.fetch_add(1, Relaxed);
+            s.note(Evidence::Strange, path);
+        }
+        // One in two hundred: what happens more often would add up to an alarm some night.
+        let is_rare = |n: u64, files: u64| n * 200 <= files;
+        let odd_noise = noisy && usual.is_none_or(|k| is_rare(k.noisy, k.files)) && !is_compressed(look.head());
+        let odd_head = misfit && usual.is_some_and(|k| is_rare(k.misfit, k.files));
+        // What is odd does not become usual by happening often: a slow attack would teach it.
+        s.count_kind(&kind, noisy && !odd_noise, misfit && !odd_head);
+        if odd_noise {
+            c.noisy_bytes.fetch_add(look.bytes(), Relaxed);
+            if usual.is_some() {
+                c.noisy.fetch_add(1, Relaxed);
+            }
+            s.note(Evidence::Noise, path);
+        }
+        if odd_head {
+            c.misfit.fetch_add(1, Relaxed);
+            s.note(Evidence::Header, path);
+        }
+    }
+
+    /// What is known of the sources after this run, and the alarms. `announced`: somebody said that much would change.
+    pub fn finish(self, generation: u64, announced: bool) -> (Vec<SourceWatch>, Vec<Alarm>) {
+        let (mut all, mut alarms) = (Vec::new(), Vec::new());
+        for s in self.sources {
+            let measures = s.counts.measures();
+            let mut tonight = s.tonight.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let raised = judge(&s.known.nights, &measures, announced);
+            for r in &raised {
+                let mut paths = tonight.paths.get(&r.tripwire.evidence()).cloned().unwrap_or_default();
+                paths.sort();
+                let (tripwire, source) = (r.tripwire.name().to_owned(), s.name.clone());
+                alarms.push(Alarm { tripwire, source, measured: r.measured, limit: r.limit, paths });
+            }
+            let mut known = s.known;
+            let alarmed = !raised.is_empty();
+            known.nights.push(Night { generation, alarmed, measures });
+            let old = known.nights.len().saturating_sub(NIGHTS);
+            known.nights.drain(..old);
+            if !alarmed {
+                learn(&mut known.kinds, std::mem::take(&mut tonight.kinds));
+            }
+            all.push(known);
+        }
+        (all, alarms)
+    }
+}
+
+/// `TR_YYYYMMDDHHMMSSFFF_nnnnn.DAT` of an SS-MIX2 transaction storage only grows.
+fn is_transaction(path: &[u8]) -> bool {
+    let name = path.rsplit(|b| *b == b'/').next().unwrap_or(path);
+    name.starts_with(b"TR_") && name.to_ascii_uppercase().ends_with(b".DAT")
+}
+
+impl OneSource {
+    fn tonight(&self) -> MutexGuard<'_, Tonight> {
+        self.tonight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, evidence: Evidence, path: &[u8]) {
+        let mut tonight = self.tonight();
+        let paths = tonight.paths.entry(evidence).or_default();
+        if paths.len() < PATHS {
+            paths.push(path.to_vec());
+        }
+    }
+
+    fn check_canary(&self, path: &[u8]) {
+        if self.canaries.iter().any(|c| c == path) {
+            self.counts.canaries.fetch_add(1, Relaxed);
+            self.note(Evidence::Canary, path);
+        }
+    }
+
+    fn count_kind(&self, kind: &[u8], noisy: bool, misfit: bool) {
+        let mut tonight = self.tonight();
+        let k = tonight.kinds.entry(kind.to_vec()).or_default();
+        k.files += 1;
+        k.noisy += u64::from(noisy);
+        k.misfit += u64::from(misfit);
+    }
+
+    /// Whether the rules forbid that this file's content changed as it did.
+    fn forbids(&self, path: &[u8], kind: &[u8], before: &Before, look: &Look) -> bool {
+        match self.rules {
+            Rules::Plain => false,
+            // The index changes with every message.
+            Rules::SsMix2 if is_transaction(path) => look.begins_with(&before.digest) == Some(false),
+            Rules::SsMix2 => kind == b"hl7",
+            Rules::AppendOnly => look.begins_with(&before.digest) == Some(false),
+        }
+    }
+}
+
+impl Counts {
+    fn measures(&self) -> Measures {
+        let of = |n: &AtomicU64| n.load(Relaxed);
+        Measures {
+            files: of(&self.files),
+            bytes: of(&self.bytes),
+            changed: of(&self.changed),
+            new: of(&self.new),
+            gone: of(&self.gone),
+            forbidden: of(&self.forbidden),
+            noisy: of(&self.noisy),
+            noisy_bytes: of(&self.noisy_bytes),
+            misfit: of(&self.misfit),
+            strange: of(&self.strange),
+            canaries: of(&self.canaries),
+            new_bytes: of(&self.new_bytes),
+            finished: of(&self.finished),
+        }
+    }
+}
+
+/// Adds what was seen tonight to what is usual. Of too many kinds, those with the most files are kept.
+fn learn(kinds: &mut Vec<KindCounts>, tonight: BTreeMap<Vec<u8>, KindCounts>) {
+    let mut all: BTreeMap<Vec<u8>, KindCounts> = kinds.drain(..).map(|k| (k.kind.clone(), k)).collect();
+    for (kind, seen) in tonight {
+        let k = all.entry(kind.clone()).or_insert(KindCounts { kind, ..KindCounts::default() });
+        k.files += seen.files;
+        k.noisy += seen.noisy;
+        k.misfit += seen.misfit;
+    }
+    let mut all: Vec<KindCounts> = all.into_values().collect();
+    if all.len() > KINDS {
+        all.sort_by(|a, b| b.files.cmp(&a.files).then(a.kind.cmp(&b.kind)));
+        all.truncate(KINDS);
+        all.sort_by(|a, b| a.kind.cmp(&b.kind));
+    }
+    *kinds = all;
+}
