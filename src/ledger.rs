@@ -57,12 +57,18 @@ pub enum Event {
     },
     /// A run did not write: what was found, and what was due.
     Refused { pool: String, due: String, found: String },
+    /// From now on no medium takes its turn.
+    Held { by: String, why: String },
+    /// Somebody wants the hold off, and is alone.
+    ReleaseAsked { by: String },
+    /// The hold is off.
+    Released { by: String, witness: Option<String> },
     /// It was read in full.
     Scrubbed { medium: String, damaged: u64 },
 }
 
 impl Event {
-    /// The medium that it is about.
+    /// The medium that it is about; empty where it is about all.
     pub fn medium(&self) -> &str {
         match self {
             Self::Registered { medium, .. }
@@ -73,6 +79,7 @@ impl Event {
             | Self::Moved { medium, .. }
             | Self::Scrubbed { medium, .. } => medium,
             Self::Refused { due, .. } => due,
+            Self::Held { .. } | Self::ReleaseAsked { .. } | Self::Released { .. } => "",
         }
     }
 }
@@ -249,7 +256,7 @@ impl Book {
                     (m.place, m.off_site, m.at_host) = (Some(to.clone()), *off_site, false);
                 }
                 Event::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),
-                Event::Registered { .. } | Event::Copied { .. } | Event::Detached { .. } | Event::Refused { .. } => {}
+                _ => {}
             }
         }
         media

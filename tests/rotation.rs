@@ -250,3 +250,55 @@ fn status_tells_what_the_copies_lack() {
     assert_eq!(clinic.night(2, "CL-02").0, 0);
     assert_eq!(clinic.due(), "CL-03");
 }
+
+/// Somebody encrypts the records. The night raises an alarm and is sealed; from then on no other disk is written to, until two people say so.
+#[test]
+fn an_alarm_keeps_the_clean_disks_away() {
+    let clinic = Clinic::new();
+    let karte = |i: usize| clinic.path(&format!("source/karte {i}.xml"));
+    for i in 0..60 {
+        fs::write(karte(i), format!("<karte>{i}</karte>\n").repeat(40)).expect("a file");
+    }
+    for disk in ["CL-01", "CL-02", "CL-03"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    let exits: Vec<i32> = ["CL-01", "CL-02", "CL-03"].iter().zip(1..).map(|(disk, night)| clinic.night(night, disk).0).collect();
+    assert_eq!(exits, [0, 0, 0]);
+    for i in 0..60 {
+        let mut noise = vec![0; 900];
+        blake3::Hasher::new().update(&[i as u8]).finalize_xof().fill(&mut noise);
+        fs::write(karte(i), noise).expect("encrypted");
+    }
+    let (exit, said) = clinic.night(4, "CL-01");
+    assert_eq!(exit, 4, "{said}");
+    assert!(said.contains("ALARM in karte") && said.contains("karte/karte 0.xml") && said.contains("hold"), "{said}");
+    assert_eq!(clinic.run(&["hold", "show"], "config").status.code(), Some(4));
+    assert_eq!(clinic.run(&["status"], "config").status.code(), Some(4));
+
+    // The clean disks are not written to; the one that was in may go on.
+    for disk in ["CL-02", "CL-03"] {
+        let before = content(&clinic.path(disk));
+        let (exit, said) = clinic.night(5, disk);
+        assert!(exit == 6 && said.contains("hold"), "{disk}: {exit} {said}");
+        assert_eq!(content(&clinic.path(disk)), before, "{disk}");
+    }
+    assert_eq!(clinic.night(5, "CL-01").0, 3, "written, and overdue");
+    // What is sealed says so, and the night before can be had.
+    let list = clinic.json(&["generations", &clinic.text("CL-01")]);
+    let verdicts: Vec<&str> = list["sets"][0]["generations"]
+        .as_array()
+        .expect("generations")
+        .iter()
+        .map(|g| g["verdict"].as_str().expect("a word"))
+        .collect();
+    assert_eq!(verdicts[..2], ["good", "alarm"]);
+
+    let off = |arguments: &[&str]| clinic.run(&[&["hold", "off"], arguments].concat(), "config").status.code();
+    assert_eq!(off(&["--by", "鈴木", "--witness", "鈴木"]), Some(2));
+    assert_eq!(off(&["--by", "鈴木"]), Some(3));
+    assert_eq!(off(&["--by", "鈴木"]), Some(2), "not on the same day");
+    assert_eq!(clinic.night(6, "CL-02").0, 6);
+    assert_eq!(off(&["--by", "佐藤"]), Some(0));
+    assert_eq!(clinic.run(&["hold", "show"], "config").status.code(), Some(0));
+}

@@ -2,7 +2,7 @@
 //! ([`help`](super::help)), so nothing here carries a help text.
 
 use super::lang::Lang;
-use super::{backup, catalog, completions, diff, find, generations, init, keys, man, media, restore, status, verify};
+use super::{backup, catalog, completions, diff, find, generations, hold, init, keys, man, media, restore, status, verify};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -45,6 +45,8 @@ pub enum Command {
     Verify(verify::Args),
     Status(status::Args),
     #[command(subcommand)]
+    Hold(hold::Command),
+    #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
     Media(media::Command),
@@ -69,6 +71,7 @@ impl Command {
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
             Self::Status(_) => "status",
+            Self::Hold(command) => command.path(),
             Self::Keys(keys::Command::New(_)) => "keys.new",
             Self::Keys(keys::Command::Sheet(_)) => "keys.sheet",
             Self::Keys(keys::Command::Rehearse(_)) => "keys.rehearse",

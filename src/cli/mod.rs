@@ -16,6 +16,7 @@ mod explain;
 mod find;
 mod generations;
 mod help;
+mod hold;
 mod init;
 mod keys;
 mod lang;
@@ -93,6 +94,7 @@ fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
         Command::Restore(a) => restore::run(a, &context),
         Command::Verify(a) => verify::run(&a, &context),
         Command::Status(a) => status::run(&a, &context),
+        Command::Hold(c) => hold::run(&c, &context),
         Command::Keys(c) => keys::run(c, &context),
         Command::Catalog(c) => catalog::run(c, &context),
         Command::Media(c) => media::run(c, &context),

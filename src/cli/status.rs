@@ -10,6 +10,7 @@ use super::shown::Shown;
 use super::text::{Message, find, message};
 use super::units::{count, time};
 use azekura::job::copies::{Copy, Lack, copies, count_321, lacks, lacks_321};
+use azekura::job::hold::standing;
 use azekura::ledger::MediumKind;
 use serde_json::{Value, json};
 
@@ -34,11 +35,18 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     }
     lacks.iter().for_each(|lack| context.warn(&warning(lack)));
     json["lacks"] = lacks.iter().map(lack_json).collect();
-    if lacks.is_empty() {
+    if lacks.is_empty() && standing(&book).is_none() {
         text.push_str(&format!("{}\n", find("status.good")));
     }
+    let hold = standing(&book);
+    if let Some(hold) = &hold {
+        let since = time(&hold.since, Lang::spoken());
+        context.warn(&message!("hold.stands", since = since, who = hold.by, why = hold.why));
+    }
+    json["hold"] = hold.is_some().into();
+    let held = if hold.is_some() { Exit::Alarm } else { Exit::Good };
     let lacking = if lacks.is_empty() { Exit::Good } else { Exit::Incomplete };
-    Ok(Outcome { exit: exit(&book).max(lacking), text, json })
+    Ok(Outcome { exit: exit(&book).max(lacking).max(held), text, json })
 }
 
 fn table(copies: &[Copy]) -> String {

@@ -7,6 +7,7 @@ pub mod check;
 pub mod copies;
 pub mod copy;
 pub mod generations;
+pub mod hold;
 pub mod media;
 pub mod open;
 pub mod rebuild;

@@ -3,6 +3,7 @@
 //! Turns are counted in nights that were written, not in days: a holiday without runs moves nothing, and a medium that stayed in while
 //! everybody was away is not mistaken for the next one.
 
+use super::hold::standing;
 use crate::format::object::Id;
 use crate::ledger::{Book, Medium};
 use crate::medium::Sets;
@@ -56,6 +57,8 @@ pub enum Found {
     Unregistered { set: Id },
     /// A set that the ledger knows, and another pool's.
     OtherPool { medium: String },
+    /// A hold stands, and this is not the medium that was in when it was put on.
+    Held { medium: String, since: String, why: String },
 }
 
 impl Found {
@@ -68,6 +71,7 @@ impl Found {
             Self::Blank { wiped: Some(medium) } => format!("{medium}: erased"),
             Self::Unregistered { set } => format!("set {set}: not in the ledger"),
             Self::OtherPool { medium } => format!("{medium}: of another pool"),
+            Self::Held { medium, .. } => format!("{medium}: a hold stands"),
         }
     }
 }
@@ -90,6 +94,7 @@ impl Pool {
     /// Compares the sets that lie at hand with the medium that is due. `device`: what the hardware there calls itself.
     pub fn turn(&self, book: &Book, sets: &Sets, device: Option<&str>) -> Option<Turn> {
         let (due, streak) = self.due(book)?;
+        let hold = standing(book);
         let media = book.media();
         let is_there = |m: &&Medium| device.is_some() && m.device.as_deref() == device;
         let known = |id: Id| {
@@ -105,15 +110,22 @@ impl Pool {
         };
         // The one that is due may lie beside others.
         let here: Vec<(&Medium, Id)> = ids.iter().filter_map(|id| Some((known(*id)?, *id))).collect();
+        // What is clean stays away from this host; what was in may go on, and is evidence.
+        let was_in = |m: &Medium| streak.as_ref().is_some_and(|s| s.medium == m.name);
+        if let (Some(hold), Some((m, _))) = (&hold, here.first())
+            && !was_in(m)
+        {
+            return refused(Found::Held { medium: m.name.clone(), since: hold.since.clone(), why: hold.why.clone() });
+        }
         if let Some((m, set)) = here.iter().find(|(m, _)| m.name == due) {
             return Some(Turn::Due { medium: m.name.clone(), set: *set });
         }
         let Some((m, set)) = here.first() else { return refused(Found::Unregistered { set: *first }) };
         let medium = m.name.clone();
-        match streak.filter(|s| s.medium == medium) {
+        match streak.clone().filter(|s| s.medium == medium) {
             Some(s) => {
                 let nights = s.nights + 1 - self.turn_nights.max(1);
-                if nights > self.stay_nights {
+                if nights > self.stay_nights && hold.is_none() {
                     return refused(Found::Overstayed { medium, nights });
                 }
                 Some(Turn::Stayed { medium, set: *set, nights, due: due.to_owned() })

@@ -5,10 +5,11 @@ use crate::cli::lang::Lang;
 use crate::cli::output::{Table, to_stderr};
 use crate::cli::recovery_key::RecoveryKey;
 use crate::cli::shown::{Shown, put_name, shell_word};
-use crate::cli::text::{find, find_optional, message};
+use crate::cli::text::{Message, find, find_optional, message};
 use crate::cli::units::{bytes, count, time};
 use crate::cli::words;
 use azekura::format::manifest::Finding;
+use azekura::format::watch::Alarm;
 use azekura::job::backup::Report;
 use azekura::job::writer::{Closed, Opened};
 use serde_json::{Map, Value, json};
@@ -28,6 +29,16 @@ pub fn talk(report: &Report, context: &Context) {
     if report.adopted_objects > 0 {
         context.talk(&message!("talk.adopted", count = count(report.adopted_objects)));
     }
+    for a in &report.alarms {
+        context.warn(&alarm(a));
+        a.paths.iter().for_each(|p| to_stderr(&format!("  {}\n", p.shown())));
+    }
+    if !report.alarms.is_empty() {
+        context.warn(&match &report.hold_failed {
+            None => message!("talk.held"),
+            Some(_) => message!("talk.not-held"),
+        });
+    }
     let total = report.count("findings").max(report.findings.len() as u64);
     if total == 0 {
         return;
@@ -39,6 +50,30 @@ pub fn talk(report: &Report, context: &Context) {
     if total > SHOWN_FINDINGS as u64 {
         to_stderr(&format!("  {}\n", message!("talk.more-findings", count = count(total - SHOWN_FINDINGS as u64))));
     }
+}
+
+/// A tripwire that was raised, and by how much.
+pub fn alarm(a: &Alarm) -> Message {
+    let sign = find_optional(&format!("tripwire.{}", a.tripwire)).unwrap_or_else(|| a.tripwire.shown());
+    let amount = |n| {
+        if matches!(&a.tripwire[..], "shrunk" | "dedup") || a.tripwire == "noise" && n > (1 << 20) { bytes(n) } else { count(n) }
+    };
+    message!("alarm.raised", source = a.source, sign = sign, measured = amount(a.measured), limit = amount(a.limit))
+}
+
+pub fn alarm_json(a: &Alarm) -> Value {
+    let mut object = Map::new();
+    object.insert("tripwire".into(), a.tripwire.clone().into());
+    put_name(&mut object, "source", &a.source);
+    object.insert("measured".into(), a.measured.into());
+    object.insert("limit".into(), a.limit.into());
+    let paths = a.paths.iter().map(|path| {
+        let mut object = Map::new();
+        put_name(&mut object, "path", path);
+        Value::Object(object)
+    });
+    object.insert("paths".into(), paths.collect());
+    Value::Object(object)
 }
 
 fn finding(f: &Finding) -> String {
@@ -113,6 +148,7 @@ pub fn json(report: &Report, key: Option<&RecoveryKey>) -> Value {
         "check_code": report.check_code.to_string(),
         "statistics": words::statistics_json(&report.statistics),
         "findings": findings,
+        "alarms": report.alarms.iter().map(alarm_json).collect::<Vec<_>>(),
         "added_bytes": report.added_bytes,
         "added_objects": report.added_objects,
         "adopted_objects": report.adopted_objects,

@@ -4,7 +4,9 @@ use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::explain::Explained;
+use crate::cli::lang::Lang;
 use crate::cli::text::message;
+use crate::cli::units::time;
 use azekura::job::World;
 use azekura::job::backup::{Options, Report};
 use azekura::job::media::{Night, night as run};
@@ -44,6 +46,9 @@ fn refused(refusal: &Refusal) -> Explained {
         Found::Blank { wiped: None } => message!("error.media.blank", due = due),
         Found::Blank { wiped: Some(medium) } => message!("error.media.wiped", name = medium, due = due),
         Found::Unregistered { set } => message!("error.media.unregistered", set = set, due = due),
+        Found::Held { medium, since, why } => {
+            message!("error.media.held", name = medium, since = time(since, Lang::spoken()), why = why)
+        }
         Found::OtherPool { medium } => message!("error.media.other-pool", name = medium, due = due),
     };
     Explained::new(said, Exit::Medium)

@@ -145,6 +145,12 @@ fn event(l: &Line) -> String {
             None => message!("media.event.moved", place = to, who = by),
         },
         Event::Refused { found, .. } => message!("media.event.refused", found = found),
+        Event::Held { by, why } => message!("media.event.held", who = by, why = why),
+        Event::ReleaseAsked { by } => message!("media.event.release-asked", who = by),
+        Event::Released { by, witness } => match witness {
+            Some(witness) => message!("media.event.released-witness", who = by, witness = witness),
+            None => message!("media.event.released", who = by),
+        },
         Event::Scrubbed { damaged, .. } => message!("media.event.scrubbed", count = damaged),
     };
     said.to_string()

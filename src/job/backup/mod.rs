@@ -3,19 +3,22 @@
 mod batch;
 mod collector;
 mod command;
+mod large;
 mod merge;
 mod pick_list;
 pub(crate) mod shelf;
+mod sources;
 mod tally;
 mod worker;
 
 use super::World;
+use super::hold::{self, HoldError};
 use super::writer::{self, At, Begin, Closed, Facts, Opened, Writer};
 use crate::catalog::{CatalogError, GenerationRow};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::Malformed;
 use crate::format::check_code::CheckCode;
-use crate::format::manifest::{Finding, Manifest, Rules, Source, SourceKind, come_apart};
+use crate::format::manifest::{Finding, Manifest, Rules};
 use crate::format::object::{Id, Kind};
 use crate::format::seal::{ReadBack, Verdict};
 use crate::format::watch::{self, Alarm};
@@ -26,7 +29,7 @@ use crate::pipeline::encryptor::{EncryptError, Encryptor, RecipientError, Recipi
 use crate::pipeline::hasher::Ids;
 use crate::pipeline::known::Known;
 use crate::pipeline::packer::{PackError, Packer};
-use crate::pipeline::source::{SourceError, Tree, TreeOptions};
+use crate::pipeline::source::{SourceError, Tree};
 use crate::seal::KeyError;
 use crate::state::{StateDir, StateError};
 use crate::tripwire::{Watched, Watcher};
@@ -37,6 +40,7 @@ use crossbeam_channel::bounded;
 use merge::{Origin, Previous};
 pub use shelf::Streaming;
 use shelf::{Counter, Shelved, shelve};
+use sources::{find_empty, identify, manifest_source, open_trees, ordered_sources};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -98,7 +102,7 @@ pub struct SourceOptions {
 }
 
 /// What was done.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Report {
     pub set: Id,
     pub set_name: String,
@@ -112,8 +116,10 @@ pub struct Report {
     pub statistics: Vec<(String, u64)>,
     /// The first thousand.
     pub findings: Vec<Finding>,
-    /// Tripwires that were raised.
+    /// Tripwires that were raised: a hold is put on.
     pub alarms: Vec<Alarm>,
+    /// The hold could not be put on.
+    pub hold_failed: Option<HoldError>,
     /// Bytes that this run added to the medium.
     pub added_bytes: u64,
     pub added_objects: u64,
@@ -270,7 +276,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     observer.hear(Event::Phase(Phase::Reading));
     let commands = Commands::start(&sources)?;
     let adopted_objects = set.unsealed.iter().filter(|o| o.kind == Kind::Pack).count() as u64;
-    let (stream, shelved) = store(options, world, &mut set, &trees, commands, previous, &tally, &watcher)?;
+    let (stream, shelved) = store(options, world, &mut set, Inputs { trees: &trees, commands, previous }, &tally, &watcher)?;
     let (mut closed, streaming) = (shelved.closed, shelved.streaming);
     let finished = (world.now)();
     find_empty(&trees, &tally);
@@ -332,6 +338,17 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     let check_code = CheckCode::of(&seal_digest);
     let detail = format!("set {} generation {generation} {} check code {check_code}", set.id, verdict.name());
     set.catalog.log(&time, "backup", &detail).map_err(BackupError::Catalog)?;
+    let held = (!alarms.is_empty()).then(|| {
+        let mut raised: Vec<&str> = alarms.iter().map(|a| &a.tripwire[..]).collect();
+        raised.sort_unstable();
+        raised.dedup();
+        hold::put_on(
+            &options.state,
+            "azekura",
+            &format!("set {} generation {generation}: {}", set.info.name, raised.join(", ")),
+            world,
+        )
+    });
 
     let added = objects.iter().filter(|o| o.number >= first_new || opened != Opened::Known);
     Ok(Report {
@@ -346,6 +363,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         statistics: manifest.statistics.clone(),
         findings,
         alarms,
+        hold_failed: held.and_then(std::result::Result::err),
         added_bytes: added.clone().map(|o| o.length).sum::<u64>() + sealed.length + closed.iter().map(|c| c.bytes).sum::<u64>(),
         added_objects: added.count() as u64 + 1 + closed.iter().map(|c| c.objects).sum::<u64>(),
         adopted_objects,
@@ -354,75 +372,6 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         streaming,
         medium: set.medium.describe(),
     })
-}
-
-/// The sources, ascending by name. None lies within another: the entry stream is one tree.
-fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
-    let mut sources: Vec<&SourceOptions> = options.sources.iter().collect();
-    if sources.is_empty() {
-        return Err(BackupError::NoSource);
-    }
-    sources.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
-    let text = |s: &SourceOptions| String::from_utf8_lossy(&s.name).into_owned();
-    match sources.windows(2).find(|w| !come_apart(&w[0].name, &w[1].name)) {
-        Some(w) if w[0].name == w[1].name => Err(BackupError::SameName { name: text(w[0]) }),
-        Some(w) => Err(BackupError::SourceWithin { inner: text(w[1]), outer: text(w[0]) }),
-        None => Ok(sources),
-    }
-}
-
-/// Opens the trees. A missing one is a finding as long as another source is there.
-fn open_trees(sources: &[&SourceOptions], tally: &Tally) -> Result<Vec<Tree>> {
-    let mut trees = Vec::new();
-    let mut missing = None;
-    for s in sources.iter().filter(|s| s.command.is_empty()) {
-        let tree_options = TreeOptions {
-            excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
-            one_file_system: s.one_file_system,
-            skip: Vec::new(),
-            no_atime: true,
-        };
-        match Tree::open(s.name.clone(), &s.path, tree_options) {
-            Ok(tree) => trees.push(tree),
-            Err(SourceError::Missing { .. }) => {
-                tally.finding(FindingKind::SourceMissing, &s.name, s.path.display().to_string());
-                missing = Some(s.path.clone());
-            }
-            Err(e) => return Err(BackupError::Source(e)),
-        }
-    }
-    match missing {
-        Some(path) if trees.is_empty() && sources.iter().all(|s| s.command.is_empty()) => {
-            Err(BackupError::SourceMissing { path })
-        }
-        _ => Ok(trees),
-    }
-}
-
-/// Device and inode of a folder that a walk must not enter.
-fn identify(folder: &std::path::Path) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(folder).ok().map(|m| (m.dev(), m.ino()))
-}
-
-fn manifest_source(s: &SourceOptions) -> Source {
-    use std::os::unix::ffi::OsStrExt;
-    Source {
-        name: s.name.clone(),
-        path: s.path.as_os_str().as_bytes().into(),
-        kind: if s.command.is_empty() { SourceKind::Tree } else { SourceKind::Command },
-        excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
-        rules: s.rules,
-    }
-}
-
-/// A source that has nothing but its root is suspicious; the user is told, and the generation is not `good`.
-fn find_empty(trees: &[Tree], tally: &Tally) {
-    for tree in trees {
-        if tree.is_empty().unwrap_or(false) {
-            tally.finding(FindingKind::SourceEmpty, tree.name(), String::new());
-        }
-    }
 }
 
 /// The host's copy of the last entry stream, if it is whole; without it everything is read.
@@ -460,18 +409,24 @@ fn encrypt_manifest(recipients: &Recipients, manifest: &Manifest) -> Result<Vec<
     Ok(encryption.finish())
 }
 
+/// What the merge takes its entries from.
+struct Inputs<'a> {
+    trees: &'a [Tree],
+    commands: Commands,
+    previous: Previous,
+}
+
 /// Runs the stations: merge → workers → shelf, and the collector beside them. Answers with the entry stream, and what came of
 /// the packs.
 fn store(
     options: &Options,
     world: &World,
     set: &mut Writer,
-    trees: &[Tree],
-    mut commands: Commands,
-    previous: Previous,
+    inputs: Inputs,
     tally: &Tally,
     watcher: &Watcher,
 ) -> Result<(EntryStream, Shelved)> {
+    let Inputs { trees, mut commands, previous } = inputs;
     let stop = Stop { failed: AtomicBool::new(false), interrupted: world.interrupted };
     let ids = Ids::new(&set.key);
     let chunker = Chunker::new(&set.key.0);

@@ -4,6 +4,7 @@
 //! that reads one hands runs of chunks to the others, and works on them itself when the others are busy.
 
 use super::batch::{Batch, Finished, Item, Names, Stored};
+use super::large::{LargeFile, Run};
 use super::tally::Tally;
 use super::{BackupError, Stop};
 use crate::catalog::ChunkLookup;
@@ -17,10 +18,9 @@ use crate::pipeline::source::{Found, OpenFile, Problem, ProblemKind, Stat, Tree,
 use crate::tripwire::content::Look;
 use crate::tripwire::{Before, Watcher};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, select_biased};
-use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Bytes of chunks that go through the stations together.
@@ -42,44 +42,6 @@ pub struct Shared<'a> {
     pub stop: &'a Stop<'a>,
     /// Raised when entries wait for packs that are still open.
     pub flush: &'a AtomicU64,
-}
-
-/// A run of chunks of a large file.
-pub struct Run {
-    file: Arc<LargeFile>,
-    index: usize,
-    bytes: Vec<u8>,
-    cuts: Vec<u32>,
-}
-
-/// A file whose runs several workers store.
-pub struct LargeFile {
-    sequence: u64,
-    names: Names,
-    /// Set when the file has been read to its end.
-    core: Mutex<Option<Box<Core>>>,
-    pieces: Mutex<BTreeMap<usize, Vec<Piece>>>,
-    /// Runs under way, and one for the reader.
-    open: AtomicUsize,
-    new_bytes: AtomicU64,
-    before: Option<Before>,
-    /// What was seen of its content.
-    look: Mutex<Option<Look>>,
-}
-
-impl LargeFile {
-    fn new(sequence: u64, names: Names, before: Option<Before>) -> Arc<Self> {
-        Arc::new(Self {
-            sequence,
-            names,
-            core: Mutex::default(),
-            pieces: Mutex::default(),
-            open: AtomicUsize::new(1),
-            new_bytes: AtomicU64::new(0),
-            before,
-            look: Mutex::default(),
-        })
-    }
 }
 
 pub struct Worker<'a> {

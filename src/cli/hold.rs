@@ -1,0 +1,102 @@
+//! `azekura hold`: puts the hold on, shows it, takes it off.
+
+use super::context::Context;
+use super::exit::Exit;
+use super::explain::Explained;
+use super::lang::Lang;
+use super::output::Outcome;
+use super::text::{find, message};
+use super::units::time;
+use azekura::job::hold::{Hold, HoldError, Release, put_on, standing, take_off};
+use azekura::ledger::Ledger;
+use serde_json::{Value, json};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    On(On),
+    Show,
+    Off(Off),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct On {
+    #[arg(long, value_name = "WHO")]
+    by: String,
+    #[arg(long, value_name = "WORDS")]
+    why: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Off {
+    #[arg(long, value_name = "WHO")]
+    by: String,
+    #[arg(long, value_name = "WHO")]
+    witness: Option<String>,
+}
+
+impl Command {
+    /// As JSON and help name it.
+    pub fn path(&self) -> &'static str {
+        match self {
+            Self::On(_) => "hold.on",
+            Self::Show => "hold.show",
+            Self::Off(_) => "hold.off",
+        }
+    }
+}
+
+pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
+    let state = context.state_dir()?;
+    let world = context.world(None);
+    let standing = || Ok::<_, Explained>(standing(&Ledger::of(&state).read()?));
+    match command {
+        Command::On(on) => {
+            put_on(&state, &on.by, &on.why, &world)?;
+            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), as_json(standing()?.as_ref())))
+        }
+        Command::Show => {
+            let hold = standing()?;
+            let exit = if hold.is_some() { Exit::Alarm } else { Exit::Good };
+            Ok(Outcome { exit, text: text(hold.as_ref()), json: as_json(hold.as_ref()) })
+        }
+        Command::Off(off) => {
+            let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &world)? {
+                Release::Done => (Exit::Good, "hold.off"),
+                Release::Asked => (Exit::Incomplete, "hold.half-off"),
+            };
+            Ok(Outcome { exit, text: format!("{}\n", find(said)), json: as_json(standing()?.as_ref()) })
+        }
+    }
+}
+
+fn text(hold: Option<&Hold>) -> String {
+    let Some(hold) = hold else { return format!("{}\n", find("hold.none")) };
+    let when = |rfc3339: &str| time(rfc3339, Lang::spoken());
+    let mut text = format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = hold.why));
+    if let Some((since, who)) = &hold.asked {
+        text.push_str(&format!("{}\n", message!("hold.asked", since = when(since), who = who)));
+    }
+    text
+}
+
+fn as_json(hold: Option<&Hold>) -> Value {
+    json!({ "hold": hold.map(|h| json!({
+        "since": h.since,
+        "by": h.by,
+        "why": h.why,
+        "release_asked": h.asked.as_ref().map(|(since, by)| json!({ "since": since, "by": by })),
+    })) })
+}
+
+impl From<HoldError> for Explained {
+    fn from(error: HoldError) -> Self {
+        match error {
+            HoldError::NotHeld => Self::new(message!("error.hold.not-held"), Exit::Usage),
+            HoldError::SamePerson => Self::new(message!("error.hold.same-person"), Exit::Usage),
+            HoldError::SameDay { asked } => {
+                Self::new(message!("error.hold.same-day", asked = time(&asked, Lang::spoken())), Exit::Usage)
+            }
+            HoldError::Ledger(e) => e.into(),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! A large file on its way through several workers.
+
+use super::batch::Names;
+use crate::format::entry::Core;
+use crate::pipeline::packer::Piece;
+use crate::tripwire::Before;
+use crate::tripwire::content::Look;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex};
+
+/// A run of chunks of a large file.
+pub struct Run {
+    pub file: Arc<LargeFile>,
+    pub index: usize,
+    pub bytes: Vec<u8>,
+    pub cuts: Vec<u32>,
+}
+
+/// A file whose runs several workers store.
+pub struct LargeFile {
+    pub sequence: u64,
+    pub names: Names,
+    /// Set when the file has been read to its end.
+    pub core: Mutex<Option<Box<Core>>>,
+    pub pieces: Mutex<BTreeMap<usize, Vec<Piece>>>,
+    /// Runs under way, and one for the reader.
+    pub open: AtomicUsize,
+    pub new_bytes: AtomicU64,
+    pub before: Option<Before>,
+    /// What was seen of its content.
+    pub look: Mutex<Option<Look>>,
+}
+
+impl LargeFile {
+    pub fn new(sequence: u64, names: Names, before: Option<Before>) -> Arc<Self> {
+        Arc::new(Self {
+            sequence,
+            names,
+            core: Mutex::default(),
+            pieces: Mutex::default(),
+            open: AtomicUsize::new(1),
+            new_bytes: AtomicU64::new(0),
+            before,
+            look: Mutex::default(),
+        })
+    }
+}

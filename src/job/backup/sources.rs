@@ -1,0 +1,76 @@
+//! The sources of a run: in their order, opened, and described for the manifest.
+
+use super::tally::Tally;
+use super::{BackupError, Options, Result, SourceOptions};
+use crate::event::FindingKind;
+use crate::format::manifest::{Source, SourceKind, come_apart};
+use crate::pipeline::source::{SourceError, Tree, TreeOptions};
+
+/// The sources, ascending by name. None lies within another: the entry stream is one tree.
+pub fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
+    let mut sources: Vec<&SourceOptions> = options.sources.iter().collect();
+    if sources.is_empty() {
+        return Err(BackupError::NoSource);
+    }
+    sources.sort_by(|a, b| crate::format::entry::compare_paths(&a.name, &b.name));
+    let text = |s: &SourceOptions| String::from_utf8_lossy(&s.name).into_owned();
+    match sources.windows(2).find(|w| !come_apart(&w[0].name, &w[1].name)) {
+        Some(w) if w[0].name == w[1].name => Err(BackupError::SameName { name: text(w[0]) }),
+        Some(w) => Err(BackupError::SourceWithin { inner: text(w[1]), outer: text(w[0]) }),
+        None => Ok(sources),
+    }
+}
+
+/// Opens the trees. A missing one is a finding as long as another source is there.
+pub fn open_trees(sources: &[&SourceOptions], tally: &Tally) -> Result<Vec<Tree>> {
+    let mut trees = Vec::new();
+    let mut missing = None;
+    for s in sources.iter().filter(|s| s.command.is_empty()) {
+        let tree_options = TreeOptions {
+            excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
+            one_file_system: s.one_file_system,
+            skip: Vec::new(),
+            no_atime: true,
+        };
+        match Tree::open(s.name.clone(), &s.path, tree_options) {
+            Ok(tree) => trees.push(tree),
+            Err(SourceError::Missing { .. }) => {
+                tally.finding(FindingKind::SourceMissing, &s.name, s.path.display().to_string());
+                missing = Some(s.path.clone());
+            }
+            Err(e) => return Err(BackupError::Source(e)),
+        }
+    }
+    match missing {
+        Some(path) if trees.is_empty() && sources.iter().all(|s| s.command.is_empty()) => {
+            Err(BackupError::SourceMissing { path })
+        }
+        _ => Ok(trees),
+    }
+}
+
+/// Device and inode of a folder that a walk must not enter.
+pub fn identify(folder: &std::path::Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(folder).ok().map(|m| (m.dev(), m.ino()))
+}
+
+pub fn manifest_source(s: &SourceOptions) -> Source {
+    use std::os::unix::ffi::OsStrExt;
+    Source {
+        name: s.name.clone(),
+        path: s.path.as_os_str().as_bytes().into(),
+        kind: if s.command.is_empty() { SourceKind::Tree } else { SourceKind::Command },
+        excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
+        rules: s.rules,
+    }
+}
+
+/// A source that has nothing but its root is suspicious; the user is told, and the generation is not `good`.
+pub fn find_empty(trees: &[Tree], tally: &Tally) {
+    for tree in trees {
+        if tree.is_empty().unwrap_or(false) {
+            tally.finding(FindingKind::SourceEmpty, tree.name(), String::new());
+        }
+    }
+}

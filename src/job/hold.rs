@@ -1,0 +1,184 @@
+//! The hold (保全): from an alarm on, or from when somebody says so, no medium takes its turn, so that none that is clean comes near a host
+//! that may not be.
+//!
+//! Anybody puts it on, with no key. Taking it off needs two people, or one person on two days: whoever has taken over the host is one,
+//! and in a hurry.
+
+use super::World;
+use crate::ledger::{Book, Event, Ledger, LedgerError};
+use std::path::Path;
+
+/// Two days lie this far apart at least. Seconds.
+const ANOTHER_DAY: i64 = 12 * 3_600;
+
+/// A hold that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// RFC 3339, UTC.
+    pub since: String,
+    pub by: String,
+    pub why: String,
+    /// When somebody asked to take it off alone, and who.
+    pub asked: Option<(String, String)>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HoldError {
+    #[error("no hold stands")]
+    NotHeld,
+    #[error("the witness is the same person")]
+    SamePerson,
+    #[error("the day is not another one yet")]
+    SameDay { asked: String },
+    #[error("the ledger failed")]
+    Ledger(#[source] LedgerError),
+}
+
+type Result<T> = std::result::Result<T, HoldError>;
+
+/// What became of taking a hold off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Release {
+    /// It is off.
+    Done,
+    /// The same person may take it off on another day.
+    Asked,
+}
+
+/// The hold that stands by the ledger.
+pub fn standing(book: &Book) -> Option<Hold> {
+    let mut hold: Option<Hold> = None;
+    for l in &book.lines {
+        match (&l.event, &mut hold) {
+            (Event::Held { by, why }, None) => {
+                hold = Some(Hold { since: l.time.clone(), by: by.clone(), why: why.clone(), asked: None });
+            }
+            // Another reason: whoever has asked to take it off did not know of it.
+            (Event::Held { why, .. }, Some(hold)) => {
+                hold.asked = None;
+                hold.why = format!("{}; {why}", hold.why);
+            }
+            (Event::ReleaseAsked { by }, Some(hold)) => hold.asked = Some((l.time.clone(), by.clone())),
+            (Event::Released { .. }, _) => hold = None,
+            _ => {}
+        }
+    }
+    hold
+}
+
+/// Puts a hold on, or adds a reason to the one that stands.
+pub fn put_on(state: &Path, by: &str, why: &str, world: &World) -> Result<()> {
+    let event = Event::Held { by: by.to_owned(), why: why.to_owned() };
+    Ledger::of(state).write(&world.time_text(), event).map_err(HoldError::Ledger)
+}
+
+/// Takes the hold off: `by` with a `witness` at once; `by` alone in two steps on two days.
+pub fn take_off(state: &Path, by: &str, witness: Option<&str>, world: &World) -> Result<Release> {
+    let ledger = Ledger::of(state);
+    let book = ledger.read().map_err(HoldError::Ledger)?;
+    let Some(hold) = standing(&book) else { return Err(HoldError::NotHeld) };
+    let write = |event| ledger.write(&world.time_text(), event).map_err(HoldError::Ledger);
+    let is_same = |other: &str| other.trim().to_lowercase() == by.trim().to_lowercase();
+    match (witness, hold.asked) {
+        (Some(witness), _) if is_same(witness) || witness.trim().is_empty() => Err(HoldError::SamePerson),
+        (Some(witness), _) => {
+            write(Event::Released { by: by.to_owned(), witness: Some(witness.to_owned()) })?;
+            Ok(Release::Done)
+        }
+        // Somebody else asked: that makes two.
+        (None, Some((_, other))) if !is_same(&other) => {
+            write(Event::Released { by: by.to_owned(), witness: Some(other) })?;
+            Ok(Release::Done)
+        }
+        (None, Some((asked, _))) => {
+            let passed = seconds_of(&asked).map(|then| (world.now)().seconds - then);
+            // A clock that was set back makes no day.
+            if passed.is_none_or(|seconds| seconds < ANOTHER_DAY) {
+                return Err(HoldError::SameDay { asked });
+            }
+            write(Event::Released { by: by.to_owned(), witness: None })?;
+            Ok(Release::Done)
+        }
+        (None, None) => {
+            write(Event::ReleaseAsked { by: by.to_owned() })?;
+            Ok(Release::Asked)
+        }
+    }
+}
+
+fn seconds_of(rfc3339: &str) -> Option<i64> {
+    chrono::DateTime::parse_from_rfc3339(rfc3339).ok().map(|time| time.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::cbor::Time;
+    use crate::medium::loader::Folders;
+    use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+    struct Host {
+        dir: tempfile::TempDir,
+        clock: AtomicI64,
+    }
+
+    impl Host {
+        fn new() -> Self {
+            Self { dir: tempfile::tempdir().unwrap(), clock: AtomicI64::new(1_790_000_000) }
+        }
+
+        fn run<T>(&self, f: impl FnOnce(&Path, &World) -> T) -> T {
+            let now = || Time { seconds: self.clock.fetch_add(1, Ordering::Relaxed), nanoseconds: 0 };
+            let interrupted = AtomicBool::new(false);
+            let world =
+                World { now: &now, random: &|_| {}, host: "host", interrupted: &interrupted, loader: &Folders, threads: 1 };
+            f(self.dir.path(), &world)
+        }
+
+        fn off(&self, by: &str, witness: Option<&str>) -> Result<Release> {
+            self.run(|state, world| take_off(state, by, witness, world))
+        }
+
+        fn on(&self) {
+            self.run(|state, world| put_on(state, "当直", "脅迫文", world)).unwrap();
+        }
+
+        fn stands(&self) -> bool {
+            standing(&Ledger::of(self.dir.path()).read().unwrap()).is_some()
+        }
+    }
+
+    #[test]
+    fn two_people_take_it_off() {
+        let h = Host::new();
+        assert!(matches!(h.off("鈴木", Some("佐藤")), Err(HoldError::NotHeld)));
+        h.on();
+        assert!(matches!(h.off("鈴木", Some(" 鈴木")), Err(HoldError::SamePerson)));
+        assert!(matches!(h.off("鈴木", Some(" ")), Err(HoldError::SamePerson)));
+        assert!(h.stands());
+        assert_eq!(h.off("鈴木", Some("佐藤")).unwrap(), Release::Done);
+        assert!(!h.stands());
+        // One asks, and another one does it.
+        h.on();
+        assert_eq!(h.off("鈴木", None).unwrap(), Release::Asked);
+        assert_eq!(h.off("佐藤", None).unwrap(), Release::Done);
+        assert!(!h.stands());
+    }
+
+    #[test]
+    fn one_person_takes_it_off_on_two_days() {
+        let h = Host::new();
+        h.on();
+        assert_eq!(h.off("院長", None).unwrap(), Release::Asked);
+        assert!(matches!(h.off("院長", None), Err(HoldError::SameDay { .. })));
+        h.clock.fetch_add(-100_000, Ordering::Relaxed);
+        assert!(matches!(h.off("院長", None), Err(HoldError::SameDay { .. })), "the clock was set back");
+        h.clock.fetch_add(200_000, Ordering::Relaxed);
+        // Something happened in between.
+        h.on();
+        assert_eq!(h.off("院長", None).unwrap(), Release::Asked);
+        h.clock.fetch_add(ANOTHER_DAY, Ordering::Relaxed);
+        assert_eq!(h.off("院長", None).unwrap(), Release::Done);
+        assert!(!h.stands());
+    }
+}
