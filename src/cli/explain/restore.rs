@@ -91,6 +91,7 @@ impl From<TargetError> for Explained {
             E::Blocked { path, source } => {
                 Self::new(message!("error.target.blocked", path = path), Exit::Failed).cause(io_reason(&source))
             }
+            E::Replaced { path } => Self::new(message!("error.target.replaced", path = path), Exit::Failed),
             E::Incomplete { path, what: _ } => Self::new(message!("error.target.incomplete", path = path), Exit::Damage),
             E::Refused { path, step: _, source } => {
                 Self::new(message!("error.target.refused", path = path), Exit::Failed).cause(io_reason(&source))

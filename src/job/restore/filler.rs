@@ -3,9 +3,10 @@
 //! A pack is read whole, compared with its seal, decrypted, and its frames are decoded once each. Where a pack is not what its seal
 //! says, its frames are tried one by one, so that damage costs only the files that lie in it.
 
+use super::filling::{Filling, Waiting, has_content};
 use super::{RestoreError, Tally};
 use crate::event::{Event, FindingKind, chain_text};
-use crate::format::entry::{Core, Entry, Range};
+use crate::format::entry::{Entry, Range};
 use crate::format::limit;
 use crate::format::object::Kind;
 use crate::format::pack::Extent;
@@ -18,24 +19,11 @@ use crossbeam_channel::bounded;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Content up to this is checked before it is written; longer content after.
 const AT_ONCE_BYTES: u64 = 4 << 20;
-
-/// A file on its way.
-pub struct Filling {
-    core: Core,
-    file: Mutex<Option<Arc<File>>>,
-    /// Tasks left.
-    left: AtomicUsize,
-    failed: AtomicBool,
-    /// A broken-off restore had brought the file back already.
-    already: AtomicBool,
-    /// The content was compared with the record before it was written.
-    checked: AtomicBool,
-}
 
 /// One extent of one file.
 pub struct Task {
@@ -43,19 +31,6 @@ pub struct Task {
     pub extent: Extent,
     /// Where the extent's bytes begin in the file's data, holes not counted.
     data_offset: u64,
-}
-
-impl Filling {
-    pub fn new(entry: Entry) -> Arc<Self> {
-        Arc::new(Self {
-            left: AtomicUsize::new(entry.extents.len().max(1)),
-            core: entry.core,
-            file: Mutex::default(),
-            failed: AtomicBool::new(false),
-            already: AtomicBool::new(false),
-            checked: AtomicBool::new(false),
-        })
-    }
 }
 
 impl Task {
@@ -95,6 +70,7 @@ pub struct Filler<'a, 'g> {
     pub target: &'a Target,
     pub tally: &'a Tally<'a>,
     pub interrupted: &'a AtomicBool,
+    pub waiting: Waiting,
 }
 
 /// A pack in memory, or one that is damaged and read here and there.
@@ -155,7 +131,7 @@ impl Filler<'_, '_> {
         let tasks = job.tasks;
         let Some(object) = job.object else {
             for t in tasks {
-                let made = self.open(&t.filling);
+                let made = t.filling.open(self.target);
                 self.close(&t.filling, made.map(drop));
             }
             return;
@@ -213,14 +189,14 @@ impl Filler<'_, '_> {
             if Some(*blake3::hash(content).as_bytes()) != filling.core.blake3 {
                 return Err("the content is not what the record says".into());
             }
-            let file = self.open(filling)?;
+            let file = filling.open(self.target)?;
             if !filling.already.load(Ordering::Relaxed) {
                 file.write_all_at(content, 0).map_err(|e| e.to_string())?;
             }
             filling.checked.store(true, Ordering::Relaxed);
             return Ok(());
         }
-        let file = self.open(filling)?;
+        let file = filling.open(self.target)?;
         if filling.already.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -229,37 +205,20 @@ impl Filler<'_, '_> {
         })
     }
 
-    /// The file, made by whoever comes first.
-    #[expect(clippy::disallowed_methods, reason = "a file of an interrupted restore, in the target")]
-    fn open(&self, filling: &Filling) -> Result<Arc<File>, String> {
-        let mut file = filling.file.lock().unwrap_or_else(|e| e.into_inner());
-        match &*file {
-            Some(file) => Ok(file.clone()),
-            None => {
-                let made = self.target.create_file(&filling.core).map_err(|e| chain_text(&e))?;
-                match made.existing {
-                    Some(_) if has_content(&made.file, &filling.core) => filling.already.store(true, Ordering::Relaxed),
-                    Some(_) => made.file.set_len(0).map_err(|e| e.to_string())?,
-                    None => {}
-                }
-                Ok(file.insert(Arc::new(made.file)).clone())
-            }
-        }
-    }
-
     /// Notes that a task is done; the last one checks and finishes the file.
-    fn close(&self, filling: &Filling, done: Result<(), String>) {
+    fn close(&self, filling: &Arc<Filling>, done: Result<(), String>) {
         let core = &filling.core;
         if let Err(why) = done
             && !filling.failed.swap(true, Ordering::Relaxed)
         {
             self.tally.finding(FindingKind::NotRestored, &core.path, why);
         }
-        if filling.left.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return;
-        }
-        let file = filling.file.lock().unwrap_or_else(|e| e.into_inner()).take();
-        let Some(file) = file else { return };
+        let file = match self.waiting.done(filling, self.target) {
+            None => return,
+            Some(Ok(file)) => file,
+            // Whatever stands there may be somebody else's, so it is not taken away.
+            Some(Err(why)) => return self.tally.finding(FindingKind::NotRestored, &core.path, why),
+        };
         let checked = filling.checked.load(Ordering::Relaxed);
         let good = !filling.failed.load(Ordering::Relaxed) && (checked || has_content(&file, core));
         if good {
@@ -275,26 +234,6 @@ impl Filler<'_, '_> {
             self.tally.finding(FindingKind::NotRestored, &core.path, format!("an incomplete file is left: {}", chain_text(&e)));
         }
     }
-}
-
-/// Reads a file and compares it with its record. A hole at the file's end is made when it is finished.
-fn has_content(file: &File, core: &Core) -> bool {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 256 << 10];
-    let mut at = 0;
-    loop {
-        match file.read_at(&mut buffer, at) {
-            Ok(0) => break,
-            Ok(n) => {
-                hasher.update(&buffer[..n]);
-                at += n as u64;
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
-        }
-    }
-    crate::pipeline::hasher::update_zeros(&mut hasher, core.size.saturating_sub(at));
-    Some(*hasher.finalize().as_bytes()) == core.blake3
 }
 
 /// Gives the extent's bytes, each piece with its offset in the extent, to `take`.

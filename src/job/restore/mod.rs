@@ -4,6 +4,7 @@
 //! are worked off by all cores; the second makes hard links and finishes folders, inner ones first.
 
 mod filler;
+mod filling;
 mod records;
 mod spool;
 mod sweep;
@@ -19,6 +20,7 @@ use crate::pipeline::encryptor::Identity;
 use crate::pipeline::target::{Shortfall, Target, TargetError, TargetOptions};
 use crate::seal::chain::{Chain, Fault};
 use filler::{Filler, Task};
+use filling::Waiting;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use records::Records;
 use spool::Spool;
@@ -110,8 +112,6 @@ type Result<T> = std::result::Result<T, RestoreError>;
 const FINDINGS: usize = 1_000;
 /// Files of a batch.
 const BATCH_FILES: usize = 16_384;
-/// Files of a batch whose content lies in several places; each is held open until it is whole.
-const BATCH_SCATTERED: usize = 200;
 /// Bytes of content in a batch, but for the last file.
 const BATCH_BYTES: u64 = 256 << 20;
 
@@ -217,7 +217,8 @@ fn first_pass(
 ) -> Result<()> {
     // Each thread holds a pack as stored and decrypted.
     let threads = world.threads.clamp(1, (options.memory_bytes / (80 << 20)).max(1) as usize);
-    let filler = Filler { generation, chain, target, tally, interrupted: world.interrupted };
+    let interrupted = world.interrupted;
+    let filler = Filler { generation, chain, target, tally, interrupted, waiting: Waiting::default() };
     let is_any_wanted = |name: &[u8]| {
         let on_the_way = |(p, _): &(Vec<u8>, AtomicU64)| is_within(name, p) || is_within(p, name);
         wanted.is_all() || wanted.patterns.is_some() || wanted.paths.iter().any(on_the_way)
@@ -372,18 +373,16 @@ type Give<'a> = &'a dyn Fn(Option<u64>, Vec<Task>) -> Result<()>;
 struct Batch {
     files: Vec<Entry>,
     bytes: u64,
-    scattered: usize,
 }
 
 impl Batch {
     fn add(&mut self, entry: Entry) {
         self.bytes += entry.core.size;
-        self.scattered += usize::from(entry.extents.len() > 1);
         self.files.push(entry);
     }
 
     fn is_full(&self) -> bool {
-        self.files.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES || self.scattered >= BATCH_SCATTERED
+        self.files.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES
     }
 
     fn send(&mut self, give: Give) -> Result<()> {
@@ -396,7 +395,7 @@ impl Batch {
                 by_pack.entry(task.extent.object).or_default().push(task);
             }
         }
-        (self.bytes, self.scattered) = (0, 0);
+        self.bytes = 0;
         if !without.is_empty() {
             give(None, without)?;
         }

@@ -53,6 +53,9 @@ pub enum TargetError {
     /// A symbolic link, or something that is no folder, stands on the way.
     #[error("{}: a link or another obstacle lies on the way", String::from_utf8_lossy(path))]
     Blocked { path: Vec<u8>, source: io::Error },
+    /// Somebody put something else under the name while the file was closed.
+    #[error("{}: is no longer the file that was made", String::from_utf8_lossy(path))]
+    Replaced { path: Vec<u8> },
     #[error("{}: the record lacks its {what}", String::from_utf8_lossy(path))]
     Incomplete { path: Vec<u8>, what: &'static str },
     #[error("{}: cannot {step}", String::from_utf8_lossy(path))]
@@ -74,6 +77,10 @@ pub struct MadeFile {
     /// it differs, written again. It is open for reading alone if it has other names or cannot be written.
     pub existing: Option<u64>,
 }
+
+/// A file that was closed before it had all its content: what it is known by when it is opened again.
+#[derive(Debug)]
+pub struct ClosedFile(Stat);
 
 /// A folder that entries are restored to. All methods may be called by several threads at once.
 pub struct Target {
@@ -154,13 +161,40 @@ impl Target {
     }
 
     fn existing_file(&self, folder: &OwnedFd, name: &[u8], core: &Core) -> Result<MadeFile, TargetError> {
+        let may_be_ours = |seen: &Stat| seen.kind == Kind::File && seen.size <= core.size;
         let exists = || TargetError::Exists { path: core.path.clone() };
+        let (file, seen) = self.open_existing(folder, name, core, may_be_ours, exists)?;
+        Ok(MadeFile { file, existing: Some(seen.size) })
+    }
+
+    /// Notes what a file is that is closed for a while, because only so many can be open.
+    pub fn close_file(&self, file: &File) -> io::Result<ClosedFile> {
+        Ok(ClosedFile(Node::open(file.as_fd()).stat()?))
+    }
+
+    /// Opens a file again that this restore has made, and nothing else that may stand under its name by now.
+    pub fn reopen_file(&self, core: &Core, closed: &ClosedFile) -> Result<File, TargetError> {
+        let (folder, name) = self.place(&core.path)?;
+        let is_it = |seen: &Stat| seen.kind == Kind::File && seen.same_inode(&closed.0);
+        let replaced = || TargetError::Replaced { path: core.path.clone() };
+        Ok(self.open_existing(&folder, name, core, is_it, replaced)?.0)
+    }
+
+    /// Opens a file that exists, if it is the one `wanted`.
+    fn open_existing(
+        &self,
+        folder: &OwnedFd,
+        name: &[u8],
+        core: &Core,
+        wanted: impl Fn(&Stat) -> bool,
+        otherwise: impl Fn() -> TargetError,
+    ) -> Result<(File, Stat), TargetError> {
         let open_as = |flags| self.folders.beneath().step(folder.as_fd(), name, flags);
         // Looked at by a handle first: opening a device may already act on it.
         let handle = open_as(OFlags::PATH).map_err(|e| failed(&core.path, "look at the file that exists", e))?;
-        let seen = Node::handle(handle.as_fd()).stat().map_err(|_| exists())?;
-        if seen.kind != Kind::File || seen.size > core.size {
-            return Err(exists());
+        let seen = Node::handle(handle.as_fd()).stat().map_err(|_| otherwise())?;
+        if !wanted(&seen) {
+            return Err(otherwise());
         }
         // Through another name the file may belong to somebody else, so it is not written to.
         let writable = if seen.nlink == 1 { open_as(OFlags::RDWR | OFlags::NONBLOCK) } else { Err(Errno::PERM) };
@@ -168,8 +202,8 @@ impl Target {
             .or_else(|_| open_as(OFlags::RDONLY | OFlags::NONBLOCK))
             .map_err(|e| failed(&core.path, "open the file that exists", e))?;
         match Node::open(fd.as_fd()).stat() {
-            Ok(stat) if stat.same_inode(&seen) => Ok(MadeFile { file: fd.into(), existing: Some(stat.size) }),
-            _ => Err(exists()),
+            Ok(stat) if stat.same_inode(&seen) => Ok((fd.into(), stat)),
+            _ => Err(otherwise()),
         }
     }
 
@@ -332,7 +366,7 @@ impl TargetError {
                 source.raw_os_error().unwrap_or(0) as u32
             }
             Self::Exists { .. } => Errno::EXIST.raw_os_error() as u32,
-            Self::NotEmpty { .. } | Self::Path { .. } | Self::Incomplete { .. } => 0,
+            Self::NotEmpty { .. } | Self::Path { .. } | Self::Incomplete { .. } | Self::Replaced { .. } => 0,
         }
     }
 }
