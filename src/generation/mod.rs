@@ -145,6 +145,11 @@ impl<'a> Generation<'a> {
     /// Opens a pack for reading here and there.
     pub fn open_pack(&self, object: u64) -> Result<OpenPack> {
         let open = self.medium.open(object, Kind::Pack).map_err(GenerationError::Medium)?;
+        self.unpack(object, open)
+    }
+
+    /// The same, out of an object that is open already.
+    pub fn unpack(&self, object: u64, open: Box<dyn OpenObject>) -> Result<OpenPack> {
         let payload = Decryptor::open(self.identity, open).map_err(|source| GenerationError::Decrypt { object, source })?;
         PackReader::open(payload).map_err(|source| GenerationError::Unpack { object, source })
     }

@@ -9,6 +9,7 @@ mod direct;
 pub mod directory;
 mod error;
 mod file_system;
+mod in_memory;
 pub mod loader;
 mod lock;
 mod place;
@@ -30,7 +31,7 @@ pub use tape::Tape;
 use crate::format::object::Kind;
 use crate::format::seal::ReadBack;
 use std::ffi::OsString;
-use std::io::{Read, Seek};
+use std::io::{Cursor, Read, Seek};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -128,6 +129,17 @@ impl Medium for Absent {
 pub trait OpenObject: Read + Seek + Send {
     /// Bytes, as they were when it was opened.
     fn length(&self) -> u64;
+
+    /// Bytes that are lost together when one of them cannot be read, counted from the beginning: a disk's sector, a tape's block.
+    fn grain(&self) -> u64 {
+        4096
+    }
+}
+
+impl OpenObject for Cursor<Vec<u8>> {
+    fn length(&self) -> u64 {
+        self.get_ref().len() as u64
+    }
 }
 
 /// What lies on a medium.

@@ -124,12 +124,6 @@ impl OpenObject for Cursor<Bytes> {
     }
 }
 
-impl OpenObject for Cursor<Vec<u8>> {
-    fn length(&self) -> u64 {
-        self.get_ref().len() as u64
-    }
-}
-
 /// What a power cut leaves of one object that was appended and not synced: `None`, nothing; `Some(n)`, its first `n` bytes (all
 /// of them, if it has no more).
 ///

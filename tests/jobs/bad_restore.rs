@@ -1,13 +1,16 @@
 //! Everything that goes wrong while a restore runs. What can be had is brought back; what is missing is named.
 
-use crate::tools::{assert_same, picture};
+use crate::tools::{Picture, assert_same, picture};
 use crate::world::{Deck, Hospital};
 use azekura::event::{Event, Observer};
-use azekura::job::backup::Options;
+use azekura::format::object::{Id, Kind};
+use azekura::job::backup::{self, Options};
 use azekura::job::restore::{self, restore};
 use azekura::medium::tape::simulated::Cartridge;
+use azekura::medium::{Medium, Tape};
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -62,4 +65,84 @@ fn more_files_in_several_packs_than_may_be_open() {
     assert_same(&picture(&h.source()), &picture(&h.path("restored/source")), "restored");
     let most = open.most.into_inner();
     assert!((1..300).contains(&most), "{most} files were open at once");
+}
+
+/// The blocks of each pack on a cartridge, ascending: where they begin, and how many.
+fn packs(cartridge: &Cartridge, set: Id) -> Vec<(u64, u64)> {
+    let tape = Tape::open(Box::new(cartridge.load()), set).expect("a tape");
+    let packs = tape.list().expect("objects").objects.into_iter().filter(|o| o.kind == Kind::Pack);
+    packs.filter_map(|o| tape.blocks(o.number)).collect()
+}
+
+/// Two nights of patients' images, the second one over several cartridges: their reports, and how the source was.
+fn two_nights(h: &Hospital, cartridges: &[Cartridge], images: u64) -> [(backup::Report, Picture); 2] {
+    h.deck.load(&cartridges[0]);
+    h.deck.shelf.lock().expect("no panic").extend(cartridges[1..].iter().cloned());
+    // Packs of some frames, of many blocks.
+    let options = Options { tape_block: 16 << 10, ..to_tape(h) };
+    [0..200, 200..images].map(|numbers| {
+        for i in numbers {
+            h.write(&format!("series/{i:04}"), noise(i, 50_000));
+        }
+        (h.try_backup(&options).expect("a backup"), picture(&h.source()))
+    })
+}
+
+/// Restores past damage. Answers with what was not restored; all the rest is as it was.
+fn lost(h: &Hospital, (night, expected): &(backup::Report, Picture)) -> BTreeSet<String> {
+    h.deck.asked();
+    let options = restore::Options { generation: Some(night.generation), ..from_tape(h, "restored") };
+    let report = h.try_restore(&options).expect("a restore");
+    let lost: BTreeSet<String> = report.findings.iter().map(|f| String::from_utf8_lossy(&f.path).into_owned()).collect();
+    assert_eq!((report.not_restored, report.findings.len()), (lost.len() as u64, lost.len()));
+    let name = |path: &Path| Path::new("source").join(path).display().to_string();
+    let found = picture(&h.path("restored/source"));
+    let left = expected.iter().filter(|(path, _)| !lost.contains(&name(path))).map(|(p, s)| (p.clone(), s.clone())).collect();
+    assert_same(&left, &found, "restored past damage");
+    fs::remove_dir_all(h.path("restored")).expect("cleared");
+    lost
+}
+
+/// A set on two cartridges, and a bad spot in a pack on the first one. It costs what it costs where that cartridge is the only one: the
+/// files in the frames that lie there.
+#[test]
+fn a_bad_spot_on_one_of_several_cartridges_costs_only_the_files_there() {
+    let cartridges: Vec<Cartridge> = (0..2).map(|_| Cartridge::with_capacity(26_000_000, 12_000_000)).collect();
+    let mut h = Hospital::new();
+    // All of the first night in one pack.
+    h.threads = 1;
+    let [first, second] = two_nights(&h, &cartridges, 500);
+    assert_eq!((first.0.place, second.0.place), (1, 2));
+    let (at, blocks) = packs(&cartridges[0], first.0.set)[0];
+    assert!(blocks > 300, "{blocks}");
+    let mut files = Vec::new();
+    for bad in [0, blocks / 3, blocks / 2, blocks - 1] {
+        let damaged = cartridges[0].twin();
+        damaged.damage(at + bad);
+        *h.deck.library.lock().expect("no panic") = vec![damaged.clone(), cartridges[1].clone()];
+        h.deck.load(&damaged);
+        let alone = lost(&h, &first);
+        h.deck.load(&cartridges[1]);
+        assert_eq!(lost(&h, &second), alone, "block {bad} of {blocks}");
+        files.push(alone.len());
+    }
+    // With the key at its beginning the whole pack is lost.
+    let (all, spots) = files.split_first().expect("rounds");
+    assert!(spots.iter().all(|n| (1..all / 2).contains(n)), "{files:?}");
+}
+
+/// The pack before the change of cartridges has a bad spot. It is noticed while the next cartridge is in the drive already.
+#[test]
+fn a_bad_spot_does_not_bring_a_cartridge_back() {
+    let cartridges: Vec<Cartridge> = (0..4).map(|_| Cartridge::with_capacity(26_000_000, 12_000_000)).collect();
+    let h = Hospital::new();
+    let [_, second] = two_nights(&h, &cartridges, 800);
+    assert_eq!(second.0.place, 3);
+    let (at, blocks) = *packs(&cartridges[0], second.0.set).last().expect("a pack");
+    cartridges[0].damage(at + blocks / 2);
+    *h.deck.library.lock().expect("no panic") = cartridges.clone();
+    h.deck.load(&cartridges[2]);
+    let lost = lost(&h, &second);
+    assert!(!lost.is_empty());
+    assert_eq!(h.deck.asked().iter().map(|w| w.place).collect::<Vec<_>>(), [1, 2]);
 }

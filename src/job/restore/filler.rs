@@ -1,7 +1,8 @@
 //! Fills files with the content of packs, one pack a thread.
 //!
 //! A pack is read whole, compared with its seal, decrypted, and its frames are decoded once each. Where a pack is not what its seal
-//! says, its frames are tried one by one, so that damage costs only the files that lie in it.
+//! says, its frames are tried one by one, so that damage costs only the files that lie in it: out of what was read, since another medium
+//! may have come in the meantime.
 
 use super::filling::{Filling, Waiting, has_content};
 use super::{RestoreError, Tally};
@@ -11,10 +12,11 @@ use crate::format::limit;
 use crate::format::object::Kind;
 use crate::format::pack::Extent;
 use crate::generation::{Generation, OpenPack};
+use crate::medium::OpenObject;
 use crate::pipeline::encryptor;
 use crate::pipeline::packer::{PackReader, UnpackError};
 use crate::pipeline::target::Target;
-use crate::seal::chain::{Chain, ReadError, read_object};
+use crate::seal::chain::{Chain, read_opened};
 use crossbeam_channel::bounded;
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -80,11 +82,19 @@ enum Source {
     Lost(String),
 }
 
+/// A pack as it came from the medium.
+enum Fetched {
+    Whole(Vec<u8>),
+    /// Something in it cannot be read.
+    Partly(Box<dyn OpenObject>, String),
+    Lost(String),
+}
+
 /// What a thread does: tasks of one pack, or of files without data.
 struct Job {
     object: Option<u64>,
     /// The pack, where it was read already.
-    bytes: Option<Result<Vec<u8>, ReadError>>,
+    fetched: Option<Fetched>,
     tasks: Vec<Task>,
 }
 
@@ -114,8 +124,8 @@ impl Filler<'_, '_> {
             let planned = plan(&|object, tasks| {
                 // Read here, one behind the other, where threads would send the one head to and fro.
                 let read = object.filter(|_| self.generation.medium().is_sequential());
-                let bytes = read.map(|o| read_object(self.generation.medium(), o, Kind::Pack, limit::PACK_BYTES));
-                give.send(Job { object, bytes, tasks }).map_err(|_| RestoreError::Stopped)
+                let fetched = read.map(|o| self.fetch(o));
+                give.send(Job { object, fetched, tasks }).map_err(|_| RestoreError::Stopped)
             });
             drop(give);
             let joined: Vec<_> = workers.into_iter().map(|w| w.join()).collect();
@@ -139,9 +149,8 @@ impl Filler<'_, '_> {
         if last.as_ref().is_none_or(|(o, _)| *o != object) {
             // The old pack's memory goes before the new one's comes.
             *last = None;
-            let medium = self.generation.medium();
-            let bytes = job.bytes.unwrap_or_else(|| read_object(medium, object, Kind::Pack, limit::PACK_BYTES));
-            *last = Some((object, self.load(object, bytes)));
+            let fetched = job.fetched.unwrap_or_else(|| self.fetch(object));
+            *last = Some((object, self.load(object, fetched)));
         }
         let Some((_, source)) = last else { return };
         let mut content = Vec::new();
@@ -151,28 +160,42 @@ impl Filler<'_, '_> {
         }
     }
 
-    fn load(&self, object: u64, bytes: Result<Vec<u8>, ReadError>) -> Source {
-        let digest = self.chain.object(object).and_then(|(o, _)| o.digest);
-        let whole = match bytes {
-            Ok(bytes) if Some(*blake3::hash(&bytes).as_bytes()) == digest => {
-                let payload = encryptor::decrypt(self.generation.identity(), &bytes, limit::PACK_BYTES);
-                drop(bytes);
-                payload.map_err(|e| chain_text(&e)).and_then(|p| PackReader::open(Cursor::new(p)).map_err(|e| chain_text(&e)))
-            }
-            Ok(_) => Err("its digest is not the one in the seal".to_owned()),
-            Err(ReadError::Damaged(why)) => Err(why),
-            Err(ReadError::Medium(e)) => Err(chain_text(&e)),
-        };
-        let why = match whole {
-            Ok(reader) => return Source::Whole(reader),
-            Err(why) => why,
+    fn fetch(&self, object: u64) -> Fetched {
+        match self.generation.medium().open(object, Kind::Pack) {
+            Ok(mut open) => match read_opened(&mut *open, object, Kind::Pack, limit::PACK_BYTES) {
+                Ok(bytes) => Fetched::Whole(bytes),
+                Err(why) => Fetched::Partly(open, why),
+            },
+            Err(e) => Fetched::Lost(chain_text(&e)),
+        }
+    }
+
+    fn load(&self, object: u64, fetched: Fetched) -> Source {
+        let (why, open) = match fetched {
+            Fetched::Whole(bytes) => match self.unpack(object, &bytes) {
+                Ok(reader) => return Source::Whole(reader),
+                Err(why) => (why, Some(Box::new(Cursor::new(bytes)) as Box<dyn OpenObject>)),
+            },
+            Fetched::Partly(open, why) => (why, Some(open)),
+            Fetched::Lost(why) => (why, None),
         };
         let name = crate::format::object::file_name(object, Kind::Pack);
         self.tally.observer.hear(Event::Finding { kind: FindingKind::Damage, path: name.into_bytes(), detail: why.clone() });
-        match self.generation.open_pack(object) {
-            Ok(pack) => Source::Damaged(pack),
-            Err(e) => Source::Lost(format!("{why}; {}", chain_text(&e))),
+        match open.map(|open| self.generation.unpack(object, open)) {
+            Some(Ok(pack)) => Source::Damaged(pack),
+            Some(Err(e)) => Source::Lost(format!("{why}; {}", chain_text(&e))),
+            None => Source::Lost(why),
         }
+    }
+
+    /// A pack that is what its seal says.
+    fn unpack(&self, object: u64, bytes: &[u8]) -> Result<PackReader<Cursor<Vec<u8>>>, String> {
+        let digest = self.chain.object(object).and_then(|(o, _)| o.digest);
+        if Some(*blake3::hash(bytes).as_bytes()) != digest {
+            return Err("its digest is not the one in the seal".to_owned());
+        }
+        let payload = encryptor::decrypt(self.generation.identity(), bytes, limit::PACK_BYTES).map_err(|e| chain_text(&e))?;
+        PackReader::open(Cursor::new(payload)).map_err(|e| chain_text(&e))
     }
 
     fn fill(&self, task: &Task, source: &mut Source, content: &mut Vec<u8>) -> Result<(), String> {
