@@ -1,13 +1,14 @@
 //! Everything that goes wrong while a restore runs. What can be had is brought back; what is missing is named.
 
-use crate::tools::{Picture, assert_same, picture};
+use crate::tools::{Disk, Picture, assert_same, fast_folder, picture};
 use crate::world::{Deck, Hospital};
 use azekura::event::{Event, Observer};
 use azekura::format::object::{Id, Kind};
 use azekura::job::backup::{self, Options};
-use azekura::job::restore::{self, restore};
+use azekura::job::restore::{self, RestoreError, restore};
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::{Medium, Tape};
+use azekura::pipeline::target::{TargetError, TargetOptions};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -145,4 +146,48 @@ fn a_bad_spot_does_not_bring_a_cartridge_back() {
     let lost = lost(&h, &second);
     assert!(!lost.is_empty());
     assert_eq!(h.deck.asked().iter().map(|w| w.place).collect::<Vec<_>>(), [1, 2]);
+}
+
+/// The restore has ended well, and the power goes. What lies on the disk then, and in nobody's memory, is what was restored: on the target's
+/// own disk, and on one that is mounted in it.
+#[test]
+fn the_power_goes_right_after_a_restore() {
+    let h = Hospital::within(fast_folder());
+    for i in 0..100 {
+        h.write(&format!("small/{i}"), format!("record {i}"));
+    }
+    h.write("large", noise(1, 5_000_000));
+    h.write("inside/large", noise(2, 5_000_000));
+    h.backup();
+    let images = ["outer", "inner"].map(|name| h.path(name));
+    let folders = [h.path("restored"), h.path("restored/source/inside")];
+    {
+        let Some(_outer) = Disk::ext4(&folders[0], &images[0], 64 << 20) else { return };
+        let Some(_inner) = Disk::ext4(&folders[1], &images[1], 64 << 20) else { return };
+        let into_existing = TargetOptions { into_existing: true, owners: true, ..TargetOptions::default() };
+        let report = h.try_restore(&restore::Options { target: into_existing, ..h.restore_options("restored") });
+        // The images now, not when they have been unmounted.
+        for image in &images {
+            fs::copy(image, image.with_extension("after")).expect("a copy");
+        }
+        assert_eq!(report.expect("a restore").findings, []);
+    }
+    let [outer, inner] = images.map(|image| image.with_extension("after"));
+    let _outer = Disk::ext4(&folders[0], &outer, 0).expect("a disk");
+    let _inner = Disk::ext4(&folders[1], &inner, 0).expect("a disk");
+    let mut found = picture(&h.path("restored/source"));
+    found.retain(|path, _| !path.ends_with("lost+found"));
+    assert_same(&picture(&h.source()), &found, "after the power cut");
+}
+
+/// A disk that takes everything and cannot keep it: the room that it promised is not there. Nothing is said before it is asked to sync.
+#[test]
+fn a_disk_that_loses_what_it_took_is_not_a_good_restore() {
+    let h = Hospital::within(fast_folder());
+    h.write("large", noise(1, 30_000_000));
+    h.backup();
+    let Some(_thin) = Disk::tmpfs(&h.path("thin"), "size=16m") else { return };
+    let Some(_disk) = Disk::ext4(&h.path("restored"), &h.path("thin/image"), 128 << 20) else { return };
+    let ended = h.try_restore(&h.restore_options("restored"));
+    assert!(matches!(ended, Err(RestoreError::Target(TargetError::NotDurable { .. }))), "{ended:?}");
 }

@@ -86,6 +86,9 @@ impl From<TargetError> for Explained {
             E::Folder { dir, source } => {
                 Self::new(message!("error.target.folder", path = dir), Exit::Failed).cause(io_reason(&source))
             }
+            E::NotDurable { dir, source } => {
+                Self::new(message!("error.target.not-durable", path = dir), Exit::Failed).cause(io_reason(&source))
+            }
             E::Path { source } => Self::new(message!("error.target.record"), Exit::Damage).because(source.into()),
             E::Exists { path } => Self::new(message!("error.target.exists", path = path), Exit::Failed),
             E::Blocked { path, source } => {

@@ -153,6 +153,7 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
         first_pass(options, world, &generation, &chain, &wanted, &target, &tally, &mut report)?;
         observer.hear(Event::Phase(Phase::Finishing));
         second_pass(world, &generation, &wanted, &target, &tally)?;
+        target.sync().map_err(RestoreError::Target)?;
     }
     report.not_found = wanted.not_found();
     report.not_restored = tally.not_restored.load(Relaxed);

@@ -19,8 +19,7 @@ use finish::LOCKING_FLAGS;
 use folders::Folders;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, fsync, linkat, makedev, mkdirat, mknodat, open, openat, readlinkat, symlinkat, syncfs,
-    unlinkat,
+    AtFlags, FileType, Mode, OFlags, linkat, makedev, mkdirat, mknodat, open, openat, readlinkat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use std::fs::File;
@@ -46,6 +45,9 @@ pub enum TargetError {
     NotEmpty { dir: PathBuf },
     #[error("the folder {} cannot be used", dir.display())]
     Folder { dir: PathBuf, source: io::Error },
+    /// What was restored may be gone after a power cut; some of it may be gone already.
+    #[error("what was restored to {} cannot be made durable", dir.display())]
+    NotDurable { dir: PathBuf, source: io::Error },
     #[error("the record's path cannot be used")]
     Path { source: Malformed },
     #[error("{}: exists already", String::from_utf8_lossy(path))]
@@ -84,6 +86,7 @@ pub struct ClosedFile(Stat);
 
 /// A folder that entries are restored to. All methods may be called by several threads at once.
 pub struct Target {
+    dir: PathBuf,
     folders: Folders,
     options: TargetOptions,
     /// New entries may take over access lists or flags from folders that were there before.
@@ -104,7 +107,7 @@ impl Target {
         let node = Node::open(root.as_fd());
         let listed = node.xattrs().0.iter().any(|(name, _)| name == b"system.posix_acl_default");
         let flagged = node.flags().is_ok_and(|flags| flags != 0);
-        Ok(Self { inherits: existing || listed || flagged, folders: Folders::new(root), options })
+        Ok(Self { dir: dir.into(), inherits: existing || listed || flagged, folders: Folders::new(root), options })
     }
 
     /// Makes the folders above `path` that have no record of their own, for a restore of a part. Mode 0700.
@@ -342,11 +345,10 @@ impl Target {
         matches!((stat(from, old), stat(to, new)), (Ok(a), Ok(b)) if a.same_inode(&b))
     }
 
-    /// Asks the file system to make everything durable.
-    pub fn sync(&self) -> io::Result<()> {
-        let root = self.folders.beneath().root();
-        syncfs(root)?;
-        Ok(fsync(root)?)
+    /// Makes everything durable that was made so far. What the kernel could not write in the meantime is an error here, too.
+    pub fn sync(&self) -> Result<(), TargetError> {
+        let not_durable = |e: Errno| TargetError::NotDurable { dir: self.dir.clone(), source: e.into() };
+        self.folders.sync().map_err(not_durable)
     }
 
     /// The folder to create in, and the name.
@@ -362,9 +364,10 @@ impl TargetError {
     /// Linux's number, 0 where no call failed.
     pub fn errno(&self) -> u32 {
         match self {
-            Self::Folder { source, .. } | Self::Blocked { source, .. } | Self::Refused { source, .. } => {
-                source.raw_os_error().unwrap_or(0) as u32
-            }
+            Self::Folder { source, .. }
+            | Self::NotDurable { source, .. }
+            | Self::Blocked { source, .. }
+            | Self::Refused { source, .. } => source.raw_os_error().unwrap_or(0) as u32,
             Self::Exists { .. } => Errno::EXIST.raw_os_error() as u32,
             Self::NotEmpty { .. } | Self::Path { .. } | Self::Incomplete { .. } | Self::Replaced { .. } => 0,
         }
