@@ -148,7 +148,8 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
         let target = Target::create(&options.to, options.target).map_err(RestoreError::Target)?;
         observer.hear(Event::Phase(Phase::Writing));
         if generation.medium().is_sequential() {
-            wanted.spool = Some(Spool::fill(wanted.records(&generation), &options.to)?);
+            let file = target.nameless_file(world.random).map_err(RestoreError::Spool)?;
+            wanted.spool = Some(Spool::fill(wanted.records(&generation), file)?);
         }
         first_pass(options, world, &generation, &chain, &wanted, &target, &tally, &mut report)?;
         observer.hear(Event::Phase(Phase::Finishing));

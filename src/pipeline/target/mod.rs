@@ -210,6 +210,28 @@ impl Target {
         }
     }
 
+    /// A file for what the restore keeps for itself: nobody else sees it, and it is gone when it is closed.
+    pub fn nameless_file(&self, random: &dyn Fn(&mut [u8])) -> io::Result<File> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match openat(self.folders.beneath().root(), c".", flags, Mode::RUSR | Mode::WUSR) {
+            Ok(fd) => Ok(fd.into()),
+            Err(_) => self.unnamed_file(random),
+        }
+    }
+
+    /// The same where the file system has no such files (NFS, SMB, FAT): its name is taken away before anything is in it.
+    #[expect(clippy::disallowed_methods, reason = "a name that this restore made a moment ago, in the target")]
+    fn unnamed_file(&self, random: &dyn Fn(&mut [u8])) -> io::Result<File> {
+        let root = self.folders.beneath().root();
+        let mut number = [0; 16];
+        random(&mut number);
+        let name = format!(".azekura-{:032x}", u128::from_le_bytes(number));
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = openat(root, &name, flags, Mode::RUSR | Mode::WUSR)?;
+        unlinkat(root, &name, AtFlags::empty())?;
+        Ok(fd.into())
+    }
+
     /// Takes away a file that could not be filled, so that nobody takes it for what it was to be.
     #[expect(clippy::disallowed_methods, reason = "a file that this restore made, in the target")]
     pub fn discard_file(&self, core: &Core) -> Result<(), TargetError> {

@@ -384,3 +384,28 @@ fn a_file_is_opened_again_only_if_it_is_still_the_one_that_was_made() {
     assert!(matches!(target.reopen_file(&file, &closed), Err(TargetError::Blocked { .. })));
     assert_eq!(fs::read(outside.path().join("f")).unwrap(), b"precious");
 }
+
+/// Names of patients are in it: nobody else may see it, and nothing of it may be left, whatever ends the restore.
+#[test]
+fn what_a_restore_keeps_for_itself_has_no_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = target(dir.path());
+    let random = |b: &mut [u8]| b.fill(7);
+    for file in [target.nameless_file(&random), target.unnamed_file(&random)] {
+        let file = file.unwrap();
+        let status = file.metadata().unwrap();
+        assert_eq!((status.nlink(), status.mode() & 0o7777), (0, 0o600));
+        assert_eq!(status.dev(), fs::metadata(dir.path()).unwrap().dev(), "it takes no room in memory");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        file.write_all_at(b"Aoki", 0).unwrap();
+        let mut read = [0; 4];
+        file.read_exact_at(&mut read, 0).unwrap();
+        assert_eq!(&read, b"Aoki");
+    }
+    // Whatever stands under the name stays as it is.
+    let outside = tempfile::tempdir().unwrap();
+    let name = dir.path().join(format!(".azekura-{}", "07".repeat(16)));
+    symlink(outside.path().join("new"), &name).unwrap();
+    assert!(target.unnamed_file(&random).is_err());
+    assert!(name.is_symlink() && fs::read_dir(outside.path()).unwrap().count() == 0);
+}
