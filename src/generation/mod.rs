@@ -14,7 +14,7 @@ use crate::format::entry::Core;
 use crate::format::manifest::Manifest;
 use crate::format::object::Kind;
 use crate::format::{Malformed, limit};
-use crate::medium::{Medium, MediumError, OpenObject};
+use crate::medium::{Blame, Medium, MediumError, OpenObject};
 use crate::pipeline::compressor::{Decompressor, FrameError};
 use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity};
 use crate::pipeline::packer::{PackReader, UnpackError};
@@ -63,6 +63,11 @@ impl GenerationError {
             | Self::Unpack { object, .. } => Some(*object),
             _ => None,
         }
+    }
+
+    /// The medium is not there. That is not damage: everything may come back with it.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Medium(e) if e.blame() == Blame::Medium)
     }
 }
 
@@ -126,6 +131,10 @@ impl<'a> Generation<'a> {
 
     pub fn medium(&self) -> &'a dyn Medium {
         self.medium
+    }
+
+    fn is_there(&self) -> Result<()> {
+        self.medium.is_there().map_err(GenerationError::Medium)
     }
 
     pub fn identity(&self) -> &'a Identity {

@@ -48,6 +48,10 @@ impl InMemory {
         bytes.truncate(at as usize);
         Ok(Self { bytes, bad, at: 0 })
     }
+
+    pub fn is_whole(&self) -> bool {
+        self.bad.is_empty()
+    }
 }
 
 impl Read for InMemory {

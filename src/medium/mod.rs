@@ -68,6 +68,11 @@ pub trait Medium: Send + Sync {
     /// Opens an object for reading. The answer keeps working while the medium stays attached, whatever becomes of `self`.
     fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>, MediumError>;
 
+    /// Asked when something could not be read: fails when that is no wonder, because the medium itself is not there any more.
+    fn is_there(&self) -> Result<(), MediumError> {
+        Ok(())
+    }
+
     /// Bytes that may still be appended; `None` where the medium cannot say. A guess: file systems need some for themselves.
     fn free_bytes(&self) -> Option<u64>;
 
@@ -113,6 +118,10 @@ impl Medium for Absent {
     }
 
     fn open(&self, _: u64, _: Kind) -> Result<Box<dyn OpenObject>, MediumError> {
+        Self::gone()
+    }
+
+    fn is_there(&self) -> Result<(), MediumError> {
         Self::gone()
     }
 

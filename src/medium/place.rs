@@ -126,8 +126,10 @@ fn label_on(tape: &Tape, path: &Path) -> Result<Label> {
 fn read_label(tape: &Tape, number: u64, path: &Path) -> Result<Label> {
     let mut bytes = Vec::new();
     let read = tape.open(number, Kind::Label)?.take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes);
-    let place = path.display().to_string();
-    read.map_err(|source| MediumError::Unreadable { place, number, kind: Kind::Label, source })?;
+    if let Err(source) = read {
+        tape.is_there()?;
+        return Err(MediumError::Unreadable { place: path.display().to_string(), number, kind: Kind::Label, source });
+    }
     Label::decode(&bytes).map_err(|e| match e {
         Malformed::Newer { found, .. } => MediumError::NewerFormat { path: path.to_owned(), found },
         source => MediumError::BadLabel { path: path.to_owned(), source },

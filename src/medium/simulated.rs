@@ -407,6 +407,10 @@ impl Medium for Unplugged {
         Ok(Box::new(UnpluggedObject { object, calls_left: Arc::clone(&self.calls_left) }))
     }
 
+    fn is_there(&self) -> Result<()> {
+        self.inner("reading")?.is_there()
+    }
+
     fn free_bytes(&self) -> Option<u64> {
         self.inner.free_bytes()
     }

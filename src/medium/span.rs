@@ -163,6 +163,9 @@ impl Medium for Span<'_> {
     fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>> {
         let object = self.with(number, kind, |medium| {
             let read = InMemory::read(&mut *medium.open(number, kind)?, limit::PACK_BYTES);
+            if !read.as_ref().is_ok_and(InMemory::is_whole) {
+                medium.is_there()?;
+            }
             let place = self.path.display().to_string();
             read.map_err(|source| MediumError::Unreadable { place, number, kind, source })
         })?;

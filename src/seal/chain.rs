@@ -263,7 +263,10 @@ pub fn read_object(medium: &dyn Medium, number: u64, kind: Kind, limit_bytes: u6
         Err(e) if e.blame() == Blame::Damage => return Err(ReadError::Damaged(e.to_string())),
         Err(e) => return Err(ReadError::Medium(e)),
     };
-    read_opened(&mut *open, number, kind, limit_bytes).map_err(ReadError::Damaged)
+    read_opened(&mut *open, number, kind, limit_bytes).map_err(|why| match medium.is_there() {
+        Ok(()) => ReadError::Damaged(why),
+        Err(e) => ReadError::Medium(e),
+    })
 }
 
 /// Reads an opened object whole, from where it stands. The error says why this object cannot be had.

@@ -2,17 +2,22 @@
 
 use crate::tools::{Disk, Picture, assert_same, fast_folder, picture};
 use crate::world::{Deck, Hospital};
-use azekura::event::{Event, Observer};
+use azekura::event::{Deaf, Event, Observer};
 use azekura::format::object::{Id, Kind};
+use azekura::generation::GenerationError;
+use azekura::job::World;
 use azekura::job::backup::{self, Options};
 use azekura::job::restore::{self, RestoreError, restore};
+use azekura::medium::loader::Wanted;
+use azekura::medium::tape::drive::{Drive, DriveError, Found, Room};
 use azekura::medium::tape::simulated::Cartridge;
-use azekura::medium::{Medium, Tape};
+use azekura::medium::{Blame, Loader, Medium, MediumError, Tape};
 use azekura::pipeline::target::{TargetError, TargetOptions};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut out = vec![0; length];
@@ -190,4 +195,143 @@ fn a_disk_that_loses_what_it_took_is_not_a_good_restore() {
     let Some(_disk) = Disk::ext4(&h.path("restored"), &h.path("thin/image"), 128 << 20) else { return };
     let ended = h.try_restore(&h.restore_options("restored"));
     assert!(matches!(ended, Err(RestoreError::Target(TargetError::NotDurable { .. }))), "{ended:?}");
+}
+
+/// Nobody brings the second of three cartridges. That is not damage: the restore says which one it needs, and goes on when it is there.
+#[test]
+fn a_cartridge_is_not_on_the_shelf() {
+    let cartridges: Vec<Cartridge> = (0..4).map(|_| Cartridge::with_capacity(26_000_000, 12_000_000)).collect();
+    let h = Hospital::new();
+    let [_, second] = two_nights(&h, &cartridges, 800);
+    assert_eq!(second.0.place, 3);
+    *h.deck.shelf.lock().expect("no panic") = Default::default();
+    for paths in [vec![], vec![b"source/series".to_vec()]] {
+        h.deck.load(&cartridges[2]);
+        *h.deck.library.lock().expect("no panic") = cartridges[..1].to_vec();
+        h.deck.asked();
+        let options = restore::Options { paths, ..from_tape(&h, "restored") };
+        let ended = h.try_restore(&options);
+        assert!(matches!(ended, Err(RestoreError::Medium(MediumError::NotBrought { place: 2, blank: false, .. }))), "{ended:?}");
+        assert_eq!(h.deck.asked().iter().map(|w| w.place).collect::<Vec<_>>(), [1, 2]);
+        assert!(!picture(&h.path("restored/source")).is_empty(), "what the other cartridges have is there");
+
+        *h.deck.library.lock().expect("no panic") = cartridges[..3].to_vec();
+        h.deck.load(&cartridges[2]);
+        let resume = TargetOptions { resume: true, ..options.target };
+        let report = h.try_restore(&restore::Options { target: resume, ..options }).expect("a restore");
+        assert_eq!(report.findings, []);
+        assert_same(&second.1, &picture(&h.path("restored/source")), "resumed");
+        fs::remove_dir_all(h.path("restored")).expect("cleared");
+    }
+}
+
+/// A drive whose cable comes off after so many blocks.
+struct Unplugged {
+    inner: Box<dyn Drive>,
+    left: Arc<AtomicU64>,
+}
+
+impl Unplugged {
+    fn there(&mut self) -> Result<&mut dyn Drive, DriveError> {
+        let is_there = self.left.load(Ordering::Relaxed) > 0;
+        if is_there { Ok(&mut *self.inner) } else { Err(DriveError::Gone(rustix::io::Errno::NXIO.into())) }
+    }
+}
+
+impl Drive for Unplugged {
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+
+    fn position(&mut self) -> Result<u64, DriveError> {
+        self.there()?.position()
+    }
+
+    fn locate(&mut self, address: u64) -> Result<(), DriveError> {
+        self.there()?.locate(address)
+    }
+
+    fn end(&mut self) -> Result<u64, DriveError> {
+        self.there()?.end()
+    }
+
+    fn back_over_filemark(&mut self) -> Result<Option<u64>, DriveError> {
+        self.there()?.back_over_filemark()
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> Result<Found, DriveError> {
+        let found = self.there()?.read(into);
+        self.left.fetch_sub(1, Ordering::Relaxed);
+        found
+    }
+
+    fn write(&mut self, block: &[u8]) -> Result<Room, DriveError> {
+        self.there()?.write(block)
+    }
+
+    fn flush(&mut self, filemarks: u32) -> Result<(), DriveError> {
+        self.there()?.flush(filemarks)
+    }
+
+    fn is_write_protected(&mut self) -> Result<bool, DriveError> {
+        self.there()?.is_write_protected()
+    }
+}
+
+/// The deck, with such a drive.
+struct LooseCable<'d> {
+    deck: &'d Deck,
+    left: Arc<AtomicU64>,
+}
+
+impl Loader for LooseCable<'_> {
+    fn drive(&self, path: &Path) -> Result<Option<Box<dyn Drive>>, MediumError> {
+        let drive = self.deck.drive(path)?;
+        Ok(drive.map(|inner| Box::new(Unplugged { inner, left: self.left.clone() }) as Box<dyn Drive>))
+    }
+
+    fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<(), MediumError> {
+        match wrong {
+            // Once is enough.
+            Some(_) => Err(MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank }),
+            None => self.deck.bring(path, wanted, None),
+        }
+    }
+}
+
+/// The cable comes off after any number of blocks: while seals, the manifest, the entries or packs are read, from one cartridge or from the
+/// second of two. It is never taken for damage, and with the cable in place the restore goes on.
+#[test]
+fn a_cable_comes_off_while_a_restore_reads() {
+    let cartridges: Vec<Cartridge> = (0..3).map(|_| Cartridge::with_capacity(26_000_000, 12_000_000)).collect();
+    let h = Hospital::within(fast_folder());
+    let nights = two_nights(&h, &cartridges, 500);
+    *h.deck.library.lock().expect("no panic") = cartridges[..2].to_vec();
+    for (at_hand, (night, expected)) in cartridges.iter().zip(&nights) {
+        let restore = |blocks: u64, target: TargetOptions| {
+            h.deck.load(at_hand);
+            let left = Arc::new(AtomicU64::new(blocks));
+            let loader = LooseCable { deck: &h.deck, left: left.clone() };
+            let options = restore::Options { generation: Some(night.generation), target, ..from_tape(&h, "restored") };
+            let ended = h.with_world(|w| restore(&options, &h.identity, &World { loader: &loader, ..*w }, &Deaf));
+            (ended, blocks - left.load(Ordering::Relaxed))
+        };
+        let options = from_tape(&h, "restored").target;
+        let (whole, blocks) = restore(u64::MAX, options);
+        assert_eq!(whole.expect("a restore").findings, []);
+        fs::remove_dir_all(h.path("restored")).expect("cleared");
+        for after in (0..40).chain((1..30).map(|i| blocks * i / 30)) {
+            let (ended, _) = restore(after, options);
+            let e = ended.expect_err("a cable that is off");
+            let e = match &e {
+                RestoreError::Medium(e) | RestoreError::Generation(GenerationError::Medium(e)) => e,
+                e => panic!("after {after} of {blocks} blocks: {e:?}"),
+            };
+            assert_eq!(e.blame(), Blame::Medium, "after {after} of {blocks} blocks: {e:?}");
+            let (resumed, _) = restore(u64::MAX, TargetOptions { resume: true, ..options });
+            assert_eq!(resumed.expect("a restore").findings, [], "after {after} of {blocks} blocks");
+            assert_same(expected, &picture(&h.path("restored/source")), "resumed");
+            fs::remove_dir_all(h.path("restored")).expect("cleared");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::format::limit;
 use crate::format::object::Kind;
 use crate::format::pack::Extent;
 use crate::generation::{Generation, OpenPack};
-use crate::medium::OpenObject;
+use crate::medium::{Blame, MediumError, OpenObject};
 use crate::pipeline::encryptor;
 use crate::pipeline::packer::{PackReader, UnpackError};
 use crate::pipeline::target::Target;
@@ -21,8 +21,8 @@ use crossbeam_channel::bounded;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Content up to this is checked before it is written; longer content after.
 const AT_ONCE_BYTES: u64 = 4 << 20;
@@ -67,12 +67,14 @@ impl Task {
 }
 
 pub struct Filler<'a, 'g> {
-    pub generation: &'a Generation<'g>,
-    pub chain: &'a Chain,
-    pub target: &'a Target,
-    pub tally: &'a Tally<'a>,
-    pub interrupted: &'a AtomicBool,
-    pub waiting: Waiting,
+    generation: &'a Generation<'g>,
+    chain: &'a Chain,
+    target: &'a Target,
+    tally: &'a Tally<'a>,
+    interrupted: &'a AtomicBool,
+    waiting: Waiting,
+    /// The medium is not there, and nothing more can be read.
+    absence: Mutex<Option<MediumError>>,
 }
 
 /// A pack in memory, or one that is damaged and read here and there.
@@ -98,7 +100,26 @@ struct Job {
     tasks: Vec<Task>,
 }
 
-impl Filler<'_, '_> {
+impl<'a, 'g> Filler<'a, 'g> {
+    pub fn new(
+        generation: &'a Generation<'g>,
+        chain: &'a Chain,
+        target: &'a Target,
+        tally: &'a Tally<'a>,
+        interrupted: &'a AtomicBool,
+    ) -> Self {
+        let (waiting, absence) = (Waiting::default(), Mutex::default());
+        Self { generation, chain, target, tally, interrupted, waiting, absence }
+    }
+
+    fn absence(&self) -> MutexGuard<'_, Option<MediumError>> {
+        self.absence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed) || self.absence().is_some()
+    }
+
     /// Runs `plan`, which gives out jobs, beside `threads` threads that do them.
     pub fn run(
         &self,
@@ -113,8 +134,10 @@ impl Filler<'_, '_> {
                     scope.spawn(move || {
                         let mut pack = None;
                         for job in take {
-                            if !self.interrupted.load(Ordering::Relaxed) {
-                                self.work(job, &mut pack);
+                            if !self.is_stopped()
+                                && let Err(e) = self.work(job, &mut pack)
+                            {
+                                self.absence().get_or_insert(e);
                             }
                         }
                     })
@@ -124,49 +147,72 @@ impl Filler<'_, '_> {
             let planned = plan(&|object, tasks| {
                 // Read here, one behind the other, where threads would send the one head to and fro.
                 let read = object.filter(|_| self.generation.medium().is_sequential());
-                let fetched = read.map(|o| self.fetch(o));
+                let fetched = read.map(|o| self.fetch(o)).transpose().map_err(RestoreError::Medium)?;
+                if self.absence().is_some() {
+                    return Err(RestoreError::Stopped);
+                }
                 give.send(Job { object, fetched, tasks }).map_err(|_| RestoreError::Stopped)
             });
             drop(give);
             let joined: Vec<_> = workers.into_iter().map(|w| w.join()).collect();
-            planned?;
-            if joined.iter().any(Result::is_err) {
-                return Err(RestoreError::Stopped);
+            // A person who is asked for a medium may interrupt the run instead.
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Err(RestoreError::Interrupted);
             }
-            if self.interrupted.load(Ordering::Relaxed) { Err(RestoreError::Interrupted) } else { Ok(()) }
+            if let Some(e) = self.absence().take() {
+                return Err(RestoreError::Medium(e));
+            }
+            planned?;
+            if joined.iter().any(Result::is_err) { Err(RestoreError::Stopped) } else { Ok(()) }
         })
     }
 
-    fn work(&self, job: Job, last: &mut Option<(u64, Source)>) {
+    /// Fails when the medium is not there.
+    fn work(&self, job: Job, last: &mut Option<(u64, Source)>) -> Result<(), MediumError> {
         let tasks = job.tasks;
         let Some(object) = job.object else {
             for t in tasks {
                 let made = t.filling.open(self.target);
                 self.close(&t.filling, made.map(drop));
             }
-            return;
+            return Ok(());
         };
         if last.as_ref().is_none_or(|(o, _)| *o != object) {
             // The old pack's memory goes before the new one's comes.
             *last = None;
-            let fetched = job.fetched.unwrap_or_else(|| self.fetch(object));
+            let fetched = job.fetched.map_or_else(|| self.fetch(object), Ok)?;
             *last = Some((object, self.load(object, fetched)));
         }
-        let Some((_, source)) = last else { return };
+        let Some((_, source)) = last else { return Ok(()) };
         let mut content = Vec::new();
+        // Damage is told of only when the medium is seen to be there after all.
+        let mut doubtful = Vec::new();
         for task in tasks {
-            let done = self.fill(&task, source, &mut content);
-            self.close(&task.filling, done);
+            match self.fill(&task, source, &mut content) {
+                Err(why) if !matches!(source, Source::Whole(_)) => doubtful.push((task, why)),
+                done => self.close(&task.filling, done),
+            }
         }
+        if !doubtful.is_empty() {
+            self.generation.medium().is_there()?;
+        }
+        for (task, why) in doubtful {
+            self.close(&task.filling, Err(why));
+        }
+        Ok(())
     }
 
-    fn fetch(&self, object: u64) -> Fetched {
-        match self.generation.medium().open(object, Kind::Pack) {
-            Ok(mut open) => match read_opened(&mut *open, object, Kind::Pack, limit::PACK_BYTES) {
-                Ok(bytes) => Fetched::Whole(bytes),
-                Err(why) => Fetched::Partly(open, why),
-            },
-            Err(e) => Fetched::Lost(chain_text(&e)),
+    /// Fails when the medium is not there. Damage is no failure.
+    fn fetch(&self, object: u64) -> Result<Fetched, MediumError> {
+        let medium = self.generation.medium();
+        let mut open = match medium.open(object, Kind::Pack) {
+            Ok(open) => open,
+            Err(e) if e.blame() == Blame::Medium => return Err(e),
+            Err(e) => return Ok(Fetched::Lost(chain_text(&e))),
+        };
+        match read_opened(&mut *open, object, Kind::Pack, limit::PACK_BYTES) {
+            Ok(bytes) => Ok(Fetched::Whole(bytes)),
+            Err(why) => medium.is_there().map(|()| Fetched::Partly(open, why)),
         }
     }
 

@@ -20,7 +20,6 @@ use crate::pipeline::encryptor::Identity;
 use crate::pipeline::target::{Shortfall, Target, TargetError, TargetOptions};
 use crate::seal::chain::{Chain, Fault};
 use filler::{Filler, Task};
-use filling::Waiting;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use records::Records;
 use spool::Spool;
@@ -149,7 +148,7 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
         observer.hear(Event::Phase(Phase::Writing));
         if generation.medium().is_sequential() {
             let file = target.nameless_file(world.random).map_err(RestoreError::Spool)?;
-            wanted.spool = Some(Spool::fill(wanted.records(&generation), file)?);
+            wanted.spool = Some(Spool::fill(wanted.records(&generation)?, file)?);
         }
         first_pass(options, world, &generation, &chain, &wanted, &target, &tally, &mut report)?;
         observer.hear(Event::Phase(Phase::Finishing));
@@ -177,7 +176,7 @@ fn by_medium(chain: &Chain, picks: &[(u64, u64)]) -> Vec<(u64, u64)> {
 /// Counts what would be restored, and from which packs.
 fn plan(generation: &Generation, wanted: &Wanted, tally: &Tally, report: &mut Report) -> Result<()> {
     let mut picks = BTreeMap::new();
-    let mut records = wanted.records(generation);
+    let mut records = wanted.records(generation)?;
     for record in records.by_ref() {
         let entry = record?;
         if !wanted.is_wanted(&entry.core) {
@@ -219,8 +218,7 @@ fn first_pass(
 ) -> Result<()> {
     // Each thread holds a pack as stored and decrypted.
     let threads = world.threads.clamp(1, (options.memory_bytes / (80 << 20)).max(1) as usize);
-    let interrupted = world.interrupted;
-    let filler = Filler { generation, chain, target, tally, interrupted, waiting: Waiting::default() };
+    let filler = Filler::new(generation, chain, target, tally, world.interrupted);
     let is_any_wanted = |name: &[u8]| {
         let on_the_way = |(p, _): &(Vec<u8>, AtomicU64)| is_within(name, p) || is_within(p, name);
         wanted.is_all() || wanted.patterns.is_some() || wanted.paths.iter().any(on_the_way)
@@ -233,7 +231,7 @@ fn first_pass(
         let mut batch = Batch::default();
         let mut costs = wanted.spool.is_some().then(Costs::default);
         let mut above: Vec<(Core, bool)> = Vec::new();
-        let mut records = wanted.records(generation);
+        let mut records = wanted.records(generation)?;
         while let Some(record) = records.next() {
             if world.is_interrupted() {
                 return Err(RestoreError::Interrupted);
@@ -308,7 +306,7 @@ fn sweep(world: &World, generation: &Generation, wanted: &Wanted, runs: Vec<Rang
     let mut sweep = Sweep::default();
     for run in runs {
         let mut by_pack: BTreeMap<u64, Vec<Task>> = BTreeMap::new();
-        for record in wanted.records(generation) {
+        for record in wanted.records(generation)? {
             if world.is_interrupted() {
                 return Err(RestoreError::Interrupted);
             }
@@ -338,7 +336,7 @@ fn second_pass(world: &World, generation: &Generation, wanted: &Wanted, target: 
             tally.lacks(target.finish_directory(core));
         }
     };
-    for record in wanted.records(generation) {
+    for record in wanted.records(generation)? {
         if world.is_interrupted() {
             return Err(RestoreError::Interrupted);
         }
@@ -433,9 +431,9 @@ impl Wanted {
         self.check(&core.path, core.kind == Kind::Directory)
     }
 
-    fn records<'g, 'a>(&'g self, generation: &'g Generation<'a>) -> Records<'g, 'a> {
+    fn records<'g, 'a>(&'g self, generation: &'g Generation<'a>) -> Result<Records<'g, 'a>> {
         if let Some(spool) = &self.spool {
-            return Records::kept(spool);
+            return Ok(Records::kept(spool));
         }
         let paths: Vec<_> = self.paths.iter().map(|(p, _)| p.clone()).collect();
         Records::of(generation, self.patterns.is_none().then_some(&paths[..]))

@@ -132,6 +132,16 @@ impl Medium for Tape {
         Ok(Box::new(OnTape::new(self.deck.clone(), stored, deck.block)))
     }
 
+    fn is_there(&self) -> Result<()> {
+        let mut deck = self.deck();
+        match deck.drive.position() {
+            // Objects are read behind their headers: somebody has put another cartridge in, or the drive had no power for a moment.
+            Ok(0) => Err(MediumError::Changed { place: deck.drive.name() }),
+            Ok(_) => Ok(()),
+            Err(e) => Err(deck.fault("reading", e)),
+        }
+    }
+
     /// A drive does not say.
     fn free_bytes(&self) -> Option<u64> {
         None
