@@ -50,7 +50,7 @@ const TALK: &[&str] = &[
 const REMOVERS: &[(&str, &str)] = &[
     ("state.rs", "the host's own cache"),
     ("pipeline/target/mod.rs", "files of a restore that could not be filled"),
-    ("job/restore/filler.rs", "what an interrupted restore left"),
+    ("job/restore/filling.rs", "what an interrupted restore left"),
 ];
 
 const MOST_LINES: usize = 600;

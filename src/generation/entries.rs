@@ -104,18 +104,22 @@ impl<'g, 'a> Entries<'g, 'a> {
             match self.next_whole() {
                 Ok(record) => {
                     if let Some(gap) = self.gap.take() {
+                        if record.is_none() {
+                            self.generation.is_there()?;
+                        }
                         let before = record.as_ref().map(|r| r.entry.core.path.clone()).unwrap_or_default();
                         self.gaps.push(Gap { before, ..gap });
                     }
                     return Ok(record);
                 }
                 // What is not a record can be passed over only where a part is missing.
-                Err(e) if self.past_damage && (self.gap.is_some() || is_unread(&e)) => {
+                Err(e) if self.past_damage && !e.is_absence() && (self.gap.is_some() || is_unread(&e)) => {
                     let after = || Gap { after: self.last.clone(), before: Vec::new(), why: chain_text(&e) };
                     self.gap.get_or_insert_with(after);
                     self.buffer.clear();
                     self.at = 0;
                 }
+                Err(e) if is_unread(&e) => return self.generation.is_there().and(Err(e)),
                 Err(e) => return Err(e),
             }
         }
@@ -179,10 +183,10 @@ impl<'g, 'a> Entries<'g, 'a> {
     }
 }
 
-/// Whether bytes could not be had; they may also be others than those wanted.
+/// Whether bytes could not be had, of a medium that is there; they may also be others than those wanted.
 fn is_unread(e: &GenerationError) -> bool {
     use GenerationError::*;
-    matches!(e, Damaged { .. } | Decrypt { .. } | Decompress { .. } | Unpack { .. } | Medium(_))
+    matches!(e, Damaged { .. } | Decrypt { .. } | Decompress { .. } | Unpack { .. } | Medium(_)) && !e.is_absence()
 }
 
 impl Iterator for Entries<'_, '_> {

@@ -14,7 +14,7 @@ use crate::format::entry::Core;
 use crate::format::manifest::Manifest;
 use crate::format::object::Kind;
 use crate::format::{Malformed, limit};
-use crate::medium::{Medium, MediumError, OpenObject};
+use crate::medium::{Blame, Medium, MediumError, OpenObject};
 use crate::pipeline::compressor::{Decompressor, FrameError};
 use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity};
 use crate::pipeline::packer::{PackReader, UnpackError};
@@ -63,6 +63,11 @@ impl GenerationError {
             | Self::Unpack { object, .. } => Some(*object),
             _ => None,
         }
+    }
+
+    /// The medium is not there. That is not damage: everything may come back with it.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Medium(e) if e.blame() == Blame::Medium)
     }
 }
 
@@ -128,6 +133,10 @@ impl<'a> Generation<'a> {
         self.medium
     }
 
+    fn is_there(&self) -> Result<()> {
+        self.medium.is_there().map_err(GenerationError::Medium)
+    }
+
     pub fn identity(&self) -> &'a Identity {
         self.identity
     }
@@ -145,6 +154,11 @@ impl<'a> Generation<'a> {
     /// Opens a pack for reading here and there.
     pub fn open_pack(&self, object: u64) -> Result<OpenPack> {
         let open = self.medium.open(object, Kind::Pack).map_err(GenerationError::Medium)?;
+        self.unpack(object, open)
+    }
+
+    /// The same, out of an object that is open already.
+    pub fn unpack(&self, object: u64, open: Box<dyn OpenObject>) -> Result<OpenPack> {
         let payload = Decryptor::open(self.identity, open).map_err(|source| GenerationError::Decrypt { object, source })?;
         PackReader::open(payload).map_err(|source| GenerationError::Unpack { object, source })
     }

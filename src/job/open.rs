@@ -5,8 +5,8 @@ use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, Kind};
 use crate::medium::loader::Wanted;
-use crate::medium::{Absent, Listed, Loader, Medium, MediumError, Place, Span, bring};
-use crate::seal::chain::{Chain, read_object};
+use crate::medium::{Absent, Loader, Medium, MediumError, Place, Span, bring};
+use crate::seal::chain::{Chain, ReadError, read_object};
 use std::path::Path;
 
 type Result<T> = std::result::Result<T, RestoreError>;
@@ -91,8 +91,16 @@ pub fn set_id(medium: &dyn Medium) -> Result<Id> {
         return Ok(id);
     }
     let objects = medium.list().map_err(RestoreError::Medium)?.objects;
-    let labels = objects.iter().filter(|o| o.kind == Kind::Label);
-    let read = |o: &Listed| read_object(medium, o.number, o.kind, limit::LABEL_BYTES).ok().and_then(|b| Label::decode(&b).ok());
-    let label = labels.into_iter().find_map(read).ok_or(RestoreError::Blank { path })?;
-    Ok(label.set)
+    for o in objects.iter().filter(|o| o.kind == Kind::Label) {
+        match read_object(medium, o.number, o.kind, limit::LABEL_BYTES) {
+            Ok(bytes) => {
+                if let Ok(label) = Label::decode(&bytes) {
+                    return Ok(label.set);
+                }
+            }
+            Err(ReadError::Damaged(_)) => {}
+            Err(ReadError::Medium(e)) => return Err(RestoreError::Medium(e)),
+        }
+    }
+    Err(RestoreError::Blank { path })
 }

@@ -439,6 +439,13 @@ impl Medium for Directory {
         Ok(Box::new(OpenFile { file: file.into(), length }))
     }
 
+    fn is_there(&self) -> Result<(), MediumError> {
+        match self.device.is_gone_soon() {
+            true => self.still_there("reading"),
+            false => Ok(()),
+        }
+    }
+
     fn free_bytes(&self) -> Option<u64> {
         free_bytes(&self.folder)
     }

@@ -9,6 +9,7 @@ mod direct;
 pub mod directory;
 mod error;
 mod file_system;
+mod in_memory;
 pub mod loader;
 mod lock;
 mod place;
@@ -30,7 +31,7 @@ pub use tape::Tape;
 use crate::format::object::Kind;
 use crate::format::seal::ReadBack;
 use std::ffi::OsString;
-use std::io::{Read, Seek};
+use std::io::{Cursor, Read, Seek};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -66,6 +67,11 @@ pub trait Medium: Send + Sync {
 
     /// Opens an object for reading. The answer keeps working while the medium stays attached, whatever becomes of `self`.
     fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>, MediumError>;
+
+    /// Asked when something could not be read: fails when that is no wonder, because the medium itself is not there any more.
+    fn is_there(&self) -> Result<(), MediumError> {
+        Ok(())
+    }
 
     /// Bytes that may still be appended; `None` where the medium cannot say. A guess: file systems need some for themselves.
     fn free_bytes(&self) -> Option<u64>;
@@ -120,6 +126,10 @@ impl Medium for Absent {
         Self::gone()
     }
 
+    fn is_there(&self) -> Result<(), MediumError> {
+        Self::gone()
+    }
+
     fn free_bytes(&self) -> Option<u64> {
         None
     }
@@ -133,6 +143,17 @@ impl Medium for Absent {
 pub trait OpenObject: Read + Seek + Send {
     /// Bytes, as they were when it was opened.
     fn length(&self) -> u64;
+
+    /// Bytes that are lost together when one of them cannot be read, counted from the beginning: a disk's sector, a tape's block.
+    fn grain(&self) -> u64 {
+        4096
+    }
+}
+
+impl OpenObject for Cursor<Vec<u8>> {
+    fn length(&self) -> u64 {
+        self.get_ref().len() as u64
+    }
 }
 
 /// What lies on a medium.

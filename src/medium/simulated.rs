@@ -124,12 +124,6 @@ impl OpenObject for Cursor<Bytes> {
     }
 }
 
-impl OpenObject for Cursor<Vec<u8>> {
-    fn length(&self) -> u64 {
-        self.get_ref().len() as u64
-    }
-}
-
 /// What a power cut leaves of one object that was appended and not synced: `None`, nothing; `Some(n)`, its first `n` bytes (all
 /// of them, if it has no more).
 ///
@@ -411,6 +405,10 @@ impl Medium for Unplugged {
     fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>> {
         let object = self.inner("opening a file")?.open(number, kind)?;
         Ok(Box::new(UnpluggedObject { object, calls_left: Arc::clone(&self.calls_left) }))
+    }
+
+    fn is_there(&self) -> Result<()> {
+        self.inner("reading")?.is_there()
     }
 
     fn free_bytes(&self) -> Option<u64> {

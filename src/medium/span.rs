@@ -1,15 +1,15 @@
 //! A set that lies on several media, read as if it lay on one: the medium with the object that is wanted is asked for.
 //!
-//! One medium at a time is in the place that the user named. Objects are read whole while theirs is there, so that nothing is left open
-//! when the next one comes.
+//! One medium at a time is in the place that the user named. Objects are read whole, as far as they can be, while theirs is there, so
+//! that nothing is left open when the next one comes.
 
+use super::in_memory::InMemory;
 use super::loader::{Loader, Wanted};
 use super::{Description, Listed, Listing, Medium, MediumError, OpenObject, Place, Reread};
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, Kind};
 use std::collections::HashSet;
-use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -170,14 +170,15 @@ impl Medium for Span<'_> {
     }
 
     fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>> {
-        let bytes = self.with(number, kind, |medium| {
-            let mut bytes = Vec::new();
-            let read = medium.open(number, kind)?.take(limit::PACK_BYTES).read_to_end(&mut bytes);
+        let object = self.with(number, kind, |medium| {
+            let read = InMemory::read(&mut *medium.open(number, kind)?, limit::PACK_BYTES);
+            if !read.as_ref().is_ok_and(InMemory::is_whole) {
+                medium.is_there()?;
+            }
             let place = self.path.display().to_string();
-            read.map_err(|source| MediumError::Unreadable { place, number, kind, source })?;
-            Ok(bytes)
+            read.map_err(|source| MediumError::Unreadable { place, number, kind, source })
         })?;
-        Ok(Box::new(InMemory(Cursor::new(bytes))))
+        Ok(Box::new(object))
     }
 
     fn free_bytes(&self) -> Option<u64> {
@@ -202,25 +203,5 @@ impl Medium for Span<'_> {
             Some(there) => there.medium.describe(),
             None => super::Absent.describe(),
         }
-    }
-}
-
-struct InMemory(Cursor<Vec<u8>>);
-
-impl Read for InMemory {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read(into)
-    }
-}
-
-impl Seek for InMemory {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        self.0.seek(to)
-    }
-}
-
-impl OpenObject for InMemory {
-    fn length(&self) -> u64 {
-        self.0.get_ref().len() as u64
     }
 }

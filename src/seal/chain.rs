@@ -9,7 +9,7 @@ use crate::format::merkle::{Tree, object_leaf};
 use crate::format::object::{Id, Kind, Object};
 use crate::format::seal::{Seal, Signed};
 use crate::format::{limit, object};
-use crate::medium::{Blame, Listed, Listing, Medium, MediumError};
+use crate::medium::{Blame, Listed, Listing, Medium, MediumError, OpenObject};
 use std::io::Read;
 
 /// One generation's seal as it lies on the medium.
@@ -263,17 +263,22 @@ pub fn read_object(medium: &dyn Medium, number: u64, kind: Kind, limit_bytes: u6
         Err(e) if e.blame() == Blame::Damage => return Err(ReadError::Damaged(e.to_string())),
         Err(e) => return Err(ReadError::Medium(e)),
     };
+    read_opened(&mut *open, number, kind, limit_bytes).map_err(|why| match medium.is_there() {
+        Ok(()) => ReadError::Damaged(why),
+        Err(e) => ReadError::Medium(e),
+    })
+}
+
+/// Reads an opened object whole, from where it stands. The error says why this object cannot be had.
+pub fn read_opened(open: &mut dyn OpenObject, number: u64, kind: Kind, limit_bytes: u64) -> Result<Vec<u8>, String> {
     let length = open.length();
     if length > limit_bytes {
-        return Err(ReadError::Damaged(format!("{length} bytes, more than {limit_bytes}")));
+        return Err(format!("{length} bytes, more than {limit_bytes}"));
     }
     let mut bytes = Vec::with_capacity(length as usize);
-    match open.as_mut().take(limit_bytes).read_to_end(&mut bytes) {
+    match open.take(limit_bytes).read_to_end(&mut bytes) {
         Ok(n) if n as u64 == length => Ok(bytes),
-        Ok(_) => Err(ReadError::Damaged(format!("{} is shorter than the file system says", object::file_name(number, kind)))),
-        Err(e) => Err(match MediumError::said(e) {
-            Ok(said) => ReadError::Medium(said),
-            Err(e) => ReadError::Damaged(e.to_string()),
-        }),
+        Ok(_) => Err(format!("{} is shorter than the file system says", object::file_name(number, kind))),
+        Err(e) => Err(e.to_string()),
     }
 }

@@ -1,7 +1,9 @@
 //! Everything that goes wrong on an evening in a hospital. Each has a name of its own, costs nothing that was sealed before, and the
 //! next run goes on.
 
-use crate::tools::{Dice, Picture, assert_same, copy_folder, fast_folder, is_root, objects, overwrite, picture, set_folder};
+use crate::tools::{
+    Dice, Disk, Picture, assert_same, copy_folder, fast_folder, is_root, objects, overwrite, picture, set_folder,
+};
 use crate::world::Hospital;
 use azekura::catalog::CatalogError;
 use azekura::event::{Event, Observer, Phase};
@@ -64,41 +66,12 @@ fn finding(report: &Report, kind: &str) -> Vec<String> {
     of_kind.map(|f| String::from_utf8_lossy(&f.path).into_owned()).collect()
 }
 
-/// A file system of its own, taken away with the story. `None`, said aloud, where that is not permitted.
-struct Disk(std::path::PathBuf);
-
-impl Disk {
-    fn new(at: &Path, options: &str) -> Option<Self> {
-        fs::create_dir_all(at).expect("a folder");
-        let mounted = is_root() && mount(&["-t", "tmpfs", "-o", options, "tmpfs"], at);
-        if !mounted {
-            eprintln!("SKIPPED: no file system can be mounted at {}", at.display());
-            return None;
-        }
-        Some(Self(at.to_owned()))
-    }
-
-    fn again(&self, options: &str) {
-        assert!(mount(&["-o", &format!("remount,{options}")], &self.0), "mounted again with {options}");
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-fn mount(options: &[&str], at: &Path) -> bool {
-    std::process::Command::new("mount").args(options).arg(at).status().is_ok_and(|s| s.success())
-}
-
 // The medium
 
 #[test]
 fn the_disk_is_write_protected() {
     let h = Hospital::within(fast_folder());
-    let Some(disk) = Disk::new(&h.medium(), "size=16m") else { return };
+    let Some(disk) = Disk::tmpfs(&h.medium(), "size=16m") else { return };
     h.write("a", "1");
     let before = picture(&h.source());
     h.backup();
@@ -115,7 +88,7 @@ fn the_disk_is_write_protected() {
 fn the_disk_is_full() {
     let mut dice = Dice::new("the_disk_is_full");
     let h = Hospital::within(fast_folder());
-    let Some(disk) = Disk::new(&h.medium(), "size=8m") else { return };
+    let Some(disk) = Disk::tmpfs(&h.medium(), "size=8m") else { return };
     h.write("a", dice.noise(1_000_000));
     let before = picture(&h.source());
     h.backup();
@@ -144,7 +117,7 @@ fn the_disk_is_full() {
 #[test]
 fn the_disk_is_full_when_only_the_seal_is_missing() {
     let h = Hospital::within(fast_folder());
-    let Some(disk) = Disk::new(&h.medium(), "size=1m") else { return };
+    let Some(disk) = Disk::tmpfs(&h.medium(), "size=1m") else { return };
     h.write("a", "1");
     let before = picture(&h.source());
     h.backup();

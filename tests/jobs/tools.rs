@@ -197,3 +197,45 @@ pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
     out
 }
+
+/// A file system of its own, taken away with the story.
+pub struct Disk(PathBuf);
+
+impl Disk {
+    /// In memory. `None`, said aloud, where that is not permitted.
+    pub fn tmpfs(at: &Path, options: &str) -> Option<Self> {
+        Self::mounted(at, &["-t", "tmpfs", "-o", options, "tmpfs"])
+    }
+
+    /// ext4 in a file, which is made with so many bytes where there is none. `None`, said aloud, where that is not permitted.
+    pub fn ext4(at: &Path, image: &Path, bytes: u64) -> Option<Self> {
+        if !image.exists() {
+            std::fs::File::create_new(image).and_then(|f| f.set_len(bytes)).expect("an image");
+            run("mkfs.ext4", &["-q"], image);
+        }
+        Self::mounted(at, &["-t", "ext4", "-o", "loop", image.to_str().expect("a path")])
+    }
+
+    fn mounted(at: &Path, arguments: &[&str]) -> Option<Self> {
+        std::fs::create_dir_all(at).expect("a folder");
+        if !is_root() || !run("mount", arguments, at) {
+            eprintln!("SKIPPED: no file system can be mounted at {}", at.display());
+            return None;
+        }
+        Some(Self(at.to_owned()))
+    }
+
+    pub fn again(&self, options: &str) {
+        assert!(run("mount", &["-o", &format!("remount,{options}")], &self.0), "mounted again with {options}");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        run("umount", &["-l"], &self.0);
+    }
+}
+
+fn run(program: &str, arguments: &[&str], path: &Path) -> bool {
+    std::process::Command::new(program).args(arguments).arg(path).status().is_ok_and(|s| s.success())
+}

@@ -143,7 +143,7 @@ impl Ward {
             self.xml(1_000 + n * 10 + i);
         }
         for _ in 0..4 {
-            let i = self.dice.below(300) as usize;
+            let i = self.dice.below(300);
             if self.h.source().join(format!("ehr/{i}.xml")).exists() {
                 self.xml(i);
             }
@@ -407,7 +407,7 @@ fn usual_nights_are_quiet() {
             }
             if night % 11 == 3 {
                 let many = w.dice.below(60);
-                (0..many).for_each(|i| w.xml(i as usize));
+                (0..many).for_each(|i| w.xml(i));
             }
             let told = w.back_up();
             assert_eq!(told.verdict, Verdict::Good, "night {night} of {left}: {:?} {:?}", told.tripwires, told.paths);

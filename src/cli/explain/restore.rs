@@ -86,11 +86,15 @@ impl From<TargetError> for Explained {
             E::Folder { dir, source } => {
                 Self::new(message!("error.target.folder", path = dir), Exit::Failed).cause(io_reason(&source))
             }
+            E::NotDurable { dir, source } => {
+                Self::new(message!("error.target.not-durable", path = dir), Exit::Failed).cause(io_reason(&source))
+            }
             E::Path { source } => Self::new(message!("error.target.record"), Exit::Damage).because(source.into()),
             E::Exists { path } => Self::new(message!("error.target.exists", path = path), Exit::Failed),
             E::Blocked { path, source } => {
                 Self::new(message!("error.target.blocked", path = path), Exit::Failed).cause(io_reason(&source))
             }
+            E::Replaced { path } => Self::new(message!("error.target.replaced", path = path), Exit::Failed),
             E::Incomplete { path, what: _ } => Self::new(message!("error.target.incomplete", path = path), Exit::Damage),
             E::Refused { path, step: _, source } => {
                 Self::new(message!("error.target.refused", path = path), Exit::Failed).cause(io_reason(&source))

@@ -1,41 +1,31 @@
 //! Fills files with the content of packs, one pack a thread.
 //!
 //! A pack is read whole, compared with its seal, decrypted, and its frames are decoded once each. Where a pack is not what its seal
-//! says, its frames are tried one by one, so that damage costs only the files that lie in it.
+//! says, its frames are tried one by one, so that damage costs only the files that lie in it: out of what was read, since another medium
+//! may have come in the meantime.
 
+use super::filling::{Filling, Waiting, has_content};
 use super::{RestoreError, Tally};
 use crate::event::{Event, FindingKind, chain_text};
-use crate::format::entry::{Core, Entry, Range};
+use crate::format::entry::{Entry, Range};
 use crate::format::limit;
 use crate::format::object::Kind;
 use crate::format::pack::Extent;
 use crate::generation::{Generation, OpenPack};
+use crate::medium::{Blame, MediumError, OpenObject};
 use crate::pipeline::encryptor;
 use crate::pipeline::packer::{PackReader, UnpackError};
 use crate::pipeline::target::Target;
-use crate::seal::chain::{Chain, ReadError, read_object};
+use crate::seal::chain::{Chain, read_opened};
 use crossbeam_channel::bounded;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Content up to this is checked before it is written; longer content after.
 const AT_ONCE_BYTES: u64 = 4 << 20;
-
-/// A file on its way.
-pub struct Filling {
-    core: Core,
-    file: Mutex<Option<Arc<File>>>,
-    /// Tasks left.
-    left: AtomicUsize,
-    failed: AtomicBool,
-    /// A broken-off restore had brought the file back already.
-    already: AtomicBool,
-    /// The content was compared with the record before it was written.
-    checked: AtomicBool,
-}
 
 /// One extent of one file.
 pub struct Task {
@@ -43,19 +33,6 @@ pub struct Task {
     pub extent: Extent,
     /// Where the extent's bytes begin in the file's data, holes not counted.
     data_offset: u64,
-}
-
-impl Filling {
-    pub fn new(entry: Entry) -> Arc<Self> {
-        Arc::new(Self {
-            left: AtomicUsize::new(entry.extents.len().max(1)),
-            core: entry.core,
-            file: Mutex::default(),
-            failed: AtomicBool::new(false),
-            already: AtomicBool::new(false),
-            checked: AtomicBool::new(false),
-        })
-    }
 }
 
 impl Task {
@@ -90,11 +67,14 @@ impl Task {
 }
 
 pub struct Filler<'a, 'g> {
-    pub generation: &'a Generation<'g>,
-    pub chain: &'a Chain,
-    pub target: &'a Target,
-    pub tally: &'a Tally<'a>,
-    pub interrupted: &'a AtomicBool,
+    generation: &'a Generation<'g>,
+    chain: &'a Chain,
+    target: &'a Target,
+    tally: &'a Tally<'a>,
+    interrupted: &'a AtomicBool,
+    waiting: Waiting,
+    /// The medium is not there, and nothing more can be read.
+    absence: Mutex<Option<MediumError>>,
 }
 
 /// A pack in memory, or one that is damaged and read here and there.
@@ -104,15 +84,42 @@ enum Source {
     Lost(String),
 }
 
+/// A pack as it came from the medium.
+enum Fetched {
+    Whole(Vec<u8>),
+    /// Something in it cannot be read.
+    Partly(Box<dyn OpenObject>, String),
+    Lost(String),
+}
+
 /// What a thread does: tasks of one pack, or of files without data.
 struct Job {
     object: Option<u64>,
     /// The pack, where it was read already.
-    bytes: Option<Result<Vec<u8>, ReadError>>,
+    fetched: Option<Fetched>,
     tasks: Vec<Task>,
 }
 
-impl Filler<'_, '_> {
+impl<'a, 'g> Filler<'a, 'g> {
+    pub fn new(
+        generation: &'a Generation<'g>,
+        chain: &'a Chain,
+        target: &'a Target,
+        tally: &'a Tally<'a>,
+        interrupted: &'a AtomicBool,
+    ) -> Self {
+        let (waiting, absence) = (Waiting::default(), Mutex::default());
+        Self { generation, chain, target, tally, interrupted, waiting, absence }
+    }
+
+    fn absence(&self) -> MutexGuard<'_, Option<MediumError>> {
+        self.absence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed) || self.absence().is_some()
+    }
+
     /// Runs `plan`, which gives out jobs, beside `threads` threads that do them.
     pub fn run(
         &self,
@@ -127,8 +134,10 @@ impl Filler<'_, '_> {
                     scope.spawn(move || {
                         let mut pack = None;
                         for job in take {
-                            if !self.interrupted.load(Ordering::Relaxed) {
-                                self.work(job, &mut pack);
+                            if !self.is_stopped()
+                                && let Err(e) = self.work(job, &mut pack)
+                            {
+                                self.absence().get_or_insert(e);
                             }
                         }
                     })
@@ -138,65 +147,101 @@ impl Filler<'_, '_> {
             let planned = plan(&|object, tasks| {
                 // Read here, one behind the other, where threads would send the one head to and fro.
                 let read = object.filter(|_| self.generation.medium().is_sequential());
-                let bytes = read.map(|o| read_object(self.generation.medium(), o, Kind::Pack, limit::PACK_BYTES));
-                give.send(Job { object, bytes, tasks }).map_err(|_| RestoreError::Stopped)
+                let fetched = read.map(|o| self.fetch(o)).transpose().map_err(RestoreError::Medium)?;
+                if self.absence().is_some() {
+                    return Err(RestoreError::Stopped);
+                }
+                give.send(Job { object, fetched, tasks }).map_err(|_| RestoreError::Stopped)
             });
             drop(give);
             let joined: Vec<_> = workers.into_iter().map(|w| w.join()).collect();
-            planned?;
-            if joined.iter().any(Result::is_err) {
-                return Err(RestoreError::Stopped);
+            // A person who is asked for a medium may interrupt the run instead.
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Err(RestoreError::Interrupted);
             }
-            if self.interrupted.load(Ordering::Relaxed) { Err(RestoreError::Interrupted) } else { Ok(()) }
+            if let Some(e) = self.absence().take() {
+                return Err(RestoreError::Medium(e));
+            }
+            planned?;
+            if joined.iter().any(Result::is_err) { Err(RestoreError::Stopped) } else { Ok(()) }
         })
     }
 
-    fn work(&self, job: Job, last: &mut Option<(u64, Source)>) {
+    /// Fails when the medium is not there.
+    fn work(&self, job: Job, last: &mut Option<(u64, Source)>) -> Result<(), MediumError> {
         let tasks = job.tasks;
         let Some(object) = job.object else {
             for t in tasks {
-                let made = self.open(&t.filling);
+                let made = t.filling.open(self.target);
                 self.close(&t.filling, made.map(drop));
             }
-            return;
+            return Ok(());
         };
         if last.as_ref().is_none_or(|(o, _)| *o != object) {
             // The old pack's memory goes before the new one's comes.
             *last = None;
-            let medium = self.generation.medium();
-            let bytes = job.bytes.unwrap_or_else(|| read_object(medium, object, Kind::Pack, limit::PACK_BYTES));
-            *last = Some((object, self.load(object, bytes)));
+            let fetched = job.fetched.map_or_else(|| self.fetch(object), Ok)?;
+            *last = Some((object, self.load(object, fetched)));
         }
-        let Some((_, source)) = last else { return };
+        let Some((_, source)) = last else { return Ok(()) };
         let mut content = Vec::new();
+        // Damage is told of only when the medium is seen to be there after all.
+        let mut doubtful = Vec::new();
         for task in tasks {
-            let done = self.fill(&task, source, &mut content);
-            self.close(&task.filling, done);
+            match self.fill(&task, source, &mut content) {
+                Err(why) if !matches!(source, Source::Whole(_)) => doubtful.push((task, why)),
+                done => self.close(&task.filling, done),
+            }
+        }
+        if !doubtful.is_empty() {
+            self.generation.medium().is_there()?;
+        }
+        for (task, why) in doubtful {
+            self.close(&task.filling, Err(why));
+        }
+        Ok(())
+    }
+
+    /// Fails when the medium is not there. Damage is no failure.
+    fn fetch(&self, object: u64) -> Result<Fetched, MediumError> {
+        let medium = self.generation.medium();
+        let mut open = match medium.open(object, Kind::Pack) {
+            Ok(open) => open,
+            Err(e) if e.blame() == Blame::Medium => return Err(e),
+            Err(e) => return Ok(Fetched::Lost(chain_text(&e))),
+        };
+        match read_opened(&mut *open, object, Kind::Pack, limit::PACK_BYTES) {
+            Ok(bytes) => Ok(Fetched::Whole(bytes)),
+            Err(why) => medium.is_there().map(|()| Fetched::Partly(open, why)),
         }
     }
 
-    fn load(&self, object: u64, bytes: Result<Vec<u8>, ReadError>) -> Source {
-        let digest = self.chain.object(object).and_then(|(o, _)| o.digest);
-        let whole = match bytes {
-            Ok(bytes) if Some(*blake3::hash(&bytes).as_bytes()) == digest => {
-                let payload = encryptor::decrypt(self.generation.identity(), &bytes, limit::PACK_BYTES);
-                drop(bytes);
-                payload.map_err(|e| chain_text(&e)).and_then(|p| PackReader::open(Cursor::new(p)).map_err(|e| chain_text(&e)))
-            }
-            Ok(_) => Err("its digest is not the one in the seal".to_owned()),
-            Err(ReadError::Damaged(why)) => Err(why),
-            Err(ReadError::Medium(e)) => Err(chain_text(&e)),
-        };
-        let why = match whole {
-            Ok(reader) => return Source::Whole(reader),
-            Err(why) => why,
+    fn load(&self, object: u64, fetched: Fetched) -> Source {
+        let (why, open) = match fetched {
+            Fetched::Whole(bytes) => match self.unpack(object, &bytes) {
+                Ok(reader) => return Source::Whole(reader),
+                Err(why) => (why, Some(Box::new(Cursor::new(bytes)) as Box<dyn OpenObject>)),
+            },
+            Fetched::Partly(open, why) => (why, Some(open)),
+            Fetched::Lost(why) => (why, None),
         };
         let name = crate::format::object::file_name(object, Kind::Pack);
         self.tally.observer.hear(Event::Finding { kind: FindingKind::Damage, path: name.into_bytes(), detail: why.clone() });
-        match self.generation.open_pack(object) {
-            Ok(pack) => Source::Damaged(pack),
-            Err(e) => Source::Lost(format!("{why}; {}", chain_text(&e))),
+        match open.map(|open| self.generation.unpack(object, open)) {
+            Some(Ok(pack)) => Source::Damaged(pack),
+            Some(Err(e)) => Source::Lost(format!("{why}; {}", chain_text(&e))),
+            None => Source::Lost(why),
         }
+    }
+
+    /// A pack that is what its seal says.
+    fn unpack(&self, object: u64, bytes: &[u8]) -> Result<PackReader<Cursor<Vec<u8>>>, String> {
+        let digest = self.chain.object(object).and_then(|(o, _)| o.digest);
+        if Some(*blake3::hash(bytes).as_bytes()) != digest {
+            return Err("its digest is not the one in the seal".to_owned());
+        }
+        let payload = encryptor::decrypt(self.generation.identity(), bytes, limit::PACK_BYTES).map_err(|e| chain_text(&e))?;
+        PackReader::open(Cursor::new(payload)).map_err(|e| chain_text(&e))
     }
 
     fn fill(&self, task: &Task, source: &mut Source, content: &mut Vec<u8>) -> Result<(), String> {
@@ -213,14 +258,14 @@ impl Filler<'_, '_> {
             if Some(*blake3::hash(content).as_bytes()) != filling.core.blake3 {
                 return Err("the content is not what the record says".into());
             }
-            let file = self.open(filling)?;
+            let file = filling.open(self.target)?;
             if !filling.already.load(Ordering::Relaxed) {
                 file.write_all_at(content, 0).map_err(|e| e.to_string())?;
             }
             filling.checked.store(true, Ordering::Relaxed);
             return Ok(());
         }
-        let file = self.open(filling)?;
+        let file = filling.open(self.target)?;
         if filling.already.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -229,37 +274,20 @@ impl Filler<'_, '_> {
         })
     }
 
-    /// The file, made by whoever comes first.
-    #[expect(clippy::disallowed_methods, reason = "a file of an interrupted restore, in the target")]
-    fn open(&self, filling: &Filling) -> Result<Arc<File>, String> {
-        let mut file = filling.file.lock().unwrap_or_else(|e| e.into_inner());
-        match &*file {
-            Some(file) => Ok(file.clone()),
-            None => {
-                let made = self.target.create_file(&filling.core).map_err(|e| chain_text(&e))?;
-                match made.existing {
-                    Some(_) if has_content(&made.file, &filling.core) => filling.already.store(true, Ordering::Relaxed),
-                    Some(_) => made.file.set_len(0).map_err(|e| e.to_string())?,
-                    None => {}
-                }
-                Ok(file.insert(Arc::new(made.file)).clone())
-            }
-        }
-    }
-
     /// Notes that a task is done; the last one checks and finishes the file.
-    fn close(&self, filling: &Filling, done: Result<(), String>) {
+    fn close(&self, filling: &Arc<Filling>, done: Result<(), String>) {
         let core = &filling.core;
         if let Err(why) = done
             && !filling.failed.swap(true, Ordering::Relaxed)
         {
             self.tally.finding(FindingKind::NotRestored, &core.path, why);
         }
-        if filling.left.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return;
-        }
-        let file = filling.file.lock().unwrap_or_else(|e| e.into_inner()).take();
-        let Some(file) = file else { return };
+        let file = match self.waiting.done(filling, self.target) {
+            None => return,
+            Some(Ok(file)) => file,
+            // Whatever stands there may be somebody else's, so it is not taken away.
+            Some(Err(why)) => return self.tally.finding(FindingKind::NotRestored, &core.path, why),
+        };
         let checked = filling.checked.load(Ordering::Relaxed);
         let good = !filling.failed.load(Ordering::Relaxed) && (checked || has_content(&file, core));
         if good {
@@ -275,26 +303,6 @@ impl Filler<'_, '_> {
             self.tally.finding(FindingKind::NotRestored, &core.path, format!("an incomplete file is left: {}", chain_text(&e)));
         }
     }
-}
-
-/// Reads a file and compares it with its record. A hole at the file's end is made when it is finished.
-fn has_content(file: &File, core: &Core) -> bool {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 256 << 10];
-    let mut at = 0;
-    loop {
-        match file.read_at(&mut buffer, at) {
-            Ok(0) => break,
-            Ok(n) => {
-                hasher.update(&buffer[..n]);
-                at += n as u64;
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
-        }
-    }
-    crate::pipeline::hasher::update_zeros(&mut hasher, core.size.saturating_sub(at));
-    Some(*hasher.finalize().as_bytes()) == core.blake3
 }
 
 /// Gives the extent's bytes, each piece with its offset in the extent, to `take`.

@@ -4,6 +4,7 @@
 //! are worked off by all cores; the second makes hard links and finishes folders, inner ones first.
 
 mod filler;
+mod filling;
 mod records;
 mod spool;
 mod sweep;
@@ -110,8 +111,6 @@ type Result<T> = std::result::Result<T, RestoreError>;
 const FINDINGS: usize = 1_000;
 /// Files of a batch.
 const BATCH_FILES: usize = 16_384;
-/// Files of a batch whose content lies in several places; each is held open until it is whole.
-const BATCH_SCATTERED: usize = 200;
 /// Bytes of content in a batch, but for the last file.
 const BATCH_BYTES: u64 = 256 << 20;
 
@@ -148,11 +147,13 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
         let target = Target::create(&options.to, options.target).map_err(RestoreError::Target)?;
         observer.hear(Event::Phase(Phase::Writing));
         if generation.medium().is_sequential() {
-            wanted.spool = Some(Spool::fill(wanted.records(&generation), &options.to)?);
+            let file = target.nameless_file(world.random).map_err(RestoreError::Spool)?;
+            wanted.spool = Some(Spool::fill(wanted.records(&generation)?, file)?);
         }
         first_pass(options, world, &generation, &chain, &wanted, &target, &tally, &mut report)?;
         observer.hear(Event::Phase(Phase::Finishing));
         second_pass(world, &generation, &wanted, &target, &tally)?;
+        target.sync().map_err(RestoreError::Target)?;
     }
     report.not_found = wanted.not_found();
     report.not_restored = tally.not_restored.load(Relaxed);
@@ -175,7 +176,7 @@ fn by_medium(chain: &Chain, picks: &[(u64, u64)]) -> Vec<(u64, u64)> {
 /// Counts what would be restored, and from which packs.
 fn plan(generation: &Generation, wanted: &Wanted, tally: &Tally, report: &mut Report) -> Result<()> {
     let mut picks = BTreeMap::new();
-    let mut records = wanted.records(generation);
+    let mut records = wanted.records(generation)?;
     for record in records.by_ref() {
         let entry = record?;
         if !wanted.is_wanted(&entry.core) {
@@ -217,7 +218,7 @@ fn first_pass(
 ) -> Result<()> {
     // Each thread holds a pack as stored and decrypted.
     let threads = world.threads.clamp(1, (options.memory_bytes / (80 << 20)).max(1) as usize);
-    let filler = Filler { generation, chain, target, tally, interrupted: world.interrupted };
+    let filler = Filler::new(generation, chain, target, tally, world.interrupted);
     let is_any_wanted = |name: &[u8]| {
         let on_the_way = |(p, _): &(Vec<u8>, AtomicU64)| is_within(name, p) || is_within(p, name);
         wanted.is_all() || wanted.patterns.is_some() || wanted.paths.iter().any(on_the_way)
@@ -230,7 +231,7 @@ fn first_pass(
         let mut batch = Batch::default();
         let mut costs = wanted.spool.is_some().then(Costs::default);
         let mut above: Vec<(Core, bool)> = Vec::new();
-        let mut records = wanted.records(generation);
+        let mut records = wanted.records(generation)?;
         while let Some(record) = records.next() {
             if world.is_interrupted() {
                 return Err(RestoreError::Interrupted);
@@ -305,7 +306,7 @@ fn sweep(world: &World, generation: &Generation, wanted: &Wanted, runs: Vec<Rang
     let mut sweep = Sweep::default();
     for run in runs {
         let mut by_pack: BTreeMap<u64, Vec<Task>> = BTreeMap::new();
-        for record in wanted.records(generation) {
+        for record in wanted.records(generation)? {
             if world.is_interrupted() {
                 return Err(RestoreError::Interrupted);
             }
@@ -335,7 +336,7 @@ fn second_pass(world: &World, generation: &Generation, wanted: &Wanted, target: 
             tally.lacks(target.finish_directory(core));
         }
     };
-    for record in wanted.records(generation) {
+    for record in wanted.records(generation)? {
         if world.is_interrupted() {
             return Err(RestoreError::Interrupted);
         }
@@ -372,18 +373,16 @@ type Give<'a> = &'a dyn Fn(Option<u64>, Vec<Task>) -> Result<()>;
 struct Batch {
     files: Vec<Entry>,
     bytes: u64,
-    scattered: usize,
 }
 
 impl Batch {
     fn add(&mut self, entry: Entry) {
         self.bytes += entry.core.size;
-        self.scattered += usize::from(entry.extents.len() > 1);
         self.files.push(entry);
     }
 
     fn is_full(&self) -> bool {
-        self.files.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES || self.scattered >= BATCH_SCATTERED
+        self.files.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES
     }
 
     fn send(&mut self, give: Give) -> Result<()> {
@@ -396,7 +395,7 @@ impl Batch {
                 by_pack.entry(task.extent.object).or_default().push(task);
             }
         }
-        (self.bytes, self.scattered) = (0, 0);
+        self.bytes = 0;
         if !without.is_empty() {
             give(None, without)?;
         }
@@ -432,9 +431,9 @@ impl Wanted {
         self.check(&core.path, core.kind == Kind::Directory)
     }
 
-    fn records<'g, 'a>(&'g self, generation: &'g Generation<'a>) -> Records<'g, 'a> {
+    fn records<'g, 'a>(&'g self, generation: &'g Generation<'a>) -> Result<Records<'g, 'a>> {
         if let Some(spool) = &self.spool {
-            return Records::kept(spool);
+            return Ok(Records::kept(spool));
         }
         let paths: Vec<_> = self.paths.iter().map(|(p, _)| p.clone()).collect();
         Records::of(generation, self.patterns.is_none().then_some(&paths[..]))

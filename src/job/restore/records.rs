@@ -21,12 +21,12 @@ impl<'g, 'a> Records<'g, 'a> {
     }
 
     /// Those that `paths` need; all where there are no paths, too many, one that is not found quickly, or damage in the way.
-    pub fn of(generation: &'g Generation<'a>, paths: Option<&[Vec<u8>]>) -> Self {
+    pub fn of(generation: &'g Generation<'a>, paths: Option<&[Vec<u8>]>) -> Result<Self, RestoreError> {
         let few = paths.filter(|p| (1..=FEW).contains(&p.len()));
-        let part = few.and_then(|paths| generation.pieces().and_then(|pieces| pieces.part(paths)).ok().flatten());
-        match part {
-            Some(part) => Self::Some(Box::new(part)),
-            None => Self::All(Box::new(generation.entries().past_damage())),
+        match few.map(|paths| generation.pieces().and_then(|pieces| pieces.part(paths))) {
+            Some(Ok(Some(part))) => Ok(Self::Some(Box::new(part))),
+            Some(Err(e)) if e.is_absence() => Err(RestoreError::Generation(e)),
+            _ => Ok(Self::All(Box::new(generation.entries().past_damage()))),
         }
     }
 

@@ -4,10 +4,8 @@ use super::RestoreError;
 use super::records::Records;
 use crate::format::entry::{Entry, record_length};
 use crate::generation::Gap;
-use rustix::fs::{MemfdFlags, Mode, OFlags};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
-use std::path::Path;
 
 /// All records that were wanted, in their order, in a file without a name.
 pub struct Spool {
@@ -17,11 +15,8 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Reads `records` to their end. The file lies in `folder` where its file system can have such files, else in memory.
-    pub fn fill(mut records: Records, folder: &Path) -> Result<Self, RestoreError> {
-        let nameless = rustix::fs::open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
-        let file = nameless.or_else(|_| rustix::fs::memfd_create("azekura-entries", MemfdFlags::CLOEXEC));
-        let file = File::from(file.map_err(|e| RestoreError::Spool(e.into()))?);
+    /// Reads `records` to their end, into a file on a disk: for the memory they may be too many.
+    pub fn fill(mut records: Records, file: File) -> Result<Self, RestoreError> {
         let mut out = BufWriter::with_capacity(256 << 10, &file);
         let mut bytes = Vec::new();
         while let Some(record) = records.next() {

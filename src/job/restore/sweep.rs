@@ -3,7 +3,8 @@
 //! The tasks of all files may be too many for the memory. So packs are gone through in runs whose tasks fit, and the entries, which lie
 //! beside the restore, once for each run.
 
-use super::filler::{Filling, Task};
+use super::filler::Task;
+use super::filling::Filling;
 use crate::format::entry::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;

@@ -98,16 +98,19 @@ impl Deck {
             Err(e) => return Err(self.fault("reading a block", e)),
             Ok(found) => return Ok(Ok(found)),
         }
+        self.is_there()?;
+        self.head = None;
+        Ok(self.go(address).and_then(|()| self.read(into)))
+    }
+
+    /// Whether the cartridge is still the one that was opened.
+    pub fn is_there(&mut self) -> Result<()> {
         let recognized = match self.recognize() {
             // That header may lie in a bad spot, too.
             Err(MediumError::Io { .. }) => self.header(0)?.is_some_and(|h| h.set == self.set),
             other => other?,
         };
-        if !recognized {
-            return Err(MediumError::Changed { place: self.drive.name() });
-        }
-        self.head = None;
-        Ok(self.go(address).and_then(|()| self.read(into)))
+        if recognized { Ok(()) } else { Err(MediumError::Changed { place: self.drive.name() }) }
     }
 
     /// The first header that can be read, by which a cartridge is known.

@@ -135,6 +135,10 @@ impl Medium for Tape {
         Ok(Box::new(OnTape::new(self.deck.clone(), stored, deck.block)))
     }
 
+    fn is_there(&self) -> Result<()> {
+        self.deck().is_there()
+    }
+
     /// A drive does not say.
     fn free_bytes(&self) -> Option<u64> {
         None

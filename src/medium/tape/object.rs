@@ -83,4 +83,8 @@ impl OpenObject for OnTape {
     fn length(&self) -> u64 {
         self.stored.length
     }
+
+    fn grain(&self) -> u64 {
+        self.full.into()
+    }
 }

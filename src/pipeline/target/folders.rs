@@ -2,7 +2,9 @@
 
 use crate::pipeline::source::beneath::{Beneath, FOLDER, last_cut};
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags, fstat, openat, syncfs};
 use rustix::io;
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +15,8 @@ const FOLDERS_IN_SHARD: usize = 16;
 pub struct Folders {
     beneath: Beneath,
     shards: [Mutex<Vec<Kept>>; SHARDS],
+    /// Every file system that a folder was opened on, by its number, as something that can be synced.
+    file_systems: Mutex<BTreeMap<u64, io::Result<OwnedFd>>>,
 }
 
 struct Kept {
@@ -23,7 +27,23 @@ struct Kept {
 
 impl Folders {
     pub fn new(root: OwnedFd) -> Self {
-        Self { beneath: Beneath::new(root), shards: Default::default() }
+        let folders = Self { beneath: Beneath::new(root), shards: Default::default(), file_systems: Mutex::default() };
+        folders.note_file_system(folders.beneath.root());
+        folders
+    }
+
+    /// Others than the root's may be mounted beneath it.
+    fn note_file_system(&self, folder: &OwnedFd) {
+        let Ok(stat) = fstat(folder) else { return };
+        let mut known = self.file_systems.lock().unwrap_or_else(PoisonError::into_inner);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        known.entry(stat.st_dev).or_insert_with(|| openat(folder, c".", flags, Mode::empty()));
+    }
+
+    /// Makes durable whatever was made in the folders, and whatever else lies on their file systems.
+    pub fn sync(&self) -> io::Result<()> {
+        let known = self.file_systems.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().try_for_each(|folder| syncfs(folder.as_ref().map_err(|e| *e)?))
     }
 
     pub fn beneath(&self) -> &Beneath {
@@ -48,6 +68,7 @@ impl Folders {
             None => self.beneath.step(self.beneath.root().as_fd(), path, FOLDER)?,
             Some(cut) => self.beneath.step(self.open(&path[..cut])?.as_fd(), &path[cut + 1..], FOLDER)?,
         });
+        self.note_file_system(&fd);
         let mut shard = self.shard(hash);
         if shard.len() == FOLDERS_IN_SHARD {
             shard.remove(0);

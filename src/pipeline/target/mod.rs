@@ -19,8 +19,7 @@ use finish::LOCKING_FLAGS;
 use folders::Folders;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, fsync, linkat, makedev, mkdirat, mknodat, open, openat, readlinkat, symlinkat, syncfs,
-    unlinkat,
+    AtFlags, FileType, Mode, OFlags, linkat, makedev, mkdirat, mknodat, open, openat, readlinkat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use std::fs::File;
@@ -46,6 +45,9 @@ pub enum TargetError {
     NotEmpty { dir: PathBuf },
     #[error("the folder {} cannot be used", dir.display())]
     Folder { dir: PathBuf, source: io::Error },
+    /// What was restored may be gone after a power cut; some of it may be gone already.
+    #[error("what was restored to {} cannot be made durable", dir.display())]
+    NotDurable { dir: PathBuf, source: io::Error },
     #[error("the record's path cannot be used")]
     Path { source: Malformed },
     #[error("{}: exists already", String::from_utf8_lossy(path))]
@@ -53,6 +55,9 @@ pub enum TargetError {
     /// A symbolic link, or something that is no folder, stands on the way.
     #[error("{}: a link or another obstacle lies on the way", String::from_utf8_lossy(path))]
     Blocked { path: Vec<u8>, source: io::Error },
+    /// Somebody put something else under the name while the file was closed.
+    #[error("{}: is no longer the file that was made", String::from_utf8_lossy(path))]
+    Replaced { path: Vec<u8> },
     #[error("{}: the record lacks its {what}", String::from_utf8_lossy(path))]
     Incomplete { path: Vec<u8>, what: &'static str },
     #[error("{}: cannot {step}", String::from_utf8_lossy(path))]
@@ -75,8 +80,13 @@ pub struct MadeFile {
     pub existing: Option<u64>,
 }
 
+/// A file that was closed before it had all its content: what it is known by when it is opened again.
+#[derive(Debug)]
+pub struct ClosedFile(Stat);
+
 /// A folder that entries are restored to. All methods may be called by several threads at once.
 pub struct Target {
+    dir: PathBuf,
     folders: Folders,
     options: TargetOptions,
     /// New entries may take over access lists or flags from folders that were there before.
@@ -97,7 +107,7 @@ impl Target {
         let node = Node::open(root.as_fd());
         let listed = node.xattrs().0.iter().any(|(name, _)| name == b"system.posix_acl_default");
         let flagged = node.flags().is_ok_and(|flags| flags != 0);
-        Ok(Self { inherits: existing || listed || flagged, folders: Folders::new(root), options })
+        Ok(Self { dir: dir.into(), inherits: existing || listed || flagged, folders: Folders::new(root), options })
     }
 
     /// Makes the folders above `path` that have no record of their own, for a restore of a part. Mode 0700.
@@ -154,13 +164,40 @@ impl Target {
     }
 
     fn existing_file(&self, folder: &OwnedFd, name: &[u8], core: &Core) -> Result<MadeFile, TargetError> {
+        let may_be_ours = |seen: &Stat| seen.kind == Kind::File && seen.size <= core.size;
         let exists = || TargetError::Exists { path: core.path.clone() };
+        let (file, seen) = self.open_existing(folder, name, core, may_be_ours, exists)?;
+        Ok(MadeFile { file, existing: Some(seen.size) })
+    }
+
+    /// Notes what a file is that is closed for a while, because only so many can be open.
+    pub fn close_file(&self, file: &File) -> io::Result<ClosedFile> {
+        Ok(ClosedFile(Node::open(file.as_fd()).stat()?))
+    }
+
+    /// Opens a file again that this restore has made, and nothing else that may stand under its name by now.
+    pub fn reopen_file(&self, core: &Core, closed: &ClosedFile) -> Result<File, TargetError> {
+        let (folder, name) = self.place(&core.path)?;
+        let is_it = |seen: &Stat| seen.kind == Kind::File && seen.same_inode(&closed.0);
+        let replaced = || TargetError::Replaced { path: core.path.clone() };
+        Ok(self.open_existing(&folder, name, core, is_it, replaced)?.0)
+    }
+
+    /// Opens a file that exists, if it is the one `wanted`.
+    fn open_existing(
+        &self,
+        folder: &OwnedFd,
+        name: &[u8],
+        core: &Core,
+        wanted: impl Fn(&Stat) -> bool,
+        otherwise: impl Fn() -> TargetError,
+    ) -> Result<(File, Stat), TargetError> {
         let open_as = |flags| self.folders.beneath().step(folder.as_fd(), name, flags);
         // Looked at by a handle first: opening a device may already act on it.
         let handle = open_as(OFlags::PATH).map_err(|e| failed(&core.path, "look at the file that exists", e))?;
-        let seen = Node::handle(handle.as_fd()).stat().map_err(|_| exists())?;
-        if seen.kind != Kind::File || seen.size > core.size {
-            return Err(exists());
+        let seen = Node::handle(handle.as_fd()).stat().map_err(|_| otherwise())?;
+        if !wanted(&seen) {
+            return Err(otherwise());
         }
         // Through another name the file may belong to somebody else, so it is not written to.
         let writable = if seen.nlink == 1 { open_as(OFlags::RDWR | OFlags::NONBLOCK) } else { Err(Errno::PERM) };
@@ -168,9 +205,31 @@ impl Target {
             .or_else(|_| open_as(OFlags::RDONLY | OFlags::NONBLOCK))
             .map_err(|e| failed(&core.path, "open the file that exists", e))?;
         match Node::open(fd.as_fd()).stat() {
-            Ok(stat) if stat.same_inode(&seen) => Ok(MadeFile { file: fd.into(), existing: Some(stat.size) }),
-            _ => Err(exists()),
+            Ok(stat) if stat.same_inode(&seen) => Ok((fd.into(), stat)),
+            _ => Err(otherwise()),
         }
+    }
+
+    /// A file for what the restore keeps for itself: nobody else sees it, and it is gone when it is closed.
+    pub fn nameless_file(&self, random: &dyn Fn(&mut [u8])) -> io::Result<File> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match openat(self.folders.beneath().root(), c".", flags, Mode::RUSR | Mode::WUSR) {
+            Ok(fd) => Ok(fd.into()),
+            Err(_) => self.unnamed_file(random),
+        }
+    }
+
+    /// The same where the file system has no such files (NFS, SMB, FAT): its name is taken away before anything is in it.
+    #[expect(clippy::disallowed_methods, reason = "a name that this restore made a moment ago, in the target")]
+    fn unnamed_file(&self, random: &dyn Fn(&mut [u8])) -> io::Result<File> {
+        let root = self.folders.beneath().root();
+        let mut number = [0; 16];
+        random(&mut number);
+        let name = format!(".azekura-{:032x}", u128::from_le_bytes(number));
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = openat(root, &name, flags, Mode::RUSR | Mode::WUSR)?;
+        unlinkat(root, &name, AtFlags::empty())?;
+        Ok(fd.into())
     }
 
     /// Takes away a file that could not be filled, so that nobody takes it for what it was to be.
@@ -308,11 +367,10 @@ impl Target {
         matches!((stat(from, old), stat(to, new)), (Ok(a), Ok(b)) if a.same_inode(&b))
     }
 
-    /// Asks the file system to make everything durable.
-    pub fn sync(&self) -> io::Result<()> {
-        let root = self.folders.beneath().root();
-        syncfs(root)?;
-        Ok(fsync(root)?)
+    /// Makes everything durable that was made so far. What the kernel could not write in the meantime is an error here, too.
+    pub fn sync(&self) -> Result<(), TargetError> {
+        let not_durable = |e: Errno| TargetError::NotDurable { dir: self.dir.clone(), source: e.into() };
+        self.folders.sync().map_err(not_durable)
     }
 
     /// The folder to create in, and the name.
@@ -328,11 +386,12 @@ impl TargetError {
     /// Linux's number, 0 where no call failed.
     pub fn errno(&self) -> u32 {
         match self {
-            Self::Folder { source, .. } | Self::Blocked { source, .. } | Self::Refused { source, .. } => {
-                source.raw_os_error().unwrap_or(0) as u32
-            }
+            Self::Folder { source, .. }
+            | Self::NotDurable { source, .. }
+            | Self::Blocked { source, .. }
+            | Self::Refused { source, .. } => source.raw_os_error().unwrap_or(0) as u32,
             Self::Exists { .. } => Errno::EXIST.raw_os_error() as u32,
-            Self::NotEmpty { .. } | Self::Path { .. } | Self::Incomplete { .. } => 0,
+            Self::NotEmpty { .. } | Self::Path { .. } | Self::Incomplete { .. } | Self::Replaced { .. } => 0,
         }
     }
 }

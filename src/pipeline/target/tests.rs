@@ -341,3 +341,71 @@ fn many_threads_create_in_many_folders() {
     assert_eq!(tree.walk().flatten().filter(|f| f.stat.kind == Kind::File).count(), 1_200);
     target.sync().unwrap();
 }
+
+/// Only so many files are open at once. While one is closed, somebody puts something else under its name, or under that of its folder.
+#[test]
+fn a_file_is_opened_again_only_if_it_is_still_the_one_that_was_made() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("f"), b"precious").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let target = target(dir.path());
+    let at = |name: &str| dir.path().join(name);
+    target.create_directory(&core("d", Kind::Directory)).unwrap();
+    let file = core("d/f", Kind::File);
+    let made = target.create_file(&file).unwrap();
+    made.file.write_all_at(b"begun", 0).unwrap();
+    let closed = target.close_file(&made.file).unwrap();
+    drop(made);
+    target.reopen_file(&file, &closed).unwrap().write_all_at(b", ended", 5).unwrap();
+    assert_eq!(fs::read(at("d/f")).unwrap(), b"begun, ended");
+
+    // Its own, kept elsewhere, so that no other file gets its inode.
+    fs::rename(at("d/f"), at("d/aside")).unwrap();
+    assert!(matches!(target.reopen_file(&file, &closed), Err(TargetError::Refused { .. })));
+    fs::write(at("d/f"), b"another").unwrap();
+    assert!(matches!(target.reopen_file(&file, &closed), Err(TargetError::Replaced { .. })));
+    fs::remove_file(at("d/f")).unwrap();
+    symlink(at("d/aside"), at("d/f")).unwrap();
+    assert!(target.reopen_file(&file, &closed).is_err());
+    fs::remove_file(at("d/f")).unwrap();
+    rustix::fs::mkfifoat(CWD, at("d/f"), Mode::RUSR).unwrap();
+    assert!(matches!(target.reopen_file(&file, &closed), Err(TargetError::Replaced { .. })));
+    fs::remove_file(at("d/f")).unwrap();
+    // With a further name it may have become somebody else's: it is read, and not written.
+    fs::rename(at("d/aside"), at("d/f")).unwrap();
+    fs::hard_link(at("d/f"), outside.path().join("theirs")).unwrap();
+    assert!(target.reopen_file(&file, &closed).unwrap().write_all_at(b"x", 0).is_err());
+    fs::remove_file(outside.path().join("theirs")).unwrap();
+    assert_eq!(fs::read(at("d/f")).unwrap(), b"begun, ended");
+    // A folder that is opened anew: the one that was made has been moved away, and a link leads out in its place.
+    let target = target_with(dir.path(), TargetOptions { into_existing: true, ..Default::default() });
+    fs::rename(at("d"), at("e")).unwrap();
+    symlink(outside.path(), at("d")).unwrap();
+    assert!(matches!(target.reopen_file(&file, &closed), Err(TargetError::Blocked { .. })));
+    assert_eq!(fs::read(outside.path().join("f")).unwrap(), b"precious");
+}
+
+/// Names of patients are in it: nobody else may see it, and nothing of it may be left, whatever ends the restore.
+#[test]
+fn what_a_restore_keeps_for_itself_has_no_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = target(dir.path());
+    let random = |b: &mut [u8]| b.fill(7);
+    for file in [target.nameless_file(&random), target.unnamed_file(&random)] {
+        let file = file.unwrap();
+        let status = file.metadata().unwrap();
+        assert_eq!((status.nlink(), status.mode() & 0o7777), (0, 0o600));
+        assert_eq!(status.dev(), fs::metadata(dir.path()).unwrap().dev(), "it takes no room in memory");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        file.write_all_at(b"Aoki", 0).unwrap();
+        let mut read = [0; 4];
+        file.read_exact_at(&mut read, 0).unwrap();
+        assert_eq!(&read, b"Aoki");
+    }
+    // Whatever stands under the name stays as it is.
+    let outside = tempfile::tempdir().unwrap();
+    let name = dir.path().join(format!(".azekura-{}", "07".repeat(16)));
+    symlink(outside.path().join("new"), &name).unwrap();
+    assert!(target.unnamed_file(&random).is_err());
+    assert!(name.is_symlink() && fs::read_dir(outside.path()).unwrap().count() == 0);
+}
