@@ -16,7 +16,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("ctrlc", &["cli"]),
     ("ed25519_dalek", &["seal"]),
-    ("ignore", &["job/generations", "job/restore", "pipeline/source"]),
+    ("ignore", &["job/generations", "job/indicators", "job/restore", "pipeline/source"]),
     ("indicatif", &["cli"]),
     ("minicbor", &["format"]),
     ("qrcode", &["report"]),

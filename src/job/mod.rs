@@ -4,10 +4,12 @@
 
 pub mod backup;
 pub mod check;
+pub mod clean;
 pub mod copies;
 pub mod copy;
 pub mod generations;
 pub mod hold;
+pub mod indicators;
 pub mod media;
 pub mod open;
 pub mod rebuild;

@@ -54,7 +54,7 @@ impl Observer for OpenFiles {
 /// there are more of them than a process may have files open.
 #[test]
 fn more_files_in_several_packs_than_may_be_open() {
-    let h = Hospital::new();
+    let h = Hospital::within(fast_folder());
     h.deck.load(&Cartridge::new());
     // Longer than the longest chunk, so that it is cut.
     let form = noise(1, 100_000);
@@ -114,7 +114,7 @@ fn lost(h: &Hospital, (night, expected): &(backup::Report, Picture)) -> BTreeSet
 #[test]
 fn a_bad_spot_on_one_of_several_cartridges_costs_only_the_files_there() {
     let cartridges: Vec<Cartridge> = (0..2).map(|_| Cartridge::with_capacity(26_000_000, 12_000_000)).collect();
-    let mut h = Hospital::new();
+    let mut h = Hospital::within(fast_folder());
     // All of the first night in one pack.
     h.threads = 1;
     let [first, second] = two_nights(&h, &cartridges, 500);
@@ -141,7 +141,7 @@ fn a_bad_spot_on_one_of_several_cartridges_costs_only_the_files_there() {
 #[test]
 fn a_bad_spot_does_not_bring_a_cartridge_back() {
     let cartridges: Vec<Cartridge> = (0..4).map(|_| Cartridge::with_capacity(26_000_000, 12_000_000)).collect();
-    let h = Hospital::new();
+    let h = Hospital::within(fast_folder());
     let [_, second] = two_nights(&h, &cartridges, 800);
     assert_eq!(second.0.place, 3);
     let (at, blocks) = *packs(&cartridges[0], second.0.set).last().expect("a pack");
@@ -201,7 +201,7 @@ fn a_disk_that_loses_what_it_took_is_not_a_good_restore() {
 #[test]
 fn a_cartridge_is_not_on_the_shelf() {
     let cartridges: Vec<Cartridge> = (0..4).map(|_| Cartridge::with_capacity(26_000_000, 12_000_000)).collect();
-    let h = Hospital::new();
+    let h = Hospital::within(fast_folder());
     let [_, second] = two_nights(&h, &cartridges, 800);
     assert_eq!(second.0.place, 3);
     *h.deck.shelf.lock().expect("no panic") = Default::default();

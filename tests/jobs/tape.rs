@@ -1,6 +1,6 @@
 //! Nights onto tape.
 
-use crate::tools::{copy_folder, noise};
+use crate::tools::{copy_folder, fast_folder, noise};
 use crate::world::{Deck, Hospital, tree};
 use azekura::catalog::Catalog;
 use azekura::event::{Deaf, Event, Observer};
@@ -16,7 +16,7 @@ use azekura::medium::tape::simulated::Cartridge;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 fn hospital(cartridge: &Cartridge) -> Hospital {
-    let h = Hospital::new();
+    let h = Hospital::within(fast_folder());
     h.deck.load(cartridge);
     for i in 0..300 {
         h.write(&format!("small/{}/{i}", i % 7), format!("record {i} of the patient"));
@@ -240,7 +240,7 @@ fn nobody_brings_a_cartridge() {
 #[test]
 fn a_cartridge_that_was_begun_is_replaced_by_a_blank_one() {
     let [first, lost, second] = [(); 3].map(|()| Cartridge::with_capacity(5_200_000, 2_900_000));
-    let mut h = Hospital::new();
+    let mut h = Hospital::within(fast_folder());
     h.threads = 1;
     h.deck.load(&first);
     h.write("small", "record");
@@ -321,7 +321,7 @@ fn a_cartridge_that_was_begun_is_replaced_by_a_blank_one() {
 #[test]
 fn a_write_error_at_each_of_200_places_harms_nothing_that_is_sealed() {
     let first = Cartridge::with_capacity(5_200_000, 2_900_000);
-    let mut h = Hospital::new();
+    let mut h = Hospital::within(fast_folder());
     // The same packs every evening.
     h.threads = 1;
     h.deck.load(&first);

@@ -5,6 +5,8 @@ use crate::world::Hospital;
 use azekura::format::manifest::Rules;
 use azekura::format::seal::Verdict;
 use azekura::job::backup::{Options, SourceOptions};
+use azekura::job::clean;
+use azekura::job::indicators::Indicators;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -435,4 +437,47 @@ fn a_rebuilt_host_knows_what_was_usual() {
     let told = w.back_up();
     assert!(told.tripwires.contains("strange"), "{:?}", told.tripwires);
     assert!(told.paths.iter().any(|p| p.ends_with(".locked")), "{:?}", told.paths);
+}
+
+/// Somebody came in night 6 and struck in night 8: which generation is the last clean one is read from the medium and the key alone.
+#[test]
+fn the_last_clean_generation_is_found() {
+    let mut w = Ward::new("clean");
+    w.quiet_nights(5);
+    w.day();
+    let tool = w.h.write("docs/setup.exe", b"MZ not a virus, but one looks for it");
+    let digest = sha2_of(&tool);
+    for _ in 0..2 {
+        assert_eq!(w.back_up().verdict, Verdict::Good);
+        w.day();
+    }
+    for path in w.files("ehr") {
+        encrypt(&mut w, &path, 0);
+        add_extension(&path);
+    }
+    w.h.write("docs/HOW_TO_DECRYPT.txt", "pay");
+    assert_eq!(w.back_up().verdict, Verdict::Alarm);
+    fs::remove_dir_all(w.h.path("state")).expect("a host that is lost");
+    let clean = |list: Option<&str>| {
+        let indicators = list.map(|l| Indicators::parse(l.as_bytes()).expect("indicators"));
+        let options = clean::Options { from: w.h.medium(), set: None, indicators };
+        w.h.with_world(|world| clean::clean(&options, &w.h.identity, world, &azekura::event::Deaf)).expect("a list")
+    };
+    let by_alarms = clean(None);
+    assert_eq!((by_alarms.rows.len(), by_alarms.last_clean), (8, Some(7)));
+    assert!(by_alarms.rows[7].alarms.iter().any(|a| a.tripwire == "noise" || a.tripwire == "strange"));
+    assert!(by_alarms.rows[6].changes.iter().any(|(source, m)| source == b"ehr" && m.new == 6 && m.changed > 0));
+    let by_indicators = clean(Some(&format!("*.locked\nhow_to_decrypt.txt\n{digest}\nnever-there.dll\n")));
+    assert_eq!(by_indicators.last_clean, Some(5));
+    let first: Vec<(&str, u64, &[u8])> =
+        by_indicators.first.iter().map(|f| (&f.indicator[..], f.generation, &f.path[..])).collect();
+    assert_eq!(first[0], (&digest[..], 6, &b"docs/setup.exe"[..]));
+    assert_eq!((first.len(), first[1].1, first[2].1), (3, 8, 8), "{first:?}");
+    assert_eq!(by_indicators.rows[5].hits, 1);
+    assert!(by_indicators.rows[7].hits > 300);
+}
+
+fn sha2_of(path: &PathBuf) -> String {
+    let out = std::process::Command::new("sha256sum").arg(path).output().expect("sha256sum");
+    String::from_utf8_lossy(&out.stdout).split_whitespace().next().expect("a digest").to_owned()
 }

@@ -1,6 +1,6 @@
 //! `azekura backup`
 
-mod show;
+pub mod show;
 mod turn;
 
 use super::config::Config;

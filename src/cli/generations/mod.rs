@@ -1,5 +1,7 @@
 //! `azekura generations`: the sets on a medium and their generations, from labels and seals; with a key also from manifests.
 
+mod clean;
+
 use super::context::Context;
 use super::exit::Exit;
 use super::explain::Explained;
@@ -24,11 +26,18 @@ pub struct Args {
     identity: Option<PathBuf>,
     #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
     set: Option<Id>,
-    #[arg(long)]
+    #[arg(long, conflicts_with = "clean")]
     media: bool,
+    #[arg(long)]
+    clean: bool,
+    #[arg(long, value_name = "FILE", requires = "clean")]
+    ioc: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+    if args.clean {
+        return clean::run(args, context);
+    }
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
     let world = context.world(None);

@@ -1,0 +1,160 @@
+//! `generations --clean`: which generation is the last one without a sign of an intruder.
+//!
+//! Read out of manifests and entry streams; nothing is restored. Signs are alarms that were raised when a generation was made, and
+//! indicators that its entries bear. That there are none proves nothing: an intruder may leave no sign that anybody looked for.
+
+use super::World;
+use super::indicators::Indicators;
+use super::open::OpenSet;
+use super::restore::RestoreError;
+use crate::event::{Event, Observer, Phase};
+use crate::format::check_code::CheckCode;
+use crate::format::object::Id;
+use crate::format::seal::Verdict;
+use crate::format::watch::{Alarm, Measures};
+use crate::generation::Generation;
+use crate::pipeline::encryptor::Identity;
+use crate::seal::chain::{Chain, Fault};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[derive(Debug)]
+pub struct Options {
+    pub from: PathBuf,
+    pub set: Option<Id>,
+    pub indicators: Option<Indicators>,
+}
+
+/// What a generation shows.
+#[derive(Debug)]
+pub struct Row {
+    pub generation: u64,
+    pub time: String,
+    pub check_code: CheckCode,
+    pub trusted: bool,
+    pub verdict: Verdict,
+    /// What changed in each source, where its tripwires counted it.
+    pub changes: Vec<(Vec<u8>, Measures)>,
+    pub alarms: Vec<Alarm>,
+    /// Entries that bear an indicator.
+    pub hits: u64,
+}
+
+impl Row {
+    /// Nothing speaks against it.
+    pub fn is_clean(&self) -> bool {
+        self.trusted && self.alarms.is_empty() && self.verdict != Verdict::Alarm && self.hits == 0
+    }
+}
+
+/// Where an indicator turns up first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct First {
+    pub indicator: String,
+    pub generation: u64,
+    pub path: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub struct Report {
+    pub set: Id,
+    pub set_name: String,
+    pub rows: Vec<Row>,
+    /// The first appearance of each indicator that was found, in the order of the generations.
+    pub first: Vec<First>,
+    /// The last generation before the first sign; `None` where the first one bears one, or none can be trusted.
+    pub last_clean: Option<u64>,
+    pub faults: Vec<Fault>,
+}
+
+type Result<T> = std::result::Result<T, RestoreError>;
+
+/// Of each indicator: the first path that bears it.
+type Found = BTreeMap<usize, Vec<u8>>;
+
+pub fn clean(options: &Options, identity: &Identity, world: &World, observer: &dyn Observer) -> Result<Report> {
+    observer.hear(Event::Phase(Phase::Checking));
+    let (opened, chain) = OpenSet::with_content(&options.from, options.set, None, world.loader)?;
+    let numbers: Vec<u64> = chain.generations().map(|l| l.seal.generation).collect();
+    let entries = chain.generations().map(|l| l.seal.record_count).sum();
+    observer.hear(Event::Expected { entries, bytes: 0 });
+    observer.hear(Event::Phase(Phase::Reading));
+    let read = |n| look_at(&*opened.medium, &chain, n, identity, options.indicators.as_ref(), world, observer);
+    // Of several generations at a time; one after the other where somebody has to bring media.
+    let threads = if opened.medium.is_sequential() { 1 } else { world.threads.max(1) };
+    let (next, all) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(n) = numbers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let row = read(*n);
+                    let failed = row.is_err();
+                    all.lock().unwrap_or_else(|e| e.into_inner()).push(row);
+                    if failed {
+                        next.store(numbers.len(), Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let mut all = all.into_inner().unwrap_or_else(|e| e.into_inner()).into_iter().collect::<Result<Vec<_>>>()?;
+    all.sort_by_key(|(row, _)| row.generation);
+    let (mut first, mut seen) = (Vec::new(), std::collections::BTreeSet::new());
+    for (row, found) in &all {
+        for (number, path) in found {
+            if seen.insert(*number) {
+                let indicator = options.indicators.as_ref().map_or("", |i| i.text(*number)).to_owned();
+                first.push(First { indicator, generation: row.generation, path: path.clone() });
+            }
+        }
+    }
+    let rows: Vec<Row> = all.into_iter().map(|(row, _)| row).collect();
+    let last_clean = rows.iter().take_while(|r| r.is_clean()).last().map(|r| r.generation);
+    let set_name = chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default();
+    Ok(Report { set: chain.set, set_name, rows, first, last_clean, faults: chain.faults })
+}
+
+fn look_at(
+    medium: &dyn crate::medium::Medium,
+    chain: &Chain,
+    number: u64,
+    identity: &Identity,
+    indicators: Option<&Indicators>,
+    world: &World,
+    observer: &dyn Observer,
+) -> Result<(Row, Found)> {
+    let generation = Generation::open(medium, chain, Some(number), identity).map_err(RestoreError::Generation)?;
+    let (link, manifest) = (&generation.link, &generation.manifest);
+    let tonight = |w: &crate::format::watch::SourceWatch| {
+        let night = w.nights.iter().rev().find(|n| n.generation == number)?;
+        Some((w.source.clone(), night.measures))
+    };
+    let mut row = Row {
+        generation: number,
+        time: link.seal.time.clone(),
+        check_code: CheckCode::of(&link.digest),
+        trusted: link.trusted,
+        verdict: link.seal.verdict,
+        changes: manifest.watch.iter().filter_map(tonight).collect(),
+        alarms: manifest.alarms.clone(),
+        hits: 0,
+    };
+    let mut found = Found::new();
+    let Some(indicators) = indicators else { return Ok((row, found)) };
+    for (count, record) in (1..).zip(generation.entries()) {
+        let core = record.map_err(RestoreError::Generation)?.entry.core;
+        if let Some(indicator) = indicators.find(&core) {
+            row.hits += 1;
+            found.entry(indicator).or_insert(core.path);
+        }
+        if count % 4_096 == 0 {
+            if world.is_interrupted() {
+                return Err(RestoreError::Interrupted);
+            }
+            observer.hear(Event::Progress { entries: 4_096, bytes: 0 });
+        }
+    }
+    Ok((row, found))
+}

@@ -1,0 +1,255 @@
+//! Indicators of compromise: names, patterns and SHA-256 of files that an intruder leaves, from a plain list, a MISP event or a STIX 2 bundle.
+
+use crate::format::entry::{Core, Kind};
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// What is looked for.
+#[derive(Debug)]
+pub struct Indicators {
+    texts: Vec<String>,
+    /// Which text a digest is.
+    digests: HashMap<[u8; 32], usize>,
+    /// Patterns, and which text each is, in their order.
+    names: Gitignore,
+    patterns: HashMap<String, usize>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum IndicatorError {
+    #[error("it is no text")]
+    NotText,
+    #[error("line {line}: {what} cannot be understood")]
+    Line { line: usize, what: String },
+    #[error("it is no MISP event and no STIX bundle")]
+    Unknown,
+    #[error("nothing in it can be looked for in files")]
+    Empty,
+}
+
+/// Most that are taken from one file.
+const MOST: usize = 1_000_000;
+
+impl Indicators {
+    /// A plain list has one on each line: a SHA-256 (with or without `sha256:` before it), a file's name, or a pattern of names in
+    /// gitignore syntax; `#` begins a comment. JSON is taken for a MISP event or a STIX 2 bundle: of these, files' names and SHA-256.
+    pub fn parse(bytes: &[u8]) -> Result<Self, IndicatorError> {
+        let text =
+            std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).map_err(|_| IndicatorError::NotText)?;
+        let mut found = Vec::new();
+        match text.trim_start().starts_with(['{', '[']) {
+            true => {
+                let json: Value = serde_json::from_str(text).map_err(|_| IndicatorError::Unknown)?;
+                gather(&json, &mut found);
+            }
+            false => {
+                for (line, text) in (1..).zip(text.lines()) {
+                    let text = text.trim();
+                    if !text.is_empty() && !text.starts_with('#') {
+                        found.push((line, text.to_owned()));
+                    }
+                }
+            }
+        }
+        found.truncate(MOST);
+        Self::of(found)
+    }
+
+    fn of(found: Vec<(usize, String)>) -> Result<Self, IndicatorError> {
+        if found.is_empty() {
+            return Err(IndicatorError::Empty);
+        }
+        let (mut texts, mut digests, mut patterns) = (Vec::new(), HashMap::new(), HashMap::new());
+        let mut builder = GitignoreBuilder::new("");
+        // Names on the systems that intruders write for have no case.
+        let _ = builder.case_insensitive(true);
+        for (line, text) in found {
+            let number = texts.len();
+            let hex = text.strip_prefix("sha256:").unwrap_or(&text);
+            if let Some(digest) = digest_of(hex) {
+                digests.entry(digest).or_insert(number);
+            } else if text.starts_with("sha256:") {
+                return Err(IndicatorError::Line { line, what: text });
+            } else {
+                // A `!` would take back what other lines look for.
+                let escaped = if text.starts_with('!') { format!("\\{text}") } else { text.clone() };
+                let wrong = |_| IndicatorError::Line { line, what: text.clone() };
+                builder.add_line(None, &escaped).map_err(wrong)?;
+                patterns.entry(escaped).or_insert(number);
+            }
+            texts.push(text);
+        }
+        let names = builder.build().map_err(|_| IndicatorError::Unknown)?;
+        Ok(Self { texts, digests, names, patterns })
+    }
+
+    /// Which one an entry is a sign of.
+    pub fn find(&self, core: &Core) -> Option<usize> {
+        let by_digest = core.sha256.as_ref().and_then(|d| self.digests.get(d)).copied();
+        by_digest.or_else(|| {
+            if self.names.is_empty() {
+                return None;
+            }
+            let path = Path::new(OsStr::from_bytes(&core.path));
+            let matched = self.names.matched(path, core.kind == Kind::Directory);
+            matched.inner().and_then(|glob| self.patterns.get(glob.original())).copied()
+        })
+    }
+
+    pub fn text(&self, number: usize) -> &str {
+        self.texts.get(number).map_or("", |t| t)
+    }
+
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+}
+
+fn digest_of(hex: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    let digits = hex.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(digits.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+/// MISP keeps attributes as `type` and `value`, some with two values; STIX keeps patterns.
+fn gather(json: &Value, found: &mut Vec<(usize, String)>) {
+    match json {
+        Value::Array(all) => all.iter().for_each(|each| gather(each, found)),
+        Value::Object(object) => {
+            let text = |key: &str| object.get(key).and_then(Value::as_str);
+            if let (Some(kind), Some(value)) = (text("type"), text("value")) {
+                let (name, hash) = value.split_once('|').unwrap_or((value, value));
+                match kind {
+                    "sha256" => found.push((0, format!("sha256:{}", value.trim().to_lowercase()))),
+                    "filename" => found.push((0, literal(name))),
+                    "filename|sha256" => {
+                        found.extend([(0, literal(name)), (0, format!("sha256:{}", hash.trim().to_lowercase()))])
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(pattern) = text("pattern").filter(|_| text("type") == Some("indicator")) {
+                stix(pattern, found);
+            }
+            object.values().for_each(|each| gather(each, found));
+        }
+        _ => {}
+    }
+}
+
+/// `[file:hashes.'SHA-256' = '…' OR file:name = '…']`: comparisons of files' names and digests; others say nothing of files at rest.
+fn stix(pattern: &str, found: &mut Vec<(usize, String)>) {
+    let mut rest = pattern;
+    while let Some(at) = rest.find("file:") {
+        rest = &rest[at + 5..];
+        let Some((property, behind)) = rest.split_once('=') else { return };
+        let Some((_, quoted)) = behind.split_once('\'') else { return };
+        let Some((value, behind)) = quoted.split_once('\'') else { return };
+        let property = property.trim().replace(['\'', '"', '-'], "").to_lowercase();
+        match &property[..] {
+            "hashes.sha256" => found.push((0, format!("sha256:{}", value.to_lowercase()))),
+            "name" => found.push((0, literal(value))),
+            _ => {}
+        }
+        rest = behind;
+    }
+}
+
+/// A name as it stands, with nothing in it that a pattern would take otherwise.
+fn literal(name: &str) -> String {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    name.chars().flat_map(|c| if "*?[]\\!#".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::cbor::Time;
+    use crate::format::entry::State;
+
+    const DIGEST: &str = "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f";
+
+    fn core(path: &str, sha256: Option<&str>) -> Core {
+        Core {
+            path: path.into(),
+            kind: Kind::File,
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            user: None,
+            group: None,
+            mtime: Time::default(),
+            ctime: Time::default(),
+            inode: 1,
+            link_to: None,
+            size: 0,
+            blake3: None,
+            sha256: sha256.and_then(digest_of),
+            target: None,
+            device: None,
+            xattrs: Vec::new(),
+            holes: Vec::new(),
+            flags: 0,
+            state: State::Good,
+        }
+    }
+
+    fn found<'i>(all: &'i Indicators, path: &str, sha256: Option<&str>) -> Option<&'i str> {
+        all.find(&core(path, sha256)).map(|n| all.text(n))
+    }
+
+    #[test]
+    fn a_plain_list() {
+        let list =
+            format!("# from the police\n{}\n*.locked\nHOW_TO_DECRYPT.txt\n/ehr/tools/*.exe\n!odd\n", DIGEST.to_uppercase());
+        let all = Indicators::parse(list.as_bytes()).unwrap();
+        assert_eq!(all.len(), 5);
+        assert_eq!(found(&all, "ehr/a.xml", Some(DIGEST)), Some(&DIGEST.to_uppercase()[..]));
+        assert_eq!(found(&all, "ehr/a.xml.LOCKED", None), Some("*.locked"));
+        assert_eq!(found(&all, "share/sub/how_to_decrypt.TXT", None), Some("HOW_TO_DECRYPT.txt"));
+        assert_eq!(found(&all, "ehr/tools/x.exe", None), Some("/ehr/tools/*.exe"));
+        assert_eq!(found(&all, "share/!odd", None), Some("!odd"));
+        assert_eq!(found(&all, "ehr/a.xml", None), None);
+        assert!(matches!(Indicators::parse(b"ok\nsha256:12\n"), Err(IndicatorError::Line { line: 2, .. })));
+        assert!(matches!(Indicators::parse(b"# nothing\n"), Err(IndicatorError::Empty)));
+        assert!(matches!(Indicators::parse(b"\xff\xfe"), Err(IndicatorError::NotText)));
+    }
+
+    #[test]
+    fn a_misp_event() {
+        let event = format!(
+            r#"{{"Event":{{"Attribute":[{{"type":"filename|sha256","value":"a[1].exe|{DIGEST}"}},{{"type":"ip-dst","value":"192.0.2.1"}}],
+            "Object":[{{"Attribute":[{{"type":"filename","value":"note.txt"}}]}}]}}}}"#
+        );
+        let all = Indicators::parse(event.as_bytes()).unwrap();
+        assert_eq!(all.len(), 3);
+        assert!(found(&all, "x/a[1].exe", None).is_some() && found(&all, "x/a1.exe", None).is_none());
+        assert!(found(&all, "x/y", Some(DIGEST)).is_some() && found(&all, "x/note.txt", None).is_some());
+    }
+
+    #[test]
+    fn a_stix_bundle() {
+        let bundle = format!(
+            r#"{{"type":"bundle","objects":[{{"type":"indicator","pattern":"[file:hashes.'SHA-256' = '{DIGEST}' OR file:name = 'evil.dll']"}},
+            {{"type":"indicator","pattern":"[ipv4-addr:value = '192.0.2.1']"}}]}}"#
+        );
+        let all = Indicators::parse(bundle.as_bytes()).unwrap();
+        assert_eq!(all.len(), 2);
+        assert!(found(&all, "x/evil.dll", None).is_some() && found(&all, "x", Some(DIGEST)).is_some());
+        assert!(matches!(Indicators::parse(b"{\"type\":\"bundle\"}"), Err(IndicatorError::Empty)));
+    }
+}
