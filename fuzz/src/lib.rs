@@ -4,9 +4,10 @@ use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, Entry, Kind as EntryKind, Range, State};
 use azekura::format::label::{Label, fingerprint};
 use azekura::format::manifest::{Entries, Finding, Manifest, Rules, Source, SourceKind};
-use azekura::format::merkle::{Tree, object_leaf, record_leaf};
+use azekura::format::merkle::{PathFinder, Tree, object_leaf, record_leaf, record_salt};
 use azekura::format::object::{Id, Kind, Object};
 use azekura::format::pack::{ChunkId, Extent, Frame, Index};
+use azekura::format::proof::Proof;
 use azekura::format::seal::{ReadBack, Seal, Verdict};
 use azekura::medium::Medium;
 use azekura::medium::simulated::Simulated;
@@ -191,6 +192,25 @@ pub fn chain() -> Vec<(Kind, Vec<u8>)> {
     }
     all.push((Kind::Pack, b"leftover".to_vec()));
     all
+}
+
+/// That the second entry was in the first generation.
+pub fn proof() -> Proof {
+    let seal = chain().into_iter().find(|(kind, _)| *kind == Kind::Seal).map(|(_, bytes)| bytes).expect("a seal");
+    let (mut finder, mut core) = (PathFinder::new(entries().len() as u64), Vec::new());
+    let key = SetKey(SET_KEY).record_salt_key();
+    for (i, entry) in entries().iter().enumerate() {
+        let mut bytes = Vec::new();
+        entry.core.encode(&mut bytes);
+        finder.push(record_leaf(&key, &entry.core.path, &bytes), i == 1);
+        if i == 1 {
+            core = bytes;
+        }
+    }
+    let (index, path) = finder.finish().expect("the second entry");
+    let mut seals = Vec::new();
+    Compressor::new(1).and_then(|mut c| c.compress_seals(&seal, &mut seals)).expect("a frame");
+    Proof { core, salt: record_salt(&key, &entries()[1].core.path), index, path, seal_lengths: vec![seal.len() as u64], seals }
 }
 
 /// Objects side by side: `u8 kind ‖ u32 length ‖ bytes`. Each has the next number; kind 0 leaves one out.

@@ -2,7 +2,8 @@
 //! ([`help`](super::help)), so nothing here carries a help text.
 
 use super::lang::Lang;
-use super::{backup, catalog, completions, diff, find, generations, init, keys, man, media, restore, status, verify};
+use super::{backup, catalog, check_proof, completions, diff, find, generations, init, keys, man, media, prove, restore};
+use super::{status, verify};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -43,6 +44,8 @@ pub enum Command {
     Diff(diff::Args),
     Restore(restore::Args),
     Verify(verify::Args),
+    Prove(prove::Args),
+    CheckProof(check_proof::Args),
     Status(status::Args),
     #[command(subcommand)]
     Keys(keys::Command),
@@ -68,6 +71,8 @@ impl Command {
             Self::Diff(_) => "diff",
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
+            Self::Prove(_) => "prove",
+            Self::CheckProof(_) => "check-proof",
             Self::Status(_) => "status",
             Self::Keys(keys::Command::New(_)) => "keys.new",
             Self::Keys(keys::Command::Sheet(_)) => "keys.sheet",

@@ -58,6 +58,8 @@ impl Exit {
             "generations" => &[Good, Failed, Usage, Damage, Medium, Key],
             "find" | "diff" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
             "catalog.rebuild" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
+            "prove" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
+            "check-proof" => &[Good, Failed, Usage, Damage],
             "media.init" => &[Good, Failed, Usage, Medium, Key],
             "status" => &[Good, Failed, Usage, Incomplete, Damage],
             "media.list" | "media.due" | "media.log" => &[Good, Failed, Usage, Damage],

@@ -6,6 +6,7 @@
 mod args;
 mod backup;
 mod catalog;
+mod check_proof;
 mod completions;
 mod config;
 mod context;
@@ -25,6 +26,7 @@ mod man;
 mod media;
 mod output;
 mod progress;
+mod prove;
 mod recovery_key;
 mod reference;
 mod restore;
@@ -79,7 +81,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Azekura, usage::Answer> {
 
 fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
     let context = match &typed.command {
-        Command::Init(_) | Command::Completions(_) | Command::Man(_) | Command::Reference => {
+        Command::Init(_) | Command::CheckProof(_) | Command::Completions(_) | Command::Man(_) | Command::Reference => {
             Context::with_config(typed.common, environment, Config::default())
         }
         _ => Context::new(typed.common, environment)?,
@@ -92,6 +94,8 @@ fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
         Command::Diff(a) => diff::run(&a, &context),
         Command::Restore(a) => restore::run(a, &context),
         Command::Verify(a) => verify::run(&a, &context),
+        Command::Prove(a) => prove::run(a, &context),
+        Command::CheckProof(a) => check_proof::run(&a, &context),
         Command::Status(a) => status::run(&a, &context),
         Command::Keys(c) => keys::run(c, &context),
         Command::Catalog(c) => catalog::run(c, &context),

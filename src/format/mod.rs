@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod merkle;
 pub mod object;
 pub mod pack;
+pub mod proof;
 pub mod seal;
 pub mod tape;
 

@@ -9,6 +9,7 @@ pub mod copy;
 pub mod generations;
 pub mod media;
 pub mod open;
+pub mod prove;
 pub mod rebuild;
 pub mod rehearse;
 pub mod restore;

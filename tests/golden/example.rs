@@ -5,9 +5,10 @@ use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, Entry, Kind as Type, Range, State};
 use azekura::format::label::Label;
 use azekura::format::manifest::{Entries, Finding, Manifest, Rules, Source, SourceKind};
-use azekura::format::merkle::{Root, Tree, object_leaf, record_leaf};
+use azekura::format::merkle::{Root, Tree, object_leaf, record_leaf, record_salt};
 use azekura::format::object::{Id, Kind, Object};
 use azekura::format::pack::{Extent, Frame, Index};
+use azekura::format::proof::Proof;
 use azekura::format::seal::{ReadBack, Seal, Verdict};
 use azekura::format::tape::Header;
 use azekura::pipeline::encryptor::{Encryptor, decrypt};
@@ -281,6 +282,34 @@ pub fn seal() -> Seal {
 
 pub fn seal_bytes() -> Vec<u8> {
     sign(&seal(), &SealKey::from_seed(&seal_seeds()[0])).expect("a seal")
+}
+
+/// That the file was in the generation.
+pub fn proof() -> Proof {
+    let file = &records()[1].core;
+    let (mut core, seal) = (Vec::new(), seal_bytes());
+    file.encode(&mut core);
+    Proof {
+        core,
+        salt: record_salt(&set_key().record_salt_key(), &file.path),
+        index: 1,
+        path: vec![record_leaves()[0]],
+        seal_lengths: vec![seal.len() as u64],
+        seals: raw_frame(&seal),
+    }
+}
+
+/// The proof's map.
+pub fn proof_content() -> Vec<u8> {
+    let bytes = proof().encode().expect("a proof");
+    bytes[16..bytes.len() - 32].to_vec()
+}
+
+/// The same with another map.
+pub fn around_proof(content: &[u8]) -> Vec<u8> {
+    let mut bytes = [b"azekura proof 1\n", content].concat();
+    bytes.extend_from_slice(blake3::hash(&bytes).as_bytes());
+    bytes
 }
 
 /// The set is one: the crate verifies and restores it.

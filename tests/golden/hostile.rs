@@ -8,6 +8,7 @@ use azekura::format::entry::{Entry, Glance, check_path, record_length};
 use azekura::format::label::Label;
 use azekura::format::manifest::Manifest;
 use azekura::format::object::{Kind, parse_file_name};
+use azekura::format::proof::Proof;
 use azekura::format::seal::Seal;
 use azekura::format::tape::Header;
 use azekura::pipeline::compressor::{Decompressor, FrameError, read_index};
@@ -156,6 +157,47 @@ fn decode_pack(payload: &[u8]) -> Option<Malformed> {
         Err(FrameError::Malformed { source }) => Some(source),
         Err(e) => panic!("{e}"),
     }
+}
+
+pub fn proofs() -> Vec<Bad> {
+    let mut g = Gather::new(|b| Proof::decode(b).err());
+    let bytes = example::proof().encode().expect("a proof");
+    g.bend(&bytes);
+    let good = Item::parse(&example::proof_content());
+    let around = |item: &Item| example::around_proof(&item.encode());
+    assert_eq!(around(&good), bytes);
+    g.add("nothing", *b"");
+    g.add("another magic", [b"azekura prove 1\n", &bytes[16..]].concat());
+    g.add("a later version", [b"azekura proof 2\n", &bytes[16..]].concat());
+    g.add("version 0", [b"azekura proof 0\n", &bytes[16..]].concat());
+    let mut damaged = bytes.clone();
+    damaged[40] ^= 1;
+    g.add("a byte that is another", damaged);
+    g.add("a byte too many", [&bytes[..], &[0]].concat());
+    g.add("bytes left over", example::around_proof(&[&good.encode()[..], &[0]].concat()));
+    for key in 0..6 {
+        g.add(format!("without key {key}"), around(&good.without(key)));
+    }
+    for (name, key, value) in [
+        ("a core as text", 0, Text("core".into())),
+        ("a salt of 15 bytes", 1, Bytes(vec![0; 15])),
+        ("number 2^63", 2, Uint(1 << 63)),
+        ("a negative number", 2, Negative(0)),
+        ("a hash cut short", 3, Bytes(vec![0; 31])),
+        ("64 hashes", 3, Bytes(vec![0; 64 * 32])),
+        ("hashes as an array", 3, Array(vec![Bytes(vec![0; 32])])),
+        ("no seals", 4, Array(Vec::new())),
+        ("a seal of no bytes", 4, Array(vec![Uint(0)])),
+        ("seals of more than 256 MiB", 4, Array(vec![Uint(128 << 20), Uint((128 << 20) + 1)])),
+        ("seals whose sum overflows", 4, Array(vec![Uint((1 << 63) - 1); 3])),
+        ("a seal of 2^63 bytes", 4, Array(vec![Uint(1 << 63)])),
+        ("an unknown key 17 deep", 99, nested(16)),
+    ] {
+        g.add(name, around(&good.with(key, value)));
+    }
+    g.large("a record of more than 64 MiB", &around(&good.with(0, Bytes(vec![0; (64 << 20) + 1]))));
+    g.items(|item| around(&good.with(99, item)));
+    g.all
 }
 
 /// Whole payloads.

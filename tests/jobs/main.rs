@@ -7,6 +7,7 @@ mod first_night;
 mod killed;
 mod merge;
 mod power_cut;
+mod prove;
 mod stolen_host;
 mod tape;
 mod tools;
