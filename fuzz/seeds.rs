@@ -47,6 +47,7 @@ fn write_all() {
     // The digest at the end is the target's to put there.
     let proof = sample::proof().encode().expect("a proof");
     put("proof", &proof[..proof.len() - 32]);
+    sample::stamps().iter().for_each(|stamp| put("stamp", stamp));
     for answer in sample::changer() {
         put("changer", &answer);
     }

@@ -205,7 +205,7 @@ fn what_a_command_writes_is_a_source_and_its_failure_is_ours() {
 fn every_command_prints_one_json_document() {
     let (_dir, home) = first_night();
     std::fs::create_dir(home.join("disk")).unwrap();
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 13] = [
         &["backup", "--to", "medium", "chart"],
         &["generations", "medium"],
         &["verify", "medium"],
@@ -215,6 +215,8 @@ fn every_command_prints_one_json_document() {
         &["catalog", "log"],
         &["prove", "--from", "medium", "--identity", "azekura-recovery-key.txt", "--out", "a.proof", "chart"],
         &["check-proof", "a.proof"],
+        &["stamp", "export", "--from", "medium", "--out", "r.tsq"],
+        &["stamp", "import", "r.tsq"],
         &["restore", "--from", "medium", "--to", "x"],
         &["backup", "--to", "nowhere", "chart"],
     ];
@@ -225,7 +227,7 @@ fn every_command_prints_one_json_document() {
             document["command"],
             command
                 .iter()
-                .take(if matches!(command[0], "catalog" | "media") { 2 } else { 1 })
+                .take(if matches!(command[0], "catalog" | "media" | "stamp") { 2 } else { 1 })
                 .copied()
                 .collect::<Vec<_>>()
                 .join(".")
@@ -306,6 +308,26 @@ fn a_proof_is_checked_in_a_clean_environment_against_paper_only() {
         let (code, stdout, _) = check(&[&["a.proof"], &paper[..]].concat());
         assert_eq!((code, stdout.as_str()), (Some(5), ""), "byte {at}");
     }
+}
+
+#[test]
+fn a_request_for_a_time_stamp_is_made_and_a_reply_to_nothing_is_refused() {
+    let (_dir, home) = first_night();
+    let export = ["stamp", "export", "--from", "medium", "--out", "night.tsq", "--to", "stamps"];
+    let (code, stdout, stderr) = run(&home, &export);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("SHA-256") && stdout.contains(".seal"), "{stdout}");
+    let document = json(&home, &["stamp", "export", "--from", "medium", "--generation", "1", "--out", "again.tsq"]);
+    let kept = document["result"]["kept_request"].as_str().unwrap();
+    assert!(kept.starts_with(home.join("state/stamps").to_str().unwrap()), "{kept}");
+    assert_eq!(std::fs::read(kept).unwrap(), std::fs::read(home.join("again.tsq")).unwrap());
+    assert_eq!(run(&home, &["stamp", "export", "--from", "medium", "--generation", "2", "--out", "x"]).0, Some(2));
+    std::fs::write(home.join("night.tsr"), "no reply").unwrap();
+    assert_eq!(run(&home, &["stamp", "import", "night.tsr", "--to", "stamps"]).0, Some(5));
+    // Rejected: PKIStatus 2 and nothing else.
+    std::fs::write(home.join("night.tsr"), b"\x30\x05\x30\x03\x02\x01\x02").unwrap();
+    let (code, _, stderr) = run(&home, &["stamp", "import", "night.tsr", "--to", "stamps"]);
+    assert_eq!((code, stderr.contains("status 2")), (Some(1), true), "{stderr}");
 }
 
 #[test]

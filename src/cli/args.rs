@@ -2,7 +2,7 @@
 //! ([`help`](super::help)), so nothing here carries a help text.
 
 use super::lang::Lang;
-use super::{backup, catalog, check_proof, completions, diff, find, generations, init, keys, man, media, prove, restore};
+use super::{backup, catalog, check_proof, completions, diff, find, generations, init, keys, man, media, prove, restore, stamp};
 use super::{status, verify};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -46,6 +46,8 @@ pub enum Command {
     Verify(verify::Args),
     Prove(prove::Args),
     CheckProof(check_proof::Args),
+    #[command(subcommand)]
+    Stamp(stamp::Command),
     Status(status::Args),
     #[command(subcommand)]
     Keys(keys::Command),
@@ -73,6 +75,7 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Prove(_) => "prove",
             Self::CheckProof(_) => "check-proof",
+            Self::Stamp(command) => command.path(),
             Self::Status(_) => "status",
             Self::Keys(keys::Command::New(_)) => "keys.new",
             Self::Keys(keys::Command::Sheet(_)) => "keys.sheet",

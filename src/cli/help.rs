@@ -13,7 +13,7 @@ use clap::{Arg, Command, CommandFactory};
 const LINE_COLUMNS: usize = 100;
 
 /// Commands that the first help names in its last line only, so that it fits on a screen.
-pub const FOLDED: [&str; 1] = ["completions"];
+pub const FOLDED: [&str; 2] = ["stamp", "completions"];
 
 /// The whole command line, with help in the language that is spoken.
 pub fn command() -> Command {

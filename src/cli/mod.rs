@@ -33,6 +33,7 @@ mod restore;
 mod secret;
 mod shown;
 mod sources;
+mod stamp;
 mod status;
 mod text;
 mod units;
@@ -96,6 +97,7 @@ fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
         Command::Verify(a) => verify::run(&a, &context),
         Command::Prove(a) => prove::run(a, &context),
         Command::CheckProof(a) => check_proof::run(&a, &context),
+        Command::Stamp(c) => stamp::run(c, &context),
         Command::Status(a) => status::run(&a, &context),
         Command::Keys(c) => keys::run(c, &context),
         Command::Catalog(c) => catalog::run(c, &context),

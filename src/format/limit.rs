@@ -27,3 +27,5 @@ pub const OBJECTS_ON_TAPE: u64 = 1 << 22;
 pub const PROOF_BYTES: u64 = 256 << 20;
 /// Section 17: a tree of `COUNT` records is no higher.
 pub const PROOF_STEPS: u64 = 63;
+/// Section 18: a reply with a chain of certificates takes some 10 KB.
+pub const STAMP_BYTES: u64 = 1 << 20;

@@ -16,6 +16,7 @@ pub mod object;
 pub mod pack;
 pub mod proof;
 pub mod seal;
+pub mod stamp;
 pub mod tape;
 
 /// The format version that this code writes and the newest that it reads.

@@ -15,6 +15,7 @@ pub mod rehearse;
 pub mod restore;
 pub mod rotation;
 pub mod scrub;
+pub mod stamp;
 pub mod verify;
 pub mod writer;
 

@@ -16,6 +16,7 @@ use azekura::format::object::{Kind, Object, file_name};
 use azekura::format::pack::Index;
 use azekura::format::proof::Proof;
 use azekura::format::seal::{Seal, Verdict};
+use azekura::format::stamp::{Reply, Request};
 use azekura::format::tape::{HEADER_BYTES, Header};
 use azekura::job::prove::{Anchors, check};
 use azekura::pipeline::hasher::Ids;
@@ -220,6 +221,29 @@ fn salt(record: usize) -> [u8; 16] {
 }
 
 #[test]
+fn time_stamps() {
+    let request = example::stamp_request();
+    let highest = Request { sha256: [0xFF; 32], nonce: u64::MAX };
+    let zero = Request { nonce: 0, ..request };
+    let mut vectors: Vec<Good> = Vec::new();
+    for (name, r) in [("the example", request), ("the highest numbers", highest), ("nonce 0", zero)] {
+        assert_eq!(Request::decode(&r.encode()), Ok(r));
+        vectors.push((name, json!({"sha256": hex(&r.sha256), "nonce": r.nonce}), r.encode()));
+    }
+    for (name, reply) in example::stamp_replies() {
+        let input = match Reply::decode(&reply).expect("a reply") {
+            Reply::Granted(s) => {
+                let nonce = s.nonce.map(|n| n.to_string());
+                json!({"sha256": hex(&s.sha256), "nonce": nonce, "time": s.time, "serial": s.serial, "policy": s.policy})
+            }
+            Reply::Refused { status, why } => json!({"status": status, "why": why}),
+        };
+        vectors.push((name, input, reply));
+    }
+    file("stamp.json", vectors, &hostile::stamps());
+}
+
+#[test]
 fn tape_headers() {
     let plain = example::tape_header();
     let first = Header { number: 0, kind: Kind::Label, length: 469, previous: None, ..plain };
@@ -334,7 +358,19 @@ fn the_pages_examples_are_the_vectors() {
     made.push_str(rest);
     assert_eq!(
         names,
-        ["keys", "label", "record", "pack", "manifest", "trees", "seal", "check code", "tape header", "proof"],
+        [
+            "keys",
+            "label",
+            "record",
+            "pack",
+            "manifest",
+            "trees",
+            "seal",
+            "check code",
+            "tape header",
+            "proof",
+            "time-stamp request"
+        ],
         "an example for every object"
     );
     holds(&path, &made);
@@ -435,6 +471,23 @@ fn example_text(name: &str) -> String {
             annotated_line(&mut out, &hex(magic), 0, "\"azekura proof 1\\n\"");
             out.push_str(&Item::parse(content).annotated());
             annotated_line(&mut out, &hex(digest), 0, &format!("H of the {} bytes above", 16 + content.len()));
+        }
+        "time-stamp request" => {
+            let bytes = example::stamp_request().encode();
+            let mut at = 0;
+            for (n, what) in [
+                (2, "SEQUENCE"),
+                (3, "version 1"),
+                (2, "SEQUENCE: the imprint"),
+                (15, "SHA-256, parameters NULL"),
+                (34, "SHA-256 of the seal"),
+                (10, "nonce"),
+                (3, "certReq TRUE"),
+            ] {
+                annotated_line(&mut out, &hex(&bytes[at..at + n]), 0, what);
+                at += n;
+            }
+            assert_eq!(at, bytes.len());
         }
         other => panic!("no example {other}"),
     }

@@ -8,6 +8,7 @@ mod killed;
 mod merge;
 mod power_cut;
 mod prove;
+mod stamp;
 mod stolen_host;
 mod tape;
 mod tools;

@@ -1,11 +1,12 @@
-//! Errors of proofs.
+//! Errors of proofs and time stamps.
 
-use super::{Explained, reason};
+use super::{Explained, io_reason, reason};
 use crate::cli::exit::Exit;
 use crate::cli::text::message;
 use crate::cli::words;
 use azekura::format::Malformed;
 use azekura::job::prove::{CheckError, ProveError};
+use azekura::job::stamp::StampError;
 
 impl From<ProveError> for Explained {
     fn from(error: ProveError) -> Self {
@@ -36,6 +37,28 @@ impl From<CheckError> for Explained {
             E::RootKey => bad(message!("error.proof.root-key")),
             E::Code { generation, found } => bad(message!("error.proof.code", generation = generation, found = found)),
             E::NotInGeneration { generation } => bad(message!("error.proof.record", generation = generation)),
+        }
+    }
+}
+
+impl From<StampError> for Explained {
+    fn from(error: StampError) -> Self {
+        use StampError as E;
+        match error {
+            E::Read(e) => e.into(),
+            E::Untrusted { generation } => Self::new(message!("error.prove.untrusted", generation = generation), Exit::Damage),
+            E::Io { doing: "read", path, source } => {
+                Self::new(message!("error.file.read", path = path), Exit::Failed).cause(io_reason(&source))
+            }
+            E::Io { doing: _, path, source } => {
+                Self::new(message!("error.file.write", path = path), Exit::Failed).cause(io_reason(&source))
+            }
+            E::OtherSeal { path } => Self::new(message!("error.stamp.other-seal", path = path), Exit::Damage),
+            E::Reply(e) => Self::new(message!("error.stamp.reply"), Exit::Damage).cause(reason(&e)),
+            E::Refused { status, why } => Self::new(message!("error.stamp.refused", status = status, why = why), Exit::Failed),
+            E::Unknown { folder } => Self::new(message!("error.stamp.unknown", path = folder), Exit::Damage),
+            E::Nonce => Self::new(message!("error.stamp.nonce"), Exit::Damage),
+            E::Exists { path } => Self::new(message!("error.stamp.exists", path = path), Exit::Failed),
         }
     }
 }
