@@ -44,6 +44,10 @@ fn write_all() {
         let header = Header { set, number, kind, length, block: 512 << 10, previous: number.checked_sub(1) };
         put("tape_header", &header.encode());
     }
+    // The digest at the end is the target's to put there.
+    let proof = sample::proof().encode().expect("a proof");
+    put("proof", &proof[..proof.len() - 32]);
+    sample::stamps().iter().for_each(|stamp| put("stamp", stamp));
     for answer in sample::changer() {
         put("changer", &answer);
     }

@@ -8,6 +8,7 @@ It favours being readable over being fast. It needs Python 3.9 or later (standar
     reader.py list    MEDIUM -i KEY [--set ID] [--generation N]            what a generation holds
     reader.py verify  MEDIUM        [--set ID]                             check everything that needs no key
     reader.py restore MEDIUM -i KEY --to DIR [--set ID] [--generation N]   bring a generation back
+    reader.py check-proof PROOF [--root-key KEY] [--expect CODE] [--record FILE]   hold a proof against paper
 
 KEY is an age identity file. DIR must not exist, or be empty. Decrypted packs and the list of entries lie in a private
 folder under $TMPDIR (up to some GiB) until the program ends.
@@ -39,6 +40,7 @@ MAX_FRAMES = MAX_CHUNKS = 65536
 MAX_CONTENT = MAX_CHUNK = 4 * MIB
 MAX_STORED = 4 * MIB + 4 * KIB
 MAX_INDEX = MAX_RECORD = 64 * MIB
+MAX_PROOF = 256 * MIB
 FILE, DIRECTORY, SYMLINK, FIFO, CHARACTER, BLOCK, SOCKET = range(7)                                     # section 6
 TYPE_BITS = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK)
 UNREADABLE, CHANGED = 1, 2
@@ -344,6 +346,18 @@ def check_code(digest):
     text = "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[bits >> shift & 31] for shift in range(75, -1, -5))
     return "-".join(text[i:i + 4] for i in range(0, 16, 4))
 
+def follow(seal, last, tree, key):
+    """The log's tree with a seal that fits the one before and this key; without a key its signature is not checked."""
+    check(seal.first == (last.number + 1 if last else 0) and seal.generation == (last.generation + 1 if last else 1)
+          and seal.previous == (last.digest.hex() if last else "none"), "does not follow on the seal before")
+    trial = Tree(tree)
+    trial.add([struct.pack("<QBQ", n, KINDS[kind], length) + (digest or bytes(32))
+               for n, (kind, length, digest) in enumerate(seal.objects, seal.first)])
+    check(trial.root() == seal.log, "has another root of the log")
+    check(key is None or signature_is_good(seal, key), "has a wrong signature")
+    trial.add([struct.pack("<QBQ", seal.number, KINDS["seal"], len(seal.data)) + seal.digest])
+    return trial
+
 def read_seals(log):
     """{generation: seal}, following the chain as far as it holds; what comes behind a break is not trusted."""
     seals, doubtful, last, tree, key = {}, [], None, Tree(), log.label.root_key
@@ -355,17 +369,10 @@ def read_seals(log):
             doubtful.append((number, None, damage))
             continue
         try:
-            check(seal.first == (last.number + 1 if last else 0) and seal.generation == (last.generation + 1 if last else 1)
-                  and seal.previous == (last.digest.hex() if last else "none"), "does not follow on the seal before")
-            trial = Tree(tree)
-            trial.add([struct.pack("<QBQ", n, KINDS[kind], length) + (digest or bytes(32))
-                       for n, (kind, length, digest) in enumerate(seal.objects, seal.first)])
-            check(trial.root() == seal.log, "has another root of the log")
-            check(signature_is_good(seal, key), "has a wrong signature")
+            trial = follow(seal, last, tree, key)
         except Damage as damage:
             doubtful.append((number, seal, damage))
             continue
-        trial.add([struct.pack("<QBQ", number, KINDS["seal"], len(seal.data)) + seal.digest])
         tree, key, last, seal.trusted, doubtful = trial, seal.next, seal, True, []    # the doubtful ones are listed as void
         seals[seal.generation] = seal
     for number, seal, damage in doubtful:
@@ -496,10 +503,12 @@ def names_of(path):
     check(len(path) <= MIB and b"\0" not in path and not {b"", b".", b".."} & set(names), "a malformed path: " + show(path))
     return names
 
-def parse_record(data):
+def parse_record(data, alone=False):
+    """A record; or, alone, its core without extents."""
     core, end = cbor_item(data, 0)
     check(type(core) is dict, "a record's core is not a map")
-    r = SimpleNamespace(core=data[:end], extents=extents_of(cbor(data[end:])), path=field(core, 0, bytes))
+    check(not alone or end == len(data), "bytes behind a record's core")
+    r = SimpleNamespace(core=data[:end], extents=[] if alone else extents_of(cbor(data[end:])), path=field(core, 0, bytes))
     r.names, r.type, r.mode = names_of(r.path), uint(core.get(1), SOCKET), uint(core.get(2), 0o7777)
     r.uid, r.gid, r.mtime = uint(core.get(3), U32), uint(core.get(4), U32), time_of(core.get(7))
     time_of(core.get(8)), uint(core.get(9), U64)
@@ -518,7 +527,7 @@ def parse_record(data):
     for offset, length in r.holes:
         check(offset > after and length >= 1, "a hole is malformed")
         covered, after = covered + length, offset + length
-    check(after <= r.size and covered == (r.size if readable else 0), "extents and holes do not add up to the size")
+    check(after <= r.size and (alone or covered == (r.size if readable else 0)), "extents and holes do not add up to the size")
     return r
 
 def read_entries(packs, manifest, seal):
@@ -709,6 +718,59 @@ def command_restore(log, seals, args):
     made = restore(offsets, read, packs, sources)
     print("%d of %d entries restored and compared: %s" % (made, len(offsets), "%d PROBLEMS" % problems if problems else "good"))
 
+# ---- Section 17: proofs ---------------------------------------------------------------------------------------------
+
+def command_check_proof(args):
+    check(args.root_key or args.expect, "NOTHING ANCHORS THIS PROOF: give --root-key or --expect")
+    data = read_small(os.fsencode(args.proof), MAX_PROOF)
+    check(data[:16] == b"azekura proof 1\n" and data[-32:] == blake3(data[:-32]), "this is no proof, or a damaged one")
+    proof = cbor(data[16:-32])
+    check(type(proof) is dict, "a proof's content is not a map")
+    core, salt, index = field(proof, 0, bytes), field(proof, 1, bytes, size=16), uint(proof.get(2))
+    path, lengths, frame = field(proof, 3, bytes), field(proof, 4, list), field(proof, 5, bytes)
+    check(len(core) <= MAX_RECORD and len(path) % 32 == 0 and len(path) <= 63 * 32, "a record or a path longer than it may be")
+    check(lengths and all(uint(n) for n in lengths) and sum(lengths) <= MAX_PROOF, "seals of no bytes, or of too many")
+    record = parse_record(core, alone=True)
+
+    packed, unpacked = os.path.join(TMP, b"seals.zst"), os.path.join(TMP, b"seals")
+    with open(packed, "wb") as file:
+        file.write(frame)
+    unzstd(packed, MAX_PROOF, unpacked)
+    rest, last, tree, key = read_small(unpacked, MAX_PROOF), None, Tree(), args.root_key
+    check(sum(lengths) == len(rest), "the seals have other lengths")
+    for n in lengths:
+        seal, rest = parse_seal(rest[:n]), rest[n:]
+        check(last is None or seal.set == last.set, "a seal of another set")
+        tree, key, last = follow(seal, last, tree, key), seal.next, seal
+    code = check_code(last.digest)
+    check(args.expect in (None, code), "the seal of generation %d has the check code %s" % (last.generation, code))
+
+    def root(node, start, end, hashes):
+        """RFC 6962: the root of the leaves from start to end, of which one is known."""
+        if end - start == 1:
+            check(not hashes, "the path is too long")
+            return node
+        middle = start + (1 << (end - start - 1).bit_length() - 1)
+        check(hashes, "the path is too short")
+        other = hashes.pop()
+        if index < middle:
+            return blake3(b"\1" + root(node, start, middle, hashes) + other)
+        return blake3(b"\1" + other + root(node, middle, end, hashes))
+
+    check(index < last.records, "the record's number is beyond the last")
+    hashes = [path[at:at + 32] for at in range(0, len(path), 32)]
+    check(root(blake3(b"\0" + salt + core), 0, last.records, hashes) == last.records_root, "the record does not lead to the seal")
+    if args.record:
+        with open(args.record, "rb") as file:
+            content = hashlib.sha256()
+            while piece := file.read(MIB):
+                content.update(piece)
+        check(b3sum_files([os.fsencode(args.record)]) == [record.blake3] and record.sha256 in (None, content.digest()),
+              "the file is not the record")
+    digest = record.blake3.hex() if record.blake3 else "-"
+    print("%s: %d bytes, BLAKE3 %s, generation %d of set %s, sealed %s, check code %s: good" % (
+        show(record.path), record.size, digest, last.generation, last.set, last.time, code))
+
 def main():
     global TMP
     parser = argparse.ArgumentParser(description="Reference reader of the azekura format, version 1.")
@@ -723,6 +785,12 @@ def main():
             command.add_argument("--generation", type=int, metavar="N", help="the last one if not given")
         if name == "restore":
             command.add_argument("--to", required=True, metavar="DIR")
+    command = commands.add_parser("check-proof")
+    command.set_defaults(function=command_check_proof, medium=None)
+    command.add_argument("proof", metavar="PROOF")
+    command.add_argument("--root-key", metavar="KEY", type=lambda text: bytes.fromhex(text).hex(), help="64 hexadecimal digits")
+    command.add_argument("--expect", metavar="CODE", help="check code from paper")
+    command.add_argument("--record", metavar="FILE", help="the restored file")
     args = parser.parse_args()
     missing = [program for program in ("age", "zstd", "b3sum", "openssl") if not shutil.which(program)]
     if missing:
@@ -733,6 +801,9 @@ def main():
     try:
         with tempfile.TemporaryDirectory(prefix="azekura-reader-") as folder:
             TMP = os.fsencode(folder)
+            if args.medium is None:
+                args.function(args)
+                return 0
             log = open_log(args)
             print("set %s (%s)" % (log.label.set, show(log.label.name.encode())))
             args.function(log, read_seals(log), args)

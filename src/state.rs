@@ -8,6 +8,7 @@
 //!                     entries        entry stream of the last generation: what tonight's walk is merged with
 //!                     entries.next   the same of a run that is not sealed yet
 //!                     lock
+//! STATE/stamps/<set id>/             seals, requests for time stamps over them, and replies (`job/stamp.rs`)
 //! ```
 //!
 //! **Invariant:** no identity is ever written here. With everything in this directory a thief reads no past backup.

@@ -205,7 +205,7 @@ fn what_a_command_writes_is_a_source_and_its_failure_is_ours() {
 fn every_command_prints_one_json_document() {
     let (_dir, home) = first_night();
     std::fs::create_dir(home.join("disk")).unwrap();
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 13] = [
         &["backup", "--to", "medium", "chart"],
         &["generations", "medium"],
         &["verify", "medium"],
@@ -213,6 +213,10 @@ fn every_command_prints_one_json_document() {
         &["media", "copy", "--from", "medium", "--to", "medium"],
         &["media", "scrub", "disk"],
         &["catalog", "log"],
+        &["prove", "--from", "medium", "--identity", "azekura-recovery-key.txt", "--out", "a.proof", "chart"],
+        &["check-proof", "a.proof"],
+        &["stamp", "export", "--from", "medium", "--out", "r.tsq"],
+        &["stamp", "import", "r.tsq"],
         &["restore", "--from", "medium", "--to", "x"],
         &["backup", "--to", "nowhere", "chart"],
     ];
@@ -223,7 +227,7 @@ fn every_command_prints_one_json_document() {
             document["command"],
             command
                 .iter()
-                .take(if matches!(command[0], "catalog" | "media") { 2 } else { 1 })
+                .take(if matches!(command[0], "catalog" | "media" | "stamp") { 2 } else { 1 })
                 .copied()
                 .collect::<Vec<_>>()
                 .join(".")
@@ -233,6 +237,97 @@ fn every_command_prints_one_json_document() {
         assert_eq!(exit != 0, failed, "{document:#}");
     }
     assert_eq!(json(&home, &["backup", "--bogus"])["exit_code"], 2);
+}
+
+/// The one who checks has the proof, the restored file, and the paper: no medium, no state, no configuration, no home.
+#[test]
+fn a_proof_is_checked_in_a_clean_environment_against_paper_only() {
+    let (_dir, home) = first_night();
+    let key = ["--identity", "azekura-recovery-key.txt"];
+    let prove = [&["prove", "--from", "medium", "--out", "a.proof", "chart/2025/a.txt"], &key[..]].concat();
+    let (code, stdout, stderr) = run(&home, &prove);
+    assert_eq!(code, Some(0), "{stderr}");
+    let word = |label: &str| {
+        let line = stdout.lines().find(|l| l.starts_with(label)).unwrap();
+        line.split_whitespace().last().unwrap().to_owned()
+    };
+    let (root_key, check_code) = (word("Root key"), word("Check code"));
+    // The same as on the sheet for the safe.
+    let sheet = [&["keys", "sheet", "--from", "medium", "--out", "sheet.html"], &key[..]].concat();
+    assert_eq!(run(&home, &sheet).0, Some(0));
+    assert!(std::fs::read_to_string(home.join("sheet.html")).unwrap().contains(&root_key));
+    let (code, _, stderr) = run(&home, &prove);
+    assert_eq!((code, stderr.contains("not overwritten")), (Some(1), true), "{stderr}");
+    let missing = [&["prove", "--from", "medium", "--out", "b.proof", "chart/b.txt"], &key[..]].concat();
+    assert_eq!((run(&home, &missing).0, home.join("b.proof").exists()), (Some(1), false));
+
+    let clean = tempfile::tempdir().unwrap();
+    std::fs::copy(home.join("a.proof"), clean.path().join("a.proof")).unwrap();
+    std::fs::copy(home.join("chart/2025/a.txt"), clean.path().join("a.txt")).unwrap();
+    let check = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+        let output = command.env_clear().current_dir(clean.path()).arg("check-proof").args(arguments).output().unwrap();
+        let text = |b: Vec<u8>| String::from_utf8(b).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    // As a person types it.
+    let typed =
+        root_key.to_uppercase().as_bytes().chunks(8).map(|c| std::str::from_utf8(c).unwrap()).collect::<Vec<_>>().join(" ");
+    let paper = ["--root-key", &typed, "--expect", &check_code];
+    for anchors in [&paper[..2], &paper[2..], &paper[..]] {
+        let (code, stdout, stderr) = check(&[&["a.proof", "--record", "a.txt"], anchors].concat());
+        assert_eq!(code, Some(0), "{stderr}");
+        for fact in
+            ["chart/2025/a.txt", "1 bytes", &check_code, "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"]
+        {
+            assert!(stdout.contains(fact), "{fact}: {stdout}");
+        }
+        assert!(stderr.is_empty(), "{stderr}");
+    }
+    assert!(!clean.path().join(".local").exists());
+    assert_eq!(std::fs::read_dir(clean.path()).unwrap().count(), 2, "nothing is left behind");
+
+    // Without paper nothing is said to be good, and nothing is shown.
+    let (code, stdout, stderr) = check(&["a.proof"]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(stderr.contains("NOTHING ANCHORS THIS PROOF"), "{stderr}");
+    for wrong in [["--expect", "0000-0000-0000-0000"], ["--root-key", &"07".repeat(32)]] {
+        let (code, stdout, stderr) = check(&[&["a.proof"], &wrong[..]].concat());
+        assert_eq!((code, stdout.as_str(), stderr.contains("NOT PROVED")), (Some(5), "", true), "{stderr}");
+    }
+    std::fs::write(clean.path().join("a.txt"), "b").unwrap();
+    let (code, stdout, _) = check(&[&["a.proof", "--record", "a.txt"], &paper[..]].concat());
+    assert_eq!((code, stdout.contains("MISMATCH")), (Some(5), true), "{stdout}");
+    assert_eq!(check(&[&["nowhere.proof"], &paper[..]].concat()).0, Some(1));
+
+    let proof = std::fs::read(clean.path().join("a.proof")).unwrap();
+    for at in 0..proof.len() {
+        let mut bent = proof.clone();
+        bent[at] ^= 1 << (at % 8);
+        std::fs::write(clean.path().join("a.proof"), &bent).unwrap();
+        let (code, stdout, _) = check(&[&["a.proof"], &paper[..]].concat());
+        assert_eq!((code, stdout.as_str()), (Some(5), ""), "byte {at}");
+    }
+}
+
+#[test]
+fn a_request_for_a_time_stamp_is_made_and_a_reply_to_nothing_is_refused() {
+    let (_dir, home) = first_night();
+    let export = ["stamp", "export", "--from", "medium", "--out", "night.tsq", "--to", "stamps"];
+    let (code, stdout, stderr) = run(&home, &export);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("SHA-256") && stdout.contains(".seal"), "{stdout}");
+    let document = json(&home, &["stamp", "export", "--from", "medium", "--generation", "1", "--out", "again.tsq"]);
+    let kept = document["result"]["kept_request"].as_str().unwrap();
+    assert!(kept.starts_with(home.join("state/stamps").to_str().unwrap()), "{kept}");
+    assert_eq!(std::fs::read(kept).unwrap(), std::fs::read(home.join("again.tsq")).unwrap());
+    assert_eq!(run(&home, &["stamp", "export", "--from", "medium", "--generation", "2", "--out", "x"]).0, Some(2));
+    std::fs::write(home.join("night.tsr"), "no reply").unwrap();
+    assert_eq!(run(&home, &["stamp", "import", "night.tsr", "--to", "stamps"]).0, Some(5));
+    // Rejected: PKIStatus 2 and nothing else.
+    std::fs::write(home.join("night.tsr"), b"\x30\x05\x30\x03\x02\x01\x02").unwrap();
+    let (code, _, stderr) = run(&home, &["stamp", "import", "night.tsr", "--to", "stamps"]);
+    assert_eq!((code, stderr.contains("status 2")), (Some(1), true), "{stderr}");
 }
 
 #[test]

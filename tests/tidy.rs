@@ -15,6 +15,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("ctrlc", &["cli"]),
+    ("der", &["format/stamp"]),
     ("ed25519_dalek", &["seal"]),
     ("ignore", &["job/generations", "job/indicators", "job/restore", "pipeline/source"]),
     ("indicatif", &["cli"]),

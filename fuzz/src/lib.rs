@@ -4,11 +4,13 @@ use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, Entry, Kind as EntryKind, Range, State};
 use azekura::format::label::{Label, fingerprint};
 use azekura::format::manifest::{Entries, Finding, Manifest, Rules, Source, SourceKind};
-use azekura::format::watch::{Alarm, KindCounts, Night, SourceWatch};
-use azekura::format::merkle::{Tree, object_leaf, record_leaf};
+use azekura::format::merkle::{PathFinder, Tree, object_leaf, record_leaf, record_salt};
 use azekura::format::object::{Id, Kind, Object};
 use azekura::format::pack::{ChunkId, Extent, Frame, Index};
+use azekura::format::proof::Proof;
 use azekura::format::seal::{ReadBack, Seal, Verdict};
+use azekura::format::stamp::Request;
+use azekura::format::watch::{Alarm, KindCounts, Night, SourceWatch};
 use azekura::medium::Medium;
 use azekura::medium::simulated::Simulated;
 use azekura::pipeline::compressor::Compressor;
@@ -204,6 +206,47 @@ pub fn chain() -> Vec<(Kind, Vec<u8>)> {
     }
     all.push((Kind::Pack, b"leftover".to_vec()));
     all
+}
+
+/// That the second entry was in the first generation.
+pub fn proof() -> Proof {
+    let seal = chain().into_iter().find(|(kind, _)| *kind == Kind::Seal).map(|(_, bytes)| bytes).expect("a seal");
+    let (mut finder, mut core) = (PathFinder::new(entries().len() as u64), Vec::new());
+    let key = SetKey(SET_KEY).record_salt_key();
+    for (i, entry) in entries().iter().enumerate() {
+        let mut bytes = Vec::new();
+        entry.core.encode(&mut bytes);
+        finder.push(record_leaf(&key, &entry.core.path, &bytes), i == 1);
+        if i == 1 {
+            core = bytes;
+        }
+    }
+    let (index, path) = finder.finish().expect("the second entry");
+    let mut seals = Vec::new();
+    Compressor::new(1).and_then(|mut c| c.compress_seals(&seal, &mut seals)).expect("a frame");
+    Proof { core, salt: record_salt(&key, &entries()[1].core.path), index, path, seal_lengths: vec![seal.len() as u64], seals }
+}
+
+/// A request for a time stamp, and a reply to another one: `openssl ts`'s to `abc`, shortened by its signature.
+pub fn stamps() -> [Vec<u8>; 2] {
+    let request = Request { sha256: [7; 32], nonce: 0x314C_FCE4_E065_1827 };
+    let der = |tag: u8, content: &[u8]| [&[tag, content.len() as u8], content].concat();
+    let imprint = &request.encode()[5..56];
+    let info = [
+        &[2, 1, 1, 6, 4, 0x2A, 3, 4, 1],
+        imprint,
+        &[2, 1, 4],
+        &der(0x18, b"20230607112626.5Z"),
+        b"\x30\x03\x02\x01\x01\x01\x01\xff\x02\x08\x31\x4c\xfc\xe4\xe0\x65\x18\x27",
+    ];
+    let octets = der(0xA0, &der(4, &der(0x30, &info.concat())));
+    let content = der(0x30, &[b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x04", &octets[..]].concat());
+    let signed = [b"\x02\x01\x03\x31\0", &content[..], b"\x31\0"].concat();
+    let length = |content: &[u8]| [&[0x81, content.len() as u8], content].concat();
+    let signed = [&[0xA0], &length(&[&[0x30], &length(&signed)[..]].concat())[..]].concat();
+    let token = [b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02", &signed[..]].concat();
+    let reply = [b"\x30\x03\x02\x01\0\x30", &length(&token)[..]].concat();
+    [request.encode(), [&[0x30], &length(&reply)[..]].concat()]
 }
 
 /// Objects side by side: `u8 kind ‖ u32 length ‖ bytes`. Each has the next number; kind 0 leaves one out.

@@ -2,7 +2,10 @@
 //! ([`help`](super::help)), so nothing here carries a help text.
 
 use super::lang::Lang;
-use super::{backup, catalog, completions, diff, find, generations, hold, init, keys, man, media, restore, status, verify};
+use super::{
+    backup, catalog, check_proof, completions, diff, find, generations, hold, init, keys, man, media, prove, restore, stamp,
+};
+use super::{status, verify};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -43,6 +46,10 @@ pub enum Command {
     Diff(diff::Args),
     Restore(restore::Args),
     Verify(verify::Args),
+    Prove(prove::Args),
+    CheckProof(check_proof::Args),
+    #[command(subcommand)]
+    Stamp(stamp::Command),
     Status(status::Args),
     #[command(subcommand)]
     Hold(hold::Command),
@@ -70,6 +77,9 @@ impl Command {
             Self::Diff(_) => "diff",
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
+            Self::Prove(_) => "prove",
+            Self::CheckProof(_) => "check-proof",
+            Self::Stamp(command) => command.path(),
             Self::Status(_) => "status",
             Self::Hold(command) => command.path(),
             Self::Keys(keys::Command::New(_)) => "keys.new",

@@ -12,6 +12,9 @@ use clap::{Arg, Command, CommandFactory};
 /// Wider lines are hard to read.
 const LINE_COLUMNS: usize = 100;
 
+/// Commands that the first help names in its last line only, so that it fits on a screen.
+pub const FOLDED: [&str; 2] = ["stamp", "completions"];
+
 /// The whole command line, with help in the language that is spoken.
 pub fn command() -> Command {
     let template = format!(
@@ -19,7 +22,8 @@ pub fn command() -> Command {
         find("heading.usage"),
         find("heading.commands")
     );
-    let command = translated(Azekura::command(), "").max_term_width(LINE_COLUMNS);
+    let fold = |s: Command| if FOLDED.contains(&s.get_name()) { s.hide(true) } else { s };
+    let command = translated(Azekura::command(), "").max_term_width(LINE_COLUMNS).mut_subcommands(fold);
     command.help_template(template).after_help(find("help.after"))
 }
 

@@ -6,6 +6,7 @@
 mod args;
 mod backup;
 mod catalog;
+mod check_proof;
 mod completions;
 mod config;
 mod context;
@@ -26,12 +27,14 @@ mod man;
 mod media;
 mod output;
 mod progress;
+mod prove;
 mod recovery_key;
 mod reference;
 mod restore;
 mod secret;
 mod shown;
 mod sources;
+mod stamp;
 mod status;
 mod text;
 mod units;
@@ -80,7 +83,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Azekura, usage::Answer> {
 
 fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
     let context = match &typed.command {
-        Command::Init(_) | Command::Completions(_) | Command::Man(_) | Command::Reference => {
+        Command::Init(_) | Command::CheckProof(_) | Command::Completions(_) | Command::Man(_) | Command::Reference => {
             Context::with_config(typed.common, environment, Config::default())
         }
         _ => Context::new(typed.common, environment)?,
@@ -93,6 +96,9 @@ fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
         Command::Diff(a) => diff::run(&a, &context),
         Command::Restore(a) => restore::run(a, &context),
         Command::Verify(a) => verify::run(&a, &context),
+        Command::Prove(a) => prove::run(a, &context),
+        Command::CheckProof(a) => check_proof::run(&a, &context),
+        Command::Stamp(c) => stamp::run(c, &context),
         Command::Status(a) => status::run(&a, &context),
         Command::Hold(c) => hold::run(&c, &context),
         Command::Keys(c) => keys::run(c, &context),

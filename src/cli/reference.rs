@@ -15,7 +15,7 @@ pub fn run() -> Outcome {
         let help: String = help.lines().map(|l| format!("{}\n", l.trim_end())).collect();
         page.push_str(&format!(
             "\n## {}\n\n```text\n{}```\n",
-            name.replace('-', " ").replace("show recipient", "show-recipient"),
+            name.replace('-', " ").replace("show recipient", "show-recipient").replace("check proof", "check-proof"),
             help
         ));
     }

@@ -5,11 +5,11 @@
 use super::context::Context;
 use super::exit::Exit;
 use super::explain::{Explained, io_reason};
+use super::output::create_new;
 use super::text::{find, message};
 use azekura::pipeline::encryptor::{IDENTITY_FILE_BYTES, Identity, IdentityError, Passphrase};
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -72,14 +72,7 @@ fn ask(prompt: &str) -> Result<Zeroizing<String>, Explained> {
 
 /// Writes a new file that only its owner can read, and makes it durable. What is there already stays as it is.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Explained> {
-    let mut options = OpenOptions::new();
-    let written = options.write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
-    });
-    written.map_err(|e| match e.kind() {
+    create_new(path, bytes).map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists => Explained::new(message!("error.key-file.exists", path = path), Exit::Failed),
         _ => Explained::new(message!("error.key-file.write", path = path), Exit::Failed).cause(io_reason(&e)),
     })

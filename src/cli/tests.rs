@@ -75,6 +75,8 @@ fn every_key_that_is_used_exists() {
         "media.log",
         "media.move",
         "media.scrub",
+        "stamp.export",
+        "stamp.import",
     ];
     let missing: Vec<_> = used.iter().filter(|k| !en.contains_key(*k) && !commands.contains(&k.as_str())).collect();
     assert_eq!(missing, [""; 0]);

@@ -179,6 +179,14 @@ impl Core {
         }
     }
 
+    /// Decodes a `core` that stands alone, as in a proof.
+    pub fn decode_alone(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(bytes, "entry");
+        let core = Self::decode(&mut r)?;
+        r.end()?;
+        Ok(core)
+    }
+
     /// Decodes one `core` and checks what the format promises of it; `r` stands behind it afterwards.
     fn decode(r: &mut Reader) -> Result<Self, Malformed> {
         let mut c = Self::new(Vec::new(), Kind::File);

@@ -23,3 +23,9 @@ pub const TAPE_BLOCK_BYTES: u64 = 8 << 20;
 pub const TAPE_BLOCK_BYTES_LEAST: u64 = 4 << 10;
 /// Section 16: more than the largest cartridge holds; a list of them takes 100 MB.
 pub const OBJECTS_ON_TAPE: u64 = 1 << 22;
+/// Section 17: a proof, and its seals side by side; 2.5 million objects.
+pub const PROOF_BYTES: u64 = 256 << 20;
+/// Section 17: a tree of `COUNT` records is no higher.
+pub const PROOF_STEPS: u64 = 63;
+/// Section 18: a reply with a chain of certificates takes some 10 KB.
+pub const STAMP_BYTES: u64 = 1 << 20;

@@ -1,6 +1,7 @@
 //! Section 8: Merkle trees in the shape of RFC 6962, over BLAKE3.
 
 use super::object::Object;
+use std::ops::Range;
 
 /// A tree's root, or the root of a complete part of it.
 pub type Root = [u8; 32];
@@ -44,6 +45,87 @@ fn join(left: &Root, right: &Root) -> Root {
     both[1..33].copy_from_slice(left);
     both[33..].copy_from_slice(right);
     *blake3::hash(&both).as_bytes()
+}
+
+/// The parts of a tree of `count` leaves that lie beside the way from leaf `index` up to the root, from the leaf on.
+fn beside(index: u64, count: u64) -> Vec<Range<u64>> {
+    let (mut start, mut end, mut parts) = (0, count, Vec::new());
+    while end - start > 1 {
+        let middle = start + (1 << (end - start - 1).ilog2());
+        if index < middle {
+            parts.push(middle..end);
+            end = middle;
+        } else {
+            parts.push(start..middle);
+            start = middle;
+        }
+    }
+    parts.reverse();
+    parts
+}
+
+/// The root that follows from leaf `index` of `count` and the roots of the parts beside its way; `None` where these are not
+/// as many as they must be.
+pub fn root_of_path(leaf: Root, index: u64, count: u64, path: &[Root]) -> Option<Root> {
+    let parts = if index < count { beside(index, count) } else { return None };
+    let up = |node: Root, (part, other): (&Range<u64>, &Root)| match part.start > index {
+        true => join(&node, other),
+        false => join(other, &node),
+    };
+    (parts.len() == path.len()).then(|| parts.iter().zip(path).fold(leaf, up))
+}
+
+/// Gathers the audit path of one leaf while all leaves of a tree go by, in memory of the order of log n. Which leaf it is may
+/// turn out as it comes; how many there are has to be known.
+#[derive(Debug, Clone)]
+pub struct PathFinder {
+    count: u64,
+    before: Tree,
+    found: Option<Found>,
+}
+
+#[derive(Debug, Clone)]
+struct Found {
+    index: u64,
+    /// The next leaf's number.
+    at: u64,
+    /// The parts beside the way, from the leaf on; those behind it fill.
+    parts: Vec<(Range<u64>, Tree)>,
+}
+
+impl PathFinder {
+    pub fn new(count: u64) -> Self {
+        Self { count, before: Tree::default(), found: None }
+    }
+
+    /// Takes the next leaf; `wanted`: it is the one whose path is wanted.
+    pub fn push(&mut self, leaf: Root, wanted: bool) {
+        match &mut self.found {
+            Some(found) => {
+                if let Some((_, tree)) = found.parts.iter_mut().find(|(part, _)| part.contains(&found.at)) {
+                    tree.push(leaf);
+                }
+                found.at += 1;
+            }
+            None if wanted && self.before.count < self.count => {
+                let index = self.before.count;
+                let mut parts: Vec<_> = beside(index, self.count).into_iter().map(|p| (p, Tree::default())).collect();
+                // What lies before a leaf is complete, and cut as the edge of the tree up to there: largest first.
+                let before = parts.iter_mut().rev().filter(|(part, _)| part.start < index);
+                for ((part, tree), root) in before.zip(&self.before.edge) {
+                    *tree = Tree { count: part.end - part.start, edge: vec![*root] };
+                }
+                self.found = Some(Found { index, at: index + 1, parts });
+            }
+            None => self.before.push(leaf),
+        }
+    }
+
+    /// The wanted leaf's number and its path, once all leaves have come.
+    pub fn finish(self) -> Option<(u64, Vec<Root>)> {
+        let found = self.found.filter(|f| f.at == self.count)?;
+        Some((found.index, found.parts.iter().map(|(_, tree)| tree.root()).collect()))
+    }
 }
 
 /// The leaf of one object in the log.
@@ -103,5 +185,45 @@ mod tests {
             tree.push(leaf);
             assert_eq!(tree.count(), leaves.len() as u64);
         }
+    }
+
+    /// RFC 6962 section 2.1.1, as written.
+    fn defined_path(index: usize, leaves: &[Root]) -> Vec<Root> {
+        if leaves.len() < 2 {
+            return Vec::new();
+        }
+        let k = leaves.len().next_power_of_two() / 2;
+        let (part, other) = leaves.split_at(k);
+        match index < k {
+            true => [defined_path(index, part), vec![defined(other)]].concat(),
+            false => [defined_path(index - k, other), vec![defined(part)]].concat(),
+        }
+    }
+
+    #[test]
+    fn the_gathered_path_is_the_defined_one_and_leads_to_the_root() {
+        let leaves: Vec<Root> = (0..70u32).map(|i| *blake3::hash(&i.to_le_bytes()).as_bytes()).collect();
+        for count in 0..=leaves.len() {
+            let (leaves, n) = (&leaves[..count], count as u64);
+            for index in 0..count {
+                let mut finder = PathFinder::new(n);
+                leaves.iter().enumerate().for_each(|(i, leaf)| finder.push(*leaf, i == index));
+                let (found, path) = finder.finish().unwrap();
+                assert_eq!((found, &path), (index as u64, &defined_path(index, leaves)));
+                assert_eq!(root_of_path(leaves[index], found, n, &path), Some(defined(leaves)), "{index} of {count}");
+                for other in (0..n + 2).chain([u64::MAX]).filter(|other| *other != found) {
+                    assert_ne!(
+                        root_of_path(leaves[index], other, n, &path),
+                        Some(defined(leaves)),
+                        "{index} as {other} of {count}"
+                    );
+                }
+                assert_eq!(root_of_path(leaves[index], found, n, &[&path[..], &[[0; 32]]].concat()), None);
+            }
+            let mut finder = PathFinder::new(n);
+            leaves.iter().for_each(|leaf| finder.push(*leaf, false));
+            assert_eq!(finder.finish(), None);
+        }
+        assert!(root_of_path([0; 32], 5, i64::MAX as u64, &[[0; 32]; 63]).is_some());
     }
 }

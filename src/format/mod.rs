@@ -14,7 +14,9 @@ pub mod manifest;
 pub mod merkle;
 pub mod object;
 pub mod pack;
+pub mod proof;
 pub mod seal;
+pub mod stamp;
 pub mod tape;
 pub mod watch;
 

@@ -4,7 +4,7 @@ use super::packs::Packs;
 use super::{Generation, GenerationError, Result};
 use crate::event::chain_text;
 use crate::format::entry::{Entry, compare_paths, record_length};
-use crate::format::merkle::{Tree, record_leaf};
+use crate::format::merkle::{Root, Tree, record_leaf};
 use crate::format::pack::Extent;
 use std::collections::VecDeque;
 
@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 pub struct Record {
     pub entry: Entry,
     pub core_bytes: Vec<u8>,
+    /// The record's leaf in that tree.
+    pub leaf: Root,
 }
 
 /// A part of the entry stream that could not be read.
@@ -144,10 +146,11 @@ impl<'g, 'a> Entries<'g, 'a> {
             return Err(GenerationError::NotTheEntries);
         }
         let core_bytes = record[..core_length].to_vec();
-        self.records.push(record_leaf(&self.salt_key, &entry.core.path, &core_bytes));
+        let leaf = record_leaf(&self.salt_key, &entry.core.path, &core_bytes);
+        self.records.push(leaf);
         self.last.clone_from(&entry.core.path);
         self.at += 4 + length;
-        Ok(Some(Record { entry, core_bytes }))
+        Ok(Some(Record { entry, core_bytes, leaf }))
     }
 
     /// Makes `n` bytes available from `at`; false when the stream ends before.

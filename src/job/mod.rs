@@ -12,11 +12,13 @@ pub mod hold;
 pub mod indicators;
 pub mod media;
 pub mod open;
+pub mod prove;
 pub mod rebuild;
 pub mod rehearse;
 pub mod restore;
 pub mod rotation;
 pub mod scrub;
+pub mod stamp;
 pub mod verify;
 pub mod writer;
 

@@ -137,6 +137,11 @@ impl Compressor {
         self.compress_within(content, limit::MANIFEST_BYTES, out)
     }
 
+    /// The same for the seals of a proof.
+    pub fn compress_seals(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<usize, FrameError> {
+        self.compress_within(content, limit::PROOF_BYTES, out)
+    }
+
     fn compress_within(&mut self, content: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<usize, FrameError> {
         let size = content.len() as u64;
         if size > limit {
@@ -182,7 +187,7 @@ impl Compressor {
 
 /// RFC 8878, 3.1.1.1.1: the length of the content in 4 bytes, a single segment, no checksum, no dictionary.
 const RAW_DESCRIPTOR: u8 = 0b1010_0000;
-/// The same for content of more than [`WINDOW_BYTES`], which only manifests have: not a single segment, whose window would be
+/// The same for content of more than [`WINDOW_BYTES`], which only manifests and the seals of proofs have: not a single segment, whose window would be
 /// the whole of it, but a window of 8 MiB (2^(10 + 13)) in a byte of its own.
 const LARGE_DESCRIPTOR: [u8; 2] = [0b1000_0000, 13 << 3];
 /// The largest window that a decoder needs for a frame.
@@ -201,7 +206,7 @@ fn write_raw(content: &[u8], out: &mut Vec<u8>) {
         true => out.extend_from_slice(&LARGE_DESCRIPTOR),
         false => out.push(RAW_DESCRIPTOR),
     }
-    let size = u32::try_from(content.len()).unwrap_or_else(|_| unreachable!("a manifest's limit is far below"));
+    let size = u32::try_from(content.len()).unwrap_or_else(|_| unreachable!("its limit is far below"));
     out.extend_from_slice(&size.to_le_bytes());
     let mut rest = content;
     loop {
@@ -236,6 +241,12 @@ impl Decompressor {
     pub fn decompress_manifest(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         Malformed::limit("manifest, stored", stored.len() as u64, limit::MANIFEST_BYTES)?;
         self.decompress_within(stored, "manifest", limit::MANIFEST_BYTES, out)
+    }
+
+    /// The same for the seals of a proof.
+    pub fn decompress_seals(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        Malformed::limit("seals of a proof, stored", stored.len() as u64, limit::PROOF_BYTES)?;
+        self.decompress_within(stored, "seals of a proof", limit::PROOF_BYTES, out)
     }
 
     fn decompress_within(&mut self, stored: &[u8], what: &'static str, limit: u64, out: &mut Vec<u8>) -> Result<(), FrameError> {

@@ -20,8 +20,21 @@ pub struct Link {
     pub digest: [u8; 32],
     /// Bytes of the seal.
     pub length: u64,
+    pub signature: [u8; 64],
     /// Everything about this seal fits: chain, range, signature, log.
     pub trusted: bool,
+}
+
+impl Link {
+    fn new(number: u64, signed: &Signed, bytes: &[u8], trusted: bool) -> Self {
+        let (digest, length) = (*blake3::hash(bytes).as_bytes(), bytes.len() as u64);
+        Self { seal: signed.seal.clone(), number, digest, length, signature: signed.signature, trusted }
+    }
+
+    /// The seal's bytes as they lie on the medium: a seal has one spelling.
+    pub fn bytes(&self) -> Vec<u8> {
+        Seal::with_signature(self.seal.encode_body(), &self.signature)
+    }
 }
 
 /// What is wrong with a chain. `object` is the number of the object at fault.
@@ -167,8 +180,7 @@ impl Chain {
                 }
             };
             let digest = *blake3::hash(&bytes).as_bytes();
-            let link =
-                |trusted| Link { number: at.number, digest, length: bytes.len() as u64, trusted, seal: signed.seal.clone() };
+            let link = |trusted| Link::new(at.number, &signed, &bytes, trusted);
             let in_place = signed.seal.set == self.set && signed.seal.number() == at.number;
             let fits = |e: &Expected| in_place && e.misfit(&signed, &bytes).is_none();
             let follow = || Expected::after(&signed.seal, &digest);
@@ -206,6 +218,36 @@ impl Chain {
         }
         self.faults.extend(suspects);
     }
+}
+
+/// Follows seals that lie side by side without their medium, from generation 1 on, each with its signature and the log.
+/// Answers with the last one, or with the fault that breaks the chain.
+///
+/// Without the root key the first signature is not checked: the chain then holds together and hangs on nothing, until its last
+/// seal is compared with something that was kept elsewhere.
+pub fn follow<'b>(seals: impl Iterator<Item = &'b [u8]>, root_key: Option<[u8; 32]>) -> Result<Link, Fault> {
+    let fault = |object, what| Fault { object, kind: Kind::Seal, what };
+    let mut log = Tree::default();
+    let mut last: Option<Link> = None;
+    for bytes in seals {
+        let next = last.as_ref().map_or(0, |l| l.number + 1);
+        let signed = Seal::decode(bytes).map_err(|e| fault(next, FaultKind::Unreadable { why: e.to_string() }))?;
+        let expected = match &last {
+            None => Expected { generation: 1, first: 0, previous: None, key: root_key.unwrap_or_default() },
+            Some(l) => Expected::after(&l.seal, &l.digest),
+        };
+        let link = Link::new(signed.seal.number(), &signed, bytes, true);
+        let unsure = last.is_none() && root_key.is_none();
+        match expected.misfit(&signed, bytes).filter(|m| !unsure || *m != FaultKind::Signature) {
+            Some(misfit) => return Err(fault(link.number, misfit)),
+            None if last.as_ref().is_some_and(|l| l.seal.set != link.seal.set) => {
+                return Err(fault(link.number, FaultKind::OutOfPlace));
+            }
+            None if !extend(&mut log, &link) => return Err(fault(link.number, FaultKind::Log)),
+            None => last = Some(link),
+        }
+    }
+    last.ok_or_else(|| fault(0, FaultKind::Missing))
 }
 
 /// What the next seal has to fit.

@@ -5,10 +5,12 @@ use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, Entry, Kind as Type, Range, State};
 use azekura::format::label::Label;
 use azekura::format::manifest::{Entries, Finding, Manifest, Rules, Source, SourceKind};
-use azekura::format::merkle::{Root, Tree, object_leaf, record_leaf};
+use azekura::format::merkle::{Root, Tree, object_leaf, record_leaf, record_salt};
 use azekura::format::object::{Id, Kind, Object};
 use azekura::format::pack::{Extent, Frame, Index};
+use azekura::format::proof::Proof;
 use azekura::format::seal::{ReadBack, Seal, Verdict};
+use azekura::format::stamp::Request;
 use azekura::format::tape::Header;
 use azekura::format::watch::{Alarm, KindCounts, Measures, Night, SourceWatch};
 use azekura::pipeline::encryptor::{Encryptor, decrypt};
@@ -292,6 +294,87 @@ pub fn seal() -> Seal {
 
 pub fn seal_bytes() -> Vec<u8> {
     sign(&seal(), &SealKey::from_seed(&seal_seeds()[0])).expect("a seal")
+}
+
+/// That the file was in the generation.
+pub fn proof() -> Proof {
+    let file = &records()[1].core;
+    let (mut core, seal) = (Vec::new(), seal_bytes());
+    file.encode(&mut core);
+    Proof {
+        core,
+        salt: record_salt(&set_key().record_salt_key(), &file.path),
+        index: 1,
+        path: vec![record_leaves()[0]],
+        seal_lengths: vec![seal.len() as u64],
+        seals: raw_frame(&seal),
+    }
+}
+
+/// The proof's map.
+pub fn proof_content() -> Vec<u8> {
+    let bytes = proof().encode().expect("a proof");
+    bytes[16..bytes.len() - 32].to_vec()
+}
+
+/// The same with another map.
+pub fn around_proof(content: &[u8]) -> Vec<u8> {
+    let mut bytes = [b"azekura proof 1\n", content].concat();
+    bytes.extend_from_slice(blake3::hash(&bytes).as_bytes());
+    bytes
+}
+
+pub fn stamp_request() -> Request {
+    let sha256 = Digests::of(&seal_bytes(), true).sha256.expect("it was asked for");
+    Request { sha256, nonce: 0x0123_4567_89AB_CDEF }
+}
+
+/// One item of DER.
+pub fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = match content.len() {
+        n @ 0..128 => vec![n as u8],
+        n @ 128..256 => vec![0x81, n as u8],
+        n => vec![0x82, (n >> 8) as u8, n as u8],
+    };
+    [&[tag], &length[..], content].concat()
+}
+
+/// What a reply is over: all of a `TSTInfo` between its policy and its time.
+pub fn stamp_imprint(sha256: &[u8]) -> Vec<u8> {
+    let algorithm = der(0x30, &[&der(6, &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1])[..], &[5, 0]].concat());
+    der(0x30, &[algorithm, der(4, sha256)].concat())
+}
+
+/// A reply around what its `TSTInfo` holds, with something in the places of the certificates and of the signature.
+pub fn stamp_reply(status: u8, info: &[Vec<u8>]) -> Vec<u8> {
+    let content = [der(6, b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x04"), der(0xA0, &der(4, &der(0x30, &info.concat())))];
+    let signed = [vec![2, 1, 3], der(0x31, b""), der(0x30, &content.concat()), der(0xA0, b""), der(0x31, b"")].concat();
+    let token = [der(6, b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"), der(0xA0, &der(0x30, &signed))].concat();
+    der(0x30, &[der(0x30, &der(2, &[status])), der(0x30, &token)].concat())
+}
+
+/// What a `TSTInfo` holds: with a time to the second, then with everything that it may have.
+pub fn stamp_infos() -> [Vec<Vec<u8>>; 2] {
+    let request = stamp_request();
+    let (version, policy, serial) = (vec![2, 1, 1], der(6, &[0x2A, 3, 4, 1]), der(2, &[0x0A]));
+    let imprint = stamp_imprint(&request.sha256);
+    let nonce = der(2, &request.nonce.to_be_bytes());
+    let accuracy = der(0x30, &[2, 1, 1]);
+    let plain = vec![version.clone(), policy.clone(), imprint.clone(), serial.clone(), der(0x18, b"20261124010203Z")];
+    let full =
+        [version, policy, imprint, serial, der(0x18, b"20261124010203.25Z"), accuracy, vec![1, 1, 0xFF], nonce, der(0xA0, b"")];
+    [plain, full.into()]
+}
+
+pub fn stamp_replies() -> Vec<(&'static str, Vec<u8>)> {
+    let [plain, full] = stamp_infos();
+    let words = der(0x30, &[der(0x0C, "期限切れ".as_bytes()), der(0x0C, b" (expired)")].concat());
+    let info = der(0x30, &[der(2, &[2]), words, vec![3, 2, 5, 0x20]].concat());
+    vec![
+        ("a reply", stamp_reply(0, &full)),
+        ("a reply without a nonce, granted with changes", stamp_reply(1, &plain)),
+        ("a refusal", der(0x30, &info)),
+    ]
 }
 
 /// The set is one: the crate verifies and restores it.

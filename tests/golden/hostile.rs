@@ -8,7 +8,9 @@ use azekura::format::entry::{Entry, Glance, check_path, record_length};
 use azekura::format::label::Label;
 use azekura::format::manifest::Manifest;
 use azekura::format::object::{Kind, parse_file_name};
+use azekura::format::proof::Proof;
 use azekura::format::seal::Seal;
+use azekura::format::stamp::{Reply, Request};
 use azekura::format::tape::Header;
 use azekura::pipeline::compressor::{Decompressor, FrameError, read_index};
 use std::io::Cursor;
@@ -156,6 +158,99 @@ fn decode_pack(payload: &[u8]) -> Option<Malformed> {
         Err(FrameError::Malformed { source }) => Some(source),
         Err(e) => panic!("{e}"),
     }
+}
+
+pub fn proofs() -> Vec<Bad> {
+    let mut g = Gather::new(|b| Proof::decode(b).err());
+    let bytes = example::proof().encode().expect("a proof");
+    g.bend(&bytes);
+    let good = Item::parse(&example::proof_content());
+    let around = |item: &Item| example::around_proof(&item.encode());
+    assert_eq!(around(&good), bytes);
+    g.add("nothing", *b"");
+    g.add("another magic", [b"azekura prove 1\n", &bytes[16..]].concat());
+    g.add("a later version", [b"azekura proof 2\n", &bytes[16..]].concat());
+    g.add("version 0", [b"azekura proof 0\n", &bytes[16..]].concat());
+    let mut damaged = bytes.clone();
+    damaged[40] ^= 1;
+    g.add("a byte that is another", damaged);
+    g.add("a byte too many", [&bytes[..], &[0]].concat());
+    g.add("bytes left over", example::around_proof(&[&good.encode()[..], &[0]].concat()));
+    for key in 0..6 {
+        g.add(format!("without key {key}"), around(&good.without(key)));
+    }
+    for (name, key, value) in [
+        ("a core as text", 0, Text("core".into())),
+        ("a salt of 15 bytes", 1, Bytes(vec![0; 15])),
+        ("number 2^63", 2, Uint(1 << 63)),
+        ("a negative number", 2, Negative(0)),
+        ("a hash cut short", 3, Bytes(vec![0; 31])),
+        ("64 hashes", 3, Bytes(vec![0; 64 * 32])),
+        ("hashes as an array", 3, Array(vec![Bytes(vec![0; 32])])),
+        ("no seals", 4, Array(Vec::new())),
+        ("a seal of no bytes", 4, Array(vec![Uint(0)])),
+        ("seals of more than 256 MiB", 4, Array(vec![Uint(128 << 20), Uint((128 << 20) + 1)])),
+        ("seals whose sum overflows", 4, Array(vec![Uint((1 << 63) - 1); 3])),
+        ("a seal of 2^63 bytes", 4, Array(vec![Uint(1 << 63)])),
+        ("an unknown key 17 deep", 99, nested(16)),
+    ] {
+        g.add(name, around(&good.with(key, value)));
+    }
+    g.large("a record of more than 64 MiB", &around(&good.with(0, Bytes(vec![0; (64 << 20) + 1]))));
+    g.items(|item| around(&good.with(99, item)));
+    g.all
+}
+
+/// Replies; what is wrong with a request is wrong with them.
+pub fn stamps() -> Vec<Bad> {
+    let mut g = Gather::new(|b| Reply::decode(b).err());
+    let [plain, full] = example::stamp_infos();
+    let reply = |info: &[Vec<u8>]| example::stamp_reply(0, info);
+    let with = |at: usize, part: Vec<u8>| {
+        let mut info = full.clone();
+        info[at] = part;
+        reply(&info)
+    };
+    for good in [reply(&plain), reply(&full)] {
+        g.bend(&good);
+        g.add("a byte too many", [&good[..], &[0]].concat());
+        let mut other = good.clone();
+        let at = other.windows(4).position(|w| w == b"\x09\x10\x01\x04").expect("what it holds");
+        other[at + 3] = 5;
+        g.add("something else that is signed", other);
+        let mut other = good;
+        let at = other.windows(4).position(|w| w == b"\x0d\x01\x07\x02").expect("how it is signed");
+        other[at + 3] = 1;
+        g.add("something that is not signed", other);
+    }
+    g.add("nothing", *b"");
+    g.add("granted, and nothing in it", example::der(0x30, &example::der(0x30, &[2, 1, 0])));
+    g.add("an indefinite length", *b"\x30\x80\x30\x03\x02\x01\x02\0\0");
+    g.add("a length longer than what follows", *b"\x30\x84\xff\xff\xff\xff");
+    g.add("version 2", with(0, vec![2, 1, 2]));
+    g.add("a hash of 31 bytes", with(2, example::stamp_imprint(&[0; 31])));
+    let mut sha512 = example::stamp_imprint(&[0; 32]);
+    sha512[14] = 3;
+    g.add("a hash of another kind", with(2, sha512));
+    g.add("a serial number as text", with(3, example::der(0x0C, b"10")));
+    for time in [
+        "20261124010203",
+        "202é1240é020Z",
+        "2026112401020Z",
+        "20261124010203.Z",
+        "20261124010203,5Z",
+        "20261124010203.5xZ",
+        "+0261124010203Z",
+    ] {
+        g.add(format!("the time {time}"), with(4, example::der(0x18, time.as_bytes())));
+    }
+    g.add("a time in two digits", with(4, example::der(0x17, b"261124010203Z")));
+    g.large("more than 1 MiB", &vec![0x30; (1 << 20) + 1]);
+    let request = example::stamp_request().encode();
+    for n in 0..request.len() {
+        assert!(Request::decode(&request[..n]).is_err(), "accepted: the first {n} bytes");
+    }
+    g.all
 }
 
 /// Whole payloads.

@@ -14,8 +14,11 @@ use azekura::format::manifest::Manifest;
 use azekura::format::merkle::{Tree, object_leaf, record_salt};
 use azekura::format::object::{Kind, Object, file_name};
 use azekura::format::pack::Index;
+use azekura::format::proof::Proof;
 use azekura::format::seal::{Seal, Verdict};
+use azekura::format::stamp::{Reply, Request};
 use azekura::format::tape::{HEADER_BYTES, Header};
+use azekura::job::prove::{Anchors, check};
 use azekura::pipeline::hasher::Ids;
 use azekura::seal::SealKey;
 use serde_json::{Value, json};
@@ -151,6 +154,96 @@ fn seals() {
 }
 
 #[test]
+fn proofs() {
+    let whole = example::proof();
+    let later = Item::parse(&example::proof_content()).with(6, Item::Text("later".into()));
+    let folder = Proof { core: core_bytes(0), salt: salt(0), index: 0, path: vec![example::record_leaves()[1]], ..whole.clone() };
+    let mut vectors: Vec<Good> = Vec::new();
+    for (name, p) in [("the example", &whole), ("of a folder", &folder)] {
+        let bytes = p.encode().expect("a proof");
+        assert_eq!(Proof::decode(&bytes).as_ref(), Ok(p));
+        let code = CheckCode::of(blake3::hash(&example::seal_bytes()).as_bytes());
+        let anchors = Anchors { root_key: Some(example::label().root_key), code: Some(code) };
+        let facts = check(&bytes, anchors).expect("it holds");
+        assert_eq!(facts.core, example::records()[facts.index as usize].core);
+        let content = Item::parse(&bytes[16..bytes.len() - 32]);
+        let input =
+            json!({"content": described(&content), "root_key": hex(&example::label().root_key), "check_code": code.to_string()});
+        vectors.push((name, input, bytes));
+    }
+    check_with_reader(&vectors[0].2);
+    let bytes = example::around_proof(&later.encode());
+    assert_eq!(Proof::decode(&bytes), Ok(whole));
+    vectors.push(("a key of a later version", described(&later), bytes));
+    file("proof.json", vectors, &hostile::proofs());
+}
+
+/// The independent reader says the same of the example, if it is there: with each anchor, with neither, with others, bent.
+fn check_with_reader(proof: &[u8]) {
+    if !crate::reader::is_available() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = |name: &str, bytes: &[u8]| {
+        std::fs::write(dir.path().join(name), bytes).expect("a file");
+        dir.path().join(name)
+    };
+    let mut bent = proof.to_vec();
+    bent[100] ^= 1;
+    let (good, bent, record) = (path("good", proof), path("bent", &bent), path("record", example::CONTENT));
+    let root_key = hex(&example::label().root_key);
+    let code = CheckCode::of(blake3::hash(&example::seal_bytes()).as_bytes()).to_string();
+    let other = hex(&example::seal().next);
+    let record = ["--record", record.to_str().expect("text")];
+    for (proof, anchors, status) in [
+        (&good, ["--root-key", &root_key], 0),
+        (&good, ["--expect", &code], 0),
+        (&good, ["--root-key", &other], 5),
+        (&good, ["--expect", "0000-0000-0000-0000"], 5),
+        (&bent, ["--expect", &code], 5),
+    ] {
+        let (found, said) = crate::reader::run(&["check-proof"], proof, &[anchors, record].concat());
+        assert_eq!(found, status, "{anchors:?}: {said}");
+    }
+    assert_eq!(crate::reader::run(&["check-proof"], &good, &[]).0, 5, "it hangs on nothing");
+    let not_it = ["--expect", &code, "--record", good.to_str().expect("text")];
+    assert_eq!(crate::reader::run(&["check-proof"], &good, &not_it).0, 5);
+}
+
+fn core_bytes(record: usize) -> Vec<u8> {
+    let mut core = Vec::new();
+    example::records()[record].core.encode(&mut core);
+    core
+}
+
+fn salt(record: usize) -> [u8; 16] {
+    record_salt(&set_key().record_salt_key(), &example::records()[record].core.path)
+}
+
+#[test]
+fn time_stamps() {
+    let request = example::stamp_request();
+    let highest = Request { sha256: [0xFF; 32], nonce: u64::MAX };
+    let zero = Request { nonce: 0, ..request };
+    let mut vectors: Vec<Good> = Vec::new();
+    for (name, r) in [("the example", request), ("the highest numbers", highest), ("nonce 0", zero)] {
+        assert_eq!(Request::decode(&r.encode()), Ok(r));
+        vectors.push((name, json!({"sha256": hex(&r.sha256), "nonce": r.nonce}), r.encode()));
+    }
+    for (name, reply) in example::stamp_replies() {
+        let input = match Reply::decode(&reply).expect("a reply") {
+            Reply::Granted(s) => {
+                let nonce = s.nonce.map(|n| n.to_string());
+                json!({"sha256": hex(&s.sha256), "nonce": nonce, "time": s.time, "serial": s.serial, "policy": s.policy})
+            }
+            Reply::Refused { status, why } => json!({"status": status, "why": why}),
+        };
+        vectors.push((name, input, reply));
+    }
+    file("stamp.json", vectors, &hostile::stamps());
+}
+
+#[test]
 fn tape_headers() {
     let plain = example::tape_header();
     let first = Header { number: 0, kind: Kind::Label, length: 469, previous: None, ..plain };
@@ -265,7 +358,19 @@ fn the_pages_examples_are_the_vectors() {
     made.push_str(rest);
     assert_eq!(
         names,
-        ["keys", "label", "record", "pack", "manifest", "trees", "seal", "check code", "tape header"],
+        [
+            "keys",
+            "label",
+            "record",
+            "pack",
+            "manifest",
+            "trees",
+            "seal",
+            "check code",
+            "tape header",
+            "proof",
+            "time-stamp request"
+        ],
         "an example for every object"
     );
     holds(&path, &made);
@@ -358,6 +463,31 @@ fn example_text(name: &str) -> String {
             }
             annotated_line(&mut out, "00…", 0, &zeros);
             annotated_line(&mut out, &hex(&bytes[HEADER_BYTES - 32..]), 0, "H of the 480 bytes above");
+        }
+        "proof" => {
+            let bytes = example::proof().encode().expect("a proof");
+            let (magic, rest) = bytes.split_at(16);
+            let (content, digest) = rest.split_at(rest.len() - 32);
+            annotated_line(&mut out, &hex(magic), 0, "\"azekura proof 1\\n\"");
+            out.push_str(&Item::parse(content).annotated());
+            annotated_line(&mut out, &hex(digest), 0, &format!("H of the {} bytes above", 16 + content.len()));
+        }
+        "time-stamp request" => {
+            let bytes = example::stamp_request().encode();
+            let mut at = 0;
+            for (n, what) in [
+                (2, "SEQUENCE"),
+                (3, "version 1"),
+                (2, "SEQUENCE: the imprint"),
+                (15, "SHA-256, parameters NULL"),
+                (34, "SHA-256 of the seal"),
+                (10, "nonce"),
+                (3, "certReq TRUE"),
+            ] {
+                annotated_line(&mut out, &hex(&bytes[at..at + n]), 0, what);
+                at += n;
+            }
+            assert_eq!(at, bytes.len());
         }
         other => panic!("no example {other}"),
     }

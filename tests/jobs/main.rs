@@ -8,6 +8,8 @@ mod first_night;
 mod killed;
 mod merge;
 mod power_cut;
+mod prove;
+mod stamp;
 mod stolen_host;
 mod tape;
 mod tools;

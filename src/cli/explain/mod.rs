@@ -9,6 +9,7 @@ mod data;
 mod host;
 mod keys;
 mod medium;
+mod proof;
 mod restore;
 
 use super::exit::Exit;

@@ -1,0 +1,177 @@
+//! `azekura check-proof`: a proof against what is on paper. Needs no medium, no state, no configuration and no identity.
+
+use super::context::Context;
+use super::exit::Exit;
+use super::explain::{Explained, io_reason};
+use super::find::kind;
+use super::lang::Lang;
+use super::output::{Outcome, Table};
+use super::shown::{Shown, put_name};
+use super::text::{Message, find, message};
+use super::units::{count, time};
+use super::words;
+use azekura::format::check_code::CheckCode;
+use azekura::format::entry::{Kind, State};
+use azekura::format::limit;
+use azekura::format::object::hex;
+use azekura::job::prove::{Anchors, CheckError, Facts, Mismatch, check, compare};
+use azekura::job::time_text;
+use serde_json::{Map, Value};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "FILE")]
+    proof: PathBuf,
+    #[arg(long, value_name = "KEY", value_parser = super::values::root_key)]
+    root_key: Option<[u8; 32]>,
+    #[arg(long, value_name = "CODE", value_parser = super::values::check_code)]
+    expect: Option<CheckCode>,
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+    let anchors = Anchors { root_key: args.root_key, code: args.expect };
+    if anchors.is_empty() {
+        // Before the file is looked at: what it says must not be taken for checked.
+        return Err(CheckError::NoAnchor.into());
+    }
+    let facts = check(&read(&args.proof).map_err(unreadable(&args.proof))?, anchors)?;
+    let mismatch = match &args.record {
+        Some(path) => File::open(path).and_then(|f| compare(&facts.core, f)).map_err(unreadable(path))?,
+        None => None,
+    };
+    match facts.core.state {
+        State::Good => {}
+        State::Changed => context.warn(&message!("proof.changed")),
+        State::Unreadable { .. } => context.warn(&message!("proof.unreadable")),
+    }
+    let exit = if mismatch.is_none() { Exit::Good } else { Exit::Damage };
+    Ok(Outcome { exit, text: text(&facts, anchors, args.record.as_deref(), mismatch), json: as_json(&facts, args, mismatch) })
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One more than the limit, so that a longer file shows as longer.
+    File::open(path)?.take(limit::PROOF_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> Explained {
+    move |e| Explained::new(message!("error.file.read", path = path), Exit::Failed).cause(io_reason(&e))
+}
+
+/// For paper: every fact that the proof shows, and what it was held against.
+fn text(facts: &Facts, anchors: Anchors, record: Option<&Path>, mismatch: Option<Mismatch>) -> String {
+    let (core, seal) = (&facts.core, &facts.seal.seal);
+    let mut table = Table::default();
+    let mut row = |label: &str, value: String| table.row(find(label), value);
+    let generation = message!("proof.generation", number = seal.generation, record = facts.index + 1, count = seal.record_count);
+    row("label.path", core.path.shown());
+    if let Some(first) = &core.link_to {
+        row("label.link-to", first.shown());
+    }
+    match core.kind {
+        Kind::File => row("label.size", message!("proof.bytes", count = count(core.size)).to_string()),
+        other => row("label.kind", kind(other).into()),
+    }
+    if let Some(target) = &core.target {
+        row("label.target", target.shown());
+    }
+    row("label.modified", exact_time(&time_text(core.mtime)));
+    if let Some(blake3) = &core.blake3 {
+        row("label.sha256", core.sha256.map_or_else(|| find("proof.no-sha256"), |d| hex(&d)));
+        row("label.blake3", hex(blake3));
+    }
+    row("label.set", seal.set.shown());
+    row("label.generation", generation.to_string());
+    row("label.sealed", exact_time(&seal.time));
+    row("label.verdict", words::verdict(seal.verdict, seal.read_back).to_string());
+    row("label.check-code", facts.check_code.shown());
+    if let Some(key) = anchors.root_key {
+        row("label.root-key", hex(&key));
+    }
+    row("label.held-against", held_against(anchors).to_string());
+    if let Some(record) = record {
+        row("label.record", record.shown());
+    }
+    row("label.result", result(record.is_some(), mismatch).to_string());
+    format!("{}\n{}\n", table.text(), find("proof.shows"))
+}
+
+/// As people read it, and to the second as it stands in the seal or the record.
+fn exact_time(rfc3339: &str) -> String {
+    format!("{} ({})", time(rfc3339, Lang::spoken()), rfc3339.shown())
+}
+
+fn held_against(anchors: Anchors) -> Message {
+    match (anchors.root_key.is_some(), anchors.code.is_some()) {
+        (true, true) => message!("proof.against.both"),
+        (true, false) => message!("proof.against.root-key"),
+        (false, _) => message!("proof.against.code"),
+    }
+}
+
+fn result(compared: bool, mismatch: Option<Mismatch>) -> Message {
+    match mismatch {
+        None if compared => message!("proof.good-record"),
+        None => message!("proof.good"),
+        Some(Mismatch::NoContent) => message!("proof.no-content"),
+        Some(Mismatch::Size { found }) => message!("proof.other-size", found = count(found)),
+        Some(Mismatch::Digest) => message!("proof.other-digest"),
+    }
+}
+
+/// What a proof shows, as JSON names it.
+pub fn put_facts(object: &mut Map<String, Value>, facts: &Facts) {
+    let (core, seal) = (&facts.core, &facts.seal.seal);
+    put_name(object, "path", &core.path);
+    if let Some(first) = &core.link_to {
+        put_name(object, "link_to", first);
+    }
+    if let Some(target) = &core.target {
+        put_name(object, "target", target);
+    }
+    let state = match core.state {
+        State::Good => "good",
+        State::Changed => "changed",
+        State::Unreadable { .. } => "unreadable",
+    };
+    let facts: [(&str, Value); 15] = [
+        ("type", kind(core.kind).into()),
+        ("size", core.size.into()),
+        ("mtime", time_text(core.mtime).into()),
+        ("state", state.into()),
+        ("sha256", core.sha256.map(|d| hex(&d)).into()),
+        ("blake3", core.blake3.map(|d| hex(&d)).into()),
+        ("set", seal.set.to_string().into()),
+        ("generation", seal.generation.into()),
+        ("time", seal.time.clone().into()),
+        ("verdict", seal.verdict.name().into()),
+        ("read_back", seal.read_back.name().into()),
+        ("check_code", facts.check_code.to_string().into()),
+        ("seal_blake3", hex(&facts.seal.digest).into()),
+        ("record", facts.index.into()),
+        ("records", seal.record_count.into()),
+    ];
+    object.extend(facts.map(|(key, value)| (key.to_owned(), value)));
+}
+
+fn as_json(facts: &Facts, args: &Args, mismatch: Option<Mismatch>) -> Value {
+    let mut object = Map::new();
+    put_facts(&mut object, facts);
+    let anchors = [("root-key", args.root_key.is_some()), ("check-code", args.expect.is_some())];
+    let anchors: Vec<&str> = anchors.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
+    let compared = args.record.as_ref().map(|_| match mismatch {
+        None => "same",
+        Some(Mismatch::NoContent) => "no-content",
+        Some(Mismatch::Size { .. }) => "size",
+        Some(Mismatch::Digest) => "digest",
+    });
+    object.insert("anchors".into(), anchors.into());
+    object.insert("content".into(), compared.into());
+    Value::Object(object)
+}

@@ -1,0 +1,141 @@
+//! `azekura stamp`: a time from outside for a seal. Nothing here opens a socket: request and reply are carried by hand.
+
+use super::context::Context;
+use super::environment::absolute;
+use super::exit::Exit;
+use super::explain::{Explained, io_reason};
+use super::lang::Lang;
+use super::output::{Outcome, Table, write_new};
+use super::shown::{Shown, put_name, shell_word};
+use super::text::{find, message};
+use super::units::time;
+use azekura::format::limit;
+use azekura::format::object::{Id, hex};
+use azekura::job::stamp::{Options, ask, keep};
+use serde_json::{Map, Value};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Export(Export),
+    Import(Import),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Export {
+    #[arg(long, value_name = "MEDIUM")]
+    from: Option<PathBuf>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    generation: Option<u64>,
+    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    set: Option<Id>,
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    #[arg(value_name = "FILE")]
+    reply: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+}
+
+impl Command {
+    /// As JSON and help name it.
+    pub fn path(&self) -> &'static str {
+        match self {
+            Self::Export(_) => "stamp.export",
+            Self::Import(_) => "stamp.import",
+        }
+    }
+}
+
+pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
+    match command {
+        Command::Export(args) => export(args, context),
+        Command::Import(args) => import(&args, context),
+    }
+}
+
+/// Where seals, requests and replies are kept.
+fn folder(given: Option<&Path>, context: &Context) -> Result<PathBuf, Explained> {
+    match given {
+        Some(dir) => Ok(absolute(dir)),
+        None => context.state_dir().map(|dir| dir.join("stamps")),
+    }
+}
+
+fn export(args: Export, context: &Context) -> Result<Outcome, Explained> {
+    let from = context.medium(args.from.as_deref())?;
+    let folder = folder(args.to.as_deref(), context)?;
+    let out = absolute(&args.out);
+    let asked = ask(&Options { from, set: args.set, generation: args.generation, folder }, &context.world(None))?;
+    write_new(&out, &asked.bytes)?;
+
+    let mut table = Table::default();
+    table.row(find("label.request"), out.shown());
+    table.row(find("label.generation"), asked.generation.shown());
+    table.row(find("label.sealed"), time(&asked.time, Lang::spoken()));
+    table.row(find("label.check-code"), asked.check_code.shown());
+    table.row(find("label.seal"), asked.seal.shown());
+    table.row(find("label.sha256"), hex(&asked.sha256));
+    let mut object = Map::new();
+    for (key, path) in [("request", &out), ("kept_seal", &asked.seal), ("kept_request", &asked.request)] {
+        put_name(&mut object, key, path.as_os_str().as_bytes());
+    }
+    let facts: [(&str, Value); 5] = [
+        ("set", asked.set.to_string().into()),
+        ("generation", asked.generation.into()),
+        ("time", asked.time.clone().into()),
+        ("check_code", asked.check_code.to_string().into()),
+        ("sha256", hex(&asked.sha256).into()),
+    ];
+    object.extend(facts.map(|(key, value)| (key.to_owned(), value)));
+    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("stamp.next")), Value::Object(object)))
+}
+
+fn import(args: &Import, context: &Context) -> Result<Outcome, Explained> {
+    let folder = folder(args.to.as_deref(), context)?;
+    let mut bytes = Vec::new();
+    let read = File::open(&args.reply).and_then(|f| f.take(limit::STAMP_BYTES + 1).read_to_end(&mut bytes));
+    read.map_err(|e| Explained::new(message!("error.file.read", path = args.reply), Exit::Failed).cause(io_reason(&e)))?;
+    let kept = keep(&folder, &bytes)?;
+
+    let mut table = Table::default();
+    table.row(find("label.stamped"), format!("{} ({})", time(&kept.stamp.time, Lang::spoken()), kept.stamp.time.shown()));
+    table.row(find("label.generation"), kept.generation.shown());
+    table.row(find("label.sealed"), time(&kept.time, Lang::spoken()));
+    table.row(find("label.check-code"), kept.check_code.shown());
+    table.row(find("label.serial"), kept.stamp.serial.shown());
+    table.row(find("label.policy"), kept.stamp.policy.shown());
+    table.row(find("label.seal"), kept.seal.shown());
+    table.row(find("label.reply"), kept.reply.shown());
+    table.row(find("label.signature"), find("stamp.unsigned"));
+    let words = [kept.request.as_os_str(), kept.reply.as_os_str(), kept.seal.as_os_str()].map(shell_word);
+    let [request, reply, seal] = words;
+    let by_request = format!("openssl ts -verify -queryfile {request} -in {reply} -CAfile CA.pem");
+    let by_seal = format!("openssl ts -verify -data {seal} -in {reply} -CAfile CA.pem");
+    let mut object = Map::new();
+    for (key, path) in [("kept_seal", &kept.seal), ("kept_request", &kept.request), ("kept_reply", &kept.reply)] {
+        put_name(&mut object, key, path.as_os_str().as_bytes());
+    }
+    let facts: [(&str, Value); 8] = [
+        ("set", kept.set.to_string().into()),
+        ("generation", kept.generation.into()),
+        ("time", kept.time.clone().into()),
+        ("check_code", kept.check_code.to_string().into()),
+        ("stamped", kept.stamp.time.clone().into()),
+        ("serial", kept.stamp.serial.clone().into()),
+        ("policy", kept.stamp.policy.clone().into()),
+        ("signature", "unchecked".into()),
+    ];
+    object.extend(facts.map(|(key, value)| (key.to_owned(), value)));
+    let text = format!("{}\n{}\n\n  {by_request}\n  {by_seal}\n", table.text(), find("stamp.verify"));
+    Ok(Outcome::good(text, Value::Object(object)))
+}
