@@ -22,6 +22,7 @@ pub enum Phase {
     Planning,
     Writing,
     Copying,
+    Comparing,
     Finishing,
 }
 

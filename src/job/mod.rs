@@ -4,6 +4,7 @@
 
 pub mod backup;
 pub mod check;
+pub mod compare;
 pub mod copies;
 pub mod copy;
 pub mod generations;

@@ -1,6 +1,7 @@
 //! One file per job of a user, named in the user's words.
 
 mod bad_evening;
+mod compare;
 mod copy;
 mod damaged_medium;
 mod first_night;
