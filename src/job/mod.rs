@@ -8,6 +8,7 @@ pub mod compare;
 pub mod copies;
 pub mod copy;
 pub mod generations;
+pub mod history;
 pub mod media;
 pub mod open;
 pub mod rebuild;

@@ -5,6 +5,7 @@ mod compare;
 mod copy;
 mod damaged_medium;
 mod first_night;
+mod history;
 mod killed;
 mod merge;
 mod power_cut;
