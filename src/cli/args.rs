@@ -2,7 +2,9 @@
 //! ([`help`](super::help)), so nothing here carries a help text.
 
 use super::lang::Lang;
-use super::{backup, catalog, completions, diff, find, generations, init, keys, man, media, restore, status, verify};
+use super::{
+    backup, catalog, compare, completions, diff, find, generations, history, init, keys, man, media, restore, status, verify,
+};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -43,6 +45,8 @@ pub enum Command {
     Diff(diff::Args),
     Restore(restore::Args),
     Verify(verify::Args),
+    Compare(compare::Args),
+    History(history::Args),
     Status(status::Args),
     #[command(subcommand)]
     Keys(keys::Command),
@@ -68,6 +72,8 @@ impl Command {
             Self::Diff(_) => "diff",
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
+            Self::Compare(_) => "compare",
+            Self::History(_) => "history",
             Self::Status(_) => "status",
             Self::Keys(keys::Command::New(_)) => "keys.new",
             Self::Keys(keys::Command::Sheet(_)) => "keys.sheet",

@@ -81,8 +81,11 @@ fn result(dice: &mut Dice) -> String {
     format!("MSH|^~\\&|LAB||||20251103||OUL^R22|{}|P|2.5\r{}\r", dice.next(), tests.join("\r"))
 }
 
-/// Size, mode and times, of access too, of all `paths`. Looking at them changes nothing.
-fn seen(paths: &[PathBuf]) -> Vec<(u64, u32, [(i64, i64); 2])> {
+/// Size, mode, and times of modification and of access.
+type Status = (u64, u32, [(i64, i64); 2]);
+
+/// What the kernel says of all `paths`. Looking at them changes nothing.
+fn seen(paths: &[PathBuf]) -> Vec<Status> {
     let status = |p: &PathBuf| {
         let m = p.symlink_metadata().expect("a status");
         (m.size(), m.mode(), [(m.mtime(), m.mtime_nsec()), (m.atime(), m.atime_nsec())])

@@ -225,8 +225,8 @@ mod tests {
             class: Class::ALL[n as usize % 7],
             reason: REASONS[n as usize % 11],
             path: vec![b'p'; 1 + n as usize * 9],
-            former: (n % 3 == 0).then(|| vec![b'f'; n as usize]),
-            before: (n % 2 == 0).then(|| seen(n)),
+            former: n.is_multiple_of(3).then(|| vec![b'f'; n as usize]),
+            before: n.is_multiple_of(2).then(|| seen(n)),
             after: (n % 5 < 3).then(|| seen(n + 1)),
         };
         // The second half first.

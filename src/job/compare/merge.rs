@@ -52,7 +52,7 @@ pub struct Merge<'a> {
 struct Waiting {
     /// What their paths begin with: up to the flag of the first one.
     stem: Vec<u8>,
-    gone: Vec<Box<Entry>>,
+    gone: Vec<Entry>,
     come: Vec<Present>,
 }
 
@@ -135,7 +135,7 @@ impl<'a> Merge<'a> {
         }
         if let Some(stem) = self.stem(&old.core.path, old.core.kind) {
             self.waiting.begin(stem);
-            self.waiting.gone.push(old);
+            self.waiting.gone.push(*old);
             return Ok(());
         }
         self.missing(*old)
@@ -211,8 +211,8 @@ impl<'a> Merge<'a> {
             let same = |new: &Present| new.seen().size == old.core.size;
             let place = come.iter().position(|n| fits(n) && same(n)).or_else(|| come.iter().position(fits));
             match place {
-                Some(place) => self.pair(old, come.remove(place))?,
-                None => self.missing(*old)?,
+                Some(place) => self.pair(Box::new(old), come.remove(place))?,
+                None => self.missing(old)?,
             }
         }
         come.into_iter().try_for_each(|new| self.added(new))
