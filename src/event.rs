@@ -37,6 +37,7 @@ pub enum Phase {
     Planning,
     Writing,
     Copying,
+    Comparing,
     Finishing,
 }
 

@@ -176,6 +176,65 @@ fn what_was_backed_up_is_found_compared_and_restored() {
 }
 
 #[test]
+fn a_tree_is_held_against_a_generation() {
+    let (_dir, home) = first_night();
+    let key = ["--identity", "azekura-recovery-key.txt"];
+    let compare = |more: &[&str]| run(&home, &[&["compare", "--from", "medium"], &key[..], more].concat());
+    let (code, stdout, stderr) = compare(&["chart"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("OK: nothing is missing") && stdout.contains("chart (any change): "), "{stdout}");
+    std::fs::write(home.join("chart/=cmd|' \"x\"!A1"), "formula").unwrap();
+    std::fs::remove_file(home.join("chart/2025/a.txt")).unwrap();
+    let (code, stdout, _) = compare(&["chart", "--csv", "list.csv"]);
+    assert_eq!(code, Some(5));
+    assert!(stdout.starts_with("Class") && stdout.contains("Missing  chart/2025/a.txt"), "{stdout}");
+    let list = std::fs::read(home.join("list.csv")).unwrap();
+    assert!(list.starts_with(b"\xef\xbb\xbfClass,Path,Former path,"));
+    let list = String::from_utf8(list).unwrap();
+    let digest = blake3::hash(b"a").to_hex();
+    assert_eq!(list.lines().nth(1), Some(&*format!("Missing,chart/2025/a.txt,,,1,,{digest},")));
+    assert_eq!(list.lines().nth(2), Some("Added,\"chart/=cmd|' \"\"x\"\"!A1\",,,,7,,"));
+    let (_, _, stderr) = compare(&["chart", "--csv", "list.csv"]);
+    assert!(stderr.contains("cannot be written"), "a list is never written over: {stderr}");
+    assert_eq!(compare(&["chart", "--csv", "chart/list.csv"]).0, Some(2));
+    assert!(!home.join("chart/list.csv").exists());
+    assert_eq!(compare(&["other=chart"]).0, Some(2));
+    assert_eq!(run(&home, &["compare", "--from", "medium", "chart"]).0, Some(7));
+    let document = json(&home, &[&["compare", "--from", "medium", "chart"], &key[..]].concat());
+    assert_eq!((&document["exit_code"], &document["result"]["counts"]["missing"]), (&5.into(), &1.into()));
+    assert_eq!(document["result"]["differences"][0]["before"]["size"], 1);
+    assert_eq!(run(&home, &["backup", "--to", "medium", "chart"]).0, Some(0));
+    assert_eq!(compare(&["chart"]).0, Some(0));
+    let (code, stdout, _) = compare(&["--generation", "1", "--with-generation", "2"]);
+    assert_eq!(code, Some(5), "{stdout}");
+    assert_eq!(compare(&["--with-generation", "9"]).0, Some(2));
+}
+
+#[test]
+fn a_file_and_a_period_have_their_history() {
+    let (_dir, home) = first_night();
+    let history =
+        |more: &[&str]| run(&home, &[&["history", "--from", "medium", "--identity", "azekura-recovery-key.txt"], more].concat());
+    std::fs::write(home.join("chart/2025/a.txt"), "b").unwrap();
+    assert_eq!(run(&home, &["backup", "--to", "medium", "chart"]).0, Some(0));
+    let (code, stdout, _) = history(&["chart/2025/a.txt/", "--csv", "versions.csv"]);
+    assert_eq!((code, stdout.lines().count()), (Some(0), 3), "{stdout}");
+    // SHA-256 of "b".
+    assert!(stdout.contains("3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"), "{stdout}");
+    assert_eq!(std::fs::read_to_string(home.join("versions.csv")).unwrap().lines().count(), 3);
+    assert_eq!(history(&["chart/nobody"]).0, Some(1));
+    let (code, stdout, stderr) = history(&["--since", "2020-01-01"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stdout.contains("Changed  1 B   chart/2025/a.txt") && stderr.contains("nothing can be proved older"),
+        "{stdout}{stderr}"
+    );
+    assert_eq!(history(&["--since", "2020-01-01", "--until", "2020-12-31"]).0, Some(1));
+    assert_eq!(history(&["--since", "yesterday"]).0, Some(2));
+    assert_eq!(history(&[]).0, Some(2));
+}
+
+#[test]
 fn names_that_are_not_text_are_shown_and_kept() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;

@@ -3,9 +3,9 @@
 
 use super::lang::Lang;
 use super::{
-    backup, catalog, check_proof, completions, diff, find, generations, hold, init, keys, man, media, prove, restore, stamp,
+    backup, catalog, check_proof, compare, completions, diff, find, generations, history, hold, init, keys, man, media, prove,
+    restore, stamp, status, verify,
 };
-use super::{status, verify};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -46,6 +46,8 @@ pub enum Command {
     Diff(diff::Args),
     Restore(restore::Args),
     Verify(verify::Args),
+    Compare(compare::Args),
+    History(history::Args),
     Prove(prove::Args),
     CheckProof(check_proof::Args),
     #[command(subcommand)]
@@ -77,6 +79,8 @@ impl Command {
             Self::Diff(_) => "diff",
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
+            Self::Compare(_) => "compare",
+            Self::History(_) => "history",
             Self::Prove(_) => "prove",
             Self::CheckProof(_) => "check-proof",
             Self::Stamp(command) => command.path(),

@@ -21,6 +21,8 @@ pub struct Environment {
     state_home: Option<PathBuf>,
     config_home: Option<PathBuf>,
     home: Option<PathBuf>,
+    /// For files that may become large: `/tmp` is often memory.
+    pub large_temporary: PathBuf,
     is_root: bool,
     pub host: String,
 }
@@ -40,6 +42,7 @@ impl Environment {
             state_home: absolute("XDG_STATE_HOME"),
             config_home: absolute("XDG_CONFIG_HOME"),
             home: absolute("HOME"),
+            large_temporary: path("TMPDIR").unwrap_or_else(|| "/var/tmp".into()),
             is_root: rustix::process::geteuid().is_root(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         }

@@ -12,19 +12,25 @@ use clap::{Arg, Command, CommandFactory};
 /// Wider lines are hard to read.
 const LINE_COLUMNS: usize = 100;
 
-/// Commands that the first help names in its last line only, so that it fits on a screen.
-pub const FOLDED: [&str; 2] = ["stamp", "completions"];
+/// Commands that the first help only names: it has to fit on a screen, and these are not what a new user looks for.
+const RARE: [&str; 6] = ["find", "diff", "history", "stamp", "catalog", "completions"];
 
 /// The whole command line, with help in the language that is spoken.
 pub fn command() -> Command {
-    let template = format!(
-        "{{about-with-newline}}\n{} {{usage}}\n\n{}\n{{subcommands}}{{after-help}}",
-        find("heading.usage"),
-        find("heading.commands")
-    );
-    let fold = |s: Command| if FOLDED.contains(&s.get_name()) { s.hide(true) } else { s };
-    let command = translated(Azekura::command(), "").max_term_width(LINE_COLUMNS).mut_subcommands(fold);
+    let command = translated(Azekura::command(), "").max_term_width(LINE_COLUMNS);
+    let template = format!("{{about-with-newline}}\n{} {{usage}}\n\n{}{{after-help}}", find("heading.usage"), commands(&command));
     command.help_template(template).after_help(find("help.after"))
+}
+
+/// The commands with what they do, one a line; and the names of the rare ones.
+fn commands(command: &Command) -> String {
+    let shown = || command.get_subcommands().filter(|c| !c.is_hide_set());
+    let is_rare = |c: &&Command| RARE.contains(&c.get_name());
+    let width = shown().filter(|c| !is_rare(c)).map(|c| c.get_name().len()).max().unwrap_or(0);
+    let line = |c: &Command| format!("  {:width$}  {}\n", c.get_name(), c.get_about().cloned().unwrap_or_default());
+    let rare: Vec<&str> = shown().filter(is_rare).map(Command::get_name).collect();
+    let lines: String = shown().filter(|c| !is_rare(c)).map(line).collect();
+    format!("{}\n{lines}{} {}", find("heading.commands"), find("heading.more-commands"), rare.join(", "))
 }
 
 /// `path` is empty for the program itself, else as in `keys.new`.

@@ -51,7 +51,7 @@ fn write_all(dir: &Path) -> io::Result<Vec<PathBuf>> {
 /// The command and all below it that are not hidden, with the names of their pages.
 pub fn every_command<'a>(command: &'a Command, name: &str) -> Vec<(String, &'a Command)> {
     let mut all = vec![(name.to_owned(), command)];
-    for sub in command.get_subcommands().filter(|s| !s.is_hide_set() || help::FOLDED.contains(&s.get_name())) {
+    for sub in command.get_subcommands().filter(|s| !s.is_hide_set()) {
         all.extend(every_command(sub, &format!("{name}-{}", sub.get_name())));
     }
     all

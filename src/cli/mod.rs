@@ -7,9 +7,11 @@ mod args;
 mod backup;
 mod catalog;
 mod check_proof;
+mod compare;
 mod completions;
 mod config;
 mod context;
+mod csv;
 mod diff;
 mod environment;
 mod exit;
@@ -17,6 +19,7 @@ mod explain;
 mod find;
 mod generations;
 mod help;
+mod history;
 mod hold;
 mod init;
 mod keys;
@@ -94,6 +97,8 @@ fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
         Command::Generations(a) => generations::run(&a, &context),
         Command::Find(a) => find::run(a, &context),
         Command::Diff(a) => diff::run(&a, &context),
+        Command::Compare(a) => compare::run(a, &context),
+        Command::History(a) => history::run(a, &context),
         Command::Restore(a) => restore::run(a, &context),
         Command::Verify(a) => verify::run(&a, &context),
         Command::Prove(a) => prove::run(a, &context),

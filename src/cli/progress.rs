@@ -141,6 +141,7 @@ fn name(phase: Phase) -> String {
         Phase::Planning => "phase.planning",
         Phase::Writing => "phase.writing",
         Phase::Copying => "phase.copying",
+        Phase::Comparing => "phase.comparing",
         Phase::Finishing => "phase.finishing",
     })
 }

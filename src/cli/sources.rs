@@ -75,7 +75,7 @@ fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Expla
 }
 
 /// `NAME=PATH`, or a path alone. A path may hold a `=` of its own: what has a `/` before it is no name.
-fn split(typed: &OsStr) -> (Option<Vec<u8>>, PathBuf) {
+pub fn split(typed: &OsStr) -> (Option<Vec<u8>>, PathBuf) {
     let bytes = typed.as_bytes();
     match bytes.iter().position(|b| *b == b'=') {
         Some(at) if at > 0 && !bytes[..at].contains(&b'/') => {

@@ -1,7 +1,7 @@
 //! Numbers, sizes and times as people read them.
 
 use super::lang::Lang;
-use chrono::{DateTime, Datelike, FixedOffset, Local, TimeZone, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, Local, NaiveDate, NaiveDateTime, TimeZone, Utc};
 
 /// Bytes in binary units, with one digit after the point: `12.3 GiB`.
 pub fn bytes(n: u64) -> String {
@@ -35,6 +35,23 @@ pub fn time(rfc3339: &str, lang: Lang) -> String {
     match lang {
         Lang::Ja => japanese(at.to_utc()),
         Lang::En => at.with_timezone(&Local).format("%Y-%m-%d (%a) %H:%M %:z").to_string(),
+    }
+}
+
+/// A point in time as it was typed, in seconds since 1970: a date, a date with a time of the day, or RFC 3339. What has no zone of its
+/// own is meant as [`time`] shows it. `is_end`: a date alone means the end of its day.
+pub fn moment(typed: &str, lang: Lang, is_end: bool) -> Option<i64> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(typed) {
+        return Some(at.timestamp());
+    }
+    let day = NaiveDate::parse_from_str(typed, "%Y-%m-%d").ok();
+    let day = day.and_then(|d| if is_end { d.succ_opt() } else { Some(d) }).and_then(|d| d.and_hms_opt(0, 0, 0));
+    let minute = || ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"].iter().find_map(|f| NaiveDateTime::parse_from_str(typed, f).ok());
+    let at = day.or_else(minute)?;
+    match lang {
+        Lang::Ja => Some(FixedOffset::east_opt(9 * 3600)?.from_local_datetime(&at).single()?.timestamp()),
+        // An hour that the summer time repeats: the earlier one.
+        Lang::En => Some(Local.from_local_datetime(&at).earliest()?.timestamp()),
     }
 }
 
@@ -81,6 +98,15 @@ mod tests {
     fn japanese_dates_have_their_weekday_and_japans_time() {
         assert_eq!(time("2025-06-02T15:30:00Z", Lang::Ja), "2025-06-03(火) 00:30");
         assert_eq!(time("not a time", Lang::Ja), "not a time");
+    }
+
+    #[test]
+    fn a_date_is_a_day_in_japan() {
+        let at = |typed, is_end| moment(typed, Lang::Ja, is_end);
+        assert_eq!(at("2025-06-03", false), at("2025-06-02T15:00:00Z", false));
+        assert_eq!(at("2025-06-03", true), at("2025-06-04 00:00", true));
+        assert_eq!(at("2025-06-03T08:30", true), at("2025-06-02T23:30:00Z", true));
+        assert_eq!([at("3 June", false), at("2025-06-31", false), at("", true)], [None; 3]);
     }
 
     #[test]

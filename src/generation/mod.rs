@@ -8,11 +8,13 @@ mod packs;
 mod part;
 
 pub use entries::{Entries, Gap, Record};
+use packs::Packs;
 pub use part::{Part, Pieces};
 
 use crate::format::entry::Core;
 use crate::format::manifest::Manifest;
 use crate::format::object::Kind;
+use crate::format::pack::Extent;
 use crate::format::{Malformed, limit};
 use crate::medium::{Blame, Medium, MediumError, OpenObject};
 use crate::pipeline::compressor::{Decompressor, FrameError};
@@ -161,6 +163,21 @@ impl<'a> Generation<'a> {
     pub fn unpack(&self, object: u64, open: Box<dyn OpenObject>) -> Result<OpenPack> {
         let payload = Decryptor::open(self.identity, open).map_err(|source| GenerationError::Decrypt { object, source })?;
         PackReader::open(payload).map_err(|source| GenerationError::Unpack { object, source })
+    }
+
+    /// Gives the content that extents name, piece by piece, to `take`, until that says that it is enough.
+    pub fn content(&self, extents: &[Extent], mut take: impl FnMut(&[u8]) -> bool) -> Result<()> {
+        let mut packs = Packs::new(self);
+        for x in extents {
+            let (mut x, mut wants_more) = (*x, true);
+            while x.length > 0 && wants_more {
+                packs.read_piece(&mut x, |piece| wants_more = take(piece))?;
+            }
+            if !wants_more {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Reads a pack to its end, once, and compares it with its seal.

@@ -208,7 +208,24 @@ pub fn diff(options: &DiffOptions, identity: &Identity, world: &World, mut each:
     let newest = options.before.max(options.after);
     let (opened, chain) = OpenSet::with_content(&options.from, options.set, Some(newest), world.loader)?;
     let open = |n| Generation::open(&*opened.medium, &chain, Some(n), identity).map_err(RestoreError::Generation);
-    let (before, after) = (open(options.before)?, open(options.after)?);
+    merge(&open(options.before)?, &open(options.after)?, world, |Both { change, path, before, after }| {
+        if let Some(change) = change {
+            each(Difference { change, path, before, after });
+        }
+    })
+}
+
+/// A path in one or both of two generations.
+pub(super) struct Both {
+    /// `None`: it is the same.
+    pub change: Option<Change>,
+    pub path: Vec<u8>,
+    pub before: Option<Box<Core>>,
+    pub after: Option<Box<Core>>,
+}
+
+/// Tells `each` of every path in two generations whether it differs and what it is in both. Constant memory.
+pub(super) fn merge(before: &Generation, after: &Generation, world: &World, mut each: impl FnMut(Both)) -> Result<()> {
     let (mut old, mut new) = (before.entries(), after.entries());
     let (mut a, mut b) = (next(&mut old)?, next(&mut new)?);
     loop {
@@ -226,10 +243,9 @@ pub fn diff(options: &DiffOptions, identity: &Identity, world: &World, mut each:
             Ordering::Greater => (None, std::mem::replace(&mut b, next(&mut new)?)),
             Ordering::Equal => (std::mem::replace(&mut a, next(&mut old)?), std::mem::replace(&mut b, next(&mut new)?)),
         };
-        if let Some(change) = change(before.as_deref(), after.as_deref()) {
-            let path = before.as_ref().or(after.as_ref()).map(|c| c.path.clone()).unwrap_or_default();
-            each(Difference { change, path, before, after });
-        }
+        let path = before.as_ref().or(after.as_ref()).map(|c| c.path.clone()).unwrap_or_default();
+        let change = change(before.as_deref(), after.as_deref());
+        each(Both { change, path, before, after });
     }
 }
 

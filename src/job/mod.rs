@@ -5,9 +5,11 @@
 pub mod backup;
 pub mod check;
 pub mod clean;
+pub mod compare;
 pub mod copies;
 pub mod copy;
 pub mod generations;
+pub mod history;
 pub mod hold;
 pub mod indicators;
 pub mod media;

@@ -2,9 +2,11 @@
 
 mod bad_evening;
 mod bad_restore;
+mod compare;
 mod copy;
 mod damaged_medium;
 mod first_night;
+mod history;
 mod killed;
 mod merge;
 mod power_cut;

@@ -4,6 +4,7 @@
 //! decided what its reader should do. The texts are `error.X` in the catalogue, and `hint.X` is the one next action.
 
 mod backup;
+mod compare;
 mod copy;
 mod data;
 mod host;

@@ -1,0 +1,302 @@
+//! `azekura compare`
+
+use super::context::Context;
+use super::csv::{Csv, hex};
+use super::environment::absolute;
+use super::exit::Exit;
+use super::explain::{Explained, io_reason};
+use super::lang::Lang;
+use super::output::{Columns, Outcome, Table};
+use super::shown::{Shown, put_name};
+use super::sources::split;
+use super::text::{Message, find, message};
+use super::units::{bytes, count, time};
+use super::words;
+use azekura::format::manifest::Rules;
+use azekura::format::object::Id;
+use azekura::job::compare::{Class, Difference, NamedTree, Options, Reason, Report, Seen, SourceLine, With, compare};
+use serde_json::{Map, Value, json};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Files of one class that are shown; `--csv` and `--json` have all.
+const SHOWN: usize = 20;
+
+/// What is worst comes first.
+const SHOWN_FIRST: [Class; 6] =
+    [Class::OutsideRules, Class::Missing, Class::NotVerified, Class::Renamed, Class::Updated, Class::Added];
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "TREE", required_unless_present = "with_generation", conflicts_with = "with_generation")]
+    trees: Vec<OsString>,
+    #[arg(long, value_name = "MEDIUM")]
+    from: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    generation: Option<u64>,
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..))]
+    with_generation: Option<u64>,
+    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    set: Option<Id>,
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    #[arg(long, conflicts_with = "with_generation")]
+    one_file_system: bool,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+    let from = context.medium(args.from.as_deref())?;
+    let identity = context.identity(args.identity.as_deref())?;
+    let trees: Vec<NamedTree> =
+        args.trees.iter().map(|t| split(t)).map(|(name, path)| NamedTree { name, path: absolute(&path) }).collect();
+    let mut csv = args.csv.map(|path| csv(&path, &trees)).transpose()?;
+    let with = match args.with_generation {
+        Some(n) => With::Generation(n),
+        None => {
+            let skip = [from.join("AZEKURA")].into_iter().chain(context.state_dir().ok()).collect();
+            With::Trees { trees, one_file_system: args.one_file_system, skip }
+        }
+    };
+    let (set, generation, keep_in) = (args.set, args.generation, context.environment.large_temporary.clone());
+    let options = Options { from, set, generation, with, keep_in };
+    let mut shown: Vec<Vec<Difference>> = vec![Vec::new(); SHOWN_FIRST.len()];
+    let mut all = Vec::new();
+    let report = {
+        let progress = context.progress();
+        let world = context.world(args.threads.map(usize::from));
+        compare(&options, &identity, &world, &progress, &mut |d| {
+            if let Some(csv) = &mut csv {
+                csv.row(csv_row(&d));
+            }
+            if context.is_json() {
+                all.push(difference_json(&d));
+            } else if let Some(list) = SHOWN_FIRST.iter().position(|c| *c == d.class).map(|i| &mut shown[i])
+                && list.len() < SHOWN
+            {
+                list.push(d);
+            }
+        })?
+    };
+    csv.map(Csv::finish).transpose()?;
+    report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
+    for name in &report.not_compared {
+        context.talk(&message!("compare.not-compared", name = name));
+    }
+    let text = list(&shown, &report) + &text(&report);
+    Ok(Outcome { exit: exit(&report), text, json: as_json(&report, &all) })
+}
+
+/// The list must not lie in what is compared: nothing is ever written there.
+fn csv(path: &Path, trees: &[NamedTree]) -> Result<Csv, Explained> {
+    let folder = absolute(path).parent().and_then(|p| p.canonicalize().ok());
+    let holds = |t: &NamedTree| folder.as_ref().zip(t.path.canonicalize().ok()).is_some_and(|(f, t)| f.starts_with(t));
+    if trees.iter().any(holds) {
+        return Err(Explained::new(message!("error.compare.csv-in-tree", path = path), Exit::Usage));
+    }
+    let headings = [
+        "label.class",
+        "label.path",
+        "label.former-path",
+        "label.reason",
+        "label.size-before",
+        "label.size-after",
+        "label.blake3-before",
+        "label.blake3-after",
+    ];
+    Csv::create(path, &headings)
+}
+
+/// The worst that was met.
+fn exit(report: &Report) -> Exit {
+    let counts = &report.counts;
+    let is_bad = !report.trusted || !report.faults.is_empty() || report.entries_lost > 0;
+    if is_bad || counts.of(Class::OutsideRules) > 0 || counts.of(Class::Missing) > 0 {
+        Exit::Damage
+    } else if counts.of(Class::NotVerified) > 0 {
+        Exit::Incomplete
+    } else {
+        Exit::Good
+    }
+}
+
+fn class(class: Class) -> String {
+    find(match class {
+        Class::Identical => "class.identical",
+        Class::Added => "class.added",
+        Class::Updated => "class.updated",
+        Class::OutsideRules => "class.outside-rules",
+        Class::Missing => "class.missing",
+        Class::Renamed => "class.renamed",
+        Class::NotVerified => "class.not-verified",
+    })
+}
+
+fn reason(reason: Reason) -> String {
+    let message = match reason {
+        Reason::None => return String::new(),
+        Reason::Content => message!("changed.content"),
+        Reason::Grown => message!("changed.grown"),
+        Reason::Cut => message!("changed.cut"),
+        Reason::Flag => message!("changed.flag"),
+        Reason::Type => message!("changed.type"),
+        Reason::Target => message!("changed.target"),
+        Reason::Unreadable { errno: 0 } => message!("changed.unreadable"),
+        Reason::Unreadable { errno } => {
+            let error = std::io::Error::from_raw_os_error(errno.cast_signed());
+            message!("changed.unreadable-because", reason = io_reason(&error))
+        }
+        Reason::Changing => message!("changed.changing"),
+        Reason::NoContent => message!("changed.no-content"),
+        Reason::NoRecord => message!("changed.no-record"),
+    };
+    message.to_string()
+}
+
+pub fn rules(rules: Rules) -> String {
+    find(match rules {
+        Rules::Plain => "rules.plain",
+        Rules::SsMix2 => "rules.ss-mix2",
+        Rules::AppendOnly => "rules.append-only",
+    })
+}
+
+/// What is not identical, as much of it as fits.
+fn list(shown: &[Vec<Difference>], report: &Report) -> String {
+    if shown.iter().all(Vec::is_empty) {
+        return String::new();
+    }
+    let mut columns = Columns::new(["label.class", "label.path", "label.reason"].map(find));
+    for (of, differences) in SHOWN_FIRST.iter().zip(shown) {
+        for d in differences {
+            let path = match &d.former {
+                Some(former) => message!("compare.from-to", former = former, path = d.path).to_string(),
+                None => d.path.shown(),
+            };
+            columns.row([class(d.class), path, reason(d.reason)]);
+        }
+        let more = report.counts.of(*of) - differences.len() as u64;
+        if more > 0 {
+            columns.row([class(*of), message!("compare.more", count = count(more)).to_string(), String::new()]);
+        }
+    }
+    format!("{}\n", columns.text())
+}
+
+fn text(report: &Report) -> String {
+    let mut table = Table::default();
+    table.row(find("label.set"), message!("backup.set", name = report.set_name, id = report.set).to_string());
+    let generation =
+        |number, at: &str| message!("backup.generation", number = number, time = time(at, Lang::spoken())).to_string();
+    table.row(find("label.generation"), generation(report.generation, &report.time));
+    if let Some((number, at)) = &report.with {
+        table.row(find("label.with"), generation(*number, at));
+    }
+    for s in &report.sources {
+        table.row(find("label.source"), source(s).to_string());
+    }
+    for c in Class::ALL {
+        table.row(class(c), count(report.counts.of(c)));
+    }
+    let counts = &report.counts;
+    table.row(find("label.metadata"), count(counts.metadata));
+    let (same, added, missing) = (count(counts.folders), count(counts.folders_added), count(counts.folders_missing));
+    table.row(find("label.folders"), message!("compare.folders", same = same, added = added, missing = missing).to_string());
+    table.row(find("label.read"), bytes(counts.bytes_read));
+    if report.entries_lost > 0 {
+        table.row(find("label.entries-lost"), count(report.entries_lost));
+    }
+    table.row(
+        find("label.result"),
+        find(match exit(report) {
+            Exit::Good => "compare.good",
+            Exit::Incomplete => "compare.not-verified",
+            _ => "compare.bad",
+        }),
+    );
+    table.text()
+}
+
+fn source(s: &SourceLine) -> Message {
+    match &s.path {
+        Some(path) => message!("compare.source-at", name = s.name, rules = rules(s.rules), path = path),
+        None => message!("compare.source", name = s.name, rules = rules(s.rules)),
+    }
+}
+
+fn csv_row(d: &Difference) -> [String; 8] {
+    let size = |s: &Option<Seen>| s.map(|s| s.size.to_string()).unwrap_or_default();
+    let digest = |s: &Option<Seen>| hex(s.and_then(|s| s.blake3));
+    [
+        class(d.class),
+        d.path.shown(),
+        d.former.as_ref().map(Shown::shown).unwrap_or_default(),
+        reason(d.reason),
+        size(&d.before),
+        size(&d.after),
+        digest(&d.before),
+        digest(&d.after),
+    ]
+}
+
+fn difference_json(d: &Difference) -> Value {
+    let mut object = Map::new();
+    object.insert("class".into(), d.class.name().into());
+    object.insert("reason".into(), Some(d.reason.name()).filter(|r| !r.is_empty()).into());
+    put_name(&mut object, "path", &d.path);
+    if let Some(former) = &d.former {
+        put_name(&mut object, "former_path", former);
+    }
+    for (key, seen) in [("before", &d.before), ("after", &d.after)] {
+        let seen =
+            seen.map(|s| json!({ "type": super::find::kind(s.kind), "size": s.size, "blake3": s.blake3.map(|b| hex(Some(b))) }));
+        object.insert(key.into(), seen.into());
+    }
+    if let Reason::Unreadable { errno } = d.reason {
+        object.insert("errno".into(), errno.into());
+    }
+    Value::Object(object)
+}
+
+fn as_json(report: &Report, differences: &[Value]) -> Value {
+    let counts = &report.counts;
+    let sources = report.sources.iter().map(|s| {
+        let mut object = Map::new();
+        put_name(&mut object, "name", &s.name);
+        object.insert("rules".into(), s.rules.name().into());
+        if let Some(path) = &s.path {
+            put_name(&mut object, "tree", path.as_os_str().as_bytes());
+        }
+        Value::Object(object)
+    });
+    let not_compared = report.not_compared.iter().map(|name| {
+        let mut object = Map::new();
+        put_name(&mut object, "name", name);
+        Value::Object(object)
+    });
+    let classes: Map<String, Value> = Class::ALL.iter().map(|c| (c.name().replace('-', "_"), counts.of(*c).into())).collect();
+    json!({
+        "set": report.set.to_string(),
+        "set_name": report.set_name,
+        "generation": report.generation,
+        "time": report.time,
+        "with_generation": report.with.as_ref().map(|(n, _)| n),
+        "with_time": report.with.as_ref().map(|(_, time)| time),
+        "trusted": report.trusted,
+        "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
+        "sources": sources.collect::<Vec<_>>(),
+        "not_compared": not_compared.collect::<Vec<_>>(),
+        "counts": classes,
+        "metadata": counts.metadata,
+        "folders": counts.folders,
+        "folders_added": counts.folders_added,
+        "folders_missing": counts.folders_missing,
+        "bytes_read": counts.bytes_read,
+        "entries_lost": report.entries_lost,
+        "differences": differences,
+    })
+}

@@ -1,0 +1,141 @@
+//! Files that are missing under one name and new under another.
+//!
+//! Only content that is gone from one path and has come up at one path is taken for a renamed file; where several are alike, their own
+//! names must tell them apart. A guess would make a missing file a renamed one. Of the tree's new files only those are read
+//! that are as long as a missing one.
+
+use super::kept::{Come, Gone, Kept, Number, short};
+use super::reader::read;
+use super::{Class, CompareError, Difference, Reason, Result, Scope, Seen, scope_of};
+use crate::format::entry::Kind;
+use crate::job::World;
+use crate::job::restore::RestoreError;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Of files of one content, so many are told apart by their names.
+const ALIKE: usize = 10_000;
+
+/// Which missing file is which new one.
+pub struct Pairs {
+    /// Of each number its partner's, if it has one; empty where there is no pair at all.
+    partner: Vec<Option<Number>>,
+}
+
+/// Finds them; afterwards everything that was kept can be read.
+pub fn find(kept: &mut Kept, scopes: &[Scope], world: &World) -> Result<Pairs> {
+    kept.flush().map_err(CompareError::Keep)?;
+    let (mut gone, mut come) = (std::mem::take(&mut kept.gone), std::mem::take(&mut kept.come));
+    gone.sort_unstable_by_key(|g| g.size);
+    come.retain(|c| gone.binary_search_by_key(&c.size, |g| g.size).is_ok());
+    hash(&mut come, kept, scopes, world)?;
+    come.retain(|c| c.digest.is_some());
+    gone.sort_unstable_by_key(|g| g.digest);
+    come.sort_unstable_by_key(|c| c.digest);
+    let mut pairs = Pairs { partner: Vec::new() };
+    let mut from = &come[..];
+    for alike in gone.chunk_by(|a, b| a.digest == b.digest) {
+        let digest = Some(alike[0].digest);
+        from = &from[from.partition_point(|c| c.digest < digest)..];
+        let (same, rest) = from.split_at(from.partition_point(|c| c.digest == digest));
+        from = rest;
+        pairs.match_up(alike, same, kept)?;
+    }
+    Ok(pairs)
+}
+
+/// Reads the new files whose content is not known yet. One that cannot be read stays an added one.
+fn hash(come: &mut [Come], kept: &Kept, scopes: &[Scope], world: &World) -> Result<()> {
+    let unread: Vec<Number> = come.iter().filter(|c| c.digest.is_none()).map(|c| c.number).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let (mut buffer, mut digests) = (Vec::new(), Vec::new());
+        while let Some(number) = unread.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if world.is_interrupted() {
+                return Err(CompareError::Open(RestoreError::Interrupted));
+            }
+            let path = get(kept, *number)?.path;
+            let tree = scope_of(scopes, &path).and_then(|(_, s)| s.tree.as_ref());
+            let content = tree.and_then(|t| t.open_file(&path).ok()).and_then(|file| read(&file, &mut buffer, None).ok());
+            digests.extend(content.map(|c| (*number, short(c.blake3))));
+        }
+        Ok(digests)
+    };
+    let mut digests: HashMap<Number, [u8; 16]> = HashMap::new();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..world.threads.clamp(1, unread.len().max(1))).map(|_| scope.spawn(work)).collect();
+        for thread in threads {
+            digests.extend(thread.join().map_err(|_| CompareError::Open(RestoreError::Stopped))??);
+        }
+        Ok::<(), CompareError>(())
+    })?;
+    for c in come.iter_mut().filter(|c| c.digest.is_none()) {
+        c.digest = digests.get(&c.number).copied();
+    }
+    Ok(())
+}
+
+impl Pairs {
+    /// Pairs files of one content.
+    fn match_up(&mut self, gone: &[Gone], come: &[Come], kept: &Kept) -> Result<()> {
+        match (gone, come) {
+            (_, []) => {}
+            ([gone], [come]) => self.pair(gone.number, come.number, kept),
+            _ if gone.len() + come.len() > ALIKE => {}
+            _ => {
+                let mut by_name: HashMap<Vec<u8>, (Vec<Number>, Vec<Number>)> = HashMap::new();
+                for g in gone {
+                    by_name.entry(name(kept, g.number)?).or_default().0.push(g.number);
+                }
+                for c in come {
+                    by_name.entry(name(kept, c.number)?).or_default().1.push(c.number);
+                }
+                for named in by_name.values() {
+                    if let ([gone], [come]) = (&named.0[..], &named.1[..]) {
+                        self.pair(*gone, *come, kept);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn pair(&mut self, gone: Number, come: Number, kept: &Kept) {
+        self.partner.resize(kept.len(), None);
+        self.partner[gone as usize] = Some(come);
+        self.partner[come as usize] = Some(gone);
+    }
+
+    fn partner(&self, number: Number) -> Option<Number> {
+        self.partner.get(number as usize).copied().flatten()
+    }
+
+    /// Tells everything that was kept, in order; a pair once, where the file is now.
+    pub fn each(&self, kept: &Kept, mut tell: impl FnMut(Difference)) -> Result<()> {
+        for number in kept.in_order() {
+            let difference = get(kept, number)?;
+            match (self.partner(number), difference.class) {
+                (Some(_), Class::Missing) => {}
+                (Some(gone), _) => {
+                    let before = get(kept, gone)?;
+                    let blake3 = before.before.and_then(|b| b.blake3);
+                    let after = difference.after.map(|a| Seen { kind: Kind::File, blake3, ..a });
+                    let (class, reason, former) = (Class::Renamed, Reason::None, Some(before.path));
+                    tell(Difference { class, reason, former, before: before.before, after, path: difference.path });
+                }
+                (None, _) => tell(difference),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn get(kept: &Kept, number: Number) -> Result<Difference> {
+    kept.get(number).map_err(CompareError::Keep)
+}
+
+/// A file's own name.
+fn name(kept: &Kept, number: Number) -> Result<Vec<u8>> {
+    let path = get(kept, number)?.path;
+    Ok(path.rsplit(|b| *b == b'/').next().unwrap_or_default().to_vec())
+}
