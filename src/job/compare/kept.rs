@@ -14,6 +14,9 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// Read at once: most differences fit.
 const READ_BYTES: usize = 512;
 
+/// Bits of a place that say where it lies: 64 GiB of differences, out of 268 million batches.
+const OFFSET_BITS: u32 = 36;
+
 /// A difference's number, by the order in which they were kept.
 pub type Number = u32;
 
@@ -36,8 +39,8 @@ pub struct Kept {
     buffer: Vec<u8>,
     /// Bytes in the file; the buffer is behind them.
     written: u64,
-    /// Of each difference: the batch that it was in, and where it lies.
-    places: Vec<(u32, u64)>,
+    /// Of each difference: the batch that it was in, and behind that, in the low bits, where it lies.
+    places: Vec<u64>,
     pub gone: Vec<Gone>,
     pub come: Vec<Come>,
     pub counts: Counts,
@@ -77,7 +80,11 @@ impl Kept {
         self.counts.add(&judged.counts);
         for (difference, may_be_renamed) in &judged.differences {
             let number = Number::try_from(self.places.len()).map_err(io::Error::other)?;
-            self.places.push((sequence, self.written + self.buffer.len() as u64));
+            let offset = self.written + self.buffer.len() as u64;
+            if offset >> OFFSET_BITS > 0 || sequence.leading_zeros() < OFFSET_BITS - 32 {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            self.places.push(u64::from(sequence) << OFFSET_BITS | offset);
             encode(difference, &mut self.buffer);
             match (difference.class, difference.before, difference.after) {
                 (Class::Missing, Some(Seen { size, blake3: Some(digest), .. }), _) if *may_be_renamed => {
@@ -117,7 +124,7 @@ impl Kept {
     /// What was kept under a number.
     pub fn get(&self, number: Number) -> io::Result<Difference> {
         let malformed = || io::Error::new(io::ErrorKind::InvalidData, "what was kept is not what was written");
-        let at = self.places.get(number as usize).ok_or_else(malformed)?.1;
+        let at = self.places.get(number as usize).ok_or_else(malformed)? & ((1 << OFFSET_BITS) - 1);
         let mut bytes = vec![0; READ_BYTES];
         let got = self.read(&mut bytes, at)?;
         bytes.truncate(got);

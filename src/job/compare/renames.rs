@@ -11,15 +11,17 @@ use crate::format::entry::Kind;
 use crate::job::World;
 use crate::job::restore::RestoreError;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
 
+/// New files that a thread reads before it asks for more.
+const HEAP: usize = 64;
 /// Of files of one content, so many are told apart by their names.
 const ALIKE: usize = 10_000;
 
 /// Which missing file is which new one.
 pub struct Pairs {
-    /// Of each number its partner's, if it has one; empty where there is no pair at all.
-    partner: Vec<Option<Number>>,
+    /// Of each number its partner's, or its own if it has none; empty where there is no pair at all.
+    partner: Vec<Number>,
 }
 
 /// Finds them; afterwards everything that was kept can be read.
@@ -28,7 +30,7 @@ pub fn find(kept: &mut Kept, scopes: &[Scope], world: &World) -> Result<Pairs> {
     let (mut gone, mut come) = (std::mem::take(&mut kept.gone), std::mem::take(&mut kept.come));
     gone.sort_unstable_by_key(|g| g.size);
     come.retain(|c| gone.binary_search_by_key(&c.size, |g| g.size).is_ok());
-    hash(&mut come, kept, scopes, world)?;
+    kept.counts.bytes_read += hash(&mut come, kept, scopes, world)?;
     come.retain(|c| c.digest.is_some());
     gone.sort_unstable_by_key(|g| g.digest);
     come.sort_unstable_by_key(|c| c.digest);
@@ -44,35 +46,32 @@ pub fn find(kept: &mut Kept, scopes: &[Scope], world: &World) -> Result<Pairs> {
     Ok(pairs)
 }
 
-/// Reads the new files whose content is not known yet. One that cannot be read stays an added one.
-fn hash(come: &mut [Come], kept: &Kept, scopes: &[Scope], world: &World) -> Result<()> {
-    let unread: Vec<Number> = come.iter().filter(|c| c.digest.is_none()).map(|c| c.number).collect();
-    let next = AtomicUsize::new(0);
+/// Reads the new files whose content is not known yet; how many bytes. One that cannot be read stays an added one.
+fn hash(come: &mut [Come], kept: &Kept, scopes: &[Scope], world: &World) -> Result<u64> {
+    // A few at a time, to whoever has time.
+    let heaps = Mutex::new(come.chunks_mut(HEAP));
     let work = || {
-        let (mut buffer, mut digests) = (Vec::new(), Vec::new());
-        while let Some(number) = unread.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if world.is_interrupted() {
-                return Err(CompareError::Open(RestoreError::Interrupted));
+        let (mut buffer, mut bytes) = (Vec::new(), 0);
+        loop {
+            let heap = heaps.lock().unwrap_or_else(|e| e.into_inner()).next();
+            let Some(heap) = heap else { return Ok(bytes) };
+            for c in heap.iter_mut().filter(|c| c.digest.is_none()) {
+                if world.is_interrupted() {
+                    return Err(CompareError::Open(RestoreError::Interrupted));
+                }
+                let path = get(kept, c.number)?.path;
+                let tree = scope_of(scopes, &path).and_then(|(_, s)| s.tree.as_ref());
+                let content = tree.and_then(|t| t.open_file(&path).ok()).and_then(|file| read(&file, &mut buffer, None).ok());
+                bytes += content.as_ref().map_or(0, |c| c.size);
+                c.digest = content.map(|c| short(c.blake3));
             }
-            let path = get(kept, *number)?.path;
-            let tree = scope_of(scopes, &path).and_then(|(_, s)| s.tree.as_ref());
-            let content = tree.and_then(|t| t.open_file(&path).ok()).and_then(|file| read(&file, &mut buffer, None).ok());
-            digests.extend(content.map(|c| (*number, short(c.blake3))));
         }
-        Ok(digests)
     };
-    let mut digests: HashMap<Number, [u8; 16]> = HashMap::new();
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..world.threads.clamp(1, unread.len().max(1))).map(|_| scope.spawn(work)).collect();
-        for thread in threads {
-            digests.extend(thread.join().map_err(|_| CompareError::Open(RestoreError::Stopped))??);
-        }
-        Ok::<(), CompareError>(())
-    })?;
-    for c in come.iter_mut().filter(|c| c.digest.is_none()) {
-        c.digest = digests.get(&c.number).copied();
-    }
-    Ok(())
+        let threads: Vec<_> = (0..world.threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let joined = threads.into_iter().map(|t| t.join().map_err(|_| CompareError::Open(RestoreError::Stopped)));
+        joined.collect::<Result<Vec<_>>>()?.into_iter().sum()
+    })
 }
 
 impl Pairs {
@@ -101,13 +100,15 @@ impl Pairs {
     }
 
     fn pair(&mut self, gone: Number, come: Number, kept: &Kept) {
-        self.partner.resize(kept.len(), None);
-        self.partner[gone as usize] = Some(come);
-        self.partner[come as usize] = Some(gone);
+        if self.partner.is_empty() {
+            self.partner = (0..kept.len() as Number).collect();
+        }
+        self.partner[gone as usize] = come;
+        self.partner[come as usize] = gone;
     }
 
     fn partner(&self, number: Number) -> Option<Number> {
-        self.partner.get(number as usize).copied().flatten()
+        self.partner.get(number as usize).copied().filter(|p| *p != number)
     }
 
     /// Tells everything that was kept, in order; a pair once, where the file is now.
