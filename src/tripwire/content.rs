@@ -10,7 +10,7 @@ const BLOCK_BYTES: usize = 1 << 10;
 /// A block is looked at in each stretch of this length, the usual length of what is encrypted in parts.
 const STRETCH_BYTES: usize = 4 << 10;
 /// Blocks looked at in a file that is read at once, and in each MiB of a larger one.
-const BLOCKS: usize = 32;
+const BLOCKS: usize = 16;
 /// Shorter content cannot be told from noise.
 const LEAST_BYTES: usize = 512;
 /// What a program that leaves the first bytes as they were may leave.
@@ -261,7 +261,7 @@ mod tests {
             look.feed(&file);
             seen += u32::from(look.is_noisy());
         }
-        assert!(seen > 100, "{seen} of 200");
+        assert!(seen > 80, "{seen} of 200");
     }
 
     #[test]

@@ -320,7 +320,10 @@ impl OneSource {
 
     fn count_kind(&self, kind: &[u8], noisy: bool, misfit: bool) {
         let mut tonight = self.tonight();
-        let k = tonight.kinds.entry(kind.to_vec()).or_default();
+        if !tonight.kinds.contains_key(kind) {
+            tonight.kinds.insert(kind.to_vec(), KindCounts::default());
+        }
+        let Some(k) = tonight.kinds.get_mut(kind) else { return };
         k.files += 1;
         k.noisy += u64::from(noisy);
         k.misfit += u64::from(misfit);
