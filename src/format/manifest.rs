@@ -4,6 +4,7 @@ use super::cbor::{Reader, Sure, Time, Writer, write_extents, write_time};
 use super::entry::{check_path, compare_paths};
 use super::object::Id;
 use super::pack::Extent;
+pub use super::rules::Rules;
 use super::watch::{Alarm, SourceWatch, read_alarms, read_watch, write_alarms, write_watch};
 use super::{Malformed, VERSION, limit};
 
@@ -14,33 +15,6 @@ pub const FINDINGS: usize = 1_000;
 pub enum SourceKind {
     Tree,
     Command,
-}
-
-/// How the files of a source may change, by the program that writes them. For judging changes; they are stored the same way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Rules {
-    /// In any way.
-    #[default]
-    Plain,
-    /// An SS-MIX2 storage: a file's content never changes; an update or a deletion gives it another flag at the end of its name.
-    ///
-    /// Source: JAMI, SS-MIX2 standardized storage, construction guidelines.
-    SsMix2,
-    /// Files grow at their end and are never changed before it.
-    AppendOnly,
-}
-
-impl Rules {
-    pub const ALL: [Self; 3] = [Self::Plain, Self::SsMix2, Self::AppendOnly];
-
-    /// In the configuration and in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::SsMix2 => "ss-mix2",
-            Self::AppendOnly => "append-only",
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

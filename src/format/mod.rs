@@ -15,6 +15,7 @@ pub mod merkle;
 pub mod object;
 pub mod pack;
 pub mod proof;
+pub mod rules;
 pub mod seal;
 pub mod stamp;
 pub mod tape;

@@ -1,7 +1,7 @@
 //! What can be seen of a file's content without knowing what it means: whether it looks like noise, and whether it begins as files of its
 //! kind do.
 
-use crate::format::manifest::Rules;
+use crate::format::rules::{Rules, flag};
 use crate::format::watch::KIND_BYTES;
 use std::sync::LazyLock;
 
@@ -120,18 +120,13 @@ static LOGARITHMS: LazyLock<Vec<f32>> =
 /// The kind of a file by its name: its extension in small letters; in an SS-MIX2 storage, of messages, `hl7`.
 pub fn kind_of(path: &[u8], rules: Rules) -> Vec<u8> {
     let name = path.rsplit(|b| *b == b'/').next().unwrap_or(path);
-    if rules == Rules::SsMix2 && is_message(name) {
+    if rules == Rules::SsMix2 && !name.contains(&b'.') && flag(path).is_some_and(|at| at + 1 == path.len()) {
         return b"hl7".to_vec();
     }
     match name.iter().rposition(|b| *b == b'.') {
         Some(at) if at > 0 && name.len() - at - 1 <= KIND_BYTES => name[at + 1..].to_ascii_lowercase(),
         _ => Vec::new(),
     }
-}
-
-/// `<id>_<date>_<type>_<order number>_<time>_<department>_<flag>`, without an extension.
-pub fn is_message(name: &[u8]) -> bool {
-    name.split(|b| *b == b'_').count() == 7 && matches!(name.last(), Some(b'0'..=b'2')) && !name.contains(&b'.')
 }
 
 /// Kinds that are written once and then stay as they are.

@@ -8,7 +8,7 @@ mod judge;
 
 pub use judge::{Raised, judge};
 
-use crate::format::manifest::Rules;
+use crate::format::rules::{Allowed, Rules, allowed};
 use crate::format::watch::{Alarm, KINDS, KindCounts, Measures, NIGHTS, Night, PATHS, SourceWatch};
 use content::{Look, fits, is_compressed, is_finished, kind_of};
 use std::collections::{BTreeMap, HashMap};
@@ -201,8 +201,7 @@ impl Watcher {
 
     /// Begins to look at a file that is read.
     pub fn look(&self, path: &[u8], before: Option<&Before>) -> Look {
-        let grows = |s: &OneSource| s.rules == Rules::AppendOnly || s.rules == Rules::SsMix2 && is_transaction(path);
-        let before = before.filter(|_| self.of(path).is_some_and(grows));
+        let before = before.filter(|_| self.of(path).is_some_and(|s| s.allowed(path) == Allowed::Growth));
         let hash = path.iter().fold(self.seed, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
         Look::new(hash, before.map(|b| b.size))
     }
@@ -226,7 +225,7 @@ impl Watcher {
                 c.changed.fetch_add(1, Relaxed);
                 s.note(Evidence::Changed, path);
                 s.check_canary(path);
-                if before.settled && s.forbids(path, &kind, before, look) {
+                if before.settled && s.forbids(path, before, look) {
                     c.forbidden.fetch_add(1, Relaxed);
                     s.note(Evidence::Forbidden, path);
                 }
@@ -292,12 +291,6 @@ impl Watcher {
     }
 }
 
-/// `TR_YYYYMMDDHHMMSSFFF_nnnnn.DAT` of an SS-MIX2 transaction storage only grows.
-fn is_transaction(path: &[u8]) -> bool {
-    let name = path.rsplit(|b| *b == b'/').next().unwrap_or(path);
-    name.starts_with(b"TR_") && name.to_ascii_uppercase().ends_with(b".DAT")
-}
-
 impl OneSource {
     fn tonight(&self) -> MutexGuard<'_, Tonight> {
         self.tonight.lock().unwrap_or_else(PoisonError::into_inner)
@@ -329,14 +322,17 @@ impl OneSource {
         k.misfit += u64::from(misfit);
     }
 
+    fn allowed(&self, path: &[u8]) -> Allowed {
+        let below = path.get(self.name.len() + 1..).unwrap_or_default();
+        allowed(self.rules, below)
+    }
+
     /// Whether the rules forbid that this file's content changed as it did.
-    fn forbids(&self, path: &[u8], kind: &[u8], before: &Before, look: &Look) -> bool {
-        match self.rules {
-            Rules::Plain => false,
-            // The index changes with every message.
-            Rules::SsMix2 if is_transaction(path) => look.begins_with(&before.digest) == Some(false),
-            Rules::SsMix2 => kind == b"hl7",
-            Rules::AppendOnly => look.begins_with(&before.digest) == Some(false),
+    fn forbids(&self, path: &[u8], before: &Before, look: &Look) -> bool {
+        match self.allowed(path) {
+            Allowed::Anything => false,
+            Allowed::Growth => look.begins_with(&before.digest) == Some(false),
+            Allowed::Nothing => true,
         }
     }
 }

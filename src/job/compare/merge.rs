@@ -1,10 +1,10 @@
 //! The generation's records merged with the other side: what is on both sides is to be read, what is on one is missing or added.
 
-use super::rules::{Allowed, allowed, differ_in_flag, flag};
 use super::sides::{Next, Present, Records, Side};
 use super::{Class, CompareError, Counts, Difference, Reason, Result, Scope, Seen, scope_of};
 use crate::format::entry::{Entry, Kind, compare_paths};
 use crate::format::manifest::Rules;
+use crate::format::rules::{Allowed, allowed, differ_in_flag, flag};
 use crate::generation::is_within;
 use crate::job::restore::RestoreError;
 use crate::pipeline::source::Problem;

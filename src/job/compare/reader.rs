@@ -1,10 +1,11 @@
 //! What a thread does: reads and hashes files of the tree, and judges them against their records.
 
 use super::merge::{Batch, Pair, Task};
-use super::rules::{Allowed, judge};
+use super::rules::judge;
 use super::sides::Present;
 use super::{Class, Counts, Difference, Reason, Scope, Seen};
 use crate::format::entry::{Core, Entry, Kind, State};
+use crate::format::rules::Allowed;
 use crate::generation::Generation;
 use crate::pipeline::hasher::update_zeros;
 use crate::pipeline::source::{Found, OpenFile, Problem, ProblemKind, Tree, data_ranges};
