@@ -302,3 +302,61 @@ fn an_alarm_keeps_the_clean_disks_away() {
     assert_eq!(off(&["--by", "佐藤"]), Some(0));
     assert_eq!(clinic.run(&["hold", "show"], "config").status.code(), Some(0));
 }
+
+/// What an incident responder asks of a medium is on record, the medium stays as it was, and an edited record is found.
+#[test]
+fn evidence_is_kept_and_cannot_be_edited() {
+    let clinic = Clinic::new();
+    clinic.dock("CL-01");
+    assert!(clinic.run(&["media", "init", "CL-01"], "config").status.success());
+    for night in 1..=3 {
+        clinic.night(night, "CL-01");
+    }
+    let (medium, session, key) = (clinic.text("CL-01"), clinic.text("session"), clinic.text("key"));
+    let before = content(&clinic.path("CL-01"));
+    let start =
+        ["evidence", "start", "--from", &medium, "--to", &session, "--by", "鈴木", "--witness", "佐藤", "--place", "院長室"];
+    let started = clinic.run(&start, "");
+    assert!(started.status.success(), "{started:?}");
+    let said = String::from_utf8_lossy(&started.stderr).into_owned();
+    assert!(said.contains("can be written to"), "the mount is warned of: {said}");
+    assert_eq!(clinic.run(&start, "").status.code(), Some(2), "a session is not begun over another");
+
+    let recorded = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+        command.args(arguments).args(["--state", &clinic.text("nowhere"), "--lang", "en"]).env("AZEKURA_EVIDENCE", &session);
+        command.output().expect("the program").status.code()
+    };
+    assert_eq!(recorded(&["verify", &medium]), Some(0));
+    assert_eq!(recorded(&["restore", "--from", &medium, "--identity", &key, "--to", &clinic.text("back")]), Some(0));
+    assert_eq!(recorded(&["compare", "--from", &medium, "--identity", &key, &clinic.text("back/karte")]), Some(0));
+    assert_eq!(recorded(&["verify", &clinic.text("blank")]), Some(6), "what fails is recorded, too");
+    assert_eq!(recorded(&["backup", "--to", &medium, &clinic.text("source")]), Some(2), "nothing is written in a session");
+    assert_eq!(content(&clinic.path("CL-01")), before, "not a byte of the medium has changed");
+
+    let check = || clinic.run(&["evidence", "check", &session, "--json"], "");
+    let checked: Value = serde_json::from_slice(&check().stdout).expect("JSON");
+    assert_eq!((checked["exit_code"].as_u64(), checked["result"]["lines"].as_u64()), (Some(0), Some(5)), "{checked}");
+    let out = clinic.run(&["evidence", "export", &session, "--out", &clinic.text("handed over")], "");
+    assert!(out.status.success(), "{out:?}");
+    let sums = Command::new("sha256sum").args(["-c", "--quiet", "SHA256SUMS"]).current_dir(clinic.path("handed over")).status();
+    assert!(sums.expect("sha256sum").success());
+    assert_eq!(fs::read_dir(clinic.path("handed over/seals")).expect("seals").count(), 3);
+
+    // Somebody improves the record, or a result.
+    let record = clinic.path("session/record.jsonl");
+    let good = fs::read_to_string(&record).expect("the record");
+    for (from, to) in [("佐藤", "田中"), ("\"exit_code\":0", "\"exit_code\":5"), ("verify", "verily")] {
+        fs::write(&record, good.replacen(from, to, 1)).expect("edited");
+        assert_eq!(check().status.code(), Some(5), "{from} to {to}");
+    }
+    let mut lines: Vec<&str> = good.lines().collect();
+    lines.remove(2);
+    fs::write(&record, lines.join("\n") + "\n").expect("a line less");
+    assert_eq!(check().status.code(), Some(5), "a line taken out");
+    fs::write(&record, &good).expect("as it was");
+    assert_eq!(check().status.code(), Some(0));
+    let result = clinic.path("session/results/0002-verify.json");
+    fs::write(&result, fs::read_to_string(&result).expect("a result").replace("true", "false")).expect("edited");
+    assert_eq!(check().status.code(), Some(5), "a result edited");
+}

@@ -3,8 +3,8 @@
 
 use super::lang::Lang;
 use super::{
-    backup, catalog, check_proof, compare, completions, diff, find, generations, history, hold, init, keys, man, media, prove,
-    restore, stamp, status, verify,
+    backup, catalog, check_proof, compare, completions, diff, evidence, find, generations, history, hold, init, keys, man, media,
+    prove, restore, stamp, status, verify,
 };
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -56,6 +56,8 @@ pub enum Command {
     #[command(subcommand)]
     Hold(hold::Command),
     #[command(subcommand)]
+    Evidence(evidence::Command),
+    #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
     Media(media::Command),
@@ -86,6 +88,7 @@ impl Command {
             Self::Stamp(command) => command.path(),
             Self::Status(_) => "status",
             Self::Hold(command) => command.path(),
+            Self::Evidence(command) => command.path(),
             Self::Keys(keys::Command::New(_)) => "keys.new",
             Self::Keys(keys::Command::Sheet(_)) => "keys.sheet",
             Self::Keys(keys::Command::Rehearse(_)) => "keys.rehearse",

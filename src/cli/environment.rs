@@ -10,6 +10,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Names the session of evidence that commands are recorded in.
+pub const SESSION: &str = "AZEKURA_EVIDENCE";
+
 /// Read once, at the start.
 #[derive(Debug)]
 pub struct Environment {
@@ -21,6 +24,8 @@ pub struct Environment {
     state_home: Option<PathBuf>,
     config_home: Option<PathBuf>,
     home: Option<PathBuf>,
+    /// The session of evidence that is under way.
+    pub session: Option<PathBuf>,
     /// For files that may become large: `/tmp` is often memory.
     pub large_temporary: PathBuf,
     is_root: bool,
@@ -42,6 +47,7 @@ impl Environment {
             state_home: absolute("XDG_STATE_HOME"),
             config_home: absolute("XDG_CONFIG_HOME"),
             home: absolute("HOME"),
+            session: path(SESSION),
             large_temporary: path("TMPDIR").unwrap_or_else(|| "/var/tmp".into()),
             is_root: rustix::process::geteuid().is_root(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),

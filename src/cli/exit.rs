@@ -63,6 +63,8 @@ impl Exit {
             "check-proof" | "stamp.import" => &[Good, Failed, Usage, Damage],
             "stamp.export" => &[Good, Failed, Usage, Damage, Medium],
             "media.init" => &[Good, Failed, Usage, Medium, Key],
+            "evidence.start" => &[Good, Failed, Usage, Damage, Medium],
+            "evidence.check" | "evidence.export" => &[Good, Failed, Usage, Damage],
             "hold.on" => &[Good, Failed, Usage],
             "hold.off" => &[Good, Failed, Usage, Incomplete],
             "hold.show" => &[Good, Failed, Usage, Alarm],

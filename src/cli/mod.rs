@@ -14,6 +14,7 @@ mod context;
 mod csv;
 mod diff;
 mod environment;
+mod evidence;
 mod exit;
 mod explain;
 mod find;
@@ -67,11 +68,12 @@ pub fn main() -> ExitCode {
     text::speak(Lang::asked_for(&arguments).unwrap_or(environment.lang));
     // A complaint about the arguments is printed as they asked for it, too.
     let json = arguments.iter().take_while(|a| *a != "--").any(|a| a == "--json");
+    let typed_words: Vec<String> = arguments.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     let exit = match parse(arguments) {
         Ok(typed) => {
             let path = typed.command.path();
             let json = typed.common.json;
-            output::print(&run(typed, environment), Some(path), json)
+            output::print(&run(typed, environment, &typed_words), Some(path), json)
         }
         Err(usage::Answer::Print(text)) => output::print(&Ok(Outcome::good(text, serde_json::Value::Null)), None, false),
         Err(usage::Answer::Fail(e)) => output::print(&Err(e), None, json),
@@ -84,31 +86,46 @@ fn parse(arguments: Vec<OsString>) -> Result<Azekura, usage::Answer> {
     Azekura::from_arg_matches(&matches).map_err(|e| usage::answer(&e))
 }
 
-fn run(typed: Azekura, environment: Environment) -> Result<Outcome, Explained> {
+/// Does what was typed; within a session of evidence it is recorded.
+fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Outcome, Explained> {
+    let path = typed.command.path();
+    let session = environment.session.clone().filter(|_| evidence::is_recorded(path));
+    if session.is_some() {
+        evidence::check_allowed(path)?;
+    }
     let context = match &typed.command {
         Command::Init(_) | Command::CheckProof(_) | Command::Completions(_) | Command::Man(_) | Command::Reference => {
             Context::with_config(typed.common, environment, Config::default())
         }
         _ => Context::new(typed.common, environment)?,
     };
-    match typed.command {
-        Command::Init(a) => init::run(a, &context),
-        Command::Backup(a) => backup::run(a, &context),
-        Command::Generations(a) => generations::run(&a, &context),
-        Command::Find(a) => find::run(a, &context),
-        Command::Diff(a) => diff::run(&a, &context),
-        Command::Compare(a) => compare::run(a, &context),
-        Command::History(a) => history::run(a, &context),
-        Command::Restore(a) => restore::run(a, &context),
-        Command::Verify(a) => verify::run(&a, &context),
-        Command::Prove(a) => prove::run(a, &context),
-        Command::CheckProof(a) => check_proof::run(&a, &context),
-        Command::Stamp(c) => stamp::run(c, &context),
-        Command::Status(a) => status::run(&a, &context),
-        Command::Hold(c) => hold::run(&c, &context),
-        Command::Keys(c) => keys::run(c, &context),
-        Command::Catalog(c) => catalog::run(c, &context),
-        Command::Media(c) => media::run(c, &context),
+    let outcome = answer(typed.command, &context);
+    if let Some(session) = session {
+        evidence::note(&session, path, words, &outcome, &context.world(None))?;
+    }
+    outcome
+}
+
+fn answer(command: Command, context: &Context) -> Result<Outcome, Explained> {
+    match command {
+        Command::Init(a) => init::run(a, context),
+        Command::Backup(a) => backup::run(a, context),
+        Command::Generations(a) => generations::run(&a, context),
+        Command::Find(a) => find::run(a, context),
+        Command::Diff(a) => diff::run(&a, context),
+        Command::Compare(a) => compare::run(a, context),
+        Command::History(a) => history::run(a, context),
+        Command::Restore(a) => restore::run(a, context),
+        Command::Verify(a) => verify::run(&a, context),
+        Command::Prove(a) => prove::run(a, context),
+        Command::CheckProof(a) => check_proof::run(&a, context),
+        Command::Stamp(c) => stamp::run(c, context),
+        Command::Status(a) => status::run(&a, context),
+        Command::Hold(c) => hold::run(&c, context),
+        Command::Evidence(c) => evidence::run(&c, context),
+        Command::Keys(c) => keys::run(c, context),
+        Command::Catalog(c) => catalog::run(c, context),
+        Command::Media(c) => media::run(c, context),
         Command::Completions(a) => completions::run(&a),
         Command::Man(a) => man::run(&a),
         Command::Reference => Ok(reference::run()),

@@ -51,6 +51,14 @@ pub fn print(outcome: &Result<Outcome, Explained>, command: Option<&str>, json: 
     }
 }
 
+/// The document that `--json` prints, whatever is printed.
+pub fn document_of(command: &str, outcome: &Result<Outcome, Explained>) -> (Exit, String) {
+    match outcome {
+        Ok(o) => (o.exit, document(Some(command), o.exit, "result", &o.json)),
+        Err(e) => (e.exit, document(Some(command), e.exit, "error", &e.json())),
+    }
+}
+
 fn document(command: Option<&str>, exit: Exit, member: &str, content: &Value) -> String {
     let mut document = json!({
         "schema_version": SCHEMA_VERSION,

@@ -8,6 +8,7 @@ pub mod clean;
 pub mod compare;
 pub mod copies;
 pub mod copy;
+pub mod evidence;
 pub mod generations;
 pub mod history;
 pub mod hold;

@@ -1,5 +1,6 @@
 //! What a folder lies on: the kind of file system, its room, and whether its device is still attached.
 
+use super::tape::drive::Drive;
 use super::tape::{mam, st};
 use crate::format::seal::ReadBack;
 use rustix::fd::AsFd;
@@ -156,6 +157,15 @@ pub fn device_name(folder: &Path) -> Option<String> {
     let udev = std::fs::read_to_string(format!("/run/udev/data/b{}:{}", major(device), minor(device))).ok()?;
     let serial = udev.lines().find_map(|line| line.strip_prefix("E:ID_SERIAL="))?;
     (!serial.is_empty()).then(|| serial.to_owned())
+}
+
+/// Whether somebody with this process's rights may write to what is at a path: its mount allows it, and so does a drive's cartridge.
+pub fn is_writable(at: &Path) -> bool {
+    if st::is_drive(at) {
+        let protected = st::StDrive::open(at).and_then(|mut drive| drive.is_write_protected());
+        return !matches!(protected, Ok(true));
+    }
+    rustix::fs::statvfs(at).is_ok_and(|s| !s.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
 }
 
 /// The disk that a medium lies on, kept in view while it is told to leave.

@@ -20,7 +20,7 @@ pub mod tape;
 
 pub use directory::{Directory, Immutable};
 pub use error::{Blame, DeviceProblem, MediumError};
-pub use file_system::{FileSystem, device_name, watch};
+pub use file_system::{FileSystem, device_name, is_writable, watch};
 pub use loader::Loader;
 pub use lock::Guard;
 pub use place::{Place, Writable};
