@@ -89,11 +89,21 @@ fn every_key_that_is_used_exists() {
 fn every_key_is_used() {
     let program = program();
     // Put together at run time, and looked for by the other tests or by nobody's fault.
-    let dynamic = ["help.", "exit.", "man.", "hint.", "reason.errno.", "reason.sense.", "step.", "finding."];
+    let dynamic = ["help.", "exit.", "man.", "hint.", "reason.errno.", "reason.sense.", "step.", "finding.", "tripwire."];
     let en = catalogue("en");
     let unused: Vec<_> =
         en.keys().filter(|k| !dynamic.iter().any(|d| k.starts_with(d)) && !program.contains(&format!("\"{k}\""))).collect();
     assert_eq!(unused, [""; 0]);
+}
+
+#[test]
+fn every_tripwire_has_words() {
+    for lang in ["en", "ja"] {
+        let messages = catalogue(lang);
+        for tripwire in azekura::tripwire::Tripwire::ALL {
+            assert!(messages.contains_key(&format!("tripwire.{}", tripwire.name())), "{lang}: {tripwire:?}");
+        }
+    }
 }
 
 #[test]
