@@ -303,6 +303,28 @@ fn an_alarm_keeps_the_clean_disks_away() {
     assert_eq!(clinic.run(&["hold", "show"], "config").status.code(), Some(0));
 }
 
+/// A clinic without a pool names the disk that it writes to. While a hold stands, the clean one is safe from a slip of the hand.
+#[test]
+fn a_hold_keeps_a_clean_disk_away_from_whoever_names_it() {
+    let clinic = Clinic::new();
+    let to = |disk: &str| {
+        let arguments =
+            ["backup", "--to", &clinic.text(disk), "--init", "--recipient", &clinic.recipient, &clinic.text("source")];
+        let out = clinic.run(&arguments, "");
+        (out.status.code().expect("an end"), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    assert_eq!([to("CL-01").0, to("CL-02").0], [0, 0]);
+    assert!(clinic.run(&["hold", "on", "--by", "当直", "--why", "脅迫文"], "").status.success());
+    let before = content(&clinic.path("CL-01"));
+    let (exit, said) = to("CL-01");
+    assert!(exit == 6 && said.contains("hold") && said.contains("脅迫文"), "{exit} {said}");
+    assert_eq!(content(&clinic.path("CL-01")), before);
+    // The one that was in is evidence already, and a blank one has nothing to lose; from then on that one is in.
+    assert_eq!([to("CL-02").0, to("CL-03").0, to("CL-02").0], [0, 0, 6]);
+    assert_eq!(clinic.run(&["hold", "off", "--by", "鈴木", "--witness", "佐藤"], "").status.code(), Some(0));
+    assert_eq!([to("CL-01").0, to("CL-02").0], [0, 0]);
+}
+
 /// What an incident responder asks of a medium is on record, the medium stays as it was, and an edited record is found.
 #[test]
 fn evidence_is_kept_and_cannot_be_edited() {

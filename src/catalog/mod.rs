@@ -263,6 +263,13 @@ impl Catalog {
         self.generation_where(set, "durable ORDER BY number DESC LIMIT 1")
     }
 
+    /// The set that a generation was sealed in last, by this host's clock.
+    pub fn last_written(&self) -> Result<Option<Id>> {
+        let sql =
+            "SELECT s.set_id FROM generations g JOIN sets s ON s.id = g.in_set WHERE g.durable ORDER BY g.started DESC LIMIT 1";
+        self.ask(self.db.query_row(sql, [], |r| Ok(Id(r.get(0)?))).optional())
+    }
+
     fn generation_where(&self, set: SetRow, condition: &str) -> Result<Option<GenerationRow>> {
         let sql = format!(
             "SELECT number, seal_object, seal_digest, time, started, entries_digest, durable, closing FROM generations WHERE in_set = ?1 AND {condition}"

@@ -96,7 +96,13 @@ impl From<HoldError> for Explained {
             HoldError::SameDay { asked } => {
                 Self::new(message!("error.hold.same-day", asked = time(&asked, Lang::spoken())), Exit::Usage)
             }
+            HoldError::Stands { set, since, why } => {
+                let since = time(&since, Lang::spoken());
+                Self::new(message!("error.media.held", name = set, since = since, why = why), Exit::Medium)
+            }
             HoldError::Ledger(e) => e.into(),
+            HoldError::Medium(e) => e.into(),
+            HoldError::Catalog(e) => e.into(),
         }
     }
 }

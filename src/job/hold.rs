@@ -5,7 +5,10 @@
 //! and in a hurry.
 
 use super::World;
+use crate::catalog::{Catalog, CatalogError};
 use crate::ledger::{Book, Event, Ledger, LedgerError};
+use crate::medium::{MediumError, Place};
+use crate::state::StateDir;
 use std::path::Path;
 
 /// Two days lie this far apart at least. Seconds.
@@ -30,8 +33,14 @@ pub enum HoldError {
     SamePerson,
     #[error("the day is not another one yet")]
     SameDay { asked: String },
+    #[error("a hold stands since {since} ({why}), and {set} is not what was written to last")]
+    Stands { set: String, since: String, why: String },
     #[error("the ledger failed")]
     Ledger(#[source] LedgerError),
+    #[error("the medium failed")]
+    Medium(#[source] MediumError),
+    #[error("the catalog failed")]
+    Catalog(#[source] CatalogError),
 }
 
 type Result<T> = std::result::Result<T, HoldError>;
@@ -64,6 +73,28 @@ pub fn standing(book: &Book) -> Option<Hold> {
         }
     }
     hold
+}
+
+/// Refuses the medium at `at` while a hold stands, if it holds generations and is not the one that was written to last: that one is evidence
+/// already, and a blank one has nothing to lose.
+pub fn check(state: &StateDir, at: &Path, world: &World) -> Result<()> {
+    let book = Ledger::of(state.root()).read().map_err(HoldError::Ledger)?;
+    let Some(hold) = standing(&book) else { return Ok(()) };
+    let sets = Place::find(at, world.loader).and_then(|place| place.sets()).map_err(HoldError::Medium)?;
+    let catalog = Catalog::open(&state.catalog()).map_err(HoldError::Catalog)?;
+    let last = catalog.last_written().map_err(HoldError::Catalog)?;
+    let ids: Vec<_> = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.folder_id())).collect();
+    if ids.iter().any(|id| Some(*id) == last) {
+        return Ok(());
+    }
+    for id in ids {
+        let Some(row) = catalog.set(id).map_err(HoldError::Catalog)? else { continue };
+        if catalog.last_durable_generation(row).map_err(HoldError::Catalog)?.is_some() {
+            let name = state.set(id).and_then(|s| s.info().ok()).map_or_else(|| id.to_string(), |info| info.name);
+            return Err(HoldError::Stands { set: name, since: hold.since, why: hold.why });
+        }
+    }
+    Ok(())
 }
 
 /// Puts a hold on, or adds a reason to the one that stands.

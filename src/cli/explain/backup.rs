@@ -32,6 +32,7 @@ impl From<BackupError> for Explained {
                 Self::new(message!("error.source.within", inner = inner, outer = outer), Exit::Usage)
             }
             E::ReadBack { object } => Self::new(message!("error.backup.read-back", object = object), Exit::Damage),
+            E::Hold(e) => e.into(),
             E::Interrupted => Self::new(message!("error.interrupted"), Exit::Interrupted),
             E::Stopped => Self::new(message!("error.stopped"), Exit::Failed),
             E::Medium(e) => e.into(),

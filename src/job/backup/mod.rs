@@ -58,7 +58,7 @@ pub struct Options {
     pub state: PathBuf,
     /// The medium: a folder or a tape drive.
     pub to: PathBuf,
-    /// Only this set, whatever else is there.
+    /// Only this set, whatever else is there: whoever names it has looked at its turn, and at a hold.
     pub set: Option<Id>,
     pub sources: Vec<SourceOptions>,
     /// Begin a set when the medium has none of this host.
@@ -173,6 +173,8 @@ pub enum BackupError {
     SourceWithin { inner: String, outer: String },
     #[error("object {object} does not read back as it was written")]
     ReadBack { object: u64 },
+    #[error("the hold keeps this medium away")]
+    Hold(#[source] HoldError),
     #[error("the run was interrupted")]
     Interrupted,
     #[error("the run stopped because another part of it failed")]
@@ -240,6 +242,9 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     let sources = ordered_sources(options)?;
     let mut trees = open_trees(&sources, &tally)?;
     let state = StateDir::open(&options.state).map_err(BackupError::State)?;
+    if options.set.is_none() {
+        hold::check(&state, &options.to, world).map_err(BackupError::Hold)?;
+    }
     let begin = options.init.as_ref().map(|i| Begin { name: &i.name, recipients: &i.recipients });
     observer.hear(Event::Phase(Phase::Checking));
     let (mut set, opened) = writer::open(
