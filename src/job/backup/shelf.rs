@@ -223,7 +223,8 @@ impl Appender<'_> {
 
     fn tell(&mut self, medium: &dyn Medium) {
         let (waiting, s) = (self.queue.take.len() as u64, &mut self.streaming);
-        if !self.queue.closed.load(Ordering::Acquire) {
+        // The run's last packs wait for nothing more.
+        if !self.queue.closed.load(Ordering::Acquire) && !self.queue.drain.load(Ordering::Acquire) {
             s.lowest_packs = s.lowest_packs.min(waiting);
         }
         self.tally.feeding(Feeding {
