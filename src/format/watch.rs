@@ -62,12 +62,22 @@ impl Measures {
     }
 }
 
+/// What a night says of what is usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Course {
+    #[default]
+    Usual,
+    /// An alarm was raised: nothing.
+    Alarm,
+    /// Much changed at once, as somebody had announced: only how much there is from then on.
+    Announced,
+}
+
 /// A night of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Night {
     pub generation: u64,
-    /// An alarm was raised: it says nothing of what is usual.
-    pub alarmed: bool,
+    pub course: Course,
     pub measures: Measures,
 }
 
@@ -108,7 +118,7 @@ pub(super) fn write_watch(e: &mut Writer, all: &[SourceWatch]) {
     for s in all {
         e.map(3).sure().u8(0).sure().bytes(&s.source).sure().u8(1).sure().array(s.nights.len() as u64).sure();
         for n in &s.nights {
-            e.array(2 + Measures::COUNT as u64).sure().u64(n.generation).sure().bool(n.alarmed).sure();
+            e.array(2 + Measures::COUNT as u64).sure().u64(n.generation).sure().u8(n.course as u8).sure();
             let mut measures = n.measures;
             for count in measures.all() {
                 e.u64(*count).sure();
@@ -162,7 +172,13 @@ fn read_night(r: &mut Reader) -> Result<Night, Malformed> {
     if n < 2 {
         return Err(r.wrong("a night of fewer than two items"));
     }
-    let mut night = Night { generation: r.uint()?, alarmed: r.bool()?, measures: Measures::default() };
+    let generation = r.uint()?;
+    let course = match r.uint()? {
+        0 => Course::Usual,
+        2 => Course::Announced,
+        _ => Course::Alarm,
+    };
+    let mut night = Night { generation, course, measures: Measures::default() };
     let counts = night.measures.all();
     let given = n as usize - 2;
     for count in counts.into_iter().take(given) {

@@ -1,13 +1,14 @@
 //! Tonight against the source's own history.
 //!
 //! What is usual is the median of the last nights, and how much it varies the median absolute deviation (MAD), which one odd night does not
-//! move. Each limit has a floor, below which nothing is worth waking anybody for. Nights with an alarm are no part of what is usual.
+//! move. Each limit has a floor, below which nothing is worth waking anybody for. Nights with an alarm, and those of which much was
+//! announced, are no part of what is usual.
 //!
 //! Source of the statistics: Hampel, "The influence curve and its role in robust estimation" (1974); 1.4826 makes a MAD comparable with a
 //! standard deviation.
 
 use super::Tripwire;
-use crate::format::watch::{Measures, Night};
+use crate::format::watch::{Course, Measures, Night};
 
 /// Nights after which what is usual is known.
 const NIGHTS_KNOWN: usize = 3;
@@ -66,8 +67,9 @@ pub fn judge(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raise
     };
     let t = tonight;
     raise(Tripwire::Canary, t.canaries, 1);
-    let usual: Vec<&Measures> = nights.iter().filter(|n| !n.alarmed).map(|n| &n.measures).collect();
-    let Some(last) = usual.last() else { return raised };
+    let with = |wanted: fn(Course) -> bool| nights.iter().filter(move |n| wanted(n.course)).map(|n| &n.measures);
+    let usual: Vec<&Measures> = with(|c| c == Course::Usual).collect();
+    let Some(last) = with(|c| c != Course::Alarm).next_back() else { return raised };
     let (files, bytes) = (last.files.max(1), last.bytes.max(1));
     let history = History { nights: usual.clone() };
     let known = usual.len() >= NIGHTS_KNOWN;
@@ -78,11 +80,13 @@ pub fn judge(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raise
     if t.noisy_bytes >= MIB && t.changed + t.gone > 0 {
         raise(Tripwire::Noise, t.noisy_bytes, history.limit(t.bytes / 2, |m| m.noisy_bytes).max(MIB));
     }
-    // Small amounts, night after night.
-    let slow = |m: &Measures| m.noisy + m.misfit + m.forbidden + m.strange.min(2 * m.gone);
+    // Small amounts, night after night. Of what was announced only what no lawful change does.
+    let lawless = |m: &Measures| m.noisy + m.misfit;
+    let slow = |m: &Measures| lawless(m) + m.forbidden + m.strange.min(2 * m.gone);
     let before = usual.iter().rev().take(DRIP_NIGHTS - 1).map(|m| slow(m)).sum::<u64>();
     let expected = history.quiet(slow) * DRIP_NIGHTS as u64;
-    raise(Tripwire::Drip, before + slow(t), (files / 100).max(10) + 3 * expected);
+    let now = if announced { lawless(t) } else { slow(t) };
+    raise(Tripwire::Drip, before + now, (files / 100).max(10) + 3 * expected);
 
     if announced {
         return raised;
@@ -99,7 +103,10 @@ pub fn judge(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raise
     // An empty source is a finding of its own.
     if t.files > 0 {
         raise(Tripwire::Gone, t.gone, history.limit((files * 3 / 10).max(20), |m| m.gone));
-        let usual_bytes = history.median(|m| m.bytes);
+        // As much as there is since somebody announced that it would change.
+        let since = nights.iter().rposition(|n| n.course == Course::Announced).unwrap_or(0);
+        let of_late = nights[since..].iter().filter(|n| n.course != Course::Alarm).map(|n| n.measures.bytes);
+        let usual_bytes = median(of_late.collect());
         if usual_bytes >= MIB && t.bytes < usual_bytes / 2 {
             raise(Tripwire::Shrunk, usual_bytes - t.bytes, usual_bytes / 2);
         }
@@ -117,7 +124,7 @@ mod tests {
     use super::*;
 
     fn nights(measures: &[Measures]) -> Vec<Night> {
-        (1..).zip(measures).map(|(generation, m)| Night { generation, alarmed: false, measures: *m }).collect()
+        (1..).zip(measures).map(|(generation, m)| Night { generation, course: Course::Usual, measures: *m }).collect()
     }
 
     fn quiet() -> Measures {
@@ -149,7 +156,7 @@ mod tests {
         let bad = Measures { noisy: 600, changed: 600, ..quiet() };
         for generation in 5..12 {
             assert!(names(&all, bad).contains(&Tripwire::Noise), "generation {generation}");
-            all.push(Night { generation, alarmed: true, measures: bad });
+            all.push(Night { generation, course: Course::Alarm, measures: bad });
         }
     }
 
@@ -162,19 +169,41 @@ mod tests {
                 assert!(night <= 30, "{night}");
                 return;
             }
-            all.push(Night { generation: 10 + night, alarmed: false, measures: tonight });
+            all.push(Night { generation: 10 + night, course: Course::Usual, measures: tonight });
         }
         // 4 of 10,000 files a night are 1 in 100 after 25 nights.
         panic!("never told");
     }
 
+    /// A renewal renames everything, drops two thirds of it and writes into what it must not; the nights after it are usual ones again.
     #[test]
-    fn what_was_announced_is_no_alarm_but_noise_is() {
-        let renewal = Measures { changed: 9_900, gone: 9_000, new: 9_000, strange: 8_000, forbidden: 70, ..quiet() };
-        let history = nights(&[quiet(); 5]);
-        assert_eq!(judge(&history, &Measures { strange: 0, forbidden: 0, ..renewal }, true), []);
-        assert!(judge(&history, &Measures { noisy: 900, ..renewal }, true).iter().any(|r| r.tripwire == Tripwire::Noise));
-        assert!(names(&history, renewal).len() >= 3);
+    fn what_was_announced_is_no_alarm_and_leaves_none_behind() {
+        let renewal =
+            Measures { bytes: 30 * MIB, changed: 9_900, gone: 9_000, new: 2_000, strange: 1_900, forbidden: 900, ..quiet() };
+        let mut all = nights(&[quiet(); 5]);
+        assert!(names(&all, renewal).len() >= 5);
+        assert_eq!(judge(&all, &renewal, true), []);
+        assert!(judge(&all, &Measures { noisy: 900, ..renewal }, true).iter().any(|r| r.tripwire == Tripwire::Noise));
+        all.push(Night { generation: 6, course: Course::Announced, measures: renewal });
+        let after = Measures { files: 3_000, bytes: 30 * MIB, ..quiet() };
+        for generation in 7..12 {
+            assert_eq!(names(&all, after), [], "generation {generation}");
+            assert!(names(&all, Measures { bytes: 14 * MIB, ..after }).contains(&Tripwire::Shrunk));
+            all.push(Night { generation, course: Course::Usual, measures: after });
+        }
+    }
+
+    /// The drip of the nights before goes on in a night that somebody announced something for.
+    #[test]
+    fn an_announcement_hides_no_drip() {
+        let mut all = nights(&[quiet(); 10]);
+        all.extend((11..=35).map(|generation| Night {
+            generation,
+            course: Course::Usual,
+            measures: Measures { noisy: 4, changed: 24, ..quiet() },
+        }));
+        let raised = judge(&all, &Measures { noisy: 4, strange: 500, gone: 500, ..quiet() }, true);
+        assert_eq!(raised.iter().map(|r| (r.tripwire, r.measured)).collect::<Vec<_>>(), [(Tripwire::Drip, 104)]);
     }
 
     #[test]

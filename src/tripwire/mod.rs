@@ -9,7 +9,7 @@ mod judge;
 pub use judge::{Raised, judge};
 
 use crate::format::rules::{Allowed, Rules, allowed};
-use crate::format::watch::{Alarm, KINDS, KindCounts, Measures, NIGHTS, Night, PATHS, SourceWatch};
+use crate::format::watch::{Alarm, Course, KINDS, KindCounts, Measures, NIGHTS, Night, PATHS, SourceWatch};
 use content::{Look, fits, is_compressed, is_finished, kind_of};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -278,11 +278,15 @@ impl Watcher {
                 alarms.push(Alarm { tripwire, source, measured: r.measured, limit: r.limit, paths });
             }
             let mut known = s.known;
-            let alarmed = !raised.is_empty();
-            known.nights.push(Night { generation, alarmed, measures });
+            let course = match announced && !judge(&known.nights, &measures, false).is_empty() {
+                _ if !raised.is_empty() => Course::Alarm,
+                true => Course::Announced,
+                false => Course::Usual,
+            };
+            known.nights.push(Night { generation, course, measures });
             let old = known.nights.len().saturating_sub(NIGHTS);
             known.nights.drain(..old);
-            if !alarmed {
+            if course != Course::Alarm {
                 learn(&mut known.kinds, std::mem::take(&mut tonight.kinds));
             }
             all.push(known);

@@ -12,7 +12,7 @@ use azekura::format::proof::Proof;
 use azekura::format::seal::{ReadBack, Seal, Verdict};
 use azekura::format::stamp::Request;
 use azekura::format::tape::Header;
-use azekura::format::watch::{Alarm, KindCounts, Measures, Night, SourceWatch};
+use azekura::format::watch::{Alarm, Course, KindCounts, Measures, Night, SourceWatch};
 use azekura::pipeline::encryptor::{Encryptor, decrypt};
 use azekura::pipeline::hasher::{Digests, Ids};
 use azekura::seal::{SealKey, sign};
@@ -216,7 +216,10 @@ pub fn full_manifest() -> Manifest {
     let measures = Measures { files: 9, changed: 3, finished: 1, ..Measures::default() };
     m.watch = vec![SourceWatch {
         source: b"ward".into(),
-        nights: vec![Night { generation: 8, alarmed: false, measures }, Night { generation: 9, alarmed: true, measures }],
+        nights: vec![
+            Night { generation: 8, course: Course::Usual, measures },
+            Night { generation: 9, course: Course::Alarm, measures },
+        ],
         kinds: vec![KindCounts { kind: b"pdf".into(), files: 12, noisy: 11, misfit: 1 }],
     }];
     let paths = vec![b"ward/\xff".into()];

@@ -320,7 +320,7 @@ fn a_slow_drip_is_told_within_a_week() {
 }
 
 /// Each after four quiet nights; no alarm.
-const INNOCENT: [(&str, Act); 13] = [
+const INNOCENT: [(&str, Act); 14] = [
     ("a usual day", |_| {}),
     ("many new scans", |w| {
         for i in 0..200 {
@@ -333,6 +333,17 @@ const INNOCENT: [(&str, Act); 13] = [
         w.tag = Some("電子カルテ更新".into());
         for (i, path) in w.files("ehr").into_iter().enumerate() {
             fs::rename(&path, path.with_file_name(format!("record-{i}.xml"))).expect("a rename");
+        }
+    }),
+    // The tables too, to names of a kind that was never there, and some messages are written anew where nothing may change.
+    ("a renewal that was announced, with other kinds of files", |w| {
+        w.tag = Some("電子カルテ更新".into());
+        for path in [w.files("ehr"), w.files("tables")].concat() {
+            fs::rename(&path, path.with_extension("rec2")).expect("a rename");
+        }
+        for path in w.every(4, "ssmix2") {
+            let text = fs::read(&path).expect("a message");
+            fs::write(&path, [&text[..], b"ZZZ|1\r"].concat()).expect("a message");
         }
     }),
     ("a kind of files that was never there", |w| {
@@ -388,6 +399,7 @@ fn what_a_hospital_does_is_no_alarm() {
         act(&mut w);
         let told = w.back_up();
         assert_eq!(told.verdict, Verdict::Good, "{name}: {:?} {:?}", told.tripwires, told.paths);
+        w.tag = None;
         w.day();
         let told = w.back_up();
         assert_eq!(told.verdict, Verdict::Good, "the night after {name}: {:?} {:?}", told.tripwires, told.paths);
