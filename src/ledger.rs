@@ -9,8 +9,8 @@ use crate::format::object::hex;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -119,8 +119,6 @@ pub struct Book {
     pub broken: Vec<u64>,
     /// Digest of the last line.
     last: String,
-    /// The file ends with a line feed.
-    whole: bool,
 }
 
 /// The ledger's file.
@@ -136,28 +134,22 @@ impl Ledger {
     }
 
     pub fn read(&self) -> Result<Book> {
-        match File::open(&self.path) {
-            Ok(mut file) => read(&mut file).map_err(|e| self.failed("read", e)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Book { whole: true, ..Book::default() }),
+        match std::fs::read(&self.path) {
+            Ok(text) => Ok(parse(&text)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Book::default()),
             Err(e) => Err(self.failed("read", e)),
         }
     }
 
     /// Appends a line, durably.
     pub fn write(&self, time: &str, event: Event) -> Result<()> {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).append(true).create(true).mode(0o600).open(&self.path);
-        let mut file = file.map_err(|e| self.failed("opened", e))?;
-        // Two runs at once wait for each other; the lock goes with the file.
-        flock(&file, FlockOperation::LockExclusive).map_err(|e| self.failed("locked", e.into()))?;
-        let book = read(&mut file).map_err(|e| self.failed("read", e))?;
-        let line = Line { line: book.lines.last().map_or(1, |l| l.line + 1), time: time.to_owned(), event };
-        let chain = chain(&book.last, &line);
-        let text = serde_json::to_string(&Bound { line, chain }).map_err(|e| self.failed("written", e.into()))?;
-        // A line that was cut off stays, and is told of; the new one begins behind it.
-        let begin = if book.whole { "" } else { "\n" };
-        let written = file.write_all(format!("{begin}{text}\n").as_bytes()).and_then(|()| file.sync_all());
-        written.map_err(|e| self.failed("written", e))
+        let appended = append_line(&self.path, |before| {
+            let book = parse(before);
+            let line = Line { line: book.lines.last().map_or(1, |l| l.line + 1), time: time.to_owned(), event };
+            let chain = chain(&book.last, &line);
+            Ok(serde_json::to_string(&Bound { line, chain })?)
+        });
+        appended.map_err(|(what, source)| self.failed(what, source))
     }
 
     fn failed(&self, what: &'static str, source: io::Error) -> LedgerError {
@@ -165,11 +157,26 @@ impl Ledger {
     }
 }
 
-fn read(file: &mut File) -> io::Result<Book> {
-    let mut text = Vec::new();
-    file.seek(SeekFrom::Start(0))?;
-    file.read_to_end(&mut text)?;
-    let mut book = Book { whole: text.is_empty() || text.ends_with(b"\n"), ..Book::default() };
+/// Appends a line to a file that only ever grows, durably; `line` makes it from what is there. Also answers what could not be done.
+///
+/// Two runs at once wait for each other. A line that was cut off stays, and is told of when the file is read; the new one begins behind it.
+pub fn append_line(
+    path: &Path,
+    line: impl FnOnce(&[u8]) -> io::Result<String>,
+) -> std::result::Result<(), (&'static str, io::Error)> {
+    let mut options = OpenOptions::new();
+    let mut file = options.read(true).append(true).create(true).mode(0o600).open(path).map_err(|e| ("opened", e))?;
+    // The lock goes with the file.
+    flock(&file, FlockOperation::LockExclusive).map_err(|e| ("locked", e.into()))?;
+    let mut before = Vec::new();
+    file.read_to_end(&mut before).map_err(|e| ("read", e))?;
+    let begin = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };
+    let line = line(&before).map_err(|e| ("written", e))?;
+    file.write_all(format!("{begin}{line}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(|e| ("written", e))
+}
+
+fn parse(text: &[u8]) -> Book {
+    let mut book = Book::default();
     for (number, bytes) in (1..).zip(text.split(|b| *b == b'\n').filter(|l| !l.is_empty())) {
         match serde_json::from_slice::<Bound>(bytes) {
             Ok(bound) => {
@@ -183,7 +190,7 @@ fn read(file: &mut File) -> io::Result<Book> {
             Err(_) => book.broken.push(number),
         }
     }
-    Ok(book)
+    book
 }
 
 /// Digest of a line and of the one before.

@@ -10,11 +10,11 @@ use super::open::OpenSet;
 use super::restore::RestoreError;
 use super::{TOOL, World};
 use crate::format::object::{Kind, file_name};
+use crate::ledger::append_line;
 use crate::pipeline::hasher::Digests;
-use rustix::fs::{FlockOperation, flock};
 use serde_json::{Map, Value, json};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -93,6 +93,8 @@ pub fn start(options: &StartOptions, world: &World) -> Result<Started> {
     if std::fs::read_dir(to).map_err(failed("read", to))?.next().is_some() {
         return Err(EvidenceError::NotEmpty { path: to.clone() });
     }
+    // Before it is opened: a drive is opened by one at a time.
+    let writable = crate::medium::is_writable(&options.from);
     let opened = OpenSet::open(&options.from, None, world.loader).map_err(EvidenceError::Medium)?;
     let chain = opened.chain().map_err(EvidenceError::Medium)?;
     for folder in ["results", "seals"] {
@@ -106,11 +108,7 @@ pub fn start(options: &StartOptions, world: &World) -> Result<Started> {
     }
     let program = std::fs::read(&options.program).map_err(failed("read", &options.program))?;
     let label = chain.label.as_ref();
-    let started = Started {
-        seals: chain.links.len() as u64,
-        program: sha256(&program),
-        writable: crate::medium::is_writable(&options.from),
-    };
+    let started = Started { seals: chain.links.len() as u64, program: sha256(&program), writable };
     append(
         to,
         world,
@@ -154,18 +152,13 @@ pub fn add(folder: &Path, command: &str, arguments: &[String], exit: u8, result:
 
 fn append(folder: &Path, world: &World, mut event: Value) -> Result<()> {
     let path = folder.join(RECORD);
-    let mut options = OpenOptions::new();
-    let mut file = options.read(true).append(true).create(true).mode(0o600).open(&path).map_err(failed("opened", &path))?;
-    flock(&file, FlockOperation::LockExclusive).map_err(|e| failed("locked", &path)(e.into()))?;
-    let mut before = Vec::new();
-    file.read_to_end(&mut before).map_err(failed("read", &path))?;
-    // A line that was cut off stays, and breaks the record: nobody can say what it was to be.
-    let cut_off = !before.is_empty() && !before.ends_with(b"\n");
-    let last = before.strip_suffix(b"\n").unwrap_or(&before).rsplit(|b| *b == b'\n').next().unwrap_or_default();
-    event["time"] = world.time_text().into();
-    event["previous"] = if before.is_empty() { Value::Null } else { sha256(last).into() };
-    let line = format!("{}{event}\n", if cut_off { "\n" } else { "" });
-    file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed("written", &path))
+    let appended = append_line(&path, |before| {
+        let last = before.strip_suffix(b"\n").unwrap_or(before).rsplit(|b| *b == b'\n').next().unwrap_or_default();
+        event["time"] = world.time_text().into();
+        event["previous"] = if before.is_empty() { Value::Null } else { sha256(last).into() };
+        Ok(event.to_string())
+    });
+    appended.map_err(|(what, source)| failed(what, &path)(source))
 }
 
 /// Checks the record against itself and the files that it names.
