@@ -84,6 +84,7 @@ fn run(night: &Path, source: &Path, identity: &Identity) {
         full: false,
         tag: None,
         max_media: None,
+        quarantine: false,
         tape_block: azekura::medium::tape::BLOCK_BYTES,
         with_sha256: true,
         level: None,

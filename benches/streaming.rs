@@ -146,6 +146,7 @@ fn main() {
             full: false,
             tag: None,
             max_media: None,
+            quarantine: false,
             tape_block: azekura::medium::tape::BLOCK_BYTES,
             with_sha256: true,
             level: None,

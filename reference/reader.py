@@ -220,6 +220,8 @@ def parse_label(data):
     result = SimpleNamespace(**{name: field(label, name, kind) for name, kind in members.items()})
     check(re.fullmatch("[0-9a-f]{32}", result.set) and re.fullmatch("[0-9a-f]{32}", result.medium) and result.place >= 1
           and re.fullmatch("[0-9a-f]{64}", result.root_key), "a label is malformed")
+    result.quarantine = label.get("quarantine", False)
+    check(type(result.quarantine) is bool, "a label is malformed")
     return result
 
 class Log:
@@ -282,6 +284,8 @@ def open_log(args):
                 logs.append(log)
         except Damage as damage:
             report("%s: %s" % (show(folder), damage))
+    if not args.set:
+        logs = [log for log in logs if not log.label.quarantine]
     if len(logs) != 1:
         raise MediumProblem("%d sets fit; choose with --set:%s" % (
             len(logs), "".join("\n  %s  %s" % (log.label.set, show(log.label.name.encode())) for log in logs)))

@@ -50,6 +50,9 @@ pub struct StateDir {
 pub struct SetInfo {
     pub name: String,
     pub recipients: Vec<String>,
+    /// As its labels say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quarantine: bool,
 }
 
 impl StateDir {

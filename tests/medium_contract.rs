@@ -252,6 +252,7 @@ fn label(set: Id, name: &str) -> Label {
         recipients: vec![],
         root_key: [3; 32],
         tool: "test".into(),
+        quarantine: false,
     }
 }
 

@@ -325,6 +325,68 @@ fn a_hold_keeps_a_clean_disk_away_from_whoever_names_it() {
     assert_eq!([to("CL-01").0, to("CL-02").0], [0, 0]);
 }
 
+/// The infected state is evidence. It goes onto a disk of its own, and nobody who asks for the newest generation is given it.
+#[test]
+fn what_is_suspected_is_kept_apart() {
+    let clinic = Clinic::new();
+    let run = |arguments: &[&str]| {
+        let out = clinic.run(arguments, "config");
+        (out.status.code().expect("an end"), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let to = |disk: &str, how: &str| run(&["backup", "--to", &clinic.text(disk), how, &clinic.text("source")]);
+    assert_eq!([to("CL-01", "--init").0, to("CL-02", "--init").0], [0, 0]);
+    assert_eq!(run(&["hold", "on", "--by", "当直", "--why", "脅迫文"]).0, 0);
+    fs::write(clinic.path("source/karte"), "encrypted").expect("a file");
+
+    // Not beside what is clean, not in a rotation, and while the hold stands.
+    let before = content(&clinic.path("CL-02"));
+    assert_eq!(to("CL-02", "--quarantine").0, 6);
+    assert_eq!(content(&clinic.path("CL-02")), before);
+    assert_eq!(run(&["backup", "--to", "disks", "--quarantine"]).0, 2);
+    assert_eq!(run(&["backup", "--quarantine"]).0, 2, "the medium has to be named");
+    let (exit, said) = to("blank", "--quarantine");
+    assert!(exit == 0 && said.contains("quarantine"), "{exit} {said}");
+    assert_eq!(to("CL-02", "--init").0, 0, "what was in is still what was in");
+
+    // No clean generation goes there, with a turn or without; more evidence does.
+    let before = content(&clinic.path("blank"));
+    assert_eq!(run(&["hold", "off", "--by", "鈴木", "--witness", "佐藤"]).0, 0);
+    assert_eq!([to("blank", "--init").0, clinic.night(1, "blank").0], [6, 6]);
+    assert_eq!(content(&clinic.path("blank")), before);
+    fs::write(clinic.path("source/karte"), "encrypted").expect("a file");
+    assert_eq!(to("blank", "--quarantine").0, 0);
+
+    // It is listed as what it is, is checked like any other, and is restored when somebody names it.
+    let list = clinic.json(&["generations", &clinic.text("blank")]);
+    assert_eq!(
+        (&list["sets"][0]["quarantine"], list["sets"][0]["generations"].as_array().map(Vec::len)),
+        (&true.into(), Some(2))
+    );
+    assert_eq!(run(&["verify", &clinic.text("blank")]).0, 0);
+    let restore = |disk: &str, more: &[&str]| {
+        let target = clinic.path("back");
+        let _ = fs::remove_dir_all(&target);
+        let (disk, key, target) = (clinic.text(disk), clinic.text("key"), target.to_str().expect("UTF-8").to_owned());
+        let arguments = ["restore", "--from", &disk, "--identity", &key, "--to", &target];
+        run(&[&arguments[..], more].concat()).0
+    };
+    assert_eq!([restore("blank", &[]), restore("blank", &["--generation", "1"])], [2, 2]);
+    assert!(!clinic.path("back").exists());
+    let set = list["sets"][0]["set"].as_str().expect("an id");
+    assert_eq!(restore("blank", &["--set", set]), 0);
+    assert_eq!(fs::read(clinic.path("back/source/karte")).expect("a file"), b"encrypted");
+
+    // Beside a clean one, as on an investigator's disk, it is not the one that is meant.
+    for disk in ["CL-01", "blank"] {
+        let (from, to) = (clinic.text(disk), clinic.text("foreign"));
+        assert_eq!(run(&["media", "copy", "--from", &from, "--to", &to, "--beside-others"]).0, 0, "{disk}");
+    }
+    assert_eq!(restore("foreign", &[]), 0);
+    assert_eq!(fs::read(clinic.path("back/source/karte")).expect("a file"), b"1");
+    let list = clinic.json(&["generations", &clinic.text("foreign")]);
+    assert_eq!([&list["sets"][0]["quarantine"], &list["sets"][1]["quarantine"]], [&Value::from(false), &Value::from(true)]);
+}
+
 /// What an incident responder asks of a medium is on record, the medium stays as it was, and an edited record is found.
 #[test]
 fn evidence_is_kept_and_cannot_be_edited() {

@@ -263,11 +263,12 @@ impl Catalog {
         self.generation_where(set, "durable ORDER BY number DESC LIMIT 1")
     }
 
-    /// The set that a generation was sealed in last, by this host's clock.
-    pub fn last_written(&self) -> Result<Option<Id>> {
-        let sql =
-            "SELECT s.set_id FROM generations g JOIN sets s ON s.id = g.in_set WHERE g.durable ORDER BY g.started DESC LIMIT 1";
-        self.ask(self.db.query_row(sql, [], |r| Ok(Id(r.get(0)?))).optional())
+    /// The sets with a generation that is sealed, by this host's clock: the one that was written last comes first.
+    pub fn sets_written(&self) -> Result<Vec<Id>> {
+        let sql = "SELECT s.set_id FROM generations g JOIN sets s ON s.id = g.in_set WHERE g.durable
+            GROUP BY s.id ORDER BY MAX(g.started) DESC";
+        let run = || self.db.prepare_cached(sql)?.query_map([], |r| Ok(Id(r.get(0)?)))?.collect();
+        self.ask(run())
     }
 
     fn generation_where(&self, set: SetRow, condition: &str) -> Result<Option<GenerationRow>> {

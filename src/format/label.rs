@@ -20,6 +20,8 @@ pub struct Label {
     /// Verifies the seal of generation 1.
     pub root_key: [u8; 32],
     pub tool: String,
+    /// The set keeps a state that is suspected of contamination: evidence, and never offered unless it is named.
+    pub quarantine: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -34,6 +36,8 @@ struct Text {
     recipients: Vec<String>,
     root_key: String,
     tool: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    quarantine: bool,
 }
 
 /// Only what every version has.
@@ -55,6 +59,7 @@ impl Label {
             recipients: self.recipients.clone(),
             root_key: hex(&self.root_key),
             tool: self.tool.clone(),
+            quarantine: self.quarantine,
         };
         let mut out = serde_json::to_vec_pretty(&text).unwrap_or_else(|_| unreachable!("text and numbers always encode"));
         out.push(b'\n');
@@ -87,6 +92,7 @@ impl Label {
             recipients: text.recipients,
             root_key: unhex(&text.root_key).ok_or_else(|| wrong("root_key is not 64 hexadecimal digits".into()))?,
             tool: text.tool,
+            quarantine: text.quarantine,
         })
     }
 }

@@ -23,6 +23,8 @@ pub struct SetReport {
     pub set: Id,
     pub name: String,
     pub created: String,
+    /// It keeps what is suspected of contamination.
+    pub quarantine: bool,
     pub generations: Vec<GenerationReport>,
     pub faults: Vec<Fault>,
 }
@@ -98,6 +100,7 @@ pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, wo
         set: chain.set,
         name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
         created: chain.label.as_ref().map(|l| l.created.clone()).unwrap_or_default(),
+        quarantine: chain.label.as_ref().is_some_and(|l| l.quarantine),
         generations,
         faults: chain.faults,
     })

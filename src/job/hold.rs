@@ -6,6 +6,7 @@
 
 use super::World;
 use crate::catalog::{Catalog, CatalogError};
+use crate::format::object::Id;
 use crate::ledger::{Book, Event, Ledger, LedgerError};
 use crate::medium::{MediumError, Place};
 use crate::state::StateDir;
@@ -82,19 +83,22 @@ pub fn check(state: &StateDir, at: &Path, world: &World) -> Result<()> {
     let Some(hold) = standing(&book) else { return Ok(()) };
     let sets = Place::find(at, world.loader).and_then(|place| place.sets()).map_err(HoldError::Medium)?;
     let catalog = Catalog::open(&state.catalog()).map_err(HoldError::Catalog)?;
-    let last = catalog.last_written().map_err(HoldError::Catalog)?;
-    let ids: Vec<_> = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.folder_id())).collect();
-    if ids.iter().any(|id| Some(*id) == last) {
+    // What is in quarantine was never in.
+    let name = |id: Id| {
+        let info = state.set(id).and_then(|s| s.info().ok());
+        info.as_ref().is_none_or(|i| !i.quarantine).then(|| info.map_or_else(|| id.to_string(), |i| i.name))
+    };
+    let written = catalog.sets_written().map_err(HoldError::Catalog)?;
+    let mut clean = written.iter().filter_map(|id| Some((*id, name(*id)?)));
+    let last = clean.next().map(|(id, _)| id);
+    let ids: Vec<Id> = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.folder_id())).collect();
+    if last.is_some_and(|last| ids.contains(&last)) {
         return Ok(());
     }
-    for id in ids {
-        let Some(row) = catalog.set(id).map_err(HoldError::Catalog)? else { continue };
-        if catalog.last_durable_generation(row).map_err(HoldError::Catalog)?.is_some() {
-            let name = state.set(id).and_then(|s| s.info().ok()).map_or_else(|| id.to_string(), |info| info.name);
-            return Err(HoldError::Stands { set: name, since: hold.since, why: hold.why });
-        }
+    match clean.find(|(id, _)| ids.contains(id)) {
+        Some((_, set)) => Err(HoldError::Stands { set, since: hold.since, why: hold.why }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Puts a hold on, or adds a reason to the one that stands.

@@ -66,8 +66,10 @@ pub fn init(options: &InitOptions, world: &World) -> Result<Id> {
     let begin = Begin { name: &options.name, recipients: &options.recipients };
     let set = match begun(options, &state, &media, world)? {
         Some(set) => set,
-        None => writer::register(At { root: &options.at, only: None, block: options.tape_block }, &state, &begin, world)
-            .map_err(MediaError::Backup)?,
+        None => {
+            let at = At { root: &options.at, only: None, block: options.tape_block, quarantine: false };
+            writer::register(at, &state, &begin, world).map_err(MediaError::Backup)?
+        }
     };
     let (medium, pool, device) = (options.name.clone(), options.pool.clone(), device_name(&options.at));
     let event = Event::Registered { medium, set: set.to_string(), pool, device, kind: Some(kind) };

@@ -5,7 +5,7 @@ use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, Kind};
 use crate::medium::loader::Wanted;
-use crate::medium::{Absent, Loader, Medium, MediumError, Place, Span, bring};
+use crate::medium::{Absent, Loader, Medium, MediumError, Place, SetOnMedium, Span, bring};
 use crate::seal::chain::{Chain, ReadError, read_object};
 use std::path::Path;
 
@@ -22,7 +22,12 @@ impl<'w> OpenSet<'w> {
     pub fn open(from: &Path, wanted: Option<Id>, loader: &dyn Loader) -> Result<Self> {
         let place = Place::find(from, loader).map_err(RestoreError::Medium)?;
         let sets = place.sets().map_err(RestoreError::Medium)?;
-        let id = match (wanted, &sets.found[..]) {
+        // What is in quarantine is not meant where there is something else.
+        let mut found: Vec<&SetOnMedium> = sets.found.iter().filter(|s| !s.label.quarantine).collect();
+        if found.is_empty() {
+            found = sets.found.iter().collect();
+        }
+        let id = match (wanted, &found[..]) {
             (Some(id), _) => id,
             (None, [only]) => only.id,
             (None, []) => match &sets.broken[..] {
@@ -45,11 +50,14 @@ impl<'w> OpenSet<'w> {
         Chain::read(&*self.medium, self.id).map_err(RestoreError::Medium)
     }
 
-    /// Opens a set for reading content: that of generation `wanted`, or of the newest. Where the set goes on on another medium than the one
+    /// Opens a set for reading content: that of generation `wanted`, or of the newest. One in quarantine has to be named. Where the set goes on on another medium than the one
     /// at hand, that one is asked for; and the ones before it when they are wanted.
     pub fn with_content(from: &Path, set: Option<Id>, wanted: Option<u64>, loader: &'w dyn Loader) -> Result<(Self, Chain)> {
         let opened = Self::open(from, set, loader)?;
         let chain = opened.chain()?;
+        if set.is_none() && chain.label.as_ref().is_some_and(|l| l.quarantine) {
+            return Err(RestoreError::Quarantine { path: from.into(), set: opened.id });
+        }
         opened.go_on(chain, from, wanted, loader)
     }
 

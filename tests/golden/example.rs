@@ -46,6 +46,7 @@ pub fn label() -> Label {
         recipients: identity().recipients().fingerprints(),
         root_key: SealKey::from_seed(&seal_seeds()[0]).public(),
         tool: TOOL.into(),
+        quarantine: false,
     }
 }
 

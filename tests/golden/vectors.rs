@@ -60,7 +60,8 @@ fn labels() {
     let plain = example::label();
     let later =
         Label { name: "夜間 \"A\"\u{7}".into(), place: 2, first_object: 1 << 40, recipients: Vec::new(), ..plain.clone() };
-    let good = [("the example", plain), ("a second medium, odd characters", later)];
+    let quarantine = Label { name: "隔離".into(), quarantine: true, ..plain.clone() };
+    let good = [("the example", plain), ("a second medium, odd characters", later), ("in quarantine", quarantine)];
     let mut vectors = Vec::new();
     for (name, label) in good {
         assert_eq!(Label::decode(&label.encode()), Ok(label.clone()));

@@ -234,6 +234,7 @@ pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
         full: false,
         tag: None,
         max_media: None,
+        quarantine: false,
         tape_block: azekura::medium::tape::BLOCK_BYTES,
         with_sha256: true,
         level: None,

@@ -11,6 +11,7 @@ use super::explain::Explained;
 use super::output::Outcome;
 use super::recovery_key::{self, RecoveryKey};
 use super::sources::{self, ForAll};
+use super::text::message;
 use azekura::format::seal::Verdict;
 use azekura::job::backup::{InitOptions, Options, SourceOptions, backup};
 use azekura::medium::Place;
@@ -32,13 +33,15 @@ pub struct Args {
     sources: Vec<OsString>,
     #[arg(long, value_name = "MEDIUM")]
     to: Option<PathBuf>,
-    #[arg(long)]
+    #[arg(long, group = "begins")]
     init: bool,
-    #[arg(long, value_name = "NAME", requires = "init")]
+    #[arg(long, group = "begins", requires = "to")]
+    quarantine: bool,
+    #[arg(long, value_name = "NAME", requires = "begins")]
     set: Option<String>,
-    #[arg(long, value_name = "RECIPIENT", requires = "init")]
+    #[arg(long, value_name = "RECIPIENT", requires = "begins")]
     recipient: Vec<String>,
-    #[arg(long, value_name = "FILE", requires = "init", conflicts_with = "recipient")]
+    #[arg(long, value_name = "FILE", requires = "begins", conflicts_with = "recipient")]
     identity_out: Option<PathBuf>,
     #[arg(long, requires = "stdin_name", requires = "command")]
     stdin_from_command: bool,
@@ -64,13 +67,24 @@ pub struct Args {
     threads: Option<u16>,
 }
 
+impl Args {
+    /// It adds to the evidence, and to nothing else.
+    pub fn is_quarantine(&self) -> bool {
+        self.quarantine
+    }
+}
+
 pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let (state, to) = (context.state_dir()?, context.medium(args.to.as_deref())?);
     let for_all = ForAll { excludes: args.exclude.clone(), one_file_system: args.one_file_system };
     let sources = sources::check(sources(&args, &for_all, context)?)?;
-    let (init, key) = match args.init {
+    let pool = context.pool_of(args.to.as_deref());
+    if let Some(pool) = pool.filter(|_| args.quarantine) {
+        return Err(Explained::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));
+    }
+    let (init, key) = match args.init || args.quarantine {
         // A pool's media are taken in one by one.
-        true if context.pool_of(args.to.as_deref()).is_none() => begin(&args, &state, &to, context)?,
+        true if pool.is_none() => begin(&args, &state, &to, context)?,
         _ => (None, None),
     };
     let options = Options {
@@ -79,6 +93,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         set: None,
         sources,
         init,
+        quarantine: args.quarantine,
         full: args.full,
         tag: args.tag,
         with_sha256: !args.no_sha256,
@@ -88,7 +103,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         memory_bytes: args.memory.unwrap_or(if is_drive(&to) { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20,
     };
     let world = context.world(args.threads.map(usize::from));
-    let (report, astray) = match context.pool_of(args.to.as_deref()) {
+    let (report, astray) = match pool {
         Some(pool) => turn::night(pool, &options, &world, context)?,
         None => (backup(&options, &world, &context.progress())?, false),
     };
@@ -134,7 +149,11 @@ fn begin(
     if sets.found.iter().any(|s| host.set(s.id).is_some()) {
         return Ok((None, None));
     }
-    let name = args.set.as_ref().or(context.config.set.as_ref()).unwrap_or(&context.environment.host).clone();
+    let name = match &args.set {
+        Some(name) => name.clone(),
+        None if args.quarantine => message!("backup.quarantine-name", host = context.environment.host).to_string(),
+        None => context.config.set.as_ref().unwrap_or(&context.environment.host).clone(),
+    };
     let given = [&args.recipient, &context.config.recipients].into_iter().find(|r| !r.is_empty()).cloned();
     if let Some(recipients) = given {
         return Ok((Some(InitOptions { name, recipients }), None));

@@ -26,6 +26,9 @@ pub fn talk(report: &Report, context: &Context) {
         Opened::New => context.talk(&message!("talk.new-set", name = report.set_name)),
         Opened::NewWithoutCatalog => context.warn(&message!("talk.new-set-without-catalog", name = report.set_name)),
     }
+    if report.quarantine {
+        context.talk(&message!("talk.quarantine"));
+    }
     if report.adopted_objects > 0 {
         context.talk(&message!("talk.adopted", count = count(report.adopted_objects)));
     }
@@ -136,6 +139,7 @@ pub fn json(report: &Report, key: Option<&RecoveryKey>) -> Value {
     json!({
         "set": report.set.to_string(),
         "set_name": report.set_name,
+        "quarantine": report.quarantine,
         "set_opened": match report.opened {
             Opened::Known => "known",
             Opened::New => "new",

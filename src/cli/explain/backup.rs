@@ -11,6 +11,10 @@ impl From<BackupError> for Explained {
         match error {
             E::Blank { path } => Self::new(message!("error.backup.blank", path = path), Exit::Medium),
             E::Unregistered { path } => Self::new(message!("error.backup.unregistered", path = path), Exit::Medium),
+            E::NotApart { path, quarantine: true } => Self::new(message!("error.backup.not-apart", path = path), Exit::Medium),
+            E::NotApart { path, quarantine: false } => {
+                Self::new(message!("error.backup.in-quarantine", path = path), Exit::Medium)
+            }
             E::HalfWritten => Self::new(message!("error.backup.half-written"), Exit::Medium),
             E::NoRecipients => Self::new(message!("error.backup.no-recipients"), Exit::Key),
             E::RolledBack { generation } => {

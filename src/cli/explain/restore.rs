@@ -13,6 +13,7 @@ impl From<RestoreError> for Explained {
         use RestoreError as E;
         match error {
             E::Blank { path } => Self::new(message!("error.restore.blank", path = path), Exit::Medium),
+            E::Quarantine { path, set } => Self::new(message!("error.restore.quarantine", path = path, set = set), Exit::Usage),
             E::WhichSet { path, count } => {
                 Self::new(message!("error.restore.which-set", path = path, count = count), Exit::Usage)
             }

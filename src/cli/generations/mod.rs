@@ -55,6 +55,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     for id in ids {
         reports.push(generations(&from, Some(id), identity.as_ref(), &world)?);
     }
+    reports.sort_by_key(|r| r.quarantine);
     reports.iter().flat_map(|r| &r.faults).for_each(|f| context.warn(&words::fault(f)));
     let exit = if reports.iter().all(|r| r.faults.is_empty()) { Exit::Good } else { Exit::Damage };
     let text = reports.iter().map(|r| if args.media { media(r) } else { text(r) }).collect::<Vec<_>>().join("\n");
@@ -109,7 +110,8 @@ fn media(report: &SetReport) -> String {
 
 fn heading(report: &SetReport) -> String {
     let name = if report.name.is_empty() { "?" } else { &report.name };
-    message!("backup.set", name = name, id = report.set).to_string()
+    let set = message!("backup.set", name = name, id = report.set).to_string();
+    if report.quarantine { format!("{set}  {}", find("generations.quarantine")) } else { set }
 }
 
 fn as_json(report: &SetReport) -> Value {
@@ -117,6 +119,7 @@ fn as_json(report: &SetReport) -> Value {
         "set": report.set.to_string(),
         "set_name": report.name,
         "created": report.created,
+        "quarantine": report.quarantine,
         "generations": report.generations.iter().map(generation_json).collect::<Vec<_>>(),
         "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
     })

@@ -75,6 +75,8 @@ pub struct Options {
     pub tape_block: u32,
     /// Media that a generation may lean on; beyond, everything is stored afresh.
     pub max_media: Option<u64>,
+    /// What is backed up is suspected of contamination: evidence, in a set and on a medium of its own. No tripwire judges it.
+    pub quarantine: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -106,6 +108,7 @@ pub struct SourceOptions {
 pub struct Report {
     pub set: Id,
     pub set_name: String,
+    pub quarantine: bool,
     pub opened: Opened,
     pub generation: u64,
     pub time: String,
@@ -147,6 +150,12 @@ pub enum BackupError {
     Blank { path: PathBuf },
     #[error("the sets on {} are not this host's", path.display())]
     Unregistered { path: PathBuf },
+    #[error("quarantine and clean generations do not go together on {}", path.display())]
+    NotApart {
+        path: PathBuf,
+        /// It is the quarantine that was to be written.
+        quarantine: bool,
+    },
     #[error("the set on the medium was begun, but its label is not whole")]
     HalfWritten,
     #[error("no recipient to encrypt to")]
@@ -242,13 +251,13 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     let sources = ordered_sources(options)?;
     let mut trees = open_trees(&sources, &tally)?;
     let state = StateDir::open(&options.state).map_err(BackupError::State)?;
-    if options.set.is_none() {
+    if options.set.is_none() && !options.quarantine {
         hold::check(&state, &options.to, world).map_err(BackupError::Hold)?;
     }
     let begin = options.init.as_ref().map(|i| Begin { name: &i.name, recipients: &i.recipients });
     observer.hear(Event::Phase(Phase::Checking));
     let (mut set, opened) = writer::open(
-        At { root: &options.to, only: options.set, block: options.tape_block },
+        At { root: &options.to, only: options.set, block: options.tape_block, quarantine: options.quarantine },
         &state,
         begin.as_ref(),
         world,
@@ -277,7 +286,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         Some(g) => previous_entries(&set, g)?,
         None => Previous::none(),
     };
-    let watcher = watcher(&set, &sources);
+    let watcher = watcher(&set, if options.quarantine { &[] } else { &sources });
     observer.hear(Event::Phase(Phase::Reading));
     let commands = Commands::start(&sources)?;
     let adopted_objects = set.unsealed.iter().filter(|o| o.kind == Kind::Pack).count() as u64;
@@ -359,6 +368,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     Ok(Report {
         set: set.id,
         set_name: set.info.name.clone(),
+        quarantine: set.info.quarantine,
         opened,
         generation,
         time,

@@ -89,6 +89,8 @@ pub enum RestoreError {
     Blank { path: PathBuf },
     #[error("{} holds {count} sets; say which", path.display())]
     WhichSet { path: PathBuf, count: usize },
+    #[error("the set {set} on {} is in quarantine", path.display())]
+    Quarantine { path: PathBuf, set: Id },
     #[error("the pattern {pattern} cannot be understood")]
     Pattern { pattern: String, source: ignore::Error },
     #[error("the run was interrupted")]

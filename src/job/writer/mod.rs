@@ -20,7 +20,7 @@ use crate::format::merkle::Tree;
 use crate::format::object::{Id, Kind, Object};
 use crate::format::seal::ReadBack;
 use crate::medium::loader::Wanted;
-use crate::medium::{Absent, Guard, Medium, MediumError, Place, Writable, bring};
+use crate::medium::{Absent, BrokenLabel, Guard, Medium, MediumError, Place, Writable, bring};
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
 use crate::set_key::SetKey;
@@ -77,6 +77,8 @@ pub struct At<'a> {
     pub only: Option<Id>,
     /// Bytes of a block on a tape that the set begins on, see [`crate::medium::tape::check_block`].
     pub block: u32,
+    /// To a set in quarantine, and to no other; or to no such set.
+    pub quarantine: bool,
 }
 
 /// How the set came to be open.
@@ -102,6 +104,17 @@ pub fn open(at: At, state: &StateDir, begin: Option<&Begin>, world: &World, obse
         if sets.is_blank() {
             return Err(BackupError::Medium(MediumError::NoSuchSet { path: root.into(), set: only }));
         }
+    }
+    let is_apart = |b: &BrokenLabel| match b.folder_id().and_then(|id| state.set(id)) {
+        Some(ours) => Ok(ours.info().map_err(BackupError::State)?.quarantine == at.quarantine),
+        None => Ok(!at.quarantine),
+    };
+    let mut apart = sets.found.iter().all(|s| s.label.quarantine == at.quarantine);
+    for b in &sets.broken {
+        apart &= is_apart(b)?;
+    }
+    if !apart {
+        return Err(BackupError::NotApart { path: root.into(), quarantine: at.quarantine });
     }
     let catalog = Catalog::open(&state.catalog()).map_err(BackupError::Catalog)?;
     let mut succeeded = None;
@@ -159,7 +172,9 @@ pub fn open(at: At, state: &StateDir, begin: Option<&Begin>, world: &World, obse
     }
     if is_blank {
         for (id, row) in catalog.sets_closed().map_err(BackupError::Catalog)? {
-            if let Some(set_state) = state.set(id) {
+            if let Some(set_state) = state.set(id)
+                && set_state.info().map_err(BackupError::State)?.quarantine == at.quarantine
+            {
                 let mut writer = Writer::closed(at, set_state, catalog, row)?;
                 writer.take(place.begin(id, at.block).map_err(BackupError::Medium)?);
                 writer.begin_medium(world, observer)?;
@@ -244,7 +259,8 @@ impl Writer {
         (world.random)(&mut id.0);
         (world.random)(&mut key.0);
         let opened = place.begin(id, at.block).map_err(BackupError::Medium)?;
-        let info = SetInfo { name: begin.name.to_owned(), recipients: begin.recipients.to_vec() };
+        let (name, recipients) = (begin.name.to_owned(), begin.recipients.to_vec());
+        let info = SetInfo { name, recipients, quarantine: at.quarantine };
         let state = state.create_set(id, &info, &key).map_err(BackupError::State)?;
         SealKeys::create(&state.seal_keys()).map_err(BackupError::SealKeys)?;
         let row = catalog.add_set(id, &info.name, &world.time_text()).map_err(BackupError::Catalog)?;

@@ -158,6 +158,7 @@ impl Writer {
             recipients: self.info.recipients.iter().map(|r| fingerprint(r)).collect(),
             root_key: self.root_key,
             tool: TOOL.into(),
+            quarantine: self.info.quarantine,
         };
         self.append_unsealed(Kind::Label, &label.encode())?;
         self.know(&label)?;
