@@ -59,6 +59,15 @@ fn median(mut all: Vec<u64>) -> u64 {
 
 /// Judges a night of a source. `announced`: somebody said that much would change, so that only what no lawful change does is told.
 pub fn judge(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raised> {
+    let mut raised = measure(nights, tonight, announced);
+    // What happens all at once is no drip.
+    if raised.iter().any(|r| r.tripwire != Tripwire::Drip) {
+        raised.retain(|r| r.tripwire != Tripwire::Drip);
+    }
+    raised
+}
+
+fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raised> {
     let mut raised = Vec::new();
     let mut raise = |tripwire, measured: u64, limit: u64| {
         if measured >= limit {

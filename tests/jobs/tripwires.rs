@@ -282,6 +282,8 @@ const ATTACKS: [(&str, &[&str], Act); 17] = [
     }),
 ];
 
+const TABLE: &str = include_str!("../../docs/tripwires.md");
+
 #[test]
 fn every_attack_is_told_on_its_first_night() {
     for (name, tripwires, act) in ATTACKS {
@@ -294,7 +296,8 @@ fn every_attack_is_told_on_its_first_night() {
         let told = w.back_up();
         assert_eq!(told.verdict, Verdict::Alarm, "{name}: not told");
         assert!(tripwires.iter().all(|t| told.tripwires.contains(*t)), "{name}: {:?}", told.tripwires);
-        println!("{name}: {:?}", told.tripwires);
+        let row = format!("| {name} | {} |", told.tripwires.into_iter().collect::<Vec<_>>().join(", "));
+        assert!(TABLE.contains(&row), "not in docs/tripwires.md: {row}");
     }
 }
 
