@@ -443,4 +443,10 @@ fn evidence_is_kept_and_cannot_be_edited() {
     let result = clinic.path("session/results/0002-verify.json");
     fs::write(&result, fs::read_to_string(&result).expect("a result").replace("true", "false")).expect("edited");
     assert_eq!(check().status.code(), Some(5), "a result edited");
+    let before = fs::read_to_string(&result).expect("a result").replace("false", "true");
+    fs::write(&result, before).expect("as it was");
+    assert_eq!(check().status.code(), Some(0));
+    let seal = fs::read_dir(clinic.path("session/seals")).expect("seals").flatten().next().expect("a seal").path();
+    fs::write(&seal, fs::read_to_string(&seal).expect("a seal").replace("20", "19")).expect("edited");
+    assert_eq!(check().status.code(), Some(5), "a seal edited");
 }

@@ -9,6 +9,7 @@ use super::open::OpenSet;
 use super::restore::RestoreError;
 use crate::event::{Event, Observer, Phase};
 use crate::format::check_code::CheckCode;
+use crate::format::entry::Kind;
 use crate::format::object::Id;
 use crate::format::seal::Verdict;
 use crate::format::watch::{Alarm, Measures};
@@ -40,6 +41,8 @@ pub struct Row {
     pub alarms: Vec<Alarm>,
     /// Entries that bear an indicator.
     pub hits: u64,
+    /// Files that have no SHA-256, where digests were looked for: whether they bear one is not known.
+    pub unhashed: u64,
 }
 
 impl Row {
@@ -111,9 +114,14 @@ pub fn clean(options: &Options, identity: &Identity, world: &World, observer: &d
         }
     }
     let rows: Vec<Row> = all.into_iter().map(|(row, _)| row).collect();
-    let last_clean = rows.iter().take_while(|r| r.is_clean()).last().map(|r| r.generation);
+    let last_clean = last_clean(&rows);
     let set_name = chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default();
     Ok(Report { set: chain.set, set_name, rows, first, last_clean, faults: chain.faults })
+}
+
+/// Behind the first sign nothing is taken for clean: an intruder may have stayed in without a further one.
+fn last_clean(rows: &[Row]) -> Option<u64> {
+    rows.iter().take_while(|r| r.is_clean()).last().map(|r| r.generation)
 }
 
 fn look_at(
@@ -140,6 +148,7 @@ fn look_at(
         changes: manifest.watch.iter().filter_map(tonight).collect(),
         alarms: manifest.alarms.clone(),
         hits: 0,
+        unhashed: 0,
     };
     let mut found = Found::new();
     let Some(indicators) = indicators else { return Ok((row, found)) };
@@ -148,6 +157,9 @@ fn look_at(
         if let Some(indicator) = indicators.find(&core) {
             row.hits += 1;
             found.entry(indicator).or_insert(core.path);
+        } else {
+            let is_unhashed = indicators.has_digests() && core.kind == Kind::File && core.sha256.is_none();
+            row.unhashed += u64::from(is_unhashed);
         }
         if count % 4_096 == 0 {
             if world.is_interrupted() {
@@ -157,4 +169,44 @@ fn look_at(
         }
     }
     Ok((row, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(generation: u64) -> Row {
+        Row {
+            generation,
+            time: String::new(),
+            check_code: CheckCode::of(&[0; 32]),
+            trusted: true,
+            verdict: Verdict::Good,
+            changes: Vec::new(),
+            alarms: Vec::new(),
+            hits: 0,
+            unhashed: 0,
+        }
+    }
+
+    fn alarm() -> Alarm {
+        Alarm { source: b"ehr".to_vec(), tripwire: "noise".into(), measured: 9, limit: 3, paths: Vec::new() }
+    }
+
+    #[test]
+    fn each_sign_alone_speaks_against_a_generation() {
+        assert!(row(1).is_clean());
+        assert!(!Row { trusted: false, ..row(1) }.is_clean());
+        assert!(!Row { verdict: Verdict::Alarm, ..row(1) }.is_clean());
+        assert!(!Row { alarms: vec![alarm()], ..row(1) }.is_clean());
+        assert!(!Row { hits: 1, ..row(1) }.is_clean());
+    }
+
+    /// The intruder was quiet for a night: to restore that generation is to let him in again.
+    #[test]
+    fn no_generation_behind_the_first_sign_is_the_last_clean_one() {
+        let rows = [row(1), row(2), Row { hits: 1, ..row(3) }, row(4)];
+        assert_eq!(last_clean(&rows), Some(2));
+        assert_eq!(last_clean(&rows[2..]), None);
+    }
 }

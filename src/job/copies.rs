@@ -130,6 +130,9 @@ mod tests {
                 Lack::SharedPlace { place: "金庫".into(), media: ["CL-01", "CL-02", "CL-03"].map(Into::into).into() }
             ]
         );
+        // Of a medium that nobody knows the kind of, nobody can say that it is another kind.
+        let unknown = [Copy { kind: None, ..copy("CL-01", MediumKind::Disk, Some("金庫"), false) }];
+        assert_eq!(count_321(&unknown), (2, 1, 0));
         let lost = [copy("CL-01", MediumKind::Tape, None, true), copy("CL-02", MediumKind::Disk, Some("棚"), false)];
         assert_eq!(lacks_321(&lost), [Lack::PlaceUnknown { medium: "CL-01".into() }]);
     }

@@ -13,6 +13,7 @@ use crate::format::object::{Kind, file_name};
 use crate::ledger::append_line;
 use crate::pipeline::hasher::Digests;
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -51,7 +52,7 @@ pub struct Checked {
     pub last: String,
     /// Lines that do not fit the one before, or are none, from 1.
     pub broken: Vec<u64>,
-    /// Files in the record that are missing or are not what it says.
+    /// Files in the record that are missing or are not what it says, and files beside it that no line names.
     pub files: Vec<String>,
 }
 
@@ -76,6 +77,7 @@ pub enum EvidenceError {
 type Result<T> = std::result::Result<T, EvidenceError>;
 
 const RECORD: &str = "record.jsonl";
+const FOLDERS: [&str; 2] = ["results", "seals"];
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EvidenceError {
     let path = path.to_owned();
@@ -97,7 +99,7 @@ pub fn start(options: &StartOptions, world: &World) -> Result<Started> {
     let writable = crate::medium::is_writable(&options.from);
     let opened = OpenSet::open(&options.from, None, world.loader).map_err(EvidenceError::Medium)?;
     let chain = opened.chain().map_err(EvidenceError::Medium)?;
-    for folder in ["results", "seals"] {
+    for folder in FOLDERS {
         std::fs::create_dir(to.join(folder)).map_err(failed("made", &to.join(folder)))?;
     }
     let mut files = Map::new();
@@ -137,8 +139,10 @@ pub fn start(options: &StartOptions, world: &World) -> Result<Started> {
 
 /// Adds what a command answered.
 pub fn add(folder: &Path, command: &str, arguments: &[String], exit: u8, result: &[u8], world: &World) -> Result<()> {
-    let lines = check(folder)?.lines;
-    let name = format!("results/{:04}-{command}.json", lines + 1);
+    // A result whose line was never written, because the power went between the two, stays as it is.
+    let free = |n: &u64| !folder.join(result_name(*n, command)).exists();
+    let number = (check(folder)?.lines + 1..).find(free).unwrap_or_default();
+    let name = result_name(number, command);
     write_new(&folder.join(&name), result)?;
     let event = json!({
         "event": "command",
@@ -148,6 +152,10 @@ pub fn add(folder: &Path, command: &str, arguments: &[String], exit: u8, result:
         "files": { name: sha256(result) },
     });
     append(folder, world, event)
+}
+
+fn result_name(number: u64, command: &str) -> String {
+    format!("results/{number:04}-{command}.json")
 }
 
 fn append(folder: &Path, world: &World, mut event: Value) -> Result<()> {
@@ -170,6 +178,7 @@ pub fn check(folder: &Path) -> Result<Checked> {
         Err(e) => return Err(failed("read", &path)(e)),
     };
     let mut checked = Checked::default();
+    let mut named = HashSet::new();
     let mut expected = Value::Null;
     let body = text.strip_suffix(b"\n").unwrap_or(&text);
     for line in body.split(|b| *b == b'\n') {
@@ -186,12 +195,36 @@ pub fn check(folder: &Path) -> Result<Checked> {
             if there.is_none_or(|bytes| Some(&sha256(&bytes)[..]) != digest.as_str()) {
                 checked.files.push(name.clone());
             }
+            named.insert(name.clone());
         }
     }
     if !text.ends_with(b"\n") {
         checked.broken.push(checked.lines);
     }
+    // Whoever puts a file in has it handed over with the others.
+    checked.files.extend(kept(folder)?.into_iter().filter(|name| !named.contains(name)));
     Ok(checked)
+}
+
+/// Names of all results and seals in a session, sorted.
+fn kept(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for inner in FOLDERS {
+        let from = folder.join(inner);
+        match std::fs::read_dir(&from) {
+            Ok(entries) => {
+                for entry in entries {
+                    let entry = entry.map_err(failed("read", &from))?;
+                    names.push(format!("{inner}/{}", entry.file_name().to_string_lossy()));
+                }
+            }
+            // Its files are told of one by one.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(failed("read", &from)(e)),
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Copies a session into a new folder, with a page that says how to check it without this program.
@@ -199,19 +232,10 @@ pub fn export(folder: &Path, to: &Path, page: &str) -> Result<Checked> {
     let checked = check(folder)?;
     std::fs::create_dir(to).map_err(failed("made", to))?;
     let mut sums = String::new();
-    for inner in ["results", "seals"] {
+    for inner in FOLDERS {
         std::fs::create_dir(to.join(inner)).map_err(failed("made", &to.join(inner)))?;
     }
-    let mut names = vec![RECORD.to_owned()];
-    for inner in ["results", "seals"] {
-        let from = folder.join(inner);
-        for entry in std::fs::read_dir(&from).map_err(failed("read", &from))? {
-            let entry = entry.map_err(failed("read", &from))?;
-            names.push(format!("{inner}/{}", entry.file_name().to_string_lossy()));
-        }
-    }
-    names.sort();
-    for name in names {
+    for name in [vec![RECORD.to_owned()], kept(folder)?].concat() {
         let bytes = std::fs::read(folder.join(&name)).map_err(failed("read", &folder.join(&name)))?;
         write_new(&to.join(&name), &bytes)?;
         sums.push_str(&format!("{}  {name}\n", sha256(&bytes)));
@@ -226,4 +250,116 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut options = OpenOptions::new();
     let mut file: File = options.write(true).create_new(true).mode(0o600).open(path).map_err(failed("made", path))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("written", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::cbor::Time;
+    use crate::medium::loader::Folders;
+    use std::sync::atomic::AtomicBool;
+
+    /// A session with one line, as it begins.
+    fn session() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        FOLDERS.iter().for_each(|f| std::fs::create_dir(dir.path().join(f)).unwrap());
+        run(|world| append(dir.path(), world, json!({ "event": "started" }))).unwrap();
+        dir
+    }
+
+    fn run<T>(f: impl FnOnce(&World) -> T) -> T {
+        let now = || Time { seconds: 1_790_000_000, nanoseconds: 0 };
+        let interrupted = AtomicBool::new(false);
+        f(&World { now: &now, random: &|_| {}, host: "host", interrupted: &interrupted, loader: &Folders, threads: 1 })
+    }
+
+    fn added(folder: &Path, exit: u8, result: &str) -> Result<()> {
+        run(|world| add(folder, "verify", &[], exit, result.as_bytes(), world))
+    }
+
+    fn last_line(folder: &Path) -> Value {
+        let record = std::fs::read_to_string(folder.join(RECORD)).unwrap();
+        serde_json::from_str(record.lines().last().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_result_that_is_edited_or_taken_away_or_put_in_is_found() {
+        let dir = session();
+        added(dir.path(), 5, "damage").unwrap();
+        assert!(check(dir.path()).unwrap().is_good());
+        assert_eq!(last_line(dir.path())["exit_code"], 5, "what came of it");
+        let (name, file) = ("results/0002-verify.json", dir.path().join("results/0002-verify.json"));
+        std::fs::write(&file, "no damage").unwrap();
+        assert_eq!(check(dir.path()).unwrap().files, [name]);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(check(dir.path()).unwrap().files, [name]);
+        std::fs::remove_dir(file.parent().unwrap()).unwrap();
+        assert_eq!(check(dir.path()).unwrap().files, [name]);
+        std::fs::create_dir(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "damage").unwrap();
+        for planted in ["results/0003-verify.json", "seals/00000099.seal"] {
+            std::fs::write(dir.path().join(planted), "nobody asked").unwrap();
+            assert_eq!(check(dir.path()).unwrap().files, [planted]);
+            std::fs::remove_file(dir.path().join(planted)).unwrap();
+        }
+        assert!(check(dir.path()).unwrap().is_good());
+    }
+
+    /// A record from somebody else's hands must not vouch for, or open, what lies elsewhere on the host that checks it.
+    #[test]
+    fn a_record_names_nothing_outside_its_folder() {
+        let dir = session();
+        std::fs::write(dir.path().join("secret"), "key").unwrap();
+        let inner = dir.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        for outside in ["../secret".to_owned(), dir.path().join("secret").display().to_string()] {
+            run(|world| append(&inner, world, json!({ "files": { outside.clone(): sha256(b"key") } }))).unwrap();
+            assert_eq!(check(&inner).unwrap().files, [&outside[..]], "{outside}");
+            std::fs::remove_file(inner.join(RECORD)).unwrap();
+        }
+    }
+
+    /// The power goes while a line is written: the record is broken there and says so for good, and what comes later can still be read.
+    #[test]
+    fn a_line_that_was_cut_off_stays_and_is_told_of() {
+        let dir = session();
+        added(dir.path(), 0, "good").unwrap();
+        let record = dir.path().join(RECORD);
+        let whole = std::fs::read(&record).unwrap();
+        std::fs::write(&record, &whole[..whole.len() - 1]).unwrap();
+        assert_eq!(check(dir.path()).unwrap().broken, [2], "without its end");
+        std::fs::write(&record, [&whole[..], b"{\"event\":\"com"].concat()).unwrap();
+        assert!(!check(dir.path()).unwrap().is_good());
+        added(dir.path(), 0, "good").unwrap();
+        let checked = check(dir.path()).unwrap();
+        assert_eq!((checked.lines, &checked.broken[..], checked.files.len()), (4, &[3][..], 0));
+    }
+
+    /// The power goes between a result and its line: that result stays as it is and is told of, and the session goes on.
+    #[test]
+    fn no_result_is_written_over() {
+        let dir = session();
+        let orphan = dir.path().join("results/0002-verify.json");
+        std::fs::write(&orphan, "of the moment before").unwrap();
+        added(dir.path(), 0, "good").unwrap();
+        assert_eq!(std::fs::read_to_string(&orphan).unwrap(), "of the moment before");
+        assert!(last_line(dir.path())["files"]["results/0003-verify.json"].is_string());
+        assert_eq!(check(dir.path()).unwrap().files, ["results/0002-verify.json"]);
+        assert!(write_new(&orphan, b"other").is_err());
+    }
+
+    /// What is handed over can be checked like the session itself, by this program and by `sha256sum`.
+    #[test]
+    fn all_of_a_session_is_handed_over() {
+        let (dir, to) = (session(), tempfile::tempdir().unwrap());
+        added(dir.path(), 0, "good").unwrap();
+        std::fs::write(dir.path().join("seals/00000003.seal"), "seal").unwrap();
+        let out = to.path().join("out");
+        assert!(!export(dir.path(), &out, "page").unwrap().is_good(), "a seal that no line names is told of");
+        assert_eq!(std::fs::read(out.join(RECORD)).unwrap(), std::fs::read(dir.path().join(RECORD)).unwrap());
+        assert_eq!(check(&out).unwrap(), check(dir.path()).unwrap());
+        let sums = std::fs::read_to_string(out.join("SHA256SUMS")).unwrap();
+        let names: Vec<&str> = sums.lines().filter_map(|l| l.split("  ").nth(1)).collect();
+        assert_eq!(names, [RECORD, "results/0002-verify.json", "seals/00000003.seal", "README.txt"]);
+    }
 }

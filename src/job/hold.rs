@@ -115,6 +115,8 @@ pub fn take_off(state: &Path, by: &str, witness: Option<&str>, world: &World) ->
     let write = |event| ledger.write(&world.time_text(), event).map_err(HoldError::Ledger);
     let is_same = |other: &str| other.trim().to_lowercase() == by.trim().to_lowercase();
     match (witness, hold.asked) {
+        // Nobody is not somebody else.
+        _ if by.trim().is_empty() => Err(HoldError::SamePerson),
         (Some(witness), _) if is_same(witness) || witness.trim().is_empty() => Err(HoldError::SamePerson),
         (Some(witness), _) => {
             write(Event::Released { by: by.to_owned(), witness: Some(witness.to_owned()) })?;
@@ -215,5 +217,24 @@ mod tests {
         h.clock.fetch_add(ANOTHER_DAY, Ordering::Relaxed);
         assert_eq!(h.off("院長", None).unwrap(), Release::Done);
         assert!(!h.stands());
+    }
+
+    /// Whoever looks later must see since when, why, and which two people took it off.
+    #[test]
+    fn a_hold_tells_its_reasons_and_its_people() {
+        let h = Host::new();
+        h.on();
+        h.run(|state, world| put_on(state, "鈴木", "canary", world)).unwrap();
+        let hold = standing(&Ledger::of(h.dir.path()).read().unwrap()).unwrap();
+        assert_eq!((&hold.since[..], &hold.by[..], &hold.why[..]), ("2026-09-21T14:13:20Z", "当直", "脅迫文; canary"));
+        assert_eq!(h.off("Suzuki", None).unwrap(), Release::Asked);
+        assert!(matches!(h.off("suzuki ", Some("SUZUKI")), Err(HoldError::SamePerson)));
+        assert!(matches!(h.off("SUZUKI", None), Err(HoldError::SameDay { .. })), "the same person, typed otherwise");
+        assert!(matches!(h.off(" ", None), Err(HoldError::SamePerson)), "nobody is no second person");
+        assert!(matches!(h.off("", Some("Suzuki")), Err(HoldError::SamePerson)));
+        assert_eq!(h.off("Sato", None).unwrap(), Release::Done);
+        let book = Ledger::of(h.dir.path()).read().unwrap();
+        let last = book.lines.last().unwrap();
+        assert_eq!(last.event, Event::Released { by: "Sato".into(), witness: Some("Suzuki".into()) });
     }
 }

@@ -29,6 +29,8 @@ pub enum IndicatorError {
     Unknown,
     #[error("nothing in it can be looked for in files")]
     Empty,
+    #[error("more than {MOST} indicators")]
+    TooMany,
 }
 
 /// Most that are taken from one file.
@@ -55,8 +57,8 @@ impl Indicators {
                 }
             }
         }
-        found.truncate(MOST);
-        Self::of(found)
+        // Some of them left out would be as many that nobody knows were not looked for.
+        if found.len() > MOST { Err(IndicatorError::TooMany) } else { Self::of(found) }
     }
 
     fn of(found: Vec<(usize, String)>) -> Result<Self, IndicatorError> {
@@ -100,6 +102,11 @@ impl Indicators {
         })
     }
 
+    /// Whether digests are among them, which are found only in files that have one recorded.
+    pub fn has_digests(&self) -> bool {
+        !self.digests.is_empty()
+    }
+
     pub fn text(&self, number: usize) -> &str {
         self.texts.get(number).map_or("", |t| t)
     }
@@ -135,9 +142,12 @@ fn gather(json: &Value, found: &mut Vec<(usize, String)>) {
                 let (name, hash) = value.split_once('|').unwrap_or((value, value));
                 match kind {
                     "sha256" => found.push((0, format!("sha256:{}", value.trim().to_lowercase()))),
-                    "filename" => found.push((0, literal(name))),
                     "filename|sha256" => {
                         found.extend([(0, literal(name)), (0, format!("sha256:{}", hash.trim().to_lowercase()))])
+                    }
+                    // With a digest that is not recorded here, there is still the name.
+                    _ if kind == "filename" || kind == "malware-sample" || kind.starts_with("filename|") => {
+                        found.push((0, literal(name)))
                     }
                     _ => {}
                 }
@@ -151,28 +161,36 @@ fn gather(json: &Value, found: &mut Vec<(usize, String)>) {
     }
 }
 
-/// `[file:hashes.'SHA-256' = '…' OR file:name = '…']`: comparisons of files' names and digests; others say nothing of files at rest.
+/// `[file:hashes.'SHA-256' = '…' OR file:name IN ('…', '…')]`: comparisons of files' names and digests with values as they stand; others say
+/// nothing of files at rest, or cannot be looked for.
 fn stix(pattern: &str, found: &mut Vec<(usize, String)>) {
     let mut rest = pattern;
     while let Some(at) = rest.find("file:") {
         rest = &rest[at + 5..];
-        let Some((property, behind)) = rest.split_once('=') else { return };
-        let Some((_, quoted)) = behind.split_once('\'') else { return };
-        let Some((value, behind)) = quoted.split_once('\'') else { return };
-        let property = property.trim().replace(['\'', '"', '-'], "").to_lowercase();
-        match &property[..] {
-            "hashes.sha256" => found.push((0, format!("sha256:{}", value.to_lowercase()))),
-            "name" => found.push((0, literal(value))),
-            _ => {}
+        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '=' | '!' | '<' | '>')).unwrap_or(rest.len());
+        let (property, comparison) = rest.split_at(end);
+        rest = comparison;
+        let property = property.replace(['\'', '"', '-'], "").to_lowercase();
+        let comparison = comparison.trim_start();
+        let values = match (comparison.strip_prefix('='), comparison.strip_prefix("IN")) {
+            (Some(value), _) => value.split('\'').nth(1).into_iter().collect(),
+            (_, Some(list)) => list.split(')').next().unwrap_or_default().split('\'').skip(1).step_by(2).collect(),
+            _ => Vec::new(),
+        };
+        for value in values {
+            match &property[..] {
+                "hashes.sha256" => found.push((0, format!("sha256:{}", value.to_lowercase()))),
+                "name" => found.push((0, literal(value))),
+                _ => {}
+            }
         }
-        rest = behind;
     }
 }
 
 /// A name as it stands, with nothing in it that a pattern would take otherwise.
 fn literal(name: &str) -> String {
-    let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    name.chars().flat_map(|c| if "*?[]\\!#".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
+    let name = name.rsplit(['/', '\\']).next().unwrap_or(name).trim();
+    name.chars().flat_map(|c| if "*?[]{}\\!#".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
 }
 
 #[cfg(test)]
@@ -224,6 +242,15 @@ mod tests {
         assert_eq!(found(&all, "ehr/tools/x.exe", None), Some("/ehr/tools/*.exe"));
         assert_eq!(found(&all, "share/!odd", None), Some("!odd"));
         assert_eq!(found(&all, "ehr/a.xml", None), None);
+        // As an editor on Windows writes it.
+        let windows = Indicators::parse(format!("\u{feff}{DIGEST}\r\nevil\\ name.dll\r\nloot/\r\n").as_bytes()).unwrap();
+        assert_eq!(found(&windows, "x", Some(DIGEST)), Some(DIGEST));
+        assert!(found(&windows, "x/evil name.dll", None).is_some());
+        let folder = Core { kind: Kind::Directory, ..core("share/loot", None) };
+        assert!(windows.find(&folder).is_some(), "a folder");
+        assert_eq!(found(&windows, "share/loot", None), None, "a file of that name");
+        let many = "a\n".repeat(MOST + 1);
+        assert!(matches!(Indicators::parse(many.as_bytes()), Err(IndicatorError::TooMany)), "none is left out unsaid");
         assert!(matches!(Indicators::parse(b"ok\nsha256:12\n"), Err(IndicatorError::Line { line: 2, .. })));
         assert!(matches!(Indicators::parse(b"# nothing\n"), Err(IndicatorError::Empty)));
         assert!(matches!(Indicators::parse(b"\xff\xfe"), Err(IndicatorError::NotText)));
@@ -239,6 +266,41 @@ mod tests {
         assert_eq!(all.len(), 3);
         assert!(found(&all, "x/a[1].exe", None).is_some() && found(&all, "x/a1.exe", None).is_none());
         assert!(found(&all, "x/y", Some(DIGEST)).is_some() && found(&all, "x/note.txt", None).is_some());
+    }
+
+    /// Names as intruders choose them: in braces, with spaces behind, with the folder that they lay in; with digests that are not kept here.
+    #[test]
+    fn a_name_is_looked_for_as_it_stands() {
+        let file = |value: &str| format!(r#"{{"type":"filename","value":{}}}"#, Value::from(value));
+        let all = ["{8A69D345-D564}.exe", "a{b,c}.dll", "space.exe ", "C:\\Users\\Public\\drop.exe", "/tmp/dropper"].map(file);
+        let all = Indicators::parse(format!("[{}]", all.join(",")).as_bytes()).unwrap();
+        for name in ["{8a69d345-d564}.exe", "a{b,c}.dll", "space.exe", "drop.exe", "dropper"] {
+            assert!(found(&all, &format!("share/x/{name}"), None).is_some(), "{name}");
+        }
+        for name in ["8A69D345-D564.exe", "ab.dll", "C:UsersPublicdrop.exe"] {
+            assert_eq!(found(&all, &format!("share/{name}"), None), None, "{name}");
+        }
+        for kind in ["filename|md5", "filename|sha1", "malware-sample"] {
+            let one = format!(r#"[{{"type":"{kind}","value":"evil.exe|d41d8cd98f00b204e9800998ecf8427e"}}]"#);
+            assert!(found(&Indicators::parse(one.as_bytes()).unwrap(), "x/evil.exe", None).is_some(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn of_a_stix_pattern_no_comparison_takes_the_next_one_with_it() {
+        let patterns = [
+            "[file:name LIKE 'x%' OR file:name = 'evil.dll']",
+            "[file:size > 100 AND file:name='evil.dll']",
+            "[file:name != 'good.dll' AND file:name = 'evil.dll']",
+            "[file:name IN ('worse.dll', 'evil.dll') OR file:hashes.MD5 = 'd41d']",
+            "[file:hashes.MD5 = 'd41d' OR file:name\n= 'evil.dll']",
+        ];
+        for pattern in patterns {
+            let bundle = format!(r#"{{"objects":[{{"type":"indicator","pattern":{}}}]}}"#, Value::from(pattern));
+            let all = Indicators::parse(bundle.as_bytes()).unwrap();
+            assert!(found(&all, "x/evil.dll", None).is_some(), "{pattern}");
+            assert_eq!((found(&all, "x/good.dll", None), found(&all, "x/d41d", None)), (None, None), "{pattern}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! After the incident: is what lies there what was backed up? One lab digit among thousands of records, a log cut short, a folder gone.
 
-use crate::tools::{Dice, is_root, noise, objects, overwrite};
+use crate::tools::{Dice, noise, objects, overwrite, without_privileges};
 use crate::world::Hospital;
 use azekura::event::Deaf;
 use azekura::format::manifest::Rules;
@@ -331,20 +331,6 @@ fn what_cannot_be_read_is_neither_good_nor_missing() {
     assert_eq!(counts(&report), [("identical", 1), ("not-verified", 4)].into());
 }
 
-/// Runs `f` as a user who may not read everything; the threads that it starts are that user's too.
-fn without_privileges<T>(f: impl FnOnce() -> T) -> T {
-    use rustix::process::Uid;
-    use rustix::thread::set_thread_res_uid;
-    if !is_root() {
-        return f();
-    }
-    let (root, nobody) = (Uid::ROOT, Uid::from_raw(65_534));
-    set_thread_res_uid(root, nobody, root).expect("another user");
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
-    set_thread_res_uid(root, root, root).expect("root again");
-    done.unwrap_or_else(|e| std::panic::resume_unwind(e))
-}
-
 #[test]
 fn a_record_lost_on_the_medium_accuses_nobody() {
     let h = Hospital::new();
@@ -432,4 +418,124 @@ fn times_mean_nothing() {
     let (report, differences) = h.compared();
     assert_eq!(told(&differences), [(Class::Updated, Reason::Content, "big"), (Class::Updated, Reason::Content, "sly.txt")]);
     assert_eq!((report.counts.of(Class::Identical), report.counts.metadata), (1, 1));
+}
+
+/// A document of the extended storage is a folder: what is gone from it is missing, whatever else has come; and of two names with another
+/// flag, the one with the same bytes is the record.
+#[test]
+fn a_lawful_rename_of_a_folder_hides_no_file_that_went() {
+    let h = Hospital::new();
+    let document = |flag, name: &str| format!("{}/{name}", lab(9_999_013, 2, 9, 103_059_000, flag).replace("OML-11", "L-NOTES"));
+    h.write(&document('1', "main.xml"), "<text/>");
+    h.write(&document('1', "scan.jpg"), "scan");
+    let record = |flag| lab(9_999_013, 3, 10, 103_059_000, flag);
+    h.write(&record('1'), "MSH|1");
+    h.backup_by(Rules::SsMix2);
+    let folder = |flag| h.source().join(document(flag, "main.xml")).parent().unwrap().to_owned();
+    fs::rename(folder('1'), folder('2')).unwrap();
+    fs::remove_file(folder('2').join("scan.jpg")).unwrap();
+    fs::write(folder('2').join("zero.jpg"), "scan").unwrap();
+    fs::rename(h.source().join(record('1')), h.source().join(record('2'))).unwrap();
+    h.write(&record('0'), "MSH|another");
+    let (_, differences) = h.compared();
+    let mut told = told(&differences);
+    told.sort_unstable_by_key(|(class, reason, path)| (*class, *path, reason.name()));
+    let (main, gone, come) = (document('2', "main.xml"), document('1', "scan.jpg"), document('2', "zero.jpg"));
+    let (kept, other) = (record('2'), record('0'));
+    let expected = [
+        (Class::Added, Reason::None, &*come),
+        (Class::Added, Reason::None, &*other),
+        (Class::Updated, Reason::Flag, &*main),
+        (Class::Updated, Reason::Flag, &*kept),
+        (Class::Missing, Reason::None, &*gone),
+    ];
+    assert_eq!(told, expected);
+}
+
+/// A virtual disk that ends in a hole is read to its end, not to its last data.
+#[test]
+fn a_file_that_ends_in_a_hole_is_as_it_was() {
+    let h = Hospital::new();
+    let disk = h.write("disk.img", noise(5, 100_000));
+    let end = |bytes| fs::File::options().write(true).open(&disk).unwrap().set_len(bytes).unwrap();
+    end(8 << 20);
+    h.backup();
+    assert_eq!(counts(&h.compared().0), [("identical", 1)].into());
+    end(9 << 20);
+    assert_eq!(told(&h.compared().1), [(Class::Updated, Reason::Content, "disk.img")]);
+}
+
+/// The same between two generations: what of the later one's records is lost is not missing.
+#[test]
+fn a_record_lost_in_the_later_generation_accuses_nobody() {
+    let h = Hospital::new();
+    let write = |night: u64, step: usize| {
+        for n in (0..3_000).step_by(step) {
+            h.write(&format!("{:02}/{n:05}.txt", n / 100), noise(night * 10_000 + n as u64, 40));
+        }
+    };
+    write(0, 1);
+    h.backup();
+    let first = objects(&h.medium()).len();
+    write(1, 7);
+    h.backup();
+    let options = Options { generation: Some(1), ..h.compare_options(With::Generation(2)) };
+    let clean = h.try_compare(&options).expect("a comparison").1;
+    assert!(clean.len() > 400 && clean.iter().all(|d| d.class == Class::Updated));
+    let mut lost = 0;
+    for (_, kind, path) in objects(&h.medium()).split_off(first) {
+        if kind != azekura::format::object::Kind::Pack {
+            continue;
+        }
+        let good = fs::read(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        for at in (1..16).map(|i| good.len() * i / 16) {
+            overwrite(&path, at as u64, &[good[at] ^ 0x40]);
+            if let Ok((report, differences)) = h.try_compare(&options) {
+                let is_known =
+                    |d: &Difference| clean.contains(d) || (d.class, d.reason) == (Class::NotVerified, Reason::NoRecord);
+                assert!(differences.iter().all(is_known), "{:?}", differences.iter().find(|d| !is_known(d)));
+                lost += report.entries_lost;
+            }
+            overwrite(&path, at as u64, &[good[at]]);
+        }
+    }
+    assert!(lost > 0);
+}
+
+/// The medium and the host's state lie within the tree: they were never backed up, and are not what an intruder has left.
+#[test]
+fn folders_that_no_backup_holds_are_not_added_files() {
+    let h = Hospital::new();
+    h.write("a.txt", "a");
+    h.backup();
+    let inner = h.source().join("medium");
+    fs::create_dir(&inner).unwrap();
+    fs::write(inner.join("00000000.label"), "label").unwrap();
+    let With::Trees { trees, one_file_system, .. } = trees(&h.source()) else { unreachable!() };
+    let skip = |skip| With::Trees { trees: trees.clone(), one_file_system, skip };
+    assert_eq!(told(&h.try_compare(&h.compare_options(skip(vec![inner]))).unwrap().1), []);
+    assert_eq!(h.try_compare(&h.compare_options(skip(Vec::new()))).unwrap().1.len(), 1);
+}
+
+/// A generation whose seal cannot be trusted proves nothing, whichever of the two it is.
+#[test]
+fn a_comparison_with_a_generation_that_cannot_be_trusted_says_so() {
+    let h = Hospital::new();
+    for content in ["1", "2"] {
+        h.write("a.txt", content);
+        h.backup();
+    }
+    let seal = objects(&h.medium()).into_iter().rfind(|o| o.1 == azekura::format::object::Kind::Seal).unwrap().2;
+    let compared = || h.try_compare(&Options { generation: Some(1), ..h.compare_options(With::Generation(2)) });
+    assert!(compared().expect("a comparison").0.trusted);
+    let good = fs::read(&seal).unwrap();
+    fs::set_permissions(&seal, fs::Permissions::from_mode(0o644)).unwrap();
+    overwrite(&seal, good.len() as u64 - 5, &[good[good.len() - 5] ^ 1]);
+    let report = compared().expect("a comparison").0;
+    assert!(!report.trusted && !report.faults.is_empty(), "{report:?}");
+    assert!(
+        h.try_compare(&Options { generation: Some(1), ..h.compare_options(trees(&h.source())) }).unwrap().0.trusted,
+        "the first is"
+    );
 }

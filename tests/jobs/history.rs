@@ -1,9 +1,13 @@
 //! Which version of a file is from before the incident? And what came, changed or went while they were in the house?
 
-use crate::tools::noise;
+use crate::tools::{noise, objects, overwrite, without_privileges};
 use crate::world::Hospital;
 use azekura::event::Deaf;
+use azekura::format::object::Kind;
+use azekura::generation::GenerationError;
 use azekura::job::history::{Happened, PathOptions, PathReport, PeriodOptions, PeriodReport, Version, What, of_path, of_period};
+use azekura::job::restore::RestoreError;
+use azekura::pipeline::encryptor::Identity;
 use std::fs;
 use std::sync::atomic::Ordering;
 
@@ -128,4 +132,140 @@ fn a_period_without_a_generation_before_it_proves_nothing_older() {
     assert_eq!(all.iter().map(|h| h.what).collect::<Vec<_>>(), [What::Changed]);
     assert_eq!(report.counts.older, 0);
     assert_eq!(period(&h, first + 20 * DAY, first + 30 * DAY, true).0.generations, []);
+}
+
+/// The owner of a record was changed, and nothing else: that is a version, too.
+#[test]
+fn another_mode_of_the_same_content_is_a_version() {
+    let h = Hospital::new();
+    let chart = h.write("chart", "allergy: none");
+    h.backup();
+    fs::set_permissions(&chart, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    h.backup();
+    h.backup();
+    let runs: Vec<_> = versions(&h, "source/chart").lines.iter().map(|l| (l.first, l.last)).collect();
+    assert_eq!(runs, [(1, 1), (2, 3)]);
+}
+
+/// Whoever has the wrong key must hear that, not that the file is damaged in every generation; nor half an answer when he has had enough.
+#[test]
+fn no_history_is_made_of_the_wrong_key_or_of_an_interruption() {
+    let h = Hospital::new();
+    h.write("chart", "1");
+    h.backup();
+    let options = PathOptions { from: h.medium(), set: None, path: b"source/chart".to_vec() };
+    let other = Identity::generate();
+    let refused = h.with_world(|w| of_path(&options, &other, w, &Deaf));
+    assert!(matches!(refused, Err(RestoreError::Generation(GenerationError::WrongKey(_)))), "{refused:?}");
+    h.interrupted.store(true, Ordering::Relaxed);
+    assert!(matches!(h.with_world(|w| of_path(&options, &h.identity, w, &Deaf)), Err(RestoreError::Interrupted)));
+}
+
+/// A generation belongs to the period that begins in the second in which it was sealed, and to no period that ends in it.
+#[test]
+fn a_period_begins_with_its_first_second_and_ends_before_its_last() {
+    let h = Hospital::new();
+    let first = h.clock.load(Ordering::Relaxed);
+    for day in 0..3 {
+        h.write("chart", format!("{day}"));
+        night(&h, first, day);
+    }
+    let sealed: Vec<i64> =
+        h.chain().generations().map(|l| chrono::DateTime::parse_from_rfc3339(&l.seal.time).unwrap().timestamp()).collect();
+    let numbers = |since, until| period(&h, since, until, false).0.generations.iter().map(|(n, _)| *n).collect::<Vec<_>>();
+    assert_eq!(numbers(sealed[1], sealed[1] + 1), [2]);
+    assert_eq!(numbers(sealed[1], sealed[2]), [2]);
+    assert_eq!(numbers(sealed[1] + 1, sealed[2] + 1), [3]);
+}
+
+/// Somebody who wants a night left out sets the clock back: it lies between others of the period all the same.
+#[test]
+fn a_clock_that_was_set_back_leaves_no_generation_out() {
+    let h = Hospital::new();
+    let first = h.clock.load(Ordering::Relaxed);
+    for (content, day) in [("1", 0), ("2", 5), ("forged", 1), ("2", 6), ("3", 9)] {
+        h.write("chart", content);
+        night(&h, first, day);
+    }
+    let (report, all) = period(&h, first + 4 * DAY, first + 8 * DAY, false);
+    assert_eq!(report.generations.iter().map(|(n, _)| *n).collect::<Vec<_>>(), [2, 3, 4]);
+    assert_eq!(all.iter().map(|h| (h.generation, h.what)).collect::<Vec<_>>(), [2, 3, 4].map(|n| (n, What::Changed)));
+}
+
+/// Of a file that no backup could read nobody knows whether it is as it was; folders and links have no content to be old.
+#[test]
+fn what_was_never_read_is_not_proved_older() {
+    let h = Hospital::new();
+    h.write("read", "1");
+    let locked = h.write("locked", "2");
+    std::os::unix::fs::symlink("read", h.source().join("link")).unwrap();
+    let mode = |m| fs::set_permissions(&locked, std::os::unix::fs::PermissionsExt::from_mode(m)).unwrap();
+    mode(0);
+    for _ in 0..2 {
+        for folder in [h.dir.path().to_owned(), h.medium(), h.source()] {
+            fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        }
+        without_privileges(|| h.backup());
+    }
+    mode(0o600);
+    let since = h
+        .chain()
+        .generations()
+        .next_back()
+        .map(|l| chrono::DateTime::parse_from_rfc3339(&l.seal.time).unwrap().timestamp())
+        .unwrap();
+    let (report, all) = period(&h, since, since + DAY, true);
+    assert_eq!(report.generations.len(), 1);
+    assert_eq!(all.iter().map(|h| (h.what, &h.path[..])).collect::<Vec<_>>(), [(What::Older, &b"source/read"[..])]);
+    assert_eq!((report.counts.older, report.counts.older_bytes), (1, 1));
+}
+
+/// Wherever a bad spot lies, a file that is in a generation is never said not to be: it is there, or nobody knows.
+#[test]
+fn damage_never_makes_a_file_one_that_was_not_there() {
+    let h = Hospital::new();
+    for n in 0..600 {
+        h.write(&format!("ward/{n:03}"), noise(n, 60));
+    }
+    h.backup();
+    let sound = versions(&h, "source/ward/300");
+    let mut unknown = 0;
+    for (_, kind, path) in objects(&h.medium()) {
+        let good = fs::read(&path).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+        for at in (0..24).map(|i| good.len() * i / 24) {
+            overwrite(&path, at as u64, &[good[at] ^ 0x40]);
+            let options = PathOptions { from: h.medium(), set: None, path: b"source/ward/300".to_vec() };
+            if let Ok(report) = h.with_world(|w| of_path(&options, &h.identity, w, &Deaf)) {
+                for line in &report.lines {
+                    assert!(!matches!(line.version, Version::NotThere), "{kind:?} at {at}");
+                    if let Version::Unknown { .. } = line.version {
+                        assert!(!report.is_sound() && !report.is_found(), "{kind:?} at {at}");
+                        unknown += 1;
+                    }
+                }
+                assert!(kind != Kind::Seal || report.lines != sound.lines || !report.is_sound(), "the seal at {at}");
+            }
+            overwrite(&path, at as u64, &[good[at]]);
+        }
+    }
+    assert!(unknown > 0);
+}
+
+/// Of two nights, the seal of the first is bent: what the second says is told, and that the chain does not hold.
+#[test]
+fn a_history_by_a_chain_that_does_not_hold_says_so() {
+    let h = Hospital::new();
+    for content in ["1", "2", "3"] {
+        h.write("chart", content);
+        h.backup();
+    }
+    let (_, _, seal) = objects(&h.medium()).into_iter().find(|o| o.1 == Kind::Seal).unwrap();
+    let good = fs::read(&seal).unwrap();
+    fs::set_permissions(&seal, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    overwrite(&seal, good.len() as u64 - 5, &[good[good.len() - 5] ^ 1]);
+    let report = versions(&h, "source/chart");
+    assert!(report.is_found() && !report.is_sound() && !report.faults.is_empty(), "{report:?}");
+    let (report, _) = period(&h, 0, i64::MAX, false);
+    assert!(!report.faults.is_empty(), "{report:?}");
 }

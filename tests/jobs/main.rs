@@ -2,6 +2,7 @@
 
 mod bad_evening;
 mod bad_restore;
+mod clean;
 mod compare;
 mod copy;
 mod damaged_medium;

@@ -10,6 +10,7 @@ use azekura::format::merkle::{Tree, record_leaf_salted};
 use azekura::format::object::{Kind as ObjectKind, Object, hex};
 use azekura::format::proof::Proof;
 use azekura::format::seal::{ReadBack, Seal, Verdict};
+use azekura::format::{Malformed, limit};
 use azekura::generation::Generation;
 use azekura::job::backup::Options as BackupOptions;
 use azekura::job::prove::{Anchors, CheckError, Facts, Made, Mismatch, Options, ProveError, check, compare, prove};
@@ -80,6 +81,10 @@ fn a_record_of_any_generation_is_proved_by_paper_alone() {
             let other = |content: &[u8]| compare(&facts.core, content).expect("memory");
             assert_eq!(other(b"forged"), Some(Mismatch::Size { found: 6 }));
             assert_eq!(other(chart.to_uppercase().as_bytes()), Some(Mismatch::Digest));
+            // Each digest stands alone: one that was broken one day must not carry the other.
+            let mut core = facts.core.clone();
+            core.sha256 = Some([0; 32]);
+            assert_eq!(compare(&core, chart.as_bytes()).expect("memory"), Some(Mismatch::Digest));
         }
         assert!(matches!(check(&proof, Anchors::default()), Err(CheckError::NoAnchor)));
     }
@@ -195,8 +200,18 @@ fn a_proof_made_up_hangs_on_nothing() {
     assert!(matches!(check(&own_set, Anchors { code: None, ..paper }), Err(CheckError::RootKey)));
     assert!(matches!(check(&own_set, Anchors { root_key: None, ..paper }), Err(CheckError::Code { generation: 1, .. })));
 
-    // Seals left out, twice, in another order, or of another set between.
     let all = seals_of(&genuine);
+    // Words behind the last seal, that somebody could be shown as if they were signed.
+    let mut frame = Vec::new();
+    let behind = [&all[..], b"and this, too"].concat();
+    Compressor::new(1).and_then(|mut x| x.compress_seals(&behind, &mut frame)).expect("a frame");
+    let bent = Proof { seals: frame, ..genuine.clone() }.encode().expect("a proof");
+    assert!(matches!(check(&bent, paper), Err(CheckError::Malformed(_))));
+    // More than anything here would ever make.
+    let huge = vec![0; limit::PROOF_BYTES as usize + 1];
+    assert!(matches!(check(&huge, paper), Err(CheckError::Malformed(Malformed::TooLarge { .. }))));
+
+    // Seals left out, twice, in another order, or of another set between.
     let mut seals: Vec<&[u8]> = Vec::new();
     let mut rest = &all[..];
     for n in &genuine.seal_lengths {

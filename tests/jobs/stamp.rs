@@ -1,6 +1,6 @@
 //! A time from outside for a seal, with Debian's openssl as the authority and as the one who checks it.
 
-use crate::tools::set_folder;
+use crate::tools::{objects, set_folder};
 use crate::world::Hospital;
 use azekura::format::object::{Kind, file_name};
 use azekura::format::stamp::{Reply, Request};
@@ -211,4 +211,40 @@ fn a_reply_to_something_else_is_not_kept() {
     fs::write(&a.seal, seal).expect("the seal");
     assert_eq!(kept(), before);
     keep(&folder, &reply).expect("a reply");
+}
+
+/// A stamp over a seal that hangs on nothing would give a forged generation a time.
+#[test]
+fn no_stamp_is_asked_for_over_a_seal_that_cannot_be_trusted() {
+    let h = night();
+    h.write("chart", "another record");
+    h.backup();
+    let (_, _, seal) = objects(&h.medium()).into_iter().rfind(|o| o.1 == Kind::Seal).expect("a seal");
+    let mut bytes = fs::read(&seal).expect("a seal");
+    let at = bytes.len() - 5;
+    bytes[at] ^= 1;
+    fs::remove_file(&seal).expect("no seal");
+    fs::write(&seal, bytes).expect("a seal bent");
+    let options = Options { from: h.medium(), set: None, generation: Some(2), folder: h.path("stamps") };
+    let refused = h.with_world(|w| ask(&options, w));
+    assert!(matches!(refused, Err(StampError::Untrusted { generation: 2 })), "{refused:?}");
+    assert!(!h.path("stamps").exists());
+    asked(&h, Some(1));
+}
+
+/// Another genuine seal lies where the stamped one was, or the stamped one where another belongs: the reply is not kept beside it.
+#[test]
+fn a_stamp_is_kept_beside_its_own_seal_only() {
+    let (h, other) = (night(), night());
+    let Some(authority) = Authority::open(&h) else { return };
+    let a = asked(&h, None);
+    let reply = authority.reply(&a.bytes);
+    let good = fs::read(&a.seal).expect("a seal");
+    fs::write(&a.seal, fs::read(asked(&other, None).seal).expect("a seal")).expect("another set's");
+    assert!(matches!(keep(&h.path("stamps"), &reply), Err(StampError::OtherSeal { .. })));
+    fs::write(&a.seal, good).expect("the seal");
+    for (path, name) in [(&a.seal, "00000099.seal"), (&a.request, "00000099-1.tsq")] {
+        fs::rename(path, path.with_file_name(name)).expect("renamed");
+    }
+    assert!(matches!(keep(&h.path("stamps"), &reply), Err(StampError::OtherSeal { .. })));
 }

@@ -239,3 +239,17 @@ impl Drop for Disk {
 fn run(program: &str, arguments: &[&str], path: &Path) -> bool {
     std::process::Command::new(program).args(arguments).arg(path).status().is_ok_and(|s| s.success())
 }
+
+/// Runs `f` as a user who may not read everything; the threads that it starts are that user's too.
+pub fn without_privileges<T>(f: impl FnOnce() -> T) -> T {
+    use rustix::process::Uid;
+    use rustix::thread::set_thread_res_uid;
+    if !is_root() {
+        return f();
+    }
+    let (root, nobody) = (Uid::ROOT, Uid::from_raw(65_534));
+    set_thread_res_uid(root, nobody, root).expect("another user");
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
+    set_thread_res_uid(root, root, root).expect("root again");
+    done.unwrap_or_else(|e| std::panic::resume_unwind(e))
+}

@@ -33,6 +33,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         for a in &row.alarms {
             context.warn(&message!("clean.alarm", number = row.generation, alarm = alarm(a)));
         }
+        if row.unhashed > 0 {
+            context.warn(&message!("clean.unhashed", number = row.generation, count = count(row.unhashed)));
+        }
     }
     for f in &report.first {
         context.warn(&message!("clean.first", indicator = f.indicator, number = f.generation, path = f.path));
@@ -117,6 +120,7 @@ fn row_json(row: &Row) -> Value {
         "changes": changes.collect::<Vec<_>>(),
         "alarms": row.alarms.iter().map(alarm_json).collect::<Vec<_>>(),
         "hits": row.hits,
+        "unhashed": row.unhashed,
     })
 }
 

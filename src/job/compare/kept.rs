@@ -245,4 +245,17 @@ mod tests {
         let back: Vec<Difference> = kept.in_order().into_iter().map(|n| kept.get(n).unwrap()).collect();
         assert_eq!(back, (0..120).map(difference).collect::<Vec<_>>());
     }
+
+    /// The invariant of the comparison: not even a file without a name is made on the file system that is looked at.
+    #[test]
+    fn nothing_is_kept_on_the_file_system_of_a_tree() {
+        use crate::format::manifest::Rules;
+        use crate::pipeline::source::{Tree, TreeOptions};
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::open(b"source".to_vec(), dir.path(), TreeOptions::default()).unwrap();
+        let scope = Scope { name: b"source".to_vec(), rules: Rules::Plain, path: None, tree: Some(tree) };
+        let device = dir.path().metadata().unwrap().dev();
+        let kept = Kept::new(dir.path(), &[scope]).unwrap();
+        assert_ne!(kept.file.metadata().unwrap().dev(), device);
+    }
 }

@@ -291,4 +291,57 @@ mod tests {
         short.update(&content);
         assert_eq!(short.start, None);
     }
+
+    fn recorded(path: &str, kind: Kind, change: impl FnOnce(&mut Core)) -> Box<Entry> {
+        let mut core = Core::new(path.into(), kind);
+        if kind == Kind::File {
+            (core.size, core.blake3) = (1, Some([1; 32]));
+        }
+        change(&mut core);
+        Box::new(Entry { core, extents: Vec::new() })
+    }
+
+    fn judged(old: Box<Entry>, new: Box<Entry>) -> (Class, Reason, u64) {
+        let pair = Pair { old, new: Present::Recorded(new), allowed: Allowed::Nothing };
+        let batch = Batch { sequence: 0, tasks: vec![Task::Pair(Box::new(pair))] };
+        let judged = Reader::new(&[], None).work(batch);
+        let told = judged.differences.first().map(|(d, _)| (d.class, d.reason));
+        let (class, reason) = told.unwrap_or((Class::Identical, Reason::None));
+        (class, reason, judged.counts.metadata)
+    }
+
+    /// What a backup could not read, or read while it was being written, accuses nobody; and it is no proof of anything.
+    #[test]
+    fn a_record_without_good_content_is_not_verified() {
+        let file = |change: fn(&mut Core)| recorded("s/f", Kind::File, change);
+        let unreadable: fn(&mut Core) = |c| (c.blake3, c.state) = (None, State::Unreadable { errno: 13 });
+        let torn: fn(&mut Core) = |c| (c.blake3, c.state) = (Some([2; 32]), State::Changed);
+        let not_verified = (Class::NotVerified, Reason::NoContent, 0);
+        assert_eq!(judged(file(unreadable), file(|_| {})), not_verified);
+        assert_eq!(judged(file(|_| {}), file(unreadable)), not_verified);
+        assert_eq!(judged(file(unreadable), file(unreadable)), not_verified);
+        assert_eq!(judged(file(torn), file(|_| {})), not_verified);
+        assert_eq!(judged(file(|_| {}), file(torn)), (Class::NotVerified, Reason::Changing, 0));
+        assert_eq!(judged(file(torn), file(torn)), (Class::Identical, Reason::None, 0));
+        assert_eq!(judged(file(|_| {}), file(|c| c.blake3 = Some([2; 32]))), (Class::OutsideRules, Reason::Content, 0));
+    }
+
+    #[test]
+    fn another_device_or_another_target_is_a_change() {
+        let device = |minor: u32| recorded("s/null", Kind::CharDevice, |c| c.device = Some((1, minor)));
+        assert_eq!(judged(device(3), device(3)), (Class::Identical, Reason::None, 0));
+        assert_eq!(judged(device(3), device(1)), (Class::OutsideRules, Reason::Target, 0));
+        let link = |to: &str| recorded("s/l", Kind::Symlink, |c| c.target = Some(to.into()));
+        assert_eq!(judged(link("a"), link("b")), (Class::OutsideRules, Reason::Target, 0));
+    }
+
+    #[test]
+    fn another_owner_mode_or_time_of_the_same_content_is_counted() {
+        let plain = || recorded("s/f", Kind::File, |_| {});
+        let changes: [fn(&mut Core); 4] = [|c| c.mode = 0o4755, |c| c.uid = 7, |c| c.gid = 7, |c| c.mtime.seconds = 7];
+        for change in changes {
+            assert_eq!(judged(plain(), recorded("s/f", Kind::File, change)), (Class::Identical, Reason::None, 1));
+        }
+        assert_eq!(judged(plain(), plain()).2, 0);
+    }
 }

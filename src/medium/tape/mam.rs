@@ -62,6 +62,28 @@ fn serial_in(answer: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::medium::tape::scsi::ScsiError;
+
+    /// A cartridge's memory; what the buffer held before its answer is left in it, as by a driver that fills only what came.
+    #[derive(Debug)]
+    struct Memory {
+        answer: Vec<u8>,
+        stale: Vec<u8>,
+        asked: Vec<Vec<u8>>,
+    }
+
+    impl Scsi for Memory {
+        fn execute(&mut self, command: &[u8], into: &mut [u8], _: Duration) -> Result<usize, ScsiError> {
+            self.asked.push(command.to_vec());
+            into[..self.stale.len()].copy_from_slice(&self.stale);
+            into[..self.answer.len()].copy_from_slice(&self.answer);
+            Ok(self.answer.len())
+        }
+
+        fn pause(&mut self) -> bool {
+            false
+        }
+    }
 
     fn answer(id: u16, length: u16, value: &[u8]) -> Vec<u8> {
         let attribute = [&id.to_be_bytes()[..], &[0x81], &length.to_be_bytes(), value].concat();
@@ -90,5 +112,17 @@ mod tests {
         ] {
             assert_eq!(serial_in(&bad), None, "{bad:?}");
         }
+    }
+
+    /// Asked for wrongly, or read beyond what came, one cartridge would be taken for another.
+    #[test]
+    fn the_drive_is_asked_for_the_serial_number_and_only_its_answer_is_read() {
+        let good = answer(0x401, 4, b"A123");
+        let mut memory = Memory { answer: good.clone(), stale: Vec::new(), asked: Vec::new() };
+        assert_eq!(read_serial(&mut memory), Some("A123".into()));
+        // SPC-5, READ ATTRIBUTE: values, from attribute 0401h on, room for 512 bytes.
+        assert_eq!(memory.asked, [[0x8c, 0, 0, 0, 0, 0, 0, 0, 0x04, 0x01, 0, 0, 2, 0, 0, 0]]);
+        let mut memory = Memory { answer: good[..8].to_vec(), stale: good, asked: Vec::new() };
+        assert_eq!(read_serial(&mut memory), None);
     }
 }

@@ -1,0 +1,78 @@
+//! Which generation is the last one without a sign of an intruder? Asked of a medium that may be damaged itself.
+
+use crate::tools::{objects, overwrite};
+use crate::world::Hospital;
+use azekura::event::Deaf;
+use azekura::format::object::Kind;
+use azekura::job::clean::{Options, Report, clean};
+use azekura::job::indicators::Indicators;
+use azekura::job::restore::RestoreError;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+fn cleaned(h: &Hospital, list: &str) -> Result<Report, RestoreError> {
+    let indicators = Some(Indicators::parse(list.as_bytes()).expect("indicators"));
+    let options = Options { from: h.medium(), set: None, indicators };
+    h.with_world(|w| clean(&options, &h.identity, w, &Deaf))
+}
+
+fn nights(first: &[&str]) -> Hospital {
+    let h = Hospital::new();
+    for (night, name) in (1..).zip(first) {
+        h.write(name, format!("night {night}"));
+        h.backup();
+    }
+    h
+}
+
+/// Where it was first is where the responders look first: of several the first one, of the generation that has it first.
+#[test]
+fn the_first_file_that_bears_an_indicator_is_told() {
+    let h = nights(&["a"]);
+    for names in [["b/2.locked", "c.locked"], ["a.locked", "b/1.locked"]] {
+        for name in names {
+            h.write(name, "encrypted");
+        }
+        h.backup();
+    }
+    let report = cleaned(&h, "*.locked\n").expect("a list");
+    assert_eq!((report.last_clean, report.rows[1].hits, report.rows[2].hits), (Some(1), 2, 4));
+    assert_eq!((report.first.len(), report.first[0].generation, &report.first[0].path[..]), (1, 2, &b"source/b/2.locked"[..]));
+}
+
+/// A generation that cannot be looked through is no generation without a sign.
+#[test]
+fn a_damaged_generation_is_not_passed_over() {
+    let h = nights(&["a", "b", "c"]);
+    let manifest = objects(&h.medium()).into_iter().filter(|o| o.1 == Kind::Manifest).nth(1).expect("a manifest").2;
+    let good = fs::read(&manifest).expect("a manifest");
+    fs::set_permissions(&manifest, fs::Permissions::from_mode(0o644)).expect("a mode");
+    overwrite(&manifest, good.len() as u64 / 2, &[good[good.len() / 2] ^ 1]);
+    assert!(matches!(cleaned(&h, "*.locked\n"), Err(RestoreError::Generation(_))));
+}
+
+/// A forger may have made it: its seal does not hold.
+#[test]
+fn a_generation_that_cannot_be_trusted_is_not_the_last_clean_one() {
+    let h = nights(&["a", "b"]);
+    assert_eq!(cleaned(&h, "*.locked\n").expect("a list").last_clean, Some(2));
+    let seal = objects(&h.medium()).into_iter().rfind(|o| o.1 == Kind::Seal).expect("a seal").2;
+    let good = fs::read(&seal).expect("a seal");
+    fs::set_permissions(&seal, fs::Permissions::from_mode(0o644)).expect("a mode");
+    overwrite(&seal, good.len() as u64 - 5, &[good[good.len() - 5] ^ 1]);
+    assert_eq!(cleaned(&h, "*.locked\n").expect("a list").last_clean, Some(1));
+}
+
+/// A hospital without SHA-256 gets digests from the police: that none was found says nothing, and that is said.
+#[test]
+fn digests_looked_for_where_there_are_none_are_not_a_clean_bill() {
+    let h = Hospital::new();
+    h.write("a", "malware");
+    h.write("b", "malware");
+    h.try_backup(&azekura::job::backup::Options { with_sha256: false, ..h.options() }).expect("a backup");
+    h.backup();
+    let digest = "00".repeat(32);
+    let unhashed = |list: &str| cleaned(&h, list).expect("a list").rows.iter().map(|r| r.unhashed).collect::<Vec<_>>();
+    assert_eq!(unhashed(&digest), [2, 0]);
+    assert_eq!(unhashed("*.locked\n"), [0, 0]);
+}
