@@ -116,6 +116,7 @@ fn jobs(c: &mut Criterion) {
             generation: None,
             to: to.path().join("restored"),
             paths: Vec::new(),
+            only: None,
             patterns: Vec::new(),
             target: TargetOptions::default(),
             dry_run: false,

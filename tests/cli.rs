@@ -175,6 +175,31 @@ fn what_was_backed_up_is_found_compared_and_restored() {
     assert_eq!(run(&home, &["backup", "--to", "medium", "chart"]).0, Some(0));
 }
 
+/// On the first day somebody types a list in haste: a slip must not restore everything, and nothing may be missing unseen.
+#[test]
+fn a_list_of_what_is_needed_first_is_restored_and_what_is_missing_is_named() {
+    let (_dir, home) = first_night();
+    std::fs::write(home.join("chart/2025/b.txt"), "b").unwrap();
+    assert_eq!(run(&home, &["backup", "--to", "medium", "chart"]).0, Some(0));
+    let restore = |list: &[u8], to: &str| {
+        std::fs::write(home.join("list.txt"), list).unwrap();
+        let options = ["--identity", "azekura-recovery-key.txt", "--only", "list.txt", "--to", to];
+        run(&home, &[&["restore", "--from", "medium"], &options[..]].concat())
+    };
+    let (code, _, stderr) = restore(b"\xef\xbb\xbfchart/2025/b.txt\r\n", "b");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(home.join("b/chart/2025/b.txt").exists() && !home.join("b/chart/2025/a.txt").exists());
+    let (code, _, stderr) = restore(b"chart/2025/a.txt\n12345\n", "a");
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("Not in this generation: 12345") && stderr.contains("rules ss-mix2"), "{stderr}");
+    assert!(home.join("a/chart/2025/a.txt").exists());
+    for (list, why) in [(&b"# later\n"[..], "no line names anything"), (b"a\n/\n", "line 2: it names nothing")] {
+        let (code, _, stderr) = restore(list, "nothing");
+        assert_eq!((code, stderr.contains(why), stderr.contains("list.txt")), (Some(2), true, true), "{stderr}");
+    }
+    assert!(!home.join("nothing").exists());
+}
+
 #[test]
 fn a_tree_is_held_against_a_generation() {
     let (_dir, home) = first_night();

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::environment::absolute;
 use super::exit::Exit;
-use super::explain::Explained;
+use super::explain::{Explained, io_reason};
 use super::lang::Lang;
 use super::output::{Outcome, Table, to_stderr};
 use super::shown::{Shown, put_name};
@@ -11,12 +11,14 @@ use super::text::{find, find_optional, message};
 use super::units::{bytes, count, time};
 use super::words;
 use azekura::format::object::Id;
-use azekura::job::restore::{Finding, Options, Report, restore};
+use azekura::job::restore::{Finding, List, ListError, Options, Report, restore};
 use azekura::pipeline::target::TargetOptions;
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const MEMORY_MIB: u64 = 192;
 /// Findings that are shown; `--json` has the first thousand.
@@ -38,6 +40,8 @@ pub struct Args {
     set: Option<Id>,
     #[arg(long, value_name = "PATTERN")]
     pattern: Vec<String>,
+    #[arg(long, value_name = "LIST")]
+    only: Option<PathBuf>,
     #[arg(long)]
     dry_run: bool,
     #[arg(long)]
@@ -61,6 +65,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         generation: args.generation,
         to: args.to.as_deref().map(absolute).unwrap_or_default(),
         paths: args.paths.into_iter().map(OsString::into_vec).collect(),
+        only: args.only.as_deref().map(list).transpose()?,
         patterns: args.pattern,
         target: TargetOptions {
             owners: context.environment.is_root() && !args.no_owners,
@@ -78,6 +83,23 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     Ok(Outcome { exit: exit(&report), text: text(&report, &options), json: as_json(&report, &options) })
 }
 
+/// The list in a file. One that is too long is not read to its end.
+fn list(path: &Path) -> Result<List, Explained> {
+    let failed = |cause| Explained::new(message!("error.only", path = path), Exit::Usage).cause(cause);
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(List::MOST_BYTES as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|e| failed(io_reason(&e)))?;
+    List::parse(&bytes).map_err(|e| {
+        failed(match e {
+            ListError::TooLong => message!("reason.list.too-long", mib = List::MOST_BYTES as u64 >> 20),
+            ListError::TooMany { line } => message!("reason.list.too-many", line = line, most = count(List::MOST as u64)),
+            ListError::NotText { line } => message!("reason.list.not-text", line = line),
+            ListError::NoName { line } => message!("reason.list.no-name", line = line),
+            ListError::Empty => message!("reason.list.empty"),
+        })
+    })
+}
+
 /// The worst that was met.
 fn exit(report: &Report) -> Exit {
     if !report.trusted || !report.faults.is_empty() || report.not_restored > 0 || report.entries_lost > 0 {
@@ -93,7 +115,14 @@ fn exit(report: &Report) -> Exit {
 
 fn talk(report: &Report, context: &Context) {
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-    report.not_found.iter().for_each(|path| context.warn(&message!("restore.not-found", path = path)));
+    report.not_found.iter().take(SHOWN_FINDINGS).for_each(|path| context.warn(&message!("restore.not-found", path = path)));
+    if report.not_found.len() > SHOWN_FINDINGS {
+        let more = report.not_found.len() - SHOWN_FINDINGS;
+        context.warn(&message!("restore.more-not-found", count = count(more as u64)));
+    }
+    if report.lacks_storages {
+        context.warn(&message!("restore.lacks-storages"));
+    }
     let total = report.not_restored + report.shortfalls;
     if total == 0 {
         return;

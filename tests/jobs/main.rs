@@ -5,6 +5,7 @@ mod bad_restore;
 mod compare;
 mod copy;
 mod damaged_medium;
+mod day_one;
 mod first_night;
 mod history;
 mod killed;

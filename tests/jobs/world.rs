@@ -158,6 +158,7 @@ impl Hospital {
             generation: None,
             to: self.path(to),
             paths: Vec::new(),
+            only: None,
             patterns: Vec::new(),
             target: TargetOptions { owners: rustix::process::geteuid().is_root(), ..TargetOptions::default() },
             dry_run: false,
