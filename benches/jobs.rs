@@ -119,6 +119,8 @@ fn jobs(c: &mut Criterion) {
             only: None,
             patterns: Vec::new(),
             target: TargetOptions::default(),
+            marking: restore::Marking::Never,
+            page: |_| String::new(),
             dry_run: false,
             memory_bytes: 256 << 20,
         };

@@ -11,8 +11,9 @@ use super::text::{find, find_optional, message};
 use super::units::{bytes, count, time};
 use super::words;
 use azekura::format::object::Id;
-use azekura::job::restore::{Finding, List, ListError, Options, Report, restore};
+use azekura::job::restore::{Finding, List, ListError, Marking, Options, Origin, Report, restore};
 use azekura::pipeline::target::TargetOptions;
+use azekura::report::provisional::{self, Provisional};
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::fs::File;
@@ -43,6 +44,10 @@ pub struct Args {
     #[arg(long, value_name = "LIST")]
     only: Option<PathBuf>,
     #[arg(long)]
+    provisional: bool,
+    #[arg(long, conflicts_with = "provisional")]
+    no_provisional: bool,
+    #[arg(long)]
     dry_run: bool,
     #[arg(long)]
     into_existing: bool,
@@ -71,7 +76,14 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
             owners: context.environment.is_root() && !args.no_owners,
             into_existing: args.into_existing,
             resume: args.resume,
+            read_only: false,
         },
+        marking: match (args.provisional, args.no_provisional) {
+            (true, _) => Marking::Always,
+            (_, true) => Marking::Never,
+            _ => Marking::WhenDoubtful,
+        },
+        page,
         dry_run: args.dry_run,
         memory_bytes: args.memory.unwrap_or(MEMORY_MIB) << 20,
     };
@@ -81,6 +93,19 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     };
     talk(&report, context);
     Ok(Outcome { exit: exit(&report), text: text(&report, &options), json: as_json(&report, &options) })
+}
+
+/// The page for what is marked as provisional.
+fn page(origin: &Origin) -> String {
+    let [ja, en] = [Lang::Ja, Lang::En].map(|lang| time(&origin.time, lang));
+    provisional::page(&Provisional {
+        set_name: &origin.set_name,
+        set: &origin.set.to_string(),
+        generation: origin.generation,
+        time: [&ja, &en],
+        check_code: &origin.check_code.to_string(),
+        has_alarm: origin.has_alarm,
+    })
 }
 
 /// The list in a file. One that is too long is not read to its end.
@@ -115,6 +140,9 @@ fn exit(report: &Report) -> Exit {
 
 fn talk(report: &Report, context: &Context) {
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
+    if report.has_alarm {
+        context.warn(&message!("restore.alarm", number = report.generation));
+    }
     report.not_found.iter().take(SHOWN_FINDINGS).for_each(|path| context.warn(&message!("restore.not-found", path = path)));
     if report.not_found.len() > SHOWN_FINDINGS {
         let more = report.not_found.len() - SHOWN_FINDINGS;
@@ -150,6 +178,9 @@ fn text(report: &Report, options: &Options) -> String {
     table.row(find("label.content"), message!("backup.content", entries = entries, files = files, bytes = size).to_string());
     if report.entries_lost > 0 {
         table.row(find("label.entries-lost"), count(report.entries_lost));
+    }
+    if let Some(page) = &report.page {
+        table.row(find("label.provisional"), message!("restore.provisional", page = page).to_string());
     }
     if options.dry_run {
         table.row(find("label.packs"), count(report.picks.len() as u64));
@@ -187,6 +218,9 @@ fn as_json(report: &Report, options: &Options) -> Value {
         "time": report.time,
         "trusted": report.trusted,
         "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
+        "has_alarm": report.has_alarm,
+        "provisional": report.page.is_some(),
+        "page": report.page,
         "dry_run": options.dry_run,
         "media": report.media.iter().map(|(place, bytes)| json!({ "place": place, "bytes": bytes })).collect::<Vec<_>>(),
         "entries": report.entries,

@@ -2,12 +2,18 @@
 
 use crate::tools::{Picture, assert_same, picture};
 use crate::world::{Deck, Hospital};
+use azekura::event::Deaf;
 use azekura::format::manifest::Rules;
 use azekura::job::backup::{Options, SourceOptions};
-use azekura::job::restore::{self, List};
+use azekura::job::compare::{self, Class, NamedTree, With, compare};
+use azekura::job::restore::{self, List, Marking, RestoreError};
 use azekura::medium::tape::simulated::Cartridge;
+use azekura::pipeline::target::{TargetError, TargetOptions};
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 /// Backs up the folders below `source` as sources: the SS-MIX2 storage, and others.
 fn sources(h: &Hospital) -> Vec<SourceOptions> {
@@ -136,4 +142,103 @@ fn what_is_listed_comes_back_without_what_belongs_to_it_elsewhere() {
     assert_eq!(fs::read(h.path("part 0/main/ehr/second")).expect("content"), b"shared by two names");
     assert_eq!(files("part 1").len(), 4);
     assert_eq!(files("part 2"), [Path::new("main/spare/first"), Path::new("main/spare/second")]);
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).expect("a status").permissions().mode() & 0o7777
+}
+
+/// The modes of all files, and of all folders, below one.
+fn modes(root: &Path) -> [BTreeSet<u32>; 2] {
+    let mut modes = [BTreeSet::new(), BTreeSet::new()];
+    for entry in walkdir::WalkDir::new(root).min_depth(1) {
+        let entry = entry.expect("an entry");
+        modes[usize::from(entry.file_type().is_dir())].insert(mode(entry.path()));
+    }
+    modes
+}
+
+const PAGE: &str = "00_未検証・参照のみ_UNVERIFIED_REFERENCE-ONLY_1.txt";
+
+/// A week later somebody takes the PC with the first day's records for the truth, and writes the next visit into it.
+#[test]
+fn what_is_restored_in_haste_says_so_and_cannot_be_written_to() {
+    let h = Hospital::new();
+    let base = h.options().sources.remove(0);
+    h.write("chart/a", "a");
+    let script = h.write("chart/run", "#!/bin/sh");
+    fs::set_permissions(script, fs::Permissions::from_mode(0o6755)).expect("a mode");
+    let named = |name: &str| SourceOptions { name: name.into(), path: h.source().join("chart"), ..base.clone() };
+    h.try_backup(&Options { sources: vec![named("main/ehr"), named("main/spare")], ..h.options() }).expect("a backup");
+    let day_one = |list: &str, resume: bool| {
+        let target = TargetOptions { into_existing: true, resume, ..h.restore_options("").target };
+        let page = |o: &restore::Origin| format!("generation {} {}", o.generation, o.check_code);
+        let marking = Marking::WhenDoubtful;
+        h.try_restore(&restore::Options { only: only(list), target, marking, page, ..h.restore_options("day 1") })
+    };
+    for (list, resume, files) in [("main/ehr/a\n", false, 2), ("main/ehr/run\nmain/spare\n", false, 5), ("main\n", true, 5)] {
+        let report = day_one(list, resume).expect("a restore");
+        assert_eq!((report.findings, report.page.as_deref()), (Vec::new(), Some(PAGE)));
+        assert_eq!(modes(&h.path("day 1")), [[0o444].into(), [0o555].into()], "{list}");
+        let all = walkdir::WalkDir::new(h.path("day 1")).into_iter().flatten();
+        assert_eq!(all.filter(|e| e.file_type().is_file()).count(), files);
+    }
+    let code = azekura::format::check_code::CheckCode::of(&h.chain().links[0].digest);
+    let page = fs::read_to_string(h.path("day 1").join(PAGE)).expect("a page");
+    assert_eq!(page, format!("generation 1 {code}"));
+    assert_eq!(fs::read(h.path("day 1/main/ehr/run")).expect("content"), b"#!/bin/sh");
+
+    // Torn by a crash, the page is written anew; anything else under its name is somebody's.
+    fs::remove_file(h.path("day 1").join(PAGE)).expect("removed");
+    fs::write(h.path("day 1").join(PAGE), &page[..5]).expect("a page");
+    assert!(matches!(day_one("main\n", false), Err(RestoreError::Target(TargetError::Exists { .. }))));
+    assert!(day_one("main\n", true).is_ok());
+    assert_eq!(fs::read_to_string(h.path("day 1").join(PAGE)).expect("a page"), page);
+    fs::remove_file(h.path("day 1").join(PAGE)).expect("removed");
+    fs::write(h.path("day 1").join(PAGE), "notes of the night shift").expect("a page");
+    assert!(matches!(day_one("main\n", true), Err(RestoreError::Target(TargetError::Exists { .. }))));
+}
+
+/// The page comes first: a restore that was broken off is no more to be trusted.
+#[test]
+fn an_interrupted_restore_is_marked_already() {
+    let h = Hospital::new();
+    h.try_backup(&hospital(&h)).expect("a backup");
+    let options = restore::Options { marking: Marking::Always, ..h.restore_options("day 1") };
+    h.interrupted.store(true, Ordering::Relaxed);
+    assert!(matches!(h.try_restore(&options), Err(RestoreError::Interrupted)));
+    assert!(h.path("day 1").join(PAGE).exists());
+    h.interrupted.store(false, Ordering::Relaxed);
+    let target = TargetOptions { resume: true, ..options.target };
+    assert_eq!(h.try_restore(&restore::Options { target, ..options }).expect("a restore").findings, []);
+    assert_eq!(modes(&h.path("day 1"))[0], [0o444].into());
+}
+
+/// The newest generation bears an alarm. It is marked without being asked; and not, where somebody says that he has checked it.
+#[test]
+fn a_generation_with_an_alarm_is_marked_and_compares_as_identical() {
+    let h = Hospital::new();
+    let canary = h.write("chart/canary", "never touched");
+    let mut options = h.options();
+    options.sources[0].canaries = vec![b"source/chart/canary".to_vec()];
+    h.try_backup(&options).expect("a backup");
+    fs::write(&canary, "touched").expect("a change");
+    h.try_backup(&options).expect("a backup");
+    for (to, marking, generation, marked) in [
+        ("second", Marking::WhenDoubtful, 2, true),
+        ("first", Marking::WhenDoubtful, 1, false),
+        ("checked", Marking::Never, 2, false),
+    ] {
+        let options = restore::Options { marking, generation: Some(generation), ..h.restore_options(to) };
+        let report = h.try_restore(&options).expect("a restore");
+        assert_eq!((report.page.is_some(), report.has_alarm), (marked, generation == 2), "{to}");
+        assert_eq!(mode(&h.path(to).join("source/chart/canary")) == 0o444, marked);
+    }
+    let trees = vec![NamedTree { name: None, path: h.path("second") }];
+    let with = With::Trees { trees, one_file_system: false, skip: Vec::new() };
+    let options = compare::Options { from: h.medium(), set: None, generation: None, with, keep_in: std::env::temp_dir() };
+    let mut all = Vec::new();
+    let report = h.with_world(|w| compare(&options, &h.identity, w, &Deaf, &mut |d| all.push(d))).expect("a comparison");
+    assert_eq!((report.counts.of(Class::Identical), report.counts.of(Class::Added)), (1, 0), "{all:?}");
+    assert!(all.is_empty(), "{all:?}");
 }

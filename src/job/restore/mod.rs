@@ -7,6 +7,7 @@ mod batch;
 mod filler;
 mod filling;
 mod list;
+mod mark;
 mod passes;
 mod plan;
 mod records;
@@ -16,6 +17,7 @@ mod tally;
 mod wanted;
 
 pub use list::{List, ListError};
+pub use mark::{Marking, Origin};
 pub use tally::Finding;
 
 use super::World;
@@ -51,6 +53,9 @@ pub struct Options {
     /// Gitignore syntax; an entry that one of them names is wanted too.
     pub patterns: Vec<String>,
     pub target: TargetOptions,
+    pub marking: Marking,
+    /// Writes the page for what is marked.
+    pub page: fn(&Origin) -> String,
     /// Only tell what would be done.
     pub dry_run: bool,
     pub memory_bytes: u64,
@@ -68,6 +73,10 @@ pub struct Report {
     pub entries: u64,
     pub files: u64,
     pub bytes: u64,
+    /// The generation bears an alarm.
+    pub has_alarm: bool,
+    /// The page in the target's root that marks what is restored as provisional.
+    pub page: Option<String>,
     /// Entries that are not restored, or not as they were; counted by kind.
     pub not_restored: u64,
     pub shortfalls: u64,
@@ -115,12 +124,19 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
     let generation = Generation::open(&*set.medium, &chain, options.generation, identity).map_err(RestoreError::Generation)?;
     let wanted = Wanted::new(options, &generation.manifest.sources)?;
     let tally = Tally::new(observer);
+    let origin = Origin::new(&chain, &generation);
+    let is_marked = origin.is_marked(options);
     let mut report = Report::new(&chain, &generation, &wanted);
+    (report.has_alarm, report.page) = (origin.has_alarm, is_marked.then(|| origin.page_name()));
     if options.dry_run {
         observer.hear(Event::Phase(Phase::Planning));
         plan(&generation, &chain, &wanted, &tally, &mut report)?;
     } else {
-        let target = Target::create(&options.to, options.target).map_err(RestoreError::Target)?;
+        let target_options = TargetOptions { read_only: is_marked || options.target.read_only, ..options.target };
+        let target = Target::create(&options.to, target_options).map_err(RestoreError::Target)?;
+        if is_marked {
+            origin.mark(options, &target)?;
+        }
         observer.hear(Event::Phase(Phase::Writing));
         let spool = spool(options, world, &generation, &wanted, &target)?;
         let (target, tally) = (&target, &tally);
@@ -156,6 +172,8 @@ impl Report {
             entries: 0,
             files: 0,
             bytes: 0,
+            has_alarm: false,
+            page: None,
             not_restored: 0,
             shortfalls: 0,
             entries_lost: 0,

@@ -35,6 +35,7 @@ impl<'a, 'g> Passes<'a, 'g> {
         self.first(report)?;
         self.tally.observer.hear(Event::Phase(Phase::Finishing));
         self.second()?;
+        self.target.finish_parents().map_err(RestoreError::Target)?;
         self.target.sync().map_err(RestoreError::Target)
     }
 

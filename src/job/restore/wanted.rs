@@ -177,6 +177,8 @@ mod tests {
             only: (!list.is_empty()).then(|| List::parse(list.as_bytes()).unwrap()),
             patterns: Vec::new(),
             target: TargetOptions::default(),
+            marking: Default::default(),
+            page: |_| String::new(),
             dry_run: false,
             memory_bytes: 0,
         };
