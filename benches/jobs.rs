@@ -117,8 +117,11 @@ fn jobs(c: &mut Criterion) {
             generation: None,
             to: to.path().join("restored"),
             paths: Vec::new(),
+            only: None,
             patterns: Vec::new(),
             target: TargetOptions::default(),
+            marking: restore::Marking::Never,
+            page: |_| String::new(),
             dry_run: false,
             memory_bytes: 256 << 20,
         };

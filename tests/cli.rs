@@ -175,6 +175,85 @@ fn what_was_backed_up_is_found_compared_and_restored() {
     assert_eq!(run(&home, &["backup", "--to", "medium", "chart"]).0, Some(0));
 }
 
+/// On the first day somebody types a list in haste: a slip must not restore everything, and nothing may be missing unseen.
+#[test]
+fn a_list_of_what_is_needed_first_is_restored_and_what_is_missing_is_named() {
+    let (_dir, home) = first_night();
+    std::fs::write(home.join("chart/2025/b.txt"), "b").unwrap();
+    assert_eq!(run(&home, &["backup", "--to", "medium", "chart"]).0, Some(0));
+    let restore = |list: &[u8], to: &str| {
+        std::fs::write(home.join("list.txt"), list).unwrap();
+        let options = ["--identity", "azekura-recovery-key.txt", "--only", "list.txt", "--to", to];
+        run(&home, &[&["restore", "--from", "medium"], &options[..]].concat())
+    };
+    let (code, _, stderr) = restore(b"\xef\xbb\xbfchart/2025/b.txt\r\n", "b");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(home.join("b/chart/2025/b.txt").exists() && !home.join("b/chart/2025/a.txt").exists());
+    let (code, _, stderr) = restore(b"chart/2025/a.txt\n12345\n", "a");
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("Not in this generation: 12345") && stderr.contains("rules ss-mix2"), "{stderr}");
+    assert!(home.join("a/chart/2025/a.txt").exists());
+    for (list, why) in [(&b"# later\n"[..], "no line names anything"), (b"a\n/\n", "line 2: it names nothing")] {
+        let (code, _, stderr) = restore(list, "nothing");
+        assert_eq!((code, stderr.contains(why), stderr.contains("list.txt")), (Some(2), true, true), "{stderr}");
+    }
+    assert!(!home.join("nothing").exists());
+}
+
+/// On the ward's PC nobody is root: the folders that the first restore closed are opened for the next one, and closed again.
+#[test]
+fn a_provisional_restore_is_gone_on_with_by_an_ordinary_user() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    let (_dir, home) = first_night();
+    std::fs::write(home.join("chart/2025/b.txt"), "b").unwrap();
+    let _ = rustix::fs::setxattr(home.join("chart/2025/a.txt"), "user.note", b"x", rustix::fs::XattrFlags::empty());
+    assert_eq!(run(&home, &["backup", "--to", "medium", "chart"]).0, Some(0));
+    std::fs::create_dir(home.join("ward")).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        for path in ["", "ward", "azekura-recovery-key.txt"] {
+            chown(home.join(path), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
+    let restore = |list: &str, options: &[&str]| {
+        std::fs::write(home.join("list.txt"), list).unwrap();
+        let mut command = azekura(&home);
+        if is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let all = ["--json", "restore", "--from", "medium", "--identity", "azekura-recovery-key.txt", "--to", "ward/day1"];
+        let ended = command.args(all).args(["--only", "list.txt"]).args(options).output();
+        ended.ok().map(|o| (o.status.code(), String::from_utf8(o.stdout).unwrap() + &String::from_utf8(o.stderr).unwrap()))
+    };
+    for (list, options) in [("chart/2025/a.txt", &[][..]), ("chart/2025/b.txt", &["--into-existing"]), ("chart", &["--resume"])] {
+        let Some((code, output)) = restore(list, options) else {
+            eprintln!("left out: another user cannot run {}", env!("CARGO_BIN_EXE_azekura"));
+            return;
+        };
+        assert_eq!(code, Some(0), "{list}: {output}");
+        assert!(output.contains(r#""provisional": true"#) && output.contains("UNVERIFIED_REFERENCE-ONLY_2.txt"), "{output}");
+        for path in ["chart", "chart/2025"] {
+            let folder = home.join("ward/day1").join(path).metadata().unwrap();
+            assert_eq!(folder.permissions().mode() & 0o777, 0o555, "{list}: {path}");
+        }
+    }
+    let file = home.join("ward/day1/chart/2025/b.txt").metadata().unwrap();
+    assert_eq!((file.permissions().mode() & 0o777, file.size()), (0o444, 1));
+    // The page is on top, in both languages.
+    let first = std::fs::read_dir(home.join("ward/day1")).unwrap().map(|e| e.unwrap().path()).min().unwrap();
+    let page = std::fs::read_to_string(first).unwrap();
+    assert!(page.contains("未検証・参照のみ") && page.contains("Do not write it back"), "{page}");
+    let compared = json(&home, &["compare", "--from", "medium", "--identity", "azekura-recovery-key.txt", "ward/day1"]);
+    assert_eq!(compared["result"]["counts"]["identical"], 2, "{compared:#}");
+    assert_eq!(compared["result"]["differences"].as_array().unwrap().len(), 0);
+    // Unless somebody says that it is none.
+    let (_, text, _) = run(&home, &["restore", "--from", "medium", "--identity", "azekura-recovery-key.txt", "--to", "real"]);
+    assert!(!text.contains("unverified"), "{text}");
+    assert_ne!(home.join("real/chart/2025/b.txt").metadata().unwrap().permissions().mode() & 0o200, 0);
+}
+
 #[test]
 fn a_tree_is_held_against_a_generation() {
     let (_dir, home) = first_night();

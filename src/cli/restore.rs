@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::environment::absolute;
 use super::exit::Exit;
-use super::explain::Explained;
+use super::explain::{Explained, io_reason};
 use super::lang::Lang;
 use super::output::{Outcome, Table, to_stderr};
 use super::shown::{Shown, put_name};
@@ -11,12 +11,15 @@ use super::text::{find, find_optional, message};
 use super::units::{bytes, count, time};
 use super::words;
 use azekura::format::object::Id;
-use azekura::job::restore::{Finding, Options, Report, restore};
+use azekura::job::restore::{Finding, List, ListError, Marking, Options, Origin, Report, restore};
 use azekura::pipeline::target::TargetOptions;
+use azekura::report::provisional::{self, Provisional};
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const MEMORY_MIB: u64 = 192;
 /// Findings that are shown; `--json` has the first thousand.
@@ -38,6 +41,12 @@ pub struct Args {
     set: Option<Id>,
     #[arg(long, value_name = "PATTERN")]
     pattern: Vec<String>,
+    #[arg(long, value_name = "LIST")]
+    only: Option<PathBuf>,
+    #[arg(long)]
+    provisional: bool,
+    #[arg(long, conflicts_with = "provisional")]
+    no_provisional: bool,
     #[arg(long)]
     dry_run: bool,
     #[arg(long)]
@@ -61,12 +70,20 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         generation: args.generation,
         to: args.to.as_deref().map(absolute).unwrap_or_default(),
         paths: args.paths.into_iter().map(OsString::into_vec).collect(),
+        only: args.only.as_deref().map(list).transpose()?,
         patterns: args.pattern,
         target: TargetOptions {
             owners: context.environment.is_root() && !args.no_owners,
             into_existing: args.into_existing,
             resume: args.resume,
+            read_only: false,
         },
+        marking: match (args.provisional, args.no_provisional) {
+            (true, _) => Marking::Always,
+            (_, true) => Marking::Never,
+            _ => Marking::WhenDoubtful,
+        },
+        page,
         dry_run: args.dry_run,
         memory_bytes: args.memory.unwrap_or(MEMORY_MIB) << 20,
     };
@@ -76,6 +93,36 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     };
     talk(&report, context);
     Ok(Outcome { exit: exit(&report), text: text(&report, &options), json: as_json(&report, &options) })
+}
+
+/// The page for what is marked as provisional.
+fn page(origin: &Origin) -> String {
+    let [ja, en] = [Lang::Ja, Lang::En].map(|lang| time(&origin.time, lang));
+    provisional::page(&Provisional {
+        set_name: &origin.set_name,
+        set: &origin.set.to_string(),
+        generation: origin.generation,
+        time: [&ja, &en],
+        check_code: &origin.check_code.to_string(),
+        has_alarm: origin.has_alarm,
+    })
+}
+
+/// The list in a file. One that is too long is not read to its end.
+fn list(path: &Path) -> Result<List, Explained> {
+    let failed = |cause| Explained::new(message!("error.only", path = path), Exit::Usage).cause(cause);
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(List::MOST_BYTES as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|e| failed(io_reason(&e)))?;
+    List::parse(&bytes).map_err(|e| {
+        failed(match e {
+            ListError::TooLong => message!("reason.list.too-long", mib = List::MOST_BYTES as u64 >> 20),
+            ListError::TooMany { line } => message!("reason.list.too-many", line = line, most = count(List::MOST as u64)),
+            ListError::NotText { line } => message!("reason.list.not-text", line = line),
+            ListError::NoName { line } => message!("reason.list.no-name", line = line),
+            ListError::Empty => message!("reason.list.empty"),
+        })
+    })
 }
 
 /// The worst that was met.
@@ -93,7 +140,17 @@ fn exit(report: &Report) -> Exit {
 
 fn talk(report: &Report, context: &Context) {
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-    report.not_found.iter().for_each(|path| context.warn(&message!("restore.not-found", path = path)));
+    if report.has_alarm {
+        context.warn(&message!("restore.alarm", number = report.generation));
+    }
+    report.not_found.iter().take(SHOWN_FINDINGS).for_each(|path| context.warn(&message!("restore.not-found", path = path)));
+    if report.not_found.len() > SHOWN_FINDINGS {
+        let more = report.not_found.len() - SHOWN_FINDINGS;
+        context.warn(&message!("restore.more-not-found", count = count(more as u64)));
+    }
+    if report.lacks_storages {
+        context.warn(&message!("restore.lacks-storages"));
+    }
     let total = report.not_restored + report.shortfalls;
     if total == 0 {
         return;
@@ -121,6 +178,9 @@ fn text(report: &Report, options: &Options) -> String {
     table.row(find("label.content"), message!("backup.content", entries = entries, files = files, bytes = size).to_string());
     if report.entries_lost > 0 {
         table.row(find("label.entries-lost"), count(report.entries_lost));
+    }
+    if let Some(page) = &report.page {
+        table.row(find("label.provisional"), message!("restore.provisional", page = page).to_string());
     }
     if options.dry_run {
         table.row(find("label.packs"), count(report.picks.len() as u64));
@@ -158,6 +218,9 @@ fn as_json(report: &Report, options: &Options) -> Value {
         "time": report.time,
         "trusted": report.trusted,
         "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
+        "has_alarm": report.has_alarm,
+        "provisional": report.page.is_some(),
+        "page": report.page,
         "dry_run": options.dry_run,
         "media": report.media.iter().map(|(place, bytes)| json!({ "place": place, "bytes": bytes })).collect::<Vec<_>>(),
         "entries": report.entries,

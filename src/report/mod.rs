@@ -3,3 +3,4 @@
 mod escaped;
 pub mod key_sheet;
 pub mod media_label;
+pub mod provisional;

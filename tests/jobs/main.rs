@@ -6,6 +6,7 @@ mod clean;
 mod compare;
 mod copy;
 mod damaged_medium;
+mod day_one;
 mod first_night;
 mod history;
 mod killed;

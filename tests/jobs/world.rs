@@ -158,8 +158,11 @@ impl Hospital {
             generation: None,
             to: self.path(to),
             paths: Vec::new(),
+            only: None,
             patterns: Vec::new(),
             target: TargetOptions { owners: rustix::process::geteuid().is_root(), ..TargetOptions::default() },
+            marking: restore::Marking::Never,
+            page: |_| String::new(),
             dry_run: false,
             memory_bytes: 256 << 20,
         }

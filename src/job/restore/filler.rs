@@ -4,8 +4,9 @@
 //! says, its frames are tried one by one, so that damage costs only the files that lie in it: out of what was read, since another medium
 //! may have come in the meantime.
 
+use super::RestoreError;
 use super::filling::{Filling, Waiting, has_content};
-use super::{RestoreError, Tally};
+use super::tally::Tally;
 use crate::event::{Event, FindingKind, chain_text};
 use crate::format::entry::{Entry, Range};
 use crate::format::limit;

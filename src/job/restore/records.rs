@@ -5,9 +5,6 @@ use super::spool::{Spool, Spooled};
 use crate::format::entry::Entry;
 use crate::generation::{Entries, Gap, Generation, Part};
 
-/// Paths that are looked for one by one; for more of them, reading everything is no slower.
-const FEW: usize = 64;
-
 pub enum Records<'g, 'a> {
     Spooled(Spooled<'g>),
     All(Box<Entries<'g, 'a>>),
@@ -20,24 +17,16 @@ impl<'g, 'a> Records<'g, 'a> {
         Self::Spooled(spool.records())
     }
 
-    /// Those that `paths` need; all where there are no paths, too many, one that is not found quickly, or damage in the way.
+    /// Those that `paths` need; all where there are no paths, one that is not found quickly, or damage in the way.
     pub fn of(generation: &'g Generation<'a>, paths: Option<&[Vec<u8>]>) -> Result<Self, RestoreError> {
-        let few = paths.filter(|p| (1..=FEW).contains(&p.len()));
-        match few.map(|paths| generation.pieces().and_then(|pieces| pieces.part(paths))) {
+        match paths.filter(|p| !p.is_empty()).map(|paths| generation.pieces().and_then(|pieces| pieces.part(paths))) {
             Some(Ok(Some(part))) => Ok(Self::Some(Box::new(part))),
             Some(Err(e)) if e.is_absence() => Err(RestoreError::Generation(e)),
             _ => Ok(Self::All(Box::new(generation.entries().past_damage()))),
         }
     }
 
-    pub fn is_behind_gap(&self) -> bool {
-        match self {
-            Self::All(entries) => entries.is_behind_gap(),
-            Self::Some(_) => false,
-            Self::Spooled(spooled) => spooled.is_behind_gap(),
-        }
-    }
-
+    /// Those met so far; of kept records, all.
     pub fn gaps(&self) -> &[Gap] {
         match self {
             Self::All(entries) => entries.gaps(),

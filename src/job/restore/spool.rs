@@ -1,13 +1,15 @@
-//! Entries kept beside the restore while a medium with one head is read: it cannot go back for them.
+//! Entries kept beside the restore: a medium with one head cannot go back for them, and a few out of millions are looked for only once.
 
 use super::RestoreError;
 use super::records::Records;
-use crate::format::entry::{Entry, record_length};
-use crate::generation::Gap;
+use super::wanted::Wanted;
+use crate::format::entry::{Entry, Kind, record_length};
+use crate::generation::{Gap, is_within};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// All records that were wanted, in their order, in a file without a name.
+/// The records that are wanted, and of the folders above them, in their order, in a file without a name.
 pub struct Spool {
     file: File,
     gaps: Vec<Gap>,
@@ -16,14 +18,31 @@ pub struct Spool {
 
 impl Spool {
     /// Reads `records` to their end, into a file on a disk: for the memory they may be too many.
-    pub fn fill(mut records: Records, file: File) -> Result<Self, RestoreError> {
+    pub fn fill(mut records: Records, wanted: &Wanted, interrupted: &AtomicBool, file: File) -> Result<Self, RestoreError> {
         let mut out = BufWriter::with_capacity(256 << 10, &file);
         let mut bytes = Vec::new();
-        while let Some(record) = records.next() {
-            bytes.clear();
-            bytes.push(u8::from(records.is_behind_gap()));
-            record?.encode(&mut bytes);
-            out.write_all(&bytes).map_err(RestoreError::Spool)?;
+        // Folders that nothing in them is wanted of so far.
+        let mut above: Vec<Entry> = Vec::new();
+        for record in records.by_ref() {
+            if interrupted.load(Ordering::Relaxed) {
+                return Err(RestoreError::Interrupted);
+            }
+            let entry = record?;
+            while above.last().is_some_and(|folder| !is_within(&entry.core.path, &folder.core.path)) {
+                above.pop();
+            }
+            let (is_wanted, is_folder) = (wanted.is_wanted(&entry.core), entry.core.kind == Kind::Directory);
+            if is_wanted || is_folder {
+                above.push(entry);
+            }
+            if !is_wanted {
+                continue;
+            }
+            for entry in above.drain(..) {
+                bytes.clear();
+                entry.encode(&mut bytes);
+                out.write_all(&bytes).map_err(RestoreError::Spool)?;
+            }
         }
         out.flush().map_err(RestoreError::Spool)?;
         drop(out);
@@ -33,7 +52,7 @@ impl Spool {
     /// From the beginning. One at a time: they share the file's position.
     pub fn records(&self) -> Spooled<'_> {
         let rewound = (&self.file).rewind();
-        Spooled { spool: self, reader: BufReader::with_capacity(256 << 10, &self.file), failed: rewound.err(), behind_gap: false }
+        Spooled { spool: self, reader: BufReader::with_capacity(256 << 10, &self.file), failed: rewound.err() }
     }
 }
 
@@ -42,14 +61,9 @@ pub struct Spooled<'s> {
     spool: &'s Spool,
     reader: BufReader<&'s File>,
     failed: Option<std::io::Error>,
-    behind_gap: bool,
 }
 
 impl Spooled<'_> {
-    pub fn is_behind_gap(&self) -> bool {
-        self.behind_gap
-    }
-
     pub fn gaps(&self) -> &[Gap] {
         &self.spool.gaps
     }
@@ -63,13 +77,12 @@ impl Spooled<'_> {
             return Err(e);
         }
         let malformed = |e| std::io::Error::new(std::io::ErrorKind::InvalidData, e);
-        let mut head = [0; 5];
-        if self.reader.read(&mut head[..1])? == 0 {
+        let mut prefix = [0; 4];
+        if self.reader.read(&mut prefix[..1])? == 0 {
             return Ok(None);
         }
-        self.reader.read_exact(&mut head[1..])?;
-        self.behind_gap = head[0] == 1;
-        let length = record_length([head[1], head[2], head[3], head[4]]).map_err(malformed)?;
+        self.reader.read_exact(&mut prefix[1..])?;
+        let length = record_length(prefix).map_err(malformed)?;
         let mut record = vec![0; length];
         self.reader.read_exact(&mut record)?;
         Ok(Some(Entry::decode(&record).map_err(malformed)?.0))

@@ -11,6 +11,10 @@ const SET_ID: u32 = 0o6000;
 /// Immutable and append-only: these alone need a privilege.
 pub(super) const LOCKING_FLAGS: u32 = 0x10 | 0x20;
 
+/// Modes in a target that nobody may write to.
+pub(super) const FOLDER_MODE: u32 = 0o555;
+const FILE_MODE: u32 = 0o444;
+
 /// What an entry could not be given.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Aspect {
@@ -123,7 +127,8 @@ impl Target {
 
     fn finish_xattrs(&self, node: &Node, list: &mut List) {
         let core = list.core;
-        let has = |name: &str| core.xattrs.iter().any(|(n, _)| n == name.as_bytes());
+        let read_only = self.options.read_only;
+        let has = |name: &str| !read_only && core.xattrs.iter().any(|(n, _)| n == name.as_bytes());
         if self.inherits && core.kind != Kind::Symlink {
             for name in [ACL_ACCESS, ACL_DEFAULT] {
                 if !has(name) {
@@ -132,7 +137,9 @@ impl Target {
             }
         }
         // Access lists last: they may take away the permission that the others need.
-        let (lists, others): (Vec<_>, Vec<_>) = core.xattrs.iter().partition(|(name, _)| name.starts_with(b"system.posix_acl_"));
+        let lends = |name: &[u8]| name.starts_with(b"system.posix_acl_") || name == b"security.capability";
+        let given = core.xattrs.iter().filter(|(name, _)| !(read_only && lends(name)));
+        let (lists, others): (Vec<_>, Vec<_>) = given.partition(|(name, _)| name.starts_with(b"system.posix_acl_"));
         for (name, value) in others.into_iter().chain(lists) {
             list.note(Aspect::Attribute(name.clone()), node.set_xattr(name, value));
         }
@@ -143,6 +150,11 @@ impl Target {
         let core = list.core;
         if core.kind == Kind::Symlink {
             return core.mode;
+        }
+        if self.options.read_only {
+            let mode = if core.kind == Kind::Directory { FOLDER_MODE } else { FILE_MODE };
+            list.note(Aspect::Mode, node.set_mode(mode));
+            return mode;
         }
         // With another owner than the recorded one, a set-id bit would lend the wrong person's rights.
         let mut mode = core.mode;

@@ -5,6 +5,8 @@
 
 mod finish;
 mod folders;
+mod page;
+mod parents;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +19,7 @@ use crate::format::Malformed;
 use crate::format::entry::{Core, Kind, check_path};
 use finish::LOCKING_FLAGS;
 use folders::Folders;
+use parents::Parents;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, linkat, makedev, mkdirat, mknodat, open, openat, readlinkat, symlinkat, unlinkat,
@@ -36,6 +39,9 @@ pub struct TargetOptions {
     pub into_existing: bool,
     /// Goes on with an interrupted restore: what exists and may be its work is handed back instead of refused.
     pub resume: bool,
+    /// Nobody may write to what is restored: files get the mode 0444 and folders 0555, without access lists and capabilities. Folders
+    /// that were there before, too, if something is restored into them.
+    pub read_only: bool,
 }
 
 /// Why an entry, or the whole target, cannot be made.
@@ -91,6 +97,7 @@ pub struct Target {
     options: TargetOptions,
     /// New entries may take over access lists or flags from folders that were there before.
     inherits: bool,
+    parents: Parents,
 }
 
 impl Target {
@@ -107,25 +114,13 @@ impl Target {
         let node = Node::open(root.as_fd());
         let listed = node.xattrs().0.iter().any(|(name, _)| name == b"system.posix_acl_default");
         let flagged = node.flags().is_ok_and(|flags| flags != 0);
-        Ok(Self { dir: dir.into(), inherits: existing || listed || flagged, folders: Folders::new(root), options })
-    }
-
-    /// Makes the folders above `path` that have no record of their own, for a restore of a part. Mode 0700.
-    pub fn create_parents(&self, path: &[u8]) -> Result<(), TargetError> {
-        check_path(path).map_err(|source| TargetError::Path { source })?;
-        let Some((above, _)) = split(path) else { return Ok(()) };
-        if above.is_empty() || self.folders.open(above).is_ok() {
-            return Ok(());
-        }
-        let ends = above.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(i, _)| i).chain([above.len()]);
-        for end in ends {
-            let (folder, name) = self.place(&path[..end])?;
-            match mkdirat(&folder, name, Mode::RWXU) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(e) => return Err(failed(&path[..end], "make the folder", e)),
-            }
-        }
-        self.folders.open(above).map(drop).map_err(|e| failed(above, "open the folder", e))
+        Ok(Self {
+            dir: dir.into(),
+            inherits: existing || listed || flagged,
+            folders: Folders::new(root),
+            options,
+            parents: Parents::default(),
+        })
     }
 
     /// Makes a folder that the caller can write to until [`Target::finish_directory`].
@@ -138,14 +133,9 @@ impl Target {
         }
         let exists = || TargetError::Exists { path: core.path.clone() };
         let fd = self.folders.beneath().step(folder.as_fd(), name, FOLDER).map_err(|_| exists())?;
-        // An interrupted run may have finished it with a mode that keeps its own user out.
-        if self.options.resume {
-            let node = Node::handle(fd.as_fd());
-            if let Ok(stat) = node.stat()
-                && stat.mode & 0o700 != 0o700
-            {
-                let _ = node.set_mode(stat.mode | 0o700);
-            }
+        // An earlier run may have finished it with a mode that keeps its own user out.
+        if self.options.resume || self.options.read_only {
+            open_up(&fd, 0o700);
         }
         Ok(Made::Existing)
     }
@@ -166,6 +156,13 @@ impl Target {
     fn existing_file(&self, folder: &OwnedFd, name: &[u8], core: &Core) -> Result<MadeFile, TargetError> {
         let may_be_ours = |seen: &Stat| seen.kind == Kind::File && seen.size <= core.size;
         let exists = || TargetError::Exists { path: core.path.clone() };
+        // An earlier run may have finished it with a mode that lets not even its own user write the rest.
+        if self.options.resume
+            && let Ok(handle) = self.folders.beneath().step(folder.as_fd(), name, OFlags::PATH)
+            && Node::handle(handle.as_fd()).stat().is_ok_and(|seen| may_be_ours(&seen) && seen.nlink == 1)
+        {
+            open_up(&handle, 0o600);
+        }
         let (file, seen) = self.open_existing(folder, name, core, may_be_ours, exists)?;
         Ok(MadeFile { file, existing: Some(seen.size) })
     }
@@ -393,6 +390,16 @@ impl TargetError {
             Self::Exists { .. } => Errno::EXIST.raw_os_error() as u32,
             Self::NotEmpty { .. } | Self::Path { .. } | Self::Incomplete { .. } | Self::Replaced { .. } => 0,
         }
+    }
+}
+
+/// Gives what exists the user's permissions that are `needed`, until it is finished again. In vain where it is somebody else's.
+fn open_up(entry: &OwnedFd, needed: u32) {
+    let node = Node::handle(entry.as_fd());
+    if let Ok(stat) = node.stat()
+        && stat.mode & needed != needed
+    {
+        let _ = node.set_mode(stat.mode | needed);
     }
 }
 

@@ -1,0 +1,203 @@
+//! The two passes over the entries. The first makes folders, links and special files as they come, and has files filled; the second makes
+//! hard links and finishes folders, inner ones first.
+
+use super::batch::{Batch, Give, Packs};
+use super::filler::Filler;
+use super::records::Records;
+use super::spool::Spool;
+use super::sweep::{Costs, Sweep};
+use super::tally::Tally;
+use super::wanted::Wanted;
+use super::{Options, Report, RestoreError, Result};
+use crate::event::{Event, FindingKind, Phase, chain_text};
+use crate::format::entry::{Core, Entry, Kind, State};
+use crate::generation::{Generation, is_within};
+use crate::job::World;
+use crate::pipeline::target::Target;
+use crate::seal::chain::Chain;
+use std::ops::RangeInclusive;
+
+/// What the passes work with.
+pub struct Passes<'a, 'g> {
+    pub options: &'a Options,
+    pub world: &'a World<'a>,
+    pub chain: &'a Chain,
+    pub generation: &'a Generation<'g>,
+    pub wanted: &'a Wanted,
+    pub target: &'a Target,
+    pub tally: &'a Tally<'a>,
+    /// The entries, where they are not read from the medium again and again.
+    pub spool: Option<Spool>,
+}
+
+impl<'a, 'g> Passes<'a, 'g> {
+    pub fn run(&self, report: &mut Report) -> Result<()> {
+        self.first(report)?;
+        self.tally.observer.hear(Event::Phase(Phase::Finishing));
+        self.second()?;
+        self.target.finish_parents().map_err(RestoreError::Target)?;
+        self.target.sync().map_err(RestoreError::Target)
+    }
+
+    fn records(&self) -> Result<Records<'_, 'g>> {
+        match &self.spool {
+            Some(spool) => Ok(Records::kept(spool)),
+            None => Records::of(self.generation, self.wanted.spans(&self.generation.manifest.sources).as_deref()),
+        }
+    }
+
+    fn go_on(&self) -> Result<()> {
+        if self.world.is_interrupted() { Err(RestoreError::Interrupted) } else { Ok(()) }
+    }
+
+    fn first(&self, report: &mut Report) -> Result<()> {
+        // Each thread holds a pack as stored and decrypted.
+        let threads = self.world.threads.clamp(1, (self.options.memory_bytes / (80 << 20)).max(1) as usize);
+        let filler = Filler::new(self.generation, self.chain, self.target, self.tally, self.world.interrupted);
+        filler.run(threads, |give| {
+            let mut batch = Batch::default();
+            let mut costs = self.generation.medium().is_sequential().then(Costs::default);
+            let mut above = Above::default();
+            let mut records = self.records()?;
+            while let Some(record) = records.next() {
+                self.go_on()?;
+                let entry = record?;
+                above.leave(&entry.core.path, |_| {});
+                let is_wanted = self.wanted.is_wanted(&entry.core);
+                if is_wanted {
+                    self.make_above(&mut above, &entry.core, !records.gaps().is_empty())?;
+                    report.entries += 1;
+                    self.tally.observer.hear(Event::Progress { entries: 1, bytes: 0 });
+                }
+                match entry.core.kind {
+                    Kind::Directory => {
+                        if is_wanted {
+                            self.tally.made(&entry.core, self.target.create_directory(&entry.core).map(|_| Vec::new()));
+                        }
+                        above.enter(entry.core, is_wanted);
+                    }
+                    // Further names are made when the first is whole.
+                    _ if !is_wanted || self.wanted.is_link(&entry.core) => {}
+                    Kind::File => self.file(entry, &mut costs, &mut batch, report),
+                    Kind::Symlink => self.tally.made(&entry.core, self.target.create_symlink(&entry.core).map(|m| m.1)),
+                    _ => self.tally.made(&entry.core, self.target.create_special(&entry.core).map(|m| m.1)),
+                }
+                if batch.is_full() {
+                    batch.send(give)?;
+                }
+            }
+            tell_gaps(&records, self.tally, report);
+            batch.send(give)?;
+            drop(records);
+            let runs = costs.map(|c| c.runs(self.options.memory_bytes / 2, &self.generation.medium().at_hand()));
+            self.sweep(runs.unwrap_or_default(), give)
+        })
+    }
+
+    /// Makes the folders above a wanted entry that are not there yet.
+    fn make_above(&self, above: &mut Above, core: &Core, has_gaps: bool) -> Result<()> {
+        let is_first = above.0.is_empty();
+        for (folder, made) in above.0.iter_mut().filter(|(_, made)| !*made) {
+            self.make_parents(&folder.path, has_gaps)?;
+            self.tally.made(folder, self.target.create_directory(folder).map(|_| Vec::new()));
+            *made = true;
+        }
+        if is_first || has_gaps { self.make_parents(&core.path, has_gaps) } else { Ok(()) }
+    }
+
+    /// Makes the folders above that have no records: those above a source of several names, and those whose records are in a gap.
+    fn make_parents(&self, path: &[u8], has_gaps: bool) -> Result<()> {
+        match self.target.create_parents(path) {
+            Err(e) if has_gaps => self.tally.finding(FindingKind::NotRestored, path, chain_text(&e)),
+            made => made.map_err(RestoreError::Target)?,
+        }
+        Ok(())
+    }
+
+    fn file(&self, entry: Entry, costs: &mut Option<Costs>, batch: &mut Batch, report: &mut Report) {
+        report.files += 1;
+        report.bytes += entry.core.size;
+        if let State::Unreadable { errno } = entry.core.state {
+            let why = std::io::Error::from_raw_os_error(errno as i32).to_string();
+            return self.tally.finding(
+                FindingKind::NotRestored,
+                &entry.core.path,
+                format!("was unreadable in the backup: {why}"),
+            );
+        }
+        match costs {
+            // Its content comes when its packs do.
+            Some(costs) if !entry.extents.is_empty() => costs.add(&entry),
+            _ => batch.add(entry),
+        }
+    }
+
+    /// Gives out the content of files run by run of packs.
+    fn sweep(&self, runs: Vec<RangeInclusive<u64>>, give: Give) -> Result<()> {
+        let mut sweep = Sweep::default();
+        for run in runs {
+            let mut packs = Packs::default();
+            for record in self.records()? {
+                self.go_on()?;
+                let entry = record?;
+                let core = &entry.core;
+                let is_unreadable = matches!(core.state, State::Unreadable { .. });
+                if core.kind == Kind::File && self.wanted.is_wanted(core) && !self.wanted.is_link(core) && !is_unreadable {
+                    packs.add(sweep.tasks(entry, &run));
+                }
+            }
+            packs.send(give)?;
+        }
+        Ok(())
+    }
+
+    /// Hard links, and everything about folders that later work in them would undo.
+    fn second(&self) -> Result<()> {
+        let mut above = Above::default();
+        let finish = |core: &Core| self.tally.lacks(self.target.finish_directory(core));
+        for record in self.records()? {
+            self.go_on()?;
+            let core = record?.core;
+            above.leave(&core.path, finish);
+            let is_wanted = self.wanted.is_wanted(&core);
+            if is_wanted {
+                above.0.iter_mut().for_each(|(_, made)| *made = true);
+            }
+            if core.kind == Kind::Directory {
+                above.enter(core, is_wanted);
+            } else if is_wanted && self.wanted.is_link(&core) {
+                self.tally.made(&core, self.target.link(&core).map(|_| Vec::new()));
+            }
+        }
+        above.leave(b"", finish);
+        Ok(())
+    }
+}
+
+/// The folders from the root to the present entry, the innermost last, and whether each was made.
+#[derive(Default)]
+struct Above(Vec<(Core, bool)>);
+
+impl Above {
+    fn enter(&mut self, folder: Core, made: bool) {
+        self.0.push((folder, made));
+    }
+
+    /// Leaves the folders that `path` is not in, and tells those that were made, the innermost first.
+    fn leave(&mut self, path: &[u8], left: impl Fn(&Core)) {
+        while self.0.last().is_some_and(|(core, _)| !is_within(path, &core.path)) {
+            if let Some((core, true)) = self.0.pop() {
+                left(&core);
+            }
+        }
+    }
+}
+
+/// Tells which parts of the entry stream could not be read.
+pub fn tell_gaps(records: &Records, tally: &Tally, report: &mut Report) {
+    report.entries_lost = records.lost();
+    for gap in records.gaps() {
+        let to = if gap.before.is_empty() { "the end".into() } else { String::from_utf8_lossy(&gap.before) };
+        tally.finding(FindingKind::EntriesLost, &gap.after, format!("up to {to}: {}", gap.why));
+    }
+}

@@ -1,0 +1,56 @@
+//! Folders that have no record of their own: those above a source of several names, and those whose records are lost.
+
+use super::finish::FOLDER_MODE;
+use super::{Target, TargetError, failed, open_up, split};
+use crate::format::entry::check_path;
+use crate::pipeline::source::beneath::FOLDER;
+use crate::pipeline::source::node::Node;
+use rustix::fd::AsFd;
+use rustix::fs::{Mode, mkdirat};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+/// Where a target is read-only: the folders that have to be closed in the end.
+#[derive(Default)]
+pub struct Parents(Mutex<BTreeSet<Vec<u8>>>);
+
+impl Target {
+    /// Makes the folders above `path` that have no record of their own, for a restore of a part. Mode 0700.
+    pub fn create_parents(&self, path: &[u8]) -> Result<(), TargetError> {
+        check_path(path).map_err(|source| TargetError::Path { source })?;
+        let Some((above, _)) = split(path) else { return Ok(()) };
+        let is_known = || self.parents.0.lock().unwrap_or_else(PoisonError::into_inner).contains(above);
+        if above.is_empty() || self.folders.open(above).is_ok() && (!self.options.read_only || is_known()) {
+            return Ok(());
+        }
+        let ends = above.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(i, _)| i).chain([above.len()]);
+        for end in ends {
+            let (folder, name) = self.place(&path[..end])?;
+            match mkdirat(&folder, name, Mode::RWXU) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(e) => return Err(failed(&path[..end], "make the folder", e)),
+            }
+            if self.options.read_only
+                && let Ok(fd) = self.folders.beneath().step(folder.as_fd(), name, FOLDER)
+            {
+                open_up(&fd, 0o700);
+                self.parents.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path[..end].to_vec());
+            }
+        }
+        self.folders.open(above).map(drop).map_err(|e| failed(above, "open the folder", e))
+    }
+
+    /// Closes them where nobody may write to what is restored, when everything is in them.
+    pub fn finish_parents(&self) -> Result<(), TargetError> {
+        let parents = std::mem::take(&mut *self.parents.0.lock().unwrap_or_else(PoisonError::into_inner));
+        // What is deeper is greater.
+        for path in parents.iter().rev() {
+            let (folder, name) = self.place(path)?;
+            let opened = self.folders.beneath().step(folder.as_fd(), name, FOLDER);
+            let closed = opened.and_then(|fd| Node::handle(fd.as_fd()).set_mode(FOLDER_MODE));
+            closed.map_err(|e| failed(path, "close the folder", e))?;
+        }
+        Ok(())
+    }
+}

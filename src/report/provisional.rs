@@ -1,0 +1,89 @@
+//! The page that lies on top of what was restored to be looked at, not to be worked on.
+
+/// Where what lies beside the page is from.
+pub struct Provisional<'a> {
+    pub set_name: &'a str,
+    /// The set's id in hexadecimal.
+    pub set: &'a str,
+    pub generation: u64,
+    /// When the generation was made, in Japanese and in English.
+    pub time: [&'a str; 2],
+    pub check_code: &'a str,
+    /// The generation's own seal says that its changes were out of the ordinary.
+    pub has_alarm: bool,
+}
+
+/// The page in both languages, as text for any computer of a ward: with a byte order mark and carriage returns.
+pub fn page(p: &Provisional) -> String {
+    let Provisional { set_name, set, generation, time: [ja, en], check_code, .. } = p;
+    // It goes to a screen as it is.
+    let name: String = set_name.chars().filter(|c| !c.is_control()).collect();
+    let alarm = match p.has_alarm {
+        true => [
+            "  ※ この世代には、ふだんと違う変化があったという警報が記録されています。\n",
+            "  ! This generation bears an alarm: its changes were out of the ordinary.\n",
+        ],
+        false => ["", ""],
+    };
+    let text = format!(
+        "■ 未検証・参照のみ ■
+
+このフォルダーの中身は、バックアップの次の世代から復元したものです。
+中身が正しいこと、不正ソフトウェアを含まないことは、まだ確かめられていません。
+
+  媒体セット: {name} ({set})
+  世代:       第 {generation} 世代({ja})
+  照合番号:   {check_code}
+{}
+・見るだけにしてください。書き換えたり、書き足したりしないでください。
+・電子カルテなどのシステムへ書き戻さないでください。
+・ここにあるプログラムや文書のマクロを実行しないでください。
+・この日時より後の記録は含まれていません。紙の記録や本人と突合してください。
+
+----------------------------------------------------------------------
+
+*** UNVERIFIED - FOR REFERENCE ONLY ***
+
+What lies in this folder was restored from this generation of the backup.
+Nobody has verified yet that it is right, or free of malware.
+
+  Medium set: {name} ({set})
+  Generation: {generation} ({en})
+  Check code: {check_code}
+{}
+- Look at it only. Change nothing here, and add nothing.
+- Do not write it back to the EHR or any other system.
+- Run no program and no document's macro from here.
+- Records made after that time are not in it. Check against paper and the
+  patient.
+",
+        alarm[0], alarm[1]
+    );
+    format!("\u{feff}{}", text.replace('\n', "\r\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_opens_it_reads_what_it_is_in_two_languages() {
+        let facts = Provisional {
+            set_name: "本院\u{1b}[2J",
+            set: "00ff",
+            generation: 41,
+            time: ["2025-06-03(火) 02:00", "2025-06-03 02:00"],
+            check_code: "7F3K-92QX-0M4D-VH1C",
+            has_alarm: false,
+        };
+        let text = page(&facts);
+        for part in
+            ["\u{feff}■ 未検証・参照のみ", "REFERENCE ONLY", "第 41 世代(2025-06-03(火) 02:00)", "7F3K-92QX-0M4D-VH1C\r\n"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!text.contains('\u{1b}') && !text.contains("alarm") && !text.contains("警報"));
+        let text = page(&Provisional { has_alarm: true, ..facts });
+        assert!(text.contains("bears an alarm") && text.contains("警報"));
+    }
+}
