@@ -194,6 +194,7 @@ mod tests {
             recipients: Vec::new(),
             root_key: [0; 32],
             tool: String::new(),
+            quarantine: false,
         };
         let found = sets.iter().map(|id| SetOnMedium { id: *id, label: label(*id), path: "dock".into() });
         Sets { found: found.collect(), broken: Vec::new() }

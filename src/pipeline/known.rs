@@ -5,6 +5,7 @@
 use super::packer::Place;
 use crate::format::pack::ChunkId;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -15,9 +16,29 @@ const KEPT: usize = 500_000;
 /// New chunks after which it pays to fill the filter. A night that changes little never needs it.
 const PAYS_AFTER: usize = 2_000;
 
+/// Half of an id. Ids are made under a secret key: nobody can choose some that meet.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(half) = bytes.last_chunk() {
+            self.0 = u64::from_le_bytes(*half);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+type Chunks = HashMap<ChunkId, (Place, u32), BuildHasherDefault<IdHasher>>;
+
 /// The chunks of this run, and a filter over those of the set.
 pub struct Known {
-    shards: [Mutex<HashMap<ChunkId, (Place, u32)>>; SHARDS],
+    shards: [Mutex<Chunks>; SHARDS],
     count: AtomicUsize,
     stored: u64,
     filter: OnceLock<Filter>,
@@ -60,7 +81,7 @@ impl Known {
         self.filter.get().map(|f| size_of_val(&f.blocks[..]))
     }
 
-    fn shard(&self, id: &ChunkId) -> std::sync::MutexGuard<'_, HashMap<ChunkId, (Place, u32)>> {
+    fn shard(&self, id: &ChunkId) -> std::sync::MutexGuard<'_, Chunks> {
         let shard = &self.shards[usize::from(id.0[0]) % SHARDS];
         // A worker that panicked ends the run; its map entries are whole.
         shard.lock().unwrap_or_else(|e| e.into_inner())
@@ -118,9 +139,9 @@ struct Filter {
 }
 
 impl Filter {
-    /// About 12 bits a chunk with room for as many again, 1 to 32 MiB. Beyond that it only answers "maybe" more often.
+    /// 12 bits a chunk, 1 to 32 MiB. Beyond that, and when the run adds as many again, it only answers "maybe" more often.
     fn new(expected: u64) -> Self {
-        let bytes = (expected.saturating_mul(3)).clamp(1 << 20, 32 << 20) as usize;
+        let bytes = (expected.saturating_mul(3) / 2).clamp(1 << 20, 32 << 20) as usize;
         let mut blocks = Vec::new();
         blocks.resize_with(bytes / 64, Default::default);
         Self { blocks }
@@ -162,10 +183,13 @@ mod tests {
 
     #[test]
     fn the_filter_never_denies_and_seldom_errs() {
-        let filter = Filter::new(200_000);
-        (0..200_000).for_each(|n| filter.add(&id(n)));
-        assert!((0..200_000).all(|n| filter.may_have(&id(n))));
-        let wrong = (200_000..400_000).filter(|n| filter.may_have(&id(*n))).count();
+        // More than fit into the smallest.
+        let n = 1_000_000;
+        let filter = Filter::new(n);
+        assert!(size_of_val(&filter.blocks[..]) as u64 * 2 <= n * 3);
+        (0..n).for_each(|n| filter.add(&id(n)));
+        assert!((0..n).all(|n| filter.may_have(&id(n))));
+        let wrong = (n..n + 200_000).filter(|n| filter.may_have(&id(*n))).count();
         assert!(wrong < 4_000, "{wrong} of 200,000");
     }
 
