@@ -192,6 +192,17 @@ fn the_ledger_knows_where_a_disk_is_and_who_took_it_there() {
     assert!(label.status.success(), "{label:?}");
     let page = fs::read_to_string(clinic.path("label.html")).expect("a page");
     assert!(page.contains("CL-01") && page.contains("03-0000-0000"));
+    // One disk's lines, and what is about all of them.
+    clinic.dock("CL-02");
+    assert!(clinic.run(&["media", "init", "CL-02"], "config").status.success());
+    assert!(clinic.run(&["hold", "on", "--by", "当直", "--why", "脅迫文"], "").status.success());
+    let log = clinic.json(&["media", "log", "CL-02"]);
+    let events = |log: &Value| -> Vec<String> {
+        log["lines"].as_array().expect("lines").iter().map(|l| l["event"].as_str().expect("a word").to_owned()).collect()
+    };
+    assert_eq!(events(&log), ["registered", "held"]);
+    assert_eq!(events(&clinic.json(&["media", "log"])), ["registered", "moved", "registered", "held"]);
+    assert_eq!(clinic.run(&["media", "log", "CL-09"], "config").status.code(), Some(2));
     // Somebody changes what was written.
     let ledger = clinic.path("state/ledger.jsonl");
     let text = fs::read_to_string(&ledger).expect("the ledger").replace("鈴木", "田中");

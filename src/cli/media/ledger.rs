@@ -28,6 +28,12 @@ pub struct Move {
 }
 
 #[derive(Debug, clap::Args)]
+pub struct Log {
+    #[arg(value_name = "NAME")]
+    medium: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
 pub struct Due {
     #[arg(value_name = "POOL")]
     pool: Option<String>,
@@ -120,13 +126,17 @@ pub fn no_pool(name: &str) -> Explained {
     Explained::usage(message!("error.media.no-pool", name = name), message!("hint.media.no-pool"))
 }
 
-pub fn log(context: &Context) -> Result<Outcome, Explained> {
+pub fn log(args: &Log, context: &Context) -> Result<Outcome, Explained> {
     let (_, book) = book(context)?;
+    let wanted = args.medium.as_deref();
+    wanted.map(|name| known(&book, name)).transpose()?;
+    // What is about all media is about this one too.
+    let lines = || book.lines.iter().filter(|l| wanted.is_none_or(|name| [name, ""].contains(&l.event.medium())));
     let mut columns = Columns::new(["label.line", "label.time", "label.medium", "label.event"].map(find));
-    for l in &book.lines {
+    for l in lines() {
         columns.row([l.line.shown(), time(&l.time, Lang::spoken()), l.event.medium().shown(), event(l)]);
     }
-    let lines: Vec<Value> = book.lines.iter().filter_map(|l| serde_json::to_value(l).ok()).collect();
+    let lines: Vec<Value> = lines().filter_map(|l| serde_json::to_value(l).ok()).collect();
     Ok(Outcome { exit: exit(&book), text: columns.text(), json: json!({ "lines": lines, "broken": book.broken }) })
 }
 

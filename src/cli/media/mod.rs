@@ -19,7 +19,7 @@ pub enum Command {
     Due(ledger::Due),
     Move(ledger::Move),
     Label(label::Args),
-    Log,
+    Log(ledger::Log),
     Copy(copy::Args),
     Scrub(scrub::Args),
 }
@@ -33,7 +33,7 @@ impl Command {
             Self::Due(_) => "media.due",
             Self::Move(_) => "media.move",
             Self::Label(_) => "media.label",
-            Self::Log => "media.log",
+            Self::Log(_) => "media.log",
             Self::Copy(_) => "media.copy",
             Self::Scrub(_) => "media.scrub",
         }
@@ -47,7 +47,7 @@ pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
         Command::Due(args) => ledger::due(&args, context),
         Command::Move(args) => ledger::move_to(args, context),
         Command::Label(args) => label::run(&args, context),
-        Command::Log => ledger::log(context),
+        Command::Log(args) => ledger::log(&args, context),
         Command::Copy(args) => copy::run(&args, context),
         Command::Scrub(args) => scrub::run(&args, context),
     }
