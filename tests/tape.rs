@@ -140,6 +140,89 @@ fn a_tape_that_grew_behind_our_back_is_left_alone() -> Outcome {
     Ok(())
 }
 
+/// Two cartridges that look alike from the outside: of the same length, and with the same blocks at the same addresses.
+fn alike(set: Id, first: u64) -> Result<Cartridge, MediumError> {
+    let cartridge = Cartridge::new();
+    night(&Tape::create(Box::new(cartridge.load()), set, BLOCK)?, first)?;
+    Ok(cartridge)
+}
+
+/// Somebody swaps the cartridge between two objects, for another set's or for another one of the same set: what cannot be read on it is no
+/// damage of ours, wherever its own bad spots lie.
+#[test]
+fn a_swapped_cartridge_is_not_taken_for_a_damaged_one() -> Outcome {
+    for (set, first) in [(Id([8; 16]), 0), (SET, 10)] {
+        for all_is_bad in [false, true] {
+            let cartridge = alike(SET, 0)?;
+            let tape = open(&cartridge)?;
+            let (at, blocks) = tape.blocks(1).ok_or("known")?;
+            let other = alike(set, first)?;
+            assert_eq!(other.end(), cartridge.end());
+            let bad = if all_is_bad { 1..other.end() } else { at..at + blocks };
+            bad.for_each(|at| other.damage(at));
+            cartridge.swap(&other);
+            let read = tape.read_back(1, Kind::Pack);
+            // By its first header alone two cartridges of one set cannot be told apart.
+            if (set, all_is_bad) != (SET, true) {
+                assert!(matches!(read, Err(MediumError::Changed { .. })), "{set} {all_is_bad}: {read:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The same before a write: a block behind the end of another cartridge would be a block nobody finds, or cut off what lies there.
+#[test]
+fn nothing_is_written_on_a_swapped_cartridge() -> Outcome {
+    for (set, first) in [(Id([8; 16]), 0), (SET, 10)] {
+        let cartridge = alike(SET, 0)?;
+        let tape = open(&cartridge)?;
+        assert_eq!(read(&tape, 4, Kind::Seal)?, bytes(4, 300));
+        let other = alike(set, first)?;
+        cartridge.swap(&other);
+        let before = cartridge.copy(0, cartridge.end());
+        let appended = tape.append(5, Kind::Pack, b"x");
+        assert!(matches!(appended, Err(MediumError::Changed { .. })), "{set}: {appended:?}");
+        assert_eq!(cartridge.copy(0, cartridge.end()), before);
+        // Nor when the right one is back: what was done in between is not known.
+        assert!(matches!(tape.append(5, Kind::Pack, b"x"), Err(MediumError::Broken { .. })));
+    }
+    Ok(())
+}
+
+/// The cartridge is taken out while it is read: that is no bad spot, and no object is called damaged.
+#[test]
+fn a_cartridge_that_was_taken_out_is_not_a_damaged_one() -> Outcome {
+    let cartridge = alike(SET, 0)?;
+    let tape = open(&cartridge)?;
+    cartridge.take_out();
+    let gone = tape.read_back(1, Kind::Pack);
+    assert!(matches!(&gone, Err(e @ MediumError::NoCartridge { .. }) if e.blame() != Blame::Damage), "{gone:?}");
+    Ok(())
+}
+
+/// A drive that fails at anything while it still holds what it took may have lost it: nothing of that is ever called durable.
+#[test]
+fn what_a_drive_had_in_its_buffer_when_it_failed_is_in_doubt() -> Outcome {
+    let cartridge = alike(SET, 0)?;
+    let tape = open(&cartridge)?;
+    tape.append(5, Kind::Pack, &bytes(5, 10_005))?;
+    cartridge.reset_drive();
+    assert_eq!(tape.read_back(0, Kind::Pack)?.length, 10_000, "the place itself is good");
+    assert!(matches!(tape.sync(), Err(MediumError::Broken { .. })));
+    assert!(matches!(tape.append(6, Kind::Pack, b"x"), Err(MediumError::Broken { .. })));
+    // Where nothing was in the buffer, nothing is lost.
+    let cartridge = alike(SET, 0)?;
+    let tape = open(&cartridge)?;
+    cartridge.reset_drive();
+    tape.read_back(0, Kind::Pack)?;
+    assert!(matches!(tape.append(4, Kind::Pack, b"x"), Err(MediumError::Exists { number: 4, .. })));
+    tape.append(5, Kind::Pack, &bytes(5, 10_005))?;
+    tape.sync()?;
+    assert_eq!(read(&open(&cartridge)?, 5, Kind::Pack)?, bytes(5, 10_005));
+    Ok(())
+}
+
 #[test]
 fn a_protected_cartridge_is_read_and_not_written() -> Outcome {
     let cartridge = Cartridge::new();

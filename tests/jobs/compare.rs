@@ -1,6 +1,6 @@
 //! After the incident: is what lies there what was backed up? One lab digit among thousands of records, a log cut short, a folder gone.
 
-use crate::tools::{Dice, noise, objects, overwrite, without_privileges};
+use crate::tools::{Dice, forge, noise, objects, overwrite, without_privileges};
 use crate::world::Hospital;
 use azekura::event::Deaf;
 use azekura::format::manifest::Rules;
@@ -529,13 +529,29 @@ fn a_comparison_with_a_generation_that_cannot_be_trusted_says_so() {
     let seal = objects(&h.medium()).into_iter().rfind(|o| o.1 == azekura::format::object::Kind::Seal).unwrap().2;
     let compared = || h.try_compare(&Options { generation: Some(1), ..h.compare_options(With::Generation(2)) });
     assert!(compared().expect("a comparison").0.trusted);
-    let good = fs::read(&seal).unwrap();
-    fs::set_permissions(&seal, fs::Permissions::from_mode(0o644)).unwrap();
-    overwrite(&seal, good.len() as u64 - 5, &[good[good.len() - 5] ^ 1]);
+    forge(&seal);
     let report = compared().expect("a comparison").0;
     assert!(!report.trusted && !report.faults.is_empty(), "{report:?}");
     assert!(
         h.try_compare(&Options { generation: Some(1), ..h.compare_options(trees(&h.source())) }).unwrap().0.trusted,
         "the first is"
     );
+}
+
+/// Where `null` was, another device lies: what is written there goes elsewhere.
+#[test]
+fn another_device_of_the_same_name_is_a_change() {
+    use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+    let h = Hospital::new();
+    let device = h.source().join("null");
+    let make = |minor| mknodat(CWD, &device, FileType::CharacterDevice, Mode::RUSR, makedev(1, minor));
+    // Not everybody may make one.
+    if make(3).is_err() {
+        return;
+    }
+    h.backup();
+    assert_eq!(told(&h.compared().1), []);
+    fs::remove_file(&device).unwrap();
+    make(5).expect("another device");
+    assert_eq!(told(&h.compared().1), [(Class::Updated, Reason::Target, "null")]);
 }

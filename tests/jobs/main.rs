@@ -13,6 +13,7 @@ mod killed;
 mod merge;
 mod power_cut;
 mod prove;
+mod rebuild;
 mod stamp;
 mod stolen_host;
 mod tape;

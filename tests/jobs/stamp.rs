@@ -1,6 +1,6 @@
 //! A time from outside for a seal, with Debian's openssl as the authority and as the one who checks it.
 
-use crate::tools::{objects, set_folder};
+use crate::tools::{forge, objects, set_folder};
 use crate::world::Hospital;
 use azekura::format::object::{Kind, file_name};
 use azekura::format::stamp::{Reply, Request};
@@ -220,11 +220,7 @@ fn no_stamp_is_asked_for_over_a_seal_that_cannot_be_trusted() {
     h.write("chart", "another record");
     h.backup();
     let (_, _, seal) = objects(&h.medium()).into_iter().rfind(|o| o.1 == Kind::Seal).expect("a seal");
-    let mut bytes = fs::read(&seal).expect("a seal");
-    let at = bytes.len() - 5;
-    bytes[at] ^= 1;
-    fs::remove_file(&seal).expect("no seal");
-    fs::write(&seal, bytes).expect("a seal bent");
+    forge(&seal);
     let options = Options { from: h.medium(), set: None, generation: Some(2), folder: h.path("stamps") };
     let refused = h.with_world(|w| ask(&options, w));
     assert!(matches!(refused, Err(StampError::Untrusted { generation: 2 })), "{refused:?}");

@@ -7,12 +7,19 @@ use azekura::event::{Deaf, Event, Observer};
 use azekura::format::object::Kind;
 use azekura::job::backup::{BackupError, Options};
 use azekura::job::generations::generations;
+use azekura::job::open::OpenSet;
 use azekura::job::rebuild::rebuild;
 use azekura::job::restore::{self, RestoreError};
 use azekura::job::verify::{self, Expected};
 use azekura::job::writer::Opened;
-use azekura::medium::MediumError;
+use azekura::medium::loader::Wanted;
+use azekura::medium::tape::drive::Drive;
 use azekura::medium::tape::simulated::Cartridge;
+use azekura::medium::{Loader, MediumError, Place, bring};
+use std::collections::VecDeque;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 fn hospital(cartridge: &Cartridge) -> Hospital {
@@ -478,4 +485,106 @@ fn a_generation_leans_on_a_few_cartridges_at_most() {
     let last = h.try_restore(&from_tape(&h, "restored")).expect("a restore");
     assert_eq!(last.findings, []);
     assert_eq!(tree(&h.path("restored").join("source")), tree(&h.source()));
+}
+
+/// Brings what a tired person brings: first anything else, then what is wanted.
+struct Tired {
+    drive: Mutex<Cartridge>,
+    brings: Mutex<VecDeque<Cartridge>>,
+    /// What was said to be wrong with each.
+    wrong: Mutex<Vec<Option<MediumError>>>,
+}
+
+impl Loader for Tired {
+    fn drive(&self, _: &Path) -> Result<Option<Box<dyn Drive>>, MediumError> {
+        Ok(Some(Box::new(self.drive.lock().expect("no panic").load())))
+    }
+
+    fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<(), MediumError> {
+        self.wrong.lock().expect("no panic").push(wrong);
+        let Some(next) = self.brings.lock().expect("no panic").pop_front() else {
+            return Err(MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank });
+        };
+        *self.drive.lock().expect("no panic") = next;
+        Ok(())
+    }
+}
+
+/// Two nights, the first over two cartridges; and one cartridge of another hospital's set.
+fn two_cartridges() -> (Hospital, Vec<Cartridge>, Cartridge) {
+    let cartridges: Vec<Cartridge> = (0..3).map(|_| Cartridge::with_capacity(3_000_000, 700_000)).collect();
+    let h = hospital(&cartridges[0]);
+    h.deck.shelf.lock().expect("no panic").extend(cartridges[1..].iter().cloned());
+    assert_eq!(h.try_backup(&Options { memory_bytes: 6 << 20, ..to_tape(&h) }).expect("a backup").place, 2);
+    let foreign = Cartridge::new();
+    let other = hospital(&foreign);
+    other.try_backup(&to_tape(&other)).expect("a backup");
+    (h, cartridges, foreign)
+}
+
+/// Another hospital's cartridge, an empty one, the wrong one of the set, one that was begun for the same place and given up: each is told of
+/// and none is read as if it were the right one.
+#[test]
+fn only_the_cartridge_that_is_wanted_is_taken() {
+    let (_h, cartridges, foreign) = two_cartridges();
+    let tired = |brings: &[&Cartridge]| Tired {
+        drive: Mutex::new(cartridges[0].clone()),
+        brings: Mutex::new(brings.iter().map(|c| (*c).clone()).collect()),
+        wrong: Mutex::default(),
+    };
+    let label = Place::find(&Deck::path(), &tired(&[])).and_then(|p| p.sets()).expect("sets").found.remove(0).label;
+    let wanted = |place| Wanted { set: label.set, set_name: label.name.clone(), place, blank: false };
+    let right = tired(&[&foreign, &Cartridge::new(), &cartridges[0], &cartridges[1]]);
+    let (_, found) = bring(&right, &Deck::path(), &wanted(2), None, None).expect("the second");
+    let found = found.expect("a label");
+    assert_eq!(found.place, 2);
+    let wrong = right.wrong.into_inner().expect("no panic");
+    assert!(
+        matches!(
+            &wrong[..],
+            [
+                None,
+                Some(MediumError::NoSuchSet { .. }),
+                Some(MediumError::NoSuchSet { .. }),
+                Some(MediumError::OtherMedium { found: 1, wanted: 2, .. })
+            ]
+        ),
+        "{wrong:?}"
+    );
+    // Its place is right, and it begins where the set's second cartridge does not; with its label or without.
+    for is_labelled in [true, false] {
+        let begun = cartridges[1].twin();
+        if !is_labelled {
+            begun.damage(1);
+        }
+        let half = tired(&[&begun]);
+        let refused = bring(&half, &Deck::path(), &wanted(2), Some(found.first_object + 1), None);
+        assert!(matches!(refused, Err(MediumError::NotBrought { .. })), "labelled: {is_labelled}");
+        let wrong = half.wrong.into_inner().expect("no panic");
+        assert!(matches!(wrong[..], [None, Some(MediumError::HalfBegun { .. } | MediumError::NoLabel { .. })]), "{wrong:?}");
+        assert!(bring(&tired(&[&begun]), &Deck::path(), &wanted(2), Some(found.first_object), None).is_ok());
+    }
+}
+
+/// A restore wants the first cartridge and nobody has it: whoever stands there is asked once, not once for each of 500 files.
+#[test]
+fn a_cartridge_that_nobody_has_is_asked_for_once() {
+    let (h, _, _) = two_cartridges();
+    h.deck.asked();
+    h.deck.shelf.lock().expect("no panic").clear();
+    let chain = h.with_world(|w| OpenSet::open(&Deck::path(), None, w.loader).and_then(|o| o.chain())).expect("seals");
+    let first = chain.links[0].number;
+    h.with_world(|w| {
+        let (set, _) = OpenSet::with_content(&Deck::path(), None, None, w.loader).expect("the set");
+        // Copies of the earlier seals lie on this cartridge: for them nobody is asked.
+        let mut seal = Vec::new();
+        set.medium.open(first, Kind::Seal).expect("a seal").read_to_end(&mut seal).expect("a seal");
+        assert_eq!(blake3::hash(&seal), chain.links[0].digest);
+        assert_eq!(h.deck.asked(), []);
+        for object in chain.links[0].seal.objects.iter().filter(|o| o.kind == Kind::Pack) {
+            let refused = set.medium.open(object.number, object.kind).map(drop);
+            assert!(matches!(refused, Err(MediumError::NotBrought { place: 1, .. })), "{refused:?}");
+        }
+        assert_eq!(h.deck.asked().len(), 1);
+    });
 }

@@ -76,6 +76,12 @@ impl Cartridge {
         self.reel().is_out = true;
     }
 
+    /// Somebody puts another cartridge into the drive, behind the back of whoever has it open.
+    pub fn swap(&self, other: &Self) {
+        let other = other.reel().clone();
+        *self.reel() = other;
+    }
+
     /// The drive has no power for a moment, while nothing is being written.
     pub fn reset_drive(&self) {
         self.reel().was_reset = true;
