@@ -67,6 +67,16 @@ impl GenerationError {
         }
     }
 
+    /// Something on the medium is not what it was. Another generation may be whole.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::NoSuchGeneration { .. } | Self::NoGeneration | Self::WrongKey(_) => false,
+            Self::Medium(e) => e.blame() == Blame::Damage,
+            Self::NoManifest { .. } | Self::Manifest(_) | Self::Entries(_) | Self::NotTheEntries => true,
+            Self::Damaged { .. } | Self::Decrypt { .. } | Self::Decompress { .. } | Self::Unpack { .. } => true,
+        }
+    }
+
     /// The medium is not there. That is not damage: everything may come back with it.
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::Medium(e) if e.blame() == Blame::Medium)

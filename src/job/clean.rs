@@ -7,13 +7,13 @@ use super::World;
 use super::indicators::Indicators;
 use super::open::OpenSet;
 use super::restore::RestoreError;
-use crate::event::{Event, Observer, Phase};
+use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::check_code::CheckCode;
 use crate::format::entry::Kind;
 use crate::format::object::Id;
 use crate::format::seal::Verdict;
 use crate::format::watch::{Alarm, Measures};
-use crate::generation::Generation;
+use crate::generation::{Generation, GenerationError};
 use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::{Chain, Fault};
 use std::collections::BTreeMap;
@@ -43,12 +43,18 @@ pub struct Row {
     pub hits: u64,
     /// Files that have no SHA-256, where digests were looked for: whether they bear one is not known.
     pub unhashed: u64,
+    /// Why it could not be looked through to its end.
+    pub damaged: Option<String>,
 }
 
 impl Row {
-    /// Nothing speaks against it.
+    /// Nothing speaks against it, and all of it was looked at.
     pub fn is_clean(&self) -> bool {
-        self.trusted && self.alarms.is_empty() && self.verdict != Verdict::Alarm && self.hits == 0
+        !self.has_sign() && self.damaged.is_none()
+    }
+
+    fn has_sign(&self) -> bool {
+        !self.trusted || !self.alarms.is_empty() || self.verdict == Verdict::Alarm || self.hits > 0
     }
 }
 
@@ -119,9 +125,9 @@ pub fn clean(options: &Options, identity: &Identity, world: &World, observer: &d
     Ok(Report { set: chain.set, set_name, rows, first, last_clean, faults: chain.faults })
 }
 
-/// Behind the first sign nothing is taken for clean: an intruder may have stayed in without a further one.
+/// Behind the first sign nothing is taken for clean: an intruder may have stayed in without a further one. Damage is no such sign.
 fn last_clean(rows: &[Row]) -> Option<u64> {
-    rows.iter().take_while(|r| r.is_clean()).last().map(|r| r.generation)
+    rows.iter().take_while(|r| !r.has_sign()).filter(|r| r.is_clean()).last().map(|r| r.generation)
 }
 
 fn look_at(
@@ -133,27 +139,44 @@ fn look_at(
     world: &World,
     observer: &dyn Observer,
 ) -> Result<(Row, Found)> {
-    let generation = Generation::open(medium, chain, Some(number), identity).map_err(RestoreError::Generation)?;
-    let (link, manifest) = (&generation.link, &generation.manifest);
-    let tonight = |w: &crate::format::watch::SourceWatch| {
-        let night = w.nights.iter().rev().find(|n| n.generation == number)?;
-        Some((w.source.clone(), night.measures))
-    };
+    let link = chain.generation(number).ok_or(RestoreError::Generation(GenerationError::NoGeneration))?;
     let mut row = Row {
         generation: number,
         time: link.seal.time.clone(),
         check_code: CheckCode::of(&link.digest),
         trusted: link.trusted,
         verdict: link.seal.verdict,
-        changes: manifest.watch.iter().filter_map(tonight).collect(),
-        alarms: manifest.alarms.clone(),
+        changes: Vec::new(),
+        alarms: Vec::new(),
         hits: 0,
         unhashed: 0,
+        damaged: None,
     };
     let mut found = Found::new();
+    // What is left of a damaged generation, and the others, still tell something.
+    let generation = match Generation::open(medium, chain, Some(number), identity) {
+        Err(e) if e.is_damage() => {
+            row.damaged = Some(chain_text(&e));
+            return Ok((row, found));
+        }
+        opened => opened.map_err(RestoreError::Generation)?,
+    };
+    let manifest = &generation.manifest;
+    let tonight = |w: &crate::format::watch::SourceWatch| {
+        let night = w.nights.iter().rev().find(|n| n.generation == number)?;
+        Some((w.source.clone(), night.measures))
+    };
+    row.changes = manifest.watch.iter().filter_map(tonight).collect();
+    row.alarms.clone_from(&manifest.alarms);
     let Some(indicators) = indicators else { return Ok((row, found)) };
     for (count, record) in (1..).zip(generation.entries()) {
-        let core = record.map_err(RestoreError::Generation)?.entry.core;
+        let core = match record {
+            Err(e) if e.is_damage() => {
+                row.damaged = Some(chain_text(&e));
+                break;
+            }
+            record => record.map_err(RestoreError::Generation)?.entry.core,
+        };
         if let Some(indicator) = indicators.find(&core) {
             row.hits += 1;
             found.entry(indicator).or_insert(core.path);
@@ -186,6 +209,7 @@ mod tests {
             alarms: Vec::new(),
             hits: 0,
             unhashed: 0,
+            damaged: None,
         }
     }
 

@@ -17,6 +17,7 @@ pub struct Indicators {
     /// Patterns, and which text each is, in their order.
     names: Gitignore,
     patterns: HashMap<String, usize>,
+    passed_over: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -42,13 +43,16 @@ impl Indicators {
     pub fn parse(bytes: &[u8]) -> Result<Self, IndicatorError> {
         let text =
             std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).map_err(|_| IndicatorError::NotText)?;
-        let mut found = Vec::new();
-        match text.trim_start().starts_with(['{', '[']) {
-            true => {
-                let json: Value = serde_json::from_str(text).map_err(|_| IndicatorError::Unknown)?;
-                gather(&json, &mut found);
-            }
-            false => {
+        let (mut found, mut passed_over) = (Vec::new(), 0);
+        let json = match text.trim_start().chars().next() {
+            Some('{') => Some(serde_json::from_str::<Value>(text).map_err(|_| IndicatorError::Unknown)?),
+            // A pattern may begin so, too.
+            Some('[') => serde_json::from_str::<Value>(text).ok(),
+            _ => None,
+        };
+        match json {
+            Some(json) => passed_over = gather(&json, &mut found),
+            None => {
                 for (line, text) in (1..).zip(text.lines()) {
                     let text = text.trim();
                     if !text.is_empty() && !text.starts_with('#') {
@@ -58,10 +62,10 @@ impl Indicators {
             }
         }
         // Some of them left out would be as many that nobody knows were not looked for.
-        if found.len() > MOST { Err(IndicatorError::TooMany) } else { Self::of(found) }
+        if found.len() > MOST { Err(IndicatorError::TooMany) } else { Self::of(found, passed_over) }
     }
 
-    fn of(found: Vec<(usize, String)>) -> Result<Self, IndicatorError> {
+    fn of(found: Vec<(usize, String)>, passed_over: u64) -> Result<Self, IndicatorError> {
         if found.is_empty() {
             return Err(IndicatorError::Empty);
         }
@@ -86,7 +90,7 @@ impl Indicators {
             texts.push(text);
         }
         let names = builder.build().map_err(|_| IndicatorError::Unknown)?;
-        Ok(Self { texts, digests, names, patterns })
+        Ok(Self { texts, digests, names, patterns, passed_over })
     }
 
     /// Which one an entry is a sign of.
@@ -115,6 +119,11 @@ impl Indicators {
         self.texts.len()
     }
 
+    /// Indicators of the file that are not looked for: no names and no digests of files, or comparisons that cannot be made.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over
+    }
+
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
@@ -132,13 +141,15 @@ fn digest_of(hex: &str) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-/// MISP keeps attributes as `type` and `value`, some with two values; STIX keeps patterns.
-fn gather(json: &Value, found: &mut Vec<(usize, String)>) {
+/// MISP keeps attributes as `type` and `value`, some with two values; STIX keeps patterns. Answers how many of them gave nothing to look for.
+fn gather(json: &Value, found: &mut Vec<(usize, String)>) -> u64 {
     match json {
-        Value::Array(all) => all.iter().for_each(|each| gather(each, found)),
+        Value::Array(all) => all.iter().map(|each| gather(each, found)).sum(),
         Value::Object(object) => {
+            let (before, mut is_indicator) = (found.len(), false);
             let text = |key: &str| object.get(key).and_then(Value::as_str);
             if let (Some(kind), Some(value)) = (text("type"), text("value")) {
+                is_indicator = true;
                 let (name, hash) = value.split_once('|').unwrap_or((value, value));
                 match kind {
                     "sha256" => found.push((0, format!("sha256:{}", value.trim().to_lowercase()))),
@@ -153,11 +164,13 @@ fn gather(json: &Value, found: &mut Vec<(usize, String)>) {
                 }
             }
             if let Some(pattern) = text("pattern").filter(|_| text("type") == Some("indicator")) {
+                is_indicator = true;
                 stix(pattern, found);
             }
-            object.values().for_each(|each| gather(each, found));
+            let nothing = u64::from(is_indicator && found.len() == before);
+            nothing + object.values().map(|each| gather(each, found)).sum::<u64>()
         }
-        _ => {}
+        _ => 0,
     }
 }
 
@@ -263,7 +276,7 @@ mod tests {
             "Object":[{{"Attribute":[{{"type":"filename","value":"note.txt"}}]}}]}}}}"#
         );
         let all = Indicators::parse(event.as_bytes()).unwrap();
-        assert_eq!(all.len(), 3);
+        assert_eq!((all.len(), all.passed_over()), (3, 1), "an address is in no file's name");
         assert!(found(&all, "x/a[1].exe", None).is_some() && found(&all, "x/a1.exe", None).is_none());
         assert!(found(&all, "x/y", Some(DIGEST)).is_some() && found(&all, "x/note.txt", None).is_some());
     }
@@ -284,6 +297,16 @@ mod tests {
             let one = format!(r#"[{{"type":"{kind}","value":"evil.exe|d41d8cd98f00b204e9800998ecf8427e"}}]"#);
             assert!(found(&Indicators::parse(one.as_bytes()).unwrap(), "x/evil.exe", None).is_some(), "{kind}");
         }
+    }
+
+    /// What a list asks for and nobody looks for has to be said; and a list is not taken for something else by its first character.
+    #[test]
+    fn what_is_not_looked_for_is_counted() {
+        let bundle = r#"{"objects":[{"type":"indicator","pattern":"[file:name LIKE 'x%']"},{"type":"indicator","pattern":"[ipv4-addr:value = '192.0.2.1']"},
+            {"type":"indicator","pattern":"[file:name = 'evil.dll']"}]}"#;
+        assert_eq!(Indicators::parse(bundle.as_bytes()).unwrap().passed_over(), 2);
+        let all = Indicators::parse(b"[a-c]vil.exe\nnote.txt\n").unwrap();
+        assert_eq!((all.passed_over(), found(&all, "x/bvil.exe", None)), (0, Some("[a-c]vil.exe")));
     }
 
     #[test]

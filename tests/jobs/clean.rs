@@ -48,7 +48,13 @@ fn a_damaged_generation_is_not_passed_over() {
     let good = fs::read(&manifest).expect("a manifest");
     fs::set_permissions(&manifest, fs::Permissions::from_mode(0o644)).expect("a mode");
     overwrite(&manifest, good.len() as u64 / 2, &[good[good.len() / 2] ^ 1]);
-    assert!(matches!(cleaned(&h, "*.locked\n"), Err(RestoreError::Generation(_))));
+    let report = cleaned(&h, "*.locked\n").expect("a list");
+    assert_eq!(report.rows.iter().map(|r| r.damaged.is_some()).collect::<Vec<_>>(), [false, true, false]);
+    // The others are looked at, and it is not called clean itself.
+    assert!(!report.rows[1].is_clean());
+    assert_eq!(report.last_clean, Some(3));
+    let report = cleaned(&h, "c\n").expect("a list");
+    assert_eq!((report.last_clean, report.first[0].generation), (Some(1), 3));
 }
 
 /// A forger may have made it: its seal does not hold.

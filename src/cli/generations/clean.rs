@@ -33,16 +33,22 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         for a in &row.alarms {
             context.warn(&message!("clean.alarm", number = row.generation, alarm = alarm(a)));
         }
+        if let Some(why) = &row.damaged {
+            context.warn(&message!("clean.damage", number = row.generation, why = why));
+        }
         if row.unhashed > 0 {
             context.warn(&message!("clean.unhashed", number = row.generation, count = count(row.unhashed)));
         }
+    }
+    if let Some(passed_over) = options.indicators.as_ref().map(Indicators::passed_over).filter(|n| *n > 0) {
+        context.warn(&message!("clean.passed-over", count = count(passed_over)));
     }
     for f in &report.first {
         context.warn(&message!("clean.first", indicator = f.indicator, number = f.generation, path = f.path));
     }
     let is_good = report.faults.is_empty() && report.rows.iter().all(Row::is_clean);
     let exit = if is_good { Exit::Good } else { Exit::Damage };
-    Ok(Outcome { exit, text: text(&report, options.indicators.as_ref()), json: as_json(&report) })
+    Ok(Outcome { exit, text: text(&report, options.indicators.as_ref()), json: as_json(&report, options.indicators.as_ref()) })
 }
 
 fn sum(row: &Row, of: impl Fn(&Measures) -> u64) -> u64 {
@@ -59,6 +65,7 @@ fn text(r: &Report, indicators: Option<&Indicators>) -> String {
             () if !row.trusted => find("generations.not-trusted"),
             () if row.hits > 0 => find("clean.hit"),
             () if !row.alarms.is_empty() => find("clean.alarmed"),
+            () if row.damaged.is_some() => find("clean.damaged"),
             () => find("clean.none"),
         };
         columns.row([
@@ -80,8 +87,9 @@ fn text(r: &Report, indicators: Option<&Indicators>) -> String {
     format!("{heading}\n{}{last}\n{}\n", columns.text(), find("clean.proves-nothing"))
 }
 
-fn as_json(r: &Report) -> Value {
+fn as_json(r: &Report, indicators: Option<&Indicators>) -> Value {
     json!({
+        "indicators": indicators.map(|i| json!({ "looked_for": i.len(), "passed_over": i.passed_over() })),
         "set": r.set.to_string(),
         "set_name": r.set_name,
         "last_clean": r.last_clean,
@@ -121,6 +129,7 @@ fn row_json(row: &Row) -> Value {
         "alarms": row.alarms.iter().map(alarm_json).collect::<Vec<_>>(),
         "hits": row.hits,
         "unhashed": row.unhashed,
+        "damaged": row.damaged,
     })
 }
 
