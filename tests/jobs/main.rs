@@ -11,6 +11,7 @@ mod history;
 mod killed;
 mod merge;
 mod power_cut;
+mod priorities;
 mod prove;
 mod stamp;
 mod stolen_host;
