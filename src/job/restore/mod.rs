@@ -12,6 +12,7 @@ mod mark;
 mod passes;
 mod plan;
 mod records;
+pub mod scan;
 mod spool;
 mod sweep;
 mod tally;

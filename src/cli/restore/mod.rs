@@ -1,16 +1,19 @@
 //! `azekura restore`
 
-use super::context::Context;
-use super::environment::absolute;
-use super::exit::Exit;
-use super::explain::{Explained, io_reason};
-use super::lang::Lang;
-use super::output::{Outcome, Table, to_stderr};
-use super::shown::{Shown, put_name};
-use super::text::{find, find_optional, message};
-use super::units::{bytes, count, time};
-use super::words;
+mod scanned;
+
+use crate::cli::context::Context;
+use crate::cli::environment::absolute;
+use crate::cli::exit::Exit;
+use crate::cli::explain::{Explained, io_reason};
+use crate::cli::lang::Lang;
+use crate::cli::output::{Outcome, Table, to_stderr};
+use crate::cli::shown::{Shown, put_name};
+use crate::cli::text::{Message, find, find_optional, message};
+use crate::cli::units::{bytes, count, time};
+use crate::cli::words;
 use azekura::format::object::Id;
+use azekura::job::restore::scan::scan;
 use azekura::job::restore::{Finding, List, ListError, Marking, Options, Origin, Report, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
 use azekura::report::provisional::{self, Provisional};
@@ -37,7 +40,7 @@ pub struct Args {
     to: Option<PathBuf>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     generation: Option<u64>,
-    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "PATTERN")]
     pattern: Vec<String>,
@@ -47,6 +50,8 @@ pub struct Args {
     provisional: bool,
     #[arg(long, conflicts_with = "provisional")]
     no_provisional: bool,
+    #[arg(long, value_name = "COMMAND", value_parser = command, conflicts_with = "dry_run")]
+    scan: Option<ScanCommand>,
     #[arg(long)]
     dry_run: bool,
     #[arg(long)]
@@ -92,7 +97,28 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         restore(&options, &identity, &context.world(args.threads.map(usize::from)), &progress)?
     };
     talk(&report, context);
-    Ok(Outcome { exit: exit(&report), text: text(&report, &options), json: as_json(&report, &options) })
+    // What was restored is told by now, whatever becomes of the scanner.
+    let scan = args.scan.map(|command| {
+        context.talk(&message!("scan.begins"));
+        scan(&command.0, &options.to, &context.world(None))
+    });
+    let mut outcome = Outcome { exit: exit(&report), text: text(&report, &options), json: as_json(&report, &options) };
+    if let Some(scan) = &scan {
+        outcome.exit = outcome.exit.max(scanned::exit(scan));
+        outcome.text += &scanned::text(scan);
+    }
+    outcome.json["scan"] = scan.as_ref().map(scanned::as_json).into();
+    Ok(outcome)
+}
+
+/// A program and its arguments.
+#[derive(Debug, Clone)]
+pub struct ScanCommand(Vec<OsString>);
+
+/// Words as a shell would divide them; no shell is run.
+fn command(typed: &str) -> Result<ScanCommand, Message> {
+    let words = shlex::split(typed).filter(|words| words.first().is_some_and(|w| !w.is_empty()));
+    words.map(|w| ScanCommand(w.into_iter().map(OsString::from).collect())).ok_or_else(|| message!("value.command"))
 }
 
 /// The page for what is marked as provisional.
