@@ -77,6 +77,7 @@ fn run(night: &Path, source: &Path, identity: &Identity) {
             excludes: Vec::new(),
             one_file_system: false,
             rules: Default::default(),
+            priority: None,
             canaries: Vec::new(),
             command: Vec::new(),
         }],

@@ -140,6 +140,7 @@ fn main() {
                 excludes: Vec::new(),
                 one_file_system: false,
                 rules: Default::default(),
+                priority: None,
                 canaries: Vec::new(),
             }],
             init: Some(InitOptions { name: "bench".into(), recipients: Identity::generate().recipients().texts().to_vec() }),

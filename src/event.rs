@@ -9,6 +9,8 @@ pub enum Event {
     Expected { entries: u64, bytes: u64 },
     /// So much more has been worked through.
     Progress { entries: u64, bytes: u64 },
+    /// A source whose turn it was is restored, and durable.
+    SourceRestored { name: Vec<u8>, entries: u64, bytes: u64 },
     /// A drive is fed, see [`Feeding`].
     Feeding(Feeding),
     /// Data that could not be read, or is not what it should be.

@@ -24,6 +24,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("ring", &["pipeline/encryptor"]),
     ("rusqlite", &["catalog"]),
     ("rust_i18n", &["cli"]),
+    ("shlex", &["cli"]),
     ("sha2", &["pipeline/hasher"]),
     ("zstd", &["pipeline/compressor"]),
 ];

@@ -123,6 +123,7 @@ pub fn manifest() -> Manifest {
             kind: SourceKind::Tree,
             excludes: vec![b"*.tmp".to_vec()],
             rules: Rules::AppendOnly,
+            priority: Some(9),
         }],
         tag: Some("tag".into()),
         tool: "azekura 1".into(),

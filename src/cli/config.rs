@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::explain::{Explained, io_reason};
 use super::lang::Lang;
 use super::text::message;
-use azekura::format::manifest::Rules;
+use azekura::format::manifest::{LAST_PRIORITY, Rules};
 use azekura::job::rotation::Pool;
 use azekura::medium::tape::check_block;
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,9 @@ pub struct ConfigSource {
     /// `plain`, `ss-mix2` or `append-only`: how its files may change.
     #[serde(default, with = "rules", skip_serializing_if = "rules::is_plain")]
     pub rules: Rules,
+    /// What is restored first: 1 to 9; sources without one come last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
     /// Files below the source that nobody ever touches: a change is an alarm.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub canaries: Vec<String>,
@@ -146,6 +149,10 @@ impl Config {
         if let Some(bytes) = self.tape_block.filter(|n| check_block((*n).into()).is_none()) {
             return Err(Explained::new(message!("error.config.tape-block", path = path, bytes = bytes), Exit::Usage));
         }
+        let is_wrong = |p: &u8| !(1..=LAST_PRIORITY).contains(p);
+        if let Some(priority) = self.sources.iter().filter_map(|s| s.priority).find(is_wrong) {
+            return Err(Explained::new(message!("error.config.priority", path = path, priority = priority), Exit::Usage));
+        }
         Ok(self)
     }
 
@@ -175,6 +182,7 @@ mod tests {
             [[source]]
             path = "/srv/pacs"
             rules = "append-only"
+            priority = 2
             [[source]]
             name = "orca.sql"
             command = ["pg_dump", "orca"]
@@ -185,6 +193,12 @@ mod tests {
         assert_eq!(config.sources[1].name, None);
         assert_eq!([0, 1].map(|i| config.sources[i].rules), [Rules::Plain, Rules::AppendOnly]);
         assert!(Config::parse(Path::new("c"), "[[source]]\npath = \"/x\"\nrules = \"any\"").is_err());
+        assert_eq!([0, 1].map(|i| config.sources[i].priority), [None, Some(2)]);
+        for (n, is_good) in [(0, false), (1, true), (9, true), (10, false)] {
+            let text = format!("[[source]]\npath = \"/x\"\npriority = {n}");
+            let config = Config::parse(Path::new("c"), &text).unwrap();
+            assert_eq!(config.checked(Path::new("c")).is_ok(), is_good);
+        }
         assert_eq!(config.sources[2].command, ["pg_dump", "orca"]);
     }
 

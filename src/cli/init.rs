@@ -100,6 +100,7 @@ fn in_config(source: SourceOptions) -> Result<ConfigSource, Explained> {
             excludes: Vec::new(),
             one_file_system: false,
             rules: Default::default(),
+            priority: None,
             canaries: Vec::new(),
         }),
         _ => Err(Explained::new(not_text, Exit::Usage)),

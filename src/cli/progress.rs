@@ -6,9 +6,11 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::output::to_stderr;
 use super::text::{find, message};
+use super::units::{self, count};
 
 /// Often enough to be seen to live.
 const TICK: Duration = Duration::from_millis(100);
@@ -16,6 +18,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// Shows events as one line on standard error, if that is a terminal.
 pub struct Progress {
     bar: ProgressBar,
+    is_silent: bool,
+    since: Instant,
     entries: AtomicU64,
     expected_entries: AtomicU64,
     /// An amount is expected, and nothing of it is done yet.
@@ -35,6 +39,8 @@ impl Progress {
         }
         Self {
             bar,
+            is_silent: silent,
+            since: Instant::now(),
             entries: AtomicU64::new(0),
             expected_entries: AtomicU64::new(0),
             is_announced: AtomicBool::new(false),
@@ -78,6 +84,12 @@ impl Progress {
 
 impl Observer for Progress {
     fn hear(&self, event: Event) {
+        if let (Event::SourceRestored { name, entries, bytes }, false) = (&event, self.is_silent) {
+            let since = clock(self.since.elapsed().as_secs());
+            let (entries, bytes) = (count(*entries), units::bytes(*bytes));
+            let line = message!("talk.source-restored", name = name, entries = entries, bytes = bytes, time = since);
+            self.bar.suspend(|| to_stderr(&format!("{line}\n")));
+        }
         if self.bar.is_hidden() {
             return;
         }
@@ -101,7 +113,7 @@ impl Observer for Progress {
                 self.show_entries();
             }
             // The report names them all at the end.
-            Event::Finding { .. } => {}
+            Event::Finding { .. } | Event::SourceRestored { .. } => {}
         }
     }
 }
@@ -126,10 +138,14 @@ fn style(template: &str) -> ProgressStyle {
             let _ = write!(w, "{}/s", HumanBytes(s.per_sec() as u64));
         })
         .with_key("left", |s: &ProgressState, w: &mut dyn Write| {
-            let seconds = s.eta().as_secs();
-            let (h, m, sec) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-            let _ = write!(w, "{}", message!("progress.left", time = format!("{h}:{m:02}:{sec:02}")));
+            let _ = write!(w, "{}", message!("progress.left", time = clock(s.eta().as_secs())));
         })
+}
+
+/// Hours, minutes and seconds.
+fn clock(seconds: u64) -> String {
+    let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{h}:{m:02}:{s:02}")
 }
 
 fn name(phase: Phase) -> String {

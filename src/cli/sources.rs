@@ -50,7 +50,7 @@ pub fn check(sources: Vec<SourceOptions>) -> Result<Vec<SourceOptions>, Explaine
 /// A command whose standard output is the source, run in the folder `path`.
 pub fn command(name: &OsStr, path: &Path, command: Vec<OsString>) -> SourceOptions {
     let (name, path, excludes, rules) = (name.as_bytes().to_vec(), absolute(path), Vec::new(), Rules::Plain);
-    SourceOptions { name, path, excludes, one_file_system: false, command, rules, canaries: Vec::new() }
+    SourceOptions { name, path, excludes, one_file_system: false, command, rules, priority: None, canaries: Vec::new() }
 }
 
 fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Explained> {
@@ -70,7 +70,7 @@ fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Expla
     };
     source.map(|source| {
         let below = |path: &String| [&source.name[..], path.trim_matches('/').as_bytes()].join(&b'/');
-        SourceOptions { rules: s.rules, canaries: s.canaries.iter().map(below).collect(), ..source }
+        SourceOptions { rules: s.rules, priority: s.priority, canaries: s.canaries.iter().map(below).collect(), ..source }
     })
 }
 
@@ -92,7 +92,7 @@ fn tree(name: Option<Vec<u8>>, path: &Path, excludes: Vec<String>, one_file_syst
         return Err(Explained::usage(message.clone(), message.hint()));
     };
     let (path, command, rules) = (absolute(path), Vec::new(), Rules::Plain);
-    Ok(SourceOptions { name, path, excludes, one_file_system, command, rules, canaries: Vec::new() })
+    Ok(SourceOptions { name, path, excludes, one_file_system, command, rules, priority: None, canaries: Vec::new() })
 }
 
 #[cfg(test)]

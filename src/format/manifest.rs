@@ -10,6 +10,7 @@ use super::{Malformed, VERSION, limit};
 
 /// At most this many findings are kept.
 pub const FINDINGS: usize = 1_000;
+pub const LAST_PRIORITY: u8 = 9;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceKind {
@@ -26,6 +27,8 @@ pub struct Source {
     /// Gitignore syntax.
     pub excludes: Vec<Vec<u8>>,
     pub rules: Rules,
+    /// What is restored first: 1 to [`LAST_PRIORITY`]; sources without one come last.
+    pub priority: Option<u8>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +90,8 @@ impl Manifest {
         write_time(&mut e, self.finished);
         e.u8(6).sure().str(&self.host).sure().u8(7).sure().array(self.sources.len() as u64).sure();
         for s in &self.sources {
-            e.map(3 + u64::from(!s.excludes.is_empty()) + u64::from(s.rules != Rules::Plain)).sure();
+            let given = [!s.excludes.is_empty(), s.rules != Rules::Plain, s.priority.is_some()];
+            e.map(3 + given.map(u64::from).iter().sum::<u64>()).sure();
             e.u8(0).sure().bytes(&s.name).sure().u8(1).sure().bytes(&s.path).sure();
             e.u8(2).sure().u8(s.kind as u8).sure();
             if !s.excludes.is_empty() {
@@ -98,6 +102,9 @@ impl Manifest {
             }
             if s.rules != Rules::Plain {
                 e.u8(4).sure().u8(s.rules as u8).sure();
+            }
+            if let Some(priority) = s.priority {
+                e.u8(5).sure().u8(priority).sure();
             }
         }
         if let Some(tag) = &self.tag {
@@ -246,7 +253,7 @@ pub fn come_apart(a: &[u8], b: &[u8]) -> bool {
 
 fn decode_source(r: &mut Reader) -> Result<Source, Malformed> {
     let (kind, rules) = (SourceKind::Tree, Rules::Plain);
-    let mut s = Source { name: Vec::new(), path: Vec::new(), kind, excludes: Vec::new(), rules };
+    let mut s = Source { name: Vec::new(), path: Vec::new(), kind, excludes: Vec::new(), rules, priority: None };
     let (mut last, mut seen) = (None, 0);
     for _ in 0..r.map()? {
         let key = r.key(&mut last)?;
@@ -271,6 +278,8 @@ fn decode_source(r: &mut Reader) -> Result<Source, Malformed> {
                 let number = r.uint()?;
                 s.rules = Rules::ALL.into_iter().find(|rules| *rules as u64 == number).unwrap_or_default();
             }
+            // Nor is another order.
+            5 => s.priority = u8::try_from(r.uint()?).ok().filter(|p| (1..=LAST_PRIORITY).contains(p)),
             _ => r.skip(3)?,
         }
     }

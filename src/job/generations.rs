@@ -52,7 +52,8 @@ pub struct Details {
     pub host: String,
     pub tag: Option<String>,
     pub full: bool,
-    pub sources: Vec<Vec<u8>>,
+    /// Names and priorities.
+    pub sources: Vec<(Vec<u8>, Option<u8>)>,
     pub statistics: Vec<(String, u64)>,
     /// What a full restore reads: media by their place in the set, with the bytes of content on each; empty where there was one only.
     pub media: Vec<(u64, u64)>,
@@ -64,7 +65,7 @@ impl Details {
             host: m.host.clone(),
             tag: m.tag.clone(),
             full: m.full,
-            sources: m.sources.iter().map(|s| s.name.clone()).collect(),
+            sources: m.sources.iter().map(|s| (s.name.clone(), s.priority)).collect(),
             statistics: m.statistics.clone(),
             media: m.media.clone(),
         }

@@ -180,6 +180,7 @@ pub fn manifest() -> Manifest {
             kind: SourceKind::Tree,
             excludes: Vec::new(),
             rules: Rules::Plain,
+            priority: None,
         }],
         tag: None,
         tool: TOOL.into(),
@@ -212,6 +213,7 @@ pub fn full_manifest() -> Manifest {
         kind: SourceKind::Command,
         excludes: Vec::new(),
         rules: Rules::SsMix2,
+        priority: Some(2),
     });
     m.media = vec![(1, 3_000_000_000), (3, 17)];
     let measures = Measures { files: 9, changed: 3, finished: 1, ..Measures::default() };

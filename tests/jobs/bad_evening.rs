@@ -283,6 +283,7 @@ fn a_source_is_missing_or_empty_or_a_file() {
         excludes: Vec::new(),
         one_file_system: false,
         rules: Default::default(),
+        priority: None,
         canaries: Vec::new(),
         command: Vec::new(),
     };

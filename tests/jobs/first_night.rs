@@ -54,6 +54,7 @@ fn a_database_dump_is_backed_up_as_it_is_written() {
         excludes: Vec::new(),
         one_file_system: false,
         rules: Default::default(),
+        priority: None,
         canaries: Vec::new(),
     };
     options.sources.push(dump("seq 1 300000; cat file"));

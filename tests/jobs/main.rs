@@ -12,6 +12,7 @@ mod history;
 mod killed;
 mod merge;
 mod power_cut;
+mod priorities;
 mod prove;
 mod rebuild;
 mod stamp;

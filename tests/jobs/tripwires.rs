@@ -118,6 +118,7 @@ impl Ward {
             excludes: Vec::new(),
             one_file_system: false,
             rules,
+            priority: None,
             canaries: canaries.iter().map(|c| c.as_bytes().to_vec()).collect(),
         };
         let plain = ["ehr", "docs", "img", "tables", "dump"].map(|name| source(name, Rules::Plain, &[]));

@@ -230,6 +230,7 @@ pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
             excludes: Vec::new(),
             one_file_system: false,
             rules: Default::default(),
+            priority: None,
             canaries: Vec::new(),
             command: Vec::new(),
         }],

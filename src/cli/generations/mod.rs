@@ -141,9 +141,10 @@ fn generation_json(g: &GenerationReport) -> Value {
 }
 
 fn details_json(d: &Details) -> Value {
-    let sources = d.sources.iter().map(|name| {
+    let sources = d.sources.iter().map(|(name, priority)| {
         let mut object = Map::new();
         put_name(&mut object, "name", name);
+        object.insert("priority".into(), (*priority).into());
         Value::Object(object)
     });
     json!({

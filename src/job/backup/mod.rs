@@ -99,6 +99,8 @@ pub struct SourceOptions {
     pub excludes: Vec<String>,
     pub one_file_system: bool,
     pub rules: Rules,
+    /// What is restored first: 1 to 9; sources without one come last.
+    pub priority: Option<u8>,
     /// Files that nobody ever touches, by their paths in the generation.
     pub canaries: Vec<Vec<u8>>,
 }

@@ -63,6 +63,7 @@ pub fn manifest_source(s: &SourceOptions) -> Source {
         kind: if s.command.is_empty() { SourceKind::Tree } else { SourceKind::Command },
         excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
         rules: s.rules,
+        priority: s.priority,
     }
 }
 

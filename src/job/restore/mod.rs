@@ -1,7 +1,8 @@
 //! `restore`: brings entries of a generation back into a new folder.
 //!
 //! What is wanted is known by names ([`wanted`]); what has to be looked at for that comes as records ([`records`]); two passes ([`passes`])
-//! make it, with packs worked off by all cores ([`filler`]).
+//! make it, with packs worked off by all cores ([`filler`]); once for all sources, or, where these have priorities, once for each of
+//! them ([`turns`]).
 
 mod batch;
 mod filler;
@@ -11,9 +12,11 @@ mod mark;
 mod passes;
 mod plan;
 mod records;
+pub mod scan;
 mod spool;
 mod sweep;
 mod tally;
+mod turns;
 mod wanted;
 
 pub use list::{List, ListError};
@@ -35,6 +38,7 @@ use records::Records;
 use spool::Spool;
 use std::path::PathBuf;
 use tally::Tally;
+use turns::turns;
 use wanted::Wanted;
 
 /// What is to be restored, from where and to where.
@@ -87,9 +91,24 @@ pub struct Report {
     pub not_found: Vec<Vec<u8>>,
     /// Patients were asked for, and no source of the generation is an SS-MIX2 storage.
     pub lacks_storages: bool,
+    /// Of each source of which something is wanted, in the order in which they are restored.
+    pub sources: Vec<SourceReport>,
     /// Packs that are read, with the bytes of content wanted from each, in the order of the log.
     pub picks: Vec<(u64, u64)>,
     /// Media that are read, by their place in the set, with the bytes of content wanted from each.
+    pub media: Vec<(u64, u64)>,
+}
+
+/// What is wanted of one source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceReport {
+    pub name: Vec<u8>,
+    pub priority: Option<u8>,
+    pub entries: u64,
+    pub files: u64,
+    pub bytes: u64,
+    /// Of a plan: as in the report, of this source alone.
+    pub picks: Vec<(u64, u64)>,
     pub media: Vec<(u64, u64)>,
 }
 
@@ -128,11 +147,12 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
     let tally = Tally::new(observer);
     let origin = Origin::new(&chain, &generation);
     let is_marked = origin.is_marked(options);
+    let turns = turns(&generation.manifest.sources);
     let mut report = Report::new(&chain, &generation, &wanted);
     (report.has_alarm, report.page) = (origin.has_alarm, is_marked.then(|| origin.page_name()));
     if options.dry_run {
         observer.hear(Event::Phase(Phase::Planning));
-        plan(&generation, &chain, &wanted, &tally, &mut report)?;
+        plan(&generation, &chain, &wanted, &tally, &turns, &mut report)?;
     } else {
         let target_options = TargetOptions { read_only: is_marked || options.target.read_only, ..options.target };
         let target = Target::create(&options.to, target_options).map_err(RestoreError::Target)?;
@@ -143,7 +163,7 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
         let spool = spool(options, world, &generation, &wanted, &target)?;
         let (target, tally) = (&target, &tally);
         Passes { options, world, chain: &chain, generation: &generation, wanted: &wanted, target, tally, spool }
-            .run(&mut report)?;
+            .run(&turns, &mut report)?;
     }
     report.not_found = wanted.not_found();
     (report.not_restored, report.shortfalls, report.findings) = tally.into_findings();
@@ -182,6 +202,7 @@ impl Report {
             findings: Vec::new(),
             not_found: Vec::new(),
             lacks_storages: wanted.lacks_storages(),
+            sources: Vec::new(),
             picks: Vec::new(),
             media: Vec::new(),
         }

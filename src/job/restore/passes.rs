@@ -6,11 +6,13 @@ use super::filler::Filler;
 use super::records::Records;
 use super::spool::Spool;
 use super::sweep::{Costs, Sweep};
-use super::tally::Tally;
+use super::tally::{Counts, Tally};
+use super::turns::Turn;
 use super::wanted::Wanted;
-use super::{Options, Report, RestoreError, Result};
+use super::{Options, Report, RestoreError, Result, SourceReport};
 use crate::event::{Event, FindingKind, Phase, chain_text};
 use crate::format::entry::{Core, Entry, Kind, State};
+use crate::format::manifest::Source;
 use crate::generation::{Generation, is_within};
 use crate::job::World;
 use crate::pipeline::target::Target;
@@ -31,26 +33,98 @@ pub struct Passes<'a, 'g> {
 }
 
 impl<'a, 'g> Passes<'a, 'g> {
-    pub fn run(&self, report: &mut Report) -> Result<()> {
-        self.first(report)?;
-        self.tally.observer.hear(Event::Phase(Phase::Finishing));
-        self.second()?;
+    pub fn run(&self, turns: &[Turn], report: &mut Report) -> Result<()> {
+        for turn in turns {
+            self.tally.observer.hear(Event::Phase(Phase::Writing));
+            let done = Pass { passes: self, turn, spans: self.spans(turn) }.run(report)?;
+            for s in &done {
+                report.entries += s.entries;
+                report.files += s.files;
+                report.bytes += s.bytes;
+                if !turn.is_all {
+                    let name = s.name.clone();
+                    self.tally.observer.hear(Event::SourceRestored { name, entries: s.entries, bytes: s.bytes });
+                }
+            }
+            report.sources.extend(done);
+        }
         self.target.finish_parents().map_err(RestoreError::Target)?;
         self.target.sync().map_err(RestoreError::Target)
+    }
+
+    fn sources(&self) -> &'a [Source] {
+        &self.generation.manifest.sources
+    }
+
+    fn spans(&self, turn: &Turn) -> Option<Vec<Vec<u8>>> {
+        turn.spans(self.wanted.spans(self.sources()), self.sources())
+    }
+}
+
+/// The passes over the entries of one turn.
+struct Pass<'p, 'a, 'g> {
+    passes: &'p Passes<'a, 'g>,
+    turn: &'p Turn,
+    spans: Option<Vec<Vec<u8>>>,
+}
+
+impl<'a, 'g> std::ops::Deref for Pass<'_, 'a, 'g> {
+    type Target = Passes<'a, 'g>;
+
+    fn deref(&self) -> &Self::Target {
+        self.passes
+    }
+}
+
+impl<'a, 'g> Pass<'_, 'a, 'g> {
+    /// Restores what is wanted of the turn's sources, and makes it durable.
+    fn run(&self, report: &mut Report) -> Result<Vec<SourceReport>> {
+        // Nothing of them is wanted.
+        if self.spans.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
+        let mut counts = Counts::new(self.turn, self.sources());
+        self.first(&mut counts, report)?;
+        self.tally.observer.hear(Event::Phase(Phase::Finishing));
+        self.second()?;
+        if !self.turn.is_all {
+            self.target.sync().map_err(RestoreError::Target)?;
+        }
+        Ok(counts.into_reports())
     }
 
     fn records(&self) -> Result<Records<'_, 'g>> {
         match &self.spool {
             Some(spool) => Ok(Records::kept(spool)),
-            None => Records::of(self.generation, self.wanted.spans(&self.generation.manifest.sources).as_deref()),
+            None => Records::of(self.generation, self.spans.as_deref()),
         }
+    }
+
+    fn is_wanted(&self, core: &Core) -> bool {
+        self.is_in_turn(&core.path) && self.wanted.is_wanted(core)
+    }
+
+    fn is_in_turn(&self, path: &[u8]) -> bool {
+        self.turn.is_all || self.turn.source_of(path, self.sources()).is_some()
+    }
+
+    /// The entry is a further name of one that is restored, too, and by now. Else it is a file of its own.
+    fn is_link(&self, core: &Core) -> bool {
+        let Some(first) = core.link_to.as_ref().filter(|_| self.wanted.is_link(core)) else { return false };
+        self.is_in_turn(first) || self.is_earlier(first)
+    }
+
+    fn is_earlier(&self, path: &[u8]) -> bool {
+        let rank = |s: Option<&Source>| s.and_then(|s| s.priority).unwrap_or(u8::MAX);
+        let other = self.sources().iter().find(|s| is_within(path, &s.name));
+        rank(other) < rank(self.turn.sources.first().and_then(|i| self.sources().get(*i)))
     }
 
     fn go_on(&self) -> Result<()> {
         if self.world.is_interrupted() { Err(RestoreError::Interrupted) } else { Ok(()) }
     }
 
-    fn first(&self, report: &mut Report) -> Result<()> {
+    fn first(&self, counts: &mut Counts, report: &mut Report) -> Result<()> {
         // Each thread holds a pack as stored and decrypted.
         let threads = self.world.threads.clamp(1, (self.options.memory_bytes / (80 << 20)).max(1) as usize);
         let filler = Filler::new(self.generation, self.chain, self.target, self.tally, self.world.interrupted);
@@ -63,10 +137,10 @@ impl<'a, 'g> Passes<'a, 'g> {
                 self.go_on()?;
                 let entry = record?;
                 above.leave(&entry.core.path, |_| {});
-                let is_wanted = self.wanted.is_wanted(&entry.core);
+                let is_wanted = self.is_wanted(&entry.core);
                 if is_wanted {
+                    counts.entry(&entry.core.path);
                     self.make_above(&mut above, &entry.core, !records.gaps().is_empty())?;
-                    report.entries += 1;
                     self.tally.observer.hear(Event::Progress { entries: 1, bytes: 0 });
                 }
                 match entry.core.kind {
@@ -77,8 +151,8 @@ impl<'a, 'g> Passes<'a, 'g> {
                         above.enter(entry.core, is_wanted);
                     }
                     // Further names are made when the first is whole.
-                    _ if !is_wanted || self.wanted.is_link(&entry.core) => {}
-                    Kind::File => self.file(entry, &mut costs, &mut batch, report),
+                    _ if !is_wanted || self.is_link(&entry.core) => {}
+                    Kind::File => self.file(entry, &mut costs, &mut batch, counts),
                     Kind::Symlink => self.tally.made(&entry.core, self.target.create_symlink(&entry.core).map(|m| m.1)),
                     _ => self.tally.made(&entry.core, self.target.create_special(&entry.core).map(|m| m.1)),
                 }
@@ -86,7 +160,8 @@ impl<'a, 'g> Passes<'a, 'g> {
                     batch.send(give)?;
                 }
             }
-            tell_gaps(&records, self.tally, report);
+            report.entries_lost = report.entries_lost.max(records.lost());
+            self.tally.gaps(records.gaps());
             batch.send(give)?;
             drop(records);
             let runs = costs.map(|c| c.runs(self.options.memory_bytes / 2, &self.generation.medium().at_hand()));
@@ -114,9 +189,12 @@ impl<'a, 'g> Passes<'a, 'g> {
         Ok(())
     }
 
-    fn file(&self, entry: Entry, costs: &mut Option<Costs>, batch: &mut Batch, report: &mut Report) {
-        report.files += 1;
-        report.bytes += entry.core.size;
+    fn file(&self, entry: Entry, costs: &mut Option<Costs>, batch: &mut Batch, counts: &mut Counts) {
+        counts.file(entry.core.size);
+        if let Some(first) = entry.core.link_to.as_ref().filter(|_| self.wanted.is_link(&entry.core)) {
+            let why = format!("has its own copy: {} comes with a later source", String::from_utf8_lossy(first));
+            self.tally.finding(FindingKind::Shortfall, &entry.core.path, why);
+        }
         if let State::Unreadable { errno } = entry.core.state {
             let why = std::io::Error::from_raw_os_error(errno as i32).to_string();
             return self.tally.finding(
@@ -142,7 +220,7 @@ impl<'a, 'g> Passes<'a, 'g> {
                 let entry = record?;
                 let core = &entry.core;
                 let is_unreadable = matches!(core.state, State::Unreadable { .. });
-                if core.kind == Kind::File && self.wanted.is_wanted(core) && !self.wanted.is_link(core) && !is_unreadable {
+                if core.kind == Kind::File && self.is_wanted(core) && !self.is_link(core) && !is_unreadable {
                     packs.add(sweep.tasks(entry, &run));
                 }
             }
@@ -159,13 +237,13 @@ impl<'a, 'g> Passes<'a, 'g> {
             self.go_on()?;
             let core = record?.core;
             above.leave(&core.path, finish);
-            let is_wanted = self.wanted.is_wanted(&core);
+            let is_wanted = self.is_wanted(&core);
             if is_wanted {
                 above.0.iter_mut().for_each(|(_, made)| *made = true);
             }
             if core.kind == Kind::Directory {
                 above.enter(core, is_wanted);
-            } else if is_wanted && self.wanted.is_link(&core) {
+            } else if is_wanted && self.is_link(&core) {
                 self.tally.made(&core, self.target.link(&core).map(|_| Vec::new()));
             }
         }
@@ -190,14 +268,5 @@ impl Above {
                 left(&core);
             }
         }
-    }
-}
-
-/// Tells which parts of the entry stream could not be read.
-pub fn tell_gaps(records: &Records, tally: &Tally, report: &mut Report) {
-    report.entries_lost = records.lost();
-    for gap in records.gaps() {
-        let to = if gap.before.is_empty() { "the end".into() } else { String::from_utf8_lossy(&gap.before) };
-        tally.finding(FindingKind::EntriesLost, &gap.after, format!("up to {to}: {}", gap.why));
     }
 }

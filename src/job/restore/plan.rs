@@ -1,36 +1,50 @@
-//! What a restore would do: how much, and from which packs and media.
+//! What a restore would do: how much, in which order, and from which packs and media.
 
-use super::passes::tell_gaps;
-use super::tally::Tally;
+use super::tally::{Counts, Tally};
+use super::turns::Turn;
 use super::wanted::Wanted;
-use super::{Records, Report, Result};
+use super::{Records, Report, Result, SourceReport};
 use crate::format::entry::Kind;
 use crate::generation::Generation;
 use crate::seal::chain::Chain;
 use std::collections::BTreeMap;
 
 /// Counts what would be restored, and from which packs.
-pub fn plan(generation: &Generation, chain: &Chain, wanted: &Wanted, tally: &Tally, report: &mut Report) -> Result<()> {
-    let mut picks = BTreeMap::new();
-    let spans = wanted.spans(&generation.manifest.sources);
-    let mut records = Records::of(generation, spans.as_deref())?;
+pub fn plan(
+    generation: &Generation,
+    chain: &Chain,
+    wanted: &Wanted,
+    tally: &Tally,
+    turns: &[Turn],
+    report: &mut Report,
+) -> Result<()> {
+    let sources = &generation.manifest.sources;
+    let order = Turn { sources: turns.iter().flat_map(|t| t.sources.iter().copied()).collect(), is_all: true };
+    let mut counts = Counts::new(&order, sources);
+    let mut records = Records::of(generation, wanted.spans(sources).as_deref())?;
     for record in records.by_ref() {
         let entry = record?;
         if !wanted.is_wanted(&entry.core) {
             continue;
         }
-        report.entries += 1;
+        counts.entry(&entry.core.path);
         if entry.core.kind == Kind::File && !wanted.is_link(&entry.core) {
-            report.files += 1;
-            report.bytes += entry.core.size;
-            for x in &entry.extents {
-                *picks.entry(x.object).or_default() += x.length;
-            }
+            counts.file(entry.core.size);
+            counts.pick(&entry.extents);
         }
+    }
+    (report.entries_lost, report.sources) = (records.lost(), counts.into_reports());
+    tally.gaps(records.gaps());
+    let mut picks = BTreeMap::new();
+    for SourceReport { entries, files, bytes, picks: of_source, media, .. } in &mut report.sources {
+        report.entries += *entries;
+        report.files += *files;
+        report.bytes += *bytes;
+        *media = by_medium(chain, of_source);
+        of_source.iter().for_each(|(object, bytes)| *picks.entry(*object).or_default() += bytes);
     }
     report.picks = picks.into_iter().collect();
     report.media = by_medium(chain, &report.picks);
-    tell_gaps(&records, tally, report);
     Ok(())
 }
 

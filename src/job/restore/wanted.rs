@@ -162,7 +162,7 @@ mod tests {
     use crate::pipeline::target::TargetOptions;
 
     fn source(name: &str, rules: Rules) -> Source {
-        Source { name: name.into(), path: b"/".to_vec(), kind: SourceKind::Tree, excludes: Vec::new(), rules }
+        Source { name: name.into(), path: b"/".to_vec(), kind: SourceKind::Tree, excludes: Vec::new(), rules, priority: None }
     }
 
     fn wanted(list: &str, paths: &[&str]) -> (Wanted, [Source; 4]) {

@@ -1,17 +1,20 @@
 //! `azekura restore`
 
-use super::context::Context;
-use super::environment::absolute;
-use super::exit::Exit;
-use super::explain::{Explained, io_reason};
-use super::lang::Lang;
-use super::output::{Outcome, Table, to_stderr};
-use super::shown::{Shown, put_name};
-use super::text::{find, find_optional, message};
-use super::units::{bytes, count, time};
-use super::words;
+mod scanned;
+
+use crate::cli::context::Context;
+use crate::cli::environment::absolute;
+use crate::cli::exit::Exit;
+use crate::cli::explain::{Explained, io_reason};
+use crate::cli::lang::Lang;
+use crate::cli::output::{Outcome, Table, to_stderr};
+use crate::cli::shown::{Shown, put_name};
+use crate::cli::text::{Message, find, find_optional, message};
+use crate::cli::units::{bytes, count, time};
+use crate::cli::words;
 use azekura::format::object::Id;
-use azekura::job::restore::{Finding, List, ListError, Marking, Options, Origin, Report, restore};
+use azekura::job::restore::scan::scan;
+use azekura::job::restore::{Finding, List, ListError, Marking, Options, Origin, Report, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
 use azekura::report::provisional::{self, Provisional};
 use serde_json::{Map, Value, json};
@@ -37,7 +40,7 @@ pub struct Args {
     to: Option<PathBuf>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     generation: Option<u64>,
-    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "PATTERN")]
     pattern: Vec<String>,
@@ -47,6 +50,8 @@ pub struct Args {
     provisional: bool,
     #[arg(long, conflicts_with = "provisional")]
     no_provisional: bool,
+    #[arg(long, value_name = "COMMAND", value_parser = command, conflicts_with = "dry_run")]
+    scan: Option<ScanCommand>,
     #[arg(long)]
     dry_run: bool,
     #[arg(long)]
@@ -92,7 +97,28 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         restore(&options, &identity, &context.world(args.threads.map(usize::from)), &progress)?
     };
     talk(&report, context);
-    Ok(Outcome { exit: exit(&report), text: text(&report, &options), json: as_json(&report, &options) })
+    // What was restored is told by now, whatever becomes of the scanner.
+    let scan = args.scan.map(|command| {
+        context.talk(&message!("scan.begins"));
+        scan(&command.0, &options.to, &context.world(None))
+    });
+    let mut outcome = Outcome { exit: exit(&report), text: text(&report, &options), json: as_json(&report, &options) };
+    if let Some(scan) = &scan {
+        outcome.exit = outcome.exit.max(scanned::exit(scan));
+        outcome.text += &scanned::text(scan);
+    }
+    outcome.json["scan"] = scan.as_ref().map(scanned::as_json).into();
+    Ok(outcome)
+}
+
+/// A program and its arguments.
+#[derive(Debug, Clone)]
+pub struct ScanCommand(Vec<OsString>);
+
+/// Words as a shell would divide them; no shell is run.
+fn command(typed: &str) -> Result<ScanCommand, Message> {
+    let words = shlex::split(typed).filter(|words| words.first().is_some_and(|w| !w.is_empty()));
+    words.map(|w| ScanCommand(w.into_iter().map(OsString::from).collect())).ok_or_else(|| message!("value.command"))
 }
 
 /// The page for what is marked as provisional.
@@ -182,6 +208,9 @@ fn text(report: &Report, options: &Options) -> String {
     if let Some(page) = &report.page {
         table.row(find("label.provisional"), message!("restore.provisional", page = page).to_string());
     }
+    if report.sources.iter().any(|s| s.priority.is_some()) {
+        report.sources.iter().for_each(|s| table.row(s.name.shown(), source(s, options.dry_run)));
+    }
     if options.dry_run {
         table.row(find("label.packs"), count(report.picks.len() as u64));
         for (place, wanted) in report.media.iter().filter(|_| report.media.len() > 1) {
@@ -196,6 +225,35 @@ fn text(report: &Report, options: &Options) -> String {
         table.row(find("label.result"), find(result));
     }
     table.text()
+}
+
+/// One source of several that are restored in the order of their priorities.
+fn source(s: &SourceReport, is_plan: bool) -> String {
+    let priority =
+        s.priority.map_or_else(|| find("restore.no-priority"), |p| message!("restore.priority", number = p).to_string());
+    let (entries, files, size) = (count(s.entries), count(s.files), bytes(s.bytes));
+    let content = message!("backup.content", entries = entries, files = files, bytes = size);
+    let media = s.media.iter().map(|(place, b)| message!("restore.medium", number = place, bytes = bytes(*b)).to_string());
+    let from = message!("restore.from", packs = count(s.picks.len() as u64), media = media.collect::<Vec<_>>().join(" → "));
+    if is_plan { format!("{priority}  {content}  {from}") } else { format!("{priority}  {content}") }
+}
+
+fn source_json(s: &SourceReport) -> Value {
+    let mut object = Map::new();
+    put_name(&mut object, "name", &s.name);
+    object.insert("priority".into(), s.priority.into());
+    object.extend([("entries", s.entries), ("files", s.files), ("bytes", s.bytes)].map(|(k, n)| (k.to_owned(), n.into())));
+    object.insert("packs".into(), packs_json(&s.picks));
+    object.insert("media".into(), media_json(&s.media));
+    Value::Object(object)
+}
+
+fn packs_json(picks: &[(u64, u64)]) -> Value {
+    picks.iter().map(|(object, bytes)| json!({ "object": object, "bytes": bytes })).collect()
+}
+
+fn media_json(media: &[(u64, u64)]) -> Value {
+    media.iter().map(|(place, bytes)| json!({ "place": place, "bytes": bytes })).collect()
 }
 
 fn as_json(report: &Report, options: &Options) -> Value {
@@ -222,7 +280,8 @@ fn as_json(report: &Report, options: &Options) -> Value {
         "provisional": report.page.is_some(),
         "page": report.page,
         "dry_run": options.dry_run,
-        "media": report.media.iter().map(|(place, bytes)| json!({ "place": place, "bytes": bytes })).collect::<Vec<_>>(),
+        "media": media_json(&report.media),
+        "sources": report.sources.iter().map(source_json).collect::<Vec<_>>(),
         "entries": report.entries,
         "files": report.files,
         "bytes": report.bytes,
@@ -231,7 +290,7 @@ fn as_json(report: &Report, options: &Options) -> Value {
         "entries_lost": report.entries_lost,
         "findings": findings.collect::<Vec<_>>(),
         "not_found": not_found.collect::<Vec<_>>(),
-        "packs": report.picks.iter().map(|(object, bytes)| json!({ "object": object, "bytes": bytes })).collect::<Vec<_>>(),
+        "packs": packs_json(&report.picks),
     });
     if let Some(object) = json.as_object_mut().filter(|_| !options.dry_run) {
         put_name(object, "to", options.to.as_os_str().as_bytes());

@@ -1,0 +1,68 @@
+//! What a scanner said of what was restored.
+
+use crate::cli::exit::Exit;
+use crate::cli::output::Table;
+use crate::cli::shown::{Shown, put_name};
+use crate::cli::text::{find, message};
+use crate::cli::units::count;
+use azekura::job::restore::scan::{Scan, ScanResult};
+use serde_json::{Map, Value, json};
+
+/// Findings that are shown.
+const SHOWN: usize = 20;
+
+/// Something found is worse than a scan that failed, and that is never good.
+pub fn exit(scan: &Scan) -> Exit {
+    match scan.result {
+        _ if scan.found_count > 0 => Exit::Damage,
+        ScanResult::Found => Exit::Damage,
+        ScanResult::Failed => Exit::Failed,
+        ScanResult::Clean => Exit::Good,
+    }
+}
+
+pub fn text(scan: &Scan) -> String {
+    let known = |text: &Option<String>| text.as_ref().map_or_else(|| find("scan.unknown"), Shown::shown);
+    let mut table = Table::default();
+    let program = scan.command.first().map(Shown::shown).unwrap_or_default();
+    let result = match scan.result {
+        ScanResult::Clean => message!("scan.clean"),
+        ScanResult::Found => message!("scan.found", count = count(scan.found_count)),
+        ScanResult::Failed => {
+            let code = scan.exit_code.map_or_else(|| scan.error.clone().unwrap_or_else(|| "-".into()), |c| c.to_string());
+            message!("scan.failed", program = program, code = code)
+        }
+    };
+    table.row(find("label.scan"), result.to_string());
+    table.row(find("label.engine"), known(&scan.engine));
+    let (number, date) = (known(&scan.signatures), known(&scan.signature_date));
+    table.row(find("label.signatures"), message!("scan.signatures", number = number, date = date).to_string());
+    for f in scan.found.iter().take(SHOWN) {
+        table.row(find("label.found"), message!("scan.infected", path = f.path, name = f.name).to_string());
+    }
+    if scan.found_count > SHOWN as u64 {
+        table.row("", message!("talk.more-findings", count = count(scan.found_count - SHOWN as u64)).to_string());
+    }
+    format!("{}{}\n", table.text(), find("scan.proves-nothing"))
+}
+
+pub fn as_json(scan: &Scan) -> Value {
+    let found = scan.found.iter().map(|f| {
+        let mut object = Map::new();
+        put_name(&mut object, "path", &f.path);
+        object.insert("name".into(), f.name.clone().into());
+        Value::Object(object)
+    });
+    json!({
+        "command": scan.words().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>(),
+        "engine": scan.engine,
+        "signatures": scan.signatures,
+        "signature_date": scan.signature_date,
+        "exit_code": scan.exit_code,
+        "result": scan.result.name(),
+        "found": found.collect::<Vec<_>>(),
+        "found_count": scan.found_count,
+        "output": scan.output,
+        "error": scan.error,
+    })
+}

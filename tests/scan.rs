@@ -1,0 +1,100 @@
+//! A scanner on what was restored: it may find something, fail, hang on to its output or not exist; the restore is told all the same.
+
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+fn azekura(home: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+    command.env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap()).current_dir(home);
+    let output = command.env("AZEKURA_STATE", home.join("state")).arg("--json").args(arguments).output().unwrap();
+    let document = serde_json::from_slice(&output.stdout);
+    (output.status.code(), document.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr))))
+}
+
+/// A night with one file of these bytes.
+fn night(content: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().to_owned();
+    for folder in ["chart", "medium"] {
+        std::fs::create_dir(home.join(folder)).unwrap();
+    }
+    std::fs::write(home.join("chart/letter.doc"), content).unwrap();
+    assert_eq!(azekura(&home, &["backup", "--to", "medium", "--init", "chart"]).0, Some(0));
+    (dir, home)
+}
+
+fn scanned(home: &Path, to: &str, scanner: &str) -> (Option<i32>, Value) {
+    let options = ["--identity", "azekura-recovery-key.txt", "--to", to, "--scan", scanner];
+    let (code, document) = azekura(home, &[&["restore", "--from", "medium"], &options[..]].concat());
+    assert_eq!(document["result"]["files"], 1, "the restore is told: {document:#}");
+    (code, document["result"]["scan"].clone())
+}
+
+#[test]
+fn only_a_scanner_that_ended_well_and_found_nothing_makes_it_clean() {
+    let (_dir, home) = night(b"a letter");
+    let script = |name: &str, body: &str| {
+        let path = home.join(name);
+        let version = "case \"$*\" in *--version) echo \"Fake 1.2/345/Mon Nov 23 2026\"; exit 0;; esac";
+        std::fs::write(&path, format!("#!/bin/sh\n{version}\n{body}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    // Quotes divide words; the folder is the last one.
+    script("clean scanner", "[ \"$1\" = 'two words' ] && [ -f \"$2/chart/letter.doc\" ] && echo summary");
+    let (code, scan) = scanned(&home, "1", "'./clean scanner' 'two words'");
+    assert_eq!((code, &scan["result"], &scan["exit_code"]), (Some(0), &"clean".into(), &0.into()), "{scan:#}");
+    assert_eq!((&scan["engine"], &scan["signatures"]), (&"Fake 1.2".into(), &"345".into()));
+    assert_eq!((&scan["signature_date"], &scan["output"]), (&"Mon Nov 23 2026".into(), &"summary\n".into()));
+
+    script("finds", "for i in 1 2 3; do echo \"$1/a: b/$i: Evil.Thing-$i FOUND\"; done; exit 1");
+    let (code, scan) = scanned(&home, "2", "./finds");
+    assert_eq!((code, &scan["result"], &scan["found_count"]), (Some(5), &"found".into(), &3.into()), "{scan:#}");
+    assert_eq!(scan["found"][1]["name"], "Evil.Thing-2");
+    assert!(scan["found"][1]["path"].as_str().unwrap().ends_with("/2/a: b/2"), "{scan:#}");
+    // A wrapper that loses the exit code, and one that fails after it has found something.
+    script("loses", "echo \"$1/x: Evil FOUND\"; exit 0");
+    assert_eq!(scanned(&home, "3", "./loses").0, Some(5));
+    script("breaks", "echo \"$1/x: Evil FOUND\"; exit 2");
+    let (code, scan) = scanned(&home, "4", "./breaks");
+    assert_eq!((code, &scan["result"]), (Some(5), &"failed".into()));
+
+    script("fails", "echo LibClamAV Error >&2; exit 2");
+    let (code, scan) = scanned(&home, "5", "./fails");
+    assert_eq!((code, &scan["result"], &scan["exit_code"]), (Some(1), &"failed".into(), &2.into()));
+    assert!(scan["output"].as_str().unwrap().contains("LibClamAV Error"));
+    script("killed", "kill -9 $$");
+    assert_eq!(scanned(&home, "6", "./killed").1["result"], "failed");
+    let (code, scan) = scanned(&home, "7", "/nowhere/clamscan");
+    assert_eq!((code, &scan["result"], &scan["engine"]), (Some(1), &"failed".into(), &Value::Null), "{scan:#}");
+    // It leaves somebody behind who holds its output, and writes more than anybody wants to keep.
+    script("leaves", "sleep 60 & head -c 3000000 /dev/zero | tr '\\0' x; exit 0");
+    let (code, scan) = scanned(&home, "8", "./leaves");
+    assert_eq!((code, &scan["result"]), (Some(0), &"clean".into()));
+    assert!(scan["output"].as_str().unwrap().len() <= 16 << 10);
+    let usage = ["restore", "--from", "medium", "--to", "9", "--scan", "'open"];
+    assert_eq!(azekura(&home, &usage).0, Some(2));
+}
+
+/// The real one, with a signature of the test's own. The test string never stands whole in a file of this project: scanners would take the
+/// project for infected.
+#[test]
+fn clamav_finds_its_test_file() {
+    if !Command::new("clamscan").arg("--version").output().is_ok_and(|o| o.status.success()) {
+        eprintln!("left out: clamscan is not installed");
+        return;
+    }
+    let test = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE!$H+H*"].concat();
+    for (content, code, result) in [(test.as_bytes(), 5, "found"), (b"a letter", 0, "clean")] {
+        let (_dir, home) = night(content);
+        std::fs::write(home.join("own.hdb"), "44d88612fea8a8f36de82e1278abb02f:68:Eicar-Test-Signature\n").unwrap();
+        let (exit, scan) = scanned(&home, "back", "clamscan --recursive --database own.hdb");
+        assert_eq!((exit, &scan["result"]), (Some(code), &result.into()), "{scan:#}");
+        assert!(scan["engine"].as_str().unwrap().starts_with("ClamAV "), "{scan:#}");
+        if code == 5 {
+            assert!(scan["found"][0]["path"].as_str().unwrap().ends_with("back/chart/letter.doc"), "{scan:#}");
+            assert!(scan["found"][0]["name"].as_str().unwrap().starts_with("Eicar-Test-Signature"), "{scan:#}");
+        }
+    }
+}
