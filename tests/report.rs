@@ -250,11 +250,35 @@ fn a_hostile_session_does_not_lead_out_of_its_folder_or_into_waiting() {
     {
         session.line(json!({ "event": "command", "command": "verify", "exit_code": n, "files": { *name: "00" } }));
     }
-    let long = "x".repeat(1 << 20);
+    let long = "x".repeat(7 << 20);
     session.answer("verify", 0, json!({ "set": SET, "set_name": long, "good": true }));
     let (exit, json) = session.json(&["incident"]);
     assert_eq!((exit, mark_of(&json, "verified").as_str()), (5, "unknown"));
     assert_eq!(json["record"]["files"].as_array().unwrap().len(), 4);
+}
+
+/// A path may be 1 MiB long, and a scanner may say much.
+#[test]
+fn a_long_name_does_not_take_its_answer_away() {
+    let mut session = Session::new();
+    let long = "院".repeat(300_000);
+    session.answer(
+        "history",
+        0,
+        json!({
+            "set": SET, "set_name": "本院", "since": "2026-10-01T15:00:00Z", "until": null, "faults": [],
+            "before": null, "generations": [{ "generation": 1, "time": "2026-10-30T16:30:00Z" }], "created": 1, "changed": 0, "gone": 0,
+            "older": null, "older_bytes": null,
+            "happened": [{ "what": "created", "generation": 1, "time": "2026-10-30T16:30:00Z", "path": long, "before": null, "after": null }],
+        }),
+    );
+    let (exit, json) = session.json(&["authenticity"]);
+    assert_eq!((exit, mark_of(&json, "created").as_str()), (0, "good"));
+    assert_eq!(mark_of(&json, "older"), "unknown", "nothing was there before");
+    assert!(session.page("ja", &["authenticity"]).1.len() < 64 << 10);
+    // Another period than the one that was asked for.
+    assert_eq!(mark_of(&session.json(&["authenticity", "--since", "2026-10-02"]).1, "created"), "good");
+    assert_eq!(mark_of(&session.json(&["authenticity", "--since", "2026-10-03"]).1, "created"), "unknown");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! A member that an older version did not write is `None`: what nobody recorded is not known.
 
-use super::bounded::Bounded;
+use super::bounded::{Bounded, clip, clip_optional};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -24,7 +24,9 @@ pub fn exact(name: &str, hex: Option<&str>) -> Vec<u8> {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Verify {
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub set: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub set_name: String,
     pub good: bool,
     pub generations: Bounded<Verified, GENERATIONS>,
@@ -32,7 +34,9 @@ pub struct Verify {
     pub damage: Counted,
     pub objects: u64,
     pub bytes: u64,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub read_back: String,
+    #[serde(default, deserialize_with = "clip_optional::<_, 8192>")]
     pub root_key: Option<String>,
     pub expected: Option<Expected>,
 }
@@ -40,7 +44,9 @@ pub struct Verify {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Verified {
     pub generation: u64,
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub time: String,
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub check_code: String,
     pub trusted: bool,
     pub damaged_objects: u64,
@@ -55,7 +61,9 @@ pub struct Expected {
 /// `generations --clean`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Clean {
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub set: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub set_name: String,
     /// Always there, and null where there is none: another answer of the same command has no such member.
     #[serde(deserialize_with = "Option::deserialize")]
@@ -68,7 +76,9 @@ pub struct Clean {
 #[derive(Debug, Clone, Deserialize)]
 pub struct CleanLine {
     pub generation: u64,
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub time: String,
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub check_code: String,
     pub trusted: bool,
     pub clean: bool,
@@ -80,7 +90,9 @@ pub struct CleanLine {
 /// What a night changed in a source.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Changes {
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub source: String,
+    #[serde(default, deserialize_with = "clip_optional::<_, 512>")]
     pub source_hex: Option<String>,
     pub files: u64,
     pub new: u64,
@@ -94,8 +106,11 @@ pub struct Changes {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Alarm {
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub tripwire: String,
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub source: String,
+    #[serde(default, deserialize_with = "clip_optional::<_, 512>")]
     pub source_hex: Option<String>,
     pub measured: u64,
     pub limit: u64,
@@ -104,17 +119,23 @@ pub struct Alarm {
 /// Where an indicator turns up first.
 #[derive(Debug, Clone, Deserialize)]
 pub struct First {
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub indicator: String,
     pub generation: u64,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub path: String,
+    #[serde(default, deserialize_with = "clip_optional::<_, 8192>")]
     pub path_hex: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Compare {
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub set: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub set_name: String,
     pub generation: u64,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub time: String,
     pub with_generation: Option<u64>,
     pub trusted: bool,
@@ -129,8 +150,11 @@ pub struct Compare {
 /// A source, and the tree that it was held against.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Compared {
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub name: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub rules: String,
+    #[serde(default, deserialize_with = "clip_optional::<_, 8192>")]
     pub tree: Option<String>,
 }
 
@@ -147,13 +171,17 @@ pub struct Classes {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Restore {
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub set: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub set_name: String,
     pub generation: u64,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub time: String,
     pub trusted: bool,
     pub faults: Counted,
     pub dry_run: bool,
+    #[serde(default, deserialize_with = "clip_optional::<_, 8192>")]
     pub to: Option<String>,
     pub entries: u64,
     pub files: u64,
@@ -168,11 +196,14 @@ pub struct Restore {
 /// What a scanner for malware said of what was restored.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Scan {
+    #[serde(default, deserialize_with = "clip_optional::<_, 8192>")]
     pub engine: Option<String>,
     #[serde(default)]
     pub signatures: Loose,
+    #[serde(default, deserialize_with = "clip_optional::<_, 8192>")]
     pub signature_date: Option<String>,
     /// `clean`, `found` or `failed`.
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub result: String,
     #[serde(default)]
     pub found: Counted,
@@ -193,7 +224,7 @@ impl<'de> Deserialize<'de> for Loose {
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Loose, E> {
-                Ok(Loose(Some(text.to_owned())))
+                Ok(Loose(Some(text.chars().take(200).collect())))
             }
 
             fn visit_u64<E>(self, number: u64) -> Result<Loose, E> {
@@ -221,11 +252,15 @@ impl<'de> Deserialize<'de> for Loose {
 /// `history` of a period.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Period {
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub set: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub set_name: String,
     /// RFC 3339, UTC.
+    #[serde(default, deserialize_with = "clip_optional::<_, 8192>")]
     pub since: Option<String>,
     /// Where it has an end.
+    #[serde(default, deserialize_with = "clip_optional::<_, 8192>")]
     pub until: Option<String>,
     pub faults: Counted,
     pub before: Option<Sealed>,
@@ -241,26 +276,36 @@ pub struct Period {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Sealed {
     pub generation: u64,
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub time: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Happened {
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub what: String,
     pub generation: u64,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub time: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub path: String,
+    #[serde(default, deserialize_with = "clip_optional::<_, 8192>")]
     pub path_hex: Option<String>,
 }
 
 /// `stamp import`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Stamp {
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub set: String,
     pub generation: u64,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub time: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub check_code: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub stamped: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub serial: String,
 }
 
@@ -272,37 +317,49 @@ pub struct Media {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Medium {
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub name: String,
+    #[serde(default, deserialize_with = "clip_optional::<_, 512>")]
     pub place: Option<String>,
     pub off_site: bool,
+    #[serde(default, deserialize_with = "clip_optional::<_, 512>")]
     pub attached: Option<String>,
     pub at_host: bool,
+    #[serde(default, deserialize_with = "clip_optional::<_, 512>")]
     pub left: Option<String>,
     pub written: Option<Written>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Written {
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub time: String,
     pub generation: u64,
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub check_code: String,
 }
 
 /// `media log`: the lines of the ledger.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Ledger {
-    pub lines: Bounded<LedgerLine, 100_000>,
+    pub lines: Bounded<LedgerLine, GENERATIONS>,
     pub broken: Counted,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct LedgerLine {
     pub line: u64,
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub time: String,
+    #[serde(deserialize_with = "clip::<_, 512>")]
     pub event: String,
+    #[serde(default, deserialize_with = "clip_optional::<_, 512>")]
     pub medium: Option<String>,
+    #[serde(default, deserialize_with = "clip_optional::<_, 512>")]
     pub by: Option<String>,
+    #[serde(default, deserialize_with = "clip_optional::<_, 512>")]
     pub witness: Option<String>,
+    #[serde(default, deserialize_with = "clip_optional::<_, 512>")]
     pub why: Option<String>,
     pub seen: Option<bool>,
 }
@@ -316,17 +373,23 @@ pub struct HoldAnswer {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Hold {
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub since: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub by: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub why: String,
 }
 
 /// `prove` and `check-proof`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Proved {
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub path: String,
     pub generation: u64,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub time: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
     pub check_code: String,
     /// Of `check-proof`: what the proof was held against.
     pub anchors: Option<Bounded<String, 8>>,

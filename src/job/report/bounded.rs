@@ -1,5 +1,6 @@
 //! What a result of a session may cost in memory: it was written by this program, or by whoever got hold of the folder.
 
+use crate::format::limit;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use std::fmt;
@@ -57,8 +58,51 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Bounded<T
     }
 }
 
-/// A path has at most 4096 bytes, and each takes at most six in JSON.
-const TEXT_BYTES: usize = 64 << 10;
+/// A text, of which no more than `MOST` bytes are kept: then it ends with `…`.
+pub fn clip<'de, D: Deserializer<'de>, const MOST: usize>(deserializer: D) -> Result<String, D::Error> {
+    struct Text<const MOST: usize>;
+    impl<const MOST: usize> Visitor<'_> for Text<MOST> {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<String, E> {
+            let end = (0..=MOST.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            Ok(if end < text.len() { format!("{}…", &text[..end]) } else { text.to_owned() })
+        }
+    }
+    deserializer.deserialize_str(Text::<MOST>)
+}
+
+/// The same of a text that may be null or not there.
+pub fn clip_optional<'de, D: Deserializer<'de>, const MOST: usize>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Optional<const MOST: usize>;
+    impl<'de, const MOST: usize> Visitor<'de> for Optional<MOST> {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a text or null")
+        }
+
+        fn visit_unit<E>(self) -> Result<Option<String>, E> {
+            Ok(None)
+        }
+
+        fn visit_none<E>(self) -> Result<Option<String>, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<String>, D::Error> {
+            clip::<D, MOST>(deserializer).map(Some)
+        }
+    }
+    deserializer.deserialize_option(Optional::<MOST>)
+}
+
+/// The longest path, each byte of which takes at most six in JSON. One text at a time is in memory whole.
+const TEXT_BYTES: usize = 6 * limit::PATH_BYTES as usize;
 
 /// Reads JSON, and ends with an error inside of a text that is longer than any that this program writes.
 pub struct ShortTexts<R> {
@@ -114,9 +158,24 @@ mod tests {
     }
 
     #[test]
+    fn of_a_long_text_the_beginning_is_kept() {
+        #[derive(Deserialize)]
+        struct Long {
+            #[serde(deserialize_with = "clip::<_, 4>")]
+            text: String,
+            #[serde(default, deserialize_with = "clip_optional::<_, 4>")]
+            other: Option<String>,
+        }
+        let read = |json: &str| serde_json::from_str::<Long>(json).map(|l| (l.text, l.other)).unwrap();
+        assert_eq!(read(r#"{"text": "abcd", "other": "abcde"}"#), ("abcd".into(), Some("abcd…".into())));
+        assert_eq!(read(r#"{"text": "院長室", "other": null}"#), ("院…".into(), None));
+        assert_eq!(read(r#"{"text": ""}"#), (String::new(), None));
+    }
+
+    #[test]
     fn a_text_without_end_is_no_text() {
         let read = |text: String| serde_json::from_reader::<_, Vec<String>>(ShortTexts::new(text.as_bytes()));
         assert!(read(format!("[\"{}\"]", "x".repeat(4096))).is_ok());
-        assert!(read(format!("[\"{}\", \"\\\"{}\"]", "x".repeat(4096), "x".repeat(1 << 20))).is_err());
+        assert!(read(format!("[\"{}\", \"\\\"{}\"]", "x".repeat(4096), "x".repeat(TEXT_BYTES))).is_err());
     }
 }
