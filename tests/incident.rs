@@ -11,8 +11,7 @@ use std::process::{Command, Output};
 
 /// The code that stands in the page for the one on paper.
 const CODE: &str = "7F3K-92QX-0M4D-VH1C";
-const PAGES: [(&str, &str); 2] =
-    [("ja", include_str!("../docs/incident.ja.md")), ("en", include_str!("../docs/incident.md"))];
+const PAGES: [(&str, &str); 2] = [("ja", include_str!("../docs/incident.ja.md")), ("en", include_str!("../docs/incident.md"))];
 
 /// A command of a page: its line there, the exit code that the page tells, and what is typed.
 #[derive(Debug, PartialEq)]
@@ -198,7 +197,9 @@ impl Hospital {
         let list = self.good("azekura generations mnt/CL-01 --json");
         let list: Value = serde_json::from_str(&list).expect("JSON");
         let code = list["result"]["sets"][0]["generations"][3]["check_code"].as_str().expect("a code").to_owned();
-        let mut script = "step() { eval \"$3\"; code=$?; [ $code = $2 ] || { echo \"line $1 ends with $code: $3\" >&2; exit 99; }; }\n".to_owned();
+        let mut script =
+            "step() { eval \"$3\"; code=$?; [ $code = $2 ] || { echo \"line $1 ends with $code: $3\" >&2; exit 99; }; }\n"
+                .to_owned();
         for Step { line, exit, typed } in steps(page) {
             let typed = typed.replace("/mnt/", &format!("{root}/mnt/")).replace("/srv/", &format!("{root}/srv/"));
             let typed = typed.replace(CODE, &code).replace('\'', "'\\''");
@@ -241,7 +242,11 @@ fn the_page_can_be_followed_from_day_0_to_day_60() {
         let media = ["mnt/CL-01", "mnt/CL-02"].map(|disk| content(&h.path(disk)));
         h.follow(page);
 
-        assert_eq!(["mnt/CL-01", "mnt/CL-02"].map(|disk| content(&h.path(disk))), media, "{lang}: the originals are as they were");
+        assert_eq!(
+            ["mnt/CL-01", "mnt/CL-02"].map(|disk| content(&h.path(disk))),
+            media,
+            "{lang}: the originals are as they were"
+        );
         // Day 1: the bookings and the one patient, and nothing else.
         let day1: Vec<String> = content(&h.path("srv/day1")).into_keys().map(|p| p.display().to_string()).collect();
         assert!(day1.iter().any(|p| p == "ehr/booking/9.csv") && day1.iter().any(|p| p.contains("/9999013/")), "{day1:?}");

@@ -19,6 +19,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("ed25519_dalek", &["seal"]),
     ("ignore", &["job/generations", "job/indicators", "job/restore", "pipeline/source"]),
     ("indicatif", &["cli"]),
+    ("maud", &["report"]),
     ("minicbor", &["format"]),
     ("qrcode", &["report"]),
     ("ring", &["pipeline/encryptor"]),

@@ -4,7 +4,7 @@
 use super::lang::Lang;
 use super::{
     backup, catalog, check_proof, compare, completions, diff, evidence, find, generations, history, hold, init, keys, man, media,
-    prove, restore, stamp, status, verify,
+    prove, report, restore, stamp, status, verify,
 };
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -58,6 +58,8 @@ pub enum Command {
     #[command(subcommand)]
     Evidence(evidence::Command),
     #[command(subcommand)]
+    Report(report::Command),
+    #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
     Media(media::Command),
@@ -89,6 +91,7 @@ impl Command {
             Self::Status(_) => "status",
             Self::Hold(command) => command.path(),
             Self::Evidence(command) => command.path(),
+            Self::Report(command) => command.path(),
             Self::Keys(keys::Command::New(_)) => "keys.new",
             Self::Keys(keys::Command::Sheet(_)) => "keys.sheet",
             Self::Keys(keys::Command::Rehearse(_)) => "keys.rehearse",

@@ -16,6 +16,7 @@ use azekura::medium::Loader;
 use azekura::medium::tape::BLOCK_BYTES;
 use azekura::pipeline::encryptor::Identity;
 use azekura::state::StateDir;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,6 +27,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub struct Context {
     common: Common,
     loader: Attendant,
+    kept: RefCell<Vec<(String, Vec<u8>)>>,
     pub environment: Environment,
     pub config: Config,
 }
@@ -42,7 +44,7 @@ impl Context {
             speak(lang);
         }
         let loader = Attendant::new(&config, &INTERRUPTED);
-        Self { common, loader, environment, config }
+        Self { common, loader, kept: RefCell::default(), environment, config }
     }
 
     pub fn state_dir(&self) -> Result<PathBuf, Explained> {
@@ -117,9 +119,26 @@ impl Context {
         self.common.json
     }
 
+    /// The JSON document goes somewhere: to standard output, or into a session's results.
+    pub fn wants_document(&self) -> bool {
+        self.common.json || self.environment.session.is_some()
+    }
+
     /// The identity, if one is given or named by the environment.
     pub fn optional_identity(&self, given: Option<&Path>) -> Result<Option<Identity>, Explained> {
         self.environment.identity_file(given).map(|file| read_identity(&file, self)).transpose()
+    }
+
+    /// A page that a session of evidence keeps beside what the command answers.
+    pub fn keep(&self, command: &str, page: Vec<u8>) {
+        if self.environment.session.is_some() {
+            self.kept.borrow_mut().push((format!("{command}.html"), page));
+        }
+    }
+
+    /// What was given to [`keep`](Self::keep) so far.
+    pub fn kept(&self) -> Vec<(String, Vec<u8>)> {
+        self.kept.take()
     }
 
     pub fn progress(&self) -> Progress {

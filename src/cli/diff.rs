@@ -52,9 +52,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
             Change::Metadata => ('m', &mut counts.metadata),
         };
         *counter += 1;
-        if context.is_json() {
+        if context.wants_document() {
             all.push(as_json(&d));
-        } else if written.is_ok() {
+        }
+        if !context.is_json() && written.is_ok() {
             written = writeln!(out, "{sign} {}", d.path.shown());
         }
     })?;

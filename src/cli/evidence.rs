@@ -9,7 +9,7 @@ use super::shown::{Shown, shell_word};
 use super::text::{find, message};
 use super::units::count;
 use azekura::job::World;
-use azekura::job::evidence::{Checked, EvidenceError, StartOptions, add, check, export, start};
+use azekura::job::evidence::{Answer, Checked, EvidenceError, StartOptions, add, check, export, start};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -111,10 +111,12 @@ pub fn note(
     command: &str,
     arguments: &[String],
     outcome: &Result<Outcome, Explained>,
+    pages: &[(String, Vec<u8>)],
     world: &World,
 ) -> Result<(), Explained> {
     let (exit, document) = document_of(command, outcome);
-    Ok(add(session, command, arguments, exit.code(), document.as_bytes(), world)?)
+    let answer = Answer { command, arguments, exit: exit.code(), result: document.as_bytes(), pages };
+    Ok(add(session, &answer, world)?)
 }
 
 /// What says something of a medium or of a tree; a session's own commands say it of the session.

@@ -65,6 +65,7 @@ impl Exit {
             "media.init" => &[Good, Failed, Usage, Medium, Key],
             "evidence.start" => &[Good, Failed, Usage, Damage, Medium],
             "evidence.check" | "evidence.export" => &[Good, Failed, Usage, Damage],
+            "report.incident" | "report.reconnect" | "report.authenticity" | "report.readopt" => &[Good, Failed, Usage, Damage],
             "hold.on" => &[Good, Failed, Usage],
             "hold.off" => &[Good, Failed, Usage, Incomplete],
             "hold.show" => &[Good, Failed, Usage, Alarm],

@@ -13,7 +13,7 @@ use clap::{Arg, Command, CommandFactory};
 const LINE_COLUMNS: usize = 100;
 
 /// Commands that the first help only names: it has to fit on a screen, and these are not what a new user looks for.
-const RARE: [&str; 7] = ["find", "diff", "history", "prove", "stamp", "catalog", "completions"];
+const RARE: [&str; 8] = ["find", "diff", "history", "prove", "check-proof", "stamp", "catalog", "completions"];
 
 /// The whole command line, with help in the language that is spoken.
 pub fn command() -> Command {

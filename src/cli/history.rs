@@ -11,6 +11,7 @@ use super::shown::{Shown, put_name};
 use super::text::{find, message};
 use super::units::{bytes, count, moment, time};
 use super::words;
+use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, Kind};
 use azekura::format::object::Id;
 use azekura::job::history::{
@@ -212,9 +213,10 @@ fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome
             if let Some(csv) = &mut csv {
                 csv.row(happened_row(&h));
             }
-            if context.is_json() {
+            if context.wants_document() {
                 all.push(happened_json(&h));
-            } else if shown.len() < SHOWN {
+            }
+            if shown.len() < SHOWN {
                 shown.push(h);
             }
         })?
@@ -229,7 +231,7 @@ fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome
         (true, true) => Exit::Failed,
         (true, false) => Exit::Good,
     };
-    let json = period_json(&report, &all);
+    let json = period_json(&report, (since, until), &all);
     Ok(Outcome { exit, text: period_text(&report, &shown, args.older), json })
 }
 
@@ -309,12 +311,15 @@ fn happened_json(h: &Happened) -> Value {
     Value::Object(object)
 }
 
-fn period_json(report: &PeriodReport, happened: &[Value]) -> Value {
+fn period_json(report: &PeriodReport, (since, until): (i64, i64), happened: &[Value]) -> Value {
+    let at = |seconds| time_text(Time { seconds, nanoseconds: 0 });
     let generation = |(number, time): &(u64, String)| json!({ "generation": number, "time": time });
     let counts = &report.counts;
     json!({
         "set": report.set.to_string(),
         "set_name": report.set_name,
+        "since": at(since),
+        "until": (until < i64::MAX).then(|| at(until)),
         "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
         "before": report.before.as_ref().map(generation),
         "generations": report.generations.iter().map(generation).collect::<Vec<_>>(),

@@ -34,6 +34,7 @@ mod progress;
 mod prove;
 mod recovery_key;
 mod reference;
+mod report;
 mod restore;
 mod secret;
 mod shown;
@@ -102,7 +103,7 @@ fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Out
     };
     let outcome = answer(typed.command, &context);
     if let Some(session) = session {
-        evidence::note(&session, path, words, &outcome, &context.world(None))?;
+        evidence::note(&session, path, words, &outcome, &context.kept(), &context.world(None))?;
     }
     outcome
 }
@@ -124,6 +125,7 @@ fn answer(command: Command, context: &Context) -> Result<Outcome, Explained> {
         Command::Status(a) => status::run(&a, context),
         Command::Hold(c) => hold::run(&c, context),
         Command::Evidence(c) => evidence::run(&c, context),
+        Command::Report(c) => report::run(&c, context),
         Command::Keys(c) => keys::run(c, context),
         Command::Catalog(c) => catalog::run(c, context),
         Command::Media(c) => media::run(c, context),

@@ -3,6 +3,8 @@
 use super::lang::Lang;
 use chrono::{DateTime, Datelike, FixedOffset, Local, NaiveDate, NaiveDateTime, TimeZone, Utc};
 
+const WEEKDAYS: [char; 7] = ['月', '火', '水', '木', '金', '土', '日'];
+
 /// Bytes in binary units, with one digit after the point: `12.3 GiB`.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -61,13 +63,33 @@ pub fn paper_date(rfc3339: &str) -> String {
     time.split(' ').next().unwrap_or_default().to_owned()
 }
 
+/// A time as reports give it, in Japan's time whatever the language and the host's zone are.
+pub fn paper_time(rfc3339: &str, lang: Lang) -> String {
+    let Ok(at) = DateTime::parse_from_rfc3339(rfc3339) else { return rfc3339.to_owned() };
+    match (lang, FixedOffset::east_opt(9 * 3600)) {
+        (Lang::En, Some(japan)) => at.with_timezone(&japan).format("%Y-%m-%d (%a) %H:%M JST").to_string(),
+        _ => japanese(at.to_utc()),
+    }
+}
+
+/// A date as reports give it.
+pub fn paper_day(day: NaiveDate, lang: Lang) -> String {
+    match lang {
+        Lang::Ja => format!("{}({})", day.format("%Y-%m-%d"), WEEKDAYS[day.weekday().num_days_from_monday() as usize]),
+        Lang::En => day.format("%Y-%m-%d (%a)").to_string(),
+    }
+}
+
+/// The date in Japan at a time in seconds since 1970.
+pub fn day_in_japan(seconds: i64) -> Option<NaiveDate> {
+    Some(DateTime::from_timestamp(seconds, 0)?.with_timezone(&FixedOffset::east_opt(9 * 3600)?).date_naive())
+}
+
 fn japanese(at: DateTime<Utc>) -> String {
-    const WEEKDAYS: [char; 7] = ['月', '火', '水', '木', '金', '土', '日'];
     // Japan has had no summer time since 1951.
     let Some(japan) = FixedOffset::east_opt(9 * 3600) else { return at.to_rfc3339() };
     let at = japan.from_utc_datetime(&at.naive_utc());
-    let weekday = WEEKDAYS[at.weekday().num_days_from_monday() as usize];
-    format!("{}({weekday}) {}", at.format("%Y-%m-%d"), at.format("%H:%M"))
+    format!("{} {}", paper_day(at.date_naive(), Lang::Ja), at.format("%H:%M"))
 }
 
 /// Pads a label to so many columns on a terminal; a Japanese character takes two.
@@ -98,6 +120,14 @@ mod tests {
     fn japanese_dates_have_their_weekday_and_japans_time() {
         assert_eq!(time("2025-06-02T15:30:00Z", Lang::Ja), "2025-06-03(火) 00:30");
         assert_eq!(time("not a time", Lang::Ja), "not a time");
+    }
+
+    #[test]
+    fn reports_give_japans_time_in_both_languages() {
+        assert_eq!(paper_time("2025-06-02T15:30:00Z", Lang::Ja), "2025-06-03(火) 00:30");
+        assert_eq!(paper_time("2025-06-02T15:30:00Z", Lang::En), "2025-06-03 (Tue) 00:30 JST");
+        let day = day_in_japan(moment("2025-06-02T15:30:00Z", Lang::Ja, false).unwrap()).unwrap();
+        assert_eq!([Lang::Ja, Lang::En].map(|l| paper_day(day, l)), ["2025-06-03(火)", "2025-06-03 (Tue)"]);
     }
 
     #[test]

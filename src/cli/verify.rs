@@ -9,7 +9,7 @@ use super::text::{Message, find, message};
 use super::units::{bytes, count};
 use super::words;
 use azekura::format::check_code::CheckCode;
-use azekura::format::object::Id;
+use azekura::format::object::{Id, hex};
 use azekura::format::seal::ReadBack;
 use azekura::job::open::OpenSet;
 use azekura::job::verify::{Expected, Options, Report, remember_damage, verify};
@@ -141,6 +141,7 @@ fn as_json(report: &Report) -> Value {
         "set": report.set.to_string(),
         "set_name": report.set_name,
         "good": report.is_good(),
+        "root_key": report.root_key.map(|key| hex(&key)),
         "generations": generations,
         "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
         "damage": report.damage.iter().map(words::damage_json).collect::<Vec<_>>(),

@@ -2,20 +2,20 @@
 //!
 //! `record.jsonl` is the custody record: one JSON object a line, each with the SHA-256 of the line before, so that a line that is edited,
 //! taken out or put in is found with `sha256sum` alone; of the last line the paper holds the digest. `results/` has what each command
-//! answered, `seals/` the medium's seals as they lay there.
+//! answered, `reports/` the pages that it made, `seals/` the medium's seals as they lay there.
 //!
 //! **Invariant:** nothing in the folder is ever written over.
 
 use super::open::OpenSet;
 use super::restore::RestoreError;
 use super::{TOOL, World};
-use crate::format::object::{Kind, file_name};
+use crate::format::object::{Kind, file_name, hex};
 use crate::ledger::append_line;
-use crate::pipeline::hasher::Digests;
+use crate::pipeline::hasher::{ContentHasher, Digests};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +77,9 @@ pub enum EvidenceError {
 type Result<T> = std::result::Result<T, EvidenceError>;
 
 const RECORD: &str = "record.jsonl";
-const FOLDERS: [&str; 2] = ["results", "seals"];
+/// Made with the first page.
+const REPORTS: &str = "reports";
+const FOLDERS: [&str; 3] = ["results", "seals", REPORTS];
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EvidenceError {
     let path = path.to_owned();
@@ -85,7 +87,7 @@ fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Evidence
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Digests::of(bytes, true).sha256.map_or_else(String::new, |d| crate::format::object::hex(&d))
+    Digests::of(bytes, true).sha256.map_or_else(String::new, |d| hex(&d))
 }
 
 /// Begins a session: the people, the program, the medium and its seals.
@@ -137,24 +139,44 @@ pub fn start(options: &StartOptions, world: &World) -> Result<Started> {
     Ok(started)
 }
 
-/// Adds what a command answered.
-pub fn add(folder: &Path, command: &str, arguments: &[String], exit: u8, result: &[u8], world: &World) -> Result<()> {
+/// What a command answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    pub command: &'a str,
+    pub arguments: &'a [String],
+    pub exit: u8,
+    pub result: &'a [u8],
+    /// Pages that it made, with their names.
+    pub pages: &'a [(String, Vec<u8>)],
+}
+
+/// Adds what a command answered, and the pages that it made.
+pub fn add(folder: &Path, answer: &Answer, world: &World) -> Result<()> {
     // A result whose line was never written, because the power went between the two, stays as it is.
-    let free = |n: &u64| !folder.join(result_name(*n, command)).exists();
-    let number = (check(folder)?.lines + 1..).find(free).unwrap_or_default();
-    let name = result_name(number, command);
-    write_new(&folder.join(&name), result)?;
+    let free = |n: &usize| !folder.join(result_name(*n, answer.command)).exists();
+    let number = (read_record(folder)?.lines.len() + 1..).find(free).unwrap_or_default();
+    let mut files = Map::new();
+    let name = result_name(number, answer.command);
+    write_new(&folder.join(&name), answer.result)?;
+    files.insert(name, sha256(answer.result).into());
+    for (page, bytes) in answer.pages {
+        let reports = folder.join(REPORTS);
+        std::fs::create_dir_all(&reports).map_err(failed("made", &reports))?;
+        let name = format!("{REPORTS}/{number:04}-{page}");
+        write_new(&folder.join(&name), bytes)?;
+        files.insert(name, sha256(bytes).into());
+    }
     let event = json!({
         "event": "command",
-        "command": command,
-        "arguments": arguments,
-        "exit_code": exit,
-        "files": { name: sha256(result) },
+        "command": answer.command,
+        "arguments": answer.arguments,
+        "exit_code": answer.exit,
+        "files": files,
     });
     append(folder, world, event)
 }
 
-fn result_name(number: u64, command: &str) -> String {
+fn result_name(number: usize, command: &str) -> String {
     format!("results/{number:04}-{command}.json")
 }
 
@@ -169,41 +191,108 @@ fn append(folder: &Path, world: &World, mut event: Value) -> Result<()> {
     appended.map_err(|(what, source)| failed(what, &path)(source))
 }
 
-/// Checks the record against itself and the files that it names.
-pub fn check(folder: &Path) -> Result<Checked> {
+/// A line of a record.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// From 1.
+    pub number: u64,
+    /// Null where the line cannot be read.
+    pub event: Value,
+    /// It follows the line before it.
+    pub fits: bool,
+}
+
+/// A record as it lies there.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    pub lines: Vec<Line>,
+    /// SHA-256 of the last line.
+    pub last: String,
+}
+
+/// A record takes some 400 bytes a command: this is enough for a hundred thousand.
+const RECORD_BYTES: u64 = 64 << 20;
+
+/// Reads a record, and which of its lines follow the one before.
+pub fn read_record(folder: &Path) -> Result<Record> {
     let path = folder.join(RECORD);
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
+    let mut text = Vec::new();
+    let read = open_file(&path).and_then(|f| f.take(RECORD_BYTES + 1).read_to_end(&mut text));
+    match read {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(EvidenceError::NoRecord { path: folder.to_owned() }),
-        Err(e) => return Err(failed("read", &path)(e)),
+        read => read.map_err(failed("read", &path))?,
     };
-    let mut checked = Checked::default();
-    let mut named = HashSet::new();
+    if text.len() as u64 > RECORD_BYTES {
+        return Err(failed("read", &path)(io::ErrorKind::FileTooLarge.into()));
+    }
+    let mut record = Record::default();
     let mut expected = Value::Null;
     let body = text.strip_suffix(b"\n").unwrap_or(&text);
-    for line in body.split(|b| *b == b'\n') {
-        checked.lines += 1;
-        checked.last = sha256(line);
+    for (line, number) in body.split(|b| *b == b'\n').zip(1..) {
         let event: Value = serde_json::from_slice(line).unwrap_or_default();
-        if !event.is_object() || event["previous"] != expected {
-            checked.broken.push(checked.lines);
-        }
-        expected = checked.last.clone().into();
-        for (name, digest) in event["files"].as_object().into_iter().flatten() {
-            let is_inside = Path::new(name).components().all(|c| matches!(c, std::path::Component::Normal(_)));
-            let there = if is_inside { std::fs::read(folder.join(name)).ok() } else { None };
-            if there.is_none_or(|bytes| Some(&sha256(&bytes)[..]) != digest.as_str()) {
-                checked.files.push(name.clone());
-            }
-            named.insert(name.clone());
+        let fits = event.is_object() && event["previous"] == expected;
+        record.last = sha256(line);
+        expected = record.last.clone().into();
+        record.lines.push(Line { number, event, fits });
+    }
+    if let Some(last) = record.lines.last_mut() {
+        // A line that was cut off is none, even where it can be read.
+        last.fits &= text.ends_with(b"\n");
+    }
+    Ok(record)
+}
+
+/// Opens a file of a session that was named by its record: nothing outside, no link, and nothing that would be waited for.
+pub fn open_named(folder: &Path, name: &str) -> io::Result<File> {
+    if !Path::new(name).components().all(|c| matches!(c, std::path::Component::Normal(_))) {
+        return Err(io::ErrorKind::InvalidFilename.into());
+    }
+    open_file(&folder.join(name))
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// SHA-256 of a file of the session, in hexadecimal.
+fn sha256_of(mut file: File) -> io::Result<String> {
+    let mut hasher = ContentHasher::new(true);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex_sha256(hasher)),
+            n => hasher.update(&buffer[..n]),
         }
     }
-    if !text.ends_with(b"\n") {
-        checked.broken.push(checked.lines);
+}
+
+/// What a hasher of files says, as records write it.
+pub fn hex_sha256(hasher: ContentHasher) -> String {
+    hasher.finish().sha256.map_or_else(String::new, |d| hex(&d))
+}
+
+/// The files that a line names, with the digests that it gives.
+pub fn files_of(event: &Value) -> impl Iterator<Item = (&String, Option<&str>)> {
+    event["files"].as_object().into_iter().flatten().map(|(name, digest)| (name, digest.as_str()))
+}
+
+/// Checks the record against itself and the files that it names.
+pub fn check(folder: &Path) -> Result<Checked> {
+    let record = read_record(folder)?;
+    let broken = record.lines.iter().filter(|l| !l.fits).map(|l| l.number).collect();
+    let mut files = Vec::new();
+    for (name, digest) in record.lines.iter().flat_map(|l| files_of(&l.event)) {
+        let there = open_named(folder, name).and_then(sha256_of).ok();
+        if there.is_none_or(|there| Some(&there[..]) != digest) {
+            files.push(name.clone());
+        }
     }
     // Whoever puts a file in has it handed over with the others.
-    checked.files.extend(kept(folder)?.into_iter().filter(|name| !named.contains(name)));
-    Ok(checked)
+    let named: HashSet<&String> = record.lines.iter().flat_map(|l| files_of(&l.event)).map(|(name, _)| name).collect();
+    files.extend(kept(folder)?.into_iter().filter(|name| !named.contains(name)));
+    Ok(Checked { lines: record.lines.len() as u64, last: record.last, broken, files })
 }
 
 /// Names of all results and seals in a session, sorted.
@@ -232,7 +321,7 @@ pub fn export(folder: &Path, to: &Path, page: &str) -> Result<Checked> {
     let checked = check(folder)?;
     std::fs::create_dir(to).map_err(failed("made", to))?;
     let mut sums = String::new();
-    for inner in FOLDERS {
+    for inner in FOLDERS.into_iter().filter(|inner| folder.join(inner).is_dir()) {
         std::fs::create_dir(to.join(inner)).map_err(failed("made", &to.join(inner)))?;
     }
     for name in [vec![RECORD.to_owned()], kept(folder)?].concat() {
@@ -274,7 +363,8 @@ mod tests {
     }
 
     fn added(folder: &Path, exit: u8, result: &str) -> Result<()> {
-        run(|world| add(folder, "verify", &[], exit, result.as_bytes(), world))
+        let answer = Answer { command: "verify", arguments: &[], exit, result: result.as_bytes(), pages: &[] };
+        run(|world| add(folder, &answer, world))
     }
 
     fn last_line(folder: &Path) -> Value {

@@ -18,6 +18,7 @@ pub mod open;
 pub mod prove;
 pub mod rebuild;
 pub mod rehearse;
+pub mod report;
 pub mod restore;
 pub mod rotation;
 pub mod scrub;

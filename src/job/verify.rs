@@ -51,6 +51,8 @@ pub struct GenerationLine {
 pub struct Report {
     pub set: Id,
     pub set_name: String,
+    /// The public key of the first seal, as the label tells it; every later one hangs on it. `None` where there is no label.
+    pub root_key: Option<[u8; 32]>,
     pub generations: Vec<GenerationLine>,
     pub faults: Vec<Fault>,
     pub damage: Vec<Damage>,
@@ -131,6 +133,7 @@ pub fn verify_chain(
     Ok(Report {
         set: chain.set,
         set_name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
+        root_key: chain.label.as_ref().map(|l| l.root_key),
         generations: lines.collect(),
         faults: chain.faults.clone(),
         damage,

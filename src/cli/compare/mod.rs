@@ -1,17 +1,19 @@
 //! `azekura compare`
 
-use super::context::Context;
-use super::csv::{Csv, hex};
-use super::environment::absolute;
-use super::exit::Exit;
-use super::explain::{Explained, io_reason};
-use super::lang::Lang;
-use super::output::{Columns, Outcome, Table};
-use super::shown::{Shown, put_name};
-use super::sources::split;
-use super::text::{Message, find, message};
-use super::units::{bytes, count, time};
-use super::words;
+mod page;
+
+use crate::cli::context::Context;
+use crate::cli::csv::{Csv, hex};
+use crate::cli::environment::absolute;
+use crate::cli::exit::Exit;
+use crate::cli::explain::{Explained, io_reason};
+use crate::cli::lang::Lang;
+use crate::cli::output::{Columns, Outcome, Table};
+use crate::cli::shown::{Shown, put_name};
+use crate::cli::sources::split;
+use crate::cli::text::{Message, find, message};
+use crate::cli::units::{bytes, count, time};
+use crate::cli::words;
 use azekura::format::manifest::Rules;
 use azekura::format::object::Id;
 use azekura::job::compare::{Class, Difference, NamedTree, Options, Reason, Report, Seen, SourceLine, With, compare};
@@ -39,10 +41,12 @@ pub struct Args {
     generation: Option<u64>,
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..))]
     with_generation: Option<u64>,
-    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     #[arg(long, conflicts_with = "with_generation")]
     one_file_system: bool,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -55,6 +59,8 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let trees: Vec<NamedTree> =
         args.trees.iter().map(|t| split(t)).map(|(name, path)| NamedTree { name, path: absolute(&path) }).collect();
     let mut csv = args.csv.map(|path| csv(&path, &trees)).transpose()?;
+    args.html.iter().try_for_each(|path| check_outside(path, &trees))?;
+    let most = if args.html.is_some() { page::LISTED } else { SHOWN };
     let with = match args.with_generation {
         Some(n) => With::Generation(n),
         None => {
@@ -73,10 +79,11 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
             if let Some(csv) = &mut csv {
                 csv.row(csv_row(&d));
             }
-            if context.is_json() {
+            if context.wants_document() {
                 all.push(difference_json(&d));
-            } else if let Some(list) = SHOWN_FIRST.iter().position(|c| *c == d.class).map(|i| &mut shown[i])
-                && list.len() < SHOWN
+            }
+            if let Some(list) = SHOWN_FIRST.iter().position(|c| *c == d.class).map(|i| &mut shown[i])
+                && list.len() < most
             {
                 list.push(d);
             }
@@ -87,17 +94,25 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     for name in &report.not_compared {
         context.talk(&message!("compare.not-compared", name = name));
     }
+    if let Some(out) = &args.html {
+        page::write(out, &report, &shown, context)?;
+    }
     let text = list(&shown, &report) + &text(&report);
     Ok(Outcome { exit: exit(&report), text, json: as_json(&report, &all) })
 }
 
 /// The list must not lie in what is compared: nothing is ever written there.
-fn csv(path: &Path, trees: &[NamedTree]) -> Result<Csv, Explained> {
+fn check_outside(path: &Path, trees: &[NamedTree]) -> Result<(), Explained> {
     let folder = absolute(path).parent().and_then(|p| p.canonicalize().ok());
     let holds = |t: &NamedTree| folder.as_ref().zip(t.path.canonicalize().ok()).is_some_and(|(f, t)| f.starts_with(t));
     if trees.iter().any(holds) {
         return Err(Explained::new(message!("error.compare.csv-in-tree", path = path), Exit::Usage));
     }
+    Ok(())
+}
+
+fn csv(path: &Path, trees: &[NamedTree]) -> Result<Csv, Explained> {
+    check_outside(path, trees)?;
     let headings = [
         "label.class",
         "label.path",
@@ -172,14 +187,14 @@ fn list(shown: &[Vec<Difference>], report: &Report) -> String {
     }
     let mut columns = Columns::new(["label.class", "label.path", "label.reason"].map(find));
     for (of, differences) in SHOWN_FIRST.iter().zip(shown) {
-        for d in differences {
+        for d in differences.iter().take(SHOWN) {
             let path = match &d.former {
                 Some(former) => message!("compare.from-to", former = former, path = d.path).to_string(),
                 None => d.path.shown(),
             };
             columns.row([class(d.class), path, reason(d.reason)]);
         }
-        let more = report.counts.of(*of) - differences.len() as u64;
+        let more = report.counts.of(*of) - differences.len().min(SHOWN) as u64;
         if more > 0 {
             columns.row([class(*of), message!("compare.more", count = count(more)).to_string(), String::new()]);
         }
@@ -252,8 +267,8 @@ fn difference_json(d: &Difference) -> Value {
         put_name(&mut object, "former_path", former);
     }
     for (key, seen) in [("before", &d.before), ("after", &d.after)] {
-        let seen =
-            seen.map(|s| json!({ "type": super::find::kind(s.kind), "size": s.size, "blake3": s.blake3.map(|b| hex(Some(b))) }));
+        let seen = seen
+            .map(|s| json!({ "type": crate::cli::find::kind(s.kind), "size": s.size, "blake3": s.blake3.map(|b| hex(Some(b))) }));
         object.insert(key.into(), seen.into());
     }
     if let Reason::Unreadable { errno } = d.reason {

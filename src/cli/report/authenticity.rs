@@ -1,0 +1,148 @@
+//! The statement on authenticity (真正性の説明書) for a period: what happened in it, what is provably older, and what is not known.
+
+use super::draft::{Draft, Fact};
+use super::shared::{ROWS, chain, comparisons, generation, people, when};
+use crate::cli::text::{Message, find, message};
+use crate::cli::units::{bytes, count};
+use azekura::format::cbor::Time;
+use azekura::job::report::answers::{Happened, Period, exact, of_period, of_proved, of_stamp};
+use azekura::job::report::restored::check_code;
+use azekura::job::report::{Answer, Mark, Session};
+use azekura::job::time_text;
+
+pub fn draft(session: &Session, since: Option<i64>, until: Option<i64>) -> Draft {
+    let at = |seconds: Option<i64>| seconds.map(|seconds| time_text(Time { seconds, nanoseconds: 0 }));
+    let (since, until) = (at(since), at(until));
+    let mut draft = Draft::new("page.title.authenticity");
+    people(&mut draft, session);
+    if let Some(since) = &since {
+        draft.section("page.section.period");
+        let until = until.as_deref().map_or_else(|| find("page.open-end"), when);
+        draft.words(&message!("page.period", since = when(since), until = until));
+    }
+    let asked = |p: &Period| since.is_none() || (p.since == since && p.until == until);
+    let periods: Vec<_> = session.all(of_period).filter(|(p, _)| asked(p)).collect();
+    if periods.is_empty() {
+        draft.section("page.section.happened");
+        let facts = ["page.fact.created", "page.fact.changed", "page.fact.gone", "page.fact.older"];
+        draft.facts(facts.map(|what| (what, Fact::Nothing, Mark::Unknown, Vec::new())).into());
+    }
+    for (p, answer) in periods {
+        period(&mut draft, session, p, answer);
+    }
+    chain(&mut draft, session);
+    stamps(&mut draft, session);
+    proofs(&mut draft, session);
+    comparisons(&mut draft, session, "page.section.compared");
+    draft.section("page.section.unknown");
+    let unknown = [
+        message!("page.unknown.between"),
+        message!("page.unknown.who"),
+        message!("page.unknown.before"),
+        message!("page.unknown.clock"),
+        message!("page.unknown.paper"),
+    ];
+    unknown.iter().for_each(|u| draft.words(u));
+    draft.signatures(&["page.role.author", "page.role.officer", "page.role.director"]);
+    draft
+}
+
+fn period(draft: &mut Draft, session: &Session, p: &Period, answer: &Answer) {
+    let since = p.since.as_deref().map_or_else(|| find("page.open-begin"), when);
+    let until = p.until.as_deref().map_or_else(|| find("page.open-end"), when);
+    let heading = message!("page.happened-between", name = p.set_name, since = since, until = until);
+    draft.section_of("page.section.happened", heading.to_string());
+    let here = || vec![answer.source.clone()];
+    let is_sound = if p.faults.is_empty() && !p.generations.is_empty() { Mark::Good } else { Mark::Unknown };
+    let older = Fact::optional(p.older.zip(p.older_bytes), |(files, size)| {
+        Fact::Said(message!("history.older-files", files = count(files), bytes = bytes(size)))
+    });
+    let (before, before_mark, mut before_at) = match &p.before {
+        Some(b) => generation(session, &p.set, b.generation, &b.time),
+        None => (Fact::Said(message!("history.no-generation")), Mark::Unknown, Vec::new()),
+    };
+    if p.before.is_some() {
+        before_at.push(answer.source.clone());
+    }
+    let older_mark = if p.older.is_some() { is_sound } else { Mark::Unknown };
+    draft.facts(vec![
+        ("page.fact.created", Fact::Count(p.created), is_sound, here()),
+        ("page.fact.changed", Fact::Count(p.changed), is_sound, here()),
+        ("page.fact.gone", Fact::Count(p.gone), is_sound, here()),
+        ("page.fact.before", before, before_mark, before_at),
+        ("page.fact.older", older, older_mark, here()),
+    ]);
+    let rows: Vec<Vec<Fact>> = p.happened.first.iter().map(happened).collect();
+    draft.list(&["page.head.time", "page.head.generation", "page.head.event", "page.head.path"], &rows, p.happened.more);
+    // What an older version recorded has the counts alone.
+    if p.happened.len() < p.created + p.changed + p.gone {
+        draft.words(&message!("page.list-not-recorded"));
+    }
+}
+
+fn happened(h: &Happened) -> Vec<Fact> {
+    let what: Message = match &h.what[..] {
+        "created" => message!("history.created"),
+        "changed" => message!("history.changed"),
+        "gone" => message!("history.gone"),
+        "older" => message!("history.older"),
+        _ => message!("status.unknown"),
+    };
+    let path = exact(&h.path, h.path_hex.as_deref());
+    vec![Fact::Time(h.time.clone()), Fact::Count(h.generation), Fact::Said(what), Fact::Name(path)]
+}
+
+/// Times from outside. That a reply is over the seal was seen when it was imported; who signed it was not.
+fn stamps(draft: &mut Draft, session: &Session) {
+    draft.section("page.section.stamps");
+    let rows: Vec<Vec<Fact>> = session
+        .all(of_stamp)
+        .take(ROWS)
+        .map(|(s, answer)| {
+            let mark = match check_code(session, &s.set, s.generation) {
+                Some(code) if code.fact == s.check_code => Mark::Partly,
+                Some(_) => Mark::Bad,
+                None => Mark::Unknown,
+            };
+            vec![
+                Fact::Count(s.generation),
+                Fact::Code(s.check_code.clone()),
+                Fact::Time(s.stamped.clone()),
+                Fact::Code(s.serial.clone()),
+                Fact::Mark(mark),
+                Fact::Sources(vec![answer.source.clone()]),
+            ]
+        })
+        .collect();
+    let headings = [
+        "page.head.generation",
+        "page.head.check-code",
+        "page.head.stamped",
+        "page.head.serial",
+        "page.head.mark",
+        "page.head.source",
+    ];
+    draft.list(&headings, &rows, 0);
+    draft.words(&message!("page.stamp-unsigned"));
+}
+
+/// Single records that were shown against the seals. Only `check-proof` holds them against paper.
+fn proofs(draft: &mut Draft, session: &Session) {
+    draft.section("page.section.proofs");
+    let rows: Vec<Vec<Fact>> = session
+        .all(of_proved)
+        .take(ROWS)
+        .map(|(p, answer)| {
+            let is_held = answer.exit_code == 0 && p.anchors.as_ref().is_some_and(|a| !a.is_empty());
+            vec![
+                Fact::Code(p.path.clone()),
+                Fact::Count(p.generation),
+                Fact::Code(p.check_code.clone()),
+                Fact::Mark(if is_held { Mark::Good } else { Mark::Unknown }),
+                Fact::Sources(vec![answer.source.clone()]),
+            ]
+        })
+        .collect();
+    let headings = ["page.head.path", "page.head.generation", "page.head.check-code", "page.head.mark", "page.head.source"];
+    draft.list(&headings, &rows, 0);
+}

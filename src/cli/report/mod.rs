@@ -1,0 +1,189 @@
+//! `azekura report`: pages for the director and the authorities after an incident, made of a session of evidence.
+
+mod authenticity;
+pub mod draft;
+mod incident;
+mod readopt;
+mod reconnect;
+mod shared;
+
+use super::context::Context;
+use super::environment::{absolute, now};
+use super::exit::Exit;
+use super::explain::Explained;
+use super::lang::Lang;
+use super::output::{Outcome, Table, write_new};
+use super::shown::{Shown, put_name};
+use super::text::{find, message};
+use super::units::{count, day_in_japan, moment, paper_day};
+use azekura::job::TOOL;
+use azekura::job::report::Session;
+use azekura::report::due::wareki;
+use draft::Draft;
+use serde_json::{Value, json};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Incident(Incident),
+    Reconnect(Reconnect),
+    Authenticity(Authenticity),
+    Readopt(Readopt),
+}
+
+/// Of what, and where to.
+#[derive(Debug, clap::Args)]
+pub struct Paths {
+    #[arg(long, value_name = "DIR")]
+    session: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", required_unless_present = "json")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Incident {
+    #[command(flatten)]
+    paths: Paths,
+    #[arg(long, value_name = "DATE")]
+    discovered: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Reconnect {
+    #[command(flatten)]
+    paths: Paths,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Authenticity {
+    #[command(flatten)]
+    paths: Paths,
+    #[arg(long, value_name = "DATE")]
+    since: Option<String>,
+    #[arg(long, value_name = "DATE", requires = "since")]
+    until: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Readopt {
+    #[command(flatten)]
+    paths: Paths,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    generation: u64,
+    #[arg(long, value_name = "WHO")]
+    by: String,
+    #[arg(long, value_name = "WHO")]
+    witness: String,
+}
+
+impl Command {
+    /// As JSON and help name it.
+    pub fn path(&self) -> &'static str {
+        match self {
+            Self::Incident(_) => "report.incident",
+            Self::Reconnect(_) => "report.reconnect",
+            Self::Authenticity(_) => "report.authenticity",
+            Self::Readopt(_) => "report.readopt",
+        }
+    }
+
+    fn paths(&self) -> &Paths {
+        match self {
+            Self::Incident(a) => &a.paths,
+            Self::Reconnect(a) => &a.paths,
+            Self::Authenticity(a) => &a.paths,
+            Self::Readopt(a) => &a.paths,
+        }
+    }
+}
+
+/// A point in time as it was typed; what has no zone is meant in Japan's time, as everything on these pages.
+fn typed_time(typed: &str, is_end: bool) -> Result<i64, Explained> {
+    moment(typed, Lang::Ja, is_end).ok_or_else(|| Explained::new(message!("error.history.date", date = typed), Exit::Usage))
+}
+
+pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
+    let paths = command.paths();
+    let none = || Explained::new(message!("error.report.no-session"), Exit::Usage);
+    let folder = paths.session.as_ref().or(context.environment.session.as_ref()).ok_or_else(none)?;
+    let session = Session::read(folder)?;
+    let mut draft = match command {
+        Command::Incident(a) => {
+            let discovered = a.discovered.as_deref().map(|d| typed_time(d, false)).transpose()?;
+            incident::draft(&session, discovered)
+        }
+        Command::Reconnect(_) => reconnect::draft(&session),
+        Command::Authenticity(a) => {
+            let since = a.since.as_deref().map(|d| typed_time(d, false)).transpose()?;
+            let until = a.until.as_deref().map(|d| typed_time(d, true)).transpose()?;
+            authenticity::draft(&session, since, until)
+        }
+        Command::Readopt(a) => readopt::draft(&session, a.generation, &a.by, &a.witness),
+    };
+    frame(&mut draft, &session);
+    let kind = command.path();
+    if let Some(out) = &paths.out {
+        let html = draft.html();
+        write_new(&absolute(out), html.as_bytes())?;
+        context.keep(kind, html.into_bytes());
+    }
+    Ok(Outcome {
+        exit: if session.is_good() { Exit::Good } else { Exit::Damage },
+        text: text(&session, paths.out.as_deref()),
+        json: as_json(&session, folder, paths.out.as_deref(), &draft),
+    })
+}
+
+/// What stands above and below every report.
+fn frame(draft: &mut Draft, session: &Session) {
+    if let Some(started) = &session.started
+        && let (Some(name), Some(id)) = (&started.set_name, &started.set)
+    {
+        draft.under(&message!("page.under.set", name = name, id = id));
+    }
+    if let Some(today) = day_in_japan(now().seconds) {
+        let era = wareki(today).unwrap_or_default();
+        draft.under(&message!("page.under.made", date = paper_day(today, Lang::spoken()), era = era));
+    }
+    let checked = &session.checked;
+    draft.under(&message!("page.under.record", lines = count(checked.lines), digest = checked.last));
+    if !session.is_good() {
+        draft.alarm(&message!("page.alarm.broken"));
+        for line in checked.broken.iter().take(20) {
+            draft.alarm(&message!("evidence.broken", line = line));
+        }
+        for name in checked.files.iter().take(20) {
+            draft.alarm(&message!("evidence.file", name = name));
+        }
+    }
+    draft.foot(&message!("page.foot.marks"));
+    draft.foot(&message!("page.foot.follow"));
+    draft.foot(&message!("page.foot.tool", tool = TOOL));
+}
+
+fn text(session: &Session, out: Option<&Path>) -> String {
+    let mut table = Table::default();
+    if let Some(out) = out {
+        table.row(find("label.report"), absolute(out).shown());
+    }
+    table.row(find("label.lines"), count(session.checked.lines));
+    table.row(find("label.last-line"), session.checked.last.clone());
+    table.row(find("label.result"), find(if session.is_good() { "page.result.good" } else { "page.result.bad" }));
+    table.text()
+}
+
+fn as_json(session: &Session, folder: &Path, out: Option<&Path>, draft: &Draft) -> Value {
+    let checked = &session.checked;
+    let mut json = json!({
+        "record": { "lines": checked.lines, "last_sha256": checked.last, "broken": checked.broken, "files": checked.files },
+        "sections": draft.sections(),
+    });
+    if let Some(object) = json.as_object_mut() {
+        put_name(object, "session", folder.as_os_str().as_bytes());
+        if let Some(out) = out {
+            put_name(object, "report", absolute(out).as_os_str().as_bytes());
+        }
+    }
+    json
+}

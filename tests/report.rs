@@ -1,0 +1,351 @@
+//! Reports after an incident: an authority reads them, and whoever broke in would like to have written them. Sessions are made by hand
+//! here, so that each says one thing; `tests/reports.sh` makes a real one and prints it.
+
+use serde_json::{Value, json};
+use sha2::Digest;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const SET: &str = "00112233445566778899aabbccddeeff";
+
+struct Session {
+    dir: tempfile::TempDir,
+    last: Option<String>,
+    lines: u64,
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    sha2::Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl Session {
+    /// A session that has begun, and nothing else.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("session/results")).unwrap();
+        let mut session = Self { dir, last: None, lines: 0 };
+        session.line(json!({
+            "event": "started", "by": "鈴木", "witness": "佐藤", "place": "院長室", "host": "pc", "tool": "azekura 0.1.0",
+            "program_sha256": "ab", "medium": { "set": SET, "set_name": "本院", "medium": "01", "writable": false }, "files": {},
+        }));
+        session
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.dir.path().join("session")
+    }
+
+    fn record(&self) -> PathBuf {
+        self.folder().join("record.jsonl")
+    }
+
+    fn line(&mut self, mut event: Value) {
+        event["time"] = format!("2026-11-02T00:{:02}:00Z", self.lines).into();
+        event["previous"] = self.last.clone().map_or(Value::Null, Value::from);
+        let text = event.to_string();
+        self.last = Some(sha256(text.as_bytes()));
+        self.lines += 1;
+        let before = fs::read_to_string(self.record()).unwrap_or_default();
+        fs::write(self.record(), format!("{before}{text}\n")).unwrap();
+    }
+
+    /// What a command answered.
+    fn answer(&mut self, command: &str, exit: u8, result: Value) {
+        let document =
+            json!({ "schema_version": 1, "tool": "azekura 0.1.0", "command": command, "exit_code": exit, "result": result });
+        let name = format!("results/{:04}-{command}.json", self.lines + 1);
+        fs::write(self.folder().join(&name), document.to_string()).unwrap();
+        let digest = sha256(document.to_string().as_bytes());
+        self.line(
+            json!({ "event": "command", "command": command, "arguments": [], "exit_code": exit, "files": { name: digest } }),
+        );
+    }
+
+    /// A verification, a search for signs, a restore of generation 2 and a comparison of what was restored: all good.
+    fn story(&mut self, scan: Value) {
+        let generation = |n: u64| {
+            json!({ "generation": n, "time": "2026-10-30T16:30:00Z", "check_code": format!("AAAA-BBBB-CCCC-000{n}"), "verdict": "good",
+                    "read_back": "direct", "trusted": true, "objects": 3, "bytes": 9, "damaged_objects": 0 })
+        };
+        self.answer("verify", 0, json!({
+            "set": SET, "set_name": "本院", "good": true, "root_key": "cd", "generations": [generation(1), generation(2)], "faults": [],
+            "damage": [], "objects": 6, "bytes": 18, "read_back": "direct", "expected": { "found": true, "generation": 2, "newer": 0 },
+        }));
+        let row = |n: u64, clean: bool| {
+            json!({ "generation": n, "time": "2026-10-30T16:30:00Z", "check_code": format!("AAAA-BBBB-CCCC-000{n}"), "trusted": true,
+                    "verdict": "good", "clean": clean, "changes": [], "alarms": [], "hits": u64::from(!clean) })
+        };
+        self.answer("generations", 5, json!({
+            "set": SET, "set_name": "本院", "last_clean": 2, "generations": [row(1, true), row(2, true), row(3, false)],
+            "first": [{ "indicator": "*.locked", "generation": 3, "path": "ehr/<img src=x onerror=alert(1)>\u{202e}\u{1b}[2J" }], "faults": [],
+        }));
+        let mut restore = json!({
+            "set": SET, "set_name": "本院", "generation": 2, "time": "2026-10-30T16:30:00Z", "trusted": true, "faults": [], "dry_run": false,
+            "to": "/back", "entries": 4, "files": 3, "bytes": 9, "not_restored": 0, "shortfalls": 0, "entries_lost": 0, "findings": [],
+            "not_found": [], "media": [], "packs": [],
+        });
+        if !scan.is_null() {
+            restore["scan"] = scan;
+        }
+        self.answer("restore", 0, restore);
+        self.compare("/back/ehr", 0);
+    }
+
+    fn compare(&mut self, tree: &str, missing: u64) {
+        self.answer("compare", 0, json!({
+            "set": SET, "set_name": "本院", "generation": 2, "time": "2026-10-30T16:30:00Z", "with_generation": null, "trusted": true,
+            "faults": [], "sources": [{ "name": "ehr", "rules": "plain", "tree": tree }], "not_compared": [], "counts": {
+                "identical": 3, "added": 0, "updated": 0, "outside_rules": 0, "missing": missing, "renamed": 0, "not_verified": 0 },
+            "metadata": 0, "entries_lost": 0, "differences": [],
+        }));
+    }
+
+    fn run(&self, lang: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+        command.env_clear().env("HOME", self.dir.path()).env("TZ", "UTC").current_dir(self.dir.path());
+        fs::write(self.dir.path().join("config.toml"), "").unwrap();
+        command.args(["--config", "config.toml", "--lang", lang, "report"]).args(arguments);
+        command.output().unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> (i32, Value) {
+        let out = self.run("ja", &[arguments, &["--session", "session", "--json"]].concat());
+        let document: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {out:?}"));
+        (out.status.code().unwrap(), document["result"].clone())
+    }
+
+    /// The page, and the exit code.
+    fn page(&self, lang: &str, arguments: &[&str]) -> (i32, String) {
+        let _ = fs::remove_file(self.dir.path().join("page.html"));
+        let out = self.run(lang, &[arguments, &["--session", "session", "--out", "page.html"]].concat());
+        let page = fs::read_to_string(self.dir.path().join("page.html")).unwrap_or_else(|e| panic!("{e}: {out:?}"));
+        (out.status.code().unwrap(), page)
+    }
+}
+
+const ALL: [&[&str]; 4] =
+    [&["incident"], &["reconnect"], &["authenticity"], &["readopt", "--generation", "2", "--by", "院長", "--witness", "佐藤"]];
+
+/// Marks of facts and of rows, with the lines of the record that vouch for them.
+fn marks(report: &Value) -> Vec<(String, String, Vec<u64>)> {
+    let lines = |v: &Value| v.as_array().into_iter().flatten().filter_map(|s| s["line"].as_u64()).collect();
+    let mut all = Vec::new();
+    for section in report["sections"].as_array().unwrap() {
+        for fact in section["facts"].as_array().into_iter().flatten() {
+            all.push((fact["fact"].as_str().unwrap().into(), fact["mark"].as_str().unwrap().into(), lines(&fact["sources"])));
+        }
+        for row in section["rows"].as_array().into_iter().flatten().filter(|r| r["mark"].is_string()) {
+            let name = format!("{}.row", section["section"].as_str().unwrap());
+            all.push((name, row["mark"].as_str().unwrap().into(), lines(&row["source"])));
+        }
+    }
+    all
+}
+
+fn mark_of(report: &Value, fact: &str) -> String {
+    marks(report).into_iter().find(|(name, ..)| name == fact).unwrap_or_else(|| panic!("no {fact}: {report:#}")).1
+}
+
+#[test]
+fn what_nobody_recorded_is_not_verified() {
+    let session = Session::new();
+    for report in ALL {
+        let (exit, json) = session.json(report);
+        assert_eq!(exit, 0);
+        for (fact, mark, lines) in marks(&json) {
+            // The first line says who began, and on which medium; no more can be good.
+            assert!(mark == "unknown" || lines == [1], "{report:?}: {fact} is {mark} by {lines:?}");
+        }
+        let (_, page) = session.page("ja", report);
+        assert!(page.contains("未確認"));
+    }
+    let (_, json) = session.json(&["incident"]);
+    for fact in ["last_clean", "verified", "paper", "root_key", "listed", "key_kept"] {
+        assert_eq!(mark_of(&json, fact), "unknown", "{fact}");
+    }
+}
+
+#[test]
+fn a_good_mark_needs_every_fact() {
+    let whole = |scan: Value| {
+        let mut session = Session::new();
+        session.story(scan);
+        session.json(ALL[3]).1
+    };
+    let clean = json!({ "command": ["clamscan"], "engine": "ClamAV 1.4", "signatures": 27000, "signature_date": "2026-11-01", "exit_code": 0, "result": "clean", "found": [] });
+    let report = whole(clean.clone());
+    for fact in ["generation", "restored", "seal", "compared", "before_signs", "scan", "whole"] {
+        assert_eq!(mark_of(&report, fact), "good", "{fact}");
+    }
+    let report = whole(Value::Null);
+    assert_eq!([mark_of(&report, "scan"), mark_of(&report, "whole")], ["unknown", "unknown"]);
+    let mut found = clean;
+    found["result"] = "found".into();
+    found["found"] = json!([{ "path": "x" }]);
+    assert_eq!(mark_of(&whole(found), "whole"), "bad");
+}
+
+/// What was compared before the restore, somewhere else or in a later and worse state does not vouch for it.
+#[test]
+fn a_comparison_of_something_else_vouches_for_nothing() {
+    let mut session = Session::new();
+    session.compare("/back/ehr", 0);
+    session.story(Value::Null);
+    assert_eq!(mark_of(&session.json(ALL[3]).1, "compared"), "good");
+    session.compare("/backup/ehr", 7);
+    assert_eq!(mark_of(&session.json(ALL[3]).1, "compared"), "good", "another folder whose name begins alike");
+    session.compare("/back/ehr", 7);
+    assert_eq!(mark_of(&session.json(ALL[3]).1, "compared"), "bad", "the newest counts");
+    let (_, other) = session.json(&["readopt", "--generation", "3", "--by", "院長", "--witness", "佐藤"]);
+    assert_eq!(mark_of(&other, "restored"), "unknown");
+}
+
+#[test]
+fn an_edited_record_vouches_for_nothing_before_the_break() {
+    let mut session = Session::new();
+    session.story(Value::Null);
+    let good = fs::read_to_string(session.record()).unwrap();
+    for (from, to) in [("佐藤", "田中"), ("\"exit_code\":5", "\"exit_code\":0")] {
+        fs::write(session.record(), good.replacen(from, to, 1)).unwrap();
+        let edited = 1 + good[..good.find(from).unwrap()].matches('\n').count() as u64;
+        for report in ALL {
+            let (exit, json) = session.json(report);
+            assert_eq!(exit, 5);
+            for (fact, mark, lines) in marks(&json) {
+                assert!(mark != "good" || lines.iter().all(|l| *l > edited + 1), "{report:?}: {fact} by {lines:?}");
+            }
+            let (exit, page) = session.page("ja", report);
+            assert_eq!(exit, 5);
+            let (alarm, heading) = (page.find("この証拠保全の記録は改変されています").unwrap(), page.find("<h2>").unwrap());
+            assert!(alarm < heading, "said before anything else");
+            assert!(!page.contains("田中"), "what was put in is not told");
+        }
+    }
+}
+
+#[test]
+fn a_result_that_is_not_what_was_recorded_is_not_used() {
+    let mut session = Session::new();
+    session.story(Value::Null);
+    assert_eq!(mark_of(&session.json(&["incident"]).1, "verified"), "good");
+    let file = session.folder().join("results/0002-verify.json");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("\"objects\":6", "\"objects\":7")).unwrap();
+    let (exit, json) = session.json(&["incident"]);
+    assert_eq!((exit, mark_of(&json, "verified").as_str()), (5, "unknown"));
+    assert_eq!(json["record"]["files"], json!(["results/0002-verify.json"]));
+    assert_eq!(mark_of(&json, "last_clean"), "good", "what the record binds still stands");
+}
+
+/// Whoever can write into the folder can name anything in a record of his own.
+#[test]
+fn a_hostile_session_does_not_lead_out_of_its_folder_or_into_waiting() {
+    let mut session = Session::new();
+    let pipe = session.folder().join("results/0002-verify.json");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", session.folder().join("results/0003-verify.json")).unwrap();
+    for (n, name) in
+        ["results/0002-verify.json", "results/0003-verify.json", "results/../../config.toml", "/dev/zero"].iter().enumerate()
+    {
+        session.line(json!({ "event": "command", "command": "verify", "exit_code": n, "files": { *name: "00" } }));
+    }
+    let long = "x".repeat(7 << 20);
+    session.answer("verify", 0, json!({ "set": SET, "set_name": long, "good": true }));
+    let (exit, json) = session.json(&["incident"]);
+    assert_eq!((exit, mark_of(&json, "verified").as_str()), (5, "unknown"));
+    assert_eq!(json["record"]["files"].as_array().unwrap().len(), 4);
+}
+
+/// A path may be 1 MiB long, and a scanner may say much.
+#[test]
+fn a_long_name_does_not_take_its_answer_away() {
+    let mut session = Session::new();
+    let long = "院".repeat(300_000);
+    session.answer(
+        "history",
+        0,
+        json!({
+            "set": SET, "set_name": "本院", "since": "2026-10-01T15:00:00Z", "until": null, "faults": [],
+            "before": null, "generations": [{ "generation": 1, "time": "2026-10-30T16:30:00Z" }], "created": 1, "changed": 0, "gone": 0,
+            "older": null, "older_bytes": null,
+            "happened": [{ "what": "created", "generation": 1, "time": "2026-10-30T16:30:00Z", "path": long, "before": null, "after": null }],
+        }),
+    );
+    let (exit, json) = session.json(&["authenticity"]);
+    assert_eq!((exit, mark_of(&json, "created").as_str()), (0, "good"));
+    assert_eq!(mark_of(&json, "older"), "unknown", "nothing was there before");
+    assert!(session.page("ja", &["authenticity"]).1.len() < 64 << 10);
+    // Another period than the one that was asked for.
+    assert_eq!(mark_of(&session.json(&["authenticity", "--since", "2026-10-02"]).1, "created"), "good");
+    assert_eq!(mark_of(&session.json(&["authenticity", "--since", "2026-10-03"]).1, "created"), "unknown");
+}
+
+#[test]
+fn names_are_neither_markup_nor_control_characters() {
+    let mut session = Session::new();
+    session.story(Value::Null);
+    session.line(json!({ "event": "command", "command": "<script>alert(1)</script>", "exit_code": 0, "files": {} }));
+    for lang in ["ja", "en"] {
+        let (_, page) = session.page(lang, &["incident"]);
+        assert!(page.contains("ehr/&lt;img src=x onerror=alert(1)&gt;\\x{202e}\\x{1b}[2J"), "{page}");
+        assert!(!page.contains("<img") && !page.contains("<script") && !page.contains(['\u{202e}', '\u{1b}']));
+    }
+}
+
+#[test]
+fn due_dates_are_counted_from_the_day_in_japan() {
+    let session = Session::new();
+    let dates = |discovered: &str| -> Vec<String> {
+        let (_, json) = session.json(&["incident", "--discovered", discovered]);
+        let due = json["sections"].as_array().unwrap().iter().find(|s| s["section"] == "due").unwrap().clone();
+        due["rows"].as_array().unwrap().iter().map(|r| r["date"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(dates("2026-12-30"), ["2026-12-30", "2027-01-01", "2027-01-03", "2027-02-27"]);
+    // Half past midnight in Japan is the day before in UTC.
+    assert_eq!(dates("2026-10-31T15:30:00Z")[0], "2026-11-01");
+    assert_eq!(dates("2026-11-01T00:30")[0], "2026-11-01");
+    let (_, page) = session.page("ja", &["incident", "--discovered", "2026-12-30"]);
+    assert!(page.contains("2027-02-27(土)") && page.contains("1 日目"));
+    assert_eq!(session.run("ja", &["incident", "--session", "session", "--json", "--discovered", "昨日"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_report_is_kept_in_the_session_that_it_was_made_in() {
+    let mut session = Session::new();
+    session.story(Value::Null);
+    let azekura = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+        command
+            .env_clear()
+            .env("HOME", session.dir.path())
+            .env("AZEKURA_EVIDENCE", session.folder())
+            .current_dir(session.dir.path());
+        fs::write(session.dir.path().join("config.toml"), "").unwrap();
+        command.args(["--config", "config.toml"]).args(arguments).output().unwrap()
+    };
+    assert!(azekura(&["report", "incident", "--out", "a.html"]).status.success());
+    let page = fs::read(session.dir.path().join("a.html")).unwrap();
+    let kept = "reports/0006-report.incident.html";
+    assert_eq!(fs::read(session.folder().join(kept)).unwrap(), page);
+    let record = fs::read_to_string(session.record()).unwrap();
+    let last: Value = serde_json::from_str(record.lines().last().unwrap()).unwrap();
+    assert_eq!(last["files"][kept], sha256(&page));
+
+    let again = azekura(&["report", "incident", "--out", "a.html"]);
+    assert_eq!(again.status.code(), Some(1), "nothing is written over");
+    assert_eq!(fs::read(session.dir.path().join("a.html")).unwrap(), page);
+    assert!(azekura(&["evidence", "export", "session", "--out", "out"]).status.success());
+    assert_eq!(fs::read(session.dir.path().join("out").join(kept)).unwrap(), page);
+    assert!(fs::read_to_string(session.dir.path().join("out/SHA256SUMS")).unwrap().contains(kept));
+    fs::write(session.folder().join(kept), "better").unwrap();
+    assert_eq!(azekura(&["evidence", "check", "session"]).status.code(), Some(5));
+}
+
+#[test]
+fn without_a_session_there_is_no_report() {
+    let session = Session::new();
+    assert_eq!(session.run("en", &["incident", "--out", "page.html"]).status.code(), Some(2));
+    assert_eq!(session.run("en", &["incident", "--session", "nowhere", "--out", "page.html"]).status.code(), Some(2));
+    assert!(!Path::new(&session.dir.path().join("page.html")).exists());
+}
