@@ -75,13 +75,14 @@ impl Hospital {
     /// A hospital with two disks, a week each, on the night after it was attacked.
     fn attacked(lang: &'static str) -> Self {
         let h = Self { dir: tempfile::tempdir().expect("a folder"), lang };
-        for name in ["tmp", "mnt/CL-01", "mnt/CL-02", "mnt/quarantine", "mnt/new", "srv/key"] {
+        for name in ["tmp", "mnt/CL-01", "mnt/CL-02", "mnt/copy", "mnt/quarantine", "mnt/new", "srv/key"] {
             fs::create_dir_all(h.path(name)).expect("a folder");
         }
         let (root, program) = (h.dir.path().display().to_string(), env!("CARGO_BIN_EXE_azekura"));
         h.program("azekura", &format!("#!/bin/sh\nexec {program} --config {root}/config.toml --lang {lang} \"$@\"\n"));
         h.scanner();
         h.authority();
+        h.put("config.toml", "");
         h.good("azekura keys new --out srv/key/recovery-key.txt");
         let recipient = h.good("azekura keys show-recipient --identity srv/key/recovery-key.txt");
         let source = |name: &str, rules: &str| {
