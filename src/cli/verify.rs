@@ -68,7 +68,12 @@ fn talk(report: &Report, context: &Context) {
         }
     }
     if !report.leftovers.is_empty() {
-        context.talk(&message!("verify.leftovers", count = count(report.leftovers.len() as u64)));
+        // What cannot be read may be the seal of a generation that they belong to.
+        let message = match report.faults.is_empty() {
+            true => message!("verify.leftovers", count = count(report.leftovers.len() as u64)),
+            false => message!("verify.unsealed", count = count(report.leftovers.len() as u64)),
+        };
+        context.talk(&message);
     }
 }
 
