@@ -10,8 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 const SHARDS: usize = 16;
-/// Chunks of this run that are kept in the map although the catalog has them by now: about 80 MiB of memory.
-const KEPT: usize = 500_000;
+/// Chunks of this run that are kept in the map although the catalog has them by now: some 25 MiB of memory. A little more would take twice
+/// that, because the map grows by doubling.
+const KEPT: usize = 400_000;
+
+/// The largest filter: for 22 million chunks.
+const FILTER_BYTES: u64 = 32 << 20;
 
 /// New chunks after which it pays to fill the filter. A night that changes little never needs it.
 const PAYS_AFTER: usize = 2_000;
@@ -42,6 +46,8 @@ pub struct Known {
     count: AtomicUsize,
     stored: u64,
     filter: OnceLock<Filter>,
+    /// For a run that stores far more than there was: without it the catalog would be asked for nearly every chunk.
+    overflow: OnceLock<Filter>,
     filling: AtomicBool,
 }
 
@@ -60,7 +66,14 @@ impl Known {
         if stored == 0 {
             let _ = filter.set(Filter::new(0));
         }
-        Self { shards: Default::default(), count: AtomicUsize::new(0), stored, filter, filling: AtomicBool::new(false) }
+        Self {
+            shards: Default::default(),
+            count: AtomicUsize::new(0),
+            stored,
+            filter,
+            overflow: OnceLock::new(),
+            filling: AtomicBool::new(false),
+        }
     }
 
     /// Fills the filter once there have been so many new chunks that it pays. `each` gives every id that the catalog has.
@@ -78,7 +91,7 @@ impl Known {
 
     /// Bytes of the filter, once it is there.
     pub fn filter_bytes(&self) -> Option<usize> {
-        self.filter.get().map(|f| size_of_val(&f.blocks[..]))
+        self.filter.get().map(Filter::bytes)
     }
 
     fn shard(&self, id: &ChunkId) -> std::sync::MutexGuard<'_, Chunks> {
@@ -101,7 +114,8 @@ impl Known {
         if let Some(found) = self.shard(id).get(id).and_then(same) {
             return Ok(Claim::Known(found));
         }
-        if self.filter.get().is_none_or(|f| f.may_have(id))
+        let in_overflow = || self.overflow.get().is_some_and(|f| f.may_have(id));
+        if self.filter.get().is_none_or(|f| f.may_have(id) || in_overflow())
             && let Some(found) = stored()?.as_ref().and_then(same)
         {
             return Ok(Claim::Known(found));
@@ -125,7 +139,10 @@ impl Known {
             return;
         }
         for id in ids {
-            filter.add(id);
+            match filter.is_full() {
+                true => self.overflow.get_or_init(Filter::largest).add(id),
+                false => filter.add(id),
+            }
             if self.shard(id).remove(id).is_some() {
                 self.count.fetch_sub(1, Ordering::Relaxed);
             }
@@ -136,15 +153,32 @@ impl Known {
 /// A blocked Bloom filter: all bits of an id lie in one cache line. Ids are uniform, so their own bits serve as hashes.
 struct Filter {
     blocks: Vec<[AtomicU64; 8]>,
+    added: AtomicU64,
 }
 
 impl Filter {
-    /// 12 bits a chunk, 1 to 32 MiB. Beyond that, and when the run adds as many again, it only answers "maybe" more often.
+    /// 12 bits a chunk, 1 to 32 MiB. Beyond that it only answers "maybe" more often.
     fn new(expected: u64) -> Self {
-        let bytes = (expected.saturating_mul(3) / 2).clamp(1 << 20, 32 << 20) as usize;
+        Self::of((expected.saturating_mul(3) / 2).clamp(1 << 20, FILTER_BYTES))
+    }
+
+    fn largest() -> Self {
+        Self::of(FILTER_BYTES)
+    }
+
+    fn of(bytes: u64) -> Self {
         let mut blocks = Vec::new();
-        blocks.resize_with(bytes / 64, Default::default);
-        Self { blocks }
+        blocks.resize_with(bytes as usize / 64, Default::default);
+        Self { blocks, added: AtomicU64::new(0) }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&self.blocks[..])
+    }
+
+    /// It holds as many ids as it has room for.
+    fn is_full(&self) -> bool {
+        self.added.load(Ordering::Relaxed) * 3 / 2 >= self.bytes() as u64
     }
 
     fn bits(&self, id: &ChunkId) -> (&[AtomicU64; 8], [(usize, u64); 5]) {
@@ -159,6 +193,7 @@ impl Filter {
 
     fn add(&self, id: &ChunkId) {
         let (block, bits) = self.bits(id);
+        self.added.fetch_add(1, Ordering::Relaxed);
         for (word, mask) in bits {
             block[word].fetch_or(mask, Ordering::Relaxed);
         }
@@ -186,11 +221,31 @@ mod tests {
         // More than fit into the smallest.
         let n = 1_000_000;
         let filter = Filter::new(n);
-        assert!(size_of_val(&filter.blocks[..]) as u64 * 2 <= n * 3);
+        assert!(filter.bytes() as u64 * 2 <= n * 3);
         (0..n).for_each(|n| filter.add(&id(n)));
         assert!((0..n).all(|n| filter.may_have(&id(n))));
         let wrong = (n..n + 200_000).filter(|n| filter.may_have(&id(*n))).count();
         assert!(wrong < 4_000, "{wrong} of 200,000");
+    }
+
+    /// A first backup of millions of files: nearly all of them are seen to be new without asking the catalog, and none that is stored is denied.
+    #[test]
+    fn a_run_that_stores_far_more_than_there_was_does_not_ask_for_each() {
+        let (known, n) = (Known::new(0), 1_500_000);
+        let place = || Ok(Place::Stored { object: 1, frame: 0, offset: 0 });
+        let asked = std::cell::Cell::new(0);
+        let ask = || {
+            asked.set(asked.get() + 1);
+            Ok(None)
+        };
+        for i in 0..n {
+            known.claim::<()>(&id(i), 1, ask, place).unwrap();
+            known.committed([id(i)].iter());
+        }
+        assert!(asked.get() < 30_000, "{} of {n} were asked for", asked.get());
+        let stored = |i| known.claim::<()>(&id(i), 1, || Ok(Some((place()?, 1))), place).unwrap();
+        assert!((0..n).step_by(7).all(|i| matches!(stored(i), Claim::Known(_))));
+        assert!(known.count.load(Ordering::Relaxed) <= KEPT + 1);
     }
 
     #[test]
