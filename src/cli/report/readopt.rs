@@ -14,7 +14,15 @@ pub fn draft(session: &Session, generation: u64, by: &str, witness: &str) -> Dra
     let all: Vec<_> = restored(session).into_iter().filter(|r| r.restore.generation == generation).collect();
     if all.is_empty() {
         draft.section("page.section.restored");
-        let facts = ["page.fact.generation", "page.fact.restored", "page.fact.seal", "page.fact.compared", "page.fact.scan"];
+        let facts = [
+            "page.fact.generation",
+            "page.fact.restored",
+            "page.fact.seal",
+            "page.fact.compared",
+            "page.fact.before-signs",
+            "page.fact.indicators",
+            "page.fact.scan",
+        ];
         draft.facts(facts.map(|what| (what, Fact::Nothing, Mark::Unknown, Vec::new())).into());
     }
     for (r, number) in all.iter().zip(1u64..) {
