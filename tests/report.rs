@@ -429,6 +429,9 @@ fn an_infected_state_that_was_kept_is_told() {
     let whole: Vec<String> =
         marks(&session.json(ALL[3]).1).into_iter().filter(|(name, ..)| name == "whole").map(|m| m.1).collect();
     assert_eq!(whole, ["good", "bad"]);
+    assert!(session.page("ja", ALL[3]).1.contains("複数の媒体セットから復元されている"), "whoever signs is told which");
+    other.answer("compare", 5, json!({}));
+    assert!(!other.page("ja", ALL[3]).1.contains("複数の媒体セット"));
 }
 
 /// A week of nights would push the first sign off the page.
@@ -445,6 +448,26 @@ fn what_happens_every_day_does_not_hide_the_story() {
         assert!(page.contains(told), "{told}");
     }
     assert!(!page.contains("CL-1 を接続"));
+}
+
+/// A ledger that somebody edited cannot say which medium was away.
+#[test]
+fn a_ledger_that_does_not_hold_vouches_for_no_medium() {
+    let with = |broken: Value| {
+        let mut session = Session::new();
+        let medium = |left: Value, at_host: bool| {
+            json!({ "name": "CL-02", "place": "倉庫", "off_site": false, "attached": null,
+            "at_host": at_host, "left": left, "written": null })
+        };
+        let left = json!("2026-10-30T23:00:00Z");
+        let media = [medium(left.clone(), false), medium(left, true), medium(Value::Null, false)];
+        session.answer("media.list", 0, json!({ "media": media }));
+        session.answer("media.log", 0, json!({ "lines": [], "broken": broken }));
+        let told = marks(&session.json(&["incident"]).1).into_iter().filter(|(name, ..)| name == "media.row").map(|m| m.1);
+        (told.collect::<Vec<_>>(), session.page("ja", &["incident"]).1.contains("つながらない行が 1 件"))
+    };
+    assert_eq!(with(json!([])), (vec!["good".into(), "unknown".into(), "unknown".into()], false));
+    assert_eq!(with(json!([7])), (vec!["unknown".to_owned(); 3], true));
 }
 
 #[test]

@@ -12,6 +12,10 @@ pub fn draft(session: &Session, generation: u64, by: &str, witness: &str) -> Dra
     draft.section("page.section.declaration");
     draft.words(&message!("page.declaration", who = by, witness = witness, number = generation));
     let all: Vec<_> = restored(session).into_iter().filter(|r| r.restore.generation == generation).collect();
+    // Each set counts its generations from 1: whoever signs must see which of them is meant.
+    if all.iter().any(|r| r.restore.set != all[0].restore.set) {
+        draft.caution("page.several-sets");
+    }
     if all.is_empty() {
         draft.section("page.section.restored");
         let facts = [
