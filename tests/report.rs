@@ -74,10 +74,11 @@ impl Session {
         }));
         let row = |n: u64, clean: bool| {
             json!({ "generation": n, "time": "2026-10-30T16:30:00Z", "check_code": format!("AAAA-BBBB-CCCC-000{n}"), "trusted": true,
-                    "verdict": "good", "clean": clean, "changes": [], "alarms": [], "hits": u64::from(!clean) })
+                    "verdict": "good", "clean": clean, "changes": [], "alarms": [], "hits": u64::from(!clean), "unhashed": 0,
+                    "damaged": null })
         };
         self.answer("generations", 5, json!({
-            "set": SET, "set_name": "本院", "last_clean": 2, "generations": [row(1, true), row(2, true), row(3, false)],
+            "indicators": { "looked_for": 3, "passed_over": 0 }, "set": SET, "set_name": "本院", "last_clean": 2, "generations": [row(1, true), row(2, true), row(3, false)],
             "first": [{ "indicator": "*.locked", "generation": 3, "path": "ehr/<img src=x onerror=alert(1)>\u{202e}\u{1b}[2J" }], "faults": [],
         }));
         let mut restore = json!({
@@ -184,6 +185,307 @@ fn a_good_mark_needs_every_fact() {
     found["result"] = "found".into();
     found["found"] = json!([{ "path": "x" }]);
     assert_eq!(mark_of(&whole(found), "whole"), "bad");
+}
+
+/// A scan that found nothing, by a scanner that says what it is.
+fn scanned() -> Value {
+    json!({ "command": ["clamscan"], "engine": "ClamAV 1.4", "signatures": 27000, "signature_date": "2026-11-01", "exit_code": 0,
+            "result": "clean", "found": [] })
+}
+
+/// All marks of the four reports; a fact that several reports have stands once for each.
+fn all_marks(session: &Session) -> Vec<(String, String, Vec<u64>)> {
+    ALL.iter().flat_map(|report| marks(&session.json(report).1)).collect()
+}
+
+/// The answer of a line of the story, with one thing changed; null takes the member away.
+fn story_with(line: usize, pointer: &str, value: Value) -> Session {
+    let (mut whole, mut session) = (Session::new(), Session::new());
+    whole.story(scanned());
+    for number in 2..=5 {
+        let name = fs::read_dir(whole.folder().join("results")).unwrap().map(|e| e.unwrap().path());
+        let path =
+            name.into_iter().find(|p| p.file_name().unwrap().to_str().unwrap().starts_with(&format!("000{number}"))).unwrap();
+        let mut document: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        if number == line {
+            let (parent, member) = pointer.rsplit_once('/').unwrap();
+            let parent = document.pointer_mut(parent).unwrap();
+            match parent {
+                Value::Object(object) if value == "absent" => drop(object.remove(member)),
+                parent => parent[member] = value.clone(),
+            }
+        }
+        let command = document["command"].as_str().unwrap().to_owned();
+        let exit = u8::try_from(document["exit_code"].as_u64().unwrap()).unwrap();
+        session.answer(&command, exit, document["result"].clone());
+    }
+    session
+}
+
+/// What has to stand in the record of re-adoption when one thing of the story is another.
+#[test]
+fn whatever_is_bad_or_not_known_is_no_good_mark() {
+    let huge = json!(u64::MAX);
+    let cases: [(usize, &str, Value, &str, &str); 40] = [
+        (2, "/result/good", json!(false), "seal", "bad"),
+        (2, "/result/good", json!("yes"), "seal", "unknown"),
+        (2, "/result/good", json!("absent"), "seal", "unknown"),
+        (2, "/result/read_back", json!("cached"), "seal", "partly"),
+        (2, "/result/read_back", json!("dreamt"), "seal", "unknown"),
+        (2, "/result/objects_elsewhere", json!(4), "seal", "partly"),
+        (2, "/result/objects", json!(0), "seal", "unknown"),
+        (2, "/result/generations", json!([]), "seal", "unknown"),
+        (2, "/result/generations/1/trusted", json!(false), "seal", "bad"),
+        (2, "/result/generations/1/damaged_objects", huge.clone(), "seal", "bad"),
+        (2, "/result/generations/1/time", json!("2026-10-29T16:30:00Z"), "generation", "unknown"),
+        (2, "/result/generations/1/check_code", json!("ZZZZ-ZZZZ-ZZZZ-ZZZZ"), "generation", "unknown"),
+        (2, "/result/expected/found", json!(false), "seal", "bad"),
+        (2, "/result/faults", json!([{ "fault": "forked" }]), "seal", "bad"),
+        (2, "/result/set", json!("ffffffffffffffffffffffffffffffff"), "seal", "unknown"),
+        (3, "/result/indicators", Value::Null, "before_signs", "unknown"),
+        (3, "/result/indicators", Value::Null, "indicators", "unknown"),
+        (3, "/result/indicators/looked_for", json!(0), "indicators", "unknown"),
+        (3, "/result/indicators/passed_over", json!(2), "indicators", "partly"),
+        (3, "/result/generations/1/unhashed", json!(7), "before_signs", "partly"),
+        (3, "/result/generations/1/damaged", json!("cut"), "before_signs", "unknown"),
+        (3, "/result/generations/1/damaged", json!("cut"), "indicators", "unknown"),
+        (3, "/result/generations/0/hits", json!(1), "before_signs", "bad"),
+        (3, "/result/last_clean", json!(1), "before_signs", "unknown"),
+        (3, "/result/faults", json!([{ "fault": "forked" }]), "before_signs", "unknown"),
+        (3, "/result/quarantine", json!(true), "before_signs", "bad"),
+        (3, "/result/set", json!("ffffffffffffffffffffffffffffffff"), "before_signs", "unknown"),
+        (4, "/result/quarantine", json!(true), "restored", "bad"),
+        (4, "/result/has_alarm", json!(true), "before_signs", "bad"),
+        (4, "/result/entries", json!(0), "restored", "unknown"),
+        (4, "/result/not_restored", huge.clone(), "restored", "bad"),
+        (4, "/result/to", json!("absent"), "to", "unknown"),
+        (4, "/result/scan/engine", Value::Null, "scan", "partly"),
+        (4, "/result/scan/found_count", json!(1), "scan", "bad"),
+        (4, "/result/scan/signatures", json!(true), "scan", "good"),
+        (5, "/result/counts/missing", huge.clone(), "compared", "bad"),
+        (
+            5,
+            "/result/counts",
+            json!({ "identical": 3, "added": huge, "updated": 1, "outside_rules": 0, "missing": 0, "renamed": 0, "not_verified": 0 }),
+            "compared",
+            "partly",
+        ),
+        (5, "/result/sources/0/tree", json!("/back/../live/ehr"), "compared", "unknown"),
+        (5, "/result/sources/0/tree", json!("absent"), "compared", "unknown"),
+        (5, "/result/time", json!("2026-10-29T16:30:00Z"), "compared", "unknown"),
+    ];
+    for (line, pointer, value, fact, mark) in cases {
+        let session = story_with(line, pointer, value.clone());
+        let (_, report) = session.json(ALL[3]);
+        assert_eq!(mark_of(&report, fact), mark, "{fact} of {pointer} {value}");
+        assert!(fact == "to" || mark == "good" || mark_of(&report, "whole") != "good", "{pointer} {value}");
+        for report in ALL {
+            assert!(session.page("ja", report).1.contains("</html>"), "{pointer} {value}");
+        }
+    }
+    // What it could be held against, two ways of changing more than fit a number.
+    let mut session = story_with(5, "/result/counts/outside_rules", json!(1));
+    assert_eq!(mark_of(&session.json(ALL[3]).1, "compared"), "bad");
+    session.compare("/back/ehr", u64::MAX);
+    assert_eq!(mark_of(&session.json(ALL[3]).1, "compared"), "bad");
+}
+
+/// A command says that all is well, and ends as one that failed.
+#[test]
+fn the_answer_of_a_command_that_failed_is_no_good_mark() {
+    let mut whole = Session::new();
+    whole.story(scanned());
+    for line in 2..=5 {
+        let mut session = Session::new();
+        for number in 2..=5 {
+            let command = ["verify", "generations", "restore", "compare"][number - 2];
+            let text = fs::read(whole.folder().join(format!("results/000{number}-{command}.json"))).unwrap();
+            let document: Value = serde_json::from_slice(&text).unwrap();
+            let exit = u8::try_from(document["exit_code"].as_u64().unwrap()).unwrap();
+            session.answer(command, if number == line { 130 } else { exit }, document["result"].clone());
+        }
+        assert_eq!(mark_of(&session.json(ALL[3]).1, "whole"), "unknown", "line {line}");
+        let good: Vec<_> = all_marks(&session)
+            .into_iter()
+            .filter(|(name, mark, at)| mark == "good" && *at == [line as u64] && name != "to")
+            .collect();
+        assert!(good.iter().all(|(name, ..)| name == "generation"), "line {line}: {good:?}");
+    }
+}
+
+/// Somebody searched well and found; somebody else searched for nothing afterwards, and "found nothing".
+#[test]
+fn a_sign_that_was_found_stands() {
+    let mut session = Session::new();
+    session.story(scanned());
+    let row = |n: u64| {
+        json!({ "generation": n, "time": "2026-10-30T16:30:00Z", "check_code": format!("AAAA-BBBB-CCCC-000{n}"),
+        "trusted": true, "verdict": "good", "clean": true, "changes": [], "alarms": [], "hits": 0, "unhashed": 0, "damaged": null })
+    };
+    session.answer(
+        "generations",
+        0,
+        json!({ "indicators": null, "set": SET, "set_name": "本院", "last_clean": 3,
+        "generations": [row(1), row(2), row(3)], "first": [], "faults": [] }),
+    );
+    let (_, report) = session.json(&["incident"]);
+    let last = report["sections"].as_array().unwrap().iter().find(|s| s["section"] == "last_clean").unwrap()["facts"][0].clone();
+    assert!(last["value"].as_str().unwrap().starts_with("世代 2 "), "{last}");
+    assert_eq!(last["mark"], "good");
+    assert!(session.page("ja", &["incident"]).1.contains("<br>照合番号 AAAA-BBBB-CCCC-0002"), "no line ends within a code");
+    let (_, page) = session.page("ja", &["incident"]);
+    assert!(page.contains("*.locked") && !page.contains("侵害指標のある世代はない"));
+    let rows = report["sections"].as_array().unwrap().iter().find(|s| s["section"] == "affected").unwrap()["rows"].clone();
+    assert_eq!((&rows[0]["generation"], &rows[0]["hits"]), (&json!(3), &json!(1)), "no change was counted, and still it is told");
+}
+
+#[test]
+fn without_indicators_nothing_is_said_of_them() {
+    let mut session = Session::new();
+    let row = json!({ "generation": 1, "time": "2026-10-30T16:30:00Z", "check_code": "AAAA-BBBB-CCCC-0001", "trusted": true,
+        "verdict": "good", "clean": true, "changes": [], "alarms": [], "hits": 0, "unhashed": 0, "damaged": null });
+    session.answer(
+        "generations",
+        0,
+        json!({ "indicators": null, "set": SET, "set_name": "本院", "last_clean": 1,
+        "generations": [row], "first": [], "faults": [] }),
+    );
+    let (_, report) = session.json(&["incident"]);
+    assert_eq!([mark_of(&report, "last_clean"), mark_of(&report, "indicators")], ["unknown", "unknown"]);
+    assert!(session.page("ja", &["incident"]).1.contains("侵害指標は探していない(未確認)"));
+    assert!(session.page("en", &["incident"]).1.contains("Indicators were not looked for"));
+}
+
+/// The newest verification is bad; whoever broke in takes its answer away, or makes it something that nobody understands.
+#[test]
+fn a_bad_answer_that_is_taken_away_does_not_bring_back_a_good_one() {
+    let mut session = Session::new();
+    session.story(scanned());
+    session.answer("verify", 5, json!({ "set": SET, "set_name": "本院", "good": "no" }));
+    let (exit, json) = session.json(&["incident"]);
+    assert_eq!((exit, mark_of(&json, "verified").as_str()), (0, "unknown"));
+    assert!(session.page("ja", &["incident"]).1.contains("6 行目: azekura verify の結果がないか、読み取れません"));
+    fs::remove_file(session.folder().join("results/0006-verify.json")).unwrap();
+    let (exit, json) = session.json(ALL[3]);
+    assert_eq!((exit, mark_of(&json, "verified").as_str(), mark_of(&json, "whole").as_str()), (5, "unknown", "unknown"));
+    // One that could not be run says nothing.
+    let mut session = Session::new();
+    session.story(scanned());
+    let name = "results/0006-verify.json";
+    let document = json!({ "schema_version": 1, "command": "verify", "exit_code": 2, "error": { "id": "usage" } }).to_string();
+    fs::write(session.folder().join(name), &document).unwrap();
+    session
+        .line(json!({ "event": "command", "command": "verify", "exit_code": 2, "files": { name: sha256(document.as_bytes()) } }));
+    assert_eq!(mark_of(&session.json(ALL[3]).1, "verified"), "good");
+    // The last line is bound by the paper alone; its answer is of another mind.
+    let record = fs::read_to_string(session.record()).unwrap();
+    fs::write(session.record(), record.replace("\"exit_code\":2", "\"exit_code\":0")).unwrap();
+    assert_eq!(mark_of(&session.json(ALL[3]).1, "verified"), "unknown");
+}
+
+/// A chain that was found not to be that of the paper: looked at again without the paper it is no better.
+#[test]
+fn a_verification_that_went_wrong_stays_on_the_page() {
+    let mut session = story_with(2, "/result/expected", json!({ "found": false }));
+    let mut good = Session::new();
+    good.story(Value::Null);
+    let text = fs::read(good.folder().join("results/0002-verify.json")).unwrap();
+    let mut document: Value = serde_json::from_slice(&text).unwrap();
+    document["result"]["expected"] = Value::Null;
+    session.answer("verify", 0, document["result"].clone());
+    for report in ALL {
+        let told: Vec<String> =
+            marks(&session.json(report).1).into_iter().filter(|(name, ..)| name == "paper").map(|m| m.1).collect();
+        assert_eq!(told, ["unknown", "bad"], "{report:?}");
+    }
+}
+
+#[test]
+fn an_infected_state_that_was_kept_is_told() {
+    let mut session = Session::new();
+    let kept = |findings: u64| {
+        json!({ "set": "ffffffffffffffffffffffffffffffff", "set_name": "隔離", "quarantine": true, "generation": 1,
+        "time": "2026-11-02T01:00:00Z", "verdict": if findings > 0 { "incomplete" } else { "good" }, "read_back": "direct",
+        "check_code": "QQQQ-QQQQ-QQQQ-QQQQ", "statistics": { "files": 9, "bytes": 99, "findings": findings } })
+    };
+    assert_eq!(mark_of(&session.json(&["incident"]).1, "quarantine"), "unknown");
+    session.answer("backup", 0, kept(0));
+    assert_eq!(mark_of(&session.json(&["incident"]).1, "quarantine"), "good");
+    let (_, page) = session.page("ja", &["incident"]);
+    assert!(
+        page.contains("感染状態の隔離保存") && page.contains("感染状態を隔離して保存(隔離 世代 1、照合番号 QQQQ-QQQQ-QQQQ-QQQQ)")
+    );
+    assert!(session.page("en", &["incident"]).1.contains("Infected state kept in quarantine"));
+    let mut session = Session::new();
+    session.answer("backup", 3, kept(2));
+    assert_eq!(mark_of(&session.json(&["incident"]).1, "quarantine"), "partly");
+    // What is restored out of it is the infected state.
+    session.story(scanned());
+    let (mut other, name) = (Session::new(), "results/0004-restore.json");
+    other.story(scanned());
+    let mut restore: Value = serde_json::from_slice(&fs::read(other.folder().join(name)).unwrap()).unwrap();
+    restore["result"]["set"] = "ffffffffffffffffffffffffffffffff".into();
+    session.answer("restore", 0, restore["result"].clone());
+    let whole: Vec<String> =
+        marks(&session.json(ALL[3]).1).into_iter().filter(|(name, ..)| name == "whole").map(|m| m.1).collect();
+    assert_eq!(whole, ["good", "bad"]);
+    assert!(session.page("ja", ALL[3]).1.contains("複数の媒体セットから復元されている"), "whoever signs is told which");
+    other.answer("compare", 5, json!({}));
+    assert!(!other.page("ja", ALL[3]).1.contains("複数の媒体セット"));
+}
+
+/// A week of nights would push the first sign off the page.
+#[test]
+fn what_happens_every_day_does_not_hide_the_story() {
+    let mut session = Session::new();
+    session.story(Value::Null);
+    let line = |n: u64| json!({ "line": n, "time": format!("2026-10-31T{:02}:{:02}:00Z", n / 60, n % 60), "event": "attached", "medium": format!("CL-{n}") });
+    session.answer("media.log", 0, json!({ "lines": (1..=300).map(line).collect::<Vec<_>>(), "broken": [] }));
+    session.answer("hold.on", 0, json!({ "hold": { "since": "2026-10-30T18:00:00Z", "by": "当直", "why": "脅迫文" } }));
+    let (_, page) = session.page("ja", &["incident"]);
+    for told in ["侵害指標 *.locked が初めて現れる", "保全(ホールド)を開始(当直): 脅迫文", "CL-300 を接続"]
+    {
+        assert!(page.contains(told), "{told}");
+    }
+    assert!(!page.contains("CL-1 を接続"));
+}
+
+/// A ledger that somebody edited cannot say which medium was away.
+#[test]
+fn a_ledger_that_does_not_hold_vouches_for_no_medium() {
+    let with = |broken: Value| {
+        let mut session = Session::new();
+        let medium = |left: Value, at_host: bool| {
+            json!({ "name": "CL-02", "place": "倉庫", "off_site": false, "attached": null,
+            "at_host": at_host, "left": left, "written": null })
+        };
+        let left = json!("2026-10-30T23:00:00Z");
+        let media = [medium(left.clone(), false), medium(left, true), medium(Value::Null, false)];
+        session.answer("media.list", 0, json!({ "media": media }));
+        session.answer("media.log", 0, json!({ "lines": [], "broken": broken }));
+        let told = marks(&session.json(&["incident"]).1).into_iter().filter(|(name, ..)| name == "media.row").map(|m| m.1);
+        (told.collect::<Vec<_>>(), session.page("ja", &["incident"]).1.contains("つながらない行が 1 件"))
+    };
+    assert_eq!(with(json!([])), (vec!["good".into(), "unknown".into(), "unknown".into()], false));
+    assert_eq!(with(json!([7])), (vec!["unknown".to_owned(); 3], true));
+}
+
+#[test]
+fn a_proof_is_good_for_the_record_that_it_was_held_against() {
+    let proved = |exit: u8, content: Value, state: &str| {
+        let mut session = Session::new();
+        session.answer(
+            "check-proof",
+            exit,
+            json!({ "path": "ehr/1", "generation": 2, "time": "2026-10-30T16:30:00Z", "check_code": "AAAA-BBBB-CCCC-0002",
+            "anchors": ["check-code"], "content": content, "state": state }),
+        );
+        mark_of(&session.json(&["authenticity"]).1, "proofs.row")
+    };
+    assert_eq!(proved(0, json!("same"), "good"), "good");
+    assert_eq!(proved(5, json!("digest"), "good"), "bad");
+    assert_eq!(proved(5, Value::Null, "good"), "unknown");
+    assert_eq!(proved(0, Value::Null, "unreadable"), "partly");
 }
 
 /// What was compared before the restore, somewhere else or in a later and worse state does not vouch for it.

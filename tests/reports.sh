@@ -69,6 +69,8 @@ run 5 compare --from medium --generation 2 --html compare-ja.html "ehr=$work/cha
 run 0 restore --from medium --generation 2 --to back
 run 0 compare --from medium --generation 2 "ehr=$work/back/ehr"
 run 0 history --from medium --since 2020-01-01
+mkdir quarantine
+run 0 backup --quarantine --to quarantine --recipient "$recipient" "server1=$work/chart"
 for lang in ja en; do
     run 0 report incident --discovered 2026-11-01T08:30 --out incident-$lang.html
     run 0 report reconnect --out reconnect-$lang.html
@@ -137,7 +139,7 @@ PY
 }
 
 look fresh-ja 8 未確認
-look incident-ja 8 インシデント報告書 報告期限と報告先 2026-12-30 感染前の世代 影響を受けたバックアップ元 時系列 署名・確認印 世代2 'ランサムウェアの疑い<b>'
+look incident-ja 8 インシデント報告書 報告期限と報告先 2026-12-30 感染前の世代 影響を受けたバックアップ元 感染状態の隔離保存 感染状態を隔離して保存 時系列 署名・確認印 世代2 'ランサムウェアの疑い<b>'
 look incident-en 8 'Incident report' 'By when' 2026-12-30 'Timeline' 'Signatures'
 look reconnect-ja 6 再接続用証跡 復元の一覧 再構築した機器 未確認 署名・確認印
 look reconnect-en 6 'Trail for reconnection' 'not verified'

@@ -70,6 +70,8 @@ pub struct First {
 pub struct Report {
     pub set: Id,
     pub set_name: String,
+    /// The set holds an infected state, kept as evidence.
+    pub quarantine: bool,
     pub rows: Vec<Row>,
     /// The first appearance of each indicator that was found, in the order of the generations.
     pub first: Vec<First>,
@@ -122,7 +124,8 @@ pub fn clean(options: &Options, identity: &Identity, world: &World, observer: &d
     let rows: Vec<Row> = all.into_iter().map(|(row, _)| row).collect();
     let last_clean = last_clean(&rows);
     let set_name = chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default();
-    Ok(Report { set: chain.set, set_name, rows, first, last_clean, faults: chain.faults })
+    let quarantine = chain.label.as_ref().is_some_and(|l| l.quarantine);
+    Ok(Report { set: chain.set, set_name, quarantine, rows, first, last_clean, faults: chain.faults })
 }
 
 /// Behind the first sign nothing is taken for clean: an intruder may have stayed in without a further one. Damage is no such sign.

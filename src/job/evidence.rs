@@ -247,6 +247,9 @@ pub fn open_named(folder: &Path, name: &str) -> io::Result<File> {
     if !Path::new(name).components().all(|c| matches!(c, std::path::Component::Normal(_))) {
         return Err(io::ErrorKind::InvalidFilename.into());
     }
+    if !has_own_folder(folder, name) {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
     open_file(&folder.join(name))
 }
 
@@ -316,7 +319,8 @@ fn kept(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Copies a session into a new folder, with a page that says how to check it without this program.
+/// Copies a session into a new folder, with a page that says how to check it without this program. What is no file of its own, a link or a
+/// pipe, was put there: it is told of, and not followed to what lies elsewhere on the host.
 pub fn export(folder: &Path, to: &Path, page: &str) -> Result<Checked> {
     let checked = check(folder)?;
     std::fs::create_dir(to).map_err(failed("made", to))?;
@@ -325,7 +329,9 @@ pub fn export(folder: &Path, to: &Path, page: &str) -> Result<Checked> {
         std::fs::create_dir(to.join(inner)).map_err(failed("made", &to.join(inner)))?;
     }
     for name in [vec![RECORD.to_owned()], kept(folder)?].concat() {
-        let bytes = std::fs::read(folder.join(&name)).map_err(failed("read", &folder.join(&name)))?;
+        let Some(mut file) = open_own(folder, &name)? else { continue };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed("read", &folder.join(&name)))?;
         write_new(&to.join(&name), &bytes)?;
         sums.push_str(&format!("{}  {name}\n", sha256(&bytes)));
     }
@@ -333,6 +339,25 @@ pub fn export(folder: &Path, to: &Path, page: &str) -> Result<Checked> {
     sums.push_str(&format!("{}  README.txt\n", sha256(page.as_bytes())));
     write_new(&to.join("SHA256SUMS"), sums.as_bytes())?;
     Ok(checked)
+}
+
+/// A file of the session; `None` of what is none.
+fn open_own(folder: &Path, name: &str) -> Result<Option<File>> {
+    let path = folder.join(name);
+    match path.symlink_metadata() {
+        Ok(is) if is.is_file() && has_own_folder(folder, name) => {
+            open_named(folder, name).map(Some).map_err(failed("read", &path))
+        }
+        Ok(_) => Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(failed("read", &path)(e)),
+    }
+}
+
+/// The folder that a file lies in is no link out of the session.
+fn has_own_folder(folder: &Path, name: &str) -> bool {
+    let inner = Path::new(name).parent().filter(|p| !p.as_os_str().is_empty());
+    inner.is_none_or(|inner| folder.join(inner).symlink_metadata().is_ok_and(|is| is.is_dir()))
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -451,5 +476,27 @@ mod tests {
         let sums = std::fs::read_to_string(out.join("SHA256SUMS")).unwrap();
         let names: Vec<&str> = sums.lines().filter_map(|l| l.split("  ").nth(1)).collect();
         assert_eq!(names, [RECORD, "results/0002-verify.json", "seals/00000003.seal", "README.txt"]);
+    }
+
+    /// Whoever put a link into the session must not have a key handed over with it, nor the handing over wait for ever.
+    #[test]
+    fn nothing_from_elsewhere_is_handed_over() {
+        let (dir, to) = (session(), tempfile::tempdir().unwrap());
+        added(dir.path(), 0, "good").unwrap();
+        let elsewhere = to.path().join("keys");
+        std::fs::create_dir(&elsewhere).unwrap();
+        std::fs::write(elsewhere.join("key.txt"), "secret").unwrap();
+        std::os::unix::fs::symlink(elsewhere.join("key.txt"), dir.path().join("results/0003-verify.json")).unwrap();
+        std::fs::remove_dir(dir.path().join("seals")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, dir.path().join("seals")).unwrap();
+        let pipe = std::process::Command::new("mkfifo").arg(dir.path().join("results/0004-verify.json")).status();
+        assert!(pipe.unwrap().success());
+        let out = to.path().join("out");
+        let checked = export(dir.path(), &out, "page").unwrap();
+        assert_eq!(checked.files, ["results/0003-verify.json", "results/0004-verify.json", "seals/key.txt"]);
+        assert!(out.join("results/0002-verify.json").is_file());
+        for name in checked.files {
+            assert!(out.join(&name).symlink_metadata().is_err(), "{name}");
+        }
     }
 }

@@ -92,6 +92,7 @@ fn as_json(r: &Report, indicators: Option<&Indicators>) -> Value {
         "indicators": indicators.map(|i| json!({ "looked_for": i.len(), "passed_over": i.passed_over() })),
         "set": r.set.to_string(),
         "set_name": r.set_name,
+        "quarantine": r.quarantine,
         "last_clean": r.last_clean,
         "generations": r.rows.iter().map(row_json).collect::<Vec<_>>(),
         "first": r.first.iter().map(first_json).collect::<Vec<_>>(),

@@ -7,7 +7,7 @@ use crate::cli::units::{bytes, count};
 use azekura::format::cbor::Time;
 use azekura::job::report::answers::{Happened, Period, exact, of_period, of_proved, of_stamp};
 use azekura::job::report::restored::check_code;
-use azekura::job::report::{Answer, Mark, Session};
+use azekura::job::report::{Answer, Mark, Session, judge};
 use azekura::job::time_text;
 
 pub fn draft(session: &Session, since: Option<i64>, until: Option<i64>) -> Draft {
@@ -54,6 +54,7 @@ fn period(draft: &mut Draft, session: &Session, p: &Period, answer: &Answer) {
     draft.section_of("page.section.happened", heading.to_string());
     let here = || vec![answer.source.clone()];
     let is_sound = if p.faults.is_empty() && !p.generations.is_empty() { Mark::Good } else { Mark::Unknown };
+    let is_sound = answer.sure(is_sound, &[0]);
     let older = Fact::optional(p.older.zip(p.older_bytes), |(files, size)| {
         Fact::Said(message!("history.older-files", files = count(files), bytes = bytes(size)))
     });
@@ -75,7 +76,7 @@ fn period(draft: &mut Draft, session: &Session, p: &Period, answer: &Answer) {
     let rows: Vec<Vec<Fact>> = p.happened.first.iter().map(happened).collect();
     draft.list(&["page.head.time", "page.head.generation", "page.head.event", "page.head.path"], &rows, p.happened.more);
     // What an older version recorded has the counts alone.
-    if p.happened.len() < p.created + p.changed + p.gone {
+    if p.happened.len() < p.created.saturating_add(p.changed).saturating_add(p.gone) {
         draft.words(&message!("page.list-not-recorded"));
     }
 }
@@ -99,7 +100,7 @@ fn stamps(draft: &mut Draft, session: &Session) {
         .all(of_stamp)
         .take(ROWS)
         .map(|(s, answer)| {
-            let mark = match check_code(session, &s.set, s.generation) {
+            let mark = match check_code(session, &s.set, s.generation, &s.time) {
                 Some(code) if code.fact == s.check_code => Mark::Partly,
                 Some(_) => Mark::Bad,
                 None => Mark::Unknown,
@@ -109,7 +110,7 @@ fn stamps(draft: &mut Draft, session: &Session) {
                 Fact::Code(s.check_code.clone()),
                 Fact::Time(s.stamped.clone()),
                 Fact::Code(s.serial.clone()),
-                Fact::Mark(mark),
+                Fact::Mark(answer.sure(mark, &[0])),
                 Fact::Sources(vec![answer.source.clone()]),
             ]
         })
@@ -133,12 +134,11 @@ fn proofs(draft: &mut Draft, session: &Session) {
         .all(of_proved)
         .take(ROWS)
         .map(|(p, answer)| {
-            let is_held = answer.exit_code == 0 && p.anchors.as_ref().is_some_and(|a| !a.is_empty());
             vec![
                 Fact::Code(p.path.clone()),
                 Fact::Count(p.generation),
                 Fact::Code(p.check_code.clone()),
-                Fact::Mark(if is_held { Mark::Good } else { Mark::Unknown }),
+                Fact::Mark(answer.sure(judge::proved(p), &[0])),
                 Fact::Sources(vec![answer.source.clone()]),
             ]
         })

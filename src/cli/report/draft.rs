@@ -55,7 +55,8 @@ impl Fact {
             Self::Count(n) => Cell::new(count(*n), Style::Number),
             Self::Time(t) => Cell::new(paper_time(t, Lang::spoken()).shown(), Style::Time),
             Self::Day(d) => Cell::new(paper_day(*d, Lang::spoken()), Style::Time),
-            Self::Said(m) => Cell::new(m.to_string(), Style::Plain),
+            // A line of its own for a code that is compared with paper. Only words of ours have line ends: those in names are escaped.
+            Self::Said(m) => Cell { lines: m.to_string().lines().map(str::to_owned).collect(), style: Style::Plain },
             Self::Mark(m) => Cell::new(find(mark_key(*m)), Style::Mark),
             Self::Sources(s) => Cell { lines: s.iter().map(source).collect(), style: Style::Source },
         }

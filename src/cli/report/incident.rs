@@ -1,16 +1,19 @@
 //! The incident report (インシデント報告書): what happened when, what is affected, up to where it is clean, and by when whom to tell.
 
-use super::draft::{Draft, Fact};
-use super::shared::{ROWS, chain, comparisons, generation, people, when};
+use super::draft::{Draft, Fact, Row};
+use super::shared::{ROWS, chain, comparisons, generation, people, searched, when};
 use crate::cli::backup::show::alarm;
 use crate::cli::shown::Shown;
 use crate::cli::text::{Message, message};
-use crate::cli::units::{count, day_in_japan};
+use crate::cli::units::{bytes, count, day_in_japan};
 use azekura::format::watch::Alarm;
-use azekura::job::report::answers::{Clean, CleanLine, LedgerLine, exact, of_clean, of_hold, of_ledger, of_media};
-use azekura::job::report::{Answer, Mark, Session, Source};
+use azekura::job::report::answers::{Changes, CleanLine, LedgerLine, exact, of_backup, of_hold, of_ledger, of_media};
+use azekura::job::report::signs::Signs;
+use azekura::job::report::{Answer, Mark, Session, Source, judge};
 use azekura::report::due::Due;
 use azekura::report::page::{Kind, Style};
+use chrono::{DateTime, FixedOffset};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub fn draft(session: &Session, discovered: Option<i64>) -> Draft {
     let mut draft = Draft::new("page.title.incident");
@@ -18,6 +21,7 @@ pub fn draft(session: &Session, discovered: Option<i64>) -> Draft {
     due(&mut draft, discovered);
     last_clean(&mut draft, session);
     affected(&mut draft, session);
+    quarantine(&mut draft, session);
     comparisons(&mut draft, session, "page.section.counts");
     chain(&mut draft, session);
     cipher(&mut draft, session);
@@ -59,37 +63,55 @@ fn due(draft: &mut Draft, discovered: Option<i64>) {
 
 fn last_clean(draft: &mut Draft, session: &Session) {
     draft.section("page.section.last-clean");
-    let cleans = session.newest(of_clean, |c| &c.set);
-    if cleans.is_empty() {
-        draft.facts(vec![("page.fact.last-clean", Fact::Nothing, Mark::Unknown, Vec::new())]);
+    let all = Signs::all(session);
+    if all.is_empty() {
+        let facts = ["page.fact.last-clean", "page.fact.indicators"];
+        draft.facts(facts.map(|what| (what, Fact::Nothing, Mark::Unknown, Vec::new())).into());
     }
     let mut first = Vec::new();
-    for (c, answer) in cleans {
-        let line = c.last_clean.and_then(|n| c.generations.first.iter().find(|g| g.generation == n));
-        let (fact, mark, mut sources) = match line {
-            Some(g) => generation(session, &c.set, g.generation, &g.time),
-            None => (Fact::Said(message!("page.no-clean")), Mark::Bad, Vec::new()),
-        };
-        let is_sound = c.faults.is_empty() && line.is_none_or(|g| g.clean && g.trusted);
-        if !sources.contains(&answer.source) {
-            sources.push(answer.source.clone());
+    for signs in &all {
+        draft.facts(last_clean_of(session, signs));
+        for (c, answer) in signs.searches() {
+            first.extend(c.first.first.iter().map(|f| {
+                let path = exact(&f.path, f.path_hex.as_deref());
+                vec![
+                    Fact::Text(f.indicator.clone()),
+                    Fact::Count(f.generation),
+                    Fact::Name(path),
+                    Fact::Sources(vec![answer.source.clone()]),
+                ]
+            }));
         }
-        draft.facts(vec![("page.fact.last-clean", fact, if is_sound { mark } else { Mark::Unknown }, sources)]);
-        first.extend(c.first.first.iter().map(|f| {
-            let path = exact(&f.path, f.path_hex.as_deref());
-            vec![
-                Fact::Text(f.indicator.clone()),
-                Fact::Count(f.generation),
-                Fact::Name(path),
-                Fact::Sources(vec![answer.source.clone()]),
-            ]
-        }));
     }
     if !first.is_empty() {
+        let more = first.len().saturating_sub(ROWS) as u64;
         first.truncate(ROWS);
-        draft.list(&["page.head.indicator", "page.head.generation", "page.head.path", "page.head.source"], &first, 0);
+        draft.list(&["page.head.indicator", "page.head.generation", "page.head.path", "page.head.source"], &first, more);
     }
     draft.caution("page.clean-proves-nothing");
+}
+
+/// The last clean generation of a set, and what was looked for in it. Where nobody gave indicators it is not known to be clean.
+fn last_clean_of(session: &Session, signs: &Signs) -> Vec<Row> {
+    let Some((c, answer)) = signs.newest() else { return Vec::new() };
+    let line = signs.last_clean();
+    let (fact, mark, mut sources) = match (line, c.generations.more) {
+        (Some(g), _) => {
+            let (fact, mark, sources) = generation(session, &c.set, g.generation, &g.time);
+            (fact, mark.and(signs.before(g.generation)), sources)
+        }
+        (None, 0) if signs.first_sign().is_some() => (Fact::Said(message!("page.no-clean")), Mark::Bad, Vec::new()),
+        (None, _) => (Fact::Nothing, Mark::Unknown, Vec::new()),
+    };
+    for source in signs.first_sign().map(|(_, a)| &a.source).into_iter().chain([&answer.source]) {
+        if !sources.contains(source) {
+            sources.push(source.clone());
+        }
+    }
+    let mut rows = vec![("page.fact.last-clean", fact, mark, sources)];
+    let in_it = line.map(|g| g.generation);
+    rows.push(searched(Some(signs), in_it.unwrap_or(0), in_it.map_or(Mark::Unknown, |n| signs.searched(n))));
+    rows
 }
 
 /// What each generation that bears a sign changed in its sources.
@@ -97,28 +119,21 @@ fn affected(draft: &mut Draft, session: &Session) {
     draft.section("page.section.affected");
     let mut rows = Vec::new();
     let mut alarms: Vec<(String, Source)> = Vec::new();
-    let mut looked = false;
-    for (c, answer) in session.newest(of_clean, |c| &c.set) {
-        looked = true;
-        for g in c.generations.first.iter().filter(|g| !g.clean) {
-            for s in &g.changes.first {
-                let source = exact(&s.source, s.source_hex.as_deref());
-                rows.push(vec![
-                    Fact::Count(g.generation),
-                    Fact::Name(source),
-                    Fact::Count(s.files),
-                    Fact::Count(s.new),
-                    Fact::Count(s.changed),
-                    Fact::Count(s.gone),
-                    Fact::Count(s.noisy + s.misfit + s.forbidden + s.canaries),
-                    Fact::Sources(vec![answer.source.clone()]),
-                ]);
+    let all = Signs::all(session);
+    for signs in &all {
+        let searches = signs.searches();
+        let mut told = BTreeSet::new();
+        // The newest first: what an older one found besides stays on the page.
+        for (c, answer) in searches.iter().rev() {
+            for g in c.generations.first.iter().filter(|g| !g.is_clean()).filter(|g| told.insert(g.generation)) {
+                rows.extend(changes_of(g, answer));
+                alarms.extend(alarms_of(g).map(|a| (a, answer.source.clone())));
             }
-            alarms.extend(alarms_of(g).map(|a| (a, answer.source.clone())));
         }
     }
-    if looked && rows.is_empty() {
-        return draft.words(&message!("page.none-affected"));
+    if !all.is_empty() && rows.is_empty() {
+        let looked = all.iter().all(|s| s.indicators().is_some_and(|(of, ..)| of.looked_for > 0));
+        return draft.words(&if looked { message!("page.none-affected") } else { message!("page.no-alarm") });
     }
     let more = rows.len().saturating_sub(ROWS) as u64;
     rows.truncate(ROWS);
@@ -130,6 +145,7 @@ fn affected(draft: &mut Draft, session: &Session) {
         "label.changed",
         "label.gone",
         "label.odd",
+        "page.head.hits",
         "page.head.source",
     ];
     draft.list(&headings, &rows, more);
@@ -139,6 +155,52 @@ fn affected(draft: &mut Draft, session: &Session) {
             alarms.into_iter().take(ROWS).map(|(a, s)| vec![Fact::Text(a), Fact::Sources(vec![s])]).collect();
         draft.list(&["page.head.alarm", "page.head.source"], &rows, more);
     }
+}
+
+/// A row for each source; where nothing was counted, one that says so: the generation bears a sign all the same.
+fn changes_of(g: &CleanLine, answer: &Answer) -> Vec<Vec<Fact>> {
+    let row = |name: Fact, counts: [Fact; 5]| {
+        let [files, new, changed, gone, odd] = counts;
+        let source = Fact::Sources(vec![answer.source.clone()]);
+        vec![Fact::Count(g.generation), name, files, new, changed, gone, odd, Fact::Count(g.hits), source]
+    };
+    if g.changes.is_empty() {
+        let why = match () {
+            () if !g.trusted => message!("generations.not-trusted"),
+            () if g.damaged.is_some() => message!("clean.damaged"),
+            () => message!("page.not-counted"),
+        };
+        return vec![row(Fact::Said(why), [(); 5].map(|()| Fact::Nothing))];
+    }
+    let of = |s: &Changes| {
+        let odd = [s.noisy, s.misfit, s.forbidden, s.canaries].into_iter().fold(0, u64::saturating_add);
+        row(Fact::Name(exact(&s.source, s.source_hex.as_deref())), [s.files, s.new, s.changed, s.gone, odd].map(Fact::Count))
+    };
+    g.changes.first.iter().map(of).collect()
+}
+
+/// The infected state, as far as it was kept.
+fn quarantine(draft: &mut Draft, session: &Session) {
+    draft.section("page.section.quarantine");
+    let mut rows: Vec<Row> = Vec::new();
+    for (b, answer) in session.all(of_backup).filter(|(b, _)| b.quarantine).take(ROWS) {
+        let said = message!(
+            "page.quarantine",
+            name = b.set_name,
+            number = b.generation,
+            time = when(&b.time),
+            code = b.check_code,
+            files = count(b.statistics.files),
+            bytes = bytes(b.statistics.bytes),
+            findings = count(b.statistics.findings)
+        );
+        let mark = answer.sure(judge::quarantine(b), &[0, 3, 4]);
+        rows.push(("page.fact.quarantine", Fact::Said(said), mark, vec![answer.source.clone()]));
+    }
+    if rows.is_empty() {
+        rows.push(("page.fact.quarantine", Fact::Nothing, Mark::Unknown, Vec::new()));
+    }
+    draft.facts(rows);
 }
 
 fn alarms_of(g: &CleanLine) -> impl Iterator<Item = String> {
@@ -171,6 +233,8 @@ fn media(draft: &mut Draft, session: &Session) {
     draft.section("page.section.media");
     let mut rows = Vec::new();
     let mut more = 0;
+    let broken = session.all(of_ledger).filter(|(l, _)| !l.broken.is_empty()).last();
+    let is_broken = broken.is_some();
     if let Some((m, answer)) = session.all(of_media).last() {
         more = m.media.len().saturating_sub(ROWS as u64);
         rows.extend(m.media.first.iter().take(ROWS).map(|m| {
@@ -178,7 +242,8 @@ fn media(draft: &mut Draft, session: &Session) {
             let written = Fact::optional(m.written.as_ref(), |w| {
                 Fact::Said(message!("page.generation", number = w.generation, time = when(&w.time), code = w.check_code))
             });
-            let mark = if m.left.is_some() && !m.at_host { Mark::Good } else { Mark::Unknown };
+            let mark = if m.left.is_some() && !m.at_host && !is_broken { Mark::Good } else { Mark::Unknown };
+            let mark = answer.sure(mark, &[0]);
             let left = Fact::optional(m.left.clone(), Fact::Time);
             vec![Fact::Text(m.name.clone()), place, written, left, Fact::Mark(mark), Fact::Sources(vec![answer.source.clone()])]
         }));
@@ -186,79 +251,130 @@ fn media(draft: &mut Draft, session: &Session) {
     let headings =
         ["label.medium", "page.head.kept-at", "page.head.written", "page.head.left", "page.head.mark", "page.head.source"];
     draft.list(&headings, &rows, more);
+    if let Some((ledger, answer)) = broken {
+        draft.words(&message!("page.ledger-broken", count = count(ledger.broken.len()), line = answer.source.line));
+    }
     draft.words(&message!("page.media-rule"));
 }
 
 /// Something that happened at a time.
-type Moment = (String, Message, Source);
+struct Moment {
+    time: String,
+    said: Message,
+    source: Source,
+    /// A sign, a hold, what was done against the intruder: stays on the page however much else happened.
+    is_story: bool,
+}
+
+impl Moment {
+    fn new(time: &str, said: Message, source: &Source, is_story: bool) -> Self {
+        Self { time: time.to_owned(), said, source: source.clone(), is_story }
+    }
+
+    /// Two texts of one time need not be of one length.
+    fn at(&self) -> Option<DateTime<FixedOffset>> {
+        DateTime::parse_from_rfc3339(&self.time).ok()
+    }
+}
 
 /// All that is recorded with its time, in the order of the times: they are those of the clocks of the hosts that wrote them.
 fn timeline(draft: &mut Draft, session: &Session) {
     draft.section("page.section.timeline");
-    let mut all: Vec<Moment> = Vec::new();
-    for (c, answer) in session.newest(of_clean, |c| &c.set) {
-        all.extend(generations(c, answer));
-    }
-    // The ledger has the hold too.
-    if let Some((ledger, answer)) = session.all(of_ledger).last() {
-        all.extend(ledger.lines.first.iter().filter_map(|l| Some((l.time.clone(), of_line(l)?, answer.source.clone()))));
-    } else if let Some((hold, answer)) = session.all(of_hold).filter_map(|(h, a)| Some((h.hold.as_ref()?, a))).last() {
-        let said = message!("page.event.hold", who = hold.by, why = hold.why);
-        all.push((hold.since.clone(), said, answer.source.clone()));
-    }
-    if let Some(s) = &session.started {
-        let said = message!("page.event.started", who = s.by, witness = s.witness, place = s.place);
-        all.push((s.time.clone(), said, Source { line: s.line, file: String::new() }));
-    }
-    for run in &session.runs {
-        let command = run.command.replace('.', " ");
-        all.push((run.time.clone(), message!("page.event.ran", command = command, code = run.exit_code), run.source.clone()));
-    }
-    all.sort_by(|a, b| (&a.0, a.2.line).cmp(&(&b.0, b.2.line)));
-    let more = all.len().saturating_sub(ROWS) as u64;
-    // What is newest is what the incident is about.
-    let rows: Vec<Vec<Fact>> = all
-        .split_off(more as usize)
-        .into_iter()
-        .map(|(time, what, source)| vec![Fact::Time(time), Fact::Said(what), Fact::Sources(vec![source])])
-        .collect();
+    let mut all = moments(session);
+    all.sort_by(|a, b| (a.at(), &a.time, a.source.line).cmp(&(b.at(), &b.time, b.source.line)));
+    let mut seen = BTreeSet::new();
+    all.retain(|m| seen.insert((m.time.clone(), m.said.to_string())));
+    let more = all.len().saturating_sub(ROWS);
+    // The oldest of what happens every day goes first.
+    let mut left_out: BTreeSet<usize> = (0..all.len()).filter(|i| !all[*i].is_story).take(more).collect();
+    left_out.extend((0..all.len()).filter(|i| all[*i].is_story).take(more - left_out.len()));
+    let kept = all.into_iter().enumerate().filter(|(i, _)| !left_out.contains(i));
+    let rows: Vec<Vec<Fact>> =
+        kept.map(|(_, m)| vec![Fact::Time(m.time), Fact::Said(m.said), Fact::Sources(vec![m.source])]).collect();
     if more > 0 {
-        draft.words(&message!("page.earlier", count = count(more)));
+        draft.words(&message!("page.earlier", count = count(more as u64)));
     }
     draft.list(&["page.head.time", "page.head.event", "page.head.source"], &rows, 0);
 }
 
-/// The seals around the first sign: the last generation before it, those that bear one, and the newest.
-fn generations<'a>(c: &'a Clean, answer: &'a Answer) -> impl Iterator<Item = Moment> + 'a {
-    let newest = c.generations.first.last().map(|g| g.generation);
-    let is_told = move |g: &&CleanLine| !g.clean || Some(g.generation) == c.last_clean || Some(g.generation) == newest;
-    let sealed = c.generations.first.iter().filter(is_told).map(|g| {
-        let signs = g.alarms.len() + g.hits;
-        let said = match g.clean {
-            true => message!("page.event.sealed", number = g.generation, name = c.set_name),
-            false => message!("page.event.sealed-signs", number = g.generation, name = c.set_name, count = count(signs)),
+fn moments(session: &Session) -> Vec<Moment> {
+    let mut all: Vec<Moment> = Vec::new();
+    for signs in Signs::all(session) {
+        generations(&signs, &mut all);
+    }
+    for (ledger, answer) in session.all(of_ledger) {
+        let lines = ledger.lines.first.iter().filter_map(|l| Some((l, of_line(l)?)));
+        all.extend(lines.map(|(l, (said, is_story))| Moment::new(&l.time, said, &answer.source, is_story)));
+    }
+    // A ledger of one medium does not have it.
+    for (hold, answer) in session.all(of_hold).filter_map(|(h, a)| Some((h.hold.as_ref()?, a))) {
+        all.push(Moment::new(&hold.since, message!("page.event.hold", who = hold.by, why = hold.why), &answer.source, true));
+    }
+    for (b, answer) in session.all(of_backup).filter(|(b, _)| b.quarantine) {
+        let said = message!("page.event.quarantine", name = b.set_name, number = b.generation, code = b.check_code);
+        all.push(Moment::new(&b.time, said, &answer.source, true));
+    }
+    if let Some(s) = &session.started {
+        let said = message!("page.event.started", who = s.by, witness = s.witness, place = s.place);
+        all.push(Moment::new(&s.time, said, &Source { line: s.line, file: String::new() }, true));
+    }
+    for run in &session.runs {
+        let command = run.command.replace('.', " ");
+        let said = match run.exit_code {
+            Some(code) => message!("page.event.ran", command = command, code = code),
+            None => message!("page.event.ran-unknown", command = command),
         };
-        (g.time.clone(), said, answer.source.clone())
-    });
-    let first = c.first.first.iter().filter_map(|f| {
-        let g = c.generations.first.iter().find(|g| g.generation == f.generation)?;
-        let said = message!("page.event.first", indicator = f.indicator, number = f.generation);
-        Some((g.time.clone(), said, answer.source.clone()))
-    });
-    sealed.chain(first)
+        all.push(Moment::new(&run.time, said, &run.source, false));
+    }
+    all
 }
 
-/// What of the ledger belongs to the story.
-fn of_line(l: &LedgerLine) -> Option<Message> {
+/// The seals around the first sign: the last generation before it, those that bear one, and the newest.
+fn generations(signs: &Signs, all: &mut Vec<Moment>) {
+    let last_clean = signs.last_clean().map(|g| g.generation);
+    let Some(newest) = signs.newest().and_then(|(c, _)| c.generations.first.last()).map(|g| g.generation) else { return };
+    // A generation is told once: as the search saw it that found most.
+    let mut told: BTreeMap<u64, (u64, &CleanLine, &Answer)> = BTreeMap::new();
+    for (c, answer) in signs.searches() {
+        let is_told = |g: &&CleanLine| !g.is_clean() || Some(g.generation) == last_clean || g.generation == newest;
+        for g in c.generations.first.iter().filter(is_told) {
+            let found = g.alarms.len().saturating_add(g.hits);
+            if told.get(&g.generation).is_none_or(|(before, ..)| found >= *before) {
+                told.insert(g.generation, (found, g, answer));
+            }
+        }
+        for f in &c.first.first {
+            if let Some(g) = c.generations.first.iter().find(|g| g.generation == f.generation) {
+                let said = message!("page.event.first", indicator = f.indicator, number = f.generation);
+                all.push(Moment::new(&g.time, said, &answer.source, true));
+            }
+        }
+    }
+    let name = signs.newest().map_or("", |(c, _)| &c.set_name);
+    for (found, g, answer) in told.into_values() {
+        let said = match () {
+            () if g.is_clean() => message!("page.event.sealed", number = g.generation, name = name),
+            () if !g.has_sign() => message!("page.event.sealed-damaged", number = g.generation, name = name),
+            () if found == 0 => message!("page.event.sealed-untrusted", number = g.generation, name = name),
+            () => message!("page.event.sealed-signs", number = g.generation, name = name, count = count(found)),
+        };
+        all.push(Moment::new(&g.time, said, &answer.source, true));
+    }
+}
+
+/// What of the ledger is told, and whether it belongs to the story.
+fn of_line(l: &LedgerLine) -> Option<(Message, bool)> {
     let name = l.medium.as_deref().unwrap_or_default();
     let by = l.by.as_deref().unwrap_or_default();
     match (&l.event[..], l.seen) {
-        ("detached", Some(true)) => Some(message!("page.event.detached", name = name)),
-        ("attached", _) => Some(message!("page.event.attached", name = name)),
-        ("moved", _) => Some(message!("page.event.moved", name = name, who = by)),
-        ("held", _) => Some(message!("page.event.hold", who = by, why = l.why.as_deref().unwrap_or_default())),
-        ("released", _) => Some(message!("page.event.released", who = by, witness = l.witness.as_deref().unwrap_or("-").shown())),
-        ("refused", _) => Some(message!("page.event.refused")),
+        ("detached", Some(true)) => Some((message!("page.event.detached", name = name), false)),
+        ("attached", _) => Some((message!("page.event.attached", name = name), false)),
+        ("moved", _) => Some((message!("page.event.moved", name = name, who = by), false)),
+        ("held", _) => Some((message!("page.event.hold", who = by, why = l.why.as_deref().unwrap_or_default()), true)),
+        ("released", _) => {
+            Some((message!("page.event.released", who = by, witness = l.witness.as_deref().unwrap_or("-").shown()), true))
+        }
+        ("refused", _) => Some((message!("page.event.refused"), true)),
         _ => None,
     }
 }

@@ -157,6 +157,13 @@ fn frame(draft: &mut Draft, session: &Session) {
             draft.alarm(&message!("evidence.file", name = name));
         }
     }
+    let rest = checked.broken.len().saturating_sub(20) + checked.files.len().saturating_sub(20);
+    if rest > 0 {
+        draft.alarm(&message!("page.alarm.more", count = count(rest as u64)));
+    }
+    for lost in session.lost.iter().take(20) {
+        draft.alarm(&message!("page.alarm.lost", line = lost.source.line, command = lost.command.replace('.', " ")));
+    }
     draft.foot(&message!("page.foot.marks"));
     draft.foot(&message!("page.foot.follow"));
     draft.foot(&message!("page.foot.tool", tool = TOOL));

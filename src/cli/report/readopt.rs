@@ -12,9 +12,21 @@ pub fn draft(session: &Session, generation: u64, by: &str, witness: &str) -> Dra
     draft.section("page.section.declaration");
     draft.words(&message!("page.declaration", who = by, witness = witness, number = generation));
     let all: Vec<_> = restored(session).into_iter().filter(|r| r.restore.generation == generation).collect();
+    // Each set counts its generations from 1: whoever signs must see which of them is meant.
+    if all.iter().any(|r| r.restore.set != all[0].restore.set) {
+        draft.caution("page.several-sets");
+    }
     if all.is_empty() {
         draft.section("page.section.restored");
-        let facts = ["page.fact.generation", "page.fact.restored", "page.fact.seal", "page.fact.compared", "page.fact.scan"];
+        let facts = [
+            "page.fact.generation",
+            "page.fact.restored",
+            "page.fact.seal",
+            "page.fact.compared",
+            "page.fact.before-signs",
+            "page.fact.indicators",
+            "page.fact.scan",
+        ];
         draft.facts(facts.map(|what| (what, Fact::Nothing, Mark::Unknown, Vec::new())).into());
     }
     for (r, number) in all.iter().zip(1u64..) {

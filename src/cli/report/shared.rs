@@ -5,8 +5,9 @@ use crate::cli::lang::Lang;
 use crate::cli::shown::Shown;
 use crate::cli::text::{Message, message};
 use crate::cli::units::{bytes, count, paper_time};
-use azekura::job::report::answers::{Compare, of_compare, of_verify};
-use azekura::job::report::restored::{Restored, check_code};
+use azekura::job::report::answers::{Compare, Indicators, Verify, of_compare, of_verify};
+use azekura::job::report::restored::{Restored, known_generation, newest_of_media};
+use azekura::job::report::signs::Signs;
 use azekura::job::report::{Answer, Mark, Session, Source, judge};
 
 /// Rows of one list on paper.
@@ -37,15 +38,22 @@ pub fn people(draft: &mut Draft, session: &Session) {
         Some(true) => row("page.fact.protected", Fact::Said(message!("page.protected.no")), Mark::Bad),
         None => row("page.fact.protected", Fact::Nothing, Mark::Unknown),
     };
-    let begun = if s.time.is_empty() { Fact::Nothing } else { Fact::Time(s.time.clone()) };
+    let begun = match &s.time[..] {
+        "" => row("page.fact.begun", Fact::Nothing, Mark::Unknown),
+        time => row("page.fact.begun", Fact::Time(time.to_owned()), Mark::Good),
+    };
+    let program = match &s.program_sha256[..] {
+        "" => row("page.fact.program", Fact::Nothing, Mark::Unknown),
+        digest => row("page.fact.program", Fact::Code(digest.to_owned()), Mark::Good),
+    };
     draft.facts(vec![
         said("page.fact.by", &s.by),
         said("page.fact.witness", &s.witness),
         said("page.fact.place", &s.place),
-        row("page.fact.begun", begun, Mark::Good),
+        begun,
         said("page.fact.host", &s.host),
         said("page.fact.tool", &s.tool),
-        row("page.fact.program", Fact::Code(s.program_sha256.clone()), Mark::Good),
+        program,
         said("page.fact.medium", s.medium.as_deref().unwrap_or_default()),
         said("page.fact.device", device),
         protected,
@@ -56,40 +64,62 @@ fn of_one(answer: &Answer) -> Vec<Source> {
     vec![answer.source.clone()]
 }
 
-/// Whether the chain of seals is whole, by whose key, and whether paper says the same: the newest verification of each set.
+/// The newest verification of each medium, and every one before that found something wrong: a later one does not undo it.
+fn verifications(session: &Session) -> Vec<(&Verify, &Answer)> {
+    let newest: Vec<u64> = newest_of_media(session).iter().map(|(_, a)| a.source.line).collect();
+    session.all(of_verify).filter(|(v, a)| newest.contains(&a.source.line) || judge::verify(v) == Mark::Bad).collect()
+}
+
+/// Whether the chain of seals is whole, by whose key, and whether paper says the same.
 pub fn chain(draft: &mut Draft, session: &Session) {
     draft.section("page.section.chain");
-    let verified = session.newest(of_verify, |v| &v.set);
+    let verified = verifications(session);
     let nothing = |what| -> Row { (what, Fact::Nothing, Mark::Unknown, Vec::new()) };
     if verified.is_empty() {
         let facts = ["page.fact.verified", "page.fact.paper", "page.fact.root-key"];
         return draft.facts(facts.map(nothing).into());
     }
-    for (v, answer) in verified {
-        let last = v.generations.first.last().map_or(0, |g| g.generation);
-        let said = message!(
-            "page.verified",
-            name = v.set_name,
-            generation = last,
-            objects = count(v.objects),
-            bytes = bytes(v.bytes),
-            faults = count(v.faults.len()),
-            damage = count(v.damage.len())
-        );
-        let paper = match &v.expected {
-            None => Fact::Nothing,
-            Some(e) => Fact::optional(e.generation, |n| Fact::Said(message!("page.paper.found", generation = n))),
-        };
-        let key = Fact::optional(v.root_key.clone(), Fact::Code);
-        // A label says of itself whose it is: only what stood on paper binds the chain to the hospital.
-        let key_mark = if v.root_key.is_some() { judge::expected(v.expected.as_ref()) } else { Mark::Unknown };
-        draft.facts(vec![
-            ("page.fact.verified", Fact::Said(said), judge::verify(v), of_one(answer)),
-            ("page.fact.paper", paper, judge::expected(v.expected.as_ref()), of_one(answer)),
-            ("page.fact.root-key", key, key_mark, of_one(answer)),
-        ]);
+    for (v, answer) in verified.iter().rev().take(ROWS) {
+        draft.facts(verification(v, answer));
     }
     draft.words(&message!("page.root-key-on-paper"));
+}
+
+fn verification(v: &Verify, answer: &Answer) -> Vec<Row> {
+    let last = v.generations.first.last().map_or(0, |g| g.generation);
+    let elsewhere = v.objects_elsewhere.unwrap_or(0);
+    let (objects, size, faults, damage) = (count(v.objects), bytes(v.bytes), count(v.faults.len()), count(v.damage.len()));
+    let said = message!(
+        "page.verified",
+        name = v.set_name,
+        generation = last,
+        objects = objects,
+        bytes = size,
+        faults = faults,
+        damage = damage
+    );
+    let said = match (elsewhere, &v.read_back[..]) {
+        (0, "cached") => message!("page.verified-cached", said = said.to_string()),
+        (0, _) => said,
+        (n, _) => message!("page.verified-elsewhere", said = said.to_string(), count = count(n)),
+    };
+    let mark = answer.sure(judge::verify(v), &[0]);
+    // A code that was found in a chain that does not hold vouches for nothing.
+    let paper_mark = match answer.sure(judge::expected(v.expected.as_ref()), &[0]) {
+        Mark::Good if mark == Mark::Bad => Mark::Unknown,
+        paper => paper,
+    };
+    let paper = Fact::optional(v.expected.as_ref(), |e| match e.generation.filter(|_| e.found) {
+        Some(n) => Fact::Said(message!("page.paper.found", generation = n)),
+        None => Fact::Said(message!("page.paper.not-found")),
+    });
+    // A label says of itself whose it is: only what stood on paper binds the chain to the hospital.
+    let key_mark = if v.root_key.is_some() { paper_mark } else { Mark::Unknown };
+    vec![
+        ("page.fact.verified", Fact::Said(said), mark, of_one(answer)),
+        ("page.fact.paper", paper, paper_mark, of_one(answer)),
+        ("page.fact.root-key", Fact::optional(v.root_key.clone(), Fact::Code), key_mark, of_one(answer)),
+    ]
 }
 
 /// What was held against a generation: all comparisons, as long as they are few.
@@ -126,10 +156,14 @@ fn comparison(c: &Compare, answer: &Answer) -> Vec<Fact> {
         Fact::Count(n.outside_rules),
         Fact::Count(n.missing),
         Fact::Count(n.not_verified),
-        Fact::Count(n.added + n.updated + n.renamed),
-        Fact::Mark(judge::compare(c)),
+        Fact::Count(other(c)),
+        Fact::Mark(answer.sure(judge::compare(c), &[0])),
         Fact::Sources(of_one(answer)),
     ]
+}
+
+fn other(c: &Compare) -> u64 {
+    c.counts.added.saturating_add(c.counts.updated).saturating_add(c.counts.renamed)
 }
 
 pub fn counts(c: &Compare) -> Message {
@@ -140,19 +174,36 @@ pub fn counts(c: &Compare) -> Message {
         outside = count(n.outside_rules),
         missing = count(n.missing),
         unread = count(n.not_verified),
-        other = count(n.added + n.updated + n.renamed)
+        other = count(other(c))
     )
 }
 
-/// A generation with its check code, as far as a command told it.
+/// A generation with its check code, as far as a command told it, and no verification speaks against it.
 pub fn generation(session: &Session, set: &str, number: u64, time: &str) -> (Fact, Mark, Vec<Source>) {
-    let code = check_code(session, set, number);
+    let (code, mark) = known_generation(session, set, number, time);
     let said = match &code {
         Some(code) => message!("page.generation", number = number, time = when(time), code = code.fact),
         None => message!("page.generation-no-code", number = number, time = when(time)),
     };
-    let (mark, sources) = code.map_or((Mark::Unknown, Vec::new()), |c| (Mark::Good, c.sources));
-    (Fact::Said(said), mark, sources)
+    (Fact::Said(said), mark, code.map(|c| c.sources).unwrap_or_default())
+}
+
+/// Whether indicators were looked for in a generation, and how many were not.
+pub fn searched(signs: Option<&Signs>, generation: u64, mark: Mark) -> Row {
+    let found = signs.and_then(Signs::indicators);
+    let said = Fact::optional(found, |(Indicators { looked_for, passed_over }, c, _)| {
+        let line = c.generations.first.iter().find(|g| g.generation == generation);
+        let (hits, unhashed) = line.map_or((0, 0), |g| (g.hits, g.unhashed));
+        Fact::Said(message!(
+            "page.searched",
+            number = generation,
+            hits = count(hits),
+            count = count(looked_for),
+            over = count(passed_over),
+            unhashed = count(unhashed)
+        ))
+    });
+    ("page.fact.indicators", said, mark, found.map(|(.., a)| of_one(a)).unwrap_or_default())
 }
 
 /// Everything that is known of one restore.
@@ -165,29 +216,46 @@ pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
         entries = count(restore.entries),
         files = count(restore.files),
         bytes = bytes(restore.bytes),
-        lost = count(restore.not_restored + restore.entries_lost),
+        lost = count(restore.not_restored.saturating_add(restore.entries_lost)),
         shortfalls = count(restore.shortfalls)
     );
+    let done = if r.in_quarantine { message!("page.restored-quarantine", said = done.to_string()) } else { done };
     let compared = Fact::optional(r.compare, |(c, _)| Fact::Said(counts(c)));
     let sources = |answer: Option<&Answer>| answer.map(of_one).unwrap_or_default();
     let scan = Fact::optional(restore.scan.as_ref(), |s| {
         let text = |t: &Option<String>| t.as_deref().unwrap_or("-").shown();
         let (engine, signatures, date) = (text(&s.engine), text(&s.signatures.0), text(&s.signature_date));
-        Fact::Said(message!("page.scanned", engine = engine, signatures = signatures, date = date, found = count(s.found.len())))
+        Fact::Said(message!("page.scanned", engine = engine, signatures = signatures, date = date, found = count(s.found())))
     });
-    let signs = Fact::optional(r.clean, |(c, _)| match c.last_clean {
-        Some(last) => Fact::Said(message!("page.last-clean-is", number = last)),
-        None => Fact::Said(message!("page.no-clean")),
-    });
+    let (signs, signs_at) = signs(r);
     let line = r.verify.and_then(|(v, _)| v.generations.first.iter().find(|g| g.generation == restore.generation));
     let sealed = Fact::optional(line, |g| Fact::Said(message!("page.seal-read", damaged = count(g.damaged_objects))));
+    let to_mark = if restore.to.is_some() { Mark::Good } else { Mark::Unknown };
     vec![
         ("page.fact.generation", of, of_mark, of_sources),
-        ("page.fact.to", Fact::optional(restore.to.clone(), Fact::Code), Mark::Good, here()),
-        ("page.fact.restored", Fact::Said(done), judge::restore(restore), here()),
+        ("page.fact.to", Fact::optional(restore.to.clone(), Fact::Code), to_mark, here()),
+        ("page.fact.restored", Fact::Said(done), r.itself(), here()),
         ("page.fact.seal", sealed, r.seal(), sources(r.verify.map(|(_, a)| a))),
         ("page.fact.compared", compared, r.compared(), sources(r.compare.map(|(_, a)| a))),
-        ("page.fact.before-signs", signs, r.before_signs(), sources(r.clean.map(|(_, a)| a))),
+        ("page.fact.before-signs", signs, r.before_signs(), signs_at),
+        searched(r.signs.as_ref(), restore.generation, r.searched()),
         ("page.fact.scan", scan, r.scanned(), if restore.scan.is_some() { here() } else { Vec::new() }),
     ]
+}
+
+/// What is known of signs before a generation that was restored: what its own seal says counts too.
+fn signs(r: &Restored) -> (Fact, Vec<Source>) {
+    let Some(signs) = r.signs.as_ref().filter(|_| !r.restore.has_alarm) else {
+        let alarm = r.restore.has_alarm.then(|| Fact::Said(message!("page.has-alarm")));
+        let known = alarm.is_some() || r.in_quarantine;
+        return (alarm.unwrap_or(Fact::Nothing), if known { of_one(r.answer) } else { Vec::new() });
+    };
+    let said = match signs.last_clean() {
+        Some(last) => message!("page.last-clean-is", number = last.generation),
+        None => message!("page.no-clean"),
+    };
+    let first = signs.first_sign().map(|(_, a)| a.source.clone());
+    let mut at: Vec<Source> = first.into_iter().chain(signs.newest().map(|(_, a)| a.source.clone())).collect();
+    at.dedup();
+    (Fact::Said(said), at)
 }

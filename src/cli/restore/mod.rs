@@ -277,6 +277,7 @@ fn as_json(report: &Report, options: &Options) -> Value {
         "trusted": report.trusted,
         "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
         "has_alarm": report.has_alarm,
+        "quarantine": report.quarantine,
         "provisional": report.page.is_some(),
         "page": report.page,
         "dry_run": options.dry_run,

@@ -34,6 +34,10 @@ pub struct Verify {
     pub damage: Counted,
     pub objects: u64,
     pub bytes: u64,
+    /// The medium's number in its set.
+    pub place: Option<u64>,
+    /// Of the generations on it, on earlier media: not read here.
+    pub objects_elsewhere: Option<u64>,
     #[serde(deserialize_with = "clip::<_, 8192>")]
     pub read_back: String,
     #[serde(default, deserialize_with = "clip_optional::<_, 8192>")]
@@ -71,6 +75,16 @@ pub struct Clean {
     pub generations: Bounded<CleanLine, GENERATIONS>,
     pub first: Bounded<First, LINES>,
     pub faults: Counted,
+    /// None where no indicators were given.
+    pub indicators: Option<Indicators>,
+    pub quarantine: Option<bool>,
+}
+
+/// How many indicators were looked for, and how many were given that cannot be.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Indicators {
+    pub looked_for: u64,
+    pub passed_over: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -85,6 +99,23 @@ pub struct CleanLine {
     pub changes: Bounded<Changes, LINES>,
     pub alarms: Bounded<Alarm, LINES>,
     pub hits: u64,
+    /// Files in which no digest could be looked for.
+    #[serde(default)]
+    pub unhashed: u64,
+    /// Why not all of it could be looked at.
+    #[serde(default, deserialize_with = "clip_optional::<_, 512>")]
+    pub damaged: Option<String>,
+}
+
+impl CleanLine {
+    /// Damage is no sign, and no absence of one.
+    pub fn has_sign(&self) -> bool {
+        !self.trusted || !self.alarms.is_empty() || self.hits > 0 || (!self.clean && self.damaged.is_none())
+    }
+
+    pub fn is_clean(&self) -> bool {
+        self.clean && self.damaged.is_none() && !self.has_sign()
+    }
 }
 
 /// What a night changed in a source.
@@ -180,6 +211,11 @@ pub struct Restore {
     pub time: String,
     pub trusted: bool,
     pub faults: Counted,
+    /// The generation bears an alarm.
+    #[serde(default)]
+    pub has_alarm: bool,
+    /// The set is one of an infected state, kept as evidence.
+    pub quarantine: Option<bool>,
     pub dry_run: bool,
     #[serde(default, deserialize_with = "clip_optional::<_, 8192>")]
     pub to: Option<String>,
@@ -207,6 +243,14 @@ pub struct Scan {
     pub result: String,
     #[serde(default)]
     pub found: Counted,
+    pub found_count: Option<u64>,
+}
+
+impl Scan {
+    /// How many were found; the list has the first ones.
+    pub fn found(&self) -> u64 {
+        self.found_count.unwrap_or(0).max(self.found.len())
+    }
 }
 
 /// A text, or a number; anything else is nothing.
@@ -229,6 +273,18 @@ impl<'de> Deserialize<'de> for Loose {
 
             fn visit_u64<E>(self, number: u64) -> Result<Loose, E> {
                 Ok(Loose(Some(number.to_string())))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Loose, E> {
+                Ok(Loose(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Loose, E> {
+                Ok(Loose(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Loose, E> {
+                Ok(Loose(None))
             }
 
             fn visit_unit<E>(self) -> Result<Loose, E> {
@@ -391,13 +447,47 @@ pub struct Proved {
     pub time: String,
     #[serde(deserialize_with = "clip::<_, 8192>")]
     pub check_code: String,
+    /// `good`, `changed`, `unreadable`: of the file, when it was backed up.
+    #[serde(default, deserialize_with = "clip_optional::<_, 512>")]
+    pub state: Option<String>,
     /// Of `check-proof`: what the proof was held against.
     pub anchors: Option<Bounded<String, 8>>,
+    /// Whether a file is the record that is proved; null where none was given.
+    #[serde(default, deserialize_with = "clip_optional::<_, 512>")]
+    pub content: Option<String>,
+}
+
+/// `backup`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Backup {
+    #[serde(deserialize_with = "clip::<_, 8192>")]
+    pub set: String,
+    #[serde(deserialize_with = "clip::<_, 8192>")]
+    pub set_name: String,
+    pub quarantine: bool,
+    pub generation: u64,
+    #[serde(deserialize_with = "clip::<_, 512>")]
+    pub time: String,
+    #[serde(deserialize_with = "clip::<_, 512>")]
+    pub verdict: String,
+    #[serde(deserialize_with = "clip::<_, 512>")]
+    pub read_back: String,
+    #[serde(deserialize_with = "clip::<_, 512>")]
+    pub check_code: String,
+    pub statistics: Statistics,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Statistics {
+    pub files: u64,
+    pub bytes: u64,
+    pub findings: u64,
 }
 
 /// What was answered.
 #[derive(Debug, Clone)]
 pub enum Content {
+    Backup(Box<Backup>),
     Verify(Box<Verify>),
     Clean(Box<Clean>),
     Compare(Box<Compare>),
@@ -419,6 +509,7 @@ macro_rules! picks {
     )* };
 }
 picks!(
+    of_backup: Backup -> Backup,
     of_verify: Verify -> Verify,
     of_clean: Clean -> Clean,
     of_compare: Compare -> Compare,

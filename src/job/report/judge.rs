@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** ○ only from a recorded fact. What was not asked, or not answered, is not known.
 
-use super::answers::{Clean, Compare, Expected, Restore, Scan, Verify};
+use super::answers::{Backup, Compare, Expected, Proved, Restore, Scan, Verified, Verify};
 
 /// What stands in the last column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,23 +30,31 @@ impl Mark {
 
     /// What several facts say together: all of them have to hold.
     pub fn and(self, other: Self) -> Self {
-        let rank = |m| match m {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
+    /// The worse, the higher.
+    pub fn rank(self) -> u8 {
+        match self {
             Self::Good => 0,
             Self::Partly => 1,
             Self::Unknown => 2,
             Self::Bad => 3,
-        };
-        if rank(other) > rank(self) { other } else { self }
+        }
     }
 }
 
-/// Every byte under a seal was read and is what it was. Read from a cache it was not read from the medium.
+/// Every byte under a seal was read and is what it was. Read from a cache it was not read from the medium; and what lies on another
+/// medium was not read at all.
 pub fn verify(v: &Verify) -> Mark {
-    match (v.good, &v.read_back[..]) {
-        (false, _) => Mark::Bad,
-        (true, "direct" | "dropped") if v.faults.is_empty() && v.damage.is_empty() => Mark::Good,
-        (true, "cached") => Mark::Partly,
-        (true, _) => Mark::Unknown,
+    let is_bad = |g: &Verified| !g.trusted || g.damaged_objects > 0;
+    match &v.read_back[..] {
+        _ if !v.good || !v.faults.is_empty() || !v.damage.is_empty() => Mark::Bad,
+        _ if expected(v.expected.as_ref()) == Mark::Bad || v.generations.first.iter().any(is_bad) => Mark::Bad,
+        _ if v.generations.is_empty() || v.objects == 0 => Mark::Unknown,
+        "direct" | "dropped" if v.objects_elsewhere.unwrap_or(0) == 0 => Mark::Good,
+        "direct" | "dropped" | "cached" => Mark::Partly,
+        _ => Mark::Unknown,
     }
 }
 
@@ -73,40 +81,67 @@ pub fn seal(v: &Verify, generation: u64) -> Mark {
 pub fn compare(c: &Compare) -> Mark {
     let n = &c.counts;
     match () {
-        () if !c.trusted || !c.faults.is_empty() || c.entries_lost > 0 || n.missing + n.outside_rules > 0 => Mark::Bad,
+        () if !c.trusted || !c.faults.is_empty() || c.entries_lost > 0 || n.missing > 0 || n.outside_rules > 0 => Mark::Bad,
         () if n.not_verified > 0 || !c.not_compared.is_empty() || n.identical == 0 => Mark::Unknown,
-        () if n.added + n.updated + n.renamed > 0 => Mark::Partly,
+        () if n.added > 0 || n.updated > 0 || n.renamed > 0 => Mark::Partly,
         () => Mark::Good,
     }
 }
 
+/// What a set in quarantine gives back is the infected state.
 pub fn restore(r: &Restore) -> Mark {
     match () {
+        () if r.quarantine == Some(true) => Mark::Bad,
         () if !r.trusted || !r.faults.is_empty() || r.not_restored > 0 || r.entries_lost > 0 || !r.not_found.is_empty() => {
             Mark::Bad
         }
+        () if r.entries == 0 => Mark::Unknown,
         () if r.shortfalls > 0 => Mark::Partly,
         () => Mark::Good,
     }
 }
 
-/// That a scanner found nothing proves nothing by itself; a report says so beside it.
+/// With which codes a restore ends that is as good as it says: a scan that found something, or failed, has its own mark.
+pub fn restore_exits(r: &Restore) -> &'static [u64] {
+    let is_scanned_clean = r.scan.as_ref().is_none_or(|s| s.result == "clean");
+    match (r.shortfalls > 0, is_scanned_clean) {
+        (false, true) => &[0],
+        (true, true) => &[3],
+        (false, false) => &[1, 5],
+        (true, false) => &[1, 3, 5],
+    }
+}
+
+/// That a scanner found nothing proves nothing by itself; a report says so beside it. △ where it is not known which scanner it was, or of
+/// which day its signatures are.
 pub fn scan(s: Option<&Scan>) -> Mark {
-    match s.map(|s| &s.result[..]) {
-        Some("clean") => Mark::Good,
-        Some("found") => Mark::Bad,
+    let Some(s) = s else { return Mark::Unknown };
+    match &s.result[..] {
+        _ if s.found() > 0 => Mark::Bad,
+        "found" => Mark::Bad,
+        "clean" if s.engine.is_some() && s.signature_date.is_some() => Mark::Good,
+        "clean" => Mark::Partly,
         _ => Mark::Unknown,
     }
 }
 
-/// Whether a generation is before the first sign of an intruder.
-pub fn before_signs(c: &Clean, generation: u64) -> Mark {
-    let of = c.generations.first.iter().find(|g| g.generation == generation);
-    match (of, c.last_clean) {
-        (None, _) => Mark::Unknown,
-        (Some(_), _) if !c.faults.is_empty() => Mark::Unknown,
-        (Some(g), Some(last)) if g.clean && g.trusted && generation <= last => Mark::Good,
-        (Some(_), _) => Mark::Bad,
+/// An infected state was kept as evidence. That it raised an alarm speaks for it.
+pub fn quarantine(b: &Backup) -> Mark {
+    match (&b.verdict[..], &b.read_back[..]) {
+        ("good" | "alarm", "direct" | "dropped") if b.statistics.findings == 0 && b.statistics.files > 0 => Mark::Good,
+        ("good" | "alarm" | "incomplete", "direct" | "dropped" | "cached") if b.statistics.files > 0 => Mark::Partly,
+        _ => Mark::Unknown,
+    }
+}
+
+/// A record is what a seal says, and the seal is that of paper. A file that was another when it was read is not proved.
+pub fn proved(p: &Proved) -> Mark {
+    let is_held = p.anchors.as_ref().is_some_and(|a| !a.is_empty());
+    match (p.content.as_deref(), p.state.as_deref()) {
+        (Some(content), _) if content != "same" => Mark::Bad,
+        _ if !is_held => Mark::Unknown,
+        (_, None | Some("good")) => Mark::Good,
+        _ => Mark::Partly,
     }
 }
 
@@ -138,7 +173,11 @@ mod tests {
 
     #[test]
     fn a_scan_that_failed_or_was_not_made_is_not_known() {
-        let scanned = |result: &str| scan(Some(&serde_json::from_value(json!({ "result": result, "found": [] })).unwrap()));
+        let scanned = |result: &str| {
+            scan(Some(
+                &serde_json::from_value(json!({ "result": result, "engine": "x", "signature_date": "2026-11-01" })).unwrap(),
+            ))
+        };
         assert_eq!(scan(None), Mark::Unknown);
         assert_eq!(["clean", "found", "failed", "fine"].map(scanned), [Mark::Good, Mark::Bad, Mark::Unknown, Mark::Unknown]);
     }

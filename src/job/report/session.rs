@@ -5,10 +5,11 @@
 
 use super::answers::Content;
 use super::bounded::ShortTexts;
+use super::judge::Mark;
 use crate::job::evidence::{Checked, EvidenceError, Line, check, files_of, hex_sha256, open_named, read_record};
 use crate::pipeline::hasher::ContentHasher;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -47,16 +48,30 @@ pub struct Run {
     pub source: Source,
     pub time: String,
     pub command: String,
-    pub exit_code: u64,
+    /// `None` where the line has none.
+    pub exit_code: Option<u64>,
 }
 
 /// What a command answered.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    pub command: String,
     pub source: Source,
     pub time: String,
     pub exit_code: u64,
     pub content: Content,
+    /// The same command answered again later, and nobody knows what.
+    pub is_outdated: bool,
+}
+
+impl Answer {
+    /// A mark that this answer gives, as far as the command ended with a code that goes with it and nothing unknown came later.
+    pub fn sure(&self, mark: Mark, exits: &[u64]) -> Mark {
+        match mark {
+            Mark::Good | Mark::Partly if self.is_outdated || !exits.contains(&self.exit_code) => Mark::Unknown,
+            mark => mark,
+        }
+    }
 }
 
 /// A session that was checked.
@@ -66,6 +81,8 @@ pub struct Session {
     pub started: Option<Started>,
     pub runs: Vec<Run>,
     pub answers: Vec<Answer>,
+    /// Runs whose answer is not there, was changed, or cannot be understood.
+    pub lost: Vec<Run>,
 }
 
 impl Session {
@@ -74,13 +91,18 @@ impl Session {
         let checked = check(folder)?;
         let record = read_record(folder)?;
         let last_break = record.lines.iter().filter(|l| !l.fits).map(|l| l.number).max().unwrap_or(0);
-        let mut session = Self { checked, started: None, runs: Vec::new(), answers: Vec::new() };
+        let mut session = Self { checked, started: None, runs: Vec::new(), answers: Vec::new(), lost: Vec::new() };
         for line in record.lines.iter().filter(|l| l.number > last_break) {
             match line.event["event"].as_str() {
                 Some("started") if session.started.is_none() => session.started = Some(started(line)),
                 Some("command") => session.take(folder, line),
                 _ => {}
             }
+        }
+        // Whoever takes the newest answer away must not bring back the one before it.
+        for lost in &session.lost {
+            let earlier = session.answers.iter_mut().filter(|a| a.source.line < lost.source.line);
+            earlier.filter(|a| a.command == lost.command).for_each(|a| a.is_outdated = true);
         }
         Ok(session)
     }
@@ -92,14 +114,21 @@ impl Session {
         let run = Run {
             source: Source { line: line.number, file },
             time: text(&line.event["time"]),
-            exit_code: line.event["exit_code"].as_u64().unwrap_or(u64::MAX),
+            exit_code: line.event["exit_code"].as_u64(),
             command,
         };
-        if let Some((name, Some(digest))) = result
-            && let Some(content) = read(folder, name, digest, &run.command)
-        {
-            let (source, time) = (run.source.clone(), run.time.clone());
-            self.answers.push(Answer { source, time, exit_code: run.exit_code, content });
+        let name = result.map(|(name, digest)| (&name[..], digest.unwrap_or_default()));
+        match read(folder, name.unwrap_or_default(), &run) {
+            Told::Answer(content) => self.answers.push(Answer {
+                command: run.command.clone(),
+                source: run.source.clone(),
+                time: run.time.clone(),
+                exit_code: run.exit_code.unwrap_or(u64::MAX),
+                content,
+                is_outdated: false,
+            }),
+            Told::Lost => self.lost.push(run.clone()),
+            Told::Nothing => {}
         }
         self.runs.push(run);
     }
@@ -110,22 +139,6 @@ impl Session {
         kind: impl Fn(&'a Content) -> Option<&'a T> + 'a,
     ) -> impl Iterator<Item = (&'a T, &'a Answer)> {
         self.answers.iter().filter_map(move |a| kind(&a.content).map(|t| (t, a)))
-    }
-
-    /// The newest answer of one kind for each set, in the order of the sets' first ones.
-    pub fn newest<'a, T: 'a>(
-        &'a self,
-        kind: impl Fn(&'a Content) -> Option<&'a T> + 'a,
-        set: impl Fn(&T) -> &str,
-    ) -> Vec<(&'a T, &'a Answer)> {
-        let mut newest: Vec<(&T, &Answer)> = Vec::new();
-        for (told, answer) in self.all(kind) {
-            match newest.iter_mut().find(|(t, _)| set(t) == set(told)) {
-                Some(known) => *known = (told, answer),
-                None => newest.push((told, answer)),
-            }
-        }
-        newest
     }
 
     pub fn is_good(&self) -> bool {
@@ -161,37 +174,74 @@ fn started(line: &Line) -> Started {
 #[derive(Deserialize)]
 struct Document<T> {
     command: Option<String>,
+    exit_code: Option<u64>,
     #[serde(default = "Option::default")]
     result: Option<T>,
 }
 
-/// `None` where the file is not what the line says, holds an error, or is no answer that reports tell of.
-fn read(folder: &Path, name: &str, digest: &str, command: &str) -> Option<Content> {
-    let file = || open_named(folder, name).ok();
-    match command {
-        "verify" => parse(file()?, digest, command).map(Content::Verify),
-        "generations" => parse(file()?, digest, command).map(Content::Clean),
-        "compare" => parse(file()?, digest, command).map(Content::Compare),
-        "restore" => parse(file()?, digest, command).map(Content::Restore),
-        "history" => parse(file()?, digest, command).map(Content::Period),
-        "stamp.import" => parse(file()?, digest, command).map(Content::Stamp),
-        "media.list" => parse(file()?, digest, command).map(Content::Media),
-        "media.log" => parse(file()?, digest, command).map(Content::Ledger),
-        "hold.on" | "hold.show" | "hold.off" => parse(file()?, digest, command).map(Content::Hold),
-        "prove" | "check-proof" => parse(file()?, digest, command).map(Content::Proved),
-        _ => None,
+/// Answers of the same commands that no report tells of: a list of generations, the versions of one path.
+#[derive(Deserialize)]
+struct Other {
+    sets: Option<IgnoredAny>,
+    versions: Option<IgnoredAny>,
+}
+
+enum Told {
+    Answer(Content),
+    /// An error, or nothing that reports tell of.
+    Nothing,
+    Lost,
+}
+
+fn read(folder: &Path, (name, digest): (&str, &str), run: &Run) -> Told {
+    let from = From { folder, name, digest, run };
+    match &run.command[..] {
+        "backup" => from.told(Content::Backup),
+        "verify" => from.told(Content::Verify),
+        "generations" => from.told(Content::Clean),
+        "compare" => from.told(Content::Compare),
+        "restore" => from.told(Content::Restore),
+        "history" => from.told(Content::Period),
+        "stamp.import" => from.told(Content::Stamp),
+        "media.list" => from.told(Content::Media),
+        "media.log" => from.told(Content::Ledger),
+        "hold.on" | "hold.show" | "hold.off" => from.told(Content::Hold),
+        "prove" | "check-proof" => from.told(Content::Proved),
+        _ => Told::Nothing,
     }
 }
 
-/// Parses and hashes in one pass: what is used is what was hashed.
-fn parse<T: DeserializeOwned>(file: File, digest: &str, command: &str) -> Option<Box<T>> {
-    let hashed = Hashed { file, hasher: ContentHasher::new(true) };
-    let mut reader = BufReader::with_capacity(64 << 10, ShortTexts::new(hashed));
-    let document: Document<T> = serde_json::from_reader(&mut reader).ok()?;
-    io::copy(&mut reader, &mut io::sink()).ok()?;
-    let is_same = hex_sha256(reader.into_inner().into_inner().hasher) == digest;
-    let is_of = document.command.as_deref() == Some(command);
-    document.result.filter(|_| is_same && is_of).map(Box::new)
+/// Where an answer lies, and what its line says of it.
+struct From<'a> {
+    folder: &'a Path,
+    name: &'a str,
+    digest: &'a str,
+    run: &'a Run,
+}
+
+impl From<'_> {
+    fn told<T: DeserializeOwned>(&self, kind: impl Fn(Box<T>) -> Content) -> Told {
+        if let Some(Some(answer)) = self.parse() {
+            return Told::Answer(kind(answer));
+        }
+        match self.parse::<Other>() {
+            // A command that failed says why, and nothing else.
+            Some(None) if self.run.exit_code.is_some_and(|code| code != 0) => Told::Nothing,
+            Some(Some(other)) if other.sets.is_some() || other.versions.is_some() => Told::Nothing,
+            _ => Told::Lost,
+        }
+    }
+
+    /// Parses and hashes in one pass: what is used is what was hashed. `None` where the file is not what the line says.
+    fn parse<T: DeserializeOwned>(&self) -> Option<Option<Box<T>>> {
+        let hashed = Hashed { file: open_named(self.folder, self.name).ok()?, hasher: ContentHasher::new(true) };
+        let mut reader = BufReader::with_capacity(64 << 10, ShortTexts::new(hashed));
+        let document: Document<T> = serde_json::from_reader(&mut reader).ok()?;
+        io::copy(&mut reader, &mut io::sink()).ok()?;
+        let is_same = hex_sha256(reader.into_inner().into_inner().hasher) == self.digest;
+        let is_of = document.command.as_ref() == Some(&self.run.command) && document.exit_code == self.run.exit_code;
+        (is_same && is_of).then(|| document.result.map(Box::new))
+    }
 }
 
 struct Hashed {

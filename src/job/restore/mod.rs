@@ -79,6 +79,8 @@ pub struct Report {
     pub bytes: u64,
     /// The generation bears an alarm.
     pub has_alarm: bool,
+    /// The set holds an infected state, kept as evidence.
+    pub quarantine: bool,
     /// The page in the target's root that marks what is restored as provisional.
     pub page: Option<String>,
     /// Entries that are not restored, or not as they were; counted by kind.
@@ -195,6 +197,7 @@ impl Report {
             files: 0,
             bytes: 0,
             has_alarm: false,
+            quarantine: chain.label.as_ref().is_some_and(|l| l.quarantine),
             page: None,
             not_restored: 0,
             shortfalls: 0,
