@@ -504,6 +504,15 @@ fn a_comparison_of_something_else_vouches_for_nothing() {
 }
 
 #[test]
+fn nobody_is_their_own_witness() {
+    let mut session = Session::new();
+    session.story(Value::Null);
+    let out = session
+        .run("en", &["readopt", "--generation", "2", "--by", "院長", "--witness", "院長 ", "--session", "session", "--json"]);
+    assert_eq!(out.status.code(), Some(2), "{out:?}");
+}
+
+#[test]
 fn an_edited_record_vouches_for_nothing_before_the_break() {
     let mut session = Session::new();
     session.story(Value::Null);

@@ -411,6 +411,10 @@ fn evidence_is_kept_and_cannot_be_edited() {
     let before = content(&clinic.path("CL-01"));
     let start =
         ["evidence", "start", "--from", &medium, "--to", &session, "--by", "鈴木", "--witness", "佐藤", "--place", "院長室"];
+    let mut alone = start;
+    alone[9] = " 鈴木";
+    assert_eq!(clinic.run(&alone, "").status.code(), Some(2), "nobody is their own witness");
+    assert!(!clinic.path("session").exists());
     let started = clinic.run(&start, "");
     assert!(started.status.success(), "{started:?}");
     let said = String::from_utf8_lossy(&started.stderr).into_owned();

@@ -138,6 +138,7 @@ impl From<EvidenceError> for Explained {
     fn from(error: EvidenceError) -> Self {
         match error {
             EvidenceError::NotEmpty { path } => Self::new(message!("error.evidence.not-empty", path = path), Exit::Usage),
+            EvidenceError::SamePerson => Self::new(message!("error.witness"), Exit::Usage),
             EvidenceError::NoRecord { path } => Self::new(message!("error.evidence.no-record", path = path), Exit::Usage),
             EvidenceError::Io { what: _, path, source } => {
                 Self::new(message!("error.evidence.io", path = path), Exit::Failed).cause(io_reason(&source))

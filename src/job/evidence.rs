@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** nothing in the folder is ever written over.
 
+use super::hold::is_same_person;
 use super::open::OpenSet;
 use super::restore::RestoreError;
 use super::{TOOL, World};
@@ -66,6 +67,8 @@ impl Checked {
 pub enum EvidenceError {
     #[error("{} is not empty", path.display())]
     NotEmpty { path: PathBuf },
+    #[error("the witness is the same person, or nobody")]
+    SamePerson,
     #[error("{} holds no record", path.display())]
     NoRecord { path: PathBuf },
     #[error("{} cannot be {what}", path.display())]
@@ -92,6 +95,9 @@ fn sha256(bytes: &[u8]) -> String {
 
 /// Begins a session: the people, the program, the medium and its seals.
 pub fn start(options: &StartOptions, world: &World) -> Result<Started> {
+    if is_same_person(&options.by, &options.witness) {
+        return Err(EvidenceError::SamePerson);
+    }
     let to = &options.to;
     std::fs::create_dir_all(to).map_err(failed("made", to))?;
     if std::fs::read_dir(to).map_err(failed("read", to))?.next().is_some() {

@@ -113,11 +113,11 @@ pub fn take_off(state: &Path, by: &str, witness: Option<&str>, world: &World) ->
     let book = ledger.read().map_err(HoldError::Ledger)?;
     let Some(hold) = standing(&book) else { return Err(HoldError::NotHeld) };
     let write = |event| ledger.write(&world.time_text(), event).map_err(HoldError::Ledger);
-    let is_same = |other: &str| other.trim().to_lowercase() == by.trim().to_lowercase();
+    let is_same = |other: &str| is_same_person(by, other);
     match (witness, hold.asked) {
         // Nobody is not somebody else.
         _ if by.trim().is_empty() => Err(HoldError::SamePerson),
-        (Some(witness), _) if is_same(witness) || witness.trim().is_empty() => Err(HoldError::SamePerson),
+        (Some(witness), _) if is_same(witness) => Err(HoldError::SamePerson),
         (Some(witness), _) => {
             write(Event::Released { by: by.to_owned(), witness: Some(witness.to_owned()) })?;
             Ok(Release::Done)
@@ -141,6 +141,12 @@ pub fn take_off(state: &Path, by: &str, witness: Option<&str>, world: &World) ->
             Ok(Release::Asked)
         }
     }
+}
+
+/// Whether two names are one person's, or one of them is nobody's.
+pub fn is_same_person(one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(|name| name.trim().to_lowercase());
+    one.is_empty() || other.is_empty() || one == other
 }
 
 fn seconds_of(rfc3339: &str) -> Option<i64> {

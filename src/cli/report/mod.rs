@@ -17,6 +17,7 @@ use super::shown::{Shown, put_name};
 use super::text::{find, message};
 use super::units::{count, day_in_japan, moment, paper_day};
 use azekura::job::TOOL;
+use azekura::job::hold::is_same_person;
 use azekura::job::report::Session;
 use azekura::report::due::wareki;
 use draft::Draft;
@@ -118,6 +119,9 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
             let since = a.since.as_deref().map(|d| typed_time(d, false)).transpose()?;
             let until = a.until.as_deref().map(|d| typed_time(d, true)).transpose()?;
             authenticity::draft(&session, since, until)
+        }
+        Command::Readopt(a) if is_same_person(&a.by, &a.witness) => {
+            return Err(Explained::new(message!("error.witness"), Exit::Usage));
         }
         Command::Readopt(a) => readopt::draft(&session, a.generation, &a.by, &a.witness),
     };
