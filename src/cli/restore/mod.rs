@@ -104,7 +104,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     });
     let mut outcome = Outcome { exit: exit(&report), text: text(&report, &options), json: as_json(&report, &options) };
     if let Some(scan) = &scan {
-        outcome.exit = outcome.exit.max(scanned::exit(scan));
+        outcome.exit = scanned::exit(scan, outcome.exit);
         outcome.text += &scanned::text(scan);
     }
     outcome.json["scan"] = scan.as_ref().map(scanned::as_json).into();
