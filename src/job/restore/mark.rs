@@ -55,13 +55,14 @@ impl Origin {
         }
     }
 
-    /// Where the page lies: digits come first in every list of a folder, and several generations may be restored into one.
+    /// Where the page lies: digits come first in every list of a folder, and generations of several sets may be restored into one.
     pub fn page_name(&self) -> String {
-        format!("00_未検証・参照のみ_UNVERIFIED_REFERENCE-ONLY_{}.txt", self.generation)
+        format!("00_未検証・参照のみ_UNVERIFIED_REFERENCE-ONLY_{}_{}.txt", self.generation, self.check_code)
     }
 
     /// Before anything else comes: an interrupted restore is marked, too.
     pub fn mark(&self, options: &Options, target: &Target) -> Result<(), RestoreError> {
-        target.put_page(&self.page_name(), &(options.page)(self)).map_err(RestoreError::Target)
+        let mark = self.check_code.to_string();
+        target.put_page(&self.page_name(), &(options.page)(self), &mark).map_err(RestoreError::Target)
     }
 }
