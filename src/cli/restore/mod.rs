@@ -131,6 +131,7 @@ fn page(origin: &Origin) -> String {
         time: [&ja, &en],
         check_code: &origin.check_code.to_string(),
         has_alarm: origin.has_alarm,
+        quarantine: origin.quarantine,
     })
 }
 
@@ -168,6 +169,9 @@ fn talk(report: &Report, context: &Context) {
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
     if report.has_alarm {
         context.warn(&message!("restore.alarm", number = report.generation));
+    }
+    if report.quarantine {
+        context.warn(&message!("restore.quarantine"));
     }
     report.not_found.iter().take(SHOWN_FINDINGS).for_each(|path| context.warn(&message!("restore.not-found", path = path)));
     if report.not_found.len() > SHOWN_FINDINGS {
@@ -277,6 +281,7 @@ fn as_json(report: &Report, options: &Options) -> Value {
         "trusted": report.trusted,
         "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
         "has_alarm": report.has_alarm,
+        "quarantine": report.quarantine,
         "provisional": report.page.is_some(),
         "page": report.page,
         "dry_run": options.dry_run,

@@ -14,7 +14,7 @@ use crate::seal::chain::Chain;
 /// Whether what is restored is marked as provisional, and so read-only.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Marking {
-    /// What a list names, and what is from a generation with an alarm.
+    /// What a list names, and what is from a generation with an alarm or from a set in quarantine.
     #[default]
     WhenDoubtful,
     Always,
@@ -32,6 +32,8 @@ pub struct Origin {
     pub check_code: CheckCode,
     /// A tripwire was raised when the generation was made.
     pub has_alarm: bool,
+    /// The set keeps a state that is suspected of contamination, as evidence.
+    pub quarantine: bool,
 }
 
 impl Origin {
@@ -44,12 +46,13 @@ impl Origin {
             time: seal.time.clone(),
             check_code: CheckCode::of(&generation.link.digest),
             has_alarm: seal.verdict == Verdict::Alarm,
+            quarantine: chain.label.as_ref().is_some_and(|l| l.quarantine),
         }
     }
 
     pub fn is_marked(&self, options: &Options) -> bool {
         match options.marking {
-            Marking::WhenDoubtful => options.only.is_some() || self.has_alarm,
+            Marking::WhenDoubtful => options.only.is_some() || self.has_alarm || self.quarantine,
             Marking::Always => true,
             Marking::Never => false,
         }
