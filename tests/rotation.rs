@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -386,6 +386,18 @@ fn what_is_suspected_is_kept_apart() {
     let set = list["sets"][0]["set"].as_str().expect("an id");
     assert_eq!(restore("blank", &["--set", set]), 0);
     assert_eq!(fs::read(clinic.path("back/source/karte")).expect("a file"), b"encrypted");
+    // Nobody takes it for clean later on: it says what it is, and cannot be written to.
+    let mode = |name: &str| fs::metadata(clinic.path("back").join(name)).expect("a status").permissions().mode() & 0o777;
+    let pages = || -> Vec<String> {
+        let all = fs::read_dir(clinic.path("back")).expect("a folder").map(|e| e.expect("an entry"));
+        let pages = all.filter(|e| e.file_type().expect("a type").is_file());
+        pages.map(|e| fs::read_to_string(e.path()).expect("a page")).collect()
+    };
+    let all = pages();
+    assert!(all.len() == 1 && all[0].contains("隔離") && all[0].contains("in quarantine"), "{all:?}");
+    assert_eq!([mode("source"), mode("source/karte")], [0o555, 0o444]);
+    assert_eq!(restore("blank", &["--set", set, "--no-provisional"]), 0);
+    assert!(pages().is_empty());
 
     // Beside a clean one, as on an investigator's disk, it is not the one that is meant.
     for disk in ["CL-01", "blank"] {

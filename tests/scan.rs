@@ -1,9 +1,11 @@
 //! A scanner on what was restored: it may find something, fail, hang on to its output or not exist; the restore is told all the same.
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 fn azekura(home: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
@@ -55,7 +57,8 @@ fn only_a_scanner_that_ended_well_and_found_nothing_makes_it_clean() {
     assert!(scan["found"][1]["path"].as_str().unwrap().ends_with("/2/a: b/2"), "{scan:#}");
     // A wrapper that loses the exit code, and one that fails after it has found something.
     script("loses", "echo \"$1/x: Evil FOUND\"; exit 0");
-    assert_eq!(scanned(&home, "3", "./loses").0, Some(5));
+    let (code, scan) = scanned(&home, "3", "./loses");
+    assert_eq!((code, &scan["result"]), (Some(5), &"found".into()));
     script("breaks", "echo \"$1/x: Evil FOUND\"; exit 2");
     let (code, scan) = scanned(&home, "4", "./breaks");
     assert_eq!((code, &scan["result"]), (Some(5), &"failed".into()));
@@ -73,8 +76,45 @@ fn only_a_scanner_that_ended_well_and_found_nothing_makes_it_clean() {
     let (code, scan) = scanned(&home, "8", "./leaves");
     assert_eq!((code, &scan["result"]), (Some(0), &"clean".into()));
     assert!(scan["output"].as_str().unwrap().len() <= 16 << 10);
-    let usage = ["restore", "--from", "medium", "--to", "9", "--scan", "'open"];
+    // What it wrote last is there, however much of it is still on its way.
+    script("ends", "head -c 60000 /dev/zero | tr '\\0' x; echo; echo \"$1/x: Evil FOUND\"; exit 1");
+    let (code, scan) = scanned(&home, "11", "./ends");
+    assert_eq!((code, &scan["found_count"]), (Some(5), &1.into()));
+    // Or somebody who never stops writing.
+    script("leaves more", "yes & yes & exit 0");
+    let (code, scan) = scanned(&home, "9", "'./leaves more'");
+    assert_eq!((code, &scan["result"]), (Some(0), &"clean".into()));
+    let usage = ["restore", "--from", "medium", "--to", "10", "--scan", "'open"];
     assert_eq!(azekura(&home, &usage).0, Some(2));
+}
+
+/// It takes hours, and somebody needs the drive.
+#[test]
+fn a_scan_that_is_broken_off_is_ended_and_never_clean() {
+    let (_dir, home) = night(b"a letter");
+    let scanner = home.join("waits");
+    // Without its input it would not wait; and what it has seen so far was clean.
+    let body = "case \"$*\" in *--version) cat; exit 0;; esac; cat; echo \"$1/a: OK\"; echo $$ > pid.new; mv pid.new pid; exec sleep 600";
+    std::fs::write(&scanner, format!("#!/bin/sh\n{body}\n")).unwrap();
+    std::fs::set_permissions(&scanner, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+    command.env_clear().env("HOME", &home).env("PATH", std::env::var_os("PATH").unwrap()).current_dir(&home);
+    command.env("AZEKURA_STATE", home.join("state")).args(["--json", "restore", "--from", "medium", "--to", "back"]);
+    command.args(["--identity", "azekura-recovery-key.txt", "--scan", "./waits"]);
+    let run = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (pid, began) = (home.join("pid"), Instant::now());
+    while !pid.exists() {
+        assert!(began.elapsed() < Duration::from_secs(20), "it waits for somebody's input");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    kill_process(Pid::from_child(&run), Signal::INT).unwrap();
+    let output = run.wait_with_output().unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let scan = &document["result"]["scan"];
+    assert_eq!((output.status.code(), &document["result"]["files"]), (Some(130), &1.into()), "{document:#}");
+    assert_eq!((&scan["result"], &scan["interrupted"], &scan["exit_code"]), (&"failed".into(), &true.into(), &Value::Null));
+    let process = format!("/proc/{}", std::fs::read_to_string(pid).unwrap().trim());
+    assert!(!Path::new(&process).exists(), "the scanner goes on");
 }
 
 /// The real one, with a signature of the test's own. The test string never stands whole in a file of this project: scanners would take the

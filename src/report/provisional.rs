@@ -11,6 +11,8 @@ pub struct Provisional<'a> {
     pub check_code: &'a str,
     /// The generation's own seal says that its changes were out of the ordinary.
     pub has_alarm: bool,
+    /// The set's label says that it keeps a state that is suspected of contamination.
+    pub quarantine: bool,
 }
 
 /// The page in both languages, as text for any computer of a ward: with a byte order mark and carriage returns.
@@ -25,6 +27,13 @@ pub fn page(p: &Provisional) -> String {
         ],
         false => ["", ""],
     };
+    let suspect = match p.quarantine {
+        true => [
+            "  ※ この媒体セットは隔離されています。汚染の疑いがある状態を、証拠として残したものです。\n",
+            "  ! This set is in quarantine: it keeps, as evidence, a state that is suspected\n    of contamination.\n",
+        ],
+        false => ["", ""],
+    };
     let text = format!(
         "■ 未検証・参照のみ ■
 
@@ -34,7 +43,7 @@ pub fn page(p: &Provisional) -> String {
   媒体セット: {name} ({set})
   世代:       第 {generation} 世代({ja})
   照合番号:   {check_code}
-{}
+{}{}
 ・見るだけにしてください。書き換えたり、書き足したりしないでください。
 ・電子カルテなどのシステムへ書き戻さないでください。
 ・ここにあるプログラムや文書のマクロを実行しないでください。
@@ -50,14 +59,14 @@ Nobody has verified yet that it is right, or free of malware.
   Medium set: {name} ({set})
   Generation: {generation} ({en})
   Check code: {check_code}
-{}
+{}{}
 - Look at it only. Change nothing here, and add nothing.
 - Do not write it back to the EHR or any other system.
 - Run no program and no document's macro from here.
 - Records made after that time are not in it. Check against paper and the
   patient.
 ",
-        alarm[0], alarm[1]
+        alarm[0], suspect[0], alarm[1], suspect[1]
     );
     format!("\u{feff}{}", text.replace('\n', "\r\n"))
 }
@@ -75,6 +84,7 @@ mod tests {
             time: ["2025-06-03(火) 02:00", "2025-06-03 02:00"],
             check_code: "7F3K-92QX-0M4D-VH1C",
             has_alarm: false,
+            quarantine: false,
         };
         let text = page(&facts);
         for part in
@@ -82,7 +92,9 @@ mod tests {
         {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(!text.contains('\u{1b}') && !text.contains("alarm") && !text.contains("警報"));
+        assert!(!text.contains('\u{1b}') && !text.contains("alarm") && !text.contains("警報") && !text.contains("隔離"));
+        let kept = page(&Provisional { quarantine: true, ..facts });
+        assert!(kept.contains("in quarantine") && kept.contains("隔離") && !kept.contains("alarm"));
         let text = page(&Provisional { has_alarm: true, ..facts });
         assert!(text.contains("bears an alarm") && text.contains("警報"));
     }

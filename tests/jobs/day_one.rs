@@ -158,7 +158,11 @@ fn modes(root: &Path) -> [BTreeSet<u32>; 2] {
     modes
 }
 
-const PAGE: &str = "00_未検証・参照のみ_UNVERIFIED_REFERENCE-ONLY_1.txt";
+/// The page's name: generation and check code.
+fn page_name(h: &Hospital) -> String {
+    let code = azekura::format::check_code::CheckCode::of(&h.chain().links[0].digest);
+    format!("00_未検証・参照のみ_UNVERIFIED_REFERENCE-ONLY_1_{code}.txt")
+}
 
 /// A week later somebody takes the PC with the first day's records for the truth, and writes the next visit into it.
 #[test]
@@ -170,33 +174,60 @@ fn what_is_restored_in_haste_says_so_and_cannot_be_written_to() {
     fs::set_permissions(script, fs::Permissions::from_mode(0o6755)).expect("a mode");
     let named = |name: &str| SourceOptions { name: name.into(), path: h.source().join("chart"), ..base.clone() };
     h.try_backup(&Options { sources: vec![named("main/ehr"), named("main/spare")], ..h.options() }).expect("a backup");
+    let page_name = page_name(&h);
     let day_one = |list: &str, resume: bool| {
         let target = TargetOptions { into_existing: true, resume, ..h.restore_options("").target };
-        let page = |o: &restore::Origin| format!("generation {} {}", o.generation, o.check_code);
+        let page = |o: &restore::Origin| format!("generation {} {}, for reference", o.generation, o.check_code);
         let marking = Marking::WhenDoubtful;
         h.try_restore(&restore::Options { only: only(list), target, marking, page, ..h.restore_options("day 1") })
     };
     for (list, resume, files) in [("main/ehr/a\n", false, 2), ("main/ehr/run\nmain/spare\n", false, 5), ("main\n", true, 5)] {
         let report = day_one(list, resume).expect("a restore");
-        assert_eq!((report.findings, report.page.as_deref()), (Vec::new(), Some(PAGE)));
+        assert_eq!((report.findings, report.page.as_ref()), (Vec::new(), Some(&page_name)));
         assert_eq!(modes(&h.path("day 1")), [[0o444].into(), [0o555].into()], "{list}");
         let all = walkdir::WalkDir::new(h.path("day 1")).into_iter().flatten();
         assert_eq!(all.filter(|e| e.file_type().is_file()).count(), files);
     }
     let code = azekura::format::check_code::CheckCode::of(&h.chain().links[0].digest);
-    let page = fs::read_to_string(h.path("day 1").join(PAGE)).expect("a page");
-    assert_eq!(page, format!("generation 1 {code}"));
+    let page = fs::read_to_string(h.path("day 1").join(&page_name)).expect("a page");
+    assert_eq!(page, format!("generation 1 {code}, for reference"));
     assert_eq!(fs::read(h.path("day 1/main/ehr/run")).expect("content"), b"#!/bin/sh");
 
     // Torn by a crash, the page is written anew; anything else under its name is somebody's.
-    fs::remove_file(h.path("day 1").join(PAGE)).expect("removed");
-    fs::write(h.path("day 1").join(PAGE), &page[..5]).expect("a page");
-    assert!(matches!(day_one("main\n", false), Err(RestoreError::Target(TargetError::Exists { .. }))));
-    assert!(day_one("main\n", true).is_ok());
-    assert_eq!(fs::read_to_string(h.path("day 1").join(PAGE)).expect("a page"), page);
-    fs::remove_file(h.path("day 1").join(PAGE)).expect("removed");
-    fs::write(h.path("day 1").join(PAGE), "notes of the night shift").expect("a page");
+    fs::remove_file(h.path("day 1").join(&page_name)).expect("removed");
+    for (is_refused, length) in [(true, 5), (false, page.len() - 1)] {
+        fs::write(h.path("day 1").join(&page_name), &page[..length]).expect("a page");
+        assert!(!is_refused || matches!(day_one("main\n", false), Err(RestoreError::Target(TargetError::Exists { .. }))));
+        assert!(day_one("main\n", true).is_ok());
+        assert_eq!(fs::read_to_string(h.path("day 1").join(&page_name)).expect("a page"), page);
+        fs::remove_file(h.path("day 1").join(&page_name)).expect("removed");
+    }
+    fs::write(h.path("day 1").join(&page_name), "notes of the night shift").expect("a page");
     assert!(matches!(day_one("main\n", true), Err(RestoreError::Target(TargetError::Exists { .. }))));
+    // Written by another version, or on a computer in another time zone, it has other words and is the same page.
+    fs::write(h.path("day 1").join(&page_name), format!("第 1 世代 {code} UTC{}", " ".repeat(900))).expect("a page");
+    assert!(day_one("main\n", true).is_ok());
+    assert_eq!(mode(&h.path("day 1").join(&page_name)), 0o444);
+}
+
+/// The first generations of two sets on one PC: both pages lie there.
+#[test]
+fn two_sets_come_into_one_folder_each_with_its_page() {
+    let hospitals = ["ehr", "pacs"].map(|name| {
+        let h = Hospital::new();
+        h.write(&format!("{name}/a"), name);
+        let source = SourceOptions { name: name.into(), path: h.source().join(name), ..h.options().sources.remove(0) };
+        h.try_backup(&Options { sources: vec![source], ..h.options() }).expect("a backup");
+        h
+    });
+    let to = hospitals[0].path("day 1");
+    for h in &hospitals {
+        let target = TargetOptions { into_existing: true, ..h.restore_options("").target };
+        let page = |o: &restore::Origin| format!("{}", o.check_code);
+        let options = restore::Options { marking: Marking::Always, target, page, to: to.clone(), ..h.restore_options("") };
+        assert_eq!(h.try_restore(&options).expect("a restore").findings, []);
+        assert!(to.join(page_name(h)).exists());
+    }
 }
 
 /// The page comes first: a restore that was broken off is no more to be trusted.
@@ -205,9 +236,10 @@ fn an_interrupted_restore_is_marked_already() {
     let h = Hospital::new();
     h.try_backup(&hospital(&h)).expect("a backup");
     let options = restore::Options { marking: Marking::Always, ..h.restore_options("day 1") };
+    let page_name = page_name(&h);
     h.interrupted.store(true, Ordering::Relaxed);
     assert!(matches!(h.try_restore(&options), Err(RestoreError::Interrupted)));
-    assert!(h.path("day 1").join(PAGE).exists());
+    assert!(h.path("day 1").join(&page_name).exists());
     h.interrupted.store(false, Ordering::Relaxed);
     let target = TargetOptions { resume: true, ..options.target };
     assert_eq!(h.try_restore(&restore::Options { target, ..options }).expect("a restore").findings, []);

@@ -104,7 +104,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     });
     let mut outcome = Outcome { exit: exit(&report), text: text(&report, &options), json: as_json(&report, &options) };
     if let Some(scan) = &scan {
-        outcome.exit = outcome.exit.max(scanned::exit(scan));
+        outcome.exit = scanned::exit(scan, outcome.exit);
         outcome.text += &scanned::text(scan);
     }
     outcome.json["scan"] = scan.as_ref().map(scanned::as_json).into();
@@ -131,6 +131,7 @@ fn page(origin: &Origin) -> String {
         time: [&ja, &en],
         check_code: &origin.check_code.to_string(),
         has_alarm: origin.has_alarm,
+        quarantine: origin.quarantine,
     })
 }
 
@@ -168,6 +169,9 @@ fn talk(report: &Report, context: &Context) {
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
     if report.has_alarm {
         context.warn(&message!("restore.alarm", number = report.generation));
+    }
+    if report.quarantine {
+        context.warn(&message!("restore.quarantine"));
     }
     report.not_found.iter().take(SHOWN_FINDINGS).for_each(|path| context.warn(&message!("restore.not-found", path = path)));
     if report.not_found.len() > SHOWN_FINDINGS {

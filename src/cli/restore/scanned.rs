@@ -11,14 +11,23 @@ use serde_json::{Map, Value, json};
 /// Findings that are shown.
 const SHOWN: usize = 20;
 
-/// Something found is worse than a scan that failed, and that is never good.
-pub fn exit(scan: &Scan) -> Exit {
-    match scan.result {
+/// Something found is worse than a scan that failed, and that is never good. Neither hides what the restore itself ended with.
+pub fn exit(scan: &Scan, restored: Exit) -> Exit {
+    let scanned = match scan.result {
         _ if scan.found_count > 0 => Exit::Damage,
         ScanResult::Found => Exit::Damage,
+        ScanResult::Failed if scan.interrupted => Exit::Interrupted,
         ScanResult::Failed => Exit::Failed,
         ScanResult::Clean => Exit::Good,
-    }
+    };
+    worse(restored, scanned)
+}
+
+/// The worse of two ends. Whoever does not mind a few attributes does mind that nobody has looked for malware.
+fn worse(a: Exit, b: Exit) -> Exit {
+    let rank = |exit: Exit| [Exit::Good, Exit::Incomplete, Exit::Failed, Exit::Interrupted].iter().position(|e| *e == exit);
+    // Anything else is damage.
+    if rank(a).unwrap_or(usize::MAX) >= rank(b).unwrap_or(usize::MAX) { a } else { b }
 }
 
 pub fn text(scan: &Scan) -> String {
@@ -29,8 +38,8 @@ pub fn text(scan: &Scan) -> String {
         ScanResult::Clean => message!("scan.clean"),
         ScanResult::Found => message!("scan.found", count = count(scan.found_count)),
         ScanResult::Failed => {
-            let code = scan.exit_code.map_or_else(|| scan.error.clone().unwrap_or_else(|| "-".into()), |c| c.to_string());
-            message!("scan.failed", program = program, code = code)
+            let why = || if scan.interrupted { find("exit.130") } else { scan.error.clone().unwrap_or_else(|| "-".into()) };
+            message!("scan.failed", program = program, code = scan.exit_code.map_or_else(why, |c| c.to_string()))
         }
     };
     table.row(find("label.scan"), result.to_string());
@@ -64,5 +73,22 @@ pub fn as_json(scan: &Scan) -> Value {
         "found_count": scan.found_count,
         "output": scan.output,
         "error": scan.error,
+        "interrupted": scan.interrupted,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_the_restore_nor_the_scan_hides_what_the_other_found() {
+        use Exit::{Damage, Failed, Good, Incomplete, Interrupted};
+        let ascending = [Good, Incomplete, Failed, Interrupted, Damage];
+        for (i, a) in ascending.into_iter().enumerate() {
+            for b in &ascending[i..] {
+                assert_eq!([worse(a, *b), worse(*b, a)], [*b, *b]);
+            }
+        }
+    }
 }

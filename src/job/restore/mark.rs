@@ -14,7 +14,7 @@ use crate::seal::chain::Chain;
 /// Whether what is restored is marked as provisional, and so read-only.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Marking {
-    /// What a list names, and what is from a generation with an alarm.
+    /// What a list names, and what is from a generation with an alarm or from a set in quarantine.
     #[default]
     WhenDoubtful,
     Always,
@@ -32,6 +32,8 @@ pub struct Origin {
     pub check_code: CheckCode,
     /// A tripwire was raised when the generation was made.
     pub has_alarm: bool,
+    /// The set keeps a state that is suspected of contamination, as evidence.
+    pub quarantine: bool,
 }
 
 impl Origin {
@@ -44,24 +46,26 @@ impl Origin {
             time: seal.time.clone(),
             check_code: CheckCode::of(&generation.link.digest),
             has_alarm: seal.verdict == Verdict::Alarm,
+            quarantine: chain.label.as_ref().is_some_and(|l| l.quarantine),
         }
     }
 
     pub fn is_marked(&self, options: &Options) -> bool {
         match options.marking {
-            Marking::WhenDoubtful => options.only.is_some() || self.has_alarm,
+            Marking::WhenDoubtful => options.only.is_some() || self.has_alarm || self.quarantine,
             Marking::Always => true,
             Marking::Never => false,
         }
     }
 
-    /// Where the page lies: digits come first in every list of a folder, and several generations may be restored into one.
+    /// Where the page lies: digits come first in every list of a folder, and generations of several sets may be restored into one.
     pub fn page_name(&self) -> String {
-        format!("00_未検証・参照のみ_UNVERIFIED_REFERENCE-ONLY_{}.txt", self.generation)
+        format!("00_未検証・参照のみ_UNVERIFIED_REFERENCE-ONLY_{}_{}.txt", self.generation, self.check_code)
     }
 
     /// Before anything else comes: an interrupted restore is marked, too.
     pub fn mark(&self, options: &Options, target: &Target) -> Result<(), RestoreError> {
-        target.put_page(&self.page_name(), &(options.page)(self)).map_err(RestoreError::Target)
+        let mark = self.check_code.to_string();
+        target.put_page(&self.page_name(), &(options.page)(self), &mark).map_err(RestoreError::Target)
     }
 }

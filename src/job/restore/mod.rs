@@ -79,7 +79,7 @@ pub struct Report {
     pub bytes: u64,
     /// The generation bears an alarm.
     pub has_alarm: bool,
-    /// The set holds an infected state, kept as evidence.
+    /// The set keeps a state that is suspected of contamination.
     pub quarantine: bool,
     /// The page in the target's root that marks what is restored as provisional.
     pub page: Option<String>,
@@ -151,7 +151,8 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
     let is_marked = origin.is_marked(options);
     let turns = turns(&generation.manifest.sources);
     let mut report = Report::new(&chain, &generation, &wanted);
-    (report.has_alarm, report.page) = (origin.has_alarm, is_marked.then(|| origin.page_name()));
+    report.has_alarm = origin.has_alarm;
+    report.page = is_marked.then(|| origin.page_name());
     if options.dry_run {
         observer.hear(Event::Phase(Phase::Planning));
         plan(&generation, &chain, &wanted, &tally, &turns, &mut report)?;

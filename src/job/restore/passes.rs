@@ -48,7 +48,7 @@ impl<'a, 'g> Passes<'a, 'g> {
             }
             report.sources.extend(done);
         }
-        self.target.finish_parents().map_err(RestoreError::Target)?;
+        self.tally.lacks(self.target.finish_parents());
         self.target.sync().map_err(RestoreError::Target)
     }
 

@@ -65,6 +65,8 @@ pub struct Scan {
     pub output: String,
     /// Why it could not be started or waited for.
     pub error: Option<String>,
+    /// The user wanted to stop before it was known to have ended.
+    pub interrupted: bool,
 }
 
 /// Runs `command`, a program and its arguments, with the folder as its last argument. Exit codes mean what ClamAV's do: 0 nothing found,
@@ -80,7 +82,10 @@ pub fn scan(command: &[OsString], folder: &Path, world: &World) -> Scan {
         None
     });
     lines.end_line();
+    let interrupted = world.is_interrupted();
     let result = match exit_code {
+        // The same key press may have ended the scanner in order.
+        Some(0) if lines.found_count == 0 && interrupted => ScanResult::Failed,
         // A wrapper may lose the exit code.
         Some(0) if lines.found_count == 0 => ScanResult::Clean,
         Some(0 | 1) => ScanResult::Found,
@@ -89,7 +94,7 @@ pub fn scan(command: &[OsString], folder: &Path, world: &World) -> Scan {
     let output = String::from_utf8_lossy(&lines.output).into_owned();
     let (found, found_count) = (lines.found, lines.found_count);
     let command = command.to_vec();
-    Scan { command, engine, signatures, signature_date, exit_code, result, found, found_count, output, error }
+    Scan { command, engine, signatures, signature_date, exit_code, result, found, found_count, output, error, interrupted }
 }
 
 /// `ClamAV 1.4.3/27500/Mon Nov  3 08:47:34 2025`: engine, number of the signatures, their date.
@@ -149,8 +154,13 @@ fn run(
         let ended = child.0.try_wait()?;
         let is_open = !matches!(read(&mut reader, take)?, Came::End);
         if let Some(status) = ended {
-            // What it wrote last.
-            while matches!(read(&mut reader, take)?, Came::Bytes) && !is_enough(rounds) {}
+            // What it wrote last. Whoever it has left behind may go on writing for ever.
+            let mut left = rustix::io::ioctl_fionread(&reader)?;
+            while left > 0
+                && let Came::Bytes(n) = read(&mut reader, take)?
+            {
+                left = left.saturating_sub(n);
+            }
             return Ok(status.code());
         }
         if !is_open {
@@ -164,7 +174,7 @@ fn run(
 }
 
 enum Came {
-    Bytes,
+    Bytes(u64),
     Nothing,
     End,
 }
@@ -181,7 +191,7 @@ fn read(reader: &mut PipeReader, take: &mut dyn FnMut(&[u8])) -> std::io::Result
         0 => Ok(Came::End),
         n => {
             take(&buffer[..n]);
-            Ok(Came::Bytes)
+            Ok(Came::Bytes(n as u64))
         }
     }
 }

@@ -10,13 +10,16 @@ use std::os::unix::fs::FileExt;
 
 /// Whoever looks at it writes nothing.
 const MODE: u32 = 0o444;
+/// No page of any version is longer.
+const PAGE_BYTES: u64 = 64 << 10;
 
 impl Target {
-    /// Puts a page under `name` into the root. The same page may stand there from another restore; with `resume` also its beginning.
-    /// Anything else under the name stays, and is an error.
-    pub fn put_page(&self, name: &str, text: &str) -> Result<(), TargetError> {
+    /// Puts a page under `name` into the root. The same page may stand there from another restore, known by `mark`: in another time zone,
+    /// or written by another version, it has other words. With `resume` also its beginning may. Anything else under the name stays, and
+    /// is an error.
+    pub fn put_page(&self, name: &str, text: &str, mark: &str) -> Result<(), TargetError> {
         let mut core = Core::new(name.into(), Kind::File);
-        (core.size, core.mode) = (text.len() as u64, MODE);
+        (core.size, core.mode) = (PAGE_BYTES, MODE);
         let refused = |e: std::io::Error| failed(&core.path, "write the page", Errno::from_io_error(&e).unwrap_or(Errno::IO));
         let made = match self.create_file(&core) {
             Err(TargetError::Exists { .. }) if self.options.into_existing => {
@@ -25,18 +28,19 @@ impl Target {
             }
             made => made?,
         };
+        let mut is_whole = false;
         if made.existing.is_some() {
             let mut found = Vec::new();
             (&made.file).take(core.size).read_to_end(&mut found).map_err(refused)?;
-            let is_begun = self.options.resume && text.as_bytes().starts_with(&found);
-            if found != text.as_bytes() && !is_begun {
+            let is_begun = self.options.resume && found.len() < text.len() && text.as_bytes().starts_with(&found);
+            is_whole = !is_begun && (found == text.as_bytes() || String::from_utf8_lossy(&found).contains(mark));
+            if !is_begun && !is_whole {
                 return Err(TargetError::Exists { path: core.path });
             }
-            if !is_begun {
-                return Ok(());
-            }
         }
-        made.file.write_all_at(text.as_bytes(), 0).map_err(refused)?;
+        if !is_whole {
+            made.file.write_all_at(text.as_bytes(), 0).map_err(refused)?;
+        }
         // A file system without permissions keeps the page all the same.
         let _ = Node::open(made.file.as_fd()).set_mode(MODE);
         Ok(())

@@ -1,7 +1,7 @@
 //! Folders that have no record of their own: those above a source of several names, and those whose records are lost.
 
 use super::finish::FOLDER_MODE;
-use super::{Target, TargetError, failed, open_up, split};
+use super::{Aspect, Shortfall, Target, TargetError, failed, open_up, split};
 use crate::format::entry::check_path;
 use crate::pipeline::source::beneath::FOLDER;
 use crate::pipeline::source::node::Node;
@@ -41,16 +41,21 @@ impl Target {
         self.folders.open(above).map(drop).map_err(|e| failed(above, "open the folder", e))
     }
 
-    /// Closes them where nobody may write to what is restored, when everything is in them.
-    pub fn finish_parents(&self) -> Result<(), TargetError> {
+    /// Closes them where nobody may write to what is restored, when everything is in them. Some file systems have no such permissions.
+    pub fn finish_parents(&self) -> Vec<Shortfall> {
         let parents = std::mem::take(&mut *self.parents.0.lock().unwrap_or_else(PoisonError::into_inner));
         // What is deeper is greater.
-        for path in parents.iter().rev() {
-            let (folder, name) = self.place(path)?;
-            let opened = self.folders.beneath().step(folder.as_fd(), name, FOLDER);
-            let closed = opened.and_then(|fd| Node::handle(fd.as_fd()).set_mode(FOLDER_MODE));
-            closed.map_err(|e| failed(path, "close the folder", e))?;
-        }
-        Ok(())
+        let closed = parents.into_iter().rev().map(|path| (self.close(&path), path));
+        let lacking = |(done, path): (Result<(), TargetError>, _)| {
+            done.err().map(|e| Shortfall { path, what: Aspect::Mode, errno: e.errno() })
+        };
+        closed.filter_map(lacking).collect()
+    }
+
+    fn close(&self, path: &[u8]) -> Result<(), TargetError> {
+        let (folder, name) = self.place(path)?;
+        let opened = self.folders.beneath().step(folder.as_fd(), name, FOLDER);
+        let closed = opened.and_then(|fd| Node::handle(fd.as_fd()).set_mode(FOLDER_MODE));
+        closed.map_err(|e| failed(path, "close the folder", e))
     }
 }

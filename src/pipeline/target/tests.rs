@@ -409,3 +409,19 @@ fn what_a_restore_keeps_for_itself_has_no_name() {
     assert!(target.unnamed_file(&random).is_err());
     assert!(name.is_symlink() && fs::read_dir(outside.path()).unwrap().count() == 0);
 }
+
+/// At the end of a restore that took hours a folder without a record is no longer there, or on a file system without permissions.
+#[test]
+fn a_folder_that_cannot_be_closed_does_not_take_the_report_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = target_with(dir.path(), TargetOptions { read_only: true, ..Default::default() });
+    for path in ["a/b/f", "c/f"] {
+        target.create_parents(path.as_bytes()).unwrap();
+    }
+    fs::rename(dir.path().join("a/b"), dir.path().join("elsewhere")).unwrap();
+    let lacking: Vec<_> = target.finish_parents().into_iter().map(|s| (s.path, s.what, s.errno)).collect();
+    assert_eq!(lacking, [(b"a/b".to_vec(), Aspect::Mode, Errno::NOENT.raw_os_error() as u32)]);
+    for folder in ["a", "c"] {
+        assert_eq!(fs::metadata(dir.path().join(folder)).unwrap().mode() & 0o777, 0o555);
+    }
+}
