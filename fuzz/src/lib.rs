@@ -44,6 +44,7 @@ pub fn label() -> Vec<u8> {
         recipients: IDENTITY.recipients().texts().iter().map(|r| fingerprint(r)).collect(),
         root_key: seal_key(1).public(),
         tool: "azekura 1".into(),
+        quarantine: false,
     };
     label.encode()
 }

@@ -1,8 +1,8 @@
 //! `restore`: brings entries of a generation back into a new folder.
 //!
-//! What is wanted is known by names ([`wanted`]); what has to be looked at for that comes as records ([`records`]); two passes ([`passes`])
-//! make it, with packs worked off by all cores ([`filler`]); once for all sources, or, where these have priorities, once for each of
-//! them ([`turns`]).
+//! What is wanted is known by names (`wanted`); what has to be looked at for that comes as records (`records`); two passes (`passes`)
+//! make it, with packs worked off by all cores (`filler`); once for all sources, or, where these have priorities, once for each of
+//! them (`turns`).
 
 mod batch;
 mod filler;
