@@ -7,6 +7,7 @@
 //! meets errors at once; and through the cache, with writing back begun early.
 
 use super::file_system::FileSystem;
+use crate::buffer::{Buffer, Buffers};
 use crate::format::seal::ReadBack;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Advice, AtFlags, Mode, OFlags, StatxFlags, fadvise, fcntl_setfl, fstat, openat, statx};
@@ -17,8 +18,8 @@ use std::thread;
 
 /// What `O_DIRECT` asks of addresses, offsets and lengths at most, on every disk in use (4 KiB sectors).
 const ALIGNMENT_BYTES: usize = 4096;
-/// One read or direct write. Large enough that a disk reaches its speed with one request in flight.
-const BUFFER_BYTES: usize = 1 << 20;
+/// One direct read or write. Large enough that a disk reaches its speed with one request in flight.
+const BUFFER_BYTES: usize = 2 << 20;
 /// One is being read into, one hashed, one waits between.
 const BUFFERS: usize = 3;
 
@@ -26,12 +27,12 @@ const BUFFERS: usize = 3;
 const CACHED_WRITE_BYTES: usize = 8 << 20;
 
 /// Writes `bytes` to the new, empty file that `file` is open on. On an error some prefix of them is in the file, or none.
-pub(super) fn write_whole(file: BorrowedFd, bytes: &[u8], kind: FileSystem) -> Result<(), Errno> {
+pub(super) fn write_whole(file: BorrowedFd, bytes: &[u8], kind: FileSystem, buffers: &Buffers) -> Result<(), Errno> {
     let mut done = 0;
     // Small objects are not worth a buffer. The flag is set on the open file: with `O_CREAT` a file system that knows no
     // `O_DIRECT` makes the file and fails all the same.
     if bytes.len() >= BUFFER_BYTES && kind.writes_directly() && fcntl_setfl(file, OFlags::DIRECT).is_ok() {
-        let written = write_direct(file, bytes);
+        let written = write_direct(file, bytes, buffers);
         fcntl_setfl(file, OFlags::empty())?;
         done = written?;
     }
@@ -45,16 +46,21 @@ pub(super) fn write_whole(file: BorrowedFd, bytes: &[u8], kind: FileSystem) -> R
     Ok(())
 }
 
-/// Writes as much as whole blocks allow; the answer is how much that was.
-fn write_direct(file: BorrowedFd, bytes: &[u8]) -> Result<usize, Errno> {
-    let mut buffer = Buffer::new(BUFFER_BYTES);
+/// Writes as much as whole blocks allow; the answer is how much that was. Bytes that lie on a boundary go as they lie, others by way of a
+/// buffer.
+fn write_direct(file: BorrowedFd, bytes: &[u8], buffers: &Buffers) -> Result<usize, Errno> {
+    let is_aligned = bytes.as_ptr().align_offset(ALIGNMENT_BYTES) == 0;
+    let mut buffer = (!is_aligned).then(|| buffers.take(BUFFER_BYTES));
     let whole = bytes.len() - bytes.len() % ALIGNMENT_BYTES;
     let mut done = 0;
     while done < whole {
-        let part = &bytes[done..whole.min(done + BUFFER_BYTES)];
-        let aligned = &mut buffer.memory[buffer.start..buffer.start + part.len()];
-        aligned.copy_from_slice(part);
-        match write(file, aligned) {
+        let mut part = &bytes[done..whole.min(done + BUFFER_BYTES)];
+        if let Some(buffer) = &mut buffer {
+            buffer.truncate(0);
+            buffer.append(part);
+            part = buffer;
+        }
+        match write(file, part) {
             Ok(0) => return Err(Errno::IO),
             // Through the cache from here on: a direct write must begin on a boundary, and a disk may have larger ones.
             Ok(n) if !n.is_multiple_of(ALIGNMENT_BYTES) => return Ok(done + n),
@@ -85,7 +91,13 @@ pub(super) type Seen = (u64, [u8; 32], ReadBack);
 /// Reads the file that `file` is open on; `name` is its name in `folder`.
 ///
 /// The file's own writes must be on the device already: only clean pages can be dropped.
-pub(super) fn read_back(folder: BorrowedFd, name: &str, file: BorrowedFd, kind: FileSystem) -> Result<Seen, Errno> {
+pub(super) fn read_back(
+    folder: BorrowedFd,
+    name: &str,
+    file: BorrowedFd,
+    kind: FileSystem,
+    buffers: &Buffers,
+) -> Result<Seen, Errno> {
     let best = kind.best_read_back();
     // Before the direct way too: some file systems answer it from the cache without a word.
     let dropped = fadvise(file, 0, None, Advice::DontNeed).is_ok() && best >= ReadBack::Dropped;
@@ -93,14 +105,14 @@ pub(super) fn read_back(folder: BorrowedFd, name: &str, file: BorrowedFd, kind: 
     if best == ReadBack::Direct
         && let Some(direct) = open_direct(folder, name, file)
     {
-        match hash(direct.as_fd(), length, true) {
+        match hash(direct.as_fd(), length, true, buffers) {
             Ok((length, digest)) => return Ok((length, digest, ReadBack::Direct)),
             // The file system wants what we do not give it (larger sectors, a file that ends in the middle of nowhere).
             Err(Errno::INVAL | Errno::OPNOTSUPP) => {}
             Err(e) => return Err(e),
         }
     }
-    let (length, digest) = hash(file, length, false)?;
+    let (length, digest) = hash(file, length, false, buffers)?;
     Ok((length, digest, if dropped { ReadBack::Dropped } else { ReadBack::Cached }))
 }
 
@@ -119,67 +131,47 @@ fn open_direct(folder: BorrowedFd, name: &str, file: BorrowedFd) -> Option<Owned
     (!through_cache).then_some(direct)
 }
 
-/// Memory for one read, aligned for `O_DIRECT`.
-struct Buffer {
-    memory: Vec<u8>,
-    start: usize,
-    filled: usize,
-}
-
-impl Buffer {
-    fn new(length: usize) -> Self {
-        let memory = vec![0; length + ALIGNMENT_BYTES];
-        let start = memory.as_ptr().align_offset(ALIGNMENT_BYTES).min(ALIGNMENT_BYTES);
-        Self { memory, start, filled: 0 }
-    }
-
-    /// Fills it from `offset` on; fewer bytes than it holds only at the file's end.
-    fn fill(&mut self, file: BorrowedFd, offset: u64, direct: bool) -> Result<(), Errno> {
-        self.filled = 0;
-        let end = self.memory.len() - ALIGNMENT_BYTES + self.start;
-        while self.start + self.filled < end {
-            // A direct read must begin on a boundary; off it there is nothing more but the end.
-            if direct && !self.filled.is_multiple_of(ALIGNMENT_BYTES) {
-                break;
-            }
-            match pread(file, &mut self.memory[self.start + self.filled..end], offset + self.filled as u64) {
+/// Fills an empty buffer from `offset` on; fewer bytes than [`BUFFER_BYTES`] only at the file's end.
+fn fill(buffer: &mut Buffer, file: BorrowedFd, offset: u64, direct: bool) -> Result<(), Errno> {
+    buffer.append_with(BUFFER_BYTES, |room| {
+        let mut filled = 0;
+        // A direct read must begin on a boundary; off it there is nothing more but the end.
+        while filled < BUFFER_BYTES && (filled.is_multiple_of(ALIGNMENT_BYTES) || !direct) {
+            match pread(file, &mut room[filled..], offset + filled as u64) {
                 Ok(0) => break,
-                Ok(n) => self.filled += n,
+                Ok(n) => filled += n,
                 Err(Errno::INTR) => {}
                 Err(e) => return Err(e),
             }
         }
-        Ok(())
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.memory[self.start..self.start + self.filled]
-    }
+        Ok(filled)
+    })?;
+    Ok(())
 }
 
 /// Hashes the file up to `length`; less when it ends before. A direct read that stops short of both is `EINVAL`.
-fn hash(file: BorrowedFd, length: u64, direct: bool) -> Result<(u64, [u8; 32]), Errno> {
+fn hash(file: BorrowedFd, length: u64, direct: bool, buffers: &Buffers) -> Result<(u64, [u8; 32]), Errno> {
     let mut hasher = blake3::Hasher::new();
     let mut total = 0;
-    let size = BUFFER_BYTES.min(length.next_multiple_of(ALIGNMENT_BYTES as u64).max(1) as usize);
     if length <= BUFFER_BYTES as u64 {
-        let mut buffer = Buffer::new(size);
-        buffer.fill(file, 0, direct)?;
-        hasher.update(buffer.bytes());
-        total = buffer.filled as u64;
+        let mut buffer = buffers.take(BUFFER_BYTES);
+        fill(&mut buffer, file, 0, direct)?;
+        hasher.update(&buffer);
+        total = buffer.len() as u64;
     } else {
         thread::scope(|scope| {
             let (give, empty) = channel();
             let (filled, take) = channel();
             for _ in 0..BUFFERS {
                 // The receiver is alive: it is on this stack.
-                let _ = give.send(Buffer::new(size));
+                let _ = give.send(buffers.take(BUFFER_BYTES));
             }
             scope.spawn(move || read_ahead(file, length, direct, &empty, &filled));
             for buffer in take {
-                let buffer: Buffer = buffer?;
-                hasher.update(buffer.bytes());
-                total += buffer.filled as u64;
+                let mut buffer: Buffer = buffer?;
+                hasher.update(&buffer);
+                total += buffer.len() as u64;
+                buffer.truncate(0);
                 // Fails when the reader has reached the end: then no buffer is wanted any more.
                 let _ = give.send(buffer);
             }
@@ -197,8 +189,8 @@ fn read_ahead(file: BorrowedFd, length: u64, direct: bool, empty: &Receiver<Buff
     let mut offset = 0;
     while offset < length {
         let Ok(mut buffer) = empty.recv() else { return };
-        let result = buffer.fill(file, offset, direct);
-        let (n, short) = (buffer.filled as u64, buffer.filled < BUFFER_BYTES);
+        let result = fill(&mut buffer, file, offset, direct);
+        let (n, short) = (buffer.len() as u64, buffer.len() < BUFFER_BYTES);
         if filled.send(result.map(|()| buffer)).is_err() || short {
             return;
         }
@@ -213,7 +205,7 @@ mod tests {
 
     #[test]
     fn every_way_hashes_the_same_bytes_at_every_boundary() -> Result<(), Box<dyn std::error::Error>> {
-        let dir = tempfile::tempdir()?;
+        let (dir, buffers) = (tempfile::tempdir()?, Buffers::default());
         let folder = rustix::fs::open(dir.path(), OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty())?;
         let block = ALIGNMENT_BYTES;
         let lengths = [0, 1, block - 1, block, block + 1, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1];
@@ -226,24 +218,30 @@ mod tests {
             let expected = *blake3::hash(&bytes).as_bytes();
             let kind = FileSystem::of(&folder);
             for kind in [kind, FileSystem::Nfs, FileSystem::Tmpfs] {
-                let (n, digest, how) = read_back(folder.as_fd(), name, file.as_file().as_fd(), kind)?;
+                let (n, digest, how) = read_back(folder.as_fd(), name, file.as_file().as_fd(), kind, &buffers)?;
                 assert_eq!((n, digest), (length as u64, expected), "{length} {kind}");
                 assert!(how <= kind.best_read_back());
             }
-            assert_eq!(hash(file.as_file().as_fd(), length as u64, false)?, (length as u64, expected));
+            assert_eq!(hash(file.as_file().as_fd(), length as u64, false, &buffers)?, (length as u64, expected));
         }
         Ok(())
     }
 
     #[test]
     fn every_way_writes_the_same_bytes_at_every_boundary() -> Result<(), Box<dyn std::error::Error>> {
-        let dir = tempfile::tempdir()?;
+        let (dir, buffers) = (tempfile::tempdir()?, Buffers::default());
         for length in [0, 1, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1, 3 * BUFFER_BYTES + ALIGNMENT_BYTES + 7, 9 << 20] {
             let bytes: Vec<u8> = (0..length).map(|i| (i * 7 + i / 251) as u8).collect();
             for kind in [FileSystem::of(rustix::fs::open(dir.path(), OFlags::RDONLY, Mode::empty())?), FileSystem::Exfat] {
-                let file = tempfile::NamedTempFile::new_in(dir.path())?;
-                write_whole(file.as_file().as_fd(), &bytes, kind)?;
-                assert!(std::fs::read(file.path())? == bytes, "{length} {kind}");
+                // As they lie, and off every boundary.
+                for before in [0, 1, 512] {
+                    let mut memory = buffers.take(before + length);
+                    memory.append(&vec![0xEE; before]);
+                    memory.append(&bytes);
+                    let file = tempfile::NamedTempFile::new_in(dir.path())?;
+                    write_whole(file.as_file().as_fd(), &memory[before..], kind, &buffers)?;
+                    assert!(std::fs::read(file.path())? == bytes, "{length} {kind} {before}");
+                }
             }
         }
         Ok(())
@@ -253,7 +251,7 @@ mod tests {
     fn a_file_shorter_than_it_said_is_read_to_its_end() -> Result<(), Box<dyn std::error::Error>> {
         let mut file = tempfile::tempfile()?;
         file.write_all(&vec![7; 3 << 20])?;
-        let (n, digest) = hash(file.as_fd(), 9 << 20, false)?;
+        let (n, digest) = hash(file.as_fd(), 9 << 20, false, &Buffers::default())?;
         assert_eq!((n, digest), (3 << 20, *blake3::hash(&vec![7; 3 << 20]).as_bytes()));
         Ok(())
     }

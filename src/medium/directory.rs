@@ -12,6 +12,7 @@ use super::file_system::{Device, FileSystem, free_bytes, is_mount_point, reserve
 use super::lock::{self, Guard};
 use super::sets::root_device;
 use super::{Description, FOREIGN_NAMES, Listed, Listing, Medium, MediumError, OpenObject, Reread};
+use crate::buffer::Buffers;
 use crate::format::limit;
 use crate::format::object::{Id, Kind, file_name, parse_file_name};
 use rustix::fd::{AsFd, OwnedFd};
@@ -56,6 +57,8 @@ pub struct Directory {
     path: PathBuf,
     file_system: FileSystem,
     device: Device,
+    /// For direct reads and writes.
+    buffers: Buffers,
     immutable: bool,
     writing: Mutex<Writing>,
     /// Held throughout a sync, so that a second one does not answer before the first has done. Taken before `writing`.
@@ -140,6 +143,7 @@ impl Directory {
             path: path.to_owned(),
             immutable: Self::wants_immutable(root),
             device,
+            buffers: Buffers::default(),
             writing: Mutex::default(),
             syncing: Mutex::default(),
         })
@@ -383,7 +387,8 @@ impl Medium for Directory {
         self.reserve(number)?;
         let length = bytes.len() as u64;
         let file = self.create_file(number, kind, length)?;
-        direct::write_whole(file.as_fd(), bytes, self.file_system).map_err(|e| self.write_fault("writing", e, length, true))?;
+        direct::write_whole(file.as_fd(), bytes, self.file_system, &self.buffers)
+            .map_err(|e| self.write_fault("writing", e, length, true))?;
         let too_much = {
             let mut writing = locked(&self.writing);
             writing.pending.push_back(Pending { file: file.into(), number, length });
@@ -423,7 +428,7 @@ impl Medium for Directory {
             retry(|| rustix::fs::fsync(&file)).map_err(|e| self.fault("syncing a file", e))?;
         }
         let (length, digest, how) =
-            direct::read_back(self.folder.as_fd(), &file_name(number, kind), file.as_fd(), self.file_system)
+            direct::read_back(self.folder.as_fd(), &file_name(number, kind), file.as_fd(), self.file_system, &self.buffers)
                 .map_err(|e| self.read_fault("reading", e, number, kind))?;
         self.still_there("reading")?;
         Ok(Reread { length, digest, how })

@@ -5,6 +5,7 @@
 
 use super::compressor::{Compressor, Decompressor, Effort, FrameError, frame_length, read_index};
 use super::encryptor::{Encryptor, Recipients};
+use crate::buffer::{Buffer, Buffers};
 use crate::format::limit;
 use crate::format::pack::{ChunkId, Extent, Frame, Index};
 use std::io::{Read, Seek, SeekFrom};
@@ -85,7 +86,7 @@ pub fn extents(pieces: &[Piece]) -> Vec<Extent> {
 /// A finished pack on its way to the medium.
 pub struct FinishedPack {
     /// The age file.
-    pub bytes: Vec<u8>,
+    pub bytes: Buffer,
     pub index: Index,
     /// Of each frame: offset in the payload, bytes of content.
     pub frames: Vec<(u32, u32)>,
@@ -110,6 +111,7 @@ pub struct Packer<'a> {
     compressor: Compressor,
     effort: &'a Effort,
     sink: Sink<'a>,
+    buffers: Buffers,
     /// Bytes of a pack that is closed for new frames.
     pack_bytes: usize,
     /// Content of a frame that is closed for new chunks.
@@ -122,7 +124,7 @@ pub struct Packer<'a> {
 
 struct Current {
     pack: Arc<OpenPack>,
-    encryptor: Encryptor,
+    encryptor: Encryptor<Buffer>,
     index: Index,
     frames: Vec<(u32, u32)>,
     payload: u32,
@@ -142,12 +144,19 @@ pub enum PackError {
 
 impl<'a> Packer<'a> {
     /// `pack_bytes`: at least 64 KiB, at most half of the format's limit.
-    pub fn new(recipients: &'a Recipients, effort: &'a Effort, pack_bytes: usize, sink: Sink<'a>) -> Result<Self, PackError> {
+    pub fn new(
+        recipients: &'a Recipients,
+        effort: &'a Effort,
+        pack_bytes: usize,
+        buffers: &Buffers,
+        sink: Sink<'a>,
+    ) -> Result<Self, PackError> {
         Ok(Self {
             recipients,
             compressor: Compressor::new(effort.level()).map_err(PackError::Compress)?,
             effort,
             sink,
+            buffers: buffers.clone(),
             pack_bytes: pack_bytes.clamp(64 << 10, (limit::PACK_BYTES / 2) as usize),
             frame_bytes: FRAME_BYTES,
             frame: Vec::with_capacity(FRAME_BYTES),
@@ -168,7 +177,7 @@ impl<'a> Packer<'a> {
             self.close_frame()?;
         }
         if self.current.is_none() {
-            let encryptor = Encryptor::begin(self.recipients, Vec::with_capacity(self.pack_bytes + FRAME_BYTES));
+            let encryptor = Encryptor::begin(self.recipients, self.buffers.take(self.pack_bytes + FRAME_BYTES));
             self.current = Some(Current {
                 pack: Arc::default(),
                 encryptor: encryptor.map_err(PackError::Encrypt)?,

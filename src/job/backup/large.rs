@@ -1,6 +1,7 @@
 //! A large file on its way through several workers.
 
 use super::batch::Names;
+use crate::buffer::Buffer;
 use crate::format::entry::Core;
 use crate::pipeline::packer::Piece;
 use crate::tripwire::Before;
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex};
 pub struct Run {
     pub file: Arc<LargeFile>,
     pub index: usize,
-    pub bytes: Vec<u8>,
+    pub bytes: Buffer,
     pub cuts: Vec<u32>,
 }
 

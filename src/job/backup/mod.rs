@@ -14,6 +14,7 @@ mod worker;
 use super::World;
 use super::hold::{self, HoldError};
 use super::writer::{self, At, Begin, Closed, Facts, Opened, Writer};
+use crate::buffer::Buffers;
 use crate::catalog::{CatalogError, GenerationRow};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::Malformed;
@@ -457,16 +458,17 @@ fn store(
     let pack_bytes = (working_bytes / (threads as u64 + 4)).clamp(1 << 20, 32 << 20) as usize;
     let buffered = ((options.memory_bytes - working_bytes) / pack_bytes as u64) as usize;
     let (counter, queue) = Counter::new(buffered.max(2));
-    let recipients = set.recipients.clone();
+    let (recipients, pack_buffers, run_buffers) = (set.recipients.clone(), Buffers::default(), Buffers::default());
     let effort = Effort::new(options.level);
     let sink = |pack| counter.put(pack, &effort);
-    let packer = |bytes| Packer::new(&recipients, &effort, bytes, &sink).map_err(BackupError::Pack);
+    let packer = |bytes| Packer::new(&recipients, &effort, bytes, &pack_buffers, &sink).map_err(BackupError::Pack);
     let lookup = || set.catalog.chunk_lookup(set.row, set.base).map_err(BackupError::Catalog);
 
     let shared = Shared {
         trees,
         ids: &ids,
         chunker: &chunker,
+        buffers: &run_buffers,
         known: &known,
         with_sha256: options.with_sha256,
         tally,

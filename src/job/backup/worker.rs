@@ -7,6 +7,7 @@ use super::batch::{Batch, Finished, Item, Names, Stored};
 use super::large::{LargeFile, Run};
 use super::tally::Tally;
 use super::{BackupError, Stop};
+use crate::buffer::{Buffer, Buffers};
 use crate::catalog::ChunkLookup;
 use crate::event::FindingKind;
 use crate::format::entry::{Core, Kind, State};
@@ -35,6 +36,8 @@ pub struct Shared<'a> {
     pub trees: &'a [Tree],
     pub ids: &'a Ids,
     pub chunker: &'a Chunker,
+    /// For what is read.
+    pub buffers: &'a Buffers,
     pub known: &'a Known,
     pub with_sha256: bool,
     pub tally: &'a Tally<'a>,
@@ -49,7 +52,6 @@ pub struct Worker<'a> {
     packer: Packer<'a>,
     lookup: ChunkLookup,
     finished: Sender<Finished>,
-    scratch: Vec<u8>,
     flushed: u64,
     /// Bytes that this worker has stored and that were not stored before.
     new_bytes: u64,
@@ -59,7 +61,7 @@ type Result<T> = std::result::Result<T, BackupError>;
 
 impl<'a> Worker<'a> {
     pub fn new(shared: &'a Shared<'a>, packer: Packer<'a>, lookup: ChunkLookup, finished: Sender<Finished>) -> Self {
-        Self { shared, packer, lookup, finished, scratch: Vec::new(), flushed: 0, new_bytes: 0 }
+        Self { shared, packer, lookup, finished, flushed: 0, new_bytes: 0 }
     }
 
     /// Works until both channels are closed and empty, then finishes its pack.
@@ -188,26 +190,20 @@ impl<'a> Worker<'a> {
         let size = file.opened().size;
         let mut pieces = Vec::new();
         if core.holes.is_empty() && size <= RUN_BYTES as u64 {
-            let mut content = std::mem::take(&mut self.scratch);
-            content.clear();
-            let read = read_more(file.file(), &mut content, size as usize, 0).map_err(|e| unread(found, &e));
-            let stored = read.and_then(|()| {
-                let digests = Digests::of(&content, self.shared.with_sha256);
-                look.feed(&content);
-                core.size = content.len() as u64;
-                (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
-                self.store_whole(&digests.blake3, &content, &mut pieces).map_err(Read::Failed)
-            });
-            self.scratch = content;
-            stored?;
+            let mut content = self.shared.buffers.take(RUN_BYTES);
+            read_more(file.file(), &mut content, size as usize, 0).map_err(|e| unread(found, &e))?;
+            let digests = Digests::of(&content, self.shared.with_sha256);
+            look.feed(&content);
+            core.size = content.len() as u64;
+            (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
+            self.store_whole(&digests.blake3, &content, &mut pieces).map_err(Read::Failed)?;
             self.shared.tally.read(core.size);
         } else {
             let mut input =
-                |buffer: &mut Vec<u8>, want, at| read_more(file.file(), buffer, want, at).map_err(|e| unread(found, &e));
-            let digests = read_runs(self.shared, &mut input, &mut core, look, |bytes, cuts| {
-                self.store_chunks(&bytes, cuts, &mut pieces)?;
-                Ok(bytes)
-            })?;
+                |buffer: &mut Buffer, want, at| read_more(file.file(), buffer, want, at).map_err(|e| unread(found, &e));
+            let shared = self.shared;
+            let store = |bytes: Buffer, cuts| self.store_chunks(&bytes, cuts, &mut pieces);
+            let digests = read_runs(shared, &mut input, &mut core, look, store)?;
             (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
         }
         if core.size != size {
@@ -259,7 +255,7 @@ impl<'a> Worker<'a> {
         let mut index = 0;
         let shared = self.shared;
         let mut look = shared.watcher.look(&found.path, large.before.as_ref());
-        let mut input = |buffer: &mut Vec<u8>, want, at| read_more(file.file(), buffer, want, at).map_err(|e| unread(&found, &e));
+        let mut input = |buffer: &mut Buffer, want, at| read_more(file.file(), buffer, want, at).map_err(|e| unread(&found, &e));
         let share = |bytes, cuts| self.share_run(&large, &mut index, (bytes, cuts), give);
         match read_runs(shared, &mut input, &mut core, &mut look, share) {
             Ok(digests) => {
@@ -296,9 +292,8 @@ impl<'a> Worker<'a> {
         let mut look = shared.watcher.look(&core.path, before.as_ref());
         // How long it is shows only at its end.
         core.size = UNKNOWN_SIZE;
-        let mut input = |buffer: &mut Vec<u8>, want, _| {
-            let limited = &mut std::io::Read::take(&mut output, want as u64);
-            std::io::Read::read_to_end(limited, buffer).map(drop).map_err(|e| Read::Failed(BackupError::CommandOutput(e)))
+        let mut input = |buffer: &mut Buffer, want, _| {
+            fill(buffer, want, |room, _| output.read(room)).map_err(|e| Read::Failed(BackupError::CommandOutput(e)))
         };
         let share = |bytes, cuts| self.share_run(&large, &mut index, (bytes, cuts), give);
         match read_runs(shared, &mut input, &mut core, &mut look, share) {
@@ -314,21 +309,14 @@ impl<'a> Worker<'a> {
     }
 
     /// Hands a run to the other workers, or stores it here when they are busy.
-    fn share_run(
-        &mut self,
-        file: &Arc<LargeFile>,
-        index: &mut usize,
-        run: (Vec<u8>, Vec<u32>),
-        give: &Sender<Run>,
-    ) -> Result<Vec<u8>> {
+    fn share_run(&mut self, file: &Arc<LargeFile>, index: &mut usize, run: (Buffer, Vec<u32>), give: &Sender<Run>) -> Result<()> {
         file.open.fetch_add(1, Ordering::Relaxed);
         let run = Run { file: file.clone(), index: *index, bytes: run.0, cuts: run.1 };
         *index += 1;
         if let Err(TrySendError::Full(run) | TrySendError::Disconnected(run)) = give.try_send(run) {
             self.store_run(run)?;
         }
-        self.check()?;
-        Ok(Vec::new())
+        self.check()
     }
 
     fn store_run(&mut self, run: Run) -> Result<()> {
@@ -456,27 +444,26 @@ impl Rule {
 }
 
 /// Appends up to so many bytes from an offset to a buffer; fewer only where the content ends.
-type Input<'a> = &'a mut dyn FnMut(&mut Vec<u8>, usize, u64) -> std::result::Result<(), Read>;
+type Input<'a> = &'a mut dyn FnMut(&mut Buffer, usize, u64) -> std::result::Result<(), Read>;
 
-/// Reads a file's data and gives it, in runs of whole chunks, to `emit`, which may hand a buffer back for reuse. When the file ends
-/// early, `core.size` and `core.holes` are made to fit what was read.
+/// Reads a file's data and gives it, in runs of whole chunks, to `emit`. When the file ends early, `core.size` and `core.holes` are made
+/// to fit what was read.
 fn read_runs(
     shared: &Shared,
     input: Input,
     core: &mut Core,
     look: &mut Look,
-    mut emit: impl FnMut(Vec<u8>, Vec<u32>) -> Result<Vec<u8>>,
+    mut emit: impl FnMut(Buffer, Vec<u32>) -> Result<()>,
 ) -> std::result::Result<Digests, Read> {
     let mut hasher = ContentHasher::new(shared.with_sha256);
     let mut rule = None;
-    let mut spare = Vec::new();
+    let fresh = |rule: Option<Rule>| shared.buffers.take(RUN_BYTES + rule.map_or(0, |r| r.class.max()));
     let mut end = 0;
     for data in data_ranges(core.size, &core.holes.clone()) {
         hasher.update_zeros(data.offset - end);
         end = data.offset;
         let stop = data.offset + data.length;
-        let mut buffer: Vec<u8> = std::mem::take(&mut spare);
-        buffer.clear();
+        let mut buffer = fresh(rule);
         let mut ended = false;
         while end < stop && !ended || !buffer.is_empty() {
             let most = RUN_BYTES + rule.map_or(0, |r: Rule| r.class.max());
@@ -491,29 +478,26 @@ fn read_runs(
                 ended = got < want;
             }
             let last = ended || end == stop;
-            let rule = *rule.get_or_insert_with(|| {
+            let known = *rule.get_or_insert_with(|| {
                 // Data that does not begin the file says nothing of what the file is.
                 let head = if data.offset == 0 { &buffer[..] } else { &[] };
                 Rule::of(known_size(core), head)
             });
-            if !last && buffer.len() <= rule.class.max() {
+            if !last && buffer.len() <= known.class.max() {
                 continue;
             }
-            let cuts = rule.cuts(shared.chunker, &buffer, end - buffer.len() as u64, last);
+            let cuts = known.cuts(shared.chunker, &buffer, end - buffer.len() as u64, last);
             if cuts.is_empty() {
                 break;
             }
             let cut = cuts.iter().map(|n| *n as usize).sum();
             shared.tally.read(cut as u64);
-            let mut next = std::mem::take(&mut spare);
-            next.clear();
-            next.reserve(RUN_BYTES + rule.class.max());
-            next.extend_from_slice(&buffer[cut..]);
+            let mut next = fresh(rule);
+            next.append(&buffer[cut..]);
             buffer.truncate(cut);
-            spare = emit(buffer, cuts).map_err(Read::Failed)?;
+            emit(buffer, cuts).map_err(Read::Failed)?;
             buffer = next;
         }
-        spare = buffer;
         if ended {
             core.size = end;
             core.holes.retain(|h| h.offset + h.length <= end);
@@ -543,21 +527,27 @@ fn is_as_opened(file: &OpenFile) -> bool {
 }
 
 /// Appends up to `want` bytes from `offset`; fewer only where the file ends.
-fn read_more(file: &std::fs::File, buffer: &mut Vec<u8>, want: usize, offset: u64) -> std::io::Result<()> {
-    let had = buffer.len();
-    buffer.resize(had + want, 0);
-    let mut got = 0;
-    while got < want {
-        match file.read_at(&mut buffer[had + got..], offset + got as u64) {
-            Ok(0) => break,
-            Ok(n) => got += n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => {
-                buffer.truncate(had);
-                return Err(e);
+fn read_more(file: &std::fs::File, buffer: &mut Buffer, want: usize, offset: u64) -> std::io::Result<()> {
+    fill(buffer, want, |room, got| file.read_at(room, offset + got as u64))
+}
+
+/// Appends up to `want` bytes, fewer only where `read` gives no more: it is given the room that is left and how many bytes it gave before.
+fn fill(
+    buffer: &mut Buffer,
+    want: usize,
+    mut read: impl FnMut(&mut [u8], usize) -> std::io::Result<usize>,
+) -> std::io::Result<()> {
+    buffer.append_with(want, |room| {
+        let mut got = 0;
+        while got < want {
+            match read(&mut room[got..], got) {
+                Ok(0) => break,
+                Ok(n) => got += n,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
             }
         }
-    }
-    buffer.truncate(had + got);
+        Ok(got)
+    })?;
     Ok(())
 }

@@ -9,6 +9,8 @@ use age::secrecy::ExposeSecret;
 use age_core::format::{FileKey, Stanza};
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::io::Write;
+use std::ops::Deref;
 
 /// First bytes of every age file that we read.
 const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
@@ -43,7 +45,7 @@ impl<T: age::Identity> age::Identity for Tap<'_, T> {
 }
 
 /// Appends a new file's header and the payload's nonce.
-pub(super) fn write(recipients: &Recipients, out: &mut Vec<u8>) -> Result<PayloadKey, EncryptError> {
+pub(super) fn write(recipients: &Recipients, out: &mut (impl Write + Deref<Target = [u8]>)) -> Result<PayloadKey, EncryptError> {
     let seen = RefCell::new(None);
     let taps: Vec<_> = recipients.keys().iter().map(|real| Tap { real, seen: &seen }).collect();
     let encryptor = age::Encryptor::with_recipients(taps.iter().map(|t| t as _)).map_err(|source| EncryptError { source })?;

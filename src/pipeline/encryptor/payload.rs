@@ -2,21 +2,22 @@
 
 use super::segment::{SEGMENT_BYTES, TAG_BYTES, divide};
 use super::{DecryptError, EncryptError, HEADER_BYTES, Identity, Recipients, header, segment::PayloadKey};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::DerefMut;
 
 /// An age file in the making, in a buffer that the caller lends. Segments are encrypted where they lie: nothing is
-/// allocated but what the buffer needs to grow, so give it one with room.
-pub struct Encryptor {
+/// allocated but what the buffer needs to grow, so give it one with room. Writing to it appends and never fails.
+pub struct Encryptor<B = Vec<u8>> {
     key: PayloadKey,
-    out: Vec<u8>,
+    out: B,
     /// Where the open segment begins in `out`.
     segment: usize,
     index: u64,
 }
 
-impl Encryptor {
+impl<B: Write + DerefMut<Target = [u8]>> Encryptor<B> {
     /// Begins a file behind what `out` already holds.
-    pub fn begin(recipients: &Recipients, mut out: Vec<u8>) -> Result<Self, EncryptError> {
+    pub fn begin(recipients: &Recipients, mut out: B) -> Result<Self, EncryptError> {
         let key = header::write(recipients, &mut out)?;
         Ok(Self { key, segment: out.len(), out, index: 0 })
     }
@@ -30,7 +31,7 @@ impl Encryptor {
             }
             let room = SEGMENT_BYTES - (self.out.len() - self.segment);
             let (now, rest) = content.split_at(room.min(content.len()));
-            self.out.extend_from_slice(now);
+            append(&mut self.out, now);
             content = rest;
         }
     }
@@ -41,17 +42,21 @@ impl Encryptor {
     }
 
     /// Ends the file and gives the buffer back.
-    pub fn finish(mut self) -> Vec<u8> {
+    pub fn finish(mut self) -> B {
         self.close(true);
         self.out
     }
 
     fn close(&mut self, last: bool) {
         let tag = self.key.encrypt(self.index, last, &mut self.out[self.segment..]);
-        self.out.extend_from_slice(&tag);
+        append(&mut self.out, &tag);
         self.segment = self.out.len();
         self.index += 1;
     }
+}
+
+fn append(out: &mut impl Write, bytes: &[u8]) {
+    out.write_all(bytes).unwrap_or_else(|_| unreachable!("a buffer in memory takes everything"));
 }
 
 /// The content of a whole age file, at most `limit` bytes.
