@@ -69,7 +69,7 @@ def run(work, make, cpus=None, command=None):
     args = [["backup", "--init", "--recipient", recipient, "--to", medium, source], ["backup", "--to", medium, source],
             ["verify", medium], ["restore", "--from", medium, "--to", work + "/restored"]]
     if command:
-        first = ["backup", "--init", "--recipient", recipient, "--to", medium, "--stdin-from-command", "--"] + command
+        first = ["backup", "--init", "--recipient", recipient, "--to", medium, "--stdin-from-command", "--stdin-name", "stream", "--"] + command
         args = {"first backup": first, "verify": ["verify", medium]}
         return {step: measure(step, a, env, cpus) for step, a in args.items()}
     result = {step: measure(step, a, env, cpus) for step, a in zip(STEPS, args)}
