@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cost against size: time and peak memory of every step, for a few sources of growing size.
 
-  benches/scaling.py [--gib 1,4,16] [--stream 64] [--files 20000,200000,2000000] [--folder DIR] [--out docs/scaling]
+  benches/scaling.py [--gib 1,4,16] [--stream 1,4,16,64] [--files 20000,200000,2000000] [--folder DIR] [--out docs/scaling]
 
 Makes each source, backs it up twice, verifies, restores, and throws it away again. Writes OUT.md (a table) and OUT-time.svg, OUT-memory.svg.
 Large sources are files of 64 MiB, a half of noise and a half of numbered lines; small files are HL7-like, a hundred to a folder. The page
@@ -49,30 +49,28 @@ def measure(name, args, env, cpus):
 
 
 def stream(gib):
+    """The command that writes it."""
     noise = "openssl enc -aes-128-ctr -nosalt -pass pass:azekura -in /dev/zero 2>/dev/null | head -c %d" % (gib << 30)
     return ["sh", "-c", noise + " | LC_ALL=C tr '\\000-\\377' '[A*64][C*64][G*64][T*]'"]
 
 
-def run(work, make, cpus=None, command=None):
-    """Measures every step on one source: {step: (seconds, CPU seconds, peak MiB)}."""
+def run(work, make, cpus=None):
+    """Measures every step on one source, a folder or what a command writes: {step: (seconds, CPU seconds, peak MiB)}."""
     shutil.rmtree(work, ignore_errors=True)
     source, medium = work + "/source", work + "/medium"
     os.makedirs(medium)
-    if make:
-        make(source)
+    command = make(source)
     key = work + "/key"
     env = dict(os.environ, AZEKURA_STATE=work + "/state", AZEKURA_IDENTITY=key)
     subprocess.run([AZEKURA, "keys", "new", "--out", key], env=env, check=True, capture_output=True)
     recipient = re.search("age1[0-9a-z]+", open(key).read()).group()
     os.sync()
     time.sleep(1)
-    args = [["backup", "--init", "--recipient", recipient, "--to", medium, source], ["backup", "--to", medium, source],
+    what = ["--stdin-from-command", "--stdin-name", "stream", "--"] + command if command else [source]
+    args = [["backup", "--init", "--recipient", recipient, "--to", medium] + what, ["backup", "--to", medium] + what,
             ["verify", medium], ["restore", "--from", medium, "--to", work + "/restored"]]
-    if command:
-        first = ["backup", "--init", "--recipient", recipient, "--to", medium, "--stdin-from-command", "--stdin-name", "stream", "--"] + command
-        args = {"first backup": first, "verify": ["verify", medium]}
-        return {step: measure(step, a, env, cpus) for step, a in args.items()}
-    result = {step: measure(step, a, env, cpus) for step, a in zip(STEPS, args)}
+    steps = [(step, a) for step, a in zip(STEPS, args) if not command or step in ("first backup", "verify")]
+    result = {step: measure(step, a, env, cpus) for step, a in steps}
     shutil.rmtree(work)
     return result
 
@@ -109,7 +107,7 @@ def plot(path, title, unit, series, x_unit):
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--gib", default="1,4,16")
-    p.add_argument("--stream", type=int, default=0)
+    p.add_argument("--stream", default="")
     p.add_argument("--files", default="20000,200000,2000000")
     p.add_argument("--folder")
     p.add_argument("--out", default="docs/scaling")
@@ -117,18 +115,12 @@ def main():
     work = tempfile.mkdtemp(dir=a.folder) + "/w"
     rows, times, memory = [], {}, {}
     sizes = [float(g) for g in a.gib.split(",") if g]
+    streams = [int(g) for g in a.stream.split(",") if g]
     counts = [int(n) for n in a.files.split(",") if n]
     # The middle one also on one core.
     cores = lambda all, x: [None, "0"] if x == all[len(all) // 2] else [None]
     todo = [("%g GiB" % g, "bytes", g, lambda top, g=g: large(top, g), c) for g in sizes for c in cores(sizes, g)]
-    streams = [g for g in (1, 4, 16, 64, 256) if g <= a.stream]
-    for g in streams:
-        for step, (wall, cpu, peak) in run(work, None, None, stream(g)).items():
-            print("stream of %d GiB" % g, step, wall, cpu, peak, flush=True)
-            rows.append("| stream of %d GiB | %s | %.2f | %.2f | %.0f |" % (g, step, wall, cpu, peak))
-            times.setdefault("stream", {}).setdefault(step, []).append((g, max(wall, 0.01)))
-            memory.setdefault("stream", {}).setdefault(step, []).append((g, peak))
-        shutil.rmtree(work)
+    todo += [("stream of %g GiB" % g, "stream", g, lambda top, g=g: stream(g), None) for g in streams]
     todo += [("%d files" % n, "files", n, lambda top, n=n: small(top, n), c) for n in counts for c in cores(counts, n)]
     for name, kind, n, make, cpus in todo:
         result = run(work, make, cpus)

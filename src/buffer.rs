@@ -46,13 +46,23 @@ impl Buffer {
         self.length = end;
     }
 
-    /// Appends what `read` puts into the room for `most` bytes that it is given; it answers how many bytes that were.
-    pub fn append_with<E>(&mut self, most: usize, read: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<usize, E> {
+    /// Appends up to `most` bytes, fewer only where `read` gives no more: it is given the room that is left and how many bytes it gave
+    /// before. After an error nothing is appended.
+    pub fn fill(&mut self, most: usize, mut read: impl FnMut(&mut [u8], usize) -> io::Result<usize>) -> io::Result<()> {
         self.reserve(most);
         let had = self.length;
-        let n = read(&mut self.memory()[had..had + most])?.min(most);
-        self.length += n;
-        Ok(n)
+        let room = &mut self.memory()[had..had + most];
+        let mut got = 0;
+        while got < most {
+            match read(&mut room[got..], got) {
+                Ok(0) => break,
+                Ok(n) => got += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        self.length = had + got;
+        Ok(())
     }
 
     /// Keeps the first `length` bytes.
@@ -113,7 +123,10 @@ impl Drop for Buffer {
 fn map(bytes: usize) -> MmapMut {
     let bytes = bytes.max(1).next_multiple_of(HUGE_PAGE_BYTES);
     // Like any other memory that is not to be had.
-    let memory = MmapMut::map_anon(bytes).unwrap_or_else(|_| handle_alloc_error(Layout::new::<[u8; HUGE_PAGE_BYTES]>()));
+    let memory = MmapMut::map_anon(bytes).unwrap_or_else(|_| match Layout::array::<u8>(bytes) {
+        Ok(layout) => handle_alloc_error(layout),
+        Err(_) => unreachable!("no buffer is larger than the address space"),
+    });
     // Only advice: nothing depends on it.
     let _ = memory.advise(Advice::HugePage);
     memory
@@ -136,6 +149,23 @@ mod tests {
             expected[n as usize] ^= 1;
         }
         assert!(*buffer == *expected);
+    }
+
+    #[test]
+    fn it_is_filled_as_far_as_there_is_more_and_not_at_all_after_an_error() {
+        let mut buffer = Buffers::default().take(4);
+        let mut parts = [Ok(2), Err(io::ErrorKind::Interrupted), Ok(3), Ok(0), Ok(1)].into_iter();
+        let give = |room: &mut [u8], got: usize| {
+            let n = parts.next().unwrap()?;
+            room[..n].fill(got as u8 + 1);
+            Ok(n)
+        };
+        buffer.fill(9, give).unwrap();
+        assert_eq!(*buffer, [1, 1, 3, 3, 3]);
+        let mut parts = [Ok(2), Err(io::ErrorKind::UnexpectedEof)].into_iter();
+        assert!(buffer.fill(9, |_, _| Ok(parts.next().unwrap()?)).is_err());
+        buffer.fill(1, |room, _| Ok(room.len())).unwrap();
+        assert_eq!(buffer.len(), 6);
     }
 
     #[test]

@@ -133,20 +133,12 @@ fn open_direct(folder: BorrowedFd, name: &str, file: BorrowedFd) -> Option<Owned
 
 /// Fills an empty buffer from `offset` on; fewer bytes than [`BUFFER_BYTES`] only at the file's end.
 fn fill(buffer: &mut Buffer, file: BorrowedFd, offset: u64, direct: bool) -> Result<(), Errno> {
-    buffer.append_with(BUFFER_BYTES, |room| {
-        let mut filled = 0;
+    let read = |room: &mut [u8], filled: usize| match direct && !filled.is_multiple_of(ALIGNMENT_BYTES) {
         // A direct read must begin on a boundary; off it there is nothing more but the end.
-        while filled < BUFFER_BYTES && (filled.is_multiple_of(ALIGNMENT_BYTES) || !direct) {
-            match pread(file, &mut room[filled..], offset + filled as u64) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(Errno::INTR) => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(filled)
-    })?;
-    Ok(())
+        true => Ok(0),
+        false => Ok(pread(file, room, offset + filled as u64)?),
+    };
+    buffer.fill(BUFFER_BYTES, read).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
 }
 
 /// Hashes the file up to `length`; less when it ends before. A direct read that stops short of both is `EINVAL`.

@@ -293,7 +293,7 @@ impl<'a> Worker<'a> {
         // How long it is shows only at its end.
         core.size = UNKNOWN_SIZE;
         let mut input = |buffer: &mut Buffer, want, _| {
-            fill(buffer, want, |room, _| output.read(room)).map_err(|e| Read::Failed(BackupError::CommandOutput(e)))
+            buffer.fill(want, |room, _| output.read(room)).map_err(|e| Read::Failed(BackupError::CommandOutput(e)))
         };
         let share = |bytes, cuts| self.share_run(&large, &mut index, (bytes, cuts), give);
         match read_runs(shared, &mut input, &mut core, &mut look, share) {
@@ -528,26 +528,5 @@ fn is_as_opened(file: &OpenFile) -> bool {
 
 /// Appends up to `want` bytes from `offset`; fewer only where the file ends.
 fn read_more(file: &std::fs::File, buffer: &mut Buffer, want: usize, offset: u64) -> std::io::Result<()> {
-    fill(buffer, want, |room, got| file.read_at(room, offset + got as u64))
-}
-
-/// Appends up to `want` bytes, fewer only where `read` gives no more: it is given the room that is left and how many bytes it gave before.
-fn fill(
-    buffer: &mut Buffer,
-    want: usize,
-    mut read: impl FnMut(&mut [u8], usize) -> std::io::Result<usize>,
-) -> std::io::Result<()> {
-    buffer.append_with(want, |room| {
-        let mut got = 0;
-        while got < want {
-            match read(&mut room[got..], got) {
-                Ok(0) => break,
-                Ok(n) => got += n,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(got)
-    })?;
-    Ok(())
+    buffer.fill(want, |room, got| file.read_at(room, offset + got as u64))
 }
