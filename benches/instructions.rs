@@ -10,12 +10,12 @@ use azekura::buffer::Buffers;
 use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, Entry, Glance, Kind, record_length};
 use azekura::format::pack::Extent;
+use azekura::format::set_key::SetKey;
 use azekura::pipeline::chunker::{Chunker, Class, Kernel};
 use azekura::pipeline::compressor::{Compressor, Effort};
 use azekura::pipeline::encryptor::{Encryptor, Recipients};
 use azekura::pipeline::hasher::{Digests, Ids};
 use azekura::pipeline::packer::{FinishedPack, Packer};
-use azekura::set_key::SetKey;
 use std::hint::black_box;
 
 const MIB: usize = 1 << 20;

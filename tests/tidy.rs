@@ -339,7 +339,7 @@ fn only_the_command_line_talks() {
             complaints.extend(places(&s.code, word).map(|at| format!("{}: {word}", s.place(at))));
         }
     }
-    complain("The library does not print, prompt, read the environment or ask the time: job::World brings it.", &complaints);
+    complain("The library does not print, prompt, read the environment or ask the time: job::Env brings it.", &complaints);
 }
 
 #[test]
@@ -491,6 +491,6 @@ fn the_scanner_sees_code_only() {
     assert_eq!(words, ["a", "let", "l", "'a", "str", "b", "c"]);
     assert_eq!(seen.matches('\n').count(), text.matches('\n').count());
     assert_eq!(first_names("{a::b, c, d::{e, f}, self}"), ["a", "c", "d"]);
-    assert_eq!(first_names("job::World"), ["job"]);
+    assert_eq!(first_names("job::Env"), ["job"]);
     assert_eq!(places("print!(1); eprint!(2)", "print!").collect::<Vec<_>>(), [0]);
 }

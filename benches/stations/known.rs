@@ -1,9 +1,9 @@
 //! What it takes to see that a chunk is new: the map and the filter in memory, beside a question to the catalog. A million chunks are stored.
 
 use crate::measure::{Clock, Entrant, Race};
-use azekura::catalog::{Catalog, Location};
 use azekura::format::object::{Id, Kind, Object};
 use azekura::format::pack::ChunkId;
+use azekura::host::catalog::{Catalog, Location};
 use azekura::pipeline::known::Known;
 use azekura::pipeline::packer::Place;
 use criterion::{Criterion, Throughput};

@@ -5,7 +5,7 @@
 use azekura::format::check_code::CheckCode;
 use azekura::format::object::Kind;
 use azekura::format::proof::Proof;
-use azekura::job::prove::{Anchors, check};
+use azekura::job::inspect::prove::{Anchors, check};
 use azekura_fuzz as sample;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;

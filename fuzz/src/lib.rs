@@ -16,7 +16,7 @@ use azekura::medium::simulated::Simulated;
 use azekura::pipeline::compressor::Compressor;
 use azekura::pipeline::encryptor::{Encryptor, Identity};
 use azekura::seal::{SealKey, sign};
-use azekura::set_key::SetKey;
+use azekura::format::set_key::SetKey;
 use std::sync::LazyLock;
 
 pub const SET: Id = Id([1; 16]);

@@ -1,11 +1,11 @@
 //! What may be typed. What it means is each command's business; what it is called in help is the catalogue's
 //! ([`help`](super::help)), so nothing here carries a help text.
 
-use super::lang::Lang;
 use super::{
     backup, catalog, check_proof, compare, completions, diff, evidence, find, generations, history, hold, init, keys, man, media,
     prove, report, restore, stamp, status, verify,
 };
+use crate::cli::ui::lang::Lang;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 

@@ -1,21 +1,21 @@
 //! `azekura check-proof`: a proof against what is on paper. Needs no medium, no state, no configuration and no identity.
 
 use super::context::Context;
-use super::exit::Exit;
-use super::explain::{Explained, io_reason};
 use super::find::kind;
-use super::lang::Lang;
-use super::output::{Outcome, Table};
-use super::shown::{Shown, put_name};
-use super::text::{Message, find, message};
-use super::units::{count, time};
-use super::words;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Outcome, Table};
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{Message, find, message};
+use crate::cli::ui::units::{count, time};
+use crate::cli::ui::words;
+use azekura::env::time_text;
 use azekura::format::check_code::CheckCode;
 use azekura::format::entry::{Kind, State};
 use azekura::format::limit;
 use azekura::format::object::hex;
-use azekura::job::prove::{Anchors, CheckError, Facts, Mismatch, check, compare};
-use azekura::job::time_text;
+use azekura::job::inspect::prove::{Anchors, CheckError, Facts, Mismatch, check, compare};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,9 +25,9 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     #[arg(value_name = "FILE")]
     proof: PathBuf,
-    #[arg(long, value_name = "KEY", value_parser = super::values::root_key)]
+    #[arg(long, value_name = "KEY", value_parser = crate::cli::ui::values::root_key)]
     root_key: Option<[u8; 32]>,
-    #[arg(long, value_name = "CODE", value_parser = super::values::check_code)]
+    #[arg(long, value_name = "CODE", value_parser = crate::cli::ui::values::check_code)]
     expect: Option<CheckCode>,
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,

@@ -1,8 +1,8 @@
 //! `azekura completions`: a script that teaches a shell the command line.
 
-use super::explain::Explained;
 use super::help;
-use super::output::Outcome;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::Outcome;
 use clap_complete::Shell;
 use serde_json::json;
 

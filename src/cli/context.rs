@@ -3,19 +3,19 @@
 use super::args::Common;
 use super::config::{Config, ConfigPool};
 use super::environment::{self, Environment};
-use super::exit::Exit;
-use super::explain::Explained;
-use super::loader::Attendant;
-use super::output::to_stderr;
-use super::progress::Progress;
-use super::secret::read_identity;
-use super::text::{Message, find, message, speak};
-use azekura::catalog::Catalog;
-use azekura::job::World;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::loader::Attendant;
+use crate::cli::ui::output::to_stderr;
+use crate::cli::ui::progress::Progress;
+use crate::cli::ui::secret::read_identity;
+use crate::cli::ui::text::{Message, find, message, speak};
+use azekura::env::Env;
+use azekura::host::catalog::Catalog;
+use azekura::host::state::StateDir;
 use azekura::medium::Loader;
 use azekura::medium::tape::BLOCK_BYTES;
 use azekura::pipeline::encryptor::Identity;
-use azekura::state::StateDir;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,9 +94,9 @@ impl Context {
     }
 
     /// What a job needs from outside. From now on Ctrl-C does not end the program at once.
-    pub fn world(&self, threads: Option<usize>) -> World<'_> {
+    pub fn env(&self, threads: Option<usize>) -> Env<'_> {
         listen();
-        World {
+        Env {
             now: &environment::now,
             random: &random,
             host: &self.environment.host,

@@ -1,9 +1,9 @@
 //! The changer that the configuration names.
 
-use super::explain::Explained;
-use super::output::to_stderr;
-use super::shown::Shown;
-use super::text::{find, message};
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::to_stderr;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{find, message};
 use azekura::medium::loader::Wanted;
 use azekura::medium::tape::changer::{Changer, ChangerProblem, Hands, Robot, Wrong, fault};
 use azekura::medium::tape::drive::DriveError;

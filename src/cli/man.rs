@@ -1,13 +1,13 @@
 //! `azekura man DIR` (hidden): writes the man pages of all commands, English into `DIR` and Japanese into `DIR/ja`.
 
-use super::exit::Exit;
-use super::explain::{Explained, io_reason};
 use super::help;
-use super::lang::Lang;
-use super::output::Outcome;
-use super::shown::Shown;
-use super::text::{find, find_optional, message, speak};
-use azekura::job::TOOL;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{find, find_optional, message, speak};
+use azekura::env::TOOL;
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};

@@ -11,12 +11,9 @@ mod compare;
 mod completions;
 mod config;
 mod context;
-mod csv;
 mod diff;
 mod environment;
 mod evidence;
-mod exit;
-mod explain;
 mod find;
 mod generations;
 mod help;
@@ -24,29 +21,20 @@ mod history;
 mod hold;
 mod init;
 mod keys;
-mod lang;
 mod library;
-mod loader;
 mod man;
 mod media;
-mod output;
-mod progress;
 mod prove;
 mod recovery_key;
 mod reference;
 mod report;
 mod restore;
-mod secret;
-mod shown;
 mod sources;
 mod stamp;
 mod status;
-mod text;
-mod units;
+mod ui;
 mod usage;
-mod values;
 mod verify;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -56,11 +44,13 @@ use clap::FromArgMatches;
 use config::Config;
 use context::Context;
 use environment::Environment;
-use explain::Explained;
-use lang::Lang;
-use output::Outcome;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
+use ui::explain::Explained;
+use ui::lang::Lang;
+use ui::output::{self, Outcome};
+use ui::text;
 
 /// Does what the arguments of this process say.
 pub fn main() -> ExitCode {
@@ -103,7 +93,7 @@ fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Out
     };
     let outcome = answer(typed.command, &context);
     if let Some(session) = session {
-        evidence::note(&session, path, words, &outcome, &context.kept(), &context.world(None))?;
+        evidence::note(&session, path, words, &outcome, &context.kept(), &context.env(None))?;
     }
     outcome
 }

@@ -2,8 +2,8 @@
 
 use super::help;
 use super::man::every_command;
-use super::output::Outcome;
-use super::text::find;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::text::find;
 use serde_json::json;
 
 pub fn run() -> Outcome {

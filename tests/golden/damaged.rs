@@ -5,12 +5,12 @@
 
 use crate::world::Hospital;
 use crate::{folder, holds, identity, reader, updates};
-use azekura::event::Deaf;
+use azekura::event::NoObserver;
 use azekura::format::seal::{Seal, Verdict};
-use azekura::job::open::OpenSet;
 use azekura::job::restore;
 use azekura::medium::loader::Folders;
 use azekura::seal::{SealKey, sign};
+use azekura::set::open::OpenSet;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -127,7 +127,7 @@ fn said(h: &Hospital) -> String {
         };
         line(format!("generation {n} {trust}"));
         let options = restore::Options { generation: Some(n), ..h.restore_options(&format!("generation {n}")) };
-        match h.with_world(|w| restore::restore(&options, &h.identity, w, &Deaf)) {
+        match h.with_env(|w| restore::restore(&options, &h.identity, w, &NoObserver)) {
             Ok(report) => {
                 line(format!("  {} entries, {} not restored", report.entries, report.not_restored));
                 for f in report.findings.iter().filter(|f| !f.detail.starts_with("attribute user.")) {

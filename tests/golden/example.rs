@@ -10,15 +10,15 @@ use azekura::format::object::{Id, Kind, Object};
 use azekura::format::pack::{Extent, Frame, Index};
 use azekura::format::proof::Proof;
 use azekura::format::seal::{ReadBack, Seal, Verdict};
+use azekura::format::set_key::SetKey;
 use azekura::format::stamp::Request;
 use azekura::format::tape::Header;
 use azekura::format::watch::{Alarm, Course, KindCounts, Measures, Night, SourceWatch};
 use azekura::pipeline::encryptor::{Encryptor, decrypt};
 use azekura::pipeline::hasher::{Digests, Ids};
 use azekura::seal::{SealKey, sign};
-use azekura::set_key::SetKey;
 
-pub const CONTENT: &[u8] = b"hello, world\n";
+pub const CONTENT: &[u8] = b"hello, env\n";
 const TOOL: &str = "azekura 0.1.0";
 
 /// `N` bytes that count up from `start`.

@@ -7,12 +7,13 @@ use crate::{folder, identity, reader, updates, write};
 use azekura::format::VERSION;
 use azekura::format::entry::{Core, Kind, State};
 use azekura::generation::Generation;
-use azekura::job::open::OpenSet;
-use azekura::job::{restore, verify};
+use azekura::job::inspect::verify;
+use azekura::job::restore;
 use azekura::medium::Medium;
 use azekura::medium::loader::Folders;
 use azekura::pipeline::target::TargetOptions;
 use azekura::seal::chain::Chain;
+use azekura::set::open::OpenSet;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -133,7 +134,7 @@ fn open(medium: &Path) -> (Box<dyn Medium>, Chain) {
 fn described(medium: &Path) -> String {
     let h = Hospital { identity: identity(), ..Hospital::new() };
     let options = verify::Options { from: medium.into(), set: None, expect: None, known: Vec::new() };
-    let verified = h.with_world(|w| verify::verify(&options, w, &azekura::event::Deaf)).expect("a verification");
+    let verified = h.with_env(|w| verify::verify(&options, w, &azekura::event::NoObserver)).expect("a verification");
     assert!(verified.is_good(), "{verified:?}");
     let (directory, chain) = open(medium);
     let label = chain.label.as_ref().expect("a label");

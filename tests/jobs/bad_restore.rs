@@ -2,10 +2,10 @@
 
 use crate::tools::{Disk, Picture, assert_same, fast_folder, picture};
 use crate::world::{Deck, Hospital};
-use azekura::event::{Deaf, Event, Observer};
+use azekura::env::Env;
+use azekura::event::{Event, NoObserver, Observer};
 use azekura::format::object::{Id, Kind};
 use azekura::generation::GenerationError;
-use azekura::job::World;
 use azekura::job::backup::{self, Options};
 use azekura::job::restore::{self, RestoreError, restore};
 use azekura::medium::loader::Wanted;
@@ -40,7 +40,7 @@ struct OpenFiles {
 }
 
 impl Observer for OpenFiles {
-    fn hear(&self, event: Event) {
+    fn on_event(&self, event: Event) {
         if !matches!(event, Event::Progress { entries: 0, .. }) {
             return;
         }
@@ -66,7 +66,7 @@ fn more_files_in_several_packs_than_may_be_open() {
     let report = h.try_backup(&to_tape(&h)).expect("a backup");
     assert!(report.added_bytes < 110_000_000, "the beginning is stored once: {}", report.added_bytes);
     let open = OpenFiles { below: h.path("restored"), most: AtomicUsize::new(0) };
-    let report = h.with_world(|w| restore(&from_tape(&h, "restored"), &h.identity, w, &open)).expect("a restore");
+    let report = h.with_env(|w| restore(&from_tape(&h, "restored"), &h.identity, w, &open)).expect("a restore");
     assert_eq!(report.findings, []);
     assert_same(&picture(&h.source()), &picture(&h.path("restored/source")), "restored");
     let most = open.most.into_inner();
@@ -313,7 +313,7 @@ fn a_cable_comes_off_while_a_restore_reads() {
             let left = Arc::new(AtomicU64::new(blocks));
             let loader = LooseCable { deck: &h.deck, left: left.clone() };
             let options = restore::Options { generation: Some(night.generation), target, ..from_tape(&h, "restored") };
-            let ended = h.with_world(|w| restore(&options, &h.identity, &World { loader: &loader, ..*w }, &Deaf));
+            let ended = h.with_env(|w| restore(&options, &h.identity, &Env { loader: &loader, ..*w }, &NoObserver));
             (ended, blocks - left.load(Ordering::Relaxed))
         };
         let options = from_tape(&h, "restored").target;

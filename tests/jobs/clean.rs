@@ -2,10 +2,10 @@
 
 use crate::tools::{forge, objects, overwrite};
 use crate::world::Hospital;
-use azekura::event::Deaf;
+use azekura::event::NoObserver;
 use azekura::format::object::Kind;
-use azekura::job::clean::{Options, Report, clean};
-use azekura::job::indicators::Indicators;
+use azekura::job::incident::clean::{Options, Report, clean};
+use azekura::job::incident::indicators::Indicators;
 use azekura::job::restore::RestoreError;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 fn cleaned(h: &Hospital, list: &str) -> Result<Report, RestoreError> {
     let indicators = Some(Indicators::parse(list.as_bytes()).expect("indicators"));
     let options = Options { from: h.medium(), set: None, indicators };
-    h.with_world(|w| clean(&options, &h.identity, w, &Deaf))
+    h.with_env(|w| clean(&options, &h.identity, w, &NoObserver))
 }
 
 fn nights(first: &[&str]) -> Hospital {

@@ -2,7 +2,7 @@
 
 use crate::tools::{Dice, forge, noise, objects, overwrite, without_privileges};
 use crate::world::Hospital;
-use azekura::event::Deaf;
+use azekura::event::NoObserver;
 use azekura::format::manifest::Rules;
 use azekura::job::backup::{Options as BackupOptions, SourceOptions};
 use azekura::job::compare::{Class, CompareError, Difference, NamedTree, Options, Reason, Report, With, compare};
@@ -30,7 +30,7 @@ impl Hospital {
 
     fn try_compare(&self, options: &Options) -> Result<(Report, Vec<Difference>), CompareError> {
         let mut all = Vec::new();
-        let report = self.with_world(|w| compare(options, &self.identity, w, &Deaf, &mut |d| all.push(d)))?;
+        let report = self.with_env(|w| compare(options, &self.identity, w, &NoObserver, &mut |d| all.push(d)))?;
         Ok((report, all))
     }
 

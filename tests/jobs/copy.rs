@@ -2,16 +2,17 @@
 
 use crate::tools::{copy_folder, noise, objects, set_folder};
 use crate::world::{Deck, Hospital, tree};
-use azekura::catalog::Catalog;
-use azekura::event::{Deaf, Event, Observer};
+use azekura::event::{Event, NoObserver, Observer};
 use azekura::format::object::{Kind, file_name, parse_file_name};
+use azekura::host::catalog::Catalog;
 use azekura::job::backup;
-use azekura::job::check::DamageKind;
-use azekura::job::copy::{Clash, CopyError, Options, Report, copy};
+use azekura::job::media::copy::{Clash, CopyError, Options, Report, copy};
+use azekura::job::media::scrub;
+use azekura::job::media::scrub::{Verdict, record, scrub};
 use azekura::job::restore;
-use azekura::job::scrub::{self, Verdict, record, scrub};
 use azekura::medium::MediumError;
 use azekura::medium::tape::simulated::Cartridge;
+use azekura::set::check::DamageKind;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ fn options(from: &Path, to: &Path) -> Options {
 }
 
 fn run(h: &Hospital, options: &Options) -> Result<Report, CopyError> {
-    h.with_world(|w| copy(options, w, &Deaf))
+    h.with_env(|w| copy(options, w, &NoObserver))
 }
 
 fn to_copy(h: &Hospital) -> Report {
@@ -174,7 +175,7 @@ fn a_damaged_seal_is_not_believed() {
 struct EndAfter<'h>(&'h Hospital, AtomicU64);
 
 impl Observer for EndAfter<'_> {
-    fn hear(&self, event: Event) {
+    fn on_event(&self, event: Event) {
         if matches!(event, Event::Progress { .. }) && self.1.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.0.interrupted.store(true, Ordering::Relaxed);
         }
@@ -188,7 +189,7 @@ fn an_interrupted_copy_is_continued() {
     h.deck.load(&cartridge);
     for to in [h.path("copy"), Deck::path()] {
         let options = options(&h.medium(), &to);
-        let ended = h.with_world(|w| copy(&options, w, &EndAfter(&h, AtomicU64::new(4))));
+        let ended = h.with_env(|w| copy(&options, w, &EndAfter(&h, AtomicU64::new(4))));
         assert!(matches!(ended, Err(CopyError::Interrupted)), "{ended:?}");
         h.interrupted.store(false, Ordering::Relaxed);
         let report = run(&h, &options).expect("the rest");
@@ -231,8 +232,8 @@ fn a_foreign_target_stays_as_it_is() {
     let beside = Options { beside_others: true, ..options(&h.medium(), &other.medium()) };
     run(&h, &beside).expect("a copy");
     let set = Some(h.label().set);
-    let options_ = azekura::job::verify::Options { from: other.medium(), set, expect: None, known: Vec::new() };
-    assert!(h.with_world(|w| azekura::job::verify::verify(&options_, w, &Deaf)).expect("a verification").is_good());
+    let options_ = azekura::job::inspect::verify::Options { from: other.medium(), set, expect: None, known: Vec::new() };
+    assert!(h.with_env(|w| azekura::job::inspect::verify::verify(&options_, w, &NoObserver)).expect("a verification").is_good());
 
     // Cartridges of another program, and of another set.
     let foreign = Cartridge::new();
@@ -415,7 +416,7 @@ fn a_copy_that_was_gone_on_with_is_not_mixed_with_the_original() {
 }
 
 fn scrubbed(h: &Hospital, from: PathBuf) -> scrub::Report {
-    h.with_world(|w| scrub(&scrub::Options { from, set: None }, w, &Deaf)).expect("a scrub")
+    h.with_env(|w| scrub(&scrub::Options { from, set: None }, w, &NoObserver)).expect("a scrub")
 }
 
 #[test]

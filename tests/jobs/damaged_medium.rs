@@ -3,12 +3,12 @@
 
 use crate::tools::{Dice, copy_folder, fast_folder, noise, objects, overwrite, picture, set_folder};
 use crate::world::{Hospital, tree};
-use azekura::catalog::Catalog;
 use azekura::event::FindingKind;
 use azekura::format::object::{Kind, file_name};
+use azekura::host::catalog::Catalog;
 use azekura::job::backup::Options;
+use azekura::job::inspect::verify::{Expected, Report};
 use azekura::job::restore::RestoreError;
-use azekura::job::verify::{Expected, Report};
 use azekura::medium::MediumError;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -179,7 +179,7 @@ fn what_somebody_put_there_is_shown() {
             fs::write(folder.join(name), content).expect("a file");
             let report = h.try_verify(&medium, None, None).expect("a verification");
             assert!(!report.is_good(), "{name} with {} bytes was not noticed", content.len());
-            let is_void = |d: &azekura::job::verify::Damage| d.object.kind == Kind::Void;
+            let is_void = |d: &azekura::job::inspect::verify::Damage| d.object.kind == Kind::Void;
             let beside = |f: &String| f == name || f.split('.').next() == name.split('.').next();
             assert!(report.foreign.iter().any(beside), "{name}: {:?} {:?} {:?}", report.foreign, report.damage, report.faults);
             // Which of two files is the leftover, their names do not say.
@@ -420,8 +420,11 @@ fn the_next_night_heals_what_the_source_still_has() {
     let report = h.verify();
     assert_eq!(report.damage.len(), packs.len());
     // Without being told, the next night would build on the damage.
-    let mut catalog = azekura::catalog::Catalog::open(&h.path("state/catalog.sqlite")).expect("the catalog");
-    assert_eq!(azekura::job::verify::remember_damage(report.set, &report.damage, &mut catalog).expect("remembered"), packs.len());
+    let mut catalog = azekura::host::catalog::Catalog::open(&h.path("state/catalog.sqlite")).expect("the catalog");
+    assert_eq!(
+        azekura::job::inspect::verify::remember_damage(report.set, &report.damage, &mut catalog).expect("remembered"),
+        packs.len()
+    );
     drop(catalog);
     let healed = h.backup();
     assert_eq!(healed.generation, 2);
@@ -449,10 +452,10 @@ fn a_catalog_is_rebuilt_from_a_medium_with_a_damaged_list_of_entries() {
     for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
         let _ = fs::remove_file(h.path("state").join(name));
     }
-    let rebuild = |w: &azekura::job::World| {
-        azekura::job::rebuild::rebuild(&h.medium(), &h.path("state"), &h.identity, w, &azekura::event::Deaf)
+    let rebuild = |w: &azekura::env::Env| {
+        azekura::job::rebuild::rebuild(&h.medium(), &h.path("state"), &h.identity, w, &azekura::event::NoObserver)
     };
-    let rebuilt = h.with_world(rebuild).expect("a rebuilt catalog");
+    let rebuilt = h.with_env(rebuild).expect("a rebuilt catalog");
     assert!(rebuilt[0].unreadable_entries.is_some(), "{rebuilt:?}");
     let second = h.backup();
     assert_eq!(second.generation, 2);
@@ -466,10 +469,10 @@ fn lose_catalog(h: &Hospital) {
 }
 
 fn rebuild(h: &Hospital) -> azekura::job::rebuild::Report {
-    let run = |w: &azekura::job::World| {
-        azekura::job::rebuild::rebuild(&h.medium(), &h.path("state"), &h.identity, w, &azekura::event::Deaf)
+    let run = |w: &azekura::env::Env| {
+        azekura::job::rebuild::rebuild(&h.medium(), &h.path("state"), &h.identity, w, &azekura::event::NoObserver)
     };
-    h.with_world(run).expect("a rebuilt catalog").remove(0)
+    h.with_env(run).expect("a rebuilt catalog").remove(0)
 }
 
 /// The catalog is lost, and on the medium a pack and a manifest are gone and a seal was cut short: the rest is known again, and the next night
@@ -510,7 +513,7 @@ fn what_was_known_to_be_damaged_is_found_again_by_a_rebuild() {
     fs::write(&pack, bytes).expect("a damaged pack");
     let verified = h.verify();
     let mut catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog");
-    assert_eq!(azekura::job::check::remember_damage(set, &verified.damage, &mut catalog).expect("remembered"), 1);
+    assert_eq!(azekura::set::check::remember_damage(set, &verified.damage, &mut catalog).expect("remembered"), 1);
     drop(catalog);
     assert_eq!(rebuild(&h).unreadable_packs.len(), 1);
     let second = h.backup();

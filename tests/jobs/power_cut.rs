@@ -3,9 +3,9 @@
 
 use crate::tools::{Picture, assert_same, copy_folder, fast_folder, objects, picture, set_folder};
 use crate::world::Hospital;
-use azekura::catalog::{Catalog, GenerationRow};
 use azekura::event::{Event, Observer, Phase};
 use azekura::format::object::{Kind, Object, file_name};
+use azekura::host::catalog::{Catalog, GenerationRow};
 use azekura::job::backup::{BackupError, Options, backup};
 use azekura::job::restore;
 use azekura::seal::chain::{FaultKind, Link};
@@ -235,7 +235,7 @@ fn assert_restores(h: &Hospital, from: &Path, generation: u64, expected: &Pictur
 struct StopWhenBegun<'a>(&'a Hospital);
 
 impl Observer for StopWhenBegun<'_> {
-    fn hear(&self, event: Event) {
+    fn on_event(&self, event: Event) {
         if event == Event::Phase(Phase::Reading) {
             self.0.interrupted.store(true, Ordering::Relaxed);
         }
@@ -279,7 +279,7 @@ fn the_first_run_is_cut_off_while_it_begins_its_set() {
             let what = undo[steps - 1].0;
             let h = Hospital::within(fast_folder());
             h.write("patients/1", "Aoki");
-            let stopped = h.with_world(|w| backup(&h.options(), w, &StopWhenBegun(&h)));
+            let stopped = h.with_env(|w| backup(&h.options(), w, &StopWhenBegun(&h)));
             assert!(matches!(stopped, Err(BackupError::Interrupted)), "{stopped:?}");
             h.interrupted.store(false, Ordering::Relaxed);
             undo[..steps].iter().for_each(|(_, undo)| undo(&h));

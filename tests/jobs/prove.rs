@@ -3,7 +3,7 @@
 
 use crate::tools::noise;
 use crate::world::{Deck, Hospital};
-use azekura::event::Deaf;
+use azekura::event::NoObserver;
 use azekura::format::check_code::CheckCode;
 use azekura::format::entry::Kind;
 use azekura::format::merkle::{Tree, record_leaf_salted};
@@ -13,7 +13,7 @@ use azekura::format::seal::{ReadBack, Seal, Verdict};
 use azekura::format::{Malformed, limit};
 use azekura::generation::Generation;
 use azekura::job::backup::Options as BackupOptions;
-use azekura::job::prove::{Anchors, CheckError, Facts, Made, Mismatch, Options, ProveError, check, compare, prove};
+use azekura::job::inspect::prove::{Anchors, CheckError, Facts, Made, Mismatch, Options, ProveError, check, compare, prove};
 use azekura::medium::Directory;
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::pipeline::compressor::{Compressor, Decompressor};
@@ -37,7 +37,7 @@ fn nights() -> Hospital {
 
 fn try_prove(h: &Hospital, from: PathBuf, generation: Option<u64>, path: &str) -> Result<Made, ProveError> {
     let options = Options { from, set: None, generation, path: path.into() };
-    h.with_world(|w| prove(&options, &h.identity, w, &Deaf))
+    h.with_env(|w| prove(&options, &h.identity, w, &NoObserver))
 }
 
 fn made(h: &Hospital, generation: u64, path: &str) -> Vec<u8> {

@@ -2,12 +2,12 @@
 
 use crate::tools::{forge, noise, objects};
 use crate::world::{Deck, Hospital, tree};
-use azekura::event::Deaf;
+use azekura::event::NoObserver;
 use azekura::format::object::Kind;
 use azekura::job::backup::Options;
 use azekura::job::rebuild::{RebuildError, Report, rebuild};
-use azekura::job::writer::Opened;
 use azekura::medium::tape::simulated::Cartridge;
+use azekura::set::writer::Opened;
 use std::fs;
 use std::path::Path;
 
@@ -18,7 +18,7 @@ fn lose_catalog(h: &Hospital) {
 }
 
 fn try_rebuild(h: &Hospital, from: &Path) -> Result<Report, RebuildError> {
-    h.with_world(|w| rebuild(from, &h.path("state"), &h.identity, w, &Deaf)).map(|mut all| all.remove(0))
+    h.with_env(|w| rebuild(from, &h.path("state"), &h.identity, w, &NoObserver)).map(|mut all| all.remove(0))
 }
 
 /// A pack of many frames: a chunk that is found in it again after the rebuild is one of its bytes, not of another frame's.

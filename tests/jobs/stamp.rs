@@ -4,7 +4,7 @@ use crate::tools::{forge, objects, set_folder};
 use crate::world::Hospital;
 use azekura::format::object::{Kind, file_name};
 use azekura::format::stamp::{Reply, Request};
-use azekura::job::stamp::{Asked, Options, StampError, ask, keep};
+use azekura::job::inspect::stamp::{Asked, Options, StampError, ask, keep};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ fn night() -> Hospital {
 
 fn asked(h: &Hospital, generation: Option<u64>) -> Asked {
     let options = Options { from: h.medium(), set: None, generation, folder: h.path("stamps") };
-    h.with_world(|w| ask(&options, w)).expect("a request")
+    h.with_env(|w| ask(&options, w)).expect("a request")
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_reply_to_something_else_is_not_kept() {
     fs::write(&a.seal, [&seal[..], b"\n"].concat()).expect("a forgery");
     assert!(matches!(keep(&folder, &reply), Err(StampError::OtherSeal { .. })));
     let options = Options { from: h.medium(), set: None, generation: Some(1), folder: folder.clone() };
-    assert!(matches!(h.with_world(|w| ask(&options, w)), Err(StampError::OtherSeal { .. })));
+    assert!(matches!(h.with_env(|w| ask(&options, w)), Err(StampError::OtherSeal { .. })));
     fs::write(&a.seal, seal).expect("the seal");
     assert_eq!(kept(), before);
     keep(&folder, &reply).expect("a reply");
@@ -222,7 +222,7 @@ fn no_stamp_is_asked_for_over_a_seal_that_cannot_be_trusted() {
     let (_, _, seal) = objects(&h.medium()).into_iter().rfind(|o| o.1 == Kind::Seal).expect("a seal");
     forge(&seal);
     let options = Options { from: h.medium(), set: None, generation: Some(2), folder: h.path("stamps") };
-    let refused = h.with_world(|w| ask(&options, w));
+    let refused = h.with_env(|w| ask(&options, w));
     assert!(matches!(refused, Err(StampError::Untrusted { generation: 2 })), "{refused:?}");
     assert!(!h.path("stamps").exists());
     asked(&h, Some(1));

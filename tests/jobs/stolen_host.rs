@@ -8,8 +8,8 @@ use azekura::format::merkle::{Tree, object_leaf};
 use azekura::format::object::{Kind, Object, file_name};
 use azekura::format::seal::{Seal, Verdict};
 use azekura::generation::GenerationError;
+use azekura::job::inspect::verify::Expected;
 use azekura::job::restore::RestoreError;
-use azekura::job::verify::Expected;
 use azekura::pipeline::encryptor::Identity;
 use azekura::seal::chain::FaultKind;
 use azekura::seal::{SealKey, SealKeys, sign};
@@ -229,7 +229,8 @@ fn nothing_that_was_stolen_opens_a_backup_or_signs_a_past_one() {
             used.push(current);
         }
         // One night the catalog is open elsewhere, so that its write-ahead log stays.
-        let _open = (night == 4).then(|| azekura::catalog::Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog"));
+        let _open =
+            (night == 4).then(|| azekura::host::catalog::Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog"));
         h.backup();
         for seed in &used {
             assert_eq!(found(&files(&folders), seed), [] as [PathBuf; 0], "night {night}");
@@ -254,7 +255,7 @@ fn nothing_that_was_stolen_opens_a_backup_or_signs_a_past_one() {
     let stranger = Identity::generate();
     for generation in 1..=6 {
         let options = azekura::job::restore::Options { generation: Some(generation), ..h.restore_options("loot") };
-        let opened = h.with_world(|w| azekura::job::restore::restore(&options, &stranger, w, &azekura::event::Deaf));
+        let opened = h.with_env(|w| azekura::job::restore::restore(&options, &stranger, w, &azekura::event::NoObserver));
         assert!(matches!(opened, Err(RestoreError::Generation(GenerationError::WrongKey(_)))), "{opened:?}");
     }
     assert!(!Path::exists(&h.path("loot")), "nothing was made for what cannot be filled");

@@ -1,14 +1,15 @@
 //! A hospital in a temporary folder: a source, a medium, the host's state, a key, a clock that the test moves.
 
-use azekura::event::Deaf;
+use azekura::env::Env;
+use azekura::event::NoObserver;
 use azekura::format::cbor::Time;
 use azekura::format::check_code::CheckCode;
 use azekura::format::label::Label;
 use azekura::format::object::{Kind, Object};
-use azekura::job::World;
 use azekura::job::backup::{self, BackupError, InitOptions, Options, SourceOptions, backup};
+use azekura::job::inspect::verify;
+use azekura::job::inspect::verify::verify;
 use azekura::job::restore::{self, RestoreError, restore};
-use azekura::job::verify::{self, verify};
 use azekura::medium::loader::Wanted;
 use azekura::medium::tape::drive::Drive;
 use azekura::medium::tape::simulated::Cartridge;
@@ -130,10 +131,10 @@ impl Hospital {
         options(self.dir.path(), self.identity.recipients().texts().to_vec())
     }
 
-    pub fn with_world<T>(&self, f: impl FnOnce(&World) -> T) -> T {
+    pub fn with_env<T>(&self, f: impl FnOnce(&Env) -> T) -> T {
         let now = || Time { seconds: self.clock.fetch_add(1, Ordering::Relaxed), nanoseconds: 0 };
         let random = |b: &mut [u8]| getrandom::fill(b).expect("randomness");
-        f(&World {
+        f(&Env {
             now: &now,
             random: &random,
             host: "host",
@@ -148,7 +149,7 @@ impl Hospital {
     }
 
     pub fn try_backup(&self, options: &Options) -> Result<backup::Report, BackupError> {
-        self.with_world(|w| backup(options, w, &Deaf))
+        self.with_env(|w| backup(options, w, &NoObserver))
     }
 
     pub fn restore_options(&self, to: &str) -> restore::Options {
@@ -169,7 +170,7 @@ impl Hospital {
     }
 
     pub fn try_restore(&self, options: &restore::Options) -> Result<restore::Report, RestoreError> {
-        self.with_world(|w| restore(options, &self.identity, w, &Deaf))
+        self.with_env(|w| restore(options, &self.identity, w, &NoObserver))
     }
 
     pub fn restore(&self, to: &str) -> PathBuf {
@@ -213,7 +214,7 @@ impl Hospital {
             expect,
             known: known.map(|(_, digest)| (1, digest)).into_iter().collect(),
         };
-        self.with_world(|w| verify(&options, w, &Deaf))
+        self.with_env(|w| verify(&options, w, &NoObserver))
     }
 }
 

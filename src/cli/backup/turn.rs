@@ -2,23 +2,23 @@
 
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::explain::Explained;
-use crate::cli::lang::Lang;
-use crate::cli::text::message;
-use crate::cli::units::time;
-use azekura::job::World;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::text::message;
+use crate::cli::ui::units::time;
+use azekura::env::Env;
+use azekura::host::ledger::LedgerError;
 use azekura::job::backup::{Options, Report};
-use azekura::job::media::{Night, night as run};
-use azekura::job::rotation::{Found, Refusal, Turn};
-use azekura::ledger::LedgerError;
+use azekura::job::media::register::{Night, night as run};
+use azekura::job::media::rotation::{Found, Refusal, Turn};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Backs up to the pool's medium that is due. Also answers whether it should have been swapped before, or is missing in the ledger.
-pub fn night(pool: &ConfigPool, options: &Options, world: &World, context: &Context) -> Result<(Report, bool), Explained> {
+pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<(Report, bool), Explained> {
     let leave = |at: &Path| tell_to_leave(pool, at, context);
-    let done = run(&pool.pool(), options, &leave, world, &context.progress())?;
+    let done = run(&pool.pool(), options, &leave, env, &context.progress())?;
     let (turn, report, left, untold) = match done {
         Night::Done { turn, report, left, untold } => {
             if let Some(LedgerError::Io { path, .. }) = &untold {

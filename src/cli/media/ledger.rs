@@ -2,15 +2,15 @@
 
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::explain::Explained;
-use crate::cli::lang::Lang;
-use crate::cli::output::{Columns, Outcome};
-use crate::cli::shown::Shown;
-use crate::cli::text::{find, message};
-use crate::cli::units::{count, time};
-use azekura::job::time_text;
-use azekura::ledger::{Book, Event, Ledger, Line, Medium};
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::{count, time};
+use azekura::env::time_text;
+use azekura::host::ledger::{Book, Event, Ledger, Line, Medium};
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]

@@ -1,14 +1,14 @@
 //! Sections that several reports have.
 
 use super::draft::{Draft, Fact, Row};
-use crate::cli::lang::Lang;
-use crate::cli::shown::Shown;
-use crate::cli::text::{Message, message};
-use crate::cli::units::{bytes, count, paper_time};
-use azekura::job::report::answers::{Compare, Indicators, Verify, of_compare, of_verify};
-use azekura::job::report::restored::{Restored, known_generation, newest_of_media};
-use azekura::job::report::signs::Signs;
-use azekura::job::report::{Answer, Mark, Session, Source, judge};
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{Message, message};
+use crate::cli::ui::units::{bytes, count, paper_time};
+use azekura::answer::session::answers::{Compare, Indicators, Verify, of_compare, of_verify};
+use azekura::answer::session::restored::{Restored, known_generation, newest_of_media};
+use azekura::answer::session::signs::Signs;
+use azekura::answer::session::{Answer, Mark, Session, Source, judge};
 
 /// Rows of one list on paper.
 pub const ROWS: usize = 200;

@@ -11,11 +11,8 @@ mod sources;
 mod tally;
 mod worker;
 
-use super::World;
-use super::hold::{self, HoldError};
-use super::writer::{self, At, Begin, Closed, Facts, Opened, Writer};
 use crate::buffer::Buffers;
-use crate::catalog::{CatalogError, GenerationRow};
+use crate::env::Env;
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::Malformed;
 use crate::format::check_code::CheckCode;
@@ -23,6 +20,10 @@ use crate::format::manifest::{Finding, Manifest, Rules};
 use crate::format::object::{Id, Kind};
 use crate::format::seal::{ReadBack, Verdict};
 use crate::format::watch::{self, Alarm};
+use crate::host::catalog::{CatalogError, GenerationRow};
+use crate::host::state::{StateDir, StateError};
+use crate::job::incident::hold;
+use crate::job::incident::hold::HoldError;
 use crate::medium::MediumError;
 use crate::pipeline::chunker::Chunker;
 use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL, Effort, FrameError};
@@ -32,7 +33,8 @@ use crate::pipeline::known::Known;
 use crate::pipeline::packer::{PackError, Packer};
 use crate::pipeline::source::{SourceError, Tree};
 use crate::seal::KeyError;
-use crate::state::{StateDir, StateError};
+use crate::set::writer;
+use crate::set::writer::{At, Begin, Closed, Facts, Opened, Writer};
 use crate::tripwire::{Watched, Watcher};
 use batch::{Batch, Finished, Item, Stored};
 use collector::{Collector, EntryStream};
@@ -248,22 +250,22 @@ impl Stop<'_> {
 }
 
 /// Backs up the sources as the next generation.
-pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Result<Report> {
-    let started = (world.now)();
+pub fn backup(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
+    let started = (env.now)();
     let tally = Tally::new(observer);
     let sources = ordered_sources(options)?;
     let mut trees = open_trees(&sources, &tally)?;
     let state = StateDir::open(&options.state).map_err(BackupError::State)?;
     if options.set.is_none() && !options.quarantine {
-        hold::check(&state, &options.to, world).map_err(BackupError::Hold)?;
+        hold::check(&state, &options.to, env).map_err(BackupError::Hold)?;
     }
     let begin = options.init.as_ref().map(|i| Begin { name: &i.name, recipients: &i.recipients });
-    observer.hear(Event::Phase(Phase::Checking));
+    observer.on_event(Event::Phase(Phase::Checking));
     let (mut set, opened) = writer::open(
         At { root: &options.to, only: options.set, block: options.tape_block, quarantine: options.quarantine },
         &state,
         begin.as_ref(),
-        world,
+        env,
         observer,
     )?;
     let first_new = set.next;
@@ -290,15 +292,15 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         None => Previous::none(),
     };
     let watcher = watcher(&set, if options.quarantine { &[] } else { &sources });
-    observer.hear(Event::Phase(Phase::Reading));
+    observer.on_event(Event::Phase(Phase::Reading));
     let commands = Commands::start(&sources)?;
     let adopted_objects = set.unsealed.iter().filter(|o| o.kind == Kind::Pack).count() as u64;
-    let (stream, shelved) = store(options, world, &mut set, Inputs { trees: &trees, commands, previous }, &tally, &watcher)?;
+    let (stream, shelved) = store(options, env, &mut set, Inputs { trees: &trees, commands, previous }, &tally, &watcher)?;
     let (mut closed, streaming) = (shelved.closed, shelved.streaming);
-    let finished = (world.now)();
+    let finished = (env.now)();
     find_empty(&trees, &tally);
 
-    observer.hear(Event::Phase(Phase::Sealing));
+    observer.on_event(Event::Phase(Phase::Sealing));
     let complete = set.catalog.last_complete_generation(set.row).map_err(BackupError::Catalog)?;
     let entries = stream.entries();
     let entries_digest = entries.blake3;
@@ -312,10 +314,10 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         parent: complete.as_ref().filter(|_| !full).map_or(0, |g| g.number),
         started,
         finished,
-        host: world.host.to_owned(),
+        host: env.host.to_owned(),
         sources: sources.iter().map(|s| manifest_source(s)).collect(),
         tag: options.tag.clone(),
-        tool: super::TOOL.into(),
+        tool: crate::env::TOOL.into(),
         set_key: set.key.0,
         recipients: set.info.recipients.clone(),
         full: full || complete.is_none(),
@@ -328,8 +330,8 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     };
     // Its number and its medium are not in it.
     let encrypted = encrypt_manifest(&set.recipients, &manifest)?;
-    closed.extend(set.append_here_or_next(Kind::Manifest, &encrypted, world)?);
-    let time = world.time_text();
+    closed.extend(set.append_here_or_next(Kind::Manifest, &encrypted, env)?);
+    let time = env.time_text();
     let objects = set.unsealed.clone();
     let verdict = match tally.counts.findings.load(Ordering::Relaxed) {
         _ if !alarms.is_empty() => Verdict::Alarm,
@@ -363,7 +365,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
             &options.state,
             "azekura",
             &format!("set {} generation {generation}: {}", set.info.name, raised.join(", ")),
-            world,
+            env,
         )
     });
 
@@ -438,19 +440,19 @@ struct Inputs<'a> {
 /// the packs.
 fn store(
     options: &Options,
-    world: &World,
+    env: &Env,
     set: &mut Writer,
     inputs: Inputs,
     tally: &Tally,
     watcher: &Watcher,
 ) -> Result<(EntryStream, Shelved)> {
     let Inputs { trees, mut commands, previous } = inputs;
-    let stop = Stop { failed: AtomicBool::new(false), interrupted: world.interrupted };
+    let stop = Stop { failed: AtomicBool::new(false), interrupted: env.interrupted };
     let ids = Ids::new(&set.key);
     let chunker = Chunker::new(&set.key.0);
     let known = Known::new(set.catalog.chunk_count(set.row).map_err(BackupError::Catalog)?);
     let (flush, collected) = (AtomicU64::new(0), AtomicU64::new(0));
-    let threads = world.threads.max(1);
+    let threads = env.threads.max(1);
     // A pack is held by each worker and the collector, two wait, one is being written; each is begun with its full size.
     // What a drive is fed from is beside that.
     let one_head = set.medium.is_sequential();
@@ -499,7 +501,7 @@ fn store(
     };
     let mut origins: Vec<(Vec<u8>, Origin)> = trees.iter().map(|t| (t.name().to_vec(), Origin::Tree(t))).collect();
     origins.extend(
-        commands.outputs((world.now)()).into_iter().map(|(core, output)| (core.path.clone(), Origin::Command(core, output))),
+        commands.outputs((env.now)()).into_iter().map(|(core, output)| (core.path.clone(), Origin::Command(core, output))),
     );
     origins.sort_by(|a, b| crate::format::entry::compare_paths(&a.0, &b.0));
     let origins = origins.into_iter().map(|(_, origin)| origin).collect();
@@ -507,7 +509,7 @@ fn store(
 
     std::thread::scope(|scope| {
         let (known, collected) = (&known, &collected);
-        let shelf = scope.spawn(move || stop.watch(shelve(queue, set, known, tally, stop, world)));
+        let shelf = scope.spawn(move || stop.watch(shelve(queue, set, known, tally, stop, env)));
         let collector = scope.spawn(move || stop.watch(collector.collect(finished_take)));
         let (batch_give, batch_take) = bounded::<Batch>(2 * threads);
         let (run_give, run_take) = bounded(2 * threads);

@@ -4,7 +4,7 @@ use super::{BackupError, Result};
 use crate::format::entry::{Entry, record_length};
 use crate::format::manifest::Entries;
 use crate::format::pack::Extent;
-use crate::job::writer::Writer;
+use crate::set::writer::Writer;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};

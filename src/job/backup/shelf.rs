@@ -3,17 +3,17 @@
 
 use super::tally::Tally;
 use super::{BackupError, Stop};
-use crate::catalog::Location;
+use crate::env::Env;
 use crate::event::Feeding;
 use crate::format::object::{Kind, Object};
 use crate::format::pack::Index;
 use crate::format::seal::ReadBack;
-use crate::job::World;
-use crate::job::writer::{Closed, Writer};
+use crate::host::catalog::Location;
 use crate::medium::{Medium, MediumError};
 use crate::pipeline::compressor::Effort;
 use crate::pipeline::known::Known;
 use crate::pipeline::packer::FinishedPack;
+use crate::set::writer::{Closed, Writer};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -129,7 +129,7 @@ const DRIVE_BUFFER_NANOSECONDS: i64 = 250_000_000;
 type Result<T> = std::result::Result<T, BackupError>;
 
 /// Appends packs until the queue is closed; a second thread reads back what was appended.
-pub fn shelve(queue: Queue, set: &mut Writer, known: &Known, tally: &Tally, stop: &Stop, world: &World) -> Result<Shelved> {
+pub fn shelve(queue: Queue, set: &mut Writer, known: &Known, tally: &Tally, stop: &Stop, env: &Env) -> Result<Shelved> {
     let (medium, next, fresh) = (set.medium.clone(), set.next, set.is_fresh()?);
     std::thread::scope(|scope| {
         let (give, take) = bounded(1);
@@ -137,9 +137,9 @@ pub fn shelve(queue: Queue, set: &mut Writer, known: &Known, tally: &Tally, stop
         let buffer_packs = queue.take.capacity().unwrap_or(0) as u64;
         let streaming = Streaming { buffer_packs, lowest_packs: buffer_packs, ..Streaming::default() };
         let one_head = medium.is_sequential();
-        let appender = Appender { queue, next, fresh, group: Vec::new(), bytes: 0, give, answers, tally, stop, streaming, world };
+        let appender = Appender { queue, next, fresh, group: Vec::new(), bytes: 0, give, answers, tally, stop, streaming, env };
         let appender = scope.spawn(move || appender.append_all(medium));
-        let checked = check_all(&take, &answer, set, known, stop, world);
+        let checked = check_all(&take, &answer, set, known, stop, env);
         if checked.is_err() {
             stop.fail();
         }
@@ -165,7 +165,7 @@ struct Appender<'a> {
     tally: &'a Tally<'a>,
     stop: &'a Stop<'a>,
     streaming: Streaming,
-    world: &'a World<'a>,
+    env: &'a Env<'a>,
 }
 
 impl Appender<'_> {
@@ -211,12 +211,12 @@ impl Appender<'_> {
         if !queue.take.is_empty() || is_closed() {
             return Ok(());
         }
-        let begun = (self.world.now)().as_nanoseconds_64();
+        let begun = (self.env.now)().as_nanoseconds_64();
         while queue.take.len() < high && !is_closed() && !is_wanted() {
             self.stop.check()?;
             std::thread::sleep(Duration::from_millis(2));
         }
-        let waited = (self.world.now)().as_nanoseconds_64().saturating_sub(begun);
+        let waited = (self.env.now)().as_nanoseconds_64().saturating_sub(begun);
         self.streaming.under_runs += u64::from(self.streaming.bytes > 0 && waited > DRIVE_BUFFER_NANOSECONDS);
         Ok(())
     }
@@ -237,11 +237,11 @@ impl Appender<'_> {
 
     /// Appends a pack; `false` when the medium is full.
     fn append(&mut self, medium: &dyn Medium, pack: &FinishedPack, digest: [u8; 32]) -> Result<bool> {
-        let begun = (self.world.now)().as_nanoseconds_64();
+        let begun = (self.env.now)().as_nanoseconds_64();
         match medium.append(self.next, Kind::Pack, &pack.bytes) {
             Ok(()) => {
                 self.streaming.bytes += pack.bytes.len() as u64;
-                let took = (self.world.now)().as_nanoseconds_64().saturating_sub(begun);
+                let took = (self.env.now)().as_nanoseconds_64().saturating_sub(begun);
                 self.streaming.nanoseconds += u64::try_from(took).unwrap_or(0);
             }
             Err(MediumError::Full { torn, .. }) if !self.fresh => {
@@ -302,7 +302,7 @@ fn check_all(
     set: &mut Writer,
     known: &Known,
     stop: &Stop,
-    world: &World,
+    env: &Env,
 ) -> Result<Vec<Closed>> {
     let mut closed = Vec::new();
     for work in take {
@@ -315,7 +315,7 @@ fn check_all(
             }
             Work::Full { next } => {
                 set.skip_to(next)?;
-                closed.extend(set.succeed(world)?);
+                closed.extend(set.succeed(env)?);
                 // An answer that nobody has listened to may be in the way.
                 let go_on = Answer::GoOn { medium: set.medium.clone(), next: set.next };
                 answer.send(go_on).map_err(|_| BackupError::Stopped)?;

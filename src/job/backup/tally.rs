@@ -60,22 +60,22 @@ impl<'a> Tally<'a> {
             kept.push(Finding { kind: kind.name().into(), path: path.into(), detail: detail.clone() });
         }
         drop(kept);
-        self.observer.hear(Event::Finding { kind, path: path.into(), detail });
+        self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
     }
 
     /// So many bytes of content were read.
     pub fn read(&self, bytes: u64) {
         self.counts.bytes_read.fetch_add(bytes, Relaxed);
-        self.observer.hear(Event::Progress { entries: 0, bytes });
+        self.observer.on_event(Event::Progress { entries: 0, bytes });
     }
 
     /// So many entries were worked through.
     pub fn entries(&self, entries: u64) {
-        self.observer.hear(Event::Progress { entries, bytes: 0 });
+        self.observer.on_event(Event::Progress { entries, bytes: 0 });
     }
 
     pub fn feeding(&self, feeding: Feeding) {
-        self.observer.hear(Event::Feeding(feeding));
+        self.observer.on_event(Event::Feeding(feeding));
     }
 
     pub fn findings(&self) -> Vec<Finding> {

@@ -227,7 +227,7 @@ impl<'a, 'g> Filler<'a, 'g> {
             Fetched::Lost(why) => (why, None),
         };
         let name = crate::format::object::file_name(object, Kind::Pack);
-        self.tally.observer.hear(Event::Finding { kind: FindingKind::Damage, path: name.into_bytes(), detail: why.clone() });
+        self.tally.observer.on_event(Event::Finding { kind: FindingKind::Damage, path: name.into_bytes(), detail: why.clone() });
         match open.map(|open| self.generation.unpack(object, open)) {
             Some(Ok(pack)) => Source::Damaged(pack),
             Some(Err(e)) => Source::Lost(format!("{why}; {}", chain_text(&e))),
@@ -293,7 +293,7 @@ impl<'a, 'g> Filler<'a, 'g> {
         let good = !filling.failed.load(Ordering::Relaxed) && (checked || has_content(&file, core));
         if good {
             self.tally.lacks(self.target.finish_file(&file, core));
-            self.tally.observer.hear(Event::Progress { entries: 0, bytes: core.size });
+            self.tally.observer.on_event(Event::Progress { entries: 0, bytes: core.size });
             return;
         }
         if !filling.failed.load(Ordering::Relaxed) {

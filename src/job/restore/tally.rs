@@ -52,7 +52,7 @@ impl<'a> Tally<'a> {
             findings.push(Finding { kind, path: path.into(), detail: detail.clone() });
         }
         drop(findings);
-        self.observer.hear(Event::Finding { kind, path: path.into(), detail });
+        self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
     }
 
     /// Notes what an entry lacks, or that it could not be made.
