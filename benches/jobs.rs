@@ -7,7 +7,7 @@ mod data;
 use azekura::env::Env;
 use azekura::event::NoObserver;
 use azekura::format::cbor::Time;
-use azekura::job::backup::{self, InitOptions, SourceOptions, backup};
+use azekura::job::backup::{self, NewSetOptions, SourceOptions, backup};
 use azekura::job::inspect::verify;
 use azekura::job::inspect::verify::verify;
 use azekura::job::restore::{self, restore};
@@ -58,7 +58,7 @@ fn with_env<T>(f: impl FnOnce(&Env) -> T) -> T {
         now: &now,
         random: &random,
         host: "host",
-        loader: &azekura::medium::loader::Folders,
+        loader: &azekura::medium::loader::NoLoader,
         interrupted: &AtomicBool::new(false),
         threads,
     })
@@ -82,7 +82,7 @@ fn run(night: &Path, source: &Path, identity: &Identity) {
             canaries: Vec::new(),
             command: Vec::new(),
         }],
-        init: Some(InitOptions { name: "bench".into(), recipients: identity.recipients().texts().to_vec() }),
+        init: Some(NewSetOptions { name: "bench".into(), recipients: identity.recipients().texts().to_vec() }),
         full: false,
         tag: None,
         max_media: None,

@@ -7,9 +7,9 @@
 use azekura::env::Env;
 use azekura::event::NoObserver;
 use azekura::format::cbor::Time;
-use azekura::job::backup::{InitOptions, Options, SourceOptions, backup};
-use azekura::medium::loader::Wanted;
-use azekura::medium::tape::drive::{Drive, DriveError, Found, Room};
+use azekura::job::backup::{NewSetOptions, Options, SourceOptions, backup};
+use azekura::medium::loader::MediumRequest;
+use azekura::medium::tape::drive::{Drive, DriveError, Room, TapePosition};
 use azekura::medium::tape::simulated::{Cartridge, SimulatedDrive};
 use azekura::medium::{Loader, MediumError};
 use azekura::pipeline::encryptor::Identity;
@@ -50,7 +50,7 @@ impl Drive for Paced {
         self.drive.back_over_filemark()
     }
 
-    fn read(&mut self, into: &mut [u8]) -> Result<Found, DriveError> {
+    fn read(&mut self, into: &mut [u8]) -> Result<TapePosition, DriveError> {
         self.drive.read(into)
     }
 
@@ -88,7 +88,7 @@ impl Loader for Deck {
         Ok((path == Path::new("/dev/paced")).then(|| Box::new(paced()) as Box<dyn Drive>))
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted, _: Option<MediumError>) -> Result<(), MediumError> {
+    fn bring(&self, path: &Path, wanted: &MediumRequest, _: Option<MediumError>) -> Result<(), MediumError> {
         Err(MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank })
     }
 }
@@ -143,7 +143,7 @@ fn main() {
                 priority: None,
                 canaries: Vec::new(),
             }],
-            init: Some(InitOptions { name: "bench".into(), recipients: Identity::generate().recipients().texts().to_vec() }),
+            init: Some(NewSetOptions { name: "bench".into(), recipients: Identity::generate().recipients().texts().to_vec() }),
             full: false,
             tag: None,
             max_media: None,

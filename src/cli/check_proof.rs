@@ -12,7 +12,7 @@ use crate::cli::ui::units::{count, time};
 use crate::cli::ui::words;
 use azekura::env::time_text;
 use azekura::format::check_code::CheckCode;
-use azekura::format::entry::{Kind, State};
+use azekura::format::entry::{ContentState, EntryKind};
 use azekura::format::limit;
 use azekura::format::object::hex;
 use azekura::job::inspect::prove::{Anchors, CheckError, Facts, Mismatch, check, compare};
@@ -45,9 +45,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         None => None,
     };
     match facts.core.state {
-        State::Good => {}
-        State::Changed => context.warn(&message!("proof.changed")),
-        State::Unreadable { .. } => context.warn(&message!("proof.unreadable")),
+        ContentState::Good => {}
+        ContentState::Changed => context.warn(&message!("proof.changed")),
+        ContentState::Unreadable { .. } => context.warn(&message!("proof.unreadable")),
     }
     let exit = if mismatch.is_none() { Exit::Good } else { Exit::Damage };
     Ok(Outcome { exit, text: text(&facts, anchors, args.record.as_deref(), mismatch), json: as_json(&facts, args, mismatch) })
@@ -75,7 +75,7 @@ fn text(facts: &Facts, anchors: Anchors, record: Option<&Path>, mismatch: Option
         row("label.link-to", first.shown());
     }
     match core.kind {
-        Kind::File => row("label.size", message!("proof.bytes", count = count(core.size)).to_string()),
+        EntryKind::File => row("label.size", message!("proof.bytes", count = count(core.size)).to_string()),
         other => row("label.kind", kind(other).into()),
     }
     if let Some(target) = &core.target {
@@ -136,9 +136,9 @@ pub fn put_facts(object: &mut Map<String, Value>, facts: &Facts) {
         put_name(object, "target", target);
     }
     let state = match core.state {
-        State::Good => "good",
-        State::Changed => "changed",
-        State::Unreadable { .. } => "unreadable",
+        ContentState::Good => "good",
+        ContentState::Changed => "changed",
+        ContentState::Unreadable { .. } => "unreadable",
     };
     let facts: [(&str, Value); 15] = [
         ("type", kind(core.kind).into()),

@@ -1,6 +1,6 @@
 //! What every command works with: the common arguments, the configuration, the environment, and the user's wish to stop.
 
-use super::args::Common;
+use super::common::Common;
 use super::config::{Config, ConfigPool};
 use super::environment::{self, Environment};
 use crate::cli::ui::exit::Exit;
@@ -109,7 +109,7 @@ impl Context {
     /// The identity file: `given`, else the environment's.
     pub fn identity(&self, given: Option<&Path>) -> Result<Identity, Explained> {
         match self.environment.identity_file(given) {
-            Some(file) => read_identity(&file, self),
+            Some(file) => read_identity(&file, self.environment.passphrase_file(None).as_deref()),
             None => Err(Explained::new(message!("error.identity.none"), Exit::Key)),
         }
     }
@@ -126,7 +126,10 @@ impl Context {
 
     /// The identity, if one is given or named by the environment.
     pub fn optional_identity(&self, given: Option<&Path>) -> Result<Option<Identity>, Explained> {
-        self.environment.identity_file(given).map(|file| read_identity(&file, self)).transpose()
+        self.environment
+            .identity_file(given)
+            .map(|file| read_identity(&file, self.environment.passphrase_file(None).as_deref()))
+            .transpose()
     }
 
     /// A page that a session of evidence keeps beside what the command answers.

@@ -7,7 +7,7 @@ use crate::cli::ui::shown::{Shown, put_name};
 use crate::cli::ui::text::message;
 use crate::cli::ui::units::count;
 use azekura::format::object::Id;
-use azekura::job::inspect::generations::{Change, DiffOptions, Difference, diff};
+use azekura::job::inspect::generations::{Change, DiffOptions, GenerationDifference, diff};
 use serde_json::{Map, Value, json};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     Ok(Outcome::good(String::new(), json))
 }
 
-fn as_json(d: &Difference) -> Value {
+fn as_json(d: &GenerationDifference) -> Value {
     let change = match d.change {
         Change::Added => "added",
         Change::Removed => "removed",

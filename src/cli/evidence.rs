@@ -9,7 +9,7 @@ use crate::cli::ui::shown::{Shown, shell_word};
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::count;
 use azekura::env::Env;
-use azekura::job::incident::evidence::{Answer, Checked, EvidenceError, StartOptions, add, check, export, start};
+use azekura::job::incident::evidence::{Checked, EvidenceError, RecordedAnswer, StartOptions, add, check, export, start};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -115,7 +115,7 @@ pub fn note(
     env: &Env,
 ) -> Result<(), Explained> {
     let (exit, document) = document_of(command, outcome);
-    let answer = Answer { command, arguments, exit: exit.code(), result: document.as_bytes(), pages };
+    let answer = RecordedAnswer { command, arguments, exit: exit.code(), result: document.as_bytes(), pages };
     Ok(add(session, &answer, env)?)
 }
 

@@ -9,7 +9,7 @@ use crate::cli::ui::shown::{Shown, put_name};
 use crate::cli::ui::text::{find as text_of, message};
 use crate::cli::ui::units::{bytes, count, time};
 use azekura::env::time_text;
-use azekura::format::entry::Kind;
+use azekura::format::entry::EntryKind;
 use azekura::format::object::Id;
 use azekura::job::inspect::generations::{FindOptions, Hit, find};
 use serde_json::{Map, Value, json};
@@ -51,22 +51,22 @@ fn text(hits: &[Hit]) -> String {
     let mut columns = Columns::new(["label.generations-of", "label.size", "label.modified", "label.path"].map(text_of));
     for h in hits {
         let generations = if h.first == h.last { h.first.shown() } else { format!("{}-{}", h.first, h.last) };
-        let size = if h.core.kind == Kind::File { bytes(h.core.size) } else { kind(h.core.kind).to_owned() };
+        let size = if h.core.kind == EntryKind::File { bytes(h.core.size) } else { kind(h.core.kind).to_owned() };
         columns.row([generations, size, time(&time_text(h.core.mtime), Lang::spoken()), h.core.path.shown()]);
     }
     columns.text()
 }
 
 /// As JSON and lists name an entry's type.
-pub fn kind(kind: Kind) -> &'static str {
+pub fn kind(kind: EntryKind) -> &'static str {
     match kind {
-        Kind::File => "file",
-        Kind::Directory => "directory",
-        Kind::Symlink => "symlink",
-        Kind::Fifo => "fifo",
-        Kind::CharDevice => "char-device",
-        Kind::BlockDevice => "block-device",
-        Kind::Socket => "socket",
+        EntryKind::File => "file",
+        EntryKind::Directory => "directory",
+        EntryKind::Symlink => "symlink",
+        EntryKind::Fifo => "fifo",
+        EntryKind::CharDevice => "char-device",
+        EntryKind::BlockDevice => "block-device",
+        EntryKind::Socket => "socket",
     }
 }
 

@@ -13,7 +13,7 @@ use crate::cli::ui::units::{bytes, count, moment, time};
 use crate::cli::ui::words;
 use azekura::env::time_text;
 use azekura::format::cbor::Time;
-use azekura::format::entry::{Core, Kind};
+use azekura::format::entry::{Core, EntryKind};
 use azekura::format::object::Id;
 use azekura::job::inspect::history::{
     Happened, Line, PathOptions, PathReport, PeriodOptions, PeriodReport, Version, What, of_path, of_period,
@@ -112,14 +112,14 @@ fn presence(version: &Version) -> String {
 }
 
 fn size(core: &Core) -> String {
-    if core.kind == Kind::File { bytes(core.size) } else { kind(core.kind).to_owned() }
+    if core.kind == EntryKind::File { bytes(core.size) } else { kind(core.kind).to_owned() }
 }
 
 fn path_text(report: &PathReport) -> String {
     let is_there = |l: &&Line| matches!(l.version, Version::There(_));
     let cores =
         report.lines.iter().filter(is_there).filter_map(|l| if let Version::There(c) = &l.version { Some(c) } else { None });
-    let has_sha256 = cores.into_iter().all(|c| c.sha256.is_some() || c.kind != Kind::File);
+    let has_sha256 = cores.into_iter().all(|c| c.sha256.is_some() || c.kind != EntryKind::File);
     let digest = if has_sha256 { "label.sha256" } else { "label.blake3" };
     let mut columns = Columns::new(["label.generations-of", "label.time", "label.modified", "label.size", digest].map(find));
     for l in &report.lines {

@@ -4,7 +4,7 @@ use crate::cli::ui::explain::Explained;
 use crate::cli::ui::output::to_stderr;
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find, message};
-use azekura::medium::loader::Wanted;
+use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::changer::{Changer, ChangerProblem, Hands, Robot, Wrong, fault};
 use azekura::medium::tape::drive::DriveError;
 use azekura::medium::tape::sg::SgDevice;
@@ -31,7 +31,7 @@ impl Library {
     }
 
     /// Puts the next cartridge that may be the wanted one into the drive `path`; `false` when there is none left.
-    pub fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<bool, MediumError> {
+    pub fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<bool, MediumError> {
         let mut robot = self.robot.lock().unwrap_or_else(PoisonError::into_inner);
         let robot = match &mut *robot {
             Some(robot) => robot,
@@ -70,7 +70,7 @@ impl Library {
 
 struct Exchange<'a> {
     path: &'a Path,
-    wanted: &'a Wanted,
+    wanted: &'a MediumRequest,
 }
 
 impl Hands for Exchange<'_> {
@@ -88,7 +88,7 @@ impl Hands for Exchange<'_> {
     }
 
     fn loads(&self, slot: u32, barcode: Option<&str>) {
-        let Wanted { set, set_name: name, place: number, blank } = self.wanted;
+        let MediumRequest { set, set_name: name, place: number, blank } = self.wanted;
         let label = barcode.map_or_else(|| find("prompt.medium.no-barcode"), Into::into);
         let place = self.path;
         let text = match blank {

@@ -1,6 +1,5 @@
 //! `azekura man DIR` (hidden): writes the man pages of all commands, English into `DIR` and Japanese into `DIR/ja`.
 
-use super::help;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, io_reason};
 use crate::cli::ui::lang::Lang;
@@ -21,9 +20,10 @@ pub struct Args {
     dir: PathBuf,
 }
 
-pub fn run(args: &Args) -> Result<Outcome, Explained> {
+/// `program` makes the command line in the language that is spoken.
+pub fn run(args: &Args, program: &dyn Fn() -> Command) -> Result<Outcome, Explained> {
     let spoken = Lang::spoken();
-    let written = write_all(&args.dir);
+    let written = write_all(&args.dir, program);
     speak(spoken);
     let pages = written.map_err(|e| Explained::new(message!("error.man", path = args.dir), Exit::Failed).cause(io_reason(&e)))?;
     let text = pages.iter().map(|p| format!("{}\n", p.shown())).collect();
@@ -32,12 +32,12 @@ pub fn run(args: &Args) -> Result<Outcome, Explained> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "pages in a folder that the user names, over those of an older version")]
-fn write_all(dir: &Path) -> io::Result<Vec<PathBuf>> {
+fn write_all(dir: &Path, program: &dyn Fn() -> Command) -> io::Result<Vec<PathBuf>> {
     let mut pages = Vec::new();
     for (lang, dir) in [(Lang::En, dir.to_owned()), (Lang::Ja, dir.join("ja"))] {
         std::fs::create_dir_all(&dir)?;
         speak(lang);
-        let mut command = help::command();
+        let mut command = program();
         command.build();
         for (name, command) in every_command(&command, "azekura") {
             let path = dir.join(format!("{name}.1"));

@@ -7,6 +7,7 @@ mod args;
 mod backup;
 mod catalog;
 mod check_proof;
+mod common;
 mod compare;
 mod completions;
 mod config;
@@ -119,8 +120,8 @@ fn answer(command: Command, context: &Context) -> Result<Outcome, Explained> {
         Command::Keys(c) => keys::run(c, context),
         Command::Catalog(c) => catalog::run(c, context),
         Command::Media(c) => media::run(c, context),
-        Command::Completions(a) => completions::run(&a),
-        Command::Man(a) => man::run(&a),
-        Command::Reference => Ok(reference::run()),
+        Command::Completions(a) => completions::run(&a, help::command()),
+        Command::Man(a) => man::run(&a, &help::command),
+        Command::Reference => Ok(reference::run(help::command())),
     }
 }

@@ -27,7 +27,7 @@ pub enum MediumKind {
 /// Members that later versions have added are left out of the line where they say nothing: the digest of an old line stays what it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Event {
+pub enum LedgerEvent {
     /// A medium was taken in. `device`: how the hardware calls itself, where it does.
     Registered {
         medium: String,
@@ -67,7 +67,7 @@ pub enum Event {
     Scrubbed { medium: String, damaged: u64 },
 }
 
-impl Event {
+impl LedgerEvent {
     /// The medium that it is about; empty where it is about all.
     pub fn medium(&self) -> &str {
         match self {
@@ -86,20 +86,20 @@ impl Event {
 
 /// A line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
+pub struct LedgerLine {
     /// From 1.
     pub line: u64,
     /// RFC 3339, UTC.
     pub time: String,
     #[serde(flatten)]
-    pub event: Event,
+    pub event: LedgerEvent,
 }
 
 /// As it stands in the file.
 #[derive(Serialize, Deserialize)]
 struct Bound {
     #[serde(flatten)]
-    line: Line,
+    line: LedgerLine,
     chain: String,
 }
 
@@ -114,7 +114,7 @@ type Result<T> = std::result::Result<T, LedgerError>;
 /// All lines, and what of them does not hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Book {
-    pub lines: Vec<Line>,
+    pub lines: Vec<LedgerLine>,
     /// Lines of the file, from 1, that cannot be read or do not fit the line before: something was changed there or taken out.
     pub broken: Vec<u64>,
     /// Digest of the last line.
@@ -142,10 +142,10 @@ impl Ledger {
     }
 
     /// Appends a line, durably.
-    pub fn write(&self, time: &str, event: Event) -> Result<()> {
+    pub fn write(&self, time: &str, event: LedgerEvent) -> Result<()> {
         let appended = append_line(&self.path, |before| {
             let book = parse(before);
-            let line = Line { line: book.lines.last().map_or(1, |l| l.line + 1), time: time.to_owned(), event };
+            let line = LedgerLine { line: book.lines.last().map_or(1, |l| l.line + 1), time: time.to_owned(), event };
             let chain = chain(&book.last, &line);
             Ok(serde_json::to_string(&Bound { line, chain })?)
         });
@@ -194,7 +194,7 @@ fn parse(text: &[u8]) -> Book {
 }
 
 /// Digest of a line and of the one before.
-fn chain(before: &str, line: &Line) -> String {
+fn chain(before: &str, line: &LedgerLine) -> String {
     let text = serde_json::to_string(line).unwrap_or_default();
     let mut hasher = blake3::Hasher::new();
     hasher.update(&(before.len() as u64).to_le_bytes()).update(before.as_bytes()).update(text.as_bytes());
@@ -203,7 +203,7 @@ fn chain(before: &str, line: &Line) -> String {
 
 /// A medium as the ledger tells it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Medium {
+pub struct MediumAccount {
     pub name: String,
     /// The set's id in hexadecimal.
     pub set: String,
@@ -228,18 +228,18 @@ pub struct Medium {
 
 impl Book {
     /// All media that were taken in, by name.
-    pub fn media(&self) -> BTreeMap<String, Medium> {
-        let mut media: BTreeMap<String, Medium> = BTreeMap::new();
+    pub fn media(&self) -> BTreeMap<String, MediumAccount> {
+        let mut media: BTreeMap<String, MediumAccount> = BTreeMap::new();
         for l in &self.lines {
             let name = l.event.medium().to_owned();
-            let new = Medium { name: name.clone(), registered: l.time.clone(), ..Medium::default() };
+            let new = MediumAccount { name: name.clone(), registered: l.time.clone(), ..MediumAccount::default() };
             match &l.event {
-                Event::Registered { set, pool, device, kind, .. } => {
+                LedgerEvent::Registered { set, pool, device, kind, .. } => {
                     let (set, pool, device, kind) = (set.clone(), pool.clone(), device.clone(), *kind);
-                    media.insert(name, Medium { set, pool, device, kind, ..new });
+                    media.insert(name, MediumAccount { set, pool, device, kind, ..new });
                     continue;
                 }
-                Event::Copied { set, device, kind, generation, check_code, .. } => {
+                LedgerEvent::Copied { set, device, kind, generation, check_code, .. } => {
                     let copy = media.entry(name).or_insert(new);
                     (copy.set, copy.kind, copy.is_copy) = (set.clone(), Some(*kind), true);
                     copy.device = device.clone().or(copy.device.take());
@@ -251,18 +251,18 @@ impl Book {
             }
             let Some(m) = media.get_mut(l.event.medium()) else { continue };
             match &l.event {
-                Event::Attached { device, .. } => {
+                LedgerEvent::Attached { device, .. } => {
                     (m.attached, m.left, m.at_host) = (Some(l.time.clone()), None, true);
                     m.device = device.clone().or(m.device.take());
                 }
-                Event::Written { generation, check_code, .. } => {
+                LedgerEvent::Written { generation, check_code, .. } => {
                     m.written = Some((l.time.clone(), *generation, check_code.clone()));
                 }
-                Event::Detached { seen: true, .. } => (m.left, m.at_host) = (Some(l.time.clone()), false),
-                Event::Moved { to, off_site, .. } => {
+                LedgerEvent::Detached { seen: true, .. } => (m.left, m.at_host) = (Some(l.time.clone()), false),
+                LedgerEvent::Moved { to, off_site, .. } => {
                     (m.place, m.off_site, m.at_host) = (Some(to.clone()), *off_site, false);
                 }
-                Event::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),
+                LedgerEvent::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),
                 _ => {}
             }
         }
@@ -272,7 +272,7 @@ impl Book {
     /// Names of the media of some, in the order in which nights were written on them; the newest last.
     pub fn nights<'b>(&'b self, of: &'b [String]) -> impl DoubleEndedIterator<Item = &'b str> {
         self.lines.iter().filter_map(move |l| match &l.event {
-            Event::Written { medium, .. } if of.contains(medium) => Some(medium.as_str()),
+            LedgerEvent::Written { medium, .. } if of.contains(medium) => Some(medium.as_str()),
             _ => None,
         })
     }
@@ -282,9 +282,13 @@ impl Book {
 mod tests {
     use super::*;
 
-    fn moved(medium: &str, to: &str) -> Event {
-        Event::Moved {
-            medium: medium.into(), to: to.into(), by: "鈴木".into(), witness: Some("佐藤".into()), off_site: false
+    fn moved(medium: &str, to: &str) -> LedgerEvent {
+        LedgerEvent::Moved {
+            medium: medium.into(),
+            to: to.into(),
+            by: "鈴木".into(),
+            witness: Some("佐藤".into()),
+            off_site: false,
         }
     }
 
@@ -294,9 +298,15 @@ mod tests {
         let ledger = Ledger::of(dir.path());
         assert_eq!(ledger.read().unwrap().lines, []);
         let set = "00".repeat(16);
-        let registered =
-            Event::Registered { medium: "CL-01".into(), set: set.clone(), pool: Some("disks".into()), device: None, kind: None };
-        let written = Event::Written { medium: "CL-01".into(), generation: 3, check_code: "JHFB".into(), verdict: "good".into() };
+        let registered = LedgerEvent::Registered {
+            medium: "CL-01".into(),
+            set: set.clone(),
+            pool: Some("disks".into()),
+            device: None,
+            kind: None,
+        };
+        let written =
+            LedgerEvent::Written { medium: "CL-01".into(), generation: 3, check_code: "JHFB".into(), verdict: "good".into() };
         for (n, event) in [registered, written, moved("CL-01", "金庫")].into_iter().enumerate() {
             ledger.write(&format!("2026-11-2{n}T01:30:00Z"), event).unwrap();
         }

@@ -8,16 +8,16 @@ use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::label::Label;
 use crate::format::limit;
-use crate::format::object::{Id, Kind, Object};
+use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::pack::Index;
 use crate::format::watch;
 use crate::generation::{Generation, GenerationError};
 use crate::host::catalog::{Catalog, CatalogError, GenerationRow, Location, MediumRow, SetRow};
 use crate::host::state::{SetState, StateDir, StateError};
-use crate::medium::{Blame, Medium, MediumError, Place};
+use crate::medium::{AttachedMedium, Blame, Medium, MediumError};
 use crate::pipeline::compressor::{FrameError, read_index};
 use crate::pipeline::encryptor::{DecryptError, Decryptor, Identity};
-use crate::seal::chain::{Fault, FaultKind, Link, ReadError, read_object};
+use crate::seal::chain::{Fault, FaultKind, ReadError, SealLink, read_object};
 use crate::seal::{KeyError, SealKeys};
 use crate::set::open::OpenSet;
 use std::io::Write;
@@ -66,7 +66,7 @@ type Result<T> = std::result::Result<T, RebuildError>;
 /// Rebuilds the catalog of every set on the medium that this host writes.
 pub fn rebuild(from: &Path, state: &Path, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Vec<Report>> {
     let state = StateDir::open(state).map_err(RebuildError::State)?;
-    let sets = Place::find(from, env.loader).and_then(|place| place.sets()).map_err(RebuildError::Medium)?;
+    let sets = AttachedMedium::find(from, env.loader).and_then(|place| place.sets()).map_err(RebuildError::Medium)?;
     let known: Vec<SetState> = sets.found.iter().filter_map(|s| state.set(s.id)).collect();
     if known.is_empty() {
         return Err(RebuildError::Unknown { path: from.into() });
@@ -101,7 +101,7 @@ fn rebuild_set(
     let medium = &*opened.medium;
     // A seal that was cut short behind the last one is a leftover.
     let end = chain.last().map_or(0, |l| l.number + 1);
-    let is_leftover = |f: &Fault| f.object >= end && f.kind == Kind::Seal && matches!(f.what, FaultKind::Unreadable { .. });
+    let is_leftover = |f: &Fault| f.object >= end && f.kind == ObjectKind::Seal && matches!(f.what, FaultKind::Unreadable { .. });
     if !chain.links.iter().all(|l| l.trusted) || !chain.faults.iter().all(is_leftover) {
         return Err(RebuildError::Untrusted);
     }
@@ -129,11 +129,11 @@ fn rebuild_set(
                 return Err(RebuildError::Interrupted);
             }
             // Which packs were found damaged is forgotten with the old catalog: it is found out anew.
-            let is_good = !(knew_damage && object.kind == Kind::Pack) || is_whole(medium, object)?;
+            let is_good = !(knew_damage && object.kind == ObjectKind::Pack) || is_whole(medium, object)?;
             add_object(catalog, row, medium, identity, object, is_good, &mut report)?;
             observer.on_event(Event::Progress { entries: 1, bytes: object.length });
         }
-        let seal = Object { number: link.number, kind: Kind::Seal, length: link.length, digest: Some(link.digest) };
+        let seal = Object { number: link.number, kind: ObjectKind::Seal, length: link.length, digest: Some(link.digest) };
         catalog.add_object(row, &seal, &mut []).map_err(RebuildError::Catalog)?;
         catalog.put_seal(row, link.number, &seal_bytes(medium, link)?).map_err(RebuildError::Catalog)?;
         let mut g = GenerationRow {
@@ -185,8 +185,8 @@ fn rebuild_set(
     Ok(report)
 }
 
-fn seal_bytes(medium: &dyn Medium, link: &Link) -> Result<Vec<u8>> {
-    read_object(medium, link.number, Kind::Seal, limit::SEAL_BYTES).map_err(|e| match e {
+fn seal_bytes(medium: &dyn Medium, link: &SealLink) -> Result<Vec<u8>> {
+    read_object(medium, link.number, ObjectKind::Seal, limit::SEAL_BYTES).map_err(|e| match e {
         ReadError::Medium(e) => RebuildError::Medium(e),
         ReadError::Damaged(_) => RebuildError::Untrusted,
     })
@@ -202,13 +202,13 @@ fn add_object(
     report: &mut Report,
 ) -> Result<()> {
     let mut chunks = Vec::new();
-    if object.kind == Kind::Label
-        && let Ok(bytes) = read_object(medium, object.number, Kind::Label, limit::LABEL_BYTES)
+    if object.kind == ObjectKind::Label
+        && let Ok(bytes) = read_object(medium, object.number, ObjectKind::Label, limit::LABEL_BYTES)
         && let Ok(label) = Label::decode(&bytes)
     {
         catalog.put_medium(row, &MediumRow::of(&label)).map_err(RebuildError::Catalog)?;
     }
-    if object.kind == Kind::Pack {
+    if object.kind == ObjectKind::Pack {
         report.packs += 1;
         match if is_good { index_of(medium, identity, object.number)? } else { None } {
             Some(index) => {
@@ -231,7 +231,7 @@ fn add_object(
 
 /// What lies in a pack; `None` where that cannot be read.
 fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Option<Index>> {
-    let open = match medium.open(number, Kind::Pack) {
+    let open = match medium.open(number, ObjectKind::Pack) {
         Ok(open) => open,
         Err(e) if e.blame() == Blame::Damage => return Ok(None),
         Err(e) => return Err(RebuildError::Medium(e)),

@@ -14,7 +14,7 @@ use super::sets::root_device;
 use super::{Description, FOREIGN_NAMES, Listed, Listing, Medium, MediumError, OpenObject, Reread};
 use crate::buffer::Buffers;
 use crate::format::limit;
-use crate::format::object::{Id, Kind, file_name, parse_file_name};
+use crate::format::object::{Id, ObjectKind, file_name, parse_file_name};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Advice, AtFlags, Dir, FileType, IFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -250,9 +250,9 @@ impl Directory {
         }
     }
 
-    fn create_file(&self, number: u64, kind: Kind, needed: u64) -> Result<OwnedFd, MediumError> {
+    fn create_file(&self, number: u64, kind: ObjectKind, needed: u64) -> Result<OwnedFd, MediumError> {
         // Asked beforehand, so that a full medium is not left with a torn object. Writing may still find it full.
-        let reserved = if kind == Kind::Pack { reserved_bytes(&self.folder) } else { 0 };
+        let reserved = if kind == ObjectKind::Pack { reserved_bytes(&self.folder) } else { 0 };
         if let Some(free) = self.free_bytes().filter(|f| *f < needed.saturating_add(reserved)) {
             self.release(number);
             self.still_there("asking for room")?;
@@ -323,7 +323,7 @@ impl Directory {
         Ok(())
     }
 
-    fn open_object(&self, number: u64, kind: Kind) -> Result<OwnedFd, MediumError> {
+    fn open_object(&self, number: u64, kind: ObjectKind) -> Result<OwnedFd, MediumError> {
         check_name(number, kind)?;
         match open_plain(&self.folder, file_name(number, kind)) {
             Ok(Some(file)) => Ok(file),
@@ -332,7 +332,7 @@ impl Directory {
         }
     }
 
-    fn read_fault(&self, what: &'static str, e: Errno, number: u64, kind: Kind) -> MediumError {
+    fn read_fault(&self, what: &'static str, e: Errno, number: u64, kind: ObjectKind) -> MediumError {
         match (self.fault(what, e), e) {
             (gone @ MediumError::Gone { .. }, _) => gone,
             (_, Errno::NOENT) => MediumError::Missing { place: self.place(), number, kind },
@@ -381,7 +381,7 @@ impl Medium for Directory {
         Ok(listing)
     }
 
-    fn append(&self, number: u64, kind: Kind, bytes: &[u8]) -> Result<(), MediumError> {
+    fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<(), MediumError> {
         check_name(number, kind)?;
         self.check_broken()?;
         self.reserve(number)?;
@@ -420,7 +420,7 @@ impl Medium for Directory {
         self.still_there("syncing")
     }
 
-    fn read_back(&self, number: u64, kind: Kind) -> Result<Reread, MediumError> {
+    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread, MediumError> {
         let file = self.open_object(number, kind)?;
         // Only what is on the device can be dropped from the cache. A failure is told to the pending file as well.
         let pending = locked(&self.writing).pending.iter().any(|p| p.number == number);
@@ -434,7 +434,7 @@ impl Medium for Directory {
         Ok(Reread { length, digest, how })
     }
 
-    fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>, MediumError> {
+    fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>, MediumError> {
         let file = self.open_object(number, kind)?;
         let length =
             rustix::fs::fstat(&file).map_err(|e| self.read_fault("asking for a length", e, number, kind))?.st_size as u64;
@@ -489,8 +489,8 @@ impl OpenObject for OpenFile {
 }
 
 /// Whether an object may bear this name.
-pub(super) fn check_name(number: u64, kind: Kind) -> Result<(), MediumError> {
-    match number > limit::OBJECT_NUMBER || kind == Kind::Void {
+pub(super) fn check_name(number: u64, kind: ObjectKind) -> Result<(), MediumError> {
+    match number > limit::OBJECT_NUMBER || kind == ObjectKind::Void {
         true => Err(MediumError::BadName { number, kind }),
         false => Ok(()),
     }

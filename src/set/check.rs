@@ -2,7 +2,7 @@
 
 use crate::env::Env;
 use crate::event::{Event, FindingKind, Observer};
-use crate::format::object::{Id, Kind, Object, file_name};
+use crate::format::object::{Id, Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
 use crate::job::restore::RestoreError;
@@ -27,7 +27,7 @@ pub enum DamageKind {
     Digest,
     Unreadable(String),
     /// The number is taken by an object of another kind.
-    Kind(Kind),
+    Kind(ObjectKind),
 }
 
 impl Damage {
@@ -41,7 +41,7 @@ impl Damage {
 /// Tells the host's catalog which packs are damaged, so that the next backup stores anew what lay in them and the sources still have.
 /// Answers with their count; 0 also when the host does not write this set.
 pub fn remember_damage(set: Id, damage: &[Damage], catalog: &mut Catalog) -> Result<usize, CatalogError> {
-    let packs: Vec<u64> = damage.iter().filter(|d| d.object.kind == Kind::Pack).map(|d| d.object.number).collect();
+    let packs: Vec<u64> = damage.iter().filter(|d| d.object.kind == ObjectKind::Pack).map(|d| d.object.number).collect();
     match catalog.set(set)? {
         Some(row) if !packs.is_empty() => catalog.mark_damaged(row, &packs).map(|()| packs.len()),
         _ => Ok(0),
@@ -52,7 +52,7 @@ pub fn remember_damage(set: Id, damage: &[Damage], catalog: &mut Catalog) -> Res
 pub fn sealed(chain: &Chain) -> Vec<(Object, u64)> {
     let mut all: Vec<(Object, u64)> = Vec::new();
     for l in &chain.links {
-        let seal = Object { number: l.number, kind: Kind::Seal, length: l.length, digest: Some(l.digest) };
+        let seal = Object { number: l.number, kind: ObjectKind::Seal, length: l.length, digest: Some(l.digest) };
         all.extend(l.seal.objects.iter().copied().chain([seal]).map(|o| (o, l.seal.generation)));
     }
     // Seals that do not fit may claim the same numbers.
@@ -65,7 +65,7 @@ pub fn sealed(chain: &Chain) -> Vec<(Object, u64)> {
 /// rest.
 pub fn sealed_here(chain: &Chain) -> Vec<(Object, u64)> {
     let mut here = sealed(chain);
-    here.retain(|(o, _)| o.number >= chain.first || o.kind == Kind::Seal);
+    here.retain(|(o, _)| o.number >= chain.first || o.kind == ObjectKind::Seal);
     if let Some(label) = here.iter().position(|(o, _)| o.number == chain.first) {
         here[..=label].rotate_right(1);
     }
@@ -129,7 +129,7 @@ pub fn check_objects(
 /// The outer error ends the job, the inner one is damage.
 fn check_object(medium: &dyn Medium, listing: &Listing, o: &Object) -> Result<Result<ReadBack, DamageKind>, MediumError> {
     // A void object that cannot be read promises nothing.
-    if o.kind == Kind::Void && o.digest.is_none() {
+    if o.kind == ObjectKind::Void && o.digest.is_none() {
         return Ok(Ok(ReadBack::Direct));
     }
     let there = match (file_of(listing, o), files_of(listing, o.number)) {
@@ -160,7 +160,7 @@ fn files_of(listing: &Listing, number: u64) -> &[Listed] {
 pub fn file_of<'l>(listing: &'l Listing, o: &Object) -> Option<&'l Listed> {
     let files = files_of(listing, o.number);
     match o.kind {
-        Kind::Void => files.iter().find(|l| l.length == o.length).or(files.first()),
+        ObjectKind::Void => files.iter().find(|l| l.length == o.length).or(files.first()),
         kind => files.iter().find(|l| l.kind == kind),
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::format::label::Label;
 use crate::format::limit;
-use crate::format::object::{Id, Kind};
+use crate::format::object::{Id, ObjectKind};
 use crate::job::restore::RestoreError;
-use crate::medium::loader::Wanted;
-use crate::medium::{Absent, Loader, Medium, MediumError, Place, SetOnMedium, Span, bring};
+use crate::medium::loader::MediumRequest;
+use crate::medium::{Absent, AttachedMedium, Loader, Medium, MediumError, SetOnMedium, SpanningMedium, bring};
 use crate::seal::chain::{Chain, ReadError, read_object};
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub struct OpenSet<'w> {
 impl<'w> OpenSet<'w> {
     /// Opens the set on the medium at `from`: the one named, or the only one.
     pub fn open(from: &Path, wanted: Option<Id>, loader: &dyn Loader) -> Result<Self> {
-        let place = Place::find(from, loader).map_err(RestoreError::Medium)?;
+        let place = AttachedMedium::find(from, loader).map_err(RestoreError::Medium)?;
         let sets = place.sets().map_err(RestoreError::Medium)?;
         // What is in quarantine is not meant where there is something else.
         let mut found: Vec<&SetOnMedium> = sets.found.iter().filter(|s| !s.label.quarantine).collect();
@@ -74,7 +74,7 @@ impl<'w> OpenSet<'w> {
             }
             let wrong = is_begun.then(|| MediumError::HalfBegun { place: from.display().to_string() });
             let place = chain.media().len() as u64 + 1;
-            let next = Wanted { set: self.id, set_name: label.name.clone(), place, blank: false };
+            let next = MediumRequest { set: self.id, set_name: label.name.clone(), place, blank: false };
             self.medium = Box::new(Absent);
             let (place, _) = bring(loader, from, &next, None, wrong).map_err(RestoreError::Medium)?;
             self.medium = place.open(self.id).map_err(RestoreError::Medium)?;
@@ -86,7 +86,7 @@ impl<'w> OpenSet<'w> {
     /// The set with its earlier media, which are asked for when something on them is wanted.
     pub fn spanning(self, chain: &Chain, from: &Path, loader: &'w dyn Loader) -> Result<Self> {
         let Some(label) = chain.label.as_ref().filter(|l| l.place > 1) else { return Ok(self) };
-        let span = Span::new(self.medium, label, from, chain.media(), loader).map_err(RestoreError::Medium)?;
+        let span = SpanningMedium::new(self.medium, label, from, chain.media(), loader).map_err(RestoreError::Medium)?;
         Ok(Self { medium: Box::new(span), id: self.id })
     }
 }
@@ -99,7 +99,7 @@ pub fn set_id(medium: &dyn Medium) -> Result<Id> {
         return Ok(id);
     }
     let objects = medium.list().map_err(RestoreError::Medium)?.objects;
-    for o in objects.iter().filter(|o| o.kind == Kind::Label) {
+    for o in objects.iter().filter(|o| o.kind == ObjectKind::Label) {
         match read_object(medium, o.number, o.kind, limit::LABEL_BYTES) {
             Ok(bytes) => {
                 if let Ok(label) = Label::decode(&bytes) {

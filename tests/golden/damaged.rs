@@ -8,7 +8,7 @@ use crate::{folder, holds, identity, reader, updates};
 use azekura::event::NoObserver;
 use azekura::format::seal::{Seal, Verdict};
 use azekura::job::restore;
-use azekura::medium::loader::Folders;
+use azekura::medium::loader::NoLoader;
 use azekura::seal::{SealKey, sign};
 use azekura::set::open::OpenSet;
 use std::fmt::Write;
@@ -61,7 +61,7 @@ fn the_reader_agrees(h: &Hospital, disease: &Path) {
 /// The last seal of the golden medium, changed by somebody who does not have its key.
 fn forged() -> Vec<u8> {
     let medium = folder().join("v1/first/medium");
-    let chain = OpenSet::open(&medium, None, &Folders).and_then(|set| set.chain()).expect("a chain");
+    let chain = OpenSet::open(&medium, None, &NoLoader).and_then(|set| set.chain()).expect("a chain");
     let seal = Seal { verdict: Verdict::Incomplete, ..chain.last().expect("a seal").seal.clone() };
     sign(&seal, &SealKey::from_seed(&[0x66; 32])).expect("a seal")
 }

@@ -6,7 +6,7 @@ use crate::tools::{
 };
 use crate::world::Hospital;
 use azekura::event::{Event, Observer, Phase};
-use azekura::format::object::{Id, Kind, file_name};
+use azekura::format::object::{Id, ObjectKind, file_name};
 use azekura::format::seal::Verdict;
 use azekura::generation::GenerationError;
 use azekura::host::catalog::CatalogError;
@@ -224,7 +224,7 @@ fn a_label_that_is_half_written() {
         h.write("a", "1");
         let folder = h.medium().join("AZEKURA").join(Id([7; 16]).to_string());
         fs::create_dir_all(&folder).expect("a folder");
-        fs::write(folder.join(file_name(0, Kind::Label)), &whole[..length]).expect("half a label");
+        fs::write(folder.join(file_name(0, ObjectKind::Label)), &whole[..length]).expect("half a label");
         if length % 50 != 0 && length < whole.len() - 1 {
             // Cheap to look at, dear to back up.
             let refused = h.try_backup(&Options { init: None, ..h.options() });

@@ -4,12 +4,12 @@ use crate::tools::{Disk, Picture, assert_same, fast_folder, picture};
 use crate::world::{Deck, Hospital};
 use azekura::env::Env;
 use azekura::event::{Event, NoObserver, Observer};
-use azekura::format::object::{Id, Kind};
+use azekura::format::object::{Id, ObjectKind};
 use azekura::generation::GenerationError;
 use azekura::job::backup::{self, Options};
 use azekura::job::restore::{self, RestoreError, restore};
-use azekura::medium::loader::Wanted;
-use azekura::medium::tape::drive::{Drive, DriveError, Found, Room};
+use azekura::medium::loader::MediumRequest;
+use azekura::medium::tape::drive::{Drive, DriveError, Room, TapePosition};
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::{Blame, Loader, Medium, MediumError, Tape};
 use azekura::pipeline::target::{TargetError, TargetOptions};
@@ -76,7 +76,7 @@ fn more_files_in_several_packs_than_may_be_open() {
 /// The blocks of each pack on a cartridge, ascending: where they begin, and how many.
 fn packs(cartridge: &Cartridge, set: Id) -> Vec<(u64, u64)> {
     let tape = Tape::open(Box::new(cartridge.load()), set).expect("a tape");
-    let packs = tape.list().expect("objects").objects.into_iter().filter(|o| o.kind == Kind::Pack);
+    let packs = tape.list().expect("objects").objects.into_iter().filter(|o| o.kind == ObjectKind::Pack);
     packs.filter_map(|o| tape.blocks(o.number)).collect()
 }
 
@@ -259,7 +259,7 @@ impl Drive for Unplugged {
         self.there()?.back_over_filemark()
     }
 
-    fn read(&mut self, into: &mut [u8]) -> Result<Found, DriveError> {
+    fn read(&mut self, into: &mut [u8]) -> Result<TapePosition, DriveError> {
         let found = self.there()?.read(into);
         self.left.fetch_sub(1, Ordering::Relaxed);
         found
@@ -290,7 +290,7 @@ impl Loader for LooseCable<'_> {
         Ok(drive.map(|inner| Box::new(Unplugged { inner, left: self.left.clone() }) as Box<dyn Drive>))
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<(), MediumError> {
+    fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<(), MediumError> {
         match wrong {
             // Once is enough.
             Some(_) => Err(MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank }),

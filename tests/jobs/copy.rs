@@ -3,12 +3,12 @@
 use crate::tools::{copy_folder, noise, objects, set_folder};
 use crate::world::{Deck, Hospital, tree};
 use azekura::event::{Event, NoObserver, Observer};
-use azekura::format::object::{Kind, file_name, parse_file_name};
+use azekura::format::object::{ObjectKind, file_name, parse_file_name};
 use azekura::host::catalog::Catalog;
 use azekura::job::backup;
 use azekura::job::media::copy::{Clash, CopyError, Options, Report, copy};
 use azekura::job::media::scrub;
-use azekura::job::media::scrub::{Verdict, record, scrub};
+use azekura::job::media::scrub::{MediumHealth, record, scrub};
 use azekura::job::restore;
 use azekura::medium::MediumError;
 use azekura::medium::tape::simulated::Cartridge;
@@ -65,7 +65,7 @@ fn replace(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).expect("written");
 }
 
-fn name_of(root: &Path, kind: Kind, nth: usize) -> String {
+fn name_of(root: &Path, kind: ObjectKind, nth: usize) -> String {
     let of_kind = |name: &&String| parse_file_name(name).is_some_and(|(_, k)| k == kind);
     files(root).keys().filter(of_kind).nth(nth).expect("an object").clone()
 }
@@ -115,7 +115,7 @@ fn a_copy_goes_to_tape_and_comes_back_the_same() {
 fn what_is_damaged_is_named_and_left_out_and_another_copy_fills_the_gap() {
     let h = nights();
     copy_folder(&h.medium(), &h.path("good"));
-    let (pack, gone) = (name_of(&h.medium(), Kind::Pack, 1), name_of(&h.medium(), Kind::Pack, 3));
+    let (pack, gone) = (name_of(&h.medium(), ObjectKind::Pack, 1), name_of(&h.medium(), ObjectKind::Pack, 3));
     damage(&set_folder(&h.medium()).join(&pack));
     fs::remove_file(set_folder(&h.medium()).join(&gone)).expect("lost");
     let report = to_copy(&h);
@@ -137,7 +137,7 @@ fn what_is_damaged_is_named_and_left_out_and_another_copy_fills_the_gap() {
 #[test]
 fn what_a_lost_seal_listed_is_copied_as_it_lies_there() {
     let h = nights();
-    let seal = name_of(&h.medium(), Kind::Seal, 1);
+    let seal = name_of(&h.medium(), ObjectKind::Seal, 1);
     replace(&set_folder(&h.medium()).join(&seal), b"not a seal");
     let report = to_copy(&h);
     assert!(!report.is_good() && report.unproved > 0 && report.damage.is_empty(), "{report:?}");
@@ -156,7 +156,7 @@ fn what_a_lost_seal_listed_is_copied_as_it_lies_there() {
 #[test]
 fn a_damaged_seal_is_not_believed() {
     let h = nights();
-    let seal = set_folder(&h.medium()).join(name_of(&h.medium(), Kind::Seal, 1));
+    let seal = set_folder(&h.medium()).join(name_of(&h.medium(), ObjectKind::Seal, 1));
     let mut bytes = fs::read(&seal).expect("the seal");
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let line = text.find("object ").expect("an object");
@@ -205,7 +205,7 @@ fn a_torn_object_on_the_copy_is_told_of_and_nothing_is_written() {
     let h = nights();
     to_copy(&h);
     let folder = set_folder(&h.path("copy"));
-    let last = name_of(&h.path("copy"), Kind::Pack, 2);
+    let last = name_of(&h.path("copy"), ObjectKind::Pack, 2);
     let bytes = fs::read(folder.join(&last)).expect("the pack");
     for name in files(&h.path("copy")).keys().filter(|n| **n > last) {
         fs::remove_file(folder.join(name)).expect("not yet written");
@@ -386,10 +386,10 @@ fn cartridges_are_copied_one_by_one() {
 fn leftovers_that_a_seal_lists_are_copied_and_others_are_not() {
     let h = nights();
     let next = objects(&h.medium()).len() as u64;
-    let torn = set_folder(&h.medium()).join(file_name(next, Kind::Pack));
+    let torn = set_folder(&h.medium()).join(file_name(next, ObjectKind::Pack));
     fs::write(&torn, b"torn").expect("a leftover");
     assert_eq!(to_copy(&h).objects, next);
-    assert!(!files(&h.path("copy")).contains_key(&file_name(next, Kind::Pack)));
+    assert!(!files(&h.path("copy")).contains_key(&file_name(next, ObjectKind::Pack)));
     h.write("tonight", "new");
     h.backup();
     assert!(to_copy(&h).is_good());
@@ -423,7 +423,7 @@ fn scrubbed(h: &Hospital, from: PathBuf) -> scrub::Report {
 fn a_medium_is_read_through_and_the_log_has_it() {
     let h = nights();
     let report = scrubbed(&h, h.medium());
-    assert_eq!((report.verdict(), report.objects as usize), (Verdict::Good, files(&h.medium()).len()));
+    assert_eq!((report.verdict(), report.objects as usize), (MediumHealth::Good, files(&h.medium()).len()));
     assert_eq!(report.bytes, files(&h.medium()).values().map(|b| b.len() as u64).sum::<u64>());
     // The clock of these tests goes one second at each look.
     assert_eq!((report.seconds, report.bytes_per_second()), (1.0, Some(report.bytes)));
@@ -434,10 +434,10 @@ fn a_medium_is_read_through_and_the_log_has_it() {
     assert_eq!((last.operation.as_str(), broken), ("media scrub", None));
     assert!(last.detail.ends_with("0 damaged: good"), "{}", last.detail);
 
-    let pack = name_of(&h.medium(), Kind::Pack, 0);
+    let pack = name_of(&h.medium(), ObjectKind::Pack, 0);
     damage(&set_folder(&h.medium()).join(&pack));
     let report = scrubbed(&h, h.medium());
-    assert_eq!(report.verdict(), Verdict::CopyForward);
+    assert_eq!(report.verdict(), MediumHealth::CopyForward);
     assert!(matches!(&report.damage[..], [d] if file_name(d.object.number, d.object.kind) == pack));
 }
 
@@ -447,12 +447,12 @@ fn a_cartridge_is_read_through_forwards_and_its_bad_places_are_named() {
     let last = &cartridges[cartridges.len() - 1];
     h.deck.load(last);
     let report = scrubbed(&h, Deck::path());
-    assert_eq!((report.verdict(), report.place as usize), (Verdict::Good, cartridges.len()));
+    assert_eq!((report.verdict(), report.place as usize), (MediumHealth::Good, cartridges.len()));
     assert!(h.deck.asked().is_empty(), "one medium is read, not the set");
     // In the first object behind the label: its header is fine, its bytes are not.
     h.deck.load(&cartridges[0]);
     cartridges[0].damage(3);
     let report = scrubbed(&h, Deck::path());
-    assert_eq!((report.verdict(), report.damage.len()), (Verdict::CopyForward, 1));
+    assert_eq!((report.verdict(), report.damage.len()), (MediumHealth::CopyForward, 1));
     assert!(matches!(report.damage[0].what, DamageKind::Unreadable(_)));
 }

@@ -3,7 +3,7 @@
 use crate::tools::{forge, noise, objects, overwrite, without_privileges};
 use crate::world::Hospital;
 use azekura::event::NoObserver;
-use azekura::format::object::Kind;
+use azekura::format::object::ObjectKind;
 use azekura::generation::GenerationError;
 use azekura::job::inspect::history::{
     Happened, PathOptions, PathReport, PeriodOptions, PeriodReport, Version, What, of_path, of_period,
@@ -246,7 +246,7 @@ fn damage_never_makes_a_file_one_that_was_not_there() {
                         unknown += 1;
                     }
                 }
-                assert!(kind != Kind::Seal || report.lines != sound.lines || !report.is_sound(), "the seal at {at}");
+                assert!(kind != ObjectKind::Seal || report.lines != sound.lines || !report.is_sound(), "the seal at {at}");
             }
             overwrite(&path, at as u64, &[good[at]]);
         }
@@ -262,7 +262,7 @@ fn a_history_by_a_chain_that_does_not_hold_says_so() {
         h.write("chart", content);
         h.backup();
     }
-    let (_, _, seal) = objects(&h.medium()).into_iter().find(|o| o.1 == Kind::Seal).unwrap();
+    let (_, _, seal) = objects(&h.medium()).into_iter().find(|o| o.1 == ObjectKind::Seal).unwrap();
     forge(&seal);
     let report = versions(&h, "source/chart");
     assert!(report.is_found() && !report.is_sound() && !report.faults.is_empty(), "{report:?}");

@@ -6,7 +6,7 @@ use crate::world::Hospital;
 use azekura::env::Env;
 use azekura::event::{Event, NoObserver, Observer, Phase};
 use azekura::format::cbor::Time;
-use azekura::format::object::Kind;
+use azekura::format::object::ObjectKind;
 use azekura::job::backup::backup;
 use azekura::job::inspect::verify::Report;
 use azekura::job::restore::{Options, RestoreError, restore};
@@ -33,7 +33,7 @@ fn the_process_that_is_killed() {
         now: &now,
         random: &random,
         host: "host",
-        loader: &azekura::medium::loader::Folders,
+        loader: &azekura::medium::loader::NoLoader,
         interrupted: &AtomicBool::new(false),
         threads: 2,
     };
@@ -85,8 +85,8 @@ fn assert_sealed_is_good(report: &Report, what: &str) {
     let numbers: Vec<_> = report.generations.iter().map(|g| g.generation).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "{what}");
     for f in &report.faults {
-        let torn = f.kind == Kind::Seal && matches!(f.what, FaultKind::Unreadable { .. });
-        let behind = report.leftovers.iter().any(|o| o.number == f.object && o.kind == Kind::Seal);
+        let torn = f.kind == ObjectKind::Seal && matches!(f.what, FaultKind::Unreadable { .. });
+        let behind = report.leftovers.iter().any(|o| o.number == f.object && o.kind == ObjectKind::Seal);
         assert!(torn && behind, "{what}: {f:?}");
     }
 }
@@ -196,7 +196,7 @@ fn what_is_whole_is_not_written_again() {
     let options = azekura::job::backup::Options { memory_bytes: 1 << 20, ..h.options() };
     let cut = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| h.with_env(|w| backup(&options, w, &Plug))));
     assert!(cut.is_err(), "the run was cut off");
-    let packs = objects(&h.medium()).iter().filter(|o| o.1 == Kind::Pack).count() as u64;
+    let packs = objects(&h.medium()).iter().filter(|o| o.1 == ObjectKind::Pack).count() as u64;
     assert!(packs > 3, "{packs}");
     h.write("series/20", dice.noise(1000));
     let report = h.try_backup(&options).expect("a backup");

@@ -3,7 +3,7 @@
 use crate::tools::{copy_folder, fast_folder, noise};
 use crate::world::{Deck, Hospital, tree};
 use azekura::event::{Event, NoObserver, Observer};
-use azekura::format::object::Kind;
+use azekura::format::object::ObjectKind;
 use azekura::host::catalog::Catalog;
 use azekura::job::backup::{BackupError, Options};
 use azekura::job::inspect::generations::generations;
@@ -11,10 +11,10 @@ use azekura::job::inspect::verify;
 use azekura::job::inspect::verify::Expected;
 use azekura::job::rebuild::rebuild;
 use azekura::job::restore::{self, RestoreError};
-use azekura::medium::loader::Wanted;
+use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::Drive;
 use azekura::medium::tape::simulated::Cartridge;
-use azekura::medium::{Loader, MediumError, Place, bring};
+use azekura::medium::{AttachedMedium, Loader, MediumError, bring};
 use azekura::set::open::OpenSet;
 use azekura::set::writer::Opened;
 use std::collections::VecDeque;
@@ -273,7 +273,7 @@ fn a_cartridge_that_was_begun_is_replaced_by_a_blank_one() {
     lost.fail_writes_from(None);
     let catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog");
     let set = catalog.sets_closed().expect("sets")[0].1;
-    assert!(catalog.unsealed(set).expect("objects").iter().any(|o| o.kind == Kind::Pack), "a pack was adopted from it");
+    assert!(catalog.unsealed(set).expect("objects").iter().any(|o| o.kind == ObjectKind::Pack), "a pack was adopted from it");
     drop(catalog);
     // What is there without it can be had.
     *h.deck.library.lock().expect("no panic") = vec![first.clone(), lost.clone()];
@@ -501,7 +501,7 @@ impl Loader for Tired {
         Ok(Some(Box::new(self.drive.lock().expect("no panic").load())))
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<(), MediumError> {
+    fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<(), MediumError> {
         self.wrong.lock().expect("no panic").push(wrong);
         let Some(next) = self.brings.lock().expect("no panic").pop_front() else {
             return Err(MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank });
@@ -533,8 +533,8 @@ fn only_the_cartridge_that_is_wanted_is_taken() {
         brings: Mutex::new(brings.iter().map(|c| (*c).clone()).collect()),
         wrong: Mutex::default(),
     };
-    let label = Place::find(&Deck::path(), &tired(&[])).and_then(|p| p.sets()).expect("sets").found.remove(0).label;
-    let wanted = |place| Wanted { set: label.set, set_name: label.name.clone(), place, blank: false };
+    let label = AttachedMedium::find(&Deck::path(), &tired(&[])).and_then(|p| p.sets()).expect("sets").found.remove(0).label;
+    let wanted = |place| MediumRequest { set: label.set, set_name: label.name.clone(), place, blank: false };
     let right = tired(&[&foreign, &Cartridge::new(), &cartridges[0], &cartridges[1]]);
     let (_, found) = bring(&right, &Deck::path(), &wanted(2), None, None).expect("the second");
     let found = found.expect("a label");
@@ -579,10 +579,10 @@ fn a_cartridge_that_nobody_has_is_asked_for_once() {
         let (set, _) = OpenSet::with_content(&Deck::path(), None, None, w.loader).expect("the set");
         // Copies of the earlier seals lie on this cartridge: for them nobody is asked.
         let mut seal = Vec::new();
-        set.medium.open(first, Kind::Seal).expect("a seal").read_to_end(&mut seal).expect("a seal");
+        set.medium.open(first, ObjectKind::Seal).expect("a seal").read_to_end(&mut seal).expect("a seal");
         assert_eq!(blake3::hash(&seal), chain.links[0].digest);
         assert_eq!(h.deck.asked(), []);
-        for object in chain.links[0].seal.objects.iter().filter(|o| o.kind == Kind::Pack) {
+        for object in chain.links[0].seal.objects.iter().filter(|o| o.kind == ObjectKind::Pack) {
             let refused = set.medium.open(object.number, object.kind).map(drop);
             assert!(matches!(refused, Err(MediumError::NotBrought { place: 1, .. })), "{refused:?}");
         }

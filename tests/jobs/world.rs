@@ -5,18 +5,18 @@ use azekura::event::NoObserver;
 use azekura::format::cbor::Time;
 use azekura::format::check_code::CheckCode;
 use azekura::format::label::Label;
-use azekura::format::object::{Kind, Object};
-use azekura::job::backup::{self, BackupError, InitOptions, Options, SourceOptions, backup};
+use azekura::format::object::{Object, ObjectKind};
+use azekura::job::backup::{self, BackupError, NewSetOptions, Options, SourceOptions, backup};
 use azekura::job::inspect::verify;
 use azekura::job::inspect::verify::verify;
 use azekura::job::restore::{self, RestoreError, restore};
-use azekura::medium::loader::Wanted;
+use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::Drive;
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::{Directory, Loader, MediumError};
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::target::TargetOptions;
-use azekura::seal::chain::{Chain, Link};
+use azekura::seal::chain::{Chain, SealLink};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -29,7 +29,7 @@ pub struct Deck {
     pub loaded: Mutex<Option<Cartridge>>,
     /// What will be brought.
     pub shelf: Mutex<VecDeque<Cartridge>>,
-    pub asked: Mutex<Vec<Wanted>>,
+    pub asked: Mutex<Vec<MediumRequest>>,
     /// Cartridges by their places, from 1: the one that is asked for is brought.
     pub library: Mutex<Vec<Cartridge>>,
 }
@@ -44,7 +44,7 @@ impl Deck {
         *self.loaded.lock().expect("no panic") = Some(cartridge.clone());
     }
 
-    pub fn asked(&self) -> Vec<Wanted> {
+    pub fn asked(&self) -> Vec<MediumRequest> {
         std::mem::take(&mut self.asked.lock().expect("no panic"))
     }
 }
@@ -60,7 +60,7 @@ impl Loader for Deck {
         }
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted, _: Option<MediumError>) -> Result<(), MediumError> {
+    fn bring(&self, path: &Path, wanted: &MediumRequest, _: Option<MediumError>) -> Result<(), MediumError> {
         self.asked.lock().expect("no panic").push(wanted.clone());
         if !wanted.blank
             && let Some(cartridge) = self.library.lock().expect("no panic").get(wanted.place as usize - 1)
@@ -193,7 +193,7 @@ impl Hospital {
     pub fn log(&self, last: u64) -> Vec<Object> {
         let chain = self.chain();
         let links = chain.links.iter().filter(|l| l.seal.generation <= last);
-        let seal = |l: &Link| Object { number: l.number, kind: Kind::Seal, length: l.length, digest: Some(l.digest) };
+        let seal = |l: &SealLink| Object { number: l.number, kind: ObjectKind::Seal, length: l.length, digest: Some(l.digest) };
         links.flat_map(|l| l.seal.objects.iter().copied().chain([seal(l)]).collect::<Vec<_>>()).collect()
     }
 
@@ -235,7 +235,7 @@ pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
             canaries: Vec::new(),
             command: Vec::new(),
         }],
-        init: Some(InitOptions { name: "test".into(), recipients }),
+        init: Some(NewSetOptions { name: "test".into(), recipients }),
         full: false,
         tag: None,
         max_media: None,

@@ -1,7 +1,7 @@
 //! Reports after an incident (報告書): what a session of evidence proves, and what it does not.
 //!
 //! A report is made of a session and nothing else: [`Session`] reads it and leaves out what its record does not bind, [`judge`] says what
-//! may be said of an answer, [`restored`](mod@restored) puts together what belongs to one restore, [`signs`]
+//! may be said of an answer, [`restored`](mod@restored) puts together what belongs to one restore, [`traces`]
 //! what all searches for an intruder say together.
 
 pub mod answers;
@@ -9,7 +9,7 @@ mod bounded;
 pub mod judge;
 pub mod restored;
 mod session;
-pub mod signs;
+pub mod traces;
 
 pub use bounded::Bounded;
 pub use judge::Mark;

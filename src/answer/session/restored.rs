@@ -3,7 +3,7 @@
 use super::answers::{Compare, Content, Restore, Verify, of_compare, of_restore, of_verify};
 use super::judge::{self, Mark};
 use super::session::{Answer, Session, Source};
-use super::signs::Signs;
+use super::traces::Traces;
 use std::path::{Component, Path};
 
 /// A fact and where it is recorded. Without a place it is not known.
@@ -25,7 +25,7 @@ pub struct Restored<'a> {
     /// The newest verification of the set, and of several of its media the worst.
     pub verify: Option<(&'a Verify, &'a Answer)>,
     /// The searches for signs of an intruder.
-    pub signs: Option<Signs<'a>>,
+    pub traces: Option<Traces<'a>>,
     /// The set holds an infected state.
     pub in_quarantine: bool,
 }
@@ -44,13 +44,13 @@ impl Restored<'_> {
         self.compare.map_or(Mark::Unknown, |(c, a)| a.sure(judge::compare(c), &[0]))
     }
 
-    pub fn before_signs(&self) -> Mark {
-        let mark = self.signs.as_ref().map_or(Mark::Unknown, |s| s.before(self.restore.generation));
+    pub fn before_traces(&self) -> Mark {
+        let mark = self.traces.as_ref().map_or(Mark::Unknown, |s| s.before(self.restore.generation));
         if self.restore.has_alarm || self.in_quarantine { Mark::Bad } else { mark }
     }
 
     pub fn searched(&self) -> Mark {
-        self.signs.as_ref().map_or(Mark::Unknown, |s| s.searched(self.restore.generation))
+        self.traces.as_ref().map_or(Mark::Unknown, |s| s.searched(self.restore.generation))
     }
 
     pub fn scanned(&self) -> Mark {
@@ -63,7 +63,7 @@ impl Restored<'_> {
 
     /// All of it together.
     pub fn whole(&self) -> Mark {
-        [self.check_code.1, self.seal(), self.compared(), self.before_signs(), self.scanned()]
+        [self.check_code.1, self.seal(), self.compared(), self.before_traces(), self.scanned()]
             .into_iter()
             .fold(self.itself(), Mark::and)
     }
@@ -85,7 +85,7 @@ pub fn restored(session: &Session) -> Vec<Restored<'_>> {
             .into_iter()
             .filter(|(v, _)| v.set == restore.set)
             .max_by_key(|(v, a)| sealed(v, a, restore.generation).rank()),
-        signs: Signs::of(session, &restore.set),
+        traces: Traces::of(session, &restore.set),
         in_quarantine: in_quarantine(session, &restore.set),
     })
     .collect()

@@ -14,8 +14,8 @@ use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::message;
 use azekura::format::seal::Verdict;
 use azekura::host::state::StateDir;
-use azekura::job::backup::{InitOptions, Options, SourceOptions, backup};
-use azekura::medium::Place;
+use azekura::job::backup::{NewSetOptions, Options, SourceOptions, backup};
+use azekura::medium::AttachedMedium;
 use azekura::medium::tape::st::is_drive;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -143,8 +143,8 @@ fn begin(
     state: &Path,
     to: &Path,
     context: &Context,
-) -> Result<(Option<InitOptions>, Option<RecoveryKey>), Explained> {
-    let sets = Place::find(to, context.loader())?.sets()?;
+) -> Result<(Option<NewSetOptions>, Option<RecoveryKey>), Explained> {
+    let sets = AttachedMedium::find(to, context.loader())?.sets()?;
     let host = StateDir::open(state)?;
     if sets.found.iter().any(|s| host.set(s.id).is_some()) {
         return Ok((None, None));
@@ -156,8 +156,8 @@ fn begin(
     };
     let given = [&args.recipient, &context.config.recipients].into_iter().find(|r| !r.is_empty()).cloned();
     if let Some(recipients) = given {
-        return Ok((Some(InitOptions { name, recipients }), None));
+        return Ok((Some(NewSetOptions { name, recipients }), None));
     }
     let key = recovery_key::make(args.identity_out.as_deref(), &[to, &absolute(state)], context)?;
-    Ok((Some(InitOptions { name, recipients: key.recipients.clone() }), Some(key)))
+    Ok((Some(NewSetOptions { name, recipients: key.recipients.clone() }), Some(key)))
 }

@@ -14,7 +14,7 @@ use crate::cli::ui::words;
 use azekura::format::object::Id;
 use azekura::job::inspect::generations::{Details, GenerationReport, SetReport, generations};
 use azekura::job::restore::RestoreError;
-use azekura::medium::{BrokenLabel, Place};
+use azekura::medium::{AttachedMedium, BrokenLabel};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -41,7 +41,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
     let env = context.env(None);
-    let sets = Place::find(&from, context.loader())?.sets()?;
+    let sets = AttachedMedium::find(&from, context.loader())?.sets()?;
     let mut ids: Vec<Id> = sets.found.iter().map(|s| s.id).collect();
     // A set whose label is damaged still has seals.
     ids.extend(sets.broken.iter().filter_map(BrokenLabel::folder_id));

@@ -12,7 +12,7 @@ use crate::cli::ui::units::paper_date;
 use azekura::env::time_text;
 use azekura::format::label::{Label, fingerprint};
 use azekura::format::object::Id;
-use azekura::medium::Place;
+use azekura::medium::AttachedMedium;
 use azekura::pipeline::encryptor::Identity;
 use azekura::report::key_sheet::KeySheet;
 use azekura::set::open::OpenSet;
@@ -36,7 +36,7 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.from.as_deref())?;
     let id = OpenSet::open(&from, args.set, context.loader())?.id;
-    let sets = Place::find(&from, context.loader())?.sets()?;
+    let sets = AttachedMedium::find(&from, context.loader())?.sets()?;
     let label = sets.found.iter().find(|s| s.id == id).map(|s| &s.label);
     let identity = context.identity(args.identity.as_deref())?;
     let fits = |l: &&Label| identity.recipients().fingerprints().iter().any(|f| l.recipients.contains(f));

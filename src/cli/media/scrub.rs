@@ -11,7 +11,7 @@ use crate::cli::ui::words;
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
 use azekura::job::media::register::scrubbed;
-use azekura::job::media::scrub::{Options, Report, Verdict, record, scrub};
+use azekura::job::media::scrub::{MediumHealth, Options, Report, record, scrub};
 use azekura::set::check::remember_damage;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
             context.talk(&message!("verify.remembered"));
         }
     }
-    let exit = if report.verdict() == Verdict::Good { Exit::Good } else { Exit::Damage };
+    let exit = if report.verdict() == MediumHealth::Good { Exit::Good } else { Exit::Damage };
     Ok(Outcome { exit, text: text(&report), json: as_json(&report) })
 }
 
@@ -60,10 +60,10 @@ fn text(r: &Report) -> String {
     }
     table.row(find("label.read-back"), words::read_back(r.read_back).to_string());
     let result = match (r.verdict(), r.read_back) {
-        (Verdict::Good, ReadBack::Direct | ReadBack::Dropped) => message!("scrub.good"),
-        (Verdict::Good, ReadBack::Cached) => message!("verify.cached"),
-        (Verdict::CopyForward, _) => message!("scrub.copy-forward"),
-        (Verdict::Suspect, _) => message!("scrub.suspect"),
+        (MediumHealth::Good, ReadBack::Direct | ReadBack::Dropped) => message!("scrub.good"),
+        (MediumHealth::Good, ReadBack::Cached) => message!("verify.cached"),
+        (MediumHealth::CopyForward, _) => message!("scrub.copy-forward"),
+        (MediumHealth::Suspect, _) => message!("scrub.suspect"),
     };
     table.row(find("label.result"), result.to_string());
     table.text()

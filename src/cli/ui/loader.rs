@@ -6,7 +6,7 @@ use super::shown::Shown;
 use super::text::{find, message};
 use crate::cli::config::Config;
 use crate::cli::library::Library;
-use azekura::medium::loader::Wanted;
+use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::{Drive, DriveError};
 use azekura::medium::tape::st::{StDrive, eject, is_drive};
 use azekura::medium::{Loader, MediumError};
@@ -34,7 +34,7 @@ impl Attendant {
         Self { command: config.loader.clone(), library, interrupted }
     }
 
-    fn ask_person(&self, path: &Path, wanted: &Wanted, not_brought: impl Fn() -> MediumError) -> Result<(), MediumError> {
+    fn ask_person(&self, path: &Path, wanted: &MediumRequest, not_brought: impl Fn() -> MediumError) -> Result<(), MediumError> {
         let (name, set, place) = (&wanted.set_name, wanted.set, wanted.place);
         let request = match wanted.blank {
             true => message!("prompt.medium.blank", place = path, name = name, set = set, number = place),
@@ -52,7 +52,7 @@ impl Attendant {
     }
 
     /// The program learns by its environment what is wanted, and ends well when it has come.
-    fn ask_program(&self, path: &Path, wanted: &Wanted) -> bool {
+    fn ask_program(&self, path: &Path, wanted: &MediumRequest) -> bool {
         let Some((program, arguments)) = self.command.split_first() else { return false };
         let status = Command::new(program)
             .args(arguments)
@@ -97,7 +97,7 @@ impl Loader for Attendant {
         }
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<(), MediumError> {
+    fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<(), MediumError> {
         let not_brought = || MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank };
         if let Some(library) = self.library.as_ref().filter(|_| is_drive(path)) {
             let brought = !self.interrupted.load(Ordering::Relaxed) && library.bring(path, wanted, wrong)?;

@@ -6,7 +6,6 @@ use super::exit::Exit;
 use super::explain::{Explained, io_reason};
 use super::output::create_new;
 use super::text::{find, message};
-use crate::cli::context::Context;
 use azekura::pipeline::encryptor::{IDENTITY_FILE_BYTES, Identity, IdentityError, Passphrase};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -28,14 +27,14 @@ pub fn new_passphrase(file: Option<&Path>) -> Result<Passphrase, Explained> {
     Ok(Passphrase::chosen(text)?)
 }
 
-/// Reads an identity file, asking for its passphrase when it has one.
-pub fn read_identity(path: &Path, context: &Context) -> Result<Identity, Explained> {
+/// Reads an identity file. Its passphrase, if it has one, comes from `passphrase_file` or is asked for.
+pub fn read_identity(path: &Path, passphrase_file: Option<&Path>) -> Result<Identity, Explained> {
     let unusable = || Explained::new(message!("error.identity.file", path = path), Exit::Key);
     let bytes = read_limited(path, IDENTITY_FILE_BYTES).map_err(|e| unusable().cause(io_reason(&e)))?;
     match Identity::parse(&bytes, None) {
         Err(IdentityError::PassphraseNeeded) => {
-            let text = match context.environment.passphrase_file(None) {
-                Some(file) => first_line(&file)?,
+            let text = match passphrase_file {
+                Some(file) => first_line(file)?,
                 None => ask("prompt.passphrase")?,
             };
             Identity::parse(&bytes, Some(&Passphrase::entered(text)))

@@ -97,7 +97,7 @@ shown_by_display!(
     i32,
     i64,
     azekura::format::object::Id,
-    azekura::format::object::Kind,
+    azekura::format::object::ObjectKind,
     azekura::format::check_code::CheckCode
 );
 

@@ -13,7 +13,7 @@ pub use log::LogLine;
 pub use media::MediumRow;
 
 use crate::format::limit;
-use crate::format::object::{Id, Kind, Object};
+use crate::format::object::{Id, Object, ObjectKind};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 
@@ -361,6 +361,6 @@ fn put_object(db: &Connection, set: SetRow, o: &Object) -> rusqlite::Result<()> 
 
 fn object(r: &rusqlite::Row) -> rusqlite::Result<Object> {
     let kind: String = r.get(1)?;
-    let kind = Kind::from_name(&kind).ok_or(rusqlite::Error::InvalidColumnType(1, kind, rusqlite::types::Type::Text))?;
+    let kind = ObjectKind::from_name(&kind).ok_or(rusqlite::Error::InvalidColumnType(1, kind, rusqlite::types::Type::Text))?;
     Ok(Object { number: number(r, 0)?, kind, length: number(r, 2)?, digest: r.get(3)? })
 }

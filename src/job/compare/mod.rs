@@ -16,12 +16,12 @@ mod sides;
 use super::restore::RestoreError;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
-use crate::format::entry::{Core, Kind};
+use crate::format::entry::{Core, EntryKind};
 use crate::format::manifest::{Rules, Source, SourceKind};
 use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError, is_within};
 use crate::pipeline::encryptor::Identity;
-use crate::pipeline::source::{SourceError, Tree, TreeOptions};
+use crate::pipeline::source::{SourceError, SourceTree, TreeOptions};
 use crate::seal::chain::Fault;
 use crate::set::open::OpenSet;
 use crossbeam_channel::bounded;
@@ -150,7 +150,7 @@ impl Reason {
 /// A file on one of the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    pub kind: Kind,
+    pub kind: EntryKind,
     pub size: u64,
     /// Of files whose content had to be read, or is recorded.
     pub blake3: Option<[u8; 32]>,
@@ -270,7 +270,7 @@ struct Scope {
     rules: Rules,
     path: Option<PathBuf>,
     /// `None`: there is none, and everything is missing.
-    tree: Option<Tree>,
+    tree: Option<SourceTree>,
 }
 
 /// Compares, and tells `each` what is not identical, in the order of the entry stream.
@@ -349,7 +349,7 @@ fn scopes(trees: &[NamedTree], one_file_system: bool, sources: &[Source]) -> Res
     let scope = |(source, path, is_certain): (&Source, PathBuf, bool)| {
         let excludes = source.excludes.clone();
         let options = TreeOptions { excludes, one_file_system, no_atime: true, ..TreeOptions::default() };
-        let tree = match Tree::open(source.name.clone(), &path, options) {
+        let tree = match SourceTree::open(source.name.clone(), &path, options) {
             Ok(tree) => Some(tree),
             // One of several in a folder: it is what the comparison finds.
             Err(SourceError::Missing { .. }) if !is_certain => None,

@@ -8,7 +8,7 @@ use super::kept::{Come, Gone, Kept, Number, short};
 use super::reader::read;
 use super::{Class, CompareError, Difference, Reason, Result, Scope, Seen, scope_of};
 use crate::env::Env;
-use crate::format::entry::Kind;
+use crate::format::entry::EntryKind;
 use crate::job::restore::RestoreError;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -120,7 +120,7 @@ impl Pairs {
                 (Some(gone), _) => {
                     let before = get(kept, gone)?;
                     let blake3 = before.before.and_then(|b| b.blake3);
-                    let after = difference.after.map(|a| Seen { kind: Kind::File, blake3, ..a });
+                    let after = difference.after.map(|a| Seen { kind: EntryKind::File, blake3, ..a });
                     let (class, reason, former) = (Class::Renamed, Reason::None, Some(before.path));
                     tell(Difference { class, reason, former, before: before.before, after, path: difference.path });
                 }

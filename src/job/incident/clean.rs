@@ -7,7 +7,7 @@ use super::indicators::Indicators;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::check_code::CheckCode;
-use crate::format::entry::Kind;
+use crate::format::entry::EntryKind;
 use crate::format::object::Id;
 use crate::format::seal::Verdict;
 use crate::format::watch::{Alarm, Measures};
@@ -184,7 +184,7 @@ fn look_at(
             row.hits += 1;
             found.entry(indicator).or_insert(core.path);
         } else {
-            let is_unhashed = indicators.has_digests() && core.kind == Kind::File && core.sha256.is_none();
+            let is_unhashed = indicators.has_digests() && core.kind == EntryKind::File && core.sha256.is_none();
             row.unhashed += u64::from(is_unhashed);
         }
         if count % 4_096 == 0 {

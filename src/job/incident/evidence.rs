@@ -8,7 +8,7 @@
 
 use super::hold::is_same_person;
 use crate::env::{Env, TOOL};
-use crate::format::object::{Kind, file_name, hex};
+use crate::format::object::{ObjectKind, file_name, hex};
 use crate::host::ledger::append_line;
 use crate::job::restore::RestoreError;
 use crate::pipeline::hasher::{ContentHasher, Digests};
@@ -112,7 +112,7 @@ pub fn start(options: &StartOptions, env: &Env) -> Result<Started> {
     }
     let mut files = Map::new();
     for link in &chain.links {
-        let (name, bytes) = (format!("seals/{}", file_name(link.number, Kind::Seal)), link.bytes());
+        let (name, bytes) = (format!("seals/{}", file_name(link.number, ObjectKind::Seal)), link.bytes());
         write_new(&to.join(&name), &bytes)?;
         files.insert(name, sha256(&bytes).into());
     }
@@ -147,7 +147,7 @@ pub fn start(options: &StartOptions, env: &Env) -> Result<Started> {
 
 /// What a command answered.
 #[derive(Debug, Clone, Copy)]
-pub struct Answer<'a> {
+pub struct RecordedAnswer<'a> {
     pub command: &'a str,
     pub arguments: &'a [String],
     pub exit: u8,
@@ -157,7 +157,7 @@ pub struct Answer<'a> {
 }
 
 /// Adds what a command answered, and the pages that it made.
-pub fn add(folder: &Path, answer: &Answer, env: &Env) -> Result<()> {
+pub fn add(folder: &Path, answer: &RecordedAnswer, env: &Env) -> Result<()> {
     // A result whose line was never written, because the power went between the two, stays as it is.
     let free = |n: &usize| !folder.join(result_name(*n, answer.command)).exists();
     let number = (read_record(folder)?.lines.len() + 1..).find(free).unwrap_or_default();
@@ -376,7 +376,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
 mod tests {
     use super::*;
     use crate::format::cbor::Time;
-    use crate::medium::loader::Folders;
+    use crate::medium::loader::NoLoader;
     use std::sync::atomic::AtomicBool;
 
     /// A session with one line, as it begins.
@@ -390,11 +390,11 @@ mod tests {
     fn run<T>(f: impl FnOnce(&Env) -> T) -> T {
         let now = || Time { seconds: 1_790_000_000, nanoseconds: 0 };
         let interrupted = AtomicBool::new(false);
-        f(&Env { now: &now, random: &|_| {}, host: "host", interrupted: &interrupted, loader: &Folders, threads: 1 })
+        f(&Env { now: &now, random: &|_| {}, host: "host", interrupted: &interrupted, loader: &NoLoader, threads: 1 })
     }
 
     fn added(folder: &Path, exit: u8, result: &str) -> Result<()> {
-        let answer = Answer { command: "verify", arguments: &[], exit, result: result.as_bytes(), pages: &[] };
+        let answer = RecordedAnswer { command: "verify", arguments: &[], exit, result: result.as_bytes(), pages: &[] };
         run(|env| add(folder, &answer, env))
     }
 

@@ -7,9 +7,9 @@
 use crate::env::Env;
 use crate::format::object::Id;
 use crate::host::catalog::{Catalog, CatalogError};
-use crate::host::ledger::{Book, Event, Ledger, LedgerError};
+use crate::host::ledger::{Book, Ledger, LedgerError, LedgerEvent};
 use crate::host::state::StateDir;
-use crate::medium::{MediumError, Place};
+use crate::medium::{AttachedMedium, MediumError};
 use std::path::Path;
 
 /// Two days lie this far apart at least. Seconds.
@@ -60,16 +60,16 @@ pub fn standing(book: &Book) -> Option<Hold> {
     let mut hold: Option<Hold> = None;
     for l in &book.lines {
         match (&l.event, &mut hold) {
-            (Event::Held { by, why }, None) => {
+            (LedgerEvent::Held { by, why }, None) => {
                 hold = Some(Hold { since: l.time.clone(), by: by.clone(), why: why.clone(), asked: None });
             }
             // Another reason: whoever has asked to take it off did not know of it.
-            (Event::Held { why, .. }, Some(hold)) => {
+            (LedgerEvent::Held { why, .. }, Some(hold)) => {
                 hold.asked = None;
                 hold.why = format!("{}; {why}", hold.why);
             }
-            (Event::ReleaseAsked { by }, Some(hold)) => hold.asked = Some((l.time.clone(), by.clone())),
-            (Event::Released { .. }, _) => hold = None,
+            (LedgerEvent::ReleaseAsked { by }, Some(hold)) => hold.asked = Some((l.time.clone(), by.clone())),
+            (LedgerEvent::Released { .. }, _) => hold = None,
             _ => {}
         }
     }
@@ -81,7 +81,7 @@ pub fn standing(book: &Book) -> Option<Hold> {
 pub fn check(state: &StateDir, at: &Path, env: &Env) -> Result<()> {
     let book = Ledger::of(state.root()).read().map_err(HoldError::Ledger)?;
     let Some(hold) = standing(&book) else { return Ok(()) };
-    let sets = Place::find(at, env.loader).and_then(|place| place.sets()).map_err(HoldError::Medium)?;
+    let sets = AttachedMedium::find(at, env.loader).and_then(|place| place.sets()).map_err(HoldError::Medium)?;
     let catalog = Catalog::open(&state.catalog()).map_err(HoldError::Catalog)?;
     // What is in quarantine was never in.
     let name = |id: Id| {
@@ -103,7 +103,7 @@ pub fn check(state: &StateDir, at: &Path, env: &Env) -> Result<()> {
 
 /// Puts a hold on, or adds a reason to the one that stands.
 pub fn put_on(state: &Path, by: &str, why: &str, env: &Env) -> Result<()> {
-    let event = Event::Held { by: by.to_owned(), why: why.to_owned() };
+    let event = LedgerEvent::Held { by: by.to_owned(), why: why.to_owned() };
     Ledger::of(state).write(&env.time_text(), event).map_err(HoldError::Ledger)
 }
 
@@ -119,12 +119,12 @@ pub fn take_off(state: &Path, by: &str, witness: Option<&str>, env: &Env) -> Res
         _ if by.trim().is_empty() => Err(HoldError::SamePerson),
         (Some(witness), _) if is_same(witness) => Err(HoldError::SamePerson),
         (Some(witness), _) => {
-            write(Event::Released { by: by.to_owned(), witness: Some(witness.to_owned()) })?;
+            write(LedgerEvent::Released { by: by.to_owned(), witness: Some(witness.to_owned()) })?;
             Ok(Release::Done)
         }
         // Somebody else asked: that makes two.
         (None, Some((_, other))) if !is_same(&other) => {
-            write(Event::Released { by: by.to_owned(), witness: Some(other) })?;
+            write(LedgerEvent::Released { by: by.to_owned(), witness: Some(other) })?;
             Ok(Release::Done)
         }
         (None, Some((asked, _))) => {
@@ -133,11 +133,11 @@ pub fn take_off(state: &Path, by: &str, witness: Option<&str>, env: &Env) -> Res
             if passed.is_none_or(|seconds| seconds < ANOTHER_DAY) {
                 return Err(HoldError::SameDay { asked });
             }
-            write(Event::Released { by: by.to_owned(), witness: None })?;
+            write(LedgerEvent::Released { by: by.to_owned(), witness: None })?;
             Ok(Release::Done)
         }
         (None, None) => {
-            write(Event::ReleaseAsked { by: by.to_owned() })?;
+            write(LedgerEvent::ReleaseAsked { by: by.to_owned() })?;
             Ok(Release::Asked)
         }
     }
@@ -157,7 +157,7 @@ fn seconds_of(rfc3339: &str) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::format::cbor::Time;
-    use crate::medium::loader::Folders;
+    use crate::medium::loader::NoLoader;
     use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
     struct Host {
@@ -173,7 +173,7 @@ mod tests {
         fn run<T>(&self, f: impl FnOnce(&Path, &Env) -> T) -> T {
             let now = || Time { seconds: self.clock.fetch_add(1, Ordering::Relaxed), nanoseconds: 0 };
             let interrupted = AtomicBool::new(false);
-            let env = Env { now: &now, random: &|_| {}, host: "host", interrupted: &interrupted, loader: &Folders, threads: 1 };
+            let env = Env { now: &now, random: &|_| {}, host: "host", interrupted: &interrupted, loader: &NoLoader, threads: 1 };
             f(self.dir.path(), &env)
         }
 
@@ -240,6 +240,6 @@ mod tests {
         assert_eq!(h.off("Sato", None).unwrap(), Release::Done);
         let book = Ledger::of(h.dir.path()).read().unwrap();
         let last = book.lines.last().unwrap();
-        assert_eq!(last.event, Event::Released { by: "Sato".into(), witness: Some("Suzuki".into()) });
+        assert_eq!(last.event, LedgerEvent::Released { by: "Sato".into(), witness: Some("Suzuki".into()) });
     }
 }

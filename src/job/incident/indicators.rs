@@ -1,6 +1,6 @@
 //! Indicators of compromise: names, patterns and SHA-256 of files that an intruder leaves, from a plain list, a MISP event or a STIX 2 bundle.
 
-use crate::format::entry::{Core, Kind};
+use crate::format::entry::{Core, EntryKind};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -101,7 +101,7 @@ impl Indicators {
                 return None;
             }
             let path = Path::new(OsStr::from_bytes(&core.path));
-            let matched = self.names.matched(path, core.kind == Kind::Directory);
+            let matched = self.names.matched(path, core.kind == EntryKind::Directory);
             matched.inner().and_then(|glob| self.patterns.get(glob.original())).copied()
         })
     }
@@ -210,14 +210,14 @@ fn literal(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::format::cbor::Time;
-    use crate::format::entry::State;
+    use crate::format::entry::ContentState;
 
     const DIGEST: &str = "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f";
 
     fn core(path: &str, sha256: Option<&str>) -> Core {
         Core {
             path: path.into(),
-            kind: Kind::File,
+            kind: EntryKind::File,
             mode: 0o644,
             uid: 0,
             gid: 0,
@@ -235,7 +235,7 @@ mod tests {
             xattrs: Vec::new(),
             holes: Vec::new(),
             flags: 0,
-            state: State::Good,
+            state: ContentState::Good,
         }
     }
 
@@ -259,7 +259,7 @@ mod tests {
         let windows = Indicators::parse(format!("\u{feff}{DIGEST}\r\nevil\\ name.dll\r\nloot/\r\n").as_bytes()).unwrap();
         assert_eq!(found(&windows, "x", Some(DIGEST)), Some(DIGEST));
         assert!(found(&windows, "x/evil name.dll", None).is_some());
-        let folder = Core { kind: Kind::Directory, ..core("share/loot", None) };
+        let folder = Core { kind: EntryKind::Directory, ..core("share/loot", None) };
         assert!(windows.find(&folder).is_some(), "a folder");
         assert_eq!(found(&windows, "share/loot", None), None, "a file of that name");
         let many = "a\n".repeat(MOST + 1);

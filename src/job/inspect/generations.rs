@@ -3,11 +3,11 @@
 use crate::env::Env;
 use crate::event::Observer;
 use crate::format::check_code::CheckCode;
-use crate::format::entry::{Core, Kind, compare_paths};
+use crate::format::entry::{Core, EntryKind, compare_paths};
 use crate::format::manifest::Manifest;
 use crate::format::object::Id;
 use crate::format::seal::{ReadBack, Verdict};
-use crate::generation::{Entries, Generation, Record, is_within};
+use crate::generation::{EntryReader, EntryRecord, Generation, is_within};
 use crate::job::restore::RestoreError;
 use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::Fault;
@@ -176,7 +176,7 @@ fn is_match(patterns: &Gitignore, texts: &[String], core: &Core) -> bool {
     use std::os::unix::ffi::OsStrExt;
     let path = Path::new(std::ffi::OsStr::from_bytes(&core.path));
     texts.iter().any(|t| is_within(&core.path, t.trim_matches('/').as_bytes()))
-        || patterns.matched(path, core.kind == Kind::Directory).is_ignore()
+        || patterns.matched(path, core.kind == EntryKind::Directory).is_ignore()
 }
 
 /// How an entry differs between two generations.
@@ -191,7 +191,7 @@ pub enum Change {
 }
 
 #[derive(Debug, Clone)]
-pub struct Difference {
+pub struct GenerationDifference {
     pub change: Change,
     pub path: Vec<u8>,
     pub before: Option<Box<Core>>,
@@ -208,13 +208,13 @@ pub struct DiffOptions {
 }
 
 /// Tells `each` every difference between two generations, in the order of the entry stream. Constant memory.
-pub fn diff(options: &DiffOptions, identity: &Identity, env: &Env, mut each: impl FnMut(Difference)) -> Result<()> {
+pub fn diff(options: &DiffOptions, identity: &Identity, env: &Env, mut each: impl FnMut(GenerationDifference)) -> Result<()> {
     let newest = options.before.max(options.after);
     let (opened, chain) = OpenSet::with_content(&options.from, options.set, Some(newest), env.loader)?;
     let open = |n| Generation::open(&*opened.medium, &chain, Some(n), identity).map_err(RestoreError::Generation);
     merge(&open(options.before)?, &open(options.after)?, env, |Both { change, path, before, after }| {
         if let Some(change) = change {
-            each(Difference { change, path, before, after });
+            each(GenerationDifference { change, path, before, after });
         }
     })
 }
@@ -253,8 +253,8 @@ pub(super) fn merge(before: &Generation, after: &Generation, env: &Env, mut each
     }
 }
 
-fn next(entries: &mut Entries) -> Result<Option<Box<Core>>> {
-    let record: Option<Record> = entries.next().transpose().map_err(RestoreError::Generation)?;
+fn next(entries: &mut EntryReader) -> Result<Option<Box<Core>>> {
+    let record: Option<EntryRecord> = entries.next().transpose().map_err(RestoreError::Generation)?;
     Ok(record.map(|r| Box::new(r.entry.core)))
 }
 

@@ -5,12 +5,12 @@
 use super::generations::{Both, Change, merge};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
-use crate::format::entry::{Core, Kind};
+use crate::format::entry::{Core, EntryKind};
 use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError};
 use crate::job::restore::RestoreError;
 use crate::pipeline::encryptor::Identity;
-use crate::seal::chain::{Chain, Fault, Link};
+use crate::seal::chain::{Chain, Fault, SealLink};
 use crate::set::open::OpenSet;
 use std::path::PathBuf;
 
@@ -204,7 +204,7 @@ pub fn of_period(
     observer.on_event(Event::Phase(Phase::Checking));
     let (opened, chain) = OpenSet::with_content(&options.from, options.set, None, env.loader)?;
     let (before, period) = period(&chain, options);
-    let numbered = |l: &Link| (l.seal.generation, l.seal.time.clone());
+    let numbered = |l: &SealLink| (l.seal.generation, l.seal.time.clone());
     let mut report = PeriodReport {
         set: chain.set,
         set_name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
@@ -214,10 +214,11 @@ pub fn of_period(
         faults: chain.faults.clone(),
     };
     let counts = &mut report.counts;
-    let open =
-        |l: &Link| Generation::open(&*opened.medium, &chain, Some(l.seal.generation), identity).map_err(RestoreError::Generation);
+    let open = |l: &SealLink| {
+        Generation::open(&*opened.medium, &chain, Some(l.seal.generation), identity).map_err(RestoreError::Generation)
+    };
     observer.on_event(Event::Phase(Phase::Comparing));
-    let all: Vec<&Link> = before.into_iter().chain(period.iter().copied()).collect();
+    let all: Vec<&SealLink> = before.into_iter().chain(period.iter().copied()).collect();
     for pair in all.windows(2) {
         let (generation, time) = numbered(pair[1]);
         merge(&open(pair[0])?, &open(pair[1])?, env, |Both { change, path, before, after }| {
@@ -236,7 +237,7 @@ pub fn of_period(
         let (generation, time) = numbered(last);
         merge(&open(first)?, &open(last)?, env, |Both { path, before, after, .. }| {
             if let Some((b, a)) = before.as_ref().zip(after.as_ref())
-                && (a.kind, b.kind) == (Kind::File, Kind::File)
+                && (a.kind, b.kind) == (EntryKind::File, EntryKind::File)
                 && a.blake3.is_some()
                 && a.blake3 == b.blake3
             {
@@ -252,9 +253,9 @@ pub fn of_period(
 }
 
 /// The last generation before the period, and those in it, in the order of the chain.
-fn period<'c>(chain: &'c Chain, options: &PeriodOptions) -> (Option<&'c Link>, Vec<&'c Link>) {
-    let seconds = |l: &Link| chrono::DateTime::parse_from_rfc3339(&l.seal.time).map_or(0, |t| t.timestamp());
-    let all: Vec<&Link> = chain.generations().collect();
+fn period<'c>(chain: &'c Chain, options: &PeriodOptions) -> (Option<&'c SealLink>, Vec<&'c SealLink>) {
+    let seconds = |l: &SealLink| chrono::DateTime::parse_from_rfc3339(&l.seal.time).map_or(0, |t| t.timestamp());
+    let all: Vec<&SealLink> = chain.generations().collect();
     // A clock that was set back must not leave a generation out: all from the first to the last that fit.
     let first = all.iter().position(|l| seconds(l) >= options.since).unwrap_or(all.len());
     let end = all.iter().rposition(|l| seconds(l) < options.until).map_or(0, |last| last + 1).max(first);

@@ -16,7 +16,7 @@ use crate::job::restore::RestoreError;
 use crate::pipeline::compressor::{Compressor, Decompressor, FrameError};
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::hasher::ContentHasher;
-use crate::seal::chain::{Chain, Fault, Link, follow};
+use crate::seal::chain::{Chain, Fault, SealLink, follow};
 use crate::set::open::OpenSet;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -129,7 +129,7 @@ impl Anchors {
 pub struct Facts {
     pub core: Core,
     /// The seal of the record's generation.
-    pub seal: Link,
+    pub seal: SealLink,
     pub check_code: CheckCode,
     /// The record's number in the generation, from 0.
     pub index: u64,
@@ -176,7 +176,7 @@ pub fn check(bytes: &[u8], anchors: Anchors) -> Result<Facts, CheckError> {
 }
 
 /// Follows the seals in a proof up to the last one.
-fn last_seal(proof: &Proof, root_key: Option<[u8; 32]>) -> Result<Link, CheckError> {
+fn last_seal(proof: &Proof, root_key: Option<[u8; 32]>) -> Result<SealLink, CheckError> {
     let mut all = Vec::new();
     Decompressor::new().and_then(|mut d| d.decompress_seals(&proof.seals, &mut all)).map_err(CheckError::Frame)?;
     let mut rest = &all[..];

@@ -13,9 +13,9 @@
 use crate::env::Env;
 use crate::format::check_code::CheckCode;
 use crate::format::limit;
-use crate::format::object::{Id, Kind, file_name};
+use crate::format::object::{Id, ObjectKind, file_name};
 use crate::format::seal::Seal;
-use crate::format::stamp::{Reply, Request, Stamp};
+use crate::format::stamp::{Reply, TimeStamp, TimeStampRequest};
 use crate::format::{Malformed, object};
 use crate::generation::GenerationError;
 use crate::job::restore::RestoreError;
@@ -103,13 +103,13 @@ pub fn ask(options: &Options, env: &Env) -> Result<Asked> {
     let sha256 = sha256(&bytes);
     let folder = options.folder.join(chain.set.to_string());
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io_error("made", &folder))?;
-    let seal = folder.join(file_name(link.number, Kind::Seal));
+    let seal = folder.join(file_name(link.number, ObjectKind::Seal));
     if !write_new(&seal, &bytes)? && read(&seal, limit::SEAL_BYTES)? != bytes {
         return Err(StampError::OtherSeal { path: seal });
     }
     let mut nonce = [0; 8];
     (env.random)(&mut nonce);
-    let bytes = Request { sha256, nonce: u64::from_le_bytes(nonce) }.encode();
+    let bytes = TimeStampRequest { sha256, nonce: u64::from_le_bytes(nonce) }.encode();
     let mut request = numbered(&seal, 1);
     for n in 2.. {
         if write_new(&request, &bytes)? {
@@ -147,7 +147,7 @@ pub struct Kept {
     pub seal: PathBuf,
     pub request: PathBuf,
     pub reply: PathBuf,
-    pub stamp: Stamp,
+    pub stamp: TimeStamp,
 }
 
 /// Keeps an authority's reply beside the request that it answers. Looks for it among those below `folder`; needs no medium.
@@ -159,7 +159,7 @@ pub fn keep(folder: &Path, reply: &[u8]) -> Result<Kept> {
     let mut asked = Vec::new();
     for path in files(folder)?.into_iter().filter(|p| p.extension().is_some_and(|e| e == "tsq")) {
         // A request that is damaged is none that could be answered.
-        if let Ok(request) = Request::decode(&read(&path, limit::STAMP_BYTES)?) {
+        if let Ok(request) = TimeStampRequest::decode(&read(&path, limit::STAMP_BYTES)?) {
             asked.push((path, request));
         }
     }
@@ -170,11 +170,13 @@ pub fn keep(folder: &Path, reply: &[u8]) -> Result<Kept> {
     let (request, _) = asked.into_iter().find(|(_, r)| Some(r.nonce) == stamp.nonce).ok_or(StampError::Nonce)?;
     let name = request.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let number = name.split('-').next().unwrap_or_default();
-    let path = request.with_file_name(format!("{number}.{}", Kind::Seal));
+    let path = request.with_file_name(format!("{number}.{}", ObjectKind::Seal));
     let bytes = read(&path, limit::SEAL_BYTES)?;
     let other = || StampError::OtherSeal { path: path.clone() };
     let seal = Seal::decode(&bytes).map_err(|_| other())?.seal;
-    if sha256(&bytes) != stamp.sha256 || object::file_name(seal.number(), Kind::Seal) != format!("{number}.{}", Kind::Seal) {
+    if sha256(&bytes) != stamp.sha256
+        || object::file_name(seal.number(), ObjectKind::Seal) != format!("{number}.{}", ObjectKind::Seal)
+    {
         return Err(other());
     }
     let to = request.with_extension("tsr");

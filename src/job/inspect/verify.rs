@@ -3,7 +3,7 @@
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::check_code::CheckCode;
-use crate::format::object::{Id, Kind, Object, file_name};
+use crate::format::object::{Id, Object, ObjectKind, file_name};
 use crate::format::seal::{ReadBack, Verdict};
 use crate::job::restore::RestoreError;
 use crate::medium::{Listed, Medium};
@@ -120,7 +120,7 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         damaged: damage.iter().filter(|d| d.generation == l.seal.generation).count() as u64,
     });
     let newest = chain.last().map_or(0, |l| l.seal.generation);
-    let compare = |fits: &dyn Fn(&crate::seal::chain::Link) -> bool| {
+    let compare = |fits: &dyn Fn(&crate::seal::chain::SealLink) -> bool| {
         let found = chain.links.iter().find(|l| l.trusted && fits(l));
         found.map_or(Expected::NotFound, |l| Expected::Found { generation: l.seal.generation, newer: newest - l.seal.generation })
     };
@@ -156,7 +156,7 @@ fn foreign(chain: &Chain) -> Vec<String> {
     let end = chain.last().map_or(0, |l| l.number + 1);
     for l in chain.listing.objects.iter().filter(|l| l.number < end) {
         let after = chain.links.partition_point(|s| s.number < l.number);
-        let is_seal = chain.links.get(after).is_some_and(|s| s.number == l.number) && l.kind == Kind::Seal;
+        let is_seal = chain.links.get(after).is_some_and(|s| s.number == l.number) && l.kind == ObjectKind::Seal;
         let is_listed = chain.object(l.number).is_some_and(|(o, _)| file_of(&chain.listing, o) == Some(l));
         let is_fault = chain.faults.iter().any(|f| f.object == l.number);
         // Behind a missing or unreadable seal nothing can be told.

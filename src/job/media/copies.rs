@@ -51,7 +51,7 @@ pub enum Lack {
 /// The copies, by name.
 pub fn copies(book: &Book) -> Vec<Copy> {
     let media = book.media().into_values();
-    let copy = |m: crate::host::ledger::Medium| {
+    let copy = |m: crate::host::ledger::MediumAccount| {
         let (time, generation, check_code) = m.written?;
         let (place, off_site, attached) = (m.place, m.off_site, m.at_host);
         Some(Copy { medium: m.name, kind: m.kind, place, off_site, time, generation, check_code, attached })

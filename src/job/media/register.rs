@@ -1,21 +1,21 @@
 //! `media init`, a copy with a name and a night of a rotation: jobs that keep the ledger.
 
 use super::copy;
-use super::rotation::{Pool, Refusal, Turn};
+use super::rotation::{Pool, PoolTurn, Refusal};
 use crate::env::Env;
 use crate::event::Observer;
 use crate::format::object::Id;
-use crate::host::ledger::{Event, Ledger, LedgerError, Medium, MediumKind};
+use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumAccount, MediumKind};
 use crate::host::state::{StateDir, StateError};
 use crate::job::backup;
 use crate::job::backup::{BackupError, Options};
 use crate::job::restore::RestoreError;
 use crate::medium::tape::drive::DriveError;
 use crate::medium::tape::st::{self, StDrive};
-use crate::medium::{MediumError, Place, SetOnMedium, device_name, watch};
+use crate::medium::{AttachedMedium, MediumError, SetOnMedium, device_name, watch};
 use crate::set::open::OpenSet;
 use crate::set::writer;
-use crate::set::writer::{At, Begin};
+use crate::set::writer::{NewSet, WriteTarget};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ type Result<T> = std::result::Result<T, MediaError>;
 
 /// A medium that is to be taken in.
 #[derive(Debug, Clone)]
-pub struct InitOptions {
+pub struct RegisterOptions {
     pub state: PathBuf,
     /// Where the blank medium is: a folder or a tape drive.
     pub at: PathBuf,
@@ -57,7 +57,7 @@ pub struct InitOptions {
 }
 
 /// Begins a set on a blank medium and takes it into the ledger.
-pub fn init(options: &InitOptions, env: &Env) -> Result<Id> {
+pub fn init(options: &RegisterOptions, env: &Env) -> Result<Id> {
     let state = StateDir::open(&options.state).map_err(MediaError::State)?;
     let ledger = Ledger::of(state.root());
     let media = ledger.read().map_err(MediaError::Ledger)?.media();
@@ -65,23 +65,23 @@ pub fn init(options: &InitOptions, env: &Env) -> Result<Id> {
         return Err(MediaError::Taken { name: options.name.clone() });
     }
     let kind = kind_at(&options.at, env)?;
-    let begin = Begin { name: &options.name, recipients: &options.recipients };
+    let begin = NewSet { name: &options.name, recipients: &options.recipients };
     let set = match begun(options, &state, &media, env)? {
         Some(set) => set,
         None => {
-            let at = At { root: &options.at, only: None, block: options.tape_block, quarantine: false };
+            let at = WriteTarget { root: &options.at, only: None, block: options.tape_block, quarantine: false };
             writer::register(at, &state, &begin, env).map_err(MediaError::Backup)?
         }
     };
     let (medium, pool, device) = (options.name.clone(), options.pool.clone(), device_name(&options.at));
-    let event = Event::Registered { medium, set: set.to_string(), pool, device, kind: Some(kind) };
+    let event = LedgerEvent::Registered { medium, set: set.to_string(), pool, device, kind: Some(kind) };
     ledger.write(&env.time_text(), event).map_err(MediaError::Ledger)?;
     Ok(set)
 }
 
 /// A set of this name that this host has begun there and that is in no line of the ledger: a run ended in between.
-fn begun(options: &InitOptions, state: &StateDir, media: &BTreeMap<String, Medium>, env: &Env) -> Result<Option<Id>> {
-    let sets = Place::find(&options.at, env.loader).and_then(|place| place.sets()).map_err(MediaError::Medium)?;
+fn begun(options: &RegisterOptions, state: &StateDir, media: &BTreeMap<String, MediumAccount>, env: &Env) -> Result<Option<Id>> {
+    let sets = AttachedMedium::find(&options.at, env.loader).and_then(|place| place.sets()).map_err(MediaError::Medium)?;
     let is_ours = |s: &&SetOnMedium| {
         let id = s.id.to_string();
         s.label.name == options.name && state.set(s.id).is_some() && media.values().all(|m| m.set != id)
@@ -90,7 +90,7 @@ fn begun(options: &InitOptions, state: &StateDir, media: &BTreeMap<String, Mediu
 }
 
 fn kind_at(at: &Path, env: &Env) -> Result<MediumKind> {
-    let place = Place::find(at, env.loader).map_err(MediaError::Medium)?;
+    let place = AttachedMedium::find(at, env.loader).map_err(MediaError::Medium)?;
     Ok(if place.is_tape() { MediumKind::Tape } else { MediumKind::Disk })
 }
 
@@ -111,7 +111,7 @@ pub fn copy(name: &str, state: &Path, options: &copy::Options, env: &Env, observ
     let report = copy::copy(options, env, observer).map_err(MediaError::Copy)?;
     if let Some((generation, code)) = report.newest.as_ref().filter(|_| report.is_good()) {
         let (medium, generation, check_code) = (name.to_owned(), *generation, code.to_string());
-        let event = Event::Copied { medium, set, generation, check_code, device: device_name(&options.to), kind };
+        let event = LedgerEvent::Copied { medium, set, generation, check_code, device: device_name(&options.to), kind };
         ledger.write(&env.time_text(), event).map_err(MediaError::Ledger)?;
     }
     Ok(report)
@@ -123,21 +123,21 @@ pub fn scrubbed(state: &Path, set: Id, at: &Path, damaged: u64, env: &Env) -> Re
     let ledger = Ledger::of(state);
     let media = ledger.read().map_err(MediaError::Ledger)?.media();
     let (id, device) = (set.to_string(), device_name(at));
-    let of_set: Vec<&Medium> = media.values().filter(|m| m.set == id).collect();
+    let of_set: Vec<&MediumAccount> = media.values().filter(|m| m.set == id).collect();
     let found = match &of_set[..] {
         [only] => Some(*only),
         several => several.iter().copied().find(|m| device.is_some() && m.device == device),
     };
     let Some(medium) = found.map(|m| m.name.clone()) else { return Ok(None) };
-    ledger.write(&env.time_text(), Event::Scrubbed { medium: medium.clone(), damaged }).map_err(MediaError::Ledger)?;
+    ledger.write(&env.time_text(), LedgerEvent::Scrubbed { medium: medium.clone(), damaged }).map_err(MediaError::Ledger)?;
     Ok(Some(medium))
 }
 
 /// What became of a night.
 #[derive(Debug)]
-pub enum Night {
+pub enum PoolNight {
     Done {
-        turn: Turn,
+        turn: PoolTurn,
         report: Box<backup::Report>,
         /// `None`: nobody told it to leave. Else whether it was seen to be gone.
         left: Option<bool>,
@@ -150,32 +150,38 @@ pub enum Night {
 
 /// A backup to whichever medium of a pool is due. `options.to` is where the pool's media are attached; `leave` tells the medium there to go
 /// away, and answers whether it tried.
-pub fn night(pool: &Pool, options: &Options, leave: &dyn Fn(&Path) -> bool, env: &Env, observer: &dyn Observer) -> Result<Night> {
+pub fn night(
+    pool: &Pool,
+    options: &Options,
+    leave: &dyn Fn(&Path) -> bool,
+    env: &Env,
+    observer: &dyn Observer,
+) -> Result<PoolNight> {
     let at = &options.to;
     let state = StateDir::open(&options.state).map_err(MediaError::State)?;
     let ledger = Ledger::of(state.root());
     let note = |event| ledger.write(&env.time_text(), event).map_err(MediaError::Ledger);
     let book = ledger.read().map_err(MediaError::Ledger)?;
     let device = device_name(at);
-    let sets = Place::find(at, env.loader).and_then(|place| place.sets()).map_err(MediaError::Medium)?;
+    let sets = AttachedMedium::find(at, env.loader).and_then(|place| place.sets()).map_err(MediaError::Medium)?;
     let Some(turn) = pool.turn(&book, &sets, device.as_deref()) else {
         return Err(MediaError::EmptyPool { pool: pool.name.clone() });
     };
     let (medium, set) = match &turn {
-        Turn::Due { medium, set } | Turn::Stayed { medium, set, .. } => (medium.clone(), *set),
-        Turn::Refused(refusal) => {
+        PoolTurn::Due { medium, set } | PoolTurn::Stayed { medium, set, .. } => (medium.clone(), *set),
+        PoolTurn::Refused(refusal) => {
             let (pool, due, found) = (pool.name.clone(), refusal.due.clone(), refusal.found.text());
-            note(Event::Refused { pool, due, found })?;
-            return Ok(Night::Refused(refusal.clone()));
+            note(LedgerEvent::Refused { pool, due, found })?;
+            return Ok(PoolNight::Refused(refusal.clone()));
         }
     };
-    note(Event::Attached { medium: medium.clone(), at: at.display().to_string(), device })?;
+    note(LedgerEvent::Attached { medium: medium.clone(), at: at.display().to_string(), device })?;
     let options = Options { set: Some(set), init: None, ..options.clone() };
     let report = backup::backup(&options, env, observer).map_err(MediaError::Backup)?;
     // What is sealed is sealed, whatever becomes of the ledger from here on.
     let mut untold = None;
     let mut tell = |event| untold = ledger.write(&env.time_text(), event).err().or(untold.take());
-    tell(Event::Written {
+    tell(LedgerEvent::Written {
         medium: medium.clone(),
         generation: report.generation,
         check_code: report.check_code.to_string(),
@@ -186,10 +192,10 @@ pub fn night(pool: &Pool, options: &Options, leave: &dyn Fn(&Path) -> bool, env:
     if leave(at) {
         // Not what it answers: whether it is still there.
         let seen = watched.is_gone().unwrap_or_else(|| has_left(at, set, env));
-        tell(Event::Detached { medium, seen });
+        tell(LedgerEvent::Detached { medium, seen });
         left = Some(seen);
     }
-    Ok(Night::Done { turn, report: Box::new(report), left, untold })
+    Ok(PoolNight::Done { turn, report: Box::new(report), left, untold })
 }
 
 /// Whether a medium is away that is no disk of its own. What cannot be told is not said to be gone.
@@ -198,7 +204,7 @@ fn has_left(at: &Path, set: Id, env: &Env) -> bool {
         // A cartridge that was given out and that nobody took is taken in again by any program that asks for it.
         return matches!(StDrive::open(at), Err(DriveError::Empty | DriveError::Gone(_)));
     }
-    match Place::find(at, env.loader).and_then(|place| place.sets()) {
+    match AttachedMedium::find(at, env.loader).and_then(|place| place.sets()) {
         Ok(sets) => sets.found.iter().all(|s| s.id != set) && sets.broken.is_empty(),
         Err(MediumError::NotFound { .. } | MediumError::Gone { .. } | MediumError::NoCartridge { .. }) => true,
         Err(_) => false,

@@ -4,7 +4,7 @@
 //! everybody was away is not mistaken for the next one.
 
 use crate::format::object::Id;
-use crate::host::ledger::{Book, Medium};
+use crate::host::ledger::{Book, MediumAccount};
 use crate::job::incident::hold::standing;
 use crate::medium::Sets;
 
@@ -22,7 +22,7 @@ pub struct Pool {
 
 /// What is attached, against what is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
+pub enum PoolTurn {
     /// The medium that is due.
     Due {
         medium: String,
@@ -42,11 +42,11 @@ pub enum Turn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub due: String,
-    pub found: Found,
+    pub found: FoundMedium,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum FoundMedium {
     /// Another medium of the pool.
     OutOfTurn { medium: String },
     /// The last medium, which has stayed in for too long.
@@ -61,7 +61,7 @@ pub enum Found {
     Held { medium: String, since: String, why: String },
 }
 
-impl Found {
+impl FoundMedium {
     /// For the ledger.
     pub fn text(&self) -> String {
         match self {
@@ -92,48 +92,48 @@ impl Pool {
     }
 
     /// Compares the sets that lie at hand with the medium that is due. `device`: what the hardware there calls itself.
-    pub fn turn(&self, book: &Book, sets: &Sets, device: Option<&str>) -> Option<Turn> {
+    pub fn turn(&self, book: &Book, sets: &Sets, device: Option<&str>) -> Option<PoolTurn> {
         let (due, streak) = self.due(book)?;
         let hold = standing(book);
         let media = book.media();
-        let is_there = |m: &&Medium| device.is_some() && m.device.as_deref() == device;
+        let is_there = |m: &&MediumAccount| device.is_some() && m.device.as_deref() == device;
         let known = |id: Id| {
             let of_set = || media.values().filter(move |m| m.set == id.to_string());
             // A copy looks like the medium that it was made from.
             of_set().find(|m| m.is_copy && is_there(m)).or_else(|| of_set().find(|m| !m.is_copy))
         };
-        let refused = |found| Some(Turn::Refused(Refusal { due: due.to_owned(), found }));
+        let refused = |found| Some(PoolTurn::Refused(Refusal { due: due.to_owned(), found }));
         let ids: Vec<Id> = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.folder_id())).collect();
         let Some(first) = ids.first() else {
             let wiped = media.values().find(is_there);
-            return refused(Found::Blank { wiped: wiped.map(|m| m.name.clone()) });
+            return refused(FoundMedium::Blank { wiped: wiped.map(|m| m.name.clone()) });
         };
         // The one that is due may lie beside others.
-        let here: Vec<(&Medium, Id)> = ids.iter().filter_map(|id| Some((known(*id)?, *id))).collect();
+        let here: Vec<(&MediumAccount, Id)> = ids.iter().filter_map(|id| Some((known(*id)?, *id))).collect();
         // What is clean stays away from this host, even where it lies beside the one that was in; that one may go on, and is evidence.
-        let was_in = |m: &Medium| streak.as_ref().is_some_and(|s| s.medium == m.name);
-        let here: Vec<(&Medium, Id)> = match (&hold, here.first()) {
+        let was_in = |m: &MediumAccount| streak.as_ref().is_some_and(|s| s.medium == m.name);
+        let here: Vec<(&MediumAccount, Id)> = match (&hold, here.first()) {
             (Some(hold), Some((m, _))) if !here.iter().any(|(m, _)| was_in(m)) => {
-                return refused(Found::Held { medium: m.name.clone(), since: hold.since.clone(), why: hold.why.clone() });
+                return refused(FoundMedium::Held { medium: m.name.clone(), since: hold.since.clone(), why: hold.why.clone() });
             }
             (Some(_), _) => here.into_iter().filter(|(m, _)| was_in(m)).collect(),
             (None, _) => here,
         };
         if let Some((m, set)) = here.iter().find(|(m, _)| m.name == due) {
-            return Some(Turn::Due { medium: m.name.clone(), set: *set });
+            return Some(PoolTurn::Due { medium: m.name.clone(), set: *set });
         }
-        let Some((m, set)) = here.first() else { return refused(Found::Unregistered { set: *first }) };
+        let Some((m, set)) = here.first() else { return refused(FoundMedium::Unregistered { set: *first }) };
         let medium = m.name.clone();
         match streak.clone().filter(|s| s.medium == medium) {
             Some(s) => {
                 let nights = s.nights + 1 - self.turn_nights.max(1);
                 if nights > self.stay_nights && hold.is_none() {
-                    return refused(Found::Overstayed { medium, nights });
+                    return refused(FoundMedium::Overstayed { medium, nights });
                 }
-                Some(Turn::Stayed { medium, set: *set, nights, due: due.to_owned() })
+                Some(PoolTurn::Stayed { medium, set: *set, nights, due: due.to_owned() })
             }
-            None if self.media.contains(&medium) => refused(Found::OutOfTurn { medium }),
-            None => refused(Found::OtherPool { medium }),
+            None if self.media.contains(&medium) => refused(FoundMedium::OutOfTurn { medium }),
+            None => refused(FoundMedium::OtherPool { medium }),
         }
     }
 }
@@ -149,7 +149,7 @@ pub struct Streak {
 mod tests {
     use super::*;
     use crate::format::label::Label;
-    use crate::host::ledger::{Event, Line, MediumKind};
+    use crate::host::ledger::{LedgerEvent, LedgerLine, MediumKind};
     use crate::medium::{BrokenLabel, MediumError, SetOnMedium};
 
     const SETS: [Id; 3] = [Id([1; 16]), Id([2; 16]), Id([3; 16])];
@@ -159,28 +159,28 @@ mod tests {
     }
 
     /// Two disks of the pool, each a device of its own, and one of another pool; then what happened.
-    fn book(happened: &[Event]) -> Book {
+    fn book(happened: &[LedgerEvent]) -> Book {
         let media =
             [("CL-01", SETS[0], "disks", "USB-A"), ("CL-02", SETS[1], "disks", "USB-B"), ("MO-01", SETS[2], "months", "USB-C")];
-        let registered = media.map(|(medium, set, pool, device)| Event::Registered {
+        let registered = media.map(|(medium, set, pool, device)| LedgerEvent::Registered {
             medium: medium.into(),
             set: set.to_string(),
             pool: Some(pool.into()),
             device: Some(device.into()),
             kind: None,
         });
-        let line = |(line, event)| Line { line, time: "2026-11-23T01:30:00Z".into(), event };
+        let line = |(line, event)| LedgerLine { line, time: "2026-11-23T01:30:00Z".into(), event };
         let mut book = Book::default();
         book.lines.extend((1..).zip(registered.into_iter().chain(happened.iter().cloned())).map(line));
         book
     }
 
-    fn written(medium: &str) -> Event {
-        Event::Written { medium: medium.into(), generation: 1, check_code: "JHFB".into(), verdict: "good".into() }
+    fn written(medium: &str) -> LedgerEvent {
+        LedgerEvent::Written { medium: medium.into(), generation: 1, check_code: "JHFB".into(), verdict: "good".into() }
     }
 
-    fn held() -> Event {
-        Event::Held { by: "当直".into(), why: "脅迫文".into() }
+    fn held() -> LedgerEvent {
+        LedgerEvent::Held { by: "当直".into(), why: "脅迫文".into() }
     }
 
     fn there(sets: &[Id]) -> Sets {
@@ -200,29 +200,29 @@ mod tests {
         Sets { found: found.collect(), broken: Vec::new() }
     }
 
-    fn found(turn: Option<Turn>) -> Found {
+    fn found(turn: Option<PoolTurn>) -> FoundMedium {
         match turn {
-            Some(Turn::Refused(refusal)) => refusal.found,
+            Some(PoolTurn::Refused(refusal)) => refusal.found,
             other => panic!("not refused: {other:?}"),
         }
     }
 
-    fn due(medium: &str, set: Id) -> Option<Turn> {
-        Some(Turn::Due { medium: medium.into(), set })
+    fn due(medium: &str, set: Id) -> Option<PoolTurn> {
+        Some(PoolTurn::Due { medium: medium.into(), set })
     }
 
     /// The disk of the month's end is in the dock: a night on it would use up what is to be kept.
     #[test]
     fn another_pools_disk_is_not_written_to() {
         let turn = pool().turn(&book(&[]), &there(&[SETS[2]]), Some("USB-C"));
-        assert_eq!(found(turn), Found::OtherPool { medium: "MO-01".into() });
+        assert_eq!(found(turn), FoundMedium::OtherPool { medium: "MO-01".into() });
     }
 
     /// A copy has the set of the medium that it was made from, and only its device tells it apart: a night on it would part the two.
     #[test]
     fn a_copy_does_not_take_the_turn_of_what_it_was_made_from() {
         for name in ["AA-copy", "ZZ-copy"] {
-            let book = book(&[Event::Copied {
+            let book = book(&[LedgerEvent::Copied {
                 medium: name.into(),
                 set: SETS[0].to_string(),
                 generation: 1,
@@ -231,7 +231,7 @@ mod tests {
                 kind: MediumKind::Disk,
             }]);
             let turn = |device| pool().turn(&book, &there(&[SETS[0]]), device);
-            assert_eq!(found(turn(Some("USB-D"))), Found::OtherPool { medium: name.into() });
+            assert_eq!(found(turn(Some("USB-D"))), FoundMedium::OtherPool { medium: name.into() });
             assert_eq!(turn(Some("USB-A")), due("CL-01", SETS[0]));
         }
     }
@@ -241,13 +241,13 @@ mod tests {
     fn an_erased_disk_is_known_by_its_device() {
         let mut book = book(&[]);
         let wiped = |book: &Book, device| match found(pool().turn(book, &Sets::default(), device)) {
-            Found::Blank { wiped } => wiped,
+            FoundMedium::Blank { wiped } => wiped,
             other => panic!("{other:?}"),
         };
         assert_eq!(wiped(&book, Some("USB-B")), Some("CL-02".into()));
         assert_eq!(wiped(&book, Some("USB-Z")), None);
         // Of hardware that says nothing nobody knows what it was.
-        let Event::Registered { device, .. } = &mut book.lines[0].event else { panic!("a disk") };
+        let LedgerEvent::Registered { device, .. } = &mut book.lines[0].event else { panic!("a disk") };
         *device = None;
         assert_eq!(wiped(&book, None), None);
     }
@@ -265,9 +265,9 @@ mod tests {
     fn under_a_hold_the_disk_that_was_in_goes_on_however_long_it_stays() {
         let nights = [written("CL-01"), written("CL-01"), written("CL-01"), written("CL-01")];
         let turn = |book: &Book| pool().turn(book, &there(&[SETS[0]]), None);
-        assert_eq!(found(turn(&book(&nights))), Found::Overstayed { medium: "CL-01".into(), nights: 4 });
+        assert_eq!(found(turn(&book(&nights))), FoundMedium::Overstayed { medium: "CL-01".into(), nights: 4 });
         let (set, due) = (SETS[0], "CL-02".into());
-        let stayed = Turn::Stayed { medium: "CL-01".into(), set, nights: 4, due };
+        let stayed = PoolTurn::Stayed { medium: "CL-01".into(), set, nights: 4, due };
         assert_eq!(turn(&book(&[&nights[..], &[held()]].concat())), Some(stayed));
     }
 
@@ -277,8 +277,8 @@ mod tests {
         let book = book(&[written("CL-01"), held()]);
         for sets in [[SETS[0], SETS[1]], [SETS[1], SETS[0]]] {
             let turn = pool().turn(&book, &there(&sets), None);
-            assert!(matches!(&turn, Some(Turn::Stayed { medium, .. }) if medium == "CL-01"), "{turn:?}");
+            assert!(matches!(&turn, Some(PoolTurn::Stayed { medium, .. }) if medium == "CL-01"), "{turn:?}");
         }
-        assert!(matches!(found(pool().turn(&book, &there(&[SETS[1], SETS[2]]), None)), Found::Held { .. }));
+        assert!(matches!(found(pool().turn(&book, &there(&[SETS[1], SETS[2]]), None)), FoundMedium::Held { .. }));
     }
 }

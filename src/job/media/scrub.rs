@@ -25,7 +25,7 @@ pub struct Options {
 
 /// What is to be done with the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum MediumHealth {
     /// Keep it.
     Good,
     /// Something could not be read, or is not what was written.
@@ -34,7 +34,7 @@ pub enum Verdict {
     Suspect,
 }
 
-impl Verdict {
+impl MediumHealth {
     /// As in JSON and in the operation log.
     pub fn name(self) -> &'static str {
         match self {
@@ -70,13 +70,13 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> MediumHealth {
         let is_wear = |f: &Fault| matches!(f.what, FaultKind::Label | FaultKind::Unreadable { .. } | FaultKind::Missing);
         match () {
-            () if !self.damage.is_empty() || !self.unreadable.is_empty() => Verdict::CopyForward,
-            () if self.faults.iter().any(is_wear) => Verdict::CopyForward,
-            () if !self.faults.is_empty() => Verdict::Suspect,
-            () => Verdict::Good,
+            () if !self.damage.is_empty() || !self.unreadable.is_empty() => MediumHealth::CopyForward,
+            () if self.faults.iter().any(is_wear) => MediumHealth::CopyForward,
+            () if !self.faults.is_empty() => MediumHealth::Suspect,
+            () => MediumHealth::Good,
         }
     }
 

@@ -39,7 +39,7 @@ use spool::Spool;
 use std::path::PathBuf;
 use tally::Tally;
 use turns::turns;
-use wanted::Wanted;
+use wanted::Selection;
 
 /// What is to be restored, from where and to where.
 #[derive(Debug, Clone)]
@@ -145,7 +145,7 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
     observer.on_event(Event::Phase(Phase::Checking));
     let (set, chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
     let generation = Generation::open(&*set.medium, &chain, options.generation, identity).map_err(RestoreError::Generation)?;
-    let wanted = Wanted::new(options, &generation.manifest.sources)?;
+    let wanted = Selection::new(options, &generation.manifest.sources)?;
     let tally = Tally::new(observer);
     let origin = Origin::new(&chain, &generation);
     let is_marked = origin.is_marked(options);
@@ -174,7 +174,7 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
 }
 
 /// Keeps the records beside the restore where the medium has one head, and where a list names a few of many.
-fn spool(options: &Options, env: &Env, generation: &Generation, wanted: &Wanted, target: &Target) -> Result<Option<Spool>> {
+fn spool(options: &Options, env: &Env, generation: &Generation, wanted: &Selection, target: &Target) -> Result<Option<Spool>> {
     if options.only.is_none() && !generation.medium().is_sequential() {
         return Ok(None);
     }
@@ -186,7 +186,7 @@ fn spool(options: &Options, env: &Env, generation: &Generation, wanted: &Wanted,
 
 impl Report {
     /// Nothing done yet.
-    fn new(chain: &Chain, generation: &Generation, wanted: &Wanted) -> Self {
+    fn new(chain: &Chain, generation: &Generation, wanted: &Selection) -> Self {
         Self {
             set: chain.set,
             set_name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),

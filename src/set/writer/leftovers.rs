@@ -1,16 +1,16 @@
 //! What the last run left: a seal that the catalog does not know yet, packs that are whole, pieces.
 
-use super::{Result, Writer};
+use super::{Result, SetWriter};
 use crate::event::{Event, FindingKind, Observer};
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::merkle::object_leaf;
-use crate::format::object::{Kind, Object, file_name};
+use crate::format::object::{Object, ObjectKind, file_name};
 use crate::format::seal::Seal;
 use crate::host::catalog::GenerationRow;
 use crate::job::backup::BackupError;
 use crate::medium::{Blame, Reread};
-use crate::seal::chain::{Chain, Link, ReadError, read_object};
+use crate::seal::chain::{Chain, ReadError, SealLink, read_object};
 
 /// The one with this number, of some that ascend by it.
 fn numbered<T>(all: &[T], number: u64, number_of: impl Fn(&T) -> u64) -> Option<&T> {
@@ -24,10 +24,10 @@ pub(super) fn sealed_by(g: &GenerationRow, bytes: &[u8]) -> Result<(Seal, Object
         return Err(BackupError::StaleCatalog);
     }
     let (number, length) = (g.seal_object, bytes.len() as u64);
-    Ok((seal, Object { number, kind: Kind::Seal, length, digest: Some(g.seal_digest) }))
+    Ok((seal, Object { number, kind: ObjectKind::Seal, length, digest: Some(g.seal_digest) }))
 }
 
-impl Writer {
+impl SetWriter {
     /// Brings catalog, keys and the host's entry stream in step with the last seal on the medium.
     pub(super) fn find_last_generation(&mut self) -> Result<()> {
         let last = self.catalog.last_generation(self.row).map_err(BackupError::Catalog)?;
@@ -69,13 +69,13 @@ impl Writer {
 
     /// The seal under a number; `None` where it is not on the medium with this digest.
     fn seal_bytes(&self, number: u64, digest: &[u8; 32]) -> Result<Option<Vec<u8>>> {
-        match self.medium.read_back(number, Kind::Seal) {
+        match self.medium.read_back(number, ObjectKind::Seal) {
             Ok(reread) if reread.digest == *digest => {}
             Ok(_) => return Ok(None),
             Err(e) if e.blame() == Blame::Damage => return Ok(None),
             Err(e) => return Err(BackupError::Medium(e)),
         }
-        match read_object(&*self.medium, number, Kind::Seal, limit::SEAL_BYTES) {
+        match read_object(&*self.medium, number, ObjectKind::Seal, limit::SEAL_BYTES) {
             Ok(bytes) => Ok(Some(bytes).filter(|b| blake3::hash(b).as_bytes() == digest)),
             Err(ReadError::Damaged(_)) => Ok(None),
             Err(ReadError::Medium(e)) => Err(BackupError::Medium(e)),
@@ -87,7 +87,7 @@ impl Writer {
     fn adopt_generations(&mut self) -> Result<bool> {
         let end = self.last.as_ref().map_or(0, |g| g.seal_object + 1);
         let listing = self.medium.list().map_err(BackupError::Medium)?;
-        if !listing.objects.iter().any(|o| o.kind == Kind::Seal && o.number >= end) {
+        if !listing.objects.iter().any(|o| o.kind == ObjectKind::Seal && o.number >= end) {
             return Ok(false);
         }
         let mut links = Chain::read(&*self.medium, self.id).map_err(BackupError::Medium)?.links;
@@ -99,14 +99,14 @@ impl Writer {
         Ok(true)
     }
 
-    fn adopt_generation(&mut self, link: &Link) -> Result<()> {
+    fn adopt_generation(&mut self, link: &SealLink) -> Result<()> {
         let bytes = self.seal_bytes(link.number, &link.digest)?.ok_or(BackupError::ReadBack { object: link.number })?;
         let known = self.catalog.unsealed(self.row).map_err(BackupError::Catalog)?;
         for o in link.seal.objects.iter().filter(|o| numbered(&known, o.number, |k| k.number) != Some(*o)) {
             // Where its chunks lie is not known; they are stored again when they are met again.
             self.catalog.void_object(self.row, o).map_err(BackupError::Catalog)?;
         }
-        let seal = Object { number: link.number, kind: Kind::Seal, length: link.length, digest: Some(link.digest) };
+        let seal = Object { number: link.number, kind: ObjectKind::Seal, length: link.length, digest: Some(link.digest) };
         self.catalog.add_object(self.row, &seal, &mut []).map_err(BackupError::Catalog)?;
         self.catalog.put_seal(self.row, link.number, &bytes).map_err(BackupError::Catalog)?;
         let row = GenerationRow {
@@ -134,15 +134,16 @@ impl Writer {
         let end = listed.last().map_or(0, |o| o.number + 1).max(known.last().map_or(0, |o| o.number + 1)).max(first);
         for number in first..end {
             let there = numbered(&listed, number, |o| o.number);
-            let expected = numbered(&known, number, |o| o.number).filter(|o| matches!(o.kind, Kind::Pack | Kind::Label));
-            let looks_like_label = there.is_some_and(|o| o.kind == Kind::Label);
+            let expected =
+                numbered(&known, number, |o| o.number).filter(|o| matches!(o.kind, ObjectKind::Pack | ObjectKind::Label));
+            let looks_like_label = there.is_some_and(|o| o.kind == ObjectKind::Label);
             let expected = expected.copied().or_else(|| looks_like_label.then(|| self.own_label(number)).flatten());
             let reread = match there.map(|o| (o.kind, self.medium.read_back(o.number, o.kind))) {
                 Some((kind, Ok(reread))) => Some((kind, reread)),
                 Some((_, Err(e))) if e.blame() != Blame::Damage => return Err(BackupError::Medium(e)),
                 _ => None,
             };
-            let is_label = expected.is_some_and(|o| o.kind == Kind::Label);
+            let is_label = expected.is_some_and(|o| o.kind == ObjectKind::Label);
             let object = match (expected, reread) {
                 (Some(o), Some((kind, r))) if kind == o.kind && r.length == o.length && Some(r.digest) == o.digest => {
                     self.read_back = self.read_back.min(r.how);
@@ -150,7 +151,7 @@ impl Writer {
                 }
                 (_, reread) => {
                     let void = self.void(number, reread.map(|(_, r)| r))?;
-                    let name = there.map_or_else(|| file_name(number, Kind::Pack), |o| file_name(o.number, o.kind));
+                    let name = there.map_or_else(|| file_name(number, ObjectKind::Pack), |o| file_name(o.number, o.kind));
                     observer.on_event(Event::Finding {
                         kind: FindingKind::Leftover,
                         path: name.into_bytes(),
@@ -160,7 +161,7 @@ impl Writer {
                 }
             };
             match (number, object.kind) {
-                (_, Kind::Label) if is_label => {
+                (_, ObjectKind::Label) if is_label => {
                     self.catalog.add_object(self.row, &object, &mut []).map_err(BackupError::Catalog)?
                 }
                 (0, _) => return Err(BackupError::HalfWritten),
@@ -175,19 +176,19 @@ impl Writer {
     /// Names what lies under a number as leftovers: its bytes are sealed, and mean nothing.
     pub(super) fn void(&mut self, number: u64, reread: Option<Reread>) -> Result<Object> {
         let (length, digest) = reread.map_or((0, None), |r| (r.length, Some(r.digest)));
-        let void = Object { number, kind: Kind::Void, length, digest };
+        let void = Object { number, kind: ObjectKind::Void, length, digest };
         self.catalog.void_object(self.row, &void).map_err(BackupError::Catalog)?;
         Ok(void)
     }
 
     /// The label that a run wrote, when it ended before the catalog knew of it.
     fn own_label(&self, number: u64) -> Option<Object> {
-        let bytes = read_object(&*self.medium, number, Kind::Label, limit::LABEL_BYTES).ok()?;
+        let bytes = read_object(&*self.medium, number, ObjectKind::Label, limit::LABEL_BYTES).ok()?;
         let label = Label::decode(&bytes).ok()?;
         let digest = Some(*blake3::hash(&bytes).as_bytes());
         // Of a first run only the key is known, which no other label can name.
         let root_key = if number == 0 { self.keys.current().public() } else { self.root_key };
         let is_own = label.set == self.id && label.first_object == number && label.root_key == root_key;
-        is_own.then_some(Object { number, kind: Kind::Label, length: bytes.len() as u64, digest })
+        is_own.then_some(Object { number, kind: ObjectKind::Label, length: bytes.len() as u64, digest })
     }
 }

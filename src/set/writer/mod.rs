@@ -8,28 +8,28 @@ mod leftovers;
 mod sealing;
 mod succession;
 
-pub use sealing::Facts;
+pub use sealing::SealFacts;
 pub use succession::Closed;
 
 use crate::env::Env;
 use crate::event::Observer;
 use crate::format::label::{Label, fingerprint};
-use crate::format::merkle::Tree;
-use crate::format::object::{Id, Kind, Object};
+use crate::format::merkle::MerkleTree;
+use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::seal::ReadBack;
 use crate::format::set_key::SetKey;
 use crate::host::catalog::{Catalog, GenerationRow, SetRow};
 use crate::host::state::{Lock, SetInfo, SetState, StateDir};
 use crate::job::backup::BackupError;
-use crate::medium::loader::Wanted;
-use crate::medium::{Absent, BrokenLabel, Guard, Medium, MediumError, Place, Writable, bring};
+use crate::medium::loader::MediumRequest;
+use crate::medium::{Absent, AttachedMedium, BrokenLabel, Guard, Medium, MediumError, Writable, bring};
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A set that this run may append to.
-pub struct Writer {
+pub struct SetWriter {
     pub id: Id,
     pub state: SetState,
     pub info: SetInfo,
@@ -48,7 +48,7 @@ pub struct Writer {
     /// The last seal.
     pub last: Option<GenerationRow>,
     /// The log up to and with the last seal.
-    log: Tree,
+    log: MerkleTree,
     /// Objects behind the last seal, in their order.
     pub unsealed: Vec<Object>,
     pub read_back: ReadBack,
@@ -63,14 +63,14 @@ pub struct Writer {
 }
 
 /// What to do when the medium has no set of this host.
-pub struct Begin<'a> {
+pub struct NewSet<'a> {
     pub name: &'a str,
     pub recipients: &'a [String],
 }
 
 /// Where a set is to be written.
 #[derive(Debug, Clone, Copy)]
-pub struct At<'a> {
+pub struct WriteTarget<'a> {
     /// What the user calls the medium.
     pub root: &'a Path,
     /// Only this set, whatever else is there.
@@ -94,9 +94,15 @@ pub enum Opened {
 type Result<T> = std::result::Result<T, BackupError>;
 
 /// Opens the set of this host on the medium at `root`, goes on with one whose last medium is full, or begins one.
-pub fn open(at: At, state: &StateDir, begin: Option<&Begin>, env: &Env, observer: &dyn Observer) -> Result<(Writer, Opened)> {
-    let At { root, only, .. } = at;
-    let place = Place::find(root, env.loader).map_err(BackupError::Medium)?;
+pub fn open(
+    at: WriteTarget,
+    state: &StateDir,
+    begin: Option<&NewSet>,
+    env: &Env,
+    observer: &dyn Observer,
+) -> Result<(SetWriter, Opened)> {
+    let WriteTarget { root, only, .. } = at;
+    let place = AttachedMedium::find(root, env.loader).map_err(BackupError::Medium)?;
     let mut sets = place.sets().map_err(BackupError::Medium)?;
     if let Some(only) = only {
         sets.found.retain(|s| s.id == only);
@@ -140,7 +146,7 @@ pub fn open(at: At, state: &StateDir, begin: Option<&Begin>, env: &Env, observer
     known.sort_by(|a, b| a.0.created.cmp(&b.0.created).then(a.0.set.cmp(&b.0.set)));
     if let Some((label, set_state, row)) = known.pop() {
         let (place, label) = right_medium(place, root, label, &catalog, row, env)?;
-        let mut writer = Writer::closed(at, set_state, catalog, row)?;
+        let mut writer = SetWriter::closed(at, set_state, catalog, row)?;
         writer.open(place, &label, env, observer)?;
         return Ok((writer, Opened::Known));
     }
@@ -155,7 +161,7 @@ pub fn open(at: At, state: &StateDir, begin: Option<&Begin>, env: &Env, observer
             // Nothing on it is sealed: the set was about to go on on it when its run ended.
             let listed = place.list(id).map_err(BackupError::Medium)?.objects;
             if listed.iter().all(|o| o.number > last.seal_object) {
-                let mut writer = Writer::closed(at, set_state, catalog, row)?;
+                let mut writer = SetWriter::closed(at, set_state, catalog, row)?;
                 writer.take(place.open_to_write(id).map_err(BackupError::Medium)?);
                 writer.begin_medium(env, observer)?;
                 return Ok((writer, Opened::Known));
@@ -167,15 +173,15 @@ pub fn open(at: At, state: &StateDir, begin: Option<&Begin>, env: &Env, observer
     }
     if let Some((old, opened)) = succeeded {
         let info = old.info().map_err(BackupError::State)?;
-        let begin = Begin { name: &info.name, recipients: &info.recipients };
-        return Ok((Writer::begin(place, at, state, catalog, &begin, env)?, opened));
+        let begin = NewSet { name: &info.name, recipients: &info.recipients };
+        return Ok((SetWriter::begin(place, at, state, catalog, &begin, env)?, opened));
     }
     if is_blank {
         for (id, row) in catalog.sets_closed().map_err(BackupError::Catalog)? {
             if let Some(set_state) = state.set(id)
                 && set_state.info().map_err(BackupError::State)?.quarantine == at.quarantine
             {
-                let mut writer = Writer::closed(at, set_state, catalog, row)?;
+                let mut writer = SetWriter::closed(at, set_state, catalog, row)?;
                 writer.take(place.begin(id, at.block).map_err(BackupError::Medium)?);
                 writer.begin_medium(env, observer)?;
                 return Ok((writer, Opened::Known));
@@ -183,16 +189,16 @@ pub fn open(at: At, state: &StateDir, begin: Option<&Begin>, env: &Env, observer
         }
     }
     match begin {
-        Some(begin) => Ok((Writer::begin(place, at, state, catalog, begin, env)?, Opened::New)),
+        Some(begin) => Ok((SetWriter::begin(place, at, state, catalog, begin, env)?, Opened::New)),
         None if is_blank => Err(BackupError::Blank { path: root.into() }),
         None => Err(BackupError::Unregistered { path: root.into() }),
     }
 }
 
 /// Begins a set on a medium that has none, before anything is backed up. Answers with its id.
-pub fn register(at: At, state: &StateDir, begin: &Begin, env: &Env) -> Result<Id> {
+pub fn register(at: WriteTarget, state: &StateDir, begin: &NewSet, env: &Env) -> Result<Id> {
     let root = at.root;
-    let place = Place::find(root, env.loader).map_err(BackupError::Medium)?;
+    let place = AttachedMedium::find(root, env.loader).map_err(BackupError::Medium)?;
     let sets = place.sets().map_err(BackupError::Medium)?;
     if let Some(there) = sets.found.first() {
         return Err(BackupError::Medium(MediumError::SetExists { path: root.into(), set: there.id }));
@@ -201,23 +207,31 @@ pub fn register(at: At, state: &StateDir, begin: &Begin, env: &Env) -> Result<Id
         return Err(BackupError::Medium(MediumError::NotBlank { place: root.display().to_string() }));
     }
     let catalog = Catalog::open(&state.catalog()).map_err(BackupError::Catalog)?;
-    Ok(Writer::begin(place, at, state, catalog, begin, env)?.id)
+    Ok(SetWriter::begin(place, at, state, catalog, begin, env)?.id)
 }
 
 /// The medium that the set goes on on. If it is another one of the set, that one is asked for.
-fn right_medium(place: Place, root: &Path, label: Label, catalog: &Catalog, row: SetRow, env: &Env) -> Result<(Place, Label)> {
+fn right_medium(
+    place: AttachedMedium,
+    root: &Path,
+    label: Label,
+    catalog: &Catalog,
+    row: SetRow,
+    env: &Env,
+) -> Result<(AttachedMedium, Label)> {
     let Some(current) = catalog.last_medium(row).map_err(BackupError::Catalog)? else { return Ok((place, label)) };
     let listed = place.list(label.set).map_err(BackupError::Medium)?.objects;
     let last = catalog.last_durable_generation(row).map_err(BackupError::Catalog)?;
     let end = last.as_ref().map_or(0, |g| g.seal_object + 1);
-    let holds_last = last.is_none_or(|g| !g.closing && listed.iter().any(|o| (o.number, o.kind) == (g.seal_object, Kind::Seal)));
+    let holds_last =
+        last.is_none_or(|g| !g.closing && listed.iter().any(|o| (o.number, o.kind) == (g.seal_object, ObjectKind::Seal)));
     // One that came after what the catalog knows of is taken as it is: its seals tell more.
     let is_later = label.place > current.place && label.first_object >= end;
     if holds_last || is_later || label.medium == current.medium {
         return Ok((place, label));
     }
     drop(place);
-    let wanted = Wanted { set: label.set, set_name: label.name.clone(), place: current.place, blank: false };
+    let wanted = MediumRequest { set: label.set, set_name: label.name.clone(), place: current.place, blank: false };
     let wrong = match label.place == current.place {
         true => MediumError::HalfBegun { place: root.display().to_string() },
         false => MediumError::OtherMedium { path: root.to_owned(), found: label.place, wanted: current.place },
@@ -236,14 +250,21 @@ fn check_recipients(info: &SetInfo, label: &Label) -> Result<()> {
 }
 
 /// Whether anything that looks like a seal lies in a set.
-fn has_seal(place: &Place, id: Id) -> Result<bool> {
+fn has_seal(place: &AttachedMedium, id: Id) -> Result<bool> {
     let listing = place.list(id).map_err(BackupError::Medium)?;
-    Ok(listing.objects.iter().any(|o| o.kind == Kind::Seal))
+    Ok(listing.objects.iter().any(|o| o.kind == ObjectKind::Seal))
 }
 
-impl Writer {
+impl SetWriter {
     /// Begins a set: state on the host first, then the label on the medium.
-    fn begin(place: Place, at: At, state: &StateDir, catalog: Catalog, begin: &Begin, env: &Env) -> Result<Self> {
+    fn begin(
+        place: AttachedMedium,
+        at: WriteTarget,
+        state: &StateDir,
+        catalog: Catalog,
+        begin: &NewSet,
+        env: &Env,
+    ) -> Result<Self> {
         if begin.recipients.is_empty() {
             return Err(BackupError::NoRecipients);
         }
@@ -265,7 +286,7 @@ impl Writer {
     }
 
     /// The set as the host knows it, without a medium.
-    fn closed(at: At, state: SetState, catalog: Catalog, row: SetRow) -> Result<Self> {
+    fn closed(at: WriteTarget, state: SetState, catalog: Catalog, row: SetRow) -> Result<Self> {
         let lock = state.lock().map_err(BackupError::State)?;
         let info = state.info().map_err(BackupError::State)?;
         Ok(Self {
@@ -282,7 +303,7 @@ impl Writer {
             block: at.block,
             place: 0,
             last: None,
-            log: Tree::default(),
+            log: MerkleTree::default(),
             unsealed: Vec::new(),
             read_back: ReadBack::Direct,
             next: 0,
@@ -299,7 +320,7 @@ impl Writer {
     }
 
     /// Goes on on the medium at `place`, whose label is `label`.
-    fn open(&mut self, place: Place, label: &Label, env: &Env, observer: &dyn Observer) -> Result<()> {
+    fn open(&mut self, place: AttachedMedium, label: &Label, env: &Env, observer: &dyn Observer) -> Result<()> {
         self.take(place.open_to_write(self.id).map_err(BackupError::Medium)?);
         (self.place, self.root_key) = (label.place, label.root_key);
         if !self.make_good(label)? {

@@ -1,16 +1,16 @@
 //! Closing what was stored with a seal.
 
-use super::{Result, Writer};
+use super::{Result, SetWriter};
 use crate::format::merkle::{Root, object_leaf};
-use crate::format::object::{Kind, Object};
+use crate::format::object::{Object, ObjectKind};
 use crate::format::seal::{Seal, Verdict};
 use crate::host::catalog::GenerationRow;
-use crate::job::backup::{BackupError, shelf};
+use crate::job::backup::{BackupError, append};
 use crate::medium::MediumError;
 use crate::seal;
 
 /// What a seal says beside the objects behind the last one.
-pub struct Facts {
+pub struct SealFacts {
     /// RFC 3339, UTC.
     pub time: String,
     pub verdict: Verdict,
@@ -30,7 +30,7 @@ pub struct Sealed {
     pub length: u64,
 }
 
-impl Writer {
+impl SetWriter {
     /// Number of the first object that no seal covers.
     pub(super) fn end_of_log(&self) -> u64 {
         self.last.as_ref().map_or(0, |g| g.seal_object + 1)
@@ -42,7 +42,7 @@ impl Writer {
     }
 
     /// Appends the next object, makes it durable and reads it back.
-    pub fn append(&mut self, kind: Kind, bytes: &[u8]) -> Result<Object> {
+    pub fn append(&mut self, kind: ObjectKind, bytes: &[u8]) -> Result<Object> {
         let number = self.next;
         match self.medium.append(number, kind, bytes).and_then(|()| self.medium.sync()) {
             Ok(()) => {}
@@ -54,12 +54,12 @@ impl Writer {
         }
         self.next += 1;
         let object = Object { number, kind, length: bytes.len() as u64, digest: Some(*blake3::hash(bytes).as_bytes()) };
-        self.read_back = self.read_back.min(shelf::read_back(&*self.medium, &object)?);
+        self.read_back = self.read_back.min(append::read_back(&*self.medium, &object)?);
         Ok(object)
     }
 
     /// Appends the next object, which the seal to come covers.
-    pub fn append_unsealed(&mut self, kind: Kind, bytes: &[u8]) -> Result<()> {
+    pub fn append_unsealed(&mut self, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
         let object = self.append(kind, bytes)?;
         self.catalog.add_object(self.row, &object, &mut []).map_err(BackupError::Catalog)?;
         self.unsealed.push(object);
@@ -67,7 +67,7 @@ impl Writer {
     }
 
     /// Seals everything behind the last seal.
-    pub fn seal(&mut self, facts: Facts) -> Result<Sealed> {
+    pub fn seal(&mut self, facts: SealFacts) -> Result<Sealed> {
         let mut log = self.log.clone();
         self.unsealed.iter().for_each(|o| log.push(object_leaf(o)));
         let seal = Seal {
@@ -101,7 +101,7 @@ impl Writer {
         };
         // Recorded before the seal is written: a run that ends in between is recognised by the next one.
         self.catalog.put_generation(self.row, &row).map_err(BackupError::Catalog)?;
-        let object = self.append(Kind::Seal, &bytes)?;
+        let object = self.append(ObjectKind::Seal, &bytes)?;
         log.push(object_leaf(&object));
         self.log = log;
         self.unsealed.clear();
@@ -112,7 +112,8 @@ impl Writer {
     /// Records that a seal is durable, keeps its bytes for the beginnings of later media, and lets go of what only the next one needs.
     pub(super) fn sealed(&mut self, mut g: GenerationRow, bytes: &[u8]) -> Result<()> {
         g.durable = true;
-        let seal = Object { number: g.seal_object, kind: Kind::Seal, length: bytes.len() as u64, digest: Some(g.seal_digest) };
+        let seal =
+            Object { number: g.seal_object, kind: ObjectKind::Seal, length: bytes.len() as u64, digest: Some(g.seal_digest) };
         self.catalog.add_object(self.row, &seal, &mut []).map_err(BackupError::Catalog)?;
         self.catalog.put_seal(self.row, g.seal_object, bytes).map_err(BackupError::Catalog)?;
         // A closing seal ends no run: the entry stream is not whole yet.

@@ -4,20 +4,20 @@
 //! label and with copies of all seals before it, so that the whole chain can be followed on it alone.
 
 use super::leftovers::sealed_by;
-use super::sealing::Facts;
-use super::{Result, Writer};
+use super::sealing::SealFacts;
+use super::{Result, SetWriter};
 use crate::env::{Env, TOOL};
 use crate::event::Observer;
 use crate::format::check_code::CheckCode;
 use crate::format::label::{Label, fingerprint};
 use crate::format::limit;
-use crate::format::merkle::Tree;
-use crate::format::object::{Id, Kind, Object};
+use crate::format::merkle::MerkleTree;
+use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::seal::Verdict;
 use crate::host::catalog::MediumRow;
-use crate::job::backup::{BackupError, shelf};
-use crate::medium::loader::Wanted;
-use crate::medium::{Absent, Listed, MediumError, Place};
+use crate::job::backup::{BackupError, append};
+use crate::medium::loader::MediumRequest;
+use crate::medium::{Absent, AttachedMedium, Listed, MediumError};
 use crate::seal::chain::{ReadError, read_object};
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub struct Closed {
     pub bytes: u64,
 }
 
-impl Writer {
+impl SetWriter {
     /// Closes the medium, which takes no more, and goes on on the next one.
     pub fn succeed(&mut self, env: &Env) -> Result<Option<Closed>> {
         let begun = self.next;
@@ -57,10 +57,10 @@ impl Writer {
     fn bring_blank(&mut self, place: u64, mut wrong: Option<MediumError>, env: &Env) -> Result<()> {
         self.medium = Arc::new(Absent);
         self.guard = None;
-        let wanted = Wanted { set: self.id, set_name: self.info.name.clone(), place, blank: true };
+        let wanted = MediumRequest { set: self.id, set_name: self.info.name.clone(), place, blank: true };
         loop {
             env.loader.bring(&self.root, &wanted, wrong.take()).map_err(BackupError::Medium)?;
-            match Place::find(&self.root, env.loader).and_then(|place| Ok((place.sets()?.is_blank(), place))) {
+            match AttachedMedium::find(&self.root, env.loader).and_then(|place| Ok((place.sets()?.is_blank(), place))) {
                 Ok((true, place)) => {
                     self.take(place.begin(self.id, self.block).map_err(BackupError::Medium)?);
                     return Ok(());
@@ -88,7 +88,7 @@ impl Writer {
     }
 
     /// Appends an object that the seal to come covers; on the next medium where this one is full.
-    pub fn append_here_or_next(&mut self, kind: Kind, bytes: &[u8], env: &Env) -> Result<Option<Closed>> {
+    pub fn append_here_or_next(&mut self, kind: ObjectKind, bytes: &[u8], env: &Env) -> Result<Option<Closed>> {
         match self.append_unsealed(kind, bytes) {
             Err(BackupError::Medium(MediumError::Full { torn, .. })) => {
                 if torn {
@@ -122,11 +122,11 @@ impl Writer {
         if self.unsealed.is_empty() {
             return Ok(None);
         }
-        let facts = Facts {
+        let facts = SealFacts {
             time: env.time_text(),
             verdict: Verdict::Continued,
             record_count: 0,
-            records: Tree::default().root(),
+            records: MerkleTree::default().root(),
             started: self.last.as_ref().map_or(0, |g| g.started),
             // What the host keeps is still the last generation's.
             entries_digest: self.last.as_ref().map_or([0; 32], |g| g.entries_digest),
@@ -160,7 +160,7 @@ impl Writer {
             tool: TOOL.into(),
             quarantine: self.info.quarantine,
         };
-        self.append_unsealed(Kind::Label, &label.encode())?;
+        self.append_unsealed(ObjectKind::Label, &label.encode())?;
         self.know(&label)?;
         self.carry_seals(label.first_object)
     }
@@ -174,7 +174,7 @@ impl Writer {
     pub(super) fn make_good(&mut self, label: &Label) -> Result<bool> {
         let listed = self.medium.list().map_err(BackupError::Medium)?.objects;
         let last = self.catalog.last_durable_generation(self.row).map_err(BackupError::Catalog)?;
-        let is_begun = listed.iter().any(|o| o.number > label.first_object && o.kind == Kind::Seal);
+        let is_begun = listed.iter().any(|o| o.number > label.first_object && o.kind == ObjectKind::Seal);
         let is_later = last.is_none_or(|g| label.first_object > g.seal_object);
         // Seals are copied once, behind the label; and only to a medium that lies behind all of them.
         if is_begun || !is_later {
@@ -189,9 +189,9 @@ impl Writer {
 
     /// Whether those copies of seals that are on the medium are what the seals are.
     fn are_copies_whole(&self, listed: &[Listed]) -> Result<bool> {
-        for o in listed.iter().filter(|o| o.kind == Kind::Seal) {
+        for o in listed.iter().filter(|o| o.kind == ObjectKind::Seal) {
             let Ok(bytes) = self.catalog.seal(self.row, o.number) else { continue };
-            match read_object(&*self.medium, o.number, Kind::Seal, limit::SEAL_BYTES) {
+            match read_object(&*self.medium, o.number, ObjectKind::Seal, limit::SEAL_BYTES) {
                 Ok(there) if there == bytes => {}
                 Ok(_) | Err(ReadError::Damaged(_)) => return Ok(false),
                 Err(ReadError::Medium(e)) => return Err(BackupError::Medium(e)),
@@ -203,7 +203,7 @@ impl Writer {
     /// Whether any content lies on the medium.
     pub fn is_fresh(&self) -> Result<bool> {
         let listing = self.medium.list().map_err(BackupError::Medium)?;
-        Ok(!listing.objects.iter().any(|o| o.kind == Kind::Pack))
+        Ok(!listing.objects.iter().any(|o| o.kind == ObjectKind::Pack))
     }
 
     /// Copies the seals of earlier media to this one, whose first object is `first`.
@@ -214,16 +214,16 @@ impl Writer {
         let mut carried = Vec::new();
         for number in missing {
             let bytes = self.catalog.seal(self.row, number).map_err(BackupError::Catalog)?;
-            self.medium.append(number, Kind::Seal, &bytes).map_err(BackupError::Medium)?;
+            self.medium.append(number, ObjectKind::Seal, &bytes).map_err(BackupError::Medium)?;
             let digest = Some(*blake3::hash(&bytes).as_bytes());
-            carried.push(Object { number, kind: Kind::Seal, length: bytes.len() as u64, digest });
+            carried.push(Object { number, kind: ObjectKind::Seal, length: bytes.len() as u64, digest });
         }
         if carried.is_empty() {
             return Ok(());
         }
         self.medium.sync().map_err(BackupError::Medium)?;
         for seal in carried {
-            self.read_back = self.read_back.min(shelf::read_back(&*self.medium, &seal)?);
+            self.read_back = self.read_back.min(append::read_back(&*self.medium, &seal)?);
         }
         Ok(())
     }

@@ -11,10 +11,10 @@ mod pipe;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::check_code::CheckCode;
-use crate::format::object::{Id, Kind, Object, file_name};
+use crate::format::object::{Id, Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
 use crate::job::restore::RestoreError;
-use crate::medium::{Blame, Listing, Loader, Medium, MediumError, Place, Writable, tape};
+use crate::medium::{AttachedMedium, Blame, Listing, Loader, Medium, MediumError, Writable, tape};
 use crate::seal::chain::{Chain, Fault};
 use crate::set::check::{Damage, DamageKind, check_objects, sealed, sealed_here};
 use crate::set::open::OpenSet;
@@ -206,7 +206,8 @@ impl Plan {
     fn take_unproved(&mut self, source: &dyn Medium, chain: &Chain) -> Result<()> {
         let end = chain.last().map_or(0, |l| l.number);
         let at_fault: HashSet<u64> = chain.faults.iter().map(|f| f.object).collect();
-        for l in chain.listing.objects.iter().filter(|l| l.number < end && l.number >= chain.first && l.kind != Kind::Seal) {
+        for l in chain.listing.objects.iter().filter(|l| l.number < end && l.number >= chain.first && l.kind != ObjectKind::Seal)
+        {
             let next = chain.links.partition_point(|s| s.number < l.number);
             let Some(next) = chain.links.get(next).filter(|s| s.number != l.number) else { continue };
             let is_listed = next.seal.first <= l.number;
@@ -253,7 +254,7 @@ impl Plan {
 
 /// The target before anything is made on it.
 struct Target {
-    place: Place,
+    place: AttachedMedium,
     path: PathBuf,
     set: Id,
     /// A part of the set's copy is there.
@@ -263,7 +264,7 @@ struct Target {
 impl Target {
     fn find(options: &Options, set: Id, loader: &dyn Loader) -> Result<Self> {
         let path = options.to.clone();
-        let place = Place::find(&path, loader).map_err(CopyError::Medium)?;
+        let place = AttachedMedium::find(&path, loader).map_err(CopyError::Medium)?;
         let sets = place.sets().map_err(CopyError::Medium)?;
         let found = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.folder_id()));
         let (ours, others): (Vec<Id>, Vec<Id>) = found.partition(|id| *id == set);
@@ -326,7 +327,7 @@ fn listed_there(listing: &Listing, plan: &Plan, path: &Path) -> Result<Vec<(Obje
         match plan.known.get(&l.number) {
             None => return clash(Clash::Unknown),
             Some(_) if there.last().is_some_and(|(o, _)| o.number == l.number) => return clash(Clash::Other),
-            Some(o) if o.kind != Kind::Void && o.kind != l.kind => return clash(Clash::Other),
+            Some(o) if o.kind != ObjectKind::Void && o.kind != l.kind => return clash(Clash::Other),
             Some(o) => there.push((*o, 0)),
         }
     }

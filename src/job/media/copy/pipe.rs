@@ -4,7 +4,7 @@
 use super::{CopyError, Result};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
-use crate::format::object::{Kind, Object, file_name};
+use crate::format::object::{Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
 use crate::medium::{Blame, Medium, MediumError};
 use crate::set::check::{Damage, DamageKind};
@@ -26,7 +26,7 @@ pub struct Done {
 /// An object as it was read, and the kind that its name tells: a void one's is that of what it was to be.
 struct Fetched {
     object: Object,
-    kind: Kind,
+    kind: ObjectKind,
     bytes: Vec<u8>,
 }
 
@@ -91,10 +91,14 @@ fn read_all(
 }
 
 /// Reads one object whole and compares it with its seal. The outer error ends the job, the inner one is damage.
-fn fetch(source: &dyn Medium, o: &Object) -> std::result::Result<std::result::Result<(Kind, Vec<u8>), DamageKind>, MediumError> {
+fn fetch(
+    source: &dyn Medium,
+    o: &Object,
+) -> std::result::Result<std::result::Result<(ObjectKind, Vec<u8>), DamageKind>, MediumError> {
     // A void object keeps the name of what it was to be, whatever that was.
-    const NAMES_OF_VOID: [Kind; 5] = [Kind::Pack, Kind::Manifest, Kind::Seal, Kind::Label, Kind::Parity];
-    let kinds = if o.kind == Kind::Void { &NAMES_OF_VOID[..] } else { &[o.kind] };
+    const NAMES_OF_VOID: [ObjectKind; 5] =
+        [ObjectKind::Pack, ObjectKind::Manifest, ObjectKind::Seal, ObjectKind::Label, ObjectKind::Parity];
+    let kinds = if o.kind == ObjectKind::Void { &NAMES_OF_VOID[..] } else { &[o.kind] };
     let mut what = DamageKind::Missing;
     for kind in kinds {
         match source.open(o.number, *kind) {
@@ -129,7 +133,7 @@ struct Appender<'t> {
     group: Vec<Object>,
     /// Bytes since the last sync.
     bytes: u64,
-    last: Option<Kind>,
+    last: Option<ObjectKind>,
     read_back: ReadBack,
 }
 
@@ -145,12 +149,12 @@ impl Appender<'_> {
 
     fn append(&mut self, fetched: &Fetched, observer: &dyn Observer) -> Result<()> {
         let Fetched { object, kind, bytes } = fetched;
-        let is_seal = *kind == Kind::Seal;
+        let is_seal = *kind == ObjectKind::Seal;
         match self.target.is_sequential() {
             // Behind a run of seals a tape gets its list of contents and a filemark.
-            true if self.last == Some(Kind::Seal) && !is_seal || self.bytes >= GROUP_BYTES_ON_TAPE => self.settle()?,
+            true if self.last == Some(ObjectKind::Seal) && !is_seal || self.bytes >= GROUP_BYTES_ON_TAPE => self.settle()?,
             // Where objects reach the disk in any order, a seal comes only when all it covers is there.
-            false if is_seal && self.last != Some(Kind::Seal) || self.bytes >= GROUP_BYTES => self.settle()?,
+            false if is_seal && self.last != Some(ObjectKind::Seal) || self.bytes >= GROUP_BYTES => self.settle()?,
             _ => {}
         }
         self.target.append(object.number, *kind, bytes).map_err(CopyError::Medium)?;
@@ -207,7 +211,7 @@ mod tests {
     use super::*;
     use crate::event::NoObserver;
     use crate::format::cbor::Time;
-    use crate::medium::loader::Folders;
+    use crate::medium::loader::NoLoader;
     use crate::medium::simulated::{Call, FlippedBit, Recorder, Simulated, Unplugged};
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
@@ -218,7 +222,7 @@ mod tests {
             random: &|_| {},
             host: "host",
             interrupted: &AtomicBool::new(false),
-            loader: &Folders,
+            loader: &NoLoader,
             threads: 1,
         })
     }
@@ -226,7 +230,7 @@ mod tests {
     /// Two packs and their seal, and what the seal would say of them.
     fn source() -> (Arc<Simulated>, Vec<(Object, u64)>) {
         let (medium, mut objects) = (Simulated::new(), Vec::new());
-        for (number, kind) in [(0, Kind::Pack), (1, Kind::Pack), (2, Kind::Seal)] {
+        for (number, kind) in [(0, ObjectKind::Pack), (1, ObjectKind::Pack), (2, ObjectKind::Seal)] {
             let bytes = vec![number as u8; 1000];
             medium.append(number, kind, &bytes).unwrap();
             objects.push((Object { number, kind, length: 1000, digest: Some(*blake3::hash(&bytes).as_bytes()) }, 1));
@@ -241,8 +245,14 @@ mod tests {
         in_world(|w| copy_objects(&*source, &target, &objects, w, &NoObserver)).unwrap();
         let append = |number, kind| Call::Append { number, kind, length: 1000 };
         let back = |number, kind| Call::ReadBack { number, kind };
-        let packs = [append(0, Kind::Pack), append(1, Kind::Pack), Call::Sync, back(0, Kind::Pack), back(1, Kind::Pack)];
-        let seal = [append(2, Kind::Seal), Call::Sync, back(2, Kind::Seal)];
+        let packs = [
+            append(0, ObjectKind::Pack),
+            append(1, ObjectKind::Pack),
+            Call::Sync,
+            back(0, ObjectKind::Pack),
+            back(1, ObjectKind::Pack),
+        ];
+        let seal = [append(2, ObjectKind::Seal), Call::Sync, back(2, ObjectKind::Seal)];
         assert_eq!(target.calls(), [&packs[..], &seal].concat());
     }
 

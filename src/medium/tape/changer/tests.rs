@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::format::object::Id;
-use crate::medium::loader::Wanted;
+use crate::medium::loader::MediumRequest;
 use std::collections::VecDeque;
 use std::result::Result;
 use std::sync::{Arc, Mutex};
@@ -178,8 +178,8 @@ impl Hands for Simulated {
     }
 }
 
-fn wanted(place: u64, blank: bool) -> Wanted {
-    Wanted { set: Id([1; 16]), set_name: "honin".into(), place, blank }
+fn wanted(place: u64, blank: bool) -> MediumRequest {
+    MediumRequest { set: Id([1; 16]), set_name: "honin".into(), place, blank }
 }
 
 /// What is told of a cartridge that is not blank, and of one in another place of the set.

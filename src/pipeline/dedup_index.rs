@@ -2,7 +2,7 @@
 //!
 //! Three answers, cheapest first: chunks of this run (a map), chunks that cannot be stored (a Bloom filter), the catalog.
 
-use super::packer::Place;
+use super::packer::ChunkPlace;
 use crate::format::pack::ChunkId;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -38,10 +38,10 @@ impl Hasher for IdHasher {
     }
 }
 
-type Chunks = HashMap<ChunkId, (Place, u32), BuildHasherDefault<IdHasher>>;
+type Chunks = HashMap<ChunkId, (ChunkPlace, u32), BuildHasherDefault<IdHasher>>;
 
 /// The chunks of this run, and a filter over those of the set.
-pub struct Known {
+pub struct DedupIndex {
     shards: [Mutex<Chunks>; SHARDS],
     count: AtomicUsize,
     stored: u64,
@@ -51,15 +51,15 @@ pub struct Known {
     filling: AtomicBool,
 }
 
-/// What [`Known::claim`] found.
+/// What [`DedupIndex::claim`] found.
 pub enum Claim {
     /// Stored, or another worker is about to store it.
-    Known(Place),
+    Known(ChunkPlace),
     /// New, and the caller's to store.
     New,
 }
 
-impl Known {
+impl DedupIndex {
     /// `stored`: how many chunks the catalog has for the set.
     pub fn new(stored: u64) -> Self {
         let filter = OnceLock::new();
@@ -107,10 +107,10 @@ impl Known {
         &self,
         id: &ChunkId,
         length: u32,
-        stored: impl FnOnce() -> Result<Option<(Place, u32)>, E>,
-        place: impl FnOnce() -> Result<Place, E>,
+        stored: impl FnOnce() -> Result<Option<(ChunkPlace, u32)>, E>,
+        place: impl FnOnce() -> Result<ChunkPlace, E>,
     ) -> Result<Claim, E> {
-        let same = |(found, n): &(Place, u32)| (*n == length).then(|| found.clone());
+        let same = |(found, n): &(ChunkPlace, u32)| (*n == length).then(|| found.clone());
         if let Some(found) = self.shard(id).get(id).and_then(same) {
             return Ok(Claim::Known(found));
         }
@@ -231,8 +231,8 @@ mod tests {
     /// A first backup of millions of files: nearly all of them are seen to be new without asking the catalog, and none that is stored is denied.
     #[test]
     fn a_run_that_stores_far_more_than_there_was_does_not_ask_for_each() {
-        let (known, n) = (Known::new(0), 1_500_000);
-        let place = || Ok(Place::Stored { object: 1, frame: 0, offset: 0 });
+        let (known, n) = (DedupIndex::new(0), 1_500_000);
+        let place = || Ok(ChunkPlace::Stored { object: 1, frame: 0, offset: 0 });
         let asked = std::cell::Cell::new(0);
         let ask = || {
             asked.set(asked.get() + 1);
@@ -250,11 +250,11 @@ mod tests {
 
     #[test]
     fn a_chunk_is_claimed_once() {
-        let known = Known::new(0);
-        let place = |frame| Place::Stored { object: 1, frame, offset: 0 };
+        let known = DedupIndex::new(0);
+        let place = |frame| ChunkPlace::Stored { object: 1, frame, offset: 0 };
         let claim = |length, frame| known.claim::<()>(&id(1), length, || Ok(None), || Ok(place(frame))).unwrap();
         assert!(matches!(claim(10, 7), Claim::New));
-        assert!(matches!(claim(10, 8), Claim::Known(Place::Stored { frame: 7, .. })));
+        assert!(matches!(claim(10, 8), Claim::Known(ChunkPlace::Stored { frame: 7, .. })));
         // Same id, other length: never taken for the same bytes.
         assert!(matches!(claim(11, 9), Claim::New));
     }

@@ -8,14 +8,14 @@ use super::session::{Answer, Session};
 
 /// All searches through one set, the newest last.
 #[derive(Debug)]
-pub struct Signs<'a> {
+pub struct Traces<'a> {
     all: Vec<(&'a Clean, &'a Answer)>,
 }
 
 /// How a search ends that could be made: where nothing was found, and where something was.
 const EXITS: &[u64] = &[0, 5];
 
-impl<'a> Signs<'a> {
+impl<'a> Traces<'a> {
     /// `None` where nobody searched.
     pub fn of(session: &'a Session, set: &str) -> Option<Self> {
         let all: Vec<_> = session.all(of_clean).filter(|(c, _)| c.set == set).collect();

@@ -4,10 +4,10 @@
 //! Before the first write after any other movement, the cartridge is recognized by its last header and the drive is asked for the end;
 //! and after any error nothing is written any more.
 
-use super::drive::{Drive, DriveError, Found, Room};
+use super::drive::{Drive, DriveError, Room, TapePosition};
 use super::{MediumError, Result, Stored};
 use crate::format::limit;
-use crate::format::object::{Id, Kind};
+use crate::format::object::{Id, ObjectKind};
 use crate::format::tape::{HEADER_BYTES, Header};
 use crate::medium::error::DeviceProblem;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ const FILEMARK_BYTES: u64 = 64 << 30;
 
 const DURABLE: &str = "making the tape durable";
 
-pub(super) struct Deck {
+pub(super) struct TapeLog {
     pub drive: Box<dyn Drive>,
     pub set: Id,
     /// Bytes of a block.
@@ -42,7 +42,7 @@ pub(super) struct Deck {
     broken: Option<&'static str>,
 }
 
-impl Deck {
+impl TapeLog {
     pub fn new(drive: Box<dyn Drive>, set: Id, block: u32) -> Self {
         Self {
             drive,
@@ -80,10 +80,10 @@ impl Deck {
         Ok(())
     }
 
-    pub fn read(&mut self, into: &mut [u8]) -> std::result::Result<Found, DriveError> {
+    pub fn read(&mut self, into: &mut [u8]) -> std::result::Result<TapePosition, DriveError> {
         let head = self.head.take();
         let found = self.drive.read(into).inspect_err(|e| self.doubt(e))?;
-        self.head = head.map(|at| if found == Found::End { at } else { at + 1 });
+        self.head = head.map(|at| if found == TapePosition::End { at } else { at + 1 });
         Ok(found)
     }
 
@@ -91,7 +91,7 @@ impl Deck {
     ///
     /// A drive that had no power for a moment fails once, and one whose cartridge was taken out or swapped fails everywhere: a place is
     /// damaged only where the cartridge is recognized and the same place fails again.
-    pub fn read_at(&mut self, address: u64, into: &mut [u8]) -> Result<std::result::Result<Found, DriveError>> {
+    pub fn read_at(&mut self, address: u64, into: &mut [u8]) -> Result<std::result::Result<TapePosition, DriveError>> {
         match self.go(address).and_then(|()| self.read(into)) {
             Err(DriveError::Failed(_)) => {}
             Err(e @ DriveError::TooLong { .. }) => return Ok(Err(e)),
@@ -145,7 +145,7 @@ impl Deck {
         let mut block = [0; HEADER_BYTES];
         let found = self.go(address).and_then(|()| self.read(&mut block));
         match found {
-            Ok(Found::Block(HEADER_BYTES)) => match Header::decode(&block) {
+            Ok(TapePosition::Block(HEADER_BYTES)) => match Header::decode(&block) {
                 Ok(header) => Ok(header),
                 Err(source) => Err(MediumError::BadHeader { place: self.drive.name(), address, source }),
             },
@@ -160,11 +160,11 @@ impl Deck {
         let stored = Stored { kind: header.kind, at, length: header.length.min(there) };
         self.objects.entry(header.number).or_insert(stored);
         self.last = Some(at);
-        self.closed = header.kind == Kind::Seal;
+        self.closed = header.kind == ObjectKind::Seal;
         at + 1 + header.blocks()
     }
 
-    pub fn append(&mut self, number: u64, kind: Kind, bytes: &[u8]) -> Result<()> {
+    pub fn append(&mut self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
         self.check_broken()?;
         let place = || self.drive.name();
         if self.objects.contains_key(&number) {
@@ -172,7 +172,7 @@ impl Deck {
         }
         let needed = bytes.len() as u64;
         // What is left is for what closes the cartridge.
-        if self.early_warning && kind == Kind::Pack {
+        if self.early_warning && kind == ObjectKind::Pack {
             return Err(MediumError::Full { place: place(), needed, free: None, torn: false });
         }
         self.begin_writing()?;
@@ -312,7 +312,7 @@ impl Deck {
         MediumError::Foreign { place: self.drive.name() }
     }
 
-    pub fn unreadable(&self, number: u64, kind: Kind, e: std::io::Error) -> MediumError {
+    pub fn unreadable(&self, number: u64, kind: ObjectKind, e: std::io::Error) -> MediumError {
         MediumError::of_read(self.drive.name(), number, kind, e)
     }
 

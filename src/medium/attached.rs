@@ -4,7 +4,7 @@ use super::loader::Loader;
 use super::tape::{Loaded, Tape};
 use super::{Blame, BrokenLabel, Directory, Guard, Listing, Medium, MediumError, SetOnMedium, Sets};
 use crate::format::label::Label;
-use crate::format::object::{Id, Kind};
+use crate::format::object::{Id, ObjectKind};
 use crate::format::{Malformed, limit};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 type Result<T> = std::result::Result<T, MediumError>;
 
 /// Where a medium is, looked at far enough to know whose it is.
-pub struct Place {
+pub struct AttachedMedium {
     path: PathBuf,
     what: What,
 }
@@ -26,7 +26,7 @@ enum What {
 /// A medium that this run writes to, and what keeps others out until it is dropped. A tape's drive is opened by one process at a time.
 pub type Writable = (Box<dyn Medium>, Option<Guard>);
 
-impl Place {
+impl AttachedMedium {
     pub fn find(path: &Path, loader: &dyn Loader) -> Result<Self> {
         let what = match loader.drive(path)? {
             None => What::Folder,
@@ -121,7 +121,7 @@ fn locked(directory: Directory, root: &Path) -> Result<Writable> {
 /// The cartridge's own label: the first that can be read. One that a run has left in part may lie before it.
 fn label_on(tape: &Tape, path: &Path) -> Result<Label> {
     let mut first_error = None;
-    for o in tape.list()?.objects.iter().filter(|o| o.kind == Kind::Label) {
+    for o in tape.list()?.objects.iter().filter(|o| o.kind == ObjectKind::Label) {
         match read_label(tape, o.number, path) {
             Ok(label) => return Ok(label),
             Err(e) if e.blame() == Blame::Damage => first_error = first_error.or(Some(e)),
@@ -133,9 +133,9 @@ fn label_on(tape: &Tape, path: &Path) -> Result<Label> {
 
 fn read_label(tape: &Tape, number: u64, path: &Path) -> Result<Label> {
     let mut bytes = Vec::new();
-    let read = tape.open(number, Kind::Label)?.take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes);
+    let read = tape.open(number, ObjectKind::Label)?.take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes);
     let place = path.display().to_string();
-    read.map_err(|e| MediumError::of_read(place, number, Kind::Label, e))?;
+    read.map_err(|e| MediumError::of_read(place, number, ObjectKind::Label, e))?;
     Label::decode(&bytes).map_err(|e| match e {
         Malformed::Newer { found, .. } => MediumError::NewerFormat { path: path.to_owned(), found },
         source => MediumError::BadLabel { path: path.to_owned(), source },

@@ -5,15 +5,15 @@ use super::tally::Tally;
 use super::{BackupError, Stop};
 use crate::env::Env;
 use crate::event::Feeding;
-use crate::format::object::{Kind, Object};
+use crate::format::object::{Object, ObjectKind};
 use crate::format::pack::Index;
 use crate::format::seal::ReadBack;
 use crate::host::catalog::Location;
 use crate::medium::{Medium, MediumError};
 use crate::pipeline::compressor::Effort;
-use crate::pipeline::known::Known;
+use crate::pipeline::dedup_index::DedupIndex;
 use crate::pipeline::packer::FinishedPack;
-use crate::set::writer::{Closed, Writer};
+use crate::set::writer::{Closed, SetWriter};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,13 +25,13 @@ const GROUP_BYTES: u64 = 64 << 20;
 const GROUP_BYTES_ON_TAPE: u64 = 64 << 30;
 
 /// Where finished packs are handed in.
-pub struct Counter {
+pub struct PackSender {
     give: Mutex<Option<Sender<FinishedPack>>>,
     closed: Arc<AtomicBool>,
     drain: Arc<AtomicBool>,
 }
 
-impl Counter {
+impl PackSender {
     /// The counter, and the queue's other end. So many packs wait at most.
     pub fn new(most: usize) -> (Self, Queue) {
         let (give, take) = bounded(most);
@@ -129,7 +129,7 @@ const DRIVE_BUFFER_NANOSECONDS: i64 = 250_000_000;
 type Result<T> = std::result::Result<T, BackupError>;
 
 /// Appends packs until the queue is closed; a second thread reads back what was appended.
-pub fn shelve(queue: Queue, set: &mut Writer, known: &Known, tally: &Tally, stop: &Stop, env: &Env) -> Result<Shelved> {
+pub fn shelve(queue: Queue, set: &mut SetWriter, known: &DedupIndex, tally: &Tally, stop: &Stop, env: &Env) -> Result<Shelved> {
     let (medium, next, fresh) = (set.medium.clone(), set.next, set.is_fresh()?);
     std::thread::scope(|scope| {
         let (give, take) = bounded(1);
@@ -238,7 +238,7 @@ impl Appender<'_> {
     /// Appends a pack; `false` when the medium is full.
     fn append(&mut self, medium: &dyn Medium, pack: &FinishedPack, digest: [u8; 32]) -> Result<bool> {
         let begun = (self.env.now)().as_nanoseconds_64();
-        match medium.append(self.next, Kind::Pack, &pack.bytes) {
+        match medium.append(self.next, ObjectKind::Pack, &pack.bytes) {
             Ok(()) => {
                 self.streaming.bytes += pack.bytes.len() as u64;
                 let took = (self.env.now)().as_nanoseconds_64().saturating_sub(begun);
@@ -256,7 +256,7 @@ impl Appender<'_> {
         }
         pack.is_object(self.next);
         let length = pack.bytes.len() as u64;
-        let object = Object { number: self.next, kind: Kind::Pack, length, digest: Some(digest) };
+        let object = Object { number: self.next, kind: ObjectKind::Pack, length, digest: Some(digest) };
         let frames = pack.frames.iter().map(|f| f.0).collect();
         self.group.push(Appended { object, index: pack.index.clone(), frames });
         self.bytes += length;
@@ -299,8 +299,8 @@ impl Appender<'_> {
 fn check_all(
     take: &Receiver<Work>,
     answer: &Sender<Answer>,
-    set: &mut Writer,
-    known: &Known,
+    set: &mut SetWriter,
+    known: &DedupIndex,
     stop: &Stop,
     env: &Env,
 ) -> Result<Vec<Closed>> {
@@ -325,7 +325,7 @@ fn check_all(
     Ok(closed)
 }
 
-fn check(group: Vec<Appended>, set: &mut Writer, known: &Known) -> Result<()> {
+fn check(group: Vec<Appended>, set: &mut SetWriter, known: &DedupIndex) -> Result<()> {
     set.medium.sync().map_err(BackupError::Medium)?;
     for pack in group {
         set.read_back = set.read_back.min(read_back(&*set.medium, &pack.object)?);
