@@ -10,9 +10,9 @@ use azekura::medium::tape::drive::DriveError;
 use azekura::medium::tape::sg::SgDevice;
 use azekura::medium::tape::st::{self, StDrive};
 use azekura::medium::{DeviceProblem, MediumError};
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// A changer that is spoken to when the first medium is asked for.
@@ -32,7 +32,7 @@ impl Library {
 
     /// Puts the next cartridge that may be the wanted one into the drive `path`; `false` when there is none left.
     pub fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<bool, MediumError> {
-        let mut robot = self.robot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut robot = self.robot.lock();
         let robot = match &mut *robot {
             Some(robot) => robot,
             none => none.insert(self.open(path)?),

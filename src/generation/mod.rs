@@ -22,8 +22,8 @@ use crate::pipeline::compressor::{Decompressor, FrameError};
 use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity};
 use crate::pipeline::packer::{PackReader, UnpackError};
 use crate::seal::chain::{Chain, ReadError, SealLink, read_object};
+use parking_lot::Mutex;
 use std::collections::HashSet;
-use std::sync::Mutex;
 use zeroize::Zeroizing;
 
 #[derive(Debug, thiserror::Error)]
@@ -192,7 +192,7 @@ impl<'a> Generation<'a> {
 
     /// Reads a pack to its end, once, and compares it with its seal.
     fn check_pack(&self, object: u64) -> Result<()> {
-        let checked = || self.checked.lock().unwrap_or_else(|e| e.into_inner());
+        let checked = || self.checked.lock();
         if checked().contains(&object) {
             return Ok(());
         }

@@ -7,19 +7,16 @@ use super::directory::check_name;
 use super::{Description, FileSystem, Immutable, Listed, Listing, Medium, MediumError, OpenObject, Reread};
 use crate::format::object::ObjectKind;
 use crate::format::seal::ReadBack;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Result<T> = std::result::Result<T, MediumError>;
 type Bytes = Arc<[u8]>;
 
 const PLACE: &str = "simulated medium";
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn gone(what: &'static str) -> MediumError {
     MediumError::Gone { place: PLACE.into(), what, source: None }
@@ -63,7 +60,7 @@ impl Simulated {
 
     fn get(&self, number: u64, kind: ObjectKind) -> Result<Bytes> {
         check_name(number, kind)?;
-        match locked(&self.objects).get(&number) {
+        match self.objects.lock().get(&number) {
             Some((k, bytes)) if *k == kind => Ok(Arc::clone(bytes)),
             _ => Err(MediumError::Missing { place: PLACE.into(), number, kind }),
         }
@@ -77,7 +74,7 @@ impl Medium for Simulated {
             kind: *kind,
             length: bytes.len() as u64,
         };
-        Ok(Listing { objects: locked(&self.objects).iter().map(listed).collect(), ..Listing::default() })
+        Ok(Listing { objects: self.objects.lock().iter().map(listed).collect(), ..Listing::default() })
     }
 
     fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
@@ -85,7 +82,7 @@ impl Medium for Simulated {
         if self.read_only {
             return Err(MediumError::ReadOnly { place: PLACE.into() });
         }
-        let mut objects = locked(&self.objects);
+        let mut objects = self.objects.lock();
         if objects.contains_key(&number) {
             return Err(MediumError::Exists { place: PLACE.into(), number });
         }
@@ -112,7 +109,7 @@ impl Medium for Simulated {
     }
 
     fn free_bytes(&self) -> Option<u64> {
-        let used: u64 = locked(&self.objects).values().map(|(_, b)| b.len() as u64).sum();
+        let used: u64 = self.objects.lock().values().map(|(_, b)| b.len() as u64).sum();
         self.capacity_bytes.map(|c| c.saturating_sub(used))
     }
 
@@ -162,7 +159,7 @@ impl PowerCut {
 
     /// Cuts the power now.
     pub fn cut(&self) -> Result<()> {
-        self.cut_locked(&mut locked(&self.unsynced))
+        self.cut_locked(&mut self.unsynced.lock())
     }
 
     fn cut_locked(&self, unsynced: &mut Option<Vec<(u64, ObjectKind, Bytes)>>) -> Result<()> {
@@ -177,7 +174,7 @@ impl PowerCut {
 
     /// Runs a call that changes the medium, or finds the power gone.
     fn change<T>(&self, f: impl FnOnce(&mut Vec<(u64, ObjectKind, Bytes)>) -> Result<T>) -> Result<T> {
-        let mut unsynced = locked(&self.unsynced);
+        let mut unsynced = self.unsynced.lock();
         if self.calls_left.load(Ordering::Relaxed) == 0 && unsynced.is_some() {
             self.cut_locked(&mut unsynced)?;
         }
@@ -187,7 +184,7 @@ impl PowerCut {
     }
 
     fn pending(&self, number: u64, kind: ObjectKind) -> Result<Option<Bytes>> {
-        let unsynced = locked(&self.unsynced);
+        let unsynced = self.unsynced.lock();
         let pending = unsynced.as_ref().ok_or_else(|| gone("no power"))?;
         Ok(pending.iter().find(|(n, k, _)| (*n, *k) == (number, kind)).map(|(_, _, b)| Arc::clone(b)))
     }
@@ -195,7 +192,7 @@ impl PowerCut {
 
 impl Medium for PowerCut {
     fn list(&self) -> Result<Listing> {
-        let unsynced = locked(&self.unsynced);
+        let unsynced = self.unsynced.lock();
         let pending = unsynced.as_ref().ok_or_else(|| gone("no power"))?;
         let mut listing = self.inner.list()?;
         listing.objects.extend(pending.iter().map(|(n, k, b)| Listed { number: *n, kind: *k, length: b.len() as u64 }));
@@ -269,7 +266,7 @@ impl FullAfter {
 
 impl Medium for FullAfter {
     fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
-        let mut left = locked(&self.left);
+        let mut left = self.left.lock();
         let (needed, free, torn) = (bytes.len() as u64, *left, self.torn && *left > 0);
         if needed <= free {
             self.inner.append(number, kind, bytes)?;
@@ -284,7 +281,7 @@ impl Medium for FullAfter {
     }
 
     fn free_bytes(&self) -> Option<u64> {
-        Some(*locked(&self.left))
+        Some(*self.left.lock())
     }
 
     fn list(&self) -> Result<Listing> {
@@ -468,11 +465,11 @@ impl Recorder {
     }
 
     pub fn calls(&self) -> Vec<Call> {
-        locked(&self.calls).clone()
+        self.calls.lock().clone()
     }
 
     fn saw(&self, call: Call) -> &dyn Medium {
-        locked(&self.calls).push(call);
+        self.calls.lock().push(call);
         &*self.inner
     }
 }

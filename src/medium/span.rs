@@ -9,10 +9,10 @@ use super::{AttachedMedium, Description, Listed, Listing, Medium, MediumError, O
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 type Result<T> = std::result::Result<T, MediumError>;
 
@@ -66,7 +66,7 @@ impl<'w> SpanningMedium<'w> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<'w>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Calls `f` with the medium that has the object.

@@ -4,10 +4,11 @@
 
 use super::packer::ChunkPlace;
 use crate::format::pack::ChunkId;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
 
 const SHARDS: usize = 16;
 /// Chunks of this run that are kept in the map although the catalog has them by now: some 25 MiB of memory. A little more would take twice
@@ -94,10 +95,10 @@ impl DedupIndex {
         self.filter.get().map(Filter::bytes)
     }
 
-    fn shard(&self, id: &ChunkId) -> std::sync::MutexGuard<'_, Chunks> {
+    fn shard(&self, id: &ChunkId) -> parking_lot::MutexGuard<'_, Chunks> {
         let shard = &self.shards[usize::from(id.0[0]) % SHARDS];
         // A worker that panicked ends the run; its map entries are whole.
-        shard.lock().unwrap_or_else(|e| e.into_inner())
+        shard.lock()
     }
 
     /// Finds the chunk, or claims it at `place` for the caller, who then MUST store it there.

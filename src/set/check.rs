@@ -8,7 +8,7 @@ use crate::host::catalog::{Catalog, CatalogError};
 use crate::job::restore::RestoreError;
 use crate::medium::{Blame, Listed, Listing, Medium, MediumError};
 use crate::seal::chain::Chain;
-use std::sync::Mutex;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// An object that is not what its seal says.
@@ -92,21 +92,21 @@ pub fn check_objects(
                 loop {
                     let i = next.fetch_add(1, Ordering::Relaxed);
                     let Some((object, generation)) = all.get(i) else { break };
-                    if env.is_interrupted() || failed.lock().is_ok_and(|f| f.is_some()) {
+                    if env.is_interrupted() || failed.lock().is_some() {
                         break;
                     }
                     match check_object(medium, listing, object) {
                         Ok(Ok(how)) => {
-                            let mut found = found.lock().unwrap_or_else(|e| e.into_inner());
+                            let mut found = found.lock();
                             found.1 = found.1.min(how);
                         }
                         Ok(Err(what)) => {
                             let damage = Damage { object: *object, generation: *generation, what };
                             damage.tell(observer);
-                            found.lock().unwrap_or_else(|e| e.into_inner()).0.push(damage);
+                            found.lock().0.push(damage);
                         }
                         Err(e) => {
-                            *failed.lock().unwrap_or_else(|e| e.into_inner()) = Some(e);
+                            *failed.lock() = Some(e);
                             break;
                         }
                     }
@@ -118,10 +118,10 @@ pub fn check_objects(
     if env.is_interrupted() {
         return Err(RestoreError::Interrupted);
     }
-    if let Some(e) = failed.into_inner().unwrap_or_else(|e| e.into_inner()) {
+    if let Some(e) = failed.into_inner() {
         return Err(RestoreError::Medium(e));
     }
-    let (mut damage, how) = found.into_inner().unwrap_or_else(|e| e.into_inner());
+    let (mut damage, how) = found.into_inner();
     damage.sort_by_key(|d: &Damage| d.object.number);
     Ok((damage, how))
 }

@@ -11,9 +11,9 @@ pub use judge::{Raised, judge};
 use crate::format::rules::{Allowed, Rules, allowed};
 use crate::format::watch::{Alarm, Course, KINDS, KindCounts, Measures, NIGHTS, Night, PATHS, SourceWatch};
 use content::{ContentSample, fits, is_compressed, is_finished, kind_of};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -269,7 +269,7 @@ impl Watcher {
         let (mut all, mut alarms) = (Vec::new(), Vec::new());
         for s in self.sources {
             let measures = s.counts.measures();
-            let mut tonight = s.tonight.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let mut tonight = s.tonight.into_inner();
             let raised = judge(&s.known.nights, &measures, announced);
             for r in &raised {
                 let mut paths = tonight.paths.get(&r.tripwire.evidence()).cloned().unwrap_or_default();
@@ -297,7 +297,7 @@ impl Watcher {
 
 impl OneSource {
     fn tonight(&self) -> MutexGuard<'_, Tonight> {
-        self.tonight.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tonight.lock()
     }
 
     fn note(&self, evidence: Evidence, path: &[u8]) {

@@ -2,10 +2,10 @@
 
 use azekura::event::{Event, Feeding, Observer, Phase};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use parking_lot::{Mutex, MutexGuard};
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::output::to_stderr;
@@ -63,7 +63,7 @@ impl Progress {
     }
 
     fn feeding(&self) -> MutexGuard<'_, Option<Feeding>> {
-        self.feeding.lock().unwrap_or_else(PoisonError::into_inner)
+        self.feeding.lock()
     }
 
     fn show_entries(&self) {

@@ -15,8 +15,9 @@ use crate::pipeline::dedup_index::DedupIndex;
 use crate::pipeline::packer::FinishedPack;
 use crate::set::writer::{Closed, SetWriter};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Bytes that are made durable and read back together.
@@ -42,7 +43,7 @@ impl PackSender {
 
     /// Takes a pack; `false` when the medium takes no more. How many wait tells how hard to compress.
     pub fn put(&self, pack: FinishedPack, effort: &Effort) -> bool {
-        let give = self.give.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        let give = self.give.lock().clone();
         let Some(give) = give else { return false };
         if give.is_full() {
             effort.more();
@@ -59,7 +60,7 @@ impl PackSender {
 
     /// No more packs come.
     pub fn close(&self) {
-        *self.give.lock().unwrap_or_else(|e| e.into_inner()) = None;
+        *self.give.lock() = None;
         self.closed.store(true, Ordering::Release);
     }
 }

@@ -6,9 +6,10 @@ use crate::format::entry::Core;
 use crate::pipeline::packer::Piece;
 use crate::tripwire::PreviousContent;
 use crate::tripwire::content::ContentSample;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex};
 
 /// A run of chunks of a large file.
 pub struct Run {

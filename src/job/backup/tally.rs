@@ -2,7 +2,7 @@
 
 use crate::event::{Event, Feeding, FindingKind, Observer};
 use crate::format::manifest::{FINDINGS, Finding};
-use std::sync::Mutex;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Counts of a run. `bytes` are bytes of content.
@@ -55,7 +55,7 @@ impl<'a> Tally<'a> {
         if !kind.is_note() {
             self.counts.findings.fetch_add(1, Relaxed);
         }
-        let mut kept = self.findings.lock().unwrap_or_else(|e| e.into_inner());
+        let mut kept = self.findings.lock();
         if kept.len() < FINDINGS {
             kept.push(Finding { kind: kind.name().into(), path: path.into(), detail: detail.clone() });
         }
@@ -79,7 +79,7 @@ impl<'a> Tally<'a> {
     }
 
     pub fn findings(&self) -> Vec<Finding> {
-        let mut all = self.findings.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        let mut all = self.findings.lock().clone();
         // Workers meet them in any order; a manifest shows them in one.
         all.sort_by(|a, b| a.path.cmp(&b.path));
         all

@@ -271,8 +271,8 @@ impl<'a> Worker<'a> {
                 core = Box::new(tree.describe_unreadable(&found, &p));
             }
         }
-        *large.look.lock().unwrap_or_else(|e| e.into_inner()) = Some(look);
-        *large.core.lock().unwrap_or_else(|e| e.into_inner()) = Some(core);
+        *large.look.lock() = Some(look);
+        *large.core.lock() = Some(core);
         self.close(&large)?;
         Ok(Outcome::Shared)
     }
@@ -303,8 +303,8 @@ impl<'a> Worker<'a> {
         }
         shared.tally.counts.bytes.fetch_add(core.size, Ordering::Relaxed);
         shared.watcher.there(&core.path, 1, core.size);
-        *large.look.lock().unwrap_or_else(|e| e.into_inner()) = Some(look);
-        *large.core.lock().unwrap_or_else(|e| e.into_inner()) = Some(core);
+        *large.look.lock() = Some(look);
+        *large.core.lock() = Some(core);
         self.close(&large)
     }
 
@@ -324,7 +324,7 @@ impl<'a> Worker<'a> {
         let had = self.new_bytes;
         self.store_chunks(&run.bytes, run.cuts, &mut pieces)?;
         run.file.new_bytes.fetch_add(self.new_bytes - had, Ordering::Relaxed);
-        run.file.pieces.lock().unwrap_or_else(|e| e.into_inner()).insert(run.index, pieces);
+        run.file.pieces.lock().insert(run.index, pieces);
         self.close(&run.file)
     }
 
@@ -333,14 +333,14 @@ impl<'a> Worker<'a> {
         if large.open.fetch_sub(1, Ordering::AcqRel) > 1 {
             return Ok(());
         }
-        let core = large.core.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let core = large.core.lock().take();
         let Some(core) = core else { unreachable!("the reader closes last or has left the core") };
-        let look = large.look.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let look = large.look.lock().take();
         if let (Some(look), Some(digest)) = (look, &core.blake3) {
             let new_bytes = large.new_bytes.load(Ordering::Acquire);
             self.shared.watcher.read(&core.path, large.before.as_ref(), digest, &look, new_bytes);
         }
-        let pieces = std::mem::take(&mut *large.pieces.lock().unwrap_or_else(|e| e.into_inner()));
+        let pieces = std::mem::take(&mut *large.pieces.lock());
         let pieces = match core.state {
             ContentState::Unreadable { .. } => Vec::new(),
             _ => pieces.into_values().flatten().collect(),

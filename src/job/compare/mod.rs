@@ -27,12 +27,12 @@ use crate::set::open::OpenSet;
 use crossbeam_channel::bounded;
 use kept::Kept;
 use merge::{Batch, Merge};
+use parking_lot::Mutex;
 use reader::Reader;
 use sides::{Records, Side};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What is to be compared with what.
@@ -419,7 +419,7 @@ impl Sides<'_, '_> {
                             let (sequence, entries) = (batch.sequence, batch.tasks.len() as u64);
                             let found = reader.work(batch);
                             observer.on_event(Event::Progress { entries, bytes: found.counts.bytes_read });
-                            let mut kept = kept.lock().unwrap_or_else(|e| e.into_inner());
+                            let mut kept = kept.lock();
                             if let Err(e) = kept.keep(sequence, &found) {
                                 stopped.store(true, Ordering::Relaxed);
                                 return Err(e);
@@ -455,7 +455,7 @@ impl Sides<'_, '_> {
                 return Err(CompareError::Open(RestoreError::Interrupted));
             }
             let counts = merged?;
-            kept.lock().unwrap_or_else(|e| e.into_inner()).counts.add(&counts);
+            kept.lock().counts.add(&counts);
             Ok(lost)
         })
     }

@@ -10,8 +10,8 @@ use super::{Class, CompareError, Difference, Reason, Result, Scope, Seen, scope_
 use crate::env::Env;
 use crate::format::entry::EntryKind;
 use crate::job::restore::RestoreError;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::Mutex;
 
 /// New files that a thread reads before it asks for more.
 const HEAP: usize = 64;
@@ -53,7 +53,7 @@ fn hash(come: &mut [Come], kept: &Kept, scopes: &[Scope], env: &Env) -> Result<u
     let work = || {
         let (mut buffer, mut bytes) = (Vec::new(), 0);
         loop {
-            let heap = heaps.lock().unwrap_or_else(|e| e.into_inner()).next();
+            let heap = heaps.lock().next();
             let Some(heap) = heap else { return Ok(bytes) };
             for c in heap.iter_mut().filter(|c| c.digest.is_none()) {
                 if env.is_interrupted() {

@@ -16,9 +16,9 @@ use crate::job::restore::RestoreError;
 use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::{Chain, Fault};
 use crate::set::open::OpenSet;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Debug)]
@@ -102,7 +102,7 @@ pub fn clean(options: &Options, identity: &Identity, env: &Env, observer: &dyn O
                 while let Some(n) = numbers.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let row = read(*n);
                     let failed = row.is_err();
-                    all.lock().unwrap_or_else(|e| e.into_inner()).push(row);
+                    all.lock().push(row);
                     if failed {
                         next.store(numbers.len(), Ordering::Relaxed);
                     }
@@ -110,7 +110,7 @@ pub fn clean(options: &Options, identity: &Identity, env: &Env, observer: &dyn O
             });
         }
     });
-    let mut all = all.into_inner().unwrap_or_else(|e| e.into_inner()).into_iter().collect::<Result<Vec<_>>>()?;
+    let mut all = all.into_inner().into_iter().collect::<Result<Vec<_>>>()?;
     all.sort_by_key(|(row, _)| row.generation);
     let (mut first, mut seen) = (Vec::new(), std::collections::BTreeSet::new());
     for (row, found) in &all {

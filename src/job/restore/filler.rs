@@ -19,11 +19,12 @@ use crate::pipeline::packer::{PackReader, UnpackError};
 use crate::pipeline::target::Target;
 use crate::seal::chain::{Chain, read_opened};
 use crossbeam_channel::bounded;
+use parking_lot::{Mutex, MutexGuard};
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Content up to this is checked before it is written; longer content after.
 const AT_ONCE_BYTES: u64 = 4 << 20;
@@ -114,7 +115,7 @@ impl<'a, 'g> Filler<'a, 'g> {
     }
 
     fn absence(&self) -> MutexGuard<'_, Option<MediumError>> {
-        self.absence.lock().unwrap_or_else(PoisonError::into_inner)
+        self.absence.lock()
     }
 
     fn is_stopped(&self) -> bool {

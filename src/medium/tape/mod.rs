@@ -22,7 +22,8 @@ use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
 use crate::format::seal::ReadBack;
 use object::OnTape;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, MediumError>;
 
@@ -101,7 +102,7 @@ impl Tape {
     }
 
     fn deck(&self) -> MutexGuard<'_, TapeLog> {
-        self.deck.lock().unwrap_or_else(PoisonError::into_inner)
+        self.deck.lock()
     }
 }
 

@@ -4,8 +4,9 @@ use super::Stored;
 use super::drive::{DriveError, TapePosition};
 use super::log::TapeLog;
 use crate::medium::OpenObject;
+use parking_lot::Mutex;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Reads block by block; others may move the head in between.
 pub(super) struct OnTape {
@@ -30,7 +31,7 @@ impl OnTape {
             self.held = None;
             let full = self.full as usize;
             self.block.resize(full, 0);
-            let mut deck = self.deck.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut deck = self.deck.lock();
             let found = deck.read_at(self.stored.at + 1 + number, &mut self.block);
             drop(deck);
             let wanted = (self.stored.length - number * full as u64).min(full as u64) as usize;

@@ -1,7 +1,8 @@
 //! A drive and its cartridge in memory, behaving as Linux's `st` driver over an LTO drive does. For tests: no command reaches it.
 
 use super::drive::{Drive, DriveError, Room, TapePosition};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// What lies at one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl Cartridge {
     }
 
     fn reel(&self) -> MutexGuard<'_, Reel> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Another cartridge with the same on it.
