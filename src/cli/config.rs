@@ -5,6 +5,7 @@
 use super::exit::Exit;
 use super::explain::{Explained, io_reason};
 use super::lang::Lang;
+use super::recorded;
 use super::text::message;
 use azekura::format::manifest::{LAST_PRIORITY, Rules};
 use azekura::job::rotation::Pool;
@@ -137,7 +138,7 @@ impl Config {
         toml::from_str(text).map_err(|e: toml::de::Error| {
             let line = e.span().map_or(1, |s| 1 + text[..s.start.min(text.len())].matches('\n').count());
             let message = message!("error.config.content", path = path, line = line);
-            Explained::new(message, Exit::Usage).cause(message!("reason.plain", text = e.message()))
+            Explained::new(message, Exit::Usage).cause(recorded::toml(e.message()))
         })
     }
 

@@ -7,6 +7,7 @@ use super::explain::Explained;
 use super::find::kind;
 use super::lang::Lang;
 use super::output::{Columns, Outcome, Table};
+use super::recorded;
 use super::shown::{Shown, put_name};
 use super::text::{find, message};
 use super::units::{bytes, count, moment, time};
@@ -81,7 +82,7 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
     for line in &report.lines {
         if let Version::Unknown { why } = &line.version {
-            context.warn(&message!("history.unknown-because", generations = generations(line), why = why));
+            context.warn(&message!("history.unknown-because", generations = generations(line), why = recorded::cause(why)));
         }
     }
     let exit = match (report.is_sound(), report.is_found()) {

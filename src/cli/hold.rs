@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::explain::Explained;
 use super::lang::Lang;
 use super::output::Outcome;
+use super::recorded;
 use super::text::{find, message};
 use super::units::time;
 use azekura::job::hold::{Hold, HoldError, Release, put_on, standing, take_off};
@@ -72,7 +73,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
 fn text(hold: Option<&Hold>) -> String {
     let Some(hold) = hold else { return format!("{}\n", find("hold.none")) };
     let when = |rfc3339: &str| time(rfc3339, Lang::spoken());
-    let mut text = format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = hold.why));
+    let mut text = format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = recorded::why(&hold.why)));
     if let Some((since, who)) = &hold.asked {
         text.push_str(&format!("{}\n", message!("hold.asked", since = when(since), who = who)));
     }
@@ -98,7 +99,7 @@ impl From<HoldError> for Explained {
             }
             HoldError::Stands { set, since, why } => {
                 let since = time(&since, Lang::spoken());
-                Self::new(message!("error.media.held", name = set, since = since, why = why), Exit::Medium)
+                Self::new(message!("error.media.held", name = set, since = since, why = recorded::why(&why)), Exit::Medium)
             }
             HoldError::Ledger(e) => e.into(),
             HoldError::Medium(e) => e.into(),

@@ -32,6 +32,7 @@ mod media;
 mod output;
 mod progress;
 mod prove;
+mod recorded;
 mod recovery_key;
 mod reference;
 mod report;

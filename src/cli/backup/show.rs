@@ -3,11 +3,13 @@
 use crate::cli::context::Context;
 use crate::cli::lang::Lang;
 use crate::cli::output::{Table, to_stderr};
+use crate::cli::recorded;
 use crate::cli::recovery_key::RecoveryKey;
 use crate::cli::shown::{Shown, put_name, shell_word};
 use crate::cli::text::{Message, find, find_optional, message};
 use crate::cli::units::{bytes, count, time};
 use crate::cli::words;
+use azekura::event::FindingKind;
 use azekura::format::manifest::Finding;
 use azekura::format::watch::Alarm;
 use azekura::job::backup::Report;
@@ -80,8 +82,11 @@ pub fn alarm_json(a: &Alarm) -> Value {
 }
 
 fn finding(f: &Finding) -> String {
+    if f.kind == FindingKind::ClockSetBack.name() {
+        return message!("talk.clock-set-back", time = time(&f.detail, Lang::spoken())).to_string();
+    }
     let kind = find_optional(&format!("finding.{}", f.kind)).unwrap_or_else(|| f.kind.shown());
-    let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", f.detail.shown()) };
+    let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", recorded::cause(&f.detail)) };
     format!("{kind}: {}{detail}", f.path.shown())
 }
 

@@ -5,6 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::explain::Explained;
 use crate::cli::lang::Lang;
+use crate::cli::recorded;
 use crate::cli::text::message;
 use crate::cli::units::time;
 use azekura::job::World;
@@ -47,7 +48,7 @@ fn refused(refusal: &Refusal) -> Explained {
         Found::Blank { wiped: Some(medium) } => message!("error.media.wiped", name = medium, due = due),
         Found::Unregistered { set } => message!("error.media.unregistered", set = set, due = due),
         Found::Held { medium, since, why } => {
-            message!("error.media.held", name = medium, since = time(since, Lang::spoken()), why = why)
+            message!("error.media.held", name = medium, since = time(since, Lang::spoken()), why = recorded::why(why))
         }
         Found::OtherPool { medium } => message!("error.media.other-pool", name = medium, due = due),
     };

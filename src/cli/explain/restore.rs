@@ -60,7 +60,7 @@ impl From<GenerationError> for Explained {
                 Self::new(message!("error.generation.no-manifest", generation = generation), Exit::Damage)
             }
             E::Damaged { object, why } => Self::new(message!("error.generation.object", object = object), Exit::Damage)
-                .cause(message!("reason.plain", text = why)),
+                .cause(reason(&why)),
             E::WrongKey(e) => e.into(),
             E::Decrypt { object, source } => {
                 Self::new(message!("error.generation.object", object = object), Exit::Damage).because(source.into())

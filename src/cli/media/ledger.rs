@@ -6,6 +6,7 @@ use crate::cli::exit::Exit;
 use crate::cli::explain::Explained;
 use crate::cli::lang::Lang;
 use crate::cli::output::{Columns, Outcome};
+use crate::cli::recorded;
 use crate::cli::shown::Shown;
 use crate::cli::text::{find, message};
 use crate::cli::units::{count, time};
@@ -123,6 +124,9 @@ pub fn due(args: &Due, context: &Context) -> Result<Outcome, Explained> {
 
 /// There is no pool of that name in the configuration.
 pub fn no_pool(name: &str) -> Explained {
+    if name.is_empty() {
+        return Explained::usage(message!("error.media.no-pools"), message!("hint.media.no-pools"));
+    }
     Explained::usage(message!("error.media.no-pool", name = name), message!("hint.media.no-pool"))
 }
 
@@ -154,8 +158,8 @@ fn event(l: &Line) -> String {
             Some(witness) => message!("media.event.moved-witness", place = to, who = by, witness = witness),
             None => message!("media.event.moved", place = to, who = by),
         },
-        Event::Refused { found, .. } => message!("media.event.refused", found = found),
-        Event::Held { by, why } => message!("media.event.held", who = by, why = why),
+        Event::Refused { due, found, .. } => recorded::refused(due, found),
+        Event::Held { by, why } => message!("media.event.held", who = by, why = recorded::why(why)),
         Event::ReleaseAsked { by } => message!("media.event.release-asked", who = by),
         Event::Released { by, witness } => match witness {
             Some(witness) => message!("media.event.released-witness", who = by, witness = witness),

@@ -8,6 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::explain::{Explained, io_reason};
 use crate::cli::lang::Lang;
 use crate::cli::output::{Outcome, Table, to_stderr};
+use crate::cli::recorded;
 use crate::cli::shown::{Shown, put_name};
 use crate::cli::text::{Message, find, find_optional, message};
 use crate::cli::units::{bytes, count, time};
@@ -196,7 +197,7 @@ fn talk(report: &Report, context: &Context) {
 
 fn finding(f: &Finding) -> String {
     let kind = find_optional(&format!("finding.{}", f.kind.name())).unwrap_or_else(|| f.kind.name().to_owned());
-    format!("{kind}: {} ({})", f.path.shown(), f.detail.shown())
+    format!("{kind}: {} ({})", f.path.shown(), recorded::cause(&f.detail))
 }
 
 fn text(report: &Report, options: &Options) -> String {
