@@ -50,7 +50,7 @@ pub fn refused(due: &str, found: &str) -> Message {
         Some((name, "out of turn")) => message!("media.event.refused-turn", due = due, name = name),
         Some((name, "erased")) => message!("media.event.refused-erased", due = due, name = name),
         Some((name, "of another pool")) => message!("media.event.refused-pool", due = due, name = name),
-        Some((name, "a hold stands")) => message!("media.event.refused-hold", due = due, name = name),
+        Some((name, "a hold stands" | "a hold is active")) => message!("media.event.refused-hold", due = due, name = name),
         Some((set, "not in the ledger")) => message!("media.event.refused-unknown", due = due, set = set.trim_start_matches("set ")),
         Some((name, nights)) if nights.ends_with(" nights overdue") => {
             message!("media.event.refused-late", due = due, name = name, count = nights.trim_end_matches(" nights overdue"))
