@@ -497,7 +497,10 @@ fn a_medium_is_copied_without_a_key_and_its_condition_is_in_the_log() {
     std::fs::write(&pack, bytes).unwrap();
     let (code, stdout, stderr) = run(&home, &["media", "scrub", "medium"]);
     assert_eq!(code, Some(5), "{stderr}");
-    assert!(stdout.contains("copy it to another medium now") && stderr.contains("differs from what was sealed"), "{stdout}{stderr}");
+    assert!(
+        stdout.contains("copy it to another medium now") && stderr.contains("differs from what was sealed"),
+        "{stdout}{stderr}"
+    );
     let (code, stdout, stderr) = run(&home, &["media", "copy", "--from", "medium", "--to", "other"]);
     assert_eq!(code, Some(5), "{stderr}");
     assert!(stdout.contains("objects missing in the copy: 1"), "{stdout}");

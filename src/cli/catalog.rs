@@ -84,7 +84,9 @@ fn log(context: &Context) -> Result<Outcome, Explained> {
     let path = StateDir::open(&context.state_dir()?)?.catalog();
     let (lines, broken) = Catalog::open(&path)?.log_lines()?;
     let mut columns = Columns::new(["label.time", "label.operation", "label.detail"].map(find));
-    lines.iter().for_each(|l| columns.row([time(&l.time, Lang::spoken()), l.operation.shown(), recorded::logged(&l.operation, &l.detail)]));
+    lines.iter().for_each(|l| {
+        columns.row([time(&l.time, Lang::spoken()), l.operation.shown(), recorded::logged(&l.operation, &l.detail)])
+    });
     if let Some(line) = broken {
         context.warn(&message!("catalog.log-broken", line = line));
     }

@@ -73,7 +73,8 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
 fn text(hold: Option<&Hold>) -> String {
     let Some(hold) = hold else { return format!("{}\n", find("hold.none")) };
     let when = |rfc3339: &str| time(rfc3339, Lang::spoken());
-    let mut text = format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = recorded::why(&hold.why)));
+    let mut text =
+        format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = recorded::why(&hold.why)));
     if let Some((since, who)) = &hold.asked {
         text.push_str(&format!("{}\n", message!("hold.asked", since = when(since), who = who)));
     }

@@ -78,7 +78,9 @@ impl Progress {
     fn restored(&self, name: &[u8], entries: u64, bytes: u64) {
         let since = clock(self.since.elapsed().as_secs());
         let line = match self.lost().remove(first_name(name)) {
-            None => message!("talk.source-restored", name = name, entries = count(entries), bytes = units::bytes(bytes), time = since),
+            None => {
+                message!("talk.source-restored", name = name, entries = count(entries), bytes = units::bytes(bytes), time = since)
+            }
             Some(failed) => {
                 let restored = count(entries.saturating_sub(failed));
                 message!("talk.source-ended", name = name, restored = restored, failed = count(failed), time = since)

@@ -16,7 +16,12 @@ fn part(text: &str) -> String {
         Some(n) => format!("reason.errno.{n}"),
         None => format!("said.{}", text.replace(' ', "-")),
     };
-    find_optional(&key).unwrap_or_else(|| text.shown())
+    let number = |start: &str| text.strip_prefix(start).filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    match (number("line "), number("segment ")) {
+        (Some(n), _) => message!("recorded.line", number = n).to_string(),
+        (_, Some(n)) => message!("recorded.segment", number = n).to_string(),
+        _ => find_optional(&key).unwrap_or_else(|| text.shown()),
+    }
 }
 
 /// What the parser of TOML says of a configuration.
@@ -51,7 +56,9 @@ pub fn refused(due: &str, found: &str) -> Message {
         Some((name, "erased")) => message!("media.event.refused-erased", due = due, name = name),
         Some((name, "of another pool")) => message!("media.event.refused-pool", due = due, name = name),
         Some((name, "a hold stands" | "a hold is active")) => message!("media.event.refused-hold", due = due, name = name),
-        Some((set, "not in the ledger")) => message!("media.event.refused-unknown", due = due, set = set.trim_start_matches("set ")),
+        Some((set, "not in the ledger")) => {
+            message!("media.event.refused-unknown", due = due, set = set.trim_start_matches("set "))
+        }
         Some((name, nights)) if nights.ends_with(" nights overdue") => {
             message!("media.event.refused-late", due = due, name = name, count = nights.trim_end_matches(" nights overdue"))
         }
@@ -95,7 +102,8 @@ fn scrub(detail: &str) -> Option<Message> {
         "suspect" => "log.suspect",
         _ => return None,
     });
-    let said = message!("log.scrub", set = set, number = number, path = path, bytes = bytes, damaged = damaged, verdict = verdict);
+    let said =
+        message!("log.scrub", set = set, number = number, path = path, bytes = bytes, damaged = damaged, verdict = verdict);
     Some(said)
 }
 

@@ -73,7 +73,9 @@ pub fn damage(d: &Damage) -> Message {
             message!("damage.length", object = object, generation = generation, found = found, expected = d.object.length)
         }
         DamageKind::Digest => message!("damage.digest", object = object, generation = generation),
-        DamageKind::Unreadable(why) => message!("damage.unreadable", object = object, generation = generation, why = recorded::cause(why)),
+        DamageKind::Unreadable(why) => {
+            message!("damage.unreadable", object = object, generation = generation, why = recorded::cause(why))
+        }
         DamageKind::Kind(found) => message!("damage.kind", object = object, generation = generation, found = found),
     }
 }

@@ -63,6 +63,9 @@ pub fn alarm(a: &Alarm) -> Message {
     let amount = |n| {
         if matches!(&a.tripwire[..], "shrunk" | "dedup") || a.tripwire == "noise" && n > (1 << 20) { bytes(n) } else { count(n) }
     };
+    if a.limit == 1 {
+        return message!("alarm.raised-none", source = a.source, sign = sign, measured = amount(a.measured));
+    }
     message!("alarm.raised", source = a.source, sign = sign, measured = amount(a.measured), limit = amount(a.limit))
 }
 
