@@ -7,7 +7,7 @@
 #[path = "data/cutters.rs"]
 mod cutters;
 
-use azekura::pipeline::chunker::{Chunker, Class};
+use azekura::pipeline::chunker::{ChunkClass, Chunker};
 use cutters::Cutter;
 use fastcdc::v2020::Normalization;
 use std::collections::HashSet;
@@ -214,7 +214,7 @@ fn main() {
     ];
     println!("New bytes of version 2 in %, median of {KEYS} keys, and mean chunk in KiB\n");
     println!("{:31} {:>12} {:>16} {:>16} {:>7} {:>7}", "", "ours", "fastcdc NC2", "mincdc", "/ fast", "/ min");
-    for class in [Class::Data, Class::Large] {
+    for class in [ChunkClass::Data, ChunkClass::Large] {
         println!("{class:?}");
         let (min, mean, max) = (class.min() as f64, 2.0 * class.min() as f64, class.max() as f64);
         for set in &sets {

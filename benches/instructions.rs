@@ -8,14 +8,14 @@ mod data;
 
 use azekura::buffer::Buffers;
 use azekura::format::cbor::Time;
-use azekura::format::entry::{Core, Entry, Glance, Kind, record_length};
+use azekura::format::entry::{Core, Entry, EntryHead, EntryKind, record_length};
 use azekura::format::pack::Extent;
-use azekura::pipeline::chunker::{Chunker, Class, Kernel};
+use azekura::format::set_key::SetKey;
+use azekura::pipeline::chunker::{ChunkClass, Chunker, Kernel};
 use azekura::pipeline::compressor::{Compressor, Effort};
 use azekura::pipeline::encryptor::{Encryptor, Recipients};
 use azekura::pipeline::hasher::{Digests, Ids};
 use azekura::pipeline::packer::{FinishedPack, Packer};
-use azekura::set_key::SetKey;
 use std::hint::black_box;
 
 const MIB: usize = 1 << 20;
@@ -50,7 +50,7 @@ fn text(len: usize) -> Vec<u8> {
 
 fn each_chunk(chunker: &Chunker, data: &[u8], mut f: impl FnMut(&[u8])) {
     let mut rest = data;
-    while let Some(n) = chunker.cut(Class::Data, rest, true) {
+    while let Some(n) = chunker.cut(ChunkClass::Data, rest, true) {
         f(&rest[..n]);
         rest = &rest[n..];
     }
@@ -121,7 +121,7 @@ fn entries() -> Vec<Entry> {
             size: 600_000,
             blake3: Some([n as u8; 32]),
             sha256: Some([n as u8; 32]),
-            ..Core::new(path, Kind::File)
+            ..Core::new(path, EntryKind::File)
         };
         Entry { core, extents: vec![Extent { object: n / 100, frame: 4000, offset: 100, length: 600_000 }] }
     };
@@ -150,7 +150,7 @@ fn glance() -> Work {
         let mut rest = &stream[..];
         while let Some((prefix, more)) = rest.split_first_chunk() {
             let (record, next) = more.split_at(record_length(*prefix).expect("a length"));
-            black_box(Glance::at(record).expect("a record"));
+            black_box(EntryHead::at(record).expect("a record"));
             rest = next;
         }
     })

@@ -4,12 +4,13 @@
 #[path = "data/mod.rs"]
 mod data;
 
-use azekura::event::Deaf;
+use azekura::env::Env;
+use azekura::event::NoObserver;
 use azekura::format::cbor::Time;
-use azekura::job::World;
-use azekura::job::backup::{self, InitOptions, SourceOptions, backup};
+use azekura::job::backup::{self, NewSetOptions, SourceOptions, backup};
+use azekura::job::inspect::verify;
+use azekura::job::inspect::verify::verify;
 use azekura::job::restore::{self, restore};
-use azekura::job::verify::{self, verify};
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::target::TargetOptions;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -47,17 +48,17 @@ fn folder() -> TempDir {
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a temporary folder")
 }
 
-fn with_world<T>(f: impl FnOnce(&World) -> T) -> T {
+fn with_env<T>(f: impl FnOnce(&Env) -> T) -> T {
     // Ahead of the files' times: what was written a moment ago is read again.
     static CLOCK: AtomicI64 = AtomicI64::new(1 << 33);
     let now = || Time { seconds: CLOCK.fetch_add(1, Ordering::Relaxed), nanoseconds: 0 };
     let random = |b: &mut [u8]| getrandom::fill(b).expect("randomness");
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    f(&World {
+    f(&Env {
         now: &now,
         random: &random,
         host: "host",
-        loader: &azekura::medium::loader::Folders,
+        loader: &azekura::medium::loader::NoLoader,
         interrupted: &AtomicBool::new(false),
         threads,
     })
@@ -81,7 +82,7 @@ fn run(night: &Path, source: &Path, identity: &Identity) {
             canaries: Vec::new(),
             command: Vec::new(),
         }],
-        init: Some(InitOptions { name: "bench".into(), recipients: identity.recipients().texts().to_vec() }),
+        init: Some(NewSetOptions { name: "bench".into(), recipients: identity.recipients().texts().to_vec() }),
         full: false,
         tag: None,
         max_media: None,
@@ -91,7 +92,7 @@ fn run(night: &Path, source: &Path, identity: &Identity) {
         level: None,
         memory_bytes: 256 << 20,
     };
-    with_world(|w| backup(&options, w, &Deaf)).expect("a backup");
+    with_env(|w| backup(&options, w, &NoObserver)).expect("a backup");
 }
 
 fn jobs(c: &mut Criterion) {
@@ -109,7 +110,7 @@ fn jobs(c: &mut Criterion) {
     group.bench_function("backup without changes", |b| b.iter(|| run(night.path(), source.path(), &identity)));
     group.bench_function("verify", |b| {
         let options = verify::Options { from: night.path().join("medium"), set: None, expect: None, known: Vec::new() };
-        b.iter(|| with_world(|w| verify(&options, w, &Deaf)).expect("a verification"));
+        b.iter(|| with_env(|w| verify(&options, w, &NoObserver)).expect("a verification"));
     });
     group.bench_function("restore", |b| {
         let options = |to: &TempDir| restore::Options {
@@ -127,7 +128,7 @@ fn jobs(c: &mut Criterion) {
             memory_bytes: 256 << 20,
         };
         let run = |to: TempDir| {
-            with_world(|w| restore(&options(&to), &identity, w, &Deaf)).expect("a restore");
+            with_env(|w| restore(&options(&to), &identity, w, &NoObserver)).expect("a restore");
             to
         };
         b.iter_batched(folder, run, BatchSize::PerIteration);

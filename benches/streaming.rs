@@ -4,12 +4,12 @@
 //!
 //! 400 MB/s and 3 GiB that do not compress when nothing is said. Under-runs are times when the buffer in front of the drive ran empty.
 
-use azekura::event::Deaf;
+use azekura::env::Env;
+use azekura::event::NoObserver;
 use azekura::format::cbor::Time;
-use azekura::job::World;
-use azekura::job::backup::{InitOptions, Options, SourceOptions, backup};
-use azekura::medium::loader::Wanted;
-use azekura::medium::tape::drive::{Drive, DriveError, Found, Room};
+use azekura::job::backup::{NewSetOptions, Options, SourceOptions, backup};
+use azekura::medium::loader::MediumRequest;
+use azekura::medium::tape::drive::{Drive, DriveError, Room, TapePosition};
 use azekura::medium::tape::simulated::{Cartridge, SimulatedDrive};
 use azekura::medium::{Loader, MediumError};
 use azekura::pipeline::encryptor::Identity;
@@ -50,7 +50,7 @@ impl Drive for Paced {
         self.drive.back_over_filemark()
     }
 
-    fn read(&mut self, into: &mut [u8]) -> Result<Found, DriveError> {
+    fn read(&mut self, into: &mut [u8]) -> Result<TapePosition, DriveError> {
         self.drive.read(into)
     }
 
@@ -88,7 +88,7 @@ impl Loader for Deck {
         Ok((path == Path::new("/dev/paced")).then(|| Box::new(paced()) as Box<dyn Drive>))
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted, _: Option<MediumError>) -> Result<(), MediumError> {
+    fn bring(&self, path: &Path, wanted: &MediumRequest, _: Option<MediumError>) -> Result<(), MediumError> {
         Err(MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank })
     }
 }
@@ -128,7 +128,7 @@ fn main() {
         let random = |b: &mut [u8]| getrandom::fill(b).expect("randomness");
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let interrupted = AtomicBool::new(false);
-        let world = World { now: &now, random: &random, host: "host", loader: &deck, interrupted: &interrupted, threads };
+        let env = Env { now: &now, random: &random, host: "host", loader: &deck, interrupted: &interrupted, threads };
         let options = Options {
             state: folder.path().join(format!("state {n}")),
             to: "/dev/paced".into(),
@@ -143,7 +143,7 @@ fn main() {
                 priority: None,
                 canaries: Vec::new(),
             }],
-            init: Some(InitOptions { name: "bench".into(), recipients: Identity::generate().recipients().texts().to_vec() }),
+            init: Some(NewSetOptions { name: "bench".into(), recipients: Identity::generate().recipients().texts().to_vec() }),
             full: false,
             tag: None,
             max_media: None,
@@ -154,7 +154,7 @@ fn main() {
             memory_bytes: (1024 + 96) << 20,
         };
         let begun = Instant::now();
-        let report = backup(&options, &world, &Deaf).expect("a backup");
+        let report = backup(&options, &env, &NoObserver).expect("a backup");
         let s = report.streaming.expect("a tape");
         let rate = s.bytes as f64 / 1e6 / (s.nanoseconds as f64 / 1e9);
         println!(

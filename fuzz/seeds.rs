@@ -5,7 +5,7 @@
 #![no_main]
 
 use azekura::format::check_code::CheckCode;
-use azekura::format::object::{Kind, file_name, hex, parse_file_name};
+use azekura::format::object::{ObjectKind, file_name, hex, parse_file_name};
 use azekura::format::tape::Header;
 use azekura::pipeline::compressor::Compressor;
 use azekura_fuzz as sample;
@@ -31,12 +31,12 @@ fn write_all() {
     put("generation", &[&(manifest.len() as u32).to_le_bytes()[..], &manifest, &payload].concat());
     put("chain", &sample::lay_out(&sample::chain()));
     for (kind, bytes) in sample::chain() {
-        if kind == Kind::Seal {
+        if kind == ObjectKind::Seal {
             put("seal", &bytes);
             put("check_code", CheckCode::of(blake3::hash(&bytes).as_bytes()).to_string().as_bytes());
         }
     }
-    for (number, kind) in [(0, Kind::Label), (12, Kind::Pack), (123_456_789, Kind::Manifest)] {
+    for (number, kind) in [(0, ObjectKind::Label), (12, ObjectKind::Pack), (123_456_789, ObjectKind::Manifest)] {
         put("check_code", file_name(number, kind).as_bytes());
     }
     for (number, (kind, bytes)) in (0..).zip(sample::chain()) {
@@ -78,13 +78,13 @@ fn golden(folder: &Path, put: &dyn Fn(&str, &[u8])) {
         let named = path.file_name().and_then(|n| n.to_str()).and_then(parse_file_name);
         let (Some((number, kind)), Ok(bytes)) = (named, fs::read(&path)) else { continue };
         match kind {
-            Kind::Label => put("label", &bytes),
-            Kind::Seal => put("seal", &bytes),
-            Kind::Manifest => put("age", &bytes),
+            ObjectKind::Label => put("label", &bytes),
+            ObjectKind::Seal => put("seal", &bytes),
+            ObjectKind::Manifest => put("age", &bytes),
             _ => {}
         }
         // A chain is read from labels and seals; of the rest it is enough that they are there.
-        let bytes = if matches!(kind, Kind::Label | Kind::Seal) { bytes } else { Vec::new() };
+        let bytes = if matches!(kind, ObjectKind::Label | ObjectKind::Seal) { bytes } else { Vec::new() };
         objects.push((number, kind, bytes));
     }
     objects.sort_by_key(|o| o.0);

@@ -5,11 +5,12 @@
 //! compress, a fifth of the processor's time in a backup.
 
 use memmap2::{Advice, MmapMut};
+use parking_lot::Mutex;
 use std::alloc::{Layout, handle_alloc_error};
 use std::io::{self, Write};
 use std::mem;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// What one huge page holds on the processors in use; other sizes cost only speed.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -21,7 +22,7 @@ pub struct Buffers(Arc<Mutex<Vec<MmapMut>>>);
 impl Buffers {
     /// An empty buffer with room for so many bytes at least.
     pub fn take(&self, bytes: usize) -> Buffer {
-        let mut spare = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let mut spare = self.0.lock();
         let memory = match spare.iter().rposition(|m| m.len() >= bytes) {
             Some(at) => spare.swap_remove(at),
             None => map(bytes),
@@ -114,7 +115,7 @@ impl Write for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if let Some(memory) = mem::take(&mut self.memory) {
-            self.home.0.lock().unwrap_or_else(|e| e.into_inner()).push(memory);
+            self.home.0.lock().push(memory);
         }
     }
 }

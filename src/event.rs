@@ -91,14 +91,14 @@ impl FindingKind {
 
 /// Hears events. Called from several threads.
 pub trait Observer: Sync {
-    fn hear(&self, event: Event);
+    fn on_event(&self, event: Event);
 }
 
 /// Hears nothing.
-pub struct Deaf;
+pub struct NoObserver;
 
-impl Observer for Deaf {
-    fn hear(&self, _: Event) {}
+impl Observer for NoObserver {
+    fn on_event(&self, _: Event) {}
 }
 
 /// An error and its sources on one line, for a finding's detail.

@@ -1,21 +1,21 @@
 //! Azekura: sealed, encrypted, deduplicated generations on media that can be taken away.
 //!
 //! `docs/architecture.md` is the map. Arrows point right only:
-//! `cli (bin) → job · report → generation → seal → pipeline · medium · catalog · state · ledger · tripwire → format · event · set_key · buffer`.
+//! `cli (bin) → answer → job · report → set · generation → seal · env → pipeline · medium · host · tripwire → format · event · buffer`.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub mod answer;
 pub mod buffer;
-pub mod catalog;
+pub mod env;
 pub mod event;
 pub mod format;
 pub mod generation;
+pub mod host;
 pub mod job;
-pub mod ledger;
 pub mod medium;
 pub mod pipeline;
 pub mod report;
 pub mod seal;
-pub mod set_key;
-pub mod state;
+pub mod set;
 pub mod tripwire;

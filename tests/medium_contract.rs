@@ -2,7 +2,7 @@
 //! on every file system that can be made here. What cannot be tried is skipped aloud.
 
 use azekura::format::label::Label;
-use azekura::format::object::{Id, Kind};
+use azekura::format::object::{Id, ObjectKind};
 use azekura::format::seal::ReadBack;
 use azekura::medium::simulated::{Call, FlippedBit, FullAfter, PowerCut, Recorder, Simulated, Unplugged};
 use azekura::medium::tape::simulated::Cartridge;
@@ -66,13 +66,13 @@ fn bytes(seed: u64, length: usize) -> Vec<u8> {
     out
 }
 
-fn read(medium: &dyn Medium, number: u64, kind: Kind) -> Result<Vec<u8>, Box<dyn Error>> {
+fn read(medium: &dyn Medium, number: u64, kind: ObjectKind) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut out = Vec::new();
     medium.open(number, kind)?.read_to_end(&mut out)?;
     Ok(out)
 }
 
-fn names(medium: &dyn Medium) -> Result<Vec<(u64, Kind, u64)>, MediumError> {
+fn names(medium: &dyn Medium) -> Result<Vec<(u64, ObjectKind, u64)>, MediumError> {
     Ok(medium.list()?.objects.into_iter().map(|o| (o.number, o.kind, o.length)).collect())
 }
 
@@ -82,18 +82,18 @@ fn what_was_appended_comes_back() -> Outcome {
         let m = &*medium;
         let lengths = [0, 1, 511, 512, 4095, 4096, 4097, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (9 << 20) + 13];
         for (i, length) in lengths.into_iter().enumerate() {
-            m.append(i as u64, Kind::Pack, &bytes(i as u64, length))?;
+            m.append(i as u64, ObjectKind::Pack, &bytes(i as u64, length))?;
             // Readable before it is durable.
-            assert_eq!(m.read_back(i as u64, Kind::Pack)?.length, length as u64, "{name}");
+            assert_eq!(m.read_back(i as u64, ObjectKind::Pack)?.length, length as u64, "{name}");
         }
         m.sync()?;
         m.sync()?;
         for (i, length) in lengths.into_iter().enumerate() {
             let (i, content) = (i as u64, bytes(i as u64, length));
-            assert_eq!(read(m, i, Kind::Pack)?, content, "{name}");
-            let again = m.read_back(i, Kind::Pack)?;
+            assert_eq!(read(m, i, ObjectKind::Pack)?, content, "{name}");
+            let again = m.read_back(i, ObjectKind::Pack)?;
             assert_eq!((again.length, again.digest), (length as u64, *blake3::hash(&content).as_bytes()), "{name} {length}");
-            let mut object = m.open(i, Kind::Pack)?;
+            let mut object = m.open(i, ObjectKind::Pack)?;
             assert_eq!(object.length(), length as u64, "{name}");
             if length > 100 {
                 let mut ten = [0; 10];
@@ -102,7 +102,7 @@ fn what_was_appended_comes_back() -> Outcome {
                 assert_eq!(ten, content[90..100], "{name}");
             }
         }
-        eprintln!("{name}: read back {}", m.read_back(9, Kind::Pack)?.how.name());
+        eprintln!("{name}: read back {}", m.read_back(9, ObjectKind::Pack)?.how.name());
     }
     Ok(())
 }
@@ -110,17 +110,17 @@ fn what_was_appended_comes_back() -> Outcome {
 #[test]
 fn a_number_is_used_once_whatever_its_kind() -> Outcome {
     for Case { name, medium, _keep } in every_medium()? {
-        medium.append(4, Kind::Pack, b"first")?;
-        for kind in [Kind::Pack, Kind::Seal] {
+        medium.append(4, ObjectKind::Pack, b"first")?;
+        for kind in [ObjectKind::Pack, ObjectKind::Seal] {
             let again = medium.append(4, kind, b"second");
             assert!(matches!(again, Err(MediumError::Exists { number: 4, .. })), "{name}: {again:?}");
         }
         medium.sync()?;
-        assert!(matches!(medium.append(4, Kind::Pack, b"third"), Err(MediumError::Exists { .. })), "{name}");
-        assert_eq!(read(&*medium, 4, Kind::Pack)?, b"first", "{name}");
-        let missing = medium.open(4, Kind::Seal).err();
+        assert!(matches!(medium.append(4, ObjectKind::Pack, b"third"), Err(MediumError::Exists { .. })), "{name}");
+        assert_eq!(read(&*medium, 4, ObjectKind::Pack)?, b"first", "{name}");
+        let missing = medium.open(4, ObjectKind::Seal).err();
         assert!(matches!(missing, Some(MediumError::Missing { .. })), "{name}");
-        assert!(matches!(medium.read_back(5, Kind::Pack), Err(MediumError::Missing { .. })), "{name}");
+        assert!(matches!(medium.read_back(5, ObjectKind::Pack), Err(MediumError::Missing { .. })), "{name}");
     }
     Ok(())
 }
@@ -128,7 +128,7 @@ fn a_number_is_used_once_whatever_its_kind() -> Outcome {
 #[test]
 fn names_that_the_format_does_not_know_are_refused() -> Outcome {
     for Case { name, medium, _keep } in every_medium()? {
-        for (number, kind) in [(1, Kind::Void), (1 << 48, Kind::Pack)] {
+        for (number, kind) in [(1, ObjectKind::Void), (1 << 48, ObjectKind::Pack)] {
             assert!(matches!(medium.append(number, kind, b"x"), Err(MediumError::BadName { .. })), "{name}");
         }
         assert_eq!(names(&*medium)?, [], "{name}");
@@ -139,18 +139,22 @@ fn names_that_the_format_does_not_know_are_refused() -> Outcome {
 #[test]
 fn the_list_ascends_by_number() -> Outcome {
     for Case { name, medium, _keep } in every_medium()? {
-        for (number, kind) in
-            [(300_000_000, Kind::Seal), (2, Kind::Manifest), (10, Kind::Pack), (0, Kind::Label), (9, Kind::Parity)]
-        {
+        for (number, kind) in [
+            (300_000_000, ObjectKind::Seal),
+            (2, ObjectKind::Manifest),
+            (10, ObjectKind::Pack),
+            (0, ObjectKind::Label),
+            (9, ObjectKind::Parity),
+        ] {
             medium.append(number, kind, &bytes(number, number as usize % 1000))?;
         }
         medium.sync()?;
         let expected = [
-            (0, Kind::Label, 0),
-            (2, Kind::Manifest, 2),
-            (9, Kind::Parity, 9),
-            (10, Kind::Pack, 10),
-            (300_000_000, Kind::Seal, 0),
+            (0, ObjectKind::Label, 0),
+            (2, ObjectKind::Manifest, 2),
+            (9, ObjectKind::Parity, 9),
+            (10, ObjectKind::Pack, 10),
+            (300_000_000, ObjectKind::Seal, 0),
         ];
         assert_eq!(names(&*medium)?, expected, "{name}");
     }
@@ -167,11 +171,11 @@ fn many_threads_append_at_once() -> Outcome {
                     scope.spawn(move || {
                         for i in 0..40 {
                             let number = i * 4 + t;
-                            m.append(number, Kind::Pack, &bytes(number, 3000))?;
+                            m.append(number, ObjectKind::Pack, &bytes(number, 3000))?;
                             if i % 16 == 0 {
                                 m.sync()?;
                             }
-                            m.read_back(number, Kind::Pack)?;
+                            m.read_back(number, ObjectKind::Pack)?;
                         }
                         Ok::<_, MediumError>(())
                     })
@@ -184,7 +188,7 @@ fn many_threads_append_at_once() -> Outcome {
         assert_eq!(listed.len(), 160, "{name}");
         for (i, (number, _, length)) in listed.into_iter().enumerate() {
             assert_eq!((number, length), (i as u64, 3000), "{name}");
-            assert_eq!(read(&*medium, number, Kind::Pack)?, bytes(number, 3000), "{name}");
+            assert_eq!(read(&*medium, number, ObjectKind::Pack)?, bytes(number, 3000), "{name}");
         }
     }
     Ok(())
@@ -196,7 +200,7 @@ fn many_threads_append_at_once() -> Outcome {
 fn foreign_names_are_listed_apart() -> Outcome {
     let root = tempfile::tempdir()?;
     let medium = Directory::create(root.path(), SET)?;
-    medium.append(3, Kind::Pack, b"three")?;
+    medium.append(3, ObjectKind::Pack, b"three")?;
     let put = |name: &str| std::fs::write(medium.path().join(name), b"x");
     for name in ["00000004.pack.part", "4.pack", "00000005.void", "000000006.pack", "00000007.PACK", "Thumbs.db"] {
         put(name)?;
@@ -204,15 +208,18 @@ fn foreign_names_are_listed_apart() -> Outcome {
     symlink("/etc/passwd", medium.path().join("00000008.pack"))?;
     std::fs::create_dir(medium.path().join("00000009.pack"))?;
     let listing = medium.list()?;
-    assert_eq!(listing.objects, [Listed { number: 3, kind: Kind::Pack, length: 5 }]);
+    assert_eq!(listing.objects, [Listed { number: 3, kind: ObjectKind::Pack, length: 5 }]);
     assert_eq!(listing.foreign.len(), 8);
     assert_eq!(listing.foreign_count, 8);
     assert!(listing.foreign.is_sorted());
     for number in [8, 9] {
-        assert!(matches!(medium.open(number, Kind::Pack), Err(MediumError::NotAFile { .. })));
-        assert!(matches!(medium.read_back(number, Kind::Pack), Err(MediumError::NotAFile { .. })));
+        assert!(matches!(medium.open(number, ObjectKind::Pack), Err(MediumError::NotAFile { .. })));
+        assert!(matches!(medium.read_back(number, ObjectKind::Pack), Err(MediumError::NotAFile { .. })));
         // Whatever bears a number has used it.
-        assert!(matches!(Directory::open(root.path(), SET)?.append(number, Kind::Seal, b""), Err(MediumError::Exists { .. })));
+        assert!(matches!(
+            Directory::open(root.path(), SET)?.append(number, ObjectKind::Seal, b""),
+            Err(MediumError::Exists { .. })
+        ));
     }
     Ok(())
 }
@@ -220,13 +227,13 @@ fn foreign_names_are_listed_apart() -> Outcome {
 #[test]
 fn a_number_in_use_is_known_after_opening_anew() -> Outcome {
     let root = tempfile::tempdir()?;
-    Directory::create(root.path(), SET)?.append(3, Kind::Pack, b"three")?;
+    Directory::create(root.path(), SET)?.append(3, ObjectKind::Pack, b"three")?;
     let again = Directory::open(root.path(), SET)?;
-    assert!(matches!(again.append(3, Kind::Manifest, b""), Err(MediumError::Exists { number: 3, .. })));
+    assert!(matches!(again.append(3, ObjectKind::Manifest, b""), Err(MediumError::Exists { number: 3, .. })));
     // Even where the folder was filled behind its back.
     std::fs::write(again.path().join("00000012.seal"), b"by another")?;
-    assert!(matches!(again.append(12, Kind::Seal, b""), Err(MediumError::Exists { number: 12, .. })));
-    assert_eq!(read(&again, 12, Kind::Seal)?, b"by another");
+    assert!(matches!(again.append(12, ObjectKind::Seal, b""), Err(MediumError::Exists { number: 12, .. })));
+    assert_eq!(read(&again, 12, ObjectKind::Seal)?, b"by another");
     Ok(())
 }
 
@@ -234,7 +241,7 @@ fn a_number_in_use_is_known_after_opening_anew() -> Outcome {
 fn stored_files_may_be_read_by_all_and_written_by_none() -> Outcome {
     let root = tempfile::tempdir()?;
     let medium = Directory::create(root.path(), SET)?;
-    medium.append(0, Kind::Label, b"{}")?;
+    medium.append(0, ObjectKind::Label, b"{}")?;
     let mode = std::fs::metadata(medium.path().join("00000000.label"))?.permissions().mode();
     assert_eq!(mode & 0o7777, 0o444);
     assert!(medium.path().ends_with("AZEKURA/07070707070707070707070707070707"));
@@ -273,7 +280,7 @@ fn sets_are_found_by_their_labels() -> Outcome {
         br#"{"azekura": 2, "set": 5}"#.to_vec(),
         vec![b' '; 65 << 10],
     ]) {
-        Directory::create(root, *id)?.append(0, Kind::Label, &bytes)?;
+        Directory::create(root, *id)?.append(0, ObjectKind::Label, &bytes)?;
     }
     Directory::create(root, ids[4])?;
     std::fs::create_dir(root.join("AZEKURA/not a set"))?;
@@ -298,7 +305,7 @@ fn sets_are_found_by_their_labels() -> Outcome {
 
     // The label names the set, not the folder; and a later medium's label has a later number.
     let moved = Id([9; 16]);
-    Directory::create(root, Id([8; 16]))?.append(5000, Kind::Label, &label(moved, "moved").encode())?;
+    Directory::create(root, Id([8; 16]))?.append(5000, ObjectKind::Label, &label(moved, "moved").encode())?;
     assert!(Directory::open(root, moved)?.path().ends_with("08080808080808080808080808080808"));
     Ok(())
 }
@@ -435,7 +442,7 @@ fn a_full_disk_says_so_and_keeps_what_it_has() -> Outcome {
         let medium = Directory::create(&mount.point(), SET)?.with_immutable(false);
         let mut stored = 0;
         let full = loop {
-            match medium.append(stored, Kind::Pack, &bytes(stored, 3 << 20)).and_then(|()| medium.sync()) {
+            match medium.append(stored, ObjectKind::Pack, &bytes(stored, 3 << 20)).and_then(|()| medium.sync()) {
                 Ok(()) => stored += 1,
                 Err(e) => break e,
             }
@@ -445,10 +452,10 @@ fn a_full_disk_says_so_and_keeps_what_it_has() -> Outcome {
         assert!(matches!(full, MediumError::Full { needed: 3_145_728, free: Some(_), .. }), "{kind}: {full}");
         assert_eq!(full.blame(), Blame::Medium);
         for i in 0..stored {
-            assert_eq!(medium.read_back(i, Kind::Pack)?.digest, *blake3::hash(&bytes(i, 3 << 20)).as_bytes(), "{kind}");
+            assert_eq!(medium.read_back(i, ObjectKind::Pack)?.digest, *blake3::hash(&bytes(i, 3 << 20)).as_bytes(), "{kind}");
         }
         // A small object may still fit: the seal of what is there. It takes a number that nothing has used.
-        if medium.append(stored + 1, Kind::Seal, b"seal").and_then(|()| medium.sync()).is_err() {
+        if medium.append(stored + 1, ObjectKind::Seal, b"seal").and_then(|()| medium.sync()).is_err() {
             eprintln!("{kind}: nothing fits any more");
         }
     }
@@ -462,7 +469,7 @@ fn a_full_disk_met_in_the_middle_of_an_object_leaves_it_torn() -> Outcome {
     // Another writer takes the room after it was asked for: here, one thread beside another.
     let content = bytes(0, 5 << 20);
     let results: Vec<_> = std::thread::scope(|scope| {
-        let append = |n| medium.append(n, Kind::Pack, &content);
+        let append = |n| medium.append(n, ObjectKind::Pack, &content);
         let work = [0, 1].map(|n| scope.spawn(move || append(n)));
         work.into_iter().map(|w| w.join().unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
     });
@@ -474,7 +481,7 @@ fn a_full_disk_met_in_the_middle_of_an_object_leaves_it_torn() -> Outcome {
             Err(MediumError::Full { torn: false, .. }) => assert_eq!(listed, None),
             Err(MediumError::Full { torn: true, .. }) => {
                 assert!(listed.is_some_and(|o| o.length < 5 << 20));
-                assert!(matches!(medium.append(number as u64, Kind::Pack, b""), Err(MediumError::Exists { .. })));
+                assert!(matches!(medium.append(number as u64, ObjectKind::Pack, b""), Err(MediumError::Exists { .. })));
             }
             Err(e) => panic!("{e}"),
         }
@@ -484,11 +491,11 @@ fn a_full_disk_met_in_the_middle_of_an_object_leaves_it_torn() -> Outcome {
 
 #[test]
 fn a_read_only_disk_says_so_and_is_read() -> Outcome {
-    assert!(matches!(Simulated::new().into_read_only().append(0, Kind::Pack, b""), Err(MediumError::ReadOnly { .. })));
+    assert!(matches!(Simulated::new().into_read_only().append(0, ObjectKind::Pack, b""), Err(MediumError::ReadOnly { .. })));
     for kind in FILE_SYSTEMS {
         let Some(mount) = Mount::new(kind, 64, "") else { continue };
         let before = Directory::create(&mount.point(), SET)?.with_immutable(false);
-        before.append(0, Kind::Label, &label(SET, "read-only").encode())?;
+        before.append(0, ObjectKind::Label, &label(SET, "read-only").encode())?;
         before.sync()?;
         drop(before);
         if !mount.remount("ro") {
@@ -496,12 +503,12 @@ fn a_read_only_disk_says_so_and_is_read() -> Outcome {
             continue;
         }
         let medium = Directory::open(&mount.point(), SET)?;
-        assert!(matches!(medium.append(1, Kind::Pack, b"x"), Err(MediumError::ReadOnly { .. })), "{kind}");
+        assert!(matches!(medium.append(1, ObjectKind::Pack, b"x"), Err(MediumError::ReadOnly { .. })), "{kind}");
         assert!(matches!(Directory::create(&mount.point(), Id([1; 16])), Err(MediumError::ReadOnly { .. })), "{kind}");
-        assert!(medium.read_back(0, Kind::Label).is_ok(), "{kind}");
+        assert!(medium.read_back(0, ObjectKind::Label).is_ok(), "{kind}");
         assert_eq!(names(&medium)?.len(), 1);
         assert!(mount.remount("rw"));
-        medium.append(1, Kind::Pack, b"x")?;
+        medium.append(1, ObjectKind::Pack, b"x")?;
         medium.sync()?;
     }
     Ok(())
@@ -514,7 +521,7 @@ fn a_mounted_disk_is_described_and_made_immutable_where_it_can_be() -> Outcome {
         assert!(Directory::wants_immutable(&mount.point()));
         let medium = Directory::create(&mount.point(), SET)?;
         for i in 0..3 {
-            medium.append(i, Kind::Pack, &bytes(i, 70_000))?;
+            medium.append(i, ObjectKind::Pack, &bytes(i, 70_000))?;
         }
         medium.sync()?;
         let description = medium.describe();
@@ -526,9 +533,9 @@ fn a_mounted_disk_is_described_and_made_immutable_where_it_can_be() -> Outcome {
             Immutable::Off => panic!("{kind}"),
         }
         // It hinders neither reading nor going on.
-        let how = medium.read_back(1, Kind::Pack)?.how;
+        let how = medium.read_back(1, ObjectKind::Pack)?.how;
         assert!(description.file_system != FileSystem::Tmpfs || how == ReadBack::Cached, "{kind}: {how:?}");
-        medium.append(3, Kind::Seal, b"seal")?;
+        medium.append(3, ObjectKind::Seal, b"seal")?;
         medium.sync()?;
     }
     Ok(())
@@ -542,26 +549,26 @@ fn a_power_cut_keeps_what_was_synced() -> Outcome {
         let inner = simulated();
         let tears = survival(0, 1, 9) == Some(2);
         let medium = PowerCut::at_call(Arc::clone(&inner), 4, survival);
-        medium.append(0, Kind::Label, b"label")?;
+        medium.append(0, ObjectKind::Label, b"label")?;
         medium.sync()?;
-        medium.append(1, Kind::Pack, b"pack")?;
-        medium.append(2, Kind::Seal, b"seal")?;
+        medium.append(1, ObjectKind::Pack, b"pack")?;
+        medium.append(2, ObjectKind::Seal, b"seal")?;
         assert_eq!(names(&medium)?.len(), 3);
-        assert_eq!(read(&medium, 1, Kind::Pack)?, b"pack");
-        assert!(matches!(medium.append(2, Kind::Pack, b""), Err(MediumError::Gone { .. })));
-        for after in [medium.sync(), medium.list().map(drop), medium.read_back(0, Kind::Label).map(drop)] {
+        assert_eq!(read(&medium, 1, ObjectKind::Pack)?, b"pack");
+        assert!(matches!(medium.append(2, ObjectKind::Pack, b""), Err(MediumError::Gone { .. })));
+        for after in [medium.sync(), medium.list().map(drop), medium.read_back(0, ObjectKind::Label).map(drop)] {
             assert!(matches!(after, Err(MediumError::Gone { .. })));
         }
-        let rest: &[_] = if tears { &[(1, Kind::Pack, 4), (2, Kind::Seal, 2)] } else { &[] };
-        assert_eq!(names(&*inner)?, [&[(0, Kind::Label, 5)], rest].concat());
+        let rest: &[_] = if tears { &[(1, ObjectKind::Pack, 4), (2, ObjectKind::Seal, 2)] } else { &[] };
+        assert_eq!(names(&*inner)?, [&[(0, ObjectKind::Label, 5)], rest].concat());
     }
     // Without a call, and with a later object outliving an earlier one.
     let inner = simulated();
     let medium = PowerCut::at_call(Arc::clone(&inner), 100, Box::new(|place, _, _| (place == 1).then_some(1000)));
-    medium.append(0, Kind::Pack, b"lost")?;
-    medium.append(1, Kind::Pack, b"kept")?;
+    medium.append(0, ObjectKind::Pack, b"lost")?;
+    medium.append(1, ObjectKind::Pack, b"kept")?;
     medium.cut()?;
-    assert_eq!(names(&*inner)?, [(1, Kind::Pack, 4)]);
+    assert_eq!(names(&*inner)?, [(1, ObjectKind::Pack, 4)]);
     Ok(())
 }
 
@@ -571,38 +578,38 @@ fn a_medium_that_fills_up_refuses_or_tears() -> Outcome {
         let inner = simulated();
         let new = if tears { FullAfter::tearing } else { FullAfter::refusing };
         let medium = new(Arc::clone(&inner), 10);
-        medium.append(0, Kind::Pack, &[1; 7])?;
+        medium.append(0, ObjectKind::Pack, &[1; 7])?;
         assert_eq!(medium.free_bytes(), Some(3));
-        let full = medium.append(1, Kind::Pack, &[2; 4]);
+        let full = medium.append(1, ObjectKind::Pack, &[2; 4]);
         assert!(matches!(full, Err(MediumError::Full { needed: 4, free: Some(3), torn, .. }) if torn == tears));
         assert_eq!(names(&*inner)?.len(), if tears { 2 } else { 1 });
-        assert_eq!(medium.append(2, Kind::Seal, &[3; 3]).is_ok(), !tears);
+        assert_eq!(medium.append(2, ObjectKind::Seal, &[3; 3]).is_ok(), !tears);
         assert_eq!(names(&*inner)?.iter().map(|o| o.2).sum::<u64>(), 10);
     }
     let small = Simulated::with_capacity(3);
-    assert!(matches!(small.append(0, Kind::Pack, b"four"), Err(MediumError::Full { needed: 4, free: Some(3), .. })));
+    assert!(matches!(small.append(0, ObjectKind::Pack, b"four"), Err(MediumError::Full { needed: 4, free: Some(3), .. })));
     Ok(())
 }
 
 #[test]
 fn a_flipped_bit_is_one_bit() -> Outcome {
     let inner = simulated();
-    inner.append(5, Kind::Pack, &[0; 100])?;
+    inner.append(5, ObjectKind::Pack, &[0; 100])?;
     let medium = FlippedBit::new(Arc::clone(&inner), 5, 8 * 40 + 3);
     let mut expected = [0; 100];
     expected[40] = 8;
-    assert_eq!(read(&medium, 5, Kind::Pack)?, expected);
-    assert_eq!(medium.read_back(5, Kind::Pack)?.digest, *blake3::hash(&expected).as_bytes());
-    assert_eq!(read(&FlippedBit::new(inner, 5, 8 * 100), 5, Kind::Pack)?, [0; 100]);
+    assert_eq!(read(&medium, 5, ObjectKind::Pack)?, expected);
+    assert_eq!(medium.read_back(5, ObjectKind::Pack)?.digest, *blake3::hash(&expected).as_bytes());
+    assert_eq!(read(&FlippedBit::new(inner, 5, 8 * 100), 5, ObjectKind::Pack)?, [0; 100]);
     Ok(())
 }
 
 #[test]
 fn an_unplugged_medium_is_gone_even_for_open_objects() -> Outcome {
     let inner = simulated();
-    inner.append(0, Kind::Pack, b"pack")?;
+    inner.append(0, ObjectKind::Pack, b"pack")?;
     let medium = Unplugged::after_calls(inner, 2);
-    let mut object = medium.open(0, Kind::Pack)?;
+    let mut object = medium.open(0, ObjectKind::Pack)?;
     let mut two = [0; 2];
     object.read_exact(&mut two)?;
     assert!(object.read_exact(&mut two).is_err());
@@ -614,19 +621,19 @@ fn an_unplugged_medium_is_gone_even_for_open_objects() -> Outcome {
 #[test]
 fn a_recorder_keeps_the_order() -> Outcome {
     let medium = Recorder::new(simulated());
-    medium.append(0, Kind::Label, b"label")?;
+    medium.append(0, ObjectKind::Label, b"label")?;
     medium.sync()?;
-    medium.read_back(0, Kind::Label)?;
-    let _ = medium.open(1, Kind::Pack);
+    medium.read_back(0, ObjectKind::Label)?;
+    let _ = medium.open(1, ObjectKind::Pack);
     medium.list()?;
-    let kind = Kind::Label;
+    let kind = ObjectKind::Label;
     assert_eq!(
         medium.calls(),
         [
             Call::Append { number: 0, kind, length: 5 },
             Call::Sync,
             Call::ReadBack { number: 0, kind },
-            Call::Open { number: 1, kind: Kind::Pack },
+            Call::Open { number: 1, kind: ObjectKind::Pack },
             Call::List
         ]
     );
@@ -646,7 +653,7 @@ fn a_pulled_disk_is_gone() -> Outcome {
     let error = loop {
         std::thread::sleep(std::time::Duration::from_millis(20));
         let synced = |()| if number % 10 == 9 { medium.sync() } else { Ok(()) };
-        if let Err(e) = medium.append(number, Kind::Pack, &content).and_then(synced) {
+        if let Err(e) = medium.append(number, ObjectKind::Pack, &content).and_then(synced) {
             break e;
         }
         number += 1;
@@ -656,12 +663,12 @@ fn a_pulled_disk_is_gone() -> Outcome {
     println!("{kind}: object {number}");
     for (what, answer) in [
         ("first error", Err(error)),
-        ("append", medium.append(number + 1, Kind::Pack, &content)),
+        ("append", medium.append(number + 1, ObjectKind::Pack, &content)),
         ("sync", medium.sync()),
         ("sync again", medium.sync()),
-        ("read back", medium.read_back(0, Kind::Pack).map(drop)),
-        ("read back the last", medium.read_back(number - 1, Kind::Pack).map(drop)),
-        ("open", medium.open(0, Kind::Pack).map(drop)),
+        ("read back", medium.read_back(0, ObjectKind::Pack).map(drop)),
+        ("read back the last", medium.read_back(number - 1, ObjectKind::Pack).map(drop)),
+        ("open", medium.open(0, ObjectKind::Pack).map(drop)),
         ("list", medium.list().map(drop)),
         ("sets", Directory::sets(&root).map(drop)),
         ("open the set", Directory::open(&root, SET).map(drop)),
@@ -688,20 +695,21 @@ fn speed() -> Outcome {
     };
     let start = std::time::Instant::now();
     for i in 0..count {
-        medium.append(i, Kind::Pack, &content)?;
+        medium.append(i, ObjectKind::Pack, &content)?;
     }
     report("append", start);
     medium.sync()?;
     report("append + sync", start);
     for round in ["read back", "read back again"] {
         let start = std::time::Instant::now();
-        let how = (0..count).map(|i| medium.read_back(i, Kind::Pack).map(|r| r.how)).min_by_key(|r| r.as_ref().ok().copied());
+        let how =
+            (0..count).map(|i| medium.read_back(i, ObjectKind::Pack).map(|r| r.how)).min_by_key(|r| r.as_ref().ok().copied());
         report(round, start);
         println!("{how:?}");
     }
     let start = std::time::Instant::now();
     for i in 0..count {
-        assert_eq!(blake3::hash(&read(&medium, i, Kind::Pack)?), blake3::hash(&content));
+        assert_eq!(blake3::hash(&read(&medium, i, ObjectKind::Pack)?), blake3::hash(&content));
     }
     report("open, read and hash twice", start);
     Ok(())

@@ -1,6 +1,6 @@
 //! Tape: what is special about a medium that can only be written at its end, where the head is one and errors say little.
 
-use azekura::format::object::{Id, Kind};
+use azekura::format::object::{Id, ObjectKind};
 use azekura::format::tape::Header;
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::tape::{Loaded, Tape};
@@ -27,24 +27,24 @@ fn open(cartridge: &Cartridge) -> Result<Tape, MediumError> {
     Tape::open(Box::new(cartridge.load()), SET)
 }
 
-fn read(tape: &Tape, number: u64, kind: Kind) -> Result<Vec<u8>, Box<dyn Error>> {
+fn read(tape: &Tape, number: u64, kind: ObjectKind) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut out = Vec::new();
     tape.open(number, kind)?.read_to_end(&mut out)?;
     Ok(out)
 }
 
-fn listed(tape: &Tape) -> Result<Vec<(u64, Kind, u64)>, MediumError> {
+fn listed(tape: &Tape) -> Result<Vec<(u64, ObjectKind, u64)>, MediumError> {
     Ok(tape.list()?.objects.into_iter().map(|o| (o.number, o.kind, o.length)).collect())
 }
 
 /// A night: a few packs, a manifest, a seal.
 fn night(tape: &Tape, first: u64) -> Result<u64, MediumError> {
     for n in first..first + 3 {
-        tape.append(n, Kind::Pack, &bytes(n, 10_000 + n as usize))?;
+        tape.append(n, ObjectKind::Pack, &bytes(n, 10_000 + n as usize))?;
     }
     tape.sync()?;
-    tape.append(first + 3, Kind::Manifest, &bytes(first + 3, 5000))?;
-    tape.append(first + 4, Kind::Seal, &bytes(first + 4, 300))?;
+    tape.append(first + 3, ObjectKind::Manifest, &bytes(first + 3, 5000))?;
+    tape.append(first + 4, ObjectKind::Seal, &bytes(first + 4, 300))?;
     tape.sync()?;
     Ok(first + 5)
 }
@@ -52,9 +52,9 @@ fn night(tape: &Tape, first: u64) -> Result<u64, MediumError> {
 fn check_nights(tape: &Tape, next: u64) -> Outcome {
     for n in 0..next {
         let (kind, length) = match n % 5 {
-            3 => (Kind::Manifest, 5000),
-            4 => (Kind::Seal, 300),
-            _ => (Kind::Pack, 10_000 + n as usize),
+            3 => (ObjectKind::Manifest, 5000),
+            4 => (ObjectKind::Seal, 300),
+            _ => (ObjectKind::Pack, 10_000 + n as usize),
         };
         assert_eq!(read(tape, n, kind)?, bytes(n, length), "object {n}");
     }
@@ -84,7 +84,7 @@ fn dd_finds_an_object_by_its_blocks() -> Outcome {
     let (at, count) = tape.blocks(1).ok_or("known")?;
     assert_eq!(cartridge.copy(at, at + count), bytes(1, 10_001));
     let header = Header::decode(&cartridge.copy(at - 1, at))?.ok_or("a header")?;
-    assert_eq!((header.number, header.kind, header.length, header.blocks()), (1, Kind::Pack, 10_001, count));
+    assert_eq!((header.number, header.kind, header.length, header.blocks()), (1, ObjectKind::Pack, 10_001, count));
     Ok(())
 }
 
@@ -132,9 +132,9 @@ fn a_tape_that_grew_behind_our_back_is_left_alone() -> Outcome {
     let tape = create(&cartridge)?;
     let next = night(&tape, 0)?;
     cartridge.record(b"somebody else's");
-    read(&tape, 0, Kind::Pack)?;
-    assert!(matches!(tape.append(next, Kind::Pack, b"x"), Err(MediumError::Changed { .. })));
-    assert!(matches!(tape.append(next, Kind::Pack, b"x"), Err(MediumError::Broken { .. })));
+    read(&tape, 0, ObjectKind::Pack)?;
+    assert!(matches!(tape.append(next, ObjectKind::Pack, b"x"), Err(MediumError::Changed { .. })));
+    assert!(matches!(tape.append(next, ObjectKind::Pack, b"x"), Err(MediumError::Broken { .. })));
     let end = cartridge.end();
     assert_eq!(cartridge.copy(end - 1, end), b"somebody else's");
     Ok(())
@@ -161,7 +161,7 @@ fn a_swapped_cartridge_is_not_taken_for_a_damaged_one() -> Outcome {
             let bad = if all_is_bad { 1..other.end() } else { at..at + blocks };
             bad.for_each(|at| other.damage(at));
             cartridge.swap(&other);
-            let read = tape.read_back(1, Kind::Pack);
+            let read = tape.read_back(1, ObjectKind::Pack);
             // By its first header alone two cartridges of one set cannot be told apart.
             if (set, all_is_bad) != (SET, true) {
                 assert!(matches!(read, Err(MediumError::Changed { .. })), "{set} {all_is_bad}: {read:?}");
@@ -177,15 +177,15 @@ fn nothing_is_written_on_a_swapped_cartridge() -> Outcome {
     for (set, first) in [(Id([8; 16]), 0), (SET, 10)] {
         let cartridge = alike(SET, 0)?;
         let tape = open(&cartridge)?;
-        assert_eq!(read(&tape, 4, Kind::Seal)?, bytes(4, 300));
+        assert_eq!(read(&tape, 4, ObjectKind::Seal)?, bytes(4, 300));
         let other = alike(set, first)?;
         cartridge.swap(&other);
         let before = cartridge.copy(0, cartridge.end());
-        let appended = tape.append(5, Kind::Pack, b"x");
+        let appended = tape.append(5, ObjectKind::Pack, b"x");
         assert!(matches!(appended, Err(MediumError::Changed { .. })), "{set}: {appended:?}");
         assert_eq!(cartridge.copy(0, cartridge.end()), before);
         // Nor when the right one is back: what was done in between is not known.
-        assert!(matches!(tape.append(5, Kind::Pack, b"x"), Err(MediumError::Broken { .. })));
+        assert!(matches!(tape.append(5, ObjectKind::Pack, b"x"), Err(MediumError::Broken { .. })));
     }
     Ok(())
 }
@@ -196,7 +196,7 @@ fn a_cartridge_that_was_taken_out_is_not_a_damaged_one() -> Outcome {
     let cartridge = alike(SET, 0)?;
     let tape = open(&cartridge)?;
     cartridge.take_out();
-    let gone = tape.read_back(1, Kind::Pack);
+    let gone = tape.read_back(1, ObjectKind::Pack);
     assert!(matches!(&gone, Err(e @ MediumError::NoCartridge { .. }) if e.blame() != Blame::Damage), "{gone:?}");
     Ok(())
 }
@@ -206,20 +206,20 @@ fn a_cartridge_that_was_taken_out_is_not_a_damaged_one() -> Outcome {
 fn what_a_drive_had_in_its_buffer_when_it_failed_is_in_doubt() -> Outcome {
     let cartridge = alike(SET, 0)?;
     let tape = open(&cartridge)?;
-    tape.append(5, Kind::Pack, &bytes(5, 10_005))?;
+    tape.append(5, ObjectKind::Pack, &bytes(5, 10_005))?;
     cartridge.reset_drive();
-    assert_eq!(tape.read_back(0, Kind::Pack)?.length, 10_000, "the place itself is good");
+    assert_eq!(tape.read_back(0, ObjectKind::Pack)?.length, 10_000, "the place itself is good");
     assert!(matches!(tape.sync(), Err(MediumError::Broken { .. })));
-    assert!(matches!(tape.append(6, Kind::Pack, b"x"), Err(MediumError::Broken { .. })));
+    assert!(matches!(tape.append(6, ObjectKind::Pack, b"x"), Err(MediumError::Broken { .. })));
     // Where nothing was in the buffer, nothing is lost.
     let cartridge = alike(SET, 0)?;
     let tape = open(&cartridge)?;
     cartridge.reset_drive();
-    tape.read_back(0, Kind::Pack)?;
-    assert!(matches!(tape.append(4, Kind::Pack, b"x"), Err(MediumError::Exists { number: 4, .. })));
-    tape.append(5, Kind::Pack, &bytes(5, 10_005))?;
+    tape.read_back(0, ObjectKind::Pack)?;
+    assert!(matches!(tape.append(4, ObjectKind::Pack, b"x"), Err(MediumError::Exists { number: 4, .. })));
+    tape.append(5, ObjectKind::Pack, &bytes(5, 10_005))?;
     tape.sync()?;
-    assert_eq!(read(&open(&cartridge)?, 5, Kind::Pack)?, bytes(5, 10_005));
+    assert_eq!(read(&open(&cartridge)?, 5, ObjectKind::Pack)?, bytes(5, 10_005));
     Ok(())
 }
 
@@ -230,7 +230,7 @@ fn a_protected_cartridge_is_read_and_not_written() -> Outcome {
     cartridge.write_protect(true);
     let tape = open(&cartridge)?;
     check_nights(&tape, next)?;
-    assert!(matches!(tape.append(next, Kind::Pack, b"x"), Err(MediumError::ReadOnly { .. })));
+    assert!(matches!(tape.append(next, ObjectKind::Pack, b"x"), Err(MediumError::ReadOnly { .. })));
     check_nights(&open(&cartridge)?, next)
 }
 
@@ -242,7 +242,7 @@ fn after_a_power_cut_at_any_block_the_next_night_goes_on() -> Outcome {
         let tape = create(&cartridge)?;
         let mut next = night(&tape, 0)?;
         for n in next..next + 3 {
-            tape.append(n, Kind::Pack, &bytes(n, 10_000 + n as usize))?;
+            tape.append(n, ObjectKind::Pack, &bytes(n, 10_000 + n as usize))?;
         }
         drop(tape);
         cartridge.power_cut(kept);
@@ -251,19 +251,19 @@ fn after_a_power_cut_at_any_block_the_next_night_goes_on() -> Outcome {
         let left = listed(&tape)?;
         for (number, kind, length) in &left[next as usize..] {
             // Torn ones are listed, as a prefix of what they were to be.
-            assert_eq!(*kind, Kind::Pack);
+            assert_eq!(*kind, ObjectKind::Pack);
             let whole = bytes(*number, 10_000 + *number as usize);
             assert_eq!(read(&tape, *number, *kind)?, whole[..*length as usize], "{kept} kept");
         }
         next = left.last().map_or(next, |(n, ..)| n + 1);
-        tape.append(next, Kind::Pack, &bytes(next, 20_000))?;
-        tape.append(next + 1, Kind::Seal, &bytes(next + 1, 300))?;
+        tape.append(next, ObjectKind::Pack, &bytes(next, 20_000))?;
+        tape.append(next + 1, ObjectKind::Seal, &bytes(next + 1, 300))?;
         tape.sync()?;
         // Whatever lies torn in the middle, what lies behind it is found.
         let tape = open(&cartridge)?;
         assert_eq!(listed(&tape)?[..left.len()], left, "{kept} kept");
-        assert_eq!(read(&tape, next, Kind::Pack)?, bytes(next, 20_000));
-        assert_eq!(read(&tape, next + 1, Kind::Seal)?, bytes(next + 1, 300));
+        assert_eq!(read(&tape, next, ObjectKind::Pack)?, bytes(next, 20_000));
+        assert_eq!(read(&tape, next + 1, ObjectKind::Seal)?, bytes(next + 1, 300));
         check_nights(&tape, 5)?;
     }
     Ok(())
@@ -280,7 +280,7 @@ fn a_write_error_at_any_block_harms_no_sealed_generation() -> Outcome {
         let failed = night(&tape, next);
         if let Err(e) = failed {
             assert!(matches!(e, MediumError::Io { .. }), "{e}");
-            assert!(matches!(tape.append(900, Kind::Pack, b"x"), Err(MediumError::Broken { .. })));
+            assert!(matches!(tape.append(900, ObjectKind::Pack, b"x"), Err(MediumError::Broken { .. })));
             assert!(matches!(tape.sync(), Err(MediumError::Broken { .. })));
         } else {
             next += 5;
@@ -290,11 +290,11 @@ fn a_write_error_at_any_block_harms_no_sealed_generation() -> Outcome {
         let tape = open(&cartridge)?;
         check_nights(&tape, next)?;
         let after = listed(&tape)?.last().map_or(0, |(n, ..)| n + 1);
-        tape.append(after, Kind::Seal, &bytes(after, 300))?;
+        tape.append(after, ObjectKind::Seal, &bytes(after, 300))?;
         tape.sync()?;
         let tape = open(&cartridge)?;
         check_nights(&tape, next)?;
-        assert_eq!(read(&tape, after, Kind::Seal)?, bytes(after, 300));
+        assert_eq!(read(&tape, after, ObjectKind::Seal)?, bytes(after, 300));
     }
     Ok(())
 }
@@ -305,27 +305,27 @@ fn early_warning_leaves_room_for_what_closes_a_cartridge() -> Outcome {
     let tape = create(&cartridge)?;
     let mut n = 0;
     let full = loop {
-        match tape.append(n, Kind::Pack, &bytes(n, 20_000)) {
+        match tape.append(n, ObjectKind::Pack, &bytes(n, 20_000)) {
             Ok(()) => n += 1,
             Err(e) => break e,
         }
     };
     assert!(matches!(full, MediumError::Full { torn: false, .. }) && full.blame() == Blame::Medium, "{full}");
-    tape.append(n, Kind::Manifest, &bytes(n, 30_000))?;
-    tape.append(n + 1, Kind::Seal, &bytes(n + 1, 300))?;
+    tape.append(n, ObjectKind::Manifest, &bytes(n, 30_000))?;
+    tape.append(n + 1, ObjectKind::Seal, &bytes(n + 1, 300))?;
     tape.sync()?;
     let tape = open(&cartridge)?;
     for i in 0..n {
-        assert_eq!(read(&tape, i, Kind::Pack)?, bytes(i, 20_000));
+        assert_eq!(read(&tape, i, ObjectKind::Pack)?, bytes(i, 20_000));
     }
-    assert_eq!(read(&tape, n + 1, Kind::Seal)?, bytes(n + 1, 300));
+    assert_eq!(read(&tape, n + 1, ObjectKind::Seal)?, bytes(n + 1, 300));
 
     // Without any warning an object is torn at the end, and said to be.
     let cartridge = Cartridge::with_capacity(25_000, 0);
     let tape = create(&cartridge)?;
-    tape.append(0, Kind::Pack, &bytes(0, 10_000))?;
-    assert!(matches!(tape.append(1, Kind::Pack, &bytes(1, 20_000)), Err(MediumError::Full { torn: true, .. })));
-    assert_eq!(read(&tape, 0, Kind::Pack)?, bytes(0, 10_000));
+    tape.append(0, ObjectKind::Pack, &bytes(0, 10_000))?;
+    assert!(matches!(tape.append(1, ObjectKind::Pack, &bytes(1, 20_000)), Err(MediumError::Full { torn: true, .. })));
+    assert_eq!(read(&tape, 0, ObjectKind::Pack)?, bytes(0, 10_000));
     Ok(())
 }
 
@@ -338,10 +338,10 @@ fn a_bad_spot_costs_the_object_on_it() -> Outcome {
     cartridge.damage(at + 1);
     let tape = open(&cartridge)?;
     assert_eq!(listed(&tape)?.len() as u64, next);
-    let lost = tape.read_back(1, Kind::Pack);
+    let lost = tape.read_back(1, ObjectKind::Pack);
     assert!(matches!(&lost, Err(e @ MediumError::Unreadable { number: 1, .. }) if e.blame() == Blame::Damage), "{lost:?}");
     for n in [0, 2] {
-        assert_eq!(read(&tape, n, Kind::Pack)?, bytes(n, 10_000 + n as usize));
+        assert_eq!(read(&tape, n, ObjectKind::Pack)?, bytes(n, 10_000 + n as usize));
     }
     Ok(())
 }
@@ -358,7 +358,7 @@ fn a_bad_header_costs_nothing_with_a_list_and_its_object_without() -> Outcome {
     let tape = open(&cartridge)?;
     let numbers: Vec<u64> = listed(&tape)?.iter().map(|o| o.0).collect();
     assert_eq!(numbers, [0, 2, 3, 4]);
-    assert_eq!(read(&tape, 2, Kind::Pack)?, bytes(2, 10_002));
+    assert_eq!(read(&tape, 2, ObjectKind::Pack)?, bytes(2, 10_002));
     Ok(())
 }
 
@@ -371,8 +371,8 @@ fn a_long_tape_is_opened_from_its_last_list() -> Outcome {
     for _ in 0..20 {
         next = night(&tape, next)?;
     }
-    tape.append(next, Kind::Pack, &bytes(next, 10_000))?;
-    tape.append(next + 1, Kind::Pack, &bytes(next + 1, 10_000))?;
+    tape.append(next, ObjectKind::Pack, &bytes(next, 10_000))?;
+    tape.append(next + 1, ObjectKind::Pack, &bytes(next + 1, 10_000))?;
     tape.sync()?;
     let before = listed(&tape)?;
     cartridge.take_locates();
@@ -419,14 +419,14 @@ fn a_list_of_another_set_or_of_a_damaged_tape_is_not_believed() -> Outcome {
         let next = night(&tape, 0)?;
         let whole = listed(&tape)?;
         // Somebody writes a list of his own behind ours: it may point anywhere, and is compared with what is sealed like everything.
-        let item = Item { number: 0, kind: Kind::Pack, length: 1 << 30, at: 3 };
+        let item = Item { number: 0, kind: ObjectKind::Pack, length: 1 << 30, at: 3 };
         let (list, trailer) = Contents { items: vec![item], last: None }.encode(set);
         cartridge.record(&list);
         cartridge.record(&trailer.encode());
         cartridge.record_filemark();
         let tape = open(&cartridge)?;
         if set == SET {
-            assert!(tape.read_back(0, Kind::Pack).is_err(), "blocks of another length");
+            assert!(tape.read_back(0, ObjectKind::Pack).is_err(), "blocks of another length");
         } else {
             assert_eq!(listed(&tape)?, whole);
             check_nights(&tape, next)?;

@@ -10,20 +10,20 @@ use std::path::{Path, PathBuf};
 const OWNERS: &[(&str, &[&str])] = &[
     ("age", &["pipeline/encryptor"]),
     ("age_core", &["pipeline/encryptor"]),
-    ("chrono", &["cli", "job", "report"]),
+    ("chrono", &["cli", "env", "job", "report"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("ctrlc", &["cli"]),
     ("der", &["format/stamp"]),
     ("ed25519_dalek", &["seal"]),
-    ("ignore", &["job/generations", "job/indicators", "job/restore", "pipeline/source"]),
+    ("ignore", &["job/inspect/generations", "job/incident/indicators", "job/restore", "pipeline/source"]),
     ("indicatif", &["cli"]),
     ("maud", &["report"]),
     ("minicbor", &["format"]),
     ("qrcode", &["report"]),
     ("ring", &["pipeline/encryptor"]),
-    ("rusqlite", &["catalog"]),
+    ("rusqlite", &["host/catalog"]),
     ("rust_i18n", &["cli"]),
     ("shlex", &["cli"]),
     ("sha2", &["pipeline/hasher"]),
@@ -51,7 +51,7 @@ const TALK: &[&str] = &[
 
 /// The only files that may remove, rename or cut off something, and what. The command line may, of what is not a medium.
 const REMOVERS: &[(&str, &str)] = &[
-    ("state.rs", "the host's own cache"),
+    ("host/state.rs", "the host's own cache"),
     ("pipeline/target/mod.rs", "files of a restore that could not be filled"),
     ("job/restore/filling.rs", "what an interrupted restore left"),
 ];
@@ -339,7 +339,7 @@ fn only_the_command_line_talks() {
             complaints.extend(places(&s.code, word).map(|at| format!("{}: {word}", s.place(at))));
         }
     }
-    complain("The library does not print, prompt, read the environment or ask the time: job::World brings it.", &complaints);
+    complain("The library does not print, prompt, read the environment or ask the time: job::Env brings it.", &complaints);
 }
 
 #[test]
@@ -491,6 +491,6 @@ fn the_scanner_sees_code_only() {
     assert_eq!(words, ["a", "let", "l", "'a", "str", "b", "c"]);
     assert_eq!(seen.matches('\n').count(), text.matches('\n').count());
     assert_eq!(first_names("{a::b, c, d::{e, f}, self}"), ["a", "c", "d"]);
-    assert_eq!(first_names("job::World"), ["job"]);
+    assert_eq!(first_names("job::Env"), ["job"]);
     assert_eq!(places("print!(1); eprint!(2)", "print!").collect::<Vec<_>>(), [0]);
 }

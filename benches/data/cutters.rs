@@ -2,13 +2,13 @@
 //!
 //! Each answers where the chunk that begins at a place ends.
 
-use azekura::pipeline::chunker::{Chunker, Class};
+use azekura::pipeline::chunker::{ChunkClass, Chunker};
 use fastcdc::v2020::{FastCDC, Normalization};
 use mincdc::{Cdc, MinCdcHash4};
 
 pub type Cutter<'a> = Box<dyn Fn(usize) -> usize + 'a>;
 
-pub fn ours<'a>(chunker: &'a Chunker, class: Class, data: &'a [u8]) -> Cutter<'a> {
+pub fn ours<'a>(chunker: &'a Chunker, class: ChunkClass, data: &'a [u8]) -> Cutter<'a> {
     Box::new(move |at| at + chunker.cut(class, &data[at..], true).expect("not at the end"))
 }
 

@@ -4,7 +4,7 @@
 use crate::cutters::{self, Cutter};
 use crate::data;
 use crate::measure::{Clock, Entrant, Race};
-use azekura::pipeline::chunker::{Chunker, Class, Kernel};
+use azekura::pipeline::chunker::{ChunkClass, Chunker, Kernel};
 use criterion::{Criterion, Throughput};
 use fastcdc::v2020::Normalization;
 use rustix::time::ClockId;
@@ -38,7 +38,7 @@ fn hashing<'a>(cutter: Cutter<'a>, data: &'a [u8]) -> Entrant<impl FnMut() + 'a>
     Entrant { units: data.len() as u64, work }
 }
 
-fn peers(data: &[u8], class: Class) -> [(&'static str, Cutter<'_>); 3] {
+fn peers(data: &[u8], class: ChunkClass) -> [(&'static str, Cutter<'_>); 3] {
     let (min, mean, max) = (class.min(), 2 * class.min(), class.max());
     [
         ("fastcdc", cutters::fastcdc(data, [mean / 4, mean, mean * 4], Normalization::Level1, 0)),
@@ -50,7 +50,7 @@ fn peers(data: &[u8], class: Class) -> [(&'static str, Cutter<'_>); 3] {
 pub fn cut(c: &mut Criterion<Clock>) {
     let data = data::random(256 * MIB);
     let chunker = Chunker::new(&[7; 32]);
-    for class in [Class::Data, Class::Large] {
+    for class in [ChunkClass::Data, ChunkClass::Large] {
         for mib in [1, 256] {
             let data = &data[..mib * MIB];
             let ours = cutting(cutters::ours(&chunker, class, data), data, class.max());
@@ -71,7 +71,7 @@ pub fn cut(c: &mut Criterion<Clock>) {
 pub fn cut_and_hash(c: &mut Criterion<Clock>) {
     let data = data::random(256 * MIB);
     let chunker = Chunker::new(&[7; 32]);
-    let class = Class::Large;
+    let class = ChunkClass::Large;
     for mib in [1, 256] {
         let data = &data[..mib * MIB];
         let ours = cutters::ours(&chunker, class, data);

@@ -2,8 +2,8 @@
 
 use crate::data;
 use crate::measure::Clock;
+use azekura::format::set_key::SetKey;
 use azekura::pipeline::hasher::{ContentHasher, Digests, Ids};
-use azekura::set_key::SetKey;
 use criterion::{Criterion, Throughput};
 use sha2::Digest as _;
 use std::hint::black_box;

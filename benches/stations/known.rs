@@ -1,11 +1,11 @@
 //! What it takes to see that a chunk is new: the map and the filter in memory, beside a question to the catalog. A million chunks are stored.
 
 use crate::measure::{Clock, Entrant, Race};
-use azekura::catalog::{Catalog, Location};
-use azekura::format::object::{Id, Kind, Object};
+use azekura::format::object::{Id, Object, ObjectKind};
 use azekura::format::pack::ChunkId;
-use azekura::pipeline::known::Known;
-use azekura::pipeline::packer::Place;
+use azekura::host::catalog::{Catalog, Location};
+use azekura::pipeline::dedup_index::DedupIndex;
+use azekura::pipeline::packer::ChunkPlace;
 use criterion::{Criterion, Throughput};
 use rustix::time::ClockId;
 use std::cell::Cell;
@@ -30,12 +30,12 @@ pub fn look_up(c: &mut Criterion<Clock>) {
     let set = catalog.add_set(Id([1; 16]), "bench", "2026-01-02T03:04:05Z").expect("a set");
     let at = |n: usize| Location { object: 1, frame: n as u32, offset: 0, length: 1 };
     let mut chunks: Vec<_> = ids(0..STORED).enumerate().map(|(n, id)| (id, at(n))).collect();
-    let pack = Object { number: 1, kind: Kind::Pack, length: 1, digest: Some([0; 32]) };
+    let pack = Object { number: 1, kind: ObjectKind::Pack, length: 1, digest: Some([0; 32]) };
     catalog.add_object(set, &pack, &mut chunks).expect("rows");
     let lookup = catalog.chunk_lookup(set, 0).expect("a look-up");
 
-    let known = Known::new(STORED);
-    let place = || Ok::<_, ()>(Place::Stored { object: 2, frame: 0, offset: 0 });
+    let known = DedupIndex::new(STORED);
+    let place = || Ok::<_, ()>(ChunkPlace::Stored { object: 2, frame: 0, offset: 0 });
     for id in ids(STORED..STORED + RUN) {
         known.claim(&id, 1, || Ok(None), place).expect("a claim");
     }

@@ -6,12 +6,12 @@ use crate::measure::{Clock, Entrant, Race};
 use age::x25519;
 use azekura::buffer::Buffers;
 use azekura::format::pack::{ChunkId, Extent};
-use azekura::pipeline::chunker::{Chunker, Class};
+use azekura::format::set_key::SetKey;
+use azekura::pipeline::chunker::{ChunkClass, Chunker};
 use azekura::pipeline::compressor::{DEFAULT_LEVEL, Effort};
 use azekura::pipeline::encryptor::{Decryptor, Identity, Recipients};
 use azekura::pipeline::hasher::{ContentHasher, Ids};
 use azekura::pipeline::packer::{FinishedPack, PackReader, Packer};
-use azekura::set_key::SetKey;
 use criterion::{Criterion, Throughput};
 use fastcdc::v2020::Normalization;
 use rustix::time::ClockId;
@@ -24,7 +24,7 @@ const CHUNK: usize = 64 << 10;
 const PACK: usize = 16 << 20;
 /// What a worker reads at a time.
 const RUN: usize = 1 << 20;
-const CLASS: Class = Class::Large;
+const CLASS: ChunkClass = ChunkClass::Large;
 
 /// Of the whole file, besides the digests of its chunks.
 #[derive(Clone, Copy)]

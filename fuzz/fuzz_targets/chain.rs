@@ -2,7 +2,7 @@
 #![no_main]
 
 use azekura::format::label::Label;
-use azekura::format::object::Kind;
+use azekura::format::object::ObjectKind;
 use azekura::seal::chain::Chain;
 use azekura_fuzz as sample;
 use libfuzzer_sys::fuzz_target;
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 /// The seals that were really signed.
 static GENUINE: LazyLock<BTreeSet<[u8; 32]>> = LazyLock::new(|| {
-    let seals = sample::chain().into_iter().filter(|(kind, _)| *kind == Kind::Seal);
+    let seals = sample::chain().into_iter().filter(|(kind, _)| *kind == ObjectKind::Seal);
     seals.map(|(_, bytes)| *blake3::hash(&bytes).as_bytes()).collect()
 });
 

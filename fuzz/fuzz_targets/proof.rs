@@ -3,16 +3,16 @@
 #![no_main]
 
 use azekura::format::check_code::CheckCode;
-use azekura::format::object::Kind;
+use azekura::format::object::ObjectKind;
 use azekura::format::proof::Proof;
-use azekura::job::prove::{Anchors, check};
+use azekura::job::inspect::prove::{Anchors, check};
 use azekura_fuzz as sample;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
 /// Of the first generation, whose records the others have too.
 static CODE: LazyLock<CheckCode> = LazyLock::new(|| {
-    let seal = sample::chain().into_iter().find(|(kind, _)| *kind == Kind::Seal).map(|(_, bytes)| bytes).expect("a seal");
+    let seal = sample::chain().into_iter().find(|(kind, _)| *kind == ObjectKind::Seal).map(|(_, bytes)| bytes).expect("a seal");
     CheckCode::of(blake3::hash(&seal).as_bytes())
 });
 

@@ -1,12 +1,12 @@
 //! A reply that an authority, or anybody on the way, has written.
 #![no_main]
 
-use azekura::format::stamp::{Reply, Request};
+use azekura::format::stamp::{Reply, TimeStampRequest};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(request) = Request::decode(bytes) {
-        assert_eq!(Request::decode(&request.encode()), Ok(request));
+    if let Ok(request) = TimeStampRequest::decode(bytes) {
+        assert_eq!(TimeStampRequest::decode(&request.encode()), Ok(request));
     }
     if let Ok(Reply::Granted(stamp)) = Reply::decode(bytes) {
         assert!(stamp.time.is_ascii() && stamp.time.len() >= 20 && stamp.time.ends_with('Z'));

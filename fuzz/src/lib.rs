@@ -1,22 +1,22 @@
 //! What the fuzz targets and their seeds share: one small set, whole and right, and the ways to lay it out as one input.
 
 use azekura::format::cbor::Time;
-use azekura::format::entry::{Core, Entry, Kind as EntryKind, Range, State};
+use azekura::format::entry::{Core, Entry, EntryKind, DataRange, ContentState};
 use azekura::format::label::{Label, fingerprint};
-use azekura::format::manifest::{Entries, Finding, Manifest, Rules, Source, SourceKind};
-use azekura::format::merkle::{PathFinder, Tree, object_leaf, record_leaf, record_salt};
-use azekura::format::object::{Id, Kind, Object};
+use azekura::format::manifest::{EntryStream, Finding, Manifest, Rules, Source, SourceKind};
+use azekura::format::merkle::{PathFinder, MerkleTree, object_leaf, record_leaf, record_salt};
+use azekura::format::object::{Id, ObjectKind, Object};
 use azekura::format::pack::{ChunkId, Extent, Frame, Index};
 use azekura::format::proof::Proof;
 use azekura::format::seal::{ReadBack, Seal, Verdict};
-use azekura::format::stamp::Request;
+use azekura::format::stamp::TimeStampRequest;
 use azekura::format::watch::{Alarm, KindCounts, Night, SourceWatch};
 use azekura::medium::Medium;
 use azekura::medium::simulated::Simulated;
 use azekura::pipeline::compressor::Compressor;
 use azekura::pipeline::encryptor::{Encryptor, Identity};
 use azekura::seal::{SealKey, sign};
-use azekura::set_key::SetKey;
+use azekura::format::set_key::SetKey;
 use std::sync::LazyLock;
 
 pub const SET: Id = Id([1; 16]);
@@ -57,15 +57,15 @@ pub fn entries() -> Vec<Entry> {
         blake3: Some([4; 32]),
         sha256: Some([5; 32]),
         xattrs: vec![(b"security.capability".to_vec(), vec![1, 2]), (b"user.a".to_vec(), Vec::new())],
-        holes: vec![Range { offset: 100, length: 900 }],
+        holes: vec![DataRange { offset: 100, length: 900 }],
         flags: 0x10,
-        state: State::Changed,
+        state: ContentState::Changed,
         mtime: Time { seconds: -1, nanoseconds: 999_999_999 },
         ctime: Time { seconds: 1 << 40, nanoseconds: 1 },
         inode: 1 << 60,
         ..Core::new(b"s/a".to_vec(), EntryKind::File)
     };
-    let lost = Core { size: 9, state: State::Unreadable { errno: 5 }, ..Core::new(b"s/b".to_vec(), EntryKind::File) };
+    let lost = Core { size: 9, state: ContentState::Unreadable { errno: 5 }, ..Core::new(b"s/b".to_vec(), EntryKind::File) };
     let link = Core { target: Some(b"../x".to_vec()), ..Core::new(b"s/c".to_vec(), EntryKind::Symlink) };
     let device = Core { device: Some((8, 1)), ..Core::new(b"s/d".to_vec(), EntryKind::BlockDevice) };
     let further = Core { path: b"s/e".to_vec(), link_to: Some(b"s/a".to_vec()), ..file.clone() };
@@ -133,7 +133,7 @@ pub fn manifest() -> Manifest {
         full: true,
         statistics: vec![("bytes read".into(), 1 << 33)],
         findings: vec![Finding { kind: "unreadable".into(), path: b"s/b".to_vec(), detail: "EIO".into() }],
-        entries: Entries {
+        entries: EntryStream {
             length: records.len() as u64,
             blake3: *blake3::hash(&records).as_bytes(),
             extents: vec![payload().1],
@@ -157,7 +157,7 @@ pub fn manifest() -> Manifest {
 
 fn records_root() -> [u8; 32] {
     let key = SetKey(SET_KEY).record_salt_key();
-    let mut tree = Tree::default();
+    let mut tree = MerkleTree::default();
     for entry in entries() {
         let mut record = Vec::new();
         let core = entry.encode(&mut record);
@@ -167,15 +167,15 @@ fn records_root() -> [u8; 32] {
 }
 
 /// Seals the objects that lie behind `before`, whose kinds and bytes are given; signs with the generation's key.
-fn seal(before: &[(Kind, Vec<u8>)], first: usize, generation: u64, previous: Option<[u8; 32]>) -> Vec<u8> {
-    let object = |(number, (kind, bytes)): (usize, &(Kind, Vec<u8>))| Object {
+fn seal(before: &[(ObjectKind, Vec<u8>)], first: usize, generation: u64, previous: Option<[u8; 32]>) -> Vec<u8> {
+    let object = |(number, (kind, bytes)): (usize, &(ObjectKind, Vec<u8>))| Object {
         number: number as u64,
         kind: *kind,
         length: bytes.len() as u64,
         digest: Some(*blake3::hash(bytes).as_bytes()),
     };
     let all: Vec<Object> = before.iter().enumerate().map(object).collect();
-    let mut log = Tree::default();
+    let mut log = MerkleTree::default();
     all.iter().for_each(|o| log.push(object_leaf(o)));
     let seal = Seal {
         set: SET,
@@ -195,24 +195,24 @@ fn seal(before: &[(Kind, Vec<u8>)], first: usize, generation: u64, previous: Opt
 }
 
 /// A set of three generations, in the order of its log, and a leftover. What the packs hold does not matter to its chain.
-pub fn chain() -> Vec<(Kind, Vec<u8>)> {
-    let mut all = vec![(Kind::Label, label())];
+pub fn chain() -> Vec<(ObjectKind, Vec<u8>)> {
+    let mut all = vec![(ObjectKind::Label, label())];
     let (mut first, mut previous) = (0, None);
     for generation in 1..=3 {
-        all.push((Kind::Pack, vec![generation as u8; 3]));
-        all.push((Kind::Manifest, vec![generation as u8; 2]));
+        all.push((ObjectKind::Pack, vec![generation as u8; 3]));
+        all.push((ObjectKind::Manifest, vec![generation as u8; 2]));
         let bytes = seal(&all, first, generation, previous);
         previous = Some(*blake3::hash(&bytes).as_bytes());
-        all.push((Kind::Seal, bytes));
+        all.push((ObjectKind::Seal, bytes));
         first = all.len();
     }
-    all.push((Kind::Pack, b"leftover".to_vec()));
+    all.push((ObjectKind::Pack, b"leftover".to_vec()));
     all
 }
 
 /// That the second entry was in the first generation.
 pub fn proof() -> Proof {
-    let seal = chain().into_iter().find(|(kind, _)| *kind == Kind::Seal).map(|(_, bytes)| bytes).expect("a seal");
+    let seal = chain().into_iter().find(|(kind, _)| *kind == ObjectKind::Seal).map(|(_, bytes)| bytes).expect("a seal");
     let (mut finder, mut core) = (PathFinder::new(entries().len() as u64), Vec::new());
     let key = SetKey(SET_KEY).record_salt_key();
     for (i, entry) in entries().iter().enumerate() {
@@ -231,7 +231,7 @@ pub fn proof() -> Proof {
 
 /// A request for a time stamp, and a reply to another one: `openssl ts`'s to `abc`, shortened by its signature.
 pub fn stamps() -> [Vec<u8>; 2] {
-    let request = Request { sha256: [7; 32], nonce: 0x314C_FCE4_E065_1827 };
+    let request = TimeStampRequest { sha256: [7; 32], nonce: 0x314C_FCE4_E065_1827 };
     let der = |tag: u8, content: &[u8]| [&[tag, content.len() as u8], content].concat();
     let imprint = &request.encode()[5..56];
     let info = [
@@ -252,7 +252,7 @@ pub fn stamps() -> [Vec<u8>; 2] {
 }
 
 /// Objects side by side: `u8 kind ‖ u32 length ‖ bytes`. Each has the next number; kind 0 leaves one out.
-pub fn lay_out(objects: &[(Kind, Vec<u8>)]) -> Vec<u8> {
+pub fn lay_out(objects: &[(ObjectKind, Vec<u8>)]) -> Vec<u8> {
     let mut out = Vec::new();
     for (kind, bytes) in objects {
         out.push(kind.code());
@@ -268,7 +268,7 @@ pub fn medium(mut input: &[u8]) -> Simulated {
     let mut number = 0;
     while let Some(([kind, length @ ..], rest)) = input.split_first_chunk::<5>() {
         let (bytes, tail) = rest.split_at(rest.len().min(u32::from_le_bytes(*length) as usize));
-        let kinds = [Kind::Label, Kind::Pack, Kind::Manifest, Kind::Seal, Kind::Parity];
+        let kinds = [ObjectKind::Label, ObjectKind::Pack, ObjectKind::Manifest, ObjectKind::Seal, ObjectKind::Parity];
         if let Some(kind) = kinds.get(usize::from(*kind).wrapping_sub(1)) {
             medium.append(number, *kind, bytes).expect("a simulated medium takes what is new");
         }
@@ -312,8 +312,8 @@ pub fn encrypt(content: &[u8]) -> Vec<u8> {
 pub fn sealed(manifest: &[u8], payload: &[u8]) -> Simulated {
     let mut compressed = Vec::new();
     Compressor::new(1).and_then(|mut c| c.compress_manifest(manifest, &mut compressed)).expect("a frame");
-    let mut all = vec![(Kind::Label, label()), (Kind::Pack, encrypt(payload)), (Kind::Manifest, encrypt(&compressed))];
+    let mut all = vec![(ObjectKind::Label, label()), (ObjectKind::Pack, encrypt(payload)), (ObjectKind::Manifest, encrypt(&compressed))];
     let bytes = seal(&all, 0, 1, None);
-    all.push((Kind::Seal, bytes));
+    all.push((ObjectKind::Seal, bytes));
     medium(&lay_out(&all))
 }

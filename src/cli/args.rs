@@ -1,13 +1,12 @@
 //! What may be typed. What it means is each command's business; what it is called in help is the catalogue's
 //! ([`help`](super::help)), so nothing here carries a help text.
 
-use super::lang::Lang;
+use super::common::Common;
 use super::{
     backup, catalog, check_proof, compare, completions, diff, evidence, find, generations, history, hold, init, keys, man, media,
     prove, report, restore, stamp, status, verify,
 };
-use clap::{ArgAction, Args, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{ArgAction, Parser, Subcommand};
 
 #[derive(Debug, Parser)]
 #[command(name = "azekura", version, disable_help_flag = true, disable_version_flag = true, disable_help_subcommand = true)]
@@ -18,23 +17,6 @@ pub struct Azekura {
     version: Option<bool>,
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// What every command takes.
-#[derive(Debug, Clone, Args)]
-pub struct Common {
-    #[arg(long, global = true, value_name = "DIR")]
-    pub state: Option<PathBuf>,
-    #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    #[arg(long, global = true)]
-    pub json: bool,
-    #[arg(long, short, global = true)]
-    pub quiet: bool,
-    #[arg(long, global = true, value_name = "ja|en", hide_possible_values = true)]
-    pub lang: Option<Lang>,
-    #[arg(long, short, global = true, action = ArgAction::Help)]
-    help: Option<bool>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,17 +1,17 @@
 //! `azekura catalog`: the host's cache of what lies on its media, and its operation log.
 
 use super::context::Context;
-use super::exit::Exit;
-use super::explain::Explained;
-use super::lang::Lang;
-use super::output::{Columns, Outcome};
-use super::recorded;
-use super::shown::{Shown, put_name};
-use super::text::{find, message};
-use super::units::{count, time};
-use azekura::catalog::Catalog;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::recorded;
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::{count, time};
+use azekura::host::catalog::Catalog;
+use azekura::host::state::StateDir;
 use azekura::job::rebuild::{Report, rebuild};
-use azekura::state::StateDir;
 use serde_json::{Map, Value, json};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ fn run_rebuild(args: &Rebuild, context: &Context) -> Result<Outcome, Explained> 
     let identity = context.identity(args.identity.as_deref())?;
     let reports = {
         let progress = context.progress();
-        rebuild(&from, &state, &identity, &context.world(None), &progress)?
+        rebuild(&from, &state, &identity, &context.env(None), &progress)?
     };
     for r in &reports {
         r.unreadable_packs.iter().for_each(|object| context.warn(&message!("catalog.unreadable-pack", object = object)));

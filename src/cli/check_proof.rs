@@ -1,21 +1,21 @@
 //! `azekura check-proof`: a proof against what is on paper. Needs no medium, no state, no configuration and no identity.
 
 use super::context::Context;
-use super::exit::Exit;
-use super::explain::{Explained, io_reason};
 use super::find::kind;
-use super::lang::Lang;
-use super::output::{Outcome, Table};
-use super::shown::{Shown, put_name};
-use super::text::{Message, find, message};
-use super::units::{count, time};
-use super::words;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Outcome, Table};
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{Message, find, message};
+use crate::cli::ui::units::{count, time};
+use crate::cli::ui::words;
+use azekura::env::time_text;
 use azekura::format::check_code::CheckCode;
-use azekura::format::entry::{Kind, State};
+use azekura::format::entry::{ContentState, EntryKind};
 use azekura::format::limit;
 use azekura::format::object::hex;
-use azekura::job::prove::{Anchors, CheckError, Facts, Mismatch, check, compare};
-use azekura::job::time_text;
+use azekura::job::inspect::prove::{Anchors, CheckError, Facts, Mismatch, check, compare};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,9 +25,9 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     #[arg(value_name = "FILE")]
     proof: PathBuf,
-    #[arg(long, value_name = "KEY", value_parser = super::values::root_key)]
+    #[arg(long, value_name = "KEY", value_parser = crate::cli::ui::values::root_key)]
     root_key: Option<[u8; 32]>,
-    #[arg(long, value_name = "CODE", value_parser = super::values::check_code)]
+    #[arg(long, value_name = "CODE", value_parser = crate::cli::ui::values::check_code)]
     expect: Option<CheckCode>,
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -45,9 +45,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         None => None,
     };
     match facts.core.state {
-        State::Good => {}
-        State::Changed => context.warn(&message!("proof.changed")),
-        State::Unreadable { .. } => context.warn(&message!("proof.unreadable")),
+        ContentState::Good => {}
+        ContentState::Changed => context.warn(&message!("proof.changed")),
+        ContentState::Unreadable { .. } => context.warn(&message!("proof.unreadable")),
     }
     let exit = if mismatch.is_none() { Exit::Good } else { Exit::Damage };
     Ok(Outcome { exit, text: text(&facts, anchors, args.record.as_deref(), mismatch), json: as_json(&facts, args, mismatch) })
@@ -75,7 +75,7 @@ fn text(facts: &Facts, anchors: Anchors, record: Option<&Path>, mismatch: Option
         row("label.link-to", first.shown());
     }
     match core.kind {
-        Kind::File => row("label.size", message!("proof.bytes", count = count(core.size)).to_string()),
+        EntryKind::File => row("label.size", message!("proof.bytes", count = count(core.size)).to_string()),
         other => row("label.kind", kind(other).into()),
     }
     if let Some(target) = &core.target {
@@ -136,9 +136,9 @@ pub fn put_facts(object: &mut Map<String, Value>, facts: &Facts) {
         put_name(object, "target", target);
     }
     let state = match core.state {
-        State::Good => "good",
-        State::Changed => "changed",
-        State::Unreadable { .. } => "unreadable",
+        ContentState::Good => "good",
+        ContentState::Changed => "changed",
+        ContentState::Unreadable { .. } => "unreadable",
     };
     let facts: [(&str, Value); 15] = [
         ("type", kind(core.kind).into()),

@@ -1,8 +1,7 @@
 //! `azekura completions`: a script that teaches a shell the command line.
 
-use super::explain::Explained;
-use super::help;
-use super::output::Outcome;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::Outcome;
 use clap_complete::Shell;
 use serde_json::json;
 
@@ -12,9 +11,9 @@ pub struct Args {
     shell: Shell,
 }
 
-pub fn run(args: &Args) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, mut program: clap::Command) -> Result<Outcome, Explained> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut help::command(), "azekura", &mut script);
+    clap_complete::generate(args.shell, &mut program, "azekura", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     let json = json!({ "shell": args.shell.to_string(), "script": script });
     Ok(Outcome::good(script, json))

@@ -2,13 +2,13 @@
 //!
 //! Its keys are neither flags nor a job's options: a command takes from it what was not typed.
 
-use super::exit::Exit;
-use super::explain::{Explained, io_reason};
-use super::lang::Lang;
-use super::recorded;
-use super::text::message;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::recorded;
+use crate::cli::ui::text::message;
 use azekura::format::manifest::{LAST_PRIORITY, Rules};
-use azekura::job::rotation::Pool;
+use azekura::job::media::rotation::Pool;
 use azekura::medium::tape::check_block;
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;

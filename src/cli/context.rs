@@ -1,21 +1,21 @@
 //! What every command works with: the common arguments, the configuration, the environment, and the user's wish to stop.
 
-use super::args::Common;
+use super::common::Common;
 use super::config::{Config, ConfigPool};
 use super::environment::{self, Environment};
-use super::exit::Exit;
-use super::explain::Explained;
-use super::loader::Attendant;
-use super::output::to_stderr;
-use super::progress::Progress;
-use super::secret::read_identity;
-use super::text::{Message, find, message, speak};
-use azekura::catalog::Catalog;
-use azekura::job::World;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::loader::Attendant;
+use crate::cli::ui::output::to_stderr;
+use crate::cli::ui::progress::Progress;
+use crate::cli::ui::secret::read_identity;
+use crate::cli::ui::text::{Message, find, message, speak};
+use azekura::env::Env;
+use azekura::host::catalog::Catalog;
+use azekura::host::state::StateDir;
 use azekura::medium::Loader;
 use azekura::medium::tape::BLOCK_BYTES;
 use azekura::pipeline::encryptor::Identity;
-use azekura::state::StateDir;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,9 +94,9 @@ impl Context {
     }
 
     /// What a job needs from outside. From now on Ctrl-C does not end the program at once.
-    pub fn world(&self, threads: Option<usize>) -> World<'_> {
+    pub fn env(&self, threads: Option<usize>) -> Env<'_> {
         listen();
-        World {
+        Env {
             now: &environment::now,
             random: &random,
             host: &self.environment.host,
@@ -109,7 +109,7 @@ impl Context {
     /// The identity file: `given`, else the environment's.
     pub fn identity(&self, given: Option<&Path>) -> Result<Identity, Explained> {
         match self.environment.identity_file(given) {
-            Some(file) => read_identity(&file, self),
+            Some(file) => read_identity(&file, self.environment.passphrase_file(None).as_deref()),
             None => Err(Explained::new(message!("error.identity.none"), Exit::Key)),
         }
     }
@@ -126,7 +126,10 @@ impl Context {
 
     /// The identity, if one is given or named by the environment.
     pub fn optional_identity(&self, given: Option<&Path>) -> Result<Option<Identity>, Explained> {
-        self.environment.identity_file(given).map(|file| read_identity(&file, self)).transpose()
+        self.environment
+            .identity_file(given)
+            .map(|file| read_identity(&file, self.environment.passphrase_file(None).as_deref()))
+            .transpose()
     }
 
     /// A page that a session of evidence keeps beside what the command answers.

@@ -1,13 +1,13 @@
 //! `azekura diff`: one line for each difference, written as they are met, so that it takes no memory however many there are.
 
 use super::context::Context;
-use super::explain::Explained;
-use super::output::Outcome;
-use super::shown::{Shown, put_name};
-use super::text::message;
-use super::units::count;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::message;
+use crate::cli::ui::units::count;
 use azekura::format::object::Id;
-use azekura::job::generations::{Change, DiffOptions, Difference, diff};
+use azekura::job::inspect::generations::{Change, DiffOptions, GenerationDifference, diff};
 use serde_json::{Map, Value, json};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub struct Args {
     from: Option<PathBuf>,
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
-    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
 }
 
@@ -43,8 +43,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let mut all = Vec::new();
     let mut out = BufWriter::new(std::io::stdout());
     let mut written = Ok(());
-    let world = context.world(None);
-    diff(&options, &identity, &world, |d| {
+    let env = context.env(None);
+    diff(&options, &identity, &env, |d| {
         let (sign, counter) = match d.change {
             Change::Added => ('+', &mut counts.added),
             Change::Removed => ('-', &mut counts.removed),
@@ -78,7 +78,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     Ok(Outcome::good(String::new(), json))
 }
 
-fn as_json(d: &Difference) -> Value {
+fn as_json(d: &GenerationDifference) -> Value {
     let change = match d.change {
         Change::Added => "added",
         Change::Removed => "removed",

@@ -2,9 +2,9 @@
 //!
 //! **Invariant:** nothing else in the program reads the environment.
 
-use super::explain::Explained;
-use super::lang::Lang;
-use super::text::message;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::text::message;
 use azekura::format::cbor::Time;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

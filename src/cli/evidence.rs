@@ -2,14 +2,14 @@
 
 use super::context::Context;
 use super::environment::{SESSION, absolute};
-use super::exit::Exit;
-use super::explain::{Explained, io_reason};
-use super::output::{Outcome, Table, document_of};
-use super::shown::{Shown, shell_word};
-use super::text::{find, message};
-use super::units::count;
-use azekura::job::World;
-use azekura::job::evidence::{Answer, Checked, EvidenceError, StartOptions, add, check, export, start};
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::output::{Outcome, Table, document_of};
+use crate::cli::ui::shown::{Shown, shell_word};
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::count;
+use azekura::env::Env;
+use azekura::job::incident::evidence::{Checked, EvidenceError, RecordedAnswer, StartOptions, add, check, export, start};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -70,7 +70,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
                 place: s.place.clone(),
                 program: "/proc/self/exe".into(),
             };
-            let started = start(&options, &context.world(None))?;
+            let started = start(&options, &context.env(None))?;
             if started.writable {
                 context.warn(&message!("evidence.writable", path = options.from));
             }
@@ -112,11 +112,11 @@ pub fn note(
     arguments: &[String],
     outcome: &Result<Outcome, Explained>,
     pages: &[(String, Vec<u8>)],
-    world: &World,
+    env: &Env,
 ) -> Result<(), Explained> {
     let (exit, document) = document_of(command, outcome);
-    let answer = Answer { command, arguments, exit: exit.code(), result: document.as_bytes(), pages };
-    Ok(add(session, &answer, world)?)
+    let answer = RecordedAnswer { command, arguments, exit: exit.code(), result: document.as_bytes(), pages };
+    Ok(add(session, &answer, env)?)
 }
 
 /// What says something of a medium or of a tree; a session's own commands say it of the session.

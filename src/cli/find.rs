@@ -1,17 +1,17 @@
 //! `azekura find`
 
 use super::context::Context;
-use super::exit::Exit;
-use super::explain::Explained;
-use super::lang::Lang;
-use super::output::{Columns, Outcome};
-use super::shown::{Shown, put_name};
-use super::text::{find as text_of, message};
-use super::units::{bytes, count, time};
-use azekura::format::entry::Kind;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{find as text_of, message};
+use crate::cli::ui::units::{bytes, count, time};
+use azekura::env::time_text;
+use azekura::format::entry::EntryKind;
 use azekura::format::object::Id;
-use azekura::job::generations::{FindOptions, Hit, find};
-use azekura::job::time_text;
+use azekura::job::inspect::generations::{FindOptions, Hit, find};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub struct Args {
     identity: Option<PathBuf>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     generation: Option<u64>,
-    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
 }
 
@@ -35,7 +35,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let options = FindOptions { from, set: args.set, generation: args.generation, patterns: args.patterns };
     let hits = {
         let progress = context.progress();
-        find(&options, &identity, &context.world(None), &progress)?
+        find(&options, &identity, &context.env(None), &progress)?
     };
     context.talk(&message!("find.count", count = count(hits.len() as u64)));
     // As with grep: nothing found is not a good end.
@@ -51,22 +51,22 @@ fn text(hits: &[Hit]) -> String {
     let mut columns = Columns::new(["label.generations-of", "label.size", "label.modified", "label.path"].map(text_of));
     for h in hits {
         let generations = if h.first == h.last { h.first.shown() } else { format!("{}-{}", h.first, h.last) };
-        let size = if h.core.kind == Kind::File { bytes(h.core.size) } else { kind(h.core.kind).to_owned() };
+        let size = if h.core.kind == EntryKind::File { bytes(h.core.size) } else { kind(h.core.kind).to_owned() };
         columns.row([generations, size, time(&time_text(h.core.mtime), Lang::spoken()), h.core.path.shown()]);
     }
     columns.text()
 }
 
 /// As JSON and lists name an entry's type.
-pub fn kind(kind: Kind) -> &'static str {
+pub fn kind(kind: EntryKind) -> &'static str {
     match kind {
-        Kind::File => "file",
-        Kind::Directory => "directory",
-        Kind::Symlink => "symlink",
-        Kind::Fifo => "fifo",
-        Kind::CharDevice => "char-device",
-        Kind::BlockDevice => "block-device",
-        Kind::Socket => "socket",
+        EntryKind::File => "file",
+        EntryKind::Directory => "directory",
+        EntryKind::Symlink => "symlink",
+        EntryKind::Fifo => "fifo",
+        EntryKind::CharDevice => "char-device",
+        EntryKind::BlockDevice => "block-device",
+        EntryKind::Socket => "socket",
     }
 }
 

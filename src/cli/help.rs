@@ -4,8 +4,8 @@
 //! command takes are under `help.common`.
 
 use super::args::Azekura;
-use super::exit::Exit;
-use super::text::find;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::text::find;
 use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory};
 

@@ -1,24 +1,24 @@
 //! `azekura history`: the versions of one file, or what happened in a period.
 
 use super::context::Context;
-use super::csv::{Csv, hex};
-use super::exit::Exit;
-use super::explain::Explained;
 use super::find::kind;
-use super::lang::Lang;
-use super::output::{Columns, Outcome, Table};
-use super::recorded;
-use super::shown::{Shown, put_name};
-use super::text::{find, message};
-use super::units::{bytes, count, moment, time};
-use super::words;
+use crate::cli::ui::csv::{Csv, hex};
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Columns, Outcome, Table};
+use crate::cli::ui::recorded;
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::{bytes, count, moment, time};
+use crate::cli::ui::words;
+use azekura::env::time_text;
 use azekura::format::cbor::Time;
-use azekura::format::entry::{Core, Kind};
+use azekura::format::entry::{Core, EntryKind};
 use azekura::format::object::Id;
-use azekura::job::history::{
+use azekura::job::inspect::history::{
     Happened, Line, PathOptions, PathReport, PeriodOptions, PeriodReport, Version, What, of_path, of_period,
 };
-use azekura::job::time_text;
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -35,7 +35,7 @@ pub struct Args {
     from: Option<PathBuf>,
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
-    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "DATE")]
     since: Option<String>,
@@ -73,7 +73,7 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
     let csv = args.csv.as_ref().map(|path| Csv::create(path, &headings)).transpose()?;
     let report = {
         let progress = context.progress();
-        of_path(&options, &identity, &context.world(None), &progress)?
+        of_path(&options, &identity, &context.env(None), &progress)?
     };
     if let Some(mut csv) = csv {
         report.lines.iter().for_each(|l| csv.row(path_row(l)));
@@ -113,14 +113,14 @@ fn presence(version: &Version) -> String {
 }
 
 fn size(core: &Core) -> String {
-    if core.kind == Kind::File { bytes(core.size) } else { kind(core.kind).to_owned() }
+    if core.kind == EntryKind::File { bytes(core.size) } else { kind(core.kind).to_owned() }
 }
 
 fn path_text(report: &PathReport) -> String {
     let is_there = |l: &&Line| matches!(l.version, Version::There(_));
     let cores =
         report.lines.iter().filter(is_there).filter_map(|l| if let Version::There(c) = &l.version { Some(c) } else { None });
-    let has_sha256 = cores.into_iter().all(|c| c.sha256.is_some() || c.kind != Kind::File);
+    let has_sha256 = cores.into_iter().all(|c| c.sha256.is_some() || c.kind != EntryKind::File);
     let digest = if has_sha256 { "label.sha256" } else { "label.blake3" };
     let mut columns = Columns::new(["label.generations-of", "label.time", "label.modified", "label.size", digest].map(find));
     for l in &report.lines {
@@ -210,7 +210,7 @@ fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome
     let (mut shown, mut all) = (Vec::new(), Vec::new());
     let report = {
         let progress = context.progress();
-        of_period(&options, &identity, &context.world(None), &progress, &mut |h| {
+        of_period(&options, &identity, &context.env(None), &progress, &mut |h| {
             if let Some(csv) = &mut csv {
                 csv.row(happened_row(&h));
             }

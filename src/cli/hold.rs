@@ -1,15 +1,15 @@
 //! `azekura hold`: puts the hold on, shows it, takes it off.
 
 use super::context::Context;
-use super::exit::Exit;
-use super::explain::Explained;
-use super::lang::Lang;
-use super::output::Outcome;
-use super::recorded;
-use super::text::{find, message};
-use super::units::time;
-use azekura::job::hold::{Hold, HoldError, Release, put_on, standing, take_off};
-use azekura::ledger::Ledger;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::recorded;
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::time;
+use azekura::host::ledger::Ledger;
+use azekura::job::incident::hold::{Hold, HoldError, Release, put_on, standing, take_off};
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Subcommand)]
@@ -48,11 +48,11 @@ impl Command {
 
 pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
     let state = context.state_dir()?;
-    let world = context.world(None);
+    let env = context.env(None);
     let standing = || Ok::<_, Explained>(standing(&Ledger::of(&state).read()?));
     match command {
         Command::On(on) => {
-            put_on(&state, &on.by, &on.why, &world)?;
+            put_on(&state, &on.by, &on.why, &env)?;
             Ok(Outcome::good(format!("{}\n", find("hold.put-on")), as_json(standing()?.as_ref())))
         }
         Command::Show => {
@@ -61,7 +61,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
             Ok(Outcome { exit, text: text(hold.as_ref()), json: as_json(hold.as_ref()) })
         }
         Command::Off(off) => {
-            let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &world)? {
+            let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &env)? {
                 Release::Done => (Exit::Good, "hold.off"),
                 Release::Asked => (Exit::Incomplete, "hold.half-off"),
             };

@@ -1,18 +1,18 @@
 //! The changer that the configuration names.
 
-use super::explain::Explained;
-use super::output::to_stderr;
-use super::shown::Shown;
-use super::text::{find, message};
-use azekura::medium::loader::Wanted;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::to_stderr;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{find, message};
+use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::changer::{Changer, ChangerProblem, Hands, Robot, Wrong, fault};
 use azekura::medium::tape::drive::DriveError;
 use azekura::medium::tape::sg::SgDevice;
 use azekura::medium::tape::st::{self, StDrive};
 use azekura::medium::{DeviceProblem, MediumError};
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// A changer that is spoken to when the first medium is asked for.
@@ -31,8 +31,8 @@ impl Library {
     }
 
     /// Puts the next cartridge that may be the wanted one into the drive `path`; `false` when there is none left.
-    pub fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<bool, MediumError> {
-        let mut robot = self.robot.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<bool, MediumError> {
+        let mut robot = self.robot.lock();
         let robot = match &mut *robot {
             Some(robot) => robot,
             none => none.insert(self.open(path)?),
@@ -70,7 +70,7 @@ impl Library {
 
 struct Exchange<'a> {
     path: &'a Path,
-    wanted: &'a Wanted,
+    wanted: &'a MediumRequest,
 }
 
 impl Hands for Exchange<'_> {
@@ -88,7 +88,7 @@ impl Hands for Exchange<'_> {
     }
 
     fn loads(&self, slot: u32, barcode: Option<&str>) {
-        let Wanted { set, set_name: name, place: number, blank } = self.wanted;
+        let MediumRequest { set, set_name: name, place: number, blank } = self.wanted;
         let label = barcode.map_or_else(|| find("prompt.medium.no-barcode"), Into::into);
         let place = self.path;
         let text = match blank {

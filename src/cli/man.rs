@@ -1,13 +1,12 @@
 //! `azekura man DIR` (hidden): writes the man pages of all commands, English into `DIR` and Japanese into `DIR/ja`.
 
-use super::exit::Exit;
-use super::explain::{Explained, io_reason};
-use super::help;
-use super::lang::Lang;
-use super::output::Outcome;
-use super::shown::Shown;
-use super::text::{find, find_optional, message, speak};
-use azekura::job::TOOL;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{find, find_optional, message, speak};
+use azekura::env::TOOL;
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
@@ -21,9 +20,10 @@ pub struct Args {
     dir: PathBuf,
 }
 
-pub fn run(args: &Args) -> Result<Outcome, Explained> {
+/// `program` makes the command line in the language that is spoken.
+pub fn run(args: &Args, program: &dyn Fn() -> Command) -> Result<Outcome, Explained> {
     let spoken = Lang::spoken();
-    let written = write_all(&args.dir);
+    let written = write_all(&args.dir, program);
     speak(spoken);
     let pages = written.map_err(|e| Explained::new(message!("error.man", path = args.dir), Exit::Failed).cause(io_reason(&e)))?;
     let text = pages.iter().map(|p| format!("{}\n", p.shown())).collect();
@@ -32,12 +32,12 @@ pub fn run(args: &Args) -> Result<Outcome, Explained> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "pages in a folder that the user names, over those of an older version")]
-fn write_all(dir: &Path) -> io::Result<Vec<PathBuf>> {
+fn write_all(dir: &Path, program: &dyn Fn() -> Command) -> io::Result<Vec<PathBuf>> {
     let mut pages = Vec::new();
     for (lang, dir) in [(Lang::En, dir.to_owned()), (Lang::Ja, dir.join("ja"))] {
         std::fs::create_dir_all(&dir)?;
         speak(lang);
-        let mut command = help::command();
+        let mut command = program();
         command.build();
         for (name, command) in every_command(&command, "azekura") {
             let path = dir.join(format!("{name}.1"));

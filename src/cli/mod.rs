@@ -7,16 +7,14 @@ mod args;
 mod backup;
 mod catalog;
 mod check_proof;
+mod common;
 mod compare;
 mod completions;
 mod config;
 mod context;
-mod csv;
 mod diff;
 mod environment;
 mod evidence;
-mod exit;
-mod explain;
 mod find;
 mod generations;
 mod help;
@@ -24,30 +22,20 @@ mod history;
 mod hold;
 mod init;
 mod keys;
-mod lang;
 mod library;
-mod loader;
 mod man;
 mod media;
-mod output;
-mod progress;
 mod prove;
-mod recorded;
 mod recovery_key;
 mod reference;
 mod report;
 mod restore;
-mod secret;
-mod shown;
 mod sources;
 mod stamp;
 mod status;
-mod text;
-mod units;
+mod ui;
 mod usage;
-mod values;
 mod verify;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -57,11 +45,13 @@ use clap::FromArgMatches;
 use config::Config;
 use context::Context;
 use environment::Environment;
-use explain::Explained;
-use lang::Lang;
-use output::Outcome;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
+use ui::explain::Explained;
+use ui::lang::Lang;
+use ui::output::{self, Outcome};
+use ui::text;
 
 /// Does what the arguments of this process say.
 pub fn main() -> ExitCode {
@@ -104,7 +94,7 @@ fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Out
     };
     let outcome = answer(typed.command, &context);
     if let Some(session) = session {
-        evidence::note(&session, path, words, &outcome, &context.kept(), &context.world(None))?;
+        evidence::note(&session, path, words, &outcome, &context.kept(), &context.env(None))?;
     }
     outcome
 }
@@ -130,8 +120,8 @@ fn answer(command: Command, context: &Context) -> Result<Outcome, Explained> {
         Command::Keys(c) => keys::run(c, context),
         Command::Catalog(c) => catalog::run(c, context),
         Command::Media(c) => media::run(c, context),
-        Command::Completions(a) => completions::run(&a),
-        Command::Man(a) => man::run(&a),
-        Command::Reference => Ok(reference::run()),
+        Command::Completions(a) => completions::run(&a, help::command()),
+        Command::Man(a) => man::run(&a, &help::command),
+        Command::Reference => Ok(reference::run(help::command())),
     }
 }

@@ -2,13 +2,13 @@
 
 use super::context::Context;
 use super::environment::absolute;
-use super::explain::Explained;
-use super::output::{Outcome, Table, write_new};
-use super::shown::{Shown, put_name};
-use super::text::{find, message};
-use super::units::bytes;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::{Outcome, Table, write_new};
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::bytes;
 use azekura::format::object::{Id, hex};
-use azekura::job::prove::{Options, prove};
+use azekura::job::inspect::prove::{Options, prove};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -24,7 +24,7 @@ pub struct Args {
     identity: Option<PathBuf>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     generation: Option<u64>,
-    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -41,7 +41,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let options = Options { from, set: args.set, generation: args.generation, path };
     let made = {
         let progress = context.progress();
-        prove(&options, &identity, &context.world(None), &progress)?
+        prove(&options, &identity, &context.env(None), &progress)?
     };
     let out = absolute(&args.out);
     write_new(&out, &made.bytes)?;

@@ -4,11 +4,11 @@
 
 use super::context::Context;
 use super::environment::{absolute, now};
-use super::exit::Exit;
-use super::explain::Explained;
-use super::secret::write_new;
-use super::text::message;
-use azekura::job::time_text;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::secret::write_new;
+use crate::cli::ui::text::message;
+use azekura::env::time_text;
 use azekura::pipeline::encryptor::Identity;
 use std::path::{Path, PathBuf};
 

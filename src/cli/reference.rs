@@ -1,13 +1,11 @@
 //! `azekura reference` (hidden): the help of every command as one page of Markdown, for `docs/`.
 
-use super::help;
 use super::man::every_command;
-use super::output::Outcome;
-use super::text::find;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::text::find;
 use serde_json::json;
 
-pub fn run() -> Outcome {
-    let mut command = help::command();
+pub fn run(mut command: clap::Command) -> Outcome {
     command.build();
     let mut page = format!("# {}\n\n{}\n", find("reference.title"), find("reference.what"));
     for (name, command) in every_command(&command, "azekura") {

@@ -2,9 +2,9 @@
 
 use super::config::{Config, ConfigSource};
 use super::environment::{absolute, last_name};
-use super::exit::Exit;
-use super::explain::Explained;
-use super::text::message;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::text::message;
 use azekura::format::manifest::Rules;
 use azekura::job::backup::SourceOptions;
 use std::ffi::{OsStr, OsString};

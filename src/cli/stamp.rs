@@ -2,16 +2,16 @@
 
 use super::context::Context;
 use super::environment::absolute;
-use super::exit::Exit;
-use super::explain::{Explained, io_reason};
-use super::lang::Lang;
-use super::output::{Outcome, Table, write_new};
-use super::shown::{Shown, put_name, shell_word};
-use super::text::{find, message};
-use super::units::time;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Outcome, Table, write_new};
+use crate::cli::ui::shown::{Shown, put_name, shell_word};
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::time;
 use azekura::format::limit;
 use azekura::format::object::{Id, hex};
-use azekura::job::stamp::{Options, ask, keep};
+use azekura::job::inspect::stamp::{Options, ask, keep};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::Read;
@@ -30,7 +30,7 @@ pub struct Export {
     from: Option<PathBuf>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     generation: Option<u64>,
-    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -75,7 +75,7 @@ fn export(args: Export, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.from.as_deref())?;
     let folder = folder(args.to.as_deref(), context)?;
     let out = absolute(&args.out);
-    let asked = ask(&Options { from, set: args.set, generation: args.generation, folder }, &context.world(None))?;
+    let asked = ask(&Options { from, set: args.set, generation: args.generation, folder }, &context.env(None))?;
     write_new(&out, &asked.bytes)?;
 
     let mut table = Table::default();

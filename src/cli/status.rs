@@ -1,17 +1,17 @@
 //! `azekura status`: the copies there are, by the ledger, and what they lack.
 
 use super::context::Context;
-use super::exit::Exit;
-use super::explain::Explained;
-use super::lang::Lang;
 use super::media::ledger::{book, exit};
-use super::output::{Columns, Outcome};
-use super::shown::Shown;
-use super::text::{Message, find, message};
-use super::units::{count, time};
-use azekura::job::copies::{Copy, Lack, copies, count_321, lacks, lacks_321};
-use azekura::job::hold::standing;
-use azekura::ledger::MediumKind;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{Message, find, message};
+use crate::cli::ui::units::{count, time};
+use azekura::host::ledger::MediumKind;
+use azekura::job::incident::hold::standing;
+use azekura::job::media::copies::{Copy, Lack, copies, count_321, lacks, lacks_321};
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]

@@ -1,8 +1,8 @@
 //! What is wrong with what was typed, said like any other error instead of in clap's English.
 
-use super::exit::Exit;
-use super::explain::Explained;
-use super::text::{Message, message};
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::text::{Message, message};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What to do with clap's answer.

@@ -1,18 +1,18 @@
 //! `azekura verify`
 
 use super::context::Context;
-use super::exit::Exit;
-use super::explain::Explained;
-use super::output::{Outcome, Table};
-use super::shown::Shown;
-use super::text::{Message, find, message};
-use super::units::{bytes, count};
-use super::words;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::{Outcome, Table};
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{Message, find, message};
+use crate::cli::ui::units::{bytes, count};
+use crate::cli::ui::words;
 use azekura::format::check_code::CheckCode;
 use azekura::format::object::{Id, hex};
 use azekura::format::seal::ReadBack;
-use azekura::job::open::OpenSet;
-use azekura::job::verify::{Expected, Options, Report, remember_damage, verify};
+use azekura::job::inspect::verify::{Expected, Options, Report, remember_damage, verify};
+use azekura::set::open::OpenSet;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -23,9 +23,9 @@ const SHOWN: usize = 20;
 pub struct Args {
     #[arg(value_name = "MEDIUM")]
     medium: Option<PathBuf>,
-    #[arg(long, value_name = "CODE", value_parser = super::values::check_code)]
+    #[arg(long, value_name = "CODE", value_parser = crate::cli::ui::values::check_code)]
     expect: Option<CheckCode>,
-    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -38,7 +38,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let options = Options { from, set: Some(set), expect: args.expect, known };
     let report = {
         let progress = context.progress();
-        verify(&options, &context.world(args.threads.map(usize::from)), &progress)?
+        verify(&options, &context.env(args.threads.map(usize::from)), &progress)?
     };
     talk(&report, context);
     if let Some(mut catalog) = context.catalog()?

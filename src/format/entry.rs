@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 pub const KEPT_FLAGS: u32 = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x10000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     File,
     Directory,
     Symlink,
@@ -19,7 +19,7 @@ pub enum Kind {
     Socket,
 }
 
-impl Kind {
+impl EntryKind {
     const ALL: [Self; 7] =
         [Self::File, Self::Directory, Self::Symlink, Self::Fifo, Self::CharDevice, Self::BlockDevice, Self::Socket];
 
@@ -33,7 +33,7 @@ impl Kind {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum State {
+pub enum ContentState {
     #[default]
     Good,
     /// There is no content; the number is Linux's errno.
@@ -44,7 +44,7 @@ pub enum State {
 
 /// A run of bytes in a file: `offset .. offset + length`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
+pub struct DataRange {
     pub offset: u64,
     pub length: u64,
 }
@@ -54,7 +54,7 @@ pub struct Range {
 pub struct Core {
     /// Names joined by `/`, beginning with the source's name.
     pub path: Vec<u8>,
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Permission bits, `0 ..= 0o7777`.
     pub mode: u32,
     pub uid: u32,
@@ -77,14 +77,14 @@ pub struct Core {
     /// Ascending by name.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     /// Ascending, apart, within `size`.
-    pub holes: Vec<Range>,
+    pub holes: Vec<DataRange>,
     pub flags: u32,
-    pub state: State,
+    pub state: ContentState,
 }
 
 impl Core {
     /// An entry with nothing but a path and a kind.
-    pub fn new(path: Vec<u8>, kind: Kind) -> Self {
+    pub fn new(path: Vec<u8>, kind: EntryKind) -> Self {
         Self {
             path,
             kind,
@@ -105,13 +105,13 @@ impl Core {
             xattrs: Vec::new(),
             holes: Vec::new(),
             flags: 0,
-            state: State::Good,
+            state: ContentState::Good,
         }
     }
 
     /// The record's `core` in its one and only encoding.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let file = self.kind == Kind::File;
+        let file = self.kind == EntryKind::File;
         let optional = [
             self.user.is_some(),
             self.group.is_some(),
@@ -124,8 +124,8 @@ impl Core {
             !self.xattrs.is_empty(),
             !self.holes.is_empty(),
             self.flags != 0,
-            self.state != State::Good,
-            matches!(self.state, State::Unreadable { .. }),
+            self.state != ContentState::Good,
+            matches!(self.state, ContentState::Unreadable { .. }),
         ];
         let mut e = Writer::new(out);
         e.map(8 + optional.iter().filter(|x| **x).count() as u64).sure();
@@ -169,11 +169,11 @@ impl Core {
             e.u8(18).sure().u32(self.flags).sure();
         }
         match self.state {
-            State::Good => {}
-            State::Unreadable { errno } => {
+            ContentState::Good => {}
+            ContentState::Unreadable { errno } => {
                 e.u8(19).sure().u8(1).sure().u8(20).sure().u32(errno).sure();
             }
-            State::Changed => {
+            ContentState::Changed => {
                 e.u8(19).sure().u8(2).sure();
             }
         }
@@ -189,7 +189,7 @@ impl Core {
 
     /// Decodes one `core` and checks what the format promises of it; `r` stands behind it afterwards.
     fn decode(r: &mut Reader) -> Result<Self, Malformed> {
-        let mut c = Self::new(Vec::new(), Kind::File);
+        let mut c = Self::new(Vec::new(), EntryKind::File);
         let (mut seen, mut last) = (0u32, None);
         let mut state = (0, 0);
         for _ in 0..r.map()? {
@@ -199,7 +199,7 @@ impl Core {
             }
             match key {
                 0 => c.path = r.bytes()?.to_vec(),
-                1 => c.kind = Kind::from_code(r.uint()?).ok_or_else(|| r.wrong("unknown type"))?,
+                1 => c.kind = EntryKind::from_code(r.uint()?).ok_or_else(|| r.wrong("unknown type"))?,
                 2 => c.mode = r.u32()?,
                 3 => c.uid = r.u32()?,
                 4 => c.gid = r.u32()?,
@@ -230,7 +230,7 @@ impl Core {
                     c.holes.reserve(r.room(n, 3));
                     for _ in 0..n {
                         r.tuple(2)?;
-                        c.holes.push(Range { offset: r.count()?, length: r.count()? });
+                        c.holes.push(DataRange { offset: r.count()?, length: r.count()? });
                     }
                 }
                 18 => c.flags = r.u32()?,
@@ -240,9 +240,9 @@ impl Core {
             }
         }
         c.state = match state.0 {
-            0 => State::Good,
-            1 => State::Unreadable { errno: state.1 },
-            2 => State::Changed,
+            0 => ContentState::Good,
+            1 => ContentState::Unreadable { errno: state.1 },
+            2 => ContentState::Changed,
             _ => return Err(r.wrong("unknown state")),
         };
         c.check(r, seen)?;
@@ -257,21 +257,21 @@ impl Core {
         check_path(&self.path)?;
         if let Some(first) = &self.link_to {
             check_path(first)?;
-            if self.kind == Kind::Directory || compare_paths(first, &self.path).is_ge() {
+            if self.kind == EntryKind::Directory || compare_paths(first, &self.path).is_ge() {
                 return Err(r.wrong("a link that does not lead back to a name that may have several"));
             }
         }
-        let unreadable = matches!(self.state, State::Unreadable { .. });
-        if self.state != State::Good && self.kind != Kind::File {
+        let unreadable = matches!(self.state, ContentState::Unreadable { .. });
+        if self.state != ContentState::Good && self.kind != EntryKind::File {
             return Err(r.wrong("a state that only files have"));
         }
         let wants = |key: u32, wanted: bool| (seen >> key & 1 == 1) == wanted;
-        let file = self.kind == Kind::File;
+        let file = self.kind == EntryKind::File;
         if !(wants(11, file)
             && wants(12, file && !unreadable)
             && (file && !unreadable || wants(13, false))
-            && wants(14, self.kind == Kind::Symlink)
-            && wants(15, matches!(self.kind, Kind::CharDevice | Kind::BlockDevice))
+            && wants(14, self.kind == EntryKind::Symlink)
+            && wants(15, matches!(self.kind, EntryKind::CharDevice | EntryKind::BlockDevice))
             && (file && !unreadable || wants(17, false)))
         {
             return Err(r.wrong("keys that do not fit the type"));
@@ -334,7 +334,7 @@ impl Entry {
         let extents = self.extents.iter().try_fold(0u64, |sum, x| sum.checked_add(x.length));
         let holes: u64 = self.core.holes.iter().map(|h| h.length).sum();
         let content = match self.core.state {
-            State::Unreadable { .. } => 0,
+            ContentState::Unreadable { .. } => 0,
             _ => self.core.size - holes,
         };
         if extents != Some(content) {
@@ -371,9 +371,9 @@ pub fn compare_paths(a: &[u8], b: &[u8]) -> Ordering {
 
 /// What a merge needs of a record, without copying anything out of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Glance<'a> {
+pub struct EntryHead<'a> {
     pub path: &'a [u8],
-    pub kind: Kind,
+    pub kind: EntryKind,
     pub mtime: Time,
     pub ctime: Time,
     pub inode: u64,
@@ -385,13 +385,13 @@ pub struct Glance<'a> {
     pub core_bytes: usize,
 }
 
-impl<'a> Glance<'a> {
+impl<'a> EntryHead<'a> {
     /// Looks at a record (without its length prefix) that this host wrote; the extents are not looked at.
     pub fn at(record: &'a [u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(record, "entry");
         let mut g = Self {
             path: &[],
-            kind: Kind::File,
+            kind: EntryKind::File,
             mtime: Time::default(),
             ctime: Time::default(),
             inode: 0,
@@ -405,7 +405,7 @@ impl<'a> Glance<'a> {
         for _ in 0..r.map()? {
             match r.key(&mut last)? {
                 0 => g.path = r.bytes()?,
-                1 => g.kind = Kind::from_code(r.uint()?).ok_or_else(|| r.wrong("unknown type"))?,
+                1 => g.kind = EntryKind::from_code(r.uint()?).ok_or_else(|| r.wrong("unknown type"))?,
                 7 => g.mtime = r.time()?,
                 8 => g.ctime = r.time()?,
                 9 => g.inode = r.uint()?,

@@ -40,7 +40,7 @@ pub struct Finding {
 
 /// Where the entry stream lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entries {
+pub struct EntryStream {
     /// Bytes.
     pub length: u64,
     pub blake3: [u8; 32],
@@ -68,7 +68,7 @@ pub struct Manifest {
     pub full: bool,
     pub statistics: Vec<(String, u64)>,
     pub findings: Vec<Finding>,
-    pub entries: Entries,
+    pub entries: EntryStream,
     /// The pick list, where the set has several media: each medium that a full restore reads content from, by its place in the set,
     /// ascending, and how many bytes of content.
     pub media: Vec<(u64, u64)>,
@@ -162,7 +162,7 @@ impl Manifest {
             full: false,
             statistics: Vec::new(),
             findings: Vec::new(),
-            entries: Entries { length: 0, blake3: [0; 32], extents: Vec::new(), count: 0 },
+            entries: EntryStream { length: 0, blake3: [0; 32], extents: Vec::new(), count: 0 },
             media: Vec::new(),
             watch: Vec::new(),
             alarms: Vec::new(),
@@ -290,8 +290,8 @@ fn decode_source(r: &mut Reader) -> Result<Source, Malformed> {
     Ok(s)
 }
 
-fn decode_entries(r: &mut Reader) -> Result<Entries, Malformed> {
-    let mut e = Entries { length: 0, blake3: [0; 32], extents: Vec::new(), count: 0 };
+fn decode_entries(r: &mut Reader) -> Result<EntryStream, Malformed> {
+    let mut e = EntryStream { length: 0, blake3: [0; 32], extents: Vec::new(), count: 0 };
     let (mut last, mut seen) = (None, 0);
     for _ in 0..r.map()? {
         seen += 1;

@@ -8,13 +8,13 @@ pub type Root = [u8; 32];
 
 /// Computes a root from leaves that come one after the other, in memory of the order of log n.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tree {
+pub struct MerkleTree {
     count: u64,
     /// Roots of the complete subtrees on the right edge, largest first: one for each bit set in `count`.
     edge: Vec<Root>,
 }
 
-impl Tree {
+impl MerkleTree {
     /// Leaves so far.
     pub fn count(&self) -> u64 {
         self.count
@@ -80,7 +80,7 @@ pub fn root_of_path(leaf: Root, index: u64, count: u64, path: &[Root]) -> Option
 #[derive(Debug, Clone)]
 pub struct PathFinder {
     count: u64,
-    before: Tree,
+    before: MerkleTree,
     found: Option<Found>,
 }
 
@@ -90,12 +90,12 @@ struct Found {
     /// The next leaf's number.
     at: u64,
     /// The parts beside the way, from the leaf on; those behind it fill.
-    parts: Vec<(Range<u64>, Tree)>,
+    parts: Vec<(Range<u64>, MerkleTree)>,
 }
 
 impl PathFinder {
     pub fn new(count: u64) -> Self {
-        Self { count, before: Tree::default(), found: None }
+        Self { count, before: MerkleTree::default(), found: None }
     }
 
     /// Takes the next leaf; `wanted`: it is the one whose path is wanted.
@@ -109,11 +109,11 @@ impl PathFinder {
             }
             None if wanted && self.before.count < self.count => {
                 let index = self.before.count;
-                let mut parts: Vec<_> = beside(index, self.count).into_iter().map(|p| (p, Tree::default())).collect();
+                let mut parts: Vec<_> = beside(index, self.count).into_iter().map(|p| (p, MerkleTree::default())).collect();
                 // What lies before a leaf is complete, and cut as the edge of the tree up to there: largest first.
                 let before = parts.iter_mut().rev().filter(|(part, _)| part.start < index);
                 for ((part, tree), root) in before.zip(&self.before.edge) {
-                    *tree = Tree { count: part.end - part.start, edge: vec![*root] };
+                    *tree = MerkleTree { count: part.end - part.start, edge: vec![*root] };
                 }
                 self.found = Some(Found { index, at: index + 1, parts });
             }
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_running_root_is_the_defined_one() {
-        let mut tree = Tree::default();
+        let mut tree = MerkleTree::default();
         let mut leaves = Vec::new();
         for i in 0..130u32 {
             assert_eq!(tree.root(), defined(&leaves), "{i} leaves");

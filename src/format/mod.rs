@@ -17,6 +17,7 @@ pub mod pack;
 pub mod proof;
 pub mod rules;
 pub mod seal;
+pub mod set_key;
 pub mod stamp;
 pub mod tape;
 pub mod watch;

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// What an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum ObjectKind {
     Label,
     Pack,
     Manifest,
@@ -15,7 +15,7 @@ pub enum Kind {
     Void,
 }
 
-impl Kind {
+impl ObjectKind {
     const ALL: [Self; 6] = [Self::Label, Self::Pack, Self::Manifest, Self::Seal, Self::Parity, Self::Void];
 
     /// The code under the log's Merkle tree.
@@ -43,7 +43,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ObjectKind {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -76,7 +76,7 @@ impl std::str::FromStr for Id {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Object {
     pub number: u64,
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// Bytes as stored.
     pub length: u64,
     /// BLAKE3 of the bytes; `None` for a void object that cannot be read.
@@ -84,14 +84,14 @@ pub struct Object {
 }
 
 /// `00000012.pack`
-pub fn file_name(number: u64, kind: Kind) -> String {
+pub fn file_name(number: u64, kind: ObjectKind) -> String {
     format!("{number:08}.{kind}")
 }
 
 /// The number and kind in a file's name, if it is one that [`file_name`] makes.
-pub fn parse_file_name(name: &str) -> Option<(u64, Kind)> {
+pub fn parse_file_name(name: &str) -> Option<(u64, ObjectKind)> {
     let (digits, kind) = name.split_once('.')?;
-    let kind = Kind::from_name(kind).filter(|k| *k != Kind::Void)?;
+    let kind = ObjectKind::from_name(kind).filter(|k| *k != ObjectKind::Void)?;
     if digits.len() < 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }

@@ -2,8 +2,8 @@
 //!
 //! Signing and checking signatures is not done here: the bytes know no keys.
 
-use super::merkle::{Root, Tree};
-use super::object::{Id, Kind, Object, hex, unhex};
+use super::merkle::{MerkleTree, Root};
+use super::object::{Id, Object, ObjectKind, hex, unhex};
 use super::{Malformed, limit};
 use std::fmt::Write;
 
@@ -101,7 +101,7 @@ impl Seal {
 
     /// The manifest that counts: the last one listed.
     pub fn manifest(&self) -> Option<&Object> {
-        self.objects.iter().rev().find(|o| o.kind == Kind::Manifest)
+        self.objects.iter().rev().find(|o| o.kind == ObjectKind::Manifest)
     }
 
     /// The bytes to sign.
@@ -184,12 +184,12 @@ impl Seal {
         if generation == 0 || (generation == 1) != previous.is_none() || (generation == 1) != (first == 0) {
             return Err(wrong("generation, previous and objects do not fit"));
         }
-        let counts = |o: &&Object| !matches!(o.kind, Kind::Void | Kind::Parity);
+        let counts = |o: &&Object| !matches!(o.kind, ObjectKind::Void | ObjectKind::Parity);
         let closing = verdict == Verdict::Continued;
-        if !closing && objects.iter().rev().find(counts).is_none_or(|o| o.kind != Kind::Manifest) {
+        if !closing && objects.iter().rev().find(counts).is_none_or(|o| o.kind != ObjectKind::Manifest) {
             return Err(wrong("its last object is no manifest"));
         }
-        if closing && (record_count, records) != (0, Tree::default().root()) {
+        if closing && (record_count, records) != (0, MerkleTree::default().root()) {
             return Err(wrong("it closes a medium and counts records"));
         }
         let seal = Seal { set, generation, time, previous, first, objects, log, record_count, records, read_back, verdict, next };
@@ -251,10 +251,11 @@ impl<'a> Lines<'a> {
         if number(n)? != expected {
             return Err(wrong("object numbers have a gap"));
         }
-        let kind = Kind::from_name(kind).filter(|k| *k != Kind::Seal).ok_or_else(|| wrong("unknown kind of object"))?;
+        let kind =
+            ObjectKind::from_name(kind).filter(|k| *k != ObjectKind::Seal).ok_or_else(|| wrong("unknown kind of object"))?;
         let length = number(length)?;
         let digest = match hash {
-            "-" if kind == Kind::Void && length == 0 => None,
+            "-" if kind == ObjectKind::Void && length == 0 => None,
             h => Some(digest(h)?),
         };
         Ok(Object { number: expected, kind, length, digest })

@@ -15,7 +15,7 @@ const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.
 
 /// What an authority is asked to put a time to: the SHA-256 of something, and a number that makes its answer ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request {
+pub struct TimeStampRequest {
     pub sha256: [u8; 32],
     pub nonce: u64,
 }
@@ -28,11 +28,11 @@ pub enum Reply {
         status: u8,
         why: String,
     },
-    Granted(Stamp),
+    Granted(TimeStamp),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp {
+pub struct TimeStamp {
     pub sha256: [u8; 32],
     pub nonce: Option<u64>,
     /// RFC 3339, UTC, with the fractions that the authority gave.
@@ -71,7 +71,7 @@ struct TimeStampReq<'a> {
     cert_req: bool,
 }
 
-impl Request {
+impl TimeStampRequest {
     /// The request as a `.tsq` file: DER. The authority's certificate is asked for, so that the reply can be checked alone.
     pub fn encode(&self) -> Vec<u8> {
         let encoded = OctetStringRef::new(&self.sha256).and_then(|hash| {
@@ -104,7 +104,7 @@ impl Reply {
         }
         let token = token.ok_or_else(|| Malformed::new(REPLY, "granted, without a time stamp"))?;
         let content = signed_content(token).map_err(fault)?.ok_or_else(|| Malformed::new(REPLY, "it holds no time stamp"))?;
-        Stamp::decode(content).map(Self::Granted)
+        TimeStamp::decode(content).map(Self::Granted)
     }
 }
 
@@ -169,7 +169,7 @@ fn skip_rest<'a>(reader: &mut impl Reader<'a>) -> der::Result<()> {
     Ok(())
 }
 
-impl Stamp {
+impl TimeStamp {
     /// A `TSTInfo` of RFC 3161, section 2.4.2.
     fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let wrong = |why: &str| Malformed::new(REPLY, why);

@@ -1,6 +1,6 @@
 //! Section 16: the header block that lies before each object on a tape, and the list of objects that lies behind each seal.
 
-use super::object::{Id, Kind};
+use super::object::{Id, ObjectKind};
 use super::{Malformed, limit};
 
 /// Bytes of a header block.
@@ -15,7 +15,7 @@ const NONE: u64 = u64::MAX;
 pub struct Header {
     pub set: Id,
     pub number: u64,
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// Bytes of the object.
     pub length: u64,
     /// Bytes of every block of the object but its last.
@@ -51,7 +51,8 @@ impl Header {
         let block_bytes = u32::from_le_bytes(take.bytes());
         let [code] = take.bytes();
         take.finish(block, "header on tape")?;
-        let kind = Kind::from_code(code).filter(|k| *k != Kind::Void).ok_or_else(|| wrong("a kind that is not known"))?;
+        let kind =
+            ObjectKind::from_code(code).filter(|k| *k != ObjectKind::Void).ok_or_else(|| wrong("a kind that is not known"))?;
         Malformed::limit("object's number", number, limit::OBJECT_NUMBER)?;
         Malformed::limit("object on tape", length, limit::PACK_BYTES)?;
         Malformed::limit("block on tape", block_bytes.into(), limit::TAPE_BLOCK_BYTES)?;
@@ -67,7 +68,7 @@ impl Header {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Item {
     pub number: u64,
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// Bytes that are there.
     pub length: u64,
     /// Address of its header block.
@@ -153,7 +154,9 @@ impl Contents {
             let number = take.u64();
             let [code] = take.bytes();
             let (length, at) = (take.u64(), take.u64());
-            let kind = Kind::from_code(code).filter(|k| *k != Kind::Void).ok_or_else(|| wrong("a kind that is not known"))?;
+            let kind = ObjectKind::from_code(code)
+                .filter(|k| *k != ObjectKind::Void)
+                .ok_or_else(|| wrong("a kind that is not known"))?;
             Malformed::limit("object's number", number, limit::OBJECT_NUMBER)?;
             Malformed::limit("object on tape", length, limit::PACK_BYTES)?;
             if at >= end || items.last().is_some_and(|before| before.number >= number) {
@@ -236,13 +239,20 @@ mod tests {
     use super::*;
 
     fn header() -> Header {
-        Header { set: Id([7; 16]), number: 12, kind: Kind::Seal, length: (1 << 20) + 1, block: 512 << 10, previous: Some(99) }
+        Header {
+            set: Id([7; 16]),
+            number: 12,
+            kind: ObjectKind::Seal,
+            length: (1 << 20) + 1,
+            block: 512 << 10,
+            previous: Some(99),
+        }
     }
 
     #[test]
     fn a_header_comes_back() {
         for previous in [None, Some(0), Some(1 << 40)] {
-            for kind in [Kind::Label, Kind::Pack, Kind::Manifest, Kind::Seal, Kind::Parity] {
+            for kind in [ObjectKind::Label, ObjectKind::Pack, ObjectKind::Manifest, ObjectKind::Seal, ObjectKind::Parity] {
                 let header = Header { previous, kind, ..header() };
                 assert_eq!(Header::decode(&header.encode()).unwrap(), Some(header));
             }
@@ -270,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_list_comes_back_and_every_flipped_bit_is_found() {
-        let item = |number| Item { number, kind: Kind::Pack, length: 1 << 20, at: number * 3 };
+        let item = |number| Item { number, kind: ObjectKind::Pack, length: 1 << 20, at: number * 3 };
         for count in [0, 1, 3] {
             let contents = Contents { items: (0..count).map(item).collect(), last: (count > 0).then_some(6) };
             let (bytes, trailer) = contents.encode(Id([7; 16]));
@@ -291,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_list_of_what_cannot_be_is_refused() {
-        let good = Item { number: 5, kind: Kind::Pack, length: 9, at: 4 };
+        let good = Item { number: 5, kind: ObjectKind::Pack, length: 9, at: 4 };
         let refused = |items: &[Item], last| {
             let (bytes, trailer) = Contents { items: items.to_vec(), last }.encode(Id([7; 16]));
             Contents::decode(&trailer, &bytes, 10).is_err()
@@ -300,7 +310,7 @@ mod tests {
         assert!(refused(&[good, good], None));
         assert!(refused(&[Item { at: 10, ..good }], None));
         assert!(refused(&[good], Some(10)));
-        assert!(refused(&[Item { kind: Kind::Void, ..good }], None));
+        assert!(refused(&[Item { kind: ObjectKind::Void, ..good }], None));
         assert!(refused(&[Item { number: limit::OBJECT_NUMBER + 1, ..good }], None));
         assert!(refused(&[Item { length: limit::PACK_BYTES + 1, ..good }], None));
         let many = Trailer { set: Id([7; 16]), count: limit::OBJECTS_ON_TAPE + 1, last: None, digest: [0; 32] };
@@ -310,7 +320,7 @@ mod tests {
     #[test]
     fn what_no_writer_writes_is_refused() {
         let whole = |header: Header| Header::decode(&header.encode()).is_err();
-        assert!(whole(Header { kind: Kind::Void, ..header() }));
+        assert!(whole(Header { kind: ObjectKind::Void, ..header() }));
         assert!(whole(Header { number: limit::OBJECT_NUMBER + 1, ..header() }));
         assert!(whole(Header { block: 511, ..header() }));
         assert!(whole(Header { block: u32::MAX, ..header() }));

@@ -1,15 +1,15 @@
 //! The entries of a generation in their order.
 
-use super::packs::Packs;
+use super::packs::PackCache;
 use super::{Generation, GenerationError, Result};
 use crate::event::chain_text;
 use crate::format::entry::{Entry, compare_paths, record_length};
-use crate::format::merkle::{Root, Tree, record_leaf};
+use crate::format::merkle::{MerkleTree, Root, record_leaf};
 use crate::format::pack::Extent;
 use std::collections::VecDeque;
 
 /// An entry with the bytes of its `core`, which the records' tree is made of.
-pub struct Record {
+pub struct EntryRecord {
     pub entry: Entry,
     pub core_bytes: Vec<u8>,
     /// The record's leaf in that tree.
@@ -27,16 +27,16 @@ pub struct Gap {
 }
 
 /// See [`Generation::entries`]. The last item is an error when the stream was not the right one.
-pub struct Entries<'g, 'a> {
+pub struct EntryReader<'g, 'a> {
     generation: &'g Generation<'a>,
-    packs: Packs<'g, 'a>,
+    packs: PackCache<'g, 'a>,
     extents: VecDeque<Extent>,
     /// They are all the generation has; only then is there something to compare them with.
     whole: bool,
     buffer: Vec<u8>,
     at: usize,
     hasher: blake3::Hasher,
-    records: Tree,
+    records: MerkleTree,
     salt_key: [u8; 32],
     last: Vec<u8>,
     past_damage: bool,
@@ -46,7 +46,7 @@ pub struct Entries<'g, 'a> {
     done: bool,
 }
 
-impl<'g, 'a> Entries<'g, 'a> {
+impl<'g, 'a> EntryReader<'g, 'a> {
     pub(super) fn all(generation: &'g Generation<'a>) -> Self {
         Self::within(generation, generation.manifest.entries.extents.clone().into(), true)
     }
@@ -59,13 +59,13 @@ impl<'g, 'a> Entries<'g, 'a> {
     fn within(generation: &'g Generation<'a>, extents: VecDeque<Extent>, whole: bool) -> Self {
         Self {
             generation,
-            packs: Packs::new(generation),
+            packs: PackCache::new(generation),
             extents,
             whole,
             buffer: Vec::new(),
             at: 0,
             hasher: blake3::Hasher::new(),
-            records: Tree::default(),
+            records: MerkleTree::default(),
             salt_key: generation.set_key.record_salt_key(),
             last: Vec::new(),
             past_damage: false,
@@ -101,7 +101,7 @@ impl<'g, 'a> Entries<'g, 'a> {
         self.gap.is_none() && self.gaps.last().is_some_and(|g| g.before == self.last)
     }
 
-    fn next_record(&mut self) -> Result<Option<Record>> {
+    fn next_record(&mut self) -> Result<Option<EntryRecord>> {
         loop {
             match self.next_whole() {
                 Ok(record) => {
@@ -127,7 +127,7 @@ impl<'g, 'a> Entries<'g, 'a> {
         }
     }
 
-    fn next_whole(&mut self) -> Result<Option<Record>> {
+    fn next_whole(&mut self) -> Result<Option<EntryRecord>> {
         if !self.fill(4)? {
             return if self.at == self.buffer.len() { self.finish().map(|()| None) } else { Err(GenerationError::NotTheEntries) };
         }
@@ -150,7 +150,7 @@ impl<'g, 'a> Entries<'g, 'a> {
         self.records.push(leaf);
         self.last.clone_from(&entry.core.path);
         self.at += 4 + length;
-        Ok(Some(Record { entry, core_bytes, leaf }))
+        Ok(Some(EntryRecord { entry, core_bytes, leaf }))
     }
 
     /// Makes `n` bytes available from `at`; false when the stream ends before.
@@ -192,8 +192,8 @@ fn is_unread(e: &GenerationError) -> bool {
     matches!(e, Damaged { .. } | Decrypt { .. } | Decompress { .. } | Unpack { .. } | Medium(_)) && !e.is_absence()
 }
 
-impl Iterator for Entries<'_, '_> {
-    type Item = Result<Record>;
+impl Iterator for EntryReader<'_, '_> {
+    type Item = Result<EntryRecord>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {

@@ -7,23 +7,23 @@ mod entries;
 mod packs;
 mod part;
 
-pub use entries::{Entries, Gap, Record};
-use packs::Packs;
+pub use entries::{EntryReader, EntryRecord, Gap};
+use packs::PackCache;
 pub use part::{Part, Pieces};
 
 use crate::format::entry::Core;
 use crate::format::manifest::Manifest;
-use crate::format::object::Kind;
+use crate::format::object::ObjectKind;
 use crate::format::pack::Extent;
+use crate::format::set_key::SetKey;
 use crate::format::{Malformed, limit};
 use crate::medium::{Blame, Medium, MediumError, OpenObject};
 use crate::pipeline::compressor::{Decompressor, FrameError};
 use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity};
 use crate::pipeline::packer::{PackReader, UnpackError};
-use crate::seal::chain::{Chain, Link, ReadError, read_object};
-use crate::set_key::SetKey;
+use crate::seal::chain::{Chain, ReadError, SealLink, read_object};
+use parking_lot::Mutex;
 use std::collections::HashSet;
-use std::sync::Mutex;
 use zeroize::Zeroizing;
 
 #[derive(Debug, thiserror::Error)]
@@ -92,13 +92,13 @@ pub struct Generation<'a> {
     chain: &'a Chain,
     /// Packs that were found to be those that their seals list.
     checked: Mutex<HashSet<u64>>,
-    pub link: Link,
+    pub link: SealLink,
     pub manifest: Manifest,
     pub set_key: SetKey,
 }
 
 /// A pack that is open for reading anywhere.
-pub type OpenPack = PackReader<Decryptor<Box<dyn OpenObject>>>;
+pub type DecryptedPack = PackReader<Decryptor<Box<dyn OpenObject>>>;
 
 impl<'a> Generation<'a> {
     /// Opens generation `wanted`, or the newest.
@@ -117,7 +117,7 @@ impl<'a> Generation<'a> {
         let generation = link.seal.generation;
         let object = *link.seal.manifest().ok_or(GenerationError::NoManifest { generation })?;
         let damaged = |why: &str| GenerationError::Damaged { object: object.number, why: why.to_owned() };
-        let bytes = match read_object(medium, object.number, Kind::Manifest, limit::MANIFEST_BYTES) {
+        let bytes = match read_object(medium, object.number, ObjectKind::Manifest, limit::MANIFEST_BYTES) {
             Ok(bytes) => bytes,
             Err(ReadError::Damaged(why)) => return Err(damaged(&why)),
             Err(ReadError::Medium(e)) => return Err(GenerationError::Medium(e)),
@@ -154,8 +154,8 @@ impl<'a> Generation<'a> {
     }
 
     /// The entries in their order, checked against manifest and seal as they go by.
-    pub fn entries(&self) -> Entries<'_, 'a> {
-        Entries::all(self)
+    pub fn entries(&self) -> EntryReader<'_, 'a> {
+        EntryReader::all(self)
     }
 
     /// The way to a part of the entries.
@@ -164,20 +164,20 @@ impl<'a> Generation<'a> {
     }
 
     /// Opens a pack for reading here and there.
-    pub fn open_pack(&self, object: u64) -> Result<OpenPack> {
-        let open = self.medium.open(object, Kind::Pack).map_err(GenerationError::Medium)?;
+    pub fn open_pack(&self, object: u64) -> Result<DecryptedPack> {
+        let open = self.medium.open(object, ObjectKind::Pack).map_err(GenerationError::Medium)?;
         self.unpack(object, open)
     }
 
     /// The same, out of an object that is open already.
-    pub fn unpack(&self, object: u64, open: Box<dyn OpenObject>) -> Result<OpenPack> {
+    pub fn unpack(&self, object: u64, open: Box<dyn OpenObject>) -> Result<DecryptedPack> {
         let payload = Decryptor::open(self.identity, open).map_err(|source| GenerationError::Decrypt { object, source })?;
         PackReader::open(payload).map_err(|source| GenerationError::Unpack { object, source })
     }
 
     /// Gives the content that extents name, piece by piece, to `take`, until that says that it is enough.
     pub fn content(&self, extents: &[Extent], mut take: impl FnMut(&[u8]) -> bool) -> Result<()> {
-        let mut packs = Packs::new(self);
+        let mut packs = PackCache::new(self);
         for x in extents {
             let (mut x, mut wants_more) = (*x, true);
             while x.length > 0 && wants_more {
@@ -192,16 +192,16 @@ impl<'a> Generation<'a> {
 
     /// Reads a pack to its end, once, and compares it with its seal.
     fn check_pack(&self, object: u64) -> Result<()> {
-        let checked = || self.checked.lock().unwrap_or_else(|e| e.into_inner());
+        let checked = || self.checked.lock();
         if checked().contains(&object) {
             return Ok(());
         }
         let damaged = |why: &str| GenerationError::Damaged { object, why: why.to_owned() };
         let (sealed, _) = self.chain.object(object).ok_or_else(|| damaged("no seal lists it"))?;
-        let mut open = self.medium.open(object, Kind::Pack).map_err(GenerationError::Medium)?;
+        let mut open = self.medium.open(object, ObjectKind::Pack).map_err(GenerationError::Medium)?;
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&mut open).map_err(|source| damaged(&source.to_string()))?;
-        if sealed.kind != Kind::Pack || Some(*hasher.finalize().as_bytes()) != sealed.digest {
+        if sealed.kind != ObjectKind::Pack || Some(*hasher.finalize().as_bytes()) != sealed.digest {
             return Err(damaged("its digest is not the one in the seal"));
         }
         checked().insert(object);

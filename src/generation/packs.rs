@@ -1,6 +1,6 @@
 //! Packs that are read here and there.
 
-use super::{Generation, GenerationError, OpenPack, Result};
+use super::{DecryptedPack, Generation, GenerationError, Result};
 use crate::format::pack::Extent;
 use std::collections::VecDeque;
 
@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 const OPEN_PACKS: usize = 8;
 
 /// A few open packs, the one used last in front.
-pub struct Packs<'g, 'a> {
+pub struct PackCache<'g, 'a> {
     generation: &'g Generation<'a>,
-    open: VecDeque<(u64, OpenPack)>,
+    open: VecDeque<(u64, DecryptedPack)>,
 }
 
-impl<'g, 'a> Packs<'g, 'a> {
+impl<'g, 'a> PackCache<'g, 'a> {
     pub fn new(generation: &'g Generation<'a>) -> Self {
         Self { generation, open: VecDeque::new() }
     }
@@ -54,7 +54,7 @@ impl<'g, 'a> Packs<'g, 'a> {
         }
     }
 
-    fn pack(&mut self, object: u64) -> Result<(u64, &mut OpenPack)> {
+    fn pack(&mut self, object: u64) -> Result<(u64, &mut DecryptedPack)> {
         let found = self.open.iter().position(|(open, _)| *open == object);
         let pack = match found.and_then(|i| self.open.remove(i)) {
             Some(pack) => pack,

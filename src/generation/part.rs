@@ -1,7 +1,7 @@
 //! A part of the entry stream, found by its order: of 14 million entries a few are wanted, and somebody waits for them.
 
-use super::entries::{Entries, Record};
-use super::packs::Packs;
+use super::entries::{EntryReader, EntryRecord};
+use super::packs::PackCache;
 use super::{Generation, Result, is_within};
 use crate::format::entry::{Entry, compare_paths, record_length};
 use crate::format::pack::Extent;
@@ -11,13 +11,13 @@ use std::ops::RangeInclusive;
 /// The frames of the entry stream, in its order. Each begins with a record, or inside a long one.
 pub struct Pieces<'g, 'a> {
     generation: &'g Generation<'a>,
-    packs: Packs<'g, 'a>,
+    packs: PackCache<'g, 'a>,
     pieces: Vec<Extent>,
 }
 
 impl<'g, 'a> Pieces<'g, 'a> {
     pub(super) fn new(generation: &'g Generation<'a>) -> Result<Self> {
-        let mut packs = Packs::new(generation);
+        let mut packs = PackCache::new(generation);
         let mut pieces = Vec::new();
         for x in &generation.manifest.entries.extents {
             packs.divide(*x, |piece| pieces.push(piece))?;
@@ -115,8 +115,8 @@ struct Span {
 }
 
 impl Span {
-    fn entries<'g, 'a>(&self, pieces: &Pieces<'g, 'a>) -> Entries<'g, 'a> {
-        Entries::part(pieces.generation, &pieces.pieces[self.pieces.clone()])
+    fn entries<'g, 'a>(&self, pieces: &Pieces<'g, 'a>) -> EntryReader<'g, 'a> {
+        EntryReader::part(pieces.generation, &pieces.pieces[self.pieces.clone()])
     }
 
     fn exists(&self, pieces: &Pieces) -> Result<bool> {
@@ -141,11 +141,11 @@ impl Span {
 pub struct Part<'g, 'a> {
     pieces: Pieces<'g, 'a>,
     spans: VecDeque<Span>,
-    current: Option<(Span, Entries<'g, 'a>)>,
+    current: Option<(Span, EntryReader<'g, 'a>)>,
 }
 
 impl Iterator for Part<'_, '_> {
-    type Item = Result<Record>;
+    type Item = Result<EntryRecord>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {

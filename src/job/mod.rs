@@ -1,65 +1,11 @@
-//! One file per job of a user: a function, its Options, its Report.
+//! One file or folder for each job of a user: a function, its Options, its Report.
 //!
-//! **Invariant:** nothing here prints, prompts, reads the environment or asks the time; [`World`] brings it.
+//! **Invariant:** nothing here prints, prompts, reads the environment or asks for the time; [`Env`](crate::env::Env) brings it.
 
 pub mod backup;
-pub mod check;
-pub mod clean;
 pub mod compare;
-pub mod copies;
-pub mod copy;
-pub mod evidence;
-pub mod generations;
-pub mod history;
-pub mod hold;
-pub mod indicators;
+pub mod incident;
+pub mod inspect;
 pub mod media;
-pub mod open;
-pub mod prove;
 pub mod rebuild;
-pub mod rehearse;
-pub mod report;
 pub mod restore;
-pub mod rotation;
-pub mod scrub;
-pub mod stamp;
-pub mod verify;
-pub mod writer;
-
-use crate::format::cbor::Time;
-use crate::medium::Loader;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// What a job needs from outside.
-pub struct World<'a> {
-    pub now: &'a (dyn Fn() -> Time + Sync),
-    /// Fills a buffer from the system's secure source.
-    pub random: &'a (dyn Fn(&mut [u8]) + Sync),
-    pub host: &'a str,
-    /// Set when the user wants the job to end.
-    pub interrupted: &'a AtomicBool,
-    /// Opens drives and brings media.
-    pub loader: &'a dyn Loader,
-    /// Threads that work; at least 1.
-    pub threads: usize,
-}
-
-impl World<'_> {
-    pub fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
-    }
-
-    /// Now, as seals and labels write it.
-    pub fn time_text(&self) -> String {
-        time_text((self.now)())
-    }
-}
-
-/// RFC 3339 in UTC, whole seconds.
-pub fn time_text(t: Time) -> String {
-    let at = chrono::DateTime::from_timestamp(t.seconds, 0).unwrap_or_default();
-    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// Name and version of this program, as objects bear it.
-pub const TOOL: &str = concat!("azekura ", env!("CARGO_PKG_VERSION"));

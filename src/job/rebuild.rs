@@ -3,23 +3,23 @@
 //! Needs the set's folder in the state directory: the key of the next seal is nowhere else. Without it the set can be read and
 //! restored as ever, and the next backup begins a new one.
 
-use super::World;
-use super::open::OpenSet;
 use super::restore::RestoreError;
-use crate::catalog::{Catalog, CatalogError, GenerationRow, Location, MediumRow, SetRow};
+use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::label::Label;
 use crate::format::limit;
-use crate::format::object::{Id, Kind, Object};
+use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::pack::Index;
 use crate::format::watch;
 use crate::generation::{Generation, GenerationError};
-use crate::medium::{Blame, Medium, MediumError, Place};
+use crate::host::catalog::{Catalog, CatalogError, GenerationRow, Location, MediumRow, SetRow};
+use crate::host::state::{SetState, StateDir, StateError};
+use crate::medium::{AttachedMedium, Blame, Medium, MediumError};
 use crate::pipeline::compressor::{FrameError, read_index};
 use crate::pipeline::encryptor::{DecryptError, Decryptor, Identity};
-use crate::seal::chain::{Fault, FaultKind, Link, ReadError, read_object};
+use crate::seal::chain::{Fault, FaultKind, ReadError, SealLink, read_object};
 use crate::seal::{KeyError, SealKeys};
-use crate::state::{SetState, StateDir, StateError};
+use crate::set::open::OpenSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -64,9 +64,9 @@ pub enum RebuildError {
 type Result<T> = std::result::Result<T, RebuildError>;
 
 /// Rebuilds the catalog of every set on the medium that this host writes.
-pub fn rebuild(from: &Path, state: &Path, identity: &Identity, world: &World, observer: &dyn Observer) -> Result<Vec<Report>> {
+pub fn rebuild(from: &Path, state: &Path, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Vec<Report>> {
     let state = StateDir::open(state).map_err(RebuildError::State)?;
-    let sets = Place::find(from, world.loader).and_then(|place| place.sets()).map_err(RebuildError::Medium)?;
+    let sets = AttachedMedium::find(from, env.loader).and_then(|place| place.sets()).map_err(RebuildError::Medium)?;
     let known: Vec<SetState> = sets.found.iter().filter_map(|s| state.set(s.id)).collect();
     if known.is_empty() {
         return Err(RebuildError::Unknown { path: from.into() });
@@ -80,7 +80,7 @@ pub fn rebuild(from: &Path, state: &Path, identity: &Identity, world: &World, ob
         other => other,
     }
     .map_err(RebuildError::Catalog)?;
-    known.iter().map(|set| rebuild_set(from, set, &mut catalog, identity, world, observer, set_aside.clone())).collect()
+    known.iter().map(|set| rebuild_set(from, set, &mut catalog, identity, env, observer, set_aside.clone())).collect()
 }
 
 fn rebuild_set(
@@ -88,20 +88,20 @@ fn rebuild_set(
     set: &SetState,
     catalog: &mut Catalog,
     identity: &Identity,
-    world: &World,
+    env: &Env,
     observer: &dyn Observer,
     set_aside: Option<PathBuf>,
 ) -> Result<Report> {
     let _lock = set.lock().map_err(RebuildError::State)?;
-    observer.hear(Event::Phase(Phase::Checking));
-    let opened = OpenSet::open(from, Some(set.id()), world.loader).map_err(RebuildError::Open)?;
+    observer.on_event(Event::Phase(Phase::Checking));
+    let opened = OpenSet::open(from, Some(set.id()), env.loader).map_err(RebuildError::Open)?;
     let id = opened.id;
     let chain = opened.chain().map_err(RebuildError::Open)?;
-    let opened = opened.spanning(&chain, from, world.loader).map_err(RebuildError::Open)?;
+    let opened = opened.spanning(&chain, from, env.loader).map_err(RebuildError::Open)?;
     let medium = &*opened.medium;
     // A seal that was cut short behind the last one is a leftover.
     let end = chain.last().map_or(0, |l| l.number + 1);
-    let is_leftover = |f: &Fault| f.object >= end && f.kind == Kind::Seal && matches!(f.what, FaultKind::Unreadable { .. });
+    let is_leftover = |f: &Fault| f.object >= end && f.kind == ObjectKind::Seal && matches!(f.what, FaultKind::Unreadable { .. });
     if !chain.links.iter().all(|l| l.trusted) || !chain.faults.iter().all(is_leftover) {
         return Err(RebuildError::Untrusted);
     }
@@ -120,20 +120,20 @@ fn rebuild_set(
         unreadable_entries: None,
         set_aside,
     };
-    observer.hear(Event::Phase(Phase::Reading));
+    observer.on_event(Event::Phase(Phase::Reading));
     let mut complete: Option<GenerationRow> = None;
     let mut damaged: Vec<u64> = Vec::new();
     for link in &chain.links {
         for object in &link.seal.objects {
-            if world.is_interrupted() {
+            if env.is_interrupted() {
                 return Err(RebuildError::Interrupted);
             }
             // Which packs were found damaged is forgotten with the old catalog: it is found out anew.
-            let is_good = !(knew_damage && object.kind == Kind::Pack) || is_whole(medium, object)?;
+            let is_good = !(knew_damage && object.kind == ObjectKind::Pack) || is_whole(medium, object)?;
             add_object(catalog, row, medium, identity, object, is_good, &mut report)?;
-            observer.hear(Event::Progress { entries: 1, bytes: object.length });
+            observer.on_event(Event::Progress { entries: 1, bytes: object.length });
         }
-        let seal = Object { number: link.number, kind: Kind::Seal, length: link.length, digest: Some(link.digest) };
+        let seal = Object { number: link.number, kind: ObjectKind::Seal, length: link.length, digest: Some(link.digest) };
         catalog.add_object(row, &seal, &mut []).map_err(RebuildError::Catalog)?;
         catalog.put_seal(row, link.number, &seal_bytes(medium, link)?).map_err(RebuildError::Catalog)?;
         let mut g = GenerationRow {
@@ -181,12 +181,12 @@ fn rebuild_set(
     let mut keys = SealKeys::load(&set.seal_keys()).map_err(RebuildError::SealKeys)?;
     keys.catch_up(chain.last().map(|l| &l.seal)).map_err(RebuildError::SealKeys)?;
     let detail = format!("set {id} generations {} packs {}", report.generations, report.packs);
-    catalog.log(&world.time_text(), "catalog rebuild", &detail).map_err(RebuildError::Catalog)?;
+    catalog.log(&env.time_text(), "catalog rebuild", &detail).map_err(RebuildError::Catalog)?;
     Ok(report)
 }
 
-fn seal_bytes(medium: &dyn Medium, link: &Link) -> Result<Vec<u8>> {
-    read_object(medium, link.number, Kind::Seal, limit::SEAL_BYTES).map_err(|e| match e {
+fn seal_bytes(medium: &dyn Medium, link: &SealLink) -> Result<Vec<u8>> {
+    read_object(medium, link.number, ObjectKind::Seal, limit::SEAL_BYTES).map_err(|e| match e {
         ReadError::Medium(e) => RebuildError::Medium(e),
         ReadError::Damaged(_) => RebuildError::Untrusted,
     })
@@ -202,13 +202,13 @@ fn add_object(
     report: &mut Report,
 ) -> Result<()> {
     let mut chunks = Vec::new();
-    if object.kind == Kind::Label
-        && let Ok(bytes) = read_object(medium, object.number, Kind::Label, limit::LABEL_BYTES)
+    if object.kind == ObjectKind::Label
+        && let Ok(bytes) = read_object(medium, object.number, ObjectKind::Label, limit::LABEL_BYTES)
         && let Ok(label) = Label::decode(&bytes)
     {
         catalog.put_medium(row, &MediumRow::of(&label)).map_err(RebuildError::Catalog)?;
     }
-    if object.kind == Kind::Pack {
+    if object.kind == ObjectKind::Pack {
         report.packs += 1;
         match if is_good { index_of(medium, identity, object.number)? } else { None } {
             Some(index) => {
@@ -231,7 +231,7 @@ fn add_object(
 
 /// What lies in a pack; `None` where that cannot be read.
 fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Option<Index>> {
-    let open = match medium.open(number, Kind::Pack) {
+    let open = match medium.open(number, ObjectKind::Pack) {
         Ok(open) => open,
         Err(e) if e.blame() == Blame::Damage => return Ok(None),
         Err(e) => return Err(RebuildError::Medium(e)),

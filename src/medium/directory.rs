@@ -14,7 +14,8 @@ use super::sets::root_device;
 use super::{Description, FOREIGN_NAMES, Listed, Listing, Medium, MediumError, OpenObject, Reread};
 use crate::buffer::Buffers;
 use crate::format::limit;
-use crate::format::object::{Id, Kind, file_name, parse_file_name};
+use crate::format::object::{Id, ObjectKind, file_name, parse_file_name};
+use parking_lot::Mutex;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Advice, AtFlags, Dir, FileType, IFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -24,7 +25,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// The folder on a medium's root that holds the sets.
 pub(super) const FOLDER: &str = "AZEKURA";
@@ -123,7 +124,7 @@ impl Directory {
         match make(&path) {
             Ok(()) => {
                 let made = Self::open_at(root, &path)?;
-                locked(&made.syncing).unnamed = true;
+                made.syncing.lock().unnamed = true;
                 Ok(made)
             }
             Err(Errno::EXIST) => Err(MediumError::SetExists { path: root.to_owned(), set }),
@@ -210,12 +211,12 @@ impl Directory {
 
     /// A sync has failed: `needed` bytes at least are not known to be stored.
     fn break_off(&self, what: &'static str, e: Errno, needed: u64) -> MediumError {
-        locked(&self.writing).broken.get_or_insert((what, e));
+        self.writing.lock().broken.get_or_insert((what, e));
         self.write_fault(what, e, needed, true)
     }
 
     fn check_broken(&self) -> Result<(), MediumError> {
-        let broken = locked(&self.writing).broken;
+        let broken = self.writing.lock().broken;
         match broken {
             None => Ok(()),
             Some((what, e)) => Err(match self.fault(what, e) {
@@ -227,7 +228,7 @@ impl Directory {
 
     /// Takes the number, or says that it is in use.
     fn reserve(&self, number: u64) -> Result<(), MediumError> {
-        let mut writing = locked(&self.writing);
+        let mut writing = self.writing.lock();
         if writing.numbers.is_none() {
             let mut numbers = HashSet::new();
             self.each_name(|name| {
@@ -245,14 +246,14 @@ impl Directory {
 
     /// Gives back a number under which nothing was made.
     fn release(&self, number: u64) {
-        if let Some(numbers) = &mut locked(&self.writing).numbers {
+        if let Some(numbers) = &mut self.writing.lock().numbers {
             numbers.remove(&number);
         }
     }
 
-    fn create_file(&self, number: u64, kind: Kind, needed: u64) -> Result<OwnedFd, MediumError> {
+    fn create_file(&self, number: u64, kind: ObjectKind, needed: u64) -> Result<OwnedFd, MediumError> {
         // Asked beforehand, so that a full medium is not left with a torn object. Writing may still find it full.
-        let reserved = if kind == Kind::Pack { reserved_bytes(&self.folder) } else { 0 };
+        let reserved = if kind == ObjectKind::Pack { reserved_bytes(&self.folder) } else { 0 };
         if let Some(free) = self.free_bytes().filter(|f| *f < needed.saturating_add(reserved)) {
             self.release(number);
             self.still_there("asking for room")?;
@@ -278,7 +279,7 @@ impl Directory {
     fn sync_files(&self, syncing: &mut Syncing, bytes: u64, files: usize) -> Result<Option<Arc<OwnedFd>>, MediumError> {
         let mut last = None;
         loop {
-            let (file, length) = match locked(&self.writing) {
+            let (file, length) = match self.writing.lock() {
                 w if w.pending_bytes <= bytes && w.pending.len() <= files => return Ok(last),
                 w => match w.pending.front() {
                     Some(p) => (Arc::clone(&p.file), p.length),
@@ -291,7 +292,7 @@ impl Directory {
                 self.make_immutable(&file);
             }
             // Only whoever holds `syncing` takes from the front; until here the file counted as pending.
-            let mut writing = locked(&self.writing);
+            let mut writing = self.writing.lock();
             writing.pending.pop_front();
             writing.pending_bytes -= length;
             last = Some(file);
@@ -300,12 +301,12 @@ impl Directory {
 
     /// A help against accidents, not a promise: a refusal is kept for [`Medium::describe`], and one is enough.
     fn make_immutable(&self, file: &OwnedFd) {
-        if locked(&self.writing).refused.is_some() {
+        if self.writing.lock().refused.is_some() {
             return;
         }
         let set = rustix::fs::ioctl_getflags(file).and_then(|flags| rustix::fs::ioctl_setflags(file, flags | IFlags::IMMUTABLE));
         if let Err(e) = set {
-            locked(&self.writing).refused = Some(e);
+            self.writing.lock().refused = Some(e);
         }
     }
 
@@ -323,7 +324,7 @@ impl Directory {
         Ok(())
     }
 
-    fn open_object(&self, number: u64, kind: Kind) -> Result<OwnedFd, MediumError> {
+    fn open_object(&self, number: u64, kind: ObjectKind) -> Result<OwnedFd, MediumError> {
         check_name(number, kind)?;
         match open_plain(&self.folder, file_name(number, kind)) {
             Ok(Some(file)) => Ok(file),
@@ -332,7 +333,7 @@ impl Directory {
         }
     }
 
-    fn read_fault(&self, what: &'static str, e: Errno, number: u64, kind: Kind) -> MediumError {
+    fn read_fault(&self, what: &'static str, e: Errno, number: u64, kind: ObjectKind) -> MediumError {
         match (self.fault(what, e), e) {
             (gone @ MediumError::Gone { .. }, _) => gone,
             (_, Errno::NOENT) => MediumError::Missing { place: self.place(), number, kind },
@@ -381,7 +382,7 @@ impl Medium for Directory {
         Ok(listing)
     }
 
-    fn append(&self, number: u64, kind: Kind, bytes: &[u8]) -> Result<(), MediumError> {
+    fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<(), MediumError> {
         check_name(number, kind)?;
         self.check_broken()?;
         self.reserve(number)?;
@@ -390,13 +391,13 @@ impl Medium for Directory {
         direct::write_whole(file.as_fd(), bytes, self.file_system, &self.buffers)
             .map_err(|e| self.write_fault("writing", e, length, true))?;
         let too_much = {
-            let mut writing = locked(&self.writing);
+            let mut writing = self.writing.lock();
             writing.pending.push_back(Pending { file: file.into(), number, length });
             writing.pending_bytes += length;
             writing.pending_bytes > PENDING_BYTES || writing.pending.len() > PENDING_FILES
         };
         if too_much {
-            let mut syncing = locked(&self.syncing);
+            let mut syncing = self.syncing.lock();
             self.check_broken()?;
             // Half stays, so that the disk has work while the next objects are made.
             self.sync_files(&mut syncing, PENDING_BYTES / 2, PENDING_FILES / 2)?;
@@ -405,7 +406,7 @@ impl Medium for Directory {
     }
 
     fn sync(&self) -> Result<(), MediumError> {
-        let mut syncing = locked(&self.syncing);
+        let mut syncing = self.syncing.lock();
         self.check_broken()?;
         let last = self.sync_files(&mut syncing, 0, 0)?;
         if syncing.unnamed {
@@ -420,10 +421,10 @@ impl Medium for Directory {
         self.still_there("syncing")
     }
 
-    fn read_back(&self, number: u64, kind: Kind) -> Result<Reread, MediumError> {
+    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread, MediumError> {
         let file = self.open_object(number, kind)?;
         // Only what is on the device can be dropped from the cache. A failure is told to the pending file as well.
-        let pending = locked(&self.writing).pending.iter().any(|p| p.number == number);
+        let pending = self.writing.lock().pending.iter().any(|p| p.number == number);
         if pending {
             retry(|| rustix::fs::fsync(&file)).map_err(|e| self.fault("syncing a file", e))?;
         }
@@ -434,7 +435,7 @@ impl Medium for Directory {
         Ok(Reread { length, digest, how })
     }
 
-    fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>, MediumError> {
+    fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>, MediumError> {
         let file = self.open_object(number, kind)?;
         let length =
             rustix::fs::fstat(&file).map_err(|e| self.read_fault("asking for a length", e, number, kind))?.st_size as u64;
@@ -456,7 +457,7 @@ impl Medium for Directory {
     }
 
     fn describe(&self) -> Description {
-        let immutable = match (self.immutable, locked(&self.writing).refused) {
+        let immutable = match (self.immutable, self.writing.lock().refused) {
             (false, _) => Immutable::Off,
             (true, None) => Immutable::On,
             (true, Some(e)) => Immutable::Refused { why: e.to_string() },
@@ -489,8 +490,8 @@ impl OpenObject for OpenFile {
 }
 
 /// Whether an object may bear this name.
-pub(super) fn check_name(number: u64, kind: Kind) -> Result<(), MediumError> {
-    match number > limit::OBJECT_NUMBER || kind == Kind::Void {
+pub(super) fn check_name(number: u64, kind: ObjectKind) -> Result<(), MediumError> {
+    match number > limit::OBJECT_NUMBER || kind == ObjectKind::Void {
         true => Err(MediumError::BadName { number, kind }),
         false => Ok(()),
     }
@@ -548,9 +549,4 @@ fn retry(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
             done => return done,
         }
     }
-}
-
-/// A thread that panicked left nothing half done under these locks: each holds plain facts, set in one step.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

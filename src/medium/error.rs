@@ -1,7 +1,7 @@
 //! What can go wrong with a medium.
 
 use crate::format::Malformed;
-use crate::format::object::{Id, Kind};
+use crate::format::object::{Id, ObjectKind};
 use crate::medium::tape::changer::ChangerProblem;
 use std::io;
 use std::path::PathBuf;
@@ -48,7 +48,7 @@ pub enum MediumError {
     Exists { place: String, number: u64 },
 
     #[error("{place}: there is no {kind} {number}")]
-    Missing { place: String, number: u64, kind: Kind },
+    Missing { place: String, number: u64, kind: ObjectKind },
 
     /// `torn`: the object's name is taken, and what lies there is at best a prefix of it.
     #[error("{place}: full: {needed} bytes do not fit{}", room(*free, *torn))]
@@ -70,11 +70,11 @@ pub enum MediumError {
 
     /// The medium is attached and does not give an object's bytes.
     #[error("{place}: {kind} {number} cannot be read")]
-    Unreadable { place: String, number: u64, kind: Kind, source: io::Error },
+    Unreadable { place: String, number: u64, kind: ObjectKind, source: io::Error },
 
     /// A name that is an object's, on something that is not a plain file.
     #[error("{place}: {kind} {number} is not a plain file")]
-    NotAFile { place: String, number: u64, kind: Kind },
+    NotAFile { place: String, number: u64, kind: ObjectKind },
 
     #[error("{}: no label", path.display())]
     NoLabel { path: PathBuf },
@@ -121,7 +121,7 @@ pub enum MediumError {
 
     /// A number or kind that no name may carry.
     #[error("{kind} {number} cannot be the name of an object")]
-    BadName { number: u64, kind: Kind },
+    BadName { number: u64, kind: ObjectKind },
 
     /// An earlier sync failed, so nothing since the last good one is known to be stored.
     #[error("{place}: writing failed before ({what}); this medium takes no more until it is opened anew")]
@@ -143,7 +143,7 @@ impl MediumError {
     }
 
     /// Why an object could not be read.
-    pub fn of_read(place: String, number: u64, kind: Kind, e: io::Error) -> Self {
+    pub fn of_read(place: String, number: u64, kind: ObjectKind, e: io::Error) -> Self {
         Self::said(e).unwrap_or_else(|source| Self::Unreadable { place, number, kind, source })
     }
 

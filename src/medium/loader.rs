@@ -16,12 +16,12 @@ pub trait Loader: Sync {
     /// the right one is looked at afterwards, and if it is not, it is asked for once more, with what is `wrong` about the one that is there.
     ///
     /// [`MediumError::NotBrought`] when none comes.
-    fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<()>;
+    fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<()>;
 }
 
 /// A medium that a job cannot go on without.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct MediumRequest {
     pub set: Id,
     pub set_name: String,
     /// Its place in the set, from 1.
@@ -32,14 +32,14 @@ pub struct Wanted {
 
 /// Knows folders only, and brings nothing.
 #[derive(Debug, Clone, Copy)]
-pub struct Folders;
+pub struct NoLoader;
 
-impl Loader for Folders {
+impl Loader for NoLoader {
     fn drive(&self, _: &Path) -> Result<Option<Box<dyn Drive>>> {
         Ok(None)
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted, _: Option<MediumError>) -> Result<()> {
+    fn bring(&self, path: &Path, wanted: &MediumRequest, _: Option<MediumError>) -> Result<()> {
         Err(MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank })
     }
 }

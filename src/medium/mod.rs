@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** [`Medium`] has no call that removes, renames or overwrites, and no kind of medium keeps one of its own.
 
+mod attached;
 mod direct;
 pub mod directory;
 mod error;
@@ -12,23 +13,22 @@ mod file_system;
 mod in_memory;
 pub mod loader;
 mod lock;
-mod place;
 mod sets;
 pub mod simulated;
 mod span;
 pub mod tape;
 
+pub use attached::{AttachedMedium, Writable};
 pub use directory::{Directory, Immutable};
 pub use error::{Blame, DeviceProblem, MediumError};
 pub use file_system::{FileSystem, device_name, is_writable, watch};
 pub use loader::Loader;
 pub use lock::Guard;
-pub use place::{Place, Writable};
 pub use sets::{BrokenLabel, SetOnMedium, Sets};
-pub use span::{Span, bring};
+pub use span::{SpanningMedium, bring};
 pub use tape::Tape;
 
-use crate::format::object::Kind;
+use crate::format::object::ObjectKind;
 use crate::format::seal::ReadBack;
 use std::ffi::OsString;
 use std::io::{Cursor, Read, Seek};
@@ -53,20 +53,20 @@ pub trait Medium: Send + Sync {
     fn list(&self) -> Result<Listing, MediumError>;
 
     /// Appends one object. Its number must not be in use on this medium, under any kind: else [`MediumError::Exists`], and
-    /// what is there stays as it is. `kind` is never [`Kind::Void`]: that is what a seal calls a leftover, not a name.
+    /// what is there stays as it is. `kind` is never [`ObjectKind::Void`]: that is what a seal calls a leftover, not a name.
     ///
     /// Not durable before [`Medium::sync`]; readable at once.
-    fn append(&self, number: u64, kind: Kind, bytes: &[u8]) -> Result<(), MediumError>;
+    fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<(), MediumError>;
 
     /// Makes everything durable whose `append` returned before this call began.
     fn sync(&self) -> Result<(), MediumError>;
 
     /// Reads an object again from the medium itself, past the operating system's cache where that can be had, and says how
     /// good it was. It never claims more than is known.
-    fn read_back(&self, number: u64, kind: Kind) -> Result<Reread, MediumError>;
+    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread, MediumError>;
 
     /// Opens an object for reading. The answer keeps working while the medium stays attached, whatever becomes of `self`.
-    fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>, MediumError>;
+    fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>, MediumError>;
 
     /// Asked when something could not be read: fails when that is no wonder, because the medium itself is not there any more.
     fn is_there(&self) -> Result<(), MediumError> {
@@ -110,7 +110,7 @@ impl Medium for Absent {
         Self::gone()
     }
 
-    fn append(&self, _: u64, _: Kind, _: &[u8]) -> Result<(), MediumError> {
+    fn append(&self, _: u64, _: ObjectKind, _: &[u8]) -> Result<(), MediumError> {
         Self::gone()
     }
 
@@ -118,11 +118,11 @@ impl Medium for Absent {
         Self::gone()
     }
 
-    fn read_back(&self, _: u64, _: Kind) -> Result<Reread, MediumError> {
+    fn read_back(&self, _: u64, _: ObjectKind) -> Result<Reread, MediumError> {
         Self::gone()
     }
 
-    fn open(&self, _: u64, _: Kind) -> Result<Box<dyn OpenObject>, MediumError> {
+    fn open(&self, _: u64, _: ObjectKind) -> Result<Box<dyn OpenObject>, MediumError> {
         Self::gone()
     }
 
@@ -174,7 +174,7 @@ pub const FOREIGN_NAMES: usize = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listed {
     pub number: u64,
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// Bytes.
     pub length: u64,
 }

@@ -4,7 +4,7 @@ use super::directory::{FOLDER, fault, open_plain};
 use super::file_system::Device;
 use super::{Directory, MediumError};
 use crate::format::label::Label;
-use crate::format::object::{Id, Kind, file_name, parse_file_name};
+use crate::format::object::{Id, ObjectKind, file_name, parse_file_name};
 use crate::format::{Malformed, limit};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ impl Directory {
                     labels.entry(e.into_path()).or_default();
                 }
                 Ok(e) if e.depth() == 2 => {
-                    let number = e.file_name().to_str().and_then(parse_file_name).filter(|(_, k)| *k == Kind::Label);
+                    let number = e.file_name().to_str().and_then(parse_file_name).filter(|(_, k)| *k == ObjectKind::Label);
                     if let (Some((number, _)), Some(folder)) = (number, e.path().parent()) {
                         labels.entry(folder.to_owned()).or_default().push(number);
                     }
@@ -142,7 +142,7 @@ fn still_there(root: &Path, device: &Device) -> Result<(), MediumError> {
 fn first_label(folder: &Path, numbers: &[u64], device: &Device) -> Result<Label, MediumError> {
     let mut first_error = None;
     for number in numbers {
-        match read_label(&folder.join(file_name(*number, Kind::Label)), *number, device) {
+        match read_label(&folder.join(file_name(*number, ObjectKind::Label)), *number, device) {
             Ok(label) => return Ok(label),
             Err(e) => first_error = first_error.or(Some(e)),
         }
@@ -152,7 +152,7 @@ fn first_label(folder: &Path, numbers: &[u64], device: &Device) -> Result<Label,
 
 fn read_label(path: &Path, number: u64, device: &Device) -> Result<Label, MediumError> {
     let place = || path.parent().unwrap_or(path).display().to_string();
-    let kind = Kind::Label;
+    let kind = ObjectKind::Label;
     let file = match open_plain(rustix::fs::CWD, path) {
         Ok(Some(file)) => file,
         Ok(None) => return Err(MediumError::NotAFile { place: place(), number, kind }),

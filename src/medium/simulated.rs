@@ -5,21 +5,18 @@
 
 use super::directory::check_name;
 use super::{Description, FileSystem, Immutable, Listed, Listing, Medium, MediumError, OpenObject, Reread};
-use crate::format::object::Kind;
+use crate::format::object::ObjectKind;
 use crate::format::seal::ReadBack;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Result<T> = std::result::Result<T, MediumError>;
 type Bytes = Arc<[u8]>;
 
 const PLACE: &str = "simulated medium";
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn gone(what: &'static str) -> MediumError {
     MediumError::Gone { place: PLACE.into(), what, source: None }
@@ -29,7 +26,7 @@ fn reread(bytes: &[u8], how: ReadBack) -> Reread {
     Reread { length: bytes.len() as u64, digest: *blake3::hash(bytes).as_bytes(), how }
 }
 
-fn read_whole(medium: &dyn Medium, number: u64, kind: Kind) -> Result<Vec<u8>> {
+fn read_whole(medium: &dyn Medium, number: u64, kind: ObjectKind) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     match medium.open(number, kind)?.read_to_end(&mut bytes) {
         Ok(_) => Ok(bytes),
@@ -40,7 +37,7 @@ fn read_whole(medium: &dyn Medium, number: u64, kind: Kind) -> Result<Vec<u8>> {
 /// Objects in memory. Every append is durable at once: losing what was not synced is [`PowerCut`]'s business.
 #[derive(Debug, Default)]
 pub struct Simulated {
-    objects: Mutex<BTreeMap<u64, (Kind, Bytes)>>,
+    objects: Mutex<BTreeMap<u64, (ObjectKind, Bytes)>>,
     capacity_bytes: Option<u64>,
     read_only: bool,
 }
@@ -61,9 +58,9 @@ impl Simulated {
         Self { read_only: true, ..self }
     }
 
-    fn get(&self, number: u64, kind: Kind) -> Result<Bytes> {
+    fn get(&self, number: u64, kind: ObjectKind) -> Result<Bytes> {
         check_name(number, kind)?;
-        match locked(&self.objects).get(&number) {
+        match self.objects.lock().get(&number) {
             Some((k, bytes)) if *k == kind => Ok(Arc::clone(bytes)),
             _ => Err(MediumError::Missing { place: PLACE.into(), number, kind }),
         }
@@ -72,17 +69,20 @@ impl Simulated {
 
 impl Medium for Simulated {
     fn list(&self) -> Result<Listing> {
-        let listed =
-            |(number, (kind, bytes)): (&u64, &(Kind, Bytes))| Listed { number: *number, kind: *kind, length: bytes.len() as u64 };
-        Ok(Listing { objects: locked(&self.objects).iter().map(listed).collect(), ..Listing::default() })
+        let listed = |(number, (kind, bytes)): (&u64, &(ObjectKind, Bytes))| Listed {
+            number: *number,
+            kind: *kind,
+            length: bytes.len() as u64,
+        };
+        Ok(Listing { objects: self.objects.lock().iter().map(listed).collect(), ..Listing::default() })
     }
 
-    fn append(&self, number: u64, kind: Kind, bytes: &[u8]) -> Result<()> {
+    fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
         check_name(number, kind)?;
         if self.read_only {
             return Err(MediumError::ReadOnly { place: PLACE.into() });
         }
-        let mut objects = locked(&self.objects);
+        let mut objects = self.objects.lock();
         if objects.contains_key(&number) {
             return Err(MediumError::Exists { place: PLACE.into(), number });
         }
@@ -100,16 +100,16 @@ impl Medium for Simulated {
         Ok(())
     }
 
-    fn read_back(&self, number: u64, kind: Kind) -> Result<Reread> {
+    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
         Ok(reread(&self.get(number, kind)?, ReadBack::Cached))
     }
 
-    fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>> {
+    fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {
         Ok(Box::new(Cursor::new(self.get(number, kind)?)))
     }
 
     fn free_bytes(&self) -> Option<u64> {
-        let used: u64 = locked(&self.objects).values().map(|(_, b)| b.len() as u64).sum();
+        let used: u64 = self.objects.lock().values().map(|(_, b)| b.len() as u64).sum();
         self.capacity_bytes.map(|c| c.saturating_sub(used))
     }
 
@@ -138,7 +138,7 @@ pub struct PowerCut {
     calls_left: AtomicU64,
     survival: Survival,
     /// `None`: no power.
-    unsynced: Mutex<Option<Vec<(u64, Kind, Bytes)>>>,
+    unsynced: Mutex<Option<Vec<(u64, ObjectKind, Bytes)>>>,
 }
 
 impl PowerCut {
@@ -159,10 +159,10 @@ impl PowerCut {
 
     /// Cuts the power now.
     pub fn cut(&self) -> Result<()> {
-        self.cut_locked(&mut locked(&self.unsynced))
+        self.cut_locked(&mut self.unsynced.lock())
     }
 
-    fn cut_locked(&self, unsynced: &mut Option<Vec<(u64, Kind, Bytes)>>) -> Result<()> {
+    fn cut_locked(&self, unsynced: &mut Option<Vec<(u64, ObjectKind, Bytes)>>) -> Result<()> {
         let lost = unsynced.take().unwrap_or_default();
         for (place, (number, kind, bytes)) in lost.iter().enumerate() {
             if let Some(n) = (self.survival)(place, lost.len(), bytes.len()) {
@@ -173,8 +173,8 @@ impl PowerCut {
     }
 
     /// Runs a call that changes the medium, or finds the power gone.
-    fn change<T>(&self, f: impl FnOnce(&mut Vec<(u64, Kind, Bytes)>) -> Result<T>) -> Result<T> {
-        let mut unsynced = locked(&self.unsynced);
+    fn change<T>(&self, f: impl FnOnce(&mut Vec<(u64, ObjectKind, Bytes)>) -> Result<T>) -> Result<T> {
+        let mut unsynced = self.unsynced.lock();
         if self.calls_left.load(Ordering::Relaxed) == 0 && unsynced.is_some() {
             self.cut_locked(&mut unsynced)?;
         }
@@ -183,8 +183,8 @@ impl PowerCut {
         result
     }
 
-    fn pending(&self, number: u64, kind: Kind) -> Result<Option<Bytes>> {
-        let unsynced = locked(&self.unsynced);
+    fn pending(&self, number: u64, kind: ObjectKind) -> Result<Option<Bytes>> {
+        let unsynced = self.unsynced.lock();
         let pending = unsynced.as_ref().ok_or_else(|| gone("no power"))?;
         Ok(pending.iter().find(|(n, k, _)| (*n, *k) == (number, kind)).map(|(_, _, b)| Arc::clone(b)))
     }
@@ -192,7 +192,7 @@ impl PowerCut {
 
 impl Medium for PowerCut {
     fn list(&self) -> Result<Listing> {
-        let unsynced = locked(&self.unsynced);
+        let unsynced = self.unsynced.lock();
         let pending = unsynced.as_ref().ok_or_else(|| gone("no power"))?;
         let mut listing = self.inner.list()?;
         listing.objects.extend(pending.iter().map(|(n, k, b)| Listed { number: *n, kind: *k, length: b.len() as u64 }));
@@ -200,7 +200,7 @@ impl Medium for PowerCut {
         Ok(listing)
     }
 
-    fn append(&self, number: u64, kind: Kind, bytes: &[u8]) -> Result<()> {
+    fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
         check_name(number, kind)?;
         self.change(|pending| {
             let stored = self.inner.list()?.objects;
@@ -221,14 +221,14 @@ impl Medium for PowerCut {
         })
     }
 
-    fn read_back(&self, number: u64, kind: Kind) -> Result<Reread> {
+    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
         match self.pending(number, kind)? {
             Some(bytes) => Ok(reread(&bytes, ReadBack::Cached)),
             None => self.inner.read_back(number, kind),
         }
     }
 
-    fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>> {
+    fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {
         match self.pending(number, kind)? {
             Some(bytes) => Ok(Box::new(Cursor::new(bytes))),
             None => self.inner.open(number, kind),
@@ -265,8 +265,8 @@ impl FullAfter {
 }
 
 impl Medium for FullAfter {
-    fn append(&self, number: u64, kind: Kind, bytes: &[u8]) -> Result<()> {
-        let mut left = locked(&self.left);
+    fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
+        let mut left = self.left.lock();
         let (needed, free, torn) = (bytes.len() as u64, *left, self.torn && *left > 0);
         if needed <= free {
             self.inner.append(number, kind, bytes)?;
@@ -281,7 +281,7 @@ impl Medium for FullAfter {
     }
 
     fn free_bytes(&self) -> Option<u64> {
-        Some(*locked(&self.left))
+        Some(*self.left.lock())
     }
 
     fn list(&self) -> Result<Listing> {
@@ -292,11 +292,11 @@ impl Medium for FullAfter {
         self.inner.sync()
     }
 
-    fn read_back(&self, number: u64, kind: Kind) -> Result<Reread> {
+    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
         self.inner.read_back(number, kind)
     }
 
-    fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>> {
+    fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {
         self.inner.open(number, kind)
     }
 
@@ -318,7 +318,7 @@ impl FlippedBit {
         Self { inner, number, bit }
     }
 
-    fn flipped(&self, kind: Kind) -> Result<Vec<u8>> {
+    fn flipped(&self, kind: ObjectKind) -> Result<Vec<u8>> {
         let mut bytes = read_whole(&*self.inner, self.number, kind)?;
         if let Some(byte) = usize::try_from(self.bit / 8).ok().and_then(|at| bytes.get_mut(at)) {
             *byte ^= 1 << (self.bit % 8);
@@ -328,14 +328,14 @@ impl FlippedBit {
 }
 
 impl Medium for FlippedBit {
-    fn read_back(&self, number: u64, kind: Kind) -> Result<Reread> {
+    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
         match number == self.number {
             true => Ok(reread(&self.flipped(kind)?, self.inner.read_back(number, kind)?.how)),
             false => self.inner.read_back(number, kind),
         }
     }
 
-    fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>> {
+    fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {
         match number == self.number {
             true => Ok(Box::new(Cursor::new(self.flipped(kind)?))),
             false => self.inner.open(number, kind),
@@ -346,7 +346,7 @@ impl Medium for FlippedBit {
         self.inner.list()
     }
 
-    fn append(&self, number: u64, kind: Kind, bytes: &[u8]) -> Result<()> {
+    fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
         self.inner.append(number, kind, bytes)
     }
 
@@ -390,7 +390,7 @@ impl Medium for Unplugged {
         self.inner("listing")?.list()
     }
 
-    fn append(&self, number: u64, kind: Kind, bytes: &[u8]) -> Result<()> {
+    fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
         self.inner("writing")?.append(number, kind, bytes)
     }
 
@@ -398,11 +398,11 @@ impl Medium for Unplugged {
         self.inner("syncing")?.sync()
     }
 
-    fn read_back(&self, number: u64, kind: Kind) -> Result<Reread> {
+    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
         self.inner("reading")?.read_back(number, kind)
     }
 
-    fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>> {
+    fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {
         let object = self.inner("opening a file")?.open(number, kind)?;
         Ok(Box::new(UnpluggedObject { object, calls_left: Arc::clone(&self.calls_left) }))
     }
@@ -447,10 +447,10 @@ impl OpenObject for UnpluggedObject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
     List,
-    Append { number: u64, kind: Kind, length: u64 },
+    Append { number: u64, kind: ObjectKind, length: u64 },
     Sync,
-    ReadBack { number: u64, kind: Kind },
-    Open { number: u64, kind: Kind },
+    ReadBack { number: u64, kind: ObjectKind },
+    Open { number: u64, kind: ObjectKind },
 }
 
 /// Keeps every call in order, for tests that count reads or ask what was synced before what.
@@ -465,11 +465,11 @@ impl Recorder {
     }
 
     pub fn calls(&self) -> Vec<Call> {
-        locked(&self.calls).clone()
+        self.calls.lock().clone()
     }
 
     fn saw(&self, call: Call) -> &dyn Medium {
-        locked(&self.calls).push(call);
+        self.calls.lock().push(call);
         &*self.inner
     }
 }
@@ -479,7 +479,7 @@ impl Medium for Recorder {
         self.saw(Call::List).list()
     }
 
-    fn append(&self, number: u64, kind: Kind, bytes: &[u8]) -> Result<()> {
+    fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
         self.saw(Call::Append { number, kind, length: bytes.len() as u64 }).append(number, kind, bytes)
     }
 
@@ -487,11 +487,11 @@ impl Medium for Recorder {
         self.saw(Call::Sync).sync()
     }
 
-    fn read_back(&self, number: u64, kind: Kind) -> Result<Reread> {
+    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
         self.saw(Call::ReadBack { number, kind }).read_back(number, kind)
     }
 
-    fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>> {
+    fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {
         self.saw(Call::Open { number, kind }).open(number, kind)
     }
 

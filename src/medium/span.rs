@@ -4,20 +4,20 @@
 //! that nothing is left open when the next one comes.
 
 use super::in_memory::InMemory;
-use super::loader::{Loader, Wanted};
-use super::{Description, Listed, Listing, Medium, MediumError, OpenObject, Place, Reread};
+use super::loader::{Loader, MediumRequest};
+use super::{AttachedMedium, Description, Listed, Listing, Medium, MediumError, OpenObject, Reread};
 use crate::format::label::Label;
 use crate::format::limit;
-use crate::format::object::{Id, Kind};
+use crate::format::object::{Id, ObjectKind};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 type Result<T> = std::result::Result<T, MediumError>;
 
 /// All media of a set, one of which is there.
-pub struct Span<'w> {
+pub struct SpanningMedium<'w> {
     loader: &'w dyn Loader,
     path: PathBuf,
     set: Id,
@@ -38,7 +38,7 @@ struct There<'w> {
     place: u64,
     medium: Box<dyn Medium + 'w>,
     /// What lies on it.
-    listed: HashSet<(u64, Kind)>,
+    listed: HashSet<(u64, ObjectKind)>,
 }
 
 impl<'w> There<'w> {
@@ -48,7 +48,7 @@ impl<'w> There<'w> {
     }
 }
 
-impl<'w> Span<'w> {
+impl<'w> SpanningMedium<'w> {
     /// `there` is the medium at `path` with the label `label`; `firsts` are the numbers of the labels, as [`crate::seal::chain::Chain::media`]
     /// tells them.
     pub fn new(
@@ -66,11 +66,11 @@ impl<'w> Span<'w> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<'w>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Calls `f` with the medium that has the object.
-    fn with<T>(&self, number: u64, kind: Kind, f: impl FnOnce(&dyn Medium) -> Result<T>) -> Result<T> {
+    fn with<T>(&self, number: u64, kind: ObjectKind, f: impl FnOnce(&dyn Medium) -> Result<T>) -> Result<T> {
         let mut state = self.state();
         // Copies of seals lie on every medium behind theirs.
         if let Some(there) = state.there.as_ref().filter(|t| t.listed.contains(&(number, kind))) {
@@ -95,7 +95,7 @@ impl<'w> Span<'w> {
             return Err(self.refusal(place));
         }
         state.there = None;
-        let wanted = Wanted { set: self.set, set_name: self.set_name.clone(), place, blank: false };
+        let wanted = MediumRequest { set: self.set, set_name: self.set_name.clone(), place, blank: false };
         let first = self.firsts.get(place as usize - 1).copied();
         match bring(self.loader, &self.path, &wanted, first, None).and_then(|(place, _)| place.open(self.set)) {
             Ok(medium) => {
@@ -115,19 +115,19 @@ impl<'w> Span<'w> {
 pub fn bring(
     loader: &dyn Loader,
     path: &Path,
-    wanted: &Wanted,
+    wanted: &MediumRequest,
     first: Option<u64>,
     mut wrong: Option<MediumError>,
-) -> Result<(Place, Option<Label>)> {
+) -> Result<(AttachedMedium, Option<Label>)> {
     loop {
         loader.bring(path, wanted, wrong.take())?;
-        let brought = Place::find(path, loader).and_then(|place| Ok((place.sets()?, place)));
+        let brought = AttachedMedium::find(path, loader).and_then(|place| Ok((place.sets()?, place)));
         match brought {
             Ok((sets, place)) => match sets.found.into_iter().find(|s| s.id == wanted.set).map(|s| s.label) {
                 None if sets.broken.iter().any(|b| b.folder_id() == Some(wanted.set)) => {
                     // Its label cannot be read; where it lies tells as much.
                     let listed = place.list(wanted.set)?.objects;
-                    let is_label = |o: &&Listed| o.kind == Kind::Label;
+                    let is_label = |o: &&Listed| o.kind == ObjectKind::Label;
                     match listed.iter().filter(is_label).map(|o| o.number).find(|n| first.is_none_or(|first| *n == first)) {
                         Some(_) => return Ok((place, None)),
                         None => wrong = Some(MediumError::NoLabel { path: path.to_owned() }),
@@ -148,7 +148,7 @@ pub fn bring(
     }
 }
 
-impl Medium for Span<'_> {
+impl Medium for SpanningMedium<'_> {
     /// What lies on the medium that is there.
     fn list(&self) -> Result<Listing> {
         match &self.state().there {
@@ -157,7 +157,7 @@ impl Medium for Span<'_> {
         }
     }
 
-    fn append(&self, _: u64, _: Kind, _: &[u8]) -> Result<()> {
+    fn append(&self, _: u64, _: ObjectKind, _: &[u8]) -> Result<()> {
         Err(MediumError::ReadOnly { place: self.path.display().to_string() })
     }
 
@@ -165,11 +165,11 @@ impl Medium for Span<'_> {
         Ok(())
     }
 
-    fn read_back(&self, number: u64, kind: Kind) -> Result<Reread> {
+    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
         self.with(number, kind, |medium| medium.read_back(number, kind))
     }
 
-    fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>> {
+    fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {
         let object = self.with(number, kind, |medium| {
             let read = InMemory::read(&mut *medium.open(number, kind)?, limit::PACK_BYTES);
             if !read.as_ref().is_ok_and(InMemory::is_whole) {

@@ -1,7 +1,7 @@
 //! Chunk ids and the digests of whole files.
 
 use crate::format::pack::ChunkId;
-use crate::set_key::SetKey;
+use crate::format::set_key::SetKey;
 use sha2::Digest as _;
 
 /// Makes chunk ids. They are keyed, so that nobody can guess an id from a known record.

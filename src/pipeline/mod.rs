@@ -2,9 +2,9 @@
 
 pub mod chunker;
 pub mod compressor;
+pub mod dedup_index;
 pub mod encryptor;
 pub mod hasher;
-pub mod known;
 pub mod packer;
 pub mod source;
 pub mod target;

@@ -23,7 +23,7 @@ const PACK_CHUNKS: usize = 32_768;
 
 /// A pack that was begun. Its frames' places are known once it has its number.
 #[derive(Debug, Default)]
-pub struct OpenPack(OnceLock<FinishedPlaces>);
+pub struct UnfinishedPack(OnceLock<FinishedPlaces>);
 
 #[derive(Debug)]
 struct FinishedPlaces {
@@ -34,17 +34,17 @@ struct FinishedPlaces {
 
 /// Where a chunk lies.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum ChunkPlace {
     /// In a pack on the medium, as the catalog says.
     Stored { object: u64, frame: u32, offset: u32 },
     /// In the `frame`-th frame of a pack of this run.
-    Open { pack: Arc<OpenPack>, frame: u32, offset: u32 },
+    Open { pack: Arc<UnfinishedPack>, frame: u32, offset: u32 },
 }
 
 /// A chunk of a file and where it lies.
 #[derive(Debug, Clone)]
 pub struct Piece {
-    pub place: Place,
+    pub place: ChunkPlace,
     pub length: u32,
 }
 
@@ -52,8 +52,8 @@ pub struct Piece {
 pub fn are_finished(pieces: &[Piece]) -> bool {
     // Packs of one run finish in any order; every piece has to be looked at.
     pieces.iter().all(|p| match &p.place {
-        Place::Stored { .. } => true,
-        Place::Open { pack, .. } => pack.0.get().is_some(),
+        ChunkPlace::Stored { .. } => true,
+        ChunkPlace::Open { pack, .. } => pack.0.get().is_some(),
     })
 }
 
@@ -64,8 +64,8 @@ pub fn extents(pieces: &[Piece]) -> Vec<Extent> {
     let (mut end, mut next_frame) = ((0, 0, 0), None);
     for p in pieces {
         let (object, frame, offset, content, following) = match &p.place {
-            Place::Stored { object, frame, offset } => (*object, *frame, *offset, None, None),
-            Place::Open { pack, frame, offset } => {
+            ChunkPlace::Stored { object, frame, offset } => (*object, *frame, *offset, None, None),
+            ChunkPlace::Open { pack, frame, offset } => {
                 let Some(done) = pack.0.get() else { unreachable!("extents are asked for after the pack has its number") };
                 let (at, content) = done.frames[*frame as usize];
                 let following = done.frames.get(*frame as usize + 1).map(|f| f.0);
@@ -91,7 +91,7 @@ pub struct FinishedPack {
     /// Of each frame: offset in the payload, bytes of content.
     pub frames: Vec<(u32, u32)>,
     pub content_bytes: u64,
-    pack: Arc<OpenPack>,
+    pack: Arc<UnfinishedPack>,
 }
 
 impl FinishedPack {
@@ -123,7 +123,7 @@ pub struct Packer<'a> {
 }
 
 struct Current {
-    pack: Arc<OpenPack>,
+    pack: Arc<UnfinishedPack>,
     encryptor: Encryptor<Buffer>,
     index: Index,
     frames: Vec<(u32, u32)>,
@@ -172,7 +172,7 @@ impl<'a> Packer<'a> {
     }
 
     /// Where the next chunk of `length` bytes will lie. Closes the frame and the pack where they have no room for it.
-    pub fn next_place(&mut self, length: usize) -> Result<Place, PackError> {
+    pub fn next_place(&mut self, length: usize) -> Result<ChunkPlace, PackError> {
         if !self.frame.is_empty() && (self.frame.len() + length > self.frame_bytes || self.chunks.len() >= FRAME_CHUNKS) {
             self.close_frame()?;
         }
@@ -189,7 +189,7 @@ impl<'a> Packer<'a> {
             });
         }
         let Some(c) = &self.current else { unreachable!("just begun") };
-        Ok(Place::Open { pack: c.pack.clone(), frame: c.index.frames.len() as u32, offset: self.frame.len() as u32 })
+        Ok(ChunkPlace::Open { pack: c.pack.clone(), frame: c.index.frames.len() as u32, offset: self.frame.len() as u32 })
     }
 
     /// Adds a chunk at the place that [`Self::next_place`] told last.

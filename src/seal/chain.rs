@@ -5,8 +5,8 @@
 use super::verify;
 use crate::format::Malformed;
 use crate::format::label::Label;
-use crate::format::merkle::{Tree, object_leaf};
-use crate::format::object::{Id, Kind, Object};
+use crate::format::merkle::{MerkleTree, object_leaf};
+use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::seal::{Seal, Signed};
 use crate::format::{limit, object};
 use crate::medium::{Blame, Listed, Listing, Medium, MediumError, OpenObject};
@@ -14,7 +14,7 @@ use std::io::Read;
 
 /// One generation's seal as it lies on the medium.
 #[derive(Debug, Clone)]
-pub struct Link {
+pub struct SealLink {
     pub seal: Seal,
     pub number: u64,
     pub digest: [u8; 32],
@@ -25,7 +25,7 @@ pub struct Link {
     pub trusted: bool,
 }
 
-impl Link {
+impl SealLink {
     fn new(number: u64, signed: &Signed, bytes: &[u8], trusted: bool) -> Self {
         let (digest, length) = (*blake3::hash(bytes).as_bytes(), bytes.len() as u64);
         Self { seal: signed.seal.clone(), number, digest, length, signature: signed.signature, trusted }
@@ -41,7 +41,7 @@ impl Link {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub object: u64,
-    pub kind: Kind,
+    pub kind: ObjectKind,
     pub what: FaultKind,
 }
 
@@ -74,7 +74,7 @@ pub struct Chain {
     /// Number of the first object that belongs on the medium: what comes before lies on earlier media, but for copies of all seals.
     pub first: u64,
     /// Ascending by generation.
-    pub links: Vec<Link>,
+    pub links: Vec<SealLink>,
     pub faults: Vec<Fault>,
     /// Objects behind the last seal.
     pub leftovers: Vec<Listed>,
@@ -88,10 +88,10 @@ impl Chain {
         let mut chain =
             Self { set, label: None, first: 0, links: Vec::new(), faults: Vec::new(), leftovers: Vec::new(), listing };
         chain.read_label(medium)?;
-        let seals: Vec<Listed> = chain.listing.objects.iter().filter(|o| o.kind == Kind::Seal).copied().collect();
+        let seals: Vec<Listed> = chain.listing.objects.iter().filter(|o| o.kind == ObjectKind::Seal).copied().collect();
         let mut read = Vec::new();
         for s in seals {
-            match read_object(medium, s.number, Kind::Seal, limit::SEAL_BYTES) {
+            match read_object(medium, s.number, ObjectKind::Seal, limit::SEAL_BYTES) {
                 Ok(bytes) => read.push((s, Seal::decode(&bytes), bytes)),
                 Err(ReadError::Medium(e)) => return Err(e),
                 Err(ReadError::Damaged(why)) => read.push((s, Err(Malformed::Content { what: "seal", why }), Vec::new())),
@@ -105,23 +105,23 @@ impl Chain {
     }
 
     /// The seal of generation `n`.
-    pub fn generation(&self, n: u64) -> Option<&Link> {
+    pub fn generation(&self, n: u64) -> Option<&SealLink> {
         self.generations().rev().find(|l| l.seal.generation == n)
     }
 
     /// The seals of generations, without those that only close a medium.
-    pub fn generations(&self) -> impl DoubleEndedIterator<Item = &Link> {
+    pub fn generations(&self) -> impl DoubleEndedIterator<Item = &SealLink> {
         self.links.iter().filter(|l| !l.seal.is_closing())
     }
 
     /// Where each medium of the set begins, ascending, as far as the seals tell: the numbers of the labels.
     pub fn media(&self) -> Vec<u64> {
         let listed = self.links.iter().flat_map(|l| &l.seal.objects);
-        listed.filter(|o| o.kind == Kind::Label).map(|o| o.number).collect()
+        listed.filter(|o| o.kind == ObjectKind::Label).map(|o| o.number).collect()
     }
 
     /// The last seal, of whatever kind.
-    pub fn last(&self) -> Option<&Link> {
+    pub fn last(&self) -> Option<&SealLink> {
         self.links.last()
     }
 
@@ -133,9 +133,9 @@ impl Chain {
     }
 
     fn read_label(&mut self, medium: &dyn Medium) -> Result<(), MediumError> {
-        let labels = self.listing.objects.iter().filter(|o| o.kind == Kind::Label).map(|o| o.number);
+        let labels = self.listing.objects.iter().filter(|o| o.kind == ObjectKind::Label).map(|o| o.number);
         for number in labels.collect::<Vec<u64>>() {
-            let label = match read_object(medium, number, Kind::Label, limit::LABEL_BYTES) {
+            let label = match read_object(medium, number, ObjectKind::Label, limit::LABEL_BYTES) {
                 Ok(bytes) => Label::decode(&bytes).ok(),
                 Err(ReadError::Medium(e)) => return Err(e),
                 Err(ReadError::Damaged(_)) => None,
@@ -151,11 +151,11 @@ impl Chain {
 
     /// A label before the one that was taken is a fault, unless a seal says that it is what a run has left in part.
     fn check_label(&mut self) {
-        let first = self.listing.objects.iter().find(|o| o.kind == Kind::Label).map_or(0, |o| o.number);
-        let left_over = |n| self.object(n).is_some_and(|(o, _)| o.kind == Kind::Void);
+        let first = self.listing.objects.iter().find(|o| o.kind == ObjectKind::Label).map_or(0, |o| o.number);
+        let left_over = |n| self.object(n).is_some_and(|(o, _)| o.kind == ObjectKind::Void);
         if self.label.is_none() || first < self.first && !left_over(first) {
             self.first = first;
-            self.faults.insert(0, Fault { object: first, kind: Kind::Label, what: FaultKind::Label });
+            self.faults.insert(0, Fault { object: first, kind: ObjectKind::Label, what: FaultKind::Label });
         }
     }
 
@@ -167,10 +167,10 @@ impl Chain {
         let mut expected = self.label.as_ref().map(|l| Expected { generation: 1, first: 0, previous: None, key: l.root_key });
         // What a seal has to fit to follow on a suspect.
         let mut astray: Option<Expected> = None;
-        let mut log = Tree::default();
+        let mut log = MerkleTree::default();
         let mut suspects: Vec<Fault> = Vec::new();
         for (at, signed, bytes) in read {
-            let suspect = |object, what| Fault { object, kind: Kind::Seal, what };
+            let suspect = |object, what| Fault { object, kind: ObjectKind::Seal, what };
             let signed = match signed {
                 Ok(signed) => signed,
                 Err(e) => {
@@ -180,7 +180,7 @@ impl Chain {
                 }
             };
             let digest = *blake3::hash(&bytes).as_bytes();
-            let link = |trusted| Link::new(at.number, &signed, &bytes, trusted);
+            let link = |trusted| SealLink::new(at.number, &signed, &bytes, trusted);
             let in_place = signed.seal.set == self.set && signed.seal.number() == at.number;
             let fits = |e: &Expected| in_place && e.misfit(&signed, &bytes).is_none();
             let follow = || Expected::after(&signed.seal, &digest);
@@ -225,10 +225,10 @@ impl Chain {
 ///
 /// Without the root key the first signature is not checked: the chain then holds together and hangs on nothing, until its last
 /// seal is compared with something that was kept elsewhere.
-pub fn follow<'b>(seals: impl Iterator<Item = &'b [u8]>, root_key: Option<[u8; 32]>) -> Result<Link, Fault> {
-    let fault = |object, what| Fault { object, kind: Kind::Seal, what };
-    let mut log = Tree::default();
-    let mut last: Option<Link> = None;
+pub fn follow<'b>(seals: impl Iterator<Item = &'b [u8]>, root_key: Option<[u8; 32]>) -> Result<SealLink, Fault> {
+    let fault = |object, what| Fault { object, kind: ObjectKind::Seal, what };
+    let mut log = MerkleTree::default();
+    let mut last: Option<SealLink> = None;
     for bytes in seals {
         let next = last.as_ref().map_or(0, |l| l.number + 1);
         let signed = Seal::decode(bytes).map_err(|e| fault(next, FaultKind::Unreadable { why: e.to_string() }))?;
@@ -236,7 +236,7 @@ pub fn follow<'b>(seals: impl Iterator<Item = &'b [u8]>, root_key: Option<[u8; 3
             None => Expected { generation: 1, first: 0, previous: None, key: root_key.unwrap_or_default() },
             Some(l) => Expected::after(&l.seal, &l.digest),
         };
-        let link = Link::new(signed.seal.number(), &signed, bytes, true);
+        let link = SealLink::new(signed.seal.number(), &signed, bytes, true);
         let unsure = last.is_none() && root_key.is_none();
         match expected.misfit(&signed, bytes).filter(|m| !unsure || *m != FaultKind::Signature) {
             Some(misfit) => return Err(fault(link.number, misfit)),
@@ -280,12 +280,17 @@ impl Expected {
 }
 
 /// Adds a seal's objects to the log's tree, compares the root, then adds the seal itself.
-fn extend(log: &mut Tree, link: &Link) -> bool {
+fn extend(log: &mut MerkleTree, link: &SealLink) -> bool {
     for o in &link.seal.objects {
         log.push(object_leaf(o));
     }
     let good = log.root() == link.seal.log;
-    log.push(object_leaf(&Object { number: link.number, kind: Kind::Seal, length: link.length, digest: Some(link.digest) }));
+    log.push(object_leaf(&Object {
+        number: link.number,
+        kind: ObjectKind::Seal,
+        length: link.length,
+        digest: Some(link.digest),
+    }));
     good
 }
 
@@ -299,7 +304,7 @@ pub enum ReadError {
 }
 
 /// Reads an object whole, if it is no longer than `limit_bytes`.
-pub fn read_object(medium: &dyn Medium, number: u64, kind: Kind, limit_bytes: u64) -> Result<Vec<u8>, ReadError> {
+pub fn read_object(medium: &dyn Medium, number: u64, kind: ObjectKind, limit_bytes: u64) -> Result<Vec<u8>, ReadError> {
     let mut open = match medium.open(number, kind) {
         Ok(open) => open,
         Err(e) if e.blame() == Blame::Damage => return Err(ReadError::Damaged(e.to_string())),
@@ -312,7 +317,7 @@ pub fn read_object(medium: &dyn Medium, number: u64, kind: Kind, limit_bytes: u6
 }
 
 /// Reads an opened object whole, from where it stands. The error says why this object cannot be had.
-pub fn read_opened(open: &mut dyn OpenObject, number: u64, kind: Kind, limit_bytes: u64) -> Result<Vec<u8>, String> {
+pub fn read_opened(open: &mut dyn OpenObject, number: u64, kind: ObjectKind, limit_bytes: u64) -> Result<Vec<u8>, String> {
     let length = open.length();
     if length > limit_bytes {
         return Err(format!("{length} bytes, more than {limit_bytes}"));

@@ -59,7 +59,7 @@ pub fn verify(signed: &Signed, bytes: &[u8], public: &[u8; 32]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::object::{Id, Kind, Object, hex, unhex};
+    use crate::format::object::{Id, Object, ObjectKind, hex, unhex};
     use crate::format::seal::{ReadBack, Verdict};
     use proptest::prelude::*;
     use std::process::Command;
@@ -71,7 +71,7 @@ mod tests {
             time: "2026-11-23T03:31:54Z".to_owned(),
             previous: None,
             first: 0,
-            objects: vec![Object { number: 0, kind: Kind::Manifest, length: 9, digest: Some([6; 32]) }],
+            objects: vec![Object { number: 0, kind: ObjectKind::Manifest, length: 9, digest: Some([6; 32]) }],
             log: [2; 32],
             record_count: 3,
             records: [4; 32],

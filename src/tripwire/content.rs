@@ -19,7 +19,7 @@ const KEPT_BYTES: usize = 256;
 const HEAD_BYTES: usize = 1 << 10;
 
 /// Looks at a file while it is read.
-pub struct Look {
+pub struct ContentSample {
     head: Vec<u8>,
     bytes: u64,
     blocks: u32,
@@ -29,7 +29,7 @@ pub struct Look {
     grown: Option<(blake3::Hasher, u64)>,
 }
 
-impl Look {
+impl ContentSample {
     /// `seed`: where blocks are taken from, which nobody outside should know. `before`: the length that the file had, if it may only grow.
     pub fn new(seed: u64, before: Option<u64>) -> Self {
         let grown = before.map(|n| (blake3::Hasher::new(), n));
@@ -211,8 +211,8 @@ mod tests {
         out
     }
 
-    fn looked_at(bytes: &[u8]) -> Look {
-        let mut look = Look::new(7, None);
+    fn looked_at(bytes: &[u8]) -> ContentSample {
+        let mut look = ContentSample::new(7, None);
         bytes.chunks(1 << 20).for_each(|run| look.feed(run));
         look
     }
@@ -252,7 +252,7 @@ mod tests {
             for (i, block) in file.chunks_mut(4096).enumerate().filter(|(i, _)| i % 16 == 3) {
                 block.copy_from_slice(&noise(seed * 1_000 + i as u64, 4096)[..block.len()]);
             }
-            let mut look = Look::new(seed * 77 + 1, None);
+            let mut look = ContentSample::new(seed * 77 + 1, None);
             look.feed(&file);
             seen += u32::from(look.is_noisy());
         }
@@ -264,7 +264,7 @@ mod tests {
         let (old, new) = (text(10_000), text(25_000));
         let digest = *blake3::hash(&old).as_bytes();
         let grown = |bytes: &[u8]| {
-            let mut look = Look::new(1, Some(old.len() as u64));
+            let mut look = ContentSample::new(1, Some(old.len() as u64));
             bytes.chunks(3_000).for_each(|run| look.feed(run));
             look.begins_with(&digest)
         };

@@ -10,10 +10,10 @@ pub use judge::{Raised, judge};
 
 use crate::format::rules::{Allowed, Rules, allowed};
 use crate::format::watch::{Alarm, Course, KINDS, KindCounts, Measures, NIGHTS, Night, PATHS, SourceWatch};
-use content::{Look, fits, is_compressed, is_finished, kind_of};
+use content::{ContentSample, fits, is_compressed, is_finished, kind_of};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,7 +104,7 @@ enum Evidence {
 
 /// A source to be watched.
 #[derive(Debug, Clone)]
-pub struct Watched<'a> {
+pub struct WatchedSource<'a> {
     pub name: &'a [u8],
     pub rules: Rules,
     /// Paths as they stand in the generation.
@@ -113,7 +113,7 @@ pub struct Watched<'a> {
 
 /// What was there before a file that is read now.
 #[derive(Debug, Clone, Copy)]
-pub struct Before {
+pub struct PreviousContent {
     pub digest: [u8; 32],
     pub size: u64,
     /// It was not being written when it was read.
@@ -161,8 +161,8 @@ struct Tonight {
 
 impl Watcher {
     /// `known`: what the last manifest said. `seed`: where samples are taken from.
-    pub fn new(sources: &[Watched], known: &[SourceWatch], seed: u64) -> Self {
-        let one = |s: &Watched| {
+    pub fn new(sources: &[WatchedSource], known: &[SourceWatch], seed: u64) -> Self {
+        let one = |s: &WatchedSource| {
             let mut known = known.iter().find(|k| k.source == s.name).cloned().unwrap_or_default();
             known.source = s.name.to_vec();
             let usual = known.kinds.iter().map(|k| (k.kind.clone(), k.clone())).collect();
@@ -200,14 +200,14 @@ impl Watcher {
     }
 
     /// Begins to look at a file that is read.
-    pub fn look(&self, path: &[u8], before: Option<&Before>) -> Look {
+    pub fn look(&self, path: &[u8], before: Option<&PreviousContent>) -> ContentSample {
         let before = before.filter(|_| self.of(path).is_some_and(|s| s.allowed(path) == Allowed::Growth));
         let hash = path.iter().fold(self.seed, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
-        Look::new(hash, before.map(|b| b.size))
+        ContentSample::new(hash, before.map(|b| b.size))
     }
 
     /// A file was read. `new_bytes`: that were not stored before.
-    pub fn read(&self, path: &[u8], before: Option<&Before>, digest: &[u8; 32], look: &Look, new_bytes: u64) {
+    pub fn read(&self, path: &[u8], before: Option<&PreviousContent>, digest: &[u8; 32], look: &ContentSample, new_bytes: u64) {
         let Some(s) = self.of(path) else { return };
         let c = &s.counts;
         c.new_bytes.fetch_add(new_bytes, Relaxed);
@@ -269,7 +269,7 @@ impl Watcher {
         let (mut all, mut alarms) = (Vec::new(), Vec::new());
         for s in self.sources {
             let measures = s.counts.measures();
-            let mut tonight = s.tonight.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let mut tonight = s.tonight.into_inner();
             let raised = judge(&s.known.nights, &measures, announced);
             for r in &raised {
                 let mut paths = tonight.paths.get(&r.tripwire.evidence()).cloned().unwrap_or_default();
@@ -297,7 +297,7 @@ impl Watcher {
 
 impl OneSource {
     fn tonight(&self) -> MutexGuard<'_, Tonight> {
-        self.tonight.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tonight.lock()
     }
 
     fn note(&self, evidence: Evidence, path: &[u8]) {
@@ -332,7 +332,7 @@ impl OneSource {
     }
 
     /// Whether the rules forbid that this file's content changed as it did.
-    fn forbids(&self, path: &[u8], before: &Before, look: &Look) -> bool {
+    fn forbids(&self, path: &[u8], before: &PreviousContent, look: &ContentSample) -> bool {
         match self.allowed(path) {
             Allowed::Anything => false,
             Allowed::Growth => look.begins_with(&before.digest) == Some(false),

@@ -5,12 +5,12 @@
 
 use crate::world::Hospital;
 use crate::{folder, holds, identity, reader, updates};
-use azekura::event::Deaf;
+use azekura::event::NoObserver;
 use azekura::format::seal::{Seal, Verdict};
-use azekura::job::open::OpenSet;
 use azekura::job::restore;
-use azekura::medium::loader::Folders;
+use azekura::medium::loader::NoLoader;
 use azekura::seal::{SealKey, sign};
+use azekura::set::open::OpenSet;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ fn the_reader_agrees(h: &Hospital, disease: &Path) {
 /// The last seal of the golden medium, changed by somebody who does not have its key.
 fn forged() -> Vec<u8> {
     let medium = folder().join("v1/first/medium");
-    let chain = OpenSet::open(&medium, None, &Folders).and_then(|set| set.chain()).expect("a chain");
+    let chain = OpenSet::open(&medium, None, &NoLoader).and_then(|set| set.chain()).expect("a chain");
     let seal = Seal { verdict: Verdict::Incomplete, ..chain.last().expect("a seal").seal.clone() };
     sign(&seal, &SealKey::from_seed(&[0x66; 32])).expect("a seal")
 }
@@ -127,7 +127,7 @@ fn said(h: &Hospital) -> String {
         };
         line(format!("generation {n} {trust}"));
         let options = restore::Options { generation: Some(n), ..h.restore_options(&format!("generation {n}")) };
-        match h.with_world(|w| restore::restore(&options, &h.identity, w, &Deaf)) {
+        match h.with_env(|w| restore::restore(&options, &h.identity, w, &NoObserver)) {
             Ok(report) => {
                 line(format!("  {} entries, {} not restored", report.entries, report.not_restored));
                 for f in report.findings.iter().filter(|f| !f.detail.starts_with("attribute user.")) {

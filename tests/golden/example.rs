@@ -2,23 +2,23 @@
 
 use crate::{folder, identity, updates};
 use azekura::format::cbor::Time;
-use azekura::format::entry::{Core, Entry, Kind as Type, Range, State};
+use azekura::format::entry::{ContentState, Core, DataRange, Entry, EntryKind as Type};
 use azekura::format::label::Label;
-use azekura::format::manifest::{Entries, Finding, Manifest, Rules, Source, SourceKind};
-use azekura::format::merkle::{Root, Tree, object_leaf, record_leaf, record_salt};
-use azekura::format::object::{Id, Kind, Object};
+use azekura::format::manifest::{EntryStream, Finding, Manifest, Rules, Source, SourceKind};
+use azekura::format::merkle::{MerkleTree, Root, object_leaf, record_leaf, record_salt};
+use azekura::format::object::{Id, Object, ObjectKind};
 use azekura::format::pack::{Extent, Frame, Index};
 use azekura::format::proof::Proof;
 use azekura::format::seal::{ReadBack, Seal, Verdict};
-use azekura::format::stamp::Request;
+use azekura::format::set_key::SetKey;
+use azekura::format::stamp::TimeStampRequest;
 use azekura::format::tape::Header;
 use azekura::format::watch::{Alarm, Course, KindCounts, Measures, Night, SourceWatch};
 use azekura::pipeline::encryptor::{Encryptor, decrypt};
 use azekura::pipeline::hasher::{Digests, Ids};
 use azekura::seal::{SealKey, sign};
-use azekura::set_key::SetKey;
 
-pub const CONTENT: &[u8] = b"hello, world\n";
+pub const CONTENT: &[u8] = b"hello, env\n";
 const TOOL: &str = "azekura 0.1.0";
 
 /// `N` bytes that count up from `start`.
@@ -112,10 +112,10 @@ pub fn odd_records() -> Vec<(&'static str, Entry)> {
             "a file with holes at its beginning and end, extended attributes and flags, changed while it was read",
             with(file.clone(), &|c| {
                 c.size += 10_000;
-                c.holes = vec![Range { offset: 0, length: 4096 }, Range { offset: 4104, length: 5904 }];
+                c.holes = vec![DataRange { offset: 0, length: 4096 }, DataRange { offset: 4104, length: 5904 }];
                 c.xattrs = vec![(b"security.capability".into(), vec![0; 20]), (b"user.note".into(), Vec::new())];
                 c.flags = 0x8;
-                c.state = State::Changed;
+                c.state = ContentState::Changed;
             }),
         ),
         (
@@ -124,7 +124,7 @@ pub fn odd_records() -> Vec<(&'static str, Entry)> {
         ),
         (
             "a file that could not be read",
-            with(plain(b"ward/secret", Type::File), &|c| (c.size, c.state) = (5, State::Unreadable { errno: 13 })),
+            with(plain(b"ward/secret", Type::File), &|c| (c.size, c.state) = (5, ContentState::Unreadable { errno: 13 })),
         ),
         ("an empty file with no SHA-256", with(plain(b"e", Type::File), &|c| c.blake3 = Some(Digests::of(b"", false).blake3))),
         ("a symbolic link", with(plain(b"l", Type::Symlink), &|c| c.target = Some(b"../\xff".into()))),
@@ -189,7 +189,7 @@ pub fn manifest() -> Manifest {
         full: true,
         statistics: vec![("files".into(), 1)],
         findings: Vec::new(),
-        entries: Entries {
+        entries: EntryStream {
             length: stream.len() as u64,
             blake3: *blake3::hash(&stream).as_bytes(),
             extents: vec![Extent { object: 1, frame, offset: 0, length: stream.len() as u64 }],
@@ -247,16 +247,16 @@ fn stored(name: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The objects before the seal, as they are stored.
-pub fn objects() -> Vec<(Kind, Vec<u8>)> {
+pub fn objects() -> Vec<(ObjectKind, Vec<u8>)> {
     vec![
-        (Kind::Label, label().encode()),
-        (Kind::Pack, stored("pack.age", &payload().0)),
-        (Kind::Manifest, stored("manifest.age", &raw_frame(&manifest().encode()))),
+        (ObjectKind::Label, label().encode()),
+        (ObjectKind::Pack, stored("pack.age", &payload().0)),
+        (ObjectKind::Manifest, stored("manifest.age", &raw_frame(&manifest().encode()))),
     ]
 }
 
 pub fn listed() -> Vec<Object> {
-    let listed = |(number, (kind, bytes)): (u64, (Kind, Vec<u8>))| Object {
+    let listed = |(number, (kind, bytes)): (u64, (ObjectKind, Vec<u8>))| Object {
         number,
         kind,
         length: bytes.len() as u64,
@@ -276,7 +276,7 @@ pub fn record_leaves() -> Vec<Root> {
 }
 
 pub fn root(leaves: impl IntoIterator<Item = Root>) -> Root {
-    let mut tree = Tree::default();
+    let mut tree = MerkleTree::default();
     leaves.into_iter().for_each(|leaf| tree.push(leaf));
     tree.root()
 }
@@ -330,9 +330,9 @@ pub fn around_proof(content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-pub fn stamp_request() -> Request {
+pub fn stamp_request() -> TimeStampRequest {
     let sha256 = Digests::of(&seal_bytes(), true).sha256.expect("it was asked for");
-    Request { sha256, nonce: 0x0123_4567_89AB_CDEF }
+    TimeStampRequest { sha256, nonce: 0x0123_4567_89AB_CDEF }
 }
 
 /// One item of DER.

@@ -4,13 +4,13 @@ use crate::cbor::Item::{self, Array, Bytes, Map, Negative, Raw, Text, Uint};
 use crate::example;
 use azekura::format::Malformed;
 use azekura::format::check_code::CheckCode;
-use azekura::format::entry::{Entry, Glance, check_path, record_length};
+use azekura::format::entry::{Entry, EntryHead, check_path, record_length};
 use azekura::format::label::Label;
 use azekura::format::manifest::Manifest;
-use azekura::format::object::{Kind, parse_file_name};
+use azekura::format::object::{ObjectKind, parse_file_name};
 use azekura::format::proof::Proof;
 use azekura::format::seal::Seal;
-use azekura::format::stamp::{Reply, Request};
+use azekura::format::stamp::{Reply, TimeStampRequest};
 use azekura::format::tape::Header;
 use azekura::pipeline::compressor::{Decompressor, FrameError, read_index};
 use std::io::Cursor;
@@ -248,7 +248,7 @@ pub fn stamps() -> Vec<Bad> {
     g.large("more than 1 MiB", &vec![0x30; (1 << 20) + 1]);
     let request = example::stamp_request().encode();
     for n in 0..request.len() {
-        assert!(Request::decode(&request[..n]).is_err(), "accepted: the first {n} bytes");
+        assert!(TimeStampRequest::decode(&request[..n]).is_err(), "accepted: the first {n} bytes");
     }
     g.all
 }
@@ -274,7 +274,7 @@ pub fn tape_headers() -> Vec<Bad> {
     let digest = blake3::hash(&unknown[..480]);
     unknown[480..].copy_from_slice(digest.as_bytes());
     g.add("bytes that are not known", unknown);
-    g.add("void", Header { kind: Kind::Void, ..good }.encode());
+    g.add("void", Header { kind: ObjectKind::Void, ..good }.encode());
     g.add("number 2^48", Header { number: 1 << 48, ..good }.encode());
     g.add("longer than a pack", Header { length: (1 << 30) + 1, ..good }.encode());
     g.add("blocks above 8 MiB", Header { block: (8 << 20) + 1, ..good }.encode());
@@ -433,7 +433,7 @@ pub fn records() -> Vec<Bad> {
         entry.encode(&mut bytes);
         g.bend(&bytes[4..]);
         for n in 0..bytes.len() - 4 {
-            let _ = Glance::at(&bytes[4..4 + n]);
+            let _ = EntryHead::at(&bytes[4..4 + n]);
         }
     }
     let mut bytes = Vec::new();

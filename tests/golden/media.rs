@@ -5,14 +5,15 @@
 use crate::world::Hospital;
 use crate::{folder, identity, reader, updates, write};
 use azekura::format::VERSION;
-use azekura::format::entry::{Core, Kind, State};
+use azekura::format::entry::{ContentState, Core, EntryKind};
 use azekura::generation::Generation;
-use azekura::job::open::OpenSet;
-use azekura::job::{restore, verify};
+use azekura::job::inspect::verify;
+use azekura::job::restore;
 use azekura::medium::Medium;
-use azekura::medium::loader::Folders;
+use azekura::medium::loader::NoLoader;
 use azekura::pipeline::target::TargetOptions;
 use azekura::seal::chain::Chain;
+use azekura::set::open::OpenSet;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -123,7 +124,7 @@ fn for_each_generation(medium: &Path, with: impl Fn(&Hospital, u64, &[Core])) {
 }
 
 fn open(medium: &Path) -> (Box<dyn Medium>, Chain) {
-    let opened = OpenSet::open(medium, None, &Folders).expect("a set");
+    let opened = OpenSet::open(medium, None, &NoLoader).expect("a set");
     let chain = opened.chain().expect("a chain");
     let directory = opened.medium;
     (directory, chain)
@@ -133,7 +134,7 @@ fn open(medium: &Path) -> (Box<dyn Medium>, Chain) {
 fn described(medium: &Path) -> String {
     let h = Hospital { identity: identity(), ..Hospital::new() };
     let options = verify::Options { from: medium.into(), set: None, expect: None, known: Vec::new() };
-    let verified = h.with_world(|w| verify::verify(&options, w, &azekura::event::Deaf)).expect("a verification");
+    let verified = h.with_env(|w| verify::verify(&options, w, &azekura::event::NoObserver)).expect("a verification");
     assert!(verified.is_good(), "{verified:?}");
     let (directory, chain) = open(medium);
     let label = chain.label.as_ref().expect("a label");
@@ -180,7 +181,7 @@ fn entry_line(c: &Core) -> String {
     fact("ctime", Some(format!("{}.{:09}", c.ctime.seconds, c.ctime.nanoseconds)));
     fact("inode", Some(c.inode.to_string()));
     fact("link", bytes(&c.link_to));
-    fact("size", (c.kind == Kind::File).then(|| c.size.to_string()));
+    fact("size", (c.kind == EntryKind::File).then(|| c.size.to_string()));
     fact("target", bytes(&c.target));
     fact("device", c.device.map(|d| format!("{d:?}")));
     for (name, value) in &c.xattrs {
@@ -190,7 +191,7 @@ fn entry_line(c: &Core) -> String {
         fact("hole", Some(format!("{}+{}", hole.offset, hole.length)));
     }
     fact("flags", (c.flags != 0).then(|| format!("{:x}", c.flags)));
-    fact("state", (c.state != State::Good).then(|| format!("{:?}", c.state)));
+    fact("state", (c.state != ContentState::Good).then(|| format!("{:?}", c.state)));
     fact("blake3", c.blake3.map(|d| hex(&d)));
     fact("sha256", c.sha256.map(|d| hex(&d)));
     out
@@ -203,16 +204,16 @@ fn compare(cores: &[Core], root: &Path, target: TargetOptions, xattrs: bool) {
         let (path, shown) = (place(&c.path), c.path.escape_ascii());
         let m = std::fs::symlink_metadata(&path).unwrap_or_else(|e| panic!("{shown}: {e}"));
         let kind = match m.file_type() {
-            t if t.is_dir() => Kind::Directory,
-            t if t.is_symlink() => Kind::Symlink,
-            t if t.is_fifo() => Kind::Fifo,
-            t if t.is_socket() => Kind::Socket,
-            _ => Kind::File,
+            t if t.is_dir() => EntryKind::Directory,
+            t if t.is_symlink() => EntryKind::Symlink,
+            t if t.is_fifo() => EntryKind::Fifo,
+            t if t.is_socket() => EntryKind::Socket,
+            _ => EntryKind::File,
         };
         assert_eq!(kind, c.kind, "{shown}");
         assert_eq!((m.mtime(), m.mtime_nsec()), (c.mtime.seconds, c.mtime.nanoseconds.into()), "{shown}: time");
-        let mode = if target.owners || kind == Kind::Directory { 0o7777 } else { 0o1777 };
-        assert!(kind == Kind::Symlink || m.mode() & mode == c.mode & mode, "{shown}: mode {:o}", m.mode());
+        let mode = if target.owners || kind == EntryKind::Directory { 0o7777 } else { 0o1777 };
+        assert!(kind == EntryKind::Symlink || m.mode() & mode == c.mode & mode, "{shown}: mode {:o}", m.mode());
         assert!(!target.owners || (m.uid(), m.gid()) == (c.uid, c.gid), "{shown}: owner");
         if let Some(first) = &c.link_to {
             assert_eq!(std::fs::symlink_metadata(place(first)).expect("the first name").ino(), m.ino(), "{shown}");

@@ -11,14 +11,14 @@ use azekura::format::check_code::CheckCode;
 use azekura::format::entry::Entry;
 use azekura::format::label::Label;
 use azekura::format::manifest::Manifest;
-use azekura::format::merkle::{Tree, object_leaf, record_salt};
-use azekura::format::object::{Kind, Object, file_name};
+use azekura::format::merkle::{MerkleTree, object_leaf, record_salt};
+use azekura::format::object::{Object, ObjectKind, file_name};
 use azekura::format::pack::Index;
 use azekura::format::proof::Proof;
 use azekura::format::seal::{Seal, Verdict};
-use azekura::format::stamp::{Reply, Request};
+use azekura::format::stamp::{Reply, TimeStampRequest};
 use azekura::format::tape::{HEADER_BYTES, Header};
-use azekura::job::prove::{Anchors, check};
+use azekura::job::inspect::prove::{Anchors, check};
 use azekura::pipeline::hasher::Ids;
 use azekura::seal::SealKey;
 use serde_json::{Value, json};
@@ -130,15 +130,15 @@ fn seals() {
     let mut next = example::seal();
     (next.generation, next.first, next.previous) = (2, 4, Some(*blake3::hash(&bytes).as_bytes()));
     next.objects = vec![
-        Object { number: 4, kind: Kind::Void, length: 0, digest: None },
-        Object { number: 5, kind: Kind::Void, length: 7, digest: Some(counting(0x80)) },
-        Object { number: 6, kind: Kind::Manifest, length: 900, digest: Some(counting(0xA0)) },
-        Object { number: 7, kind: Kind::Parity, length: 1 << 30, digest: Some(counting(0xC0)) },
+        Object { number: 4, kind: ObjectKind::Void, length: 0, digest: None },
+        Object { number: 5, kind: ObjectKind::Void, length: 7, digest: Some(counting(0x80)) },
+        Object { number: 6, kind: ObjectKind::Manifest, length: 900, digest: Some(counting(0xA0)) },
+        Object { number: 7, kind: ObjectKind::Parity, length: 1 << 30, digest: Some(counting(0xC0)) },
     ];
     let closing = Seal {
         objects: next.objects[..2].to_vec(),
         record_count: 0,
-        records: Tree::default().root(),
+        records: MerkleTree::default().root(),
         verdict: Verdict::Continued,
         ..next.clone()
     };
@@ -224,11 +224,11 @@ fn salt(record: usize) -> [u8; 16] {
 #[test]
 fn time_stamps() {
     let request = example::stamp_request();
-    let highest = Request { sha256: [0xFF; 32], nonce: u64::MAX };
-    let zero = Request { nonce: 0, ..request };
+    let highest = TimeStampRequest { sha256: [0xFF; 32], nonce: u64::MAX };
+    let zero = TimeStampRequest { nonce: 0, ..request };
     let mut vectors: Vec<Good> = Vec::new();
     for (name, r) in [("the example", request), ("the highest numbers", highest), ("nonce 0", zero)] {
-        assert_eq!(Request::decode(&r.encode()), Ok(r));
+        assert_eq!(TimeStampRequest::decode(&r.encode()), Ok(r));
         vectors.push((name, json!({"sha256": hex(&r.sha256), "nonce": r.nonce}), r.encode()));
     }
     for (name, reply) in example::stamp_replies() {
@@ -247,10 +247,10 @@ fn time_stamps() {
 #[test]
 fn tape_headers() {
     let plain = example::tape_header();
-    let first = Header { number: 0, kind: Kind::Label, length: 469, previous: None, ..plain };
+    let first = Header { number: 0, kind: ObjectKind::Label, length: 469, previous: None, ..plain };
     let farthest = Header {
         number: (1 << 48) - 1,
-        kind: Kind::Parity,
+        kind: ObjectKind::Parity,
         length: 1 << 30,
         previous: Some(u64::MAX - 1),
         block: 8 << 20,
@@ -283,11 +283,11 @@ fn keys_codes_and_names() {
         ("chunk id", json!({"set_key": hex(&key.0), "chunk": hex(example::CONTENT)}), id(example::CONTENT)),
         ("check code of the example's seal, as text", json!({"digest": hex(&digest)}), code(&digest)),
         ("check code of the highest digest, as text", json!({"digest": hex(&[0xFF; 32])}), code(&[0xFF; 32])),
-        ("file name, as text", json!({"number": 12, "kind": "pack"}), file_name(12, Kind::Pack).into()),
+        ("file name, as text", json!({"number": 12, "kind": "pack"}), file_name(12, ObjectKind::Pack).into()),
         (
             "longest file name, as text",
             json!({"number": (1u64 << 48) - 1, "kind": "manifest"}),
-            file_name((1 << 48) - 1, Kind::Manifest).into(),
+            file_name((1 << 48) - 1, ObjectKind::Manifest).into(),
         ),
     ];
     file("names.json", good, &hostile::names());
@@ -310,7 +310,7 @@ fn trees() {
             json!({"number": o.number, "kind": o.kind.code(), "length": o.length, "digest": hex(&o.digest.expect("there"))});
         good.push((name, input, object_leaf(&o).to_vec()));
     }
-    let void = Object { number: 4, kind: Kind::Void, length: 0, digest: None };
+    let void = Object { number: 4, kind: ObjectKind::Void, length: 0, digest: None };
     good.push(("void, unreadable", json!({"number": 4, "kind": 6, "length": 0, "digest": "-"}), object_leaf(&void).to_vec()));
     for (entry, leaf) in example::records().iter().zip(example::record_leaves()) {
         let salt = record_salt(&set_key().record_salt_key(), &entry.core.path);
@@ -411,7 +411,7 @@ fn example_text(name: &str) -> String {
         "pack" => {
             let (payload, index) = example::payload();
             let mut at = 0;
-            for (f, what) in index.frames.iter().zip(["frame: \"hello, world\\n\" in a raw block", "frame: the entry stream"]) {
+            for (f, what) in index.frames.iter().zip(["frame: \"hello, env\\n\" in a raw block", "frame: the entry stream"]) {
                 annotated_line(&mut out, &hex(&payload[at..at + f.stored as usize]), 0, what);
                 at += f.stored as usize;
             }

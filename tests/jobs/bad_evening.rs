@@ -5,19 +5,19 @@ use crate::tools::{
     Dice, Disk, Picture, assert_same, copy_folder, fast_folder, is_root, objects, overwrite, picture, set_folder,
 };
 use crate::world::Hospital;
-use azekura::catalog::CatalogError;
 use azekura::event::{Event, Observer, Phase};
-use azekura::format::object::{Id, Kind, file_name};
+use azekura::format::object::{Id, ObjectKind, file_name};
 use azekura::format::seal::Verdict;
 use azekura::generation::GenerationError;
+use azekura::host::catalog::CatalogError;
+use azekura::host::state::StateError;
 use azekura::job::backup::{BackupError, Options, Report, SourceOptions, backup};
 use azekura::job::restore::{self, RestoreError, restore};
-use azekura::job::writer::Opened;
 use azekura::medium::MediumError;
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::source::SourceError;
 use azekura::pipeline::target::TargetError;
-use azekura::state::StateError;
+use azekura::set::writer::Opened;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
@@ -148,7 +148,7 @@ fn the_disk_is_full_when_only_the_seal_is_missing() {
 fn the_disk_is_gone_in_the_middle_of_the_run() {
     struct Pull<'a>(&'a Hospital, AtomicBool);
     impl Observer for Pull<'_> {
-        fn hear(&self, event: Event) {
+        fn on_event(&self, event: Event) {
             if event == Event::Phase(Phase::Reading) && !self.1.swap(true, Ordering::Relaxed) {
                 fs::rename(self.0.medium(), self.0.path("pulled")).expect("a pull");
                 fs::create_dir(self.0.medium()).expect("the empty mount point");
@@ -156,7 +156,7 @@ fn the_disk_is_gone_in_the_middle_of_the_run() {
         }
     }
     let (h, before) = one_night();
-    let run = h.with_world(|w| backup(&h.options(), w, &Pull(&h, AtomicBool::new(false))));
+    let run = h.with_env(|w| backup(&h.options(), w, &Pull(&h, AtomicBool::new(false))));
     // The folder is still the same one, wherever it is now: it is whole, and nothing went to the empty one.
     assert!(run.is_ok(), "{run:?}");
     assert_eq!(fs::read_dir(h.medium()).expect("a folder").count(), 0);
@@ -203,8 +203,10 @@ fn the_disk_of_somebody_else() {
     assert_eq!(ours.try_backup(&Options { init: None, ..options }).expect("a backup").generation, 2);
     assert_eq!(theirs.backup().generation, 2);
     for (set, who) in [(report.set, &ours), (theirs.backup().set, &theirs)] {
-        let options = azekura::job::verify::Options { from: theirs.medium(), set: Some(set), expect: None, known: Vec::new() };
-        let verified = who.with_world(|w| azekura::job::verify::verify(&options, w, &azekura::event::Deaf)).expect("a report");
+        let options =
+            azekura::job::inspect::verify::Options { from: theirs.medium(), set: Some(set), expect: None, known: Vec::new() };
+        let verified =
+            who.with_env(|w| azekura::job::inspect::verify::verify(&options, w, &azekura::event::NoObserver)).expect("a report");
         assert!(verified.is_good(), "{verified:?}");
     }
     let set = Some(theirs.backup().set);
@@ -222,7 +224,7 @@ fn a_label_that_is_half_written() {
         h.write("a", "1");
         let folder = h.medium().join("AZEKURA").join(Id([7; 16]).to_string());
         fs::create_dir_all(&folder).expect("a folder");
-        fs::write(folder.join(file_name(0, Kind::Label)), &whole[..length]).expect("half a label");
+        fs::write(folder.join(file_name(0, ObjectKind::Label)), &whole[..length]).expect("half a label");
         if length % 50 != 0 && length < whole.len() - 1 {
             // Cheap to look at, dear to back up.
             let refused = h.try_backup(&Options { init: None, ..h.options() });
@@ -625,13 +627,14 @@ fn a_bit_flips_in_the_catalog() {
             }
         };
         sealed += 1;
-        let chain = azekura::job::verify::Options {
+        let chain = azekura::job::inspect::verify::Options {
             from: options.to.clone(),
             set: Some(generation.set),
             expect: None,
             known: Vec::new(),
         };
-        let verified = h.with_world(|w| azekura::job::verify::verify(&chain, w, &azekura::event::Deaf)).expect("a report");
+        let verified =
+            h.with_env(|w| azekura::job::inspect::verify::verify(&chain, w, &azekura::event::NoObserver)).expect("a report");
         assert!(verified.is_good(), "{what}: {:?} {:?} {:?}", verified.faults, verified.damage, verified.foreign);
         let to = trial.join("restored");
         let from =
@@ -747,7 +750,7 @@ fn the_host_was_put_back_to_an_earlier_day() {
 fn the_key_does_not_fit() {
     let (h, before) = one_night();
     let other = Identity::generate();
-    let refused = h.with_world(|w| restore(&h.restore_options("to"), &other, w, &azekura::event::Deaf));
+    let refused = h.with_env(|w| restore(&h.restore_options("to"), &other, w, &azekura::event::NoObserver));
     assert!(matches!(refused, Err(RestoreError::Generation(GenerationError::WrongKey(_)))), "{refused:?}");
     assert!(!h.path("to").exists());
     let refused = h.try_restore(&restore::Options { generation: Some(9), ..h.restore_options("to") });
@@ -775,7 +778,7 @@ fn the_clock_is_wrong() {
 fn two_runs_at_once() {
     struct Wait<'a>(&'a Barrier, AtomicBool);
     impl Observer for Wait<'_> {
-        fn hear(&self, event: Event) {
+        fn on_event(&self, event: Event) {
             if event == Event::Phase(Phase::Reading) && !self.1.swap(true, Ordering::Relaxed) {
                 self.0.wait();
                 self.0.wait();
@@ -785,7 +788,7 @@ fn two_runs_at_once() {
     let (h, before) = one_night();
     let barrier = Barrier::new(2);
     std::thread::scope(|scope| {
-        let first = scope.spawn(|| h.with_world(|w| backup(&h.options(), w, &Wait(&barrier, AtomicBool::new(false)))));
+        let first = scope.spawn(|| h.with_env(|w| backup(&h.options(), w, &Wait(&barrier, AtomicBool::new(false)))));
         barrier.wait();
         let second = h.try_backup(&h.options());
         let busy = matches!(&second, Err(BackupError::State(StateError::Busy { process })) if *process == std::process::id().to_string());
@@ -807,7 +810,7 @@ fn two_runs_at_once() {
 fn somebody_stops_the_run() {
     struct Stop<'a>(&'a Hospital, Phase);
     impl Observer for Stop<'_> {
-        fn hear(&self, event: Event) {
+        fn on_event(&self, event: Event) {
             if event == Event::Phase(self.1) {
                 self.0.interrupted.store(true, Ordering::Relaxed);
             }
@@ -815,13 +818,13 @@ fn somebody_stops_the_run() {
     }
     let (h, before) = one_night();
     for phase in [Phase::Checking, Phase::Reading] {
-        let stopped = h.with_world(|w| backup(&h.options(), w, &Stop(&h, phase)));
+        let stopped = h.with_env(|w| backup(&h.options(), w, &Stop(&h, phase)));
         assert!(matches!(stopped, Err(BackupError::Interrupted)), "{phase:?}: {stopped:?}");
         h.interrupted.store(false, Ordering::Relaxed);
         assert!(h.verify().is_good());
     }
     let to = h.restore_options("stopped");
-    let stopped = h.with_world(|w| restore(&to, &h.identity, w, &Stop(&h, Phase::Writing)));
+    let stopped = h.with_env(|w| restore(&to, &h.identity, w, &Stop(&h, Phase::Writing)));
     assert!(matches!(stopped, Err(RestoreError::Interrupted)), "{stopped:?}");
     h.interrupted.store(false, Ordering::Relaxed);
     assert_eq!(assert_goes_on(&h, &before).generation, 2);

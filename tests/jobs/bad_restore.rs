@@ -2,14 +2,14 @@
 
 use crate::tools::{Disk, Picture, assert_same, fast_folder, picture};
 use crate::world::{Deck, Hospital};
-use azekura::event::{Deaf, Event, Observer};
-use azekura::format::object::{Id, Kind};
+use azekura::env::Env;
+use azekura::event::{Event, NoObserver, Observer};
+use azekura::format::object::{Id, ObjectKind};
 use azekura::generation::GenerationError;
-use azekura::job::World;
 use azekura::job::backup::{self, Options};
 use azekura::job::restore::{self, RestoreError, restore};
-use azekura::medium::loader::Wanted;
-use azekura::medium::tape::drive::{Drive, DriveError, Found, Room};
+use azekura::medium::loader::MediumRequest;
+use azekura::medium::tape::drive::{Drive, DriveError, Room, TapePosition};
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::{Blame, Loader, Medium, MediumError, Tape};
 use azekura::pipeline::target::{TargetError, TargetOptions};
@@ -40,7 +40,7 @@ struct OpenFiles {
 }
 
 impl Observer for OpenFiles {
-    fn hear(&self, event: Event) {
+    fn on_event(&self, event: Event) {
         if !matches!(event, Event::Progress { entries: 0, .. }) {
             return;
         }
@@ -66,7 +66,7 @@ fn more_files_in_several_packs_than_may_be_open() {
     let report = h.try_backup(&to_tape(&h)).expect("a backup");
     assert!(report.added_bytes < 110_000_000, "the beginning is stored once: {}", report.added_bytes);
     let open = OpenFiles { below: h.path("restored"), most: AtomicUsize::new(0) };
-    let report = h.with_world(|w| restore(&from_tape(&h, "restored"), &h.identity, w, &open)).expect("a restore");
+    let report = h.with_env(|w| restore(&from_tape(&h, "restored"), &h.identity, w, &open)).expect("a restore");
     assert_eq!(report.findings, []);
     assert_same(&picture(&h.source()), &picture(&h.path("restored/source")), "restored");
     let most = open.most.into_inner();
@@ -76,7 +76,7 @@ fn more_files_in_several_packs_than_may_be_open() {
 /// The blocks of each pack on a cartridge, ascending: where they begin, and how many.
 fn packs(cartridge: &Cartridge, set: Id) -> Vec<(u64, u64)> {
     let tape = Tape::open(Box::new(cartridge.load()), set).expect("a tape");
-    let packs = tape.list().expect("objects").objects.into_iter().filter(|o| o.kind == Kind::Pack);
+    let packs = tape.list().expect("objects").objects.into_iter().filter(|o| o.kind == ObjectKind::Pack);
     packs.filter_map(|o| tape.blocks(o.number)).collect()
 }
 
@@ -259,7 +259,7 @@ impl Drive for Unplugged {
         self.there()?.back_over_filemark()
     }
 
-    fn read(&mut self, into: &mut [u8]) -> Result<Found, DriveError> {
+    fn read(&mut self, into: &mut [u8]) -> Result<TapePosition, DriveError> {
         let found = self.there()?.read(into);
         self.left.fetch_sub(1, Ordering::Relaxed);
         found
@@ -290,7 +290,7 @@ impl Loader for LooseCable<'_> {
         Ok(drive.map(|inner| Box::new(Unplugged { inner, left: self.left.clone() }) as Box<dyn Drive>))
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<(), MediumError> {
+    fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<(), MediumError> {
         match wrong {
             // Once is enough.
             Some(_) => Err(MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank }),
@@ -313,7 +313,7 @@ fn a_cable_comes_off_while_a_restore_reads() {
             let left = Arc::new(AtomicU64::new(blocks));
             let loader = LooseCable { deck: &h.deck, left: left.clone() };
             let options = restore::Options { generation: Some(night.generation), target, ..from_tape(&h, "restored") };
-            let ended = h.with_world(|w| restore(&options, &h.identity, &World { loader: &loader, ..*w }, &Deaf));
+            let ended = h.with_env(|w| restore(&options, &h.identity, &Env { loader: &loader, ..*w }, &NoObserver));
             (ended, blocks - left.load(Ordering::Relaxed))
         };
         let options = from_tape(&h, "restored").target;

@@ -2,10 +2,10 @@
 
 use crate::tools::{forge, objects, overwrite};
 use crate::world::Hospital;
-use azekura::event::Deaf;
-use azekura::format::object::Kind;
-use azekura::job::clean::{Options, Report, clean};
-use azekura::job::indicators::Indicators;
+use azekura::event::NoObserver;
+use azekura::format::object::ObjectKind;
+use azekura::job::incident::clean::{Options, Report, clean};
+use azekura::job::incident::indicators::Indicators;
 use azekura::job::restore::RestoreError;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 fn cleaned(h: &Hospital, list: &str) -> Result<Report, RestoreError> {
     let indicators = Some(Indicators::parse(list.as_bytes()).expect("indicators"));
     let options = Options { from: h.medium(), set: None, indicators };
-    h.with_world(|w| clean(&options, &h.identity, w, &Deaf))
+    h.with_env(|w| clean(&options, &h.identity, w, &NoObserver))
 }
 
 fn nights(first: &[&str]) -> Hospital {
@@ -44,7 +44,7 @@ fn the_first_file_that_bears_an_indicator_is_told() {
 #[test]
 fn a_damaged_generation_is_not_passed_over() {
     let h = nights(&["a", "b", "c"]);
-    let manifest = objects(&h.medium()).into_iter().filter(|o| o.1 == Kind::Manifest).nth(1).expect("a manifest").2;
+    let manifest = objects(&h.medium()).into_iter().filter(|o| o.1 == ObjectKind::Manifest).nth(1).expect("a manifest").2;
     let good = fs::read(&manifest).expect("a manifest");
     fs::set_permissions(&manifest, fs::Permissions::from_mode(0o644)).expect("a mode");
     overwrite(&manifest, good.len() as u64 / 2, &[good[good.len() / 2] ^ 1]);
@@ -62,7 +62,7 @@ fn a_damaged_generation_is_not_passed_over() {
 fn a_generation_that_cannot_be_trusted_is_not_the_last_clean_one() {
     let h = nights(&["a", "b"]);
     assert_eq!(cleaned(&h, "*.locked\n").expect("a list").last_clean, Some(2));
-    let seal = objects(&h.medium()).into_iter().rfind(|o| o.1 == Kind::Seal).expect("a seal").2;
+    let seal = objects(&h.medium()).into_iter().rfind(|o| o.1 == ObjectKind::Seal).expect("a seal").2;
     forge(&seal);
     assert_eq!(cleaned(&h, "*.locked\n").expect("a list").last_clean, Some(1));
 }

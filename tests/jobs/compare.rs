@@ -2,7 +2,7 @@
 
 use crate::tools::{Dice, forge, noise, objects, overwrite, without_privileges};
 use crate::world::Hospital;
-use azekura::event::Deaf;
+use azekura::event::NoObserver;
 use azekura::format::manifest::Rules;
 use azekura::job::backup::{Options as BackupOptions, SourceOptions};
 use azekura::job::compare::{Class, CompareError, Difference, NamedTree, Options, Reason, Report, With, compare};
@@ -30,7 +30,7 @@ impl Hospital {
 
     fn try_compare(&self, options: &Options) -> Result<(Report, Vec<Difference>), CompareError> {
         let mut all = Vec::new();
-        let report = self.with_world(|w| compare(options, &self.identity, w, &Deaf, &mut |d| all.push(d)))?;
+        let report = self.with_env(|w| compare(options, &self.identity, w, &NoObserver, &mut |d| all.push(d)))?;
         Ok((report, all))
     }
 
@@ -343,7 +343,7 @@ fn a_record_lost_on_the_medium_accuses_nobody() {
     // Every pack gets a bad spot in turn; whatever lies in it, no file is called added, missing or changed because of it.
     let (mut lost, mut refused) = (0, 0);
     for (_, kind, path) in objects(&h.medium()) {
-        if kind != azekura::format::object::Kind::Pack {
+        if kind != azekura::format::object::ObjectKind::Pack {
             continue;
         }
         let good = fs::read(&path).unwrap();
@@ -484,7 +484,7 @@ fn a_record_lost_in_the_later_generation_accuses_nobody() {
     assert!(clean.len() > 400 && clean.iter().all(|d| d.class == Class::Updated));
     let mut lost = 0;
     for (_, kind, path) in objects(&h.medium()).split_off(first) {
-        if kind != azekura::format::object::Kind::Pack {
+        if kind != azekura::format::object::ObjectKind::Pack {
             continue;
         }
         let good = fs::read(&path).unwrap();
@@ -526,7 +526,7 @@ fn a_comparison_with_a_generation_that_cannot_be_trusted_says_so() {
         h.write("a.txt", content);
         h.backup();
     }
-    let seal = objects(&h.medium()).into_iter().rfind(|o| o.1 == azekura::format::object::Kind::Seal).unwrap().2;
+    let seal = objects(&h.medium()).into_iter().rfind(|o| o.1 == azekura::format::object::ObjectKind::Seal).unwrap().2;
     let compared = || h.try_compare(&Options { generation: Some(1), ..h.compare_options(With::Generation(2)) });
     assert!(compared().expect("a comparison").0.trusted);
     forge(&seal);

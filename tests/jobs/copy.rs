@@ -2,16 +2,17 @@
 
 use crate::tools::{copy_folder, noise, objects, set_folder};
 use crate::world::{Deck, Hospital, tree};
-use azekura::catalog::Catalog;
-use azekura::event::{Deaf, Event, Observer};
-use azekura::format::object::{Kind, file_name, parse_file_name};
+use azekura::event::{Event, NoObserver, Observer};
+use azekura::format::object::{ObjectKind, file_name, parse_file_name};
+use azekura::host::catalog::Catalog;
 use azekura::job::backup;
-use azekura::job::check::DamageKind;
-use azekura::job::copy::{Clash, CopyError, Options, Report, copy};
+use azekura::job::media::copy::{Clash, CopyError, Options, Report, copy};
+use azekura::job::media::scrub;
+use azekura::job::media::scrub::{MediumHealth, record, scrub};
 use azekura::job::restore;
-use azekura::job::scrub::{self, Verdict, record, scrub};
 use azekura::medium::MediumError;
 use azekura::medium::tape::simulated::Cartridge;
+use azekura::set::check::DamageKind;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ fn options(from: &Path, to: &Path) -> Options {
 }
 
 fn run(h: &Hospital, options: &Options) -> Result<Report, CopyError> {
-    h.with_world(|w| copy(options, w, &Deaf))
+    h.with_env(|w| copy(options, w, &NoObserver))
 }
 
 fn to_copy(h: &Hospital) -> Report {
@@ -64,7 +65,7 @@ fn replace(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).expect("written");
 }
 
-fn name_of(root: &Path, kind: Kind, nth: usize) -> String {
+fn name_of(root: &Path, kind: ObjectKind, nth: usize) -> String {
     let of_kind = |name: &&String| parse_file_name(name).is_some_and(|(_, k)| k == kind);
     files(root).keys().filter(of_kind).nth(nth).expect("an object").clone()
 }
@@ -114,7 +115,7 @@ fn a_copy_goes_to_tape_and_comes_back_the_same() {
 fn what_is_damaged_is_named_and_left_out_and_another_copy_fills_the_gap() {
     let h = nights();
     copy_folder(&h.medium(), &h.path("good"));
-    let (pack, gone) = (name_of(&h.medium(), Kind::Pack, 1), name_of(&h.medium(), Kind::Pack, 3));
+    let (pack, gone) = (name_of(&h.medium(), ObjectKind::Pack, 1), name_of(&h.medium(), ObjectKind::Pack, 3));
     damage(&set_folder(&h.medium()).join(&pack));
     fs::remove_file(set_folder(&h.medium()).join(&gone)).expect("lost");
     let report = to_copy(&h);
@@ -136,7 +137,7 @@ fn what_is_damaged_is_named_and_left_out_and_another_copy_fills_the_gap() {
 #[test]
 fn what_a_lost_seal_listed_is_copied_as_it_lies_there() {
     let h = nights();
-    let seal = name_of(&h.medium(), Kind::Seal, 1);
+    let seal = name_of(&h.medium(), ObjectKind::Seal, 1);
     replace(&set_folder(&h.medium()).join(&seal), b"not a seal");
     let report = to_copy(&h);
     assert!(!report.is_good() && report.unproved > 0 && report.damage.is_empty(), "{report:?}");
@@ -155,7 +156,7 @@ fn what_a_lost_seal_listed_is_copied_as_it_lies_there() {
 #[test]
 fn a_damaged_seal_is_not_believed() {
     let h = nights();
-    let seal = set_folder(&h.medium()).join(name_of(&h.medium(), Kind::Seal, 1));
+    let seal = set_folder(&h.medium()).join(name_of(&h.medium(), ObjectKind::Seal, 1));
     let mut bytes = fs::read(&seal).expect("the seal");
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let line = text.find("object ").expect("an object");
@@ -174,7 +175,7 @@ fn a_damaged_seal_is_not_believed() {
 struct EndAfter<'h>(&'h Hospital, AtomicU64);
 
 impl Observer for EndAfter<'_> {
-    fn hear(&self, event: Event) {
+    fn on_event(&self, event: Event) {
         if matches!(event, Event::Progress { .. }) && self.1.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.0.interrupted.store(true, Ordering::Relaxed);
         }
@@ -188,7 +189,7 @@ fn an_interrupted_copy_is_continued() {
     h.deck.load(&cartridge);
     for to in [h.path("copy"), Deck::path()] {
         let options = options(&h.medium(), &to);
-        let ended = h.with_world(|w| copy(&options, w, &EndAfter(&h, AtomicU64::new(4))));
+        let ended = h.with_env(|w| copy(&options, w, &EndAfter(&h, AtomicU64::new(4))));
         assert!(matches!(ended, Err(CopyError::Interrupted)), "{ended:?}");
         h.interrupted.store(false, Ordering::Relaxed);
         let report = run(&h, &options).expect("the rest");
@@ -204,7 +205,7 @@ fn a_torn_object_on_the_copy_is_told_of_and_nothing_is_written() {
     let h = nights();
     to_copy(&h);
     let folder = set_folder(&h.path("copy"));
-    let last = name_of(&h.path("copy"), Kind::Pack, 2);
+    let last = name_of(&h.path("copy"), ObjectKind::Pack, 2);
     let bytes = fs::read(folder.join(&last)).expect("the pack");
     for name in files(&h.path("copy")).keys().filter(|n| **n > last) {
         fs::remove_file(folder.join(name)).expect("not yet written");
@@ -231,8 +232,8 @@ fn a_foreign_target_stays_as_it_is() {
     let beside = Options { beside_others: true, ..options(&h.medium(), &other.medium()) };
     run(&h, &beside).expect("a copy");
     let set = Some(h.label().set);
-    let options_ = azekura::job::verify::Options { from: other.medium(), set, expect: None, known: Vec::new() };
-    assert!(h.with_world(|w| azekura::job::verify::verify(&options_, w, &Deaf)).expect("a verification").is_good());
+    let options_ = azekura::job::inspect::verify::Options { from: other.medium(), set, expect: None, known: Vec::new() };
+    assert!(h.with_env(|w| azekura::job::inspect::verify::verify(&options_, w, &NoObserver)).expect("a verification").is_good());
 
     // Cartridges of another program, and of another set.
     let foreign = Cartridge::new();
@@ -385,10 +386,10 @@ fn cartridges_are_copied_one_by_one() {
 fn leftovers_that_a_seal_lists_are_copied_and_others_are_not() {
     let h = nights();
     let next = objects(&h.medium()).len() as u64;
-    let torn = set_folder(&h.medium()).join(file_name(next, Kind::Pack));
+    let torn = set_folder(&h.medium()).join(file_name(next, ObjectKind::Pack));
     fs::write(&torn, b"torn").expect("a leftover");
     assert_eq!(to_copy(&h).objects, next);
-    assert!(!files(&h.path("copy")).contains_key(&file_name(next, Kind::Pack)));
+    assert!(!files(&h.path("copy")).contains_key(&file_name(next, ObjectKind::Pack)));
     h.write("tonight", "new");
     h.backup();
     assert!(to_copy(&h).is_good());
@@ -415,14 +416,14 @@ fn a_copy_that_was_gone_on_with_is_not_mixed_with_the_original() {
 }
 
 fn scrubbed(h: &Hospital, from: PathBuf) -> scrub::Report {
-    h.with_world(|w| scrub(&scrub::Options { from, set: None }, w, &Deaf)).expect("a scrub")
+    h.with_env(|w| scrub(&scrub::Options { from, set: None }, w, &NoObserver)).expect("a scrub")
 }
 
 #[test]
 fn a_medium_is_read_through_and_the_log_has_it() {
     let h = nights();
     let report = scrubbed(&h, h.medium());
-    assert_eq!((report.verdict(), report.objects as usize), (Verdict::Good, files(&h.medium()).len()));
+    assert_eq!((report.verdict(), report.objects as usize), (MediumHealth::Good, files(&h.medium()).len()));
     assert_eq!(report.bytes, files(&h.medium()).values().map(|b| b.len() as u64).sum::<u64>());
     // The clock of these tests goes one second at each look.
     assert_eq!((report.seconds, report.bytes_per_second()), (1.0, Some(report.bytes)));
@@ -433,10 +434,10 @@ fn a_medium_is_read_through_and_the_log_has_it() {
     assert_eq!((last.operation.as_str(), broken), ("media scrub", None));
     assert!(last.detail.ends_with("0 damaged: good"), "{}", last.detail);
 
-    let pack = name_of(&h.medium(), Kind::Pack, 0);
+    let pack = name_of(&h.medium(), ObjectKind::Pack, 0);
     damage(&set_folder(&h.medium()).join(&pack));
     let report = scrubbed(&h, h.medium());
-    assert_eq!(report.verdict(), Verdict::CopyForward);
+    assert_eq!(report.verdict(), MediumHealth::CopyForward);
     assert!(matches!(&report.damage[..], [d] if file_name(d.object.number, d.object.kind) == pack));
 }
 
@@ -446,12 +447,12 @@ fn a_cartridge_is_read_through_forwards_and_its_bad_places_are_named() {
     let last = &cartridges[cartridges.len() - 1];
     h.deck.load(last);
     let report = scrubbed(&h, Deck::path());
-    assert_eq!((report.verdict(), report.place as usize), (Verdict::Good, cartridges.len()));
+    assert_eq!((report.verdict(), report.place as usize), (MediumHealth::Good, cartridges.len()));
     assert!(h.deck.asked().is_empty(), "one medium is read, not the set");
     // In the first object behind the label: its header is fine, its bytes are not.
     h.deck.load(&cartridges[0]);
     cartridges[0].damage(3);
     let report = scrubbed(&h, Deck::path());
-    assert_eq!((report.verdict(), report.damage.len()), (Verdict::CopyForward, 1));
+    assert_eq!((report.verdict(), report.damage.len()), (MediumHealth::CopyForward, 1));
     assert!(matches!(report.damage[0].what, DamageKind::Unreadable(_)));
 }

@@ -3,12 +3,12 @@
 
 use crate::tools::{Dice, copy_folder, fast_folder, noise, objects, overwrite, picture, set_folder};
 use crate::world::{Hospital, tree};
-use azekura::catalog::Catalog;
 use azekura::event::FindingKind;
-use azekura::format::object::{Kind, file_name};
+use azekura::format::object::{ObjectKind, file_name};
+use azekura::host::catalog::Catalog;
 use azekura::job::backup::Options;
+use azekura::job::inspect::verify::{Expected, Report};
 use azekura::job::restore::RestoreError;
-use azekura::job::verify::{Expected, Report};
 use azekura::medium::MediumError;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,9 +23,9 @@ fn small_medium() -> Hospital {
     h.backup();
     let next = objects(&h.medium()).len() as u64;
     let leave = |number, kind, bytes: &[u8]| fs::write(set_folder(&h.medium()).join(file_name(number, kind)), bytes);
-    leave(next, Kind::Pack, b"age-encryption.org/v1, and then the power failed").expect("a leftover");
-    leave(next + 1, Kind::Manifest, b"a").expect("a leftover");
-    leave(next + 2, Kind::Pack, b"").expect("a leftover");
+    leave(next, ObjectKind::Pack, b"age-encryption.org/v1, and then the power failed").expect("a leftover");
+    leave(next + 1, ObjectKind::Manifest, b"a").expect("a leftover");
+    leave(next + 2, ObjectKind::Pack, b"").expect("a leftover");
     h.write("patients/2", "Baba, moved");
     h.backup();
     h.write("patients/3", "Chiba");
@@ -42,14 +42,14 @@ fn copy(h: &Hospital) -> PathBuf {
 }
 
 /// The objects as their seals call them: a leftover is void, whatever its name says.
-fn sealed_objects(h: &Hospital, medium: &Path) -> Vec<(u64, Kind, PathBuf)> {
+fn sealed_objects(h: &Hospital, medium: &Path) -> Vec<(u64, ObjectKind, PathBuf)> {
     let chain = h.chain();
     let kind = |n, kind| chain.object(n).map_or(kind, |(o, _)| o.kind);
     objects(medium).into_iter().map(|(n, k, path)| (n, kind(n, k), path)).collect()
 }
 
 /// Whether a report says that this object is not what it was.
-fn names(report: &Report, number: u64, kind: Kind) -> bool {
+fn names(report: &Report, number: u64, kind: ObjectKind) -> bool {
     report.damage.iter().any(|d| (d.object.number, d.object.kind) == (number, kind))
         || report.faults.iter().any(|f| (f.object, f.kind) == (number, kind))
 }
@@ -57,11 +57,11 @@ fn names(report: &Report, number: u64, kind: Kind) -> bool {
 /// Verifies a damaged copy. It must not be good, and this object is to be named; of objects that everything else does not hang on, it
 /// alone.
 #[track_caller]
-fn assert_named(h: &Hospital, medium: &Path, number: u64, kind: Kind, what: &str) {
+fn assert_named(h: &Hospital, medium: &Path, number: u64, kind: ObjectKind, what: &str) {
     let report = match h.try_verify(medium, None, None) {
         Ok(report) => report,
         // A version that this program does not know is for a newer program to judge. The path names the label.
-        Err(RestoreError::Medium(MediumError::NewerFormat { path, .. })) if kind == Kind::Label => {
+        Err(RestoreError::Medium(MediumError::NewerFormat { path, .. })) if kind == ObjectKind::Label => {
             assert!(path.ends_with(file_name(number, kind)), "{what}: {path:?}");
             return;
         }
@@ -71,7 +71,7 @@ fn assert_named(h: &Hospital, medium: &Path, number: u64, kind: Kind, what: &str
     assert!(names(&report, number, kind), "{what}: {:?} {:?}", report.damage, report.faults);
     let others = report.damage.len() + report.faults.len() - 1;
     // The label's key vouches for the first seal; and what a damaged seal says of its objects may be what is damaged.
-    let may_accuse = kind == Kind::Label || kind == Kind::Seal && report.faults.len() == 1;
+    let may_accuse = kind == ObjectKind::Label || kind == ObjectKind::Seal && report.faults.len() == 1;
     assert!(others == 0 || may_accuse, "{what}: {:?} {:?}", report.damage, report.faults);
 }
 
@@ -148,8 +148,8 @@ fn two_objects_that_changed_places_are_both_named() {
             assert!(!report.is_good(), "{what} was not noticed");
             let sealed = [(*a, *a_kind), (*b, *b_kind)];
             // Without the seal that lists an object nothing can be said of it.
-            let seals_only = sealed.iter().any(|(_, kind)| *kind == Kind::Seal);
-            for (n, kind) in sealed.into_iter().filter(|(_, kind)| !seals_only || *kind == Kind::Seal) {
+            let seals_only = sealed.iter().any(|(_, kind)| *kind == ObjectKind::Seal);
+            for (n, kind) in sealed.into_iter().filter(|(_, kind)| !seals_only || *kind == ObjectKind::Seal) {
                 assert!(names(&report, n, kind), "{what}: {n} is not named: {:?} {:?}", report.damage, report.faults);
             }
             fs::write(a_path, &a_bytes).expect("an object");
@@ -171,7 +171,9 @@ fn what_somebody_put_there_is_shown() {
             .map(String::from)
             .into();
     for (number, kind, _) in &all {
-        let others = [Kind::Label, Kind::Pack, Kind::Manifest, Kind::Seal, Kind::Parity].into_iter().filter(|k| k != kind);
+        let others = [ObjectKind::Label, ObjectKind::Pack, ObjectKind::Manifest, ObjectKind::Seal, ObjectKind::Parity]
+            .into_iter()
+            .filter(|k| k != kind);
         put.extend(others.map(|k| file_name(*number, k)));
     }
     for name in &put {
@@ -179,7 +181,7 @@ fn what_somebody_put_there_is_shown() {
             fs::write(folder.join(name), content).expect("a file");
             let report = h.try_verify(&medium, None, None).expect("a verification");
             assert!(!report.is_good(), "{name} with {} bytes was not noticed", content.len());
-            let is_void = |d: &azekura::job::verify::Damage| d.object.kind == Kind::Void;
+            let is_void = |d: &azekura::job::inspect::verify::Damage| d.object.kind == ObjectKind::Void;
             let beside = |f: &String| f == name || f.split('.').next() == name.split('.').next();
             assert!(report.foreign.iter().any(beside), "{name}: {:?} {:?} {:?}", report.foreign, report.damage, report.faults);
             // Which of two files is the leftover, their names do not say.
@@ -193,10 +195,10 @@ fn what_somebody_put_there_is_shown() {
         fs::remove_dir(folder.join(name)).expect("a deletion");
     }
     let behind = all.len() as u64;
-    fs::write(folder.join(file_name(behind, Kind::Pack)), "age-encryption.org/v1").expect("a file");
+    fs::write(folder.join(file_name(behind, ObjectKind::Pack)), "age-encryption.org/v1").expect("a file");
     let report = h.try_verify(&medium, None, None).expect("a verification");
     assert!(report.is_good());
-    assert_eq!(report.leftovers.iter().map(|o| (o.number, o.kind)).collect::<Vec<_>>(), [(behind, Kind::Pack)]);
+    assert_eq!(report.leftovers.iter().map(|o| (o.number, o.kind)).collect::<Vec<_>>(), [(behind, ObjectKind::Pack)]);
     // An object that is not a plain file is not that object.
     fs::remove_file(&all[1].2).expect("a deletion");
     std::os::unix::fs::symlink(&all[3].2, &all[1].2).expect("a link");
@@ -257,7 +259,7 @@ fn one_flipped_byte_in_a_pack_costs_only_the_files_in_it_and_names_them() {
     // Packs of a megabyte.
     h.try_backup(&Options { memory_bytes: 1 << 20, ..h.options() }).expect("a backup");
     let medium = copy(&h);
-    let packs: Vec<_> = objects(&medium).into_iter().filter(|o| o.1 == Kind::Pack).collect();
+    let packs: Vec<_> = objects(&medium).into_iter().filter(|o| o.1 == ObjectKind::Pack).collect();
     assert!(packs.len() > 4, "{packs:?}");
     // The collector's pack comes last: damage to the entries costs names too.
     let (_, packs) = packs.split_last().expect("packs");
@@ -283,7 +285,7 @@ fn the_end_of_a_pack_costs_no_more_than_any_other_place() {
     // Packs of some frames each.
     h.try_backup(&Options { memory_bytes: 15 << 20, ..h.options() }).expect("a backup");
     let medium = copy(&h);
-    let mut packs: Vec<_> = objects(&medium).into_iter().filter(|o| o.1 == Kind::Pack).collect();
+    let mut packs: Vec<_> = objects(&medium).into_iter().filter(|o| o.1 == ObjectKind::Pack).collect();
     packs.retain(|(_, _, path)| fs::metadata(path).expect("a pack").len() > 1 << 20);
     assert!(packs.len() > 4, "{packs:?}");
     // A pack that holds nothing but a part of the one large file has nothing else to lose.
@@ -317,7 +319,7 @@ fn damage_among_the_entries_costs_only_the_entries_there() {
     }
     h.backup();
     let medium = copy(&h);
-    let (_, _, path) = objects(&medium).into_iter().rfind(|o| o.1 == Kind::Pack).expect("the pack of the entries");
+    let (_, _, path) = objects(&medium).into_iter().rfind(|o| o.1 == ObjectKind::Pack).expect("the pack of the entries");
     let length = fs::metadata(&path).expect("a pack").len();
     assert!(length > 1 << 20, "{length}: more than a frame or two");
     let files: std::collections::BTreeSet<_> = picture(&h.source()).into_keys().collect();
@@ -359,7 +361,7 @@ fn a_lost_list_of_entries_costs_its_generation_and_no_other() {
     let chain = h.chain();
     for generation in 1..=3 {
         let seal = &chain.generation(generation).expect("a generation").seal;
-        for o in seal.objects.iter().filter(|o| matches!(o.kind, Kind::Pack | Kind::Manifest)) {
+        for o in seal.objects.iter().filter(|o| matches!(o.kind, ObjectKind::Pack | ObjectKind::Manifest)) {
             let path = set_folder(&medium).join(file_name(o.number, o.kind));
             let good = fs::read(&path).expect("an object");
             overwrite(&path, o.length - 1, &[good[o.length as usize - 1] ^ 1]);
@@ -420,8 +422,11 @@ fn the_next_night_heals_what_the_source_still_has() {
     let report = h.verify();
     assert_eq!(report.damage.len(), packs.len());
     // Without being told, the next night would build on the damage.
-    let mut catalog = azekura::catalog::Catalog::open(&h.path("state/catalog.sqlite")).expect("the catalog");
-    assert_eq!(azekura::job::verify::remember_damage(report.set, &report.damage, &mut catalog).expect("remembered"), packs.len());
+    let mut catalog = azekura::host::catalog::Catalog::open(&h.path("state/catalog.sqlite")).expect("the catalog");
+    assert_eq!(
+        azekura::job::inspect::verify::remember_damage(report.set, &report.damage, &mut catalog).expect("remembered"),
+        packs.len()
+    );
     drop(catalog);
     let healed = h.backup();
     assert_eq!(healed.generation, 2);
@@ -440,7 +445,7 @@ fn a_catalog_is_rebuilt_from_a_medium_with_a_damaged_list_of_entries() {
         h.write(&format!("ward {}/record {i}", i % 30), format!("record {i} ").repeat(20));
     }
     h.backup();
-    let (_, _, pack) = objects(&h.medium()).into_iter().rfind(|o| o.1 == Kind::Pack).expect("the pack of the entries");
+    let (_, _, pack) = objects(&h.medium()).into_iter().rfind(|o| o.1 == ObjectKind::Pack).expect("the pack of the entries");
     let mut bytes = fs::read(&pack).expect("a pack");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -449,10 +454,10 @@ fn a_catalog_is_rebuilt_from_a_medium_with_a_damaged_list_of_entries() {
     for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
         let _ = fs::remove_file(h.path("state").join(name));
     }
-    let rebuild = |w: &azekura::job::World| {
-        azekura::job::rebuild::rebuild(&h.medium(), &h.path("state"), &h.identity, w, &azekura::event::Deaf)
+    let rebuild = |w: &azekura::env::Env| {
+        azekura::job::rebuild::rebuild(&h.medium(), &h.path("state"), &h.identity, w, &azekura::event::NoObserver)
     };
-    let rebuilt = h.with_world(rebuild).expect("a rebuilt catalog");
+    let rebuilt = h.with_env(rebuild).expect("a rebuilt catalog");
     assert!(rebuilt[0].unreadable_entries.is_some(), "{rebuilt:?}");
     let second = h.backup();
     assert_eq!(second.generation, 2);
@@ -466,10 +471,10 @@ fn lose_catalog(h: &Hospital) {
 }
 
 fn rebuild(h: &Hospital) -> azekura::job::rebuild::Report {
-    let run = |w: &azekura::job::World| {
-        azekura::job::rebuild::rebuild(&h.medium(), &h.path("state"), &h.identity, w, &azekura::event::Deaf)
+    let run = |w: &azekura::env::Env| {
+        azekura::job::rebuild::rebuild(&h.medium(), &h.path("state"), &h.identity, w, &azekura::event::NoObserver)
     };
-    h.with_world(run).expect("a rebuilt catalog").remove(0)
+    h.with_env(run).expect("a rebuilt catalog").remove(0)
 }
 
 /// The catalog is lost, and on the medium a pack and a manifest are gone and a seal was cut short: the rest is known again, and the next night
@@ -482,8 +487,8 @@ fn a_catalog_is_rebuilt_from_a_medium_that_lacks_a_pack_and_a_manifest() {
     h.write("larger", noise(2, 700_000));
     h.backup();
     let all = objects(&h.medium());
-    let (_, _, pack) = all.iter().find(|o| o.1 == Kind::Pack).expect("a pack");
-    let (_, _, manifest) = all.iter().find(|o| o.1 == Kind::Manifest).expect("a manifest");
+    let (_, _, pack) = all.iter().find(|o| o.1 == ObjectKind::Pack).expect("a pack");
+    let (_, _, manifest) = all.iter().find(|o| o.1 == ObjectKind::Manifest).expect("a manifest");
     fs::remove_file(pack).expect("the pack gone");
     fs::remove_file(manifest).expect("the manifest gone");
     let (last, _, seal) = all.last().expect("a seal");
@@ -502,7 +507,7 @@ fn what_was_known_to_be_damaged_is_found_again_by_a_rebuild() {
     let h = Hospital::new();
     h.write("large", noise(1, 500_000));
     let set = h.backup().set;
-    let (_, _, pack) = objects(&h.medium()).into_iter().find(|o| o.1 == Kind::Pack).expect("a pack");
+    let (_, _, pack) = objects(&h.medium()).into_iter().find(|o| o.1 == ObjectKind::Pack).expect("a pack");
     let mut bytes = fs::read(&pack).expect("a pack");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -510,7 +515,7 @@ fn what_was_known_to_be_damaged_is_found_again_by_a_rebuild() {
     fs::write(&pack, bytes).expect("a damaged pack");
     let verified = h.verify();
     let mut catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog");
-    assert_eq!(azekura::job::check::remember_damage(set, &verified.damage, &mut catalog).expect("remembered"), 1);
+    assert_eq!(azekura::set::check::remember_damage(set, &verified.damage, &mut catalog).expect("remembered"), 1);
     drop(catalog);
     assert_eq!(rebuild(&h).unreadable_packs.len(), 1);
     let second = h.backup();

@@ -2,7 +2,7 @@
 
 use crate::tools::{Picture, assert_same, picture};
 use crate::world::{Deck, Hospital};
-use azekura::event::Deaf;
+use azekura::event::NoObserver;
 use azekura::format::manifest::Rules;
 use azekura::job::backup::{Options, SourceOptions};
 use azekura::job::compare::{self, Class, NamedTree, With, compare};
@@ -270,7 +270,7 @@ fn a_generation_with_an_alarm_is_marked_and_compares_as_identical() {
     let with = With::Trees { trees, one_file_system: false, skip: Vec::new() };
     let options = compare::Options { from: h.medium(), set: None, generation: None, with, keep_in: std::env::temp_dir() };
     let mut all = Vec::new();
-    let report = h.with_world(|w| compare(&options, &h.identity, w, &Deaf, &mut |d| all.push(d))).expect("a comparison");
+    let report = h.with_env(|w| compare(&options, &h.identity, w, &NoObserver, &mut |d| all.push(d))).expect("a comparison");
     assert_eq!((report.counts.of(Class::Identical), report.counts.of(Class::Added)), (1, 0), "{all:?}");
     assert!(all.is_empty(), "{all:?}");
 }

@@ -1,10 +1,10 @@
 //! Back up to a disk, prove it, get it back.
 
 use crate::world::{Hospital, tree};
-use azekura::event::Deaf;
+use azekura::event::NoObserver;
 use azekura::job::backup::{BackupError, SourceOptions};
 use azekura::job::rebuild::rebuild;
-use azekura::job::writer::Opened;
+use azekura::set::writer::Opened;
 use std::ffi::OsString;
 
 #[test]
@@ -86,7 +86,7 @@ fn a_lost_catalog_is_rebuilt_and_goes_on_where_it_was() {
     for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
         let _ = std::fs::remove_file(h.path("state").join(name));
     }
-    let rebuilt = h.with_world(|w| rebuild(&h.medium(), &h.path("state"), &h.identity, w, &Deaf)).expect("a rebuilt catalog");
+    let rebuilt = h.with_env(|w| rebuild(&h.medium(), &h.path("state"), &h.identity, w, &NoObserver)).expect("a rebuilt catalog");
     assert_eq!(rebuilt[0].generations, 2);
     let third = h.backup();
     assert_eq!((third.generation, third.opened), (3, Opened::Known));

@@ -2,10 +2,12 @@
 
 use crate::tools::{forge, noise, objects, overwrite, without_privileges};
 use crate::world::Hospital;
-use azekura::event::Deaf;
-use azekura::format::object::Kind;
+use azekura::event::NoObserver;
+use azekura::format::object::ObjectKind;
 use azekura::generation::GenerationError;
-use azekura::job::history::{Happened, PathOptions, PathReport, PeriodOptions, PeriodReport, Version, What, of_path, of_period};
+use azekura::job::inspect::history::{
+    Happened, PathOptions, PathReport, PeriodOptions, PeriodReport, Version, What, of_path, of_period,
+};
 use azekura::job::restore::RestoreError;
 use azekura::pipeline::encryptor::Identity;
 use std::fs;
@@ -21,13 +23,13 @@ fn night(h: &Hospital, first: i64, days: i64) -> u64 {
 
 fn versions(h: &Hospital, path: &str) -> PathReport {
     let options = PathOptions { from: h.medium(), set: None, path: path.into() };
-    h.with_world(|w| of_path(&options, &h.identity, w, &Deaf)).expect("a history")
+    h.with_env(|w| of_path(&options, &h.identity, w, &NoObserver)).expect("a history")
 }
 
 fn period(h: &Hospital, since: i64, until: i64, with_older: bool) -> (PeriodReport, Vec<Happened>) {
     let options = PeriodOptions { from: h.medium(), set: None, since, until, with_older };
     let mut all = Vec::new();
-    let report = h.with_world(|w| of_period(&options, &h.identity, w, &Deaf, &mut |e| all.push(e))).expect("a history");
+    let report = h.with_env(|w| of_period(&options, &h.identity, w, &NoObserver, &mut |e| all.push(e))).expect("a history");
     (report, all)
 }
 
@@ -155,10 +157,10 @@ fn no_history_is_made_of_the_wrong_key_or_of_an_interruption() {
     h.backup();
     let options = PathOptions { from: h.medium(), set: None, path: b"source/chart".to_vec() };
     let other = Identity::generate();
-    let refused = h.with_world(|w| of_path(&options, &other, w, &Deaf));
+    let refused = h.with_env(|w| of_path(&options, &other, w, &NoObserver));
     assert!(matches!(refused, Err(RestoreError::Generation(GenerationError::WrongKey(_)))), "{refused:?}");
     h.interrupted.store(true, Ordering::Relaxed);
-    assert!(matches!(h.with_world(|w| of_path(&options, &h.identity, w, &Deaf)), Err(RestoreError::Interrupted)));
+    assert!(matches!(h.with_env(|w| of_path(&options, &h.identity, w, &NoObserver)), Err(RestoreError::Interrupted)));
 }
 
 /// A generation belongs to the period that begins in the second in which it was sealed, and to no period that ends in it.
@@ -236,7 +238,7 @@ fn damage_never_makes_a_file_one_that_was_not_there() {
         for at in (0..24).map(|i| good.len() * i / 24) {
             overwrite(&path, at as u64, &[good[at] ^ 0x40]);
             let options = PathOptions { from: h.medium(), set: None, path: b"source/ward/300".to_vec() };
-            if let Ok(report) = h.with_world(|w| of_path(&options, &h.identity, w, &Deaf)) {
+            if let Ok(report) = h.with_env(|w| of_path(&options, &h.identity, w, &NoObserver)) {
                 for line in &report.lines {
                     assert!(!matches!(line.version, Version::NotThere), "{kind:?} at {at}");
                     if let Version::Unknown { .. } = line.version {
@@ -244,7 +246,7 @@ fn damage_never_makes_a_file_one_that_was_not_there() {
                         unknown += 1;
                     }
                 }
-                assert!(kind != Kind::Seal || report.lines != sound.lines || !report.is_sound(), "the seal at {at}");
+                assert!(kind != ObjectKind::Seal || report.lines != sound.lines || !report.is_sound(), "the seal at {at}");
             }
             overwrite(&path, at as u64, &[good[at]]);
         }
@@ -260,7 +262,7 @@ fn a_history_by_a_chain_that_does_not_hold_says_so() {
         h.write("chart", content);
         h.backup();
     }
-    let (_, _, seal) = objects(&h.medium()).into_iter().find(|o| o.1 == Kind::Seal).unwrap();
+    let (_, _, seal) = objects(&h.medium()).into_iter().find(|o| o.1 == ObjectKind::Seal).unwrap();
     forge(&seal);
     let report = versions(&h, "source/chart");
     assert!(report.is_found() && !report.is_sound() && !report.faults.is_empty(), "{report:?}");

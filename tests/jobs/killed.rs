@@ -3,13 +3,13 @@
 
 use crate::tools::{Dice, Picture, assert_same, fast_folder, objects, picture};
 use crate::world::Hospital;
-use azekura::event::{Deaf, Event, Observer, Phase};
+use azekura::env::Env;
+use azekura::event::{Event, NoObserver, Observer, Phase};
 use azekura::format::cbor::Time;
-use azekura::format::object::Kind;
-use azekura::job::World;
+use azekura::format::object::ObjectKind;
 use azekura::job::backup::backup;
+use azekura::job::inspect::verify::Report;
 use azekura::job::restore::{Options, RestoreError, restore};
-use azekura::job::verify::Report;
 use azekura::seal::chain::FaultKind;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -29,15 +29,15 @@ fn the_process_that_is_killed() {
     let options = crate::world::options(dir.as_ref(), vec![recipient]);
     let now = || Time { seconds: now_seconds(), nanoseconds: 0 };
     let random = |b: &mut [u8]| getrandom::fill(b).expect("randomness");
-    let world = World {
+    let env = Env {
         now: &now,
         random: &random,
         host: "host",
-        loader: &azekura::medium::loader::Folders,
+        loader: &azekura::medium::loader::NoLoader,
         interrupted: &AtomicBool::new(false),
         threads: 2,
     };
-    let report = backup(&options, &world, &Deaf).expect("a backup that is not killed");
+    let report = backup(&options, &env, &NoObserver).expect("a backup that is not killed");
     fs::write(adopted_by(dir.as_ref()), report.adopted_objects.to_string()).expect("a note");
 }
 
@@ -85,8 +85,8 @@ fn assert_sealed_is_good(report: &Report, what: &str) {
     let numbers: Vec<_> = report.generations.iter().map(|g| g.generation).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "{what}");
     for f in &report.faults {
-        let torn = f.kind == Kind::Seal && matches!(f.what, FaultKind::Unreadable { .. });
-        let behind = report.leftovers.iter().any(|o| o.number == f.object && o.kind == Kind::Seal);
+        let torn = f.kind == ObjectKind::Seal && matches!(f.what, FaultKind::Unreadable { .. });
+        let behind = report.leftovers.iter().any(|o| o.number == f.object && o.kind == ObjectKind::Seal);
         assert!(torn && behind, "{what}: {f:?}");
     }
 }
@@ -182,7 +182,7 @@ fn kill_9_at_any_moment_loses_nothing_that_was_sealed() {
 fn what_is_whole_is_not_written_again() {
     struct Plug;
     impl Observer for Plug {
-        fn hear(&self, event: Event) {
+        fn on_event(&self, event: Event) {
             if event == Event::Phase(Phase::Sealing) {
                 std::panic::resume_unwind(Box::new("the plug is pulled"));
             }
@@ -194,9 +194,9 @@ fn what_is_whole_is_not_written_again() {
         h.write(&format!("series/{i}"), dice.noise(300_000));
     }
     let options = azekura::job::backup::Options { memory_bytes: 1 << 20, ..h.options() };
-    let cut = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| h.with_world(|w| backup(&options, w, &Plug))));
+    let cut = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| h.with_env(|w| backup(&options, w, &Plug))));
     assert!(cut.is_err(), "the run was cut off");
-    let packs = objects(&h.medium()).iter().filter(|o| o.1 == Kind::Pack).count() as u64;
+    let packs = objects(&h.medium()).iter().filter(|o| o.1 == ObjectKind::Pack).count() as u64;
     assert!(packs > 3, "{packs}");
     h.write("series/20", dice.noise(1000));
     let report = h.try_backup(&options).expect("a backup");
@@ -211,7 +211,7 @@ fn what_is_whole_is_not_written_again() {
 fn a_restore_that_is_cut_off_goes_on() {
     struct Cut<'a>(&'a Hospital, AtomicUsize);
     impl Observer for Cut<'_> {
-        fn hear(&self, event: Event) {
+        fn on_event(&self, event: Event) {
             let left = &self.1;
             if matches!(event, Event::Progress { .. }) && left.fetch_sub(1, Ordering::Relaxed) == 1 {
                 self.0.interrupted.store(true, Ordering::Relaxed);
@@ -234,7 +234,7 @@ fn a_restore_that_is_cut_off_goes_on() {
         let mut cuts = 0;
         for _ in 0..4 {
             let cut = Cut(&h, AtomicUsize::new(1 + dice.below(2 * count)));
-            match h.with_world(|w| restore(&options, &h.identity, w, &cut)) {
+            match h.with_env(|w| restore(&options, &h.identity, w, &cut)) {
                 Err(RestoreError::Interrupted) => cuts += 1,
                 Ok(report) => assert!(report.findings.is_empty(), "turn {turn}: {:?}", report.findings),
                 Err(e) => panic!("turn {turn}: {e:?}"),

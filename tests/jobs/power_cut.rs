@@ -3,12 +3,12 @@
 
 use crate::tools::{Picture, assert_same, copy_folder, fast_folder, objects, picture, set_folder};
 use crate::world::Hospital;
-use azekura::catalog::{Catalog, GenerationRow};
 use azekura::event::{Event, Observer, Phase};
-use azekura::format::object::{Kind, Object, file_name};
+use azekura::format::object::{Object, ObjectKind, file_name};
+use azekura::host::catalog::{Catalog, GenerationRow};
 use azekura::job::backup::{BackupError, Options, backup};
 use azekura::job::restore;
-use azekura::seal::chain::{FaultKind, Link};
+use azekura::seal::chain::{FaultKind, SealLink};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -52,9 +52,9 @@ struct Nights {
     h: Hospital,
     first: Picture,
     /// Generation 2 as it was sealed.
-    link: Link,
+    link: SealLink,
     /// Tonight's objects with their bytes, the seal last.
-    tonight: Vec<(u64, Kind, Vec<u8>)>,
+    tonight: Vec<(u64, ObjectKind, Vec<u8>)>,
 }
 
 impl Nights {
@@ -72,7 +72,7 @@ impl Nights {
         h.backup();
         copy_folder(&h.path("state"), &h.path("2/state"));
         let link = h.chain().links.pop().expect("a seal");
-        let read = |(n, kind, path): (u64, Kind, PathBuf)| (n, kind, fs::read(path).expect("an object"));
+        let read = |(n, kind, path): (u64, ObjectKind, PathBuf)| (n, kind, fs::read(path).expect("an object"));
         let tonight = objects(&h.medium()).into_iter().filter(|o| o.0 >= link.seal.first).map(read).collect();
         Self { h, first, link, tonight }
     }
@@ -154,7 +154,7 @@ impl Nights {
         }
         if catalog >= Remembers::Seal {
             let (number, length, digest) = (self.link.number, self.link.length, Some(self.link.digest));
-            c.add_object(row, &Object { number, kind: Kind::Seal, length, digest }, &mut []).expect("the seal");
+            c.add_object(row, &Object { number, kind: ObjectKind::Seal, length, digest }, &mut []).expect("the seal");
         }
         if catalog >= Remembers::Durable {
             generation.durable = true;
@@ -187,7 +187,7 @@ fn the_next_run_works_with_every_mixture_that_a_power_cut_leaves() {
                         match n.h.try_backup(&options) {
                             Ok(report) => {
                                 let sealed = whole == n.tonight.len();
-                                let packs = n.tonight.iter().filter(|o| o.1 == Kind::Pack).count() as u64;
+                                let packs = n.tonight.iter().filter(|o| o.1 == ObjectKind::Pack).count() as u64;
                                 let known = catalog >= R::Objects && !sealed;
                                 assert_eq!(report.adopted_objects, if known { packs.min(whole as u64) } else { 0 }, "{cut:?}");
                                 assert_eq!(report.generation, 2 + u64::from(sealed), "{cut:?}");
@@ -235,7 +235,7 @@ fn assert_restores(h: &Hospital, from: &Path, generation: u64, expected: &Pictur
 struct StopWhenBegun<'a>(&'a Hospital);
 
 impl Observer for StopWhenBegun<'_> {
-    fn hear(&self, event: Event) {
+    fn on_event(&self, event: Event) {
         if event == Event::Phase(Phase::Reading) {
             self.0.interrupted.store(true, Ordering::Relaxed);
         }
@@ -279,7 +279,7 @@ fn the_first_run_is_cut_off_while_it_begins_its_set() {
             let what = undo[steps - 1].0;
             let h = Hospital::within(fast_folder());
             h.write("patients/1", "Aoki");
-            let stopped = h.with_world(|w| backup(&h.options(), w, &StopWhenBegun(&h)));
+            let stopped = h.with_env(|w| backup(&h.options(), w, &StopWhenBegun(&h)));
             assert!(matches!(stopped, Err(BackupError::Interrupted)), "{stopped:?}");
             h.interrupted.store(false, Ordering::Relaxed);
             undo[..steps].iter().for_each(|(_, undo)| undo(&h));

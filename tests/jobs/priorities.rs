@@ -2,8 +2,8 @@
 
 use crate::tools::{assert_same, noise, picture};
 use crate::world::{Deck, Hospital};
+use azekura::env::Env;
 use azekura::event::{Event, Observer};
-use azekura::job::World;
 use azekura::job::backup::{Options, SourceOptions};
 use azekura::job::restore::{self, List, RestoreError, restore};
 use azekura::medium::tape::simulated::Cartridge;
@@ -40,7 +40,7 @@ struct Order<'a> {
 }
 
 impl Observer for Order<'_> {
-    fn hear(&self, event: Event) {
+    fn on_event(&self, event: Event) {
         let Event::SourceRestored { name, entries, .. } = event else { return };
         let name = String::from_utf8(name).expect("text");
         let (expected, found) = (picture(&self.h.source().join(&name)), picture(&self.h.path(self.to).join(&name)));
@@ -57,7 +57,7 @@ fn order<'a>(h: &'a Hospital, to: &'a str, stop_after: &'a str) -> Order<'a> {
 }
 
 fn run(h: &Hospital, options: &restore::Options, order: &Order) -> Result<restore::Report, RestoreError> {
-    h.with_world(|w: &World| restore(options, &h.identity, w, order))
+    h.with_env(|w: &Env| restore(options, &h.identity, w, order))
 }
 
 fn names(order: Order) -> Vec<String> {

@@ -3,17 +3,17 @@
 
 use crate::tools::noise;
 use crate::world::{Deck, Hospital};
-use azekura::event::Deaf;
+use azekura::event::NoObserver;
 use azekura::format::check_code::CheckCode;
-use azekura::format::entry::Kind;
-use azekura::format::merkle::{Tree, record_leaf_salted};
-use azekura::format::object::{Kind as ObjectKind, Object, hex};
+use azekura::format::entry::EntryKind;
+use azekura::format::merkle::{MerkleTree, record_leaf_salted};
+use azekura::format::object::{Object, ObjectKind, hex};
 use azekura::format::proof::Proof;
 use azekura::format::seal::{ReadBack, Seal, Verdict};
 use azekura::format::{Malformed, limit};
 use azekura::generation::Generation;
 use azekura::job::backup::Options as BackupOptions;
-use azekura::job::prove::{Anchors, CheckError, Facts, Made, Mismatch, Options, ProveError, check, compare, prove};
+use azekura::job::inspect::prove::{Anchors, CheckError, Facts, Made, Mismatch, Options, ProveError, check, compare, prove};
 use azekura::medium::Directory;
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::pipeline::compressor::{Compressor, Decompressor};
@@ -37,7 +37,7 @@ fn nights() -> Hospital {
 
 fn try_prove(h: &Hospital, from: PathBuf, generation: Option<u64>, path: &str) -> Result<Made, ProveError> {
     let options = Options { from, set: None, generation, path: path.into() };
-    h.with_world(|w| prove(&options, &h.identity, w, &Deaf))
+    h.with_env(|w| prove(&options, &h.identity, w, &NoObserver))
 }
 
 fn made(h: &Hospital, generation: u64, path: &str) -> Vec<u8> {
@@ -75,7 +75,7 @@ fn a_record_of_any_generation_is_proved_by_paper_alone() {
         let paper = paper(&h, generation);
         for anchors in [paper, Anchors { root_key: None, ..paper }, Anchors { code: None, ..paper }] {
             let facts: Facts = check(&proof, anchors).expect("it holds");
-            assert_eq!((facts.core.path.as_slice(), facts.core.kind), (PATH.as_bytes(), Kind::File));
+            assert_eq!((facts.core.path.as_slice(), facts.core.kind), (PATH.as_bytes(), EntryKind::File));
             assert_eq!((facts.seal.seal.generation, facts.check_code), (generation, code(&h, generation)));
             assert_eq!(compare(&facts.core, chart.as_bytes()).expect("memory"), None);
             let other = |content: &[u8]| compare(&facts.core, content).expect("memory");
@@ -90,7 +90,10 @@ fn a_record_of_any_generation_is_proved_by_paper_alone() {
     }
     // Folders are records too, with nothing in them to compare.
     let facts = check(&made(&h, 2, "source/ward"), paper(&h, 2)).expect("it holds");
-    assert_eq!((facts.core.kind, compare(&facts.core, &b""[..]).expect("memory")), (Kind::Directory, Some(Mismatch::NoContent)));
+    assert_eq!(
+        (facts.core.kind, compare(&facts.core, &b""[..]).expect("memory")),
+        (EntryKind::Directory, Some(Mismatch::NoContent))
+    );
     for path in ["source/ward/2026", "ward", "source/ward/", ""] {
         assert!(matches!(try_prove(&h, h.medium(), None, path), Err(ProveError::NotFound { generation: 3, .. })), "{path}");
     }
@@ -171,10 +174,10 @@ fn a_proof_made_up_hangs_on_nothing() {
     assert!(matches!(wrong, Err(CheckError::NotInGeneration { generation: 3 })), "{wrong:?}");
 
     // A set of one generation that holds his record, signed with his key.
-    let mut records = Tree::default();
+    let mut records = MerkleTree::default();
     records.push(record_leaf_salted(&forged.salt, &forged.core));
     let manifest = Object { number: 0, kind: ObjectKind::Manifest, length: 9, digest: Some([6; 32]) };
-    let mut log = Tree::default();
+    let mut log = MerkleTree::default();
     log.push(azekura::format::merkle::object_leaf(&manifest));
     let (own, next) = (SealKey::from_seed(&[1; 32]), SealKey::from_seed(&[2; 32]));
     let seal = Seal {

@@ -2,12 +2,12 @@
 
 use crate::tools::{forge, noise, objects};
 use crate::world::{Deck, Hospital, tree};
-use azekura::event::Deaf;
-use azekura::format::object::Kind;
+use azekura::event::NoObserver;
+use azekura::format::object::ObjectKind;
 use azekura::job::backup::Options;
 use azekura::job::rebuild::{RebuildError, Report, rebuild};
-use azekura::job::writer::Opened;
 use azekura::medium::tape::simulated::Cartridge;
+use azekura::set::writer::Opened;
 use std::fs;
 use std::path::Path;
 
@@ -18,7 +18,7 @@ fn lose_catalog(h: &Hospital) {
 }
 
 fn try_rebuild(h: &Hospital, from: &Path) -> Result<Report, RebuildError> {
-    h.with_world(|w| rebuild(from, &h.path("state"), &h.identity, w, &Deaf)).map(|mut all| all.remove(0))
+    h.with_env(|w| rebuild(from, &h.path("state"), &h.identity, w, &NoObserver)).map(|mut all| all.remove(0))
 }
 
 /// A pack of many frames: a chunk that is found in it again after the rebuild is one of its bytes, not of another frame's.
@@ -54,7 +54,7 @@ fn no_catalog_is_made_from_a_chain_that_does_not_hold() {
         h.backup();
     }
     for (_, kind, path) in objects(&h.medium()) {
-        if kind != Kind::Seal {
+        if kind != ObjectKind::Seal {
             continue;
         }
         forge(&path);
@@ -73,7 +73,7 @@ fn the_newest_manifest_is_gone() {
         h.write("chart", noise(night, 300_000));
         h.backup();
     }
-    let manifest = objects(&h.medium()).into_iter().rfind(|o| o.1 == Kind::Manifest).expect("a manifest").2;
+    let manifest = objects(&h.medium()).into_iter().rfind(|o| o.1 == ObjectKind::Manifest).expect("a manifest").2;
     fs::remove_file(manifest).expect("gone");
     lose_catalog(&h);
     let rebuilt = try_rebuild(&h, &h.medium()).expect("a catalog");

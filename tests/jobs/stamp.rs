@@ -2,9 +2,9 @@
 
 use crate::tools::{forge, objects, set_folder};
 use crate::world::Hospital;
-use azekura::format::object::{Kind, file_name};
-use azekura::format::stamp::{Reply, Request};
-use azekura::job::stamp::{Asked, Options, StampError, ask, keep};
+use azekura::format::object::{ObjectKind, file_name};
+use azekura::format::stamp::{Reply, TimeStampRequest};
+use azekura::job::inspect::stamp::{Asked, Options, StampError, ask, keep};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ fn night() -> Hospital {
 
 fn asked(h: &Hospital, generation: Option<u64>) -> Asked {
     let options = Options { from: h.medium(), set: None, generation, folder: h.path("stamps") };
-    h.with_world(|w| ask(&options, w)).expect("a request")
+    h.with_env(|w| ask(&options, w)).expect("a request")
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn openssl_reads_the_request_and_verifies_the_reply_that_was_kept() {
     assert!(kept.stamp.time.len() > 20 && kept.stamp.time.contains('.'), "{}", kept.stamp.time);
     assert_eq!((&kept.stamp.policy[..], kept.stamp.serial.len()), ("1.2.3.4.1", 2));
     // By the request, by the seal that was kept, and by the one on the medium.
-    let on_medium = set_folder(&h.medium()).join(file_name(h.chain().links[0].number, Kind::Seal));
+    let on_medium = set_folder(&h.medium()).join(file_name(h.chain().links[0].number, ObjectKind::Seal));
     assert_eq!(fs::read(&on_medium).expect("a seal"), fs::read(&kept.seal).expect("a seal"));
     assert!(authority.verifies("-queryfile", &kept.request, &kept.reply));
     for seal in [&kept.seal, &on_medium] {
@@ -163,7 +163,7 @@ fn a_reply_to_something_else_is_not_kept() {
     let Some(authority) = Authority::open(&h) else { return };
     let a = asked(&h, Some(1));
     let folder = h.path("stamps");
-    let request = Request::decode(&a.bytes).expect("a request");
+    let request = TimeStampRequest::decode(&a.bytes).expect("a request");
     assert_eq!(request.encode(), a.bytes);
     let kept = || -> Vec<String> {
         let names = fs::read_dir(a.seal.parent().expect("a folder")).expect("a folder");
@@ -174,9 +174,9 @@ fn a_reply_to_something_else_is_not_kept() {
     let before = kept();
 
     // Over other bytes; asked for by somebody else; nothing that was asked for at all.
-    let other = Request { sha256: [7; 32], ..request };
+    let other = TimeStampRequest { sha256: [7; 32], ..request };
     assert!(matches!(keep(&folder, &authority.reply(&other.encode())), Err(StampError::Unknown { .. })));
-    let other = Request { nonce: request.nonce ^ 1, ..request };
+    let other = TimeStampRequest { nonce: request.nonce ^ 1, ..request };
     assert!(matches!(keep(&folder, &authority.reply(&other.encode())), Err(StampError::Nonce)));
     assert!(matches!(keep(&h.path("elsewhere"), &authority.reply(&a.bytes)), Err(StampError::Unknown { .. })));
     // The authority refuses: our request with another algorithm's number in it.
@@ -207,7 +207,7 @@ fn a_reply_to_something_else_is_not_kept() {
     fs::write(&a.seal, [&seal[..], b"\n"].concat()).expect("a forgery");
     assert!(matches!(keep(&folder, &reply), Err(StampError::OtherSeal { .. })));
     let options = Options { from: h.medium(), set: None, generation: Some(1), folder: folder.clone() };
-    assert!(matches!(h.with_world(|w| ask(&options, w)), Err(StampError::OtherSeal { .. })));
+    assert!(matches!(h.with_env(|w| ask(&options, w)), Err(StampError::OtherSeal { .. })));
     fs::write(&a.seal, seal).expect("the seal");
     assert_eq!(kept(), before);
     keep(&folder, &reply).expect("a reply");
@@ -219,10 +219,10 @@ fn no_stamp_is_asked_for_over_a_seal_that_cannot_be_trusted() {
     let h = night();
     h.write("chart", "another record");
     h.backup();
-    let (_, _, seal) = objects(&h.medium()).into_iter().rfind(|o| o.1 == Kind::Seal).expect("a seal");
+    let (_, _, seal) = objects(&h.medium()).into_iter().rfind(|o| o.1 == ObjectKind::Seal).expect("a seal");
     forge(&seal);
     let options = Options { from: h.medium(), set: None, generation: Some(2), folder: h.path("stamps") };
-    let refused = h.with_world(|w| ask(&options, w));
+    let refused = h.with_env(|w| ask(&options, w));
     assert!(matches!(refused, Err(StampError::Untrusted { generation: 2 })), "{refused:?}");
     assert!(!h.path("stamps").exists());
     asked(&h, Some(1));

@@ -4,12 +4,12 @@
 use crate::tools::{copy_folder, fast_folder, objects, picture, set_folder};
 use crate::world::Hospital;
 use azekura::format::check_code::CheckCode;
-use azekura::format::merkle::{Tree, object_leaf};
-use azekura::format::object::{Kind, Object, file_name};
+use azekura::format::merkle::{MerkleTree, object_leaf};
+use azekura::format::object::{Object, ObjectKind, file_name};
 use azekura::format::seal::{Seal, Verdict};
 use azekura::generation::GenerationError;
+use azekura::job::inspect::verify::Expected;
 use azekura::job::restore::RestoreError;
-use azekura::job::verify::Expected;
 use azekura::pipeline::encryptor::Identity;
 use azekura::seal::chain::FaultKind;
 use azekura::seal::{SealKey, SealKeys, sign};
@@ -50,7 +50,7 @@ impl Theft {
         (link.seal.clone(), link.number)
     }
 
-    fn put(&self, number: u64, kind: Kind, bytes: &[u8]) {
+    fn put(&self, number: u64, kind: ObjectKind, bytes: &[u8]) {
         fs::write(set_folder(&self.forged).join(file_name(number, kind)), bytes).expect("a forgery");
     }
 }
@@ -67,15 +67,15 @@ fn what_was_sealed_before_the_theft_cannot_be_sealed_again() {
     for generation in 1..=5 {
         let (seal, number) = t.seal(generation);
         let forged = sign(&altered(&seal), &t.stolen.current()).expect("a signature");
-        let good = fs::read(set_folder(&t.forged).join(file_name(number, Kind::Seal))).expect("a seal");
-        t.put(number, Kind::Seal, &forged);
+        let good = fs::read(set_folder(&t.forged).join(file_name(number, ObjectKind::Seal))).expect("a seal");
+        t.put(number, ObjectKind::Seal, &forged);
         let report = t.h.try_verify(&t.forged, None, None).expect("a verification");
         assert!(!report.is_good());
         let whats: Vec<_> = report.faults.iter().map(|f| (f.object, &f.what)).collect();
         assert_eq!(whats, [(number, &FaultKind::SignedByLaterKey { generation: 6 })], "generation {generation}");
         let trusted: Vec<_> = report.generations.iter().filter(|g| g.trusted).map(|g| g.generation).collect();
         assert_eq!(trusted, (1..generation).collect::<Vec<_>>());
-        t.put(number, Kind::Seal, &good);
+        t.put(number, ObjectKind::Seal, &good);
     }
     assert!(t.h.try_verify(&t.forged, None, None).expect("a verification").is_good(), "all was put back");
 }
@@ -87,7 +87,7 @@ fn a_whole_past_made_up_does_not_hang_on_what_came_before() {
     let own = [[3; 32], [4; 32], [5; 32]].map(|seed| SealKey::from_seed(&seed));
     for first_key in [&t.stolen.current(), &own[0]] {
         let mut previous = t.h.chain().generation(2).expect("a generation").digest;
-        let mut log = Tree::default();
+        let mut log = MerkleTree::default();
         for o in t.h.log(2) {
             log.push(object_leaf(&o));
         }
@@ -95,10 +95,10 @@ fn a_whole_past_made_up_does_not_hang_on_what_came_before() {
             let (mut seal, number) = t.seal(generation);
             seal.previous = Some(previous);
             for o in &mut seal.objects {
-                if generation == 3 && o.kind == Kind::Pack {
+                if generation == 3 && o.kind == ObjectKind::Pack {
                     let lie = b"nothing to see here";
                     (o.length, o.digest) = (lie.len() as u64, Some(*blake3::hash(lie).as_bytes()));
-                    t.put(o.number, Kind::Pack, lie);
+                    t.put(o.number, ObjectKind::Pack, lie);
                 }
                 log.push(object_leaf(o));
             }
@@ -111,8 +111,8 @@ fn a_whole_past_made_up_does_not_hang_on_what_came_before() {
             seal.next = next;
             let bytes = sign(&seal, key).expect("a signature");
             previous = *blake3::hash(&bytes).as_bytes();
-            log.push(object_leaf(&Object { number, kind: Kind::Seal, length: bytes.len() as u64, digest: Some(previous) }));
-            t.put(number, Kind::Seal, &bytes);
+            log.push(object_leaf(&Object { number, kind: ObjectKind::Seal, length: bytes.len() as u64, digest: Some(previous) }));
+            t.put(number, ObjectKind::Seal, &bytes);
         }
         let report = t.h.try_verify(&t.forged, None, None).expect("a verification");
         assert!(!report.is_good());
@@ -140,10 +140,10 @@ fn a_generation_forged_with_the_stolen_key_does_not_match_the_paper() {
         (o.length, o.digest) = (lie.len() as u64, Some(*blake3::hash(lie.as_bytes()).as_bytes()));
         t.put(o.number, o.kind, lie.as_bytes());
     }
-    let mut log = Tree::default();
+    let mut log = MerkleTree::default();
     t.h.log(5).iter().chain(&seal.objects).for_each(|o| log.push(object_leaf(o)));
     seal.log = log.root();
-    t.put(seal.number(), Kind::Seal, &sign(&seal, &t.stolen.current()).expect("a signature"));
+    t.put(seal.number(), ObjectKind::Seal, &sign(&seal, &t.stolen.current()).expect("a signature"));
 
     let paper_of_five = CheckCode::of(&t.h.chain().generation(5).expect("a generation").digest);
     let report = t.h.try_verify(&t.forged, Some(paper_of_five), None).expect("a verification");
@@ -229,7 +229,8 @@ fn nothing_that_was_stolen_opens_a_backup_or_signs_a_past_one() {
             used.push(current);
         }
         // One night the catalog is open elsewhere, so that its write-ahead log stays.
-        let _open = (night == 4).then(|| azekura::catalog::Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog"));
+        let _open =
+            (night == 4).then(|| azekura::host::catalog::Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog"));
         h.backup();
         for seed in &used {
             assert_eq!(found(&files(&folders), seed), [] as [PathBuf; 0], "night {night}");
@@ -254,7 +255,7 @@ fn nothing_that_was_stolen_opens_a_backup_or_signs_a_past_one() {
     let stranger = Identity::generate();
     for generation in 1..=6 {
         let options = azekura::job::restore::Options { generation: Some(generation), ..h.restore_options("loot") };
-        let opened = h.with_world(|w| azekura::job::restore::restore(&options, &stranger, w, &azekura::event::Deaf));
+        let opened = h.with_env(|w| azekura::job::restore::restore(&options, &stranger, w, &azekura::event::NoObserver));
         assert!(matches!(opened, Err(RestoreError::Generation(GenerationError::WrongKey(_)))), "{opened:?}");
     }
     assert!(!Path::exists(&h.path("loot")), "nothing was made for what cannot be filled");

@@ -2,20 +2,21 @@
 
 use crate::tools::{copy_folder, fast_folder, noise};
 use crate::world::{Deck, Hospital, tree};
-use azekura::catalog::Catalog;
-use azekura::event::{Deaf, Event, Observer};
-use azekura::format::object::Kind;
+use azekura::event::{Event, NoObserver, Observer};
+use azekura::format::object::ObjectKind;
+use azekura::host::catalog::Catalog;
 use azekura::job::backup::{BackupError, Options};
-use azekura::job::generations::generations;
-use azekura::job::open::OpenSet;
+use azekura::job::inspect::generations::generations;
+use azekura::job::inspect::verify;
+use azekura::job::inspect::verify::Expected;
 use azekura::job::rebuild::rebuild;
 use azekura::job::restore::{self, RestoreError};
-use azekura::job::verify::{self, Expected};
-use azekura::job::writer::Opened;
-use azekura::medium::loader::Wanted;
+use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::Drive;
 use azekura::medium::tape::simulated::Cartridge;
-use azekura::medium::{Loader, MediumError, Place, bring};
+use azekura::medium::{AttachedMedium, Loader, MediumError, bring};
+use azekura::set::open::OpenSet;
+use azekura::set::writer::Opened;
 use std::collections::VecDeque;
 use std::io::Read;
 use std::path::Path;
@@ -71,7 +72,7 @@ fn a_catalog_is_made_anew_from_a_cartridge() {
     let h = hospital(&cartridge);
     h.try_backup(&to_tape(&h)).expect("a backup");
     std::fs::remove_file(h.path("state/catalog.sqlite")).expect("lost");
-    let reports = h.with_world(|w| rebuild(&Deck::path(), &h.path("state"), &h.identity, w, &Deaf)).expect("a catalog");
+    let reports = h.with_env(|w| rebuild(&Deck::path(), &h.path("state"), &h.identity, w, &NoObserver)).expect("a catalog");
     assert_eq!(reports.len(), 1);
     let report = h.try_backup(&to_tape(&h)).expect("a backup");
     assert_eq!((report.generation, report.opened, report.count("bytes read")), (2, Opened::Known, 0));
@@ -145,13 +146,13 @@ fn a_night_goes_on_on_the_next_cartridge() {
         let catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog");
         let known = catalog.last_seals(catalog.set(report.set).expect("a catalog").expect("the set")).expect("seals");
         let options = verify::Options { from: Deck::path(), set: None, expect: None, known };
-        let verified = h.with_world(|w| verify::verify(&options, w, &Deaf)).expect("a verification");
+        let verified = h.with_env(|w| verify::verify(&options, w, &NoObserver)).expect("a verification");
         assert!(verified.is_good(), "cartridge {place}: {verified:?}");
         assert!(matches!(verified.known, Some(Expected::Found { newer: 0, .. })), "{:?}", verified.known);
         assert_eq!(verified.generations.len(), place);
     }
     // Its manifest tells what a restore will read from each.
-    let listed = h.with_world(|w| generations(&Deck::path(), None, Some(&h.identity), w)).expect("generations");
+    let listed = h.with_env(|w| generations(&Deck::path(), None, Some(&h.identity), w)).expect("generations");
     let last = listed.generations.last().expect("a generation");
     let media = &last.details.as_ref().expect("an identity").media;
     let plan = h.try_restore(&restore::Options { dry_run: true, ..from_tape(&h, "nowhere") }).expect("a plan");
@@ -218,7 +219,7 @@ fn a_restore_reads_each_cartridge_once_and_forwards() {
     // All that the host knows can be made anew from the cartridges.
     std::fs::remove_file(h.path("state/catalog.sqlite")).expect("lost");
     h.deck.load(&cartridges[last - 1]);
-    h.with_world(|w| rebuild(&Deck::path(), &h.path("state"), &h.identity, w, &Deaf)).expect("a catalog");
+    h.with_env(|w| rebuild(&Deck::path(), &h.path("state"), &h.identity, w, &NoObserver)).expect("a catalog");
     h.deck.load(&cartridges[last - 1]);
     h.write("after", "all");
     let report = h.try_backup(&options).expect("a backup");
@@ -272,7 +273,7 @@ fn a_cartridge_that_was_begun_is_replaced_by_a_blank_one() {
     lost.fail_writes_from(None);
     let catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog");
     let set = catalog.sets_closed().expect("sets")[0].1;
-    assert!(catalog.unsealed(set).expect("objects").iter().any(|o| o.kind == Kind::Pack), "a pack was adopted from it");
+    assert!(catalog.unsealed(set).expect("objects").iter().any(|o| o.kind == ObjectKind::Pack), "a pack was adopted from it");
     drop(catalog);
     // What is there without it can be had.
     *h.deck.library.lock().expect("no panic") = vec![first.clone(), lost.clone()];
@@ -434,7 +435,7 @@ fn a_cartridge_without_a_label_is_brought_and_read() {
 struct After<'a>(AtomicU64, &'a (dyn Fn() + Sync));
 
 impl Observer for After<'_> {
-    fn hear(&self, event: Event) {
+    fn on_event(&self, event: Event) {
         if matches!(event, Event::Progress { .. }) && self.0.fetch_sub(1, Ordering::Relaxed) == 1 {
             (self.1)();
         }
@@ -451,13 +452,13 @@ fn a_drive_that_fails_is_no_damage() {
     let options = verify::Options { from: Deck::path(), set: Some(set), expect: None, known: Vec::new() };
     for after in 1..=2 {
         let out = After(AtomicU64::new(after), &|| cartridge.take_out());
-        let verified = h.with_world(|w| verify::verify(&options, w, &out));
+        let verified = h.with_env(|w| verify::verify(&options, w, &out));
         assert!(
             matches!(verified, Err(RestoreError::Medium(MediumError::NoCartridge { .. }))),
             "after {after} objects: {verified:?}"
         );
         let reset = After(AtomicU64::new(after), &|| cartridge.reset_drive());
-        let verified = h.with_world(|w| verify::verify(&options, w, &reset)).expect("a verification");
+        let verified = h.with_env(|w| verify::verify(&options, w, &reset)).expect("a verification");
         assert!(verified.is_good(), "after {after} objects: {verified:?}");
     }
 }
@@ -500,7 +501,7 @@ impl Loader for Tired {
         Ok(Some(Box::new(self.drive.lock().expect("no panic").load())))
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted, wrong: Option<MediumError>) -> Result<(), MediumError> {
+    fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<(), MediumError> {
         self.wrong.lock().expect("no panic").push(wrong);
         let Some(next) = self.brings.lock().expect("no panic").pop_front() else {
             return Err(MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank });
@@ -532,8 +533,8 @@ fn only_the_cartridge_that_is_wanted_is_taken() {
         brings: Mutex::new(brings.iter().map(|c| (*c).clone()).collect()),
         wrong: Mutex::default(),
     };
-    let label = Place::find(&Deck::path(), &tired(&[])).and_then(|p| p.sets()).expect("sets").found.remove(0).label;
-    let wanted = |place| Wanted { set: label.set, set_name: label.name.clone(), place, blank: false };
+    let label = AttachedMedium::find(&Deck::path(), &tired(&[])).and_then(|p| p.sets()).expect("sets").found.remove(0).label;
+    let wanted = |place| MediumRequest { set: label.set, set_name: label.name.clone(), place, blank: false };
     let right = tired(&[&foreign, &Cartridge::new(), &cartridges[0], &cartridges[1]]);
     let (_, found) = bring(&right, &Deck::path(), &wanted(2), None, None).expect("the second");
     let found = found.expect("a label");
@@ -572,16 +573,16 @@ fn a_cartridge_that_nobody_has_is_asked_for_once() {
     let (h, _, _) = two_cartridges();
     h.deck.asked();
     h.deck.shelf.lock().expect("no panic").clear();
-    let chain = h.with_world(|w| OpenSet::open(&Deck::path(), None, w.loader).and_then(|o| o.chain())).expect("seals");
+    let chain = h.with_env(|w| OpenSet::open(&Deck::path(), None, w.loader).and_then(|o| o.chain())).expect("seals");
     let first = chain.links[0].number;
-    h.with_world(|w| {
+    h.with_env(|w| {
         let (set, _) = OpenSet::with_content(&Deck::path(), None, None, w.loader).expect("the set");
         // Copies of the earlier seals lie on this cartridge: for them nobody is asked.
         let mut seal = Vec::new();
-        set.medium.open(first, Kind::Seal).expect("a seal").read_to_end(&mut seal).expect("a seal");
+        set.medium.open(first, ObjectKind::Seal).expect("a seal").read_to_end(&mut seal).expect("a seal");
         assert_eq!(blake3::hash(&seal), chain.links[0].digest);
         assert_eq!(h.deck.asked(), []);
-        for object in chain.links[0].seal.objects.iter().filter(|o| o.kind == Kind::Pack) {
+        for object in chain.links[0].seal.objects.iter().filter(|o| o.kind == ObjectKind::Pack) {
             let refused = set.medium.open(object.number, object.kind).map(drop);
             assert!(matches!(refused, Err(MediumError::NotBrought { place: 1, .. })), "{refused:?}");
         }

@@ -1,6 +1,6 @@
 //! What several stories share: dice whose seed is printed, whole pictures of a tree, and a set's files by number and kind.
 
-use azekura::format::object::{Kind, parse_file_name};
+use azekura::format::object::{ObjectKind, parse_file_name};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -145,7 +145,7 @@ pub fn set_folder(medium: &Path) -> PathBuf {
 }
 
 /// The objects of the only set on a medium, ascending.
-pub fn objects(medium: &Path) -> Vec<(u64, Kind, PathBuf)> {
+pub fn objects(medium: &Path) -> Vec<(u64, ObjectKind, PathBuf)> {
     let mut all: Vec<_> = std::fs::read_dir(set_folder(medium))
         .expect("a folder")
         .map(|e| e.expect("an entry").path())

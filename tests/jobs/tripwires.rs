@@ -5,8 +5,8 @@ use crate::world::Hospital;
 use azekura::format::manifest::Rules;
 use azekura::format::seal::Verdict;
 use azekura::job::backup::{Options, SourceOptions};
-use azekura::job::clean;
-use azekura::job::indicators::Indicators;
+use azekura::job::incident::clean;
+use azekura::job::incident::indicators::Indicators;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -444,10 +444,10 @@ fn a_rebuilt_host_knows_what_was_usual() {
     }
     let sets = fs::read_dir(w.h.path("state/sets")).expect("sets");
     sets.for_each(|set| fs::remove_file(set.expect("a set").path().join("watch")).expect("what is known"));
-    let rebuild = |world: &azekura::job::World| {
-        azekura::job::rebuild::rebuild(&w.h.medium(), &w.h.path("state"), &w.h.identity, world, &azekura::event::Deaf)
+    let rebuild = |env: &azekura::env::Env| {
+        azekura::job::rebuild::rebuild(&w.h.medium(), &w.h.path("state"), &w.h.identity, env, &azekura::event::NoObserver)
     };
-    w.h.with_world(rebuild).expect("a catalog");
+    w.h.with_env(rebuild).expect("a catalog");
     w.day();
     w.files("ehr").iter().for_each(add_extension);
     let told = w.back_up();
@@ -477,7 +477,7 @@ fn the_last_clean_generation_is_found() {
     let clean = |list: Option<&str>| {
         let indicators = list.map(|l| Indicators::parse(l.as_bytes()).expect("indicators"));
         let options = clean::Options { from: w.h.medium(), set: None, indicators };
-        w.h.with_world(|world| clean::clean(&options, &w.h.identity, world, &azekura::event::Deaf)).expect("a list")
+        w.h.with_env(|env| clean::clean(&options, &w.h.identity, env, &azekura::event::NoObserver)).expect("a list")
     };
     let by_alarms = clean(None);
     assert_eq!((by_alarms.rows.len(), by_alarms.last_clean), (8, Some(7)));

@@ -1,21 +1,22 @@
 //! A hospital in a temporary folder: a source, a medium, the host's state, a key, a clock that the test moves.
 
-use azekura::event::Deaf;
+use azekura::env::Env;
+use azekura::event::NoObserver;
 use azekura::format::cbor::Time;
 use azekura::format::check_code::CheckCode;
 use azekura::format::label::Label;
-use azekura::format::object::{Kind, Object};
-use azekura::job::World;
-use azekura::job::backup::{self, BackupError, InitOptions, Options, SourceOptions, backup};
+use azekura::format::object::{Object, ObjectKind};
+use azekura::job::backup::{self, BackupError, NewSetOptions, Options, SourceOptions, backup};
+use azekura::job::inspect::verify;
+use azekura::job::inspect::verify::verify;
 use azekura::job::restore::{self, RestoreError, restore};
-use azekura::job::verify::{self, verify};
-use azekura::medium::loader::Wanted;
+use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::Drive;
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::{Directory, Loader, MediumError};
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::target::TargetOptions;
-use azekura::seal::chain::{Chain, Link};
+use azekura::seal::chain::{Chain, SealLink};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -28,7 +29,7 @@ pub struct Deck {
     pub loaded: Mutex<Option<Cartridge>>,
     /// What will be brought.
     pub shelf: Mutex<VecDeque<Cartridge>>,
-    pub asked: Mutex<Vec<Wanted>>,
+    pub asked: Mutex<Vec<MediumRequest>>,
     /// Cartridges by their places, from 1: the one that is asked for is brought.
     pub library: Mutex<Vec<Cartridge>>,
 }
@@ -43,7 +44,7 @@ impl Deck {
         *self.loaded.lock().expect("no panic") = Some(cartridge.clone());
     }
 
-    pub fn asked(&self) -> Vec<Wanted> {
+    pub fn asked(&self) -> Vec<MediumRequest> {
         std::mem::take(&mut self.asked.lock().expect("no panic"))
     }
 }
@@ -59,7 +60,7 @@ impl Loader for Deck {
         }
     }
 
-    fn bring(&self, path: &Path, wanted: &Wanted, _: Option<MediumError>) -> Result<(), MediumError> {
+    fn bring(&self, path: &Path, wanted: &MediumRequest, _: Option<MediumError>) -> Result<(), MediumError> {
         self.asked.lock().expect("no panic").push(wanted.clone());
         if !wanted.blank
             && let Some(cartridge) = self.library.lock().expect("no panic").get(wanted.place as usize - 1)
@@ -130,10 +131,10 @@ impl Hospital {
         options(self.dir.path(), self.identity.recipients().texts().to_vec())
     }
 
-    pub fn with_world<T>(&self, f: impl FnOnce(&World) -> T) -> T {
+    pub fn with_env<T>(&self, f: impl FnOnce(&Env) -> T) -> T {
         let now = || Time { seconds: self.clock.fetch_add(1, Ordering::Relaxed), nanoseconds: 0 };
         let random = |b: &mut [u8]| getrandom::fill(b).expect("randomness");
-        f(&World {
+        f(&Env {
             now: &now,
             random: &random,
             host: "host",
@@ -148,7 +149,7 @@ impl Hospital {
     }
 
     pub fn try_backup(&self, options: &Options) -> Result<backup::Report, BackupError> {
-        self.with_world(|w| backup(options, w, &Deaf))
+        self.with_env(|w| backup(options, w, &NoObserver))
     }
 
     pub fn restore_options(&self, to: &str) -> restore::Options {
@@ -169,7 +170,7 @@ impl Hospital {
     }
 
     pub fn try_restore(&self, options: &restore::Options) -> Result<restore::Report, RestoreError> {
-        self.with_world(|w| restore(options, &self.identity, w, &Deaf))
+        self.with_env(|w| restore(options, &self.identity, w, &NoObserver))
     }
 
     pub fn restore(&self, to: &str) -> PathBuf {
@@ -192,7 +193,7 @@ impl Hospital {
     pub fn log(&self, last: u64) -> Vec<Object> {
         let chain = self.chain();
         let links = chain.links.iter().filter(|l| l.seal.generation <= last);
-        let seal = |l: &Link| Object { number: l.number, kind: Kind::Seal, length: l.length, digest: Some(l.digest) };
+        let seal = |l: &SealLink| Object { number: l.number, kind: ObjectKind::Seal, length: l.length, digest: Some(l.digest) };
         links.flat_map(|l| l.seal.objects.iter().copied().chain([seal(l)]).collect::<Vec<_>>()).collect()
     }
 
@@ -213,7 +214,7 @@ impl Hospital {
             expect,
             known: known.map(|(_, digest)| (1, digest)).into_iter().collect(),
         };
-        self.with_world(|w| verify(&options, w, &Deaf))
+        self.with_env(|w| verify(&options, w, &NoObserver))
     }
 }
 
@@ -234,7 +235,7 @@ pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
             canaries: Vec::new(),
             command: Vec::new(),
         }],
-        init: Some(InitOptions { name: "test".into(), recipients }),
+        init: Some(NewSetOptions { name: "test".into(), recipients }),
         full: false,
         tag: None,
         max_media: None,

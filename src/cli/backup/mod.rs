@@ -6,17 +6,17 @@ mod turn;
 use super::config::Config;
 use super::context::Context;
 use super::environment::absolute;
-use super::exit::Exit;
-use super::explain::Explained;
-use super::output::Outcome;
 use super::recovery_key::{self, RecoveryKey};
 use super::sources::{self, ForAll};
-use super::text::message;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::text::message;
 use azekura::format::seal::Verdict;
-use azekura::job::backup::{InitOptions, Options, SourceOptions, backup};
-use azekura::medium::Place;
+use azekura::host::state::StateDir;
+use azekura::job::backup::{NewSetOptions, Options, SourceOptions, backup};
+use azekura::medium::AttachedMedium;
 use azekura::medium::tape::st::is_drive;
-use azekura::state::StateDir;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -102,10 +102,10 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         max_media: context.config.max_media_per_generation.or(is_drive(&to).then_some(MEDIA_ON_TAPE)),
         memory_bytes: args.memory.unwrap_or(if is_drive(&to) { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20,
     };
-    let world = context.world(args.threads.map(usize::from));
+    let env = context.env(args.threads.map(usize::from));
     let (report, astray) = match pool {
-        Some(pool) => turn::night(pool, &options, &world, context)?,
-        None => (backup(&options, &world, &context.progress())?, false),
+        Some(pool) => turn::night(pool, &options, &env, context)?,
+        None => (backup(&options, &env, &context.progress())?, false),
     };
     show::talk(&report, context);
     Ok(Outcome {
@@ -143,8 +143,8 @@ fn begin(
     state: &Path,
     to: &Path,
     context: &Context,
-) -> Result<(Option<InitOptions>, Option<RecoveryKey>), Explained> {
-    let sets = Place::find(to, context.loader())?.sets()?;
+) -> Result<(Option<NewSetOptions>, Option<RecoveryKey>), Explained> {
+    let sets = AttachedMedium::find(to, context.loader())?.sets()?;
     let host = StateDir::open(state)?;
     if sets.found.iter().any(|s| host.set(s.id).is_some()) {
         return Ok((None, None));
@@ -156,8 +156,8 @@ fn begin(
     };
     let given = [&args.recipient, &context.config.recipients].into_iter().find(|r| !r.is_empty()).cloned();
     if let Some(recipients) = given {
-        return Ok((Some(InitOptions { name, recipients }), None));
+        return Ok((Some(NewSetOptions { name, recipients }), None));
     }
     let key = recovery_key::make(args.identity_out.as_deref(), &[to, &absolute(state)], context)?;
-    Ok((Some(InitOptions { name, recipients: key.recipients.clone() }), Some(key)))
+    Ok((Some(NewSetOptions { name, recipients: key.recipients.clone() }), Some(key)))
 }

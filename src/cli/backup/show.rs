@@ -1,19 +1,19 @@
 //! A backup's report, for people and for programs.
 
 use crate::cli::context::Context;
-use crate::cli::lang::Lang;
-use crate::cli::output::{Table, to_stderr};
-use crate::cli::recorded;
 use crate::cli::recovery_key::RecoveryKey;
-use crate::cli::shown::{Shown, put_name, shell_word};
-use crate::cli::text::{Message, find, find_optional, message};
-use crate::cli::units::{bytes, count, time};
-use crate::cli::words;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Table, to_stderr};
+use crate::cli::ui::recorded;
+use crate::cli::ui::shown::{Shown, put_name, shell_word};
+use crate::cli::ui::text::{Message, find, find_optional, message};
+use crate::cli::ui::units::{bytes, count, time};
+use crate::cli::ui::words;
 use azekura::event::FindingKind;
 use azekura::format::manifest::Finding;
 use azekura::format::watch::Alarm;
 use azekura::job::backup::Report;
-use azekura::job::writer::{Closed, Opened};
+use azekura::set::writer::{Closed, Opened};
 use serde_json::{Map, Value, json};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

@@ -2,37 +2,37 @@
 
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::explain::Explained;
-use crate::cli::lang::Lang;
-use crate::cli::recorded;
-use crate::cli::text::message;
-use crate::cli::units::time;
-use azekura::job::World;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::recorded;
+use crate::cli::ui::text::message;
+use crate::cli::ui::units::time;
+use azekura::env::Env;
+use azekura::host::ledger::LedgerError;
 use azekura::job::backup::{Options, Report};
-use azekura::job::media::{Night, night as run};
-use azekura::job::rotation::{Found, Refusal, Turn};
-use azekura::ledger::LedgerError;
+use azekura::job::media::register::{PoolNight, night as run};
+use azekura::job::media::rotation::{FoundMedium, PoolTurn, Refusal};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Backs up to the pool's medium that is due. Also answers whether it should have been swapped before, or is missing in the ledger.
-pub fn night(pool: &ConfigPool, options: &Options, world: &World, context: &Context) -> Result<(Report, bool), Explained> {
+pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<(Report, bool), Explained> {
     let leave = |at: &Path| tell_to_leave(pool, at, context);
-    let done = run(&pool.pool(), options, &leave, world, &context.progress())?;
+    let done = run(&pool.pool(), options, &leave, env, &context.progress())?;
     let (turn, report, left, untold) = match done {
-        Night::Done { turn, report, left, untold } => {
+        PoolNight::Done { turn, report, left, untold } => {
             if let Some(LedgerError::Io { path, .. }) = &untold {
                 context.warn(&message!("media.untold", path = path));
             }
             (turn, report, left, untold.is_some())
         }
-        Night::Refused(refusal) => return Err(refused(&refusal)),
+        PoolNight::Refused(refusal) => return Err(refused(&refusal)),
     };
     if left == Some(false) {
         context.warn(&message!("media.still-there"));
     }
-    if let Turn::Stayed { medium, nights, due, .. } = &turn {
+    if let PoolTurn::Stayed { medium, nights, due, .. } = &turn {
         context.warn(&message!("media.not-swapped", name = medium, count = nights, due = due));
         return Ok((*report, true));
     }
@@ -42,15 +42,17 @@ pub fn night(pool: &ConfigPool, options: &Options, world: &World, context: &Cont
 fn refused(refusal: &Refusal) -> Explained {
     let due = &refusal.due;
     let said = match &refusal.found {
-        Found::OutOfTurn { medium } => message!("error.media.out-of-turn", name = medium, due = due),
-        Found::Overstayed { medium, nights } => message!("error.media.overstayed", name = medium, due = due, count = nights),
-        Found::Blank { wiped: None } => message!("error.media.blank", due = due),
-        Found::Blank { wiped: Some(medium) } => message!("error.media.wiped", name = medium, due = due),
-        Found::Unregistered { set } => message!("error.media.unregistered", set = set, due = due),
-        Found::Held { medium, since, why } => {
+        FoundMedium::OutOfTurn { medium } => message!("error.media.out-of-turn", name = medium, due = due),
+        FoundMedium::Overstayed { medium, nights } => {
+            message!("error.media.overstayed", name = medium, due = due, count = nights)
+        }
+        FoundMedium::Blank { wiped: None } => message!("error.media.blank", due = due),
+        FoundMedium::Blank { wiped: Some(medium) } => message!("error.media.wiped", name = medium, due = due),
+        FoundMedium::Unregistered { set } => message!("error.media.unregistered", set = set, due = due),
+        FoundMedium::Held { medium, since, why } => {
             message!("error.media.held", name = medium, since = time(since, Lang::spoken()), why = recorded::why(why))
         }
-        Found::OtherPool { medium } => message!("error.media.other-pool", name = medium, due = due),
+        FoundMedium::OtherPool { medium } => message!("error.media.other-pool", name = medium, due = due),
     };
     Explained::new(said, Exit::Medium)
 }

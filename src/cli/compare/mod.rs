@@ -3,17 +3,17 @@
 mod page;
 
 use crate::cli::context::Context;
-use crate::cli::csv::{Csv, hex};
 use crate::cli::environment::absolute;
-use crate::cli::exit::Exit;
-use crate::cli::explain::{Explained, io_reason};
-use crate::cli::lang::Lang;
-use crate::cli::output::{Columns, Outcome, Table};
-use crate::cli::shown::{Shown, put_name};
 use crate::cli::sources::split;
-use crate::cli::text::{Message, find, message};
-use crate::cli::units::{bytes, count, time};
-use crate::cli::words;
+use crate::cli::ui::csv::{Csv, hex};
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Columns, Outcome, Table};
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{Message, find, message};
+use crate::cli::ui::units::{bytes, count, time};
+use crate::cli::ui::words;
 use azekura::format::manifest::Rules;
 use azekura::format::object::Id;
 use azekura::job::compare::{Class, Difference, NamedTree, Options, Reason, Report, Seen, SourceLine, With, compare};
@@ -41,7 +41,7 @@ pub struct Args {
     generation: Option<u64>,
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..))]
     with_generation: Option<u64>,
-    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -74,8 +74,8 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let mut all = Vec::new();
     let report = {
         let progress = context.progress();
-        let world = context.world(args.threads.map(usize::from));
-        compare(&options, &identity, &world, &progress, &mut |d| {
+        let env = context.env(args.threads.map(usize::from));
+        compare(&options, &identity, &env, &progress, &mut |d| {
             if let Some(csv) = &mut csv {
                 csv.row(csv_row(&d));
             }

@@ -3,18 +3,18 @@
 use super::Args;
 use crate::cli::backup::show::{alarm, alarm_json};
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::explain::{Explained, io_reason, reason};
-use crate::cli::lang::Lang;
-use crate::cli::output::{Columns, Outcome};
-use crate::cli::recorded;
-use crate::cli::shown::{Shown, put_name};
-use crate::cli::text::{find, message};
-use crate::cli::units::{count, time};
-use crate::cli::words;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::{Explained, io_reason, reason};
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::recorded;
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::{count, time};
+use crate::cli::ui::words;
 use azekura::format::watch::Measures;
-use azekura::job::clean::{First, Options, Report, Row, clean};
-use azekura::job::indicators::Indicators;
+use azekura::job::incident::clean::{First, Options, Report, Row, clean};
+use azekura::job::incident::indicators::Indicators;
 use serde_json::{Map, Value, json};
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
@@ -27,7 +27,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let options = Options { from: context.medium(args.medium.as_deref())?, set: args.set, indicators: indicators.transpose()? };
     let report = {
         let progress = context.progress();
-        clean(&options, &identity, &context.world(None), &progress)?
+        clean(&options, &identity, &context.env(None), &progress)?
     };
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
     for row in &report.rows {

@@ -3,18 +3,18 @@
 mod clean;
 
 use super::context::Context;
-use super::exit::Exit;
-use super::explain::Explained;
-use super::lang::Lang;
-use super::output::{Columns, Outcome};
-use super::shown::{Shown, put_name};
-use super::text::{find, message};
-use super::units::{bytes, count, time};
-use super::words;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::{bytes, count, time};
+use crate::cli::ui::words;
 use azekura::format::object::Id;
-use azekura::job::generations::{Details, GenerationReport, SetReport, generations};
+use azekura::job::inspect::generations::{Details, GenerationReport, SetReport, generations};
 use azekura::job::restore::RestoreError;
-use azekura::medium::{BrokenLabel, Place};
+use azekura::medium::{AttachedMedium, BrokenLabel};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub struct Args {
     medium: Option<PathBuf>,
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
-    #[arg(long, value_name = "ID", value_parser = super::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
     #[arg(long, conflicts_with = "clean")]
     media: bool,
@@ -40,8 +40,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     }
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
-    let world = context.world(None);
-    let sets = Place::find(&from, context.loader())?.sets()?;
+    let env = context.env(None);
+    let sets = AttachedMedium::find(&from, context.loader())?.sets()?;
     let mut ids: Vec<Id> = sets.found.iter().map(|s| s.id).collect();
     // A set whose label is damaged still has seals.
     ids.extend(sets.broken.iter().filter_map(BrokenLabel::folder_id));
@@ -53,7 +53,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     }
     let mut reports = Vec::new();
     for id in ids {
-        reports.push(generations(&from, Some(id), identity.as_ref(), &world)?);
+        reports.push(generations(&from, Some(id), identity.as_ref(), &env)?);
     }
     reports.sort_by_key(|r| r.quarantine);
     reports.iter().flat_map(|r| &r.faults).for_each(|f| context.warn(&words::fault(f)));

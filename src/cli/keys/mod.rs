@@ -5,8 +5,8 @@ mod rehearse;
 mod sheet;
 
 use super::context::Context;
-use super::explain::Explained;
-use super::output::Outcome;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::Outcome;
 use serde_json::json;
 use std::path::PathBuf;
 

@@ -3,12 +3,12 @@
 use super::sheet;
 use crate::cli::context::Context;
 use crate::cli::environment::{absolute, now};
-use crate::cli::explain::Explained;
-use crate::cli::output::{Outcome, Table};
-use crate::cli::secret::{new_passphrase, write_new};
-use crate::cli::shown::{Shown, put_name};
-use crate::cli::text::{find, message};
-use azekura::job::time_text;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::{Outcome, Table};
+use crate::cli::ui::secret::{new_passphrase, write_new};
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{find, message};
+use azekura::env::time_text;
 use azekura::pipeline::encryptor::{DEFAULT_WORK_FACTOR, Identity, encrypt_with_passphrase};
 use serde_json::{Map, Value};
 use std::os::unix::ffi::OsStrExt;

@@ -1,15 +1,15 @@
 //! `azekura keys rehearse`: proves that a sheet or a file opens a medium, before anything depends on it.
 
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::explain::Explained;
-use crate::cli::lang::Lang;
-use crate::cli::output::Outcome;
-use crate::cli::text::message;
-use crate::cli::units::{count, time};
-use crate::cli::words;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::text::message;
+use crate::cli::ui::units::{count, time};
+use crate::cli::ui::words;
 use azekura::format::object::Id;
-use azekura::job::rehearse::rehearse;
+use azekura::job::inspect::rehearse::rehearse;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub struct Args {
     medium: Option<PathBuf>,
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
-    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
 }
 
@@ -28,7 +28,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let identity = context.identity(args.identity.as_deref())?;
     let report = {
         let progress = context.progress();
-        rehearse(&from, args.set, &identity, &context.world(None), &progress)?
+        rehearse(&from, args.set, &identity, &context.env(None), &progress)?
     };
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
     let exit = if report.trusted && report.faults.is_empty() { Exit::Good } else { Exit::Damage };

@@ -2,20 +2,20 @@
 
 use crate::cli::context::Context;
 use crate::cli::environment::{absolute, now};
-use crate::cli::exit::Exit;
-use crate::cli::explain::{Explained, reason};
-use crate::cli::output::Outcome;
-use crate::cli::secret::write_new;
-use crate::cli::shown::{Shown, put_name};
-use crate::cli::text::{find, message};
-use crate::cli::units::paper_date;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::{Explained, reason};
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::secret::write_new;
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::paper_date;
+use azekura::env::time_text;
 use azekura::format::label::{Label, fingerprint};
 use azekura::format::object::Id;
-use azekura::job::open::OpenSet;
-use azekura::job::time_text;
-use azekura::medium::Place;
+use azekura::medium::AttachedMedium;
 use azekura::pipeline::encryptor::Identity;
 use azekura::report::key_sheet::KeySheet;
+use azekura::set::open::OpenSet;
 use serde_json::{Map, Value};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub struct Args {
     identity: Option<PathBuf>,
     #[arg(long, value_name = "MEDIUM")]
     from: Option<PathBuf>,
-    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -36,7 +36,7 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.from.as_deref())?;
     let id = OpenSet::open(&from, args.set, context.loader())?.id;
-    let sets = Place::find(&from, context.loader())?.sets()?;
+    let sets = AttachedMedium::find(&from, context.loader())?.sets()?;
     let label = sets.found.iter().find(|s| s.id == id).map(|s| &s.label);
     let identity = context.identity(args.identity.as_deref())?;
     let fits = |l: &&Label| identity.recipients().fingerprints().iter().any(|f| l.recipients.contains(f));

@@ -3,17 +3,17 @@
 use super::warn_of;
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
-use crate::cli::exit::Exit;
-use crate::cli::explain::Explained;
-use crate::cli::output::{Outcome, Table};
-use crate::cli::shown::Shown;
-use crate::cli::text::{find, message};
-use crate::cli::units::{bytes, count};
-use crate::cli::words;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::{Outcome, Table};
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::{bytes, count};
+use crate::cli::ui::words;
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
-use azekura::job::copy::{Options, Report, copy};
-use azekura::job::media;
+use azekura::job::media::copy::{Options, Report, copy};
+use azekura::job::media::register;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ pub struct Args {
     from: Option<PathBuf>,
     #[arg(long, value_name = "MEDIUM")]
     to: PathBuf,
-    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -44,8 +44,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let report = {
         let progress = context.progress();
         match &args.name {
-            Some(name) => media::copy(name, &context.state_dir()?, &options, &context.world(None), &progress)?,
-            None => copy(&options, &context.world(None), &progress)?,
+            Some(name) => register::copy(name, &context.state_dir()?, &options, &context.env(None), &progress)?,
+            None => copy(&options, &context.env(None), &progress)?,
         }
     };
     warn_of(&report.faults.iter().map(words::fault).collect::<Vec<_>>(), context);

@@ -1,11 +1,11 @@
 //! `azekura media init`: takes a blank medium in.
 
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::explain::Explained;
-use crate::cli::output::Outcome;
-use crate::cli::text::message;
-use azekura::job::media::{InitOptions, init};
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::text::message;
+use azekura::job::media::register::{RegisterOptions, init};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -31,7 +31,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     if recipients.is_empty() {
         return Err(Explained::new(message!("error.backup.no-recipients"), Exit::Key));
     }
-    let options = InitOptions {
+    let options = RegisterOptions {
         state: context.state_dir()?,
         at: context.medium(at)?,
         name: args.name.clone(),
@@ -39,7 +39,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         recipients,
         tape_block: context.tape_block(),
     };
-    let set = init(&options, &context.world(None))?;
+    let set = init(&options, &context.env(None))?;
     let text = format!("{}\n", message!("media.registered", name = args.name, set = set));
     Ok(Outcome::good(text, json!({ "name": args.name, "set": set.to_string(), "pool": options.pool })))
 }

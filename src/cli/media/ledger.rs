@@ -2,16 +2,16 @@
 
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::explain::Explained;
-use crate::cli::lang::Lang;
-use crate::cli::output::{Columns, Outcome};
-use crate::cli::recorded;
-use crate::cli::shown::Shown;
-use crate::cli::text::{find, message};
-use crate::cli::units::{count, time};
-use azekura::job::time_text;
-use azekura::ledger::{Book, Event, Ledger, Line, Medium};
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::recorded;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::{count, time};
+use azekura::env::time_text;
+use azekura::host::ledger::{Book, Ledger, LedgerEvent, LedgerLine, MediumAccount};
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ pub fn exit(book: &Book) -> Exit {
 }
 
 /// A medium that the ledger knows.
-pub fn known(book: &Book, name: &str) -> Result<Medium, Explained> {
+pub fn known(book: &Book, name: &str) -> Result<MediumAccount, Explained> {
     let unknown = || Explained::new(message!("error.media.unknown", name = name), Exit::Usage);
     book.media().remove(name).ok_or_else(unknown)
 }
@@ -83,7 +83,7 @@ pub fn list(context: &Context) -> Result<Outcome, Explained> {
     Ok(Outcome { exit: exit(&book), text, json: json!({ "media": media.values().map(medium_json).collect::<Vec<_>>() }) })
 }
 
-fn medium_json(m: &Medium) -> Value {
+fn medium_json(m: &MediumAccount) -> Value {
     json!({
         "name": m.name,
         "set": m.set,
@@ -144,28 +144,30 @@ pub fn log(args: &Log, context: &Context) -> Result<Outcome, Explained> {
     Ok(Outcome { exit: exit(&book), text: columns.text(), json: json!({ "lines": lines, "broken": book.broken }) })
 }
 
-fn event(l: &Line) -> String {
+fn event(l: &LedgerLine) -> String {
     let said = match &l.event {
-        Event::Registered { set, .. } => message!("media.event.registered", set = set),
-        Event::Copied { generation, check_code, .. } => message!("media.event.copied", number = generation, code = check_code),
-        Event::Attached { at, .. } => message!("media.event.attached", place = at),
-        Event::Written { generation, check_code, .. } => {
+        LedgerEvent::Registered { set, .. } => message!("media.event.registered", set = set),
+        LedgerEvent::Copied { generation, check_code, .. } => {
+            message!("media.event.copied", number = generation, code = check_code)
+        }
+        LedgerEvent::Attached { at, .. } => message!("media.event.attached", place = at),
+        LedgerEvent::Written { generation, check_code, .. } => {
             message!("media.event.written", number = generation, code = check_code)
         }
-        Event::Detached { seen: true, .. } => message!("media.event.left"),
-        Event::Detached { seen: false, .. } => message!("media.event.stayed"),
-        Event::Moved { to, by, witness, .. } => match witness {
+        LedgerEvent::Detached { seen: true, .. } => message!("media.event.left"),
+        LedgerEvent::Detached { seen: false, .. } => message!("media.event.stayed"),
+        LedgerEvent::Moved { to, by, witness, .. } => match witness {
             Some(witness) => message!("media.event.moved-witness", place = to, who = by, witness = witness),
             None => message!("media.event.moved", place = to, who = by),
         },
-        Event::Refused { due, found, .. } => recorded::refused(due, found),
-        Event::Held { by, why } => message!("media.event.held", who = by, why = recorded::why(why)),
-        Event::ReleaseAsked { by } => message!("media.event.release-asked", who = by),
-        Event::Released { by, witness } => match witness {
+        LedgerEvent::Refused { due, found, .. } => recorded::refused(due, found),
+        LedgerEvent::Held { by, why } => message!("media.event.held", who = by, why = recorded::why(why)),
+        LedgerEvent::ReleaseAsked { by } => message!("media.event.release-asked", who = by),
+        LedgerEvent::Released { by, witness } => match witness {
             Some(witness) => message!("media.event.released-witness", who = by, witness = witness),
             None => message!("media.event.released", who = by),
         },
-        Event::Scrubbed { damaged, .. } => message!("media.event.scrubbed", count = damaged),
+        LedgerEvent::Scrubbed { damaged, .. } => message!("media.event.scrubbed", count = damaged),
     };
     said.to_string()
 }
@@ -175,7 +177,7 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, Explained> {
     known(&book, &args.medium)?;
     let Move { medium, to, by, witness, off_site } = args;
     let text = format!("{}\n", message!("media.moved", name = medium, place = to));
-    let event = Event::Moved { medium, to, by, witness, off_site };
+    let event = LedgerEvent::Moved { medium, to, by, witness, off_site };
     let json = serde_json::to_value(&event).unwrap_or_default();
     ledger.write(&time_text(crate::cli::environment::now()), event)?;
     Ok(Outcome::good(text, json))

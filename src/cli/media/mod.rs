@@ -7,10 +7,10 @@ pub mod ledger;
 mod scrub;
 
 use super::context::Context;
-use super::explain::Explained;
-use super::output::Outcome;
-use super::text::{Message, message};
-use super::units::count;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::text::{Message, message};
+use crate::cli::ui::units::count;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {

@@ -2,17 +2,17 @@
 
 use super::warn_of;
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::explain::Explained;
-use crate::cli::output::{Outcome, Table};
-use crate::cli::text::{find, message};
-use crate::cli::units::{bytes, count};
-use crate::cli::words;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::{Outcome, Table};
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::{bytes, count};
+use crate::cli::ui::words;
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
-use azekura::job::check::remember_damage;
-use azekura::job::media::scrubbed;
-use azekura::job::scrub::{Options, Report, Verdict, record, scrub};
+use azekura::job::media::register::scrubbed;
+use azekura::job::media::scrub::{MediumHealth, Options, Report, record, scrub};
+use azekura::set::check::remember_damage;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 pub struct Args {
     #[arg(value_name = "MEDIUM")]
     medium: Option<PathBuf>,
-    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -28,23 +28,23 @@ pub struct Args {
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let options = Options { from: context.medium(args.medium.as_deref())?, set: args.set };
-    let world = context.world(args.threads.map(usize::from));
+    let env = context.env(args.threads.map(usize::from));
     let report = {
         let progress = context.progress();
-        scrub(&options, &world, &progress)?
+        scrub(&options, &env, &progress)?
     };
     warn_of(&report.faults.iter().map(words::fault).collect::<Vec<_>>(), context);
     warn_of(&report.damage.iter().map(words::damage).collect::<Vec<_>>(), context);
     let unreadable = report.unreadable.iter().map(|(object, why)| message!("scrub.unreadable", object = object, why = why));
     warn_of(&unreadable.collect::<Vec<_>>(), context);
     if let Some(mut catalog) = context.catalog()? {
-        scrubbed(&context.state_dir()?, report.set, &options.from, report.damaged(), &world)?;
-        record(&report, &mut catalog, &world.time_text())?;
+        scrubbed(&context.state_dir()?, report.set, &options.from, report.damaged(), &env)?;
+        record(&report, &mut catalog, &env.time_text())?;
         if remember_damage(report.set, &report.damage, &mut catalog)? > 0 {
             context.talk(&message!("verify.remembered"));
         }
     }
-    let exit = if report.verdict() == Verdict::Good { Exit::Good } else { Exit::Damage };
+    let exit = if report.verdict() == MediumHealth::Good { Exit::Good } else { Exit::Damage };
     Ok(Outcome { exit, text: text(&report), json: as_json(&report) })
 }
 
@@ -60,10 +60,10 @@ fn text(r: &Report) -> String {
     }
     table.row(find("label.read-back"), words::read_back(r.read_back).to_string());
     let result = match (r.verdict(), r.read_back) {
-        (Verdict::Good, ReadBack::Direct | ReadBack::Dropped) => message!("scrub.good"),
-        (Verdict::Good, ReadBack::Cached) => message!("verify.cached"),
-        (Verdict::CopyForward, _) => message!("scrub.copy-forward"),
-        (Verdict::Suspect, _) => message!("scrub.suspect"),
+        (MediumHealth::Good, ReadBack::Direct | ReadBack::Dropped) => message!("scrub.good"),
+        (MediumHealth::Good, ReadBack::Cached) => message!("verify.cached"),
+        (MediumHealth::CopyForward, _) => message!("scrub.copy-forward"),
+        (MediumHealth::Suspect, _) => message!("scrub.suspect"),
     };
     table.row(find("label.result"), result.to_string());
     table.text()

@@ -2,13 +2,13 @@
 
 use super::draft::{Draft, Fact};
 use super::shared::{ROWS, chain, comparisons, generation, people, when};
-use crate::cli::text::{Message, find, message};
-use crate::cli::units::{bytes, count};
+use crate::cli::ui::text::{Message, find, message};
+use crate::cli::ui::units::{bytes, count};
+use azekura::answer::session::answers::{Happened, Period, exact, of_period, of_proved, of_stamp};
+use azekura::answer::session::restored::check_code;
+use azekura::answer::session::{Answer, Mark, Session, judge};
+use azekura::env::time_text;
 use azekura::format::cbor::Time;
-use azekura::job::report::answers::{Happened, Period, exact, of_period, of_proved, of_stamp};
-use azekura::job::report::restored::check_code;
-use azekura::job::report::{Answer, Mark, Session, judge};
-use azekura::job::time_text;
 
 pub fn draft(session: &Session, since: Option<i64>, until: Option<i64>) -> Draft {
     let at = |seconds: Option<i64>| seconds.map(|seconds| time_text(Time { seconds, nanoseconds: 0 }));

@@ -1,10 +1,10 @@
 //! A report under way: what is put on the page goes into the JSON too, so that both say the same.
 
-use crate::cli::lang::Lang;
-use crate::cli::shown::Shown;
-use crate::cli::text::{Message, find, message};
-use crate::cli::units::{count, paper_day, paper_time};
-use azekura::job::report::{Mark, Source};
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{Message, find, message};
+use crate::cli::ui::units::{count, paper_day, paper_time};
+use azekura::answer::session::{Mark, Source};
 use azekura::report::page::{Cell, Kind, Page, Part, Style, Table};
 use chrono::NaiveDate;
 use serde_json::{Map, Value, json};

@@ -3,14 +3,14 @@
 use super::draft::{Draft, Fact, Row};
 use super::shared::{ROWS, chain, comparisons, generation, people, searched, when};
 use crate::cli::backup::show::alarm;
-use crate::cli::recorded;
-use crate::cli::shown::Shown;
-use crate::cli::text::{Message, message};
-use crate::cli::units::{bytes, count, day_in_japan};
+use crate::cli::ui::recorded;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{Message, message};
+use crate::cli::ui::units::{bytes, count, day_in_japan};
+use azekura::answer::session::answers::{Changes, CleanLine, LedgerLine, exact, of_backup, of_hold, of_ledger, of_media};
+use azekura::answer::session::traces::Traces;
+use azekura::answer::session::{Answer, Mark, Session, Source, judge};
 use azekura::format::watch::Alarm;
-use azekura::job::report::answers::{Changes, CleanLine, LedgerLine, exact, of_backup, of_hold, of_ledger, of_media};
-use azekura::job::report::signs::Signs;
-use azekura::job::report::{Answer, Mark, Session, Source, judge};
 use azekura::report::due::Due;
 use azekura::report::page::{Kind, Style};
 use chrono::{DateTime, FixedOffset};
@@ -64,15 +64,15 @@ fn due(draft: &mut Draft, discovered: Option<i64>) {
 
 fn last_clean(draft: &mut Draft, session: &Session) {
     draft.section("page.section.last-clean");
-    let all = Signs::all(session);
+    let all = Traces::all(session);
     if all.is_empty() {
         let facts = ["page.fact.last-clean", "page.fact.indicators"];
         draft.facts(facts.map(|what| (what, Fact::Nothing, Mark::Unknown, Vec::new())).into());
     }
     let mut first = Vec::new();
-    for signs in &all {
-        draft.facts(last_clean_of(session, signs));
-        for (c, answer) in signs.searches() {
+    for traces in &all {
+        draft.facts(last_clean_of(session, traces));
+        for (c, answer) in traces.searches() {
             first.extend(c.first.first.iter().map(|f| {
                 let path = exact(&f.path, f.path_hex.as_deref());
                 vec![
@@ -93,25 +93,25 @@ fn last_clean(draft: &mut Draft, session: &Session) {
 }
 
 /// The last clean generation of a set, and what was looked for in it. Where nobody gave indicators it is not known to be clean.
-fn last_clean_of(session: &Session, signs: &Signs) -> Vec<Row> {
-    let Some((c, answer)) = signs.newest() else { return Vec::new() };
-    let line = signs.last_clean();
+fn last_clean_of(session: &Session, traces: &Traces) -> Vec<Row> {
+    let Some((c, answer)) = traces.newest() else { return Vec::new() };
+    let line = traces.last_clean();
     let (fact, mark, mut sources) = match (line, c.generations.more) {
         (Some(g), _) => {
             let (fact, mark, sources) = generation(session, &c.set, g.generation, &g.time);
-            (fact, mark.and(signs.before(g.generation)), sources)
+            (fact, mark.and(traces.before(g.generation)), sources)
         }
-        (None, 0) if signs.first_sign().is_some() => (Fact::Said(message!("page.no-clean")), Mark::Bad, Vec::new()),
+        (None, 0) if traces.first_sign().is_some() => (Fact::Said(message!("page.no-clean")), Mark::Bad, Vec::new()),
         (None, _) => (Fact::Nothing, Mark::Unknown, Vec::new()),
     };
-    for source in signs.first_sign().map(|(_, a)| &a.source).into_iter().chain([&answer.source]) {
+    for source in traces.first_sign().map(|(_, a)| &a.source).into_iter().chain([&answer.source]) {
         if !sources.contains(source) {
             sources.push(source.clone());
         }
     }
     let mut rows = vec![("page.fact.last-clean", fact, mark, sources)];
     let in_it = line.map(|g| g.generation);
-    rows.push(searched(Some(signs), in_it.unwrap_or(0), in_it.map_or(Mark::Unknown, |n| signs.searched(n))));
+    rows.push(searched(Some(traces), in_it.unwrap_or(0), in_it.map_or(Mark::Unknown, |n| traces.searched(n))));
     rows
 }
 
@@ -120,9 +120,9 @@ fn affected(draft: &mut Draft, session: &Session) {
     draft.section("page.section.affected");
     let mut rows = Vec::new();
     let mut alarms: Vec<(String, Source)> = Vec::new();
-    let all = Signs::all(session);
-    for signs in &all {
-        let searches = signs.searches();
+    let all = Traces::all(session);
+    for traces in &all {
+        let searches = traces.searches();
         let mut told = BTreeSet::new();
         // The newest first: what an older one found besides stays on the page.
         for (c, answer) in searches.iter().rev() {
@@ -300,8 +300,8 @@ fn timeline(draft: &mut Draft, session: &Session) {
 
 fn moments(session: &Session) -> Vec<Moment> {
     let mut all: Vec<Moment> = Vec::new();
-    for signs in Signs::all(session) {
-        generations(&signs, &mut all);
+    for traces in Traces::all(session) {
+        generations(&traces, &mut all);
     }
     for (ledger, answer) in session.all(of_ledger) {
         let lines = ledger.lines.first.iter().filter_map(|l| Some((l, of_line(l)?)));
@@ -336,12 +336,12 @@ fn moments(session: &Session) -> Vec<Moment> {
 }
 
 /// The seals around the first sign: the last generation before it, those that bear one, and the newest.
-fn generations(signs: &Signs, all: &mut Vec<Moment>) {
-    let last_clean = signs.last_clean().map(|g| g.generation);
-    let Some(newest) = signs.newest().and_then(|(c, _)| c.generations.first.last()).map(|g| g.generation) else { return };
+fn generations(traces: &Traces, all: &mut Vec<Moment>) {
+    let last_clean = traces.last_clean().map(|g| g.generation);
+    let Some(newest) = traces.newest().and_then(|(c, _)| c.generations.first.last()).map(|g| g.generation) else { return };
     // A generation is told once: as the search saw it that found most.
     let mut told: BTreeMap<u64, (u64, &CleanLine, &Answer)> = BTreeMap::new();
-    for (c, answer) in signs.searches() {
+    for (c, answer) in traces.searches() {
         let is_told = |g: &&CleanLine| !g.is_clean() || Some(g.generation) == last_clean || g.generation == newest;
         for g in c.generations.first.iter().filter(is_told) {
             let found = g.alarms.len().saturating_add(g.hits);
@@ -356,7 +356,7 @@ fn generations(signs: &Signs, all: &mut Vec<Moment>) {
             }
         }
     }
-    let name = signs.newest().map_or("", |(c, _)| &c.set_name);
+    let name = traces.newest().map_or("", |(c, _)| &c.set_name);
     for (found, g, answer) in told.into_values() {
         let said = match () {
             () if g.is_clean() => message!("page.event.sealed", number = g.generation, name = name),

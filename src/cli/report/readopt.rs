@@ -2,9 +2,9 @@
 
 use super::draft::{Draft, Fact};
 use super::shared::{chain, people, restore_rows};
-use crate::cli::text::message;
-use azekura::job::report::restored::restored;
-use azekura::job::report::{Mark, Session};
+use crate::cli::ui::text::message;
+use azekura::answer::session::restored::restored;
+use azekura::answer::session::{Mark, Session};
 use azekura::report::page::{Kind, Style};
 
 pub fn draft(session: &Session, generation: u64, by: &str, witness: &str) -> Draft {

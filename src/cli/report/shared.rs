@@ -1,14 +1,14 @@
 //! Sections that several reports have.
 
 use super::draft::{Draft, Fact, Row};
-use crate::cli::lang::Lang;
-use crate::cli::shown::Shown;
-use crate::cli::text::{Message, message};
-use crate::cli::units::{bytes, count, paper_time};
-use azekura::job::report::answers::{Compare, Indicators, Verify, of_compare, of_verify};
-use azekura::job::report::restored::{Restored, known_generation, newest_of_media};
-use azekura::job::report::signs::Signs;
-use azekura::job::report::{Answer, Mark, Session, Source, judge};
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{Message, message};
+use crate::cli::ui::units::{bytes, count, paper_time};
+use azekura::answer::session::answers::{Compare, Indicators, Verify, of_compare, of_verify};
+use azekura::answer::session::restored::{Restored, known_generation, newest_of_media};
+use azekura::answer::session::traces::Traces;
+use azekura::answer::session::{Answer, Mark, Session, Source, judge};
 
 /// Rows of one list on paper.
 pub const ROWS: usize = 200;
@@ -189,8 +189,8 @@ pub fn generation(session: &Session, set: &str, number: u64, time: &str) -> (Fac
 }
 
 /// Whether indicators were looked for in a generation, and how many were not.
-pub fn searched(signs: Option<&Signs>, generation: u64, mark: Mark) -> Row {
-    let found = signs.and_then(Signs::indicators);
+pub fn searched(traces: Option<&Traces>, generation: u64, mark: Mark) -> Row {
+    let found = traces.and_then(Traces::indicators);
     let said = Fact::optional(found, |(Indicators { looked_for, passed_over }, c, _)| {
         let line = c.generations.first.iter().find(|g| g.generation == generation);
         let (hits, unhashed) = line.map_or((0, 0), |g| (g.hits, g.unhashed));
@@ -227,7 +227,7 @@ pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
         let (engine, signatures, date) = (text(&s.engine), text(&s.signatures.0), text(&s.signature_date));
         Fact::Said(message!("page.scanned", engine = engine, signatures = signatures, date = date, found = count(s.found())))
     });
-    let (signs, signs_at) = signs(r);
+    let (traces, signs_at) = signs(r);
     let line = r.verify.and_then(|(v, _)| v.generations.first.iter().find(|g| g.generation == restore.generation));
     let sealed = Fact::optional(line, |g| Fact::Said(message!("page.seal-read", damaged = count(g.damaged_objects))));
     let to_mark = if restore.to.is_some() { Mark::Good } else { Mark::Unknown };
@@ -237,25 +237,25 @@ pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
         ("page.fact.restored", Fact::Said(done), r.itself(), here()),
         ("page.fact.seal", sealed, r.seal(), sources(r.verify.map(|(_, a)| a))),
         ("page.fact.compared", compared, r.compared(), sources(r.compare.map(|(_, a)| a))),
-        ("page.fact.before-signs", signs, r.before_signs(), signs_at),
-        searched(r.signs.as_ref(), restore.generation, r.searched()),
+        ("page.fact.before-signs", traces, r.before_traces(), signs_at),
+        searched(r.traces.as_ref(), restore.generation, r.searched()),
         ("page.fact.scan", scan, r.scanned(), if restore.scan.is_some() { here() } else { Vec::new() }),
     ]
 }
 
 /// What is known of signs before a generation that was restored: what its own seal says counts too.
 fn signs(r: &Restored) -> (Fact, Vec<Source>) {
-    let Some(signs) = r.signs.as_ref().filter(|_| !r.restore.has_alarm) else {
+    let Some(traces) = r.traces.as_ref().filter(|_| !r.restore.has_alarm) else {
         let alarm = r.restore.has_alarm.then(|| Fact::Said(message!("page.has-alarm")));
         let known = alarm.is_some() || r.in_quarantine;
         return (alarm.unwrap_or(Fact::Nothing), if known { of_one(r.answer) } else { Vec::new() });
     };
-    let said = match signs.last_clean() {
+    let said = match traces.last_clean() {
         Some(last) => message!("page.last-clean-is", number = last.generation),
         None => message!("page.no-clean"),
     };
-    let first = signs.first_sign().map(|(_, a)| a.source.clone());
-    let mut at: Vec<Source> = first.into_iter().chain(signs.newest().map(|(_, a)| a.source.clone())).collect();
+    let first = traces.first_sign().map(|(_, a)| a.source.clone());
+    let mut at: Vec<Source> = first.into_iter().chain(traces.newest().map(|(_, a)| a.source.clone())).collect();
     at.dedup();
     (Fact::Said(said), at)
 }

@@ -4,15 +4,15 @@ mod scanned;
 
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
-use crate::cli::exit::Exit;
-use crate::cli::explain::{Explained, io_reason};
-use crate::cli::lang::Lang;
-use crate::cli::output::{Outcome, Table, to_stderr};
-use crate::cli::recorded;
-use crate::cli::shown::{Shown, put_name};
-use crate::cli::text::{Message, find, find_optional, message};
-use crate::cli::units::{bytes, count, time};
-use crate::cli::words;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Outcome, Table, to_stderr};
+use crate::cli::ui::recorded;
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{Message, find, find_optional, message};
+use crate::cli::ui::units::{bytes, count, time};
+use crate::cli::ui::words;
 use azekura::format::object::Id;
 use azekura::job::restore::scan::scan;
 use azekura::job::restore::{Finding, List, ListError, Marking, Options, Origin, Report, SourceReport, restore};
@@ -41,7 +41,7 @@ pub struct Args {
     to: Option<PathBuf>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     generation: Option<u64>,
-    #[arg(long, value_name = "ID", value_parser = crate::cli::values::set_id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "PATTERN")]
     pattern: Vec<String>,
@@ -95,13 +95,13 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     };
     let report = {
         let progress = context.progress();
-        restore(&options, &identity, &context.world(args.threads.map(usize::from)), &progress)?
+        restore(&options, &identity, &context.env(args.threads.map(usize::from)), &progress)?
     };
     talk(&report, context);
     // What was restored is told by now, whatever becomes of the scanner.
     let scan = args.scan.map(|command| {
         context.talk(&message!("scan.begins"));
-        scan(&command.0, &options.to, &context.world(None))
+        scan(&command.0, &options.to, &context.env(None))
     });
     let mut outcome = Outcome { exit: exit(&report), text: text(&report, &options), json: as_json(&report, &options) };
     if let Some(scan) = &scan {

@@ -1,10 +1,10 @@
 //! What a scanner said of what was restored.
 
-use crate::cli::exit::Exit;
-use crate::cli::output::Table;
-use crate::cli::shown::{Shown, put_name};
-use crate::cli::text::{find, message};
-use crate::cli::units::count;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::output::Table;
+use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::text::{find, message};
+use crate::cli::ui::units::count;
 use azekura::job::restore::scan::{Scan, ScanResult};
 use serde_json::{Map, Value, json};
 

@@ -2,8 +2,8 @@
 
 use crate::format::entry::Core;
 use crate::pipeline::packer::Piece;
-use crate::pipeline::source::Found;
-use crate::tripwire::Before;
+use crate::pipeline::source::WalkedEntry;
+use crate::tripwire::PreviousContent;
 use std::sync::Arc;
 
 /// Records taken over from the last generation as they are.
@@ -26,7 +26,7 @@ pub enum Names {
 }
 
 /// A further name of a file.
-pub struct Link {
+pub struct HardLink {
     pub path: Vec<u8>,
     /// The file's first name.
     pub first: Arc<[u8]>,
@@ -40,17 +40,17 @@ pub enum Item {
     /// Needs nothing more.
     Ready(Box<Core>, Names),
     /// A file to be read, and what was there before.
-    Read(Found, Names, Option<Before>),
+    Read(WalkedEntry, Names, Option<PreviousContent>),
     /// The standard output of a command, and what it was before.
-    Stream(Box<Core>, Box<dyn std::io::Read + Send>, Option<Before>),
-    Link(Link),
+    Stream(Box<Core>, Box<dyn std::io::Read + Send>, Option<PreviousContent>),
+    Link(HardLink),
 }
 
 /// An entry whose content is stored, as soon as the packs of its pieces are finished.
 pub enum Stored {
     Verbatim(Verbatim),
     Entry { core: Box<Core>, pieces: Vec<Piece>, names: Names },
-    Link(Link),
+    Link(HardLink),
 }
 
 /// Entries that go through the stations together.

@@ -1,20 +1,20 @@
 //! The collector: brings finished batches back into order, writes the entry stream, cuts and packs it like a file, and grows the
 //! records' tree.
 
-use super::batch::{Finished, Link, Names, Stored};
-use super::shelf::Counter;
+use super::append::PackSender;
+use super::batch::{Finished, HardLink, Names, Stored};
 use super::tally::Tally;
 use super::worker::store_chunk;
 use super::{BackupError, Stop};
-use crate::catalog::ChunkLookup;
 use crate::event::FindingKind;
-use crate::format::entry::{Entry, Glance, compare_paths, record_length};
-use crate::format::manifest::Entries;
-use crate::format::merkle::{Root, Tree, record_leaf};
+use crate::format::entry::{Entry, EntryHead, compare_paths, record_length};
+use crate::format::manifest::EntryStream;
+use crate::format::merkle::{MerkleTree, Root, record_leaf};
 use crate::format::{Malformed, limit};
-use crate::pipeline::chunker::{Chunker, Class};
+use crate::host::catalog::ChunkLookup;
+use crate::pipeline::chunker::{ChunkClass, Chunker};
+use crate::pipeline::dedup_index::DedupIndex;
 use crate::pipeline::hasher::Ids;
-use crate::pipeline::known::Known;
 use crate::pipeline::packer::{self, Packer, Piece};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -31,7 +31,7 @@ const STREAM_BYTES: usize = 256 << 10;
 pub struct Collector<'a> {
     pub ids: &'a Ids,
     pub chunker: &'a Chunker,
-    pub known: &'a Known,
+    pub known: &'a DedupIndex,
     pub lookup: ChunkLookup,
     pub packer: Packer<'a>,
     pub salt_key: [u8; 32],
@@ -43,7 +43,7 @@ pub struct Collector<'a> {
     /// The stream is packed when everything else is on its way, and in full: a medium with one head cannot go back for its parts.
     pub side_by_side: bool,
     /// Where packs wait for their numbers.
-    pub counter: &'a Counter,
+    pub counter: &'a PackSender,
     /// The host's copy of the entry stream.
     pub copy: std::io::BufWriter<std::fs::File>,
     pub state: Collected,
@@ -61,7 +61,7 @@ pub struct Collected {
     begun: usize,
     digest: blake3::Hasher,
     length: u64,
-    records: Tree,
+    records: MerkleTree,
     /// The path of the last record.
     last: Vec<u8>,
     /// Records that progress was told of.
@@ -70,7 +70,7 @@ pub struct Collected {
 }
 
 /// The outcome: the manifest's part about entries, and the records' root.
-pub struct EntryStream {
+pub struct CollectedStream {
     length: u64,
     digest: [u8; 32],
     pieces: Vec<Piece>,
@@ -78,11 +78,11 @@ pub struct EntryStream {
     pub root: Root,
 }
 
-impl EntryStream {
+impl CollectedStream {
     /// Once all packs are finished.
-    pub fn entries(&self) -> Entries {
+    pub fn entries(&self) -> EntryStream {
         let extents = packer::extents(&self.pieces);
-        Entries { length: self.length, blake3: self.digest, extents, count: self.records }
+        EntryStream { length: self.length, blake3: self.digest, extents, count: self.records }
     }
 }
 
@@ -90,7 +90,7 @@ type Result<T> = std::result::Result<T, BackupError>;
 
 impl Collector<'_> {
     /// Collects until all senders are gone.
-    pub fn collect(mut self, finished: Receiver<Finished>) -> Result<EntryStream> {
+    pub fn collect(mut self, finished: Receiver<Finished>) -> Result<CollectedStream> {
         let mut early: BTreeMap<u64, Vec<Stored>> = BTreeMap::new();
         let mut next = 0;
         loop {
@@ -135,7 +135,7 @@ impl Collector<'_> {
         }
         self.packer.finish().map_err(BackupError::Pack)?;
         let s = self.state;
-        Ok(EntryStream {
+        Ok(CollectedStream {
             length: s.length,
             digest: *s.digest.finalize().as_bytes(),
             pieces: s.pieces,
@@ -180,8 +180,8 @@ impl Collector<'_> {
     }
 
     /// Further names share everything with the first but the path: they are the same inode.
-    fn write_link(&mut self, link: Link) -> Result<()> {
-        let Link { path, first, last } = link;
+    fn write_link(&mut self, link: HardLink) -> Result<()> {
+        let HardLink { path, first, last } = link;
         let kept = if last { self.state.firsts.remove(&first[..]) } else { self.state.firsts.get(&first[..]).cloned() };
         match kept {
             Some(mut entry) => {
@@ -205,7 +205,7 @@ impl Collector<'_> {
 
     fn write(&mut self, record: &[u8], core_bytes: usize) -> Result<()> {
         let core = &record[4..4 + core_bytes];
-        let glance = Glance::at(&record[4..]).map_err(BackupError::Format)?;
+        let glance = EntryHead::at(&record[4..]).map_err(BackupError::Format)?;
         // A stream out of order cannot be read again: better no generation than that one.
         if !self.state.last.is_empty() && compare_paths(&self.state.last, glance.path).is_ge() {
             return Err(BackupError::Format(Malformed::new("entry stream", "its paths do not ascend")));
@@ -264,7 +264,7 @@ impl Collector<'_> {
     fn pack(&mut self, uncut: &[u8], last: bool) -> Result<usize> {
         let mut at = 0;
         while at < uncut.len() {
-            let Some(n) = self.chunker.cut(Class::Entries, &uncut[at..], last) else { break };
+            let Some(n) = self.chunker.cut(ChunkClass::Entries, &uncut[at..], last) else { break };
             let (n, begun) = end_of_record(&uncut[at..], self.state.begun, n);
             self.state.begun = begun;
             let chunk = &uncut[at..at + n];

@@ -2,7 +2,7 @@
 
 use super::{BackupError, SourceOptions};
 use crate::format::cbor::Time;
-use crate::format::entry::{Core, Kind};
+use crate::format::entry::{Core, EntryKind};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -32,7 +32,7 @@ impl Commands {
         let outputs = self.0.iter_mut().filter_map(|(name, _, child)| Some((name, child.stdout.take()?)));
         outputs
             .map(|(name, output)| {
-                let mut core = Box::new(Core::new(name.clone(), Kind::File));
+                let mut core = Box::new(Core::new(name.clone(), EntryKind::File));
                 (core.mode, core.mtime, core.ctime) = (0o600, now, now);
                 (core.uid, core.gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
                 (core, Box::new(output) as Box<dyn std::io::Read + Send>)

@@ -4,11 +4,12 @@ use super::batch::Names;
 use crate::buffer::Buffer;
 use crate::format::entry::Core;
 use crate::pipeline::packer::Piece;
-use crate::tripwire::Before;
-use crate::tripwire::content::Look;
+use crate::tripwire::PreviousContent;
+use crate::tripwire::content::ContentSample;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex};
 
 /// A run of chunks of a large file.
 pub struct Run {
@@ -28,13 +29,13 @@ pub struct LargeFile {
     /// Runs under way, and one for the reader.
     pub open: AtomicUsize,
     pub new_bytes: AtomicU64,
-    pub before: Option<Before>,
+    pub before: Option<PreviousContent>,
     /// What was seen of its content.
-    pub look: Mutex<Option<Look>>,
+    pub look: Mutex<Option<ContentSample>>,
 }
 
 impl LargeFile {
-    pub fn new(sequence: u64, names: Names, before: Option<Before>) -> Arc<Self> {
+    pub fn new(sequence: u64, names: Names, before: Option<PreviousContent>) -> Arc<Self> {
         Arc::new(Self {
             sequence,
             names,

@@ -3,15 +3,15 @@
 //! An entry whose type, size, mtime, ctime and inode are unchanged is taken over as it is; the rest is described and read. Both
 //! sides are read once, in order, in constant memory.
 
-use super::batch::{Batch, Item, Link, Names, Verbatim};
+use super::batch::{Batch, HardLink, Item, Names, Verbatim};
 use super::tally::Tally;
 use super::worker::is_shared;
 use super::{BackupError, Stop};
 use crate::event::FindingKind;
 use crate::format::cbor::Time;
-use crate::format::entry::{Core, Entry, Glance, Kind, compare_paths, record_length};
-use crate::pipeline::source::{Found, ProblemKind, Tree};
-use crate::tripwire::{Before, Watcher};
+use crate::format::entry::{Core, Entry, EntryHead, EntryKind, compare_paths, record_length};
+use crate::pipeline::source::{ProblemKind, SourceTree, WalkedEntry};
+use crate::tripwire::{PreviousContent, Watcher};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io::{BufReader, Read};
@@ -75,9 +75,9 @@ impl Previous {
 
 impl Previous {
     /// Goes on to the record of `path`, or to where it would be; whether it is there. Records passed over are `gone`.
-    fn seek(&mut self, path: &[u8], there: &mut bool, gone: &dyn Fn(&Glance)) -> bool {
+    fn seek(&mut self, path: &[u8], there: &mut bool, gone: &dyn Fn(&EntryHead)) -> bool {
         while *there {
-            let Ok(glance) = Glance::at(&self.record) else {
+            let Ok(glance) = EntryHead::at(&self.record) else {
                 *there = false;
                 break;
             };
@@ -94,10 +94,10 @@ impl Previous {
     }
 
     /// What was there at the path of the record at hand, if that was a file that could be read.
-    fn before(&self) -> Option<Before> {
+    fn before(&self) -> Option<PreviousContent> {
         let core = Entry::decode(&self.record).ok()?.0.core;
         let settled = core.mtime.as_nanoseconds() + SETTLED <= i128::from(self.started);
-        core.blake3.map(|digest| Before { digest, size: core.size, settled })
+        core.blake3.map(|digest| PreviousContent { digest, size: core.size, settled })
     }
 }
 
@@ -106,7 +106,7 @@ const SETTLED: i128 = 600 * SECOND;
 
 /// Where entries come from.
 pub enum Origin<'t> {
-    Tree(&'t Tree),
+    Tree(&'t SourceTree),
     /// A command whose standard output is one file; described, and running already.
     Command(Box<Core>, Box<dyn Read + Send>),
 }
@@ -124,9 +124,9 @@ pub fn merge(
     let mut out = Batches { send, sequence: 0, items: Vec::new(), entries: 0, bytes: 0 };
     let mut links = Links::default();
     let mut there = previous.advance();
-    let gone = |g: &Glance| {
+    let gone = |g: &EntryHead| {
         tally.counts.gone.fetch_add(1, Relaxed);
-        if g.kind == Kind::File {
+        if g.kind == EntryKind::File {
             watcher.gone(g.path);
         }
     };
@@ -164,14 +164,14 @@ pub fn merge(
             };
             let c = &tally.counts;
             c.entries.fetch_add(1, Relaxed);
-            if found.stat.kind == Kind::File {
+            if found.stat.kind == EntryKind::File {
                 c.files.fetch_add(1, Relaxed);
                 c.bytes.fetch_add(found.stat.size, Relaxed);
                 files += 1;
                 bytes += found.stat.size;
             }
             let known = previous.seek(&found.path, &mut there, &gone);
-            let before = if known { Glance::at(&previous.record).ok() } else { None };
+            let before = if known { EntryHead::at(&previous.record).ok() } else { None };
             let (started, is_trusted) = (previous.started, previous.is_trusted);
             let unchanged = before.filter(|b| is_trusted && is_unchanged(b, &found, started, with_sha256));
             let (names, first) = links.name(&found);
@@ -185,11 +185,11 @@ pub fn merge(
                 (None, before) => {
                     let count = if before.is_some() && is_trusted { &c.changed } else { &c.new };
                     count.fetch_add(1, Relaxed);
-                    let before = before.filter(|b| b.kind == Kind::File).and_then(|_| previous.before());
+                    let before = before.filter(|b| b.kind == EntryKind::File).and_then(|_| previous.before());
                     match first {
-                        Some((first, last)) => out.item(Item::Link(Link { path: found.path, first, last }), 0)?,
+                        Some((first, last)) => out.item(Item::Link(HardLink { path: found.path, first, last }), 0)?,
                         None if is_shared(&found.stat) => out.alone(Item::Read(found, names, before))?,
-                        None if found.stat.kind == Kind::File => {
+                        None if found.stat.kind == EntryKind::File => {
                             let bytes = found.stat.size;
                             out.item(Item::Read(found, names, before), bytes)?;
                         }
@@ -212,7 +212,7 @@ pub fn merge(
         watcher.there(tree.name(), files, bytes);
     }
     while there {
-        if let Ok(glance) = Glance::at(&previous.record) {
+        if let Ok(glance) = EntryHead::at(&previous.record) {
             gone(&glance);
         }
         there = previous.advance();
@@ -228,7 +228,7 @@ fn is_racy(ctime: Time, started: i64) -> bool {
     stamp + step >= started.into()
 }
 
-fn is_unchanged(before: &Glance, found: &Found, started: i64, with_sha256: bool) -> bool {
+fn is_unchanged(before: &EntryHead, found: &WalkedEntry, started: i64, with_sha256: bool) -> bool {
     let s = &found.stat;
     before.good
         && before.kind == s.kind
@@ -236,7 +236,7 @@ fn is_unchanged(before: &Glance, found: &Found, started: i64, with_sha256: bool)
         && before.mtime == s.mtime
         && before.ctime == s.ctime
         && !is_racy(before.ctime, started)
-        && (s.kind != Kind::File || before.size == s.size && before.has_sha256 == with_sha256)
+        && (s.kind != EntryKind::File || before.size == s.size && before.has_sha256 == with_sha256)
 }
 
 /// Files with several names: the first name in the order of the walk stands for the file.
@@ -250,9 +250,9 @@ type Name = Arc<[u8]>;
 
 impl Links {
     /// Whether this is the first of several names; or, if it is a further one, the first name and whether this is the last.
-    fn name(&mut self, found: &Found) -> (Names, Option<(Name, bool)>) {
+    fn name(&mut self, found: &WalkedEntry) -> (Names, Option<(Name, bool)>) {
         let s = &found.stat;
-        if s.nlink < 2 || s.kind == Kind::Directory {
+        if s.nlink < 2 || s.kind == EntryKind::Directory {
             return (Names::One, None);
         }
         let key = (s.device, s.inode);

@@ -1,46 +1,48 @@
 //! `backup`: writes one sealed generation of the sources to a medium.
 
+pub(crate) mod append;
 mod batch;
 mod collector;
 mod command;
 mod large;
 mod merge;
 mod pick_list;
-pub(crate) mod shelf;
 mod sources;
 mod tally;
 mod worker;
 
-use super::World;
-use super::hold::{self, HoldError};
-use super::writer::{self, At, Begin, Closed, Facts, Opened, Writer};
 use crate::buffer::Buffers;
-use crate::catalog::{CatalogError, GenerationRow};
+use crate::env::Env;
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::Malformed;
 use crate::format::check_code::CheckCode;
 use crate::format::manifest::{Finding, Manifest, Rules};
-use crate::format::object::{Id, Kind};
+use crate::format::object::{Id, ObjectKind};
 use crate::format::seal::{ReadBack, Verdict};
 use crate::format::watch::{self, Alarm};
+use crate::host::catalog::{CatalogError, GenerationRow};
+use crate::host::state::{StateDir, StateError};
+use crate::job::incident::hold;
+use crate::job::incident::hold::HoldError;
 use crate::medium::MediumError;
 use crate::pipeline::chunker::Chunker;
 use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL, Effort, FrameError};
+use crate::pipeline::dedup_index::DedupIndex;
 use crate::pipeline::encryptor::{EncryptError, Encryptor, RecipientError, Recipients};
 use crate::pipeline::hasher::Ids;
-use crate::pipeline::known::Known;
 use crate::pipeline::packer::{PackError, Packer};
-use crate::pipeline::source::{SourceError, Tree};
+use crate::pipeline::source::{SourceError, SourceTree};
 use crate::seal::KeyError;
-use crate::state::{StateDir, StateError};
-use crate::tripwire::{Watched, Watcher};
+use crate::set::writer;
+use crate::set::writer::{Closed, NewSet, Opened, SealFacts, SetWriter, WriteTarget};
+use crate::tripwire::{WatchedSource, Watcher};
+pub use append::Streaming;
+use append::{PackSender, Shelved, shelve};
 use batch::{Batch, Finished, Item, Stored};
-use collector::{Collector, EntryStream};
+use collector::{CollectedStream, Collector};
 use command::Commands;
 use crossbeam_channel::bounded;
 use merge::{Origin, Previous};
-pub use shelf::Streaming;
-use shelf::{Counter, Shelved, shelve};
 use sources::{find_empty, identify, manifest_source, open_trees, ordered_sources};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -63,7 +65,7 @@ pub struct Options {
     pub set: Option<Id>,
     pub sources: Vec<SourceOptions>,
     /// Begin a set when the medium has none of this host.
-    pub init: Option<InitOptions>,
+    pub init: Option<NewSetOptions>,
     /// Read every file, whatever its times say.
     pub full: bool,
     pub tag: Option<String>,
@@ -81,7 +83,7 @@ pub struct Options {
 }
 
 #[derive(Debug, Clone)]
-pub struct InitOptions {
+pub struct NewSetOptions {
     pub name: String,
     /// age recipients.
     pub recipients: Vec<String>,
@@ -248,22 +250,22 @@ impl Stop<'_> {
 }
 
 /// Backs up the sources as the next generation.
-pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Result<Report> {
-    let started = (world.now)();
+pub fn backup(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
+    let started = (env.now)();
     let tally = Tally::new(observer);
     let sources = ordered_sources(options)?;
     let mut trees = open_trees(&sources, &tally)?;
     let state = StateDir::open(&options.state).map_err(BackupError::State)?;
     if options.set.is_none() && !options.quarantine {
-        hold::check(&state, &options.to, world).map_err(BackupError::Hold)?;
+        hold::check(&state, &options.to, env).map_err(BackupError::Hold)?;
     }
-    let begin = options.init.as_ref().map(|i| Begin { name: &i.name, recipients: &i.recipients });
-    observer.hear(Event::Phase(Phase::Checking));
+    let begin = options.init.as_ref().map(|i| NewSet { name: &i.name, recipients: &i.recipients });
+    observer.on_event(Event::Phase(Phase::Checking));
     let (mut set, opened) = writer::open(
-        At { root: &options.to, only: options.set, block: options.tape_block, quarantine: options.quarantine },
+        WriteTarget { root: &options.to, only: options.set, block: options.tape_block, quarantine: options.quarantine },
         &state,
         begin.as_ref(),
-        world,
+        env,
         observer,
     )?;
     let first_new = set.next;
@@ -290,15 +292,15 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         None => Previous::none(),
     };
     let watcher = watcher(&set, if options.quarantine { &[] } else { &sources });
-    observer.hear(Event::Phase(Phase::Reading));
+    observer.on_event(Event::Phase(Phase::Reading));
     let commands = Commands::start(&sources)?;
-    let adopted_objects = set.unsealed.iter().filter(|o| o.kind == Kind::Pack).count() as u64;
-    let (stream, shelved) = store(options, world, &mut set, Inputs { trees: &trees, commands, previous }, &tally, &watcher)?;
+    let adopted_objects = set.unsealed.iter().filter(|o| o.kind == ObjectKind::Pack).count() as u64;
+    let (stream, shelved) = store(options, env, &mut set, Inputs { trees: &trees, commands, previous }, &tally, &watcher)?;
     let (mut closed, streaming) = (shelved.closed, shelved.streaming);
-    let finished = (world.now)();
+    let finished = (env.now)();
     find_empty(&trees, &tally);
 
-    observer.hear(Event::Phase(Phase::Sealing));
+    observer.on_event(Event::Phase(Phase::Sealing));
     let complete = set.catalog.last_complete_generation(set.row).map_err(BackupError::Catalog)?;
     let entries = stream.entries();
     let entries_digest = entries.blake3;
@@ -312,10 +314,10 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
         parent: complete.as_ref().filter(|_| !full).map_or(0, |g| g.number),
         started,
         finished,
-        host: world.host.to_owned(),
+        host: env.host.to_owned(),
         sources: sources.iter().map(|s| manifest_source(s)).collect(),
         tag: options.tag.clone(),
-        tool: super::TOOL.into(),
+        tool: crate::env::TOOL.into(),
         set_key: set.key.0,
         recipients: set.info.recipients.clone(),
         full: full || complete.is_none(),
@@ -328,15 +330,15 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
     };
     // Its number and its medium are not in it.
     let encrypted = encrypt_manifest(&set.recipients, &manifest)?;
-    closed.extend(set.append_here_or_next(Kind::Manifest, &encrypted, world)?);
-    let time = world.time_text();
+    closed.extend(set.append_here_or_next(ObjectKind::Manifest, &encrypted, env)?);
+    let time = env.time_text();
     let objects = set.unsealed.clone();
     let verdict = match tally.counts.findings.load(Ordering::Relaxed) {
         _ if !alarms.is_empty() => Verdict::Alarm,
         0 => Verdict::Good,
         _ => Verdict::Incomplete,
     };
-    let facts = Facts {
+    let facts = SealFacts {
         time: time.clone(),
         verdict,
         record_count: stream.records,
@@ -363,7 +365,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
             &options.state,
             "azekura",
             &format!("set {} generation {generation}: {}", set.info.name, raised.join(", ")),
-            world,
+            env,
         )
     });
 
@@ -393,7 +395,7 @@ pub fn backup(options: &Options, world: &World, observer: &dyn Observer) -> Resu
 }
 
 /// The host's copy of the last entry stream, if it is whole; without it everything is read.
-fn previous_entries(set: &Writer, g: &GenerationRow) -> Result<Previous> {
+fn previous_entries(set: &SetWriter, g: &GenerationRow) -> Result<Previous> {
     let Ok(mut file) = std::fs::File::open(set.state.entries()) else { return Ok(Previous::none()) };
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(&mut file).map_err(BackupError::HostFile)?;
@@ -405,13 +407,13 @@ fn previous_entries(set: &Writer, g: &GenerationRow) -> Result<Previous> {
 }
 
 /// What tonight is held against: the host's copy of what the last manifest knows. Without it, tonight is a first night.
-fn watcher(set: &Writer, sources: &[&SourceOptions]) -> Watcher {
+fn watcher(set: &SetWriter, sources: &[&SourceOptions]) -> Watcher {
     let mut known = set.state.watch().and_then(|bytes| watch::decode(&bytes).ok()).unwrap_or_default();
     // A run that ended before its seal leaves a night that never was.
     let next = set.generation();
     known.iter_mut().for_each(|k| k.nights.retain(|n| n.generation < next));
-    let watched: Vec<Watched> =
-        sources.iter().map(|s| Watched { name: &s.name, rules: s.rules, canaries: &s.canaries }).collect();
+    let watched: Vec<WatchedSource> =
+        sources.iter().map(|s| WatchedSource { name: &s.name, rules: s.rules, canaries: &s.canaries }).collect();
     let seed = u64::from_le_bytes(*set.key.record_salt_key().first_chunk().unwrap_or(&[0; 8]));
     Watcher::new(&watched, &known, seed)
 }
@@ -429,7 +431,7 @@ fn encrypt_manifest(recipients: &Recipients, manifest: &Manifest) -> Result<Vec<
 
 /// What the merge takes its entries from.
 struct Inputs<'a> {
-    trees: &'a [Tree],
+    trees: &'a [SourceTree],
     commands: Commands,
     previous: Previous,
 }
@@ -438,26 +440,26 @@ struct Inputs<'a> {
 /// the packs.
 fn store(
     options: &Options,
-    world: &World,
-    set: &mut Writer,
+    env: &Env,
+    set: &mut SetWriter,
     inputs: Inputs,
     tally: &Tally,
     watcher: &Watcher,
-) -> Result<(EntryStream, Shelved)> {
+) -> Result<(CollectedStream, Shelved)> {
     let Inputs { trees, mut commands, previous } = inputs;
-    let stop = Stop { failed: AtomicBool::new(false), interrupted: world.interrupted };
+    let stop = Stop { failed: AtomicBool::new(false), interrupted: env.interrupted };
     let ids = Ids::new(&set.key);
     let chunker = Chunker::new(&set.key.0);
-    let known = Known::new(set.catalog.chunk_count(set.row).map_err(BackupError::Catalog)?);
+    let known = DedupIndex::new(set.catalog.chunk_count(set.row).map_err(BackupError::Catalog)?);
     let (flush, collected) = (AtomicU64::new(0), AtomicU64::new(0));
-    let threads = world.threads.max(1);
+    let threads = env.threads.max(1);
     // A pack is held by each worker and the collector, two wait, one is being written; each is begun with its full size.
     // What a drive is fed from is beside that.
     let one_head = set.medium.is_sequential();
     let working_bytes = if one_head { options.memory_bytes.min(WORKING_BYTES) } else { options.memory_bytes };
     let pack_bytes = (working_bytes / (threads as u64 + 4)).clamp(1 << 20, 32 << 20) as usize;
     let buffered = ((options.memory_bytes - working_bytes) / pack_bytes as u64) as usize;
-    let (counter, queue) = Counter::new(buffered.max(2));
+    let (counter, queue) = PackSender::new(buffered.max(2));
     let (recipients, pack_buffers, run_buffers) = (set.recipients.clone(), Buffers::default(), Buffers::default());
     let effort = Effort::new(options.level);
     let sink = |pack| counter.put(pack, &effort);
@@ -499,7 +501,7 @@ fn store(
     };
     let mut origins: Vec<(Vec<u8>, Origin)> = trees.iter().map(|t| (t.name().to_vec(), Origin::Tree(t))).collect();
     origins.extend(
-        commands.outputs((world.now)()).into_iter().map(|(core, output)| (core.path.clone(), Origin::Command(core, output))),
+        commands.outputs((env.now)()).into_iter().map(|(core, output)| (core.path.clone(), Origin::Command(core, output))),
     );
     origins.sort_by(|a, b| crate::format::entry::compare_paths(&a.0, &b.0));
     let origins = origins.into_iter().map(|(_, origin)| origin).collect();
@@ -507,7 +509,7 @@ fn store(
 
     std::thread::scope(|scope| {
         let (known, collected) = (&known, &collected);
-        let shelf = scope.spawn(move || stop.watch(shelve(queue, set, known, tally, stop, world)));
+        let shelf = scope.spawn(move || stop.watch(shelve(queue, set, known, tally, stop, env)));
         let collector = scope.spawn(move || stop.watch(collector.collect(finished_take)));
         let (batch_give, batch_take) = bounded::<Batch>(2 * threads);
         let (run_give, run_take) = bounded(2 * threads);

@@ -2,9 +2,9 @@
 
 use super::{BackupError, Result};
 use crate::format::entry::{Entry, record_length};
-use crate::format::manifest::Entries;
+use crate::format::manifest::EntryStream;
 use crate::format::pack::Extent;
-use crate::job::writer::Writer;
+use crate::set::writer::SetWriter;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -13,7 +13,7 @@ use std::io::{BufReader, Read};
 ///
 /// Read out of the host's copy of the entry stream: with several media at hand one after the other, that second pass costs nothing that
 /// anybody waits for.
-pub fn pick_list(set: &Writer, entries: &Entries) -> Result<Vec<(u64, u64)>> {
+pub fn pick_list(set: &SetWriter, entries: &EntryStream) -> Result<Vec<(u64, u64)>> {
     if set.place <= 1 {
         return Ok(Vec::new());
     }

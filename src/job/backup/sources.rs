@@ -4,7 +4,7 @@ use super::tally::Tally;
 use super::{BackupError, Options, Result, SourceOptions};
 use crate::event::FindingKind;
 use crate::format::manifest::{Source, SourceKind, come_apart};
-use crate::pipeline::source::{SourceError, Tree, TreeOptions};
+use crate::pipeline::source::{SourceError, SourceTree, TreeOptions};
 
 /// The sources, ascending by name. None lies within another: the entry stream is one tree.
 pub fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
@@ -22,7 +22,7 @@ pub fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
 }
 
 /// Opens the trees. A missing one is a finding as long as another source is there.
-pub fn open_trees(sources: &[&SourceOptions], tally: &Tally) -> Result<Vec<Tree>> {
+pub fn open_trees(sources: &[&SourceOptions], tally: &Tally) -> Result<Vec<SourceTree>> {
     let mut trees = Vec::new();
     let mut missing = None;
     for s in sources.iter().filter(|s| s.command.is_empty()) {
@@ -32,7 +32,7 @@ pub fn open_trees(sources: &[&SourceOptions], tally: &Tally) -> Result<Vec<Tree>
             skip: Vec::new(),
             no_atime: true,
         };
-        match Tree::open(s.name.clone(), &s.path, tree_options) {
+        match SourceTree::open(s.name.clone(), &s.path, tree_options) {
             Ok(tree) => trees.push(tree),
             Err(SourceError::Missing { .. }) => {
                 tally.finding(FindingKind::SourceMissing, &s.name, s.path.display().to_string());
@@ -68,7 +68,7 @@ pub fn manifest_source(s: &SourceOptions) -> Source {
 }
 
 /// A source that has nothing but its root is suspicious; the user is told, and the generation is not `good`.
-pub fn find_empty(trees: &[Tree], tally: &Tally) {
+pub fn find_empty(trees: &[SourceTree], tally: &Tally) {
     for tree in trees {
         if tree.is_empty().unwrap_or(false) {
             tally.finding(FindingKind::SourceEmpty, tree.name(), String::new());

@@ -2,7 +2,7 @@
 
 use crate::event::{Event, Feeding, FindingKind, Observer};
 use crate::format::manifest::{FINDINGS, Finding};
-use std::sync::Mutex;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Counts of a run. `bytes` are bytes of content.
@@ -55,31 +55,31 @@ impl<'a> Tally<'a> {
         if !kind.is_note() {
             self.counts.findings.fetch_add(1, Relaxed);
         }
-        let mut kept = self.findings.lock().unwrap_or_else(|e| e.into_inner());
+        let mut kept = self.findings.lock();
         if kept.len() < FINDINGS {
             kept.push(Finding { kind: kind.name().into(), path: path.into(), detail: detail.clone() });
         }
         drop(kept);
-        self.observer.hear(Event::Finding { kind, path: path.into(), detail });
+        self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
     }
 
     /// So many bytes of content were read.
     pub fn read(&self, bytes: u64) {
         self.counts.bytes_read.fetch_add(bytes, Relaxed);
-        self.observer.hear(Event::Progress { entries: 0, bytes });
+        self.observer.on_event(Event::Progress { entries: 0, bytes });
     }
 
     /// So many entries were worked through.
     pub fn entries(&self, entries: u64) {
-        self.observer.hear(Event::Progress { entries, bytes: 0 });
+        self.observer.on_event(Event::Progress { entries, bytes: 0 });
     }
 
     pub fn feeding(&self, feeding: Feeding) {
-        self.observer.hear(Event::Feeding(feeding));
+        self.observer.on_event(Event::Feeding(feeding));
     }
 
     pub fn findings(&self) -> Vec<Finding> {
-        let mut all = self.findings.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        let mut all = self.findings.lock().clone();
         // Workers meet them in any order; a manifest shows them in one.
         all.sort_by(|a, b| a.path.cmp(&b.path));
         all

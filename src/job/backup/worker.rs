@@ -8,16 +8,16 @@ use super::large::{LargeFile, Run};
 use super::tally::Tally;
 use super::{BackupError, Stop};
 use crate::buffer::{Buffer, Buffers};
-use crate::catalog::ChunkLookup;
 use crate::event::FindingKind;
-use crate::format::entry::{Core, Kind, State};
-use crate::pipeline::chunker::{Chunker, Class, pages};
+use crate::format::entry::{ContentState, Core, EntryKind};
+use crate::host::catalog::ChunkLookup;
+use crate::pipeline::chunker::{ChunkClass, Chunker, pages};
+use crate::pipeline::dedup_index::{Claim, DedupIndex};
 use crate::pipeline::hasher::{ContentHasher, Digests, Ids};
-use crate::pipeline::known::{Claim, Known};
-use crate::pipeline::packer::{Packer, Piece, Place};
-use crate::pipeline::source::{Found, OpenFile, Problem, ProblemKind, Stat, Tree, data_ranges};
-use crate::tripwire::content::Look;
-use crate::tripwire::{Before, Watcher};
+use crate::pipeline::packer::{ChunkPlace, Packer, Piece};
+use crate::pipeline::source::{OpenFile, Problem, ProblemKind, SourceTree, Stat, WalkedEntry, data_ranges};
+use crate::tripwire::content::ContentSample;
+use crate::tripwire::{PreviousContent, Watcher};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, select_biased};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -33,12 +33,12 @@ const RETRIES: u32 = 2;
 
 /// What all workers of a run share.
 pub struct Shared<'a> {
-    pub trees: &'a [Tree],
+    pub trees: &'a [SourceTree],
     pub ids: &'a Ids,
     pub chunker: &'a Chunker,
     /// For what is read.
     pub buffers: &'a Buffers,
-    pub known: &'a Known,
+    pub known: &'a DedupIndex,
     pub with_sha256: bool,
     pub tally: &'a Tally<'a>,
     pub watcher: &'a Watcher,
@@ -129,14 +129,14 @@ impl<'a> Worker<'a> {
 
     fn store_file(
         &mut self,
-        found: Found,
+        found: WalkedEntry,
         names: Names,
-        before: Option<Before>,
+        before: Option<PreviousContent>,
         sequence: u64,
         give: &Sender<Run>,
     ) -> Result<Outcome> {
         let shared = self.shared;
-        let Some(tree) = Tree::of(shared.trees, &found.path) else { unreachable!("the walk found it in a tree") };
+        let Some(tree) = SourceTree::of(shared.trees, &found.path) else { unreachable!("the walk found it in a tree") };
         for attempt in 0.. {
             let file = match tree.open_file(&found.path) {
                 Ok(file) => file,
@@ -152,12 +152,12 @@ impl<'a> Worker<'a> {
                 Err(Read::Failed(e)) => return Err(e),
                 Err(Read::Source(p)) => return Ok(self.missing(tree, &found, &p)),
             };
-            let is_good = core.state == State::Good && is_as_opened(&file);
+            let is_good = core.state == ContentState::Good && is_as_opened(&file);
             if !is_good && attempt < RETRIES {
                 continue;
             }
             if !is_good {
-                core.state = State::Changed;
+                core.state = ContentState::Changed;
                 shared.tally.finding(FindingKind::Changed, &found.path, String::new());
             }
             if let Some(digest) = &core.blake3 {
@@ -169,7 +169,7 @@ impl<'a> Worker<'a> {
     }
 
     /// A file that could not be read is recorded without content; one that is gone is not.
-    fn missing(&self, tree: &Tree, found: &Found, problem: &Problem) -> Outcome {
+    fn missing(&self, tree: &SourceTree, found: &WalkedEntry, problem: &Problem) -> Outcome {
         let kind = if problem.kind == ProblemKind::Vanished { FindingKind::Vanished } else { FindingKind::Unreadable };
         self.shared.tally.finding(kind, &found.path, problem.to_string());
         match kind {
@@ -181,10 +181,10 @@ impl<'a> Worker<'a> {
     /// Reads a file that is not shared.
     fn read_alone(
         &mut self,
-        tree: &Tree,
-        found: &Found,
+        tree: &SourceTree,
+        found: &WalkedEntry,
         file: &OpenFile,
-        look: &mut Look,
+        look: &mut ContentSample,
     ) -> std::result::Result<(Box<Core>, Vec<Piece>), Read> {
         let mut core = self.describe(tree, found, file);
         let size = file.opened().size;
@@ -207,7 +207,7 @@ impl<'a> Worker<'a> {
             (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
         }
         if core.size != size {
-            core.state = State::Changed;
+            core.state = ContentState::Changed;
         }
         Ok((core, pieces))
     }
@@ -215,7 +215,7 @@ impl<'a> Worker<'a> {
     /// Stores content that is a whole file. Where it is one chunk, one hash serves as the file's digest and for the chunk's id.
     fn store_whole(&mut self, digest: &[u8; 32], content: &[u8], pieces: &mut Vec<Piece>) -> Result<()> {
         let mut rule = Rule::of(content.len() as u64, content);
-        rule.paged &= content.len() > Class::Data.max();
+        rule.paged &= content.len() > ChunkClass::Data.max();
         let cuts = rule.cuts(self.shared.chunker, content, 0, true);
         if cuts.len() == 1 {
             pieces.push(self.store_chunk(digest, content)?);
@@ -234,7 +234,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn describe(&self, tree: &Tree, found: &Found, file: &OpenFile) -> Box<Core> {
+    fn describe(&self, tree: &SourceTree, found: &WalkedEntry, file: &OpenFile) -> Box<Core> {
         let described = tree.describe_file(&found.path, file);
         for lack in described.lacks {
             self.shared.tally.finding(FindingKind::Unreadable, &lack.path, lack.to_string());
@@ -245,8 +245,8 @@ impl<'a> Worker<'a> {
     /// Reads a large file and has its runs stored by whoever has time.
     fn share_file(
         &mut self,
-        tree: &Tree,
-        found: Found,
+        tree: &SourceTree,
+        found: WalkedEntry,
         file: OpenFile,
         large: Arc<LargeFile>,
         give: &Sender<Run>,
@@ -261,7 +261,7 @@ impl<'a> Worker<'a> {
             Ok(digests) => {
                 (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
                 if core.size != file.opened().size || !is_as_opened(&file) {
-                    core.state = State::Changed;
+                    core.state = ContentState::Changed;
                     shared.tally.finding(FindingKind::Changed, &found.path, String::new());
                 }
             }
@@ -271,8 +271,8 @@ impl<'a> Worker<'a> {
                 core = Box::new(tree.describe_unreadable(&found, &p));
             }
         }
-        *large.look.lock().unwrap_or_else(|e| e.into_inner()) = Some(look);
-        *large.core.lock().unwrap_or_else(|e| e.into_inner()) = Some(core);
+        *large.look.lock() = Some(look);
+        *large.core.lock() = Some(core);
         self.close(&large)?;
         Ok(Outcome::Shared)
     }
@@ -282,7 +282,7 @@ impl<'a> Worker<'a> {
         &mut self,
         mut core: Box<Core>,
         mut output: Box<dyn std::io::Read + Send>,
-        before: Option<Before>,
+        before: Option<PreviousContent>,
         sequence: u64,
         give: &Sender<Run>,
     ) -> Result<()> {
@@ -303,8 +303,8 @@ impl<'a> Worker<'a> {
         }
         shared.tally.counts.bytes.fetch_add(core.size, Ordering::Relaxed);
         shared.watcher.there(&core.path, 1, core.size);
-        *large.look.lock().unwrap_or_else(|e| e.into_inner()) = Some(look);
-        *large.core.lock().unwrap_or_else(|e| e.into_inner()) = Some(core);
+        *large.look.lock() = Some(look);
+        *large.core.lock() = Some(core);
         self.close(&large)
     }
 
@@ -324,7 +324,7 @@ impl<'a> Worker<'a> {
         let had = self.new_bytes;
         self.store_chunks(&run.bytes, run.cuts, &mut pieces)?;
         run.file.new_bytes.fetch_add(self.new_bytes - had, Ordering::Relaxed);
-        run.file.pieces.lock().unwrap_or_else(|e| e.into_inner()).insert(run.index, pieces);
+        run.file.pieces.lock().insert(run.index, pieces);
         self.close(&run.file)
     }
 
@@ -333,16 +333,16 @@ impl<'a> Worker<'a> {
         if large.open.fetch_sub(1, Ordering::AcqRel) > 1 {
             return Ok(());
         }
-        let core = large.core.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let core = large.core.lock().take();
         let Some(core) = core else { unreachable!("the reader closes last or has left the core") };
-        let look = large.look.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let look = large.look.lock().take();
         if let (Some(look), Some(digest)) = (look, &core.blake3) {
             let new_bytes = large.new_bytes.load(Ordering::Acquire);
             self.shared.watcher.read(&core.path, large.before.as_ref(), digest, &look, new_bytes);
         }
-        let pieces = std::mem::take(&mut *large.pieces.lock().unwrap_or_else(|e| e.into_inner()));
+        let pieces = std::mem::take(&mut *large.pieces.lock());
         let pieces = match core.state {
-            State::Unreadable { .. } => Vec::new(),
+            ContentState::Unreadable { .. } => Vec::new(),
             _ => pieces.into_values().flatten().collect(),
         };
         self.finish(Finished { sequence: large.sequence, items: vec![Stored::Entry { core, pieces, names: large.names }] })
@@ -365,18 +365,18 @@ impl<'a> Worker<'a> {
 
 /// Finds a chunk or packs it: `Ok` with its place when it is new, `Err` when it was known.
 pub fn store_chunk(
-    known: &Known,
+    known: &DedupIndex,
     ids: &Ids,
     packer: &mut Packer,
     lookup: &ChunkLookup,
     digest: &[u8; 32],
     chunk: &[u8],
-) -> Result<std::result::Result<Place, Place>> {
+) -> Result<std::result::Result<ChunkPlace, ChunkPlace>> {
     let id = ids.id(digest);
     let mut mine = None;
     let stored = || {
         let found = lookup.find(&id).map_err(BackupError::Catalog)?;
-        Ok(found.map(|l| (Place::Stored { object: l.object, frame: l.frame, offset: l.offset }, l.length)))
+        Ok(found.map(|l| (ChunkPlace::Stored { object: l.object, frame: l.frame, offset: l.offset }, l.length)))
     };
     let claim = known.claim(&id, chunk.len() as u32, stored, || {
         let place = packer.next_place(chunk.len()).map_err(BackupError::Pack)?;
@@ -410,19 +410,19 @@ enum Read {
 
 /// Whether a file is shared among the workers; such a file is the only entry of its batch.
 pub fn is_shared(stat: &Stat) -> bool {
-    stat.kind == Kind::File && stat.size > SHARED_BYTES
+    stat.kind == EntryKind::File && stat.size > SHARED_BYTES
 }
 
 /// How a file is cut: fixed by its length and its first bytes.
 #[derive(Clone, Copy)]
 struct Rule {
-    class: Class,
+    class: ChunkClass,
     paged: bool,
 }
 
 impl Rule {
     fn of(size: u64, head: &[u8]) -> Self {
-        Self { class: Class::for_file(size, head), paged: pages::is_paged(head) }
+        Self { class: ChunkClass::for_file(size, head), paged: pages::is_paged(head) }
     }
 
     /// The lengths of the chunks of one run: they begin in the first [`RUN_BYTES`] of `bytes`, which lie at `offset` in the file.
@@ -452,7 +452,7 @@ fn read_runs(
     shared: &Shared,
     input: Input,
     core: &mut Core,
-    look: &mut Look,
+    look: &mut ContentSample,
     mut emit: impl FnMut(Buffer, Vec<u32>) -> Result<()>,
 ) -> std::result::Result<Digests, Read> {
     let mut hasher = ContentHasher::new(shared.with_sha256);
@@ -515,7 +515,7 @@ fn known_size(core: &Core) -> u64 {
     if core.size == UNKNOWN_SIZE { 0 } else { core.size }
 }
 
-fn unread(found: &Found, e: &std::io::Error) -> Read {
+fn unread(found: &WalkedEntry, e: &std::io::Error) -> Read {
     let errno = e.raw_os_error().unwrap_or(0).unsigned_abs();
     Read::Source(Problem { path: found.path.clone(), kind: ProblemKind::Unreadable, errno })
 }

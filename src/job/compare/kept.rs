@@ -2,7 +2,7 @@
 
 use super::reader::Judged;
 use super::{Class, Counts, Difference, Reason, Scope, Seen};
-use crate::format::entry::Kind;
+use crate::format::entry::EntryKind;
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Write};
@@ -164,8 +164,15 @@ const REASONS: [Reason; 11] = [
     Reason::NoRecord,
 ];
 
-const KINDS: [Kind; 7] =
-    [Kind::File, Kind::Directory, Kind::Symlink, Kind::Fifo, Kind::CharDevice, Kind::BlockDevice, Kind::Socket];
+const KINDS: [EntryKind; 7] = [
+    EntryKind::File,
+    EntryKind::Directory,
+    EntryKind::Symlink,
+    EntryKind::Fifo,
+    EntryKind::CharDevice,
+    EntryKind::BlockDevice,
+    EntryKind::Socket,
+];
 
 /// Length, class, reason, number, both sides, both paths.
 fn encode(d: &Difference, out: &mut Vec<u8>) {
@@ -227,7 +234,7 @@ mod tests {
     #[test]
     fn what_was_kept_comes_back_in_the_order_of_the_batches() {
         let mut kept = Kept::new(&std::env::temp_dir(), &[]).unwrap();
-        let seen = |n: u64| Seen { kind: Kind::File, size: n, blake3: n.is_multiple_of(2).then_some([n as u8; 32]) };
+        let seen = |n: u64| Seen { kind: EntryKind::File, size: n, blake3: n.is_multiple_of(2).then_some([n as u8; 32]) };
         let difference = |n: u64| Difference {
             class: Class::ALL[n as usize % 7],
             reason: REASONS[n as usize % 11],
@@ -250,9 +257,9 @@ mod tests {
     #[test]
     fn nothing_is_kept_on_the_file_system_of_a_tree() {
         use crate::format::manifest::Rules;
-        use crate::pipeline::source::{Tree, TreeOptions};
+        use crate::pipeline::source::{SourceTree, TreeOptions};
         let dir = tempfile::tempdir().unwrap();
-        let tree = Tree::open(b"source".to_vec(), dir.path(), TreeOptions::default()).unwrap();
+        let tree = SourceTree::open(b"source".to_vec(), dir.path(), TreeOptions::default()).unwrap();
         let scope = Scope { name: b"source".to_vec(), rules: Rules::Plain, path: None, tree: Some(tree) };
         let device = dir.path().metadata().unwrap().dev();
         let kept = Kept::new(dir.path(), &[scope]).unwrap();

@@ -2,7 +2,7 @@
 
 use super::sides::{Next, Present, Records, Side};
 use super::{Class, CompareError, Counts, Difference, Reason, Result, Scope, Seen, scope_of};
-use crate::format::entry::{Entry, Kind, compare_paths};
+use crate::format::entry::{Entry, EntryKind, compare_paths};
 use crate::format::manifest::Rules;
 use crate::format::rules::{Allowed, allowed, differ_in_flag, flag};
 use crate::generation::is_within;
@@ -115,7 +115,7 @@ impl<'a> Merge<'a> {
     }
 
     fn both(&mut self, old: Box<Entry>, new: Present) -> Result<()> {
-        if (old.core.kind, new.kind()) == (Kind::Directory, Kind::Directory) {
+        if (old.core.kind, new.kind()) == (EntryKind::Directory, EntryKind::Directory) {
             self.counts.folders += 1;
             return Ok(());
         }
@@ -142,7 +142,7 @@ impl<'a> Merge<'a> {
     }
 
     fn missing(&mut self, old: Entry) -> Result<()> {
-        if old.core.kind == Kind::Directory {
+        if old.core.kind == EntryKind::Directory {
             self.counts.folders_missing += 1;
             return Ok(());
         }
@@ -156,7 +156,7 @@ impl<'a> Merge<'a> {
     }
 
     fn come(&mut self, new: Present, may_be_recorded: bool) -> Result<()> {
-        if may_be_recorded && new.kind() != Kind::Directory {
+        if may_be_recorded && new.kind() != EntryKind::Directory {
             let (class, reason) = (Class::NotVerified, Reason::NoRecord);
             return self.one(class, reason, new);
         }
@@ -169,7 +169,7 @@ impl<'a> Merge<'a> {
     }
 
     fn added(&mut self, new: Present) -> Result<()> {
-        if new.kind() == Kind::Directory {
+        if new.kind() == EntryKind::Directory {
             self.counts.folders_added += 1;
             return Ok(());
         }
@@ -187,7 +187,7 @@ impl<'a> Merge<'a> {
     }
 
     fn not_verified(&mut self, old: Box<Entry>, reason: Reason) -> Result<()> {
-        if old.core.kind == Kind::Directory {
+        if old.core.kind == EntryKind::Directory {
             self.counts.folders_missing += u64::from(reason == Reason::NoRecord);
             return Ok(());
         }
@@ -207,7 +207,7 @@ impl<'a> Merge<'a> {
     fn settle(&mut self) -> Result<()> {
         let Waiting { gone, mut come, .. } = std::mem::take(&mut self.waiting);
         for old in gone {
-            let fits = |new: &Present| new.kind() == Kind::File && differ_in_flag(&old.core.path, new.path());
+            let fits = |new: &Present| new.kind() == EntryKind::File && differ_in_flag(&old.core.path, new.path());
             let same = |new: &Present| new.seen().size == old.core.size;
             let place = come.iter().position(|n| fits(n) && same(n)).or_else(|| come.iter().position(fits));
             match place {
@@ -219,8 +219,8 @@ impl<'a> Merge<'a> {
     }
 
     /// What the paths of all files that may be this one with another flag begin with.
-    fn stem(&self, path: &[u8], kind: Kind) -> Option<Vec<u8>> {
-        let (_, scope) = scope_of(self.scopes, path).filter(|(_, s)| s.rules == Rules::SsMix2 && kind == Kind::File)?;
+    fn stem(&self, path: &[u8], kind: EntryKind) -> Option<Vec<u8>> {
+        let (_, scope) = scope_of(self.scopes, path).filter(|(_, s)| s.rules == Rules::SsMix2 && kind == EntryKind::File)?;
         let below = path.get(scope.name.len() + 1..)?;
         flag(below).map(|at| path[..scope.name.len() + 1 + at].to_vec())
     }
@@ -234,7 +234,7 @@ impl<'a> Merge<'a> {
     /// says nothing.
     fn may_be_renamed(&self, path: &[u8], seen: &Seen) -> bool {
         let strict = scope_of(self.scopes, path).is_some_and(|(_, s)| s.rules == Rules::SsMix2);
-        !strict && seen.kind == Kind::File && seen.size > 0
+        !strict && seen.kind == EntryKind::File && seen.size > 0
     }
 
     fn push(&mut self, task: Task, bytes: u64) -> Result<()> {

@@ -13,26 +13,26 @@ mod renames;
 mod rules;
 mod sides;
 
-use super::World;
-use super::open::OpenSet;
 use super::restore::RestoreError;
+use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
-use crate::format::entry::{Core, Kind};
+use crate::format::entry::{Core, EntryKind};
 use crate::format::manifest::{Rules, Source, SourceKind};
 use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError, is_within};
 use crate::pipeline::encryptor::Identity;
-use crate::pipeline::source::{SourceError, Tree, TreeOptions};
+use crate::pipeline::source::{SourceError, SourceTree, TreeOptions};
 use crate::seal::chain::Fault;
+use crate::set::open::OpenSet;
 use crossbeam_channel::bounded;
 use kept::Kept;
 use merge::{Batch, Merge};
+use parking_lot::Mutex;
 use reader::Reader;
 use sides::{Records, Side};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What is to be compared with what.
@@ -150,7 +150,7 @@ impl Reason {
 /// A file on one of the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    pub kind: Kind,
+    pub kind: EntryKind,
     pub size: u64,
     /// Of files whose content had to be read, or is recorded.
     pub blake3: Option<[u8; 32]>,
@@ -270,24 +270,24 @@ struct Scope {
     rules: Rules,
     path: Option<PathBuf>,
     /// `None`: there is none, and everything is missing.
-    tree: Option<Tree>,
+    tree: Option<SourceTree>,
 }
 
 /// Compares, and tells `each` what is not identical, in the order of the entry stream.
 pub fn compare(
     options: &Options,
     identity: &Identity,
-    world: &World,
+    env: &Env,
     observer: &dyn Observer,
     each: &mut dyn FnMut(Difference),
 ) -> Result<Report> {
-    observer.hear(Event::Phase(Phase::Checking));
+    observer.on_event(Event::Phase(Phase::Checking));
     let other = match options.with {
         With::Generation(n) => Some(n),
         With::Trees { .. } => None,
     };
     let newest = options.generation.map(|n| n.max(other.unwrap_or(0)));
-    let (opened, chain) = OpenSet::with_content(&options.from, options.set, newest, world.loader).map_err(CompareError::Open)?;
+    let (opened, chain) = OpenSet::with_content(&options.from, options.set, newest, env.loader).map_err(CompareError::Open)?;
     let open = |n| Generation::open(&*opened.medium, &chain, n, identity).map_err(unopened);
     let base = open(options.generation)?;
     let other = other.map(|n| open(Some(n))).transpose()?;
@@ -304,12 +304,12 @@ pub fn compare(
         let skip: Vec<_> = skip.iter().filter_map(|p| p.metadata().ok()).map(|m| (m.dev(), m.ino())).collect();
         scopes.iter_mut().filter_map(|s| s.tree.as_mut()).for_each(|t| t.skip(&skip));
     }
-    observer.hear(Event::Expected { entries: base.manifest.entries.count, bytes: 0 });
-    observer.hear(Event::Phase(Phase::Comparing));
+    observer.on_event(Event::Expected { entries: base.manifest.entries.count, bytes: 0 });
+    observer.on_event(Event::Phase(Phase::Comparing));
     let sides = Sides { base: &base, other: other.as_ref(), scopes: &scopes };
     let mut kept = Kept::new(&options.keep_in, &scopes).map_err(CompareError::Keep)?;
-    let lost = sides.compare(&mut kept, world, observer)?;
-    let pairs = renames::find(&mut kept, &scopes, world)?;
+    let lost = sides.compare(&mut kept, env, observer)?;
+    let pairs = renames::find(&mut kept, &scopes, env)?;
     let mut counts = kept.counts.clone();
     pairs.each(&kept, |difference| {
         if difference.class == Class::Renamed {
@@ -349,7 +349,7 @@ fn scopes(trees: &[NamedTree], one_file_system: bool, sources: &[Source]) -> Res
     let scope = |(source, path, is_certain): (&Source, PathBuf, bool)| {
         let excludes = source.excludes.clone();
         let options = TreeOptions { excludes, one_file_system, no_atime: true, ..TreeOptions::default() };
-        let tree = match Tree::open(source.name.clone(), &path, options) {
+        let tree = match SourceTree::open(source.name.clone(), &path, options) {
             Ok(tree) => Some(tree),
             // One of several in a folder: it is what the comparison finds.
             Err(SourceError::Missing { .. }) if !is_certain => None,
@@ -401,25 +401,25 @@ const QUEUE: usize = 8;
 
 impl Sides<'_, '_> {
     /// The one pass; what it finds goes to `kept`. How many records could not be read.
-    fn compare(&self, kept: &mut Kept, world: &World, observer: &dyn Observer) -> Result<u64> {
+    fn compare(&self, kept: &mut Kept, env: &Env, observer: &dyn Observer) -> Result<u64> {
         let kept = Mutex::new(kept);
         let stopped = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let (give, take) = bounded::<Batch>(QUEUE);
-            let readers: Vec<_> = (0..world.threads.max(1))
+            let readers: Vec<_> = (0..env.threads.max(1))
                 .map(|_| {
                     let take = take.clone();
                     let (kept, stopped) = (&kept, &stopped);
                     scope.spawn(move || {
                         let mut reader = Reader::new(self.scopes, self.other);
                         for batch in take {
-                            if stopped.load(Ordering::Relaxed) || world.is_interrupted() {
+                            if stopped.load(Ordering::Relaxed) || env.is_interrupted() {
                                 continue;
                             }
                             let (sequence, entries) = (batch.sequence, batch.tasks.len() as u64);
                             let found = reader.work(batch);
-                            observer.hear(Event::Progress { entries, bytes: found.counts.bytes_read });
-                            let mut kept = kept.lock().unwrap_or_else(|e| e.into_inner());
+                            observer.on_event(Event::Progress { entries, bytes: found.counts.bytes_read });
+                            let mut kept = kept.lock();
                             if let Err(e) = kept.keep(sequence, &found) {
                                 stopped.store(true, Ordering::Relaxed);
                                 return Err(e);
@@ -438,7 +438,7 @@ impl Sides<'_, '_> {
                 }
                 None => (Side::trees(self.scopes), None),
             };
-            let is_stopped = || stopped.load(Ordering::Relaxed) || world.is_interrupted();
+            let is_stopped = || stopped.load(Ordering::Relaxed) || env.is_interrupted();
             let merged = Merge::new(self.scopes, &|batch| give.send(batch).is_ok() && !is_stopped()).run(base, side);
             drop(give);
             let mut lost = 0;
@@ -451,11 +451,11 @@ impl Sides<'_, '_> {
                     Err(_) => return Err(CompareError::Open(RestoreError::Stopped)),
                 }
             }
-            if world.is_interrupted() {
+            if env.is_interrupted() {
                 return Err(CompareError::Open(RestoreError::Interrupted));
             }
             let counts = merged?;
-            kept.lock().unwrap_or_else(|e| e.into_inner()).counts.add(&counts);
+            kept.lock().counts.add(&counts);
             Ok(lost)
         })
     }

@@ -4,11 +4,11 @@ use super::merge::{Batch, Pair, Task};
 use super::rules::judge;
 use super::sides::Present;
 use super::{Class, Counts, Difference, Reason, Scope, Seen};
-use crate::format::entry::{Core, Entry, Kind, State};
+use crate::format::entry::{ContentState, Core, Entry, EntryKind};
 use crate::format::rules::Allowed;
 use crate::generation::Generation;
 use crate::pipeline::hasher::update_zeros;
-use crate::pipeline::source::{Found, OpenFile, Problem, ProblemKind, Tree, data_ranges};
+use crate::pipeline::source::{OpenFile, Problem, ProblemKind, SourceTree, WalkedEntry, data_ranges};
 use std::os::unix::fs::FileExt;
 
 /// Files up to this are read in one call.
@@ -84,14 +84,14 @@ impl<'a, 'g> Reader<'a, 'g> {
         if before.kind != after.kind {
             return (Class::OutsideRules, Reason::Type);
         }
-        if old.kind != Kind::File {
+        if old.kind != EntryKind::File {
             return match self.leads_elsewhere(old, &pair.new) {
                 Ok(false) => (Class::Identical, Reason::None),
                 Ok(true) => by_rules(Reason::Target),
                 Err(p) => (Class::NotVerified, unreadable(&p)),
             };
         }
-        if matches!(old.state, State::Unreadable { .. }) {
+        if matches!(old.state, ContentState::Unreadable { .. }) {
             return (Class::NotVerified, Reason::NoContent);
         }
         // Where any change is lawful, another length says enough.
@@ -101,7 +101,7 @@ impl<'a, 'g> Reader<'a, 'g> {
         let is_grown = pair.allowed == Allowed::Growth && after.size > before.size;
         let read = match &pair.new {
             Present::Found(found) => self.content(found, is_grown.then_some(before.size), counts),
-            Present::Recorded(e) if matches!(e.core.state, State::Unreadable { .. }) => {
+            Present::Recorded(e) if matches!(e.core.state, ContentState::Unreadable { .. }) => {
                 return (Class::NotVerified, Reason::NoContent);
             }
             Present::Recorded(e) => self.recorded(e, is_grown.then_some(before.size), counts),
@@ -113,7 +113,7 @@ impl<'a, 'g> Reader<'a, 'g> {
         (after.size, after.blake3) = (content.size, Some(content.blake3));
         match judge(pair.allowed, before, after, content.start, is_flagged) {
             // Its record is of a mix of two moments: that it differs from that says nothing.
-            (Class::OutsideRules, _) if old.state == State::Changed => (Class::NotVerified, Reason::NoContent),
+            (Class::OutsideRules, _) if old.state == ContentState::Changed => (Class::NotVerified, Reason::NoContent),
             (Class::OutsideRules, _) if content.is_changing => (Class::NotVerified, Reason::Changing),
             judged => judged,
         }
@@ -126,18 +126,18 @@ impl<'a, 'g> Reader<'a, 'g> {
             Present::Found(found) => found,
         };
         match old.kind {
-            Kind::Symlink => Ok(self.tree(&found.path)?.describe(found)?.core.target != old.target),
-            Kind::CharDevice | Kind::BlockDevice => Ok(Some(found.stat.rdev) != old.device),
+            EntryKind::Symlink => Ok(self.tree(&found.path)?.describe(found)?.core.target != old.target),
+            EntryKind::CharDevice | EntryKind::BlockDevice => Ok(Some(found.stat.rdev) != old.device),
             _ => Ok(false),
         }
     }
 
-    fn tree(&self, path: &[u8]) -> Result<&'a Tree, Problem> {
+    fn tree(&self, path: &[u8]) -> Result<&'a SourceTree, Problem> {
         let tree = super::scope_of(self.scopes, path).and_then(|(_, s)| s.tree.as_ref());
         tree.ok_or_else(|| Problem { path: path.to_vec(), kind: ProblemKind::Vanished, errno: 0 })
     }
 
-    fn content(&mut self, found: &Found, start: Option<u64>, counts: &mut Counts) -> Result<Content, Problem> {
+    fn content(&mut self, found: &WalkedEntry, start: Option<u64>, counts: &mut Counts) -> Result<Content, Problem> {
         let file = self.tree(&found.path)?.open_file(&found.path)?;
         let content = read(&file, &mut self.buffer, start).map_err(|e| Problem {
             path: found.path.clone(),
@@ -153,7 +153,7 @@ impl<'a, 'g> Reader<'a, 'g> {
         let core = &entry.core;
         let failed = || Problem { path: core.path.clone(), kind: ProblemKind::Unreadable, errno: 0 };
         let blake3 = core.blake3.ok_or_else(failed)?;
-        let mut content = Content { size: core.size, blake3, start: None, is_changing: core.state == State::Changed };
+        let mut content = Content { size: core.size, blake3, start: None, is_changing: core.state == ContentState::Changed };
         if let (Some(start), Some(generation)) = (start, self.other) {
             let mut hasher = Hasher::new(Some(start));
             let mut holes = core.holes.iter().peekable();
@@ -292,9 +292,9 @@ mod tests {
         assert_eq!(short.start, None);
     }
 
-    fn recorded(path: &str, kind: Kind, change: impl FnOnce(&mut Core)) -> Box<Entry> {
+    fn recorded(path: &str, kind: EntryKind, change: impl FnOnce(&mut Core)) -> Box<Entry> {
         let mut core = Core::new(path.into(), kind);
-        if kind == Kind::File {
+        if kind == EntryKind::File {
             (core.size, core.blake3) = (1, Some([1; 32]));
         }
         change(&mut core);
@@ -313,9 +313,9 @@ mod tests {
     /// What a backup could not read, or read while it was being written, accuses nobody; and it is no proof of anything.
     #[test]
     fn a_record_without_good_content_is_not_verified() {
-        let file = |change: fn(&mut Core)| recorded("s/f", Kind::File, change);
-        let unreadable: fn(&mut Core) = |c| (c.blake3, c.state) = (None, State::Unreadable { errno: 13 });
-        let torn: fn(&mut Core) = |c| (c.blake3, c.state) = (Some([2; 32]), State::Changed);
+        let file = |change: fn(&mut Core)| recorded("s/f", EntryKind::File, change);
+        let unreadable: fn(&mut Core) = |c| (c.blake3, c.state) = (None, ContentState::Unreadable { errno: 13 });
+        let torn: fn(&mut Core) = |c| (c.blake3, c.state) = (Some([2; 32]), ContentState::Changed);
         let not_verified = (Class::NotVerified, Reason::NoContent, 0);
         assert_eq!(judged(file(unreadable), file(|_| {})), not_verified);
         assert_eq!(judged(file(|_| {}), file(unreadable)), not_verified);
@@ -328,19 +328,19 @@ mod tests {
 
     #[test]
     fn another_device_or_another_target_is_a_change() {
-        let device = |minor: u32| recorded("s/null", Kind::CharDevice, |c| c.device = Some((1, minor)));
+        let device = |minor: u32| recorded("s/null", EntryKind::CharDevice, |c| c.device = Some((1, minor)));
         assert_eq!(judged(device(3), device(3)), (Class::Identical, Reason::None, 0));
         assert_eq!(judged(device(3), device(1)), (Class::OutsideRules, Reason::Target, 0));
-        let link = |to: &str| recorded("s/l", Kind::Symlink, |c| c.target = Some(to.into()));
+        let link = |to: &str| recorded("s/l", EntryKind::Symlink, |c| c.target = Some(to.into()));
         assert_eq!(judged(link("a"), link("b")), (Class::OutsideRules, Reason::Target, 0));
     }
 
     #[test]
     fn another_owner_mode_or_time_of_the_same_content_is_counted() {
-        let plain = || recorded("s/f", Kind::File, |_| {});
+        let plain = || recorded("s/f", EntryKind::File, |_| {});
         let changes: [fn(&mut Core); 4] = [|c| c.mode = 0o4755, |c| c.uid = 7, |c| c.gid = 7, |c| c.mtime.seconds = 7];
         for change in changes {
-            assert_eq!(judged(plain(), recorded("s/f", Kind::File, change)), (Class::Identical, Reason::None, 1));
+            assert_eq!(judged(plain(), recorded("s/f", EntryKind::File, change)), (Class::Identical, Reason::None, 1));
         }
         assert_eq!(judged(plain(), plain()).2, 0);
     }

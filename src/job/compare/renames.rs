@@ -7,11 +7,11 @@
 use super::kept::{Come, Gone, Kept, Number, short};
 use super::reader::read;
 use super::{Class, CompareError, Difference, Reason, Result, Scope, Seen, scope_of};
-use crate::format::entry::Kind;
-use crate::job::World;
+use crate::env::Env;
+use crate::format::entry::EntryKind;
 use crate::job::restore::RestoreError;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::Mutex;
 
 /// New files that a thread reads before it asks for more.
 const HEAP: usize = 64;
@@ -25,12 +25,12 @@ pub struct Pairs {
 }
 
 /// Finds them; afterwards everything that was kept can be read.
-pub fn find(kept: &mut Kept, scopes: &[Scope], world: &World) -> Result<Pairs> {
+pub fn find(kept: &mut Kept, scopes: &[Scope], env: &Env) -> Result<Pairs> {
     kept.flush().map_err(CompareError::Keep)?;
     let (mut gone, mut come) = (std::mem::take(&mut kept.gone), std::mem::take(&mut kept.come));
     gone.sort_unstable_by_key(|g| g.size);
     come.retain(|c| gone.binary_search_by_key(&c.size, |g| g.size).is_ok());
-    kept.counts.bytes_read += hash(&mut come, kept, scopes, world)?;
+    kept.counts.bytes_read += hash(&mut come, kept, scopes, env)?;
     come.retain(|c| c.digest.is_some());
     gone.sort_unstable_by_key(|g| g.digest);
     come.sort_unstable_by_key(|c| c.digest);
@@ -47,16 +47,16 @@ pub fn find(kept: &mut Kept, scopes: &[Scope], world: &World) -> Result<Pairs> {
 }
 
 /// Reads the new files whose content is not known yet; how many bytes. One that cannot be read stays an added one.
-fn hash(come: &mut [Come], kept: &Kept, scopes: &[Scope], world: &World) -> Result<u64> {
+fn hash(come: &mut [Come], kept: &Kept, scopes: &[Scope], env: &Env) -> Result<u64> {
     // A few at a time, to whoever has time.
     let heaps = Mutex::new(come.chunks_mut(HEAP));
     let work = || {
         let (mut buffer, mut bytes) = (Vec::new(), 0);
         loop {
-            let heap = heaps.lock().unwrap_or_else(|e| e.into_inner()).next();
+            let heap = heaps.lock().next();
             let Some(heap) = heap else { return Ok(bytes) };
             for c in heap.iter_mut().filter(|c| c.digest.is_none()) {
-                if world.is_interrupted() {
+                if env.is_interrupted() {
                     return Err(CompareError::Open(RestoreError::Interrupted));
                 }
                 let path = get(kept, c.number)?.path;
@@ -68,7 +68,7 @@ fn hash(come: &mut [Come], kept: &Kept, scopes: &[Scope], world: &World) -> Resu
         }
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..world.threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let threads: Vec<_> = (0..env.threads.max(1)).map(|_| scope.spawn(work)).collect();
         let joined = threads.into_iter().map(|t| t.join().map_err(|_| CompareError::Open(RestoreError::Stopped)));
         joined.collect::<Result<Vec<_>>>()?.into_iter().sum()
     })
@@ -120,7 +120,7 @@ impl Pairs {
                 (Some(gone), _) => {
                     let before = get(kept, gone)?;
                     let blake3 = before.before.and_then(|b| b.blake3);
-                    let after = difference.after.map(|a| Seen { kind: Kind::File, blake3, ..a });
+                    let after = difference.after.map(|a| Seen { kind: EntryKind::File, blake3, ..a });
                     let (class, reason, former) = (Class::Renamed, Reason::None, Some(before.path));
                     tell(Difference { class, reason, former, before: before.before, after, path: difference.path });
                 }

@@ -22,12 +22,12 @@ pub fn judge(allowed: Allowed, before: &Seen, after: &Seen, start: Option<[u8; 3
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::entry::Kind;
+    use crate::format::entry::EntryKind;
 
     #[test]
     fn growth_is_lawful_only_behind_the_old_bytes() {
         let seen = |content: &[u8]| Seen {
-            kind: Kind::File,
+            kind: EntryKind::File,
             size: content.len() as u64,
             blake3: Some(*blake3::hash(content).as_bytes()),
         };

@@ -1,9 +1,9 @@
 //! The two sides of a comparison, each in the order of the entry stream.
 
 use super::{Result, Scope, Seen, scope_of, unopened};
-use crate::format::entry::{Entry, Kind};
+use crate::format::entry::{Entry, EntryKind};
 use crate::generation::{Generation, GenerationError};
-use crate::pipeline::source::{Found, Problem, ProblemKind, Walk};
+use crate::pipeline::source::{Problem, ProblemKind, Walk, WalkedEntry};
 use crossbeam_channel::{Receiver, bounded};
 use std::thread::{Scope as ThreadScope, ScopedJoinHandle};
 
@@ -100,7 +100,7 @@ impl Records {
 
 /// An entry of the side that is compared with the generation.
 pub enum Present {
-    Found(Found),
+    Found(WalkedEntry),
     Recorded(Box<Entry>),
 }
 
@@ -112,7 +112,7 @@ impl Present {
         }
     }
 
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> EntryKind {
         match self {
             Self::Found(f) => f.stat.kind,
             Self::Recorded(e) => e.core.kind,
@@ -123,7 +123,7 @@ impl Present {
     pub fn seen(&self) -> Seen {
         match self {
             Self::Found(f) => {
-                let size = if f.stat.kind == Kind::File { f.stat.size } else { 0 };
+                let size = if f.stat.kind == EntryKind::File { f.stat.size } else { 0 };
                 Seen { kind: f.stat.kind, size, blake3: None }
             }
             Self::Recorded(e) => Seen::recorded(&e.core),

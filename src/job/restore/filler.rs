@@ -8,22 +8,23 @@ use super::RestoreError;
 use super::filling::{Filling, Waiting, has_content};
 use super::tally::Tally;
 use crate::event::{Event, FindingKind, chain_text};
-use crate::format::entry::{Entry, Range};
+use crate::format::entry::{DataRange, Entry};
 use crate::format::limit;
-use crate::format::object::Kind;
+use crate::format::object::ObjectKind;
 use crate::format::pack::Extent;
-use crate::generation::{Generation, OpenPack};
+use crate::generation::{DecryptedPack, Generation};
 use crate::medium::{Blame, MediumError, OpenObject};
 use crate::pipeline::encryptor;
 use crate::pipeline::packer::{PackReader, UnpackError};
 use crate::pipeline::target::Target;
 use crate::seal::chain::{Chain, read_opened};
 use crossbeam_channel::bounded;
+use parking_lot::{Mutex, MutexGuard};
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Content up to this is checked before it is written; longer content after.
 const AT_ONCE_BYTES: u64 = 4 << 20;
@@ -81,7 +82,7 @@ pub struct Filler<'a, 'g> {
 /// A pack in memory, or one that is damaged and read here and there.
 enum Source {
     Whole(PackReader<Cursor<Vec<u8>>>),
-    Damaged(OpenPack),
+    Damaged(DecryptedPack),
     Lost(String),
 }
 
@@ -114,7 +115,7 @@ impl<'a, 'g> Filler<'a, 'g> {
     }
 
     fn absence(&self) -> MutexGuard<'_, Option<MediumError>> {
-        self.absence.lock().unwrap_or_else(PoisonError::into_inner)
+        self.absence.lock()
     }
 
     fn is_stopped(&self) -> bool {
@@ -206,12 +207,12 @@ impl<'a, 'g> Filler<'a, 'g> {
     /// Fails when the medium is not there. Damage is no failure.
     fn fetch(&self, object: u64) -> Result<Fetched, MediumError> {
         let medium = self.generation.medium();
-        let mut open = match medium.open(object, Kind::Pack) {
+        let mut open = match medium.open(object, ObjectKind::Pack) {
             Ok(open) => open,
             Err(e) if e.blame() == Blame::Medium => return Err(e),
             Err(e) => return Ok(Fetched::Lost(chain_text(&e))),
         };
-        match read_opened(&mut *open, object, Kind::Pack, limit::PACK_BYTES) {
+        match read_opened(&mut *open, object, ObjectKind::Pack, limit::PACK_BYTES) {
             Ok(bytes) => Ok(Fetched::Whole(bytes)),
             Err(why) => medium.is_there().map(|()| Fetched::Partly(open, why)),
         }
@@ -226,8 +227,8 @@ impl<'a, 'g> Filler<'a, 'g> {
             Fetched::Partly(open, why) => (why, Some(open)),
             Fetched::Lost(why) => (why, None),
         };
-        let name = crate::format::object::file_name(object, Kind::Pack);
-        self.tally.observer.hear(Event::Finding { kind: FindingKind::Damage, path: name.into_bytes(), detail: why.clone() });
+        let name = crate::format::object::file_name(object, ObjectKind::Pack);
+        self.tally.observer.on_event(Event::Finding { kind: FindingKind::Damage, path: name.into_bytes(), detail: why.clone() });
         match open.map(|open| self.generation.unpack(object, open)) {
             Some(Ok(pack)) => Source::Damaged(pack),
             Some(Err(e)) => Source::Lost(format!("{why}; {}", chain_text(&e))),
@@ -293,7 +294,7 @@ impl<'a, 'g> Filler<'a, 'g> {
         let good = !filling.failed.load(Ordering::Relaxed) && (checked || has_content(&file, core));
         if good {
             self.tally.lacks(self.target.finish_file(&file, core));
-            self.tally.observer.hear(Event::Progress { entries: 0, bytes: core.size });
+            self.tally.observer.on_event(Event::Progress { entries: 0, bytes: core.size });
             return;
         }
         if !filling.failed.load(Ordering::Relaxed) {
@@ -330,7 +331,7 @@ fn read_from<R: Read + std::io::Seek>(
 }
 
 /// Writes bytes that stand at `data_offset` in the file's data, around its holes.
-fn write_data(file: &File, holes: &[Range], data_offset: u64, mut bytes: &[u8]) -> std::io::Result<()> {
+fn write_data(file: &File, holes: &[DataRange], data_offset: u64, mut bytes: &[u8]) -> std::io::Result<()> {
     let mut offset = data_offset;
     let mut next = holes.iter();
     let mut hole = next.next();

@@ -4,11 +4,12 @@
 use crate::event::chain_text;
 use crate::format::entry::{Core, Entry};
 use crate::pipeline::target::{ClosedFile, Target};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Files that wait open for more of their content, so that one which lies in many pieces is not opened for each: a quarter of the usual
 /// limit of 1,024 descriptors, beside one for each thread.
@@ -49,7 +50,7 @@ impl Filling {
     }
 
     fn place(&self) -> MutexGuard<'_, Place> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+        self.place.lock()
     }
 
     /// The file, made by whoever comes first.
@@ -112,7 +113,7 @@ impl Waiting {
     }
 
     fn wait(&self, filling: &Arc<Filling>, target: &Target) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.lock();
         waiting.retain(|w| !Arc::ptr_eq(w, filling));
         waiting.push_back(filling.clone());
         let longest = if waiting.len() > OPEN_FILES { waiting.pop_front() } else { None };

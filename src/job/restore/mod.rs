@@ -23,8 +23,7 @@ pub use list::{List, ListError};
 pub use mark::{Marking, Origin};
 pub use tally::Finding;
 
-use super::World;
-use super::open::OpenSet;
+use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError};
@@ -32,6 +31,7 @@ use crate::medium::MediumError;
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::target::{Target, TargetError, TargetOptions};
 use crate::seal::chain::{Chain, Fault};
+use crate::set::open::OpenSet;
 use passes::Passes;
 use plan::plan;
 use records::Records;
@@ -39,7 +39,7 @@ use spool::Spool;
 use std::path::PathBuf;
 use tally::Tally;
 use turns::turns;
-use wanted::Wanted;
+use wanted::Selection;
 
 /// What is to be restored, from where and to where.
 #[derive(Debug, Clone)]
@@ -141,11 +141,11 @@ pub enum RestoreError {
 type Result<T> = std::result::Result<T, RestoreError>;
 
 /// Restores what the options name.
-pub fn restore(options: &Options, identity: &Identity, world: &World, observer: &dyn Observer) -> Result<Report> {
-    observer.hear(Event::Phase(Phase::Checking));
-    let (set, chain) = OpenSet::with_content(&options.from, options.set, options.generation, world.loader)?;
+pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Report> {
+    observer.on_event(Event::Phase(Phase::Checking));
+    let (set, chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
     let generation = Generation::open(&*set.medium, &chain, options.generation, identity).map_err(RestoreError::Generation)?;
-    let wanted = Wanted::new(options, &generation.manifest.sources)?;
+    let wanted = Selection::new(options, &generation.manifest.sources)?;
     let tally = Tally::new(observer);
     let origin = Origin::new(&chain, &generation);
     let is_marked = origin.is_marked(options);
@@ -154,7 +154,7 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
     report.has_alarm = origin.has_alarm;
     report.page = is_marked.then(|| origin.page_name());
     if options.dry_run {
-        observer.hear(Event::Phase(Phase::Planning));
+        observer.on_event(Event::Phase(Phase::Planning));
         plan(&generation, &chain, &wanted, &tally, &turns, &mut report)?;
     } else {
         let target_options = TargetOptions { read_only: is_marked || options.target.read_only, ..options.target };
@@ -162,10 +162,10 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
         if is_marked {
             origin.mark(options, &target)?;
         }
-        observer.hear(Event::Phase(Phase::Writing));
-        let spool = spool(options, world, &generation, &wanted, &target)?;
+        observer.on_event(Event::Phase(Phase::Writing));
+        let spool = spool(options, env, &generation, &wanted, &target)?;
         let (target, tally) = (&target, &tally);
-        Passes { options, world, chain: &chain, generation: &generation, wanted: &wanted, target, tally, spool }
+        Passes { options, env, chain: &chain, generation: &generation, wanted: &wanted, target, tally, spool }
             .run(&turns, &mut report)?;
     }
     report.not_found = wanted.not_found();
@@ -174,19 +174,19 @@ pub fn restore(options: &Options, identity: &Identity, world: &World, observer: 
 }
 
 /// Keeps the records beside the restore where the medium has one head, and where a list names a few of many.
-fn spool(options: &Options, world: &World, generation: &Generation, wanted: &Wanted, target: &Target) -> Result<Option<Spool>> {
+fn spool(options: &Options, env: &Env, generation: &Generation, wanted: &Selection, target: &Target) -> Result<Option<Spool>> {
     if options.only.is_none() && !generation.medium().is_sequential() {
         return Ok(None);
     }
-    let file = target.nameless_file(world.random).map_err(RestoreError::Spool)?;
+    let file = target.nameless_file(env.random).map_err(RestoreError::Spool)?;
     let spans = wanted.spans(&generation.manifest.sources);
     let records = Records::of(generation, spans.as_deref())?;
-    Spool::fill(records, wanted, world.interrupted, file).map(Some)
+    Spool::fill(records, wanted, env.interrupted, file).map(Some)
 }
 
 impl Report {
     /// Nothing done yet.
-    fn new(chain: &Chain, generation: &Generation, wanted: &Wanted) -> Self {
+    fn new(chain: &Chain, generation: &Generation, wanted: &Selection) -> Self {
         Self {
             set: chain.set,
             set_name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),

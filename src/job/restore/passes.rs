@@ -8,13 +8,13 @@ use super::spool::Spool;
 use super::sweep::{Costs, Sweep};
 use super::tally::{Counts, Tally};
 use super::turns::Turn;
-use super::wanted::Wanted;
+use super::wanted::Selection;
 use super::{Options, Report, RestoreError, Result, SourceReport};
+use crate::env::Env;
 use crate::event::{Event, FindingKind, Phase, chain_text};
-use crate::format::entry::{Core, Entry, Kind, State};
+use crate::format::entry::{ContentState, Core, Entry, EntryKind};
 use crate::format::manifest::Source;
 use crate::generation::{Generation, is_within};
-use crate::job::World;
 use crate::pipeline::target::Target;
 use crate::seal::chain::Chain;
 use std::ops::RangeInclusive;
@@ -22,10 +22,10 @@ use std::ops::RangeInclusive;
 /// What the passes work with.
 pub struct Passes<'a, 'g> {
     pub options: &'a Options,
-    pub world: &'a World<'a>,
+    pub env: &'a Env<'a>,
     pub chain: &'a Chain,
     pub generation: &'a Generation<'g>,
-    pub wanted: &'a Wanted,
+    pub wanted: &'a Selection,
     pub target: &'a Target,
     pub tally: &'a Tally<'a>,
     /// The entries, where they are not read from the medium again and again.
@@ -35,7 +35,7 @@ pub struct Passes<'a, 'g> {
 impl<'a, 'g> Passes<'a, 'g> {
     pub fn run(&self, turns: &[Turn], report: &mut Report) -> Result<()> {
         for turn in turns {
-            self.tally.observer.hear(Event::Phase(Phase::Writing));
+            self.tally.observer.on_event(Event::Phase(Phase::Writing));
             let done = Pass { passes: self, turn, spans: self.spans(turn) }.run(report)?;
             for s in &done {
                 report.entries += s.entries;
@@ -43,7 +43,7 @@ impl<'a, 'g> Passes<'a, 'g> {
                 report.bytes += s.bytes;
                 if !turn.is_all {
                     let name = s.name.clone();
-                    self.tally.observer.hear(Event::SourceRestored { name, entries: s.entries, bytes: s.bytes });
+                    self.tally.observer.on_event(Event::SourceRestored { name, entries: s.entries, bytes: s.bytes });
                 }
             }
             report.sources.extend(done);
@@ -85,7 +85,7 @@ impl<'a, 'g> Pass<'_, 'a, 'g> {
         }
         let mut counts = Counts::new(self.turn, self.sources());
         self.first(&mut counts, report)?;
-        self.tally.observer.hear(Event::Phase(Phase::Finishing));
+        self.tally.observer.on_event(Event::Phase(Phase::Finishing));
         self.second()?;
         if !self.turn.is_all {
             self.target.sync().map_err(RestoreError::Target)?;
@@ -121,13 +121,13 @@ impl<'a, 'g> Pass<'_, 'a, 'g> {
     }
 
     fn go_on(&self) -> Result<()> {
-        if self.world.is_interrupted() { Err(RestoreError::Interrupted) } else { Ok(()) }
+        if self.env.is_interrupted() { Err(RestoreError::Interrupted) } else { Ok(()) }
     }
 
     fn first(&self, counts: &mut Counts, report: &mut Report) -> Result<()> {
         // Each thread holds a pack as stored and decrypted.
-        let threads = self.world.threads.clamp(1, (self.options.memory_bytes / (80 << 20)).max(1) as usize);
-        let filler = Filler::new(self.generation, self.chain, self.target, self.tally, self.world.interrupted);
+        let threads = self.env.threads.clamp(1, (self.options.memory_bytes / (80 << 20)).max(1) as usize);
+        let filler = Filler::new(self.generation, self.chain, self.target, self.tally, self.env.interrupted);
         filler.run(threads, |give| {
             let mut batch = Batch::default();
             let mut costs = self.generation.medium().is_sequential().then(Costs::default);
@@ -141,10 +141,10 @@ impl<'a, 'g> Pass<'_, 'a, 'g> {
                 if is_wanted {
                     counts.entry(&entry.core.path);
                     self.make_above(&mut above, &entry.core, !records.gaps().is_empty())?;
-                    self.tally.observer.hear(Event::Progress { entries: 1, bytes: 0 });
+                    self.tally.observer.on_event(Event::Progress { entries: 1, bytes: 0 });
                 }
                 match entry.core.kind {
-                    Kind::Directory => {
+                    EntryKind::Directory => {
                         if is_wanted {
                             self.tally.made(&entry.core, self.target.create_directory(&entry.core).map(|_| Vec::new()));
                         }
@@ -152,8 +152,8 @@ impl<'a, 'g> Pass<'_, 'a, 'g> {
                     }
                     // Further names are made when the first is whole.
                     _ if !is_wanted || self.is_link(&entry.core) => {}
-                    Kind::File => self.file(entry, &mut costs, &mut batch, counts),
-                    Kind::Symlink => self.tally.made(&entry.core, self.target.create_symlink(&entry.core).map(|m| m.1)),
+                    EntryKind::File => self.file(entry, &mut costs, &mut batch, counts),
+                    EntryKind::Symlink => self.tally.made(&entry.core, self.target.create_symlink(&entry.core).map(|m| m.1)),
                     _ => self.tally.made(&entry.core, self.target.create_special(&entry.core).map(|m| m.1)),
                 }
                 if batch.is_full() {
@@ -195,7 +195,7 @@ impl<'a, 'g> Pass<'_, 'a, 'g> {
             let why = format!("has its own copy: {} comes with a later source", String::from_utf8_lossy(first));
             self.tally.finding(FindingKind::Shortfall, &entry.core.path, why);
         }
-        if let State::Unreadable { errno } = entry.core.state {
+        if let ContentState::Unreadable { errno } = entry.core.state {
             let why = std::io::Error::from_raw_os_error(errno as i32).to_string();
             return self.tally.finding(
                 FindingKind::NotRestored,
@@ -219,8 +219,8 @@ impl<'a, 'g> Pass<'_, 'a, 'g> {
                 self.go_on()?;
                 let entry = record?;
                 let core = &entry.core;
-                let is_unreadable = matches!(core.state, State::Unreadable { .. });
-                if core.kind == Kind::File && self.is_wanted(core) && !self.is_link(core) && !is_unreadable {
+                let is_unreadable = matches!(core.state, ContentState::Unreadable { .. });
+                if core.kind == EntryKind::File && self.is_wanted(core) && !self.is_link(core) && !is_unreadable {
                     packs.add(sweep.tasks(entry, &run));
                 }
             }
@@ -241,7 +241,7 @@ impl<'a, 'g> Pass<'_, 'a, 'g> {
             if is_wanted {
                 above.0.iter_mut().for_each(|(_, made)| *made = true);
             }
-            if core.kind == Kind::Directory {
+            if core.kind == EntryKind::Directory {
                 above.enter(core, is_wanted);
             } else if is_wanted && self.is_link(&core) {
                 self.tally.made(&core, self.target.link(&core).map(|_| Vec::new()));

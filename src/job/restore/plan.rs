@@ -2,9 +2,9 @@
 
 use super::tally::{Counts, Tally};
 use super::turns::Turn;
-use super::wanted::Wanted;
+use super::wanted::Selection;
 use super::{Records, Report, Result, SourceReport};
-use crate::format::entry::Kind;
+use crate::format::entry::EntryKind;
 use crate::generation::Generation;
 use crate::seal::chain::Chain;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub fn plan(
     generation: &Generation,
     chain: &Chain,
-    wanted: &Wanted,
+    wanted: &Selection,
     tally: &Tally,
     turns: &[Turn],
     report: &mut Report,
@@ -28,7 +28,7 @@ pub fn plan(
             continue;
         }
         counts.entry(&entry.core.path);
-        if entry.core.kind == Kind::File && !wanted.is_link(&entry.core) {
+        if entry.core.kind == EntryKind::File && !wanted.is_link(&entry.core) {
             counts.file(entry.core.size);
             counts.pick(&entry.extents);
         }

@@ -3,11 +3,11 @@
 use super::RestoreError;
 use super::spool::{Spool, Spooled};
 use crate::format::entry::Entry;
-use crate::generation::{Entries, Gap, Generation, Part};
+use crate::generation::{EntryReader, Gap, Generation, Part};
 
 pub enum Records<'g, 'a> {
     Spooled(Spooled<'g>),
-    All(Box<Entries<'g, 'a>>),
+    All(Box<EntryReader<'g, 'a>>),
     Some(Box<Part<'g, 'a>>),
 }
 

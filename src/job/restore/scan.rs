@@ -3,7 +3,7 @@
 //! **Invariant:** nothing is clean but what a scanner said so of and ended well: whatever else happens to it, the result is `failed`. Nothing
 //! that it does or writes stops the restore from being told: its output is kept within limits, and it is ended when the user wants to stop.
 
-use crate::job::World;
+use crate::env::Env;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::{OsStr, OsString};
 use std::io::{PipeReader, Read};
@@ -71,18 +71,18 @@ pub struct Scan {
 
 /// Runs `command`, a program and its arguments, with the folder as its last argument. Exit codes mean what ClamAV's do: 0 nothing found,
 /// 1 something found, anything else: the scan failed.
-pub fn scan(command: &[OsString], folder: &Path, world: &World) -> Scan {
-    let [engine, signatures, signature_date] = version(command, world);
+pub fn scan(command: &[OsString], folder: &Path, env: &Env) -> Scan {
+    let [engine, signatures, signature_date] = version(command, env);
     let mut lines = Lines::default();
     let mut error = None;
     let arguments: Vec<&OsStr> = command.iter().skip(1).map(OsString::as_os_str).chain([folder.as_os_str()]).collect();
-    let ended = run(command, &arguments, &mut |bytes| lines.take(bytes), &|_| world.is_interrupted());
+    let ended = run(command, &arguments, &mut |bytes| lines.take(bytes), &|_| env.is_interrupted());
     let exit_code = ended.unwrap_or_else(|e| {
         error = Some(e.to_string());
         None
     });
     lines.end_line();
-    let interrupted = world.is_interrupted();
+    let interrupted = env.is_interrupted();
     let result = match exit_code {
         // The same key press may have ended the scanner in order.
         Some(0) if lines.found_count == 0 && interrupted => ScanResult::Failed,
@@ -98,7 +98,7 @@ pub fn scan(command: &[OsString], folder: &Path, world: &World) -> Scan {
 }
 
 /// `ClamAV 1.4.3/27500/Mon Nov  3 08:47:34 2025`: engine, number of the signatures, their date.
-fn version(command: &[OsString], world: &World) -> [Option<String>; 3] {
+fn version(command: &[OsString], env: &Env) -> [Option<String>; 3] {
     let mut arguments: Vec<&OsStr> = Vec::new();
     let mut words = command.iter().skip(1).map(OsString::as_os_str);
     while let Some(word) = words.next() {
@@ -112,7 +112,7 @@ fn version(command: &[OsString], world: &World) -> [Option<String>; 3] {
     arguments.push(OsStr::new("--version"));
     let mut output = Vec::new();
     let mut take = |bytes: &[u8]| output.extend_from_slice(&bytes[..bytes.len().min(ENGINE_BYTES.saturating_sub(output.len()))]);
-    let ended = run(command, &arguments, &mut take, &|round| round > VERSION_ROUNDS || world.is_interrupted());
+    let ended = run(command, &arguments, &mut take, &|round| round > VERSION_ROUNDS || env.is_interrupted());
     let text = String::from_utf8_lossy(&output);
     let Some(line) = text.lines().next().map(str::trim).filter(|l| !l.is_empty() && matches!(ended, Ok(Some(0)))) else {
         return [None, None, None];

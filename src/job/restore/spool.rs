@@ -2,8 +2,8 @@
 
 use super::RestoreError;
 use super::records::Records;
-use super::wanted::Wanted;
-use crate::format::entry::{Entry, Kind, record_length};
+use super::wanted::Selection;
+use crate::format::entry::{Entry, EntryKind, record_length};
 use crate::generation::{Gap, is_within};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
@@ -18,7 +18,7 @@ pub struct Spool {
 
 impl Spool {
     /// Reads `records` to their end, into a file on a disk: for the memory they may be too many.
-    pub fn fill(mut records: Records, wanted: &Wanted, interrupted: &AtomicBool, file: File) -> Result<Self, RestoreError> {
+    pub fn fill(mut records: Records, wanted: &Selection, interrupted: &AtomicBool, file: File) -> Result<Self, RestoreError> {
         let mut out = BufWriter::with_capacity(256 << 10, &file);
         let mut bytes = Vec::new();
         // Folders that nothing in them is wanted of so far.
@@ -31,7 +31,7 @@ impl Spool {
             while above.last().is_some_and(|folder| !is_within(&entry.core.path, &folder.core.path)) {
                 above.pop();
             }
-            let (is_wanted, is_folder) = (wanted.is_wanted(&entry.core), entry.core.kind == Kind::Directory);
+            let (is_wanted, is_folder) = (wanted.is_wanted(&entry.core), entry.core.kind == EntryKind::Directory);
             if is_wanted || is_folder {
                 above.push(entry);
             }

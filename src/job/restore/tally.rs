@@ -8,8 +8,8 @@ use crate::format::manifest::Source;
 use crate::format::pack::Extent;
 use crate::generation::{Gap, is_within};
 use crate::pipeline::target::{Shortfall, TargetError};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Findings that a report keeps.
@@ -47,12 +47,12 @@ impl<'a> Tally<'a> {
     pub fn finding(&self, kind: FindingKind, path: &[u8], detail: String) {
         let count = if kind == FindingKind::Shortfall { &self.shortfalls } else { &self.not_restored };
         count.fetch_add(1, Relaxed);
-        let mut findings = self.findings.lock().unwrap_or_else(|e| e.into_inner());
+        let mut findings = self.findings.lock();
         if findings.len() < FINDINGS {
             findings.push(Finding { kind, path: path.into(), detail: detail.clone() });
         }
         drop(findings);
-        self.observer.hear(Event::Finding { kind, path: path.into(), detail });
+        self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
     }
 
     /// Notes what an entry lacks, or that it could not be made.
@@ -72,7 +72,7 @@ impl<'a> Tally<'a> {
     /// Tells which parts of the entry stream could not be read, each once.
     pub fn gaps(&self, gaps: &[Gap]) {
         for gap in gaps {
-            if self.gaps.lock().unwrap_or_else(|e| e.into_inner()).insert(gap.after.clone()) {
+            if self.gaps.lock().insert(gap.after.clone()) {
                 let to = if gap.before.is_empty() { "the end".into() } else { String::from_utf8_lossy(&gap.before) };
                 self.finding(FindingKind::EntriesLost, &gap.after, format!("up to {to}: {}", gap.why));
             }
@@ -81,7 +81,7 @@ impl<'a> Tally<'a> {
 
     /// How many entries are not restored, and how many not as they were; and the first of them, by their paths.
     pub fn into_findings(self) -> (u64, u64, Vec<Finding>) {
-        let mut findings = self.findings.into_inner().unwrap_or_else(|e| e.into_inner());
+        let mut findings = self.findings.into_inner();
         findings.sort_by(|a, b| a.path.cmp(&b.path));
         (self.not_restored.into_inner(), self.shortfalls.into_inner(), findings)
     }

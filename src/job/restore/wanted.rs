@@ -4,7 +4,7 @@
 //! above it is among them.
 
 use super::{Options, RestoreError};
-use crate::format::entry::{Core, Kind};
+use crate::format::entry::{Core, EntryKind};
 use crate::format::manifest::{Rules, Source};
 use crate::generation::is_within;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// Paths that are looked for one by one; for more of them, reading everything is no slower.
 const FEW: usize = 64;
 
-pub struct Wanted {
+pub struct Selection {
     /// What was asked for, in its order, and whether anything of it was met.
     names: Vec<(Vec<u8>, AtomicBool)>,
     /// Which of the names each path is.
@@ -31,7 +31,7 @@ pub struct Wanted {
     patterns: Option<Gitignore>,
 }
 
-impl Wanted {
+impl Selection {
     pub fn new(options: &Options, sources: &[Source]) -> Result<Self, RestoreError> {
         let storages: Vec<_> = sources.iter().filter(|s| s.rules == Rules::SsMix2).map(|s| s.name.clone()).collect();
         let (names, paths, patients) = (Vec::new(), HashMap::new(), HashMap::new());
@@ -71,7 +71,7 @@ impl Wanted {
     }
 
     pub fn is_wanted(&self, core: &Core) -> bool {
-        self.check(&core.path, core.kind == Kind::Directory)
+        self.check(&core.path, core.kind == EntryKind::Directory)
     }
 
     /// The entry is a further name of one that is restored, too. Else it is a file of its own.
@@ -165,7 +165,7 @@ mod tests {
         Source { name: name.into(), path: b"/".to_vec(), kind: SourceKind::Tree, excludes: Vec::new(), rules, priority: None }
     }
 
-    fn wanted(list: &str, paths: &[&str]) -> (Wanted, [Source; 4]) {
+    fn wanted(list: &str, paths: &[&str]) -> (Selection, [Source; 4]) {
         let plain = Rules::Plain;
         let sources = [source("a/x", plain), source("a/y", plain), source("ehr", plain), source("ss", Rules::SsMix2)];
         let options = Options {
@@ -182,7 +182,7 @@ mod tests {
             dry_run: false,
             memory_bytes: 0,
         };
-        (Wanted::new(&options, &sources).unwrap(), sources)
+        (Selection::new(&options, &sources).unwrap(), sources)
     }
 
     #[test]

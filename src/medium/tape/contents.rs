@@ -3,12 +3,12 @@
 //! A cartridge of 18 TB holds a million objects; going from header to header would take days. So behind every seal lies a list of all
 //! objects before it, which is found from the end by its filemark. Only what an interrupted run has left behind it is looked for.
 
-use super::deck::Deck;
-use super::drive::{DriveError, Found};
+use super::drive::{DriveError, TapePosition};
+use super::log::TapeLog;
 use super::{MediumError, Result, Stored};
 use crate::format::tape::{Contents, HEADER_BYTES, Header, Item, Trailer};
 
-impl Deck {
+impl TapeLog {
     /// Finds all objects. What cannot be read costs the objects there, and no others.
     pub fn find_objects(&mut self) -> Result<()> {
         self.find_end()?;
@@ -39,7 +39,7 @@ impl Deck {
     fn contents_before(&mut self, at: u64) -> Result<Option<Contents>> {
         let mut block = vec![0; self.block as usize];
         let trailer = match self.go(at).and_then(|()| self.read(&mut block)) {
-            Ok(Found::Block(HEADER_BYTES)) => Trailer::decode(&block[..HEADER_BYTES]),
+            Ok(TapePosition::Block(HEADER_BYTES)) => Trailer::decode(&block[..HEADER_BYTES]),
             Ok(_) | Err(DriveError::Failed(_) | DriveError::TooLong { .. }) => return Ok(None),
             Err(e) => return Err(self.fault("reading the list of contents", e)),
         };
@@ -49,7 +49,7 @@ impl Deck {
         let mut bytes = Vec::new();
         for address in first..at {
             match self.go(address).and_then(|()| self.read(&mut block)) {
-                Ok(Found::Block(n)) => bytes.extend_from_slice(&block[..n]),
+                Ok(TapePosition::Block(n)) => bytes.extend_from_slice(&block[..n]),
                 Ok(_) | Err(DriveError::Failed(_) | DriveError::TooLong { .. }) => return Ok(None),
                 Err(e) => return Err(self.fault("reading the list of contents", e)),
             }

@@ -22,7 +22,7 @@ pub trait Drive: Send {
     fn back_over_filemark(&mut self) -> Result<Option<u64>, DriveError>;
 
     /// Reads the next block, which must fit into the buffer, or passes over a filemark.
-    fn read(&mut self, into: &mut [u8]) -> Result<Found, DriveError>;
+    fn read(&mut self, into: &mut [u8]) -> Result<TapePosition, DriveError>;
 
     /// Writes one block. After an error it may be on the tape or not: only [`Drive::position`] knows.
     fn write(&mut self, block: &[u8]) -> Result<Room, DriveError>;
@@ -35,7 +35,7 @@ pub trait Drive: Send {
 
 /// What [`Drive::read`] met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum TapePosition {
     /// A block of so many bytes.
     Block(usize),
     Filemark,

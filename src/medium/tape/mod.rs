@@ -5,8 +5,8 @@
 
 pub mod changer;
 mod contents;
-mod deck;
 pub mod drive;
+mod log;
 pub mod mam;
 mod object;
 pub mod scsi;
@@ -14,15 +14,16 @@ pub mod sg;
 pub mod simulated;
 pub mod st;
 
-use self::deck::Deck;
 use self::drive::Drive;
+use self::log::TapeLog;
 use super::directory::check_name;
 use super::{Description, FileSystem, Immutable, Listed, Listing, Medium, MediumError, OpenObject, Reread};
 use crate::format::limit;
-use crate::format::object::{Id, Kind};
+use crate::format::object::{Id, ObjectKind};
 use crate::format::seal::ReadBack;
 use object::OnTape;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, MediumError>;
 
@@ -31,13 +32,13 @@ pub const BLOCK_BYTES: u32 = 512 << 10;
 
 /// One set's objects on the cartridge that is in a drive.
 pub struct Tape {
-    deck: Arc<Mutex<Deck>>,
+    deck: Arc<Mutex<TapeLog>>,
 }
 
 /// Where an object lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stored {
-    kind: Kind,
+    kind: ObjectKind,
     /// Address of the header block.
     at: u64,
     /// Bytes that are there: fewer than the header tells, when it is torn.
@@ -55,7 +56,7 @@ pub enum Loaded {
 impl Loaded {
     /// Looks at the cartridge in a drive. [`MediumError::Foreign`] when another program has written it.
     pub fn in_drive(drive: Box<dyn Drive>) -> Result<Self> {
-        let mut deck = Deck::new(drive, Id([0; 16]), BLOCK_BYTES);
+        let mut deck = TapeLog::new(drive, Id([0; 16]), BLOCK_BYTES);
         let first = deck.first_header();
         if let Ok(Some(header)) = first {
             return Ok(Self::Known(header.set, deck.drive));
@@ -71,7 +72,7 @@ impl Loaded {
 impl Tape {
     /// A blank cartridge, for a new set or for going on with one. Nothing is written yet. `block`: bytes of a block, see [`check_block`].
     pub fn create(drive: Box<dyn Drive>, set: Id, block: u32) -> Result<Self> {
-        let mut deck = Deck::new(drive, set, block);
+        let mut deck = TapeLog::new(drive, set, block);
         if deck.find_end()? > 0 {
             return Err(MediumError::NotBlank { place: deck.drive.name() });
         }
@@ -80,7 +81,7 @@ impl Tape {
 
     /// The cartridge of a set that is known.
     pub fn open(drive: Box<dyn Drive>, set: Id) -> Result<Self> {
-        let mut deck = Deck::new(drive, set, BLOCK_BYTES);
+        let mut deck = TapeLog::new(drive, set, BLOCK_BYTES);
         let first = match deck.first_header() {
             Ok(Some(first)) => first,
             Err(e) if deck.find_end()? > 0 => return Err(e),
@@ -100,8 +101,8 @@ impl Tape {
         deck.objects.get(&number).map(|o| (o.at + 1, o.length.div_ceil(deck.block.into())))
     }
 
-    fn deck(&self) -> MutexGuard<'_, Deck> {
-        self.deck.lock().unwrap_or_else(PoisonError::into_inner)
+    fn deck(&self) -> MutexGuard<'_, TapeLog> {
+        self.deck.lock()
     }
 }
 
@@ -111,7 +112,7 @@ impl Medium for Tape {
         Ok(Listing { objects: self.deck().objects.iter().map(listed).collect(), ..Listing::default() })
     }
 
-    fn append(&self, number: u64, kind: Kind, bytes: &[u8]) -> Result<()> {
+    fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
         check_name(number, kind)?;
         self.deck().append(number, kind, bytes)
     }
@@ -120,14 +121,14 @@ impl Medium for Tape {
         self.deck().sync()
     }
 
-    fn read_back(&self, number: u64, kind: Kind) -> Result<Reread> {
+    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
         let mut hasher = blake3::Hasher::new();
         let mut object = self.open(number, kind)?;
         hasher.update_reader(&mut object).map_err(|source| self.deck().unreadable(number, kind, source))?;
         Ok(Reread { length: object.length(), digest: *hasher.finalize().as_bytes(), how: ReadBack::Direct })
     }
 
-    fn open(&self, number: u64, kind: Kind) -> Result<Box<dyn OpenObject>> {
+    fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {
         check_name(number, kind)?;
         let deck = self.deck();
         let missing = || MediumError::Missing { place: deck.drive.name(), number, kind };

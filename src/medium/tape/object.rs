@@ -1,15 +1,16 @@
 //! An object on a tape, opened for reading.
 
 use super::Stored;
-use super::deck::Deck;
-use super::drive::{DriveError, Found};
+use super::drive::{DriveError, TapePosition};
+use super::log::TapeLog;
 use crate::medium::OpenObject;
+use parking_lot::Mutex;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Reads block by block; others may move the head in between.
 pub(super) struct OnTape {
-    deck: Arc<Mutex<Deck>>,
+    deck: Arc<Mutex<TapeLog>>,
     stored: Stored,
     /// Bytes of a whole block.
     full: u32,
@@ -20,7 +21,7 @@ pub(super) struct OnTape {
 }
 
 impl OnTape {
-    pub(super) fn new(deck: Arc<Mutex<Deck>>, stored: Stored, full: u32) -> Self {
+    pub(super) fn new(deck: Arc<Mutex<TapeLog>>, stored: Stored, full: u32) -> Self {
         Self { deck, stored, full, at: 0, block: Vec::new(), held: None }
     }
 
@@ -30,12 +31,12 @@ impl OnTape {
             self.held = None;
             let full = self.full as usize;
             self.block.resize(full, 0);
-            let mut deck = self.deck.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut deck = self.deck.lock();
             let found = deck.read_at(self.stored.at + 1 + number, &mut self.block);
             drop(deck);
             let wanted = (self.stored.length - number * full as u64).min(full as u64) as usize;
             match found.map_err(io::Error::other)?.map_err(io_error)? {
-                Found::Block(n) if n == wanted => self.block.truncate(n),
+                TapePosition::Block(n) if n == wanted => self.block.truncate(n),
                 // The length that the header tells does not fit: not the block that was written.
                 _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "the blocks on the tape are not the object's")),
             }

@@ -1,7 +1,8 @@
 //! A drive and its cartridge in memory, behaving as Linux's `st` driver over an LTO drive does. For tests: no command reaches it.
 
-use super::drive::{Drive, DriveError, Found, Room};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use super::drive::{Drive, DriveError, Room, TapePosition};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// What lies at one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl Cartridge {
     }
 
     fn reel(&self) -> MutexGuard<'_, Reel> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Another cartridge with the same on it.
@@ -188,7 +189,7 @@ impl Drive for SimulatedDrive {
         Ok(at)
     }
 
-    fn read(&mut self, into: &mut [u8]) -> Result<Found, DriveError> {
+    fn read(&mut self, into: &mut [u8]) -> Result<TapePosition, DriveError> {
         let mut reel = self.cartridge.reel();
         if reel.is_out {
             return Err(DriveError::Empty);
@@ -197,17 +198,17 @@ impl Drive for SimulatedDrive {
             self.at = 0;
             return Err(failed());
         }
-        let Some(mark) = reel.marks.get(self.at as usize) else { return Ok(Found::End) };
+        let Some(mark) = reel.marks.get(self.at as usize) else { return Ok(TapePosition::End) };
         if reel.bad.contains(&self.at) {
             return Err(failed());
         }
         self.at += 1;
         match mark {
-            Mark::Filemark => Ok(Found::Filemark),
+            Mark::Filemark => Ok(TapePosition::Filemark),
             Mark::Block(block) if block.len() > into.len() => Err(DriveError::TooLong { limit: into.len() }),
             Mark::Block(block) => {
                 into[..block.len()].copy_from_slice(block);
-                Ok(Found::Block(block.len()))
+                Ok(TapePosition::Block(block.len()))
             }
         }
     }

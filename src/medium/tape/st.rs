@@ -13,7 +13,7 @@
 //! - **Invariant:** after any failed write, the driver is made to forget that it was writing before anything else happens. When it
 //!   is closed, it would otherwise write a filemark at the head's place, and on a cartridge that was swapped in that is the beginning.
 
-use super::drive::{Drive, DriveError, Found, Room};
+use super::drive::{Drive, DriveError, Room, TapePosition};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -275,17 +275,17 @@ impl Drive for StDrive {
         }
     }
 
-    fn read(&mut self, into: &mut [u8]) -> Result<Found> {
+    fn read(&mut self, into: &mut [u8]) -> Result<TapePosition> {
         let before = self.at()?;
         match rustix::io::read(&self.device, &mut *into) {
             Ok(0) => {
                 // A filemark, or the end: only over the former has the head moved.
                 self.at = None;
-                Ok(if self.at()? == before { Found::End } else { Found::Filemark })
+                Ok(if self.at()? == before { TapePosition::End } else { TapePosition::Filemark })
             }
             Ok(n) => {
                 self.at = Some(before + 1);
-                Ok(Found::Block(n))
+                Ok(TapePosition::Block(n))
             }
             Err(Errno::NOMEM) => {
                 self.at = None;
@@ -294,7 +294,7 @@ impl Drive for StDrive {
             Err(e) => {
                 self.at = None;
                 match self.flags() {
-                    Ok(flags) if e == Errno::IO && flags & IS_AT_END != 0 => Ok(Found::End),
+                    Ok(flags) if e == Errno::IO && flags & IS_AT_END != 0 => Ok(TapePosition::End),
                     _ => Err(error(e)),
                 }
             }

@@ -45,7 +45,7 @@ type Marks = [u64; BLOCK / 64];
 
 /// How large the chunks of a run are: the class of its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
+pub enum ChunkClass {
     /// The entry stream: 4 to 12 KiB.
     Entries,
     /// Files below 16 GiB: 32 to 96 KiB.
@@ -56,7 +56,7 @@ pub enum Class {
     Huge,
 }
 
-impl Class {
+impl ChunkClass {
     /// Bytes of a file's beginning that decide its class.
     pub const HEAD: usize = 132;
 
@@ -162,7 +162,7 @@ impl Chunker {
     /// With `last`, `data` reaches to the run's end. Without it more may follow, and the answer is `None` while `data` has `class.max()`
     /// bytes or fewer: whether they are the last chunk depends on what follows. What lies beyond `class.max() + 1` bytes
     /// never matters. An empty `data` has no chunk: `None`.
-    pub fn cut(&self, class: Class, data: &[u8], last: bool) -> Option<usize> {
+    pub fn cut(&self, class: ChunkClass, data: &[u8], last: bool) -> Option<usize> {
         let (min, max) = (class.min(), class.max());
         if data.len() <= max {
             return (last && !data.is_empty()).then_some(data.len());

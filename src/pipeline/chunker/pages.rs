@@ -1,9 +1,9 @@
 //! Section 12, files of pages: a database or a disk image is rewritten in place, page by page, and nothing in it ever moves. Cuts at fixed
 //! offsets then store less again than any cut that follows the content, and cost nothing to find.
 
-use super::Class;
+use super::ChunkClass;
 
-/// Whether a file that begins with `head` ([`Class::HEAD`] bytes, or the whole file if it is shorter) is made of pages.
+/// Whether a file that begins with `head` ([`ChunkClass::HEAD`] bytes, or the whole file if it is shorter) is made of pages.
 pub fn is_paged(head: &[u8]) -> bool {
     const MAGIC: [&[u8]; 5] = [
         b"SQLite format 3\0",
@@ -25,7 +25,7 @@ fn is_postgresql_page(head: &[u8]) -> bool {
 
 /// The length of the chunk at `offset` of a file of pages, of which `available` bytes are at hand and no more follow if they are the `last`.
 /// It ends where the offset is a multiple of the class's smallest length.
-pub fn cut(class: Class, offset: u64, available: usize, last: bool) -> Option<usize> {
+pub fn cut(class: ChunkClass, offset: u64, available: usize, last: bool) -> Option<usize> {
     let block = class.min();
     let room = block - (offset % block as u64) as usize;
     if available >= room { Some(room) } else { (last && available > 0).then_some(available) }
@@ -59,12 +59,12 @@ mod tests {
     #[test]
     fn cuts_stand_at_multiples_whatever_comes_in() {
         let block = 32 << 10;
-        assert_eq!(cut(Class::Data, 0, block + 5, false), Some(block));
-        assert_eq!(cut(Class::Data, 4096, block, false), Some(block - 4096));
-        assert_eq!(cut(Class::Data, 3 * block as u64, block, false), Some(block));
-        assert_eq!(cut(Class::Data, 0, block - 1, false), None, "more may follow");
-        assert_eq!(cut(Class::Data, 0, block - 1, true), Some(block - 1));
-        assert_eq!(cut(Class::Data, 0, 0, true), None);
-        assert_eq!(cut(Class::Large, 1, 1 << 20, true), Some((128 << 10) - 1));
+        assert_eq!(cut(ChunkClass::Data, 0, block + 5, false), Some(block));
+        assert_eq!(cut(ChunkClass::Data, 4096, block, false), Some(block - 4096));
+        assert_eq!(cut(ChunkClass::Data, 3 * block as u64, block, false), Some(block));
+        assert_eq!(cut(ChunkClass::Data, 0, block - 1, false), None, "more may follow");
+        assert_eq!(cut(ChunkClass::Data, 0, block - 1, true), Some(block - 1));
+        assert_eq!(cut(ChunkClass::Data, 0, 0, true), None);
+        assert_eq!(cut(ChunkClass::Large, 1, 1 << 20, true), Some((128 << 10) - 1));
     }
 }

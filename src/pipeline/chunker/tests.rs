@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-const CLASSES: [Class; 4] = [Class::Entries, Class::Data, Class::Large, Class::Huge];
+const CLASSES: [ChunkClass; 4] = [ChunkClass::Entries, ChunkClass::Data, ChunkClass::Large, ChunkClass::Huge];
 
 /// Section 12 word for word, with nothing of the module.
 struct Definition {
@@ -79,7 +79,7 @@ fn chunkers(key: &[u8; 32]) -> Vec<Chunker> {
     Kernel::ALL.into_iter().filter_map(|k| Chunker::with_kernel(key, k)).collect()
 }
 
-fn lengths(class: Class, data: &[u8], cut: impl Fn(&[u8]) -> usize) -> Vec<usize> {
+fn lengths(class: ChunkClass, data: &[u8], cut: impl Fn(&[u8]) -> usize) -> Vec<usize> {
     let mut at = 0;
     let mut all = Vec::new();
     while at < data.len() {
@@ -204,14 +204,14 @@ fn data() -> impl Strategy<Value = Data> {
 }
 
 /// Lengths around the borders of a class, and any.
-fn length(class: Class) -> impl Strategy<Value = usize> {
+fn length(class: ChunkClass) -> impl Strategy<Value = usize> {
     let (min, max) = (class.min(), class.max());
     prop_oneof![1..=3usize, min - 1..=min + 1, max - 1..=max + 2, max + 1..=max + 200, 1..3 * max]
 }
 
 /// Mostly the smallest class: the definition is slow.
-fn class() -> impl Strategy<Value = Class> {
-    prop_oneof![12 => Just(Class::Entries), 3 => Just(Class::Data), 1 => Just(Class::Large)]
+fn class() -> impl Strategy<Value = ChunkClass> {
+    prop_oneof![12 => Just(ChunkClass::Entries), 3 => Just(ChunkClass::Data), 1 => Just(ChunkClass::Large)]
 }
 
 proptest! {
@@ -236,7 +236,7 @@ proptest! {
     /// Whoever reads a run in pieces, of whatever size, cuts it as one who has it whole.
     #[test]
     fn cuts_do_not_depend_on_the_buffer(kind in data(), seed: u64, key: [u8; 32], piece in 1..30_000usize, len in 0..100_000usize) {
-        let class = Class::Entries;
+        let class = ChunkClass::Entries;
         let mut bytes = vec![0; len];
         fill(&kind, seed, &mut bytes);
         for chunker in chunkers(&key) {
@@ -263,10 +263,10 @@ proptest! {
 
 #[test]
 fn the_largest_class_is_the_definition_too() {
-    let data = input("letters3", Class::Huge.max() + 1);
-    let truth = Definition::new(&[9; 32]).cut(Class::Huge.min(), Class::Huge.max(), &data);
+    let data = input("letters3", ChunkClass::Huge.max() + 1);
+    let truth = Definition::new(&[9; 32]).cut(ChunkClass::Huge.min(), ChunkClass::Huge.max(), &data);
     for chunker in chunkers(&[9; 32]) {
-        assert_eq!(chunker.cut(Class::Huge, &data, false), Some(truth), "{:?}", chunker.kernel());
+        assert_eq!(chunker.cut(ChunkClass::Huge, &data, false), Some(truth), "{:?}", chunker.kernel());
     }
 }
 
@@ -275,7 +275,7 @@ fn the_largest_class_is_the_definition_too() {
 fn both_ends_of_the_range_count() {
     let key = [5; 32];
     let definition = Definition::new(&key);
-    let (class, min, max) = (Class::Entries, Class::Entries.min(), Class::Entries.max());
+    let (class, min, max) = (ChunkClass::Entries, ChunkClass::Entries.min(), ChunkClass::Entries.max());
     let mark = (0..).map(|i: u64| blake3::hash(&i.to_le_bytes())).find(|m| definition.h(m.as_bytes(), 16) >= 0x7ff0).unwrap();
     for at in [min, min + 1, min + 63, min + 64, max - 64, max - 1, max] {
         let mut data = vec![0; max + 1];
@@ -292,7 +292,7 @@ fn both_ends_of_the_range_count() {
 fn ties_are_counted() {
     let key = [5; 32];
     let definition = Definition::new(&key);
-    let (class, min, max) = (Class::Entries, Class::Entries.min(), Class::Entries.max());
+    let (class, min, max) = (ChunkClass::Entries, ChunkClass::Entries.min(), ChunkClass::Entries.max());
     let mark = (0..).map(|i: u64| blake3::hash(&i.to_le_bytes())).find(|m| definition.h(m.as_bytes(), 16) == 0x7fff).unwrap();
     for seed in 0..600 {
         let mut data = vec![0; max + 1];
@@ -309,7 +309,7 @@ fn ties_are_counted() {
 
 #[test]
 fn the_floor_is_the_least_hash_that_is_cut_at() {
-    let (class, min, max) = (Class::Entries, Class::Entries.min(), Class::Entries.max());
+    let (class, min, max) = (ChunkClass::Entries, ChunkClass::Entries.min(), ChunkClass::Entries.max());
     for chunker in chunkers(&[5; 32]) {
         let cut = |image| {
             let byte = chunker.hash.table.iter().position(|s| *s == image).unwrap();
@@ -326,8 +326,8 @@ fn the_floor_is_the_least_hash_that_is_cut_at() {
 fn a_run_of_one_byte_gives_the_largest_chunks() {
     for byte in 0..=255 {
         for chunker in chunkers(&[1; 32]) {
-            let data = vec![byte; Class::Entries.max() + 1];
-            assert_eq!(chunker.cut(Class::Entries, &data, false), Some(Class::Entries.max()));
+            let data = vec![byte; ChunkClass::Entries.max() + 1];
+            assert_eq!(chunker.cut(ChunkClass::Entries, &data, false), Some(ChunkClass::Entries.max()));
         }
     }
 }
@@ -361,14 +361,14 @@ fn classes_are_whole_blocks_behind_a_lead() {
 fn the_class_follows_size_and_first_bytes() {
     let gib = 1 << 30;
     for (size, class) in [
-        (0, Class::Data),
-        (16 * gib - 1, Class::Data),
-        (16 * gib, Class::Large),
-        (256 * gib - 1, Class::Large),
-        (256 * gib, Class::Huge),
-        (u64::MAX, Class::Huge),
+        (0, ChunkClass::Data),
+        (16 * gib - 1, ChunkClass::Data),
+        (16 * gib, ChunkClass::Large),
+        (256 * gib - 1, ChunkClass::Large),
+        (256 * gib, ChunkClass::Huge),
+        (u64::MAX, ChunkClass::Huge),
     ] {
-        assert_eq!(Class::for_file(size, b"text"), class, "{size}");
+        assert_eq!(ChunkClass::for_file(size, b"text"), class, "{size}");
     }
     let finished: [&[u8]; 8] = [
         &[0xff, 0xd8, 0xff],
@@ -381,16 +381,16 @@ fn the_class_follows_size_and_first_bytes() {
         &[0x61, 0x67, 0x65, 0x2d, 0x65, 0x6e, 0x63, 0x72],
     ];
     for magic in finished {
-        assert_eq!(Class::for_file(99, magic), Class::Large, "{magic:x?}");
-        assert_eq!(Class::for_file(99, &[magic, b"more"].concat()), Class::Large, "{magic:x?}");
-        assert_eq!(Class::for_file(99, &magic[..magic.len() - 1]), Class::Data, "{magic:x?}");
-        assert_eq!(Class::for_file(256 * gib, magic), Class::Huge, "{magic:x?}");
+        assert_eq!(ChunkClass::for_file(99, magic), ChunkClass::Large, "{magic:x?}");
+        assert_eq!(ChunkClass::for_file(99, &[magic, b"more"].concat()), ChunkClass::Large, "{magic:x?}");
+        assert_eq!(ChunkClass::for_file(99, &magic[..magic.len() - 1]), ChunkClass::Data, "{magic:x?}");
+        assert_eq!(ChunkClass::for_file(256 * gib, magic), ChunkClass::Huge, "{magic:x?}");
     }
     let dicom = [&[0; 128][..], &[0x44, 0x49, 0x43, 0x4d]].concat();
-    assert_eq!(dicom.len(), Class::HEAD);
-    assert_eq!(Class::for_file(132, &dicom), Class::Large);
-    assert_eq!(Class::for_file(131, &dicom[..131]), Class::Data);
-    assert_eq!(Class::for_file(131, &dicom[1..]), Class::Data);
+    assert_eq!(dicom.len(), ChunkClass::HEAD);
+    assert_eq!(ChunkClass::for_file(132, &dicom), ChunkClass::Large);
+    assert_eq!(ChunkClass::for_file(131, &dicom[..131]), ChunkClass::Data);
+    assert_eq!(ChunkClass::for_file(131, &dicom[1..]), ChunkClass::Data);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A file opened for reading, and the holes in it.
 
 use super::node::{Node, Stat};
-use crate::format::entry::Range;
+use crate::format::entry::DataRange;
 use rustix::fd::AsFd;
 use rustix::fs::{SeekFrom, seek};
 use std::fs::File;
@@ -54,7 +54,7 @@ impl OpenFile {
 
     /// The holes within `size` bytes: ascending, apart, at most 65,536 and then the largest. Empty where the file
     /// system knows of none. The file is at its beginning again afterwards.
-    pub fn holes(&self, size: u64) -> Vec<Range> {
+    pub fn holes(&self, size: u64) -> Vec<DataRange> {
         if self.opened.blocks.saturating_mul(512) >= size {
             return Vec::new();
         }
@@ -68,7 +68,7 @@ impl OpenFile {
                 Err(_) => break,
             };
             if data > at {
-                largest.push(Range { offset: at, length: data - at });
+                largest.push(DataRange { offset: at, length: data - at });
             }
             if data >= size {
                 break;
@@ -92,7 +92,7 @@ impl OpenFile {
 /// nothing but the file.
 struct Largest {
     most: usize,
-    kept: Vec<Range>,
+    kept: Vec<DataRange>,
 }
 
 impl Largest {
@@ -100,7 +100,7 @@ impl Largest {
         Self { most, kept: Vec::new() }
     }
 
-    fn push(&mut self, range: Range) {
+    fn push(&mut self, range: DataRange) {
         self.kept.push(range);
         if self.kept.len() >= 2 * self.most {
             self.prune();
@@ -114,7 +114,7 @@ impl Largest {
         }
     }
 
-    fn into_ascending(mut self) -> Vec<Range> {
+    fn into_ascending(mut self) -> Vec<DataRange> {
         self.prune();
         self.kept.sort_unstable_by_key(|r| r.offset);
         self.kept
@@ -122,11 +122,11 @@ impl Largest {
 }
 
 /// The runs of data around `holes` (ascending, within `size`): where a file's bytes come from and go to.
-pub fn data_ranges(size: u64, holes: &[Range]) -> impl Iterator<Item = Range> + '_ {
+pub fn data_ranges(size: u64, holes: &[DataRange]) -> impl Iterator<Item = DataRange> + '_ {
     let mut at = 0;
-    let end = std::iter::once(Range { offset: size, length: 0 });
+    let end = std::iter::once(DataRange { offset: size, length: 0 });
     holes.iter().copied().chain(end).filter_map(move |hole| {
-        let run = Range { offset: at, length: hole.offset - at };
+        let run = DataRange { offset: at, length: hole.offset - at };
         at = hole.offset + hole.length;
         (run.length > 0).then_some(run)
     })
@@ -136,8 +136,8 @@ pub fn data_ranges(size: u64, holes: &[Range]) -> impl Iterator<Item = Range> + 
 mod tests {
     use super::*;
 
-    fn range(offset: u64, length: u64) -> Range {
-        Range { offset, length }
+    fn range(offset: u64, length: u64) -> DataRange {
+        DataRange { offset, length }
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn data_lies_around_the_holes() {
-        let runs = |size, holes: &[Range]| data_ranges(size, holes).collect::<Vec<_>>();
+        let runs = |size, holes: &[DataRange]| data_ranges(size, holes).collect::<Vec<_>>();
         assert_eq!(runs(10, &[]), [range(0, 10)]);
         assert_eq!(runs(0, &[]), []);
         assert_eq!(runs(10, &[range(0, 10)]), []);

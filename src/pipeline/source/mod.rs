@@ -18,7 +18,7 @@ pub use walk::Walk;
 pub(in crate::pipeline) use walk::only as walk_only;
 
 use crate::format::Malformed;
-use crate::format::entry::{Core, Kind, State, check_path};
+use crate::format::entry::{ContentState, Core, EntryKind, check_path};
 use beneath::Beneath;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use node::Node;
@@ -113,7 +113,7 @@ impl Problem {
 
 /// An entry that the walk came upon.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct WalkedEntry {
     /// The source's name, then `/` and the path from the root; the name alone for the root.
     pub path: Vec<u8>,
     pub stat: Stat,
@@ -128,7 +128,7 @@ pub struct Described {
 }
 
 /// A source that is a tree of files, or a single file. All methods may be called by several threads at once.
-pub struct Tree {
+pub struct SourceTree {
     name: Vec<u8>,
     /// Of the root, or of the folder of a root that is no directory.
     beneath: Beneath,
@@ -140,7 +140,7 @@ pub struct Tree {
     owners: Owners,
 }
 
-impl Tree {
+impl SourceTree {
     /// Opens the source `name` with its root on the host. A symbolic link as `root` is followed: it was named by a
     /// person; none beneath it is.
     pub fn open(name: Vec<u8>, root: &Path, options: TreeOptions) -> Result<Self, SourceError> {
@@ -153,7 +153,7 @@ impl Tree {
         let open_as = |path: &Path, flags| open(path, flags | OFlags::CLOEXEC, Mode::empty()).map_err(|e| fail(e.into()));
         let handle = open_as(root, OFlags::PATH)?;
         let stat = Node::handle(handle.as_fd()).stat().map_err(|e| fail(e.into()))?;
-        let (folder, leaf) = if stat.kind == Kind::Directory {
+        let (folder, leaf) = if stat.kind == EntryKind::Directory {
             (open_as(root, OFlags::RDONLY | OFlags::DIRECTORY)?, None)
         } else {
             let real = root.canonicalize().map_err(fail)?;
@@ -200,13 +200,13 @@ impl Tree {
     }
 
     /// The record of anything that was found, as it is now. Of a file: everything but its content's digests, its holes
-    /// and its flags, which need it open ([`Tree::describe_file`]).
+    /// and its flags, which need it open ([`SourceTree::describe_file`]).
     ///
     /// Errors: it is gone, cannot be reached, or is something else now.
-    pub fn describe(&self, found: &Found) -> Result<Described, Problem> {
+    pub fn describe(&self, found: &WalkedEntry) -> Result<Described, Problem> {
         let path = &found.path;
         let relative = self.relative(path)?;
-        if found.stat.kind == Kind::Directory {
+        if found.stat.kind == EntryKind::Directory {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY;
             match self.open_for_reading(relative, flags) {
                 Ok(fd) => return self.describe_found(found, &Node::open(fd.as_fd()), true),
@@ -217,7 +217,7 @@ impl Tree {
         }
         let fd = self.beneath.open(relative, OFlags::PATH).map_err(|e| Problem::failed(path, e))?;
         let mut described = self.describe_found(found, &Node::handle(fd.as_fd()), false)?;
-        if found.stat.kind == Kind::Symlink {
+        if found.stat.kind == EntryKind::Symlink {
             let target = readlinkat(&fd, c"", Vec::new()).map_err(|e| Problem::failed(path, e))?;
             described.core.target = Some(target.into_bytes());
         }
@@ -232,9 +232,9 @@ impl Tree {
     }
 
     /// The record of a file that cannot be read, from what the walk knows of it.
-    pub fn describe_unreadable(&self, found: &Found, problem: &Problem) -> Core {
+    pub fn describe_unreadable(&self, found: &WalkedEntry, problem: &Problem) -> Core {
         let mut core = self.core(&found.path, &found.stat);
-        core.state = State::Unreadable { errno: problem.errno };
+        core.state = ContentState::Unreadable { errno: problem.errno };
         core
     }
 
@@ -249,7 +249,7 @@ impl Tree {
             // to be a regular file, so it waits for nothing else.
             Err(Errno::AGAIN) => {
                 self.beneath.open(relative, OFlags::PATH).and_then(|handle| match Node::handle(handle.as_fd()).stat()?.kind {
-                    Kind::File => open(node::proc_path(handle.as_fd()), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()),
+                    EntryKind::File => open(node::proc_path(handle.as_fd()), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()),
                     _ => Err(Errno::NXIO),
                 })
             }
@@ -257,7 +257,7 @@ impl Tree {
         }
         .map_err(|e| Problem::failed(path, e))?;
         let stat = Node::open(fd.as_fd()).stat().map_err(|e| Problem::failed(path, e))?;
-        if stat.kind != Kind::File {
+        if stat.kind != EntryKind::File {
             return Err(Problem::new(path, ProblemKind::Replaced));
         }
         Ok(OpenFile::new(fd.into(), stat))
@@ -278,7 +278,7 @@ impl Tree {
         }
     }
 
-    fn describe_found(&self, found: &Found, node: &Node, flags: bool) -> Result<Described, Problem> {
+    fn describe_found(&self, found: &WalkedEntry, node: &Node, flags: bool) -> Result<Described, Problem> {
         let stat = node.stat().map_err(|e| Problem::failed(&found.path, e))?;
         if stat.kind != found.stat.kind {
             return Err(Problem::new(&found.path, ProblemKind::Replaced));
@@ -312,8 +312,8 @@ impl Tree {
         core.ctime = stat.ctime;
         core.inode = stat.inode;
         match stat.kind {
-            Kind::File => core.size = stat.size,
-            Kind::CharDevice | Kind::BlockDevice => core.device = Some(stat.rdev),
+            EntryKind::File => core.size = stat.size,
+            EntryKind::CharDevice | EntryKind::BlockDevice => core.device = Some(stat.rdev),
             _ => {}
         }
         core

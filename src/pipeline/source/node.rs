@@ -1,7 +1,7 @@
 //! One opened entry: its status, extended attributes, flags, owner and times, in both directions.
 
 use crate::format::cbor::Time;
-use crate::format::entry::{KEPT_FLAGS, Kind};
+use crate::format::entry::{EntryKind, KEPT_FLAGS};
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::fs::{
     self, AtFlags, FileType, Gid, IFlags, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, ioctl_getflags, ioctl_setflags,
@@ -11,7 +11,7 @@ use rustix::io::{self, Errno};
 /// What the file system says of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Permission bits, `0 ..= 0o7777`.
     pub mode: u32,
     pub uid: u32,
@@ -35,13 +35,13 @@ impl Stat {
     pub(in crate::pipeline) fn new(s: &fs::Stat) -> Self {
         let time = |seconds: i64, nanoseconds: u64| Time { seconds, nanoseconds: nanoseconds.min(999_999_999) as u32 };
         let kind = match FileType::from_raw_mode(s.st_mode as _) {
-            FileType::Directory => Kind::Directory,
-            FileType::Symlink => Kind::Symlink,
-            FileType::Fifo => Kind::Fifo,
-            FileType::CharacterDevice => Kind::CharDevice,
-            FileType::BlockDevice => Kind::BlockDevice,
-            FileType::Socket => Kind::Socket,
-            FileType::RegularFile | FileType::Unknown => Kind::File,
+            FileType::Directory => EntryKind::Directory,
+            FileType::Symlink => EntryKind::Symlink,
+            FileType::Fifo => EntryKind::Fifo,
+            FileType::CharacterDevice => EntryKind::CharDevice,
+            FileType::BlockDevice => EntryKind::BlockDevice,
+            FileType::Socket => EntryKind::Socket,
+            FileType::RegularFile | FileType::Unknown => EntryKind::File,
         };
         Self {
             kind,

@@ -1,25 +1,25 @@
 use super::beneath::{Beneath, FOLDER, PIECE_BYTES, last_cut};
 use super::*;
-use crate::format::entry::{Range, compare_paths};
+use crate::format::entry::{DataRange, compare_paths};
 use proptest::prelude::*;
 use rustix::fs::{CWD, mkdirat, openat};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 
-fn tree(root: &Path) -> Tree {
+fn tree(root: &Path) -> SourceTree {
     tree_with(root, TreeOptions::default())
 }
 
-fn tree_with(root: &Path, options: TreeOptions) -> Tree {
-    Tree::open(b"src".to_vec(), root, options).unwrap()
+fn tree_with(root: &Path, options: TreeOptions) -> SourceTree {
+    SourceTree::open(b"src".to_vec(), root, options).unwrap()
 }
 
-fn paths(tree: &Tree) -> Vec<String> {
+fn paths(tree: &SourceTree) -> Vec<String> {
     tree.walk().map(|f| String::from_utf8_lossy(&f.unwrap().path).into_owned()).collect()
 }
 
-fn found(tree: &Tree, path: &str) -> Found {
+fn found(tree: &SourceTree, path: &str) -> WalkedEntry {
     tree.walk().flatten().find(|f| f.path == path.as_bytes()).unwrap()
 }
 
@@ -105,7 +105,7 @@ fn names_are_bytes() {
 fn a_root_may_be_a_file_missing_or_empty() {
     let dir = tempfile::tempdir().unwrap();
     assert!(tree(dir.path()).is_empty().unwrap());
-    let missing = Tree::open(b"src".to_vec(), &dir.path().join("no"), TreeOptions::default());
+    let missing = SourceTree::open(b"src".to_vec(), &dir.path().join("no"), TreeOptions::default());
     assert!(matches!(missing, Err(SourceError::Missing { .. })));
     let file = dir.path().join("dump.sql");
     fs::write(&file, b"abc").unwrap();
@@ -118,7 +118,7 @@ fn a_root_may_be_a_file_missing_or_empty() {
         assert!(single.open_file(foreign.as_bytes()).is_err());
     }
     for name in ["", "..", "/a", "a//b"] {
-        let refused = Tree::open(name.into(), dir.path(), TreeOptions::default());
+        let refused = SourceTree::open(name.into(), dir.path(), TreeOptions::default());
         assert!(matches!(refused, Err(SourceError::Name { .. })), "{name}");
     }
 }
@@ -139,7 +139,7 @@ fn excludes_are_gitignores() {
     assert_eq!(paths(&tree), expected);
     for pattern in [&b"\xff"[..], b"a{b"] {
         let options = TreeOptions { excludes: vec![pattern.into()], ..Default::default() };
-        let refused = Tree::open(b"src".to_vec(), dir.path(), options);
+        let refused = SourceTree::open(b"src".to_vec(), dir.path(), options);
         assert!(matches!(refused, Err(SourceError::ExcludeText { .. } | SourceError::Exclude { .. })));
     }
 }
@@ -312,9 +312,9 @@ fn records_hold_links_devices_attributes_and_owners() {
     if m.uid() == 0 {
         assert_eq!(core.user.as_deref(), Some(&b"root"[..]));
     }
-    let device = Tree::open(b"null".to_vec(), Path::new("/dev/null"), TreeOptions::default()).unwrap();
+    let device = SourceTree::open(b"null".to_vec(), Path::new("/dev/null"), TreeOptions::default()).unwrap();
     let core = device.describe(&device.walk().next().unwrap().unwrap()).unwrap().core;
-    assert_eq!((core.kind, core.device), (Kind::CharDevice, Some((1, 3))));
+    assert_eq!((core.kind, core.device), (EntryKind::CharDevice, Some((1, 3))));
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn holes_are_found_and_reading_begins_at_the_beginning() {
     let tree = tree(dir.path());
     let core = tree.describe_file(b"src/f", &tree.open_file(b"src/f").unwrap()).core;
     if let [first, last] = core.holes[..] {
-        assert_eq!(first, Range { offset: 0, length: 1 << 20 });
+        assert_eq!(first, DataRange { offset: 0, length: 1 << 20 });
         assert_eq!(last.offset + last.length, 3 << 20);
     } else {
         assert!(core.holes.is_empty(), "{:?}", core.holes);

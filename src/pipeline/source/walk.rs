@@ -1,8 +1,8 @@
 //! The walk: depth first, the names of each directory by their bytes.
 
 use super::node::Stat;
-use super::{Found, Problem, ProblemKind, Tree};
-use crate::format::entry::Kind;
+use super::{Problem, ProblemKind, SourceTree, WalkedEntry};
+use crate::format::entry::EntryKind;
 use crate::format::limit;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, fstat, openat, statat};
@@ -20,7 +20,7 @@ const NAMES_BYTES: usize = u32::MAX as usize;
 ///
 /// Takes memory for the names of the directories from the root to the present one, and for at most 64 descriptors.
 pub struct Walk<'t> {
-    tree: &'t Tree,
+    tree: &'t SourceTree,
     started: bool,
     /// The present directory's, with the source's name.
     path: Vec<u8>,
@@ -44,10 +44,10 @@ struct Level {
     names: Names,
 }
 
-type Item = Result<Found, Problem>;
+type Item = Result<WalkedEntry, Problem>;
 
 impl<'t> Walk<'t> {
-    pub(super) fn new(tree: &'t Tree) -> Self {
+    pub(super) fn new(tree: &'t SourceTree) -> Self {
         Self {
             tree,
             started: false,
@@ -66,7 +66,7 @@ impl<'t> Walk<'t> {
         let path = self.tree.name.clone();
         if let Some(leaf) = &self.tree.leaf {
             return match stat_at(root, leaf) {
-                Ok(stat) => Ok(Found { path, stat }),
+                Ok(stat) => Ok(WalkedEntry { path, stat }),
                 Err(e) => Err(Problem::failed(&path, e)),
             };
         }
@@ -96,7 +96,7 @@ impl<'t> Walk<'t> {
             Ok(seen) => seen,
             Err(e) => return Some(Err(Problem::failed(&path, e))),
         };
-        let directory = seen.is_none_or(|s| s.kind == Kind::Directory);
+        let directory = seen.is_none_or(|s| s.kind == EntryKind::Directory);
         if self.tree.excludes(&path, directory) {
             return None;
         }
@@ -104,17 +104,17 @@ impl<'t> Walk<'t> {
             && (!directory || self.tree.options.one_file_system && stat.device != self.tree.root.device)
         {
             let skipped = directory && self.tree.options.skip.contains(&(stat.device, stat.inode));
-            return Some(if skipped { Err(Problem::new(&path, ProblemKind::Skipped)) } else { Ok(Found { path, stat }) });
+            return Some(if skipped { Err(Problem::new(&path, ProblemKind::Skipped)) } else { Ok(WalkedEntry { path, stat }) });
         }
         match self.open_folder(fd.as_fd(), name) {
             Ok((fd, stat)) => Some(self.found_folder(path, fd, stat)),
             Err(e) => match look() {
                 Ok(stat) => {
                     // Not a directory any more: then it is given as what it is now.
-                    if stat.kind == Kind::Directory {
+                    if stat.kind == EntryKind::Directory {
                         self.problem = Some(Problem { kind: ProblemKind::Unreadable, ..Problem::failed(&path, e) });
                     }
-                    Some(Ok(Found { path, stat }))
+                    Some(Ok(WalkedEntry { path, stat }))
                 }
                 Err(e) => Some(Err(Problem::failed(&path, e))),
             },
@@ -132,7 +132,7 @@ impl<'t> Walk<'t> {
             self.entering = Some(Level { fd: Some(fd), stat, path_bytes: path.len(), names: Names::default() });
             self.path.clone_from(&path);
         }
-        Ok(Found { path, stat })
+        Ok(WalkedEntry { path, stat })
     }
 
     fn open_folder(&self, folder: BorrowedFd, name: &CStr) -> io::Result<(OwnedFd, Stat)> {

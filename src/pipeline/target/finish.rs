@@ -1,7 +1,7 @@
 //! Giving a created entry its owner, permissions, attributes, times and flags.
 
 use super::Target;
-use crate::format::entry::{Core, Kind, State};
+use crate::format::entry::{ContentState, Core, EntryKind};
 use crate::pipeline::source::node::{Node, Stat};
 use rustix::io::Errno;
 
@@ -105,9 +105,9 @@ impl Target {
         }
         match node.stat() {
             Ok(after) => {
-                list.differs(Aspect::Mode, core.kind != Kind::Symlink && after.mode != mode);
+                list.differs(Aspect::Mode, core.kind != EntryKind::Symlink && after.mode != mode);
                 list.differs(Aspect::Times, after.mtime != core.mtime);
-                let sized = core.kind == Kind::File && !matches!(core.state, State::Unreadable { .. });
+                let sized = core.kind == EntryKind::File && !matches!(core.state, ContentState::Unreadable { .. });
                 list.differs(Aspect::Size, sized && after.size != core.size);
             }
             Err(e) => {
@@ -129,7 +129,7 @@ impl Target {
         let core = list.core;
         let read_only = self.options.read_only;
         let has = |name: &str| !read_only && core.xattrs.iter().any(|(n, _)| n == name.as_bytes());
-        if self.inherits && core.kind != Kind::Symlink {
+        if self.inherits && core.kind != EntryKind::Symlink {
             for name in [ACL_ACCESS, ACL_DEFAULT] {
                 if !has(name) {
                     list.note(Aspect::Attribute(name.into()), node.remove_xattr(name));
@@ -148,17 +148,17 @@ impl Target {
     /// The mode that was wanted in the end.
     fn finish_mode(&self, node: &Node, (user, group): (bool, bool), list: &mut List) -> u32 {
         let core = list.core;
-        if core.kind == Kind::Symlink {
+        if core.kind == EntryKind::Symlink {
             return core.mode;
         }
         if self.options.read_only {
-            let mode = if core.kind == Kind::Directory { FOLDER_MODE } else { FILE_MODE };
+            let mode = if core.kind == EntryKind::Directory { FOLDER_MODE } else { FILE_MODE };
             list.note(Aspect::Mode, node.set_mode(mode));
             return mode;
         }
         // With another owner than the recorded one, a set-id bit would lend the wrong person's rights.
         let mut mode = core.mode;
-        if core.kind != Kind::Directory {
+        if core.kind != EntryKind::Directory {
             mode &= !(if user { 0 } else { 0o4000 } | if group { 0 } else { 0o2000 });
         }
         if list.note(Aspect::Mode, node.set_mode(mode)) && (core.mode ^ mode) & SET_ID != 0 {

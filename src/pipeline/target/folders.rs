@@ -1,12 +1,13 @@
 //! Open folders of the target, shared by the threads that create in them.
 
 use crate::pipeline::source::beneath::{Beneath, FOLDER, last_cut};
+use parking_lot::Mutex;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, fstat, openat, syncfs};
 use rustix::io;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Together 256 descriptors, a quarter of the usual limit of 1,024. Threads that work in different folders seldom meet.
 const SHARDS: usize = 16;
@@ -35,14 +36,14 @@ impl Folders {
     /// Others than the root's may be mounted beneath it.
     fn note_file_system(&self, folder: &OwnedFd) {
         let Ok(stat) = fstat(folder) else { return };
-        let mut known = self.file_systems.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.file_systems.lock();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         known.entry(stat.st_dev).or_insert_with(|| openat(folder, c".", flags, Mode::empty()));
     }
 
     /// Makes durable whatever was made in the folders, and whatever else lies on their file systems.
     pub fn sync(&self) -> io::Result<()> {
-        let known = self.file_systems.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.file_systems.lock();
         known.values().try_for_each(|folder| syncfs(folder.as_ref().map_err(|e| *e)?))
     }
 
@@ -85,8 +86,7 @@ impl Folders {
         shard.last().map(|k| k.fd.clone())
     }
 
-    fn shard(&self, hash: u64) -> std::sync::MutexGuard<'_, Vec<Kept>> {
-        // A list is whole after every step, so one that a thread left by a panic serves on.
-        self.shards[hash as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    fn shard(&self, hash: u64) -> parking_lot::MutexGuard<'_, Vec<Kept>> {
+        self.shards[hash as usize % SHARDS].lock()
     }
 }

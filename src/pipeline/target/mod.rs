@@ -16,7 +16,7 @@ use super::source::beneath::FOLDER;
 use super::source::node::{Node, Stat};
 use super::source::walk_only;
 use crate::format::Malformed;
-use crate::format::entry::{Core, Kind, check_path};
+use crate::format::entry::{Core, EntryKind, check_path};
 use finish::LOCKING_FLAGS;
 use folders::Folders;
 use parents::Parents;
@@ -154,7 +154,7 @@ impl Target {
     }
 
     fn existing_file(&self, folder: &OwnedFd, name: &[u8], core: &Core) -> Result<MadeFile, TargetError> {
-        let may_be_ours = |seen: &Stat| seen.kind == Kind::File && seen.size <= core.size;
+        let may_be_ours = |seen: &Stat| seen.kind == EntryKind::File && seen.size <= core.size;
         let exists = || TargetError::Exists { path: core.path.clone() };
         // An earlier run may have finished it with a mode that lets not even its own user write the rest.
         if self.options.resume
@@ -175,7 +175,7 @@ impl Target {
     /// Opens a file again that this restore has made, and nothing else that may stand under its name by now.
     pub fn reopen_file(&self, core: &Core, closed: &ClosedFile) -> Result<File, TargetError> {
         let (folder, name) = self.place(&core.path)?;
-        let is_it = |seen: &Stat| seen.kind == Kind::File && seen.same_inode(&closed.0);
+        let is_it = |seen: &Stat| seen.kind == EntryKind::File && seen.same_inode(&closed.0);
         let replaced = || TargetError::Replaced { path: core.path.clone() };
         Ok(self.open_existing(&folder, name, core, is_it, replaced)?.0)
     }
@@ -284,11 +284,11 @@ impl Target {
         let (folder, name) = self.place(&core.path)?;
         let lacks = |what| TargetError::Incomplete { path: core.path.clone(), what };
         let kind = match core.kind {
-            Kind::Fifo => FileType::Fifo,
-            Kind::Socket => FileType::Socket,
-            Kind::CharDevice => FileType::CharacterDevice,
-            Kind::BlockDevice => FileType::BlockDevice,
-            Kind::File | Kind::Directory | Kind::Symlink => return Err(lacks("special type")),
+            EntryKind::Fifo => FileType::Fifo,
+            EntryKind::Socket => FileType::Socket,
+            EntryKind::CharDevice => FileType::CharacterDevice,
+            EntryKind::BlockDevice => FileType::BlockDevice,
+            EntryKind::File | EntryKind::Directory | EntryKind::Symlink => return Err(lacks("special type")),
         };
         let device = match (kind, core.device) {
             (FileType::Fifo | FileType::Socket, _) => (0, 0),
@@ -337,7 +337,7 @@ impl Target {
         let link = || linkat(&from, old, &to, new, AtFlags::empty());
         let done = match link() {
             // An immutable or append-only file takes no further name, not even from root.
-            Err(Errno::PERM) if core.kind == Kind::File && core.flags & LOCKING_FLAGS != 0 => {
+            Err(Errno::PERM) if core.kind == EntryKind::File && core.flags & LOCKING_FLAGS != 0 => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK;
                 self.folders.beneath().step(from.as_fd(), old, flags).and_then(|fd| {
                     let node = Node::open(fd.as_fd());

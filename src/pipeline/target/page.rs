@@ -1,7 +1,7 @@
 //! A page of text that a restore leaves in the target's root, for whoever opens the folder.
 
 use super::{Target, TargetError, failed};
-use crate::format::entry::{Core, Kind};
+use crate::format::entry::{Core, EntryKind};
 use crate::pipeline::source::node::Node;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
@@ -18,7 +18,7 @@ impl Target {
     /// or written by another version, it has other words. With `resume` also its beginning may. Anything else under the name stays, and
     /// is an error.
     pub fn put_page(&self, name: &str, text: &str, mark: &str) -> Result<(), TargetError> {
-        let mut core = Core::new(name.into(), Kind::File);
+        let mut core = Core::new(name.into(), EntryKind::File);
         (core.size, core.mode) = (PAGE_BYTES, MODE);
         let refused = |e: std::io::Error| failed(&core.path, "write the page", Errno::from_io_error(&e).unwrap_or(Errno::IO));
         let made = match self.create_file(&core) {

@@ -5,11 +5,11 @@ use super::{Aspect, Shortfall, Target, TargetError, failed, open_up, split};
 use crate::format::entry::check_path;
 use crate::pipeline::source::beneath::FOLDER;
 use crate::pipeline::source::node::Node;
+use parking_lot::Mutex;
 use rustix::fd::AsFd;
 use rustix::fs::{Mode, mkdirat};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 
 /// Where a target is read-only: the folders that have to be closed in the end.
 #[derive(Default)]
@@ -20,7 +20,7 @@ impl Target {
     pub fn create_parents(&self, path: &[u8]) -> Result<(), TargetError> {
         check_path(path).map_err(|source| TargetError::Path { source })?;
         let Some((above, _)) = split(path) else { return Ok(()) };
-        let is_known = || self.parents.0.lock().unwrap_or_else(PoisonError::into_inner).contains(above);
+        let is_known = || self.parents.0.lock().contains(above);
         if above.is_empty() || self.folders.open(above).is_ok() && (!self.options.read_only || is_known()) {
             return Ok(());
         }
@@ -35,7 +35,7 @@ impl Target {
                 && let Ok(fd) = self.folders.beneath().step(folder.as_fd(), name, FOLDER)
             {
                 open_up(&fd, 0o700);
-                self.parents.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path[..end].to_vec());
+                self.parents.0.lock().insert(path[..end].to_vec());
             }
         }
         self.folders.open(above).map(drop).map_err(|e| failed(above, "open the folder", e))
@@ -43,7 +43,7 @@ impl Target {
 
     /// Closes them where nobody may write to what is restored, when everything is in them. Some file systems have no such permissions.
     pub fn finish_parents(&self) -> Vec<Shortfall> {
-        let parents = std::mem::take(&mut *self.parents.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let parents = std::mem::take(&mut *self.parents.0.lock());
         // What is deeper is greater.
         let closed = parents.into_iter().rev().map(|path| (self.close(&path), path));
         let lacking = |(done, path): (Result<(), TargetError>, _)| {

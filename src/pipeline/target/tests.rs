@@ -1,8 +1,8 @@
 use super::*;
 use crate::format::cbor::Time;
-use crate::format::entry::Range;
+use crate::format::entry::DataRange;
 use crate::pipeline::source::tests::chain;
-use crate::pipeline::source::{Tree, TreeOptions, data_ranges};
+use crate::pipeline::source::{SourceTree, TreeOptions, data_ranges};
 use rustix::fs::{CWD, XattrFlags, setxattr};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -22,7 +22,7 @@ fn target_with(dir: &Path, options: TargetOptions) -> Target {
     Target::create(dir, TargetOptions { owners: is_root(), ..options }).unwrap()
 }
 
-fn core(path: &str, kind: Kind) -> Core {
+fn core(path: &str, kind: EntryKind) -> Core {
     let mut core = Core::new(path.into(), kind);
     core.mode = 0o755;
     core.uid = rustix::process::geteuid().as_raw();
@@ -32,26 +32,26 @@ fn core(path: &str, kind: Kind) -> Core {
 
 /// Brings a tree over as a restore would, and gives its records and everything that fell short.
 fn bring_over(from: &Path, to: &Path, options: TargetOptions) -> (Vec<Core>, Vec<Shortfall>) {
-    let tree = Tree::open(b"src".to_vec(), from, TreeOptions::default()).unwrap();
+    let tree = SourceTree::open(b"src".to_vec(), from, TreeOptions::default()).unwrap();
     let target = target_with(to, options);
     let (mut cores, mut short, mut first) = (Vec::new(), Vec::new(), HashMap::new());
     for found in tree.walk() {
         let found = found.unwrap();
-        let file = (found.stat.kind == Kind::File).then(|| tree.open_file(&found.path).unwrap());
+        let file = (found.stat.kind == EntryKind::File).then(|| tree.open_file(&found.path).unwrap());
         let described = match &file {
             Some(file) => tree.describe_file(&found.path, file),
             None => tree.describe(&found).unwrap(),
         };
         assert_eq!(described.lacks, []);
         let mut core = described.core;
-        if core.kind != Kind::Directory && found.stat.nlink > 1 {
+        if core.kind != EntryKind::Directory && found.stat.nlink > 1 {
             let one = first.entry(found.stat.inode).or_insert_with(|| found.path.clone());
             core.link_to = (*one != found.path).then(|| one.clone());
         }
         match core.kind {
             _ if core.link_to.is_some() => drop(target.link(&core).unwrap()),
-            Kind::Directory => drop(target.create_directory(&core).unwrap()),
-            Kind::File => {
+            EntryKind::Directory => drop(target.create_directory(&core).unwrap()),
+            EntryKind::File => {
                 let made = target.create_file(&core).unwrap();
                 for run in data_ranges(core.size, &core.holes) {
                     let mut bytes = vec![0; run.length as usize];
@@ -60,12 +60,12 @@ fn bring_over(from: &Path, to: &Path, options: TargetOptions) -> (Vec<Core>, Vec
                 }
                 short.extend(target.finish_file(&made.file, &core));
             }
-            Kind::Symlink => short.extend(target.create_symlink(&core).unwrap().1),
+            EntryKind::Symlink => short.extend(target.create_symlink(&core).unwrap().1),
             _ => short.extend(target.create_special(&core).unwrap().1),
         }
         cores.push(core);
     }
-    for directory in cores.iter().rev().filter(|c| c.kind == Kind::Directory) {
+    for directory in cores.iter().rev().filter(|c| c.kind == EntryKind::Directory) {
         short.extend(target.finish_directory(directory));
     }
     (cores, short)
@@ -73,12 +73,12 @@ fn bring_over(from: &Path, to: &Path, options: TargetOptions) -> (Vec<Core>, Vec
 
 /// What a restore has to give back. Inodes and ctimes are the file system's own.
 fn records(root: &Path) -> Vec<Core> {
-    let tree = Tree::open(b"src".to_vec(), root, TreeOptions::default()).unwrap();
+    let tree = SourceTree::open(b"src".to_vec(), root, TreeOptions::default()).unwrap();
     tree.walk()
         .map(|found| {
             let found = found.unwrap();
             let described = match found.stat.kind {
-                Kind::File => tree.describe_file(&found.path, &tree.open_file(&found.path).unwrap()),
+                EntryKind::File => tree.describe_file(&found.path, &tree.open_file(&found.path).unwrap()),
                 _ => tree.describe(&found).unwrap(),
             };
             Core { inode: 0, ctime: Time::default(), ..described.core }
@@ -185,13 +185,13 @@ fn a_folder_in_use_is_refused() {
     let refused = Target::create(dir.path(), TargetOptions::default());
     assert!(matches!(refused, Err(TargetError::NotEmpty { .. })));
     let inside = target_with(dir.path(), TargetOptions { into_existing: true, ..Default::default() });
-    let mut link = core("f", Kind::Symlink);
+    let mut link = core("f", EntryKind::Symlink);
     link.target = Some(b"x".to_vec());
-    assert!(matches!(inside.create_file(&core("f", Kind::File)), Err(TargetError::Exists { .. })));
+    assert!(matches!(inside.create_file(&core("f", EntryKind::File)), Err(TargetError::Exists { .. })));
     assert!(matches!(inside.create_symlink(&link), Err(TargetError::Exists { .. })));
-    assert!(matches!(inside.create_special(&core("f", Kind::Fifo)), Err(TargetError::Exists { .. })));
-    assert!(matches!(inside.create_directory(&core("f", Kind::Directory)), Err(TargetError::Exists { .. })));
-    assert_eq!(inside.create_directory(&core("lost+found", Kind::Directory)).unwrap(), Made::Existing);
+    assert!(matches!(inside.create_special(&core("f", EntryKind::Fifo)), Err(TargetError::Exists { .. })));
+    assert!(matches!(inside.create_directory(&core("f", EntryKind::Directory)), Err(TargetError::Exists { .. })));
+    assert_eq!(inside.create_directory(&core("lost+found", EntryKind::Directory)).unwrap(), Made::Existing);
     assert_eq!(fs::read(dir.path().join("f")).unwrap(), b"precious");
     let file = dir.path().join("f");
     assert!(matches!(Target::create(&file, TargetOptions::default()), Err(TargetError::Folder { .. })));
@@ -209,23 +209,23 @@ fn nothing_escapes_through_a_planted_link() {
         [TargetOptions { into_existing: true, ..Default::default() }, TargetOptions { resume: true, ..Default::default() }];
     for options in options {
         let target = target_with(dir.path(), options);
-        let mut link = core("out/l", Kind::Symlink);
+        let mut link = core("out/l", EntryKind::Symlink);
         link.target = Some(b"x".to_vec());
-        assert!(matches!(target.create_file(&core("out/f", Kind::File)), Err(TargetError::Blocked { .. })));
-        assert!(matches!(target.create_directory(&core("out/d", Kind::Directory)), Err(TargetError::Blocked { .. })));
+        assert!(matches!(target.create_file(&core("out/f", EntryKind::File)), Err(TargetError::Blocked { .. })));
+        assert!(matches!(target.create_directory(&core("out/d", EntryKind::Directory)), Err(TargetError::Blocked { .. })));
         assert!(matches!(target.create_symlink(&link), Err(TargetError::Blocked { .. })));
-        assert!(matches!(target.create_special(&core("out/p", Kind::Fifo)), Err(TargetError::Blocked { .. })));
-        assert!(matches!(target.create_directory(&core("out", Kind::Directory)), Err(TargetError::Exists { .. })));
+        assert!(matches!(target.create_special(&core("out/p", EntryKind::Fifo)), Err(TargetError::Blocked { .. })));
+        assert!(matches!(target.create_directory(&core("out", EntryKind::Directory)), Err(TargetError::Exists { .. })));
         assert!(target.create_parents(b"out/a/b").is_err());
-        assert!(matches!(target.create_file(&core("dangling", Kind::File)), Err(TargetError::Exists { .. })));
-        assert_eq!(target.finish_directory(&core("out", Kind::Directory))[0].what, Aspect::Entry);
-        let mut further = core("further", Kind::File);
+        assert!(matches!(target.create_file(&core("dangling", EntryKind::File)), Err(TargetError::Exists { .. })));
+        assert_eq!(target.finish_directory(&core("out", EntryKind::Directory))[0].what, Aspect::Entry);
+        let mut further = core("further", EntryKind::File);
         further.link_to = Some(b"out/old".to_vec());
         assert!(matches!(target.link(&further), Err(TargetError::Blocked { .. })));
         for bad in ["../f", "/f", "a/../../f", "", "a//b"] {
-            assert!(matches!(target.create_file(&core(bad, Kind::File)), Err(TargetError::Path { .. })), "{bad}");
+            assert!(matches!(target.create_file(&core(bad, EntryKind::File)), Err(TargetError::Path { .. })), "{bad}");
         }
-        let mut hard = core("hard", Kind::File);
+        let mut hard = core("hard", EntryKind::File);
         hard.size = 3;
         match target.create_file(&hard) {
             Ok(made) => assert!(options.resume && made.file.write_all_at(b"new", 0).is_err()),
@@ -249,47 +249,47 @@ fn an_interrupted_restore_goes_on() {
 
     let resumed = target_with(to.path(), TargetOptions { resume: true, ..Default::default() });
     for path in ["src", "src/d"] {
-        assert_eq!(resumed.create_directory(&core(path, Kind::Directory)).unwrap(), Made::Existing);
+        assert_eq!(resumed.create_directory(&core(path, EntryKind::Directory)).unwrap(), Made::Existing);
     }
-    let mut file = core("src/d/f", Kind::File);
+    let mut file = core("src/d/f", EntryKind::File);
     file.size = 7;
     assert_eq!(resumed.create_file(&file).unwrap().existing, Some(7));
     file.size = 6;
     assert!(matches!(resumed.create_file(&file), Err(TargetError::Exists { .. })));
-    let mut further = core("src/d/g", Kind::File);
+    let mut further = core("src/d/g", EntryKind::File);
     further.link_to = Some(b"src/d/f".to_vec());
     assert_eq!(resumed.link(&further).unwrap(), Made::Existing);
-    let mut link = core("src/d/l", Kind::Symlink);
+    let mut link = core("src/d/l", EntryKind::Symlink);
     link.target = Some(b"f".to_vec());
     assert_eq!(resumed.create_symlink(&link).unwrap().0, Made::Existing);
     link.target = Some(b"g".to_vec());
     assert!(matches!(resumed.create_symlink(&link), Err(TargetError::Exists { .. })));
-    assert_eq!(resumed.create_special(&core("src/p", Kind::Fifo)).unwrap().0, Made::Existing);
-    assert!(matches!(resumed.create_special(&core("src/p", Kind::Socket)), Err(TargetError::Exists { .. })));
+    assert_eq!(resumed.create_special(&core("src/p", EntryKind::Fifo)).unwrap().0, Made::Existing);
+    assert!(matches!(resumed.create_special(&core("src/p", EntryKind::Socket)), Err(TargetError::Exists { .. })));
 }
 
 #[test]
 fn what_cannot_be_kept_is_listed() {
     let dir = tempfile::tempdir().unwrap();
     let target = target(dir.path());
-    let mut file = core("f", Kind::File);
+    let mut file = core("f", EntryKind::File);
     file.xattrs = vec![(b"nonsense.name".to_vec(), vec![1])];
     file.size = 10;
-    file.holes = vec![Range { offset: 0, length: 4 }];
+    file.holes = vec![DataRange { offset: 0, length: 4 }];
     let made = target.create_file(&file).unwrap();
     let short = target.finish_file(&made.file, &file);
     assert_eq!(short.len(), 2, "{short:?}");
     assert_eq!(short[0].what, Aspect::Attribute(b"nonsense.name".to_vec()));
     assert_eq!((&short[1].what, short[1].errno), (&Aspect::Size, 0));
-    assert!(matches!(target.create_symlink(&core("l", Kind::Symlink)), Err(TargetError::Incomplete { .. })));
-    assert!(matches!(target.create_special(&core("c", Kind::CharDevice)), Err(TargetError::Incomplete { .. })));
+    assert!(matches!(target.create_symlink(&core("l", EntryKind::Symlink)), Err(TargetError::Incomplete { .. })));
+    assert!(matches!(target.create_special(&core("c", EntryKind::CharDevice)), Err(TargetError::Incomplete { .. })));
 }
 
 #[test]
 fn a_set_id_bit_needs_its_owner() {
     let dir = tempfile::tempdir().unwrap();
     let target = Target::create(dir.path(), TargetOptions::default()).unwrap();
-    let mut file = core("f", Kind::File);
+    let mut file = core("f", EntryKind::File);
     file.uid += 1;
     file.mode = 0o4755;
     let made = target.create_file(&file).unwrap();
@@ -306,10 +306,10 @@ fn access_lists_are_not_taken_over_from_the_folder() {
         return;
     }
     let target = target(dir.path());
-    let file = core("f", Kind::File);
+    let file = core("f", EntryKind::File);
     let made = target.create_file(&file).unwrap();
     assert_eq!(target.finish_file(&made.file, &file), []);
-    let folder = core("d", Kind::Directory);
+    let folder = core("d", EntryKind::Directory);
     target.create_directory(&folder).unwrap();
     assert_eq!(target.finish_directory(&folder), []);
     for name in ["f", "d"] {
@@ -330,15 +330,15 @@ fn many_threads_create_in_many_folders() {
                 for i in 0..300 {
                     let path = format!("src/{}/{i}/file {thread}", i % 7);
                     target.create_parents(path.as_bytes()).unwrap();
-                    let file = core(&path, Kind::File);
+                    let file = core(&path, EntryKind::File);
                     let made = target.create_file(&file).unwrap();
                     assert_eq!(target.finish_file(&made.file, &file), []);
                 }
             });
         }
     });
-    let tree = Tree::open(b"t".to_vec(), dir.path(), TreeOptions::default()).unwrap();
-    assert_eq!(tree.walk().flatten().filter(|f| f.stat.kind == Kind::File).count(), 1_200);
+    let tree = SourceTree::open(b"t".to_vec(), dir.path(), TreeOptions::default()).unwrap();
+    assert_eq!(tree.walk().flatten().filter(|f| f.stat.kind == EntryKind::File).count(), 1_200);
     target.sync().unwrap();
 }
 
@@ -350,8 +350,8 @@ fn a_file_is_opened_again_only_if_it_is_still_the_one_that_was_made() {
     let dir = tempfile::tempdir().unwrap();
     let target = target(dir.path());
     let at = |name: &str| dir.path().join(name);
-    target.create_directory(&core("d", Kind::Directory)).unwrap();
-    let file = core("d/f", Kind::File);
+    target.create_directory(&core("d", EntryKind::Directory)).unwrap();
+    let file = core("d/f", EntryKind::File);
     let made = target.create_file(&file).unwrap();
     made.file.write_all_at(b"begun", 0).unwrap();
     let closed = target.close_file(&made.file).unwrap();

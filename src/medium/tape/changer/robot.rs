@@ -6,7 +6,7 @@
 use super::element::{Kind, Slot};
 use super::{Changer, ChangerProblem, Inventory, MediumError, Result};
 use crate::format::object::Id;
-use crate::medium::loader::Wanted;
+use crate::medium::loader::MediumRequest;
 use std::collections::{HashMap, HashSet};
 
 /// The drive's side of an exchange, and whoever looks on.
@@ -73,7 +73,7 @@ impl Cartridge {
 /// One request: from the first cartridge that is tried to the right one.
 #[derive(Debug)]
 struct Search {
-    wanted: Wanted,
+    wanted: MediumRequest,
     /// What was in the drive at its beginning.
     first: Option<Cartridge>,
     /// Slots whose cartridge was not the right one, or is being looked at.
@@ -117,7 +117,7 @@ impl Robot {
     ///
     /// Every cartridge is brought once for a request. Afterwards the one is in the drive again that was there before, so that the next run
     /// finds it there.
-    pub fn bring(&mut self, wanted: &Wanted, wrong: Option<Wrong>, hands: &dyn Hands) -> Result<bool> {
+    pub fn bring(&mut self, wanted: &MediumRequest, wrong: Option<Wrong>, hands: &dyn Hands) -> Result<bool> {
         let inventory = self.changer.inventory()?;
         let in_drive = self.in_drive(&inventory)?;
         let mut search = self.go_on(wanted, wrong, in_drive.as_ref());
@@ -141,7 +141,7 @@ impl Robot {
     }
 
     /// The request that this is a part of, with what can be learned from what is `wrong`.
-    fn go_on(&mut self, wanted: &Wanted, wrong: Option<Wrong>, in_drive: Option<&Cartridge>) -> Search {
+    fn go_on(&mut self, wanted: &MediumRequest, wrong: Option<Wrong>, in_drive: Option<&Cartridge>) -> Search {
         let before = self.search.take();
         let mut search = match before {
             Some(search) if wrong.is_some() && search.wanted == *wanted => search,
@@ -180,7 +180,7 @@ impl Robot {
         untried.min_by_key(|c| (self.chance(c, &search.wanted, in_drive), c.slot))
     }
 
-    fn chance(&self, cartridge: &Cartridge, wanted: &Wanted, in_drive: Option<&Cartridge>) -> Chance {
+    fn chance(&self, cartridge: &Cartridge, wanted: &MediumRequest, in_drive: Option<&Cartridge>) -> Chance {
         let right = self.known.get(&(wanted.set, wanted.place)).filter(|_| !wanted.blank);
         match cartridge {
             c if right.is_some_and(|k| k.is(c)) => Chance::Known,

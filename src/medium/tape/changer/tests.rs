@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::format::object::Id;
-use crate::medium::loader::Wanted;
+use crate::medium::loader::MediumRequest;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::result::Result;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 const DRIVE: u16 = 256;
 const FIRST: u16 = 1000;
@@ -54,8 +55,8 @@ impl Simulated {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+    fn state(&self) -> parking_lot::MutexGuard<'_, State> {
+        self.0.lock()
     }
 
     fn changer(&self) -> Changer {
@@ -178,8 +179,8 @@ impl Hands for Simulated {
     }
 }
 
-fn wanted(place: u64, blank: bool) -> Wanted {
-    Wanted { set: Id([1; 16]), set_name: "honin".into(), place, blank }
+fn wanted(place: u64, blank: bool) -> MediumRequest {
+    MediumRequest { set: Id([1; 16]), set_name: "honin".into(), place, blank }
 }
 
 /// What is told of a cartridge that is not blank, and of one in another place of the set.

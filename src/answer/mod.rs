@@ -1,0 +1,3 @@
+//! What commands answer: one type for each, printed by the command line and read again by reports.
+
+pub mod session;

@@ -1,0 +1,96 @@
+//! Lists for a spreadsheet: CSV as Excel takes it, UTF-8 with a byte order mark, lines that end with CR LF.
+//!
+//! **Invariant:** no cell is a formula. A file may be called `=cmd|…`, and a spreadsheet would run it on the desk of whoever opens the list.
+
+use super::exit::Exit;
+use super::explain::{Explained, io_reason};
+use super::text::{find, message};
+use crate::cli::environment::absolute;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// A new file that is being written. Only its owner may read it: the names in it may be those of patients.
+pub struct Csv {
+    path: PathBuf,
+    out: BufWriter<File>,
+    failed: Option<io::Error>,
+    is_whole: bool,
+}
+
+impl Csv {
+    /// `headings` are keys of the catalogue. A file that exists is never written over.
+    pub fn create(path: &Path, headings: &[&str]) -> Result<Self, Explained> {
+        let path = absolute(path);
+        let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = new.map_err(|e| unwritten(&path, &e))?;
+        let mut csv = Self { path, out: BufWriter::new(file), failed: None, is_whole: false };
+        csv.write("\u{feff}");
+        csv.row(headings.iter().map(|key| find(key)));
+        Ok(csv)
+    }
+
+    /// Writes a line. That it failed is said at the end.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let cells: Vec<String> = cells.into_iter().map(|c| cell(&c)).collect();
+        self.write(&(cells.join(",") + "\r\n"));
+    }
+
+    pub fn finish(mut self) -> Result<(), Explained> {
+        let done = match self.failed.take() {
+            Some(e) => Err(e),
+            None => self.out.flush().and_then(|()| self.out.get_ref().sync_all()),
+        };
+        self.is_whole = done.is_ok();
+        done.map_err(|e| unwritten(&self.path, &e))
+    }
+
+    fn write(&mut self, text: &str) {
+        if self.failed.is_none() {
+            self.failed = self.out.write_all(text.as_bytes()).err();
+        }
+    }
+}
+
+/// A list that was not finished must not be taken for a whole one.
+impl Drop for Csv {
+    #[expect(clippy::disallowed_methods, reason = "a list that this very run began")]
+    fn drop(&mut self) {
+        if !self.is_whole {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn unwritten(path: &Path, e: &io::Error) -> Explained {
+    Explained::new(message!("error.csv", path = path), Exit::Failed).cause(io_reason(e))
+}
+
+fn cell(text: &str) -> String {
+    let safe = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    match safe.contains(['"', ',', '\r', '\n']) {
+        true => format!("\"{}\"", safe.replace('"', "\"\"")),
+        false => safe,
+    }
+}
+
+/// A digest, or nothing, in hexadecimal digits.
+pub fn hex(digest: Option<[u8; 32]>) -> String {
+    digest.iter().flatten().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)"] {
+            assert_eq!(cell(formula), format!("'{formula}"));
+        }
+        assert_eq!(cell("=HYPERLINK(\"x\",1)"), "\"'=HYPERLINK(\"\"x\"\",1)\"");
+        assert_eq!(cell("カルテ/a=b.txt"), "カルテ/a=b.txt");
+        assert_eq!(cell("a,b"), "\"a,b\"");
+    }
+}

@@ -1,0 +1,26 @@
+//! Errors of a comparison.
+
+use super::{Explained, io_reason};
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::message;
+use azekura::job::compare::CompareError;
+
+impl From<CompareError> for Explained {
+    fn from(error: CompareError) -> Self {
+        use CompareError as E;
+        let list = |names: Vec<Vec<u8>>| names.iter().map(Shown::shown).collect::<Vec<_>>().join(", ");
+        match error {
+            E::WhichSource { path, sources } => {
+                Self::new(message!("error.compare.which-source", path = path, sources = list(sources)), Exit::Usage)
+            }
+            E::NoSuchSource { name, sources } => {
+                Self::new(message!("error.compare.no-source", name = name, sources = list(sources)), Exit::Usage)
+            }
+            E::TwoTrees { name } => Self::new(message!("error.compare.two-trees", name = name), Exit::Usage),
+            E::Tree(e) => e.into(),
+            E::Keep(e) => Self::new(message!("error.compare.keep"), Exit::Failed).cause(io_reason(&e)),
+            E::Open(e) => e.into(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Errors of what lies on the host: state directory, catalog, seal keys, sources.
+
+use super::{Explained, io_reason, reason};
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::text::message;
+use azekura::host::catalog::CatalogError;
+use azekura::host::ledger::LedgerError;
+use azekura::host::state::StateError;
+use azekura::job::media::register::MediaError;
+use azekura::pipeline::source::SourceError;
+use azekura::seal::KeyError;
+
+impl From<StateError> for Explained {
+    fn from(error: StateError) -> Self {
+        use StateError as E;
+        match error {
+            E::Io { what: _, path, source } => {
+                Self::new(message!("error.state.io", path = path), Exit::Failed).cause(io_reason(&source))
+            }
+            E::Content { path, why } => Self::new(message!("error.state.content", path = path), Exit::Failed).cause(reason(&why)),
+            E::Busy { process } => Self::new(message!("error.state.busy", process = process), Exit::Failed),
+        }
+    }
+}
+
+impl From<LedgerError> for Explained {
+    fn from(error: LedgerError) -> Self {
+        let LedgerError::Io { path, source, .. } = error;
+        Self::new(message!("error.media.ledger", path = path), Exit::Failed).cause(io_reason(&source))
+    }
+}
+
+impl From<MediaError> for Explained {
+    fn from(error: MediaError) -> Self {
+        use MediaError as E;
+        match error {
+            E::Taken { name } => Self::new(message!("error.media.taken", name = name), Exit::Usage),
+            E::EmptyPool { pool } => Self::new(message!("error.media.empty-pool", name = pool), Exit::Usage),
+            E::Ledger(e) => e.into(),
+            E::Medium(e) => e.into(),
+            E::State(e) => e.into(),
+            E::Backup(e) => e.into(),
+            E::Source(e) => e.into(),
+            E::Copy(e) => e.into(),
+        }
+    }
+}
+
+impl From<CatalogError> for Explained {
+    fn from(error: CatalogError) -> Self {
+        use CatalogError as E;
+        match error {
+            E::Damaged { path, source } => {
+                Self::new(message!("error.catalog.damaged", path = path), Exit::Failed).cause(reason(&source))
+            }
+            E::Newer { path, found } => Self::new(message!("error.catalog.newer", path = path, found = found), Exit::Failed),
+            E::Failed { path, source } => {
+                Self::new(message!("error.catalog.failed", path = path), Exit::Failed).cause(reason(&source))
+            }
+        }
+    }
+}
+
+impl From<KeyError> for Explained {
+    fn from(error: KeyError) -> Self {
+        use KeyError as E;
+        match error {
+            E::Io { doing: _, path, source } => {
+                Self::new(message!("error.seal-keys.io", path = path), Exit::Failed).cause(io_reason(&source))
+            }
+            E::Damaged { path } => Self::new(message!("error.seal-keys.damaged", path = path), Exit::Failed),
+            E::Exposed { path, mode } => {
+                Self::new(message!("error.seal-keys.exposed", path = path, mode = format!("{mode:o}")), Exit::Failed)
+            }
+            E::Busy { path } => Self::new(message!("error.seal-keys.busy", path = path), Exit::Failed),
+            E::NotPrepared { generation } => {
+                Self::new(message!("error.seal-keys.not-prepared", generation = generation), Exit::Failed)
+            }
+            E::OutOfStep { path, expected } => {
+                Self::new(message!("error.seal-keys.out-of-step", path = path, expected = expected), Exit::Damage)
+            }
+            E::Random { source } => Self::new(message!("error.random"), Exit::Failed).cause(reason(&source)),
+            other => Self::new(message!("error.state.file"), Exit::Failed).cause(reason(&other)),
+        }
+    }
+}
+
+impl From<SourceError> for Explained {
+    fn from(error: SourceError) -> Self {
+        use SourceError as E;
+        match error {
+            E::Name { source } => Self::new(message!("error.source.name"), Exit::Usage).cause(reason(&source)),
+            E::Missing { root, source } => {
+                Self::new(message!("error.source.missing", path = root), Exit::Failed).cause(io_reason(&source))
+            }
+            E::Unreadable { root, source } => {
+                Self::new(message!("error.source.unreadable", path = root), Exit::Failed).cause(io_reason(&source))
+            }
+            E::ExcludeText { pattern } => Self::new(message!("error.source.exclude", pattern = pattern), Exit::Usage),
+            E::Exclude { pattern, source } => {
+                Self::new(message!("error.source.exclude", pattern = pattern), Exit::Usage).cause(reason(&source))
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Errors of proofs and time stamps.
+
+use super::{Explained, io_reason, reason};
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::text::message;
+use crate::cli::ui::words;
+use azekura::format::Malformed;
+use azekura::job::inspect::prove::{CheckError, ProveError};
+use azekura::job::inspect::stamp::StampError;
+
+impl From<ProveError> for Explained {
+    fn from(error: ProveError) -> Self {
+        use ProveError as E;
+        match error {
+            E::Read(e) => e.into(),
+            E::NotFound { path, generation } => {
+                Self::new(message!("error.prove.not-found", path = path, generation = generation), Exit::Failed)
+            }
+            E::Untrusted { generation } => Self::new(message!("error.prove.untrusted", generation = generation), Exit::Damage),
+            E::Compress(e) => e.into(),
+            E::TooLarge(e) => Self::new(message!("error.prove.too-large"), Exit::Failed).cause(reason(&e)),
+            E::Check(e) => Self::new(message!("error.prove.check"), Exit::Failed).cause(reason(&e)),
+        }
+    }
+}
+
+impl From<CheckError> for Explained {
+    fn from(error: CheckError) -> Self {
+        use CheckError as E;
+        let bad = |message| Self::new(message, Exit::Damage);
+        match error {
+            E::NoAnchor => Self::new(message!("error.proof.no-anchor"), Exit::Usage),
+            E::Malformed(e @ Malformed::Newer { .. }) => e.into(),
+            E::Malformed(e) => bad(message!("error.proof.damaged")).cause(reason(&e)),
+            E::Frame(e) => bad(message!("error.proof.damaged")).cause(reason(&e)),
+            E::Chain(fault) => bad(message!("error.proof.chain")).cause(words::fault(&fault)),
+            E::RootKey => bad(message!("error.proof.root-key")),
+            E::Code { generation, found } => bad(message!("error.proof.code", generation = generation, found = found)),
+            E::NotInGeneration { generation } => bad(message!("error.proof.record", generation = generation)),
+        }
+    }
+}
+
+impl From<StampError> for Explained {
+    fn from(error: StampError) -> Self {
+        use StampError as E;
+        match error {
+            E::Read(e) => e.into(),
+            E::Untrusted { generation } => Self::new(message!("error.prove.untrusted", generation = generation), Exit::Damage),
+            E::Io { doing: "read", path, source } => {
+                Self::new(message!("error.file.read", path = path), Exit::Failed).cause(io_reason(&source))
+            }
+            E::Io { doing: _, path, source } => {
+                Self::new(message!("error.file.write", path = path), Exit::Failed).cause(io_reason(&source))
+            }
+            E::OtherSeal { path } => Self::new(message!("error.stamp.other-seal", path = path), Exit::Damage),
+            E::Reply(e) => Self::new(message!("error.stamp.reply"), Exit::Damage).cause(reason(&e)),
+            E::Refused { status, why } => Self::new(message!("error.stamp.refused", status = status, why = why), Exit::Failed),
+            E::Unknown { folder } => Self::new(message!("error.stamp.unknown", path = folder), Exit::Damage),
+            E::Nonce => Self::new(message!("error.stamp.nonce"), Exit::Damage),
+            E::Exists { path } => Self::new(message!("error.stamp.exists", path = path), Exit::Failed),
+        }
+    }
+}

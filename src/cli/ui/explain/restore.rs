@@ -1,0 +1,106 @@
+//! Errors of the jobs that read back: restore, verify, find, diff, and rebuilding the catalog.
+
+use super::{Explained, io_reason, reason};
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::text::message;
+use azekura::generation::GenerationError;
+use azekura::job::rebuild::RebuildError;
+use azekura::job::restore::RestoreError;
+use azekura::pipeline::target::TargetError;
+
+impl From<RestoreError> for Explained {
+    fn from(error: RestoreError) -> Self {
+        use RestoreError as E;
+        match error {
+            E::Blank { path } => Self::new(message!("error.restore.blank", path = path), Exit::Medium),
+            E::Quarantine { path, set } => Self::new(message!("error.restore.quarantine", path = path, set = set), Exit::Usage),
+            E::WhichSet { path, count } => {
+                Self::new(message!("error.restore.which-set", path = path, count = count), Exit::Usage)
+            }
+            E::Pattern { pattern, source } => {
+                Self::new(message!("error.restore.pattern", pattern = pattern), Exit::Usage).cause(reason(&source))
+            }
+            E::Spool(source) => Self::new(message!("error.restore.spool"), Exit::Failed).cause(io_reason(&source)),
+            E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
+            E::Stopped => Self::new(message!("error.stopped"), Exit::Failed),
+            E::Medium(e) => e.into(),
+            E::Generation(e) => e.into(),
+            E::Target(e) => e.into(),
+        }
+    }
+}
+
+impl From<RebuildError> for Explained {
+    fn from(error: RebuildError) -> Self {
+        use RebuildError as E;
+        match error {
+            E::Unknown { path } => Self::new(message!("error.rebuild.unknown", path = path), Exit::Medium),
+            E::Untrusted => Self::new(message!("error.rebuild.untrusted"), Exit::Damage),
+            E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
+            E::Open(e) => e.into(),
+            E::Medium(e) => e.into(),
+            E::Generation(e) => e.into(),
+            E::Catalog(e) => e.into(),
+            E::State(e) => e.into(),
+            E::SealKeys(e) => e.into(),
+            E::Entries(e) => Self::new(message!("error.state.file"), Exit::Failed).cause(io_reason(&e)),
+        }
+    }
+}
+
+impl From<GenerationError> for Explained {
+    fn from(error: GenerationError) -> Self {
+        use GenerationError as E;
+        match error {
+            E::NoSuchGeneration { wanted, first, last } => {
+                Self::new(message!("error.generation.none-such", wanted = wanted, first = first, last = last), Exit::Usage)
+            }
+            E::NoGeneration => Self::new(message!("error.generation.none"), Exit::Medium),
+            E::NoManifest { generation } => {
+                Self::new(message!("error.generation.no-manifest", generation = generation), Exit::Damage)
+            }
+            E::Damaged { object, why } => {
+                Self::new(message!("error.generation.object", object = object), Exit::Damage).cause(reason(&why))
+            }
+            E::WrongKey(e) => e.into(),
+            E::Decrypt { object, source } => {
+                Self::new(message!("error.generation.object", object = object), Exit::Damage).because(source.into())
+            }
+            E::Decompress { object, source } => {
+                Self::new(message!("error.generation.object", object = object), Exit::Damage).because(source.into())
+            }
+            E::Unpack { object, source } => {
+                Self::new(message!("error.generation.object", object = object), Exit::Damage).because(source.into())
+            }
+            E::Manifest(e) => Self::new(message!("error.generation.manifest"), Exit::Damage).because(e.into()),
+            E::Entries(e) => Self::new(message!("error.generation.entries"), Exit::Damage).because(e.into()),
+            E::NotTheEntries => Self::new(message!("error.generation.entries"), Exit::Damage),
+            E::Medium(e) => e.into(),
+        }
+    }
+}
+
+impl From<TargetError> for Explained {
+    fn from(error: TargetError) -> Self {
+        use TargetError as E;
+        match error {
+            E::NotEmpty { dir } => Self::new(message!("error.target.not-empty", path = dir), Exit::Failed),
+            E::Folder { dir, source } => {
+                Self::new(message!("error.target.folder", path = dir), Exit::Failed).cause(io_reason(&source))
+            }
+            E::NotDurable { dir, source } => {
+                Self::new(message!("error.target.not-durable", path = dir), Exit::Failed).cause(io_reason(&source))
+            }
+            E::Path { source } => Self::new(message!("error.target.record"), Exit::Damage).because(source.into()),
+            E::Exists { path } => Self::new(message!("error.target.exists", path = path), Exit::Failed),
+            E::Blocked { path, source } => {
+                Self::new(message!("error.target.blocked", path = path), Exit::Failed).cause(io_reason(&source))
+            }
+            E::Replaced { path } => Self::new(message!("error.target.replaced", path = path), Exit::Failed),
+            E::Incomplete { path, what: _ } => Self::new(message!("error.target.incomplete", path = path), Exit::Damage),
+            E::Refused { path, step: _, source } => {
+                Self::new(message!("error.target.refused", path = path), Exit::Failed).cause(io_reason(&source))
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The person, or the program, that brings media.
+
+use super::explain::Explained;
+use super::output::to_stderr;
+use super::shown::Shown;
+use super::text::{find, message};
+use crate::cli::config::Config;
+use crate::cli::library::Library;
+use azekura::medium::loader::MediumRequest;
+use azekura::medium::tape::drive::{Drive, DriveError};
+use azekura::medium::tape::st::{StDrive, eject, is_drive};
+use azekura::medium::{Loader, MediumError};
+use std::io::BufRead;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A new LTO-9 cartridge takes up to two hours. What takes longer is a cleaning cartridge or broken, which the driver does not tell apart.
+const LONGEST_LOADING: Duration = Duration::from_secs(3 * 60 * 60);
+
+/// Asks for media: a changer or a program where the configuration names one, else whoever answers on standard input.
+#[derive(Debug)]
+pub struct Attendant {
+    /// Program and arguments.
+    command: Vec<String>,
+    library: Option<Library>,
+    interrupted: &'static AtomicBool,
+}
+
+impl Attendant {
+    pub fn new(config: &Config, interrupted: &'static AtomicBool) -> Self {
+        let library = config.changer.as_ref().map(|changer| Library::new(changer.clone(), config.changer_drive, interrupted));
+        Self { command: config.loader.clone(), library, interrupted }
+    }
+
+    fn ask_person(&self, path: &Path, wanted: &MediumRequest, not_brought: impl Fn() -> MediumError) -> Result<(), MediumError> {
+        let (name, set, place) = (&wanted.set_name, wanted.set, wanted.place);
+        let request = match wanted.blank {
+            true => message!("prompt.medium.blank", place = path, name = name, set = set, number = place),
+            false => message!("prompt.medium.known", place = path, name = name, set = set, number = place),
+        };
+        to_stderr(&format!("{request}\n{}", find("prompt.medium.enter")));
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        to_stderr("\n");
+        // Nobody is there at night: standard input is at its end.
+        match read {
+            Ok(n) if n > 0 && !self.interrupted.load(Ordering::Relaxed) => Ok(()),
+            _ => Err(not_brought()),
+        }
+    }
+
+    /// The program learns by its environment what is wanted, and ends well when it has come.
+    fn ask_program(&self, path: &Path, wanted: &MediumRequest) -> bool {
+        let Some((program, arguments)) = self.command.split_first() else { return false };
+        let status = Command::new(program)
+            .args(arguments)
+            .env("AZEKURA_MEDIUM", path)
+            .env("AZEKURA_SET", wanted.set.to_string())
+            .env("AZEKURA_SET_NAME", &wanted.set_name)
+            .env("AZEKURA_PLACE", wanted.place.to_string())
+            .env("AZEKURA_BLANK", if wanted.blank { "1" } else { "0" })
+            .stdin(Stdio::null())
+            // Standard output is for the result.
+            .stdout(Stdio::from(std::io::stderr()))
+            .status();
+        match status {
+            Ok(status) => status.success(),
+            Err(e) => {
+                to_stderr(&format!("{}\n", message!("prompt.medium.program", program = program, reason = e.to_string())));
+                false
+            }
+        }
+    }
+}
+
+impl Loader for Attendant {
+    fn drive(&self, path: &Path) -> Result<Option<Box<dyn Drive>>, MediumError> {
+        if !is_drive(path) {
+            return Ok(None);
+        }
+        let mut told = false;
+        let since = Instant::now();
+        loop {
+            match StDrive::open(path) {
+                Ok(drive) => return Ok(Some(Box::new(drive))),
+                Err(DriveError::Loading) if since.elapsed() < LONGEST_LOADING && !self.interrupted.load(Ordering::Relaxed) => {
+                    if !told {
+                        to_stderr(&format!("{}\n", message!("talk.drive-loading", place = path)));
+                        told = true;
+                    }
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+                Err(e) => return Err(e.into_medium_error(path.shown(), "opening the drive")),
+            }
+        }
+    }
+
+    fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<(), MediumError> {
+        let not_brought = || MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank };
+        if let Some(library) = self.library.as_ref().filter(|_| is_drive(path)) {
+            let brought = !self.interrupted.load(Ordering::Relaxed) && library.bring(path, wanted, wrong)?;
+            return brought.then_some(()).ok_or_else(not_brought);
+        }
+        if let Some(wrong) = wrong {
+            to_stderr(&format!("{}\n", Explained::from(wrong).message));
+        }
+        if is_drive(path) {
+            // An empty drive has nothing to give out.
+            let _ = eject(path);
+        }
+        match self.command.is_empty() {
+            true => self.ask_person(path, wanted, not_brought),
+            false if self.ask_program(path, wanted) => Ok(()),
+            false => Err(not_brought()),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What all commands share: how answers, messages, names, sizes and progress are shown, and how a person is asked.
+
+pub mod csv;
+pub mod exit;
+pub mod explain;
+pub mod lang;
+pub mod loader;
+pub mod output;
+pub mod progress;
+pub mod recorded;
+pub mod secret;
+pub mod shown;
+pub mod text;
+pub mod units;
+pub mod values;
+pub mod words;

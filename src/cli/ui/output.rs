@@ -1,0 +1,145 @@
+//! What a command gives back, and how it is printed: results on standard output, talk on standard error.
+
+use super::exit::Exit;
+use super::explain::{Explained, io_reason};
+use super::text::message;
+use super::units::pad;
+use azekura::env::TOOL;
+use serde_json::{Value, json};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// The version of the documents that `--json` prints (`docs/json.md`).
+pub const SCHEMA_VERSION: u64 = 1;
+
+/// A command's result, for people and for programs.
+#[derive(Debug)]
+pub struct Outcome {
+    pub exit: Exit,
+    /// Whole lines.
+    pub text: String,
+    pub json: Value,
+}
+
+impl Outcome {
+    pub fn good(text: String, json: Value) -> Self {
+        Self { exit: Exit::Good, text, json }
+    }
+}
+
+/// Prints a result; `--json` prints nothing else on standard output.
+pub fn print(outcome: &Result<Outcome, Explained>, command: Option<&str>, json: bool) -> Exit {
+    let (exit, printed) = match outcome {
+        Ok(o) if json => (o.exit, to_stdout(&document(command, o.exit, "result", &o.json))),
+        Ok(o) => (o.exit, to_stdout(&o.text)),
+        Err(e) => {
+            to_stderr(&e.text());
+            (e.exit, if json { to_stdout(&document(command, e.exit, "error", &e.json())) } else { Ok(()) })
+        }
+    };
+    match printed {
+        Ok(()) => exit,
+        // Whoever read it has seen enough: that is no failure of ours.
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => exit,
+        Err(e) => {
+            to_stderr(&Explained::from_output(&e).text());
+            // What was done is done; only a good end may not be claimed when nobody could be told of it.
+            exit.max(Exit::Failed)
+        }
+    }
+}
+
+/// The document that `--json` prints, whatever is printed.
+pub fn document_of(command: &str, outcome: &Result<Outcome, Explained>) -> (Exit, String) {
+    match outcome {
+        Ok(o) => (o.exit, document(Some(command), o.exit, "result", &o.json)),
+        Err(e) => (e.exit, document(Some(command), e.exit, "error", &e.json())),
+    }
+}
+
+fn document(command: Option<&str>, exit: Exit, member: &str, content: &Value) -> String {
+    let mut document = json!({
+        "schema_version": SCHEMA_VERSION,
+        "tool": TOOL,
+        "command": command,
+        "exit_code": exit.code(),
+    });
+    document[member] = content.clone();
+    format!("{document:#}\n")
+}
+
+pub fn to_stdout(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Writes a new file that only its owner can read, and makes it durable. What is there already stays as it is.
+pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// The same for a result that the user named a file for.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Explained> {
+    create_new(path, bytes).map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => Explained::new(message!("error.file.exists", path = path), Exit::Failed),
+        _ => Explained::new(message!("error.file.write", path = path), Exit::Failed).cause(io_reason(&e)),
+    })
+}
+
+/// Says something on the side. When standard error is closed there is nobody to tell.
+pub fn to_stderr(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Lines of a label and its value, the values in one column.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Vec<(String, String)>,
+}
+
+impl Table {
+    pub fn row(&mut self, label: impl Into<String>, value: impl Into<String>) {
+        self.rows.push((label.into(), value.into()));
+    }
+
+    pub fn text(&self) -> String {
+        let width = |label: &String| unicode_width::UnicodeWidthStr::width(label.as_str());
+        let columns = self.rows.iter().map(|(label, _)| width(label)).max().unwrap_or(0) + 2;
+        self.rows.iter().map(|(label, value)| format!("{}{value}\n", pad(label, columns))).collect()
+    }
+}
+
+/// Rows of several columns under headings.
+#[derive(Debug)]
+pub struct Columns {
+    rows: Vec<Vec<String>>,
+}
+
+impl Columns {
+    pub fn new<const N: usize>(headings: [String; N]) -> Self {
+        Self { rows: vec![headings.into()] }
+    }
+
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+
+    pub fn text(&self) -> String {
+        let width = |cell: &String| unicode_width::UnicodeWidthStr::width(cell.as_str());
+        let count = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> =
+            (0..count).map(|i| self.rows.iter().filter_map(|r| r.get(i)).map(width).max().unwrap_or(0)).collect();
+        let line = |row: &Vec<String>| {
+            let cells: String = row.iter().zip(&widths).map(|(cell, width)| pad(cell, width + 2)).collect();
+            format!("{}\n", cells.trim_end())
+        };
+        self.rows.iter().map(line).collect()
+    }
+}

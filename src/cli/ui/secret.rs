@@ -1,0 +1,78 @@
+//! Secrets on their way in and out: passphrases, key files.
+//!
+//! **Invariant:** no secret is ever an argument or an environment variable, where other users of the host can read it.
+
+use super::exit::Exit;
+use super::explain::{Explained, io_reason};
+use super::output::create_new;
+use super::text::{find, message};
+use azekura::pipeline::encryptor::{IDENTITY_FILE_BYTES, Identity, IdentityError, Passphrase};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// A passphrase to protect something with from now on: from a file, or typed twice.
+pub fn new_passphrase(file: Option<&Path>) -> Result<Passphrase, Explained> {
+    let text = match file {
+        Some(file) => first_line(file)?,
+        None => {
+            let text = ask("prompt.new-passphrase")?;
+            if *ask("prompt.again")? != *text {
+                return Err(Explained::new(message!("error.passphrase.differs"), Exit::Key));
+            }
+            text
+        }
+    };
+    Ok(Passphrase::chosen(text)?)
+}
+
+/// Reads an identity file. Its passphrase, if it has one, comes from `passphrase_file` or is asked for.
+pub fn read_identity(path: &Path, passphrase_file: Option<&Path>) -> Result<Identity, Explained> {
+    let unusable = || Explained::new(message!("error.identity.file", path = path), Exit::Key);
+    let bytes = read_limited(path, IDENTITY_FILE_BYTES).map_err(|e| unusable().cause(io_reason(&e)))?;
+    match Identity::parse(&bytes, None) {
+        Err(IdentityError::PassphraseNeeded) => {
+            let text = match passphrase_file {
+                Some(file) => first_line(file)?,
+                None => ask("prompt.passphrase")?,
+            };
+            Identity::parse(&bytes, Some(&Passphrase::entered(text)))
+        }
+        other => other,
+    }
+    .map_err(|e| unusable().because(e.into()))
+}
+
+fn read_limited(path: &Path, limit_bytes: usize) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    // One more than the limit, so that a longer file shows as longer.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit_bytes + 1));
+    File::open(path)?.take(limit_bytes as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn first_line(file: &Path) -> Result<Zeroizing<String>, Explained> {
+    let unusable = || Explained::new(message!("error.passphrase.file", path = file), Exit::Key);
+    let bytes = read_limited(file, 4096).map_err(|e| unusable().cause(io_reason(&e)))?;
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    match std::str::from_utf8(line) {
+        Ok(text) => Ok(Zeroizing::new(text.trim_end_matches('\r').to_owned())),
+        Err(_) => Err(unusable().cause(message!("reason.not-utf8"))),
+    }
+}
+
+/// Asks on the terminal, whatever standard input is.
+fn ask(prompt: &str) -> Result<Zeroizing<String>, Explained> {
+    match rpassword::prompt_password(find(prompt)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(e) => Err(Explained::new(message!("error.passphrase.prompt"), Exit::Key).cause(io_reason(&e))),
+    }
+}
+
+/// Writes a new file that only its owner can read, and makes it durable. What is there already stays as it is.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Explained> {
+    create_new(path, bytes).map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => Explained::new(message!("error.key-file.exists", path = path), Exit::Failed),
+        _ => Explained::new(message!("error.key-file.write", path = path), Exit::Failed).cause(io_reason(&e)),
+    })
+}

@@ -1,0 +1,75 @@
+//! Messages: a key of the catalogue under `locales/` and what goes into its gaps.
+//!
+//! **Invariant:** what goes into a gap passes [`Shown`], so no name or text from outside reaches a terminal as it is.
+
+use super::lang::Lang;
+use super::shown::Shown;
+use std::borrow::Cow;
+use std::fmt;
+
+/// One message of the catalogue, in the language that was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    key: Cow<'static, str>,
+    gaps: Box<[(&'static str, String)]>,
+}
+
+impl Message {
+    pub fn new(key: &'static str, gaps: Vec<(&'static str, String)>) -> Self {
+        Self { key: key.into(), gaps: gaps.into() }
+    }
+
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The message that tells what to do about this one: the same gaps, and `hint.` in place of `error.`.
+    pub fn hint(&self) -> Self {
+        Self { key: self.key.replacen("error.", "hint.", 1).into(), gaps: self.gaps.clone() }
+    }
+
+    /// A message whose key is put together at run time, if the catalogue has it.
+    pub fn optional(key: String) -> Option<Self> {
+        find_optional(&key).map(|_| Self { key: key.into(), gaps: Box::default() })
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.gaps.iter().map(|(name, _)| *name).collect();
+        let values: Vec<String> = self.gaps.iter().map(|(_, value)| value.clone()).collect();
+        f.write_str(&rust_i18n::replace_patterns(&find(&self.key), &names, &values))
+    }
+}
+
+/// So that a value's parser can complain in the language spoken.
+impl std::error::Error for Message {}
+
+impl Shown for Message {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// `message!("key", gap = value, …)`: every value must be [`Shown`].
+macro_rules! message {
+    ($key:literal $(, $gap:ident = $value:expr)* $(,)?) => {
+        $crate::cli::ui::text::Message::new($key, vec![$((stringify!($gap), $crate::cli::ui::shown::Shown::shown(&$value))),*])
+    };
+}
+pub(crate) use message;
+
+/// The text of a key that is put together at run time; the key itself where there is none.
+pub fn find(key: &str) -> String {
+    crate::_rust_i18n_translate(&rust_i18n::locale(), key).into_owned()
+}
+
+/// The text of a key, if the catalogue has it.
+pub fn find_optional(key: &str) -> Option<String> {
+    crate::_rust_i18n_try_translate(&rust_i18n::locale(), key).map(|text| text.into_owned())
+}
+
+/// Chooses the language of everything that is said from now on.
+pub fn speak(lang: Lang) {
+    rust_i18n::set_locale(lang.name());
+}

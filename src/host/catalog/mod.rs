@@ -1,0 +1,366 @@
+//! The host's cache in SQLite: chunk index, objects, generations, operation log.
+//!
+//! **Invariant:** the medium is the truth. Whatever is here can be rebuilt from the media and an identity; nothing here is
+//! secret, and no key is ever written here.
+//! **Invariant:** no other room knows SQL.
+
+mod chunks;
+mod log;
+mod media;
+
+pub use chunks::{ChunkLookup, Location};
+pub use log::LogLine;
+pub use media::MediumRow;
+
+use crate::format::limit;
+use crate::format::object::{Id, Object, ObjectKind};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::path::{Path, PathBuf};
+
+const VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+CREATE TABLE sets (
+    id      INTEGER PRIMARY KEY,
+    set_id  BLOB NOT NULL UNIQUE,
+    name    TEXT NOT NULL,
+    created TEXT NOT NULL,
+    chunks  INTEGER NOT NULL DEFAULT 0,
+    -- 1 from when packs were found damaged until a generation that read everything again is durable
+    reread  INTEGER NOT NULL DEFAULT 0,
+    -- number of the first object that generations to come may lean on
+    base    INTEGER NOT NULL DEFAULT 0
+);
+-- generation: NULL until a seal covers the object
+CREATE TABLE objects (
+    in_set INTEGER NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, length INTEGER NOT NULL, digest BLOB,
+    generation INTEGER,
+    PRIMARY KEY (in_set, number)
+) WITHOUT ROWID;
+-- sum: over the rest of the row; a wrong place would make a generation that cannot be restored
+CREATE TABLE chunks (
+    in_set INTEGER NOT NULL, id BLOB NOT NULL, object INTEGER NOT NULL, frame INTEGER NOT NULL, offset INTEGER NOT NULL,
+    length INTEGER NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (in_set, id)
+) WITHOUT ROWID;
+-- durable: 0 from before the seal is written until it was read back; closing: it closes a medium within a run
+CREATE TABLE generations (
+    in_set INTEGER NOT NULL, number INTEGER NOT NULL, seal_object INTEGER NOT NULL, seal_digest BLOB NOT NULL,
+    time TEXT NOT NULL, started INTEGER NOT NULL, entries_digest BLOB NOT NULL, durable INTEGER NOT NULL,
+    closing INTEGER NOT NULL,
+    PRIMARY KEY (in_set, number)
+) WITHOUT ROWID;
+-- copies of all seals, for the beginning of the next medium
+CREATE TABLE seals (in_set INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (in_set, number));
+CREATE TABLE media (
+    in_set INTEGER NOT NULL, place INTEGER NOT NULL, medium BLOB NOT NULL, first_object INTEGER NOT NULL, created TEXT NOT NULL,
+    root_key BLOB NOT NULL,
+    PRIMARY KEY (in_set, place)
+) WITHOUT ROWID;
+CREATE TABLE log (
+    line INTEGER PRIMARY KEY, time TEXT NOT NULL, operation TEXT NOT NULL, detail TEXT NOT NULL, chain BLOB NOT NULL
+);
+";
+
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The file is not a catalog, or its pages are damaged.
+    #[error("the catalog {} is damaged", path.display())]
+    Damaged { path: PathBuf, source: rusqlite::Error },
+    #[error("the catalog {} was written by a newer program (version {found})", path.display())]
+    Newer { path: PathBuf, found: i64 },
+    #[error("the catalog {} cannot be used", path.display())]
+    Failed { path: PathBuf, source: rusqlite::Error },
+}
+
+type Result<T> = std::result::Result<T, CatalogError>;
+
+/// What the catalog knows of one generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerationRow {
+    pub number: u64,
+    pub seal_object: u64,
+    pub seal_digest: [u8; 32],
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// Nanoseconds since 1970 when the run began.
+    pub started: i64,
+    /// BLAKE3 of the entry stream: says whether the host's copy of it is whole.
+    pub entries_digest: [u8; 32],
+    /// Its seal was read back.
+    pub durable: bool,
+    /// Its seal closes a medium within a run: it is no generation.
+    pub closing: bool,
+}
+
+/// A connection to the catalog. Each thread has its own.
+pub struct Catalog {
+    db: Connection,
+    path: PathBuf,
+}
+
+/// One set's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetRow(i64);
+
+impl Catalog {
+    /// Opens the catalog, making an empty one where there is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        let failed = failure(path);
+        let db = Connection::open(path).map_err(&failed)?;
+        db.busy_timeout(std::time::Duration::from_secs(30)).map_err(&failed)?;
+        db.pragma_update(None, "journal_mode", "WAL").map_err(&failed)?;
+        db.pragma_update(None, "synchronous", "NORMAL").map_err(&failed)?;
+        db.pragma_update(None, "cache_size", -8192).map_err(&failed)?;
+        let version: i64 = db.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(&failed)?;
+        match version {
+            VERSION => {}
+            0 => {
+                let made = db.execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"));
+                made.map_err(&failed)?;
+            }
+            found => return Err(CatalogError::Newer { path: path.to_owned(), found }),
+        }
+        Ok(Self { db, path: path.to_owned() })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn ask<T>(&self, asked: rusqlite::Result<T>) -> Result<T> {
+        asked.map_err(failure(&self.path))
+    }
+
+    pub fn add_set(&self, set: Id, name: &str, created: &str) -> Result<SetRow> {
+        let sql = "INSERT INTO sets (set_id, name, created) VALUES (?1, ?2, ?3) ON CONFLICT (set_id) DO UPDATE SET name = ?2 RETURNING id";
+        self.ask(self.db.query_row(sql, params![set.0, name, created], |r| r.get(0))).map(SetRow)
+    }
+
+    pub fn set(&self, set: Id) -> Result<Option<SetRow>> {
+        self.ask(self.db.query_row("SELECT id FROM sets WHERE set_id = ?1", [set.0], |r| r.get(0)).optional())
+            .map(|r| r.map(SetRow))
+    }
+
+    /// Forgets everything about a set, before it is recorded anew from its media.
+    pub fn forget_set(&mut self, set: Id) -> Result<()> {
+        let Some(SetRow(row)) = self.set(set)? else { return Ok(()) };
+        let path = self.path.clone();
+        let mut run = || {
+            let tx = self.db.transaction()?;
+            for table in ["chunks", "objects", "generations", "seals", "media"] {
+                tx.execute(&format!("DELETE FROM {table} WHERE in_set = ?1"), [row])?;
+            }
+            tx.execute("DELETE FROM sets WHERE id = ?1", [row])?;
+            tx.commit()
+        };
+        run().map_err(failure(&path))
+    }
+
+    /// How many chunks the index has for the set.
+    pub fn chunk_count(&self, set: SetRow) -> Result<u64> {
+        let count = self.db.query_row("SELECT chunks FROM sets WHERE id = ?1", [set.0], |r| r.get::<_, i64>(0));
+        self.ask(count).map(|n| n as u64)
+    }
+
+    /// Objects that no seal covers yet, ascending.
+    pub fn unsealed(&self, set: SetRow) -> Result<Vec<Object>> {
+        let run = || {
+            let mut q = self.db.prepare_cached(
+                "SELECT number, kind, length, digest FROM objects WHERE in_set = ?1 AND generation IS NULL ORDER BY number",
+            )?;
+            q.query_map([set.0], object)?.collect()
+        };
+        self.ask(run())
+    }
+
+    /// Every object below `end`, ascending.
+    pub fn each_object(&self, set: SetRow, end: u64, mut f: impl FnMut(Object)) -> Result<()> {
+        let mut run = || {
+            let mut q = self.db.prepare_cached(
+                "SELECT number, kind, length, digest FROM objects WHERE in_set = ?1 AND number < ?2 ORDER BY number",
+            )?;
+            let mut rows = q.query(params![set.0, end as i64])?;
+            while let Some(row) = rows.next()? {
+                f(object(row)?);
+            }
+            Ok(())
+        };
+        self.ask(run())
+    }
+
+    /// Records an object that was read back, and where each of its chunks lies.
+    pub fn add_object(&mut self, set: SetRow, o: &Object, chunks: &mut [(crate::format::pack::ChunkId, Location)]) -> Result<()> {
+        chunks.sort_unstable_by_key(|(id, _)| *id);
+        let path = self.path.clone();
+        let mut run = || {
+            let tx = self.db.transaction()?;
+            put_object(&tx, set, o)?;
+            chunks::insert(&tx, set, chunks)?;
+            tx.commit()
+        };
+        run().map_err(failure(&path))
+    }
+
+    /// Records what a leftover turned out to be; chunks that were said to lie in it are forgotten, and the medium whose label it was.
+    pub fn void_object(&mut self, set: SetRow, o: &Object) -> Result<()> {
+        let path = self.path.clone();
+        let mut run = || {
+            let tx = self.db.transaction()?;
+            put_object(&tx, set, o)?;
+            tx.execute("DELETE FROM chunks WHERE in_set = ?1 AND object = ?2", params![set.0, o.number as i64])?;
+            tx.execute("DELETE FROM media WHERE in_set = ?1 AND first_object = ?2", params![set.0, o.number as i64])?;
+            tx.commit()
+        };
+        run().map_err(failure(&path))
+    }
+
+    /// Packs that were found damaged: what lies in them is not known to be stored any more, and the next run reads everything again.
+    pub fn mark_damaged(&mut self, set: SetRow, packs: &[u64]) -> Result<()> {
+        let path = self.path.clone();
+        let mut run = || {
+            let tx = self.db.transaction()?;
+            for pack in packs {
+                tx.execute("DELETE FROM chunks WHERE in_set = ?1 AND object = ?2", params![set.0, *pack as i64])?;
+            }
+            tx.execute("UPDATE sets SET reread = 1 WHERE id = ?1", [set.0])?;
+            tx.commit()
+        };
+        run().map_err(failure(&path))
+    }
+
+    /// Number of the first object that generations to come may lean on.
+    pub fn base(&self, set: SetRow) -> Result<u64> {
+        self.ask(self.db.query_row("SELECT base FROM sets WHERE id = ?1", [set.0], |r| number(r, 0)))
+    }
+
+    pub fn set_base(&self, set: SetRow, base: u64) -> Result<()> {
+        self.ask(self.db.execute("UPDATE sets SET base = ?2 WHERE id = ?1", params![set.0, base as i64])).map(drop)
+    }
+
+    /// Whether the next run has to read everything again.
+    pub fn wants_reread(&self, set: SetRow) -> Result<bool> {
+        self.ask(self.db.query_row("SELECT reread FROM sets WHERE id = ?1", [set.0], |r| r.get(0)))
+    }
+
+    /// A run that read everything again is sealed.
+    pub fn was_reread(&self, set: SetRow) -> Result<()> {
+        self.ask(self.db.execute("UPDATE sets SET reread = 0 WHERE id = ?1", [set.0])).map(drop)
+    }
+
+    /// The newest seal, durable or not.
+    pub fn last_generation(&self, set: SetRow) -> Result<Option<GenerationRow>> {
+        self.generation_where(set, "1 ORDER BY number DESC LIMIT 1")
+    }
+
+    /// The newest generation that is complete, durable or not.
+    pub fn last_complete_generation(&self, set: SetRow) -> Result<Option<GenerationRow>> {
+        self.generation_where(set, "NOT closing ORDER BY number DESC LIMIT 1")
+    }
+
+    /// The newest seal that was read back.
+    pub fn last_durable_generation(&self, set: SetRow) -> Result<Option<GenerationRow>> {
+        self.generation_where(set, "durable ORDER BY number DESC LIMIT 1")
+    }
+
+    /// The sets with a generation that is sealed, by this host's clock: the one that was written last comes first.
+    pub fn sets_written(&self) -> Result<Vec<Id>> {
+        let sql = "SELECT s.set_id FROM generations g JOIN sets s ON s.id = g.in_set WHERE g.durable
+            GROUP BY s.id ORDER BY MAX(g.started) DESC";
+        let run = || self.db.prepare_cached(sql)?.query_map([], |r| Ok(Id(r.get(0)?)))?.collect();
+        self.ask(run())
+    }
+
+    fn generation_where(&self, set: SetRow, condition: &str) -> Result<Option<GenerationRow>> {
+        let sql = format!(
+            "SELECT number, seal_object, seal_digest, time, started, entries_digest, durable, closing FROM generations WHERE in_set = ?1 AND {condition}"
+        );
+        let row = self.db.query_row(&sql, [set.0], |r| {
+            Ok(GenerationRow {
+                number: number(r, 0)?,
+                seal_object: number(r, 1)?,
+                seal_digest: r.get(2)?,
+                time: r.get(3)?,
+                started: r.get(4)?,
+                entries_digest: r.get(5)?,
+                durable: r.get(6)?,
+                closing: r.get(7)?,
+            })
+        });
+        self.ask(row.optional())
+    }
+
+    /// Records a generation whose seal is about to be written (`durable` false) or was read back (true). Objects up to its
+    /// seal belong to it from then on.
+    pub fn put_generation(&mut self, set: SetRow, g: &GenerationRow) -> Result<()> {
+        let path = self.path.clone();
+        let mut run = || {
+            let tx = self.db.transaction()?;
+            tx.execute(
+                "INSERT OR REPLACE INTO generations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![
+                    set.0,
+                    g.number as i64,
+                    g.seal_object as i64,
+                    g.seal_digest,
+                    g.time,
+                    g.started,
+                    g.entries_digest,
+                    g.durable,
+                    g.closing
+                ],
+            )?;
+            if g.durable {
+                tx.execute(
+                    "UPDATE objects SET generation = ?2 WHERE in_set = ?1 AND generation IS NULL AND number <= ?3",
+                    params![set.0, g.number as i64, g.seal_object as i64],
+                )?;
+            }
+            tx.commit()
+        };
+        run().map_err(failure(&path))
+    }
+
+    /// Forgets a generation whose seal never became whole.
+    pub fn forget_generation(&self, set: SetRow, number: u64) -> Result<()> {
+        let sql = "DELETE FROM generations WHERE in_set = ?1 AND number = ?2 AND NOT durable";
+        self.ask(self.db.execute(sql, params![set.0, number as i64])).map(drop)
+    }
+}
+
+/// Tells damage from other failures.
+fn failure(path: &Path) -> impl Fn(rusqlite::Error) -> CatalogError {
+    let path = path.to_owned();
+    move |source| {
+        use rusqlite::{Error, ErrorCode};
+        let code = source.sqlite_error_code();
+        let damaged = matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+            || matches!(
+                source,
+                Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..) | Error::InvalidColumnType(..)
+            );
+        match damaged {
+            true => CatalogError::Damaged { path: path.clone(), source },
+            false => CatalogError::Failed { path: path.clone(), source },
+        }
+    }
+}
+
+/// The number or length of an object, or a generation's number. Nothing larger was ever written.
+fn number(r: &rusqlite::Row, column: usize) -> rusqlite::Result<u64> {
+    let n: i64 = r.get(column)?;
+    let in_range = u64::try_from(n).ok().filter(|n| *n <= limit::OBJECT_NUMBER);
+    in_range.ok_or(rusqlite::Error::IntegralValueOutOfRange(column, n))
+}
+
+fn put_object(db: &Connection, set: SetRow, o: &Object) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO objects (in_set, number, kind, length, digest) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![set.0, o.number as i64, o.kind.name(), o.length as i64, o.digest])
+        .map(drop)
+}
+
+fn object(r: &rusqlite::Row) -> rusqlite::Result<Object> {
+    let kind: String = r.get(1)?;
+    let kind = ObjectKind::from_name(&kind).ok_or(rusqlite::Error::InvalidColumnType(1, kind, rusqlite::types::Type::Text))?;
+    Ok(Object { number: number(r, 0)?, kind, length: number(r, 2)?, digest: r.get(3)? })
+}

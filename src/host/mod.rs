@@ -1,0 +1,5 @@
+//! What this host remembers: its state directory, the ledger of media, the catalog.
+
+pub mod catalog;
+pub mod ledger;
+pub mod state;

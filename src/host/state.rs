@@ -1,0 +1,232 @@
+//! The host's state directory: what lies where, and who may read it.
+//!
+//! ```text
+//! STATE/catalog.sqlite
+//! STATE/sets/<set id>/set.json       name, recipients
+//!                     set-key        secret of the set: ids and cuts; reads nothing
+//!                     seal-keys      signs the next seal
+//!                     entries        entry stream of the last generation: what tonight's walk is merged with
+//!                     entries.next   the same of a run that is not sealed yet
+//!                     lock
+//! STATE/stamps/<set id>/             seals, requests for time stamps over them, and replies (`job/stamp.rs`)
+//! ```
+//!
+//! **Invariant:** no identity is ever written here. With everything in this directory a thief reads no past backup.
+
+use crate::format::object::Id;
+use crate::format::set_key::SetKey;
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("{} cannot be {what}", path.display())]
+    Io { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("{} is not what it should be: {why}", path.display())]
+    Content { path: PathBuf, why: String },
+    #[error("another run is writing this set (process {process})")]
+    Busy { process: String },
+}
+
+type Result<T> = std::result::Result<T, StateError>;
+
+fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
+    let path = path.to_owned();
+    move |source| StateError::Io { what, path, source }
+}
+
+/// The state directory.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    root: PathBuf,
+}
+
+/// What the host knows of a set beyond its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetInfo {
+    pub name: String,
+    pub recipients: Vec<String>,
+    /// As its labels say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quarantine: bool,
+}
+
+impl StateDir {
+    /// Opens the directory, making it (mode 0700) where it is missing.
+    pub fn open(root: &Path) -> Result<Self> {
+        let sets = root.join("sets");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&sets).map_err(io_error("made", &sets))?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn catalog(&self) -> PathBuf {
+        self.root.join("catalog.sqlite")
+    }
+
+    /// Puts a damaged catalog aside, under a name that is free, and answers with it.
+    pub fn set_catalog_aside(&self) -> Result<PathBuf> {
+        let catalog = self.catalog();
+        let aside = (1..).map(|n| self.root.join(format!("catalog.damaged-{n}"))).find(|p| !p.exists());
+        let Some(aside) = aside else { unreachable!("some number is free") };
+        #[expect(clippy::disallowed_methods, reason = "the host's own cache, not a medium")]
+        fs::rename(&catalog, &aside).map_err(io_error("renamed", &catalog))?;
+        for companion in ["-wal", "-shm"] {
+            let path = self.root.join(format!("catalog.sqlite{companion}"));
+            if path.exists() {
+                let to = PathBuf::from(format!("{}{companion}", aside.display()));
+                #[expect(clippy::disallowed_methods, reason = "the host's own cache, not a medium")]
+                fs::rename(&path, &to).map_err(io_error("renamed", &path))?;
+            }
+        }
+        Ok(aside)
+    }
+
+    /// The set's folder, if this host writes that set.
+    pub fn set(&self, id: Id) -> Option<SetState> {
+        let dir = self.root.join("sets").join(id.to_string());
+        dir.join("set.json").exists().then_some(SetState { dir, id })
+    }
+
+    /// Begins a set: its folder, its key, what is known of it.
+    pub fn create_set(&self, id: Id, info: &SetInfo, key: &SetKey) -> Result<SetState> {
+        let dir = self.root.join("sets").join(id.to_string());
+        fs::DirBuilder::new().mode(0o700).create(&dir).map_err(io_error("made", &dir))?;
+        let set = SetState { dir, id };
+        write_new(&set.dir.join("set-key"), &key.0)?;
+        set.put_info(info)?;
+        sync_dir(&set.dir)?;
+        sync_dir(&self.root.join("sets"))?;
+        Ok(set)
+    }
+}
+
+/// One set's folder in the state directory.
+#[derive(Debug, Clone)]
+pub struct SetState {
+    dir: PathBuf,
+    id: Id,
+}
+
+impl SetState {
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    pub fn info(&self) -> Result<SetInfo> {
+        let path = self.dir.join("set.json");
+        let text = fs::read(&path).map_err(io_error("read", &path))?;
+        serde_json::from_slice(&text).map_err(|e| StateError::Content { path, why: e.to_string() })
+    }
+
+    fn put_info(&self, info: &SetInfo) -> Result<()> {
+        let path = self.dir.join("set.json");
+        let text = serde_json::to_vec_pretty(info).map_err(|e| StateError::Content { path: path.clone(), why: e.to_string() })?;
+        write_new(&path, &text)
+    }
+
+    pub fn key(&self) -> Result<SetKey> {
+        let path = self.dir.join("set-key");
+        let mut key = SetKey([0; 32]);
+        let mut file = File::open(&path).map_err(io_error("read", &path))?;
+        file.read_exact(&mut key.0).map_err(io_error("read", &path))?;
+        Ok(key)
+    }
+
+    pub fn seal_keys(&self) -> PathBuf {
+        self.dir.join("seal-keys")
+    }
+
+    /// The entry stream of the last generation.
+    pub fn entries(&self) -> PathBuf {
+        self.dir.join("entries")
+    }
+
+    /// The entry stream of the run that goes on.
+    pub fn next_entries(&self) -> PathBuf {
+        self.dir.join("entries.next")
+    }
+
+    /// A new, empty file for the entry stream of the run that begins.
+    pub fn new_entries(&self) -> Result<File> {
+        let path = self.next_entries();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true).mode(0o600);
+        options.open(&path).map_err(io_error("made", &path))
+    }
+
+    /// What the tripwires know, if anything is there that can be read.
+    pub fn watch(&self) -> Option<Vec<u8>> {
+        fs::read(self.dir.join("watch")).ok()
+    }
+
+    pub fn put_watch(&self, bytes: &[u8]) -> Result<()> {
+        let (path, next) = (self.dir.join("watch"), self.dir.join("watch.next"));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&next).map_err(io_error("made", &next))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error("written", &next))?;
+        #[expect(clippy::disallowed_methods, reason = "the host's own cache, not a medium")]
+        fs::rename(&next, &path).map_err(io_error("renamed", &next))
+    }
+
+    pub fn has_new_entries(&self) -> bool {
+        self.next_entries().exists()
+    }
+
+    /// The run's generation is sealed: its entry stream is the last generation's now.
+    pub fn promote_entries(&self) -> Result<()> {
+        let next = self.next_entries();
+        #[expect(clippy::disallowed_methods, reason = "the host's own cache, not a medium")]
+        fs::rename(&next, self.entries()).map_err(io_error("renamed", &next))
+    }
+
+    /// Holds off other runs of this set until the guard is dropped or the process ends, however it ends.
+    #[expect(clippy::disallowed_methods, reason = "the lock's file, to name its holder")]
+    pub fn lock(&self) -> Result<Lock> {
+        let path = self.dir.join("lock");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(&path).map_err(io_error("opened", &path))?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut process = String::new();
+            // Only to name the process; whoever holds the lock wrote its number.
+            let _ = file.read_to_string(&mut process);
+            return Err(StateError::Busy { process: process.trim().to_owned() });
+        }
+        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        written.map_err(io_error("written", &path))?;
+        Ok(Lock { file })
+    }
+}
+
+/// See [`SetState::lock`].
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Not only closed: a program that another thread starts at this moment has a copy of the descriptor until it runs, and the
+    /// lock lasts as long as any copy.
+    fn drop(&mut self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(io_error("made", path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error("written", path))
+}
+
+fn sync_dir(path: &Path) -> Result<()> {
+    File::open(path).and_then(|d| d.sync_all()).map_err(io_error("synced", path))
+}

@@ -1,0 +1,6 @@
+//! Jobs after an incident: keep the evidence, stop the rotation, find the last clean generation.
+
+pub mod clean;
+pub mod evidence;
+pub mod hold;
+pub mod indicators;

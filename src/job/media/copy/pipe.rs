@@ -1,0 +1,282 @@
+//! The way of the objects: one thread reads the source and compares, this one appends, makes durable and reads back. So a tape on either
+//! side need not wait for the other. Two objects at a time are in memory.
+
+use super::{CopyError, Result};
+use crate::env::Env;
+use crate::event::{Event, Observer, Phase};
+use crate::format::object::{Object, ObjectKind, file_name};
+use crate::format::seal::ReadBack;
+use crate::medium::{Blame, Medium, MediumError};
+use crate::set::check::{Damage, DamageKind};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::io::Read;
+
+/// Bytes that are made durable and read back together.
+const GROUP_BYTES: u64 = 256 << 20;
+/// Bytes that are made durable together on a medium with one head, which would have to go back for reading.
+const GROUP_BYTES_ON_TAPE: u64 = 64 << 30;
+
+/// What the copying came to.
+pub struct Done {
+    /// Objects that were left out.
+    pub damage: Vec<Damage>,
+    pub read_back: ReadBack,
+}
+
+/// An object as it was read, and the kind that its name tells: a void one's is that of what it was to be.
+struct Fetched {
+    object: Object,
+    kind: ObjectKind,
+    bytes: Vec<u8>,
+}
+
+/// Copies `objects` in their order. After a failure what was appended is made durable as far as can be, for the next run to go on with.
+pub fn copy_objects(
+    source: &dyn Medium,
+    target: &dyn Medium,
+    objects: &[(Object, u64)],
+    env: &Env,
+    observer: &dyn Observer,
+) -> Result<Done> {
+    let bytes = objects.iter().map(|(o, _)| o.length).sum();
+    observer.on_event(Event::Expected { entries: objects.len() as u64, bytes });
+    observer.on_event(Event::Phase(Phase::Copying));
+    let mut appender = Appender { target, group: Vec::new(), bytes: 0, last: None, read_back: ReadBack::Direct };
+    let (read, appended) = std::thread::scope(|scope| {
+        // Whoever reads waits with the next object in its hands.
+        let (give, take) = bounded(0);
+        let reader = scope.spawn(move || read_all(source, objects, &give, env, observer));
+        let appended = appender.append_all(&take, observer);
+        // Nobody takes any more.
+        drop(take);
+        (reader.join().unwrap_or(Err(CopyError::Stopped)), appended)
+    });
+    // The reader only stops when the appender has failed, so that is the cause.
+    appended?;
+    let damage = read?;
+    if target.is_sequential() {
+        appender.read_back_all(env, observer)?;
+    }
+    Ok(Done { damage, read_back: appender.read_back })
+}
+
+/// Reads objects and hands them on; answers with those that are not what their seals say.
+fn read_all(
+    source: &dyn Medium,
+    objects: &[(Object, u64)],
+    give: &Sender<Fetched>,
+    env: &Env,
+    observer: &dyn Observer,
+) -> Result<Vec<Damage>> {
+    let mut damage = Vec::new();
+    for (object, generation) in objects {
+        if env.is_interrupted() {
+            return Err(CopyError::Interrupted);
+        }
+        match fetch(source, object).map_err(CopyError::Medium)? {
+            Ok((kind, bytes)) => {
+                if give.send(Fetched { object: *object, kind, bytes }).is_err() {
+                    break;
+                }
+            }
+            Err(what) => {
+                let found = Damage { object: *object, generation: *generation, what };
+                found.tell(observer);
+                observer.on_event(Event::Progress { entries: 1, bytes: object.length });
+                damage.push(found);
+            }
+        }
+    }
+    Ok(damage)
+}
+
+/// Reads one object whole and compares it with its seal. The outer error ends the job, the inner one is damage.
+fn fetch(
+    source: &dyn Medium,
+    o: &Object,
+) -> std::result::Result<std::result::Result<(ObjectKind, Vec<u8>), DamageKind>, MediumError> {
+    // A void object keeps the name of what it was to be, whatever that was.
+    const NAMES_OF_VOID: [ObjectKind; 5] =
+        [ObjectKind::Pack, ObjectKind::Manifest, ObjectKind::Seal, ObjectKind::Label, ObjectKind::Parity];
+    let kinds = if o.kind == ObjectKind::Void { &NAMES_OF_VOID[..] } else { &[o.kind] };
+    let mut what = DamageKind::Missing;
+    for kind in kinds {
+        match source.open(o.number, *kind) {
+            Err(MediumError::Missing { .. }) => {}
+            Err(e) if e.blame() == Blame::Damage => what = DamageKind::Unreadable(e.to_string()),
+            Err(e) => return Err(e),
+            Ok(open) if open.length() != o.length => what = DamageKind::Length(open.length()),
+            Ok(open) => {
+                let mut bytes = Vec::with_capacity(o.length as usize);
+                match open.take(o.length).read_to_end(&mut bytes) {
+                    Ok(n) if n as u64 != o.length => what = DamageKind::Length(n as u64),
+                    Ok(_) if o.digest == Some(*blake3::hash(&bytes).as_bytes()) => return Ok(Ok((*kind, bytes))),
+                    Ok(_) => what = DamageKind::Digest,
+                    Err(e) => {
+                        // A disk that was pulled fails like a bad sector; asked again, the medium tells them apart.
+                        source.read_back(o.number, *kind).map(drop).or_else(|e| match e.blame() {
+                            Blame::Damage => Ok(()),
+                            Blame::Medium | Blame::Work => Err(e),
+                        })?;
+                        what = DamageKind::Unreadable(e.to_string());
+                    }
+                }
+            }
+        }
+    }
+    Ok(Err(what))
+}
+
+struct Appender<'t> {
+    target: &'t dyn Medium,
+    /// Appended and not yet read back, under the kinds that the names tell.
+    group: Vec<Object>,
+    /// Bytes since the last sync.
+    bytes: u64,
+    last: Option<ObjectKind>,
+    read_back: ReadBack,
+}
+
+impl Appender<'_> {
+    fn append_all(&mut self, take: &Receiver<Fetched>, observer: &dyn Observer) -> Result<()> {
+        let appended = take.iter().try_for_each(|fetched| self.append(&fetched, observer)).and_then(|()| self.settle());
+        if appended.is_err() {
+            // What is whole is to stay; the error is told already.
+            let _ = self.target.sync();
+        }
+        appended
+    }
+
+    fn append(&mut self, fetched: &Fetched, observer: &dyn Observer) -> Result<()> {
+        let Fetched { object, kind, bytes } = fetched;
+        let is_seal = *kind == ObjectKind::Seal;
+        match self.target.is_sequential() {
+            // Behind a run of seals a tape gets its list of contents and a filemark.
+            true if self.last == Some(ObjectKind::Seal) && !is_seal || self.bytes >= GROUP_BYTES_ON_TAPE => self.settle()?,
+            // Where objects reach the disk in any order, a seal comes only when all it covers is there.
+            false if is_seal && self.last != Some(ObjectKind::Seal) || self.bytes >= GROUP_BYTES => self.settle()?,
+            _ => {}
+        }
+        self.target.append(object.number, *kind, bytes).map_err(CopyError::Medium)?;
+        self.group.push(Object { kind: *kind, ..*object });
+        self.bytes += object.length;
+        self.last = Some(*kind);
+        observer.on_event(Event::Progress { entries: 1, bytes: object.length });
+        Ok(())
+    }
+
+    /// Makes durable what was appended; where that costs no winding, reads it back.
+    fn settle(&mut self) -> Result<()> {
+        self.target.sync().map_err(CopyError::Medium)?;
+        self.bytes = 0;
+        if !self.target.is_sequential() {
+            for object in std::mem::take(&mut self.group) {
+                self.read_back(&object)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads back everything that was appended, forwards.
+    fn read_back_all(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
+        let bytes = self.group.iter().map(|o| o.length).sum();
+        observer.on_event(Event::Expected { entries: self.group.len() as u64, bytes });
+        observer.on_event(Event::Phase(Phase::ReadingBack));
+        for object in std::mem::take(&mut self.group) {
+            if env.is_interrupted() {
+                return Err(CopyError::Interrupted);
+            }
+            self.read_back(&object)?;
+            observer.on_event(Event::Progress { entries: 1, bytes: object.length });
+        }
+        Ok(())
+    }
+
+    fn read_back(&mut self, object: &Object) -> Result<()> {
+        let not_so = || CopyError::ReadBack { object: file_name(object.number, object.kind) };
+        match self.target.read_back(object.number, object.kind) {
+            Ok(r) if r.length == object.length && Some(r.digest) == object.digest => {
+                self.read_back = self.read_back.min(r.how);
+                Ok(())
+            }
+            Ok(_) => Err(not_so()),
+            Err(e) if e.blame() == Blame::Damage => Err(not_so()),
+            Err(e) => Err(CopyError::Medium(e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::NoObserver;
+    use crate::format::cbor::Time;
+    use crate::medium::loader::NoLoader;
+    use crate::medium::simulated::{Call, FlippedBit, Recorder, Simulated, Unplugged};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    fn in_world<T>(f: impl FnOnce(&Env) -> T) -> T {
+        f(&Env {
+            now: &|| Time { seconds: 0, nanoseconds: 0 },
+            random: &|_| {},
+            host: "host",
+            interrupted: &AtomicBool::new(false),
+            loader: &NoLoader,
+            threads: 1,
+        })
+    }
+
+    /// Two packs and their seal, and what the seal would say of them.
+    fn source() -> (Arc<Simulated>, Vec<(Object, u64)>) {
+        let (medium, mut objects) = (Simulated::new(), Vec::new());
+        for (number, kind) in [(0, ObjectKind::Pack), (1, ObjectKind::Pack), (2, ObjectKind::Seal)] {
+            let bytes = vec![number as u8; 1000];
+            medium.append(number, kind, &bytes).unwrap();
+            objects.push((Object { number, kind, length: 1000, digest: Some(*blake3::hash(&bytes).as_bytes()) }, 1));
+        }
+        (Arc::new(medium), objects)
+    }
+
+    #[test]
+    fn a_seal_comes_only_when_all_it_covers_was_read_back() {
+        let (source, objects) = source();
+        let target = Recorder::new(Arc::new(Simulated::new()));
+        in_world(|w| copy_objects(&*source, &target, &objects, w, &NoObserver)).unwrap();
+        let append = |number, kind| Call::Append { number, kind, length: 1000 };
+        let back = |number, kind| Call::ReadBack { number, kind };
+        let packs = [
+            append(0, ObjectKind::Pack),
+            append(1, ObjectKind::Pack),
+            Call::Sync,
+            back(0, ObjectKind::Pack),
+            back(1, ObjectKind::Pack),
+        ];
+        let seal = [append(2, ObjectKind::Seal), Call::Sync, back(2, ObjectKind::Seal)];
+        assert_eq!(target.calls(), [&packs[..], &seal].concat());
+    }
+
+    #[test]
+    fn a_source_that_is_pulled_is_not_taken_for_damage() {
+        let (source, objects) = source();
+        for calls in 0..12 {
+            let target = Simulated::new();
+            let pulled = Unplugged::after_calls(source.clone(), calls);
+            match in_world(|w| copy_objects(&pulled, &target, &objects, w, &NoObserver)) {
+                Ok(done) => assert_eq!((done.damage, target.list().unwrap().objects.len()), (vec![], 3)),
+                Err(CopyError::Medium(MediumError::Gone { .. })) => assert!(target.list().unwrap().objects.len() < 3),
+                Err(e) => panic!("{e:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_that_gives_other_bytes_back_gets_no_seal() {
+        let (source, objects) = source();
+        let inner = Arc::new(Simulated::new());
+        let target = FlippedBit::new(inner.clone(), 1, 77);
+        let refused = in_world(|w| copy_objects(&*source, &target, &objects, w, &NoObserver));
+        assert!(matches!(refused, Err(CopyError::ReadBack { .. })));
+        assert_eq!(inner.list().unwrap().objects.len(), 2);
+    }
+}

@@ -1,0 +1,5 @@
+//! A set that is opened: for reading, for checking, for writing.
+
+pub mod check;
+pub mod open;
+pub mod writer;
