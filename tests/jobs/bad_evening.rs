@@ -376,6 +376,7 @@ fn the_source_changes_while_it_is_read() {
         h.write(&format!("busy/goes {i}"), "here");
     }
     h.write("busy/large", dice.noise(12_000_000));
+    let mut met = 0;
     for night in 1..=3 {
         let done = AtomicBool::new(false);
         let report = std::thread::scope(|scope| {
@@ -403,6 +404,7 @@ fn the_source_changes_while_it_is_read() {
             report.findings.iter().filter(|f| !["changed", "vanished", "unreadable"].contains(&&*f.kind)).collect();
         assert!(others.is_empty(), "{others:?}");
         assert_eq!(report.verdict == Verdict::Good, report.findings.is_empty());
+        met += report.findings.len();
         assert!(h.verify().is_good());
         let to = format!("restored {night}");
         let restored = h.try_restore(&h.restore_options(&to)).expect("a restore");
@@ -425,6 +427,7 @@ fn the_source_changes_while_it_is_read() {
             }
         }
     }
+    assert!(met > 0, "no change was met while it was read");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::beneath::{Beneath, FOLDER, PIECE_BYTES, last_cut};
 use super::*;
 use crate::format::entry::{DataRange, compare_paths};
-use crate::machine::{tried, without_privileges};
+use crate::machine::{skipped, tried, without_privileges};
 use proptest::prelude::*;
 use rustix::fs::{CWD, mkdirat, openat};
 use std::fs::{self, File};
@@ -162,9 +162,8 @@ fn the_medium_in_the_source_is_told_and_not_entered() {
 #[test]
 fn another_file_system_is_given_and_not_entered() {
     let options = TreeOptions { one_file_system: true, excludes: vec![b"/*".into(), b"!/proc".into()], ..Default::default() };
-    if fs::metadata("/").unwrap().dev() != fs::metadata("/proc").unwrap().dev() {
-        assert_eq!(paths(&tree_with(Path::new("/"), options)), ["src", "src/proc"]);
-    }
+    assert_ne!(fs::metadata("/").unwrap().dev(), fs::metadata("/proc").unwrap().dev());
+    assert_eq!(paths(&tree_with(Path::new("/"), options)), ["src", "src/proc"]);
 }
 
 #[test]
@@ -332,7 +331,10 @@ fn holes_are_found_and_reading_begins_at_the_beginning() {
         assert_eq!(first, DataRange { offset: 0, length: 1 << 20 });
         assert_eq!(last.offset + last.length, 3 << 20);
     } else {
-        assert!(core.holes.is_empty(), "{:?}", core.holes);
+        assert_eq!(core.holes, []);
+        // What does not know holes says that the first is the file's end.
+        assert_eq!(rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(0)).unwrap(), 3 << 20);
+        skipped("holes of a source: the temporary folder's file system has none");
     }
     let mut content = Vec::new();
     let opened = tree.open_file(b"src/f").unwrap();
