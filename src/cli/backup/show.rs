@@ -33,7 +33,7 @@ pub fn talk(report: &Report, context: &Context) {
         context.talk(&message!("talk.adopted", count = count(report.adopted_objects)));
     }
     for a in &report.alarms {
-        context.warn(&alarm(a));
+        context.warn(&words::alarm(a));
         a.paths.iter().for_each(|p| to_stderr(&format!("  {}\n", p.shown())));
     }
     if !report.alarms.is_empty() {
@@ -53,30 +53,6 @@ pub fn talk(report: &Report, context: &Context) {
     if total > SHOWN_FINDINGS as u64 {
         to_stderr(&format!("  {}\n", message!("talk.more-findings", count = count(total - SHOWN_FINDINGS as u64))));
     }
-}
-
-/// A tripwire that was raised, and by how much.
-pub fn alarm(a: &Alarm) -> Message {
-    let sign = find_optional(&format!("tripwire.{}", a.tripwire)).unwrap_or_else(|| a.tripwire.shown());
-    let amount = |n| {
-        if matches!(&a.tripwire[..], "shrunk" | "dedup") || a.tripwire == "noise" && n > (1 << 20) { bytes(n) } else { count(n) }
-    };
-    message!("alarm.raised", source = a.source, sign = sign, measured = amount(a.measured), limit = amount(a.limit))
-}
-
-pub fn alarm_json(a: &Alarm) -> Value {
-    let mut object = Map::new();
-    object.insert("tripwire".into(), a.tripwire.clone().into());
-    put_name(&mut object, "source", &a.source);
-    object.insert("measured".into(), a.measured.into());
-    object.insert("limit".into(), a.limit.into());
-    let paths = a.paths.iter().map(|path| {
-        let mut object = Map::new();
-        put_name(&mut object, "path", path);
-        Value::Object(object)
-    });
-    object.insert("paths".into(), paths.collect());
-    Value::Object(object)
 }
 
 fn finding(f: &Finding) -> String {

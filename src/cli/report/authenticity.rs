@@ -4,7 +4,9 @@ use super::draft::{Draft, Fact};
 use super::shared::{ROWS, chain, comparisons, generation, people, when};
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
-use azekura::answer::session::answers::{Happened, Period, exact, of_period, of_proved, of_stamp};
+use azekura::answer::exact;
+use azekura::answer::history::{Happened, PeriodHistory, What};
+use azekura::answer::session::answers::{of_checked_proof, of_period, of_proof, of_stamp};
 use azekura::answer::session::restored::check_code;
 use azekura::answer::session::{Answer, Mark, Session, judge};
 use azekura::env::time_text;
@@ -20,7 +22,7 @@ pub fn draft(session: &Session, since: Option<i64>, until: Option<i64>) -> Draft
         let until = until.as_deref().map_or_else(|| find("page.open-end"), when);
         draft.words(&message!("page.period", since = when(since), until = until));
     }
-    let asked = |p: &Period| since.is_none() || (p.since == since && p.until == until);
+    let asked = |p: &PeriodHistory| since.is_none() || (p.since == since && p.until == until);
     let periods: Vec<_> = session.all(of_period).filter(|(p, _)| asked(p)).collect();
     if periods.is_empty() {
         draft.section("page.section.happened");
@@ -47,7 +49,7 @@ pub fn draft(session: &Session, since: Option<i64>, until: Option<i64>) -> Draft
     draft
 }
 
-fn period(draft: &mut Draft, session: &Session, p: &Period, answer: &Answer) {
+fn period(draft: &mut Draft, session: &Session, p: &PeriodHistory, answer: &Answer) {
     let since = p.since.as_deref().map_or_else(|| find("page.open-begin"), when);
     let until = p.until.as_deref().map_or_else(|| find("page.open-end"), when);
     let heading = message!("page.happened-between", name = p.set_name, since = since, until = until);
@@ -130,19 +132,21 @@ fn stamps(draft: &mut Draft, session: &Session) {
 /// Single records that were shown against the seals. Only `check-proof` holds them against paper.
 fn proofs(draft: &mut Draft, session: &Session) {
     draft.section("page.section.proofs");
-    let rows: Vec<Vec<Fact>> = session
-        .all(of_proved)
-        .take(ROWS)
-        .map(|(p, answer)| {
-            vec![
-                Fact::Code(p.path.clone()),
-                Fact::Count(p.generation),
-                Fact::Code(p.check_code.clone()),
-                Fact::Mark(answer.sure(judge::proved(p), &[0])),
-                Fact::Sources(vec![answer.source.clone()]),
-            ]
-        })
-        .collect();
+    let row = |path: &str, generation, code: &str, mark, answer: &Answer| {
+        let fields = vec![
+            Fact::Code(path.to_owned()),
+            Fact::Count(generation),
+            Fact::Code(code.to_owned()),
+            Fact::Mark(answer.sure(mark, &[0])),
+            Fact::Sources(vec![answer.source.clone()]),
+        ];
+        (answer.source.line, fields)
+    };
+    let made = session.all(of_proof).map(|(p, a)| row(&p.path, p.generation, &p.check_code, Mark::Unknown, a));
+    let checked = session.all(of_checked_proof).map(|(p, a)| row(&p.path, p.generation, &p.check_code, judge::proved(p), a));
+    let mut rows: Vec<_> = made.chain(checked).collect();
+    rows.sort_by_key(|(line, _)| *line);
+    let rows: Vec<Vec<Fact>> = rows.into_iter().map(|(_, fields)| fields).take(ROWS).collect();
     let headings = ["page.head.path", "page.head.generation", "page.head.check-code", "page.head.mark", "page.head.source"];
     draft.list(&headings, &rows, 0);
 }

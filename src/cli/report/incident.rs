@@ -6,7 +6,9 @@ use crate::cli::backup::show::alarm;
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{bytes, count, day_in_japan};
-use azekura::answer::session::answers::{Changes, CleanLine, LedgerLine, exact, of_backup, of_hold, of_ledger, of_media};
+use azekura::answer::exact;
+use azekura::answer::generations::{Changes, CleanGeneration};
+use azekura::answer::session::answers::{LedgerLine, of_backup, of_hold, of_ledger, of_media};
 use azekura::answer::session::traces::Traces;
 use azekura::answer::session::{Answer, Mark, Session, Source, judge};
 use azekura::format::watch::Alarm;
@@ -158,7 +160,7 @@ fn affected(draft: &mut Draft, session: &Session) {
 }
 
 /// A row for each source; where nothing was counted, one that says so: the generation bears a sign all the same.
-fn changes_of(g: &CleanLine, answer: &Answer) -> Vec<Vec<Fact>> {
+fn changes_of(g: &CleanGeneration, answer: &Answer) -> Vec<Vec<Fact>> {
     let row = |name: Fact, counts: [Fact; 5]| {
         let [files, new, changed, gone, odd] = counts;
         let source = Fact::Sources(vec![answer.source.clone()]);
@@ -203,7 +205,7 @@ fn quarantine(draft: &mut Draft, session: &Session) {
     draft.facts(rows);
 }
 
-fn alarms_of(g: &CleanLine) -> impl Iterator<Item = String> {
+fn alarms_of(g: &CleanGeneration) -> impl Iterator<Item = String> {
     g.alarms.first.iter().map(|a| {
         let source = exact(&a.source, a.source_hex.as_deref());
         let raised =
@@ -334,9 +336,9 @@ fn generations(traces: &Traces, all: &mut Vec<Moment>) {
     let last_clean = traces.last_clean().map(|g| g.generation);
     let Some(newest) = traces.newest().and_then(|(c, _)| c.generations.first.last()).map(|g| g.generation) else { return };
     // A generation is told once: as the search saw it that found most.
-    let mut told: BTreeMap<u64, (u64, &CleanLine, &Answer)> = BTreeMap::new();
+    let mut told: BTreeMap<u64, (u64, &CleanGeneration, &Answer)> = BTreeMap::new();
     for (c, answer) in traces.searches() {
-        let is_told = |g: &&CleanLine| !g.is_clean() || Some(g.generation) == last_clean || g.generation == newest;
+        let is_told = |g: &&CleanGeneration| !g.is_clean() || Some(g.generation) == last_clean || g.generation == newest;
         for g in c.generations.first.iter().filter(is_told) {
             let found = g.alarms.len().saturating_add(g.hits);
             if told.get(&g.generation).is_none_or(|(before, ..)| found >= *before) {

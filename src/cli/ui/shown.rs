@@ -66,6 +66,12 @@ impl Shown for Path {
     }
 }
 
+impl<const MOST: usize> Shown for azekura::answer::Clipped<MOST> {
+    fn shown(&self) -> String {
+        (**self).shown()
+    }
+}
+
 impl<T: Shown + ?Sized> Shown for &T {
     fn shown(&self) -> String {
         (**self).shown()

@@ -1,0 +1,25 @@
+//! The answers of commands about the program itself.
+
+use super::facts::FACTS;
+use super::{List, Text, Word};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A script that teaches a shell the command line.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Completions {
+    pub shell: Word,
+    pub script: Text,
+}
+
+/// Man pages that were written.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Man {
+    pub pages: List<Text, FACTS>,
+}
+
+/// A page of documentation.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Reference {
+    pub page: Text,
+}
