@@ -32,6 +32,7 @@ pub struct Backup {
     /// Bytes that the run added to the medium.
     #[serde(default)]
     pub added_bytes: u64,
+    /// Objects that the run added to the medium.
     #[serde(default)]
     pub added_objects: u64,
     /// Objects of an interrupted run that were taken over.
@@ -64,6 +65,7 @@ pub enum SetOpened {
 /// Where the generation lies.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct BackupMedium {
+    /// The kind of file system.
     pub file_system: Text,
     /// The medium's path.
     pub place: Text,

@@ -347,7 +347,9 @@ mod tests {
             text: Clipped<4>,
             other: Option<Clipped<4>>,
         }
-        let read = |json: &str| serde_json::from_str::<Long>(json).map(|l| (l.text.to_string(), l.other.map(|o| o.to_string()))).unwrap();
+        let read = |json: &str| {
+            serde_json::from_str::<Long>(json).map(|l| (l.text.to_string(), l.other.map(|o| o.to_string()))).unwrap()
+        };
         assert_eq!(read(r#"{"text": "abcd", "other": "abcde"}"#), ("abcd".into(), Some("abcd…".into())));
         assert_eq!(read(r#"{"text": "院長室", "other": null}"#), ("院…".into(), None));
         assert_eq!(read(r#"{"text": ""}"#), (String::new(), None));

@@ -45,6 +45,8 @@ pub struct Operation {
     /// From 1.
     pub line: u64,
     pub time: Word,
+    /// Which command.
     pub operation: Word,
+    /// What it did.
     pub detail: Text,
 }

@@ -33,10 +33,13 @@ pub struct Compare {
     /// Folders have no class.
     #[serde(default)]
     pub folders: u64,
+    /// Folders that were added.
     #[serde(default)]
     pub folders_added: u64,
+    /// Folders that are missing.
     #[serde(default)]
     pub folders_missing: u64,
+    /// Bytes that were read of the tree, or of the other generation.
     #[serde(default)]
     pub bytes_read: u64,
     /// Records that damage on the medium has taken.
@@ -52,6 +55,7 @@ pub struct ComparedSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name_hex: Option<Text>,
     pub rules: Rules,
+    /// The tree; absent where a generation was compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,10 +75,15 @@ pub struct NotCompared {
 pub struct Classes {
     pub identical: u64,
     pub added: u64,
+    /// Files that changed as the rules allow.
     pub updated: u64,
+    /// Files that changed outside the rules.
     pub outside_rules: u64,
+    /// Files that are not there any more.
     pub missing: u64,
+    /// Files whose content is under another name.
     pub renamed: u64,
+    /// Files that could not be read on one side.
     pub not_verified: u64,
 }
 

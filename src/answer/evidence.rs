@@ -11,6 +11,7 @@ pub struct Start {
     pub session: Text,
     /// How many seals were kept.
     pub seals: u64,
+    /// SHA-256 of the program.
     pub program_sha256: Word,
     /// The medium could be written to.
     pub medium_writable: bool,

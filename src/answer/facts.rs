@@ -103,4 +103,3 @@ impl PathName {
         Self { path, path_hex }
     }
 }
-

@@ -22,6 +22,7 @@ pub struct Generations {
 pub struct SetOfGenerations {
     pub set: Word,
     pub set_name: Text,
+    /// When the set was begun, by its label.
     pub created: Word,
     /// The set keeps a state that is suspected of contamination.
     pub quarantine: bool,
@@ -101,6 +102,7 @@ pub struct Clean {
 /// Indicators that were given.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 pub struct Indicators {
+    /// Indicators that were looked for.
     pub looked_for: u64,
     /// Neither a name nor the SHA-256 of a file.
     pub passed_over: u64,
@@ -148,14 +150,21 @@ pub struct Changes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_hex: Option<Text>,
     pub files: u64,
+    /// New files.
     pub new: u64,
     pub changed: u64,
     pub gone: u64,
+    /// Changes that the rules of the source forbid.
     pub forbidden: u64,
+    /// Files whose content became like noise.
     pub noisy: u64,
+    /// Files whose content does not fit their name.
     pub misfit: u64,
+    /// New kinds of names.
     pub strange: u64,
+    /// Canaries that were touched.
     pub canaries: u64,
+    /// Changes that were announced, as a renewal of the system is.
     pub finished: u64,
 }
 

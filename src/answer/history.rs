@@ -70,6 +70,7 @@ pub struct PeriodHistory {
     pub gone: u64,
     /// Files of the period's last generation that the one before it has with the same content; null where there is none before.
     pub older: Option<u64>,
+    /// Bytes of these files.
     pub older_bytes: Option<u64>,
     pub happened: List<Happened, LINES>,
 }

@@ -46,6 +46,6 @@ pub struct Rehearsed {
     /// The seal fits the chain.
     pub trusted: bool,
     /// Recipients of the set that are not of this identity.
-    pub other_recipients: u64,
+    pub other_recipients: List<Word, LINES>,
     pub faults: List<Fault, FACTS>,
 }

@@ -44,6 +44,7 @@ pub struct Medium {
     /// Made by `media copy --name`.
     #[serde(default)]
     pub copy: bool,
+    /// When it was registered.
     pub registered: Option<Word>,
     /// Where somebody took it.
     pub place: Option<Word>,
@@ -84,6 +85,7 @@ pub struct Due {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct DuePool {
     pub pool: Text,
+    /// The medium whose turn it is.
     pub due: Text,
     /// The medium written last, or null.
     pub last: Option<Text>,
@@ -125,6 +127,7 @@ pub struct LedgerLine {
     pub check_code: Option<Word>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Word>,
+    /// Where a run found it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Text>,
     /// Of `detached`: it was seen to be gone.
@@ -156,6 +159,7 @@ pub struct LedgerLine {
 pub struct Copy {
     pub set: Word,
     pub set_name: Text,
+    /// Nothing is lacking.
     pub good: bool,
     /// What the copy now holds.
     pub objects: u64,
@@ -188,7 +192,8 @@ pub struct Scrub {
     pub verdict: Health,
     pub objects: u64,
     pub bytes: u64,
-    pub seconds: u64,
+    /// Seconds, with a fraction.
+    pub seconds: f64,
     /// Null when it took no time that could be measured.
     pub bytes_per_second: Option<u64>,
     pub damage: List<Damage, FACTS>,

@@ -5,8 +5,8 @@
 //!
 //! **Invariant:** reading an answer takes bounded memory, whoever wrote it: each text is a [`Text`] or a [`Word`], each list a [`List`].
 
-mod bounded;
 pub mod backup;
+mod bounded;
 pub mod catalog;
 pub mod compare;
 pub mod diff;
@@ -29,8 +29,8 @@ pub mod stamp;
 pub mod status;
 pub mod verify;
 
-pub use bounded::{Clipped, Counts, List, Loose, Text, Word};
 pub(crate) use bounded::ShortTexts;
+pub use bounded::{Clipped, Counts, List, Loose, Text, Word};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,10 +3,10 @@
 use super::evidence::Record;
 use super::facts::FACTS;
 use super::{List, Text, Word};
-use serde_json::Value;
-use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A report of a session of evidence.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +31,7 @@ pub struct Section {
     /// Its name.
     pub section: Word,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Facts that are recorded.
     pub facts: Option<List<Fact, FACTS>>,
     /// A member for each column.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -50,6 +50,7 @@ pub struct Import {
     pub stamped: Word,
     /// Hexadecimal.
     pub serial: Text,
+    /// The policy of the authority.
     pub policy: Option<Text>,
     /// Always `unchecked`: openssl checks it.
     pub signature: Option<Word>,

@@ -31,25 +31,47 @@ pub struct Copy {
     pub time: Word,
     pub generation: u64,
     pub check_code: Word,
+    /// It was not seen to leave.
     pub attached: bool,
 }
 
 /// What the copies lack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "lack", rename_all = "kebab-case")]
-pub enum Lack {
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Lack {
+    pub lack: LackName,
+    /// Of `attached` and `place-unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<Text>,
+    /// Of `few`: how many there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<u64>,
+    /// Of `one-kind`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<MediumKind>,
+    /// Of `shared-place`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Text>,
+    /// Of `shared-place`: the media there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<List<Text, FACTS>>,
+}
+
+/// What may be lacking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LackName {
     /// A copy is attached.
-    Attached { medium: Text },
-    /// There are too few.
-    Few { copies: u64 },
-    /// All are of one kind.
-    OneKind { kind: MediumKind },
-    /// None is off-site.
+    Attached,
+    /// There are too few copies.
+    Few,
+    /// All copies are of one kind.
+    OneKind,
+    /// No copy is off-site.
     NoneOffSite,
-    /// Several lie in one place.
-    SharedPlace { place: Text, media: List<Text, FACTS> },
-    /// Nobody said where one lies.
-    PlaceUnknown { medium: Text },
+    /// Several copies lie in one place.
+    SharedPlace,
+    /// Nobody said where a copy lies.
+    PlaceUnknown,
 }
 
 /// The rule of 3 copies of 2 kinds with 1 off-site, counted.
@@ -57,6 +79,8 @@ pub enum Lack {
 pub struct Rule321 {
     /// The data in use among them.
     pub copies: u64,
+    /// Kinds of media.
     pub kinds: u64,
+    /// Copies out of the house.
     pub off_site: u64,
 }

@@ -51,6 +51,7 @@ pub struct VerifiedGeneration {
     pub trusted: bool,
     pub objects: u64,
     pub bytes: u64,
+    /// Objects that are not what the seal says.
     pub damaged_objects: u64,
 }
 

@@ -1,8 +1,8 @@
 //! Section 2: objects, and the names they bear on a directory medium (section 10).
 
+use super::{Malformed, limit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use super::{Malformed, limit};
 use std::fmt;
 
 /// What an object is.

@@ -2,11 +2,11 @@
 //!
 //! Signing and checking signatures is not done here: the bytes know no keys.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use super::merkle::{MerkleTree, Root};
 use super::object::{Id, Object, ObjectKind, hex, unhex};
 use super::{Malformed, limit};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 /// How a generation's objects were read again before its seal was written.

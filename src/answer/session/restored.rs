@@ -119,8 +119,9 @@ pub fn newest_of_media(session: &Session) -> Vec<(&Verify, &Answer)> {
 fn is_of(c: &Compare, restore: &Restore) -> bool {
     let Some(to) = &restore.to else { return false };
     // `..` leads out of it.
-    let is_below =
-        |tree: &Text| !Path::new(&tree[..]).components().any(|c| c == Component::ParentDir) && Path::new(&tree[..]).starts_with(to);
+    let is_below = |tree: &Text| {
+        !Path::new(&tree[..]).components().any(|c| c == Component::ParentDir) && Path::new(&tree[..]).starts_with(to)
+    };
     let trees = &c.sources;
     let lies_there = !trees.is_empty() && trees.more == 0 && trees.first.iter().all(|s| s.tree.as_ref().is_some_and(is_below));
     lies_there && c.set == restore.set && c.generation == restore.generation && c.time == restore.time

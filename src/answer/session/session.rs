@@ -5,8 +5,8 @@
 
 use super::answers::Content;
 use super::judge::Mark;
-use crate::job::incident::evidence::{Checked, EvidenceError, Line, check, files_of, hex_sha256, open_named, read_record};
 use crate::answer::{Document, ShortTexts};
+use crate::job::incident::evidence::{Checked, EvidenceError, Line, check, files_of, hex_sha256, open_named, read_record};
 use crate::pipeline::hasher::ContentHasher;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};

@@ -22,7 +22,8 @@ pub fn draft(session: &Session, since: Option<i64>, until: Option<i64>) -> Draft
         let until = until.as_deref().map_or_else(|| find("page.open-end"), when);
         draft.words(&message!("page.period", since = when(since), until = until));
     }
-    let asked = |p: &PeriodHistory| since.is_none() || (p.since == since && p.until == until);
+    let asked =
+        |p: &PeriodHistory| since.is_none() || (p.since.as_deref() == since.as_deref() && p.until.as_deref() == until.as_deref());
     let periods: Vec<_> = session.all(of_period).filter(|(p, _)| asked(p)).collect();
     if periods.is_empty() {
         draft.section("page.section.happened");
@@ -84,15 +85,14 @@ fn period(draft: &mut Draft, session: &Session, p: &PeriodHistory, answer: &Answ
 }
 
 fn happened(h: &Happened) -> Vec<Fact> {
-    let what: Message = match &h.what[..] {
-        "created" => message!("history.created"),
-        "changed" => message!("history.changed"),
-        "gone" => message!("history.gone"),
-        "older" => message!("history.older"),
-        _ => message!("status.unknown"),
+    let what: Message = match h.what {
+        What::Created => message!("history.created"),
+        What::Changed => message!("history.changed"),
+        What::Gone => message!("history.gone"),
+        What::Older => message!("history.older"),
     };
     let path = exact(&h.path, h.path_hex.as_deref());
-    vec![Fact::Time(h.time.clone()), Fact::Count(h.generation), Fact::Said(what), Fact::Name(path)]
+    vec![Fact::Time(h.time.to_string()), Fact::Count(h.generation), Fact::Said(what), Fact::Name(path)]
 }
 
 /// Times from outside. That a reply is over the seal was seen when it was imported; who signed it was not.
@@ -103,15 +103,15 @@ fn stamps(draft: &mut Draft, session: &Session) {
         .take(ROWS)
         .map(|(s, answer)| {
             let mark = match check_code(session, &s.set, s.generation, &s.time) {
-                Some(code) if code.fact == s.check_code => Mark::Partly,
+                Some(code) if code.fact == *s.check_code => Mark::Partly,
                 Some(_) => Mark::Bad,
                 None => Mark::Unknown,
             };
             vec![
                 Fact::Count(s.generation),
-                Fact::Code(s.check_code.clone()),
-                Fact::Time(s.stamped.clone()),
-                Fact::Code(s.serial.clone()),
+                Fact::Code(s.check_code.to_string()),
+                Fact::Time(s.stamped.to_string()),
+                Fact::Code(s.serial.to_string()),
                 Fact::Mark(answer.sure(mark, &[0])),
                 Fact::Sources(vec![answer.source.clone()]),
             ]

@@ -2,13 +2,14 @@
 
 use super::draft::{Draft, Fact, Row};
 use super::shared::{ROWS, chain, comparisons, generation, people, searched, when};
-use crate::cli::backup::show::alarm;
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{bytes, count, day_in_japan};
+use crate::cli::ui::words;
 use azekura::answer::exact;
 use azekura::answer::generations::{Changes, CleanGeneration};
-use azekura::answer::session::answers::{LedgerLine, of_backup, of_hold, of_ledger, of_media};
+use azekura::answer::media::LedgerLine;
+use azekura::answer::session::answers::{of_backup, of_hold, of_ledger, of_media};
 use azekura::answer::session::traces::Traces;
 use azekura::answer::session::{Answer, Mark, Session, Source, judge};
 use azekura::format::watch::Alarm;
@@ -77,7 +78,7 @@ fn last_clean(draft: &mut Draft, session: &Session) {
             first.extend(c.first.first.iter().map(|f| {
                 let path = exact(&f.path, f.path_hex.as_deref());
                 vec![
-                    Fact::Text(f.indicator.clone()),
+                    Fact::Text(f.indicator.to_string()),
                     Fact::Count(f.generation),
                     Fact::Name(path),
                     Fact::Sources(vec![answer.source.clone()]),
@@ -192,9 +193,9 @@ fn quarantine(draft: &mut Draft, session: &Session) {
             number = b.generation,
             time = when(&b.time),
             code = b.check_code,
-            files = count(b.statistics.files),
-            bytes = bytes(b.statistics.bytes),
-            findings = count(b.statistics.findings)
+            files = count(b.statistics.of("files")),
+            bytes = bytes(b.statistics.of("bytes")),
+            findings = count(b.statistics.of("findings"))
         );
         let mark = answer.sure(judge::quarantine(b), &[0, 3, 4]);
         rows.push(("page.fact.quarantine", Fact::Said(said), mark, vec![answer.source.clone()]));
@@ -208,8 +209,13 @@ fn quarantine(draft: &mut Draft, session: &Session) {
 fn alarms_of(g: &CleanGeneration) -> impl Iterator<Item = String> {
     g.alarms.first.iter().map(|a| {
         let source = exact(&a.source, a.source_hex.as_deref());
-        let raised =
-            alarm(&Alarm { tripwire: a.tripwire.clone(), source, measured: a.measured, limit: a.limit, paths: Vec::new() });
+        let raised = words::alarm(&Alarm {
+            tripwire: a.tripwire.to_string(),
+            source,
+            measured: a.measured,
+            limit: a.limit,
+            paths: Vec::new(),
+        });
         message!("clean.alarm", number = g.generation, alarm = raised).to_string()
     })
 }
@@ -240,14 +246,21 @@ fn media(draft: &mut Draft, session: &Session) {
     if let Some((m, answer)) = session.all(of_media).last() {
         more = m.media.len().saturating_sub(ROWS as u64);
         rows.extend(m.media.first.iter().take(ROWS).map(|m| {
-            let place = m.place.clone().map_or(Fact::Nothing, Fact::Text);
+            let place = Fact::optional(m.place.as_deref(), |p| Fact::Text(p.to_owned()));
             let written = Fact::optional(m.written.as_ref(), |w| {
                 Fact::Said(message!("page.generation", number = w.generation, time = when(&w.time), code = w.check_code))
             });
             let mark = if m.left.is_some() && !m.at_host && !is_broken { Mark::Good } else { Mark::Unknown };
             let mark = answer.sure(mark, &[0]);
-            let left = Fact::optional(m.left.clone(), Fact::Time);
-            vec![Fact::Text(m.name.clone()), place, written, left, Fact::Mark(mark), Fact::Sources(vec![answer.source.clone()])]
+            let left = Fact::optional(m.left.as_deref(), |t| Fact::Time(t.to_owned()));
+            vec![
+                Fact::Text(m.name.to_string()),
+                place,
+                written,
+                left,
+                Fact::Mark(mark),
+                Fact::Sources(vec![answer.source.clone()]),
+            ]
         }));
     }
     let headings =
@@ -306,7 +319,9 @@ fn moments(session: &Session) -> Vec<Moment> {
     }
     for (ledger, answer) in session.all(of_ledger) {
         let lines = ledger.lines.first.iter().filter_map(|l| Some((l, of_line(l)?)));
-        all.extend(lines.map(|(l, (said, is_story))| Moment::new(&l.time, said, &answer.source, is_story)));
+        all.extend(
+            lines.map(|(l, (said, is_story))| Moment::new(l.time.as_deref().unwrap_or_default(), said, &answer.source, is_story)),
+        );
     }
     // A ledger of one medium does not have it.
     for (hold, answer) in session.all(of_hold).filter_map(|(h, a)| Some((h.hold.as_ref()?, a))) {

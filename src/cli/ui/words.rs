@@ -5,9 +5,9 @@ use super::text::{Message, find_optional, message};
 use super::units::{bytes, count};
 use azekura::answer::facts::{self, DamageName, FaultName, PathName};
 use azekura::answer::{Counts, name};
-use azekura::format::watch::Alarm;
 use azekura::format::object::file_name;
 use azekura::format::seal::{ReadBack, Verdict};
+use azekura::format::watch::Alarm;
 use azekura::job::inspect::verify::{Damage, DamageKind};
 use azekura::seal::chain::{Fault, FaultKind};
 
