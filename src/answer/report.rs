@@ -44,9 +44,11 @@ pub struct Section {
 /// A fact of a report. A fact without a source is `unknown`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Fact {
+    /// Its name.
     pub fact: Word,
     /// A number, a time, a date (`2026-11-01`), or text: names, or words for people in the language chosen.
     pub value: Value,
+    /// `good` (○), `partly` (△), `bad` (×) or `unknown` (未確認).
     pub mark: Word,
     pub sources: List<Source, FACTS>,
 }
