@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// Locks the folder that `folder` is open on. `path` is for messages.
 pub(super) fn lock(folder: impl AsFd, path: &Path) -> Result<FileLock, MediumError> {
-    let failed = |what| move |source: io::Error| MediumError::Io { place: path.display().to_string(), what, source };
+    let failed = |what| move |source: io::Error| MediumError::Io { medium: path.display().to_string(), what, source };
     // Opened anew: two locks through one open file would not exclude each other.
     let own = openat(folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     let own = own.map_err(|e| failed("opening the folder to lock it")(e.into()))?;
@@ -22,21 +22,21 @@ pub(super) fn lock(folder: impl AsFd, path: &Path) -> Result<FileLock, MediumErr
     }
 }
 
-/// The process that holds the lock, from the kernel's list. `None` when it is not listed (another PID namespace, or let go
-/// just now) or when the file system shows other device numbers there than to `stat(2)` (btrfs).
+/// The process that has the lock, from the kernel's list. `None` if it is not listed (another PID namespace, or released just now) or
+/// if the file system shows other device numbers there than `stat(2)` does (btrfs).
 fn holder(folder: impl AsFd) -> Option<u32> {
     let stat = fstat(folder).ok()?;
-    let place = format!("{:02x}:{:02x}:{}", major(stat.st_dev), minor(stat.st_dev), stat.st_ino);
+    let file = format!("{:02x}:{:02x}:{}", major(stat.st_dev), minor(stat.st_dev), stat.st_ino);
     let table = std::fs::read_to_string("/proc/locks").ok()?;
-    listed_holder(&table, &place)
+    listed_holder(&table, &file)
 }
 
 /// Lines are `1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF`.
-fn listed_holder(table: &str, place: &str) -> Option<u32> {
+fn listed_holder(table: &str, file: &str) -> Option<u32> {
     table.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         match fields[..] {
-            [_, "FLOCK", _, "WRITE", pid, at, ..] if at == place => pid.parse().ok().filter(|p| *p > 0),
+            [_, "FLOCK", _, "WRITE", pid, at, ..] if at == file => pid.parse().ok().filter(|p| *p > 0),
             _ => None,
         }
     })

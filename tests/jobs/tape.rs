@@ -562,7 +562,7 @@ fn only_the_cartridge_that_is_wanted_is_taken() {
         let refused = bring(&half, &Deck::path(), &wanted(2), Some(found.first_object + 1), None);
         assert!(matches!(refused, Err(MediumError::NotBrought { .. })), "labelled: {is_labelled}");
         let wrong = half.wrong.into_inner().expect("no panic");
-        assert!(matches!(wrong[..], [None, Some(MediumError::HalfBegun { .. } | MediumError::NoLabel { .. })]), "{wrong:?}");
+        assert!(matches!(wrong[..], [None, Some(MediumError::Abandoned { .. } | MediumError::NoLabel { .. })]), "{wrong:?}");
         assert!(bring(&tired(&[&begun]), &Deck::path(), &wanted(2), Some(found.first_object), None).is_ok());
     }
 }

@@ -129,7 +129,7 @@ pub fn json(report: &Report, key: Option<&RecoveryKey>) -> Value {
     let findings: Vec<Value> = report.findings.iter().map(finding_json).collect();
     let mut medium = Map::new();
     medium.insert("file_system".into(), report.medium.file_system.to_string().into());
-    put_name(&mut medium, "place", report.medium.place.as_os_str().as_bytes());
+    put_name(&mut medium, "place", report.medium.path.as_os_str().as_bytes());
     let key = key.map(|k| {
         let mut object = Map::new();
         put_name(&mut object, "path", k.path.as_os_str().as_bytes());

@@ -23,7 +23,7 @@ use crate::host::state::{SetInfo, SetState, StateDir};
 use crate::job::backup::BackupError;
 use crate::lock::FileLock;
 use crate::medium::loader::MediumRequest;
-use crate::medium::{Absent, AttachedMedium, BrokenLabel, Medium, MediumError, Writable, bring};
+use crate::medium::{AttachedMedium, BrokenLabel, Medium, MediumError, NoMedium, Writable, bring};
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
 use std::path::{Path, PathBuf};
@@ -205,7 +205,7 @@ pub fn register(at: WriteTarget, state: &StateDir, begin: &NewSet, env: &Env) ->
         return Err(BackupError::Medium(MediumError::SetExists { path: root.into(), set: there.id }));
     }
     if !sets.is_blank() {
-        return Err(BackupError::Medium(MediumError::NotBlank { place: root.display().to_string() }));
+        return Err(BackupError::Medium(MediumError::NotBlank { medium: root.display().to_string() }));
     }
     let catalog = Catalog::open(&state.catalog()).map_err(BackupError::Catalog)?;
     Ok(SetWriter::begin(place, at, state, catalog, begin, env)?.id)
@@ -234,7 +234,7 @@ fn right_medium(
     drop(place);
     let wanted = MediumRequest { set: label.set, set_name: label.name.clone(), place: current.place, blank: false };
     let wrong = match label.place == current.place {
-        true => MediumError::HalfBegun { place: root.display().to_string() },
+        true => MediumError::Abandoned { medium: root.display().to_string() },
         false => MediumError::OtherMedium { path: root.to_owned(), found: label.place, wanted: current.place },
     };
     let (place, label) =
@@ -299,7 +299,7 @@ impl SetWriter {
             info,
             catalog,
             row,
-            medium: Arc::new(Absent),
+            medium: Arc::new(NoMedium),
             root: at.root.to_owned(),
             block: at.block,
             place: 0,
