@@ -1,12 +1,13 @@
-//! The host's state directory: what lies where, and who may read it.
+//! The host's state directory: which files it has, and who may read them.
 //!
 //! ```text
 //! STATE/catalog.sqlite
 //! STATE/sets/<set id>/set.json       name, recipients
-//!                     set-key        secret of the set: ids and cuts; reads nothing
+//!                     set-key        secret of the set, for ids and cuts; decrypts nothing
 //!                     seal-keys      signs the next seal
-//!                     entries        entry stream of the last generation: what tonight's walk is merged with
-//!                     entries.next   the same of a run that is not sealed yet
+//!                     entries        entry stream of the last generation: the next run's walk is merged with it
+//!                     entries.next   entry stream of a run that is not sealed yet
+//!                     watch          what the tripwires know of the sources
 //!                     lock
 //! STATE/stamps/<set id>/             seals, requests for time stamps over them, and replies (`job/stamp.rs`)
 //! ```
@@ -23,7 +24,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// Why the state directory could not be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's text says what it means")]
 pub enum StateError {
     #[error("{} cannot be {what}", path.display())]
     Io { what: &'static str, path: PathBuf, source: io::Error },
@@ -46,33 +49,37 @@ pub struct StateDir {
     root: PathBuf,
 }
 
-/// What the host knows of a set beyond its secrets.
+/// What the host knows of a set besides its secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetInfo {
+    /// The set's name.
     pub name: String,
+    /// age recipients, as text.
     pub recipients: Vec<String>,
-    /// As its labels say.
+    /// It is a set in quarantine, as its labels say.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub quarantine: bool,
 }
 
 impl StateDir {
-    /// Opens the directory, making it (mode 0700) where it is missing.
+    /// Opens the directory; creates it with mode 0700 if it is missing.
     pub fn open(root: &Path) -> Result<Self> {
         let sets = root.join("sets");
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&sets).map_err(io_error("made", &sets))?;
         Ok(Self { root: root.to_owned() })
     }
 
+    /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
+    /// The catalog's file.
     pub fn catalog(&self) -> PathBuf {
         self.root.join("catalog.sqlite")
     }
 
-    /// Puts a damaged catalog aside, under a name that is free, and answers with it.
+    /// Renames a damaged catalog to a free name, and returns its new path.
     pub fn set_catalog_aside(&self) -> Result<PathBuf> {
         let catalog = self.catalog();
         let aside = (1..).map(|n| self.root.join(format!("catalog.damaged-{n}"))).find(|p| !p.exists());
@@ -90,13 +97,13 @@ impl StateDir {
         Ok(aside)
     }
 
-    /// The set's folder, if this host writes that set.
+    /// The set's folder; `None` if this host does not write that set.
     pub fn set(&self, id: Id) -> Option<SetState> {
         let dir = self.root.join("sets").join(id.to_string());
         dir.join("set.json").exists().then_some(SetState { dir, id })
     }
 
-    /// Begins a set: its folder, its key, what is known of it.
+    /// Begins a set: creates its folder with its key and `info`.
     pub fn create_set(&self, id: Id, info: &SetInfo, key: &SetKey) -> Result<SetState> {
         let dir = self.root.join("sets").join(id.to_string());
         fs::DirBuilder::new().mode(0o700).create(&dir).map_err(io_error("made", &dir))?;
@@ -117,10 +124,12 @@ pub struct SetState {
 }
 
 impl SetState {
+    /// The set's id.
     pub fn id(&self) -> Id {
         self.id
     }
 
+    /// What is known of the set.
     pub fn info(&self) -> Result<SetInfo> {
         let path = self.dir.join("set.json");
         let text = fs::read(&path).map_err(io_error("read", &path))?;
@@ -133,6 +142,7 @@ impl SetState {
         write_new(&path, PRIVATE, &text).map_err(io_error("written", &path))
     }
 
+    /// The set key.
     pub fn key(&self) -> Result<SetKey> {
         let path = self.dir.join("set-key");
         let mut key = SetKey([0; 32]);
@@ -141,21 +151,22 @@ impl SetState {
         Ok(key)
     }
 
+    /// The file of [`crate::seal`]'s keys.
     pub fn seal_keys(&self) -> PathBuf {
         self.dir.join("seal-keys")
     }
 
-    /// The entry stream of the last generation.
+    /// The file with the entry stream of the last generation.
     pub fn entries(&self) -> PathBuf {
         self.dir.join("entries")
     }
 
-    /// The entry stream of the run that goes on.
+    /// The file with the entry stream of the present run.
     pub fn next_entries(&self) -> PathBuf {
         self.dir.join("entries.next")
     }
 
-    /// A new, empty file for the entry stream of the run that begins.
+    /// Creates an empty file for the entry stream of the run that begins.
     pub fn new_entries(&self) -> Result<File> {
         let path = self.next_entries();
         let mut options = OpenOptions::new();
@@ -163,11 +174,12 @@ impl SetState {
         options.open(&path).map_err(io_error("made", &path))
     }
 
-    /// What the tripwires know, if anything is there that can be read.
+    /// What the tripwires know; `None` if there is no file that can be read.
     pub fn watch(&self) -> Option<Vec<u8>> {
         fs::read(self.dir.join("watch")).ok()
     }
 
+    /// Replaces what the tripwires know.
     pub fn put_watch(&self, bytes: &[u8]) -> Result<()> {
         let (path, next) = (self.dir.join("watch"), self.dir.join("watch.next"));
         let mut options = OpenOptions::new();
@@ -178,11 +190,12 @@ impl SetState {
         fs::rename(&next, &path).map_err(io_error("renamed", &next))
     }
 
+    /// Whether a run has left an entry stream that is not sealed.
     pub fn has_new_entries(&self) -> bool {
         self.next_entries().exists()
     }
 
-    /// The run's generation is sealed: its entry stream is the last generation's now.
+    /// Makes the run's entry stream that of the last generation: its seal is durable.
     pub fn promote_entries(&self) -> Result<()> {
         let next = self.next_entries();
         #[expect(clippy::disallowed_methods, reason = "the host's own cache, not a medium")]

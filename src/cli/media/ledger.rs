@@ -10,7 +10,7 @@ use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::env::time_text;
-use azekura::host::ledger::{Book, Ledger, LedgerEvent, LedgerLine, MediumAccount};
+use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount};
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ pub struct Due {
     pool: Option<String>,
 }
 
-pub fn book(context: &Context) -> Result<(Ledger, Book), Explained> {
+pub fn book(context: &Context) -> Result<(Ledger, LedgerContent), Explained> {
     let ledger = Ledger::of(&context.state_dir()?);
     let book = ledger.read()?;
     if let Some(line) = book.broken.first() {
@@ -48,12 +48,12 @@ pub fn book(context: &Context) -> Result<(Ledger, Book), Explained> {
     Ok((ledger, book))
 }
 
-pub fn exit(book: &Book) -> Exit {
+pub fn exit(book: &LedgerContent) -> Exit {
     if book.broken.is_empty() { Exit::Good } else { Exit::Damage }
 }
 
 /// A medium that the ledger knows.
-pub fn known(book: &Book, name: &str) -> Result<MediumAccount, Explained> {
+pub fn known(book: &LedgerContent, name: &str) -> Result<MediumAccount, Explained> {
     let unknown = || Explained::new(message!("error.media.unknown", name = name), Exit::Usage);
     book.media().remove(name).ok_or_else(unknown)
 }
@@ -71,11 +71,11 @@ pub fn list(context: &Context) -> Result<Outcome, Explained> {
         columns.row([
             m.name.shown(),
             m.pool.as_deref().unwrap_or_default().shown(),
-            m.place.as_deref().unwrap_or_default().shown(),
+            m.location.as_deref().unwrap_or_default().shown(),
             when(&m.written.as_ref().map(|_| written)),
             generation,
             code.shown(),
-            when(&m.left),
+            when(&m.detached),
         ]);
     }
     let text = if media.is_empty() { format!("{}\n", find("media.none")) } else { columns.text() };
@@ -91,11 +91,11 @@ fn medium_json(m: &MediumAccount) -> Value {
         "kind": m.kind,
         "copy": m.is_copy,
         "registered": m.registered,
-        "place": m.place,
+        "place": m.location,
         "off_site": m.off_site,
         "attached": m.attached,
         "at_host": m.at_host,
-        "left": m.left,
+        "left": m.detached,
         "written": m.written.as_ref().map(|(time, generation, code)| json!({ "time": time, "generation": generation, "check_code": code })),
         "scrubbed": m.scrubbed.as_ref().map(|(time, damaged)| json!({ "time": time, "damaged": damaged })),
     })

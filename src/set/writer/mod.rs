@@ -178,7 +178,7 @@ pub fn open(
         return Ok((SetWriter::begin(place, at, state, catalog, &begin, env)?, opened));
     }
     if is_blank {
-        for (id, row) in catalog.sets_closed().map_err(BackupError::Catalog)? {
+        for (id, row) in catalog.sets_to_continue().map_err(BackupError::Catalog)? {
             if let Some(set_state) = state.set(id)
                 && set_state.info().map_err(BackupError::State)?.quarantine == at.quarantine
             {
