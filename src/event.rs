@@ -5,16 +5,40 @@
 pub enum Event {
     /// A part of the job began.
     Phase(Phase),
-    /// How much the whole job is, as far as is known: entries, and bytes of content.
-    Expected { entries: u64, bytes: u64 },
+    /// How much the whole job is, as far as is known.
+    Expected {
+        /// Files, folders and other entries.
+        entries: u64,
+        /// Bytes of content.
+        bytes: u64,
+    },
     /// Work done since the last such event.
-    Progress { entries: u64, bytes: u64 },
+    Progress {
+        /// Files, folders and other entries.
+        entries: u64,
+        /// Bytes of content.
+        bytes: u64,
+    },
     /// A source is restored in full, and durable.
-    SourceRestored { name: Vec<u8>, entries: u64, bytes: u64 },
+    SourceRestored {
+        /// The source's name.
+        name: Vec<u8>,
+        /// Files, folders and other entries.
+        entries: u64,
+        /// Bytes of content.
+        bytes: u64,
+    },
     /// How a tape drive is fed.
     Feeding(Feeding),
     /// Data that could not be read, or is not what it should be.
-    Finding { kind: FindingKind, path: Vec<u8>, detail: String },
+    Finding {
+        /// What it is.
+        kind: FindingKind,
+        /// The path or the object that it is about.
+        path: Vec<u8>,
+        /// The error or the reason, on one line.
+        detail: String,
+    },
 }
 
 /// How a tape drive is fed. A drive that has to wait for data stops and winds back, which wears the tape.
@@ -30,16 +54,26 @@ pub struct Feeding {
     pub nearly_full: bool,
 }
 
+/// A part of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// Checking what is on the medium before the work.
     Checking,
+    /// Reading the sources, or the objects.
     Reading,
+    /// Reading again from the medium what was written.
     ReadingBack,
+    /// Writing the manifest and the seal.
     Sealing,
+    /// Finding out which entries to restore.
     Planning,
+    /// Writing to a restore's target.
     Writing,
+    /// Copying objects to another medium.
     Copying,
+    /// Comparing a tree with a generation.
     Comparing,
+    /// Links, owners, permissions and times after the content.
     Finishing,
 }
 
@@ -47,19 +81,33 @@ pub enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum FindingKind {
+    /// An entry of a source cannot be read.
     Unreadable,
+    /// An entry of a source was deleted during the run.
     Vanished,
+    /// A file changed while it was read.
     Changed,
+    /// A source has nothing but its root folder.
     SourceEmpty,
+    /// A source is not there.
     SourceMissing,
+    /// The medium is inside of a source and was left out of the backup.
     MediumInSource,
+    /// An entry could not be restored.
     NotRestored,
+    /// A part of the entry stream cannot be read: entries whose names are unknown.
     EntriesLost,
+    /// An entry is restored, but without something that was recorded: an owner or a time, for example.
     Shortfall,
+    /// Stored data are damaged.
     Damage,
+    /// A signature or the chain of seals does not hold.
     Tampering,
+    /// Something that an interrupted run has left.
     Leftover,
+    /// Something on the medium that is none of the set's objects.
     Foreign,
+    /// The host's clock is behind the last seal.
     ClockSetBack,
 }
 

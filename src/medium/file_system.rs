@@ -9,6 +9,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the names of the file systems")]
 pub enum FileSystem {
     #[strum(serialize = "ext4")]
     Ext,
