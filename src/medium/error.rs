@@ -2,7 +2,7 @@
 
 use crate::format::Malformed;
 use crate::format::object::{Id, ObjectKind};
-use crate::medium::tape::scsi::Sense;
+use crate::medium::scsi::Sense;
 use std::io;
 use std::path::PathBuf;
 

@@ -1,8 +1,9 @@
 //! How a job gets the media it needs: from a person, a changer, or a test.
 
+pub use super::request::MediumRequest;
+
 use super::MediumError;
 use super::tape::drive::Drive;
-use crate::format::object::Id;
 use std::path::Path;
 
 type Result<T> = std::result::Result<T, MediumError>;
@@ -17,19 +18,6 @@ pub trait Loader: Sync {
     ///
     /// [`MediumError::NotBrought`] if no medium is brought.
     fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<()>;
-}
-
-/// A medium that a job needs to continue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MediumRequest {
-    /// The set's id.
-    pub set: Id,
-    /// The set's name, for people.
-    pub set_name: String,
-    /// Its place in the set, from 1.
-    pub place: u64,
-    /// A blank medium is wanted, to continue the set on.
-    pub blank: bool,
 }
 
 /// Supports folders only, and brings no media.

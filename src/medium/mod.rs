@@ -15,6 +15,8 @@ mod in_memory;
 mod layout;
 pub mod loader;
 mod lock;
+mod request;
+pub mod scsi;
 mod sets;
 #[cfg(feature = "simulated")]
 pub mod simulated;

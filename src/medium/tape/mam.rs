@@ -3,9 +3,9 @@
 //!
 //! Commands and attributes: SCSI Primary Commands (SPC-5), READ ATTRIBUTE; IBM LTO SCSI Reference, "Medium auxiliary memory".
 
-use super::scsi::Scsi;
 use super::sg::SgDevice;
 use super::st;
+use crate::medium::scsi::Scsi;
 use rustix::fs::{major, minor};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -62,7 +62,7 @@ fn serial_in(answer: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::medium::tape::scsi::ScsiError;
+    use crate::medium::scsi::ScsiError;
 
     /// A cartridge's memory. As with a driver that fills only what it received, the rest of the buffer keeps older bytes.
     #[derive(Debug)]

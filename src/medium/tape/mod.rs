@@ -9,7 +9,6 @@ pub mod drive;
 mod log;
 pub mod mam;
 mod object;
-pub mod scsi;
 pub mod sg;
 #[cfg(feature = "simulated")]
 pub mod simulated;

@@ -1,6 +1,6 @@
 //! A SCSI device through Linux's `sg` driver: `/dev/sg1`.
 
-use super::scsi::{Scsi, ScsiError, Sense};
+use crate::medium::scsi::{Scsi, ScsiError, Sense};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;

@@ -10,8 +10,8 @@ pub use element::Slot;
 pub use robot::{DriveHandling, Rejection, Robot};
 
 use self::element::{Addresses, ElementKind, MalformedAnswer};
-use super::scsi::{Scsi, ScsiError};
 use crate::medium::error::{ChangerProblem, DeviceProblem, MediumError};
+use crate::medium::scsi::{Scsi, ScsiError};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use super::element::{ElementKind, Slot};
 use super::{Changer, Inventory, Result};
 use crate::format::object::Id;
 use crate::medium::error::{ChangerProblem, MediumError};
-use crate::medium::loader::MediumRequest;
+use crate::medium::request::MediumRequest;
 use std::collections::{HashMap, HashSet};
 
 /// What the drive does in an exchange of cartridges, and what the user is shown of it.

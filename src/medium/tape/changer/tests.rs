@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::format::object::Id;
-use crate::medium::loader::MediumRequest;
-use crate::medium::tape::scsi::Sense;
+use crate::medium::request::MediumRequest;
+use crate::medium::scsi::Sense;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::result::Result;
