@@ -15,7 +15,7 @@ use azekura::format::check_code::CheckCode;
 use azekura::format::entry::{ContentState, EntryKind};
 use azekura::format::limit;
 use azekura::format::object::hex;
-use azekura::job::inspect::prove::{Anchors, CheckError, Facts, Mismatch, check, compare};
+use azekura::job::inspect::prove::{Anchors, Facts, Mismatch, ProofError, check, compare};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{self, Read};
@@ -37,7 +37,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let anchors = Anchors { root_key: args.root_key, code: args.expect };
     if anchors.is_empty() {
         // Before the file is looked at: what it says must not be taken for checked.
-        return Err(CheckError::NoAnchor.into());
+        return Err(ProofError::NoAnchor.into());
     }
     let facts = check(&read(&args.proof).map_err(unreadable(&args.proof))?, anchors)?;
     let mismatch = match &args.record {

@@ -143,7 +143,7 @@ impl From<EvidenceError> for Explained {
             EvidenceError::Io { what: _, path, source } => {
                 Self::new(message!("error.evidence.io", path = path), Exit::Failed).cause(io_reason(&source))
             }
-            EvidenceError::Medium(e) => e.into(),
+            EvidenceError::Open(e) => e.into(),
         }
     }
 }

@@ -5,11 +5,19 @@ use crate::event::{Event, FindingKind, Observer};
 use crate::format::object::{Id, Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
-use crate::job::restore::RestoreError;
 use crate::medium::{Blame, Listed, Listing, Medium, MediumError};
 use crate::seal::chain::Chain;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Why a check of objects cannot be completed.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    #[error("the run was interrupted")]
+    Interrupted,
+    #[error(transparent)]
+    Medium(#[from] MediumError),
+}
 
 /// An object that is not what its seal says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +88,7 @@ pub fn check_objects(
     all: &[(Object, u64)],
     env: &Env,
     observer: &dyn Observer,
-) -> Result<(Vec<Damage>, ReadBack), RestoreError> {
+) -> Result<(Vec<Damage>, ReadBack), CheckError> {
     let next = AtomicUsize::new(0);
     let found = Mutex::new((Vec::new(), ReadBack::Direct));
     let failed: Mutex<Option<MediumError>> = Mutex::new(None);
@@ -116,10 +124,10 @@ pub fn check_objects(
         }
     });
     if env.is_interrupted() {
-        return Err(RestoreError::Interrupted);
+        return Err(CheckError::Interrupted);
     }
     if let Some(e) = failed.into_inner() {
-        return Err(RestoreError::Medium(e));
+        return Err(e.into());
     }
     let (mut damage, how) = found.into_inner();
     damage.sort_by_key(|d: &Damage| d.object.number);

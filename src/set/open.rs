@@ -3,13 +3,25 @@
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
-use crate::job::restore::RestoreError;
 use crate::medium::loader::MediumRequest;
 use crate::medium::{Absent, AttachedMedium, Loader, Medium, MediumError, SetOnMedium, SpanningMedium, bring};
 use crate::seal::chain::{Chain, ReadError, read_object};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-type Result<T> = std::result::Result<T, RestoreError>;
+/// Why a set cannot be opened for reading.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("there is no set on {}", path.display())]
+    Blank { path: PathBuf },
+    #[error("several sets ({count}) are on {}; say which", path.display())]
+    WhichSet { path: PathBuf, count: usize },
+    #[error("the set {set} on {} is in quarantine", path.display())]
+    Quarantine { path: PathBuf, set: Id },
+    #[error(transparent)]
+    Medium(#[from] MediumError),
+}
+
+type Result<T> = std::result::Result<T, OpenError>;
 
 /// A set on a medium, or on several.
 pub struct OpenSet<'w> {
@@ -20,8 +32,8 @@ pub struct OpenSet<'w> {
 impl<'w> OpenSet<'w> {
     /// Opens the set on the medium at `from`: the one named, or the only one.
     pub fn open(from: &Path, wanted: Option<Id>, loader: &dyn Loader) -> Result<Self> {
-        let place = AttachedMedium::find(from, loader).map_err(RestoreError::Medium)?;
-        let sets = place.sets().map_err(RestoreError::Medium)?;
+        let place = AttachedMedium::find(from, loader)?;
+        let sets = place.sets()?;
         // What is in quarantine is not meant where there is something else.
         let mut found: Vec<&SetOnMedium> = sets.found.iter().filter(|s| !s.label.quarantine).collect();
         if found.is_empty() {
@@ -31,15 +43,13 @@ impl<'w> OpenSet<'w> {
             (Some(id), _) => id,
             (None, [only]) => only.id,
             (None, []) => match &sets.broken[..] {
-                [broken] if broken.folder_id().is_some() => {
-                    broken.folder_id().ok_or(RestoreError::Blank { path: from.into() })?
-                }
-                _ => return Err(RestoreError::Blank { path: from.into() }),
+                [broken] if broken.folder_id().is_some() => broken.folder_id().ok_or(OpenError::Blank { path: from.into() })?,
+                _ => return Err(OpenError::Blank { path: from.into() }),
             },
-            (None, several) => return Err(RestoreError::WhichSet { path: from.into(), count: several.len() }),
+            (None, several) => return Err(OpenError::WhichSet { path: from.into(), count: several.len() }),
         };
         let on_tape = place.tape_set();
-        let medium = place.open(id).map_err(RestoreError::Medium)?;
+        let medium = place.open(id)?;
         // A cartridge's headers tell, even where its label cannot be read.
         let id = on_tape.map_or_else(|| set_id(&*medium), Ok)?;
         Ok(Self { medium, id })
@@ -47,7 +57,7 @@ impl<'w> OpenSet<'w> {
 
     /// The seals on the medium.
     pub fn chain(&self) -> Result<Chain> {
-        Chain::read(&*self.medium, self.id).map_err(RestoreError::Medium)
+        Ok(Chain::read(&*self.medium, self.id)?)
     }
 
     /// Opens a set for reading content: that of generation `wanted`, or of the newest. One in quarantine has to be named. Where the set goes on on another medium than the one
@@ -56,7 +66,7 @@ impl<'w> OpenSet<'w> {
         let opened = Self::open(from, set, loader)?;
         let chain = opened.chain()?;
         if set.is_none() && chain.label.as_ref().is_some_and(|l| l.quarantine) {
-            return Err(RestoreError::Quarantine { path: from.into(), set: opened.id });
+            return Err(OpenError::Quarantine { path: from.into(), set: opened.id });
         }
         opened.go_on(chain, from, wanted, loader)
     }
@@ -76,8 +86,8 @@ impl<'w> OpenSet<'w> {
             let place = chain.media().len() as u64 + 1;
             let next = MediumRequest { set: self.id, set_name: label.name.clone(), place, blank: false };
             self.medium = Box::new(Absent);
-            let (place, _) = bring(loader, from, &next, None, wrong).map_err(RestoreError::Medium)?;
-            self.medium = place.open(self.id).map_err(RestoreError::Medium)?;
+            let (place, _) = bring(loader, from, &next, None, wrong)?;
+            self.medium = place.open(self.id)?;
             chain = self.chain()?;
         }
         Ok((self.spanning(&chain, from, loader)?, chain))
@@ -86,7 +96,7 @@ impl<'w> OpenSet<'w> {
     /// The set with its earlier media, which are asked for when something on them is wanted.
     pub fn spanning(self, chain: &Chain, from: &Path, loader: &'w dyn Loader) -> Result<Self> {
         let Some(label) = chain.label.as_ref().filter(|l| l.place > 1) else { return Ok(self) };
-        let span = SpanningMedium::new(self.medium, label, from, chain.media(), loader).map_err(RestoreError::Medium)?;
+        let span = SpanningMedium::new(self.medium, label, from, chain.media(), loader)?;
         Ok(Self { medium: Box::new(span), id: self.id })
     }
 }
@@ -98,7 +108,7 @@ pub fn set_id(medium: &dyn Medium) -> Result<Id> {
     if let Some(id) = name {
         return Ok(id);
     }
-    let objects = medium.list().map_err(RestoreError::Medium)?.objects;
+    let objects = medium.list()?.objects;
     for o in objects.iter().filter(|o| o.kind == ObjectKind::Label) {
         match read_object(medium, o.number, o.kind, limit::LABEL_BYTES) {
             Ok(bytes) => {
@@ -107,8 +117,8 @@ pub fn set_id(medium: &dyn Medium) -> Result<Id> {
                 }
             }
             Err(ReadError::Damaged(_)) => {}
-            Err(ReadError::Medium(e)) => return Err(RestoreError::Medium(e)),
+            Err(ReadError::Medium(e)) => return Err(e.into()),
         }
     }
-    Err(RestoreError::Blank { path })
+    Err(OpenError::Blank { path })
 }

@@ -12,11 +12,13 @@ use azekura::generation::GenerationError;
 use azekura::host::catalog::CatalogError;
 use azekura::host::state::StateError;
 use azekura::job::backup::{BackupError, Options, Report, SourceOptions, backup};
+use azekura::job::inspect::InspectError;
 use azekura::job::restore::{self, RestoreError, restore};
 use azekura::medium::MediumError;
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::source::SourceError;
 use azekura::pipeline::target::TargetError;
+use azekura::set::open::OpenError;
 use azekura::set::writer::Opened;
 use std::ffi::OsStr;
 use std::fs;
@@ -178,8 +180,8 @@ fn a_blank_disk_is_not_written_to_without_being_asked() {
     let refused = h.try_backup(&without_init);
     assert!(matches!(refused, Err(BackupError::Blank { .. })), "{refused:?}");
     assert_eq!(fs::read_dir(h.medium()).expect("a folder").count(), 0);
-    assert!(matches!(h.try_verify(&h.medium(), None, None), Err(RestoreError::Blank { .. })));
-    assert!(matches!(h.try_restore(&h.restore_options("to")), Err(RestoreError::Blank { .. })));
+    assert!(matches!(h.try_verify(&h.medium(), None, None), Err(InspectError::Open(OpenError::Blank { .. }))));
+    assert!(matches!(h.try_restore(&h.restore_options("to")), Err(RestoreError::Open(OpenError::Blank { .. }))));
     fs::write(h.path("file"), "").expect("a file");
     let refused = h.try_backup(&Options { to: h.path("file"), ..h.options() });
     assert!(matches!(refused, Err(BackupError::Medium(MediumError::NotADirectory { .. }))), "{refused:?}");
@@ -198,7 +200,7 @@ fn the_disk_of_somebody_else() {
     let report = ours.try_backup(&options).expect("a set beside the other");
     assert_eq!((report.opened, report.generation), (Opened::New, 1));
     let which = ours.try_verify(&theirs.medium(), None, None);
-    assert!(matches!(which, Err(RestoreError::WhichSet { count: 2, .. })), "{which:?}");
+    assert!(matches!(which, Err(InspectError::Open(OpenError::WhichSet { count: 2, .. }))), "{which:?}");
     // Each goes on with its own.
     assert_eq!(ours.try_backup(&Options { init: None, ..options }).expect("a backup").generation, 2);
     assert_eq!(theirs.backup().generation, 2);
@@ -252,9 +254,9 @@ fn a_label_of_a_version_to_come() {
     let refused = h.try_backup(&Options { init: None, ..h.options() });
     assert!(matches!(&refused, Err(BackupError::Medium(e)) if is_newer(e)), "{refused:?}");
     let refused = h.try_verify(&h.medium(), None, None);
-    assert!(matches!(&refused, Err(RestoreError::Medium(e)) if is_newer(e)), "{refused:?}");
+    assert!(matches!(&refused, Err(InspectError::Open(OpenError::Medium(e))) if is_newer(e)), "{refused:?}");
     let refused = h.try_restore(&h.restore_options("to"));
-    assert!(matches!(&refused, Err(RestoreError::Medium(e)) if is_newer(e)), "{refused:?}");
+    assert!(matches!(&refused, Err(RestoreError::Open(OpenError::Medium(e))) if is_newer(e)), "{refused:?}");
     put(&text);
     assert_eq!(assert_goes_on(&h, &before).generation, 2);
 }

@@ -6,11 +6,11 @@ use azekura::event::NoObserver;
 use azekura::format::object::ObjectKind;
 use azekura::job::incident::clean::{Options, Report, clean};
 use azekura::job::incident::indicators::Indicators;
-use azekura::job::restore::RestoreError;
+use azekura::job::inspect::InspectError;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-fn cleaned(h: &Hospital, list: &str) -> Result<Report, RestoreError> {
+fn cleaned(h: &Hospital, list: &str) -> Result<Report, InspectError> {
     let indicators = Some(Indicators::parse(list.as_bytes()).expect("indicators"));
     let options = Options { from: h.medium(), set: None, indicators };
     h.with_env(|w| clean(&options, &h.identity, w, &NoObserver))

@@ -5,10 +5,10 @@ use crate::world::Hospital;
 use azekura::event::NoObserver;
 use azekura::format::object::ObjectKind;
 use azekura::generation::GenerationError;
+use azekura::job::inspect::InspectError;
 use azekura::job::inspect::history::{
     Happened, PathOptions, PathReport, PeriodOptions, PeriodReport, Version, What, of_path, of_period,
 };
-use azekura::job::restore::RestoreError;
 use azekura::pipeline::encryptor::Identity;
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -158,9 +158,9 @@ fn no_history_is_made_of_the_wrong_key_or_of_an_interruption() {
     let options = PathOptions { from: h.medium(), set: None, path: b"source/chart".to_vec() };
     let other = Identity::generate();
     let refused = h.with_env(|w| of_path(&options, &other, w, &NoObserver));
-    assert!(matches!(refused, Err(RestoreError::Generation(GenerationError::WrongKey(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(InspectError::Generation(GenerationError::WrongKey(_)))), "{refused:?}");
     h.interrupted.store(true, Ordering::Relaxed);
-    assert!(matches!(h.with_env(|w| of_path(&options, &h.identity, w, &NoObserver)), Err(RestoreError::Interrupted)));
+    assert!(matches!(h.with_env(|w| of_path(&options, &h.identity, w, &NoObserver)), Err(InspectError::Interrupted)));
 }
 
 /// A generation belongs to the period that begins in the second in which it was sealed, and to no period that ends in it.

@@ -6,11 +6,12 @@ use azekura::event::{Event, NoObserver, Observer};
 use azekura::format::object::ObjectKind;
 use azekura::host::catalog::Catalog;
 use azekura::job::backup::{BackupError, Options};
+use azekura::job::inspect::InspectError;
 use azekura::job::inspect::generations::generations;
 use azekura::job::inspect::verify;
 use azekura::job::inspect::verify::Expected;
 use azekura::job::rebuild::rebuild;
-use azekura::job::restore::{self, RestoreError};
+use azekura::job::restore;
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::Drive;
 use azekura::medium::tape::simulated::Cartridge;
@@ -454,7 +455,7 @@ fn a_drive_that_fails_is_no_damage() {
         let out = After(AtomicU64::new(after), &|| cartridge.take_out());
         let verified = h.with_env(|w| verify::verify(&options, w, &out));
         assert!(
-            matches!(verified, Err(RestoreError::Medium(MediumError::NoCartridge { .. }))),
+            matches!(verified, Err(InspectError::Medium(MediumError::NoCartridge { .. }))),
             "after {after} objects: {verified:?}"
         );
         let reset = After(AtomicU64::new(after), &|| cartridge.reset_drive());

@@ -7,6 +7,7 @@ use azekura::format::check_code::CheckCode;
 use azekura::format::label::Label;
 use azekura::format::object::{Object, ObjectKind};
 use azekura::job::backup::{self, BackupError, NewSetOptions, Options, SourceOptions, backup};
+use azekura::job::inspect::InspectError;
 use azekura::job::inspect::verify;
 use azekura::job::inspect::verify::verify;
 use azekura::job::restore::{self, RestoreError, restore};
@@ -207,7 +208,7 @@ impl Hospital {
         medium: &Path,
         expect: Option<CheckCode>,
         known: Option<(u64, [u8; 32])>,
-    ) -> Result<verify::Report, RestoreError> {
+    ) -> Result<verify::Report, InspectError> {
         let options = verify::Options {
             from: medium.into(),
             set: None,

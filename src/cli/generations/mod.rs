@@ -13,8 +13,8 @@ use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
 use azekura::format::object::Id;
 use azekura::job::inspect::generations::{Details, GenerationReport, SetReport, generations};
-use azekura::job::restore::RestoreError;
 use azekura::medium::{AttachedMedium, BrokenLabel};
+use azekura::set::open::OpenError;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         ids = vec![set];
     }
     if ids.is_empty() {
-        return Err(RestoreError::Blank { path: from }.into());
+        return Err(OpenError::Blank { path: from }.into());
     }
     let mut reports = Vec::new();
     for id in ids {

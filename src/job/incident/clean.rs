@@ -12,7 +12,7 @@ use crate::format::object::Id;
 use crate::format::seal::Verdict;
 use crate::format::watch::{Alarm, Measures};
 use crate::generation::{Generation, GenerationError};
-use crate::job::restore::RestoreError;
+use crate::job::inspect::InspectError;
 use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::{Chain, Fault};
 use crate::set::open::OpenSet;
@@ -80,7 +80,7 @@ pub struct Report {
     pub faults: Vec<Fault>,
 }
 
-type Result<T> = std::result::Result<T, RestoreError>;
+type Result<T> = std::result::Result<T, InspectError>;
 
 /// Of each indicator: the first path that bears it.
 type Found = BTreeMap<usize, Vec<u8>>;
@@ -142,7 +142,7 @@ fn look_at(
     env: &Env,
     observer: &dyn Observer,
 ) -> Result<(Row, Found)> {
-    let link = chain.generation(number).ok_or(RestoreError::Generation(GenerationError::NoGeneration))?;
+    let link = chain.generation(number).ok_or(InspectError::Generation(GenerationError::NoGeneration))?;
     let mut row = Row {
         generation: number,
         time: link.seal.time.clone(),
@@ -162,7 +162,7 @@ fn look_at(
             row.damaged = Some(chain_text(&e));
             return Ok((row, found));
         }
-        opened => opened.map_err(RestoreError::Generation)?,
+        opened => opened?,
     };
     let manifest = &generation.manifest;
     let tonight = |w: &crate::format::watch::SourceWatch| {
@@ -178,7 +178,7 @@ fn look_at(
                 row.damaged = Some(chain_text(&e));
                 break;
             }
-            record => record.map_err(RestoreError::Generation)?.entry.core,
+            record => record?.entry.core,
         };
         if let Some(indicator) = indicators.find(&core) {
             row.hits += 1;
@@ -189,7 +189,7 @@ fn look_at(
         }
         if count % 4_096 == 0 {
             if env.is_interrupted() {
-                return Err(RestoreError::Interrupted);
+                return Err(InspectError::Interrupted);
             }
             observer.on_event(Event::Progress { entries: 4_096, bytes: 0 });
         }

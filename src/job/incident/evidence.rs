@@ -10,9 +10,8 @@ use super::hold::is_same_person;
 use crate::env::{Env, TOOL};
 use crate::format::object::{ObjectKind, file_name, hex};
 use crate::host::ledger::append_line;
-use crate::job::restore::RestoreError;
 use crate::pipeline::hasher::{ContentHasher, Digests};
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenError, OpenSet};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -73,8 +72,8 @@ pub enum EvidenceError {
     NoRecord { path: PathBuf },
     #[error("{} cannot be {what}", path.display())]
     Io { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("the medium cannot be read")]
-    Medium(#[source] RestoreError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
 }
 
 type Result<T> = std::result::Result<T, EvidenceError>;
@@ -105,8 +104,8 @@ pub fn start(options: &StartOptions, env: &Env) -> Result<Started> {
     }
     // Before it is opened: a drive is opened by one at a time.
     let writable = crate::medium::is_writable(&options.from);
-    let opened = OpenSet::open(&options.from, None, env.loader).map_err(EvidenceError::Medium)?;
-    let chain = opened.chain().map_err(EvidenceError::Medium)?;
+    let opened = OpenSet::open(&options.from, None, env.loader)?;
+    let chain = opened.chain()?;
     for folder in FOLDERS {
         std::fs::create_dir(to.join(folder)).map_err(failed("made", &to.join(folder)))?;
     }

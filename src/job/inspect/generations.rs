@@ -1,5 +1,6 @@
 //! `generations`, `find`, `diff`: what there is, without restoring it.
 
+use super::InspectError;
 use crate::env::Env;
 use crate::event::Observer;
 use crate::format::check_code::CheckCode;
@@ -8,7 +9,6 @@ use crate::format::manifest::Manifest;
 use crate::format::object::Id;
 use crate::format::seal::{ReadBack, Verdict};
 use crate::generation::{EntryReader, EntryRecord, Generation, is_within};
-use crate::job::restore::RestoreError;
 use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::Fault;
 use crate::set::open::OpenSet;
@@ -72,7 +72,7 @@ impl Details {
     }
 }
 
-type Result<T> = std::result::Result<T, RestoreError>;
+type Result<T> = std::result::Result<T, InspectError>;
 
 /// Lists the generations of a set; with an identity also what their manifests tell.
 pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, env: &Env) -> Result<SetReport> {
@@ -94,7 +94,7 @@ pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, en
             entries: l.seal.record_count,
             place: firsts.partition_point(|first| *first < l.number) as u64,
             added_bytes: l.seal.objects.iter().map(|o| o.length).sum::<u64>() + l.length,
-            details: opened.map_err(RestoreError::Generation)?.map(|g| Details::of(&g.manifest)),
+            details: opened?.map(|g| Details::of(&g.manifest)),
         });
     }
     Ok(SetReport {
@@ -136,12 +136,12 @@ pub fn find(options: &FindOptions, identity: &Identity, env: &Env, _observer: &d
     let mut latest: HashMap<Vec<u8>, usize> = HashMap::new();
     for link in chain.generations().filter(|l| wanted.is_none_or(|w| w == l.seal.generation)) {
         let n = link.seal.generation;
-        let generation = Generation::open(&*opened.medium, &chain, Some(n), identity).map_err(RestoreError::Generation)?;
+        let generation = Generation::open(&*opened.medium, &chain, Some(n), identity)?;
         for record in generation.entries() {
             if env.is_interrupted() {
-                return Err(RestoreError::Interrupted);
+                return Err(InspectError::Interrupted);
             }
-            let core = record.map_err(RestoreError::Generation)?.entry.core;
+            let core = record?.entry.core;
             if !is_match(&patterns, &options.patterns, &core) {
                 continue;
             }
@@ -158,7 +158,7 @@ pub fn find(options: &FindOptions, identity: &Identity, env: &Env, _observer: &d
         && chain.generation(wanted).is_none()
     {
         // Opening it names the generations that there are.
-        Generation::open(&*opened.medium, &chain, Some(wanted), identity).map_err(RestoreError::Generation)?;
+        Generation::open(&*opened.medium, &chain, Some(wanted), identity)?;
     }
     hits.sort_by(|a, b| compare_paths(&a.core.path, &b.core.path).then(a.first.cmp(&b.first)));
     Ok(hits)
@@ -167,9 +167,9 @@ pub fn find(options: &FindOptions, identity: &Identity, env: &Env, _observer: &d
 fn patterns(texts: &[String]) -> Result<Gitignore> {
     let mut builder = GitignoreBuilder::new("");
     for text in texts {
-        builder.add_line(None, text).map_err(|source| RestoreError::Pattern { pattern: text.clone(), source })?;
+        builder.add_line(None, text).map_err(|source| InspectError::Pattern { pattern: text.clone(), source })?;
     }
-    builder.build().map_err(|source| RestoreError::Pattern { pattern: texts.join(" "), source })
+    builder.build().map_err(|source| InspectError::Pattern { pattern: texts.join(" "), source })
 }
 
 fn is_match(patterns: &Gitignore, texts: &[String], core: &Core) -> bool {
@@ -211,7 +211,7 @@ pub struct DiffOptions {
 pub fn diff(options: &DiffOptions, identity: &Identity, env: &Env, mut each: impl FnMut(GenerationDifference)) -> Result<()> {
     let newest = options.before.max(options.after);
     let (opened, chain) = OpenSet::with_content(&options.from, options.set, Some(newest), env.loader)?;
-    let open = |n| Generation::open(&*opened.medium, &chain, Some(n), identity).map_err(RestoreError::Generation);
+    let open = |n| Generation::open(&*opened.medium, &chain, Some(n), identity).map_err(InspectError::Generation);
     merge(&open(options.before)?, &open(options.after)?, env, |Both { change, path, before, after }| {
         if let Some(change) = change {
             each(GenerationDifference { change, path, before, after });
@@ -234,7 +234,7 @@ pub(super) fn merge(before: &Generation, after: &Generation, env: &Env, mut each
     let (mut a, mut b) = (next(&mut old)?, next(&mut new)?);
     loop {
         if env.is_interrupted() {
-            return Err(RestoreError::Interrupted);
+            return Err(InspectError::Interrupted);
         }
         let order = match (&a, &b) {
             (None, None) => return Ok(()),
@@ -254,7 +254,7 @@ pub(super) fn merge(before: &Generation, after: &Generation, env: &Env, mut each
 }
 
 fn next(entries: &mut EntryReader) -> Result<Option<Box<Core>>> {
-    let record: Option<EntryRecord> = entries.next().transpose().map_err(RestoreError::Generation)?;
+    let record: Option<EntryRecord> = entries.next().transpose()?;
     Ok(record.map(|r| Box::new(r.entry.core)))
 }
 

@@ -2,19 +2,19 @@
 //!
 //! A period is told by the times of seals. They are the host's clock's, but their order is that of the chain, which no clock changes.
 
+use super::InspectError;
 use super::generations::{Both, Change, merge};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::entry::{Core, EntryKind};
 use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError};
-use crate::job::restore::RestoreError;
 use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::{Chain, Fault, SealLink};
 use crate::set::open::OpenSet;
 use std::path::PathBuf;
 
-type Result<T> = std::result::Result<T, RestoreError>;
+type Result<T> = std::result::Result<T, InspectError>;
 
 #[derive(Debug, Clone)]
 pub struct PathOptions {
@@ -73,14 +73,14 @@ pub fn of_path(options: &PathOptions, identity: &Identity, env: &Env, observer: 
     observer.on_event(Event::Expected { entries: chain.generations().count() as u64, bytes: 0 });
     for link in chain.generations() {
         if env.is_interrupted() {
-            return Err(RestoreError::Interrupted);
+            return Err(InspectError::Interrupted);
         }
         let n = link.seal.generation;
         let version = match Generation::open(&*opened.medium, &chain, Some(n), identity).and_then(|g| version(&g, &options.path))
         {
             Ok(version) => version,
             // Without the key or the medium the others would not come either.
-            Err(e @ (GenerationError::WrongKey(_) | GenerationError::Medium(_))) => return Err(RestoreError::Generation(e)),
+            Err(e @ (GenerationError::WrongKey(_) | GenerationError::Medium(_))) => return Err(InspectError::Generation(e)),
             Err(e) => Version::Unknown { why: chain_text(&e) },
         };
         observer.on_event(Event::Progress { entries: 1, bytes: 0 });
@@ -96,7 +96,7 @@ pub fn of_path(options: &PathOptions, identity: &Identity, env: &Env, observer: 
         }
     }
     if lines.is_empty() {
-        return Err(RestoreError::Generation(GenerationError::NoGeneration));
+        return Err(InspectError::Generation(GenerationError::NoGeneration));
     }
     let set_name = chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default();
     Ok(PathReport { set: chain.set, set_name, lines, faults: chain.faults })
@@ -215,7 +215,7 @@ pub fn of_period(
     };
     let counts = &mut report.counts;
     let open = |l: &SealLink| {
-        Generation::open(&*opened.medium, &chain, Some(l.seal.generation), identity).map_err(RestoreError::Generation)
+        Generation::open(&*opened.medium, &chain, Some(l.seal.generation), identity).map_err(InspectError::Generation)
     };
     observer.on_event(Event::Phase(Phase::Comparing));
     let all: Vec<&SealLink> = before.into_iter().chain(period.iter().copied()).collect();

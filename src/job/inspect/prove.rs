@@ -11,13 +11,12 @@ use crate::format::entry::Core;
 use crate::format::merkle::{PathFinder, record_leaf_salted, record_salt, root_of_path};
 use crate::format::object::Id;
 use crate::format::proof::Proof;
-use crate::generation::Generation;
-use crate::job::restore::RestoreError;
+use crate::generation::{Generation, GenerationError};
 use crate::pipeline::compressor::{Compressor, Decompressor, FrameError};
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::hasher::ContentHasher;
 use crate::seal::chain::{Chain, Fault, SealLink, follow};
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenError, OpenSet};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -46,8 +45,12 @@ pub struct Made {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
-    #[error("the set cannot be read")]
-    Read(#[source] RestoreError),
+    #[error("the run was interrupted")]
+    Interrupted,
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
     #[error("generation {generation} has no such path")]
     NotFound { path: Vec<u8>, generation: u64 },
     /// The chain does not hold from the label to this generation.
@@ -59,17 +62,15 @@ pub enum ProveError {
     TooLarge(#[source] Malformed),
     /// What was made does not hold.
     #[error("the proof does not hold")]
-    Check(#[source] CheckError),
+    Check(#[source] ProofError),
 }
 
 /// Shows that a path with its metadata and digests is a record of a generation. Reads all records of that generation, for
 /// the hashes beside the record's way, and no content.
 pub fn prove(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Made, ProveError> {
     observer.on_event(Event::Phase(Phase::Checking));
-    let (set, chain) =
-        OpenSet::with_content(&options.from, options.set, options.generation, env.loader).map_err(ProveError::Read)?;
-    let generation = Generation::open(&*set.medium, &chain, options.generation, identity)
-        .map_err(|e| ProveError::Read(RestoreError::Generation(e)))?;
+    let (set, chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
+    let generation = Generation::open(&*set.medium, &chain, options.generation, identity)?;
     let link = &generation.link;
     let number = link.seal.generation;
     let label = chain.label.as_ref().filter(|_| link.trusted).ok_or(ProveError::Untrusted { generation: number })?;
@@ -77,9 +78,9 @@ pub fn prove(options: &Options, identity: &Identity, env: &Env, observer: &dyn O
     let mut core = None;
     for record in generation.entries() {
         if env.is_interrupted() {
-            return Err(ProveError::Read(RestoreError::Interrupted));
+            return Err(ProveError::Interrupted);
         }
-        let record = record.map_err(|e| ProveError::Read(RestoreError::Generation(e)))?;
+        let record = record?;
         let wanted = record.entry.core.path == options.path;
         finder.push(record.leaf, wanted);
         if wanted {
@@ -136,7 +137,7 @@ pub struct Facts {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum CheckError {
+pub enum ProofError {
     /// Whoever made the proof may have made everything in it.
     #[error("nothing anchors the proof")]
     NoAnchor,
@@ -156,47 +157,47 @@ pub enum CheckError {
 }
 
 /// Checks a proof against what is on paper: one anchor is enough, and every one that is given must fit.
-pub fn check(bytes: &[u8], anchors: Anchors) -> Result<Facts, CheckError> {
+pub fn check(bytes: &[u8], anchors: Anchors) -> Result<Facts, ProofError> {
     if anchors.is_empty() {
-        return Err(CheckError::NoAnchor);
+        return Err(ProofError::NoAnchor);
     }
-    let proof = Proof::decode(bytes).map_err(CheckError::Malformed)?;
-    let core = Core::decode_alone(&proof.core).map_err(CheckError::Malformed)?;
+    let proof = Proof::decode(bytes).map_err(ProofError::Malformed)?;
+    let core = Core::decode_alone(&proof.core).map_err(ProofError::Malformed)?;
     let seal = last_seal(&proof, anchors.root_key)?;
     let generation = seal.seal.generation;
     let check_code = CheckCode::of(&seal.digest);
     if anchors.code.is_some_and(|c| c != check_code) {
-        return Err(CheckError::Code { generation, found: check_code });
+        return Err(ProofError::Code { generation, found: check_code });
     }
     let leaf = record_leaf_salted(&proof.salt, &proof.core);
     if root_of_path(leaf, proof.index, seal.seal.record_count, &proof.path) != Some(seal.seal.records) {
-        return Err(CheckError::NotInGeneration { generation });
+        return Err(ProofError::NotInGeneration { generation });
     }
     Ok(Facts { core, seal, check_code, index: proof.index })
 }
 
 /// Follows the seals in a proof up to the last one.
-fn last_seal(proof: &Proof, root_key: Option<[u8; 32]>) -> Result<SealLink, CheckError> {
+fn last_seal(proof: &Proof, root_key: Option<[u8; 32]>) -> Result<SealLink, ProofError> {
     let mut all = Vec::new();
-    Decompressor::new().and_then(|mut d| d.decompress_seals(&proof.seals, &mut all)).map_err(CheckError::Frame)?;
+    Decompressor::new().and_then(|mut d| d.decompress_seals(&proof.seals, &mut all)).map_err(ProofError::Frame)?;
     let mut rest = &all[..];
     let mut seals = Vec::new();
     for length in &proof.seal_lengths {
         let (seal, behind) = usize::try_from(*length)
             .ok()
             .and_then(|n| rest.split_at_checked(n))
-            .ok_or_else(|| CheckError::Malformed(Malformed::new("proof", "a seal is cut short")))?;
+            .ok_or_else(|| ProofError::Malformed(Malformed::new("proof", "a seal is cut short")))?;
         seals.push(seal);
         rest = behind;
     }
     if !rest.is_empty() {
-        return Err(CheckError::Malformed(Malformed::new("proof", "bytes behind the seals")));
+        return Err(ProofError::Malformed(Malformed::new("proof", "bytes behind the seals")));
     }
     let chain = |key| follow(seals.iter().copied(), key);
     chain(root_key).map_err(|fault| match chain(None) {
         // Without the key they hold together: it is the key that does not fit.
-        Ok(_) => CheckError::RootKey,
-        Err(_) => CheckError::Chain(fault),
+        Ok(_) => ProofError::RootKey,
+        Err(_) => ProofError::Chain(fault),
     })
 }
 

@@ -1,10 +1,10 @@
 //! `keys rehearse`: proves that a recovery key opens a set, while nothing depends on it yet.
 
+use super::InspectError;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::object::Id;
 use crate::generation::Generation;
-use crate::job::restore::RestoreError;
 use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::Fault;
 use crate::set::open::OpenSet;
@@ -32,16 +32,16 @@ pub fn rehearse(
     identity: &Identity,
     env: &Env,
     observer: &dyn Observer,
-) -> Result<Report, RestoreError> {
+) -> Result<Report, InspectError> {
     observer.on_event(Event::Phase(Phase::Checking));
     let (opened, chain) = OpenSet::with_content(from, set, None, env.loader)?;
-    let generation = Generation::open(&*opened.medium, &chain, None, identity).map_err(RestoreError::Generation)?;
+    let generation = Generation::open(&*opened.medium, &chain, None, identity)?;
     let mut entries = 0;
     for record in generation.entries() {
         if env.is_interrupted() {
-            return Err(RestoreError::Interrupted);
+            return Err(InspectError::Interrupted);
         }
-        record.map_err(RestoreError::Generation)?;
+        record?;
         entries += 1;
     }
     let own = identity.recipients();

@@ -18,10 +18,9 @@ use crate::format::seal::Seal;
 use crate::format::stamp::{Reply, TimeStamp, TimeStampRequest};
 use crate::format::{Malformed, object};
 use crate::generation::GenerationError;
-use crate::job::restore::RestoreError;
 use crate::pipeline::hasher::Digests;
 use crate::seal::chain::Chain;
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenError, OpenSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -29,8 +28,10 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StampError {
-    #[error("the set cannot be read")]
-    Read(#[source] RestoreError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
     /// The chain does not hold from the label to this generation.
     #[error("the seal of generation {generation} cannot be trusted")]
     Untrusted { generation: u64 },
@@ -88,13 +89,13 @@ pub struct Asked {
 
 /// Makes a request for a time stamp over a seal, and keeps both. Needs no key.
 pub fn ask(options: &Options, env: &Env) -> Result<Asked> {
-    let opened = OpenSet::open(&options.from, options.set, env.loader).map_err(StampError::Read)?;
-    let chain = opened.chain().map_err(StampError::Read)?;
+    let opened = OpenSet::open(&options.from, options.set, env.loader)?;
+    let chain = opened.chain()?;
     let link = match options.generation {
         Some(n) => chain.generation(n),
         None => chain.generations().next_back(),
     };
-    let link = link.ok_or_else(|| StampError::Read(RestoreError::Generation(none_such(&chain, options.generation))))?;
+    let link = link.ok_or_else(|| none_such(&chain, options.generation))?;
     let generation = link.seal.generation;
     if !link.trusted {
         return Err(StampError::Untrusted { generation });

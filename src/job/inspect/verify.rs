@@ -1,11 +1,11 @@
 //! `verify`: proves a set with no key: label, chain, signatures, and the digest of every object, read from the medium itself.
 
+use super::InspectError;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::check_code::CheckCode;
 use crate::format::object::{Id, Object, ObjectKind, file_name};
 use crate::format::seal::{ReadBack, Verdict};
-use crate::job::restore::RestoreError;
 use crate::medium::{Listed, Medium};
 use crate::seal::chain::{Chain, Fault};
 use crate::set::check::{check_objects, file_of};
@@ -86,7 +86,7 @@ impl Report {
     }
 }
 
-type Result<T> = std::result::Result<T, RestoreError>;
+type Result<T> = std::result::Result<T, InspectError>;
 
 /// Verifies a set on a medium.
 pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {

@@ -9,11 +9,10 @@ use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumAccount, Mediu
 use crate::host::state::{StateDir, StateError};
 use crate::job::backup;
 use crate::job::backup::{BackupError, Options};
-use crate::job::restore::RestoreError;
 use crate::medium::tape::drive::DriveError;
 use crate::medium::tape::st::{self, StDrive};
 use crate::medium::{AttachedMedium, MediumError, SetOnMedium, device_name, watch};
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenError, OpenSet};
 use crate::set::writer;
 use crate::set::writer::{NewSet, WriteTarget};
 use std::collections::BTreeMap;
@@ -33,8 +32,8 @@ pub enum MediaError {
     State(#[source] StateError),
     #[error("the backup failed")]
     Backup(#[source] BackupError),
-    #[error("the source cannot be opened")]
-    Source(#[source] RestoreError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
     #[error("the copy failed")]
     Copy(#[source] copy::CopyError),
 }
@@ -103,7 +102,7 @@ pub fn copy(name: &str, state: &Path, options: &copy::Options, env: &Env, observ
     if there.as_ref().is_some_and(|m| !m.is_copy) {
         return Err(taken());
     }
-    let set = OpenSet::open(&options.from, options.set, env.loader).map_err(MediaError::Source)?.id.to_string();
+    let set = OpenSet::open(&options.from, options.set, env.loader)?.id.to_string();
     if there.is_some_and(|m| m.set != set) {
         return Err(taken());
     }

@@ -9,7 +9,7 @@ use crate::format::cbor::Time;
 use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
-use crate::job::restore::RestoreError;
+use crate::job::inspect::InspectError;
 use crate::medium::Blame;
 use crate::seal::chain::{Chain, Fault, FaultKind};
 use crate::set::check::{Damage, check_objects, sealed_here};
@@ -91,7 +91,7 @@ impl Report {
     }
 }
 
-type Result<T> = std::result::Result<T, RestoreError>;
+type Result<T> = std::result::Result<T, InspectError>;
 
 /// Reads a medium in full.
 pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
@@ -109,12 +109,12 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
     let mut unreadable = Vec::new();
     for o in &unlisted {
         if env.is_interrupted() {
-            return Err(RestoreError::Interrupted);
+            return Err(InspectError::Interrupted);
         }
         match opened.medium.read_back(o.number, o.kind) {
             Ok(_) => {}
             Err(e) if e.blame() == Blame::Damage => unreadable.push((file_name(o.number, o.kind), e.to_string())),
-            Err(e) => return Err(RestoreError::Medium(e)),
+            Err(e) => return Err(e.into()),
         }
         observer.on_event(Event::Progress { entries: 1, bytes: o.length });
     }

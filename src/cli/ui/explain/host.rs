@@ -42,7 +42,7 @@ impl From<MediaError> for Explained {
             E::Medium(e) => e.into(),
             E::State(e) => e.into(),
             E::Backup(e) => e.into(),
-            E::Source(e) => e.into(),
+            E::Open(e) => e.into(),
             E::Copy(e) => e.into(),
         }
     }

@@ -13,11 +13,10 @@ use crate::event::{Event, Observer, Phase};
 use crate::format::check_code::CheckCode;
 use crate::format::object::{Id, Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
-use crate::job::restore::RestoreError;
 use crate::medium::{AttachedMedium, Blame, Listing, Loader, Medium, MediumError, Writable, tape};
 use crate::seal::chain::{Chain, Fault};
-use crate::set::check::{Damage, DamageKind, check_objects, sealed, sealed_here};
-use crate::set::open::OpenSet;
+use crate::set::check::{CheckError, Damage, DamageKind, check_objects, sealed, sealed_here};
+use crate::set::open::{OpenError, OpenSet};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -93,10 +92,19 @@ pub enum CopyError {
     Interrupted,
     #[error("a thread of the run failed")]
     Stopped,
-    #[error("the source cannot be opened")]
-    Open(#[source] RestoreError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
     #[error("the medium failed")]
     Medium(#[source] MediumError),
+}
+
+impl From<CheckError> for CopyError {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Interrupted => Self::Interrupted,
+            CheckError::Medium(e) => Self::Medium(e),
+        }
+    }
 }
 
 type Result<T> = std::result::Result<T, CopyError>;
@@ -107,13 +115,13 @@ pub fn copy(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Rep
     if is_same(&options.from, &options.to) {
         return Err(CopyError::SamePlace { path: options.to.clone() });
     }
-    let source = OpenSet::open(&options.from, options.set, env.loader).map_err(from_open)?;
+    let source = OpenSet::open(&options.from, options.set, env.loader)?;
     // A wrong target is told of before anybody is sent for the source's other media.
     let target = Target::find(options, source.id, env.loader)?;
-    let chain = source.chain().map_err(from_open)?;
+    let chain = source.chain()?;
     let (source, chain) = match options.this_medium {
         true => (source, chain),
-        false => source.go_on(chain, &options.from, None, env.loader).map_err(from_open)?,
+        false => source.go_on(chain, &options.from, None, env.loader)?,
     };
     if chain.links.is_empty() {
         return Err(CopyError::NothingSealed { path: options.from.clone() });
@@ -158,14 +166,6 @@ fn is_same(a: &Path, b: &Path) -> bool {
         Some(if m.file_type().is_char_device() { (None, m.rdev()) } else { (Some(m.dev()), m.ino()) })
     };
     a == b || what(a).is_some_and(|a| Some(a) == what(b))
-}
-
-fn from_open(e: RestoreError) -> CopyError {
-    match e {
-        RestoreError::Interrupted => CopyError::Interrupted,
-        RestoreError::Medium(e) => CopyError::Medium(e),
-        e => CopyError::Open(e),
-    }
 }
 
 /// Asked beforehand, so that nobody waits for hours to learn it.
@@ -304,7 +304,7 @@ fn compare(
     let bytes = there.iter().map(|(o, _)| o.length).sum();
     observer.on_event(Event::Expected { entries: there.len() as u64, bytes });
     observer.on_event(Event::Phase(Phase::Checking));
-    let (damage, how) = check_objects(target, &listing, &there, env, observer).map_err(from_open)?;
+    let (damage, how) = check_objects(target, &listing, &there, env, observer)?;
     if let Some(d) = damage.first() {
         let clash = match d.what {
             DamageKind::Length(n) if n < d.object.length => Clash::Torn,
