@@ -15,10 +15,11 @@ use azekura::format::check_code::CheckCode;
 use azekura::format::entry::{ContentState, EntryKind};
 use azekura::format::limit;
 use azekura::format::object::hex;
+use azekura::host::files;
 use azekura::job::inspect::prove::{Anchors, Facts, Mismatch, ProofError, check, compare};
 use serde_json::{Map, Value};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +40,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         // Before the file is looked at: what it says must not be taken for checked.
         return Err(ProofError::NoAnchor.into());
     }
-    let facts = check(&read(&args.proof).map_err(unreadable(&args.proof))?, anchors)?;
+    let facts = check(&files::read_limited(&args.proof, limit::PROOF_BYTES).map_err(unreadable(&args.proof))?, anchors)?;
     let mismatch = match &args.record {
         Some(path) => File::open(path).and_then(|f| compare(&facts.core, f)).map_err(unreadable(path))?,
         None => None,
@@ -51,13 +52,6 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     }
     let exit = if mismatch.is_none() { Exit::Good } else { Exit::Damage };
     Ok(Outcome { exit, text: text(&facts, anchors, args.record.as_deref(), mismatch), json: as_json(&facts, args, mismatch) })
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // One more than the limit, so that a longer file shows as longer.
-    File::open(path)?.take(limit::PROOF_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> Explained {

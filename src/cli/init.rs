@@ -11,13 +11,13 @@ use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Outcome, Table};
 use crate::cli::ui::shown::{Shown, put_name};
 use crate::cli::ui::text::{find, message};
+use azekura::host::files;
 use azekura::host::state::StateDir;
 use azekura::job::backup::SourceOptions;
 use azekura::pipeline::encryptor::Recipients;
 use serde_json::{Map, Value};
 use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -115,9 +115,8 @@ fn write(file: &Path, config: &Config) -> Result<(), Explained> {
     let failed = || Explained::new(message!("error.config.write", path = file), Exit::Failed);
     let text = config.text().map_err(|e| failed().cause(message!("reason.plain", text = e.to_string())))?;
     let written = file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
-        let mut new = OpenOptions::new().write(true).create_new(true).open(file)?;
-        new.write_all(text.as_bytes())?;
-        new.sync_all()
+        // No secret is in it: others may read it.
+        files::write_new(file, 0o666, text.as_bytes())
     });
     written.map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists => exists(file),

@@ -6,7 +6,7 @@
 //! **Invariant:** the file is only ever appended to.
 
 use crate::format::object::hex;
-use rustix::fs::{FlockOperation, flock};
+use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -165,9 +165,8 @@ pub fn append_line(
     line: impl FnOnce(&[u8]) -> io::Result<String>,
 ) -> std::result::Result<(), (&'static str, io::Error)> {
     let mut options = OpenOptions::new();
-    let mut file = options.read(true).append(true).create(true).mode(0o600).open(path).map_err(|e| ("opened", e))?;
-    // The lock goes with the file.
-    flock(&file, FlockOperation::LockExclusive).map_err(|e| ("locked", e.into()))?;
+    let file = options.read(true).append(true).create(true).mode(0o600).open(path).map_err(|e| ("opened", e))?;
+    let mut file = FileLock::wait(file).map_err(|e| ("locked", e))?;
     let mut before = Vec::new();
     file.read_to_end(&mut before).map_err(|e| ("read", e))?;
     let begin = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };

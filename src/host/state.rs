@@ -15,7 +15,8 @@
 
 use crate::format::object::Id;
 use crate::format::set_key::SetKey;
-use rustix::fs::{FlockOperation, flock};
+use crate::host::files::{PRIVATE, sync_folder_of, write_new};
+use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -100,10 +101,10 @@ impl StateDir {
         let dir = self.root.join("sets").join(id.to_string());
         fs::DirBuilder::new().mode(0o700).create(&dir).map_err(io_error("made", &dir))?;
         let set = SetState { dir, id };
-        write_new(&set.dir.join("set-key"), &key.0)?;
+        let path = set.dir.join("set-key");
+        write_new(&path, PRIVATE, &key.0).map_err(io_error("written", &path))?;
         set.put_info(info)?;
-        sync_dir(&set.dir)?;
-        sync_dir(&self.root.join("sets"))?;
+        sync_folder_of(&set.dir).map_err(io_error("synced", &set.dir))?;
         Ok(set)
     }
 }
@@ -129,7 +130,7 @@ impl SetState {
     fn put_info(&self, info: &SetInfo) -> Result<()> {
         let path = self.dir.join("set.json");
         let text = serde_json::to_vec_pretty(info).map_err(|e| StateError::Content { path: path.clone(), why: e.to_string() })?;
-        write_new(&path, &text)
+        write_new(&path, PRIVATE, &text).map_err(io_error("written", &path))
     }
 
     pub fn key(&self) -> Result<SetKey> {
@@ -188,45 +189,26 @@ impl SetState {
         fs::rename(&next, self.entries()).map_err(io_error("renamed", &next))
     }
 
-    /// Holds off other runs of this set until the guard is dropped or the process ends, however it ends.
-    #[expect(clippy::disallowed_methods, reason = "the lock's file, to name its holder")]
-    pub fn lock(&self) -> Result<Lock> {
+    /// Excludes other runs from this set until the lock is dropped or the process ends, however it ends.
+    /// [`StateError::Busy`] names the process that has the lock.
+    #[expect(clippy::disallowed_methods, reason = "the lock's file, which names the process that has the lock")]
+    pub fn lock(&self) -> Result<FileLock> {
         let path = self.dir.join("lock");
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(&path).map_err(io_error("opened", &path))?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let mut process = String::new();
-            // Only to name the process; whoever holds the lock wrote its number.
-            let _ = file.read_to_string(&mut process);
-            return Err(StateError::Busy { process: process.trim().to_owned() });
+        options.read(true).write(true).create(true).truncate(false).mode(PRIVATE);
+        let file = options.open(&path).map_err(io_error("opened", &path))?;
+        match FileLock::acquire(file).map_err(io_error("locked", &path))? {
+            Ok(mut lock) => {
+                let written = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
+                written.map_err(io_error("written", &path))?;
+                Ok(lock)
+            }
+            Err(mut file) => {
+                let mut process = String::new();
+                // Without the number, the error still says what is the matter.
+                let _ = file.read_to_string(&mut process);
+                Err(StateError::Busy { process: process.trim().to_owned() })
+            }
         }
-        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        written.map_err(io_error("written", &path))?;
-        Ok(Lock { file })
     }
-}
-
-/// See [`SetState::lock`].
-#[derive(Debug)]
-pub struct Lock {
-    file: File,
-}
-
-impl Drop for Lock {
-    /// Not only closed: a program that another thread starts at this moment has a copy of the descriptor until it runs, and the
-    /// lock lasts as long as any copy.
-    fn drop(&mut self) {
-        let _ = flock(&self.file, FlockOperation::Unlock);
-    }
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(io_error("made", path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error("written", path))
-}
-
-fn sync_dir(path: &Path) -> Result<()> {
-    File::open(path).and_then(|d| d.sync_all()).map_err(io_error("synced", path))
 }

@@ -2,10 +2,11 @@
 
 use super::loader::Loader;
 use super::tape::{Loaded, Tape};
-use super::{Blame, BrokenLabel, Directory, Guard, Listing, Medium, MediumError, SetOnMedium, Sets};
+use super::{Blame, BrokenLabel, Directory, Listing, Medium, MediumError, SetOnMedium, Sets};
 use crate::format::label::Label;
 use crate::format::object::{Id, ObjectKind};
 use crate::format::{Malformed, limit};
+use crate::lock::FileLock;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,7 @@ enum What {
 }
 
 /// A medium that this run writes to, and what keeps others out until it is dropped. A tape's drive is opened by one process at a time.
-pub type Writable = (Box<dyn Medium>, Option<Guard>);
+pub type Writable = (Box<dyn Medium>, Option<FileLock>);
 
 impl AttachedMedium {
     pub fn find(path: &Path, loader: &dyn Loader) -> Result<Self> {

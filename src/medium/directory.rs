@@ -9,12 +9,13 @@
 
 use super::direct;
 use super::file_system::{Device, FileSystem, free_bytes, is_mount_point, reserved_bytes};
-use super::lock::{self, Guard};
+use super::lock;
 use super::sets::root_device;
 use super::{Description, FOREIGN_NAMES, Listed, Listing, Medium, MediumError, OpenObject, Reread};
 use crate::buffer::Buffers;
 use crate::format::limit;
 use crate::format::object::{Id, ObjectKind, file_name, parse_file_name};
+use crate::lock::FileLock;
 use parking_lot::Mutex;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Advice, AtFlags, Dir, FileType, IFlags, Mode, OFlags};
@@ -169,7 +170,7 @@ impl Directory {
 
     /// Keeps other writers out of this set until the guard is dropped or the process ends: [`MediumError::Busy`] when there is
     /// one. Whoever appends holds it; readers need not.
-    pub fn lock(&self) -> Result<Guard, MediumError> {
+    pub fn lock(&self) -> Result<FileLock, MediumError> {
         lock::lock(&self.folder, &self.path)
     }
 

@@ -23,7 +23,6 @@ pub use directory::{Directory, Immutable};
 pub use error::{Blame, DeviceProblem, MediumError};
 pub use file_system::{FileSystem, device_name, is_writable, watch};
 pub use loader::Loader;
-pub use lock::Guard;
 pub use sets::{BrokenLabel, SetOnMedium, Sets};
 pub use span::{SpanningMedium, bring};
 pub use tape::Tape;

@@ -13,14 +13,13 @@ use crate::cli::ui::text::{Message, find, find_optional, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
 use azekura::format::object::Id;
+use azekura::host::files;
 use azekura::job::restore::scan::scan;
 use azekura::job::restore::{Finding, List, ListError, Marking, Options, Origin, Report, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
 use azekura::report::provisional::{self, Provisional};
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -138,9 +137,7 @@ fn page(origin: &Origin) -> String {
 /// The list in a file. One that is too long is not read to its end.
 fn list(path: &Path) -> Result<List, Explained> {
     let failed = |cause| Explained::new(message!("error.only", path = path), Exit::Usage).cause(cause);
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(List::MOST_BYTES as u64 + 1).read_to_end(&mut bytes));
-    read.map_err(|e| failed(io_reason(&e)))?;
+    let bytes = files::read_limited(path, List::MOST_BYTES as u64).map_err(|e| failed(io_reason(&e)))?;
     List::parse(&bytes).map_err(|e| {
         failed(match e {
             ListError::TooLong => message!("reason.list.too-long", mib = List::MOST_BYTES as u64 >> 20),

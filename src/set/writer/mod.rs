@@ -19,10 +19,11 @@ use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::seal::ReadBack;
 use crate::format::set_key::SetKey;
 use crate::host::catalog::{Catalog, GenerationRow, SetRow};
-use crate::host::state::{Lock, SetInfo, SetState, StateDir};
+use crate::host::state::{SetInfo, SetState, StateDir};
 use crate::job::backup::BackupError;
+use crate::lock::FileLock;
 use crate::medium::loader::MediumRequest;
-use crate::medium::{Absent, AttachedMedium, BrokenLabel, Guard, Medium, MediumError, Writable, bring};
+use crate::medium::{Absent, AttachedMedium, BrokenLabel, Medium, MediumError, Writable, bring};
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
 use std::path::{Path, PathBuf};
@@ -58,8 +59,8 @@ pub struct SetWriter {
     pub base: u64,
     /// What the labels say: it verifies the seal of generation 1.
     root_key: [u8; 32],
-    _lock: Lock,
-    guard: Option<Guard>,
+    _lock: FileLock,
+    guard: Option<FileLock>,
 }
 
 /// What to do when the medium has no set of this host.
