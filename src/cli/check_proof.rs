@@ -16,7 +16,7 @@ use azekura::format::entry::{ContentState, EntryKind};
 use azekura::format::limit;
 use azekura::format::object::hex;
 use azekura::host::files;
-use azekura::job::inspect::prove::{Anchors, Facts, Mismatch, ProofError, check, compare};
+use azekura::job::inspect::prove::{Anchors, Mismatch, ProofError, ProvedFacts, check, compare};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io;
@@ -59,7 +59,7 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> Explained {
 }
 
 /// For paper: every fact that the proof shows, and what it was held against.
-fn text(facts: &Facts, anchors: Anchors, record: Option<&Path>, mismatch: Option<Mismatch>) -> String {
+fn text(facts: &ProvedFacts, anchors: Anchors, record: Option<&Path>, mismatch: Option<Mismatch>) -> String {
     let (core, seal) = (&facts.core, &facts.seal.seal);
     let mut table = Table::default();
     let mut row = |label: &str, value: String| table.row(find(label), value);
@@ -120,7 +120,7 @@ fn result(compared: bool, mismatch: Option<Mismatch>) -> Message {
 }
 
 /// What a proof shows, as JSON names it.
-pub fn put_facts(object: &mut Map<String, Value>, facts: &Facts) {
+pub fn put_facts(object: &mut Map<String, Value>, facts: &ProvedFacts) {
     let (core, seal) = (&facts.core, &facts.seal.seal);
     put_name(object, "path", &core.path);
     if let Some(first) = &core.link_to {
@@ -154,7 +154,7 @@ pub fn put_facts(object: &mut Map<String, Value>, facts: &Facts) {
     object.extend(facts.map(|(key, value)| (key.to_owned(), value)));
 }
 
-fn as_json(facts: &Facts, args: &Args, mismatch: Option<Mismatch>) -> Value {
+fn as_json(facts: &ProvedFacts, args: &Args, mismatch: Option<Mismatch>) -> Value {
     let mut object = Map::new();
     put_facts(&mut object, facts);
     let anchors = [("root-key", args.root_key.is_some()), ("check-code", args.expect.is_some())];

@@ -7,7 +7,7 @@ use crate::cli::ui::shown::{Shown, put_name};
 use crate::cli::ui::text::message;
 use crate::cli::ui::units::count;
 use azekura::format::object::Id;
-use azekura::job::inspect::generations::{Change, DiffOptions, GenerationDifference, diff};
+use azekura::job::inspect::diff::{Change, DiffOptions, GenerationDifference, diff};
 use serde_json::{Map, Value, json};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;

@@ -11,7 +11,7 @@ use crate::cli::ui::units::{bytes, count, time};
 use azekura::env::time_text;
 use azekura::format::entry::EntryKind;
 use azekura::format::object::Id;
-use azekura::job::inspect::generations::{FindOptions, Hit, find};
+use azekura::job::inspect::find::{FindOptions, FoundEntry, find};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -33,10 +33,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let options = FindOptions { from, set: args.set, generation: args.generation, patterns: args.patterns };
-    let hits = {
-        let progress = context.progress();
-        find(&options, &identity, &context.env(None), &progress)?
-    };
+    let hits = find(&options, &identity, &context.env(None))?;
     context.talk(&message!("find.count", count = count(hits.len() as u64)));
     // As with grep: nothing found is not a good end.
     let exit = if hits.is_empty() { Exit::Failed } else { Exit::Good };
@@ -44,7 +41,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     Ok(Outcome { exit, text: text(&hits), json })
 }
 
-fn text(hits: &[Hit]) -> String {
+fn text(hits: &[FoundEntry]) -> String {
     if hits.is_empty() {
         return String::new();
     }
@@ -70,7 +67,7 @@ pub fn kind(kind: EntryKind) -> &'static str {
     }
 }
 
-fn as_json(hit: &Hit) -> Value {
+fn as_json(hit: &FoundEntry) -> Value {
     let mut object = Map::new();
     object.insert("first_generation".into(), hit.first.into());
     object.insert("last_generation".into(), hit.last.into());

@@ -96,7 +96,7 @@ fn rebuild_set(
     let opened = OpenSet::open(from, Some(set.id()), env.loader)?;
     let id = opened.id;
     let chain = opened.chain()?;
-    let opened = opened.spanning(&chain, from, env.loader)?;
+    let opened = opened.with_earlier_media(&chain, from, env.loader)?;
     let medium = &*opened.medium;
     // A seal that was cut short behind the last one is a leftover.
     let end = chain.last().map_or(0, |l| l.number + 1);

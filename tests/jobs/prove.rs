@@ -13,7 +13,9 @@ use azekura::format::seal::{ReadBack, Seal, Verdict};
 use azekura::format::{Malformed, limit};
 use azekura::generation::Generation;
 use azekura::job::backup::Options as BackupOptions;
-use azekura::job::inspect::prove::{Anchors, Facts, Made, Mismatch, Options, ProofError, ProveError, check, compare, prove};
+use azekura::job::inspect::prove::{
+    Anchors, Mismatch, NewProof, Options, ProofError, ProveError, ProvedFacts, check, compare, prove,
+};
 use azekura::medium::Directory;
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::pipeline::compressor::{Compressor, Decompressor};
@@ -35,7 +37,7 @@ fn nights() -> Hospital {
     h
 }
 
-fn try_prove(h: &Hospital, from: PathBuf, generation: Option<u64>, path: &str) -> Result<Made, ProveError> {
+fn try_prove(h: &Hospital, from: PathBuf, generation: Option<u64>, path: &str) -> Result<NewProof, ProveError> {
     let options = Options { from, set: None, generation, path: path.into() };
     h.with_env(|w| prove(&options, &h.identity, w, &NoObserver))
 }
@@ -74,7 +76,7 @@ fn a_record_of_any_generation_is_proved_by_paper_alone() {
         let proof = made(&h, generation, PATH);
         let paper = paper(&h, generation);
         for anchors in [paper, Anchors { root_key: None, ..paper }, Anchors { code: None, ..paper }] {
-            let facts: Facts = check(&proof, anchors).expect("it holds");
+            let facts: ProvedFacts = check(&proof, anchors).expect("it holds");
             assert_eq!((facts.core.path.as_slice(), facts.core.kind), (PATH.as_bytes(), EntryKind::File));
             assert_eq!((facts.seal.seal.generation, facts.check_code), (generation, code(&h, generation)));
             assert_eq!(compare(&facts.core, chart.as_bytes()).expect("memory"), None);
@@ -130,7 +132,7 @@ fn no_byte_of_a_proof_can_be_another() {
             assert!(check(&bent, paper).is_err(), "byte {at} ^ {mask:x}");
             // A forger makes the digest at the end fit. What is left to him is how the seals are compressed.
             if let Ok(facts) = check(&sealed_anew(bent.clone()), paper) {
-                let told = |f: &Facts| (f.core.clone(), f.index, f.seal.digest);
+                let told = |f: &ProvedFacts| (f.core.clone(), f.index, f.seal.digest);
                 assert_eq!(told(&facts), told(&good), "byte {at} ^ {mask:x}");
                 let seals = proof.windows(4).position(|w| w == [0x28, 0xB5, 0x2F, 0xFD]).expect("a zstd frame");
                 assert!(at >= seals, "byte {at} ^ {mask:x} is not looked at");

@@ -121,7 +121,7 @@ pub fn copy(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Rep
     let chain = source.chain()?;
     let (source, chain) = match options.this_medium {
         true => (source, chain),
-        false => source.go_on(chain, &options.from, None, env.loader)?,
+        false => source.with_all_media(chain, &options.from, None, env.loader)?,
     };
     if chain.links.is_empty() {
         return Err(CopyError::NothingSealed { path: options.from.clone() });

@@ -81,7 +81,7 @@ fn read_all(
             }
             Err(what) => {
                 let found = Damage { object: *object, generation: *generation, what };
-                found.tell(observer);
+                found.report(observer);
                 observer.on_event(Event::Progress { entries: 1, bytes: object.length });
                 damage.push(found);
             }
