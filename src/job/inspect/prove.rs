@@ -175,7 +175,7 @@ pub enum ProofError {
     /// A seal does not follow the one before.
     #[error("the seals in the proof are not a chain")]
     Chain(Fault),
-    /// The first signature was not made with the root key.
+    /// The first signature was not made with the root key, or the proof does not contain the first seal.
     #[error("the seals in the proof do not begin with this root key")]
     RootKey,
     /// The check code is not the one on paper.
