@@ -8,7 +8,7 @@ use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::time;
 use azekura::host::ledger::Ledger;
-use azekura::job::incident::hold::{Hold, HoldError, Release, put_on, standing, take_off};
+use azekura::job::incident::hold::{Hold, HoldError, Release, active_hold, put_on, take_off};
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Subcommand)]
@@ -48,23 +48,23 @@ impl Command {
 pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
     let state = context.state_dir()?;
     let env = context.env(None);
-    let standing = || Ok::<_, Explained>(standing(&Ledger::of(&state).read()?));
+    let active = || Ok::<_, Explained>(active_hold(&Ledger::of(&state).read()?));
     match command {
         Command::On(on) => {
             put_on(&state, &on.by, &on.why, &env)?;
-            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), as_json(standing()?.as_ref())))
+            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), as_json(active()?.as_ref())))
         }
         Command::Show => {
-            let hold = standing()?;
+            let hold = active()?;
             let exit = if hold.is_some() { Exit::Alarm } else { Exit::Good };
             Ok(Outcome { exit, text: text(hold.as_ref()), json: as_json(hold.as_ref()) })
         }
         Command::Off(off) => {
             let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &env)? {
                 Release::Done => (Exit::Good, "hold.off"),
-                Release::Asked => (Exit::Incomplete, "hold.half-off"),
+                Release::Requested => (Exit::Incomplete, "hold.half-off"),
             };
-            Ok(Outcome { exit, text: format!("{}\n", find(said)), json: as_json(standing()?.as_ref()) })
+            Ok(Outcome { exit, text: format!("{}\n", find(said)), json: as_json(active()?.as_ref()) })
         }
     }
 }
@@ -73,7 +73,7 @@ fn text(hold: Option<&Hold>) -> String {
     let Some(hold) = hold else { return format!("{}\n", find("hold.none")) };
     let when = |rfc3339: &str| time(rfc3339, Lang::spoken());
     let mut text = format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = hold.why));
-    if let Some((since, who)) = &hold.asked {
+    if let Some((since, who)) = &hold.release_requested {
         text.push_str(&format!("{}\n", message!("hold.asked", since = when(since), who = who)));
     }
     text
@@ -84,7 +84,7 @@ fn as_json(hold: Option<&Hold>) -> Value {
         "since": h.since,
         "by": h.by,
         "why": h.why,
-        "release_asked": h.asked.as_ref().map(|(since, by)| json!({ "since": since, "by": by })),
+        "release_asked": h.release_requested.as_ref().map(|(since, by)| json!({ "since": since, "by": by })),
     })) })
 }
 
@@ -93,10 +93,10 @@ impl From<HoldError> for Explained {
         match error {
             HoldError::NotHeld => Self::new(message!("error.hold.not-held"), Exit::Usage),
             HoldError::SamePerson => Self::new(message!("error.hold.same-person"), Exit::Usage),
-            HoldError::SameDay { asked } => {
-                Self::new(message!("error.hold.same-day", asked = time(&asked, Lang::spoken())), Exit::Usage)
+            HoldError::SameDay { requested } => {
+                Self::new(message!("error.hold.same-day", asked = time(&requested, Lang::spoken())), Exit::Usage)
             }
-            HoldError::Stands { set, since, why } => {
+            HoldError::Active { set, since, why } => {
                 let since = time(&since, Lang::spoken());
                 Self::new(message!("error.media.held", name = set, since = since, why = why), Exit::Medium)
             }

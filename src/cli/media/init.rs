@@ -5,7 +5,7 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::message;
-use azekura::job::media::register::{RegisterOptions, init};
+use azekura::job::media::init::{InitOptions, init};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -31,7 +31,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     if recipients.is_empty() {
         return Err(Explained::new(message!("error.backup.no-recipients"), Exit::Key));
     }
-    let options = RegisterOptions {
+    let options = InitOptions {
         state: context.state_dir()?,
         at: context.medium(at)?,
         name: args.name.clone(),
