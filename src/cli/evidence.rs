@@ -9,7 +9,7 @@ use crate::cli::ui::shown::{Shown, shell_word};
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::count;
 use azekura::env::Env;
-use azekura::job::incident::evidence::{Checked, EvidenceError, RecordedAnswer, StartOptions, add, check, export, start};
+use azekura::job::incident::evidence::{EvidenceError, RecordCheck, RecordedAnswer, StartOptions, add, check, export, start};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -67,7 +67,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
                 to: absolute(&s.to),
                 by: s.by.clone(),
                 witness: s.witness.clone(),
-                place: s.place.clone(),
+                location: s.place.clone(),
                 program: "/proc/self/exe".into(),
             };
             let started = start(&options, &context.env(None))?;
@@ -93,7 +93,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
     }
 }
 
-fn outcome(checked: &Checked, context: &Context) -> Outcome {
+fn outcome(checked: &RecordCheck, context: &Context) -> Outcome {
     checked.broken.iter().for_each(|line| context.warn(&message!("evidence.broken", line = line)));
     checked.files.iter().for_each(|name| context.warn(&message!("evidence.file", name = name)));
     let mut table = Table::default();

@@ -12,7 +12,7 @@ use azekura::generation::GenerationError;
 use azekura::host::catalog::CatalogError;
 use azekura::host::state::StateError;
 use azekura::job::backup::{BackupError, Options, Report, SourceOptions, backup};
-use azekura::job::inspect::InspectError;
+use azekura::job::inspect::{InspectError, verify};
 use azekura::job::restore::{self, RestoreError, restore};
 use azekura::medium::MediumError;
 use azekura::pipeline::encryptor::Identity;
@@ -205,10 +205,8 @@ fn the_disk_of_somebody_else() {
     assert_eq!(ours.try_backup(&Options { init: None, ..options }).expect("a backup").generation, 2);
     assert_eq!(theirs.backup().generation, 2);
     for (set, who) in [(report.set, &ours), (theirs.backup().set, &theirs)] {
-        let options =
-            azekura::job::inspect::verify::Options { from: theirs.medium(), set: Some(set), expect: None, known: Vec::new() };
-        let verified =
-            who.with_env(|w| azekura::job::inspect::verify::verify(&options, w, &azekura::event::NoObserver)).expect("a report");
+        let options = verify::Options { set: Some(set), ..verify::Options::new(theirs.medium()) };
+        let verified = who.with_env(|w| verify::verify(&options, w, &azekura::event::NoObserver)).expect("a report");
         assert!(verified.is_good(), "{verified:?}");
     }
     let set = Some(theirs.backup().set);
@@ -629,14 +627,8 @@ fn a_bit_flips_in_the_catalog() {
             }
         };
         sealed += 1;
-        let chain = azekura::job::inspect::verify::Options {
-            from: options.to.clone(),
-            set: Some(generation.set),
-            expect: None,
-            known: Vec::new(),
-        };
-        let verified =
-            h.with_env(|w| azekura::job::inspect::verify::verify(&chain, w, &azekura::event::NoObserver)).expect("a report");
+        let chain = verify::Options { set: Some(generation.set), ..verify::Options::new(&options.to) };
+        let verified = h.with_env(|w| verify::verify(&chain, w, &azekura::event::NoObserver)).expect("a report");
         assert!(verified.is_good(), "{what}: {:?} {:?} {:?}", verified.faults, verified.damage, verified.foreign);
         let to = trial.join("restored");
         let from =

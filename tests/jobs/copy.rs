@@ -6,6 +6,7 @@ use azekura::event::{Event, NoObserver, Observer};
 use azekura::format::object::{ObjectKind, file_name, parse_file_name};
 use azekura::host::catalog::Catalog;
 use azekura::job::backup;
+use azekura::job::inspect::verify;
 use azekura::job::media::copy::{CopyError, ObjectClash, Options, Report, copy};
 use azekura::job::media::scrub;
 use azekura::job::media::scrub::{MediumHealth, log, scrub};
@@ -31,7 +32,7 @@ fn nights() -> Hospital {
 }
 
 fn options(from: &Path, to: &Path) -> Options {
-    Options { from: from.into(), to: to.into(), set: None, this_medium: false, beside_others: false }
+    Options::new(from, to)
 }
 
 fn run(h: &Hospital, options: &Options) -> Result<Report, CopyError> {
@@ -232,8 +233,8 @@ fn a_foreign_target_stays_as_it_is() {
     let beside = Options { beside_others: true, ..options(&h.medium(), &other.medium()) };
     run(&h, &beside).expect("a copy");
     let set = Some(h.label().set);
-    let options_ = azekura::job::inspect::verify::Options { from: other.medium(), set, expect: None, known: Vec::new() };
-    assert!(h.with_env(|w| azekura::job::inspect::verify::verify(&options_, w, &NoObserver)).expect("a verification").is_good());
+    let options_ = verify::Options { set, ..verify::Options::new(other.medium()) };
+    assert!(h.with_env(|w| verify::verify(&options_, w, &NoObserver)).expect("a verification").is_good());
 
     // Cartridges of another program, and of another set.
     let foreign = Cartridge::new();

@@ -209,12 +209,8 @@ impl Hospital {
         expect: Option<CheckCode>,
         known: Option<(u64, [u8; 32])>,
     ) -> Result<verify::Report, InspectError> {
-        let options = verify::Options {
-            from: medium.into(),
-            set: None,
-            expect,
-            known: known.map(|(_, digest)| (1, digest)).into_iter().collect(),
-        };
+        let known = known.map(|(_, digest)| (1, digest)).into_iter().collect();
+        let options = verify::Options { expect, known, ..verify::Options::new(medium) };
         self.with_env(|w| verify(&options, w, &NoObserver))
     }
 }

@@ -12,7 +12,7 @@ use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
 use crate::cli::ui::words;
 use azekura::format::watch::Measures;
-use azekura::job::incident::clean::{First, Options, Report, Row, clean};
+use azekura::job::incident::clean::{GenerationTraces, IndicatorHit, Options, Report, clean};
 use azekura::job::incident::indicators::Indicators;
 use serde_json::{Map, Value, json};
 
@@ -29,7 +29,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         clean(&options, &identity, &context.env(None), &progress)?
     };
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-    for row in &report.rows {
+    for row in &report.generations {
         for a in &row.alarms {
             context.warn(&message!("clean.alarm", number = row.generation, alarm = alarm(a)));
         }
@@ -43,15 +43,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     if let Some(passed_over) = options.indicators.as_ref().map(Indicators::passed_over).filter(|n| *n > 0) {
         context.warn(&message!("clean.passed-over", count = count(passed_over)));
     }
-    for f in &report.first {
+    for f in &report.first_hits {
         context.warn(&message!("clean.first", indicator = f.indicator, number = f.generation, path = f.path));
     }
-    let is_good = report.faults.is_empty() && report.rows.iter().all(Row::is_clean);
+    let is_good = report.faults.is_empty() && report.generations.iter().all(GenerationTraces::is_clean);
     let exit = if is_good { Exit::Good } else { Exit::Damage };
     Ok(Outcome { exit, text: text(&report, options.indicators.as_ref()), json: as_json(&report, options.indicators.as_ref()) })
 }
 
-fn sum(row: &Row, of: impl Fn(&Measures) -> u64) -> u64 {
+fn sum(row: &GenerationTraces, of: impl Fn(&Measures) -> u64) -> u64 {
     row.changes.iter().map(|(_, m)| of(m)).sum()
 }
 
@@ -59,7 +59,7 @@ fn text(r: &Report, indicators: Option<&Indicators>) -> String {
     let headings =
         ["label.generation", "label.time", "label.new", "label.changed", "label.gone", "label.odd", "label.ioc", "label.result"];
     let mut columns = Columns::new(headings.map(find));
-    for row in &r.rows {
+    for row in &r.generations {
         let known = |n: u64| if row.changes.is_empty() { find("status.unknown") } else { count(n) };
         let result = match () {
             () if !row.trusted => find("generations.not-trusted"),
@@ -94,13 +94,13 @@ fn as_json(r: &Report, indicators: Option<&Indicators>) -> Value {
         "set_name": r.set_name,
         "quarantine": r.quarantine,
         "last_clean": r.last_clean,
-        "generations": r.rows.iter().map(row_json).collect::<Vec<_>>(),
-        "first": r.first.iter().map(first_json).collect::<Vec<_>>(),
+        "generations": r.generations.iter().map(row_json).collect::<Vec<_>>(),
+        "first": r.first_hits.iter().map(first_json).collect::<Vec<_>>(),
         "faults": r.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
     })
 }
 
-fn row_json(row: &Row) -> Value {
+fn row_json(row: &GenerationTraces) -> Value {
     let changes = row.changes.iter().map(|(source, m)| {
         let mut object = Map::new();
         put_name(&mut object, "source", source);
@@ -134,7 +134,7 @@ fn row_json(row: &Row) -> Value {
     })
 }
 
-fn first_json(f: &First) -> Value {
+fn first_json(f: &IndicatorHit) -> Value {
     let mut object = Map::new();
     object.insert("indicator".into(), f.indicator.clone().into());
     object.insert("generation".into(), f.generation.into());
