@@ -27,10 +27,10 @@ pub struct Indicators {
 #[derive(Debug, thiserror::Error)]
 pub enum IndicatorError {
     /// It is not UTF-8.
-    #[error("this is no text")]
+    #[error("it is no text")]
     NotText,
     /// A line is neither a digest nor a valid pattern.
-    #[error("line {line} is invalid: {text}")]
+    #[error("line {line}: {text} cannot be understood")]
     Invalid {
         /// Number of the line, from 1; 0 in JSON.
         line: usize,
@@ -38,7 +38,7 @@ pub enum IndicatorError {
         text: String,
     },
     /// It is JSON of another kind.
-    #[error("this is neither a MISP event nor a STIX bundle")]
+    #[error("it is no MISP event and no STIX bundle")]
     Unknown,
     /// It has no name and no digest of a file.
     #[error("nothing in it can be looked for in files")]

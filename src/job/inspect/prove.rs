@@ -78,10 +78,10 @@ pub enum ProveError {
     #[error("the seals cannot be compressed")]
     Compress(#[from] FrameError),
     /// The proof is larger than [`limit`](crate::format::limit) permits.
-    #[error("the proof is too large")]
+    #[error("the proof would be larger than a proof may be")]
     TooLarge(#[source] Malformed),
     /// The check of the new proof failed.
-    #[error("the new proof is invalid")]
+    #[error("the proof does not hold")]
     Check(#[from] ProofError),
 }
 
@@ -173,7 +173,7 @@ pub enum ProofError {
     #[error("the seals in the proof are damaged")]
     Frame(#[from] FrameError),
     /// A seal does not follow the one before.
-    #[error("the seals in the proof are not a chain")]
+    #[error("the seals in the proof are no chain")]
     Chain(Fault),
     /// The first signature was not made with the root key, or the proof does not contain the first seal.
     #[error("the seals in the proof do not begin with this root key")]

@@ -106,7 +106,7 @@ impl FoundMedium {
             Self::Blank { wiped: Some(medium) } => format!("{medium}: erased"),
             Self::Unregistered { set } => format!("set {set}: not in the ledger"),
             Self::OtherPool { medium } => format!("{medium}: of another pool"),
-            Self::Held { medium, .. } => format!("{medium}: a hold stands"),
+            Self::Held { medium, .. } => format!("{medium}: a hold is active"),
         }
     }
 }
