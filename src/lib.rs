@@ -14,6 +14,9 @@ pub mod generation;
 pub mod host;
 pub mod job;
 pub mod lock;
+#[cfg(test)]
+#[path = "../tests/machine/mod.rs"]
+mod machine;
 pub mod medium;
 pub mod pipeline;
 pub mod report;

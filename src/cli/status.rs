@@ -9,10 +9,10 @@ use crate::cli::ui::output::{Columns, Outcome};
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
+use azekura::answer::status::{self as answer, LackName, Rule321, Status};
 use azekura::host::ledger::MediumKind;
 use azekura::job::incident::hold::active_hold;
 use azekura::job::media::copies::{CopyRisk, DataCopy, copies, count_321, risks, risks_321};
-use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -25,16 +25,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let copies = copies(&book);
     let mut lacks = risks(&copies);
     let mut text = table(&copies);
-    let mut json = json!({ "copies": copies.iter().map(copy_json).collect::<Vec<_>>() });
+    let mut rule_321 = None;
     if args.rule_321 {
         lacks.extend(risks_321(&copies));
         let (number, kinds, off_site) = count_321(&copies);
         let counted = message!("status.321", copies = count(number), kinds = count(kinds), off_site = count(off_site));
         text.push_str(&format!("{counted}\n"));
-        json["rule_321"] = json!({ "copies": number, "kinds": kinds, "off_site": off_site });
+        rule_321 = Some(Rule321 { copies: number, kinds, off_site });
     }
     lacks.iter().for_each(|lack| context.warn(&warning(lack)));
-    json["lacks"] = lacks.iter().map(lack_json).collect();
     if lacks.is_empty() && active_hold(&book).is_none() {
         text.push_str(&format!("{}\n", find("status.good")));
     }
@@ -43,10 +42,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         let since = time(&hold.since, Lang::spoken());
         context.warn(&message!("hold.stands", since = since, who = hold.by, why = hold.why));
     }
-    json["hold"] = hold.is_some().into();
+    let answer = Status {
+        copies: copies.iter().map(copy).collect(),
+        lacks: lacks.iter().map(lack).collect(),
+        hold: hold.is_some(),
+        rule_321,
+    };
     let held = if hold.is_some() { Exit::Alarm } else { Exit::Good };
     let lacking = if lacks.is_empty() { Exit::Good } else { Exit::Incomplete };
-    Ok(Outcome { exit: exit(&book).max(lacking).max(held), text, json })
+    Ok(Outcome::new(exit(&book).max(lacking).max(held), text, &answer))
 }
 
 fn table(copies: &[DataCopy]) -> String {
@@ -93,26 +97,33 @@ fn warning(lack: &CopyRisk) -> Message {
     }
 }
 
-fn copy_json(c: &DataCopy) -> Value {
-    json!({
-        "medium": c.medium,
-        "kind": c.kind,
-        "place": c.location,
-        "off_site": c.off_site,
-        "time": c.time,
-        "generation": c.generation,
-        "check_code": c.check_code,
-        "attached": c.attached,
-    })
+fn copy(c: &DataCopy) -> answer::Copy {
+    answer::Copy {
+        medium: c.medium.as_str().into(),
+        kind: c.kind,
+        place: c.location.as_deref().map(Into::into),
+        off_site: c.off_site,
+        time: c.time.as_str().into(),
+        generation: c.generation,
+        check_code: c.check_code.as_str().into(),
+        attached: c.attached,
+    }
 }
 
-fn lack_json(lack: &CopyRisk) -> Value {
+fn lack(lack: &CopyRisk) -> answer::Lack {
+    let none = |name| answer::Lack { lack: name, medium: None, copies: None, kind: None, place: None, media: None };
     match lack {
-        CopyRisk::Attached { medium } => json!({ "lack": "attached", "medium": medium }),
-        CopyRisk::Few { copies } => json!({ "lack": "few", "copies": copies }),
-        CopyRisk::OneKind { kind } => json!({ "lack": "one-kind", "kind": kind }),
-        CopyRisk::NoneOffSite => json!({ "lack": "none-off-site" }),
-        CopyRisk::SharedLocation { location, media } => json!({ "lack": "shared-place", "place": location, "media": media }),
-        CopyRisk::LocationUnknown { medium } => json!({ "lack": "place-unknown", "medium": medium }),
+        CopyRisk::Attached { medium } => answer::Lack { medium: Some(medium.as_str().into()), ..none(LackName::Attached) },
+        CopyRisk::Few { copies } => answer::Lack { copies: Some(*copies), ..none(LackName::Few) },
+        CopyRisk::OneKind { kind } => answer::Lack { kind: Some(*kind), ..none(LackName::OneKind) },
+        CopyRisk::NoneOffSite => none(LackName::NoneOffSite),
+        CopyRisk::SharedLocation { location, media } => answer::Lack {
+            place: Some(location.as_str().into()),
+            media: Some(media.iter().map(|m| m.as_str().into()).collect()),
+            ..none(LackName::SharedPlace)
+        },
+        CopyRisk::LocationUnknown { medium } => {
+            answer::Lack { medium: Some(medium.as_str().into()), ..none(LackName::PlaceUnknown) }
+        }
     }
 }

@@ -51,7 +51,7 @@ pub enum Expected {
 /// A generation as it was verified.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct VerifiedGeneration {
+pub struct CheckedGeneration {
     /// Its number.
     pub generation: u64,
     /// When it was sealed, RFC 3339 in UTC.
@@ -83,7 +83,7 @@ pub struct Report {
     /// The public key of the first seal, from the label; the chain starts with it. `None` if there is no label.
     pub root_key: Option<[u8; 32]>,
     /// Ascending by number.
-    pub generations: Vec<VerifiedGeneration>,
+    pub generations: Vec<CheckedGeneration>,
     /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
     /// Objects that differ from what their seals list, ascending by number.
@@ -141,7 +141,7 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
     observer.on_event(Event::Expected { entries: all.len() as u64, bytes });
     observer.on_event(Event::Phase(Phase::ReadingBack));
     let (damage, read_back) = check_objects(medium, &chain.listing, &all, env, observer)?;
-    let lines = chain.links.iter().map(|l| VerifiedGeneration {
+    let lines = chain.links.iter().map(|l| CheckedGeneration {
         generation: l.seal.generation,
         time: l.seal.time.clone(),
         check_code: CheckCode::of(&l.digest),
