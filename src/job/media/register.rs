@@ -70,7 +70,7 @@ pub fn init(options: &RegisterOptions, env: &Env) -> Result<Id> {
         Some(set) => set,
         None => {
             let at = WriteTarget { root: &options.at, only: None, block: options.tape_block, quarantine: false };
-            writer::register(at, &state, &begin, env).map_err(MediaError::Backup)?
+            writer::register(at, &state, &begin, env).map_err(|e| MediaError::Backup(e.into()))?
         }
     };
     let (medium, pool, device) = (options.name.clone(), options.pool.clone(), device_name(&options.at));
