@@ -1,5 +1,5 @@
-//! Appends finished packs to the medium: numbered in the order in which they come, made durable, read back, and only then recorded in the
-//! catalog. When the medium is full, the next one takes over.
+//! Appends finished packs to the medium: numbered in the order in which they come, made durable, read back, and only
+//! then recorded in the catalog. When the medium is full, the next one takes over.
 
 use super::pack_queue::PackReceiver;
 use super::stop::{Stop, join};
@@ -88,7 +88,8 @@ pub struct AppendContext<'a> {
     pub env: &'a Env<'a>,
 }
 
-/// Appends packs until the queue is closed; a second thread reads back what was appended. `numbered` wakes the collector after each pack.
+/// Appends packs until the queue is closed; a second thread reads back what was appended. `numbered` wakes the
+/// collector after each pack.
 pub fn append_packs(
     packs: PackReceiver,
     numbered: Wakeup,
@@ -162,8 +163,8 @@ impl Appender<'_> {
         Ok(self.streaming)
     }
 
-    /// Waits for the next pack; `None` after the last one. A drive then runs for a while instead of starting for every pack: it waits until its
-    /// buffer is nearly full.
+    /// Waits for the next pack; `None` after the last one. A drive then runs for a while instead of starting for every
+    /// pack: it waits until its buffer is nearly full.
     fn next_pack(&mut self, medium: &dyn Medium) -> Result<Option<FinishedPack>> {
         if medium.is_sequential() {
             let begun = self.now();

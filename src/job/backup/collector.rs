@@ -48,7 +48,8 @@ pub struct Collector<'a> {
     /// Entries that were ever in `waiting`, and how many of them are written.
     collected: u64,
     written: u64,
-    /// `collected` when the workers were last asked to finish their packs: up to here, no entry needs a pack that is still open.
+    /// `collected` when the workers were last asked to finish their packs: up to here, no entry needs a pack that is
+    /// still open.
     asked_at: u64,
     /// Batches that are collected and still count as in flight, which holds the merge back.
     withheld: usize,
@@ -129,9 +130,10 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// **Invariant:** what waits is bounded, and never for good. While too many entries wait, the merge sends no more batches. Each entry in
-    /// `waiting` needs only packs that were begun before it came, and every packer finishes its pack once after it was asked. Whenever the
-    /// first entry is one that came after the last request, they are asked again.
+    /// **Invariant:** what waits is bounded, and never for good. While too many entries wait, the merge sends no more
+    /// batches. Each entry in `waiting` needs only packs that were begun before it came, and every packer finishes its
+    /// pack once after it was asked. Whenever the first entry is one that came after the last request, they are asked
+    /// again.
     fn bound_waiting(&mut self) -> Result<()> {
         let too_many = self.waiting.len() > WAITING_ENTRIES;
         self.channels.packs.set_urgent(too_many);
@@ -147,7 +149,8 @@ impl<'a> Collector<'a> {
         self.finish_own_pack()
     }
 
-    /// Finishes the entry stream's own pack if the first entry waits for it: a file may have content that the stream has too.
+    /// Finishes the entry stream's own pack if the first entry waits for it: a file may have content that the stream
+    /// has too.
     fn finish_own_pack(&mut self) -> Result<()> {
         match self.waiting.front() {
             Some(StoredEntry::Stored { pieces, .. })

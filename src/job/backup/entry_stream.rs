@@ -185,8 +185,9 @@ impl<'a> EntryStreamWriter<'a> {
     }
 }
 
-/// Where a chunk ends whose cut would be at `cut`: with the record that the cut falls in, so that a chunk can be read without the one
-/// before it. Only a long record is cut. Also returns how many bytes of the last record are left for the next chunk.
+/// Where a chunk ends whose cut would be at `cut`: with the record that the cut falls in, so that a chunk can be read
+/// without the one before it. Only a long record is cut. Also returns how many bytes of the last record are left for
+/// the next chunk.
 ///
 /// `bytes` begins with `begun` bytes of a record whose beginning is in an earlier chunk; whole records follow.
 fn end_of_record(bytes: &[u8], begun: usize, cut: usize) -> (usize, usize) {

@@ -15,7 +15,8 @@ use std::path::PathBuf;
 /// Why a backup ended without a generation.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The set cannot be opened or written. Failures of the medium, of the catalog and of the state directory are among these.
+    /// The set cannot be opened or written. Failures of the medium, of the catalog and of the state directory are among
+    /// these.
     #[error(transparent)]
     Write(#[from] WriteError),
     /// No source is there.

@@ -6,8 +6,8 @@ use crate::pipeline::source::WalkedEntry;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Files with several names whose further names are awaited; beyond that a further name is read like a file of its own, which
-/// stores nothing twice.
+/// Files with several names whose further names are awaited; beyond that a further name is read like a file of its own,
+/// which stores nothing twice.
 const MOST_FILES: usize = 100_000;
 
 /// Files whose first name was found and whose further names are still to come.

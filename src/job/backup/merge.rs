@@ -1,7 +1,7 @@
 //! The sorted walk of the sources merged with the sorted entries of the last generation.
 //!
-//! An entry whose type, size, mtime, ctime and inode are unchanged is copied as it is; the rest is described and read. Both
-//! sides are read once, in order, in constant memory.
+//! An entry whose type, size, mtime, ctime and inode are unchanged is copied as it is; the rest is described and read.
+//! Both sides are read once, in order, in constant memory.
 
 use super::Result;
 use super::entries::{FoundBatch, FoundEntry, FurtherNames, HardLink, UnchangedRecords};

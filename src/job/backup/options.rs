@@ -13,8 +13,8 @@ pub struct Options {
     pub state: PathBuf,
     /// The medium: a folder or a tape drive.
     pub to: PathBuf,
-    /// Only this set, whatever other sets are there. Whoever names it has checked whether it is its turn and whether a hold is active.
-    /// Default: the newest set of this host.
+    /// Only this set, whatever other sets are there. Whoever names it has checked whether it is its turn and whether a
+    /// hold is active. Default: the newest set of this host.
     pub set: Option<Id>,
     /// What is backed up: at least one source, none within another.
     pub sources: Vec<SourceOptions>,
@@ -22,7 +22,8 @@ pub struct Options {
     pub init: Option<NewSetOptions>,
     /// Read every file, whatever its times say. Default: no.
     pub full: bool,
-    /// A note in the manifest. Whoever writes one has announced what changes: the tripwires do not learn from this night.
+    /// A note in the manifest. Whoever writes one has announced what changes: the tripwires do not learn from this
+    /// night.
     pub tag: Option<String>,
     /// Record a SHA-256 digest of each file beside BLAKE3. Default: yes.
     pub with_sha256: bool,
@@ -34,7 +35,8 @@ pub struct Options {
     pub tape_block: u32,
     /// Media that a generation may reference; beyond that, everything is stored again. Default: any number.
     pub max_media: Option<u64>,
-    /// What is backed up is suspected of contamination: evidence, in a set and on a medium of its own. No tripwire judges it. Default: no.
+    /// What is backed up is suspected of contamination: evidence, in a set and on a medium of its own. No tripwire
+    /// judges it. Default: no.
     pub quarantine: bool,
 }
 

@@ -34,8 +34,8 @@ pub fn pack_queue(capacity: usize) -> (PackSender, PackReceiver) {
 pub struct PackSender(Arc<Shared>);
 
 impl PackSender {
-    /// Sends a pack, and waits while the queue is full. Returns `false` if the medium takes no more. How many packs wait decides how hard
-    /// to compress.
+    /// Sends a pack, and waits while the queue is full. Returns `false` if the medium takes no more. How many packs
+    /// wait decides how hard to compress.
     pub fn send(&self, pack: FinishedPack, effort: &Effort) -> bool {
         let Shared { state, changed, capacity } = &*self.0;
         let mut state = state.lock();
@@ -100,8 +100,8 @@ impl PackReceiver {
         pack
     }
 
-    /// If the queue is empty, waits until it is three quarters full, or no more packs come, or the packs in it are urgent. Returns whether it
-    /// was empty and more packs were to come.
+    /// If the queue is empty, waits until it is three quarters full, or no more packs come, or the packs in it are
+    /// urgent. Returns whether it was empty and more packs were to come.
     pub fn wait_until_filled(&self) -> bool {
         let mut state = self.0.state.lock();
         if !state.packs.is_empty() || state.is_closed {

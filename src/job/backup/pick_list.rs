@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 
-/// The media that content lies on, by their place in the set, with the bytes of content on each; nothing if the set has one medium.
+/// The media that content lies on, by their place in the set, with the bytes of content on each; nothing if the set has
+/// one medium.
 ///
-/// Read from the host's copy of the entry stream. This second pass happens only on sets with several media, where a person changes media and
-/// nobody waits for it.
+/// Read from the host's copy of the entry stream. This second pass happens only on sets with several media, where a
+/// person changes media and nobody waits for it.
 pub fn pick_list(set: &SetWriter, entries: &EntryStream) -> Result<Vec<(u64, u64)>> {
     if set.mounted.place <= 1 {
         return Ok(Vec::new());

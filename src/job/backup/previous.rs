@@ -18,14 +18,16 @@ pub struct PreviousEntries {
     record: Vec<u8>,
     /// `record` was not returned yet.
     is_ahead: bool,
-    /// When the run that wrote the stream began, in nanoseconds since 1970. Entries that changed then or later are read again.
+    /// When the run that wrote the stream began, in nanoseconds since 1970. Entries that changed then or later are read
+    /// again.
     pub started: i64,
     /// Entries that have not changed are copied. Otherwise everything is read, and only compared with what was there.
     pub is_trusted: bool,
 }
 
 impl PreviousEntries {
-    /// The host's copy of the last entry stream if it is whole; otherwise none, and everything is read. `is_trusted`: see the field.
+    /// The host's copy of the last entry stream if it is whole; otherwise none, and everything is read. `is_trusted`:
+    /// see the field.
     pub fn of(set: &SetWriter, is_trusted: bool) -> Result<Self> {
         let none = Self { stream: None, record: Vec::new(), is_ahead: false, started: i64::MIN, is_trusted: true };
         let Some(last) = &set.log.last else { return Ok(none) };
@@ -40,7 +42,8 @@ impl PreviousEntries {
         Ok(Self { stream: Some(stream), started: last.started, is_trusted, ..none })
     }
 
-    /// Goes to the record of `path`, or to where it would be. Returns whether it is there. Records passed over are `gone`.
+    /// Goes to the record of `path`, or to where it would be. Returns whether it is there. Records passed over are
+    /// `gone`.
     pub fn seek(&mut self, path: &[u8], gone: &dyn Fn(&EntryHead)) -> bool {
         while let Some(head) = self.peek() {
             match compare_paths(head.path, path) {

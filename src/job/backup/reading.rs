@@ -49,8 +49,8 @@ impl CutRule {
         rule
     }
 
-    /// The lengths of the chunks of one run: they begin in the first [`RUN_BYTES`] of `bytes`, which lie at `offset` in the file. `is_end`: the
-    /// content ends with `bytes`.
+    /// The lengths of the chunks of one run: they begin in the first [`RUN_BYTES`] of `bytes`, which lie at `offset` in
+    /// the file. `is_end`: the content ends with `bytes`.
     pub fn cuts(self, chunker: &Chunker, bytes: &[u8], offset: u64, is_end: bool) -> Vec<u32> {
         let mut cuts = Vec::new();
         let mut at = 0;
@@ -81,8 +81,8 @@ pub struct RunReader<'a> {
 }
 
 impl RunReader<'_> {
-    /// Reads a file's data and sends it, in runs of whole chunks, to `emit`. When the file ends early, `core.size` and `core.holes` are set to
-    /// what was read.
+    /// Reads a file's data and sends it, in runs of whole chunks, to `emit`. When the file ends early, `core.size` and
+    /// `core.holes` are set to what was read.
     pub fn read(
         &self,
         input: Input,

@@ -106,7 +106,8 @@ impl<'a> Run<'a> {
         Ok(StoredContent { stream, appended, watcher, adopted_packs, finished: (self.env.now)() })
     }
 
-    /// What tonight is compared with: the host's copy of what the last manifest knows. Without it, tonight is a first night.
+    /// What tonight is compared with: the host's copy of what the last manifest knows. Without it, tonight is a first
+    /// night.
     fn watcher(&self) -> Watcher {
         let host = &self.set.host;
         let mut known = host.state.watch().and_then(|bytes| watch::decode(&bytes).ok()).unwrap_or_default();

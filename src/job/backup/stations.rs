@@ -1,4 +1,7 @@
-//! The stations of a run and the threads between them: merge → workers → appender, and the collector beside them.
+//! The stations of a run and the threads that they are in: merge → workers → appender, and the collector beside them.
+//!
+//! **Invariant:** no thread polls, and all channels are bounded. A thread waits for messages, and for [`Stop`]. Only the
+//! collector and the workers receive from threads that wait for them in turn; a wake-up to them never blocks.
 
 use super::append::{AppendContext, AppendedPacks, append_packs};
 use super::chunk_store::ChunkStore;
@@ -8,11 +11,11 @@ use super::entries::{FoundBatch, FoundEntry, StoredBatch};
 use super::entry_stream::{CollectedStream, EntryStreamWriter};
 use super::linked_files::LinkedFiles;
 use super::merge::{Batches, EntryMerge, OpenSource};
-use super::pack_queue::pack_queue;
+use super::pack_queue::{PackReceiver, PackSender, pack_queue};
 use super::previous::PreviousEntries;
 use super::stop::{Stop, join};
 use super::tally::BackupTally;
-use super::wakeup::wakeup;
+use super::wakeup::{Wakeup, wakeup};
 use super::worker::{Worker, WorkerContext};
 use super::{BackupError, Options, Result};
 use crate::buffer::Buffers;
@@ -26,7 +29,7 @@ use crate::pipeline::packer::{FinishedPack, Packer};
 use crate::pipeline::source::SourceTree;
 use crate::set::writer::SetWriter;
 use crate::tripwire::Watcher;
-use crossbeam_channel::{Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 /// Bytes that buffers use before those in front of a tape drive; the rest feeds the drive.
 const WORKING_BYTES: u64 = 96 << 20;
@@ -53,8 +56,8 @@ struct PackMemory {
 }
 
 impl PackMemory {
-    /// Each worker and the collector fill a pack, two wait, one is being written; each is begun with its full size. What a drive is fed from
-    /// is beside that.
+    /// Each worker and the collector fill a pack, two wait, one is being written; each is begun with its full size.
+    /// What a drive is fed from is beside that.
     fn divide(memory_bytes: u64, threads: usize, has_one_head: bool) -> Self {
         let working_bytes = if has_one_head { memory_bytes.min(WORKING_BYTES) } else { memory_bytes };
         let pack_bytes = (working_bytes / (threads as u64 + 4)).clamp(1 << 20, 32 << 20);
@@ -84,6 +87,59 @@ impl BatchSender<'_> {
         }
         let entries = batch.entries.into_iter().filter_map(|entry| entry.without_content().ok()).collect();
         self.to_collector.send(StoredBatch { sequence: batch.sequence, entries }).map_err(|_| disconnected())
+    }
+}
+
+/// What the threads of a run work with.
+struct StationThreads<'a> {
+    workers: Vec<Worker<'a>>,
+    collector: Collector<'a>,
+    batch_sender: BatchSender<'a>,
+    batches: Receiver<FoundBatch>,
+    packs: &'a PackSender,
+    queued_packs: PackReceiver,
+    append: AppendContext<'a>,
+}
+
+impl StationThreads<'_> {
+    /// Runs all threads to their end, and `merge` in this one. If any of them fails or panics, all end; the error is the
+    /// cause, not a consequence.
+    fn run(
+        self,
+        set: &mut SetWriter,
+        pack_numbered: Wakeup,
+        merge: impl FnOnce(&BatchSender) -> Result<()>,
+    ) -> Result<(CollectedStream, AppendedPacks)> {
+        let Self { workers, collector, batch_sender, batches, packs, queued_packs, append } = self;
+        let stop = append.stop;
+        let append = &append;
+        std::thread::scope(move |scope| {
+            let closes_queue = packs.close_on_drop();
+            let appender = scope.spawn(move || stop.guard(|| append_packs(queued_packs, pack_numbered, set, append)));
+            let collector = scope.spawn(move || stop.guard(|| collector.collect()));
+            let (send_run, runs) = bounded(2 * workers.len());
+            let spawn = |worker| {
+                let (batches, runs) = (batches.clone(), (send_run.clone(), runs.clone()));
+                scope.spawn(move || stop.guard(|| Worker::work(worker, batches, runs)))
+            };
+            let workers: Vec<_> = workers.into_iter().map(spawn).collect();
+            drop((send_run, runs, batches));
+
+            let merged = stop.guard(|| merge(&batch_sender));
+            drop(batch_sender);
+            let worked: Vec<Result<()>> = workers.into_iter().map(join).collect();
+            let collected = join(collector);
+            drop(closes_queue);
+            let appended = join(appender);
+            let mut failures: Vec<_> = [merged].into_iter().chain(worked).filter_map(Result::err).collect();
+            match (collected, appended) {
+                (Ok(stream), Ok(appended)) if failures.is_empty() => Ok((stream, appended)),
+                (collected, appended) => {
+                    failures.extend(collected.err().into_iter().chain(appended.err()));
+                    Err(BackupError::cause_of(failures).unwrap_or(BackupError::Stopped))
+                }
+            }
+        })
     }
 }
 
@@ -136,7 +192,7 @@ impl Stations<'_> {
             &stop,
             set.host.state.new_entries()?,
         );
-        let (number_given, numbered) = wakeup();
+        let (pack_numbered, numbered) = wakeup();
         let (in_flight, collected) = bounded(BATCHES_IN_FLIGHT);
         let channels = CollectorChannels { stored, numbered, in_flight: collected, finish_packs, packs: &packs };
         let collector = Collector::new(channels, stream, tally, &stop);
@@ -144,42 +200,16 @@ impl Stations<'_> {
         let (to_workers, batches) = bounded(2 * threads);
         let batch_sender = BatchSender { in_flight, to_workers, to_collector, stop: &stop };
 
-        let (stream, appended) = std::thread::scope(|scope| {
-            let closes_queue = packs.close_on_drop();
-            let (stop, context) = (&stop, AppendContext { known: &known, tally, stop: &stop, env });
-            let appender = scope.spawn(move || stop.guard(|| append_packs(queued_packs, number_given, set, &context)));
-            let collector = scope.spawn(move || stop.guard(|| collector.collect()));
-            let (send_run, runs) = bounded(2 * threads);
-            let spawn = |worker| {
-                let (batches, runs) = (batches.clone(), (send_run.clone(), runs.clone()));
-                scope.spawn(move || stop.guard(|| Worker::work(worker, batches, runs)))
-            };
-            let workers: Vec<_> = workers.into_iter().map(spawn).collect();
-            drop((send_run, runs, batches));
-
-            let merged = stop.guard(|| {
-                let mut send = |batch| batch_sender.send(batch);
-                let (batches, linked) = (Batches::new(&mut send), LinkedFiles::default());
-                let with_sha256 = options.with_sha256;
-                EntryMerge { previous, with_sha256, tally, watcher, stop, linked, batches }.merge(sources)
-            });
-            drop(batch_sender);
-            let worked: Vec<Result<()>> = workers.into_iter().map(join).collect();
-            let collected = join(collector);
-            drop(closes_queue);
-            let appended = join(appender);
-            // Several threads may have failed, one because of another.
-            let mut failures: Vec<_> = [merged].into_iter().chain(worked).filter_map(Result::err).collect();
-            match (collected, appended) {
-                (Ok(stream), Ok(appended)) if failures.is_empty() => Ok((stream, appended)),
-                (collected, appended) => {
-                    failures.extend(collected.err().into_iter().chain(appended.err()));
-                    Err(BackupError::cause_of(failures).unwrap_or(BackupError::Stopped))
-                }
-            }
+        let append = AppendContext { known: &known, tally, stop: &stop, env };
+        let threads = StationThreads { workers, collector, batch_sender, batches, packs: &packs, queued_packs, append };
+        let stored = threads.run(set, pack_numbered, |batch_sender| {
+            let mut send = |batch| batch_sender.send(batch);
+            let (batches, linked) = (Batches::new(&mut send), LinkedFiles::default());
+            let (with_sha256, stop) = (options.with_sha256, &stop);
+            EntryMerge { previous, with_sha256, tally, watcher, stop, linked, batches }.merge(sources)
         })?;
         commands.finish()?;
-        Ok((stream, appended))
+        Ok(stored)
     }
 
     /// Trees and commands, ascending by name.

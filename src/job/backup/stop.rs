@@ -33,8 +33,9 @@ impl<'a> Stop<'a> {
         }
     }
 
-    /// A channel that disconnects when the run fails. Every thread that waits for others selects on it: a thread that fails never sends what
-    /// they wait for. An interruption reaches them through the thread that works at that moment and checks.
+    /// A channel that disconnects when the run fails. Every thread that waits for others selects on it: a thread that
+    /// fails never sends what they wait for. An interruption reaches them through the thread that works at that moment
+    /// and checks.
     pub fn stopped(&self) -> &Receiver<Infallible> {
         &self.stopped
     }

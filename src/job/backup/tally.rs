@@ -51,7 +51,8 @@ impl<'a> BackupTally<'a> {
         Self { counts: BackupCounts::default(), findings: Mutex::default(), observer }
     }
 
-    /// Keeps a finding for the manifest (the first thousand), counts it unless it is only a note, and reports it to the observer.
+    /// Keeps a finding for the manifest (the first thousand), counts it unless it is only a note, and reports it to the
+    /// observer.
     pub fn finding(&self, kind: FindingKind, path: &[u8], detail: String) {
         if !kind.is_note() {
             self.counts.findings.fetch_add(1, Relaxed);

@@ -3,7 +3,8 @@
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{Ordering, fence};
 
-/// Wakes a thread that selects on the [`WakeupReceiver`]. Wake-ups that it has not received yet are one: it looks for everything that is new.
+/// Wakes a thread that selects on the [`WakeupReceiver`]. Wake-ups that it has not received yet are one: it looks for
+/// everything that is new.
 pub struct Wakeup(Sender<()>);
 
 /// The receiving end.
@@ -18,7 +19,8 @@ pub fn wakeup() -> (Wakeup, WakeupReceiver) {
 impl Wakeup {
     /// Wakes the receiver. What was written before is visible to it afterwards.
     pub fn wake(&self) {
-        // Together with the fence in `received`: if the channel is still full, whoever empties it sees what was written before.
+        // Together with the fence in `received`: if the channel is still full, whoever empties it sees what was written
+        // before.
         fence(Ordering::SeqCst);
         let _ = self.0.try_send(());
     }

@@ -1,7 +1,8 @@
 //! A worker, one a core: receives batches of entries, reads their files, cuts, hashes, looks up, packs.
 //!
-//! Everything that happens to a chunk happens on one core while it is in that core's cache. Only large files are shared: the worker
-//! that reads one sends runs of chunks to the others, and stores runs itself when the others are busy.
+//! Everything that happens to a chunk happens on one core while it is in that core's cache. Only large files are
+//! shared: the worker that reads one sends runs of chunks to the others, and stores runs itself when the others are
+//! busy.
 
 use super::chunk_store::{ChunkStore, StoredChunk};
 use super::entries::{FoundBatch, FoundEntry, FurtherNames, StoredBatch, StoredEntry};
@@ -226,7 +227,8 @@ impl Worker<'_> {
         Ok((core, pieces))
     }
 
-    /// Stores content that is a whole file. Where it is one chunk, one hash serves as the file's digest and for the chunk's id.
+    /// Stores content that is a whole file. Where it is one chunk, one hash serves as the file's digest and for the
+    /// chunk's id.
     fn store_whole(&mut self, digest: &[u8; 32], content: &[u8], pieces: &mut Vec<Piece>) -> Result<()> {
         let cuts = CutRule::of_whole(content).cuts(self.context.chunker, content, 0, true);
         if cuts.len() == 1 {
@@ -311,7 +313,8 @@ impl Worker<'_> {
         self.finish_reading(large, core, sample)
     }
 
-    /// Sends the runs of a file to the other workers, and stores those here that find all others busy. Completes `core`.
+    /// Sends the runs of a file to the other workers, and stores those here that find all others busy. Completes
+    /// `core`.
     fn share_runs(
         &mut self,
         input: &mut dyn FnMut(&mut Buffer, usize, u64) -> Result<(), ReadFailure>,
@@ -353,7 +356,8 @@ impl Worker<'_> {
         self.release(&run.file)
     }
 
-    /// A run of a large file is stored, or the file was read to its end. The last worker sends the file to the collector.
+    /// A run of a large file is stored, or the file was read to its end. The last worker sends the file to the
+    /// collector.
     fn release(&self, large: &LargeFile) -> Result<()> {
         if large.open.fetch_sub(1, Ordering::AcqRel) > 1 {
             return Ok(());

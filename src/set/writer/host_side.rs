@@ -59,8 +59,8 @@ impl HostSide {
         Ok(self.catalog.add_object(self.row, object, chunks)?)
     }
 
-    /// Records the bytes under a number as void: the next seal covers them, and they mean nothing. Without a `reread`, the seal promises nothing
-    /// of them.
+    /// Records the bytes under a number as void: the next seal covers them, and they mean nothing. Without a `reread`,
+    /// the seal promises nothing of them.
     pub(super) fn void(&mut self, number: u64, reread: Option<Reread>) -> Result<Object> {
         let (length, digest) = reread.map_or((0, None), |r| (r.length, Some(r.digest)));
         let void = Object { number, kind: ObjectKind::Void, length, digest };
@@ -73,8 +73,8 @@ impl HostSide {
         Ok(self.catalog.put_medium(self.row, &MediumRow::of(label))?)
     }
 
-    /// Records that the seal of `generation` is durable, keeps its bytes for the beginnings of later media, and destroys the key that has signed
-    /// it.
+    /// Records that the seal of `generation` is durable, keeps its bytes for the beginnings of later media, and
+    /// destroys the key that has signed it.
     pub(super) fn add_seal(&mut self, generation: &mut GenerationRow, bytes: &[u8]) -> Result<()> {
         generation.durable = true;
         let (number, length) = (generation.seal_object, bytes.len() as u64);

@@ -91,8 +91,8 @@ impl SetWriter {
         }
     }
 
-    /// Records generations that are sealed on the medium and unknown to the catalog: the power failed before they reached the host's disk.
-    /// Sealing their numbers once more would fork the chain. Returns whether there were any.
+    /// Records generations that are sealed on the medium and unknown to the catalog: the power failed before they
+    /// reached the host's disk. Sealing their numbers once more would fork the chain. Returns whether there were any.
     fn adopt_generations(&mut self) -> Result<bool> {
         let first = self.log.first_unsealed();
         if !self.mounted.list()?.iter().any(|o| o.kind == ObjectKind::Seal && o.number >= first) {
@@ -134,7 +134,8 @@ impl SetWriter {
         Ok(())
     }
 
-    /// Reads every object behind the last seal. Packs and labels that the catalog knows and that are whole are adopted; the rest is void.
+    /// Reads every object behind the last seal. Packs and labels that the catalog knows and that are whole are adopted;
+    /// the rest is void.
     pub(super) fn adopt_leftovers(&mut self, observer: &dyn Observer) -> Result<()> {
         let first = self.log.first_unsealed();
         let listed = self.mounted.list()?;

@@ -52,7 +52,8 @@ impl SetLog {
     pub(super) fn rebuild(&mut self, host: &HostSide, seal: &Seal, object: &Object) -> Result<()> {
         let tree = &mut self.sealed;
         host.catalog.each_object(host.row, object.number, |o| tree.push(object_leaf(&o)))?;
-        // The next seal signs the root of the whole log. Its earlier part comes from the catalog, so it must match what the last seal signed.
+        // The next seal signs the root of the whole log. Its earlier part comes from the catalog, so it must match what
+        // the last seal signed.
         if (tree.count(), tree.root()) != (object.number, seal.log) {
             return Err(WriteError::StaleCatalog);
         }

@@ -1,7 +1,9 @@
-//! A set opened for writing. It is found on the medium, its part on the host is locked, and leftovers of interrupted runs are sorted out.
+//! A set opened for writing. It is found on the medium, its part on the host is locked, and leftovers of interrupted
+//! runs are sorted out.
 //!
-//! **Invariant:** opening changes nothing that lies on the medium. What the last run left is adopted if it is whole; the next seal lists the
-//! rest as `void`. What is missing at the beginning of a medium that the set continues on is added: its label, and copies of earlier seals.
+//! **Invariant:** opening changes nothing that lies on the medium. What the last run left is adopted if it is whole;
+//! the next seal lists the rest as `void`. What is missing at the beginning of a medium that the set continues on is
+//! added: its label, and copies of earlier seals.
 
 mod error;
 mod host_side;

@@ -46,7 +46,8 @@ pub enum Opened {
     NewWithoutCatalog,
 }
 
-/// Opens the newest set of this host on the attached medium, continues one whose last medium is full, or begins one with `begin`.
+/// Opens the newest set of this host on the attached medium, continues one whose last medium is full, or begins one
+/// with `begin`.
 pub fn open(
     target: WriteTarget,
     state: &StateDir,
@@ -133,8 +134,9 @@ fn check_quarantine(sets: &Sets, target: &WriteTarget, state: &StateDir) -> Resu
     if fits { Ok(()) } else { Err(WriteError::NotApart { path: target.root.into(), quarantine: target.quarantine }) }
 }
 
-/// **Invariant:** a set is written to the recipients that its label was made with. Whoever could add a recipient of his own, or replace ours,
-/// would leave the hospital with backups that its keys do not open, and nobody would notice before they are needed.
+/// **Invariant:** a set is written to the recipients that its label was made with. Whoever could add a recipient of his
+/// own, or replace ours, would leave the hospital with backups that its keys do not open, and nobody would notice
+/// before they are needed.
 fn check_recipients(info: &SetInfo, label: &Label) -> Result<()> {
     let ours: Vec<String> = info.recipients.iter().map(|r| fingerprint(r)).collect();
     if ours == label.recipients { Ok(()) } else { Err(WriteError::OtherRecipients { name: label.name.clone() }) }
@@ -167,8 +169,8 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// The newest set of this host: a set whose catalog was lost has been succeeded by another. Also returns a set of this host that the
-    /// catalog does not know.
+    /// The newest set of this host: a set whose catalog was lost has been succeeded by another. Also returns a set of
+    /// this host that the catalog does not know.
     fn known_sets(&self, found: Vec<SetOnMedium>) -> Result<(Option<KnownSet>, Option<SetState>)> {
         let (mut known, mut without_catalog) = (Vec::new(), None);
         for on_medium in found {

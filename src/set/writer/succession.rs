@@ -1,7 +1,7 @@
 //! From a medium that is full to the next one.
 //!
-//! The full one is closed by a seal of its own, so that everything on it can be proved without the next. The next one begins with its label
-//! and with copies of all earlier seals, so that the whole chain can be followed on it alone.
+//! The full one is closed by a seal of its own, so that everything on it can be proved without the next. The next one
+//! begins with its label and with copies of all earlier seals, so that the whole chain can be followed on it alone.
 
 use super::sealing::SealFacts;
 use super::{Result, SetWriter, WriteError};
@@ -52,22 +52,24 @@ impl SetWriter {
         self.adopt_leftovers(observer)
     }
 
-    /// Begins the mounted medium as the one behind the last that anything is sealed on. A medium that an earlier run began at the same place no
-    /// longer belongs to the set; its objects are void.
+    /// Begins the mounted medium as the one behind the last that anything is sealed on. A medium that an earlier run
+    /// began at the same place no longer belongs to the set; its objects are void.
     pub(super) fn begin_medium(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
         self.resume_from_catalog()?;
         self.adopt_leftovers(observer)?;
         self.write_label(env)
     }
 
-    /// Replaces the mounted medium, on which a copy of a seal is torn: the chain could never be followed on it. Nothing on it is sealed.
+    /// Replaces the mounted medium, on which a copy of a seal is torn: the chain could never be followed on it. Nothing
+    /// on it is sealed.
     fn replace_half_begun(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
         let torn = MediumError::HalfBegun { place: self.mounted.root.display().to_string() };
         self.mount_blank(self.mounted.place, Some(torn), env)?;
         self.begin_medium(env, observer)
     }
 
-    /// Closes the full medium and continues on the next one. Returns the closed one; `None` if no seal found room on it or was needed.
+    /// Closes the full medium and continues on the next one. Returns the closed one; `None` if no seal found room on it
+    /// or was needed.
     pub fn continue_on_next_medium(&mut self, env: &Env) -> Result<Option<Closed>> {
         let first_behind = self.log.next;
         let closed = match self.close_medium(env) {
@@ -181,8 +183,8 @@ impl SetWriter {
         self.copy_seals(label.first_object)
     }
 
-    /// Adds the copies of earlier seals that an interrupted run left out at the beginning of the mounted medium, whose label is `label`. Returns
-    /// `false` if one of them is torn.
+    /// Adds the copies of earlier seals that an interrupted run left out at the beginning of the mounted medium, whose
+    /// label is `label`. Returns `false` if one of them is torn.
     fn complete_beginning(&mut self, label: &Label) -> Result<bool> {
         let listed = self.mounted.list()?;
         let last = self.host.last_durable_generation()?;
