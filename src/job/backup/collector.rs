@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, select};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::slice::from_ref;
 
-/// Entries that may wait for their packs. Beyond that, the merge is held back and the workers finish their open packs.
+/// Entries that may wait for their packs. Beyond that, the merge waits and the workers finish their open packs.
 const WAITING_ENTRIES: usize = 100_000;
 
 /// The collector's channels.
@@ -51,7 +51,7 @@ pub struct Collector<'a> {
     /// `collected` when the workers were last asked to finish their packs: up to here, no entry needs a pack that is
     /// still open.
     asked_at: u64,
-    /// Batches that are collected and still count as in flight, which holds the merge back.
+    /// Batches that are collected and still count as in flight, so that the merge waits.
     withheld: usize,
     /// First names whose further names are still to come.
     first_names: HashMap<Vec<u8>, Entry>,

@@ -62,7 +62,7 @@ pub enum BackupError {
         outer: String,
     },
     /// A hold forbids writing to this medium, or cannot be checked.
-    #[error("the hold keeps this medium away")]
+    #[error("a hold forbids writing to this medium")]
     Hold(#[from] HoldError),
     /// The user interrupted the run.
     #[error("the run was interrupted")]

@@ -46,3 +46,31 @@ impl WakeupReceiver {
         was_waiting
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+
+    #[test]
+    fn whoever_is_woken_last_sees_everything() {
+        const LAST: u64 = 20_000;
+        let written = AtomicU64::new(0);
+        let (wakeup, receiver) = wakeup();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 1..=LAST {
+                    written.store(n, Ordering::Relaxed);
+                    wakeup.wake();
+                }
+            });
+            // If a wake-up were lost, this would wait for good.
+            while written.load(Ordering::Relaxed) < LAST {
+                receiver.channel().recv().expect("the sender is there");
+                receiver.received();
+            }
+        });
+        drop(wakeup);
+        assert!(receiver.channel().iter().count() <= 1 && !receiver.poll());
+    }
+}
