@@ -89,7 +89,7 @@ impl<'a> Collector<'a> {
                     Ok(batch) => self.accept(batch),
                     Err(_) => break,
                 },
-                recv(self.channels.numbered.channel()) -> woken => {
+                recv(self.channels.numbered.messages()) -> woken => {
                     woken.map_err(|_| self.stop.reason())?;
                     self.channels.numbered.received();
                 }
@@ -108,7 +108,7 @@ impl<'a> Collector<'a> {
         while !self.waiting.is_empty() {
             self.finish_own_pack()?;
             select! {
-                recv(self.channels.numbered.channel()) -> woken => {
+                recv(self.channels.numbered.messages()) -> woken => {
                     woken.map_err(|_| self.stop.reason())?;
                     self.channels.numbered.received();
                 }

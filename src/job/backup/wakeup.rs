@@ -28,7 +28,7 @@ impl Wakeup {
 
 impl WakeupReceiver {
     /// For `select!`. It disconnects when the sender is gone. [`Self::received`] MUST follow a message.
-    pub fn channel(&self) -> &Receiver<()> {
+    pub fn messages(&self) -> &Receiver<()> {
         &self.0
     }
 
@@ -66,11 +66,11 @@ mod tests {
             });
             // If a wake-up were lost, this would wait for good.
             while written.load(Ordering::Relaxed) < LAST {
-                receiver.channel().recv().expect("the sender is there");
+                receiver.messages().recv().expect("the sender is there");
                 receiver.received();
             }
         });
         drop(wakeup);
-        assert!(receiver.channel().iter().count() <= 1 && !receiver.poll());
+        assert!(receiver.messages().iter().count() <= 1 && !receiver.poll());
     }
 }

@@ -73,7 +73,7 @@ impl Worker<'_> {
         loop {
             select_biased! {
                 recv(stop.stopped()) -> _ => return Err(stop.reason()),
-                recv(self.finish_pack.channel()) -> woken => {
+                recv(self.finish_pack.messages()) -> woken => {
                     woken.map_err(|_| stop.reason())?;
                     self.finish_pack.received();
                     self.chunks.finish_pack()?;
