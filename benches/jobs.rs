@@ -67,31 +67,10 @@ fn with_env<T>(f: impl FnOnce(&Env) -> T) -> T {
 /// Backs `source` up into `night/medium`.
 fn run(night: &Path, source: &Path, identity: &Identity) {
     fs::create_dir_all(night.join("medium")).expect("a folder");
-    let options = backup::Options {
-        state: night.join("state"),
-        to: night.join("medium"),
-
-        set: None,
-        sources: vec![SourceOptions {
-            name: b"source".into(),
-            path: source.into(),
-            excludes: Vec::new(),
-            one_file_system: false,
-            rules: Default::default(),
-            priority: None,
-            canaries: Vec::new(),
-            command: Vec::new(),
-        }],
-        init: Some(NewSetOptions { name: "bench".into(), recipients: identity.recipients().texts().to_vec() }),
-        full: false,
-        tag: None,
-        max_media: None,
-        quarantine: false,
-        tape_block: azekura::medium::tape::BLOCK_BYTES,
-        with_sha256: true,
-        level: None,
-        memory_bytes: 256 << 20,
-    };
+    let source = SourceOptions::new("source", source);
+    let mut options = backup::Options::new(night.join("state"), night.join("medium"), vec![source]);
+    options.init = Some(NewSetOptions::new("bench", identity.recipients().texts().to_vec()));
+    options.memory_bytes = 256 << 20;
     with_env(|w| backup(&options, w, &NoObserver)).expect("a backup");
 }
 

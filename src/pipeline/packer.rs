@@ -219,6 +219,14 @@ impl<'a> Packer<'a> {
         Ok(())
     }
 
+    /// Whether a chunk lies in the pack that is open.
+    pub fn is_open(&self, place: &ChunkPlace) -> bool {
+        match (place, &self.current) {
+            (ChunkPlace::Open { pack, .. }, Some(current)) => Arc::ptr_eq(pack, &current.pack),
+            _ => false,
+        }
+    }
+
     /// Finishes the pack that is open, if one is.
     pub fn finish(&mut self) -> Result<(), PackError> {
         if !self.frame.is_empty() {

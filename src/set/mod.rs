@@ -2,4 +2,5 @@
 
 pub mod check;
 pub mod open;
+pub mod read_back;
 pub mod writer;

@@ -14,6 +14,7 @@ use azekura::job::restore;
 use azekura::medium::MediumError;
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::set::check::DamageKind;
+use azekura::set::writer::WriteError;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -411,7 +412,7 @@ fn a_copy_that_was_gone_on_with_is_not_mixed_with_the_original() {
     let on_copy = backup::Options { to: h.path("copy"), ..h.options() };
     assert_eq!(h.try_backup(&on_copy).expect("a backup").generation, 4);
     let refused = h.try_backup(&h.options());
-    assert!(matches!(refused, Err(backup::BackupError::RolledBack { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(backup::BackupError::Write(WriteError::RolledBack { .. }))), "{refused:?}");
     // The original is brought up to the copy.
     run(&h, &options(&h.path("copy"), &h.medium())).expect("a copy");
     assert_eq!(h.try_backup(&h.options()).expect("a backup").generation, 5);

@@ -112,14 +112,9 @@ impl Ward {
 
     fn options(&self) -> Options {
         let source = |name: &str, rules, canaries: &[&str]| SourceOptions {
-            name: name.into(),
-            path: self.h.source().join(name),
-            command: Vec::new(),
-            excludes: Vec::new(),
-            one_file_system: false,
             rules,
-            priority: None,
             canaries: canaries.iter().map(|c| c.as_bytes().to_vec()).collect(),
+            ..SourceOptions::new(name, self.h.source().join(name))
         };
         let plain = ["ehr", "docs", "img", "tables", "dump"].map(|name| source(name, Rules::Plain, &[]));
         let mut sources: Vec<SourceOptions> = plain.into();

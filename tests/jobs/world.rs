@@ -217,31 +217,11 @@ impl Hospital {
 
 /// A backup of the source below `dir` to the medium below `dir`.
 pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
-    Options {
-        state: dir.join("state"),
-        to: dir.join("medium"),
-
-        set: None,
-        sources: vec![SourceOptions {
-            name: b"source".into(),
-            path: dir.join("source"),
-            excludes: Vec::new(),
-            one_file_system: false,
-            rules: Default::default(),
-            priority: None,
-            canaries: Vec::new(),
-            command: Vec::new(),
-        }],
-        init: Some(NewSetOptions { name: "test".into(), recipients }),
-        full: false,
-        tag: None,
-        max_media: None,
-        quarantine: false,
-        tape_block: azekura::medium::tape::BLOCK_BYTES,
-        with_sha256: true,
-        level: None,
-        memory_bytes: 64 << 20,
-    }
+    let source = SourceOptions::new("source", dir.join("source"));
+    let mut options = Options::new(dir.join("state"), dir.join("medium"), vec![source]);
+    options.init = Some(NewSetOptions::new("test", recipients));
+    options.memory_bytes = 64 << 20;
+    options
 }
 
 /// Every entry below `root` with its content, for comparing trees.
