@@ -16,7 +16,9 @@ use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
 use azekura::format::manifest::Rules;
 use azekura::format::object::Id;
-use azekura::job::compare::{Class, Difference, NamedTree, Options, Reason, Report, Seen, SourceLine, With, compare};
+use azekura::job::compare::{
+    Class, ComparedSource, ComparedWith, Difference, FileSummary, NamedTree, Options, Reason, Report, compare,
+};
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -62,14 +64,17 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     args.html.iter().try_for_each(|path| check_outside(path, &trees))?;
     let most = if args.html.is_some() { page::LISTED } else { SHOWN };
     let with = match args.with_generation {
-        Some(n) => With::Generation(n),
+        Some(n) => ComparedWith::Generation(n),
         None => {
             let skip = [from.join("AZEKURA")].into_iter().chain(context.state_dir().ok()).collect();
-            With::Trees { trees, one_file_system: args.one_file_system, skip }
+            ComparedWith::Trees { trees, one_file_system: args.one_file_system, skip }
         }
     };
-    let (set, generation, keep_in) = (args.set, args.generation, context.environment.large_temporary.clone());
-    let options = Options { from, set, generation, with, keep_in };
+    let options = Options {
+        set: args.set,
+        generation: args.generation,
+        ..Options::new(from, with, context.environment.large_temporary.clone())
+    };
     let mut shown: Vec<Vec<Difference>> = vec![Vec::new(); SHOWN_FIRST.len()];
     let mut all = Vec::new();
     let report = {
@@ -236,7 +241,7 @@ fn text(report: &Report) -> String {
     table.text()
 }
 
-fn source(s: &SourceLine) -> Message {
+fn source(s: &ComparedSource) -> Message {
     match &s.path {
         Some(path) => message!("compare.source-at", name = s.name, rules = rules(s.rules), path = path),
         None => message!("compare.source", name = s.name, rules = rules(s.rules)),
@@ -244,8 +249,8 @@ fn source(s: &SourceLine) -> Message {
 }
 
 fn csv_row(d: &Difference) -> [String; 8] {
-    let size = |s: &Option<Seen>| s.map(|s| s.size.to_string()).unwrap_or_default();
-    let digest = |s: &Option<Seen>| hex(s.and_then(|s| s.blake3));
+    let size = |s: &Option<FileSummary>| s.map(|s| s.size.to_string()).unwrap_or_default();
+    let digest = |s: &Option<FileSummary>| hex(s.and_then(|s| s.blake3));
     [
         class(d.class),
         d.path.shown(),

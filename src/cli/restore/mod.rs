@@ -14,7 +14,7 @@ use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
 use azekura::format::object::Id;
 use azekura::job::restore::scan::scan;
-use azekura::job::restore::{Finding, List, ListError, Marking, Options, Origin, Report, SourceReport, restore};
+use azekura::job::restore::{List, ListError, Marking, Options, Origin, Report, RestoreFinding, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
 use azekura::report::provisional::{self, Provisional};
 use serde_json::{Map, Value, json};
@@ -24,7 +24,6 @@ use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-const MEMORY_MIB: u64 = 192;
 /// Findings that are shown; `--json` has the first thousand.
 const SHOWN_FINDINGS: usize = 20;
 
@@ -69,11 +68,10 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
+    let defaults = Options::new(from, args.to.as_deref().map(absolute).unwrap_or_default());
     let options = Options {
-        from,
         set: args.set,
         generation: args.generation,
-        to: args.to.as_deref().map(absolute).unwrap_or_default(),
         paths: args.paths.into_iter().map(OsString::into_vec).collect(),
         only: args.only.as_deref().map(list).transpose()?,
         patterns: args.pattern,
@@ -90,7 +88,8 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         },
         page,
         dry_run: args.dry_run,
-        memory_bytes: args.memory.unwrap_or(MEMORY_MIB) << 20,
+        memory_bytes: args.memory.map_or(defaults.memory_bytes, |mib| mib << 20),
+        ..defaults
     };
     let report = {
         let progress = context.progress();
@@ -139,12 +138,12 @@ fn page(origin: &Origin) -> String {
 fn list(path: &Path) -> Result<List, Explained> {
     let failed = |cause| Explained::new(message!("error.only", path = path), Exit::Usage).cause(cause);
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(List::MOST_BYTES as u64 + 1).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| file.take(List::MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
     read.map_err(|e| failed(io_reason(&e)))?;
     List::parse(&bytes).map_err(|e| {
         failed(match e {
-            ListError::TooLong => message!("reason.list.too-long", mib = List::MOST_BYTES as u64 >> 20),
-            ListError::TooMany { line } => message!("reason.list.too-many", line = line, most = count(List::MOST as u64)),
+            ListError::TooLong => message!("reason.list.too-long", mib = List::MAX_BYTES as u64 >> 20),
+            ListError::TooMany { line } => message!("reason.list.too-many", line = line, most = count(List::MAX_NAMES as u64)),
             ListError::NotText { line } => message!("reason.list.not-text", line = line),
             ListError::NoName { line } => message!("reason.list.no-name", line = line),
             ListError::Empty => message!("reason.list.empty"),
@@ -194,7 +193,7 @@ fn talk(report: &Report, context: &Context) {
     }
 }
 
-fn finding(f: &Finding) -> String {
+fn finding(f: &RestoreFinding) -> String {
     let kind = find_optional(&format!("finding.{}", f.kind.name())).unwrap_or_else(|| f.kind.name().to_owned());
     format!("{kind}: {} ({})", f.path.shown(), f.detail.shown())
 }
