@@ -215,7 +215,7 @@ fn text(report: &Report, options: &Options) -> String {
         report.sources.iter().for_each(|s| table.row(s.name.shown(), source(s, options.dry_run)));
     }
     if options.dry_run {
-        table.row(find("label.packs"), count(report.picks.len() as u64));
+        table.row(find("label.packs"), count(report.packs.len() as u64));
         for (place, wanted) in report.media.iter().filter(|_| report.media.len() > 1) {
             table.row(find("label.medium"), message!("restore.medium", number = place, bytes = bytes(*wanted)).to_string());
         }
@@ -237,7 +237,7 @@ fn source(s: &SourceReport, is_plan: bool) -> String {
     let (entries, files, size) = (count(s.entries), count(s.files), bytes(s.bytes));
     let content = message!("backup.content", entries = entries, files = files, bytes = size);
     let media = s.media.iter().map(|(place, b)| message!("restore.medium", number = place, bytes = bytes(*b)).to_string());
-    let from = message!("restore.from", packs = count(s.picks.len() as u64), media = media.collect::<Vec<_>>().join(" → "));
+    let from = message!("restore.from", packs = count(s.packs.len() as u64), media = media.collect::<Vec<_>>().join(" → "));
     if is_plan { format!("{priority}  {content}  {from}") } else { format!("{priority}  {content}") }
 }
 
@@ -246,13 +246,13 @@ fn source_json(s: &SourceReport) -> Value {
     put_name(&mut object, "name", &s.name);
     object.insert("priority".into(), s.priority.into());
     object.extend([("entries", s.entries), ("files", s.files), ("bytes", s.bytes)].map(|(k, n)| (k.to_owned(), n.into())));
-    object.insert("packs".into(), packs_json(&s.picks));
+    object.insert("packs".into(), packs_json(&s.packs));
     object.insert("media".into(), media_json(&s.media));
     Value::Object(object)
 }
 
-fn packs_json(picks: &[(u64, u64)]) -> Value {
-    picks.iter().map(|(object, bytes)| json!({ "object": object, "bytes": bytes })).collect()
+fn packs_json(packs: &[(u64, u64)]) -> Value {
+    packs.iter().map(|(object, bytes)| json!({ "object": object, "bytes": bytes })).collect()
 }
 
 fn media_json(media: &[(u64, u64)]) -> Value {
@@ -294,7 +294,7 @@ fn as_json(report: &Report, options: &Options) -> Value {
         "entries_lost": report.entries_lost,
         "findings": findings.collect::<Vec<_>>(),
         "not_found": not_found.collect::<Vec<_>>(),
-        "packs": packs_json(&report.picks),
+        "packs": packs_json(&report.packs),
     });
     if let Some(object) = json.as_object_mut().filter(|_| !options.dry_run) {
         put_name(object, "to", options.to.as_os_str().as_bytes());

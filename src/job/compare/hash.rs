@@ -17,7 +17,8 @@ pub(super) struct FileContent {
     pub(super) is_changing: bool,
 }
 
-/// Reads a file up to the length that it had when it was opened. `prefix`: of how many first bytes a digest is wanted, too.
+/// Reads a file up to the length that it had when it was opened. `prefix`: of how many first bytes a digest is wanted,
+/// too.
 pub(super) fn read(file: &OpenFile, buffer: &mut Vec<u8>, prefix: Option<u64>) -> std::io::Result<FileContent> {
     let size = file.opened().size;
     let mut hasher = PrefixHasher::new(prefix);

@@ -52,8 +52,8 @@ pub(super) struct Merge<'a> {
     unpaired: UnpairedFiles,
 }
 
-/// Files of an SS-MIX2 storage that are on one side only. They wait until all names have been met that differ from theirs
-/// in the flag.
+/// Files of an SS-MIX2 storage that are on one side only. They wait until all names have been met that differ from
+/// theirs in the flag.
 #[derive(Default)]
 struct UnpairedFiles {
     /// The paths' common start: the first file's path up to its flag.
@@ -75,8 +75,8 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// Sends all files in batches, in the order of the entry stream. Returns the counts of folders; files are counted by
-    /// the workers.
+    /// Sends all files in batches, in the order of the entry stream. Returns the counts of folders; files are counted
+    /// by the workers.
     pub(super) fn run(mut self, mut reference: RecordStream, mut other: OtherSide) -> Result<ComparisonCounts> {
         reference.advance()?;
         let mut next = other.next()?;
@@ -231,8 +231,8 @@ impl<'a> Merge<'a> {
         scope_of(self.scopes, path).map_or(Allowed::Nothing, allowed_in)
     }
 
-    /// In an SS-MIX2 storage a file's name belongs to its record: a record that is not in its place is missing. Empty files
-    /// are alike without being the same.
+    /// In an SS-MIX2 storage a file's name belongs to its record: a record that is not in its place is missing. Empty
+    /// files are alike without being the same.
     fn may_be_renamed(&self, path: &[u8], summary: &FileSummary) -> bool {
         let is_storage = scope_of(self.scopes, path).is_some_and(|s| s.rules == Rules::SsMix2);
         !is_storage && summary.kind == EntryKind::File && summary.size > 0

@@ -1,8 +1,8 @@
 //! `compare`: compares a tree, or another generation, with a generation, and gives every file exactly one class.
 //!
-//! Content counts, times do not: malware sets times as it likes. Both sides come in the order of the entry stream and are
-//! merged in one pass; threads read and hash the files of the tree. The differences are stored in a file without a name,
-//! so that memory does not grow with a tree where every file differs.
+//! Content counts, times do not: malware sets times as it likes. Both sides come in the order of the entry stream and
+//! are merged in one pass; threads read and hash the files of the tree. The differences are stored in a file without a
+//! name, so that memory does not grow with a tree where every file differs.
 //!
 //! **Invariant:** nothing is written to the tree, and its times of access do not change if the kernel permits that.
 
@@ -46,8 +46,8 @@ pub struct Options {
     pub generation: Option<u64>,
     /// The other side.
     pub with: ComparedWith,
-    /// A folder for the file without a name that stores the differences. If it lies on a tree's own file system, they are
-    /// stored in memory instead.
+    /// A folder for the file without a name that stores the differences. If it lies on a tree's own file system, they
+    /// are stored in memory instead.
     pub keep_in: PathBuf,
 }
 
@@ -154,8 +154,8 @@ fn unopened(e: GenerationError) -> CompareError {
 
 /// Compares, and calls `on_difference` with each file that is not identical, in the order of the entry stream.
 ///
-/// What cannot be read is part of the report. Fails if the generations or a tree cannot be opened, a tree's source is not
-/// clear, or the differences cannot be stored.
+/// What cannot be read is part of the report. Fails if the generations or a tree cannot be opened, a tree's source is
+/// not clear, or the differences cannot be stored.
 pub fn compare(
     options: &Options,
     identity: &Identity,

@@ -1,5 +1,5 @@
-//! The one pass over both sides: a thread for each entry stream, workers that read files, and the caller's thread, which
-//! merges.
+//! The one pass over both sides: a thread for each entry stream, workers that read files, and the caller's thread,
+//! which merges.
 
 use super::merge::{Merge, TaskBatch};
 use super::reader::Reader;

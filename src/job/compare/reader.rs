@@ -149,8 +149,8 @@ impl<'a, 'g> Reader<'a, 'g> {
         Ok(content)
     }
 
-    /// The content that a record describes. Its digest is as good as reading; only the prefix of a file that has grown is
-    /// read out of the packs.
+    /// The content that a record describes. Its digest is as good as reading; only the prefix of a file that has grown
+    /// is read out of the packs.
     fn recorded_content(
         &self,
         entry: &Entry,
@@ -225,7 +225,8 @@ mod tests {
         (class, reason, result.counts.metadata)
     }
 
-    /// A record of a file that the backup could not read, or read while it changed, proves no tampering, and nothing else.
+    /// A record of a file that the backup could not read, or read while it changed, proves no tampering, and nothing
+    /// else.
     #[test]
     fn a_record_without_good_content_is_not_verified() {
         let file = |change: fn(&mut Core)| recorded("s/f", EntryKind::File, change);

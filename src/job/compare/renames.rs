@@ -7,7 +7,7 @@
 use super::difference::{Class, Difference, FileSummary, Reason};
 use super::hash::read;
 use super::scope::{Scope, scope_of};
-use super::store::{AddedFile, DifferenceNumber, DifferenceStore, MissingFile, short};
+use super::store::{AddedFile, DifferenceNumber, DifferenceStore, MissingFile, short_digest};
 use super::{CompareError, Result};
 use crate::env::Env;
 use crate::format::entry::EntryKind;
@@ -48,8 +48,8 @@ pub(super) fn find(store: &mut DifferenceStore, scopes: &[Scope], env: &Env) -> 
     Ok(pairs)
 }
 
-/// Reads the added files whose digest is not known yet. Returns how many bytes were read. A file that cannot be read stays
-/// an added one.
+/// Reads the added files whose digest is not known yet. Returns how many bytes were read. A file that cannot be read
+/// stays an added one.
 fn hash(added: &mut [AddedFile], store: &DifferenceStore, scopes: &[Scope], env: &Env) -> Result<u64> {
     // Small chunks, so that all threads have work until the end.
     let chunks = Mutex::new(added.chunks_mut(CHUNK_FILES));
@@ -66,7 +66,7 @@ fn hash(added: &mut [AddedFile], store: &DifferenceStore, scopes: &[Scope], env:
                 let tree = scope_of(scopes, &path).and_then(|s| s.tree.as_ref());
                 let content = tree.and_then(|t| t.open_file(&path).ok()).and_then(|open| read(&open, &mut buffer, None).ok());
                 bytes += content.as_ref().map_or(0, |c| c.size);
-                file.digest = content.map(|c| short(c.blake3));
+                file.digest = content.map(|c| short_digest(c.blake3));
             }
         }
     };

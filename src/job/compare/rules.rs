@@ -3,8 +3,8 @@
 use super::difference::{Class, FileSummary, Reason};
 use crate::format::rules::Allowed;
 
-/// Classifies a file that is on both sides. `prefix` is the digest of the file's first bytes, as many as it had before, if
-/// it still has that many. `differs_in_flag`: its name now ends in another flag.
+/// Classifies a file that is on both sides. `prefix` is the digest of the file's first bytes, as many as it had before,
+/// if it still has that many. `differs_in_flag`: its name now ends in another flag.
 pub(super) fn classify(
     allowed: Allowed,
     before: &FileSummary,

@@ -60,8 +60,8 @@ pub(super) fn open_trees(trees: &[NamedTree], one_file_system: bool, sources: &[
     all.into_iter().map(|located| Scope::open(located, one_file_system)).collect()
 }
 
-/// The sources that a tree belongs to: the source that the user named; else the source with the name of the tree's folder;
-/// else all sources, if the tree is a folder that contains them, as a restore makes it; else the only source.
+/// The sources that a tree belongs to: the source that the user named; else the source with the name of the tree's
+/// folder; else all sources, if the tree is a folder that contains them, as a restore makes it; else the only source.
 fn sources_of<'s>(tree: &NamedTree, sources: &'s [Source]) -> Result<Vec<Located<'s>>> {
     let names = || sources.iter().map(|s| s.name.clone()).collect();
     let by_name = |name: &[u8]| sources.iter().find(|s| s.name == name);

@@ -50,15 +50,15 @@ pub(super) struct DifferenceStore {
 }
 
 /// The first half of a digest. 128 bits keep two contents apart even if somebody crafts them.
-pub(super) fn short(digest: [u8; 32]) -> [u8; 16] {
+pub(super) fn short_digest(digest: [u8; 32]) -> [u8; 16] {
     let mut short = [0; 16];
     short.copy_from_slice(&digest[..16]);
     short
 }
 
 impl DifferenceStore {
-    /// Makes the file in `folder`. It is made in memory instead if the folder's file system has no files without a name, or
-    /// is the file system of a tree.
+    /// Makes the file in `folder`. It is made in memory instead if the folder's file system has no files without a
+    /// name, or is the file system of a tree.
     pub(super) fn new(folder: &Path, scopes: &[Scope]) -> io::Result<Self> {
         let device = folder.metadata().map(|m| m.dev()).ok();
         let is_elsewhere = |s: &Scope| s.tree.as_ref().is_none_or(|t| Some(t.root().device) != device);
@@ -92,10 +92,10 @@ impl DifferenceStore {
             encode(difference, &mut self.buffer);
             match (difference.class, difference.before, difference.after) {
                 (Class::Missing, Some(FileSummary { size, blake3: Some(digest), .. }), _) if *may_be_renamed => {
-                    self.missing.push(MissingFile { digest: short(digest), size, number });
+                    self.missing.push(MissingFile { digest: short_digest(digest), size, number });
                 }
                 (Class::Added, _, Some(after)) if *may_be_renamed => {
-                    self.added.push(AddedFile { digest: after.blake3.map(short), size: after.size, number });
+                    self.added.push(AddedFile { digest: after.blake3.map(short_digest), size: after.size, number });
                 }
                 _ => {}
             }

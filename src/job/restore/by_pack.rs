@@ -1,7 +1,7 @@
 //! Files in the order in which a medium with one head reads their packs: each medium once, forwards.
 //!
-//! The tasks of all files may not fit into memory. So the packs are divided into runs whose tasks do fit, and the records,
-//! which are kept beside the restore, are read once for each run.
+//! The tasks of all files may not fit into memory. So the packs are divided into runs whose tasks do fit, and the
+//! records, which are kept beside the restore, are read once for each run.
 
 use super::pending_file::PendingFile;
 use super::task::ExtentTask;

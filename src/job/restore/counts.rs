@@ -59,8 +59,8 @@ impl<'s> RestoreCounts<'s> {
     pub(super) fn into_reports(self) -> Vec<SourceReport> {
         let report = |counts: SourceCounts| {
             let source = self.sources.get(counts.source)?;
-            let (name, priority, picks) = (source.name.clone(), source.priority, counts.packs.into_iter().collect());
-            (counts.report.entries > 0).then_some(SourceReport { name, priority, picks, ..counts.report })
+            let (name, priority, packs) = (source.name.clone(), source.priority, counts.packs.into_iter().collect());
+            (counts.report.entries > 0).then_some(SourceReport { name, priority, packs, ..counts.report })
         };
         self.counts.into_iter().filter_map(report).collect()
     }

@@ -1,5 +1,5 @@
-//! Worker threads that write the content of packs into files. Each thread works on one pack at a time and decodes each of
-//! its frames once.
+//! Worker threads that write the content of packs into files. Each thread works on one pack at a time and decodes each
+//! of its frames once.
 
 use super::RestoreError;
 use super::findings::FindingLog;
@@ -71,7 +71,8 @@ impl<'a, 'g> FileWriter<'a, 'g> {
                 .collect();
             drop(receiver);
             let planned = plan(&|object, tasks| {
-                // On a medium with one head this thread reads the packs in order. Workers would move the head to and fro.
+                // On a medium with one head this thread reads the packs in order. Workers would move the head to and
+                // fro.
                 let read_here = object.filter(|_| self.packs.generation.medium().is_sequential());
                 let fetched = read_here.map(|o| self.packs.fetch(o)).transpose().map_err(RestoreError::Medium)?;
                 if self.absence.lock().is_some() {

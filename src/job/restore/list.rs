@@ -40,9 +40,9 @@ impl List {
     /// The greatest length of a list in bytes.
     pub const MAX_BYTES: usize = 64 << 20;
 
-    /// Reads a list: one name on each line. A line that begins with `#` is a comment. Blank lines, a carriage return at a
-    /// line's end and a byte order mark are ignored. A `#` elsewhere, and blanks around a name, belong to the name: some
-    /// names have them.
+    /// Reads a list: one name on each line. A line that begins with `#` is a comment. Blank lines, a carriage return at
+    /// a line's end and a byte order mark are ignored. A `#` elsewhere, and blanks around a name, belong to the name:
+    /// some names have them.
     pub fn parse(bytes: &[u8]) -> Result<Self, ListError> {
         if bytes.len() > Self::MAX_BYTES {
             return Err(ListError::TooLong);

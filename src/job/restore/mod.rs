@@ -56,8 +56,8 @@ pub struct Options {
     pub to: PathBuf,
     /// Entries, each with everything below it. Paths begin with the name of a source.
     pub paths: Vec<Vec<u8>>,
-    /// More paths; and patients, each with the folder that SS-MIX2 storages have for it. Without paths, list and patterns
-    /// everything is restored.
+    /// More paths; and patients, each with the folder that SS-MIX2 storages have for it. Without paths, list and
+    /// patterns everything is restored.
     pub only: Option<List>,
     /// Gitignore syntax. Entries that one of the patterns matches are restored, too.
     pub patterns: Vec<String>,
@@ -138,7 +138,7 @@ pub struct Report {
     /// The sources of which anything is selected, in the order in which they are restored.
     pub sources: Vec<SourceReport>,
     /// Only of a dry run: the packs that are needed, in the order of the log, each with the bytes of content in it.
-    pub picks: Vec<(u64, u64)>,
+    pub packs: Vec<(u64, u64)>,
     /// Only of a dry run: the media that are needed, by their place in the set, each with the bytes of content on it.
     pub media: Vec<(u64, u64)>,
 }
@@ -158,7 +158,7 @@ pub struct SourceReport {
     /// As in [`Report`].
     pub bytes: u64,
     /// As in [`Report`].
-    pub picks: Vec<(u64, u64)>,
+    pub packs: Vec<(u64, u64)>,
     /// As in [`Report`].
     pub media: Vec<(u64, u64)>,
 }
@@ -263,7 +263,7 @@ impl Report {
             not_found: Vec::new(),
             lacks_storages: selection.lacks_storages(),
             sources: Vec::new(),
-            picks: Vec::new(),
+            packs: Vec::new(),
             media: Vec::new(),
         }
     }

@@ -1,8 +1,8 @@
 //! Reads packs from the medium and opens them.
 //!
-//! A pack is read whole, compared with its seal and decrypted. If it does not match its seal, its frames are tried one by
-//! one, so that damage costs only the files that lie in it. They are taken from what was read: meanwhile another medium
-//! may be in the drive.
+//! A pack is read whole, compared with its seal and decrypted. If it does not match its seal, its frames are tried one
+//! by one, so that damage costs only the files that lie in it. They are taken from what was read: meanwhile another
+//! medium may be in the drive.
 
 use super::findings::FindingLog;
 use crate::event::{Event, FindingKind, chain_text};

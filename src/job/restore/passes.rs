@@ -1,5 +1,5 @@
-//! The two passes over the records. The first makes folders, links and special files as they come, and has files written.
-//! The second makes hard links and finishes folders, inner ones first.
+//! The two passes over the records. The first makes folders, links and special files as they come, and has files
+//! written. The second makes hard links and finishes folders, inner ones first.
 
 use super::batch::FileBatch;
 use super::by_pack::{PackCosts, SplitFiles};
@@ -115,8 +115,8 @@ impl<'g> GroupPasses<'_, '_, 'g> {
         self.group.is_all || self.group.source_of(path, self.sources()).is_some()
     }
 
-    /// The entry is a hard link to an entry that is restored in this group or was in an earlier one. A link to any other
-    /// entry becomes a file of its own.
+    /// The entry is a hard link to an entry that is restored in this group or was in an earlier one. A link to any
+    /// other entry becomes a file of its own.
     fn is_link(&self, core: &Core) -> bool {
         let Some(first) = core.link_to.as_ref().filter(|_| self.selection.contains_link_target(core)) else { return false };
         self.is_in_group(first) || self.is_earlier(first)
@@ -192,8 +192,8 @@ impl<'g> GroupPasses<'_, '_, 'g> {
         if is_first || has_gaps { self.create_parents(&core.path, has_gaps) } else { Ok(()) }
     }
 
-    /// Creates the folders above that have no records: those above a source of several names, and those whose records are
-    /// in a gap.
+    /// Creates the folders above that have no records: those above a source of several names, and those whose records
+    /// are in a gap.
     fn create_parents(&self, path: &[u8], has_gaps: bool) -> Result<()> {
         match self.target.create_parents(path) {
             Err(e) if has_gaps => self.findings.add(FindingKind::NotRestored, path, chain_text(&e)),

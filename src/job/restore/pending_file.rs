@@ -90,8 +90,8 @@ impl PendingFile {
     }
 }
 
-/// Files that stay open for their next task, the one that has waited longest in front. Complete files may be among them;
-/// they use no descriptor.
+/// Files that stay open for their next task, the one that has waited longest in front. Complete files may be among
+/// them; they use no descriptor.
 #[derive(Default)]
 pub(super) struct OpenFiles(Mutex<VecDeque<Arc<PendingFile>>>);
 
@@ -119,7 +119,8 @@ impl OpenFiles {
     }
 }
 
-/// Reads a file and compares it with its record. A hole at the end counts as there: it is made when the file is finished.
+/// Reads a file and compares it with its record. A hole at the end counts as there: it is made when the file is
+/// finished.
 pub(super) fn has_content(file: &File, core: &Core) -> bool {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; 256 << 10];

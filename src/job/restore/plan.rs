@@ -38,15 +38,15 @@ pub(super) fn plan(
     (report.entries_lost, report.sources) = (records.lost(), counts.into_reports());
     findings.add_gaps(records.gaps());
     let mut packs = BTreeMap::new();
-    for SourceReport { entries, files, bytes, picks: of_source, media, .. } in &mut report.sources {
+    for SourceReport { entries, files, bytes, packs: of_source, media, .. } in &mut report.sources {
         report.entries += *entries;
         report.files += *files;
         report.bytes += *bytes;
         *media = by_medium(chain, of_source);
         of_source.iter().for_each(|(object, bytes)| *packs.entry(*object).or_default() += bytes);
     }
-    report.picks = packs.into_iter().collect();
-    report.media = by_medium(chain, &report.picks);
+    report.packs = packs.into_iter().collect();
+    report.media = by_medium(chain, &report.packs);
     Ok(())
 }
 

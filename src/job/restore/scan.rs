@@ -1,8 +1,8 @@
 //! Runs a malware scanner of the user's on what was restored.
 //!
-//! **Invariant:** the result is `clean` only if the scanner ended well and named nothing. Whatever else happens to it, the
-//! result is `found` or `failed`. Nothing that it does or writes keeps the restore from being reported: the output that is
-//! kept has a limit, and the scanner is ended when the user wants to stop.
+//! **Invariant:** the result is `clean` only if the scanner ended well and named nothing. Whatever else happens to it,
+//! the result is `found` or `failed`. Nothing that it does or writes keeps the restore from being reported: the output
+//! that is kept has a limit, and the scanner is ended when the user wants to stop.
 
 use crate::env::Env;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -22,7 +22,8 @@ const MAX_VERSION_BYTES: usize = 200;
 /// 30 seconds to print the version. The scan itself may take days.
 const MAX_VERSION_POLLS: u32 = 300;
 const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-/// ClamAV's options for the folder of its signatures and for its settings. Without them it prints the version of others.
+/// ClamAV's options for the folder of its signatures and for its settings. Without them it prints the version of
+/// others.
 const DATABASE_OPTIONS: [&str; 4] = ["--database", "-d", "--config-file", "-c"];
 
 /// What a scan says about the restored files.
@@ -113,7 +114,8 @@ pub fn scan(command: &[OsString], folder: &Path, env: &Env) -> Scan {
     Scan { command, engine, signatures, signature_date, exit_code, result, found, found_count, output, error, interrupted }
 }
 
-/// Asks the scanner for its version: `ClamAV 1.4.3/27500/Mon Nov  3 08:47:34 2025`: engine, number of the signatures, their date.
+/// Asks the scanner for its version: `ClamAV 1.4.3/27500/Mon Nov  3 08:47:34 2025`: engine, number of the signatures,
+/// their date.
 fn version(command: &[OsString], env: &Env) -> [Option<String>; 3] {
     let mut arguments: Vec<&OsStr> = Vec::new();
     let mut words = command.iter().skip(1).map(OsString::as_os_str);
@@ -148,8 +150,8 @@ impl Drop for Running {
     }
 }
 
-/// Runs a program until it ends, or until `is_enough` says so, which is asked after each poll with the number of polls so
-/// far. Returns the exit code. Processes that the program has left behind are not waited for.
+/// Runs a program until it ends, or until `is_enough` says so, which is asked after each poll with the number of polls
+/// so far. Returns the exit code. Processes that the program has left behind are not waited for.
 fn run(
     command: &[OsString],
     arguments: &[&OsStr],

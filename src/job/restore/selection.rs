@@ -1,7 +1,7 @@
 //! Which entries are to be restored.
 //!
-//! Thousands of names may be requested out of millions of entries. So names are looked up: an entry is selected if it, or
-//! a folder above it, is among the requested names.
+//! Thousands of names may be requested out of millions of entries. So names are looked up: an entry is selected if it,
+//! or a folder above it, is among the requested names.
 
 use super::{Options, RestoreError};
 use crate::format::entry::{Core, EntryKind};
@@ -143,8 +143,8 @@ impl Selection {
 }
 
 /// The patients that a path below an SS-MIX2 storage may belong to: the folders `<id 1-3>/<id 4-6>/<id>`, at any depth,
-/// since a source may contain the roots of several storages, or folders above them. An id of four or five characters has
-/// a shorter second folder.
+/// since a source may contain the roots of several storages, or folders above them. An id of four or five characters
+/// has a shorter second folder.
 fn patients_of(below: &[u8]) -> impl Iterator<Item = &[u8]> {
     let names = || below.split(|b| *b == b'/');
     let three = names().zip(names().skip(1)).zip(names().skip(2));

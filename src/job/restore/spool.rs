@@ -55,7 +55,8 @@ impl Spool {
         Ok(Self { file })
     }
 
-    /// Reads all records from the beginning. Only one reader may be in use at a time: readers share the file's position.
+    /// Reads all records from the beginning. Only one reader may be in use at a time: readers share the file's
+    /// position.
     pub(super) fn records(&self) -> SpoolReader<'_> {
         let rewound = (&self.file).rewind();
         SpoolReader { reader: BufReader::with_capacity(BUFFER_BYTES, &self.file), failed: rewound.err() }
