@@ -13,6 +13,9 @@ pub mod format;
 pub mod generation;
 pub mod host;
 pub mod job;
+#[cfg(test)]
+#[path = "../tests/machine/mod.rs"]
+mod machine;
 pub mod medium;
 pub mod pipeline;
 pub mod report;

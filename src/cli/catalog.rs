@@ -5,6 +5,7 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::recorded;
 use crate::cli::ui::shown::{Shown, put_name};
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
@@ -47,7 +48,7 @@ fn run_rebuild(args: &Rebuild, context: &Context) -> Result<Outcome, Explained> 
         r.unreadable_packs.iter().for_each(|object| context.warn(&message!("catalog.unreadable-pack", object = object)));
     }
     for why in reports.iter().filter_map(|r| r.unreadable_entries.as_ref()) {
-        context.warn(&message!("catalog.unreadable-entries", why = why));
+        context.warn(&message!("catalog.unreadable-entries", why = recorded::cause(why)));
     }
     if let Some(aside) = reports.iter().find_map(|r| r.set_aside.as_ref()) {
         context.talk(&message!("catalog.set-aside", path = aside));
@@ -83,7 +84,9 @@ fn log(context: &Context) -> Result<Outcome, Explained> {
     let path = StateDir::open(&context.state_dir()?)?.catalog();
     let (lines, broken) = Catalog::open(&path)?.log_lines()?;
     let mut columns = Columns::new(["label.time", "label.operation", "label.detail"].map(find));
-    lines.iter().for_each(|l| columns.row([time(&l.time, Lang::spoken()), l.operation.shown(), l.detail.shown()]));
+    lines.iter().for_each(|l| {
+        columns.row([time(&l.time, Lang::spoken()), l.operation.shown(), recorded::logged(&l.operation, &l.detail)])
+    });
     if let Some(line) = broken {
         context.warn(&message!("catalog.log-broken", line = line));
     }

@@ -7,6 +7,7 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Columns, Outcome, Table};
+use crate::cli::ui::recorded;
 use crate::cli::ui::shown::{Shown, put_name};
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{bytes, count, moment, time};
@@ -81,7 +82,7 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
     for line in &report.lines {
         if let Version::Unknown { why } = &line.version {
-            context.warn(&message!("history.unknown-because", generations = generations(line), why = why));
+            context.warn(&message!("history.unknown-because", generations = generations(line), why = recorded::cause(why)));
         }
     }
     let exit = match (report.is_sound(), report.is_found()) {

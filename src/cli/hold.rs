@@ -5,6 +5,7 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
+use crate::cli::ui::recorded;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::time;
 use azekura::host::ledger::Ledger;
@@ -72,7 +73,8 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
 fn text(hold: Option<&Hold>) -> String {
     let Some(hold) = hold else { return format!("{}\n", find("hold.none")) };
     let when = |rfc3339: &str| time(rfc3339, Lang::spoken());
-    let mut text = format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = hold.why));
+    let mut text =
+        format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = recorded::why(&hold.why)));
     if let Some((since, who)) = &hold.asked {
         text.push_str(&format!("{}\n", message!("hold.asked", since = when(since), who = who)));
     }
@@ -98,7 +100,7 @@ impl From<HoldError> for Explained {
             }
             HoldError::Stands { set, since, why } => {
                 let since = time(&since, Lang::spoken());
-                Self::new(message!("error.media.held", name = set, since = since, why = why), Exit::Medium)
+                Self::new(message!("error.media.held", name = set, since = since, why = recorded::why(&why)), Exit::Medium)
             }
             HoldError::Ledger(e) => e.into(),
             HoldError::Medium(e) => e.into(),

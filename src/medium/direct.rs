@@ -13,7 +13,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Advice, AtFlags, Mode, OFlags, StatxFlags, fadvise, fcntl_setfl, fstat, openat, statx};
 use rustix::io::{Errno, pread, write};
 use std::num::NonZeroU64;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 /// What `O_DIRECT` asks of addresses, offsets and lengths at most, on every disk in use (4 KiB sectors).
@@ -152,8 +152,9 @@ fn hash(file: BorrowedFd, length: u64, direct: bool, buffers: &Buffers) -> Resul
         total = buffer.len() as u64;
     } else {
         thread::scope(|scope| {
-            let (give, empty) = channel();
-            let (filled, take) = channel();
+            // Every buffer fits into either channel, so that nobody waits to hand one over.
+            let (give, empty) = sync_channel(BUFFERS);
+            let (filled, take) = sync_channel(BUFFERS);
             for _ in 0..BUFFERS {
                 // The receiver is alive: it is on this stack.
                 let _ = give.send(buffers.take(BUFFER_BYTES));
@@ -177,7 +178,7 @@ fn hash(file: BorrowedFd, length: u64, direct: bool, buffers: &Buffers) -> Resul
 }
 
 /// Fills buffers until `length` is reached, the file ends, or it cannot be read.
-fn read_ahead(file: BorrowedFd, length: u64, direct: bool, empty: &Receiver<Buffer>, filled: &Sender<Result<Buffer, Errno>>) {
+fn read_ahead(file: BorrowedFd, length: u64, direct: bool, empty: &Receiver<Buffer>, filled: &SyncSender<Result<Buffer, Errno>>) {
     let mut offset = 0;
     while offset < length {
         let Ok(mut buffer) = empty.recv() else { return };

@@ -48,7 +48,7 @@ impl KeySheet<'_> {
         page.push_str(WHAT);
         page.push_str("<section class=\"key\">\n<div class=\"qr\">");
         page.push_str(&qr);
-        page.push_str("</div>\n<div>\n<h2>復号鍵 <small>Decryption key</small></h2>\n");
+        page.push_str("</div>\n<div>\n<h2>復号鍵 <small>Recovery key</small></h2>\n");
         self.groups(&mut page);
         page.push_str(TYPING);
         page.push_str("</div>\n</section>\n");
@@ -74,8 +74,8 @@ impl KeySheet<'_> {
             ("セット番号", "Set id", self.set_id, " class=\"mono\""),
             ("鍵の作成日", "Key made on", self.created, ""),
             ("印刷日", "Printed on", self.printed, ""),
-            ("暗号鍵(公開)", "Recipient (public)", self.recipient, " class=\"mono\""),
-            ("同 照合用", "Its fingerprint", self.fingerprint, " class=\"mono\""),
+            ("公開鍵", "Recipient (public key)", self.recipient, " class=\"mono\""),
+            ("公開鍵の指紋", "Fingerprint of the recipient", self.fingerprint, " class=\"mono\""),
             ("署名の根の鍵(公開)", "Root key of the seals (public)", self.root_key, " class=\"mono\""),
         ];
         for (ja, en, value, class) in rows {
@@ -154,9 +154,9 @@ const WHAT: &str = "<h2>この用紙について <small>What this is</small></h2
 <li>バックアップを復元できる唯一の復号鍵です。失うと、どの世代も二度と読めません。<br>\
 <small>The only key that opens the backup. If it is lost, no generation can ever be read again.</small></li>
 <li>金庫に保管してください。写しを一枚、院外の別の金庫に置きます。媒体と同じ場所には置きません。<br>\
-<small>Keep it in a safe, and one copy in another safe off site. Never keep it with the media.</small></li>
+<small>Keep it in a safe, and a copy in another safe off site. Never keep it with the media.</small></li>
 <li>バックアップを行う機器には、決して入力・保存しないでください。写真に撮らず、メールで送らないでください。<br>\
-<small>Never type or store it on the machine that makes the backup. Take no photograph, send no mail.</small></li>
+<small>Never type or store it on the machine that makes the backup. Do not photograph it or send it by mail.</small></li>
 </ul>
 ";
 
@@ -165,13 +165,13 @@ Type it as one line without spaces. The digit 1 and the letters B, I, O do not o
 
 const RESTORE: &str = "<h2>復元手順 <small>How to restore</small></h2>
 <ol>
-<li>ネットワークから切り離した、清潔な代替機を用意する。<small>Take a clean substitute PC, cut off from every network.</small></li>
+<li>ネットワークから切り離した、感染のおそれのない代替機を用意する。<small>Prepare a clean substitute PC without any network.</small></li>
 <li>媒体を書き込み禁止にして接続する。<small>Write-protect the medium and attach it.</small></li>
-<li>上の復号鍵を <code>key.txt</code> に保存する。<small>Store the key above in <code>key.txt</code>.</small></li>
+<li>上の復号鍵を <code>key.txt</code> に保存する。<small>Save the key above as <code>key.txt</code>.</small></li>
 <li>検証し、台帳の照合番号と比べる。<small>Verify, and compare with the check code in the ledger:</small> <code>azekura verify MEDIUM --expect CODE</code></li>
 <li>復元する。<small>Restore:</small> <code>azekura restore --from MEDIUM --identity key.txt --to DIR</code></li>
 </ol>
-<p><small>azekuraが無い場合 / Without azekura:</small> <code>age -d -i key.txt PACK | zstd -dc</code> <small>(媒体の説明書を参照 / see the notes on the medium)</small></p>
+<p><small>azekuraが無い場合 / Without azekura:</small> <code>age -d -i key.txt PACK | zstd -dc</code> <small>(媒体にある説明書を参照 / see the notes on the medium)</small></p>
 ";
 
 const SIGNATURES: &str = "<h2>確認 <small>Signatures</small></h2>

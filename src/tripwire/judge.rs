@@ -172,16 +172,14 @@ mod tests {
     #[test]
     fn a_drip_sums_up() {
         let mut all = nights(&[quiet(); 10]);
-        for night in 1..=30 {
-            let tonight = Measures { noisy: 4, changed: 24, ..quiet() };
-            if names(&all, tonight).contains(&Tripwire::Drip) {
-                assert!(night <= 30, "{night}");
-                return;
-            }
+        let tonight = Measures { noisy: 4, changed: 24, ..quiet() };
+        let told = (1..=DRIP_NIGHTS as u64).find(|night| {
+            let told = names(&all, tonight).contains(&Tripwire::Drip);
             all.push(Night { generation: 10 + night, course: Course::Usual, measures: tonight });
-        }
-        // 4 of 10,000 files a night are 1 in 100 after 25 nights.
-        panic!("never told");
+            told
+        });
+        // 4 of 10,000 files a night are 1 in 100 after 25 nights, and not before.
+        assert_eq!(told, Some(25));
     }
 
     /// A renewal renames everything, drops two thirds of it and writes into what it must not; the nights after it are usual ones again.

@@ -334,7 +334,8 @@ fn a_set_on_several_cartridges_is_copied_to_one_disk() {
         let report = run(&h, &options(&Deck::path(), &to)).expect("a copy");
         assert!(report.is_good());
         assert_eq!(report.places, places);
-        assert!(h.deck.asked().iter().all(|w| !w.blank));
+        let asked = h.deck.asked();
+        assert!(asked.len() >= cartridges.len() - 1 && asked.iter().all(|w| !w.blank), "{asked:?}");
         let verified = h.try_verify(&to, None, None).expect("a verification");
         assert!(verified.is_good() && verified.elsewhere == 0, "{verified:?}");
         assert!(h.deck.asked().is_empty(), "everything is on the one disk");

@@ -4,10 +4,12 @@ use crate::cli::context::Context;
 use crate::cli::recovery_key::RecoveryKey;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Table, to_stderr};
+use crate::cli::ui::recorded;
 use crate::cli::ui::shown::{Shown, put_name, shell_word};
 use crate::cli::ui::text::{Message, find, find_optional, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
+use azekura::event::FindingKind;
 use azekura::format::manifest::Finding;
 use azekura::format::watch::Alarm;
 use azekura::job::backup::Report;
@@ -61,6 +63,9 @@ pub fn alarm(a: &Alarm) -> Message {
     let amount = |n| {
         if matches!(&a.tripwire[..], "shrunk" | "dedup") || a.tripwire == "noise" && n > (1 << 20) { bytes(n) } else { count(n) }
     };
+    if a.limit == 1 {
+        return message!("alarm.raised-none", source = a.source, sign = sign, measured = amount(a.measured));
+    }
     message!("alarm.raised", source = a.source, sign = sign, measured = amount(a.measured), limit = amount(a.limit))
 }
 
@@ -80,8 +85,11 @@ pub fn alarm_json(a: &Alarm) -> Value {
 }
 
 fn finding(f: &Finding) -> String {
+    if f.kind == FindingKind::ClockSetBack.name() {
+        return message!("talk.clock-set-back", time = time(&f.detail, Lang::spoken())).to_string();
+    }
     let kind = find_optional(&format!("finding.{}", f.kind)).unwrap_or_else(|| f.kind.shown());
-    let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", f.detail.shown()) };
+    let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", recorded::cause(&f.detail)) };
     format!("{kind}: {}{detail}", f.path.shown())
 }
 

@@ -156,6 +156,14 @@ fn class(class: Class) -> String {
     })
 }
 
+/// As [`class`], but where no source has rules nothing was changed by the rules.
+fn class_of(report: &Report, of: Class) -> String {
+    match report.sources.iter().all(|s| s.rules == Rules::Plain) && of == Class::Updated {
+        true => find("class.updated-plain"),
+        false => class(of),
+    }
+}
+
 fn reason(reason: Reason) -> String {
     let message = match reason {
         Reason::None => return String::new(),
@@ -197,11 +205,11 @@ fn list(shown: &[Vec<Difference>], report: &Report) -> String {
                 Some(former) => message!("compare.from-to", former = former, path = d.path).to_string(),
                 None => d.path.shown(),
             };
-            columns.row([class(d.class), path, reason(d.reason)]);
+            columns.row([class_of(report, d.class), path, reason(d.reason)]);
         }
         let more = report.counts.of(*of) - differences.len().min(SHOWN) as u64;
         if more > 0 {
-            columns.row([class(*of), message!("compare.more", count = count(more)).to_string(), String::new()]);
+            columns.row([class_of(report, *of), message!("compare.more", count = count(more)).to_string(), String::new()]);
         }
     }
     format!("{}\n", columns.text())
@@ -220,7 +228,7 @@ fn text(report: &Report) -> String {
         table.row(find("label.source"), source(s).to_string());
     }
     for c in Class::ALL {
-        table.row(class(c), count(report.counts.of(c)));
+        table.row(class_of(report, c), count(report.counts.of(c)));
     }
     let counts = &report.counts;
     table.row(find("label.metadata"), count(counts.metadata));

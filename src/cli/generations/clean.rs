@@ -7,6 +7,7 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, io_reason, reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::recorded;
 use crate::cli::ui::shown::{Shown, put_name};
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
@@ -34,7 +35,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
             context.warn(&message!("clean.alarm", number = row.generation, alarm = alarm(a)));
         }
         if let Some(why) = &row.damaged {
-            context.warn(&message!("clean.damage", number = row.generation, why = why));
+            context.warn(&message!("clean.damage", number = row.generation, why = recorded::cause(why)));
         }
         if row.unhashed > 0 {
             context.warn(&message!("clean.unhashed", number = row.generation, count = count(row.unhashed)));

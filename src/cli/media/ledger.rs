@@ -6,6 +6,7 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::recorded;
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
@@ -123,6 +124,9 @@ pub fn due(args: &Due, context: &Context) -> Result<Outcome, Explained> {
 
 /// There is no pool of that name in the configuration.
 pub fn no_pool(name: &str) -> Explained {
+    if name.is_empty() {
+        return Explained::usage(message!("error.media.no-pools"), message!("hint.media.no-pools"));
+    }
     Explained::usage(message!("error.media.no-pool", name = name), message!("hint.media.no-pool"))
 }
 
@@ -156,8 +160,8 @@ fn event(l: &LedgerLine) -> String {
             Some(witness) => message!("media.event.moved-witness", place = to, who = by, witness = witness),
             None => message!("media.event.moved", place = to, who = by),
         },
-        LedgerEvent::Refused { found, .. } => message!("media.event.refused", found = found),
-        LedgerEvent::Held { by, why } => message!("media.event.held", who = by, why = why),
+        LedgerEvent::Refused { due, found, .. } => recorded::refused(due, found),
+        LedgerEvent::Held { by, why } => message!("media.event.held", who = by, why = recorded::why(why)),
         LedgerEvent::ReleaseAsked { by } => message!("media.event.release-asked", who = by),
         LedgerEvent::Released { by, witness } => match witness {
             Some(witness) => message!("media.event.released-witness", who = by, witness = witness),

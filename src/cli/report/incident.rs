@@ -3,6 +3,7 @@
 use super::draft::{Draft, Fact, Row};
 use super::shared::{ROWS, chain, comparisons, generation, people, searched, when};
 use crate::cli::backup::show::alarm;
+use crate::cli::ui::recorded;
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{bytes, count, day_in_japan};
@@ -308,7 +309,12 @@ fn moments(session: &Session) -> Vec<Moment> {
     }
     // A ledger of one medium does not have it.
     for (hold, answer) in session.all(of_hold).filter_map(|(h, a)| Some((h.hold.as_ref()?, a))) {
-        all.push(Moment::new(&hold.since, message!("page.event.hold", who = hold.by, why = hold.why), &answer.source, true));
+        all.push(Moment::new(
+            &hold.since,
+            message!("page.event.hold", who = hold.by, why = recorded::why(&hold.why)),
+            &answer.source,
+            true,
+        ));
     }
     for (b, answer) in session.all(of_backup).filter(|(b, _)| b.quarantine) {
         let said = message!("page.event.quarantine", name = b.set_name, number = b.generation, code = b.check_code);
@@ -370,7 +376,9 @@ fn of_line(l: &LedgerLine) -> Option<(Message, bool)> {
         ("detached", Some(true)) => Some((message!("page.event.detached", name = name), false)),
         ("attached", _) => Some((message!("page.event.attached", name = name), false)),
         ("moved", _) => Some((message!("page.event.moved", name = name, who = by), false)),
-        ("held", _) => Some((message!("page.event.hold", who = by, why = l.why.as_deref().unwrap_or_default()), true)),
+        ("held", _) => {
+            Some((message!("page.event.hold", who = by, why = recorded::why(l.why.as_deref().unwrap_or_default())), true))
+        }
         ("released", _) => {
             Some((message!("page.event.released", who = by, witness = l.witness.as_deref().unwrap_or("-").shown()), true))
         }

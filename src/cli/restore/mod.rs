@@ -8,6 +8,7 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Outcome, Table, to_stderr};
+use crate::cli::ui::recorded;
 use crate::cli::ui::shown::{Shown, put_name};
 use crate::cli::ui::text::{Message, find, find_optional, message};
 use crate::cli::ui::units::{bytes, count, time};
@@ -195,7 +196,7 @@ fn talk(report: &Report, context: &Context) {
 
 fn finding(f: &RestoreFinding) -> String {
     let kind = find_optional(&format!("finding.{}", f.kind.name())).unwrap_or_else(|| f.kind.name().to_owned());
-    format!("{kind}: {} ({})", f.path.shown(), f.detail.shown())
+    format!("{kind}: {} ({})", f.path.shown(), recorded::cause(&f.detail))
 }
 
 fn text(report: &Report, options: &Options) -> String {

@@ -1,5 +1,6 @@
 //! Words for facts that several commands tell.
 
+use super::recorded;
 use super::text::{Message, message};
 use azekura::format::object::file_name;
 use azekura::format::seal::{ReadBack, Verdict};
@@ -30,7 +31,7 @@ pub fn fault(fault: &Fault) -> Message {
     let (object, kind) = (fault.object, fault.kind);
     match &fault.what {
         FaultKind::Label => message!("fault.label"),
-        FaultKind::Unreadable { why } => message!("fault.unreadable", object = object, why = why),
+        FaultKind::Unreadable { why } => message!("fault.unreadable", object = object, why = recorded::cause(why)),
         FaultKind::Missing => message!("fault.missing", object = object, kind = kind),
         FaultKind::OutOfPlace => message!("fault.out-of-place", object = object),
         FaultKind::Forked => message!("fault.forked", object = object),
@@ -72,7 +73,9 @@ pub fn damage(d: &Damage) -> Message {
             message!("damage.length", object = object, generation = generation, found = found, expected = d.object.length)
         }
         DamageKind::Digest => message!("damage.digest", object = object, generation = generation),
-        DamageKind::Unreadable(why) => message!("damage.unreadable", object = object, generation = generation, why = why),
+        DamageKind::Unreadable(why) => {
+            message!("damage.unreadable", object = object, generation = generation, why = recorded::cause(why))
+        }
         DamageKind::Kind(found) => message!("damage.kind", object = object, generation = generation, found = found),
     }
 }

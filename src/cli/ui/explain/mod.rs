@@ -14,6 +14,7 @@ mod proof;
 mod restore;
 
 use super::exit::Exit;
+use super::recorded;
 use super::shown::Shown;
 use super::text::{Message, find, message};
 use serde_json::{Value, json};
@@ -82,9 +83,9 @@ pub fn io_reason(error: &io::Error) -> Message {
     known.unwrap_or_else(|| reason(error))
 }
 
-/// A cause that has no translation: the words of a library.
+/// A cause in the words of a library.
 pub fn reason(error: &dyn std::fmt::Display) -> Message {
-    message!("reason.plain", text = error.to_string())
+    message!("reason.plain", text = recorded::cause(&error.to_string()))
 }
 
 /// What was being done, as the library names it (`"opening the folder"`), in the language spoken.
