@@ -8,9 +8,9 @@ use crate::cli::ui::output::Outcome;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::time;
+use azekura::answer::hold::{self as answer, HoldAnswer, ReleaseAsked};
 use azekura::host::ledger::Ledger;
 use azekura::job::incident::hold::{Hold, HoldError, Release, put_on, standing, take_off};
-use serde_json::{Value, json};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -53,19 +53,19 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
     match command {
         Command::On(on) => {
             put_on(&state, &on.by, &on.why, &env)?;
-            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), as_json(standing()?.as_ref())))
+            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), &answer(standing()?.as_ref())))
         }
         Command::Show => {
             let hold = standing()?;
             let exit = if hold.is_some() { Exit::Alarm } else { Exit::Good };
-            Ok(Outcome { exit, text: text(hold.as_ref()), json: as_json(hold.as_ref()) })
+            Ok(Outcome::new(exit, text(hold.as_ref()), &answer(hold.as_ref())))
         }
         Command::Off(off) => {
             let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &env)? {
                 Release::Done => (Exit::Good, "hold.off"),
                 Release::Asked => (Exit::Incomplete, "hold.half-off"),
             };
-            Ok(Outcome { exit, text: format!("{}\n", find(said)), json: as_json(standing()?.as_ref()) })
+            Ok(Outcome::new(exit, format!("{}\n", find(said)), &answer(standing()?.as_ref())))
         }
     }
 }
@@ -81,13 +81,18 @@ fn text(hold: Option<&Hold>) -> String {
     text
 }
 
-fn as_json(hold: Option<&Hold>) -> Value {
-    json!({ "hold": hold.map(|h| json!({
-        "since": h.since,
-        "by": h.by,
-        "why": h.why,
-        "release_asked": h.asked.as_ref().map(|(since, by)| json!({ "since": since, "by": by })),
-    })) })
+fn answer(hold: Option<&Hold>) -> HoldAnswer {
+    HoldAnswer {
+        hold: hold.map(|h| answer::Hold {
+            since: h.since.as_str().into(),
+            by: h.by.as_str().into(),
+            why: h.why.as_str().into(),
+            release_asked: h
+                .asked
+                .as_ref()
+                .map(|(since, by)| ReleaseAsked { since: since.as_str().into(), by: by.as_str().into() }),
+        }),
+    }
 }
 
 impl From<HoldError> for Explained {

@@ -93,7 +93,7 @@ pub struct NamedTree {
 /// A source that was compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ComparedSource {
+pub struct SourceComparison {
     /// Its name.
     pub name: Vec<u8>,
     /// The rules that changes were classified by.
@@ -121,7 +121,7 @@ pub struct Report {
     /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
     /// The sources that were compared.
-    pub sources: Vec<ComparedSource>,
+    pub sources: Vec<SourceComparison>,
     /// Sources of the generation that have no tree.
     pub not_compared: Vec<Vec<u8>>,
     /// Number of files by their class, and more.
@@ -198,7 +198,7 @@ pub fn compare(
         trusted: reference.link.trusted && other.as_ref().is_none_or(|g| g.link.trusted),
         faults: chain.faults.clone(),
         not_compared,
-        sources: scopes.into_iter().map(|s| ComparedSource { name: s.name, rules: s.rules, path: s.path }).collect(),
+        sources: scopes.into_iter().map(|s| SourceComparison { name: s.name, rules: s.rules, path: s.path }).collect(),
         counts,
         entries_lost,
     })
