@@ -17,9 +17,10 @@ use azekura::format::check_code::CheckCode;
 use azekura::format::entry::{ContentState, EntryKind};
 use azekura::format::limit;
 use azekura::format::object::hex;
+use azekura::host::files;
 use azekura::job::inspect::prove::{Anchors, CheckError, Facts, Mismatch, check, compare};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -40,7 +41,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         // Before the file is looked at: what it says must not be taken for checked.
         return Err(CheckError::NoAnchor.into());
     }
-    let facts = check(&read(&args.proof).map_err(unreadable(&args.proof))?, anchors)?;
+    let facts = check(&files::read_limited(&args.proof, limit::PROOF_BYTES).map_err(unreadable(&args.proof))?, anchors)?;
     let mismatch = match &args.record {
         Some(path) => File::open(path).and_then(|f| compare(&facts.core, f)).map_err(unreadable(path))?,
         None => None,
@@ -53,13 +54,6 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let exit = if mismatch.is_none() { Exit::Good } else { Exit::Damage };
     let text = text(&facts, anchors, args.record.as_deref(), mismatch);
     Ok(Outcome::new(exit, text, &answer(&facts, args, mismatch)))
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // One more than the limit, so that a longer file shows as longer.
-    File::open(path)?.take(limit::PROOF_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> Explained {

@@ -13,12 +13,12 @@ use crate::cli::ui::shown::Shown;
 use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::{find, message};
 use azekura::answer::init::Init;
+use azekura::host::files;
 use azekura::host::state::StateDir;
 use azekura::job::backup::SourceOptions;
 use azekura::pipeline::encryptor::Recipients;
 use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -119,9 +119,8 @@ fn write(file: &Path, config: &Config) -> Result<(), Explained> {
     let failed = || Explained::new(message!("error.config.write", path = file), Exit::Failed);
     let text = config.text().map_err(|e| failed().cause(message!("reason.plain", text = e.to_string())))?;
     let written = file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
-        let mut new = OpenOptions::new().write(true).create_new(true).open(file)?;
-        new.write_all(text.as_bytes())?;
-        new.sync_all()
+        // No secret is in it: others may read it.
+        files::write_new(file, 0o666, text.as_bytes())
     });
     written.map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists => exists(file),

@@ -13,9 +13,8 @@ use crate::cli::ui::units::time;
 use azekura::answer::{Clipped, stamp as answer};
 use azekura::format::limit;
 use azekura::format::object::{Id, hex};
+use azekura::host::files;
 use azekura::job::inspect::stamp::{Options, ask, keep};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -105,9 +104,9 @@ fn export(args: Export, context: &Context) -> Result<Outcome, Explained> {
 
 fn import(args: &Import, context: &Context) -> Result<Outcome, Explained> {
     let folder = folder(args.to.as_deref(), context)?;
-    let mut bytes = Vec::new();
-    let read = File::open(&args.reply).and_then(|f| f.take(limit::STAMP_BYTES + 1).read_to_end(&mut bytes));
-    read.map_err(|e| Explained::new(message!("error.file.read", path = args.reply), Exit::Failed).cause(io_reason(&e)))?;
+    let read = files::read_limited(&args.reply, limit::STAMP_BYTES);
+    let bytes =
+        read.map_err(|e| Explained::new(message!("error.file.read", path = args.reply), Exit::Failed).cause(io_reason(&e)))?;
     let kept = keep(&folder, &bytes)?;
 
     let mut table = Table::default();

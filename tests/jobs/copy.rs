@@ -258,7 +258,7 @@ fn a_foreign_target_stays_as_it_is() {
 /// The set on `other`'s medium that is not `h`'s.
 fn other_set(other: &Hospital, h: &Hospital) -> azekura::format::object::Id {
     let ours = h.label().set;
-    let sets = azekura::medium::Directory::sets(&other.medium()).expect("sets").found;
+    let sets = azekura::medium::Sets::find(&other.medium()).expect("sets").found;
     sets.into_iter().map(|s| s.id).find(|id| *id != ours).expect("theirs")
 }
 

@@ -108,7 +108,7 @@ pub fn text(report: &Report, to: &Path, key: Option<&RecoveryKey>) -> String {
 
 /// What was done, as it is printed.
 pub fn answer(report: &Report, key: Option<&RecoveryKey>) -> Backup {
-    let (place, place_hex) = name(report.medium.place.as_os_str().as_bytes());
+    let (place, place_hex) = name(report.medium.path.as_os_str().as_bytes());
     Backup {
         set: Clipped::of(report.set),
         set_name: report.set_name.as_str().into(),

@@ -12,7 +12,7 @@ use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, Media, Medium, Scrubbed, Written};
 use azekura::env::time_text;
-use azekura::host::ledger::{Book, Ledger, LedgerEvent, LedgerLine, MediumAccount};
+use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount};
 
 #[derive(Debug, clap::Args)]
 pub struct Move {
@@ -40,7 +40,7 @@ pub struct Due {
     pool: Option<String>,
 }
 
-pub fn book(context: &Context) -> Result<(Ledger, Book), Explained> {
+pub fn book(context: &Context) -> Result<(Ledger, LedgerContent), Explained> {
     let ledger = Ledger::of(&context.state_dir()?);
     let book = ledger.read()?;
     if let Some(line) = book.broken.first() {
@@ -49,12 +49,12 @@ pub fn book(context: &Context) -> Result<(Ledger, Book), Explained> {
     Ok((ledger, book))
 }
 
-pub fn exit(book: &Book) -> Exit {
+pub fn exit(book: &LedgerContent) -> Exit {
     if book.broken.is_empty() { Exit::Good } else { Exit::Damage }
 }
 
 /// A medium that the ledger knows.
-pub fn known(book: &Book, name: &str) -> Result<MediumAccount, Explained> {
+pub fn known(book: &LedgerContent, name: &str) -> Result<MediumAccount, Explained> {
     let unknown = || Explained::new(message!("error.media.unknown", name = name), Exit::Usage);
     book.media().remove(name).ok_or_else(unknown)
 }
@@ -72,11 +72,11 @@ pub fn list(context: &Context) -> Result<Outcome, Explained> {
         columns.row([
             m.name.shown(),
             m.pool.as_deref().unwrap_or_default().shown(),
-            m.place.as_deref().unwrap_or_default().shown(),
+            m.location.as_deref().unwrap_or_default().shown(),
             when(&m.written.as_ref().map(|_| written)),
             generation,
             code.shown(),
-            when(&m.left),
+            when(&m.detached),
         ]);
     }
     let text = if media.is_empty() { format!("{}\n", find("media.none")) } else { columns.text() };
@@ -93,11 +93,11 @@ fn medium(m: &MediumAccount) -> Medium {
         kind: m.kind,
         copy: m.is_copy,
         registered: Some(m.registered.as_str().into()),
-        place: optional(&m.place),
+        place: optional(&m.location),
         off_site: m.off_site,
         attached: optional(&m.attached),
         at_host: m.at_host,
-        left: optional(&m.left),
+        left: optional(&m.detached),
         written: m.written.as_ref().map(|(time, generation, code)| Written {
             time: time.as_str().into(),
             generation: *generation,

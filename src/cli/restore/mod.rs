@@ -19,14 +19,13 @@ use azekura::answer::generations::{BytesOfMedium, LINES};
 use azekura::answer::restore::{BytesOfPack, Restore, RestoredSource};
 use azekura::answer::{self, Clipped, name};
 use azekura::format::object::Id;
+use azekura::host::files;
 use azekura::job::restore::scan::Scan;
 use azekura::job::restore::scan::scan;
 use azekura::job::restore::{List, ListError, Marking, Options, Origin, Report, RestoreFinding, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
 use azekura::report::provisional::{self, Provisional};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -142,9 +141,7 @@ fn page(origin: &Origin) -> String {
 /// The list in a file. One that is too long is not read to its end.
 fn list(path: &Path) -> Result<List, Explained> {
     let failed = |cause| Explained::new(message!("error.only", path = path), Exit::Usage).cause(cause);
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(List::MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
-    read.map_err(|e| failed(io_reason(&e)))?;
+    let bytes = files::read_limited(path, List::MAX_BYTES as u64).map_err(|e| failed(io_reason(&e)))?;
     List::parse(&bytes).map_err(|e| {
         failed(match e {
             ListError::TooLong => message!("reason.list.too-long", mib = List::MAX_BYTES as u64 >> 20),

@@ -6,11 +6,10 @@ use super::text::message;
 use super::units::pad;
 use azekura::answer::{Document, SCHEMA_VERSION};
 use azekura::env::TOOL;
+use azekura::host::files;
 use serde::Serialize;
 use serde_json::Value;
-use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// A command's result, for people and for programs.
@@ -80,18 +79,9 @@ pub fn to_stdout(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes a new file that only its owner can read, and makes it durable. What is there already stays as it is.
-pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
-/// The same for a result that the user named a file for.
+/// Writes a result into a new file that the user named. Only its owner can read it.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Explained> {
-    create_new(path, bytes).map_err(|e| match e.kind() {
+    files::write_new(path, files::PRIVATE, bytes).map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists => Explained::new(message!("error.file.exists", path = path), Exit::Failed),
         _ => Explained::new(message!("error.file.write", path = path), Exit::Failed).cause(io_reason(&e)),
     })

@@ -26,16 +26,16 @@ impl PackCosts {
     }
 
     /// Divides the packs into runs. A run takes at most `limit_bytes`, unless a single pack takes more. First come the
-    /// packs on the medium that is `present`, so that no medium is needed twice, then the others, both ascending.
-    pub(super) fn runs(&self, limit_bytes: u64, present: &RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
+    /// packs on the `attached` medium, so that no medium is needed twice, then the others, both ascending.
+    pub(super) fn runs(&self, limit_bytes: u64, attached: &RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
         let mut runs: Vec<RangeInclusive<u64>> = Vec::new();
         let mut run_bytes = 0;
-        let (here, elsewhere): (Vec<_>, Vec<_>) = self.0.iter().partition(|(object, _)| present.contains(object));
+        let (here, elsewhere): (Vec<_>, Vec<_>) = self.0.iter().partition(|(object, _)| attached.contains(object));
         for (object, bytes) in here.into_iter().chain(elsewhere) {
             let continues = |run: &RangeInclusive<u64>| {
                 run.end() < object
-                    && present.contains(run.end()) == present.contains(object)
-                    && !lies_between(present, run.end(), object)
+                    && attached.contains(run.end()) == attached.contains(object)
+                    && !lies_between(attached, run.end(), object)
             };
             match runs.last_mut() {
                 Some(run) if run_bytes + bytes <= limit_bytes && continues(run) => {
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(costs.runs(1, &all), [3..=3, 5..=5, 6..=6, 9..=9, 12..=12]);
         assert_eq!(costs.runs(1000, &all), [3..=12]);
         assert!(PackCosts::default().runs(1000, &all).is_empty());
-        // The present medium comes first, and no run reaches over to another medium.
+        // The attached medium comes first, and no run reaches over to another medium.
         assert_eq!(costs.runs(1000, &(6..=9)), [6..=9, 3..=5, 12..=12]);
         assert_eq!(costs.runs(1000, &(10..=u64::MAX)), [12..=12, 3..=9]);
     }

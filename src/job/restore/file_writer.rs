@@ -24,8 +24,8 @@ pub(super) struct FileWriter<'a, 'g> {
     findings: &'a FindingLog<'a>,
     interrupted: &'a AtomicBool,
     open_files: OpenFiles,
-    /// Why the medium is absent. Nothing more can be read then.
-    absence: Mutex<Option<MediumError>>,
+    /// Why the medium is not attached. Nothing more can be read then.
+    detached: Mutex<Option<MediumError>>,
 }
 
 /// The tasks of one pack, or of files without data.
@@ -39,11 +39,11 @@ struct PackJob {
 impl<'a, 'g> FileWriter<'a, 'g> {
     pub(super) fn new(packs: PackFetcher<'a, 'g>, target: &'a Target, interrupted: &'a AtomicBool) -> Self {
         let findings = packs.findings;
-        Self { packs, target, findings, interrupted, open_files: OpenFiles::default(), absence: Mutex::default() }
+        Self { packs, target, findings, interrupted, open_files: OpenFiles::default(), detached: Mutex::default() }
     }
 
     fn is_stopped(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed) || self.absence.lock().is_some()
+        self.interrupted.load(Ordering::Relaxed) || self.detached.lock().is_some()
     }
 
     /// Runs `plan`, which sends tasks, and beside it `threads` workers that do them.
@@ -63,7 +63,7 @@ impl<'a, 'g> FileWriter<'a, 'g> {
                             if !self.is_stopped()
                                 && let Err(e) = self.work(job, &mut pack)
                             {
-                                self.absence.lock().get_or_insert(e);
+                                self.detached.lock().get_or_insert(e);
                             }
                         }
                     })
@@ -75,7 +75,7 @@ impl<'a, 'g> FileWriter<'a, 'g> {
                 // fro.
                 let read_here = object.filter(|_| self.packs.generation.medium().is_sequential());
                 let fetched = read_here.map(|o| self.packs.fetch(o)).transpose().map_err(RestoreError::Medium)?;
-                if self.absence.lock().is_some() {
+                if self.detached.lock().is_some() {
                     return Err(RestoreError::Stopped);
                 }
                 sender.send(PackJob { object, fetched, tasks }).map_err(|_| RestoreError::Stopped)
@@ -86,7 +86,7 @@ impl<'a, 'g> FileWriter<'a, 'g> {
             if self.interrupted.load(Ordering::Relaxed) {
                 return Err(RestoreError::Interrupted);
             }
-            if let Some(e) = self.absence.lock().take() {
+            if let Some(e) = self.detached.lock().take() {
                 return Err(RestoreError::Medium(e));
             }
             planned?;
@@ -94,7 +94,7 @@ impl<'a, 'g> FileWriter<'a, 'g> {
         })
     }
 
-    /// Does a job's tasks. `last` is the pack that this worker has open. Fails only if the medium is absent.
+    /// Does a job's tasks. `last` is the pack that this worker has open. Fails only if the medium is not attached.
     fn work(&self, job: PackJob, last: &mut Option<(u64, FrameSource)>) -> Result<(), MediumError> {
         let tasks = job.tasks;
         let Some(object) = job.object else {
@@ -112,7 +112,7 @@ impl<'a, 'g> FileWriter<'a, 'g> {
         }
         let Some((_, source)) = last else { return Ok(()) };
         let mut content = Vec::new();
-        // Failures on a damaged pack are reported only after the medium has been found present.
+        // Failures on a damaged pack are reported only when the medium is known to be attached.
         let mut failed = Vec::new();
         for task in tasks {
             match self.write(&task, source, &mut content) {
@@ -121,7 +121,7 @@ impl<'a, 'g> FileWriter<'a, 'g> {
             }
         }
         if !failed.is_empty() {
-            self.packs.generation.medium().is_there()?;
+            self.packs.generation.medium().check_attached()?;
         }
         for (task, why) in failed {
             self.finish_task(&task.file, Err(why));

@@ -191,7 +191,7 @@ type Result<T> = std::result::Result<T, RestoreError>;
 
 /// Restores what the options select.
 ///
-/// Damage is part of the report. Fails if the medium is absent, the generation cannot be opened, the target cannot be
+/// Damage is part of the report. Fails if the medium is not attached, the generation cannot be opened, the target cannot be
 /// used, or the run was interrupted. A run that was interrupted can be resumed.
 pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));

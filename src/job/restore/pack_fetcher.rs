@@ -10,7 +10,7 @@ use crate::format::limit;
 use crate::format::object::{ObjectKind, file_name};
 use crate::format::pack::Extent;
 use crate::generation::{DecryptedPack, Generation};
-use crate::medium::{Blame, MediumError, OpenObject};
+use crate::medium::{ErrorCategory, MediumError, OpenObject};
 use crate::pipeline::encryptor;
 use crate::pipeline::packer::PackReader;
 use crate::seal::chain::{Chain, read_opened};
@@ -42,17 +42,17 @@ pub(super) enum FrameSource {
 }
 
 impl PackFetcher<'_, '_> {
-    /// Reads a pack. Fails only if the medium is absent: damage is part of the result.
+    /// Reads a pack. Fails only if the medium is not attached: damage is part of the result.
     pub(super) fn fetch(&self, object: u64) -> Result<FetchedPack, MediumError> {
         let medium = self.generation.medium();
         let mut open = match medium.open(object, ObjectKind::Pack) {
             Ok(open) => open,
-            Err(e) if e.blame() == Blame::Medium => return Err(e),
+            Err(e) if e.category() == ErrorCategory::Medium => return Err(e),
             Err(e) => return Ok(FetchedPack::Lost(chain_text(&e))),
         };
         match read_opened(&mut *open, object, ObjectKind::Pack, limit::PACK_BYTES) {
             Ok(bytes) => Ok(FetchedPack::Whole(bytes)),
-            Err(why) => medium.is_there().map(|()| FetchedPack::Partial(open, why)),
+            Err(why) => medium.check_attached().map(|()| FetchedPack::Partial(open, why)),
         }
     }
 

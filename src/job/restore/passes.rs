@@ -176,7 +176,7 @@ impl<'g> GroupPasses<'_, '_, 'g> {
             self.findings.add_gaps(records.gaps());
             batch.send(send)?;
             drop(records);
-            let runs = costs.map(|c| c.runs(self.options.memory_bytes / 2, &self.generation.medium().at_hand()));
+            let runs = costs.map(|c| c.runs(self.options.memory_bytes / 2, &self.generation.medium().attached_objects()));
             self.send_by_pack(runs.unwrap_or_default(), send)
         })
     }
