@@ -19,7 +19,6 @@ mod store;
 
 pub use difference::{Class, ComparisonCounts, Difference, FileSummary, Reason};
 
-use super::restore::RestoreError;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::manifest::Rules;
@@ -28,7 +27,7 @@ use crate::generation::{Generation, GenerationError};
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::source::SourceError;
 use crate::seal::chain::Fault;
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenError, OpenSet};
 use pass::Pass;
 use scope::{Scope, open_trees};
 use std::os::unix::fs::MetadataExt;
@@ -130,27 +129,52 @@ pub struct Report {
     pub entries_lost: u64,
 }
 
+/// Why a comparison could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
+    /// The tree has no source's name and contains no source.
     #[error("cannot tell which source {} belongs to", path.display())]
-    WhichSource { path: PathBuf, sources: Vec<Vec<u8>> },
+    WhichSource {
+        /// The tree.
+        path: PathBuf,
+        /// The generation's sources.
+        sources: Vec<Vec<u8>>,
+    },
+    /// The user named a source that does not exist.
     #[error("the generation has no source {}", String::from_utf8_lossy(name))]
-    NoSuchSource { name: Vec<u8>, sources: Vec<Vec<u8>> },
+    NoSuchSource {
+        /// The source that was named.
+        name: Vec<u8>,
+        /// The generation's sources.
+        sources: Vec<Vec<u8>>,
+    },
+    /// Two trees belong to one source.
     #[error("two trees for the source {}", String::from_utf8_lossy(name))]
-    TwoTrees { name: Vec<u8> },
-    #[error("the tree cannot be opened")]
-    Tree(#[source] SourceError),
+    TwoTrees {
+        /// The source.
+        name: Vec<u8>,
+    },
+    /// A tree cannot be opened.
+    #[error(transparent)]
+    Tree(#[from] SourceError),
+    /// The file with the differences cannot be made, written or read.
     #[error("the differences cannot be stored")]
     Keep(#[source] std::io::Error),
-    #[error("the generation cannot be opened")]
-    Open(#[source] RestoreError),
+    /// The user wanted to stop.
+    #[error("the run was interrupted")]
+    Interrupted,
+    /// A thread ended by a panic.
+    #[error("a thread of the run failed")]
+    Stopped,
+    /// The set cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// One of the generations cannot be opened or read.
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
 }
 
 type Result<T> = std::result::Result<T, CompareError>;
-
-fn unopened(e: GenerationError) -> CompareError {
-    CompareError::Open(RestoreError::Generation(e))
-}
 
 /// Compares, and calls `on_difference` with each file that is not identical, in the order of the entry stream.
 ///
@@ -169,8 +193,8 @@ pub fn compare(
         ComparedWith::Trees { .. } => None,
     };
     let newest = options.generation.map(|n| n.max(other.unwrap_or(0)));
-    let (opened, chain) = OpenSet::with_content(&options.from, options.set, newest, env.loader).map_err(CompareError::Open)?;
-    let open = |n| Generation::open(&*opened.medium, &chain, n, identity).map_err(unopened);
+    let (opened, chain) = OpenSet::with_content(&options.from, options.set, newest, env.loader)?;
+    let open = |n| Generation::open(&*opened.medium, &chain, n, identity);
     let reference = open(options.generation)?;
     let other = other.map(|n| open(Some(n))).transpose()?;
     let scopes = scopes(&options.with, &reference, other.as_ref())?;

@@ -10,7 +10,6 @@ use super::{CompareError, Result};
 use crate::env::Env;
 use crate::event::{Event, Observer};
 use crate::generation::Generation;
-use crate::job::restore::RestoreError;
 use crossbeam_channel::{Receiver, bounded};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,11 +62,11 @@ impl Pass<'_, '_> {
             for worker in workers {
                 match worker.join() {
                     Ok(done) => done.map_err(CompareError::Keep)?,
-                    Err(_) => return Err(CompareError::Open(RestoreError::Stopped)),
+                    Err(_) => return Err(CompareError::Stopped),
                 }
             }
             if self.env.is_interrupted() {
-                return Err(CompareError::Open(RestoreError::Interrupted));
+                return Err(CompareError::Interrupted);
             }
             results.store.lock().counts.add(&merged?);
             Ok(lost)

@@ -11,7 +11,6 @@ use super::store::{AddedFile, DifferenceNumber, DifferenceStore, MissingFile, sh
 use super::{CompareError, Result};
 use crate::env::Env;
 use crate::format::entry::EntryKind;
-use crate::job::restore::RestoreError;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 
@@ -60,7 +59,7 @@ fn hash(added: &mut [AddedFile], store: &DifferenceStore, scopes: &[Scope], env:
             let Some(chunk) = chunk else { return Ok(bytes) };
             for file in chunk.iter_mut().filter(|file| file.digest.is_none()) {
                 if env.is_interrupted() {
-                    return Err(CompareError::Open(RestoreError::Interrupted));
+                    return Err(CompareError::Interrupted);
                 }
                 let path = get(store, file.number)?.path;
                 let tree = scope_of(scopes, &path).and_then(|s| s.tree.as_ref());
@@ -72,7 +71,7 @@ fn hash(added: &mut [AddedFile], store: &DifferenceStore, scopes: &[Scope], env:
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..env.threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let joined = threads.into_iter().map(|t| t.join().map_err(|_| CompareError::Open(RestoreError::Stopped)));
+        let joined = threads.into_iter().map(|t| t.join().map_err(|_| CompareError::Stopped));
         joined.collect::<Result<Vec<_>>>()?.into_iter().sum()
     })
 }

@@ -39,7 +39,7 @@ impl Scope {
             Ok(tree) => Some(tree),
             // One of several trees in a folder. That it is missing is a result of the comparison.
             Err(SourceError::Missing { .. }) if !is_required => None,
-            Err(e) => return Err(CompareError::Tree(e)),
+            Err(e) => return Err(e.into()),
         };
         Ok(Self { name: source.name.clone(), rules: source.rules, path: Some(path), tree })
     }

@@ -1,8 +1,8 @@
 //! The two sides of a comparison, each in the order of the entry stream.
 
+use super::Result;
 use super::difference::FileSummary;
 use super::scope::{Scope, scope_of};
-use super::{Result, unopened};
 use crate::format::entry::{Entry, EntryKind};
 use crate::generation::{Generation, GenerationError};
 use crate::pipeline::source::{Problem, ProblemKind, Walk, WalkedEntry};
@@ -89,7 +89,7 @@ impl RecordStream {
                     break;
                 }
                 Some(StreamItem::Gap) => self.is_behind_gap = true,
-                Some(StreamItem::Failed(e)) => return Err(unopened(e)),
+                Some(StreamItem::Failed(e)) => return Err(e.into()),
                 None => match self.receiver.recv() {
                     Ok(chunk) => self.chunk = chunk.into_iter(),
                     Err(_) => break,

@@ -74,7 +74,7 @@ impl<'a, 'g> FileWriter<'a, 'g> {
                 // On a medium with one head this thread reads the packs in order. Workers would move the head to and
                 // fro.
                 let read_here = object.filter(|_| self.packs.generation.medium().is_sequential());
-                let fetched = read_here.map(|o| self.packs.fetch(o)).transpose().map_err(RestoreError::Medium)?;
+                let fetched = read_here.map(|o| self.packs.fetch(o)).transpose()?;
                 if self.detached.lock().is_some() {
                     return Err(RestoreError::Stopped);
                 }

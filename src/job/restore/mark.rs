@@ -75,6 +75,6 @@ impl Origin {
     /// Writes the page. This must come before anything else is restored, so that an interrupted restore is marked, too.
     pub(super) fn mark(&self, options: &Options, target: &Target) -> Result<(), RestoreError> {
         let mark = self.check_code.to_string();
-        target.put_page(&self.page_name(), &(options.page)(self), &mark).map_err(RestoreError::Target)
+        Ok(target.put_page(&self.page_name(), &(options.page)(self), &mark)?)
     }
 }

@@ -34,7 +34,7 @@ use crate::medium::MediumError;
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::target::{Target, TargetError, TargetOptions};
 use crate::seal::chain::{Chain, Fault};
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenError, OpenSet};
 use by_priority::by_priority;
 use findings::FindingLog;
 use passes::Passes;
@@ -163,28 +163,38 @@ pub struct SourceReport {
     pub media: Vec<(u64, u64)>,
 }
 
+/// Why a restore ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    #[error("there is no set on {}", path.display())]
-    Blank { path: PathBuf },
-    #[error("{} holds {count} sets; say which", path.display())]
-    WhichSet { path: PathBuf, count: usize },
-    #[error("the set {set} on {} is in quarantine", path.display())]
-    Quarantine { path: PathBuf, set: Id },
+    /// A pattern is not in gitignore syntax.
     #[error("the pattern {pattern} cannot be understood")]
-    Pattern { pattern: String, source: ignore::Error },
+    Pattern {
+        /// As it was typed.
+        pattern: String,
+        /// What is wrong with it.
+        source: ignore::Error,
+    },
+    /// The user wanted to stop. The restore can be resumed.
     #[error("the run was interrupted")]
     Interrupted,
+    /// A thread ended by a panic.
     #[error("a thread of the run failed")]
     Stopped,
+    /// The file with the records beside the restore cannot be made, written or read.
     #[error("the entries cannot be kept beside the restore")]
     Spool(#[source] std::io::Error),
-    #[error("the medium failed")]
-    Medium(#[source] MediumError),
-    #[error("the generation cannot be opened")]
-    Generation(#[source] GenerationError),
-    #[error("the target cannot be used")]
-    Target(#[source] TargetError),
+    /// The set cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The medium failed after the set was opened.
+    #[error(transparent)]
+    Medium(#[from] MediumError),
+    /// The generation cannot be opened or read.
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
+    /// The target cannot be used.
+    #[error(transparent)]
+    Target(#[from] TargetError),
 }
 
 type Result<T> = std::result::Result<T, RestoreError>;
@@ -196,7 +206,7 @@ type Result<T> = std::result::Result<T, RestoreError>;
 pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));
     let (set, chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
-    let generation = Generation::open(&*set.medium, &chain, options.generation, identity).map_err(RestoreError::Generation)?;
+    let generation = Generation::open(&*set.medium, &chain, options.generation, identity)?;
     let selection = Selection::new(options, &generation.manifest.sources)?;
     let findings = FindingLog::new(observer);
     let origin = Origin::new(&chain, &generation);
@@ -209,7 +219,7 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
         plan(&generation, &chain, &selection, &findings, &groups, &mut report)?;
     } else {
         let target_options = TargetOptions { read_only: is_marked || options.target.read_only, ..options.target };
-        let target = Target::create(&options.to, target_options).map_err(RestoreError::Target)?;
+        let target = Target::create(&options.to, target_options)?;
         if is_marked {
             origin.mark(options, &target)?;
         }

@@ -55,7 +55,7 @@ impl<'a> Passes<'a, '_> {
             report.sources.extend(restored);
         }
         self.findings.add_shortfalls(self.target.finish_parents());
-        self.target.sync().map_err(RestoreError::Target)
+        Ok(self.target.sync()?)
     }
 
     fn sources(&self) -> &'a [Source] {
@@ -95,7 +95,7 @@ impl<'g> GroupPasses<'_, '_, 'g> {
         self.findings.observer.on_event(Event::Phase(Phase::Finishing));
         self.second_pass()?;
         if !self.group.is_all {
-            self.target.sync().map_err(RestoreError::Target)?;
+            self.target.sync()?;
         }
         Ok(counts.into_reports())
     }
@@ -197,7 +197,7 @@ impl<'g> GroupPasses<'_, '_, 'g> {
     fn create_parents(&self, path: &[u8], has_gaps: bool) -> Result<()> {
         match self.target.create_parents(path) {
             Err(e) if has_gaps => self.findings.add(FindingKind::NotRestored, path, chain_text(&e)),
-            created => created.map_err(RestoreError::Target)?,
+            created => created?,
         }
         Ok(())
     }

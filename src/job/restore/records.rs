@@ -42,7 +42,7 @@ impl<'g, 'a> Records<'g, 'a> {
         let paths = paths.filter(|p| !p.is_empty());
         match paths.map(|paths| generation.pieces().and_then(|pieces| pieces.part(paths))) {
             Some(Ok(Some(part))) => Ok(Self::Part(Box::new(part))),
-            Some(Err(e)) if e.is_absence() => Err(RestoreError::Generation(e)),
+            Some(Err(e)) if e.is_absence() => Err(e.into()),
             _ => Ok(Self::All(Box::new(generation.entries().past_damage()))),
         }
     }
@@ -76,8 +76,8 @@ impl Iterator for Records<'_, '_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Self::All(entries) => entries.next().map(|r| r.map(|r| r.entry).map_err(RestoreError::Generation)),
-            Self::Part(part) => part.next().map(|r| r.map(|r| r.entry).map_err(RestoreError::Generation)),
+            Self::All(entries) => entries.next().map(|r| Ok(r?.entry)),
+            Self::Part(part) => part.next().map(|r| Ok(r?.entry)),
             Self::Spooled(_, reader) => reader.next(),
         }
     }
