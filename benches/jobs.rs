@@ -12,7 +12,6 @@ use azekura::job::inspect::verify;
 use azekura::job::inspect::verify::verify;
 use azekura::job::restore::{self, restore};
 use azekura::pipeline::encryptor::Identity;
-use azekura::pipeline::target::TargetOptions;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::fs;
 use std::path::Path;
@@ -93,18 +92,9 @@ fn jobs(c: &mut Criterion) {
     });
     group.bench_function("restore", |b| {
         let options = |to: &TempDir| restore::Options {
-            from: night.path().join("medium"),
-            set: None,
-            generation: None,
-            to: to.path().join("restored"),
-            paths: Vec::new(),
-            only: None,
-            patterns: Vec::new(),
-            target: TargetOptions::default(),
             marking: restore::Marking::Never,
-            page: |_| String::new(),
-            dry_run: false,
             memory_bytes: 256 << 20,
+            ..restore::Options::new(night.path().join("medium"), to.path().join("restored"))
         };
         let run = |to: TempDir| {
             with_env(|w| restore(&options(&to), &identity, w, &NoObserver)).expect("a restore");

@@ -155,18 +155,10 @@ impl Hospital {
 
     pub fn restore_options(&self, to: &str) -> restore::Options {
         restore::Options {
-            from: self.medium(),
-            set: None,
-            generation: None,
-            to: self.path(to),
-            paths: Vec::new(),
-            only: None,
-            patterns: Vec::new(),
             target: TargetOptions { owners: rustix::process::geteuid().is_root(), ..TargetOptions::default() },
             marking: restore::Marking::Never,
-            page: |_| String::new(),
-            dry_run: false,
             memory_bytes: 256 << 20,
+            ..restore::Options::new(self.medium(), self.path(to))
         }
     }
 
