@@ -8,7 +8,7 @@ use azekura::buffer::Buffers;
 use azekura::format::pack::{ChunkId, Extent};
 use azekura::format::set_key::SetKey;
 use azekura::pipeline::chunker::{ChunkClass, Chunker};
-use azekura::pipeline::compressor::{DEFAULT_LEVEL, Effort};
+use azekura::pipeline::compressor::{CompressionLevel, DEFAULT_LEVEL};
 use azekura::pipeline::encryptor::{Decryptor, Identity, Recipients};
 use azekura::pipeline::hasher::{ContentHasher, Ids};
 use azekura::pipeline::packer::{FinishedPack, PackReader, Packer};
@@ -35,7 +35,7 @@ enum FileDigests {
 }
 
 struct Ours {
-    effort: Effort,
+    effort: CompressionLevel,
     chunker: Chunker,
     ids: Ids,
     recipients: Recipients,
@@ -101,7 +101,7 @@ fn store_by_crates(content: &[u8], to: &x25519::Recipient) {
 fn ours(identity: &Identity) -> Ours {
     let (chunker, ids) = (Chunker::new(&[7; 32]), Ids::new(&SetKey([7; 32])));
     Ours {
-        effort: Effort::new(Some(DEFAULT_LEVEL)),
+        effort: CompressionLevel::new(Some(DEFAULT_LEVEL)),
         chunker,
         ids,
         recipients: identity.recipients(),
@@ -150,7 +150,7 @@ pub fn store_in_two_threads(c: &mut Criterion<Clock>) {
 pub fn packs(c: &mut Criterion<Clock>) {
     let identity = Identity::generate();
     let recipients = identity.recipients();
-    let effort = Effort::new(Some(DEFAULT_LEVEL));
+    let effort = CompressionLevel::new(Some(DEFAULT_LEVEL));
     for (kind, make) in data::KINDS {
         let content = make(CONTENT);
         let buffers = Buffers::default();
@@ -181,7 +181,7 @@ pub fn packs(c: &mut Criterion<Clock>) {
                     let mut reader = PackReader::open(payload).expect("an index");
                     let mut x = Extent { object: 0, frame: 0, offset: 0, length: p.content_bytes };
                     while x.length > 0 {
-                        black_box(reader.read_piece(&mut x).expect("content"));
+                        black_box(reader.read_frame(&mut x).expect("content"));
                     }
                 }
             });

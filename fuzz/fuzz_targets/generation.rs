@@ -36,9 +36,9 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(mut pack) = generation.open_pack(x.object) else { continue };
         while x.length > 0 && read < ENOUGH {
             let left = x.length;
-            match pack.read_piece(&mut x) {
+            match pack.read_frame(&mut x) {
                 Ok(piece) => read += piece.len(),
-                Err(_) => pack.skip_piece(&mut x),
+                Err(_) => pack.skip_frame(&mut x),
             }
             assert!(x.length < left, "each piece brings it further");
         }

@@ -39,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
 /// Reads one piece, and says whether there was one.
 fn read(reader: &mut PackReader<Cursor<&[u8]>>, x: &mut Extent) -> bool {
     let before = *x;
-    let Ok(piece) = reader.read_piece(x) else { return false };
+    let Ok(piece) = reader.read_frame(x) else { return false };
     assert!(!piece.is_empty() && u64::from(before.offset) + piece.len() as u64 <= limit::FRAME_CONTENT_BYTES);
     assert_eq!(piece.len() as u64 + x.length, before.length);
     true

@@ -25,7 +25,7 @@ pub struct Label {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Text {
+struct LabelText {
     azekura: u64,
     set: String,
     name: String,
@@ -48,7 +48,7 @@ struct VersionOnly {
 
 impl Label {
     pub fn encode(&self) -> Vec<u8> {
-        let text = Text {
+        let text = LabelText {
             azekura: VERSION,
             set: self.set.to_string(),
             name: self.name.clone(),
@@ -77,7 +77,7 @@ impl Label {
             0 => return Err(wrong("there is no version 0".into())),
             found => return Err(Malformed::Newer { what: "label", found }),
         }
-        let text: Text = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+        let text: LabelText = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
         if text.place == 0 {
             return Err(wrong("places are counted from 1".into()));
         }

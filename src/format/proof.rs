@@ -2,8 +2,8 @@
 //!
 //! The bytes alone: whether the record hangs on the seals, and the seals on a key or a check code, is judged elsewhere.
 
-use super::cbor::{Reader, Sure, Writer};
-use super::merkle::Root;
+use super::cbor::{CborReader, CborWriter};
+use super::merkle::MerkleHash;
 use super::{Malformed, limit};
 
 const WHAT: &str = "proof";
@@ -20,7 +20,7 @@ pub struct Proof {
     /// The record's number in the entry stream, from 0.
     pub index: u64,
     /// The audit path to the root of the records, from the leaf on.
-    pub path: Vec<Root>,
+    pub path: Vec<MerkleHash>,
     /// Lengths of the seals from generation 1 up to the record's.
     pub seal_lengths: Vec<u64>,
     /// One zstd frame with the seals' bytes side by side.
@@ -30,17 +30,17 @@ pub struct Proof {
 impl Proof {
     pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
         let mut out = MAGIC.to_vec();
-        let mut e = Writer::new(&mut out);
-        e.map(6).sure();
-        e.u8(0).sure().bytes(&self.core).sure();
-        e.u8(1).sure().bytes(&self.salt).sure();
-        e.u8(2).sure().u64(self.index).sure();
-        e.u8(3).sure().bytes(self.path.as_flattened()).sure();
-        e.u8(4).sure().array(self.seal_lengths.len() as u64).sure();
+        let mut w = CborWriter::new(&mut out);
+        w.map(6);
+        w.u8(0).bytes(&self.core);
+        w.u8(1).bytes(&self.salt);
+        w.u8(2).u64(self.index);
+        w.u8(3).bytes(self.path.as_flattened());
+        w.u8(4).array(self.seal_lengths.len() as u64);
         for length in &self.seal_lengths {
-            e.u64(*length).sure();
+            w.u64(*length);
         }
-        e.u8(5).sure().bytes(&self.seals).sure();
+        w.u8(5).bytes(&self.seals);
         let digest = *blake3::hash(&out).as_bytes();
         out.extend_from_slice(&digest);
         // Said before it is written that nobody would read it.
@@ -69,7 +69,7 @@ impl Proof {
     }
 
     fn decode_content(content: &[u8]) -> Result<Self, Malformed> {
-        let mut r = Reader::new(content, WHAT);
+        let mut r = CborReader::new(content, WHAT);
         let mut p =
             Self { core: Vec::new(), salt: [0; 16], index: 0, path: Vec::new(), seal_lengths: Vec::new(), seals: Vec::new() };
         let (mut seen, mut last) = (0u32, None);
@@ -93,7 +93,7 @@ impl Proof {
                 }
                 4 => {
                     let n = r.array()?;
-                    p.seal_lengths.reserve(r.room(n, 1));
+                    p.seal_lengths.reserve(r.capacity(n, 1));
                     for _ in 0..n {
                         p.seal_lengths.push(r.count()?);
                     }

@@ -2,7 +2,7 @@
 //!
 //! Signing and checking signatures is not done here: the bytes know no keys.
 
-use super::merkle::{MerkleTree, Root};
+use super::merkle::{MerkleHash, MerkleTree};
 use super::object::{Id, Object, ObjectKind, hex, unhex};
 use super::{Malformed, limit};
 use std::fmt::Write;
@@ -70,9 +70,9 @@ pub struct Seal {
     /// Number of the first object; the seal's own number is this plus the count of objects.
     pub first: u64,
     pub objects: Vec<Object>,
-    pub log: Root,
+    pub log: MerkleHash,
     pub record_count: u64,
-    pub records: Root,
+    pub records: MerkleHash,
     pub read_back: ReadBack,
     pub verdict: Verdict,
     /// Public key that verifies the next seal.
@@ -147,7 +147,7 @@ impl Seal {
     pub fn decode(bytes: &[u8]) -> Result<Signed, Malformed> {
         Malformed::limit("seal", bytes.len() as u64, limit::SEAL_BYTES)?;
         let text = std::str::from_utf8(bytes).map_err(|_| wrong("not text"))?;
-        let mut lines = Lines { rest: text };
+        let mut lines = SealLines { rest: text };
         match lines.fields("azekura")?[..] {
             ["seal", "1"] => {}
             ["seal", n] => return Err(Malformed::Newer { what: "seal", found: number(n)? }),
@@ -213,11 +213,11 @@ fn digest(text: &str) -> Result<[u8; 32], Malformed> {
     unhex(text).ok_or_else(|| wrong("a digest is not 64 hexadecimal digits"))
 }
 
-struct Lines<'a> {
+struct SealLines<'a> {
     rest: &'a str,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> SealLines<'a> {
     /// The fields behind `word` on the next line.
     fn fields(&mut self, word: &str) -> Result<Vec<&'a str>, Malformed> {
         let missing = || wrong(format!("no line {word:?} where it belongs"));

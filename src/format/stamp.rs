@@ -51,12 +51,12 @@ struct Algorithm<'a> {
 }
 
 #[derive(Sequence)]
-struct Imprint<'a> {
+struct MessageImprint<'a> {
     algorithm: Algorithm<'a>,
     hash: &'a OctetStringRef,
 }
 
-impl Imprint<'_> {
+impl MessageImprint<'_> {
     fn sha256(&self) -> Option<[u8; 32]> {
         self.hash.as_bytes().try_into().ok().filter(|_| self.algorithm.oid == SHA256)
     }
@@ -66,7 +66,7 @@ impl Imprint<'_> {
 #[derive(Sequence)]
 struct TimeStampReq<'a> {
     version: u8,
-    imprint: Imprint<'a>,
+    imprint: MessageImprint<'a>,
     nonce: u64,
     cert_req: bool,
 }
@@ -76,7 +76,7 @@ impl TimeStampRequest {
     pub fn encode(&self) -> Vec<u8> {
         let encoded = OctetStringRef::new(&self.sha256).and_then(|hash| {
             let algorithm = Algorithm { oid: SHA256, parameters: Some(AnyRef::NULL) };
-            TimeStampReq { version: 1, imprint: Imprint { algorithm, hash }, nonce: self.nonce, cert_req: true }.to_der()
+            TimeStampReq { version: 1, imprint: MessageImprint { algorithm, hash }, nonce: self.nonce, cert_req: true }.to_der()
         });
         encoded.unwrap_or_else(|_| unreachable!("71 bytes are below every limit of DER"))
     }
@@ -176,7 +176,7 @@ impl TimeStamp {
         let mut reader = SliceReader::new(bytes).map_err(|e| wrong(&e.to_string()))?;
         let read = reader.sequence(|r| -> der::Result<_> {
             let (version, policy) = (r.decode::<u8>()?, r.decode::<ObjectIdentifier>()?);
-            let sha256 = r.decode::<Imprint>()?.sha256();
+            let sha256 = r.decode::<MessageImprint>()?.sha256();
             let (serial, time) = (r.decode::<AnyRef>()?, r.decode::<AnyRef>()?);
             let mut nonce = None;
             // Accuracy and order come before it, the authority's name and extensions behind.

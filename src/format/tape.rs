@@ -31,7 +31,7 @@ impl Header {
     }
 
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
-        let mut put = Put::default();
+        let mut put = FieldWriter::default();
         put.bytes(MAGIC);
         put.bytes(&self.set.0);
         put.u64(self.number);
@@ -44,7 +44,7 @@ impl Header {
 
     /// `None` when the block is no header at all.
     pub fn decode(block: &[u8]) -> Result<Option<Self>, Malformed> {
-        let Some(mut take) = Take::begin(block, MAGIC) else { return Ok(None) };
+        let Some(mut take) = FieldReader::begin(block, MAGIC) else { return Ok(None) };
         let wrong = |what: &str| Malformed::new("header on tape", what);
         let set = Id(take.bytes());
         let (number, length, previous) = (take.u64(), take.u64(), take.u64());
@@ -105,7 +105,7 @@ impl Trailer {
     }
 
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
-        let mut put = Put::default();
+        let mut put = FieldWriter::default();
         put.bytes(TRAILER_MAGIC);
         put.bytes(&self.set.0);
         put.u64(self.count);
@@ -116,7 +116,7 @@ impl Trailer {
 
     /// `None` when the block is no trailer at all.
     pub fn decode(block: &[u8]) -> Result<Option<Self>, Malformed> {
-        let Some(mut take) = Take::begin(block, TRAILER_MAGIC) else { return Ok(None) };
+        let Some(mut take) = FieldReader::begin(block, TRAILER_MAGIC) else { return Ok(None) };
         let set = Id(take.bytes());
         let (count, last) = (take.u64(), take.u64());
         let digest = take.bytes();
@@ -150,7 +150,7 @@ impl Contents {
         }
         let mut items: Vec<Item> = Vec::with_capacity(bytes.len() / ITEM_BYTES);
         for record in bytes.chunks_exact(ITEM_BYTES) {
-            let mut take = Take { rest: record };
+            let mut take = FieldReader { rest: record };
             let number = take.u64();
             let [code] = take.bytes();
             let (length, at) = (take.u64(), take.u64());
@@ -169,18 +169,18 @@ impl Contents {
 }
 
 /// A block of fields, closed by the digest of everything before.
-struct Put {
+struct FieldWriter {
     block: [u8; HEADER_BYTES],
     at: usize,
 }
 
-impl Default for Put {
+impl Default for FieldWriter {
     fn default() -> Self {
         Self { block: [0; HEADER_BYTES], at: 0 }
     }
 }
 
-impl Put {
+impl FieldWriter {
     fn bytes(&mut self, bytes: &[u8]) {
         self.block[self.at..self.at + bytes.len()].copy_from_slice(bytes);
         self.at += bytes.len();
@@ -197,12 +197,12 @@ impl Put {
     }
 }
 
-/// The fields of what [`Put`] has made. Fields are asked for in their order, and never more than there are.
-struct Take<'a> {
+/// The fields of what [`FieldWriter`] has made. Fields are asked for in their order, and never more than there are.
+struct FieldReader<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Take<'a> {
+impl<'a> FieldReader<'a> {
     /// `None` when the block does not begin with `magic`.
     fn begin(block: &'a [u8], magic: &[u8; 16]) -> Option<Self> {
         let fits = block.len() == HEADER_BYTES && block.starts_with(magic);

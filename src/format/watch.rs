@@ -1,7 +1,7 @@
 //! Section 5: what the tripwires have measured and raised, as a manifest keeps it.
 
 use super::Malformed;
-use super::cbor::{Reader, Sure, Writer};
+use super::cbor::{CborReader, CborWriter};
 
 /// Nights of a source that are kept.
 pub const NIGHTS: usize = 35;
@@ -64,7 +64,7 @@ impl Measures {
 
 /// What a night says of what is usual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Course {
+pub enum NightKind {
     #[default]
     Usual,
     /// An alarm was raised: nothing.
@@ -77,7 +77,7 @@ pub enum Course {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Night {
     pub generation: u64,
-    pub course: Course,
+    pub kind: NightKind,
     pub measures: Measures,
 }
 
@@ -113,25 +113,25 @@ pub struct Alarm {
     pub paths: Vec<Vec<u8>>,
 }
 
-pub(super) fn write_watch(e: &mut Writer, all: &[SourceWatch]) {
-    e.array(all.len() as u64).sure();
+pub(super) fn write_watch(w: &mut CborWriter, all: &[SourceWatch]) {
+    w.array(all.len() as u64);
     for s in all {
-        e.map(3).sure().u8(0).sure().bytes(&s.source).sure().u8(1).sure().array(s.nights.len() as u64).sure();
+        w.map(3).u8(0).bytes(&s.source).u8(1).array(s.nights.len() as u64);
         for n in &s.nights {
-            e.array(2 + Measures::COUNT as u64).sure().u64(n.generation).sure().u8(n.course as u8).sure();
+            w.array(2 + Measures::COUNT as u64).u64(n.generation).u8(n.kind as u8);
             let mut measures = n.measures;
             for count in measures.all() {
-                e.u64(*count).sure();
+                w.u64(*count);
             }
         }
-        e.u8(2).sure().array(s.kinds.len() as u64).sure();
+        w.u8(2).array(s.kinds.len() as u64);
         for k in &s.kinds {
-            e.array(4).sure().bytes(&k.kind).sure().u64(k.files).sure().u64(k.noisy).sure().u64(k.misfit).sure();
+            w.array(4).bytes(&k.kind).u64(k.files).u64(k.noisy).u64(k.misfit);
         }
     }
 }
 
-pub(super) fn read_watch(r: &mut Reader) -> Result<Vec<SourceWatch>, Malformed> {
+pub(super) fn read_watch(r: &mut CborReader) -> Result<Vec<SourceWatch>, Malformed> {
     let mut all = Vec::new();
     let n = r.array()?;
     Malformed::limit("watched sources", n, SOURCES)?;
@@ -167,18 +167,18 @@ pub(super) fn read_watch(r: &mut Reader) -> Result<Vec<SourceWatch>, Malformed> 
     Ok(all)
 }
 
-fn read_night(r: &mut Reader) -> Result<Night, Malformed> {
+fn read_night(r: &mut CborReader) -> Result<Night, Malformed> {
     let n = r.array()?;
     if n < 2 {
         return Err(r.wrong("a night of fewer than two items"));
     }
     let generation = r.uint()?;
-    let course = match r.uint()? {
-        0 => Course::Usual,
-        2 => Course::Announced,
-        _ => Course::Alarm,
+    let kind = match r.uint()? {
+        0 => NightKind::Usual,
+        2 => NightKind::Announced,
+        _ => NightKind::Alarm,
     };
-    let mut night = Night { generation, course, measures: Measures::default() };
+    let mut night = Night { generation, kind, measures: Measures::default() };
     let counts = night.measures.all();
     let given = n as usize - 2;
     for count in counts.into_iter().take(given) {
@@ -191,18 +191,18 @@ fn read_night(r: &mut Reader) -> Result<Night, Malformed> {
     Ok(night)
 }
 
-pub(super) fn write_alarms(e: &mut Writer, all: &[Alarm]) {
-    e.array(all.len() as u64).sure();
+pub(super) fn write_alarms(w: &mut CborWriter, all: &[Alarm]) {
+    w.array(all.len() as u64);
     for a in all {
-        e.array(5).sure().str(&a.tripwire).sure().bytes(&a.source).sure().u64(a.measured).sure().u64(a.limit).sure();
-        e.array(a.paths.len() as u64).sure();
+        w.array(5).str(&a.tripwire).bytes(&a.source).u64(a.measured).u64(a.limit);
+        w.array(a.paths.len() as u64);
         for path in &a.paths {
-            e.bytes(path).sure();
+            w.bytes(path);
         }
     }
 }
 
-pub(super) fn read_alarms(r: &mut Reader) -> Result<Vec<Alarm>, Malformed> {
+pub(super) fn read_alarms(r: &mut CborReader) -> Result<Vec<Alarm>, Malformed> {
     let mut all = Vec::new();
     let n = r.array()?;
     Malformed::limit("alarms", n, SOURCES)?;
@@ -223,12 +223,12 @@ pub(super) fn read_alarms(r: &mut Reader) -> Result<Vec<Alarm>, Malformed> {
 /// What a host keeps of it between two nights: the same bytes as in the manifest.
 pub fn encode(all: &[SourceWatch]) -> Vec<u8> {
     let mut out = Vec::new();
-    write_watch(&mut Writer::new(&mut out), all);
+    write_watch(&mut CborWriter::new(&mut out), all);
     out
 }
 
 pub fn decode(bytes: &[u8]) -> Result<Vec<SourceWatch>, Malformed> {
-    let mut r = Reader::new(bytes, "watch");
+    let mut r = CborReader::new(bytes, "watch");
     let all = read_watch(&mut r)?;
     r.end()?;
     Ok(all)

@@ -56,7 +56,7 @@ impl Cell {
 
 /// How a table is to be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum TableKind {
     Facts,
     List,
     /// To be filled by hand.
@@ -67,7 +67,7 @@ pub enum Kind {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    pub kind: Kind,
+    pub kind: TableKind,
     pub headings: Vec<Cell>,
     pub rows: Vec<Vec<Cell>>,
     /// That there is more than is shown.
@@ -75,9 +75,9 @@ pub struct Table {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum Element {
     Heading(String),
-    Words(String),
+    Paragraph(String),
     /// What a reader must not overlook.
     Caution(String),
     Table(Table),
@@ -92,7 +92,7 @@ pub struct Page {
     pub under: Vec<String>,
     /// Why this report proves nothing or not all; empty where everything holds.
     pub alarm: Vec<String>,
-    pub parts: Vec<Part>,
+    pub parts: Vec<Element>,
     pub foot: Vec<String>,
 }
 
@@ -132,11 +132,11 @@ impl Page {
     }
 }
 
-impl Part {
+impl Element {
     fn markup(&self) -> Markup {
         match self {
             Self::Heading(text) => html! { h2 { (text) } },
-            Self::Words(text) => html! { p { (text) } },
+            Self::Paragraph(text) => html! { p { (text) } },
             Self::Caution(text) => html! { p.caution { (text) } },
             Self::Table(table) => table.markup(),
         }
@@ -146,10 +146,10 @@ impl Part {
 impl Table {
     fn markup(&self) -> Markup {
         let class = match self.kind {
-            Kind::Facts => "facts",
-            Kind::List => "list",
-            Kind::Form => "form",
-            Kind::Signatures => "form sign",
+            TableKind::Facts => "facts",
+            TableKind::List => "list",
+            TableKind::Form => "form",
+            TableKind::Signatures => "form sign",
         };
         html! {
             table class=(class) {
@@ -185,7 +185,7 @@ mod tests {
         let row = |style| vec![Cell::new(hostile, Style::What), Cell::new(hostile, style)];
         let table = |kind| {
             let rows = vec![row(Style::Plain), row(Style::Code)];
-            Part::Table(Table { kind, headings: row(Style::Plain), rows, more: Some(hostile.into()) })
+            Element::Table(Table { kind, headings: row(Style::Plain), rows, more: Some(hostile.into()) })
         };
         Page {
             lang: "ja\"><script>".into(),
@@ -193,11 +193,11 @@ mod tests {
             under: vec![hostile.into()],
             alarm: vec![hostile.into(), hostile.into()],
             parts: vec![
-                Part::Heading(hostile.into()),
-                Part::Words(hostile.into()),
-                Part::Caution(hostile.into()),
-                table(Kind::Facts),
-                table(Kind::Signatures),
+                Element::Heading(hostile.into()),
+                Element::Paragraph(hostile.into()),
+                Element::Caution(hostile.into()),
+                table(TableKind::Facts),
+                table(TableKind::Signatures),
             ],
             foot: vec![hostile.into()],
         }

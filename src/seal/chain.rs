@@ -164,9 +164,9 @@ impl Chain {
     fn link(&mut self, read: Vec<(Listed, Result<Signed, Malformed>, Vec<u8>)>) {
         let keys: Vec<(u64, [u8; 32])> =
             read.iter().filter_map(|(_, s, _)| s.as_ref().ok()).map(|s| (s.seal.generation + 1, s.seal.next)).collect();
-        let mut expected = self.label.as_ref().map(|l| Expected { generation: 1, first: 0, previous: None, key: l.root_key });
+        let mut expected = self.label.as_ref().map(|l| ExpectedSeal { generation: 1, first: 0, previous: None, key: l.root_key });
         // What a seal has to fit to follow on a suspect.
-        let mut astray: Option<Expected> = None;
+        let mut astray: Option<ExpectedSeal> = None;
         let mut log = MerkleTree::default();
         let mut suspects: Vec<Fault> = Vec::new();
         for (at, signed, bytes) in read {
@@ -182,8 +182,8 @@ impl Chain {
             let digest = *blake3::hash(&bytes).as_bytes();
             let link = |trusted| SealLink::new(at.number, &signed, &bytes, trusted);
             let in_place = signed.seal.set == self.set && signed.seal.number() == at.number;
-            let fits = |e: &Expected| in_place && e.misfit(&signed, &bytes).is_none();
-            let follow = || Expected::after(&signed.seal, &digest);
+            let fits = |e: &ExpectedSeal| in_place && e.misfit(&signed, &bytes).is_none();
+            let follow = || ExpectedSeal::after(&signed.seal, &digest);
             if expected.as_ref().is_some_and(fits) {
                 let first = signed.seal.first;
                 suspects.retain(|f| f.object < first);
@@ -233,8 +233,8 @@ pub fn follow<'b>(seals: impl Iterator<Item = &'b [u8]>, root_key: Option<[u8; 3
         let next = last.as_ref().map_or(0, |l| l.number + 1);
         let signed = Seal::decode(bytes).map_err(|e| fault(next, FaultKind::Unreadable { why: e.to_string() }))?;
         let expected = match &last {
-            None => Expected { generation: 1, first: 0, previous: None, key: root_key.unwrap_or_default() },
-            Some(l) => Expected::after(&l.seal, &l.digest),
+            None => ExpectedSeal { generation: 1, first: 0, previous: None, key: root_key.unwrap_or_default() },
+            Some(l) => ExpectedSeal::after(&l.seal, &l.digest),
         };
         let link = SealLink::new(signed.seal.number(), &signed, bytes, true);
         let unsure = last.is_none() && root_key.is_none();
@@ -251,14 +251,14 @@ pub fn follow<'b>(seals: impl Iterator<Item = &'b [u8]>, root_key: Option<[u8; 3
 }
 
 /// What the next seal has to fit.
-struct Expected {
+struct ExpectedSeal {
     generation: u64,
     first: u64,
     previous: Option<[u8; 32]>,
     key: [u8; 32],
 }
 
-impl Expected {
+impl ExpectedSeal {
     fn after(seal: &Seal, digest: &[u8; 32]) -> Self {
         Self { generation: seal.generation + 1, first: seal.number() + 1, previous: Some(*digest), key: seal.next }
     }

@@ -67,9 +67,9 @@ pub enum KeyError {
 /// The seal keys of one set, held open and locked against other runs.
 #[derive(Debug)]
 pub struct SealKeys {
-    file: Locked,
+    file: LockedFile,
     path: PathBuf,
-    record: Record,
+    record: KeyRecord,
     /// A slot that is known to be whole: it is overwritten last.
     whole: usize,
 }
@@ -85,8 +85,8 @@ impl SealKeys {
         if length >= FILE_BYTES {
             return Err(failed("created", path, io::ErrorKind::AlreadyExists.into()));
         }
-        let record = Record { count: 1, generation: 1, current: new_seed()?, next: None };
-        // Slot 0 first, so that the file has its length only when both are written.
+        let record = KeyRecord { count: 1, generation: 1, current: new_seed()?, next: None };
+        // SlotBytes 0 first, so that the file has its length only when both are written.
         let mut keys = Self { file, path: path.to_owned(), record: record.clone(), whole: 1 };
         keys.commit(record)?;
         // The name must survive a power cut like the content.
@@ -102,7 +102,7 @@ impl SealKeys {
         for (i, slot) in slots.iter_mut().enumerate() {
             read_slot(&file.0, i, slot).map_err(|e| failed("read", path, e))?;
         }
-        let [a, b] = [&slots[0], &slots[1]].map(Record::decode);
+        let [a, b] = [&slots[0], &slots[1]].map(KeyRecord::decode);
         let (record, whole) = match (a, b) {
             (Some(a), Some(b)) if b.count > a.count => (b, 1),
             (Some(a), _) => (a, 0),
@@ -138,15 +138,15 @@ impl SealKeys {
         }
         let seed = new_seed()?;
         let public = SealKey::from_seed(&seed).public();
-        self.commit(Record { count: self.record.count + 1, next: Some(seed), ..self.record.clone() })?;
+        self.commit(KeyRecord { count: self.record.count + 1, next: Some(seed), ..self.record.clone() })?;
         Ok(public)
     }
 
     /// Makes the next key the current one and destroys the used one, after its seal is durable on the medium.
     pub fn advance(&mut self) -> Result<(), KeyError> {
-        let Record { count, generation, ref next, .. } = self.record;
+        let KeyRecord { count, generation, ref next, .. } = self.record;
         let current = next.clone().ok_or(KeyError::NotPrepared { generation })?;
-        self.commit(Record { count: count + 1, generation: generation + 1, current, next: None })
+        self.commit(KeyRecord { count: count + 1, generation: generation + 1, current, next: None })
     }
 
     /// Brings the keys in step with the last seal on the medium (`None`: there is none yet), as a run must before its own.
@@ -161,7 +161,7 @@ impl SealKeys {
         }
     }
 
-    fn commit(&mut self, record: Record) -> Result<(), KeyError> {
+    fn commit(&mut self, record: KeyRecord) -> Result<(), KeyError> {
         let slot = record.encode();
         for i in [1 - self.whole, self.whole] {
             let written = self.file.0.write_all_at(&slot[..], (i * SLOT_BYTES) as u64).and_then(|()| self.file.0.sync_all());
@@ -176,9 +176,9 @@ impl SealKeys {
 
 /// The file, locked until this is dropped.
 #[derive(Debug)]
-struct Locked(File);
+struct LockedFile(File);
 
-impl Drop for Locked {
+impl Drop for LockedFile {
     /// Not only closed: a program that another thread starts at this moment has a copy of the descriptor until it runs, and the
     /// lock lasts as long as any copy.
     fn drop(&mut self) {
@@ -187,7 +187,7 @@ impl Drop for Locked {
 }
 
 /// Opens and locks the file. A link is not followed: it could lead to a place where what is overwritten is kept.
-fn open(path: &Path, options: &mut OpenOptions) -> Result<Locked, KeyError> {
+fn open(path: &Path, options: &mut OpenOptions) -> Result<LockedFile, KeyError> {
     let file = options.read(true).write(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path);
     let file = file.map_err(|e| failed("opened", path, e))?;
     let mode = file.metadata().map_err(|e| failed("opened", path, e))?.mode() & 0o7777;
@@ -195,7 +195,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> Result<Locked, KeyError> {
         return Err(KeyError::Exposed { path: path.to_owned(), mode });
     }
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Locked(file)),
+        Ok(()) => Ok(LockedFile(file)),
         Err(Errno::WOULDBLOCK) => Err(KeyError::Busy { path: path.to_owned() }),
         Err(e) => Err(failed("locked", path, e.into())),
     }
@@ -206,7 +206,7 @@ fn failed(doing: &'static str, path: &Path, source: io::Error) -> KeyError {
 }
 
 type Seed = Zeroizing<[u8; SEED_BYTES]>;
-type Slot = Zeroizing<Vec<u8>>;
+type SlotBytes = Zeroizing<Vec<u8>>;
 
 fn new_seed() -> Result<Seed, KeyError> {
     let mut seed = Zeroizing::new(NO_SEED);
@@ -214,12 +214,12 @@ fn new_seed() -> Result<Seed, KeyError> {
     Ok(seed)
 }
 
-fn empty_slot() -> Slot {
+fn empty_slot() -> SlotBytes {
     Zeroizing::new(vec![0; SLOT_BYTES])
 }
 
 /// Reads what is there of a slot; a file that is too short leaves zeros, which are no record.
-fn read_slot(file: &File, slot: usize, into: &mut Slot) -> io::Result<()> {
+fn read_slot(file: &File, slot: usize, into: &mut SlotBytes) -> io::Result<()> {
     let start = (slot * SLOT_BYTES) as u64;
     let mut done = 0;
     while done < SLOT_BYTES {
@@ -234,15 +234,15 @@ fn read_slot(file: &File, slot: usize, into: &mut Slot) -> io::Result<()> {
 }
 
 #[derive(Clone)]
-struct Record {
+struct KeyRecord {
     count: u64,
     generation: u64,
     current: Seed,
     next: Option<Seed>,
 }
 
-impl Record {
-    fn encode(&self) -> Slot {
+impl KeyRecord {
+    fn encode(&self) -> SlotBytes {
         let mut slot = empty_slot();
         let next = self.next.as_deref().unwrap_or(&NO_SEED);
         let mut rest = &mut slot[..];
@@ -256,7 +256,7 @@ impl Record {
         slot
     }
 
-    fn decode(slot: &Slot) -> Option<Self> {
+    fn decode(slot: &SlotBytes) -> Option<Self> {
         let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| slot[at + i]));
         let seed = |at: usize| Zeroizing::new(std::array::from_fn(|i| slot[at + i]));
         let record =
@@ -266,9 +266,9 @@ impl Record {
     }
 }
 
-impl std::fmt::Debug for Record {
+impl std::fmt::Debug for KeyRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Record").field("count", &self.count).field("generation", &self.generation).finish_non_exhaustive()
+        f.debug_struct("KeyRecord").field("count", &self.count).field("generation", &self.generation).finish_non_exhaustive()
     }
 }
 

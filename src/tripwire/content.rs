@@ -37,7 +37,7 @@ impl ContentSample {
     }
 
     /// Takes the next bytes, in their order.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    pub fn update(&mut self, bytes: &[u8]) {
         if self.head.len() < HEAD_BYTES && self.bytes == self.head.len() as u64 {
             let n = bytes.len().min(HEAD_BYTES - self.head.len());
             self.head.extend_from_slice(&bytes[..n]);
@@ -51,13 +51,13 @@ impl ContentSample {
         self.bytes += bytes.len() as u64;
         let content = if begins { &bytes[KEPT_BYTES.min(bytes.len() / 4)..] } else { bytes };
         if content.len() <= 2 * BLOCK_BYTES {
-            return self.look_at(content);
+            return self.sample_block(content);
         }
         let blocks = content.len().div_ceil(STRETCH_BYTES).min(BLOCKS * content.len().div_ceil(1 << 20));
         let stride = content.len() / blocks;
         for i in 0..blocks {
             let at = i * stride + self.roll(stride - BLOCK_BYTES + 1);
-            self.look_at(&content[at..at + BLOCK_BYTES]);
+            self.sample_block(&content[at..at + BLOCK_BYTES]);
         }
     }
 
@@ -69,7 +69,7 @@ impl ContentSample {
         (self.dice % below as u64) as usize
     }
 
-    fn look_at(&mut self, block: &[u8]) {
+    fn sample_block(&mut self, block: &[u8]) {
         if block.len() >= LEAST_BYTES {
             self.blocks += 1;
             self.noisy += u32::from(is_noise(block));
@@ -211,10 +211,10 @@ mod tests {
         out
     }
 
-    fn looked_at(bytes: &[u8]) -> ContentSample {
-        let mut look = ContentSample::new(7, None);
-        bytes.chunks(1 << 20).for_each(|run| look.feed(run));
-        look
+    fn sampled(bytes: &[u8]) -> ContentSample {
+        let mut sample = ContentSample::new(7, None);
+        bytes.chunks(1 << 20).for_each(|run| sample.update(run));
+        sample
     }
 
     fn text(length: usize) -> Vec<u8> {
@@ -238,8 +238,8 @@ mod tests {
         for length in [2_000, 5_000, 100_000, 3 << 20] {
             let mut kept = noise(3, length);
             kept[..200].copy_from_slice(&text(200));
-            assert!(looked_at(&kept).is_noisy(), "{length}");
-            assert!(!looked_at(&text(length)).is_noisy(), "{length}");
+            assert!(sampled(&kept).is_noisy(), "{length}");
+            assert!(!sampled(&text(length)).is_noisy(), "{length}");
         }
     }
 
@@ -252,9 +252,9 @@ mod tests {
             for (i, block) in file.chunks_mut(4096).enumerate().filter(|(i, _)| i % 16 == 3) {
                 block.copy_from_slice(&noise(seed * 1_000 + i as u64, 4096)[..block.len()]);
             }
-            let mut look = ContentSample::new(seed * 77 + 1, None);
-            look.feed(&file);
-            seen += u32::from(look.is_noisy());
+            let mut sample = ContentSample::new(seed * 77 + 1, None);
+            sample.update(&file);
+            seen += u32::from(sample.is_noisy());
         }
         assert!(seen > 80, "{seen} of 200");
     }
@@ -264,14 +264,14 @@ mod tests {
         let (old, new) = (text(10_000), text(25_000));
         let digest = *blake3::hash(&old).as_bytes();
         let grown = |bytes: &[u8]| {
-            let mut look = ContentSample::new(1, Some(old.len() as u64));
-            bytes.chunks(3_000).for_each(|run| look.feed(run));
-            look.begins_with(&digest)
+            let mut sample = ContentSample::new(1, Some(old.len() as u64));
+            bytes.chunks(3_000).for_each(|run| sample.update(run));
+            sample.begins_with(&digest)
         };
         let mut changed = new.clone();
         changed[9_999] ^= 1;
         assert_eq!([grown(&new), grown(&old), grown(&changed), grown(&old[..9_999])], [true, true, false, false].map(Some));
-        assert_eq!(looked_at(&new).begins_with(&digest), None);
+        assert_eq!(sampled(&new).begins_with(&digest), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Tonight against the source's own history.
+//! NightNotes against the source's own history.
 //!
 //! What is usual is the median of the last nights, and how much it varies the median absolute deviation (MAD), which one odd night does not
 //! move. Each limit has a floor, below which nothing is worth waking anybody for. Nights with an alarm, and those of which much was
@@ -8,7 +8,7 @@
 //! standard deviation.
 
 use super::Tripwire;
-use crate::format::watch::{Course, Measures, Night};
+use crate::format::watch::{Measures, Night, NightKind};
 
 /// Nights after which what is usual is known.
 const NIGHTS_KNOWN: usize = 3;
@@ -20,7 +20,7 @@ const MIB: u64 = 1 << 20;
 
 /// A tripwire that was raised, by how much, and what the limit was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Raised {
+pub struct Excess {
     pub tripwire: Tripwire,
     pub measured: u64,
     pub limit: u64,
@@ -58,7 +58,7 @@ fn median(mut all: Vec<u64>) -> u64 {
 }
 
 /// Judges a night of a source. `announced`: somebody said that much would change, so that only what no lawful change does is told.
-pub fn judge(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raised> {
+pub fn judge(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess> {
     let mut raised = measure(nights, tonight, announced);
     // What happens all at once is no drip.
     if raised.iter().any(|r| r.tripwire != Tripwire::Drip) {
@@ -67,18 +67,18 @@ pub fn judge(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raise
     raised
 }
 
-fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raised> {
+fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess> {
     let mut raised = Vec::new();
     let mut raise = |tripwire, measured: u64, limit: u64| {
         if measured >= limit {
-            raised.push(Raised { tripwire, measured, limit });
+            raised.push(Excess { tripwire, measured, limit });
         }
     };
     let t = tonight;
     raise(Tripwire::Canary, t.canaries, 1);
-    let with = |wanted: fn(Course) -> bool| nights.iter().filter(move |n| wanted(n.course)).map(|n| &n.measures);
-    let usual: Vec<&Measures> = with(|c| c == Course::Usual).collect();
-    let Some(last) = with(|c| c != Course::Alarm).next_back() else { return raised };
+    let with = |wanted: fn(NightKind) -> bool| nights.iter().filter(move |n| wanted(n.kind)).map(|n| &n.measures);
+    let usual: Vec<&Measures> = with(|c| c == NightKind::Usual).collect();
+    let Some(last) = with(|c| c != NightKind::Alarm).next_back() else { return raised };
     let (files, bytes) = (last.files.max(1), last.bytes.max(1));
     let history = History { nights: usual.clone() };
     let known = usual.len() >= NIGHTS_KNOWN;
@@ -113,8 +113,8 @@ fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raised>
     if t.files > 0 {
         raise(Tripwire::Gone, t.gone, history.limit((files * 3 / 10).max(20), |m| m.gone));
         // As much as there is since somebody announced that it would change.
-        let since = nights.iter().rposition(|n| n.course == Course::Announced).unwrap_or(0);
-        let of_late = nights[since..].iter().filter(|n| n.course != Course::Alarm).map(|n| n.measures.bytes);
+        let since = nights.iter().rposition(|n| n.kind == NightKind::Announced).unwrap_or(0);
+        let of_late = nights[since..].iter().filter(|n| n.kind != NightKind::Alarm).map(|n| n.measures.bytes);
         let usual_bytes = median(of_late.collect());
         if usual_bytes >= MIB && t.bytes < usual_bytes / 2 {
             raise(Tripwire::Shrunk, usual_bytes - t.bytes, usual_bytes / 2);
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn nights(measures: &[Measures]) -> Vec<Night> {
-        (1..).zip(measures).map(|(generation, m)| Night { generation, course: Course::Usual, measures: *m }).collect()
+        (1..).zip(measures).map(|(generation, m)| Night { generation, kind: NightKind::Usual, measures: *m }).collect()
     }
 
     fn quiet() -> Measures {
@@ -165,7 +165,7 @@ mod tests {
         let bad = Measures { noisy: 600, changed: 600, ..quiet() };
         for generation in 5..12 {
             assert!(names(&all, bad).contains(&Tripwire::Noise), "generation {generation}");
-            all.push(Night { generation, course: Course::Alarm, measures: bad });
+            all.push(Night { generation, kind: NightKind::Alarm, measures: bad });
         }
     }
 
@@ -178,7 +178,7 @@ mod tests {
                 assert!(night <= 30, "{night}");
                 return;
             }
-            all.push(Night { generation: 10 + night, course: Course::Usual, measures: tonight });
+            all.push(Night { generation: 10 + night, kind: NightKind::Usual, measures: tonight });
         }
         // 4 of 10,000 files a night are 1 in 100 after 25 nights.
         panic!("never told");
@@ -193,12 +193,12 @@ mod tests {
         assert!(names(&all, renewal).len() >= 5);
         assert_eq!(judge(&all, &renewal, true), []);
         assert!(judge(&all, &Measures { noisy: 900, ..renewal }, true).iter().any(|r| r.tripwire == Tripwire::Noise));
-        all.push(Night { generation: 6, course: Course::Announced, measures: renewal });
+        all.push(Night { generation: 6, kind: NightKind::Announced, measures: renewal });
         let after = Measures { files: 3_000, bytes: 30 * MIB, ..quiet() };
         for generation in 7..12 {
             assert_eq!(names(&all, after), [], "generation {generation}");
             assert!(names(&all, Measures { bytes: 14 * MIB, ..after }).contains(&Tripwire::Shrunk));
-            all.push(Night { generation, course: Course::Usual, measures: after });
+            all.push(Night { generation, kind: NightKind::Usual, measures: after });
         }
     }
 
@@ -208,7 +208,7 @@ mod tests {
         let mut all = nights(&[quiet(); 10]);
         all.extend((11..=35).map(|generation| Night {
             generation,
-            course: Course::Usual,
+            kind: NightKind::Usual,
             measures: Measures { noisy: 4, changed: 24, ..quiet() },
         }));
         let raised = judge(&all, &Measures { noisy: 4, strange: 500, gone: 500, ..quiet() }, true);

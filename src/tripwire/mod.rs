@@ -6,10 +6,10 @@
 pub mod content;
 mod judge;
 
-pub use judge::{Raised, judge};
+pub use judge::{Excess, judge};
 
 use crate::format::rules::{Allowed, Rules, allowed};
-use crate::format::watch::{Alarm, Course, KINDS, KindCounts, Measures, NIGHTS, Night, PATHS, SourceWatch};
+use crate::format::watch::{Alarm, KINDS, KindCounts, Measures, NIGHTS, Night, NightKind, PATHS, SourceWatch};
 use content::{ContentSample, fits, is_compressed, is_finished, kind_of};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
@@ -122,18 +122,18 @@ pub struct PreviousContent {
 
 /// Watches one run. Shared by all its threads.
 pub struct Watcher {
-    sources: Vec<OneSource>,
+    sources: Vec<SourceWatcher>,
     seed: u64,
 }
 
-struct OneSource {
+struct SourceWatcher {
     name: Vec<u8>,
     rules: Rules,
     canaries: Vec<Vec<u8>>,
     known: SourceWatch,
     usual: HashMap<Vec<u8>, KindCounts>,
     counts: Counts,
-    tonight: Mutex<Tonight>,
+    tonight: Mutex<NightNotes>,
 }
 
 #[derive(Default)]
@@ -154,7 +154,7 @@ struct Counts {
 }
 
 #[derive(Default)]
-struct Tonight {
+struct NightNotes {
     kinds: BTreeMap<Vec<u8>, KindCounts>,
     paths: HashMap<Evidence, Vec<Vec<u8>>>,
 }
@@ -166,7 +166,7 @@ impl Watcher {
             let mut known = known.iter().find(|k| k.source == s.name).cloned().unwrap_or_default();
             known.source = s.name.to_vec();
             let usual = known.kinds.iter().map(|k| (k.kind.clone(), k.clone())).collect();
-            OneSource {
+            SourceWatcher {
                 name: s.name.to_vec(),
                 rules: s.rules,
                 canaries: s.canaries.to_vec(),
@@ -179,7 +179,7 @@ impl Watcher {
         Self { sources: sources.iter().map(one).collect(), seed }
     }
 
-    fn of(&self, path: &[u8]) -> Option<&OneSource> {
+    fn of(&self, path: &[u8]) -> Option<&SourceWatcher> {
         self.sources.iter().find(|s| path.strip_prefix(&s.name[..]).is_some_and(|rest| matches!(rest.first(), None | Some(b'/'))))
     }
 
@@ -199,20 +199,20 @@ impl Watcher {
         s.check_canary(path);
     }
 
-    /// Begins to look at a file that is read.
-    pub fn look(&self, path: &[u8], before: Option<&PreviousContent>) -> ContentSample {
+    /// Begins to sample at a file that is read.
+    pub fn sample(&self, path: &[u8], before: Option<&PreviousContent>) -> ContentSample {
         let before = before.filter(|_| self.of(path).is_some_and(|s| s.allowed(path) == Allowed::Growth));
         let hash = path.iter().fold(self.seed, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
         ContentSample::new(hash, before.map(|b| b.size))
     }
 
     /// A file was read. `new_bytes`: that were not stored before.
-    pub fn read(&self, path: &[u8], before: Option<&PreviousContent>, digest: &[u8; 32], look: &ContentSample, new_bytes: u64) {
+    pub fn read(&self, path: &[u8], before: Option<&PreviousContent>, digest: &[u8; 32], sample: &ContentSample, new_bytes: u64) {
         let Some(s) = self.of(path) else { return };
         let c = &s.counts;
         c.new_bytes.fetch_add(new_bytes, Relaxed);
         let kind = kind_of(path, s.rules);
-        let (noisy, misfit) = (look.is_noisy(), fits(&kind, look.head()) == Some(false));
+        let (noisy, misfit) = (sample.is_noisy(), fits(&kind, sample.head()) == Some(false));
         if before.is_some_and(|b| b.digest == *digest) {
             s.count_kind(&kind, noisy, misfit);
             return;
@@ -225,7 +225,7 @@ impl Watcher {
                 c.changed.fetch_add(1, Relaxed);
                 s.note(Evidence::Changed, path);
                 s.check_canary(path);
-                if before.settled && s.forbids(path, before, look) {
+                if before.settled && s.forbids(path, before, sample) {
                     c.forbidden.fetch_add(1, Relaxed);
                     s.note(Evidence::Forbidden, path);
                 }
@@ -247,12 +247,12 @@ impl Watcher {
         }
         // One in two hundred: what happens more often would add up to an alarm some night.
         let is_rare = |n: u64, files: u64| n * 200 <= files;
-        let odd_noise = noisy && usual.is_none_or(|k| is_rare(k.noisy, k.files)) && !is_compressed(look.head());
+        let odd_noise = noisy && usual.is_none_or(|k| is_rare(k.noisy, k.files)) && !is_compressed(sample.head());
         let odd_head = misfit && usual.is_some_and(|k| is_rare(k.misfit, k.files));
         // What is odd does not become usual by happening often: a slow attack would teach it.
         s.count_kind(&kind, noisy && !odd_noise, misfit && !odd_head);
         if odd_noise {
-            c.noisy_bytes.fetch_add(look.bytes(), Relaxed);
+            c.noisy_bytes.fetch_add(sample.bytes(), Relaxed);
             if usual.is_some() {
                 c.noisy.fetch_add(1, Relaxed);
             }
@@ -278,15 +278,15 @@ impl Watcher {
                 alarms.push(Alarm { tripwire, source, measured: r.measured, limit: r.limit, paths });
             }
             let mut known = s.known;
-            let course = match announced && !judge(&known.nights, &measures, false).is_empty() {
-                _ if !raised.is_empty() => Course::Alarm,
-                true => Course::Announced,
-                false => Course::Usual,
+            let kind = match announced && !judge(&known.nights, &measures, false).is_empty() {
+                _ if !raised.is_empty() => NightKind::Alarm,
+                true => NightKind::Announced,
+                false => NightKind::Usual,
             };
-            known.nights.push(Night { generation, course, measures });
+            known.nights.push(Night { generation, kind, measures });
             let old = known.nights.len().saturating_sub(NIGHTS);
             known.nights.drain(..old);
-            if course != Course::Alarm {
+            if kind != NightKind::Alarm {
                 learn(&mut known.kinds, std::mem::take(&mut tonight.kinds));
             }
             all.push(known);
@@ -295,8 +295,8 @@ impl Watcher {
     }
 }
 
-impl OneSource {
-    fn tonight(&self) -> MutexGuard<'_, Tonight> {
+impl SourceWatcher {
+    fn tonight(&self) -> MutexGuard<'_, NightNotes> {
         self.tonight.lock()
     }
 
@@ -332,10 +332,10 @@ impl OneSource {
     }
 
     /// Whether the rules forbid that this file's content changed as it did.
-    fn forbids(&self, path: &[u8], before: &PreviousContent, look: &ContentSample) -> bool {
+    fn forbids(&self, path: &[u8], before: &PreviousContent, sample: &ContentSample) -> bool {
         match self.allowed(path) {
             Allowed::Anything => false,
-            Allowed::Growth => look.begins_with(&before.digest) == Some(false),
+            Allowed::Growth => sample.begins_with(&before.digest) == Some(false),
             Allowed::Nothing => true,
         }
     }

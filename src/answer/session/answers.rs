@@ -17,9 +17,7 @@ pub type Counted = Bounded<IgnoredAny, 0>;
 
 /// The exact bytes of a name, which stand beside it where it is no UTF-8.
 pub fn exact(name: &str, hex: Option<&str>) -> Vec<u8> {
-    let digits = hex.filter(|h| h.len().is_multiple_of(2) && h.is_ascii());
-    let bytes = digits.map(|h| (0..h.len()).step_by(2).map(|i| u8::from_str_radix(&h[i..i + 2], 16)).collect());
-    bytes.and_then(Result::ok).unwrap_or_else(|| name.as_bytes().to_vec())
+    hex.and_then(crate::format::object::unhex_any).unwrap_or_else(|| name.as_bytes().to_vec())
 }
 
 #[derive(Debug, Clone, Deserialize)]

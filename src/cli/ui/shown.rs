@@ -115,8 +115,7 @@ pub fn shell_word(word: &OsStr) -> String {
 pub fn put_name(object: &mut Map<String, Value>, key: &str, name: &[u8]) {
     object.insert(key.into(), String::from_utf8_lossy(name).into());
     if std::str::from_utf8(name).is_err() {
-        let hex: String = name.iter().map(|b| format!("{b:02x}")).collect();
-        object.insert(format!("{key}_hex"), hex.into());
+        object.insert(format!("{key}_hex"), azekura::format::object::hex(name).into());
     }
 }
 

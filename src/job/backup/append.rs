@@ -10,7 +10,7 @@ use crate::format::pack::Index;
 use crate::format::seal::ReadBack;
 use crate::host::catalog::Location;
 use crate::medium::{Medium, MediumError};
-use crate::pipeline::compressor::Effort;
+use crate::pipeline::compressor::CompressionLevel;
 use crate::pipeline::dedup_index::DedupIndex;
 use crate::pipeline::packer::FinishedPack;
 use crate::set::writer::{Closed, SetWriter};
@@ -42,13 +42,13 @@ impl PackSender {
     }
 
     /// Takes a pack; `false` when the medium takes no more. How many wait tells how hard to compress.
-    pub fn put(&self, pack: FinishedPack, effort: &Effort) -> bool {
+    pub fn put(&self, pack: FinishedPack, effort: &CompressionLevel) -> bool {
         let give = self.give.lock().clone();
         let Some(give) = give else { return false };
         if give.is_full() {
-            effort.more();
+            effort.raise();
         } else if give.is_empty() {
-            effort.less();
+            effort.lower();
         }
         give.send(pack).is_ok()
     }
@@ -255,7 +255,7 @@ impl Appender<'_> {
                 return Err(BackupError::Medium(e));
             }
         }
-        pack.is_object(self.next);
+        pack.set_number(self.next);
         let length = pack.bytes.len() as u64;
         let object = Object { number: self.next, kind: ObjectKind::Pack, length, digest: Some(digest) };
         let frames = pack.frames.iter().map(|f| f.0).collect();

@@ -1,7 +1,7 @@
 //! What flows between the stations of a backup: batches of entries, in the order of the entry stream.
 
 use crate::format::entry::Core;
-use crate::pipeline::packer::Piece;
+use crate::pipeline::packer::PlacedChunk;
 use crate::pipeline::source::WalkedEntry;
 use crate::tripwire::PreviousContent;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub enum Item {
 /// An entry whose content is stored, as soon as the packs of its pieces are finished.
 pub enum Stored {
     Verbatim(Verbatim),
-    Entry { core: Box<Core>, pieces: Vec<Piece>, names: Names },
+    Entry { core: Box<Core>, pieces: Vec<PlacedChunk>, names: Names },
     Link(HardLink),
 }
 

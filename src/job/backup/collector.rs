@@ -9,13 +9,13 @@ use super::{BackupError, Stop};
 use crate::event::FindingKind;
 use crate::format::entry::{Entry, EntryHead, compare_paths, record_length};
 use crate::format::manifest::EntryStream;
-use crate::format::merkle::{MerkleTree, Root, record_leaf};
+use crate::format::merkle::{MerkleHash, MerkleTree, record_leaf};
 use crate::format::{Malformed, limit};
 use crate::host::catalog::ChunkLookup;
 use crate::pipeline::chunker::{ChunkClass, Chunker};
 use crate::pipeline::dedup_index::DedupIndex;
 use crate::pipeline::hasher::Ids;
-use crate::pipeline::packer::{self, Packer, Piece};
+use crate::pipeline::packer::{self, Packer, PlacedChunk};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{Read, Seek, Write};
@@ -66,16 +66,16 @@ pub struct Collected {
     last: Vec<u8>,
     /// Records that progress was told of.
     told: u64,
-    pieces: Vec<Piece>,
+    pieces: Vec<PlacedChunk>,
 }
 
 /// The outcome: the manifest's part about entries, and the records' root.
 pub struct CollectedStream {
     length: u64,
     digest: [u8; 32],
-    pieces: Vec<Piece>,
+    pieces: Vec<PlacedChunk>,
     pub records: u64,
-    pub root: Root,
+    pub root: MerkleHash,
 }
 
 impl CollectedStream {
@@ -281,7 +281,7 @@ impl Collector<'_> {
                     stored.unwrap_or_else(|known| known)
                 }
             };
-            self.state.pieces.push(Piece { place, length: n as u32 });
+            self.state.pieces.push(PlacedChunk { place, length: n as u32 });
         }
         Ok(at)
     }

@@ -3,7 +3,7 @@
 use super::batch::Names;
 use crate::buffer::Buffer;
 use crate::format::entry::Core;
-use crate::pipeline::packer::Piece;
+use crate::pipeline::packer::PlacedChunk;
 use crate::tripwire::PreviousContent;
 use crate::tripwire::content::ContentSample;
 use parking_lot::Mutex;
@@ -25,7 +25,7 @@ pub struct LargeFile {
     pub names: Names,
     /// Set when the file has been read to its end.
     pub core: Mutex<Option<Box<Core>>>,
-    pub pieces: Mutex<BTreeMap<usize, Vec<Piece>>>,
+    pub pieces: Mutex<BTreeMap<usize, Vec<PlacedChunk>>>,
     /// Runs under way, and one for the reader.
     pub open: AtomicUsize,
     pub new_bytes: AtomicU64,

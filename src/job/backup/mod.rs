@@ -26,7 +26,7 @@ use crate::job::incident::hold;
 use crate::job::incident::hold::HoldError;
 use crate::medium::MediumError;
 use crate::pipeline::chunker::Chunker;
-use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL, Effort, FrameError};
+use crate::pipeline::compressor::{CompressionLevel, Compressor, DEFAULT_LEVEL, FrameError};
 use crate::pipeline::dedup_index::DedupIndex;
 use crate::pipeline::encryptor::{EncryptError, Encryptor, RecipientError, Recipients};
 use crate::pipeline::hasher::Ids;
@@ -461,7 +461,7 @@ fn store(
     let buffered = ((options.memory_bytes - working_bytes) / pack_bytes as u64) as usize;
     let (counter, queue) = PackSender::new(buffered.max(2));
     let (recipients, pack_buffers, run_buffers) = (set.recipients.clone(), Buffers::default(), Buffers::default());
-    let effort = Effort::new(options.level);
+    let effort = CompressionLevel::new(options.level);
     let sink = |pack| counter.put(pack, &effort);
     let packer = |bytes| Packer::new(&recipients, &effort, bytes, &pack_buffers, &sink).map_err(BackupError::Pack);
     let lookup = || set.catalog.chunk_lookup(set.row, set.base).map_err(BackupError::Catalog);

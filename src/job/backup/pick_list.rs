@@ -1,13 +1,13 @@
 //! Which media a generation needs when all of it is restored.
 
 use super::{BackupError, Result};
-use crate::format::entry::{Entry, record_length};
+use crate::format::entry::{Entry, RecordError, RecordReader};
 use crate::format::manifest::EntryStream;
 use crate::format::pack::Extent;
 use crate::set::writer::SetWriter;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind};
 
 /// The media that content lies on, by their place in the set, with the bytes of content on each; nothing where the set has one medium.
 ///
@@ -26,14 +26,14 @@ pub fn pick_list(set: &SetWriter, entries: &EntryStream) -> Result<Vec<(u64, u64
     };
     count(&entries.extents);
     let file = File::open(set.state.next_entries()).map_err(BackupError::HostFile)?;
-    let mut stream = BufReader::with_capacity(1 << 20, file);
-    let mut record = Vec::new();
+    let mut records = RecordReader::new(BufReader::with_capacity(1 << 20, file));
     for _ in 0..entries.count {
-        let mut prefix = [0; 4];
-        stream.read_exact(&mut prefix).map_err(BackupError::HostFile)?;
-        record.resize(record_length(prefix).map_err(BackupError::Format)?, 0);
-        stream.read_exact(&mut record).map_err(BackupError::HostFile)?;
-        let (entry, _) = Entry::decode(&record).map_err(BackupError::Format)?;
+        let record = match records.next_record() {
+            Ok(record) => record.ok_or_else(|| BackupError::HostFile(ErrorKind::UnexpectedEof.into()))?,
+            Err(RecordError::Read(e)) => return Err(BackupError::HostFile(e)),
+            Err(RecordError::Malformed(e)) => return Err(BackupError::Format(e)),
+        };
+        let (entry, _) = Entry::decode(record).map_err(BackupError::Format)?;
         // Further names share the content of the first.
         if entry.core.link_to.is_none() {
             count(&entry.extents);

@@ -14,7 +14,7 @@ use crate::host::catalog::ChunkLookup;
 use crate::pipeline::chunker::{ChunkClass, Chunker, pages};
 use crate::pipeline::dedup_index::{Claim, DedupIndex};
 use crate::pipeline::hasher::{ContentHasher, Digests, Ids};
-use crate::pipeline::packer::{ChunkPlace, Packer, Piece};
+use crate::pipeline::packer::{ChunkPlace, Packer, PlacedChunk};
 use crate::pipeline::source::{OpenFile, Problem, ProblemKind, SourceTree, Stat, WalkedEntry, data_ranges};
 use crate::tripwire::content::ContentSample;
 use crate::tripwire::{PreviousContent, Watcher};
@@ -145,7 +145,7 @@ impl<'a> Worker<'a> {
             if is_shared(file.opened()) {
                 return self.share_file(tree, found, file, LargeFile::new(sequence, names, before), give);
             }
-            let mut look = shared.watcher.look(&found.path, before.as_ref());
+            let mut look = shared.watcher.sample(&found.path, before.as_ref());
             let had = self.new_bytes;
             let (mut core, pieces) = match self.read_alone(tree, &found, &file, &mut look) {
                 Ok(read) => read,
@@ -185,7 +185,7 @@ impl<'a> Worker<'a> {
         found: &WalkedEntry,
         file: &OpenFile,
         look: &mut ContentSample,
-    ) -> std::result::Result<(Box<Core>, Vec<Piece>), Read> {
+    ) -> std::result::Result<(Box<Core>, Vec<PlacedChunk>), Read> {
         let mut core = self.describe(tree, found, file);
         let size = file.opened().size;
         let mut pieces = Vec::new();
@@ -193,7 +193,7 @@ impl<'a> Worker<'a> {
             let mut content = self.shared.buffers.take(RUN_BYTES);
             read_more(file.file(), &mut content, size as usize, 0).map_err(|e| unread(found, &e))?;
             let digests = Digests::of(&content, self.shared.with_sha256);
-            look.feed(&content);
+            look.update(&content);
             core.size = content.len() as u64;
             (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
             self.store_whole(&digests.blake3, &content, &mut pieces).map_err(Read::Failed)?;
@@ -213,7 +213,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Stores content that is a whole file. Where it is one chunk, one hash serves as the file's digest and for the chunk's id.
-    fn store_whole(&mut self, digest: &[u8; 32], content: &[u8], pieces: &mut Vec<Piece>) -> Result<()> {
+    fn store_whole(&mut self, digest: &[u8; 32], content: &[u8], pieces: &mut Vec<PlacedChunk>) -> Result<()> {
         let mut rule = Rule::of(content.len() as u64, content);
         rule.paged &= content.len() > ChunkClass::Data.max();
         let cuts = rule.cuts(self.shared.chunker, content, 0, true);
@@ -224,7 +224,7 @@ impl<'a> Worker<'a> {
         self.store_chunks(content, cuts, pieces)
     }
 
-    fn store_chunks(&mut self, bytes: &[u8], cuts: Vec<u32>, pieces: &mut Vec<Piece>) -> Result<()> {
+    fn store_chunks(&mut self, bytes: &[u8], cuts: Vec<u32>, pieces: &mut Vec<PlacedChunk>) -> Result<()> {
         let mut at = 0;
         for n in cuts {
             let chunk = &bytes[at..at + n as usize];
@@ -254,7 +254,7 @@ impl<'a> Worker<'a> {
         let mut core = self.describe(tree, &found, &file);
         let mut index = 0;
         let shared = self.shared;
-        let mut look = shared.watcher.look(&found.path, large.before.as_ref());
+        let mut look = shared.watcher.sample(&found.path, large.before.as_ref());
         let mut input = |buffer: &mut Buffer, want, at| read_more(file.file(), buffer, want, at).map_err(|e| unread(&found, &e));
         let share = |bytes, cuts| self.share_run(&large, &mut index, (bytes, cuts), give);
         match read_runs(shared, &mut input, &mut core, &mut look, share) {
@@ -289,7 +289,7 @@ impl<'a> Worker<'a> {
         let large = LargeFile::new(sequence, Names::One, before);
         let mut index = 0;
         let shared = self.shared;
-        let mut look = shared.watcher.look(&core.path, before.as_ref());
+        let mut look = shared.watcher.sample(&core.path, before.as_ref());
         // How long it is shows only at its end.
         core.size = UNKNOWN_SIZE;
         let mut input = |buffer: &mut Buffer, want, _| {
@@ -348,7 +348,7 @@ impl<'a> Worker<'a> {
         self.finish(Finished { sequence: large.sequence, items: vec![Stored::Entry { core, pieces, names: large.names }] })
     }
 
-    fn store_chunk(&mut self, digest: &[u8; 32], chunk: &[u8]) -> Result<Piece> {
+    fn store_chunk(&mut self, digest: &[u8; 32], chunk: &[u8]) -> Result<PlacedChunk> {
         let length = chunk.len() as u32;
         let place = store_chunk(self.shared.known, self.shared.ids, &mut self.packer, &self.lookup, digest, chunk)?;
         let place = match place {
@@ -359,7 +359,7 @@ impl<'a> Worker<'a> {
             }
             Err(known) => known,
         };
-        Ok(Piece { place, length })
+        Ok(PlacedChunk { place, length })
     }
 }
 
@@ -384,7 +384,7 @@ pub fn store_chunk(
         Ok(place)
     })?;
     match (claim, mine) {
-        (Claim::Known(place), _) => Ok(Err(place)),
+        (Claim::Duplicate(place), _) => Ok(Err(place)),
         (Claim::New, Some(place)) => {
             packer.add(id, chunk);
             known.fill(|each| lookup.each_id(each)).map_err(BackupError::Catalog)?;
@@ -395,7 +395,7 @@ pub fn store_chunk(
 }
 
 enum Outcome {
-    Stored(Box<Core>, Vec<Piece>),
+    Stored(Box<Core>, Vec<PlacedChunk>),
     Vanished,
     Shared,
 }
@@ -473,7 +473,7 @@ fn read_runs(
                 input(&mut buffer, want, end)?;
                 let got = buffer.len() - had;
                 hasher.update(&buffer[had..]);
-                look.feed(&buffer[had..]);
+                look.update(&buffer[had..]);
                 end += got as u64;
                 ended = got < want;
             }

@@ -1,6 +1,7 @@
 //! Indicators of compromise: names, patterns and SHA-256 of files that an intruder leaves, from a plain list, a MISP event or a STIX 2 bundle.
 
 use crate::format::entry::{Core, EntryKind};
+use crate::format::object::unhex_any;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -130,15 +131,7 @@ impl Indicators {
 }
 
 fn digest_of(hex: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    let digits = hex.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(digits.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(digest)
+    unhex_any(hex)?.try_into().ok()
 }
 
 /// MISP keeps attributes as `type` and `value`, some with two values; STIX keeps patterns. Answers how many of them gave nothing to look for.

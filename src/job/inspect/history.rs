@@ -104,7 +104,7 @@ pub fn of_path(options: &PathOptions, identity: &Identity, env: &Env, observer: 
 
 fn version(generation: &Generation, path: &[u8]) -> std::result::Result<Version, GenerationError> {
     // The stream is in order, and the packs that this comes from are those that their seals list: what is not found is not there.
-    let Some(mut part) = generation.pieces()?.part(&[path.to_vec()])? else { return Ok(Version::NotThere) };
+    let Some(mut part) = generation.entry_frames()?.select(&[path.to_vec()])? else { return Ok(Version::NotThere) };
     let found = part.find_map(|record| match record {
         Ok(r) => (r.entry.core.path == path).then(|| Ok(Version::There(Box::new(r.entry.core)))),
         Err(e) => Some(Err(e)),

@@ -324,7 +324,7 @@ fn read_from<R: Read + std::io::Seek>(
     let length = x.length;
     while x.length > 0 {
         let at = length - x.length;
-        let piece = pack.read_piece(&mut x).map_err(|e: UnpackError| chain_text(&e))?;
+        let piece = pack.read_frame(&mut x).map_err(|e: UnpackError| chain_text(&e))?;
         take(at, piece)?;
     }
     Ok(())

@@ -3,12 +3,12 @@
 use super::RestoreError;
 use super::spool::{Spool, Spooled};
 use crate::format::entry::Entry;
-use crate::generation::{EntryReader, Gap, Generation, Part};
+use crate::generation::{EntryReader, Gap, Generation, SelectedEntries};
 
 pub enum Records<'g, 'a> {
     Spooled(Spooled<'g>),
     All(Box<EntryReader<'g, 'a>>),
-    Some(Box<Part<'g, 'a>>),
+    Some(Box<SelectedEntries<'g, 'a>>),
 }
 
 impl<'g, 'a> Records<'g, 'a> {
@@ -19,7 +19,7 @@ impl<'g, 'a> Records<'g, 'a> {
 
     /// Those that `paths` need; all where there are no paths, one that is not found quickly, or damage in the way.
     pub fn of(generation: &'g Generation<'a>, paths: Option<&[Vec<u8>]>) -> Result<Self, RestoreError> {
-        match paths.filter(|p| !p.is_empty()).map(|paths| generation.pieces().and_then(|pieces| pieces.part(paths))) {
+        match paths.filter(|p| !p.is_empty()).map(|paths| generation.entry_frames().and_then(|frames| frames.select(paths))) {
             Some(Ok(Some(part))) => Ok(Self::Some(Box::new(part))),
             Some(Err(e)) if e.is_absence() => Err(RestoreError::Generation(e)),
             _ => Ok(Self::All(Box::new(generation.entries().past_damage()))),

@@ -3,10 +3,10 @@
 use super::RestoreError;
 use super::records::Records;
 use super::wanted::Selection;
-use crate::format::entry::{Entry, EntryKind, record_length};
+use crate::format::entry::{Entry, EntryKind, RecordError, RecordReader};
 use crate::generation::{Gap, is_within};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufReader, BufWriter, Seek, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The records that are wanted, and of the folders above them, in their order, in a file without a name.
@@ -52,14 +52,15 @@ impl Spool {
     /// From the beginning. One at a time: they share the file's position.
     pub fn records(&self) -> Spooled<'_> {
         let rewound = (&self.file).rewind();
-        Spooled { spool: self, reader: BufReader::with_capacity(256 << 10, &self.file), failed: rewound.err() }
+        let records = RecordReader::new(BufReader::with_capacity(256 << 10, &self.file));
+        Spooled { spool: self, records, failed: rewound.err() }
     }
 }
 
 /// See [`Spool::records`].
 pub struct Spooled<'s> {
     spool: &'s Spool,
-    reader: BufReader<&'s File>,
+    records: RecordReader<BufReader<&'s File>>,
     failed: Option<std::io::Error>,
 }
 
@@ -77,15 +78,12 @@ impl Spooled<'_> {
             return Err(e);
         }
         let malformed = |e| std::io::Error::new(std::io::ErrorKind::InvalidData, e);
-        let mut prefix = [0; 4];
-        if self.reader.read(&mut prefix[..1])? == 0 {
-            return Ok(None);
+        match self.records.next_record() {
+            Ok(Some(record)) => Ok(Some(Entry::decode(record).map_err(malformed)?.0)),
+            Ok(None) => Ok(None),
+            Err(RecordError::Read(e)) => Err(e),
+            Err(RecordError::Malformed(e)) => Err(malformed(e)),
         }
-        self.reader.read_exact(&mut prefix[1..])?;
-        let length = record_length(prefix).map_err(malformed)?;
-        let mut record = vec![0; length];
-        self.reader.read_exact(&mut record)?;
-        Ok(Some(Entry::decode(&record).map_err(malformed)?.0))
     }
 }
 

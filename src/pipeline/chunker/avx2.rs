@@ -9,7 +9,7 @@ const AHEAD: usize = 2048;
 
 #[target_feature(enable = "avx2")]
 pub(super) fn find_peaks(hash: &Hash, window: &[u8], peaks: &mut Peaks) {
-    let mut feed = Feed::new(hash);
+    let mut feed = LaneHasher::new(hash);
     let (steps, _) = window.as_chunks::<32>();
     let [_, lead, steps @ ..] = steps else { return };
     feed.step(lead);
@@ -27,7 +27,7 @@ pub(super) fn find_peaks(hash: &Hash, window: &[u8], peaks: &mut Peaks) {
 #[target_feature(enable = "avx2")]
 pub(super) fn marks(hash: &Hash, window: &[u8], top: i16) -> Marks {
     let mut marks = Marks::default();
-    let mut feed = Feed::new(hash);
+    let mut feed = LaneHasher::new(hash);
     let top = _mm256_set1_epi16(top);
     let (steps, _) = window.as_chunks::<32>();
     let [_, lead, steps @ ..] = steps else { return marks };
@@ -47,7 +47,7 @@ pub(super) fn marks(hash: &Hash, window: &[u8], top: i16) -> Marks {
 ///
 /// A lane of 16 bits holds the sum that ends at an even byte, or in a second vector at the odd byte after it. What reaches back before
 /// the vector comes from the step before, so the first step's results lack it: they are the lead's and are dropped.
-struct Feed {
+struct LaneHasher {
     /// `S` of the lower four bits, and of the upper: `S` is linear, so their sum (XOR) is `S` of the byte.
     low: __m256i,
     high: __m256i,
@@ -58,7 +58,7 @@ struct Feed {
     odd8: __m256i,
 }
 
-impl Feed {
+impl LaneHasher {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn new(hash: &Hash) -> Self {

@@ -9,7 +9,7 @@ const AHEAD: usize = 2048;
 
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
 pub(super) fn find_peaks(hash: &Hash, window: &[u8], peaks: &mut Peaks) {
-    let mut feed = Feed::new(hash);
+    let mut feed = LaneHasher::new(hash);
     let (steps, _) = window.as_chunks::<64>();
     let [lead, steps @ ..] = steps else { return };
     feed.step(lead);
@@ -27,7 +27,7 @@ pub(super) fn find_peaks(hash: &Hash, window: &[u8], peaks: &mut Peaks) {
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
 pub(super) fn marks(hash: &Hash, window: &[u8], top: i16) -> Marks {
     let mut marks = Marks::default();
-    let mut feed = Feed::new(hash);
+    let mut feed = LaneHasher::new(hash);
     let top = _mm512_set1_epi16(top);
     let (steps, _) = window.as_chunks::<64>();
     let [lead, steps @ ..] = steps else { return marks };
@@ -46,7 +46,7 @@ pub(super) fn marks(hash: &Hash, window: &[u8], top: i16) -> Marks {
 ///
 /// A lane of 16 bits holds the sum that ends at an even byte, or in a second vector at the odd byte after it. What reaches back before
 /// the vector comes from the step before, so the first step's results lack it: they are the lead's and are dropped.
-struct Feed {
+struct LaneHasher {
     rows: __m512i,
     bytes: __m512i,
     even4: __m512i,
@@ -55,7 +55,7 @@ struct Feed {
     odd8: __m512i,
 }
 
-impl Feed {
+impl LaneHasher {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,gfni")]
     fn new(hash: &Hash) -> Self {

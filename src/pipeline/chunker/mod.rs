@@ -174,7 +174,7 @@ impl Chunker {
         self.find_peaks(window, &mut peaks);
         peaks.offer((max - min) / BLOCK, self.hash.at(data, max));
 
-        let mut best = Best { hash: &self.hash, data, position: None, tie: None };
+        let mut best = TieBreak { hash: &self.hash, data, position: None, tie: None };
         let mut left = TIED;
         for &block in peaks.blocks() {
             let from = block * BLOCK;
@@ -269,7 +269,7 @@ impl Peaks {
 }
 
 /// The best of positions whose hashes are equal: the earliest of those with the largest tie hash.
-struct Best<'a> {
+struct TieBreak<'a> {
     hash: &'a Hash,
     data: &'a [u8],
     position: Option<usize>,
@@ -277,7 +277,7 @@ struct Best<'a> {
     tie: Option<u64>,
 }
 
-impl Best<'_> {
+impl TieBreak<'_> {
     fn offer(&mut self, position: usize) {
         let Some(best) = self.position else {
             self.position = Some(position);

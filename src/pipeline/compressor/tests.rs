@@ -109,14 +109,14 @@ fn no_frame_needs_a_window_above_8_mib() {
 fn frames_that_are_not_ours_are_refused() {
     let stored = frame(&text(100_000));
     let why = |bytes: &[u8]| match decoded(bytes).unwrap_err() {
-        FrameError::Malformed { source } => source.to_string(),
+        FrameError::Malformed(source) => source.to_string(),
         other => other.to_string(),
     };
     assert_eq!(why(&[&stored[..], &stored[..]].concat()), "frame: bytes behind the frame");
     assert_eq!(why(b"\x5a\x2a\x4d\x18\0\0\0\0"), "frame: it does not begin as a zstd frame does");
     // Format v0.7, which zstd could once read.
     assert_eq!(why(b"\x27\xb5\x2f\xfd\0\0\0\0"), "frame: it does not begin as a zstd frame does");
-    assert_eq!(why(b"\x28\xb5\x2f\xfd\0\x58\x01\0\0"), "frame: it does not tell the length of its content");
+    assert_eq!(why(b"\x28\xb5\x2f\xfd\0\x58\x01\0\0"), "frame: it does not say the length of its content");
     assert_eq!(why(b"\x28\xb5\x2f\xfd\x21\x07\0\x01\0\0"), "frame: it needs a dictionary");
     assert_eq!(why(b"\x28\xb5\x2f\xfd\x28\0\x01\0\0"), "frame: a reserved bit is set");
     let huge = [b"\x28\xb5\x2f\xfd\xe0".as_slice(), &u64::MAX.to_le_bytes(), b"\x01\0\0"].concat();
@@ -239,7 +239,7 @@ fn frame_rates() {
                 d.decompress(&out, &mut back).unwrap();
                 times[1].push(start.elapsed());
                 let start = std::time::Instant::now();
-                std::hint::black_box(c.promising(&content));
+                std::hint::black_box(c.is_promising(&content));
                 times[2].push(start.elapsed());
             }
             let [compress, decompress, probe] = times.map(|mut t| {
@@ -256,20 +256,20 @@ fn frame_rates() {
 
 #[test]
 fn a_slow_medium_makes_frames_smaller_within_bounds() {
-    let auto = Effort::new(None);
-    assert_eq!(auto.level(), DEFAULT_LEVEL);
-    auto.less();
-    assert_eq!(auto.level(), DEFAULT_LEVEL);
-    (0..20).for_each(|_| auto.more());
-    assert_eq!(auto.level(), HARDEST_LEVEL);
-    auto.less();
-    assert_eq!(auto.level(), HARDEST_LEVEL - 1);
-    let fixed = Effort::new(Some(5));
-    fixed.more();
-    fixed.less();
-    fixed.less();
-    assert_eq!(fixed.level(), 5);
-    assert_eq!((Effort::new(Some(-3)).level(), Effort::new(Some(99)).level()), (1, 19));
+    let auto = CompressionLevel::new(None);
+    assert_eq!(auto.get(), DEFAULT_LEVEL);
+    auto.lower();
+    assert_eq!(auto.get(), DEFAULT_LEVEL);
+    (0..20).for_each(|_| auto.raise());
+    assert_eq!(auto.get(), HIGHEST_LEVEL);
+    auto.lower();
+    assert_eq!(auto.get(), HIGHEST_LEVEL - 1);
+    let fixed = CompressionLevel::new(Some(5));
+    fixed.raise();
+    fixed.lower();
+    fixed.lower();
+    assert_eq!(fixed.get(), 5);
+    assert_eq!((CompressionLevel::new(Some(-3)).get(), CompressionLevel::new(Some(99)).get()), (1, 19));
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub enum DecryptError {
     #[error("none of the keys given opens this age file")]
     WrongKey,
     #[error("damaged age file: {part}")]
-    Damaged { part: Part },
+    Damaged { part: DamagedPart },
     #[error("the content takes {size} bytes, more than the limit of {limit}")]
     TooLarge { size: u64, limit: u64 },
     #[error("an age file could not be read")]
@@ -51,13 +51,13 @@ pub enum DecryptError {
 
 /// Where an age file is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum DamagedPart {
     Header,
     /// A segment of the payload, counted from 0.
     Segment(u64),
 }
 
-impl std::fmt::Display for Part {
+impl std::fmt::Display for DamagedPart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Header => f.write_str("header"),
@@ -68,6 +68,6 @@ impl std::fmt::Display for Part {
 
 impl DecryptError {
     fn segment(index: u64) -> Self {
-        Self::Damaged { part: Part::Segment(index) }
+        Self::Damaged { part: DamagedPart::Segment(index) }
     }
 }

@@ -124,7 +124,7 @@ fn an_endless_header_is_refused() {
         file.extend_from_slice(b"-> X25519 aaaa\nAAAA\n");
     }
     let identity = Identity::generate();
-    assert!(matches!(decrypt(&identity, &file, 1), Err(DecryptError::Damaged { part: Part::Header })));
+    assert!(matches!(decrypt(&identity, &file, 1), Err(DecryptError::Damaged { part: DamagedPart::Header })));
 }
 
 #[test]

@@ -121,7 +121,7 @@ pub struct WalkedEntry {
 
 /// An entry's record and what could not be read of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
+pub struct DescribedEntry {
     pub core: Core,
     /// Attributes or flags that the kernel would not give; the record is otherwise complete.
     pub lacks: Vec<Problem>,
@@ -203,7 +203,7 @@ impl SourceTree {
     /// and its flags, which need it open ([`SourceTree::describe_file`]).
     ///
     /// Errors: it is gone, cannot be reached, or is something else now.
-    pub fn describe(&self, found: &WalkedEntry) -> Result<Described, Problem> {
+    pub fn describe(&self, found: &WalkedEntry) -> Result<DescribedEntry, Problem> {
         let path = &found.path;
         let relative = self.relative(path)?;
         if found.stat.kind == EntryKind::Directory {
@@ -225,7 +225,7 @@ impl SourceTree {
     }
 
     /// The record of an opened file, with the status it had then, but for its content's digests.
-    pub fn describe_file(&self, path: &[u8], file: &OpenFile) -> Described {
+    pub fn describe_file(&self, path: &[u8], file: &OpenFile) -> DescribedEntry {
         let mut described = self.describe_node(path, file.opened(), &file.node(), true);
         described.core.holes = file.holes(described.core.size);
         described
@@ -278,7 +278,7 @@ impl SourceTree {
         }
     }
 
-    fn describe_found(&self, found: &WalkedEntry, node: &Node, flags: bool) -> Result<Described, Problem> {
+    fn describe_found(&self, found: &WalkedEntry, node: &Node, flags: bool) -> Result<DescribedEntry, Problem> {
         let stat = node.stat().map_err(|e| Problem::failed(&found.path, e))?;
         if stat.kind != found.stat.kind {
             return Err(Problem::new(&found.path, ProblemKind::Replaced));
@@ -286,7 +286,7 @@ impl SourceTree {
         Ok(self.describe_node(&found.path, &stat, node, flags))
     }
 
-    fn describe_node(&self, path: &[u8], stat: &Stat, node: &Node, flags: bool) -> Described {
+    fn describe_node(&self, path: &[u8], stat: &Stat, node: &Node, flags: bool) -> DescribedEntry {
         let mut core = self.core(path, stat);
         let mut lacks = Vec::new();
         let (xattrs, error) = node.xattrs();
@@ -298,7 +298,7 @@ impl SourceTree {
                 Err(e) => lacks.push(Problem::failed(path, e)),
             }
         }
-        Described { core, lacks }
+        DescribedEntry { core, lacks }
     }
 
     fn core(&self, path: &[u8], stat: &Stat) -> Core {

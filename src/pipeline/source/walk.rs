@@ -13,7 +13,7 @@ use std::ffi::CStr;
 const OPEN_FOLDERS: usize = 64;
 /// One `getdents` call takes as much: about 2,000 names.
 const LISTING_BYTES: usize = 64 << 10;
-/// Names of one directory, their closing NULs included: offsets among them are `u32`.
+/// FolderNames of one directory, their closing NULs included: offsets among them are `u32`.
 const NAMES_BYTES: usize = u32::MAX as usize;
 
 /// Iterates over a tree in the order of the entry stream.
@@ -33,7 +33,7 @@ pub struct Walk<'t> {
     /// What is to be told after the entry that was given last.
     problem: Option<Problem>,
     buffer: Vec<u8>,
-    spare: Vec<Names>,
+    spare: Vec<FolderNames>,
 }
 
 struct Level {
@@ -41,7 +41,7 @@ struct Level {
     stat: Stat,
     /// How much of `Walk::path` is this directory's.
     path_bytes: usize,
-    names: Names,
+    names: FolderNames,
 }
 
 type Item = Result<WalkedEntry, Problem>;
@@ -91,7 +91,7 @@ impl<'t> Walk<'t> {
         let look = || statat(fd, name, AtFlags::SYMLINK_NOFOLLOW).map(|s| Stat::new(&s));
         // A directory is opened first and then looked at, so that both are the same one. But not before it is known
         // that it may be: opening one on another file system may mount it or wait for a server.
-        let first_look = key.kind != Listed::Directory || self.tree.options.one_file_system;
+        let first_look = key.kind != ListedKind::Directory || self.tree.options.one_file_system;
         let seen = match first_look.then(look).transpose() {
             Ok(seen) => seen,
             Err(e) => return Some(Err(Problem::failed(&path, e))),
@@ -129,7 +129,7 @@ impl<'t> Walk<'t> {
         if self.levels.iter().any(|l| l.stat.same_inode(&stat)) {
             self.problem = Some(Problem::new(&path, ProblemKind::Loop));
         } else if !elsewhere {
-            self.entering = Some(Level { fd: Some(fd), stat, path_bytes: path.len(), names: Names::default() });
+            self.entering = Some(Level { fd: Some(fd), stat, path_bytes: path.len(), names: FolderNames::default() });
             self.path.clone_from(&path);
         }
         Ok(WalkedEntry { path, stat })
@@ -238,7 +238,7 @@ impl Iterator for Walk<'_> {
 
 /// What a listing says of a name; some file systems do not say, and then it counts as other until it is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Listed {
+enum ListedKind {
     Directory,
     Other,
 }
@@ -249,18 +249,18 @@ struct Key {
     prefix: u64,
     /// Of the name in the arena.
     start: u32,
-    kind: Listed,
+    kind: ListedKind,
 }
 
 /// The names of one directory, ascending: one arena of names that end with NUL, and 16 bytes a name.
 #[derive(Default)]
-struct Names {
+struct FolderNames {
     arena: Vec<u8>,
     order: Vec<Key>,
     next: usize,
 }
 
-impl Names {
+impl FolderNames {
     fn get(&self, key: Key) -> &CStr {
         // Every start was recorded with a name that has its NUL.
         CStr::from_bytes_until_nul(&self.arena[key.start as usize..]).unwrap_or(c"")
@@ -308,7 +308,7 @@ impl Names {
             if self.arena.len() + name.len() > NAMES_BYTES {
                 return Err(Errno::OVERFLOW);
             }
-            let kind = if entry.file_type() == FileType::Directory { Listed::Directory } else { Listed::Other };
+            let kind = if entry.file_type() == FileType::Directory { ListedKind::Directory } else { ListedKind::Other };
             self.order.push(Key { prefix: 0, start: self.arena.len() as u32, kind });
             self.arena.extend_from_slice(name);
         }

@@ -65,12 +65,12 @@ impl Shortfall {
 }
 
 /// Collects what fails for one entry.
-struct List<'c> {
+struct Shortfalls<'c> {
     core: &'c Core,
     found: Vec<Shortfall>,
 }
 
-impl List<'_> {
+impl Shortfalls<'_> {
     fn note(&mut self, what: Aspect, done: rustix::io::Result<()>) -> bool {
         if let Err(e) = done {
             self.found.push(Shortfall::new(self.core, what, e));
@@ -91,7 +91,7 @@ impl Target {
     /// immutable entry takes nothing more. At the end it is looked at, because some file systems accept what they do not
     /// keep.
     pub(super) fn finish(&self, node: &Node, core: &Core, has_flags: bool) -> Vec<Shortfall> {
-        let mut list = List { core, found: Vec::new() };
+        let mut list = Shortfalls { core, found: Vec::new() };
         let before = match node.stat() {
             Ok(stat) => stat,
             Err(e) => return vec![Shortfall::new(core, Aspect::Entry, e)],
@@ -118,14 +118,14 @@ impl Target {
     }
 
     /// Whether user and group are the recorded ones, each.
-    fn finish_owner(&self, node: &Node, before: &Stat, list: &mut List) -> (bool, bool) {
+    fn finish_owner(&self, node: &Node, before: &Stat, list: &mut Shortfalls) -> (bool, bool) {
         let core = list.core;
         let right = (before.uid == core.uid, before.gid == core.gid);
         let given = self.options.owners && right != (true, true) && list.note(Aspect::Owner, node.set_owner(core.uid, core.gid));
         if given { (true, true) } else { right }
     }
 
-    fn finish_xattrs(&self, node: &Node, list: &mut List) {
+    fn finish_xattrs(&self, node: &Node, list: &mut Shortfalls) {
         let core = list.core;
         let read_only = self.options.read_only;
         let has = |name: &str| !read_only && core.xattrs.iter().any(|(n, _)| n == name.as_bytes());
@@ -146,7 +146,7 @@ impl Target {
     }
 
     /// The mode that was wanted in the end.
-    fn finish_mode(&self, node: &Node, (user, group): (bool, bool), list: &mut List) -> u32 {
+    fn finish_mode(&self, node: &Node, (user, group): (bool, bool), list: &mut Shortfalls) -> u32 {
         let core = list.core;
         if core.kind == EntryKind::Symlink {
             return core.mode;
@@ -167,7 +167,7 @@ impl Target {
         mode
     }
 
-    fn finish_flags(&self, node: &Node, list: &mut List) {
+    fn finish_flags(&self, node: &Node, list: &mut Shortfalls) {
         let flags = list.core.flags;
         if let Err(e) = node.set_flags(flags) {
             list.note(Aspect::Flags, Err(e));

@@ -15,12 +15,12 @@ const FOLDERS_IN_SHARD: usize = 16;
 
 pub struct Folders {
     beneath: Beneath,
-    shards: [Mutex<Vec<Kept>>; SHARDS],
+    shards: [Mutex<Vec<CachedFolder>>; SHARDS],
     /// Every file system that a folder was opened on, by its number, as something that can be synced.
     file_systems: Mutex<BTreeMap<u64, io::Result<OwnedFd>>>,
 }
 
-struct Kept {
+struct CachedFolder {
     hash: u64,
     path: Vec<u8>,
     fd: Arc<OwnedFd>,
@@ -74,7 +74,7 @@ impl Folders {
         if shard.len() == FOLDERS_IN_SHARD {
             shard.remove(0);
         }
-        shard.push(Kept { hash, path: path.to_vec(), fd: fd.clone() });
+        shard.push(CachedFolder { hash, path: path.to_vec(), fd: fd.clone() });
         Ok(fd)
     }
 
@@ -86,7 +86,7 @@ impl Folders {
         shard.last().map(|k| k.fd.clone())
     }
 
-    fn shard(&self, hash: u64) -> parking_lot::MutexGuard<'_, Vec<Kept>> {
+    fn shard(&self, hash: u64) -> parking_lot::MutexGuard<'_, Vec<CachedFolder>> {
         self.shards[hash as usize % SHARDS].lock()
     }
 }

@@ -72,14 +72,14 @@ pub enum TargetError {
 
 /// Whether an entry was made or stood there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Made {
+pub enum Creation {
     New,
     Existing,
 }
 
 /// A file to be filled: data by `write_all_at`, around its holes; then [`Target::finish_file`].
 #[derive(Debug)]
-pub struct MadeFile {
+pub struct CreatedFile {
     pub file: File,
     /// Only with `resume`: the bytes that a file had which stood there already. Its content is to be checked and, where
     /// it differs, written again. It is open for reading alone if it has other names or cannot be written.
@@ -124,10 +124,10 @@ impl Target {
     }
 
     /// Makes a folder that the caller can write to until [`Target::finish_directory`].
-    pub fn create_directory(&self, core: &Core) -> Result<Made, TargetError> {
+    pub fn create_directory(&self, core: &Core) -> Result<Creation, TargetError> {
         let (folder, name) = self.place(&core.path)?;
         match mkdirat(&folder, name, Mode::RWXU) {
-            Ok(()) => return Ok(Made::New),
+            Ok(()) => return Ok(Creation::New),
             Err(Errno::EXIST) if self.options.into_existing || self.options.resume => {}
             Err(e) => return Err(failed(&core.path, "make the folder", e)),
         }
@@ -137,23 +137,23 @@ impl Target {
         if self.options.resume || self.options.read_only {
             open_up(&fd, 0o700);
         }
-        Ok(Made::Existing)
+        Ok(Creation::Existing)
     }
 
     /// Makes a file of mode 0600.
     ///
     /// With `resume`, a regular file that is not longer than the record says is handed back.
-    pub fn create_file(&self, core: &Core) -> Result<MadeFile, TargetError> {
+    pub fn create_file(&self, core: &Core) -> Result<CreatedFile, TargetError> {
         let (folder, name) = self.place(&core.path)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match openat(&folder, name, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(fd) => Ok(MadeFile { file: fd.into(), existing: None }),
+            Ok(fd) => Ok(CreatedFile { file: fd.into(), existing: None }),
             Err(Errno::EXIST) if self.options.resume => self.existing_file(&folder, name, core),
             Err(e) => Err(failed(&core.path, "make the file", e)),
         }
     }
 
-    fn existing_file(&self, folder: &OwnedFd, name: &[u8], core: &Core) -> Result<MadeFile, TargetError> {
+    fn existing_file(&self, folder: &OwnedFd, name: &[u8], core: &Core) -> Result<CreatedFile, TargetError> {
         let may_be_ours = |seen: &Stat| seen.kind == EntryKind::File && seen.size <= core.size;
         let exists = || TargetError::Exists { path: core.path.clone() };
         // An earlier run may have finished it with a mode that lets not even its own user write the rest.
@@ -164,7 +164,7 @@ impl Target {
             open_up(&handle, 0o600);
         }
         let (file, seen) = self.open_existing(folder, name, core, may_be_ours, exists)?;
-        Ok(MadeFile { file, existing: Some(seen.size) })
+        Ok(CreatedFile { file, existing: Some(seen.size) })
     }
 
     /// Notes what a file is that is closed for a while, because only so many can be open.
@@ -266,13 +266,13 @@ impl Target {
         }
     }
 
-    pub fn create_symlink(&self, core: &Core) -> Result<(Made, Vec<Shortfall>), TargetError> {
+    pub fn create_symlink(&self, core: &Core) -> Result<(Creation, Vec<Shortfall>), TargetError> {
         let (folder, name) = self.place(&core.path)?;
         let target =
             core.target.as_deref().ok_or_else(|| TargetError::Incomplete { path: core.path.clone(), what: "link's target" })?;
         let made = match symlinkat(target, &folder, name) {
-            Ok(()) => Made::New,
-            Err(Errno::EXIST) if self.options.resume => Made::Existing,
+            Ok(()) => Creation::New,
+            Err(Errno::EXIST) if self.options.resume => Creation::Existing,
             Err(e) => return Err(failed(&core.path, "make the symbolic link", e)),
         };
         let same = |fd: &OwnedFd, _: &Stat| readlinkat(fd, c"", Vec::new()).is_ok_and(|t| t.to_bytes() == target);
@@ -280,7 +280,7 @@ impl Target {
     }
 
     /// Makes a pipe, a device or a socket.
-    pub fn create_special(&self, core: &Core) -> Result<(Made, Vec<Shortfall>), TargetError> {
+    pub fn create_special(&self, core: &Core) -> Result<(Creation, Vec<Shortfall>), TargetError> {
         let (folder, name) = self.place(&core.path)?;
         let lacks = |what| TargetError::Incomplete { path: core.path.clone(), what };
         let kind = match core.kind {
@@ -296,8 +296,8 @@ impl Target {
             (_, None) => return Err(lacks("device number")),
         };
         let made = match mknodat(&folder, name, kind, Mode::RUSR | Mode::WUSR, makedev(device.0, device.1)) {
-            Ok(()) => Made::New,
-            Err(Errno::EXIST) if self.options.resume => Made::Existing,
+            Ok(()) => Creation::New,
+            Err(Errno::EXIST) if self.options.resume => Creation::Existing,
             Err(e) => return Err(failed(&core.path, "make the special file", e)),
         };
         Ok((made, self.finish_made(&folder, name, core, |_, stat| device == (0, 0) || stat.rdev == device)?))
@@ -329,7 +329,7 @@ impl Target {
     ///
     /// Errors: `Refused` with `EPERM`, `EOPNOTSUPP` or `EMLINK` where the file system has no (more) hard links; then the caller may
     /// restore the content once more.
-    pub fn link(&self, core: &Core) -> Result<Made, TargetError> {
+    pub fn link(&self, core: &Core) -> Result<Creation, TargetError> {
         let first =
             core.link_to.as_deref().ok_or_else(|| TargetError::Incomplete { path: core.path.clone(), what: "first name" })?;
         let (from, old) = self.place(first)?;
@@ -350,8 +350,8 @@ impl Target {
             other => other,
         };
         match done {
-            Ok(()) => Ok(Made::New),
-            Err(Errno::EXIST) if self.options.resume && self.is_one(&from, old, &to, new) => Ok(Made::Existing),
+            Ok(()) => Ok(Creation::New),
+            Err(Errno::EXIST) if self.options.resume && self.is_one(&from, old, &to, new) => Ok(Creation::Existing),
             Err(e) => Err(failed(&core.path, "link it to its first name", e)),
         }
     }

@@ -191,7 +191,7 @@ fn a_folder_in_use_is_refused() {
     assert!(matches!(inside.create_symlink(&link), Err(TargetError::Exists { .. })));
     assert!(matches!(inside.create_special(&core("f", EntryKind::Fifo)), Err(TargetError::Exists { .. })));
     assert!(matches!(inside.create_directory(&core("f", EntryKind::Directory)), Err(TargetError::Exists { .. })));
-    assert_eq!(inside.create_directory(&core("lost+found", EntryKind::Directory)).unwrap(), Made::Existing);
+    assert_eq!(inside.create_directory(&core("lost+found", EntryKind::Directory)).unwrap(), Creation::Existing);
     assert_eq!(fs::read(dir.path().join("f")).unwrap(), b"precious");
     let file = dir.path().join("f");
     assert!(matches!(Target::create(&file, TargetOptions::default()), Err(TargetError::Folder { .. })));
@@ -249,7 +249,7 @@ fn an_interrupted_restore_goes_on() {
 
     let resumed = target_with(to.path(), TargetOptions { resume: true, ..Default::default() });
     for path in ["src", "src/d"] {
-        assert_eq!(resumed.create_directory(&core(path, EntryKind::Directory)).unwrap(), Made::Existing);
+        assert_eq!(resumed.create_directory(&core(path, EntryKind::Directory)).unwrap(), Creation::Existing);
     }
     let mut file = core("src/d/f", EntryKind::File);
     file.size = 7;
@@ -258,13 +258,13 @@ fn an_interrupted_restore_goes_on() {
     assert!(matches!(resumed.create_file(&file), Err(TargetError::Exists { .. })));
     let mut further = core("src/d/g", EntryKind::File);
     further.link_to = Some(b"src/d/f".to_vec());
-    assert_eq!(resumed.link(&further).unwrap(), Made::Existing);
+    assert_eq!(resumed.link(&further).unwrap(), Creation::Existing);
     let mut link = core("src/d/l", EntryKind::Symlink);
     link.target = Some(b"f".to_vec());
-    assert_eq!(resumed.create_symlink(&link).unwrap().0, Made::Existing);
+    assert_eq!(resumed.create_symlink(&link).unwrap().0, Creation::Existing);
     link.target = Some(b"g".to_vec());
     assert!(matches!(resumed.create_symlink(&link), Err(TargetError::Exists { .. })));
-    assert_eq!(resumed.create_special(&core("src/p", EntryKind::Fifo)).unwrap().0, Made::Existing);
+    assert_eq!(resumed.create_special(&core("src/p", EntryKind::Fifo)).unwrap().0, Creation::Existing);
     assert!(matches!(resumed.create_special(&core("src/p", EntryKind::Socket)), Err(TargetError::Exists { .. })));
 }
 

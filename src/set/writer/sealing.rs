@@ -1,7 +1,7 @@
 //! Closing what was stored with a seal.
 
 use super::{Result, SetWriter};
-use crate::format::merkle::{Root, object_leaf};
+use crate::format::merkle::{MerkleHash, object_leaf};
 use crate::format::object::{Object, ObjectKind};
 use crate::format::seal::{Seal, Verdict};
 use crate::host::catalog::GenerationRow;
@@ -15,7 +15,7 @@ pub struct SealFacts {
     pub time: String,
     pub verdict: Verdict,
     pub record_count: u64,
-    pub records: Root,
+    pub records: MerkleHash,
     /// Nanoseconds since 1970 when the run began.
     pub started: i64,
     /// BLAKE3 of the entry stream that the host keeps.
