@@ -3,10 +3,10 @@
 use super::object::Object;
 use std::ops::Range;
 
-/// A tree's root, or the root of a complete part of it.
+/// BLAKE3 of a node: a leaf, the root of a complete subtree, or the root of the tree.
 pub type MerkleHash = [u8; 32];
 
-/// Computes a root from leaves that come one after the other, in memory of the order of log n.
+/// Computes a root from leaves that are added one by one, in memory of O(log n).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MerkleTree {
     count: u64,
@@ -15,11 +15,12 @@ pub struct MerkleTree {
 }
 
 impl MerkleTree {
-    /// Leaves so far.
+    /// Leaves added so far.
     pub fn count(&self) -> u64 {
         self.count
     }
 
+    /// Adds the next leaf.
     pub fn push(&mut self, leaf: MerkleHash) {
         let mut node = leaf;
         for _ in 0..self.count.trailing_ones() {
@@ -31,6 +32,7 @@ impl MerkleTree {
         self.count += 1;
     }
 
+    /// The root over the leaves added so far.
     pub fn root(&self) -> MerkleHash {
         let mut nodes = self.edge.iter().rev();
         match nodes.next() {
@@ -47,8 +49,8 @@ fn join(left: &MerkleHash, right: &MerkleHash) -> MerkleHash {
     *blake3::hash(&both).as_bytes()
 }
 
-/// The parts of a tree of `count` leaves that lie beside the way from leaf `index` up to the root, from the leaf on.
-fn beside(index: u64, count: u64) -> Vec<Range<u64>> {
+/// The leaves under each node of the audit path of leaf `index` in a tree of `count` leaves, from the leaf on.
+fn siblings(index: u64, count: u64) -> Vec<Range<u64>> {
     let (mut start, mut end, mut parts) = (0, count, Vec::new());
     while end - start > 1 {
         let middle = start + (1 << (end - start - 1).ilog2());
@@ -64,10 +66,9 @@ fn beside(index: u64, count: u64) -> Vec<Range<u64>> {
     parts
 }
 
-/// The root that follows from leaf `index` of `count` and the roots of the parts beside its way; `None` where these are not
-/// as many as they must be.
+/// The root that leaf `index` of `count` and its audit path lead to; `None` if the path has the wrong length.
 pub fn root_of_path(leaf: MerkleHash, index: u64, count: u64, path: &[MerkleHash]) -> Option<MerkleHash> {
-    let parts = if index < count { beside(index, count) } else { return None };
+    let parts = if index < count { siblings(index, count) } else { return None };
     let up = |node: MerkleHash, (part, other): (&Range<u64>, &MerkleHash)| match part.start > index {
         true => join(&node, other),
         false => join(other, &node),
@@ -75,8 +76,8 @@ pub fn root_of_path(leaf: MerkleHash, index: u64, count: u64, path: &[MerkleHash
     (parts.len() == path.len()).then(|| parts.iter().zip(path).fold(leaf, up))
 }
 
-/// Gathers the audit path of one leaf while all leaves of a tree go by, in memory of the order of log n. Which leaf it is may
-/// turn out as it comes; how many there are has to be known.
+/// Computes the audit path of one leaf while all leaves of a tree are added, in memory of O(log n). Which leaf it is may be
+/// decided when it is added; the number of leaves must be known before.
 #[derive(Debug, Clone)]
 pub struct PathFinder {
     count: u64,
@@ -89,16 +90,17 @@ struct FoundLeaf {
     index: u64,
     /// The next leaf's number.
     at: u64,
-    /// The parts beside the way, from the leaf on; those behind it fill.
+    /// The nodes of the audit path, from the leaf on. Those with later leaves are still growing.
     parts: Vec<(Range<u64>, MerkleTree)>,
 }
 
 impl PathFinder {
+    /// `count`: leaves of the tree.
     pub fn new(count: u64) -> Self {
         Self { count, before: MerkleTree::default(), found: None }
     }
 
-    /// Takes the next leaf; `wanted`: it is the one whose path is wanted.
+    /// Adds the next leaf; `wanted`: it is the leaf whose path is wanted. Only the first wanted one counts.
     pub fn push(&mut self, leaf: MerkleHash, wanted: bool) {
         match &mut self.found {
             Some(found) => {
@@ -109,8 +111,8 @@ impl PathFinder {
             }
             None if wanted && self.before.count < self.count => {
                 let index = self.before.count;
-                let mut parts: Vec<_> = beside(index, self.count).into_iter().map(|p| (p, MerkleTree::default())).collect();
-                // What lies before a leaf is complete, and cut as the edge of the tree up to there: largest first.
+                let mut parts: Vec<_> = siblings(index, self.count).into_iter().map(|p| (p, MerkleTree::default())).collect();
+                // The nodes before the leaf are complete: they are the edge of the tree so far, largest first.
                 let before = parts.iter_mut().rev().filter(|(part, _)| part.start < index);
                 for ((part, tree), root) in before.zip(&self.before.edge) {
                     *tree = MerkleTree { count: part.end - part.start, edge: vec![*root] };
@@ -121,7 +123,7 @@ impl PathFinder {
         }
     }
 
-    /// The wanted leaf's number and its path, once all leaves have come.
+    /// The wanted leaf's number and its path; `None` unless the wanted leaf and all others were added.
     pub fn finish(self) -> Option<(u64, Vec<MerkleHash>)> {
         let found = self.found.filter(|f| f.at == self.count)?;
         Some((found.index, found.parts.iter().map(|(_, tree)| tree.root()).collect()))

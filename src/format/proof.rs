@@ -1,6 +1,7 @@
 //! Section 17: the proof that one record was in a generation.
 //!
-//! The bytes alone: whether the record hangs on the seals, and the seals on a key or a check code, is judged elsewhere.
+//! Only the encoding: whether the seals prove the record, and a key or a check code proves the seals, is checked in
+//! `job/inspect/prove.rs`.
 
 use super::cbor::{CborReader, CborWriter};
 use super::merkle::MerkleHash;
@@ -11,11 +12,12 @@ const WHAT: &str = "proof";
 const MAGIC: &[u8; 16] = b"azekura proof 1\n";
 const DIGEST_BYTES: usize = 32;
 
-/// What a proof holds.
+/// The content of a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     /// The record's `core`, as it is stored in the entry stream.
     pub core: Vec<u8>,
+    /// The salt of the record's leaf.
     pub salt: [u8; 16],
     /// The record's number in the entry stream, from 0.
     pub index: u64,
@@ -23,11 +25,12 @@ pub struct Proof {
     pub path: Vec<MerkleHash>,
     /// Lengths of the seals from generation 1 up to the record's.
     pub seal_lengths: Vec<u64>,
-    /// One zstd frame with the seals' bytes side by side.
+    /// One zstd frame with the bytes of all these seals, one after the other.
     pub seals: Vec<u8>,
 }
 
 impl Proof {
+    /// The proof as a file. An error if a decoder would refuse it.
     pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
         let mut out = MAGIC.to_vec();
         let mut w = CborWriter::new(&mut out);
@@ -43,11 +46,11 @@ impl Proof {
         w.u8(5).bytes(&self.seals);
         let digest = *blake3::hash(&out).as_bytes();
         out.extend_from_slice(&digest);
-        // Said before it is written that nobody would read it.
         Self::decode(&out)?;
         Ok(out)
     }
 
+    /// Decodes a proof and checks what the format promises of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         Malformed::limit(WHAT, bytes.len() as u64, limit::PROOF_BYTES)?;
         let wrong = |why: &str| Malformed::new(WHAT, why);
@@ -61,9 +64,9 @@ impl Proof {
             });
         }
         let (content, digest) = rest.split_last_chunk::<DIGEST_BYTES>().ok_or_else(|| wrong("cut short"))?;
-        // Shows accidents, and tells them from proofs that are whole and wrong; against people the seals stand.
+        // Detects accidental damage, and tells it apart from a proof that is whole and wrong. The seals protect against forgery.
         if blake3::hash(&bytes[..bytes.len() - DIGEST_BYTES]).as_bytes() != digest {
-            return Err(wrong("its bytes are not those that were written"));
+            return Err(wrong("its digest is not that of its bytes"));
         }
         Self::decode_content(content)
     }

@@ -1,55 +1,37 @@
-//! The file with the seal keys: the only secret of the host that must be forgotten.
+//! The file with the seal keys: the only secret of the host that must be destroyed after use.
 //!
-//! # Layout
+//! The file has two slots, which `record` lays out. A change writes the new record over one slot, syncs, writes it over the
+//! other, and syncs again. At every moment one slot is whole; of two whole ones the higher count is valid. After a crash
+//! [`SealKeys::load`] writes the valid record over the other slot. So at rest both slots are equal, and a change that drops a
+//! key has overwritten it in both slots. Nothing is ever copied to a second file.
 //!
-//! Two slots of 4,096 bytes, so that no two share a block of a disk or a file system. Each holds one record, then zeros:
-//!
-//! | offset | bytes | what |
-//! |---|---|---|
-//! | 0 | 8 | `AZSEALK1` |
-//! | 8 | 8 | count of records written so far, little-endian |
-//! | 16 | 8 | generation whose seal the current key signs, little-endian |
-//! | 24 | 32 | current key's seed |
-//! | 56 | 32 | next key's seed, zeros while none is prepared |
-//! | 88 | 32 | BLAKE3 of the 88 bytes before |
-//!
-//! # Steps
-//!
-//! A change writes the new record over one slot, syncs, writes it over the other, syncs. At every moment one slot is
-//! whole; the whole one with the higher count is the truth. [`SealKeys::load`] finishes what a crash interrupted by writing
-//! the truth over the other slot. So at rest both slots are equal, and a change that drops a key has overwritten it in
-//! both places where it lay; nothing is ever copied to a second file.
-//!
-//! This is as much as a program can do. A file system that writes to new places (btrfs, ZFS), a snapshot, a backup of the
-//! state folder, or the flash below may keep the old blocks.
+//! A program cannot do more. A file system that writes to new blocks (btrfs, ZFS), a snapshot, a backup of the state folder,
+//! or the flash memory below may keep the old blocks.
 //!
 //! **Invariant:** when [`SealKeys::advance`] has returned, the key that was current is in neither slot.
 
+mod record;
+
+pub use record::FILE_BYTES;
+
 use super::SealKey;
 use crate::format::seal::Seal;
+use record::{KeyRecord, SLOT_BYTES, SlotBytes, empty_slot, new_seed};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
-
-const SLOT_BYTES: usize = 4096;
-/// The file's length; it never changes.
-pub const FILE_BYTES: u64 = 2 * SLOT_BYTES as u64;
-const MAGIC: [u8; 8] = *b"AZSEALK1";
-const SEED_BYTES: usize = 32;
-const NO_SEED: [u8; SEED_BYTES] = [0; SEED_BYTES];
-const CHECKED_BYTES: usize = 88;
 
 /// Why the seal keys could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum KeyError {
     #[error("the seal keys in {path} could not be {doing}")]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
-    #[error("{path} holds no whole record of seal keys")]
+    #[error("{path} contains no whole record of seal keys")]
     Damaged { path: PathBuf },
     #[error("{path} can be read by others (mode {mode:o}); it must have mode 600")]
     Exposed { path: PathBuf, mode: u32 },
@@ -57,7 +39,7 @@ pub enum KeyError {
     Busy { path: PathBuf },
     #[error("no next seal key is prepared for generation {generation}")]
     NotPrepared { generation: u64 },
-    /// The state folder or the medium is older than the other: one of them was rolled back or exchanged.
+    /// The state folder and the medium do not match: one of them was rolled back or exchanged.
     #[error("the seal keys in {path} sign generation {expected}, but the medium's last seal does not lead to them")]
     OutOfStep { path: PathBuf, expected: u64 },
     #[error("the operating system gives no random bytes")]
@@ -70,15 +52,15 @@ pub struct SealKeys {
     file: LockedFile,
     path: PathBuf,
     record: KeyRecord,
-    /// A slot that is known to be whole: it is overwritten last.
+    /// The number of a slot that is known to be whole: it is overwritten last.
     whole: usize,
 }
 
 impl SealKeys {
-    /// Makes the file with a new key for generation 1. It must not exist yet; one that an interrupted `create` left behind,
-    /// which is shorter than [`FILE_BYTES`] and whose key nobody has seen, is taken over.
+    /// Creates the file with a new key for generation 1. It must not exist yet. A file that an interrupted `create` left
+    /// behind, which is shorter than [`FILE_BYTES`] and whose key was never used, is overwritten.
     ///
-    /// The key is drawn from the operating system here, not passed in, so that it is in as few places as possible.
+    /// The key comes from the operating system here, not from the caller, so that as few copies of it exist as possible.
     pub fn create(path: &Path) -> Result<Self, KeyError> {
         let file = open(path, OpenOptions::new().create(true).truncate(false).mode(0o600))?;
         let length = file.0.metadata().map_err(|e| failed("created", path, e))?.len();
@@ -95,7 +77,7 @@ impl SealKeys {
         Ok(keys)
     }
 
-    /// Opens the file, and finishes the change that a crash may have interrupted.
+    /// Opens and locks the file, and finishes a change that a crash interrupted.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
         let file = open(path, &mut OpenOptions::new())?;
         let mut slots = [empty_slot(), empty_slot()];
@@ -121,17 +103,18 @@ impl SealKeys {
         self.record.generation
     }
 
+    /// The key that signs the next seal.
     pub fn current(&self) -> SealKey {
         SealKey::from_seed(&self.record.current)
     }
 
-    /// The next key's public half, once it is prepared.
+    /// The public half of the key after the current one, once it is prepared.
     pub fn next_public(&self) -> Option<[u8; 32]> {
         self.record.next.as_ref().map(|seed| SealKey::from_seed(seed).public())
     }
 
-    /// Stores the next key durably, before a seal that names it is written, and returns its public half. One that was
-    /// prepared before is kept: a seal on the medium may name it already.
+    /// Makes the next key, stores it durably and returns its public half. Call it before a seal with that public half is
+    /// written. A key that was prepared before stays: a seal on the medium may name it already.
     pub fn prepare_next(&mut self) -> Result<[u8; 32], KeyError> {
         if let Some(public) = self.next_public() {
             return Ok(public);
@@ -142,15 +125,16 @@ impl SealKeys {
         Ok(public)
     }
 
-    /// Makes the next key the current one and destroys the used one, after its seal is durable on the medium.
+    /// Makes the next key the current one and destroys the used one. Call it when the seal of the used one is durable on the
+    /// medium.
     pub fn advance(&mut self) -> Result<(), KeyError> {
         let KeyRecord { count, generation, ref next, .. } = self.record;
         let current = next.clone().ok_or(KeyError::NotPrepared { generation })?;
         self.commit(KeyRecord { count: count + 1, generation: generation + 1, current, next: None })
     }
 
-    /// Brings the keys in step with the last seal on the medium (`None`: there is none yet), as a run must before its own.
-    /// After a crash between the seal and [`Self::advance`], this makes up for the latter. Verify the seal first.
+    /// Matches the keys with the last seal on the medium (`None`: there is none yet). Every run MUST do this before it writes a
+    /// seal of its own, and MUST verify that last seal before. After a crash between a seal and [`Self::advance`], this advances.
     pub fn catch_up(&mut self, last: Option<&Seal>) -> Result<(), KeyError> {
         let generation = self.record.generation;
         match last {
@@ -166,7 +150,7 @@ impl SealKeys {
         for i in [1 - self.whole, self.whole] {
             let written = self.file.0.write_all_at(&slot[..], (i * SLOT_BYTES) as u64).and_then(|()| self.file.0.sync_all());
             written.map_err(|e| failed("stored", &self.path, e))?;
-            // From here on, the other slot is the one to write over first, also when this commit fails half-way.
+            // From here on the other slot is overwritten first, also if this commit fails half-way.
             self.whole = i;
         }
         self.record = record;
@@ -174,19 +158,19 @@ impl SealKeys {
     }
 }
 
-/// The file, locked until this is dropped.
+/// A file that is locked until this is dropped.
 #[derive(Debug)]
 struct LockedFile(File);
 
 impl Drop for LockedFile {
-    /// Not only closed: a program that another thread starts at this moment has a copy of the descriptor until it runs, and the
-    /// lock lasts as long as any copy.
+    /// Closing is not enough: a program that another thread starts at this moment has a copy of the descriptor until it runs,
+    /// and the lock lasts as long as any copy.
     fn drop(&mut self) {
         let _ = flock(&self.0, FlockOperation::Unlock);
     }
 }
 
-/// Opens and locks the file. A link is not followed: it could lead to a place where what is overwritten is kept.
+/// Opens and locks the file. Links are not followed: one could lead to a file system that keeps what is overwritten.
 fn open(path: &Path, options: &mut OpenOptions) -> Result<LockedFile, KeyError> {
     let file = options.read(true).write(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path);
     let file = file.map_err(|e| failed("opened", path, e))?;
@@ -205,20 +189,7 @@ fn failed(doing: &'static str, path: &Path, source: io::Error) -> KeyError {
     KeyError::Io { doing, path: path.to_owned(), source }
 }
 
-type Seed = Zeroizing<[u8; SEED_BYTES]>;
-type SlotBytes = Zeroizing<Vec<u8>>;
-
-fn new_seed() -> Result<Seed, KeyError> {
-    let mut seed = Zeroizing::new(NO_SEED);
-    getrandom::fill(&mut *seed).map_err(|source| KeyError::Random { source })?;
-    Ok(seed)
-}
-
-fn empty_slot() -> SlotBytes {
-    Zeroizing::new(vec![0; SLOT_BYTES])
-}
-
-/// Reads what is there of a slot; a file that is too short leaves zeros, which are no record.
+/// Reads a slot as far as the file goes. The rest stays zeros, which are no record.
 fn read_slot(file: &File, slot: usize, into: &mut SlotBytes) -> io::Result<()> {
     let start = (slot * SLOT_BYTES) as u64;
     let mut done = 0;
@@ -233,47 +204,9 @@ fn read_slot(file: &File, slot: usize, into: &mut SlotBytes) -> io::Result<()> {
     Ok(())
 }
 
-#[derive(Clone)]
-struct KeyRecord {
-    count: u64,
-    generation: u64,
-    current: Seed,
-    next: Option<Seed>,
-}
-
-impl KeyRecord {
-    fn encode(&self) -> SlotBytes {
-        let mut slot = empty_slot();
-        let next = self.next.as_deref().unwrap_or(&NO_SEED);
-        let mut rest = &mut slot[..];
-        for part in [&MAGIC[..], &self.count.to_le_bytes(), &self.generation.to_le_bytes(), &self.current[..], next] {
-            let (now, later) = rest.split_at_mut(part.len());
-            now.copy_from_slice(part);
-            rest = later;
-        }
-        let digest = blake3::hash(&slot[..CHECKED_BYTES]);
-        slot[CHECKED_BYTES..][..32].copy_from_slice(digest.as_bytes());
-        slot
-    }
-
-    fn decode(slot: &SlotBytes) -> Option<Self> {
-        let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| slot[at + i]));
-        let seed = |at: usize| Zeroizing::new(std::array::from_fn(|i| slot[at + i]));
-        let record =
-            Self { count: number(8), generation: number(16), current: seed(24), next: Some(seed(56)).filter(|s| **s != NO_SEED) };
-        // One comparison covers the magic number, the digest and the zeros behind it.
-        (record.encode() == *slot).then_some(record)
-    }
-}
-
-impl std::fmt::Debug for KeyRecord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyRecord").field("count", &self.count).field("generation", &self.generation).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::record::SEED_BYTES;
     use super::*;
     use crate::seal::tests::seal;
     use std::fs;

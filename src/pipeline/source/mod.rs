@@ -4,26 +4,30 @@
 //! symbolic links, so a tree that changes under the walk gives a [`Problem`], never another file's bytes.
 
 pub(in crate::pipeline) mod beneath;
+mod describe;
 mod file;
 pub(in crate::pipeline) mod node;
 mod owners;
+mod problem;
 #[cfg(test)]
 pub(in crate::pipeline) mod tests;
 mod walk;
 
+pub use describe::DescribedEntry;
 pub use file::{OpenFile, data_ranges};
 pub use node::Stat;
 pub use owners::Owners;
+pub use problem::{Problem, ProblemKind};
 pub use walk::Walk;
 pub(in crate::pipeline) use walk::only as walk_only;
 
 use crate::format::Malformed;
-use crate::format::entry::{ContentState, Core, EntryKind, check_path};
+use crate::format::entry::{EntryKind, check_path};
 use beneath::Beneath;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use node::Node;
 use rustix::fd::AsFd;
-use rustix::fs::{Mode, OFlags, open, readlinkat};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -57,74 +61,12 @@ pub enum SourceError {
     Exclude { pattern: String, source: ignore::Error },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProblemKind {
-    /// The kernel refused; the error's number says why.
-    Unreadable,
-    /// Listed, but gone a moment later.
-    Vanished,
-    /// Something else stands there now than when the tree was walked.
-    Replaced,
-    /// A folder that is its own ancestor, by a bind mount or a damaged file system.
-    Loop,
-    /// On the list of folders that must not be backed up.
-    Skipped,
-    /// A longer path, or more names in one folder, than the format or this program takes.
-    TooLong,
-}
-
-/// Something that is not in the backup, or not whole. It does not stop the work.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {what}", String::from_utf8_lossy(path), what = self.what())]
-pub struct Problem {
-    /// As in the entry stream: beginning with the source's name.
-    pub path: Vec<u8>,
-    pub kind: ProblemKind,
-    /// Linux's number, 0 where no call failed.
-    pub errno: u32,
-}
-
-impl Problem {
-    pub(in crate::pipeline) fn new(path: &[u8], kind: ProblemKind) -> Self {
-        Self { path: path.to_vec(), kind, errno: 0 }
-    }
-
-    /// A call failed on something that the walk had found before.
-    pub(in crate::pipeline) fn failed(path: &[u8], error: Errno) -> Self {
-        let kind = match error {
-            Errno::NOENT => ProblemKind::Vanished,
-            Errno::LOOP | Errno::NOTDIR | Errno::XDEV | Errno::NXIO => ProblemKind::Replaced,
-            _ => ProblemKind::Unreadable,
-        };
-        Self { path: path.to_vec(), kind, errno: error.raw_os_error() as u32 }
-    }
-
-    fn what(&self) -> String {
-        match self.kind {
-            ProblemKind::Unreadable => std::io::Error::from_raw_os_error(self.errno as i32).to_string(),
-            ProblemKind::Vanished => "vanished while the tree was read".into(),
-            ProblemKind::Replaced => "was replaced by something else while the tree was read".into(),
-            ProblemKind::Loop => "is a folder that contains itself".into(),
-            ProblemKind::Skipped => "must not be backed up here".into(),
-            ProblemKind::TooLong => "longer than the format takes".into(),
-        }
-    }
-}
-
 /// An entry that the walk came upon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalkedEntry {
     /// The source's name, then `/` and the path from the root; the name alone for the root.
     pub path: Vec<u8>,
     pub stat: Stat,
-}
-
-/// An entry's record and what could not be read of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DescribedEntry {
-    pub core: Core,
-    /// Attributes or flags that the kernel would not give; the record is otherwise complete.
-    pub lacks: Vec<Problem>,
 }
 
 /// A source that is a tree of files, or a single file. All methods may be called by several threads at once.
@@ -199,45 +141,6 @@ impl SourceTree {
         Walk::new(self)
     }
 
-    /// The record of anything that was found, as it is now. Of a file: everything but its content's digests, its holes
-    /// and its flags, which need it open ([`SourceTree::describe_file`]).
-    ///
-    /// Errors: it is gone, cannot be reached, or is something else now.
-    pub fn describe(&self, found: &WalkedEntry) -> Result<DescribedEntry, Problem> {
-        let path = &found.path;
-        let relative = self.relative(path)?;
-        if found.stat.kind == EntryKind::Directory {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-            match self.open_for_reading(relative, flags) {
-                Ok(fd) => return self.describe_found(found, &Node::open(fd.as_fd()), true),
-                // Without leave to list it, its attributes may still be had.
-                Err(Errno::ACCESS) => {}
-                Err(e) => return Err(Problem::failed(path, e)),
-            }
-        }
-        let fd = self.beneath.open(relative, OFlags::PATH).map_err(|e| Problem::failed(path, e))?;
-        let mut described = self.describe_found(found, &Node::handle(fd.as_fd()), false)?;
-        if found.stat.kind == EntryKind::Symlink {
-            let target = readlinkat(&fd, c"", Vec::new()).map_err(|e| Problem::failed(path, e))?;
-            described.core.target = Some(target.into_bytes());
-        }
-        Ok(described)
-    }
-
-    /// The record of an opened file, with the status it had then, but for its content's digests.
-    pub fn describe_file(&self, path: &[u8], file: &OpenFile) -> DescribedEntry {
-        let mut described = self.describe_node(path, file.opened(), &file.node(), true);
-        described.core.holes = file.holes(described.core.size);
-        described
-    }
-
-    /// The record of a file that cannot be read, from what the walk knows of it.
-    pub fn describe_unreadable(&self, found: &WalkedEntry, problem: &Problem) -> Core {
-        let mut core = self.core(&found.path, &found.stat);
-        core.state = ContentState::Unreadable { errno: problem.errno };
-        core
-    }
-
     /// Opens a regular file for reading.
     ///
     /// Errors: `Replaced` when it is no regular file any more or a link stands in the way.
@@ -276,47 +179,6 @@ impl SourceTree {
             Err(Errno::PERM) => open(flags),
             other => other,
         }
-    }
-
-    fn describe_found(&self, found: &WalkedEntry, node: &Node, flags: bool) -> Result<DescribedEntry, Problem> {
-        let stat = node.stat().map_err(|e| Problem::failed(&found.path, e))?;
-        if stat.kind != found.stat.kind {
-            return Err(Problem::new(&found.path, ProblemKind::Replaced));
-        }
-        Ok(self.describe_node(&found.path, &stat, node, flags))
-    }
-
-    fn describe_node(&self, path: &[u8], stat: &Stat, node: &Node, flags: bool) -> DescribedEntry {
-        let mut core = self.core(path, stat);
-        let mut lacks = Vec::new();
-        let (xattrs, error) = node.xattrs();
-        core.xattrs = xattrs;
-        lacks.extend(error.map(|e| Problem::failed(path, e)));
-        if flags {
-            match node.flags() {
-                Ok(flags) => core.flags = flags,
-                Err(e) => lacks.push(Problem::failed(path, e)),
-            }
-        }
-        DescribedEntry { core, lacks }
-    }
-
-    fn core(&self, path: &[u8], stat: &Stat) -> Core {
-        let mut core = Core::new(path.to_vec(), stat.kind);
-        core.mode = stat.mode;
-        core.uid = stat.uid;
-        core.gid = stat.gid;
-        core.user = self.owners.user(stat.uid).map(<[u8]>::to_vec);
-        core.group = self.owners.group(stat.gid).map(<[u8]>::to_vec);
-        core.mtime = stat.mtime;
-        core.ctime = stat.ctime;
-        core.inode = stat.inode;
-        match stat.kind {
-            EntryKind::File => core.size = stat.size,
-            EntryKind::CharDevice | EntryKind::BlockDevice => core.device = Some(stat.rdev),
-            _ => {}
-        }
-        core
     }
 
     /// The path from `beneath`'s root.

@@ -1,5 +1,6 @@
 use super::beneath::{Beneath, FOLDER, PIECE_BYTES, last_cut};
 use super::*;
+use crate::format::entry::Core;
 use crate::format::entry::{DataRange, compare_paths};
 use proptest::prelude::*;
 use rustix::fs::{CWD, mkdirat, openat};

@@ -3,27 +3,27 @@
 //! **Invariant:** nothing is created outside the folder, and nothing that was there is overwritten: a path is walked without
 //! following symbolic links, and the last name is created exclusively.
 
+mod error;
 mod finish;
 mod folders;
 mod page;
 mod parents;
+mod special;
 #[cfg(test)]
 mod tests;
 
+pub use error::TargetError;
 pub use finish::{Aspect, Shortfall};
 
 use super::source::beneath::FOLDER;
 use super::source::node::{Node, Stat};
 use super::source::walk_only;
-use crate::format::Malformed;
 use crate::format::entry::{Core, EntryKind, check_path};
-use finish::LOCKING_FLAGS;
+use error::failed;
 use folders::Folders;
 use parents::Parents;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, linkat, makedev, mkdirat, mknodat, open, openat, readlinkat, symlinkat, unlinkat,
-};
+use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, open, openat, unlinkat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -42,32 +42,6 @@ pub struct TargetOptions {
     /// Nobody may write to what is restored: files get the mode 0444 and folders 0555, without access lists and capabilities. Folders
     /// that were there before, too, if something is restored into them.
     pub read_only: bool,
-}
-
-/// Why an entry, or the whole target, cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum TargetError {
-    #[error("the folder {} is not empty", dir.display())]
-    NotEmpty { dir: PathBuf },
-    #[error("the folder {} cannot be used", dir.display())]
-    Folder { dir: PathBuf, source: io::Error },
-    /// What was restored may be gone after a power cut; some of it may be gone already.
-    #[error("what was restored to {} cannot be made durable", dir.display())]
-    NotDurable { dir: PathBuf, source: io::Error },
-    #[error("the record's path cannot be used")]
-    Path { source: Malformed },
-    #[error("{}: exists already", String::from_utf8_lossy(path))]
-    Exists { path: Vec<u8> },
-    /// A symbolic link, or something that is no folder, stands on the way.
-    #[error("{}: a link or another obstacle lies on the way", String::from_utf8_lossy(path))]
-    Blocked { path: Vec<u8>, source: io::Error },
-    /// Somebody put something else under the name while the file was closed.
-    #[error("{}: is no longer the file that was made", String::from_utf8_lossy(path))]
-    Replaced { path: Vec<u8> },
-    #[error("{}: the record lacks its {what}", String::from_utf8_lossy(path))]
-    Incomplete { path: Vec<u8>, what: &'static str },
-    #[error("{}: cannot {step}", String::from_utf8_lossy(path))]
-    Refused { path: Vec<u8>, step: &'static str, source: io::Error },
 }
 
 /// Whether an entry was made or stood there already.
@@ -266,104 +240,6 @@ impl Target {
         }
     }
 
-    pub fn create_symlink(&self, core: &Core) -> Result<(Creation, Vec<Shortfall>), TargetError> {
-        let (folder, name) = self.place(&core.path)?;
-        let target =
-            core.target.as_deref().ok_or_else(|| TargetError::Incomplete { path: core.path.clone(), what: "link's target" })?;
-        let made = match symlinkat(target, &folder, name) {
-            Ok(()) => Creation::New,
-            Err(Errno::EXIST) if self.options.resume => Creation::Existing,
-            Err(e) => return Err(failed(&core.path, "make the symbolic link", e)),
-        };
-        let same = |fd: &OwnedFd, _: &Stat| readlinkat(fd, c"", Vec::new()).is_ok_and(|t| t.to_bytes() == target);
-        Ok((made, self.finish_made(&folder, name, core, same)?))
-    }
-
-    /// Makes a pipe, a device or a socket.
-    pub fn create_special(&self, core: &Core) -> Result<(Creation, Vec<Shortfall>), TargetError> {
-        let (folder, name) = self.place(&core.path)?;
-        let lacks = |what| TargetError::Incomplete { path: core.path.clone(), what };
-        let kind = match core.kind {
-            EntryKind::Fifo => FileType::Fifo,
-            EntryKind::Socket => FileType::Socket,
-            EntryKind::CharDevice => FileType::CharacterDevice,
-            EntryKind::BlockDevice => FileType::BlockDevice,
-            EntryKind::File | EntryKind::Directory | EntryKind::Symlink => return Err(lacks("special type")),
-        };
-        let device = match (kind, core.device) {
-            (FileType::Fifo | FileType::Socket, _) => (0, 0),
-            (_, Some(device)) => device,
-            (_, None) => return Err(lacks("device number")),
-        };
-        let made = match mknodat(&folder, name, kind, Mode::RUSR | Mode::WUSR, makedev(device.0, device.1)) {
-            Ok(()) => Creation::New,
-            Err(Errno::EXIST) if self.options.resume => Creation::Existing,
-            Err(e) => return Err(failed(&core.path, "make the special file", e)),
-        };
-        Ok((made, self.finish_made(&folder, name, core, |_, stat| device == (0, 0) || stat.rdev == device)?))
-    }
-
-    /// Finishes what was made by name, once a handle shows that it is still that.
-    fn finish_made(
-        &self,
-        folder: &OwnedFd,
-        name: &[u8],
-        core: &Core,
-        same: impl Fn(&OwnedFd, &Stat) -> bool,
-    ) -> Result<Vec<Shortfall>, TargetError> {
-        let exists = || TargetError::Exists { path: core.path.clone() };
-        let fd = self
-            .folders
-            .beneath()
-            .step(folder.as_fd(), name, OFlags::PATH)
-            .map_err(|e| failed(&core.path, "open what was made", e))?;
-        let node = Node::handle(fd.as_fd());
-        let stat = node.stat().map_err(|e| failed(&core.path, "look at what was made", e))?;
-        if stat.kind != core.kind || !same(&fd, &stat) {
-            return Err(exists());
-        }
-        Ok(self.finish(&node, core, false))
-    }
-
-    /// Gives the entry at `core.link_to` a further name. The first may be finished already.
-    ///
-    /// Errors: `Refused` with `EPERM`, `EOPNOTSUPP` or `EMLINK` where the file system has no (more) hard links; then the caller may
-    /// restore the content once more.
-    pub fn link(&self, core: &Core) -> Result<Creation, TargetError> {
-        let first =
-            core.link_to.as_deref().ok_or_else(|| TargetError::Incomplete { path: core.path.clone(), what: "first name" })?;
-        let (from, old) = self.place(first)?;
-        let (to, new) = self.place(&core.path)?;
-        let link = || linkat(&from, old, &to, new, AtFlags::empty());
-        let done = match link() {
-            // An immutable or append-only file takes no further name, not even from root.
-            Err(Errno::PERM) if core.kind == EntryKind::File && core.flags & LOCKING_FLAGS != 0 => {
-                let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-                self.folders.beneath().step(from.as_fd(), old, flags).and_then(|fd| {
-                    let node = Node::open(fd.as_fd());
-                    node.set_flags(core.flags & !LOCKING_FLAGS)?;
-                    let done = link();
-                    node.set_flags(core.flags)?;
-                    done
-                })
-            }
-            other => other,
-        };
-        match done {
-            Ok(()) => Ok(Creation::New),
-            Err(Errno::EXIST) if self.options.resume && self.is_one(&from, old, &to, new) => Ok(Creation::Existing),
-            Err(e) => Err(failed(&core.path, "link it to its first name", e)),
-        }
-    }
-
-    fn is_one(&self, from: &OwnedFd, old: &[u8], to: &OwnedFd, new: &[u8]) -> bool {
-        let stat = |folder: &OwnedFd, name| {
-            let fd = self.folders.beneath().step(folder.as_fd(), name, OFlags::PATH)?;
-            Node::handle(fd.as_fd()).stat()
-        };
-        matches!((stat(from, old), stat(to, new)), (Ok(a), Ok(b)) if a.same_inode(&b))
-    }
-
     /// Makes everything durable that was made so far. What the kernel could not write in the meantime is an error here, too.
     pub fn sync(&self) -> Result<(), TargetError> {
         let not_durable = |e: Errno| TargetError::NotDurable { dir: self.dir.clone(), source: e.into() };
@@ -379,20 +255,6 @@ impl Target {
     }
 }
 
-impl TargetError {
-    /// Linux's number, 0 where no call failed.
-    pub fn errno(&self) -> u32 {
-        match self {
-            Self::Folder { source, .. }
-            | Self::NotDurable { source, .. }
-            | Self::Blocked { source, .. }
-            | Self::Refused { source, .. } => source.raw_os_error().unwrap_or(0) as u32,
-            Self::Exists { .. } => Errno::EXIST.raw_os_error() as u32,
-            Self::NotEmpty { .. } | Self::Path { .. } | Self::Incomplete { .. } | Self::Replaced { .. } => 0,
-        }
-    }
-}
-
 /// Gives what exists the user's permissions that are `needed`, until it is finished again. In vain where it is somebody else's.
 fn open_up(entry: &OwnedFd, needed: u32) {
     let node = Node::handle(entry.as_fd());
@@ -405,13 +267,4 @@ fn open_up(entry: &OwnedFd, needed: u32) {
 
 fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     path.iter().rposition(|b| *b == b'/').map(|i| (&path[..i], &path[i + 1..]))
-}
-
-fn failed(path: &[u8], step: &'static str, error: Errno) -> TargetError {
-    let path = path.to_vec();
-    match error {
-        Errno::EXIST => TargetError::Exists { path },
-        Errno::LOOP | Errno::XDEV | Errno::NOTDIR => TargetError::Blocked { path, source: error.into() },
-        _ => TargetError::Refused { path, step, source: error.into() },
-    }
 }

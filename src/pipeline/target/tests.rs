@@ -4,6 +4,7 @@ use crate::format::entry::DataRange;
 use crate::pipeline::source::tests::chain;
 use crate::pipeline::source::{SourceTree, TreeOptions, data_ranges};
 use rustix::fs::{CWD, XattrFlags, setxattr};
+use rustix::fs::{FileType, makedev, mknodat, symlinkat};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
