@@ -7,19 +7,20 @@ use rustix::fd::AsFd;
 use rustix::fs::{OFlags, readlinkat};
 use rustix::io::Errno;
 
-/// An entry's record and what could not be read of it.
+/// An entry's record, and which part of it could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedEntry {
+    /// The record.
     pub core: Core,
-    /// Attributes or flags that the kernel would not give; the record is otherwise complete.
+    /// Attributes or flags that could not be read; the record is otherwise complete.
     pub lacks: Vec<Problem>,
 }
 
 impl SourceTree {
-    /// The record of anything that was found, as it is now. Of a file: everything but its content's digests, its holes
-    /// and its flags, which need it open ([`SourceTree::describe_file`]).
+    /// The record of an entry that was found, as it is now. For a file without digests, holes and flags, which only
+    /// [`SourceTree::describe_file`] reads.
     ///
-    /// Errors: it is gone, cannot be reached, or is something else now.
+    /// Errors: the entry is gone, cannot be opened, or has another type now.
     pub fn describe(&self, found: &WalkedEntry) -> Result<DescribedEntry, Problem> {
         let path = &found.path;
         let relative = self.relative(path)?;
@@ -27,7 +28,7 @@ impl SourceTree {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY;
             match self.open_for_reading(relative, flags) {
                 Ok(fd) => return self.describe_found(found, &Node::open(fd.as_fd()), true),
-                // Without leave to list it, its attributes may still be had.
+                // Even where it may not be listed, its attributes may be readable.
                 Err(Errno::ACCESS) => {}
                 Err(e) => return Err(Problem::failed(path, e)),
             }
@@ -41,14 +42,14 @@ impl SourceTree {
         Ok(described)
     }
 
-    /// The record of an opened file, with the status it had then, but for its content's digests.
+    /// The record of an opened file, with the status that it had when it was opened, without digests.
     pub fn describe_file(&self, path: &[u8], file: &OpenFile) -> DescribedEntry {
         let mut described = self.describe_node(path, file.opened(), &file.node(), true);
         described.core.holes = file.holes(described.core.size);
         described
     }
 
-    /// The record of a file that cannot be read, from what the walk knows of it.
+    /// The record of a file that cannot be read, from its status.
     pub fn describe_unreadable(&self, found: &WalkedEntry, problem: &Problem) -> Core {
         let mut core = self.core(&found.path, &found.stat);
         core.state = ContentState::Unreadable { errno: problem.errno };

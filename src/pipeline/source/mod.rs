@@ -1,7 +1,7 @@
-//! Where data comes from: walking a tree and reading its entries. The way back is [`target`](super::target).
+//! Sources: a tree is walked and its entries are read. The opposite direction is [`target`](super::target).
 //!
 //! **Invariant:** nothing outside the tree's root is ever opened: a path is opened beneath the root and without following
-//! symbolic links, so a tree that changes under the walk gives a [`Problem`], never another file's bytes.
+//! symbolic links. So a tree that changes during the walk gives a [`Problem`], never the bytes of another file.
 
 pub(in crate::pipeline) mod beneath;
 mod describe;
@@ -33,21 +33,23 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// How a tree is walked.
 #[derive(Debug, Clone, Default)]
 pub struct TreeOptions {
-    /// Gitignore syntax, one pattern each, relative to the root; a later one has the last word. What is excluded is
-    /// neither walked nor mentioned.
+    /// Patterns in gitignore syntax, relative to the root; a later one overrides an earlier one. Excluded entries are neither
+    /// walked nor reported.
     pub excludes: Vec<Vec<u8>>,
-    /// Folders on other file systems are given, but not entered.
+    /// Folders on other file systems are entries, but are not entered.
     pub one_file_system: bool,
     /// Device and inode of folders that must not be backed up, such as the medium when it lies in the source.
     pub skip: Vec<(u64, u64)>,
-    /// Leaves the times of access alone where the kernel permits it: to the owner and to root.
+    /// Does not change times of access where the kernel permits that: to the owner and to root.
     pub no_atime: bool,
 }
 
 /// Why a tree cannot be walked at all.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum SourceError {
     #[error("the source's name cannot be used")]
     Name { source: Malformed },
@@ -61,11 +63,12 @@ pub enum SourceError {
     Exclude { pattern: String, source: ignore::Error },
 }
 
-/// An entry that the walk came upon.
+/// An entry that the walk found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalkedEntry {
     /// The source's name, then `/` and the path from the root; the name alone for the root.
     pub path: Vec<u8>,
+    /// Its status when it was found.
     pub stat: Stat,
 }
 
@@ -83,8 +86,8 @@ pub struct SourceTree {
 }
 
 impl SourceTree {
-    /// Opens the source `name` with its root on the host. A symbolic link as `root` is followed: it was named by a
-    /// person; none beneath it is.
+    /// Opens the source `name` with its root on the host. A symbolic link as `root` is followed, because a person named it;
+    /// links beneath it are not.
     pub fn open(name: Vec<u8>, root: &Path, options: TreeOptions) -> Result<Self, SourceError> {
         check_path(&name).map_err(|source| SourceError::Name { source })?;
         let excludes = matcher(&options.excludes)?;
@@ -107,7 +110,7 @@ impl SourceTree {
         Ok(Self { name, beneath, leaf, root: stat, options, excludes, owners: Owners::of_host() })
     }
 
-    /// Leaves out further folders, by device and inode.
+    /// Adds folders to [`TreeOptions::skip`], by device and inode.
     pub fn skip(&mut self, folders: &[(u64, u64)]) {
         self.options.skip.extend_from_slice(folders);
     }
@@ -117,18 +120,18 @@ impl SourceTree {
         &self.name
     }
 
-    /// The tree that a path of the entry stream belongs to: the one with the longest name that it begins with.
+    /// The tree that a path of the entry stream belongs to: the one with the longest name that is the path or above it.
     pub fn of<'t>(trees: &'t [Self], path: &[u8]) -> Option<&'t Self> {
-        let holds = |t: &&Self| path.strip_prefix(&t.name[..]).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
-        trees.iter().filter(holds).max_by_key(|t| t.name.len())
+        let contains = |t: &&Self| path.strip_prefix(&t.name[..]).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+        trees.iter().filter(contains).max_by_key(|t| t.name.len())
     }
 
-    /// The root as it was when the tree was opened.
+    /// The root's status when the tree was opened.
     pub fn root(&self) -> &Stat {
         &self.root
     }
 
-    /// Whether the root is a directory without entries: perhaps a mount that is missing.
+    /// Whether the root is a directory without entries: something may not be mounted.
     pub fn is_empty(&self) -> Result<bool, Problem> {
         if self.leaf.is_some() {
             return Ok(false);
@@ -143,13 +146,13 @@ impl SourceTree {
 
     /// Opens a regular file for reading.
     ///
-    /// Errors: `Replaced` when it is no regular file any more or a link stands in the way.
+    /// Errors: `Replaced` if it is no regular file any more, or a symbolic link is on the way.
     pub fn open_file(&self, path: &[u8]) -> Result<OpenFile, Problem> {
         let relative = self.relative(path)?;
-        // A pipe that was put in the file's place must not make this wait.
+        // `O_NONBLOCK`: the call must not wait if a pipe has replaced the file.
         let fd = match self.open_for_reading(relative, OFlags::RDONLY | OFlags::NONBLOCK) {
-            // Another process holds a lease (Samba's oplocks): a call that waits makes it give way. The handle was seen
-            // to be a regular file, so it waits for nothing else.
+            // Another process has a lease (Samba's oplocks): a blocking call makes it release the lease. The handle is known to
+            // be a regular file, so the call waits for nothing else.
             Err(Errno::AGAIN) => {
                 self.beneath.open(relative, OFlags::PATH).and_then(|handle| match Node::handle(handle.as_fd()).stat()?.kind {
                     EntryKind::File => open(node::proc_path(handle.as_fd()), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()),
@@ -170,7 +173,7 @@ impl SourceTree {
         self.without_atime(flags, |flags| self.beneath.open(relative, flags))
     }
 
-    /// Calls `open` with `O_NOATIME`, and again without where it is not permitted.
+    /// Calls `open` with `O_NOATIME`, and again without it where it is not permitted.
     fn without_atime<T>(&self, flags: OFlags, open: impl Fn(OFlags) -> rustix::io::Result<T>) -> rustix::io::Result<T> {
         if !self.options.no_atime {
             return open(flags);
@@ -201,7 +204,7 @@ impl SourceTree {
 fn matcher(patterns: &[Vec<u8>]) -> Result<Gitignore, SourceError> {
     let mut builder = GitignoreBuilder::new("");
     for pattern in patterns {
-        // A wildcard in place of the odd bytes would exclude more than was said.
+        // Replacing the invalid bytes by a wildcard would exclude more than the pattern says.
         let text = std::str::from_utf8(pattern).map_err(|_| SourceError::ExcludeText { pattern: pattern.clone() })?;
         builder.add_line(None, text).map_err(|source| SourceError::Exclude { pattern: text.into(), source })?;
     }

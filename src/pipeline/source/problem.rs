@@ -2,30 +2,32 @@
 
 use rustix::io::Errno;
 
+/// Why an entry could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProblemKind {
-    /// The kernel refused; the error's number says why.
+    /// The kernel refused; [`Problem::errno`] says why.
     Unreadable,
-    /// Listed, but gone a moment later.
+    /// It was listed, and gone a moment later.
     Vanished,
-    /// Something else stands there now than when the tree was walked.
+    /// Since the tree was walked something else has replaced it.
     Replaced,
-    /// A folder that is its own ancestor, by a bind mount or a damaged file system.
+    /// The folder is its own ancestor, by a bind mount or in a damaged file system.
     Loop,
-    /// On the list of folders that must not be backed up.
+    /// It must not be backed up: see [`TreeOptions::skip`](super::TreeOptions::skip).
     Skipped,
-    /// A longer path, or more names in one folder, than the format or this program takes.
+    /// The path is longer, or the folder has more names, than the format or this program supports.
     TooLong,
 }
 
-/// Something that is not in the backup, or not whole. It does not stop the work.
+/// Something that is not, or not completely, in the backup. It does not stop the run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {what}", String::from_utf8_lossy(path), what = self.what())]
 pub struct Problem {
     /// As in the entry stream: beginning with the source's name.
     pub path: Vec<u8>,
+    /// Why.
     pub kind: ProblemKind,
-    /// Linux's number, 0 where no call failed.
+    /// Linux's number of the error; 0 where no call failed.
     pub errno: u32,
 }
 
@@ -51,7 +53,7 @@ impl Problem {
             ProblemKind::Replaced => "was replaced by something else while the tree was read".into(),
             ProblemKind::Loop => "is a folder that contains itself".into(),
             ProblemKind::Skipped => "must not be backed up here".into(),
-            ProblemKind::TooLong => "longer than the format takes".into(),
+            ProblemKind::TooLong => "longer than the format allows".into(),
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::beneath::{Beneath, FOLDER, PIECE_BYTES, last_cut};
+use super::beneath::{Beneath, FOLDER, STEP_BYTES, last_cut};
 use super::*;
 use crate::format::entry::Core;
 use crate::format::entry::{DataRange, compare_paths};
@@ -201,7 +201,7 @@ fn a_very_deep_tree_needs_few_descriptors() {
     assert_eq!(count, 1 + DEPTH + DEPTH / 10 + 1);
     // Other tests open files meanwhile.
     assert!(most < before + 500, "{most} descriptors");
-    assert!(longest.len() > 5 * PIECE_BYTES);
+    assert!(longest.len() > 5 * STEP_BYTES);
     let mut content = [0; 4];
     tree.open_file(&longest).unwrap().file().read_exact_at(&mut content, 0).unwrap();
     assert_eq!(&content, b"deep");
@@ -282,12 +282,12 @@ fn without_openat2_nothing_is_followed_either() {
 fn long_paths_are_cut_alike() {
     let name = "n".repeat(99);
     let path = vec![name.as_str(); 200].join("/").into_bytes();
-    assert_eq!(last_cut(&path[..PIECE_BYTES]), None);
+    assert_eq!(last_cut(&path[..STEP_BYTES]), None);
     let cut = last_cut(&path).unwrap();
     assert_eq!(cut % 100, 99);
-    assert!(path.len() - cut - 1 <= PIECE_BYTES);
+    assert!(path.len() - cut - 1 <= STEP_BYTES);
     let before = last_cut(&path[..cut]).unwrap();
-    assert!(cut - before - 1 <= PIECE_BYTES && cut - before + 100 > PIECE_BYTES);
+    assert!(cut - before - 1 <= STEP_BYTES && cut - before + 100 > STEP_BYTES);
     assert_eq!(last_cut(&path[..cut + 300]), Some(cut));
 }
 

@@ -5,25 +5,26 @@ use rustix::io::Errno;
 use std::io;
 use std::path::PathBuf;
 
-/// Why an entry, or the whole target, cannot be made.
+/// Why an entry, or the whole target, could not be created.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum TargetError {
     #[error("the folder {} is not empty", dir.display())]
     NotEmpty { dir: PathBuf },
     #[error("the folder {} cannot be used", dir.display())]
     Folder { dir: PathBuf, source: io::Error },
-    /// What was restored may be gone after a power cut; some of it may be gone already.
+    /// Restored content may be lost after a power cut, and some may be lost already.
     #[error("what was restored to {} cannot be made durable", dir.display())]
     NotDurable { dir: PathBuf, source: io::Error },
     #[error("the record's path cannot be used")]
     Path { source: Malformed },
     #[error("{}: exists already", String::from_utf8_lossy(path))]
     Exists { path: Vec<u8> },
-    /// A symbolic link, or something that is no folder, stands on the way.
-    #[error("{}: a link or another obstacle lies on the way", String::from_utf8_lossy(path))]
+    /// A symbolic link, or something that is no folder, is on the way.
+    #[error("{}: a link or another obstacle is on the way", String::from_utf8_lossy(path))]
     Blocked { path: Vec<u8>, source: io::Error },
-    /// Somebody put something else under the name while the file was closed.
-    #[error("{}: is no longer the file that was made", String::from_utf8_lossy(path))]
+    /// Something else got the name while the file was closed.
+    #[error("{}: is no longer the file that was created", String::from_utf8_lossy(path))]
     Replaced { path: Vec<u8> },
     #[error("{}: the record lacks its {what}", String::from_utf8_lossy(path))]
     Incomplete { path: Vec<u8>, what: &'static str },

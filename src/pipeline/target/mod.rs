@@ -1,6 +1,6 @@
-//! Where data goes back to: creating entries beneath a folder. The way there is [`source`](super::source).
+//! Targets of a restore: entries are created beneath a folder. The opposite direction is [`source`](super::source).
 //!
-//! **Invariant:** nothing is created outside the folder, and nothing that was there is overwritten: a path is walked without
+//! **Invariant:** nothing is created outside the folder, and nothing that existed is overwritten: paths are opened without
 //! following symbolic links, and the last name is created exclusively.
 
 mod error;
@@ -31,36 +31,40 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// How entries are restored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TargetOptions {
-    /// Gives every entry its recorded user and group; needs root. Otherwise all belongs to the caller.
+    /// Sets the recorded user and group of every entry; needs root. Otherwise the caller owns everything.
     pub owners: bool,
-    /// Accepts a folder that is not empty, and folders in it. Other entries that exist are still refused.
+    /// Accepts a target that is not empty, and folders that exist in it. Other entries that exist are refused.
     pub into_existing: bool,
-    /// Goes on with an interrupted restore: what exists and may be its work is handed back instead of refused.
+    /// Continues an interrupted restore: an entry that exists and may be its work is returned instead of refused.
     pub resume: bool,
-    /// Nobody may write to what is restored: files get the mode 0444 and folders 0555, without access lists and capabilities. Folders
-    /// that were there before, too, if something is restored into them.
+    /// Nobody may write to restored entries: files get the mode 0444 and folders 0555, without access lists and capabilities. This
+    /// includes folders that existed before, if something is restored into them.
     pub read_only: bool,
 }
 
-/// Whether an entry was made or stood there already.
+/// Whether an entry was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creation {
+    /// It was created.
     New,
+    /// It existed already.
     Existing,
 }
 
-/// A file to be filled: data by `write_all_at`, around its holes; then [`Target::finish_file`].
+/// A file to be filled by `write_all_at`, except for its holes; then call [`Target::finish_file`].
 #[derive(Debug)]
 pub struct CreatedFile {
+    /// Open for reading and writing; only for reading if it existed, and has other names or cannot be written.
     pub file: File,
-    /// Only with `resume`: the bytes that a file had which stood there already. Its content is to be checked and, where
-    /// it differs, written again. It is open for reading alone if it has other names or cannot be written.
+    /// The size of a file that existed already, only with `resume`. Its content is to be compared and, where it differs, written
+    /// again.
     pub existing: Option<u64>,
 }
 
-/// A file that was closed before it had all its content: what it is known by when it is opened again.
+/// Identifies a file that was closed before it had all its content, for when it is opened again.
 #[derive(Debug)]
 pub struct ClosedFile(Stat);
 
@@ -69,13 +73,13 @@ pub struct Target {
     dir: PathBuf,
     folders: Folders,
     options: TargetOptions,
-    /// New entries may take over access lists or flags from folders that were there before.
+    /// New entries may inherit access lists or flags from folders that existed before.
     inherits: bool,
     parents: Parents,
 }
 
 impl Target {
-    /// Opens `dir`, which is made (mode 0700) if it does not exist. An empty file system's `lost+found` does not count.
+    /// Opens `dir`, and creates it with mode 0700 if it does not exist. A `lost+found` alone counts as an empty folder.
     pub fn create(dir: &Path, options: TargetOptions) -> Result<Self, TargetError> {
         let fail = |source: io::Error| TargetError::Folder { dir: dir.into(), source };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fail)?;
@@ -97,9 +101,9 @@ impl Target {
         })
     }
 
-    /// Makes a folder that the caller can write to until [`Target::finish_directory`].
+    /// Creates a folder that the caller can write to until [`Target::finish_directory`].
     pub fn create_directory(&self, core: &Core) -> Result<Creation, TargetError> {
-        let (folder, name) = self.place(&core.path)?;
+        let (folder, name) = self.locate(&core.path)?;
         match mkdirat(&folder, name, Mode::RWXU) {
             Ok(()) => return Ok(Creation::New),
             Err(Errno::EXIST) if self.options.into_existing || self.options.resume => {}
@@ -107,18 +111,17 @@ impl Target {
         }
         let exists = || TargetError::Exists { path: core.path.clone() };
         let fd = self.folders.beneath().step(folder.as_fd(), name, FOLDER).map_err(|_| exists())?;
-        // An earlier run may have finished it with a mode that keeps its own user out.
+        // An earlier run may have finished it with a mode that denies access to its own user.
         if self.options.resume || self.options.read_only {
             open_up(&fd, 0o700);
         }
         Ok(Creation::Existing)
     }
 
-    /// Makes a file of mode 0600.
-    ///
-    /// With `resume`, a regular file that is not longer than the record says is handed back.
+    /// Creates a file with mode 0600. With `resume`, a regular file that exists and is not longer than the record says is
+    /// returned.
     pub fn create_file(&self, core: &Core) -> Result<CreatedFile, TargetError> {
-        let (folder, name) = self.place(&core.path)?;
+        let (folder, name) = self.locate(&core.path)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match openat(&folder, name, flags, Mode::RUSR | Mode::WUSR) {
             Ok(fd) => Ok(CreatedFile { file: fd.into(), existing: None }),
@@ -130,7 +133,7 @@ impl Target {
     fn existing_file(&self, folder: &OwnedFd, name: &[u8], core: &Core) -> Result<CreatedFile, TargetError> {
         let may_be_ours = |seen: &Stat| seen.kind == EntryKind::File && seen.size <= core.size;
         let exists = || TargetError::Exists { path: core.path.clone() };
-        // An earlier run may have finished it with a mode that lets not even its own user write the rest.
+        // An earlier run may have finished it with a mode that forbids even its own user to write the rest.
         if self.options.resume
             && let Ok(handle) = self.folders.beneath().step(folder.as_fd(), name, OFlags::PATH)
             && Node::handle(handle.as_fd()).stat().is_ok_and(|seen| may_be_ours(&seen) && seen.nlink == 1)
@@ -141,20 +144,20 @@ impl Target {
         Ok(CreatedFile { file, existing: Some(seen.size) })
     }
 
-    /// Notes what a file is that is closed for a while, because only so many can be open.
+    /// Identifies a file that the caller is about to close, because only a limited number can be open.
     pub fn close_file(&self, file: &File) -> io::Result<ClosedFile> {
         Ok(ClosedFile(Node::open(file.as_fd()).stat()?))
     }
 
-    /// Opens a file again that this restore has made, and nothing else that may stand under its name by now.
+    /// Opens a file of this restore again. Fails if something else has its name by now.
     pub fn reopen_file(&self, core: &Core, closed: &ClosedFile) -> Result<File, TargetError> {
-        let (folder, name) = self.place(&core.path)?;
+        let (folder, name) = self.locate(&core.path)?;
         let is_it = |seen: &Stat| seen.kind == EntryKind::File && seen.same_inode(&closed.0);
         let replaced = || TargetError::Replaced { path: core.path.clone() };
         Ok(self.open_existing(&folder, name, core, is_it, replaced)?.0)
     }
 
-    /// Opens a file that exists, if it is the one `wanted`.
+    /// Opens a file that exists, if its status is the one `wanted`.
     fn open_existing(
         &self,
         folder: &OwnedFd,
@@ -164,13 +167,13 @@ impl Target {
         otherwise: impl Fn() -> TargetError,
     ) -> Result<(File, Stat), TargetError> {
         let open_as = |flags| self.folders.beneath().step(folder.as_fd(), name, flags);
-        // Looked at by a handle first: opening a device may already act on it.
+        // The status is read through a handle first: opening a device may already have an effect.
         let handle = open_as(OFlags::PATH).map_err(|e| failed(&core.path, "look at the file that exists", e))?;
         let seen = Node::handle(handle.as_fd()).stat().map_err(|_| otherwise())?;
         if !wanted(&seen) {
             return Err(otherwise());
         }
-        // Through another name the file may belong to somebody else, so it is not written to.
+        // A file with another name may belong to somebody else, so it is not written to.
         let writable = if seen.nlink == 1 { open_as(OFlags::RDWR | OFlags::NONBLOCK) } else { Err(Errno::PERM) };
         let fd = writable
             .or_else(|_| open_as(OFlags::RDONLY | OFlags::NONBLOCK))
@@ -181,7 +184,7 @@ impl Target {
         }
     }
 
-    /// A file for what the restore keeps for itself: nobody else sees it, and it is gone when it is closed.
+    /// A temporary file without a name: nobody else sees it, and it is gone when it is closed.
     pub fn nameless_file(&self, random: &dyn Fn(&mut [u8])) -> io::Result<File> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         match openat(self.folders.beneath().root(), c".", flags, Mode::RUSR | Mode::WUSR) {
@@ -190,7 +193,7 @@ impl Target {
         }
     }
 
-    /// The same where the file system has no such files (NFS, SMB, FAT): its name is taken away before anything is in it.
+    /// The same where the file system has no such files (NFS, SMB, FAT): the name is removed before anything is written.
     #[expect(clippy::disallowed_methods, reason = "a name that this restore made a moment ago, in the target")]
     fn unnamed_file(&self, random: &dyn Fn(&mut [u8])) -> io::Result<File> {
         let root = self.folders.beneath().root();
@@ -203,14 +206,15 @@ impl Target {
         Ok(fd.into())
     }
 
-    /// Takes away a file that could not be filled, so that nobody takes it for what it was to be.
+    /// Removes a file that could not be filled, so that nobody mistakes it for the restored file.
     #[expect(clippy::disallowed_methods, reason = "a file that this restore made, in the target")]
     pub fn discard_file(&self, core: &Core) -> Result<(), TargetError> {
-        let (folder, name) = self.place(&core.path)?;
-        unlinkat(&folder, name, AtFlags::empty()).map_err(|e| failed(&core.path, "take away the incomplete file", e))
+        let (folder, name) = self.locate(&core.path)?;
+        unlinkat(&folder, name, AtFlags::empty()).map_err(|e| failed(&core.path, "remove the incomplete file", e))
     }
 
-    /// Gives a file that has its content everything else. A hole at its end is made here.
+    /// Sets owner, permissions, times and the rest of a file that has its content. A hole at its end is made here. Returns what
+    /// could not be set.
     #[expect(clippy::disallowed_methods, reason = "the file is shorter and becomes longer")]
     pub fn finish_file(&self, file: &File, core: &Core) -> Vec<Shortfall> {
         let mut shortfalls = Vec::new();
@@ -225,10 +229,10 @@ impl Target {
         shortfalls
     }
 
-    /// Gives a folder its permissions, times and the rest, after everything in it was made and finished: of two
-    /// folders, the deeper one first.
+    /// Sets owner, permissions, times and the rest of a folder. Call it after everything in the folder was finished. Returns what
+    /// could not be set.
     pub fn finish_directory(&self, core: &Core) -> Vec<Shortfall> {
-        let opened = self.place(&core.path).and_then(|(folder, name)| {
+        let opened = self.locate(&core.path).and_then(|(folder, name)| {
             self.folders
                 .beneath()
                 .step(folder.as_fd(), name, OFlags::RDONLY | OFlags::DIRECTORY)
@@ -240,14 +244,14 @@ impl Target {
         }
     }
 
-    /// Makes everything durable that was made so far. What the kernel could not write in the meantime is an error here, too.
+    /// Makes everything durable that was created so far. Also fails if the kernel could not write some of it earlier.
     pub fn sync(&self) -> Result<(), TargetError> {
         let not_durable = |e: Errno| TargetError::NotDurable { dir: self.dir.clone(), source: e.into() };
         self.folders.sync().map_err(not_durable)
     }
 
-    /// The folder to create in, and the name.
-    fn place<'p>(&self, path: &'p [u8]) -> Result<(Arc<OwnedFd>, &'p [u8]), TargetError> {
+    /// The folder that contains `path`, and its name there.
+    fn locate<'p>(&self, path: &'p [u8]) -> Result<(Arc<OwnedFd>, &'p [u8]), TargetError> {
         check_path(path).map_err(|source| TargetError::Path { source })?;
         let (above, name) = split(path).unwrap_or((b"", path));
         let folder = self.folders.open(above).map_err(|e| failed(path, "open the folder it belongs in", e))?;
@@ -255,7 +259,8 @@ impl Target {
     }
 }
 
-/// Gives what exists the user's permissions that are `needed`, until it is finished again. In vain where it is somebody else's.
+/// Adds the user's permissions that are `needed` to an entry that exists, until it is finished again. No effect where the entry
+/// belongs to somebody else.
 fn open_up(entry: &OwnedFd, needed: u32) {
     let node = Node::handle(entry.as_fd());
     if let Ok(stat) = node.stat()

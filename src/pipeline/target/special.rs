@@ -9,8 +9,9 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, makedev, mknodat, read
 use rustix::io::Errno;
 
 impl Target {
+    /// Creates a symbolic link. Returns what could not be set of it.
     pub fn create_symlink(&self, core: &Core) -> Result<(Creation, Vec<Shortfall>), TargetError> {
-        let (folder, name) = self.place(&core.path)?;
+        let (folder, name) = self.locate(&core.path)?;
         let target =
             core.target.as_deref().ok_or_else(|| TargetError::Incomplete { path: core.path.clone(), what: "link's target" })?;
         let made = match symlinkat(target, &folder, name) {
@@ -22,9 +23,9 @@ impl Target {
         Ok((made, self.finish_made(&folder, name, core, same)?))
     }
 
-    /// Makes a pipe, a device or a socket.
+    /// Creates a pipe, a device or a socket. Returns what could not be set of it.
     pub fn create_special(&self, core: &Core) -> Result<(Creation, Vec<Shortfall>), TargetError> {
-        let (folder, name) = self.place(&core.path)?;
+        let (folder, name) = self.locate(&core.path)?;
         let lacks = |what| TargetError::Incomplete { path: core.path.clone(), what };
         let kind = match core.kind {
             EntryKind::Fifo => FileType::Fifo,
@@ -46,7 +47,7 @@ impl Target {
         Ok((made, self.finish_made(&folder, name, core, |_, stat| device == (0, 0) || stat.rdev == device)?))
     }
 
-    /// Finishes what was made by name, once a handle shows that it is still that.
+    /// Finishes an entry that was created by name, if a handle shows that it is still that entry.
     fn finish_made(
         &self,
         folder: &OwnedFd,
@@ -68,18 +69,18 @@ impl Target {
         Ok(self.finish(&node, core, false))
     }
 
-    /// Gives the entry at `core.link_to` a further name. The first may be finished already.
+    /// Creates a hard link to the entry at `core.link_to`, which may be finished already.
     ///
-    /// Errors: `Refused` with `EPERM`, `EOPNOTSUPP` or `EMLINK` where the file system has no (more) hard links; then the caller may
-    /// restore the content once more.
+    /// Errors: `Refused` with `EPERM`, `EOPNOTSUPP` or `EMLINK` where the file system supports no (more) hard links. The caller
+    /// may then restore the content a second time.
     pub fn link(&self, core: &Core) -> Result<Creation, TargetError> {
         let first =
             core.link_to.as_deref().ok_or_else(|| TargetError::Incomplete { path: core.path.clone(), what: "first name" })?;
-        let (from, old) = self.place(first)?;
-        let (to, new) = self.place(&core.path)?;
+        let (from, old) = self.locate(first)?;
+        let (to, new) = self.locate(&core.path)?;
         let link = || linkat(&from, old, &to, new, AtFlags::empty());
         let done = match link() {
-            // An immutable or append-only file takes no further name, not even from root.
+            // Nobody, not even root, can link an immutable or append-only file.
             Err(Errno::PERM) if core.kind == EntryKind::File && core.flags & LOCKING_FLAGS != 0 => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK;
                 self.folders.beneath().step(from.as_fd(), old, flags).and_then(|fd| {
