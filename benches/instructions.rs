@@ -35,7 +35,7 @@ const STATIONS: [Station; 9] = [
     ("encrypt", encrypt),
     ("pack", pack),
     ("entry", entry),
-    ("entry_head", entry_head),
+    ("entry-head", entry_head),
 ];
 
 fn random(len: usize) -> Vec<u8> {
@@ -92,10 +92,10 @@ fn pack() -> Work {
     let recipients = Recipients::parse([RECIPIENT]).expect("a recipient");
     let (chunker, ids) = (Chunker::with_kernel(&[7; 32], Kernel::Avx2).expect("AVX2"), Ids::new(&SetKey([7; 32])));
     let content = [text(2 * MIB), random(2 * MIB)].concat();
-    let (effort, buffers) = (CompressionLevel::new(Some(3)), Buffers::default());
+    let (level, buffers) = (CompressionLevel::new(Some(3)), Buffers::default());
     Box::new(move || {
         let sink = |pack: FinishedPack| !black_box(pack).bytes.is_empty();
-        let mut packer = Packer::new(&recipients, &effort, 16 * MIB, &buffers, &sink).expect("zstd");
+        let mut packer = Packer::new(&recipients, &level, 16 * MIB, &buffers, &sink).expect("zstd");
         each_chunk(&chunker, &content, |chunk| {
             let id = ids.id(blake3::hash(chunk).as_bytes());
             packer.next_place(chunk.len()).expect("a place");

@@ -54,7 +54,7 @@ pub enum GenerationError {
     #[error("the entry stream is not the one that the manifest names")]
     NotTheEntries,
     #[error("the medium failed")]
-    Medium(#[source] MediumError),
+    Medium(#[from] MediumError),
 }
 
 impl GenerationError {
@@ -152,7 +152,7 @@ impl<'a> Generation<'a> {
     }
 
     fn is_there(&self) -> Result<()> {
-        self.medium.is_there().map_err(GenerationError::Medium)
+        Ok(self.medium.is_there()?)
     }
 
     /// The identity that it was opened with.
@@ -172,7 +172,7 @@ impl<'a> Generation<'a> {
 
     /// Opens a pack for reading at any position. The pack is not compared with its seal.
     pub fn open_pack(&self, object: u64) -> Result<DecryptedPack> {
-        let open = self.medium.open(object, ObjectKind::Pack).map_err(GenerationError::Medium)?;
+        let open = self.medium.open(object, ObjectKind::Pack)?;
         self.unpack(object, open)
     }
 
@@ -205,7 +205,7 @@ impl<'a> Generation<'a> {
         }
         let damaged = |why: &str| GenerationError::Damaged { object, why: why.to_owned() };
         let (sealed, _) = self.chain.object(object).ok_or_else(|| damaged("no seal lists it"))?;
-        let mut open = self.medium.open(object, ObjectKind::Pack).map_err(GenerationError::Medium)?;
+        let mut open = self.medium.open(object, ObjectKind::Pack)?;
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&mut open).map_err(|source| damaged(&source.to_string()))?;
         if sealed.kind != ObjectKind::Pack || Some(*hasher.finalize().as_bytes()) != sealed.digest {

@@ -146,9 +146,9 @@ struct CurrentPack {
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum PackError {
     #[error("a frame did not come back from compression as it went in")]
-    Compress(#[source] FrameError),
+    Compress(#[from] FrameError),
     #[error("a pack could not be encrypted")]
-    Encrypt(#[source] super::encryptor::EncryptError),
+    Encrypt(#[from] super::encryptor::EncryptError),
     #[error("the medium takes no more packs")]
     Stopped,
 }
@@ -164,7 +164,7 @@ impl<'a> Packer<'a> {
     ) -> Result<Self, PackError> {
         Ok(Self {
             recipients,
-            compressor: Compressor::new(level.get()).map_err(PackError::Compress)?,
+            compressor: Compressor::new(level.get())?,
             level,
             sink,
             buffers: buffers.clone(),
@@ -191,7 +191,7 @@ impl<'a> Packer<'a> {
             let encryptor = Encryptor::begin(self.recipients, self.buffers.take(self.pack_bytes + FRAME_BYTES));
             self.current = Some(CurrentPack {
                 pack: Arc::default(),
-                encryptor: encryptor.map_err(PackError::Encrypt)?,
+                encryptor: encryptor?,
                 index: Index::default(),
                 frames: Vec::new(),
                 payload: 0,
@@ -215,8 +215,8 @@ impl<'a> Packer<'a> {
             return Ok(());
         }
         self.stored.clear();
-        self.compressor.set_level(self.level.get()).map_err(PackError::Compress)?;
-        self.compressor.compress(&self.frame, &mut self.stored).map_err(PackError::Compress)?;
+        self.compressor.set_level(self.level.get())?;
+        self.compressor.compress(&self.frame, &mut self.stored)?;
         c.encryptor.write(&self.stored);
         c.frames.push((c.payload, self.frame.len() as u32));
         c.payload += self.stored.len() as u32;
@@ -283,7 +283,7 @@ pub enum UnpackError {
     #[error("the pack cannot be decrypted or read")]
     Read(#[source] std::io::Error),
     #[error("a frame of the pack is damaged")]
-    Frame(#[source] FrameError),
+    Frame(#[from] FrameError),
     #[error("an extent names bytes that the pack does not have")]
     NoSuchBytes,
 }
@@ -303,7 +303,7 @@ impl<R: Read + Seek> PackReader<R> {
                 at += f.stored;
             }
         }
-        let decompressor = Decompressor::new().map_err(UnpackError::Frame)?;
+        let decompressor = Decompressor::new()?;
         Ok(Self { payload, frames, decompressor, stored: Vec::new(), decoded: None, content: Vec::new() })
     }
 
@@ -347,7 +347,7 @@ impl<R: Read + Seek> PackReader<R> {
             self.payload.read_exact(&mut self.stored).map_err(UnpackError::Read)?;
         }
         self.content.clear();
-        self.decompressor.decompress(&self.stored, &mut self.content).map_err(UnpackError::Frame)?;
+        self.decompressor.decompress(&self.stored, &mut self.content)?;
         let next = at + self.stored.len() as u32;
         self.decoded = Some((at, next));
         Ok(next)

@@ -212,13 +212,13 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    fn holds(bytes: &[u8], seed: &[u8; SEED_BYTES]) -> bool {
-        // Half a seed left behind would be enough of a hint to be a failure.
+    fn contains(bytes: &[u8], seed: &[u8; SEED_BYTES]) -> bool {
+        // Even half a seed left behind is a failure.
         bytes.windows(16).any(|w| w == &seed[..16] || w == &seed[16..])
     }
 
-    fn folder_holds(dir: &Path, seed: &[u8; SEED_BYTES]) -> bool {
-        fs::read_dir(dir).unwrap().any(|e| holds(&fs::read(e.unwrap().path()).unwrap(), seed))
+    fn folder_contains(dir: &Path, seed: &[u8; SEED_BYTES]) -> bool {
+        fs::read_dir(dir).unwrap().any(|e| contains(&fs::read(e.unwrap().path()).unwrap(), seed))
     }
 
     #[test]
@@ -230,14 +230,14 @@ mod tests {
         for generation in 1..6 {
             assert_eq!(keys.generation(), generation);
             let used = keys.record.current.clone();
-            assert!(folder_holds(dir.path(), &used), "the search would find it");
+            assert!(folder_contains(dir.path(), &used), "the search would find it");
             let public = keys.prepare_next().unwrap();
             assert_eq!(keys.prepare_next().unwrap(), public, "an already prepared key is used again");
             drop(keys);
             keys = SealKeys::load(&path).unwrap();
             assert_eq!(keys.next_public(), Some(public));
             keys.advance().unwrap();
-            assert!(!folder_holds(dir.path(), &used));
+            assert!(!folder_contains(dir.path(), &used));
             assert_eq!(keys.current().public(), public);
             assert_eq!(keys.next_public(), None);
             assert!(matches!(keys.advance(), Err(KeyError::NotPrepared { .. })));
@@ -245,10 +245,10 @@ mod tests {
         }
     }
 
-    /// Every state that a crash can leave: the file before, with any part of the first slot to be written, with the first slot
-    /// whole, with any part of the second, and after.
+    /// Every state that a crash can leave: the old file, a part of the first slot written, the first slot written, a part of the
+    /// second slot written, and the new file.
     #[test]
-    fn a_crash_at_any_step_leaves_one_of_two_states() {
+    fn a_crash_at_any_step_leaves_the_old_or_the_new_state() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("seal.keys");
         let mut keys = SealKeys::create(&path).unwrap();
@@ -283,7 +283,7 @@ mod tests {
                     let expected = if step == 1 || written >= 120 { &new } else { &old };
                     assert_eq!(found.encode(), expected.encode(), "{change}, slot {step}, {written} bytes");
                     if found.generation > old.generation {
-                        assert!(!holds(&fs::read(&crash).unwrap(), &old.current), "loading finishes the destruction");
+                        assert!(!contains(&fs::read(&crash).unwrap(), &old.current), "loading finishes the destruction");
                     }
                     let healed = fs::read(&crash).unwrap();
                     assert_eq!(healed[..SLOT_BYTES], healed[SLOT_BYTES..], "both slots are equal again");
@@ -293,7 +293,7 @@ mod tests {
         }
     }
 
-    /// A write that fails leaves the other slot alone until it has been made good.
+    /// After a write that failed, the same slot is written again before the other one.
     #[test]
     fn a_failed_change_can_be_tried_again() {
         let dir = tempfile::tempdir().unwrap();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_keep_in_step_with_the_medium() {
+    fn keys_match_the_last_seal_on_the_medium() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("seal.keys");
         let mut keys = SealKeys::create(&path).unwrap();
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_creation_is_taken_over() {
+    fn an_interrupted_creation_is_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("seal.keys");
         drop(SealKeys::create(&path).unwrap());
@@ -357,7 +357,7 @@ mod tests {
             fs::write(&path, &whole[..length]).unwrap();
             let public = SealKeys::create(&path).unwrap().current().public();
             assert_eq!(SealKeys::load(&path).unwrap().current().public(), public);
-            assert!(!holds(&fs::read(&path).unwrap(), whole[24..56].try_into().unwrap()));
+            assert!(!contains(&fs::read(&path).unwrap(), whole[24..56].try_into().unwrap()));
         }
     }
 }

@@ -18,7 +18,7 @@ use azekura::pipeline::encryptor::{Encryptor, decrypt};
 use azekura::pipeline::hasher::{Digests, Ids};
 use azekura::seal::{SealKey, sign};
 
-pub const CONTENT: &[u8] = b"hello, env\n";
+pub const CONTENT: &[u8] = b"hello, world\n";
 const TOOL: &str = "azekura 0.1.0";
 
 /// `N` bytes that count up from `start`.
