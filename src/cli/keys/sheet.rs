@@ -13,7 +13,7 @@ use crate::cli::ui::units::paper_date;
 use azekura::answer::keys::Sheet;
 use azekura::env::time_text;
 use azekura::format::label::{Label, fingerprint};
-use azekura::format::object::Id;
+use azekura::format::object::{Id, hex};
 use azekura::medium::AttachedMedium;
 use azekura::pipeline::encryptor::Identity;
 use azekura::report::key_sheet::KeySheet;
@@ -72,8 +72,4 @@ pub fn page(identity: &Identity, label: Option<&Label>, created: &str) -> Result
         root_key: &root_key,
     };
     sheet.html().map_err(|e| Explained::new(message!("error.sheet"), Exit::Failed).cause(reason(&e)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -6,7 +6,7 @@ use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, paper_day, paper_time};
 use azekura::answer::report::{self, Section};
 use azekura::answer::session::{Mark, Source};
-use azekura::report::page::{Cell, Kind, Page, Part, Style, Table};
+use azekura::report::page::{Cell, Element, Page, Style, Table, TableKind};
 use chrono::NaiveDate;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -127,16 +127,16 @@ impl Draft {
 
     /// A section of which there may be several: `key` names it in JSON.
     pub fn section_of(&mut self, key: &'static str, heading: String) {
-        self.page.parts.push(Part::Heading(heading));
+        self.page.parts.push(Element::Heading(heading));
         self.sections.push(Section { section: member(key).into(), facts: None, rows: None, rows_more: None });
     }
 
     pub fn words(&mut self, text: &Message) {
-        self.page.parts.push(Part::Words(text.to_string()));
+        self.page.parts.push(Element::Paragraph(text.to_string()));
     }
 
     pub fn caution(&mut self, key: &'static str) {
-        self.page.parts.push(Part::Caution(find(key)));
+        self.page.parts.push(Element::Caution(find(key)));
     }
 
     /// Facts, one a row: what, what is recorded of it, a mark, and where it is recorded. Without a place nothing is known.
@@ -160,7 +160,7 @@ impl Draft {
             Cell::new(find("page.head.mark"), Style::Mark),
             Cell::new(find("page.head.source"), Style::Source),
         ];
-        self.page.parts.push(Part::Table(Table { kind: Kind::Facts, headings, rows, more: None }));
+        self.page.parts.push(Element::Table(Table { kind: TableKind::Facts, headings, rows, more: None }));
     }
 
     /// A list. `more` rows are not shown. Without a row it says so.
@@ -183,11 +183,11 @@ impl Draft {
             headings.iter().enumerate().map(|(i, h)| Cell::new(find(h), plain(style(i).unwrap_or_default()))).collect();
         let rows = rows.iter().map(|r| r.iter().map(Fact::cell).collect()).collect();
         let more = (more > 0).then(|| message!("page.more", count = count(more)).to_string());
-        self.page.parts.push(Part::Table(Table { kind: Kind::List, headings, rows, more }));
+        self.page.parts.push(Element::Table(Table { kind: TableKind::List, headings, rows, more }));
     }
 
     /// Rows to be filled by hand: the first column is printed, `blank` rows have nothing in it.
-    pub fn form(&mut self, kind: Kind, headings: &[(&'static str, Style)], rows: &[&'static str], blank: usize) {
+    pub fn form(&mut self, kind: TableKind, headings: &[(&'static str, Style)], rows: &[&'static str], blank: usize) {
         let first = |text: String| {
             let rest = headings.iter().skip(1).map(|(_, style)| match style {
                 Style::Stamp => Cell::new(find("page.stamp"), Style::Stamp),
@@ -199,7 +199,7 @@ impl Draft {
         let printed = rows.iter().map(|key| first(find(key)));
         let rows = printed.chain(std::iter::repeat_n((), blank).map(|()| first(String::new()))).collect();
         let headings = headings.iter().map(|(key, style)| Cell::new(find(key), *style)).collect();
-        self.page.parts.push(Part::Table(Table { kind, headings, rows, more: None }));
+        self.page.parts.push(Element::Table(Table { kind, headings, rows, more: None }));
     }
 
     /// Names, dates and seals.
@@ -211,7 +211,7 @@ impl Draft {
             ("page.head.date", Style::Plain),
             ("page.head.stamp", Style::Stamp),
         ];
-        self.form(Kind::Signatures, &headings, roles, 0);
+        self.form(TableKind::Signatures, &headings, roles, 0);
     }
 
     pub fn html(&self) -> String {

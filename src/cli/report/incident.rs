@@ -15,7 +15,7 @@ use azekura::answer::session::traces::Traces;
 use azekura::answer::session::{Answer, Mark, Session, Source, judge};
 use azekura::format::watch::Alarm;
 use azekura::report::due::Due;
-use azekura::report::page::{Kind, Style};
+use azekura::report::page::{Style, TableKind};
 use chrono::{DateTime, FixedOffset};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,7 +62,7 @@ fn due(draft: &mut Draft, discovered: Option<i64>) {
         ("page.head.receipt", Style::Plain),
     ];
     let whom = ["page.to.ppc", "page.to.mhlw", "page.to.police", "page.to.prefecture"];
-    draft.form(Kind::Form, &headings, &whom, 0);
+    draft.form(TableKind::Form, &headings, &whom, 0);
 }
 
 fn last_clean(draft: &mut Draft, session: &Session) {
@@ -409,5 +409,5 @@ fn by_hand(draft: &mut Draft) {
     draft.section("page.section.by-hand");
     let rows =
         ["page.hand.leak", "page.hand.persons", "page.hand.items", "page.hand.cause", "page.hand.lost", "page.hand.second"];
-    draft.form(Kind::Form, &[("page.head.what", Style::What), ("page.head.by-hand", Style::Plain)], &rows, 0);
+    draft.form(TableKind::Form, &[("page.head.what", Style::What), ("page.head.by-hand", Style::Plain)], &rows, 0);
 }

@@ -5,7 +5,7 @@ use super::shared::{chain, people, restore_rows};
 use crate::cli::ui::text::message;
 use azekura::answer::session::restored::restored;
 use azekura::answer::session::{Mark, Session};
-use azekura::report::page::{Kind, Style};
+use azekura::report::page::{Style, TableKind};
 
 pub fn draft(session: &Session, generation: u64, by: &str, witness: &str) -> Draft {
     let mut draft = Draft::new("page.title.readopt");
@@ -50,7 +50,7 @@ pub fn draft(session: &Session, generation: u64, by: &str, witness: &str) -> Dra
         ("page.head.told-by", Style::Plain),
         ("page.head.checked", Style::Tick),
     ];
-    draft.form(Kind::Form, &headings, &[], 4);
+    draft.form(TableKind::Form, &headings, &[], 4);
     draft.signatures(&["page.role.declarer", "page.role.witness", "page.role.officer", "page.role.director"]);
     draft
 }

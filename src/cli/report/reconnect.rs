@@ -5,7 +5,7 @@ use super::shared::{chain, people, restore_rows};
 use crate::cli::ui::text::message;
 use azekura::answer::session::Session;
 use azekura::answer::session::restored::restored;
-use azekura::report::page::{Kind, Style};
+use azekura::report::page::{Style, TableKind};
 
 pub fn draft(session: &Session) -> Draft {
     let mut draft = Draft::new("page.title.reconnect");
@@ -54,7 +54,7 @@ pub fn draft(session: &Session) -> Draft {
         ("page.head.told-by", Style::Plain),
         ("page.head.checked", Style::Tick),
     ];
-    draft.form(Kind::Form, &headings, &[], 8);
+    draft.form(TableKind::Form, &headings, &[], 8);
     draft.signatures(&["page.role.author", "page.role.vendor", "page.role.officer", "page.role.director"]);
     draft
 }

@@ -77,7 +77,7 @@ fn cell(text: &str) -> String {
 
 /// A digest, or nothing, in hexadecimal digits.
 pub fn hex(digest: Option<[u8; 32]>) -> String {
-    digest.iter().flatten().map(|b| format!("{b:02x}")).collect()
+    digest.map(|d| azekura::format::object::hex(&d)).unwrap_or_default()
 }
 
 #[cfg(test)]

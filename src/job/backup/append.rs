@@ -216,7 +216,7 @@ impl Appender<'_> {
             }
             Err(e) => return Err(e.into()),
         }
-        pack.is_object(self.next);
+        pack.set_number(self.next);
         let length = pack.bytes.len() as u64;
         let object = Object { number: self.next, kind: ObjectKind::Pack, length, digest: Some(digest) };
         let frames = pack.frames.iter().map(|f| f.0).collect();

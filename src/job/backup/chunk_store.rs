@@ -46,7 +46,7 @@ impl ChunkStore<'_> {
             Ok(place)
         })?;
         match (claim, new) {
-            (Claim::Known(place), _) => Ok(StoredChunk::Known(place)),
+            (Claim::Duplicate(place), _) => Ok(StoredChunk::Known(place)),
             (Claim::New, Some(place)) => {
                 packer.add(id, chunk);
                 known.fill(|each| lookup.each_id(each))?;

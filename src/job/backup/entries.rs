@@ -1,7 +1,7 @@
 //! What flows between the stations of a backup: batches of entries, in the order of the entry stream.
 
 use crate::format::entry::Core;
-use crate::pipeline::packer::Piece;
+use crate::pipeline::packer::PlacedChunk;
 use crate::pipeline::source::WalkedEntry;
 use crate::tripwire::PreviousContent;
 use std::io::Read;
@@ -66,7 +66,7 @@ impl FoundEntry {
 /// An entry whose content is stored. Its record can be written when the packs of all pieces have their numbers.
 pub enum StoredEntry {
     Unchanged(UnchangedRecords),
-    Stored { core: Box<Core>, pieces: Vec<Piece>, further_names: FurtherNames },
+    Stored { core: Box<Core>, pieces: Vec<PlacedChunk>, further_names: FurtherNames },
     Link(HardLink),
 }
 

@@ -6,10 +6,10 @@ use super::tally::BackupTally;
 use super::{BackupError, Result};
 use crate::format::entry::{Entry, EntryHead, compare_paths, record_length};
 use crate::format::manifest::EntryStream;
-use crate::format::merkle::{MerkleTree, Root, record_leaf};
+use crate::format::merkle::{MerkleHash, MerkleTree, record_leaf};
 use crate::format::{Malformed, limit};
 use crate::pipeline::chunker::{ChunkClass, Chunker};
-use crate::pipeline::packer::{self, Piece};
+use crate::pipeline::packer::{self, PlacedChunk};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 
@@ -37,18 +37,18 @@ pub struct EntryStreamWriter<'a> {
     last_path: Vec<u8>,
     /// Records that the observer has been informed of.
     reported: u64,
-    pieces: Vec<Piece>,
+    pieces: Vec<PlacedChunk>,
 }
 
 /// The stream that was written.
 pub struct CollectedStream {
     length: u64,
     digest: [u8; 32],
-    pieces: Vec<Piece>,
+    pieces: Vec<PlacedChunk>,
     /// How many records it has.
     pub records: u64,
-    /// Root of the tree over the records.
-    pub root: Root,
+    /// MerkleHash of the tree over the records.
+    pub root: MerkleHash,
 }
 
 impl CollectedStream {
@@ -179,7 +179,7 @@ impl<'a> EntryStreamWriter<'a> {
                 true => self.chunks.store_again(&digest, chunk)?,
                 false => self.chunks.store(&digest, chunk)?.into_place(),
             };
-            self.pieces.push(Piece { place, length: length as u32 });
+            self.pieces.push(PlacedChunk { place, length: length as u32 });
         }
         Ok(at)
     }

@@ -3,7 +3,7 @@
 use super::entries::FurtherNames;
 use crate::buffer::Buffer;
 use crate::format::entry::Core;
-use crate::pipeline::packer::Piece;
+use crate::pipeline::packer::PlacedChunk;
 use crate::tripwire::PreviousContent;
 use crate::tripwire::content::ContentSample;
 use parking_lot::Mutex;
@@ -36,7 +36,7 @@ pub struct LargeFile {
     /// Set when the file has been read to its end.
     pub core: Mutex<Option<Box<Core>>>,
     /// By the index of the run.
-    pub pieces: Mutex<BTreeMap<usize, Vec<Piece>>>,
+    pub pieces: Mutex<BTreeMap<usize, Vec<PlacedChunk>>>,
     /// Runs that are not stored yet, and one for the reader.
     pub open: AtomicUsize,
     /// Bytes of its chunks that the set did not have.

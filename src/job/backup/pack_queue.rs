@@ -1,6 +1,6 @@
 //! Finished packs that wait for the medium.
 
-use crate::pipeline::compressor::Effort;
+use crate::pipeline::compressor::CompressionLevel;
 use crate::pipeline::packer::FinishedPack;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -36,13 +36,13 @@ pub struct PackSender(Arc<Shared>);
 impl PackSender {
     /// Sends a pack, and waits while the queue is full. Returns `false` if the medium takes no more. How many packs
     /// wait decides how hard to compress.
-    pub fn send(&self, pack: FinishedPack, effort: &Effort) -> bool {
+    pub fn send(&self, pack: FinishedPack, effort: &CompressionLevel) -> bool {
         let Shared { state, changed, capacity } = &*self.0;
         let mut state = state.lock();
         if state.packs.len() >= *capacity {
-            effort.more();
+            effort.raise();
         } else if state.packs.is_empty() {
-            effort.less();
+            effort.lower();
         }
         changed.wait_while(&mut state, |s| s.packs.len() >= *capacity && s.has_receiver && !s.is_closed);
         if !state.has_receiver || state.is_closed {

@@ -1,13 +1,13 @@
 //! Which media a generation needs when all of it is restored.
 
 use super::{BackupError, Result};
-use crate::format::entry::{Entry, record_length};
+use crate::format::entry::{Entry, RecordError, RecordReader};
 use crate::format::manifest::EntryStream;
 use crate::format::pack::Extent;
 use crate::set::writer::SetWriter;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind};
 
 /// The media that content lies on, by their place in the set, with the bytes of content on each; nothing if the set has
 /// one medium.
@@ -27,14 +27,14 @@ pub fn pick_list(set: &SetWriter, entries: &EntryStream) -> Result<Vec<(u64, u64
     };
     count(&entries.extents);
     let file = File::open(set.host.state.next_entries()).map_err(BackupError::HostFile)?;
-    let mut stream = BufReader::with_capacity(1 << 20, file);
-    let mut record = Vec::new();
+    let mut records = RecordReader::new(BufReader::with_capacity(1 << 20, file));
     for _ in 0..entries.count {
-        let mut prefix = [0; 4];
-        stream.read_exact(&mut prefix).map_err(BackupError::HostFile)?;
-        record.resize(record_length(prefix)?, 0);
-        stream.read_exact(&mut record).map_err(BackupError::HostFile)?;
-        let (entry, _) = Entry::decode(&record)?;
+        let record = match records.next_record() {
+            Ok(record) => record.ok_or_else(|| BackupError::HostFile(ErrorKind::UnexpectedEof.into()))?,
+            Err(RecordError::Read(e)) => return Err(BackupError::HostFile(e)),
+            Err(RecordError::Malformed(e)) => return Err(e.into()),
+        };
+        let (entry, _) = Entry::decode(record)?;
         // Further names share the content of the first.
         if entry.core.link_to.is_none() {
             count(&entry.extents);

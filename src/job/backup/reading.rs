@@ -107,7 +107,7 @@ impl RunReader<'_> {
                     input(&mut buffer, want, end)?;
                     let got = buffer.len() - had;
                     hasher.update(&buffer[had..]);
-                    sample.feed(&buffer[had..]);
+                    sample.update(&buffer[had..]);
                     end += got as u64;
                     ended = got < want;
                 }

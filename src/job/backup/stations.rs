@@ -22,7 +22,7 @@ use crate::buffer::Buffers;
 use crate::env::Env;
 use crate::format::entry::compare_paths;
 use crate::pipeline::chunker::Chunker;
-use crate::pipeline::compressor::Effort;
+use crate::pipeline::compressor::CompressionLevel;
 use crate::pipeline::dedup_index::DedupIndex;
 use crate::pipeline::hasher::Ids;
 use crate::pipeline::packer::{FinishedPack, Packer};
@@ -158,7 +158,7 @@ impl Stations<'_> {
         let (ids, chunker) = (Ids::new(&set.host.key), Chunker::new(&set.host.key.0));
         let known = DedupIndex::new(set.host.catalog.chunk_count(set.host.row)?);
         let (packs, queued_packs) = pack_queue(memory.queued_packs);
-        let (recipients, effort) = (set.host.recipients.clone(), Effort::new(options.level));
+        let (recipients, effort) = (set.host.recipients.clone(), CompressionLevel::new(options.level));
         let sink = |pack: FinishedPack| packs.send(pack, &effort);
         let packer = |bytes| Packer::new(&recipients, &effort, bytes, &pack_buffers, &sink);
         let chunk_store = |packer| -> Result<ChunkStore> {

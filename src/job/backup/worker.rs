@@ -17,7 +17,7 @@ use crate::event::FindingKind;
 use crate::format::entry::{ContentState, Core, EntryKind};
 use crate::pipeline::chunker::Chunker;
 use crate::pipeline::hasher::Digests;
-use crate::pipeline::packer::Piece;
+use crate::pipeline::packer::PlacedChunk;
 use crate::pipeline::source::{OpenFile, Problem, ProblemKind, SourceTree, Stat, WalkedEntry};
 use crate::tripwire::Watcher;
 use crate::tripwire::content::ContentSample;
@@ -57,7 +57,7 @@ pub struct Worker<'a> {
 
 /// What became of a file.
 enum FileOutcome {
-    Stored(Box<Core>, Vec<Piece>),
+    Stored(Box<Core>, Vec<PlacedChunk>),
     Vanished,
     /// Whoever stores its last run sends it on.
     Shared,
@@ -150,7 +150,7 @@ impl Worker<'_> {
                 return self.share_file(tree, found, file, &large, send_run).map(|()| FileOutcome::Shared);
             }
             let previous = facts.previous.as_ref();
-            let mut sample = watcher.look(&found.path, previous);
+            let mut sample = watcher.sample(&found.path, previous);
             let had = self.new_bytes;
             let (mut core, pieces) = match self.read_alone(tree, &found, &file, &mut sample) {
                 Ok(read) => read,
@@ -199,7 +199,7 @@ impl Worker<'_> {
         found: &WalkedEntry,
         file: &OpenFile,
         sample: &mut ContentSample,
-    ) -> Result<(Box<Core>, Vec<Piece>), ReadFailure> {
+    ) -> Result<(Box<Core>, Vec<PlacedChunk>), ReadFailure> {
         let WorkerContext { buffers, with_sha256, tally, .. } = *self.context;
         let mut core = self.describe(tree, found, file);
         let size = file.opened().size;
@@ -209,7 +209,7 @@ impl Worker<'_> {
             let mut content = buffers.take(RUN_BYTES);
             read_more(file.file(), &mut content, size as usize, 0).map_err(fail)?;
             let digests = Digests::of(&content, with_sha256);
-            sample.feed(&content);
+            sample.update(&content);
             core.size = content.len() as u64;
             self.store_whole(&digests.blake3, &content, &mut pieces).map_err(ReadFailure::Run)?;
             tally.read(core.size);
@@ -229,7 +229,7 @@ impl Worker<'_> {
 
     /// Stores content that is a whole file. Where it is one chunk, one hash serves as the file's digest and for the
     /// chunk's id.
-    fn store_whole(&mut self, digest: &[u8; 32], content: &[u8], pieces: &mut Vec<Piece>) -> Result<()> {
+    fn store_whole(&mut self, digest: &[u8; 32], content: &[u8], pieces: &mut Vec<PlacedChunk>) -> Result<()> {
         let cuts = CutRule::of_whole(content).cuts(self.context.chunker, content, 0, true);
         if cuts.len() == 1 {
             pieces.push(self.store_chunk(digest, content)?);
@@ -238,7 +238,7 @@ impl Worker<'_> {
         self.store_chunks(content, cuts, pieces)
     }
 
-    fn store_chunks(&mut self, bytes: &[u8], cuts: Vec<u32>, pieces: &mut Vec<Piece>) -> Result<()> {
+    fn store_chunks(&mut self, bytes: &[u8], cuts: Vec<u32>, pieces: &mut Vec<PlacedChunk>) -> Result<()> {
         let mut at = 0;
         for n in cuts {
             let chunk = &bytes[at..at + n as usize];
@@ -248,14 +248,14 @@ impl Worker<'_> {
         Ok(())
     }
 
-    fn store_chunk(&mut self, digest: &[u8; 32], chunk: &[u8]) -> Result<Piece> {
+    fn store_chunk(&mut self, digest: &[u8; 32], chunk: &[u8]) -> Result<PlacedChunk> {
         let length = chunk.len() as u32;
         let stored = self.chunks.store(digest, chunk)?;
         if matches!(stored, StoredChunk::New(_)) {
             self.context.tally.counts.new_bytes.fetch_add(length.into(), Ordering::Relaxed);
             self.new_bytes += u64::from(length);
         }
-        Ok(Piece { place: stored.into_place(), length })
+        Ok(PlacedChunk { place: stored.into_place(), length })
     }
 
     /// Reads a large file; its runs are stored by whichever worker is free.
@@ -269,7 +269,7 @@ impl Worker<'_> {
     ) -> Result<()> {
         let mut core = self.describe(tree, &found, &file);
         let WorkerContext { watcher, tally, .. } = *self.context;
-        let mut sample = watcher.look(&found.path, large.facts.previous.as_ref());
+        let mut sample = watcher.sample(&found.path, large.facts.previous.as_ref());
         let mut input = |buffer: &mut Buffer, want, at| {
             read_more(file.file(), buffer, want, at).map_err(|e| ReadFailure::of_file(&found, &e))
         };
@@ -297,7 +297,7 @@ impl Worker<'_> {
         send_run: &Sender<ChunkRun>,
     ) -> Result<()> {
         let WorkerContext { watcher, tally, .. } = *self.context;
-        let mut sample = watcher.look(&core.path, large.facts.previous.as_ref());
+        let mut sample = watcher.sample(&core.path, large.facts.previous.as_ref());
         core.size = UNKNOWN_SIZE;
         let mut input = |buffer: &mut Buffer, want, _| {
             let filled = buffer.fill(want, |room, _| output.read(room));

@@ -2,6 +2,7 @@
 //! bundle.
 
 use crate::format::entry::{Core, EntryKind};
+use crate::format::object::unhex_any;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -148,15 +149,7 @@ impl Indicators {
 }
 
 fn digest_of(hex: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    let digits = hex.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(digits.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(digest)
+    unhex_any(hex)?.try_into().ok()
 }
 
 /// Gathers names and digests. A MISP attribute has `type` and `value`, some have two values; STIX has patterns. Returns the number of

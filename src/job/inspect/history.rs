@@ -118,7 +118,7 @@ pub fn of_path(options: &PathOptions, identity: &Identity, env: &Env, observer: 
 
 fn state_in(generation: &Generation, path: &[u8]) -> std::result::Result<PathState, GenerationError> {
     // The stream is sorted, and its packs were compared with their seals: a path that is not found is not in the generation.
-    let Some(mut part) = generation.pieces()?.part(&[path.to_vec()])? else { return Ok(PathState::Absent) };
+    let Some(mut part) = generation.entry_frames()?.select(&[path.to_vec()])? else { return Ok(PathState::Absent) };
     let found = part.find_map(|record| match record {
         Ok(r) => (r.entry.core.path == path).then(|| Ok(PathState::Present(Box::new(r.entry.core)))),
         Err(e) => Some(Err(e)),

@@ -104,7 +104,7 @@ fn read_pieces<R: Read + Seek>(
     let length = remaining.length;
     while remaining.length > 0 {
         let at = length - remaining.length;
-        let piece = pack.read_piece(&mut remaining).map_err(|e| chain_text(&e))?;
+        let piece = pack.read_frame(&mut remaining).map_err(|e| chain_text(&e))?;
         on_piece(at, piece)?;
     }
     Ok(())

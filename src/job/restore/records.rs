@@ -4,14 +4,14 @@ use super::RestoreError;
 use super::selection::Selection;
 use super::spool::{Spool, SpoolReader};
 use crate::format::entry::Entry;
-use crate::generation::{EntryReader, Gap, Generation, Part};
+use crate::generation::{EntryReader, Gap, Generation, SelectedEntries};
 use std::fs::File;
 use std::sync::atomic::AtomicBool;
 
 /// An iterator over records, and what of them could not be read.
 pub(super) enum Records<'g, 'a> {
     All(Box<EntryReader<'g, 'a>>),
-    Part(Box<Part<'g, 'a>>),
+    Part(Box<SelectedEntries<'g, 'a>>),
     Spooled(&'g SpooledRecords, SpoolReader<'g>),
 }
 
@@ -40,7 +40,7 @@ impl<'g, 'a> Records<'g, 'a> {
     /// prevents a search.
     pub(super) fn of(generation: &'g Generation<'a>, paths: Option<&[Vec<u8>]>) -> Result<Self, RestoreError> {
         let paths = paths.filter(|p| !p.is_empty());
-        match paths.map(|paths| generation.pieces().and_then(|pieces| pieces.part(paths))) {
+        match paths.map(|paths| generation.entry_frames().and_then(|frames| frames.select(paths))) {
             Some(Ok(Some(part))) => Ok(Self::Part(Box::new(part))),
             Some(Err(e)) if e.is_absence() => Err(e.into()),
             _ => Ok(Self::All(Box::new(generation.entries().past_damage()))),

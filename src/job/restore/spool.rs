@@ -3,10 +3,10 @@
 
 use super::RestoreError;
 use super::selection::Selection;
-use crate::format::entry::{Entry, EntryKind, record_length};
+use crate::format::entry::{Entry, EntryKind, RecordError, RecordReader};
 use crate::generation::is_within;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufReader, BufWriter, Seek, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Of the writer's and of the reader's buffer.
@@ -59,13 +59,14 @@ impl Spool {
     /// position.
     pub(super) fn records(&self) -> SpoolReader<'_> {
         let rewound = (&self.file).rewind();
-        SpoolReader { reader: BufReader::with_capacity(BUFFER_BYTES, &self.file), failed: rewound.err() }
+        let records = RecordReader::new(BufReader::with_capacity(BUFFER_BYTES, &self.file));
+        SpoolReader { records, failed: rewound.err() }
     }
 }
 
 /// See [`Spool::records`].
 pub(super) struct SpoolReader<'s> {
-    reader: BufReader<&'s File>,
+    records: RecordReader<BufReader<&'s File>>,
     failed: Option<std::io::Error>,
 }
 
@@ -75,15 +76,12 @@ impl SpoolReader<'_> {
             return Err(e);
         }
         let malformed = |e| std::io::Error::new(std::io::ErrorKind::InvalidData, e);
-        let mut prefix = [0; 4];
-        if self.reader.read(&mut prefix[..1])? == 0 {
-            return Ok(None);
+        match self.records.next_record() {
+            Ok(Some(record)) => Ok(Some(Entry::decode(record).map_err(malformed)?.0)),
+            Ok(None) => Ok(None),
+            Err(RecordError::Read(e)) => Err(e),
+            Err(RecordError::Malformed(e)) => Err(malformed(e)),
         }
-        self.reader.read_exact(&mut prefix[1..])?;
-        let length = record_length(prefix).map_err(malformed)?;
-        let mut record = vec![0; length];
-        self.reader.read_exact(&mut record)?;
-        Ok(Some(Entry::decode(&record).map_err(malformed)?.0))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Closes what was stored with a seal.
 
 use super::{Result, SetWriter, WriteError};
-use crate::format::merkle::{Root, object_leaf};
+use crate::format::merkle::{MerkleHash, object_leaf};
 use crate::format::object::{Object, ObjectKind};
 use crate::format::seal::{Seal, Verdict};
 use crate::host::catalog::GenerationRow;
@@ -16,8 +16,8 @@ pub struct SealFacts {
     pub verdict: Verdict,
     /// Records in the entry stream.
     pub record_count: u64,
-    /// Root of the tree over the records.
-    pub records: Root,
+    /// MerkleHash of the tree over the records.
+    pub records: MerkleHash,
     /// Nanoseconds since 1970 when the run began.
     pub started: i64,
     /// BLAKE3 of the entry stream that the host keeps.

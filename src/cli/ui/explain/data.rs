@@ -22,7 +22,7 @@ impl From<FrameError> for Explained {
     fn from(error: FrameError) -> Self {
         use FrameError as E;
         match error {
-            E::Malformed { source } => source.into(),
+            E::Malformed(source) => source.into(),
             E::Damaged { .. } | E::Length { .. } | E::TooLarge { .. } => {
                 Self::new(message!("error.data.malformed"), Exit::Damage).cause(reason(&error))
             }

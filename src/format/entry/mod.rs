@@ -1,18 +1,26 @@
 //! Section 6: the records of the entry stream.
 
+mod head;
+mod path;
+mod record;
+
+pub use head::EntryHead;
+pub use path::{check_path, compare_paths};
+pub use record::{Entry, RecordError, RecordReader, record_length, split_record};
+
+use super::cbor::{CborReader, CborWriter, Time};
+use super::{Malformed, limit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::cbor::{Reader, Sure, Time, Writer, write_extents, write_time};
-use super::pack::Extent;
-use super::{Malformed, limit};
-use std::cmp::Ordering;
-
-/// File attributes (`FS_IOC_GETFLAGS`) that are kept.
+/// File attributes (`FS_IOC_GETFLAGS`) that are stored: secure deletion, synchronous updates, immutable, append only, no dump,
+/// no time of access, synchronous folder.
 pub const KEPT_FLAGS: u32 = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x10000;
 
+/// The type of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the file types of POSIX")]
 pub enum EntryKind {
     File,
     Directory,
@@ -36,58 +44,78 @@ impl EntryKind {
     }
 }
 
+/// Whether the content of a file was stored as it was. Other entries are always `Good`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ContentState {
+    /// All of it.
     #[default]
     Good,
-    /// There is no content; the number is Linux's errno.
-    Unreadable { errno: u32 },
-    /// The digests are those of the bytes stored, which may be a mix of two moments.
+    /// Nothing: the file could not be read.
+    Unreadable {
+        /// Linux's number of the error.
+        errno: u32,
+    },
+    /// The file changed while it was read.
+    /// The digests are those of the stored bytes, which may mix the content of two moments.
     Changed,
 }
 
 /// A run of bytes in a file: `offset .. offset + length`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DataRange {
+    /// Bytes from the file's beginning.
     pub offset: u64,
+    /// Bytes.
     pub length: u64,
 }
 
-/// Everything about one entry except where its bytes lie.
+/// Everything about one entry except where its content is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Core {
     /// Names joined by `/`, beginning with the source's name.
     pub path: Vec<u8>,
+    /// Its type.
     pub kind: EntryKind,
     /// Permission bits, `0 ..= 0o7777`.
     pub mode: u32,
+    /// Number of the user.
     pub uid: u32,
+    /// Number of the group.
     pub gid: u32,
+    /// Name of the user, where the host has one.
     pub user: Option<Vec<u8>>,
+    /// Name of the group, where the host has one.
     pub group: Option<Vec<u8>>,
+    /// Time of the last change of content.
     pub mtime: Time,
+    /// Time of the last change of the inode.
     pub ctime: Time,
+    /// Number of the inode on its file system.
     pub inode: u64,
-    /// For a further name of a file already given: the path of the first name.
+    /// For a further name of an earlier entry: the path of the first name.
     pub link_to: Option<Vec<u8>>,
     /// Bytes, holes included; files only, else 0.
     pub size: u64,
+    /// BLAKE3 of the content, holes included; files that could be read only.
     pub blake3: Option<[u8; 32]>,
+    /// SHA-256 of the content, where it was computed.
     pub sha256: Option<[u8; 32]>,
-    /// Symbolic links only.
+    /// Where a symbolic link leads; symbolic links only.
     pub target: Option<Vec<u8>>,
     /// Devices only: major, minor.
     pub device: Option<(u32, u32)>,
-    /// Ascending by name.
+    /// Extended attributes, name and value, ascending by name.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Ascending, apart, within `size`.
+    /// Ascending, not adjacent, within `size`.
     pub holes: Vec<DataRange>,
+    /// File attributes, of [`KEPT_FLAGS`].
     pub flags: u32,
+    /// Whether the content was stored as it was.
     pub state: ContentState,
 }
 
 impl Core {
-    /// An entry with nothing but a path and a kind.
+    /// An entry with a path and a type; everything else is empty or 0.
     pub fn new(path: Vec<u8>, kind: EntryKind) -> Self {
         Self {
             path,
@@ -113,7 +141,7 @@ impl Core {
         }
     }
 
-    /// The record's `core` in its one and only encoding.
+    /// Appends the record's `core`. It has exactly one encoding.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let file = self.kind == EntryKind::File;
         let optional = [
@@ -131,68 +159,68 @@ impl Core {
             self.state != ContentState::Good,
             matches!(self.state, ContentState::Unreadable { .. }),
         ];
-        let mut e = Writer::new(out);
-        e.map(8 + optional.iter().filter(|x| **x).count() as u64).sure();
-        e.u8(0).sure().bytes(&self.path).sure().u8(1).sure().u64(self.kind.code()).sure();
-        e.u8(2).sure().u32(self.mode).sure().u8(3).sure().u32(self.uid).sure().u8(4).sure().u32(self.gid).sure();
-        let bytes = |e: &mut Writer, key: u8, value: Option<&[u8]>| {
+        let mut w = CborWriter::new(out);
+        w.map(8 + optional.iter().filter(|x| **x).count() as u64);
+        w.u8(0).bytes(&self.path).u8(1).u64(self.kind.code());
+        w.u8(2).u32(self.mode).u8(3).u32(self.uid).u8(4).u32(self.gid);
+        let bytes = |w: &mut CborWriter, key: u8, value: Option<&[u8]>| {
             if let Some(v) = value {
-                e.u8(key).sure().bytes(v).sure();
+                w.u8(key).bytes(v);
             }
         };
-        bytes(&mut e, 5, self.user.as_deref());
-        bytes(&mut e, 6, self.group.as_deref());
-        e.u8(7).sure();
-        write_time(&mut e, self.mtime);
-        e.u8(8).sure();
-        write_time(&mut e, self.ctime);
-        e.u8(9).sure().u64(self.inode).sure();
-        bytes(&mut e, 10, self.link_to.as_deref());
+        bytes(&mut w, 5, self.user.as_deref());
+        bytes(&mut w, 6, self.group.as_deref());
+        w.u8(7);
+        w.time(self.mtime);
+        w.u8(8);
+        w.time(self.ctime);
+        w.u8(9).u64(self.inode);
+        bytes(&mut w, 10, self.link_to.as_deref());
         if file {
-            e.u8(11).sure().u64(self.size).sure();
+            w.u8(11).u64(self.size);
         }
-        bytes(&mut e, 12, self.blake3.as_ref().map(|d| &d[..]));
-        bytes(&mut e, 13, self.sha256.as_ref().map(|d| &d[..]));
-        bytes(&mut e, 14, self.target.as_deref());
+        bytes(&mut w, 12, self.blake3.as_ref().map(|d| &d[..]));
+        bytes(&mut w, 13, self.sha256.as_ref().map(|d| &d[..]));
+        bytes(&mut w, 14, self.target.as_deref());
         if let Some((major, minor)) = self.device {
-            e.u8(15).sure().array(2).sure().u32(major).sure().u32(minor).sure();
+            w.u8(15).array(2).u32(major).u32(minor);
         }
         if !self.xattrs.is_empty() {
-            e.u8(16).sure().array(self.xattrs.len() as u64).sure();
+            w.u8(16).array(self.xattrs.len() as u64);
             for (name, value) in &self.xattrs {
-                e.array(2).sure().bytes(name).sure().bytes(value).sure();
+                w.array(2).bytes(name).bytes(value);
             }
         }
         if !self.holes.is_empty() {
-            e.u8(17).sure().array(self.holes.len() as u64).sure();
+            w.u8(17).array(self.holes.len() as u64);
             for h in &self.holes {
-                e.array(2).sure().u64(h.offset).sure().u64(h.length).sure();
+                w.array(2).u64(h.offset).u64(h.length);
             }
         }
         if self.flags != 0 {
-            e.u8(18).sure().u32(self.flags).sure();
+            w.u8(18).u32(self.flags);
         }
         match self.state {
             ContentState::Good => {}
             ContentState::Unreadable { errno } => {
-                e.u8(19).sure().u8(1).sure().u8(20).sure().u32(errno).sure();
+                w.u8(19).u8(1).u8(20).u32(errno);
             }
             ContentState::Changed => {
-                e.u8(19).sure().u8(2).sure();
+                w.u8(19).u8(2);
             }
         }
     }
 
-    /// Decodes a `core` that stands alone, as in a proof.
+    /// Decodes a `core` with nothing behind it, as in a proof.
     pub fn decode_alone(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut r = Reader::new(bytes, "entry");
+        let mut r = CborReader::new(bytes, "entry");
         let core = Self::decode(&mut r)?;
         r.end()?;
         Ok(core)
     }
 
-    /// Decodes one `core` and checks what the format promises of it; `r` stands behind it afterwards.
-    fn decode(r: &mut Reader) -> Result<Self, Malformed> {
+    /// Decodes one `core` and checks what the format promises of it; `r` continues behind it.
+    fn decode(r: &mut CborReader) -> Result<Self, Malformed> {
         let mut c = Self::new(Vec::new(), EntryKind::File);
         let (mut seen, mut last) = (0u32, None);
         let mut state = (0, 0);
@@ -223,7 +251,7 @@ impl Core {
                 }
                 16 => {
                     let n = r.array()?;
-                    c.xattrs.reserve(r.room(n, 3));
+                    c.xattrs.reserve(r.capacity(n, 3));
                     for _ in 0..n {
                         r.tuple(2)?;
                         c.xattrs.push((r.bytes()?.to_vec(), r.bytes()?.to_vec()));
@@ -231,7 +259,7 @@ impl Core {
                 }
                 17 => {
                     let n = r.array()?;
-                    c.holes.reserve(r.room(n, 3));
+                    c.holes.reserve(r.capacity(n, 3));
                     for _ in 0..n {
                         r.tuple(2)?;
                         c.holes.push(DataRange { offset: r.count()?, length: r.count()? });
@@ -253,7 +281,7 @@ impl Core {
         Ok(c)
     }
 
-    fn check(&self, r: &Reader, seen: u32) -> Result<(), Malformed> {
+    fn check(&self, r: &CborReader, seen: u32) -> Result<(), Malformed> {
         const ALWAYS: u32 = 0b11_1001_1111;
         if seen & ALWAYS != ALWAYS {
             return Err(r.wrong("a required key is missing"));
@@ -299,134 +327,5 @@ impl Core {
             end = h.offset + h.length;
         }
         Ok(())
-    }
-}
-
-/// One record: an entry and where its bytes lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    pub core: Core,
-    pub extents: Vec<Extent>,
-}
-
-impl Entry {
-    /// Appends `u32 length ‖ core ‖ extents` and returns the range of `core` in `out`.
-    pub fn encode(&self, out: &mut Vec<u8>) -> std::ops::Range<usize> {
-        let start = out.len();
-        out.extend_from_slice(&[0; 4]);
-        self.core.encode(out);
-        let end = out.len();
-        write_extents(&mut Writer::new(out), &self.extents);
-        let length = (out.len() - start - 4) as u32;
-        out[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        start + 4..end
-    }
-
-    /// Decodes a record's bytes without its length prefix; also returns the length of `core`.
-    pub fn decode(record: &[u8]) -> Result<(Self, usize), Malformed> {
-        let mut r = Reader::new(record, "entry");
-        let core = Core::decode(&mut r)?;
-        let core_bytes = r.d.position();
-        let extents = r.extents()?;
-        r.end()?;
-        let entry = Self { core, extents };
-        entry.check_lengths()?;
-        Ok((entry, core_bytes))
-    }
-
-    fn check_lengths(&self) -> Result<(), Malformed> {
-        let extents = self.extents.iter().try_fold(0u64, |sum, x| sum.checked_add(x.length));
-        let holes: u64 = self.core.holes.iter().map(|h| h.length).sum();
-        let content = match self.core.state {
-            ContentState::Unreadable { .. } => 0,
-            _ => self.core.size - holes,
-        };
-        if extents != Some(content) {
-            return Err(Malformed::new("entry", "extents do not add up to the size"));
-        }
-        Ok(())
-    }
-}
-
-/// The length of the next record, without its prefix, from a stream that holds at least the prefix.
-pub fn record_length(prefix: [u8; 4]) -> Result<usize, Malformed> {
-    let n = u32::from_le_bytes(prefix);
-    Malformed::limit("record", n.into(), limit::RECORD_BYTES)?;
-    Ok(n as usize)
-}
-
-/// Paths are relative, made of names that are neither empty nor `.` nor `..`, without NUL.
-pub fn check_path(path: &[u8]) -> Result<(), Malformed> {
-    Malformed::limit("path", path.len() as u64, limit::PATH_BYTES)?;
-    let good = |name: &[u8]| !name.is_empty() && name != b"." && name != b".." && !name.contains(&0);
-    if path.split(|b| *b == b'/').all(good) { Ok(()) } else { Err(Malformed::new("path", "not a plain relative path")) }
-}
-
-/// The order of the entry stream: name by name, as if `/` were smaller than every byte.
-pub fn compare_paths(a: &[u8], b: &[u8]) -> Ordering {
-    match a.iter().zip(b).position(|(x, y)| x != y) {
-        Some(i) => {
-            let rank = |c: u8| if c == b'/' { 0 } else { c as u16 + 1 };
-            rank(a[i]).cmp(&rank(b[i]))
-        }
-        None => a.len().cmp(&b.len()),
-    }
-}
-
-/// What a merge needs of a record, without copying anything out of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EntryHead<'a> {
-    pub path: &'a [u8],
-    pub kind: EntryKind,
-    pub mtime: Time,
-    pub ctime: Time,
-    pub inode: u64,
-    pub link_to: Option<&'a [u8]>,
-    pub size: u64,
-    pub good: bool,
-    pub has_sha256: bool,
-    /// Bytes of `core` at the record's beginning.
-    pub core_bytes: usize,
-}
-
-impl<'a> EntryHead<'a> {
-    /// Looks at a record (without its length prefix) that this host wrote; the extents are not looked at.
-    pub fn at(record: &'a [u8]) -> Result<Self, Malformed> {
-        let mut r = Reader::new(record, "entry");
-        let mut g = Self {
-            path: &[],
-            kind: EntryKind::File,
-            mtime: Time::default(),
-            ctime: Time::default(),
-            inode: 0,
-            link_to: None,
-            size: 0,
-            good: true,
-            has_sha256: false,
-            core_bytes: 0,
-        };
-        let mut last = None;
-        for _ in 0..r.map()? {
-            match r.key(&mut last)? {
-                0 => g.path = r.bytes()?,
-                1 => g.kind = EntryKind::from_code(r.uint()?).ok_or_else(|| r.wrong("unknown type"))?,
-                7 => g.mtime = r.time()?,
-                8 => g.ctime = r.time()?,
-                9 => g.inode = r.uint()?,
-                10 => g.link_to = Some(r.bytes()?),
-                11 => g.size = r.uint()?,
-                12 => {
-                    r.bytes()?;
-                }
-                13 => {
-                    r.bytes()?;
-                    g.has_sha256 = true;
-                }
-                19 => g.good = r.uint()? == 0,
-                _ => r.skip(1)?,
-            }
-        }
-        g.core_bytes = r.d.position();
-        Ok(g)
     }
 }

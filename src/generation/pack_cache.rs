@@ -1,38 +1,39 @@
-//! Packs that are read here and there.
+//! Packs that are open for reading at any position.
 
 use super::{DecryptedPack, Generation, GenerationError, Result};
 use crate::format::pack::Extent;
 use std::collections::VecDeque;
 
-/// Packs that are kept open while the entry stream is read: after many nights it lies scattered over several.
+/// Packs that are kept open while the entry stream is read: after many nights it is scattered over several.
 const OPEN_PACKS: usize = 8;
 
-/// A few open packs, the one used last in front.
+/// A few open packs, the most recently used first.
 pub struct PackCache<'g, 'a> {
     generation: &'g Generation<'a>,
     open: VecDeque<(u64, DecryptedPack)>,
 }
 
 impl<'g, 'a> PackCache<'g, 'a> {
+    /// Opens packs of `generation` when they are needed.
     pub fn new(generation: &'g Generation<'a>) -> Self {
         Self { generation, open: VecDeque::new() }
     }
 
-    /// The extent in parts, each in one frame, as far as the pack's index tells.
+    /// Divides an extent by the frames in the pack's index, and calls `each` for the part in each frame.
     pub fn divide(&mut self, x: Extent, mut each: impl FnMut(Extent)) -> Result<()> {
         let (_, pack) = self.pack(x.object)?;
         let mut rest = x;
         while rest.length > 0 {
             let before = rest;
-            pack.skip_piece(&mut rest);
+            pack.skip_frame(&mut rest);
             each(Extent { length: before.length - rest.length, ..before });
         }
         Ok(())
     }
 
-    /// Gives the extent's first bytes, as far as its first frame goes, to `take`, and shortens the extent by them. After an error it is
-    /// shortened by what could not be read.
-    pub fn read_piece(&mut self, x: &mut Extent, mut take: impl FnMut(&[u8])) -> Result<()> {
+    /// Reads the part of an extent that is in its first frame, calls `on_bytes` with it, and shortens the extent by it. After
+    /// an error the extent is shortened by what could not be read.
+    pub fn read_frame(&mut self, x: &mut Extent, mut on_bytes: impl FnMut(&[u8])) -> Result<()> {
         let (object, pack) = match self.pack(x.object) {
             Ok(pack) => pack,
             Err(e) => {
@@ -40,15 +41,15 @@ impl<'g, 'a> PackCache<'g, 'a> {
                 return Err(e);
             }
         };
-        let mut read = *x;
-        match pack.read_piece(&mut read) {
-            Ok(piece) => {
-                take(piece);
-                *x = read;
+        let mut rest = *x;
+        match pack.read_frame(&mut rest) {
+            Ok(bytes) => {
+                on_bytes(bytes);
+                *x = rest;
                 Ok(())
             }
             Err(source) => {
-                pack.skip_piece(x);
+                pack.skip_frame(x);
                 Err(GenerationError::Unpack { object, source })
             }
         }

@@ -34,12 +34,12 @@ pub fn look_up(c: &mut Criterion<Clock>) {
     catalog.add_object(set, &pack, &mut chunks).expect("rows");
     let lookup = catalog.chunk_lookup(set, 0).expect("a look-up");
 
-    let known = DedupIndex::new(STORED);
+    let index = DedupIndex::new(STORED);
     let place = || Ok::<_, ()>(ChunkPlace::Stored { object: 2, frame: 0, offset: 0 });
     for id in ids(STORED..STORED + RUN) {
-        known.claim(&id, 1, || Ok(None), place).expect("a claim");
+        index.claim(&id, 1, || Ok(None), place).expect("a claim");
     }
-    known.fill(|each| lookup.each_id(each)).expect("a catalog");
+    index.fill(|each| lookup.each_id(each)).expect("a catalog");
 
     let asked: Vec<ChunkId> = ids(2 * STORED..2 * STORED + ASKED).collect();
     let maybe = Cell::new(0);
@@ -50,13 +50,13 @@ pub fn look_up(c: &mut Criterion<Clock>) {
                 Ok(None)
             };
             // Refused a place, the chunk is not entered into the map: it will be new again.
-            let _ = black_box(known.claim(id, 1, doubt, || Err(())));
+            let _ = black_box(index.claim(id, 1, doubt, || Err(())));
         }
     };
     ask_filter();
     println!(
         "filter for {STORED} chunks: {:.2} bytes a chunk; {:.2} % of new chunks are looked up in the catalog all the same",
-        known.filter_bytes().unwrap_or(0) as f64 / STORED as f64,
+        index.filter_bytes().unwrap_or(0) as f64 / STORED as f64,
         f64::from(maybe.get()) * 100.0 / ASKED as f64
     );
     let ask_catalog = || {
