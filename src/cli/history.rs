@@ -8,18 +8,20 @@ use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Columns, Outcome, Table};
 use crate::cli::ui::recorded;
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{bytes, count, moment, time};
 use crate::cli::ui::words;
+use azekura::answer::history::{self as answer, EntryFacts, PathHistory, PeriodHistory, SealedGeneration};
+use azekura::answer::{Clipped, name};
 use azekura::env::time_text;
 use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, EntryKind};
 use azekura::format::object::Id;
 use azekura::job::inspect::history::{
-    Happened, Line, PathOptions, PathReport, PeriodOptions, PeriodReport, Version, What, of_path, of_period,
+    HistoryEvent, HistoryEventKind, PathOptions, PathReport, PathState, PathVersion, PeriodOptions, PeriodReport, of_path,
+    of_period,
 };
-use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -76,12 +78,12 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
         of_path(&options, &identity, &context.env(None), &progress)?
     };
     if let Some(mut csv) = csv {
-        report.lines.iter().for_each(|l| csv.row(path_row(l)));
+        report.versions.iter().for_each(|l| csv.row(path_row(l)));
         csv.finish()?;
     }
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-    for line in &report.lines {
-        if let Version::Unknown { why } = &line.version {
+    for line in &report.versions {
+        if let PathState::Unknown { why } = &line.state {
             context.warn(&message!("history.unknown-because", generations = generations(line), why = recorded::cause(why)));
         }
     }
@@ -91,24 +93,27 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
         (true, false) => Exit::Failed,
         (true, true) => Exit::Good,
     };
-    let mut json = Map::new();
-    put_name(&mut json, "path", &options.path);
-    json.insert("set".into(), report.set.to_string().into());
-    json.insert("set_name".into(), report.set_name.clone().into());
-    json.insert("faults".into(), report.faults.iter().map(words::fault_json).collect::<Vec<_>>().into());
-    json.insert("versions".into(), report.lines.iter().map(line_json).collect::<Vec<_>>().into());
-    Ok(Outcome { exit, text: path_text(&report), json: json.into() })
+    let (path, path_hex) = name(&options.path);
+    let answer = PathHistory {
+        path,
+        path_hex,
+        set: Clipped::of(report.set),
+        set_name: report.set_name.as_str().into(),
+        faults: report.faults.iter().map(words::fault_answer).collect(),
+        versions: report.versions.iter().map(version).collect(),
+    };
+    Ok(Outcome::new(exit, path_text(&report), &answer))
 }
 
-fn generations(line: &Line) -> String {
+fn generations(line: &PathVersion) -> String {
     if line.first == line.last { line.first.shown() } else { format!("{}-{}", line.first, line.last) }
 }
 
-fn presence(version: &Version) -> String {
+fn presence(version: &PathState) -> String {
     find(match version {
-        Version::There(_) => "history.there",
-        Version::NotThere => "history.not-there",
-        Version::Unknown { .. } => "status.unknown",
+        PathState::Present(_) => "history.there",
+        PathState::Absent => "history.not-there",
+        PathState::Unknown { .. } => "status.unknown",
     })
 }
 
@@ -117,16 +122,16 @@ fn size(core: &Core) -> String {
 }
 
 fn path_text(report: &PathReport) -> String {
-    let is_there = |l: &&Line| matches!(l.version, Version::There(_));
+    let is_there = |l: &&PathVersion| matches!(l.state, PathState::Present(_));
     let cores =
-        report.lines.iter().filter(is_there).filter_map(|l| if let Version::There(c) = &l.version { Some(c) } else { None });
+        report.versions.iter().filter(is_there).filter_map(|l| if let PathState::Present(c) = &l.state { Some(c) } else { None });
     let has_sha256 = cores.into_iter().all(|c| c.sha256.is_some() || c.kind != EntryKind::File);
     let digest = if has_sha256 { "label.sha256" } else { "label.blake3" };
     let mut columns = Columns::new(["label.generations-of", "label.time", "label.modified", "label.size", digest].map(find));
-    for l in &report.lines {
+    for l in &report.versions {
         let first = time(&l.first_time, Lang::spoken());
-        let cells = match &l.version {
-            Version::There(c) => {
+        let cells = match &l.state {
+            PathState::Present(c) => {
                 let modified = time(&time_text(c.mtime), Lang::spoken());
                 [modified, size(c), hex(if has_sha256 { c.sha256 } else { c.blake3 })]
             }
@@ -138,15 +143,15 @@ fn path_text(report: &PathReport) -> String {
     columns.text()
 }
 
-fn path_row(l: &Line) -> [String; 8] {
-    let core = if let Version::There(core) = &l.version { Some(core) } else { None };
+fn path_row(l: &PathVersion) -> [String; 8] {
+    let core = if let PathState::Present(core) = &l.state { Some(core) } else { None };
     let of = |f: &dyn Fn(&Core) -> String| core.map(|c| f(c)).unwrap_or_default();
     [
         // Else a spreadsheet makes a date of it.
         if l.first == l.last { l.first.to_string() } else { format!("{}…{}", l.first, l.last) },
         time(&l.first_time, Lang::spoken()),
         time(&l.last_time, Lang::spoken()),
-        presence(&l.version),
+        presence(&l.state),
         of(&|c| time(&time_text(c.mtime), Lang::spoken())),
         of(&|c| c.size.to_string()),
         of(&|c| hex(c.sha256)),
@@ -154,37 +159,34 @@ fn path_row(l: &Line) -> [String; 8] {
     ]
 }
 
-fn line_json(l: &Line) -> Value {
-    let mut json = json!({
-        "first_generation": l.first,
-        "last_generation": l.last,
-        "first_time": l.first_time,
-        "last_time": l.last_time,
-        "found": match l.version {
-            Version::There(_) => Value::Bool(true),
-            Version::NotThere => Value::Bool(false),
-            Version::Unknown { .. } => Value::Null,
-        },
-    });
-    match &l.version {
-        Version::There(core) => json["entry"] = core_json(core),
-        Version::Unknown { why } => json["why"] = why.clone().into(),
-        Version::NotThere => {}
+fn version(l: &PathVersion) -> answer::Version {
+    let (found, entry, why) = match &l.state {
+        PathState::Present(core) => (Some(true), Some(entry(core)), None),
+        PathState::Absent => (Some(false), None, None),
+        PathState::Unknown { why } => (None, None, Some(why.as_str().into())),
+    };
+    answer::Version {
+        first_generation: l.first,
+        last_generation: l.last,
+        first_time: l.first_time.as_str().into(),
+        last_time: l.last_time.as_str().into(),
+        found,
+        entry,
+        why,
     }
-    json
 }
 
-fn core_json(core: &Core) -> Value {
-    json!({
-        "type": kind(core.kind),
-        "size": core.size,
-        "mtime": time_text(core.mtime),
-        "mode": core.mode,
-        "uid": core.uid,
-        "gid": core.gid,
-        "sha256": core.sha256.map(|d| hex(Some(d))),
-        "blake3": core.blake3.map(|d| hex(Some(d))),
-    })
+fn entry(core: &Core) -> EntryFacts {
+    EntryFacts {
+        kind: core.kind,
+        size: core.size,
+        mtime: time_text(core.mtime).into(),
+        mode: core.mode,
+        uid: core.uid,
+        gid: core.gid,
+        sha256: core.sha256.map(|d| hex(Some(d)).into()),
+        blake3: core.blake3.map(|d| hex(Some(d)).into()),
+    }
 }
 
 fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome, Explained> {
@@ -215,7 +217,7 @@ fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome
                 csv.row(happened_row(&h));
             }
             if context.wants_document() {
-                all.push(happened_json(&h));
+                all.push(happened(&h));
             }
             if shown.len() < SHOWN {
                 shown.push(h);
@@ -232,20 +234,20 @@ fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome
         (true, true) => Exit::Failed,
         (true, false) => Exit::Good,
     };
-    let json = period_json(&report, (since, until), &all);
-    Ok(Outcome { exit, text: period_text(&report, &shown, args.older), json })
+    let text = period_text(&report, &shown, args.older);
+    Ok(Outcome::new(exit, text, &period(&report, (since, until), all)))
 }
 
-fn what(what: What) -> String {
+fn what(what: HistoryEventKind) -> String {
     find(match what {
-        What::Created => "history.created",
-        What::Changed => "history.changed",
-        What::Gone => "history.gone",
-        What::Older => "history.older",
+        HistoryEventKind::Created => "history.created",
+        HistoryEventKind::Changed => "history.changed",
+        HistoryEventKind::Gone => "history.gone",
+        HistoryEventKind::Older => "history.older",
     })
 }
 
-fn period_text(report: &PeriodReport, shown: &[Happened], with_older: bool) -> String {
+fn period_text(report: &PeriodReport, shown: &[HistoryEvent], with_older: bool) -> String {
     if report.generations.is_empty() {
         return format!("{}\n", find("history.none"));
     }
@@ -276,17 +278,21 @@ fn period_text(report: &PeriodReport, shown: &[Happened], with_older: bool) -> S
     table.row(find("label.first-of-period"), first.map(generation).unwrap_or_default());
     table.row(find("label.last-of-period"), last.map(generation).unwrap_or_default());
     let counts = &report.counts;
-    for (of, n) in [(What::Created, counts.created), (What::Changed, counts.changed), (What::Gone, counts.gone)] {
+    for (of, n) in [
+        (HistoryEventKind::Created, counts.created),
+        (HistoryEventKind::Changed, counts.changed),
+        (HistoryEventKind::Gone, counts.gone),
+    ] {
         table.row(what(of), count(n));
     }
     if report.before.is_some() {
         let (files, size) = (count(counts.older), bytes(counts.older_bytes));
-        table.row(what(What::Older), message!("history.older-files", files = files, bytes = size).to_string());
+        table.row(what(HistoryEventKind::Older), message!("history.older-files", files = files, bytes = size).to_string());
     }
     text + &table.text()
 }
 
-fn happened_row(h: &Happened) -> [String; 8] {
+fn happened_row(h: &HistoryEvent) -> [String; 8] {
     let size = |c: &Option<Box<Core>>| c.as_ref().map(|c| c.size.to_string()).unwrap_or_default();
     let digest = |c: &Option<Box<Core>>| hex(c.as_ref().and_then(|c| c.blake3));
     [
@@ -301,34 +307,41 @@ fn happened_row(h: &Happened) -> [String; 8] {
     ]
 }
 
-fn happened_json(h: &Happened) -> Value {
-    let mut object = Map::new();
-    object.insert("what".into(), h.what.name().into());
-    object.insert("generation".into(), h.generation.into());
-    object.insert("time".into(), h.time.clone().into());
-    put_name(&mut object, "path", &h.path);
-    object.insert("before".into(), h.before.as_ref().map(|c| core_json(c)).into());
-    object.insert("after".into(), h.after.as_ref().map(|c| core_json(c)).into());
-    Value::Object(object)
+fn happened(h: &HistoryEvent) -> answer::Happened {
+    let (path, path_hex) = name(&h.path);
+    answer::Happened {
+        what: match h.what {
+            HistoryEventKind::Created => answer::What::Created,
+            HistoryEventKind::Changed => answer::What::Changed,
+            HistoryEventKind::Gone => answer::What::Gone,
+            HistoryEventKind::Older => answer::What::Older,
+        },
+        generation: h.generation,
+        time: h.time.as_str().into(),
+        path,
+        path_hex,
+        before: h.before.as_ref().map(|c| entry(c)),
+        after: h.after.as_ref().map(|c| entry(c)),
+    }
 }
 
-fn period_json(report: &PeriodReport, (since, until): (i64, i64), happened: &[Value]) -> Value {
-    let at = |seconds| time_text(Time { seconds, nanoseconds: 0 });
-    let generation = |(number, time): &(u64, String)| json!({ "generation": number, "time": time });
+fn period(report: &PeriodReport, (since, until): (i64, i64), happened: Vec<answer::Happened>) -> PeriodHistory {
+    let at = |seconds| time_text(Time { seconds, nanoseconds: 0 }).into();
+    let generation = |(number, time): &(u64, String)| SealedGeneration { generation: *number, time: time.as_str().into() };
     let counts = &report.counts;
-    json!({
-        "set": report.set.to_string(),
-        "set_name": report.set_name,
-        "since": at(since),
-        "until": (until < i64::MAX).then(|| at(until)),
-        "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
-        "before": report.before.as_ref().map(generation),
-        "generations": report.generations.iter().map(generation).collect::<Vec<_>>(),
-        "created": counts.created,
-        "changed": counts.changed,
-        "gone": counts.gone,
-        "older": report.before.as_ref().map(|_| counts.older),
-        "older_bytes": report.before.as_ref().map(|_| counts.older_bytes),
-        "happened": happened,
-    })
+    PeriodHistory {
+        set: Clipped::of(report.set),
+        set_name: report.set_name.as_str().into(),
+        since: Some(at(since)),
+        until: (until < i64::MAX).then(|| at(until)),
+        faults: report.faults.iter().map(words::fault_answer).collect(),
+        before: report.before.as_ref().map(generation),
+        generations: report.generations.iter().map(generation).collect(),
+        created: counts.created,
+        changed: counts.changed,
+        gone: counts.gone,
+        older: report.before.as_ref().map(|_| counts.older),
+        older_bytes: report.before.as_ref().map(|_| counts.older_bytes),
+        happened: happened.into(),
+    }
 }

@@ -1,5 +1,8 @@
 //! Section 6: the records of the entry stream.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::cbor::{Reader, Sure, Time, Writer, write_extents, write_time};
 use super::pack::Extent;
 use super::{Malformed, limit};
@@ -8,7 +11,8 @@ use std::cmp::Ordering;
 /// File attributes (`FS_IOC_GETFLAGS`) that are kept.
 pub const KEPT_FLAGS: u32 = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x10000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum EntryKind {
     File,
     Directory,

@@ -1,10 +1,13 @@
 //! Section 2: objects, and the names they bear on a directory medium (section 10).
 
 use super::{Malformed, limit};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What an object is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum ObjectKind {
     Label,
     Pack,

@@ -4,8 +4,12 @@
 //! file, or in the extended storage the folder of its content, another flag at the end of its name and makes a new one with a new time.
 //! The index database changes with every record; the transaction storage grows.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// Which rules a source has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Rules {
     /// In any way.
     #[default]

@@ -5,10 +5,13 @@
 use super::merkle::{MerkleTree, Root};
 use super::object::{Id, Object, ObjectKind, hex, unhex};
 use super::{Malformed, limit};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 /// How a generation's objects were read again before its seal was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum ReadBack {
     /// No better than from the operating system's cache.
     Cached,
@@ -32,7 +35,8 @@ impl ReadBack {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     Good,
     /// Something in the sources was unreadable, stale or missing.

@@ -7,13 +7,14 @@ use azekura::format::check_code::CheckCode;
 use azekura::format::label::Label;
 use azekura::format::object::{Object, ObjectKind};
 use azekura::job::backup::{self, BackupError, NewSetOptions, Options, SourceOptions, backup};
+use azekura::job::inspect::InspectError;
 use azekura::job::inspect::verify;
 use azekura::job::inspect::verify::verify;
 use azekura::job::restore::{self, RestoreError, restore};
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::Drive;
 use azekura::medium::tape::simulated::Cartridge;
-use azekura::medium::{Directory, Loader, MediumError};
+use azekura::medium::{Directory, Loader, MediumError, Sets};
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::target::TargetOptions;
 use azekura::seal::chain::{Chain, SealLink};
@@ -56,7 +57,7 @@ impl Loader for Deck {
         }
         match &*self.loaded.lock().expect("no panic") {
             Some(cartridge) => Ok(Some(Box::new(cartridge.load()))),
-            None => Err(MediumError::NoCartridge { place: path.display().to_string() }),
+            None => Err(MediumError::NoCartridge { medium: path.display().to_string() }),
         }
     }
 
@@ -180,12 +181,12 @@ impl Hospital {
     }
 
     pub fn label(&self) -> Label {
-        Directory::sets(&self.medium()).expect("sets").found.remove(0).label
+        Sets::find(&self.medium()).expect("sets").found.remove(0).label
     }
 
     /// The seals of the only set on the medium.
     pub fn chain(&self) -> Chain {
-        let set = Directory::sets(&self.medium()).expect("sets").found[0].id;
+        let set = Sets::find(&self.medium()).expect("sets").found[0].id;
         Chain::read(&Directory::open(&self.medium(), set).expect("the set"), set).expect("seals")
     }
 
@@ -207,13 +208,9 @@ impl Hospital {
         medium: &Path,
         expect: Option<CheckCode>,
         known: Option<(u64, [u8; 32])>,
-    ) -> Result<verify::Report, RestoreError> {
-        let options = verify::Options {
-            from: medium.into(),
-            set: None,
-            expect,
-            known: known.map(|(_, digest)| (1, digest)).into_iter().collect(),
-        };
+    ) -> Result<verify::Report, InspectError> {
+        let known = known.map(|(_, digest)| (1, digest)).into_iter().collect();
+        let options = verify::Options { expect, known, ..verify::Options::new(medium) };
         self.with_env(|w| verify(&options, w, &NoObserver))
     }
 }

@@ -4,9 +4,11 @@
 //! at a line, that line and all before it bind nothing; and an answer is used only as far as its bytes hash to what its line says.
 
 use super::answers::Content;
-use super::bounded::ShortTexts;
 use super::judge::Mark;
-use crate::job::incident::evidence::{Checked, EvidenceError, Line, check, files_of, hex_sha256, open_named, read_record};
+use crate::answer::{Document, ShortTexts};
+use crate::job::incident::evidence::{
+    EvidenceError, RecordCheck, RecordLine, check, files_of, hex_sha256, open_named, read_record,
+};
 use crate::pipeline::hasher::ContentHasher;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -77,7 +79,7 @@ impl Answer {
 /// A session that was checked.
 #[derive(Debug, Clone)]
 pub struct Session {
-    pub checked: Checked,
+    pub checked: RecordCheck,
     pub started: Option<Started>,
     pub runs: Vec<Run>,
     pub answers: Vec<Answer>,
@@ -107,7 +109,7 @@ impl Session {
         Ok(session)
     }
 
-    fn take(&mut self, folder: &Path, line: &Line) {
+    fn take(&mut self, folder: &Path, line: &RecordLine) {
         let command = text(&line.event["command"]);
         let result = files_of(&line.event).find(|(name, _)| name.starts_with("results/"));
         let file = result.map(|(name, _)| name.clone()).unwrap_or_default();
@@ -150,7 +152,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn started(line: &Line) -> Started {
+fn started(line: &RecordLine) -> Started {
     let (event, medium) = (&line.event, &line.event["medium"]);
     let optional = |v: &Value| v.as_str().map(str::to_owned);
     Started {
@@ -168,15 +170,6 @@ fn started(line: &Line) -> Started {
         device: optional(&medium["device"]),
         writable: medium["writable"].as_bool(),
     }
-}
-
-/// What is read of the document that `--json` prints.
-#[derive(Deserialize)]
-struct Document<T> {
-    command: Option<String>,
-    exit_code: Option<u64>,
-    #[serde(default = "Option::default")]
-    result: Option<T>,
 }
 
 /// Answers of the same commands that no report tells of: a list of generations, the versions of one path.
@@ -206,7 +199,8 @@ fn read(folder: &Path, (name, digest): (&str, &str), run: &Run) -> Told {
         "media.list" => from.told(Content::Media),
         "media.log" => from.told(Content::Ledger),
         "hold.on" | "hold.show" | "hold.off" => from.told(Content::Hold),
-        "prove" | "check-proof" => from.told(Content::Proved),
+        "prove" => from.told(Content::Proof),
+        "check-proof" => from.told(Content::CheckedProof),
         _ => Told::Nothing,
     }
 }
@@ -239,7 +233,7 @@ impl From<'_> {
         let document: Document<T> = serde_json::from_reader(&mut reader).ok()?;
         io::copy(&mut reader, &mut io::sink()).ok()?;
         let is_same = hex_sha256(reader.into_inner().into_inner().hasher) == self.digest;
-        let is_of = document.command.as_ref() == Some(&self.run.command) && document.exit_code == self.run.exit_code;
+        let is_of = document.command.as_deref() == Some(&self.run.command) && document.exit_code == self.run.exit_code;
         (is_same && is_of).then(|| document.result.map(Box::new))
     }
 }

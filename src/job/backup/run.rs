@@ -81,7 +81,7 @@ impl<'a> Run<'a> {
         }
 
         let (catalog, row, log) = (&set.host.catalog, set.host.row, &mut set.log);
-        log.oldest_referenced = catalog.base(row)?;
+        log.oldest_referenced = catalog.oldest_referenced_object(row)?;
         let referenced_media = catalog.media_from(row, log.oldest_referenced)?;
         // A generation that references too many media cannot be restored when one of them is lost.
         let stores_everything = options.max_media.is_some_and(|most| referenced_media > most.max(1));
@@ -219,10 +219,10 @@ impl<'a> Run<'a> {
         let (id, oldest_referenced) = (self.set.host.id(), self.set.log.oldest_referenced);
         let (catalog, row) = (&mut self.set.host.catalog, self.set.host.row);
         if self.stores_everything {
-            catalog.set_base(row, oldest_referenced)?;
+            catalog.set_oldest_referenced_object(row, oldest_referenced)?;
         }
         if self.is_full {
-            catalog.was_reread(row)?;
+            catalog.clear_reread(row)?;
         }
         Ok(catalog.log(time, "backup", &format!("set {id} {detail}"))?)
     }

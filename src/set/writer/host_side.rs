@@ -6,7 +6,8 @@ use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::pack::ChunkId;
 use crate::format::set_key::SetKey;
 use crate::host::catalog::{Catalog, ChunkLookup, GenerationRow, Location, MediumRow, SetRow};
-use crate::host::state::{Lock, SetInfo, SetState};
+use crate::host::state::{SetInfo, SetState};
+use crate::lock::FileLock;
 use crate::medium::Reread;
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
@@ -26,7 +27,7 @@ pub struct HostSide {
     /// The set in the catalog.
     pub row: SetRow,
     pub(super) keys: SealKeys,
-    _lock: Lock,
+    _lock: FileLock,
 }
 
 impl HostSide {

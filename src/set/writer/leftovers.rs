@@ -7,7 +7,7 @@ use crate::format::limit;
 use crate::format::object::{Object, ObjectKind, file_name};
 use crate::format::seal::Seal;
 use crate::host::catalog::GenerationRow;
-use crate::medium::{Blame, Listed, Reread};
+use crate::medium::{ErrorCategory, Listed, Reread};
 use crate::seal::chain::{Chain, ReadError, SealLink, read_object};
 
 /// The element with this number in a slice that ascends by number.
@@ -81,7 +81,7 @@ impl SetWriter {
         match medium.read_back(number, ObjectKind::Seal) {
             Ok(reread) if reread.digest == *digest => {}
             Ok(_) => return Ok(None),
-            Err(e) if e.blame() == Blame::Damage => return Ok(None),
+            Err(e) if e.category() == ErrorCategory::Damage => return Ok(None),
             Err(e) => return Err(e.into()),
         }
         match read_object(medium, number, ObjectKind::Seal, limit::SEAL_BYTES) {
@@ -177,7 +177,7 @@ impl SetWriter {
         let Some(listed) = listed else { return Ok(None) };
         match self.mounted.medium.read_back(listed.number, listed.kind) {
             Ok(reread) => Ok(Some((listed.kind, reread))),
-            Err(e) if e.blame() == Blame::Damage => Ok(None),
+            Err(e) if e.category() == ErrorCategory::Damage => Ok(None),
             Err(e) => Err(e.into()),
         }
     }

@@ -103,7 +103,7 @@ pub fn register(target: WriteTarget, state: &StateDir, new: &NewSet, env: &Env) 
         return Err(MediumError::SetExists { path: target.root.into(), set: there.id }.into());
     }
     if !sets.is_blank() {
-        return Err(MediumError::NotBlank { place: target.root.display().to_string() }.into());
+        return Err(MediumError::NotBlank { medium: target.root.display().to_string() }.into());
     }
     let catalog = Catalog::open(&state.catalog())?;
     Ok(begin_set(target, state, attached, catalog, new, env)?.host.id())
@@ -230,7 +230,7 @@ impl Opening<'_> {
 
     /// A set of this host whose last medium is full and closed.
     fn set_that_needs_a_medium(&self) -> Result<Option<(SetState, SetRow)>> {
-        for (id, row) in self.catalog.sets_closed()? {
+        for (id, row) in self.catalog.sets_to_continue()? {
             if let Some(set) = self.state.set(id)
                 && set.info()?.quarantine == self.target.quarantine
             {
@@ -310,7 +310,7 @@ fn newest_medium(
     drop(attached);
     let wanted = MediumRequest { set: label.set, set_name: label.name.clone(), place: current.place, blank: false };
     let wrong = match label.place == current.place {
-        true => MediumError::HalfBegun { place: root.display().to_string() },
+        true => MediumError::Abandoned { medium: root.display().to_string() },
         false => MediumError::OtherMedium { path: root.to_owned(), found: label.place, wanted: current.place },
     };
     let (attached, label) = bring(env.loader, root, &wanted, Some(current.first_object), Some(wrong))?;

@@ -63,7 +63,7 @@ impl SetWriter {
     /// Replaces the mounted medium, on which a copy of a seal is torn: the chain could never be followed on it. Nothing
     /// on it is sealed.
     fn replace_half_begun(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
-        let torn = MediumError::HalfBegun { place: self.mounted.root.display().to_string() };
+        let torn = MediumError::Abandoned { medium: self.mounted.root.display().to_string() };
         self.mount_blank(self.mounted.place, Some(torn), env)?;
         self.begin_medium(env, observer)
     }
@@ -129,7 +129,7 @@ impl SetWriter {
                     self.mounted.mount(attached.begin(set, block)?);
                     return Ok(());
                 }
-                Ok((false, _)) => wrong = Some(MediumError::NotBlank { place: root.display().to_string() }),
+                Ok((false, _)) => wrong = Some(MediumError::NotBlank { medium: root.display().to_string() }),
                 Err(e) => wrong = Some(e),
             }
         }

@@ -17,7 +17,7 @@ use super::exit::Exit;
 use super::recorded;
 use super::shown::Shown;
 use super::text::{Message, find, message};
-use serde_json::{Value, json};
+use azekura::answer::Failure;
 use std::fmt::Write;
 use std::io;
 
@@ -67,13 +67,14 @@ impl Explained {
         text
     }
 
-    pub fn json(&self) -> Value {
-        json!({
-            "id": self.message.key().trim_start_matches("error."),
-            "message": self.message.to_string(),
-            "causes": self.causes.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "hint": self.hint.to_string(),
-        })
+    /// For programs.
+    pub fn failure(&self) -> Failure {
+        Failure {
+            id: self.message.key().trim_start_matches("error.").into(),
+            message: self.message.to_string().into(),
+            causes: self.causes.iter().map(|c| c.to_string().into()).collect(),
+            hint: self.hint.to_string().into(),
+        }
     }
 }
 
