@@ -1,7 +1,7 @@
 //! `catalog rebuild`: makes the catalog of a set anew, from its medium and an identity.
 //!
-//! Needs the set's folder in the state directory: the key of the next seal is nowhere else. Without the folder the set can still be read and
-//! restored, and the next backup begins a new set.
+//! Needs the set's folder in the state directory: the key of the next seal is nowhere else. Without the folder the set
+//! can still be read and restored, and the next backup begins a new set.
 
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
@@ -36,7 +36,8 @@ pub struct Report {
     pub chunks: u64,
     /// Packs whose index cannot be read: a backup stores again what lies in them and the sources still have.
     pub unreadable_packs: Vec<u64>,
-    /// Why the entries of the last generation cannot be read: the next backup then reads all files, as in the first night.
+    /// Why the entries of the last generation cannot be read: the next backup then reads all files, as in the first
+    /// night.
     pub unreadable_entries: Option<String>,
     /// Where the damaged catalog was moved.
     pub set_aside: Option<PathBuf>,
@@ -136,7 +137,8 @@ fn rebuild_set(
     Ok(report)
 }
 
-/// Fails unless every seal is trusted. A seal behind the last one that was cut short is a leftover of an interrupted run.
+/// Fails unless every seal is trusted. A seal behind the last one that was cut short is a leftover of an interrupted
+/// run.
 fn check_trusted(chain: &Chain) -> Result<()> {
     let end = chain.last().map_or(0, |l| l.number + 1);
     let is_leftover = |f: &Fault| f.object >= end && f.kind == ObjectKind::Seal && matches!(f.what, FaultKind::Unreadable { .. });
@@ -249,7 +251,8 @@ impl Rebuilding<'_> {
         }
     }
 
-    /// Completes a generation's row from its manifest. Of the last generation, copies the entries to the host; returns why that is impossible.
+    /// Completes a generation's row from its manifest. Of the last generation, copies the entries to the host; returns
+    /// why that is impossible.
     fn read_manifest(&self, row: &mut GenerationRow) -> Result<Option<GenerationError>> {
         let is_last = Some(row.seal_object) == self.chain.generations().next_back().map(|l| l.number);
         let generation = match Generation::open(self.medium, self.chain, Some(row.number), self.identity) {
@@ -310,8 +313,8 @@ fn is_whole(medium: &dyn Medium, object: &Object) -> Result<bool> {
     }
 }
 
-/// Copies the entries of the last generation to the host, so that the next backup reads only what changed. Damaged entries are not copied in
-/// part: returns what is damaged.
+/// Copies the entries of the last generation to the host, so that the next backup reads only what changed. Damaged
+/// entries are not copied in part: returns what is damaged.
 fn copy_entries(set: &SetState, generation: &Generation) -> Result<Option<GenerationError>> {
     let mut copy = BufWriter::new(set.new_entries()?);
     let mut record = Vec::new();
