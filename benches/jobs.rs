@@ -109,7 +109,7 @@ fn jobs(c: &mut Criterion) {
     });
     group.bench_function("backup without changes", |b| b.iter(|| run(night.path(), source.path(), &identity)));
     group.bench_function("verify", |b| {
-        let options = verify::Options { from: night.path().join("medium"), set: None, expect: None, known: Vec::new() };
+        let options = verify::Options::new(night.path().join("medium"));
         b.iter(|| with_env(|w| verify(&options, w, &NoObserver)).expect("a verification"));
     });
     group.bench_function("restore", |b| {

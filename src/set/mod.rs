@@ -1,4 +1,4 @@
-//! A set that is opened: for reading, for checking, for writing.
+//! An opened set: for reading, for checking, for writing.
 
 pub mod check;
 pub mod open;

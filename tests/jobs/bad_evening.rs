@@ -11,11 +11,13 @@ use azekura::generation::GenerationError;
 use azekura::host::catalog::CatalogError;
 use azekura::host::state::StateError;
 use azekura::job::backup::{BackupError, Options, Report, SourceOptions, backup};
+use azekura::job::inspect::{InspectError, verify};
 use azekura::job::restore::{self, RestoreError, restore};
 use azekura::medium::MediumError;
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::source::SourceError;
 use azekura::pipeline::target::TargetError;
+use azekura::set::open::OpenError;
 use azekura::set::writer::Opened;
 use std::ffi::OsStr;
 use std::fs;
@@ -177,8 +179,8 @@ fn a_blank_disk_is_not_written_to_without_being_asked() {
     let refused = h.try_backup(&without_init);
     assert!(matches!(refused, Err(BackupError::Blank { .. })), "{refused:?}");
     assert_eq!(fs::read_dir(h.medium()).expect("a folder").count(), 0);
-    assert!(matches!(h.try_verify(&h.medium(), None, None), Err(RestoreError::Blank { .. })));
-    assert!(matches!(h.try_restore(&h.restore_options("to")), Err(RestoreError::Blank { .. })));
+    assert!(matches!(h.try_verify(&h.medium(), None, None), Err(InspectError::Open(OpenError::Blank { .. }))));
+    assert!(matches!(h.try_restore(&h.restore_options("to")), Err(RestoreError::Open(OpenError::Blank { .. }))));
     fs::write(h.path("file"), "").expect("a file");
     let refused = h.try_backup(&Options { to: h.path("file"), ..h.options() });
     assert!(matches!(refused, Err(BackupError::Medium(MediumError::NotADirectory { .. }))), "{refused:?}");
@@ -197,15 +199,13 @@ fn the_disk_of_somebody_else() {
     let report = ours.try_backup(&options).expect("a set beside the other");
     assert_eq!((report.opened, report.generation), (Opened::New, 1));
     let which = ours.try_verify(&theirs.medium(), None, None);
-    assert!(matches!(which, Err(RestoreError::WhichSet { count: 2, .. })), "{which:?}");
+    assert!(matches!(which, Err(InspectError::Open(OpenError::WhichSet { count: 2, .. }))), "{which:?}");
     // Each goes on with its own.
     assert_eq!(ours.try_backup(&Options { init: None, ..options }).expect("a backup").generation, 2);
     assert_eq!(theirs.backup().generation, 2);
     for (set, who) in [(report.set, &ours), (theirs.backup().set, &theirs)] {
-        let options =
-            azekura::job::inspect::verify::Options { from: theirs.medium(), set: Some(set), expect: None, known: Vec::new() };
-        let verified =
-            who.with_env(|w| azekura::job::inspect::verify::verify(&options, w, &azekura::event::NoObserver)).expect("a report");
+        let options = verify::Options { set: Some(set), ..verify::Options::new(theirs.medium()) };
+        let verified = who.with_env(|w| verify::verify(&options, w, &azekura::event::NoObserver)).expect("a report");
         assert!(verified.is_good(), "{verified:?}");
     }
     let set = Some(theirs.backup().set);
@@ -251,9 +251,9 @@ fn a_label_of_a_version_to_come() {
     let refused = h.try_backup(&Options { init: None, ..h.options() });
     assert!(matches!(&refused, Err(BackupError::Medium(e)) if is_newer(e)), "{refused:?}");
     let refused = h.try_verify(&h.medium(), None, None);
-    assert!(matches!(&refused, Err(RestoreError::Medium(e)) if is_newer(e)), "{refused:?}");
+    assert!(matches!(&refused, Err(InspectError::Open(OpenError::Medium(e))) if is_newer(e)), "{refused:?}");
     let refused = h.try_restore(&h.restore_options("to"));
-    assert!(matches!(&refused, Err(RestoreError::Medium(e)) if is_newer(e)), "{refused:?}");
+    assert!(matches!(&refused, Err(RestoreError::Open(OpenError::Medium(e))) if is_newer(e)), "{refused:?}");
     put(&text);
     assert_eq!(assert_goes_on(&h, &before).generation, 2);
 }
@@ -632,14 +632,8 @@ fn a_bit_flips_in_the_catalog() {
             }
         };
         sealed += 1;
-        let chain = azekura::job::inspect::verify::Options {
-            from: options.to.clone(),
-            set: Some(generation.set),
-            expect: None,
-            known: Vec::new(),
-        };
-        let verified =
-            h.with_env(|w| azekura::job::inspect::verify::verify(&chain, w, &azekura::event::NoObserver)).expect("a report");
+        let chain = verify::Options { set: Some(generation.set), ..verify::Options::new(&options.to) };
+        let verified = h.with_env(|w| verify::verify(&chain, w, &azekura::event::NoObserver)).expect("a report");
         assert!(verified.is_good(), "{what}: {:?} {:?} {:?}", verified.faults, verified.damage, verified.foreign);
         let to = trial.join("restored");
         let from =

@@ -6,11 +6,12 @@ use azekura::event::{Event, NoObserver, Observer};
 use azekura::format::object::ObjectKind;
 use azekura::host::catalog::Catalog;
 use azekura::job::backup::{BackupError, Options};
+use azekura::job::inspect::InspectError;
 use azekura::job::inspect::generations::generations;
 use azekura::job::inspect::verify;
 use azekura::job::inspect::verify::Expected;
 use azekura::job::rebuild::rebuild;
-use azekura::job::restore::{self, RestoreError};
+use azekura::job::restore;
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::Drive;
 use azekura::medium::tape::simulated::Cartridge;
@@ -145,7 +146,7 @@ fn a_night_goes_on_on_the_next_cartridge() {
         // The host knows of each cartridge what was sealed on it last, and of no other.
         let catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog");
         let known = catalog.last_seals(catalog.set(report.set).expect("a catalog").expect("the set")).expect("seals");
-        let options = verify::Options { from: Deck::path(), set: None, expect: None, known };
+        let options = verify::Options { known, ..verify::Options::new(Deck::path()) };
         let verified = h.with_env(|w| verify::verify(&options, w, &NoObserver)).expect("a verification");
         assert!(verified.is_good(), "cartridge {place}: {verified:?}");
         assert!(matches!(verified.known, Some(Expected::Found { newer: 0, .. })), "{:?}", verified.known);
@@ -450,12 +451,12 @@ fn a_drive_that_fails_is_no_damage() {
     let h = hospital(&cartridge);
     let report = h.try_backup(&to_tape(&h)).expect("a backup");
     let set = report.set;
-    let options = verify::Options { from: Deck::path(), set: Some(set), expect: None, known: Vec::new() };
+    let options = verify::Options { set: Some(set), ..verify::Options::new(Deck::path()) };
     for after in 1..=2 {
         let out = After(AtomicU64::new(after), &|| cartridge.take_out());
         let verified = h.with_env(|w| verify::verify(&options, w, &out));
         assert!(
-            matches!(verified, Err(RestoreError::Medium(MediumError::NoCartridge { .. }))),
+            matches!(verified, Err(InspectError::Medium(MediumError::NoCartridge { .. }))),
             "after {after} objects: {verified:?}"
         );
         let reset = After(AtomicU64::new(after), &|| cartridge.reset_drive());

@@ -7,6 +7,7 @@ use azekura::format::check_code::CheckCode;
 use azekura::format::label::Label;
 use azekura::format::object::{Object, ObjectKind};
 use azekura::job::backup::{self, BackupError, NewSetOptions, Options, SourceOptions, backup};
+use azekura::job::inspect::InspectError;
 use azekura::job::inspect::verify;
 use azekura::job::inspect::verify::verify;
 use azekura::job::restore::{self, RestoreError, restore};
@@ -207,13 +208,9 @@ impl Hospital {
         medium: &Path,
         expect: Option<CheckCode>,
         known: Option<(u64, [u8; 32])>,
-    ) -> Result<verify::Report, RestoreError> {
-        let options = verify::Options {
-            from: medium.into(),
-            set: None,
-            expect,
-            known: known.map(|(_, digest)| (1, digest)).into_iter().collect(),
-        };
+    ) -> Result<verify::Report, InspectError> {
+        let known = known.map(|(_, digest)| (1, digest)).into_iter().collect();
+        let options = verify::Options { expect, known, ..verify::Options::new(medium) };
         self.with_env(|w| verify(&options, w, &NoObserver))
     }
 }

@@ -6,7 +6,6 @@ use crate::format::entry::{Entry, EntryKind, compare_paths};
 use crate::format::manifest::Rules;
 use crate::format::rules::{Allowed, allowed, differ_in_flag, flag};
 use crate::generation::is_within;
-use crate::job::restore::RestoreError;
 use crate::pipeline::source::Problem;
 use std::cmp::Ordering;
 
@@ -247,7 +246,7 @@ impl<'a> Merge<'a> {
         let sequence = self.batch.sequence + 1;
         let batch = std::mem::replace(&mut self.batch, Batch { sequence, tasks: Vec::with_capacity(BATCH_FILES) });
         self.batch_bytes = 0;
-        if (self.send)(batch) { Ok(()) } else { Err(CompareError::Open(RestoreError::Stopped)) }
+        if (self.send)(batch) { Ok(()) } else { Err(CompareError::Stopped) }
     }
 }
 

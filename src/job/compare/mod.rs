@@ -13,7 +13,6 @@ mod renames;
 mod rules;
 mod sides;
 
-use super::restore::RestoreError;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::entry::{Core, EntryKind};
@@ -23,7 +22,7 @@ use crate::generation::{Generation, GenerationError, is_within};
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::source::{SourceError, SourceTree, TreeOptions};
 use crate::seal::chain::Fault;
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenError, OpenSet};
 use crossbeam_channel::bounded;
 use kept::Kept;
 use merge::{Batch, Merge};
@@ -254,15 +253,17 @@ pub enum CompareError {
     Tree(#[source] SourceError),
     #[error("what differs cannot be kept")]
     Keep(#[source] std::io::Error),
-    #[error("the generation cannot be opened")]
-    Open(#[source] RestoreError),
+    #[error("the run was interrupted")]
+    Interrupted,
+    #[error("a thread of the run failed")]
+    Stopped,
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
 }
 
 type Result<T> = std::result::Result<T, CompareError>;
-
-fn unopened(e: GenerationError) -> CompareError {
-    CompareError::Open(RestoreError::Generation(e))
-}
 
 /// A source, and the tree that it is compared with.
 struct Scope {
@@ -287,8 +288,8 @@ pub fn compare(
         With::Trees { .. } => None,
     };
     let newest = options.generation.map(|n| n.max(other.unwrap_or(0)));
-    let (opened, chain) = OpenSet::with_content(&options.from, options.set, newest, env.loader).map_err(CompareError::Open)?;
-    let open = |n| Generation::open(&*opened.medium, &chain, n, identity).map_err(unopened);
+    let (opened, chain) = OpenSet::with_content(&options.from, options.set, newest, env.loader)?;
+    let open = |n| Generation::open(&*opened.medium, &chain, n, identity).map_err(CompareError::Generation);
     let base = open(options.generation)?;
     let other = other.map(|n| open(Some(n))).transpose()?;
     let mut scopes = match (&options.with, &other) {
@@ -448,11 +449,11 @@ impl Sides<'_, '_> {
             for reader in readers {
                 match reader.join() {
                     Ok(done) => done.map_err(CompareError::Keep)?,
-                    Err(_) => return Err(CompareError::Open(RestoreError::Stopped)),
+                    Err(_) => return Err(CompareError::Stopped),
                 }
             }
             if env.is_interrupted() {
-                return Err(CompareError::Open(RestoreError::Interrupted));
+                return Err(CompareError::Interrupted);
             }
             let counts = merged?;
             kept.lock().counts.add(&counts);

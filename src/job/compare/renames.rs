@@ -9,7 +9,6 @@ use super::reader::read;
 use super::{Class, CompareError, Difference, Reason, Result, Scope, Seen, scope_of};
 use crate::env::Env;
 use crate::format::entry::EntryKind;
-use crate::job::restore::RestoreError;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 
@@ -57,7 +56,7 @@ fn hash(come: &mut [Come], kept: &Kept, scopes: &[Scope], env: &Env) -> Result<u
             let Some(heap) = heap else { return Ok(bytes) };
             for c in heap.iter_mut().filter(|c| c.digest.is_none()) {
                 if env.is_interrupted() {
-                    return Err(CompareError::Open(RestoreError::Interrupted));
+                    return Err(CompareError::Interrupted);
                 }
                 let path = get(kept, c.number)?.path;
                 let tree = scope_of(scopes, &path).and_then(|(_, s)| s.tree.as_ref());
@@ -69,7 +68,7 @@ fn hash(come: &mut [Come], kept: &Kept, scopes: &[Scope], env: &Env) -> Result<u
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..env.threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let joined = threads.into_iter().map(|t| t.join().map_err(|_| CompareError::Open(RestoreError::Stopped)));
+        let joined = threads.into_iter().map(|t| t.join().map_err(|_| CompareError::Stopped));
         joined.collect::<Result<Vec<_>>>()?.into_iter().sum()
     })
 }

@@ -1,6 +1,6 @@
 //! The two sides of a comparison, each in the order of the entry stream.
 
-use super::{Result, Scope, Seen, scope_of, unopened};
+use super::{Result, Scope, Seen, scope_of};
 use crate::format::entry::{Entry, EntryKind};
 use crate::generation::{Generation, GenerationError};
 use crate::pipeline::source::{Problem, ProblemKind, Walk, WalkedEntry};
@@ -87,7 +87,7 @@ impl Records {
                     break;
                 }
                 Some(Given::Gap) => self.is_behind_gap = true,
-                Some(Given::Failed(e)) => return Err(unopened(e)),
+                Some(Given::Failed(e)) => return Err(e.into()),
                 None => match self.heaps.recv() {
                     Ok(heap) => self.heap = heap.into_iter(),
                     Err(_) => break,

@@ -31,7 +31,7 @@ use crate::medium::MediumError;
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::target::{Target, TargetError, TargetOptions};
 use crate::seal::chain::{Chain, Fault};
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenError, OpenSet};
 use passes::Passes;
 use plan::plan;
 use records::Records;
@@ -116,12 +116,6 @@ pub struct SourceReport {
 
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    #[error("there is no set on {}", path.display())]
-    Blank { path: PathBuf },
-    #[error("{} holds {count} sets; say which", path.display())]
-    WhichSet { path: PathBuf, count: usize },
-    #[error("the set {set} on {} is in quarantine", path.display())]
-    Quarantine { path: PathBuf, set: Id },
     #[error("the pattern {pattern} cannot be understood")]
     Pattern { pattern: String, source: ignore::Error },
     #[error("the run was interrupted")]
@@ -130,12 +124,15 @@ pub enum RestoreError {
     Stopped,
     #[error("the entries cannot be kept beside the restore")]
     Spool(#[source] std::io::Error),
-    #[error("the medium failed")]
-    Medium(#[source] MediumError),
-    #[error("the generation cannot be opened")]
-    Generation(#[source] GenerationError),
-    #[error("the target cannot be used")]
-    Target(#[source] TargetError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The medium failed after the set was opened.
+    #[error(transparent)]
+    Medium(#[from] MediumError),
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
+    #[error(transparent)]
+    Target(#[from] TargetError),
 }
 
 type Result<T> = std::result::Result<T, RestoreError>;
