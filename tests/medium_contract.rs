@@ -1,5 +1,5 @@
-//! The promises of `Medium`, tested on every kind of medium: in memory, in a folder, inside a disaster that does not happen, and
-//! on every file system that can be made and mounted here. What cannot be tested is reported as skipped.
+//! The promises of `Medium`, tested on every kind of medium: in memory, in a folder, inside a disaster that does not
+//! happen, and on every file system that can be made and mounted here. What cannot be tested is reported as skipped.
 
 mod machine;
 
@@ -643,8 +643,8 @@ fn a_recorder_keeps_the_calls_in_order() -> Outcome {
     Ok(())
 }
 
-/// Writes to the folder `AZEKURA_PULL_DIR` until its disk is unplugged, by hand or by a virtual machine's monitor, then makes every call.
-/// Each must fail with "gone", whatever the kernel reports: vfat shows an empty folder.
+/// Writes to the folder `AZEKURA_PULL_DIR` until its disk is unplugged, by hand or by a virtual machine's monitor, then
+/// makes every call. Each must fail with "gone", whatever the kernel reports: vfat shows an empty folder.
 #[test]
 #[ignore = "somebody has to unplug a disk"]
 fn a_pulled_disk_is_gone() -> Outcome {
@@ -683,7 +683,8 @@ fn a_pulled_disk_is_gone() -> Outcome {
     Ok(())
 }
 
-/// `cargo test --test medium_contract -- --ignored --nocapture speed`; the folder is `AZEKURA_SPEED_DIR` or the temporary one.
+/// `cargo test --test medium_contract -- --ignored --nocapture speed`; the folder is `AZEKURA_SPEED_DIR` or the
+/// temporary one.
 #[test]
 #[ignore = "measures, does not test"]
 fn speed() -> Outcome {
