@@ -9,7 +9,7 @@ use azekura::event::NoObserver;
 use azekura::format::cbor::Time;
 use azekura::job::backup::{NewSetOptions, Options, SourceOptions, backup};
 use azekura::medium::loader::MediumRequest;
-use azekura::medium::tape::drive::{Drive, DriveError, Room, TapePosition};
+use azekura::medium::tape::drive::{Drive, DriveError, ReadOutcome, WriteOutcome};
 use azekura::medium::tape::simulated::{Cartridge, SimulatedDrive};
 use azekura::medium::{Loader, MediumError};
 use azekura::pipeline::encryptor::Identity;
@@ -50,11 +50,11 @@ impl Drive for Paced {
         self.drive.back_over_filemark()
     }
 
-    fn read(&mut self, into: &mut [u8]) -> Result<TapePosition, DriveError> {
+    fn read(&mut self, into: &mut [u8]) -> Result<ReadOutcome, DriveError> {
         self.drive.read(into)
     }
 
-    fn write(&mut self, block: &[u8]) -> Result<Room, DriveError> {
+    fn write(&mut self, block: &[u8]) -> Result<WriteOutcome, DriveError> {
         let now = Instant::now();
         // A block's time begins when the one before is on the tape. A drive's own buffer makes up for what we oversleep.
         let earliest = now.checked_sub(DRIVE_BUFFER).unwrap_or(now);

@@ -12,6 +12,7 @@ mod damaged;
 mod example;
 #[path = "golden/hostile.rs"]
 mod hostile;
+mod machine;
 #[path = "golden/media.rs"]
 mod media;
 #[path = "golden/reader.rs"]

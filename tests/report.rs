@@ -353,7 +353,7 @@ fn without_indicators_nothing_is_said_of_them() {
     let (_, report) = session.json(&["incident"]);
     assert_eq!([mark_of(&report, "last_clean"), mark_of(&report, "indicators")], ["unknown", "unknown"]);
     assert!(session.page("ja", &["incident"]).1.contains("侵害指標は探していない(未確認)"));
-    assert!(session.page("en", &["incident"]).1.contains("Indicators were not looked for"));
+    assert!(session.page("en", &["incident"]).1.contains("Indicators were not searched for"));
 }
 
 /// The newest verification is bad; whoever broke in takes its answer away, or makes it something that nobody understands.
@@ -415,7 +415,7 @@ fn an_infected_state_that_was_kept_is_told() {
     assert!(
         page.contains("感染状態の隔離保存") && page.contains("感染状態を隔離して保存(隔離 世代 1、照合番号 QQQQ-QQQQ-QQQQ-QQQQ)")
     );
-    assert!(session.page("en", &["incident"]).1.contains("Infected state kept in quarantine"));
+    assert!(session.page("en", &["incident"]).1.contains("Infected state stored in quarantine"));
     let mut session = Session::new();
     session.answer("backup", 3, kept(2));
     assert_eq!(mark_of(&session.json(&["incident"]).1, "quarantine"), "partly");
@@ -528,7 +528,7 @@ fn an_edited_record_vouches_for_nothing_before_the_break() {
             }
             let (exit, page) = session.page("ja", report);
             assert_eq!(exit, 5);
-            let (alarm, heading) = (page.find("この証拠保全の記録は改変されています").unwrap(), page.find("<h2>").unwrap());
+            let (alarm, heading) = (page.find("この証拠保全の記録は変更されています").unwrap(), page.find("<h2>").unwrap());
             assert!(alarm < heading, "said before anything else");
             assert!(!page.contains("田中"), "what was put in is not told");
         }

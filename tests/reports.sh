@@ -139,17 +139,17 @@ PY
 }
 
 look fresh-ja 8 未確認
-look incident-ja 8 インシデント報告書 報告期限と報告先 2026-12-30 感染前の世代 影響を受けたバックアップ元 感染状態の隔離保存 感染状態を隔離して保存 時系列 署名・確認印 世代2 'ランサムウェアの疑い<b>'
-look incident-en 8 'Incident report' 'By when' 2026-12-30 'Timeline' 'Signatures'
+look incident-ja 8 インシデント報告書 報告期限と報告先 2026-12-30 兆候が出る前の最後の世代 影響を受けたバックアップ元 感染状態の隔離保存 感染状態を隔離して保存 時系列 署名・確認印 世代2 'ランサムウェアの疑い<b>'
+look incident-en 8 'Incident report' 'Deadlines and addressees' 2026-12-30 'Timeline' 'Signatures'
 look reconnect-ja 6 再接続用証跡 復元の一覧 再構築した機器 未確認 署名・確認印
-look reconnect-en 6 'Trail for reconnection' 'not verified'
+look reconnect-en 6 'Evidence for reconnection' 'not verified'
 look authenticity-ja 8 真正性の説明書 期間中の作成・変更 分からないこと 署名・確認印 '<script>alert(1)<!--' '\x{202e}txt.exe'
 look authenticity-en 8 'Statement on authenticity' 'What is not known'
-look readopt-ja 6 再採用記録 宣言 遡及入力 署名・確認印
-look readopt-en 6 'Record of re-adoption' 'Retroactive entry'
+look readopt-ja 6 原本としての使用再開記録 宣言 遡及入力 署名・確認印
+look readopt-en 6 'Record of resumed use' 'Retroactive entry'
 look compare-ja 4 突合結果 一致しないもの
-look compare-en 4 Comparison 'What is not identical'
-look broken-ja 8 記録は改変されています
+look compare-en 4 Comparison Differences
+look broken-ja 8 記録は変更されています
 
 # What the browser shows is what the page says: no markup came out of a name, and an edited record vouches for nothing.
 for page in *-ja.html *-en.html; do

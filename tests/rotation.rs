@@ -130,7 +130,7 @@ fn thirty_one_nights() {
         let disk = if stays { in_dock.clone() } else { due.clone() };
         let (exit, said) = clinic.night(night, &disk);
         assert_eq!(exit, if stays { 3 } else { 0 }, "night {night}: {said}");
-        assert_eq!(stays, said.contains("should have been swapped"), "night {night}: {said}");
+        assert_eq!(stays, said.contains("overdue for its swap"), "night {night}: {said}");
         assert!(!clinic.path("dock").exists(), "night {night}: it was told to leave");
         exits.push(exit);
         in_dock = disk;

@@ -1,5 +1,7 @@
 //! A scanner on what was restored: it may find something, fail, hang on to its output or not exist; the restore is told all the same.
 
+mod machine;
+
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
@@ -122,7 +124,7 @@ fn a_scan_that_is_broken_off_is_ended_and_never_clean() {
 #[test]
 fn clamav_finds_its_test_file() {
     if !Command::new("clamscan").arg("--version").output().is_ok_and(|o| o.status.success()) {
-        eprintln!("left out: clamscan is not installed");
+        machine::skipped("ClamAV and its test file: clamscan is missing");
         return;
     }
     let test = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE!$H+H*"].concat();

@@ -5,14 +5,17 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Columns, Outcome};
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::recorded;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
+use azekura::answer::Clipped;
+use azekura::answer::catalog::{Operation, OperationLog, Rebuilt, RebuiltSet};
 use azekura::host::catalog::Catalog;
+use azekura::host::catalog::LogLine;
 use azekura::host::state::StateDir;
 use azekura::job::rebuild::{Report, rebuild};
-use serde_json::{Map, Value, json};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Subcommand)]
@@ -47,7 +50,7 @@ fn run_rebuild(args: &Rebuild, context: &Context) -> Result<Outcome, Explained> 
         r.unreadable_packs.iter().for_each(|object| context.warn(&message!("catalog.unreadable-pack", object = object)));
     }
     for why in reports.iter().filter_map(|r| r.unreadable_entries.as_ref()) {
-        context.warn(&message!("catalog.unreadable-entries", why = why));
+        context.warn(&message!("catalog.unreadable-entries", why = recorded::cause(why)));
     }
     if let Some(aside) = reports.iter().find_map(|r| r.set_aside.as_ref()) {
         context.talk(&message!("catalog.set-aside", path = aside));
@@ -55,7 +58,7 @@ fn run_rebuild(args: &Rebuild, context: &Context) -> Result<Outcome, Explained> 
     let damaged = reports.iter().any(|r| !r.unreadable_packs.is_empty() || r.unreadable_entries.is_some());
     let exit = if damaged { Exit::Damage } else { Exit::Good };
     let text = reports.iter().map(|r| format!("{}\n", line(r))).collect();
-    Ok(Outcome { exit, text, json: json!({ "sets": reports.iter().map(as_json).collect::<Vec<_>>() }) })
+    Ok(Outcome::new(exit, text, &Rebuilt { sets: reports.iter().map(answer).collect() }))
 }
 
 fn line(r: &Report) -> String {
@@ -63,32 +66,37 @@ fn line(r: &Report) -> String {
     message!("catalog.rebuilt", set = r.set, generations = generations, packs = packs, chunks = chunks).to_string()
 }
 
-fn as_json(r: &Report) -> Value {
-    let mut object = Map::new();
-    object.insert("set".into(), r.set.to_string().into());
-    object.insert("generations".into(), r.generations.into());
-    object.insert("packs".into(), r.packs.into());
-    object.insert("chunks".into(), r.chunks.into());
-    object.insert("unreadable_packs".into(), r.unreadable_packs.clone().into());
-    if let Some(why) = &r.unreadable_entries {
-        object.insert("unreadable_entries".into(), why.clone().into());
+fn answer(r: &Report) -> RebuiltSet {
+    let (set_aside, set_aside_hex) = r.set_aside.as_ref().map(|p| path_name(p)).unzip();
+    RebuiltSet {
+        set: Clipped::of(r.set),
+        generations: r.generations,
+        packs: r.packs,
+        chunks: r.chunks,
+        unreadable_packs: r.unreadable_packs.iter().copied().collect(),
+        unreadable_entries: r.unreadable_entries.as_deref().map(Into::into),
+        set_aside,
+        set_aside_hex: set_aside_hex.flatten(),
     }
-    if let Some(aside) = &r.set_aside {
-        put_name(&mut object, "set_aside", aside.as_os_str().as_bytes());
-    }
-    Value::Object(object)
 }
 
 fn log(context: &Context) -> Result<Outcome, Explained> {
     let path = StateDir::open(&context.state_dir()?)?.catalog();
     let (lines, broken) = Catalog::open(&path)?.log_lines()?;
     let mut columns = Columns::new(["label.time", "label.operation", "label.detail"].map(find));
-    lines.iter().for_each(|l| columns.row([time(&l.time, Lang::spoken()), l.operation.shown(), l.detail.shown()]));
+    lines.iter().for_each(|l| {
+        columns.row([time(&l.time, Lang::spoken()), l.operation.shown(), recorded::logged(&l.operation, &l.detail)])
+    });
     if let Some(line) = broken {
         context.warn(&message!("catalog.log-broken", line = line));
     }
     let exit = if broken.is_some() { Exit::Damage } else { Exit::Good };
-    let list: Vec<Value> =
-        lines.iter().map(|l| json!({ "line": l.line, "time": l.time, "operation": l.operation, "detail": l.detail })).collect();
-    Ok(Outcome { exit, text: columns.text(), json: json!({ "lines": list, "first_broken_line": broken }) })
+    let operation = |l: &LogLine| Operation {
+        line: l.line,
+        time: l.time.as_str().into(),
+        operation: l.operation.as_str().into(),
+        detail: l.detail.as_str().into(),
+    };
+    let answer = OperationLog { lines: lines.iter().map(operation).collect(), first_broken_line: broken };
+    Ok(Outcome::new(exit, columns.text(), &answer))
 }

@@ -6,19 +6,21 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Outcome, Table};
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use crate::cli::ui::words;
+use azekura::answer::proof::{Anchor, CheckProof, Content};
+use azekura::answer::{Clipped, name};
 use azekura::env::time_text;
 use azekura::format::check_code::CheckCode;
 use azekura::format::entry::{ContentState, EntryKind};
 use azekura::format::limit;
 use azekura::format::object::hex;
+use azekura::host::files;
 use azekura::job::inspect::prove::{Anchors, CheckError, Facts, Mismatch, check, compare};
-use serde_json::{Map, Value};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +41,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         // Before the file is looked at: what it says must not be taken for checked.
         return Err(CheckError::NoAnchor.into());
     }
-    let facts = check(&read(&args.proof).map_err(unreadable(&args.proof))?, anchors)?;
+    let facts = check(&files::read_limited(&args.proof, limit::PROOF_BYTES).map_err(unreadable(&args.proof))?, anchors)?;
     let mismatch = match &args.record {
         Some(path) => File::open(path).and_then(|f| compare(&facts.core, f)).map_err(unreadable(path))?,
         None => None,
@@ -50,14 +52,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         ContentState::Unreadable { .. } => context.warn(&message!("proof.unreadable")),
     }
     let exit = if mismatch.is_none() { Exit::Good } else { Exit::Damage };
-    Ok(Outcome { exit, text: text(&facts, anchors, args.record.as_deref(), mismatch), json: as_json(&facts, args, mismatch) })
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // One more than the limit, so that a longer file shows as longer.
-    File::open(path)?.take(limit::PROOF_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let text = text(&facts, anchors, args.record.as_deref(), mismatch);
+    Ok(Outcome::new(exit, text, &answer(&facts, args, mismatch)))
 }
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> Explained {
@@ -125,53 +121,41 @@ fn result(compared: bool, mismatch: Option<Mismatch>) -> Message {
     }
 }
 
-/// What a proof shows, as JSON names it.
-pub fn put_facts(object: &mut Map<String, Value>, facts: &Facts) {
+/// The same for programs.
+fn answer(facts: &Facts, args: &Args, mismatch: Option<Mismatch>) -> CheckProof {
     let (core, seal) = (&facts.core, &facts.seal.seal);
-    put_name(object, "path", &core.path);
-    if let Some(first) = &core.link_to {
-        put_name(object, "link_to", first);
+    let (path, path_hex) = name(&core.path);
+    let (link_to, link_to_hex) = core.link_to.as_ref().map(|n| name(n)).unzip();
+    let (target, target_hex) = core.target.as_ref().map(|n| name(n)).unzip();
+    let anchors = [(Anchor::RootKey, args.root_key.is_some()), (Anchor::CheckCode, args.expect.is_some())];
+    CheckProof {
+        path,
+        path_hex,
+        link_to,
+        link_to_hex: link_to_hex.flatten(),
+        target,
+        target_hex: target_hex.flatten(),
+        kind: Some(core.kind),
+        size: core.size,
+        mtime: Some(time_text(core.mtime).into()),
+        state: Some(core.state.into()),
+        sha256: core.sha256.map(|d| hex(&d).into()),
+        blake3: core.blake3.map(|d| hex(&d).into()),
+        set: Some(Clipped::of(seal.set)),
+        generation: seal.generation,
+        time: seal.time.as_str().into(),
+        verdict: Some(seal.verdict),
+        read_back: Some(seal.read_back),
+        check_code: Clipped::of(facts.check_code),
+        seal_blake3: Some(hex(&facts.seal.digest).into()),
+        record: facts.index,
+        records: seal.record_count,
+        anchors: Some(anchors.into_iter().filter(|(_, given)| *given).map(|(anchor, _)| anchor).collect()),
+        content: args.record.as_ref().map(|_| match mismatch {
+            None => Content::Same,
+            Some(Mismatch::NoContent) => Content::NoContent,
+            Some(Mismatch::Size { .. }) => Content::Size,
+            Some(Mismatch::Digest) => Content::Digest,
+        }),
     }
-    if let Some(target) = &core.target {
-        put_name(object, "target", target);
-    }
-    let state = match core.state {
-        ContentState::Good => "good",
-        ContentState::Changed => "changed",
-        ContentState::Unreadable { .. } => "unreadable",
-    };
-    let facts: [(&str, Value); 15] = [
-        ("type", kind(core.kind).into()),
-        ("size", core.size.into()),
-        ("mtime", time_text(core.mtime).into()),
-        ("state", state.into()),
-        ("sha256", core.sha256.map(|d| hex(&d)).into()),
-        ("blake3", core.blake3.map(|d| hex(&d)).into()),
-        ("set", seal.set.to_string().into()),
-        ("generation", seal.generation.into()),
-        ("time", seal.time.clone().into()),
-        ("verdict", seal.verdict.name().into()),
-        ("read_back", seal.read_back.name().into()),
-        ("check_code", facts.check_code.to_string().into()),
-        ("seal_blake3", hex(&facts.seal.digest).into()),
-        ("record", facts.index.into()),
-        ("records", seal.record_count.into()),
-    ];
-    object.extend(facts.map(|(key, value)| (key.to_owned(), value)));
-}
-
-fn as_json(facts: &Facts, args: &Args, mismatch: Option<Mismatch>) -> Value {
-    let mut object = Map::new();
-    put_facts(&mut object, facts);
-    let anchors = [("root-key", args.root_key.is_some()), ("check-code", args.expect.is_some())];
-    let anchors: Vec<&str> = anchors.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
-    let compared = args.record.as_ref().map(|_| match mismatch {
-        None => "same",
-        Some(Mismatch::NoContent) => "no-content",
-        Some(Mismatch::Size { .. }) => "size",
-        Some(Mismatch::Digest) => "digest",
-    });
-    object.insert("anchors".into(), anchors.into());
-    object.insert("content".into(), compared.into());
-    Value::Object(object)
 }

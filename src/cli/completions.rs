@@ -2,8 +2,9 @@
 
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::output::Outcome;
+use azekura::answer::Clipped;
+use azekura::answer::program::Completions;
 use clap_complete::Shell;
-use serde_json::json;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -15,6 +16,6 @@ pub fn run(args: &Args, mut program: clap::Command) -> Result<Outcome, Explained
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut program, "azekura", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
-    let json = json!({ "shell": args.shell.to_string(), "script": script });
-    Ok(Outcome::good(script, json))
+    let answer = Completions { shell: Clipped::of(args.shell), script: script.as_str().into() };
+    Ok(Outcome::good(script, &answer))
 }

@@ -5,6 +5,7 @@
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, io_reason};
 use crate::cli::ui::lang::Lang;
+use crate::cli::ui::recorded;
 use crate::cli::ui::text::message;
 use azekura::format::manifest::{LAST_PRIORITY, Rules};
 use azekura::job::media::rotation::Pool;
@@ -137,7 +138,7 @@ impl Config {
         toml::from_str(text).map_err(|e: toml::de::Error| {
             let line = e.span().map_or(1, |s| 1 + text[..s.start.min(text.len())].matches('\n').count());
             let message = message!("error.config.content", path = path, line = line);
-            Explained::new(message, Exit::Usage).cause(message!("reason.plain", text = e.message()))
+            Explained::new(message, Exit::Usage).cause(recorded::toml(e.message()))
         })
     }
 

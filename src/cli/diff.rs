@@ -3,12 +3,14 @@
 use super::context::Context;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::message;
 use crate::cli::ui::units::count;
+use azekura::answer::diff::{self as answer, Diff, Difference};
+use azekura::answer::name;
+use azekura::format::entry::Core;
 use azekura::format::object::Id;
 use azekura::job::inspect::generations::{Change, DiffOptions, GenerationDifference, diff};
-use serde_json::{Map, Value, json};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
@@ -53,7 +55,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         };
         *counter += 1;
         if context.wants_document() {
-            all.push(as_json(&d));
+            all.push(answer(&d));
         }
         if !context.is_json() && written.is_ok() {
             written = writeln!(out, "{sign} {}", d.path.shown());
@@ -66,29 +68,26 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let (added, removed) = (count(counts.added), count(counts.removed));
     let (content, metadata) = (count(counts.content), count(counts.metadata));
     context.talk(&message!("diff.counts", added = added, removed = removed, content = content, metadata = metadata));
-    let json = json!({
-        "before": args.before,
-        "after": args.after,
-        "added": counts.added,
-        "removed": counts.removed,
-        "content": counts.content,
-        "metadata": counts.metadata,
-        "differences": all,
-    });
-    Ok(Outcome::good(String::new(), json))
+    let answer = Diff {
+        before: args.before,
+        after: args.after,
+        added: counts.added,
+        removed: counts.removed,
+        content: counts.content,
+        metadata: counts.metadata,
+        differences: all.into(),
+    };
+    Ok(Outcome::good(String::new(), &answer))
 }
 
-fn as_json(d: &GenerationDifference) -> Value {
+fn answer(d: &GenerationDifference) -> Difference {
     let change = match d.change {
-        Change::Added => "added",
-        Change::Removed => "removed",
-        Change::Content => "content",
-        Change::Metadata => "metadata",
+        Change::Added => answer::Change::Added,
+        Change::Removed => answer::Change::Removed,
+        Change::Content => answer::Change::Content,
+        Change::Metadata => answer::Change::Metadata,
     };
-    let mut object = Map::new();
-    object.insert("change".into(), change.into());
-    put_name(&mut object, "path", &d.path);
-    object.insert("size_before".into(), d.before.as_ref().map(|c| c.size).into());
-    object.insert("size_after".into(), d.after.as_ref().map(|c| c.size).into());
-    Value::Object(object)
+    let (path, path_hex) = name(&d.path);
+    let size = |core: &Option<Box<Core>>| core.as_ref().map(|c| c.size);
+    Difference { change, path, path_hex, size_before: size(&d.before), size_after: size(&d.after) }
 }

@@ -8,9 +8,10 @@ use crate::cli::ui::output::{Outcome, Table, document_of};
 use crate::cli::ui::shown::{Shown, shell_word};
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::count;
+use azekura::answer::Clipped;
+use azekura::answer::evidence::{self as answer, Record};
 use azekura::env::Env;
 use azekura::job::incident::evidence::{Checked, EvidenceError, RecordedAnswer, StartOptions, add, check, export, start};
-use serde_json::json;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -80,13 +81,13 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
             table.row(find("label.program"), started.program.clone());
             let next = message!("evidence.next", command = format!("export {SESSION}={}", shell_word(options.to.as_os_str())));
             let text = format!("{}{next}\n", table.text());
-            let json = json!({
-                "session": options.to.display().to_string(),
-                "seals": started.seals,
-                "program_sha256": started.program,
-                "medium_writable": started.writable,
-            });
-            Ok(Outcome::good(text, json))
+            let answer = answer::Start {
+                session: Clipped::of(options.to.display()),
+                seals: started.seals,
+                program_sha256: started.program.as_str().into(),
+                medium_writable: started.writable,
+            };
+            Ok(Outcome::good(text, &answer))
         }
         Command::Check(c) => Ok(outcome(&check(&c.session)?, context)),
         Command::Export(e) => Ok(outcome(&export(&e.session, &e.out, &find("evidence.page"))?, context)),
@@ -101,8 +102,17 @@ fn outcome(checked: &Checked, context: &Context) -> Outcome {
     table.row(find("label.last-line"), checked.last.clone());
     table.row(find("label.result"), find(if checked.is_good() { "evidence.good" } else { "evidence.bad" }));
     let exit = if checked.is_good() { Exit::Good } else { Exit::Damage };
-    let json = json!({ "lines": checked.lines, "last_sha256": checked.last, "broken": checked.broken, "files": checked.files });
-    Outcome { exit, text: table.text(), json }
+    Outcome::new(exit, table.text(), &record(checked))
+}
+
+/// What a check of a record found, for programs.
+pub fn record(checked: &Checked) -> Record {
+    Record {
+        lines: checked.lines,
+        last_sha256: checked.last.as_str().into(),
+        broken: checked.broken.iter().copied().collect(),
+        files: checked.files.iter().map(|name| name.as_str().into()).collect(),
+    }
 }
 
 /// Enters what a command answered into the record of the session.
@@ -114,7 +124,7 @@ pub fn note(
     pages: &[(String, Vec<u8>)],
     env: &Env,
 ) -> Result<(), Explained> {
-    let (exit, document) = document_of(command, outcome);
+    let (exit, document) = document_of(Some(command), outcome);
     let answer = RecordedAnswer { command, arguments, exit: exit.code(), result: document.as_bytes(), pages };
     Ok(add(session, &answer, env)?)
 }

@@ -5,14 +5,15 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Columns, Outcome};
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find as text_of, message};
 use crate::cli::ui::units::{bytes, count, time};
+use azekura::answer::find::{self as answer, Find};
+use azekura::answer::name;
 use azekura::env::time_text;
 use azekura::format::entry::EntryKind;
 use azekura::format::object::Id;
 use azekura::job::inspect::generations::{FindOptions, Hit, find};
-use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -40,8 +41,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     context.talk(&message!("find.count", count = count(hits.len() as u64)));
     // As with grep: nothing found is not a good end.
     let exit = if hits.is_empty() { Exit::Failed } else { Exit::Good };
-    let json = json!({ "hits": hits.iter().map(as_json).collect::<Vec<_>>() });
-    Ok(Outcome { exit, text: text(&hits), json })
+    Ok(Outcome::new(exit, text(&hits), &Find { hits: hits.iter().map(answer).collect() }))
 }
 
 fn text(hits: &[Hit]) -> String {
@@ -70,13 +70,15 @@ pub fn kind(kind: EntryKind) -> &'static str {
     }
 }
 
-fn as_json(hit: &Hit) -> Value {
-    let mut object = Map::new();
-    object.insert("first_generation".into(), hit.first.into());
-    object.insert("last_generation".into(), hit.last.into());
-    put_name(&mut object, "path", &hit.core.path);
-    object.insert("type".into(), kind(hit.core.kind).into());
-    object.insert("size".into(), hit.core.size.into());
-    object.insert("mtime".into(), time_text(hit.core.mtime).into());
-    Value::Object(object)
+fn answer(hit: &Hit) -> answer::Hit {
+    let (path, path_hex) = name(&hit.core.path);
+    answer::Hit {
+        first_generation: hit.first,
+        last_generation: hit.last,
+        path,
+        path_hex,
+        kind: hit.core.kind,
+        size: hit.core.size,
+        mtime: time_text(hit.core.mtime).into(),
+    }
 }

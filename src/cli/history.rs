@@ -7,10 +7,13 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Columns, Outcome, Table};
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::recorded;
+use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{bytes, count, moment, time};
 use crate::cli::ui::words;
+use azekura::answer::history::{self as answer, EntryFacts, PathHistory, PeriodHistory, SealedGeneration};
+use azekura::answer::{Clipped, name};
 use azekura::env::time_text;
 use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, EntryKind};
@@ -18,7 +21,6 @@ use azekura::format::object::Id;
 use azekura::job::inspect::history::{
     Happened, Line, PathOptions, PathReport, PeriodOptions, PeriodReport, Version, What, of_path, of_period,
 };
-use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -81,7 +83,7 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
     for line in &report.lines {
         if let Version::Unknown { why } = &line.version {
-            context.warn(&message!("history.unknown-because", generations = generations(line), why = why));
+            context.warn(&message!("history.unknown-because", generations = generations(line), why = recorded::cause(why)));
         }
     }
     let exit = match (report.is_sound(), report.is_found()) {
@@ -90,13 +92,16 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
         (true, false) => Exit::Failed,
         (true, true) => Exit::Good,
     };
-    let mut json = Map::new();
-    put_name(&mut json, "path", &options.path);
-    json.insert("set".into(), report.set.to_string().into());
-    json.insert("set_name".into(), report.set_name.clone().into());
-    json.insert("faults".into(), report.faults.iter().map(words::fault_json).collect::<Vec<_>>().into());
-    json.insert("versions".into(), report.lines.iter().map(line_json).collect::<Vec<_>>().into());
-    Ok(Outcome { exit, text: path_text(&report), json: json.into() })
+    let (path, path_hex) = name(&options.path);
+    let answer = PathHistory {
+        path,
+        path_hex,
+        set: Clipped::of(report.set),
+        set_name: report.set_name.as_str().into(),
+        faults: report.faults.iter().map(words::fault_answer).collect(),
+        versions: report.lines.iter().map(version).collect(),
+    };
+    Ok(Outcome::new(exit, path_text(&report), &answer))
 }
 
 fn generations(line: &Line) -> String {
@@ -153,37 +158,34 @@ fn path_row(l: &Line) -> [String; 8] {
     ]
 }
 
-fn line_json(l: &Line) -> Value {
-    let mut json = json!({
-        "first_generation": l.first,
-        "last_generation": l.last,
-        "first_time": l.first_time,
-        "last_time": l.last_time,
-        "found": match l.version {
-            Version::There(_) => Value::Bool(true),
-            Version::NotThere => Value::Bool(false),
-            Version::Unknown { .. } => Value::Null,
-        },
-    });
-    match &l.version {
-        Version::There(core) => json["entry"] = core_json(core),
-        Version::Unknown { why } => json["why"] = why.clone().into(),
-        Version::NotThere => {}
+fn version(l: &Line) -> answer::Version {
+    let (found, entry, why) = match &l.version {
+        Version::There(core) => (Some(true), Some(entry(core)), None),
+        Version::NotThere => (Some(false), None, None),
+        Version::Unknown { why } => (None, None, Some(why.as_str().into())),
+    };
+    answer::Version {
+        first_generation: l.first,
+        last_generation: l.last,
+        first_time: l.first_time.as_str().into(),
+        last_time: l.last_time.as_str().into(),
+        found,
+        entry,
+        why,
     }
-    json
 }
 
-fn core_json(core: &Core) -> Value {
-    json!({
-        "type": kind(core.kind),
-        "size": core.size,
-        "mtime": time_text(core.mtime),
-        "mode": core.mode,
-        "uid": core.uid,
-        "gid": core.gid,
-        "sha256": core.sha256.map(|d| hex(Some(d))),
-        "blake3": core.blake3.map(|d| hex(Some(d))),
-    })
+fn entry(core: &Core) -> EntryFacts {
+    EntryFacts {
+        kind: core.kind,
+        size: core.size,
+        mtime: time_text(core.mtime).into(),
+        mode: core.mode,
+        uid: core.uid,
+        gid: core.gid,
+        sha256: core.sha256.map(|d| hex(Some(d)).into()),
+        blake3: core.blake3.map(|d| hex(Some(d)).into()),
+    }
 }
 
 fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome, Explained> {
@@ -214,7 +216,7 @@ fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome
                 csv.row(happened_row(&h));
             }
             if context.wants_document() {
-                all.push(happened_json(&h));
+                all.push(happened(&h));
             }
             if shown.len() < SHOWN {
                 shown.push(h);
@@ -231,8 +233,8 @@ fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome
         (true, true) => Exit::Failed,
         (true, false) => Exit::Good,
     };
-    let json = period_json(&report, (since, until), &all);
-    Ok(Outcome { exit, text: period_text(&report, &shown, args.older), json })
+    let text = period_text(&report, &shown, args.older);
+    Ok(Outcome::new(exit, text, &period(&report, (since, until), all)))
 }
 
 fn what(what: What) -> String {
@@ -300,34 +302,41 @@ fn happened_row(h: &Happened) -> [String; 8] {
     ]
 }
 
-fn happened_json(h: &Happened) -> Value {
-    let mut object = Map::new();
-    object.insert("what".into(), h.what.name().into());
-    object.insert("generation".into(), h.generation.into());
-    object.insert("time".into(), h.time.clone().into());
-    put_name(&mut object, "path", &h.path);
-    object.insert("before".into(), h.before.as_ref().map(|c| core_json(c)).into());
-    object.insert("after".into(), h.after.as_ref().map(|c| core_json(c)).into());
-    Value::Object(object)
+fn happened(h: &Happened) -> answer::Happened {
+    let (path, path_hex) = name(&h.path);
+    answer::Happened {
+        what: match h.what {
+            What::Created => answer::What::Created,
+            What::Changed => answer::What::Changed,
+            What::Gone => answer::What::Gone,
+            What::Older => answer::What::Older,
+        },
+        generation: h.generation,
+        time: h.time.as_str().into(),
+        path,
+        path_hex,
+        before: h.before.as_ref().map(|c| entry(c)),
+        after: h.after.as_ref().map(|c| entry(c)),
+    }
 }
 
-fn period_json(report: &PeriodReport, (since, until): (i64, i64), happened: &[Value]) -> Value {
-    let at = |seconds| time_text(Time { seconds, nanoseconds: 0 });
-    let generation = |(number, time): &(u64, String)| json!({ "generation": number, "time": time });
+fn period(report: &PeriodReport, (since, until): (i64, i64), happened: Vec<answer::Happened>) -> PeriodHistory {
+    let at = |seconds| time_text(Time { seconds, nanoseconds: 0 }).into();
+    let generation = |(number, time): &(u64, String)| SealedGeneration { generation: *number, time: time.as_str().into() };
     let counts = &report.counts;
-    json!({
-        "set": report.set.to_string(),
-        "set_name": report.set_name,
-        "since": at(since),
-        "until": (until < i64::MAX).then(|| at(until)),
-        "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
-        "before": report.before.as_ref().map(generation),
-        "generations": report.generations.iter().map(generation).collect::<Vec<_>>(),
-        "created": counts.created,
-        "changed": counts.changed,
-        "gone": counts.gone,
-        "older": report.before.as_ref().map(|_| counts.older),
-        "older_bytes": report.before.as_ref().map(|_| counts.older_bytes),
-        "happened": happened,
-    })
+    PeriodHistory {
+        set: Clipped::of(report.set),
+        set_name: report.set_name.as_str().into(),
+        since: Some(at(since)),
+        until: (until < i64::MAX).then(|| at(until)),
+        faults: report.faults.iter().map(words::fault_answer).collect(),
+        before: report.before.as_ref().map(generation),
+        generations: report.generations.iter().map(generation).collect(),
+        created: counts.created,
+        changed: counts.changed,
+        gone: counts.gone,
+        older: report.before.as_ref().map(|_| counts.older),
+        older_bytes: report.before.as_ref().map(|_| counts.older_bytes),
+        happened: happened.into(),
+    }
 }

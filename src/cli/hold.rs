@@ -5,11 +5,12 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
+use crate::cli::ui::recorded;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::time;
+use azekura::answer::hold::{self as answer, HoldAnswer, ReleaseAsked};
 use azekura::host::ledger::Ledger;
 use azekura::job::incident::hold::{Hold, HoldError, Release, put_on, standing, take_off};
-use serde_json::{Value, json};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -52,19 +53,19 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
     match command {
         Command::On(on) => {
             put_on(&state, &on.by, &on.why, &env)?;
-            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), as_json(standing()?.as_ref())))
+            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), &answer(standing()?.as_ref())))
         }
         Command::Show => {
             let hold = standing()?;
             let exit = if hold.is_some() { Exit::Alarm } else { Exit::Good };
-            Ok(Outcome { exit, text: text(hold.as_ref()), json: as_json(hold.as_ref()) })
+            Ok(Outcome::new(exit, text(hold.as_ref()), &answer(hold.as_ref())))
         }
         Command::Off(off) => {
             let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &env)? {
                 Release::Done => (Exit::Good, "hold.off"),
                 Release::Asked => (Exit::Incomplete, "hold.half-off"),
             };
-            Ok(Outcome { exit, text: format!("{}\n", find(said)), json: as_json(standing()?.as_ref()) })
+            Ok(Outcome::new(exit, format!("{}\n", find(said)), &answer(standing()?.as_ref())))
         }
     }
 }
@@ -72,20 +73,26 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
 fn text(hold: Option<&Hold>) -> String {
     let Some(hold) = hold else { return format!("{}\n", find("hold.none")) };
     let when = |rfc3339: &str| time(rfc3339, Lang::spoken());
-    let mut text = format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = hold.why));
+    let mut text =
+        format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = recorded::why(&hold.why)));
     if let Some((since, who)) = &hold.asked {
         text.push_str(&format!("{}\n", message!("hold.asked", since = when(since), who = who)));
     }
     text
 }
 
-fn as_json(hold: Option<&Hold>) -> Value {
-    json!({ "hold": hold.map(|h| json!({
-        "since": h.since,
-        "by": h.by,
-        "why": h.why,
-        "release_asked": h.asked.as_ref().map(|(since, by)| json!({ "since": since, "by": by })),
-    })) })
+fn answer(hold: Option<&Hold>) -> HoldAnswer {
+    HoldAnswer {
+        hold: hold.map(|h| answer::Hold {
+            since: h.since.as_str().into(),
+            by: h.by.as_str().into(),
+            why: h.why.as_str().into(),
+            release_asked: h
+                .asked
+                .as_ref()
+                .map(|(since, by)| ReleaseAsked { since: since.as_str().into(), by: by.as_str().into() }),
+        }),
+    }
 }
 
 impl From<HoldError> for Explained {
@@ -98,7 +105,7 @@ impl From<HoldError> for Explained {
             }
             HoldError::Stands { set, since, why } => {
                 let since = time(&since, Lang::spoken());
-                Self::new(message!("error.media.held", name = set, since = since, why = why), Exit::Medium)
+                Self::new(message!("error.media.held", name = set, since = since, why = recorded::why(&why)), Exit::Medium)
             }
             HoldError::Ledger(e) => e.into(),
             HoldError::Medium(e) => e.into(),

@@ -9,16 +9,16 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Outcome, Table};
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::{find, message};
+use azekura::answer::init::Init;
+use azekura::host::files;
 use azekura::host::state::StateDir;
 use azekura::job::backup::SourceOptions;
 use azekura::pipeline::encryptor::Recipients;
-use serde_json::{Map, Value};
 use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -78,15 +78,19 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     table.row(find("label.config"), file.shown());
     table.row(find("label.state"), state.shown());
     config.recipients.iter().for_each(|r| table.row(find("label.recipient"), r.shown()));
-    let mut object = Map::new();
-    put_name(&mut object, "config", file.as_os_str().as_bytes());
-    put_name(&mut object, "state", state.as_os_str().as_bytes());
-    object.insert("recipients".into(), config.recipients.clone().into());
-    if let Some(key) = &key {
-        table.row(find("label.recovery-key"), key.path.shown());
-        put_name(&mut object, "recovery_key", key.path.as_os_str().as_bytes());
-    }
-    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("init.next")), Value::Object(object)))
+    key.iter().for_each(|k| table.row(find("label.recovery-key"), k.path.shown()));
+    let ((config_path, config_hex), (state, state_hex)) = (path_name(&file), path_name(&state));
+    let (recovery_key, recovery_key_hex) = key.as_ref().map(|k| path_name(&k.path)).unzip();
+    let answer = Init {
+        config: config_path,
+        config_hex,
+        state,
+        state_hex,
+        recipients: config.recipients.iter().map(|r| r.as_str().into()).collect(),
+        recovery_key,
+        recovery_key_hex: recovery_key_hex.flatten(),
+    };
+    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("init.next")), &answer))
 }
 
 /// A configuration is text, so a name or path that is not has to be typed each time.
@@ -115,9 +119,8 @@ fn write(file: &Path, config: &Config) -> Result<(), Explained> {
     let failed = || Explained::new(message!("error.config.write", path = file), Exit::Failed);
     let text = config.text().map_err(|e| failed().cause(message!("reason.plain", text = e.to_string())))?;
     let written = file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
-        let mut new = OpenOptions::new().write(true).create_new(true).open(file)?;
-        new.write_all(text.as_bytes())?;
-        new.sync_all()
+        // No secret is in it: others may read it.
+        files::write_new(file, 0o666, text.as_bytes())
     });
     written.map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists => exists(file),

@@ -5,11 +5,11 @@ use crate::cli::ui::output::to_stderr;
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find, message};
 use azekura::medium::loader::MediumRequest;
-use azekura::medium::tape::changer::{Changer, ChangerProblem, Hands, Robot, Wrong, fault};
+use azekura::medium::tape::changer::{Changer, DriveHandling, Rejection, Robot, fault};
 use azekura::medium::tape::drive::DriveError;
 use azekura::medium::tape::sg::SgDevice;
 use azekura::medium::tape::st::{self, StDrive};
-use azekura::medium::{DeviceProblem, MediumError};
+use azekura::medium::{ChangerProblem, DeviceProblem, MediumError};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,7 +37,7 @@ impl Library {
             Some(robot) => robot,
             none => none.insert(self.open(path)?),
         };
-        let known = wrong.as_ref().map(Wrong::from);
+        let known = wrong.as_ref().map(Rejection::from);
         if let Some(wrong) = wrong {
             to_stderr(&format!("{}\n", Explained::from(wrong).message));
         }
@@ -64,7 +64,7 @@ impl Library {
             }
             std::thread::sleep(Duration::from_secs(1));
         }
-        Err(MediumError::Device { place: path.shown(), why: DeviceProblem::Changer(ChangerProblem::OtherDrive) })
+        Err(MediumError::Device { medium: path.shown(), why: DeviceProblem::Changer(ChangerProblem::OtherDrive) })
     }
 }
 
@@ -73,7 +73,7 @@ struct Exchange<'a> {
     wanted: &'a MediumRequest,
 }
 
-impl Hands for Exchange<'_> {
+impl DriveHandling for Exchange<'_> {
     fn eject(&self) -> Result<(), MediumError> {
         match st::eject(self.path) {
             Err(e @ DriveError::Busy) => Err(e.into_medium_error(self.path.shown(), "opening the drive")),
@@ -82,12 +82,12 @@ impl Hands for Exchange<'_> {
         }
     }
 
-    fn take_in(&self) {
+    fn reload(&self) {
         // If it does not, the robot's error is worth more than the drive's.
-        let _ = st::take_in(self.path);
+        let _ = st::reload(self.path);
     }
 
-    fn loads(&self, slot: u32, barcode: Option<&str>) {
+    fn on_load(&self, slot: u32, barcode: Option<&str>) {
         let MediumRequest { set, set_name: name, place: number, blank } = self.wanted;
         let label = barcode.map_or_else(|| find("prompt.medium.no-barcode"), Into::into);
         let place = self.path;

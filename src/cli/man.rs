@@ -6,11 +6,11 @@ use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find, find_optional, message, speak};
+use azekura::answer::program as answer;
 use azekura::env::TOOL;
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
-use serde_json::json;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -27,8 +27,8 @@ pub fn run(args: &Args, program: &dyn Fn() -> Command) -> Result<Outcome, Explai
     speak(spoken);
     let pages = written.map_err(|e| Explained::new(message!("error.man", path = args.dir), Exit::Failed).cause(io_reason(&e)))?;
     let text = pages.iter().map(|p| format!("{}\n", p.shown())).collect();
-    let names: Vec<String> = pages.iter().map(|p| p.to_string_lossy().into_owned()).collect();
-    Ok(Outcome::good(text, json!({ "pages": names })))
+    let pages = pages.iter().map(|p| p.to_string_lossy().into_owned().into()).collect();
+    Ok(Outcome::good(text, &answer::Man { pages }))
 }
 
 #[expect(clippy::disallowed_methods, reason = "pages in a folder that the user names, over those of an older version")]

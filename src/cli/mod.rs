@@ -67,7 +67,7 @@ pub fn main() -> ExitCode {
             let json = typed.common.json;
             output::print(&run(typed, environment, &typed_words), Some(path), json)
         }
-        Err(usage::Answer::Print(text)) => output::print(&Ok(Outcome::good(text, serde_json::Value::Null)), None, false),
+        Err(usage::Answer::Print(text)) => output::print(&Ok(Outcome::good(text, &())), None, false),
         Err(usage::Answer::Fail(e)) => output::print(&Err(e), None, json),
     };
     ExitCode::from(exit.code())

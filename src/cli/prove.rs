@@ -4,14 +4,19 @@ use super::context::Context;
 use super::environment::absolute;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::output::{Outcome, Table, write_new};
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::bytes;
+use azekura::answer::proof::Prove;
+use azekura::answer::{Clipped, name};
+use azekura::env::time_text;
 use azekura::format::object::{Id, hex};
+use azekura::job::inspect::prove::Made;
 use azekura::job::inspect::prove::{Options, prove};
-use serde_json::{Map, Value};
 use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -58,10 +63,42 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     table.row(find("label.generation"), facts.seal.seal.generation.shown());
     table.row(find("label.check-code"), facts.check_code.shown());
     table.row(find("label.root-key"), &root_key);
-    let mut object = Map::new();
-    put_name(&mut object, "proof", out.as_os_str().as_bytes());
-    object.insert("bytes".into(), made.bytes.len().into());
-    object.insert("root_key".into(), root_key.into());
-    super::check_proof::put_facts(&mut object, facts);
-    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("prove.next")), Value::Object(object)))
+    let text = format!("{}\n{}\n", table.text(), find("prove.next"));
+    Ok(Outcome::good(text, &answer(&out, &made)))
+}
+
+fn answer(out: &Path, made: &Made) -> Prove {
+    let facts = &made.facts;
+    let (core, seal) = (&facts.core, &facts.seal.seal);
+    let (path, path_hex) = name(&core.path);
+    let (link_to, link_to_hex) = core.link_to.as_ref().map(|n| name(n)).unzip();
+    let (target, target_hex) = core.target.as_ref().map(|n| name(n)).unzip();
+    let (proof, proof_hex) = path_name(out);
+    Prove {
+        proof,
+        proof_hex,
+        bytes: made.bytes.len() as u64,
+        root_key: hex(&made.root_key).into(),
+        path,
+        path_hex,
+        link_to,
+        link_to_hex: link_to_hex.flatten(),
+        target,
+        target_hex: target_hex.flatten(),
+        kind: Some(core.kind),
+        size: core.size,
+        mtime: Some(time_text(core.mtime).into()),
+        state: Some(core.state.into()),
+        sha256: core.sha256.map(|d| hex(&d).into()),
+        blake3: core.blake3.map(|d| hex(&d).into()),
+        set: Some(Clipped::of(seal.set)),
+        generation: seal.generation,
+        time: seal.time.as_str().into(),
+        verdict: Some(seal.verdict),
+        read_back: Some(seal.read_back),
+        check_code: Clipped::of(facts.check_code),
+        seal_blake3: Some(hex(&facts.seal.digest).into()),
+        record: facts.index,
+        records: seal.record_count,
+    }
 }

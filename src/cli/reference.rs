@@ -3,7 +3,7 @@
 use super::man::every_command;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::find;
-use serde_json::json;
+use azekura::answer::program::Reference;
 
 pub fn run(mut command: clap::Command) -> Outcome {
     command.build();
@@ -17,5 +17,5 @@ pub fn run(mut command: clap::Command) -> Outcome {
             help
         ));
     }
-    Outcome::good(page.clone(), json!({ "page": page }))
+    Outcome::good(page.clone(), &Reference { page: page.into() })
 }

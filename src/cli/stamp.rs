@@ -6,16 +6,15 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Outcome, Table, write_new};
-use crate::cli::ui::shown::{Shown, put_name, shell_word};
+use crate::cli::ui::shown::path_name;
+use crate::cli::ui::shown::{Shown, shell_word};
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::time;
+use azekura::answer::{Clipped, stamp as answer};
 use azekura::format::limit;
 use azekura::format::object::{Id, hex};
+use azekura::host::files;
 use azekura::job::inspect::stamp::{Options, ask, keep};
-use serde_json::{Map, Value};
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -85,26 +84,29 @@ fn export(args: Export, context: &Context) -> Result<Outcome, Explained> {
     table.row(find("label.check-code"), asked.check_code.shown());
     table.row(find("label.seal"), asked.seal.shown());
     table.row(find("label.sha256"), hex(&asked.sha256));
-    let mut object = Map::new();
-    for (key, path) in [("request", &out), ("kept_seal", &asked.seal), ("kept_request", &asked.request)] {
-        put_name(&mut object, key, path.as_os_str().as_bytes());
-    }
-    let facts: [(&str, Value); 5] = [
-        ("set", asked.set.to_string().into()),
-        ("generation", asked.generation.into()),
-        ("time", asked.time.clone().into()),
-        ("check_code", asked.check_code.to_string().into()),
-        ("sha256", hex(&asked.sha256).into()),
-    ];
-    object.extend(facts.map(|(key, value)| (key.to_owned(), value)));
-    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("stamp.next")), Value::Object(object)))
+    let ((request, request_hex), (kept_seal, kept_seal_hex)) = (path_name(&out), path_name(&asked.seal));
+    let (kept_request, kept_request_hex) = path_name(&asked.request);
+    let answer = answer::Export {
+        request,
+        request_hex,
+        kept_seal,
+        kept_seal_hex,
+        kept_request,
+        kept_request_hex,
+        set: Clipped::of(asked.set),
+        generation: asked.generation,
+        time: asked.time.as_str().into(),
+        check_code: Clipped::of(asked.check_code),
+        sha256: hex(&asked.sha256).into(),
+    };
+    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("stamp.next")), &answer))
 }
 
 fn import(args: &Import, context: &Context) -> Result<Outcome, Explained> {
     let folder = folder(args.to.as_deref(), context)?;
-    let mut bytes = Vec::new();
-    let read = File::open(&args.reply).and_then(|f| f.take(limit::STAMP_BYTES + 1).read_to_end(&mut bytes));
-    read.map_err(|e| Explained::new(message!("error.file.read", path = args.reply), Exit::Failed).cause(io_reason(&e)))?;
+    let read = files::read_limited(&args.reply, limit::STAMP_BYTES);
+    let bytes =
+        read.map_err(|e| Explained::new(message!("error.file.read", path = args.reply), Exit::Failed).cause(io_reason(&e)))?;
     let kept = keep(&folder, &bytes)?;
 
     let mut table = Table::default();
@@ -121,21 +123,23 @@ fn import(args: &Import, context: &Context) -> Result<Outcome, Explained> {
     let [request, reply, seal] = words;
     let by_request = format!("openssl ts -verify -queryfile {request} -in {reply} -CAfile CA.pem");
     let by_seal = format!("openssl ts -verify -data {seal} -in {reply} -CAfile CA.pem");
-    let mut object = Map::new();
-    for (key, path) in [("kept_seal", &kept.seal), ("kept_request", &kept.request), ("kept_reply", &kept.reply)] {
-        put_name(&mut object, key, path.as_os_str().as_bytes());
-    }
-    let facts: [(&str, Value); 8] = [
-        ("set", kept.set.to_string().into()),
-        ("generation", kept.generation.into()),
-        ("time", kept.time.clone().into()),
-        ("check_code", kept.check_code.to_string().into()),
-        ("stamped", kept.stamp.time.clone().into()),
-        ("serial", kept.stamp.serial.clone().into()),
-        ("policy", kept.stamp.policy.clone().into()),
-        ("signature", "unchecked".into()),
-    ];
-    object.extend(facts.map(|(key, value)| (key.to_owned(), value)));
+    let [seal, request, reply] = [&kept.seal, &kept.request, &kept.reply].map(|path| path_name(path));
+    let answer = answer::Import {
+        kept_seal: Some(seal.0),
+        kept_seal_hex: seal.1,
+        kept_request: Some(request.0),
+        kept_request_hex: request.1,
+        kept_reply: Some(reply.0),
+        kept_reply_hex: reply.1,
+        set: Clipped::of(kept.set),
+        generation: kept.generation,
+        time: kept.time.as_str().into(),
+        check_code: Clipped::of(kept.check_code),
+        stamped: kept.stamp.time.as_str().into(),
+        serial: kept.stamp.serial.as_str().into(),
+        policy: Some(kept.stamp.policy.as_str().into()),
+        signature: Some("unchecked".into()),
+    };
     let text = format!("{}\n{}\n\n  {by_request}\n  {by_seal}\n", table.text(), find("stamp.verify"));
-    Ok(Outcome::good(text, Value::Object(object)))
+    Ok(Outcome::good(text, &answer))
 }

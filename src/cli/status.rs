@@ -9,10 +9,10 @@ use crate::cli::ui::output::{Columns, Outcome};
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
+use azekura::answer::status::{self as answer, LackName, Rule321, Status};
 use azekura::host::ledger::MediumKind;
 use azekura::job::incident::hold::standing;
 use azekura::job::media::copies::{Copy, Lack, copies, count_321, lacks, lacks_321};
-use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -25,16 +25,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let copies = copies(&book);
     let mut lacks = lacks(&copies);
     let mut text = table(&copies);
-    let mut json = json!({ "copies": copies.iter().map(copy_json).collect::<Vec<_>>() });
+    let mut rule_321 = None;
     if args.rule_321 {
         lacks.extend(lacks_321(&copies));
         let (number, kinds, off_site) = count_321(&copies);
         let counted = message!("status.321", copies = count(number), kinds = count(kinds), off_site = count(off_site));
         text.push_str(&format!("{counted}\n"));
-        json["rule_321"] = json!({ "copies": number, "kinds": kinds, "off_site": off_site });
+        rule_321 = Some(Rule321 { copies: number, kinds, off_site });
     }
     lacks.iter().for_each(|lack| context.warn(&warning(lack)));
-    json["lacks"] = lacks.iter().map(lack_json).collect();
     if lacks.is_empty() && standing(&book).is_none() {
         text.push_str(&format!("{}\n", find("status.good")));
     }
@@ -43,10 +42,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         let since = time(&hold.since, Lang::spoken());
         context.warn(&message!("hold.stands", since = since, who = hold.by, why = hold.why));
     }
-    json["hold"] = hold.is_some().into();
+    let answer = Status {
+        copies: copies.iter().map(copy).collect(),
+        lacks: lacks.iter().map(lack).collect(),
+        hold: hold.is_some(),
+        rule_321,
+    };
     let held = if hold.is_some() { Exit::Alarm } else { Exit::Good };
     let lacking = if lacks.is_empty() { Exit::Good } else { Exit::Incomplete };
-    Ok(Outcome { exit: exit(&book).max(lacking).max(held), text, json })
+    Ok(Outcome::new(exit(&book).max(lacking).max(held), text, &answer))
 }
 
 fn table(copies: &[Copy]) -> String {
@@ -91,26 +95,31 @@ fn warning(lack: &Lack) -> Message {
     }
 }
 
-fn copy_json(c: &Copy) -> Value {
-    json!({
-        "medium": c.medium,
-        "kind": c.kind,
-        "place": c.place,
-        "off_site": c.off_site,
-        "time": c.time,
-        "generation": c.generation,
-        "check_code": c.check_code,
-        "attached": c.attached,
-    })
+fn copy(c: &Copy) -> answer::Copy {
+    answer::Copy {
+        medium: c.medium.as_str().into(),
+        kind: c.kind,
+        place: c.place.as_deref().map(Into::into),
+        off_site: c.off_site,
+        time: c.time.as_str().into(),
+        generation: c.generation,
+        check_code: c.check_code.as_str().into(),
+        attached: c.attached,
+    }
 }
 
-fn lack_json(lack: &Lack) -> Value {
+fn lack(lack: &Lack) -> answer::Lack {
+    let none = |name| answer::Lack { lack: name, medium: None, copies: None, kind: None, place: None, media: None };
     match lack {
-        Lack::Attached { medium } => json!({ "lack": "attached", "medium": medium }),
-        Lack::Few { copies } => json!({ "lack": "few", "copies": copies }),
-        Lack::OneKind { kind } => json!({ "lack": "one-kind", "kind": kind }),
-        Lack::NoneOffSite => json!({ "lack": "none-off-site" }),
-        Lack::SharedPlace { place, media } => json!({ "lack": "shared-place", "place": place, "media": media }),
-        Lack::PlaceUnknown { medium } => json!({ "lack": "place-unknown", "medium": medium }),
+        Lack::Attached { medium } => answer::Lack { medium: Some(medium.as_str().into()), ..none(LackName::Attached) },
+        Lack::Few { copies } => answer::Lack { copies: Some(*copies), ..none(LackName::Few) },
+        Lack::OneKind { kind } => answer::Lack { kind: Some(*kind), ..none(LackName::OneKind) },
+        Lack::NoneOffSite => none(LackName::NoneOffSite),
+        Lack::SharedPlace { place, media } => answer::Lack {
+            place: Some(place.as_str().into()),
+            media: Some(media.iter().map(|m| m.as_str().into()).collect()),
+            ..none(LackName::SharedPlace)
+        },
+        Lack::PlaceUnknown { medium } => answer::Lack { medium: Some(medium.as_str().into()), ..none(LackName::PlaceUnknown) },
     }
 }

@@ -2,18 +2,18 @@
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::{Explained, reason};
 use crate::cli::ui::output::{Outcome, Table};
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
 use crate::cli::ui::words;
+use azekura::answer::verify::{ExpectedSeal, VerifiedGeneration, Verify};
 use azekura::format::check_code::CheckCode;
 use azekura::format::object::{Id, hex};
 use azekura::format::seal::ReadBack;
-use azekura::job::inspect::verify::{Expected, Options, Report, remember_damage, verify};
+use azekura::job::inspect::verify::{Expected, GenerationLine, Options, Report, remember_damage, verify};
 use azekura::set::open::OpenSet;
-use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Findings of one kind that are shown; `--json` has all.
@@ -40,14 +40,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         let progress = context.progress();
         verify(&options, &context.env(args.threads.map(usize::from)), &progress)?
     };
-    talk(&report, context);
+    let answer = answer(&report);
+    talk(&answer, context);
     if let Some(mut catalog) = context.catalog()?
         && remember_damage(report.set, &report.damage, &mut catalog)? > 0
     {
         context.talk(&message!("verify.remembered"));
     }
     let exit = if report.is_good() { Exit::Good } else { Exit::Damage };
-    Ok(Outcome { exit, text: text(&report), json: as_json(&report) })
+    Ok(Outcome::new(exit, text(&answer), &answer))
 }
 
 /// What this host knows of the set. A host that has never written it knows nothing.
@@ -57,107 +58,100 @@ fn known(context: &Context, set: Id) -> Result<Vec<(u64, [u8; 32])>, Explained> 
     Ok(catalog.last_seals(row)?)
 }
 
-fn talk(report: &Report, context: &Context) {
-    let faults = report.faults.iter().map(words::fault);
-    let damage = report.damage.iter().map(words::damage);
-    let foreign = report.foreign.iter().map(|name| message!("verify.foreign", name = name));
+/// What was found, as it is printed and shown.
+fn answer(report: &Report) -> Verify {
+    let generation = |g: &GenerationLine| VerifiedGeneration {
+        generation: g.generation,
+        time: g.time.as_str().into(),
+        check_code: g.check_code.to_string().into(),
+        verdict: g.verdict,
+        read_back: g.read_back,
+        trusted: g.trusted,
+        objects: g.objects,
+        bytes: g.bytes,
+        damaged_objects: g.damaged,
+    };
+    let expected = |e: Expected| match e {
+        Expected::Found { generation, newer } => ExpectedSeal { found: true, generation: Some(generation), newer: Some(newer) },
+        Expected::NotFound => ExpectedSeal { found: false, generation: None, newer: None },
+    };
+    Verify {
+        set: report.set.to_string().into(),
+        set_name: report.set_name.as_str().into(),
+        good: report.is_good(),
+        root_key: report.root_key.map(|key| hex(&key).into()),
+        generations: report.generations.iter().map(generation).collect(),
+        faults: report.faults.iter().map(words::fault_answer).collect(),
+        damage: report.damage.iter().map(words::damage_answer).collect(),
+        foreign: report.foreign.iter().map(|name| name.as_str().into()).collect(),
+        place: Some(report.place),
+        objects_elsewhere: Some(report.elsewhere),
+        leftover_objects: report.leftovers.len() as u64,
+        objects: report.objects,
+        bytes: report.bytes,
+        read_back: report.read_back,
+        expected: report.expected.map(expected),
+        known: report.known.map(expected),
+    }
+}
+
+/// What should be said beside the result.
+fn talk(answer: &Verify, context: &Context) {
+    let faults = answer.faults.first.iter().map(|f| reason(&f.text));
+    let damage = answer.damage.first.iter().map(|d| reason(&d.text));
+    let foreign = answer.foreign.first.iter().map(|name| message!("verify.foreign", name = name));
     for list in [faults.collect::<Vec<_>>(), damage.collect(), foreign.collect()] {
         list.iter().take(SHOWN).for_each(|m| context.warn(m));
         if list.len() > SHOWN {
             context.warn(&message!("talk.more-findings", count = count((list.len() - SHOWN) as u64)));
         }
     }
-    if !report.leftovers.is_empty() {
+    if answer.leftover_objects > 0 {
         // What cannot be read may be the seal of a generation that they belong to.
-        let message = match report.faults.is_empty() {
-            true => message!("verify.leftovers", count = count(report.leftovers.len() as u64)),
-            false => message!("verify.unsealed", count = count(report.leftovers.len() as u64)),
+        let message = match answer.faults.is_empty() {
+            true => message!("verify.leftovers", count = count(answer.leftover_objects)),
+            false => message!("verify.unsealed", count = count(answer.leftover_objects)),
         };
         context.talk(&message);
     }
 }
 
-fn text(report: &Report) -> String {
+fn text(answer: &Verify) -> String {
     let mut table = Table::default();
-    table.row(find("label.set"), message!("backup.set", name = report.set_name, id = report.set).to_string());
-    table.row(find("label.generations"), count(report.generations.len() as u64));
-    let (objects, size) = (count(report.objects), bytes(report.bytes));
+    table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
+    table.row(find("label.generations"), count(answer.generations.len()));
+    let (objects, size) = (count(answer.objects), bytes(answer.bytes));
     table.row(find("label.checked"), message!("verify.checked", objects = objects, bytes = size).to_string());
-    if report.place > 1 {
-        table.row(
-            find("label.medium"),
-            message!("verify.place", number = report.place, count = count(report.elsewhere)).to_string(),
-        );
+    if let Some(place) = answer.place.filter(|place| *place > 1) {
+        let elsewhere = answer.objects_elsewhere.unwrap_or_default();
+        table.row(find("label.medium"), message!("verify.place", number = place, count = count(elsewhere)).to_string());
     }
-    table.row(find("label.read-back"), words::read_back(report.read_back).to_string());
-    for (label, expected) in [("label.expected", report.expected), ("label.known", report.known)] {
+    table.row(find("label.read-back"), words::read_back(answer.read_back).to_string());
+    for (label, expected) in [("label.expected", &answer.expected), ("label.known", &answer.known)] {
         if let Some(e) = expected {
             table.row(find(label), compared(e).to_string());
         }
     }
-    if let Some(last) = report.generations.last() {
+    if let Some(last) = answer.generations.first.last() {
         table.row(find("label.check-code"), last.check_code.shown());
     }
-    table.row(find("label.result"), result(report).to_string());
+    table.row(find("label.result"), result(answer).to_string());
     table.text()
 }
 
-fn compared(expected: Expected) -> Message {
-    match expected {
-        Expected::Found { generation, newer: 0 } => message!("expected.newest", generation = generation),
-        Expected::Found { generation, newer } => message!("expected.older", generation = generation, newer = newer),
-        Expected::NotFound => message!("expected.not-found"),
+fn compared(expected: &ExpectedSeal) -> Message {
+    match (expected.generation, expected.newer) {
+        (Some(generation), Some(0)) => message!("expected.newest", generation = generation),
+        (Some(generation), Some(newer)) => message!("expected.older", generation = generation, newer = newer),
+        _ => message!("expected.not-found"),
     }
 }
 
-fn result(report: &Report) -> Message {
-    match (report.is_good(), report.read_back) {
+fn result(answer: &Verify) -> Message {
+    match (answer.good, answer.read_back) {
         (true, ReadBack::Direct | ReadBack::Dropped) => message!("verify.good"),
         (true, ReadBack::Cached) => message!("verify.cached"),
-        (false, _) if report.generations.is_empty() => message!("generations.none"),
+        (false, _) if answer.generations.is_empty() => message!("generations.none"),
         (false, _) => message!("verify.bad"),
     }
-}
-
-fn as_json(report: &Report) -> Value {
-    let generations: Vec<Value> = report
-        .generations
-        .iter()
-        .map(|g| {
-            json!({
-                "generation": g.generation,
-                "time": g.time,
-                "check_code": g.check_code.to_string(),
-                "verdict": g.verdict.name(),
-                "read_back": g.read_back.name(),
-                "trusted": g.trusted,
-                "objects": g.objects,
-                "bytes": g.bytes,
-                "damaged_objects": g.damaged,
-            })
-        })
-        .collect();
-    let expected = |e: Option<Expected>| match e {
-        None => Value::Null,
-        Some(Expected::Found { generation, newer }) => json!({ "found": true, "generation": generation, "newer": newer }),
-        Some(Expected::NotFound) => json!({ "found": false }),
-    };
-    json!({
-        "set": report.set.to_string(),
-        "set_name": report.set_name,
-        "good": report.is_good(),
-        "root_key": report.root_key.map(|key| hex(&key)),
-        "generations": generations,
-        "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
-        "damage": report.damage.iter().map(words::damage_json).collect::<Vec<_>>(),
-        "foreign": report.foreign,
-        "place": report.place,
-        "objects_elsewhere": report.elsewhere,
-        "leftover_objects": report.leftovers.len(),
-        "objects": report.objects,
-        "bytes": report.bytes,
-        "read_back": report.read_back.name(),
-        "expected": expected(report.expected),
-        "known": expected(report.known),
-    })
 }

@@ -4,8 +4,12 @@
 //! changes the flag at the end of the file's name (in the extended storage: of the name of its folder), and makes a new file
 //! with a new time. The index database changes with every record; the transaction storage grows.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// Which rules a source has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Rules {
     /// Files change in any way.
     #[default]

@@ -5,10 +5,13 @@
 use super::merkle::{MerkleHash, MerkleTree};
 use super::object::{Id, Object, ObjectKind, hex, unhex};
 use super::{Malformed, limit};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 /// How a generation's objects were read back before its seal was written, the weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum ReadBack {
     /// Perhaps only from the operating system's cache.
     Cached,
@@ -34,7 +37,8 @@ impl ReadBack {
 }
 
 /// The result of the run, as its seal says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Everything was backed up.
     Good,

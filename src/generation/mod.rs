@@ -17,7 +17,7 @@ use crate::format::object::ObjectKind;
 use crate::format::pack::Extent;
 use crate::format::set_key::SetKey;
 use crate::format::{Malformed, limit};
-use crate::medium::{Blame, Medium, MediumError, OpenObject};
+use crate::medium::{ErrorCategory, Medium, MediumError, OpenObject};
 use crate::pipeline::compressor::{Decompressor, FrameError};
 use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity};
 use crate::pipeline::packer::{PackReader, UnpackError};
@@ -73,7 +73,7 @@ impl GenerationError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::NoSuchGeneration { .. } | Self::NoGeneration | Self::WrongKey(_) => false,
-            Self::Medium(e) => e.blame() == Blame::Damage,
+            Self::Medium(e) => e.category() == ErrorCategory::Damage,
             Self::NoManifest { .. } | Self::Manifest(_) | Self::Entries(_) | Self::NotTheEntries => true,
             Self::Damaged { .. } | Self::Decrypt { .. } | Self::Decompress { .. } | Self::Unpack { .. } => true,
         }
@@ -81,7 +81,7 @@ impl GenerationError {
 
     /// Whether the medium is absent. That is not damage: with the medium attached again everything may be readable.
     pub fn is_absence(&self) -> bool {
-        matches!(self, Self::Medium(e) if e.blame() == Blame::Medium)
+        matches!(self, Self::Medium(e) if e.category() == ErrorCategory::Medium)
     }
 }
 
@@ -152,7 +152,7 @@ impl<'a> Generation<'a> {
     }
 
     fn is_there(&self) -> Result<()> {
-        Ok(self.medium.is_there()?)
+        Ok(self.medium.check_attached()?)
     }
 
     /// The identity that it was opened with.

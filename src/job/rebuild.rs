@@ -14,7 +14,7 @@ use crate::format::watch;
 use crate::generation::{Generation, GenerationError};
 use crate::host::catalog::{Catalog, CatalogError, GenerationRow, Location, MediumRow, SetRow};
 use crate::host::state::{SetState, StateDir, StateError};
-use crate::medium::{AttachedMedium, Blame, Medium, MediumError};
+use crate::medium::{AttachedMedium, ErrorCategory, Medium, MediumError};
 use crate::pipeline::compressor::{FrameError, read_index};
 use crate::pipeline::encryptor::{DecryptError, Decryptor, Identity};
 use crate::seal::chain::{Fault, FaultKind, ReadError, SealLink, read_object};
@@ -233,10 +233,10 @@ fn add_object(
 fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Option<Index>> {
     let open = match medium.open(number, ObjectKind::Pack) {
         Ok(open) => open,
-        Err(e) if e.blame() == Blame::Damage => return Ok(None),
+        Err(e) if e.category() == ErrorCategory::Damage => return Ok(None),
         Err(e) => return Err(RebuildError::Medium(e)),
     };
-    let gone = |e| MediumError::said(e).map_or(Ok(None), |said| Err(RebuildError::Medium(said)));
+    let gone = |e| MediumError::unwrap_io(e).map_or(Ok(None), |said| Err(RebuildError::Medium(said)));
     match Decryptor::open(identity, open) {
         Ok(mut payload) => match read_index(&mut payload) {
             Ok(index) => Ok(Some(index)),
@@ -251,7 +251,7 @@ fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Opt
 fn is_whole(medium: &dyn Medium, object: &Object) -> Result<bool> {
     match medium.read_back(object.number, object.kind) {
         Ok(r) => Ok(r.length == object.length && Some(r.digest) == object.digest),
-        Err(e) if e.blame() == Blame::Damage => Ok(false),
+        Err(e) if e.category() == ErrorCategory::Damage => Ok(false),
         Err(e) => Err(RebuildError::Medium(e)),
     }
 }

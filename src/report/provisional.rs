@@ -26,14 +26,14 @@ pub fn page(p: &Provisional) -> String {
     let alarm = match p.has_alarm {
         true => [
             "  ※ この世代には、ふだんと違う変化があったという警報が記録されています。\n",
-            "  ! This generation bears an alarm: its changes were out of the ordinary.\n",
+            "  ! This generation has an alarm: its changes were unusual.\n",
         ],
         false => ["", ""],
     };
     let suspect = match p.quarantine {
         true => [
             "  ※ この媒体セットは隔離されています。汚染の疑いがある状態を、証拠として残したものです。\n",
-            "  ! This set is in quarantine: it keeps, as evidence, a state that is suspected\n    of contamination.\n",
+            "  ! This medium set is in quarantine: it preserves, as evidence, a state\n    suspected of contamination.\n",
         ],
         false => ["", ""],
     };
@@ -56,17 +56,17 @@ pub fn page(p: &Provisional) -> String {
 
 *** UNVERIFIED - FOR REFERENCE ONLY ***
 
-What lies in this folder was restored from this generation of the backup.
-Nobody has verified yet that it is right, or free of malware.
+The files in this folder were restored from this generation of the backup.
+It has not been verified that they are correct or free of malware.
 
   Medium set: {name} ({set})
   Generation: {generation} ({en})
   Check code: {check_code}
 {}{}
-- Look at it only. Change nothing here, and add nothing.
-- Do not write it back to the EHR or any other system.
-- Run no program and no document's macro from here.
-- Records made after that time are not in it. Check against paper and the
+- Only look at the files. Change nothing here, and add nothing.
+- Do not write them back to the EHR or any other system.
+- Run no program and no macro from here.
+- Records made after that time are missing. Check with paper records and the
   patient.
 ",
         alarm[0], suspect[0], alarm[1], suspect[1]
@@ -99,6 +99,6 @@ mod tests {
         let kept = page(&Provisional { quarantine: true, ..facts });
         assert!(kept.contains("in quarantine") && kept.contains("隔離") && !kept.contains("alarm"));
         let text = page(&Provisional { has_alarm: true, ..facts });
-        assert!(text.contains("bears an alarm") && text.contains("警報"));
+        assert!(text.contains("has an alarm") && text.contains("警報"));
     }
 }

@@ -10,7 +10,7 @@ use crate::format::merkle::{MerkleTree, object_leaf};
 use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::seal::{Seal, Signed};
 use crate::format::{limit, object};
-use crate::medium::{Blame, Listed, Listing, Medium, MediumError, OpenObject};
+use crate::medium::{ErrorCategory, Listed, Listing, Medium, MediumError, OpenObject};
 use std::io::Read;
 
 /// A seal as it is on the medium, and whether it can be trusted.
@@ -321,10 +321,10 @@ pub enum ReadError {
 pub fn read_object(medium: &dyn Medium, number: u64, kind: ObjectKind, limit_bytes: u64) -> Result<Vec<u8>, ReadError> {
     let mut open = match medium.open(number, kind) {
         Ok(open) => open,
-        Err(e) if e.blame() == Blame::Damage => return Err(ReadError::Damaged(e.to_string())),
+        Err(e) if e.category() == ErrorCategory::Damage => return Err(ReadError::Damaged(e.to_string())),
         Err(e) => return Err(ReadError::Medium(e)),
     };
-    read_opened(&mut *open, number, kind, limit_bytes).map_err(|why| match medium.is_there() {
+    read_opened(&mut *open, number, kind, limit_bytes).map_err(|why| match medium.check_attached() {
         Ok(()) => ReadError::Damaged(why),
         Err(e) => ReadError::Medium(e),
     })

@@ -16,9 +16,10 @@ pub use record::FILE_BYTES;
 
 use super::SealKey;
 use crate::format::seal::Seal;
+use crate::host::files::sync_folder_of;
+use crate::lock::FileLock;
 use record::{KeyRecord, SLOT_BYTES, SlotBytes, empty_slot, new_seed};
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -49,7 +50,7 @@ pub enum KeyError {
 /// The seal keys of one set, held open and locked against other runs.
 #[derive(Debug)]
 pub struct SealKeys {
-    file: LockedFile,
+    file: FileLock,
     path: PathBuf,
     record: KeyRecord,
     /// The number of a slot that is known to be whole: it is overwritten last.
@@ -63,7 +64,7 @@ impl SealKeys {
     /// The key comes from the operating system here, not from the caller, so that as few copies of it exist as possible.
     pub fn create(path: &Path) -> Result<Self, KeyError> {
         let file = open(path, OpenOptions::new().create(true).truncate(false).mode(0o600))?;
-        let length = file.0.metadata().map_err(|e| failed("created", path, e))?.len();
+        let length = file.metadata().map_err(|e| failed("created", path, e))?.len();
         if length >= FILE_BYTES {
             return Err(failed("created", path, io::ErrorKind::AlreadyExists.into()));
         }
@@ -72,8 +73,7 @@ impl SealKeys {
         let mut keys = Self { file, path: path.to_owned(), record: record.clone(), whole: 1 };
         keys.commit(record)?;
         // The name must survive a power cut like the content.
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|f| f.sync_all()).map_err(|e| failed("created", path, e))?;
+        sync_folder_of(path).map_err(|e| failed("created", path, e))?;
         Ok(keys)
     }
 
@@ -82,7 +82,7 @@ impl SealKeys {
         let file = open(path, &mut OpenOptions::new())?;
         let mut slots = [empty_slot(), empty_slot()];
         for (i, slot) in slots.iter_mut().enumerate() {
-            read_slot(&file.0, i, slot).map_err(|e| failed("read", path, e))?;
+            read_slot(&file, i, slot).map_err(|e| failed("read", path, e))?;
         }
         let [a, b] = [&slots[0], &slots[1]].map(KeyRecord::decode);
         let (record, whole) = match (a, b) {
@@ -148,7 +148,7 @@ impl SealKeys {
     fn commit(&mut self, record: KeyRecord) -> Result<(), KeyError> {
         let slot = record.encode();
         for i in [1 - self.whole, self.whole] {
-            let written = self.file.0.write_all_at(&slot[..], (i * SLOT_BYTES) as u64).and_then(|()| self.file.0.sync_all());
+            let written = self.file.write_all_at(&slot[..], (i * SLOT_BYTES) as u64).and_then(|()| self.file.sync_all());
             written.map_err(|e| failed("stored", &self.path, e))?;
             // From here on the other slot is overwritten first, also if this commit fails half-way.
             self.whole = i;
@@ -158,31 +158,16 @@ impl SealKeys {
     }
 }
 
-/// A file that is locked until this is dropped.
-#[derive(Debug)]
-struct LockedFile(File);
-
-impl Drop for LockedFile {
-    /// Closing is not enough: a program that another thread starts at this moment has a copy of the descriptor until it runs,
-    /// and the lock lasts as long as any copy.
-    fn drop(&mut self) {
-        let _ = flock(&self.0, FlockOperation::Unlock);
-    }
-}
-
 /// Opens and locks the file. Links are not followed: one could lead to a file system that keeps what is overwritten.
-fn open(path: &Path, options: &mut OpenOptions) -> Result<LockedFile, KeyError> {
+fn open(path: &Path, options: &mut OpenOptions) -> Result<FileLock, KeyError> {
     let file = options.read(true).write(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path);
     let file = file.map_err(|e| failed("opened", path, e))?;
     let mode = file.metadata().map_err(|e| failed("opened", path, e))?.mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(KeyError::Exposed { path: path.to_owned(), mode });
     }
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(LockedFile(file)),
-        Err(Errno::WOULDBLOCK) => Err(KeyError::Busy { path: path.to_owned() }),
-        Err(e) => Err(failed("locked", path, e.into())),
-    }
+    let lock = FileLock::acquire(file).map_err(|e| failed("locked", path, e))?;
+    lock.map_err(|_| KeyError::Busy { path: path.to_owned() })
 }
 
 fn failed(doing: &'static str, path: &Path, source: io::Error) -> KeyError {
@@ -299,11 +284,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("seal.keys");
         let mut keys = SealKeys::create(&path).unwrap();
-        let writable = std::mem::replace(&mut keys.file.0, File::open(&path).unwrap());
+        let writable = std::mem::replace(&mut *keys.file, File::open(&path).unwrap());
         let before = keys.record.encode();
         assert!(matches!(keys.prepare_next(), Err(KeyError::Io { doing: "stored", .. })));
         assert_eq!((keys.record.encode(), keys.next_public()), (before, None));
-        keys.file.0 = writable;
+        *keys.file = writable;
         let public = keys.prepare_next().unwrap();
         drop(keys);
         assert_eq!(SealKeys::load(&path).unwrap().next_public(), Some(public));

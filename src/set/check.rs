@@ -6,7 +6,7 @@ use crate::format::object::{Id, Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
 use crate::job::restore::RestoreError;
-use crate::medium::{Blame, Listed, Listing, Medium, MediumError};
+use crate::medium::{ErrorCategory, Listed, Listing, Medium, MediumError};
 use crate::seal::chain::Chain;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -144,7 +144,7 @@ fn check_object(medium: &dyn Medium, listing: &Listing, o: &Object) -> Result<Re
         Ok(r) if r.length != o.length => Ok(Err(DamageKind::Length(r.length))),
         Ok(r) if Some(r.digest) != o.digest => Ok(Err(DamageKind::Digest)),
         Ok(r) => Ok(Ok(r.how)),
-        Err(e) if e.blame() == Blame::Damage => Ok(Err(DamageKind::Unreadable(e.to_string()))),
+        Err(e) if e.category() == ErrorCategory::Damage => Ok(Err(DamageKind::Unreadable(e.to_string()))),
         Err(e) => Err(e),
     }
 }

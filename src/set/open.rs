@@ -5,7 +5,7 @@ use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
 use crate::job::restore::RestoreError;
 use crate::medium::loader::MediumRequest;
-use crate::medium::{Absent, AttachedMedium, Loader, Medium, MediumError, SetOnMedium, SpanningMedium, bring};
+use crate::medium::{AttachedMedium, Loader, Medium, MediumError, NoMedium, SetOnMedium, SpanningMedium, bring};
 use crate::seal::chain::{Chain, ReadError, read_object};
 use std::path::Path;
 
@@ -72,10 +72,10 @@ impl<'w> OpenSet<'w> {
             if is_begun && wanted.is_none() {
                 break;
             }
-            let wrong = is_begun.then(|| MediumError::HalfBegun { place: from.display().to_string() });
+            let wrong = is_begun.then(|| MediumError::Abandoned { medium: from.display().to_string() });
             let place = chain.media().len() as u64 + 1;
             let next = MediumRequest { set: self.id, set_name: label.name.clone(), place, blank: false };
-            self.medium = Box::new(Absent);
+            self.medium = Box::new(NoMedium);
             let (place, _) = bring(loader, from, &next, None, wrong).map_err(RestoreError::Medium)?;
             self.medium = place.open(self.id).map_err(RestoreError::Medium)?;
             chain = self.chain()?;
@@ -93,7 +93,7 @@ impl<'w> OpenSet<'w> {
 
 /// The set's id, as its folder is called; or, where it lies under another name, as its first label says.
 pub fn set_id(medium: &dyn Medium) -> Result<Id> {
-    let path = medium.describe().place;
+    let path = medium.describe().path;
     let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
     if let Some(id) = name {
         return Ok(id);

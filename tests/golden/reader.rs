@@ -1,22 +1,20 @@
 //! Runs the independent reader, `reference/reader.py`.
 
 use crate::key_file;
-use std::io::Write;
+use crate::machine::skipped;
 use std::path::Path;
 use std::process::Command;
 
 const PROGRAMS: [&str; 5] = ["python3", "age", "zstd", "b3sum", "openssl"];
 
-/// Whether the reader can run here. In CI it must.
+/// Whether the reader can run here.
 pub fn is_available() -> bool {
     let version = |p: &str| if p == "openssl" { "version" } else { "--version" };
     let missing: Vec<_> = PROGRAMS.into_iter().filter(|p| Command::new(p).arg(version(p)).output().is_err()).collect();
     if missing.is_empty() {
         return true;
     }
-    assert!(std::env::var_os("CI").is_none(), "the reference reader needs {missing:?}");
-    // Not `eprintln!`, which a passing test swallows.
-    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: the reference reader was not run, {missing:?} missing ***\n");
+    skipped(format!("the reference reader was not run: {missing:?} missing"));
     false
 }
 

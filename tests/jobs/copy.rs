@@ -258,7 +258,7 @@ fn a_foreign_target_stays_as_it_is() {
 /// The set on `other`'s medium that is not `h`'s.
 fn other_set(other: &Hospital, h: &Hospital) -> azekura::format::object::Id {
     let ours = h.label().set;
-    let sets = azekura::medium::Directory::sets(&other.medium()).expect("sets").found;
+    let sets = azekura::medium::Sets::find(&other.medium()).expect("sets").found;
     sets.into_iter().map(|s| s.id).find(|id| *id != ours).expect("theirs")
 }
 
@@ -334,7 +334,8 @@ fn a_set_on_several_cartridges_is_copied_to_one_disk() {
         let report = run(&h, &options(&Deck::path(), &to)).expect("a copy");
         assert!(report.is_good());
         assert_eq!(report.places, places);
-        assert!(h.deck.asked().iter().all(|w| !w.blank));
+        let asked = h.deck.asked();
+        assert!(asked.len() >= cartridges.len() - 1 && asked.iter().all(|w| !w.blank), "{asked:?}");
         let verified = h.try_verify(&to, None, None).expect("a verification");
         assert!(verified.is_good() && verified.elsewhere == 0, "{verified:?}");
         assert!(h.deck.asked().is_empty(), "everything is on the one disk");

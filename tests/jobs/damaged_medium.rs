@@ -359,6 +359,7 @@ fn a_lost_list_of_entries_costs_its_generation_and_no_other() {
     let h = small_medium();
     let medium = copy(&h);
     let chain = h.chain();
+    let (mut told, mut refused) = (0, 0);
     for generation in 1..=3 {
         let seal = &chain.generation(generation).expect("a generation").seal;
         for o in seal.objects.iter().filter(|o| matches!(o.kind, ObjectKind::Pack | ObjectKind::Manifest)) {
@@ -378,6 +379,7 @@ fn a_lost_list_of_entries_costs_its_generation_and_no_other() {
                         let is_lost = |k| matches!(k, FindingKind::NotRestored | FindingKind::EntriesLost);
                         let lost = report.findings.iter().filter(|f| is_lost(f.kind)).count();
                         assert_eq!(report.not_restored as usize, lost, "{what}");
+                        told += lost;
                         assert!(other >= generation || lost == 0, "{what}: {:?}", report.findings);
                         for (path, seen) in picture(&to.join("source")).iter().filter(|(_, seen)| !seen.content.is_empty()) {
                             let good = ["Aoki", "Baba", "Baba, moved", "Chiba"].iter().any(|c| seen.content == c.as_bytes());
@@ -386,6 +388,7 @@ fn a_lost_list_of_entries_costs_its_generation_and_no_other() {
                     }
                     Err(RestoreError::Generation(e)) => {
                         assert!(other >= generation, "{what}: {e:?}");
+                        refused += 1;
                         let left = if to.exists() { picture(&to) } else { Default::default() };
                         assert!(left.values().all(|s| s.size == 0), "{what}: {left:?}");
                     }
@@ -396,6 +399,7 @@ fn a_lost_list_of_entries_costs_its_generation_and_no_other() {
             overwrite(&path, o.length - 1, &[good[o.length as usize - 1]]);
         }
     }
+    assert!(told > 0 && refused > 0, "{told} losses told, {refused} restores refused");
 }
 
 /// What verification found damaged is stored anew by the next night, as far as the source still has it.

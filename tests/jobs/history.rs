@@ -1,6 +1,7 @@
 //! Which version of a file is from before the incident? And what came, changed or went while they were in the house?
 
-use crate::tools::{forge, noise, objects, overwrite, without_privileges};
+use crate::machine::without_privileges;
+use crate::tools::{forge, noise, objects, overwrite};
 use crate::world::Hospital;
 use azekura::event::NoObserver;
 use azekura::format::object::ObjectKind;

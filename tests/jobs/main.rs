@@ -10,6 +10,8 @@ mod day_one;
 mod first_night;
 mod history;
 mod killed;
+#[path = "../machine/mod.rs"]
+mod machine;
 mod merge;
 mod power_cut;
 mod priorities;

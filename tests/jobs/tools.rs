@@ -1,5 +1,6 @@
 //! What several stories share: dice whose seed is printed, whole pictures of a tree, and a set's files by number and kind.
 
+use crate::machine::{is_root, skipped};
 use azekura::format::object::{ObjectKind, parse_file_name};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
@@ -179,10 +180,6 @@ pub fn fast_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder")
 }
 
-pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 /// Writes over bytes of a file that exists.
 pub fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
     use std::os::unix::fs::FileExt;
@@ -219,7 +216,7 @@ impl Disk {
     fn mounted(at: &Path, arguments: &[&str]) -> Option<Self> {
         std::fs::create_dir_all(at).expect("a folder");
         if !is_root() || !run("mount", arguments, at) {
-            eprintln!("SKIPPED: no file system can be mounted at {}", at.display());
+            skipped(format!("no {} can be mounted", arguments[1]));
             return None;
         }
         Some(Self(at.to_owned()))
@@ -238,20 +235,6 @@ impl Drop for Disk {
 
 fn run(program: &str, arguments: &[&str], path: &Path) -> bool {
     std::process::Command::new(program).args(arguments).arg(path).status().is_ok_and(|s| s.success())
-}
-
-/// Runs `f` as a user who may not read everything; the threads that it starts are that user's too.
-pub fn without_privileges<T>(f: impl FnOnce() -> T) -> T {
-    use rustix::process::Uid;
-    use rustix::thread::set_thread_res_uid;
-    if !is_root() {
-        return f();
-    }
-    let (root, nobody) = (Uid::ROOT, Uid::from_raw(65_534));
-    set_thread_res_uid(root, nobody, root).expect("another user");
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
-    set_thread_res_uid(root, root, root).expect("root again");
-    done.unwrap_or_else(|e| std::panic::resume_unwind(e))
 }
 
 /// Another digit in a seal's signature, which can still be read and does not hold any more. Done again, it is as it was.

@@ -13,7 +13,7 @@ use azekura::job::restore::{self, RestoreError, restore};
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::Drive;
 use azekura::medium::tape::simulated::Cartridge;
-use azekura::medium::{Directory, Loader, MediumError};
+use azekura::medium::{Directory, Loader, MediumError, Sets};
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::target::TargetOptions;
 use azekura::seal::chain::{Chain, SealLink};
@@ -56,7 +56,7 @@ impl Loader for Deck {
         }
         match &*self.loaded.lock().expect("no panic") {
             Some(cartridge) => Ok(Some(Box::new(cartridge.load()))),
-            None => Err(MediumError::NoCartridge { place: path.display().to_string() }),
+            None => Err(MediumError::NoCartridge { medium: path.display().to_string() }),
         }
     }
 
@@ -180,12 +180,12 @@ impl Hospital {
     }
 
     pub fn label(&self) -> Label {
-        Directory::sets(&self.medium()).expect("sets").found.remove(0).label
+        Sets::find(&self.medium()).expect("sets").found.remove(0).label
     }
 
     /// The seals of the only set on the medium.
     pub fn chain(&self) -> Chain {
-        let set = Directory::sets(&self.medium()).expect("sets").found[0].id;
+        let set = Sets::find(&self.medium()).expect("sets").found[0].id;
         Chain::read(&Directory::open(&self.medium(), set).expect("the set"), set).expect("seals")
     }
 

@@ -2,7 +2,12 @@
 //!
 //! **Invariant:** ○ only from a recorded fact. What was not asked, or not answered, is not known.
 
-use super::answers::{Backup, Compare, Expected, Proved, Restore, Scan, Verified, Verify};
+use crate::answer::backup::Backup;
+use crate::answer::compare::Compare;
+use crate::answer::proof::{CheckProof, Content, State};
+use crate::answer::restore::{Restore, Scan};
+use crate::answer::verify::{ExpectedSeal, VerifiedGeneration, Verify};
+use crate::format::seal::{ReadBack, Verdict};
 
 /// What stands in the last column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,23 +52,22 @@ impl Mark {
 /// Every byte under a seal was read and is what it was. Read from a cache it was not read from the medium; and what lies on another
 /// medium was not read at all.
 pub fn verify(v: &Verify) -> Mark {
-    let is_bad = |g: &Verified| !g.trusted || g.damaged_objects > 0;
-    match &v.read_back[..] {
+    let is_bad = |g: &VerifiedGeneration| !g.trusted || g.damaged_objects > 0;
+    match v.read_back {
         _ if !v.good || !v.faults.is_empty() || !v.damage.is_empty() => Mark::Bad,
         _ if expected(v.expected.as_ref()) == Mark::Bad || v.generations.first.iter().any(is_bad) => Mark::Bad,
         _ if v.generations.is_empty() || v.objects == 0 => Mark::Unknown,
-        "direct" | "dropped" if v.objects_elsewhere.unwrap_or(0) == 0 => Mark::Good,
-        "direct" | "dropped" | "cached" => Mark::Partly,
-        _ => Mark::Unknown,
+        ReadBack::Direct | ReadBack::Dropped if v.objects_elsewhere.unwrap_or(0) == 0 => Mark::Good,
+        _ => Mark::Partly,
     }
 }
 
 /// The check code on paper was given, and a seal has it.
-pub fn expected(e: Option<&Expected>) -> Mark {
+pub fn expected(e: Option<&ExpectedSeal>) -> Mark {
     match e {
         None => Mark::Unknown,
-        Some(Expected { found: true, .. }) => Mark::Good,
-        Some(Expected { found: false, .. }) => Mark::Bad,
+        Some(ExpectedSeal { found: true, .. }) => Mark::Good,
+        Some(ExpectedSeal { found: false, .. }) => Mark::Bad,
     }
 }
 
@@ -127,20 +131,21 @@ pub fn scan(s: Option<&Scan>) -> Mark {
 
 /// An infected state was kept as evidence. That it raised an alarm speaks for it.
 pub fn quarantine(b: &Backup) -> Mark {
-    match (&b.verdict[..], &b.read_back[..]) {
-        ("good" | "alarm", "direct" | "dropped") if b.statistics.findings == 0 && b.statistics.files > 0 => Mark::Good,
-        ("good" | "alarm" | "incomplete", "direct" | "dropped" | "cached") if b.statistics.files > 0 => Mark::Partly,
-        _ => Mark::Unknown,
+    let is_whole = matches!(b.verdict, Verdict::Good | Verdict::Alarm) && b.statistics.of("findings") == 0;
+    match b.read_back {
+        _ if b.verdict == Verdict::Continued || b.statistics.of("files") == 0 => Mark::Unknown,
+        ReadBack::Direct | ReadBack::Dropped if is_whole => Mark::Good,
+        _ => Mark::Partly,
     }
 }
 
 /// A record is what a seal says, and the seal is that of paper. A file that was another when it was read is not proved.
-pub fn proved(p: &Proved) -> Mark {
+pub fn proved(p: &CheckProof) -> Mark {
     let is_held = p.anchors.as_ref().is_some_and(|a| !a.is_empty());
-    match (p.content.as_deref(), p.state.as_deref()) {
-        (Some(content), _) if content != "same" => Mark::Bad,
+    match (p.content, p.state) {
+        (Some(content), _) if content != Content::Same => Mark::Bad,
         _ if !is_held => Mark::Unknown,
-        (_, None | Some("good")) => Mark::Good,
+        (_, None | Some(State::Good)) => Mark::Good,
         _ => Mark::Partly,
     }
 }

@@ -5,12 +5,10 @@
 //! what all searches for an intruder say together.
 
 pub mod answers;
-mod bounded;
 pub mod judge;
 pub mod restored;
 mod session;
 pub mod traces;
 
-pub use bounded::Bounded;
 pub use judge::Mark;
 pub use session::{Answer, Run, Session, Source, Started};

@@ -1,9 +1,13 @@
 //! What was restored in a session, and what was found of it afterwards.
 
-use super::answers::{Compare, Content, Restore, Verify, of_compare, of_restore, of_verify};
+use super::answers::{Content, of_compare, of_restore, of_verify};
 use super::judge::{self, Mark};
 use super::session::{Answer, Session, Source};
 use super::traces::Traces;
+use crate::answer::Text;
+use crate::answer::compare::Compare;
+use crate::answer::restore::Restore;
+use crate::answer::verify::Verify;
 use std::path::{Component, Path};
 
 /// A fact and where it is recorded. Without a place it is not known.
@@ -115,8 +119,9 @@ pub fn newest_of_media(session: &Session) -> Vec<(&Verify, &Answer)> {
 fn is_of(c: &Compare, restore: &Restore) -> bool {
     let Some(to) = &restore.to else { return false };
     // `..` leads out of it.
-    let is_below =
-        |tree: &String| !Path::new(tree).components().any(|c| c == Component::ParentDir) && Path::new(tree).starts_with(to);
+    let is_below = |tree: &Text| {
+        !Path::new(&tree[..]).components().any(|c| c == Component::ParentDir) && Path::new(&tree[..]).starts_with(to)
+    };
     let trees = &c.sources;
     let lies_there = !trees.is_empty() && trees.more == 0 && trees.first.iter().all(|s| s.tree.as_ref().is_some_and(is_below));
     lies_there && c.set == restore.set && c.generation == restore.generation && c.time == restore.time
@@ -147,9 +152,9 @@ pub fn check_code(session: &Session, set: &str, generation: u64, time: &str) -> 
         };
         match (told, &mut found) {
             (Some((_, at)), _) if at != time => return None,
-            (Some((code, _)), Some(at)) if at.fact == *code => at.sources = vec![answer.source.clone()],
+            (Some((code, _)), Some(at)) if at.fact == **code => at.sources = vec![answer.source.clone()],
             (Some(_), Some(_)) => return None,
-            (Some((code, _)), None) => found = Some(At { fact: code.clone(), sources: vec![answer.source.clone()] }),
+            (Some((code, _)), None) => found = Some(At { fact: code.to_string(), sources: vec![answer.source.clone()] }),
             (None, _) => {}
         }
     }

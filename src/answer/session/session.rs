@@ -4,8 +4,8 @@
 //! at a line, that line and all before it bind nothing; and an answer is used only as far as its bytes hash to what its line says.
 
 use super::answers::Content;
-use super::bounded::ShortTexts;
 use super::judge::Mark;
+use crate::answer::{Document, ShortTexts};
 use crate::job::incident::evidence::{Checked, EvidenceError, Line, check, files_of, hex_sha256, open_named, read_record};
 use crate::pipeline::hasher::ContentHasher;
 use serde::Deserialize;
@@ -170,15 +170,6 @@ fn started(line: &Line) -> Started {
     }
 }
 
-/// What is read of the document that `--json` prints.
-#[derive(Deserialize)]
-struct Document<T> {
-    command: Option<String>,
-    exit_code: Option<u64>,
-    #[serde(default = "Option::default")]
-    result: Option<T>,
-}
-
 /// Answers of the same commands that no report tells of: a list of generations, the versions of one path.
 #[derive(Deserialize)]
 struct Other {
@@ -206,7 +197,8 @@ fn read(folder: &Path, (name, digest): (&str, &str), run: &Run) -> Told {
         "media.list" => from.told(Content::Media),
         "media.log" => from.told(Content::Ledger),
         "hold.on" | "hold.show" | "hold.off" => from.told(Content::Hold),
-        "prove" | "check-proof" => from.told(Content::Proved),
+        "prove" => from.told(Content::Proof),
+        "check-proof" => from.told(Content::CheckedProof),
         _ => Told::Nothing,
     }
 }
@@ -239,7 +231,7 @@ impl From<'_> {
         let document: Document<T> = serde_json::from_reader(&mut reader).ok()?;
         io::copy(&mut reader, &mut io::sink()).ok()?;
         let is_same = hex_sha256(reader.into_inner().into_inner().hasher) == self.digest;
-        let is_of = document.command.as_ref() == Some(&self.run.command) && document.exit_code == self.run.exit_code;
+        let is_of = document.command.as_deref() == Some(&self.run.command) && document.exit_code == self.run.exit_code;
         (is_same && is_of).then(|| document.result.map(Box::new))
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! **Invariant:** a sign that one search found stands, whatever a later one did not look for.
 
-use super::answers::{Clean, CleanLine, Indicators, of_clean};
+use super::answers::of_clean;
 use super::judge::Mark;
 use super::session::{Answer, Session};
+use crate::answer::generations::{Clean, CleanGeneration, Indicators};
 
 /// All searches through one set, the newest last.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl<'a> Traces<'a> {
     }
 
     /// The last generation before the first sign, as the newest search saw it.
-    pub fn last_clean(&self) -> Option<&'a CleanLine> {
+    pub fn last_clean(&self) -> Option<&'a CleanGeneration> {
         let (c, _) = self.newest()?;
         let end = self.first_sign().map_or(u64::MAX, |(g, _)| g);
         c.generations.first.iter().filter(|g| g.is_clean() && g.generation < end).max_by_key(|g| g.generation)

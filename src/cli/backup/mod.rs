@@ -108,12 +108,9 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         None => (backup(&options, &env, &context.progress())?, false),
     };
     show::talk(&report, context);
-    Ok(Outcome {
-        // Sealed, but on a medium that should have been swapped, or with no word of it in the ledger.
-        exit: exit(report.verdict).max(if astray { Exit::Incomplete } else { Exit::Good }),
-        text: show::text(&report, &to, key.as_ref()),
-        json: show::json(&report, key.as_ref()),
-    })
+    // Sealed, but on a medium that should have been swapped, or with no word of it in the ledger.
+    let exit = exit(report.verdict).max(if astray { Exit::Incomplete } else { Exit::Good });
+    Ok(Outcome::new(exit, show::text(&report, &to, key.as_ref()), &show::answer(&report, key.as_ref())))
 }
 
 /// A command given without any `SOURCE` is the only source; the configuration's are for nights without arguments.

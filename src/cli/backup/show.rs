@@ -4,15 +4,17 @@ use crate::cli::context::Context;
 use crate::cli::recovery_key::RecoveryKey;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Table, to_stderr};
-use crate::cli::ui::shown::{Shown, put_name, shell_word};
-use crate::cli::ui::text::{Message, find, find_optional, message};
+use crate::cli::ui::recorded;
+use crate::cli::ui::shown::{Shown, shell_word};
+use crate::cli::ui::text::{find, find_optional, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
+use azekura::answer::backup::{Backup, BackupMedium, ClosedMedium, RecoveryKeyFile, SetOpened, Streaming};
+use azekura::answer::{Clipped, facts, name};
+use azekura::event::FindingKind;
 use azekura::format::manifest::Finding;
-use azekura::format::watch::Alarm;
 use azekura::job::backup::Report;
 use azekura::set::writer::{Closed, Opened};
-use serde_json::{Map, Value, json};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -33,7 +35,7 @@ pub fn talk(report: &Report, context: &Context) {
         context.talk(&message!("talk.adopted", count = count(report.adopted_objects)));
     }
     for a in &report.alarms {
-        context.warn(&alarm(a));
+        context.warn(&words::alarm(a));
         a.paths.iter().for_each(|p| to_stderr(&format!("  {}\n", p.shown())));
     }
     if !report.alarms.is_empty() {
@@ -55,33 +57,12 @@ pub fn talk(report: &Report, context: &Context) {
     }
 }
 
-/// A tripwire that was raised, and by how much.
-pub fn alarm(a: &Alarm) -> Message {
-    let sign = find_optional(&format!("tripwire.{}", a.tripwire)).unwrap_or_else(|| a.tripwire.shown());
-    let amount = |n| {
-        if matches!(&a.tripwire[..], "shrunk" | "dedup") || a.tripwire == "noise" && n > (1 << 20) { bytes(n) } else { count(n) }
-    };
-    message!("alarm.raised", source = a.source, sign = sign, measured = amount(a.measured), limit = amount(a.limit))
-}
-
-pub fn alarm_json(a: &Alarm) -> Value {
-    let mut object = Map::new();
-    object.insert("tripwire".into(), a.tripwire.clone().into());
-    put_name(&mut object, "source", &a.source);
-    object.insert("measured".into(), a.measured.into());
-    object.insert("limit".into(), a.limit.into());
-    let paths = a.paths.iter().map(|path| {
-        let mut object = Map::new();
-        put_name(&mut object, "path", path);
-        Value::Object(object)
-    });
-    object.insert("paths".into(), paths.collect());
-    Value::Object(object)
-}
-
 fn finding(f: &Finding) -> String {
+    if f.kind == FindingKind::ClockSetBack.name() {
+        return message!("talk.clock-set-back", time = time(&f.detail, Lang::spoken())).to_string();
+    }
     let kind = find_optional(&format!("finding.{}", f.kind)).unwrap_or_else(|| f.kind.shown());
-    let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", f.detail.shown()) };
+    let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", recorded::cause(&f.detail)) };
     format!("{kind}: {}{detail}", f.path.shown())
 }
 
@@ -125,59 +106,57 @@ pub fn text(report: &Report, to: &Path, key: Option<&RecoveryKey>) -> String {
     format!("{}\n{}\n", table.text(), message!("backup.next", medium = medium, code = report.check_code))
 }
 
-pub fn json(report: &Report, key: Option<&RecoveryKey>) -> Value {
-    let findings: Vec<Value> = report.findings.iter().map(finding_json).collect();
-    let mut medium = Map::new();
-    medium.insert("file_system".into(), report.medium.file_system.to_string().into());
-    put_name(&mut medium, "place", report.medium.place.as_os_str().as_bytes());
-    let key = key.map(|k| {
-        let mut object = Map::new();
-        put_name(&mut object, "path", k.path.as_os_str().as_bytes());
-        object.insert("recipients".into(), k.recipients.clone().into());
-        object
-    });
-    json!({
-        "set": report.set.to_string(),
-        "set_name": report.set_name,
-        "quarantine": report.quarantine,
-        "set_opened": match report.opened {
-            Opened::Known => "known",
-            Opened::New => "new",
-            Opened::NewWithoutCatalog => "new-without-catalog",
-        },
-        "generation": report.generation,
-        "time": report.time,
-        "verdict": report.verdict.name(),
-        "read_back": report.read_back.name(),
-        "check_code": report.check_code.to_string(),
-        "statistics": words::statistics_json(&report.statistics),
-        "findings": findings,
-        "alarms": report.alarms.iter().map(alarm_json).collect::<Vec<_>>(),
-        "added_bytes": report.added_bytes,
-        "added_objects": report.added_objects,
-        "adopted_objects": report.adopted_objects,
-        "medium": medium,
-        "place": report.place,
-        "streaming": report.streaming.map(|s| json!({
-            "buffer_packs": s.buffer_packs,
-            "lowest_packs": s.lowest_packs,
-            "under_runs": s.under_runs,
-            "bytes": s.bytes,
-            "nanoseconds": s.nanoseconds,
-        })),
-        "closed_media": report.closed.iter().map(closed_json).collect::<Vec<_>>(),
-        "recovery_key": key,
-    })
+/// What was done, as it is printed.
+pub fn answer(report: &Report, key: Option<&RecoveryKey>) -> Backup {
+    let (place, place_hex) = name(report.medium.path.as_os_str().as_bytes());
+    Backup {
+        set: Clipped::of(report.set),
+        set_name: report.set_name.as_str().into(),
+        quarantine: report.quarantine,
+        set_opened: Some(match report.opened {
+            Opened::Known => SetOpened::Known,
+            Opened::New => SetOpened::New,
+            Opened::NewWithoutCatalog => SetOpened::NewWithoutCatalog,
+        }),
+        generation: report.generation,
+        time: report.time.as_str().into(),
+        verdict: report.verdict,
+        read_back: report.read_back,
+        check_code: Clipped::of(report.check_code),
+        statistics: words::statistics(&report.statistics),
+        findings: report.findings.iter().map(finding_answer).collect(),
+        alarms: report.alarms.iter().map(words::alarm_answer).collect(),
+        added_bytes: report.added_bytes,
+        added_objects: report.added_objects,
+        adopted_objects: report.adopted_objects,
+        medium: Some(BackupMedium { file_system: Clipped::of(&report.medium.file_system), place, place_hex }),
+        place: Some(report.place),
+        closed_media: report.closed.iter().map(closed).collect(),
+        streaming: report.streaming.map(|s| Streaming {
+            buffer_packs: s.buffer_packs,
+            lowest_packs: s.lowest_packs,
+            under_runs: s.under_runs,
+            bytes: s.bytes,
+            nanoseconds: s.nanoseconds,
+        }),
+        recovery_key: key.map(|k| {
+            let (path, path_hex) = name(k.path.as_os_str().as_bytes());
+            RecoveryKeyFile { path, path_hex, recipients: k.recipients.iter().map(|r| r.as_str().into()).collect() }
+        }),
+    }
 }
 
-fn closed_json(c: &Closed) -> Value {
-    json!({ "place": c.place, "generation": c.generation, "check_code": c.check_code.to_string(), "objects": c.objects, "bytes": c.bytes })
+fn closed(c: &Closed) -> ClosedMedium {
+    ClosedMedium {
+        place: c.place,
+        generation: c.generation,
+        check_code: Clipped::of(c.check_code),
+        objects: c.objects,
+        bytes: c.bytes,
+    }
 }
 
-fn finding_json(f: &Finding) -> Value {
-    let mut object = Map::new();
-    object.insert("kind".into(), f.kind.clone().into());
-    put_name(&mut object, "path", &f.path);
-    object.insert("detail".into(), f.detail.clone().into());
-    object.into()
+fn finding_answer(f: &Finding) -> facts::Finding {
+    let (path, path_hex) = name(&f.path);
+    facts::Finding { kind: f.kind.as_str().into(), path, path_hex, detail: f.detail.as_str().into() }
 }

@@ -5,6 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
+use crate::cli::ui::recorded;
 use crate::cli::ui::text::message;
 use crate::cli::ui::units::time;
 use azekura::env::Env;
@@ -49,7 +50,7 @@ fn refused(refusal: &Refusal) -> Explained {
         FoundMedium::Blank { wiped: Some(medium) } => message!("error.media.wiped", name = medium, due = due),
         FoundMedium::Unregistered { set } => message!("error.media.unregistered", set = set, due = due),
         FoundMedium::Held { medium, since, why } => {
-            message!("error.media.held", name = medium, since = time(since, Lang::spoken()), why = why)
+            message!("error.media.held", name = medium, since = time(since, Lang::spoken()), why = recorded::why(why))
         }
         FoundMedium::OtherPool { medium } => message!("error.media.other-pool", name = medium, due = due),
     };

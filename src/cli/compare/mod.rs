@@ -10,16 +10,17 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Columns, Outcome, Table};
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
+use azekura::answer::compare::{Classes, Compare, ComparedSource, FileDifference, FileSeen, NotCompared};
+use azekura::answer::{Clipped, name};
 use azekura::format::manifest::Rules;
 use azekura::format::object::Id;
 use azekura::job::compare::{Class, Difference, NamedTree, Options, Reason, Report, Seen, SourceLine, With, compare};
-use serde_json::{Map, Value, json};
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Files of one class that are shown; `--csv` and `--json` have all.
@@ -80,7 +81,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
                 csv.row(csv_row(&d));
             }
             if context.wants_document() {
-                all.push(difference_json(&d));
+                all.push(difference(&d));
             }
             if let Some(list) = SHOWN_FIRST.iter().position(|c| *c == d.class).map(|i| &mut shown[i])
                 && list.len() < most
@@ -98,7 +99,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         page::write(out, &report, &shown, context)?;
     }
     let text = list(&shown, &report) + &text(&report);
-    Ok(Outcome { exit: exit(&report), text, json: as_json(&report, &all) })
+    Ok(Outcome::new(exit(&report), text, &answer(&report, all)))
 }
 
 /// The list must not lie in what is compared: nothing is ever written there.
@@ -151,6 +152,14 @@ fn class(class: Class) -> String {
     })
 }
 
+/// As [`class`], but where no source has rules nothing was changed by the rules.
+fn class_of(report: &Report, of: Class) -> String {
+    match report.sources.iter().all(|s| s.rules == Rules::Plain) && of == Class::Updated {
+        true => find("class.updated-plain"),
+        false => class(of),
+    }
+}
+
 fn reason(reason: Reason) -> String {
     let message = match reason {
         Reason::None => return String::new(),
@@ -192,11 +201,11 @@ fn list(shown: &[Vec<Difference>], report: &Report) -> String {
                 Some(former) => message!("compare.from-to", former = former, path = d.path).to_string(),
                 None => d.path.shown(),
             };
-            columns.row([class(d.class), path, reason(d.reason)]);
+            columns.row([class_of(report, d.class), path, reason(d.reason)]);
         }
         let more = report.counts.of(*of) - differences.len().min(SHOWN) as u64;
         if more > 0 {
-            columns.row([class(*of), message!("compare.more", count = count(more)).to_string(), String::new()]);
+            columns.row([class_of(report, *of), message!("compare.more", count = count(more)).to_string(), String::new()]);
         }
     }
     format!("{}\n", columns.text())
@@ -215,7 +224,7 @@ fn text(report: &Report) -> String {
         table.row(find("label.source"), source(s).to_string());
     }
     for c in Class::ALL {
-        table.row(class(c), count(report.counts.of(c)));
+        table.row(class_of(report, c), count(report.counts.of(c)));
     }
     let counts = &report.counts;
     table.row(find("label.metadata"), count(counts.metadata));
@@ -258,60 +267,63 @@ fn csv_row(d: &Difference) -> [String; 8] {
     ]
 }
 
-fn difference_json(d: &Difference) -> Value {
-    let mut object = Map::new();
-    object.insert("class".into(), d.class.name().into());
-    object.insert("reason".into(), Some(d.reason.name()).filter(|r| !r.is_empty()).into());
-    put_name(&mut object, "path", &d.path);
-    if let Some(former) = &d.former {
-        put_name(&mut object, "former_path", former);
+fn difference(d: &Difference) -> FileDifference {
+    let (path, path_hex) = name(&d.path);
+    let (former_path, former_path_hex) = d.former.as_ref().map(|f| name(f)).unzip();
+    let seen = |seen: &Option<Seen>| {
+        seen.map(|s| FileSeen { kind: s.kind, size: s.size, blake3: s.blake3.map(|b| hex(Some(b)).into()) })
+    };
+    FileDifference {
+        class: d.class.name().into(),
+        reason: Some(d.reason.name()).filter(|r| !r.is_empty()).map(Into::into),
+        path,
+        path_hex,
+        former_path,
+        former_path_hex: former_path_hex.flatten(),
+        before: seen(&d.before),
+        after: seen(&d.after),
+        errno: if let Reason::Unreadable { errno } = d.reason { Some(errno) } else { None },
     }
-    for (key, seen) in [("before", &d.before), ("after", &d.after)] {
-        let seen = seen
-            .map(|s| json!({ "type": crate::cli::find::kind(s.kind), "size": s.size, "blake3": s.blake3.map(|b| hex(Some(b))) }));
-        object.insert(key.into(), seen.into());
-    }
-    if let Reason::Unreadable { errno } = d.reason {
-        object.insert("errno".into(), errno.into());
-    }
-    Value::Object(object)
 }
 
-fn as_json(report: &Report, differences: &[Value]) -> Value {
+fn compared(s: &SourceLine) -> ComparedSource {
+    let (name, name_hex) = name(&s.name);
+    let (tree, tree_hex) = s.path.as_ref().map(|p| path_name(p)).unzip();
+    ComparedSource { name, name_hex, rules: s.rules, tree, tree_hex: tree_hex.flatten() }
+}
+
+fn answer(report: &Report, differences: Vec<FileDifference>) -> Compare {
     let counts = &report.counts;
-    let sources = report.sources.iter().map(|s| {
-        let mut object = Map::new();
-        put_name(&mut object, "name", &s.name);
-        object.insert("rules".into(), s.rules.name().into());
-        if let Some(path) = &s.path {
-            put_name(&mut object, "tree", path.as_os_str().as_bytes());
-        }
-        Value::Object(object)
-    });
-    let not_compared = report.not_compared.iter().map(|name| {
-        let mut object = Map::new();
-        put_name(&mut object, "name", name);
-        Value::Object(object)
-    });
-    let classes: Map<String, Value> = Class::ALL.iter().map(|c| (c.name().replace('-', "_"), counts.of(*c).into())).collect();
-    json!({
-        "set": report.set.to_string(),
-        "set_name": report.set_name,
-        "generation": report.generation,
-        "time": report.time,
-        "with_generation": report.with.as_ref().map(|(n, _)| n),
-        "with_time": report.with.as_ref().map(|(_, time)| time),
-        "trusted": report.trusted,
-        "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
-        "sources": sources.collect::<Vec<_>>(),
-        "not_compared": not_compared.collect::<Vec<_>>(),
-        "counts": classes,
-        "metadata": counts.metadata,
-        "folders": counts.folders,
-        "folders_added": counts.folders_added,
-        "folders_missing": counts.folders_missing,
-        "bytes_read": counts.bytes_read,
-        "entries_lost": report.entries_lost,
-        "differences": differences,
-    })
+    let not_compared = |bytes: &Vec<u8>| {
+        let (name, name_hex) = name(bytes);
+        NotCompared { name, name_hex }
+    };
+    Compare {
+        set: Clipped::of(report.set),
+        set_name: report.set_name.as_str().into(),
+        generation: report.generation,
+        time: report.time.as_str().into(),
+        with_generation: report.with.as_ref().map(|(n, _)| *n),
+        with_time: report.with.as_ref().map(|(_, time)| time.as_str().into()),
+        trusted: report.trusted,
+        faults: report.faults.iter().map(words::fault_answer).collect(),
+        sources: report.sources.iter().map(compared).collect(),
+        not_compared: report.not_compared.iter().map(not_compared).collect(),
+        counts: Classes {
+            identical: counts.of(Class::Identical),
+            added: counts.of(Class::Added),
+            updated: counts.of(Class::Updated),
+            outside_rules: counts.of(Class::OutsideRules),
+            missing: counts.of(Class::Missing),
+            renamed: counts.of(Class::Renamed),
+            not_verified: counts.of(Class::NotVerified),
+        },
+        metadata: counts.metadata,
+        folders: counts.folders,
+        folders_added: counts.folders_added,
+        folders_missing: counts.folders_missing,
+        bytes_read: counts.bytes_read,
+        entries_lost: report.entries_lost,
+        differences: differences.into(),
+    }
 }

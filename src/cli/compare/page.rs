@@ -1,6 +1,6 @@
 //! `compare --html`: the result as a page to print. It has the frame of the reports; its list ends where `--csv` goes on.
 
-use super::{SHOWN_FIRST, class, exit, reason, rules};
+use super::{SHOWN_FIRST, class_of, exit, reason, rules};
 use crate::cli::context::Context;
 use crate::cli::environment::{absolute, now};
 use crate::cli::report::draft::{Draft, Fact};
@@ -47,11 +47,11 @@ fn draft(report: &Report, shown: &[Vec<Difference>]) -> Draft {
     draft.section("page.section.differences");
     let mut rows = Vec::new();
     for (of, differences) in SHOWN_FIRST.iter().zip(shown) {
-        rows.extend(differences.iter().take(LISTED).map(row));
+        rows.extend(differences.iter().take(LISTED).map(|d| row(report, d)));
         let more = report.counts.of(*of).saturating_sub(differences.len().min(LISTED) as u64);
         if more > 0 {
             let said = message!("page.more-list", count = count(more));
-            rows.push(vec![Fact::Text(class(*of)), Fact::Said(said), Fact::Nothing, Fact::Nothing, Fact::Nothing]);
+            rows.push(vec![Fact::Text(class_of(report, *of)), Fact::Said(said), Fact::Nothing, Fact::Nothing, Fact::Nothing]);
         }
     }
     let headings = ["page.head.class", "page.head.path", "page.head.reason", "label.size-before", "label.size-after"];
@@ -82,7 +82,7 @@ fn result(draft: &mut Draft, report: &Report) {
         .collect();
     draft.list(&["page.head.of-source", "page.head.rules", "page.head.tree"], &sources, 0);
     let counts: Vec<Vec<Fact>> =
-        Class::ALL.iter().map(|c| vec![Fact::Text(class(*c)), Fact::Count(report.counts.of(*c))]).collect();
+        Class::ALL.iter().map(|c| vec![Fact::Text(class_of(report, *c)), Fact::Count(report.counts.of(*c))]).collect();
     draft.list(&["page.head.class", "page.head.files"], &counts, 0);
     if !report.not_compared.is_empty() {
         let names: Vec<Vec<Fact>> = report.not_compared.iter().map(|n| vec![Fact::Name(n.clone())]).collect();
@@ -90,12 +90,12 @@ fn result(draft: &mut Draft, report: &Report) {
     }
 }
 
-fn row(d: &Difference) -> Vec<Fact> {
+fn row(report: &Report, d: &Difference) -> Vec<Fact> {
     let size = |seen: Option<u64>| seen.map_or(Fact::Nothing, Fact::Count);
     let path = match &d.former {
         Some(former) => Fact::Said(message!("compare.from-to", former = former, path = d.path)),
         None => Fact::Name(d.path.clone()),
     };
     let (before, after) = (d.before.map(|s| s.size), d.after.map(|s| s.size));
-    vec![Fact::Text(class(d.class)), path, Fact::Text(reason(d.reason)), size(before), size(after)]
+    vec![Fact::Text(class_of(report, d.class)), path, Fact::Text(reason(d.reason)), size(before), size(after)]
 }

@@ -1,20 +1,21 @@
 //! `azekura generations --clean`: what speaks against each generation, and the last one before the first sign.
 
 use super::Args;
-use crate::cli::backup::show::{alarm, alarm_json};
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, io_reason, reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Columns, Outcome};
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::recorded;
+use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
 use crate::cli::ui::words;
+use azekura::answer::generations::{self as answer, Changes, Clean, CleanGeneration, FirstAppearance};
+use azekura::answer::name;
 use azekura::format::watch::Measures;
 use azekura::job::incident::clean::{First, Options, Report, Row, clean};
 use azekura::job::incident::indicators::Indicators;
-use serde_json::{Map, Value, json};
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let identity = context.identity(args.identity.as_deref())?;
@@ -31,10 +32,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
     for row in &report.rows {
         for a in &row.alarms {
-            context.warn(&message!("clean.alarm", number = row.generation, alarm = alarm(a)));
+            context.warn(&message!("clean.alarm", number = row.generation, alarm = words::alarm(a)));
         }
         if let Some(why) = &row.damaged {
-            context.warn(&message!("clean.damage", number = row.generation, why = why));
+            context.warn(&message!("clean.damage", number = row.generation, why = recorded::cause(why)));
         }
         if row.unhashed > 0 {
             context.warn(&message!("clean.unhashed", number = row.generation, count = count(row.unhashed)));
@@ -48,96 +49,94 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     }
     let is_good = report.faults.is_empty() && report.rows.iter().all(Row::is_clean);
     let exit = if is_good { Exit::Good } else { Exit::Damage };
-    Ok(Outcome { exit, text: text(&report, options.indicators.as_ref()), json: as_json(&report, options.indicators.as_ref()) })
+    let answer = answer(&report, options.indicators.as_ref());
+    Ok(Outcome::new(exit, text(&answer), &answer))
 }
 
-fn sum(row: &Row, of: impl Fn(&Measures) -> u64) -> u64 {
-    row.changes.iter().map(|(_, m)| of(m)).sum()
+fn answer(r: &Report, indicators: Option<&Indicators>) -> Clean {
+    Clean {
+        set: r.set.to_string().into(),
+        set_name: r.set_name.as_str().into(),
+        quarantine: Some(r.quarantine),
+        last_clean: r.last_clean,
+        generations: r.rows.iter().map(generation).collect(),
+        indicators: indicators.map(|i| answer::Indicators { looked_for: i.len() as u64, passed_over: i.passed_over() }),
+        first: r.first.iter().map(first).collect(),
+        faults: r.faults.iter().map(words::fault_answer).collect(),
+    }
 }
 
-fn text(r: &Report, indicators: Option<&Indicators>) -> String {
+fn generation(row: &Row) -> CleanGeneration {
+    CleanGeneration {
+        generation: row.generation,
+        time: row.time.as_str().into(),
+        check_code: row.check_code.to_string().into(),
+        trusted: row.trusted,
+        verdict: row.verdict,
+        clean: row.is_clean(),
+        changes: row.changes.iter().map(changes).collect(),
+        alarms: row.alarms.iter().map(words::alarm_answer).collect(),
+        hits: row.hits,
+        unhashed: row.unhashed,
+        damaged: row.damaged.as_deref().map(Into::into),
+    }
+}
+
+fn changes((source, m): &(Vec<u8>, Measures)) -> Changes {
+    let (source, source_hex) = name(source);
+    Changes {
+        source,
+        source_hex,
+        files: m.files,
+        new: m.new,
+        changed: m.changed,
+        gone: m.gone,
+        forbidden: m.forbidden,
+        noisy: m.noisy,
+        misfit: m.misfit,
+        strange: m.strange,
+        canaries: m.canaries,
+        finished: m.finished,
+    }
+}
+
+fn first(f: &First) -> FirstAppearance {
+    let (path, path_hex) = name(&f.path);
+    FirstAppearance { indicator: f.indicator.as_str().into(), generation: f.generation, path, path_hex }
+}
+
+fn sum(generation: &CleanGeneration, of: impl Fn(&Changes) -> u64) -> u64 {
+    generation.changes.first.iter().map(of).sum()
+}
+
+fn text(answer: &Clean) -> String {
     let headings =
         ["label.generation", "label.time", "label.new", "label.changed", "label.gone", "label.odd", "label.ioc", "label.result"];
     let mut columns = Columns::new(headings.map(find));
-    for row in &r.rows {
-        let known = |n: u64| if row.changes.is_empty() { find("status.unknown") } else { count(n) };
+    for g in &answer.generations.first {
+        let known = |n: u64| if g.changes.is_empty() { find("status.unknown") } else { count(n) };
         let result = match () {
-            () if !row.trusted => find("generations.not-trusted"),
-            () if row.hits > 0 => find("clean.hit"),
-            () if !row.alarms.is_empty() => find("clean.alarmed"),
-            () if row.damaged.is_some() => find("clean.damaged"),
+            () if !g.trusted => find("generations.not-trusted"),
+            () if g.hits > 0 => find("clean.hit"),
+            () if !g.alarms.is_empty() => find("clean.alarmed"),
+            () if g.damaged.is_some() => find("clean.damaged"),
             () => find("clean.none"),
         };
         columns.row([
-            row.generation.shown(),
-            time(&row.time, Lang::spoken()),
-            known(sum(row, |m| m.new)),
-            known(sum(row, |m| m.changed)),
-            known(sum(row, |m| m.gone)),
-            known(sum(row, |m| m.noisy + m.misfit + m.forbidden + m.canaries)),
-            if indicators.is_some() { count(row.hits) } else { find("status.unknown") },
+            g.generation.shown(),
+            time(&g.time, Lang::spoken()),
+            known(sum(g, |c| c.new)),
+            known(sum(g, |c| c.changed)),
+            known(sum(g, |c| c.gone)),
+            known(sum(g, |c| c.noisy + c.misfit + c.forbidden + c.canaries)),
+            if answer.indicators.is_some() { count(g.hits) } else { find("status.unknown") },
             result,
         ]);
     }
-    let last = match r.last_clean {
+    let last = match answer.last_clean {
         Some(number) => message!("clean.last", number = number),
         None => message!("clean.no-last"),
     };
-    let heading = message!("backup.set", name = r.set_name, id = r.set);
+    let heading = message!("backup.set", name = answer.set_name, id = answer.set);
     format!("{heading}\n{}{last}\n{}\n", columns.text(), find("clean.proves-nothing"))
-}
-
-fn as_json(r: &Report, indicators: Option<&Indicators>) -> Value {
-    json!({
-        "indicators": indicators.map(|i| json!({ "looked_for": i.len(), "passed_over": i.passed_over() })),
-        "set": r.set.to_string(),
-        "set_name": r.set_name,
-        "quarantine": r.quarantine,
-        "last_clean": r.last_clean,
-        "generations": r.rows.iter().map(row_json).collect::<Vec<_>>(),
-        "first": r.first.iter().map(first_json).collect::<Vec<_>>(),
-        "faults": r.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
-    })
-}
-
-fn row_json(row: &Row) -> Value {
-    let changes = row.changes.iter().map(|(source, m)| {
-        let mut object = Map::new();
-        put_name(&mut object, "source", source);
-        let counts = [
-            ("files", m.files),
-            ("new", m.new),
-            ("changed", m.changed),
-            ("gone", m.gone),
-            ("forbidden", m.forbidden),
-            ("noisy", m.noisy),
-            ("misfit", m.misfit),
-            ("strange", m.strange),
-            ("canaries", m.canaries),
-            ("finished", m.finished),
-        ];
-        object.extend(counts.map(|(name, n)| (name.to_owned(), n.into())));
-        Value::Object(object)
-    });
-    json!({
-        "generation": row.generation,
-        "time": row.time,
-        "check_code": row.check_code.to_string(),
-        "trusted": row.trusted,
-        "verdict": row.verdict.name(),
-        "clean": row.is_clean(),
-        "changes": changes.collect::<Vec<_>>(),
-        "alarms": row.alarms.iter().map(alarm_json).collect::<Vec<_>>(),
-        "hits": row.hits,
-        "unhashed": row.unhashed,
-        "damaged": row.damaged,
-    })
-}
-
-fn first_json(f: &First) -> Value {
-    let mut object = Map::new();
-    object.insert("indicator".into(), f.indicator.clone().into());
-    object.insert("generation".into(), f.generation.into());
-    put_name(&mut object, "path", &f.path);
-    Value::Object(object)
 }

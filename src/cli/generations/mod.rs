@@ -7,15 +7,16 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Columns, Outcome};
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
+use azekura::answer::generations::{self as answer, BytesOfMedium, Generation, Generations, SetOfGenerations, SourceName};
+use azekura::answer::name;
 use azekura::format::object::Id;
 use azekura::job::inspect::generations::{Details, GenerationReport, SetReport, generations};
 use azekura::job::restore::RestoreError;
 use azekura::medium::{AttachedMedium, BrokenLabel};
-use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -58,18 +59,60 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     reports.sort_by_key(|r| r.quarantine);
     reports.iter().flat_map(|r| &r.faults).for_each(|f| context.warn(&words::fault(f)));
     let exit = if reports.iter().all(|r| r.faults.is_empty()) { Exit::Good } else { Exit::Damage };
-    let text = reports.iter().map(|r| if args.media { media(r) } else { text(r) }).collect::<Vec<_>>().join("\n");
-    Ok(Outcome { exit, text, json: json!({ "sets": reports.iter().map(as_json).collect::<Vec<_>>() }) })
+    let sets: Vec<SetOfGenerations> = reports.iter().map(answer).collect();
+    let text = sets.iter().map(|s| if args.media { media(s) } else { text(s) }).collect::<Vec<_>>().join("\n");
+    Ok(Outcome::new(exit, text, &Generations { sets: sets.into() }))
 }
 
-fn text(report: &SetReport) -> String {
+fn answer(report: &SetReport) -> SetOfGenerations {
+    SetOfGenerations {
+        set: report.set.to_string().into(),
+        set_name: report.name.as_str().into(),
+        created: report.created.as_str().into(),
+        quarantine: report.quarantine,
+        generations: report.generations.iter().map(generation).collect(),
+        faults: report.faults.iter().map(words::fault_answer).collect(),
+    }
+}
+
+fn generation(g: &GenerationReport) -> Generation {
+    Generation {
+        generation: g.generation,
+        time: g.time.as_str().into(),
+        check_code: g.check_code.to_string().into(),
+        verdict: g.verdict,
+        read_back: g.read_back,
+        trusted: g.trusted,
+        entries: g.entries,
+        place: g.place,
+        added_bytes: g.added_bytes,
+        details: g.details.as_ref().map(details),
+    }
+}
+
+fn details(d: &Details) -> answer::Details {
+    let source = |(bytes, priority): &(Vec<u8>, Option<u8>)| {
+        let (name, name_hex) = name(bytes);
+        SourceName { name, name_hex, priority: *priority }
+    };
+    answer::Details {
+        host: d.host.as_str().into(),
+        tag: d.tag.as_deref().map(Into::into),
+        full: d.full,
+        sources: d.sources.iter().map(source).collect(),
+        statistics: words::statistics(&d.statistics),
+        media: d.media.iter().map(|(place, bytes)| BytesOfMedium { place: *place, bytes: *bytes }).collect(),
+    }
+}
+
+fn text(report: &SetOfGenerations) -> String {
     if report.generations.is_empty() {
         return format!("{}\n{}\n", heading(report), find("generations.none"));
     }
     let headings =
         ["label.generation", "label.time", "label.entries", "label.added", "label.check-code", "label.result", "label.tag"];
     let mut columns = Columns::new(headings.map(find));
-    for g in &report.generations {
+    for g in &report.generations.first {
         let result = match g.trusted {
             true => words::verdict(g.verdict, g.read_back),
             false => message!("generations.not-trusted"),
@@ -88,18 +131,19 @@ fn text(report: &SetReport) -> String {
 }
 
 /// Which media each generation lies on, and which a full restore of it reads.
-fn media(report: &SetReport) -> String {
+fn media(report: &SetOfGenerations) -> String {
     let headings = ["label.generation", "label.time", "label.written-on", "label.reads"];
     let mut columns = Columns::new(headings.map(find));
-    for g in &report.generations {
+    for g in &report.generations.first {
         let reads = match &g.details {
             None => String::new(),
             Some(d) if d.media.is_empty() => g.place.shown(),
             Some(d) => {
                 let each = d
                     .media
+                    .first
                     .iter()
-                    .map(|(place, wanted)| message!("generations.medium", number = place, bytes = bytes(*wanted)).to_string());
+                    .map(|m| message!("generations.medium", number = m.place, bytes = bytes(m.bytes)).to_string());
                 each.collect::<Vec<_>>().join(" → ")
             }
         };
@@ -108,51 +152,8 @@ fn media(report: &SetReport) -> String {
     format!("{}\n{}", heading(report), columns.text())
 }
 
-fn heading(report: &SetReport) -> String {
-    let name = if report.name.is_empty() { "?" } else { &report.name };
+fn heading(report: &SetOfGenerations) -> String {
+    let name = if report.set_name.is_empty() { "?" } else { &*report.set_name };
     let set = message!("backup.set", name = name, id = report.set).to_string();
     if report.quarantine { format!("{set}  {}", find("generations.quarantine")) } else { set }
-}
-
-fn as_json(report: &SetReport) -> Value {
-    json!({
-        "set": report.set.to_string(),
-        "set_name": report.name,
-        "created": report.created,
-        "quarantine": report.quarantine,
-        "generations": report.generations.iter().map(generation_json).collect::<Vec<_>>(),
-        "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
-    })
-}
-
-fn generation_json(g: &GenerationReport) -> Value {
-    json!({
-        "generation": g.generation,
-        "time": g.time,
-        "check_code": g.check_code.to_string(),
-        "verdict": g.verdict.name(),
-        "read_back": g.read_back.name(),
-        "trusted": g.trusted,
-        "entries": g.entries,
-        "place": g.place,
-        "added_bytes": g.added_bytes,
-        "details": g.details.as_ref().map(details_json),
-    })
-}
-
-fn details_json(d: &Details) -> Value {
-    let sources = d.sources.iter().map(|(name, priority)| {
-        let mut object = Map::new();
-        put_name(&mut object, "name", name);
-        object.insert("priority".into(), (*priority).into());
-        Value::Object(object)
-    });
-    json!({
-        "host": d.host,
-        "tag": d.tag,
-        "full": d.full,
-        "sources": sources.collect::<Vec<_>>(),
-        "statistics": words::statistics_json(&d.statistics),
-        "media": d.media.iter().map(|(place, bytes)| json!({ "place": place, "bytes": bytes })).collect::<Vec<_>>(),
-    })
 }

@@ -7,7 +7,7 @@ mod sheet;
 use super::context::Context;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::output::Outcome;
-use serde_json::json;
+use azekura::answer::keys::Recipients;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Subcommand)]
@@ -36,5 +36,6 @@ pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
 fn show_recipient(args: &ShowRecipient, context: &Context) -> Result<Outcome, Explained> {
     let recipients = context.identity(args.identity.as_deref())?.recipients().texts().to_vec();
     let text = recipients.iter().map(|r| format!("{r}\n")).collect();
-    Ok(Outcome::good(text, json!({ "recipients": recipients })))
+    let recipients = recipients.iter().map(|r| r.as_str().into()).collect();
+    Ok(Outcome::good(text, &Recipients { recipients }))
 }

@@ -6,12 +6,12 @@ use crate::cli::environment::{absolute, now};
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::output::{Outcome, Table};
 use crate::cli::ui::secret::{new_passphrase, write_new};
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::{find, message};
+use azekura::answer::keys::New;
 use azekura::env::time_text;
 use azekura::pipeline::encryptor::{DEFAULT_WORK_FACTOR, Identity, encrypt_with_passphrase};
-use serde_json::{Map, Value};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -56,14 +56,17 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     table.row(find("label.key-file"), out.shown());
     page.iter().for_each(|(path, _)| table.row(find("label.sheet"), path.shown()));
     recipients.iter().for_each(|r| table.row(find("label.recipient"), r.shown()));
-    let mut object = Map::new();
-    put_name(&mut object, "key_file", out.as_os_str().as_bytes());
-    if let Some((path, _)) = &page {
-        put_name(&mut object, "sheet", path.as_os_str().as_bytes());
-    }
-    object.insert("recipients".into(), recipients.into());
-    object.insert("passphrase".into(), passphrase.is_some().into());
-    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("keys.next")), Value::Object(object)))
+    let (key_file, key_file_hex) = path_name(&out);
+    let (sheet, sheet_hex) = page.as_ref().map(|(path, _)| path_name(path)).unzip();
+    let answer = New {
+        key_file,
+        key_file_hex,
+        sheet,
+        sheet_hex: sheet_hex.flatten(),
+        recipients: recipients.iter().map(|r| r.as_str().into()).collect(),
+        passphrase: passphrase.is_some(),
+    };
+    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("keys.next")), &answer))
 }
 
 /// A key that is made on a host with sets was, for a moment, where a thief may be.

@@ -8,9 +8,10 @@ use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::message;
 use crate::cli::ui::units::{count, time};
 use crate::cli::ui::words;
+use azekura::answer::Clipped;
+use azekura::answer::keys::Rehearsed;
 use azekura::format::object::Id;
 use azekura::job::inspect::rehearse::rehearse;
-use serde_json::json;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -40,15 +41,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         time = at,
         entries = count(report.entries)
     );
-    let json = json!({
-        "set": report.set.to_string(),
-        "set_name": report.set_name,
-        "generation": report.generation,
-        "time": report.time,
-        "entries": report.entries,
-        "trusted": report.trusted,
-        "other_recipients": report.other_recipients,
-        "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
-    });
-    Ok(Outcome { exit, text: format!("{opened}\n"), json })
+    let answer = Rehearsed {
+        set: Clipped::of(report.set),
+        set_name: report.set_name.as_str().into(),
+        generation: report.generation,
+        time: report.time.as_str().into(),
+        entries: report.entries,
+        trusted: report.trusted,
+        other_recipients: report.other_recipients.iter().map(|r| r.as_str().into()).collect(),
+        faults: report.faults.iter().map(words::fault_answer).collect(),
+    };
+    Ok(Outcome::new(exit, format!("{opened}\n"), &answer))
 }

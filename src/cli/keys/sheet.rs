@@ -6,9 +6,11 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, reason};
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::secret::write_new;
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::paper_date;
+use azekura::answer::keys::Sheet;
 use azekura::env::time_text;
 use azekura::format::label::{Label, fingerprint};
 use azekura::format::object::{Id, hex};
@@ -16,8 +18,6 @@ use azekura::medium::AttachedMedium;
 use azekura::pipeline::encryptor::Identity;
 use azekura::report::key_sheet::KeySheet;
 use azekura::set::open::OpenSet;
-use serde_json::{Map, Value};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -45,10 +45,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     }
     let out = absolute(&args.out);
     write_new(&out, page(&identity, label, "")?.as_bytes())?;
-    let mut object = Map::new();
-    put_name(&mut object, "sheet", out.as_os_str().as_bytes());
+    let (sheet, sheet_hex) = path_name(&out);
     let text = format!("{}\n\n{}\n", out.shown(), find("keys.next-sheet"));
-    Ok(Outcome::good(text, Value::Object(object)))
+    Ok(Outcome::good(text, &Sheet { sheet, sheet_hex }))
 }
 
 /// The sheet of one key. Without a label, what it belongs to is left to be written by hand. `created` may be empty.

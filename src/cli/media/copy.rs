@@ -10,11 +10,12 @@ use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{bytes, count};
 use crate::cli::ui::words;
+use azekura::answer::Clipped;
+use azekura::answer::media::Copy;
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
 use azekura::job::media::copy::{Options, Report, copy};
 use azekura::job::media::register;
-use serde_json::{Value, json};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +55,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         context.warn(&message!("copy.unproved", count = count(report.unproved)));
     }
     let exit = if report.is_good() { Exit::Good } else { Exit::Damage };
-    Ok(Outcome { exit, text: text(&report), json: as_json(&report) })
+    Ok(Outcome::new(exit, text(&report), &answer(&report)))
 }
 
 fn text(r: &Report) -> String {
@@ -80,20 +81,20 @@ fn text(r: &Report) -> String {
     table.text()
 }
 
-fn as_json(r: &Report) -> Value {
-    json!({
-        "set": r.set.to_string(),
-        "set_name": r.set_name,
-        "good": r.is_good(),
-        "objects": r.objects,
-        "bytes": r.bytes,
-        "already_objects": r.already,
-        "damage": r.damage.iter().map(words::damage_json).collect::<Vec<_>>(),
-        "faults": r.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
-        "unproved_objects": r.unproved,
-        "places": r.places,
-        "generation": r.newest.as_ref().map(|(generation, _)| generation),
-        "check_code": r.newest.as_ref().map(|(_, code)| code.to_string()),
-        "read_back": r.read_back.name(),
-    })
+fn answer(r: &Report) -> Copy {
+    Copy {
+        set: Clipped::of(r.set),
+        set_name: r.set_name.as_str().into(),
+        good: r.is_good(),
+        objects: r.objects,
+        bytes: r.bytes,
+        already_objects: r.already,
+        damage: r.damage.iter().map(words::damage_answer).collect(),
+        faults: r.faults.iter().map(words::fault_answer).collect(),
+        unproved_objects: r.unproved,
+        places: r.places.iter().copied().collect(),
+        generation: r.newest.as_ref().map(|(generation, _)| *generation),
+        check_code: r.newest.as_ref().map(|(_, code)| Clipped::of(code)),
+        read_back: r.read_back,
+    }
 }

@@ -5,8 +5,9 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::message;
+use azekura::answer::Clipped;
+use azekura::answer::media::Init;
 use azekura::job::media::register::{RegisterOptions, init};
-use serde_json::json;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -41,5 +42,6 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     };
     let set = init(&options, &context.env(None))?;
     let text = format!("{}\n", message!("media.registered", name = args.name, set = set));
-    Ok(Outcome::good(text, json!({ "name": args.name, "set": set.to_string(), "pool": options.pool })))
+    let answer = Init { name: args.name.as_str().into(), set: Clipped::of(set), pool: options.pool.as_deref().map(Into::into) };
+    Ok(Outcome::good(text, &answer))
 }

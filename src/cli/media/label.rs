@@ -7,14 +7,14 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, reason};
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::secret::write_new;
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::message;
 use crate::cli::ui::units::paper_date;
+use azekura::answer::media::Labels;
 use azekura::env::time_text;
 use azekura::host::ledger::Ledger;
 use azekura::report::media_label::MediaLabel;
-use serde_json::{Map, Value};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,6 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         .map_err(|e| Explained::new(message!("error.media.label"), Exit::Failed).cause(reason(&e)))?;
     let out = absolute(&args.out);
     write_new(&out, page.as_bytes())?;
-    let mut object = Map::new();
-    put_name(&mut object, "labels", out.as_os_str().as_bytes());
-    Ok(Outcome::good(format!("{}\n", out.shown()), Value::Object(object)))
+    let (labels, labels_hex) = path_name(&out);
+    Ok(Outcome::good(format!("{}\n", out.shown()), &Labels { labels, labels_hex }))
 }

@@ -6,12 +6,13 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::recorded;
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
+use azekura::answer::media::{self as answer, DuePool, Media, Medium, Scrubbed, Written};
 use azekura::env::time_text;
-use azekura::host::ledger::{Book, Ledger, LedgerEvent, LedgerLine, MediumAccount};
-use serde_json::{Value, json};
+use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount};
 
 #[derive(Debug, clap::Args)]
 pub struct Move {
@@ -39,7 +40,7 @@ pub struct Due {
     pool: Option<String>,
 }
 
-pub fn book(context: &Context) -> Result<(Ledger, Book), Explained> {
+pub fn book(context: &Context) -> Result<(Ledger, LedgerContent), Explained> {
     let ledger = Ledger::of(&context.state_dir()?);
     let book = ledger.read()?;
     if let Some(line) = book.broken.first() {
@@ -48,12 +49,12 @@ pub fn book(context: &Context) -> Result<(Ledger, Book), Explained> {
     Ok((ledger, book))
 }
 
-pub fn exit(book: &Book) -> Exit {
+pub fn exit(book: &LedgerContent) -> Exit {
     if book.broken.is_empty() { Exit::Good } else { Exit::Damage }
 }
 
 /// A medium that the ledger knows.
-pub fn known(book: &Book, name: &str) -> Result<MediumAccount, Explained> {
+pub fn known(book: &LedgerContent, name: &str) -> Result<MediumAccount, Explained> {
     let unknown = || Explained::new(message!("error.media.unknown", name = name), Exit::Usage);
     book.media().remove(name).ok_or_else(unknown)
 }
@@ -71,34 +72,39 @@ pub fn list(context: &Context) -> Result<Outcome, Explained> {
         columns.row([
             m.name.shown(),
             m.pool.as_deref().unwrap_or_default().shown(),
-            m.place.as_deref().unwrap_or_default().shown(),
+            m.location.as_deref().unwrap_or_default().shown(),
             when(&m.written.as_ref().map(|_| written)),
             generation,
             code.shown(),
-            when(&m.left),
+            when(&m.detached),
         ]);
     }
     let text = if media.is_empty() { format!("{}\n", find("media.none")) } else { columns.text() };
-    Ok(Outcome { exit: exit(&book), text, json: json!({ "media": media.values().map(medium_json).collect::<Vec<_>>() }) })
+    Ok(Outcome::new(exit(&book), text, &Media { media: media.values().map(medium).collect() }))
 }
 
-fn medium_json(m: &MediumAccount) -> Value {
-    json!({
-        "name": m.name,
-        "set": m.set,
-        "pool": m.pool,
-        "device": m.device,
-        "kind": m.kind,
-        "copy": m.is_copy,
-        "registered": m.registered,
-        "place": m.place,
-        "off_site": m.off_site,
-        "attached": m.attached,
-        "at_host": m.at_host,
-        "left": m.left,
-        "written": m.written.as_ref().map(|(time, generation, code)| json!({ "time": time, "generation": generation, "check_code": code })),
-        "scrubbed": m.scrubbed.as_ref().map(|(time, damaged)| json!({ "time": time, "damaged": damaged })),
-    })
+fn medium(m: &MediumAccount) -> Medium {
+    let optional = |text: &Option<String>| text.as_deref().map(Into::into);
+    Medium {
+        name: m.name.as_str().into(),
+        set: Some(m.set.as_str().into()),
+        pool: optional(&m.pool),
+        device: m.device.as_deref().map(Into::into),
+        kind: m.kind,
+        copy: m.is_copy,
+        registered: Some(m.registered.as_str().into()),
+        place: optional(&m.location),
+        off_site: m.off_site,
+        attached: optional(&m.attached),
+        at_host: m.at_host,
+        left: optional(&m.detached),
+        written: m.written.as_ref().map(|(time, generation, code)| Written {
+            time: time.as_str().into(),
+            generation: *generation,
+            check_code: code.as_str().into(),
+        }),
+        scrubbed: m.scrubbed.as_ref().map(|(time, damaged)| Scrubbed { time: time.as_str().into(), damaged: *damaged }),
+    }
 }
 
 pub fn due(args: &Due, context: &Context) -> Result<Outcome, Explained> {
@@ -116,13 +122,17 @@ pub fn due(args: &Due, context: &Context) -> Result<Outcome, Explained> {
         let Some((due, streak)) = pool.due(&book) else { continue };
         let (last, nights) = streak.map_or((None, 0), |s| (Some(s.medium), s.nights));
         columns.row([pool.name.shown(), due.shown(), last.as_deref().unwrap_or_default().shown(), count(nights)]);
-        all.push(json!({ "pool": pool.name, "due": due, "last": last, "nights": nights }));
+        let last = last.as_deref().map(Into::into);
+        all.push(DuePool { pool: pool.name.as_str().into(), due: due.into(), last, nights });
     }
-    Ok(Outcome { exit: exit(&book), text: columns.text(), json: json!({ "pools": all }) })
+    Ok(Outcome::new(exit(&book), columns.text(), &answer::Due { pools: all.into() }))
 }
 
 /// There is no pool of that name in the configuration.
 pub fn no_pool(name: &str) -> Explained {
+    if name.is_empty() {
+        return Explained::usage(message!("error.media.no-pools"), message!("hint.media.no-pools"));
+    }
     Explained::usage(message!("error.media.no-pool", name = name), message!("hint.media.no-pool"))
 }
 
@@ -136,8 +146,8 @@ pub fn log(args: &Log, context: &Context) -> Result<Outcome, Explained> {
     for l in lines() {
         columns.row([l.line.shown(), time(&l.time, Lang::spoken()), l.event.medium().shown(), event(l)]);
     }
-    let lines: Vec<Value> = lines().filter_map(|l| serde_json::to_value(l).ok()).collect();
-    Ok(Outcome { exit: exit(&book), text: columns.text(), json: json!({ "lines": lines, "broken": book.broken }) })
+    let answer = answer::Log { lines: lines().map(line).collect(), broken: book.broken.iter().copied().collect() };
+    Ok(Outcome::new(exit(&book), columns.text(), &answer))
 }
 
 fn event(l: &LedgerLine) -> String {
@@ -156,8 +166,8 @@ fn event(l: &LedgerLine) -> String {
             Some(witness) => message!("media.event.moved-witness", place = to, who = by, witness = witness),
             None => message!("media.event.moved", place = to, who = by),
         },
-        LedgerEvent::Refused { found, .. } => message!("media.event.refused", found = found),
-        LedgerEvent::Held { by, why } => message!("media.event.held", who = by, why = why),
+        LedgerEvent::Refused { due, found, .. } => recorded::refused(due, found),
+        LedgerEvent::Held { by, why } => message!("media.event.held", who = by, why = recorded::why(why)),
         LedgerEvent::ReleaseAsked { by } => message!("media.event.release-asked", who = by),
         LedgerEvent::Released { by, witness } => match witness {
             Some(witness) => message!("media.event.released-witness", who = by, witness = witness),
@@ -174,7 +184,16 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, Explained> {
     let Move { medium, to, by, witness, off_site } = args;
     let text = format!("{}\n", message!("media.moved", name = medium, place = to));
     let event = LedgerEvent::Moved { medium, to, by, witness, off_site };
-    let json = serde_json::to_value(&event).unwrap_or_default();
+    let answer = event_answer(&event);
     ledger.write(&time_text(crate::cli::environment::now()), event)?;
-    Ok(Outcome::good(text, json))
+    Ok(Outcome::good(text, &answer))
+}
+
+fn line(l: &LedgerLine) -> answer::LedgerLine {
+    answer::LedgerLine { line: Some(l.line), time: Some(l.time.as_str().into()), ..event_answer(&l.event) }
+}
+
+/// An event of the ledger, for programs. The ledger's own JSON has the same members.
+fn event_answer(event: &LedgerEvent) -> answer::LedgerLine {
+    serde_json::to_value(event).and_then(serde_json::from_value).unwrap_or_default()
 }

@@ -8,12 +8,13 @@ use crate::cli::ui::output::{Outcome, Table};
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{bytes, count};
 use crate::cli::ui::words;
+use azekura::answer::Clipped;
+use azekura::answer::media::{Health, Scrub, Unreadable};
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
 use azekura::job::media::register::scrubbed;
 use azekura::job::media::scrub::{MediumHealth, Options, Report, record, scrub};
 use azekura::set::check::remember_damage;
-use serde_json::{Value, json};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +46,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         }
     }
     let exit = if report.verdict() == MediumHealth::Good { Exit::Good } else { Exit::Damage };
-    Ok(Outcome { exit, text: text(&report), json: as_json(&report) })
+    Ok(Outcome::new(exit, text(&report), &answer(&report)))
 }
 
 fn text(r: &Report) -> String {
@@ -69,21 +70,28 @@ fn text(r: &Report) -> String {
     table.text()
 }
 
-fn as_json(r: &Report) -> Value {
-    let unreadable = r.unreadable.iter().map(|(name, why)| json!({ "name": name, "text": why }));
-    json!({
-        "set": r.set.to_string(),
-        "set_name": r.set_name,
-        "place": r.place,
-        "medium": r.medium.map(|id| id.to_string()),
-        "verdict": r.verdict().name(),
-        "objects": r.objects,
-        "bytes": r.bytes,
-        "seconds": r.seconds,
-        "bytes_per_second": r.bytes_per_second(),
-        "damage": r.damage.iter().map(words::damage_json).collect::<Vec<_>>(),
-        "unreadable": unreadable.collect::<Vec<_>>(),
-        "faults": r.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
-        "read_back": r.read_back.name(),
-    })
+fn answer(r: &Report) -> Scrub {
+    Scrub {
+        set: Clipped::of(r.set),
+        set_name: r.set_name.as_str().into(),
+        place: r.place,
+        medium: r.medium.map(Clipped::of),
+        verdict: match r.verdict() {
+            MediumHealth::Good => Health::Good,
+            MediumHealth::CopyForward => Health::CopyForward,
+            MediumHealth::Suspect => Health::Suspect,
+        },
+        objects: r.objects,
+        bytes: r.bytes,
+        seconds: r.seconds,
+        bytes_per_second: r.bytes_per_second(),
+        damage: r.damage.iter().map(words::damage_answer).collect(),
+        unreadable: r
+            .unreadable
+            .iter()
+            .map(|(name, why)| Unreadable { name: Clipped::of(name), text: Clipped::of(why) })
+            .collect(),
+        faults: r.faults.iter().map(words::fault_answer).collect(),
+        read_back: r.read_back,
+    }
 }

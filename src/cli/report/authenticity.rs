@@ -4,7 +4,9 @@ use super::draft::{Draft, Fact};
 use super::shared::{ROWS, chain, comparisons, generation, people, when};
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
-use azekura::answer::session::answers::{Happened, Period, exact, of_period, of_proved, of_stamp};
+use azekura::answer::exact;
+use azekura::answer::history::{Happened, PeriodHistory, What};
+use azekura::answer::session::answers::{of_checked_proof, of_period, of_proof, of_stamp};
 use azekura::answer::session::restored::check_code;
 use azekura::answer::session::{Answer, Mark, Session, judge};
 use azekura::env::time_text;
@@ -20,7 +22,8 @@ pub fn draft(session: &Session, since: Option<i64>, until: Option<i64>) -> Draft
         let until = until.as_deref().map_or_else(|| find("page.open-end"), when);
         draft.words(&message!("page.period", since = when(since), until = until));
     }
-    let asked = |p: &Period| since.is_none() || (p.since == since && p.until == until);
+    let asked =
+        |p: &PeriodHistory| since.is_none() || (p.since.as_deref() == since.as_deref() && p.until.as_deref() == until.as_deref());
     let periods: Vec<_> = session.all(of_period).filter(|(p, _)| asked(p)).collect();
     if periods.is_empty() {
         draft.section("page.section.happened");
@@ -47,7 +50,7 @@ pub fn draft(session: &Session, since: Option<i64>, until: Option<i64>) -> Draft
     draft
 }
 
-fn period(draft: &mut Draft, session: &Session, p: &Period, answer: &Answer) {
+fn period(draft: &mut Draft, session: &Session, p: &PeriodHistory, answer: &Answer) {
     let since = p.since.as_deref().map_or_else(|| find("page.open-begin"), when);
     let until = p.until.as_deref().map_or_else(|| find("page.open-end"), when);
     let heading = message!("page.happened-between", name = p.set_name, since = since, until = until);
@@ -82,15 +85,14 @@ fn period(draft: &mut Draft, session: &Session, p: &Period, answer: &Answer) {
 }
 
 fn happened(h: &Happened) -> Vec<Fact> {
-    let what: Message = match &h.what[..] {
-        "created" => message!("history.created"),
-        "changed" => message!("history.changed"),
-        "gone" => message!("history.gone"),
-        "older" => message!("history.older"),
-        _ => message!("status.unknown"),
+    let what: Message = match h.what {
+        What::Created => message!("history.created"),
+        What::Changed => message!("history.changed"),
+        What::Gone => message!("history.gone"),
+        What::Older => message!("history.older"),
     };
     let path = exact(&h.path, h.path_hex.as_deref());
-    vec![Fact::Time(h.time.clone()), Fact::Count(h.generation), Fact::Said(what), Fact::Name(path)]
+    vec![Fact::Time(h.time.to_string()), Fact::Count(h.generation), Fact::Said(what), Fact::Name(path)]
 }
 
 /// Times from outside. That a reply is over the seal was seen when it was imported; who signed it was not.
@@ -101,15 +103,15 @@ fn stamps(draft: &mut Draft, session: &Session) {
         .take(ROWS)
         .map(|(s, answer)| {
             let mark = match check_code(session, &s.set, s.generation, &s.time) {
-                Some(code) if code.fact == s.check_code => Mark::Partly,
+                Some(code) if code.fact == *s.check_code => Mark::Partly,
                 Some(_) => Mark::Bad,
                 None => Mark::Unknown,
             };
             vec![
                 Fact::Count(s.generation),
-                Fact::Code(s.check_code.clone()),
-                Fact::Time(s.stamped.clone()),
-                Fact::Code(s.serial.clone()),
+                Fact::Code(s.check_code.to_string()),
+                Fact::Time(s.stamped.to_string()),
+                Fact::Code(s.serial.to_string()),
                 Fact::Mark(answer.sure(mark, &[0])),
                 Fact::Sources(vec![answer.source.clone()]),
             ]
@@ -130,19 +132,21 @@ fn stamps(draft: &mut Draft, session: &Session) {
 /// Single records that were shown against the seals. Only `check-proof` holds them against paper.
 fn proofs(draft: &mut Draft, session: &Session) {
     draft.section("page.section.proofs");
-    let rows: Vec<Vec<Fact>> = session
-        .all(of_proved)
-        .take(ROWS)
-        .map(|(p, answer)| {
-            vec![
-                Fact::Code(p.path.clone()),
-                Fact::Count(p.generation),
-                Fact::Code(p.check_code.clone()),
-                Fact::Mark(answer.sure(judge::proved(p), &[0])),
-                Fact::Sources(vec![answer.source.clone()]),
-            ]
-        })
-        .collect();
+    let row = |path: &str, generation, code: &str, mark, answer: &Answer| {
+        let fields = vec![
+            Fact::Code(path.to_owned()),
+            Fact::Count(generation),
+            Fact::Code(code.to_owned()),
+            Fact::Mark(answer.sure(mark, &[0])),
+            Fact::Sources(vec![answer.source.clone()]),
+        ];
+        (answer.source.line, fields)
+    };
+    let made = session.all(of_proof).map(|(p, a)| row(&p.path, p.generation, &p.check_code, Mark::Unknown, a));
+    let checked = session.all(of_checked_proof).map(|(p, a)| row(&p.path, p.generation, &p.check_code, judge::proved(p), a));
+    let mut rows: Vec<_> = made.chain(checked).collect();
+    rows.sort_by_key(|(line, _)| *line);
+    let rows: Vec<Vec<Fact>> = rows.into_iter().map(|(_, fields)| fields).take(ROWS).collect();
     let headings = ["page.head.path", "page.head.generation", "page.head.check-code", "page.head.mark", "page.head.source"];
     draft.list(&headings, &rows, 0);
 }

@@ -4,10 +4,12 @@ use crate::cli::ui::lang::Lang;
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, paper_day, paper_time};
+use azekura::answer::report::{self, Section};
 use azekura::answer::session::{Mark, Source};
 use azekura::report::page::{Cell, Element, Page, Style, Table, TableKind};
 use chrono::NaiveDate;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What stands in a cell.
 #[derive(Debug, Clone)]
@@ -42,7 +44,7 @@ impl Fact {
             Self::Count(n) => (*n).into(),
             Self::Said(m) => m.to_string().into(),
             Self::Mark(m) => m.name().into(),
-            Self::Sources(s) => s.iter().map(|s| json!({ "line": s.line, "file": s.file })).collect(),
+            Self::Sources(s) => serde_json::to_value(s.iter().map(source_answer).collect::<Vec<_>>()).unwrap_or_default(),
         }
     }
 
@@ -72,6 +74,10 @@ fn mark_key(mark: Mark) -> &'static str {
     }
 }
 
+fn source_answer(s: &Source) -> report::Source {
+    report::Source { line: s.line, file: s.file.as_str().into() }
+}
+
 fn source(s: &Source) -> String {
     match s.file.is_empty() {
         true => message!("page.source.line", line = s.line),
@@ -87,7 +93,7 @@ pub type Row = (&'static str, Fact, Mark, Vec<Source>);
 #[derive(Debug)]
 pub struct Draft {
     page: Page,
-    sections: Vec<Map<String, Value>>,
+    sections: Vec<Section>,
 }
 
 /// The last part of a catalogue's key, as JSON names a member.
@@ -122,7 +128,7 @@ impl Draft {
     /// A section of which there may be several: `key` names it in JSON.
     pub fn section_of(&mut self, key: &'static str, heading: String) {
         self.page.parts.push(Element::Heading(heading));
-        self.sections.push(Map::from_iter([("section".into(), member(key).into())]));
+        self.sections.push(Section { section: member(key).into(), facts: None, rows: None, rows_more: None });
     }
 
     pub fn words(&mut self, text: &Message) {
@@ -133,21 +139,18 @@ impl Draft {
         self.page.parts.push(Element::Caution(find(key)));
     }
 
-    fn put(&mut self, list: &str, value: Value) {
-        if let Some(section) = self.sections.last_mut()
-            && let Some(list) = section.entry(list).or_insert_with(|| json!([])).as_array_mut()
-        {
-            list.push(value);
-        }
-    }
-
     /// Facts, one a row: what, what is recorded of it, a mark, and where it is recorded. Without a place nothing is known.
     pub fn facts(&mut self, facts: Vec<Row>) {
         let mut rows = Vec::new();
         for (what, fact, mark, sources) in facts {
             let mark = if sources.is_empty() { Mark::Unknown } else { mark };
-            let (value, sources_json) = (fact.json(), Fact::Sources(sources.clone()).json());
-            self.put("facts", json!({ "fact": member(what), "value": value, "mark": mark.name(), "sources": sources_json }));
+            let recorded = report::Fact {
+                fact: member(what).into(),
+                value: fact.json(),
+                mark: mark.name().into(),
+                sources: sources.iter().map(source_answer).collect(),
+            };
+            self.sections.last_mut().into_iter().for_each(|s| s.facts.get_or_insert_default().first.push(recorded.clone()));
             let value = Cell { style: if fact.cell().style == Style::Code { Style::Code } else { Style::Plain }, ..fact.cell() };
             rows.push(vec![Cell::new(find(what), Style::What), value, Fact::Mark(mark).cell(), Fact::Sources(sources).cell()]);
         }
@@ -166,13 +169,13 @@ impl Draft {
             return self.words(&message!("page.no-rows"));
         }
         for row in rows {
-            let object: Map<String, Value> = headings.iter().zip(row).map(|(h, f)| (member(h), f.json())).collect();
-            self.put("rows", object.into());
+            let object: BTreeMap<String, Value> = headings.iter().zip(row).map(|(h, f)| (member(h), f.json())).collect();
+            self.sections.last_mut().into_iter().for_each(|s| s.rows.get_or_insert_default().first.push(object.clone()));
         }
         if more > 0
             && let Some(section) = self.sections.last_mut()
         {
-            section.insert("rows_more".into(), more.into());
+            section.rows_more = Some(more);
         }
         let style = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|f| f.cell().style).max_by_key(|s| *s as u8);
         let plain = |style| if style == Style::Code { Style::Plain } else { style };
@@ -215,7 +218,9 @@ impl Draft {
         self.page.html()
     }
 
-    pub fn sections(&self) -> Value {
-        self.sections.iter().filter(|s| s.len() > 1).cloned().map(Value::Object).collect()
+    /// Those that record something.
+    pub fn sections(&self) -> Vec<Section> {
+        let is_empty = |s: &Section| s.facts.is_none() && s.rows.is_none() && s.rows_more.is_none();
+        self.sections.iter().filter(|s| !is_empty(s)).cloned().collect()
     }
 }

@@ -2,11 +2,15 @@
 
 use super::draft::{Draft, Fact, Row};
 use super::shared::{ROWS, chain, comparisons, generation, people, searched, when};
-use crate::cli::backup::show::alarm;
+use crate::cli::ui::recorded;
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{bytes, count, day_in_japan};
-use azekura::answer::session::answers::{Changes, CleanLine, LedgerLine, exact, of_backup, of_hold, of_ledger, of_media};
+use crate::cli::ui::words;
+use azekura::answer::exact;
+use azekura::answer::generations::{Changes, CleanGeneration};
+use azekura::answer::media::LedgerLine;
+use azekura::answer::session::answers::{of_backup, of_hold, of_ledger, of_media};
 use azekura::answer::session::traces::Traces;
 use azekura::answer::session::{Answer, Mark, Session, Source, judge};
 use azekura::format::watch::Alarm;
@@ -75,7 +79,7 @@ fn last_clean(draft: &mut Draft, session: &Session) {
             first.extend(c.first.first.iter().map(|f| {
                 let path = exact(&f.path, f.path_hex.as_deref());
                 vec![
-                    Fact::Text(f.indicator.clone()),
+                    Fact::Text(f.indicator.to_string()),
                     Fact::Count(f.generation),
                     Fact::Name(path),
                     Fact::Sources(vec![answer.source.clone()]),
@@ -158,7 +162,7 @@ fn affected(draft: &mut Draft, session: &Session) {
 }
 
 /// A row for each source; where nothing was counted, one that says so: the generation bears a sign all the same.
-fn changes_of(g: &CleanLine, answer: &Answer) -> Vec<Vec<Fact>> {
+fn changes_of(g: &CleanGeneration, answer: &Answer) -> Vec<Vec<Fact>> {
     let row = |name: Fact, counts: [Fact; 5]| {
         let [files, new, changed, gone, odd] = counts;
         let source = Fact::Sources(vec![answer.source.clone()]);
@@ -190,9 +194,9 @@ fn quarantine(draft: &mut Draft, session: &Session) {
             number = b.generation,
             time = when(&b.time),
             code = b.check_code,
-            files = count(b.statistics.files),
-            bytes = bytes(b.statistics.bytes),
-            findings = count(b.statistics.findings)
+            files = count(b.statistics.of("files")),
+            bytes = bytes(b.statistics.of("bytes")),
+            findings = count(b.statistics.of("findings"))
         );
         let mark = answer.sure(judge::quarantine(b), &[0, 3, 4]);
         rows.push(("page.fact.quarantine", Fact::Said(said), mark, vec![answer.source.clone()]));
@@ -203,11 +207,16 @@ fn quarantine(draft: &mut Draft, session: &Session) {
     draft.facts(rows);
 }
 
-fn alarms_of(g: &CleanLine) -> impl Iterator<Item = String> {
+fn alarms_of(g: &CleanGeneration) -> impl Iterator<Item = String> {
     g.alarms.first.iter().map(|a| {
         let source = exact(&a.source, a.source_hex.as_deref());
-        let raised =
-            alarm(&Alarm { tripwire: a.tripwire.clone(), source, measured: a.measured, limit: a.limit, paths: Vec::new() });
+        let raised = words::alarm(&Alarm {
+            tripwire: a.tripwire.to_string(),
+            source,
+            measured: a.measured,
+            limit: a.limit,
+            paths: Vec::new(),
+        });
         message!("clean.alarm", number = g.generation, alarm = raised).to_string()
     })
 }
@@ -238,14 +247,21 @@ fn media(draft: &mut Draft, session: &Session) {
     if let Some((m, answer)) = session.all(of_media).last() {
         more = m.media.len().saturating_sub(ROWS as u64);
         rows.extend(m.media.first.iter().take(ROWS).map(|m| {
-            let place = m.place.clone().map_or(Fact::Nothing, Fact::Text);
+            let place = Fact::optional(m.place.as_deref(), |p| Fact::Text(p.to_owned()));
             let written = Fact::optional(m.written.as_ref(), |w| {
                 Fact::Said(message!("page.generation", number = w.generation, time = when(&w.time), code = w.check_code))
             });
             let mark = if m.left.is_some() && !m.at_host && !is_broken { Mark::Good } else { Mark::Unknown };
             let mark = answer.sure(mark, &[0]);
-            let left = Fact::optional(m.left.clone(), Fact::Time);
-            vec![Fact::Text(m.name.clone()), place, written, left, Fact::Mark(mark), Fact::Sources(vec![answer.source.clone()])]
+            let left = Fact::optional(m.left.as_deref(), |t| Fact::Time(t.to_owned()));
+            vec![
+                Fact::Text(m.name.to_string()),
+                place,
+                written,
+                left,
+                Fact::Mark(mark),
+                Fact::Sources(vec![answer.source.clone()]),
+            ]
         }));
     }
     let headings =
@@ -304,11 +320,18 @@ fn moments(session: &Session) -> Vec<Moment> {
     }
     for (ledger, answer) in session.all(of_ledger) {
         let lines = ledger.lines.first.iter().filter_map(|l| Some((l, of_line(l)?)));
-        all.extend(lines.map(|(l, (said, is_story))| Moment::new(&l.time, said, &answer.source, is_story)));
+        all.extend(
+            lines.map(|(l, (said, is_story))| Moment::new(l.time.as_deref().unwrap_or_default(), said, &answer.source, is_story)),
+        );
     }
     // A ledger of one medium does not have it.
     for (hold, answer) in session.all(of_hold).filter_map(|(h, a)| Some((h.hold.as_ref()?, a))) {
-        all.push(Moment::new(&hold.since, message!("page.event.hold", who = hold.by, why = hold.why), &answer.source, true));
+        all.push(Moment::new(
+            &hold.since,
+            message!("page.event.hold", who = hold.by, why = recorded::why(&hold.why)),
+            &answer.source,
+            true,
+        ));
     }
     for (b, answer) in session.all(of_backup).filter(|(b, _)| b.quarantine) {
         let said = message!("page.event.quarantine", name = b.set_name, number = b.generation, code = b.check_code);
@@ -334,9 +357,9 @@ fn generations(traces: &Traces, all: &mut Vec<Moment>) {
     let last_clean = traces.last_clean().map(|g| g.generation);
     let Some(newest) = traces.newest().and_then(|(c, _)| c.generations.first.last()).map(|g| g.generation) else { return };
     // A generation is told once: as the search saw it that found most.
-    let mut told: BTreeMap<u64, (u64, &CleanLine, &Answer)> = BTreeMap::new();
+    let mut told: BTreeMap<u64, (u64, &CleanGeneration, &Answer)> = BTreeMap::new();
     for (c, answer) in traces.searches() {
-        let is_told = |g: &&CleanLine| !g.is_clean() || Some(g.generation) == last_clean || g.generation == newest;
+        let is_told = |g: &&CleanGeneration| !g.is_clean() || Some(g.generation) == last_clean || g.generation == newest;
         for g in c.generations.first.iter().filter(is_told) {
             let found = g.alarms.len().saturating_add(g.hits);
             if told.get(&g.generation).is_none_or(|(before, ..)| found >= *before) {
@@ -370,7 +393,9 @@ fn of_line(l: &LedgerLine) -> Option<(Message, bool)> {
         ("detached", Some(true)) => Some((message!("page.event.detached", name = name), false)),
         ("attached", _) => Some((message!("page.event.attached", name = name), false)),
         ("moved", _) => Some((message!("page.event.moved", name = name, who = by), false)),
-        ("held", _) => Some((message!("page.event.hold", who = by, why = l.why.as_deref().unwrap_or_default()), true)),
+        ("held", _) => {
+            Some((message!("page.event.hold", who = by, why = recorded::why(l.why.as_deref().unwrap_or_default())), true))
+        }
         ("released", _) => {
             Some((message!("page.event.released", who = by, witness = l.witness.as_deref().unwrap_or("-").shown()), true))
         }

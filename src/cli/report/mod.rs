@@ -9,20 +9,21 @@ mod shared;
 
 use super::context::Context;
 use super::environment::{absolute, now};
+use crate::cli::evidence::record;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Outcome, Table, write_new};
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, day_in_japan, moment, paper_day};
+use azekura::answer::report as answer;
 use azekura::answer::session::Session;
 use azekura::env::TOOL;
 use azekura::job::incident::hold::is_same_person;
 use azekura::report::due::wareki;
 use draft::Draft;
-use serde_json::{Value, json};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -132,11 +133,9 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
         write_new(&absolute(out), html.as_bytes())?;
         context.keep(kind, html.into_bytes());
     }
-    Ok(Outcome {
-        exit: if session.is_good() { Exit::Good } else { Exit::Damage },
-        text: text(&session, paths.out.as_deref()),
-        json: as_json(&session, folder, paths.out.as_deref(), &draft),
-    })
+    let exit = if session.is_good() { Exit::Good } else { Exit::Damage };
+    let out = paths.out.as_deref();
+    Ok(Outcome::new(exit, text(&session, out), &answer(&session, folder, out, &draft)))
 }
 
 /// What stands above and below every report.
@@ -184,17 +183,15 @@ fn text(session: &Session, out: Option<&Path>) -> String {
     table.text()
 }
 
-fn as_json(session: &Session, folder: &Path, out: Option<&Path>, draft: &Draft) -> Value {
-    let checked = &session.checked;
-    let mut json = json!({
-        "record": { "lines": checked.lines, "last_sha256": checked.last, "broken": checked.broken, "files": checked.files },
-        "sections": draft.sections(),
-    });
-    if let Some(object) = json.as_object_mut() {
-        put_name(object, "session", folder.as_os_str().as_bytes());
-        if let Some(out) = out {
-            put_name(object, "report", absolute(out).as_os_str().as_bytes());
-        }
+fn answer(session: &Session, folder: &Path, out: Option<&Path>, draft: &Draft) -> answer::Report {
+    let (session_path, session_hex) = path_name(folder);
+    let (report, report_hex) = out.map(|out| path_name(&absolute(out))).unzip();
+    answer::Report {
+        session: session_path,
+        session_hex,
+        report,
+        report_hex: report_hex.flatten(),
+        record: record(&session.checked),
+        sections: draft.sections().into(),
     }
-    json
 }

@@ -19,7 +19,7 @@ pub fn draft(session: &Session) -> Draft {
             vec![
                 Fact::Count(number),
                 Fact::Time(r.answer.time.clone()),
-                Fact::Text(r.restore.set_name.clone()),
+                Fact::Text(r.restore.set_name.to_string()),
                 Fact::Count(r.restore.generation),
                 Fact::Count(r.restore.files),
                 Fact::Mark(r.whole()),

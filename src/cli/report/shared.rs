@@ -5,10 +5,14 @@ use crate::cli::ui::lang::Lang;
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{bytes, count, paper_time};
-use azekura::answer::session::answers::{Compare, Indicators, Verify, of_compare, of_verify};
+use azekura::answer::compare::Compare;
+use azekura::answer::generations::Indicators;
+use azekura::answer::session::answers::{of_compare, of_verify};
 use azekura::answer::session::restored::{Restored, known_generation, newest_of_media};
 use azekura::answer::session::traces::Traces;
 use azekura::answer::session::{Answer, Mark, Session, Source, judge};
+use azekura::answer::verify::Verify;
+use azekura::format::seal::ReadBack;
 
 /// Rows of one list on paper.
 pub const ROWS: usize = 200;
@@ -98,8 +102,8 @@ fn verification(v: &Verify, answer: &Answer) -> Vec<Row> {
         faults = faults,
         damage = damage
     );
-    let said = match (elsewhere, &v.read_back[..]) {
-        (0, "cached") => message!("page.verified-cached", said = said.to_string()),
+    let said = match (elsewhere, v.read_back) {
+        (0, ReadBack::Cached) => message!("page.verified-cached", said = said.to_string()),
         (0, _) => said,
         (n, _) => message!("page.verified-elsewhere", said = said.to_string(), count = count(n)),
     };
@@ -118,7 +122,7 @@ fn verification(v: &Verify, answer: &Answer) -> Vec<Row> {
     vec![
         ("page.fact.verified", Fact::Said(said), mark, of_one(answer)),
         ("page.fact.paper", paper, paper_mark, of_one(answer)),
-        ("page.fact.root-key", Fact::optional(v.root_key.clone(), Fact::Code), key_mark, of_one(answer)),
+        ("page.fact.root-key", Fact::optional(v.root_key.as_deref(), |k| Fact::Code(k.to_owned())), key_mark, of_one(answer)),
     ]
 }
 
@@ -223,8 +227,9 @@ pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
     let compared = Fact::optional(r.compare, |(c, _)| Fact::Said(counts(c)));
     let sources = |answer: Option<&Answer>| answer.map(of_one).unwrap_or_default();
     let scan = Fact::optional(restore.scan.as_ref(), |s| {
-        let text = |t: &Option<String>| t.as_deref().unwrap_or("-").shown();
-        let (engine, signatures, date) = (text(&s.engine), text(&s.signatures.0), text(&s.signature_date));
+        let text = |t: Option<&str>| t.unwrap_or("-").shown();
+        let (engine, signatures, date) =
+            (text(s.engine.as_deref()), text(s.signatures.0.as_deref()), text(s.signature_date.as_deref()));
         Fact::Said(message!("page.scanned", engine = engine, signatures = signatures, date = date, found = count(s.found())))
     });
     let (traces, signs_at) = signs(r);
@@ -233,7 +238,7 @@ pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
     let to_mark = if restore.to.is_some() { Mark::Good } else { Mark::Unknown };
     vec![
         ("page.fact.generation", of, of_mark, of_sources),
-        ("page.fact.to", Fact::optional(restore.to.clone(), Fact::Code), to_mark, here()),
+        ("page.fact.to", Fact::optional(restore.to.as_deref(), |to| Fact::Code(to.to_owned())), to_mark, here()),
         ("page.fact.restored", Fact::Said(done), r.itself(), here()),
         ("page.fact.seal", sealed, r.seal(), sources(r.verify.map(|(_, a)| a))),
         ("page.fact.compared", compared, r.compared(), sources(r.compare.map(|(_, a)| a))),

@@ -8,20 +8,25 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Outcome, Table, to_stderr};
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::recorded;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::{Message, find, find_optional, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
+use azekura::answer::facts::{self, FACTS, PathName};
+use azekura::answer::generations::{BytesOfMedium, LINES};
+use azekura::answer::restore::{BytesOfPack, Restore, RestoredSource};
+use azekura::answer::{self, Clipped, name};
 use azekura::format::object::Id;
+use azekura::host::files;
+use azekura::job::restore::scan::Scan;
 use azekura::job::restore::scan::scan;
 use azekura::job::restore::{Finding, List, ListError, Marking, Options, Origin, Report, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
 use azekura::report::provisional::{self, Provisional};
-use serde_json::{Map, Value, json};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 const MEMORY_MIB: u64 = 192;
@@ -102,13 +107,12 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         context.talk(&message!("scan.begins"));
         scan(&command.0, &options.to, &context.env(None))
     });
-    let mut outcome = Outcome { exit: exit(&report), text: text(&report, &options), json: as_json(&report, &options) };
+    let (mut exit, mut text) = (exit(&report), text(&report, &options));
     if let Some(scan) = &scan {
-        outcome.exit = scanned::exit(scan, outcome.exit);
-        outcome.text += &scanned::text(scan);
+        exit = scanned::exit(scan, exit);
+        text += &scanned::text(scan);
     }
-    outcome.json["scan"] = scan.as_ref().map(scanned::as_json).into();
-    Ok(outcome)
+    Ok(Outcome::new(exit, text, &answer(&report, &options, scan.as_ref())))
 }
 
 /// A program and its arguments.
@@ -138,9 +142,7 @@ fn page(origin: &Origin) -> String {
 /// The list in a file. One that is too long is not read to its end.
 fn list(path: &Path) -> Result<List, Explained> {
     let failed = |cause| Explained::new(message!("error.only", path = path), Exit::Usage).cause(cause);
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(List::MOST_BYTES as u64 + 1).read_to_end(&mut bytes));
-    read.map_err(|e| failed(io_reason(&e)))?;
+    let bytes = files::read_limited(path, List::MOST_BYTES as u64).map_err(|e| failed(io_reason(&e)))?;
     List::parse(&bytes).map_err(|e| {
         failed(match e {
             ListError::TooLong => message!("reason.list.too-long", mib = List::MOST_BYTES as u64 >> 20),
@@ -196,7 +198,7 @@ fn talk(report: &Report, context: &Context) {
 
 fn finding(f: &Finding) -> String {
     let kind = find_optional(&format!("finding.{}", f.kind.name())).unwrap_or_else(|| f.kind.name().to_owned());
-    format!("{kind}: {} ({})", f.path.shown(), f.detail.shown())
+    format!("{kind}: {} ({})", f.path.shown(), recorded::cause(&f.detail))
 }
 
 fn text(report: &Report, options: &Options) -> String {
@@ -242,63 +244,60 @@ fn source(s: &SourceReport, is_plan: bool) -> String {
     if is_plan { format!("{priority}  {content}  {from}") } else { format!("{priority}  {content}") }
 }
 
-fn source_json(s: &SourceReport) -> Value {
-    let mut object = Map::new();
-    put_name(&mut object, "name", &s.name);
-    object.insert("priority".into(), s.priority.into());
-    object.extend([("entries", s.entries), ("files", s.files), ("bytes", s.bytes)].map(|(k, n)| (k.to_owned(), n.into())));
-    object.insert("packs".into(), packs_json(&s.picks));
-    object.insert("media".into(), media_json(&s.media));
-    Value::Object(object)
+fn packs(picks: &[(u64, u64)]) -> answer::List<BytesOfPack, LINES> {
+    picks.iter().map(|(object, bytes)| BytesOfPack { object: *object, bytes: *bytes }).collect()
 }
 
-fn packs_json(picks: &[(u64, u64)]) -> Value {
-    picks.iter().map(|(object, bytes)| json!({ "object": object, "bytes": bytes })).collect()
+fn media(media: &[(u64, u64)]) -> answer::List<BytesOfMedium, FACTS> {
+    media.iter().map(|(place, bytes)| BytesOfMedium { place: *place, bytes: *bytes }).collect()
 }
 
-fn media_json(media: &[(u64, u64)]) -> Value {
-    media.iter().map(|(place, bytes)| json!({ "place": place, "bytes": bytes })).collect()
-}
-
-fn as_json(report: &Report, options: &Options) -> Value {
-    let findings = report.findings.iter().map(|f| {
-        let mut object = Map::new();
-        object.insert("kind".into(), f.kind.name().into());
-        put_name(&mut object, "path", &f.path);
-        object.insert("detail".into(), f.detail.clone().into());
-        Value::Object(object)
-    });
-    let not_found = report.not_found.iter().map(|path| {
-        let mut object = Map::new();
-        put_name(&mut object, "path", path);
-        Value::Object(object)
-    });
-    let mut json = json!({
-        "set": report.set.to_string(),
-        "set_name": report.set_name,
-        "generation": report.generation,
-        "time": report.time,
-        "trusted": report.trusted,
-        "faults": report.faults.iter().map(words::fault_json).collect::<Vec<_>>(),
-        "has_alarm": report.has_alarm,
-        "quarantine": report.quarantine,
-        "provisional": report.page.is_some(),
-        "page": report.page,
-        "dry_run": options.dry_run,
-        "media": media_json(&report.media),
-        "sources": report.sources.iter().map(source_json).collect::<Vec<_>>(),
-        "entries": report.entries,
-        "files": report.files,
-        "bytes": report.bytes,
-        "not_restored": report.not_restored,
-        "shortfalls": report.shortfalls,
-        "entries_lost": report.entries_lost,
-        "findings": findings.collect::<Vec<_>>(),
-        "not_found": not_found.collect::<Vec<_>>(),
-        "packs": packs_json(&report.picks),
-    });
-    if let Some(object) = json.as_object_mut().filter(|_| !options.dry_run) {
-        put_name(object, "to", options.to.as_os_str().as_bytes());
+fn restored_source(s: &SourceReport) -> RestoredSource {
+    let (name, name_hex) = name(&s.name);
+    RestoredSource {
+        name,
+        name_hex,
+        priority: s.priority,
+        entries: s.entries,
+        files: s.files,
+        bytes: s.bytes,
+        packs: packs(&s.picks),
+        media: media(&s.media),
     }
-    json
+}
+
+fn finding_answer(f: &Finding) -> facts::Finding {
+    let (path, path_hex) = name(&f.path);
+    facts::Finding { kind: f.kind.name().into(), path, path_hex, detail: f.detail.as_str().into() }
+}
+
+fn answer(report: &Report, options: &Options, scan: Option<&Scan>) -> Restore {
+    let (to, to_hex) = (!options.dry_run).then(|| path_name(&options.to)).unzip();
+    Restore {
+        set: Clipped::of(report.set),
+        set_name: report.set_name.as_str().into(),
+        generation: report.generation,
+        time: report.time.as_str().into(),
+        trusted: report.trusted,
+        faults: report.faults.iter().map(words::fault_answer).collect(),
+        has_alarm: report.has_alarm,
+        quarantine: Some(report.quarantine),
+        provisional: report.page.is_some(),
+        page: report.page.as_deref().map(Into::into),
+        dry_run: options.dry_run,
+        to,
+        to_hex: to_hex.flatten(),
+        entries: report.entries,
+        files: report.files,
+        bytes: report.bytes,
+        not_restored: report.not_restored,
+        shortfalls: report.shortfalls,
+        entries_lost: report.entries_lost,
+        findings: report.findings.iter().map(finding_answer).collect(),
+        not_found: report.not_found.iter().map(|path| PathName::of(path)).collect(),
+        packs: packs(&report.picks),
+        media: media(&report.media),
+        sources: report.sources.iter().map(restored_source).collect(),
+        scan: scan.map(scanned::answer),
+    }
 }

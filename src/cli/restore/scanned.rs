@@ -2,11 +2,13 @@
 
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::output::Table;
-use crate::cli::ui::shown::{Shown, put_name};
+use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::count;
+use azekura::answer::restore as answer;
+use azekura::answer::{Loose, name};
+use azekura::job::restore::scan::Infected;
 use azekura::job::restore::scan::{Scan, ScanResult};
-use serde_json::{Map, Value, json};
 
 /// Findings that are shown.
 const SHOWN: usize = 20;
@@ -55,26 +57,26 @@ pub fn text(scan: &Scan) -> String {
     format!("{}{}\n", table.text(), find("scan.proves-nothing"))
 }
 
-pub fn as_json(scan: &Scan) -> Value {
-    let found = scan.found.iter().map(|f| {
-        let mut object = Map::new();
-        put_name(&mut object, "path", &f.path);
-        object.insert("name".into(), f.name.clone().into());
-        Value::Object(object)
-    });
-    json!({
-        "command": scan.words().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>(),
-        "engine": scan.engine,
-        "signatures": scan.signatures,
-        "signature_date": scan.signature_date,
-        "exit_code": scan.exit_code,
-        "result": scan.result.name(),
-        "found": found.collect::<Vec<_>>(),
-        "found_count": scan.found_count,
-        "output": scan.output,
-        "error": scan.error,
-        "interrupted": scan.interrupted,
-    })
+/// The same for programs.
+pub fn answer(scan: &Scan) -> answer::Scan {
+    let optional = |text: &Option<String>| text.as_deref().map(Into::into);
+    let infected = |f: &Infected| {
+        let (path, path_hex) = name(&f.path);
+        answer::Infected { path, path_hex, name: f.name.as_str().into() }
+    };
+    answer::Scan {
+        command: scan.words().map(|w| String::from_utf8_lossy(w).into_owned().into()).collect(),
+        engine: optional(&scan.engine),
+        signatures: Loose(scan.signatures.clone()),
+        signature_date: optional(&scan.signature_date),
+        exit_code: scan.exit_code,
+        result: scan.result.name().into(),
+        found: scan.found.iter().map(infected).collect(),
+        found_count: Some(scan.found_count),
+        output: scan.output.as_str().into(),
+        error: optional(&scan.error),
+        interrupted: scan.interrupted,
+    }
 }
 
 #[cfg(test)]

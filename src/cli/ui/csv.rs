@@ -6,9 +6,9 @@ use super::exit::Exit;
 use super::explain::{Explained, io_reason};
 use super::text::{find, message};
 use crate::cli::environment::absolute;
-use std::fs::{File, OpenOptions};
+use azekura::host::files;
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A new file that is being written. Only its owner may read it: the names in it may be those of patients.
@@ -23,7 +23,7 @@ impl Csv {
     /// `headings` are keys of the catalogue. A file that exists is never written over.
     pub fn create(path: &Path, headings: &[&str]) -> Result<Self, Explained> {
         let path = absolute(path);
-        let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let new = files::create_new(&path, files::PRIVATE);
         let file = new.map_err(|e| unwritten(&path, &e))?;
         let mut csv = Self { path, out: BufWriter::new(file), failed: None, is_whole: false };
         csv.write("\u{feff}");

@@ -7,6 +7,7 @@ pub mod lang;
 pub mod loader;
 pub mod output;
 pub mod progress;
+pub mod recorded;
 pub mod secret;
 pub mod shown;
 pub mod text;

@@ -4,15 +4,13 @@ use super::exit::Exit;
 use super::explain::{Explained, io_reason};
 use super::text::message;
 use super::units::pad;
+use azekura::answer::{Document, SCHEMA_VERSION};
 use azekura::env::TOOL;
-use serde_json::{Value, json};
-use std::fs::{File, OpenOptions};
+use azekura::host::files;
+use serde::Serialize;
+use serde_json::Value;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-
-/// The version of the documents that `--json` prints (`docs/json.md`).
-pub const SCHEMA_VERSION: u64 = 1;
 
 /// A command's result, for people and for programs.
 #[derive(Debug)]
@@ -24,20 +22,26 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub fn good(text: String, json: Value) -> Self {
-        Self { exit: Exit::Good, text, json }
+    pub fn new(exit: Exit, text: String, answer: &impl Serialize) -> Self {
+        // Answers are plain structs with text keys: turning them into JSON does not fail.
+        Self { exit, text, json: serde_json::to_value(answer).unwrap_or_default() }
+    }
+
+    pub fn good(text: String, answer: &impl Serialize) -> Self {
+        Self::new(Exit::Good, text, answer)
     }
 }
 
 /// Prints a result; `--json` prints nothing else on standard output.
 pub fn print(outcome: &Result<Outcome, Explained>, command: Option<&str>, json: bool) -> Exit {
-    let (exit, printed) = match outcome {
-        Ok(o) if json => (o.exit, to_stdout(&document(command, o.exit, "result", &o.json))),
-        Ok(o) => (o.exit, to_stdout(&o.text)),
-        Err(e) => {
-            to_stderr(&e.text());
-            (e.exit, if json { to_stdout(&document(command, e.exit, "error", &e.json())) } else { Ok(()) })
-        }
+    let (exit, document) = document_of(command, outcome);
+    if let Err(e) = outcome {
+        to_stderr(&e.text());
+    }
+    let printed = match outcome {
+        _ if json => to_stdout(&document),
+        Ok(o) => to_stdout(&o.text),
+        Err(_) => Ok(()),
     };
     match printed {
         Ok(()) => exit,
@@ -52,22 +56,21 @@ pub fn print(outcome: &Result<Outcome, Explained>, command: Option<&str>, json: 
 }
 
 /// The document that `--json` prints, whatever is printed.
-pub fn document_of(command: &str, outcome: &Result<Outcome, Explained>) -> (Exit, String) {
-    match outcome {
-        Ok(o) => (o.exit, document(Some(command), o.exit, "result", &o.json)),
-        Err(e) => (e.exit, document(Some(command), e.exit, "error", &e.json())),
-    }
-}
-
-fn document(command: Option<&str>, exit: Exit, member: &str, content: &Value) -> String {
-    let mut document = json!({
-        "schema_version": SCHEMA_VERSION,
-        "tool": TOOL,
-        "command": command,
-        "exit_code": exit.code(),
-    });
-    document[member] = content.clone();
-    format!("{document:#}\n")
+pub fn document_of(command: Option<&str>, outcome: &Result<Outcome, Explained>) -> (Exit, String) {
+    let (exit, result, error) = match outcome {
+        Ok(o) => (o.exit, Some(&o.json), None),
+        Err(e) => (e.exit, None, Some(e.failure())),
+    };
+    let document = Document {
+        schema_version: SCHEMA_VERSION,
+        tool: TOOL.into(),
+        command: command.map(Into::into),
+        exit_code: Some(exit.code().into()),
+        result,
+        error,
+    };
+    // By way of a value, whose members are in the order of their names.
+    (exit, format!("{:#}\n", serde_json::to_value(document).unwrap_or_default()))
 }
 
 pub fn to_stdout(text: &str) -> io::Result<()> {
@@ -76,18 +79,9 @@ pub fn to_stdout(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes a new file that only its owner can read, and makes it durable. What is there already stays as it is.
-pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
-/// The same for a result that the user named a file for.
+/// Writes a result into a new file that the user named. Only its owner can read it.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Explained> {
-    create_new(path, bytes).map_err(|e| match e.kind() {
+    files::write_new(path, files::PRIVATE, bytes).map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists => Explained::new(message!("error.file.exists", path = path), Exit::Failed),
         _ => Explained::new(message!("error.file.write", path = path), Exit::Failed).cause(io_reason(&e)),
     })

@@ -1,8 +1,9 @@
 //! A job's progress on a terminal.
 
-use azekura::event::{Event, Feeding, Observer, Phase};
+use azekura::event::{Event, Feeding, FindingKind, Observer, Phase};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use parking_lot::{Mutex, MutexGuard};
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -26,6 +27,8 @@ pub struct Progress {
     is_announced: AtomicBool,
     /// How a drive is fed.
     feeding: Mutex<Option<Feeding>>,
+    /// What could not be restored: how many entries, by the first name of their paths.
+    lost: Mutex<HashMap<Vec<u8>, u64>>,
 }
 
 impl Progress {
@@ -45,6 +48,7 @@ impl Progress {
             expected_entries: AtomicU64::new(0),
             is_announced: AtomicBool::new(false),
             feeding: Mutex::default(),
+            lost: Mutex::default(),
         }
     }
 
@@ -66,6 +70,25 @@ impl Progress {
         self.feeding.lock()
     }
 
+    fn lost(&self) -> MutexGuard<'_, HashMap<Vec<u8>, u64>> {
+        self.lost.lock()
+    }
+
+    /// A source that is done. "Restored" is said only where nothing failed.
+    fn restored(&self, name: &[u8], entries: u64, bytes: u64) {
+        let since = clock(self.since.elapsed().as_secs());
+        let line = match self.lost().remove(first_name(name)) {
+            None => {
+                message!("talk.source-restored", name = name, entries = count(entries), bytes = units::bytes(bytes), time = since)
+            }
+            Some(failed) => {
+                let restored = count(entries.saturating_sub(failed));
+                message!("talk.source-ended", name = name, restored = restored, failed = count(failed), time = since)
+            }
+        };
+        self.bar.suspend(|| to_stderr(&format!("{line}\n")));
+    }
+
     fn show_entries(&self) {
         let (done, expected) = (self.entries.load(Relaxed), self.expected_entries.load(Relaxed));
         let of =
@@ -85,10 +108,10 @@ impl Progress {
 impl Observer for Progress {
     fn on_event(&self, event: Event) {
         if let (Event::SourceRestored { name, entries, bytes }, false) = (&event, self.is_silent) {
-            let since = clock(self.since.elapsed().as_secs());
-            let (entries, bytes) = (count(*entries), units::bytes(*bytes));
-            let line = message!("talk.source-restored", name = name, entries = entries, bytes = bytes, time = since);
-            self.bar.suspend(|| to_stderr(&format!("{line}\n")));
+            self.restored(name, *entries, *bytes);
+        }
+        if let Event::Finding { kind: FindingKind::NotRestored, path, .. } = &event {
+            *self.lost().entry(first_name(path).to_vec()).or_default() += 1;
         }
         if self.bar.is_hidden() {
             return;
@@ -140,6 +163,10 @@ fn style(template: &str) -> ProgressStyle {
         .with_key("left", |s: &ProgressState, w: &mut dyn Write| {
             let _ = write!(w, "{}", message!("progress.left", time = clock(s.eta().as_secs())));
         })
+}
+
+fn first_name(path: &[u8]) -> &[u8] {
+    path.split(|b| *b == b'/').next().unwrap_or(path)
 }
 
 /// Hours, minutes and seconds.

@@ -4,8 +4,8 @@
 
 use super::exit::Exit;
 use super::explain::{Explained, io_reason};
-use super::output::create_new;
 use super::text::{find, message};
+use azekura::host::files;
 use azekura::pipeline::encryptor::{IDENTITY_FILE_BYTES, Identity, IdentityError, Passphrase};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -71,7 +71,7 @@ fn ask(prompt: &str) -> Result<Zeroizing<String>, Explained> {
 
 /// Writes a new file that only its owner can read, and makes it durable. What is there already stays as it is.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Explained> {
-    create_new(path, bytes).map_err(|e| match e.kind() {
+    files::write_new(path, files::PRIVATE, bytes).map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists => Explained::new(message!("error.key-file.exists", path = path), Exit::Failed),
         _ => Explained::new(message!("error.key-file.write", path = path), Exit::Failed).cause(io_reason(&e)),
     })

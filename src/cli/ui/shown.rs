@@ -3,7 +3,7 @@
 //! A file's name is any bytes but `/` and NUL. On a terminal it may move the cursor, change colours, or be shown backwards so that
 //! `exe.txt` reads as something else. So whatever is not plainly visible is written as its number: `\x{1b}`.
 
-use serde_json::{Map, Value};
+use azekura::answer::{Text, name};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -66,6 +66,12 @@ impl Shown for Path {
     }
 }
 
+impl<const MOST: usize> Shown for azekura::answer::Clipped<MOST> {
+    fn shown(&self) -> String {
+        (**self).shown()
+    }
+}
+
 impl<T: Shown + ?Sized> Shown for &T {
     fn shown(&self) -> String {
         (**self).shown()
@@ -111,12 +117,9 @@ pub fn shell_word(word: &OsStr) -> String {
     }
 }
 
-/// Puts a name into a JSON object: as text under `key`, and as hexadecimal digits under `key_hex` when it is not UTF-8.
-pub fn put_name(object: &mut Map<String, Value>, key: &str, name: &[u8]) {
-    object.insert(key.into(), String::from_utf8_lossy(name).into());
-    if std::str::from_utf8(name).is_err() {
-        object.insert(format!("{key}_hex"), azekura::format::object::hex(name).into());
-    }
+/// A path as answers have it: text, and the exact bytes beside it where it is not UTF-8.
+pub fn path_name(path: &Path) -> (Text, Option<Text>) {
+    name(path.as_os_str().as_bytes())
 }
 
 #[cfg(test)]
@@ -130,14 +133,6 @@ mod tests {
         assert_eq!("\x1b[2Jgone\n".shown(), r"\x{1b}[2Jgone\x{0a}");
         assert_eq!("inv\u{202e}txt.exe".shown(), r"inv\x{202e}txt.exe");
         assert_eq!(b"\x83J\x83\x8b\x83e".shown(), r"\x{83}J\x{83}\x{8b}\x{83}e");
-    }
-
-    #[test]
-    fn json_keeps_names_that_are_not_text() {
-        let mut object = Map::new();
-        put_name(&mut object, "path", b"a\xff");
-        put_name(&mut object, "name", b"b");
-        assert_eq!(Value::Object(object).to_string(), r#"{"name":"b","path":"a�","path_hex":"61ff"}"#);
     }
 
     #[test]

@@ -1,8 +1,14 @@
 //! Words for facts that several commands tell.
 
-use super::text::{Message, message};
+use super::recorded;
+use super::shown::Shown;
+use super::text::{Message, find_optional, message};
+use super::units::{bytes, count};
+use azekura::answer::facts::{self, DamageName, FaultName, PathName};
+use azekura::answer::{Counts, name};
 use azekura::format::object::file_name;
 use azekura::format::seal::{ReadBack, Verdict};
+use azekura::format::watch::Alarm;
 use azekura::job::inspect::verify::{Damage, DamageKind};
 use azekura::seal::chain::{Fault, FaultKind};
 
@@ -30,7 +36,7 @@ pub fn fault(fault: &Fault) -> Message {
     let (object, kind) = (fault.object, fault.kind);
     match &fault.what {
         FaultKind::Label => message!("fault.label"),
-        FaultKind::Unreadable { why } => message!("fault.unreadable", object = object, why = why),
+        FaultKind::Unreadable { why } => message!("fault.unreadable", object = object, why = recorded::cause(why)),
         FaultKind::Missing => message!("fault.missing", object = object, kind = kind),
         FaultKind::OutOfPlace => message!("fault.out-of-place", object = object),
         FaultKind::Forked => message!("fault.forked", object = object),
@@ -40,27 +46,19 @@ pub fn fault(fault: &Fault) -> Message {
     }
 }
 
-/// As JSON names a fault.
-pub fn fault_name(what: &FaultKind) -> &'static str {
-    match what {
-        FaultKind::Label => "label",
-        FaultKind::Unreadable { .. } => "unreadable",
-        FaultKind::Missing => "missing",
-        FaultKind::OutOfPlace => "out-of-place",
-        FaultKind::Forked => "forked",
-        FaultKind::Signature => "signature",
-        FaultKind::SignedByLaterKey { .. } => "signed-by-later-key",
-        FaultKind::Log => "log",
-    }
-}
-
-pub fn fault_json(fault_: &Fault) -> serde_json::Value {
-    serde_json::json!({
-        "object": fault_.object,
-        "kind": fault_.kind.name(),
-        "fault": fault_name(&fault_.what),
-        "text": fault(fault_).to_string(),
-    })
+/// A fault as commands answer it.
+pub fn fault_answer(found: &Fault) -> facts::Fault {
+    let name = match found.what {
+        FaultKind::Label => FaultName::Label,
+        FaultKind::Unreadable { .. } => FaultName::Unreadable,
+        FaultKind::Missing => FaultName::Missing,
+        FaultKind::OutOfPlace => FaultName::OutOfPlace,
+        FaultKind::Forked => FaultName::Forked,
+        FaultKind::Signature => FaultName::Signature,
+        FaultKind::SignedByLaterKey { .. } => FaultName::SignedByLaterKey,
+        FaultKind::Log => FaultName::Log,
+    };
+    facts::Fault { object: found.object, kind: found.kind, fault: name, text: fault(found).to_string().into() }
 }
 
 /// What is wrong with an object.
@@ -72,30 +70,57 @@ pub fn damage(d: &Damage) -> Message {
             message!("damage.length", object = object, generation = generation, found = found, expected = d.object.length)
         }
         DamageKind::Digest => message!("damage.digest", object = object, generation = generation),
-        DamageKind::Unreadable(why) => message!("damage.unreadable", object = object, generation = generation, why = why),
+        DamageKind::Unreadable(why) => {
+            message!("damage.unreadable", object = object, generation = generation, why = recorded::cause(why))
+        }
         DamageKind::Kind(found) => message!("damage.kind", object = object, generation = generation, found = found),
     }
 }
 
-pub fn damage_json(d: &Damage) -> serde_json::Value {
-    let kind = match d.what {
-        DamageKind::Missing => "missing",
-        DamageKind::Length(_) => "length",
-        DamageKind::Digest => "digest",
-        DamageKind::Unreadable(_) => "unreadable",
-        DamageKind::Kind(_) => "kind",
+/// A damaged object as commands answer it.
+pub fn damage_answer(d: &Damage) -> facts::Damage {
+    let name = match d.what {
+        DamageKind::Missing => DamageName::Missing,
+        DamageKind::Length(_) => DamageName::Length,
+        DamageKind::Digest => DamageName::Digest,
+        DamageKind::Unreadable(_) => DamageName::Unreadable,
+        DamageKind::Kind(_) => DamageName::Kind,
     };
-    serde_json::json!({
-        "object": d.object.number,
-        "name": file_name(d.object.number, d.object.kind),
-        "generation": d.generation,
-        "damage": kind,
-        "text": damage(d).to_string(),
-    })
+    facts::Damage {
+        object: d.object.number,
+        name: file_name(d.object.number, d.object.kind).into(),
+        generation: d.generation,
+        damage: name,
+        text: damage(d).to_string().into(),
+    }
 }
 
-/// A manifest's statistics, whose names may hold spaces.
-pub fn statistics_json(statistics: &[(String, u64)]) -> serde_json::Value {
-    let named = statistics.iter().map(|(name, value)| (name.replace(' ', "_"), (*value).into()));
-    named.collect::<serde_json::Map<_, _>>().into()
+/// The statistics of a manifest, whose names may hold spaces, as commands answer them.
+pub fn statistics(statistics: &[(String, u64)]) -> Counts {
+    Counts(statistics.iter().map(|(name, value)| (name.replace(' ', "_"), *value)).collect())
+}
+
+/// A tripwire that was raised, and by how much.
+pub fn alarm(a: &Alarm) -> Message {
+    let sign = find_optional(&format!("tripwire.{}", a.tripwire)).unwrap_or_else(|| a.tripwire.shown());
+    let amount = |n| {
+        if matches!(&a.tripwire[..], "shrunk" | "dedup") || a.tripwire == "noise" && n > (1 << 20) { bytes(n) } else { count(n) }
+    };
+    if a.limit == 1 {
+        return message!("alarm.raised-none", source = a.source, sign = sign, measured = amount(a.measured));
+    }
+    message!("alarm.raised", source = a.source, sign = sign, measured = amount(a.measured), limit = amount(a.limit))
+}
+
+/// The same as commands answer it.
+pub fn alarm_answer(a: &Alarm) -> facts::Alarm {
+    let (source, source_hex) = name(&a.source);
+    facts::Alarm {
+        tripwire: a.tripwire.as_str().into(),
+        source,
+        source_hex,
+        measured: a.measured,
+        limit: a.limit,
+        paths: a.paths.iter().map(|p| PathName::of(p)).collect(),
+    }
 }

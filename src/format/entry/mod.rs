@@ -10,13 +10,16 @@ pub use record::{Entry, RecordError, RecordReader, record_length, split_record};
 
 use super::cbor::{CborReader, CborWriter, Time};
 use super::{Malformed, limit};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// File attributes (`FS_IOC_GETFLAGS`) that are stored: secure deletion, synchronous updates, immutable, append only, no dump,
 /// no time of access, synchronous folder.
 pub const KEPT_FLAGS: u32 = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x10000;
 
 /// The type of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the file types of POSIX")]
 pub enum EntryKind {
     File,

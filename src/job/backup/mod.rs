@@ -278,7 +278,7 @@ pub fn backup(options: &Options, env: &Env, observer: &dyn Observer) -> Result<R
     }
 
     // Entries of the last generation may point into packs that were found damaged since.
-    set.base = set.catalog.base(set.row).map_err(BackupError::Catalog)?;
+    set.base = set.catalog.oldest_referenced_object(set.row).map_err(BackupError::Catalog)?;
     let leans_on = set.catalog.media_from(set.row, set.base).map_err(BackupError::Catalog)?;
     // A generation that leans on too many media is no help when one of them is lost.
     let afresh = options.max_media.is_some_and(|most| leans_on > most.max(1));
@@ -348,10 +348,10 @@ pub fn backup(options: &Options, env: &Env, observer: &dyn Observer) -> Result<R
     };
     let sealed = set.seal(facts)?;
     if afresh {
-        set.catalog.set_base(set.row, set.base).map_err(BackupError::Catalog)?;
+        set.catalog.set_oldest_referenced_object(set.row, set.base).map_err(BackupError::Catalog)?;
     }
     if full {
-        set.catalog.was_reread(set.row).map_err(BackupError::Catalog)?;
+        set.catalog.clear_reread(set.row).map_err(BackupError::Catalog)?;
     }
     let (generation, seal_digest) = (sealed.generation, sealed.digest);
     let check_code = CheckCode::of(&seal_digest);

@@ -9,6 +9,7 @@
 use super::hold::is_same_person;
 use crate::env::{Env, TOOL};
 use crate::format::object::{ObjectKind, file_name, hex};
+use crate::host::files;
 use crate::host::ledger::append_line;
 use crate::job::restore::RestoreError;
 use crate::pipeline::hasher::{ContentHasher, Digests};
@@ -16,7 +17,7 @@ use crate::set::open::OpenSet;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -367,9 +368,7 @@ fn has_own_folder(folder: &Path, name: &str) -> bool {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut options = OpenOptions::new();
-    let mut file: File = options.write(true).create_new(true).mode(0o600).open(path).map_err(failed("made", path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("written", path))
+    files::write_new(path, files::PRIVATE, bytes).map_err(failed("written", path))
 }
 
 #[cfg(test)]

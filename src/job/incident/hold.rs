@@ -7,7 +7,7 @@
 use crate::env::Env;
 use crate::format::object::Id;
 use crate::host::catalog::{Catalog, CatalogError};
-use crate::host::ledger::{Book, Ledger, LedgerError, LedgerEvent};
+use crate::host::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent};
 use crate::host::state::StateDir;
 use crate::medium::{AttachedMedium, MediumError};
 use std::path::Path;
@@ -56,7 +56,7 @@ pub enum Release {
 }
 
 /// The hold that stands by the ledger.
-pub fn standing(book: &Book) -> Option<Hold> {
+pub fn standing(book: &LedgerContent) -> Option<Hold> {
     let mut hold: Option<Hold> = None;
     for l in &book.lines {
         match (&l.event, &mut hold) {

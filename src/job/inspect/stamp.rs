@@ -18,13 +18,14 @@ use crate::format::seal::Seal;
 use crate::format::stamp::{Reply, TimeStamp, TimeStampRequest};
 use crate::format::{Malformed, object};
 use crate::generation::GenerationError;
+use crate::host::files;
 use crate::job::restore::RestoreError;
 use crate::pipeline::hasher::Digests;
 use crate::seal::chain::Chain;
 use crate::set::open::OpenSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
@@ -210,23 +211,13 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn read(path: &Path, limit_bytes: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|f| f.take(limit_bytes + 1).read_to_end(&mut bytes));
-    read.map_err(io_error("read", path))?;
-    Ok(bytes)
+    files::read_limited(path, limit_bytes).map_err(io_error("read", path))
 }
 
 /// Writes a file and makes it durable; false where there is one already, which stays as it is.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<bool> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let mut file = match made {
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => return Ok(false),
-        made => made.map_err(io_error("made", path))?,
-    };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| File::open(folder)?.sync_all())
-        .map_err(io_error("written", path))?;
-    Ok(true)
+    match files::write_new(path, files::PRIVATE, bytes) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(false),
+        written => written.map(|()| true).map_err(io_error("written", path)),
+    }
 }

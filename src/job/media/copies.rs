@@ -3,7 +3,7 @@
 //!
 //! Source of the rule: US-CERT, Data Backup Options (2012).
 
-use crate::host::ledger::{Book, MediumKind};
+use crate::host::ledger::{LedgerContent, MediumKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A medium with something on it.
@@ -49,11 +49,11 @@ pub enum Lack {
 }
 
 /// The copies, by name.
-pub fn copies(book: &Book) -> Vec<Copy> {
+pub fn copies(book: &LedgerContent) -> Vec<Copy> {
     let media = book.media().into_values();
     let copy = |m: crate::host::ledger::MediumAccount| {
         let (time, generation, check_code) = m.written?;
-        let (place, off_site, attached) = (m.place, m.off_site, m.at_host);
+        let (place, off_site, attached) = (m.location, m.off_site, m.at_host);
         Some(Copy { medium: m.name, kind: m.kind, place, off_site, time, generation, check_code, attached })
     };
     media.filter_map(copy).collect()

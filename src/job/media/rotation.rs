@@ -4,7 +4,7 @@
 //! everybody was away is not mistaken for the next one.
 
 use crate::format::object::Id;
-use crate::host::ledger::{Book, MediumAccount};
+use crate::host::ledger::{LedgerContent, MediumAccount};
 use crate::job::incident::hold::standing;
 use crate::medium::Sets;
 
@@ -78,9 +78,9 @@ impl FoundMedium {
 
 impl Pool {
     /// The medium that is due, and how long the last one has been in.
-    pub fn due(&self, book: &Book) -> Option<(&str, Option<Streak>)> {
+    pub fn due(&self, book: &LedgerContent) -> Option<(&str, Option<Streak>)> {
         let first = self.media.first()?;
-        let mut nights = book.nights(&self.media).rev();
+        let mut nights = book.written_media(&self.media).rev();
         let Some(last) = nights.next() else { return Some((first, None)) };
         let streak = Streak { medium: last.to_owned(), nights: 1 + nights.take_while(|m| *m == last).count() as u64 };
         if streak.nights < self.turn_nights.max(1) {
@@ -92,7 +92,7 @@ impl Pool {
     }
 
     /// Compares the sets that lie at hand with the medium that is due. `device`: what the hardware there calls itself.
-    pub fn turn(&self, book: &Book, sets: &Sets, device: Option<&str>) -> Option<PoolTurn> {
+    pub fn turn(&self, book: &LedgerContent, sets: &Sets, device: Option<&str>) -> Option<PoolTurn> {
         let (due, streak) = self.due(book)?;
         let hold = standing(book);
         let media = book.media();
@@ -159,7 +159,7 @@ mod tests {
     }
 
     /// Two disks of the pool, each a device of its own, and one of another pool; then what happened.
-    fn book(happened: &[LedgerEvent]) -> Book {
+    fn book(happened: &[LedgerEvent]) -> LedgerContent {
         let media =
             [("CL-01", SETS[0], "disks", "USB-A"), ("CL-02", SETS[1], "disks", "USB-B"), ("MO-01", SETS[2], "months", "USB-C")];
         let registered = media.map(|(medium, set, pool, device)| LedgerEvent::Registered {
@@ -170,7 +170,7 @@ mod tests {
             kind: None,
         });
         let line = |(line, event)| LedgerLine { line, time: "2026-11-23T01:30:00Z".into(), event };
-        let mut book = Book::default();
+        let mut book = LedgerContent::default();
         book.lines.extend((1..).zip(registered.into_iter().chain(happened.iter().cloned())).map(line));
         book
     }
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn an_erased_disk_is_known_by_its_device() {
         let mut book = book(&[]);
-        let wiped = |book: &Book, device| match found(pool().turn(book, &Sets::default(), device)) {
+        let wiped = |book: &LedgerContent, device| match found(pool().turn(book, &Sets::default(), device)) {
             FoundMedium::Blank { wiped } => wiped,
             other => panic!("{other:?}"),
         };
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn under_a_hold_the_disk_that_was_in_goes_on_however_long_it_stays() {
         let nights = [written("CL-01"), written("CL-01"), written("CL-01"), written("CL-01")];
-        let turn = |book: &Book| pool().turn(book, &there(&[SETS[0]]), None);
+        let turn = |book: &LedgerContent| pool().turn(book, &there(&[SETS[0]]), None);
         assert_eq!(found(turn(&book(&nights))), FoundMedium::Overstayed { medium: "CL-01".into(), nights: 4 });
         let (set, due) = (SETS[0], "CL-02".into());
         let stayed = PoolTurn::Stayed { medium: "CL-01".into(), set, nights: 4, due };

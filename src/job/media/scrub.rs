@@ -10,7 +10,7 @@ use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
 use crate::job::restore::RestoreError;
-use crate::medium::Blame;
+use crate::medium::ErrorCategory;
 use crate::seal::chain::{Chain, Fault, FaultKind};
 use crate::set::check::{Damage, check_objects, sealed_here};
 use crate::set::open::OpenSet;
@@ -113,7 +113,7 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
         }
         match opened.medium.read_back(o.number, o.kind) {
             Ok(_) => {}
-            Err(e) if e.blame() == Blame::Damage => unreadable.push((file_name(o.number, o.kind), e.to_string())),
+            Err(e) if e.category() == ErrorCategory::Damage => unreadable.push((file_name(o.number, o.kind), e.to_string())),
             Err(e) => return Err(RestoreError::Medium(e)),
         }
         observer.on_event(Event::Progress { entries: 1, bytes: o.length });

@@ -13,7 +13,7 @@ use crate::format::limit;
 use crate::format::object::ObjectKind;
 use crate::format::pack::Extent;
 use crate::generation::{DecryptedPack, Generation};
-use crate::medium::{Blame, MediumError, OpenObject};
+use crate::medium::{ErrorCategory, MediumError, OpenObject};
 use crate::pipeline::encryptor;
 use crate::pipeline::packer::{PackReader, UnpackError};
 use crate::pipeline::target::Target;
@@ -196,7 +196,7 @@ impl<'a, 'g> Filler<'a, 'g> {
             }
         }
         if !doubtful.is_empty() {
-            self.generation.medium().is_there()?;
+            self.generation.medium().check_attached()?;
         }
         for (task, why) in doubtful {
             self.close(&task.filling, Err(why));
@@ -209,12 +209,12 @@ impl<'a, 'g> Filler<'a, 'g> {
         let medium = self.generation.medium();
         let mut open = match medium.open(object, ObjectKind::Pack) {
             Ok(open) => open,
-            Err(e) if e.blame() == Blame::Medium => return Err(e),
+            Err(e) if e.category() == ErrorCategory::Medium => return Err(e),
             Err(e) => return Ok(Fetched::Lost(chain_text(&e))),
         };
         match read_opened(&mut *open, object, ObjectKind::Pack, limit::PACK_BYTES) {
             Ok(bytes) => Ok(Fetched::Whole(bytes)),
-            Err(why) => medium.is_there().map(|()| Fetched::Partly(open, why)),
+            Err(why) => medium.check_attached().map(|()| Fetched::Partly(open, why)),
         }
     }
 

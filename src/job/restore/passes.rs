@@ -164,7 +164,7 @@ impl<'a, 'g> Pass<'_, 'a, 'g> {
             self.tally.gaps(records.gaps());
             batch.send(give)?;
             drop(records);
-            let runs = costs.map(|c| c.runs(self.options.memory_bytes / 2, &self.generation.medium().at_hand()));
+            let runs = costs.map(|c| c.runs(self.options.memory_bytes / 2, &self.generation.medium().attached_objects()));
             self.sweep(runs.unwrap_or_default(), give)
         })
     }

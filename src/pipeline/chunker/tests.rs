@@ -79,6 +79,13 @@ fn chunkers(key: &[u8; 32]) -> Vec<Chunker> {
     Kernel::ALL.into_iter().filter_map(|k| Chunker::with_kernel(key, k)).collect()
 }
 
+#[test]
+fn kernels_that_are_not_tried_are_reported() {
+    for kernel in Kernel::ALL.into_iter().filter(|k| !k.is_available()) {
+        crate::machine::skipped(format!("the kernel {kernel:?} of the chunker: not this processor's"));
+    }
+}
+
 fn lengths(class: ChunkClass, data: &[u8], cut: impl Fn(&[u8]) -> usize) -> Vec<usize> {
     let mut at = 0;
     let mut all = Vec::new();

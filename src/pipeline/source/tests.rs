@@ -2,6 +2,7 @@ use super::beneath::{Beneath, FOLDER, STEP_BYTES, last_cut};
 use super::*;
 use crate::format::entry::Core;
 use crate::format::entry::{DataRange, compare_paths};
+use crate::machine::{skipped, tried, without_privileges};
 use proptest::prelude::*;
 use rustix::fs::{CWD, mkdirat, openat};
 use std::fs::{self, File};
@@ -162,9 +163,8 @@ fn the_medium_in_the_source_is_reported_and_not_entered() {
 #[test]
 fn a_folder_on_another_file_system_is_an_entry_and_not_entered() {
     let options = TreeOptions { one_file_system: true, excludes: vec![b"/*".into(), b"!/proc".into()], ..Default::default() };
-    if fs::metadata("/").unwrap().dev() != fs::metadata("/proc").unwrap().dev() {
-        assert_eq!(paths(&tree_with(Path::new("/"), options)), ["src", "src/proc"]);
-    }
+    assert_ne!(fs::metadata("/").unwrap().dev(), fs::metadata("/proc").unwrap().dev());
+    assert_eq!(paths(&tree_with(Path::new("/"), options)), ["src", "src/proc"]);
 }
 
 #[test]
@@ -302,10 +302,11 @@ fn records_have_links_devices_attributes_and_owners() {
     let link = tree.describe(&found(&tree, "src/link")).unwrap();
     assert_eq!(link.core.target.as_deref(), Some(&target[..]));
     assert_eq!(link.lacks, []);
-    let Ok(()) = rustix::fs::setxattr(dir.path().join("d"), "user.z", &vec![7; 2_000], rustix::fs::XattrFlags::empty()) else {
+    let set = |name: &str, value: &[u8]| rustix::fs::setxattr(dir.path().join("d"), name, value, rustix::fs::XattrFlags::empty());
+    if !tried("attributes of a source", set("user.z", &[7; 2_000])) {
         return;
-    };
-    rustix::fs::setxattr(dir.path().join("d"), "user.a", b"", rustix::fs::XattrFlags::empty()).unwrap();
+    }
+    set("user.a", b"").unwrap();
     let core = tree.describe(&found(&tree, "src/d")).unwrap().core;
     let user = |c: &Core| c.xattrs.iter().filter(|x| x.0.starts_with(b"user.")).cloned().collect::<Vec<_>>();
     assert_eq!(user(&core), [(b"user.a".to_vec(), vec![]), (b"user.z".to_vec(), vec![7; 2_000])]);
@@ -331,7 +332,10 @@ fn holes_are_found_and_reading_begins_at_the_beginning() {
         assert_eq!(first, DataRange { offset: 0, length: 1 << 20 });
         assert_eq!(last.offset + last.length, 3 << 20);
     } else {
-        assert!(core.holes.is_empty(), "{:?}", core.holes);
+        assert_eq!(core.holes, []);
+        // What does not know holes says that the first is the file's end.
+        assert_eq!(rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(0)).unwrap(), 3 << 20);
+        skipped("holes of a source: the temporary folder's file system has none");
     }
     let mut content = Vec::new();
     let opened = tree.open_file(b"src/f").unwrap();
@@ -343,6 +347,10 @@ fn holes_are_found_and_reading_begins_at_the_beginning() {
 
 #[test]
 fn an_unreadable_entry_is_reported_and_the_walk_continues() {
+    without_privileges(walk_with_unreadable_entries);
+}
+
+fn walk_with_unreadable_entries() {
     let dir = tempfile::tempdir().unwrap();
     mkdir(&dir.path().join("closed"));
     File::create(dir.path().join("closed/f")).unwrap();
@@ -350,12 +358,9 @@ fn an_unreadable_entry_is_reported_and_the_walk_continues() {
     fs::set_permissions(dir.path().join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
     let tree = tree(dir.path());
     let items: Vec<_> = tree.walk().collect();
-    let root = rustix::process::geteuid().is_root();
-    assert_eq!(items.iter().flatten().count(), if root { 4 } else { 3 });
-    if !root {
-        assert_eq!(items[2].as_ref().unwrap_err().kind, ProblemKind::Unreadable);
-        assert!(tree.describe(items[1].as_ref().unwrap()).is_ok());
-    }
+    assert_eq!(items.iter().flatten().count(), 3);
+    assert_eq!(items[2].as_ref().unwrap_err().kind, ProblemKind::Unreadable);
+    assert!(tree.describe(items[1].as_ref().unwrap()).is_ok());
     fs::set_permissions(dir.path().join("closed"), fs::Permissions::from_mode(0o700)).unwrap();
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::format::cbor::Time;
 use crate::format::entry::DataRange;
+use crate::machine::{is_root, skipped, tried};
 use crate::pipeline::source::tests::chain;
 use crate::pipeline::source::{SourceTree, TreeOptions, data_ranges};
 use rustix::fs::{CWD, XattrFlags, setxattr};
@@ -10,10 +11,6 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
 
 fn target(dir: &Path) -> Target {
     target_with(dir, TargetOptions::default())
@@ -124,25 +121,29 @@ fn everything_is_restored() {
     symlink(OsStr::from_bytes(&[b'\xfe'; 4_095]), at("long link")).unwrap();
     rustix::fs::mkfifoat(CWD, at("fifo"), Mode::RUSR | Mode::WGRP).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
-    let _ = setxattr(at("d"), "user.azekura", &[1; 3_000], XattrFlags::empty());
+    tried("attributes come back", setxattr(at("d"), "user.azekura", &[1; 3_000], XattrFlags::empty()));
     // An access list: owner rwx, user 12345 r-x, group r-x, mask r-x, others none.
     let acl = b"\x02\0\0\0\x01\0\x07\0\xff\xff\xff\xff\x02\0\x05\0\x39\x30\0\0\x04\0\x05\0\xff\xff\xff\xff\x10\0\x05\0\xff\xff\xff\xff\x20\0\0\0\xff\xff\xff\xff";
     for name in ["system.posix_acl_access", "system.posix_acl_default"] {
-        let _ = setxattr(at("d/e"), name, acl, XattrFlags::empty());
+        tried("access lists come back", setxattr(at("d/e"), name, acl, XattrFlags::empty()));
     }
     if is_root() {
         let device = makedev(250, 1_000);
-        let _ = mknodat(CWD, at("char"), FileType::CharacterDevice, Mode::RUSR, device);
-        let _ = mknodat(CWD, at("block"), FileType::BlockDevice, Mode::RUSR, device);
+        for (name, kind) in [("char", FileType::CharacterDevice), ("block", FileType::BlockDevice)] {
+            tried("devices come back", mknodat(CWD, at(name), kind, Mode::RUSR, device));
+        }
         std::os::unix::fs::lchown(at("long link"), Some(4_000_000_000), Some(7)).unwrap();
         std::os::unix::fs::chown(at("d/mode 6777"), Some(12_345), Some(54_321)).unwrap();
         fs::set_permissions(at("d/mode 6777"), fs::Permissions::from_mode(0o6777)).unwrap();
         let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-        let _ = setxattr(at("sparse"), "security.capability", capability, XattrFlags::empty());
-        let _ = setxattr(at("all hole"), "trusted.t", b"\0", XattrFlags::empty());
+        tried("capabilities come back", setxattr(at("sparse"), "security.capability", capability, XattrFlags::empty()));
+        tried("root's attributes come back", setxattr(at("all hole"), "trusted.t", b"\0", XattrFlags::empty()));
+    } else {
+        skipped("devices, owners, capabilities and root's attributes come back: this is not root");
     }
     let flagged = fs::File::open(at("all hole")).unwrap();
-    let _ = Node::open(flagged.as_fd()).set_flags(0x40 | if is_root() { 0x10 } else { 0 });
+    let flags = Node::open(flagged.as_fd()).set_flags(0x40 | if is_root() { 0x10 } else { 0 });
+    tried("a file's flags come back", flags);
     set_mtime(&at("d"), -86_400, 1);
 
     let to = tempfile::tempdir().unwrap();
@@ -303,7 +304,7 @@ fn a_set_id_bit_needs_its_owner() {
 fn access_lists_are_not_inherited_from_the_folder() {
     let dir = tempfile::tempdir().unwrap();
     let acl = b"\x02\0\0\0\x01\0\x07\0\xff\xff\xff\xff\x02\0\x05\0\x39\x30\0\0\x04\0\x05\0\xff\xff\xff\xff\x10\0\x05\0\xff\xff\xff\xff\x20\0\0\0\xff\xff\xff\xff";
-    if setxattr(dir.path(), "system.posix_acl_default", acl, XattrFlags::empty()).is_err() {
+    if !tried("a folder's access list", setxattr(dir.path(), "system.posix_acl_default", acl, XattrFlags::empty())) {
         return;
     }
     let target = target(dir.path());

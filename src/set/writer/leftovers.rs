@@ -9,7 +9,7 @@ use crate::format::object::{Object, ObjectKind, file_name};
 use crate::format::seal::Seal;
 use crate::host::catalog::GenerationRow;
 use crate::job::backup::BackupError;
-use crate::medium::{Blame, Reread};
+use crate::medium::{ErrorCategory, Reread};
 use crate::seal::chain::{Chain, ReadError, SealLink, read_object};
 
 /// The one with this number, of some that ascend by it.
@@ -72,7 +72,7 @@ impl SetWriter {
         match self.medium.read_back(number, ObjectKind::Seal) {
             Ok(reread) if reread.digest == *digest => {}
             Ok(_) => return Ok(None),
-            Err(e) if e.blame() == Blame::Damage => return Ok(None),
+            Err(e) if e.category() == ErrorCategory::Damage => return Ok(None),
             Err(e) => return Err(BackupError::Medium(e)),
         }
         match read_object(&*self.medium, number, ObjectKind::Seal, limit::SEAL_BYTES) {
@@ -140,7 +140,7 @@ impl SetWriter {
             let expected = expected.copied().or_else(|| looks_like_label.then(|| self.own_label(number)).flatten());
             let reread = match there.map(|o| (o.kind, self.medium.read_back(o.number, o.kind))) {
                 Some((kind, Ok(reread))) => Some((kind, reread)),
-                Some((_, Err(e))) if e.blame() != Blame::Damage => return Err(BackupError::Medium(e)),
+                Some((_, Err(e))) if e.category() != ErrorCategory::Damage => return Err(BackupError::Medium(e)),
                 _ => None,
             };
             let is_label = expected.is_some_and(|o| o.kind == ObjectKind::Label);

@@ -19,10 +19,11 @@ use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::seal::ReadBack;
 use crate::format::set_key::SetKey;
 use crate::host::catalog::{Catalog, GenerationRow, SetRow};
-use crate::host::state::{Lock, SetInfo, SetState, StateDir};
+use crate::host::state::{SetInfo, SetState, StateDir};
 use crate::job::backup::BackupError;
+use crate::lock::FileLock;
 use crate::medium::loader::MediumRequest;
-use crate::medium::{Absent, AttachedMedium, BrokenLabel, Guard, Medium, MediumError, Writable, bring};
+use crate::medium::{AttachedMedium, BrokenLabel, Medium, MediumError, NoMedium, Writable, bring};
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
 use std::path::{Path, PathBuf};
@@ -58,8 +59,8 @@ pub struct SetWriter {
     pub base: u64,
     /// What the labels say: it verifies the seal of generation 1.
     root_key: [u8; 32],
-    _lock: Lock,
-    guard: Option<Guard>,
+    _lock: FileLock,
+    guard: Option<FileLock>,
 }
 
 /// What to do when the medium has no set of this host.
@@ -177,7 +178,7 @@ pub fn open(
         return Ok((SetWriter::begin(place, at, state, catalog, &begin, env)?, opened));
     }
     if is_blank {
-        for (id, row) in catalog.sets_closed().map_err(BackupError::Catalog)? {
+        for (id, row) in catalog.sets_to_continue().map_err(BackupError::Catalog)? {
             if let Some(set_state) = state.set(id)
                 && set_state.info().map_err(BackupError::State)?.quarantine == at.quarantine
             {
@@ -204,7 +205,7 @@ pub fn register(at: WriteTarget, state: &StateDir, begin: &NewSet, env: &Env) ->
         return Err(BackupError::Medium(MediumError::SetExists { path: root.into(), set: there.id }));
     }
     if !sets.is_blank() {
-        return Err(BackupError::Medium(MediumError::NotBlank { place: root.display().to_string() }));
+        return Err(BackupError::Medium(MediumError::NotBlank { medium: root.display().to_string() }));
     }
     let catalog = Catalog::open(&state.catalog()).map_err(BackupError::Catalog)?;
     Ok(SetWriter::begin(place, at, state, catalog, begin, env)?.id)
@@ -233,7 +234,7 @@ fn right_medium(
     drop(place);
     let wanted = MediumRequest { set: label.set, set_name: label.name.clone(), place: current.place, blank: false };
     let wrong = match label.place == current.place {
-        true => MediumError::HalfBegun { place: root.display().to_string() },
+        true => MediumError::Abandoned { medium: root.display().to_string() },
         false => MediumError::OtherMedium { path: root.to_owned(), found: label.place, wanted: current.place },
     };
     let (place, label) =
@@ -298,7 +299,7 @@ impl SetWriter {
             info,
             catalog,
             row,
-            medium: Arc::new(Absent),
+            medium: Arc::new(NoMedium),
             root: at.root.to_owned(),
             block: at.block,
             place: 0,

@@ -17,7 +17,7 @@ use crate::format::seal::Verdict;
 use crate::host::catalog::MediumRow;
 use crate::job::backup::{BackupError, append};
 use crate::medium::loader::MediumRequest;
-use crate::medium::{Absent, AttachedMedium, Listed, MediumError};
+use crate::medium::{AttachedMedium, Listed, MediumError, NoMedium};
 use crate::seal::chain::{ReadError, read_object};
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ impl SetWriter {
 
     /// Lets go of the medium, and has a blank one brought.
     fn bring_blank(&mut self, place: u64, mut wrong: Option<MediumError>, env: &Env) -> Result<()> {
-        self.medium = Arc::new(Absent);
+        self.medium = Arc::new(NoMedium);
         self.guard = None;
         let wanted = MediumRequest { set: self.id, set_name: self.info.name.clone(), place, blank: true };
         loop {
@@ -65,7 +65,7 @@ impl SetWriter {
                     self.take(place.begin(self.id, self.block).map_err(BackupError::Medium)?);
                     return Ok(());
                 }
-                Ok((false, _)) => wrong = Some(MediumError::NotBlank { place: self.root.display().to_string() }),
+                Ok((false, _)) => wrong = Some(MediumError::NotBlank { medium: self.root.display().to_string() }),
                 Err(e) => wrong = Some(e),
             }
         }
@@ -74,7 +74,7 @@ impl SetWriter {
     /// The medium at hand was begun, and a copy of a seal on it is torn, so that the chain could never be followed on it. Nothing on it is
     /// sealed: another takes its place.
     pub(super) fn begin_medium_again(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
-        let torn = MediumError::HalfBegun { place: self.root.display().to_string() };
+        let torn = MediumError::Abandoned { medium: self.root.display().to_string() };
         self.bring_blank(self.place, Some(torn), env)?;
         self.begin_medium(env, observer)
     }

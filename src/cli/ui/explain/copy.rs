@@ -27,7 +27,7 @@ impl From<CopyError> for Explained {
             E::Interrupted => Self::new(message!("error.copy.interrupted"), Exit::Interrupted),
             E::Stopped => Self::new(message!("error.stopped"), Exit::Failed),
             E::Open(e) => e.into(),
-            E::Medium(MediumError::Full { place, needed, free, torn: _ }) => {
+            E::Medium(MediumError::Full { medium: place, needed, free, torn: _ }) => {
                 let free = free.map_or("?".to_owned(), units::bytes);
                 Self::new(message!("error.copy.full", place = place, needed = units::bytes(needed), free = free), Exit::Medium)
             }

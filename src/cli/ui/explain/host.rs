@@ -17,9 +17,7 @@ impl From<StateError> for Explained {
             E::Io { what: _, path, source } => {
                 Self::new(message!("error.state.io", path = path), Exit::Failed).cause(io_reason(&source))
             }
-            E::Content { path, why } => {
-                Self::new(message!("error.state.content", path = path), Exit::Failed).cause(message!("reason.plain", text = why))
-            }
+            E::Content { path, why } => Self::new(message!("error.state.content", path = path), Exit::Failed).cause(reason(&why)),
             E::Busy { process } => Self::new(message!("error.state.busy", process = process), Exit::Failed),
         }
     }

@@ -14,9 +14,10 @@ mod proof;
 mod restore;
 
 use super::exit::Exit;
+use super::recorded;
 use super::shown::Shown;
 use super::text::{Message, find, message};
-use serde_json::{Value, json};
+use azekura::answer::Failure;
 use std::fmt::Write;
 use std::io;
 
@@ -66,13 +67,14 @@ impl Explained {
         text
     }
 
-    pub fn json(&self) -> Value {
-        json!({
-            "id": self.message.key().trim_start_matches("error."),
-            "message": self.message.to_string(),
-            "causes": self.causes.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "hint": self.hint.to_string(),
-        })
+    /// For programs.
+    pub fn failure(&self) -> Failure {
+        Failure {
+            id: self.message.key().trim_start_matches("error.").into(),
+            message: self.message.to_string().into(),
+            causes: self.causes.iter().map(|c| c.to_string().into()).collect(),
+            hint: self.hint.to_string().into(),
+        }
     }
 }
 
@@ -82,9 +84,9 @@ pub fn io_reason(error: &io::Error) -> Message {
     known.unwrap_or_else(|| reason(error))
 }
 
-/// A cause that has no translation: the words of a library.
+/// A cause in the words of a library.
 pub fn reason(error: &dyn std::fmt::Display) -> Message {
-    message!("reason.plain", text = error.to_string())
+    message!("reason.plain", text = recorded::cause(&error.to_string()))
 }
 
 /// What was being done, as the library names it (`"opening the folder"`), in the language spoken.

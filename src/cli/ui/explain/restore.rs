@@ -59,8 +59,9 @@ impl From<GenerationError> for Explained {
             E::NoManifest { generation } => {
                 Self::new(message!("error.generation.no-manifest", generation = generation), Exit::Damage)
             }
-            E::Damaged { object, why } => Self::new(message!("error.generation.object", object = object), Exit::Damage)
-                .cause(message!("reason.plain", text = why)),
+            E::Damaged { object, why } => {
+                Self::new(message!("error.generation.object", object = object), Exit::Damage).cause(reason(&why))
+            }
             E::WrongKey(e) => e.into(),
             E::Decrypt { object, source } => {
                 Self::new(message!("error.generation.object", object = object), Exit::Damage).because(source.into())

@@ -14,7 +14,7 @@ use crate::format::check_code::CheckCode;
 use crate::format::object::{Id, Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
 use crate::job::restore::RestoreError;
-use crate::medium::{AttachedMedium, Blame, Listing, Loader, Medium, MediumError, Writable, tape};
+use crate::medium::{AttachedMedium, ErrorCategory, Listing, Loader, Medium, MediumError, Writable, tape};
 use crate::seal::chain::{Chain, Fault};
 use crate::set::check::{Damage, DamageKind, check_objects, sealed, sealed_here};
 use crate::set::open::OpenSet;
@@ -173,7 +173,7 @@ fn has_room(free: Option<u64>, missing: &[(Object, u64)], to: &Path) -> Result<(
     let needed = missing.iter().map(|(o, _)| o.length).sum();
     match free {
         Some(f) if f < needed => {
-            Err(CopyError::Medium(MediumError::Full { place: to.display().to_string(), needed, free, torn: false }))
+            Err(CopyError::Medium(MediumError::Full { medium: to.display().to_string(), needed, free, torn: false }))
         }
         _ => Ok(()),
     }
@@ -222,8 +222,8 @@ impl Plan {
                     self.take(object, generation);
                 }
                 // What is listed and cannot be read is met again when it is to be copied.
-                Err(e) if e.blame() == Blame::Damage && is_listed => {}
-                Err(e) if e.blame() == Blame::Damage => {
+                Err(e) if e.category() == ErrorCategory::Damage && is_listed => {}
+                Err(e) if e.category() == ErrorCategory::Damage => {
                     self.damage.push(Damage { object, generation, what: DamageKind::Unreadable(e.to_string()) });
                 }
                 Err(e) => return Err(CopyError::Medium(e)),

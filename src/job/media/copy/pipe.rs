@@ -6,7 +6,7 @@ use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::object::{Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
-use crate::medium::{Blame, Medium, MediumError};
+use crate::medium::{ErrorCategory, Medium, MediumError};
 use crate::set::check::{Damage, DamageKind};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io::Read;
@@ -103,7 +103,7 @@ fn fetch(
     for kind in kinds {
         match source.open(o.number, *kind) {
             Err(MediumError::Missing { .. }) => {}
-            Err(e) if e.blame() == Blame::Damage => what = DamageKind::Unreadable(e.to_string()),
+            Err(e) if e.category() == ErrorCategory::Damage => what = DamageKind::Unreadable(e.to_string()),
             Err(e) => return Err(e),
             Ok(open) if open.length() != o.length => what = DamageKind::Length(open.length()),
             Ok(open) => {
@@ -114,9 +114,9 @@ fn fetch(
                     Ok(_) => what = DamageKind::Digest,
                     Err(e) => {
                         // A disk that was pulled fails like a bad sector; asked again, the medium tells them apart.
-                        source.read_back(o.number, *kind).map(drop).or_else(|e| match e.blame() {
-                            Blame::Damage => Ok(()),
-                            Blame::Medium | Blame::Work => Err(e),
+                        source.read_back(o.number, *kind).map(drop).or_else(|e| match e.category() {
+                            ErrorCategory::Damage => Ok(()),
+                            ErrorCategory::Medium | ErrorCategory::Program => Err(e),
                         })?;
                         what = DamageKind::Unreadable(e.to_string());
                     }
@@ -200,7 +200,7 @@ impl Appender<'_> {
                 Ok(())
             }
             Ok(_) => Err(not_so()),
-            Err(e) if e.blame() == Blame::Damage => Err(not_so()),
+            Err(e) if e.category() == ErrorCategory::Damage => Err(not_so()),
             Err(e) => Err(CopyError::Medium(e)),
         }
     }

@@ -1,4 +1,4 @@
-//! SCSI commands to a device, whatever stands behind it, and what it says when it does not do them.
+//! SCSI commands to a device, real or simulated, and its reasons for not executing them.
 
 use std::fmt;
 use std::io;
@@ -6,26 +6,27 @@ use std::time::Duration;
 
 /// A device that takes SCSI commands.
 pub trait Scsi: fmt::Debug + Send {
-    /// Has a command done, whose answer goes to `into`; tells how many bytes of it there are.
+    /// Executes a command. Writes the answer to `into`, and returns how many bytes it has.
     fn execute(&mut self, command: &[u8], into: &mut [u8], patience: Duration) -> Result<usize, ScsiError>;
 
-    /// Lets a second pass; `false` when the user has had enough.
+    /// Waits for a second; `false` if the user wants to stop waiting.
     fn pause(&mut self) -> bool;
 }
 
-/// Why a command was not done.
+/// Why a command was not executed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScsiError {
-    /// The device says why.
+    /// The device reports the reason.
     #[error("sense {0}")]
     Sense(Sense),
-    /// The device does something else, or for somebody else.
+    /// The device executes another command, or is reserved by another host.
     #[error("the device is busy")]
     Busy,
-    /// No answer came, or none can come any more.
+    /// No answer came in time, or the connection is broken.
     #[error("the device does not answer")]
     Silent,
+    /// The operating system did not send the command.
     #[error("the system refuses the command")]
     System(#[source] io::Error),
 }
@@ -33,8 +34,9 @@ pub enum ScsiError {
 /// A device's reason, in the numbers of the standard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sense {
+    /// The sense key.
     pub key: u8,
-    /// Additional code and its qualifier.
+    /// The additional sense code and its qualifier.
     pub code: (u8, u8),
 }
 
@@ -44,7 +46,7 @@ impl Sense {
     const ILLEGAL_REQUEST: u8 = 5;
     const UNIT_ATTENTION: u8 = 6;
 
-    /// Reads sense data in either format; `None` where they are none.
+    /// Reads sense data in the fixed or the descriptor format; `None` if they are in neither.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let at = |i: usize| bytes.get(i).copied().unwrap_or(0);
         let (key, code) = match bytes.first()? & 0x7f {
@@ -55,22 +57,22 @@ impl Sense {
         Some(Self { key: key & 0xf, code })
     }
 
-    /// The command was done all the same.
+    /// The command was executed all the same.
     pub fn is_recovered(self) -> bool {
         matches!(self.key, 0 | Self::RECOVERED)
     }
 
-    /// Something happened since the last command, which is told once; this command was not done.
+    /// A unit attention: something happened since the last command. Reported once; this command was not executed.
     pub fn is_attention(self) -> bool {
         self.key == Self::UNIT_ATTENTION
     }
 
-    /// It will do it if it is given time: a library looks through its slots after it was switched on or opened.
+    /// The device will be ready soon: a library scans its slots after it was switched on or opened.
     pub fn is_becoming_ready(self) -> bool {
         self.key == Self::NOT_READY && matches!(self.code, (4, 0 | 1 | 7))
     }
 
-    /// It does not know the command, or an option of it.
+    /// The device does not support the command, or an option of it.
     pub fn is_refusal(self) -> bool {
         self.key == Self::ILLEGAL_REQUEST && matches!(self.code.0, 0x20 | 0x24)
     }
