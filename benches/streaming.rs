@@ -129,30 +129,10 @@ fn main() {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let interrupted = AtomicBool::new(false);
         let env = Env { now: &now, random: &random, host: "host", loader: &deck, interrupted: &interrupted, threads };
-        let options = Options {
-            state: folder.path().join(format!("state {n}")),
-            to: "/dev/paced".into(),
-            set: None,
-            sources: vec![SourceOptions {
-                name: b"source".into(),
-                path: source.clone(),
-                command: Vec::new(),
-                excludes: Vec::new(),
-                one_file_system: false,
-                rules: Default::default(),
-                priority: None,
-                canaries: Vec::new(),
-            }],
-            init: Some(NewSetOptions { name: "bench".into(), recipients: Identity::generate().recipients().texts().to_vec() }),
-            full: false,
-            tag: None,
-            max_media: None,
-            quarantine: false,
-            tape_block: azekura::medium::tape::BLOCK_BYTES,
-            with_sha256: true,
-            level: None,
-            memory_bytes: (1024 + 96) << 20,
-        };
+        let source_options = SourceOptions::new("source", source.clone());
+        let mut options = Options::new(folder.path().join(format!("state {n}")), "/dev/paced", vec![source_options]);
+        options.init = Some(NewSetOptions::new("bench", Identity::generate().recipients().texts().to_vec()));
+        options.memory_bytes = (1024 + 96) << 20;
         let begun = Instant::now();
         let report = backup(&options, &env, &NoObserver).expect("a backup");
         let s = report.streaming.expect("a tape");

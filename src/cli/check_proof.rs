@@ -18,7 +18,7 @@ use azekura::format::entry::{ContentState, EntryKind};
 use azekura::format::limit;
 use azekura::format::object::hex;
 use azekura::host::files;
-use azekura::job::inspect::prove::{Anchors, CheckError, Facts, Mismatch, check, compare};
+use azekura::job::inspect::prove::{Anchors, Mismatch, ProofError, ProvedFacts, check, compare};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let anchors = Anchors { root_key: args.root_key, code: args.expect };
     if anchors.is_empty() {
         // Before the file is looked at: what it says must not be taken for checked.
-        return Err(CheckError::NoAnchor.into());
+        return Err(ProofError::NoAnchor.into());
     }
     let facts = check(&files::read_limited(&args.proof, limit::PROOF_BYTES).map_err(unreadable(&args.proof))?, anchors)?;
     let mismatch = match &args.record {
@@ -61,7 +61,7 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> Explained {
 }
 
 /// For paper: every fact that the proof shows, and what it was held against.
-fn text(facts: &Facts, anchors: Anchors, record: Option<&Path>, mismatch: Option<Mismatch>) -> String {
+fn text(facts: &ProvedFacts, anchors: Anchors, record: Option<&Path>, mismatch: Option<Mismatch>) -> String {
     let (core, seal) = (&facts.core, &facts.seal.seal);
     let mut table = Table::default();
     let mut row = |label: &str, value: String| table.row(find(label), value);
@@ -122,7 +122,7 @@ fn result(compared: bool, mismatch: Option<Mismatch>) -> Message {
 }
 
 /// The same for programs.
-fn answer(facts: &Facts, args: &Args, mismatch: Option<Mismatch>) -> CheckProof {
+fn answer(facts: &ProvedFacts, args: &Args, mismatch: Option<Mismatch>) -> CheckProof {
     let (core, seal) = (&facts.core, &facts.seal.seal);
     let (path, path_hex) = name(&core.path);
     let (link_to, link_to_hex) = core.link_to.as_ref().map(|n| name(n)).unzip();

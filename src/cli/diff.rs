@@ -10,7 +10,7 @@ use azekura::answer::diff::{self as answer, Diff, Difference};
 use azekura::answer::name;
 use azekura::format::entry::Core;
 use azekura::format::object::Id;
-use azekura::job::inspect::generations::{Change, DiffOptions, GenerationDifference, diff};
+use azekura::job::inspect::diff::{Change, DiffOptions, GenerationDifference, diff};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 

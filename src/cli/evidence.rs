@@ -11,7 +11,7 @@ use crate::cli::ui::units::count;
 use azekura::answer::Clipped;
 use azekura::answer::evidence::{self as answer, Record};
 use azekura::env::Env;
-use azekura::job::incident::evidence::{Checked, EvidenceError, RecordedAnswer, StartOptions, add, check, export, start};
+use azekura::job::incident::evidence::{EvidenceError, RecordCheck, RecordedAnswer, StartOptions, add, check, export, start};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -68,7 +68,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
                 to: absolute(&s.to),
                 by: s.by.clone(),
                 witness: s.witness.clone(),
-                place: s.place.clone(),
+                location: s.place.clone(),
                 program: "/proc/self/exe".into(),
             };
             let started = start(&options, &context.env(None))?;
@@ -94,7 +94,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
     }
 }
 
-fn outcome(checked: &Checked, context: &Context) -> Outcome {
+fn outcome(checked: &RecordCheck, context: &Context) -> Outcome {
     checked.broken.iter().for_each(|line| context.warn(&message!("evidence.broken", line = line)));
     checked.files.iter().for_each(|name| context.warn(&message!("evidence.file", name = name)));
     let mut table = Table::default();
@@ -106,7 +106,7 @@ fn outcome(checked: &Checked, context: &Context) -> Outcome {
 }
 
 /// What a check of a record found, for programs.
-pub fn record(checked: &Checked) -> Record {
+pub fn record(checked: &RecordCheck) -> Record {
     Record {
         lines: checked.lines,
         last_sha256: checked.last.as_str().into(),
@@ -153,7 +153,7 @@ impl From<EvidenceError> for Explained {
             EvidenceError::Io { what: _, path, source } => {
                 Self::new(message!("error.evidence.io", path = path), Exit::Failed).cause(io_reason(&source))
             }
-            EvidenceError::Medium(e) => e.into(),
+            EvidenceError::Open(e) => e.into(),
         }
     }
 }

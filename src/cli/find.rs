@@ -13,7 +13,7 @@ use azekura::answer::name;
 use azekura::env::time_text;
 use azekura::format::entry::EntryKind;
 use azekura::format::object::Id;
-use azekura::job::inspect::generations::{FindOptions, Hit, find};
+use azekura::job::inspect::find::{FindOptions, FoundEntry, find};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -34,17 +34,14 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let options = FindOptions { from, set: args.set, generation: args.generation, patterns: args.patterns };
-    let hits = {
-        let progress = context.progress();
-        find(&options, &identity, &context.env(None), &progress)?
-    };
+    let hits = find(&options, &identity, &context.env(None))?;
     context.talk(&message!("find.count", count = count(hits.len() as u64)));
     // As with grep: nothing found is not a good end.
     let exit = if hits.is_empty() { Exit::Failed } else { Exit::Good };
     Ok(Outcome::new(exit, text(&hits), &Find { hits: hits.iter().map(answer).collect() }))
 }
 
-fn text(hits: &[Hit]) -> String {
+fn text(hits: &[FoundEntry]) -> String {
     if hits.is_empty() {
         return String::new();
     }
@@ -70,7 +67,7 @@ pub fn kind(kind: EntryKind) -> &'static str {
     }
 }
 
-fn answer(hit: &Hit) -> answer::Hit {
+fn answer(hit: &FoundEntry) -> answer::Hit {
     let (path, path_hex) = name(&hit.core.path);
     answer::Hit {
         first_generation: hit.first,

@@ -19,7 +19,8 @@ use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, EntryKind};
 use azekura::format::object::Id;
 use azekura::job::inspect::history::{
-    Happened, Line, PathOptions, PathReport, PeriodOptions, PeriodReport, Version, What, of_path, of_period,
+    HistoryEvent, HistoryEventKind, PathOptions, PathReport, PathState, PathVersion, PeriodOptions, PeriodReport, of_path,
+    of_period,
 };
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -77,12 +78,12 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
         of_path(&options, &identity, &context.env(None), &progress)?
     };
     if let Some(mut csv) = csv {
-        report.lines.iter().for_each(|l| csv.row(path_row(l)));
+        report.versions.iter().for_each(|l| csv.row(path_row(l)));
         csv.finish()?;
     }
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-    for line in &report.lines {
-        if let Version::Unknown { why } = &line.version {
+    for line in &report.versions {
+        if let PathState::Unknown { why } = &line.state {
             context.warn(&message!("history.unknown-because", generations = generations(line), why = recorded::cause(why)));
         }
     }
@@ -99,20 +100,20 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
         set: Clipped::of(report.set),
         set_name: report.set_name.as_str().into(),
         faults: report.faults.iter().map(words::fault_answer).collect(),
-        versions: report.lines.iter().map(version).collect(),
+        versions: report.versions.iter().map(version).collect(),
     };
     Ok(Outcome::new(exit, path_text(&report), &answer))
 }
 
-fn generations(line: &Line) -> String {
+fn generations(line: &PathVersion) -> String {
     if line.first == line.last { line.first.shown() } else { format!("{}-{}", line.first, line.last) }
 }
 
-fn presence(version: &Version) -> String {
+fn presence(version: &PathState) -> String {
     find(match version {
-        Version::There(_) => "history.there",
-        Version::NotThere => "history.not-there",
-        Version::Unknown { .. } => "status.unknown",
+        PathState::Present(_) => "history.there",
+        PathState::Absent => "history.not-there",
+        PathState::Unknown { .. } => "status.unknown",
     })
 }
 
@@ -121,16 +122,16 @@ fn size(core: &Core) -> String {
 }
 
 fn path_text(report: &PathReport) -> String {
-    let is_there = |l: &&Line| matches!(l.version, Version::There(_));
+    let is_there = |l: &&PathVersion| matches!(l.state, PathState::Present(_));
     let cores =
-        report.lines.iter().filter(is_there).filter_map(|l| if let Version::There(c) = &l.version { Some(c) } else { None });
+        report.versions.iter().filter(is_there).filter_map(|l| if let PathState::Present(c) = &l.state { Some(c) } else { None });
     let has_sha256 = cores.into_iter().all(|c| c.sha256.is_some() || c.kind != EntryKind::File);
     let digest = if has_sha256 { "label.sha256" } else { "label.blake3" };
     let mut columns = Columns::new(["label.generations-of", "label.time", "label.modified", "label.size", digest].map(find));
-    for l in &report.lines {
+    for l in &report.versions {
         let first = time(&l.first_time, Lang::spoken());
-        let cells = match &l.version {
-            Version::There(c) => {
+        let cells = match &l.state {
+            PathState::Present(c) => {
                 let modified = time(&time_text(c.mtime), Lang::spoken());
                 [modified, size(c), hex(if has_sha256 { c.sha256 } else { c.blake3 })]
             }
@@ -142,15 +143,15 @@ fn path_text(report: &PathReport) -> String {
     columns.text()
 }
 
-fn path_row(l: &Line) -> [String; 8] {
-    let core = if let Version::There(core) = &l.version { Some(core) } else { None };
+fn path_row(l: &PathVersion) -> [String; 8] {
+    let core = if let PathState::Present(core) = &l.state { Some(core) } else { None };
     let of = |f: &dyn Fn(&Core) -> String| core.map(|c| f(c)).unwrap_or_default();
     [
         // Else a spreadsheet makes a date of it.
         if l.first == l.last { l.first.to_string() } else { format!("{}…{}", l.first, l.last) },
         time(&l.first_time, Lang::spoken()),
         time(&l.last_time, Lang::spoken()),
-        presence(&l.version),
+        presence(&l.state),
         of(&|c| time(&time_text(c.mtime), Lang::spoken())),
         of(&|c| c.size.to_string()),
         of(&|c| hex(c.sha256)),
@@ -158,11 +159,11 @@ fn path_row(l: &Line) -> [String; 8] {
     ]
 }
 
-fn version(l: &Line) -> answer::Version {
-    let (found, entry, why) = match &l.version {
-        Version::There(core) => (Some(true), Some(entry(core)), None),
-        Version::NotThere => (Some(false), None, None),
-        Version::Unknown { why } => (None, None, Some(why.as_str().into())),
+fn version(l: &PathVersion) -> answer::Version {
+    let (found, entry, why) = match &l.state {
+        PathState::Present(core) => (Some(true), Some(entry(core)), None),
+        PathState::Absent => (Some(false), None, None),
+        PathState::Unknown { why } => (None, None, Some(why.as_str().into())),
     };
     answer::Version {
         first_generation: l.first,
@@ -237,16 +238,16 @@ fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome
     Ok(Outcome::new(exit, text, &period(&report, (since, until), all)))
 }
 
-fn what(what: What) -> String {
+fn what(what: HistoryEventKind) -> String {
     find(match what {
-        What::Created => "history.created",
-        What::Changed => "history.changed",
-        What::Gone => "history.gone",
-        What::Older => "history.older",
+        HistoryEventKind::Created => "history.created",
+        HistoryEventKind::Changed => "history.changed",
+        HistoryEventKind::Gone => "history.gone",
+        HistoryEventKind::Older => "history.older",
     })
 }
 
-fn period_text(report: &PeriodReport, shown: &[Happened], with_older: bool) -> String {
+fn period_text(report: &PeriodReport, shown: &[HistoryEvent], with_older: bool) -> String {
     if report.generations.is_empty() {
         return format!("{}\n", find("history.none"));
     }
@@ -277,17 +278,21 @@ fn period_text(report: &PeriodReport, shown: &[Happened], with_older: bool) -> S
     table.row(find("label.first-of-period"), first.map(generation).unwrap_or_default());
     table.row(find("label.last-of-period"), last.map(generation).unwrap_or_default());
     let counts = &report.counts;
-    for (of, n) in [(What::Created, counts.created), (What::Changed, counts.changed), (What::Gone, counts.gone)] {
+    for (of, n) in [
+        (HistoryEventKind::Created, counts.created),
+        (HistoryEventKind::Changed, counts.changed),
+        (HistoryEventKind::Gone, counts.gone),
+    ] {
         table.row(what(of), count(n));
     }
     if report.before.is_some() {
         let (files, size) = (count(counts.older), bytes(counts.older_bytes));
-        table.row(what(What::Older), message!("history.older-files", files = files, bytes = size).to_string());
+        table.row(what(HistoryEventKind::Older), message!("history.older-files", files = files, bytes = size).to_string());
     }
     text + &table.text()
 }
 
-fn happened_row(h: &Happened) -> [String; 8] {
+fn happened_row(h: &HistoryEvent) -> [String; 8] {
     let size = |c: &Option<Box<Core>>| c.as_ref().map(|c| c.size.to_string()).unwrap_or_default();
     let digest = |c: &Option<Box<Core>>| hex(c.as_ref().and_then(|c| c.blake3));
     [
@@ -302,14 +307,14 @@ fn happened_row(h: &Happened) -> [String; 8] {
     ]
 }
 
-fn happened(h: &Happened) -> answer::Happened {
+fn happened(h: &HistoryEvent) -> answer::Happened {
     let (path, path_hex) = name(&h.path);
     answer::Happened {
         what: match h.what {
-            What::Created => answer::What::Created,
-            What::Changed => answer::What::Changed,
-            What::Gone => answer::What::Gone,
-            What::Older => answer::What::Older,
+            HistoryEventKind::Created => answer::What::Created,
+            HistoryEventKind::Changed => answer::What::Changed,
+            HistoryEventKind::Gone => answer::What::Gone,
+            HistoryEventKind::Older => answer::What::Older,
         },
         generation: h.generation,
         time: h.time.as_str().into(),

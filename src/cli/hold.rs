@@ -10,7 +10,7 @@ use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::time;
 use azekura::answer::hold::{self as answer, HoldAnswer, ReleaseAsked};
 use azekura::host::ledger::Ledger;
-use azekura::job::incident::hold::{Hold, HoldError, Release, put_on, standing, take_off};
+use azekura::job::incident::hold::{Hold, HoldError, Release, active_hold, put_on, take_off};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -49,23 +49,23 @@ impl Command {
 pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
     let state = context.state_dir()?;
     let env = context.env(None);
-    let standing = || Ok::<_, Explained>(standing(&Ledger::of(&state).read()?));
+    let active = || Ok::<_, Explained>(active_hold(&Ledger::of(&state).read()?));
     match command {
         Command::On(on) => {
             put_on(&state, &on.by, &on.why, &env)?;
-            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), &answer(standing()?.as_ref())))
+            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), &answer(active()?.as_ref())))
         }
         Command::Show => {
-            let hold = standing()?;
+            let hold = active()?;
             let exit = if hold.is_some() { Exit::Alarm } else { Exit::Good };
             Ok(Outcome::new(exit, text(hold.as_ref()), &answer(hold.as_ref())))
         }
         Command::Off(off) => {
             let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &env)? {
                 Release::Done => (Exit::Good, "hold.off"),
-                Release::Asked => (Exit::Incomplete, "hold.half-off"),
+                Release::Requested => (Exit::Incomplete, "hold.half-off"),
             };
-            Ok(Outcome::new(exit, format!("{}\n", find(said)), &answer(standing()?.as_ref())))
+            Ok(Outcome::new(exit, format!("{}\n", find(said)), &answer(active()?.as_ref())))
         }
     }
 }
@@ -75,7 +75,7 @@ fn text(hold: Option<&Hold>) -> String {
     let when = |rfc3339: &str| time(rfc3339, Lang::spoken());
     let mut text =
         format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = recorded::why(&hold.why)));
-    if let Some((since, who)) = &hold.asked {
+    if let Some((since, who)) = &hold.release_requested {
         text.push_str(&format!("{}\n", message!("hold.asked", since = when(since), who = who)));
     }
     text
@@ -88,7 +88,7 @@ fn answer(hold: Option<&Hold>) -> HoldAnswer {
             by: h.by.as_str().into(),
             why: h.why.as_str().into(),
             release_asked: h
-                .asked
+                .release_requested
                 .as_ref()
                 .map(|(since, by)| ReleaseAsked { since: since.as_str().into(), by: by.as_str().into() }),
         }),
@@ -100,10 +100,10 @@ impl From<HoldError> for Explained {
         match error {
             HoldError::NotHeld => Self::new(message!("error.hold.not-held"), Exit::Usage),
             HoldError::SamePerson => Self::new(message!("error.hold.same-person"), Exit::Usage),
-            HoldError::SameDay { asked } => {
-                Self::new(message!("error.hold.same-day", asked = time(&asked, Lang::spoken())), Exit::Usage)
+            HoldError::SameDay { requested } => {
+                Self::new(message!("error.hold.same-day", asked = time(&requested, Lang::spoken())), Exit::Usage)
             }
-            HoldError::Stands { set, since, why } => {
+            HoldError::Active { set, since, why } => {
                 let since = time(&since, Lang::spoken());
                 Self::new(message!("error.media.held", name = set, since = since, why = recorded::why(&why)), Exit::Medium)
             }

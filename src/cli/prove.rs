@@ -12,7 +12,7 @@ use azekura::answer::proof::Prove;
 use azekura::answer::{Clipped, name};
 use azekura::env::time_text;
 use azekura::format::object::{Id, hex};
-use azekura::job::inspect::prove::Made;
+use azekura::job::inspect::prove::NewProof;
 use azekura::job::inspect::prove::{Options, prove};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -67,7 +67,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     Ok(Outcome::good(text, &answer(&out, &made)))
 }
 
-fn answer(out: &Path, made: &Made) -> Prove {
+fn answer(out: &Path, made: &NewProof) -> Prove {
     let facts = &made.facts;
     let (core, seal) = (&facts.core, &facts.seal.seal);
     let (path, path_hex) = name(&core.path);

@@ -5,7 +5,6 @@ use super::environment::{absolute, last_name};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::text::message;
-use azekura::format::manifest::Rules;
 use azekura::job::backup::SourceOptions;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -49,8 +48,9 @@ pub fn check(sources: Vec<SourceOptions>) -> Result<Vec<SourceOptions>, Explaine
 
 /// A command whose standard output is the source, run in the folder `path`.
 pub fn command(name: &OsStr, path: &Path, command: Vec<OsString>) -> SourceOptions {
-    let (name, path, excludes, rules) = (name.as_bytes().to_vec(), absolute(path), Vec::new(), Rules::Plain);
-    SourceOptions { name, path, excludes, one_file_system: false, command, rules, priority: None, canaries: Vec::new() }
+    let mut source = SourceOptions::new(name.as_bytes(), absolute(path));
+    source.command = command;
+    source
 }
 
 fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Explained> {
@@ -91,8 +91,9 @@ fn tree(name: Option<Vec<u8>>, path: &Path, excludes: Vec<String>, one_file_syst
         let message = message!("error.source.no-name", path = path);
         return Err(Explained::usage(message.clone(), message.hint()));
     };
-    let (path, command, rules) = (absolute(path), Vec::new(), Rules::Plain);
-    Ok(SourceOptions { name, path, excludes, one_file_system, command, rules, priority: None, canaries: Vec::new() })
+    let mut source = SourceOptions::new(name, absolute(path));
+    (source.excludes, source.one_file_system) = (excludes, one_file_system);
+    Ok(source)
 }
 
 #[cfg(test)]

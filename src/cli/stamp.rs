@@ -14,7 +14,7 @@ use azekura::answer::{Clipped, stamp as answer};
 use azekura::format::limit;
 use azekura::format::object::{Id, hex};
 use azekura::host::files;
-use azekura::job::inspect::stamp::{Options, ask, keep};
+use azekura::job::inspect::stamp::{Options, export_request, import_reply};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -74,7 +74,7 @@ fn export(args: Export, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.from.as_deref())?;
     let folder = folder(args.to.as_deref(), context)?;
     let out = absolute(&args.out);
-    let asked = ask(&Options { from, set: args.set, generation: args.generation, folder }, &context.env(None))?;
+    let asked = export_request(&Options { from, set: args.set, generation: args.generation, folder }, &context.env(None))?;
     write_new(&out, &asked.bytes)?;
 
     let mut table = Table::default();
@@ -107,7 +107,7 @@ fn import(args: &Import, context: &Context) -> Result<Outcome, Explained> {
     let read = files::read_limited(&args.reply, limit::STAMP_BYTES);
     let bytes =
         read.map_err(|e| Explained::new(message!("error.file.read", path = args.reply), Exit::Failed).cause(io_reason(&e)))?;
-    let kept = keep(&folder, &bytes)?;
+    let kept = import_reply(&folder, &bytes)?;
 
     let mut table = Table::default();
     table.row(find("label.stamped"), format!("{} ({})", time(&kept.stamp.time, Lang::spoken()), kept.stamp.time.shown()));

@@ -11,8 +11,8 @@ use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::status::{self as answer, LackName, Rule321, Status};
 use azekura::host::ledger::MediumKind;
-use azekura::job::incident::hold::standing;
-use azekura::job::media::copies::{Copy, Lack, copies, count_321, lacks, lacks_321};
+use azekura::job::incident::hold::active_hold;
+use azekura::job::media::copies::{CopyRisk, DataCopy, copies, count_321, risks, risks_321};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,21 +23,21 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let (_, book) = book(context)?;
     let copies = copies(&book);
-    let mut lacks = lacks(&copies);
+    let mut lacks = risks(&copies);
     let mut text = table(&copies);
     let mut rule_321 = None;
     if args.rule_321 {
-        lacks.extend(lacks_321(&copies));
+        lacks.extend(risks_321(&copies));
         let (number, kinds, off_site) = count_321(&copies);
         let counted = message!("status.321", copies = count(number), kinds = count(kinds), off_site = count(off_site));
         text.push_str(&format!("{counted}\n"));
         rule_321 = Some(Rule321 { copies: number, kinds, off_site });
     }
     lacks.iter().for_each(|lack| context.warn(&warning(lack)));
-    if lacks.is_empty() && standing(&book).is_none() {
+    if lacks.is_empty() && active_hold(&book).is_none() {
         text.push_str(&format!("{}\n", find("status.good")));
     }
-    let hold = standing(&book);
+    let hold = active_hold(&book);
     if let Some(hold) = &hold {
         let since = time(&hold.since, Lang::spoken());
         context.warn(&message!("hold.stands", since = since, who = hold.by, why = hold.why));
@@ -53,7 +53,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     Ok(Outcome::new(exit(&book).max(lacking).max(held), text, &answer))
 }
 
-fn table(copies: &[Copy]) -> String {
+fn table(copies: &[DataCopy]) -> String {
     if copies.is_empty() {
         return format!("{}\n", find("status.none"));
     }
@@ -61,7 +61,7 @@ fn table(copies: &[Copy]) -> String {
         ["label.medium", "label.kind", "label.place", "label.generation", "label.written", "label.check-code", "label.at-host"];
     let mut columns = Columns::new(headings.map(find));
     for c in copies {
-        let place = c.place.as_deref().map_or_else(|| find("status.unknown"), |p| p.shown());
+        let place = c.location.as_deref().map_or_else(|| find("status.unknown"), |p| p.shown());
         let at_host = if c.attached { "status.attached" } else { "status.away" };
         columns.row([
             c.medium.shown(),
@@ -84,22 +84,24 @@ fn kind(kind: Option<MediumKind>) -> String {
     }
 }
 
-fn warning(lack: &Lack) -> Message {
+fn warning(lack: &CopyRisk) -> Message {
     match lack {
-        Lack::Attached { medium } => message!("status.lack.attached", name = medium),
-        Lack::Few { copies } => message!("status.lack.few", count = copies),
-        Lack::OneKind { kind: one } => message!("status.lack.one-kind", kind = kind(Some(*one))),
-        Lack::NoneOffSite => message!("status.lack.none-off-site"),
-        Lack::SharedPlace { place, media } => message!("status.lack.shared-place", place = place, media = media.join(", ")),
-        Lack::PlaceUnknown { medium } => message!("status.lack.place-unknown", name = medium),
+        CopyRisk::Attached { medium } => message!("status.lack.attached", name = medium),
+        CopyRisk::Few { copies } => message!("status.lack.few", count = copies),
+        CopyRisk::OneKind { kind: one } => message!("status.lack.one-kind", kind = kind(Some(*one))),
+        CopyRisk::NoneOffSite => message!("status.lack.none-off-site"),
+        CopyRisk::SharedLocation { location, media } => {
+            message!("status.lack.shared-place", place = location, media = media.join(", "))
+        }
+        CopyRisk::LocationUnknown { medium } => message!("status.lack.place-unknown", name = medium),
     }
 }
 
-fn copy(c: &Copy) -> answer::Copy {
+fn copy(c: &DataCopy) -> answer::Copy {
     answer::Copy {
         medium: c.medium.as_str().into(),
         kind: c.kind,
-        place: c.place.as_deref().map(Into::into),
+        place: c.location.as_deref().map(Into::into),
         off_site: c.off_site,
         time: c.time.as_str().into(),
         generation: c.generation,
@@ -108,18 +110,20 @@ fn copy(c: &Copy) -> answer::Copy {
     }
 }
 
-fn lack(lack: &Lack) -> answer::Lack {
+fn lack(lack: &CopyRisk) -> answer::Lack {
     let none = |name| answer::Lack { lack: name, medium: None, copies: None, kind: None, place: None, media: None };
     match lack {
-        Lack::Attached { medium } => answer::Lack { medium: Some(medium.as_str().into()), ..none(LackName::Attached) },
-        Lack::Few { copies } => answer::Lack { copies: Some(*copies), ..none(LackName::Few) },
-        Lack::OneKind { kind } => answer::Lack { kind: Some(*kind), ..none(LackName::OneKind) },
-        Lack::NoneOffSite => none(LackName::NoneOffSite),
-        Lack::SharedPlace { place, media } => answer::Lack {
-            place: Some(place.as_str().into()),
+        CopyRisk::Attached { medium } => answer::Lack { medium: Some(medium.as_str().into()), ..none(LackName::Attached) },
+        CopyRisk::Few { copies } => answer::Lack { copies: Some(*copies), ..none(LackName::Few) },
+        CopyRisk::OneKind { kind } => answer::Lack { kind: Some(*kind), ..none(LackName::OneKind) },
+        CopyRisk::NoneOffSite => none(LackName::NoneOffSite),
+        CopyRisk::SharedLocation { location, media } => answer::Lack {
+            place: Some(location.as_str().into()),
             media: Some(media.iter().map(|m| m.as_str().into()).collect()),
             ..none(LackName::SharedPlace)
         },
-        Lack::PlaceUnknown { medium } => answer::Lack { medium: Some(medium.as_str().into()), ..none(LackName::PlaceUnknown) },
+        CopyRisk::LocationUnknown { medium } => {
+            answer::Lack { medium: Some(medium.as_str().into()), ..none(LackName::PlaceUnknown) }
+        }
     }
 }

@@ -12,7 +12,7 @@ use azekura::answer::verify::{ExpectedSeal, VerifiedGeneration, Verify};
 use azekura::format::check_code::CheckCode;
 use azekura::format::object::{Id, hex};
 use azekura::format::seal::ReadBack;
-use azekura::job::inspect::verify::{Expected, GenerationLine, Options, Report, remember_damage, verify};
+use azekura::job::inspect::verify::{CheckedGeneration, Expected, Options, Report, remember_damage, verify};
 use azekura::set::open::OpenSet;
 use std::path::PathBuf;
 
@@ -60,7 +60,7 @@ fn known(context: &Context, set: Id) -> Result<Vec<(u64, [u8; 32])>, Explained> 
 
 /// What was found, as it is printed and shown.
 fn answer(report: &Report) -> Verify {
-    let generation = |g: &GenerationLine| VerifiedGeneration {
+    let generation = |g: &CheckedGeneration| VerifiedGeneration {
         generation: g.generation,
         time: g.time.as_str().into(),
         check_code: g.check_code.to_string().into(),

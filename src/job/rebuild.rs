@@ -3,7 +3,6 @@
 //! Needs the set's folder in the state directory: the key of the next seal is nowhere else. Without it the set can be read and
 //! restored as ever, and the next backup begins a new one.
 
-use super::restore::RestoreError;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::label::Label;
@@ -19,7 +18,7 @@ use crate::pipeline::compressor::{FrameError, read_index};
 use crate::pipeline::encryptor::{DecryptError, Decryptor, Identity};
 use crate::seal::chain::{Fault, FaultKind, ReadError, SealLink, read_object};
 use crate::seal::{KeyError, SealKeys};
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenError, OpenSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -45,8 +44,8 @@ pub enum RebuildError {
     Untrusted,
     #[error("the run was interrupted")]
     Interrupted,
-    #[error("the set cannot be opened")]
-    Open(#[source] RestoreError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
     #[error("the medium failed")]
     Medium(#[source] MediumError),
     #[error("the generation cannot be opened")]
@@ -94,10 +93,10 @@ fn rebuild_set(
 ) -> Result<Report> {
     let _lock = set.lock().map_err(RebuildError::State)?;
     observer.on_event(Event::Phase(Phase::Checking));
-    let opened = OpenSet::open(from, Some(set.id()), env.loader).map_err(RebuildError::Open)?;
+    let opened = OpenSet::open(from, Some(set.id()), env.loader)?;
     let id = opened.id;
-    let chain = opened.chain().map_err(RebuildError::Open)?;
-    let opened = opened.spanning(&chain, from, env.loader).map_err(RebuildError::Open)?;
+    let chain = opened.chain()?;
+    let opened = opened.with_earlier_media(&chain, from, env.loader)?;
     let medium = &*opened.medium;
     // A seal that was cut short behind the last one is a leftover.
     let end = chain.last().map_or(0, |l| l.number + 1);

@@ -230,6 +230,14 @@ impl<'a> Packer<'a> {
         Ok(())
     }
 
+    /// Whether a chunk is in the pack that is being filled.
+    pub fn is_open(&self, place: &ChunkPlace) -> bool {
+        match (place, &self.current) {
+            (ChunkPlace::Unfinished { pack, .. }, Some(current)) => Arc::ptr_eq(pack, &current.pack),
+            _ => false,
+        }
+    }
+
     /// Finishes the pack that is being filled, if there is one.
     pub fn finish(&mut self) -> Result<(), PackError> {
         if !self.frame.is_empty() {

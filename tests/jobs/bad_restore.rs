@@ -13,6 +13,7 @@ use azekura::medium::tape::drive::{Drive, DriveError, ReadOutcome, WriteOutcome}
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::{ErrorCategory, Loader, Medium, MediumError, Tape};
 use azekura::pipeline::target::{TargetError, TargetOptions};
+use azekura::set::open::OpenError;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -324,7 +325,9 @@ fn a_cable_comes_off_while_a_restore_reads() {
             let (ended, _) = restore(after, options);
             let e = ended.expect_err("a cable that is off");
             let e = match &e {
-                RestoreError::Medium(e) | RestoreError::Generation(GenerationError::Medium(e)) => e,
+                RestoreError::Open(OpenError::Medium(e))
+                | RestoreError::Medium(e)
+                | RestoreError::Generation(GenerationError::Medium(e)) => e,
                 e => panic!("after {after} of {blocks} blocks: {e:?}"),
             };
             assert_eq!(e.category(), ErrorCategory::Medium, "after {after} of {blocks} blocks: {e:?}");

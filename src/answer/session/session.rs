@@ -6,7 +6,9 @@
 use super::answers::Content;
 use super::judge::Mark;
 use crate::answer::{Document, ShortTexts};
-use crate::job::incident::evidence::{Checked, EvidenceError, Line, check, files_of, hex_sha256, open_named, read_record};
+use crate::job::incident::evidence::{
+    EvidenceError, RecordCheck, RecordLine, check, files_of, hex_sha256, open_named, read_record,
+};
 use crate::pipeline::hasher::ContentHasher;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -77,7 +79,7 @@ impl Answer {
 /// A session that was checked.
 #[derive(Debug, Clone)]
 pub struct Session {
-    pub checked: Checked,
+    pub checked: RecordCheck,
     pub started: Option<Started>,
     pub runs: Vec<Run>,
     pub answers: Vec<Answer>,
@@ -107,7 +109,7 @@ impl Session {
         Ok(session)
     }
 
-    fn take(&mut self, folder: &Path, line: &Line) {
+    fn take(&mut self, folder: &Path, line: &RecordLine) {
         let command = text(&line.event["command"]);
         let result = files_of(&line.event).find(|(name, _)| name.starts_with("results/"));
         let file = result.map(|(name, _)| name.clone()).unwrap_or_default();
@@ -150,7 +152,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn started(line: &Line) -> Started {
+fn started(line: &RecordLine) -> Started {
     let (event, medium) = (&line.event, &line.event["medium"]);
     let optional = |v: &Value| v.as_str().map(str::to_owned);
     Started {

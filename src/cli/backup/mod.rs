@@ -87,21 +87,17 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         true if pool.is_none() => begin(&args, &state, &to, context)?,
         _ => (None, None),
     };
-    let options = Options {
-        state,
-        to: to.clone(),
-        set: None,
-        sources,
-        init,
-        quarantine: args.quarantine,
-        full: args.full,
-        tag: args.tag,
-        with_sha256: !args.no_sha256,
-        level: args.level.or(context.config.level).map(|level| level.clamp(1, 19)),
-        tape_block: context.tape_block(),
-        max_media: context.config.max_media_per_generation.or(is_drive(&to).then_some(MEDIA_ON_TAPE)),
-        memory_bytes: args.memory.unwrap_or(if is_drive(&to) { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20,
-    };
+    let on_tape = is_drive(&to);
+    let mut options = Options::new(state, to.clone(), sources);
+    options.init = init;
+    options.quarantine = args.quarantine;
+    options.full = args.full;
+    options.tag = args.tag;
+    options.with_sha256 = !args.no_sha256;
+    options.level = args.level.or(context.config.level).map(|level| level.clamp(1, 19));
+    options.tape_block = context.tape_block();
+    options.max_media = context.config.max_media_per_generation.or(on_tape.then_some(MEDIA_ON_TAPE));
+    options.memory_bytes = args.memory.unwrap_or(if on_tape { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20;
     let env = context.env(args.threads.map(usize::from));
     let (report, astray) = match pool {
         Some(pool) => turn::night(pool, &options, &env, context)?,
@@ -153,8 +149,8 @@ fn begin(
     };
     let given = [&args.recipient, &context.config.recipients].into_iter().find(|r| !r.is_empty()).cloned();
     if let Some(recipients) = given {
-        return Ok((Some(NewSetOptions { name, recipients }), None));
+        return Ok((Some(NewSetOptions::new(name, recipients)), None));
     }
     let key = recovery_key::make(args.identity_out.as_deref(), &[to, &absolute(state)], context)?;
-    Ok((Some(NewSetOptions { name, recipients: key.recipients.clone() }), Some(key)))
+    Ok((Some(NewSetOptions::new(name, key.recipients.clone())), Some(key)))
 }

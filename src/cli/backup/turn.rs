@@ -11,7 +11,7 @@ use crate::cli::ui::units::time;
 use azekura::env::Env;
 use azekura::host::ledger::LedgerError;
 use azekura::job::backup::{Options, Report};
-use azekura::job::media::register::{PoolNight, night as run};
+use azekura::job::media::night::{PoolNight, night as run};
 use azekura::job::media::rotation::{FoundMedium, PoolTurn, Refusal};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,23 +20,23 @@ use std::process::{Command, Stdio};
 pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<(Report, bool), Explained> {
     let leave = |at: &Path| tell_to_leave(pool, at, context);
     let done = run(&pool.pool(), options, &leave, env, &context.progress())?;
-    let (turn, report, left, untold) = match done {
-        PoolNight::Done { turn, report, left, untold } => {
-            if let Some(LedgerError::Io { path, .. }) = &untold {
+    let (turn, report, gone, ledger_error) = match done {
+        PoolNight::Done { turn, report, gone, ledger_error } => {
+            if let Some(LedgerError::Io { path, .. }) = &ledger_error {
                 context.warn(&message!("media.untold", path = path));
             }
-            (turn, report, left, untold.is_some())
+            (turn, report, gone, ledger_error.is_some())
         }
         PoolNight::Refused(refusal) => return Err(refused(&refusal)),
     };
-    if left == Some(false) {
+    if gone == Some(false) {
         context.warn(&message!("media.still-there"));
     }
     if let PoolTurn::Stayed { medium, nights, due, .. } = &turn {
         context.warn(&message!("media.not-swapped", name = medium, count = nights, due = due));
         return Ok((*report, true));
     }
-    Ok((*report, untold))
+    Ok((*report, ledger_error))
 }
 
 fn refused(refusal: &Refusal) -> Explained {

@@ -19,7 +19,9 @@ use azekura::answer::compare::{Classes, Compare, ComparedSource, FileDifference,
 use azekura::answer::{Clipped, name};
 use azekura::format::manifest::Rules;
 use azekura::format::object::Id;
-use azekura::job::compare::{Class, Difference, NamedTree, Options, Reason, Report, Seen, SourceLine, With, compare};
+use azekura::job::compare::{
+    Class, ComparedWith, Difference, FileSummary, NamedTree, Options, Reason, Report, SourceComparison, compare,
+};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -63,14 +65,17 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     args.html.iter().try_for_each(|path| check_outside(path, &trees))?;
     let most = if args.html.is_some() { page::LISTED } else { SHOWN };
     let with = match args.with_generation {
-        Some(n) => With::Generation(n),
+        Some(n) => ComparedWith::Generation(n),
         None => {
             let skip = [from.join("AZEKURA")].into_iter().chain(context.state_dir().ok()).collect();
-            With::Trees { trees, one_file_system: args.one_file_system, skip }
+            ComparedWith::Trees { trees, one_file_system: args.one_file_system, skip }
         }
     };
-    let (set, generation, keep_in) = (args.set, args.generation, context.environment.large_temporary.clone());
-    let options = Options { from, set, generation, with, keep_in };
+    let options = Options {
+        set: args.set,
+        generation: args.generation,
+        ..Options::new(from, with, context.environment.large_temporary.clone())
+    };
     let mut shown: Vec<Vec<Difference>> = vec![Vec::new(); SHOWN_FIRST.len()];
     let mut all = Vec::new();
     let report = {
@@ -245,7 +250,7 @@ fn text(report: &Report) -> String {
     table.text()
 }
 
-fn source(s: &SourceLine) -> Message {
+fn source(s: &SourceComparison) -> Message {
     match &s.path {
         Some(path) => message!("compare.source-at", name = s.name, rules = rules(s.rules), path = path),
         None => message!("compare.source", name = s.name, rules = rules(s.rules)),
@@ -253,8 +258,8 @@ fn source(s: &SourceLine) -> Message {
 }
 
 fn csv_row(d: &Difference) -> [String; 8] {
-    let size = |s: &Option<Seen>| s.map(|s| s.size.to_string()).unwrap_or_default();
-    let digest = |s: &Option<Seen>| hex(s.and_then(|s| s.blake3));
+    let size = |s: &Option<FileSummary>| s.map(|s| s.size.to_string()).unwrap_or_default();
+    let digest = |s: &Option<FileSummary>| hex(s.and_then(|s| s.blake3));
     [
         class(d.class),
         d.path.shown(),
@@ -270,7 +275,7 @@ fn csv_row(d: &Difference) -> [String; 8] {
 fn difference(d: &Difference) -> FileDifference {
     let (path, path_hex) = name(&d.path);
     let (former_path, former_path_hex) = d.former.as_ref().map(|f| name(f)).unzip();
-    let seen = |seen: &Option<Seen>| {
+    let seen = |seen: &Option<FileSummary>| {
         seen.map(|s| FileSeen { kind: s.kind, size: s.size, blake3: s.blake3.map(|b| hex(Some(b)).into()) })
     };
     FileDifference {
@@ -286,7 +291,7 @@ fn difference(d: &Difference) -> FileDifference {
     }
 }
 
-fn compared(s: &SourceLine) -> ComparedSource {
+fn compared(s: &SourceComparison) -> ComparedSource {
     let (name, name_hex) = name(&s.name);
     let (tree, tree_hex) = s.path.as_ref().map(|p| path_name(p)).unzip();
     ComparedSource { name, name_hex, rules: s.rules, tree, tree_hex: tree_hex.flatten() }

@@ -14,7 +14,7 @@ use crate::cli::ui::words;
 use azekura::answer::generations::{self as answer, Changes, Clean, CleanGeneration, FirstAppearance};
 use azekura::answer::name;
 use azekura::format::watch::Measures;
-use azekura::job::incident::clean::{First, Options, Report, Row, clean};
+use azekura::job::incident::clean::{GenerationTraces, IndicatorHit, Options, Report, clean};
 use azekura::job::incident::indicators::Indicators;
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
@@ -30,7 +30,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         clean(&options, &identity, &context.env(None), &progress)?
     };
     report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-    for row in &report.rows {
+    for row in &report.generations {
         for a in &row.alarms {
             context.warn(&message!("clean.alarm", number = row.generation, alarm = words::alarm(a)));
         }
@@ -44,10 +44,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     if let Some(passed_over) = options.indicators.as_ref().map(Indicators::passed_over).filter(|n| *n > 0) {
         context.warn(&message!("clean.passed-over", count = count(passed_over)));
     }
-    for f in &report.first {
+    for f in &report.first_hits {
         context.warn(&message!("clean.first", indicator = f.indicator, number = f.generation, path = f.path));
     }
-    let is_good = report.faults.is_empty() && report.rows.iter().all(Row::is_clean);
+    let is_good = report.faults.is_empty() && report.generations.iter().all(GenerationTraces::is_clean);
     let exit = if is_good { Exit::Good } else { Exit::Damage };
     let answer = answer(&report, options.indicators.as_ref());
     Ok(Outcome::new(exit, text(&answer), &answer))
@@ -59,14 +59,14 @@ fn answer(r: &Report, indicators: Option<&Indicators>) -> Clean {
         set_name: r.set_name.as_str().into(),
         quarantine: Some(r.quarantine),
         last_clean: r.last_clean,
-        generations: r.rows.iter().map(generation).collect(),
+        generations: r.generations.iter().map(generation).collect(),
         indicators: indicators.map(|i| answer::Indicators { looked_for: i.len() as u64, passed_over: i.passed_over() }),
-        first: r.first.iter().map(first).collect(),
+        first: r.first_hits.iter().map(first).collect(),
         faults: r.faults.iter().map(words::fault_answer).collect(),
     }
 }
 
-fn generation(row: &Row) -> CleanGeneration {
+fn generation(row: &GenerationTraces) -> CleanGeneration {
     CleanGeneration {
         generation: row.generation,
         time: row.time.as_str().into(),
@@ -100,7 +100,7 @@ fn changes((source, m): &(Vec<u8>, Measures)) -> Changes {
     }
 }
 
-fn first(f: &First) -> FirstAppearance {
+fn first(f: &IndicatorHit) -> FirstAppearance {
     let (path, path_hex) = name(&f.path);
     FirstAppearance { indicator: f.indicator.as_str().into(), generation: f.generation, path, path_hex }
 }

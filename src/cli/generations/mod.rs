@@ -15,8 +15,8 @@ use azekura::answer::generations::{self as answer, BytesOfMedium, Generation, Ge
 use azekura::answer::name;
 use azekura::format::object::Id;
 use azekura::job::inspect::generations::{Details, GenerationReport, SetReport, generations};
-use azekura::job::restore::RestoreError;
 use azekura::medium::{AttachedMedium, BrokenLabel};
+use azekura::set::open::OpenError;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         ids = vec![set];
     }
     if ids.is_empty() {
-        return Err(RestoreError::Blank { path: from }.into());
+        return Err(OpenError::Blank { path: from }.into());
     }
     let mut reports = Vec::new();
     for id in ids {

@@ -14,8 +14,8 @@ use azekura::answer::Clipped;
 use azekura::answer::media::Copy;
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
+use azekura::job::media::copy::named::copy_named;
 use azekura::job::media::copy::{Options, Report, copy};
-use azekura::job::media::register;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +45,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let report = {
         let progress = context.progress();
         match &args.name {
-            Some(name) => register::copy(name, &context.state_dir()?, &options, &context.env(None), &progress)?,
+            Some(name) => copy_named(name, &context.state_dir()?, &options, &context.env(None), &progress)?,
             None => copy(&options, &context.env(None), &progress)?,
         }
     };

@@ -7,7 +7,7 @@ use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::message;
 use azekura::answer::Clipped;
 use azekura::answer::media::Init;
-use azekura::job::media::register::{RegisterOptions, init};
+use azekura::job::media::init::{InitOptions, init};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     if recipients.is_empty() {
         return Err(Explained::new(message!("error.backup.no-recipients"), Exit::Key));
     }
-    let options = RegisterOptions {
+    let options = InitOptions {
         state: context.state_dir()?,
         at: context.medium(at)?,
         name: args.name.clone(),

@@ -12,8 +12,7 @@ use azekura::answer::Clipped;
 use azekura::answer::media::{Health, Scrub, Unreadable};
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
-use azekura::job::media::register::scrubbed;
-use azekura::job::media::scrub::{MediumHealth, Options, Report, record, scrub};
+use azekura::job::media::scrub::{MediumHealth, Options, Report, enter_into_ledger, log, scrub};
 use azekura::set::check::remember_damage;
 use std::path::PathBuf;
 
@@ -39,8 +38,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let unreadable = report.unreadable.iter().map(|(object, why)| message!("scrub.unreadable", object = object, why = why));
     warn_of(&unreadable.collect::<Vec<_>>(), context);
     if let Some(mut catalog) = context.catalog()? {
-        scrubbed(&context.state_dir()?, report.set, &options.from, report.damaged(), &env)?;
-        record(&report, &mut catalog, &env.time_text())?;
+        enter_into_ledger(&context.state_dir()?, report.set, &options.from, report.damaged(), &env)?;
+        log(&report, &mut catalog, &env.time_text())?;
         if remember_damage(report.set, &report.damage, &mut catalog)? > 0 {
             context.talk(&message!("verify.remembered"));
         }

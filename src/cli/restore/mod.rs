@@ -22,14 +22,13 @@ use azekura::format::object::Id;
 use azekura::host::files;
 use azekura::job::restore::scan::Scan;
 use azekura::job::restore::scan::scan;
-use azekura::job::restore::{Finding, List, ListError, Marking, Options, Origin, Report, SourceReport, restore};
+use azekura::job::restore::{List, ListError, Marking, Options, Origin, Report, RestoreFinding, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
 use azekura::report::provisional::{self, Provisional};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-const MEMORY_MIB: u64 = 192;
 /// Findings that are shown; `--json` has the first thousand.
 const SHOWN_FINDINGS: usize = 20;
 
@@ -74,11 +73,10 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
+    let defaults = Options::new(from, args.to.as_deref().map(absolute).unwrap_or_default());
     let options = Options {
-        from,
         set: args.set,
         generation: args.generation,
-        to: args.to.as_deref().map(absolute).unwrap_or_default(),
         paths: args.paths.into_iter().map(OsString::into_vec).collect(),
         only: args.only.as_deref().map(list).transpose()?,
         patterns: args.pattern,
@@ -95,7 +93,8 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         },
         page,
         dry_run: args.dry_run,
-        memory_bytes: args.memory.unwrap_or(MEMORY_MIB) << 20,
+        memory_bytes: args.memory.map_or(defaults.memory_bytes, |mib| mib << 20),
+        ..defaults
     };
     let report = {
         let progress = context.progress();
@@ -142,11 +141,11 @@ fn page(origin: &Origin) -> String {
 /// The list in a file. One that is too long is not read to its end.
 fn list(path: &Path) -> Result<List, Explained> {
     let failed = |cause| Explained::new(message!("error.only", path = path), Exit::Usage).cause(cause);
-    let bytes = files::read_limited(path, List::MOST_BYTES as u64).map_err(|e| failed(io_reason(&e)))?;
+    let bytes = files::read_limited(path, List::MAX_BYTES as u64).map_err(|e| failed(io_reason(&e)))?;
     List::parse(&bytes).map_err(|e| {
         failed(match e {
-            ListError::TooLong => message!("reason.list.too-long", mib = List::MOST_BYTES as u64 >> 20),
-            ListError::TooMany { line } => message!("reason.list.too-many", line = line, most = count(List::MOST as u64)),
+            ListError::TooLong => message!("reason.list.too-long", mib = List::MAX_BYTES as u64 >> 20),
+            ListError::TooMany { line } => message!("reason.list.too-many", line = line, most = count(List::MAX_NAMES as u64)),
             ListError::NotText { line } => message!("reason.list.not-text", line = line),
             ListError::NoName { line } => message!("reason.list.no-name", line = line),
             ListError::Empty => message!("reason.list.empty"),
@@ -196,7 +195,7 @@ fn talk(report: &Report, context: &Context) {
     }
 }
 
-fn finding(f: &Finding) -> String {
+fn finding(f: &RestoreFinding) -> String {
     let kind = find_optional(&format!("finding.{}", f.kind.name())).unwrap_or_else(|| f.kind.name().to_owned());
     format!("{kind}: {} ({})", f.path.shown(), recorded::cause(&f.detail))
 }
@@ -218,7 +217,7 @@ fn text(report: &Report, options: &Options) -> String {
         report.sources.iter().for_each(|s| table.row(s.name.shown(), source(s, options.dry_run)));
     }
     if options.dry_run {
-        table.row(find("label.packs"), count(report.picks.len() as u64));
+        table.row(find("label.packs"), count(report.packs.len() as u64));
         for (place, wanted) in report.media.iter().filter(|_| report.media.len() > 1) {
             table.row(find("label.medium"), message!("restore.medium", number = place, bytes = bytes(*wanted)).to_string());
         }
@@ -240,12 +239,12 @@ fn source(s: &SourceReport, is_plan: bool) -> String {
     let (entries, files, size) = (count(s.entries), count(s.files), bytes(s.bytes));
     let content = message!("backup.content", entries = entries, files = files, bytes = size);
     let media = s.media.iter().map(|(place, b)| message!("restore.medium", number = place, bytes = bytes(*b)).to_string());
-    let from = message!("restore.from", packs = count(s.picks.len() as u64), media = media.collect::<Vec<_>>().join(" → "));
+    let from = message!("restore.from", packs = count(s.packs.len() as u64), media = media.collect::<Vec<_>>().join(" → "));
     if is_plan { format!("{priority}  {content}  {from}") } else { format!("{priority}  {content}") }
 }
 
-fn packs(picks: &[(u64, u64)]) -> answer::List<BytesOfPack, LINES> {
-    picks.iter().map(|(object, bytes)| BytesOfPack { object: *object, bytes: *bytes }).collect()
+fn packs(packs: &[(u64, u64)]) -> answer::List<BytesOfPack, LINES> {
+    packs.iter().map(|(object, bytes)| BytesOfPack { object: *object, bytes: *bytes }).collect()
 }
 
 fn media(media: &[(u64, u64)]) -> answer::List<BytesOfMedium, FACTS> {
@@ -261,12 +260,12 @@ fn restored_source(s: &SourceReport) -> RestoredSource {
         entries: s.entries,
         files: s.files,
         bytes: s.bytes,
-        packs: packs(&s.picks),
+        packs: packs(&s.packs),
         media: media(&s.media),
     }
 }
 
-fn finding_answer(f: &Finding) -> facts::Finding {
+fn finding_answer(f: &RestoreFinding) -> facts::Finding {
     let (path, path_hex) = name(&f.path);
     facts::Finding { kind: f.kind.name().into(), path, path_hex, detail: f.detail.as_str().into() }
 }
@@ -295,7 +294,7 @@ fn answer(report: &Report, options: &Options, scan: Option<&Scan>) -> Restore {
         entries_lost: report.entries_lost,
         findings: report.findings.iter().map(finding_answer).collect(),
         not_found: report.not_found.iter().map(|path| PathName::of(path)).collect(),
-        packs: packs(&report.picks),
+        packs: packs(&report.packs),
         media: media(&report.media),
         sources: report.sources.iter().map(restored_source).collect(),
         scan: scan.map(scanned::answer),

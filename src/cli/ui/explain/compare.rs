@@ -20,7 +20,10 @@ impl From<CompareError> for Explained {
             E::TwoTrees { name } => Self::new(message!("error.compare.two-trees", name = name), Exit::Usage),
             E::Tree(e) => e.into(),
             E::Keep(e) => Self::new(message!("error.compare.keep"), Exit::Failed).cause(io_reason(&e)),
+            E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
+            E::Stopped => Self::new(message!("error.stopped"), Exit::Failed),
             E::Open(e) => e.into(),
+            E::Generation(e) => e.into(),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Explained;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::message;
 use crate::cli::ui::units;
-use azekura::job::media::copy::{Clash, CopyError};
+use azekura::job::media::copy::{CopyError, ObjectClash};
 use azekura::medium::MediumError;
 
 impl From<CopyError> for Explained {
@@ -14,13 +14,13 @@ impl From<CopyError> for Explained {
             E::SamePlace { path } => Self::new(message!("error.copy.same-place", path = path), Exit::Usage),
             E::NothingSealed { path } => Self::new(message!("error.copy.nothing-sealed", path = path), Exit::Medium),
             E::OtherSet { path, set } => Self::new(message!("error.copy.other-set", path = path, set = set), Exit::Medium),
-            E::Clash { path, object, clash: Clash::Unknown } => {
+            E::Clash { path, object, clash: ObjectClash::Unknown } => {
                 Self::new(message!("error.copy.unknown-object", path = path, object = object), Exit::Medium)
             }
-            E::Clash { path, object, clash: Clash::Torn } => {
+            E::Clash { path, object, clash: ObjectClash::Torn } => {
                 Self::new(message!("error.copy.torn-object", path = path, object = object), Exit::Medium)
             }
-            E::Clash { path, object, clash: Clash::Other } => {
+            E::Clash { path, object, clash: ObjectClash::Other } => {
                 Self::new(message!("error.copy.other-object", path = path, object = object), Exit::Damage)
             }
             E::ReadBack { object } => Self::new(message!("error.copy.read-back", object = object), Exit::Damage),

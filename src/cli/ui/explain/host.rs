@@ -6,7 +6,8 @@ use crate::cli::ui::text::message;
 use azekura::host::catalog::CatalogError;
 use azekura::host::ledger::LedgerError;
 use azekura::host::state::StateError;
-use azekura::job::media::register::MediaError;
+use azekura::job::media::MediaError;
+use azekura::job::media::copy::named::NamedCopyError;
 use azekura::pipeline::source::SourceError;
 use azekura::seal::KeyError;
 
@@ -40,7 +41,19 @@ impl From<MediaError> for Explained {
             E::Medium(e) => e.into(),
             E::State(e) => e.into(),
             E::Backup(e) => e.into(),
-            E::Source(e) => e.into(),
+        }
+    }
+}
+
+impl From<NamedCopyError> for Explained {
+    fn from(error: NamedCopyError) -> Self {
+        use NamedCopyError as E;
+        match error {
+            E::Taken { name } => Self::new(message!("error.media.taken", name = name), Exit::Usage),
+            E::Ledger(e) => e.into(),
+            E::Medium(e) => e.into(),
+            E::State(e) => e.into(),
+            E::Open(e) => e.into(),
             E::Copy(e) => e.into(),
         }
     }
