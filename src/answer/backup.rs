@@ -98,6 +98,14 @@ pub struct Streaming {
     pub nanoseconds: u64,
 }
 
+impl Streaming {
+    /// What the drive took while it did not wait; 0 where it took no time that could be measured.
+    pub fn bytes_per_second(&self) -> u64 {
+        let nanoseconds = u128::from(self.nanoseconds);
+        (u128::from(self.bytes) * 1_000_000_000).checked_div(nanoseconds).map_or(0, |rate| rate as u64)
+    }
+}
+
 /// A recovery key that was made.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RecoveryKeyFile {

@@ -5,6 +5,7 @@ use super::generations::LINES;
 use super::{List, Text, Word};
 use crate::format::entry::EntryKind;
 use crate::format::rules::Rules;
+use crate::job::compare::Class;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +86,21 @@ pub struct Classes {
     pub renamed: u64,
     /// Files that could not be read on one side.
     pub not_verified: u64,
+}
+
+impl Classes {
+    /// Files of one class.
+    pub fn of(&self, class: Class) -> u64 {
+        match class {
+            Class::Identical => self.identical,
+            Class::Added => self.added,
+            Class::Updated => self.updated,
+            Class::OutsideRules => self.outside_rules,
+            Class::Missing => self.missing,
+            Class::Renamed => self.renamed,
+            Class::NotVerified => self.not_verified,
+        }
+    }
 }
 
 /// A file that is not identical.

@@ -28,3 +28,10 @@ pub struct Record {
     /// Files that are missing, that are not what was recorded, or that no line of the record names.
     pub files: List<Text, FACTS>,
 }
+
+impl Record {
+    /// There is a record, each line fits the one before, and each file is what the record says.
+    pub fn is_good(&self) -> bool {
+        self.lines > 0 && self.broken.is_empty() && self.files.is_empty()
+    }
+}

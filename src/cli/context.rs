@@ -3,13 +3,14 @@
 use super::common::Common;
 use super::config::{Config, ConfigPool};
 use super::environment::{self, Environment};
+use super::loader::Attendant;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
-use crate::cli::ui::loader::Attendant;
 use crate::cli::ui::output::to_stderr;
 use crate::cli::ui::progress::Progress;
 use crate::cli::ui::secret::read_identity;
 use crate::cli::ui::text::{Message, find, message, speak};
+use crate::cli::ui::units::count;
 use azekura::env::Env;
 use azekura::host::catalog::Catalog;
 use azekura::host::state::StateDir;
@@ -152,6 +153,16 @@ impl Context {
     pub fn talk(&self, text: &Message) {
         if !self.common.quiet {
             to_stderr(&format!("{text}\n"));
+        }
+    }
+
+    /// The first of several warnings of one kind, and how many more there are; `--json` has all.
+    pub fn warn_first(&self, texts: impl ExactSizeIterator<Item = Message>) {
+        const SHOWN: usize = 20;
+        let all = texts.len();
+        texts.take(SHOWN).for_each(|text| self.warn(&text));
+        if all > SHOWN {
+            self.warn(&message!("talk.more-findings", count = count((all - SHOWN) as u64)));
         }
     }
 

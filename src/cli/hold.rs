@@ -56,9 +56,9 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
             Ok(Outcome::good(format!("{}\n", find("hold.put-on")), &answer(standing()?.as_ref())))
         }
         Command::Show => {
-            let hold = standing()?;
-            let exit = if hold.is_some() { Exit::Alarm } else { Exit::Good };
-            Ok(Outcome::new(exit, text(hold.as_ref()), &answer(hold.as_ref())))
+            let answer = answer(standing()?.as_ref());
+            let exit = if answer.hold.is_some() { Exit::Alarm } else { Exit::Good };
+            Ok(Outcome::new(exit, text(&answer), &answer))
         }
         Command::Off(off) => {
             let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &env)? {
@@ -70,13 +70,13 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
     }
 }
 
-fn text(hold: Option<&Hold>) -> String {
-    let Some(hold) = hold else { return format!("{}\n", find("hold.none")) };
+fn text(answer: &HoldAnswer) -> String {
+    let Some(hold) = &answer.hold else { return format!("{}\n", find("hold.none")) };
     let when = |rfc3339: &str| time(rfc3339, Lang::spoken());
     let mut text =
         format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = recorded::why(&hold.why)));
-    if let Some((since, who)) = &hold.asked {
-        text.push_str(&format!("{}\n", message!("hold.asked", since = when(since), who = who)));
+    if let Some(asked) = &hold.release_asked {
+        text.push_str(&format!("{}\n", message!("hold.asked", since = when(&asked.since), who = asked.by)));
     }
     text
 }

@@ -8,10 +8,12 @@ use super::sources::{self, ForAll};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{Explained, io_reason};
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Outcome, Table};
+use crate::cli::ui::output::Outcome;
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::shown::path_name;
+use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
+use azekura::answer::exact;
 use azekura::answer::init::Init;
 use azekura::host::state::StateDir;
 use azekura::job::backup::SourceOptions;
@@ -73,12 +75,6 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         sources: sources.into_iter().map(in_config).collect::<Result<_, _>>()?,
     };
     write(&file, &config)?;
-
-    let mut table = Table::default();
-    table.row(find("label.config"), file.shown());
-    table.row(find("label.state"), state.shown());
-    config.recipients.iter().for_each(|r| table.row(find("label.recipient"), r.shown()));
-    key.iter().for_each(|k| table.row(find("label.recovery-key"), k.path.shown()));
     let ((config_path, config_hex), (state, state_hex)) = (path_name(&file), path_name(&state));
     let (recovery_key, recovery_key_hex) = key.as_ref().map(|k| path_name(&k.path)).unzip();
     let answer = Init {
@@ -90,7 +86,18 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         recovery_key,
         recovery_key_hex: recovery_key_hex.flatten(),
     };
-    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("init.next")), &answer))
+    Ok(Outcome::good(text(&answer), &answer))
+}
+
+fn text(answer: &Init) -> String {
+    let mut table = Table::default();
+    table.row(find("label.config"), exact(&answer.config, answer.config_hex.as_deref()).shown());
+    table.row(find("label.state"), exact(&answer.state, answer.state_hex.as_deref()).shown());
+    answer.recipients.first.iter().for_each(|r| table.row(find("label.recipient"), r.shown()));
+    if let Some(key) = &answer.recovery_key {
+        table.row(find("label.recovery-key"), exact(key, answer.recovery_key_hex.as_deref()).shown());
+    }
+    format!("{}\n{}\n", table.text(), find("init.next"))
 }
 
 /// A configuration is text, so a name or path that is not has to be typed each time.

@@ -23,6 +23,7 @@ mod hold;
 mod init;
 mod keys;
 mod library;
+mod loader;
 mod man;
 mod media;
 mod prove;

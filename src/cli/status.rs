@@ -5,8 +5,9 @@ use super::media::ledger::{book, exit};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::output::Outcome;
 use crate::cli::ui::shown::Shown;
+use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::status::{self as answer, LackName, Rule321, Status};
@@ -24,36 +25,42 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let (_, book) = book(context)?;
     let copies = copies(&book);
     let mut lacks = lacks(&copies);
-    let mut text = table(&copies);
     let mut rule_321 = None;
     if args.rule_321 {
         lacks.extend(lacks_321(&copies));
-        let (number, kinds, off_site) = count_321(&copies);
-        let counted = message!("status.321", copies = count(number), kinds = count(kinds), off_site = count(off_site));
-        text.push_str(&format!("{counted}\n"));
-        rule_321 = Some(Rule321 { copies: number, kinds, off_site });
-    }
-    lacks.iter().for_each(|lack| context.warn(&warning(lack)));
-    if lacks.is_empty() && standing(&book).is_none() {
-        text.push_str(&format!("{}\n", find("status.good")));
+        let (copies, kinds, off_site) = count_321(&copies);
+        rule_321 = Some(Rule321 { copies, kinds, off_site });
     }
     let hold = standing(&book);
-    if let Some(hold) = &hold {
-        let since = time(&hold.since, Lang::spoken());
-        context.warn(&message!("hold.stands", since = since, who = hold.by, why = hold.why));
-    }
     let answer = Status {
         copies: copies.iter().map(copy).collect(),
         lacks: lacks.iter().map(lack).collect(),
         hold: hold.is_some(),
         rule_321,
     };
-    let held = if hold.is_some() { Exit::Alarm } else { Exit::Good };
-    let lacking = if lacks.is_empty() { Exit::Good } else { Exit::Incomplete };
-    Ok(Outcome::new(exit(&book).max(lacking).max(held), text, &answer))
+    answer.lacks.first.iter().for_each(|lack| context.warn(&warning(lack)));
+    if let Some(hold) = &hold {
+        let since = time(&hold.since, Lang::spoken());
+        context.warn(&message!("hold.stands", since = since, who = hold.by, why = hold.why));
+    }
+    let held = if answer.hold { Exit::Alarm } else { Exit::Good };
+    let lacking = if answer.lacks.is_empty() { Exit::Good } else { Exit::Incomplete };
+    Ok(Outcome::new(exit(&book).max(lacking).max(held), text(&answer), &answer))
 }
 
-fn table(copies: &[Copy]) -> String {
+fn text(answer: &Status) -> String {
+    let mut text = table(&answer.copies.first);
+    if let Some(Rule321 { copies, kinds, off_site }) = answer.rule_321 {
+        let counted = message!("status.321", copies = count(copies), kinds = count(kinds), off_site = count(off_site));
+        text.push_str(&format!("{counted}\n"));
+    }
+    if answer.lacks.is_empty() && !answer.hold {
+        text.push_str(&format!("{}\n", find("status.good")));
+    }
+    text
+}
+
+fn table(copies: &[answer::Copy]) -> String {
     if copies.is_empty() {
         return format!("{}\n", find("status.none"));
     }
@@ -84,14 +91,18 @@ fn kind(kind: Option<MediumKind>) -> String {
     }
 }
 
-fn warning(lack: &Lack) -> Message {
-    match lack {
-        Lack::Attached { medium } => message!("status.lack.attached", name = medium),
-        Lack::Few { copies } => message!("status.lack.few", count = copies),
-        Lack::OneKind { kind: one } => message!("status.lack.one-kind", kind = kind(Some(*one))),
-        Lack::NoneOffSite => message!("status.lack.none-off-site"),
-        Lack::SharedPlace { place, media } => message!("status.lack.shared-place", place = place, media = media.join(", ")),
-        Lack::PlaceUnknown { medium } => message!("status.lack.place-unknown", name = medium),
+fn warning(lack: &answer::Lack) -> Message {
+    let medium = lack.medium.as_deref().unwrap_or_default();
+    match lack.lack {
+        LackName::Attached => message!("status.lack.attached", name = medium),
+        LackName::Few => message!("status.lack.few", count = lack.copies.unwrap_or_default()),
+        LackName::OneKind => message!("status.lack.one-kind", kind = kind(lack.kind)),
+        LackName::NoneOffSite => message!("status.lack.none-off-site"),
+        LackName::SharedPlace => {
+            let media = lack.media.iter().flat_map(|m| &m.first).map(|m| &m[..]).collect::<Vec<_>>().join(", ");
+            message!("status.lack.shared-place", place = lack.place.as_deref().unwrap_or_default(), media = media)
+        }
+        LackName::PlaceUnknown => message!("status.lack.place-unknown", name = medium),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, reason};
-use crate::cli::ui::output::{Outcome, Table};
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::Outcome;
 use crate::cli::ui::shown::Shown;
+use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
 use crate::cli::ui::words;
@@ -15,9 +16,6 @@ use azekura::format::seal::ReadBack;
 use azekura::job::inspect::verify::{Expected, GenerationLine, Options, Report, remember_damage, verify};
 use azekura::set::open::OpenSet;
 use std::path::PathBuf;
-
-/// Findings of one kind that are shown; `--json` has all.
-const SHOWN: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -97,15 +95,9 @@ fn answer(report: &Report) -> Verify {
 
 /// What should be said beside the result.
 fn talk(answer: &Verify, context: &Context) {
-    let faults = answer.faults.first.iter().map(|f| reason(&f.text));
-    let damage = answer.damage.first.iter().map(|d| reason(&d.text));
-    let foreign = answer.foreign.first.iter().map(|name| message!("verify.foreign", name = name));
-    for list in [faults.collect::<Vec<_>>(), damage.collect(), foreign.collect()] {
-        list.iter().take(SHOWN).for_each(|m| context.warn(m));
-        if list.len() > SHOWN {
-            context.warn(&message!("talk.more-findings", count = count((list.len() - SHOWN) as u64)));
-        }
-    }
+    context.warn_first(answer.faults.first.iter().map(|f| Message::plain(&f.text)));
+    context.warn_first(answer.damage.first.iter().map(|d| Message::plain(&d.text)));
+    context.warn_first(answer.foreign.first.iter().map(|name| message!("verify.foreign", name = name)));
     if answer.leftover_objects > 0 {
         // What cannot be read may be the seal of a generation that they belong to.
         let message = match answer.faults.is_empty() {

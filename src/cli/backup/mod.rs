@@ -107,10 +107,11 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         Some(pool) => turn::night(pool, &options, &env, context)?,
         None => (backup(&options, &env, &context.progress())?, false),
     };
-    show::talk(&report, context);
+    let answer = show::answer(&report, key.as_ref());
+    show::talk(&answer, report.hold_failed.is_none(), context);
     // Sealed, but on a medium that should have been swapped, or with no word of it in the ledger.
     let exit = exit(report.verdict).max(if astray { Exit::Incomplete } else { Exit::Good });
-    Ok(Outcome::new(exit, show::text(&report, &to, key.as_ref()), &show::answer(&report, key.as_ref())))
+    Ok(Outcome::new(exit, show::text(&answer, &to), &answer))
 }
 
 /// A command given without any `SOURCE` is the only source; the configuration's are for nights without arguments.

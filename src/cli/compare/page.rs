@@ -10,9 +10,10 @@ use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::write_new;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{count, day_in_japan, paper_day, paper_time};
-use crate::cli::ui::words;
+use azekura::answer::compare::{Compare, ComparedSource, NotCompared};
+use azekura::answer::exact;
 use azekura::env::TOOL;
-use azekura::job::compare::{Class, Difference, Report};
+use azekura::job::compare::{Class, Difference};
 use azekura::report::due::wareki;
 use std::path::Path;
 
@@ -20,38 +21,38 @@ use std::path::Path;
 pub const LISTED: usize = 200;
 
 /// Writes the page. `shown` has some differences of each class of [`SHOWN_FIRST`].
-pub fn write(out: &Path, report: &Report, shown: &[Vec<Difference>], context: &Context) -> Result<(), Explained> {
-    let html = draft(report, shown).html();
+pub fn write(out: &Path, answer: &Compare, shown: &[Vec<Difference>], context: &Context) -> Result<(), Explained> {
+    let html = draft(answer, shown).html();
     write_new(&absolute(out), html.as_bytes())?;
     context.keep("compare", html.into_bytes());
     Ok(())
 }
 
-fn draft(report: &Report, shown: &[Vec<Difference>]) -> Draft {
+fn draft(answer: &Compare, shown: &[Vec<Difference>]) -> Draft {
     let mut draft = Draft::new("page.title.compare");
-    draft.under(&message!("page.under.set", name = report.set_name, id = report.set));
+    draft.under(&message!("page.under.set", name = answer.set_name, id = answer.set));
     let when = |rfc3339: &str| paper_time(rfc3339, Lang::spoken());
-    draft.under(&message!("page.compare.generation", number = report.generation, time = when(&report.time)));
-    if let Some((number, time)) = &report.with {
+    draft.under(&message!("page.compare.generation", number = answer.generation, time = when(&answer.time)));
+    if let Some((number, time)) = answer.with_generation.zip(answer.with_time.as_deref()) {
         draft.under(&message!("page.compare.with", number = number, time = when(time)));
     }
     if let Some(today) = day_in_japan(now().seconds) {
         let era = wareki(today).unwrap_or_default();
         draft.under(&message!("page.under.made", date = paper_day(today, Lang::spoken()), era = era));
     }
-    if !report.trusted || !report.faults.is_empty() || report.entries_lost > 0 {
+    if !answer.trusted || !answer.faults.is_empty() || answer.entries_lost > 0 {
         draft.alarm(&message!("page.compare.untrusted"));
-        report.faults.iter().take(20).for_each(|f| draft.alarm(&words::fault(f)));
+        answer.faults.first.iter().take(20).for_each(|f| draft.alarm(&Message::plain(&f.text)));
     }
-    result(&mut draft, report);
+    result(&mut draft, answer);
     draft.section("page.section.differences");
     let mut rows = Vec::new();
     for (of, differences) in SHOWN_FIRST.iter().zip(shown) {
-        rows.extend(differences.iter().take(LISTED).map(|d| row(report, d)));
-        let more = report.counts.of(*of).saturating_sub(differences.len().min(LISTED) as u64);
+        rows.extend(differences.iter().take(LISTED).map(|d| row(answer, d)));
+        let more = answer.counts.of(*of).saturating_sub(differences.len().min(LISTED) as u64);
         if more > 0 {
             let said = message!("page.more-list", count = count(more));
-            rows.push(vec![Fact::Text(class_of(report, *of)), Fact::Said(said), Fact::Nothing, Fact::Nothing, Fact::Nothing]);
+            rows.push(vec![Fact::Text(class_of(answer, *of)), Fact::Said(said), Fact::Nothing, Fact::Nothing, Fact::Nothing]);
         }
     }
     let headings = ["page.head.class", "page.head.path", "page.head.reason", "label.size-before", "label.size-after"];
@@ -64,38 +65,36 @@ fn draft(report: &Report, shown: &[Vec<Difference>]) -> Draft {
     draft
 }
 
-fn result(draft: &mut Draft, report: &Report) {
+fn result(draft: &mut Draft, answer: &Compare) {
     draft.section("page.section.result");
-    let said: Message = match exit(report) {
+    let said: Message = match exit(answer) {
         Exit::Good => message!("compare.good"),
         Exit::Incomplete => message!("compare.not-verified"),
         _ => message!("compare.bad"),
     };
     draft.words(&said);
-    let sources: Vec<Vec<Fact>> = report
-        .sources
-        .iter()
-        .map(|s| {
-            let tree = s.path.as_ref().map_or(Fact::Nothing, |p| Fact::Name(p.as_os_str().as_encoded_bytes().to_vec()));
-            vec![Fact::Name(s.name.clone()), Fact::Text(rules(s.rules)), tree]
-        })
-        .collect();
+    let source = |s: &ComparedSource| {
+        let tree = Fact::optional(s.tree.as_deref(), |tree| Fact::Name(exact(tree, s.tree_hex.as_deref())));
+        vec![Fact::Name(exact(&s.name, s.name_hex.as_deref())), Fact::Text(rules(s.rules)), tree]
+    };
+    let sources: Vec<Vec<Fact>> = answer.sources.first.iter().map(source).collect();
     draft.list(&["page.head.of-source", "page.head.rules", "page.head.tree"], &sources, 0);
     let counts: Vec<Vec<Fact>> =
-        Class::ALL.iter().map(|c| vec![Fact::Text(class_of(report, *c)), Fact::Count(report.counts.of(*c))]).collect();
+        Class::ALL.iter().map(|c| vec![Fact::Text(class_of(answer, *c)), Fact::Count(answer.counts.of(*c))]).collect();
     draft.list(&["page.head.class", "page.head.files"], &counts, 0);
-    if !report.not_compared.is_empty() {
-        let names: Vec<Vec<Fact>> = report.not_compared.iter().map(|n| vec![Fact::Name(n.clone())]).collect();
+    if !answer.not_compared.is_empty() {
+        let name = |s: &NotCompared| vec![Fact::Name(exact(&s.name, s.name_hex.as_deref()))];
+        let names: Vec<Vec<Fact>> = answer.not_compared.first.iter().map(name).collect();
         draft.list(&["page.head.not-compared"], &names, 0);
     }
 }
 
-fn row(report: &Report, d: &Difference) -> Vec<Fact> {
+fn row(answer: &Compare, d: &Difference) -> Vec<Fact> {
     let size = |seen: Option<u64>| seen.map_or(Fact::Nothing, Fact::Count);
     let path = match &d.former {
         Some(former) => Fact::Said(message!("compare.from-to", former = former, path = d.path)),
         None => Fact::Name(d.path.clone()),
     };
     let (before, after) = (d.before.map(|s| s.size), d.after.map(|s| s.size));
-    vec![Fact::Text(class_of(report, d.class)), path, Fact::Text(reason(d.reason)), size(before), size(after)]
+    vec![Fact::Text(class_of(answer, d.class)), path, Fact::Text(reason(d.reason)), size(before), size(after)]
 }

@@ -6,9 +6,10 @@ use super::context::Context;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::output::Outcome;
 use crate::cli::ui::shown::Shown;
-use crate::cli::ui::text::{find, message};
+use crate::cli::ui::table::Columns;
+use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
 use azekura::answer::generations::{self as answer, BytesOfMedium, Generation, Generations, SetOfGenerations, SourceName};
@@ -57,9 +58,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         reports.push(generations(&from, Some(id), identity.as_ref(), &env)?);
     }
     reports.sort_by_key(|r| r.quarantine);
-    reports.iter().flat_map(|r| &r.faults).for_each(|f| context.warn(&words::fault(f)));
-    let exit = if reports.iter().all(|r| r.faults.is_empty()) { Exit::Good } else { Exit::Damage };
     let sets: Vec<SetOfGenerations> = reports.iter().map(answer).collect();
+    sets.iter().flat_map(|s| &s.faults.first).for_each(|f| context.warn(&Message::plain(&f.text)));
+    let exit = if sets.iter().all(|s| s.faults.is_empty()) { Exit::Good } else { Exit::Damage };
     let text = sets.iter().map(|s| if args.media { media(s) } else { text(s) }).collect::<Vec<_>>().join("\n");
     Ok(Outcome::new(exit, text, &Generations { sets: sets.into() }))
 }

@@ -34,8 +34,8 @@ pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
 }
 
 fn show_recipient(args: &ShowRecipient, context: &Context) -> Result<Outcome, Explained> {
-    let recipients = context.identity(args.identity.as_deref())?.recipients().texts().to_vec();
-    let text = recipients.iter().map(|r| format!("{r}\n")).collect();
-    let recipients = recipients.iter().map(|r| r.as_str().into()).collect();
-    Ok(Outcome::good(text, &Recipients { recipients }))
+    let recipients = context.identity(args.identity.as_deref())?.recipients();
+    let answer = Recipients { recipients: recipients.texts().iter().map(|r| r.as_str().into()).collect() };
+    let text = answer.recipients.first.iter().map(|r| format!("{r}\n")).collect();
+    Ok(Outcome::good(text, &answer))
 }

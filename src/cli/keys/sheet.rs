@@ -10,6 +10,7 @@ use crate::cli::ui::shown::Shown;
 use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::paper_date;
+use azekura::answer::exact;
 use azekura::answer::keys::Sheet;
 use azekura::env::time_text;
 use azekura::format::label::{Label, fingerprint};
@@ -46,7 +47,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let out = absolute(&args.out);
     write_new(&out, page(&identity, label, "")?.as_bytes())?;
     let (sheet, sheet_hex) = path_name(&out);
-    let text = format!("{}\n\n{}\n", out.shown(), find("keys.next-sheet"));
+    let text = format!("{}\n\n{}\n", exact(&sheet, sheet_hex.as_deref()).shown(), find("keys.next-sheet"));
     Ok(Outcome::good(text, &Sheet { sheet, sheet_hex }))
 }
 

@@ -41,7 +41,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         tape_block: context.tape_block(),
     };
     let set = init(&options, &context.env(None))?;
-    let text = format!("{}\n", message!("media.registered", name = args.name, set = set));
     let answer = Init { name: args.name.as_str().into(), set: Clipped::of(set), pool: options.pool.as_deref().map(Into::into) };
+    let text = format!("{}\n", message!("media.registered", name = answer.name, set = answer.set));
     Ok(Outcome::good(text, &answer))
 }

@@ -11,6 +11,7 @@ use crate::cli::ui::shown::Shown;
 use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::message;
 use crate::cli::ui::units::paper_date;
+use azekura::answer::exact;
 use azekura::answer::media::Labels;
 use azekura::env::time_text;
 use azekura::host::ledger::Ledger;
@@ -49,5 +50,6 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let out = absolute(&args.out);
     write_new(&out, page.as_bytes())?;
     let (labels, labels_hex) = path_name(&out);
-    Ok(Outcome::good(format!("{}\n", out.shown()), &Labels { labels, labels_hex }))
+    let text = format!("{}\n", exact(&labels, labels_hex.as_deref()).shown());
+    Ok(Outcome::good(text, &Labels { labels, labels_hex }))
 }

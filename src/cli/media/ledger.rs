@@ -5,9 +5,10 @@ use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::output::Outcome;
 use crate::cli::ui::recorded;
 use crate::cli::ui::shown::Shown;
+use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, Media, Medium, Scrubbed, Written};
@@ -61,26 +62,31 @@ pub fn known(book: &Book, name: &str) -> Result<MediumAccount, Explained> {
 
 pub fn list(context: &Context) -> Result<Outcome, Explained> {
     let (_, book) = book(context)?;
-    let media = book.media();
+    let answer = Media { media: book.media().values().map(medium).collect() };
+    Ok(Outcome::new(exit(&book), list_text(&answer), &answer))
+}
+
+fn list_text(answer: &Media) -> String {
+    if answer.media.is_empty() {
+        return format!("{}\n", find("media.none"));
+    }
     let headings =
         ["label.medium", "label.pool", "label.place", "label.written", "label.generation", "label.check-code", "label.left"];
     let mut columns = Columns::new(headings.map(find));
-    let when = |t: &Option<String>| t.as_ref().map_or(String::new(), |t| time(t, Lang::spoken()));
-    for m in media.values() {
-        let (written, generation, code) = m.written.clone().unwrap_or_default();
-        let generation = if generation == 0 { String::new() } else { generation.shown() };
+    let when = |t: Option<&str>| t.map(|t| time(t, Lang::spoken())).unwrap_or_default();
+    for m in &answer.media.first {
+        let written = m.written.as_ref();
         columns.row([
             m.name.shown(),
             m.pool.as_deref().unwrap_or_default().shown(),
             m.place.as_deref().unwrap_or_default().shown(),
-            when(&m.written.as_ref().map(|_| written)),
-            generation,
-            code.shown(),
-            when(&m.left),
+            when(written.map(|w| &w.time[..])),
+            written.filter(|w| w.generation > 0).map(|w| w.generation.shown()).unwrap_or_default(),
+            written.map(|w| w.check_code.shown()).unwrap_or_default(),
+            when(m.left.as_deref()),
         ]);
     }
-    let text = if media.is_empty() { format!("{}\n", find("media.none")) } else { columns.text() };
-    Ok(Outcome::new(exit(&book), text, &Media { media: media.values().map(medium).collect() }))
+    columns.text()
 }
 
 fn medium(m: &MediumAccount) -> Medium {
@@ -116,16 +122,22 @@ pub fn due(args: &Due, context: &Context) -> Result<Outcome, Explained> {
     if pools.is_empty() {
         return Err(no_pool(""));
     }
+    let due = |pool: &ConfigPool| {
+        let pool = pool.pool();
+        let (due, streak) = pool.due(&book)?;
+        let (last, nights) = streak.map_or((None, 0), |s| (Some(s.medium.as_str().into()), s.nights));
+        Some(DuePool { pool: pool.name.as_str().into(), due: due.into(), last, nights })
+    };
+    let answer = answer::Due { pools: pools.into_iter().filter_map(due).collect() };
+    Ok(Outcome::new(exit(&book), due_text(&answer), &answer))
+}
+
+fn due_text(answer: &answer::Due) -> String {
     let mut columns = Columns::new(["label.pool", "label.due", "label.last", "label.nights"].map(find));
-    let mut all = Vec::new();
-    for pool in pools.into_iter().map(ConfigPool::pool) {
-        let Some((due, streak)) = pool.due(&book) else { continue };
-        let (last, nights) = streak.map_or((None, 0), |s| (Some(s.medium), s.nights));
-        columns.row([pool.name.shown(), due.shown(), last.as_deref().unwrap_or_default().shown(), count(nights)]);
-        let last = last.as_deref().map(Into::into);
-        all.push(DuePool { pool: pool.name.as_str().into(), due: due.into(), last, nights });
+    for p in &answer.pools.first {
+        columns.row([p.pool.shown(), p.due.shown(), p.last.as_deref().unwrap_or_default().shown(), count(p.nights)]);
     }
-    Ok(Outcome::new(exit(&book), columns.text(), &answer::Due { pools: all.into() }))
+    columns.text()
 }
 
 /// There is no pool of that name in the configuration.

@@ -9,8 +9,6 @@ mod scrub;
 use super::context::Context;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::text::{Message, message};
-use crate::cli::ui::units::count;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -50,15 +48,5 @@ pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
         Command::Log(args) => ledger::log(&args, context),
         Command::Copy(args) => copy::run(&args, context),
         Command::Scrub(args) => scrub::run(&args, context),
-    }
-}
-
-/// Findings of one kind that are shown; `--json` has all.
-const SHOWN: usize = 20;
-
-fn warn_of(list: &[Message], context: &Context) {
-    list.iter().take(SHOWN).for_each(|m| context.warn(m));
-    if list.len() > SHOWN {
-        context.warn(&message!("talk.more-findings", count = count((list.len() - SHOWN) as u64)));
     }
 }

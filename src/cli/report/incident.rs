@@ -13,7 +13,6 @@ use azekura::answer::media::LedgerLine;
 use azekura::answer::session::answers::{of_backup, of_hold, of_ledger, of_media};
 use azekura::answer::session::traces::Traces;
 use azekura::answer::session::{Answer, Mark, Session, Source, judge};
-use azekura::format::watch::Alarm;
 use azekura::report::due::Due;
 use azekura::report::page::{Kind, Style};
 use chrono::{DateTime, FixedOffset};
@@ -208,17 +207,7 @@ fn quarantine(draft: &mut Draft, session: &Session) {
 }
 
 fn alarms_of(g: &CleanGeneration) -> impl Iterator<Item = String> {
-    g.alarms.first.iter().map(|a| {
-        let source = exact(&a.source, a.source_hex.as_deref());
-        let raised = words::alarm(&Alarm {
-            tripwire: a.tripwire.to_string(),
-            source,
-            measured: a.measured,
-            limit: a.limit,
-            paths: Vec::new(),
-        });
-        message!("clean.alarm", number = g.generation, alarm = raised).to_string()
-    })
+    g.alarms.first.iter().map(|a| message!("clean.alarm", number = g.generation, alarm = words::alarm(a)).to_string())
 }
 
 /// What protects the content of a medium that is lost. Nothing is claimed of lists that this program does not know.

@@ -9,17 +9,18 @@ mod shared;
 
 use super::context::Context;
 use super::environment::{absolute, now};
-use crate::cli::evidence::record;
+use crate::cli::evidence::{record, record_rows};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::Explained;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Outcome, Table, write_new};
+use crate::cli::ui::output::{Outcome, write_new};
 use crate::cli::ui::shown::Shown;
 use crate::cli::ui::shown::path_name;
+use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, day_in_japan, moment, paper_day};
-use azekura::answer::report as answer;
 use azekura::answer::session::Session;
+use azekura::answer::{exact, report as answer};
 use azekura::env::TOOL;
 use azekura::job::incident::hold::is_same_person;
 use azekura::report::due::wareki;
@@ -133,9 +134,9 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
         write_new(&absolute(out), html.as_bytes())?;
         context.keep(kind, html.into_bytes());
     }
-    let exit = if session.is_good() { Exit::Good } else { Exit::Damage };
-    let out = paths.out.as_deref();
-    Ok(Outcome::new(exit, text(&session, out), &answer(&session, folder, out, &draft)))
+    let answer = answer(&session, folder, paths.out.as_deref(), &draft);
+    let exit = if answer.record.is_good() { Exit::Good } else { Exit::Damage };
+    Ok(Outcome::new(exit, text(&answer), &answer))
 }
 
 /// What stands above and below every report.
@@ -172,14 +173,13 @@ fn frame(draft: &mut Draft, session: &Session) {
     draft.foot(&message!("page.foot.tool", tool = TOOL));
 }
 
-fn text(session: &Session, out: Option<&Path>) -> String {
+fn text(answer: &answer::Report) -> String {
     let mut table = Table::default();
-    if let Some(out) = out {
-        table.row(find("label.report"), absolute(out).shown());
+    if let Some(report) = &answer.report {
+        table.row(find("label.report"), exact(report, answer.report_hex.as_deref()).shown());
     }
-    table.row(find("label.lines"), count(session.checked.lines));
-    table.row(find("label.last-line"), session.checked.last.clone());
-    table.row(find("label.result"), find(if session.is_good() { "page.result.good" } else { "page.result.bad" }));
+    record_rows(&mut table, &answer.record);
+    table.row(find("label.result"), find(if answer.record.is_good() { "page.result.good" } else { "page.result.bad" }));
     table.text()
 }
 

@@ -5,7 +5,6 @@
 use super::exit::Exit;
 use super::explain::{Explained, io_reason};
 use super::text::{find, message};
-use crate::cli::environment::absolute;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,12 +19,11 @@ pub struct Csv {
 }
 
 impl Csv {
-    /// `headings` are keys of the catalogue. A file that exists is never written over.
+    /// `path` is absolute, `headings` are keys of the catalogue. A file that exists is never written over.
     pub fn create(path: &Path, headings: &[&str]) -> Result<Self, Explained> {
-        let path = absolute(path);
-        let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = new.map_err(|e| unwritten(&path, &e))?;
-        let mut csv = Self { path, out: BufWriter::new(file), failed: None, is_whole: false };
+        let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = new.map_err(|e| unwritten(path, &e))?;
+        let mut csv = Self { path: path.to_owned(), out: BufWriter::new(file), failed: None, is_whole: false };
         csv.write("\u{feff}");
         csv.row(headings.iter().map(|key| find(key)));
         Ok(csv)

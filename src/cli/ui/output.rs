@@ -3,7 +3,6 @@
 use super::exit::Exit;
 use super::explain::{Explained, io_reason};
 use super::text::message;
-use super::units::pad;
 use azekura::answer::{Document, SCHEMA_VERSION};
 use azekura::env::TOOL;
 use serde::Serialize;
@@ -100,50 +99,4 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Explained> {
 /// Says something on the side. When standard error is closed there is nobody to tell.
 pub fn to_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
-}
-
-/// Lines of a label and its value, the values in one column.
-#[derive(Debug, Default)]
-pub struct Table {
-    rows: Vec<(String, String)>,
-}
-
-impl Table {
-    pub fn row(&mut self, label: impl Into<String>, value: impl Into<String>) {
-        self.rows.push((label.into(), value.into()));
-    }
-
-    pub fn text(&self) -> String {
-        let width = |label: &String| unicode_width::UnicodeWidthStr::width(label.as_str());
-        let columns = self.rows.iter().map(|(label, _)| width(label)).max().unwrap_or(0) + 2;
-        self.rows.iter().map(|(label, value)| format!("{}{value}\n", pad(label, columns))).collect()
-    }
-}
-
-/// Rows of several columns under headings.
-#[derive(Debug)]
-pub struct Columns {
-    rows: Vec<Vec<String>>,
-}
-
-impl Columns {
-    pub fn new<const N: usize>(headings: [String; N]) -> Self {
-        Self { rows: vec![headings.into()] }
-    }
-
-    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.into());
-    }
-
-    pub fn text(&self) -> String {
-        let width = |cell: &String| unicode_width::UnicodeWidthStr::width(cell.as_str());
-        let count = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let widths: Vec<usize> =
-            (0..count).map(|i| self.rows.iter().filter_map(|r| r.get(i)).map(width).max().unwrap_or(0)).collect();
-        let line = |row: &Vec<String>| {
-            let cells: String = row.iter().zip(&widths).map(|(cell, width)| pad(cell, width + 2)).collect();
-            format!("{}\n", cells.trim_end())
-        };
-        self.rows.iter().map(line).collect()
-    }
 }

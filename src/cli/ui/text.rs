@@ -7,6 +7,14 @@ use super::shown::Shown;
 use std::borrow::Cow;
 use std::fmt;
 
+/// `message!("key", gap = value, …)`: every value must be [`Shown`].
+macro_rules! message {
+    ($key:literal $(, $gap:ident = $value:expr)* $(,)?) => {
+        $crate::cli::ui::text::Message::new($key, vec![$((stringify!($gap), $crate::cli::ui::shown::Shown::shown(&$value))),*])
+    };
+}
+pub(crate) use message;
+
 /// One message of the catalogue, in the language that was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -17,6 +25,11 @@ pub struct Message {
 impl Message {
     pub fn new(key: &'static str, gaps: Vec<(&'static str, String)>) -> Self {
         Self { key: key.into(), gaps: gaps.into() }
+    }
+
+    /// A text that is already in the language spoken, as an answer has it.
+    pub fn plain(text: &str) -> Self {
+        message!("reason.plain", text = text)
     }
 
     pub fn key(&self) -> &str {
@@ -50,14 +63,6 @@ impl Shown for Message {
         self.to_string()
     }
 }
-
-/// `message!("key", gap = value, …)`: every value must be [`Shown`].
-macro_rules! message {
-    ($key:literal $(, $gap:ident = $value:expr)* $(,)?) => {
-        $crate::cli::ui::text::Message::new($key, vec![$((stringify!($gap), $crate::cli::ui::shown::Shown::shown(&$value))),*])
-    };
-}
-pub(crate) use message;
 
 /// The text of a key that is put together at run time; the key itself where there is none.
 pub fn find(key: &str) -> String {

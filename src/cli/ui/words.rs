@@ -5,7 +5,7 @@ use super::shown::Shown;
 use super::text::{Message, find_optional, message};
 use super::units::{bytes, count};
 use azekura::answer::facts::{self, DamageName, FaultName, PathName};
-use azekura::answer::{Counts, name};
+use azekura::answer::{Counts, exact, name};
 use azekura::format::object::file_name;
 use azekura::format::seal::{ReadBack, Verdict};
 use azekura::format::watch::Alarm;
@@ -101,15 +101,16 @@ pub fn statistics(statistics: &[(String, u64)]) -> Counts {
 }
 
 /// A tripwire that was raised, and by how much.
-pub fn alarm(a: &Alarm) -> Message {
+pub fn alarm(a: &facts::Alarm) -> Message {
+    let source = exact(&a.source, a.source_hex.as_deref());
     let sign = find_optional(&format!("tripwire.{}", a.tripwire)).unwrap_or_else(|| a.tripwire.shown());
     let amount = |n| {
         if matches!(&a.tripwire[..], "shrunk" | "dedup") || a.tripwire == "noise" && n > (1 << 20) { bytes(n) } else { count(n) }
     };
     if a.limit == 1 {
-        return message!("alarm.raised-none", source = a.source, sign = sign, measured = amount(a.measured));
+        return message!("alarm.raised-none", source = source, sign = sign, measured = amount(a.measured));
     }
-    message!("alarm.raised", source = a.source, sign = sign, measured = amount(a.measured), limit = amount(a.limit))
+    message!("alarm.raised", source = source, sign = sign, measured = amount(a.measured), limit = amount(a.limit))
 }
 
 /// The same as commands answer it.

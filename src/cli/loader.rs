@@ -1,11 +1,11 @@
 //! The person, or the program, that brings media.
 
-use super::explain::Explained;
-use super::output::to_stderr;
-use super::shown::Shown;
-use super::text::{find, message};
-use crate::cli::config::Config;
-use crate::cli::library::Library;
+use super::config::Config;
+use super::library::Library;
+use crate::cli::ui::explain::Explained;
+use crate::cli::ui::output::to_stderr;
+use crate::cli::ui::shown::Shown;
+use crate::cli::ui::text::{find, message};
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::{Drive, DriveError};
 use azekura::medium::tape::st::{StDrive, eject, is_drive};
