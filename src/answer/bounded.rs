@@ -114,6 +114,7 @@ impl<const MOST: usize> JsonSchema for Clipped<MOST> {
 /// A list. Reading keeps its first `MOST` items and counts the others. Writing writes all that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List<T, const MOST: usize> {
+    /// The items that are kept.
     pub first: Vec<T>,
     /// Items behind the first ones that were read and not kept.
     pub more: u64,
