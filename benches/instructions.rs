@@ -8,11 +8,11 @@ mod data;
 
 use azekura::buffer::Buffers;
 use azekura::format::cbor::Time;
-use azekura::format::entry::{Core, Entry, EntryHead, EntryKind, record_length};
+use azekura::format::entry::{Core, Entry, EntryHead, EntryKind, split_record};
 use azekura::format::pack::Extent;
 use azekura::format::set_key::SetKey;
 use azekura::pipeline::chunker::{ChunkClass, Chunker, Kernel};
-use azekura::pipeline::compressor::{Compressor, Effort};
+use azekura::pipeline::compressor::{CompressionLevel, Compressor};
 use azekura::pipeline::encryptor::{Encryptor, Recipients};
 use azekura::pipeline::hasher::{Digests, Ids};
 use azekura::pipeline::packer::{FinishedPack, Packer};
@@ -35,7 +35,7 @@ const STATIONS: [Station; 9] = [
     ("encrypt", encrypt),
     ("pack", pack),
     ("entry", entry),
-    ("glance", glance),
+    ("entry-head", entry_head),
 ];
 
 fn random(len: usize) -> Vec<u8> {
@@ -92,10 +92,10 @@ fn pack() -> Work {
     let recipients = Recipients::parse([RECIPIENT]).expect("a recipient");
     let (chunker, ids) = (Chunker::with_kernel(&[7; 32], Kernel::Avx2).expect("AVX2"), Ids::new(&SetKey([7; 32])));
     let content = [text(2 * MIB), random(2 * MIB)].concat();
-    let (effort, buffers) = (Effort::new(Some(3)), Buffers::default());
+    let (level, buffers) = (CompressionLevel::new(Some(3)), Buffers::default());
     Box::new(move || {
         let sink = |pack: FinishedPack| !black_box(pack).bytes.is_empty();
-        let mut packer = Packer::new(&recipients, &effort, 16 * MIB, &buffers, &sink).expect("zstd");
+        let mut packer = Packer::new(&recipients, &level, 16 * MIB, &buffers, &sink).expect("zstd");
         each_chunk(&chunker, &content, |chunk| {
             let id = ids.id(blake3::hash(chunk).as_bytes());
             packer.next_place(chunk.len()).expect("a place");
@@ -141,15 +141,14 @@ fn entry() -> Work {
 }
 
 /// What the merge does with each record of the generation before.
-fn glance() -> Work {
+fn entry_head() -> Work {
     let mut stream = Vec::new();
     for e in entries() {
         e.encode(&mut stream);
     }
     Box::new(move || {
         let mut rest = &stream[..];
-        while let Some((prefix, more)) = rest.split_first_chunk() {
-            let (record, next) = more.split_at(record_length(*prefix).expect("a length"));
+        while let Some((record, next)) = split_record(rest).expect("a length") {
             black_box(EntryHead::at(record).expect("a record"));
             rest = next;
         }

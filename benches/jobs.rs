@@ -12,7 +12,6 @@ use azekura::job::inspect::verify;
 use azekura::job::inspect::verify::verify;
 use azekura::job::restore::{self, restore};
 use azekura::pipeline::encryptor::Identity;
-use azekura::pipeline::target::TargetOptions;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::fs;
 use std::path::Path;
@@ -67,31 +66,10 @@ fn with_env<T>(f: impl FnOnce(&Env) -> T) -> T {
 /// Backs `source` up into `night/medium`.
 fn run(night: &Path, source: &Path, identity: &Identity) {
     fs::create_dir_all(night.join("medium")).expect("a folder");
-    let options = backup::Options {
-        state: night.join("state"),
-        to: night.join("medium"),
-
-        set: None,
-        sources: vec![SourceOptions {
-            name: b"source".into(),
-            path: source.into(),
-            excludes: Vec::new(),
-            one_file_system: false,
-            rules: Default::default(),
-            priority: None,
-            canaries: Vec::new(),
-            command: Vec::new(),
-        }],
-        init: Some(NewSetOptions { name: "bench".into(), recipients: identity.recipients().texts().to_vec() }),
-        full: false,
-        tag: None,
-        max_media: None,
-        quarantine: false,
-        tape_block: azekura::medium::tape::BLOCK_BYTES,
-        with_sha256: true,
-        level: None,
-        memory_bytes: 256 << 20,
-    };
+    let source = SourceOptions::new("source", source);
+    let mut options = backup::Options::new(night.join("state"), night.join("medium"), vec![source]);
+    options.init = Some(NewSetOptions::new("bench", identity.recipients().texts().to_vec()));
+    options.memory_bytes = 256 << 20;
     with_env(|w| backup(&options, w, &NoObserver)).expect("a backup");
 }
 
@@ -109,23 +87,14 @@ fn jobs(c: &mut Criterion) {
     });
     group.bench_function("backup without changes", |b| b.iter(|| run(night.path(), source.path(), &identity)));
     group.bench_function("verify", |b| {
-        let options = verify::Options { from: night.path().join("medium"), set: None, expect: None, known: Vec::new() };
+        let options = verify::Options::new(night.path().join("medium"));
         b.iter(|| with_env(|w| verify(&options, w, &NoObserver)).expect("a verification"));
     });
     group.bench_function("restore", |b| {
         let options = |to: &TempDir| restore::Options {
-            from: night.path().join("medium"),
-            set: None,
-            generation: None,
-            to: to.path().join("restored"),
-            paths: Vec::new(),
-            only: None,
-            patterns: Vec::new(),
-            target: TargetOptions::default(),
             marking: restore::Marking::Never,
-            page: |_| String::new(),
-            dry_run: false,
             memory_bytes: 256 << 20,
+            ..restore::Options::new(night.path().join("medium"), to.path().join("restored"))
         };
         let run = |to: TempDir| {
             with_env(|w| restore(&options(&to), &identity, w, &NoObserver)).expect("a restore");

@@ -9,7 +9,7 @@ use azekura::event::NoObserver;
 use azekura::format::cbor::Time;
 use azekura::job::backup::{NewSetOptions, Options, SourceOptions, backup};
 use azekura::medium::loader::MediumRequest;
-use azekura::medium::tape::drive::{Drive, DriveError, Room, TapePosition};
+use azekura::medium::tape::drive::{Drive, DriveError, ReadOutcome, WriteOutcome};
 use azekura::medium::tape::simulated::{Cartridge, SimulatedDrive};
 use azekura::medium::{Loader, MediumError};
 use azekura::pipeline::encryptor::Identity;
@@ -50,11 +50,11 @@ impl Drive for Paced {
         self.drive.back_over_filemark()
     }
 
-    fn read(&mut self, into: &mut [u8]) -> Result<TapePosition, DriveError> {
+    fn read(&mut self, into: &mut [u8]) -> Result<ReadOutcome, DriveError> {
         self.drive.read(into)
     }
 
-    fn write(&mut self, block: &[u8]) -> Result<Room, DriveError> {
+    fn write(&mut self, block: &[u8]) -> Result<WriteOutcome, DriveError> {
         let now = Instant::now();
         // A block's time begins when the one before is on the tape. A drive's own buffer makes up for what we oversleep.
         let earliest = now.checked_sub(DRIVE_BUFFER).unwrap_or(now);
@@ -129,30 +129,10 @@ fn main() {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let interrupted = AtomicBool::new(false);
         let env = Env { now: &now, random: &random, host: "host", loader: &deck, interrupted: &interrupted, threads };
-        let options = Options {
-            state: folder.path().join(format!("state {n}")),
-            to: "/dev/paced".into(),
-            set: None,
-            sources: vec![SourceOptions {
-                name: b"source".into(),
-                path: source.clone(),
-                command: Vec::new(),
-                excludes: Vec::new(),
-                one_file_system: false,
-                rules: Default::default(),
-                priority: None,
-                canaries: Vec::new(),
-            }],
-            init: Some(NewSetOptions { name: "bench".into(), recipients: Identity::generate().recipients().texts().to_vec() }),
-            full: false,
-            tag: None,
-            max_media: None,
-            quarantine: false,
-            tape_block: azekura::medium::tape::BLOCK_BYTES,
-            with_sha256: true,
-            level: None,
-            memory_bytes: (1024 + 96) << 20,
-        };
+        let source_options = SourceOptions::new("source", source.clone());
+        let mut options = Options::new(folder.path().join(format!("state {n}")), "/dev/paced", vec![source_options]);
+        options.init = Some(NewSetOptions::new("bench", Identity::generate().recipients().texts().to_vec()));
+        options.memory_bytes = (1024 + 96) << 20;
         let begun = Instant::now();
         let report = backup(&options, &env, &NoObserver).expect("a backup");
         let s = report.streaming.expect("a tape");

@@ -1,7 +1,7 @@
-//! Memory for what is read and for packs: in whole pages, so that it can go to a device as it lies; on huge pages where the kernel has
-//! them; and used again.
+//! Reused buffers for reads and packs. They consist of whole pages, so that they can be written to a device without a copy, and of huge pages
+//! where the kernel has them.
 //!
-//! Fresh memory costs the kernel a fault and the clearing of every page, and a direct write looks up each of them: on data that does not
+//! With fresh memory, the kernel handles a fault for each page and clears it, and a direct write looks up each page: on data that does not
 //! compress, a fifth of the processor's time in a backup.
 
 use memmap2::{Advice, MmapMut};
@@ -12,15 +12,15 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-/// What one huge page holds on the processors in use; other sizes cost only speed.
+/// Bytes of a huge page on the processors in use. Where they are larger or smaller, only speed is lost.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
-/// Buffers that wait to be used again; shared by all who take some. Never more than were in use at the same time.
+/// Buffers that wait for reuse. Clones share them. There are never more than were in use at the same time.
 #[derive(Debug, Clone, Default)]
 pub struct Buffers(Arc<Mutex<Vec<MmapMut>>>);
 
 impl Buffers {
-    /// An empty buffer with room for so many bytes at least.
+    /// An empty buffer with room for at least so many bytes.
     pub fn take(&self, bytes: usize) -> Buffer {
         let mut spare = self.0.lock();
         let memory = match spare.iter().rposition(|m| m.len() >= bytes) {
@@ -31,15 +31,16 @@ impl Buffers {
     }
 }
 
-/// Bytes that grow at their end. Its memory goes back to where it was taken from when it is dropped.
+/// Bytes that grow at their end. When it is dropped, its memory returns to its [`Buffers`].
 pub struct Buffer {
-    /// Always there, but while it is dropped.
+    /// `None` only while it is dropped.
     memory: Option<MmapMut>,
     length: usize,
     home: Buffers,
 }
 
 impl Buffer {
+    /// Appends bytes, with more memory if necessary.
     pub fn append(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         let (had, end) = (self.length, self.length + bytes.len());
@@ -47,22 +48,22 @@ impl Buffer {
         self.length = end;
     }
 
-    /// Appends up to `most` bytes, fewer only where `read` gives no more: it is given the room that is left and how many bytes it gave
-    /// before. After an error nothing is appended.
+    /// Appends up to `most` bytes, fewer only if `read` returns 0. `read` receives the remaining room and how many bytes it has read before.
+    /// After an error nothing is appended.
     pub fn fill(&mut self, most: usize, mut read: impl FnMut(&mut [u8], usize) -> io::Result<usize>) -> io::Result<()> {
         self.reserve(most);
         let had = self.length;
         let room = &mut self.memory()[had..had + most];
-        let mut got = 0;
-        while got < most {
-            match read(&mut room[got..], got) {
+        let mut filled = 0;
+        while filled < most {
+            match read(&mut room[filled..], filled) {
                 Ok(0) => break,
-                Ok(n) => got += n,
+                Ok(n) => filled += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
         }
-        self.length = had + got;
+        self.length = had + filled;
         Ok(())
     }
 
@@ -120,10 +121,10 @@ impl Drop for Buffer {
     }
 }
 
-/// Memory of its own, which takes room only where it has been written to.
+/// A new mapping. It occupies memory only where it has been written to.
 fn map(bytes: usize) -> MmapMut {
     let bytes = bytes.max(1).next_multiple_of(HUGE_PAGE_BYTES);
-    // Like any other memory that is not to be had.
+    // As for any other allocation that fails.
     let memory = MmapMut::map_anon(bytes).unwrap_or_else(|_| match Layout::array::<u8>(bytes) {
         Ok(layout) => handle_alloc_error(layout),
         Err(_) => unreachable!("no buffer is larger than the address space"),
@@ -138,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_buffer_holds_what_was_written_and_outgrows_its_room() {
+    fn a_buffer_contains_what_was_written_and_outgrows_its_room() {
         let buffers = Buffers::default();
         let mut buffer = buffers.take(1);
         let mut expected = Vec::new();
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_filled_as_far_as_there_is_more_and_not_at_all_after_an_error() {
+    fn it_is_filled_until_the_end_and_not_at_all_after_an_error() {
         let mut buffer = Buffers::default().take(4);
         let mut parts = [Ok(2), Err(io::ErrorKind::Interrupted), Ok(3), Ok(0), Ok(1)].into_iter();
         let give = |room: &mut [u8], got: usize| {

@@ -1,14 +1,16 @@
-//! What a job gets from outside: clock, chance, host name, the loader of media, the wish to stop.
+//! The environment of a job: clock, random bytes, host name, the loader of media, the user's wish to stop.
 
 use crate::format::cbor::Time;
 use crate::medium::Loader;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a job needs from outside.
+/// What a job needs from outside of the library.
 pub struct Env<'a> {
+    /// The time now.
     pub now: &'a (dyn Fn() -> Time + Sync),
     /// Fills a buffer from the system's secure source.
     pub random: &'a (dyn Fn(&mut [u8]) + Sync),
+    /// The host's name.
     pub host: &'a str,
     /// Set when the user wants the job to end.
     pub interrupted: &'a AtomicBool,
@@ -19,11 +21,12 @@ pub struct Env<'a> {
 }
 
 impl Env<'_> {
+    /// Whether the user wants the job to end.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    /// Now, as seals and labels write it.
+    /// The time now, as seals and labels contain it.
     pub fn time_text(&self) -> String {
         time_text((self.now)())
     }

@@ -1,100 +1,135 @@
-//! What a job tells while it works. The library never prints; an [`Observer`] hears.
+//! What a job reports while it works. The library never prints; an [`Observer`] receives the events.
 
 /// Something that happened in a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A part of the job began.
     Phase(Phase),
-    /// So much is expected in all, as far as is known: entries and bytes of content.
-    Expected { entries: u64, bytes: u64 },
-    /// So much more has been worked through.
-    Progress { entries: u64, bytes: u64 },
-    /// A source whose turn it was is restored, and durable.
-    SourceRestored { name: Vec<u8>, entries: u64, bytes: u64 },
-    /// A drive is fed, see [`Feeding`].
+    /// How much the whole job is, as far as is known.
+    Expected {
+        /// Files, folders and other entries.
+        entries: u64,
+        /// Bytes of content.
+        bytes: u64,
+    },
+    /// Work done since the last such event.
+    Progress {
+        /// Files, folders and other entries.
+        entries: u64,
+        /// Bytes of content.
+        bytes: u64,
+    },
+    /// A source is restored in full, and durable.
+    SourceRestored {
+        /// The source's name.
+        name: Vec<u8>,
+        /// Files, folders and other entries.
+        entries: u64,
+        /// Bytes of content.
+        bytes: u64,
+    },
+    /// How a tape drive is fed.
     Feeding(Feeding),
     /// Data that could not be read, or is not what it should be.
-    Finding { kind: FindingKind, path: Vec<u8>, detail: String },
+    Finding {
+        /// What it is.
+        kind: FindingKind,
+        /// The path or the object that it is about.
+        path: Vec<u8>,
+        /// The error or the reason, on one line.
+        detail: String,
+    },
 }
 
-/// How a drive that must not wait is fed.
+/// How a tape drive is fed. A drive that has to wait for data stops and winds back, which wears the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Feeding {
-    /// How full the buffer in front of it is, in percent.
+    /// How full the buffer before the drive is, in percent.
     pub buffer: u64,
     /// How often it ran empty.
     pub under_runs: u64,
-    /// What the drive takes, waits not counted.
+    /// The drive's speed without the waits.
     pub bytes_per_second: u64,
-    /// The drive has given early warning: this cartridge is nearly full.
+    /// The drive has given early warning: the cartridge is nearly full.
     pub nearly_full: bool,
 }
 
+/// A part of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// Checking what is on the medium before the work.
     Checking,
+    /// Reading the sources, or the objects.
     Reading,
+    /// Reading again from the medium what was written.
     ReadingBack,
+    /// Writing the manifest and the seal.
     Sealing,
+    /// Finding out which entries to restore.
     Planning,
+    /// Writing to a restore's target.
     Writing,
+    /// Copying objects to another medium.
     Copying,
+    /// Comparing a tree with a generation.
     Comparing,
+    /// Links, owners, permissions and times after the content.
     Finishing,
 }
 
 /// Kinds of findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum FindingKind {
+    /// An entry of a source cannot be read.
     Unreadable,
+    /// An entry of a source was deleted during the run.
     Vanished,
+    /// A file changed while it was read.
     Changed,
+    /// A source has nothing but its root folder.
     SourceEmpty,
+    /// A source is not there.
     SourceMissing,
+    /// The medium is inside of a source and was left out of the backup.
     MediumInSource,
+    /// An entry could not be restored.
     NotRestored,
+    /// A part of the entry stream cannot be read: entries whose names are unknown.
     EntriesLost,
+    /// An entry is restored, but without something that was recorded: an owner or a time, for example.
     Shortfall,
+    /// Stored data are damaged.
     Damage,
+    /// A signature or the chain of seals does not hold.
     Tampering,
+    /// Something that an interrupted run has left.
     Leftover,
+    /// Something on the medium that is none of the set's objects.
     Foreign,
+    /// The host's clock is behind the last seal.
     ClockSetBack,
 }
 
 impl FindingKind {
-    /// Worth telling, but nothing is missing because of it.
+    /// Whether it is only worth reporting: nothing is missing because of it.
     pub fn is_note(self) -> bool {
         matches!(self, Self::MediumInSource | Self::Leftover | Self::ClockSetBack)
     }
 
     /// The name in a manifest and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Unreadable => "unreadable",
-            Self::Vanished => "vanished",
-            Self::Changed => "changed",
-            Self::SourceEmpty => "source-empty",
-            Self::SourceMissing => "source-missing",
-            Self::MediumInSource => "medium-in-source",
-            Self::NotRestored => "not-restored",
-            Self::EntriesLost => "entries-lost",
-            Self::Shortfall => "shortfall",
-            Self::Damage => "damage",
-            Self::Tampering => "tampering",
-            Self::Leftover => "leftover",
-            Self::Foreign => "foreign",
-            Self::ClockSetBack => "clock-set-back",
-        }
+        self.into()
     }
 }
 
-/// Hears events. Called from several threads.
+/// Receives events. Called from several threads.
 pub trait Observer: Sync {
+    /// Called for every event, in the thread in which it happens. It should return quickly.
     fn on_event(&self, event: Event);
 }
 
-/// Hears nothing.
+/// Ignores all events.
 pub struct NoObserver;
 
 impl Observer for NoObserver {

@@ -1,7 +1,7 @@
 //! Azekura: sealed, encrypted, deduplicated generations on media that can be taken away.
 //!
 //! `docs/architecture.md` is the map. Arrows point right only:
-//! `cli (bin) → answer → job · report → set · generation → seal · env → pipeline · medium · host · tripwire → format · event · buffer`.
+//! `cli (bin) → answer → job · report → set · generation → seal · env → pipeline · medium · host · tripwire → format · event · buffer · lock`.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
@@ -13,6 +13,7 @@ pub mod format;
 pub mod generation;
 pub mod host;
 pub mod job;
+pub mod lock;
 #[cfg(test)]
 #[path = "../tests/machine/mod.rs"]
 mod machine;

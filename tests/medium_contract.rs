@@ -9,7 +9,7 @@ use azekura::format::seal::ReadBack;
 use azekura::medium::simulated::{Call, FlippedBit, FullAfter, PowerCut, Recorder, Simulated, Unplugged};
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::tape::{BLOCK_BYTES, Tape};
-use azekura::medium::{Blame, Directory, FileSystem, Immutable, Listed, Medium, MediumError};
+use azekura::medium::{Directory, ErrorCategory, FileSystem, Immutable, Listed, Medium, MediumError, Sets};
 use machine::skipped;
 use std::any::Any;
 use std::error::Error;
@@ -270,11 +270,11 @@ fn label(set: Id, name: &str) -> Label {
 fn sets_are_found_by_their_labels() -> Outcome {
     let root = tempfile::tempdir()?;
     let root = root.path();
-    assert!(Directory::sets(root)?.is_blank());
+    assert!(Sets::find(root)?.is_blank());
     assert!(matches!(Directory::open(root, SET), Err(MediumError::NoSuchSet { .. })));
-    assert!(matches!(Directory::sets(&root.join("no")), Err(MediumError::NotFound { .. })));
+    assert!(matches!(Sets::find(&root.join("no")), Err(MediumError::NotFound { .. })));
     std::fs::write(root.join("file"), b"")?;
-    assert!(matches!(Directory::sets(&root.join("file")), Err(MediumError::NotADirectory { .. })));
+    assert!(matches!(Sets::find(&root.join("file")), Err(MediumError::NotADirectory { .. })));
 
     let ids: Vec<Id> = (0..5).map(|i| Id([i; 16])).collect();
     for (id, bytes) in ids.iter().zip([
@@ -289,7 +289,7 @@ fn sets_are_found_by_their_labels() -> Outcome {
     std::fs::create_dir(root.join("AZEKURA/not a set"))?;
     assert!(matches!(Directory::create(root, ids[0]), Err(MediumError::SetExists { .. })));
 
-    let sets = Directory::sets(root)?;
+    let sets = Sets::find(root)?;
     assert_eq!(sets.found.iter().map(|s| (s.id, s.label.name.as_str())).collect::<Vec<_>>(), [(ids[0], "whole")]);
     assert!(matches!(
         sets.broken.iter().map(|b| &b.why).collect::<Vec<_>>()[..],
@@ -318,7 +318,7 @@ fn no_link_leads_off_the_medium() -> Outcome {
     let (root, elsewhere) = (tempfile::tempdir()?, tempfile::tempdir()?);
     symlink(elsewhere.path(), root.path().join("AZEKURA"))?;
     assert!(matches!(Directory::create(root.path(), SET), Err(MediumError::NotADirectory { .. })));
-    assert!(matches!(Directory::sets(root.path()), Err(MediumError::NotADirectory { .. })));
+    assert!(matches!(Sets::find(root.path()), Err(MediumError::NotADirectory { .. })));
     assert_eq!(std::fs::read_dir(elsewhere.path())?.count(), 0);
     Ok(())
 }
@@ -332,7 +332,7 @@ fn one_writer_at_a_time() -> Outcome {
     for busy in [second.lock(), medium.lock()] {
         match busy {
             Err(e @ MediumError::Busy { pid, .. }) => {
-                assert_eq!(e.blame(), Blame::Medium);
+                assert_eq!(e.category(), ErrorCategory::Medium);
                 assert!(pid.is_none_or(|p| p == std::process::id()), "{e}");
             }
             other => panic!("{other:?}"),
@@ -453,7 +453,7 @@ fn a_full_disk_says_so_and_keeps_what_it_has() -> Outcome {
         };
         assert!(stored > 0 || *kind == "btrfs", "{kind}");
         assert!(matches!(full, MediumError::Full { needed: 3_145_728, free: Some(_), .. }), "{kind}: {full}");
-        assert_eq!(full.blame(), Blame::Medium);
+        assert_eq!(full.category(), ErrorCategory::Medium);
         for i in 0..stored {
             assert_eq!(medium.read_back(i, ObjectKind::Pack)?.digest, *blake3::hash(&bytes(i, 3 << 20)).as_bytes(), "{kind}");
         }
@@ -617,7 +617,7 @@ fn an_unplugged_medium_is_gone_even_for_open_objects() -> Outcome {
     object.read_exact(&mut two)?;
     assert!(object.read_exact(&mut two).is_err());
     let gone = medium.sync();
-    assert!(matches!(&gone, Err(e @ MediumError::Gone { .. }) if e.blame() == Blame::Medium));
+    assert!(matches!(&gone, Err(e @ MediumError::Gone { .. }) if e.category() == ErrorCategory::Medium));
     Ok(())
 }
 
@@ -673,7 +673,7 @@ fn a_pulled_disk_is_gone() -> Outcome {
         ("read back the last", medium.read_back(number - 1, ObjectKind::Pack).map(drop)),
         ("open", medium.open(0, ObjectKind::Pack).map(drop)),
         ("list", medium.list().map(drop)),
-        ("sets", Directory::sets(&root).map(drop)),
+        ("sets", Sets::find(&root).map(drop)),
         ("open the set", Directory::open(&root, SET).map(drop)),
     ] {
         let said = answer.as_ref().err().map(|e| (e.to_string(), e.source().map(ToString::to_string)));

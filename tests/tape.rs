@@ -1,10 +1,10 @@
-//! Tape: what is special about a medium that can only be written at its end, where the head is one and errors say little.
+//! Tape: a medium that can only be written at its end, with one head, whose errors say little.
 
 use azekura::format::object::{Id, ObjectKind};
 use azekura::format::tape::Header;
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::tape::{Loaded, Tape};
-use azekura::medium::{Blame, Medium, MediumError};
+use azekura::medium::{ErrorCategory, Medium, MediumError};
 use std::error::Error;
 use std::io::Read;
 
@@ -89,26 +89,26 @@ fn dd_finds_an_object_by_its_blocks() -> Outcome {
 }
 
 #[test]
-fn reading_a_generation_in_its_order_never_winds_back() -> Outcome {
+fn reading_a_generation_in_order_never_winds_back() -> Outcome {
     let cartridge = Cartridge::new();
     let next = night(&create(&cartridge)?, 0)?;
     let tape = open(&cartridge)?;
     cartridge.take_locates();
     check_nights(&tape, next)?;
     let locates = cartridge.take_locates();
-    // One to the beginning; each object's header is stepped over.
+    // One to the beginning; then each object's header is skipped.
     assert!(locates.len() > 1 && locates[1..].iter().all(|(from, to)| to > from), "{locates:?}");
     Ok(())
 }
 
 #[test]
-fn nothing_that_is_not_ours_is_written_over() -> Outcome {
+fn nothing_foreign_is_overwritten() -> Outcome {
     for foreign in [&b"LTFS volume"[..], &[0; 512], &vec![9; 1 << 20]] {
         let cartridge = Cartridge::new();
         cartridge.record(foreign);
         assert!(matches!(create(&cartridge), Err(MediumError::NotBlank { .. })));
         let foreign_error = open(&cartridge).err().ok_or("not ours")?;
-        assert!(matches!(foreign_error, MediumError::Foreign { .. }) && foreign_error.blame() == Blame::Medium);
+        assert!(matches!(foreign_error, MediumError::Foreign { .. }) && foreign_error.category() == ErrorCategory::Medium);
         assert!(matches!(Loaded::in_drive(Box::new(cartridge.load())), Err(MediumError::Foreign { .. })));
         assert_eq!(cartridge.copy(0, cartridge.end()), foreign);
     }
@@ -127,7 +127,7 @@ fn nothing_that_is_not_ours_is_written_over() -> Outcome {
 }
 
 #[test]
-fn a_tape_that_grew_behind_our_back_is_left_alone() -> Outcome {
+fn nothing_is_appended_after_another_program_has_written() -> Outcome {
     let cartridge = Cartridge::new();
     let tape = create(&cartridge)?;
     let next = night(&tape, 0)?;
@@ -140,15 +140,15 @@ fn a_tape_that_grew_behind_our_back_is_left_alone() -> Outcome {
     Ok(())
 }
 
-/// Two cartridges that look alike from the outside: of the same length, and with the same blocks at the same addresses.
+/// A cartridge with one generation. Two of them have the same length, and blocks at the same addresses.
 fn alike(set: Id, first: u64) -> Result<Cartridge, MediumError> {
     let cartridge = Cartridge::new();
     night(&Tape::create(Box::new(cartridge.load()), set, BLOCK)?, first)?;
     Ok(cartridge)
 }
 
-/// Somebody swaps the cartridge between two objects, for another set's or for another one of the same set: what cannot be read on it is no
-/// damage of ours, wherever its own bad spots lie.
+/// Between two objects somebody swaps the cartridge for another set's, or another one of the same set. Its bad spots, wherever they are,
+/// are not reported as damage of the set.
 #[test]
 fn a_swapped_cartridge_is_not_taken_for_a_damaged_one() -> Outcome {
     for (set, first) in [(Id([8; 16]), 0), (SET, 10)] {
@@ -171,7 +171,7 @@ fn a_swapped_cartridge_is_not_taken_for_a_damaged_one() -> Outcome {
     Ok(())
 }
 
-/// The same before a write: a block behind the end of another cartridge would be a block nobody finds, or cut off what lies there.
+/// The same before a write: on another cartridge, a block would never be found, or would cut off what is behind it.
 #[test]
 fn nothing_is_written_on_a_swapped_cartridge() -> Outcome {
     for (set, first) in [(Id([8; 16]), 0), (SET, 10)] {
@@ -184,31 +184,31 @@ fn nothing_is_written_on_a_swapped_cartridge() -> Outcome {
         let appended = tape.append(5, ObjectKind::Pack, b"x");
         assert!(matches!(appended, Err(MediumError::Changed { .. })), "{set}: {appended:?}");
         assert_eq!(cartridge.copy(0, cartridge.end()), before);
-        // Nor when the right one is back: what was done in between is not known.
+        // Nor when the right one is back: nobody knows what happened in between.
         assert!(matches!(tape.append(5, ObjectKind::Pack, b"x"), Err(MediumError::Broken { .. })));
     }
     Ok(())
 }
 
-/// The cartridge is taken out while it is read: that is no bad spot, and no object is called damaged.
+/// The cartridge is taken out while it is read: no object is reported as damaged.
 #[test]
 fn a_cartridge_that_was_taken_out_is_not_a_damaged_one() -> Outcome {
     let cartridge = alike(SET, 0)?;
     let tape = open(&cartridge)?;
     cartridge.take_out();
     let gone = tape.read_back(1, ObjectKind::Pack);
-    assert!(matches!(&gone, Err(e @ MediumError::NoCartridge { .. }) if e.blame() != Blame::Damage), "{gone:?}");
+    assert!(matches!(&gone, Err(e @ MediumError::NoCartridge { .. }) if e.category() != ErrorCategory::Damage), "{gone:?}");
     Ok(())
 }
 
-/// A drive that fails at anything while it still holds what it took may have lost it: nothing of that is ever called durable.
+/// A drive that fails while its buffer contains data may have lost them: they are never reported as durable.
 #[test]
 fn what_a_drive_had_in_its_buffer_when_it_failed_is_in_doubt() -> Outcome {
     let cartridge = alike(SET, 0)?;
     let tape = open(&cartridge)?;
     tape.append(5, ObjectKind::Pack, &bytes(5, 10_005))?;
     cartridge.reset_drive();
-    assert_eq!(tape.read_back(0, ObjectKind::Pack)?.length, 10_000, "the place itself is good");
+    assert_eq!(tape.read_back(0, ObjectKind::Pack)?.length, 10_000, "the address itself is good");
     assert!(matches!(tape.sync(), Err(MediumError::Broken { .. })));
     assert!(matches!(tape.append(6, ObjectKind::Pack, b"x"), Err(MediumError::Broken { .. })));
     // Where nothing was in the buffer, nothing is lost.
@@ -234,9 +234,9 @@ fn a_protected_cartridge_is_read_and_not_written() -> Outcome {
     check_nights(&open(&cartridge)?, next)
 }
 
-/// The power goes with any number of blocks written and not yet made durable: what was synced is there, and the next run goes on.
+/// The power fails with any number of blocks written and not yet durable: what was synced is there, and the next run continues.
 #[test]
-fn after_a_power_cut_at_any_block_the_next_night_goes_on() -> Outcome {
+fn after_a_power_cut_at_any_block_the_next_night_succeeds() -> Outcome {
     for kept in 0..=12 {
         let cartridge = Cartridge::new();
         let tape = create(&cartridge)?;
@@ -248,20 +248,20 @@ fn after_a_power_cut_at_any_block_the_next_night_goes_on() -> Outcome {
         cartridge.power_cut(kept);
         let tape = open(&cartridge)?;
         check_nights(&tape, next)?;
-        let left = listed(&tape)?;
-        for (number, kind, length) in &left[next as usize..] {
-            // Torn ones are listed, as a prefix of what they were to be.
+        let survivors = listed(&tape)?;
+        for (number, kind, length) in &survivors[next as usize..] {
+            // Torn objects are listed as a prefix.
             assert_eq!(*kind, ObjectKind::Pack);
             let whole = bytes(*number, 10_000 + *number as usize);
             assert_eq!(read(&tape, *number, *kind)?, whole[..*length as usize], "{kept} kept");
         }
-        next = left.last().map_or(next, |(n, ..)| n + 1);
+        next = survivors.last().map_or(next, |(n, ..)| n + 1);
         tape.append(next, ObjectKind::Pack, &bytes(next, 20_000))?;
         tape.append(next + 1, ObjectKind::Seal, &bytes(next + 1, 300))?;
         tape.sync()?;
-        // Whatever lies torn in the middle, what lies behind it is found.
+        // What is behind a torn object is found.
         let tape = open(&cartridge)?;
-        assert_eq!(listed(&tape)?[..left.len()], left, "{kept} kept");
+        assert_eq!(listed(&tape)?[..survivors.len()], survivors, "{kept} kept");
         assert_eq!(read(&tape, next, ObjectKind::Pack)?, bytes(next, 20_000));
         assert_eq!(read(&tape, next + 1, ObjectKind::Seal)?, bytes(next + 1, 300));
         check_nights(&tape, 5)?;
@@ -269,7 +269,7 @@ fn after_a_power_cut_at_any_block_the_next_night_goes_on() -> Outcome {
     Ok(())
 }
 
-/// A write fails at each block in turn: nothing is tried again, nothing that was sealed is touched, the next run goes on behind.
+/// A write fails at each block in turn: nothing is retried, sealed generations stay whole, and the next run appends behind.
 #[test]
 fn a_write_error_at_any_block_harms_no_sealed_generation() -> Outcome {
     for failing in 0..30 {
@@ -300,7 +300,7 @@ fn a_write_error_at_any_block_harms_no_sealed_generation() -> Outcome {
 }
 
 #[test]
-fn early_warning_leaves_room_for_what_closes_a_cartridge() -> Outcome {
+fn early_warning_leaves_room_for_the_closing_seal() -> Outcome {
     let cartridge = Cartridge::with_capacity(200_000, 60_000);
     let tape = create(&cartridge)?;
     let mut n = 0;
@@ -310,7 +310,7 @@ fn early_warning_leaves_room_for_what_closes_a_cartridge() -> Outcome {
             Err(e) => break e,
         }
     };
-    assert!(matches!(full, MediumError::Full { torn: false, .. }) && full.blame() == Blame::Medium, "{full}");
+    assert!(matches!(full, MediumError::Full { torn: false, .. }) && full.category() == ErrorCategory::Medium, "{full}");
     tape.append(n, ObjectKind::Manifest, &bytes(n, 30_000))?;
     tape.append(n + 1, ObjectKind::Seal, &bytes(n + 1, 300))?;
     tape.sync()?;
@@ -320,7 +320,7 @@ fn early_warning_leaves_room_for_what_closes_a_cartridge() -> Outcome {
     }
     assert_eq!(read(&tape, n + 1, ObjectKind::Seal)?, bytes(n + 1, 300));
 
-    // Without any warning an object is torn at the end, and said to be.
+    // Without early warning an object is torn at the end of the tape, and the error says so.
     let cartridge = Cartridge::with_capacity(25_000, 0);
     let tape = create(&cartridge)?;
     tape.append(0, ObjectKind::Pack, &bytes(0, 10_000))?;
@@ -330,7 +330,7 @@ fn early_warning_leaves_room_for_what_closes_a_cartridge() -> Outcome {
 }
 
 #[test]
-fn a_bad_spot_costs_the_object_on_it() -> Outcome {
+fn a_bad_spot_costs_only_the_object_on_it() -> Outcome {
     let cartridge = Cartridge::new();
     let tape = create(&cartridge)?;
     let next = night(&tape, 0)?;
@@ -339,7 +339,10 @@ fn a_bad_spot_costs_the_object_on_it() -> Outcome {
     let tape = open(&cartridge)?;
     assert_eq!(listed(&tape)?.len() as u64, next);
     let lost = tape.read_back(1, ObjectKind::Pack);
-    assert!(matches!(&lost, Err(e @ MediumError::Unreadable { number: 1, .. }) if e.blame() == Blame::Damage), "{lost:?}");
+    assert!(
+        matches!(&lost, Err(e @ MediumError::Unreadable { number: 1, .. }) if e.category() == ErrorCategory::Damage),
+        "{lost:?}"
+    );
     for n in [0, 2] {
         assert_eq!(read(&tape, n, ObjectKind::Pack)?, bytes(n, 10_000 + n as usize));
     }
@@ -362,7 +365,7 @@ fn a_bad_header_costs_nothing_with_a_list_and_its_object_without() -> Outcome {
     Ok(())
 }
 
-/// A drive takes seconds for every header. Only what lies behind the last seal is looked for.
+/// A drive takes seconds for every header. Header by header, only what is behind the last seal is read.
 #[test]
 fn a_long_tape_is_opened_from_its_last_list() -> Outcome {
     let cartridge = Cartridge::new();
@@ -383,7 +386,7 @@ fn a_long_tape_is_opened_from_its_last_list() -> Outcome {
     check_nights(&again, next)
 }
 
-/// Lists are a convenience: with any of them damaged, everything is found all the same.
+/// Lists save time only: with any of them damaged, every object is still found.
 #[test]
 fn a_damaged_list_costs_time_and_nothing_else() -> Outcome {
     let cartridge = Cartridge::new();
@@ -404,7 +407,7 @@ fn a_damaged_list_costs_time_and_nothing_else() -> Outcome {
         assert_eq!(listed(&tape)?, whole, "without {damaged:?}");
         check_nights(&tape, next)?;
     }
-    // And the next night is written behind.
+    // And the next night is appended.
     let tape = open(&cartridge)?;
     next = night(&tape, next)?;
     check_nights(&open(&cartridge)?, next)
@@ -418,7 +421,7 @@ fn a_list_of_another_set_or_of_a_damaged_tape_is_not_believed() -> Outcome {
         let tape = create(&cartridge)?;
         let next = night(&tape, 0)?;
         let whole = listed(&tape)?;
-        // Somebody writes a list of his own behind ours: it may point anywhere, and is compared with what is sealed like everything.
+        // Somebody appends a forged list. It may point anywhere; what it points to is compared with the seals, like everything.
         let item = Item { number: 0, kind: ObjectKind::Pack, length: 1 << 30, at: 3 };
         let (list, trailer) = Contents { items: vec![item], last: None }.encode(set);
         cartridge.record(&list);

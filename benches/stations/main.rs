@@ -9,9 +9,9 @@ mod data;
 
 mod compress;
 mod cut;
+mod dedup_index;
 mod encrypt;
 mod hash;
-mod known;
 mod measure;
 mod pack;
 
@@ -28,7 +28,7 @@ fn main() {
     encrypt::age_files(&mut cpu);
     pack::packs(&mut cpu);
     pack::store(&mut cpu);
-    known::look_up(&mut cpu);
+    dedup_index::look_up(&mut cpu);
     let mut wall = criterion(ClockId::Monotonic);
     pack::store_in_two_threads(&mut wall);
     print_ratios();

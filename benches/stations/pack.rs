@@ -8,7 +8,7 @@ use azekura::buffer::Buffers;
 use azekura::format::pack::{ChunkId, Extent};
 use azekura::format::set_key::SetKey;
 use azekura::pipeline::chunker::{ChunkClass, Chunker};
-use azekura::pipeline::compressor::{DEFAULT_LEVEL, Effort};
+use azekura::pipeline::compressor::{CompressionLevel, DEFAULT_LEVEL};
 use azekura::pipeline::encryptor::{Decryptor, Identity, Recipients};
 use azekura::pipeline::hasher::{ContentHasher, Ids};
 use azekura::pipeline::packer::{FinishedPack, PackReader, Packer};
@@ -35,7 +35,7 @@ enum FileDigests {
 }
 
 struct Ours {
-    effort: Effort,
+    level: CompressionLevel,
     chunker: Chunker,
     ids: Ids,
     recipients: Recipients,
@@ -47,7 +47,7 @@ impl Ours {
     /// What a worker does with a large file. Packs are dropped when they are finished.
     fn store(&self, content: &[u8], digests: FileDigests) {
         let sink = |pack: FinishedPack| !black_box(pack).bytes.is_empty();
-        let mut packer = Packer::new(&self.recipients, &self.effort, PACK, &self.buffers, &sink).expect("zstd");
+        let mut packer = Packer::new(&self.recipients, &self.level, PACK, &self.buffers, &sink).expect("zstd");
         let mut file = match digests {
             FileDigests::None => None,
             FileDigests::Blake3 => Some(ContentHasher::new(false)),
@@ -101,7 +101,7 @@ fn store_by_crates(content: &[u8], to: &x25519::Recipient) {
 fn ours(identity: &Identity) -> Ours {
     let (chunker, ids) = (Chunker::new(&[7; 32]), Ids::new(&SetKey([7; 32])));
     Ours {
-        effort: Effort::new(Some(DEFAULT_LEVEL)),
+        level: CompressionLevel::new(Some(DEFAULT_LEVEL)),
         chunker,
         ids,
         recipients: identity.recipients(),
@@ -150,7 +150,7 @@ pub fn store_in_two_threads(c: &mut Criterion<Clock>) {
 pub fn packs(c: &mut Criterion<Clock>) {
     let identity = Identity::generate();
     let recipients = identity.recipients();
-    let effort = Effort::new(Some(DEFAULT_LEVEL));
+    let level = CompressionLevel::new(Some(DEFAULT_LEVEL));
     for (kind, make) in data::KINDS {
         let content = make(CONTENT);
         let buffers = Buffers::default();
@@ -162,7 +162,7 @@ pub fn packs(c: &mut Criterion<Clock>) {
         };
         let pack = || {
             finished.lock().expect("one thread").clear();
-            let mut packer = Packer::new(&recipients, &effort, PACK, &buffers, &keep).expect("zstd");
+            let mut packer = Packer::new(&recipients, &level, PACK, &buffers, &keep).expect("zstd");
             for (i, chunk) in content.chunks(CHUNK).enumerate() {
                 packer.next_place(chunk.len()).expect("a place");
                 packer.add(ChunkId((i as u128).to_le_bytes()), black_box(chunk));
@@ -181,7 +181,7 @@ pub fn packs(c: &mut Criterion<Clock>) {
                     let mut reader = PackReader::open(payload).expect("an index");
                     let mut x = Extent { object: 0, frame: 0, offset: 0, length: p.content_bytes };
                     while x.length > 0 {
-                        black_box(reader.read_piece(&mut x).expect("content"));
+                        black_box(reader.read_frame(&mut x).expect("content"));
                     }
                 }
             });

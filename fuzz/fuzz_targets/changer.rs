@@ -2,7 +2,7 @@
 #![no_main]
 
 use azekura::medium::tape::changer::element::{Addresses, decode_status};
-use azekura::medium::tape::scsi::Sense;
+use azekura::medium::scsi::Sense;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

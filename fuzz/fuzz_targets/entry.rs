@@ -1,18 +1,18 @@
-//! One record, in full and at a glance.
+//! One record: all of it, and its head; alone, and in a stream.
 #![no_main]
 
-use azekura::format::entry::{Core, Entry, EntryHead, ContentState, check_path, compare_paths};
+use azekura::format::entry::{Core, Entry, EntryHead, ContentState, check_path, compare_paths, split_record};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let glance = EntryHead::at(bytes);
+    let head = EntryHead::at(bytes);
     let Ok((entry, core_bytes)) = Entry::decode(bytes) else { return };
     let core = &entry.core;
-    let seen = glance.expect("what can be read can be glanced at");
-    assert_eq!((seen.path, seen.kind, seen.core_bytes), (&core.path[..], core.kind, core_bytes));
-    assert_eq!((seen.mtime, seen.ctime, seen.inode, seen.size), (core.mtime, core.ctime, core.inode, core.size));
-    assert_eq!((seen.link_to, seen.has_sha256), (core.link_to.as_deref(), core.sha256.is_some()));
-    assert_eq!(seen.good, core.state == ContentState::Good);
+    let head = head.expect("a valid record has a valid head");
+    assert_eq!((head.path, head.kind, head.core_bytes), (&core.path[..], core.kind, core_bytes));
+    assert_eq!((head.mtime, head.ctime, head.inode, head.size), (core.mtime, core.ctime, core.inode, core.size));
+    assert_eq!((head.link_to, head.has_sha256), (core.link_to.as_deref(), core.sha256.is_some()));
+    assert_eq!(head.good, core.state == ContentState::Good);
 
     check_path(&core.path).expect("a record's path is a plain one");
     assert!(compare_paths(&core.path, &core.path).is_eq());
@@ -25,5 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut alone = Vec::new();
     Core::encode(core, &mut alone);
     assert_eq!(again[range], alone);
-    assert_eq!(Entry::decode(&again[4..]).expect("what was encoded can be decoded").0, entry);
+    let (record, rest) = split_record(&again).expect("a valid length").expect("a whole record");
+    assert!(rest.is_empty());
+    assert_eq!(Entry::decode(record).expect("an encoded record can be decoded").0, entry);
 });

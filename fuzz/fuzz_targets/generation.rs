@@ -1,4 +1,4 @@
-//! A generation whose seal is right and whose inside is hostile: from somebody who had the host, or a broken writer.
+//! A generation with a valid seal and hostile content: from an intruder on the host, or a broken writer.
 //!
 //! `u32 length ‖ manifest ‖ payload of the pack`
 #![no_main]
@@ -8,7 +8,7 @@ use azekura::seal::chain::Chain;
 use azekura_fuzz as sample;
 use libfuzzer_sys::fuzz_target;
 
-/// Records that are looked at, and bytes that are read out of packs, for one input.
+/// Records and bytes of content that are read for one input.
 const RECORDS: usize = 1000;
 const ENOUGH: usize = 16 << 20;
 
@@ -36,22 +36,22 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(mut pack) = generation.open_pack(x.object) else { continue };
         while x.length > 0 && read < ENOUGH {
             let left = x.length;
-            match pack.read_piece(&mut x) {
-                Ok(piece) => read += piece.len(),
-                Err(_) => pack.skip_piece(&mut x),
+            match pack.read_frame(&mut x) {
+                Ok(content) => read += content.len(),
+                Err(_) => pack.skip_frame(&mut x),
             }
-            assert!(x.length < left, "each piece brings it further");
+            assert!(x.length < left, "every call shortens the extent");
         }
     }
 
     for wanted in [paths.first(), paths.get(paths.len() / 2), paths.last()].into_iter().flatten() {
-        let Ok(pieces) = generation.pieces() else { return };
-        let Ok(Some(part)) = pieces.part(std::slice::from_ref(wanted)) else { continue };
-        for record in part.take(RECORDS) {
+        let Ok(frames) = generation.entry_frames() else { return };
+        let Ok(Some(selected)) = frames.select(std::slice::from_ref(wanted)) else { continue };
+        for record in selected.take(RECORDS) {
             let Ok(record) = record else { break };
             let path = record.entry.core.path;
             let asked = azekura::generation::is_within(&path, wanted) || azekura::generation::is_within(wanted, &path);
-            assert!(asked, "a part holds what was asked for and the folders above it");
+            assert!(asked, "only the wanted path, entries below it and folders above it are selected");
         }
     }
 });

@@ -1,4 +1,4 @@
-//! A pack's payload: the index at its end, the frames that it names, and the frames as they tell their own ends.
+//! A pack's payload: the index at its end, the frames in the index, and the frames by their own block headers.
 #![no_main]
 
 use azekura::format::limit;
@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let index = read_index(&mut Cursor::new(bytes)).unwrap_or_default();
     let mut reader = PackReader::open(Cursor::new(bytes)).expect("zstd");
-    // Frame after frame, as each tells where the next one begins; with an index or without.
+    // Frame after frame, with an index or without.
     let mut x = Extent { object: 0, frame: 0, offset: 0, length: limit::COUNT };
     for _ in 0..64 {
         if !read(&mut reader, &mut x) {
@@ -36,11 +36,11 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Reads one piece, and says whether there was one.
+/// Reads one frame's part of an extent; whether there was one.
 fn read(reader: &mut PackReader<Cursor<&[u8]>>, x: &mut Extent) -> bool {
     let before = *x;
-    let Ok(piece) = reader.read_piece(x) else { return false };
-    assert!(!piece.is_empty() && u64::from(before.offset) + piece.len() as u64 <= limit::FRAME_CONTENT_BYTES);
-    assert_eq!(piece.len() as u64 + x.length, before.length);
+    let Ok(content) = reader.read_frame(x) else { return false };
+    assert!(!content.is_empty() && u64::from(before.offset) + content.len() as u64 <= limit::FRAME_CONTENT_BYTES);
+    assert_eq!(content.len() as u64 + x.length, before.length);
     true
 }

@@ -109,7 +109,7 @@ pub struct Clean {
     pub set_name: Text,
     /// Whether the set keeps a state that is suspected of contamination.
     pub quarantine: Option<bool>,
-    // Always there: it tells this answer from the other one of the same command.
+    // Always present: it distinguishes this answer from the other one of the same command.
     /// The last generation before the first sign; null where there is none.
     #[serde(deserialize_with = "Option::deserialize")]
     pub last_clean: Option<u64>,

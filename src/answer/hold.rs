@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Whether a hold is active.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct HoldAnswer {
-    // Always there: it tells an answer from anything else.
+    // Always present: it distinguishes an answer from anything else.
     /// The hold; null where none is active.
     #[serde(deserialize_with = "Option::deserialize")]
     pub hold: Option<Hold>,

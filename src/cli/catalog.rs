@@ -2,12 +2,12 @@
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
 use crate::cli::ui::recorded;
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
 use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
@@ -33,14 +33,14 @@ pub struct Rebuild {
     identity: Option<PathBuf>,
 }
 
-pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(command: Command, context: &Context) -> Result<Outcome, CommandError> {
     match command {
         Command::Rebuild(args) => run_rebuild(&args, context),
         Command::Log => log(context),
     }
 }
 
-fn run_rebuild(args: &Rebuild, context: &Context) -> Result<Outcome, Explained> {
+fn run_rebuild(args: &Rebuild, context: &Context) -> Result<Outcome, CommandError> {
     let (from, state) = (context.medium(args.from.as_deref())?, context.state_dir()?);
     let identity = context.identity(args.identity.as_deref())?;
     let reports = {
@@ -87,7 +87,7 @@ fn answer(r: &Report) -> RebuiltSet {
     }
 }
 
-fn log(context: &Context) -> Result<Outcome, Explained> {
+fn log(context: &Context) -> Result<Outcome, CommandError> {
     let path = StateDir::open(&context.state_dir()?)?.catalog();
     let (lines, broken) = Catalog::open(&path)?.log_lines()?;
     if let Some(line) = broken {
@@ -107,7 +107,7 @@ fn log(context: &Context) -> Result<Outcome, Explained> {
 fn log_text(answer: &OperationLog) -> String {
     let mut columns = Columns::new(["label.time", "label.operation", "label.detail"].map(find));
     for l in &answer.lines.first {
-        columns.row([time(&l.time, Lang::spoken()), l.operation.shown(), recorded::logged(&l.operation, &l.detail)]);
+        columns.row([time(&l.time, Lang::spoken()), l.operation.printable(), recorded::logged(&l.operation, &l.detail)]);
     }
     columns.text()
 }

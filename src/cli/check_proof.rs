@@ -3,10 +3,10 @@
 use super::context::Context;
 use super::find::kind;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
@@ -18,9 +18,10 @@ use azekura::format::check_code::CheckCode;
 use azekura::format::entry::{ContentState, EntryKind};
 use azekura::format::limit;
 use azekura::format::object::hex;
-use azekura::job::inspect::prove::{Anchors, CheckError, Facts, Mismatch, check, compare};
+use azekura::host::files;
+use azekura::job::inspect::prove::{Anchors, Mismatch, ProofError, ProvedFacts, check, compare};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -35,13 +36,13 @@ pub struct Args {
     record: Option<PathBuf>,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let anchors = Anchors { root_key: args.root_key, code: args.expect };
     if anchors.is_empty() {
         // Before the file is looked at: what it says must not be taken for checked.
-        return Err(CheckError::NoAnchor.into());
+        return Err(ProofError::NoAnchor.into());
     }
-    let facts = check(&read(&args.proof).map_err(unreadable(&args.proof))?, anchors)?;
+    let facts = check(&files::read_limited(&args.proof, limit::PROOF_BYTES).map_err(unreadable(&args.proof))?, anchors)?;
     let mismatch = match &args.record {
         Some(path) => File::open(path).and_then(|f| compare(&facts.core, f)).map_err(unreadable(path))?,
         None => None,
@@ -56,15 +57,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     Ok(Outcome::new(exit, text(&answer, args, mismatch), &answer))
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // One more than the limit, so that a longer file shows as longer.
-    File::open(path)?.take(limit::PROOF_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn unreadable(path: &Path) -> impl Fn(io::Error) -> Explained {
-    move |e| Explained::new(message!("error.file.read", path = path), Exit::Failed).cause(io_reason(&e))
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> CommandError {
+    move |e| CommandError::new(message!("error.file.read", path = path), Exit::Failed).cause(io_reason(&e))
 }
 
 /// For paper: every fact that the proof shows, and what it was compared with. The root key and the record's path are those that were
@@ -72,44 +66,44 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> Explained {
 fn text(answer: &CheckProof, args: &Args, mismatch: Option<Mismatch>) -> String {
     let mut table = Table::default();
     let mut row = |label: &str, value: String| table.row(find(label), value);
-    row("label.path", exact(&answer.path, answer.path_hex.as_deref()).shown());
+    row("label.path", exact(&answer.path, answer.path_hex.as_deref()).printable());
     if let Some(first) = &answer.link_to {
-        row("label.link-to", exact(first, answer.link_to_hex.as_deref()).shown());
+        row("label.link-to", exact(first, answer.link_to_hex.as_deref()).printable());
     }
     match answer.kind {
         Some(EntryKind::File) => row("label.size", message!("proof.bytes", count = count(answer.size)).to_string()),
         other => row("label.kind", other.map(kind).unwrap_or_default().into()),
     }
     if let Some(target) = &answer.target {
-        row("label.target", exact(target, answer.target_hex.as_deref()).shown());
+        row("label.target", exact(target, answer.target_hex.as_deref()).printable());
     }
     row("label.modified", exact_time(answer.mtime.as_deref().unwrap_or_default()));
     if let Some(blake3) = &answer.blake3 {
-        row("label.sha256", answer.sha256.as_ref().map_or_else(|| find("proof.no-sha256"), Shown::shown));
-        row("label.blake3", blake3.shown());
+        row("label.sha256", answer.sha256.as_ref().map_or_else(|| find("proof.no-sha256"), Printable::printable));
+        row("label.blake3", blake3.printable());
     }
-    row("label.set", answer.set.as_ref().map(Shown::shown).unwrap_or_default());
+    row("label.set", answer.set.as_ref().map(Printable::printable).unwrap_or_default());
     let (number, record, records) = (answer.generation, answer.record + 1, answer.records);
     row("label.generation", message!("proof.generation", number = number, record = record, count = records).to_string());
     row("label.sealed", exact_time(&answer.time));
     if let Some((verdict, read_back)) = answer.verdict.zip(answer.read_back) {
         row("label.verdict", words::verdict(verdict, read_back).to_string());
     }
-    row("label.check-code", answer.check_code.shown());
+    row("label.check-code", answer.check_code.printable());
     if let Some(key) = args.root_key {
         row("label.root-key", hex(&key));
     }
     row("label.held-against", anchors(answer).to_string());
     if let Some(record) = &args.record {
-        row("label.record", record.shown());
+        row("label.record", record.printable());
     }
     row("label.result", result(args.record.is_some(), mismatch).to_string());
     format!("{}\n{}\n", table.text(), find("proof.shows"))
 }
 
-/// As people read it, and to the second as it stands in the seal or the record.
+/// As people read it, and exactly as the seal or the record has it.
 fn exact_time(rfc3339: &str) -> String {
-    format!("{} ({})", time(rfc3339, Lang::spoken()), rfc3339.shown())
+    format!("{} ({})", time(rfc3339, Lang::spoken()), rfc3339.printable())
 }
 
 fn anchors(answer: &CheckProof) -> Message {
@@ -132,7 +126,7 @@ fn result(compared: bool, mismatch: Option<Mismatch>) -> Message {
 }
 
 /// What the proof shows, as it is printed and shown.
-fn answer(facts: &Facts, args: &Args, mismatch: Option<Mismatch>) -> CheckProof {
+fn answer(facts: &ProvedFacts, args: &Args, mismatch: Option<Mismatch>) -> CheckProof {
     let (core, seal) = (&facts.core, &facts.seal.seal);
     let (path, path_hex) = name(&core.path);
     let (link_to, link_to_hex) = core.link_to.as_ref().map(|n| name(n)).unzip();

@@ -3,7 +3,7 @@
 //! Its keys are neither flags nor a job's options: a command takes from it what was not typed.
 
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::message;
@@ -32,7 +32,7 @@ pub struct Config {
     pub tape_block: Option<u32>,
     /// Media that a generation may lean on before everything is stored afresh: 3 on tape, any number on disks.
     pub max_media_per_generation: Option<u64>,
-    /// Which of the changer's drives is the medium, from 0, where it has several and does not tell their serial numbers.
+    /// Which of the changer's drives is the medium, from 0, where it has several and does not report their serial numbers.
     pub changer_drive: Option<u16>,
     /// age recipients.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -102,7 +102,7 @@ pub struct ConfigPool {
     /// Nights that a medium may stay in beyond its turn.
     #[serde(default = "nine")]
     pub stay_nights: u64,
-    /// Program and arguments that tell the medium to leave after a run.
+    /// Program and arguments that eject the medium after a run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leave: Vec<String>,
 }
@@ -125,39 +125,39 @@ impl ConfigPool {
 
 impl Config {
     /// Reads `given`, which must exist, else `usual`, which need not.
-    pub fn read(given: Option<&Path>, usual: Option<&Path>) -> Result<Self, Explained> {
+    pub fn read(given: Option<&Path>, usual: Option<&Path>) -> Result<Self, CommandError> {
         let Some(path) = given.or(usual) else { return Ok(Self::default()) };
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(path, &text).and_then(|config| config.checked(path)),
             Err(e) if given.is_none() && e.kind() == ErrorKind::NotFound => Ok(Self::default()),
-            Err(e) => Err(Explained::new(message!("error.config.read", path = path), Exit::Usage).cause(io_reason(&e))),
+            Err(e) => Err(CommandError::new(message!("error.config.read", path = path), Exit::Usage).cause(io_reason(&e))),
         }
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, Explained> {
+    fn parse(path: &Path, text: &str) -> Result<Self, CommandError> {
         toml::from_str(text).map_err(|e: toml::de::Error| {
             let line = e.span().map_or(1, |s| 1 + text[..s.start.min(text.len())].matches('\n').count());
             let message = message!("error.config.content", path = path, line = line);
-            Explained::new(message, Exit::Usage).cause(recorded::toml(e.message()))
+            CommandError::new(message, Exit::Usage).cause(recorded::toml(e.message()))
         })
     }
 
     /// Refuses what cannot be meant together.
-    fn checked(self, path: &Path) -> Result<Self, Explained> {
+    fn checked(self, path: &Path) -> Result<Self, CommandError> {
         if self.changer.is_some() && !self.loader.is_empty() {
-            return Err(Explained::new(message!("error.config.two-loaders", path = path), Exit::Usage));
+            return Err(CommandError::new(message!("error.config.two-loaders", path = path), Exit::Usage));
         }
         if let Some(bytes) = self.tape_block.filter(|n| check_block((*n).into()).is_none()) {
-            return Err(Explained::new(message!("error.config.tape-block", path = path, bytes = bytes), Exit::Usage));
+            return Err(CommandError::new(message!("error.config.tape-block", path = path, bytes = bytes), Exit::Usage));
         }
         let is_wrong = |p: &u8| !(1..=LAST_PRIORITY).contains(p);
         if let Some(priority) = self.sources.iter().filter_map(|s| s.priority).find(is_wrong) {
-            return Err(Explained::new(message!("error.config.priority", path = path, priority = priority), Exit::Usage));
+            return Err(CommandError::new(message!("error.config.priority", path = path, priority = priority), Exit::Usage));
         }
         Ok(self)
     }
 
-    /// As it stands in a file.
+    /// As it is written in the file.
     pub fn text(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
     }

@@ -5,7 +5,7 @@ use super::config::{Config, ConfigPool};
 use super::environment::{self, Environment};
 use super::loader::Attendant;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::to_stderr;
 use crate::cli::ui::progress::Progress;
 use crate::cli::ui::secret::read_identity;
@@ -34,7 +34,7 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(common: Common, environment: Environment) -> Result<Self, Explained> {
+    pub fn new(common: Common, environment: Environment) -> Result<Self, CommandError> {
         let config = Config::read(common.config.as_deref(), environment.config_file().as_deref())?;
         Ok(Self::with_config(common, environment, config))
     }
@@ -48,12 +48,12 @@ impl Context {
         Self { common, loader, kept: RefCell::default(), environment, config }
     }
 
-    pub fn state_dir(&self) -> Result<PathBuf, Explained> {
+    pub fn state_dir(&self) -> Result<PathBuf, CommandError> {
         self.environment.state_dir(self.common.state.as_deref()).map(|dir| environment::absolute(&dir))
     }
 
     /// This host's catalog, if it has one; nothing is made where there is none.
-    pub fn catalog(&self) -> Result<Option<Catalog>, Explained> {
+    pub fn catalog(&self) -> Result<Option<Catalog>, CommandError> {
         let Ok(dir) = self.state_dir() else { return Ok(None) };
         if !dir.join("sets").is_dir() {
             return Ok(None);
@@ -78,10 +78,12 @@ impl Context {
     }
 
     /// A medium: `given`, else the configuration's. A pool's name means the place where its media are attached.
-    pub fn medium(&self, given: Option<&Path>) -> Result<PathBuf, Explained> {
+    pub fn medium(&self, given: Option<&Path>) -> Result<PathBuf, CommandError> {
         let pool = self.pool_of(given).map(|p| p.at.as_path());
         let medium = pool.or(given).or(self.config.medium.as_deref());
-        medium.map(environment::absolute).ok_or_else(|| Explained::usage(message!("error.no-medium"), message!("hint.no-medium")))
+        medium
+            .map(environment::absolute)
+            .ok_or_else(|| CommandError::usage(message!("error.no-medium"), message!("hint.no-medium")))
     }
 
     /// Bytes of a block on a tape that is begun.
@@ -108,10 +110,10 @@ impl Context {
     }
 
     /// The identity file: `given`, else the environment's.
-    pub fn identity(&self, given: Option<&Path>) -> Result<Identity, Explained> {
+    pub fn identity(&self, given: Option<&Path>) -> Result<Identity, CommandError> {
         match self.environment.identity_file(given) {
             Some(file) => read_identity(&file, self.environment.passphrase_file(None).as_deref()),
-            None => Err(Explained::new(message!("error.identity.none"), Exit::Key)),
+            None => Err(CommandError::new(message!("error.identity.none"), Exit::Key)),
         }
     }
 
@@ -126,7 +128,7 @@ impl Context {
     }
 
     /// The identity, if one is given or named by the environment.
-    pub fn optional_identity(&self, given: Option<&Path>) -> Result<Option<Identity>, Explained> {
+    pub fn optional_identity(&self, given: Option<&Path>) -> Result<Option<Identity>, CommandError> {
         self.environment
             .identity_file(given)
             .map(|file| read_identity(&file, self.environment.passphrase_file(None).as_deref()))
@@ -172,7 +174,7 @@ impl Context {
     }
 }
 
-/// The first signal to stop asks the job to end in order; the second ends the program where it stands. Both are safe for the
+/// The first signal to stop asks the job to end in order; the second ends the program at once. Both are safe for the
 /// medium: what is not sealed never happened.
 fn listen() {
     let handler = || {

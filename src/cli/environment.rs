@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** nothing else in the program reads the environment.
 
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::text::message;
 use azekura::format::cbor::Time;
@@ -59,7 +59,7 @@ impl Environment {
     }
 
     /// The state directory: `given`, else AZEKURA_STATE, else where such things belong.
-    pub fn state_dir(&self, given: Option<&Path>) -> Result<PathBuf, Explained> {
+    pub fn state_dir(&self, given: Option<&Path>) -> Result<PathBuf, CommandError> {
         if let Some(dir) = given.or(self.state.as_deref()) {
             return Ok(dir.to_owned());
         }
@@ -68,7 +68,7 @@ impl Environment {
         }
         let home = self.state_home.clone().or_else(|| Some(self.home.as_ref()?.join(".local/state")));
         home.map(|h| h.join("azekura"))
-            .ok_or_else(|| Explained::usage(message!("error.no-state-dir"), message!("hint.no-state-dir")))
+            .ok_or_else(|| CommandError::usage(message!("error.no-state-dir"), message!("hint.no-state-dir")))
     }
 
     /// Where the configuration lies unless the user says otherwise.

@@ -3,16 +3,16 @@
 use super::context::Context;
 use super::environment::{SESSION, absolute};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::output::{Outcome, document_of};
-use crate::cli::ui::shown::{Shown, shell_word};
+use crate::cli::ui::printable::{Printable, shell_word};
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::count;
 use azekura::answer::Clipped;
 use azekura::answer::evidence::{self as answer, Record};
 use azekura::env::Env;
-use azekura::job::incident::evidence::{Checked, EvidenceError, RecordedAnswer, StartOptions, add, check, export, start};
+use azekura::job::incident::evidence::{EvidenceError, RecordCheck, RecordedAnswer, StartOptions, add, check, export, start};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -61,7 +61,7 @@ impl Command {
     }
 }
 
-pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError> {
     match command {
         Command::Start(args) => run_start(args, context),
         Command::Check(args) => Ok(outcome(&check(&args.session)?, context)),
@@ -69,13 +69,13 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
     }
 }
 
-fn run_start(args: &Start, context: &Context) -> Result<Outcome, Explained> {
+fn run_start(args: &Start, context: &Context) -> Result<Outcome, CommandError> {
     let options = StartOptions {
         from: context.medium(Some(&args.from))?,
         to: absolute(&args.to),
         by: args.by.clone(),
         witness: args.witness.clone(),
-        place: args.place.clone(),
+        location: args.place.clone(),
         program: "/proc/self/exe".into(),
     };
     let started = start(&options, &context.env(None))?;
@@ -94,14 +94,14 @@ fn run_start(args: &Start, context: &Context) -> Result<Outcome, Explained> {
 /// `session` has the exact bytes of the folder's name, which the answer does not have.
 fn start_text(answer: &answer::Start, session: &Path) -> String {
     let mut table = Table::default();
-    table.row(find("label.session"), session.shown());
+    table.row(find("label.session"), session.printable());
     table.row(find("label.seals"), count(answer.seals));
     table.row(find("label.program"), answer.program_sha256.to_string());
     let next = message!("evidence.next", command = format!("export {SESSION}={}", shell_word(session.as_os_str())));
     format!("{}{next}\n", table.text())
 }
 
-fn outcome(checked: &Checked, context: &Context) -> Outcome {
+fn outcome(checked: &RecordCheck, context: &Context) -> Outcome {
     let answer = record(checked);
     answer.broken.first.iter().for_each(|line| context.warn(&message!("evidence.broken", line = line)));
     answer.files.first.iter().for_each(|name| context.warn(&message!("evidence.file", name = name)));
@@ -119,7 +119,7 @@ pub fn record_rows(table: &mut Table, record: &Record) {
 }
 
 /// What a check of a record found, as it is printed and shown.
-pub fn record(checked: &Checked) -> Record {
+pub fn record(checked: &RecordCheck) -> Record {
     Record {
         lines: checked.lines,
         last_sha256: checked.last.as_str().into(),
@@ -133,10 +133,10 @@ pub fn note(
     session: &Path,
     command: &str,
     arguments: &[String],
-    outcome: &Result<Outcome, Explained>,
+    outcome: &Result<Outcome, CommandError>,
     pages: &[(String, Vec<u8>)],
     env: &Env,
-) -> Result<(), Explained> {
+) -> Result<(), CommandError> {
     let (exit, document) = document_of(Some(command), outcome);
     let answer = RecordedAnswer { command, arguments, exit: exit.code(), result: document.as_bytes(), pages };
     Ok(add(session, &answer, env)?)
@@ -148,16 +148,16 @@ pub fn is_recorded(command: &str) -> bool {
 }
 
 /// What would change a medium, or the host's knowledge of it, is no part of a session.
-pub fn check_allowed(command: &str) -> Result<(), Explained> {
+pub fn check_allowed(command: &str) -> Result<(), CommandError> {
     match command {
         "backup" | "init" | "media.init" | "catalog.rebuild" => {
-            Err(Explained::new(message!("error.evidence.writes", command = command.replace('.', " ")), Exit::Usage))
+            Err(CommandError::new(message!("error.evidence.writes", command = command.replace('.', " ")), Exit::Usage))
         }
         _ => Ok(()),
     }
 }
 
-impl From<EvidenceError> for Explained {
+impl From<EvidenceError> for CommandError {
     fn from(error: EvidenceError) -> Self {
         match error {
             EvidenceError::NotEmpty { path } => Self::new(message!("error.evidence.not-empty", path = path), Exit::Usage),
@@ -166,7 +166,7 @@ impl From<EvidenceError> for Explained {
             EvidenceError::Io { what: _, path, source } => {
                 Self::new(message!("error.evidence.io", path = path), Exit::Failed).cause(io_reason(&source))
             }
-            EvidenceError::Medium(e) => e.into(),
+            EvidenceError::Open(e) => e.into(),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{find as text_of, message};
 use crate::cli::ui::units::{bytes, count, time};
@@ -14,7 +14,7 @@ use azekura::answer::{exact, name};
 use azekura::env::time_text;
 use azekura::format::entry::EntryKind;
 use azekura::format::object::Id;
-use azekura::job::inspect::generations::{FindOptions, Hit, find};
+use azekura::job::inspect::find::{FindOptions, FoundEntry, find};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -31,14 +31,11 @@ pub struct Args {
     set: Option<Id>,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let options = FindOptions { from, set: args.set, generation: args.generation, patterns: args.patterns };
-    let hits = {
-        let progress = context.progress();
-        find(&options, &identity, &context.env(None), &progress)?
-    };
+    let hits = find(&options, &identity, &context.env(None))?;
     let answer = Find { hits: hits.iter().map(answer).collect() };
     context.talk(&message!("find.count", count = count(answer.hits.len())));
     // As with grep: nothing found is not a good end.
@@ -53,9 +50,9 @@ fn text(answer: &Find) -> String {
     let mut columns = Columns::new(["label.generations-of", "label.size", "label.modified", "label.path"].map(text_of));
     for h in &answer.hits.first {
         let (first, last) = (h.first_generation, h.last_generation);
-        let generations = if first == last { first.shown() } else { format!("{first}-{last}") };
+        let generations = if first == last { first.printable() } else { format!("{first}-{last}") };
         let size = if h.kind == EntryKind::File { bytes(h.size) } else { kind(h.kind).to_owned() };
-        let path = exact(&h.path, h.path_hex.as_deref()).shown();
+        let path = exact(&h.path, h.path_hex.as_deref()).printable();
         columns.row([generations, size, time(&h.mtime, Lang::spoken()), path]);
     }
     columns.text()
@@ -74,7 +71,7 @@ pub fn kind(kind: EntryKind) -> &'static str {
     }
 }
 
-fn answer(hit: &Hit) -> answer::Hit {
+fn answer(hit: &FoundEntry) -> answer::Hit {
     let (path, path_hex) = name(&hit.core.path);
     answer::Hit {
         first_generation: hit.first,

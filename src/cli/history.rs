@@ -5,11 +5,11 @@ use super::environment::absolute;
 use super::find::kind;
 use crate::cli::ui::csv::{Csv, hex};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::recorded;
-use crate::cli::ui::shown::Shown;
 use crate::cli::ui::table::{Columns, Table};
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, moment, time};
@@ -21,7 +21,7 @@ use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, EntryKind};
 use azekura::format::object::Id;
 use azekura::job::inspect::history::{
-    Happened, Line, PathOptions, PeriodOptions, PeriodReport, Version, What, of_path, of_period,
+    HistoryEvent, HistoryEventKind, PathOptions, PathState, PathVersion, PeriodOptions, PeriodReport, of_path, of_period,
 };
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -50,14 +50,14 @@ pub struct Args {
     csv: Option<PathBuf>,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     match (&args.path, &args.since) {
         (Some(path), _) => path_history(&args, path.clone(), context),
         (None, since) => period_history(&args, since.as_deref().unwrap_or_default(), context),
     }
 }
 
-fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcome, Explained> {
+fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let mut path = path.into_vec();
@@ -85,7 +85,7 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
         set: Clipped::of(report.set),
         set_name: report.set_name.as_str().into(),
         faults: report.faults.iter().map(words::fault_answer).collect(),
-        versions: report.lines.iter().map(version).collect(),
+        versions: report.versions.iter().map(version).collect(),
     };
     if let Some(mut csv) = csv {
         answer.versions.first.iter().for_each(|v| csv.row(path_row(v)));
@@ -108,7 +108,7 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
 
 fn generations(v: &answer::Version) -> String {
     let (first, last) = (v.first_generation, v.last_generation);
-    if first == last { first.shown() } else { format!("{first}-{last}") }
+    if first == last { first.printable() } else { format!("{first}-{last}") }
 }
 
 fn presence(v: &answer::Version) -> String {
@@ -159,11 +159,11 @@ fn path_row(v: &answer::Version) -> [String; 8] {
     ]
 }
 
-fn version(l: &Line) -> answer::Version {
-    let (found, entry, why) = match &l.version {
-        Version::There(core) => (Some(true), Some(entry(core)), None),
-        Version::NotThere => (Some(false), None, None),
-        Version::Unknown { why } => (None, None, Some(why.as_str().into())),
+fn version(l: &PathVersion) -> answer::Version {
+    let (found, entry, why) = match &l.state {
+        PathState::Present(core) => (Some(true), Some(entry(core)), None),
+        PathState::Absent => (Some(false), None, None),
+        PathState::Unknown { why } => (None, None, Some(why.as_str().into())),
     };
     answer::Version {
         first_generation: l.first,
@@ -189,12 +189,12 @@ fn entry(core: &Core) -> EntryFacts {
     }
 }
 
-fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome, Explained> {
+fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let at = |typed: &str, is_end| {
         moment(typed, Lang::spoken(), is_end)
-            .ok_or_else(|| Explained::new(message!("error.history.date", date = typed), Exit::Usage))
+            .ok_or_else(|| CommandError::new(message!("error.history.date", date = typed), Exit::Usage))
     };
     let (since, until) = (at(since, false)?, args.until.as_deref().map_or(Ok(i64::MAX), |u| at(u, true))?);
     let options = PeriodOptions { from, set: args.set, since, until, with_older: args.older };
@@ -271,8 +271,8 @@ fn happened_text(shown: &[answer::Happened], all: u64) -> String {
     for h in shown {
         let entry = h.after.as_ref().or(h.before.as_ref());
         let size = entry.map(size).unwrap_or_default();
-        let path = exact(&h.path, h.path_hex.as_deref()).shown();
-        columns.row([h.generation.shown(), time(&h.time, Lang::spoken()), what(h.what), size, path]);
+        let path = exact(&h.path, h.path_hex.as_deref()).printable();
+        columns.row([h.generation.printable(), time(&h.time, Lang::spoken()), what(h.what), size, path]);
     }
     let more = all.saturating_sub(shown.len() as u64);
     let more = if more > 0 { format!("{}\n", message!("compare.more", count = count(more))) } else { String::new() };
@@ -306,7 +306,7 @@ fn happened_row(h: &answer::Happened) -> [String; 8] {
         what(h.what),
         h.generation.to_string(),
         time(&h.time, Lang::spoken()),
-        exact(&h.path, h.path_hex.as_deref()).shown(),
+        exact(&h.path, h.path_hex.as_deref()).printable(),
         size(&h.before),
         size(&h.after),
         blake3(&h.before),
@@ -314,14 +314,14 @@ fn happened_row(h: &answer::Happened) -> [String; 8] {
     ]
 }
 
-fn happened(h: &Happened) -> answer::Happened {
+fn happened(h: &HistoryEvent) -> answer::Happened {
     let (path, path_hex) = name(&h.path);
     answer::Happened {
         what: match h.what {
-            What::Created => answer::What::Created,
-            What::Changed => answer::What::Changed,
-            What::Gone => answer::What::Gone,
-            What::Older => answer::What::Older,
+            HistoryEventKind::Created => answer::What::Created,
+            HistoryEventKind::Changed => answer::What::Changed,
+            HistoryEventKind::Gone => answer::What::Gone,
+            HistoryEventKind::Older => answer::What::Older,
         },
         generation: h.generation,
         time: h.time.as_str().into(),

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::recorded;
@@ -10,7 +10,7 @@ use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::time;
 use azekura::answer::hold::{self as answer, HoldAnswer, ReleaseAsked};
 use azekura::host::ledger::Ledger;
-use azekura::job::incident::hold::{Hold, HoldError, Release, put_on, standing, take_off};
+use azekura::job::incident::hold::{Hold, HoldError, Release, active_hold, put_on, take_off};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -46,26 +46,26 @@ impl Command {
     }
 }
 
-pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError> {
     let state = context.state_dir()?;
     let env = context.env(None);
-    let standing = || Ok::<_, Explained>(standing(&Ledger::of(&state).read()?));
+    let active = || Ok::<_, CommandError>(active_hold(&Ledger::of(&state).read()?));
     match command {
         Command::On(on) => {
             put_on(&state, &on.by, &on.why, &env)?;
-            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), &answer(standing()?.as_ref())))
+            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), &answer(active()?.as_ref())))
         }
         Command::Show => {
-            let answer = answer(standing()?.as_ref());
+            let answer = answer(active()?.as_ref());
             let exit = if answer.hold.is_some() { Exit::Alarm } else { Exit::Good };
             Ok(Outcome::new(exit, text(&answer), &answer))
         }
         Command::Off(off) => {
             let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &env)? {
                 Release::Done => (Exit::Good, "hold.off"),
-                Release::Asked => (Exit::Incomplete, "hold.half-off"),
+                Release::Requested => (Exit::Incomplete, "hold.half-off"),
             };
-            Ok(Outcome::new(exit, format!("{}\n", find(said)), &answer(standing()?.as_ref())))
+            Ok(Outcome::new(exit, format!("{}\n", find(said)), &answer(active()?.as_ref())))
         }
     }
 }
@@ -88,22 +88,22 @@ fn answer(hold: Option<&Hold>) -> HoldAnswer {
             by: h.by.as_str().into(),
             why: h.why.as_str().into(),
             release_asked: h
-                .asked
+                .release_requested
                 .as_ref()
                 .map(|(since, by)| ReleaseAsked { since: since.as_str().into(), by: by.as_str().into() }),
         }),
     }
 }
 
-impl From<HoldError> for Explained {
+impl From<HoldError> for CommandError {
     fn from(error: HoldError) -> Self {
         match error {
             HoldError::NotHeld => Self::new(message!("error.hold.not-held"), Exit::Usage),
             HoldError::SamePerson => Self::new(message!("error.hold.same-person"), Exit::Usage),
-            HoldError::SameDay { asked } => {
-                Self::new(message!("error.hold.same-day", asked = time(&asked, Lang::spoken())), Exit::Usage)
+            HoldError::SameDay { requested } => {
+                Self::new(message!("error.hold.same-day", asked = time(&requested, Lang::spoken())), Exit::Usage)
             }
-            HoldError::Stands { set, since, why } => {
+            HoldError::Active { set, since, why } => {
                 let since = time(&since, Lang::spoken());
                 Self::new(message!("error.media.held", name = set, since = since, why = recorded::why(&why)), Exit::Medium)
             }

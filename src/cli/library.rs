@@ -1,15 +1,15 @@
 //! The changer that the configuration names.
 
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::to_stderr;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{find, message};
 use azekura::medium::loader::MediumRequest;
-use azekura::medium::tape::changer::{Changer, ChangerProblem, Hands, Robot, Wrong, fault};
+use azekura::medium::tape::changer::{Changer, DriveHandling, Rejection, Robot, fault};
 use azekura::medium::tape::drive::DriveError;
 use azekura::medium::tape::sg::SgDevice;
 use azekura::medium::tape::st::{self, StDrive};
-use azekura::medium::{DeviceProblem, MediumError};
+use azekura::medium::{ChangerProblem, DeviceProblem, MediumError};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,9 +37,9 @@ impl Library {
             Some(robot) => robot,
             none => none.insert(self.open(path)?),
         };
-        let known = wrong.as_ref().map(Wrong::from);
+        let known = wrong.as_ref().map(Rejection::from);
         if let Some(wrong) = wrong {
-            to_stderr(&format!("{}\n", Explained::from(wrong).message));
+            to_stderr(&format!("{}\n", CommandError::from(wrong).message));
         }
         if !robot.bring(wanted, known, &Exchange { path, wanted })? {
             return Ok(false);
@@ -48,7 +48,7 @@ impl Library {
     }
 
     fn open(&self, path: &Path) -> Result<Robot, MediumError> {
-        let name = self.device.shown();
+        let name = self.device.printable();
         let device = SgDevice::open(&self.device, self.interrupted).map_err(|e| fault(e, &name))?;
         Robot::new(Changer::new(Box::new(device), name)?, self.drive, st::serial(path).as_deref())
     }
@@ -64,7 +64,7 @@ impl Library {
             }
             std::thread::sleep(Duration::from_secs(1));
         }
-        Err(MediumError::Device { place: path.shown(), why: DeviceProblem::Changer(ChangerProblem::OtherDrive) })
+        Err(MediumError::Device { medium: path.printable(), why: DeviceProblem::Changer(ChangerProblem::OtherDrive) })
     }
 }
 
@@ -73,21 +73,21 @@ struct Exchange<'a> {
     wanted: &'a MediumRequest,
 }
 
-impl Hands for Exchange<'_> {
+impl DriveHandling for Exchange<'_> {
     fn eject(&self) -> Result<(), MediumError> {
         match st::eject(self.path) {
-            Err(e @ DriveError::Busy) => Err(e.into_medium_error(self.path.shown(), "opening the drive")),
-            // Some cartridges make no drive ready, and some drives have let go already. The robot tells if it cannot have it.
+            Err(e @ DriveError::Busy) => Err(e.into_medium_error(self.path.printable(), "opening the drive")),
+            // Some cartridges make no drive ready, and some drives have released theirs already. If the robot cannot take it, it says so.
             _ => Ok(()),
         }
     }
 
-    fn take_in(&self) {
+    fn reload(&self) {
         // If it does not, the robot's error is worth more than the drive's.
-        let _ = st::take_in(self.path);
+        let _ = st::reload(self.path);
     }
 
-    fn loads(&self, slot: u32, barcode: Option<&str>) {
+    fn on_load(&self, slot: u32, barcode: Option<&str>) {
         let MediumRequest { set, set_name: name, place: number, blank } = self.wanted;
         let label = barcode.map_or_else(|| find("prompt.medium.no-barcode"), Into::into);
         let place = self.path;

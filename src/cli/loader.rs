@@ -2,9 +2,9 @@
 
 use super::config::Config;
 use super::library::Library;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::to_stderr;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{find, message};
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::{Drive, DriveError};
@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A new LTO-9 cartridge takes up to two hours. What takes longer is a cleaning cartridge or broken, which the driver does not tell apart.
+/// A new LTO-9 cartridge takes up to two hours. What takes longer is a cleaning cartridge or broken, which the driver does not distinguish.
 const LONGEST_LOADING: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// Asks for media: a changer or a program where the configuration names one, else whoever answers on standard input.
@@ -80,19 +80,19 @@ impl Loader for Attendant {
         if !is_drive(path) {
             return Ok(None);
         }
-        let mut told = false;
+        let mut is_announced = false;
         let since = Instant::now();
         loop {
             match StDrive::open(path) {
                 Ok(drive) => return Ok(Some(Box::new(drive))),
                 Err(DriveError::Loading) if since.elapsed() < LONGEST_LOADING && !self.interrupted.load(Ordering::Relaxed) => {
-                    if !told {
+                    if !is_announced {
                         to_stderr(&format!("{}\n", message!("talk.drive-loading", place = path)));
-                        told = true;
+                        is_announced = true;
                     }
                     std::thread::sleep(Duration::from_secs(1));
                 }
-                Err(e) => return Err(e.into_medium_error(path.shown(), "opening the drive")),
+                Err(e) => return Err(e.into_medium_error(path.printable(), "opening the drive")),
             }
         }
     }
@@ -104,7 +104,7 @@ impl Loader for Attendant {
             return brought.then_some(()).ok_or_else(not_brought);
         }
         if let Some(wrong) = wrong {
-            to_stderr(&format!("{}\n", Explained::from(wrong).message));
+            to_stderr(&format!("{}\n", CommandError::from(wrong).message));
         }
         if is_drive(path) {
             // An empty drive has nothing to give out.

@@ -1,10 +1,10 @@
 //! `azekura man DIR` (hidden): writes the man pages of all commands, English into `DIR` and Japanese into `DIR/ja`.
 
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{find, find_optional, message, speak};
 use azekura::answer::program as answer;
 use azekura::env::TOOL;
@@ -21,12 +21,13 @@ pub struct Args {
 }
 
 /// `program` makes the command line in the language that is spoken.
-pub fn run(args: &Args, program: &dyn Fn() -> Command) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, program: &dyn Fn() -> Command) -> Result<Outcome, CommandError> {
     let spoken = Lang::spoken();
     let written = write_all(&args.dir, program);
     speak(spoken);
-    let pages = written.map_err(|e| Explained::new(message!("error.man", path = args.dir), Exit::Failed).cause(io_reason(&e)))?;
-    let text = pages.iter().map(|p| format!("{}\n", p.shown())).collect();
+    let pages =
+        written.map_err(|e| CommandError::new(message!("error.man", path = args.dir), Exit::Failed).cause(io_reason(&e)))?;
+    let text = pages.iter().map(|p| format!("{}\n", p.printable())).collect();
     let pages = pages.iter().map(|p| p.to_string_lossy().into_owned().into()).collect();
     Ok(Outcome::good(text, &answer::Man { pages }))
 }

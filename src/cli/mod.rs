@@ -49,7 +49,7 @@ use environment::Environment;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use ui::explain::Explained;
+use ui::explain::CommandError;
 use ui::lang::Lang;
 use ui::output::{self, Outcome};
 use ui::text;
@@ -80,7 +80,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Azekura, usage::Answer> {
 }
 
 /// Does what was typed; within a session of evidence it is recorded.
-fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Outcome, Explained> {
+fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Outcome, CommandError> {
     let path = typed.command.path();
     let session = environment.session.clone().filter(|_| evidence::is_recorded(path));
     let keeps_evidence = matches!(&typed.command, Command::Backup(args) if args.is_quarantine());
@@ -100,7 +100,7 @@ fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Out
     outcome
 }
 
-fn answer(command: Command, context: &Context) -> Result<Outcome, Explained> {
+fn answer(command: Command, context: &Context) -> Result<Outcome, CommandError> {
     match command {
         Command::Init(a) => init::run(a, context),
         Command::Backup(a) => backup::run(a, context),

@@ -2,10 +2,10 @@
 
 use super::context::Context;
 use super::environment::absolute;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::{Outcome, write_new};
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::bytes;
@@ -13,7 +13,7 @@ use azekura::answer::proof::Prove;
 use azekura::answer::{Clipped, exact, name};
 use azekura::env::time_text;
 use azekura::format::object::{Id, hex};
-use azekura::job::inspect::prove::Made;
+use azekura::job::inspect::prove::NewProof;
 use azekura::job::inspect::prove::{Options, prove};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -36,7 +36,7 @@ pub struct Args {
     out: PathBuf,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let mut path = args.path.into_vec();
@@ -60,16 +60,16 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
 
 fn text(answer: &Prove) -> String {
     let mut table = Table::default();
-    table.row(find("label.proof"), exact(&answer.proof, answer.proof_hex.as_deref()).shown());
+    table.row(find("label.proof"), exact(&answer.proof, answer.proof_hex.as_deref()).printable());
     table.row(find("label.size"), bytes(answer.bytes));
-    table.row(find("label.path"), exact(&answer.path, answer.path_hex.as_deref()).shown());
-    table.row(find("label.generation"), answer.generation.shown());
-    table.row(find("label.check-code"), answer.check_code.shown());
-    table.row(find("label.root-key"), answer.root_key.shown());
+    table.row(find("label.path"), exact(&answer.path, answer.path_hex.as_deref()).printable());
+    table.row(find("label.generation"), answer.generation.printable());
+    table.row(find("label.check-code"), answer.check_code.printable());
+    table.row(find("label.root-key"), answer.root_key.printable());
     format!("{}\n{}\n", table.text(), find("prove.next"))
 }
 
-fn answer(out: &Path, made: &Made) -> Prove {
+fn answer(out: &Path, made: &NewProof) -> Prove {
     let facts = &made.facts;
     let (core, seal) = (&facts.core, &facts.seal.seal);
     let (path, path_hex) = name(&core.path);

@@ -5,7 +5,7 @@
 use super::context::Context;
 use super::environment::{absolute, now};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::secret::write_new;
 use crate::cli::ui::text::message;
 use azekura::env::time_text;
@@ -23,10 +23,10 @@ pub struct RecoveryKey {
 }
 
 /// Makes a recovery key and writes it to `out`, else to the current folder. `keep_out` are folders it must not lie in.
-pub fn make(out: Option<&Path>, keep_out: &[&Path], context: &Context) -> Result<RecoveryKey, Explained> {
+pub fn make(out: Option<&Path>, keep_out: &[&Path], context: &Context) -> Result<RecoveryKey, CommandError> {
     let path = absolute(out.unwrap_or(Path::new(FILE_NAME)));
     if let Some(folder) = keep_out.iter().find(|folder| lies_in(&path, folder)) {
-        return Err(Explained::new(message!("error.key-file.place", path = path, folder = folder), Exit::Usage));
+        return Err(CommandError::new(message!("error.key-file.place", path = path, folder = folder), Exit::Usage));
     }
     let identity = Identity::generate();
     write_new(&path, identity.file_text(&time_text(now())).as_bytes())?;

@@ -3,15 +3,14 @@
 use super::config::{Config, ConfigSource};
 use super::environment::{absolute, last_name};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::text::message;
-use azekura::format::manifest::Rules;
 use azekura::job::backup::SourceOptions;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// What holds for all sources that were typed.
+/// Options that apply to all sources that were typed.
 #[derive(Debug, Default)]
 pub struct ForAll {
     pub excludes: Vec<String>,
@@ -19,7 +18,7 @@ pub struct ForAll {
 }
 
 /// The typed sources; without any, the configuration's.
-pub fn choose(typed: &[OsString], for_all: &ForAll, config: &Config) -> Result<Vec<SourceOptions>, Explained> {
+pub fn choose(typed: &[OsString], for_all: &ForAll, config: &Config) -> Result<Vec<SourceOptions>, CommandError> {
     let sources: Vec<SourceOptions> = match typed {
         [] => config.sources.iter().map(|s| configured(s, for_all)).collect::<Result<_, _>>()?,
         _ => typed
@@ -34,14 +33,14 @@ pub fn choose(typed: &[OsString], for_all: &ForAll, config: &Config) -> Result<V
 }
 
 /// Refuses nothing to do, and two of one name.
-pub fn check(sources: Vec<SourceOptions>) -> Result<Vec<SourceOptions>, Explained> {
+pub fn check(sources: Vec<SourceOptions>) -> Result<Vec<SourceOptions>, CommandError> {
     if sources.is_empty() {
-        return Err(Explained::usage(message!("error.source.none"), message!("hint.source.none")));
+        return Err(CommandError::usage(message!("error.source.none"), message!("hint.source.none")));
     }
     for (i, a) in sources.iter().enumerate() {
         if let Some(b) = sources[..i].iter().find(|b| b.name == a.name) {
             let message = message!("error.source.same-name-of", name = a.name, first = b.path, second = a.path);
-            return Err(Explained::usage(message.clone(), message.hint()));
+            return Err(CommandError::usage(message.clone(), message.hint()));
         }
     }
     Ok(sources)
@@ -49,11 +48,12 @@ pub fn check(sources: Vec<SourceOptions>) -> Result<Vec<SourceOptions>, Explaine
 
 /// A command whose standard output is the source, run in the folder `path`.
 pub fn command(name: &OsStr, path: &Path, command: Vec<OsString>) -> SourceOptions {
-    let (name, path, excludes, rules) = (name.as_bytes().to_vec(), absolute(path), Vec::new(), Rules::Plain);
-    SourceOptions { name, path, excludes, one_file_system: false, command, rules, priority: None, canaries: Vec::new() }
+    let mut source = SourceOptions::new(name.as_bytes(), absolute(path));
+    source.command = command;
+    source
 }
 
-fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Explained> {
+fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, CommandError> {
     let excludes = s.excludes.iter().chain(&for_all.excludes).cloned().collect();
     let source = match (&s.name, &s.path, s.command.is_empty()) {
         (Some(name), path, false) => {
@@ -65,7 +65,7 @@ fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Expla
         }
         _ => {
             let name = s.name.clone().unwrap_or_default();
-            Err(Explained::new(message!("error.config.source", name = name), Exit::Usage))
+            Err(CommandError::new(message!("error.config.source", name = name), Exit::Usage))
         }
     };
     source.map(|source| {
@@ -74,7 +74,7 @@ fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Expla
     })
 }
 
-/// `NAME=PATH`, or a path alone. A path may hold a `=` of its own: what has a `/` before it is no name.
+/// `NAME=PATH`, or a path alone. A path may contain a `=` itself: a part with a `/` before the `=` is no name.
 pub fn split(typed: &OsStr) -> (Option<Vec<u8>>, PathBuf) {
     let bytes = typed.as_bytes();
     match bytes.iter().position(|b| *b == b'=') {
@@ -85,14 +85,15 @@ pub fn split(typed: &OsStr) -> (Option<Vec<u8>>, PathBuf) {
     }
 }
 
-fn tree(name: Option<Vec<u8>>, path: &Path, excludes: Vec<String>, one_file_system: bool) -> Result<SourceOptions, Explained> {
+fn tree(name: Option<Vec<u8>>, path: &Path, excludes: Vec<String>, one_file_system: bool) -> Result<SourceOptions, CommandError> {
     let last = || last_name(path).map(OsString::into_vec);
     let Some(name) = name.or_else(last) else {
         let message = message!("error.source.no-name", path = path);
-        return Err(Explained::usage(message.clone(), message.hint()));
+        return Err(CommandError::usage(message.clone(), message.hint()));
     };
-    let (path, command, rules) = (absolute(path), Vec::new(), Rules::Plain);
-    Ok(SourceOptions { name, path, excludes, one_file_system, command, rules, priority: None, canaries: Vec::new() })
+    let mut source = SourceOptions::new(name, absolute(path));
+    (source.excludes, source.one_file_system) = (excludes, one_file_system);
+    Ok(source)
 }
 
 #[cfg(test)]

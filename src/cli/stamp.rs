@@ -3,21 +3,20 @@
 use super::context::Context;
 use super::environment::absolute;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Outcome, write_new};
-use crate::cli::ui::shown::path_name;
-use crate::cli::ui::shown::{Shown, shell_word};
+use crate::cli::ui::printable::path_name;
+use crate::cli::ui::printable::{Printable, shell_word};
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::time;
 use azekura::answer::{Clipped, Text, exact, stamp as answer};
 use azekura::format::limit;
 use azekura::format::object::{Id, hex};
-use azekura::job::inspect::stamp::{Options, ask, keep};
+use azekura::host::files;
+use azekura::job::inspect::stamp::{Options, export_request, import_reply};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +58,7 @@ impl Command {
     }
 }
 
-pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(command: Command, context: &Context) -> Result<Outcome, CommandError> {
     match command {
         Command::Export(args) => export(args, context),
         Command::Import(args) => import(&args, context),
@@ -67,18 +66,18 @@ pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
 }
 
 /// Where seals, requests and replies are kept.
-fn folder(given: Option<&Path>, context: &Context) -> Result<PathBuf, Explained> {
+fn folder(given: Option<&Path>, context: &Context) -> Result<PathBuf, CommandError> {
     match given {
         Some(dir) => Ok(absolute(dir)),
         None => context.state_dir().map(|dir| dir.join("stamps")),
     }
 }
 
-fn export(args: Export, context: &Context) -> Result<Outcome, Explained> {
+fn export(args: Export, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let folder = folder(args.to.as_deref(), context)?;
     let out = absolute(&args.out);
-    let asked = ask(&Options { from, set: args.set, generation: args.generation, folder }, &context.env(None))?;
+    let asked = export_request(&Options { from, set: args.set, generation: args.generation, folder }, &context.env(None))?;
     write_new(&out, &asked.bytes)?;
     let ((request, request_hex), (kept_seal, kept_seal_hex)) = (path_name(&out), path_name(&asked.seal));
     let (kept_request, kept_request_hex) = path_name(&asked.request);
@@ -100,21 +99,21 @@ fn export(args: Export, context: &Context) -> Result<Outcome, Explained> {
 
 fn export_text(answer: &answer::Export) -> String {
     let mut table = Table::default();
-    table.row(find("label.request"), exact(&answer.request, answer.request_hex.as_deref()).shown());
-    table.row(find("label.generation"), answer.generation.shown());
+    table.row(find("label.request"), exact(&answer.request, answer.request_hex.as_deref()).printable());
+    table.row(find("label.generation"), answer.generation.printable());
     table.row(find("label.sealed"), time(&answer.time, Lang::spoken()));
-    table.row(find("label.check-code"), answer.check_code.shown());
-    table.row(find("label.seal"), exact(&answer.kept_seal, answer.kept_seal_hex.as_deref()).shown());
-    table.row(find("label.sha256"), answer.sha256.shown());
+    table.row(find("label.check-code"), answer.check_code.printable());
+    table.row(find("label.seal"), exact(&answer.kept_seal, answer.kept_seal_hex.as_deref()).printable());
+    table.row(find("label.sha256"), answer.sha256.printable());
     format!("{}\n{}\n", table.text(), find("stamp.next"))
 }
 
-fn import(args: &Import, context: &Context) -> Result<Outcome, Explained> {
+fn import(args: &Import, context: &Context) -> Result<Outcome, CommandError> {
     let folder = folder(args.to.as_deref(), context)?;
-    let mut bytes = Vec::new();
-    let read = File::open(&args.reply).and_then(|f| f.take(limit::STAMP_BYTES + 1).read_to_end(&mut bytes));
-    read.map_err(|e| Explained::new(message!("error.file.read", path = args.reply), Exit::Failed).cause(io_reason(&e)))?;
-    let kept = keep(&folder, &bytes)?;
+    let read = files::read_limited(&args.reply, limit::STAMP_BYTES);
+    let bytes =
+        read.map_err(|e| CommandError::new(message!("error.file.read", path = args.reply), Exit::Failed).cause(io_reason(&e)))?;
+    let kept = import_reply(&folder, &bytes)?;
     let [seal, request, reply] = [&kept.seal, &kept.request, &kept.reply].map(|path| path_name(path));
     let answer = answer::Import {
         kept_seal: Some(seal.0),
@@ -144,14 +143,14 @@ fn import_text(answer: &answer::Import) -> String {
     let reply = path(&answer.kept_reply, &answer.kept_reply_hex);
     let seal = path(&answer.kept_seal, &answer.kept_seal_hex);
     let mut table = Table::default();
-    table.row(find("label.stamped"), format!("{} ({})", time(&answer.stamped, Lang::spoken()), answer.stamped.shown()));
-    table.row(find("label.generation"), answer.generation.shown());
+    table.row(find("label.stamped"), format!("{} ({})", time(&answer.stamped, Lang::spoken()), answer.stamped.printable()));
+    table.row(find("label.generation"), answer.generation.printable());
     table.row(find("label.sealed"), time(&answer.time, Lang::spoken()));
-    table.row(find("label.check-code"), answer.check_code.shown());
-    table.row(find("label.serial"), answer.serial.shown());
-    table.row(find("label.policy"), answer.policy.as_ref().map(Shown::shown).unwrap_or_default());
-    table.row(find("label.seal"), seal.shown());
-    table.row(find("label.reply"), reply.shown());
+    table.row(find("label.check-code"), answer.check_code.printable());
+    table.row(find("label.serial"), answer.serial.printable());
+    table.row(find("label.policy"), answer.policy.as_ref().map(Printable::printable).unwrap_or_default());
+    table.row(find("label.seal"), seal.printable());
+    table.row(find("label.reply"), reply.printable());
     table.row(find("label.signature"), find("stamp.unsigned"));
     let [request, reply, seal] = [request, reply, seal].map(|path| shell_word(&path));
     let by_request = format!("openssl ts -verify -queryfile {request} -in {reply} -CAfile CA.pem");

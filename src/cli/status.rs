@@ -3,17 +3,17 @@
 use super::context::Context;
 use super::media::ledger::{book, exit};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::status::{self as answer, LackName, Rule321, Status};
 use azekura::host::ledger::MediumKind;
-use azekura::job::incident::hold::standing;
-use azekura::job::media::copies::{Copy, Lack, copies, count_321, lacks, lacks_321};
+use azekura::job::incident::hold::active_hold;
+use azekura::job::media::copies::{CopyRisk, DataCopy, copies, count_321, risks, risks_321};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -21,17 +21,17 @@ pub struct Args {
     rule_321: bool,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let (_, book) = book(context)?;
     let copies = copies(&book);
-    let mut lacks = lacks(&copies);
+    let mut lacks = risks(&copies);
     let mut rule_321 = None;
     if args.rule_321 {
-        lacks.extend(lacks_321(&copies));
+        lacks.extend(risks_321(&copies));
         let (copies, kinds, off_site) = count_321(&copies);
         rule_321 = Some(Rule321 { copies, kinds, off_site });
     }
-    let hold = standing(&book);
+    let hold = active_hold(&book);
     let answer = Status {
         copies: copies.iter().map(copy).collect(),
         lacks: lacks.iter().map(lack).collect(),
@@ -68,15 +68,15 @@ fn table(copies: &[answer::Copy]) -> String {
         ["label.medium", "label.kind", "label.place", "label.generation", "label.written", "label.check-code", "label.at-host"];
     let mut columns = Columns::new(headings.map(find));
     for c in copies {
-        let place = c.place.as_deref().map_or_else(|| find("status.unknown"), |p| p.shown());
+        let place = c.place.as_deref().map_or_else(|| find("status.unknown"), |p| p.printable());
         let at_host = if c.attached { "status.attached" } else { "status.away" };
         columns.row([
-            c.medium.shown(),
+            c.medium.printable(),
             kind(c.kind),
             if c.off_site { message!("status.off-site", place = place).to_string() } else { place },
-            c.generation.shown(),
+            c.generation.printable(),
             time(&c.time, Lang::spoken()),
-            c.check_code.shown(),
+            c.check_code.printable(),
             find(at_host),
         ]);
     }
@@ -106,11 +106,11 @@ fn warning(lack: &answer::Lack) -> Message {
     }
 }
 
-fn copy(c: &Copy) -> answer::Copy {
+fn copy(c: &DataCopy) -> answer::Copy {
     answer::Copy {
         medium: c.medium.as_str().into(),
         kind: c.kind,
-        place: c.place.as_deref().map(Into::into),
+        place: c.location.as_deref().map(Into::into),
         off_site: c.off_site,
         time: c.time.as_str().into(),
         generation: c.generation,
@@ -119,18 +119,20 @@ fn copy(c: &Copy) -> answer::Copy {
     }
 }
 
-fn lack(lack: &Lack) -> answer::Lack {
+fn lack(lack: &CopyRisk) -> answer::Lack {
     let none = |name| answer::Lack { lack: name, medium: None, copies: None, kind: None, place: None, media: None };
     match lack {
-        Lack::Attached { medium } => answer::Lack { medium: Some(medium.as_str().into()), ..none(LackName::Attached) },
-        Lack::Few { copies } => answer::Lack { copies: Some(*copies), ..none(LackName::Few) },
-        Lack::OneKind { kind } => answer::Lack { kind: Some(*kind), ..none(LackName::OneKind) },
-        Lack::NoneOffSite => none(LackName::NoneOffSite),
-        Lack::SharedPlace { place, media } => answer::Lack {
-            place: Some(place.as_str().into()),
+        CopyRisk::Attached { medium } => answer::Lack { medium: Some(medium.as_str().into()), ..none(LackName::Attached) },
+        CopyRisk::Few { copies } => answer::Lack { copies: Some(*copies), ..none(LackName::Few) },
+        CopyRisk::OneKind { kind } => answer::Lack { kind: Some(*kind), ..none(LackName::OneKind) },
+        CopyRisk::NoneOffSite => none(LackName::NoneOffSite),
+        CopyRisk::SharedLocation { location, media } => answer::Lack {
+            place: Some(location.as_str().into()),
             media: Some(media.iter().map(|m| m.as_str().into()).collect()),
             ..none(LackName::SharedPlace)
         },
-        Lack::PlaceUnknown { medium } => answer::Lack { medium: Some(medium.as_str().into()), ..none(LackName::PlaceUnknown) },
+        CopyRisk::LocationUnknown { medium } => {
+            answer::Lack { medium: Some(medium.as_str().into()), ..none(LackName::PlaceUnknown) }
+        }
     }
 }

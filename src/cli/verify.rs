@@ -2,9 +2,9 @@
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
@@ -13,7 +13,7 @@ use azekura::answer::verify::{ExpectedSeal, VerifiedGeneration, Verify};
 use azekura::format::check_code::CheckCode;
 use azekura::format::object::{Id, hex};
 use azekura::format::seal::ReadBack;
-use azekura::job::inspect::verify::{Expected, GenerationLine, Options, Report, remember_damage, verify};
+use azekura::job::inspect::verify::{CheckedGeneration, Expected, Options, Report, remember_damage, verify};
 use azekura::set::open::OpenSet;
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ pub struct Args {
     threads: Option<u16>,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
     let known = known(context, set)?;
@@ -50,7 +50,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
 }
 
 /// What this host knows of the set. A host that has never written it knows nothing.
-fn known(context: &Context, set: Id) -> Result<Vec<(u64, [u8; 32])>, Explained> {
+fn known(context: &Context, set: Id) -> Result<Vec<(u64, [u8; 32])>, CommandError> {
     let Some(catalog) = context.catalog()? else { return Ok(Vec::new()) };
     let Some(row) = catalog.set(set)? else { return Ok(Vec::new()) };
     Ok(catalog.last_seals(row)?)
@@ -58,7 +58,7 @@ fn known(context: &Context, set: Id) -> Result<Vec<(u64, [u8; 32])>, Explained> 
 
 /// What was found, as it is printed and shown.
 fn answer(report: &Report) -> Verify {
-    let generation = |g: &GenerationLine| VerifiedGeneration {
+    let generation = |g: &CheckedGeneration| VerifiedGeneration {
         generation: g.generation,
         time: g.time.as_str().into(),
         check_code: g.check_code.to_string().into(),
@@ -125,7 +125,7 @@ fn text(answer: &Verify) -> String {
         }
     }
     if let Some(last) = answer.generations.first.last() {
-        table.row(find("label.check-code"), last.check_code.shown());
+        table.row(find("label.check-code"), last.check_code.printable());
     }
     table.row(find("label.result"), result(answer).to_string());
     table.text()

@@ -2,12 +2,15 @@
 
 use super::{Malformed, limit};
 use minicbor::data::Type;
-pub use minicbor::{Decoder, Encoder};
+use minicbor::{Decoder, Encoder};
+use std::convert::Infallible;
 
 /// A point in time: seconds since 1970-01-01 UTC (negative before) and nanoseconds in `0..1_000_000_000`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time {
+    /// Since 1970-01-01 UTC; negative before.
     pub seconds: i64,
+    /// `0..1_000_000_000`, added to `seconds` also where these are negative.
     pub nanoseconds: u32,
 }
 
@@ -17,60 +20,103 @@ impl Time {
         i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanoseconds)
     }
 
-    /// The same in 64 bits, for the years 1678 to 2262; beyond them the nearest.
+    /// Nanoseconds since 1970 in 64 bits: exact from 1678 to 2262, the nearest possible value otherwise.
     pub fn as_nanoseconds_64(self) -> i64 {
         self.as_nanoseconds().clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
 }
 
-pub(crate) fn fault(what: &'static str) -> impl Fn(minicbor::decode::Error) -> Malformed {
-    move |e| Malformed::new(what, e.to_string())
-}
+/// Appends CBOR to a buffer in memory. Nothing can fail, so every call returns the writer for the next one.
+pub(crate) struct CborWriter<'a>(Encoder<&'a mut Vec<u8>>);
 
 /// The encoder's only error is its writer's, and a `Vec` has none.
-pub(crate) trait Sure<T> {
-    fn sure(self) -> T;
-}
-
-impl<T> Sure<T> for Result<T, minicbor::encode::Error<std::convert::Infallible>> {
-    fn sure(self) -> T {
-        match self {
-            Ok(t) => t,
-            Err(_) => unreachable!("encoding to memory does not fail"),
-        }
+fn written<T>(result: Result<T, minicbor::encode::Error<Infallible>>) {
+    if result.is_err() {
+        unreachable!("encoding to memory does not fail");
     }
 }
 
-pub(crate) type Writer<'a> = Encoder<&'a mut Vec<u8>>;
+impl<'a> CborWriter<'a> {
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
+        Self(Encoder::new(out))
+    }
 
-pub(crate) fn write_time(e: &mut Writer, t: Time) {
-    e.array(2).sure().i64(t.seconds).sure().u32(t.nanoseconds).sure();
-}
+    /// Begins an array of `n` items.
+    pub fn array(&mut self, n: u64) -> &mut Self {
+        written(self.0.array(n));
+        self
+    }
 
-pub(crate) fn write_extents(e: &mut Writer, extents: &[super::pack::Extent]) {
-    e.array(extents.len() as u64).sure();
-    for x in extents {
-        e.array(4).sure().u64(x.object).sure().u32(x.frame).sure().u32(x.offset).sure().u64(x.length).sure();
+    /// Begins a map of `n` pairs.
+    pub fn map(&mut self, n: u64) -> &mut Self {
+        written(self.0.map(n));
+        self
+    }
+
+    pub fn u8(&mut self, n: u8) -> &mut Self {
+        written(self.0.u8(n));
+        self
+    }
+
+    pub fn u32(&mut self, n: u32) -> &mut Self {
+        written(self.0.u32(n));
+        self
+    }
+
+    pub fn u64(&mut self, n: u64) -> &mut Self {
+        written(self.0.u64(n));
+        self
+    }
+
+    pub fn bool(&mut self, b: bool) -> &mut Self {
+        written(self.0.bool(b));
+        self
+    }
+
+    pub fn bytes(&mut self, b: &[u8]) -> &mut Self {
+        written(self.0.bytes(b));
+        self
+    }
+
+    pub fn str(&mut self, s: &str) -> &mut Self {
+        written(self.0.str(s));
+        self
+    }
+
+    pub fn time(&mut self, t: Time) -> &mut Self {
+        written(self.0.array(2).and_then(|e| e.i64(t.seconds)).and_then(|e| e.u32(t.nanoseconds)));
+        self
     }
 }
 
-/// A decoder that remembers what it decodes, for its errors.
-pub(crate) struct Reader<'b> {
-    pub d: Decoder<'b>,
-    pub what: &'static str,
+/// Decodes CBOR. Its errors name `what` is decoded.
+pub(crate) struct CborReader<'b> {
+    decoder: Decoder<'b>,
+    what: &'static str,
 }
 
-impl<'b> Reader<'b> {
+impl<'b> CborReader<'b> {
     pub fn new(bytes: &'b [u8], what: &'static str) -> Self {
-        Self { d: Decoder::new(bytes), what }
+        Self { decoder: Decoder::new(bytes), what }
     }
 
     pub fn wrong(&self, why: impl Into<String>) -> Malformed {
         Malformed::new(self.what, why)
     }
 
+    fn decoded<T>(&self, result: Result<T, minicbor::decode::Error>) -> Result<T, Malformed> {
+        result.map_err(|e| self.wrong(e.to_string()))
+    }
+
+    /// Bytes decoded so far.
+    pub fn position(&self) -> usize {
+        self.decoder.position()
+    }
+
+    /// Begins an array and returns the number of its items.
     pub fn array(&mut self) -> Result<u64, Malformed> {
-        self.d.array().map_err(fault(self.what))?.ok_or_else(|| self.wrong("indefinite array"))
+        let n = self.decoder.array();
+        self.decoded(n)?.ok_or_else(|| self.wrong("indefinite array"))
     }
 
     /// An array of exactly `n` items.
@@ -81,8 +127,10 @@ impl<'b> Reader<'b> {
         }
     }
 
+    /// Begins a map and returns the number of its pairs.
     pub fn map(&mut self) -> Result<u64, Malformed> {
-        self.d.map().map_err(fault(self.what))?.ok_or_else(|| self.wrong("indefinite map"))
+        let n = self.decoder.map();
+        self.decoded(n)?.ok_or_else(|| self.wrong("indefinite map"))
     }
 
     /// The next key of a map; keys ascend strictly.
@@ -96,7 +144,8 @@ impl<'b> Reader<'b> {
     }
 
     pub fn uint(&mut self) -> Result<u64, Malformed> {
-        self.d.u64().map_err(fault(self.what))
+        let n = self.decoder.u64();
+        self.decoded(n)
     }
 
     /// An integer in `0 ..= limit::COUNT`.
@@ -107,75 +156,75 @@ impl<'b> Reader<'b> {
     }
 
     pub fn u32(&mut self) -> Result<u32, Malformed> {
-        self.d.u32().map_err(fault(self.what))
+        let n = self.decoder.u32();
+        self.decoded(n)
     }
 
     pub fn bool(&mut self) -> Result<bool, Malformed> {
-        self.d.bool().map_err(fault(self.what))
+        let b = self.decoder.bool();
+        self.decoded(b)
     }
 
     pub fn bytes(&mut self) -> Result<&'b [u8], Malformed> {
-        self.d.bytes().map_err(fault(self.what))
+        let b = self.decoder.bytes();
+        self.decoded(b)
     }
 
+    /// A byte string of exactly `N` bytes.
     pub fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let b = self.bytes()?;
         b.try_into().map_err(|_| self.wrong(format!("{} bytes where {N} belong", b.len())))
     }
 
+    pub fn str(&mut self) -> Result<&'b str, Malformed> {
+        let text = self.decoder.str();
+        self.decoded(text)
+    }
+
     pub fn text(&mut self) -> Result<String, Malformed> {
-        self.d.str().map(str::to_owned).map_err(fault(self.what))
+        self.str().map(str::to_owned)
     }
 
     pub fn time(&mut self) -> Result<Time, Malformed> {
         self.tuple(2)?;
-        let seconds = self.d.i64().map_err(fault(self.what))?;
-        let nanoseconds = self.u32()?;
+        let seconds = self.decoder.i64();
+        let (seconds, nanoseconds) = (self.decoded(seconds)?, self.u32()?);
         if nanoseconds >= 1_000_000_000 {
             return Err(self.wrong("nanoseconds out of range"));
         }
         Ok(Time { seconds, nanoseconds })
     }
 
-    pub fn extents(&mut self) -> Result<Vec<super::pack::Extent>, Malformed> {
-        let n = self.array()?;
-        let mut out = Vec::with_capacity(self.room(n, 5));
-        for _ in 0..n {
-            self.tuple(4)?;
-            let x = super::pack::Extent { object: self.uint()?, frame: self.u32()?, offset: self.u32()?, length: self.count()? };
-            Malformed::limit("object number", x.object, limit::OBJECT_NUMBER)?;
-            Malformed::limit("offset in a frame", x.offset.into(), limit::FRAME_CONTENT_BYTES)?;
-            if x.length == 0 {
-                return Err(self.wrong("empty extent"));
-            }
-            out.push(x);
-        }
-        Ok(out)
+    /// The capacity to reserve for `n` announced items of at least `least` bytes each: no more than the remaining bytes
+    /// can contain.
+    pub fn capacity(&self, n: u64, least: usize) -> usize {
+        (n.min(usize::MAX as u64) as usize).min(self.remaining() / least)
     }
 
-    /// How many of `n` announced items can really follow when each takes at least `least` bytes: what may be reserved.
-    pub fn room(&self, n: u64, least: usize) -> usize {
-        let left = self.d.input().len() - self.d.position();
-        (n.min(usize::MAX as u64) as usize).min(left / least)
+    fn remaining(&self) -> usize {
+        self.decoder.input().len() - self.decoder.position()
     }
 
-    /// Steps over one item of any kind that the format allows; `around`: how many arrays and maps lie around it.
-    pub fn skip(&mut self, around: u32) -> Result<(), Malformed> {
-        match self.d.datatype().map_err(fault(self.what))? {
-            Type::Array | Type::Map if around >= limit::NESTED => return Err(self.wrong("nested too deeply")),
+    /// Skips one item of any type that the format allows; `depth`: how many arrays and maps enclose it.
+    pub fn skip(&mut self, depth: u32) -> Result<(), Malformed> {
+        let datatype = self.decoder.datatype();
+        match self.decoded(datatype)? {
+            Type::Array | Type::Map if depth >= limit::NESTED => return Err(self.wrong("nested too deeply")),
             Type::Array => {
                 for _ in 0..self.array()? {
-                    self.skip(around + 1)?;
+                    self.skip(depth + 1)?;
                 }
             }
             Type::Map => {
                 let mut last = None;
                 for _ in 0..self.map()? {
                     self.key(&mut last)?;
-                    self.skip(around + 1)?;
+                    self.skip(depth + 1)?;
                 }
             }
-            Type::String => self.d.str().map(drop).map_err(fault(self.what))?,
+            Type::String => {
+                self.str()?;
+            }
             Type::Bool
             | Type::U8
             | Type::U16
@@ -186,14 +235,18 @@ impl<'b> Reader<'b> {
             | Type::I32
             | Type::I64
             | Type::Int
-            | Type::Bytes => self.d.skip().map_err(fault(self.what))?,
+            | Type::Bytes => {
+                let skipped = self.decoder.skip();
+                self.decoded(skipped)?;
+            }
             other => return Err(self.wrong(format!("{other} has no place here"))),
         }
         Ok(())
     }
 
+    /// Fails if bytes follow.
     pub fn end(&self) -> Result<(), Malformed> {
-        match self.d.input().len() - self.d.position() {
+        match self.remaining() {
             0 => Ok(()),
             n => Err(self.wrong(format!("{n} bytes left over"))),
         }

@@ -1,9 +1,22 @@
 //! Section 7: the check code, 80 bits of a seal's digest for the paper ledger.
 
+use data_encoding::{Encoding, Specification};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Digits between two hyphens.
+const GROUP: usize = 4;
+
+/// Crockford's base32, which has no `I`, `L`, `O` and `U`: <https://www.crockford.com/base32.html>.
+static CROCKFORD: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut base32 = Specification::new();
+    base32.symbols.push_str("0123456789ABCDEFGHJKMNPQRSTVWXYZ");
+    base32.translate.from.push_str("abcdefghjkmnpqrstvwxyzOoIiLl");
+    base32.translate.to.push_str("ABCDEFGHJKMNPQRSTVWXYZ001111");
+    base32.ignore.push_str("- ");
+    base32.encoding().unwrap_or_else(|_| unreachable!("32 different symbols, and none of them is translated"))
+});
 
 /// The first 80 bits of a seal's digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,48 +34,28 @@ impl CheckCode {
 /// `7F3K-92QX-0ABC-DEFG`
 impl fmt::Display for CheckCode {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let bits = self.0.iter().fold(0u128, |n, b| n << 8 | u128::from(*b));
-        for i in 0..16 {
-            if i > 0 && i % 4 == 0 {
-                f.write_str("-")?;
-            }
-            let digit = (bits >> (75 - 5 * i)) as usize & 31;
-            write!(f, "{}", char::from(ALPHABET[digit]))?;
+        let digits = CROCKFORD.encode(&self.0);
+        let (groups, _) = digits.as_bytes().as_chunks::<GROUP>();
+        for (i, group) in groups.iter().enumerate() {
+            f.write_str(if i > 0 { "-" } else { "" })?;
+            f.write_str(&String::from_utf8_lossy(group))?;
         }
         Ok(())
     }
 }
 
-/// What a person typed is not a check code.
+/// The text is not a check code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a check code has 16 letters and digits, like 7F3K-92QX-0ABC-DEFG")]
 pub struct NotACheckCode;
 
-/// Case, hyphens and spaces do not matter; `O` is `0`, `I` and `L` are `1`.
+/// Case, hyphens and spaces do not matter; `O` is read as `0`, `I` and `L` as `1`.
 impl FromStr for CheckCode {
     type Err = NotACheckCode;
 
     fn from_str(typed: &str) -> Result<Self, NotACheckCode> {
-        let (mut bits, mut digits) = (0u128, 0);
-        for c in typed.chars().filter(|c| !matches!(c, '-' | ' ')) {
-            let c = match c.to_ascii_uppercase() {
-                'O' => '0',
-                'I' | 'L' => '1',
-                c => c,
-            };
-            let value = ALPHABET.iter().position(|a| char::from(*a) == c).ok_or(NotACheckCode)?;
-            if digits == 16 {
-                return Err(NotACheckCode);
-            }
-            bits = bits << 5 | value as u128;
-            digits += 1;
-        }
-        if digits != 16 {
-            return Err(NotACheckCode);
-        }
-        let mut code = [0; 10];
-        code.copy_from_slice(&bits.to_be_bytes()[6..]);
-        Ok(Self(code))
+        let code = CROCKFORD.decode(typed.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        code.map(Self).ok_or(NotACheckCode)
     }
 }
 
@@ -71,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_is_read_back_however_it_is_written() {
+    fn a_printed_code_is_read_back_in_either_case_and_with_look_alikes() {
         let mut digest = [0u8; 32];
         for (i, b) in digest.iter_mut().enumerate() {
             *b = (i as u8).wrapping_mul(37).wrapping_add(11);

@@ -4,28 +4,33 @@ use super::object::{Id, hex, unhex};
 use super::{Malformed, VERSION, limit};
 use serde::{Deserialize, Serialize};
 
-/// Who a medium is: the first object on it, readable by anyone.
+/// Identifies a medium: the first object on it, not encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
+    /// The medium set.
     pub set: Id,
+    /// Name of the set.
     pub name: String,
+    /// The medium.
     pub medium: Id,
-    /// 1 for the set's first medium.
+    /// Number of the medium within its set, from 1.
     pub place: u64,
+    /// Number of the first object on the medium: of the label itself.
     pub first_object: u64,
     /// RFC 3339, UTC.
     pub created: String,
     /// First 16 hexadecimal digits of the BLAKE3 of each recipient.
     pub recipients: Vec<String>,
-    /// Verifies the seal of generation 1.
+    /// Public key that verifies the first seal.
     pub root_key: [u8; 32],
+    /// Name and version of the program that wrote it.
     pub tool: String,
-    /// The set keeps a state that is suspected of contamination: evidence, and never offered unless it is named.
+    /// The set is in quarantine: it keeps a state that may be contaminated, as evidence, and is used only when it is named.
     pub quarantine: bool,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Text {
+struct LabelText {
     azekura: u64,
     set: String,
     name: String,
@@ -40,15 +45,16 @@ struct Text {
     quarantine: bool,
 }
 
-/// Only what every version has.
+/// The field that every version has.
 #[derive(Deserialize)]
 struct VersionOnly {
     azekura: u64,
 }
 
 impl Label {
+    /// The label as it is stored: JSON.
     pub fn encode(&self) -> Vec<u8> {
-        let text = Text {
+        let text = LabelText {
             azekura: VERSION,
             set: self.set.to_string(),
             name: self.name.clone(),
@@ -66,18 +72,19 @@ impl Label {
         out
     }
 
+    /// Decodes a label and checks what the format promises of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let wrong = |why: String| Malformed::new("label", why);
         Malformed::limit("label", bytes.len() as u64, limit::LABEL_BYTES)?;
         let version: VersionOnly = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
         match version.azekura {
-            // One that was cut short by no more than its end reads like a whole one.
+            // A label that lost only its last byte is still valid JSON.
             VERSION if bytes.last() != Some(&b'\n') => return Err(wrong("it does not end with a line feed".into())),
             VERSION => {}
             0 => return Err(wrong("there is no version 0".into())),
             found => return Err(Malformed::Newer { what: "label", found }),
         }
-        let text: Text = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+        let text: LabelText = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
         if text.place == 0 {
             return Err(wrong("places are counted from 1".into()));
         }
@@ -97,7 +104,7 @@ impl Label {
     }
 }
 
-/// How a label names a recipient.
+/// How a label names a recipient: the first 16 hexadecimal digits of its BLAKE3.
 pub fn fingerprint(recipient: &str) -> String {
     hex(&blake3::hash(recipient.as_bytes()).as_bytes()[..8])
 }

@@ -1,4 +1,5 @@
-//! Section 11: what a decoder accepts at most. Units are last in the names.
+//! Section 11: the limits of every decoder. Units are last in the names.
+#![expect(missing_docs, reason = "the names say it, and section 11 where each comes from")]
 
 pub const OBJECT_NUMBER: u64 = (1 << 48) - 1;
 pub const LABEL_BYTES: u64 = 64 << 10;
@@ -16,16 +17,16 @@ pub const RECORD_BYTES: u64 = 64 << 20;
 pub const WHOLE_RECORD_BYTES: u64 = 64 << 10;
 pub const PATH_BYTES: u64 = 1 << 20;
 pub const COUNT: u64 = i64::MAX as u64;
-/// Arrays and maps within each other, counted from the outermost.
+/// Depth of nested arrays and maps, the outermost included.
 pub const NESTED: u32 = 16;
-/// Section 16: no drive takes longer blocks, and shorter ones would let it stop and start.
+/// Section 16: no drive takes longer blocks; with shorter ones a drive would stop and start.
 pub const TAPE_BLOCK_BYTES: u64 = 8 << 20;
 pub const TAPE_BLOCK_BYTES_LEAST: u64 = 4 << 10;
-/// Section 16: more than the largest cartridge holds; a list of them takes 100 MB.
+/// Section 16: more than fit on the largest cartridge; a list of them takes 100 MB.
 pub const OBJECTS_ON_TAPE: u64 = 1 << 22;
-/// Section 17: a proof, and its seals side by side; 2.5 million objects.
+/// Section 17: a proof, and its seals together; 2.5 million objects.
 pub const PROOF_BYTES: u64 = 256 << 20;
-/// Section 17: a tree of `COUNT` records is no higher.
+/// Section 17: the height of a tree of `COUNT` records.
 pub const PROOF_STEPS: u64 = 63;
-/// Section 18: a reply with a chain of certificates takes some 10 KB.
+/// Section 18: a reply with a chain of certificates has some 10 KB.
 pub const STAMP_BYTES: u64 = 1 << 20;

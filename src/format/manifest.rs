@@ -1,172 +1,164 @@
 //! Section 5: the head of a generation.
 
-use super::cbor::{Reader, Sure, Time, Writer, write_extents, write_time};
+use super::cbor::{CborReader, CborWriter, Time};
 use super::entry::{check_path, compare_paths};
 use super::object::Id;
-use super::pack::Extent;
+use super::pack::{Extent, read_extents, write_extents};
 pub use super::rules::Rules;
 use super::watch::{Alarm, SourceWatch, read_alarms, read_watch, write_alarms, write_watch};
 use super::{Malformed, VERSION, limit};
 
-/// At most this many findings are kept.
+/// Findings of one generation that are stored.
 pub const FINDINGS: usize = 1_000;
+/// The largest number of a priority, which is restored last.
 pub const LAST_PRIORITY: u8 = 9;
 
+/// What a source is on its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceKind {
+    /// A folder or a file.
     Tree,
+    /// The standard output of a command.
     Command,
 }
 
+/// A source as it was configured in this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
+    /// The first part of its entries' paths.
     pub name: Vec<u8>,
-    /// Where it lay on the host.
+    /// Its path on the host, or its command line.
     pub path: Vec<u8>,
+    /// A tree or a command.
     pub kind: SourceKind,
-    /// Gitignore syntax.
+    /// Patterns in gitignore syntax that exclude entries.
     pub excludes: Vec<Vec<u8>>,
+    /// How its files may change.
     pub rules: Rules,
-    /// What is restored first: 1 to [`LAST_PRIORITY`]; sources without one come last.
+    /// The order of a restore: 1 to [`LAST_PRIORITY`]; sources without a priority come last.
     pub priority: Option<u8>,
 }
 
+/// Something that the run could not back up as it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// A word of the format, for programs.
     pub kind: String,
+    /// Of the entry; empty where none is concerned.
     pub path: Vec<u8>,
+    /// More about it, for people.
     pub detail: String,
 }
 
-/// Where the entry stream lies.
+/// Where the entry stream is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryStream {
     /// Bytes.
     pub length: u64,
+    /// BLAKE3 of the stream.
     pub blake3: [u8; 32],
+    /// Where its bytes are stored, in order.
     pub extents: Vec<Extent>,
     /// Records.
     pub count: u64,
 }
 
-/// Everything about one generation but its entries.
+/// Everything about one generation except its entries.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Manifest {
+    /// The medium set.
     pub set: Id,
+    /// Counted from 1 within the set.
     pub generation: u64,
-    /// 0: none.
+    /// The generation that this one was merged with; 0: none.
     pub parent: u64,
+    /// When the run began.
     pub started: Time,
+    /// When all sources had been read.
     pub finished: Time,
+    /// Name of the host.
     pub host: String,
+    /// Ascending by name; none is inside another.
     pub sources: Vec<Source>,
+    /// A word that the user gave the generation.
     pub tag: Option<String>,
+    /// Name and version of the program that wrote it.
     pub tool: String,
     /// Secret: never shown, never logged.
     pub set_key: [u8; 32],
+    /// To whom packs and manifest are encrypted: `age1…`.
     pub recipients: Vec<String>,
+    /// Every file was read, whatever its times say.
     pub full: bool,
+    /// Counts by name.
     pub statistics: Vec<(String, u64)>,
+    /// At most [`FINDINGS`].
     pub findings: Vec<Finding>,
+    /// Where the entry stream is stored.
     pub entries: EntryStream,
-    /// The pick list, where the set has several media: each medium that a full restore reads content from, by its place in the set,
-    /// ascending, and how many bytes of content.
+    /// The pick list of a set on several media: the place of each medium that a full restore reads content from, ascending,
+    /// and the bytes of content on it.
     pub media: Vec<(u64, u64)>,
     /// What the tripwires know of each source after this generation.
     pub watch: Vec<SourceWatch>,
+    /// Alarms of this run.
     pub alarms: Vec<Alarm>,
 }
 
 impl Manifest {
+    /// The manifest as it is stored before compression and encryption.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut e = Writer::new(&mut out);
-        let given = [self.tag.is_some(), !self.media.is_empty(), !self.watch.is_empty(), !self.alarms.is_empty()];
-        e.map(15 + given.map(u64::from).iter().sum::<u64>()).sure();
-        e.u8(0).sure().u64(VERSION).sure().u8(1).sure().bytes(&self.set.0).sure();
-        e.u8(2).sure().u64(self.generation).sure().u8(3).sure().u64(self.parent).sure().u8(4).sure();
-        write_time(&mut e, self.started);
-        e.u8(5).sure();
-        write_time(&mut e, self.finished);
-        e.u8(6).sure().str(&self.host).sure().u8(7).sure().array(self.sources.len() as u64).sure();
+        let mut w = CborWriter::new(&mut out);
+        let optional = [self.tag.is_some(), !self.media.is_empty(), !self.watch.is_empty(), !self.alarms.is_empty()];
+        w.map(15 + optional.map(u64::from).iter().sum::<u64>());
+        w.u8(0).u64(VERSION).u8(1).bytes(&self.set.0);
+        w.u8(2).u64(self.generation).u8(3).u64(self.parent);
+        w.u8(4).time(self.started).u8(5).time(self.finished);
+        w.u8(6).str(&self.host).u8(7).array(self.sources.len() as u64);
         for s in &self.sources {
-            let given = [!s.excludes.is_empty(), s.rules != Rules::Plain, s.priority.is_some()];
-            e.map(3 + given.map(u64::from).iter().sum::<u64>()).sure();
-            e.u8(0).sure().bytes(&s.name).sure().u8(1).sure().bytes(&s.path).sure();
-            e.u8(2).sure().u8(s.kind as u8).sure();
-            if !s.excludes.is_empty() {
-                e.u8(3).sure().array(s.excludes.len() as u64).sure();
-                for x in &s.excludes {
-                    e.bytes(x).sure();
-                }
-            }
-            if s.rules != Rules::Plain {
-                e.u8(4).sure().u8(s.rules as u8).sure();
-            }
-            if let Some(priority) = s.priority {
-                e.u8(5).sure().u8(priority).sure();
-            }
+            s.write(&mut w);
         }
         if let Some(tag) = &self.tag {
-            e.u8(8).sure().str(tag).sure();
+            w.u8(8).str(tag);
         }
-        e.u8(9).sure().str(&self.tool).sure().u8(10).sure().bytes(&self.set_key).sure();
-        e.u8(11).sure().array(self.recipients.len() as u64).sure();
+        w.u8(9).str(&self.tool).u8(10).bytes(&self.set_key);
+        w.u8(11).array(self.recipients.len() as u64);
         for r in &self.recipients {
-            e.str(r).sure();
+            w.str(r);
         }
-        e.u8(12).sure().bool(self.full).sure().u8(13).sure().array(self.statistics.len() as u64).sure();
+        w.u8(12).bool(self.full).u8(13).array(self.statistics.len() as u64);
         for (name, value) in &self.statistics {
-            e.array(2).sure().str(name).sure().u64(*value).sure();
+            w.array(2).str(name).u64(*value);
         }
-        e.u8(14).sure().array(self.findings.len() as u64).sure();
+        w.u8(14).array(self.findings.len() as u64);
         for f in &self.findings {
-            e.array(3).sure().str(&f.kind).sure().bytes(&f.path).sure().str(&f.detail).sure();
+            w.array(3).str(&f.kind).bytes(&f.path).str(&f.detail);
         }
-        e.u8(15).sure().map(4).sure().u8(0).sure().u64(self.entries.length).sure();
-        e.u8(1).sure().bytes(&self.entries.blake3).sure().u8(2).sure();
-        write_extents(&mut e, &self.entries.extents);
-        e.u8(3).sure().u64(self.entries.count).sure();
+        w.u8(15);
+        self.entries.write(&mut w);
         if !self.media.is_empty() {
-            e.u8(16).sure().array(self.media.len() as u64).sure();
+            w.u8(16).array(self.media.len() as u64);
             for (place, bytes) in &self.media {
-                e.array(2).sure().u64(*place).sure().u64(*bytes).sure();
+                w.array(2).u64(*place).u64(*bytes);
             }
         }
         if !self.watch.is_empty() {
-            e.u8(17).sure();
-            write_watch(&mut e, &self.watch);
+            w.u8(17);
+            write_watch(&mut w, &self.watch);
         }
         if !self.alarms.is_empty() {
-            e.u8(18).sure();
-            write_alarms(&mut e, &self.alarms);
+            w.u8(18);
+            write_alarms(&mut w, &self.alarms);
         }
         out
     }
 
+    /// Decodes a manifest and checks what the format promises of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         Malformed::limit("manifest", bytes.len() as u64, limit::MANIFEST_BYTES)?;
-        let mut r = Reader::new(bytes, "manifest");
-        let mut m = Self {
-            set: Id([0; 16]),
-            generation: 0,
-            parent: 0,
-            started: Time::default(),
-            finished: Time::default(),
-            host: String::new(),
-            sources: Vec::new(),
-            tag: None,
-            tool: String::new(),
-            set_key: [0; 32],
-            recipients: Vec::new(),
-            full: false,
-            statistics: Vec::new(),
-            findings: Vec::new(),
-            entries: EntryStream { length: 0, blake3: [0; 32], extents: Vec::new(), count: 0 },
-            media: Vec::new(),
-            watch: Vec::new(),
-            alarms: Vec::new(),
-        };
+        let mut r = CborReader::new(bytes, "manifest");
+        let mut m = Self::empty();
         let (mut seen, mut last) = (0u32, None);
         for _ in 0..r.map()? {
             let key = r.key(&mut last)?;
@@ -184,129 +176,184 @@ impl Manifest {
                 4 => m.started = r.time()?,
                 5 => m.finished = r.time()?,
                 6 => m.host = r.text()?,
-                7 => {
-                    for _ in 0..r.array()? {
-                        m.sources.push(decode_source(&mut r)?);
-                    }
-                }
+                7 => m.sources = read_list(&mut r, Source::read)?,
                 8 => m.tag = Some(r.text()?),
                 9 => m.tool = r.text()?,
                 10 => m.set_key = r.fixed()?,
-                11 => {
-                    for _ in 0..r.array()? {
-                        m.recipients.push(r.text()?);
-                    }
-                }
+                11 => m.recipients = read_list(&mut r, CborReader::text)?,
                 12 => m.full = r.bool()?,
-                13 => {
-                    for _ in 0..r.array()? {
-                        r.tuple(2)?;
-                        m.statistics.push((r.text()?, r.uint()?));
-                    }
-                }
-                14 => {
-                    let n = r.array()?;
-                    Malformed::limit("findings", n, FINDINGS as u64)?;
-                    for _ in 0..n {
-                        r.tuple(3)?;
-                        m.findings.push(Finding { kind: r.text()?, path: r.bytes()?.to_vec(), detail: r.text()? });
-                    }
-                }
-                15 => m.entries = decode_entries(&mut r)?,
-                16 => {
-                    for _ in 0..r.array()? {
-                        r.tuple(2)?;
-                        m.media.push((r.count()?, r.uint()?));
-                    }
-                }
+                13 => m.statistics = read_list(&mut r, |r| r.tuple(2).and_then(|()| Ok((r.text()?, r.uint()?))))?,
+                14 => m.findings = read_findings(&mut r)?,
+                15 => m.entries = EntryStream::read(&mut r)?,
+                16 => m.media = read_list(&mut r, |r| r.tuple(2).and_then(|()| Ok((r.count()?, r.uint()?))))?,
                 17 => m.watch = read_watch(&mut r)?,
                 18 => m.alarms = read_alarms(&mut r)?,
                 _ => r.skip(1)?,
             }
         }
         r.end()?;
-        const ALWAYS: u32 = 0xFFFF & !(1 << 8);
-        if seen & ALWAYS != ALWAYS || m.generation == 0 {
+        m.check(&r, seen)?;
+        Ok(m)
+    }
+
+    fn empty() -> Self {
+        Self {
+            set: Id([0; 16]),
+            generation: 0,
+            parent: 0,
+            started: Time::default(),
+            finished: Time::default(),
+            host: String::new(),
+            sources: Vec::new(),
+            tag: None,
+            tool: String::new(),
+            set_key: [0; 32],
+            recipients: Vec::new(),
+            full: false,
+            statistics: Vec::new(),
+            findings: Vec::new(),
+            entries: EntryStream::empty(),
+            media: Vec::new(),
+            watch: Vec::new(),
+            alarms: Vec::new(),
+        }
+    }
+
+    /// `seen`: a bit for each of the first 16 keys that the manifest has.
+    fn check(&self, r: &CborReader, seen: u32) -> Result<(), Malformed> {
+        const REQUIRED: u32 = 0xFFFF & !(1 << 8);
+        if seen & REQUIRED != REQUIRED || self.generation == 0 {
             return Err(r.wrong("a required key is missing"));
         }
-        if m.parent >= m.generation {
+        if self.parent >= self.generation {
             return Err(r.wrong("the parent is not an earlier generation"));
         }
-        if m.sources.windows(2).any(|w| !come_apart(&w[0].name, &w[1].name)) {
+        if self.sources.windows(2).any(|w| !come_apart(&w[0].name, &w[1].name)) {
             return Err(r.wrong("sources out of order or within each other"));
         }
-        if m.media.first().is_some_and(|m| m.0 == 0) || m.media.windows(2).any(|w| w[0].0 >= w[1].0) {
+        if self.media.first().is_some_and(|m| m.0 == 0) || self.media.windows(2).any(|w| w[0].0 >= w[1].0) {
             return Err(r.wrong("the media of its pick list do not ascend"));
         }
-        let length: u64 = m.entries.extents.iter().map(|x| x.length).fold(0, u64::saturating_add);
-        if length != m.entries.length {
+        let length: u64 = self.entries.extents.iter().map(|x| x.length).fold(0, u64::saturating_add);
+        if length != self.entries.length {
             return Err(r.wrong("extents do not add up to the entry stream"));
         }
-        Ok(m)
+        Ok(())
     }
 }
 
-/// Whether a source of the first name may be followed by one of the second: it is greater, and does not lie within the first.
+/// An array whose items `item` reads. Memory grows with what was read, never with the announced length.
+fn read_list<'b, T>(
+    r: &mut CborReader<'b>,
+    item: impl Fn(&mut CborReader<'b>) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
+    let mut list = Vec::new();
+    for _ in 0..r.array()? {
+        list.push(item(r)?);
+    }
+    Ok(list)
+}
+
+/// Whether a source named `b` may follow one named `a`: `b` is greater, and not inside `a`.
 pub fn come_apart(a: &[u8], b: &[u8]) -> bool {
     compare_paths(a, b).is_lt() && !b.strip_prefix(a).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
-fn decode_source(r: &mut Reader) -> Result<Source, Malformed> {
-    let (kind, rules) = (SourceKind::Tree, Rules::Plain);
-    let mut s = Source { name: Vec::new(), path: Vec::new(), kind, excludes: Vec::new(), rules, priority: None };
-    let (mut last, mut seen) = (None, 0);
-    for _ in 0..r.map()? {
-        let key = r.key(&mut last)?;
-        seen |= if key < 3 { 1 << key } else { 0 };
-        match key {
-            0 => s.name = r.bytes()?.to_vec(),
-            1 => s.path = r.bytes()?.to_vec(),
-            2 => {
-                s.kind = match r.uint()? {
-                    0 => SourceKind::Tree,
-                    1 => SourceKind::Command,
-                    _ => return Err(r.wrong("unknown kind of source")),
-                }
+impl Source {
+    fn write(&self, w: &mut CborWriter) {
+        let optional = [!self.excludes.is_empty(), self.rules != Rules::Plain, self.priority.is_some()];
+        w.map(3 + optional.map(u64::from).iter().sum::<u64>());
+        w.u8(0).bytes(&self.name).u8(1).bytes(&self.path);
+        w.u8(2).u8(self.kind as u8);
+        if !self.excludes.is_empty() {
+            w.u8(3).array(self.excludes.len() as u64);
+            for x in &self.excludes {
+                w.bytes(x);
             }
-            3 => {
-                for _ in 0..r.array()? {
-                    s.excludes.push(r.bytes()?.to_vec());
-                }
-            }
-            4 => {
-                // Later rules are no reason not to restore.
-                let number = r.uint()?;
-                s.rules = Rules::ALL.into_iter().find(|rules| *rules as u64 == number).unwrap_or_default();
-            }
-            // Nor is another order.
-            5 => s.priority = u8::try_from(r.uint()?).ok().filter(|p| (1..=LAST_PRIORITY).contains(p)),
-            _ => r.skip(3)?,
+        }
+        if self.rules != Rules::Plain {
+            w.u8(4).u8(self.rules as u8);
+        }
+        if let Some(priority) = self.priority {
+            w.u8(5).u8(priority);
         }
     }
-    if seen != 0b111 {
-        return Err(r.wrong("a source is incomplete"));
+
+    fn read(r: &mut CborReader) -> Result<Self, Malformed> {
+        let (kind, rules) = (SourceKind::Tree, Rules::Plain);
+        let mut s = Self { name: Vec::new(), path: Vec::new(), kind, excludes: Vec::new(), rules, priority: None };
+        let (mut last, mut seen) = (None, 0);
+        for _ in 0..r.map()? {
+            let key = r.key(&mut last)?;
+            seen |= if key < 3 { 1 << key } else { 0 };
+            match key {
+                0 => s.name = r.bytes()?.to_vec(),
+                1 => s.path = r.bytes()?.to_vec(),
+                2 => {
+                    s.kind = match r.uint()? {
+                        0 => SourceKind::Tree,
+                        1 => SourceKind::Command,
+                        _ => return Err(r.wrong("unknown kind of source")),
+                    }
+                }
+                3 => s.excludes = read_list(r, |r| r.bytes().map(<[u8]>::to_vec))?,
+                4 => {
+                    // Rules and priorities of a later version do not prevent a restore.
+                    let number = r.uint()?;
+                    s.rules = Rules::ALL.into_iter().find(|rules| *rules as u64 == number).unwrap_or_default();
+                }
+                5 => s.priority = u8::try_from(r.uint()?).ok().filter(|p| (1..=LAST_PRIORITY).contains(p)),
+                _ => r.skip(3)?,
+            }
+        }
+        if seen != 0b111 {
+            return Err(r.wrong("a source is incomplete"));
+        }
+        check_path(&s.name)?;
+        Ok(s)
     }
-    check_path(&s.name)?;
-    Ok(s)
 }
 
-fn decode_entries(r: &mut Reader) -> Result<EntryStream, Malformed> {
-    let mut e = EntryStream { length: 0, blake3: [0; 32], extents: Vec::new(), count: 0 };
-    let (mut last, mut seen) = (None, 0);
-    for _ in 0..r.map()? {
-        seen += 1;
-        match r.key(&mut last)? {
-            0 => e.length = r.count()?,
-            1 => e.blake3 = r.fixed()?,
-            2 => e.extents = r.extents()?,
-            3 => e.count = r.count()?,
-            _ => {
-                seen -= 1;
-                r.skip(2)?;
+fn read_findings(r: &mut CborReader) -> Result<Vec<Finding>, Malformed> {
+    let n = r.array()?;
+    Malformed::limit("findings", n, FINDINGS as u64)?;
+    let mut findings = Vec::new();
+    for _ in 0..n {
+        r.tuple(3)?;
+        findings.push(Finding { kind: r.text()?, path: r.bytes()?.to_vec(), detail: r.text()? });
+    }
+    Ok(findings)
+}
+
+impl EntryStream {
+    fn empty() -> Self {
+        Self { length: 0, blake3: [0; 32], extents: Vec::new(), count: 0 }
+    }
+
+    fn write(&self, w: &mut CborWriter) {
+        w.map(4).u8(0).u64(self.length).u8(1).bytes(&self.blake3).u8(2);
+        write_extents(w, &self.extents);
+        w.u8(3).u64(self.count);
+    }
+
+    fn read(r: &mut CborReader) -> Result<Self, Malformed> {
+        let mut e = Self::empty();
+        let (mut last, mut seen) = (None, 0);
+        for _ in 0..r.map()? {
+            seen += 1;
+            match r.key(&mut last)? {
+                0 => e.length = r.count()?,
+                1 => e.blake3 = r.fixed()?,
+                2 => e.extents = read_extents(r)?,
+                3 => e.count = r.count()?,
+                _ => {
+                    seen -= 1;
+                    r.skip(2)?;
+                }
             }
         }
+        if seen == 4 { Ok(e) } else { Err(r.wrong("entries are incomplete")) }
     }
-    if seen == 4 { Ok(e) } else { Err(r.wrong("entries are incomplete")) }
 }
 
 /// Never shows the set key.

@@ -3,24 +3,25 @@
 use super::object::Object;
 use std::ops::Range;
 
-/// A tree's root, or the root of a complete part of it.
-pub type Root = [u8; 32];
+/// BLAKE3 of a node: a leaf, the root of a complete subtree, or the root of the tree.
+pub type MerkleHash = [u8; 32];
 
-/// Computes a root from leaves that come one after the other, in memory of the order of log n.
+/// Computes a root from leaves that are added one by one, in memory of O(log n).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MerkleTree {
     count: u64,
     /// Roots of the complete subtrees on the right edge, largest first: one for each bit set in `count`.
-    edge: Vec<Root>,
+    edge: Vec<MerkleHash>,
 }
 
 impl MerkleTree {
-    /// Leaves so far.
+    /// Leaves added so far.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    pub fn push(&mut self, leaf: Root) {
+    /// Adds the next leaf.
+    pub fn push(&mut self, leaf: MerkleHash) {
         let mut node = leaf;
         for _ in 0..self.count.trailing_ones() {
             if let Some(left) = self.edge.pop() {
@@ -31,7 +32,8 @@ impl MerkleTree {
         self.count += 1;
     }
 
-    pub fn root(&self) -> Root {
+    /// The root over the leaves added so far.
+    pub fn root(&self) -> MerkleHash {
         let mut nodes = self.edge.iter().rev();
         match nodes.next() {
             None => *blake3::hash(b"").as_bytes(),
@@ -40,15 +42,15 @@ impl MerkleTree {
     }
 }
 
-fn join(left: &Root, right: &Root) -> Root {
+fn join(left: &MerkleHash, right: &MerkleHash) -> MerkleHash {
     let mut both = [1; 65];
     both[1..33].copy_from_slice(left);
     both[33..].copy_from_slice(right);
     *blake3::hash(&both).as_bytes()
 }
 
-/// The parts of a tree of `count` leaves that lie beside the way from leaf `index` up to the root, from the leaf on.
-fn beside(index: u64, count: u64) -> Vec<Range<u64>> {
+/// The leaves under each node of the audit path of leaf `index` in a tree of `count` leaves, from the leaf on.
+fn siblings(index: u64, count: u64) -> Vec<Range<u64>> {
     let (mut start, mut end, mut parts) = (0, count, Vec::new());
     while end - start > 1 {
         let middle = start + (1 << (end - start - 1).ilog2());
@@ -64,42 +66,42 @@ fn beside(index: u64, count: u64) -> Vec<Range<u64>> {
     parts
 }
 
-/// The root that follows from leaf `index` of `count` and the roots of the parts beside its way; `None` where these are not
-/// as many as they must be.
-pub fn root_of_path(leaf: Root, index: u64, count: u64, path: &[Root]) -> Option<Root> {
-    let parts = if index < count { beside(index, count) } else { return None };
-    let up = |node: Root, (part, other): (&Range<u64>, &Root)| match part.start > index {
+/// The root that leaf `index` of `count` and its audit path lead to; `None` if the path has the wrong length.
+pub fn root_of_path(leaf: MerkleHash, index: u64, count: u64, path: &[MerkleHash]) -> Option<MerkleHash> {
+    let parts = if index < count { siblings(index, count) } else { return None };
+    let up = |node: MerkleHash, (part, other): (&Range<u64>, &MerkleHash)| match part.start > index {
         true => join(&node, other),
         false => join(other, &node),
     };
     (parts.len() == path.len()).then(|| parts.iter().zip(path).fold(leaf, up))
 }
 
-/// Gathers the audit path of one leaf while all leaves of a tree go by, in memory of the order of log n. Which leaf it is may
-/// turn out as it comes; how many there are has to be known.
+/// Computes the audit path of one leaf while all leaves of a tree are added, in memory of O(log n). Which leaf it is may be
+/// decided when it is added; the number of leaves must be known before.
 #[derive(Debug, Clone)]
 pub struct PathFinder {
     count: u64,
     before: MerkleTree,
-    found: Option<Found>,
+    found: Option<FoundLeaf>,
 }
 
 #[derive(Debug, Clone)]
-struct Found {
+struct FoundLeaf {
     index: u64,
     /// The next leaf's number.
     at: u64,
-    /// The parts beside the way, from the leaf on; those behind it fill.
+    /// The nodes of the audit path, from the leaf on. Those with later leaves are still growing.
     parts: Vec<(Range<u64>, MerkleTree)>,
 }
 
 impl PathFinder {
+    /// `count`: leaves of the tree.
     pub fn new(count: u64) -> Self {
         Self { count, before: MerkleTree::default(), found: None }
     }
 
-    /// Takes the next leaf; `wanted`: it is the one whose path is wanted.
-    pub fn push(&mut self, leaf: Root, wanted: bool) {
+    /// Adds the next leaf; `wanted`: it is the leaf whose path is wanted. Only the first wanted one counts.
+    pub fn push(&mut self, leaf: MerkleHash, wanted: bool) {
         match &mut self.found {
             Some(found) => {
                 if let Some((_, tree)) = found.parts.iter_mut().find(|(part, _)| part.contains(&found.at)) {
@@ -109,27 +111,27 @@ impl PathFinder {
             }
             None if wanted && self.before.count < self.count => {
                 let index = self.before.count;
-                let mut parts: Vec<_> = beside(index, self.count).into_iter().map(|p| (p, MerkleTree::default())).collect();
-                // What lies before a leaf is complete, and cut as the edge of the tree up to there: largest first.
+                let mut parts: Vec<_> = siblings(index, self.count).into_iter().map(|p| (p, MerkleTree::default())).collect();
+                // The nodes before the leaf are complete: they are the edge of the tree so far, largest first.
                 let before = parts.iter_mut().rev().filter(|(part, _)| part.start < index);
                 for ((part, tree), root) in before.zip(&self.before.edge) {
                     *tree = MerkleTree { count: part.end - part.start, edge: vec![*root] };
                 }
-                self.found = Some(Found { index, at: index + 1, parts });
+                self.found = Some(FoundLeaf { index, at: index + 1, parts });
             }
             None => self.before.push(leaf),
         }
     }
 
-    /// The wanted leaf's number and its path, once all leaves have come.
-    pub fn finish(self) -> Option<(u64, Vec<Root>)> {
+    /// The wanted leaf's number and its path; `None` unless the wanted leaf and all others were added.
+    pub fn finish(self) -> Option<(u64, Vec<MerkleHash>)> {
         let found = self.found.filter(|f| f.at == self.count)?;
         Some((found.index, found.parts.iter().map(|(_, tree)| tree.root()).collect()))
     }
 }
 
 /// The leaf of one object in the log.
-pub fn object_leaf(o: &Object) -> Root {
+pub fn object_leaf(o: &Object) -> MerkleHash {
     let mut data = [0; 50];
     data[1..9].copy_from_slice(&o.number.to_le_bytes());
     data[9] = o.kind.code();
@@ -139,7 +141,7 @@ pub fn object_leaf(o: &Object) -> Root {
 }
 
 /// The leaf of one record; `path` and `core` are those of the record, `salt_key` is `K_salt`.
-pub fn record_leaf(salt_key: &[u8; 32], path: &[u8], core: &[u8]) -> Root {
+pub fn record_leaf(salt_key: &[u8; 32], path: &[u8], core: &[u8]) -> MerkleHash {
     record_leaf_salted(&record_salt(salt_key, path), core)
 }
 
@@ -152,7 +154,7 @@ pub fn record_salt(salt_key: &[u8; 32], path: &[u8]) -> [u8; 16] {
 }
 
 /// The leaf of one record whose salt is known.
-pub fn record_leaf_salted(salt: &[u8; 16], core: &[u8]) -> Root {
+pub fn record_leaf_salted(salt: &[u8; 16], core: &[u8]) -> MerkleHash {
     let mut h = blake3::Hasher::new();
     h.update(&[0]).update(salt).update(core);
     *h.finalize().as_bytes()
@@ -163,7 +165,7 @@ mod tests {
     use super::*;
 
     /// RFC 6962 section 2.1, as written.
-    fn defined(leaves: &[Root]) -> Root {
+    fn defined(leaves: &[MerkleHash]) -> MerkleHash {
         match leaves.len() {
             0 => *blake3::hash(b"").as_bytes(),
             1 => leaves[0],
@@ -188,7 +190,7 @@ mod tests {
     }
 
     /// RFC 6962 section 2.1.1, as written.
-    fn defined_path(index: usize, leaves: &[Root]) -> Vec<Root> {
+    fn defined_path(index: usize, leaves: &[MerkleHash]) -> Vec<MerkleHash> {
         if leaves.len() < 2 {
             return Vec::new();
         }
@@ -202,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_gathered_path_is_the_defined_one_and_leads_to_the_root() {
-        let leaves: Vec<Root> = (0..70u32).map(|i| *blake3::hash(&i.to_le_bytes()).as_bytes()).collect();
+        let leaves: Vec<MerkleHash> = (0..70u32).map(|i| *blake3::hash(&i.to_le_bytes()).as_bytes()).collect();
         for count in 0..=leaves.len() {
             let (leaves, n) = (&leaves[..count], count as u64);
             for index in 0..count {

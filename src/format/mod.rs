@@ -2,8 +2,8 @@
 //!
 //! One file per section of `docs/format.md`, both directions side by side.
 //!
-//! **Invariant:** every decoder treats its input as hostile. It compares with [`limit`] before it takes memory and
-//! answers with [`Malformed`]; it never panics.
+//! **Invariant:** every decoder treats its input as hostile. It compares lengths with [`limit`] before it takes memory, and
+//! returns [`Malformed`]; it never panics.
 
 pub mod cbor;
 pub mod check_code;
@@ -22,11 +22,12 @@ pub mod stamp;
 pub mod tape;
 pub mod watch;
 
-/// The format version that this code writes and the newest that it reads.
+/// The format version that this program writes, and the newest that it reads.
 pub const VERSION: u64 = 1;
 
-/// Bytes that are not what the format says.
+/// Bytes that the format does not allow. `what` is what was decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum Malformed {
     #[error("{what}: {why}")]
     Content { what: &'static str, why: String },

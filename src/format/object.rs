@@ -1,35 +1,43 @@
-//! Section 2: objects, and the names they bear on a directory medium (section 10).
+//! Section 2: objects, their names on a directory medium (section 10), and hexadecimal digits.
 
 use super::{Malformed, limit};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What an object is.
+/// The kind of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectKind {
+    /// Identifies a medium: its first object.
     Label,
+    /// Frames of content, encrypted.
     Pack,
+    /// The head of a generation, encrypted.
     Manifest,
+    /// Closes a generation or a medium.
     Seal,
+    /// Reserved: no code writes it.
     Parity,
-    /// Leftovers of interrupted work, named by the next seal.
+    /// An object that an interrupted run left behind; the next seal lists it as void.
     Void,
 }
 
 impl ObjectKind {
     const ALL: [Self; 6] = [Self::Label, Self::Pack, Self::Manifest, Self::Seal, Self::Parity, Self::Void];
 
-    /// The code under the log's Merkle tree.
+    /// The kind's number in the log's Merkle tree and on tape.
     pub fn code(self) -> u8 {
         self as u8 + 1
     }
 
+    /// The kind with this number.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|k| k.code() == code)
     }
 
+    /// The kind's name in seals and file names.
     pub fn name(self) -> &'static str {
         match self {
             Self::Label => "label",
@@ -41,6 +49,7 @@ impl ObjectKind {
         }
     }
 
+    /// The kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|k| k.name() == name)
     }
@@ -75,10 +84,12 @@ impl std::str::FromStr for Id {
     }
 }
 
-/// An object as a seal names it.
+/// An object as a seal lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Object {
+    /// Its number in the set, from 0.
     pub number: u64,
+    /// Its kind.
     pub kind: ObjectKind,
     /// Bytes as stored.
     pub length: u64,
@@ -86,12 +97,12 @@ pub struct Object {
     pub digest: Option<[u8; 32]>,
 }
 
-/// `00000012.pack`
+/// The name of an object's file: `00000012.pack`.
 pub fn file_name(number: u64, kind: ObjectKind) -> String {
     format!("{number:08}.{kind}")
 }
 
-/// The number and kind in a file's name, if it is one that [`file_name`] makes.
+/// The number and kind in a name that [`file_name`] makes; `None` for any other name.
 pub fn parse_file_name(name: &str) -> Option<(u64, ObjectKind)> {
     let (digits, kind) = name.split_once('.')?;
     let kind = ObjectKind::from_name(kind).filter(|k| *k != ObjectKind::Void)?;
@@ -102,25 +113,19 @@ pub fn parse_file_name(name: &str) -> Option<(u64, ObjectKind)> {
     (file_name(number, kind) == name).then_some((number, kind))
 }
 
-/// Lower-case hexadecimal.
+/// Lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(b"0123456789abcdef"[usize::from(d)])).collect()
+    HEXLOWER.encode(bytes)
 }
 
 /// The `N` bytes of exactly `2 * N` lower-case hexadecimal digits.
 pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.as_bytes();
-    if digits.len() != 2 * N {
-        return None;
-    }
-    let value = |d: u8| match d {
-        b'0'..=b'9' => Some(d - b'0'),
-        b'a'..=b'f' => Some(d - b'a' + 10),
-        _ => None,
-    };
-    let mut out = [0; N];
-    for (o, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        *o = value(pair[0])? << 4 | value(pair[1])?;
-    }
-    Some(out)
+    let mut bytes = [0; N];
+    let fits = text.len() == 2 * N;
+    (fits && HEXLOWER.decode_mut(text.as_bytes(), &mut bytes).is_ok()).then_some(bytes)
+}
+
+/// The bytes of hexadecimal digits of either case, any number of bytes.
+pub fn unhex_any(text: &str) -> Option<Vec<u8>> {
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()
 }

@@ -1,27 +1,57 @@
 //! Section 4: what lies inside a pack: frames, and the index behind them.
 
-use super::cbor::{Reader, Sure, Writer};
+use super::cbor::{CborReader, CborWriter};
 use super::{Malformed, limit};
 
 /// First bytes of the skippable frame that ends a pack's payload.
 pub const SKIPPABLE_MAGIC: u32 = 0x184D_2A5A;
 /// Last bytes of a pack's payload.
 pub const INDEX_MAGIC: [u8; 4] = *b"AZIX";
-/// Bytes at the payload's end that tell where the index is: its length and [`INDEX_MAGIC`].
+/// Bytes at the payload's end that locate the index: its length and [`INDEX_MAGIC`].
 pub const TRAILER_BYTES: usize = 8;
 
 /// Names a chunk inside its set: the first 16 bytes of `KH(K_id, H(chunk))`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChunkId(pub [u8; 16]);
 
-/// Where bytes lie: `length` bytes from `offset` in the frame at payload byte `frame` of pack `object`, running on
-/// into the next frames of that pack.
+/// Where bytes of content are stored: `length` bytes from `offset` in the frame at payload byte `frame` of pack `object`,
+/// continued in the next frames of that pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Extent {
+    /// Number of the pack.
     pub object: u64,
+    /// Where the frame begins in the pack's payload, in bytes.
     pub frame: u32,
+    /// Where the bytes begin in the frame's content.
     pub offset: u32,
+    /// Bytes; never 0.
     pub length: u64,
+}
+
+/// Fewest bytes of an encoded extent.
+const EXTENT_BYTES: usize = 5;
+
+pub(super) fn write_extents(w: &mut CborWriter, extents: &[Extent]) {
+    w.array(extents.len() as u64);
+    for x in extents {
+        w.array(4).u64(x.object).u32(x.frame).u32(x.offset).u64(x.length);
+    }
+}
+
+pub(super) fn read_extents(r: &mut CborReader) -> Result<Vec<Extent>, Malformed> {
+    let n = r.array()?;
+    let mut extents = Vec::with_capacity(r.capacity(n, EXTENT_BYTES));
+    for _ in 0..n {
+        r.tuple(4)?;
+        let x = Extent { object: r.uint()?, frame: r.u32()?, offset: r.u32()?, length: r.count()? };
+        Malformed::limit("object number", x.object, limit::OBJECT_NUMBER)?;
+        Malformed::limit("offset in a frame", x.offset.into(), limit::FRAME_CONTENT_BYTES)?;
+        if x.length == 0 {
+            return Err(r.wrong("empty extent"));
+        }
+        extents.push(x);
+    }
+    Ok(extents)
 }
 
 /// One frame in a pack's index.
@@ -29,7 +59,7 @@ pub struct Extent {
 pub struct Frame {
     /// Bytes that the frame takes in the payload.
     pub stored: u32,
-    /// Id and length of each chunk, in the order in which they lie.
+    /// Id and length of each chunk, in stored order.
     pub chunks: Vec<(ChunkId, u32)>,
 }
 
@@ -43,6 +73,7 @@ impl Frame {
 /// A pack's index.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Index {
+    /// In stored order, without gaps from the payload's first byte on.
     pub frames: Vec<Frame>,
 }
 
@@ -53,13 +84,13 @@ impl Index {
         out.extend_from_slice(&SKIPPABLE_MAGIC.to_le_bytes());
         out.extend_from_slice(&[0; 4]);
         let content = out.len();
-        let mut e = Writer::new(out);
-        e.array(2).sure().u8(1).sure().array(self.frames.len() as u64).sure();
+        let mut w = CborWriter::new(out);
+        w.array(2).u8(1).array(self.frames.len() as u64);
         for f in &self.frames {
             let ids: Vec<u8> = f.chunks.iter().flat_map(|(id, _)| id.0).collect();
-            e.array(3).sure().u32(f.stored).sure().bytes(&ids).sure().array(f.chunks.len() as u64).sure();
+            w.array(3).u32(f.stored).bytes(&ids).array(f.chunks.len() as u64);
             for (_, n) in &f.chunks {
-                e.u32(*n).sure();
+                w.u32(*n);
             }
         }
         let index = (out.len() - content) as u32;
@@ -83,7 +114,7 @@ impl Index {
     /// Decodes the CBOR of an index (without the skippable frame's header and trailer).
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         Malformed::limit("index", bytes.len() as u64, limit::INDEX_BYTES)?;
-        let mut r = Reader::new(bytes, "index");
+        let mut r = CborReader::new(bytes, "index");
         r.tuple(2)?;
         match r.uint()? {
             1 => {}
@@ -91,7 +122,7 @@ impl Index {
         }
         let n = r.array()?;
         Malformed::limit("frames in a pack", n, limit::FRAMES_IN_PACK)?;
-        let mut frames = Vec::with_capacity(r.room(n, 4));
+        let mut frames = Vec::with_capacity(r.capacity(n, 4));
         let mut payload = 0u64;
         for _ in 0..n {
             r.tuple(3)?;

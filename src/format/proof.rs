@@ -1,9 +1,10 @@
 //! Section 17: the proof that one record was in a generation.
 //!
-//! The bytes alone: whether the record hangs on the seals, and the seals on a key or a check code, is judged elsewhere.
+//! Only the encoding: whether the seals prove the record, and a key or a check code proves the seals, is checked in
+//! `job/inspect/prove.rs`.
 
-use super::cbor::{Reader, Sure, Writer};
-use super::merkle::Root;
+use super::cbor::{CborReader, CborWriter};
+use super::merkle::MerkleHash;
 use super::{Malformed, limit};
 
 const WHAT: &str = "proof";
@@ -11,43 +12,45 @@ const WHAT: &str = "proof";
 const MAGIC: &[u8; 16] = b"azekura proof 1\n";
 const DIGEST_BYTES: usize = 32;
 
-/// What a proof holds.
+/// The content of a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     /// The record's `core`, as it is stored in the entry stream.
     pub core: Vec<u8>,
+    /// The salt of the record's leaf.
     pub salt: [u8; 16],
     /// The record's number in the entry stream, from 0.
     pub index: u64,
     /// The audit path to the root of the records, from the leaf on.
-    pub path: Vec<Root>,
+    pub path: Vec<MerkleHash>,
     /// Lengths of the seals from generation 1 up to the record's.
     pub seal_lengths: Vec<u64>,
-    /// One zstd frame with the seals' bytes side by side.
+    /// One zstd frame with the bytes of all these seals, one after the other.
     pub seals: Vec<u8>,
 }
 
 impl Proof {
+    /// The proof as a file. An error if a decoder would refuse it.
     pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
         let mut out = MAGIC.to_vec();
-        let mut e = Writer::new(&mut out);
-        e.map(6).sure();
-        e.u8(0).sure().bytes(&self.core).sure();
-        e.u8(1).sure().bytes(&self.salt).sure();
-        e.u8(2).sure().u64(self.index).sure();
-        e.u8(3).sure().bytes(self.path.as_flattened()).sure();
-        e.u8(4).sure().array(self.seal_lengths.len() as u64).sure();
+        let mut w = CborWriter::new(&mut out);
+        w.map(6);
+        w.u8(0).bytes(&self.core);
+        w.u8(1).bytes(&self.salt);
+        w.u8(2).u64(self.index);
+        w.u8(3).bytes(self.path.as_flattened());
+        w.u8(4).array(self.seal_lengths.len() as u64);
         for length in &self.seal_lengths {
-            e.u64(*length).sure();
+            w.u64(*length);
         }
-        e.u8(5).sure().bytes(&self.seals).sure();
+        w.u8(5).bytes(&self.seals);
         let digest = *blake3::hash(&out).as_bytes();
         out.extend_from_slice(&digest);
-        // Said before it is written that nobody would read it.
         Self::decode(&out)?;
         Ok(out)
     }
 
+    /// Decodes a proof and checks what the format promises of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         Malformed::limit(WHAT, bytes.len() as u64, limit::PROOF_BYTES)?;
         let wrong = |why: &str| Malformed::new(WHAT, why);
@@ -61,15 +64,15 @@ impl Proof {
             });
         }
         let (content, digest) = rest.split_last_chunk::<DIGEST_BYTES>().ok_or_else(|| wrong("cut short"))?;
-        // Shows accidents, and tells them from proofs that are whole and wrong; against people the seals stand.
+        // Detects accidental damage, and tells it apart from a proof that is whole and wrong. The seals protect against forgery.
         if blake3::hash(&bytes[..bytes.len() - DIGEST_BYTES]).as_bytes() != digest {
-            return Err(wrong("its bytes are not those that were written"));
+            return Err(wrong("its digest is not that of its bytes"));
         }
         Self::decode_content(content)
     }
 
     fn decode_content(content: &[u8]) -> Result<Self, Malformed> {
-        let mut r = Reader::new(content, WHAT);
+        let mut r = CborReader::new(content, WHAT);
         let mut p =
             Self { core: Vec::new(), salt: [0; 16], index: 0, path: Vec::new(), seal_lengths: Vec::new(), seals: Vec::new() };
         let (mut seen, mut last) = (0u32, None);
@@ -93,7 +96,7 @@ impl Proof {
                 }
                 4 => {
                     let n = r.array()?;
-                    p.seal_lengths.reserve(r.room(n, 1));
+                    p.seal_lengths.reserve(r.capacity(n, 1));
                     for _ in 0..n {
                         p.seal_lengths.push(r.count()?);
                     }

@@ -1,8 +1,8 @@
-//! How the files of a source may change, by the program that writes them. For judging changes; they are stored the same way.
+//! How the program that writes a source's files changes them. The rules serve to judge changes; storage does not depend on them.
 //!
-//! SS-MIX2 (JAMI, SS-MIX2 standardized storage, construction guidelines): content never changes in place. An update or a deletion gives the
-//! file, or in the extended storage the folder of its content, another flag at the end of its name and makes a new one with a new time.
-//! The index database changes with every record; the transaction storage grows.
+//! SS-MIX2 (JAMI, SS-MIX2 standardized storage, construction guidelines): content never changes in place. An update or a deletion
+//! changes the flag at the end of the file's name (in the extended storage: of the name of its folder), and makes a new file
+//! with a new time. The index database changes with every record; the transaction storage grows.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,16 +11,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rules {
-    /// In any way.
+    /// Files change in any way.
     #[default]
     Plain,
-    /// An SS-MIX2 storage: a file's content never changes; an update or a deletion gives it another flag at the end of its name.
+    /// An SS-MIX2 storage: content never changes; an update or a deletion changes the flag at the end of the name.
     SsMix2,
     /// Files grow at their end and are never changed before it.
     AppendOnly,
 }
 
 impl Rules {
+    /// All, in the order of their numbers in a manifest.
     pub const ALL: [Self; 3] = [Self::Plain, Self::SsMix2, Self::AppendOnly];
 
     /// In the configuration and in JSON.
@@ -33,11 +34,14 @@ impl Rules {
     }
 }
 
+/// How a file's content may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowed {
+    /// In any way.
     Anything,
-    /// More at the end.
+    /// Only by more bytes at the end.
     Growth,
+    /// Not at all.
     Nothing,
 }
 
@@ -68,7 +72,7 @@ fn is_transaction(below: &[u8]) -> bool {
         && ends(4)
 }
 
-/// Where the flag stands in a path of an SS-MIX2 storage: the last digit of the first name of the form
+/// The position of the flag in a path of an SS-MIX2 storage: the last digit of the first name of the form
 /// `<id>_<date>_<type>_<order>_<time, to the second at least>_<department>_<flag>`.
 pub fn flag(path: &[u8]) -> Option<usize> {
     let mut start = 0;
@@ -84,7 +88,7 @@ pub fn flag(path: &[u8]) -> Option<usize> {
     None
 }
 
-/// The same path but for the flag.
+/// Whether two paths differ in their flag and in nothing else.
 pub fn differ_in_flag(a: &[u8], b: &[u8]) -> bool {
     let at = flag(a);
     at == flag(b) && at.is_some_and(|at| a[..at] == b[..at] && a[at] != b[at] && a[at + 1..] == b[at + 1..])

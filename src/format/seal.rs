@@ -1,27 +1,28 @@
 //! Section 7: the seal that closes a generation.
 //!
-//! Signing and checking signatures is not done here: the bytes know no keys.
+//! Signatures are made and checked in the room `seal`: `format` knows no keys.
 
-use super::merkle::{MerkleTree, Root};
+use super::merkle::{MerkleHash, MerkleTree};
 use super::object::{Id, Object, ObjectKind, hex, unhex};
 use super::{Malformed, limit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
-/// How a generation's objects were read again before its seal was written.
+/// How a generation's objects were read back before its seal was written, the weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReadBack {
-    /// No better than from the operating system's cache.
+    /// Perhaps only from the operating system's cache.
     Cached,
     /// After asking the operating system to drop its cache.
     Dropped,
-    /// Past the operating system's cache.
+    /// Bypassing the operating system's cache.
     Direct,
 }
 
 impl ReadBack {
+    /// In a seal and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Direct => "direct",
@@ -35,19 +36,22 @@ impl ReadBack {
     }
 }
 
+/// The result of the run, as its seal says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
+    /// Everything was backed up.
     Good,
     /// Something in the sources was unreadable, stale or missing.
     Incomplete,
-    /// A tripwire was raised.
+    /// A tripwire raised an alarm.
     Alarm,
-    /// No generation: the medium is closed, and the run goes on on the next one.
+    /// Not a generation: the seal closes a medium, and the run continues on the next one.
     Continued,
 }
 
 impl Verdict {
+    /// In a seal and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -65,7 +69,9 @@ impl Verdict {
 /// The facts of a seal, without its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seal {
+    /// The medium set.
     pub set: Id,
+    /// Counted from 1.
     pub generation: u64,
     /// RFC 3339, UTC.
     pub time: String,
@@ -73,20 +79,28 @@ pub struct Seal {
     pub previous: Option<[u8; 32]>,
     /// Number of the first object; the seal's own number is this plus the count of objects.
     pub first: u64,
+    /// All objects since the previous seal, in order.
     pub objects: Vec<Object>,
-    pub log: Root,
+    /// Root of the log: the Merkle tree of all objects of the set before this seal.
+    pub log: MerkleHash,
+    /// Records of the entry stream.
     pub record_count: u64,
-    pub records: Root,
+    /// Root of the records' Merkle tree.
+    pub records: MerkleHash,
+    /// How the objects were read back.
     pub read_back: ReadBack,
+    /// The result of the run.
     pub verdict: Verdict,
     /// Public key that verifies the next seal.
     pub next: [u8; 32],
 }
 
-/// A seal as it lies on the medium.
+/// A seal as it is on the medium. The signature has not been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
+    /// The facts of the seal.
     pub seal: Seal,
+    /// Ed25519, over the seal's body.
     pub signature: [u8; 64],
     /// How many of the seal's first bytes are signed.
     pub body_bytes: usize,
@@ -98,12 +112,12 @@ impl Seal {
         self.first + self.objects.len() as u64
     }
 
-    /// It closes a medium within a run; no generation bears its number.
+    /// Whether it closes a medium within a run. There is no generation with its number.
     pub fn is_closing(&self) -> bool {
         self.verdict == Verdict::Continued
     }
 
-    /// The manifest that counts: the last one listed.
+    /// The generation's manifest: the last one listed. Earlier ones are of interrupted runs.
     pub fn manifest(&self) -> Option<&Object> {
         self.objects.iter().rev().find(|o| o.kind == ObjectKind::Manifest)
     }
@@ -139,7 +153,7 @@ impl Seal {
         t.into_bytes()
     }
 
-    /// The whole seal: a body and its signature.
+    /// The whole seal: a body with its signature appended.
     pub fn with_signature(body: Vec<u8>, signature: &[u8; 64]) -> Vec<u8> {
         let mut out = body;
         out.extend_from_slice(b"signature ");
@@ -148,10 +162,11 @@ impl Seal {
         out
     }
 
+    /// Decodes a whole seal and checks what the format promises of it, without its signature.
     pub fn decode(bytes: &[u8]) -> Result<Signed, Malformed> {
         Malformed::limit("seal", bytes.len() as u64, limit::SEAL_BYTES)?;
         let text = std::str::from_utf8(bytes).map_err(|_| wrong("not text"))?;
-        let mut lines = Lines { rest: text };
+        let mut lines = SealLines { rest: text };
         match lines.fields("azekura")?[..] {
             ["seal", "1"] => {}
             ["seal", n] => return Err(Malformed::Newer { what: "seal", found: number(n)? }),
@@ -217,12 +232,13 @@ fn digest(text: &str) -> Result<[u8; 32], Malformed> {
     unhex(text).ok_or_else(|| wrong("a digest is not 64 hexadecimal digits"))
 }
 
-struct Lines<'a> {
+/// The lines of a seal that are still to be decoded.
+struct SealLines<'a> {
     rest: &'a str,
 }
 
-impl<'a> Lines<'a> {
-    /// The fields behind `word` on the next line.
+impl<'a> SealLines<'a> {
+    /// The fields of the next line, which MUST begin with `word`.
     fn fields(&mut self, word: &str) -> Result<Vec<&'a str>, Malformed> {
         let missing = || wrong(format!("no line {word:?} where it belongs"));
         let (line, rest) = self.rest.split_once('\n').ok_or_else(missing)?;

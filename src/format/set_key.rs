@@ -1,10 +1,9 @@
-//! The secret that every chunk id, cut and salt of a set is derived from.
+//! Section 9: the secret of a set, from which its chunk ids, cuts and salts are derived.
 
-/// The set key: 32 secret bytes from which a set's other keys are derived (section 9 of the format).
+/// The set key: 32 secret bytes. Wipes itself; `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
 pub struct SetKey(pub [u8; 32]);
 
-/// Shows nothing.
 impl std::fmt::Debug for SetKey {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         f.write_str("SetKey")
@@ -12,7 +11,7 @@ impl std::fmt::Debug for SetKey {
 }
 
 impl SetKey {
-    /// `K_salt`: salts the leaves of the records' tree.
+    /// `K_salt`, which salts the leaves of the records' Merkle tree.
     pub fn record_salt_key(&self) -> [u8; 32] {
         blake3::derive_key("azekura 1 record salt", &self.0)
     }

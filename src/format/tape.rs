@@ -1,4 +1,4 @@
-//! Section 16: the header block that lies before each object on a tape, and the list of objects that lies behind each seal.
+//! Section 16: the header block before each object on a tape, and the list of objects behind each seal.
 
 use super::object::{Id, ObjectKind};
 use super::{Malformed, limit};
@@ -7,52 +7,55 @@ use super::{Malformed, limit};
 pub const HEADER_BYTES: usize = 512;
 const MAGIC: &[u8; 16] = b"azekura tape 1\r\n";
 const DIGEST_AT: usize = HEADER_BYTES - 32;
-/// In the place of an address: there is none.
+/// Stands for an address where there is none.
 const NONE: u64 = u64::MAX;
 
-/// What a header block tells of the object behind it.
+/// A header block: describes the object behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
+    /// The medium set.
     pub set: Id,
+    /// Number of the object.
     pub number: u64,
+    /// Kind of the object.
     pub kind: ObjectKind,
     /// Bytes of the object.
     pub length: u64,
     /// Bytes of every block of the object but its last.
     pub block: u32,
-    /// Address of the header block before this one on the cartridge.
+    /// Address of the previous header block on the cartridge.
     pub previous: Option<u64>,
 }
 
 impl Header {
-    /// How many blocks the object takes, its header not counted.
+    /// Blocks of the object, its header not included.
     pub fn blocks(&self) -> u64 {
         self.length.div_ceil(self.block.into())
     }
 
+    /// The block.
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
-        let mut put = Put::default();
-        put.bytes(MAGIC);
-        put.bytes(&self.set.0);
-        put.u64(self.number);
-        put.u64(self.length);
-        put.u64(self.previous.unwrap_or(NONE));
-        put.bytes(&self.block.to_le_bytes());
-        put.bytes(&[self.kind.code()]);
-        put.finish()
+        let mut fields = FieldWriter::default();
+        fields.bytes(MAGIC);
+        fields.bytes(&self.set.0);
+        fields.u64(self.number);
+        fields.u64(self.length);
+        fields.u64(self.previous.unwrap_or(NONE));
+        fields.bytes(&self.block.to_le_bytes());
+        fields.bytes(&[self.kind.code()]);
+        fields.finish()
     }
 
     /// `None` when the block is no header at all.
     pub fn decode(block: &[u8]) -> Result<Option<Self>, Malformed> {
-        let Some(mut take) = Take::begin(block, MAGIC) else { return Ok(None) };
+        let Some(mut fields) = FieldReader::begin(block, MAGIC) else { return Ok(None) };
         let wrong = |what: &str| Malformed::new("header on tape", what);
-        let set = Id(take.bytes());
-        let (number, length, previous) = (take.u64(), take.u64(), take.u64());
-        let block_bytes = u32::from_le_bytes(take.bytes());
-        let [code] = take.bytes();
-        take.finish(block, "header on tape")?;
-        let kind =
-            ObjectKind::from_code(code).filter(|k| *k != ObjectKind::Void).ok_or_else(|| wrong("a kind that is not known"))?;
+        let set = Id(fields.bytes());
+        let (number, length, previous) = (fields.u64(), fields.u64(), fields.u64());
+        let block_bytes = u32::from_le_bytes(fields.bytes());
+        let [code] = fields.bytes();
+        fields.finish(block, "header on tape")?;
+        let kind = ObjectKind::from_code(code).filter(|k| *k != ObjectKind::Void).ok_or_else(|| wrong("an unknown kind"))?;
         Malformed::limit("object's number", number, limit::OBJECT_NUMBER)?;
         Malformed::limit("object on tape", length, limit::PACK_BYTES)?;
         Malformed::limit("block on tape", block_bytes.into(), limit::TAPE_BLOCK_BYTES)?;
@@ -67,15 +70,17 @@ impl Header {
 /// An object in a list of contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Item {
+    /// Its number.
     pub number: u64,
+    /// Its kind.
     pub kind: ObjectKind,
-    /// Bytes that are there.
+    /// Bytes on the cartridge.
     pub length: u64,
     /// Address of its header block.
     pub at: u64,
 }
 
-/// The list behind a seal: every object on the cartridge so far.
+/// The list behind a seal: all objects on the cartridge so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contents {
     /// Ascending by number.
@@ -84,12 +89,14 @@ pub struct Contents {
     pub last: Option<u64>,
 }
 
-/// The block behind a list of contents, which leads to it.
+/// The block behind a list of contents, by which the list is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trailer {
+    /// The medium set.
     pub set: Id,
     /// Objects in the list.
     pub count: u64,
+    /// Address of the last header block.
     pub last: Option<u64>,
     /// BLAKE3 of the list.
     pub digest: [u8; 32],
@@ -99,34 +106,36 @@ const TRAILER_MAGIC: &[u8; 16] = b"azekura list 1\r\n";
 const ITEM_BYTES: usize = 25;
 
 impl Trailer {
-    /// How many blocks of `block` bytes the list takes.
+    /// Blocks of `block` bytes that the list takes.
     pub fn blocks(&self, block: u32) -> u64 {
         (self.count * ITEM_BYTES as u64).div_ceil(block.into())
     }
 
+    /// The block.
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
-        let mut put = Put::default();
-        put.bytes(TRAILER_MAGIC);
-        put.bytes(&self.set.0);
-        put.u64(self.count);
-        put.u64(self.last.unwrap_or(NONE));
-        put.bytes(&self.digest);
-        put.finish()
+        let mut fields = FieldWriter::default();
+        fields.bytes(TRAILER_MAGIC);
+        fields.bytes(&self.set.0);
+        fields.u64(self.count);
+        fields.u64(self.last.unwrap_or(NONE));
+        fields.bytes(&self.digest);
+        fields.finish()
     }
 
-    /// `None` when the block is no trailer at all.
+    /// Decodes a block; `None` if it is no trailer at all.
     pub fn decode(block: &[u8]) -> Result<Option<Self>, Malformed> {
-        let Some(mut take) = Take::begin(block, TRAILER_MAGIC) else { return Ok(None) };
-        let set = Id(take.bytes());
-        let (count, last) = (take.u64(), take.u64());
-        let digest = take.bytes();
-        take.finish(block, "list on tape")?;
+        let Some(mut fields) = FieldReader::begin(block, TRAILER_MAGIC) else { return Ok(None) };
+        let set = Id(fields.bytes());
+        let (count, last) = (fields.u64(), fields.u64());
+        let digest = fields.bytes();
+        fields.finish(block, "list on tape")?;
         Malformed::limit("objects on a tape", count, limit::OBJECTS_ON_TAPE)?;
         Ok(Some(Self { set, count, last: (last != NONE).then_some(last), digest }))
     }
 }
 
 impl Contents {
+    /// The list's bytes and the trailer for them.
     pub fn encode(&self, set: Id) -> (Vec<u8>, Trailer) {
         let mut out = Vec::with_capacity(self.items.len() * ITEM_BYTES);
         for i in &self.items {
@@ -139,24 +148,22 @@ impl Contents {
         (out, Trailer { set, count: self.items.len() as u64, last: self.last, digest })
     }
 
-    /// `end`: the address of the list's first block; everything listed lies before it.
+    /// Decodes the list of a trailer. `end`: the address of the list's first block; all listed objects are before it.
     pub fn decode(trailer: &Trailer, bytes: &[u8], end: u64) -> Result<Self, Malformed> {
         let wrong = |what: &str| Malformed::new("list on tape", what);
         if bytes.len() as u64 != trailer.count * ITEM_BYTES as u64 || blake3::hash(bytes) != trailer.digest {
             return Err(wrong("its digest is not that of its bytes"));
         }
         if trailer.last.is_some_and(|at| at >= end) {
-            return Err(wrong("an address behind it"));
+            return Err(wrong("an address behind the list"));
         }
         let mut items: Vec<Item> = Vec::with_capacity(bytes.len() / ITEM_BYTES);
         for record in bytes.chunks_exact(ITEM_BYTES) {
-            let mut take = Take { rest: record };
-            let number = take.u64();
-            let [code] = take.bytes();
-            let (length, at) = (take.u64(), take.u64());
-            let kind = ObjectKind::from_code(code)
-                .filter(|k| *k != ObjectKind::Void)
-                .ok_or_else(|| wrong("a kind that is not known"))?;
+            let mut fields = FieldReader { rest: record };
+            let number = fields.u64();
+            let [code] = fields.bytes();
+            let (length, at) = (fields.u64(), fields.u64());
+            let kind = ObjectKind::from_code(code).filter(|k| *k != ObjectKind::Void).ok_or_else(|| wrong("an unknown kind"))?;
             Malformed::limit("object's number", number, limit::OBJECT_NUMBER)?;
             Malformed::limit("object on tape", length, limit::PACK_BYTES)?;
             if at >= end || items.last().is_some_and(|before| before.number >= number) {
@@ -168,19 +175,19 @@ impl Contents {
     }
 }
 
-/// A block of fields, closed by the digest of everything before.
-struct Put {
+/// Writes the fields of a block, and the digest of everything before it at its end.
+struct FieldWriter {
     block: [u8; HEADER_BYTES],
     at: usize,
 }
 
-impl Default for Put {
+impl Default for FieldWriter {
     fn default() -> Self {
         Self { block: [0; HEADER_BYTES], at: 0 }
     }
 }
 
-impl Put {
+impl FieldWriter {
     fn bytes(&mut self, bytes: &[u8]) {
         self.block[self.at..self.at + bytes.len()].copy_from_slice(bytes);
         self.at += bytes.len();
@@ -197,12 +204,12 @@ impl Put {
     }
 }
 
-/// The fields of what [`Put`] has made. Fields are asked for in their order, and never more than there are.
-struct Take<'a> {
+/// Reads the fields that [`FieldWriter`] wrote, in the same order. It panics if more bytes are asked for than a block has.
+struct FieldReader<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Take<'a> {
+impl<'a> FieldReader<'a> {
     /// `None` when the block does not begin with `magic`.
     fn begin(block: &'a [u8], magic: &[u8; 16]) -> Option<Self> {
         let fits = block.len() == HEADER_BYTES && block.starts_with(magic);
@@ -221,14 +228,14 @@ impl<'a> Take<'a> {
         u64::from_le_bytes(self.bytes())
     }
 
-    /// What is left are zeros, and the digest of everything before it.
+    /// Checks that only zeros follow, and then the digest of everything before it.
     fn finish(self, whole: &[u8], what: &'static str) -> Result<(), Malformed> {
         let (zeros, digest) = self.rest.split_at(self.rest.len() - 32);
         if blake3::hash(&whole[..DIGEST_AT]) != *digest {
             return Err(Malformed::new(what, "its digest is not that of its bytes"));
         }
         if zeros.iter().any(|b| *b != 0) {
-            return Err(Malformed::new(what, "bytes that are not known"));
+            return Err(Malformed::new(what, "unknown bytes"));
         }
         Ok(())
     }

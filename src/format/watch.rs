@@ -1,42 +1,46 @@
-//! Section 5: what the tripwires have measured and raised, as a manifest keeps it.
+//! Section 5: the tripwires' measurements and alarms, as a manifest stores them.
 
 use super::Malformed;
-use super::cbor::{Reader, Sure, Writer};
+use super::cbor::{CborReader, CborWriter};
 
-/// Nights of a source that are kept.
+/// Nights of a source that are stored.
 pub const NIGHTS: usize = 35;
-/// Kinds of files of a source that are told apart.
+/// Kinds of files of a source that are counted separately.
 pub const KINDS: usize = 512;
 /// Bytes of a kind's name.
 pub const KIND_BYTES: usize = 16;
-/// Paths shown with an alarm.
+/// Paths stored with an alarm.
 pub const PATHS: usize = 10;
 const SOURCES: u64 = 100_000;
 
 /// Counts of one source in one night.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Measures {
+    /// Files in the source.
     pub files: u64,
-    /// Of content.
+    /// Bytes of content in the source.
     pub bytes: u64,
-    /// Files that were there before with other content.
+    /// Files with other content than the night before.
     pub changed: u64,
+    /// Files that did not exist the night before.
     pub new: u64,
+    /// Files that existed the night before and do no longer.
     pub gone: u64,
     /// Files whose content changed although the source's rules forbid it.
     pub forbidden: u64,
-    /// New or changed files that look like noise, of kinds that did not so far.
+    /// New or changed files that look like noise, of kinds that usually do not.
     pub noisy: u64,
+    /// Bytes of new or changed files that look like noise.
     pub noisy_bytes: u64,
     /// New or changed files whose first bytes are not those of their kind.
     pub misfit: u64,
-    /// New files of kinds that the source did not have so far.
+    /// New files of kinds that the source did not have before.
     pub strange: u64,
-    /// Canaries that were touched.
+    /// Canaries that were changed or are gone.
     pub canaries: u64,
-    /// Bytes that were not stored before.
+    /// Bytes of chunks that were not stored before.
     pub new_bytes: u64,
-    /// Changed files of kinds that are written once: images, archives, printed pages.
+    /// Changed files of kinds that are written only once: images, archives, printed pages.
     pub finished: u64,
 }
 
@@ -62,76 +66,87 @@ impl Measures {
     }
 }
 
-/// What a night says of what is usual.
+/// What a night contributes to what is usual for its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Course {
+pub enum NightKind {
+    /// All its counts.
     #[default]
     Usual,
-    /// An alarm was raised: nothing.
+    /// Nothing: an alarm was raised.
     Alarm,
-    /// Much changed at once, as somebody had announced: only how much there is from then on.
+    /// Only the number of files and bytes from then on: much changed at once, and somebody had announced it.
     Announced,
 }
 
 /// A night of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Night {
+    /// The generation of that night.
     pub generation: u64,
-    pub course: Course,
+    /// What it contributes to what is usual.
+    pub kind: NightKind,
+    /// Its counts.
     pub measures: Measures,
 }
 
-/// What is usual for a kind of files.
+/// Counts of one kind of files, over all nights without an alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KindCounts {
-    /// An extension in small letters; empty: none.
+    /// The extension in lower case; empty: none.
     pub kind: Vec<u8>,
+    /// Files that were read.
     pub files: u64,
+    /// Those that looked like noise.
     pub noisy: u64,
+    /// Those whose first bytes were not those of the kind.
     pub misfit: u64,
 }
 
-/// What is known of a source.
+/// The history of a source, by which the next night is judged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceWatch {
+    /// Name of the source.
     pub source: Vec<u8>,
-    /// The last ones, ascending by generation.
+    /// The last [`NIGHTS`], ascending by generation.
     pub nights: Vec<Night>,
-    /// Ascending by name.
+    /// At most [`KINDS`], ascending by name.
     pub kinds: Vec<KindCounts>,
 }
 
-/// A tripwire that was raised.
+/// An alarm of a tripwire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
+    /// Name of the tripwire.
     pub tripwire: String,
+    /// Name of the source.
     pub source: Vec<u8>,
+    /// The count.
     pub measured: u64,
-    /// What it was measured against.
+    /// The count from which on there is an alarm.
     pub limit: u64,
-    /// The first ones.
+    /// Up to [`PATHS`] entries that show it.
     pub paths: Vec<Vec<u8>>,
 }
 
-pub(super) fn write_watch(e: &mut Writer, all: &[SourceWatch]) {
-    e.array(all.len() as u64).sure();
+pub(super) fn write_watch(w: &mut CborWriter, all: &[SourceWatch]) {
+    w.array(all.len() as u64);
     for s in all {
-        e.map(3).sure().u8(0).sure().bytes(&s.source).sure().u8(1).sure().array(s.nights.len() as u64).sure();
+        w.map(3).u8(0).bytes(&s.source).u8(1).array(s.nights.len() as u64);
         for n in &s.nights {
-            e.array(2 + Measures::COUNT as u64).sure().u64(n.generation).sure().u8(n.course as u8).sure();
+            w.array(2 + Measures::COUNT as u64).u64(n.generation).u8(n.kind as u8);
             let mut measures = n.measures;
             for count in measures.all() {
-                e.u64(*count).sure();
+                w.u64(*count);
             }
         }
-        e.u8(2).sure().array(s.kinds.len() as u64).sure();
+        w.u8(2).array(s.kinds.len() as u64);
         for k in &s.kinds {
-            e.array(4).sure().bytes(&k.kind).sure().u64(k.files).sure().u64(k.noisy).sure().u64(k.misfit).sure();
+            w.array(4).bytes(&k.kind).u64(k.files).u64(k.noisy).u64(k.misfit);
         }
     }
 }
 
-pub(super) fn read_watch(r: &mut Reader) -> Result<Vec<SourceWatch>, Malformed> {
+pub(super) fn read_watch(r: &mut CborReader) -> Result<Vec<SourceWatch>, Malformed> {
     let mut all = Vec::new();
     let n = r.array()?;
     Malformed::limit("watched sources", n, SOURCES)?;
@@ -167,18 +182,18 @@ pub(super) fn read_watch(r: &mut Reader) -> Result<Vec<SourceWatch>, Malformed> 
     Ok(all)
 }
 
-fn read_night(r: &mut Reader) -> Result<Night, Malformed> {
+fn read_night(r: &mut CborReader) -> Result<Night, Malformed> {
     let n = r.array()?;
     if n < 2 {
         return Err(r.wrong("a night of fewer than two items"));
     }
     let generation = r.uint()?;
-    let course = match r.uint()? {
-        0 => Course::Usual,
-        2 => Course::Announced,
-        _ => Course::Alarm,
+    let kind = match r.uint()? {
+        0 => NightKind::Usual,
+        2 => NightKind::Announced,
+        _ => NightKind::Alarm,
     };
-    let mut night = Night { generation, course, measures: Measures::default() };
+    let mut night = Night { generation, kind, measures: Measures::default() };
     let counts = night.measures.all();
     let given = n as usize - 2;
     for count in counts.into_iter().take(given) {
@@ -191,18 +206,18 @@ fn read_night(r: &mut Reader) -> Result<Night, Malformed> {
     Ok(night)
 }
 
-pub(super) fn write_alarms(e: &mut Writer, all: &[Alarm]) {
-    e.array(all.len() as u64).sure();
+pub(super) fn write_alarms(w: &mut CborWriter, all: &[Alarm]) {
+    w.array(all.len() as u64);
     for a in all {
-        e.array(5).sure().str(&a.tripwire).sure().bytes(&a.source).sure().u64(a.measured).sure().u64(a.limit).sure();
-        e.array(a.paths.len() as u64).sure();
+        w.array(5).str(&a.tripwire).bytes(&a.source).u64(a.measured).u64(a.limit);
+        w.array(a.paths.len() as u64);
         for path in &a.paths {
-            e.bytes(path).sure();
+            w.bytes(path);
         }
     }
 }
 
-pub(super) fn read_alarms(r: &mut Reader) -> Result<Vec<Alarm>, Malformed> {
+pub(super) fn read_alarms(r: &mut CborReader) -> Result<Vec<Alarm>, Malformed> {
     let mut all = Vec::new();
     let n = r.array()?;
     Malformed::limit("alarms", n, SOURCES)?;
@@ -220,15 +235,16 @@ pub(super) fn read_alarms(r: &mut Reader) -> Result<Vec<Alarm>, Malformed> {
     Ok(all)
 }
 
-/// What a host keeps of it between two nights: the same bytes as in the manifest.
+/// The histories as a host keeps them between two nights: the same bytes as in the manifest.
 pub fn encode(all: &[SourceWatch]) -> Vec<u8> {
     let mut out = Vec::new();
-    write_watch(&mut Writer::new(&mut out), all);
+    write_watch(&mut CborWriter::new(&mut out), all);
     out
 }
 
+/// Decodes what [`encode`] made.
 pub fn decode(bytes: &[u8]) -> Result<Vec<SourceWatch>, Malformed> {
-    let mut r = Reader::new(bytes, "watch");
+    let mut r = CborReader::new(bytes, "watch");
     let all = read_watch(&mut r)?;
     r.end()?;
     Ok(all)

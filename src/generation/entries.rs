@@ -1,37 +1,41 @@
-//! The entries of a generation in their order.
+//! The entries of a generation, in order.
 
-use super::packs::PackCache;
+use super::pack_cache::PackCache;
 use super::{Generation, GenerationError, Result};
 use crate::event::chain_text;
 use crate::format::entry::{Entry, compare_paths, record_length};
-use crate::format::merkle::{MerkleTree, Root, record_leaf};
+use crate::format::merkle::{MerkleHash, MerkleTree, record_leaf};
 use crate::format::pack::Extent;
 use std::collections::VecDeque;
 
-/// An entry with the bytes of its `core`, which the records' tree is made of.
+/// An entry, and its leaf in the records' Merkle tree.
 pub struct EntryRecord {
+    /// The decoded record.
     pub entry: Entry,
+    /// The encoded `core`, of which the leaf is made.
     pub core_bytes: Vec<u8>,
     /// The record's leaf in that tree.
-    pub leaf: Root,
+    pub leaf: MerkleHash,
 }
 
 /// A part of the entry stream that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
-    /// The path before it; empty at the beginning of the stream.
+    /// The last path before it; empty at the beginning of the stream.
     pub after: Vec<u8>,
-    /// The path behind it; empty at the end.
+    /// The first path behind it; empty at the end.
     pub before: Vec<u8>,
+    /// The error that it was met with.
     pub why: String,
 }
 
-/// See [`Generation::entries`]. The last item is an error when the stream was not the right one.
+/// The entries of a generation, see [`Generation::entries`]. The last item is an error if the stream was not the one in the
+/// manifest.
 pub struct EntryReader<'g, 'a> {
     generation: &'g Generation<'a>,
     packs: PackCache<'g, 'a>,
     extents: VecDeque<Extent>,
-    /// They are all the generation has; only then is there something to compare them with.
+    /// `extents` began as the whole stream, so its end can be compared with manifest and seal.
     whole: bool,
     buffer: Vec<u8>,
     at: usize,
@@ -40,7 +44,7 @@ pub struct EntryReader<'g, 'a> {
     salt_key: [u8; 32],
     last: Vec<u8>,
     past_damage: bool,
-    /// The gap that the next record will be behind.
+    /// The gap before the next record.
     gap: Option<Gap>,
     gaps: Vec<Gap>,
     done: bool,
@@ -51,9 +55,9 @@ impl<'g, 'a> EntryReader<'g, 'a> {
         Self::within(generation, generation.manifest.entries.extents.clone().into(), true)
     }
 
-    /// Those of a few pieces that follow one another.
-    pub(super) fn part(generation: &'g Generation<'a>, pieces: &[Extent]) -> Self {
-        Self::within(generation, pieces.to_vec().into(), false)
+    /// The entries in a run of frames, the first of which begins with a record.
+    pub(super) fn part(generation: &'g Generation<'a>, frames: &[Extent]) -> Self {
+        Self::within(generation, frames.to_vec().into(), false)
     }
 
     fn within(generation: &'g Generation<'a>, extents: VecDeque<Extent>, whole: bool) -> Self {
@@ -75,28 +79,28 @@ impl<'g, 'a> EntryReader<'g, 'a> {
         }
     }
 
-    /// Goes on behind what cannot be read, see [`Self::gaps`]. The records that come are covered by their packs' encryption
-    /// and by their own form; that they are all, nothing can say any more.
+    /// Continues behind what cannot be read, see [`Self::gaps`]. The records behind it are authenticated by their packs'
+    /// encryption and checked by their decoder, but nothing proves any more that they are complete.
     pub fn past_damage(self) -> Self {
         Self { past_damage: true, ..self }
     }
 
-    /// What could not be read so far.
+    /// What could not be read so far, in order.
     pub fn gaps(&self) -> &[Gap] {
         &self.gaps
     }
 
-    /// How many records have come.
+    /// Records read so far.
     pub fn seen(&self) -> u64 {
         self.records.count()
     }
 
-    /// How many should come.
+    /// Records in the whole stream, as the manifest counts them.
     pub fn expected(&self) -> u64 {
         self.generation.manifest.entries.count
     }
 
-    /// Whether the record given last is the first one behind a gap: folders above it may be missing.
+    /// Whether the record read last is the first one behind a gap: folders above it may be missing.
     pub fn is_behind_gap(&self) -> bool {
         self.gap.is_none() && self.gaps.last().is_some_and(|g| g.before == self.last)
     }
@@ -114,7 +118,7 @@ impl<'g, 'a> EntryReader<'g, 'a> {
                     }
                     return Ok(record);
                 }
-                // What is not a record can be passed over only where a part is missing.
+                // Bytes that are no record are skipped only where a part of the stream is missing.
                 Err(e) if self.past_damage && !e.is_absence() && (self.gap.is_some() || is_unread(&e)) => {
                     let after = || Gap { after: self.last.clone(), before: Vec::new(), why: chain_text(&e) };
                     self.gap.get_or_insert_with(after);
@@ -133,7 +137,7 @@ impl<'g, 'a> EntryReader<'g, 'a> {
         }
         let prefix = [0, 1, 2, 3].map(|i| self.buffer[self.at + i]);
         let length = record_length(prefix).map_err(GenerationError::Entries)?;
-        // Behind a gap this may be anything; a chunk that does begin with a record has all of it.
+        // Behind a gap these bytes may be anything. A frame that begins with a record contains all of it.
         if self.gap.is_some() && self.buffer.len() - self.at < 4 + length {
             return Err(GenerationError::NotTheEntries);
         }
@@ -153,14 +157,14 @@ impl<'g, 'a> EntryReader<'g, 'a> {
         Ok(Some(EntryRecord { entry, core_bytes, leaf }))
     }
 
-    /// Makes `n` bytes available from `at`; false when the stream ends before.
+    /// Makes `n` bytes available from `at`; `false` if the stream ends before.
     fn fill(&mut self, n: usize) -> Result<bool> {
         while self.buffer.len() - self.at < n {
             let Some(mut x) = self.extents.pop_front() else { return Ok(false) };
             self.buffer.drain(..self.at);
             self.at = 0;
             let (buffer, hasher) = (&mut self.buffer, &mut self.hasher);
-            let read = self.packs.read_piece(&mut x, |bytes| {
+            let read = self.packs.read_frame(&mut x, |bytes| {
                 hasher.update(bytes);
                 buffer.extend_from_slice(bytes);
             });
@@ -186,7 +190,7 @@ impl<'g, 'a> EntryReader<'g, 'a> {
     }
 }
 
-/// Whether bytes could not be had, of a medium that is there; they may also be others than those wanted.
+/// Whether bytes could not be read from a medium that is attached, or were not the right ones.
 fn is_unread(e: &GenerationError) -> bool {
     use GenerationError::*;
     matches!(e, Damaged { .. } | Decrypt { .. } | Decompress { .. } | Unpack { .. } | Medium(_)) && !e.is_absence()

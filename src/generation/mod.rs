@@ -1,23 +1,23 @@
-//! An opened generation: its manifest, its entries, and any bytes that they name. What reads back stands on this.
+//! An opened generation: its manifest, its entries and their content. Every job that reads back uses it.
 //!
-//! **Invariant:** a manifest is used only when its digest is the one that its seal lists; the entry stream as a whole only as far as it is
-//! the one that the manifest names, and a part of it only out of packs that are those that their seals list.
+//! **Invariant:** a manifest is used only if its digest is the one that its seal lists. The whole entry stream is used only as far
+//! as its digest is the one in the manifest; a part of it only out of packs whose digests are those that their seals list.
 
 mod entries;
-mod packs;
-mod part;
+mod pack_cache;
+mod select;
 
 pub use entries::{EntryReader, EntryRecord, Gap};
-use packs::PackCache;
-pub use part::{Part, Pieces};
+use pack_cache::PackCache;
+pub use select::{EntryFrames, SelectedEntries};
 
 use crate::format::entry::Core;
-use crate::format::manifest::Manifest;
+use crate::format::manifest::{Manifest, Source};
 use crate::format::object::ObjectKind;
 use crate::format::pack::Extent;
 use crate::format::set_key::SetKey;
 use crate::format::{Malformed, limit};
-use crate::medium::{Blame, Medium, MediumError, OpenObject};
+use crate::medium::{ErrorCategory, Medium, MediumError, OpenObject};
 use crate::pipeline::compressor::{Decompressor, FrameError};
 use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity};
 use crate::pipeline::packer::{PackReader, UnpackError};
@@ -26,7 +26,9 @@ use parking_lot::Mutex;
 use std::collections::HashSet;
 use zeroize::Zeroizing;
 
+/// Why a generation or a part of it could not be read.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum GenerationError {
     #[error("the set has no generation {wanted}; it has {first} to {last}")]
     NoSuchGeneration { wanted: u64, first: u64, last: u64 },
@@ -52,11 +54,11 @@ pub enum GenerationError {
     #[error("the entry stream is not the one that the manifest names")]
     NotTheEntries,
     #[error("the medium failed")]
-    Medium(#[source] MediumError),
+    Medium(#[from] MediumError),
 }
 
 impl GenerationError {
-    /// The object that is to blame, where one is.
+    /// The number of the object at fault, where it is one.
     pub fn object(&self) -> Option<u64> {
         match self {
             Self::Damaged { object, .. }
@@ -67,19 +69,19 @@ impl GenerationError {
         }
     }
 
-    /// Something on the medium is not what it was. Another generation may be whole.
+    /// Whether something on the medium is damaged. Another generation may be whole.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::NoSuchGeneration { .. } | Self::NoGeneration | Self::WrongKey(_) => false,
-            Self::Medium(e) => e.blame() == Blame::Damage,
+            Self::Medium(e) => e.category() == ErrorCategory::Damage,
             Self::NoManifest { .. } | Self::Manifest(_) | Self::Entries(_) | Self::NotTheEntries => true,
             Self::Damaged { .. } | Self::Decrypt { .. } | Self::Decompress { .. } | Self::Unpack { .. } => true,
         }
     }
 
-    /// The medium is not there. That is not damage: everything may come back with it.
+    /// Whether the medium is absent. That is not damage: with the medium attached again everything may be readable.
     pub fn is_absence(&self) -> bool {
-        matches!(self, Self::Medium(e) if e.blame() == Blame::Medium)
+        matches!(self, Self::Medium(e) if e.category() == ErrorCategory::Medium)
     }
 }
 
@@ -90,18 +92,21 @@ pub struct Generation<'a> {
     medium: &'a dyn Medium,
     identity: &'a Identity,
     chain: &'a Chain,
-    /// Packs that were found to be those that their seals list.
+    /// Packs whose digests were compared with their seals and are right.
     checked: Mutex<HashSet<u64>>,
+    /// The generation's seal.
     pub link: SealLink,
+    /// The generation's manifest.
     pub manifest: Manifest,
+    /// The set key out of the manifest.
     pub set_key: SetKey,
 }
 
-/// A pack that is open for reading anywhere.
+/// A pack that is open for reading at any position of its decrypted payload.
 pub type DecryptedPack = PackReader<Decryptor<Box<dyn OpenObject>>>;
 
 impl<'a> Generation<'a> {
-    /// Opens generation `wanted`, or the newest.
+    /// Opens generation `wanted`, or the newest: reads its manifest, compares it with the seal, and decrypts it.
     pub fn open(medium: &'a dyn Medium, chain: &'a Chain, wanted: Option<u64>, identity: &'a Identity) -> Result<Self> {
         let (Some(first), Some(last)) = (chain.generations().next(), chain.generations().next_back()) else {
             return Err(GenerationError::NoGeneration);
@@ -141,47 +146,49 @@ impl<'a> Generation<'a> {
         Ok(Self { medium, identity, chain, checked: Mutex::default(), link: link.clone(), manifest, set_key })
     }
 
+    /// The medium that it is read from.
     pub fn medium(&self) -> &'a dyn Medium {
         self.medium
     }
 
     fn is_there(&self) -> Result<()> {
-        self.medium.is_there().map_err(GenerationError::Medium)
+        Ok(self.medium.check_attached()?)
     }
 
+    /// The identity that it was opened with.
     pub fn identity(&self) -> &'a Identity {
         self.identity
     }
 
-    /// The entries in their order, checked against manifest and seal as they go by.
+    /// All entries in order. At their end they are compared with manifest and seal.
     pub fn entries(&self) -> EntryReader<'_, 'a> {
         EntryReader::all(self)
     }
 
-    /// The way to a part of the entries.
-    pub fn pieces(&self) -> Result<Pieces<'_, 'a>> {
-        Pieces::new(self)
+    /// Finds a few entries without reading all: see [`EntryFrames::select`].
+    pub fn entry_frames(&self) -> Result<EntryFrames<'_, 'a>> {
+        EntryFrames::new(self)
     }
 
-    /// Opens a pack for reading here and there.
+    /// Opens a pack for reading at any position. The pack is not compared with its seal.
     pub fn open_pack(&self, object: u64) -> Result<DecryptedPack> {
-        let open = self.medium.open(object, ObjectKind::Pack).map_err(GenerationError::Medium)?;
+        let open = self.medium.open(object, ObjectKind::Pack)?;
         self.unpack(object, open)
     }
 
-    /// The same, out of an object that is open already.
+    /// The same, from an object that is open already.
     pub fn unpack(&self, object: u64, open: Box<dyn OpenObject>) -> Result<DecryptedPack> {
         let payload = Decryptor::open(self.identity, open).map_err(|source| GenerationError::Decrypt { object, source })?;
         PackReader::open(payload).map_err(|source| GenerationError::Unpack { object, source })
     }
 
-    /// Gives the content that extents name, piece by piece, to `take`, until that says that it is enough.
-    pub fn content(&self, extents: &[Extent], mut take: impl FnMut(&[u8]) -> bool) -> Result<()> {
+    /// Reads the content at `extents` and calls `on_bytes` with one part after the other until it answers `false`.
+    pub fn content(&self, extents: &[Extent], mut on_bytes: impl FnMut(&[u8]) -> bool) -> Result<()> {
         let mut packs = PackCache::new(self);
         for x in extents {
             let (mut x, mut wants_more) = (*x, true);
             while x.length > 0 && wants_more {
-                packs.read_piece(&mut x, |piece| wants_more = take(piece))?;
+                packs.read_frame(&mut x, |bytes| wants_more = on_bytes(bytes))?;
             }
             if !wants_more {
                 break;
@@ -190,7 +197,7 @@ impl<'a> Generation<'a> {
         Ok(())
     }
 
-    /// Reads a pack to its end, once, and compares it with its seal.
+    /// Compares a pack with its seal: reads it to its end, but only the first time.
     fn check_pack(&self, object: u64) -> Result<()> {
         let checked = || self.checked.lock();
         if checked().contains(&object) {
@@ -198,7 +205,7 @@ impl<'a> Generation<'a> {
         }
         let damaged = |why: &str| GenerationError::Damaged { object, why: why.to_owned() };
         let (sealed, _) = self.chain.object(object).ok_or_else(|| damaged("no seal lists it"))?;
-        let mut open = self.medium.open(object, ObjectKind::Pack).map_err(GenerationError::Medium)?;
+        let mut open = self.medium.open(object, ObjectKind::Pack)?;
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&mut open).map_err(|source| damaged(&source.to_string()))?;
         if sealed.kind != ObjectKind::Pack || Some(*hasher.finalize().as_bytes()) != sealed.digest {
@@ -209,12 +216,12 @@ impl<'a> Generation<'a> {
     }
 }
 
-/// Whether `path` is `wanted` or lies below it.
+/// Whether `path` is `wanted` or below it.
 pub fn is_within(path: &[u8], wanted: &[u8]) -> bool {
     path.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
-/// The source that a path belongs to: the longest source name that it begins with.
-pub fn source_of<'m>(manifest: &'m Manifest, core: &Core) -> Option<&'m crate::format::manifest::Source> {
+/// The source that an entry belongs to: the one with the longest name that is the entry's path or above it.
+pub fn source_of<'m>(manifest: &'m Manifest, core: &Core) -> Option<&'m Source> {
     manifest.sources.iter().filter(|s| is_within(&core.path, &s.name)).max_by_key(|s| s.name.len())
 }

@@ -1,12 +1,12 @@
-//! The ledger of media (媒体台帳): what each medium is, where it lies, who moved it, what was written on it and when it left.
+//! The ledger of media (媒体台帳): what each medium is, its location, who moved it, what was written on it and when it was detached.
 //!
-//! It cannot be made anew from the media, so it is no part of the catalog: a file of lines that people can read, `STATE/ledger.jsonl`. Each
-//! line is bound to the one before by a digest, so that a line that is changed or taken out is found.
+//! It cannot be rebuilt from the media, so it is not part of the catalog: a file of lines that people can read, `STATE/ledger.jsonl`. Each
+//! line is bound to the one before by a digest, so that a changed or removed line is found.
 //!
 //! **Invariant:** the file is only ever appended to.
 
 use crate::format::object::hex;
-use rustix::fs::{FlockOperation, flock};
+use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -18,17 +18,20 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MediumKind {
+    /// A folder, on whatever device.
     Disk,
+    /// A cartridge.
     Tape,
 }
 
 /// What happened to a medium.
 ///
-/// Members that later versions have added are left out of the line where they say nothing: the digest of an old line stays what it was.
+/// Members that later versions have added are omitted from a line while they have their default: the digest of an old line stays the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "members are named as in the JSON, which docs/json.md describes")]
 pub enum LedgerEvent {
-    /// A medium was taken in. `device`: how the hardware calls itself, where it does.
+    /// A medium was registered. `device`: model and serial number of the hardware, where known.
     Registered {
         medium: String,
         set: String,
@@ -37,38 +40,38 @@ pub enum LedgerEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kind: Option<MediumKind>,
     },
-    /// It became, or was again, a copy of another one, up to this generation.
+    /// It is now a copy of another medium, up to this generation.
     Copied { medium: String, set: String, generation: u64, check_code: String, device: Option<String>, kind: MediumKind },
-    /// A run found it where it was to be.
+    /// A run found it attached at a path.
     Attached { medium: String, at: String, device: Option<String> },
     /// A generation was sealed on it.
     Written { medium: String, generation: u64, check_code: String, verdict: String },
-    /// It was told to leave. `seen`: it was seen to be gone.
+    /// It was ejected. `seen`: it was seen to be detached.
     Detached { medium: String, seen: bool },
-    /// Somebody took it somewhere.
+    /// Somebody took it to another location.
     Moved {
         medium: String,
         to: String,
         by: String,
         witness: Option<String>,
-        /// Out of the house.
+        /// Outside the hospital.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         off_site: bool,
     },
-    /// A run did not write: what was found, and what was due.
+    /// A run refused to write: the medium that was found, and the one that was due.
     Refused { pool: String, due: String, found: String },
-    /// From now on no medium takes its turn.
+    /// A hold was set: from now on only the medium that was written to last is written to.
     Held { by: String, why: String },
-    /// Somebody wants the hold off, and is alone.
+    /// One person has asked to release the hold; a second one has to confirm.
     ReleaseAsked { by: String },
-    /// The hold is off.
+    /// The hold was released.
     Released { by: String, witness: Option<String> },
     /// It was read in full.
     Scrubbed { medium: String, damaged: u64 },
 }
 
 impl LedgerEvent {
-    /// The medium that it is about; empty where it is about all.
+    /// The name of the medium that it is about; empty if it is about all media.
     pub fn medium(&self) -> &str {
         match self {
             Self::Registered { medium, .. }
@@ -91,11 +94,12 @@ pub struct LedgerLine {
     pub line: u64,
     /// RFC 3339, UTC.
     pub time: String,
+    /// What happened.
     #[serde(flatten)]
     pub event: LedgerEvent,
 }
 
-/// As it stands in the file.
+/// A line with its digest, as it is in the file.
 #[derive(Serialize, Deserialize)]
 struct Bound {
     #[serde(flatten)]
@@ -103,7 +107,9 @@ struct Bound {
     chain: String,
 }
 
+/// Why the ledger could not be read or written.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's text says what it means")]
 pub enum LedgerError {
     #[error("the ledger {} cannot be {what}", path.display())]
     Io { what: &'static str, path: PathBuf, source: io::Error },
@@ -111,11 +117,12 @@ pub enum LedgerError {
 
 type Result<T> = std::result::Result<T, LedgerError>;
 
-/// All lines, and what of them does not hold.
+/// The content of the ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Book {
+pub struct LedgerContent {
+    /// Every line that can be read, in order.
     pub lines: Vec<LedgerLine>,
-    /// Lines of the file, from 1, that cannot be read or do not fit the line before: something was changed there or taken out.
+    /// Lines of the file, from 1, that cannot be read or do not fit the line before: something was changed there or removed.
     pub broken: Vec<u64>,
     /// Digest of the last line.
     last: String,
@@ -128,25 +135,26 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger of a state directory. Made with the first line.
+    /// The ledger of a state directory. The file is created with the first line.
     pub fn of(state: &Path) -> Self {
         Self { path: state.join("ledger.jsonl") }
     }
 
-    pub fn read(&self) -> Result<Book> {
+    /// Reads the whole ledger; an empty one if there is no file.
+    pub fn read(&self) -> Result<LedgerContent> {
         match std::fs::read(&self.path) {
             Ok(text) => Ok(parse(&text)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Book::default()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(LedgerContent::default()),
             Err(e) => Err(self.failed("read", e)),
         }
     }
 
-    /// Appends a line, durably.
+    /// Appends a line, durably. `time`: RFC 3339, UTC.
     pub fn write(&self, time: &str, event: LedgerEvent) -> Result<()> {
         let appended = append_line(&self.path, |before| {
-            let book = parse(before);
-            let line = LedgerLine { line: book.lines.last().map_or(1, |l| l.line + 1), time: time.to_owned(), event };
-            let chain = chain(&book.last, &line);
+            let content = parse(before);
+            let line = LedgerLine { line: content.lines.last().map_or(1, |l| l.line + 1), time: time.to_owned(), event };
+            let chain = chain(&content.last, &line);
             Ok(serde_json::to_string(&Bound { line, chain })?)
         });
         appended.map_err(|(what, source)| self.failed(what, source))
@@ -157,17 +165,17 @@ impl Ledger {
     }
 }
 
-/// Appends a line to a file that only ever grows, durably; `line` makes it from what is there. Also answers what could not be done.
+/// Appends a line to a file that is only ever appended to, durably. `line` makes the line from the present content. An error names the step
+/// that failed.
 ///
-/// Two runs at once wait for each other. A line that was cut off stays, and is told of when the file is read; the new one begins behind it.
+/// Two runs at once wait for each other. A line that was cut off stays, and is reported when the file is read; the new one follows it.
 pub fn append_line(
     path: &Path,
     line: impl FnOnce(&[u8]) -> io::Result<String>,
 ) -> std::result::Result<(), (&'static str, io::Error)> {
     let mut options = OpenOptions::new();
-    let mut file = options.read(true).append(true).create(true).mode(0o600).open(path).map_err(|e| ("opened", e))?;
-    // The lock goes with the file.
-    flock(&file, FlockOperation::LockExclusive).map_err(|e| ("locked", e.into()))?;
+    let file = options.read(true).append(true).create(true).mode(0o600).open(path).map_err(|e| ("opened", e))?;
+    let mut file = FileLock::wait(file).map_err(|e| ("locked", e))?;
     let mut before = Vec::new();
     file.read_to_end(&mut before).map_err(|e| ("read", e))?;
     let begin = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };
@@ -175,22 +183,23 @@ pub fn append_line(
     file.write_all(format!("{begin}{line}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(|e| ("written", e))
 }
 
-fn parse(text: &[u8]) -> Book {
-    let mut book = Book::default();
+fn parse(text: &[u8]) -> LedgerContent {
+    let mut content = LedgerContent::default();
     for (number, bytes) in (1..).zip(text.split(|b| *b == b'\n').filter(|l| !l.is_empty())) {
         match serde_json::from_slice::<Bound>(bytes) {
             Ok(bound) => {
-                if bound.chain != chain(&book.last, &bound.line) || bound.line.line != book.lines.last().map_or(1, |l| l.line + 1)
+                if bound.chain != chain(&content.last, &bound.line)
+                    || bound.line.line != content.lines.last().map_or(1, |l| l.line + 1)
                 {
-                    book.broken.push(number);
+                    content.broken.push(number);
                 }
-                book.last = bound.chain;
-                book.lines.push(bound.line);
+                content.last = bound.chain;
+                content.lines.push(bound.line);
             }
-            Err(_) => book.broken.push(number),
+            Err(_) => content.broken.push(number),
         }
     }
-    book
+    content
 }
 
 /// Digest of a line and of the one before.
@@ -201,33 +210,41 @@ fn chain(before: &str, line: &LedgerLine) -> String {
     hex(&hasher.finalize().as_bytes()[..16])
 }
 
-/// A medium as the ledger tells it.
+/// What the ledger says about one medium. Times are RFC 3339, UTC.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MediumAccount {
+    /// The medium's name.
     pub name: String,
     /// The set's id in hexadecimal.
     pub set: String,
+    /// The pool that it belongs to.
     pub pool: Option<String>,
+    /// Model and serial number of the hardware, where known.
     pub device: Option<String>,
+    /// What it is, where known.
     pub kind: Option<MediumKind>,
-    /// It was made by copying the set, which is at home on another medium: no night is written on it.
+    /// It is a copy of another medium: no backup is written to it.
     pub is_copy: bool,
+    /// When it was registered.
     pub registered: String,
-    /// Where somebody took it last, and whether that is out of the house.
-    pub place: Option<String>,
+    /// The location that somebody took it to last.
+    pub location: Option<String>,
+    /// That location is outside the hospital.
     pub off_site: bool,
-    /// When it was last known to be attached, and when it was seen to leave after that.
+    /// When it was last known to be attached.
     pub attached: Option<String>,
-    pub left: Option<String>,
-    /// It was attached, and neither seen to leave nor taken anywhere since.
+    /// When it was seen to be detached after that.
+    pub detached: Option<String>,
+    /// It was attached, and neither seen to be detached nor moved since.
     pub at_host: bool,
-    /// Time, generation, check code of what was written last.
+    /// Time, generation and check code of what was written last.
     pub written: Option<(String, u64, String)>,
+    /// Time of the last scrub, and how many objects were damaged.
     pub scrubbed: Option<(String, u64)>,
 }
 
-impl Book {
-    /// All media that were taken in, by name.
+impl LedgerContent {
+    /// All registered media, by name.
     pub fn media(&self) -> BTreeMap<String, MediumAccount> {
         let mut media: BTreeMap<String, MediumAccount> = BTreeMap::new();
         for l in &self.lines {
@@ -243,7 +260,7 @@ impl Book {
                     let copy = media.entry(name).or_insert(new);
                     (copy.set, copy.kind, copy.is_copy) = (set.clone(), Some(*kind), true);
                     copy.device = device.clone().or(copy.device.take());
-                    (copy.attached, copy.left, copy.at_host) = (Some(l.time.clone()), None, true);
+                    (copy.attached, copy.detached, copy.at_host) = (Some(l.time.clone()), None, true);
                     copy.written = Some((l.time.clone(), *generation, check_code.clone()));
                     continue;
                 }
@@ -252,15 +269,15 @@ impl Book {
             let Some(m) = media.get_mut(l.event.medium()) else { continue };
             match &l.event {
                 LedgerEvent::Attached { device, .. } => {
-                    (m.attached, m.left, m.at_host) = (Some(l.time.clone()), None, true);
+                    (m.attached, m.detached, m.at_host) = (Some(l.time.clone()), None, true);
                     m.device = device.clone().or(m.device.take());
                 }
                 LedgerEvent::Written { generation, check_code, .. } => {
                     m.written = Some((l.time.clone(), *generation, check_code.clone()));
                 }
-                LedgerEvent::Detached { seen: true, .. } => (m.left, m.at_host) = (Some(l.time.clone()), false),
+                LedgerEvent::Detached { seen: true, .. } => (m.detached, m.at_host) = (Some(l.time.clone()), false),
                 LedgerEvent::Moved { to, off_site, .. } => {
-                    (m.place, m.off_site, m.at_host) = (Some(to.clone()), *off_site, false);
+                    (m.location, m.off_site, m.at_host) = (Some(to.clone()), *off_site, false);
                 }
                 LedgerEvent::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),
                 _ => {}
@@ -269,10 +286,10 @@ impl Book {
         media
     }
 
-    /// Names of the media of some, in the order in which nights were written on them; the newest last.
-    pub fn nights<'b>(&'b self, of: &'b [String]) -> impl DoubleEndedIterator<Item = &'b str> {
+    /// Names of those of `media` on which generations were written, in the order of writing; a name for each generation.
+    pub fn written_media<'b>(&'b self, media: &'b [String]) -> impl DoubleEndedIterator<Item = &'b str> {
         self.lines.iter().filter_map(move |l| match &l.event {
-            LedgerEvent::Written { medium, .. } if of.contains(medium) => Some(medium.as_str()),
+            LedgerEvent::Written { medium, .. } if media.contains(medium) => Some(medium.as_str()),
             _ => None,
         })
     }
@@ -310,15 +327,15 @@ mod tests {
         for (n, event) in [registered, written, moved("CL-01", "金庫")].into_iter().enumerate() {
             ledger.write(&format!("2026-11-2{n}T01:30:00Z"), event).unwrap();
         }
-        let book = ledger.read().unwrap();
-        assert_eq!((book.lines.len(), &book.broken[..]), (3, &[][..]));
-        let media = book.media();
+        let content = ledger.read().unwrap();
+        assert_eq!((content.lines.len(), &content.broken[..]), (3, &[][..]));
+        let media = content.media();
         let m = &media["CL-01"];
-        assert_eq!((&m.set, m.place.as_deref(), m.written.as_ref().unwrap().1), (&set, Some("金庫"), 3));
+        assert_eq!((&m.set, m.location.as_deref(), m.written.as_ref().unwrap().1), (&set, Some("金庫"), 3));
     }
 
     #[test]
-    fn a_line_that_was_changed_taken_out_or_put_in_is_found() {
+    fn a_line_that_was_changed_removed_or_inserted_is_found() {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Ledger::of(dir.path());
         for n in 0..5 {
@@ -356,7 +373,7 @@ mod tests {
         text.extend_from_slice(b"{\"line\":2,\"time\":\"20");
         std::fs::write(&path, text).unwrap();
         ledger.write("2026-11-24T01:30:00Z", moved("CL-01", "金庫")).unwrap();
-        let book = ledger.read().unwrap();
-        assert_eq!((book.lines.len(), &book.broken[..]), (2, &[2][..]));
+        let content = ledger.read().unwrap();
+        assert_eq!((content.lines.len(), &content.broken[..]), (2, &[2][..]));
     }
 }

@@ -1,5 +1,6 @@
-//! What this host remembers: its state directory, the ledger of media, the catalog.
+//! What is on this host: the state directory, the ledger of media, the catalog, and files in general.
 
 pub mod catalog;
+pub mod files;
 pub mod ledger;
 pub mod state;

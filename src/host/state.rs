@@ -1,12 +1,13 @@
-//! The host's state directory: what lies where, and who may read it.
+//! The host's state directory: which files it has, and who may read them.
 //!
 //! ```text
 //! STATE/catalog.sqlite
 //! STATE/sets/<set id>/set.json       name, recipients
-//!                     set-key        secret of the set: ids and cuts; reads nothing
+//!                     set-key        secret of the set, for ids and cuts; decrypts nothing
 //!                     seal-keys      signs the next seal
-//!                     entries        entry stream of the last generation: what tonight's walk is merged with
-//!                     entries.next   the same of a run that is not sealed yet
+//!                     entries        entry stream of the last generation: the next run's walk is merged with it
+//!                     entries.next   entry stream of a run that is not sealed yet
+//!                     watch          what the tripwires know of the sources
 //!                     lock
 //! STATE/stamps/<set id>/             seals, requests for time stamps over them, and replies (`job/stamp.rs`)
 //! ```
@@ -15,14 +16,17 @@
 
 use crate::format::object::Id;
 use crate::format::set_key::SetKey;
-use rustix::fs::{FlockOperation, flock};
+use crate::host::files::{PRIVATE, sync_folder_of, write_new};
+use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// Why the state directory could not be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's text says what it means")]
 pub enum StateError {
     #[error("{} cannot be {what}", path.display())]
     Io { what: &'static str, path: PathBuf, source: io::Error },
@@ -45,33 +49,37 @@ pub struct StateDir {
     root: PathBuf,
 }
 
-/// What the host knows of a set beyond its secrets.
+/// What the host knows of a set besides its secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetInfo {
+    /// The set's name.
     pub name: String,
+    /// age recipients, as text.
     pub recipients: Vec<String>,
-    /// As its labels say.
+    /// It is a set in quarantine, as its labels say.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub quarantine: bool,
 }
 
 impl StateDir {
-    /// Opens the directory, making it (mode 0700) where it is missing.
+    /// Opens the directory; creates it with mode 0700 if it is missing.
     pub fn open(root: &Path) -> Result<Self> {
         let sets = root.join("sets");
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&sets).map_err(io_error("made", &sets))?;
         Ok(Self { root: root.to_owned() })
     }
 
+    /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
+    /// The catalog's file.
     pub fn catalog(&self) -> PathBuf {
         self.root.join("catalog.sqlite")
     }
 
-    /// Puts a damaged catalog aside, under a name that is free, and answers with it.
+    /// Renames a damaged catalog to a free name, and returns its new path.
     pub fn set_catalog_aside(&self) -> Result<PathBuf> {
         let catalog = self.catalog();
         let aside = (1..).map(|n| self.root.join(format!("catalog.damaged-{n}"))).find(|p| !p.exists());
@@ -89,21 +97,21 @@ impl StateDir {
         Ok(aside)
     }
 
-    /// The set's folder, if this host writes that set.
+    /// The set's folder; `None` if this host does not write that set.
     pub fn set(&self, id: Id) -> Option<SetState> {
         let dir = self.root.join("sets").join(id.to_string());
         dir.join("set.json").exists().then_some(SetState { dir, id })
     }
 
-    /// Begins a set: its folder, its key, what is known of it.
+    /// Begins a set: creates its folder with its key and `info`.
     pub fn create_set(&self, id: Id, info: &SetInfo, key: &SetKey) -> Result<SetState> {
         let dir = self.root.join("sets").join(id.to_string());
         fs::DirBuilder::new().mode(0o700).create(&dir).map_err(io_error("made", &dir))?;
         let set = SetState { dir, id };
-        write_new(&set.dir.join("set-key"), &key.0)?;
+        let path = set.dir.join("set-key");
+        write_new(&path, PRIVATE, &key.0).map_err(io_error("written", &path))?;
         set.put_info(info)?;
-        sync_dir(&set.dir)?;
-        sync_dir(&self.root.join("sets"))?;
+        sync_folder_of(&set.dir).map_err(io_error("synced", &set.dir))?;
         Ok(set)
     }
 }
@@ -116,10 +124,12 @@ pub struct SetState {
 }
 
 impl SetState {
+    /// The set's id.
     pub fn id(&self) -> Id {
         self.id
     }
 
+    /// What is known of the set.
     pub fn info(&self) -> Result<SetInfo> {
         let path = self.dir.join("set.json");
         let text = fs::read(&path).map_err(io_error("read", &path))?;
@@ -129,9 +139,10 @@ impl SetState {
     fn put_info(&self, info: &SetInfo) -> Result<()> {
         let path = self.dir.join("set.json");
         let text = serde_json::to_vec_pretty(info).map_err(|e| StateError::Content { path: path.clone(), why: e.to_string() })?;
-        write_new(&path, &text)
+        write_new(&path, PRIVATE, &text).map_err(io_error("written", &path))
     }
 
+    /// The set key.
     pub fn key(&self) -> Result<SetKey> {
         let path = self.dir.join("set-key");
         let mut key = SetKey([0; 32]);
@@ -140,21 +151,22 @@ impl SetState {
         Ok(key)
     }
 
+    /// The file of [`crate::seal`]'s keys.
     pub fn seal_keys(&self) -> PathBuf {
         self.dir.join("seal-keys")
     }
 
-    /// The entry stream of the last generation.
+    /// The file with the entry stream of the last generation.
     pub fn entries(&self) -> PathBuf {
         self.dir.join("entries")
     }
 
-    /// The entry stream of the run that goes on.
+    /// The file with the entry stream of the present run.
     pub fn next_entries(&self) -> PathBuf {
         self.dir.join("entries.next")
     }
 
-    /// A new, empty file for the entry stream of the run that begins.
+    /// Creates an empty file for the entry stream of the run that begins.
     pub fn new_entries(&self) -> Result<File> {
         let path = self.next_entries();
         let mut options = OpenOptions::new();
@@ -162,11 +174,12 @@ impl SetState {
         options.open(&path).map_err(io_error("made", &path))
     }
 
-    /// What the tripwires know, if anything is there that can be read.
+    /// What the tripwires know; `None` if there is no file that can be read.
     pub fn watch(&self) -> Option<Vec<u8>> {
         fs::read(self.dir.join("watch")).ok()
     }
 
+    /// Replaces what the tripwires know.
     pub fn put_watch(&self, bytes: &[u8]) -> Result<()> {
         let (path, next) = (self.dir.join("watch"), self.dir.join("watch.next"));
         let mut options = OpenOptions::new();
@@ -177,56 +190,38 @@ impl SetState {
         fs::rename(&next, &path).map_err(io_error("renamed", &next))
     }
 
+    /// Whether a run has left an entry stream that is not sealed.
     pub fn has_new_entries(&self) -> bool {
         self.next_entries().exists()
     }
 
-    /// The run's generation is sealed: its entry stream is the last generation's now.
+    /// Makes the run's entry stream that of the last generation: its seal is durable.
     pub fn promote_entries(&self) -> Result<()> {
         let next = self.next_entries();
         #[expect(clippy::disallowed_methods, reason = "the host's own cache, not a medium")]
         fs::rename(&next, self.entries()).map_err(io_error("renamed", &next))
     }
 
-    /// Holds off other runs of this set until the guard is dropped or the process ends, however it ends.
-    #[expect(clippy::disallowed_methods, reason = "the lock's file, to name its holder")]
-    pub fn lock(&self) -> Result<Lock> {
+    /// Excludes other runs from this set until the lock is dropped or the process ends, however it ends.
+    /// [`StateError::Busy`] names the process that has the lock.
+    #[expect(clippy::disallowed_methods, reason = "the lock's file, which names the process that has the lock")]
+    pub fn lock(&self) -> Result<FileLock> {
         let path = self.dir.join("lock");
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(&path).map_err(io_error("opened", &path))?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let mut process = String::new();
-            // Only to name the process; whoever holds the lock wrote its number.
-            let _ = file.read_to_string(&mut process);
-            return Err(StateError::Busy { process: process.trim().to_owned() });
+        options.read(true).write(true).create(true).truncate(false).mode(PRIVATE);
+        let file = options.open(&path).map_err(io_error("opened", &path))?;
+        match FileLock::acquire(file).map_err(io_error("locked", &path))? {
+            Ok(mut lock) => {
+                let written = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
+                written.map_err(io_error("written", &path))?;
+                Ok(lock)
+            }
+            Err(mut file) => {
+                let mut process = String::new();
+                // Without the number, the error still says what is the matter.
+                let _ = file.read_to_string(&mut process);
+                Err(StateError::Busy { process: process.trim().to_owned() })
+            }
         }
-        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        written.map_err(io_error("written", &path))?;
-        Ok(Lock { file })
     }
-}
-
-/// See [`SetState::lock`].
-#[derive(Debug)]
-pub struct Lock {
-    file: File,
-}
-
-impl Drop for Lock {
-    /// Not only closed: a program that another thread starts at this moment has a copy of the descriptor until it runs, and the
-    /// lock lasts as long as any copy.
-    fn drop(&mut self) {
-        let _ = flock(&self.file, FlockOperation::Unlock);
-    }
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(io_error("made", path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error("written", path))
-}
-
-fn sync_dir(path: &Path) -> Result<()> {
-    File::open(path).and_then(|d| d.sync_all()).map_err(io_error("synced", path))
 }

@@ -3,7 +3,6 @@
 //! Needs the set's folder in the state directory: the key of the next seal is nowhere else. Without it the set can be read and
 //! restored as ever, and the next backup begins a new one.
 
-use super::restore::RestoreError;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::label::Label;
@@ -14,12 +13,12 @@ use crate::format::watch;
 use crate::generation::{Generation, GenerationError};
 use crate::host::catalog::{Catalog, CatalogError, GenerationRow, Location, MediumRow, SetRow};
 use crate::host::state::{SetState, StateDir, StateError};
-use crate::medium::{AttachedMedium, Blame, Medium, MediumError};
+use crate::medium::{AttachedMedium, ErrorCategory, Medium, MediumError};
 use crate::pipeline::compressor::{FrameError, read_index};
 use crate::pipeline::encryptor::{DecryptError, Decryptor, Identity};
 use crate::seal::chain::{Fault, FaultKind, ReadError, SealLink, read_object};
 use crate::seal::{KeyError, SealKeys};
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenError, OpenSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -45,8 +44,8 @@ pub enum RebuildError {
     Untrusted,
     #[error("the run was interrupted")]
     Interrupted,
-    #[error("the set cannot be opened")]
-    Open(#[source] RestoreError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
     #[error("the medium failed")]
     Medium(#[source] MediumError),
     #[error("the generation cannot be opened")]
@@ -94,10 +93,10 @@ fn rebuild_set(
 ) -> Result<Report> {
     let _lock = set.lock().map_err(RebuildError::State)?;
     observer.on_event(Event::Phase(Phase::Checking));
-    let opened = OpenSet::open(from, Some(set.id()), env.loader).map_err(RebuildError::Open)?;
+    let opened = OpenSet::open(from, Some(set.id()), env.loader)?;
     let id = opened.id;
-    let chain = opened.chain().map_err(RebuildError::Open)?;
-    let opened = opened.spanning(&chain, from, env.loader).map_err(RebuildError::Open)?;
+    let chain = opened.chain()?;
+    let opened = opened.with_earlier_media(&chain, from, env.loader)?;
     let medium = &*opened.medium;
     // A seal that was cut short behind the last one is a leftover.
     let end = chain.last().map_or(0, |l| l.number + 1);
@@ -233,10 +232,10 @@ fn add_object(
 fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Option<Index>> {
     let open = match medium.open(number, ObjectKind::Pack) {
         Ok(open) => open,
-        Err(e) if e.blame() == Blame::Damage => return Ok(None),
+        Err(e) if e.category() == ErrorCategory::Damage => return Ok(None),
         Err(e) => return Err(RebuildError::Medium(e)),
     };
-    let gone = |e| MediumError::said(e).map_or(Ok(None), |said| Err(RebuildError::Medium(said)));
+    let gone = |e| MediumError::unwrap_io(e).map_or(Ok(None), |said| Err(RebuildError::Medium(said)));
     match Decryptor::open(identity, open) {
         Ok(mut payload) => match read_index(&mut payload) {
             Ok(index) => Ok(Some(index)),
@@ -251,7 +250,7 @@ fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Opt
 fn is_whole(medium: &dyn Medium, object: &Object) -> Result<bool> {
     match medium.read_back(object.number, object.kind) {
         Ok(r) => Ok(r.length == object.length && Some(r.digest) == object.digest),
-        Err(e) if e.blame() == Blame::Damage => Ok(false),
+        Err(e) if e.category() == ErrorCategory::Damage => Ok(false),
         Err(e) => Err(RebuildError::Medium(e)),
     }
 }

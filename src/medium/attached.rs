@@ -1,65 +1,75 @@
 //! What a person names as a medium: a folder, or the device of a tape drive.
 
+use super::directory::Directory;
+use super::file_system::free_bytes;
 use super::loader::Loader;
-use super::tape::{Loaded, Tape};
-use super::{Blame, BrokenLabel, Directory, Guard, Listing, Medium, MediumError, SetOnMedium, Sets};
+use super::sets::{BrokenLabel, SetOnMedium, Sets, decode_label};
+use super::tape::drive::Drive;
+use super::tape::{Loaded, Tape, mam, st};
+use super::{ErrorCategory, Listing, Medium, MediumError};
 use crate::format::label::Label;
+use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
-use crate::format::{Malformed, limit};
+use crate::lock::FileLock;
+use rustix::fs::{major, minor};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 type Result<T> = std::result::Result<T, MediumError>;
 
-/// Where a medium is, looked at far enough to know whose it is.
+/// The folder or drive at a path. Of a cartridge, the set is known by its headers.
 pub struct AttachedMedium {
     path: PathBuf,
-    what: What,
+    kind: AttachedKind,
 }
 
-enum What {
+enum AttachedKind {
     Folder,
-    Blank(Box<dyn super::tape::drive::Drive>),
+    BlankTape(Box<dyn Drive>),
     Tape(Id, Tape),
 }
 
-/// A medium that this run writes to, and what keeps others out until it is dropped. A tape's drive is opened by one process at a time.
-pub type Writable = (Box<dyn Medium>, Option<Guard>);
+/// A medium that this run writes to, and the lock that excludes other writers. A tape needs none: the kernel opens a drive for one
+/// process at a time.
+pub type Writable = (Box<dyn Medium>, Option<FileLock>);
 
 impl AttachedMedium {
+    /// Looks at what is at a path. Fails for a drive without a cartridge, and with [`MediumError::Foreign`] for a cartridge that another
+    /// program has written.
     pub fn find(path: &Path, loader: &dyn Loader) -> Result<Self> {
-        let what = match loader.drive(path)? {
-            None => What::Folder,
+        let kind = match loader.drive(path)? {
+            None => AttachedKind::Folder,
             Some(drive) => match Loaded::in_drive(drive)? {
-                Loaded::Blank(drive) => What::Blank(drive),
-                Loaded::Known(set, drive) => What::Tape(set, Tape::open(drive, set)?),
+                Loaded::Blank(drive) => AttachedKind::BlankTape(drive),
+                Loaded::Known(set, drive) => AttachedKind::Tape(set, Tape::open(drive, set)?),
             },
         };
-        Ok(Self { path: path.to_owned(), what })
+        Ok(Self { path: path.to_owned(), kind })
     }
 
-    /// The set whose cartridge this is, by its headers.
+    /// The set of the cartridge in the drive; `None` for a blank one and for a folder.
     pub fn tape_set(&self) -> Option<Id> {
-        match self.what {
-            What::Tape(id, _) => Some(id),
-            What::Folder | What::Blank(_) => None,
+        match self.kind {
+            AttachedKind::Tape(id, _) => Some(id),
+            AttachedKind::Folder | AttachedKind::BlankTape(_) => None,
         }
     }
 
+    /// Whether it is a tape drive.
     pub fn is_tape(&self) -> bool {
-        !matches!(self.what, What::Folder)
+        !matches!(self.kind, AttachedKind::Folder)
     }
 
-    /// The sets on the medium. On a cartridge there is one, or none.
+    /// The sets on the medium. A cartridge has at most one.
     pub fn sets(&self) -> Result<Sets> {
-        match &self.what {
-            What::Folder => Directory::sets(&self.path),
-            What::Blank(_) => Ok(Sets::default()),
-            What::Tape(id, tape) => {
+        match &self.kind {
+            AttachedKind::Folder => Sets::find(&self.path),
+            AttachedKind::BlankTape(_) => Ok(Sets::default()),
+            AttachedKind::Tape(id, tape) => {
                 let path = self.path.clone();
                 match label_on(tape, &self.path) {
                     Ok(label) => Ok(Sets { found: vec![SetOnMedium { id: *id, label, path }], broken: Vec::new() }),
-                    Err(why) if why.blame() == Blame::Damage || matches!(why, MediumError::NewerFormat { .. }) => {
+                    Err(why) if why.category() == ErrorCategory::Damage || matches!(why, MediumError::NewerFormat { .. }) => {
                         Ok(Sets { found: Vec::new(), broken: vec![BrokenLabel { header: Some(*id), path, why }] })
                     }
                     Err(e) => Err(e),
@@ -68,48 +78,70 @@ impl AttachedMedium {
         }
     }
 
-    /// What lies on the medium of a set.
+    /// The objects of a set on this medium.
     pub fn list(&self, set: Id) -> Result<Listing> {
-        match &self.what {
-            What::Folder => Directory::open(&self.path, set)?.list(),
-            What::Tape(id, tape) if *id == set => tape.list(),
+        match &self.kind {
+            AttachedKind::Folder => Directory::open(&self.path, set)?.list(),
+            AttachedKind::Tape(id, tape) if *id == set => tape.list(),
             _ => Err(MediumError::NoSuchSet { path: self.path.clone(), set }),
         }
     }
 
-    /// Bytes that may still be appended; `None` where that cannot be told. A guess, as [`Medium::free_bytes`] is.
+    /// Bytes that may still be appended; `None` where that is not known. An estimate, as [`Medium::free_bytes`] is.
     pub fn free_bytes(&self) -> Option<u64> {
-        match self.what {
-            What::Folder => super::file_system::free_bytes(std::fs::File::open(&self.path).ok()?),
-            What::Blank(_) | What::Tape(..) => None,
+        match self.kind {
+            AttachedKind::Folder => free_bytes(std::fs::File::open(&self.path).ok()?),
+            AttachedKind::BlankTape(_) | AttachedKind::Tape(..) => None,
         }
     }
 
     /// Opens a set for reading.
     pub fn open(self, set: Id) -> Result<Box<dyn Medium>> {
-        match self.what {
-            What::Folder => Ok(Box::new(Directory::open(&self.path, set)?)),
-            What::Tape(id, tape) if id == set => Ok(Box::new(tape)),
+        match self.kind {
+            AttachedKind::Folder => Ok(Box::new(Directory::open(&self.path, set)?)),
+            AttachedKind::Tape(id, tape) if id == set => Ok(Box::new(tape)),
             _ => Err(MediumError::NoSuchSet { path: self.path, set }),
         }
     }
 
     /// Opens a set for writing.
     pub fn open_to_write(self, set: Id) -> Result<Writable> {
-        match self.what {
-            What::Folder => locked(Directory::open(&self.path, set)?, &self.path),
+        match self.kind {
+            AttachedKind::Folder => locked(Directory::open(&self.path, set)?, &self.path),
             _ => Ok((self.open(set)?, None)),
         }
     }
 
-    /// Makes room for a set on a medium that has none of it. Nothing is written but an empty folder.
+    /// Begins a set, or its next medium, on a medium that has no object of the set: creates the set's folder. Nothing is written to a
+    /// tape yet. `block`: bytes of a tape's block, see [`super::tape::check_block`].
     pub fn begin(self, set: Id, block: u32) -> Result<Writable> {
-        match self.what {
-            What::Folder => locked(Directory::create(&self.path, set)?, &self.path),
-            What::Blank(drive) => Ok((Box::new(Tape::create(drive, set, block)?), None)),
-            What::Tape(..) => Err(MediumError::NotBlank { place: self.path.display().to_string() }),
+        match self.kind {
+            AttachedKind::Folder => locked(Directory::create(&self.path, set)?, &self.path),
+            AttachedKind::BlankTape(drive) => Ok((Box::new(Tape::create(drive, set, block)?), None)),
+            AttachedKind::Tape(..) => Err(MediumError::NotBlank { medium: self.path.display().to_string() }),
         }
     }
+}
+
+/// The hardware of a medium: model and serial number of the disk below a folder, as udev reports them, or the serial number of the
+/// cartridge in a drive. `None` where there is none or it cannot be read. Formatting the medium does not change it.
+pub fn device_name(folder: &Path) -> Option<String> {
+    if st::is_drive(folder) {
+        return mam::serial(folder);
+    }
+    let device = rustix::fs::stat(folder).ok()?.st_dev;
+    let udev = std::fs::read_to_string(format!("/run/udev/data/b{}:{}", major(device), minor(device))).ok()?;
+    let serial = udev.lines().find_map(|line| line.strip_prefix("E:ID_SERIAL="))?;
+    (!serial.is_empty()).then(|| serial.to_owned())
+}
+
+/// Whether this process may write to the medium at a path: a folder's mount, or the cartridge in a drive, is not write-protected.
+pub fn is_writable(at: &Path) -> bool {
+    if st::is_drive(at) {
+        let protected = st::StDrive::open(at).and_then(|mut drive| drive.is_write_protected());
+        return !matches!(protected, Ok(true));
+    }
+    rustix::fs::statvfs(at).is_ok_and(|s| !s.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
 }
 
 fn locked(directory: Directory, root: &Path) -> Result<Writable> {
@@ -118,13 +150,13 @@ fn locked(directory: Directory, root: &Path) -> Result<Writable> {
     Ok((Box::new(directory), Some(guard)))
 }
 
-/// The cartridge's own label: the first that can be read. One that a run has left in part may lie before it.
+/// The cartridge's own label: the first that can be read. A torn one of an interrupted run may come before it.
 fn label_on(tape: &Tape, path: &Path) -> Result<Label> {
     let mut first_error = None;
     for o in tape.list()?.objects.iter().filter(|o| o.kind == ObjectKind::Label) {
         match read_label(tape, o.number, path) {
             Ok(label) => return Ok(label),
-            Err(e) if e.blame() == Blame::Damage => first_error = first_error.or(Some(e)),
+            Err(e) if e.category() == ErrorCategory::Damage => first_error = first_error.or(Some(e)),
             Err(e) => return Err(e),
         }
     }
@@ -134,10 +166,6 @@ fn label_on(tape: &Tape, path: &Path) -> Result<Label> {
 fn read_label(tape: &Tape, number: u64, path: &Path) -> Result<Label> {
     let mut bytes = Vec::new();
     let read = tape.open(number, ObjectKind::Label)?.take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes);
-    let place = path.display().to_string();
-    read.map_err(|e| MediumError::of_read(place, number, ObjectKind::Label, e))?;
-    Label::decode(&bytes).map_err(|e| match e {
-        Malformed::Newer { found, .. } => MediumError::NewerFormat { path: path.to_owned(), found },
-        source => MediumError::BadLabel { path: path.to_owned(), source },
-    })
+    read.map_err(|e| MediumError::of_read(path.display().to_string(), number, ObjectKind::Label, e))?;
+    decode_label(&bytes, path)
 }

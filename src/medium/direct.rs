@@ -1,10 +1,10 @@
-//! Past the page cache: writing a file straight to its device, and reading it again from there.
+//! Writing a file to its device, and reading it again, past the page cache.
 //!
-//! Reading has three ways, best first: `O_DIRECT`; dropping the file's pages from the cache and reading it anew; plain reading.
-//! Reading and hashing overlap, since each alone leaves either the disk or a core idle.
+//! There are three ways to read, best first: `O_DIRECT`; dropping the file's pages from the cache before reading; plain reading. Reading and
+//! hashing overlap, because each alone leaves the disk or a core idle.
 //!
-//! Writing has two: `O_DIRECT`, which on ext4 is two to five times as fast as through the cache, leaves no unwritten memory behind, and
-//! meets errors at once; and through the cache, with writing back begun early.
+//! There are two ways to write: `O_DIRECT`, which on ext4 is two to five times as fast as the cache, leaves no unwritten memory behind, and
+//! reports errors at once; and through the cache, with writing back started early.
 
 use super::file_system::FileSystem;
 use crate::buffer::{Buffer, Buffers};
@@ -16,21 +16,21 @@ use std::num::NonZeroU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-/// What `O_DIRECT` asks of addresses, offsets and lengths at most, on every disk in use (4 KiB sectors).
+/// The strictest alignment of addresses, offsets and lengths that `O_DIRECT` demands on disks in use (4 KiB sectors).
 const ALIGNMENT_BYTES: usize = 4096;
-/// One direct read or write. Large enough that a disk reaches its speed with one request in flight.
+/// Bytes of one direct read or write. Large enough that a disk reaches its speed with one request in flight.
 const BUFFER_BYTES: usize = 2 << 20;
-/// One is being read into, one hashed, one waits between.
+/// One is read into, one is hashed, one waits in between.
 const BUFFERS: usize = 3;
 
-/// One write through the cache, after which writing back is begun.
+/// Bytes of one write through the cache, after which writing back is started.
 const CACHED_WRITE_BYTES: usize = 8 << 20;
 
 /// Writes `bytes` to the new, empty file that `file` is open on. On an error some prefix of them is in the file, or none.
 pub(super) fn write_whole(file: BorrowedFd, bytes: &[u8], kind: FileSystem, buffers: &Buffers) -> Result<(), Errno> {
     let mut done = 0;
-    // Small objects are not worth a buffer. The flag is set on the open file: with `O_CREAT` a file system that knows no
-    // `O_DIRECT` makes the file and fails all the same.
+    // Small objects are not worth a buffer. The flag is set on the open file: with `O_CREAT`, a file system without `O_DIRECT` creates
+    // the file and then fails.
     if bytes.len() >= BUFFER_BYTES && kind.writes_directly() && fcntl_setfl(file, OFlags::DIRECT).is_ok() {
         let written = write_direct(file, bytes, buffers);
         fcntl_setfl(file, OFlags::empty())?;
@@ -38,15 +38,15 @@ pub(super) fn write_whole(file: BorrowedFd, bytes: &[u8], kind: FileSystem, buff
     }
     for part in bytes[done..].chunks(CACHED_WRITE_BYTES) {
         write_all(file, part)?;
-        // Linux begins to write dirty pages back upon this advice, and drops only clean ones: the disk works while the next object
-        // is made, and the sync at the end is short. Only advice: nothing depends on it.
+        // On this advice Linux starts to write dirty pages back, and drops only clean ones: the disk works while the next object is
+        // prepared, and the sync at the end is short. Nothing depends on it.
         let _ = fadvise(file, done as u64, NonZeroU64::new(part.len() as u64), Advice::DontNeed);
         done += part.len();
     }
     Ok(())
 }
 
-/// Writes as much as whole blocks allow; the answer is how much that was. Bytes that lie on a boundary go as they lie, others by way of a
+/// Writes the whole blocks of `bytes`, and returns how many bytes that was. Aligned bytes are written without a copy, others through a
 /// buffer.
 fn write_direct(file: BorrowedFd, bytes: &[u8], buffers: &Buffers) -> Result<usize, Errno> {
     let is_aligned = bytes.as_ptr().align_offset(ALIGNMENT_BYTES) == 0;
@@ -62,7 +62,7 @@ fn write_direct(file: BorrowedFd, bytes: &[u8], buffers: &Buffers) -> Result<usi
         }
         match write(file, part) {
             Ok(0) => return Err(Errno::IO),
-            // Through the cache from here on: a direct write must begin on a boundary, and a disk may have larger ones.
+            // The rest goes through the cache: a direct write must begin on a boundary, and this disk may have larger sectors.
             Ok(n) if !n.is_multiple_of(ALIGNMENT_BYTES) => return Ok(done + n),
             Ok(n) => done += n,
             Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(done),
@@ -99,7 +99,7 @@ pub(super) fn read_back(
     buffers: &Buffers,
 ) -> Result<Seen, Errno> {
     let best = kind.best_read_back();
-    // Before the direct way too: some file systems answer it from the cache without a word.
+    // Before a direct read too: some file systems serve it from the cache without reporting that.
     let dropped = fadvise(file, 0, None, Advice::DontNeed).is_ok() && best >= ReadBack::Dropped;
     let length = fstat(file)?.st_size as u64;
     if best == ReadBack::Direct
@@ -107,7 +107,7 @@ pub(super) fn read_back(
     {
         match hash(direct.as_fd(), length, true, buffers) {
             Ok((length, digest)) => return Ok((length, digest, ReadBack::Direct)),
-            // The file system wants what we do not give it (larger sectors, a file that ends in the middle of nowhere).
+            // The file system demands another alignment: larger sectors, or no end of file within a sector.
             Err(Errno::INVAL | Errno::OPNOTSUPP) => {}
             Err(e) => return Err(e),
         }
@@ -116,7 +116,7 @@ pub(super) fn read_back(
     Ok((length, digest, if dropped { ReadBack::Dropped } else { ReadBack::Cached }))
 }
 
-/// The same file past the cache, if the file system does that for this file.
+/// Opens the same file for direct reads, if the file system supports them for this file.
 fn open_direct(folder: BorrowedFd, name: &str, file: BorrowedFd) -> Option<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let direct = openat(folder, name, flags, Mode::empty()).ok()?;
@@ -124,24 +124,24 @@ fn open_direct(folder: BorrowedFd, name: &str, file: BorrowedFd) -> Option<Owned
     if (a.st_dev, a.st_ino) != (b.st_dev, b.st_ino) {
         return None;
     }
-    // ext4 takes the flag and reads through the cache where a file is encrypted, or its data journaled or in the inode; since
-    // Linux 6.1 it says so here.
+    // ext4 accepts the flag and reads through the cache if a file is encrypted, or its data are journaled or in the inode. Since Linux 6.1
+    // it reports that here.
     let facts = statx(&direct, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok();
     let through_cache = facts.is_some_and(|f| f.stx_mask & StatxFlags::DIOALIGN.bits() != 0 && f.stx_dio_offset_align == 0);
     (!through_cache).then_some(direct)
 }
 
-/// Fills an empty buffer from `offset` on; fewer bytes than [`BUFFER_BYTES`] only at the file's end.
+/// Fills an empty buffer from `offset`, with fewer bytes than [`BUFFER_BYTES`] only at the end of the file.
 fn fill(buffer: &mut Buffer, file: BorrowedFd, offset: u64, direct: bool) -> Result<(), Errno> {
     let read = |room: &mut [u8], filled: usize| match direct && !filled.is_multiple_of(ALIGNMENT_BYTES) {
-        // A direct read must begin on a boundary; off it there is nothing more but the end.
+        // A direct read must begin on a boundary. One that ended elsewhere has reached the end of the file.
         true => Ok(0),
         false => Ok(pread(file, room, offset + filled as u64)?),
     };
     buffer.fill(BUFFER_BYTES, read).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
 }
 
-/// Hashes the file up to `length`; less when it ends before. A direct read that stops short of both is `EINVAL`.
+/// Hashes the file up to `length`, or up to its end. `EINVAL` if a direct read reaches neither.
 fn hash(file: BorrowedFd, length: u64, direct: bool, buffers: &Buffers) -> Result<(u64, [u8; 32]), Errno> {
     let mut hasher = blake3::Hasher::new();
     let mut total = 0;
@@ -153,20 +153,20 @@ fn hash(file: BorrowedFd, length: u64, direct: bool, buffers: &Buffers) -> Resul
     } else {
         thread::scope(|scope| {
             // Every buffer fits into either channel, so that nobody waits to hand one over.
-            let (give, empty) = sync_channel(BUFFERS);
-            let (filled, take) = sync_channel(BUFFERS);
+            let (return_empty, empty) = sync_channel(BUFFERS);
+            let (filled, receive_filled) = sync_channel(BUFFERS);
             for _ in 0..BUFFERS {
-                // The receiver is alive: it is on this stack.
-                let _ = give.send(buffers.take(BUFFER_BYTES));
+                // Cannot fail: the receiver is in this function.
+                let _ = return_empty.send(buffers.take(BUFFER_BYTES));
             }
             scope.spawn(move || read_ahead(file, length, direct, &empty, &filled));
-            for buffer in take {
+            for buffer in receive_filled {
                 let mut buffer: Buffer = buffer?;
                 hasher.update(&buffer);
                 total += buffer.len() as u64;
                 buffer.truncate(0);
-                // Fails when the reader has reached the end: then no buffer is wanted any more.
-                let _ = give.send(buffer);
+                // Fails after the reader has reached the end: no more buffers are needed.
+                let _ = return_empty.send(buffer);
             }
             Ok(())
         })?;
@@ -226,7 +226,7 @@ mod tests {
         for length in [0, 1, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1, 3 * BUFFER_BYTES + ALIGNMENT_BYTES + 7, 9 << 20] {
             let bytes: Vec<u8> = (0..length).map(|i| (i * 7 + i / 251) as u8).collect();
             for kind in [FileSystem::of(rustix::fs::open(dir.path(), OFlags::RDONLY, Mode::empty())?), FileSystem::Exfat] {
-                // As they lie, and off every boundary.
+                // Aligned, and on no boundary.
                 for before in [0, 1, 512] {
                     let mut memory = buffers.take(before + length);
                     memory.append(&vec![0xEE; before]);

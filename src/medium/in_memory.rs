@@ -1,33 +1,33 @@
-//! An object read whole into memory, as far as it can be read: in places that could not be, reading gives the error that was met there.
+//! An object in memory, as far as it could be read. Reading a range that could not be read returns the error met there.
 //!
-//! **Invariant:** damage stays local. What lies around a bad place is as good as it would be on the medium itself.
+//! **Invariant:** damage stays local. The bytes around a bad range can be read as they could on the medium itself.
 
 use super::OpenObject;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-/// The longest step over what cannot be read. Some segment of the encryption is lost with any of its bytes, and each attempt may take a
-/// disk many seconds.
+/// The longest step over bytes that cannot be read: one segment of the encryption, which is lost with any of its bytes. Each attempt may
+/// take a disk many seconds.
 const STEP_BYTES: u64 = 64 << 10;
 
-pub(super) struct InMemory {
+pub(super) struct BufferedObject {
     bytes: Vec<u8>,
     /// Ascending, apart from one another.
-    bad: Vec<Bad>,
+    bad: Vec<BadRange>,
     at: u64,
 }
 
-struct Bad {
-    place: Range<u64>,
+struct BadRange {
+    bytes: Range<u64>,
     why: io::Error,
 }
 
-impl InMemory {
-    /// Reads an object's first `limit_bytes`. Fails where nothing can be read behind a bad place because there is no getting there.
+impl BufferedObject {
+    /// Reads an object's first `limit_bytes`. Fails only if a seek behind a bad range fails.
     pub fn read(object: &mut dyn OpenObject, limit_bytes: u64) -> io::Result<Self> {
         let (length, grain) = (object.length().min(limit_bytes), object.grain());
         let mut bytes = vec![0; length as usize];
-        let mut bad: Vec<Bad> = Vec::new();
+        let mut bad: Vec<BadRange> = Vec::new();
         let (mut at, mut step) = (0, grain);
         while at < length {
             match object.read(&mut bytes[at as usize..]) {
@@ -36,9 +36,9 @@ impl InMemory {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(why) => {
                     let end = (at - at % grain + step).min(length);
-                    match bad.last_mut().filter(|last| last.place.end == at) {
-                        Some(last) => last.place.end = end,
-                        None => bad.push(Bad { place: at..end, why }),
+                    match bad.last_mut().filter(|last| last.bytes.end == at) {
+                        Some(last) => last.bytes.end = end,
+                        None => bad.push(BadRange { bytes: at..end, why }),
                     }
                     at = object.seek(SeekFrom::Start(end))?;
                     step = (2 * step).min(STEP_BYTES.max(grain));
@@ -49,31 +49,32 @@ impl InMemory {
         Ok(Self { bytes, bad, at: 0 })
     }
 
+    /// Whether every byte could be read.
     pub fn is_whole(&self) -> bool {
         self.bad.is_empty()
     }
 }
 
-impl Read for InMemory {
+impl Read for BufferedObject {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let at = self.at.min(self.bytes.len() as u64);
-        let next = self.bad.get(self.bad.partition_point(|b| b.place.end <= at));
-        if let Some(bad) = next.filter(|b| b.place.start <= at && !into.is_empty()) {
-            return Err(again(&bad.why));
+        let next = self.bad.get(self.bad.partition_point(|b| b.bytes.end <= at));
+        if let Some(bad) = next.filter(|b| b.bytes.start <= at && !into.is_empty()) {
+            return Err(copy_of(&bad.why));
         }
-        let end = next.map_or(self.bytes.len(), |b| b.place.start as usize);
+        let end = next.map_or(self.bytes.len(), |b| b.bytes.start as usize);
         let n = (&self.bytes[at as usize..end]).read(into)?;
         self.at += n as u64;
         Ok(n)
     }
 }
 
-/// The same error: one cannot be cloned.
-fn again(e: &io::Error) -> io::Error {
+/// A copy of the error: it has no `Clone`.
+fn copy_of(e: &io::Error) -> io::Error {
     e.raw_os_error().map_or_else(|| io::Error::new(e.kind(), e.to_string()), io::Error::from_raw_os_error)
 }
 
-impl Seek for InMemory {
+impl Seek for BufferedObject {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = match to {
             SeekFrom::Start(n) => Some(n),
@@ -85,7 +86,7 @@ impl Seek for InMemory {
     }
 }
 
-impl OpenObject for InMemory {
+impl OpenObject for BufferedObject {
     fn length(&self) -> u64 {
         self.bytes.len() as u64
     }
@@ -138,7 +139,7 @@ mod tests {
     }
 
     /// The bytes that can be read, each with its place.
-    fn readable(object: &mut InMemory) -> Vec<(u64, u8)> {
+    fn readable(object: &mut BufferedObject) -> Vec<(u64, u8)> {
         let mut found = Vec::new();
         for at in 0..object.length() {
             let mut byte = [0];
@@ -162,7 +163,7 @@ mod tests {
             vec![(20_480, 81_920)],
         ] {
             let mut disk = Scratched::new(99_999, &bad);
-            let mut object = InMemory::read(&mut disk, u64::MAX).expect("an object");
+            let mut object = BufferedObject::read(&mut disk, u64::MAX).expect("an object");
             assert_eq!(object.length(), 99_999);
             let whole = disk.object.into_inner();
             let good = |at: u64| !bad.iter().any(|b| (b.0..b.1).contains(&at));
@@ -180,7 +181,7 @@ mod tests {
     fn a_disk_that_gives_nothing_is_given_up_soon() {
         let length = 8 << 20;
         let mut disk = Scratched::new(length, &[(0, length as u64)]);
-        let mut object = InMemory::read(&mut disk, u64::MAX).expect("an object");
+        let mut object = BufferedObject::read(&mut disk, u64::MAX).expect("an object");
         assert!(object.read(&mut [0]).is_err());
         assert!((2..140).contains(&disk.failures), "{}", disk.failures);
     }
@@ -188,7 +189,7 @@ mod tests {
     #[test]
     fn an_object_that_is_shorter_than_it_said_ends_there() {
         let mut disk = Scratched::new(10_000, &[]);
-        let object = InMemory::read(&mut disk, 5_000).expect("an object");
+        let object = BufferedObject::read(&mut disk, 5_000).expect("an object");
         assert_eq!(object.length(), 5_000);
         let disk = Scratched::new(10_000, &[]);
         struct Short(Scratched);
@@ -207,7 +208,7 @@ mod tests {
                 12_000
             }
         }
-        let mut object = InMemory::read(&mut Short(disk), u64::MAX).expect("an object");
+        let mut object = BufferedObject::read(&mut Short(disk), u64::MAX).expect("an object");
         let mut bytes = Vec::new();
         object.seek(SeekFrom::Start(9_990)).expect("a seek");
         object.read_to_end(&mut bytes).expect("the rest");

@@ -1,36 +1,26 @@
-//! Who brings media to where a job works: a person, a changer, a test's deck.
+//! How a job gets the media it needs: from a person, a changer, or a test.
+
+pub use super::request::MediumRequest;
 
 use super::MediumError;
 use super::tape::drive::Drive;
-use crate::format::object::Id;
 use std::path::Path;
 
 type Result<T> = std::result::Result<T, MediumError>;
 
-/// Brings the media that a job asks for.
+/// Brings the media that a job requests.
 pub trait Loader: Sync {
-    /// The drive that a path names, with a cartridge in it; `None` where it names none: then it is a folder.
+    /// Opens the drive at a path, with a cartridge in it; `None` if no drive is there: the path is a folder.
     fn drive(&self, path: &Path) -> Result<Option<Box<dyn Drive>>>;
 
-    /// Brings another medium to `path`, in the place of the one that is there. Answers when somebody says that it has come; whether it is
-    /// the right one is looked at afterwards, and if it is not, it is asked for once more, with what is `wrong` about the one that is there.
+    /// Brings another medium to `path`, instead of the one that is attached. Returns when somebody reports that it is attached. The
+    /// caller checks whether it is the right one; if not, it requests it again, and `wrong` says what is wrong with the attached one.
     ///
-    /// [`MediumError::NotBrought`] when none comes.
+    /// [`MediumError::NotBrought`] if no medium is brought.
     fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<()>;
 }
 
-/// A medium that a job cannot go on without.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MediumRequest {
-    pub set: Id,
-    pub set_name: String,
-    /// Its place in the set, from 1.
-    pub place: u64,
-    /// It is to be a blank one, for going on with the set.
-    pub blank: bool,
-}
-
-/// Knows folders only, and brings nothing.
+/// Supports folders only, and brings no media.
 #[derive(Debug, Clone, Copy)]
 pub struct NoLoader;
 

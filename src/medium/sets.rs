@@ -1,8 +1,8 @@
-//! Which sets lie on a medium: their labels, found by walking two levels deep.
+//! Which sets are on a medium: their labels, found by walking two levels deep.
 
-use super::directory::{FOLDER, fault, open_plain};
-use super::file_system::Device;
-use super::{Directory, MediumError};
+use super::MediumError;
+use super::device::{Device, check_attached, fault, root_device};
+use super::layout::{FOLDER, open_plain};
 use crate::format::label::Label;
 use crate::format::object::{Id, ObjectKind, file_name, parse_file_name};
 use crate::format::{Malformed, limit};
@@ -13,63 +13,28 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
-/// What [`Directory::sets`] found. Both lists ascend by path.
+/// The sets on a medium. Both lists ascend by path.
 #[derive(Debug, Default)]
 pub struct Sets {
+    /// The sets whose label can be read.
     pub found: Vec<SetOnMedium>,
-    /// Folders that look like a set's and have no label that can be read. The other sets are none the worse for them.
+    /// Folders that look like a set's and have no label that can be read. The other sets are still usable.
     pub broken: Vec<BrokenLabel>,
 }
 
 impl Sets {
-    /// No set, and nothing that looks like one.
-    pub fn is_blank(&self) -> bool {
-        self.found.is_empty() && self.broken.is_empty()
-    }
-}
-
-/// A set that lies on a medium, by its label.
-#[derive(Debug, Clone)]
-pub struct SetOnMedium {
-    /// The label's word, not the folder's name.
-    pub id: Id,
-    /// The first label that can be read. A folder that holds copies of several media has further ones.
-    pub label: Label,
-    pub path: PathBuf,
-}
-
-/// A set's folder whose label cannot be read.
-#[derive(Debug)]
-pub struct BrokenLabel {
-    /// The set's id, where something else than the label tells it: a cartridge's header.
-    pub header: Option<Id>,
-    pub path: PathBuf,
-    pub why: MediumError,
-}
-
-impl BrokenLabel {
-    /// The id in the folder's name or in the cartridge's header: a hint, since no label vouches for it.
-    pub fn folder_id(&self) -> Option<Id> {
-        if self.header.is_some() {
-            return self.header;
-        }
-        self.path.file_name()?.to_str()?.parse().ok()
-    }
-}
-
-impl Directory {
-    /// The sets on the medium whose root folder is `root`. A blank medium has none, and that is no error.
-    pub fn sets(root: &Path) -> Result<Sets, MediumError> {
+    /// Finds the sets on the medium whose root folder is `root`: none on a blank medium.
+    pub fn find(root: &Path) -> Result<Self, MediumError> {
         let device = root_device(root)?;
         let above = root.join(FOLDER);
         match std::fs::symlink_metadata(&above) {
             Ok(m) if m.is_dir() => {}
             Ok(_) => return Err(MediumError::NotADirectory { path: above }),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Sets::default()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(e) => return Err(fault(&above, &device, "looking for sets", errno(&e))),
         }
         let mut labels: BTreeMap<PathBuf, Vec<u64>> = BTreeMap::new();
-        let mut sets = Sets::default();
+        let mut sets = Self::default();
         for entry in WalkDir::new(&above).min_depth(1).max_depth(2) {
             match entry {
                 Ok(e) if e.depth() == 1 && e.file_type().is_dir() => {
@@ -98,15 +63,52 @@ impl Directory {
             numbers.sort_unstable();
             match first_label(&path, &numbers, &device) {
                 Ok(label) => sets.found.push(SetOnMedium { id: label.set, label, path }),
-                // Somebody's folder, not a set's.
+                // A folder of something else.
                 Err(MediumError::NoLabel { .. }) if BrokenLabel::is_foreign(&path) => {}
                 Err(why) => sets.broken.push(BrokenLabel { header: None, path, why }),
             }
         }
         sets.broken.sort_by(|a, b| a.path.cmp(&b.path));
-        // A disk that went must not pass for a blank one.
-        still_there(root, &device)?;
+        // An unplugged disk must not be taken for a blank one.
+        check_attached(root, &device)?;
         Ok(sets)
+    }
+
+    /// No set, and nothing that looks like one.
+    pub fn is_blank(&self) -> bool {
+        self.found.is_empty() && self.broken.is_empty()
+    }
+}
+
+/// A set on a medium, identified by its label.
+#[derive(Debug, Clone)]
+pub struct SetOnMedium {
+    /// As the label says, not the folder's name.
+    pub id: Id,
+    /// The first label that can be read. A folder that holds copies of several media has further ones.
+    pub label: Label,
+    /// The set's folder, or the tape device.
+    pub path: PathBuf,
+}
+
+/// A set's folder, or a cartridge, whose label cannot be read.
+#[derive(Debug)]
+pub struct BrokenLabel {
+    /// The set's id in the header of a cartridge; `None` for a folder.
+    pub header: Option<Id>,
+    /// The set's folder, or the tape device.
+    pub path: PathBuf,
+    /// Why the label cannot be read.
+    pub why: MediumError,
+}
+
+impl BrokenLabel {
+    /// The id in the folder's name or in the cartridge's header. Only a hint: no label confirms it.
+    pub fn folder_id(&self) -> Option<Id> {
+        if self.header.is_some() {
+            return self.header;
+        }
+        self.path.file_name()?.to_str()?.parse().ok()
     }
 }
 
@@ -116,29 +118,7 @@ impl BrokenLabel {
     }
 }
 
-/// The device below a medium's root, or why it is no medium's root.
-pub(super) fn root_device(root: &Path) -> Result<Device, MediumError> {
-    let folder = super::directory::open_folder(rustix::fs::CWD, root, true).map_err(|e| match e {
-        Errno::NOENT => MediumError::NotFound { path: root.to_owned() },
-        Errno::NOTDIR => MediumError::NotADirectory { path: root.to_owned() },
-        // Nothing can be asked about what cannot be opened; a disk that fails here is none, gone or not.
-        Errno::IO => gone(root, Some(e)),
-        e => fault(root, &Device::unknown(), "opening the folder", e),
-    })?;
-    let device = Device::below(folder, root);
-    still_there(root, &device)?;
-    Ok(device)
-}
-
-fn gone(root: &Path, e: Option<Errno>) -> MediumError {
-    MediumError::Gone { place: root.display().to_string(), what: "opening the folder", source: e.map(Into::into) }
-}
-
-fn still_there(root: &Path, device: &Device) -> Result<(), MediumError> {
-    if device.is_gone() { Err(gone(root, None)) } else { Ok(()) }
-}
-
-/// The lowest-numbered label that can be read; else what is wrong with the lowest-numbered one.
+/// The lowest-numbered label that can be read; else the error of the lowest-numbered one.
 fn first_label(folder: &Path, numbers: &[u64], device: &Device) -> Result<Label, MediumError> {
     let mut first_error = None;
     for number in numbers {
@@ -151,21 +131,26 @@ fn first_label(folder: &Path, numbers: &[u64], device: &Device) -> Result<Label,
 }
 
 fn read_label(path: &Path, number: u64, device: &Device) -> Result<Label, MediumError> {
-    let place = || path.parent().unwrap_or(path).display().to_string();
+    let folder = || path.parent().unwrap_or(path).display().to_string();
     let kind = ObjectKind::Label;
     let file = match open_plain(rustix::fs::CWD, path) {
         Ok(Some(file)) => file,
-        Ok(None) => return Err(MediumError::NotAFile { place: place(), number, kind }),
+        Ok(None) => return Err(MediumError::NotAFile { medium: folder(), number, kind }),
         Err(e) => return Err(fault(path, device, "opening the label", e)),
     };
     let mut bytes = Vec::new();
     if let Err(source) = File::from(file).take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes) {
         return Err(match fault(path, device, "reading the label", errno(&source)) {
             gone @ MediumError::Gone { .. } => gone,
-            _ => MediumError::Unreadable { place: place(), number, kind, source },
+            _ => MediumError::Unreadable { medium: folder(), number, kind, source },
         });
     }
-    Label::decode(&bytes).map_err(|e| match e {
+    decode_label(&bytes, path)
+}
+
+/// `path`: the label's file or the tape device, for the error.
+pub(super) fn decode_label(bytes: &[u8], path: &Path) -> Result<Label, MediumError> {
+    Label::decode(bytes).map_err(|e| match e {
         Malformed::Newer { found, .. } => MediumError::NewerFormat { path: path.to_owned(), found },
         source => MediumError::BadLabel { path: path.to_owned(), source },
     })

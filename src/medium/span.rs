@@ -1,9 +1,9 @@
-//! A set that lies on several media, read as if it lay on one: the medium with the object that is wanted is asked for.
+//! A set on several media, read as if it were on one: the medium with the wanted object is requested.
 //!
-//! One medium at a time is in the place that the user named. Objects are read whole, as far as they can be, while theirs is there, so
-//! that nothing is left open when the next one comes.
+//! One medium at a time is at the path that the user named. Objects are read whole, as far as possible, while their medium is attached,
+//! so that no object is open when the next medium is brought.
 
-use super::in_memory::InMemory;
+use super::in_memory::BufferedObject;
 use super::loader::{Loader, MediumRequest};
 use super::{AttachedMedium, Description, Listed, Listing, Medium, MediumError, OpenObject, Reread};
 use crate::format::label::Label;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 type Result<T> = std::result::Result<T, MediumError>;
 
-/// All media of a set, one of which is there.
+/// All media of a set, one of which is attached.
 pub struct SpanningMedium<'w> {
     loader: &'w dyn Loader,
     path: PathBuf,
@@ -28,20 +28,21 @@ pub struct SpanningMedium<'w> {
 }
 
 struct State<'w> {
-    there: Option<There<'w>>,
-    /// Places whose medium was asked for and did not come. They are not asked for again.
+    current: Option<CurrentMedium<'w>>,
+    /// Places whose medium was requested and not brought. They are not requested again.
     refused: HashSet<u64>,
 }
 
-struct There<'w> {
-    /// Its place in the set; 0: it has none.
+/// The medium that is attached.
+struct CurrentMedium<'w> {
+    /// Its place in the set; 0: it is none of the set's media.
     place: u64,
     medium: Box<dyn Medium + 'w>,
-    /// What lies on it.
+    /// The objects on it.
     listed: HashSet<(u64, ObjectKind)>,
 }
 
-impl<'w> There<'w> {
+impl<'w> CurrentMedium<'w> {
     fn new(place: u64, medium: Box<dyn Medium + 'w>) -> Result<Self> {
         let listed = medium.list()?.objects.iter().map(|o| (o.number, o.kind)).collect();
         Ok(Self { place, medium, listed })
@@ -49,19 +50,19 @@ impl<'w> There<'w> {
 }
 
 impl<'w> SpanningMedium<'w> {
-    /// `there` is the medium at `path` with the label `label`; `firsts` are the numbers of the labels, as [`crate::seal::chain::Chain::media`]
-    /// tells them.
+    /// `current` is the medium at `path`, with the label `label`. `firsts` are the numbers of all media's labels, as
+    /// [`crate::seal::chain::Chain::media`] returns them.
     pub fn new(
-        there: Box<dyn Medium + 'w>,
+        current: Box<dyn Medium + 'w>,
         label: &Label,
         path: &Path,
         firsts: Vec<u64>,
         loader: &'w dyn Loader,
     ) -> Result<Self> {
-        // One that was begun and given up is none of the set's media.
+        // A medium that a run has begun and abandoned is none of the set's media.
         let is_known = firsts.get(label.place as usize - 1) == Some(&label.first_object);
         let place = if is_known { label.place } else { 0 };
-        let state = Mutex::new(State { there: Some(There::new(place, there)?), refused: HashSet::new() });
+        let state = Mutex::new(State { current: Some(CurrentMedium::new(place, current)?), refused: HashSet::new() });
         Ok(Self { loader, path: path.to_owned(), set: label.set, set_name: label.name.clone(), firsts, state })
     }
 
@@ -72,16 +73,16 @@ impl<'w> SpanningMedium<'w> {
     /// Calls `f` with the medium that has the object.
     fn with<T>(&self, number: u64, kind: ObjectKind, f: impl FnOnce(&dyn Medium) -> Result<T>) -> Result<T> {
         let mut state = self.state();
-        // Copies of seals lie on every medium behind theirs.
-        if let Some(there) = state.there.as_ref().filter(|t| t.listed.contains(&(number, kind))) {
-            return f(&*there.medium);
+        // Every later medium has copies of the seals.
+        if let Some(current) = state.current.as_ref().filter(|c| c.listed.contains(&(number, kind))) {
+            return f(&*current.medium);
         }
         let wanted = self.firsts.partition_point(|first| *first <= number) as u64;
-        if state.there.as_ref().is_none_or(|t| t.place != wanted) {
+        if state.current.as_ref().is_none_or(|c| c.place != wanted) {
             self.bring(&mut state, wanted)?;
         }
-        match &state.there {
-            Some(there) => f(&*there.medium),
+        match &state.current {
+            Some(current) => f(&*current.medium),
             None => Err(self.refusal(wanted)),
         }
     }
@@ -94,12 +95,12 @@ impl<'w> SpanningMedium<'w> {
         if place == 0 || state.refused.contains(&place) {
             return Err(self.refusal(place));
         }
-        state.there = None;
+        state.current = None;
         let wanted = MediumRequest { set: self.set, set_name: self.set_name.clone(), place, blank: false };
         let first = self.firsts.get(place as usize - 1).copied();
-        match bring(self.loader, &self.path, &wanted, first, None).and_then(|(place, _)| place.open(self.set)) {
+        match bring(self.loader, &self.path, &wanted, first, None).and_then(|(attached, _)| attached.open(self.set)) {
             Ok(medium) => {
-                state.there = Some(There::new(place, medium)?);
+                state.current = Some(CurrentMedium::new(place, medium)?);
                 Ok(())
             }
             Err(e) => {
@@ -110,8 +111,9 @@ impl<'w> SpanningMedium<'w> {
     }
 }
 
-/// Has a known medium brought to `path`. `first`: the number of its label, where that is known; one that was begun for the same place and
-/// given up has another. Answers with its label, where that can be read. `wrong`: what is the matter with the one that is there.
+/// Requests a known medium at `path` until it is attached. `first`: the number of its label, if known; a medium that was begun for the same
+/// place and abandoned has another. Returns the medium and its label, if that can be read. `wrong`: what is wrong with the medium that is
+/// attached now.
 pub fn bring(
     loader: &dyn Loader,
     path: &Path,
@@ -121,15 +123,15 @@ pub fn bring(
 ) -> Result<(AttachedMedium, Option<Label>)> {
     loop {
         loader.bring(path, wanted, wrong.take())?;
-        let brought = AttachedMedium::find(path, loader).and_then(|place| Ok((place.sets()?, place)));
+        let brought = AttachedMedium::find(path, loader).and_then(|attached| Ok((attached.sets()?, attached)));
         match brought {
-            Ok((sets, place)) => match sets.found.into_iter().find(|s| s.id == wanted.set).map(|s| s.label) {
+            Ok((sets, attached)) => match sets.found.into_iter().find(|s| s.id == wanted.set).map(|s| s.label) {
                 None if sets.broken.iter().any(|b| b.folder_id() == Some(wanted.set)) => {
-                    // Its label cannot be read; where it lies tells as much.
-                    let listed = place.list(wanted.set)?.objects;
+                    // Its label cannot be read, but the label's number identifies the medium too.
+                    let listed = attached.list(wanted.set)?.objects;
                     let is_label = |o: &&Listed| o.kind == ObjectKind::Label;
                     match listed.iter().filter(is_label).map(|o| o.number).find(|n| first.is_none_or(|first| *n == first)) {
-                        Some(_) => return Ok((place, None)),
+                        Some(_) => return Ok((attached, None)),
                         None => wrong = Some(MediumError::NoLabel { path: path.to_owned() }),
                     }
                 }
@@ -138,9 +140,9 @@ pub fn bring(
                     wrong = Some(MediumError::OtherMedium { path, found, wanted: wanted.place });
                 }
                 Some(label) if first.is_some_and(|first| first != label.first_object) => {
-                    wrong = Some(MediumError::HalfBegun { place: path.display().to_string() });
+                    wrong = Some(MediumError::Abandoned { medium: path.display().to_string() });
                 }
-                Some(label) => return Ok((place, Some(label))),
+                Some(label) => return Ok((attached, Some(label))),
                 None => wrong = Some(MediumError::NoSuchSet { path: path.to_owned(), set: wanted.set }),
             },
             Err(e) => wrong = Some(e),
@@ -149,16 +151,16 @@ pub fn bring(
 }
 
 impl Medium for SpanningMedium<'_> {
-    /// What lies on the medium that is there.
+    /// The objects on the medium that is attached.
     fn list(&self) -> Result<Listing> {
-        match &self.state().there {
-            Some(there) => there.medium.list(),
+        match &self.state().current {
+            Some(current) => current.medium.list(),
             None => Ok(Listing::default()),
         }
     }
 
     fn append(&self, _: u64, _: ObjectKind, _: &[u8]) -> Result<()> {
-        Err(MediumError::ReadOnly { place: self.path.display().to_string() })
+        Err(MediumError::ReadOnly { medium: self.path.display().to_string() })
     }
 
     fn sync(&self) -> Result<()> {
@@ -171,12 +173,12 @@ impl Medium for SpanningMedium<'_> {
 
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {
         let object = self.with(number, kind, |medium| {
-            let read = InMemory::read(&mut *medium.open(number, kind)?, limit::PACK_BYTES);
-            if !read.as_ref().is_ok_and(InMemory::is_whole) {
-                medium.is_there()?;
+            let read = BufferedObject::read(&mut *medium.open(number, kind)?, limit::PACK_BYTES);
+            if !read.as_ref().is_ok_and(BufferedObject::is_whole) {
+                medium.check_attached()?;
             }
-            let place = self.path.display().to_string();
-            read.map_err(|source| MediumError::Unreadable { place, number, kind, source })
+            let medium = self.path.display().to_string();
+            read.map_err(|source| MediumError::Unreadable { medium, number, kind, source })
         })?;
         Ok(Box::new(object))
     }
@@ -186,22 +188,22 @@ impl Medium for SpanningMedium<'_> {
     }
 
     fn is_sequential(&self) -> bool {
-        // Whatever it is, changing it takes a person's time.
+        // Whatever kind the media are, changing them takes a person's time.
         true
     }
 
-    fn at_hand(&self) -> RangeInclusive<u64> {
+    fn attached_objects(&self) -> RangeInclusive<u64> {
         let state = self.state();
-        let at = state.there.as_ref().map_or(0, |there| there.place as usize);
-        // Nothing that a seal covers lies on one that the seals do not tell of.
+        let at = state.current.as_ref().map_or(0, |current| current.place as usize);
+        // No sealed object is on a medium that is none of the set's.
         let Some(first) = at.checked_sub(1).and_then(|at| self.firsts.get(at)) else { return RangeInclusive::new(1, 0) };
         *first..=self.firsts.get(at).map_or(u64::MAX, |next| next - 1)
     }
 
     fn describe(&self) -> Description {
-        match &self.state().there {
-            Some(there) => there.medium.describe(),
-            None => super::Absent.describe(),
+        match &self.state().current {
+            Some(current) => current.medium.describe(),
+            None => super::NoMedium.describe(),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Frames: the only room that knows the `zstd` crate.
+//! Frames. Only this module uses the `zstd` crate.
 //!
 //! A frame is one zstd frame (RFC 8878) with the length of its content, no dictionary and no checksum of zstd's own: the
-//! segments of the age file around it are authenticated already. Content that does not compress is kept in raw blocks, which
-//! we lay out ourselves: it costs a copy, where zstd would look for matches in vain.
+//! segments of the age file around it are authenticated already. Content that does not compress is stored in raw blocks, which
+//! this module writes itself: that costs a copy, while zstd would search for matches in vain.
 //!
-//! **Invariant:** no frame leaves [`Compressor::compress`] that has not been decoded again and found equal to its content.
+//! **Invariant:** [`Compressor::compress`] returns no frame that was not decoded again and found equal to its content.
 
 use crate::format::pack::{Index, SKIPPABLE_MAGIC, TRAILER_BYTES};
 use crate::format::{Malformed, limit};
@@ -16,67 +16,71 @@ use zstd::bulk;
 const MAGIC: u32 = 0xFD2F_B528;
 /// The longest block that RFC 8878 allows.
 const BLOCK_BYTES: usize = 128 << 10;
-/// A probe takes a piece of this length from each [`BLOCK_BYTES`] of the content: frames mix what compresses with what does not.
+/// Bytes of a probe. One is taken from each [`BLOCK_BYTES`] of the content: a frame may mix content that compresses with
+/// content that does not.
 const PROBE_BYTES: usize = 8 << 10;
 /// The probes' level. A faster one calls the noisy 16-bit images of scanners incompressible, of which level 1 saves a third.
 const PROBE_LEVEL: i32 = 1;
-/// Compression that saves less than one part in so many is not worth its time here and at every restore.
-const WORTH: usize = 20;
+/// Compression must save at least one part in so many to be worth its time here and at every restore.
+const LEAST_SAVING: usize = 20;
+/// Levels of zstd that may be asked for.
 pub const LEVELS: std::ops::RangeInclusive<i32> = 1..=19;
 /// The knee of zstd's curve on records and dumps: twice the time of level 3 saves 6 to 12 % more.
 pub const DEFAULT_LEVEL: i32 = 3;
-/// The hardest that [`Effort`] asks for: beyond it zstd's working memory counts against a run's bound.
-const HARDEST_LEVEL: i32 = 8;
+/// The highest level that [`CompressionLevel`] rises to: above it zstd's working memory counts against a run's bound.
+const HIGHEST_LEVEL: i32 = 8;
 
-/// The level that all compressors of a run share: a fixed one, or one that rises while the medium is slower than the cores.
-pub struct Effort {
+/// The level that all compressors of a run share: fixed, or rising while the medium is slower than the cores.
+pub struct CompressionLevel {
     level: AtomicI32,
     fixed: bool,
 }
 
-impl Effort {
-    /// `None`: [`DEFAULT_LEVEL`] to begin with.
+impl CompressionLevel {
+    /// A fixed level, the nearest of [`LEVELS`]; `None`: an adaptive one that begins at [`DEFAULT_LEVEL`].
     pub fn new(level: Option<i32>) -> Self {
         let start = level.unwrap_or(DEFAULT_LEVEL).clamp(*LEVELS.start(), *LEVELS.end());
         Self { level: AtomicI32::new(start), fixed: level.is_some() }
     }
 
-    pub fn level(&self) -> i32 {
+    /// The level for the next frame.
+    pub fn get(&self) -> i32 {
         self.level.load(Relaxed)
     }
 
-    /// The medium is behind: there is time to compress harder.
-    pub fn more(&self) {
+    /// For when the medium is slower than the cores: there is time to compress harder. No effect on a fixed level.
+    pub fn raise(&self) {
         self.change(1);
     }
 
-    /// The medium waits.
-    pub fn less(&self) {
+    /// For when the medium waits for packs. No effect on a fixed level.
+    pub fn lower(&self) {
         self.change(-1);
     }
 
     fn change(&self, by: i32) {
         if !self.fixed {
-            // Two changes at a time may become one; the next pack makes up for it.
-            self.level.store((self.level() + by).clamp(DEFAULT_LEVEL, HARDEST_LEVEL), Relaxed);
+            // Of two changes at once one may be lost; the next pack corrects it.
+            self.level.store((self.get() + by).clamp(DEFAULT_LEVEL, HIGHEST_LEVEL), Relaxed);
         }
     }
 }
 
-/// Why content could not become a frame, or a frame content.
+/// Why content could not be compressed, or a frame not be decoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum FrameError {
     #[error("a frame is not what the format allows")]
-    Malformed { source: Malformed },
+    Malformed(#[from] Malformed),
     #[error("damaged frame: zstd does not decode it")]
     Damaged { source: io::Error },
-    #[error("damaged frame: it holds {found} bytes and announces {expected}")]
+    #[error("damaged frame: it contains {found} bytes and announces {expected}")]
     Length { expected: u64, found: u64 },
     #[error("{size} bytes of content are more than the {limit} of a frame")]
     TooLarge { size: u64, limit: u64 },
     /// Memory or the processor has changed bytes: nothing that this host writes can be trusted.
-    #[error("a frame does not give its content back; this host's memory or processor is faulty")]
+    #[error("a frame does not decode to its content; this host's memory or processor is faulty")]
     Check,
     #[error("zstd could not be set up")]
     SetUp { source: io::Error },
@@ -84,22 +88,16 @@ pub enum FrameError {
     Read { source: io::Error },
 }
 
-impl From<Malformed> for FrameError {
-    fn from(source: Malformed) -> Self {
-        Self::Malformed { source }
-    }
-}
-
-/// Makes frames; its working memory is kept, so give each worker one.
+/// Makes frames. It keeps its working memory, so each worker has one of its own.
 pub struct Compressor {
     main: bulk::Compressor<'static>,
     level: i32,
     probe: bulk::Compressor<'static>,
-    /// What zstd writes into, before it is known whether it is worth keeping.
+    /// zstd's output, until it is known whether it is shorter.
     scratch: Vec<u8>,
-    /// Decodes each frame again, into `again`.
+    /// Decodes each frame again, into `decoded`.
     check: Decompressor,
-    again: Vec<u8>,
+    decoded: Vec<u8>,
 }
 
 impl Compressor {
@@ -113,11 +111,11 @@ impl Compressor {
             probe: bulk::Compressor::new(PROBE_LEVEL).map_err(set_up)?,
             scratch: vec![0; PROBE_BYTES],
             check: Decompressor::new()?,
-            again: Vec::new(),
+            decoded: Vec::new(),
         })
     }
 
-    /// Frames made from here on have this level.
+    /// Sets the level of the next frames.
     pub fn set_level(&mut self, level: i32) -> Result<(), FrameError> {
         if level != self.level {
             self.main.set_compression_level(level).map_err(|source| FrameError::SetUp { source })?;
@@ -126,13 +124,13 @@ impl Compressor {
         Ok(())
     }
 
-    /// Appends one frame with `content` and returns its length. After an error `out` is as it was.
+    /// Appends one frame with `content` and returns the frame's length. After an error `out` is unchanged.
     pub fn compress(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<u32, FrameError> {
         let stored = self.compress_within(content, limit::FRAME_CONTENT_BYTES, out)?;
         Ok(u32::try_from(stored).unwrap_or_else(|_| unreachable!("a frame's limit is far below")))
     }
 
-    /// The same for a manifest: one frame, with a manifest's limit.
+    /// The same for a manifest, with a manifest's limit.
     pub fn compress_manifest(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<usize, FrameError> {
         self.compress_within(content, limit::MANIFEST_BYTES, out)
     }
@@ -148,35 +146,35 @@ impl Compressor {
             return Err(FrameError::TooLarge { size, limit });
         }
         let start = out.len();
-        match if self.promising(content) { self.smaller(content) } else { None } {
+        match if self.is_promising(content) { self.compress_smaller(content) } else { None } {
             Some(stored) => out.extend_from_slice(&self.scratch[..stored]),
             None => write_raw(content, out),
         }
-        self.again.clear();
-        let decoded = self.check.decompress_within(&out[start..], "frame", size, &mut self.again);
-        if decoded.is_err() || self.again != content {
+        self.decoded.clear();
+        let decoded = self.check.decompress_within(&out[start..], "frame", size, &mut self.decoded);
+        if decoded.is_err() || self.decoded != content {
             out.truncate(start);
             return Err(FrameError::Check);
         }
         Ok(out.len() - start)
     }
 
-    /// Whether a piece of any block compresses. Of short content the whole is tried instead.
-    fn promising(&mut self, content: &[u8]) -> bool {
+    /// Whether a probe of any block compresses. Short content is not probed but compressed.
+    fn is_promising(&mut self, content: &[u8]) -> bool {
         if content.len() < 4 * PROBE_BYTES {
             return true;
         }
-        // There is no room for a result that saves too little: zstd gives up, and the answer is no.
-        let room = PROBE_BYTES - PROBE_BYTES / WORTH;
+        // A result that saves too little does not fit, and zstd returns an error.
+        let room = PROBE_BYTES - PROBE_BYTES / LEAST_SAVING;
         content.chunks(BLOCK_BYTES).any(|block| {
             let from = block.len().saturating_sub(PROBE_BYTES) / 2;
-            let piece = &block[from..block.len().min(from + PROBE_BYTES)];
-            self.probe.compress_to_buffer(piece, &mut self.scratch[..room]).is_ok()
+            let probe = &block[from..block.len().min(from + PROBE_BYTES)];
+            self.probe.compress_to_buffer(probe, &mut self.scratch[..room]).is_ok()
         })
     }
 
-    /// Compresses into `scratch`, if that is shorter than a raw frame.
-    fn smaller(&mut self, content: &[u8]) -> Option<usize> {
+    /// Compresses into `scratch`; `None` if the result is not shorter than a raw frame.
+    fn compress_smaller(&mut self, content: &[u8]) -> Option<usize> {
         let room = raw_length(content.len()) - 1;
         if self.scratch.len() < room {
             self.scratch.resize(room, 0);
@@ -187,8 +185,8 @@ impl Compressor {
 
 /// RFC 8878, 3.1.1.1.1: the length of the content in 4 bytes, a single segment, no checksum, no dictionary.
 const RAW_DESCRIPTOR: u8 = 0b1010_0000;
-/// The same for content of more than [`WINDOW_BYTES`], which only manifests and the seals of proofs have: not a single segment, whose window would be
-/// the whole of it, but a window of 8 MiB (2^(10 + 13)) in a byte of its own.
+/// The same for content of more than [`WINDOW_BYTES`], which only manifests and the seals of proofs have. In a single segment the
+/// window would be the whole content; here it is 8 MiB (2^(10 + 13)), given in a byte of its own.
 const LARGE_DESCRIPTOR: [u8; 2] = [0b1000_0000, 13 << 3];
 /// The largest window that a decoder needs for a frame.
 const WINDOW_BYTES: usize = 8 << 20;
@@ -197,8 +195,8 @@ fn raw_length(content: usize) -> usize {
     4 + 1 + usize::from(content > WINDOW_BYTES) + 4 + 3 * content.div_ceil(BLOCK_BYTES).max(1) + content
 }
 
-/// Appends a frame of raw blocks (RFC 8878, 3.1.1.2): each has a header of 3 bytes, bit 0 for the last one, type 0 in bits 1
-/// and 2, the length above.
+/// Appends a frame of raw blocks (RFC 8878, 3.1.1.2). Each has a header of 3 bytes: bit 0 is set in the last one, bits 1 and 2
+/// are type 0, the others are the length.
 fn write_raw(content: &[u8], out: &mut Vec<u8>) {
     out.reserve(raw_length(content.len()));
     out.extend_from_slice(&MAGIC.to_le_bytes());
@@ -221,23 +219,24 @@ fn write_raw(content: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Decodes frames; its working memory is kept, so give each worker one.
+/// Decodes frames. It keeps its working memory, so each worker has one of its own.
 pub struct Decompressor {
     context: bulk::Decompressor<'static>,
 }
 
 impl Decompressor {
+    /// Fails only where zstd gets no memory.
     pub fn new() -> Result<Self, FrameError> {
         Ok(Self { context: bulk::Decompressor::new().map_err(|source| FrameError::SetUp { source })? })
     }
 
-    /// Appends the content of `stored`, which is one frame and nothing more. After an error `out` is as it was.
+    /// Appends the content of `stored`, exactly one frame. After an error `out` is unchanged.
     pub fn decompress(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         Malformed::limit("frame, stored", stored.len() as u64, limit::FRAME_STORED_BYTES)?;
         self.decompress_within(stored, "frame, content", limit::FRAME_CONTENT_BYTES, out)
     }
 
-    /// The same for a manifest: one frame, with a manifest's limit.
+    /// The same for a manifest, with a manifest's limit.
     pub fn decompress_manifest(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         Malformed::limit("manifest, stored", stored.len() as u64, limit::MANIFEST_BYTES)?;
         self.decompress_within(stored, "manifest", limit::MANIFEST_BYTES, out)
@@ -280,10 +279,10 @@ impl Decompressor {
     }
 }
 
-/// The length of the content, from a frame's first bytes (18 are enough). Refuses what is not a frame of ours: a skippable
-/// or a legacy one, one without the length of its content, one that needs a dictionary.
+/// The length of the content, from a frame's first bytes (18 are enough). Refuses frames that the format does not allow:
+/// skippable and legacy ones, and those without the length of their content or with a dictionary.
 ///
-/// The answer is what the frame claims: compare it with a limit.
+/// The frame only claims this length: compare it with a limit.
 pub fn content_size(frame: &[u8]) -> Result<u64, Malformed> {
     let short = || malformed("it ends in its header");
     let (magic, rest) = frame.split_first_chunk().ok_or_else(short)?;
@@ -298,11 +297,11 @@ pub fn content_size(frame: &[u8]) -> Result<u64, Malformed> {
     if descriptor & 0b0000_0011 != 0 {
         return Err(malformed("it needs a dictionary"));
     }
-    // A frame of several segments tells its window in one byte before the length.
+    // A frame of several segments has its window in one byte before the length.
     let field = if single_segment { rest } else { rest.get(1..).ok_or_else(short)? };
     let (bytes, plus) = match descriptor >> 6 {
         0 if single_segment => (1, 0),
-        0 => return Err(malformed("it does not tell the length of its content")),
+        0 => return Err(malformed("it does not say the length of its content")),
         1 => (2, 256),
         2 => (4, 0),
         _ => (8, 0),
@@ -313,7 +312,7 @@ pub fn content_size(frame: &[u8]) -> Result<u64, Malformed> {
     Ok(u64::from_le_bytes(value) + plus)
 }
 
-/// The length of the frame that `bytes` begin with, from its blocks' headers; at most a frame's limit. More bytes may follow.
+/// The length of the frame at the beginning of `bytes`, from its block headers; at most a frame's limit. More bytes may follow.
 pub fn frame_length(bytes: &[u8]) -> Result<usize, Malformed> {
     Malformed::limit("frame, content", content_size(bytes)?, limit::FRAME_CONTENT_BYTES)?;
     let length = whole_length(bytes)?;
@@ -329,7 +328,7 @@ fn malformed(why: &str) -> Malformed {
     Malformed::new("frame", why)
 }
 
-/// Reads the index from the end of a pack's payload. The payload's read position afterwards is undefined.
+/// Reads the index from the end of a pack's payload. The read position afterwards is undefined.
 pub fn read_index(payload: &mut (impl Read + Seek)) -> Result<Index, FrameError> {
     let failed = |source| FrameError::Read { source };
     let cut_short = || Malformed::new("pack", "it is too short for its index");
@@ -347,7 +346,7 @@ pub fn read_index(payload: &mut (impl Read + Seek)) -> Result<Index, FrameError>
     let (header, index) = bytes.split_at(8);
     let announced = (length + TRAILER_BYTES) as u32;
     if header[..4] != SKIPPABLE_MAGIC.to_le_bytes() || header[4..] != announced.to_le_bytes() {
-        return Err(Malformed::new("pack", "its index does not lie in a skippable frame").into());
+        return Err(Malformed::new("pack", "its index is not in a skippable frame").into());
     }
     let index = Index::decode(index)?;
     if index.frames.iter().map(|f| u64::from(f.stored)).sum::<u64>() != start {

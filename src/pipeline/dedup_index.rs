@@ -1,6 +1,6 @@
-//! Which chunks of the set are stored already, or are on their way.
+//! Which chunks of the set are stored already, or are about to be stored.
 //!
-//! Three answers, cheapest first: chunks of this run (a map), chunks that cannot be stored (a Bloom filter), the catalog.
+//! Three steps, cheapest first: a map of this run's chunks, a Bloom filter that rules out most others, the catalog.
 
 use super::packer::ChunkPlace;
 use crate::format::pack::ChunkId;
@@ -11,17 +11,17 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 const SHARDS: usize = 16;
-/// Chunks of this run that are kept in the map although the catalog has them by now: some 25 MiB of memory. A little more would take twice
-/// that, because the map grows by doubling.
-const KEPT: usize = 400_000;
+/// Chunks of this run that stay in the map although the catalog has them by now: some 25 MiB of memory. A little more would
+/// take twice that, because the map grows by doubling.
+const MAP_CHUNKS: usize = 400_000;
 
 /// The largest filter: for 22 million chunks.
 const FILTER_BYTES: u64 = 32 << 20;
 
-/// New chunks after which it pays to fill the filter. A night that changes little never needs it.
-const PAYS_AFTER: usize = 2_000;
+/// New chunks after which filling the filter costs less than asking the catalog. A night with few changes never fills it.
+const FILL_AFTER: usize = 2_000;
 
-/// Half of an id. Ids are made under a secret key: nobody can choose some that meet.
+/// Hashes an id to its own last 8 bytes. Ids are made with a secret key, so nobody can choose ids that collide.
 #[derive(Default)]
 struct IdHasher(u64);
 
@@ -41,31 +41,32 @@ impl Hasher for IdHasher {
 
 type Chunks = HashMap<ChunkId, (ChunkPlace, u32), BuildHasherDefault<IdHasher>>;
 
-/// The chunks of this run, and a filter over those of the set.
+/// The chunks of this run, and a filter over the chunks of the set. Shared by all workers.
 pub struct DedupIndex {
     shards: [Mutex<Chunks>; SHARDS],
     count: AtomicUsize,
     stored: u64,
-    filter: OnceLock<Filter>,
-    /// For a run that stores far more than there was: without it the catalog would be asked for nearly every chunk.
-    overflow: OnceLock<Filter>,
+    filter: OnceLock<BloomFilter>,
+    /// Takes the chunks of this run when `filter` is full. Without it, a run that stores far more than the set had would ask
+    /// the catalog for nearly every chunk.
+    overflow: OnceLock<BloomFilter>,
     filling: AtomicBool,
 }
 
-/// What [`DedupIndex::claim`] found.
+/// The answer of [`DedupIndex::claim`].
 pub enum Claim {
-    /// Stored, or another worker is about to store it.
-    Known(ChunkPlace),
-    /// New, and the caller's to store.
+    /// Stored already, or another worker is about to store it.
+    Duplicate(ChunkPlace),
+    /// New: the caller has to store it.
     New,
 }
 
 impl DedupIndex {
-    /// `stored`: how many chunks the catalog has for the set.
+    /// `stored`: chunks of the set that the catalog has.
     pub fn new(stored: u64) -> Self {
         let filter = OnceLock::new();
         if stored == 0 {
-            let _ = filter.set(Filter::new(0));
+            let _ = filter.set(BloomFilter::new(0));
         }
         Self {
             shards: Default::default(),
@@ -77,33 +78,33 @@ impl DedupIndex {
         }
     }
 
-    /// Fills the filter once there have been so many new chunks that it pays. `each` gives every id that the catalog has.
+    /// Fills the filter as soon as there are enough new chunks to be worth it. `each` calls its argument with every id that
+    /// the catalog has.
     pub fn fill<E>(&self, each: impl FnOnce(&mut dyn FnMut(ChunkId)) -> Result<(), E>) -> Result<(), E> {
-        let pays = self.filter.get().is_none() && self.count.load(Ordering::Relaxed) > PAYS_AFTER;
+        let pays = self.filter.get().is_none() && self.count.load(Ordering::Relaxed) > FILL_AFTER;
         if !pays || self.filling.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        let filter = Filter::new(self.stored);
+        let filter = BloomFilter::new(self.stored);
         each(&mut |id| filter.add(&id))?;
-        // Chunks of this run are all in the map: none leaves it before the filter is there.
+        // Chunks of this run are all in the map: none is removed before the filter exists.
         let _ = self.filter.set(filter);
         Ok(())
     }
 
-    /// Bytes of the filter, once it is there.
+    /// Bytes of the filter, once it is filled.
     pub fn filter_bytes(&self) -> Option<usize> {
-        self.filter.get().map(Filter::bytes)
+        self.filter.get().map(BloomFilter::bytes)
     }
 
     fn shard(&self, id: &ChunkId) -> parking_lot::MutexGuard<'_, Chunks> {
         let shard = &self.shards[usize::from(id.0[0]) % SHARDS];
-        // A worker that panicked ends the run; its map entries are whole.
         shard.lock()
     }
 
-    /// Finds the chunk, or claims it at `place` for the caller, who then MUST store it there.
+    /// Finds the chunk, or claims it for the caller, who then MUST store it at the place that `place` answered.
     ///
-    /// `stored` asks the catalog. It is called outside the map's lock, and only when the filter says that it may know.
+    /// `stored` asks the catalog. It is called outside the map's lock, and only if the filter does not rule the chunk out.
     pub fn claim<E>(
         &self,
         id: &ChunkId,
@@ -113,19 +114,19 @@ impl DedupIndex {
     ) -> Result<Claim, E> {
         let same = |(found, n): &(ChunkPlace, u32)| (*n == length).then(|| found.clone());
         if let Some(found) = self.shard(id).get(id).and_then(same) {
-            return Ok(Claim::Known(found));
+            return Ok(Claim::Duplicate(found));
         }
         let in_overflow = || self.overflow.get().is_some_and(|f| f.may_have(id));
         if self.filter.get().is_none_or(|f| f.may_have(id) || in_overflow())
             && let Some(found) = stored()?.as_ref().and_then(same)
         {
-            return Ok(Claim::Known(found));
+            return Ok(Claim::Duplicate(found));
         }
         let mine = place()?;
         let mut shard = self.shard(id);
         // Another worker may have claimed it meanwhile.
         if let Some(found) = shard.get(id).and_then(same) {
-            return Ok(Claim::Known(found));
+            return Ok(Claim::Duplicate(found));
         }
         shard.insert(*id, (mine, length));
         drop(shard);
@@ -133,15 +134,15 @@ impl DedupIndex {
         Ok(Claim::New)
     }
 
-    /// Lets go of chunks that the catalog has by now, so that memory stays bounded however many chunks a run stores.
+    /// Removes chunks from the map that the catalog has by now, so that memory stays bounded however many chunks a run stores.
     pub fn committed<'a>(&self, ids: impl Iterator<Item = &'a ChunkId>) {
         let Some(filter) = self.filter.get() else { return };
-        if self.count.load(Ordering::Relaxed) <= KEPT {
+        if self.count.load(Ordering::Relaxed) <= MAP_CHUNKS {
             return;
         }
         for id in ids {
             match filter.is_full() {
-                true => self.overflow.get_or_init(Filter::largest).add(id),
+                true => self.overflow.get_or_init(BloomFilter::largest).add(id),
                 false => filter.add(id),
             }
             if self.shard(id).remove(id).is_some() {
@@ -151,23 +152,23 @@ impl DedupIndex {
     }
 }
 
-/// A blocked Bloom filter: all bits of an id lie in one cache line. Ids are uniform, so their own bits serve as hashes.
-struct Filter {
+/// A blocked Bloom filter: all bits of an id are in one cache line. Ids are uniform, so their own bits serve as hashes.
+struct BloomFilter {
     blocks: Vec<[AtomicU64; 8]>,
     added: AtomicU64,
 }
 
-impl Filter {
-    /// 12 bits a chunk, 1 to 32 MiB. Beyond that it only answers "maybe" more often.
+impl BloomFilter {
+    /// 12 bits for each expected chunk, 1 to 32 MiB. A full one only answers "maybe" more often.
     fn new(expected: u64) -> Self {
-        Self::of((expected.saturating_mul(3) / 2).clamp(1 << 20, FILTER_BYTES))
+        Self::with_bytes((expected.saturating_mul(3) / 2).clamp(1 << 20, FILTER_BYTES))
     }
 
     fn largest() -> Self {
-        Self::of(FILTER_BYTES)
+        Self::with_bytes(FILTER_BYTES)
     }
 
-    fn of(bytes: u64) -> Self {
+    fn with_bytes(bytes: u64) -> Self {
         let mut blocks = Vec::new();
         blocks.resize_with(bytes as usize / 64, Default::default);
         Self { blocks, added: AtomicU64::new(0) }
@@ -177,7 +178,7 @@ impl Filter {
         size_of_val(&self.blocks[..])
     }
 
-    /// It holds as many ids as it has room for.
+    /// It has as many ids as it was made for.
     fn is_full(&self) -> bool {
         self.added.load(Ordering::Relaxed) * 3 / 2 >= self.bytes() as u64
     }
@@ -218,10 +219,10 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_never_denies_and_seldom_errs() {
-        // More than fit into the smallest.
+    fn the_filter_denies_no_id_it_has_and_few_it_has_not() {
+        // More than the smallest filter is made for.
         let n = 1_000_000;
-        let filter = Filter::new(n);
+        let filter = BloomFilter::new(n);
         assert!(filter.bytes() as u64 * 2 <= n * 3);
         (0..n).for_each(|n| filter.add(&id(n)));
         assert!((0..n).all(|n| filter.may_have(&id(n))));
@@ -229,10 +230,10 @@ mod tests {
         assert!(wrong < 4_000, "{wrong} of 200,000");
     }
 
-    /// A first backup of millions of files: nearly all of them are seen to be new without asking the catalog, and none that is stored is denied.
+    /// A first backup of millions of files: the filter rules nearly all of them out without the catalog, and no stored one.
     #[test]
-    fn a_run_that_stores_far_more_than_there_was_does_not_ask_for_each() {
-        let (known, n) = (DedupIndex::new(0), 1_500_000);
+    fn a_run_that_stores_far_more_than_the_set_had_seldom_asks_the_catalog() {
+        let (index, n) = (DedupIndex::new(0), 1_500_000);
         let place = || Ok(ChunkPlace::Stored { object: 1, frame: 0, offset: 0 });
         let asked = std::cell::Cell::new(0);
         let ask = || {
@@ -240,22 +241,22 @@ mod tests {
             Ok(None)
         };
         for i in 0..n {
-            known.claim::<()>(&id(i), 1, ask, place).unwrap();
-            known.committed([id(i)].iter());
+            index.claim::<()>(&id(i), 1, ask, place).unwrap();
+            index.committed([id(i)].iter());
         }
         assert!(asked.get() < 30_000, "{} of {n} were asked for", asked.get());
-        let stored = |i| known.claim::<()>(&id(i), 1, || Ok(Some((place()?, 1))), place).unwrap();
-        assert!((0..n).step_by(7).all(|i| matches!(stored(i), Claim::Known(_))));
-        assert!(known.count.load(Ordering::Relaxed) <= KEPT + 1);
+        let stored = |i| index.claim::<()>(&id(i), 1, || Ok(Some((place()?, 1))), place).unwrap();
+        assert!((0..n).step_by(7).all(|i| matches!(stored(i), Claim::Duplicate(_))));
+        assert!(index.count.load(Ordering::Relaxed) <= MAP_CHUNKS + 1);
     }
 
     #[test]
     fn a_chunk_is_claimed_once() {
-        let known = DedupIndex::new(0);
+        let index = DedupIndex::new(0);
         let place = |frame| ChunkPlace::Stored { object: 1, frame, offset: 0 };
-        let claim = |length, frame| known.claim::<()>(&id(1), length, || Ok(None), || Ok(place(frame))).unwrap();
+        let claim = |length, frame| index.claim::<()>(&id(1), length, || Ok(None), || Ok(place(frame))).unwrap();
         assert!(matches!(claim(10, 7), Claim::New));
-        assert!(matches!(claim(10, 8), Claim::Known(ChunkPlace::Stored { frame: 7, .. })));
+        assert!(matches!(claim(10, 8), Claim::Duplicate(ChunkPlace::Stored { frame: 7, .. })));
         // Same id, other length: never taken for the same bytes.
         assert!(matches!(claim(11, 9), Claim::New));
     }

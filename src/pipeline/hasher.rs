@@ -4,13 +4,14 @@ use crate::format::pack::ChunkId;
 use crate::format::set_key::SetKey;
 use sha2::Digest as _;
 
-/// Makes chunk ids. They are keyed, so that nobody can guess an id from a known record.
+/// Computes chunk ids. They depend on the set key, so that nobody can compute the id of known content.
 #[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
 pub struct Ids {
     key: [u8; 32],
 }
 
 impl Ids {
+    /// Derives the key of the ids from the set key.
     pub fn new(set_key: &SetKey) -> Self {
         Self { key: blake3::derive_key("azekura 1 chunk id", &set_key.0) }
     }
@@ -27,40 +28,45 @@ impl Ids {
 /// The digests of a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digests {
+    /// Always computed.
     pub blake3: [u8; 32],
+    /// Where it was asked for.
     pub sha256: Option<[u8; 32]>,
 }
 
 impl Digests {
-    /// Of content that is in one piece.
+    /// Of content that is in memory as a whole.
     pub fn of(content: &[u8], with_sha256: bool) -> Self {
         Self { blake3: *blake3::hash(content).as_bytes(), sha256: with_sha256.then(|| sha2::Sha256::digest(content).into()) }
     }
 }
 
-/// The digests of content that comes piece by piece.
+/// Computes the digests of content that is read part by part.
 pub struct ContentHasher {
     blake3: blake3::Hasher,
     sha256: Option<sha2::Sha256>,
 }
 
 impl ContentHasher {
+    /// No content so far.
     pub fn new(with_sha256: bool) -> Self {
         Self { blake3: blake3::Hasher::new(), sha256: with_sha256.then(sha2::Sha256::new) }
     }
 
-    pub fn update(&mut self, piece: &[u8]) {
-        self.blake3.update(piece);
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.blake3.update(bytes);
         if let Some(h) = &mut self.sha256 {
-            h.update(piece);
+            h.update(bytes);
         }
     }
 
-    /// `length` zero bytes: a hole.
+    /// Adds `length` zero bytes: a hole.
     pub fn update_zeros(&mut self, length: u64) {
         zeros(length, |z| self.update(z));
     }
 
+    /// The digests of everything added.
     pub fn finish(self) -> Digests {
         Digests { blake3: *self.blake3.finalize().as_bytes(), sha256: self.sha256.map(|h| h.finalize().into()) }
     }
@@ -73,11 +79,11 @@ pub fn update_zeros(hasher: &mut blake3::Hasher, length: u64) {
     });
 }
 
-fn zeros(mut length: u64, mut take: impl FnMut(&[u8])) {
+fn zeros(mut length: u64, mut update: impl FnMut(&[u8])) {
     static ZEROS: [u8; 65_536] = [0; 65_536];
     while length > 0 {
         let n = length.min(ZEROS.len() as u64);
-        take(&ZEROS[..n as usize]);
+        update(&ZEROS[..n as usize]);
         length -= n;
     }
 }

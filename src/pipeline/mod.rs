@@ -1,4 +1,4 @@
-//! The stations that data passes, in the order of its way; each holds both directions or has its mirror beside it.
+//! The stations that data passes, in order. Each contains both directions, or the station of the other direction is beside it.
 
 pub mod chunker;
 pub mod compressor;

@@ -1,9 +1,10 @@
-//! Chunks into frames, frames into a pack; and the places of chunks whose pack is not finished yet.
+//! Packs: chunks are joined to frames and frames to a pack, and read out of it again.
 //!
-//! A [`Packer`] belongs to one worker, so that frames are filled, compressed and encrypted while they are in that
-//! core's cache. Packs get their object numbers when they lie on a medium: only then is it known which medium takes them.
+//! Each worker has a [`Packer`] of its own, so that frames are filled, compressed and encrypted while they are in that
+//! core's cache. A pack gets its object number when it is appended: only then is it known which medium takes it. Until then
+//! the places of its chunks refer to the [`UnfinishedPack`].
 
-use super::compressor::{Compressor, Decompressor, Effort, FrameError, frame_length, read_index};
+use super::compressor::{CompressionLevel, Compressor, Decompressor, FrameError, frame_length, read_index};
 use super::encryptor::{Encryptor, Recipients};
 use crate::buffer::{Buffer, Buffers};
 use crate::format::limit;
@@ -11,62 +12,65 @@ use crate::format::pack::{ChunkId, Extent, Frame, Index};
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::{Arc, OnceLock};
 
-/// Content of a frame that is closed for new chunks. From 1 MiB to 2 MiB text takes 6 % less room, to 4 MiB 3 % more; but what one bad sector
-/// costs grows with it.
+/// Content of a full frame. With 2 MiB text is stored in 6 % less than with 1 MiB, with 4 MiB in 3 % less again; but the loss from
+/// one bad sector grows with it.
 const FRAME_BYTES: usize = 2 << 20;
-/// The same for the entry stream: some thousand records. Each one lost is a name lost.
+/// Content of a full frame of the entry stream: some thousand records. Every record lost is a name lost, so it is smaller.
 const ENTRIES_FRAME_BYTES: usize = 256 << 10;
-/// Chunks of a frame that is closed for new ones; keeps the index of tiny files small against their frame.
+/// Chunks of a full frame: keeps the index small beside the content where files are tiny.
 const FRAME_CHUNKS: usize = 16_384;
-/// Chunks of a pack that is closed for new ones; bounds what waits for its number.
+/// Chunks of a full pack: bounds how many wait for its number.
 const PACK_CHUNKS: usize = 32_768;
 
-/// A pack that was begun. Its frames' places are known once it has its number.
+/// A pack of this run, which gets its number, and with it its frames' offsets, when it is appended.
 #[derive(Debug, Default)]
-pub struct UnfinishedPack(OnceLock<FinishedPlaces>);
+pub struct UnfinishedPack(OnceLock<AppendedPack>);
 
 #[derive(Debug)]
-struct FinishedPlaces {
+struct AppendedPack {
     object: u64,
     /// Of each frame: offset in the payload, bytes of content.
     frames: Vec<(u32, u32)>,
 }
 
-/// Where a chunk lies.
+/// Where a chunk is stored or will be stored.
 #[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the variants say it")]
 pub enum ChunkPlace {
-    /// In a pack on the medium, as the catalog says.
+    /// In a pack on a medium, as the catalog says. Numbers as in an [`Extent`].
     Stored { object: u64, frame: u32, offset: u32 },
-    /// In the `frame`-th frame of a pack of this run.
-    Open { pack: Arc<UnfinishedPack>, frame: u32, offset: u32 },
+    /// In a pack of this run: in its `frame`-th frame, counted from 0, at byte `offset` of the frame's content.
+    Unfinished { pack: Arc<UnfinishedPack>, frame: u32, offset: u32 },
 }
 
-/// A chunk of a file and where it lies.
+/// A chunk of a file.
 #[derive(Debug, Clone)]
-pub struct Piece {
+pub struct PlacedChunk {
+    /// Where it is stored.
     pub place: ChunkPlace,
+    /// Bytes of content.
     pub length: u32,
 }
 
-/// Whether the packs of all pieces have their numbers, so that [`extents`] may be asked.
-pub fn are_finished(pieces: &[Piece]) -> bool {
-    // Packs of one run finish in any order; every piece has to be looked at.
-    pieces.iter().all(|p| match &p.place {
+/// Whether the packs of all chunks have their numbers, so that [`extents`] may be called.
+pub fn are_finished(chunks: &[PlacedChunk]) -> bool {
+    // Packs of one run are finished in any order, so every chunk has to be checked.
+    chunks.iter().all(|c| match &c.place {
         ChunkPlace::Stored { .. } => true,
-        ChunkPlace::Open { pack, .. } => pack.0.get().is_some(),
+        ChunkPlace::Unfinished { pack, .. } => pack.0.get().is_some(),
     })
 }
 
-/// The extents of pieces whose packs have their numbers, neighbours merged.
-pub fn extents(pieces: &[Piece]) -> Vec<Extent> {
+/// The extents of a file's chunks, adjacent ones merged. All their packs MUST have their numbers.
+pub fn extents(chunks: &[PlacedChunk]) -> Vec<Extent> {
     let mut out: Vec<Extent> = Vec::new();
-    // Where the last extent ends, and where that is when it is the end of its frame.
+    // Where the last extent ends; and the beginning of the next frame if it ends with its frame.
     let (mut end, mut next_frame) = ((0, 0, 0), None);
-    for p in pieces {
-        let (object, frame, offset, content, following) = match &p.place {
+    for c in chunks {
+        let (object, frame, offset, content, following) = match &c.place {
             ChunkPlace::Stored { object, frame, offset } => (*object, *frame, *offset, None, None),
-            ChunkPlace::Open { pack, frame, offset } => {
-                let Some(done) = pack.0.get() else { unreachable!("extents are asked for after the pack has its number") };
+            ChunkPlace::Unfinished { pack, frame, offset } => {
+                let Some(done) = pack.0.get() else { unreachable!("extents are computed after the pack has its number") };
                 let (at, content) = done.frames[*frame as usize];
                 let following = done.frames.get(*frame as usize + 1).map(|f| f.0);
                 (done.object, at, *offset, Some(content), following)
@@ -74,87 +78,94 @@ pub fn extents(pieces: &[Piece]) -> Vec<Extent> {
         };
         let here = (object, frame, offset);
         match out.last_mut() {
-            Some(last) if here == end || Some(here) == next_frame => last.length += u64::from(p.length),
-            _ => out.push(Extent { object, frame, offset, length: p.length.into() }),
+            Some(last) if here == end || Some(here) == next_frame => last.length += u64::from(c.length),
+            _ => out.push(Extent { object, frame, offset, length: c.length.into() }),
         }
-        end = (object, frame, offset + p.length);
+        end = (object, frame, offset + c.length);
         next_frame = following.filter(|_| content == Some(end.2)).map(|f| (object, f, 0));
     }
     out
 }
 
-/// A finished pack on its way to the medium.
+/// A finished pack that is to be appended.
 pub struct FinishedPack {
     /// The age file.
     pub bytes: Buffer,
+    /// Its index, for the catalog.
     pub index: Index,
     /// Of each frame: offset in the payload, bytes of content.
     pub frames: Vec<(u32, u32)>,
+    /// Bytes of content of all frames.
     pub content_bytes: u64,
     pack: Arc<UnfinishedPack>,
 }
 
 impl FinishedPack {
-    /// The pack lies on a medium under this number: tells everybody who waits for the places in it.
-    pub fn is_object(&self, number: u64) {
-        // Said once: a pack lies in one place.
-        let _ = self.pack.0.set(FinishedPlaces { object: number, frames: self.frames.clone() });
+    /// The pack was appended under this number: completes the places of its chunks.
+    pub fn set_number(&self, number: u64) {
+        // A pack is appended once.
+        let _ = self.pack.0.set(AppendedPack { object: number, frames: self.frames.clone() });
     }
 }
 
-/// Takes a finished pack on its way to the medium; `false` when the run has to stop. Called by many packers; it blocks while the
-/// medium is behind.
+/// Queues a finished pack for the medium; `false` when the run has to stop. Called by many packers; it blocks while the medium
+/// is slower than they are.
 pub type Sink<'a> = &'a (dyn Fn(FinishedPack) -> bool + Sync);
 
+/// Joins chunks to frames and frames to packs. See the module.
 pub struct Packer<'a> {
     recipients: &'a Recipients,
     compressor: Compressor,
-    effort: &'a Effort,
+    level: &'a CompressionLevel,
     sink: Sink<'a>,
     buffers: Buffers,
-    /// Bytes of a pack that is closed for new frames.
+    /// Bytes of a full pack.
     pack_bytes: usize,
-    /// Content of a frame that is closed for new chunks.
+    /// Bytes of content of a full frame.
     frame_bytes: usize,
     frame: Vec<u8>,
     chunks: Vec<(ChunkId, u32)>,
     stored: Vec<u8>,
-    current: Option<Current>,
+    current: Option<CurrentPack>,
 }
 
-struct Current {
+/// The pack that is being filled.
+struct CurrentPack {
     pack: Arc<UnfinishedPack>,
     encryptor: Encryptor<Buffer>,
     index: Index,
     frames: Vec<(u32, u32)>,
+    /// Bytes so far.
     payload: u32,
     chunks: usize,
     content_bytes: u64,
 }
 
+/// Why a chunk could not be packed.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum PackError {
     #[error("a frame did not come back from compression as it went in")]
-    Compress(#[source] FrameError),
+    Compress(#[from] FrameError),
     #[error("a pack could not be encrypted")]
-    Encrypt(#[source] super::encryptor::EncryptError),
+    Encrypt(#[from] super::encryptor::EncryptError),
     #[error("the medium takes no more packs")]
     Stopped,
 }
 
 impl<'a> Packer<'a> {
-    /// `pack_bytes`: at least 64 KiB, at most half of the format's limit.
+    /// `pack_bytes`: bytes of a full pack; at least 64 KiB, at most half of the format's limit. Finished packs go to `sink`.
     pub fn new(
         recipients: &'a Recipients,
-        effort: &'a Effort,
+        level: &'a CompressionLevel,
         pack_bytes: usize,
         buffers: &Buffers,
         sink: Sink<'a>,
     ) -> Result<Self, PackError> {
         Ok(Self {
             recipients,
-            compressor: Compressor::new(effort.level()).map_err(PackError::Compress)?,
-            effort,
+            compressor: Compressor::new(level.get())?,
+            level,
             sink,
             buffers: buffers.clone(),
             pack_bytes: pack_bytes.clamp(64 << 10, (limit::PACK_BYTES / 2) as usize),
@@ -166,21 +177,21 @@ impl<'a> Packer<'a> {
         })
     }
 
-    /// Packs the entry stream: in smaller frames, because each record lost is a name lost.
+    /// The same for the entry stream, in smaller frames: every record lost is a name lost.
     pub fn of_entries(self) -> Self {
         Self { frame_bytes: ENTRIES_FRAME_BYTES, ..self }
     }
 
-    /// Where the next chunk of `length` bytes will lie. Closes the frame and the pack where they have no room for it.
+    /// Where the next chunk of `length` bytes will be stored. Finishes the frame and the pack first where they are full.
     pub fn next_place(&mut self, length: usize) -> Result<ChunkPlace, PackError> {
         if !self.frame.is_empty() && (self.frame.len() + length > self.frame_bytes || self.chunks.len() >= FRAME_CHUNKS) {
             self.close_frame()?;
         }
         if self.current.is_none() {
             let encryptor = Encryptor::begin(self.recipients, self.buffers.take(self.pack_bytes + FRAME_BYTES));
-            self.current = Some(Current {
+            self.current = Some(CurrentPack {
                 pack: Arc::default(),
-                encryptor: encryptor.map_err(PackError::Encrypt)?,
+                encryptor: encryptor?,
                 index: Index::default(),
                 frames: Vec::new(),
                 payload: 0,
@@ -189,10 +200,10 @@ impl<'a> Packer<'a> {
             });
         }
         let Some(c) = &self.current else { unreachable!("just begun") };
-        Ok(ChunkPlace::Open { pack: c.pack.clone(), frame: c.index.frames.len() as u32, offset: self.frame.len() as u32 })
+        Ok(ChunkPlace::Unfinished { pack: c.pack.clone(), frame: c.index.frames.len() as u32, offset: self.frame.len() as u32 })
     }
 
-    /// Adds a chunk at the place that [`Self::next_place`] told last.
+    /// Adds a chunk at the place that [`Self::next_place`] returned last.
     pub fn add(&mut self, id: ChunkId, chunk: &[u8]) {
         self.frame.extend_from_slice(chunk);
         self.chunks.push((id, chunk.len() as u32));
@@ -204,8 +215,8 @@ impl<'a> Packer<'a> {
             return Ok(());
         }
         self.stored.clear();
-        self.compressor.set_level(self.effort.level()).map_err(PackError::Compress)?;
-        self.compressor.compress(&self.frame, &mut self.stored).map_err(PackError::Compress)?;
+        self.compressor.set_level(self.level.get())?;
+        self.compressor.compress(&self.frame, &mut self.stored)?;
         c.encryptor.write(&self.stored);
         c.frames.push((c.payload, self.frame.len() as u32));
         c.payload += self.stored.len() as u32;
@@ -219,7 +230,15 @@ impl<'a> Packer<'a> {
         Ok(())
     }
 
-    /// Finishes the pack that is open, if one is.
+    /// Whether a chunk is in the pack that is being filled.
+    pub fn is_open(&self, place: &ChunkPlace) -> bool {
+        match (place, &self.current) {
+            (ChunkPlace::Unfinished { pack, .. }, Some(current)) => Arc::ptr_eq(pack, &current.pack),
+            _ => false,
+        }
+    }
+
+    /// Finishes the pack that is being filled, if there is one.
     pub fn finish(&mut self) -> Result<(), PackError> {
         if !self.frame.is_empty() {
             // Closing may itself finish the pack.
@@ -245,21 +264,20 @@ impl<'a> Packer<'a> {
 
 /// Reads content out of a pack's decrypted payload.
 ///
-/// The index only says beforehand where frames end. Without it, because it lies where the pack is damaged, each frame's own blocks say
-/// it as well.
+/// The index only says beforehand where frames end. Where it is damaged, each frame's own block headers say it.
 pub struct PackReader<R> {
     payload: R,
     /// Of each frame, ascending by offset. Empty without an index.
-    frames: Vec<Listed>,
+    frames: Vec<IndexedFrame>,
     decompressor: Decompressor,
     stored: Vec<u8>,
-    /// The frame that was decoded last: its offset, and that of the one behind it.
+    /// The frame in `content`: its offset, and the offset of the next frame.
     decoded: Option<(u32, u32)>,
     content: Vec<u8>,
 }
 
 /// A frame as the index lists it.
-struct Listed {
+struct IndexedFrame {
     /// Offset in the payload.
     at: u32,
     stored: u32,
@@ -268,35 +286,37 @@ struct Listed {
 
 /// Why content could not be read out of a pack.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum UnpackError {
     #[error("the pack cannot be decrypted or read")]
     Read(#[source] std::io::Error),
     #[error("a frame of the pack is damaged")]
-    Frame(#[source] FrameError),
+    Frame(#[from] FrameError),
     #[error("an extent names bytes that the pack does not have")]
     NoSuchBytes,
 }
 
-/// What is read at a time of a frame whose end is not known.
+/// Bytes read at a time of a frame whose length is not known.
 const PART_BYTES: u64 = 64 << 10;
 
 impl<R: Read + Seek> PackReader<R> {
+    /// Reads the index, and does without it where it is damaged.
     pub fn open(mut payload: R) -> Result<Self, UnpackError> {
         let mut frames = Vec::new();
         if let Ok(index) = read_index(&mut payload) {
             let mut at = 0;
             for f in &index.frames {
                 let content = f.chunks.iter().map(|(_, length)| u64::from(*length)).sum();
-                frames.push(Listed { at, stored: f.stored, content });
+                frames.push(IndexedFrame { at, stored: f.stored, content });
                 at += f.stored;
             }
         }
-        let decompressor = Decompressor::new().map_err(UnpackError::Frame)?;
+        let decompressor = Decompressor::new()?;
         Ok(Self { payload, frames, decompressor, stored: Vec::new(), decoded: None, content: Vec::new() })
     }
 
-    /// The extent's first bytes, as far as its first frame goes. The extent is shortened by them, so that it names what follows.
-    pub fn read_piece(&mut self, x: &mut Extent) -> Result<&[u8], UnpackError> {
+    /// The part of an extent that is in its first frame. The extent is shortened by it.
+    pub fn read_frame(&mut self, x: &mut Extent) -> Result<&[u8], UnpackError> {
         let next = self.decode(x.frame)?;
         let rest = self.content.get(x.offset as usize..).filter(|r| !r.is_empty()).ok_or(UnpackError::NoSuchBytes)?;
         let n = x.length.min(rest.len() as u64);
@@ -307,9 +327,9 @@ impl<R: Read + Seek> PackReader<R> {
         Ok(&rest[..n as usize])
     }
 
-    /// Shortens an extent by what [`Self::read_piece`] could not give: what lies in its first frame, or all of it where nothing says how far
-    /// that frame goes.
-    pub fn skip_piece(&self, x: &mut Extent) {
+    /// Shortens an extent by the part in its first frame, which [`Self::read_frame`] could not read; by all of it where the index
+    /// does not say how long that frame is.
+    pub fn skip_frame(&self, x: &mut Extent) {
         let frame = self.frames.binary_search_by_key(&x.frame, |f| f.at).ok().map(|i| &self.frames[i]);
         let known = frame.and_then(|f| Some((f.content.checked_sub(x.offset.into())?, f.at + f.stored)));
         let (lost, next) = known.filter(|(n, _)| *n > 0).unwrap_or((x.length, x.frame));
@@ -319,7 +339,7 @@ impl<R: Read + Seek> PackReader<R> {
         }
     }
 
-    /// Makes `content` that of the frame at `at`, and answers where the next one begins.
+    /// Decodes the frame at `at` into `content`, and returns where the next one begins.
     fn decode(&mut self, at: u32) -> Result<u32, UnpackError> {
         if let Some((_, next)) = self.decoded.filter(|d| d.0 == at) {
             return Ok(next);
@@ -335,13 +355,13 @@ impl<R: Read + Seek> PackReader<R> {
             self.payload.read_exact(&mut self.stored).map_err(UnpackError::Read)?;
         }
         self.content.clear();
-        self.decompressor.decompress(&self.stored, &mut self.content).map_err(UnpackError::Frame)?;
+        self.decompressor.decompress(&self.stored, &mut self.content)?;
         let next = at + self.stored.len() as u32;
         self.decoded = Some((at, next));
         Ok(next)
     }
 
-    /// Reads one frame into `stored`, and no further than it must: damage may lie behind it.
+    /// Reads one frame into `stored`, and no further than necessary: what follows may be damaged.
     fn read_by_blocks(&mut self) -> Result<(), UnpackError> {
         loop {
             let had = self.stored.len();

@@ -1,31 +1,35 @@
-//! By when the personal-information commission (個人情報保護委員会) is to be told: the preliminary report (速報) within 3 to 5 days, the
-//! final one (確報) within 60 where somebody meant harm.
+//! Deadlines of the reports to the personal-information commission (個人情報保護委員会): the preliminary report (速報) within 3 to 5 days, the
+//! final one (確報) within 60 days if the incident may be malicious.
 //!
-//! The counting rule, which every page says: the day on which it became known is day 1, and every day counts, Saturdays, Sundays and
-//! holidays too. A date that falls on a holiday is not put off, though the commission may do so: of two readings of a rule the page takes
-//! the one that is not late.
+//! The counting rule, which every page states: the day on which the incident became known is day 1, and every day counts, also Saturdays,
+//! Sundays and holidays. A deadline on a holiday is not postponed, although the commission may do so: where a rule can be read in two
+//! ways, the page uses the reading that cannot be late.
 
 use chrono::{Datelike, Days, NaiveDate};
 
-/// Days of the preliminary report, first and last, and of the final one; the day on which it became known is day 1.
+/// Days of the preliminary report, first and last; the day on which the incident became known is day 1.
 pub const PRELIMINARY_DAYS: (u64, u64) = (3, 5);
+/// Days of the final report.
 pub const FINAL_DAYS: u64 = 60;
 
+/// The deadlines of one incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
+    /// Of the preliminary report, first and last.
     pub preliminary: (NaiveDate, NaiveDate),
+    /// Of the final report.
     pub last: NaiveDate,
 }
 
 impl Due {
-    /// `None` beyond the calendar.
+    /// The deadlines of an incident that became known on a day; `None` beyond the calendar.
     pub fn of(known: NaiveDate) -> Option<Self> {
         let day = |n: u64| known.checked_add_days(Days::new(n - 1));
         Some(Self { preliminary: (day(PRELIMINARY_DAYS.0)?, day(PRELIMINARY_DAYS.1)?), last: day(FINAL_DAYS)? })
     }
 }
 
-/// A date as forms want it once: `令和7年6月3日`. Before the era's first day, none.
+/// A date in the Japanese era, as forms require it: `令和7年6月3日`. `None` before the era's first day.
 pub fn wareki(date: NaiveDate) -> Option<String> {
     let first = NaiveDate::from_ymd_opt(2019, 5, 1)?;
     let year = match date.year() - 2018 {
@@ -54,15 +58,15 @@ mod tests {
     }
 
     #[test]
-    fn months_end_and_leap_years_have_their_day() {
+    fn month_ends_and_leap_years_count() {
         assert_eq!(due("2027-12-30"), ["2028-01-01", "2028-01-03", "2028-02-27"]);
         assert_eq!(due("2028-01-01"), ["2028-01-03", "2028-01-05", "2028-02-29"]);
         assert_eq!(due("2027-01-01"), ["2027-01-03", "2027-01-05", "2027-03-01"]);
     }
 
-    /// Golden week: a Saturday, a holiday on a Sunday, and a Monday off. Nothing is put off.
+    /// Golden week: a Saturday, a holiday on a Sunday, and a Monday off. Nothing is postponed.
     #[test]
-    fn holidays_count_and_put_nothing_off() {
+    fn holidays_count_and_postpone_nothing() {
         assert_eq!(due("2026-05-01"), ["2026-05-03", "2026-05-05", "2026-06-29"]);
         assert_eq!(due("2025-11-05")[2], "2026-01-03");
     }

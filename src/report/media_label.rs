@@ -1,54 +1,60 @@
-//! Labels to stick on media: name in large letters, a bar code and a QR code of it, whose it is, and whom to call. No patient's data.
-//!
-//! The page loads nothing and has no scripts.
+//! Labels to stick on media: the name in large letters, as a bar code and as a QR code, the set, and whom to call. They show
+//! no data of patients.
 
-use super::escaped::Escaped;
-use qrcode::{EcLevel, QrCode, render::svg};
-use std::fmt::Write;
+use super::page::{frame, printable};
+use super::qr;
+use maud::{Markup, PreEscaped, html as markup};
+use qrcode::EcLevel;
 
-/// What stands on one label.
+/// The facts on one label.
 pub struct MediaLabel<'a> {
+    /// The medium's name.
     pub name: &'a str,
-    /// May be empty.
+    /// The pool of media that it belongs to. May be empty.
     pub pool: &'a str,
     /// The set's id in hexadecimal.
     pub set: &'a str,
     /// Whom to call when it is found. May be empty.
     pub contact: &'a str,
-    /// As it is to be printed.
+    /// The date of printing, as it is to be shown.
     pub printed: &'a str,
 }
 
-/// A name has more characters than a QR code holds.
+/// A name has more characters than a QR code can encode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the name does not fit into a QR code")]
 pub struct TooLong;
 
 /// A page of labels.
 pub fn html(labels: &[MediaLabel]) -> Result<String, TooLong> {
-    let mut page = HEAD.to_owned();
-    for l in labels {
-        let qr = QrCode::with_error_correction_level(format!("azekura:{}:{}", l.name, l.set), EcLevel::M).map_err(|_| TooLong)?;
-        let picture = qr.render::<svg::Color>().module_dimensions(3, 3).build();
-        // Inside of HTML there is no place for an XML declaration.
-        let start = picture.find("<svg").unwrap_or_default();
-        // Writing to a `String` does not fail.
-        let _ = writeln!(
-            page,
-            "<section><div class=\"qr\">{}</div><div><h1>{}</h1>{}<p>{} <small>校倉 azekura</small></p><p class=\"mono\">{}</p>\
-             <p><small>作成 printed</small> {} <small>連絡先 contact</small> {}</p><p><small>照合番号 check code</small> ____-____-____-____ \
-             <small>日付 date</small> ____/__/__</p></div></section>",
-            &picture[start..],
-            Escaped(l.name),
-            bars(l.name).unwrap_or_default(),
-            Escaped(l.pool),
-            Escaped(l.set),
-            Escaped(l.printed),
-            Escaped(l.contact),
-        );
+    let labels = labels.iter().map(MediaLabel::markup).collect::<Result<Vec<_>, _>>()?;
+    let body = markup! { @for label in &labels { (label) "\n" } };
+    Ok(frame("ja", "媒体ラベル / Media labels", include_str!("media_label.css"), &body))
+}
+
+impl MediaLabel<'_> {
+    fn markup(&self) -> Result<Markup, TooLong> {
+        let qr = qr::picture(&format!("azekura:{}:{}", self.name, self.set), EcLevel::M, 3).map_err(|_| TooLong)?;
+        Ok(markup! {
+            section {
+                div.qr { (PreEscaped(&*qr)) }
+                div {
+                    h1 { (printable(self.name)) }
+                    @if let Some(bars) = bars(self.name) { (bars) }
+                    p { (printable(self.pool)) " " small { "校倉 azekura" } }
+                    p.code { (printable(self.set)) }
+                    p {
+                        small { "作成 printed" } " " (printable(self.printed)) " "
+                        small { "連絡先 contact" } " " (printable(self.contact))
+                    }
+                    p {
+                        small { "照合番号 check code" } " ____-____-____-____ "
+                        small { "日付 date" } " ____/__/__"
+                    }
+                }
+            }
+        })
     }
-    page.push_str("</body>\n</html>\n");
-    Ok(page)
 }
 
 /// Code 39, which every bar-code reader and every tape library reads (ISO/IEC 16388): narrow and wide elements, `1` is wide.
@@ -99,58 +105,39 @@ const CODE_39: [(char, &str); 44] = [
     ('%', "000101010"),
 ];
 
-/// The name as bars; `None` when it has characters that Code 39 has not.
-fn bars(name: &str) -> Option<String> {
+/// The name as bars; `None` if it has characters that Code 39 does not have.
+fn bars(name: &str) -> Option<Markup> {
     // It marks the beginning and the end.
     if name.contains('*') {
         return None;
     }
-    let mut picture = String::new();
+    let mut bars = Vec::new();
     let mut x = 0;
     for c in std::iter::once('*').chain(name.chars()).chain(['*']) {
         let (_, elements) = CODE_39.iter().find(|(known, _)| *known == c)?;
         for (i, wide) in elements.bytes().enumerate() {
             let width = if wide == b'1' { 3 } else { 1 };
             if i % 2 == 0 {
-                let _ = write!(picture, "<rect x=\"{x}\" width=\"{width}\" height=\"20\"/>");
+                bars.push((x, width));
             }
             x += width;
         }
         // The gap between two characters.
         x += 1;
     }
-    Some(format!("<svg class=\"bars\" viewBox=\"0 0 {x} 20\" preserveAspectRatio=\"none\">{picture}</svg>"))
+    Some(markup! {
+        svg.bars viewBox={ "0 0 " (x) " 20" } preserveAspectRatio="none" {
+            @for (x, width) in bars { rect x=(x) width=(width) height="20" {} }
+        }
+    })
 }
-
-/// The policy forbids the browser to fetch anything.
-const HEAD: &str = r#"<!DOCTYPE html>
-<html lang="ja">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>媒体ラベル / Media labels</title>
-<style>
-@page { size: A4 portrait; margin: 12mm; }
-* { box-sizing: border-box; }
-body { margin: 0; color: #000; background: #fff; font: 8.5pt/1.4 "Noto Sans CJK JP", "Yu Gothic", Meiryo, "Hiragino Sans", sans-serif; }
-section { display: inline-flex; gap: 3mm; width: 92mm; height: 42mm; margin: 0 1mm 2mm 0; padding: 2mm; border: 1px dashed #666; break-inside: avoid; overflow: hidden; }
-h1 { margin: 0; font-size: 16pt; line-height: 1.1; overflow-wrap: anywhere; }
-p { margin: 0; overflow-wrap: anywhere; }
-small { font-size: 75%; }
-.mono { font-family: "Noto Sans Mono", "DejaVu Sans Mono", Consolas, monospace; font-size: 6.5pt; }
-.qr svg { display: block; width: 24mm; height: 24mm; }
-.bars { display: block; width: 55mm; height: 7mm; margin: 1mm 0; }
-</style>
-</head>
-<body>
-"#;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_label_has_its_name_in_three_ways_and_no_markup_of_strangers() {
+    fn a_label_shows_its_name_and_escapes_all_text() {
         let label = MediaLabel { name: "CL-01", pool: "<night>", set: "00", contact: "03-0000-0000 & co", printed: "2026-11-23" };
         let page = html(&[label]).unwrap();
         assert!(page.contains("<h1>CL-01</h1>") && page.contains("class=\"bars\"") && page.contains("&lt;night&gt;"));
@@ -158,9 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn bars_begin_and_end_with_the_stop_and_say_nothing_wrong() {
+    fn bars_begin_and_end_with_the_stop_character() {
         // `*` is narrow, narrow space wide …: 13 modules and 3 wide ones make 15, with the gap 16 each.
-        let picture = bars("A").unwrap();
+        let picture = bars("A").unwrap().into_string();
         assert!(picture.contains("viewBox=\"0 0 48 20\""), "{picture}");
         assert_eq!(picture.matches("<rect").count(), 15);
         assert!(bars("夜間").is_none() && bars("A*").is_none() && bars("a").is_none());

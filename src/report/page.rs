@@ -1,27 +1,31 @@
-//! A page of a report: A4, black on white, with nothing in it that a browser would fetch or run.
+//! The frame of every page, and the pages of reports: A4, black on white, with nothing that a browser would fetch or run.
 //!
-//! One frame and one stylesheet for all reports. What a mark says is said by its sign, never by a colour; a heading of a table comes again
-//! on each sheet; a long name wraps. Texts come worded; HTML sees no markup in them.
+//! One frame and one stylesheet for all. The meaning of a mark is in its sign, never in a colour; the headings of a table are
+//! repeated on each sheet; a long name wraps. Texts are escaped, so no name becomes markup.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// How a cell is set, and all of its column.
+/// The look of a cell and its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {
+    /// Text.
     #[default]
     Plain,
-    /// What a fact is about: the row's heading.
+    /// The row's heading: what a fact is about.
     What,
     /// ○, △, × or a word.
     Mark,
     /// Where the fact is recorded.
     Source,
+    /// Aligned to the right.
     Number,
+    /// Never broken into two lines.
     Time,
+    /// A digest, a path, a command.
     Code,
     /// A box to tick by hand.
     Tick,
-    /// Room for a seal.
+    /// Space for a personal seal.
     Stamp,
 }
 
@@ -41,102 +45,129 @@ impl Style {
     }
 }
 
+/// A cell of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cell {
-    /// One a line.
+    /// Text, line by line.
     pub lines: Vec<String>,
+    /// Its look.
     pub style: Style,
 }
 
 impl Cell {
+    /// A cell of one line.
     pub fn new(text: impl Into<String>, style: Style) -> Self {
         Self { lines: vec![text.into()], style }
     }
 }
 
-/// How a table is to be set.
+/// The look of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum TableKind {
+    /// A fact a row, with its heading.
     Facts,
+    /// Many rows of the same columns.
     List,
-    /// To be filled by hand.
+    /// To be filled in by hand.
     Form,
-    /// Names, dates and seals: never parted.
+    /// Names, dates and seals: never divided between two sheets.
     Signatures,
 }
 
+/// A table of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    pub kind: Kind,
+    /// Its look.
+    pub kind: TableKind,
+    /// One for each column.
     pub headings: Vec<Cell>,
+    /// Each has a cell for each column.
     pub rows: Vec<Vec<Cell>>,
-    /// That there is more than is shown.
+    /// A last row that says how much is not shown.
     pub more: Option<String>,
 }
 
+/// A part of a report between its header and its footer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum Element {
+    /// The heading of what follows.
     Heading(String),
-    Words(String),
-    /// What a reader must not overlook.
+    /// Plain text.
+    Paragraph(String),
+    /// Text in a box, which a reader must not overlook.
     Caution(String),
+    /// A table.
     Table(Table),
 }
 
+/// A report.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
     /// `ja` or `en`.
     pub lang: String,
+    /// The heading of the first sheet.
     pub title: String,
-    /// Whose it is, when it was made.
+    /// Lines below the title: the hospital, and when the report was made.
     pub under: Vec<String>,
-    /// Why this report proves nothing or not all; empty where everything holds.
+    /// Why this report proves nothing or not everything: the first line, then details. Empty if all evidence is valid.
     pub alarm: Vec<String>,
-    pub parts: Vec<Part>,
+    /// The content, in order.
+    pub parts: Vec<Element>,
+    /// Lines of the footer.
     pub foot: Vec<String>,
 }
 
 const STYLE: &str = include_str!("page.css");
 
+/// The frame of every page. `own_style` adds to the stylesheet what only this page needs.
+pub(super) fn frame(lang: &str, title: &str, own_style: &str, body: &Markup) -> String {
+    let document = html! {
+        (DOCTYPE)
+        html lang=(lang) {
+            head {
+                meta charset="utf-8";
+                // The policy forbids the browser to fetch or run anything.
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                title { (title) }
+                style { (PreEscaped(STYLE)) (PreEscaped(own_style)) }
+            }
+            body { (body) }
+        }
+    };
+    document.into_string() + "\n"
+}
+
+/// Text of strangers for a page: control characters become spaces.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 impl Page {
     /// The page as HTML.
     pub fn html(&self) -> String {
-        html! {
-            (DOCTYPE)
-            html lang=(self.lang) {
-                head {
-                    meta charset="utf-8";
-                    // The policy forbids the browser to fetch or run anything.
-                    meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
-                    title { (self.title) }
-                    style { (PreEscaped(STYLE)) }
-                }
-                body {
-                    header {
-                        h1 { (self.title) }
-                        @for line in &self.under { p { (line) } }
-                    }
-                    @if let Some((first, rest)) = self.alarm.split_first() {
-                        div.alarm role="alert" {
-                            p { (first) }
-                            @if !rest.is_empty() { ul { @for line in rest { li { (line) } } } }
-                        }
-                    }
-                    @for part in &self.parts { (part.markup()) }
-                    @if !self.foot.is_empty() { footer { @for line in &self.foot { p { (line) } } } }
+        let body = html! {
+            header {
+                h1 { (self.title) }
+                @for line in &self.under { p { (line) } }
+            }
+            @if let Some((first, rest)) = self.alarm.split_first() {
+                div.alarm role="alert" {
+                    p { (first) }
+                    @if !rest.is_empty() { ul { @for line in rest { li { (line) } } } }
                 }
             }
-        }
-        .into_string()
-            + "\n"
+            @for part in &self.parts { (part.markup()) }
+            @if !self.foot.is_empty() { footer { @for line in &self.foot { p { (line) } } } }
+        };
+        frame(&self.lang, &self.title, "", &body)
     }
 }
 
-impl Part {
+impl Element {
     fn markup(&self) -> Markup {
         match self {
             Self::Heading(text) => html! { h2 { (text) } },
-            Self::Words(text) => html! { p { (text) } },
+            Self::Paragraph(text) => html! { p { (text) } },
             Self::Caution(text) => html! { p.caution { (text) } },
             Self::Table(table) => table.markup(),
         }
@@ -146,10 +177,10 @@ impl Part {
 impl Table {
     fn markup(&self) -> Markup {
         let class = match self.kind {
-            Kind::Facts => "facts",
-            Kind::List => "list",
-            Kind::Form => "form",
-            Kind::Signatures => "form sign",
+            TableKind::Facts => "facts",
+            TableKind::List => "list",
+            TableKind::Form => "form",
+            TableKind::Signatures => "form sign",
         };
         html! {
             table class=(class) {
@@ -185,7 +216,7 @@ mod tests {
         let row = |style| vec![Cell::new(hostile, Style::What), Cell::new(hostile, style)];
         let table = |kind| {
             let rows = vec![row(Style::Plain), row(Style::Code)];
-            Part::Table(Table { kind, headings: row(Style::Plain), rows, more: Some(hostile.into()) })
+            Element::Table(Table { kind, headings: row(Style::Plain), rows, more: Some(hostile.into()) })
         };
         Page {
             lang: "ja\"><script>".into(),
@@ -193,11 +224,11 @@ mod tests {
             under: vec![hostile.into()],
             alarm: vec![hostile.into(), hostile.into()],
             parts: vec![
-                Part::Heading(hostile.into()),
-                Part::Words(hostile.into()),
-                Part::Caution(hostile.into()),
-                table(Kind::Facts),
-                table(Kind::Signatures),
+                Element::Heading(hostile.into()),
+                Element::Paragraph(hostile.into()),
+                Element::Caution(hostile.into()),
+                table(TableKind::Facts),
+                table(TableKind::Signatures),
             ],
             foot: vec![hostile.into()],
         }

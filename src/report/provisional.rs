@@ -1,24 +1,27 @@
-//! The page that lies on top of what was restored to be looked at, not to be worked on.
+//! The page beside data that was restored for reference only.
 
-/// Where what lies beside the page is from.
+/// Where the restored data comes from.
 pub struct Provisional<'a> {
+    /// Name of the medium set.
     pub set_name: &'a str,
     /// The set's id in hexadecimal.
     pub set: &'a str,
+    /// Number of the generation.
     pub generation: u64,
     /// When the generation was made, in Japanese and in English.
     pub time: [&'a str; 2],
+    /// Of the generation's seal.
     pub check_code: &'a str,
-    /// The generation's own seal says that its changes were out of the ordinary.
+    /// The generation's own seal says that a tripwire raised an alarm.
     pub has_alarm: bool,
-    /// The set's label says that it keeps a state that is suspected of contamination.
+    /// The set is in quarantine, as its label says.
     pub quarantine: bool,
 }
 
 /// The page in both languages, as text for any computer of a ward: with a byte order mark and carriage returns.
 pub fn page(p: &Provisional) -> String {
     let Provisional { set_name, set, generation, time: [ja, en], check_code, .. } = p;
-    // It goes to a screen as it is.
+    // A terminal may show the page.
     let name: String = set_name.chars().filter(|c| !c.is_control()).collect();
     let alarm = match p.has_alarm {
         true => [

@@ -1,6 +1,7 @@
 //! The chain of a set's seals, read from a medium and checked without any key but the public one on its label.
 //!
-//! **Invariant:** whatever does not fit is a finding, never an abort: an auditor wants all of it, and a restore wants what is left.
+//! **Invariant:** a fault is a finding and never ends the reading: an auditor wants all faults, and a restore wants every
+//! generation that is still readable.
 
 use super::verify;
 use crate::format::Malformed;
@@ -9,19 +10,23 @@ use crate::format::merkle::{MerkleTree, object_leaf};
 use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::seal::{Seal, Signed};
 use crate::format::{limit, object};
-use crate::medium::{Blame, Listed, Listing, Medium, MediumError, OpenObject};
+use crate::medium::{ErrorCategory, Listed, Listing, Medium, MediumError, OpenObject};
 use std::io::Read;
 
-/// One generation's seal as it lies on the medium.
+/// A seal as it is on the medium, and whether it can be trusted.
 #[derive(Debug, Clone)]
 pub struct SealLink {
+    /// The facts of the seal.
     pub seal: Seal,
+    /// Its own object number.
     pub number: u64,
+    /// BLAKE3 of its bytes.
     pub digest: [u8; 32],
     /// Bytes of the seal.
     pub length: u64,
+    /// Ed25519, over the seal's body.
     pub signature: [u8; 64],
-    /// Everything about this seal fits: chain, range, signature, log.
+    /// Chain, range, signature and log are all valid.
     pub trusted: bool,
 }
 
@@ -31,58 +36,66 @@ impl SealLink {
         Self { seal: signed.seal.clone(), number, digest, length, signature: signed.signature, trusted }
     }
 
-    /// The seal's bytes as they lie on the medium: a seal has one spelling.
+    /// The seal's bytes as they are on the medium: a seal has exactly one encoding.
     pub fn bytes(&self) -> Vec<u8> {
         Seal::with_signature(self.seal.encode_body(), &self.signature)
     }
 }
 
-/// What is wrong with a chain. `object` is the number of the object at fault.
+/// A fault of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
+    /// Number of the object at fault.
     pub object: u64,
+    /// Label or seal.
     pub kind: ObjectKind,
+    /// What is wrong with it.
     pub what: FaultKind,
 }
 
+/// What is wrong with a label or a seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants say it")]
 pub enum FaultKind {
-    /// The label's bytes are not a label, or the label is another set's.
+    /// The label cannot be decoded, or it is the label of another set.
     Label,
-    /// A seal that cannot be read as one: damaged, cut short, or the last run was interrupted while it wrote it.
+    /// The seal cannot be decoded: damaged, cut short, or left behind by a run that was interrupted while it wrote it.
     Unreadable { why: String },
     /// A seal is missing between others.
     Missing,
-    /// The seal's range, number, set or generation does not follow from the seal before.
+    /// The seal's range, number, set or generation does not follow from the previous seal.
     OutOfPlace,
-    /// The seal does not name the seal before it: one of them was replaced.
+    /// The digest of the previous seal is wrong: one of the two was replaced.
     Forked,
     /// The signature is wrong.
     Signature,
-    /// The signature was made with the key of a later generation: by somebody who came later.
+    /// The signature is one of the key of a later generation: somebody with that key rewrote the seal.
     SignedByLaterKey { generation: u64 },
     /// The log's root is not that of the objects listed.
     Log,
 }
 
-/// A set's seals and what lies beside them.
+/// The seals of a set on a medium, and the other objects there.
 #[derive(Debug, Clone)]
 pub struct Chain {
+    /// The set.
     pub set: Id,
-    /// The first label that lies there.
+    /// The first valid label.
     pub label: Option<Label>,
-    /// Number of the first object that belongs on the medium: what comes before lies on earlier media, but for copies of all seals.
+    /// Number of the medium's first object. Earlier objects are on earlier media, but copies of their seals are here.
     pub first: u64,
-    /// Ascending by generation.
+    /// The seals, ascending by number.
     pub links: Vec<SealLink>,
+    /// Everything that is wrong with label and seals.
     pub faults: Vec<Fault>,
     /// Objects behind the last seal.
     pub leftovers: Vec<Listed>,
+    /// Everything on the medium.
     pub listing: Listing,
 }
 
 impl Chain {
-    /// Reads and checks all seals of a set.
+    /// Reads and checks the label and all seals of a set. An error only if the medium as a whole fails.
     pub fn read(medium: &dyn Medium, set: Id) -> Result<Self, MediumError> {
         let listing = medium.list()?;
         let mut chain =
@@ -114,7 +127,7 @@ impl Chain {
         self.links.iter().filter(|l| !l.seal.is_closing())
     }
 
-    /// Where each medium of the set begins, ascending, as far as the seals tell: the numbers of the labels.
+    /// The numbers of the labels of all media that the seals list, ascending.
     pub fn media(&self) -> Vec<u64> {
         let listed = self.links.iter().flat_map(|l| &l.seal.objects);
         listed.filter(|o| o.kind == ObjectKind::Label).map(|o| o.number).collect()
@@ -125,7 +138,7 @@ impl Chain {
         self.links.last()
     }
 
-    /// Where object `number` is listed: the object, and the generation whose seal lists it.
+    /// Object `number` as a seal lists it, and the generation of that seal.
     pub fn object(&self, number: u64) -> Option<(&Object, u64)> {
         let link = self.links.get(self.links.partition_point(|l| l.number <= number))?;
         let o = link.seal.objects.get(number.checked_sub(link.seal.first)? as usize)?;
@@ -149,7 +162,7 @@ impl Chain {
         Ok(())
     }
 
-    /// A label before the one that was taken is a fault, unless a seal says that it is what a run has left in part.
+    /// A label before the valid one is a fault, unless a seal lists it as void: an interrupted run left it.
     fn check_label(&mut self) {
         let first = self.listing.objects.iter().find(|o| o.kind == ObjectKind::Label).map_or(0, |o| o.number);
         let left_over = |n| self.object(n).is_some_and(|(o, _)| o.kind == ObjectKind::Void);
@@ -159,14 +172,14 @@ impl Chain {
         }
     }
 
-    /// Follows the chain from the label's key. A seal that does not fit is a suspect: an interrupted run may have left it, and then a
-    /// later seal that does fit lists it as void; otherwise it is a fault.
+    /// Follows the chain from the label's key. A seal that does not fit is a suspect: if an interrupted run left it, a later
+    /// seal that fits lists it as void; otherwise it is a fault.
     fn link(&mut self, read: Vec<(Listed, Result<Signed, Malformed>, Vec<u8>)>) {
         let keys: Vec<(u64, [u8; 32])> =
             read.iter().filter_map(|(_, s, _)| s.as_ref().ok()).map(|s| (s.seal.generation + 1, s.seal.next)).collect();
-        let mut expected = self.label.as_ref().map(|l| Expected { generation: 1, first: 0, previous: None, key: l.root_key });
-        // What a seal has to fit to follow on a suspect.
-        let mut astray: Option<Expected> = None;
+        let mut expected = self.label.as_ref().map(|l| ExpectedSeal { generation: 1, first: 0, previous: None, key: l.root_key });
+        // What a seal must fit to follow a suspect: the rest of a chain with one bad seal is only one fault.
+        let mut astray: Option<ExpectedSeal> = None;
         let mut log = MerkleTree::default();
         let mut suspects: Vec<Fault> = Vec::new();
         for (at, signed, bytes) in read {
@@ -182,8 +195,8 @@ impl Chain {
             let digest = *blake3::hash(&bytes).as_bytes();
             let link = |trusted| SealLink::new(at.number, &signed, &bytes, trusted);
             let in_place = signed.seal.set == self.set && signed.seal.number() == at.number;
-            let fits = |e: &Expected| in_place && e.misfit(&signed, &bytes).is_none();
-            let follow = || Expected::after(&signed.seal, &digest);
+            let fits = |e: &ExpectedSeal| in_place && e.misfit(&signed, &bytes).is_none();
+            let follow = || ExpectedSeal::after(&signed.seal, &digest);
             if expected.as_ref().is_some_and(fits) {
                 let first = signed.seal.first;
                 suspects.retain(|f| f.object < first);
@@ -220,11 +233,11 @@ impl Chain {
     }
 }
 
-/// Follows seals that lie side by side without their medium, from generation 1 on, each with its signature and the log.
-/// Answers with the last one, or with the fault that breaks the chain.
+/// Checks seals without their medium, from generation 1 on: range, previous digest, signature and log of each. Returns the
+/// last one, or the fault that breaks the chain.
 ///
-/// Without the root key the first signature is not checked: the chain then holds together and hangs on nothing, until its last
-/// seal is compared with something that was kept elsewhere.
+/// Without the root key the first signature is not checked. The chain is then consistent but unproven until its last seal is
+/// compared with a check code that was kept elsewhere.
 pub fn follow<'b>(seals: impl Iterator<Item = &'b [u8]>, root_key: Option<[u8; 32]>) -> Result<SealLink, Fault> {
     let fault = |object, what| Fault { object, kind: ObjectKind::Seal, what };
     let mut log = MerkleTree::default();
@@ -233,8 +246,8 @@ pub fn follow<'b>(seals: impl Iterator<Item = &'b [u8]>, root_key: Option<[u8; 3
         let next = last.as_ref().map_or(0, |l| l.number + 1);
         let signed = Seal::decode(bytes).map_err(|e| fault(next, FaultKind::Unreadable { why: e.to_string() }))?;
         let expected = match &last {
-            None => Expected { generation: 1, first: 0, previous: None, key: root_key.unwrap_or_default() },
-            Some(l) => Expected::after(&l.seal, &l.digest),
+            None => ExpectedSeal { generation: 1, first: 0, previous: None, key: root_key.unwrap_or_default() },
+            Some(l) => ExpectedSeal::after(&l.seal, &l.digest),
         };
         let link = SealLink::new(signed.seal.number(), &signed, bytes, true);
         let unsure = last.is_none() && root_key.is_none();
@@ -250,19 +263,20 @@ pub fn follow<'b>(seals: impl Iterator<Item = &'b [u8]>, root_key: Option<[u8; 3
     last.ok_or_else(|| fault(0, FaultKind::Missing))
 }
 
-/// What the next seal has to fit.
-struct Expected {
+/// What the next seal must be like.
+struct ExpectedSeal {
     generation: u64,
     first: u64,
     previous: Option<[u8; 32]>,
     key: [u8; 32],
 }
 
-impl Expected {
+impl ExpectedSeal {
     fn after(seal: &Seal, digest: &[u8; 32]) -> Self {
         Self { generation: seal.generation + 1, first: seal.number() + 1, previous: Some(*digest), key: seal.next }
     }
 
+    /// How a seal differs; `None` if it is the expected one.
     fn misfit(&self, signed: &Signed, bytes: &[u8]) -> Option<FaultKind> {
         let s = &signed.seal;
         if s.first > self.first && s.generation > self.generation {
@@ -279,7 +293,7 @@ impl Expected {
     }
 }
 
-/// Adds a seal's objects to the log's tree, compares the root, then adds the seal itself.
+/// Adds a seal's objects to the log's tree, then the seal itself. Whether the root before the seal was the one in the seal.
 fn extend(log: &mut MerkleTree, link: &SealLink) -> bool {
     for o in &link.seal.objects {
         log.push(object_leaf(o));
@@ -297,7 +311,7 @@ fn extend(log: &mut MerkleTree, link: &SealLink) -> bool {
 /// Why an object could not be read whole.
 #[derive(Debug)]
 pub enum ReadError {
-    /// The medium as a whole fails.
+    /// The medium as a whole fails or is absent.
     Medium(MediumError),
     /// This object cannot be read, or is larger than it may be.
     Damaged(String),
@@ -307,16 +321,16 @@ pub enum ReadError {
 pub fn read_object(medium: &dyn Medium, number: u64, kind: ObjectKind, limit_bytes: u64) -> Result<Vec<u8>, ReadError> {
     let mut open = match medium.open(number, kind) {
         Ok(open) => open,
-        Err(e) if e.blame() == Blame::Damage => return Err(ReadError::Damaged(e.to_string())),
+        Err(e) if e.category() == ErrorCategory::Damage => return Err(ReadError::Damaged(e.to_string())),
         Err(e) => return Err(ReadError::Medium(e)),
     };
-    read_opened(&mut *open, number, kind, limit_bytes).map_err(|why| match medium.is_there() {
+    read_opened(&mut *open, number, kind, limit_bytes).map_err(|why| match medium.check_attached() {
         Ok(()) => ReadError::Damaged(why),
         Err(e) => ReadError::Medium(e),
     })
 }
 
-/// Reads an opened object whole, from where it stands. The error says why this object cannot be had.
+/// Reads an opened object whole, from its present position. The error says why this object cannot be read.
 pub fn read_opened(open: &mut dyn OpenObject, number: u64, kind: ObjectKind, limit_bytes: u64) -> Result<Vec<u8>, String> {
     let length = open.length();
     if length > limit_bytes {

@@ -1,7 +1,7 @@
 //! Signatures on seals, and the keys that make them.
 //!
-//! Each seal names the public key of the next one, and the key that signed it is destroyed ([`SealKeys`]): who takes the
-//! host today can forge what comes, not what was.
+//! Each seal names the public key of the next one, and the key that signed it is destroyed ([`SealKeys`]): an intruder on
+//! the host can forge later seals, but no earlier ones.
 
 pub mod chain;
 mod key;
@@ -17,11 +17,12 @@ use std::fmt;
 pub struct SealKey(SigningKey);
 
 impl SealKey {
+    /// The key with this seed, as RFC 8032 derives it.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(SigningKey::from_bytes(seed))
     }
 
-    /// What a label (`root_key`) or the previous seal (`next`) says of this key.
+    /// The public half: `root_key` of a label or `next` of the previous seal.
     pub fn public(&self) -> [u8; 32] {
         self.0.verifying_key().to_bytes()
     }
@@ -33,23 +34,23 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// The seal's bytes as they go to the medium. They have been decoded and verified again: facts that do not make a
-/// well-formed seal are an error.
+/// Signs a seal and returns its bytes for the medium. They were decoded and verified again: facts that make no well-formed
+/// seal are an error.
 pub fn sign(seal: &Seal, key: &SealKey) -> Result<Vec<u8>, Malformed> {
     let body = seal.encode_body();
     let signature = key.0.sign(&body).to_bytes();
     let bytes = Seal::with_signature(body, &signature);
     let again = Seal::decode(&bytes)?;
     if again.seal != *seal || !verify(&again, &bytes, &key.public()) {
-        return Err(Malformed::new("seal", "it does not read as it was written"));
+        return Err(Malformed::new("seal", "it does not decode to what was encoded"));
     }
     Ok(bytes)
 }
 
-/// Whether `public` vouches for `bytes`, which `signed` was decoded from.
+/// Whether the signature of `signed`, which was decoded from `bytes`, is valid under `public`.
 ///
-/// Strict in the sense of RFC 8032 and beyond: keys and signatures of small order, with which one signature could fit several
-/// texts, are refused.
+/// Stricter than RFC 8032: keys and signatures of small order are refused, because such a signature can be valid for several
+/// texts.
 pub fn verify(signed: &Signed, bytes: &[u8], public: &[u8; 32]) -> bool {
     let Some(body) = bytes.get(..signed.body_bytes) else { return false };
     let Ok(key) = VerifyingKey::from_bytes(public) else { return false };

@@ -1,5 +1,6 @@
-//! A set that is opened: for reading, for checking, for writing.
+//! An opened set: for reading, for checking, for writing.
 
 pub mod check;
 pub mod open;
+pub mod read_back;
 pub mod writer;

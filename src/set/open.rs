@@ -3,102 +3,147 @@
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
-use crate::job::restore::RestoreError;
 use crate::medium::loader::MediumRequest;
-use crate::medium::{Absent, AttachedMedium, Loader, Medium, MediumError, SetOnMedium, SpanningMedium, bring};
+use crate::medium::{AttachedMedium, Loader, Medium, MediumError, NoMedium, SetOnMedium, Sets, SpanningMedium, bring};
 use crate::seal::chain::{Chain, ReadError, read_object};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-type Result<T> = std::result::Result<T, RestoreError>;
+/// Why a set cannot be opened for reading.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The medium has no set.
+    #[error("there is no set on {}", path.display())]
+    Blank {
+        /// Where the medium is.
+        path: PathBuf,
+    },
+    /// No set was named, and the medium has several.
+    #[error("there are {count} sets on {}; say which", path.display())]
+    WhichSet {
+        /// Where the medium is.
+        path: PathBuf,
+        /// How many sets it has.
+        count: usize,
+    },
+    /// Content is read from a set in quarantine only if the set is named.
+    #[error("the set {set} on {} is in quarantine", path.display())]
+    Quarantine {
+        /// Where the medium is.
+        path: PathBuf,
+        /// The set.
+        set: Id,
+    },
+    /// The medium failed, or nobody brought the one that was asked for.
+    #[error(transparent)]
+    Medium(#[from] MediumError),
+}
+
+type Result<T> = std::result::Result<T, OpenError>;
 
 /// A set on a medium, or on several.
 pub struct OpenSet<'w> {
+    /// The medium at hand. After [`OpenSet::with_content`] it also reads the set's earlier media, which the loader brings.
     pub medium: Box<dyn Medium + 'w>,
+    /// The set's id.
     pub id: Id,
 }
 
 impl<'w> OpenSet<'w> {
-    /// Opens the set on the medium at `from`: the one named, or the only one.
+    /// Opens the set on the medium at `from`: the one that `wanted` names, or the only one. A set in quarantine is opened without being
+    /// named only where there is no other.
     pub fn open(from: &Path, wanted: Option<Id>, loader: &dyn Loader) -> Result<Self> {
-        let place = AttachedMedium::find(from, loader).map_err(RestoreError::Medium)?;
-        let sets = place.sets().map_err(RestoreError::Medium)?;
-        // What is in quarantine is not meant where there is something else.
-        let mut found: Vec<&SetOnMedium> = sets.found.iter().filter(|s| !s.label.quarantine).collect();
-        if found.is_empty() {
-            found = sets.found.iter().collect();
-        }
-        let id = match (wanted, &found[..]) {
-            (Some(id), _) => id,
-            (None, [only]) => only.id,
-            (None, []) => match &sets.broken[..] {
-                [broken] if broken.folder_id().is_some() => {
-                    broken.folder_id().ok_or(RestoreError::Blank { path: from.into() })?
-                }
-                _ => return Err(RestoreError::Blank { path: from.into() }),
-            },
-            (None, several) => return Err(RestoreError::WhichSet { path: from.into(), count: several.len() }),
-        };
-        let on_tape = place.tape_set();
-        let medium = place.open(id).map_err(RestoreError::Medium)?;
-        // A cartridge's headers tell, even where its label cannot be read.
+        let attached = AttachedMedium::find(from, loader)?;
+        let sets = attached.sets()?;
+        let id = wanted.map_or_else(|| only_set(&sets, from), Ok)?;
+        let on_tape = attached.tape_set();
+        let medium = attached.open(id)?;
+        // The headers of a cartridge name the set even where its label is unreadable.
         let id = on_tape.map_or_else(|| set_id(&*medium), Ok)?;
         Ok(Self { medium, id })
     }
 
-    /// The seals on the medium.
+    /// Reads the seals on the medium.
     pub fn chain(&self) -> Result<Chain> {
-        Chain::read(&*self.medium, self.id).map_err(RestoreError::Medium)
+        Ok(Chain::read(&*self.medium, self.id)?)
     }
 
-    /// Opens a set for reading content: that of generation `wanted`, or of the newest. One in quarantine has to be named. Where the set goes on on another medium than the one
-    /// at hand, that one is asked for; and the ones before it when they are wanted.
+    /// Opens a set for reading the content of generation `wanted`, or of the newest. If the set continues on a later medium than the one
+    /// that is attached, the loader is asked for that one now; earlier media are asked for when something on them is read.
     pub fn with_content(from: &Path, set: Option<Id>, wanted: Option<u64>, loader: &'w dyn Loader) -> Result<(Self, Chain)> {
         let opened = Self::open(from, set, loader)?;
         let chain = opened.chain()?;
         if set.is_none() && chain.label.as_ref().is_some_and(|l| l.quarantine) {
-            return Err(RestoreError::Quarantine { path: from.into(), set: opened.id });
+            return Err(OpenError::Quarantine { path: from.into(), set: opened.id });
         }
-        opened.go_on(chain, from, wanted, loader)
+        opened.with_all_media(chain, from, wanted, loader)
     }
 
-    /// The rest of [`Self::with_content`], for a set that is opened already. `chain` is that of the medium at hand.
-    pub fn go_on(mut self, mut chain: Chain, from: &Path, wanted: Option<u64>, loader: &'w dyn Loader) -> Result<(Self, Chain)> {
+    /// Does what [`OpenSet::with_content`] does, for a set that is open. `chain` is read from the attached medium.
+    pub fn with_all_media(
+        mut self,
+        mut chain: Chain,
+        from: &Path,
+        wanted: Option<u64>,
+        loader: &'w dyn Loader,
+    ) -> Result<(Self, Chain)> {
         while let Some((last, label)) = chain.last().zip(chain.label.as_ref())
             && last.seal.is_closing()
             && wanted.is_none_or(|n| n > last.seal.generation)
         {
-            // Nothing is sealed on it: the set ends before it, or it was given up and another took its place.
-            let is_begun = label.first_object > last.number;
-            if is_begun && wanted.is_none() {
+            // Nothing is sealed on this medium: the set ends before it, or it was given up and another took its place.
+            let is_unsealed = label.first_object > last.number;
+            if is_unsealed && wanted.is_none() {
                 break;
             }
-            let wrong = is_begun.then(|| MediumError::HalfBegun { place: from.display().to_string() });
+            let rejected = is_unsealed.then(|| MediumError::Abandoned { medium: from.display().to_string() });
             let place = chain.media().len() as u64 + 1;
             let next = MediumRequest { set: self.id, set_name: label.name.clone(), place, blank: false };
-            self.medium = Box::new(Absent);
-            let (place, _) = bring(loader, from, &next, None, wrong).map_err(RestoreError::Medium)?;
-            self.medium = place.open(self.id).map_err(RestoreError::Medium)?;
+            // The drive must be free before another medium is put in.
+            self.medium = Box::new(NoMedium);
+            let (attached, _) = bring(loader, from, &next, None, rejected)?;
+            self.medium = attached.open(self.id)?;
             chain = self.chain()?;
         }
-        Ok((self.spanning(&chain, from, loader)?, chain))
+        Ok((self.with_earlier_media(&chain, from, loader)?, chain))
     }
 
-    /// The set with its earlier media, which are asked for when something on them is wanted.
-    pub fn spanning(self, chain: &Chain, from: &Path, loader: &'w dyn Loader) -> Result<Self> {
+    /// Adds the set's earlier media, which the loader is asked for when something on them is read.
+    pub fn with_earlier_media(self, chain: &Chain, from: &Path, loader: &'w dyn Loader) -> Result<Self> {
         let Some(label) = chain.label.as_ref().filter(|l| l.place > 1) else { return Ok(self) };
-        let span = SpanningMedium::new(self.medium, label, from, chain.media(), loader).map_err(RestoreError::Medium)?;
+        let span = SpanningMedium::new(self.medium, label, from, chain.media(), loader)?;
         Ok(Self { medium: Box::new(span), id: self.id })
     }
 }
 
-/// The set's id, as its folder is called; or, where it lies under another name, as its first label says.
-pub fn set_id(medium: &dyn Medium) -> Result<Id> {
-    let path = medium.describe().place;
+/// What people call the set; empty if its label is unreadable.
+pub(crate) fn set_name(chain: &Chain) -> String {
+    chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default()
+}
+
+/// The only set on a medium that is not in quarantine; or the only one at all.
+fn only_set(sets: &Sets, from: &Path) -> Result<Id> {
+    let mut candidates: Vec<&SetOnMedium> = sets.found.iter().filter(|s| !s.label.quarantine).collect();
+    if candidates.is_empty() {
+        candidates = sets.found.iter().collect();
+    }
+    let blank = || OpenError::Blank { path: from.into() };
+    match (&candidates[..], &sets.broken[..]) {
+        ([only], _) => Ok(only.id),
+        // The folder of a set has its id as name, so that a damaged label does not hide the set.
+        ([], [broken]) => broken.folder_id().ok_or_else(blank),
+        ([], _) => Err(blank()),
+        (several, _) => Err(OpenError::WhichSet { path: from.into(), count: several.len() }),
+    }
+}
+
+/// The set's id: the name of its folder; if the folder has another name, what its first label says.
+fn set_id(medium: &dyn Medium) -> Result<Id> {
+    let path = medium.describe().path;
     let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
     if let Some(id) = name {
         return Ok(id);
     }
-    let objects = medium.list().map_err(RestoreError::Medium)?.objects;
+    let objects = medium.list()?.objects;
     for o in objects.iter().filter(|o| o.kind == ObjectKind::Label) {
         match read_object(medium, o.number, o.kind, limit::LABEL_BYTES) {
             Ok(bytes) => {
@@ -107,8 +152,8 @@ pub fn set_id(medium: &dyn Medium) -> Result<Id> {
                 }
             }
             Err(ReadError::Damaged(_)) => {}
-            Err(ReadError::Medium(e)) => return Err(RestoreError::Medium(e)),
+            Err(ReadError::Medium(e)) => return Err(e.into()),
         }
     }
-    Err(RestoreError::Blank { path })
+    Err(OpenError::Blank { path })
 }

@@ -1,43 +1,43 @@
-//! What can be seen of a file's content without knowing what it means: whether it looks like noise, and whether it begins as files of its
-//! kind do.
+//! Properties of a file's content that need no knowledge of its format: whether it looks like noise, and whether it begins like files of
+//! its kind.
 
 use crate::format::rules::{Rules, flag};
 use crate::format::watch::KIND_BYTES;
 use std::sync::LazyLock;
 
-/// Bytes that are looked at together.
+/// Bytes of a block that is examined.
 const BLOCK_BYTES: usize = 1 << 10;
-/// A block is looked at in each stretch of this length, the usual length of what is encrypted in parts.
+/// One block is examined in each stretch of this length: the usual length of the parts that are encrypted in a file.
 const STRETCH_BYTES: usize = 4 << 10;
-/// Blocks looked at in a file that is read at once, and in each MiB of a larger one.
+/// Blocks examined in a file that is read at once, and in each MiB of a larger one.
 const BLOCKS: usize = 16;
-/// Shorter content cannot be told from noise.
+/// Shorter content cannot be distinguished from noise.
 const LEAST_BYTES: usize = 512;
-/// What a program that leaves the first bytes as they were may leave.
-const KEPT_BYTES: usize = 256;
-/// Bytes at the beginning by which a kind is known.
+/// First bytes of a file that are not examined: some malware leaves them unchanged.
+const SKIPPED_BYTES: usize = 256;
+/// First bytes of a file, by which its kind is recognised.
 const HEAD_BYTES: usize = 1 << 10;
 
-/// Looks at a file while it is read.
+/// Samples a file's content while it is read.
 pub struct ContentSample {
     head: Vec<u8>,
     bytes: u64,
     blocks: u32,
     noisy: u32,
     dice: u64,
-    /// Of a file that may only grow: the digest of what was there, and the bytes of it that are still to come.
+    /// For a file that may only grow: the hash of its former length so far, and the bytes of it that are still to come.
     grown: Option<(blake3::Hasher, u64)>,
 }
 
 impl ContentSample {
-    /// `seed`: where blocks are taken from, which nobody outside should know. `before`: the length that the file had, if it may only grow.
+    /// `seed`: decides which blocks are examined; nobody outside should know it. `before`: the former length, if the file may only grow.
     pub fn new(seed: u64, before: Option<u64>) -> Self {
         let grown = before.map(|n| (blake3::Hasher::new(), n));
         Self { head: Vec::new(), bytes: 0, blocks: 0, noisy: 0, dice: seed | 1, grown }
     }
 
-    /// Takes the next bytes, in their order.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    /// Adds the next bytes, in order.
+    pub fn update(&mut self, bytes: &[u8]) {
         if self.head.len() < HEAD_BYTES && self.bytes == self.head.len() as u64 {
             let n = bytes.len().min(HEAD_BYTES - self.head.len());
             self.head.extend_from_slice(&bytes[..n]);
@@ -47,21 +47,21 @@ impl ContentSample {
             hasher.update(&bytes[..n]);
             *left -= n as u64;
         }
-        let begins = self.bytes == 0;
+        let is_first = self.bytes == 0;
         self.bytes += bytes.len() as u64;
-        let content = if begins { &bytes[KEPT_BYTES.min(bytes.len() / 4)..] } else { bytes };
+        let content = if is_first { &bytes[SKIPPED_BYTES.min(bytes.len() / 4)..] } else { bytes };
         if content.len() <= 2 * BLOCK_BYTES {
-            return self.look_at(content);
+            return self.sample_block(content);
         }
         let blocks = content.len().div_ceil(STRETCH_BYTES).min(BLOCKS * content.len().div_ceil(1 << 20));
         let stride = content.len() / blocks;
         for i in 0..blocks {
             let at = i * stride + self.roll(stride - BLOCK_BYTES + 1);
-            self.look_at(&content[at..at + BLOCK_BYTES]);
+            self.sample_block(&content[at..at + BLOCK_BYTES]);
         }
     }
 
-    /// xorshift64, Marsaglia 2003: no more is asked of it than that a period in the content does not meet one of ours.
+    /// xorshift64 (Marsaglia 2003). It only has to avoid a period that coincides with one in the content.
     fn roll(&mut self, below: usize) -> usize {
         self.dice ^= self.dice << 13;
         self.dice ^= self.dice >> 7;
@@ -69,34 +69,36 @@ impl ContentSample {
         (self.dice % below as u64) as usize
     }
 
-    fn look_at(&mut self, block: &[u8]) {
+    fn sample_block(&mut self, block: &[u8]) {
         if block.len() >= LEAST_BYTES {
             self.blocks += 1;
             self.noisy += u32::from(is_noise(block));
         }
     }
 
-    /// Some of it looks like noise: one block of 32 is enough, as in a file that was encrypted in parts.
+    /// Whether some of it looks like noise: one block of 32 is enough, as in a file that was encrypted in parts.
     pub fn is_noisy(&self) -> bool {
         self.noisy > 0 && self.noisy * 32 >= self.blocks
     }
 
+    /// The first bytes, up to 1 KiB.
     pub fn head(&self) -> &[u8] {
         &self.head
     }
 
+    /// Bytes added so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Whether what was there before is still what the file begins with. `None` where that was not looked at.
+    /// Whether the file begins with its former content, whose BLAKE3 is `digest`. `None` if that was not examined.
     pub fn begins_with(&self, digest: &[u8; 32]) -> Option<bool> {
         let (hasher, left) = self.grown.as_ref()?;
         Some(*left == 0 && hasher.finalize().as_bytes() == digest)
     }
 }
 
-/// Whether bytes are spread as evenly as chance, encryption or good compression spread them.
+/// Whether the values of the bytes are distributed as evenly as random, encrypted or well compressed bytes.
 ///
 /// The entropy of the counts of n random bytes is some 8 − 255 / (2 n ln 2) bits a byte on average (Miller 1955; for few bytes a little
 /// less) and varies little; text stays below 6.5, images of 16-bit samples below 7.2 with 1,024 bytes.
@@ -117,7 +119,7 @@ pub fn is_noise(block: &[u8]) -> bool {
 static LOGARITHMS: LazyLock<Vec<f32>> =
     LazyLock::new(|| (0..=2 * BLOCK_BYTES).map(|n| if n == 0 { 0.0 } else { n as f32 * (n as f32).log2() }).collect());
 
-/// The kind of a file by its name: its extension in small letters; in an SS-MIX2 storage, of messages, `hl7`.
+/// The kind of a file by its name: its extension in lower case. Messages of an SS-MIX2 storage are `hl7`.
 pub fn kind_of(path: &[u8], rules: Rules) -> Vec<u8> {
     let name = path.rsplit(|b| *b == b'/').next().unwrap_or(path);
     if rules == Rules::SsMix2 && !name.contains(&b'.') && flag(path).is_some_and(|at| at + 1 == path.len()) {
@@ -129,7 +131,7 @@ pub fn kind_of(path: &[u8], rules: Rules) -> Vec<u8> {
     }
 }
 
-/// Kinds that are written once and then stay as they are.
+/// Whether files of this kind are written once and then never changed.
 pub fn is_finished(kind: &[u8]) -> bool {
     const FINISHED: [&[u8]; 24] = [
         b"7z", b"avi", b"bmp", b"bz2", b"dcm", b"gif", b"gz", b"heic", b"j2k", b"jp2", b"jpeg", b"jpg", b"m4v", b"mov", b"mp3",
@@ -138,7 +140,7 @@ pub fn is_finished(kind: &[u8]) -> bool {
     FINISHED.binary_search(&kind).is_ok()
 }
 
-/// Whether a file begins as its kind does; `None` where its kind says nothing of that.
+/// Whether a file begins like files of its kind; `None` if all beginnings are possible for that kind.
 pub fn fits(kind: &[u8], head: &[u8]) -> Option<bool> {
     if head.is_empty() {
         return None;
@@ -147,7 +149,7 @@ pub fn fits(kind: &[u8], head: &[u8]) -> Option<bool> {
     let text = || head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     match kind {
         b"hl7" => begins(&[b"MSH|"]),
-        // Others may stand before it.
+        // Other bytes may come before it.
         b"pdf" => Some(head.windows(5).any(|w| w == b"%PDF-")),
         b"jpg" | b"jpeg" => begins(&[b"\xff\xd8\xff"]),
         b"png" => begins(&[b"\x89PNG\r\n"]),
@@ -176,7 +178,7 @@ pub fn fits(kind: &[u8], head: &[u8]) -> Option<bool> {
     }
 }
 
-/// Whether a file says by its first bytes that it is of a kind that looks like noise.
+/// Whether a file's first bytes are those of a kind that looks like noise.
 pub fn is_compressed(head: &[u8]) -> bool {
     const COMPRESSED: [&[u8]; 15] = [
         b"PK\x03\x04",
@@ -211,10 +213,10 @@ mod tests {
         out
     }
 
-    fn looked_at(bytes: &[u8]) -> ContentSample {
-        let mut look = ContentSample::new(7, None);
-        bytes.chunks(1 << 20).for_each(|run| look.feed(run));
-        look
+    fn sampled(bytes: &[u8]) -> ContentSample {
+        let mut sample = ContentSample::new(7, None);
+        bytes.chunks(1 << 20).for_each(|run| sample.update(run));
+        sample
     }
 
     fn text(length: usize) -> Vec<u8> {
@@ -234,48 +236,48 @@ mod tests {
     }
 
     #[test]
-    fn noise_behind_a_head_that_was_kept_is_seen() {
+    fn noise_behind_an_unchanged_beginning_is_detected() {
         for length in [2_000, 5_000, 100_000, 3 << 20] {
             let mut kept = noise(3, length);
             kept[..200].copy_from_slice(&text(200));
-            assert!(looked_at(&kept).is_noisy(), "{length}");
-            assert!(!looked_at(&text(length)).is_noisy(), "{length}");
+            assert!(sampled(&kept).is_noisy(), "{length}");
+            assert!(!sampled(&text(length)).is_noisy(), "{length}");
         }
     }
 
     /// Every sixteenth block of a file is noise: in most files one is met.
     #[test]
-    fn files_that_are_encrypted_in_parts_are_seen() {
+    fn files_that_are_encrypted_in_parts_are_detected() {
         let mut seen = 0;
         for seed in 0..200 {
             let mut file = text(1 << 20);
             for (i, block) in file.chunks_mut(4096).enumerate().filter(|(i, _)| i % 16 == 3) {
                 block.copy_from_slice(&noise(seed * 1_000 + i as u64, 4096)[..block.len()]);
             }
-            let mut look = ContentSample::new(seed * 77 + 1, None);
-            look.feed(&file);
-            seen += u32::from(look.is_noisy());
+            let mut sample = ContentSample::new(seed * 77 + 1, None);
+            sample.update(&file);
+            seen += u32::from(sample.is_noisy());
         }
         assert!(seen > 80, "{seen} of 200");
     }
 
     #[test]
-    fn what_only_grew_begins_with_what_it_was() {
+    fn a_file_that_only_grew_begins_with_its_former_content() {
         let (old, new) = (text(10_000), text(25_000));
         let digest = *blake3::hash(&old).as_bytes();
         let grown = |bytes: &[u8]| {
-            let mut look = ContentSample::new(1, Some(old.len() as u64));
-            bytes.chunks(3_000).for_each(|run| look.feed(run));
-            look.begins_with(&digest)
+            let mut sample = ContentSample::new(1, Some(old.len() as u64));
+            bytes.chunks(3_000).for_each(|run| sample.update(run));
+            sample.begins_with(&digest)
         };
         let mut changed = new.clone();
         changed[9_999] ^= 1;
         assert_eq!([grown(&new), grown(&old), grown(&changed), grown(&old[..9_999])], [true, true, false, false].map(Some));
-        assert_eq!(looked_at(&new).begins_with(&digest), None);
+        assert_eq!(sampled(&new).begins_with(&digest), None);
     }
 
     #[test]
-    fn kinds_are_told_by_names() {
+    fn kinds_are_recognised_by_names() {
         let message = b"ss/999/901/9999013/20111220/OML-11/9999013_20111220_OML-11_000000011000354_20111220103059000_01_1";
         assert_eq!(kind_of(message, Rules::SsMix2), b"hl7");
         assert_eq!(kind_of(message, Rules::Plain), b"");
@@ -285,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_begins_as_its_kind() {
+    fn a_file_begins_like_its_kind() {
         assert_eq!(fits(b"pdf", b"%PDF-1.7"), Some(true));
         assert_eq!(fits(b"hl7", b"MSH|^~\\&|HIS"), Some(true));
         assert_eq!(fits(b"xml", b"\xef\xbb\xbf <?xml"), Some(true));

@@ -1,32 +1,34 @@
-//! Tonight against the source's own history.
+//! Compares a night with the source's own history.
 //!
-//! What is usual is the median of the last nights, and how much it varies the median absolute deviation (MAD), which one odd night does not
-//! move. Each limit has a floor, below which nothing is worth waking anybody for. Nights with an alarm, and those of which much was
-//! announced, are no part of what is usual.
+//! What is usual is the median of the last nights, and its variation the median absolute deviation (MAD): one odd night does not change
+//! them. Each limit has a floor, below which no alarm is worth it. Nights with an alarm or with announced changes do not count as usual.
 //!
 //! Source of the statistics: Hampel, "The influence curve and its role in robust estimation" (1974); 1.4826 makes a MAD comparable with a
 //! standard deviation.
 
 use super::Tripwire;
-use crate::format::watch::{Course, Measures, Night};
+use crate::format::watch::{Measures, Night, NightKind};
 
-/// Nights after which what is usual is known.
+/// Nights after which a source has a history to compare with.
 const NIGHTS_KNOWN: usize = 3;
-/// Nights over which a slow change is summed up.
+/// Nights over which small amounts are added up.
 const DRIP_NIGHTS: usize = 30;
-/// Deviations that are no longer chance.
+/// Deviations beyond which a count is no coincidence.
 const DEVIATIONS: f64 = 6.0;
 const MIB: u64 = 1 << 20;
 
-/// A tripwire that was raised, by how much, and what the limit was.
+/// A count of one night that reached its limit: an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Raised {
+pub struct Excess {
+    /// The tripwire that counts it.
     pub tripwire: Tripwire,
+    /// The count.
     pub measured: u64,
+    /// The count from which on there is an alarm.
     pub limit: u64,
 }
 
-/// What the source's last nights were like.
+/// The source's last usual nights.
 struct History<'a> {
     nights: Vec<&'a Measures>,
 }
@@ -36,14 +38,14 @@ impl History<'_> {
         median(self.nights.iter().map(|m| of(m)).collect())
     }
 
-    /// What the quietest quarter of the nights had at most: a slow attack does not move it until it has gone on for most of them.
+    /// The largest count of the quietest quarter of the nights. A slow attack changes it only after most of the nights.
     fn quiet(&self, of: impl Fn(&Measures) -> u64) -> u64 {
         let mut all: Vec<u64> = self.nights.iter().map(|m| of(m)).collect();
         all.sort_unstable();
         all.get(all.len() / 4).copied().unwrap_or(0)
     }
 
-    /// Above this a count is unusual.
+    /// The count from which on a night is unusual; at least `floor`.
     fn limit(&self, floor: u64, of: impl Fn(&Measures) -> u64) -> u64 {
         let usual = self.median(&of);
         let mad = median(self.nights.iter().map(|m| of(m).abs_diff(usual)).collect());
@@ -57,44 +59,45 @@ fn median(mut all: Vec<u64>) -> u64 {
     all.get(all.len() / 2).copied().unwrap_or(0)
 }
 
-/// Judges a night of a source. `announced`: somebody said that much would change, so that only what no lawful change does is told.
-pub fn judge(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raised> {
+/// Judges a night of a source. `announced`: somebody announced that much would change; then only changes that no legitimate work
+/// makes raise an alarm.
+pub fn judge(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess> {
     let mut raised = measure(nights, tonight, announced);
-    // What happens all at once is no drip.
+    // Many changes at once are no drip.
     if raised.iter().any(|r| r.tripwire != Tripwire::Drip) {
         raised.retain(|r| r.tripwire != Tripwire::Drip);
     }
     raised
 }
 
-fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raised> {
+fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess> {
     let mut raised = Vec::new();
     let mut raise = |tripwire, measured: u64, limit: u64| {
         if measured >= limit {
-            raised.push(Raised { tripwire, measured, limit });
+            raised.push(Excess { tripwire, measured, limit });
         }
     };
     let t = tonight;
     raise(Tripwire::Canary, t.canaries, 1);
-    let with = |wanted: fn(Course) -> bool| nights.iter().filter(move |n| wanted(n.course)).map(|n| &n.measures);
-    let usual: Vec<&Measures> = with(|c| c == Course::Usual).collect();
-    let Some(last) = with(|c| c != Course::Alarm).next_back() else { return raised };
+    let with = |wanted: fn(NightKind) -> bool| nights.iter().filter(move |n| wanted(n.kind)).map(|n| &n.measures);
+    let usual: Vec<&Measures> = with(|c| c == NightKind::Usual).collect();
+    let Some(last) = with(|c| c != NightKind::Alarm).next_back() else { return raised };
     let (files, bytes) = (last.files.max(1), last.bytes.max(1));
     let history = History { nights: usual.clone() };
     let known = usual.len() >= NIGHTS_KNOWN;
 
-    // What no lawful change does.
+    // Changes that no legitimate work makes.
     raise(Tripwire::Noise, t.noisy, history.limit((files / 1_000).max(5), |m| m.noisy));
     raise(Tripwire::Header, t.misfit, history.limit((files / 1_000).max(5), |m| m.misfit));
     if t.noisy_bytes >= MIB && t.changed + t.gone > 0 {
         raise(Tripwire::Noise, t.noisy_bytes, history.limit(t.bytes / 2, |m| m.noisy_bytes).max(MIB));
     }
-    // Small amounts, night after night. Of what was announced only what no lawful change does.
-    let lawless = |m: &Measures| m.noisy + m.misfit;
-    let slow = |m: &Measures| lawless(m) + m.forbidden + m.strange.min(2 * m.gone);
+    // Small amounts, night after night; in an announced night only changes that no legitimate work makes.
+    let suspicious = |m: &Measures| m.noisy + m.misfit;
+    let slow = |m: &Measures| suspicious(m) + m.forbidden + m.strange.min(2 * m.gone);
     let before = usual.iter().rev().take(DRIP_NIGHTS - 1).map(|m| slow(m)).sum::<u64>();
     let expected = history.quiet(slow) * DRIP_NIGHTS as u64;
-    let now = if announced { lawless(t) } else { slow(t) };
+    let now = if announced { suspicious(t) } else { slow(t) };
     raise(Tripwire::Drip, before + now, (files / 100).max(10) + 3 * expected);
 
     if announced {
@@ -112,15 +115,15 @@ fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Raised>
     // An empty source is a finding of its own.
     if t.files > 0 {
         raise(Tripwire::Gone, t.gone, history.limit((files * 3 / 10).max(20), |m| m.gone));
-        // As much as there is since somebody announced that it would change.
-        let since = nights.iter().rposition(|n| n.course == Course::Announced).unwrap_or(0);
-        let of_late = nights[since..].iter().filter(|n| n.course != Course::Alarm).map(|n| n.measures.bytes);
+        // The usual size since the last announced change.
+        let since = nights.iter().rposition(|n| n.kind == NightKind::Announced).unwrap_or(0);
+        let of_late = nights[since..].iter().filter(|n| n.kind != NightKind::Alarm).map(|n| n.measures.bytes);
         let usual_bytes = median(of_late.collect());
         if usual_bytes >= MIB && t.bytes < usual_bytes / 2 {
             raise(Tripwire::Shrunk, usual_bytes - t.bytes, usual_bytes / 2);
         }
     }
-    // Where most was stored already, everything is stored afresh.
+    // Usually most was stored already, and tonight nearly everything is new.
     let mostly_known = history.nights.iter().filter(|m| m.new_bytes * 2 <= m.bytes).count() * 4 >= usual.len() * 3;
     if mostly_known && t.bytes >= 16 * MIB && t.changed > 0 {
         raise(Tripwire::Dedup, t.new_bytes, (bytes.min(t.bytes) * 9 / 10).max(16 * MIB));
@@ -133,7 +136,7 @@ mod tests {
     use super::*;
 
     fn nights(measures: &[Measures]) -> Vec<Night> {
-        (1..).zip(measures).map(|(generation, m)| Night { generation, course: Course::Usual, measures: *m }).collect()
+        (1..).zip(measures).map(|(generation, m)| Night { generation, kind: NightKind::Usual, measures: *m }).collect()
     }
 
     fn quiet() -> Measures {
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_usual_for_a_source_is_no_alarm_there() {
+    fn what_is_usual_for_a_source_raises_no_alarm() {
         // A folder of exports that is replaced every night, packed files among them.
         let busy = Measures { files: 500, gone: 500, new: 500, noisy: 40, strange: 30, new_bytes: 100 * MIB, ..quiet() };
         assert_eq!(names(&nights(&[busy; 5]), busy), []);
@@ -165,48 +168,48 @@ mod tests {
         let bad = Measures { noisy: 600, changed: 600, ..quiet() };
         for generation in 5..12 {
             assert!(names(&all, bad).contains(&Tripwire::Noise), "generation {generation}");
-            all.push(Night { generation, course: Course::Alarm, measures: bad });
+            all.push(Night { generation, kind: NightKind::Alarm, measures: bad });
         }
     }
 
     #[test]
-    fn a_drip_sums_up() {
+    fn small_amounts_add_up_to_an_alarm() {
         let mut all = nights(&[quiet(); 10]);
         let tonight = Measures { noisy: 4, changed: 24, ..quiet() };
         let told = (1..=DRIP_NIGHTS as u64).find(|night| {
             let told = names(&all, tonight).contains(&Tripwire::Drip);
-            all.push(Night { generation: 10 + night, course: Course::Usual, measures: tonight });
+            all.push(Night { generation: 10 + night, kind: NightKind::Usual, measures: tonight });
             told
         });
         // 4 of 10,000 files a night are 1 in 100 after 25 nights, and not before.
         assert_eq!(told, Some(25));
     }
 
-    /// A renewal renames everything, drops two thirds of it and writes into what it must not; the nights after it are usual ones again.
+    /// A renewal renames everything, removes two thirds of it and changes files against the rules; the nights after it are usual.
     #[test]
-    fn what_was_announced_is_no_alarm_and_leaves_none_behind() {
+    fn announced_changes_raise_no_alarm_then_or_later() {
         let renewal =
             Measures { bytes: 30 * MIB, changed: 9_900, gone: 9_000, new: 2_000, strange: 1_900, forbidden: 900, ..quiet() };
         let mut all = nights(&[quiet(); 5]);
         assert!(names(&all, renewal).len() >= 5);
         assert_eq!(judge(&all, &renewal, true), []);
         assert!(judge(&all, &Measures { noisy: 900, ..renewal }, true).iter().any(|r| r.tripwire == Tripwire::Noise));
-        all.push(Night { generation: 6, course: Course::Announced, measures: renewal });
+        all.push(Night { generation: 6, kind: NightKind::Announced, measures: renewal });
         let after = Measures { files: 3_000, bytes: 30 * MIB, ..quiet() };
         for generation in 7..12 {
             assert_eq!(names(&all, after), [], "generation {generation}");
             assert!(names(&all, Measures { bytes: 14 * MIB, ..after }).contains(&Tripwire::Shrunk));
-            all.push(Night { generation, course: Course::Usual, measures: after });
+            all.push(Night { generation, kind: NightKind::Usual, measures: after });
         }
     }
 
-    /// The drip of the nights before goes on in a night that somebody announced something for.
+    /// The drip of the nights before continues in an announced night.
     #[test]
-    fn an_announcement_hides_no_drip() {
+    fn an_announcement_does_not_hide_a_drip() {
         let mut all = nights(&[quiet(); 10]);
         all.extend((11..=35).map(|generation| Night {
             generation,
-            course: Course::Usual,
+            kind: NightKind::Usual,
             measures: Measures { noisy: 4, changed: 24, ..quiet() },
         }));
         let raised = judge(&all, &Measures { noisy: 4, strange: 500, gone: 500, ..quiet() }, true);
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dump_that_shrinks_or_is_all_new_is_told() {
+    fn a_dump_that_shrinks_or_is_all_new_raises_an_alarm() {
         let dump = Measures { files: 1, bytes: 200 * MIB, changed: 1, new_bytes: 2 * MIB, ..Measures::default() };
         let history = nights(&[dump; 6]);
         assert_eq!(names(&history, dump), []);

@@ -1,48 +1,50 @@
-//! Tripwires: signs in a night's changes that somebody is at work who should not be.
+//! Tripwires: signs of an intruder in a night's changes.
 //!
-//! A [`Watcher`] counts while a run merges and reads; [`judge`] holds the counts against the source's own history. An alarm never stops the
-//! writing: tonight's generation is evidence too. What was counted goes into the manifest, so that a new host knows what was usual.
+//! A [`Watcher`] counts while a run merges and reads. [`judge`] compares the counts with the source's own history. An alarm never
+//! stops the writing: tonight's generation is evidence too. The counts are stored in the manifest, so that a new host knows what is
+//! usual.
 
 pub mod content;
 mod judge;
 
-pub use judge::{Raised, judge};
+pub use judge::{Excess, judge};
 
 use crate::format::rules::{Allowed, Rules, allowed};
-use crate::format::watch::{Alarm, Course, KINDS, KindCounts, Measures, NIGHTS, Night, PATHS, SourceWatch};
+use crate::format::watch::{Alarm, KINDS, KindCounts, Measures, NIGHTS, Night, NightKind, PATHS, SourceWatch};
 use content::{ContentSample, fits, is_compressed, is_finished, kind_of};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A sign.
+/// A sign of an intruder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tripwire {
-    /// A file that nobody should ever touch was.
+    /// A canary, a file that nobody should ever touch, was changed or is gone.
     Canary,
     /// Content changed where the source's rules forbid it.
     Forbidden,
-    /// Files turned into noise, in whole or in parts.
+    /// Files became noise, as a whole or in parts.
     Noise,
     /// Files no longer begin as their kind does.
     Header,
-    /// A little of all that, night after night.
+    /// Small numbers of these, night after night.
     Drip,
     /// Nearly everything changed.
     Changed,
-    /// Files that are written once changed.
+    /// Files of kinds that are written only once changed.
     Finished,
     /// Many files are gone.
     Gone,
-    /// Files were replaced by files of a kind that was never there.
+    /// Files were replaced by files of a kind that the source never had.
     Strange,
     /// The source lost half of its bytes.
     Shrunk,
-    /// Nothing of what is there was stored before.
+    /// Nearly nothing in the source was stored before.
     Dedup,
 }
 
 impl Tripwire {
+    /// All, the gravest first.
     pub const ALL: [Self; 11] = [
         Self::Canary,
         Self::Forbidden,
@@ -74,7 +76,7 @@ impl Tripwire {
         }
     }
 
-    /// Whose paths tell most of it.
+    /// The evidence whose paths are shown with an alarm.
     fn evidence(self) -> Evidence {
         match self {
             Self::Canary => Evidence::Canary,
@@ -89,7 +91,7 @@ impl Tripwire {
     }
 }
 
-/// What a path was noted for.
+/// Why a path was noted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Evidence {
     Canary,
@@ -105,35 +107,39 @@ enum Evidence {
 /// A source to be watched.
 #[derive(Debug, Clone)]
 pub struct WatchedSource<'a> {
+    /// Name of the source.
     pub name: &'a [u8],
+    /// How its files may change.
     pub rules: Rules,
-    /// Paths as they stand in the generation.
+    /// Paths of the canaries, as in the entry stream.
     pub canaries: &'a [Vec<u8>],
 }
 
-/// What was there before a file that is read now.
+/// The content that a file had in the previous generation.
 #[derive(Debug, Clone, Copy)]
 pub struct PreviousContent {
+    /// BLAKE3.
     pub digest: [u8; 32],
+    /// Bytes.
     pub size: u64,
-    /// It was not being written when it was read.
+    /// Nobody was writing the file when it was read.
     pub settled: bool,
 }
 
-/// Watches one run. Shared by all its threads.
+/// Counts the changes of one run. Shared by all its threads.
 pub struct Watcher {
-    sources: Vec<OneSource>,
+    sources: Vec<SourceWatcher>,
     seed: u64,
 }
 
-struct OneSource {
+struct SourceWatcher {
     name: Vec<u8>,
     rules: Rules,
     canaries: Vec<Vec<u8>>,
-    known: SourceWatch,
+    history: SourceWatch,
     usual: HashMap<Vec<u8>, KindCounts>,
     counts: Counts,
-    tonight: Mutex<Tonight>,
+    tonight: Mutex<NightNotes>,
 }
 
 #[derive(Default)]
@@ -154,23 +160,23 @@ struct Counts {
 }
 
 #[derive(Default)]
-struct Tonight {
+struct NightNotes {
     kinds: BTreeMap<Vec<u8>, KindCounts>,
     paths: HashMap<Evidence, Vec<Vec<u8>>>,
 }
 
 impl Watcher {
-    /// `known`: what the last manifest said. `seed`: where samples are taken from.
-    pub fn new(sources: &[WatchedSource], known: &[SourceWatch], seed: u64) -> Self {
+    /// `histories`: from the last manifest. `seed`: decides where samples are taken, and nobody outside should know it.
+    pub fn new(sources: &[WatchedSource], histories: &[SourceWatch], seed: u64) -> Self {
         let one = |s: &WatchedSource| {
-            let mut known = known.iter().find(|k| k.source == s.name).cloned().unwrap_or_default();
-            known.source = s.name.to_vec();
-            let usual = known.kinds.iter().map(|k| (k.kind.clone(), k.clone())).collect();
-            OneSource {
+            let mut history = histories.iter().find(|k| k.source == s.name).cloned().unwrap_or_default();
+            history.source = s.name.to_vec();
+            let usual = history.kinds.iter().map(|k| (k.kind.clone(), k.clone())).collect();
+            SourceWatcher {
                 name: s.name.to_vec(),
                 rules: s.rules,
                 canaries: s.canaries.to_vec(),
-                known,
+                history,
                 usual,
                 counts: Counts::default(),
                 tonight: Mutex::default(),
@@ -179,11 +185,11 @@ impl Watcher {
         Self { sources: sources.iter().map(one).collect(), seed }
     }
 
-    fn of(&self, path: &[u8]) -> Option<&OneSource> {
+    fn of(&self, path: &[u8]) -> Option<&SourceWatcher> {
         self.sources.iter().find(|s| path.strip_prefix(&s.name[..]).is_some_and(|rest| matches!(rest.first(), None | Some(b'/'))))
     }
 
-    /// So many files with so many bytes are there in a source.
+    /// Counts files that exist in a source, and their bytes.
     pub fn there(&self, source: &[u8], files: u64, bytes: u64) {
         if let Some(s) = self.of(source) {
             s.counts.files.fetch_add(files, Relaxed);
@@ -191,7 +197,7 @@ impl Watcher {
         }
     }
 
-    /// A file is not there any more.
+    /// Counts a file that exists no more.
     pub fn gone(&self, path: &[u8]) {
         let Some(s) = self.of(path) else { return };
         s.counts.gone.fetch_add(1, Relaxed);
@@ -199,20 +205,20 @@ impl Watcher {
         s.check_canary(path);
     }
 
-    /// Begins to look at a file that is read.
-    pub fn look(&self, path: &[u8], before: Option<&PreviousContent>) -> ContentSample {
+    /// Begins to sample a file that is read.
+    pub fn sample(&self, path: &[u8], before: Option<&PreviousContent>) -> ContentSample {
         let before = before.filter(|_| self.of(path).is_some_and(|s| s.allowed(path) == Allowed::Growth));
         let hash = path.iter().fold(self.seed, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
         ContentSample::new(hash, before.map(|b| b.size))
     }
 
-    /// A file was read. `new_bytes`: that were not stored before.
-    pub fn read(&self, path: &[u8], before: Option<&PreviousContent>, digest: &[u8; 32], look: &ContentSample, new_bytes: u64) {
+    /// Counts a file that was read. `new_bytes`: bytes of chunks that were not stored before.
+    pub fn read(&self, path: &[u8], before: Option<&PreviousContent>, digest: &[u8; 32], sample: &ContentSample, new_bytes: u64) {
         let Some(s) = self.of(path) else { return };
         let c = &s.counts;
         c.new_bytes.fetch_add(new_bytes, Relaxed);
         let kind = kind_of(path, s.rules);
-        let (noisy, misfit) = (look.is_noisy(), fits(&kind, look.head()) == Some(false));
+        let (noisy, misfit) = (sample.is_noisy(), fits(&kind, sample.head()) == Some(false));
         if before.is_some_and(|b| b.digest == *digest) {
             s.count_kind(&kind, noisy, misfit);
             return;
@@ -225,7 +231,7 @@ impl Watcher {
                 c.changed.fetch_add(1, Relaxed);
                 s.note(Evidence::Changed, path);
                 s.check_canary(path);
-                if before.settled && s.forbids(path, before, look) {
+                if before.settled && s.forbids(path, before, sample) {
                     c.forbidden.fetch_add(1, Relaxed);
                     s.note(Evidence::Forbidden, path);
                 }
@@ -245,14 +251,14 @@ impl Watcher {
             c.strange.fetch_add(1, Relaxed);
             s.note(Evidence::Strange, path);
         }
-        // One in two hundred: what happens more often would add up to an alarm some night.
+        // One in two hundred: what happens more often would some night add up to an alarm.
         let is_rare = |n: u64, files: u64| n * 200 <= files;
-        let odd_noise = noisy && usual.is_none_or(|k| is_rare(k.noisy, k.files)) && !is_compressed(look.head());
+        let odd_noise = noisy && usual.is_none_or(|k| is_rare(k.noisy, k.files)) && !is_compressed(sample.head());
         let odd_head = misfit && usual.is_some_and(|k| is_rare(k.misfit, k.files));
-        // What is odd does not become usual by happening often: a slow attack would teach it.
+        // An oddity does not become usual by being frequent: otherwise a slow attack would make itself usual.
         s.count_kind(&kind, noisy && !odd_noise, misfit && !odd_head);
         if odd_noise {
-            c.noisy_bytes.fetch_add(look.bytes(), Relaxed);
+            c.noisy_bytes.fetch_add(sample.bytes(), Relaxed);
             if usual.is_some() {
                 c.noisy.fetch_add(1, Relaxed);
             }
@@ -264,39 +270,39 @@ impl Watcher {
         }
     }
 
-    /// What is known of the sources after this run, and the alarms. `announced`: somebody said that much would change.
+    /// The histories of the sources with this run, and the alarms. `announced`: somebody announced that much would change.
     pub fn finish(self, generation: u64, announced: bool) -> (Vec<SourceWatch>, Vec<Alarm>) {
         let (mut all, mut alarms) = (Vec::new(), Vec::new());
         for s in self.sources {
             let measures = s.counts.measures();
             let mut tonight = s.tonight.into_inner();
-            let raised = judge(&s.known.nights, &measures, announced);
+            let raised = judge(&s.history.nights, &measures, announced);
             for r in &raised {
                 let mut paths = tonight.paths.get(&r.tripwire.evidence()).cloned().unwrap_or_default();
                 paths.sort();
                 let (tripwire, source) = (r.tripwire.name().to_owned(), s.name.clone());
                 alarms.push(Alarm { tripwire, source, measured: r.measured, limit: r.limit, paths });
             }
-            let mut known = s.known;
-            let course = match announced && !judge(&known.nights, &measures, false).is_empty() {
-                _ if !raised.is_empty() => Course::Alarm,
-                true => Course::Announced,
-                false => Course::Usual,
+            let mut history = s.history;
+            let kind = match announced && !judge(&history.nights, &measures, false).is_empty() {
+                _ if !raised.is_empty() => NightKind::Alarm,
+                true => NightKind::Announced,
+                false => NightKind::Usual,
             };
-            known.nights.push(Night { generation, course, measures });
-            let old = known.nights.len().saturating_sub(NIGHTS);
-            known.nights.drain(..old);
-            if course != Course::Alarm {
-                learn(&mut known.kinds, std::mem::take(&mut tonight.kinds));
+            history.nights.push(Night { generation, kind, measures });
+            let old = history.nights.len().saturating_sub(NIGHTS);
+            history.nights.drain(..old);
+            if kind != NightKind::Alarm {
+                learn(&mut history.kinds, std::mem::take(&mut tonight.kinds));
             }
-            all.push(known);
+            all.push(history);
         }
         (all, alarms)
     }
 }
 
-impl OneSource {
-    fn tonight(&self) -> MutexGuard<'_, Tonight> {
+impl SourceWatcher {
+    fn tonight(&self) -> MutexGuard<'_, NightNotes> {
         self.tonight.lock()
     }
 
@@ -331,11 +337,11 @@ impl OneSource {
         allowed(self.rules, below)
     }
 
-    /// Whether the rules forbid that this file's content changed as it did.
-    fn forbids(&self, path: &[u8], before: &PreviousContent, look: &ContentSample) -> bool {
+    /// Whether the rules forbid the change of this file's content.
+    fn forbids(&self, path: &[u8], before: &PreviousContent, sample: &ContentSample) -> bool {
         match self.allowed(path) {
             Allowed::Anything => false,
-            Allowed::Growth => look.begins_with(&before.digest) == Some(false),
+            Allowed::Growth => sample.begins_with(&before.digest) == Some(false),
             Allowed::Nothing => true,
         }
     }
@@ -362,7 +368,7 @@ impl Counts {
     }
 }
 
-/// Adds what was seen tonight to what is usual. Of too many kinds, those with the most files are kept.
+/// Adds tonight's counts to those of all nights. Of too many kinds, those with the most files stay.
 fn learn(kinds: &mut Vec<KindCounts>, tonight: BTreeMap<Vec<u8>, KindCounts>) {
     let mut all: BTreeMap<Vec<u8>, KindCounts> = kinds.drain(..).map(|k| (k.kind.clone(), k)).collect();
     for (kind, seen) in tonight {

@@ -5,7 +5,7 @@ use azekura::format::cbor::Time;
 use azekura::format::entry::{ContentState, Core, DataRange, Entry, EntryKind as Type};
 use azekura::format::label::Label;
 use azekura::format::manifest::{EntryStream, Finding, Manifest, Rules, Source, SourceKind};
-use azekura::format::merkle::{MerkleTree, Root, object_leaf, record_leaf, record_salt};
+use azekura::format::merkle::{MerkleHash, MerkleTree, object_leaf, record_leaf, record_salt};
 use azekura::format::object::{Id, Object, ObjectKind};
 use azekura::format::pack::{Extent, Frame, Index};
 use azekura::format::proof::Proof;
@@ -13,12 +13,12 @@ use azekura::format::seal::{ReadBack, Seal, Verdict};
 use azekura::format::set_key::SetKey;
 use azekura::format::stamp::TimeStampRequest;
 use azekura::format::tape::Header;
-use azekura::format::watch::{Alarm, Course, KindCounts, Measures, Night, SourceWatch};
+use azekura::format::watch::{Alarm, KindCounts, Measures, Night, NightKind, SourceWatch};
 use azekura::pipeline::encryptor::{Encryptor, decrypt};
 use azekura::pipeline::hasher::{Digests, Ids};
 use azekura::seal::{SealKey, sign};
 
-pub const CONTENT: &[u8] = b"hello, env\n";
+pub const CONTENT: &[u8] = b"hello, world\n";
 const TOOL: &str = "azekura 0.1.0";
 
 /// `N` bytes that count up from `start`.
@@ -220,8 +220,8 @@ pub fn full_manifest() -> Manifest {
     m.watch = vec![SourceWatch {
         source: b"ward".into(),
         nights: vec![
-            Night { generation: 8, course: Course::Usual, measures },
-            Night { generation: 9, course: Course::Alarm, measures },
+            Night { generation: 8, kind: NightKind::Usual, measures },
+            Night { generation: 9, kind: NightKind::Alarm, measures },
         ],
         kinds: vec![KindCounts { kind: b"pdf".into(), files: 12, noisy: 11, misfit: 1 }],
     }];
@@ -266,7 +266,7 @@ pub fn listed() -> Vec<Object> {
 }
 
 /// The leaves of the records' tree.
-pub fn record_leaves() -> Vec<Root> {
+pub fn record_leaves() -> Vec<MerkleHash> {
     let leaf = |entry: &Entry| {
         let mut core = Vec::new();
         entry.core.encode(&mut core);
@@ -275,7 +275,7 @@ pub fn record_leaves() -> Vec<Root> {
     records().iter().map(leaf).collect()
 }
 
-pub fn root(leaves: impl IntoIterator<Item = Root>) -> Root {
+pub fn root(leaves: impl IntoIterator<Item = MerkleHash>) -> MerkleHash {
     let mut tree = MerkleTree::default();
     leaves.into_iter().for_each(|leaf| tree.push(leaf));
     tree.root()

@@ -155,7 +155,7 @@ pub fn labels() -> Vec<Bad> {
 fn decode_pack(payload: &[u8]) -> Option<Malformed> {
     match read_index(&mut Cursor::new(payload)) {
         Ok(_) => None,
-        Err(FrameError::Malformed { source }) => Some(source),
+        Err(FrameError::Malformed(source)) => Some(source),
         Err(e) => panic!("{e}"),
     }
 }

@@ -133,7 +133,7 @@ fn open(medium: &Path) -> (Box<dyn Medium>, Chain) {
 /// Everything that the crate sees on a medium, as text: one line a fact.
 fn described(medium: &Path) -> String {
     let h = Hospital { identity: identity(), ..Hospital::new() };
-    let options = verify::Options { from: medium.into(), set: None, expect: None, known: Vec::new() };
+    let options = verify::Options::new(medium);
     let verified = h.with_env(|w| verify::verify(&options, w, &azekura::event::NoObserver)).expect("a verification");
     assert!(verified.is_good(), "{verified:?}");
     let (directory, chain) = open(medium);

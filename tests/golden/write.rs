@@ -117,32 +117,11 @@ pub fn write(to: &Path) {
     let h = Hospital { identity: identity(), ..Hospital::new() };
     let tree = Tree { root: h.source() };
     std::fs::write(h.path("hosts"), "127.0.0.1 localhost\n").expect("a file");
-    let options = Options {
-        sources: vec![
-            SourceOptions {
-                name: b"records".into(),
-                path: h.source(),
-                excludes: vec!["*.tmp".into()],
-                one_file_system: false,
-                rules: Default::default(),
-                priority: None,
-                canaries: Vec::new(),
-                command: Vec::new(),
-            },
-            // A source that is one file, with a name of several parts.
-            SourceOptions {
-                name: b"host/etc/hosts".into(),
-                path: h.path("hosts"),
-                excludes: Vec::new(),
-                one_file_system: false,
-                rules: Default::default(),
-                priority: None,
-                canaries: Vec::new(),
-                command: Vec::new(),
-            },
-        ],
-        ..h.options()
-    };
+    let mut records = SourceOptions::new("records", h.source());
+    records.excludes = vec!["*.tmp".into()];
+    // A source that is one file, with a name of several parts.
+    let hosts = SourceOptions::new("host/etc/hosts", h.path("hosts"));
+    let options = Options { sources: vec![records, hosts], ..h.options() };
     let night = |n: i64, change: fn(&Tree), options: &Options| {
         h.clock.store(FIRST_NIGHT + n * 86_400, std::sync::atomic::Ordering::Relaxed);
         change(&tree);

@@ -11,12 +11,14 @@ use azekura::generation::GenerationError;
 use azekura::host::catalog::CatalogError;
 use azekura::host::state::StateError;
 use azekura::job::backup::{BackupError, Options, Report, SourceOptions, backup};
+use azekura::job::inspect::{InspectError, verify};
 use azekura::job::restore::{self, RestoreError, restore};
 use azekura::medium::MediumError;
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::source::SourceError;
 use azekura::pipeline::target::TargetError;
-use azekura::set::writer::Opened;
+use azekura::set::open::OpenError;
+use azekura::set::writer::{Opened, WriteError};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
@@ -77,7 +79,7 @@ fn the_disk_is_write_protected() {
     disk.again("ro");
     h.write("b", "2");
     let refused = h.try_backup(&h.options());
-    assert!(matches!(refused, Err(BackupError::Medium(MediumError::ReadOnly { .. }))), "{refused:?}");
+    assert!(matches!(refused, Err(BackupError::Write(WriteError::Medium(MediumError::ReadOnly { .. })))), "{refused:?}");
     assert!(h.verify().is_good(), "what is on it can be verified");
     disk.again("rw");
     assert_eq!(assert_goes_on(&h, &before).generation, 2);
@@ -98,7 +100,8 @@ fn the_disk_is_full() {
     let options = Options { memory_bytes: 6 << 20, ..h.options() };
     for _ in 0..3 {
         let refused = h.try_backup(&options);
-        let nobody = matches!(refused, Err(BackupError::Medium(MediumError::NotBrought { place: 2, blank: true, .. })));
+        let nobody =
+            matches!(refused, Err(BackupError::Write(WriteError::Medium(MediumError::NotBrought { place: 2, blank: true, .. }))));
         assert!(nobody, "{refused:?}");
         let verified = h.verify();
         assert!(verified.is_good(), "{verified:?}");
@@ -129,7 +132,7 @@ fn the_disk_is_full_when_only_the_seal_is_missing() {
         fs::write(&filler, vec![1; (free() - left * 4096) as usize]).expect("other people's files");
         match h.try_backup(&h.options()) {
             Ok(_) => sealed += 1,
-            Err(BackupError::Medium(MediumError::Full { .. } | MediumError::NotBrought { .. })) => {}
+            Err(BackupError::Write(WriteError::Medium(MediumError::Full { .. } | MediumError::NotBrought { .. }))) => {}
             Err(e) => panic!("{left} pages: {e:?}"),
         }
         let verified = h.verify();
@@ -161,10 +164,10 @@ fn the_disk_is_gone_in_the_middle_of_the_run() {
     assert_eq!(fs::read_dir(h.medium()).expect("a folder").count(), 0);
     let without_init = Options { init: None, ..h.options() };
     let refused = h.try_backup(&without_init);
-    assert!(matches!(refused, Err(BackupError::Blank { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(BackupError::Write(WriteError::Blank { .. }))), "{refused:?}");
     fs::remove_dir(h.medium()).expect("a deletion");
     let refused = h.try_backup(&h.options());
-    assert!(matches!(refused, Err(BackupError::Medium(MediumError::NotFound { .. }))), "{refused:?}");
+    assert!(matches!(refused, Err(BackupError::Write(WriteError::Medium(MediumError::NotFound { .. })))), "{refused:?}");
     fs::rename(h.path("pulled"), h.medium()).expect("plugged in again");
     assert_eq!(assert_goes_on(&h, &before).generation, 3);
 }
@@ -175,13 +178,13 @@ fn a_blank_disk_is_not_written_to_without_being_asked() {
     h.write("a", "1");
     let without_init = Options { init: None, ..h.options() };
     let refused = h.try_backup(&without_init);
-    assert!(matches!(refused, Err(BackupError::Blank { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(BackupError::Write(WriteError::Blank { .. }))), "{refused:?}");
     assert_eq!(fs::read_dir(h.medium()).expect("a folder").count(), 0);
-    assert!(matches!(h.try_verify(&h.medium(), None, None), Err(RestoreError::Blank { .. })));
-    assert!(matches!(h.try_restore(&h.restore_options("to")), Err(RestoreError::Blank { .. })));
+    assert!(matches!(h.try_verify(&h.medium(), None, None), Err(InspectError::Open(OpenError::Blank { .. }))));
+    assert!(matches!(h.try_restore(&h.restore_options("to")), Err(RestoreError::Open(OpenError::Blank { .. }))));
     fs::write(h.path("file"), "").expect("a file");
     let refused = h.try_backup(&Options { to: h.path("file"), ..h.options() });
-    assert!(matches!(refused, Err(BackupError::Medium(MediumError::NotADirectory { .. }))), "{refused:?}");
+    assert!(matches!(refused, Err(BackupError::Write(WriteError::Medium(MediumError::NotADirectory { .. })))), "{refused:?}");
 }
 
 /// The disk of another ward, by mistake: its sets stay as they are, and with `init` a new one begins beside them.
@@ -192,20 +195,18 @@ fn the_disk_of_somebody_else() {
     ours.write("a", "1");
     let options = Options { to: theirs.medium(), ..ours.options() };
     let refused = ours.try_backup(&Options { init: None, ..options.clone() });
-    assert!(matches!(refused, Err(BackupError::Unregistered { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(BackupError::Write(WriteError::Unregistered { .. }))), "{refused:?}");
     assert!(theirs.verify().is_good());
     let report = ours.try_backup(&options).expect("a set beside the other");
     assert_eq!((report.opened, report.generation), (Opened::New, 1));
     let which = ours.try_verify(&theirs.medium(), None, None);
-    assert!(matches!(which, Err(RestoreError::WhichSet { count: 2, .. })), "{which:?}");
+    assert!(matches!(which, Err(InspectError::Open(OpenError::WhichSet { count: 2, .. }))), "{which:?}");
     // Each goes on with its own.
     assert_eq!(ours.try_backup(&Options { init: None, ..options }).expect("a backup").generation, 2);
     assert_eq!(theirs.backup().generation, 2);
     for (set, who) in [(report.set, &ours), (theirs.backup().set, &theirs)] {
-        let options =
-            azekura::job::inspect::verify::Options { from: theirs.medium(), set: Some(set), expect: None, known: Vec::new() };
-        let verified =
-            who.with_env(|w| azekura::job::inspect::verify::verify(&options, w, &azekura::event::NoObserver)).expect("a report");
+        let options = verify::Options { set: Some(set), ..verify::Options::new(theirs.medium()) };
+        let verified = who.with_env(|w| verify::verify(&options, w, &azekura::event::NoObserver)).expect("a report");
         assert!(verified.is_good(), "{verified:?}");
     }
     let set = Some(theirs.backup().set);
@@ -227,7 +228,7 @@ fn a_label_that_is_half_written() {
         if length % 50 != 0 && length < whole.len() - 1 {
             // Cheap to look at, dear to back up.
             let refused = h.try_backup(&Options { init: None, ..h.options() });
-            assert!(matches!(refused, Err(BackupError::Unregistered { .. })), "{length} bytes: {refused:?}");
+            assert!(matches!(refused, Err(BackupError::Write(WriteError::Unregistered { .. }))), "{length} bytes: {refused:?}");
             continue;
         }
         // What is not ours to judge stays; a set begins beside it.
@@ -249,11 +250,11 @@ fn a_label_of_a_version_to_come() {
     put(&text.replace("\"azekura\": 1", "\"azekura\": 2"));
     let is_newer = |e: &MediumError| matches!(e, MediumError::NewerFormat { found: 2, .. });
     let refused = h.try_backup(&Options { init: None, ..h.options() });
-    assert!(matches!(&refused, Err(BackupError::Medium(e)) if is_newer(e)), "{refused:?}");
+    assert!(matches!(&refused, Err(BackupError::Write(WriteError::Medium(e))) if is_newer(e)), "{refused:?}");
     let refused = h.try_verify(&h.medium(), None, None);
-    assert!(matches!(&refused, Err(RestoreError::Medium(e)) if is_newer(e)), "{refused:?}");
+    assert!(matches!(&refused, Err(InspectError::Open(OpenError::Medium(e))) if is_newer(e)), "{refused:?}");
     let refused = h.try_restore(&h.restore_options("to"));
-    assert!(matches!(&refused, Err(RestoreError::Medium(e)) if is_newer(e)), "{refused:?}");
+    assert!(matches!(&refused, Err(RestoreError::Open(OpenError::Medium(e))) if is_newer(e)), "{refused:?}");
     put(&text);
     assert_eq!(assert_goes_on(&h, &before).generation, 2);
 }
@@ -267,7 +268,7 @@ fn the_last_seal_on_the_disk_is_not_what_the_host_wrote() {
     for (at, byte) in good.iter().enumerate().step_by(97) {
         overwrite(&seal, at as u64, &[byte ^ 4]);
         let refused = h.try_backup(&h.options());
-        assert!(matches!(refused, Err(BackupError::RolledBack { generation: 1 })), "byte {at}: {refused:?}");
+        assert!(matches!(refused, Err(BackupError::Write(WriteError::RolledBack { generation: 1 }))), "byte {at}: {refused:?}");
         overwrite(&seal, at as u64, &[*byte]);
     }
     assert_eq!(h.backup().generation, 2);
@@ -278,16 +279,7 @@ fn the_last_seal_on_the_disk_is_not_what_the_host_wrote() {
 #[test]
 fn a_source_is_missing_or_empty_or_a_file() {
     let (h, before) = one_night();
-    let source = |name: &str, path: &str| SourceOptions {
-        name: name.into(),
-        path: h.path(path),
-        excludes: Vec::new(),
-        one_file_system: false,
-        rules: Default::default(),
-        priority: None,
-        canaries: Vec::new(),
-        command: Vec::new(),
-    };
+    let source = |name: &str, path: &str| SourceOptions::new(name, h.path(path));
     let with = |sources: Vec<SourceOptions>| h.try_backup(&Options { sources, ..h.options() });
     let refused = with(vec![source("gone", "gone")]);
     assert!(matches!(refused, Err(BackupError::SourceMissing { .. })), "{refused:?}");
@@ -574,7 +566,7 @@ fn the_catalog_is_rubbish() {
     for rubbish in [&noise[..], &noise[..100], b"not a database", &good[..good.len() / 2], &good[..4096 + 100], &good[..50]] {
         fs::write(&catalog, rubbish).expect("rubbish");
         let refused = h.try_backup(&h.options());
-        assert!(matches!(refused, Err(BackupError::Catalog(CatalogError::Damaged { .. }))), "{refused:?}");
+        assert!(matches!(refused, Err(BackupError::Write(WriteError::Catalog(CatalogError::Damaged { .. })))), "{refused:?}");
         assert!(h.verify().is_good(), "{:?}", h.verify());
         assert_same(&before, &restored(&h, 1), "generation 1");
         for beside in ["state/catalog.sqlite-wal", "state/catalog.sqlite-shm"] {
@@ -619,10 +611,12 @@ fn a_bit_flips_in_the_catalog() {
                 refused += 1;
                 let typed = matches!(
                     e,
-                    BackupError::Catalog(_)
-                        | BackupError::StaleCatalog
-                        | BackupError::RolledBack { .. }
-                        | BackupError::Unregistered { .. }
+                    BackupError::Write(
+                        WriteError::Catalog(_)
+                            | WriteError::StaleCatalog
+                            | WriteError::RolledBack { .. }
+                            | WriteError::Unregistered { .. }
+                    )
                 );
                 assert!(typed, "{what}: {e:?}");
                 let verified = h.try_verify(&options.to, None, None).expect("a report");
@@ -632,14 +626,8 @@ fn a_bit_flips_in_the_catalog() {
             }
         };
         sealed += 1;
-        let chain = azekura::job::inspect::verify::Options {
-            from: options.to.clone(),
-            set: Some(generation.set),
-            expect: None,
-            known: Vec::new(),
-        };
-        let verified =
-            h.with_env(|w| azekura::job::inspect::verify::verify(&chain, w, &azekura::event::NoObserver)).expect("a report");
+        let chain = verify::Options { set: Some(generation.set), ..verify::Options::new(&options.to) };
+        let verified = h.with_env(|w| verify::verify(&chain, w, &azekura::event::NoObserver)).expect("a report");
         assert!(verified.is_good(), "{what}: {:?} {:?} {:?}", verified.faults, verified.damage, verified.foreign);
         let to = trial.join("restored");
         let from =
@@ -683,7 +671,7 @@ fn the_state_directory_is_gone_or_another_hosts() {
         }
         let old = h.chain().set;
         let refused = h.try_backup(&Options { init: None, ..h.options() });
-        assert!(matches!(refused, Err(BackupError::Unregistered { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(BackupError::Write(WriteError::Unregistered { .. }))), "{refused:?}");
         assert!(h.verify().is_good());
         let report = h.backup();
         assert_eq!((report.opened, report.generation), (Opened::New, 1));
@@ -714,9 +702,12 @@ fn a_file_of_the_state_directory_is_gone_or_torn() {
                 ("entries" | "lock", Ok(report)) | ("seal-keys", Ok(report)) if name != "seal-keys" || torn == Some(4096) => {
                     assert_same(&picture(&h.source()), &restored(&h, report.generation), &what);
                 }
-                ("set.json", Err(BackupError::Unregistered { .. } | BackupError::State(StateError::Content { .. })))
-                | ("set-key", Err(BackupError::State(StateError::Io { .. })))
-                | ("seal-keys", Err(BackupError::SealKeys(_))) => {
+                (
+                    "set.json",
+                    Err(BackupError::Write(WriteError::Unregistered { .. } | WriteError::State(StateError::Content { .. }))),
+                )
+                | ("set-key", Err(BackupError::Write(WriteError::State(StateError::Io { .. }))))
+                | ("seal-keys", Err(BackupError::Write(WriteError::SealKeys(_)))) => {
                     assert_eq!(h.verify().generations.len(), generations, "{what}");
                 }
                 _ => panic!("{what}: {run:?}"),
@@ -746,7 +737,7 @@ fn the_host_was_put_back_to_an_earlier_day() {
     let run = h.try_backup(&Options { init: None, ..h.options() });
     let verified = h.try_verify(&h.medium(), None, None);
     assert!(verified.as_ref().is_ok_and(|v| v.is_good()), "{run:?} {verified:?}");
-    assert!(matches!(run, Err(BackupError::StaleCatalog | BackupError::SealKeys(_))), "{run:?}");
+    assert!(matches!(run, Err(BackupError::Write(WriteError::StaleCatalog | WriteError::SealKeys(_)))), "{run:?}");
     assert_same(&before, &restored(&h, 1), "generation 1");
     assert_eq!(h.verify().generations.len(), 3);
 }
@@ -796,7 +787,7 @@ fn two_runs_at_once() {
         let first = scope.spawn(|| h.with_env(|w| backup(&h.options(), w, &Wait(&barrier, AtomicBool::new(false)))));
         barrier.wait();
         let second = h.try_backup(&h.options());
-        let busy = matches!(&second, Err(BackupError::State(StateError::Busy { process })) if *process == std::process::id().to_string());
+        let busy = matches!(&second, Err(BackupError::Write(WriteError::State(StateError::Busy { process }))) if *process == std::process::id().to_string());
         // The same medium from another host, or from a copy of the state.
         copy_folder(&h.path("state"), &h.path("copy/state"));
         let third = h.try_backup(&Options { state: h.path("copy/state"), ..h.options() });
@@ -804,7 +795,7 @@ fn two_runs_at_once() {
         barrier.wait();
         let first = first.join().expect("the first run");
         assert!(busy, "{second:?}");
-        assert!(matches!(third, Err(BackupError::Medium(MediumError::Busy { .. }))), "{third:?}");
+        assert!(matches!(third, Err(BackupError::Write(WriteError::Medium(MediumError::Busy { .. })))), "{third:?}");
         assert!(verified.expect("a report").is_good(), "readers need not wait");
         assert_eq!(first.expect("a backup").generation, 2);
     });

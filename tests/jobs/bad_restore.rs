@@ -9,10 +9,11 @@ use azekura::generation::GenerationError;
 use azekura::job::backup::{self, Options};
 use azekura::job::restore::{self, RestoreError, restore};
 use azekura::medium::loader::MediumRequest;
-use azekura::medium::tape::drive::{Drive, DriveError, Room, TapePosition};
+use azekura::medium::tape::drive::{Drive, DriveError, ReadOutcome, WriteOutcome};
 use azekura::medium::tape::simulated::Cartridge;
-use azekura::medium::{Blame, Loader, Medium, MediumError, Tape};
+use azekura::medium::{ErrorCategory, Loader, Medium, MediumError, Tape};
 use azekura::pipeline::target::{TargetError, TargetOptions};
+use azekura::set::open::OpenError;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -259,13 +260,13 @@ impl Drive for Unplugged {
         self.there()?.back_over_filemark()
     }
 
-    fn read(&mut self, into: &mut [u8]) -> Result<TapePosition, DriveError> {
+    fn read(&mut self, into: &mut [u8]) -> Result<ReadOutcome, DriveError> {
         let found = self.there()?.read(into);
         self.left.fetch_sub(1, Ordering::Relaxed);
         found
     }
 
-    fn write(&mut self, block: &[u8]) -> Result<Room, DriveError> {
+    fn write(&mut self, block: &[u8]) -> Result<WriteOutcome, DriveError> {
         self.there()?.write(block)
     }
 
@@ -324,10 +325,12 @@ fn a_cable_comes_off_while_a_restore_reads() {
             let (ended, _) = restore(after, options);
             let e = ended.expect_err("a cable that is off");
             let e = match &e {
-                RestoreError::Medium(e) | RestoreError::Generation(GenerationError::Medium(e)) => e,
+                RestoreError::Open(OpenError::Medium(e))
+                | RestoreError::Medium(e)
+                | RestoreError::Generation(GenerationError::Medium(e)) => e,
                 e => panic!("after {after} of {blocks} blocks: {e:?}"),
             };
-            assert_eq!(e.blame(), Blame::Medium, "after {after} of {blocks} blocks: {e:?}");
+            assert_eq!(e.category(), ErrorCategory::Medium, "after {after} of {blocks} blocks: {e:?}");
             let (resumed, _) = restore(u64::MAX, TargetOptions { resume: true, ..options });
             assert_eq!(resumed.expect("a restore").findings, [], "after {after} of {blocks} blocks");
             assert_same(expected, &picture(&h.path("restored/source")), "resumed");

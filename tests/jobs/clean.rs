@@ -6,11 +6,11 @@ use azekura::event::NoObserver;
 use azekura::format::object::ObjectKind;
 use azekura::job::incident::clean::{Options, Report, clean};
 use azekura::job::incident::indicators::Indicators;
-use azekura::job::restore::RestoreError;
+use azekura::job::inspect::InspectError;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-fn cleaned(h: &Hospital, list: &str) -> Result<Report, RestoreError> {
+fn cleaned(h: &Hospital, list: &str) -> Result<Report, InspectError> {
     let indicators = Some(Indicators::parse(list.as_bytes()).expect("indicators"));
     let options = Options { from: h.medium(), set: None, indicators };
     h.with_env(|w| clean(&options, &h.identity, w, &NoObserver))
@@ -36,8 +36,11 @@ fn the_first_file_that_bears_an_indicator_is_told() {
         h.backup();
     }
     let report = cleaned(&h, "*.locked\n").expect("a list");
-    assert_eq!((report.last_clean, report.rows[1].hits, report.rows[2].hits), (Some(1), 2, 4));
-    assert_eq!((report.first.len(), report.first[0].generation, &report.first[0].path[..]), (1, 2, &b"source/b/2.locked"[..]));
+    assert_eq!((report.last_clean, report.generations[1].hits, report.generations[2].hits), (Some(1), 2, 4));
+    assert_eq!(
+        (report.first_hits.len(), report.first_hits[0].generation, &report.first_hits[0].path[..]),
+        (1, 2, &b"source/b/2.locked"[..])
+    );
 }
 
 /// A generation that cannot be looked through is no generation without a sign.
@@ -49,12 +52,12 @@ fn a_damaged_generation_is_not_passed_over() {
     fs::set_permissions(&manifest, fs::Permissions::from_mode(0o644)).expect("a mode");
     overwrite(&manifest, good.len() as u64 / 2, &[good[good.len() / 2] ^ 1]);
     let report = cleaned(&h, "*.locked\n").expect("a list");
-    assert_eq!(report.rows.iter().map(|r| r.damaged.is_some()).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(report.generations.iter().map(|r| r.damaged.is_some()).collect::<Vec<_>>(), [false, true, false]);
     // The others are looked at, and it is not called clean itself.
-    assert!(!report.rows[1].is_clean());
+    assert!(!report.generations[1].is_clean());
     assert_eq!(report.last_clean, Some(3));
     let report = cleaned(&h, "c\n").expect("a list");
-    assert_eq!((report.last_clean, report.first[0].generation), (Some(1), 3));
+    assert_eq!((report.last_clean, report.first_hits[0].generation), (Some(1), 3));
 }
 
 /// A forger may have made it: its seal does not hold.
@@ -76,7 +79,7 @@ fn digests_looked_for_where_there_are_none_are_not_a_clean_bill() {
     h.try_backup(&azekura::job::backup::Options { with_sha256: false, ..h.options() }).expect("a backup");
     h.backup();
     let digest = "00".repeat(32);
-    let unhashed = |list: &str| cleaned(&h, list).expect("a list").rows.iter().map(|r| r.unhashed).collect::<Vec<_>>();
+    let unhashed = |list: &str| cleaned(&h, list).expect("a list").generations.iter().map(|r| r.unhashed).collect::<Vec<_>>();
     assert_eq!(unhashed(&digest), [2, 0]);
     assert_eq!(unhashed("*.locked\n"), [0, 0]);
 }

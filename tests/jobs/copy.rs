@@ -6,13 +6,15 @@ use azekura::event::{Event, NoObserver, Observer};
 use azekura::format::object::{ObjectKind, file_name, parse_file_name};
 use azekura::host::catalog::Catalog;
 use azekura::job::backup;
-use azekura::job::media::copy::{Clash, CopyError, Options, Report, copy};
+use azekura::job::inspect::verify;
+use azekura::job::media::copy::{CopyError, ObjectClash, Options, Report, copy};
 use azekura::job::media::scrub;
-use azekura::job::media::scrub::{MediumHealth, record, scrub};
+use azekura::job::media::scrub::{MediumHealth, log, scrub};
 use azekura::job::restore;
 use azekura::medium::MediumError;
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::set::check::DamageKind;
+use azekura::set::writer::WriteError;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +33,7 @@ fn nights() -> Hospital {
 }
 
 fn options(from: &Path, to: &Path) -> Options {
-    Options { from: from.into(), to: to.into(), set: None, this_medium: false, beside_others: false }
+    Options::new(from, to)
 }
 
 fn run(h: &Hospital, options: &Options) -> Result<Report, CopyError> {
@@ -213,7 +215,7 @@ fn a_torn_object_on_the_copy_is_told_of_and_nothing_is_written() {
     replace(&folder.join(&last), &bytes[..bytes.len() / 3]);
     let before = files(&h.path("copy"));
     let refused = run(&h, &options(&h.medium(), &h.path("copy")));
-    assert!(matches!(&refused, Err(CopyError::Clash { object, clash: Clash::Torn, .. }) if *object == last), "{refused:?}");
+    assert!(matches!(&refused, Err(CopyError::Clash { object, clash: ObjectClash::Torn, .. }) if *object == last), "{refused:?}");
     assert_eq!(files(&h.path("copy")), before);
     fs::remove_file(folder.join(&last)).expect("by hand");
     assert!(to_copy(&h).is_good());
@@ -232,8 +234,8 @@ fn a_foreign_target_stays_as_it_is() {
     let beside = Options { beside_others: true, ..options(&h.medium(), &other.medium()) };
     run(&h, &beside).expect("a copy");
     let set = Some(h.label().set);
-    let options_ = azekura::job::inspect::verify::Options { from: other.medium(), set, expect: None, known: Vec::new() };
-    assert!(h.with_env(|w| azekura::job::inspect::verify::verify(&options_, w, &NoObserver)).expect("a verification").is_good());
+    let options_ = verify::Options { set, ..verify::Options::new(other.medium()) };
+    assert!(h.with_env(|w| verify::verify(&options_, w, &NoObserver)).expect("a verification").is_good());
 
     // Cartridges of another program, and of another set.
     let foreign = Cartridge::new();
@@ -258,7 +260,7 @@ fn a_foreign_target_stays_as_it_is() {
 /// The set on `other`'s medium that is not `h`'s.
 fn other_set(other: &Hospital, h: &Hospital) -> azekura::format::object::Id {
     let ours = h.label().set;
-    let sets = azekura::medium::Directory::sets(&other.medium()).expect("sets").found;
+    let sets = azekura::medium::Sets::find(&other.medium()).expect("sets").found;
     sets.into_iter().map(|s| s.id).find(|id| *id != ours).expect("theirs")
 }
 
@@ -271,7 +273,7 @@ fn a_target_that_is_newer_than_the_source_stays_as_it_is() {
     h.backup();
     let before = files(&h.medium());
     let refused = run(&h, &options(&h.path("copy"), &h.medium()));
-    assert!(matches!(refused, Err(CopyError::Clash { clash: Clash::Unknown, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(CopyError::Clash { clash: ObjectClash::Unknown, .. })), "{refused:?}");
     assert_eq!(files(&h.medium()), before);
 }
 
@@ -410,7 +412,7 @@ fn a_copy_that_was_gone_on_with_is_not_mixed_with_the_original() {
     let on_copy = backup::Options { to: h.path("copy"), ..h.options() };
     assert_eq!(h.try_backup(&on_copy).expect("a backup").generation, 4);
     let refused = h.try_backup(&h.options());
-    assert!(matches!(refused, Err(backup::BackupError::RolledBack { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(backup::BackupError::Write(WriteError::RolledBack { .. }))), "{refused:?}");
     // The original is brought up to the copy.
     run(&h, &options(&h.path("copy"), &h.medium())).expect("a copy");
     assert_eq!(h.try_backup(&h.options()).expect("a backup").generation, 5);
@@ -429,7 +431,7 @@ fn a_medium_is_read_through_and_the_log_has_it() {
     // The clock of these tests goes one second at each look.
     assert_eq!((report.seconds, report.bytes_per_second()), (1.0, Some(report.bytes)));
     let mut catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("the catalog");
-    assert!(record(&report, &mut catalog, "2026-01-02T03:04:05Z").expect("recorded"));
+    assert!(log(&report, &mut catalog, "2026-01-02T03:04:05Z").expect("recorded"));
     let (lines, broken) = catalog.log_lines().expect("the log");
     let last = lines.last().expect("a line");
     assert_eq!((last.operation.as_str(), broken), ("media scrub", None));

@@ -7,9 +7,11 @@ use azekura::event::FindingKind;
 use azekura::format::object::{ObjectKind, file_name};
 use azekura::host::catalog::Catalog;
 use azekura::job::backup::Options;
+use azekura::job::inspect::InspectError;
 use azekura::job::inspect::verify::{Expected, Report};
 use azekura::job::restore::RestoreError;
 use azekura::medium::MediumError;
+use azekura::set::open::OpenError;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -61,7 +63,7 @@ fn assert_named(h: &Hospital, medium: &Path, number: u64, kind: ObjectKind, what
     let report = match h.try_verify(medium, None, None) {
         Ok(report) => report,
         // A version that this program does not know is for a newer program to judge. The path names the label.
-        Err(RestoreError::Medium(MediumError::NewerFormat { path, .. })) if kind == ObjectKind::Label => {
+        Err(InspectError::Open(OpenError::Medium(MediumError::NewerFormat { path, .. }))) if kind == ObjectKind::Label => {
             assert!(path.ends_with(file_name(number, kind)), "{what}: {path:?}");
             return;
         }

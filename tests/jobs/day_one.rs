@@ -5,7 +5,7 @@ use crate::world::{Deck, Hospital};
 use azekura::event::NoObserver;
 use azekura::format::manifest::Rules;
 use azekura::job::backup::{Options, SourceOptions};
-use azekura::job::compare::{self, Class, NamedTree, With, compare};
+use azekura::job::compare::{self, Class, ComparedWith, NamedTree, compare};
 use azekura::job::restore::{self, List, Marking, RestoreError};
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::pipeline::target::{TargetError, TargetOptions};
@@ -267,8 +267,7 @@ fn a_generation_with_an_alarm_is_marked_and_compares_as_identical() {
         assert_eq!(mode(&h.path(to).join("source/chart/canary")) == 0o444, marked);
     }
     let trees = vec![NamedTree { name: None, path: h.path("second") }];
-    let with = With::Trees { trees, one_file_system: false, skip: Vec::new() };
-    let options = compare::Options { from: h.medium(), set: None, generation: None, with, keep_in: std::env::temp_dir() };
+    let options = compare::Options::new(h.medium(), ComparedWith::trees(trees), std::env::temp_dir());
     let mut all = Vec::new();
     let report = h.with_env(|w| compare(&options, &h.identity, w, &NoObserver, &mut |d| all.push(d))).expect("a comparison");
     assert_eq!((report.counts.of(Class::Identical), report.counts.of(Class::Added)), (1, 0), "{all:?}");

@@ -48,14 +48,8 @@ fn a_database_dump_is_backed_up_as_it_is_written() {
     h.write("file", "beside it");
     let mut options = h.options();
     let dump = |script: &str| SourceOptions {
-        name: b"dump.sql".into(),
-        path: h.source(),
         command: ["sh", "-c", script].map(OsString::from).into(),
-        excludes: Vec::new(),
-        one_file_system: false,
-        rules: Default::default(),
-        priority: None,
-        canaries: Vec::new(),
+        ..SourceOptions::new("dump.sql", h.source())
     };
     options.sources.push(dump("seq 1 300000; cat file"));
     let report = h.try_backup(&options).expect("a backup");

@@ -6,10 +6,10 @@ use crate::world::Hospital;
 use azekura::event::NoObserver;
 use azekura::format::object::ObjectKind;
 use azekura::generation::GenerationError;
+use azekura::job::inspect::InspectError;
 use azekura::job::inspect::history::{
-    Happened, PathOptions, PathReport, PeriodOptions, PeriodReport, Version, What, of_path, of_period,
+    HistoryEvent, HistoryEventKind, PathOptions, PathReport, PathState, PeriodOptions, PeriodReport, of_path, of_period,
 };
-use azekura::job::restore::RestoreError;
 use azekura::pipeline::encryptor::Identity;
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -27,7 +27,7 @@ fn versions(h: &Hospital, path: &str) -> PathReport {
     h.with_env(|w| of_path(&options, &h.identity, w, &NoObserver)).expect("a history")
 }
 
-fn period(h: &Hospital, since: i64, until: i64, with_older: bool) -> (PeriodReport, Vec<Happened>) {
+fn period(h: &Hospital, since: i64, until: i64, with_older: bool) -> (PeriodReport, Vec<HistoryEvent>) {
     let options = PeriodOptions { from: h.medium(), set: None, since, until, with_older };
     let mut all = Vec::new();
     let report = h.with_env(|w| of_period(&options, &h.identity, w, &NoObserver, &mut |e| all.push(e))).expect("a history");
@@ -52,12 +52,12 @@ fn a_chart_that_was_changed_twice_and_thrown_away_has_its_versions() {
     fs::remove_file(h.source().join("ward/chart")).unwrap();
     night(&h, first, 6);
     let report = versions(&h, "source/ward/chart");
-    let runs: Vec<_> = report.lines.iter().map(|l| (l.first, l.last)).collect();
+    let runs: Vec<_> = report.versions.iter().map(|l| (l.first, l.last)).collect();
     assert_eq!(runs, [(1, 1), (2, 3), (4, 4), (5, 5), (6, 6)]);
-    for (line, content) in report.lines.iter().zip([None, Some(contents[0]), Some(contents[2]), Some(contents[3]), None]) {
-        match (&line.version, content) {
-            (Version::NotThere, None) => {}
-            (Version::There(core), Some(content)) => {
+    for (line, content) in report.versions.iter().zip([None, Some(contents[0]), Some(contents[2]), Some(contents[3]), None]) {
+        match (&line.state, content) {
+            (PathState::Absent, None) => {}
+            (PathState::Present(core), Some(content)) => {
                 assert_eq!(core.blake3, Some(*blake3::hash(content.as_bytes()).as_bytes()));
                 assert_eq!(core.size, content.len() as u64);
                 assert!(core.sha256.is_some());
@@ -66,7 +66,7 @@ fn a_chart_that_was_changed_twice_and_thrown_away_has_its_versions() {
         }
     }
     assert!(report.is_found() && report.is_sound());
-    assert!(report.lines.windows(2).all(|w| w[0].last_time < w[1].first_time));
+    assert!(report.versions.windows(2).all(|w| w[0].last_time < w[1].first_time));
     // A folder is one path, too; and what never was is not found.
     assert!(versions(&h, "source/ward").is_found());
     assert!(!versions(&h, "source/ward/nobody").is_found());
@@ -98,9 +98,9 @@ fn what_happened_in_a_period_and_what_is_older() {
     night(&h, first, 9);
 
     let (report, all) = period(&h, first + 4 * DAY, first + 8 * DAY, false);
-    let name = |h: &Happened| String::from_utf8_lossy(&h.path).trim_start_matches("source/").to_owned();
+    let name = |h: &HistoryEvent| String::from_utf8_lossy(&h.path).trim_start_matches("source/").to_owned();
     let told: Vec<_> = all.iter().map(|h| (h.generation, h.what, name(h))).collect();
-    let (created, changed, gone) = (What::Created, What::Changed, What::Gone);
+    let (created, changed, gone) = (HistoryEventKind::Created, HistoryEventKind::Changed, HistoryEventKind::Gone);
     let expected = [
         (3, changed, "changed"),
         (3, created, "ransom.txt"),
@@ -118,7 +118,7 @@ fn what_happened_in_a_period_and_what_is_older() {
     // What was put back as it was is as old as what was never touched.
     assert_eq!((c.older, c.older_bytes), (4, 3 + 1 + 1 + 10));
     let (_, all) = period(&h, first + 4 * DAY, first + 8 * DAY, true);
-    let older: Vec<_> = all.iter().filter(|h| h.what == What::Older).map(name).collect();
+    let older: Vec<_> = all.iter().filter(|h| h.what == HistoryEventKind::Older).map(name).collect();
     assert_eq!(older, ["before", "d/x", "old", "there-and-back"]);
 }
 
@@ -132,7 +132,7 @@ fn a_period_without_a_generation_before_it_proves_nothing_older() {
     night(&h, first, 1);
     let (report, all) = period(&h, first - DAY, first + 9 * DAY, true);
     assert_eq!((report.before, report.generations.len()), (None, 2));
-    assert_eq!(all.iter().map(|h| h.what).collect::<Vec<_>>(), [What::Changed]);
+    assert_eq!(all.iter().map(|h| h.what).collect::<Vec<_>>(), [HistoryEventKind::Changed]);
     assert_eq!(report.counts.older, 0);
     assert_eq!(period(&h, first + 20 * DAY, first + 30 * DAY, true).0.generations, []);
 }
@@ -146,7 +146,7 @@ fn another_mode_of_the_same_content_is_a_version() {
     fs::set_permissions(&chart, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
     h.backup();
     h.backup();
-    let runs: Vec<_> = versions(&h, "source/chart").lines.iter().map(|l| (l.first, l.last)).collect();
+    let runs: Vec<_> = versions(&h, "source/chart").versions.iter().map(|l| (l.first, l.last)).collect();
     assert_eq!(runs, [(1, 1), (2, 3)]);
 }
 
@@ -159,9 +159,9 @@ fn no_history_is_made_of_the_wrong_key_or_of_an_interruption() {
     let options = PathOptions { from: h.medium(), set: None, path: b"source/chart".to_vec() };
     let other = Identity::generate();
     let refused = h.with_env(|w| of_path(&options, &other, w, &NoObserver));
-    assert!(matches!(refused, Err(RestoreError::Generation(GenerationError::WrongKey(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(InspectError::Generation(GenerationError::WrongKey(_)))), "{refused:?}");
     h.interrupted.store(true, Ordering::Relaxed);
-    assert!(matches!(h.with_env(|w| of_path(&options, &h.identity, w, &NoObserver)), Err(RestoreError::Interrupted)));
+    assert!(matches!(h.with_env(|w| of_path(&options, &h.identity, w, &NoObserver)), Err(InspectError::Interrupted)));
 }
 
 /// A generation belongs to the period that begins in the second in which it was sealed, and to no period that ends in it.
@@ -192,7 +192,7 @@ fn a_clock_that_was_set_back_leaves_no_generation_out() {
     }
     let (report, all) = period(&h, first + 4 * DAY, first + 8 * DAY, false);
     assert_eq!(report.generations.iter().map(|(n, _)| *n).collect::<Vec<_>>(), [2, 3, 4]);
-    assert_eq!(all.iter().map(|h| (h.generation, h.what)).collect::<Vec<_>>(), [2, 3, 4].map(|n| (n, What::Changed)));
+    assert_eq!(all.iter().map(|h| (h.generation, h.what)).collect::<Vec<_>>(), [2, 3, 4].map(|n| (n, HistoryEventKind::Changed)));
 }
 
 /// Of a file that no backup could read nobody knows whether it is as it was; folders and links have no content to be old.
@@ -219,7 +219,7 @@ fn what_was_never_read_is_not_proved_older() {
         .unwrap();
     let (report, all) = period(&h, since, since + DAY, true);
     assert_eq!(report.generations.len(), 1);
-    assert_eq!(all.iter().map(|h| (h.what, &h.path[..])).collect::<Vec<_>>(), [(What::Older, &b"source/read"[..])]);
+    assert_eq!(all.iter().map(|h| (h.what, &h.path[..])).collect::<Vec<_>>(), [(HistoryEventKind::Older, &b"source/read"[..])]);
     assert_eq!((report.counts.older, report.counts.older_bytes), (1, 1));
 }
 
@@ -240,14 +240,14 @@ fn damage_never_makes_a_file_one_that_was_not_there() {
             overwrite(&path, at as u64, &[good[at] ^ 0x40]);
             let options = PathOptions { from: h.medium(), set: None, path: b"source/ward/300".to_vec() };
             if let Ok(report) = h.with_env(|w| of_path(&options, &h.identity, w, &NoObserver)) {
-                for line in &report.lines {
-                    assert!(!matches!(line.version, Version::NotThere), "{kind:?} at {at}");
-                    if let Version::Unknown { .. } = line.version {
+                for line in &report.versions {
+                    assert!(!matches!(line.state, PathState::Absent), "{kind:?} at {at}");
+                    if let PathState::Unknown { .. } = line.state {
                         assert!(!report.is_sound() && !report.is_found(), "{kind:?} at {at}");
                         unknown += 1;
                     }
                 }
-                assert!(kind != ObjectKind::Seal || report.lines != sound.lines || !report.is_sound(), "the seal at {at}");
+                assert!(kind != ObjectKind::Seal || report.versions != sound.versions || !report.is_sound(), "the seal at {at}");
             }
             overwrite(&path, at as u64, &[good[at]]);
         }

@@ -8,9 +8,11 @@ use azekura::event::{Event, NoObserver, Observer, Phase};
 use azekura::format::cbor::Time;
 use azekura::format::object::ObjectKind;
 use azekura::job::backup::backup;
+use azekura::job::inspect::InspectError;
 use azekura::job::inspect::verify::Report;
 use azekura::job::restore::{Options, RestoreError, restore};
 use azekura::seal::chain::FaultKind;
+use azekura::set::open::OpenError;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -143,7 +145,7 @@ fn kill_9_at_any_moment_loses_nothing_that_was_sealed() {
                 assert_sealed_is_good(&report, &what);
                 report.generations.len()
             }
-            Err(RestoreError::Blank { .. }) if nights.is_empty() => 0,
+            Err(InspectError::Open(OpenError::Blank { .. })) if nights.is_empty() => 0,
             Err(e) => panic!("{what}: {e:?}"),
         };
         match sealed - nights.len() {

@@ -225,7 +225,7 @@ fn is_found_by_its_order(h: &Hospital, paths: &[Vec<u8>]) -> bool {
     let chain = h.chain();
     let medium = Directory::open(&h.medium(), chain.set).expect("the set");
     let generation = Generation::open(&medium, &chain, None, &h.identity).expect("a generation");
-    generation.pieces().and_then(|pieces| pieces.part(paths)).expect("no damage").is_some()
+    generation.entry_frames().and_then(|frames| frames.select(paths)).expect("no damage").is_some()
 }
 
 /// Out of a large tree a few paths are wanted. They come back with their folders and everything below them, as from a whole restore, and

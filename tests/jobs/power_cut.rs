@@ -9,6 +9,7 @@ use azekura::host::catalog::{Catalog, GenerationRow};
 use azekura::job::backup::{BackupError, Options, backup};
 use azekura::job::restore;
 use azekura::seal::chain::{FaultKind, SealLink};
+use azekura::set::writer::WriteError;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -204,7 +205,9 @@ fn the_next_run_works_with_every_mixture_that_a_power_cut_leaves() {
                                 assert!(!is_possible, "{cut:?}: {e:?}");
                                 let typed = matches!(
                                     e,
-                                    BackupError::RolledBack { .. } | BackupError::StaleCatalog | BackupError::SealKeys(_)
+                                    BackupError::Write(
+                                        WriteError::RolledBack { .. } | WriteError::StaleCatalog | WriteError::SealKeys(_)
+                                    )
                                 );
                                 assert!(typed, "{cut:?}: {e:?}");
                                 let verified = n.h.try_verify(&options.to, None, None).expect("a report");
@@ -286,7 +289,7 @@ fn the_first_run_is_cut_off_while_it_begins_its_set() {
             let init = h.options().init.filter(|_| again_with_init);
             let run = h.try_backup(&Options { init, ..h.options() });
             if !again_with_init && steps > 8 {
-                assert!(matches!(run, Err(BackupError::Unregistered { .. })), "{what}: {run:?}");
+                assert!(matches!(run, Err(BackupError::Write(WriteError::Unregistered { .. }))), "{what}: {run:?}");
                 continue;
             }
             let report = run.unwrap_or_else(|e| panic!("{what}: {e:?}"));

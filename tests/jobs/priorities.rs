@@ -96,7 +96,7 @@ fn the_plan_shows_the_order() {
         |r: &restore::Report| r.sources.iter().map(|s| String::from_utf8_lossy(&s.name).into_owned()).collect::<Vec<_>>();
     assert_eq!(order_of(&plan), ["ehr", "booking", "lab", "archive"]);
     for s in &plan.sources {
-        assert_eq!((s.picks.iter().map(|p| p.1).sum::<u64>(), s.media.len()), (600_000, 1), "{s:?}");
+        assert_eq!((s.packs.iter().map(|p| p.1).sum::<u64>(), s.media.len()), (600_000, 1), "{s:?}");
     }
     let only = Some(List::parse(b"archive/1\nlab\nbooking/2\n").expect("a list"));
     let lab = restore::Options { only, ..h.restore_options("part") };
@@ -148,7 +148,7 @@ fn on_tape_the_packs_of_each_priority_are_read_forwards() {
     h.try_backup(&options).expect("a backup");
     let options = restore::Options { from: Deck::path(), ..h.restore_options("back") };
     let plan = h.try_restore(&restore::Options { dry_run: true, ..options.clone() }).expect("a plan");
-    assert!(plan.picks.len() >= 8, "{:?}", plan.picks);
+    assert!(plan.packs.len() >= 8, "{:?}", plan.packs);
     cartridge.take_locates();
     let spy = order(&h, "back", "");
     assert_eq!(run(&h, &options, &spy).expect("a restore").findings, []);

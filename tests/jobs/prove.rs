@@ -13,7 +13,9 @@ use azekura::format::seal::{ReadBack, Seal, Verdict};
 use azekura::format::{Malformed, limit};
 use azekura::generation::Generation;
 use azekura::job::backup::Options as BackupOptions;
-use azekura::job::inspect::prove::{Anchors, CheckError, Facts, Made, Mismatch, Options, ProveError, check, compare, prove};
+use azekura::job::inspect::prove::{
+    Anchors, Mismatch, NewProof, Options, ProofError, ProveError, ProvedFacts, check, compare, prove,
+};
 use azekura::medium::Directory;
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::pipeline::compressor::{Compressor, Decompressor};
@@ -35,7 +37,7 @@ fn nights() -> Hospital {
     h
 }
 
-fn try_prove(h: &Hospital, from: PathBuf, generation: Option<u64>, path: &str) -> Result<Made, ProveError> {
+fn try_prove(h: &Hospital, from: PathBuf, generation: Option<u64>, path: &str) -> Result<NewProof, ProveError> {
     let options = Options { from, set: None, generation, path: path.into() };
     h.with_env(|w| prove(&options, &h.identity, w, &NoObserver))
 }
@@ -74,7 +76,7 @@ fn a_record_of_any_generation_is_proved_by_paper_alone() {
         let proof = made(&h, generation, PATH);
         let paper = paper(&h, generation);
         for anchors in [paper, Anchors { root_key: None, ..paper }, Anchors { code: None, ..paper }] {
-            let facts: Facts = check(&proof, anchors).expect("it holds");
+            let facts: ProvedFacts = check(&proof, anchors).expect("it holds");
             assert_eq!((facts.core.path.as_slice(), facts.core.kind), (PATH.as_bytes(), EntryKind::File));
             assert_eq!((facts.seal.seal.generation, facts.check_code), (generation, code(&h, generation)));
             assert_eq!(compare(&facts.core, chart.as_bytes()).expect("memory"), None);
@@ -86,7 +88,7 @@ fn a_record_of_any_generation_is_proved_by_paper_alone() {
             core.sha256 = Some([0; 32]);
             assert_eq!(compare(&core, chart.as_bytes()).expect("memory"), Some(Mismatch::Digest));
         }
-        assert!(matches!(check(&proof, Anchors::default()), Err(CheckError::NoAnchor)));
+        assert!(matches!(check(&proof, Anchors::default()), Err(ProofError::NoAnchor)));
     }
     // Folders are records too, with nothing in them to compare.
     let facts = check(&made(&h, 2, "source/ward"), paper(&h, 2)).expect("it holds");
@@ -130,7 +132,7 @@ fn no_byte_of_a_proof_can_be_another() {
             assert!(check(&bent, paper).is_err(), "byte {at} ^ {mask:x}");
             // A forger makes the digest at the end fit. What is left to him is how the seals are compressed.
             if let Ok(facts) = check(&sealed_anew(bent.clone()), paper) {
-                let told = |f: &Facts| (f.core.clone(), f.index, f.seal.digest);
+                let told = |f: &ProvedFacts| (f.core.clone(), f.index, f.seal.digest);
                 assert_eq!(told(&facts), told(&good), "byte {at} ^ {mask:x}");
                 let seals = proof.windows(4).position(|w| w == [0x28, 0xB5, 0x2F, 0xFD]).expect("a zstd frame");
                 assert!(at >= seals, "byte {at} ^ {mask:x} is not looked at");
@@ -148,13 +150,13 @@ fn other_paper_than_the_proofs_own_is_seen() {
     let right = paper(&h, 2);
     for other in [1, 3] {
         let wrong = check(&proof, Anchors { code: Some(code(&h, other)), ..right });
-        assert!(matches!(wrong, Err(CheckError::Code { generation: 2, found }) if Some(found) == right.code), "{wrong:?}");
+        assert!(matches!(wrong, Err(ProofError::Code { generation: 2, found }) if Some(found) == right.code), "{wrong:?}");
         // Between generation 2 and 3 the chart was left alone.
         assert!(check(&made(&h, other, PATH), right).is_err());
     }
     for root_key in [h.chain().generation(1).expect("a generation").seal.next, nights().label().root_key, [0; 32]] {
         let wrong = check(&proof, Anchors { root_key: Some(root_key), ..right });
-        assert!(matches!(wrong, Err(CheckError::RootKey)), "{wrong:?}");
+        assert!(matches!(wrong, Err(ProofError::RootKey)), "{wrong:?}");
     }
 }
 
@@ -171,7 +173,7 @@ fn a_proof_made_up_hangs_on_nothing() {
     forged.core.clear();
     core.encode(&mut forged.core);
     let wrong = check(&forged.encode().expect("a proof"), paper);
-    assert!(matches!(wrong, Err(CheckError::NotInGeneration { generation: 3 })), "{wrong:?}");
+    assert!(matches!(wrong, Err(ProofError::NotInGeneration { generation: 3 })), "{wrong:?}");
 
     // A set of one generation that holds his record, signed with his key.
     let mut records = MerkleTree::default();
@@ -200,8 +202,8 @@ fn a_proof_made_up_hangs_on_nothing() {
     let own_set = Proof { index: 0, path: Vec::new(), seal_lengths: vec![seal.len() as u64], seals: frame, ..forged };
     let own_set = own_set.encode().expect("a proof");
     check(&own_set, Anchors { root_key: Some(own.public()), code: None }).expect("consistent with itself");
-    assert!(matches!(check(&own_set, Anchors { code: None, ..paper }), Err(CheckError::RootKey)));
-    assert!(matches!(check(&own_set, Anchors { root_key: None, ..paper }), Err(CheckError::Code { generation: 1, .. })));
+    assert!(matches!(check(&own_set, Anchors { code: None, ..paper }), Err(ProofError::RootKey)));
+    assert!(matches!(check(&own_set, Anchors { root_key: None, ..paper }), Err(ProofError::Code { generation: 1, .. })));
 
     let all = seals_of(&genuine);
     // Words behind the last seal, that somebody could be shown as if they were signed.
@@ -209,10 +211,10 @@ fn a_proof_made_up_hangs_on_nothing() {
     let behind = [&all[..], b"and this, too"].concat();
     Compressor::new(1).and_then(|mut x| x.compress_seals(&behind, &mut frame)).expect("a frame");
     let bent = Proof { seals: frame, ..genuine.clone() }.encode().expect("a proof");
-    assert!(matches!(check(&bent, paper), Err(CheckError::Malformed(_))));
+    assert!(matches!(check(&bent, paper), Err(ProofError::Malformed(_))));
     // More than anything here would ever make.
     let huge = vec![0; limit::PROOF_BYTES as usize + 1];
-    assert!(matches!(check(&huge, paper), Err(CheckError::Malformed(Malformed::TooLarge { .. }))));
+    assert!(matches!(check(&huge, paper), Err(ProofError::Malformed(Malformed::TooLarge { .. }))));
 
     // Seals left out, twice, in another order, or of another set between.
     let mut seals: Vec<&[u8]> = Vec::new();
@@ -230,7 +232,7 @@ fn a_proof_made_up_hangs_on_nothing() {
         let seal_lengths = order.iter().map(|s| s.len() as u64).collect();
         let bent = Proof { seal_lengths, seals: frame, ..genuine.clone() }.encode().expect("a proof");
         for anchors in [paper, Anchors { root_key: None, ..paper }, Anchors { code: None, ..paper }] {
-            assert!(matches!(check(&bent, anchors), Err(CheckError::Chain(_))), "{anchors:?}");
+            assert!(matches!(check(&bent, anchors), Err(ProofError::Chain(_))), "{anchors:?}");
         }
     }
 }

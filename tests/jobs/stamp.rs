@@ -5,7 +5,7 @@ use crate::tools::{forge, objects, set_folder};
 use crate::world::Hospital;
 use azekura::format::object::{ObjectKind, file_name};
 use azekura::format::stamp::{Reply, TimeStampRequest};
-use azekura::job::inspect::stamp::{Asked, Options, StampError, ask, keep};
+use azekura::job::inspect::stamp::{Options, StampError, TimeStampRequestFile, export_request, import_reply};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -96,9 +96,9 @@ fn night() -> Hospital {
     h
 }
 
-fn asked(h: &Hospital, generation: Option<u64>) -> Asked {
+fn asked(h: &Hospital, generation: Option<u64>) -> TimeStampRequestFile {
     let options = Options { from: h.medium(), set: None, generation, folder: h.path("stamps") };
-    h.with_env(|w| ask(&options, w)).expect("a request")
+    h.with_env(|w| export_request(&options, w)).expect("a request")
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn openssl_reads_the_request_and_verifies_the_reply_that_was_kept() {
     assert!(good && said.contains("Hash Algorithm: sha256") && said.contains("Certificate required: yes"), "{said}");
 
     let reply = authority.reply(&first.bytes);
-    let kept = keep(&h.path("stamps"), &reply).expect("a reply");
+    let kept = import_reply(&h.path("stamps"), &reply).expect("a reply");
     assert_eq!((kept.generation, kept.check_code, &kept.request), (1, first.check_code, &first.request));
     assert_eq!(fs::read(&kept.reply).expect("a reply"), reply);
     // With the fractions that certificates do not have.
@@ -143,9 +143,9 @@ fn a_later_stamp_lies_beside_the_earlier_one() {
     }
     // They come back in any order.
     for (reply, a) in replies.iter().rev() {
-        let kept = keep(&h.path("stamps"), reply).expect("a reply");
+        let kept = import_reply(&h.path("stamps"), reply).expect("a reply");
         assert_eq!(kept.request, a.request);
-        assert!(matches!(keep(&h.path("stamps"), reply), Err(StampError::Exists { .. })), "none is written twice");
+        assert!(matches!(import_reply(&h.path("stamps"), reply), Err(StampError::Exists { .. })), "none is written twice");
     }
     for (reply, a) in &replies {
         assert_eq!(&fs::read(a.request.with_extension("tsr")).expect("a reply"), reply);
@@ -173,15 +173,15 @@ fn a_reply_to_something_else_is_not_kept() {
 
     // Over other bytes; asked for by somebody else; nothing that was asked for at all.
     let other = TimeStampRequest { sha256: [7; 32], ..request };
-    assert!(matches!(keep(&folder, &authority.reply(&other.encode())), Err(StampError::Unknown { .. })));
+    assert!(matches!(import_reply(&folder, &authority.reply(&other.encode())), Err(StampError::Unknown { .. })));
     let other = TimeStampRequest { nonce: request.nonce ^ 1, ..request };
-    assert!(matches!(keep(&folder, &authority.reply(&other.encode())), Err(StampError::Nonce)));
-    assert!(matches!(keep(&h.path("elsewhere"), &authority.reply(&a.bytes)), Err(StampError::Unknown { .. })));
+    assert!(matches!(import_reply(&folder, &authority.reply(&other.encode())), Err(StampError::Nonce)));
+    assert!(matches!(import_reply(&h.path("elsewhere"), &authority.reply(&a.bytes)), Err(StampError::Unknown { .. })));
     // The authority refuses: our request with another algorithm's number in it.
     let mut sha512 = a.bytes.clone();
     let at = sha512.windows(5).position(|w| w == [0x03, 0x04, 0x02, 0x01, 0x05]).expect("the algorithm's number");
     sha512[at + 3] = 3;
-    let refused = keep(&folder, &authority.reply(&sha512));
+    let refused = import_reply(&folder, &authority.reply(&sha512));
     assert!(matches!(refused, Err(StampError::Refused { status: 2, .. })), "{refused:?}");
 
     // No byte but those under the signature's own care can change what is read: flipped, it is refused or says the same.
@@ -203,12 +203,12 @@ fn a_reply_to_something_else_is_not_kept() {
     // The seal that was kept was replaced in the meantime.
     let seal = fs::read(&a.seal).expect("a seal");
     fs::write(&a.seal, [&seal[..], b"\n"].concat()).expect("a forgery");
-    assert!(matches!(keep(&folder, &reply), Err(StampError::OtherSeal { .. })));
+    assert!(matches!(import_reply(&folder, &reply), Err(StampError::OtherSeal { .. })));
     let options = Options { from: h.medium(), set: None, generation: Some(1), folder: folder.clone() };
-    assert!(matches!(h.with_env(|w| ask(&options, w)), Err(StampError::OtherSeal { .. })));
+    assert!(matches!(h.with_env(|w| export_request(&options, w)), Err(StampError::OtherSeal { .. })));
     fs::write(&a.seal, seal).expect("the seal");
     assert_eq!(kept(), before);
-    keep(&folder, &reply).expect("a reply");
+    import_reply(&folder, &reply).expect("a reply");
 }
 
 /// A stamp over a seal that hangs on nothing would give a forged generation a time.
@@ -220,7 +220,7 @@ fn no_stamp_is_asked_for_over_a_seal_that_cannot_be_trusted() {
     let (_, _, seal) = objects(&h.medium()).into_iter().rfind(|o| o.1 == ObjectKind::Seal).expect("a seal");
     forge(&seal);
     let options = Options { from: h.medium(), set: None, generation: Some(2), folder: h.path("stamps") };
-    let refused = h.with_env(|w| ask(&options, w));
+    let refused = h.with_env(|w| export_request(&options, w));
     assert!(matches!(refused, Err(StampError::Untrusted { generation: 2 })), "{refused:?}");
     assert!(!h.path("stamps").exists());
     asked(&h, Some(1));
@@ -235,10 +235,10 @@ fn a_stamp_is_kept_beside_its_own_seal_only() {
     let reply = authority.reply(&a.bytes);
     let good = fs::read(&a.seal).expect("a seal");
     fs::write(&a.seal, fs::read(asked(&other, None).seal).expect("a seal")).expect("another set's");
-    assert!(matches!(keep(&h.path("stamps"), &reply), Err(StampError::OtherSeal { .. })));
+    assert!(matches!(import_reply(&h.path("stamps"), &reply), Err(StampError::OtherSeal { .. })));
     fs::write(&a.seal, good).expect("the seal");
     for (path, name) in [(&a.seal, "00000099.seal"), (&a.request, "00000099-1.tsq")] {
         fs::rename(path, path.with_file_name(name)).expect("renamed");
     }
-    assert!(matches!(keep(&h.path("stamps"), &reply), Err(StampError::OtherSeal { .. })));
+    assert!(matches!(import_reply(&h.path("stamps"), &reply), Err(StampError::OtherSeal { .. })));
 }

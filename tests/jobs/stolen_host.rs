@@ -13,6 +13,7 @@ use azekura::job::restore::RestoreError;
 use azekura::pipeline::encryptor::Identity;
 use azekura::seal::chain::FaultKind;
 use azekura::seal::{SealKey, SealKeys, sign};
+use azekura::set::writer::WriteError;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -191,7 +192,10 @@ fn a_set_that_was_rolled_back_or_cut_short_does_not_match_the_paper() {
         fs::remove_file(path).expect("a deletion");
     }
     let refused = h.try_backup(&h.options());
-    assert!(matches!(refused, Err(azekura::job::backup::BackupError::RolledBack { generation: 4 })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(azekura::job::backup::BackupError::Write(WriteError::RolledBack { generation: 4 }))),
+        "{refused:?}"
+    );
 }
 
 /// Every file below the folders, whole: data pages, free pages, write-ahead logs, whatever lies there.
@@ -276,7 +280,10 @@ fn a_recipient_that_somebody_slipped_in_is_refused() {
         assert_ne!(forged, good);
         fs::write(&info, forged).expect("a forgery");
         let refused = h.try_backup(&h.options());
-        assert!(matches!(refused, Err(azekura::job::backup::BackupError::OtherRecipients { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(azekura::job::backup::BackupError::Write(WriteError::OtherRecipients { .. }))),
+            "{refused:?}"
+        );
     }
     fs::write(&info, good).expect("put back");
     assert_eq!(h.backup().generation, 2);

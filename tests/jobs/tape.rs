@@ -6,17 +6,18 @@ use azekura::event::{Event, NoObserver, Observer};
 use azekura::format::object::ObjectKind;
 use azekura::host::catalog::Catalog;
 use azekura::job::backup::{BackupError, Options};
+use azekura::job::inspect::InspectError;
 use azekura::job::inspect::generations::generations;
 use azekura::job::inspect::verify;
 use azekura::job::inspect::verify::Expected;
 use azekura::job::rebuild::rebuild;
-use azekura::job::restore::{self, RestoreError};
+use azekura::job::restore;
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::Drive;
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::{AttachedMedium, Loader, MediumError, bring};
 use azekura::set::open::OpenSet;
-use azekura::set::writer::Opened;
+use azekura::set::writer::{Opened, WriteError};
 use std::collections::VecDeque;
 use std::io::Read;
 use std::path::Path;
@@ -84,7 +85,7 @@ fn nothing_is_written_on_a_cartridge_that_is_not_ours() {
     cartridge.record(b"LTFS");
     let h = hospital(&cartridge);
     let refused = h.try_backup(&to_tape(&h));
-    assert!(matches!(refused, Err(BackupError::Medium(MediumError::Foreign { .. }))), "{refused:?}");
+    assert!(matches!(refused, Err(BackupError::Write(WriteError::Medium(MediumError::Foreign { .. })))), "{refused:?}");
     assert_eq!(cartridge.end(), 1);
 
     let other = Cartridge::new();
@@ -93,7 +94,10 @@ fn nothing_is_written_on_a_cartridge_that_is_not_ours() {
     h.deck.load(&other);
     let refused = h.try_backup(&to_tape(&h));
     assert!(
-        matches!(refused, Err(BackupError::Unregistered { .. } | BackupError::Medium(MediumError::NotBlank { .. }))),
+        matches!(
+            refused,
+            Err(BackupError::Write(WriteError::Unregistered { .. } | WriteError::Medium(MediumError::NotBlank { .. })))
+        ),
         "{refused:?}"
     );
     assert_eq!(other.copy(0, other.end()), before);
@@ -145,7 +149,7 @@ fn a_night_goes_on_on_the_next_cartridge() {
         // The host knows of each cartridge what was sealed on it last, and of no other.
         let catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog");
         let known = catalog.last_seals(catalog.set(report.set).expect("a catalog").expect("the set")).expect("seals");
-        let options = verify::Options { from: Deck::path(), set: None, expect: None, known };
+        let options = verify::Options { known, ..verify::Options::new(Deck::path()) };
         let verified = h.with_env(|w| verify::verify(&options, w, &NoObserver)).expect("a verification");
         assert!(verified.is_good(), "cartridge {place}: {verified:?}");
         assert!(matches!(verified.known, Some(Expected::Found { newer: 0, .. })), "{:?}", verified.known);
@@ -234,7 +238,10 @@ fn nobody_brings_a_cartridge() {
     let h = hospital(&cartridges[0]);
     let options = Options { memory_bytes: 6 << 20, ..to_tape(&h) };
     let ended = h.try_backup(&options);
-    assert!(matches!(ended, Err(BackupError::Medium(MediumError::NotBrought { place: 2, blank: true, .. }))), "{ended:?}");
+    assert!(
+        matches!(ended, Err(BackupError::Write(WriteError::Medium(MediumError::NotBrought { place: 2, blank: true, .. })))),
+        "{ended:?}"
+    );
     let verified = h.try_verify(&Deck::path(), None, None).expect("a verification");
     assert!(verified.is_good() && verified.leftovers.is_empty(), "{verified:?}");
     h.deck.load(&cartridges[1]);
@@ -270,10 +277,13 @@ fn a_cartridge_that_was_begun_is_replaced_by_a_blank_one() {
     // At its manifest, when its packs are read back and recorded.
     lost.fail_writes_from(Some(twin.end() - 7));
     let ended = h.try_backup(&options);
-    assert!(matches!(ended, Err(BackupError::Medium(MediumError::Io { .. } | MediumError::Broken { .. }))), "{ended:?}");
+    assert!(
+        matches!(ended, Err(BackupError::Write(WriteError::Medium(MediumError::Io { .. } | MediumError::Broken { .. })))),
+        "{ended:?}"
+    );
     lost.fail_writes_from(None);
     let catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog");
-    let set = catalog.sets_closed().expect("sets")[0].1;
+    let set = catalog.sets_to_continue().expect("sets")[0].1;
     assert!(catalog.unsealed(set).expect("objects").iter().any(|o| o.kind == ObjectKind::Pack), "a pack was adopted from it");
     drop(catalog);
     // What is there without it can be had.
@@ -293,7 +303,10 @@ fn a_cartridge_that_was_begun_is_replaced_by_a_blank_one() {
     let there = lost.copy(0, lost.end());
     h.deck.load(&lost);
     let refused = h.try_backup(&options);
-    assert!(matches!(refused, Err(BackupError::Medium(MediumError::NotBrought { place: 2, blank: false, .. }))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(BackupError::Write(WriteError::Medium(MediumError::NotBrought { place: 2, blank: false, .. })))),
+        "{refused:?}"
+    );
     *h.deck.library.lock().expect("no panic") = vec![first.clone(), second.clone()];
     h.write("after", "all");
     let report = h.try_backup(&options).expect("a backup");
@@ -359,8 +372,10 @@ fn a_write_error_at_each_of_200_places_harms_nothing_that_is_sealed() {
         *h.deck.shelf.lock().expect("no panic") = cartridges[1..].to_vec().into();
         match h.try_backup(&options) {
             Ok(_) => unharmed += 1,
-            Err(BackupError::Medium(MediumError::Io { .. } | MediumError::Broken { .. })) if place < room => on_first += 1,
-            Err(BackupError::Medium(MediumError::Io { .. } | MediumError::Broken { .. })) => on_second += 1,
+            Err(BackupError::Write(WriteError::Medium(MediumError::Io { .. } | MediumError::Broken { .. }))) if place < room => {
+                on_first += 1
+            }
+            Err(BackupError::Write(WriteError::Medium(MediumError::Io { .. } | MediumError::Broken { .. }))) => on_second += 1,
             Err(e) => panic!("place {place}: {e:?}"),
         }
         // Somebody cleans the drive, and the next night comes. A cartridge on which nothing was sealed may be wanted once more, erased.
@@ -450,12 +465,12 @@ fn a_drive_that_fails_is_no_damage() {
     let h = hospital(&cartridge);
     let report = h.try_backup(&to_tape(&h)).expect("a backup");
     let set = report.set;
-    let options = verify::Options { from: Deck::path(), set: Some(set), expect: None, known: Vec::new() };
+    let options = verify::Options { set: Some(set), ..verify::Options::new(Deck::path()) };
     for after in 1..=2 {
         let out = After(AtomicU64::new(after), &|| cartridge.take_out());
         let verified = h.with_env(|w| verify::verify(&options, w, &out));
         assert!(
-            matches!(verified, Err(RestoreError::Medium(MediumError::NoCartridge { .. }))),
+            matches!(verified, Err(InspectError::Medium(MediumError::NoCartridge { .. }))),
             "after {after} objects: {verified:?}"
         );
         let reset = After(AtomicU64::new(after), &|| cartridge.reset_drive());
@@ -563,7 +578,7 @@ fn only_the_cartridge_that_is_wanted_is_taken() {
         let refused = bring(&half, &Deck::path(), &wanted(2), Some(found.first_object + 1), None);
         assert!(matches!(refused, Err(MediumError::NotBrought { .. })), "labelled: {is_labelled}");
         let wrong = half.wrong.into_inner().expect("no panic");
-        assert!(matches!(wrong[..], [None, Some(MediumError::HalfBegun { .. } | MediumError::NoLabel { .. })]), "{wrong:?}");
+        assert!(matches!(wrong[..], [None, Some(MediumError::Abandoned { .. } | MediumError::NoLabel { .. })]), "{wrong:?}");
         assert!(bring(&tired(&[&begun]), &Deck::path(), &wanted(2), Some(found.first_object), None).is_ok());
     }
 }

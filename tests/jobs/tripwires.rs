@@ -112,14 +112,9 @@ impl Ward {
 
     fn options(&self) -> Options {
         let source = |name: &str, rules, canaries: &[&str]| SourceOptions {
-            name: name.into(),
-            path: self.h.source().join(name),
-            command: Vec::new(),
-            excludes: Vec::new(),
-            one_file_system: false,
             rules,
-            priority: None,
             canaries: canaries.iter().map(|c| c.as_bytes().to_vec()).collect(),
+            ..SourceOptions::new(name, self.h.source().join(name))
         };
         let plain = ["ehr", "docs", "img", "tables", "dump"].map(|name| source(name, Rules::Plain, &[]));
         let mut sources: Vec<SourceOptions> = plain.into();
@@ -480,17 +475,17 @@ fn the_last_clean_generation_is_found() {
         w.h.with_env(|env| clean::clean(&options, &w.h.identity, env, &azekura::event::NoObserver)).expect("a list")
     };
     let by_alarms = clean(None);
-    assert_eq!((by_alarms.rows.len(), by_alarms.last_clean), (8, Some(7)));
-    assert!(by_alarms.rows[7].alarms.iter().any(|a| a.tripwire == "noise" || a.tripwire == "strange"));
-    assert!(by_alarms.rows[6].changes.iter().any(|(source, m)| source == b"ehr" && m.new == 6 && m.changed > 0));
+    assert_eq!((by_alarms.generations.len(), by_alarms.last_clean), (8, Some(7)));
+    assert!(by_alarms.generations[7].alarms.iter().any(|a| a.tripwire == "noise" || a.tripwire == "strange"));
+    assert!(by_alarms.generations[6].changes.iter().any(|(source, m)| source == b"ehr" && m.new == 6 && m.changed > 0));
     let by_indicators = clean(Some(&format!("*.locked\nhow_to_decrypt.txt\n{digest}\nnever-there.dll\n")));
     assert_eq!(by_indicators.last_clean, Some(5));
     let first: Vec<(&str, u64, &[u8])> =
-        by_indicators.first.iter().map(|f| (&f.indicator[..], f.generation, &f.path[..])).collect();
+        by_indicators.first_hits.iter().map(|f| (&f.indicator[..], f.generation, &f.path[..])).collect();
     assert_eq!(first[0], (&digest[..], 6, &b"docs/setup.exe"[..]));
     assert_eq!((first.len(), first[1].1, first[2].1), (3, 8, 8), "{first:?}");
-    assert_eq!(by_indicators.rows[5].hits, 1);
-    assert!(by_indicators.rows[7].hits > 300);
+    assert_eq!(by_indicators.generations[5].hits, 1);
+    assert!(by_indicators.generations[7].hits > 300);
 }
 
 fn sha2_of(path: &PathBuf) -> String {

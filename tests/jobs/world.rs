@@ -7,13 +7,14 @@ use azekura::format::check_code::CheckCode;
 use azekura::format::label::Label;
 use azekura::format::object::{Object, ObjectKind};
 use azekura::job::backup::{self, BackupError, NewSetOptions, Options, SourceOptions, backup};
+use azekura::job::inspect::InspectError;
 use azekura::job::inspect::verify;
 use azekura::job::inspect::verify::verify;
 use azekura::job::restore::{self, RestoreError, restore};
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::Drive;
 use azekura::medium::tape::simulated::Cartridge;
-use azekura::medium::{Directory, Loader, MediumError};
+use azekura::medium::{Directory, Loader, MediumError, Sets};
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::target::TargetOptions;
 use azekura::seal::chain::{Chain, SealLink};
@@ -56,7 +57,7 @@ impl Loader for Deck {
         }
         match &*self.loaded.lock().expect("no panic") {
             Some(cartridge) => Ok(Some(Box::new(cartridge.load()))),
-            None => Err(MediumError::NoCartridge { place: path.display().to_string() }),
+            None => Err(MediumError::NoCartridge { medium: path.display().to_string() }),
         }
     }
 
@@ -154,18 +155,10 @@ impl Hospital {
 
     pub fn restore_options(&self, to: &str) -> restore::Options {
         restore::Options {
-            from: self.medium(),
-            set: None,
-            generation: None,
-            to: self.path(to),
-            paths: Vec::new(),
-            only: None,
-            patterns: Vec::new(),
             target: TargetOptions { owners: rustix::process::geteuid().is_root(), ..TargetOptions::default() },
             marking: restore::Marking::Never,
-            page: |_| String::new(),
-            dry_run: false,
             memory_bytes: 256 << 20,
+            ..restore::Options::new(self.medium(), self.path(to))
         }
     }
 
@@ -180,12 +173,12 @@ impl Hospital {
     }
 
     pub fn label(&self) -> Label {
-        Directory::sets(&self.medium()).expect("sets").found.remove(0).label
+        Sets::find(&self.medium()).expect("sets").found.remove(0).label
     }
 
     /// The seals of the only set on the medium.
     pub fn chain(&self) -> Chain {
-        let set = Directory::sets(&self.medium()).expect("sets").found[0].id;
+        let set = Sets::find(&self.medium()).expect("sets").found[0].id;
         Chain::read(&Directory::open(&self.medium(), set).expect("the set"), set).expect("seals")
     }
 
@@ -207,44 +200,20 @@ impl Hospital {
         medium: &Path,
         expect: Option<CheckCode>,
         known: Option<(u64, [u8; 32])>,
-    ) -> Result<verify::Report, RestoreError> {
-        let options = verify::Options {
-            from: medium.into(),
-            set: None,
-            expect,
-            known: known.map(|(_, digest)| (1, digest)).into_iter().collect(),
-        };
+    ) -> Result<verify::Report, InspectError> {
+        let known = known.map(|(_, digest)| (1, digest)).into_iter().collect();
+        let options = verify::Options { expect, known, ..verify::Options::new(medium) };
         self.with_env(|w| verify(&options, w, &NoObserver))
     }
 }
 
 /// A backup of the source below `dir` to the medium below `dir`.
 pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
-    Options {
-        state: dir.join("state"),
-        to: dir.join("medium"),
-
-        set: None,
-        sources: vec![SourceOptions {
-            name: b"source".into(),
-            path: dir.join("source"),
-            excludes: Vec::new(),
-            one_file_system: false,
-            rules: Default::default(),
-            priority: None,
-            canaries: Vec::new(),
-            command: Vec::new(),
-        }],
-        init: Some(NewSetOptions { name: "test".into(), recipients }),
-        full: false,
-        tag: None,
-        max_media: None,
-        quarantine: false,
-        tape_block: azekura::medium::tape::BLOCK_BYTES,
-        with_sha256: true,
-        level: None,
-        memory_bytes: 64 << 20,
-    }
+    let source = SourceOptions::new("source", dir.join("source"));
+    let mut options = Options::new(dir.join("state"), dir.join("medium"), vec![source]);
+    options.init = Some(NewSetOptions::new("test", recipients));
+    options.memory_bytes = 64 << 20;
+    options
 }
 
 /// Every entry below `root` with its content, for comparing trees.

@@ -51,7 +51,7 @@ const TALK: &[&str] = &[
 const REMOVERS: &[(&str, &str)] = &[
     ("host/state.rs", "the host's own cache"),
     ("pipeline/target/mod.rs", "files of a restore that could not be filled"),
-    ("job/restore/filling.rs", "what an interrupted restore left"),
+    ("job/restore/pending_file.rs", "what an interrupted restore left"),
 ];
 
 /// The rooms as `src/lib.rs` draws them: the place in the row of arrows.

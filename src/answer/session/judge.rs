@@ -9,7 +9,7 @@ use crate::answer::restore::{Restore, Scan};
 use crate::answer::verify::{ExpectedSeal, VerifiedGeneration, Verify};
 use crate::format::seal::{ReadBack, Verdict};
 
-/// What stands in the last column.
+/// The mark of a fact in a report, as JSON names it too: how far what is recorded supports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     /// ○
@@ -71,7 +71,7 @@ pub fn expected(e: Option<&ExpectedSeal>) -> Mark {
     }
 }
 
-/// One generation in a verification: its seal holds, and all of its objects are whole.
+/// One generation in a verification: its seal is valid, and all of its objects are whole.
 pub fn seal(v: &Verify, generation: u64) -> Mark {
     match v.generations.first.iter().find(|g| g.generation == generation) {
         None => Mark::Unknown,
@@ -141,10 +141,10 @@ pub fn quarantine(b: &Backup) -> Mark {
 
 /// A record is what a seal says, and the seal is that of paper. A file that was another when it was read is not proved.
 pub fn proved(p: &CheckProof) -> Mark {
-    let is_held = p.anchors.as_ref().is_some_and(|a| !a.is_empty());
+    let is_anchored = p.anchors.as_ref().is_some_and(|a| !a.is_empty());
     match (p.content, p.state) {
         (Some(content), _) if content != Content::Same => Mark::Bad,
-        _ if !is_held => Mark::Unknown,
+        _ if !is_anchored => Mark::Unknown,
         (_, None | Some(State::Good)) => Mark::Good,
         _ => Mark::Partly,
     }

@@ -9,7 +9,7 @@ use super::environment::absolute;
 use super::recovery_key::{self, RecoveryKey};
 use super::sources::{self, ForAll};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::message;
 use azekura::format::seal::Verdict;
@@ -20,7 +20,7 @@ use azekura::medium::tape::st::is_drive;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Buffers take no more unless told otherwise.
+/// Limit of the buffers unless the user sets another.
 const MEMORY_MIB: u64 = 96;
 /// Cartridges that a restore needs at most.
 const MEDIA_ON_TAPE: u64 = 3;
@@ -74,34 +74,30 @@ impl Args {
     }
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let (state, to) = (context.state_dir()?, context.medium(args.to.as_deref())?);
     let for_all = ForAll { excludes: args.exclude.clone(), one_file_system: args.one_file_system };
     let sources = sources::check(sources(&args, &for_all, context)?)?;
     let pool = context.pool_of(args.to.as_deref());
     if let Some(pool) = pool.filter(|_| args.quarantine) {
-        return Err(Explained::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));
+        return Err(CommandError::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));
     }
     let (init, key) = match args.init || args.quarantine {
         // A pool's media are taken in one by one.
         true if pool.is_none() => begin(&args, &state, &to, context)?,
         _ => (None, None),
     };
-    let options = Options {
-        state,
-        to: to.clone(),
-        set: None,
-        sources,
-        init,
-        quarantine: args.quarantine,
-        full: args.full,
-        tag: args.tag,
-        with_sha256: !args.no_sha256,
-        level: args.level.or(context.config.level).map(|level| level.clamp(1, 19)),
-        tape_block: context.tape_block(),
-        max_media: context.config.max_media_per_generation.or(is_drive(&to).then_some(MEDIA_ON_TAPE)),
-        memory_bytes: args.memory.unwrap_or(if is_drive(&to) { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20,
-    };
+    let on_tape = is_drive(&to);
+    let mut options = Options::new(state, to.clone(), sources);
+    options.init = init;
+    options.quarantine = args.quarantine;
+    options.full = args.full;
+    options.tag = args.tag;
+    options.with_sha256 = !args.no_sha256;
+    options.level = args.level.or(context.config.level).map(|level| level.clamp(1, 19));
+    options.tape_block = context.tape_block();
+    options.max_media = context.config.max_media_per_generation.or(on_tape.then_some(MEDIA_ON_TAPE));
+    options.memory_bytes = args.memory.unwrap_or(if on_tape { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20;
     let env = context.env(args.threads.map(usize::from));
     let (report, astray) = match pool {
         Some(pool) => turn::night(pool, &options, &env, context)?,
@@ -115,7 +111,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
 }
 
 /// A command given without any `SOURCE` is the only source; the configuration's are for nights without arguments.
-fn sources(args: &Args, for_all: &ForAll, context: &Context) -> Result<Vec<SourceOptions>, Explained> {
+fn sources(args: &Args, for_all: &ForAll, context: &Context) -> Result<Vec<SourceOptions>, CommandError> {
     let Some(name) = args.stdin_name.as_ref().filter(|_| args.stdin_from_command) else {
         return sources::choose(&args.sources, for_all, &context.config);
     };
@@ -141,7 +137,7 @@ fn begin(
     state: &Path,
     to: &Path,
     context: &Context,
-) -> Result<(Option<NewSetOptions>, Option<RecoveryKey>), Explained> {
+) -> Result<(Option<NewSetOptions>, Option<RecoveryKey>), CommandError> {
     let sets = AttachedMedium::find(to, context.loader())?.sets()?;
     let host = StateDir::open(state)?;
     if sets.found.iter().any(|s| host.set(s.id).is_some()) {
@@ -154,8 +150,8 @@ fn begin(
     };
     let given = [&args.recipient, &context.config.recipients].into_iter().find(|r| !r.is_empty()).cloned();
     if let Some(recipients) = given {
-        return Ok((Some(NewSetOptions { name, recipients }), None));
+        return Ok((Some(NewSetOptions::new(name, recipients)), None));
     }
     let key = recovery_key::make(args.identity_out.as_deref(), &[to, &absolute(state)], context)?;
-    Ok((Some(NewSetOptions { name, recipients: key.recipients.clone() }), Some(key)))
+    Ok((Some(NewSetOptions::new(name, key.recipients.clone())), Some(key)))
 }

@@ -5,7 +5,7 @@ use crate::cli::recovery_key::RecoveryKey;
 use crate::cli::ui::findings;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::to_stderr;
-use crate::cli::ui::shown::{Shown, shell_word};
+use crate::cli::ui::printable::{Printable, shell_word};
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{bytes, count, time};
@@ -35,7 +35,7 @@ pub fn talk(answer: &Backup, is_held: bool, context: &Context) {
     for a in &answer.alarms.first {
         context.warn(&words::alarm(a));
         let paths = a.paths.first.iter().map(|p| exact(&p.path, p.path_hex.as_deref()));
-        paths.for_each(|path| to_stderr(&format!("  {}\n", path.shown())));
+        paths.for_each(|path| to_stderr(&format!("  {}\n", path.printable())));
     }
     if !answer.alarms.is_empty() {
         context.warn(&if is_held { message!("talk.held") } else { message!("talk.not-held") });
@@ -70,7 +70,7 @@ pub fn text(answer: &Backup, to: &Path) -> String {
         table.row(find("label.findings"), n("findings"));
     }
     if let Some(key) = &answer.recovery_key {
-        table.row(find("label.recovery-key"), exact(&key.path, key.path_hex.as_deref()).shown());
+        table.row(find("label.recovery-key"), exact(&key.path, key.path_hex.as_deref()).printable());
     }
     for c in &answer.closed_media.first {
         let closed = message!("backup.closed", number = c.place, code = c.check_code);
@@ -86,7 +86,7 @@ pub fn text(answer: &Backup, to: &Path) -> String {
 
 /// What was done, as it is printed.
 pub fn answer(report: &Report, key: Option<&RecoveryKey>) -> Backup {
-    let (place, place_hex) = name(report.medium.place.as_os_str().as_bytes());
+    let (place, place_hex) = name(report.medium.path.as_os_str().as_bytes());
     Backup {
         set: Clipped::of(report.set),
         set_name: report.set_name.as_str().into(),

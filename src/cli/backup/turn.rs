@@ -3,7 +3,7 @@
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::message;
@@ -11,35 +11,35 @@ use crate::cli::ui::units::time;
 use azekura::env::Env;
 use azekura::host::ledger::LedgerError;
 use azekura::job::backup::{Options, Report};
-use azekura::job::media::register::{PoolNight, night as run};
+use azekura::job::media::night::{PoolNight, night as run};
 use azekura::job::media::rotation::{FoundMedium, PoolTurn, Refusal};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Backs up to the pool's medium that is due. Also answers whether it should have been swapped before, or is missing in the ledger.
-pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<(Report, bool), Explained> {
-    let leave = |at: &Path| tell_to_leave(pool, at, context);
+pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<(Report, bool), CommandError> {
+    let leave = |at: &Path| eject(pool, at, context);
     let done = run(&pool.pool(), options, &leave, env, &context.progress())?;
-    let (turn, report, left, untold) = match done {
-        PoolNight::Done { turn, report, left, untold } => {
-            if let Some(LedgerError::Io { path, .. }) = &untold {
+    let (turn, report, gone, ledger_error) = match done {
+        PoolNight::Done { turn, report, gone, ledger_error } => {
+            if let Some(LedgerError::Io { path, .. }) = &ledger_error {
                 context.warn(&message!("media.untold", path = path));
             }
-            (turn, report, left, untold.is_some())
+            (turn, report, gone, ledger_error.is_some())
         }
         PoolNight::Refused(refusal) => return Err(refused(&refusal)),
     };
-    if left == Some(false) {
+    if gone == Some(false) {
         context.warn(&message!("media.still-there"));
     }
     if let PoolTurn::Stayed { medium, nights, due, .. } = &turn {
         context.warn(&message!("media.not-swapped", name = medium, count = nights, due = due));
         return Ok((*report, true));
     }
-    Ok((*report, untold))
+    Ok((*report, ledger_error))
 }
 
-fn refused(refusal: &Refusal) -> Explained {
+fn refused(refusal: &Refusal) -> CommandError {
     let due = &refusal.due;
     let said = match &refusal.found {
         FoundMedium::OutOfTurn { medium } => message!("error.media.out-of-turn", name = medium, due = due),
@@ -54,11 +54,11 @@ fn refused(refusal: &Refusal) -> Explained {
         }
         FoundMedium::OtherPool { medium } => message!("error.media.other-pool", name = medium, due = due),
     };
-    Explained::new(said, Exit::Medium)
+    CommandError::new(said, Exit::Medium)
 }
 
-/// The program learns by its environment where the medium is. Whether it is gone is looked at afterwards.
-fn tell_to_leave(pool: &ConfigPool, at: &Path, context: &Context) -> bool {
+/// The program gets the path of the medium in its environment. Whether the medium is gone is checked afterwards.
+fn eject(pool: &ConfigPool, at: &Path, context: &Context) -> bool {
     let Some((program, arguments)) = pool.leave.split_first() else { return false };
     let mut command = Command::new(program);
     command.args(arguments).env("AZEKURA_MEDIUM", at).stdin(Stdio::null()).stdout(Stdio::from(std::io::stderr()));

@@ -7,11 +7,11 @@ use crate::cli::environment::absolute;
 use crate::cli::sources::split;
 use crate::cli::ui::csv::{Csv, hex};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
 use crate::cli::ui::table::{Columns, Table};
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, time};
@@ -20,7 +20,9 @@ use azekura::answer::compare::{Classes, Compare, ComparedSource, FileDifference,
 use azekura::answer::{Clipped, exact, name};
 use azekura::format::manifest::Rules;
 use azekura::format::object::Id;
-use azekura::job::compare::{Class, Difference, NamedTree, Options, Reason, Report, Seen, SourceLine, With, compare};
+use azekura::job::compare::{
+    Class, ComparedWith, Difference, FileSummary, NamedTree, Options, Reason, Report, SourceComparison, compare,
+};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -55,7 +57,7 @@ pub struct Args {
     threads: Option<u16>,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let trees: Vec<NamedTree> =
@@ -64,14 +66,17 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     args.html.iter().try_for_each(|path| check_outside(path, &trees))?;
     let most = if args.html.is_some() { page::LISTED } else { SHOWN };
     let with = match args.with_generation {
-        Some(n) => With::Generation(n),
+        Some(n) => ComparedWith::Generation(n),
         None => {
             let skip = [from.join("AZEKURA")].into_iter().chain(context.state_dir().ok()).collect();
-            With::Trees { trees, one_file_system: args.one_file_system, skip }
+            ComparedWith::Trees { trees, one_file_system: args.one_file_system, skip }
         }
     };
-    let (set, generation, keep_in) = (args.set, args.generation, context.environment.large_temporary.clone());
-    let options = Options { from, set, generation, with, keep_in };
+    let options = Options {
+        set: args.set,
+        generation: args.generation,
+        ..Options::new(from, with, context.environment.large_temporary.clone())
+    };
     let mut shown: Vec<Vec<Difference>> = vec![Vec::new(); SHOWN_FIRST.len()];
     let mut all = Vec::new();
     let report = {
@@ -109,16 +114,16 @@ fn talk(answer: &Compare, context: &Context) {
 }
 
 /// The list must not lie in what is compared: nothing is ever written there.
-fn check_outside(path: &Path, trees: &[NamedTree]) -> Result<(), Explained> {
+fn check_outside(path: &Path, trees: &[NamedTree]) -> Result<(), CommandError> {
     let folder = absolute(path).parent().and_then(|p| p.canonicalize().ok());
-    let holds = |t: &NamedTree| folder.as_ref().zip(t.path.canonicalize().ok()).is_some_and(|(f, t)| f.starts_with(t));
-    if trees.iter().any(holds) {
-        return Err(Explained::new(message!("error.compare.csv-in-tree", path = path), Exit::Usage));
+    let contains = |t: &NamedTree| folder.as_ref().zip(t.path.canonicalize().ok()).is_some_and(|(f, t)| f.starts_with(t));
+    if trees.iter().any(contains) {
+        return Err(CommandError::new(message!("error.compare.csv-in-tree", path = path), Exit::Usage));
     }
     Ok(())
 }
 
-fn csv(path: &Path, trees: &[NamedTree]) -> Result<Csv, Explained> {
+fn csv(path: &Path, trees: &[NamedTree]) -> Result<Csv, CommandError> {
     check_outside(path, trees)?;
     let headings = [
         "label.class",
@@ -205,7 +210,7 @@ fn list(shown: &[Vec<Difference>], answer: &Compare) -> String {
         for d in differences.iter().take(SHOWN) {
             let path = match &d.former {
                 Some(former) => message!("compare.from-to", former = former, path = d.path).to_string(),
-                None => d.path.shown(),
+                None => d.path.printable(),
             };
             columns.row([class_of(answer, d.class), path, reason(d.reason)]);
         }
@@ -259,12 +264,12 @@ fn source(s: &ComparedSource) -> Message {
 }
 
 fn csv_row(d: &Difference) -> [String; 8] {
-    let size = |s: &Option<Seen>| s.map(|s| s.size.to_string()).unwrap_or_default();
-    let digest = |s: &Option<Seen>| hex(s.and_then(|s| s.blake3));
+    let size = |s: &Option<FileSummary>| s.map(|s| s.size.to_string()).unwrap_or_default();
+    let digest = |s: &Option<FileSummary>| hex(s.and_then(|s| s.blake3));
     [
         class(d.class),
-        d.path.shown(),
-        d.former.as_ref().map(Shown::shown).unwrap_or_default(),
+        d.path.printable(),
+        d.former.as_ref().map(Printable::printable).unwrap_or_default(),
         reason(d.reason),
         size(&d.before),
         size(&d.after),
@@ -276,7 +281,7 @@ fn csv_row(d: &Difference) -> [String; 8] {
 fn difference(d: &Difference) -> FileDifference {
     let (path, path_hex) = name(&d.path);
     let (former_path, former_path_hex) = d.former.as_ref().map(|f| name(f)).unzip();
-    let seen = |seen: &Option<Seen>| {
+    let seen = |seen: &Option<FileSummary>| {
         seen.map(|s| FileSeen { kind: s.kind, size: s.size, blake3: s.blake3.map(|b| hex(Some(b)).into()) })
     };
     FileDifference {
@@ -292,7 +297,7 @@ fn difference(d: &Difference) -> FileDifference {
     }
 }
 
-fn compared(s: &SourceLine) -> ComparedSource {
+fn compared(s: &SourceComparison) -> ComparedSource {
     let (name, name_hex) = name(&s.name);
     let (tree, tree_hex) = s.path.as_ref().map(|p| path_name(p)).unzip();
     ComparedSource { name, name_hex, rules: s.rules, tree, tree_hex: tree_hex.flatten() }

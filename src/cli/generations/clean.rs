@@ -3,11 +3,11 @@
 use super::Args;
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason, reason};
+use crate::cli::ui::explain::{CommandError, io_reason, reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::recorded;
-use crate::cli::ui::shown::Shown;
 use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
@@ -15,13 +15,13 @@ use crate::cli::ui::words;
 use azekura::answer::generations::{self as answer, Changes, Clean, CleanGeneration, FirstAppearance};
 use azekura::answer::{exact, name};
 use azekura::format::watch::Measures;
-use azekura::job::incident::clean::{First, Options, Report, Row, clean};
+use azekura::job::incident::clean::{GenerationTraces, IndicatorHit, Options, Report, clean};
 use azekura::job::incident::indicators::Indicators;
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let identity = context.identity(args.identity.as_deref())?;
     let indicators = args.ioc.as_deref().map(|path| {
-        let failed = |e| Explained::new(message!("error.ioc", path = path), Exit::Usage).cause(e);
+        let failed = |e| CommandError::new(message!("error.ioc", path = path), Exit::Usage).cause(e);
         let bytes = std::fs::read(path).map_err(|e| failed(io_reason(&e)))?;
         Indicators::parse(&bytes).map_err(|e| failed(reason(&e)))
     });
@@ -32,7 +32,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     };
     let answer = answer(&report, options.indicators.as_ref());
     talk(&answer, context);
-    let is_good = report.faults.is_empty() && report.rows.iter().all(Row::is_clean);
+    let is_good = report.faults.is_empty() && report.generations.iter().all(GenerationTraces::is_clean);
     let exit = if is_good { Exit::Good } else { Exit::Damage };
     Ok(Outcome::new(exit, text(&answer), &answer))
 }
@@ -66,14 +66,14 @@ fn answer(r: &Report, indicators: Option<&Indicators>) -> Clean {
         set_name: r.set_name.as_str().into(),
         quarantine: Some(r.quarantine),
         last_clean: r.last_clean,
-        generations: r.rows.iter().map(generation).collect(),
+        generations: r.generations.iter().map(generation).collect(),
         indicators: indicators.map(|i| answer::Indicators { looked_for: i.len() as u64, passed_over: i.passed_over() }),
-        first: r.first.iter().map(first).collect(),
+        first: r.first_hits.iter().map(first).collect(),
         faults: r.faults.iter().map(words::fault_answer).collect(),
     }
 }
 
-fn generation(row: &Row) -> CleanGeneration {
+fn generation(row: &GenerationTraces) -> CleanGeneration {
     CleanGeneration {
         generation: row.generation,
         time: row.time.as_str().into(),
@@ -107,7 +107,7 @@ fn changes((source, m): &(Vec<u8>, Measures)) -> Changes {
     }
 }
 
-fn first(f: &First) -> FirstAppearance {
+fn first(f: &IndicatorHit) -> FirstAppearance {
     let (path, path_hex) = name(&f.path);
     FirstAppearance { indicator: f.indicator.as_str().into(), generation: f.generation, path, path_hex }
 }
@@ -130,7 +130,7 @@ fn text(answer: &Clean) -> String {
             () => find("clean.none"),
         };
         columns.row([
-            g.generation.shown(),
+            g.generation.printable(),
             time(&g.time, Lang::spoken()),
             known(sum(g, |c| c.new)),
             known(sum(g, |c| c.changed)),

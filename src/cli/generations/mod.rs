@@ -4,10 +4,10 @@ mod clean;
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, time};
@@ -16,8 +16,8 @@ use azekura::answer::generations::{self as answer, BytesOfMedium, Generation, Ge
 use azekura::answer::name;
 use azekura::format::object::Id;
 use azekura::job::inspect::generations::{Details, GenerationReport, SetReport, generations};
-use azekura::job::restore::RestoreError;
 use azekura::medium::{AttachedMedium, BrokenLabel};
+use azekura::set::open::OpenError;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ pub struct Args {
     ioc: Option<PathBuf>,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     if args.clean {
         return clean::run(args, context);
     }
@@ -51,7 +51,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         ids = vec![set];
     }
     if ids.is_empty() {
-        return Err(RestoreError::Blank { path: from }.into());
+        return Err(OpenError::Blank { path: from }.into());
     }
     let mut reports = Vec::new();
     for id in ids {
@@ -119,13 +119,13 @@ fn text(report: &SetOfGenerations) -> String {
             false => message!("generations.not-trusted"),
         };
         columns.row([
-            g.generation.shown(),
+            g.generation.printable(),
             time(&g.time, Lang::spoken()),
             count(g.entries),
             bytes(g.added_bytes),
             g.check_code.to_string(),
             result.to_string(),
-            g.details.as_ref().and_then(|d| d.tag.as_deref()).unwrap_or_default().shown(),
+            g.details.as_ref().and_then(|d| d.tag.as_deref()).unwrap_or_default().printable(),
         ]);
     }
     format!("{}\n{}", heading(report), columns.text())
@@ -138,7 +138,7 @@ fn media(report: &SetOfGenerations) -> String {
     for g in &report.generations.first {
         let reads = match &g.details {
             None => String::new(),
-            Some(d) if d.media.is_empty() => g.place.shown(),
+            Some(d) if d.media.is_empty() => g.place.printable(),
             Some(d) => {
                 let each = d
                     .media
@@ -148,7 +148,7 @@ fn media(report: &SetOfGenerations) -> String {
                 each.collect::<Vec<_>>().join(" → ")
             }
         };
-        columns.row([g.generation.shown(), time(&g.time, Lang::spoken()), g.place.shown(), reads]);
+        columns.row([g.generation.printable(), time(&g.time, Lang::spoken()), g.place.printable(), reads]);
     }
     format!("{}\n{}", heading(report), columns.text())
 }

@@ -3,11 +3,11 @@
 use super::sheet;
 use crate::cli::context::Context;
 use crate::cli::environment::{absolute, now};
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
 use crate::cli::ui::secret::{new_passphrase, write_new};
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use azekura::answer::exact;
@@ -29,7 +29,7 @@ pub struct Args {
     passphrase_file: Option<PathBuf>,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let file = context.environment.passphrase_file(args.passphrase_file.as_deref()).filter(|_| !args.passphrase);
     let passphrase = match args.passphrase || file.is_some() {
         true => Some(new_passphrase(file.as_deref())?),
@@ -68,11 +68,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
 
 fn text(answer: &New) -> String {
     let mut table = Table::default();
-    table.row(find("label.key-file"), exact(&answer.key_file, answer.key_file_hex.as_deref()).shown());
+    table.row(find("label.key-file"), exact(&answer.key_file, answer.key_file_hex.as_deref()).printable());
     if let Some(sheet) = &answer.sheet {
-        table.row(find("label.sheet"), exact(sheet, answer.sheet_hex.as_deref()).shown());
+        table.row(find("label.sheet"), exact(sheet, answer.sheet_hex.as_deref()).printable());
     }
-    answer.recipients.first.iter().for_each(|r| table.row(find("label.recipient"), r.shown()));
+    answer.recipients.first.iter().for_each(|r| table.row(find("label.recipient"), r.printable()));
     format!("{}\n{}\n", table.text(), find("keys.next"))
 }
 

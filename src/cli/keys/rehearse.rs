@@ -2,7 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::{Message, message};
@@ -24,7 +24,7 @@ pub struct Args {
     set: Option<Id>,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let report = {

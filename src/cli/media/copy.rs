@@ -3,9 +3,9 @@
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
@@ -14,8 +14,8 @@ use azekura::answer::Clipped;
 use azekura::answer::media::Copy;
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
+use azekura::job::media::copy::named::copy_named;
 use azekura::job::media::copy::{Options, Report, copy};
-use azekura::job::media::register;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,7 @@ pub struct Args {
     beside_others: bool,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let options = Options {
         from: context.medium(args.from.as_deref())?,
         to: absolute(&args.to),
@@ -45,7 +45,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let report = {
         let progress = context.progress();
         match &args.name {
-            Some(name) => register::copy(name, &context.state_dir()?, &options, &context.env(None), &progress)?,
+            Some(name) => copy_named(name, &context.state_dir()?, &options, &context.env(None), &progress)?,
             None => copy(&options, &context.env(None), &progress)?,
         }
     };
@@ -76,7 +76,7 @@ fn text(answer: &Copy) -> String {
     table.row(find("label.read-back"), words::read_back(answer.read_back).to_string());
     if let Some((generation, code)) = answer.generation.zip(answer.check_code.as_ref()) {
         table.row(find("label.newest"), generation.to_string());
-        table.row(find("label.check-code"), code.shown());
+        table.row(find("label.check-code"), code.printable());
     }
     let result = match (answer.good, answer.read_back) {
         (true, ReadBack::Direct | ReadBack::Dropped) => message!("copy.good"),

@@ -2,12 +2,12 @@
 
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::message;
 use azekura::answer::Clipped;
 use azekura::answer::media::Init;
-use azekura::job::media::register::{RegisterOptions, init};
+use azekura::job::media::init::{InitOptions, init};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,7 @@ pub struct Args {
     recipient: Vec<String>,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let pool = match &args.pool {
         Some(name) => Some(context.pool(name).ok_or_else(|| super::ledger::no_pool(name))?),
         None => context.config.pools.iter().find(|p| p.media.contains(&args.name)),
@@ -30,9 +30,9 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let at = args.at.as_deref().or(pool.map(|p| p.at.as_path()));
     let recipients = if args.recipient.is_empty() { context.config.recipients.clone() } else { args.recipient };
     if recipients.is_empty() {
-        return Err(Explained::new(message!("error.backup.no-recipients"), Exit::Key));
+        return Err(CommandError::new(message!("error.backup.no-recipients"), Exit::Key));
     }
-    let options = RegisterOptions {
+    let options = InitOptions {
         state: context.state_dir()?,
         at: context.medium(at)?,
         name: args.name.clone(),

@@ -3,17 +3,17 @@
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::recorded;
-use crate::cli::ui::shown::Shown;
 use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, Media, Medium, Scrubbed, Written};
 use azekura::env::time_text;
-use azekura::host::ledger::{Book, Ledger, LedgerEvent, LedgerLine, MediumAccount};
+use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount};
 
 #[derive(Debug, clap::Args)]
 pub struct Move {
@@ -41,7 +41,7 @@ pub struct Due {
     pool: Option<String>,
 }
 
-pub fn book(context: &Context) -> Result<(Ledger, Book), Explained> {
+pub fn book(context: &Context) -> Result<(Ledger, LedgerContent), CommandError> {
     let ledger = Ledger::of(&context.state_dir()?);
     let book = ledger.read()?;
     if let Some(line) = book.broken.first() {
@@ -50,17 +50,17 @@ pub fn book(context: &Context) -> Result<(Ledger, Book), Explained> {
     Ok((ledger, book))
 }
 
-pub fn exit(book: &Book) -> Exit {
+pub fn exit(book: &LedgerContent) -> Exit {
     if book.broken.is_empty() { Exit::Good } else { Exit::Damage }
 }
 
 /// A medium that the ledger knows.
-pub fn known(book: &Book, name: &str) -> Result<MediumAccount, Explained> {
-    let unknown = || Explained::new(message!("error.media.unknown", name = name), Exit::Usage);
+pub fn known(book: &LedgerContent, name: &str) -> Result<MediumAccount, CommandError> {
+    let unknown = || CommandError::new(message!("error.media.unknown", name = name), Exit::Usage);
     book.media().remove(name).ok_or_else(unknown)
 }
 
-pub fn list(context: &Context) -> Result<Outcome, Explained> {
+pub fn list(context: &Context) -> Result<Outcome, CommandError> {
     let (_, book) = book(context)?;
     let answer = Media { media: book.media().values().map(medium).collect() };
     Ok(Outcome::new(exit(&book), list_text(&answer), &answer))
@@ -77,12 +77,12 @@ fn list_text(answer: &Media) -> String {
     for m in &answer.media.first {
         let written = m.written.as_ref();
         columns.row([
-            m.name.shown(),
-            m.pool.as_deref().unwrap_or_default().shown(),
-            m.place.as_deref().unwrap_or_default().shown(),
+            m.name.printable(),
+            m.pool.as_deref().unwrap_or_default().printable(),
+            m.place.as_deref().unwrap_or_default().printable(),
             when(written.map(|w| &w.time[..])),
-            written.filter(|w| w.generation > 0).map(|w| w.generation.shown()).unwrap_or_default(),
-            written.map(|w| w.check_code.shown()).unwrap_or_default(),
+            written.filter(|w| w.generation > 0).map(|w| w.generation.printable()).unwrap_or_default(),
+            written.map(|w| w.check_code.printable()).unwrap_or_default(),
             when(m.left.as_deref()),
         ]);
     }
@@ -99,11 +99,11 @@ fn medium(m: &MediumAccount) -> Medium {
         kind: m.kind,
         copy: m.is_copy,
         registered: Some(m.registered.as_str().into()),
-        place: optional(&m.place),
+        place: optional(&m.location),
         off_site: m.off_site,
         attached: optional(&m.attached),
         at_host: m.at_host,
-        left: optional(&m.left),
+        left: optional(&m.detached),
         written: m.written.as_ref().map(|(time, generation, code)| Written {
             time: time.as_str().into(),
             generation: *generation,
@@ -113,7 +113,7 @@ fn medium(m: &MediumAccount) -> Medium {
     }
 }
 
-pub fn due(args: &Due, context: &Context) -> Result<Outcome, Explained> {
+pub fn due(args: &Due, context: &Context) -> Result<Outcome, CommandError> {
     let (_, book) = book(context)?;
     let pools: Vec<&ConfigPool> = match &args.pool {
         Some(name) => vec![context.pool(name).ok_or_else(|| no_pool(name))?],
@@ -135,20 +135,20 @@ pub fn due(args: &Due, context: &Context) -> Result<Outcome, Explained> {
 fn due_text(answer: &answer::Due) -> String {
     let mut columns = Columns::new(["label.pool", "label.due", "label.last", "label.nights"].map(find));
     for p in &answer.pools.first {
-        columns.row([p.pool.shown(), p.due.shown(), p.last.as_deref().unwrap_or_default().shown(), count(p.nights)]);
+        columns.row([p.pool.printable(), p.due.printable(), p.last.as_deref().unwrap_or_default().printable(), count(p.nights)]);
     }
     columns.text()
 }
 
 /// There is no pool of that name in the configuration.
-pub fn no_pool(name: &str) -> Explained {
+pub fn no_pool(name: &str) -> CommandError {
     if name.is_empty() {
-        return Explained::usage(message!("error.media.no-pools"), message!("hint.media.no-pools"));
+        return CommandError::usage(message!("error.media.no-pools"), message!("hint.media.no-pools"));
     }
-    Explained::usage(message!("error.media.no-pool", name = name), message!("hint.media.no-pool"))
+    CommandError::usage(message!("error.media.no-pool", name = name), message!("hint.media.no-pool"))
 }
 
-pub fn log(args: &Log, context: &Context) -> Result<Outcome, Explained> {
+pub fn log(args: &Log, context: &Context) -> Result<Outcome, CommandError> {
     let (_, book) = book(context)?;
     let wanted = args.medium.as_deref();
     wanted.map(|name| known(&book, name)).transpose()?;
@@ -156,7 +156,7 @@ pub fn log(args: &Log, context: &Context) -> Result<Outcome, Explained> {
     let lines = || book.lines.iter().filter(|l| wanted.is_none_or(|name| [name, ""].contains(&l.event.medium())));
     let mut columns = Columns::new(["label.line", "label.time", "label.medium", "label.event"].map(find));
     for l in lines() {
-        columns.row([l.line.shown(), time(&l.time, Lang::spoken()), l.event.medium().shown(), event(l)]);
+        columns.row([l.line.printable(), time(&l.time, Lang::spoken()), l.event.medium().printable(), event(l)]);
     }
     let answer = answer::Log { lines: lines().map(line).collect(), broken: book.broken.iter().copied().collect() };
     Ok(Outcome::new(exit(&book), columns.text(), &answer))
@@ -190,7 +190,7 @@ fn event(l: &LedgerLine) -> String {
     said.to_string()
 }
 
-pub fn move_to(args: Move, context: &Context) -> Result<Outcome, Explained> {
+pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
     let (ledger, book) = book(context)?;
     known(&book, &args.medium)?;
     let Move { medium, to, by, witness, off_site } = args;

@@ -7,7 +7,7 @@ pub mod ledger;
 mod scrub;
 
 use super::context::Context;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
 
 #[derive(Debug, clap::Subcommand)]
@@ -38,7 +38,7 @@ impl Command {
     }
 }
 
-pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(command: Command, context: &Context) -> Result<Outcome, CommandError> {
     match command {
         Command::Init(args) => init::run(args, context),
         Command::List => ledger::list(context),

@@ -2,7 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
@@ -12,8 +12,7 @@ use azekura::answer::Clipped;
 use azekura::answer::media::{Health, Scrub, Unreadable};
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
-use azekura::job::media::register::scrubbed;
-use azekura::job::media::scrub::{MediumHealth, Options, Report, record, scrub};
+use azekura::job::media::scrub::{MediumHealth, Options, Report, enter_into_ledger, log, scrub};
 use azekura::set::check::remember_damage;
 use std::path::PathBuf;
 
@@ -27,7 +26,7 @@ pub struct Args {
     threads: Option<u16>,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let options = Options { from: context.medium(args.medium.as_deref())?, set: args.set };
     let env = context.env(args.threads.map(usize::from));
     let report = {
@@ -37,8 +36,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let answer = answer(&report);
     talk(&answer, context);
     if let Some(mut catalog) = context.catalog()? {
-        scrubbed(&context.state_dir()?, report.set, &options.from, report.damaged(), &env)?;
-        record(&report, &mut catalog, &env.time_text())?;
+        enter_into_ledger(&context.state_dir()?, report.set, &options.from, report.damaged(), &env)?;
+        log(&report, &mut catalog, &env.time_text())?;
         if remember_damage(report.set, &report.damage, &mut catalog)? > 0 {
             context.talk(&message!("verify.remembered"));
         }

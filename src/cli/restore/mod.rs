@@ -5,12 +5,12 @@ mod scanned;
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::findings;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, time};
@@ -20,17 +20,15 @@ use azekura::answer::generations::{BytesOfMedium, LINES};
 use azekura::answer::restore::{BytesOfPack, Restore, RestoredSource};
 use azekura::answer::{self, Clipped, exact, name};
 use azekura::format::object::Id;
+use azekura::host::files;
 use azekura::job::restore::scan::scan;
-use azekura::job::restore::{Finding, List, ListError, Marking, Options, Origin, Report, SourceReport, restore};
+use azekura::job::restore::{List, ListError, Marking, Options, Origin, Report, RestoreFinding, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
 use azekura::report::provisional::{self, Provisional};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-const MEMORY_MIB: u64 = 192;
 /// Names that were not found, as many as are shown; `--json` has the first thousand.
 const SHOWN: usize = 20;
 
@@ -72,14 +70,13 @@ pub struct Args {
     threads: Option<u16>,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
+    let defaults = Options::new(from, args.to.as_deref().map(absolute).unwrap_or_default());
     let options = Options {
-        from,
         set: args.set,
         generation: args.generation,
-        to: args.to.as_deref().map(absolute).unwrap_or_default(),
         paths: args.paths.into_iter().map(OsString::into_vec).collect(),
         only: args.only.as_deref().map(list).transpose()?,
         patterns: args.pattern,
@@ -96,7 +93,8 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         },
         page,
         dry_run: args.dry_run,
-        memory_bytes: args.memory.unwrap_or(MEMORY_MIB) << 20,
+        memory_bytes: args.memory.map_or(defaults.memory_bytes, |mib| mib << 20),
+        ..defaults
     };
     let report = {
         let progress = context.progress();
@@ -141,15 +139,13 @@ fn page(origin: &Origin) -> String {
 }
 
 /// The list in a file. One that is too long is not read to its end.
-fn list(path: &Path) -> Result<List, Explained> {
-    let failed = |cause| Explained::new(message!("error.only", path = path), Exit::Usage).cause(cause);
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(List::MOST_BYTES as u64 + 1).read_to_end(&mut bytes));
-    read.map_err(|e| failed(io_reason(&e)))?;
+fn list(path: &Path) -> Result<List, CommandError> {
+    let failed = |cause| CommandError::new(message!("error.only", path = path), Exit::Usage).cause(cause);
+    let bytes = files::read_limited(path, List::MAX_BYTES as u64).map_err(|e| failed(io_reason(&e)))?;
     List::parse(&bytes).map_err(|e| {
         failed(match e {
-            ListError::TooLong => message!("reason.list.too-long", mib = List::MOST_BYTES as u64 >> 20),
-            ListError::TooMany { line } => message!("reason.list.too-many", line = line, most = count(List::MOST as u64)),
+            ListError::TooLong => message!("reason.list.too-long", mib = List::MAX_BYTES as u64 >> 20),
+            ListError::TooMany { line } => message!("reason.list.too-many", line = line, most = count(List::MAX_NAMES as u64)),
             ListError::NotText { line } => message!("reason.list.not-text", line = line),
             ListError::NoName { line } => message!("reason.list.no-name", line = line),
             ListError::Empty => message!("reason.list.empty"),
@@ -207,7 +203,7 @@ fn text(answer: &Restore) -> String {
     }
     if answer.sources.first.iter().any(|s| s.priority.is_some()) {
         for s in &answer.sources.first {
-            table.row(exact(&s.name, s.name_hex.as_deref()).shown(), source(s, answer.dry_run));
+            table.row(exact(&s.name, s.name_hex.as_deref()).printable(), source(s, answer.dry_run));
         }
     }
     if answer.dry_run {
@@ -218,7 +214,7 @@ fn text(answer: &Restore) -> String {
         table.row(find("label.result"), find("restore.dry-run"));
     } else {
         let to = answer.to.as_deref().map(|to| exact(to, answer.to_hex.as_deref())).unwrap_or_default();
-        table.row(find("label.to"), to.shown());
+        table.row(find("label.to"), to.printable());
         table.row(find("label.not-restored"), count(answer.not_restored));
         table.row(find("label.shortfalls"), count(answer.shortfalls));
         let result = if exit(answer) == Exit::Good { "restore.good" } else { "restore.bad" };
@@ -242,8 +238,8 @@ fn source(s: &RestoredSource, is_plan: bool) -> String {
     if is_plan { format!("{priority}  {content}  {from}") } else { format!("{priority}  {content}") }
 }
 
-fn packs(picks: &[(u64, u64)]) -> answer::List<BytesOfPack, LINES> {
-    picks.iter().map(|(object, bytes)| BytesOfPack { object: *object, bytes: *bytes }).collect()
+fn packs(packs: &[(u64, u64)]) -> answer::List<BytesOfPack, LINES> {
+    packs.iter().map(|(object, bytes)| BytesOfPack { object: *object, bytes: *bytes }).collect()
 }
 
 fn media(media: &[(u64, u64)]) -> answer::List<BytesOfMedium, FACTS> {
@@ -259,12 +255,12 @@ fn restored_source(s: &SourceReport) -> RestoredSource {
         entries: s.entries,
         files: s.files,
         bytes: s.bytes,
-        packs: packs(&s.picks),
+        packs: packs(&s.packs),
         media: media(&s.media),
     }
 }
 
-fn finding_answer(f: &Finding) -> facts::Finding {
+fn finding_answer(f: &RestoreFinding) -> facts::Finding {
     let (path, path_hex) = name(&f.path);
     facts::Finding { kind: f.kind.name().into(), path, path_hex, detail: f.detail.as_str().into() }
 }
@@ -294,7 +290,7 @@ fn answer(report: &Report, options: &Options) -> Restore {
         entries_lost: report.entries_lost,
         findings: report.findings.iter().map(finding_answer).collect(),
         not_found: report.not_found.iter().map(|path| PathName::of(path)).collect(),
-        packs: packs(&report.picks),
+        packs: packs(&report.packs),
         media: media(&report.media),
         sources: report.sources.iter().map(restored_source).collect(),
         scan: None,

@@ -1,7 +1,7 @@
 //! What a scanner said of what was restored.
 
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::count;
@@ -35,7 +35,7 @@ fn worse(a: Exit, b: Exit) -> Exit {
 
 /// `program` is the scanner's, exactly as it was typed.
 pub fn text(scan: &answer::Scan, program: &OsStr) -> String {
-    let known = |text: Option<&str>| text.map_or_else(|| find("scan.unknown"), |t| t.shown());
+    let known = |text: Option<&str>| text.map_or_else(|| find("scan.unknown"), |t| t.printable());
     let mut table = Table::default();
     let result = match &scan.result[..] {
         "clean" => message!("scan.clean"),

@@ -3,11 +3,11 @@
 //! **Invariant:** no cell is a formula. A file may be called `=cmd|…`, and a spreadsheet would run it on the desk of whoever opens the list.
 
 use super::exit::Exit;
-use super::explain::{Explained, io_reason};
+use super::explain::{CommandError, io_reason};
 use super::text::{find, message};
-use std::fs::{File, OpenOptions};
+use azekura::host::files;
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A new file that is being written. Only its owner may read it: the names in it may be those of patients.
@@ -20,8 +20,8 @@ pub struct Csv {
 
 impl Csv {
     /// `path` is absolute, `headings` are keys of the catalogue. A file that exists is never written over.
-    pub fn create(path: &Path, headings: &[&str]) -> Result<Self, Explained> {
-        let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    pub fn create(path: &Path, headings: &[&str]) -> Result<Self, CommandError> {
+        let new = files::create_new(path, files::PRIVATE);
         let file = new.map_err(|e| unwritten(path, &e))?;
         let mut csv = Self { path: path.to_owned(), out: BufWriter::new(file), failed: None, is_whole: false };
         csv.write("\u{feff}");
@@ -35,7 +35,7 @@ impl Csv {
         self.write(&(cells.join(",") + "\r\n"));
     }
 
-    pub fn finish(mut self) -> Result<(), Explained> {
+    pub fn finish(mut self) -> Result<(), CommandError> {
         let done = match self.failed.take() {
             Some(e) => Err(e),
             None => self.out.flush().and_then(|()| self.out.get_ref().sync_all()),
@@ -61,8 +61,8 @@ impl Drop for Csv {
     }
 }
 
-fn unwritten(path: &Path, e: &io::Error) -> Explained {
-    Explained::new(message!("error.csv", path = path), Exit::Failed).cause(io_reason(e))
+fn unwritten(path: &Path, e: &io::Error) -> CommandError {
+    CommandError::new(message!("error.csv", path = path), Exit::Failed).cause(io_reason(e))
 }
 
 fn cell(text: &str) -> String {
@@ -75,7 +75,7 @@ fn cell(text: &str) -> String {
 
 /// A digest, or nothing, in hexadecimal digits.
 pub fn hex(digest: Option<[u8; 32]>) -> String {
-    digest.iter().flatten().map(|b| format!("{b:02x}")).collect()
+    digest.map(|d| azekura::format::object::hex(&d)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::lang::Lang;
 use super::output::to_stderr;
+use super::printable::Printable;
 use super::recorded;
-use super::shown::Shown;
 use super::text::{find_optional, message};
 use super::units::{count, time};
 use azekura::answer::exact;
@@ -31,7 +31,7 @@ fn finding(f: &Finding) -> String {
     if f.kind == FindingKind::ClockSetBack.name() {
         return message!("talk.clock-set-back", time = time(&f.detail, Lang::spoken())).to_string();
     }
-    let kind = find_optional(&format!("finding.{}", f.kind)).unwrap_or_else(|| f.kind.shown());
+    let kind = find_optional(&format!("finding.{}", f.kind)).unwrap_or_else(|| f.kind.printable());
     let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", recorded::cause(&f.detail)) };
-    format!("{kind}: {}{detail}", exact(&f.path, f.path_hex.as_deref()).shown())
+    format!("{kind}: {}{detail}", exact(&f.path, f.path_hex.as_deref()).printable())
 }

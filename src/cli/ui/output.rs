@@ -1,15 +1,14 @@
-//! What a command gives back, and how it is printed: results on standard output, talk on standard error.
+//! A command's outcome, and how it is printed: results on standard output, messages on standard error.
 
 use super::exit::Exit;
-use super::explain::{Explained, io_reason};
+use super::explain::{CommandError, io_reason};
 use super::text::message;
 use azekura::answer::{Document, SCHEMA_VERSION};
 use azekura::env::TOOL;
+use azekura::host::files;
 use serde::Serialize;
 use serde_json::Value;
-use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// A command's result, for people and for programs.
@@ -33,7 +32,7 @@ impl Outcome {
 }
 
 /// Prints a result; `--json` prints nothing else on standard output.
-pub fn print(outcome: &Result<Outcome, Explained>, command: Option<&str>, json: bool) -> Exit {
+pub fn print(outcome: &Result<Outcome, CommandError>, command: Option<&str>, json: bool) -> Exit {
     let (exit, document) = document_of(command, outcome);
     if let Err(e) = outcome {
         to_stderr(&e.text());
@@ -45,18 +44,18 @@ pub fn print(outcome: &Result<Outcome, Explained>, command: Option<&str>, json: 
     };
     match printed {
         Ok(()) => exit,
-        // Whoever read it has seen enough: that is no failure of ours.
+        // The reader closed the pipe: it has all it wanted.
         Err(e) if e.kind() == ErrorKind::BrokenPipe => exit,
         Err(e) => {
-            to_stderr(&Explained::from_output(&e).text());
-            // What was done is done; only a good end may not be claimed when nobody could be told of it.
+            to_stderr(&CommandError::from_output(&e).text());
+            // The work is done. But without its result on standard output the end is not a good one.
             exit.max(Exit::Failed)
         }
     }
 }
 
 /// The document that `--json` prints, whatever is printed.
-pub fn document_of(command: Option<&str>, outcome: &Result<Outcome, Explained>) -> (Exit, String) {
+pub fn document_of(command: Option<&str>, outcome: &Result<Outcome, CommandError>) -> (Exit, String) {
     let (exit, result, error) = match outcome {
         Ok(o) => (o.exit, Some(&o.json), None),
         Err(e) => (e.exit, None, Some(e.failure())),
@@ -79,24 +78,15 @@ pub fn to_stdout(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes a new file that only its owner can read, and makes it durable. What is there already stays as it is.
-pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
-/// The same for a result that the user named a file for.
-pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Explained> {
-    create_new(path, bytes).map_err(|e| match e.kind() {
-        ErrorKind::AlreadyExists => Explained::new(message!("error.file.exists", path = path), Exit::Failed),
-        _ => Explained::new(message!("error.file.write", path = path), Exit::Failed).cause(io_reason(&e)),
+/// Writes a result into a new file that the user named. Only its owner can read it.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    files::write_new(path, files::PRIVATE, bytes).map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => CommandError::new(message!("error.file.exists", path = path), Exit::Failed),
+        _ => CommandError::new(message!("error.file.write", path = path), Exit::Failed).cause(io_reason(&e)),
     })
 }
 
-/// Says something on the side. When standard error is closed there is nobody to tell.
+/// Writes to standard error. If that is closed, nobody reads it, and there is nothing else to do.
 pub fn to_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -32,7 +32,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A silent one hears everything and shows nothing.
+    /// A silent one receives all events and shows nothing.
     pub fn new(silent: bool) -> Self {
         let shows = !silent && std::io::stderr().is_terminal();
         let target = if shows { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };

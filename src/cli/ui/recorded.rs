@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** nothing is lost. A text that is not known here is shown as it was written.
 
-use super::shown::Shown;
+use super::printable::Printable;
 use super::text::{Message, find, find_optional, message};
 
 /// An error of the library, or a finding's detail: its parts between colons, each by itself.
@@ -20,7 +20,7 @@ fn part(text: &str) -> String {
     match (number("line "), number("segment ")) {
         (Some(n), _) => message!("recorded.line", number = n).to_string(),
         (_, Some(n)) => message!("recorded.segment", number = n).to_string(),
-        _ => find_optional(&key).unwrap_or_else(|| text.shown()),
+        _ => find_optional(&key).unwrap_or_else(|| text.printable()),
     }
 }
 
@@ -36,7 +36,7 @@ pub fn toml(text: &str) -> Message {
 
 /// Why there is a hold: the words of whoever started it, or the tripwires of a backup (`set S generation N: header, noise`).
 pub fn why(text: &str) -> String {
-    text.split("; ").map(|one| raised(one).unwrap_or_else(|| one.shown())).collect::<Vec<_>>().join("; ")
+    text.split("; ").map(|one| raised(one).unwrap_or_else(|| one.printable())).collect::<Vec<_>>().join("; ")
 }
 
 fn raised(text: &str) -> Option<String> {
@@ -74,7 +74,7 @@ pub fn logged(operation: &str, detail: &str) -> String {
         "catalog rebuild" => rebuild(detail),
         _ => None,
     };
-    said.map_or_else(|| detail.shown(), |m| m.to_string())
+    said.map_or_else(|| detail.printable(), |m| m.to_string())
 }
 
 fn backup(detail: &str) -> Option<Message> {

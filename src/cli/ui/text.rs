@@ -1,16 +1,16 @@
 //! Messages: a key of the catalogue under `locales/` and what goes into its gaps.
 //!
-//! **Invariant:** what goes into a gap passes [`Shown`], so no name or text from outside reaches a terminal as it is.
+//! **Invariant:** what goes into a gap passes [`Printable`], so no name or text from outside reaches a terminal as it is.
 
 use super::lang::Lang;
-use super::shown::Shown;
+use super::printable::Printable;
 use std::borrow::Cow;
 use std::fmt;
 
-/// `message!("key", gap = value, …)`: every value must be [`Shown`].
+/// `message!("key", gap = value, …)`: every value must be [`Printable`].
 macro_rules! message {
     ($key:literal $(, $gap:ident = $value:expr)* $(,)?) => {
-        $crate::cli::ui::text::Message::new($key, vec![$((stringify!($gap), $crate::cli::ui::shown::Shown::shown(&$value))),*])
+        $crate::cli::ui::text::Message::new($key, vec![$((stringify!($gap), $crate::cli::ui::printable::Printable::printable(&$value))),*])
     };
 }
 pub(crate) use message;
@@ -36,7 +36,7 @@ impl Message {
         &self.key
     }
 
-    /// The message that tells what to do about this one: the same gaps, and `hint.` in place of `error.`.
+    /// The message that says what to do about this one: the same gaps, and `hint.` in place of `error.`.
     pub fn hint(&self) -> Self {
         Self { key: self.key.replacen("error.", "hint.", 1).into(), gaps: self.gaps.clone() }
     }
@@ -58,8 +58,8 @@ impl fmt::Display for Message {
 /// So that a value's parser can complain in the language spoken.
 impl std::error::Error for Message {}
 
-impl Shown for Message {
-    fn shown(&self) -> String {
+impl Printable for Message {
+    fn printable(&self) -> String {
         self.to_string()
     }
 }

@@ -1,7 +1,7 @@
-//! Words for facts that several commands tell.
+//! Messages and answers for facts that several commands share.
 
+use super::printable::Printable;
 use super::recorded;
-use super::shown::Shown;
 use super::text::{Message, find_optional, message};
 use super::units::{bytes, count};
 use azekura::answer::facts::{self, DamageName, FaultName, PathName};
@@ -95,7 +95,7 @@ pub fn damage_answer(d: &Damage) -> facts::Damage {
     }
 }
 
-/// The statistics of a manifest, whose names may hold spaces, as commands answer them.
+/// The statistics of a manifest, whose names may contain spaces, as commands answer them.
 pub fn statistics(statistics: &[(String, u64)]) -> Counts {
     Counts(statistics.iter().map(|(name, value)| (name.replace(' ', "_"), *value)).collect())
 }
@@ -103,7 +103,7 @@ pub fn statistics(statistics: &[(String, u64)]) -> Counts {
 /// A tripwire that was raised, and by how much.
 pub fn alarm(a: &facts::Alarm) -> Message {
     let source = exact(&a.source, a.source_hex.as_deref());
-    let sign = find_optional(&format!("tripwire.{}", a.tripwire)).unwrap_or_else(|| a.tripwire.shown());
+    let sign = find_optional(&format!("tripwire.{}", a.tripwire)).unwrap_or_else(|| a.tripwire.printable());
     let amount = |n| {
         if matches!(&a.tripwire[..], "shrunk" | "dedup") || a.tripwire == "noise" && n > (1 << 20) { bytes(n) } else { count(n) }
     };

@@ -1,20 +1,24 @@
-//! The chunk index: where the chunk with a given id lies.
+//! The chunk index: from a chunk's id to its location.
 
 use super::{Catalog, CatalogError, SetRow, failure, number};
 use crate::format::pack::ChunkId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::PathBuf;
 
-/// Where a stored chunk lies.
+/// The location of a stored chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Location {
+    /// Number of the pack.
     pub object: u64,
+    /// Number of the frame within the pack, from 0.
     pub frame: u32,
+    /// Bytes before the chunk in the decompressed frame.
     pub offset: u32,
+    /// Bytes of the chunk.
     pub length: u32,
 }
 
-/// What a flipped bit in a row would change. SQLite has no checksums of its own.
+/// A checksum of a row: SQLite has none of its own.
 fn sum(id: &ChunkId, at: &Location) -> u32 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&id.0).update(&at.object.to_le_bytes());
@@ -27,7 +31,7 @@ fn sum(id: &ChunkId, at: &Location) -> u32 {
 
 pub(super) fn insert(db: &Connection, set: SetRow, chunks: &[(ChunkId, Location)]) -> rusqlite::Result<()> {
     let mut q = db.prepare_cached("INSERT OR IGNORE INTO chunks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
-    // Stored once more: the newer place is on the newer medium.
+    // The chunk was stored again. The newer location is on the newer medium.
     let mut again = db.prepare_cached(
         "UPDATE chunks SET object = ?3, frame = ?4, offset = ?5, length = ?6, sum = ?7 WHERE in_set = ?1 AND id = ?2 AND object < ?3",
     )?;
@@ -47,18 +51,18 @@ fn damaged_row() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(corrupt, Some("a row does not have the sum that it was written with".into()))
 }
 
-/// A thread's own read-only view of one set's chunk index.
+/// A read-only view of one set's chunk index, for one thread.
 pub struct ChunkLookup {
     db: Connection,
     set: SetRow,
-    /// What lies in objects before this one is not used any more.
-    base: u64,
+    /// Chunks in objects before this one are not used any more.
+    oldest_object: u64,
     path: PathBuf,
 }
 
 impl Catalog {
-    /// `base`: only chunks in this object or behind it are found.
-    pub fn chunk_lookup(&self, set: SetRow, base: u64) -> Result<ChunkLookup, CatalogError> {
+    /// Opens a lookup that finds only chunks in `oldest_object` and later objects.
+    pub fn chunk_lookup(&self, set: SetRow, oldest_object: u64) -> Result<ChunkLookup, CatalogError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || {
             let db = Connection::open_with_flags(self.path(), flags)?;
@@ -66,18 +70,19 @@ impl Catalog {
             db.pragma_update(None, "cache_size", -4096)?;
             Ok(db)
         };
-        Ok(ChunkLookup { db: open().map_err(failure(self.path()))?, set, base, path: self.path().to_owned() })
+        Ok(ChunkLookup { db: open().map_err(failure(self.path()))?, set, oldest_object, path: self.path().to_owned() })
     }
 }
 
 impl ChunkLookup {
+    /// The location of a chunk; `None` if it is not known to be stored.
     pub fn find(&self, id: &ChunkId) -> Result<Option<Location>, CatalogError> {
         let run = || {
             self.db
                 .prepare_cached(
                     "SELECT object, frame, offset, length, sum FROM chunks WHERE in_set = ?1 AND id = ?2 AND object >= ?3",
                 )?
-                .query_row(params![self.set.0, id.0, self.base as i64], |r| {
+                .query_row(params![self.set.0, id.0, self.oldest_object as i64], |r| {
                     let at = Location { object: number(r, 0)?, frame: r.get(1)?, offset: r.get(2)?, length: r.get(3)? };
                     if r.get::<_, u32>(4)? == sum(id, &at) { Ok(at) } else { Err(damaged_row()) }
                 })
@@ -86,7 +91,7 @@ impl ChunkLookup {
         run().map_err(failure(&self.path))
     }
 
-    /// Every chunk id of the set.
+    /// Calls `f` with every chunk id of the set.
     pub fn each_id(&self, mut f: impl FnMut(ChunkId)) -> Result<(), CatalogError> {
         let mut run = || {
             let mut q = self.db.prepare("SELECT id FROM chunks WHERE in_set = ?1")?;

@@ -6,10 +6,13 @@ use rusqlite::{OptionalExtension, params};
 /// One line of the operation log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
+    /// From 1.
     pub line: u64,
     /// RFC 3339, UTC.
     pub time: String,
+    /// The job.
     pub operation: String,
+    /// What it did.
     pub detail: String,
 }
 
@@ -24,10 +27,9 @@ fn chain(before: &[u8; 32], l: &LogLine) -> [u8; 32] {
 }
 
 impl Catalog {
+    /// Appends a line. `time`: RFC 3339, UTC.
     pub fn log(&mut self, time: &str, operation: &str, detail: &str) -> Result<(), CatalogError> {
-        let path = self.path.clone();
-        let mut run = || {
-            let tx = self.db.transaction()?;
+        self.change(|tx| {
             let last: Option<(i64, [u8; 32])> = tx
                 .query_row("SELECT line, chain FROM log ORDER BY line DESC LIMIT 1", [], |r| Ok((r.get(0)?, r.get(1)?)))
                 .optional()?;
@@ -35,12 +37,11 @@ impl Catalog {
             let new = LogLine { line: line as u64, time: time.into(), operation: operation.into(), detail: detail.into() };
             let chain = chain(&before, &new);
             tx.execute("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5)", params![line, time, operation, detail, chain])?;
-            tx.commit()
-        };
-        run().map_err(super::failure(&path))
+            Ok(())
+        })
     }
 
-    /// Every line, and the number of the first one that does not fit the chain.
+    /// All lines, and the number of the first one that does not fit the chain.
     pub fn log_lines(&self) -> Result<(Vec<LogLine>, Option<u64>), CatalogError> {
         let run = || {
             let mut q = self.db.prepare("SELECT line, time, operation, detail, chain FROM log ORDER BY line")?;

@@ -1,4 +1,4 @@
-//! The media of each set, and the seals that the next one begins with.
+//! The media of each set, and copies of the seals, which the next medium begins with.
 
 use super::{Catalog, Result, SetRow, failure, number};
 use crate::format::label::Label;
@@ -8,18 +8,20 @@ use rusqlite::{OptionalExtension, params};
 /// One medium of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediumRow {
-    /// From 1.
+    /// Number within the set, from 1.
     pub place: u64,
+    /// The medium's id.
     pub medium: Id,
     /// Number of its label.
     pub first_object: u64,
     /// RFC 3339, UTC.
     pub created: String,
-    /// Of the label: verifies the seal of generation 1.
+    /// The label's public key, which verifies the seal of generation 1.
     pub root_key: [u8; 32],
 }
 
 impl MediumRow {
+    /// The medium with this label.
     pub fn of(l: &Label) -> Self {
         let created = l.created.clone();
         Self { place: l.place, medium: l.medium, first_object: l.first_object, created, root_key: l.root_key }
@@ -27,6 +29,7 @@ impl MediumRow {
 }
 
 impl Catalog {
+    /// Records a medium, or replaces what is recorded for its place.
     pub fn put_medium(&self, set: SetRow, m: &MediumRow) -> Result<()> {
         let sql = "INSERT OR REPLACE INTO media (in_set, place, medium, first_object, created, root_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let row = params![set.0, m.place as i64, m.medium.0, m.first_object as i64, m.created, m.root_key];
@@ -42,7 +45,7 @@ impl Catalog {
         self.ask(run())
     }
 
-    /// How many media the set has from the one with object `number` on.
+    /// How many media the set has, counted from the one with object `number`.
     pub fn media_from(&self, set: SetRow, number: u64) -> Result<u64> {
         let sql = "SELECT COUNT(*) FROM media WHERE in_set = ?1 AND place >=
             (SELECT COALESCE(MAX(place), 0) FROM media WHERE in_set = ?1 AND first_object <= ?2)";
@@ -65,7 +68,7 @@ impl Catalog {
         self.ask(run())
     }
 
-    /// The medium that the set goes on on.
+    /// The medium to continue on.
     pub fn last_medium(&self, set: SetRow) -> Result<Option<MediumRow>> {
         let sql =
             "SELECT place, medium, first_object, created, root_key FROM media WHERE in_set = ?1 ORDER BY place DESC LIMIT 1";
@@ -91,14 +94,14 @@ impl Catalog {
         self.ask(run())
     }
 
-    /// The copy of a seal.
+    /// The copy of a seal. `object`: its number.
     pub fn seal(&self, set: SetRow, object: u64) -> Result<Vec<u8>> {
         let sql = "SELECT bytes FROM seals WHERE in_set = ?1 AND number = ?2";
         self.db.query_row(sql, params![set.0, object as i64], |r| r.get(0)).map_err(failure(&self.path))
     }
 
-    /// Sets that wait for their next medium, the newest first.
-    pub fn sets_closed(&self) -> Result<Vec<(Id, SetRow)>> {
+    /// Sets whose last medium was closed within a run and that wait for the next one; the newest first.
+    pub fn sets_to_continue(&self) -> Result<Vec<(Id, SetRow)>> {
         let sql = "SELECT s.set_id, s.id FROM sets s JOIN generations g ON g.in_set = s.id
             WHERE g.closing AND g.durable AND g.number = (SELECT MAX(number) FROM generations WHERE in_set = s.id)
             ORDER BY s.id DESC";

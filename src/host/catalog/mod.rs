@@ -1,7 +1,7 @@
 //! The host's cache in SQLite: chunk index, objects, generations, operation log.
 //!
-//! **Invariant:** the medium is the truth. Whatever is here can be rebuilt from the media and an identity; nothing here is
-//! secret, and no key is ever written here.
+//! **Invariant:** the medium is the truth. Everything here can be rebuilt from the media and an identity; nothing here is secret, and no
+//! key is ever written here.
 //! **Invariant:** no other room knows SQL.
 
 mod chunks;
@@ -28,7 +28,7 @@ CREATE TABLE sets (
     chunks  INTEGER NOT NULL DEFAULT 0,
     -- 1 from when packs were found damaged until a generation that read everything again is durable
     reread  INTEGER NOT NULL DEFAULT 0,
-    -- number of the first object that generations to come may lean on
+    -- number of the oldest object that later generations may reference
     base    INTEGER NOT NULL DEFAULT 0
 );
 -- generation: NULL until a seal covers the object
@@ -37,7 +37,7 @@ CREATE TABLE objects (
     generation INTEGER,
     PRIMARY KEY (in_set, number)
 ) WITHOUT ROWID;
--- sum: over the rest of the row; a wrong place would make a generation that cannot be restored
+-- sum: over the rest of the row; a wrong row would make a generation that cannot be restored
 CREATE TABLE chunks (
     in_set INTEGER NOT NULL, id BLOB NOT NULL, object INTEGER NOT NULL, frame INTEGER NOT NULL, offset INTEGER NOT NULL,
     length INTEGER NOT NULL, sum INTEGER NOT NULL,
@@ -62,7 +62,9 @@ CREATE TABLE log (
 );
 ";
 
+/// Why the catalog could not be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's text says what it means")]
 pub enum CatalogError {
     /// The file is not a catalog, or its pages are damaged.
     #[error("the catalog {} is damaged", path.display())]
@@ -75,21 +77,24 @@ pub enum CatalogError {
 
 type Result<T> = std::result::Result<T, CatalogError>;
 
-/// What the catalog knows of one generation.
+/// The catalog's row of one generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenerationRow {
+    /// From 1.
     pub number: u64,
+    /// Number of the seal's object.
     pub seal_object: u64,
+    /// BLAKE3 of the seal.
     pub seal_digest: [u8; 32],
     /// RFC 3339, UTC.
     pub time: String,
-    /// Nanoseconds since 1970 when the run began.
+    /// When the run began, in nanoseconds since 1970.
     pub started: i64,
-    /// BLAKE3 of the entry stream: says whether the host's copy of it is whole.
+    /// BLAKE3 of the entry stream: the host's copy of it is whole if it has this digest.
     pub entries_digest: [u8; 32],
     /// Its seal was read back.
     pub durable: bool,
-    /// Its seal closes a medium within a run: it is no generation.
+    /// Its seal closes a medium within a run: no complete generation belongs to it.
     pub closing: bool,
 }
 
@@ -99,12 +104,12 @@ pub struct Catalog {
     path: PathBuf,
 }
 
-/// One set's rows.
+/// The key of one set's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetRow(i64);
 
 impl Catalog {
-    /// Opens the catalog, making an empty one where there is none.
+    /// Opens the catalog; creates an empty one if there is none.
     pub fn open(path: &Path) -> Result<Self> {
         let failed = failure(path);
         let db = Connection::open(path).map_err(&failed)?;
@@ -124,6 +129,7 @@ impl Catalog {
         Ok(Self { db, path: path.to_owned() })
     }
 
+    /// The catalog's file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -132,29 +138,38 @@ impl Catalog {
         asked.map_err(failure(&self.path))
     }
 
+    /// Runs a change in one transaction.
+    fn change(&mut self, f: impl FnOnce(&rusqlite::Transaction) -> rusqlite::Result<()>) -> Result<()> {
+        let run = |db: &mut Connection| {
+            let tx = db.transaction()?;
+            f(&tx)?;
+            tx.commit()
+        };
+        run(&mut self.db).map_err(failure(&self.path))
+    }
+
+    /// Adds a set, or renames a known one. `created`: RFC 3339, UTC.
     pub fn add_set(&self, set: Id, name: &str, created: &str) -> Result<SetRow> {
         let sql = "INSERT INTO sets (set_id, name, created) VALUES (?1, ?2, ?3) ON CONFLICT (set_id) DO UPDATE SET name = ?2 RETURNING id";
         self.ask(self.db.query_row(sql, params![set.0, name, created], |r| r.get(0))).map(SetRow)
     }
 
+    /// The set's key; `None` if the catalog does not know the set.
     pub fn set(&self, set: Id) -> Result<Option<SetRow>> {
         self.ask(self.db.query_row("SELECT id FROM sets WHERE set_id = ?1", [set.0], |r| r.get(0)).optional())
             .map(|r| r.map(SetRow))
     }
 
-    /// Forgets everything about a set, before it is recorded anew from its media.
+    /// Deletes everything about a set, before it is rebuilt from its media.
     pub fn forget_set(&mut self, set: Id) -> Result<()> {
         let Some(SetRow(row)) = self.set(set)? else { return Ok(()) };
-        let path = self.path.clone();
-        let mut run = || {
-            let tx = self.db.transaction()?;
+        self.change(|tx| {
             for table in ["chunks", "objects", "generations", "seals", "media"] {
                 tx.execute(&format!("DELETE FROM {table} WHERE in_set = ?1"), [row])?;
             }
             tx.execute("DELETE FROM sets WHERE id = ?1", [row])?;
-            tx.commit()
-        };
-        run().map_err(failure(&path))
+            Ok(())
+        })
     }
 
     /// How many chunks the index has for the set.
@@ -189,62 +204,55 @@ impl Catalog {
         self.ask(run())
     }
 
-    /// Records an object that was read back, and where each of its chunks lies.
+    /// Records an object that was read back, and the location of each chunk in it. Sorts `chunks` by id.
     pub fn add_object(&mut self, set: SetRow, o: &Object, chunks: &mut [(crate::format::pack::ChunkId, Location)]) -> Result<()> {
         chunks.sort_unstable_by_key(|(id, _)| *id);
-        let path = self.path.clone();
-        let mut run = || {
-            let tx = self.db.transaction()?;
-            put_object(&tx, set, o)?;
-            chunks::insert(&tx, set, chunks)?;
-            tx.commit()
-        };
-        run().map_err(failure(&path))
+        self.change(|tx| {
+            put_object(tx, set, o)?;
+            chunks::insert(tx, set, chunks)?;
+            Ok(())
+        })
     }
 
-    /// Records what a leftover turned out to be; chunks that were said to lie in it are forgotten, and the medium whose label it was.
+    /// Records a leftover as what it turned out to be, usually void. Deletes the chunks that were recorded in it, and the medium whose label
+    /// it was.
     pub fn void_object(&mut self, set: SetRow, o: &Object) -> Result<()> {
-        let path = self.path.clone();
-        let mut run = || {
-            let tx = self.db.transaction()?;
-            put_object(&tx, set, o)?;
+        self.change(|tx| {
+            put_object(tx, set, o)?;
             tx.execute("DELETE FROM chunks WHERE in_set = ?1 AND object = ?2", params![set.0, o.number as i64])?;
             tx.execute("DELETE FROM media WHERE in_set = ?1 AND first_object = ?2", params![set.0, o.number as i64])?;
-            tx.commit()
-        };
-        run().map_err(failure(&path))
+            Ok(())
+        })
     }
 
-    /// Packs that were found damaged: what lies in them is not known to be stored any more, and the next run reads everything again.
+    /// Records packs as damaged: deletes the chunks in them, and makes the next run read everything again.
     pub fn mark_damaged(&mut self, set: SetRow, packs: &[u64]) -> Result<()> {
-        let path = self.path.clone();
-        let mut run = || {
-            let tx = self.db.transaction()?;
+        self.change(|tx| {
             for pack in packs {
                 tx.execute("DELETE FROM chunks WHERE in_set = ?1 AND object = ?2", params![set.0, *pack as i64])?;
             }
             tx.execute("UPDATE sets SET reread = 1 WHERE id = ?1", [set.0])?;
-            tx.commit()
-        };
-        run().map_err(failure(&path))
+            Ok(())
+        })
     }
 
-    /// Number of the first object that generations to come may lean on.
-    pub fn base(&self, set: SetRow) -> Result<u64> {
+    /// Number of the oldest object that later generations may reference.
+    pub fn oldest_referenced_object(&self, set: SetRow) -> Result<u64> {
         self.ask(self.db.query_row("SELECT base FROM sets WHERE id = ?1", [set.0], |r| number(r, 0)))
     }
 
-    pub fn set_base(&self, set: SetRow, base: u64) -> Result<()> {
-        self.ask(self.db.execute("UPDATE sets SET base = ?2 WHERE id = ?1", params![set.0, base as i64])).map(drop)
+    /// See [`Catalog::oldest_referenced_object`].
+    pub fn set_oldest_referenced_object(&self, set: SetRow, oldest: u64) -> Result<()> {
+        self.ask(self.db.execute("UPDATE sets SET base = ?2 WHERE id = ?1", params![set.0, oldest as i64])).map(drop)
     }
 
-    /// Whether the next run has to read everything again.
+    /// Whether the next run must read everything again.
     pub fn wants_reread(&self, set: SetRow) -> Result<bool> {
         self.ask(self.db.query_row("SELECT reread FROM sets WHERE id = ?1", [set.0], |r| r.get(0)))
     }
 
-    /// A run that read everything again is sealed.
-    pub fn was_reread(&self, set: SetRow) -> Result<()> {
+    /// Records that a run which read everything again is sealed.
+    pub fn clear_reread(&self, set: SetRow) -> Result<()> {
         self.ask(self.db.execute("UPDATE sets SET reread = 0 WHERE id = ?1", [set.0])).map(drop)
     }
 
@@ -263,7 +271,7 @@ impl Catalog {
         self.generation_where(set, "durable ORDER BY number DESC LIMIT 1")
     }
 
-    /// The sets with a generation that is sealed, by this host's clock: the one that was written last comes first.
+    /// The sets with a sealed generation, the last written first, by this host's clock.
     pub fn sets_written(&self) -> Result<Vec<Id>> {
         let sql = "SELECT s.set_id FROM generations g JOIN sets s ON s.id = g.in_set WHERE g.durable
             GROUP BY s.id ORDER BY MAX(g.started) DESC";
@@ -293,9 +301,7 @@ impl Catalog {
     /// Records a generation whose seal is about to be written (`durable` false) or was read back (true). Objects up to its
     /// seal belong to it from then on.
     pub fn put_generation(&mut self, set: SetRow, g: &GenerationRow) -> Result<()> {
-        let path = self.path.clone();
-        let mut run = || {
-            let tx = self.db.transaction()?;
+        self.change(|tx| {
             tx.execute(
                 "INSERT OR REPLACE INTO generations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
@@ -316,19 +322,18 @@ impl Catalog {
                     params![set.0, g.number as i64, g.seal_object as i64],
                 )?;
             }
-            tx.commit()
-        };
-        run().map_err(failure(&path))
+            Ok(())
+        })
     }
 
-    /// Forgets a generation whose seal never became whole.
+    /// Deletes a generation whose seal never became whole.
     pub fn forget_generation(&self, set: SetRow, number: u64) -> Result<()> {
         let sql = "DELETE FROM generations WHERE in_set = ?1 AND number = ?2 AND NOT durable";
         self.ask(self.db.execute(sql, params![set.0, number as i64])).map(drop)
     }
 }
 
-/// Tells damage from other failures.
+/// Distinguishes damage from other failures.
 fn failure(path: &Path) -> impl Fn(rusqlite::Error) -> CatalogError {
     let path = path.to_owned();
     move |source| {
@@ -346,7 +351,7 @@ fn failure(path: &Path) -> impl Fn(rusqlite::Error) -> CatalogError {
     }
 }
 
-/// The number or length of an object, or a generation's number. Nothing larger was ever written.
+/// The number or length of an object, or a generation's number. A larger value is damage.
 fn number(r: &rusqlite::Row, column: usize) -> rusqlite::Result<u64> {
     let n: i64 = r.get(column)?;
     let in_range = u64::try_from(n).ok().filter(|n| *n <= limit::OBJECT_NUMBER);

@@ -12,6 +12,7 @@ type Result<T> = std::result::Result<T, BackupError>;
 pub struct Commands(Vec<(Vec<u8>, PathBuf, Child)>);
 
 impl Commands {
+    /// Starts the commands among the sources.
     pub fn start(sources: &[&SourceOptions]) -> Result<Self> {
         let mut running = Self(Vec::new());
         for s in sources {
@@ -40,7 +41,7 @@ impl Commands {
             .collect()
     }
 
-    /// Waits for the commands. All of them must have done well: half a dump is no dump.
+    /// Waits for the commands. Each must have succeeded: half a dump is no dump.
     pub fn finish(mut self) -> Result<()> {
         for (_, program, child) in &mut self.0 {
             let status = child.wait().map_err(BackupError::CommandOutput)?;
@@ -53,7 +54,7 @@ impl Commands {
     }
 }
 
-/// Commands that are still running when the run fails are ended, not left behind.
+/// Ends commands that are still running when the run fails.
 impl Drop for Commands {
     fn drop(&mut self) {
         for (_, _, child) in &mut self.0 {

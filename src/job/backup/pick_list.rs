@@ -1,23 +1,24 @@
 //! Which media a generation needs when all of it is restored.
 
 use super::{BackupError, Result};
-use crate::format::entry::{Entry, record_length};
+use crate::format::entry::{Entry, RecordError, RecordReader};
 use crate::format::manifest::EntryStream;
 use crate::format::pack::Extent;
 use crate::set::writer::SetWriter;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind};
 
-/// The media that content lies on, by their place in the set, with the bytes of content on each; nothing where the set has one medium.
+/// The media that content lies on, by their place in the set, with the bytes of content on each; nothing if the set has
+/// one medium.
 ///
-/// Read out of the host's copy of the entry stream: with several media at hand one after the other, that second pass costs nothing that
-/// anybody waits for.
+/// Read from the host's copy of the entry stream. This second pass happens only on sets with several media, where a
+/// person changes media and nobody waits for it.
 pub fn pick_list(set: &SetWriter, entries: &EntryStream) -> Result<Vec<(u64, u64)>> {
-    if set.place <= 1 {
+    if set.mounted.place <= 1 {
         return Ok(Vec::new());
     }
-    let firsts = set.catalog.media_firsts(set.row).map_err(BackupError::Catalog)?;
+    let firsts = set.host.catalog.media_firsts(set.host.row)?;
     let mut media: BTreeMap<u64, u64> = BTreeMap::new();
     let mut count = |extents: &[Extent]| {
         for x in extents {
@@ -25,15 +26,15 @@ pub fn pick_list(set: &SetWriter, entries: &EntryStream) -> Result<Vec<(u64, u64
         }
     };
     count(&entries.extents);
-    let file = File::open(set.state.next_entries()).map_err(BackupError::HostFile)?;
-    let mut stream = BufReader::with_capacity(1 << 20, file);
-    let mut record = Vec::new();
+    let file = File::open(set.host.state.next_entries()).map_err(BackupError::HostFile)?;
+    let mut records = RecordReader::new(BufReader::with_capacity(1 << 20, file));
     for _ in 0..entries.count {
-        let mut prefix = [0; 4];
-        stream.read_exact(&mut prefix).map_err(BackupError::HostFile)?;
-        record.resize(record_length(prefix).map_err(BackupError::Format)?, 0);
-        stream.read_exact(&mut record).map_err(BackupError::HostFile)?;
-        let (entry, _) = Entry::decode(&record).map_err(BackupError::Format)?;
+        let record = match records.next_record() {
+            Ok(record) => record.ok_or_else(|| BackupError::HostFile(ErrorKind::UnexpectedEof.into()))?,
+            Err(RecordError::Read(e)) => return Err(BackupError::HostFile(e)),
+            Err(RecordError::Malformed(e)) => return Err(e.into()),
+        };
+        let (entry, _) = Entry::decode(record)?;
         // Further names share the content of the first.
         if entry.core.link_to.is_none() {
             count(&entry.extents);

@@ -1,6 +1,6 @@
 //! The sources of a run: in their order, opened, and described for the manifest.
 
-use super::tally::Tally;
+use super::tally::BackupTally;
 use super::{BackupError, Options, Result, SourceOptions};
 use crate::event::FindingKind;
 use crate::format::manifest::{Source, SourceKind, come_apart};
@@ -21,8 +21,8 @@ pub fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
     }
 }
 
-/// Opens the trees. A missing one is a finding as long as another source is there.
-pub fn open_trees(sources: &[&SourceOptions], tally: &Tally) -> Result<Vec<SourceTree>> {
+/// Opens the trees. A missing one is a finding if another source is there.
+pub fn open_trees(sources: &[&SourceOptions], tally: &BackupTally) -> Result<Vec<SourceTree>> {
     let mut trees = Vec::new();
     let mut missing = None;
     for s in sources.iter().filter(|s| s.command.is_empty()) {
@@ -38,7 +38,7 @@ pub fn open_trees(sources: &[&SourceOptions], tally: &Tally) -> Result<Vec<Sourc
                 tally.finding(FindingKind::SourceMissing, &s.name, s.path.display().to_string());
                 missing = Some(s.path.clone());
             }
-            Err(e) => return Err(BackupError::Source(e)),
+            Err(e) => return Err(e.into()),
         }
     }
     match missing {
@@ -55,6 +55,7 @@ pub fn identify(folder: &std::path::Path) -> Option<(u64, u64)> {
     std::fs::metadata(folder).ok().map(|m| (m.dev(), m.ino()))
 }
 
+/// A source as the manifest describes it.
 pub fn manifest_source(s: &SourceOptions) -> Source {
     use std::os::unix::ffi::OsStrExt;
     Source {
@@ -67,8 +68,8 @@ pub fn manifest_source(s: &SourceOptions) -> Source {
     }
 }
 
-/// A source that has nothing but its root is suspicious; the user is told, and the generation is not `good`.
-pub fn find_empty(trees: &[SourceTree], tally: &Tally) {
+/// Reports sources that have nothing but their root: that is suspicious, and the generation is not `good`.
+pub fn find_empty(trees: &[SourceTree], tally: &BackupTally) {
     for tree in trees {
         if tree.is_empty().unwrap_or(false) {
             tally.finding(FindingKind::SourceEmpty, tree.name(), String::new());

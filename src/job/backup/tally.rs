@@ -1,13 +1,13 @@
-//! Counts and findings of one run, gathered by all its threads.
+//! Figures and findings of one run, gathered by all its threads.
 
 use crate::event::{Event, Feeding, FindingKind, Observer};
 use crate::format::manifest::{FINDINGS, Finding};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Counts of a run. `bytes` are bytes of content.
+/// Figures of a run. Bytes are bytes of content.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct BackupCounts {
     pub entries: AtomicU64,
     pub files: AtomicU64,
     pub bytes: AtomicU64,
@@ -20,8 +20,8 @@ pub struct Counts {
     pub findings: AtomicU64,
 }
 
-impl Counts {
-    /// As a manifest keeps them.
+impl BackupCounts {
+    /// The figures by name, as a manifest has them.
     pub fn named(&self) -> Vec<(String, u64)> {
         let all = [
             ("entries", &self.entries),
@@ -39,18 +39,20 @@ impl Counts {
     }
 }
 
-pub struct Tally<'a> {
-    pub counts: Counts,
+/// Figures and findings of a run.
+pub struct BackupTally<'a> {
+    pub counts: BackupCounts,
     findings: Mutex<Vec<Finding>>,
     observer: &'a dyn Observer,
 }
 
-impl<'a> Tally<'a> {
+impl<'a> BackupTally<'a> {
     pub fn new(observer: &'a dyn Observer) -> Self {
-        Self { counts: Counts::default(), findings: Mutex::default(), observer }
+        Self { counts: BackupCounts::default(), findings: Mutex::default(), observer }
     }
 
-    /// A finding is kept for the manifest (the first thousand), counted unless it is but a note, and told.
+    /// Keeps a finding for the manifest (the first thousand), counts it unless it is only a note, and reports it to the
+    /// observer.
     pub fn finding(&self, kind: FindingKind, path: &[u8], detail: String) {
         if !kind.is_note() {
             self.counts.findings.fetch_add(1, Relaxed);
@@ -63,17 +65,18 @@ impl<'a> Tally<'a> {
         self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
     }
 
-    /// So many bytes of content were read.
+    /// Adds bytes of content that were read.
     pub fn read(&self, bytes: u64) {
         self.counts.bytes_read.fetch_add(bytes, Relaxed);
         self.observer.on_event(Event::Progress { entries: 0, bytes });
     }
 
-    /// So many entries were worked through.
+    /// Reports entries whose records are written.
     pub fn entries(&self, entries: u64) {
         self.observer.on_event(Event::Progress { entries, bytes: 0 });
     }
 
+    /// Reports how the drive is fed.
     pub fn feeding(&self, feeding: Feeding) {
         self.observer.on_event(Event::Feeding(feeding));
     }

@@ -1,97 +1,99 @@
-//! Files that are missing under one name and new under another.
+//! Finds renamed files: files that are missing under one name and added under another.
 //!
-//! Only content that is gone from one path and has come up at one path is taken for a renamed file; where several are alike, their own
-//! names must tell them apart. A guess would make a missing file a renamed one. Of the tree's new files only those are read
-//! that are as long as a missing one.
+//! A file counts as renamed only if its content is missing at one path and added at one path. If several paths have the
+//! same content, the files' own names must tell them apart: a guess could call a missing file renamed. Of the tree's
+//! added files only those are read that are as long as a missing one.
 
-use super::kept::{Come, Gone, Kept, Number, short};
-use super::reader::read;
-use super::{Class, CompareError, Difference, Reason, Result, Scope, Seen, scope_of};
+use super::difference::{Class, Difference, FileSummary, Reason};
+use super::hash::read;
+use super::scope::{Scope, scope_of};
+use super::store::{AddedFile, DifferenceNumber, DifferenceStore, MissingFile, short_digest};
+use super::{CompareError, Result};
 use crate::env::Env;
 use crate::format::entry::EntryKind;
-use crate::job::restore::RestoreError;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 
-/// New files that a thread reads before it asks for more.
-const HEAP: usize = 64;
-/// Of files of one content, so many are told apart by their names.
-const ALIKE: usize = 10_000;
+/// Added files that a thread reads before it asks for more.
+const CHUNK_FILES: usize = 64;
+/// If more files have the same content, they are not told apart by their names.
+const MAX_ALIKE: usize = 10_000;
 
-/// Which missing file is which new one.
-pub struct Pairs {
-    /// Of each number its partner's, or its own if it has none; empty where there is no pair at all.
-    partner: Vec<Number>,
+/// Which missing file is which added one.
+pub(super) struct RenamedPairs {
+    /// Of each difference its partner's number, or its own if it has none. Empty if there is no pair at all.
+    partners: Vec<DifferenceNumber>,
 }
 
-/// Finds them; afterwards everything that was kept can be read.
-pub fn find(kept: &mut Kept, scopes: &[Scope], env: &Env) -> Result<Pairs> {
-    kept.flush().map_err(CompareError::Keep)?;
-    let (mut gone, mut come) = (std::mem::take(&mut kept.gone), std::mem::take(&mut kept.come));
-    gone.sort_unstable_by_key(|g| g.size);
-    come.retain(|c| gone.binary_search_by_key(&c.size, |g| g.size).is_ok());
-    kept.counts.bytes_read += hash(&mut come, kept, scopes, env)?;
-    come.retain(|c| c.digest.is_some());
-    gone.sort_unstable_by_key(|g| g.digest);
-    come.sort_unstable_by_key(|c| c.digest);
-    let mut pairs = Pairs { partner: Vec::new() };
-    let mut from = &come[..];
-    for alike in gone.chunk_by(|a, b| a.digest == b.digest) {
+/// Finds the pairs. Afterwards all stored differences can be read.
+pub(super) fn find(store: &mut DifferenceStore, scopes: &[Scope], env: &Env) -> Result<RenamedPairs> {
+    store.flush().map_err(CompareError::Keep)?;
+    let (mut missing, mut added) = (std::mem::take(&mut store.missing), std::mem::take(&mut store.added));
+    missing.sort_unstable_by_key(|m| m.size);
+    added.retain(|a| missing.binary_search_by_key(&a.size, |m| m.size).is_ok());
+    store.counts.bytes_read += hash(&mut added, store, scopes, env)?;
+    added.retain(|a| a.digest.is_some());
+    missing.sort_unstable_by_key(|m| m.digest);
+    added.sort_unstable_by_key(|a| a.digest);
+    let mut pairs = RenamedPairs { partners: Vec::new() };
+    let mut rest = &added[..];
+    for alike in missing.chunk_by(|a, b| a.digest == b.digest) {
         let digest = Some(alike[0].digest);
-        from = &from[from.partition_point(|c| c.digest < digest)..];
-        let (same, rest) = from.split_at(from.partition_point(|c| c.digest == digest));
-        from = rest;
-        pairs.match_up(alike, same, kept)?;
+        rest = &rest[rest.partition_point(|a| a.digest < digest)..];
+        let (same, larger) = rest.split_at(rest.partition_point(|a| a.digest == digest));
+        rest = larger;
+        pairs.match_alike(alike, same, store)?;
     }
     Ok(pairs)
 }
 
-/// Reads the new files whose content is not known yet; how many bytes. One that cannot be read stays an added one.
-fn hash(come: &mut [Come], kept: &Kept, scopes: &[Scope], env: &Env) -> Result<u64> {
-    // A few at a time, to whoever has time.
-    let heaps = Mutex::new(come.chunks_mut(HEAP));
+/// Reads the added files whose digest is not known yet. Returns how many bytes were read. A file that cannot be read
+/// stays an added one.
+fn hash(added: &mut [AddedFile], store: &DifferenceStore, scopes: &[Scope], env: &Env) -> Result<u64> {
+    // Small chunks, so that all threads have work until the end.
+    let chunks = Mutex::new(added.chunks_mut(CHUNK_FILES));
     let work = || {
         let (mut buffer, mut bytes) = (Vec::new(), 0);
         loop {
-            let heap = heaps.lock().next();
-            let Some(heap) = heap else { return Ok(bytes) };
-            for c in heap.iter_mut().filter(|c| c.digest.is_none()) {
+            let chunk = chunks.lock().next();
+            let Some(chunk) = chunk else { return Ok(bytes) };
+            for file in chunk.iter_mut().filter(|file| file.digest.is_none()) {
                 if env.is_interrupted() {
-                    return Err(CompareError::Open(RestoreError::Interrupted));
+                    return Err(CompareError::Interrupted);
                 }
-                let path = get(kept, c.number)?.path;
-                let tree = scope_of(scopes, &path).and_then(|(_, s)| s.tree.as_ref());
-                let content = tree.and_then(|t| t.open_file(&path).ok()).and_then(|file| read(&file, &mut buffer, None).ok());
+                let path = get(store, file.number)?.path;
+                let tree = scope_of(scopes, &path).and_then(|s| s.tree.as_ref());
+                let content = tree.and_then(|t| t.open_file(&path).ok()).and_then(|open| read(&open, &mut buffer, None).ok());
                 bytes += content.as_ref().map_or(0, |c| c.size);
-                c.digest = content.map(|c| short(c.blake3));
+                file.digest = content.map(|c| short_digest(c.blake3));
             }
         }
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..env.threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let joined = threads.into_iter().map(|t| t.join().map_err(|_| CompareError::Open(RestoreError::Stopped)));
+        let joined = threads.into_iter().map(|t| t.join().map_err(|_| CompareError::Stopped));
         joined.collect::<Result<Vec<_>>>()?.into_iter().sum()
     })
 }
 
-impl Pairs {
+impl RenamedPairs {
     /// Pairs files of one content.
-    fn match_up(&mut self, gone: &[Gone], come: &[Come], kept: &Kept) -> Result<()> {
-        match (gone, come) {
+    fn match_alike(&mut self, missing: &[MissingFile], added: &[AddedFile], store: &DifferenceStore) -> Result<()> {
+        match (missing, added) {
             (_, []) => {}
-            ([gone], [come]) => self.pair(gone.number, come.number, kept),
-            _ if gone.len() + come.len() > ALIKE => {}
+            ([missing], [added]) => self.pair(missing.number, added.number, store),
+            _ if missing.len() + added.len() > MAX_ALIKE => {}
             _ => {
-                let mut by_name: HashMap<Vec<u8>, (Vec<Number>, Vec<Number>)> = HashMap::new();
-                for g in gone {
-                    by_name.entry(name(kept, g.number)?).or_default().0.push(g.number);
+                let mut by_name: HashMap<Vec<u8>, (Vec<DifferenceNumber>, Vec<DifferenceNumber>)> = HashMap::new();
+                for m in missing {
+                    by_name.entry(file_name(store, m.number)?).or_default().0.push(m.number);
                 }
-                for c in come {
-                    by_name.entry(name(kept, c.number)?).or_default().1.push(c.number);
+                for a in added {
+                    by_name.entry(file_name(store, a.number)?).or_default().1.push(a.number);
                 }
                 for named in by_name.values() {
-                    if let ([gone], [come]) = (&named.0[..], &named.1[..]) {
-                        self.pair(*gone, *come, kept);
+                    if let ([missing], [added]) = (&named.0[..], &named.1[..]) {
+                        self.pair(*missing, *added, store);
                     }
                 }
             }
@@ -99,44 +101,49 @@ impl Pairs {
         Ok(())
     }
 
-    fn pair(&mut self, gone: Number, come: Number, kept: &Kept) {
-        if self.partner.is_empty() {
-            self.partner = (0..kept.len() as Number).collect();
+    fn pair(&mut self, missing: DifferenceNumber, added: DifferenceNumber, store: &DifferenceStore) {
+        if self.partners.is_empty() {
+            self.partners = (0..store.len() as DifferenceNumber).collect();
         }
-        self.partner[gone as usize] = come;
-        self.partner[come as usize] = gone;
+        self.partners[missing as usize] = added;
+        self.partners[added as usize] = missing;
     }
 
-    fn partner(&self, number: Number) -> Option<Number> {
-        self.partner.get(number as usize).copied().filter(|p| *p != number)
+    fn partner(&self, number: DifferenceNumber) -> Option<DifferenceNumber> {
+        self.partners.get(number as usize).copied().filter(|p| *p != number)
     }
 
-    /// Tells everything that was kept, in order; a pair once, where the file is now.
-    pub fn each(&self, kept: &Kept, mut tell: impl FnMut(Difference)) -> Result<()> {
-        for number in kept.in_order() {
-            let difference = get(kept, number)?;
+    /// Calls `on_difference` with all stored differences in order; with a pair once, where the file is now.
+    pub(super) fn for_each(&self, store: &DifferenceStore, mut on_difference: impl FnMut(Difference)) -> Result<()> {
+        for number in store.in_order() {
+            let difference = get(store, number)?;
             match (self.partner(number), difference.class) {
                 (Some(_), Class::Missing) => {}
-                (Some(gone), _) => {
-                    let before = get(kept, gone)?;
-                    let blake3 = before.before.and_then(|b| b.blake3);
-                    let after = difference.after.map(|a| Seen { kind: EntryKind::File, blake3, ..a });
-                    let (class, reason, former) = (Class::Renamed, Reason::None, Some(before.path));
-                    tell(Difference { class, reason, former, before: before.before, after, path: difference.path });
+                (Some(missing), _) => {
+                    let missing = get(store, missing)?;
+                    let blake3 = missing.before.and_then(|b| b.blake3);
+                    on_difference(Difference {
+                        class: Class::Renamed,
+                        reason: Reason::None,
+                        path: difference.path,
+                        former: Some(missing.path),
+                        before: missing.before,
+                        after: difference.after.map(|a| FileSummary { kind: EntryKind::File, blake3, ..a }),
+                    });
                 }
-                (None, _) => tell(difference),
+                (None, _) => on_difference(difference),
             }
         }
         Ok(())
     }
 }
 
-fn get(kept: &Kept, number: Number) -> Result<Difference> {
-    kept.get(number).map_err(CompareError::Keep)
+fn get(store: &DifferenceStore, number: DifferenceNumber) -> Result<Difference> {
+    store.get(number).map_err(CompareError::Keep)
 }
 
-/// A file's own name.
-fn name(kept: &Kept, number: Number) -> Result<Vec<u8>> {
-    let path = get(kept, number)?.path;
+/// The last part of a difference's path.
+fn file_name(store: &DifferenceStore, number: DifferenceNumber) -> Result<Vec<u8>> {
+    let path = get(store, number)?.path;
     Ok(path.rsplit(|b| *b == b'/').next().unwrap_or_default().to_vec())
 }

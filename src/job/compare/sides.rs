@@ -1,180 +1,182 @@
 //! The two sides of a comparison, each in the order of the entry stream.
 
-use super::{Result, Scope, Seen, scope_of, unopened};
+use super::Result;
+use super::difference::FileSummary;
+use super::scope::{Scope, scope_of};
 use crate::format::entry::{Entry, EntryKind};
 use crate::generation::{Generation, GenerationError};
 use crate::pipeline::source::{Problem, ProblemKind, Walk, WalkedEntry};
 use crossbeam_channel::{Receiver, bounded};
 use std::thread::{Scope as ThreadScope, ScopedJoinHandle};
 
-/// Records that are handed over at once, and how many such heaps wait.
-const HEAP: usize = 256;
-const HEAPS: usize = 16;
+/// Items that the reading thread sends at once, and how many such chunks may wait.
+const CHUNK_ITEMS: usize = 256;
+const QUEUED_CHUNKS: usize = 16;
 
-enum Given {
+enum StreamItem {
     Record(Box<Entry>),
     /// Records are lost here.
     Gap,
     Failed(GenerationError),
 }
 
-/// A generation's records, read by a thread of their own: decrypting and decoding them takes as long as the walk does.
-pub struct Records {
-    heaps: Receiver<Vec<Given>>,
-    heap: std::vec::IntoIter<Given>,
+/// A generation's records, read by a thread of their own: to decrypt and decode them takes as long as the walk does.
+pub(super) struct RecordStream {
+    receiver: Receiver<Vec<StreamItem>>,
+    chunk: std::vec::IntoIter<StreamItem>,
     head: Option<Box<Entry>>,
     is_behind_gap: bool,
 }
 
-impl Records {
-    /// Those of the sources compared; and the thread, which ends with the number of records lost.
-    pub fn of<'s, 'e>(
+impl RecordStream {
+    /// Starts the thread, which reads the records of the compared sources and ends with the number of records lost.
+    pub(super) fn spawn<'s, 'e>(
         generation: &'s Generation<'s>,
         scopes: &'s [Scope],
         threads: &'s ThreadScope<'s, 'e>,
     ) -> (Self, ScopedJoinHandle<'s, u64>) {
-        let (give, heaps) = bounded(HEAPS);
+        let (sender, receiver) = bounded(QUEUED_CHUNKS);
         let thread = threads.spawn(move || {
             let mut entries = generation.entries().past_damage();
-            let mut heap = Vec::with_capacity(HEAP);
-            let mut is_wanted = true;
+            let mut chunk = Vec::with_capacity(CHUNK_ITEMS);
+            let mut is_connected = true;
             while let Some(record) = entries.next() {
                 if entries.is_behind_gap() {
-                    heap.push(Given::Gap);
+                    chunk.push(StreamItem::Gap);
                 }
                 match record {
-                    Ok(r) if scope_of(scopes, &r.entry.core.path).is_some() => heap.push(Given::Record(Box::new(r.entry))),
+                    Ok(r) if scope_of(scopes, &r.entry.core.path).is_some() => chunk.push(StreamItem::Record(Box::new(r.entry))),
                     Ok(_) => {}
-                    Err(e) => heap.push(Given::Failed(e)),
+                    Err(e) => chunk.push(StreamItem::Failed(e)),
                 }
-                if heap.len() >= HEAP {
-                    is_wanted = give.send(std::mem::replace(&mut heap, Vec::with_capacity(HEAP))).is_ok();
-                    if !is_wanted {
+                if chunk.len() >= CHUNK_ITEMS {
+                    is_connected = sender.send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ITEMS))).is_ok();
+                    if !is_connected {
                         break;
                     }
                 }
             }
             if entries.gaps().last().is_some_and(|g| g.before.is_empty()) {
-                heap.push(Given::Gap);
+                chunk.push(StreamItem::Gap);
             }
-            if is_wanted {
-                // Nobody who still listens is no harm.
-                let _ = give.send(heap);
+            if is_connected {
+                // The receiver may be gone already: the comparison has failed for another reason.
+                let _ = sender.send(chunk);
             }
             if entries.gaps().is_empty() { 0 } else { entries.expected().saturating_sub(entries.seen()) }
         });
-        (Self { heaps, heap: Vec::new().into_iter(), head: None, is_behind_gap: false }, thread)
+        (Self { receiver, chunk: Vec::new().into_iter(), head: None, is_behind_gap: false }, thread)
     }
 
     /// The record that comes next.
-    pub fn head(&self) -> Option<&Entry> {
+    pub(super) fn head(&self) -> Option<&Entry> {
         self.head.as_deref()
     }
 
-    /// Whether records before the head are lost; what is not recorded there may have been.
-    pub fn is_behind_gap(&self) -> bool {
+    /// Whether records before the head are lost. A file without a record may have had one there.
+    pub(super) fn is_behind_gap(&self) -> bool {
         self.is_behind_gap
     }
 
-    /// Gives the head, and goes on to the next.
-    pub fn advance(&mut self) -> Result<Option<Box<Entry>>> {
-        let was = self.head.take();
+    /// Returns the head, and moves on to the next record.
+    pub(super) fn advance(&mut self) -> Result<Option<Box<Entry>>> {
+        let old_head = self.head.take();
         self.is_behind_gap = false;
         loop {
-            match self.heap.next() {
-                Some(Given::Record(entry)) => {
+            match self.chunk.next() {
+                Some(StreamItem::Record(entry)) => {
                     self.head = Some(entry);
                     break;
                 }
-                Some(Given::Gap) => self.is_behind_gap = true,
-                Some(Given::Failed(e)) => return Err(unopened(e)),
-                None => match self.heaps.recv() {
-                    Ok(heap) => self.heap = heap.into_iter(),
+                Some(StreamItem::Gap) => self.is_behind_gap = true,
+                Some(StreamItem::Failed(e)) => return Err(e.into()),
+                None => match self.receiver.recv() {
+                    Ok(chunk) => self.chunk = chunk.into_iter(),
                     Err(_) => break,
                 },
             }
         }
-        Ok(was)
+        Ok(old_head)
     }
 }
 
-/// An entry of the side that is compared with the generation.
-pub enum Present {
-    Found(WalkedEntry),
+/// An entry of the side that is compared with the reference generation.
+pub(super) enum OtherEntry {
+    Walked(WalkedEntry),
     Recorded(Box<Entry>),
 }
 
-impl Present {
-    pub fn path(&self) -> &[u8] {
+impl OtherEntry {
+    pub(super) fn path(&self) -> &[u8] {
         match self {
-            Self::Found(f) => &f.path,
+            Self::Walked(w) => &w.path,
             Self::Recorded(e) => &e.core.path,
         }
     }
 
-    pub fn kind(&self) -> EntryKind {
+    pub(super) fn kind(&self) -> EntryKind {
         match self {
-            Self::Found(f) => f.stat.kind,
+            Self::Walked(w) => w.stat.kind,
             Self::Recorded(e) => e.core.kind,
         }
     }
 
-    /// As far as it is known without reading.
-    pub fn seen(&self) -> Seen {
+    /// What is known of it before its content is read.
+    pub(super) fn summary(&self) -> FileSummary {
         match self {
-            Self::Found(f) => {
-                let size = if f.stat.kind == EntryKind::File { f.stat.size } else { 0 };
-                Seen { kind: f.stat.kind, size, blake3: None }
+            Self::Walked(w) => {
+                let size = if w.stat.kind == EntryKind::File { w.stat.size } else { 0 };
+                FileSummary { kind: w.stat.kind, size, blake3: None }
             }
-            Self::Recorded(e) => Seen::recorded(&e.core),
+            Self::Recorded(e) => FileSummary::recorded(&e.core),
         }
     }
 }
 
-/// What comes next of the side that is compared with the generation.
-pub enum Next {
-    Present(Present),
-    /// Something there, or all that lies below it, could not be looked at.
+/// What comes next on the side that is compared with the reference generation.
+pub(super) enum OtherItem {
+    Entry(OtherEntry),
+    /// An entry, or everything below it, that could not be looked at.
     Problem(Problem),
 }
 
-impl Next {
-    pub fn path(&self) -> &[u8] {
+impl OtherItem {
+    pub(super) fn path(&self) -> &[u8] {
         match self {
-            Self::Present(p) => p.path(),
+            Self::Entry(e) => e.path(),
             Self::Problem(p) => &p.path,
         }
     }
 }
 
-/// The side that is compared with the generation.
-pub enum Side<'s> {
-    Records(Records),
+/// The side that is compared with the reference generation.
+pub(super) enum OtherSide<'s> {
+    Records(RecordStream),
     Trees { scopes: std::slice::Iter<'s, Scope>, walk: Option<Box<Walk<'s>>> },
 }
 
-impl<'s> Side<'s> {
-    pub fn trees(scopes: &'s [Scope]) -> Self {
+impl<'s> OtherSide<'s> {
+    pub(super) fn trees(scopes: &'s [Scope]) -> Self {
         Self::Trees { scopes: scopes.iter(), walk: None }
     }
 
-    /// Whether what is not here may have been lost in damage. The head must have been taken.
-    pub fn is_behind_gap(&self) -> bool {
+    /// Whether an entry that is not on this side may have been lost in damage. Valid after [`Self::next`].
+    pub(super) fn is_behind_gap(&self) -> bool {
         matches!(self, Self::Records(r) if r.is_behind_gap())
     }
 
-    pub fn next(&mut self) -> Result<Option<Next>> {
+    pub(super) fn next(&mut self) -> Result<Option<OtherItem>> {
         match self {
             Self::Records(records) => {
                 records.advance()?;
-                Ok(records.head.take().map(|e| Next::Present(Present::Recorded(e))))
+                Ok(records.head.take().map(|e| OtherItem::Entry(OtherEntry::Recorded(e))))
             }
             Self::Trees { scopes, walk } => loop {
                 match walk.as_mut().and_then(|w| w.next()) {
-                    Some(Ok(found)) => return Ok(Some(Next::Present(Present::Found(found)))),
-                    // Gone is gone, and what no backup holds is not missed.
+                    Some(Ok(walked)) => return Ok(Some(OtherItem::Entry(OtherEntry::Walked(walked)))),
+                    // A vanished entry counts as missing. A skipped one is in no backup either.
                     Some(Err(p)) if matches!(p.kind, ProblemKind::Vanished | ProblemKind::Skipped) => {}
-                    Some(Err(p)) => return Ok(Some(Next::Problem(p))),
+                    Some(Err(p)) => return Ok(Some(OtherItem::Problem(p))),
                     None => {
                         let Some(scope) = scopes.next() else { return Ok(None) };
                         *walk = scope.tree.as_ref().map(|t| Box::new(t.walk()));

@@ -1,7 +1,7 @@
-//! `generations --clean`: which generation is the last one without a sign of an intruder.
+//! `generations --clean`: which generation is the last one without traces of an intruder.
 //!
-//! Read out of manifests and entry streams; nothing is restored. Signs are alarms that were raised when a generation was made, and
-//! indicators that its entries bear. That there are none proves nothing: an intruder may leave no sign that anybody looked for.
+//! Read from manifests and entry streams; nothing is restored. Traces are alarms that were raised when a generation was made, and entries
+//! that match an indicator. That there are none proves nothing: an intruder may leave no trace that anybody looks for.
 
 use super::indicators::Indicators;
 use crate::env::Env;
@@ -10,199 +10,230 @@ use crate::format::check_code::CheckCode;
 use crate::format::entry::EntryKind;
 use crate::format::object::Id;
 use crate::format::seal::Verdict;
-use crate::format::watch::{Alarm, Measures};
-use crate::generation::{Generation, GenerationError};
-use crate::job::restore::RestoreError;
+use crate::format::watch::{Alarm, Measures, SourceWatch};
+use crate::generation::Generation;
+use crate::job::inspect::InspectError;
+use crate::medium::Medium;
 use crate::pipeline::encryptor::Identity;
-use crate::seal::chain::{Chain, Fault};
-use crate::set::open::OpenSet;
+use crate::seal::chain::{Chain, Fault, SealLink};
+use crate::set::open::{OpenSet, set_name};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Where traces are to be looked for, and which.
 #[derive(Debug)]
 pub struct Options {
+    /// Where the medium is.
     pub from: PathBuf,
+    /// `None`: the only set on the medium.
     pub set: Option<Id>,
+    /// `None`: look for alarms only.
     pub indicators: Option<Indicators>,
 }
 
-/// What a generation shows.
+/// The traces in a generation.
 #[derive(Debug)]
-pub struct Row {
+#[non_exhaustive]
+pub struct GenerationTraces {
+    /// Number of the generation.
     pub generation: u64,
+    /// When it was sealed, RFC 3339 in UTC.
     pub time: String,
+    /// The check code of its seal.
     pub check_code: CheckCode,
+    /// The chain of seals is valid from the label to this generation.
     pub trusted: bool,
+    /// How the backup ended.
     pub verdict: Verdict,
-    /// What changed in each source, where its tripwires counted it.
+    /// What changed in each source, as far as its tripwires counted it.
     pub changes: Vec<(Vec<u8>, Measures)>,
+    /// Alarms that were raised when it was made.
     pub alarms: Vec<Alarm>,
-    /// Entries that bear an indicator.
+    /// Entries that match an indicator.
     pub hits: u64,
-    /// Files that have no SHA-256, where digests were looked for: whether they bear one is not known.
+    /// Files without a SHA-256, if digests were looked for: whether they match is unknown.
     pub unhashed: u64,
-    /// Why it could not be looked through to its end.
+    /// Why it could not be read to its end.
     pub damaged: Option<String>,
 }
 
-impl Row {
-    /// Nothing speaks against it, and all of it was looked at.
-    pub fn is_clean(&self) -> bool {
-        !self.has_sign() && self.damaged.is_none()
+impl GenerationTraces {
+    fn new(link: &SealLink) -> Self {
+        Self {
+            generation: link.seal.generation,
+            time: link.seal.time.clone(),
+            check_code: CheckCode::of(&link.digest),
+            trusted: link.trusted,
+            verdict: link.seal.verdict,
+            changes: Vec::new(),
+            alarms: Vec::new(),
+            hits: 0,
+            unhashed: 0,
+            damaged: None,
+        }
     }
 
-    fn has_sign(&self) -> bool {
+    /// Whether it was read to its end and has no traces.
+    pub fn is_clean(&self) -> bool {
+        !self.has_traces() && self.damaged.is_none()
+    }
+
+    fn has_traces(&self) -> bool {
         !self.trusted || !self.alarms.is_empty() || self.verdict == Verdict::Alarm || self.hits > 0
     }
 }
 
-/// Where an indicator turns up first.
+/// The first entry that matches an indicator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct First {
+pub struct IndicatorHit {
+    /// The indicator, as it was given.
     pub indicator: String,
+    /// The first generation with such an entry.
     pub generation: u64,
+    /// The first path in that generation.
     pub path: Vec<u8>,
 }
 
+/// The traces in all generations of a set.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Report {
+    /// The set's id.
     pub set: Id,
+    /// What people call it; empty if its label is unreadable.
     pub set_name: String,
-    /// The set holds an infected state, kept as evidence.
+    /// The set contains an infected state, kept as evidence.
     pub quarantine: bool,
-    pub rows: Vec<Row>,
-    /// The first appearance of each indicator that was found, in the order of the generations.
-    pub first: Vec<First>,
-    /// The last generation before the first sign; `None` where the first one bears one, or none can be trusted.
+    /// Ascending by number.
+    pub generations: Vec<GenerationTraces>,
+    /// The first hit of each indicator, in the order of the generations.
+    pub first_hits: Vec<IndicatorHit>,
+    /// The last generation before the first trace; `None` if already the first generation has traces, or none can be trusted.
     pub last_clean: Option<u64>,
+    /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
 }
 
-type Result<T> = std::result::Result<T, RestoreError>;
+type Result<T> = std::result::Result<T, InspectError>;
 
-/// Of each indicator: the first path that bears it.
-type Found = BTreeMap<usize, Vec<u8>>;
+/// The first path that matches each indicator, by the indicator's number.
+type FirstPaths = BTreeMap<usize, Vec<u8>>;
 
+/// Looks for traces in all generations of a set: in several at a time; on a sequential medium, or where somebody has to bring media, in one
+/// after the other.
 pub fn clean(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));
     let (opened, chain) = OpenSet::with_content(&options.from, options.set, None, env.loader)?;
-    let numbers: Vec<u64> = chain.generations().map(|l| l.seal.generation).collect();
-    let entries = chain.generations().map(|l| l.seal.record_count).sum();
+    let links: Vec<&SealLink> = chain.generations().collect();
+    let entries = links.iter().map(|l| l.seal.record_count).sum();
     observer.on_event(Event::Expected { entries, bytes: 0 });
     observer.on_event(Event::Phase(Phase::Reading));
-    let read = |n| look_at(&*opened.medium, &chain, n, identity, options.indicators.as_ref(), env, observer);
-    // Of several generations at a time; one after the other where somebody has to bring media.
+    let search =
+        Search { medium: &*opened.medium, chain: &chain, identity, indicators: options.indicators.as_ref(), env, observer };
     let threads = if opened.medium.is_sequential() { 1 } else { env.threads.max(1) };
-    let (next, all) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(n) = numbers.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let row = read(*n);
-                    let failed = row.is_err();
-                    all.lock().push(row);
-                    if failed {
-                        next.store(numbers.len(), Ordering::Relaxed);
-                    }
-                }
-            });
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let search_next = || {
+        while let Some(link) = links.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = search.generation(link);
+            if result.is_err() {
+                next.store(links.len(), Ordering::Relaxed);
+            }
+            results.lock().push(result);
         }
-    });
-    let mut all = all.into_inner().into_iter().collect::<Result<Vec<_>>>()?;
-    all.sort_by_key(|(row, _)| row.generation);
-    let (mut first, mut seen) = (Vec::new(), std::collections::BTreeSet::new());
-    for (row, found) in &all {
-        for (number, path) in found {
+    };
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(search_next))));
+    let mut found = results.into_inner().into_iter().collect::<Result<Vec<_>>>()?;
+    found.sort_by_key(|(traces, _)| traces.generation);
+    let first_hits = first_hits(&found, options.indicators.as_ref());
+    let generations: Vec<GenerationTraces> = found.into_iter().map(|(traces, _)| traces).collect();
+    Ok(Report {
+        set: chain.set,
+        set_name: set_name(&chain),
+        quarantine: chain.label.as_ref().is_some_and(|l| l.quarantine),
+        last_clean: last_clean(&generations),
+        generations,
+        first_hits,
+        faults: chain.faults,
+    })
+}
+
+fn first_hits(found: &[(GenerationTraces, FirstPaths)], indicators: Option<&Indicators>) -> Vec<IndicatorHit> {
+    let (mut hits, mut seen) = (Vec::new(), BTreeSet::new());
+    for (traces, paths) in found {
+        for (number, path) in paths {
             if seen.insert(*number) {
-                let indicator = options.indicators.as_ref().map_or("", |i| i.text(*number)).to_owned();
-                first.push(First { indicator, generation: row.generation, path: path.clone() });
+                let indicator = indicators.map_or("", |i| i.text(*number)).to_owned();
+                hits.push(IndicatorHit { indicator, generation: traces.generation, path: path.clone() });
             }
         }
     }
-    let rows: Vec<Row> = all.into_iter().map(|(row, _)| row).collect();
-    let last_clean = last_clean(&rows);
-    let set_name = chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default();
-    let quarantine = chain.label.as_ref().is_some_and(|l| l.quarantine);
-    Ok(Report { set: chain.set, set_name, quarantine, rows, first, last_clean, faults: chain.faults })
+    hits
 }
 
-/// Behind the first sign nothing is taken for clean: an intruder may have stayed in without a further one. Damage is no such sign.
-fn last_clean(rows: &[Row]) -> Option<u64> {
-    rows.iter().take_while(|r| !r.has_sign()).filter(|r| r.is_clean()).last().map(|r| r.generation)
+/// After the first trace no generation counts as clean: an intruder may have stayed without leaving a further trace. Damage is no trace.
+fn last_clean(generations: &[GenerationTraces]) -> Option<u64> {
+    generations.iter().take_while(|g| !g.has_traces()).filter(|g| g.is_clean()).last().map(|g| g.generation)
 }
 
-fn look_at(
-    medium: &dyn crate::medium::Medium,
-    chain: &Chain,
-    number: u64,
-    identity: &Identity,
-    indicators: Option<&Indicators>,
-    env: &Env,
-    observer: &dyn Observer,
-) -> Result<(Row, Found)> {
-    let link = chain.generation(number).ok_or(RestoreError::Generation(GenerationError::NoGeneration))?;
-    let mut row = Row {
-        generation: number,
-        time: link.seal.time.clone(),
-        check_code: CheckCode::of(&link.digest),
-        trusted: link.trusted,
-        verdict: link.seal.verdict,
-        changes: Vec::new(),
-        alarms: Vec::new(),
-        hits: 0,
-        unhashed: 0,
-        damaged: None,
-    };
-    let mut found = Found::new();
-    // What is left of a damaged generation, and the others, still tell something.
-    let generation = match Generation::open(medium, chain, Some(number), identity) {
-        Err(e) if e.is_damage() => {
-            row.damaged = Some(chain_text(&e));
-            return Ok((row, found));
+struct Search<'s> {
+    medium: &'s dyn Medium,
+    chain: &'s Chain,
+    identity: &'s Identity,
+    indicators: Option<&'s Indicators>,
+    env: &'s Env<'s>,
+    observer: &'s dyn Observer,
+}
+
+impl Search<'_> {
+    /// Looks for traces in one generation. Where it is damaged, the rest of it and the other generations still show something.
+    fn generation(&self, link: &SealLink) -> Result<(GenerationTraces, FirstPaths)> {
+        let (mut traces, mut first_paths) = (GenerationTraces::new(link), FirstPaths::new());
+        match self.look_into(&mut traces, &mut first_paths) {
+            Err(InspectError::Generation(e)) if e.is_damage() => traces.damaged = Some(chain_text(&e)),
+            looked => looked?,
         }
-        opened => opened.map_err(RestoreError::Generation)?,
-    };
-    let manifest = &generation.manifest;
-    let tonight = |w: &crate::format::watch::SourceWatch| {
-        let night = w.nights.iter().rev().find(|n| n.generation == number)?;
-        Some((w.source.clone(), night.measures))
-    };
-    row.changes = manifest.watch.iter().filter_map(tonight).collect();
-    row.alarms.clone_from(&manifest.alarms);
-    let Some(indicators) = indicators else { return Ok((row, found)) };
-    for (count, record) in (1..).zip(generation.entries()) {
-        let core = match record {
-            Err(e) if e.is_damage() => {
-                row.damaged = Some(chain_text(&e));
-                break;
-            }
-            record => record.map_err(RestoreError::Generation)?.entry.core,
+        Ok((traces, first_paths))
+    }
+
+    fn look_into(&self, traces: &mut GenerationTraces, first_paths: &mut FirstPaths) -> Result<()> {
+        let number = traces.generation;
+        let generation = Generation::open(self.medium, self.chain, Some(number), self.identity)?;
+        let manifest = &generation.manifest;
+        let tonight = |w: &SourceWatch| {
+            let night = w.nights.iter().rev().find(|n| n.generation == number)?;
+            Some((w.source.clone(), night.measures))
         };
-        if let Some(indicator) = indicators.find(&core) {
-            row.hits += 1;
-            found.entry(indicator).or_insert(core.path);
-        } else {
-            let is_unhashed = indicators.has_digests() && core.kind == EntryKind::File && core.sha256.is_none();
-            row.unhashed += u64::from(is_unhashed);
-        }
-        if count % 4_096 == 0 {
-            if env.is_interrupted() {
-                return Err(RestoreError::Interrupted);
+        traces.changes = manifest.watch.iter().filter_map(tonight).collect();
+        traces.alarms.clone_from(&manifest.alarms);
+        let Some(indicators) = self.indicators else { return Ok(()) };
+        for (count, record) in (1..).zip(generation.entries()) {
+            let core = record?.entry.core;
+            if let Some(indicator) = indicators.find(&core) {
+                traces.hits += 1;
+                first_paths.entry(indicator).or_insert(core.path);
+            } else {
+                let is_unhashed = indicators.has_digests() && core.kind == EntryKind::File && core.sha256.is_none();
+                traces.unhashed += u64::from(is_unhashed);
             }
-            observer.on_event(Event::Progress { entries: 4_096, bytes: 0 });
+            if count % 4_096 == 0 {
+                if self.env.is_interrupted() {
+                    return Err(InspectError::Interrupted);
+                }
+                self.observer.on_event(Event::Progress { entries: 4_096, bytes: 0 });
+            }
         }
+        Ok(())
     }
-    Ok((row, found))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(generation: u64) -> Row {
-        Row {
+    fn traces(generation: u64) -> GenerationTraces {
+        GenerationTraces {
             generation,
             time: String::new(),
             check_code: CheckCode::of(&[0; 32]),
@@ -221,19 +252,19 @@ mod tests {
     }
 
     #[test]
-    fn each_sign_alone_speaks_against_a_generation() {
-        assert!(row(1).is_clean());
-        assert!(!Row { trusted: false, ..row(1) }.is_clean());
-        assert!(!Row { verdict: Verdict::Alarm, ..row(1) }.is_clean());
-        assert!(!Row { alarms: vec![alarm()], ..row(1) }.is_clean());
-        assert!(!Row { hits: 1, ..row(1) }.is_clean());
+    fn each_trace_alone_makes_a_generation_unclean() {
+        assert!(traces(1).is_clean());
+        assert!(!GenerationTraces { trusted: false, ..traces(1) }.is_clean());
+        assert!(!GenerationTraces { verdict: Verdict::Alarm, ..traces(1) }.is_clean());
+        assert!(!GenerationTraces { alarms: vec![alarm()], ..traces(1) }.is_clean());
+        assert!(!GenerationTraces { hits: 1, ..traces(1) }.is_clean());
     }
 
-    /// The intruder was quiet for a night: to restore that generation is to let him in again.
+    /// The intruder left no trace for a night: a restore of that generation would let him in again.
     #[test]
-    fn no_generation_behind_the_first_sign_is_the_last_clean_one() {
-        let rows = [row(1), row(2), Row { hits: 1, ..row(3) }, row(4)];
-        assert_eq!(last_clean(&rows), Some(2));
-        assert_eq!(last_clean(&rows[2..]), None);
+    fn no_generation_after_the_first_trace_is_the_last_clean_one() {
+        let generations = [traces(1), traces(2), GenerationTraces { hits: 1, ..traces(3) }, traces(4)];
+        assert_eq!(last_clean(&generations), Some(2));
+        assert_eq!(last_clean(&generations[2..]), None);
     }
 }

@@ -1,74 +1,94 @@
-//! The hold (保全): from an alarm on, or from when somebody says so, no medium takes its turn, so that none that is clean comes near a host
-//! that may not be.
+//! The hold (保全): after an alarm, or when somebody asks for it, the rotation stops, so that no clean medium is attached to a host that may be
+//! compromised.
 //!
-//! Anybody puts it on, with no key. Taking it off needs two people, or one person on two days: whoever has taken over the host is one,
-//! and in a hurry.
+//! Anybody may put it on, with no key. Taking it off needs two people, or one person on two days: an intruder is one person, and in a hurry.
 
 use crate::env::Env;
 use crate::format::object::Id;
 use crate::host::catalog::{Catalog, CatalogError};
-use crate::host::ledger::{Book, Ledger, LedgerError, LedgerEvent};
+use crate::host::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent};
 use crate::host::state::StateDir;
 use crate::medium::{AttachedMedium, MediumError};
 use std::path::Path;
 
-/// Two days lie this far apart at least. Seconds.
+/// Seconds after which it is another day.
 const ANOTHER_DAY: i64 = 12 * 3_600;
 
-/// A hold that stands.
+/// An active hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Hold {
-    /// RFC 3339, UTC.
+    /// When it was put on, RFC 3339 in UTC.
     pub since: String,
+    /// Who put it on.
     pub by: String,
+    /// All reasons.
     pub why: String,
-    /// When somebody asked to take it off alone, and who.
-    pub asked: Option<(String, String)>,
+    /// When one person alone asked to take it off, and who.
+    pub release_requested: Option<(String, String)>,
 }
 
+/// Why a hold cannot be taken off, or a medium not be written to.
 #[derive(Debug, thiserror::Error)]
 pub enum HoldError {
-    #[error("no hold stands")]
+    /// There is nothing to take off.
+    #[error("no hold is active")]
     NotHeld,
+    /// Two names belong to one person, or one of them is empty.
     #[error("the witness is the same person")]
     SamePerson,
-    #[error("the day is not another one yet")]
-    SameDay { asked: String },
-    #[error("a hold stands since {since} ({why}), and {set} is not what was written to last")]
-    Stands { set: String, since: String, why: String },
-    #[error("the ledger failed")]
-    Ledger(#[source] LedgerError),
-    #[error("the medium failed")]
-    Medium(#[source] MediumError),
-    #[error("the catalog failed")]
-    Catalog(#[source] CatalogError),
+    /// The request to take it off alone is less than a day old.
+    #[error("it is still the same day")]
+    SameDay {
+        /// When it was requested, RFC 3339 in UTC.
+        requested: String,
+    },
+    /// The medium may not be written to.
+    #[error("a hold is active since {since} ({why}), and {set} is not the set that was written last")]
+    Active {
+        /// Name of the set on the medium.
+        set: String,
+        /// When the hold began, RFC 3339 in UTC.
+        since: String,
+        /// Its reasons.
+        why: String,
+    },
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The medium failed.
+    #[error(transparent)]
+    Medium(#[from] MediumError),
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
 }
 
 type Result<T> = std::result::Result<T, HoldError>;
 
-/// What became of taking a hold off.
+/// The result of taking a hold off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Release {
     /// It is off.
     Done,
-    /// The same person may take it off on another day.
-    Asked,
+    /// One person alone requested it, and may repeat the request on another day.
+    Requested,
 }
 
-/// The hold that stands by the ledger.
-pub fn standing(book: &Book) -> Option<Hold> {
+/// The hold that is active by the ledger.
+pub fn active_hold(book: &LedgerContent) -> Option<Hold> {
     let mut hold: Option<Hold> = None;
     for l in &book.lines {
         match (&l.event, &mut hold) {
             (LedgerEvent::Held { by, why }, None) => {
-                hold = Some(Hold { since: l.time.clone(), by: by.clone(), why: why.clone(), asked: None });
+                hold = Some(Hold { since: l.time.clone(), by: by.clone(), why: why.clone(), release_requested: None });
             }
-            // Another reason: whoever has asked to take it off did not know of it.
+            // Whoever requested the release did not know this reason.
             (LedgerEvent::Held { why, .. }, Some(hold)) => {
-                hold.asked = None;
+                hold.release_requested = None;
                 hold.why = format!("{}; {why}", hold.why);
             }
-            (LedgerEvent::ReleaseAsked { by }, Some(hold)) => hold.asked = Some((l.time.clone(), by.clone())),
+            (LedgerEvent::ReleaseAsked { by }, Some(hold)) => hold.release_requested = Some((l.time.clone(), by.clone())),
             (LedgerEvent::Released { .. }, _) => hold = None,
             _ => {}
         }
@@ -76,19 +96,19 @@ pub fn standing(book: &Book) -> Option<Hold> {
     hold
 }
 
-/// Refuses the medium at `at` while a hold stands, if it holds generations and is not the one that was written to last: that one is evidence
+/// Fails while a hold is active if the medium at `at` has generations and is not the one that was written last: the last one is evidence
 /// already, and a blank one has nothing to lose.
 pub fn check(state: &StateDir, at: &Path, env: &Env) -> Result<()> {
-    let book = Ledger::of(state.root()).read().map_err(HoldError::Ledger)?;
-    let Some(hold) = standing(&book) else { return Ok(()) };
-    let sets = AttachedMedium::find(at, env.loader).and_then(|place| place.sets()).map_err(HoldError::Medium)?;
-    let catalog = Catalog::open(&state.catalog()).map_err(HoldError::Catalog)?;
-    // What is in quarantine was never in.
+    let book = Ledger::of(state.root()).read()?;
+    let Some(hold) = active_hold(&book) else { return Ok(()) };
+    let sets = AttachedMedium::find(at, env.loader)?.sets()?;
+    let catalog = Catalog::open(&state.catalog())?;
+    // A set in quarantine takes no part in the rotation.
     let name = |id: Id| {
         let info = state.set(id).and_then(|s| s.info().ok());
         info.as_ref().is_none_or(|i| !i.quarantine).then(|| info.map_or_else(|| id.to_string(), |i| i.name))
     };
-    let written = catalog.sets_written().map_err(HoldError::Catalog)?;
+    let written = catalog.sets_written()?;
     let mut clean = written.iter().filter_map(|id| Some((*id, name(*id)?)));
     let last = clean.next().map(|(id, _)| id);
     let ids: Vec<Id> = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.folder_id())).collect();
@@ -96,54 +116,54 @@ pub fn check(state: &StateDir, at: &Path, env: &Env) -> Result<()> {
         return Ok(());
     }
     match clean.find(|(id, _)| ids.contains(id)) {
-        Some((_, set)) => Err(HoldError::Stands { set, since: hold.since, why: hold.why }),
+        Some((_, set)) => Err(HoldError::Active { set, since: hold.since, why: hold.why }),
         None => Ok(()),
     }
 }
 
-/// Puts a hold on, or adds a reason to the one that stands.
+/// Puts a hold on, or adds a reason to the active one.
 pub fn put_on(state: &Path, by: &str, why: &str, env: &Env) -> Result<()> {
     let event = LedgerEvent::Held { by: by.to_owned(), why: why.to_owned() };
-    Ledger::of(state).write(&env.time_text(), event).map_err(HoldError::Ledger)
+    Ok(Ledger::of(state).write(&env.time_text(), event)?)
 }
 
 /// Takes the hold off: `by` with a `witness` at once; `by` alone in two steps on two days.
 pub fn take_off(state: &Path, by: &str, witness: Option<&str>, env: &Env) -> Result<Release> {
     let ledger = Ledger::of(state);
-    let book = ledger.read().map_err(HoldError::Ledger)?;
-    let Some(hold) = standing(&book) else { return Err(HoldError::NotHeld) };
-    let write = |event| ledger.write(&env.time_text(), event).map_err(HoldError::Ledger);
+    let book = ledger.read()?;
+    let Some(hold) = active_hold(&book) else { return Err(HoldError::NotHeld) };
+    let write = |event| ledger.write(&env.time_text(), event);
     let is_same = |other: &str| is_same_person(by, other);
-    match (witness, hold.asked) {
-        // Nobody is not somebody else.
+    match (witness, hold.release_requested) {
+        // An empty name is not a second person.
         _ if by.trim().is_empty() => Err(HoldError::SamePerson),
         (Some(witness), _) if is_same(witness) => Err(HoldError::SamePerson),
         (Some(witness), _) => {
             write(LedgerEvent::Released { by: by.to_owned(), witness: Some(witness.to_owned()) })?;
             Ok(Release::Done)
         }
-        // Somebody else asked: that makes two.
+        // Another person requested it: these are two people.
         (None, Some((_, other))) if !is_same(&other) => {
             write(LedgerEvent::Released { by: by.to_owned(), witness: Some(other) })?;
             Ok(Release::Done)
         }
-        (None, Some((asked, _))) => {
-            let passed = seconds_of(&asked).map(|then| (env.now)().seconds - then);
-            // A clock that was set back makes no day.
+        (None, Some((requested, _))) => {
+            let passed = seconds_of(&requested).map(|then| (env.now)().seconds - then);
+            // Negative if the clock was set back: that is no other day.
             if passed.is_none_or(|seconds| seconds < ANOTHER_DAY) {
-                return Err(HoldError::SameDay { asked });
+                return Err(HoldError::SameDay { requested });
             }
             write(LedgerEvent::Released { by: by.to_owned(), witness: None })?;
             Ok(Release::Done)
         }
         (None, None) => {
             write(LedgerEvent::ReleaseAsked { by: by.to_owned() })?;
-            Ok(Release::Asked)
+            Ok(Release::Requested)
         }
     }
 }
 
-/// Whether two names are one person's, or one of them is nobody's.
+/// Whether two names belong to one person, or one of them is empty.
 pub fn is_same_person(one: &str, other: &str) -> bool {
     let [one, other] = [one, other].map(|name| name.trim().to_lowercase());
     one.is_empty() || other.is_empty() || one == other
@@ -185,8 +205,8 @@ mod tests {
             self.run(|state, env| put_on(state, "当直", "脅迫文", env)).unwrap();
         }
 
-        fn stands(&self) -> bool {
-            standing(&Ledger::of(self.dir.path()).read().unwrap()).is_some()
+        fn is_held(&self) -> bool {
+            active_hold(&Ledger::of(self.dir.path()).read().unwrap()).is_some()
         }
     }
 
@@ -197,45 +217,45 @@ mod tests {
         h.on();
         assert!(matches!(h.off("鈴木", Some(" 鈴木")), Err(HoldError::SamePerson)));
         assert!(matches!(h.off("鈴木", Some(" ")), Err(HoldError::SamePerson)));
-        assert!(h.stands());
+        assert!(h.is_held());
         assert_eq!(h.off("鈴木", Some("佐藤")).unwrap(), Release::Done);
-        assert!(!h.stands());
-        // One asks, and another one does it.
+        assert!(!h.is_held());
+        // One person requests it, and another one does it.
         h.on();
-        assert_eq!(h.off("鈴木", None).unwrap(), Release::Asked);
+        assert_eq!(h.off("鈴木", None).unwrap(), Release::Requested);
         assert_eq!(h.off("佐藤", None).unwrap(), Release::Done);
-        assert!(!h.stands());
+        assert!(!h.is_held());
     }
 
     #[test]
     fn one_person_takes_it_off_on_two_days() {
         let h = Host::new();
         h.on();
-        assert_eq!(h.off("院長", None).unwrap(), Release::Asked);
+        assert_eq!(h.off("院長", None).unwrap(), Release::Requested);
         assert!(matches!(h.off("院長", None), Err(HoldError::SameDay { .. })));
         h.clock.fetch_add(-100_000, Ordering::Relaxed);
         assert!(matches!(h.off("院長", None), Err(HoldError::SameDay { .. })), "the clock was set back");
         h.clock.fetch_add(200_000, Ordering::Relaxed);
         // Something happened in between.
         h.on();
-        assert_eq!(h.off("院長", None).unwrap(), Release::Asked);
+        assert_eq!(h.off("院長", None).unwrap(), Release::Requested);
         h.clock.fetch_add(ANOTHER_DAY, Ordering::Relaxed);
         assert_eq!(h.off("院長", None).unwrap(), Release::Done);
-        assert!(!h.stands());
+        assert!(!h.is_held());
     }
 
     /// Whoever looks later must see since when, why, and which two people took it off.
     #[test]
-    fn a_hold_tells_its_reasons_and_its_people() {
+    fn a_hold_lists_its_reasons_and_its_people() {
         let h = Host::new();
         h.on();
         h.run(|state, env| put_on(state, "鈴木", "canary", env)).unwrap();
-        let hold = standing(&Ledger::of(h.dir.path()).read().unwrap()).unwrap();
+        let hold = active_hold(&Ledger::of(h.dir.path()).read().unwrap()).unwrap();
         assert_eq!((&hold.since[..], &hold.by[..], &hold.why[..]), ("2026-09-21T14:13:20Z", "当直", "脅迫文; canary"));
-        assert_eq!(h.off("Suzuki", None).unwrap(), Release::Asked);
+        assert_eq!(h.off("Suzuki", None).unwrap(), Release::Requested);
         assert!(matches!(h.off("suzuki ", Some("SUZUKI")), Err(HoldError::SamePerson)));
-        assert!(matches!(h.off("SUZUKI", None), Err(HoldError::SameDay { .. })), "the same person, typed otherwise");
-        assert!(matches!(h.off(" ", None), Err(HoldError::SamePerson)), "nobody is no second person");
+        assert!(matches!(h.off("SUZUKI", None), Err(HoldError::SameDay { .. })), "the same person, in other letters");
+        assert!(matches!(h.off(" ", None), Err(HoldError::SamePerson)), "an empty name is no second person");
         assert!(matches!(h.off("", Some("Suzuki")), Err(HoldError::SamePerson)));
         assert_eq!(h.off("Sato", None).unwrap(), Release::Done);
         let book = Ledger::of(h.dir.path()).read().unwrap();

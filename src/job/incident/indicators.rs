@@ -1,6 +1,8 @@
-//! Indicators of compromise: names, patterns and SHA-256 of files that an intruder leaves, from a plain list, a MISP event or a STIX 2 bundle.
+//! Indicators of compromise: names, patterns and SHA-256 of files that an intruder leaves behind, from a plain list, a MISP event or a STIX 2
+//! bundle.
 
 use crate::format::entry::{Core, EntryKind};
+use crate::format::object::unhex_any;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -8,45 +10,58 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// What is looked for.
+/// Indicators, numbered from 0.
 #[derive(Debug)]
 pub struct Indicators {
+    /// As they were given.
     texts: Vec<String>,
-    /// Which text a digest is.
+    /// The number of each digest.
     digests: HashMap<[u8; 32], usize>,
-    /// Patterns, and which text each is, in their order.
+    /// All patterns.
     names: Gitignore,
+    /// The number of each pattern.
     patterns: HashMap<String, usize>,
     passed_over: u64,
 }
 
+/// Why a file gives no indicators.
 #[derive(Debug, thiserror::Error)]
 pub enum IndicatorError {
+    /// It is not UTF-8.
     #[error("it is no text")]
     NotText,
-    #[error("line {line}: {what} cannot be understood")]
-    Line { line: usize, what: String },
+    /// A line is neither a digest nor a valid pattern.
+    #[error("line {line}: {text} cannot be understood")]
+    Invalid {
+        /// Number of the line, from 1; 0 in JSON.
+        line: usize,
+        /// The line.
+        text: String,
+    },
+    /// It is JSON of another kind.
     #[error("it is no MISP event and no STIX bundle")]
     Unknown,
+    /// It has no name and no digest of a file.
     #[error("nothing in it can be looked for in files")]
     Empty,
-    #[error("more than {MOST} indicators")]
+    /// It has more indicators than are read.
+    #[error("more than {MAX_INDICATORS} indicators")]
     TooMany,
 }
 
-/// Most that are taken from one file.
-const MOST: usize = 1_000_000;
+/// Most indicators that are read from one file.
+const MAX_INDICATORS: usize = 1_000_000;
 
 impl Indicators {
-    /// A plain list has one on each line: a SHA-256 (with or without `sha256:` before it), a file's name, or a pattern of names in
-    /// gitignore syntax; `#` begins a comment. JSON is taken for a MISP event or a STIX 2 bundle: of these, files' names and SHA-256.
+    /// Reads indicators. A plain list has one on each line: a SHA-256 (with or without `sha256:` before it), a file name, or a pattern of
+    /// names in gitignore syntax; `#` begins a comment. JSON is a MISP event or a STIX 2 bundle, of which file names and SHA-256 are read.
     pub fn parse(bytes: &[u8]) -> Result<Self, IndicatorError> {
         let text =
             std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).map_err(|_| IndicatorError::NotText)?;
         let (mut found, mut passed_over) = (Vec::new(), 0);
         let json = match text.trim_start().chars().next() {
             Some('{') => Some(serde_json::from_str::<Value>(text).map_err(|_| IndicatorError::Unknown)?),
-            // A pattern may begin so, too.
+            // A pattern may begin with this character, too.
             Some('[') => serde_json::from_str::<Value>(text).ok(),
             _ => None,
         };
@@ -61,8 +76,8 @@ impl Indicators {
                 }
             }
         }
-        // Some of them left out would be as many that nobody knows were not looked for.
-        if found.len() > MOST { Err(IndicatorError::TooMany) } else { Self::of(found, passed_over) }
+        // A list that is cut off would hide that some indicators were not looked for.
+        if found.len() > MAX_INDICATORS { Err(IndicatorError::TooMany) } else { Self::of(found, passed_over) }
     }
 
     fn of(found: Vec<(usize, String)>, passed_over: u64) -> Result<Self, IndicatorError> {
@@ -71,7 +86,7 @@ impl Indicators {
         }
         let (mut texts, mut digests, mut patterns) = (Vec::new(), HashMap::new(), HashMap::new());
         let mut builder = GitignoreBuilder::new("");
-        // Names on the systems that intruders write for have no case.
+        // The systems that intruders write for ignore the case of names.
         let _ = builder.case_insensitive(true);
         for (line, text) in found {
             let number = texts.len();
@@ -79,12 +94,12 @@ impl Indicators {
             if let Some(digest) = digest_of(hex) {
                 digests.entry(digest).or_insert(number);
             } else if text.starts_with("sha256:") {
-                return Err(IndicatorError::Line { line, what: text });
+                return Err(IndicatorError::Invalid { line, text });
             } else {
-                // A `!` would take back what other lines look for.
+                // Unescaped, `!` would exclude what other lines look for.
                 let escaped = if text.starts_with('!') { format!("\\{text}") } else { text.clone() };
-                let wrong = |_| IndicatorError::Line { line, what: text.clone() };
-                builder.add_line(None, &escaped).map_err(wrong)?;
+                let invalid = |_| IndicatorError::Invalid { line, text: text.clone() };
+                builder.add_line(None, &escaped).map_err(invalid)?;
                 patterns.entry(escaped).or_insert(number);
             }
             texts.push(text);
@@ -93,7 +108,7 @@ impl Indicators {
         Ok(Self { texts, digests, names, patterns, passed_over })
     }
 
-    /// Which one an entry is a sign of.
+    /// The number of an indicator that an entry matches.
     pub fn find(&self, core: &Core) -> Option<usize> {
         let by_digest = core.sha256.as_ref().and_then(|d| self.digests.get(d)).copied();
         by_digest.or_else(|| {
@@ -106,42 +121,39 @@ impl Indicators {
         })
     }
 
-    /// Whether digests are among them, which are found only in files that have one recorded.
+    /// Whether some indicators are digests, which match only files with a recorded SHA-256.
     pub fn has_digests(&self) -> bool {
         !self.digests.is_empty()
     }
 
+    /// An indicator as it was given.
     pub fn text(&self, number: usize) -> &str {
         self.texts.get(number).map_or("", |t| t)
     }
 
+    /// Number of indicators.
     pub fn len(&self) -> usize {
         self.texts.len()
     }
 
-    /// Indicators of the file that are not looked for: no names and no digests of files, or comparisons that cannot be made.
+    /// Number of indicators in the file that are not looked for: they are no names and no digests of files, or comparisons that cannot be
+    /// made.
     pub fn passed_over(&self) -> u64 {
         self.passed_over
     }
 
+    /// Whether there is none. Never after [`Indicators::parse`].
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
 }
 
 fn digest_of(hex: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    let digits = hex.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(digits.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(digest)
+    unhex_any(hex)?.try_into().ok()
 }
 
-/// MISP keeps attributes as `type` and `value`, some with two values; STIX keeps patterns. Answers how many of them gave nothing to look for.
+/// Gathers names and digests. A MISP attribute has `type` and `value`, some have two values; STIX has patterns. Returns the number of
+/// indicators without a name or digest.
 fn gather(json: &Value, found: &mut Vec<(usize, String)>) -> u64 {
     match json {
         Value::Array(all) => all.iter().map(|each| gather(each, found)).sum(),
@@ -156,7 +168,7 @@ fn gather(json: &Value, found: &mut Vec<(usize, String)>) -> u64 {
                     "filename|sha256" => {
                         found.extend([(0, literal(name)), (0, format!("sha256:{}", hash.trim().to_lowercase()))])
                     }
-                    // With a digest that is not recorded here, there is still the name.
+                    // The digest is of a kind that generations do not record, but the name can be looked for.
                     _ if kind == "filename" || kind == "malware-sample" || kind.starts_with("filename|") => {
                         found.push((0, literal(name)))
                     }
@@ -174,8 +186,8 @@ fn gather(json: &Value, found: &mut Vec<(usize, String)>) -> u64 {
     }
 }
 
-/// `[file:hashes.'SHA-256' = '…' OR file:name IN ('…', '…')]`: comparisons of files' names and digests with values as they stand; others say
-/// nothing of files at rest, or cannot be looked for.
+/// Gathers the values that a pattern like `[file:hashes.'SHA-256' = '…' OR file:name IN ('…', '…')]` compares file names and digests with.
+/// Other comparisons do not concern files at rest, or cannot be made.
 fn stix(pattern: &str, found: &mut Vec<(usize, String)>) {
     let mut rest = pattern;
     while let Some(at) = rest.find("file:") {
@@ -200,7 +212,7 @@ fn stix(pattern: &str, found: &mut Vec<(usize, String)>) {
     }
 }
 
-/// A name as it stands, with nothing in it that a pattern would take otherwise.
+/// A pattern that matches exactly this name.
 fn literal(name: &str) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name).trim();
     name.chars().flat_map(|c| if "*?[]{}\\!#".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
@@ -262,9 +274,9 @@ mod tests {
         let folder = Core { kind: EntryKind::Directory, ..core("share/loot", None) };
         assert!(windows.find(&folder).is_some(), "a folder");
         assert_eq!(found(&windows, "share/loot", None), None, "a file of that name");
-        let many = "a\n".repeat(MOST + 1);
-        assert!(matches!(Indicators::parse(many.as_bytes()), Err(IndicatorError::TooMany)), "none is left out unsaid");
-        assert!(matches!(Indicators::parse(b"ok\nsha256:12\n"), Err(IndicatorError::Line { line: 2, .. })));
+        let many = "a\n".repeat(MAX_INDICATORS + 1);
+        assert!(matches!(Indicators::parse(many.as_bytes()), Err(IndicatorError::TooMany)), "no list is silently cut off");
+        assert!(matches!(Indicators::parse(b"ok\nsha256:12\n"), Err(IndicatorError::Invalid { line: 2, .. })));
         assert!(matches!(Indicators::parse(b"# nothing\n"), Err(IndicatorError::Empty)));
         assert!(matches!(Indicators::parse(b"\xff\xfe"), Err(IndicatorError::NotText)));
     }
@@ -281,9 +293,9 @@ mod tests {
         assert!(found(&all, "x/y", Some(DIGEST)).is_some() && found(&all, "x/note.txt", None).is_some());
     }
 
-    /// Names as intruders choose them: in braces, with spaces behind, with the folder that they lay in; with digests that are not kept here.
+    /// Names as intruders choose them: in braces, with trailing spaces, with their folder; with digests that generations do not record.
     #[test]
-    fn a_name_is_looked_for_as_it_stands() {
+    fn a_name_is_looked_for_literally() {
         let file = |value: &str| format!(r#"{{"type":"filename","value":{}}}"#, Value::from(value));
         let all = ["{8A69D345-D564}.exe", "a{b,c}.dll", "space.exe ", "C:\\Users\\Public\\drop.exe", "/tmp/dropper"].map(file);
         let all = Indicators::parse(format!("[{}]", all.join(",")).as_bytes()).unwrap();
@@ -299,7 +311,7 @@ mod tests {
         }
     }
 
-    /// What a list asks for and nobody looks for has to be said; and a list is not taken for something else by its first character.
+    /// Indicators that are not looked for have to be reported; and a list is not taken for JSON by its first character.
     #[test]
     fn what_is_not_looked_for_is_counted() {
         let bundle = r#"{"objects":[{"type":"indicator","pattern":"[file:name LIKE 'x%']"},{"type":"indicator","pattern":"[ipv4-addr:value = '192.0.2.1']"},
@@ -310,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_stix_pattern_no_comparison_takes_the_next_one_with_it() {
+    fn no_comparison_of_a_stix_pattern_hides_the_next_one() {
         let patterns = [
             "[file:name LIKE 'x%' OR file:name = 'evil.dll']",
             "[file:size > 100 AND file:name='evil.dll']",

@@ -1,61 +1,76 @@
-//! `generations`, `find`, `diff`: what there is, without restoring it.
+//! `generations`: lists the generations of a set, from its label and seals; with an identity also from their manifests.
 
+use super::Result;
 use crate::env::Env;
-use crate::event::Observer;
 use crate::format::check_code::CheckCode;
-use crate::format::entry::{Core, EntryKind, compare_paths};
 use crate::format::manifest::Manifest;
 use crate::format::object::Id;
 use crate::format::seal::{ReadBack, Verdict};
-use crate::generation::{EntryReader, EntryRecord, Generation, is_within};
-use crate::job::restore::RestoreError;
+use crate::generation::Generation;
 use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::Fault;
-use crate::set::open::OpenSet;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use crate::set::open::{OpenSet, set_name};
+use std::path::Path;
 
 /// A set as its seals show it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SetReport {
+    /// The set's id.
     pub set: Id,
+    /// What people call it; empty if its label is unreadable.
     pub name: String,
+    /// When it was begun, RFC 3339 in UTC; empty if its label is unreadable.
     pub created: String,
-    /// It keeps what is suspected of contamination.
+    /// The set keeps a state that is suspected of contamination.
     pub quarantine: bool,
+    /// Ascending by number.
     pub generations: Vec<GenerationReport>,
+    /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
 }
 
+/// A generation as its seal shows it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct GenerationReport {
+    /// Its number.
     pub generation: u64,
+    /// When it was sealed, RFC 3339 in UTC.
     pub time: String,
+    /// How the backup ended.
     pub verdict: Verdict,
+    /// The weakest way in which the backup read an object back.
     pub read_back: ReadBack,
+    /// Of its seal.
     pub check_code: CheckCode,
+    /// The chain of seals is valid from the label to this generation.
     pub trusted: bool,
+    /// Number of its entries.
     pub entries: u64,
-    /// The place in the set of the medium that its seal lies on.
+    /// Number of the medium with its seal, within the set, from 1.
     pub place: u64,
     /// Bytes that it added to the medium.
     pub added_bytes: u64,
-    /// With an identity.
+    /// `None` without an identity, and for generations on earlier media.
     pub details: Option<Details>,
 }
 
-/// What only the manifest tells.
+/// What only the manifest of a generation contains.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Details {
+    /// The host that made the backup.
     pub host: String,
+    /// The tag that the user gave it.
     pub tag: Option<String>,
+    /// All files were read, whatever their times.
     pub full: bool,
     /// Names and priorities.
     pub sources: Vec<(Vec<u8>, Option<u8>)>,
+    /// Names and counts.
     pub statistics: Vec<(String, u64)>,
-    /// What a full restore reads: media by their place in the set, with the bytes of content on each; empty where there was one only.
+    /// What a full restore reads: places of media within the set, with the bytes of content on each; empty if there is only one medium.
     pub media: Vec<(u64, u64)>,
 }
 
@@ -72,18 +87,15 @@ impl Details {
     }
 }
 
-type Result<T> = std::result::Result<T, RestoreError>;
-
-/// Lists the generations of a set; with an identity also what their manifests tell.
+/// Lists the generations of a set; with an identity also what the manifests on the attached medium contain.
 pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, env: &Env) -> Result<SetReport> {
     let opened = OpenSet::open(from, set, env.loader)?;
     let chain = opened.chain()?;
-    let firsts = chain.media();
+    let first_objects = chain.media();
     let mut generations = Vec::new();
     for l in &chain.links {
-        // Those of earlier media are not at hand.
         let identity = identity.filter(|_| l.seal.manifest().is_some_and(|m| m.number >= chain.first));
-        let opened = identity.map(|i| Generation::open(&*opened.medium, &chain, Some(l.seal.generation), i)).transpose();
+        let opened = identity.map(|i| Generation::open(&*opened.medium, &chain, Some(l.seal.generation), i)).transpose()?;
         generations.push(GenerationReport {
             generation: l.seal.generation,
             time: l.seal.time.clone(),
@@ -92,184 +104,17 @@ pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, en
             check_code: CheckCode::of(&l.digest),
             trusted: l.trusted,
             entries: l.seal.record_count,
-            place: firsts.partition_point(|first| *first < l.number) as u64,
+            place: first_objects.partition_point(|first| *first < l.number) as u64,
             added_bytes: l.seal.objects.iter().map(|o| o.length).sum::<u64>() + l.length,
-            details: opened.map_err(RestoreError::Generation)?.map(|g| Details::of(&g.manifest)),
+            details: opened.map(|g| Details::of(&g.manifest)),
         });
     }
     Ok(SetReport {
         set: chain.set,
-        name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
+        name: set_name(&chain),
         created: chain.label.as_ref().map(|l| l.created.clone()).unwrap_or_default(),
         quarantine: chain.label.as_ref().is_some_and(|l| l.quarantine),
         generations,
         faults: chain.faults,
     })
-}
-
-/// What is to be found, and where.
-#[derive(Debug, Clone)]
-pub struct FindOptions {
-    pub from: PathBuf,
-    pub set: Option<Id>,
-    /// `None`: in all.
-    pub generation: Option<u64>,
-    /// Paths as they stand in the generation, or gitignore patterns.
-    pub patterns: Vec<String>,
-}
-
-/// An entry that was found, and the generations that hold it just so.
-#[derive(Debug, Clone)]
-pub struct Hit {
-    pub first: u64,
-    pub last: u64,
-    pub core: Core,
-}
-
-/// Finds entries by path or pattern. One that is the same in several generations running is one hit.
-pub fn find(options: &FindOptions, identity: &Identity, env: &Env, _observer: &dyn Observer) -> Result<Vec<Hit>> {
-    let (opened, chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
-    let patterns = patterns(&options.patterns)?;
-    let wanted = options.generation;
-    let mut hits: Vec<Hit> = Vec::new();
-    // Of each path, the hit that was made last.
-    let mut latest: HashMap<Vec<u8>, usize> = HashMap::new();
-    for link in chain.generations().filter(|l| wanted.is_none_or(|w| w == l.seal.generation)) {
-        let n = link.seal.generation;
-        let generation = Generation::open(&*opened.medium, &chain, Some(n), identity).map_err(RestoreError::Generation)?;
-        for record in generation.entries() {
-            if env.is_interrupted() {
-                return Err(RestoreError::Interrupted);
-            }
-            let core = record.map_err(RestoreError::Generation)?.entry.core;
-            if !is_match(&patterns, &options.patterns, &core) {
-                continue;
-            }
-            match latest.get(&core.path).map(|i| &mut hits[*i]) {
-                Some(h) if h.last + 1 == n && h.core == core => h.last = n,
-                _ => {
-                    latest.insert(core.path.clone(), hits.len());
-                    hits.push(Hit { first: n, last: n, core });
-                }
-            }
-        }
-    }
-    if let Some(wanted) = wanted
-        && chain.generation(wanted).is_none()
-    {
-        // Opening it names the generations that there are.
-        Generation::open(&*opened.medium, &chain, Some(wanted), identity).map_err(RestoreError::Generation)?;
-    }
-    hits.sort_by(|a, b| compare_paths(&a.core.path, &b.core.path).then(a.first.cmp(&b.first)));
-    Ok(hits)
-}
-
-fn patterns(texts: &[String]) -> Result<Gitignore> {
-    let mut builder = GitignoreBuilder::new("");
-    for text in texts {
-        builder.add_line(None, text).map_err(|source| RestoreError::Pattern { pattern: text.clone(), source })?;
-    }
-    builder.build().map_err(|source| RestoreError::Pattern { pattern: texts.join(" "), source })
-}
-
-fn is_match(patterns: &Gitignore, texts: &[String], core: &Core) -> bool {
-    use std::os::unix::ffi::OsStrExt;
-    let path = Path::new(std::ffi::OsStr::from_bytes(&core.path));
-    texts.iter().any(|t| is_within(&core.path, t.trim_matches('/').as_bytes()))
-        || patterns.matched(path, core.kind == EntryKind::Directory).is_ignore()
-}
-
-/// How an entry differs between two generations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    Added,
-    Removed,
-    /// Content, type, target or device.
-    Content,
-    /// Only permissions, owner, times, attributes.
-    Metadata,
-}
-
-#[derive(Debug, Clone)]
-pub struct GenerationDifference {
-    pub change: Change,
-    pub path: Vec<u8>,
-    pub before: Option<Box<Core>>,
-    pub after: Option<Box<Core>>,
-}
-
-/// Which generations are to be compared.
-#[derive(Debug, Clone)]
-pub struct DiffOptions {
-    pub from: PathBuf,
-    pub set: Option<Id>,
-    pub before: u64,
-    pub after: u64,
-}
-
-/// Tells `each` every difference between two generations, in the order of the entry stream. Constant memory.
-pub fn diff(options: &DiffOptions, identity: &Identity, env: &Env, mut each: impl FnMut(GenerationDifference)) -> Result<()> {
-    let newest = options.before.max(options.after);
-    let (opened, chain) = OpenSet::with_content(&options.from, options.set, Some(newest), env.loader)?;
-    let open = |n| Generation::open(&*opened.medium, &chain, Some(n), identity).map_err(RestoreError::Generation);
-    merge(&open(options.before)?, &open(options.after)?, env, |Both { change, path, before, after }| {
-        if let Some(change) = change {
-            each(GenerationDifference { change, path, before, after });
-        }
-    })
-}
-
-/// A path in one or both of two generations.
-pub(super) struct Both {
-    /// `None`: it is the same.
-    pub change: Option<Change>,
-    pub path: Vec<u8>,
-    pub before: Option<Box<Core>>,
-    pub after: Option<Box<Core>>,
-}
-
-/// Tells `each` of every path in two generations whether it differs and what it is in both. Constant memory.
-pub(super) fn merge(before: &Generation, after: &Generation, env: &Env, mut each: impl FnMut(Both)) -> Result<()> {
-    let (mut old, mut new) = (before.entries(), after.entries());
-    let (mut a, mut b) = (next(&mut old)?, next(&mut new)?);
-    loop {
-        if env.is_interrupted() {
-            return Err(RestoreError::Interrupted);
-        }
-        let order = match (&a, &b) {
-            (None, None) => return Ok(()),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(x), Some(y)) => compare_paths(&x.path, &y.path),
-        };
-        let (before, after) = match order {
-            Ordering::Less => (std::mem::replace(&mut a, next(&mut old)?), None),
-            Ordering::Greater => (None, std::mem::replace(&mut b, next(&mut new)?)),
-            Ordering::Equal => (std::mem::replace(&mut a, next(&mut old)?), std::mem::replace(&mut b, next(&mut new)?)),
-        };
-        let path = before.as_ref().or(after.as_ref()).map(|c| c.path.clone()).unwrap_or_default();
-        let change = change(before.as_deref(), after.as_deref());
-        each(Both { change, path, before, after });
-    }
-}
-
-fn next(entries: &mut EntryReader) -> Result<Option<Box<Core>>> {
-    let record: Option<EntryRecord> = entries.next().transpose().map_err(RestoreError::Generation)?;
-    Ok(record.map(|r| Box::new(r.entry.core)))
-}
-
-fn change(before: Option<&Core>, after: Option<&Core>) -> Option<Change> {
-    let content = |c: &Core| (c.kind, c.size, c.blake3, c.target.clone(), c.device, c.state);
-    match (before, after) {
-        (None, None) => None,
-        (None, Some(_)) => Some(Change::Added),
-        (Some(_), None) => Some(Change::Removed),
-        (Some(a), Some(b)) if content(a) != content(b) => Some(Change::Content),
-        (Some(a), Some(b)) => {
-            // Reading or restoring a file changes these; they say nothing of what is in it.
-            let mut a = a.clone();
-            (a.ctime, a.inode) = (b.ctime, b.inode);
-            (a != *b).then_some(Change::Metadata)
-        }
-    }
 }

@@ -1,153 +1,168 @@
-//! `history`: what became of one file over all generations; what was created, changed or went in a period, and what is older than it.
+//! `history`: all versions of one file; what was created, changed or removed in a period, and which files are older than the period.
 //!
-//! A period is told by the times of seals. They are the host's clock's, but their order is that of the chain, which no clock changes.
+//! The times of seals decide what belongs to a period. They come from the host's clock, but their order is that of the chain, which no
+//! clock changes.
 
-use super::generations::{Both, Change, merge};
+use super::diff::{Change, PathInBoth, is_same, merge};
+use super::{Result, check_interrupted};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::entry::{Core, EntryKind};
 use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError};
-use crate::job::restore::RestoreError;
 use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::{Chain, Fault, SealLink};
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenSet, set_name};
 use std::path::PathBuf;
 
-type Result<T> = std::result::Result<T, RestoreError>;
-
+/// Whose versions are to be listed.
 #[derive(Debug, Clone)]
 pub struct PathOptions {
+    /// Where the medium is.
     pub from: PathBuf,
+    /// `None`: the only set on the medium.
     pub set: Option<Id>,
     /// As it is named in the generations.
     pub path: Vec<u8>,
 }
 
-/// What a run of generations says of a path.
+/// What a generation says of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Version {
-    There(Box<Core>),
-    NotThere,
+pub enum PathState {
+    /// It contains the path.
+    Present(Box<Core>),
+    /// It does not contain the path.
+    Absent,
     /// The generation is damaged there.
     Unknown {
+        /// What is damaged.
         why: String,
     },
 }
 
-/// Generations that follow one another and say the same.
+/// Consecutive generations that say the same of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+#[non_exhaustive]
+pub struct PathVersion {
+    /// The first of the generations.
     pub first: u64,
+    /// The last of them.
     pub last: u64,
-    /// When the two were sealed.
+    /// When the first was sealed, RFC 3339 in UTC.
     pub first_time: String,
+    /// When the last was sealed.
     pub last_time: String,
-    pub version: Version,
+    /// What they say.
+    pub state: PathState,
 }
 
+/// The versions of one path.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PathReport {
+    /// The set's id.
     pub set: Id,
+    /// What people call it.
     pub set_name: String,
-    pub lines: Vec<Line>,
+    /// In the order of the generations.
+    pub versions: Vec<PathVersion>,
+    /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
 }
 
 impl PathReport {
+    /// Whether a generation contains the path.
     pub fn is_found(&self) -> bool {
-        self.lines.iter().any(|l| matches!(l.version, Version::There(_)))
+        self.versions.iter().any(|v| matches!(v.state, PathState::Present(_)))
     }
 
-    /// Nothing that was looked at is damaged.
+    /// Whether nothing that was read is damaged.
     pub fn is_sound(&self) -> bool {
-        self.faults.is_empty() && !self.lines.iter().any(|l| matches!(l.version, Version::Unknown { .. }))
+        self.faults.is_empty() && !self.versions.iter().any(|v| matches!(v.state, PathState::Unknown { .. }))
     }
 }
 
-/// Every version of one path, in the order of the generations. Of each generation only the part is read that the path is in.
+/// Lists every version of one path, in the order of the generations. Reads only that part of each generation that contains the path.
 pub fn of_path(options: &PathOptions, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<PathReport> {
     observer.on_event(Event::Phase(Phase::Checking));
     let (opened, chain) = OpenSet::with_content(&options.from, options.set, None, env.loader)?;
-    let mut lines: Vec<Line> = Vec::new();
+    let mut versions: Vec<PathVersion> = Vec::new();
     observer.on_event(Event::Expected { entries: chain.generations().count() as u64, bytes: 0 });
     for link in chain.generations() {
-        if env.is_interrupted() {
-            return Err(RestoreError::Interrupted);
-        }
+        check_interrupted(env)?;
         let n = link.seal.generation;
-        let version = match Generation::open(&*opened.medium, &chain, Some(n), identity).and_then(|g| version(&g, &options.path))
-        {
-            Ok(version) => version,
-            // Without the key or the medium the others would not come either.
-            Err(e @ (GenerationError::WrongKey(_) | GenerationError::Medium(_))) => return Err(RestoreError::Generation(e)),
-            Err(e) => Version::Unknown { why: chain_text(&e) },
+        let opened = Generation::open(&*opened.medium, &chain, Some(n), identity);
+        let state = match opened.and_then(|g| state_in(&g, &options.path)) {
+            Ok(state) => state,
+            // Without key or medium no other generation can be read either.
+            Err(e @ (GenerationError::WrongKey(_) | GenerationError::Medium(_))) => return Err(e.into()),
+            Err(e) => PathState::Unknown { why: chain_text(&e) },
         };
         observer.on_event(Event::Progress { entries: 1, bytes: 0 });
-        match lines.last_mut() {
-            Some(l) if is_same(&l.version, &version) => {
-                l.last = n;
-                l.last_time.clone_from(&link.seal.time);
+        match versions.last_mut() {
+            Some(v) if is_same_state(&v.state, &state) => {
+                v.last = n;
+                v.last_time.clone_from(&link.seal.time);
             }
             _ => {
                 let time = || link.seal.time.clone();
-                lines.push(Line { first: n, last: n, first_time: time(), last_time: time(), version });
+                versions.push(PathVersion { first: n, last: n, first_time: time(), last_time: time(), state });
             }
         }
     }
-    if lines.is_empty() {
-        return Err(RestoreError::Generation(GenerationError::NoGeneration));
+    if versions.is_empty() {
+        return Err(GenerationError::NoGeneration.into());
     }
-    let set_name = chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default();
-    Ok(PathReport { set: chain.set, set_name, lines, faults: chain.faults })
+    Ok(PathReport { set: chain.set, set_name: set_name(&chain), versions, faults: chain.faults })
 }
 
-fn version(generation: &Generation, path: &[u8]) -> std::result::Result<Version, GenerationError> {
-    // The stream is in order, and the packs that this comes from are those that their seals list: what is not found is not there.
-    let Some(mut part) = generation.pieces()?.part(&[path.to_vec()])? else { return Ok(Version::NotThere) };
+fn state_in(generation: &Generation, path: &[u8]) -> std::result::Result<PathState, GenerationError> {
+    // The stream is sorted, and its packs were compared with their seals: a path that is not found is not in the generation.
+    let Some(mut part) = generation.entry_frames()?.select(&[path.to_vec()])? else { return Ok(PathState::Absent) };
     let found = part.find_map(|record| match record {
-        Ok(r) => (r.entry.core.path == path).then(|| Ok(Version::There(Box::new(r.entry.core)))),
+        Ok(r) => (r.entry.core.path == path).then(|| Ok(PathState::Present(Box::new(r.entry.core)))),
         Err(e) => Some(Err(e)),
     });
-    found.unwrap_or(Ok(Version::NotThere))
+    found.unwrap_or(Ok(PathState::Absent))
 }
 
-fn is_same(a: &Version, b: &Version) -> bool {
+fn is_same_state(a: &PathState, b: &PathState) -> bool {
     match (a, b) {
-        (Version::There(a), Version::There(b)) => {
-            // Reading or restoring a file changes these; they say nothing of what is in it.
-            let mut a = a.clone();
-            (a.ctime, a.inode) = (b.ctime, b.inode);
-            a == *b
-        }
+        (PathState::Present(a), PathState::Present(b)) => is_same(a, b),
         _ => a == b,
     }
 }
 
+/// Which period is to be listed.
 #[derive(Debug, Clone)]
 pub struct PeriodOptions {
+    /// Where the medium is.
     pub from: PathBuf,
+    /// `None`: the only set on the medium.
     pub set: Option<Id>,
-    /// Seconds since 1970: generations sealed from here on …
+    /// Seconds since 1970: generations sealed at this time or later …
     pub since: i64,
     /// … and before this.
     pub until: i64,
-    /// Tell also of files that are older.
+    /// List also the files that are older than the period.
     pub with_older: bool,
 }
 
 /// What happened to an entry from one generation to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum HistoryEventKind {
+    /// The earlier generation does not contain it.
     Created,
+    /// Its content, type, target or device changed.
     Changed,
+    /// The later generation does not contain it.
     Gone,
-    /// A file that the last generation of the period has, and the last one before it had with the same content.
+    /// A file that the last generation of the period contains, with the same content as the last generation before the period.
     Older,
 }
 
-impl What {
-    /// In JSON.
+impl HistoryEventKind {
+    /// The name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -158,48 +173,68 @@ impl What {
     }
 }
 
+/// An entry, and what happened to it in a period.
 #[derive(Debug, Clone)]
-pub struct Happened {
-    pub what: What,
-    /// The generation that shows it first; of an older file, the last of the period.
+#[non_exhaustive]
+pub struct HistoryEvent {
+    /// What happened.
+    pub what: HistoryEventKind,
+    /// The first generation that shows it; of an older file, the last of the period.
     pub generation: u64,
+    /// When that generation was sealed, RFC 3339 in UTC.
     pub time: String,
+    /// Its path, with the name of its source.
     pub path: Vec<u8>,
+    /// In the earlier generation.
     pub before: Option<Box<Core>>,
+    /// In the later generation.
     pub after: Option<Box<Core>>,
 }
 
+/// How many entries something happened to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PeriodCounts {
+    /// Entries that were created.
     pub created: u64,
+    /// Entries that were changed.
     pub changed: u64,
+    /// Entries that were removed.
     pub gone: u64,
-    /// Files, and their bytes.
+    /// Files that are older than the period.
     pub older: u64,
+    /// Bytes of these files.
     pub older_bytes: u64,
 }
 
+/// What happened in a period.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PeriodReport {
+    /// The set's id.
     pub set: Id,
+    /// What people call it.
     pub set_name: String,
     /// The last generation before the period, with its time.
     pub before: Option<(u64, String)>,
-    /// The period's.
+    /// The generations of the period, with their times.
     pub generations: Vec<(u64, String)>,
+    /// What happened, counted.
     pub counts: PeriodCounts,
+    /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
 }
 
-/// Tells `each` what happened in a period, generation by generation, each in the order of the entry stream. Constant memory.
+/// Calls `each` with everything that happened in a period, generation by generation, each in the order of the entry stream. Constant
+/// memory.
 ///
-/// Folders are told of only where they were created or went: they change with whatever lies in them.
+/// A folder is listed only where it was created or removed: it changes with everything in it.
 pub fn of_period(
     options: &PeriodOptions,
     identity: &Identity,
     env: &Env,
     observer: &dyn Observer,
-    each: &mut dyn FnMut(Happened),
+    each: &mut dyn FnMut(HistoryEvent),
 ) -> Result<PeriodReport> {
     observer.on_event(Event::Phase(Phase::Checking));
     let (opened, chain) = OpenSet::with_content(&options.from, options.set, None, env.loader)?;
@@ -207,35 +242,33 @@ pub fn of_period(
     let numbered = |l: &SealLink| (l.seal.generation, l.seal.time.clone());
     let mut report = PeriodReport {
         set: chain.set,
-        set_name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
+        set_name: set_name(&chain),
         before: before.map(numbered),
         generations: period.iter().map(|l| numbered(l)).collect(),
         counts: PeriodCounts::default(),
         faults: chain.faults.clone(),
     };
     let counts = &mut report.counts;
-    let open = |l: &SealLink| {
-        Generation::open(&*opened.medium, &chain, Some(l.seal.generation), identity).map_err(RestoreError::Generation)
-    };
+    let open = |l: &SealLink| Generation::open(&*opened.medium, &chain, Some(l.seal.generation), identity);
     observer.on_event(Event::Phase(Phase::Comparing));
     let all: Vec<&SealLink> = before.into_iter().chain(period.iter().copied()).collect();
     for pair in all.windows(2) {
         let (generation, time) = numbered(pair[1]);
-        merge(&open(pair[0])?, &open(pair[1])?, env, |Both { change, path, before, after }| {
+        merge(&open(pair[0])?, &open(pair[1])?, env, |PathInBoth { change, path, before, after }| {
             let (what, count) = match change {
-                Some(Change::Added) => (What::Created, &mut counts.created),
-                Some(Change::Removed) => (What::Gone, &mut counts.gone),
-                Some(Change::Content) => (What::Changed, &mut counts.changed),
+                Some(Change::Added) => (HistoryEventKind::Created, &mut counts.created),
+                Some(Change::Removed) => (HistoryEventKind::Gone, &mut counts.gone),
+                Some(Change::Content) => (HistoryEventKind::Changed, &mut counts.changed),
                 Some(Change::Metadata) | None => return,
             };
             *count += 1;
-            each(Happened { what, generation, time: time.clone(), path, before, after });
+            each(HistoryEvent { what, generation, time: time.clone(), path, before, after });
         })?;
         observer.on_event(Event::Progress { entries: pair[1].seal.record_count, bytes: 0 });
     }
     if let (Some(first), Some(last)) = (before, period.last()) {
         let (generation, time) = numbered(last);
-        merge(&open(first)?, &open(last)?, env, |Both { path, before, after, .. }| {
+        merge(&open(first)?, &open(last)?, env, |PathInBoth { path, before, after, .. }| {
             if let Some((b, a)) = before.as_ref().zip(after.as_ref())
                 && (a.kind, b.kind) == (EntryKind::File, EntryKind::File)
                 && a.blake3.is_some()
@@ -244,7 +277,8 @@ pub fn of_period(
                 counts.older += 1;
                 counts.older_bytes += a.size;
                 if options.with_older {
-                    each(Happened { what: What::Older, generation, time: time.clone(), path, before, after });
+                    let what = HistoryEventKind::Older;
+                    each(HistoryEvent { what, generation, time: time.clone(), path, before, after });
                 }
             }
         })?;
@@ -256,7 +290,7 @@ pub fn of_period(
 fn period<'c>(chain: &'c Chain, options: &PeriodOptions) -> (Option<&'c SealLink>, Vec<&'c SealLink>) {
     let seconds = |l: &SealLink| chrono::DateTime::parse_from_rfc3339(&l.seal.time).map_or(0, |t| t.timestamp());
     let all: Vec<&SealLink> = chain.generations().collect();
-    // A clock that was set back must not leave a generation out: all from the first to the last that fit.
+    // A clock that was set back must not leave a generation out: the period is everything from the first to the last that fits.
     let first = all.iter().position(|l| seconds(l) >= options.since).unwrap_or(all.len());
     let end = all.iter().rposition(|l| seconds(l) < options.until).map_or(0, |last| last + 1).max(first);
     (first.checked_sub(1).map(|i| all[i]), all[first..end].to_vec())

@@ -1,7 +1,7 @@
-//! `prove`, `check-proof`: one record shown against the seals, to somebody who has neither the medium nor a key that reads it.
+//! `prove`, `check-proof`: proves one record against the seals, to somebody who has neither the medium nor an identity.
 //!
-//! **Invariant:** a proof is good only as far as it hangs on something that did not come with it: the root key or the check
-//! code from paper. [`check`] gives no facts of a proof that hangs on nothing, or that does not hold.
+//! **Invariant:** a proof is worth only as much as its anchor, which did not come with the proof: the root key or the check code from
+//! paper. [`check`] returns no facts of a proof that has no anchor or is invalid.
 
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
@@ -11,65 +11,86 @@ use crate::format::entry::Core;
 use crate::format::merkle::{PathFinder, record_leaf_salted, record_salt, root_of_path};
 use crate::format::object::Id;
 use crate::format::proof::Proof;
-use crate::generation::Generation;
-use crate::job::restore::RestoreError;
+use crate::generation::{Generation, GenerationError};
 use crate::pipeline::compressor::{Compressor, Decompressor, FrameError};
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::hasher::ContentHasher;
 use crate::seal::chain::{Chain, Fault, SealLink, follow};
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenError, OpenSet};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-/// Half of a seal is hexadecimal digits of digests, which no level makes smaller than any other; this one is the fastest.
+/// Half of a seal is hexadecimal digits of digests, which no level compresses better than another; this one is the fastest.
 const LEVEL: i32 = 1;
 
 /// Which record is to be proved.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Where the medium is.
     pub from: PathBuf,
+    /// `None`: the only set on the medium.
     pub set: Option<Id>,
     /// `None`: the newest.
     pub generation: Option<u64>,
-    /// As it stands in the generation.
+    /// As it is named in the generation.
     pub path: Vec<u8>,
 }
 
-/// A proof, and what it shows.
+/// A new proof, and what it proves.
 #[derive(Debug, Clone)]
-pub struct Made {
+#[non_exhaustive]
+pub struct NewProof {
+    /// The file to hand over.
     pub bytes: Vec<u8>,
-    pub facts: Facts,
-    /// As the label has it; paper must have the same.
+    /// What it proves.
+    pub facts: ProvedFacts,
+    /// The public key of the first seal, from the label. The paper must have the same.
     pub root_key: [u8; 32],
 }
 
+/// Why no proof can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
-    #[error("the set cannot be read")]
-    Read(#[source] RestoreError),
+    /// The user interrupted the job.
+    #[error("the run was interrupted")]
+    Interrupted,
+    /// The set cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The generation cannot be opened or read.
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
+    /// The generation does not contain the path.
     #[error("generation {generation} has no such path")]
-    NotFound { path: Vec<u8>, generation: u64 },
-    /// The chain does not hold from the label to this generation.
+    NotFound {
+        /// The path, with the name of its source.
+        path: Vec<u8>,
+        /// The generation that was searched.
+        generation: u64,
+    },
+    /// The chain of seals is broken between the label and this generation.
     #[error("the seal of generation {generation} cannot be trusted")]
-    Untrusted { generation: u64 },
+    Untrusted {
+        /// The generation.
+        generation: u64,
+    },
+    /// The compressor failed.
     #[error("the seals cannot be compressed")]
-    Compress(#[source] FrameError),
+    Compress(#[from] FrameError),
+    /// The proof is larger than [`limit`](crate::format::limit) permits.
     #[error("the proof would be larger than a proof may be")]
     TooLarge(#[source] Malformed),
-    /// What was made does not hold.
+    /// The check of the new proof failed.
     #[error("the proof does not hold")]
-    Check(#[source] CheckError),
+    Check(#[from] ProofError),
 }
 
-/// Shows that a path with its metadata and digests is a record of a generation. Reads all records of that generation, for
-/// the hashes beside the record's way, and no content.
-pub fn prove(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Made, ProveError> {
+/// Proves that a path with its metadata and digests is a record of a generation. Reads all records of that generation, because the proof
+/// needs the hashes beside the record's way to the root; reads no content.
+pub fn prove(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<NewProof, ProveError> {
     observer.on_event(Event::Phase(Phase::Checking));
-    let (set, chain) =
-        OpenSet::with_content(&options.from, options.set, options.generation, env.loader).map_err(ProveError::Read)?;
-    let generation = Generation::open(&*set.medium, &chain, options.generation, identity)
-        .map_err(|e| ProveError::Read(RestoreError::Generation(e)))?;
+    let (set, chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
+    let generation = Generation::open(&*set.medium, &chain, options.generation, identity)?;
     let link = &generation.link;
     let number = link.seal.generation;
     let label = chain.label.as_ref().filter(|_| link.trusted).ok_or(ProveError::Untrusted { generation: number })?;
@@ -77,9 +98,9 @@ pub fn prove(options: &Options, identity: &Identity, env: &Env, observer: &dyn O
     let mut core = None;
     for record in generation.entries() {
         if env.is_interrupted() {
-            return Err(ProveError::Read(RestoreError::Interrupted));
+            return Err(ProveError::Interrupted);
         }
-        let record = record.map_err(|e| ProveError::Read(RestoreError::Generation(e)))?;
+        let record = record?;
         let wanted = record.entry.core.path == options.path;
         finder.push(record.leaf, wanted);
         if wanted {
@@ -93,23 +114,23 @@ pub fn prove(options: &Options, identity: &Identity, env: &Env, observer: &dyn O
     let proof = Proof { core, salt, index, path, seal_lengths, seals };
     let bytes = proof.encode().map_err(ProveError::TooLarge)?;
     let anchors = Anchors { root_key: Some(label.root_key), code: Some(CheckCode::of(&link.digest)) };
-    let facts = check(&bytes, anchors).map_err(ProveError::Check)?;
-    Ok(Made { bytes, facts, root_key: label.root_key })
+    let facts = check(&bytes, anchors)?;
+    Ok(NewProof { bytes, facts, root_key: label.root_key })
 }
 
-/// The seals from generation 1 to `last`: their lengths, and all in one frame.
+/// The seals of generations 1 to `last`: their lengths, and all of them in one frame.
 fn seals(chain: &Chain, last: u64) -> Result<(Vec<u64>, Vec<u8>), ProveError> {
     let (mut lengths, mut all, mut frame) = (Vec::new(), Vec::new(), Vec::new());
     for link in chain.links.iter().take_while(|l| l.seal.generation <= last) {
         lengths.push(link.length);
         all.extend(link.bytes());
     }
-    let mut compressor = Compressor::new(LEVEL).map_err(ProveError::Compress)?;
-    compressor.compress_seals(&all, &mut frame).map_err(ProveError::Compress)?;
+    let mut compressor = Compressor::new(LEVEL)?;
+    compressor.compress_seals(&all, &mut frame)?;
     Ok((lengths, frame))
 }
 
-/// What a proof can hang on: things that were written down when the generation was made, and did not come with the proof.
+/// What a proof is checked against: what was written on paper when the generation was made, and did not come with the proof.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Anchors {
     /// The public key of the first seal.
@@ -119,99 +140,120 @@ pub struct Anchors {
 }
 
 impl Anchors {
+    /// Whether there is nothing to check against.
     pub fn is_empty(&self) -> bool {
         self.root_key.is_none() && self.code.is_none()
     }
 }
 
-/// What a proof that holds shows.
+/// What a valid proof proves.
 #[derive(Debug, Clone)]
-pub struct Facts {
+#[non_exhaustive]
+pub struct ProvedFacts {
+    /// The record.
     pub core: Core,
     /// The seal of the record's generation.
     pub seal: SealLink,
+    /// The check code of that seal.
     pub check_code: CheckCode,
     /// The record's number in the generation, from 0.
     pub index: u64,
 }
 
+/// Why a proof proves nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// Whoever made the proof may have made everything in it.
-    #[error("nothing anchors the proof")]
+pub enum ProofError {
+    /// Without an anchor, whoever made the proof may have invented everything in it.
+    #[error("there is nothing to check the proof against")]
     NoAnchor,
-    #[error("this is no proof, or a damaged one")]
-    Malformed(#[source] Malformed),
+    /// The bytes are not those of a proof.
+    #[error("this is no proof, or it is damaged")]
+    Malformed(#[from] Malformed),
+    /// The frame with the seals cannot be decoded.
     #[error("the seals in the proof are damaged")]
-    Frame(#[source] FrameError),
+    Frame(#[from] FrameError),
+    /// A seal does not follow the one before.
     #[error("the seals in the proof are no chain")]
     Chain(Fault),
-    /// The first signature is not the root key's, or there is none to be checked with.
+    /// The first signature was not made with the root key, or the proof does not contain the first seal.
     #[error("the seals in the proof do not begin with this root key")]
     RootKey,
-    #[error("the proof's generation {generation} has the check code {found}")]
-    Code { generation: u64, found: CheckCode },
-    #[error("the record does not lead to the seal of generation {generation}")]
-    NotInGeneration { generation: u64 },
+    /// The check code is not the one on paper.
+    #[error("generation {generation} of the proof has the check code {found}")]
+    Code {
+        /// The record's generation.
+        generation: u64,
+        /// The check code of its seal.
+        found: CheckCode,
+    },
+    /// The record does not belong to the seal.
+    #[error("the record is not in generation {generation}")]
+    NotInGeneration {
+        /// The generation of the last seal in the proof.
+        generation: u64,
+    },
 }
 
-/// Checks a proof against what is on paper: one anchor is enough, and every one that is given must fit.
-pub fn check(bytes: &[u8], anchors: Anchors) -> Result<Facts, CheckError> {
+/// Checks a proof against what is on paper. One anchor is enough; if there are two, both must match.
+pub fn check(bytes: &[u8], anchors: Anchors) -> Result<ProvedFacts, ProofError> {
     if anchors.is_empty() {
-        return Err(CheckError::NoAnchor);
+        return Err(ProofError::NoAnchor);
     }
-    let proof = Proof::decode(bytes).map_err(CheckError::Malformed)?;
-    let core = Core::decode_alone(&proof.core).map_err(CheckError::Malformed)?;
+    let proof = Proof::decode(bytes)?;
+    let core = Core::decode_alone(&proof.core)?;
     let seal = last_seal(&proof, anchors.root_key)?;
     let generation = seal.seal.generation;
     let check_code = CheckCode::of(&seal.digest);
     if anchors.code.is_some_and(|c| c != check_code) {
-        return Err(CheckError::Code { generation, found: check_code });
+        return Err(ProofError::Code { generation, found: check_code });
     }
     let leaf = record_leaf_salted(&proof.salt, &proof.core);
     if root_of_path(leaf, proof.index, seal.seal.record_count, &proof.path) != Some(seal.seal.records) {
-        return Err(CheckError::NotInGeneration { generation });
+        return Err(ProofError::NotInGeneration { generation });
     }
-    Ok(Facts { core, seal, check_code, index: proof.index })
+    Ok(ProvedFacts { core, seal, check_code, index: proof.index })
 }
 
-/// Follows the seals in a proof up to the last one.
-fn last_seal(proof: &Proof, root_key: Option<[u8; 32]>) -> Result<SealLink, CheckError> {
+/// Checks the chain of seals in a proof. Returns the last one.
+fn last_seal(proof: &Proof, root_key: Option<[u8; 32]>) -> Result<SealLink, ProofError> {
     let mut all = Vec::new();
-    Decompressor::new().and_then(|mut d| d.decompress_seals(&proof.seals, &mut all)).map_err(CheckError::Frame)?;
+    Decompressor::new().and_then(|mut d| d.decompress_seals(&proof.seals, &mut all))?;
     let mut rest = &all[..];
     let mut seals = Vec::new();
     for length in &proof.seal_lengths {
         let (seal, behind) = usize::try_from(*length)
             .ok()
             .and_then(|n| rest.split_at_checked(n))
-            .ok_or_else(|| CheckError::Malformed(Malformed::new("proof", "a seal is cut short")))?;
+            .ok_or_else(|| Malformed::new("proof", "a seal is cut short"))?;
         seals.push(seal);
         rest = behind;
     }
     if !rest.is_empty() {
-        return Err(CheckError::Malformed(Malformed::new("proof", "bytes behind the seals")));
+        return Err(Malformed::new("proof", "bytes behind the seals").into());
     }
     let chain = |key| follow(seals.iter().copied(), key);
     chain(root_key).map_err(|fault| match chain(None) {
-        // Without the key they hold together: it is the key that does not fit.
-        Ok(_) => CheckError::RootKey,
-        Err(_) => CheckError::Chain(fault),
+        // The chain itself is valid: only the key does not match.
+        Ok(_) => ProofError::RootKey,
+        Err(_) => ProofError::Chain(fault),
     })
 }
 
-/// How content differs from the file that a record was made of.
+/// How content differs from what a record says of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mismatch {
-    /// The record is not of a file, or of one that could not be read: there is nothing to compare with.
+    /// The record describes no file, or one that could not be read: it has no digest to compare with.
     NoContent,
+    /// The content has another size.
     Size {
+        /// Bytes.
         found: u64,
     },
+    /// The content has another digest.
     Digest,
 }
 
-/// Compares content with a record: its size, its BLAKE3 and, where the record has one, its SHA-256.
+/// Compares content with a record: its size, its BLAKE3 and, if the record has one, its SHA-256. `None`: they are equal.
 pub fn compare(core: &Core, mut content: impl Read) -> io::Result<Option<Mismatch>> {
     let Some(blake3) = core.blake3 else { return Ok(Some(Mismatch::NoContent)) };
     let mut hasher = ContentHasher::new(core.sha256.is_some());

@@ -1,53 +1,52 @@
-//! `keys rehearse`: proves that a recovery key opens a set, while nothing depends on it yet.
+//! `keys rehearse`: proves that a recovery key opens a set, before anything depends on it.
 
+use super::{Result, check_interrupted};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::object::Id;
 use crate::generation::Generation;
-use crate::job::restore::RestoreError;
 use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::Fault;
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenSet, set_name};
 use std::path::Path;
 
-/// The newest generation, opened and read through with the key.
+/// The newest generation, opened with the key and read to its end.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Report {
+    /// The set's id.
     pub set: Id,
+    /// What people call it.
     pub set_name: String,
+    /// Number of its newest generation.
     pub generation: u64,
+    /// When that was sealed, RFC 3339 in UTC.
     pub time: String,
     /// Records that were decrypted and compared with the seal.
     pub entries: u64,
+    /// The chain of seals is valid from the label to this generation.
     pub trusted: bool,
+    /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
-    /// The set's recipients that the key is not: further keys that open it.
+    /// Recipients of the set that the key does not belong to: further keys open it.
     pub other_recipients: Vec<String>,
 }
 
-/// Opens the newest generation and reads all its entries, which takes packs, manifest and key together.
-pub fn rehearse(
-    from: &Path,
-    set: Option<Id>,
-    identity: &Identity,
-    env: &Env,
-    observer: &dyn Observer,
-) -> Result<Report, RestoreError> {
+/// Opens the newest generation and reads all its entries. That needs its packs, its manifest and the key together.
+pub fn rehearse(from: &Path, set: Option<Id>, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));
     let (opened, chain) = OpenSet::with_content(from, set, None, env.loader)?;
-    let generation = Generation::open(&*opened.medium, &chain, None, identity).map_err(RestoreError::Generation)?;
+    let generation = Generation::open(&*opened.medium, &chain, None, identity)?;
     let mut entries = 0;
     for record in generation.entries() {
-        if env.is_interrupted() {
-            return Err(RestoreError::Interrupted);
-        }
-        record.map_err(RestoreError::Generation)?;
+        check_interrupted(env)?;
+        record?;
         entries += 1;
     }
     let own = identity.recipients();
     Ok(Report {
         set: chain.set,
-        set_name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
+        set_name: set_name(&chain),
         generation: generation.manifest.generation,
         time: generation.link.seal.time.clone(),
         entries,

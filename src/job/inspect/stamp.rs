@@ -1,4 +1,4 @@
-//! `stamp export`, `stamp import`: what a time-stamping authority is asked, carried there by hand, and its reply.
+//! `stamp export`, `stamp import`: the request to a time-stamping authority, carried there by hand, and its reply.
 //!
 //! ```text
 //! FOLDER/<set id>/00000012.seal     the seal, named as on the medium
@@ -7,50 +7,84 @@
 //!                 00000012-2.tsq    a later one
 //! ```
 //!
-//! **Invariant:** nothing here is written twice: a later stamp lies beside the earlier ones. A reply is kept only when it was
-//! granted, over this very seal, to this very request. Whether an authority signed it is for `openssl ts -verify` to say.
+//! **Invariant:** no file here is overwritten: a later stamp is a further file. A reply is kept only if it grants this request over this
+//! seal. Whether an authority signed it is checked with `openssl ts -verify`, not here.
 
 use crate::env::Env;
+use crate::format::Malformed;
 use crate::format::check_code::CheckCode;
 use crate::format::limit;
 use crate::format::object::{Id, ObjectKind, file_name};
 use crate::format::seal::Seal;
 use crate::format::stamp::{Reply, TimeStamp, TimeStampRequest};
-use crate::format::{Malformed, object};
 use crate::generation::GenerationError;
-use crate::job::restore::RestoreError;
+use crate::host::files;
 use crate::pipeline::hasher::Digests;
 use crate::seal::chain::Chain;
-use crate::set::open::OpenSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use crate::set::open::{OpenError, OpenSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+/// Why a request cannot be made, or a reply not be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum StampError {
-    #[error("the set cannot be read")]
-    Read(#[source] RestoreError),
-    /// The chain does not hold from the label to this generation.
+    /// The set cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The set does not have the generation.
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
+    /// The chain of seals is broken between the label and this generation.
     #[error("the seal of generation {generation} cannot be trusted")]
-    Untrusted { generation: u64 },
+    Untrusted {
+        /// The generation.
+        generation: u64,
+    },
+    /// A call to the system failed.
     #[error("{} cannot be {doing}", path.display())]
-    Io { doing: &'static str, path: PathBuf, source: io::Error },
-    /// What lies there is not the seal that it is named after.
+    Io {
+        /// What was done: `made`, `read`, `written`.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The file with the seal has other bytes than the seal.
     #[error("{} is not the seal that was stamped", path.display())]
-    OtherSeal { path: PathBuf },
-    #[error("the reply cannot be understood")]
-    Reply(#[source] Malformed),
+    OtherSeal {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The bytes are not those of a reply.
+    #[error("the reply is malformed")]
+    Reply(#[from] Malformed),
+    /// The authority refused to stamp.
     #[error("the authority refused (status {status}): {why}")]
-    Refused { status: u8, why: String },
-    /// No seal below the folder has the hash that the reply is over.
-    #[error("the reply is over none of the seals in {}", folder.display())]
-    Unknown { folder: PathBuf },
-    /// It is over the seal, and no request has its nonce: somebody else asked for it.
-    #[error("the reply answers none of the requests")]
+    Refused {
+        /// `PKIStatus` of RFC 3161.
+        status: u8,
+        /// In the authority's words.
+        why: String,
+    },
+    /// No seal below the folder has the hash in the reply.
+    #[error("the reply is for none of the seals in {}", folder.display())]
+    Unknown {
+        /// Where it was searched for.
+        folder: PathBuf,
+    },
+    /// The hash is that of the seal, but no request has the nonce of the reply: somebody else requested it.
+    #[error("the reply belongs to none of the requests")]
     Nonce,
-    #[error("{} is there already", path.display())]
-    Exists { path: PathBuf },
+    /// The request has a reply.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// The reply's file.
+        path: PathBuf,
+    },
 }
 
 type Result<T> = std::result::Result<T, StampError>;
@@ -63,7 +97,9 @@ fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Stamp
 /// Which seal is to be stamped.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Where the medium is.
     pub from: PathBuf,
+    /// `None`: the only set on the medium.
     pub set: Option<Id>,
     /// `None`: the newest.
     pub generation: Option<u64>,
@@ -71,30 +107,37 @@ pub struct Options {
     pub folder: PathBuf,
 }
 
-/// A request, and what it is about.
+/// A request that was made, and the seal that it is for.
 #[derive(Debug, Clone)]
-pub struct Asked {
+#[non_exhaustive]
+pub struct TimeStampRequestFile {
+    /// The set's id.
     pub set: Id,
+    /// Number of the generation.
     pub generation: u64,
+    /// When it was sealed, RFC 3339 in UTC.
     pub time: String,
+    /// The check code of its seal.
     pub check_code: CheckCode,
+    /// The digest that is to be stamped.
     pub sha256: [u8; 32],
-    /// The seal as it is kept.
+    /// The file with the seal.
     pub seal: PathBuf,
-    /// The request as it is kept.
+    /// The file with the request.
     pub request: PathBuf,
+    /// The request: a `TimeStampReq` of RFC 3161 in DER.
     pub bytes: Vec<u8>,
 }
 
-/// Makes a request for a time stamp over a seal, and keeps both. Needs no key.
-pub fn ask(options: &Options, env: &Env) -> Result<Asked> {
-    let opened = OpenSet::open(&options.from, options.set, env.loader).map_err(StampError::Read)?;
-    let chain = opened.chain().map_err(StampError::Read)?;
+/// Makes a request for a time stamp over a seal, and writes both to files. Needs no key.
+pub fn export_request(options: &Options, env: &Env) -> Result<TimeStampRequestFile> {
+    let opened = OpenSet::open(&options.from, options.set, env.loader)?;
+    let chain = opened.chain()?;
     let link = match options.generation {
         Some(n) => chain.generation(n),
         None => chain.generations().next_back(),
     };
-    let link = link.ok_or_else(|| StampError::Read(RestoreError::Generation(none_such(&chain, options.generation))))?;
+    let link = link.ok_or_else(|| no_such_generation(&chain, options.generation))?;
     let generation = link.seal.generation;
     if !link.trusted {
         return Err(StampError::Untrusted { generation });
@@ -118,10 +161,10 @@ pub fn ask(options: &Options, env: &Env) -> Result<Asked> {
         request = numbered(&seal, n);
     }
     let (time, check_code) = (link.seal.time.clone(), CheckCode::of(&link.digest));
-    Ok(Asked { set: chain.set, generation, time, check_code, sha256, seal, request, bytes })
+    Ok(TimeStampRequestFile { set: chain.set, generation, time, check_code, sha256, seal, request, bytes })
 }
 
-fn none_such(chain: &Chain, wanted: Option<u64>) -> GenerationError {
+fn no_such_generation(chain: &Chain, wanted: Option<u64>) -> GenerationError {
     match (wanted, chain.generations().next(), chain.generations().next_back()) {
         (Some(wanted), Some(first), Some(last)) => {
             GenerationError::NoSuchGeneration { wanted, first: first.seal.generation, last: last.seal.generation }
@@ -138,61 +181,81 @@ fn numbered(seal: &Path, n: u64) -> PathBuf {
 
 /// A reply that was kept, and what it says.
 #[derive(Debug, Clone)]
-pub struct Kept {
+#[non_exhaustive]
+pub struct TimeStampReplyFile {
+    /// The set's id.
     pub set: Id,
+    /// Number of the generation.
     pub generation: u64,
-    /// The seal's own time.
+    /// When it was sealed by the host's clock, RFC 3339 in UTC.
     pub time: String,
+    /// The check code of its seal.
     pub check_code: CheckCode,
+    /// The file with the seal.
     pub seal: PathBuf,
+    /// The file with the request.
     pub request: PathBuf,
+    /// The file with the reply.
     pub reply: PathBuf,
+    /// What the authority stamped.
     pub stamp: TimeStamp,
 }
 
-/// Keeps an authority's reply beside the request that it answers. Looks for it among those below `folder`; needs no medium.
-pub fn keep(folder: &Path, reply: &[u8]) -> Result<Kept> {
-    let stamp = match Reply::decode(reply).map_err(StampError::Reply)? {
+/// Keeps a reply beside its request. Searches for the request below `folder`; needs no medium.
+pub fn import_reply(folder: &Path, reply: &[u8]) -> Result<TimeStampReplyFile> {
+    let stamp = match Reply::decode(reply)? {
         Reply::Granted(stamp) => stamp,
         Reply::Refused { status, why } => return Err(StampError::Refused { status, why }),
     };
-    let mut asked = Vec::new();
-    for path in files(folder)?.into_iter().filter(|p| p.extension().is_some_and(|e| e == "tsq")) {
-        // A request that is damaged is none that could be answered.
+    let mut requests = Vec::new();
+    for path in files_below(folder)?.into_iter().filter(|p| p.extension().is_some_and(|e| e == "tsq")) {
+        // A damaged request is none that the authority could have received.
         if let Ok(request) = TimeStampRequest::decode(&read(&path, limit::STAMP_BYTES)?) {
-            asked.push((path, request));
+            requests.push((path, request));
         }
     }
-    asked.retain(|(_, r)| r.sha256 == stamp.sha256);
-    if asked.is_empty() {
+    requests.retain(|(_, r)| r.sha256 == stamp.sha256);
+    if requests.is_empty() {
         return Err(StampError::Unknown { folder: folder.to_owned() });
     }
-    let (request, _) = asked.into_iter().find(|(_, r)| Some(r.nonce) == stamp.nonce).ok_or(StampError::Nonce)?;
-    let name = request.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let number = name.split('-').next().unwrap_or_default();
-    let path = request.with_file_name(format!("{number}.{}", ObjectKind::Seal));
-    let bytes = read(&path, limit::SEAL_BYTES)?;
-    let other = || StampError::OtherSeal { path: path.clone() };
+    let (request, _) = requests.into_iter().find(|(_, r)| Some(r.nonce) == stamp.nonce).ok_or(StampError::Nonce)?;
+    let seal_path = seal_of(&request);
+    let bytes = read(&seal_path, limit::SEAL_BYTES)?;
+    let other = || StampError::OtherSeal { path: seal_path.clone() };
     let seal = Seal::decode(&bytes).map_err(|_| other())?.seal;
-    if sha256(&bytes) != stamp.sha256
-        || object::file_name(seal.number(), ObjectKind::Seal) != format!("{number}.{}", ObjectKind::Seal)
-    {
+    let name = file_name(seal.number(), ObjectKind::Seal);
+    if sha256(&bytes) != stamp.sha256 || seal_path.file_name() != Some(OsStr::new(&name)) {
         return Err(other());
     }
-    let to = request.with_extension("tsr");
-    if !write_new(&to, reply)? {
-        return Err(StampError::Exists { path: to });
+    let reply_path = request.with_extension("tsr");
+    if !write_new(&reply_path, reply)? {
+        return Err(StampError::Exists { path: reply_path });
     }
-    let check_code = CheckCode::of(blake3::hash(&bytes).as_bytes());
-    Ok(Kept { set: seal.set, generation: seal.generation, time: seal.time, check_code, seal: path, request, reply: to, stamp })
+    Ok(TimeStampReplyFile {
+        set: seal.set,
+        generation: seal.generation,
+        time: seal.time,
+        check_code: CheckCode::of(blake3::hash(&bytes).as_bytes()),
+        seal: seal_path,
+        request,
+        reply: reply_path,
+        stamp,
+    })
+}
+
+/// `00000012.seal` beside `00000012-1.tsq`.
+fn seal_of(request: &Path) -> PathBuf {
+    let name = request.file_stem().unwrap_or_default().to_string_lossy();
+    let number = name.split('-').next().unwrap_or_default();
+    request.with_file_name(format!("{number}.{}", ObjectKind::Seal))
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Digests::of(bytes, true).sha256.unwrap_or_else(|| unreachable!("it was asked for"))
+    Digests::of(bytes, true).sha256.unwrap_or_else(|| unreachable!("SHA-256 was requested"))
 }
 
-/// The files one folder below `folder`, sorted.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The files in the folders directly below `folder`, sorted.
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let list = |dir: &Path| -> Result<Vec<PathBuf>> {
         let listed = fs::read_dir(dir).and_then(|entries| entries.map(|e| Ok(e?.path())).collect());
         let mut paths: Vec<PathBuf> = match listed {
@@ -210,23 +273,13 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn read(path: &Path, limit_bytes: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|f| f.take(limit_bytes + 1).read_to_end(&mut bytes));
-    read.map_err(io_error("read", path))?;
-    Ok(bytes)
+    files::read_limited(path, limit_bytes).map_err(io_error("read", path))
 }
 
-/// Writes a file and makes it durable; false where there is one already, which stays as it is.
+/// Writes a new file, durably. False if the file exists, which is not changed.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<bool> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let mut file = match made {
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => return Ok(false),
-        made => made.map_err(io_error("made", path))?,
-    };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| File::open(folder)?.sync_all())
-        .map_err(io_error("written", path))?;
-    Ok(true)
+    match files::write_new(path, files::PRIVATE, bytes) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(false),
+        written => written.map(|()| true).map_err(io_error("written", path)),
+    }
 }

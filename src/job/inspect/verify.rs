@@ -1,80 +1,115 @@
-//! `verify`: proves a set with no key: label, chain, signatures, and the digest of every object, read from the medium itself.
+//! `verify`: checks a set with no secret key: label, chain, signatures, and the digest of every object, read from the medium itself.
 
+use super::Result;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::check_code::CheckCode;
 use crate::format::object::{Id, Object, ObjectKind, file_name};
 use crate::format::seal::{ReadBack, Verdict};
-use crate::job::restore::RestoreError;
 use crate::medium::{Listed, Medium};
-use crate::seal::chain::{Chain, Fault};
+use crate::seal::chain::{Chain, Fault, SealLink};
 use crate::set::check::{check_objects, file_of};
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenSet, set_name};
 use std::path::PathBuf;
 
 pub use crate::set::check::{Damage, DamageKind, remember_damage};
 
+/// What is to be verified, and what it must match.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Where the medium is.
     pub from: PathBuf,
+    /// `None`: the only set on the medium.
     pub set: Option<Id>,
-    /// What the paper says.
+    /// The check code on paper.
     pub expect: Option<CheckCode>,
-    /// What this host knows of the set: of each of its media, by place, the digest of the last seal.
+    /// What this host remembers of the set: of each of its media, by place, the digest of the last seal.
     pub known: Vec<(u64, [u8; 32])>,
 }
 
-/// How what was expected compares with what is there.
+impl Options {
+    /// The only set on the medium at `from`, with nothing to match.
+    pub fn new(from: impl Into<PathBuf>) -> Self {
+        Self { from: from.into(), set: None, expect: None, known: Vec::new() }
+    }
+}
+
+/// Whether the chain contains an expected seal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// It is the seal of this generation; `newer` generations follow it in the chain.
-    Found { generation: u64, newer: u64 },
-    /// No seal of the chain has it: the set was rolled back, cut short, forked, or the code is another set's.
+    /// It is the seal of a generation.
+    Found {
+        /// Number of the generation.
+        generation: u64,
+        /// How many generations follow it in the chain.
+        newer: u64,
+    },
+    /// No seal of the chain matches: the set was rolled back, cut short or forked, or the code belongs to another set.
     NotFound,
 }
 
+/// A generation as it was verified.
 #[derive(Debug, Clone)]
-pub struct GenerationLine {
+#[non_exhaustive]
+pub struct CheckedGeneration {
+    /// Its number.
     pub generation: u64,
+    /// When it was sealed, RFC 3339 in UTC.
     pub time: String,
+    /// Of its seal.
     pub check_code: CheckCode,
+    /// How the backup ended.
     pub verdict: Verdict,
+    /// The weakest way in which the backup read an object back.
     pub read_back: ReadBack,
+    /// The chain of seals is valid from the label to this generation.
     pub trusted: bool,
+    /// Number of its objects, with the seal.
     pub objects: u64,
+    /// Bytes of these objects.
     pub bytes: u64,
-    /// Objects of this generation that are missing or are not what the seal lists.
+    /// Objects of this generation that are missing or differ from what the seal lists.
     pub damaged: u64,
 }
 
+/// What a verification found.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Report {
+    /// The set's id.
     pub set: Id,
+    /// What people call it; empty if its label is unreadable.
     pub set_name: String,
-    /// The public key of the first seal, as the label tells it; every later one hangs on it. `None` where there is no label.
+    /// The public key of the first seal, from the label; the chain starts with it. `None` if there is no label.
     pub root_key: Option<[u8; 32]>,
-    pub generations: Vec<GenerationLine>,
+    /// Ascending by number.
+    pub generations: Vec<CheckedGeneration>,
+    /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
+    /// Objects that differ from what their seals list, ascending by number.
     pub damage: Vec<Damage>,
-    /// Objects behind the last seal: of no generation.
+    /// Objects behind the last seal: they belong to no generation.
     pub leftovers: Vec<Listed>,
     /// Objects among the sealed ones that no seal lists, and files that are no objects.
     pub foreign: Vec<String>,
+    /// Objects that were verified, with the seals.
     pub objects: u64,
+    /// Bytes of the objects that were read, without the seals.
     pub bytes: u64,
-    /// The medium's place in its set, from 1; 0 when its label cannot be read.
+    /// The medium's place in its set, from 1; 0 if its label cannot be read.
     pub place: u64,
-    /// Objects that lie on earlier media of the set.
+    /// Objects that are on earlier media of the set, and were not read.
     pub elsewhere: u64,
     /// The weakest way in which an object was read.
     pub read_back: ReadBack,
+    /// Whether the check code on paper matches a seal.
     pub expected: Option<Expected>,
-    /// What the host's catalog says, when it knows the set.
+    /// Whether the seal that the host remembers is in the chain; `None` if the host does not know the set.
     pub known: Option<Expected>,
 }
 
 impl Report {
-    /// Everything that is covered by a seal is what it was, and the chain is the one expected.
+    /// Whether everything that a seal covers is unchanged, and the chain is the expected one.
     pub fn is_good(&self) -> bool {
         let as_expected = |e: &Option<Expected>| *e != Some(Expected::NotFound);
         self.faults.is_empty()
@@ -86,8 +121,6 @@ impl Report {
     }
 }
 
-type Result<T> = std::result::Result<T, RestoreError>;
-
 /// Verifies a set on a medium.
 pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));
@@ -96,7 +129,7 @@ pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<R
     verify_chain(&*opened.medium, &chain, options, env, observer)
 }
 
-/// Verifies the objects that a chain's seals list.
+/// Verifies the objects that the seals of a chain list. Whatever is wrong with them is in the report: an auditor needs all of it.
 pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
     let mut all: Vec<(Object, u64)> = Vec::new();
     for link in &chain.links {
@@ -108,7 +141,7 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
     observer.on_event(Event::Expected { entries: all.len() as u64, bytes });
     observer.on_event(Event::Phase(Phase::ReadingBack));
     let (damage, read_back) = check_objects(medium, &chain.listing, &all, env, observer)?;
-    let lines = chain.links.iter().map(|l| GenerationLine {
+    let lines = chain.links.iter().map(|l| CheckedGeneration {
         generation: l.seal.generation,
         time: l.seal.time.clone(),
         check_code: CheckCode::of(&l.digest),
@@ -120,13 +153,13 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         damaged: damage.iter().filter(|d| d.generation == l.seal.generation).count() as u64,
     });
     let newest = chain.last().map_or(0, |l| l.seal.generation);
-    let compare = |fits: &dyn Fn(&crate::seal::chain::SealLink) -> bool| {
-        let found = chain.links.iter().find(|l| l.trusted && fits(l));
+    let find = |matches: &dyn Fn(&SealLink) -> bool| {
+        let found = chain.links.iter().find(|l| l.trusted && matches(l));
         found.map_or(Expected::NotFound, |l| Expected::Found { generation: l.seal.generation, newer: newest - l.seal.generation })
     };
     Ok(Report {
         set: chain.set,
-        set_name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
+        set_name: set_name(chain),
         root_key: chain.label.as_ref().map(|l| l.root_key),
         generations: lines.collect(),
         faults: chain.faults.clone(),
@@ -138,19 +171,19 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         place: chain.label.as_ref().map_or(0, |l| l.place),
         elsewhere: elsewhere as u64,
         read_back,
-        expected: options.expect.map(|code| compare(&|l| CheckCode::of(&l.digest) == code)),
-        known: known_here(chain, options).map(|digest| compare(&|l| l.digest == digest)),
+        expected: options.expect.map(|code| find(&|l| CheckCode::of(&l.digest) == code)),
+        known: known_here(chain, options).map(|digest| find(&|l| l.digest == digest)),
     })
 }
 
-/// What the host knows of this medium; of the newest one where it cannot be told which this is.
+/// The last seal that the host remembers of this medium; of the newest medium if this one's place is unknown.
 fn known_here(chain: &Chain, options: &Options) -> Option<[u8; 32]> {
     let place = chain.label.as_ref().map(|l| l.place);
     let here = options.known.iter().find(|(p, _)| Some(*p) == place);
     here.or(options.known.last()).map(|(_, digest)| *digest)
 }
 
-/// Objects among the sealed ones that no seal lists; and files that no object has the name of.
+/// Objects among the sealed ones that no seal lists, and files whose names are not those of objects.
 fn foreign(chain: &Chain) -> Vec<String> {
     let mut foreign: Vec<String> = chain.listing.foreign.iter().map(|n| n.to_string_lossy().into_owned()).collect();
     let end = chain.last().map_or(0, |l| l.number + 1);
@@ -159,7 +192,7 @@ fn foreign(chain: &Chain) -> Vec<String> {
         let is_seal = chain.links.get(after).is_some_and(|s| s.number == l.number) && l.kind == ObjectKind::Seal;
         let is_listed = chain.object(l.number).is_some_and(|(o, _)| file_of(&chain.listing, o) == Some(l));
         let is_fault = chain.faults.iter().any(|f| f.object == l.number);
-        // Behind a missing or unreadable seal nothing can be told.
+        // Which objects a missing or unreadable seal lists is unknown.
         let is_covered = chain.links.get(after).is_some_and(|s| s.seal.first <= l.number);
         if !is_seal && !is_listed && !is_fault && is_covered {
             foreign.push(file_name(l.number, l.kind));

@@ -1,109 +1,122 @@
-//! The copies that there are by the ledger, and what the 3-2-1 rule says of them: three copies of the data, on two kinds of media, one of
-//! them off site. The data in use, on the host's own disks, is the first copy.
+//! The copies of the data that the ledger knows, and what they lack of the 3-2-1 rule: three copies of the data, on two kinds of media, one
+//! of them off site. The data in use, on the host's own disks, is the first copy.
 //!
 //! Source of the rule: US-CERT, Data Backup Options (2012).
 
-use crate::host::ledger::{Book, MediumKind};
+use crate::host::ledger::{LedgerContent, MediumAccount, MediumKind};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A medium with something on it.
+/// A medium with generations on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Copy {
+pub struct DataCopy {
+    /// What people call the medium.
     pub medium: String,
-    /// Unknown of media that were taken in before the ledger kept it.
+    /// `None`: the medium was registered before the ledger recorded it.
     pub kind: Option<MediumKind>,
-    /// Where somebody took it last.
-    pub place: Option<String>,
+    /// The location that it was last moved to.
+    pub location: Option<String>,
+    /// The location is out of the house.
     pub off_site: bool,
-    /// When something was written on it last, RFC 3339, UTC.
+    /// When it was last written to, RFC 3339 in UTC.
     pub time: String,
+    /// The newest generation on it.
     pub generation: u64,
+    /// The check code of that generation.
     pub check_code: String,
-    /// It was attached, and neither seen to leave nor taken anywhere since.
+    /// It was attached, and since then neither seen to be gone nor moved.
     pub attached: bool,
 }
 
-/// What the copies lack.
+/// Something that makes the copies less safe than they could be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lack {
-    /// It can be reached by whoever reaches the host.
+pub enum CopyRisk {
+    /// Whoever controls the host can reach the medium.
     Attached {
+        /// What people call the medium.
         medium: String,
     },
+    /// Fewer than three copies.
     Few {
+        /// How many there are, with the data in use.
         copies: u64,
     },
+    /// All copies are on one kind of media.
     OneKind {
+        /// Which.
         kind: MediumKind,
     },
+    /// No copy is off site.
     NoneOffSite,
-    /// One fire takes them all.
-    SharedPlace {
-        place: String,
+    /// One fire destroys several copies.
+    SharedLocation {
+        /// Where they are.
+        location: String,
+        /// What people call them.
         media: Vec<String>,
     },
-    /// Nobody has written down where it is.
-    PlaceUnknown {
+    /// The ledger does not say where the medium is.
+    LocationUnknown {
+        /// What people call the medium.
         medium: String,
     },
 }
 
-/// The copies, by name.
-pub fn copies(book: &Book) -> Vec<Copy> {
-    let media = book.media().into_values();
-    let copy = |m: crate::host::ledger::MediumAccount| {
+/// The copies, sorted by name.
+pub fn copies(book: &LedgerContent) -> Vec<DataCopy> {
+    let copy = |m: MediumAccount| {
         let (time, generation, check_code) = m.written?;
-        let (place, off_site, attached) = (m.place, m.off_site, m.at_host);
-        Some(Copy { medium: m.name, kind: m.kind, place, off_site, time, generation, check_code, attached })
+        let (location, off_site, attached) = (m.location, m.off_site, m.at_host);
+        Some(DataCopy { medium: m.name, kind: m.kind, location, off_site, time, generation, check_code, attached })
     };
-    media.filter_map(copy).collect()
+    book.media().into_values().filter_map(copy).collect()
 }
 
-/// What they lack whatever the rule.
-pub fn lacks(copies: &[Copy]) -> Vec<Lack> {
-    copies.iter().filter(|c| c.attached).map(|c| Lack::Attached { medium: c.medium.clone() }).collect()
+/// The risks of the copies, whatever rule applies.
+pub fn risks(copies: &[DataCopy]) -> Vec<CopyRisk> {
+    copies.iter().filter(|c| c.attached).map(|c| CopyRisk::Attached { medium: c.medium.clone() }).collect()
 }
 
-/// Copies, kinds of media and copies off site, the data in use among them.
-pub fn count_321(copies: &[Copy]) -> (u64, u64, u64) {
+/// Counts copies, kinds of media and copies off site, with the data in use.
+pub fn count_321(copies: &[DataCopy]) -> (u64, u64, u64) {
+    // A medium of unknown kind does not count as another kind.
     let kinds: BTreeSet<MediumKind> = copies.iter().filter_map(|c| c.kind).chain([MediumKind::Disk]).collect();
     (copies.len() as u64 + 1, kinds.len() as u64, copies.iter().filter(|c| c.off_site).count() as u64)
 }
 
-/// What they lack by the 3-2-1 rule.
-pub fn lacks_321(copies: &[Copy]) -> Vec<Lack> {
+/// The risks that the 3-2-1 rule excludes.
+pub fn risks_321(copies: &[DataCopy]) -> Vec<CopyRisk> {
     let (number, kinds, off_site) = count_321(copies);
-    let mut lacks = Vec::new();
+    let mut risks = Vec::new();
     if number < 3 {
-        lacks.push(Lack::Few { copies: number });
+        risks.push(CopyRisk::Few { copies: number });
     }
     if kinds < 2 {
-        lacks.push(Lack::OneKind { kind: MediumKind::Disk });
+        risks.push(CopyRisk::OneKind { kind: MediumKind::Disk });
     }
     if off_site == 0 {
-        lacks.push(Lack::NoneOffSite);
+        risks.push(CopyRisk::NoneOffSite);
     }
-    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut locations: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for c in copies {
-        match &c.place {
-            Some(place) => places.entry(place).or_default().push(c.medium.clone()),
-            None => lacks.push(Lack::PlaceUnknown { medium: c.medium.clone() }),
+        match &c.location {
+            Some(location) => locations.entry(location).or_default().push(c.medium.clone()),
+            None => risks.push(CopyRisk::LocationUnknown { medium: c.medium.clone() }),
         }
     }
-    let shared = places.into_iter().filter(|(_, media)| media.len() > 1);
-    lacks.extend(shared.map(|(place, media)| Lack::SharedPlace { place: place.to_owned(), media }));
-    lacks
+    let shared = locations.into_iter().filter(|(_, media)| media.len() > 1);
+    risks.extend(shared.map(|(location, media)| CopyRisk::SharedLocation { location: location.to_owned(), media }));
+    risks
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn copy(medium: &str, kind: MediumKind, place: Option<&str>, off_site: bool) -> Copy {
-        Copy {
+    fn copy(medium: &str, kind: MediumKind, location: Option<&str>, off_site: bool) -> DataCopy {
+        DataCopy {
             medium: medium.into(),
             kind: Some(kind),
-            place: place.map(Into::into),
+            location: location.map(Into::into),
             off_site,
             time: "2026-11-23T01:30:00Z".into(),
             generation: 7,
@@ -115,25 +128,27 @@ mod tests {
     #[test]
     fn the_rule_is_met() {
         let all = [copy("CL-01", MediumKind::Disk, Some("金庫"), false), copy("T-01", MediumKind::Tape, Some("分院"), true)];
-        assert_eq!((count_321(&all), lacks_321(&all)), ((3, 2, 1), Vec::new()));
+        assert_eq!((count_321(&all), risks_321(&all)), ((3, 2, 1), Vec::new()));
     }
 
     #[test]
-    fn what_is_missing_is_told() {
-        assert_eq!(lacks_321(&[]), [Lack::Few { copies: 1 }, Lack::OneKind { kind: MediumKind::Disk }, Lack::NoneOffSite]);
+    fn each_risk_is_named() {
+        assert_eq!(
+            risks_321(&[]),
+            [CopyRisk::Few { copies: 1 }, CopyRisk::OneKind { kind: MediumKind::Disk }, CopyRisk::NoneOffSite]
+        );
         let disks = ["CL-01", "CL-02", "CL-03"].map(|name| copy(name, MediumKind::Disk, Some("金庫"), false));
         assert_eq!(
-            lacks_321(&disks),
+            risks_321(&disks),
             [
-                Lack::OneKind { kind: MediumKind::Disk },
-                Lack::NoneOffSite,
-                Lack::SharedPlace { place: "金庫".into(), media: ["CL-01", "CL-02", "CL-03"].map(Into::into).into() }
+                CopyRisk::OneKind { kind: MediumKind::Disk },
+                CopyRisk::NoneOffSite,
+                CopyRisk::SharedLocation { location: "金庫".into(), media: ["CL-01", "CL-02", "CL-03"].map(Into::into).into() }
             ]
         );
-        // Of a medium that nobody knows the kind of, nobody can say that it is another kind.
-        let unknown = [Copy { kind: None, ..copy("CL-01", MediumKind::Disk, Some("金庫"), false) }];
+        let unknown = [DataCopy { kind: None, ..copy("CL-01", MediumKind::Disk, Some("金庫"), false) }];
         assert_eq!(count_321(&unknown), (2, 1, 0));
         let lost = [copy("CL-01", MediumKind::Tape, None, true), copy("CL-02", MediumKind::Disk, Some("棚"), false)];
-        assert_eq!(lacks_321(&lost), [Lack::PlaceUnknown { medium: "CL-01".into() }]);
+        assert_eq!(risks_321(&lost), [CopyRisk::LocationUnknown { medium: "CL-01".into() }]);
     }
 }

@@ -1,7 +1,55 @@
-//! Jobs on media as things: register, rotate, copy, read in full.
+//! Jobs on media: register one, back up to the one that is due, copy one, read one in full.
 
 pub mod copies;
 pub mod copy;
-pub mod register;
+pub mod init;
+pub mod night;
 pub mod rotation;
 pub mod scrub;
+
+use crate::env::Env;
+use crate::host::ledger::{LedgerError, MediumKind};
+use crate::host::state::StateError;
+use crate::job::backup::BackupError;
+use crate::medium::{AttachedMedium, MediumError, Sets};
+use std::path::Path;
+
+/// Why a medium cannot be registered, or a night of a rotation ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// Another medium has the name.
+    #[error("a medium named {name} is in the ledger already")]
+    Taken {
+        /// What people call the medium.
+        name: String,
+    },
+    /// The configuration lists no medium for the pool.
+    #[error("the pool {pool} has no media")]
+    EmptyPool {
+        /// Name of the pool.
+        pool: String,
+    },
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The medium failed.
+    #[error(transparent)]
+    Medium(#[from] MediumError),
+    /// The state directory cannot be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// No set can be begun, or the backup failed.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+}
+
+type Result<T> = std::result::Result<T, MediaError>;
+
+fn sets_at(at: &Path, env: &Env) -> std::result::Result<Sets, MediumError> {
+    AttachedMedium::find(at, env.loader)?.sets()
+}
+
+fn kind_at(at: &Path, env: &Env) -> std::result::Result<MediumKind, MediumError> {
+    let attached = AttachedMedium::find(at, env.loader)?;
+    Ok(if attached.is_tape() { MediumKind::Tape } else { MediumKind::Disk })
+}

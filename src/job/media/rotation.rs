@@ -1,68 +1,103 @@
-//! Rotation: which medium of a pool is due tonight, and whether what is attached is it.
+//! Rotation: which medium of a pool is due tonight, and whether it is attached.
 //!
-//! Turns are counted in nights that were written, not in days: a holiday without runs moves nothing, and a medium that stayed in while
-//! everybody was away is not mistaken for the next one.
+//! A turn is a number of nights with a backup, not of days: a holiday without runs changes nothing, and a medium that stayed attached while
+//! everybody was away is not taken for the next one.
 
 use crate::format::object::Id;
-use crate::host::ledger::{Book, MediumAccount};
-use crate::job::incident::hold::standing;
+use crate::host::ledger::{LedgerContent, MediumAccount};
+use crate::job::incident::hold::active_hold;
 use crate::medium::Sets;
 
-/// Media that take turns.
+/// Media that take turns. Media are named as people call them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pool {
+    /// Its name.
     pub name: String,
-    /// Names, in the order of their turns.
+    /// Media, in the order of their turns.
     pub media: Vec<String>,
     /// Nights of one turn, at least 1.
     pub turn_nights: u64,
-    /// Nights that a medium may stay in beyond its turn: nobody swapped it. It is written to, and said to be overdue.
+    /// Nights that a medium may stay beyond its turn because nobody swapped it. The backup is made, and the medium reported as overdue.
     pub stay_nights: u64,
 }
 
-/// What is attached, against what is due.
+/// The attached medium, compared with the one that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PoolTurn {
-    /// The medium that is due.
+    /// It is the medium that is due.
     Due {
+        /// The medium.
         medium: String,
+        /// The set on it.
         set: Id,
     },
-    /// The last one, once more: it should have been swapped so many nights ago.
+    /// It is the last one, which should have been swapped.
     Stayed {
+        /// The medium.
         medium: String,
+        /// The set on it.
         set: Id,
+        /// How many nights ago it should have been swapped, with tonight.
         nights: u64,
+        /// The medium that is due.
         due: String,
     },
+    /// No backup may be made to it.
     Refused(Refusal),
 }
 
-/// Why nothing is written tonight.
+/// Why no backup is made tonight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    /// The medium that is due.
     pub due: String,
+    /// What is attached.
     pub found: FoundMedium,
 }
 
+/// An attached medium that no backup may be made to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundMedium {
     /// Another medium of the pool.
-    OutOfTurn { medium: String },
-    /// The last medium, which has stayed in for too long.
-    Overstayed { medium: String, nights: u64 },
-    /// Nothing is on it. `wiped`: the ledger knows the device as this medium's, so it was erased.
-    Blank { wiped: Option<String> },
-    /// A set that no medium of the pool is known by.
-    Unregistered { set: Id },
-    /// A set that the ledger knows, and another pool's.
-    OtherPool { medium: String },
-    /// A hold stands, and this is not the medium that was in when it was put on.
-    Held { medium: String, since: String, why: String },
+    OutOfTurn {
+        /// The medium.
+        medium: String,
+    },
+    /// The last medium, which has stayed for too long.
+    Overstayed {
+        /// The medium.
+        medium: String,
+        /// How many nights ago it should have been swapped, with tonight.
+        nights: u64,
+    },
+    /// A medium with nothing on it.
+    Blank {
+        /// The medium whose device it is by the ledger: it was erased.
+        wiped: Option<String>,
+    },
+    /// A set that belongs to no medium in the ledger.
+    Unregistered {
+        /// The set.
+        set: Id,
+    },
+    /// A medium of another pool.
+    OtherPool {
+        /// The medium.
+        medium: String,
+    },
+    /// A hold is active, and this is not the medium that was attached when it began.
+    Held {
+        /// The medium.
+        medium: String,
+        /// When the hold began, RFC 3339 in UTC.
+        since: String,
+        /// Its reasons.
+        why: String,
+    },
 }
 
 impl FoundMedium {
-    /// For the ledger.
+    /// The text in the ledger.
     pub fn text(&self) -> String {
         match self {
             Self::OutOfTurn { medium } => format!("{medium}: out of turn"),
@@ -71,52 +106,53 @@ impl FoundMedium {
             Self::Blank { wiped: Some(medium) } => format!("{medium}: erased"),
             Self::Unregistered { set } => format!("set {set}: not in the ledger"),
             Self::OtherPool { medium } => format!("{medium}: of another pool"),
-            Self::Held { medium, .. } => format!("{medium}: a hold stands"),
+            Self::Held { medium, .. } => format!("{medium}: a hold is active"),
         }
     }
 }
 
 impl Pool {
-    /// The medium that is due, and how long the last one has been in.
-    pub fn due(&self, book: &Book) -> Option<(&str, Option<Streak>)> {
+    /// The medium that is due, and how many nights the last one has been written to. `None`: the pool is empty.
+    pub fn due(&self, book: &LedgerContent) -> Option<(&str, Option<Streak>)> {
         let first = self.media.first()?;
-        let mut nights = book.nights(&self.media).rev();
+        let mut nights = book.written_media(&self.media).rev();
         let Some(last) = nights.next() else { return Some((first, None)) };
         let streak = Streak { medium: last.to_owned(), nights: 1 + nights.take_while(|m| *m == last).count() as u64 };
         if streak.nights < self.turn_nights.max(1) {
             let at = self.media.iter().position(|m| m == last)?;
             return Some((&self.media[at], Some(streak)));
         }
-        let at = self.media.iter().position(|m| m == last).map_or(0, |i| (i + 1) % self.media.len());
-        Some((&self.media[at], Some(streak)))
+        let next = self.media.iter().position(|m| m == last).map_or(0, |i| (i + 1) % self.media.len());
+        Some((&self.media[next], Some(streak)))
     }
 
-    /// Compares the sets that lie at hand with the medium that is due. `device`: what the hardware there calls itself.
-    pub fn turn(&self, book: &Book, sets: &Sets, device: Option<&str>) -> Option<PoolTurn> {
+    /// Compares the attached sets with the medium that is due. `device` is the name that the attached hardware reports. `None`: the pool is
+    /// empty.
+    pub fn turn(&self, book: &LedgerContent, sets: &Sets, device: Option<&str>) -> Option<PoolTurn> {
         let (due, streak) = self.due(book)?;
-        let hold = standing(book);
+        let hold = active_hold(book);
         let media = book.media();
-        let is_there = |m: &&MediumAccount| device.is_some() && m.device.as_deref() == device;
+        let is_attached = |m: &&MediumAccount| device.is_some() && m.device.as_deref() == device;
         let known = |id: Id| {
             let of_set = || media.values().filter(move |m| m.set == id.to_string());
-            // A copy looks like the medium that it was made from.
-            of_set().find(|m| m.is_copy && is_there(m)).or_else(|| of_set().find(|m| !m.is_copy))
+            // A copy has the same set as the medium that it was made from: only the device tells them apart.
+            of_set().find(|m| m.is_copy && is_attached(m)).or_else(|| of_set().find(|m| !m.is_copy))
         };
         let refused = |found| Some(PoolTurn::Refused(Refusal { due: due.to_owned(), found }));
         let ids: Vec<Id> = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.folder_id())).collect();
         let Some(first) = ids.first() else {
-            let wiped = media.values().find(is_there);
+            let wiped = media.values().find(is_attached);
             return refused(FoundMedium::Blank { wiped: wiped.map(|m| m.name.clone()) });
         };
-        // The one that is due may lie beside others.
+        // One folder may contain several sets, the one that is due among them.
         let here: Vec<(&MediumAccount, Id)> = ids.iter().filter_map(|id| Some((known(*id)?, *id))).collect();
-        // What is clean stays away from this host, even where it lies beside the one that was in; that one may go on, and is evidence.
-        let was_in = |m: &MediumAccount| streak.as_ref().is_some_and(|s| s.medium == m.name);
+        // Under a hold, no clean medium is written to, not even beside the one that was attached before; that one continues, as evidence.
+        let was_attached = |m: &MediumAccount| streak.as_ref().is_some_and(|s| s.medium == m.name);
         let here: Vec<(&MediumAccount, Id)> = match (&hold, here.first()) {
-            (Some(hold), Some((m, _))) if !here.iter().any(|(m, _)| was_in(m)) => {
+            (Some(hold), Some((m, _))) if !here.iter().any(|(m, _)| was_attached(m)) => {
                 return refused(FoundMedium::Held { medium: m.name.clone(), since: hold.since.clone(), why: hold.why.clone() });
             }
-            (Some(_), _) => here.into_iter().filter(|(m, _)| was_in(m)).collect(),
+            (Some(_), _) => here.into_iter().filter(|(m, _)| was_attached(m)).collect(),
             (None, _) => here,
         };
         if let Some((m, set)) = here.iter().find(|(m, _)| m.name == due) {
@@ -138,10 +174,12 @@ impl Pool {
     }
 }
 
-/// Nights running on one medium, up to the last.
+/// Consecutive nights on one medium, up to the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Streak {
+    /// The medium.
     pub medium: String,
+    /// Number of nights, at least 1.
     pub nights: u64,
 }
 
@@ -159,7 +197,7 @@ mod tests {
     }
 
     /// Two disks of the pool, each a device of its own, and one of another pool; then what happened.
-    fn book(happened: &[LedgerEvent]) -> Book {
+    fn book(happened: &[LedgerEvent]) -> LedgerContent {
         let media =
             [("CL-01", SETS[0], "disks", "USB-A"), ("CL-02", SETS[1], "disks", "USB-B"), ("MO-01", SETS[2], "months", "USB-C")];
         let registered = media.map(|(medium, set, pool, device)| LedgerEvent::Registered {
@@ -170,7 +208,7 @@ mod tests {
             kind: None,
         });
         let line = |(line, event)| LedgerLine { line, time: "2026-11-23T01:30:00Z".into(), event };
-        let mut book = Book::default();
+        let mut book = LedgerContent::default();
         book.lines.extend((1..).zip(registered.into_iter().chain(happened.iter().cloned())).map(line));
         book
     }
@@ -211,14 +249,14 @@ mod tests {
         Some(PoolTurn::Due { medium: medium.into(), set })
     }
 
-    /// The disk of the month's end is in the dock: a night on it would use up what is to be kept.
+    /// The disk of the end of the month is in the dock: a night on it would use the space for what has to be kept.
     #[test]
     fn another_pools_disk_is_not_written_to() {
         let turn = pool().turn(&book(&[]), &there(&[SETS[2]]), Some("USB-C"));
         assert_eq!(found(turn), FoundMedium::OtherPool { medium: "MO-01".into() });
     }
 
-    /// A copy has the set of the medium that it was made from, and only its device tells it apart: a night on it would part the two.
+    /// A copy has the set of the medium that it was made from, and only its device tells it apart. After a night on it the two would differ.
     #[test]
     fn a_copy_does_not_take_the_turn_of_what_it_was_made_from() {
         for name in ["AA-copy", "ZZ-copy"] {
@@ -236,23 +274,23 @@ mod tests {
         }
     }
 
-    /// Somebody has wiped a disk and put it back: it is not said to be any blank disk.
+    /// Somebody has erased a disk and put it back: it is not reported as just any blank disk.
     #[test]
     fn an_erased_disk_is_known_by_its_device() {
         let mut book = book(&[]);
-        let wiped = |book: &Book, device| match found(pool().turn(book, &Sets::default(), device)) {
+        let wiped = |book: &LedgerContent, device| match found(pool().turn(book, &Sets::default(), device)) {
             FoundMedium::Blank { wiped } => wiped,
             other => panic!("{other:?}"),
         };
         assert_eq!(wiped(&book, Some("USB-B")), Some("CL-02".into()));
         assert_eq!(wiped(&book, Some("USB-Z")), None);
-        // Of hardware that says nothing nobody knows what it was.
+        // Hardware without a name cannot be recognised.
         let LedgerEvent::Registered { device, .. } = &mut book.lines[0].event else { panic!("a disk") };
         *device = None;
         assert_eq!(wiped(&book, None), None);
     }
 
-    /// One bad sector in the label must not stop the nights: where the set lies tells which it is.
+    /// One bad sector in the label must not stop the nights: the folder's name says which set it is.
     #[test]
     fn a_disk_whose_label_cannot_be_read_keeps_its_turn() {
         let path = std::path::PathBuf::from("dock").join(SETS[0].to_string());
@@ -262,18 +300,18 @@ mod tests {
     }
 
     #[test]
-    fn under_a_hold_the_disk_that_was_in_goes_on_however_long_it_stays() {
+    fn under_a_hold_the_attached_disk_continues_however_long_it_stays() {
         let nights = [written("CL-01"), written("CL-01"), written("CL-01"), written("CL-01")];
-        let turn = |book: &Book| pool().turn(book, &there(&[SETS[0]]), None);
+        let turn = |book: &LedgerContent| pool().turn(book, &there(&[SETS[0]]), None);
         assert_eq!(found(turn(&book(&nights))), FoundMedium::Overstayed { medium: "CL-01".into(), nights: 4 });
         let (set, due) = (SETS[0], "CL-02".into());
         let stayed = PoolTurn::Stayed { medium: "CL-01".into(), set, nights: 4, due };
         assert_eq!(turn(&book(&[&nights[..], &[held()]].concat())), Some(stayed));
     }
 
-    /// Two sets on one disk, and a hold: the clean one is not written to because the other one may be.
+    /// Two sets on one disk, and a hold: the clean one is not written to, although the other one is.
     #[test]
-    fn under_a_hold_a_clean_set_is_left_alone_beside_the_one_that_was_in() {
+    fn under_a_hold_a_clean_set_is_not_written_beside_the_attached_one() {
         let book = book(&[written("CL-01"), held()]);
         for sets in [[SETS[0], SETS[1]], [SETS[1], SETS[0]]] {
             let turn = pool().turn(&book, &there(&sets), None);

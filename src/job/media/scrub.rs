@@ -1,7 +1,7 @@
-//! `media scrub`: reads one medium in full, with no key, as fast as the drive goes: does it still give what was written?
+//! `media scrub`: reads one medium in full, with no key, as fast as the drive reads, to learn whether it still returns what was written.
 //!
-//! Where `verify` answers an auditor about a set, this answers whoever keeps the media: everything on this one medium is read, copies of
-//! seals and leftovers among it, and the answer is whether to copy it forward.
+//! `verify` answers an auditor's question about a set. This job answers the question of whoever keeps the media: it reads everything on one
+//! medium, with the copies of seals and the leftovers, and says whether to copy the medium to a new one.
 
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
@@ -9,15 +9,19 @@ use crate::format::cbor::Time;
 use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
-use crate::job::restore::RestoreError;
-use crate::medium::Blame;
+use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumAccount};
+use crate::job::inspect::InspectError;
+use crate::medium::{ErrorCategory, device_name};
 use crate::seal::chain::{Chain, Fault, FaultKind};
 use crate::set::check::{Damage, check_objects, sealed_here};
-use crate::set::open::OpenSet;
-use std::path::PathBuf;
+use crate::set::open::{OpenSet, set_name};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
+/// What is to be read.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Where the medium is.
     pub from: PathBuf,
     /// `None`: the only set on the medium.
     pub set: Option<Id>,
@@ -28,14 +32,14 @@ pub struct Options {
 pub enum MediumHealth {
     /// Keep it.
     Good,
-    /// Something could not be read, or is not what was written.
+    /// Copy it to a new medium: something cannot be read, or differs from what was written.
     CopyForward,
-    /// Everything could be read, but the seals do not hang together: that is not wear.
+    /// Everything can be read, but the seals are no valid chain: that is not wear.
     Suspect,
 }
 
 impl MediumHealth {
-    /// As in JSON and in the operation log.
+    /// The name in JSON and in the operation log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -45,31 +49,38 @@ impl MediumHealth {
     }
 }
 
+/// What was read.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Report {
+    /// The set's id.
     pub set: Id,
+    /// What people call it; empty if its label is unreadable.
     pub set_name: String,
-    /// Where it was read: a copy has the same label as its original.
+    /// Where the medium was read: a copy has the same label as its original.
     pub path: PathBuf,
-    /// The medium's place in its set, from 1; 0 when its label cannot be read.
+    /// The medium's place in its set, from 1; 0 if its label is unreadable.
     pub place: u64,
-    /// The medium's id, by its label.
+    /// The medium's id, from its label.
     pub medium: Option<Id>,
-    /// Objects that seals list, the seals and what no seal lists; and their bytes.
+    /// Objects that were read: those that seals list, the seals, and those that no seal lists.
     pub objects: u64,
+    /// Bytes of these.
     pub bytes: u64,
-    /// Objects that could not be read or are not what was sealed.
+    /// Objects that cannot be read or differ from what was sealed, ascending by number.
     pub damage: Vec<Damage>,
-    /// Objects of no generation that cannot be read: by name, and why.
+    /// Objects of no generation that cannot be read: name, and why.
     pub unreadable: Vec<(String, String)>,
+    /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
-    /// Seconds that the reading took; 0 when the clock did not move, or was set back.
+    /// Seconds that the reading took; 0 if the clock stood still or was set back.
     pub seconds: f64,
     /// The weakest way in which an object was read.
     pub read_back: ReadBack,
 }
 
 impl Report {
+    /// What is to be done with the medium.
     pub fn verdict(&self) -> MediumHealth {
         let is_wear = |f: &Fault| matches!(f.what, FaultKind::Label | FaultKind::Unreadable { .. } | FaultKind::Missing);
         match () {
@@ -80,21 +91,19 @@ impl Report {
         }
     }
 
-    /// How many things were found wrong.
+    /// Number of damaged and unreadable objects and of faults in the chain.
     pub fn damaged(&self) -> u64 {
         (self.damage.len() + self.unreadable.len() + self.faults.len()) as u64
     }
 
-    /// How fast it was read; `None` where it took no time that could be measured.
+    /// How fast it was read; `None` if the time was too short to measure.
     pub fn bytes_per_second(&self) -> Option<u64> {
         (self.seconds > 0.0).then(|| (self.bytes as f64 / self.seconds) as u64)
     }
 }
 
-type Result<T> = std::result::Result<T, RestoreError>;
-
 /// Reads a medium in full.
-pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
+pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report, InspectError> {
     observer.on_event(Event::Phase(Phase::Checking));
     let opened = OpenSet::open(&options.from, options.set, env.loader)?;
     let chain = opened.chain()?;
@@ -109,18 +118,18 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
     let mut unreadable = Vec::new();
     for o in &unlisted {
         if env.is_interrupted() {
-            return Err(RestoreError::Interrupted);
+            return Err(InspectError::Interrupted);
         }
         match opened.medium.read_back(o.number, o.kind) {
             Ok(_) => {}
-            Err(e) if e.blame() == Blame::Damage => unreadable.push((file_name(o.number, o.kind), e.to_string())),
-            Err(e) => return Err(RestoreError::Medium(e)),
+            Err(e) if e.category() == ErrorCategory::Damage => unreadable.push((file_name(o.number, o.kind), e.to_string())),
+            Err(e) => return Err(e.into()),
         }
         observer.on_event(Event::Progress { entries: 1, bytes: o.length });
     }
     Ok(Report {
         set: chain.set,
-        set_name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
+        set_name: set_name(&chain),
         path: options.from.clone(),
         place: chain.label.as_ref().map_or(0, |l| l.place),
         medium: chain.label.as_ref().map(|l| l.medium),
@@ -134,21 +143,21 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
     })
 }
 
-/// What lies on the medium and is in no seal: there is nothing to compare it with, but that it can be read tells of the medium.
+/// The objects on the medium that no seal lists: there is nothing to compare them with, but the medium must be able to read them.
 fn unlisted(chain: &Chain, here: &[(Object, u64)]) -> Vec<Object> {
-    let listed: std::collections::HashSet<u64> = here.iter().map(|(o, _)| o.number).collect();
-    let there = chain.listing.objects.iter().filter(|l| !listed.contains(&l.number));
-    there.map(|l| Object { number: l.number, kind: l.kind, length: l.length, digest: None }).collect()
+    let listed: HashSet<u64> = here.iter().map(|(o, _)| o.number).collect();
+    let others = chain.listing.objects.iter().filter(|l| !listed.contains(&l.number));
+    others.map(|l| Object { number: l.number, kind: l.kind, length: l.length, digest: None }).collect()
 }
 
-/// From one time to another; 0 when the clock was set back meanwhile.
+/// From one time to another; 0 if the clock was set back meanwhile.
 fn seconds(from: Time, to: Time) -> f64 {
     let part = |t: Time| f64::from(t.nanoseconds) / 1e9;
     ((to.seconds - from.seconds) as f64 + part(to) - part(from)).max(0.0)
 }
 
-/// Writes the outcome into the operation log of a host that has the set; answers whether it has.
-pub fn record(report: &Report, catalog: &mut Catalog, time: &str) -> std::result::Result<bool, CatalogError> {
+/// Writes the outcome into the operation log, if the host has the set. Returns whether it has.
+pub fn log(report: &Report, catalog: &mut Catalog, time: &str) -> Result<bool, CatalogError> {
     if catalog.set(report.set)?.is_none() {
         return Ok(false);
     }
@@ -158,4 +167,20 @@ pub fn record(report: &Report, catalog: &mut Catalog, time: &str) -> std::result
     let detail = format!("set {set}, medium {place} at {path}: {bytes} bytes read, {damaged} damaged: {verdict}");
     catalog.log(time, "media scrub", &detail)?;
     Ok(true)
+}
+
+/// Enters into the ledger that the medium of a set at `at` was read in full. Returns the medium's name; `None` if the ledger does not contain
+/// it, or if it may be one of several copies.
+pub fn enter_into_ledger(state: &Path, set: Id, at: &Path, damaged: u64, env: &Env) -> Result<Option<String>, LedgerError> {
+    let ledger = Ledger::of(state);
+    let media = ledger.read()?.media();
+    let (id, device) = (set.to_string(), device_name(at));
+    let of_set: Vec<&MediumAccount> = media.values().filter(|m| m.set == id).collect();
+    let found = match &of_set[..] {
+        [only] => Some(*only),
+        several => several.iter().copied().find(|m| device.is_some() && m.device == device),
+    };
+    let Some(medium) = found.map(|m| m.name.clone()) else { return Ok(None) };
+    ledger.write(&env.time_text(), LedgerEvent::Scrubbed { medium: medium.clone(), damaged })?;
+    Ok(Some(medium))
 }

@@ -1,67 +1,44 @@
-//! Files whose packs are worked off together.
+//! Files whose packs are read together.
 
 use super::RestoreError;
-use super::filler::Task;
+use super::task::{ExtentTask, SendTasks, TasksByPack};
 use crate::format::entry::Entry;
-use std::collections::BTreeMap;
 
-/// Files of a batch.
-const FILES: usize = 16_384;
-/// Bytes of content in a batch, but for the last file.
-const BYTES: u64 = 256 << 20;
+/// The most files in a batch.
+const MAX_FILES: usize = 16_384;
+/// A batch is full when its files have this much content. The last file may exceed it.
+const FULL_BYTES: u64 = 256 << 20;
 
-/// Hands tasks of one pack, or of files without data, to the threads.
-pub type Give<'a> = &'a dyn Fn(Option<u64>, Vec<Task>) -> Result<(), RestoreError>;
-
+/// Files that are gathered until it is worth reading their packs.
 #[derive(Default)]
-pub struct Batch {
+pub(super) struct FileBatch {
     files: Vec<Entry>,
     bytes: u64,
 }
 
-impl Batch {
-    pub fn add(&mut self, entry: Entry) {
+impl FileBatch {
+    pub(super) fn add(&mut self, entry: Entry) {
         self.bytes += entry.core.size;
         self.files.push(entry);
     }
 
-    pub fn is_full(&self) -> bool {
-        self.files.len() >= FILES || self.bytes >= BYTES
+    pub(super) fn is_full(&self) -> bool {
+        self.files.len() >= MAX_FILES || self.bytes >= FULL_BYTES
     }
 
-    pub fn send(&mut self, give: Give) -> Result<(), RestoreError> {
-        let mut packs = Packs::default();
-        let mut without = Vec::new();
+    /// Sends the tasks of all files, and empties the batch.
+    pub(super) fn send(&mut self, send: SendTasks) -> Result<(), RestoreError> {
+        let mut packs = TasksByPack::default();
+        let mut without_data = Vec::new();
         for entry in self.files.drain(..) {
-            let (tasks, empty) = Task::of(entry);
-            without.extend(empty);
+            let (tasks, empty) = ExtentTask::all(entry);
+            without_data.extend(empty);
             packs.add(tasks);
         }
         self.bytes = 0;
-        if !without.is_empty() {
-            give(None, without)?;
+        if !without_data.is_empty() {
+            send(None, without_data)?;
         }
-        packs.send(give)
-    }
-}
-
-/// Tasks by the packs that they lie in.
-#[derive(Default)]
-pub struct Packs(BTreeMap<u64, Vec<Task>>);
-
-impl Packs {
-    pub fn add(&mut self, tasks: Vec<Task>) {
-        for task in tasks {
-            self.0.entry(task.extent.object).or_default().push(task);
-        }
-    }
-
-    /// Each pack once, in the order of the log, and forwards in it.
-    pub fn send(self, give: Give) -> Result<(), RestoreError> {
-        for (object, mut tasks) in self.0 {
-            tasks.sort_by_key(|t| (t.extent.frame, t.extent.offset));
-            give(Some(object), tasks)?;
-        }
-        Ok(())
+        packs.send(send)
     }
 }

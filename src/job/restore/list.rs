@@ -1,35 +1,50 @@
-//! A list of what is needed first, made in haste on whatever computer still runs: which patients are on the ward, which tables hold the
-//! bookings.
+//! A list of what is needed first: the patients on the ward, the tables with the bookings. It is made in haste, on
+//! whatever computer still runs.
 
-/// Lines that mean something, as they stand in the list.
+/// The names in a list, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List(Vec<Vec<u8>>);
 
+/// Why a list is refused. Lines are numbered from 1.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ListError {
-    #[error("it is longer than {} MiB", List::MOST_BYTES >> 20)]
+    /// More than [`List::MAX_BYTES`].
+    #[error("the list is longer than {} MiB", List::MAX_BYTES >> 20)]
     TooLong,
-    #[error("line {line}: there are more than {} lines that name something", List::MOST)]
-    TooMany { line: usize },
-    /// UTF-16, or no text at all: it would be taken for names that nothing has.
-    #[error("line {line}: is not UTF-8 text")]
-    NotText { line: usize },
-    #[error("line {line}: names nothing")]
-    NoName { line: usize },
+    /// More than [`List::MAX_NAMES`].
+    #[error("line {line}: the list has more than {} names", List::MAX_NAMES)]
+    TooMany {
+        /// The first line that is too many.
+        line: usize,
+    },
+    /// UTF-16, or no text at all. Its names would match nothing.
+    #[error("line {line} is not UTF-8 text")]
+    NotText {
+        /// The first such line.
+        line: usize,
+    },
+    /// A line of slashes.
+    #[error("line {line} contains no name")]
+    NoName {
+        /// The first such line.
+        line: usize,
+    },
     /// An empty list must not mean everything.
-    #[error("no line names anything")]
+    #[error("the list contains no name")]
     Empty,
 }
 
 impl List {
-    /// What a list may have at most. A hospital has fewer patients, and whoever needs more than that needs a folder.
-    pub const MOST: usize = 1_000_000;
-    pub const MOST_BYTES: usize = 64 << 20;
+    /// The most names in a list. A hospital has fewer patients; for more names than that, name a folder.
+    pub const MAX_NAMES: usize = 1_000_000;
+    /// The greatest length of a list in bytes.
+    pub const MAX_BYTES: usize = 64 << 20;
 
-    /// One name on each line. A line that begins with `#` is a comment; blank lines, carriage returns and a byte order mark do not
-    /// matter. A `#` elsewhere, and blanks around a name, belong to the name: some names have them.
+    /// Reads a list: one name on each line. A line that begins with `#` is a comment. Blank lines, a carriage return at
+    /// a line's end and a byte order mark are ignored. A `#` elsewhere, and blanks around a name, belong to the name:
+    /// some names have them.
     pub fn parse(bytes: &[u8]) -> Result<Self, ListError> {
-        if bytes.len() > Self::MOST_BYTES {
+        if bytes.len() > Self::MAX_BYTES {
             return Err(ListError::TooLong);
         }
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
@@ -48,7 +63,7 @@ impl List {
             if text.iter().all(|b| *b == b'/') {
                 return Err(ListError::NoName { line });
             }
-            if names.len() == Self::MOST {
+            if names.len() == Self::MAX_NAMES {
                 return Err(ListError::TooMany { line });
             }
             names.push(text.to_vec());
@@ -56,6 +71,7 @@ impl List {
         if names.is_empty() { Err(ListError::Empty) } else { Ok(Self(names)) }
     }
 
+    /// The names, without comments and blank lines.
     pub fn names(&self) -> &[Vec<u8>] {
         &self.0
     }
@@ -65,24 +81,24 @@ impl List {
 mod tests {
     use super::*;
 
-    /// Made with Notepad, copied from a mail, with names in Shift_JIS.
+    /// Lists made with Notepad, copied from a mail, and with names in Shift_JIS.
     #[test]
-    fn a_list_may_come_from_anywhere() {
+    fn lists_from_any_editor_are_read() {
         let list = List::parse("\u{feff}# 病棟3\r\n0001234\r\n\r\n  \nehr/dump/booking.sql\nss mix/a#b \n".as_bytes()).unwrap();
         assert_eq!(list.names(), [b"0001234".to_vec(), b"ehr/dump/booking.sql".to_vec(), b"ss mix/a#b ".to_vec()]);
         assert_eq!(List::parse(b"x/\x83J\x83\x8b").unwrap().names(), [b"x/\x83J\x83\x8b".to_vec()]);
     }
 
     #[test]
-    fn a_list_that_says_something_else_than_it_seems_is_refused_with_its_line() {
+    fn a_list_that_could_be_misread_is_refused_with_its_line() {
         assert_eq!(List::parse(b"# all\n\n"), Err(ListError::Empty));
         assert_eq!(List::parse(b""), Err(ListError::Empty));
         assert_eq!(List::parse(b"a\n//\n"), Err(ListError::NoName { line: 2 }));
         assert_eq!(List::parse(b"a\nb\0c\n"), Err(ListError::NotText { line: 2 }));
         assert_eq!(List::parse(b"\xff\xfe1\x002\x00"), Err(ListError::NotText { line: 1 }));
-        let many = "1\n".repeat(List::MOST + 1);
-        assert_eq!(List::parse(many.as_bytes()), Err(ListError::TooMany { line: List::MOST + 1 }));
-        assert_eq!(List::parse(many.strip_suffix("1\n").unwrap().as_bytes()).unwrap().names().len(), List::MOST);
-        assert_eq!(List::parse(&vec![b'1'; List::MOST_BYTES + 1]), Err(ListError::TooLong));
+        let many = "1\n".repeat(List::MAX_NAMES + 1);
+        assert_eq!(List::parse(many.as_bytes()), Err(ListError::TooMany { line: List::MAX_NAMES + 1 }));
+        assert_eq!(List::parse(many.strip_suffix("1\n").unwrap().as_bytes()).unwrap().names().len(), List::MAX_NAMES);
+        assert_eq!(List::parse(&vec![b'1'; List::MAX_BYTES + 1]), Err(ListError::TooLong));
     }
 }

@@ -1,27 +1,30 @@
 //! `restore`: brings entries of a generation back into a new folder.
 //!
-//! What is wanted is known by names (`wanted`); what has to be looked at for that comes as records (`records`); two passes (`passes`)
-//! make it, with packs worked off by all cores (`filler`); once for all sources, or, where these have priorities, once for each of
-//! them (`turns`).
+//! A selection of names (`selection`) is compared with the generation's records (`records`). Two passes (`passes`) over
+//! the records make the entries, while worker threads write the files, pack by pack (`file_writer`). If sources have
+//! priorities, both passes are made for the sources of each priority in turn (`by_priority`).
 
 mod batch;
-mod filler;
-mod filling;
+mod by_pack;
+mod by_priority;
+mod counts;
+mod file_writer;
+mod findings;
 mod list;
 mod mark;
+mod pack_fetcher;
 mod passes;
+mod pending_file;
 mod plan;
 mod records;
 pub mod scan;
+mod selection;
 mod spool;
-mod sweep;
-mod tally;
-mod turns;
-mod wanted;
+mod task;
 
+pub use findings::RestoreFinding;
 pub use list::{List, ListError};
 pub use mark::{Marking, Origin};
-pub use tally::Finding;
 
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
@@ -31,183 +34,246 @@ use crate::medium::MediumError;
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::target::{Target, TargetError, TargetOptions};
 use crate::seal::chain::{Chain, Fault};
-use crate::set::open::OpenSet;
+use crate::set::open::{OpenError, OpenSet};
+use by_priority::by_priority;
+use findings::FindingLog;
 use passes::Passes;
 use plan::plan;
-use records::Records;
-use spool::Spool;
+use records::{Records, SpooledRecords};
+use selection::Selection;
 use std::path::PathBuf;
-use tally::Tally;
-use turns::turns;
-use wanted::Selection;
 
 /// What is to be restored, from where and to where.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Where the medium is.
     pub from: PathBuf,
     /// `None`: the only set on the medium, or the newest.
     pub set: Option<Id>,
     /// `None`: the newest generation.
     pub generation: Option<u64>,
+    /// The folder to restore into. It is created.
     pub to: PathBuf,
-    /// Entries, with everything below them.
+    /// Entries, each with everything below it. Paths begin with the name of a source.
     pub paths: Vec<Vec<u8>>,
-    /// The same in a list; and patients, each with the folder that SS-MIX2 storages have for it. Nothing at all asked for: all is wanted.
+    /// More paths; and patients, each with the folder that SS-MIX2 storages have for it. Without paths, list and
+    /// patterns everything is restored.
     pub only: Option<List>,
-    /// Gitignore syntax; an entry that one of them names is wanted too.
+    /// Gitignore syntax. Entries that one of the patterns matches are restored, too.
     pub patterns: Vec<String>,
+    /// How the target is made.
     pub target: TargetOptions,
+    /// Whether the target is marked as provisional.
     pub marking: Marking,
-    /// Writes the page for what is marked.
+    /// Writes the text of the page in a target that is marked as provisional.
     pub page: fn(&Origin) -> String,
-    /// Only tell what would be done.
+    /// Nothing is written: the report says what would be done.
     pub dry_run: bool,
+    /// Limits the number of packs that are in memory at a time, each as stored and decrypted: 80 MiB a thread.
     pub memory_bytes: u64,
 }
 
+impl Options {
+    /// Restores the whole newest generation on the medium `from` into the new folder `to`. Everything belongs to the
+    /// caller. If the generation is doubtful, the target is marked; the page is empty, since only the caller knows the
+    /// user's language. Packs take up to 192 MiB of memory.
+    pub fn new(from: impl Into<PathBuf>, to: impl Into<PathBuf>) -> Self {
+        Self {
+            from: from.into(),
+            set: None,
+            generation: None,
+            to: to.into(),
+            paths: Vec::new(),
+            only: None,
+            patterns: Vec::new(),
+            target: TargetOptions::default(),
+            marking: Marking::default(),
+            page: |_| String::new(),
+            dry_run: false,
+            memory_bytes: 192 << 20,
+        }
+    }
+}
+
+/// What was restored, or, of a dry run, what would be.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Report {
+    /// The medium set.
     pub set: Id,
+    /// Empty if the label is damaged.
     pub set_name: String,
+    /// The generation's number.
     pub generation: u64,
+    /// When the generation was sealed, as the seal writes it.
     pub time: String,
-    /// The chain of seals holds from the label to this generation.
+    /// The chain of seals is valid from the label to this generation.
     pub trusted: bool,
+    /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
+    /// Selected entries.
     pub entries: u64,
+    /// Selected files with content of their own: hard links are not counted.
     pub files: u64,
+    /// Their content.
     pub bytes: u64,
-    /// The generation bears an alarm.
+    /// A tripwire raised an alarm when the generation was made.
     pub has_alarm: bool,
     /// The set keeps a state that is suspected of contamination.
     pub quarantine: bool,
-    /// The page in the target's root that marks what is restored as provisional.
+    /// Name of the page in the target's root that marks it as provisional.
     pub page: Option<String>,
-    /// Entries that are not restored, or not as they were; counted by kind.
+    /// Entries that are not restored, and gaps in the entry stream.
     pub not_restored: u64,
+    /// Entries that are restored, but not as they were.
     pub shortfalls: u64,
-    /// Entries, wanted or not, whose records could not be read: not even their names are known.
+    /// Entries, selected or not, whose records could not be read. Not even their names are known.
     pub entries_lost: u64,
-    pub findings: Vec<Finding>,
-    /// Paths and patients that were asked for and are not in the generation.
+    /// The first thousand, sorted by path.
+    pub findings: Vec<RestoreFinding>,
+    /// Requested paths and patients that are not in the generation.
     pub not_found: Vec<Vec<u8>>,
-    /// Patients were asked for, and no source of the generation is an SS-MIX2 storage.
+    /// Patients were requested, and no source of the generation is an SS-MIX2 storage.
     pub lacks_storages: bool,
-    /// Of each source of which something is wanted, in the order in which they are restored.
+    /// The sources of which anything is selected, in the order in which they are restored.
     pub sources: Vec<SourceReport>,
-    /// Packs that are read, with the bytes of content wanted from each, in the order of the log.
-    pub picks: Vec<(u64, u64)>,
-    /// Media that are read, by their place in the set, with the bytes of content wanted from each.
+    /// Only of a dry run: the packs that are needed, in the order of the log, each with the bytes of content in it.
+    pub packs: Vec<(u64, u64)>,
+    /// Only of a dry run: the media that are needed, by their place in the set, each with the bytes of content on it.
     pub media: Vec<(u64, u64)>,
 }
 
-/// What is wanted of one source.
+/// What is selected of one source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SourceReport {
+    /// The source's name.
     pub name: Vec<u8>,
+    /// 1 is restored first.
     pub priority: Option<u8>,
+    /// As in [`Report`].
     pub entries: u64,
+    /// As in [`Report`].
     pub files: u64,
+    /// As in [`Report`].
     pub bytes: u64,
-    /// Of a plan: as in the report, of this source alone.
-    pub picks: Vec<(u64, u64)>,
+    /// As in [`Report`].
+    pub packs: Vec<(u64, u64)>,
+    /// As in [`Report`].
     pub media: Vec<(u64, u64)>,
 }
 
+/// Why a restore ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    #[error("there is no set on {}", path.display())]
-    Blank { path: PathBuf },
-    #[error("{} holds {count} sets; say which", path.display())]
-    WhichSet { path: PathBuf, count: usize },
-    #[error("the set {set} on {} is in quarantine", path.display())]
-    Quarantine { path: PathBuf, set: Id },
+    /// A pattern is not in gitignore syntax.
     #[error("the pattern {pattern} cannot be understood")]
-    Pattern { pattern: String, source: ignore::Error },
+    Pattern {
+        /// As it was typed.
+        pattern: String,
+        /// What is wrong with it.
+        source: ignore::Error,
+    },
+    /// The user wanted to stop. The restore can be resumed.
     #[error("the run was interrupted")]
     Interrupted,
+    /// A thread ended by a panic.
     #[error("a thread of the run failed")]
     Stopped,
+    /// The file with the records beside the restore cannot be made, written or read.
     #[error("the entries cannot be kept beside the restore")]
     Spool(#[source] std::io::Error),
-    #[error("the medium failed")]
-    Medium(#[source] MediumError),
-    #[error("the generation cannot be opened")]
-    Generation(#[source] GenerationError),
-    #[error("the target cannot be used")]
-    Target(#[source] TargetError),
+    /// The set cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The medium failed after the set was opened.
+    #[error(transparent)]
+    Medium(#[from] MediumError),
+    /// The generation cannot be opened or read.
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
+    /// The target cannot be used.
+    #[error(transparent)]
+    Target(#[from] TargetError),
 }
 
 type Result<T> = std::result::Result<T, RestoreError>;
 
-/// Restores what the options name.
+/// Restores what the options select.
+///
+/// Damage is part of the report. Fails if the medium is not attached, the generation cannot be opened, the target cannot be
+/// used, or the run was interrupted. A run that was interrupted can be resumed.
 pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));
     let (set, chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
-    let generation = Generation::open(&*set.medium, &chain, options.generation, identity).map_err(RestoreError::Generation)?;
-    let wanted = Selection::new(options, &generation.manifest.sources)?;
-    let tally = Tally::new(observer);
+    let generation = Generation::open(&*set.medium, &chain, options.generation, identity)?;
+    let selection = Selection::new(options, &generation.manifest.sources)?;
+    let findings = FindingLog::new(observer);
     let origin = Origin::new(&chain, &generation);
     let is_marked = origin.is_marked(options);
-    let turns = turns(&generation.manifest.sources);
-    let mut report = Report::new(&chain, &generation, &wanted);
-    report.has_alarm = origin.has_alarm;
+    let groups = by_priority(&generation.manifest.sources);
+    let mut report = Report::new(&chain, &generation, &origin, &selection);
     report.page = is_marked.then(|| origin.page_name());
     if options.dry_run {
         observer.on_event(Event::Phase(Phase::Planning));
-        plan(&generation, &chain, &wanted, &tally, &turns, &mut report)?;
+        plan(&generation, &chain, &selection, &findings, &groups, &mut report)?;
     } else {
         let target_options = TargetOptions { read_only: is_marked || options.target.read_only, ..options.target };
-        let target = Target::create(&options.to, target_options).map_err(RestoreError::Target)?;
+        let target = Target::create(&options.to, target_options)?;
         if is_marked {
             origin.mark(options, &target)?;
         }
         observer.on_event(Event::Phase(Phase::Writing));
-        let spool = spool(options, env, &generation, &wanted, &target)?;
-        let (target, tally) = (&target, &tally);
-        Passes { options, env, chain: &chain, generation: &generation, wanted: &wanted, target, tally, spool }
-            .run(&turns, &mut report)?;
+        let spooled = spool(options, env, &generation, &selection, &target)?;
+        let (generation, selection, target, findings) = (&generation, &selection, &target, &findings);
+        Passes { options, env, chain: &chain, generation, selection, target, findings, spooled }.run(&groups, &mut report)?;
     }
-    report.not_found = wanted.not_found();
-    (report.not_restored, report.shortfalls, report.findings) = tally.into_findings();
+    report.not_found = selection.not_found();
+    (report.not_restored, report.shortfalls, report.findings) = findings.into_findings();
     Ok(report)
 }
 
-/// Keeps the records beside the restore where the medium has one head, and where a list names a few of many.
-fn spool(options: &Options, env: &Env, generation: &Generation, wanted: &Selection, target: &Target) -> Result<Option<Spool>> {
+/// Keeps the records beside the restore if the medium has one head, or if a list names a few of many entries.
+fn spool(
+    options: &Options,
+    env: &Env,
+    generation: &Generation,
+    selection: &Selection,
+    target: &Target,
+) -> Result<Option<SpooledRecords>> {
     if options.only.is_none() && !generation.medium().is_sequential() {
         return Ok(None);
     }
     let file = target.nameless_file(env.random).map_err(RestoreError::Spool)?;
-    let spans = wanted.spans(&generation.manifest.sources);
-    let records = Records::of(generation, spans.as_deref())?;
-    Spool::fill(records, wanted, env.interrupted, file).map(Some)
+    let paths = selection.search_paths(&generation.manifest.sources);
+    let records = Records::of(generation, paths.as_deref())?;
+    SpooledRecords::keep(records, selection, env.interrupted, file).map(Some)
 }
 
 impl Report {
-    /// Nothing done yet.
-    fn new(chain: &Chain, generation: &Generation, wanted: &Selection) -> Self {
+    /// A report of nothing done so far.
+    fn new(chain: &Chain, generation: &Generation, origin: &Origin, selection: &Selection) -> Self {
         Self {
             set: chain.set,
-            set_name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
+            set_name: origin.set_name.clone(),
             generation: generation.manifest.generation,
-            time: generation.link.seal.time.clone(),
+            time: origin.time.clone(),
             trusted: generation.link.trusted,
             faults: chain.faults.clone(),
             entries: 0,
             files: 0,
             bytes: 0,
-            has_alarm: false,
-            quarantine: chain.label.as_ref().is_some_and(|l| l.quarantine),
+            has_alarm: origin.has_alarm,
+            quarantine: origin.quarantine,
             page: None,
             not_restored: 0,
             shortfalls: 0,
             entries_lost: 0,
             findings: Vec::new(),
             not_found: Vec::new(),
-            lacks_storages: wanted.lacks_storages(),
+            lacks_storages: selection.lacks_storages(),
             sources: Vec::new(),
-            picks: Vec::new(),
+            packs: Vec::new(),
             media: Vec::new(),
         }
     }

@@ -1,45 +1,71 @@
-//! The records that a restore has to look at: all of them, or those that a few paths need.
+//! The records that a restore has to look at: all records of the generation, or those that a few paths need.
 
 use super::RestoreError;
-use super::spool::{Spool, Spooled};
+use super::selection::Selection;
+use super::spool::{Spool, SpoolReader};
 use crate::format::entry::Entry;
-use crate::generation::{EntryReader, Gap, Generation, Part};
+use crate::generation::{EntryReader, Gap, Generation, SelectedEntries};
+use std::fs::File;
+use std::sync::atomic::AtomicBool;
 
-pub enum Records<'g, 'a> {
-    Spooled(Spooled<'g>),
+/// An iterator over records, and what of them could not be read.
+pub(super) enum Records<'g, 'a> {
     All(Box<EntryReader<'g, 'a>>),
-    Some(Box<Part<'g, 'a>>),
+    Part(Box<SelectedEntries<'g, 'a>>),
+    Spooled(&'g SpooledRecords, SpoolReader<'g>),
+}
+
+/// The selected records, read from the medium once and kept beside the restore.
+pub(super) struct SpooledRecords {
+    spool: Spool,
+    gaps: Vec<Gap>,
+    lost: u64,
+}
+
+impl SpooledRecords {
+    /// Reads `records` to their end and keeps the selected ones in `file`.
+    pub(super) fn keep(
+        mut records: Records,
+        selection: &Selection,
+        interrupted: &AtomicBool,
+        file: File,
+    ) -> Result<Self, RestoreError> {
+        let spool = Spool::fill(records.by_ref(), selection, interrupted, file)?;
+        Ok(Self { spool, gaps: records.gaps().to_vec(), lost: records.lost() })
+    }
 }
 
 impl<'g, 'a> Records<'g, 'a> {
-    /// Those that were kept beside the restore.
-    pub fn kept(spool: &'g Spool) -> Self {
-        Self::Spooled(spool.records())
-    }
-
-    /// Those that `paths` need; all where there are no paths, one that is not found quickly, or damage in the way.
-    pub fn of(generation: &'g Generation<'a>, paths: Option<&[Vec<u8>]>) -> Result<Self, RestoreError> {
-        match paths.filter(|p| !p.is_empty()).map(|paths| generation.pieces().and_then(|pieces| pieces.part(paths))) {
-            Some(Ok(Some(part))) => Ok(Self::Some(Box::new(part))),
-            Some(Err(e)) if e.is_absence() => Err(RestoreError::Generation(e)),
+    /// The records that `paths` need. All records, if there are no paths, if a path is not found quickly, or if damage
+    /// prevents a search.
+    pub(super) fn of(generation: &'g Generation<'a>, paths: Option<&[Vec<u8>]>) -> Result<Self, RestoreError> {
+        let paths = paths.filter(|p| !p.is_empty());
+        match paths.map(|paths| generation.entry_frames().and_then(|frames| frames.select(paths))) {
+            Some(Ok(Some(part))) => Ok(Self::Part(Box::new(part))),
+            Some(Err(e)) if e.is_absence() => Err(e.into()),
             _ => Ok(Self::All(Box::new(generation.entries().past_damage()))),
         }
     }
 
-    /// Those met so far; of kept records, all.
-    pub fn gaps(&self) -> &[Gap] {
+    /// The records that were kept beside the restore.
+    pub(super) fn spooled(records: &'g SpooledRecords) -> Self {
+        Self::Spooled(records, records.spool.records())
+    }
+
+    /// The gaps met so far. Of spooled records: all gaps.
+    pub(super) fn gaps(&self) -> &[Gap] {
         match self {
             Self::All(entries) => entries.gaps(),
-            Self::Some(_) => &[],
-            Self::Spooled(spooled) => spooled.gaps(),
+            Self::Part(_) => &[],
+            Self::Spooled(records, _) => &records.gaps,
         }
     }
 
-    /// How many records could not be read.
-    pub fn lost(&self) -> u64 {
+    /// How many records could not be read. Known when the iterator has ended.
+    pub(super) fn lost(&self) -> u64 {
         match self {
             Self::All(entries) if !entries.gaps().is_empty() => entries.expected().saturating_sub(entries.seen()),
-            Self::Spooled(spooled) => spooled.lost(),
+            Self::Spooled(records, _) => records.lost,
             _ => 0,
         }
     }
@@ -50,9 +76,9 @@ impl Iterator for Records<'_, '_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Self::All(entries) => entries.next().map(|r| r.map(|r| r.entry).map_err(RestoreError::Generation)),
-            Self::Some(part) => part.next().map(|r| r.map(|r| r.entry).map_err(RestoreError::Generation)),
-            Self::Spooled(spooled) => spooled.next(),
+            Self::All(entries) => entries.next().map(|r| Ok(r?.entry)),
+            Self::Part(part) => part.next().map(|r| Ok(r?.entry)),
+            Self::Spooled(_, reader) => reader.next(),
         }
     }
 }

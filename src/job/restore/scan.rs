@@ -1,7 +1,8 @@
-//! A scanner of the user's looks at what was restored.
+//! Runs a malware scanner of the user's on what was restored.
 //!
-//! **Invariant:** nothing is clean but what a scanner said so of and ended well: whatever else happens to it, the result is `failed`. Nothing
-//! that it does or writes stops the restore from being told: its output is kept within limits, and it is ended when the user wants to stop.
+//! **Invariant:** the result is `clean` only if the scanner ended well and named nothing. Whatever else happens to it,
+//! the result is `found` or `failed`. Nothing that it does or writes keeps the restore from being reported: the output
+//! that is kept has a limit, and the scanner is ended when the user wants to stop.
 
 use crate::env::Env;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,27 +12,33 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// The end of the output, where scanners sum up.
-const OUTPUT_BYTES: usize = 16 << 10;
+/// Kept of the end of the output, where scanners print their summary.
+const MAX_OUTPUT_BYTES: usize = 16 << 10;
 /// A longer line is no finding.
-const LINE_BYTES: usize = 64 << 10;
-const FOUND: usize = 1_000;
-const ENGINE_BYTES: usize = 200;
-/// Of naming its version; the scan itself may take days.
-const VERSION_ROUNDS: u32 = 300;
-const ROUND: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-/// Options that tell where ClamAV's signatures or settings are: without them it names others.
-const OF_DATABASE: [&str; 4] = ["--database", "-d", "--config-file", "-c"];
+const MAX_LINE_BYTES: usize = 64 << 10;
+const MAX_FOUND: usize = 1_000;
+/// Of the output of `--version`.
+const MAX_VERSION_BYTES: usize = 200;
+/// 30 seconds to print the version. The scan itself may take days.
+const MAX_VERSION_POLLS: u32 = 300;
+const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// ClamAV's options for the folder of its signatures and for its settings. Without them it prints the version of
+/// others.
+const DATABASE_OPTIONS: [&str; 4] = ["--database", "-d", "--config-file", "-c"];
 
+/// What a scan says about the restored files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanResult {
+    /// The scanner ended well and named nothing.
     Clean,
+    /// The scanner named something.
     Found,
-    /// Not verified.
+    /// Nothing is known.
     Failed,
 }
 
 impl ScanResult {
+    /// In JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Clean => "clean",
@@ -41,78 +48,90 @@ impl ScanResult {
     }
 }
 
+/// A file that the scanner named.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Infected {
+    /// As the scanner printed it.
     pub path: Vec<u8>,
-    /// What the scanner calls it.
+    /// What the scanner calls the malware.
     pub name: String,
 }
 
+/// A scan, and what came of it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Scan {
+    /// The program and its arguments, without the folder.
     pub command: Vec<OsString>,
-    /// As the scanner names itself; what it does not tell is not known.
+    /// The scanner's name and version, as it prints them.
     pub engine: Option<String>,
+    /// The number of its signatures, as it prints it.
     pub signatures: Option<String>,
+    /// The date of its signatures, as it prints it.
     pub signature_date: Option<String>,
     /// `None`: it could not be started, or was ended by a signal.
     pub exit_code: Option<i32>,
+    /// What all this means.
     pub result: ScanResult,
-    /// The first thousand.
+    /// The first thousand files that it named.
     pub found: Vec<Infected>,
+    /// How many files it named.
     pub found_count: u64,
-    /// The end of what it wrote.
+    /// The last 16 KiB of its output.
     pub output: String,
     /// Why it could not be started or waited for.
     pub error: Option<String>,
-    /// The user wanted to stop before it was known to have ended.
+    /// The user wanted to stop before the scanner was known to have ended.
     pub interrupted: bool,
 }
 
-/// Runs `command`, a program and its arguments, with the folder as its last argument. Exit codes mean what ClamAV's do: 0 nothing found,
-/// 1 something found, anything else: the scan failed.
+/// Runs `command`, a program and its arguments, with the folder as its last argument. Exit codes mean what ClamAV's do:
+/// 0: nothing found; 1: something found; any other: the scan failed.
 pub fn scan(command: &[OsString], folder: &Path, env: &Env) -> Scan {
     let [engine, signatures, signature_date] = version(command, env);
-    let mut lines = Lines::default();
+    let mut output = ScannerOutput::default();
     let mut error = None;
     let arguments: Vec<&OsStr> = command.iter().skip(1).map(OsString::as_os_str).chain([folder.as_os_str()]).collect();
-    let ended = run(command, &arguments, &mut |bytes| lines.take(bytes), &|_| env.is_interrupted());
+    let ended = run(command, &arguments, &mut |bytes| output.push(bytes), &|_| env.is_interrupted());
     let exit_code = ended.unwrap_or_else(|e| {
         error = Some(e.to_string());
         None
     });
-    lines.end_line();
+    output.end_line();
     let interrupted = env.is_interrupted();
     let result = match exit_code {
-        // The same key press may have ended the scanner in order.
-        Some(0) if lines.found_count == 0 && interrupted => ScanResult::Failed,
-        // A wrapper may lose the exit code.
-        Some(0) if lines.found_count == 0 => ScanResult::Clean,
+        // The key press that interrupts this run may also have made the scanner end early, with exit code 0.
+        Some(0) if output.found_count == 0 && interrupted => ScanResult::Failed,
+        // The exit code alone is not enough: a wrapper may lose it.
+        Some(0) if output.found_count == 0 => ScanResult::Clean,
         Some(0 | 1) => ScanResult::Found,
         _ => ScanResult::Failed,
     };
-    let output = String::from_utf8_lossy(&lines.output).into_owned();
-    let (found, found_count) = (lines.found, lines.found_count);
+    let (found, found_count) = (output.found, output.found_count);
+    let output = String::from_utf8_lossy(&output.end).into_owned();
     let command = command.to_vec();
     Scan { command, engine, signatures, signature_date, exit_code, result, found, found_count, output, error, interrupted }
 }
 
-/// `ClamAV 1.4.3/27500/Mon Nov  3 08:47:34 2025`: engine, number of the signatures, their date.
+/// Asks the scanner for its version: `ClamAV 1.4.3/27500/Mon Nov  3 08:47:34 2025`: engine, number of the signatures,
+/// their date.
 fn version(command: &[OsString], env: &Env) -> [Option<String>; 3] {
     let mut arguments: Vec<&OsStr> = Vec::new();
     let mut words = command.iter().skip(1).map(OsString::as_os_str);
     while let Some(word) = words.next() {
         let text = word.to_string_lossy();
-        if OF_DATABASE.contains(&&*text) {
+        if DATABASE_OPTIONS.contains(&&*text) {
             arguments.extend([word].into_iter().chain(words.next()));
-        } else if OF_DATABASE.iter().any(|o| text.strip_prefix(o).is_some_and(|rest| rest.starts_with('='))) {
+        } else if DATABASE_OPTIONS.iter().any(|o| text.strip_prefix(o).is_some_and(|rest| rest.starts_with('='))) {
             arguments.push(word);
         }
     }
     arguments.push(OsStr::new("--version"));
     let mut output = Vec::new();
-    let mut take = |bytes: &[u8]| output.extend_from_slice(&bytes[..bytes.len().min(ENGINE_BYTES.saturating_sub(output.len()))]);
-    let ended = run(command, &arguments, &mut take, &|round| round > VERSION_ROUNDS || env.is_interrupted());
+    let mut on_output =
+        |bytes: &[u8]| output.extend_from_slice(&bytes[..bytes.len().min(MAX_VERSION_BYTES.saturating_sub(output.len()))]);
+    let ended = run(command, &arguments, &mut on_output, &|polls| polls > MAX_VERSION_POLLS || env.is_interrupted());
     let text = String::from_utf8_lossy(&output);
     let Some(line) = text.lines().next().map(str::trim).filter(|l| !l.is_empty() && matches!(ended, Ok(Some(0)))) else {
         return [None, None, None];
@@ -121,7 +140,7 @@ fn version(command: &[OsString], env: &Env) -> [Option<String>; 3] {
     [0, 1, 2].map(|_| parts.next().flatten())
 }
 
-/// Ended when it goes out of scope, whatever the reason.
+/// A child process that is killed when it goes out of scope, whatever the reason.
 struct Running(Child);
 
 impl Drop for Running {
@@ -131,100 +150,102 @@ impl Drop for Running {
     }
 }
 
-/// Runs a program until it ends or `is_enough` says so, which hears of every tenth of a second that nothing came; answers with its exit
-/// code. Whoever it has left behind is not waited for.
+/// Runs a program until it ends, or until `is_enough` says so, which is asked after each poll with the number of polls
+/// so far. Returns the exit code. Processes that the program has left behind are not waited for.
 fn run(
     command: &[OsString],
     arguments: &[&OsStr],
-    take: &mut dyn FnMut(&[u8]),
+    on_output: &mut dyn FnMut(&[u8]),
     is_enough: &dyn Fn(u32) -> bool,
 ) -> std::io::Result<Option<i32>> {
     let program = command.first().map(OsString::as_os_str).unwrap_or_default();
     let (mut reader, writer) = std::io::pipe()?;
     let child = {
         let mut started = Command::new(program);
-        // It has no business with the recovery key.
+        // The scanner must not learn where the recovery key is.
         started.args(arguments).env_remove("AZEKURA_IDENTITY");
         started.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
         started.spawn()?
     };
     let mut child = Running(child);
-    let mut rounds = 0;
+    let mut polls = 0;
     loop {
         let ended = child.0.try_wait()?;
-        let is_open = !matches!(read(&mut reader, take)?, Came::End);
+        let is_open = !matches!(read(&mut reader, on_output)?, PipeRead::End);
         if let Some(status) = ended {
-            // What it wrote last. Whoever it has left behind may go on writing for ever.
-            let mut left = rustix::io::ioctl_fionread(&reader)?;
-            while left > 0
-                && let Came::Bytes(n) = read(&mut reader, take)?
+            // Read what is in the pipe now, and no more: a process that was left behind may write for ever.
+            let mut remaining = rustix::io::ioctl_fionread(&reader)?;
+            while remaining > 0
+                && let PipeRead::Bytes(n) = read(&mut reader, on_output)?
             {
-                left = left.saturating_sub(n);
+                remaining = remaining.saturating_sub(n);
             }
             return Ok(status.code());
         }
         if !is_open {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
-        rounds += 1;
-        if is_enough(rounds) {
+        polls += 1;
+        if is_enough(polls) {
             return Ok(None);
         }
     }
 }
 
-enum Came {
+enum PipeRead {
     Bytes(u64),
-    Nothing,
+    TimedOut,
     End,
 }
 
-/// Takes what comes within a tenth of a second.
-fn read(reader: &mut PipeReader, take: &mut dyn FnMut(&[u8])) -> std::io::Result<Came> {
-    let ready = poll(&mut [PollFd::new(reader, PollFlags::IN)], Some(&ROUND));
+/// Reads once from the pipe, after waiting for at most [`POLL_INTERVAL`].
+fn read(reader: &mut PipeReader, on_output: &mut dyn FnMut(&[u8])) -> std::io::Result<PipeRead> {
+    let ready = poll(&mut [PollFd::new(reader, PollFlags::IN)], Some(&POLL_INTERVAL));
     match ready {
-        Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(Came::Nothing),
+        Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(PipeRead::TimedOut),
         ready => ready.map(drop)?,
     }
     let mut buffer = [0; 32 << 10];
     match reader.read(&mut buffer)? {
-        0 => Ok(Came::End),
+        0 => Ok(PipeRead::End),
         n => {
-            take(&buffer[..n]);
-            Ok(Came::Bytes(n as u64))
+            on_output(&buffer[..n]);
+            Ok(PipeRead::Bytes(n as u64))
         }
     }
 }
 
-/// A scanner's output as it comes: findings, and the end of it.
+/// What is kept of a scanner's output while it comes.
 #[derive(Default)]
-struct Lines {
+struct ScannerOutput {
+    /// The present line, as far as it has come.
     line: Vec<u8>,
-    output: Vec<u8>,
+    /// The end of the output.
+    end: Vec<u8>,
     found: Vec<Infected>,
     found_count: u64,
 }
 
-impl Lines {
-    fn take(&mut self, bytes: &[u8]) {
+impl ScannerOutput {
+    fn push(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
-            let room = LINE_BYTES.saturating_sub(self.line.len());
+            let room = MAX_LINE_BYTES.saturating_sub(self.line.len());
             self.line.extend_from_slice(&piece[..piece.len().min(room)]);
             if piece.ends_with(b"\n") {
                 self.end_line();
             }
         }
-        self.output.extend_from_slice(bytes);
-        let excess = self.output.len().saturating_sub(OUTPUT_BYTES);
-        self.output.drain(..excess);
+        self.end.extend_from_slice(bytes);
+        let excess = self.end.len().saturating_sub(MAX_OUTPUT_BYTES);
+        self.end.drain(..excess);
     }
 
-    /// `PATH: NAME FOUND`
+    /// A finding is a line `PATH: NAME FOUND`.
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         let Some(found) = line.trim_ascii_end().strip_suffix(b" FOUND") else { return };
         self.found_count += 1;
-        if self.found.len() < FOUND {
+        if self.found.len() < MAX_FOUND {
             let at = found.windows(2).rposition(|w| w == b": ");
             let (path, name) = at.map_or((found, &b""[..]), |i| (&found[..i], &found[i + 2..]));
             self.found.push(Infected { path: path.to_vec(), name: String::from_utf8_lossy(name).into_owned() });
@@ -232,8 +253,8 @@ impl Lines {
     }
 }
 
-/// The command's words as bytes, for JSON.
 impl Scan {
+    /// The command's words as bytes, for JSON.
     pub fn words(&self) -> impl Iterator<Item = &[u8]> {
         self.command.iter().map(|w| w.as_bytes())
     }

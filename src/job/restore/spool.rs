@@ -1,44 +1,50 @@
-//! Entries kept beside the restore: a medium with one head cannot go back for them, and a few out of millions are looked for only once.
+//! Records kept in a file beside the restore. A medium with one head cannot go back for them, and a few out of
+//! millions are searched for only once.
 
 use super::RestoreError;
-use super::records::Records;
-use super::wanted::Selection;
-use crate::format::entry::{Entry, EntryKind, record_length};
-use crate::generation::{Gap, is_within};
+use super::selection::Selection;
+use crate::format::entry::{Entry, EntryKind, RecordError, RecordReader};
+use crate::generation::is_within;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufReader, BufWriter, Seek, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The records that are wanted, and of the folders above them, in their order, in a file without a name.
-pub struct Spool {
+/// Of the writer's and of the reader's buffer.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// The selected records and those of the folders above them, in their order, in a file without a name.
+pub(super) struct Spool {
     file: File,
-    gaps: Vec<Gap>,
-    lost: u64,
 }
 
 impl Spool {
-    /// Reads `records` to their end, into a file on a disk: for the memory they may be too many.
-    pub fn fill(mut records: Records, wanted: &Selection, interrupted: &AtomicBool, file: File) -> Result<Self, RestoreError> {
-        let mut out = BufWriter::with_capacity(256 << 10, &file);
+    /// Reads `records` to their end. They are kept in a file because memory may be too small for them.
+    pub(super) fn fill(
+        records: impl Iterator<Item = Result<Entry, RestoreError>>,
+        selection: &Selection,
+        interrupted: &AtomicBool,
+        file: File,
+    ) -> Result<Self, RestoreError> {
+        let mut out = BufWriter::with_capacity(BUFFER_BYTES, &file);
         let mut bytes = Vec::new();
-        // Folders that nothing in them is wanted of so far.
-        let mut above: Vec<Entry> = Vec::new();
-        for record in records.by_ref() {
+        // Folders above the present entry that are not written yet: so far nothing in them is selected.
+        let mut ancestors: Vec<Entry> = Vec::new();
+        for record in records {
             if interrupted.load(Ordering::Relaxed) {
                 return Err(RestoreError::Interrupted);
             }
             let entry = record?;
-            while above.last().is_some_and(|folder| !is_within(&entry.core.path, &folder.core.path)) {
-                above.pop();
+            while ancestors.last().is_some_and(|folder| !is_within(&entry.core.path, &folder.core.path)) {
+                ancestors.pop();
             }
-            let (is_wanted, is_folder) = (wanted.is_wanted(&entry.core), entry.core.kind == EntryKind::Directory);
-            if is_wanted || is_folder {
-                above.push(entry);
+            let (is_selected, is_folder) = (selection.contains(&entry.core), entry.core.kind == EntryKind::Directory);
+            if is_selected || is_folder {
+                ancestors.push(entry);
             }
-            if !is_wanted {
+            if !is_selected {
                 continue;
             }
-            for entry in above.drain(..) {
+            for entry in ancestors.drain(..) {
                 bytes.clear();
                 entry.encode(&mut bytes);
                 out.write_all(&bytes).map_err(RestoreError::Spool)?;
@@ -46,50 +52,40 @@ impl Spool {
         }
         out.flush().map_err(RestoreError::Spool)?;
         drop(out);
-        Ok(Self { file, gaps: records.gaps().to_vec(), lost: records.lost() })
+        Ok(Self { file })
     }
 
-    /// From the beginning. One at a time: they share the file's position.
-    pub fn records(&self) -> Spooled<'_> {
+    /// Reads all records from the beginning. Only one reader may be in use at a time: readers share the file's
+    /// position.
+    pub(super) fn records(&self) -> SpoolReader<'_> {
         let rewound = (&self.file).rewind();
-        Spooled { spool: self, reader: BufReader::with_capacity(256 << 10, &self.file), failed: rewound.err() }
+        let records = RecordReader::new(BufReader::with_capacity(BUFFER_BYTES, &self.file));
+        SpoolReader { records, failed: rewound.err() }
     }
 }
 
 /// See [`Spool::records`].
-pub struct Spooled<'s> {
-    spool: &'s Spool,
-    reader: BufReader<&'s File>,
+pub(super) struct SpoolReader<'s> {
+    records: RecordReader<BufReader<&'s File>>,
     failed: Option<std::io::Error>,
 }
 
-impl Spooled<'_> {
-    pub fn gaps(&self) -> &[Gap] {
-        &self.spool.gaps
-    }
-
-    pub fn lost(&self) -> u64 {
-        self.spool.lost
-    }
-
+impl SpoolReader<'_> {
     fn read(&mut self) -> std::io::Result<Option<Entry>> {
         if let Some(e) = self.failed.take() {
             return Err(e);
         }
         let malformed = |e| std::io::Error::new(std::io::ErrorKind::InvalidData, e);
-        let mut prefix = [0; 4];
-        if self.reader.read(&mut prefix[..1])? == 0 {
-            return Ok(None);
+        match self.records.next_record() {
+            Ok(Some(record)) => Ok(Some(Entry::decode(record).map_err(malformed)?.0)),
+            Ok(None) => Ok(None),
+            Err(RecordError::Read(e)) => Err(e),
+            Err(RecordError::Malformed(e)) => Err(malformed(e)),
         }
-        self.reader.read_exact(&mut prefix[1..])?;
-        let length = record_length(prefix).map_err(malformed)?;
-        let mut record = vec![0; length];
-        self.reader.read_exact(&mut record)?;
-        Ok(Some(Entry::decode(&record).map_err(malformed)?.0))
     }
 }
 
-impl Iterator for Spooled<'_> {
+impl Iterator for SpoolReader<'_> {
     type Item = Result<Entry, RestoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {

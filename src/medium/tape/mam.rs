@@ -1,11 +1,11 @@
-//! What a cartridge's own memory (MAM, medium auxiliary memory) tells: the serial number that its maker has written into it. It stays when
-//! the tape is erased, and a copy has another.
+//! A cartridge's own memory (MAM, medium auxiliary memory): the serial number that its maker has written there. Erasing the tape does not
+//! change it, and a copy has another.
 //!
 //! Commands and attributes: SCSI Primary Commands (SPC-5), READ ATTRIBUTE; IBM LTO SCSI Reference, "Medium auxiliary memory".
 
-use super::scsi::Scsi;
 use super::sg::SgDevice;
 use super::st;
+use crate::medium::scsi::Scsi;
 use rustix::fs::{major, minor};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -17,10 +17,10 @@ const MEDIUM_SERIAL_NUMBER: u16 = 0x0401;
 const ROOM: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Nothing here waits for longer than [`PATIENCE`].
+/// No interruption is needed: no command here takes longer than [`PATIENCE`].
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-/// The serial number of the cartridge in the drive at `path`; `None` where there is none, or nobody is allowed to ask.
+/// The serial number of the cartridge in the drive at `path`; `None` if there is none, or this process may not read it.
 pub fn serial(path: &Path) -> Option<String> {
     if !st::is_drive(path) {
         return None;
@@ -28,7 +28,7 @@ pub fn serial(path: &Path) -> Option<String> {
     read_serial(&mut SgDevice::open(&generic(path)?, &NEVER).ok()?)
 }
 
-/// The same device, as the kernel offers it for commands.
+/// The path of the same device for SCSI commands.
 fn generic(path: &Path) -> Option<PathBuf> {
     let number = rustix::fs::stat(path).ok()?.st_rdev;
     let folder = format!("/sys/dev/char/{}:{}/device/scsi_generic", major(number), minor(number));
@@ -62,9 +62,9 @@ fn serial_in(answer: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::medium::tape::scsi::ScsiError;
+    use crate::medium::scsi::ScsiError;
 
-    /// A cartridge's memory; what the buffer held before its answer is left in it, as by a driver that fills only what came.
+    /// A cartridge's memory. As with a driver that fills only what it received, the rest of the buffer keeps older bytes.
     #[derive(Debug)]
     struct Memory {
         answer: Vec<u8>,
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    /// Asked for wrongly, or read beyond what came, one cartridge would be taken for another.
+    /// A wrong request, or reading beyond the answer, would confuse one cartridge with another.
     #[test]
     fn the_drive_is_asked_for_the_serial_number_and_only_its_answer_is_read() {
         let good = answer(0x401, 4, b"A123");

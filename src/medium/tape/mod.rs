@@ -1,7 +1,7 @@
-//! Objects on a cartridge, one behind the other (section 16 of the format).
+//! Objects on a cartridge, one after the other (section 16 of the format).
 //!
-//! The head is one, and moving it takes seconds to minutes. So everything here goes through one lock, the head's place is remembered,
-//! and a locate is asked for only where the head is not there already.
+//! There is one head, and moving it takes seconds to minutes. So all work goes through one lock, the head's address is remembered, and the
+//! drive is asked to locate only if the head is not there already.
 
 pub mod changer;
 mod contents;
@@ -9,138 +9,138 @@ pub mod drive;
 mod log;
 pub mod mam;
 mod object;
-pub mod scsi;
 pub mod sg;
+#[cfg(feature = "simulated")]
 pub mod simulated;
 pub mod st;
 
 use self::drive::Drive;
 use self::log::TapeLog;
-use super::directory::check_name;
+use super::layout::check_name;
 use super::{Description, FileSystem, Immutable, Listed, Listing, Medium, MediumError, OpenObject, Reread};
 use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
 use crate::format::seal::ReadBack;
-use object::OnTape;
+use object::OpenTapeObject;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, MediumError>;
 
-/// What drives of the last ten years stream best with, and every `dd` can read.
+/// Bytes of a block: the length that drives of the last ten years stream best with, and that every `dd` can read.
 pub const BLOCK_BYTES: u32 = 512 << 10;
 
 /// One set's objects on the cartridge that is in a drive.
 pub struct Tape {
-    deck: Arc<Mutex<TapeLog>>,
+    log: Arc<Mutex<TapeLog>>,
 }
 
-/// Where an object lies.
+/// An object on the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stored {
+struct TapeObject {
     kind: ObjectKind,
     /// Address of the header block.
     at: u64,
-    /// Bytes that are there: fewer than the header tells, when it is torn.
+    /// Bytes that are on the tape: fewer than the header says if the object is torn.
     length: u64,
 }
 
-/// The cartridge in a drive, by its first block.
+/// The cartridge in a drive, identified by its first block.
 pub enum Loaded {
     /// Nothing is written on it.
     Blank(Box<dyn Drive>),
-    /// A set's.
+    /// It belongs to a set.
     Known(Id, Box<dyn Drive>),
 }
 
 impl Loaded {
-    /// Looks at the cartridge in a drive. [`MediumError::Foreign`] when another program has written it.
+    /// Identifies the cartridge in a drive. [`MediumError::Foreign`] if another program has written it.
     pub fn in_drive(drive: Box<dyn Drive>) -> Result<Self> {
-        let mut deck = TapeLog::new(drive, Id([0; 16]), BLOCK_BYTES);
-        let first = deck.first_header();
+        let mut log = TapeLog::new(drive, Id([0; 16]), BLOCK_BYTES);
+        let first = log.first_header();
         if let Ok(Some(header)) = first {
-            return Ok(Self::Known(header.set, deck.drive));
+            return Ok(Self::Known(header.set, log.drive));
         }
-        // Reading where nothing is written is an error like any other.
-        if deck.find_end()? == 0 {
-            return Ok(Self::Blank(deck.drive));
+        // Reading a blank cartridge fails like reading a damaged one.
+        if log.find_end()? == 0 {
+            return Ok(Self::Blank(log.drive));
         }
-        Err(first.err().unwrap_or_else(|| deck.foreign()))
+        Err(first.err().unwrap_or_else(|| log.foreign()))
     }
 }
 
 impl Tape {
-    /// A blank cartridge, for a new set or for going on with one. Nothing is written yet. `block`: bytes of a block, see [`check_block`].
+    /// Begins a set, or its next medium, on a blank cartridge. Nothing is written yet. `block`: bytes of a block, see [`check_block`].
     pub fn create(drive: Box<dyn Drive>, set: Id, block: u32) -> Result<Self> {
-        let mut deck = TapeLog::new(drive, set, block);
-        if deck.find_end()? > 0 {
-            return Err(MediumError::NotBlank { place: deck.drive.name() });
+        let mut log = TapeLog::new(drive, set, block);
+        if log.find_end()? > 0 {
+            return Err(MediumError::NotBlank { medium: log.drive.name() });
         }
-        Ok(Self { deck: Arc::new(Mutex::new(deck)) })
+        Ok(Self { log: Arc::new(Mutex::new(log)) })
     }
 
-    /// The cartridge of a set that is known.
+    /// Opens a cartridge of the set.
     pub fn open(drive: Box<dyn Drive>, set: Id) -> Result<Self> {
-        let mut deck = TapeLog::new(drive, set, BLOCK_BYTES);
-        let first = match deck.first_header() {
+        let mut log = TapeLog::new(drive, set, BLOCK_BYTES);
+        let first = match log.first_header() {
             Ok(Some(first)) => first,
-            Err(e) if deck.find_end()? > 0 => return Err(e),
-            _ => return Err(deck.foreign()),
+            Err(e) if log.find_end()? > 0 => return Err(e),
+            _ => return Err(log.foreign()),
         };
         if first.set != set {
-            return Err(MediumError::NoSuchSet { path: deck.drive.name().into(), set });
+            return Err(MediumError::NoSuchSet { path: log.drive.name().into(), set });
         }
-        deck.block = first.block;
-        deck.find_objects()?;
-        Ok(Self { deck: Arc::new(Mutex::new(deck)) })
+        log.block = first.block;
+        log.find_objects()?;
+        Ok(Self { log: Arc::new(Mutex::new(log)) })
     }
 
-    /// Where an object's first block of bytes lies, and how many there are: for `mt seek` and `dd`.
+    /// Address of the first block with an object's bytes, and how many blocks there are: for `mt seek` and `dd`.
     pub fn blocks(&self, number: u64) -> Option<(u64, u64)> {
-        let deck = self.deck();
-        deck.objects.get(&number).map(|o| (o.at + 1, o.length.div_ceil(deck.block.into())))
+        let log = self.log();
+        log.objects.get(&number).map(|o| (o.at + 1, o.length.div_ceil(log.block.into())))
     }
 
-    fn deck(&self) -> MutexGuard<'_, TapeLog> {
-        self.deck.lock()
+    fn log(&self) -> MutexGuard<'_, TapeLog> {
+        self.log.lock()
     }
 }
 
 impl Medium for Tape {
     fn list(&self) -> Result<Listing> {
-        let listed = |(number, o): (&u64, &Stored)| Listed { number: *number, kind: o.kind, length: o.length };
-        Ok(Listing { objects: self.deck().objects.iter().map(listed).collect(), ..Listing::default() })
+        let listed = |(number, o): (&u64, &TapeObject)| Listed { number: *number, kind: o.kind, length: o.length };
+        Ok(Listing { objects: self.log().objects.iter().map(listed).collect(), ..Listing::default() })
     }
 
     fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
         check_name(number, kind)?;
-        self.deck().append(number, kind, bytes)
+        self.log().append(number, kind, bytes)
     }
 
     fn sync(&self) -> Result<()> {
-        self.deck().sync()
+        self.log().sync()
     }
 
     fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
         let mut hasher = blake3::Hasher::new();
         let mut object = self.open(number, kind)?;
-        hasher.update_reader(&mut object).map_err(|source| self.deck().unreadable(number, kind, source))?;
+        hasher.update_reader(&mut object).map_err(|source| self.log().unreadable(number, kind, source))?;
         Ok(Reread { length: object.length(), digest: *hasher.finalize().as_bytes(), how: ReadBack::Direct })
     }
 
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {
         check_name(number, kind)?;
-        let deck = self.deck();
-        let missing = || MediumError::Missing { place: deck.drive.name(), number, kind };
-        let stored = deck.objects.get(&number).filter(|o| o.kind == kind).copied().ok_or_else(missing)?;
-        Ok(Box::new(OnTape::new(self.deck.clone(), stored, deck.block)))
+        let log = self.log();
+        let missing = || MediumError::Missing { medium: log.drive.name(), number, kind };
+        let stored = log.objects.get(&number).filter(|o| o.kind == kind).copied().ok_or_else(missing)?;
+        Ok(Box::new(OpenTapeObject::new(self.log.clone(), stored, log.block)))
     }
 
-    fn is_there(&self) -> Result<()> {
-        self.deck().is_there()
+    fn check_attached(&self) -> Result<()> {
+        self.log().check_attached()
     }
 
-    /// A drive does not say.
+    /// A drive does not report it.
     fn free_bytes(&self) -> Option<u64> {
         None
     }
@@ -150,15 +150,15 @@ impl Medium for Tape {
     }
 
     fn is_nearly_full(&self) -> bool {
-        self.deck().early_warning
+        self.log().early_warning
     }
 
     fn describe(&self) -> Description {
-        Description { file_system: FileSystem::Tape, place: self.deck().drive.name().into(), immutable: Immutable::Off }
+        Description { file_system: FileSystem::Tape, path: self.log().drive.name().into(), immutable: Immutable::Off }
     }
 }
 
-/// Whether a length of blocks is one that a tape of ours may have.
+/// The length of a block, in bytes, if the format allows it.
 pub fn check_block(bytes: u64) -> Option<u32> {
     let range = limit::TAPE_BLOCK_BYTES_LEAST..=limit::TAPE_BLOCK_BYTES;
     u32::try_from(bytes).ok().filter(|_| range.contains(&bytes))

@@ -1,46 +1,46 @@
 //! An object on a tape, opened for reading.
 
-use super::Stored;
-use super::drive::{DriveError, TapePosition};
+use super::TapeObject;
+use super::drive::{DriveError, ReadOutcome};
 use super::log::TapeLog;
 use crate::medium::OpenObject;
 use parking_lot::Mutex;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-/// Reads block by block; others may move the head in between.
-pub(super) struct OnTape {
-    deck: Arc<Mutex<TapeLog>>,
-    stored: Stored,
-    /// Bytes of a whole block.
-    full: u32,
+/// Reads block by block. Others may move the head in between.
+pub(super) struct OpenTapeObject {
+    log: Arc<Mutex<TapeLog>>,
+    stored: TapeObject,
+    /// Bytes of a block; the last one may be shorter.
+    block_bytes: u32,
     at: u64,
-    /// The block at hand, and its number within the object.
+    /// The block that was read last, and its number within the object.
     block: Vec<u8>,
-    held: Option<u64>,
+    block_number: Option<u64>,
 }
 
-impl OnTape {
-    pub(super) fn new(deck: Arc<Mutex<TapeLog>>, stored: Stored, full: u32) -> Self {
-        Self { deck, stored, full, at: 0, block: Vec::new(), held: None }
+impl OpenTapeObject {
+    pub(super) fn new(log: Arc<Mutex<TapeLog>>, stored: TapeObject, block_bytes: u32) -> Self {
+        Self { log, stored, block_bytes, at: 0, block: Vec::new(), block_number: None }
     }
 
-    /// Makes `block` the one with this number, and answers with its bytes.
+    /// Reads the block with this number, unless it was read last, and returns its bytes.
     fn fetch(&mut self, number: u64) -> io::Result<&[u8]> {
-        if self.held != Some(number) {
-            self.held = None;
-            let full = self.full as usize;
+        if self.block_number != Some(number) {
+            self.block_number = None;
+            let full = self.block_bytes as usize;
             self.block.resize(full, 0);
-            let mut deck = self.deck.lock();
-            let found = deck.read_at(self.stored.at + 1 + number, &mut self.block);
-            drop(deck);
+            let mut log = self.log.lock();
+            let found = log.read_at(self.stored.at + 1 + number, &mut self.block);
+            drop(log);
             let wanted = (self.stored.length - number * full as u64).min(full as u64) as usize;
             match found.map_err(io::Error::other)?.map_err(io_error)? {
-                TapePosition::Block(n) if n == wanted => self.block.truncate(n),
-                // The length that the header tells does not fit: not the block that was written.
+                ReadOutcome::Block(n) if n == wanted => self.block.truncate(n),
+                // Its length does not fit the header: it is not the block that was written.
                 _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "the blocks on the tape are not the object's")),
             }
-            self.held = Some(number);
+            self.block_number = Some(number);
         }
         Ok(&self.block)
     }
@@ -53,12 +53,12 @@ fn io_error(e: DriveError) -> io::Error {
     }
 }
 
-impl Read for OnTape {
+impl Read for OpenTapeObject {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.at >= self.stored.length || into.is_empty() {
             return Ok(0);
         }
-        let full = u64::from(self.full);
+        let full = u64::from(self.block_bytes);
         let (number, offset) = (self.at / full, (self.at % full) as usize);
         let block = self.fetch(number)?;
         let n = into.len().min(block.len() - offset);
@@ -68,7 +68,7 @@ impl Read for OnTape {
     }
 }
 
-impl Seek for OnTape {
+impl Seek for OpenTapeObject {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = match to {
             SeekFrom::Start(n) => Some(n),
@@ -80,12 +80,12 @@ impl Seek for OnTape {
     }
 }
 
-impl OpenObject for OnTape {
+impl OpenObject for OpenTapeObject {
     fn length(&self) -> u64 {
         self.stored.length
     }
 
     fn grain(&self) -> u64 {
-        self.full.into()
+        self.block_bytes.into()
     }
 }

@@ -1,6 +1,6 @@
 //! A SCSI device through Linux's `sg` driver: `/dev/sg1`.
 
-use super::scsi::{Scsi, ScsiError, Sense};
+use crate::medium::scsi::{Scsi, ScsiError, Sense};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -11,7 +11,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// `scsi/sg.h`: a command, where its answer goes, and how it ended.
+/// `scsi/sg.h`: a command, the buffer for its answer, and its result.
 #[repr(C)]
 struct Request {
     interface: c_int,
@@ -57,10 +57,10 @@ pub struct SgDevice {
 }
 
 impl SgDevice {
-    /// `interrupted` ends what waits for the device.
+    /// `interrupted`: set when the user wants to stop waiting for the device.
     pub fn open(path: &Path, interrupted: &'static AtomicBool) -> Result<Self, ScsiError> {
         let stat = rustix::fs::stat(path).map_err(system)?;
-        // Opening something else may do something, or wait.
+        // Opening another kind of file may have side effects, or wait.
         if FileType::from_raw_mode(stat.st_mode) != FileType::CharacterDevice {
             return Err(system(Errno::NOTTY));
         }
@@ -97,11 +97,11 @@ impl SgDevice {
         };
         // SAFETY: SG_IO reads and writes one `struct sg_io_hdr`, which `Request` is. Its pointers are those of `command`, `into` and
         // `sense` with their lengths, and these live until the call has ended.
-        #[expect(unsafe_code, reason = "a driver has no other door")]
+        #[expect(unsafe_code, reason = "the driver has no other interface")]
         let done = unsafe { ioctl(&self.device, Updater::<SG_IO, Request>::new(&mut request)) };
         done.map_err(system)?;
-        let told = &sense[..usize::from(request.sense_bytes).min(sense.len())];
-        match (request.status, Sense::decode(told)) {
+        let sense = &sense[..usize::from(request.sense_bytes).min(sense.len())];
+        match (request.status, Sense::decode(sense)) {
             (GOOD, None) if request.host_status != 0 => return Err(ScsiError::Silent),
             (GOOD, _) => {}
             (BUSY | RESERVATION_CONFLICT | TASK_SET_FULL, _) => return Err(ScsiError::Busy),
@@ -115,8 +115,8 @@ impl SgDevice {
 
 impl Scsi for SgDevice {
     fn execute(&mut self, command: &[u8], into: &mut [u8], patience: Duration) -> Result<usize, ScsiError> {
-        // A signal within the call would have the kernel begin it anew, and a robot move twice. Signals go to the thread that a program
-        // began with, so the call is made by another one.
+        // After a signal within the call, the kernel would start it again, and the robot would move twice. Signals go to the program's
+        // first thread, so another thread makes the call.
         let this = &*self;
         let done = std::thread::scope(|scope| scope.spawn(move || this.request(command, into, patience)).join());
         done.unwrap_or_else(|_| Err(system(Errno::INTR)))

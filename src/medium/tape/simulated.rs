@@ -1,10 +1,11 @@
-//! A drive and its cartridge in memory, behaving as Linux's `st` driver over an LTO drive does. For tests: no command reaches it.
+//! A drive and its cartridge in memory, which behave as Linux's `st` driver over an LTO drive does. Only for tests, behind the feature
+//! `simulated`.
 
-use super::drive::{Drive, DriveError, Room, TapePosition};
+use super::drive::{Drive, DriveError, ReadOutcome, WriteOutcome};
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 
-/// What lies at one address.
+/// What is at one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Mark {
     Block(Vec<u8>),
@@ -23,24 +24,25 @@ struct Reel {
     bad: Vec<u64>,
     /// Writing fails from this address on.
     fails_from: Option<u64>,
-    /// It is not in the drive any more.
+    /// It was taken out of the drive.
     is_out: bool,
-    /// The next read fails, and finds the tape at its beginning.
+    /// The next read fails, with the tape rewound.
     was_reset: bool,
     /// Every locate, in order: from, to.
     locates: Vec<(u64, u64)>,
 }
 
-/// A cartridge, which stays in the test's hands while a drive has it. Clones are the same cartridge.
+/// A cartridge. The test keeps it while a drive uses it: clones are the same cartridge.
 #[derive(Debug, Clone, Default)]
 pub struct Cartridge(Arc<Mutex<Reel>>);
 
 impl Cartridge {
+    /// A blank cartridge without a limit.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One that takes so many bytes, and warns so many before its end.
+    /// A blank cartridge with room for so many bytes, and early warning so many bytes before its end.
     pub fn with_capacity(capacity_bytes: u64, early_warning_bytes: u64) -> Self {
         let cartridge = Self::new();
         let mut reel = cartridge.reel();
@@ -53,11 +55,12 @@ impl Cartridge {
         self.0.lock()
     }
 
-    /// Another cartridge with the same on it.
+    /// Another cartridge with the same content.
     pub fn twin(&self) -> Self {
         Self(Arc::new(Mutex::new(self.reel().clone())))
     }
 
+    /// Moves the write-protect switch.
     pub fn write_protect(&self, on: bool) {
         self.reel().write_protected = on;
     }
@@ -88,21 +91,22 @@ impl Cartridge {
         self.reel().was_reset = true;
     }
 
-    /// The power goes: what no flush has made durable is lost, but for its first `kept` blocks and filemarks.
+    /// The power fails: of what no flush has made durable, only the first `kept` blocks and filemarks survive.
     pub fn power_cut(&self, kept: usize) {
         let mut reel = self.reel();
-        let left = reel.durable + kept;
-        reel.marks.truncate(left);
+        let surviving = reel.durable + kept;
+        reel.marks.truncate(surviving);
         reel.durable = reel.marks.len();
     }
 
-    /// Puts something on the tape that is no object.
+    /// Writes a block of another program.
     pub fn record(&self, block: &[u8]) {
         let mut reel = self.reel();
         reel.marks.push(Mark::Block(block.to_vec()));
         reel.durable = reel.marks.len();
     }
 
+    /// Writes a filemark of another program.
     pub fn record_filemark(&self) {
         let mut reel = self.reel();
         reel.marks.push(Mark::Filemark);
@@ -126,6 +130,7 @@ impl Cartridge {
         out
     }
 
+    /// How many filemarks are on the tape.
     pub fn filemarks(&self) -> usize {
         self.reel().marks.iter().filter(|m| **m == Mark::Filemark).count()
     }
@@ -189,7 +194,7 @@ impl Drive for SimulatedDrive {
         Ok(at)
     }
 
-    fn read(&mut self, into: &mut [u8]) -> Result<TapePosition, DriveError> {
+    fn read(&mut self, into: &mut [u8]) -> Result<ReadOutcome, DriveError> {
         let mut reel = self.cartridge.reel();
         if reel.is_out {
             return Err(DriveError::Empty);
@@ -198,22 +203,22 @@ impl Drive for SimulatedDrive {
             self.at = 0;
             return Err(failed());
         }
-        let Some(mark) = reel.marks.get(self.at as usize) else { return Ok(TapePosition::End) };
+        let Some(mark) = reel.marks.get(self.at as usize) else { return Ok(ReadOutcome::EndOfData) };
         if reel.bad.contains(&self.at) {
             return Err(failed());
         }
         self.at += 1;
         match mark {
-            Mark::Filemark => Ok(TapePosition::Filemark),
+            Mark::Filemark => Ok(ReadOutcome::Filemark),
             Mark::Block(block) if block.len() > into.len() => Err(DriveError::TooLong { limit: into.len() }),
             Mark::Block(block) => {
                 into[..block.len()].copy_from_slice(block);
-                Ok(TapePosition::Block(block.len()))
+                Ok(ReadOutcome::Block(block.len()))
             }
         }
     }
 
-    fn write(&mut self, block: &[u8]) -> Result<Room, DriveError> {
+    fn write(&mut self, block: &[u8]) -> Result<WriteOutcome, DriveError> {
         let mut reel = self.cartridge.reel();
         if reel.write_protected {
             return Err(DriveError::WriteProtected);
@@ -225,14 +230,14 @@ impl Drive for SimulatedDrive {
         reel.marks.truncate(at);
         reel.durable = reel.durable.min(at);
         let used: u64 = reel.marks.iter().map(|m| if let Mark::Block(b) = m { b.len() as u64 } else { 0 }).sum();
-        let left = reel.capacity_bytes.map_or(u64::MAX, |c| c.saturating_sub(used));
-        if left < block.len() as u64 {
+        let free = reel.capacity_bytes.map_or(u64::MAX, |c| c.saturating_sub(used));
+        if free < block.len() as u64 {
             return Err(DriveError::Full);
         }
         reel.marks.push(Mark::Block(block.to_vec()));
         self.at += 1;
-        let little = left - (block.len() as u64) < reel.early_warning_bytes;
-        Ok(if little { Room::Little } else { Room::Enough })
+        let is_near_end = free - (block.len() as u64) < reel.early_warning_bytes;
+        Ok(if is_near_end { WriteOutcome::EarlyWarning } else { WriteOutcome::Written })
     }
 
     fn flush(&mut self, filemarks: u32) -> Result<(), DriveError> {

@@ -1,19 +1,19 @@
 //! A real drive: `/dev/nst0`, through Linux's `st` driver.
 //!
-//! The driver keeps a state of its own between calls, and its errors say little: a bad spot, a drive that was reset, and a cartridge that
-//! was swapped all answer `EIO`. What follows from that:
+//! The driver has a state of its own between calls, and its errors say little: a bad spot, a drive that was reset, and a cartridge that was
+//! swapped all return `EIO`. The consequences:
 //!
-//! - The device is opened with `O_NONBLOCK`: without it, an empty drive holds the caller for two minutes.
-//! - Only the device that does not rewind when it is closed is taken.
-//! - A block longer than the adapter can move in one piece answers `EBUSY`, although nobody else is there.
-//! - `ENOSPC` at early warning comes with or without the block on the tape, so the position is asked for.
-//! - Sent elsewhere while it is writing, the driver first puts a filemark behind what was written. So that is flushed without one before.
-//! - That the drive had no power for a moment, or has another cartridge, is announced once, and to whichever program asks first. The tape
-//!   is at its beginning then, and old kernels write there. **Invariant:** nothing is written before the drive was asked where it is.
-//! - **Invariant:** after any failed write, the driver is made to forget that it was writing before anything else happens. When it
-//!   is closed, it would otherwise write a filemark at the head's place, and on a cartridge that was swapped in that is the beginning.
+//! - The device is opened with `O_NONBLOCK`: without it, opening an empty drive blocks for two minutes.
+//! - Only the device that does not rewind when it is closed is used.
+//! - A block longer than the adapter can transfer in one piece returns `EBUSY`, although no other program uses the drive.
+//! - At early warning `ENOSPC` is returned whether the block is on the tape or not, so the position is read.
+//! - When the driver moves the head after writing, it first writes a filemark. To avoid that, the data are flushed without one before.
+//! - That the drive had no power for a moment, or has another cartridge, is reported once, and to whichever program asks first. The tape is
+//!   rewound then, and old kernels write there. **Invariant:** nothing is written before the drive has reported its position.
+//! - **Invariant:** after any failed write, the driver is made to forget that it was writing, before anything else happens. On closing, it
+//!   would otherwise write a filemark at the head's position, which is the beginning of a cartridge that was swapped in.
 
-use super::drive::{Drive, DriveError, Room, TapePosition};
+use super::drive::{Drive, DriveError, ReadOutcome, WriteOutcome};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -23,14 +23,14 @@ use std::path::{Path, PathBuf};
 
 type Result<T> = std::result::Result<T, DriveError>;
 
-/// `linux/mtio.h`: a command, and how often.
+/// `linux/mtio.h`: a command, and its count.
 #[repr(C)]
 struct Operation {
     operation: c_short,
     count: c_int,
 }
 
-/// `linux/mtio.h`: what the driver knows of drive and tape.
+/// `linux/mtio.h`: the driver's status of drive and tape.
 #[repr(C)]
 struct Status {
     kind: c_long,
@@ -42,7 +42,7 @@ struct Status {
     block: c_int,
 }
 
-/// `linux/mtio.h`: where the head is.
+/// `linux/mtio.h`: the head's position.
 #[repr(C)]
 struct Position {
     block: c_long,
@@ -61,7 +61,7 @@ const LOAD: c_short = 30;
 const SET_COMPRESSION: c_short = 32;
 
 const SWITCH_ON: c_int = 0x3000_0000;
-/// Addresses are counted as the format counts them, not as a drive may do for itself.
+/// Addresses count blocks and filemarks, as the format does, and are not the drive's own.
 const LOGICAL_ADDRESSES: c_int = 0x800;
 
 const IS_WRITE_PROTECTED: c_long = 0x0400_0000;
@@ -70,53 +70,53 @@ const IS_EMPTY: c_long = 0x0004_0000;
 const IS_AT_BEGINNING: c_long = 0x4000_0000;
 const IS_AT_END: c_long = 0x0800_0000;
 
-/// The device number of tapes, and the bit of the minor number that says "does not rewind".
+/// The major number of tape devices, and the bit of the minor number that means "does not rewind".
 const TAPE_MAJOR: u32 = 9;
 const NO_REWIND: u32 = 128;
 
-/// A drive with a cartridge in it. The cartridge is locked in as long as this lives.
+/// A drive with a cartridge in it. The cartridge is locked in until this is dropped.
 #[derive(Debug)]
 pub struct StDrive {
     device: OwnedFd,
     path: PathBuf,
-    /// The cartridge, or the user's rights, allow no more.
+    /// The cartridge or this process's rights do not allow writing.
     read_only: bool,
-    /// Where the head is; `None`: to be asked for.
+    /// The head's position; `None`: unknown, to be read from the drive.
     at: Option<u64>,
-    /// The driver knows that it was writing.
+    /// The driver remembers that its last operation was a write.
     writing: bool,
 }
 
-/// Whether a path leads to a tape drive.
+/// Whether a path is a tape drive's device.
 pub fn is_drive(path: &Path) -> bool {
     rustix::fs::stat(path).is_ok_and(|s| {
         FileType::from_raw_mode(s.st_mode) == FileType::CharacterDevice && rustix::fs::major(s.st_rdev) == TAPE_MAJOR
     })
 }
 
-/// The serial number of a drive, as the kernel has read it from the drive.
+/// The serial number of a drive, which the kernel has read from it.
 pub fn serial(path: &Path) -> Option<String> {
     let number = rustix::fs::stat(path).ok()?.st_rdev;
     let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
-    // A page of INQUIRY: behind four bytes of header there is text alone.
+    // A page of INQUIRY: text after four bytes of header.
     let page = std::fs::read(format!("/sys/dev/char/{major}:{minor}/device/vpd_pg80")).ok()?;
     let serial = std::str::from_utf8(page.get(4..)?).ok()?.trim_matches([' ', '\0']);
     (!serial.is_empty()).then(|| serial.to_owned())
 }
 
-/// Rewinds the cartridge in a drive and gives it out.
+/// Rewinds and ejects the cartridge in a drive.
 pub fn eject(path: &Path) -> Result<()> {
     StDrive::open(path)?.operate(UNLOAD, 0)
 }
 
-/// Takes the cartridge in again that [`eject`] gave out and nobody took.
-pub fn take_in(path: &Path) -> Result<()> {
+/// Loads the cartridge again that [`eject`] has ejected, if nobody has taken it.
+pub fn reload(path: &Path) -> Result<()> {
     let device = rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).map_err(error)?;
     StDrive { device, path: path.to_owned(), read_only: true, writing: false, at: None }.operate(LOAD, 1)
 }
 
 impl StDrive {
-    /// Opens the drive at `path`, which [`is_drive`].
+    /// Opens the drive at `path`, for which [`is_drive`] is true. Fails if it has no cartridge.
     pub fn open(path: &Path) -> Result<Self> {
         let stat = rustix::fs::stat(path).map_err(error)?;
         if rustix::fs::minor(stat.st_rdev) & NO_REWIND == 0 {
@@ -149,7 +149,7 @@ impl StDrive {
     fn operate(&mut self, operation: c_short, count: c_int) -> Result<()> {
         const REQUEST: rustix::ioctl::Opcode = opcode::write::<Operation>(b'm', 1);
         // SAFETY: MTIOCTOP reads one `struct mtop`, which `Operation` is.
-        #[expect(unsafe_code, reason = "a driver has no other door")]
+        #[expect(unsafe_code, reason = "the driver has no other interface")]
         let done = unsafe { ioctl(&self.device, Setter::<REQUEST, Operation>::new(Operation { operation, count })) };
         done.map_err(error)
     }
@@ -157,35 +157,36 @@ impl StDrive {
     fn flags(&mut self) -> Result<c_long> {
         const REQUEST: rustix::ioctl::Opcode = opcode::read::<Status>(b'm', 2);
         // SAFETY: MTIOCGET writes one `struct mtget`, which `Status` is.
-        #[expect(unsafe_code, reason = "a driver has no other door")]
+        #[expect(unsafe_code, reason = "the driver has no other interface")]
         let status = unsafe { ioctl(&self.device, Getter::<REQUEST, Status>::new()) };
         status.map(|s| s.flags).map_err(error)
     }
 
-    /// Makes the driver forget that it was writing: see above. Any operation does that; this one moves nothing.
+    /// Makes the driver forget that it was writing, as the module's second invariant demands. Any operation does that; this one does not move the tape.
     fn forget_writing(&mut self) {
         self.at = None;
         self.writing = false;
         let _ = self.operate(LOCK, 0);
     }
 
-    /// Makes sure that the head is where it was left, before something is written there.
-    fn check_place(&mut self) -> Result<u64> {
+    /// Fails unless the head is where it was left. Called before anything is written there.
+    fn check_position(&mut self) -> Result<u64> {
         let at = self.at()?;
         if self.position()? == at { Ok(at) } else { Err(DriveError::Failed(std::io::Error::other("the tape was moved"))) }
     }
 
-    /// Writes a block, or finds that there is no room for it.
-    fn try_write(&mut self, block: &[u8]) -> Result<Room> {
-        let before = self.check_place()?;
+    /// Writes a block, or reports that there is no room for it.
+    fn try_write(&mut self, block: &[u8]) -> Result<WriteOutcome> {
+        let before = self.check_position()?;
         self.writing = true;
-        let mut room = Room::Enough;
-        // At early warning the driver refuses once, with or without the block on the tape, and then goes on. At the end it goes on refusing.
+        let mut outcome = WriteOutcome::Written;
+        // At early warning the driver refuses one write, with or without the block on the tape, and accepts the next one. At the end of
+        // the tape it refuses them all.
         for _ in 0..2 {
             match rustix::io::write(&self.device, block) {
                 Ok(n) if n == block.len() => {}
                 Err(Errno::NOSPC) => {
-                    room = Room::Little;
+                    outcome = WriteOutcome::EarlyWarning;
                     match self.position()?.checked_sub(before) {
                         Some(0) => continue,
                         Some(1) => {}
@@ -197,31 +198,31 @@ impl StDrive {
                 Err(e) => return Err(error(e)),
             }
             self.at = Some(before + 1);
-            return Ok(room);
+            return Ok(outcome);
         }
         Err(DriveError::Full)
     }
 
     fn try_flush(&mut self, filemarks: u32) -> Result<()> {
-        let end = self.check_place()? + u64::from(filemarks);
-        // With no filemarks at all, the drive still empties its buffer on the tape.
+        let end = self.check_position()? + u64::from(filemarks);
+        // Even without filemarks, the drive writes its buffer to the tape.
         let count = c_int::try_from(filemarks).map_err(|_| error(Errno::OVERFLOW))?;
         self.operate(WRITE_FILEMARKS, count)?;
-        // What was in its buffer is lost if the power was gone in between.
+        // If the drive lost power meanwhile, the content of its buffer is lost and the position is another.
         self.at = Some(end);
-        self.check_place()?;
+        self.check_position()?;
         self.writing = false;
         Ok(())
     }
 
-    /// Before the head goes elsewhere.
+    /// To be called before the head is moved.
     fn leave(&mut self) -> Result<()> {
-        let left = if self.writing { self.flush(0) } else { Ok(()) };
+        let flushed = if self.writing { self.flush(0) } else { Ok(()) };
         self.at = None;
-        left
+        flushed
     }
 
-    /// Where the head is.
+    /// The head's position.
     fn at(&mut self) -> Result<u64> {
         match self.at {
             Some(at) => Ok(at),
@@ -244,7 +245,7 @@ impl Drive for StDrive {
     fn position(&mut self) -> Result<u64> {
         const REQUEST: rustix::ioctl::Opcode = opcode::read::<Position>(b'm', 3);
         // SAFETY: MTIOCPOS writes one `struct mtpos`, which `Position` is.
-        #[expect(unsafe_code, reason = "a driver has no other door")]
+        #[expect(unsafe_code, reason = "the driver has no other interface")]
         let position = unsafe { ioctl(&self.device, Getter::<REQUEST, Position>::new()) };
         let block = position.map_err(error)?.block;
         u64::try_from(block).map_err(|_| error(Errno::IO))
@@ -269,23 +270,23 @@ impl Drive for StDrive {
         self.leave()?;
         match self.operate(BACK_OVER_FILEMARKS, 1) {
             Ok(()) => self.position().map(Some),
-            // The beginning came first.
+            // The head has reached the beginning.
             Err(DriveError::Failed(_)) if self.flags()? & IS_AT_BEGINNING != 0 => Ok(None),
             Err(e) => Err(e),
         }
     }
 
-    fn read(&mut self, into: &mut [u8]) -> Result<TapePosition> {
+    fn read(&mut self, into: &mut [u8]) -> Result<ReadOutcome> {
         let before = self.at()?;
         match rustix::io::read(&self.device, &mut *into) {
             Ok(0) => {
-                // A filemark, or the end: only over the former has the head moved.
+                // A filemark, or the end of data: the head moves only over a filemark.
                 self.at = None;
-                Ok(if self.at()? == before { TapePosition::End } else { TapePosition::Filemark })
+                Ok(if self.at()? == before { ReadOutcome::EndOfData } else { ReadOutcome::Filemark })
             }
             Ok(n) => {
                 self.at = Some(before + 1);
-                Ok(TapePosition::Block(n))
+                Ok(ReadOutcome::Block(n))
             }
             Err(Errno::NOMEM) => {
                 self.at = None;
@@ -294,14 +295,14 @@ impl Drive for StDrive {
             Err(e) => {
                 self.at = None;
                 match self.flags() {
-                    Ok(flags) if e == Errno::IO && flags & IS_AT_END != 0 => Ok(TapePosition::End),
+                    Ok(flags) if e == Errno::IO && flags & IS_AT_END != 0 => Ok(ReadOutcome::EndOfData),
                     _ => Err(error(e)),
                 }
             }
         }
     }
 
-    fn write(&mut self, block: &[u8]) -> Result<Room> {
+    fn write(&mut self, block: &[u8]) -> Result<WriteOutcome> {
         if self.read_only {
             return Err(DriveError::WriteProtected);
         }

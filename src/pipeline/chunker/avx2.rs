@@ -4,20 +4,20 @@ use super::hash::Hash;
 use super::{BLOCK, Marks, Peaks};
 use std::arch::x86_64::*;
 
-/// Bytes ahead of the loop that are fetched: far enough for memory, near enough to still be there.
+/// Distance of the prefetch in bytes: far enough for the latency of memory, near enough to stay in the cache.
 const AHEAD: usize = 2048;
 
 #[target_feature(enable = "avx2")]
 pub(super) fn find_peaks(hash: &Hash, window: &[u8], peaks: &mut Peaks) {
-    let mut feed = Feed::new(hash);
+    let mut hasher = LaneHasher::new(hash);
     let (steps, _) = window.as_chunks::<32>();
     let [_, lead, steps @ ..] = steps else { return };
-    feed.step(lead);
+    hasher.step(lead);
     for (block, steps) in steps.chunks_exact(BLOCK / 32).enumerate() {
         let mut high = _mm256_set1_epi16(i16::MIN);
         for bytes in steps {
             _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(AHEAD).cast());
-            let (even, odd) = feed.step(bytes);
+            let (even, odd) = hasher.step(bytes);
             high = _mm256_max_epi16(high, _mm256_max_epi16(even, odd));
         }
         peaks.offer(block, highest(high));
@@ -27,13 +27,13 @@ pub(super) fn find_peaks(hash: &Hash, window: &[u8], peaks: &mut Peaks) {
 #[target_feature(enable = "avx2")]
 pub(super) fn marks(hash: &Hash, window: &[u8], top: i16) -> Marks {
     let mut marks = Marks::default();
-    let mut feed = Feed::new(hash);
+    let mut hasher = LaneHasher::new(hash);
     let top = _mm256_set1_epi16(top);
     let (steps, _) = window.as_chunks::<32>();
     let [_, lead, steps @ ..] = steps else { return marks };
-    feed.step(lead);
+    hasher.step(lead);
     for (i, bytes) in steps.iter().enumerate() {
-        let (even, odd) = feed.step(bytes);
+        let (even, odd) = hasher.step(bytes);
         let (even, odd) = (_mm256_cmpeq_epi16(even, top), _mm256_cmpeq_epi16(odd, top));
         // The low byte of each lane from one, the high byte from the other: a mask of the positions in order.
         let both = _mm256_blendv_epi8(even, odd, _mm256_set1_epi16(0xff00_u16.cast_signed()));
@@ -45,10 +45,10 @@ pub(super) fn marks(hash: &Hash, window: &[u8], top: i16) -> Marks {
 
 /// The hash as doublings: with `g1 = S`, `g2n(q) = gn(q) + 2^n gn(q - n)`, and `g16(q)` the hash of the bytes up to `q`.
 ///
-/// A lane of 16 bits holds the sum that ends at an even byte, or in a second vector at the odd byte after it. What reaches back before
-/// the vector comes from the step before, so the first step's results lack it: they are the lead's and are dropped.
-struct Feed {
-    /// `S` of the lower four bits, and of the upper: `S` is linear, so their sum (XOR) is `S` of the byte.
+/// A lane of 16 bits contains the sum that ends at an even byte; in a second vector, at the odd byte after it. Terms from before the
+/// vector come from the previous step. The first step lacks them: its results belong to the lead and are dropped.
+struct LaneHasher {
+    /// `S` of the lower four bits, and of the upper four: `S` is linear, so their XOR is `S` of the byte.
     low: __m256i,
     high: __m256i,
     bytes: __m256i,
@@ -58,7 +58,7 @@ struct Feed {
     odd8: __m256i,
 }
 
-impl Feed {
+impl LaneHasher {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn new(hash: &Hash) -> Self {
@@ -68,7 +68,7 @@ impl Feed {
         Self { low: load(&low), high: load(&high), bytes: zero, even4: zero, odd4: zero, even8: zero, odd8: zero }
     }
 
-    /// The hashes after the bytes at even and at odd places.
+    /// The hashes after the bytes at even and at odd positions.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn step(&mut self, bytes: &[u8; 32]) -> (__m256i, __m256i) {
@@ -105,14 +105,14 @@ fn load(bytes: &[u8; 32]) -> __m256i {
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
 }
 
-/// The upper half of the step before, then the lower half of this one: what lies 16 bytes back.
+/// The upper half of the previous step, then the lower half of this one: the bytes 16 positions earlier.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn across(before: __m256i, now: __m256i) -> __m256i {
     _mm256_permute2x128_si256::<0x21>(before, now)
 }
 
-/// `g8` of `g4`: the lanes 4 bytes back.
+/// `g8` from `g4`, with the lanes of 4 bytes earlier.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn double4(now: __m256i, before: __m256i) -> __m256i {
@@ -120,7 +120,7 @@ fn double4(now: __m256i, before: __m256i) -> __m256i {
     _mm256_add_epi16(now, _mm256_slli_epi16::<4>(back))
 }
 
-/// `g16` of `g8`: the lanes 8 bytes back.
+/// `g16` from `g8`, with the lanes of 8 bytes earlier.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn double8(now: __m256i, before: __m256i) -> __m256i {
@@ -133,8 +133,8 @@ fn double8(now: __m256i, before: __m256i) -> __m256i {
 #[target_feature(enable = "avx2")]
 pub(super) fn highest(lanes: __m256i) -> i16 {
     let half = _mm_max_epi16(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256::<1>(lanes));
-    // There is an instruction for the smallest of eight lanes: flipping all bits but the sign's turns the order around and makes
-    // it unsigned.
+    // There is an instruction for the smallest of eight unsigned lanes. Inverting all bits except the sign reverses the order of
+    // signed numbers and makes it that of unsigned ones.
     let least = _mm_minpos_epu16(_mm_xor_si128(half, _mm_set1_epi16(i16::MAX)));
     _mm_extract_epi16::<0>(least) as i16 ^ i16::MAX
 }

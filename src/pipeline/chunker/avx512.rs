@@ -4,20 +4,20 @@ use super::hash::Hash;
 use super::{BLOCK, Marks, Peaks};
 use std::arch::x86_64::*;
 
-/// Bytes ahead of the loop that are fetched: far enough for memory, near enough to still be there.
+/// Distance of the prefetch in bytes: far enough for the latency of memory, near enough to stay in the cache.
 const AHEAD: usize = 2048;
 
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
 pub(super) fn find_peaks(hash: &Hash, window: &[u8], peaks: &mut Peaks) {
-    let mut feed = Feed::new(hash);
+    let mut hasher = LaneHasher::new(hash);
     let (steps, _) = window.as_chunks::<64>();
     let [lead, steps @ ..] = steps else { return };
-    feed.step(lead);
+    hasher.step(lead);
     for (block, steps) in steps.chunks_exact(BLOCK / 64).enumerate() {
         let mut high = _mm512_set1_epi16(i16::MIN);
         for bytes in steps {
             _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(AHEAD).cast());
-            let (even, odd) = feed.step(bytes);
+            let (even, odd) = hasher.step(bytes);
             high = _mm512_max_epi16(high, _mm512_max_epi16(even, odd));
         }
         peaks.offer(block, highest(high));
@@ -27,13 +27,13 @@ pub(super) fn find_peaks(hash: &Hash, window: &[u8], peaks: &mut Peaks) {
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
 pub(super) fn marks(hash: &Hash, window: &[u8], top: i16) -> Marks {
     let mut marks = Marks::default();
-    let mut feed = Feed::new(hash);
+    let mut hasher = LaneHasher::new(hash);
     let top = _mm512_set1_epi16(top);
     let (steps, _) = window.as_chunks::<64>();
     let [lead, steps @ ..] = steps else { return marks };
-    feed.step(lead);
+    hasher.step(lead);
     for (mark, bytes) in marks.iter_mut().zip(steps) {
-        let (even, odd) = feed.step(bytes);
+        let (even, odd) = hasher.step(bytes);
         let (even, odd) = (_mm512_cmpeq_epi16_mask(even, top), _mm512_cmpeq_epi16_mask(odd, top));
         // The low byte of each lane from one, the high byte from the other: a mask of the positions in order.
         let both = _mm512_mask_blend_epi8(0xaaaa_aaaa_aaaa_aaaa, _mm512_movm_epi16(even), _mm512_movm_epi16(odd));
@@ -44,9 +44,9 @@ pub(super) fn marks(hash: &Hash, window: &[u8], top: i16) -> Marks {
 
 /// The hash as doublings: with `g1 = S`, `g2n(q) = gn(q) + 2^n gn(q - n)`, and `g16(q)` the hash of the bytes up to `q`.
 ///
-/// A lane of 16 bits holds the sum that ends at an even byte, or in a second vector at the odd byte after it. What reaches back before
-/// the vector comes from the step before, so the first step's results lack it: they are the lead's and are dropped.
-struct Feed {
+/// A lane of 16 bits contains the sum that ends at an even byte; in a second vector, at the odd byte after it. Terms from before the
+/// vector come from the previous step. The first step lacks them: its results belong to the lead and are dropped.
+struct LaneHasher {
     rows: __m512i,
     bytes: __m512i,
     even4: __m512i,
@@ -55,7 +55,7 @@ struct Feed {
     odd8: __m512i,
 }
 
-impl Feed {
+impl LaneHasher {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,gfni")]
     fn new(hash: &Hash) -> Self {
@@ -64,7 +64,7 @@ impl Feed {
         Self { rows, bytes: zero, even4: zero, odd4: zero, even8: zero, odd8: zero }
     }
 
-    /// The hashes after the bytes at even and at odd places.
+    /// The hashes after the bytes at even and at odd positions.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,gfni")]
     fn step(&mut self, bytes: &[u8; 64]) -> (__m512i, __m512i) {

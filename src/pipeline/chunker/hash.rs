@@ -1,6 +1,6 @@
 //! Section 12: the hash of a position, and the tie hash, under one set's key.
 
-/// What `K_cut` makes of the hashes.
+/// The tables of the hashes, which `K_cut` determines.
 pub(super) struct Hash {
     /// `S` as the rows of its matrix, row 0 the highest byte: the order of `gf2p8affineqb`.
     pub rows: u64,
@@ -55,7 +55,7 @@ impl Hash {
     }
 }
 
-/// Whether no row is a sum of others.
+/// Whether the rows are linearly independent.
 fn is_invertible(mut rows: [u8; 8]) -> bool {
     for column in 0..8 {
         let Some(pivot) = (column..8).find(|r| rows[*r] >> column & 1 == 1) else {

@@ -1,11 +1,12 @@
 //! Section 12: where a run of bytes is cut into chunks.
 //!
-//! The cut is the position with the largest hash of the 16 bytes before it, among those a chunk may end at. Looking for the largest hash takes
-//! two steps. `Peaks` collects the blocks that hold it: a kernel gives one number for each block of positions, so its loop has
-//! no branch that depends on the data. Then those few blocks, at most 65, are looked through for the positions themselves.
+//! The cut is the position with the largest hash of the 16 bytes before it, among the positions where a chunk may end. It is found
+//! in two steps. `Peaks` collects the blocks that contain the largest hash: a kernel computes one number for each block of
+//! positions, so its loop has no branch that depends on the data. Then these few blocks, at most 65, are searched for the
+//! positions themselves.
 //!
-//! **Invariant:** every kernel gives the same cuts. A kernel sees nothing but a slice made by [`Chunker::cut`], in whole arrays of bytes, so it
-//! cannot read outside of it.
+//! **Invariant:** every kernel gives the same cuts. A kernel gets only a slice made by [`Chunker::cut`] and reads it in whole arrays
+//! of bytes, so it cannot read outside of it.
 
 mod hash;
 pub mod pages;
@@ -27,23 +28,23 @@ use std::fmt;
 const KIB: usize = 1 << 10;
 const GIB: u64 = 1 << 30;
 
-/// Bytes at the beginning of a window that only feed the hash: one vector, of which the last 15 bytes count.
+/// Bytes at the beginning of a window that only enter hashes of later positions: one vector, of which the last 15 bytes matter.
 const LEAD: usize = 64;
 
-/// Positions whose hashes are reduced to one number. Each class spans whole blocks.
+/// Positions whose hashes are reduced to one number. Every class has whole blocks.
 const BLOCK: usize = 1024;
 
-/// Section 12: hashes below are never cut at, so that a run of one byte gives chunks of the largest size:
-/// its hash is `-S`, and hashes are compared as signed numbers.
+/// Section 12: there is no cut at a smaller hash. So a run of one byte, whose hash is `-S`, gives chunks of the largest size:
+/// hashes are compared as signed numbers.
 const FLOOR: i16 = 0x6000;
 
-/// Section 12: positions that are compared by the tie hash, the first and 64 more. It bounds the work on periodic data.
+/// Section 12: positions that are compared by the tie hash, the first and 64 more. This bounds the work on periodic data.
 const TIED: usize = 65;
 
 /// One bit for each position of a block, position 0 the lowest bit of the first word.
 type Marks = [u64; BLOCK / 64];
 
-/// How large the chunks of a run are: the class of its file.
+/// The size of the chunks of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChunkClass {
     /// The entry stream: 4 to 12 KiB.
@@ -57,10 +58,10 @@ pub enum ChunkClass {
 }
 
 impl ChunkClass {
-    /// Bytes of a file's beginning that decide its class.
+    /// Bytes at a file's beginning that decide its class.
     pub const HEAD: usize = 132;
 
-    /// Bytes a chunk has at least, a run's last chunk excepted.
+    /// Fewest bytes of a chunk, except of the last one.
     pub const fn min(self) -> usize {
         match self {
             Self::Entries => 4 * KIB,
@@ -70,7 +71,7 @@ impl ChunkClass {
         }
     }
 
-    /// Bytes a chunk has at most: three times [`Self::min`], so the mean is twice.
+    /// Most bytes of a chunk: three times [`Self::min`], so the mean is twice that.
     pub const fn max(self) -> usize {
         3 * self.min()
     }
@@ -87,7 +88,7 @@ impl ChunkClass {
     }
 }
 
-/// Whether a file that begins so is an image or an archive: written once, and replaced as a whole if at all.
+/// Whether a file that begins so is an image or an archive, which is written once, and replaced only as a whole.
 fn is_finished(head: &[u8]) -> bool {
     const MAGIC: [&[u8]; 8] = [
         b"\xff\xd8\xff",     // JPEG
@@ -102,7 +103,7 @@ fn is_finished(head: &[u8]) -> bool {
     MAGIC.iter().any(|m| head.starts_with(m)) || head.get(128..132) == Some(b"DICM")
 }
 
-/// The instructions a [`Chunker`] uses. The cuts do not depend on it.
+/// The processor's instructions that a [`Chunker`] uses. The cuts do not depend on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
     /// Any processor.
@@ -133,10 +134,10 @@ impl Kernel {
     }
 }
 
-/// Cuts runs of bytes into chunks. Made once for a set; shared by reference.
+/// Cuts runs of bytes into chunks. A set has one, shared by reference.
 pub struct Chunker {
     hash: Hash,
-    /// **Invariant:** available on this processor. The calls of the kernels rest on it.
+    /// **Invariant:** available on this processor. The `unsafe` calls of the kernels rely on it.
     kernel: Kernel,
 }
 
@@ -157,44 +158,44 @@ impl Chunker {
         self.kernel
     }
 
-    /// The length of the first chunk of `data`: the run from the end of the chunk before.
+    /// The length of the first chunk of `data`, which begins where the previous chunk ended.
     ///
-    /// With `last`, `data` reaches to the run's end. Without it more may follow, and the answer is `None` while `data` has `class.max()`
-    /// bytes or fewer: whether they are the last chunk depends on what follows. What lies beyond `class.max() + 1` bytes
-    /// never matters. An empty `data` has no chunk: `None`.
+    /// With `last`, `data` reaches to the run's end. Otherwise more bytes may follow, and the answer is `None` while `data` has no
+    /// more than `class.max()` bytes: whether they are the last chunk depends on what follows. Bytes beyond `class.max() + 1`
+    /// never matter. Empty `data` has no chunk: `None`.
     pub fn cut(&self, class: ChunkClass, data: &[u8], last: bool) -> Option<usize> {
         let (min, max) = (class.min(), class.max());
         if data.len() <= max {
             return (last && !data.is_empty()).then_some(data.len());
         }
-        // The hash at a position is that of the bytes before it: the window ends before the last position's own newest byte, and the last
-        // position, which would begin a block of its own, is taken apart.
+        // The hash at a position is that of the bytes before it, so the window ends one byte before the last position. The last
+        // position would begin another block, and is offered by itself.
         let window = &data[min - 1 - LEAD..max - 1];
         let mut peaks = Peaks::new();
         self.find_peaks(window, &mut peaks);
         peaks.offer((max - min) / BLOCK, self.hash.at(data, max));
 
-        let mut best = Best { hash: &self.hash, data, position: None, tie: None };
-        let mut left = TIED;
+        let mut tie_break = TieBreak { hash: &self.hash, data, position: None, tie: None };
+        let mut remaining = TIED;
         for &block in peaks.blocks() {
             let from = block * BLOCK;
             if from == max - min {
-                best.offer(max);
+                tie_break.offer(max);
                 break;
             }
             let marks = self.marks(&window[from..][..LEAD + BLOCK], peaks.top);
-            for position in ones(&marks).take(left) {
-                best.offer(min + from + position);
-                left -= 1;
+            for position in ones(&marks).take(remaining) {
+                tie_break.offer(min + from + position);
+                remaining -= 1;
             }
-            if left == 0 {
+            if remaining == 0 {
                 break;
             }
         }
-        Some(best.position.unwrap_or(max))
+        Some(tie_break.position.unwrap_or(max))
     }
 
-    /// Offers the largest hash of each block of the window.
+    /// Offers the largest hash of each block of the window to `peaks`.
     #[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "a kernel may be called where it is available"))]
     fn find_peaks(&self, window: &[u8], peaks: &mut Peaks) {
         match self.kernel {
@@ -210,7 +211,7 @@ impl Chunker {
         }
     }
 
-    /// The positions of one block, given with its lead, whose hash is `top`.
+    /// The positions of one block whose hash is `top`. The window is the block behind its lead.
     #[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "a kernel may be called where it is available"))]
     fn marks(&self, window: &[u8], top: i16) -> Marks {
         match self.kernel {
@@ -227,17 +228,17 @@ impl Chunker {
     }
 }
 
-/// The key's tables stay out of logs.
+/// Shows nothing of the key.
 impl fmt::Debug for Chunker {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.debug_struct("Chunker").field("kernel", &self.kernel).finish_non_exhaustive()
     }
 }
 
-/// The largest hash so far, and the first blocks that have it.
+/// The largest hash so far, and the first blocks that contain it.
 struct Peaks {
     top: i16,
-    /// Each block has a position that counts, so no more blocks than positions do.
+    /// Every block contains at least one position with that hash, so more blocks than tied positions are not needed.
     found: [usize; TIED],
     len: usize,
 }
@@ -247,7 +248,7 @@ impl Peaks {
         Self { top: FLOOR, found: [0; TIED], len: 0 }
     }
 
-    /// Takes the blocks in ascending order.
+    /// Blocks MUST be offered in ascending order.
     #[inline]
     fn offer(&mut self, block: usize, peak: i16) {
         if peak < self.top {
@@ -257,8 +258,8 @@ impl Peaks {
             self.top = peak;
             self.len = 0;
         }
-        if let Some(place) = self.found.get_mut(self.len) {
-            *place = block;
+        if let Some(entry) = self.found.get_mut(self.len) {
+            *entry = block;
             self.len += 1;
         }
     }
@@ -268,30 +269,30 @@ impl Peaks {
     }
 }
 
-/// The best of positions whose hashes are equal: the earliest of those with the largest tie hash.
-struct Best<'a> {
+/// Chooses among positions with equal hashes: the earliest of those with the largest tie hash.
+struct TieBreak<'a> {
     hash: &'a Hash,
     data: &'a [u8],
     position: Option<usize>,
-    /// Of `position`, once it had to be compared.
+    /// The tie hash of `position`, once it was needed.
     tie: Option<u64>,
 }
 
-impl Best<'_> {
+impl TieBreak<'_> {
     fn offer(&mut self, position: usize) {
         let Some(best) = self.position else {
             self.position = Some(position);
             return;
         };
         let tie = self.hash.tie(self.data, position);
-        let held = *self.tie.get_or_insert_with(|| self.hash.tie(self.data, best));
-        if tie > held {
+        let largest = *self.tie.get_or_insert_with(|| self.hash.tie(self.data, best));
+        if tie > largest {
             (self.position, self.tie) = (Some(position), Some(tie));
         }
     }
 }
 
-/// The numbers of the bits that are set, ascending.
+/// The numbers of the set bits, ascending.
 fn ones(marks: &Marks) -> impl Iterator<Item = usize> {
     marks.iter().enumerate().flat_map(|(i, word)| {
         let mut rest = *word;

@@ -1,5 +1,5 @@
-//! Section 12, files of pages: a database or a disk image is rewritten in place, page by page, and nothing in it ever moves. Cuts at fixed
-//! offsets then store less again than any cut that follows the content, and cost nothing to find.
+//! Section 12, files of pages: a database or a disk image is rewritten in place, page by page, and nothing in it moves. With cuts at
+//! fixed offsets less is stored again than with any cuts that depend on the content, and they cost nothing to find.
 
 use super::ChunkClass;
 
@@ -23,8 +23,8 @@ fn is_postgresql_page(head: &[u8]) -> bool {
     at(18) == 0x2004 && 24 <= lower && lower <= upper && upper <= special && special <= 8192
 }
 
-/// The length of the chunk at `offset` of a file of pages, of which `available` bytes are at hand and no more follow if they are the `last`.
-/// It ends where the offset is a multiple of the class's smallest length.
+/// The length of the chunk at `offset` of a file of pages; it ends at the next multiple of the class's smallest length. `available`
+/// bytes are in memory; with `last` no more follow. `None` if the chunk is not complete yet.
 pub fn cut(class: ChunkClass, offset: u64, available: usize, last: bool) -> Option<usize> {
     let block = class.min();
     let room = block - (offset % block as u64) as usize;
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn databases_and_disk_images_are_told_by_their_beginning() {
+    fn databases_and_disk_images_are_recognised_by_their_beginning() {
         for magic in [&b"SQLite format 3\0"[..], b"QFI\xfb", b"KDMV", b"vhdxfile", b"conectix"] {
             assert!(is_paged(magic) && is_paged(&[magic, b"more"].concat()));
             assert!(!is_paged(&magic[..magic.len() - 1]) && !is_paged(&[b"x", magic].concat()));
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_stand_at_multiples_whatever_comes_in() {
+    fn cuts_are_at_multiples_of_the_smallest_length() {
         let block = 32 << 10;
         assert_eq!(cut(ChunkClass::Data, 0, block + 5, false), Some(block));
         assert_eq!(cut(ChunkClass::Data, 4096, block, false), Some(block - 4096));

@@ -3,7 +3,7 @@
 use super::hash::Hash;
 use super::{BLOCK, LEAD, Marks, Peaks};
 
-/// A block is hashed at so many places at once, because each step waits for the one before.
+/// Parts of a block that are hashed at the same time, because each step depends on the one before.
 const STREAMS: usize = 4;
 const STREAM: usize = BLOCK / STREAMS;
 
@@ -31,7 +31,7 @@ pub(super) fn marks(hash: &Hash, window: &[u8], top: i16) -> Marks {
     marks
 }
 
-/// The hashes of a block, as the upper halves of `u32`, in [`STREAMS`] parts side by side.
+/// The hashes of a block, as the upper halves of `u32`, for [`STREAMS`] parts at once.
 #[inline(always)]
 fn walk(hash: &Hash, window: &[u8], mut each: impl FnMut(usize, [u32; STREAMS])) {
     const WARM: usize = 15;

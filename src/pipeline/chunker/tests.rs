@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 const CLASSES: [ChunkClass; 4] = [ChunkClass::Entries, ChunkClass::Data, ChunkClass::Large, ChunkClass::Huge];
 
-/// Section 12 word for word, with nothing of the module.
+/// Section 12 word for word, without the module's code.
 struct Definition {
     s: [u16; 256],
     k: [u64; 9],
@@ -74,7 +74,7 @@ impl Definition {
     }
 }
 
-/// The chunker with each kernel that this processor has.
+/// A chunker for each kernel that this processor has.
 fn chunkers(key: &[u8; 32]) -> Vec<Chunker> {
     Kernel::ALL.into_iter().filter_map(|k| Chunker::with_kernel(key, k)).collect()
 }
@@ -155,9 +155,9 @@ enum Data {
     Byte(u8),
     Text,
     Period(usize),
-    /// Random, but of so few values that hashes repeat.
+    /// Random bytes of so few values that hashes repeat.
     Narrow(u8),
-    /// Stretches of all of these.
+    /// Parts of all of these.
     Mixed,
 }
 
@@ -210,7 +210,7 @@ fn data() -> impl Strategy<Value = Data> {
     ]
 }
 
-/// Lengths around the borders of a class, and any.
+/// Lengths around the limits of a class, and any others.
 fn length(class: ChunkClass) -> impl Strategy<Value = usize> {
     let (min, max) = (class.min(), class.max());
     prop_oneof![1..=3usize, min - 1..=min + 1, max - 1..=max + 2, max + 1..=max + 200, 1..3 * max]
@@ -240,7 +240,7 @@ proptest! {
         }
     }
 
-    /// Whoever reads a run in pieces, of whatever size, cuts it as one who has it whole.
+    /// A run that is read in parts of any size is cut like a run that is in memory as a whole.
     #[test]
     fn cuts_do_not_depend_on_the_buffer(kind in data(), seed: u64, key: [u8; 32], piece in 1..30_000usize, len in 0..100_000usize) {
         let class = ChunkClass::Entries;
@@ -269,7 +269,7 @@ proptest! {
 }
 
 #[test]
-fn the_largest_class_is_the_definition_too() {
+fn the_largest_class_follows_the_definition_too() {
     let data = input("letters3", ChunkClass::Huge.max() + 1);
     let truth = Definition::new(&[9; 32]).cut(ChunkClass::Huge.min(), ChunkClass::Huge.max(), &data);
     for chunker in chunkers(&[9; 32]) {
@@ -277,9 +277,9 @@ fn the_largest_class_is_the_definition_too() {
     }
 }
 
-/// The best position can be the first or the last that a chunk may end at.
+/// The cut can be at the first or the last position where a chunk may end.
 #[test]
-fn both_ends_of_the_range_count() {
+fn a_cut_can_be_at_both_ends_of_the_range() {
     let key = [5; 32];
     let definition = Definition::new(&key);
     let (class, min, max) = (ChunkClass::Entries, ChunkClass::Entries.min(), ChunkClass::Entries.max());
@@ -296,7 +296,7 @@ fn both_ends_of_the_range_count() {
 
 /// Where hashes are equal, the tie hash chooses among the first 65 positions, not among fewer or more.
 #[test]
-fn ties_are_counted() {
+fn ties_are_limited_to_65_positions() {
     let key = [5; 32];
     let definition = Definition::new(&key);
     let (class, min, max) = (ChunkClass::Entries, ChunkClass::Entries.min(), ChunkClass::Entries.max());
@@ -315,7 +315,7 @@ fn ties_are_counted() {
 }
 
 #[test]
-fn the_floor_is_the_least_hash_that_is_cut_at() {
+fn the_floor_is_the_smallest_hash_of_a_cut() {
     let (class, min, max) = (ChunkClass::Entries, ChunkClass::Entries.min(), ChunkClass::Entries.max());
     for chunker in chunkers(&[5; 32]) {
         let cut = |image| {
@@ -401,7 +401,7 @@ fn the_class_follows_size_and_first_bytes() {
 }
 
 #[test]
-fn a_chunker_is_shared_and_keeps_its_key() {
+fn a_chunker_is_shared_and_does_not_show_its_key() {
     fn shared<T: Send + Sync>() {}
     shared::<Chunker>();
     let chunker = Chunker::new(&[0x5a; 32]);

@@ -39,7 +39,7 @@ const LENGTHS: [usize; 12] =
     [0, 1, 255, 256, 65_791, 65_792, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES, 1 << 20, 4 << 20];
 
 #[test]
-fn every_kind_and_length_comes_back() {
+fn content_of_every_kind_and_length_is_restored() {
     for length in LENGTHS {
         for content in [random(length), text(length), image(length), vec![0; length]] {
             let stored = frame(&content);
@@ -51,7 +51,7 @@ fn every_kind_and_length_comes_back() {
             assert_eq!(zstd::zstd_safe::get_dict_id_from_frame(&stored), None);
         }
         let stored = frame(&random(length));
-        // Of short content zstd makes the raw frame itself, with fewer bytes for the length.
+        // For short content zstd makes the raw frame itself, with fewer bytes for the length.
         assert!((raw_length(length) - 3..=raw_length(length)).contains(&stored.len()), "random content is kept raw");
     }
 }
@@ -106,22 +106,22 @@ fn no_frame_needs_a_window_above_8_mib() {
 }
 
 #[test]
-fn frames_that_are_not_ours_are_refused() {
+fn frames_outside_the_format_are_refused() {
     let stored = frame(&text(100_000));
     let why = |bytes: &[u8]| match decoded(bytes).unwrap_err() {
-        FrameError::Malformed { source } => source.to_string(),
+        FrameError::Malformed(source) => source.to_string(),
         other => other.to_string(),
     };
     assert_eq!(why(&[&stored[..], &stored[..]].concat()), "frame: bytes behind the frame");
     assert_eq!(why(b"\x5a\x2a\x4d\x18\0\0\0\0"), "frame: it does not begin as a zstd frame does");
     // Format v0.7, which zstd could once read.
     assert_eq!(why(b"\x27\xb5\x2f\xfd\0\0\0\0"), "frame: it does not begin as a zstd frame does");
-    assert_eq!(why(b"\x28\xb5\x2f\xfd\0\x58\x01\0\0"), "frame: it does not tell the length of its content");
+    assert_eq!(why(b"\x28\xb5\x2f\xfd\0\x58\x01\0\0"), "frame: it does not say the length of its content");
     assert_eq!(why(b"\x28\xb5\x2f\xfd\x21\x07\0\x01\0\0"), "frame: it needs a dictionary");
     assert_eq!(why(b"\x28\xb5\x2f\xfd\x28\0\x01\0\0"), "frame: a reserved bit is set");
     let huge = [b"\x28\xb5\x2f\xfd\xe0".as_slice(), &u64::MAX.to_le_bytes(), b"\x01\0\0"].concat();
     assert_eq!(why(&huge), format!("frame, content: {} is more than the limit of 4194304", u64::MAX));
-    // Announces less, or more, than it holds.
+    // Announces less, or more, than it contains.
     let mut raw = Vec::new();
     write_raw(b"content", &mut raw);
     for announced in [6, 8] {
@@ -131,10 +131,10 @@ fn frames_that_are_not_ours_are_refused() {
 }
 
 #[test]
-fn raw_frames_are_what_the_zstd_command_reads() {
+fn the_zstd_command_reads_raw_frames() {
     let mut child = match Command::new("zstd").arg("-dc").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() {
         Ok(child) => child,
-        // Passed over where it is not installed.
+        // Skipped where it is not installed.
         Err(_) => return,
     };
     let mut content: Vec<u8> = LENGTHS[..11].iter().flat_map(|n| random(*n)).collect();
@@ -239,7 +239,7 @@ fn frame_rates() {
                 d.decompress(&out, &mut back).unwrap();
                 times[1].push(start.elapsed());
                 let start = std::time::Instant::now();
-                std::hint::black_box(c.promising(&content));
+                std::hint::black_box(c.is_promising(&content));
                 times[2].push(start.elapsed());
             }
             let [compress, decompress, probe] = times.map(|mut t| {
@@ -256,20 +256,20 @@ fn frame_rates() {
 
 #[test]
 fn a_slow_medium_makes_frames_smaller_within_bounds() {
-    let auto = Effort::new(None);
-    assert_eq!(auto.level(), DEFAULT_LEVEL);
-    auto.less();
-    assert_eq!(auto.level(), DEFAULT_LEVEL);
-    (0..20).for_each(|_| auto.more());
-    assert_eq!(auto.level(), HARDEST_LEVEL);
-    auto.less();
-    assert_eq!(auto.level(), HARDEST_LEVEL - 1);
-    let fixed = Effort::new(Some(5));
-    fixed.more();
-    fixed.less();
-    fixed.less();
-    assert_eq!(fixed.level(), 5);
-    assert_eq!((Effort::new(Some(-3)).level(), Effort::new(Some(99)).level()), (1, 19));
+    let auto = CompressionLevel::new(None);
+    assert_eq!(auto.get(), DEFAULT_LEVEL);
+    auto.lower();
+    assert_eq!(auto.get(), DEFAULT_LEVEL);
+    (0..20).for_each(|_| auto.raise());
+    assert_eq!(auto.get(), HIGHEST_LEVEL);
+    auto.lower();
+    assert_eq!(auto.get(), HIGHEST_LEVEL - 1);
+    let fixed = CompressionLevel::new(Some(5));
+    fixed.raise();
+    fixed.lower();
+    fixed.lower();
+    assert_eq!(fixed.get(), 5);
+    assert_eq!((CompressionLevel::new(Some(-3)).get(), CompressionLevel::new(Some(99)).get()), (1, 19));
 }
 
 #[test]

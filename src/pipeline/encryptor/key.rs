@@ -1,4 +1,4 @@
-//! Keys as people hold them: recipients on the host, identities on paper or on a USB key in the safe, passphrases.
+//! Keys as people keep them: recipients on the host, identities on paper or on a USB key in the safe, passphrases.
 
 use crate::format::label::fingerprint;
 use age::secrecy::{ExposeSecret, SecretString};
@@ -6,17 +6,19 @@ use std::fmt;
 use std::io::{Read, Write};
 use zeroize::{Zeroize, Zeroizing};
 
-/// An identity file that is longer is refused.
+/// A longer identity file is refused.
 pub const IDENTITY_FILE_BYTES: usize = 64 << 10;
-/// A passphrase that protects a key has at least so many characters (the ministry's guideline).
+/// Fewest characters of a passphrase that protects a key (the ministry's guideline).
 pub const PASSPHRASE_CHARACTERS: usize = 13;
-/// scrypt's cost as a power of two: 2^18 takes about a second and 256 MiB. The `age` command's default too.
+/// scrypt's cost as a power of two: 2^18 takes about a second and 256 MiB. Also the default of the `age` command.
 pub const DEFAULT_WORK_FACTOR: u8 = 18;
-/// A file that asks for more is refused: 2^22 takes 4 GiB. The `age` command's limit too.
+/// A file with a higher cost is refused: 2^22 takes 4 GiB. Also the limit of the `age` command.
 pub const MAX_WORK_FACTOR: u8 = 22;
 
-/// Why recipients were refused. The texts are not repeated: one of them may be a secret key given by mistake.
+/// Why recipients were refused. The texts are not repeated: one of them may be a secret key given by mistake. Recipients are
+/// counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum RecipientError {
     #[error("no recipient is given")]
     None,
@@ -26,7 +28,7 @@ pub enum RecipientError {
     Invalid { place: usize },
 }
 
-/// Who can decrypt: public keys, all that the nightly host needs. Never empty.
+/// Public keys of those who can decrypt: the nightly host needs no more. Never empty.
 #[derive(Clone)]
 pub struct Recipients {
     keys: Vec<age::x25519::Recipient>,
@@ -34,7 +36,7 @@ pub struct Recipients {
 }
 
 impl Recipients {
-    /// Takes recipients in the order given; one that is given again is dropped. `place` in an error counts from 1.
+    /// Recipients in the given order, without repetitions.
     pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, RecipientError> {
         let mut keys = Vec::new();
         for (text, place) in texts.into_iter().zip(1..) {
@@ -62,12 +64,12 @@ impl Recipients {
         &self.keys
     }
 
-    /// As they stand in a manifest: `age1…`.
+    /// As in a manifest: `age1…`.
     pub fn texts(&self) -> &[String] {
         &self.texts
     }
 
-    /// As they stand in a label.
+    /// As in a label.
     pub fn fingerprints(&self) -> Vec<String> {
         self.texts.iter().map(|t| fingerprint(t)).collect()
     }
@@ -79,28 +81,30 @@ impl fmt::Debug for Recipients {
     }
 }
 
-/// Whether a recipient's point takes part in the key agreement. With one of the few that do not, the `age` crate would
-/// stop the program at the first pack.
+/// Whether a recipient's point contributes to the key agreement. With one of the few points that do not, the `age` crate
+/// would panic at the first pack.
 fn contributes(text: &str) -> bool {
     use ring::agreement::{EphemeralPrivateKey, UnparsedPublicKey, X25519, agree_ephemeral};
     let point = age_core::primitives::bech32_decode(text, |_| (), |_| Ok(()), |_, bytes| Ok(bytes.collect::<Vec<u8>>()));
     let Ok(point) = point else { return false };
-    // A failing random source is not the recipient's fault; it will show soon enough.
+    // A failing random source is not the recipient's fault. Encryption will report it.
     let Ok(trial) = EphemeralPrivateKey::generate(&X25519, &ring::rand::SystemRandom::new()) else { return true };
     agree_ephemeral(trial, &UnparsedPublicKey::new(&X25519, point), |_| ()).is_ok()
 }
 
-/// A passphrase that protects an identity. Wipes itself; its `Debug` shows nothing.
+/// A passphrase that protects an identity. Wipes itself; `Debug` shows nothing.
 pub struct Passphrase(SecretString);
 
+/// The passphrase is too short.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a passphrase of {characters} characters is too short; {PASSPHRASE_CHARACTERS} are the least")]
 pub struct PassphraseTooShort {
+    /// Characters that it has.
     pub characters: usize,
 }
 
 impl Passphrase {
-    /// A passphrase to protect something with from now on.
+    /// A new passphrase.
     pub fn chosen(text: Zeroizing<String>) -> Result<Self, PassphraseTooShort> {
         match text.chars().count() {
             characters if characters < PASSPHRASE_CHARACTERS => Err(PassphraseTooShort { characters }),
@@ -108,9 +112,9 @@ impl Passphrase {
         }
     }
 
-    /// A passphrase that something is already protected with; it may be of any length.
+    /// A passphrase that protects something already. It may have any length.
     pub fn entered(text: Zeroizing<String>) -> Self {
-        // Cloned into exactly its size, so that the secret is not moved (and left behind) when the box shrinks.
+        // A copy of exactly its size: shrinking would leave the secret behind in the freed memory.
         Self(SecretString::from(text.as_str().to_owned()))
     }
 }
@@ -124,10 +128,11 @@ impl fmt::Debug for Passphrase {
 /// Why an identity file was refused. Nothing of its text is repeated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum IdentityError {
     #[error("the identity file has more than {IDENTITY_FILE_BYTES} bytes")]
     TooLarge,
-    #[error("the identity file holds no key")]
+    #[error("the identity file contains no key")]
     NoKey,
     #[error("line {line} of the identity file is not an age secret key (AGE-SECRET-KEY-1…)")]
     Line { line: usize },
@@ -143,7 +148,7 @@ pub enum IdentityError {
     Damaged,
 }
 
-/// One or more secret keys. They wipe themselves; `Debug` shows nothing of them. Never empty.
+/// One or more secret keys. They wipe themselves; `Debug` shows nothing. Never empty.
 pub struct Identity {
     keys: Vec<age::x25519::Identity>,
 }
@@ -154,7 +159,7 @@ impl Identity {
         Self { keys: vec![age::x25519::Identity::generate()] }
     }
 
-    /// Takes an identity file: lines with keys and comments, or such a file encrypted with a passphrase (binary or armored).
+    /// Reads an identity file: lines with keys and comments, or such a file encrypted with a passphrase (binary or armored).
     pub fn parse(file: &[u8], passphrase: Option<&Passphrase>) -> Result<Self, IdentityError> {
         if file.len() > IDENTITY_FILE_BYTES {
             return Err(IdentityError::TooLarge);
@@ -170,7 +175,7 @@ impl Identity {
         let mut keys = Vec::new();
         for (bytes, line) in text.split(|b| *b == b'\n').zip(1..) {
             let text = str::from_utf8(bytes).map_err(|_| IdentityError::Line { line })?;
-            // Some editors begin a file with a byte order mark.
+            // Some editors write a byte order mark.
             let text = text.trim_start_matches('\u{feff}').trim();
             if text.is_empty() || text.starts_with('#') {
                 continue;
@@ -202,7 +207,7 @@ impl Identity {
 
     /// An identity file as `age-keygen` writes it; `created` is its date, for people.
     pub fn file_text(&self, created: &str) -> Zeroizing<String> {
-        // As long as it can become, so that the secret is never moved.
+        // The greatest possible size: a string that grows leaves copies of the secret behind.
         let mut text = Zeroizing::new(String::with_capacity(self.keys.len() * 256 + created.len()));
         for (i, (key, secret)) in self.keys.iter().zip(self.texts()).enumerate() {
             if i == 0 {
@@ -257,7 +262,7 @@ fn decrypt_with_passphrase(file: &[u8], passphrase: &Passphrase) -> Result<Zeroi
         age::DecryptError::InvalidHeader | age::DecryptError::InvalidMac => IdentityError::Damaged,
         _ => IdentityError::PassphraseWrong,
     })?;
-    // A fixed buffer, because a vector that grows leaves copies of the secret behind.
+    // A buffer of fixed size: a vector that grows leaves copies of the secret behind.
     let mut text = Zeroizing::new(vec![0; file.len()]);
     let mut length = 0;
     loop {

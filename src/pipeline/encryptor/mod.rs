@@ -1,12 +1,11 @@
-//! Packs and manifests as age files: the only room that knows the `age` crate.
+//! Packs and manifests as age files. Only this module uses the `age` crate.
 //!
-//! The crate keeps the parts that are easy to get wrong: the header, the stanzas, the header's MAC, keys as text and
-//! passphrases. The payload, which is nearly all bytes of a backup, is sealed segment by segment in `segment` with the
-//! AEAD of `ring`, about twice as fast as the one the crate brings. Both produce the same file: the tests read ours
-//! with the crate and with the `age` command, and read the crate's with ours.
+//! The crate does what is easy to get wrong: the header, the stanzas, the header's MAC, keys as text and passphrases. The
+//! payload, nearly all bytes of a backup, is encrypted by `segment` with the AEAD of `ring`, about twice as fast as the one in
+//! the crate. Both make the same file: the tests read files of this module with the crate and with the `age` command, and
+//! files of the crate with this module.
 //!
-//! **Invariant:** no byte leaves a decoder that its tag has not vouched for, and a file cut short at a segment's border is
-//! damage, not an end.
+//! **Invariant:** a decoder returns no byte whose tag was not checked, and a file that ends at a segment's border is damaged.
 
 mod header;
 mod key;
@@ -22,7 +21,7 @@ pub use key::{
 pub use payload::{Decryptor, Encryptor, decrypt, decrypt_into};
 pub use segment::SEGMENT_BYTES;
 
-/// A header that is longer is refused: it has room for more than 500 recipients.
+/// A longer header is refused: this is enough for more than 500 recipients.
 pub const HEADER_BYTES: usize = 64 << 10;
 
 /// Why an age file could not be begun.
@@ -35,14 +34,15 @@ pub struct EncryptError {
 /// Why an age file could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum DecryptError {
     #[error("this is not an age file of version 1")]
     NotAge,
-    /// Also met when the part of the header that holds the wrapped key is damaged: the two cannot be told apart.
+    /// Also if the wrapped key in the header is damaged: the two cases look alike.
     #[error("none of the keys given opens this age file")]
     WrongKey,
     #[error("damaged age file: {part}")]
-    Damaged { part: Part },
+    Damaged { part: DamagedPart },
     #[error("the content takes {size} bytes, more than the limit of {limit}")]
     TooLarge { size: u64, limit: u64 },
     #[error("an age file could not be read")]
@@ -51,13 +51,14 @@ pub enum DecryptError {
 
 /// Where an age file is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum DamagedPart {
+    /// In the header.
     Header,
-    /// A segment of the payload, counted from 0.
+    /// In a segment of the payload, counted from 0.
     Segment(u64),
 }
 
-impl std::fmt::Display for Part {
+impl std::fmt::Display for DamagedPart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Header => f.write_str("header"),
@@ -68,6 +69,6 @@ impl std::fmt::Display for Part {
 
 impl DecryptError {
     fn segment(index: u64) -> Self {
-        Self::Damaged { part: Part::Segment(index) }
+        Self::Damaged { part: DamagedPart::Segment(index) }
     }
 }

@@ -1,12 +1,12 @@
-//! Whole age files: begun, filled and finished in a buffer; read from a buffer or from a file with seeking.
+//! Whole age files: written in a buffer; read from a buffer, or from a file with seeking.
 
 use super::segment::{SEGMENT_BYTES, TAG_BYTES, divide};
 use super::{DecryptError, EncryptError, HEADER_BYTES, Identity, Recipients, header, segment::PayloadKey};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::DerefMut;
 
-/// An age file in the making, in a buffer that the caller lends. Segments are encrypted where they lie: nothing is
-/// allocated but what the buffer needs to grow, so give it one with room. Writing to it appends and never fails.
+/// Writes an age file into the caller's buffer. Segments are encrypted in place, and memory is allocated only when the buffer
+/// grows: give it one with enough capacity. Writing appends and never fails.
 pub struct Encryptor<B = Vec<u8>> {
     key: PayloadKey,
     out: B,
@@ -16,7 +16,7 @@ pub struct Encryptor<B = Vec<u8>> {
 }
 
 impl<B: Write + DerefMut<Target = [u8]>> Encryptor<B> {
-    /// Begins a file behind what `out` already holds.
+    /// Begins a file behind what `out` already contains.
     pub fn begin(recipients: &Recipients, mut out: B) -> Result<Self, EncryptError> {
         let key = header::write(recipients, &mut out)?;
         Ok(Self { key, segment: out.len(), out, index: 0 })
@@ -25,7 +25,7 @@ impl<B: Write + DerefMut<Target = [u8]>> Encryptor<B> {
     /// Appends content.
     pub fn write(&mut self, mut content: &[u8]) {
         while !content.is_empty() {
-            // A full segment is closed only when more follows, because the last one is marked.
+            // A full segment is encrypted only when more content follows, because the last one is marked.
             if self.out.len() - self.segment == SEGMENT_BYTES {
                 self.close(false);
             }
@@ -41,7 +41,7 @@ impl<B: Write + DerefMut<Target = [u8]>> Encryptor<B> {
         self.out.len() + TAG_BYTES
     }
 
-    /// Ends the file and gives the buffer back.
+    /// Ends the file and returns the buffer.
     pub fn finish(mut self) -> B {
         self.close(true);
         self.out
@@ -66,7 +66,7 @@ pub fn decrypt(identity: &Identity, file: &[u8], limit: u64) -> Result<Vec<u8>, 
     Ok(out)
 }
 
-/// Appends the content of a whole age file to `out`; after an error `out` is as it was.
+/// Appends the content of a whole age file to `out`; after an error `out` is unchanged.
 pub fn decrypt_into(identity: &Identity, file: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<(), DecryptError> {
     let (key, start) = header::read(identity, file)?;
     let payload = &file[start..];
@@ -75,7 +75,7 @@ pub fn decrypt_into(identity: &Identity, file: &[u8], limit: u64, out: &mut Vec<
         return Err(DecryptError::TooLarge { size: length, limit });
     }
     let begin = out.len();
-    // The last segment's tag lies in `out` for a moment.
+    // Before it is decrypted, the last segment is in `out` with its tag.
     out.reserve(length as usize + TAG_BYTES);
     for (index, segment) in (0..count).zip(payload.chunks(SEGMENT_BYTES + TAG_BYTES)) {
         let at = out.len();
@@ -91,14 +91,14 @@ pub fn decrypt_into(identity: &Identity, file: &[u8], limit: u64, out: &mut Vec<
     Ok(())
 }
 
-/// A payload whose length no writer produces has lost its end.
+/// A payload whose length no writer makes has lost its end.
 fn cut_short(payload: u64) -> DecryptError {
     DecryptError::segment(payload / (SEGMENT_BYTES + TAG_BYTES) as u64)
 }
 
-/// The content of an age file that is not in memory, with seeking: one segment is read at a time.
+/// Reads the content of an age file that is not in memory, with seeking. One segment is read at a time.
 ///
-/// Damage shows as an [`io::Error`] of kind `InvalidData` that holds a [`DecryptError`].
+/// Damage is an [`io::Error`] of kind `InvalidData` with a [`DecryptError`] as its source.
 pub struct Decryptor<R> {
     input: R,
     key: PayloadKey,
@@ -108,12 +108,12 @@ pub struct Decryptor<R> {
     count: u64,
     length: u64,
     position: u64,
-    /// The content of segment `held`, if one is.
+    /// The content of segment `loaded`.
     segment: Vec<u8>,
-    held: Option<u64>,
-    /// Where `input` stands.
+    loaded: Option<u64>,
+    /// The position of `input`.
     at: u64,
-    /// The last segment has been read as such: `length` can be believed.
+    /// The last segment was decrypted as the last one, so `length` is right.
     end_seen: bool,
 }
 
@@ -137,26 +137,26 @@ impl<R: Read + Seek> Decryptor<R> {
             length,
             position: 0,
             segment: Vec::with_capacity(SEGMENT_BYTES + TAG_BYTES),
-            held: None,
+            loaded: None,
             at: head.len() as u64,
             end_seen: false,
         })
     }
 
-    /// The length of the content. Reads the last segment when it has not been read yet.
+    /// Bytes of content. Reads the last segment unless it was read before.
     pub fn length(&mut self) -> io::Result<u64> {
         if !self.end_seen {
-            self.hold(self.count - 1)?;
+            self.load(self.count - 1)?;
         }
         Ok(self.length)
     }
 
-    /// Makes `segment` the content of segment `index`.
-    fn hold(&mut self, index: u64) -> io::Result<()> {
-        if self.held == Some(index) {
+    /// Decrypts segment `index` into `segment`.
+    fn load(&mut self, index: u64) -> io::Result<()> {
+        if self.loaded == Some(index) {
             return Ok(());
         }
-        self.held = None;
+        self.loaded = None;
         let offset = index * (SEGMENT_BYTES + TAG_BYTES) as u64;
         let stored = (self.stored - offset).min((SEGMENT_BYTES + TAG_BYTES) as u64);
         if self.at != self.start + offset {
@@ -164,7 +164,7 @@ impl<R: Read + Seek> Decryptor<R> {
         }
         self.segment.resize(stored as usize, 0);
         if let Err(e) = self.input.read_exact(&mut self.segment) {
-            // Where the input stands after this is unknown: seek next time.
+            // The position is now unknown: seek before the next read.
             self.at = u64::MAX;
             return Err(e);
         }
@@ -173,7 +173,7 @@ impl<R: Read + Seek> Decryptor<R> {
         let content = self.key.decrypt(index, last, &mut self.segment);
         let content = content.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
         self.segment.truncate(content);
-        self.held = Some(index);
+        self.loaded = Some(index);
         self.end_seen |= last;
         Ok(())
     }
@@ -182,21 +182,21 @@ impl<R: Read + Seek> Decryptor<R> {
 impl<R: Read + Seek> Read for Decryptor<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.position >= self.length {
-            // An end is answered only when the last segment vouches for it.
+            // The end is reported only if the last segment is marked as the last one.
             self.length()?;
             return Ok(0);
         }
-        self.hold(self.position / SEGMENT_BYTES as u64)?;
-        let held = &self.segment[(self.position % SEGMENT_BYTES as u64) as usize..];
-        let n = held.len().min(buffer.len());
-        buffer[..n].copy_from_slice(&held[..n]);
+        self.load(self.position / SEGMENT_BYTES as u64)?;
+        let content = &self.segment[(self.position % SEGMENT_BYTES as u64) as usize..];
+        let n = content.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&content[..n]);
         self.position += n as u64;
         Ok(n)
     }
 }
 
 impl<R: Read + Seek> Seek for Decryptor<R> {
-    /// A position behind the end is allowed, and nothing is read there.
+    /// A position behind the end is allowed; nothing can be read there.
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let target = match to {
             SeekFrom::Start(n) => Some(n),

@@ -1,6 +1,6 @@
 //! age's payload: segments of 64 KiB, each under ChaCha20-Poly1305 with its number as the nonce and a mark on the last.
 //!
-//! This is STREAM as <https://age-encryption.org/v1> sets it out, "Payload". The cipher is `ring`'s.
+//! This is STREAM as defined in <https://age-encryption.org/v1>, "Payload". The cipher is `ring`'s.
 
 use super::DecryptError;
 use age::secrecy::ExposeSecret;
@@ -9,7 +9,7 @@ use age_core::primitives::hkdf;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroize;
 
-/// Content of every segment but the last, which may be shorter; it is empty only when the whole payload is.
+/// Bytes of content of every segment but the last. The last may be shorter; it is empty only if the whole payload is.
 pub const SEGMENT_BYTES: usize = 64 << 10;
 pub(super) const TAG_BYTES: usize = 16;
 pub(super) const NONCE_BYTES: usize = 16;
@@ -48,7 +48,7 @@ impl PayloadKey {
 impl Drop for PayloadKey {
     fn drop(&mut self) {
         *self.0 = cipher(&[0; 32]);
-        // Without a reader the compiler may leave the overwriting out.
+        // Without a use of the value the compiler may omit the overwriting.
         std::hint::black_box(&self.0);
     }
 }
@@ -66,7 +66,7 @@ fn nonce(index: u64, last: bool) -> Nonce {
     Nonce::assume_unique_for_key(bytes)
 }
 
-/// How a payload of `stored` bytes divides: the number of its segments and the length of its content.
+/// The number of segments and the bytes of content of a payload of `stored` bytes; `None` if no payload has that length.
 pub(super) fn divide(stored: u64) -> Option<(u64, u64)> {
     let count = stored.div_ceil((SEGMENT_BYTES + TAG_BYTES) as u64);
     let last = stored.checked_sub(count.checked_sub(1)? * (SEGMENT_BYTES + TAG_BYTES) as u64)?;

@@ -18,7 +18,7 @@ fn content(length: usize) -> Vec<u8> {
 
 fn encrypt(recipients: &Recipients, content: &[u8]) -> Vec<u8> {
     let mut e = Encryptor::begin(recipients, Vec::new()).unwrap();
-    // Odd pieces, so that they lie across the borders of segments.
+    // Parts of an odd length, so that some cross the borders of segments.
     for piece in content.chunks(40_003) {
         e.write(piece);
     }
@@ -45,7 +45,7 @@ fn decrypt_by_crate(identity: &Identity, file: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_age_crate_reads_ours_and_we_read_its() {
+fn this_module_and_the_age_crate_read_each_other() {
     let identity = Identity::generate();
     let recipients = identity.recipients();
     for length in LENGTHS {
@@ -63,7 +63,7 @@ fn the_age_crate_reads_ours_and_we_read_its() {
 }
 
 #[test]
-fn a_file_begins_behind_what_the_buffer_holds() {
+fn a_file_begins_behind_the_content_of_the_buffer() {
     let identity = Identity::generate();
     let mut e = Encryptor::begin(&identity.recipients(), b"before".to_vec()).unwrap();
     e.write(b"content");
@@ -88,7 +88,7 @@ fn every_recipient_can_read_and_nobody_else() {
     assert_eq!(decrypt(&Identity::parse(both.as_bytes(), None).unwrap(), &file, 6).unwrap(), b"to two");
 }
 
-/// A flip or a cut anywhere is an error everywhere, and leaves nothing behind.
+/// A flipped bit or a cut anywhere is an error, and no content is returned.
 #[test]
 fn tampered_files_give_nothing() {
     let identity = Identity::generate();
@@ -124,11 +124,11 @@ fn an_endless_header_is_refused() {
         file.extend_from_slice(b"-> X25519 aaaa\nAAAA\n");
     }
     let identity = Identity::generate();
-    assert!(matches!(decrypt(&identity, &file, 1), Err(DecryptError::Damaged { part: Part::Header })));
+    assert!(matches!(decrypt(&identity, &file, 1), Err(DecryptError::Damaged { part: DamagedPart::Header })));
 }
 
 #[test]
-fn seeking_reads_what_lies_there() {
+fn reads_after_seeking_return_the_right_bytes() {
     let identity = Identity::generate();
     let content = content(2 * S + 100);
     let file = encrypt(&identity.recipients(), &content);
@@ -147,7 +147,7 @@ fn seeking_reads_what_lies_there() {
     assert_eq!(d.read(&mut [0; 4]).unwrap(), 0, "far behind the end");
     assert!(d.seek(SeekFrom::Current(1)).is_err());
     assert!(d.seek(SeekFrom::End(-(content.len() as i64) - 1)).is_err());
-    // Cut at a border: the first segment is whole, but the end is not an end.
+    // Cut at a border: the first segment is whole, but not marked as the last one.
     let mut d = Decryptor::open(&identity, Cursor::new(&file[..file.len() - 116])).unwrap();
     d.seek(SeekFrom::Start(1 << 40)).unwrap();
     assert_eq!(d.read(&mut [0; 4]).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
@@ -169,7 +169,7 @@ fn keys_are_read_and_written_as_age_keygen_does() {
 }
 
 #[test]
-fn recipients_that_are_none_are_refused() {
+fn invalid_recipients_are_refused() {
     let error = |texts: &[&str]| Recipients::parse(texts).unwrap_err();
     assert_eq!(error(&[]), RecipientError::None);
     assert_eq!(error(&[PUBLIC, "age1nonsense"]), RecipientError::Invalid { place: 2 });
@@ -206,9 +206,9 @@ fn a_passphrase_protects_an_identity() {
     assert_eq!(Identity::parse(&greedy, Some(&good)).unwrap_err(), IdentityError::WorkFactor { required: 40 });
 }
 
-/// The `age` command reads what we write.
+/// The `age` command reads files of this module. Skipped where it is not installed.
 #[test]
-fn the_age_command_reads_ours() {
+fn the_age_command_reads_files_of_this_module() {
     if Command::new("age").arg("--version").output().is_err() {
         crate::machine::skipped("age reads what we encrypt: age is missing");
         return;
@@ -266,7 +266,7 @@ proptest! {
     }
 }
 
-/// The reason for the payload being ours: `cargo test --release rates -- --ignored --nocapture`.
+/// Why this module encrypts the payload itself: `cargo test --release rates -- --ignored --nocapture`.
 #[test]
 #[ignore = "measures"]
 fn rates_against_the_age_crate() {

@@ -6,7 +6,7 @@ use rustix::fd::AsFd;
 use rustix::fs::{SeekFrom, seek};
 use std::fs::File;
 
-/// More holes than this are not kept: the smallest count as data. A record then stays far below the format's limit.
+/// Holes of a file that are recorded; beyond that the smallest count as data. So a record stays far below the format's limit.
 const HOLES: usize = 65_536;
 
 /// A regular file, opened for reading at its beginning.
@@ -21,10 +21,12 @@ impl OpenFile {
         Self { file, opened }
     }
 
+    /// The open file.
     pub fn file(&self) -> &File {
         &self.file
     }
 
+    /// The open file.
     pub fn into_file(self) -> File {
         self.file
     }
@@ -47,13 +49,13 @@ impl OpenFile {
         }
     }
 
-    /// The file attributes that are kept.
+    /// The file attributes that are recorded.
     pub fn flags(&self) -> std::io::Result<u32> {
         Ok(self.node().flags()?)
     }
 
-    /// The holes within `size` bytes: ascending, apart, at most 65,536 and then the largest. Empty where the file
-    /// system knows of none. The file is at its beginning again afterwards.
+    /// The holes within `size` bytes: ascending, not adjacent, at most the 65,536 largest. Empty where the file system reports
+    /// none. Afterwards the file is at its beginning again.
     pub fn holes(&self, size: u64) -> Vec<DataRange> {
         if self.opened.blocks.saturating_mul(512) >= size {
             return Vec::new();
@@ -64,7 +66,7 @@ impl OpenFile {
             let data = match seek(&self.file, SeekFrom::Data(at)) {
                 Ok(data) => data.min(size),
                 Err(rustix::io::Errno::NXIO) => size,
-                // No file system that knows holes; or an I/O error, which reading will meet again and report.
+                // The file system has no holes; or an I/O error, which reading will meet again and report.
                 Err(_) => break,
             };
             if data > at {
@@ -78,7 +80,7 @@ impl OpenFile {
                 _ => break,
             }
         }
-        // Reading goes by position or from the beginning; a failure here would show as a short read.
+        // A failure here would show as a short read.
         let _ = seek(&self.file, SeekFrom::Start(0));
         largest.into_ascending()
     }
@@ -88,8 +90,8 @@ impl OpenFile {
     }
 }
 
-/// Keeps the `most` largest ranges in at most twice the room; of equal ones the earlier, so that the result depends on
-/// nothing but the file.
+/// Keeps the `most` largest ranges in at most twice the memory; of equal ones the earlier, so that the result depends only on
+/// the file.
 struct Largest {
     most: usize,
     kept: Vec<DataRange>,
@@ -121,7 +123,7 @@ impl Largest {
     }
 }
 
-/// The runs of data around `holes` (ascending, within `size`): where a file's bytes come from and go to.
+/// The ranges of data around `holes` (ascending, within `size`).
 pub fn data_ranges(size: u64, holes: &[DataRange]) -> impl Iterator<Item = DataRange> + '_ {
     let mut at = 0;
     let end = std::iter::once(DataRange { offset: size, length: 0 });

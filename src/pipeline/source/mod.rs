@@ -1,49 +1,55 @@
-//! Where data comes from: walking a tree and reading its entries. The way back is [`target`](super::target).
+//! Sources: a tree is walked and its entries are read. The opposite direction is [`target`](super::target).
 //!
 //! **Invariant:** nothing outside the tree's root is ever opened: a path is opened beneath the root and without following
-//! symbolic links, so a tree that changes under the walk gives a [`Problem`], never another file's bytes.
+//! symbolic links. So a tree that changes during the walk gives a [`Problem`], never the bytes of another file.
 
 pub(in crate::pipeline) mod beneath;
+mod describe;
 mod file;
 pub(in crate::pipeline) mod node;
 mod owners;
+mod problem;
 #[cfg(test)]
 pub(in crate::pipeline) mod tests;
 mod walk;
 
+pub use describe::DescribedEntry;
 pub use file::{OpenFile, data_ranges};
 pub use node::Stat;
 pub use owners::Owners;
+pub use problem::{Problem, ProblemKind};
 pub use walk::Walk;
 pub(in crate::pipeline) use walk::only as walk_only;
 
 use crate::format::Malformed;
-use crate::format::entry::{ContentState, Core, EntryKind, check_path};
+use crate::format::entry::{EntryKind, check_path};
 use beneath::Beneath;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use node::Node;
 use rustix::fd::AsFd;
-use rustix::fs::{Mode, OFlags, open, readlinkat};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// How a tree is walked.
 #[derive(Debug, Clone, Default)]
 pub struct TreeOptions {
-    /// Gitignore syntax, one pattern each, relative to the root; a later one has the last word. What is excluded is
-    /// neither walked nor mentioned.
+    /// Patterns in gitignore syntax, relative to the root; a later one overrides an earlier one. Excluded entries are neither
+    /// walked nor reported.
     pub excludes: Vec<Vec<u8>>,
-    /// Folders on other file systems are given, but not entered.
+    /// Folders on other file systems are entries, but are not entered.
     pub one_file_system: bool,
     /// Device and inode of folders that must not be backed up, such as the medium when it lies in the source.
     pub skip: Vec<(u64, u64)>,
-    /// Leaves the times of access alone where the kernel permits it: to the owner and to root.
+    /// Does not change times of access where the kernel permits that: to the owner and to root.
     pub no_atime: bool,
 }
 
 /// Why a tree cannot be walked at all.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum SourceError {
     #[error("the source's name cannot be used")]
     Name { source: Malformed },
@@ -57,74 +63,13 @@ pub enum SourceError {
     Exclude { pattern: String, source: ignore::Error },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProblemKind {
-    /// The kernel refused; the error's number says why.
-    Unreadable,
-    /// Listed, but gone a moment later.
-    Vanished,
-    /// Something else stands there now than when the tree was walked.
-    Replaced,
-    /// A folder that is its own ancestor, by a bind mount or a damaged file system.
-    Loop,
-    /// On the list of folders that must not be backed up.
-    Skipped,
-    /// A longer path, or more names in one folder, than the format or this program takes.
-    TooLong,
-}
-
-/// Something that is not in the backup, or not whole. It does not stop the work.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {what}", String::from_utf8_lossy(path), what = self.what())]
-pub struct Problem {
-    /// As in the entry stream: beginning with the source's name.
-    pub path: Vec<u8>,
-    pub kind: ProblemKind,
-    /// Linux's number, 0 where no call failed.
-    pub errno: u32,
-}
-
-impl Problem {
-    pub(in crate::pipeline) fn new(path: &[u8], kind: ProblemKind) -> Self {
-        Self { path: path.to_vec(), kind, errno: 0 }
-    }
-
-    /// A call failed on something that the walk had found before.
-    pub(in crate::pipeline) fn failed(path: &[u8], error: Errno) -> Self {
-        let kind = match error {
-            Errno::NOENT => ProblemKind::Vanished,
-            Errno::LOOP | Errno::NOTDIR | Errno::XDEV | Errno::NXIO => ProblemKind::Replaced,
-            _ => ProblemKind::Unreadable,
-        };
-        Self { path: path.to_vec(), kind, errno: error.raw_os_error() as u32 }
-    }
-
-    fn what(&self) -> String {
-        match self.kind {
-            ProblemKind::Unreadable => std::io::Error::from_raw_os_error(self.errno as i32).to_string(),
-            ProblemKind::Vanished => "vanished while the tree was read".into(),
-            ProblemKind::Replaced => "was replaced by something else while the tree was read".into(),
-            ProblemKind::Loop => "is a folder that contains itself".into(),
-            ProblemKind::Skipped => "must not be backed up here".into(),
-            ProblemKind::TooLong => "longer than the format takes".into(),
-        }
-    }
-}
-
-/// An entry that the walk came upon.
+/// An entry that the walk found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalkedEntry {
     /// The source's name, then `/` and the path from the root; the name alone for the root.
     pub path: Vec<u8>,
+    /// Its status when it was found.
     pub stat: Stat,
-}
-
-/// An entry's record and what could not be read of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
-    pub core: Core,
-    /// Attributes or flags that the kernel would not give; the record is otherwise complete.
-    pub lacks: Vec<Problem>,
 }
 
 /// A source that is a tree of files, or a single file. All methods may be called by several threads at once.
@@ -141,8 +86,8 @@ pub struct SourceTree {
 }
 
 impl SourceTree {
-    /// Opens the source `name` with its root on the host. A symbolic link as `root` is followed: it was named by a
-    /// person; none beneath it is.
+    /// Opens the source `name` with its root on the host. A symbolic link as `root` is followed, because a person named it;
+    /// links beneath it are not.
     pub fn open(name: Vec<u8>, root: &Path, options: TreeOptions) -> Result<Self, SourceError> {
         check_path(&name).map_err(|source| SourceError::Name { source })?;
         let excludes = matcher(&options.excludes)?;
@@ -165,7 +110,7 @@ impl SourceTree {
         Ok(Self { name, beneath, leaf, root: stat, options, excludes, owners: Owners::of_host() })
     }
 
-    /// Leaves out further folders, by device and inode.
+    /// Adds folders to [`TreeOptions::skip`], by device and inode.
     pub fn skip(&mut self, folders: &[(u64, u64)]) {
         self.options.skip.extend_from_slice(folders);
     }
@@ -175,18 +120,18 @@ impl SourceTree {
         &self.name
     }
 
-    /// The tree that a path of the entry stream belongs to: the one with the longest name that it begins with.
+    /// The tree that a path of the entry stream belongs to: the one with the longest name that is the path or above it.
     pub fn of<'t>(trees: &'t [Self], path: &[u8]) -> Option<&'t Self> {
-        let holds = |t: &&Self| path.strip_prefix(&t.name[..]).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
-        trees.iter().filter(holds).max_by_key(|t| t.name.len())
+        let contains = |t: &&Self| path.strip_prefix(&t.name[..]).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+        trees.iter().filter(contains).max_by_key(|t| t.name.len())
     }
 
-    /// The root as it was when the tree was opened.
+    /// The root's status when the tree was opened.
     pub fn root(&self) -> &Stat {
         &self.root
     }
 
-    /// Whether the root is a directory without entries: perhaps a mount that is missing.
+    /// Whether the root is a directory without entries: something may not be mounted.
     pub fn is_empty(&self) -> Result<bool, Problem> {
         if self.leaf.is_some() {
             return Ok(false);
@@ -199,54 +144,15 @@ impl SourceTree {
         Walk::new(self)
     }
 
-    /// The record of anything that was found, as it is now. Of a file: everything but its content's digests, its holes
-    /// and its flags, which need it open ([`SourceTree::describe_file`]).
-    ///
-    /// Errors: it is gone, cannot be reached, or is something else now.
-    pub fn describe(&self, found: &WalkedEntry) -> Result<Described, Problem> {
-        let path = &found.path;
-        let relative = self.relative(path)?;
-        if found.stat.kind == EntryKind::Directory {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-            match self.open_for_reading(relative, flags) {
-                Ok(fd) => return self.describe_found(found, &Node::open(fd.as_fd()), true),
-                // Without leave to list it, its attributes may still be had.
-                Err(Errno::ACCESS) => {}
-                Err(e) => return Err(Problem::failed(path, e)),
-            }
-        }
-        let fd = self.beneath.open(relative, OFlags::PATH).map_err(|e| Problem::failed(path, e))?;
-        let mut described = self.describe_found(found, &Node::handle(fd.as_fd()), false)?;
-        if found.stat.kind == EntryKind::Symlink {
-            let target = readlinkat(&fd, c"", Vec::new()).map_err(|e| Problem::failed(path, e))?;
-            described.core.target = Some(target.into_bytes());
-        }
-        Ok(described)
-    }
-
-    /// The record of an opened file, with the status it had then, but for its content's digests.
-    pub fn describe_file(&self, path: &[u8], file: &OpenFile) -> Described {
-        let mut described = self.describe_node(path, file.opened(), &file.node(), true);
-        described.core.holes = file.holes(described.core.size);
-        described
-    }
-
-    /// The record of a file that cannot be read, from what the walk knows of it.
-    pub fn describe_unreadable(&self, found: &WalkedEntry, problem: &Problem) -> Core {
-        let mut core = self.core(&found.path, &found.stat);
-        core.state = ContentState::Unreadable { errno: problem.errno };
-        core
-    }
-
     /// Opens a regular file for reading.
     ///
-    /// Errors: `Replaced` when it is no regular file any more or a link stands in the way.
+    /// Errors: `Replaced` if it is no regular file any more, or a symbolic link is on the way.
     pub fn open_file(&self, path: &[u8]) -> Result<OpenFile, Problem> {
         let relative = self.relative(path)?;
-        // A pipe that was put in the file's place must not make this wait.
+        // `O_NONBLOCK`: the call must not wait if a pipe has replaced the file.
         let fd = match self.open_for_reading(relative, OFlags::RDONLY | OFlags::NONBLOCK) {
-            // Another process holds a lease (Samba's oplocks): a call that waits makes it give way. The handle was seen
-            // to be a regular file, so it waits for nothing else.
+            // Another process has a lease (Samba's oplocks): a blocking call makes it release the lease. The handle is known to
+            // be a regular file, so the call waits for nothing else.
             Err(Errno::AGAIN) => {
                 self.beneath.open(relative, OFlags::PATH).and_then(|handle| match Node::handle(handle.as_fd()).stat()?.kind {
                     EntryKind::File => open(node::proc_path(handle.as_fd()), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()),
@@ -267,7 +173,7 @@ impl SourceTree {
         self.without_atime(flags, |flags| self.beneath.open(relative, flags))
     }
 
-    /// Calls `open` with `O_NOATIME`, and again without where it is not permitted.
+    /// Calls `open` with `O_NOATIME`, and again without it where it is not permitted.
     fn without_atime<T>(&self, flags: OFlags, open: impl Fn(OFlags) -> rustix::io::Result<T>) -> rustix::io::Result<T> {
         if !self.options.no_atime {
             return open(flags);
@@ -276,47 +182,6 @@ impl SourceTree {
             Err(Errno::PERM) => open(flags),
             other => other,
         }
-    }
-
-    fn describe_found(&self, found: &WalkedEntry, node: &Node, flags: bool) -> Result<Described, Problem> {
-        let stat = node.stat().map_err(|e| Problem::failed(&found.path, e))?;
-        if stat.kind != found.stat.kind {
-            return Err(Problem::new(&found.path, ProblemKind::Replaced));
-        }
-        Ok(self.describe_node(&found.path, &stat, node, flags))
-    }
-
-    fn describe_node(&self, path: &[u8], stat: &Stat, node: &Node, flags: bool) -> Described {
-        let mut core = self.core(path, stat);
-        let mut lacks = Vec::new();
-        let (xattrs, error) = node.xattrs();
-        core.xattrs = xattrs;
-        lacks.extend(error.map(|e| Problem::failed(path, e)));
-        if flags {
-            match node.flags() {
-                Ok(flags) => core.flags = flags,
-                Err(e) => lacks.push(Problem::failed(path, e)),
-            }
-        }
-        Described { core, lacks }
-    }
-
-    fn core(&self, path: &[u8], stat: &Stat) -> Core {
-        let mut core = Core::new(path.to_vec(), stat.kind);
-        core.mode = stat.mode;
-        core.uid = stat.uid;
-        core.gid = stat.gid;
-        core.user = self.owners.user(stat.uid).map(<[u8]>::to_vec);
-        core.group = self.owners.group(stat.gid).map(<[u8]>::to_vec);
-        core.mtime = stat.mtime;
-        core.ctime = stat.ctime;
-        core.inode = stat.inode;
-        match stat.kind {
-            EntryKind::File => core.size = stat.size,
-            EntryKind::CharDevice | EntryKind::BlockDevice => core.device = Some(stat.rdev),
-            _ => {}
-        }
-        core
     }
 
     /// The path from `beneath`'s root.
@@ -339,7 +204,7 @@ impl SourceTree {
 fn matcher(patterns: &[Vec<u8>]) -> Result<Gitignore, SourceError> {
     let mut builder = GitignoreBuilder::new("");
     for pattern in patterns {
-        // A wildcard in place of the odd bytes would exclude more than was said.
+        // Replacing the invalid bytes by a wildcard would exclude more than the pattern says.
         let text = std::str::from_utf8(pattern).map_err(|_| SourceError::ExcludeText { pattern: pattern.clone() })?;
         builder.add_line(None, text).map_err(|source| SourceError::Exclude { pattern: text.into(), source })?;
     }

@@ -8,25 +8,32 @@ use rustix::fs::{
 };
 use rustix::io::{self, Errno};
 
-/// What the file system says of an entry.
+/// The status of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
+    /// Its type.
     pub kind: EntryKind,
     /// Permission bits, `0 ..= 0o7777`.
     pub mode: u32,
+    /// Number of the user.
     pub uid: u32,
+    /// Number of the group.
     pub gid: u32,
-    /// Bytes, as the file system gives them; also of things that are not files.
+    /// Bytes, as the file system reports them, also for entries that are no files.
     pub size: u64,
+    /// Time of the last change of content.
     pub mtime: Time,
+    /// Time of the last change of the inode.
     pub ctime: Time,
+    /// Number of the inode.
     pub inode: u64,
-    /// The file system's number.
+    /// Number of the file system.
     pub device: u64,
+    /// Names of the inode.
     pub nlink: u64,
-    /// Of a device: major, minor.
+    /// For a device: major, minor.
     pub rdev: (u32, u32),
-    /// Units of 512 bytes.
+    /// Allocated units of 512 bytes.
     pub blocks: u64,
 }
 
@@ -64,13 +71,14 @@ impl Stat {
     }
 }
 
+/// Extended attributes: name and value.
 pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The kernel's limit of a list of names and of a value (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
 const XATTR_BYTES: usize = 65_536;
 
-/// An open entry. A handle (`O_PATH`) stands for the entry itself without its content; calls that need more than that
-/// go through `/proc/self/fd`, which leads to the handle's own inode, a symbolic link included.
+/// An open entry. A handle (`O_PATH`) refers to the entry itself without its content. Calls that a handle does not support
+/// use its path in `/proc/self/fd`, which leads to the handle's own inode, even of a symbolic link.
 pub struct Node<'f> {
     fd: BorrowedFd<'f>,
     handle: Option<String>,
@@ -87,12 +95,12 @@ impl<'f> Node<'f> {
         Self { fd, handle: Some(proc_path(fd)) }
     }
 
+    /// Its status now.
     pub fn stat(&self) -> io::Result<Stat> {
         fs::fstat(self.fd).map(|s| Stat::new(&s))
     }
 
-    /// All extended attributes that this process may see, ascending by name. The first error is given beside what
-    /// could be read.
+    /// All extended attributes that this process may see, ascending by name; and the first error, if not all could be read.
     pub fn xattrs(&self) -> (Xattrs, Option<Errno>) {
         let mut small = [0; 1024];
         let names = match filled(&mut small, |b| match &self.handle {
@@ -111,7 +119,7 @@ impl<'f> Node<'f> {
                 Some(p) => fs::getxattr(p, name, b),
             }) {
                 Ok(value) => found.push((name.to_vec(), value.into_owned())),
-                // Removed since it was listed; or listed by a file system that then denies it.
+                // Removed since it was listed; or the file system lists it and denies reading it.
                 Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
                 Err(e) => error = error.or(Some(e)),
             }
@@ -121,6 +129,7 @@ impl<'f> Node<'f> {
         (found, error)
     }
 
+    /// Sets an extended attribute.
     pub fn set_xattr(&self, name: &[u8], value: &[u8]) -> io::Result<()> {
         match &self.handle {
             None => fs::fsetxattr(self.fd, name, value, XattrFlags::empty()),
@@ -128,7 +137,7 @@ impl<'f> Node<'f> {
         }
     }
 
-    /// Takes an attribute away; not having it is no error.
+    /// Removes an extended attribute, if the entry has it.
     pub fn remove_xattr(&self, name: &str) -> io::Result<()> {
         let done = match &self.handle {
             None => fs::fremovexattr(self.fd, name),
@@ -140,7 +149,7 @@ impl<'f> Node<'f> {
         }
     }
 
-    /// The file attributes that are kept; none where the file system has none. Not of a handle.
+    /// The file attributes that are recorded; 0 where the file system has none. Not of a handle.
     pub fn flags(&self) -> io::Result<u32> {
         Ok(self.all_flags()?.bits() & KEPT_FLAGS)
     }
@@ -152,17 +161,19 @@ impl<'f> Node<'f> {
         }
     }
 
-    /// Makes the kept file attributes equal `flags` and leaves the others. Not of a handle.
+    /// Sets the file attributes that are recorded to `flags`, and does not change the others. Not of a handle.
     pub fn set_flags(&self, flags: u32) -> io::Result<()> {
         let now = self.all_flags()?.bits();
         let wanted = now & !KEPT_FLAGS | flags & KEPT_FLAGS;
         if wanted == now { Ok(()) } else { ioctl_setflags(self.fd, IFlags::from_bits_retain(wanted)) }
     }
 
+    /// Sets user and group.
     pub fn set_owner(&self, uid: u32, gid: u32) -> io::Result<()> {
         fs::chownat(self.fd, c"", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH)
     }
 
+    /// Sets the permission bits. Not of a symbolic link.
     pub fn set_mode(&self, mode: u32) -> io::Result<()> {
         let mode = Mode::from_raw_mode(mode & 0o7777);
         match &self.handle {
@@ -171,7 +182,7 @@ impl<'f> Node<'f> {
         }
     }
 
-    /// Sets the modification time and leaves the time of access.
+    /// Sets the time of the last change of content, and not the time of access.
     pub fn set_mtime(&self, mtime: Time) -> io::Result<()> {
         let times = Timestamps {
             last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
@@ -184,12 +195,12 @@ impl<'f> Node<'f> {
     }
 }
 
-/// The way to an open descriptor's own inode.
+/// The path of an open descriptor, which leads to its own inode.
 pub fn proc_path(fd: BorrowedFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 
-/// Calls `read` with room enough; small results stay in `small`.
+/// Calls `read` with a buffer that is large enough; small results stay in `small`.
 fn filled<'b>(
     small: &'b mut [u8],
     mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,

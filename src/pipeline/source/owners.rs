@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-/// The names that the host's own files give. Directory services (LDAP, Active Directory) are not asked: they need the
-/// network, and a backup opens no socket. Their users keep their numbers, which is what a restore sets.
+/// The names in the host's own files. Directory services (LDAP, Active Directory) are not asked: they need the network, and a
+/// backup opens no socket. Of their users only the numbers are recorded, and a restore sets the numbers.
 #[derive(Debug, Clone, Default)]
 pub struct Owners {
     users: HashMap<u32, Vec<u8>>,
@@ -24,16 +24,18 @@ impl Owners {
         Self { users: names(passwd), groups: names(group) }
     }
 
+    /// The name of a user.
     pub fn user(&self, uid: u32) -> Option<&[u8]> {
         self.users.get(&uid).map(Vec::as_slice)
     }
 
+    /// The name of a group.
     pub fn group(&self, gid: u32) -> Option<&[u8]> {
         self.groups.get(&gid).map(Vec::as_slice)
     }
 }
 
-/// `name:password:number:…`; the first line of a number counts, as in the C library.
+/// Parses `name:password:number:…`. The first line of a number is valid, as in the C library.
 fn names(text: &[u8]) -> HashMap<u32, Vec<u8>> {
     let mut found = HashMap::new();
     for line in text.split(|b| *b == b'\n') {

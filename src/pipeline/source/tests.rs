@@ -1,5 +1,6 @@
-use super::beneath::{Beneath, FOLDER, PIECE_BYTES, last_cut};
+use super::beneath::{Beneath, FOLDER, STEP_BYTES, last_cut};
 use super::*;
+use crate::format::entry::Core;
 use crate::format::entry::{DataRange, compare_paths};
 use crate::machine::{skipped, tried, without_privileges};
 use proptest::prelude::*;
@@ -146,7 +147,7 @@ fn excludes_are_gitignores() {
 }
 
 #[test]
-fn the_medium_in_the_source_is_told_and_not_entered() {
+fn the_medium_in_the_source_is_reported_and_not_entered() {
     let dir = tempfile::tempdir().unwrap();
     mkdir(&dir.path().join("medium/AZEKURA"));
     mkdir(&dir.path().join("other"));
@@ -160,7 +161,7 @@ fn the_medium_in_the_source_is_told_and_not_entered() {
 }
 
 #[test]
-fn another_file_system_is_given_and_not_entered() {
+fn a_folder_on_another_file_system_is_an_entry_and_not_entered() {
     let options = TreeOptions { one_file_system: true, excludes: vec![b"/*".into(), b"!/proc".into()], ..Default::default() };
     assert_ne!(fs::metadata("/").unwrap().dev(), fs::metadata("/proc").unwrap().dev());
     assert_eq!(paths(&tree_with(Path::new("/"), options)), ["src", "src/proc"]);
@@ -173,7 +174,7 @@ fn a_very_deep_tree_needs_few_descriptors() {
     let deepest = chain(dir.path(), "folder", DEPTH);
     let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
     File::from(openat(&deepest, "f", flags, Mode::RUSR).unwrap()).write_all(b"deep").unwrap();
-    // Something after the child in every tenth folder, so that the walk has to come back to it.
+    // Another entry after the child in every tenth folder, so that the walk has to return to it.
     let mut at = open(dir.path(), FOLDER | OFlags::CLOEXEC, Mode::empty()).unwrap();
     for i in 0..DEPTH {
         if i % 10 == 0 {
@@ -200,14 +201,14 @@ fn a_very_deep_tree_needs_few_descriptors() {
     assert_eq!(count, 1 + DEPTH + DEPTH / 10 + 1);
     // Other tests open files meanwhile.
     assert!(most < before + 500, "{most} descriptors");
-    assert!(longest.len() > 5 * PIECE_BYTES);
+    assert!(longest.len() > 5 * STEP_BYTES);
     let mut content = [0; 4];
     tree.open_file(&longest).unwrap().file().read_exact_at(&mut content, 0).unwrap();
     assert_eq!(&content, b"deep");
 }
 
 #[test]
-fn a_folder_moved_away_under_the_walk_is_found_again_or_told() {
+fn a_folder_moved_during_the_walk_is_found_again_or_reported() {
     let dir = tempfile::tempdir().unwrap();
     chain(dir.path(), "d", 100);
     for d in ["", "d/d"] {
@@ -216,7 +217,7 @@ fn a_folder_moved_away_under_the_walk_is_found_again_or_told() {
     let tree = tree(dir.path());
     let mut walk = tree.walk();
     assert_eq!(walk.by_ref().take(101).filter(|f| f.is_ok()).count(), 101);
-    // Both ways back are cut: upwards leads elsewhere, and downwards stands another folder.
+    // Both ways back fail: `..` leads elsewhere, and the path leads to another folder.
     fs::rename(dir.path().join("d/d/d"), dir.path().join("moved")).unwrap();
     fs::rename(dir.path().join("d/d"), dir.path().join("old")).unwrap();
     mkdir(&dir.path().join("d/d/d"));
@@ -278,20 +279,20 @@ fn without_openat2_nothing_is_followed_either() {
 }
 
 #[test]
-fn long_paths_are_cut_alike() {
+fn long_paths_with_a_common_beginning_are_cut_at_the_same_places() {
     let name = "n".repeat(99);
     let path = vec![name.as_str(); 200].join("/").into_bytes();
-    assert_eq!(last_cut(&path[..PIECE_BYTES]), None);
+    assert_eq!(last_cut(&path[..STEP_BYTES]), None);
     let cut = last_cut(&path).unwrap();
     assert_eq!(cut % 100, 99);
-    assert!(path.len() - cut - 1 <= PIECE_BYTES);
+    assert!(path.len() - cut - 1 <= STEP_BYTES);
     let before = last_cut(&path[..cut]).unwrap();
-    assert!(cut - before - 1 <= PIECE_BYTES && cut - before + 100 > PIECE_BYTES);
+    assert!(cut - before - 1 <= STEP_BYTES && cut - before + 100 > STEP_BYTES);
     assert_eq!(last_cut(&path[..cut + 300]), Some(cut));
 }
 
 #[test]
-fn records_hold_links_devices_attributes_and_owners() {
+fn records_have_links_devices_attributes_and_owners() {
     let dir = tempfile::tempdir().unwrap();
     let target = vec![b't'; 4_095];
     symlink(OsStr::from_bytes(&target), dir.path().join("link")).unwrap();
@@ -345,11 +346,11 @@ fn holes_are_found_and_reading_begins_at_the_beginning() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_and_the_rest_goes_on() {
-    without_privileges(what_cannot_be_read_is_told);
+fn an_unreadable_entry_is_reported_and_the_walk_continues() {
+    without_privileges(unreadable_entry_is_reported);
 }
 
-fn what_cannot_be_read_is_told() {
+fn unreadable_entry_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     mkdir(&dir.path().join("closed"));
     File::create(dir.path().join("closed/f")).unwrap();

@@ -11,14 +11,14 @@ use std::ffi::CStr;
 
 /// Directories of the walk's stack that are open at once. The others are opened again on the way back.
 const OPEN_FOLDERS: usize = 64;
-/// One `getdents` call takes as much: about 2,000 names.
+/// Bytes of one `getdents` call: about 2,000 names.
 const LISTING_BYTES: usize = 64 << 10;
-/// Names of one directory, their closing NULs included: offsets among them are `u32`.
+/// FolderNames of one directory, their closing NULs included: offsets among them are `u32`.
 const NAMES_BYTES: usize = u32::MAX as usize;
 
-/// Iterates over a tree in the order of the entry stream.
+/// Iterates over a tree in the order of the entry stream. A problem does not end it.
 ///
-/// Takes memory for the names of the directories from the root to the present one, and for at most 64 descriptors.
+/// Keeps in memory the names of the directories from the root to the present one, and at most 64 descriptors.
 pub struct Walk<'t> {
     tree: &'t SourceTree,
     started: bool,
@@ -28,20 +28,20 @@ pub struct Walk<'t> {
     levels: Vec<Level>,
     /// **Invariant:** the levels from here on are open, those before are not.
     lowest_open: usize,
-    /// The directory that was given last, to be entered next.
+    /// The directory that was returned last, which is entered next.
     entering: Option<Level>,
-    /// What is to be told after the entry that was given last.
+    /// To be returned next: a problem of the entry that was returned last.
     problem: Option<Problem>,
     buffer: Vec<u8>,
-    spare: Vec<Names>,
+    spare: Vec<FolderNames>,
 }
 
 struct Level {
     fd: Option<OwnedFd>,
     stat: Stat,
-    /// How much of `Walk::path` is this directory's.
+    /// Length of this directory's path in `Walk::path`.
     path_bytes: usize,
-    names: Names,
+    names: FolderNames,
 }
 
 type Item = Result<WalkedEntry, Problem>;
@@ -88,11 +88,11 @@ impl<'t> Walk<'t> {
         if path.len() as u64 > limit::PATH_BYTES {
             return Some(Err(Problem::new(&path, ProblemKind::TooLong)));
         }
-        let look = || statat(fd, name, AtFlags::SYMLINK_NOFOLLOW).map(|s| Stat::new(&s));
-        // A directory is opened first and then looked at, so that both are the same one. But not before it is known
-        // that it may be: opening one on another file system may mount it or wait for a server.
-        let first_look = key.kind != Listed::Directory || self.tree.options.one_file_system;
-        let seen = match first_look.then(look).transpose() {
+        let stat_now = || statat(fd, name, AtFlags::SYMLINK_NOFOLLOW).map(|s| Stat::new(&s));
+        // A directory is opened before its status is read, so that both are of the same one. With `one_file_system` the status
+        // comes first: opening a folder on another file system may mount it or wait for a server.
+        let stat_first = key.kind != ListedKind::Directory || self.tree.options.one_file_system;
+        let seen = match stat_first.then(stat_now).transpose() {
             Ok(seen) => seen,
             Err(e) => return Some(Err(Problem::failed(&path, e))),
         };
@@ -108,9 +108,9 @@ impl<'t> Walk<'t> {
         }
         match self.open_folder(fd.as_fd(), name) {
             Ok((fd, stat)) => Some(self.found_folder(path, fd, stat)),
-            Err(e) => match look() {
+            Err(e) => match stat_now() {
                 Ok(stat) => {
-                    // Not a directory any more: then it is given as what it is now.
+                    // If it is no directory any more, it is returned as what it is now.
                     if stat.kind == EntryKind::Directory {
                         self.problem = Some(Problem { kind: ProblemKind::Unreadable, ..Problem::failed(&path, e) });
                     }
@@ -129,7 +129,7 @@ impl<'t> Walk<'t> {
         if self.levels.iter().any(|l| l.stat.same_inode(&stat)) {
             self.problem = Some(Problem::new(&path, ProblemKind::Loop));
         } else if !elsewhere {
-            self.entering = Some(Level { fd: Some(fd), stat, path_bytes: path.len(), names: Names::default() });
+            self.entering = Some(Level { fd: Some(fd), stat, path_bytes: path.len(), names: FolderNames::default() });
             self.path.clone_from(&path);
         }
         Ok(WalkedEntry { path, stat })
@@ -160,7 +160,7 @@ impl<'t> Walk<'t> {
         })
     }
 
-    /// Goes back to the directory above, which is opened again if it was closed.
+    /// Returns to the directory above, and opens it again if it was closed.
     fn leave(&mut self) -> Result<(), Problem> {
         let Some(child) = self.levels.pop() else { return Ok(()) };
         self.spare.push(child.names.cleared());
@@ -171,10 +171,10 @@ impl<'t> Walk<'t> {
             match self.reopen(top, child.fd.as_ref()) {
                 Ok(fd) => self.levels[top].fd = Some(fd),
                 Err(e) => {
-                    // Its remaining names cannot be looked at any more.
-                    let left = !self.levels[top].names.is_done();
+                    // Its remaining names cannot be read any more.
+                    let has_more = !self.levels[top].names.is_done();
                     self.levels[top].names.finish();
-                    if left {
+                    if has_more {
                         return Err(Problem { kind: ProblemKind::Replaced, ..Problem::failed(&self.path, e) });
                     }
                 }
@@ -183,7 +183,7 @@ impl<'t> Walk<'t> {
         Ok(())
     }
 
-    /// One step up from the child if that leads there, which it does unless the child was moved; else down from the root.
+    /// By `..` from the child, unless the child was moved; then from the root.
     fn reopen(&self, top: usize, child: Option<&OwnedFd>) -> io::Result<OwnedFd> {
         let is_it = |found: io::Result<(OwnedFd, Stat)>| match found {
             Ok((fd, stat)) if stat.same_inode(&self.levels[top].stat) => Ok(fd),
@@ -236,33 +236,33 @@ impl Iterator for Walk<'_> {
     }
 }
 
-/// What a listing says of a name; some file systems do not say, and then it counts as other until it is looked at.
+/// The type of a name in a listing. Some file systems do not report it; such a name is `Other` until its status is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Listed {
+enum ListedKind {
     Directory,
     Other,
 }
 
 #[derive(Clone, Copy)]
 struct Key {
-    /// Eight bytes of the name behind what all names share, so that sorting seldom looks at the names themselves.
+    /// Eight bytes of the name behind the prefix of all names, so that sorting seldom compares the names themselves.
     prefix: u64,
     /// Of the name in the arena.
     start: u32,
-    kind: Listed,
+    kind: ListedKind,
 }
 
 /// The names of one directory, ascending: one arena of names that end with NUL, and 16 bytes a name.
 #[derive(Default)]
-struct Names {
+struct FolderNames {
     arena: Vec<u8>,
     order: Vec<Key>,
     next: usize,
 }
 
-impl Names {
+impl FolderNames {
     fn get(&self, key: Key) -> &CStr {
-        // Every start was recorded with a name that has its NUL.
+        // Every name in the arena ends with NUL.
         CStr::from_bytes_until_nul(&self.arena[key.start as usize..]).unwrap_or(c"")
     }
 
@@ -280,7 +280,7 @@ impl Names {
         self.next = self.order.len();
     }
 
-    /// Empty, for the next directory; the room of a very large one is given back.
+    /// Emptied for the next directory. The memory of a very large one is freed.
     fn cleared(mut self) -> Self {
         self.arena.clear();
         self.order.clear();
@@ -290,7 +290,7 @@ impl Names {
         self
     }
 
-    /// Reads the names of a directory. After an error, those that were read until then are there, in order.
+    /// Reads and sorts the names of a directory. After an error it has the names that were read until then.
     fn list(&mut self, fd: BorrowedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
         let read = self.read(fd, buffer);
         self.sort();
@@ -308,7 +308,7 @@ impl Names {
             if self.arena.len() + name.len() > NAMES_BYTES {
                 return Err(Errno::OVERFLOW);
             }
-            let kind = if entry.file_type() == FileType::Directory { Listed::Directory } else { Listed::Other };
+            let kind = if entry.file_type() == FileType::Directory { ListedKind::Directory } else { ListedKind::Other };
             self.order.push(Key { prefix: 0, start: self.arena.len() as u32, kind });
             self.arena.extend_from_slice(name);
         }
@@ -345,7 +345,7 @@ pub(in crate::pipeline) fn is_empty(folder: BorrowedFd) -> io::Result<bool> {
     only(folder, |_| false)
 }
 
-/// Whether a directory has no entries but such as `allowed` says.
+/// Whether a directory has only entries that are `allowed`.
 pub(in crate::pipeline) fn only(folder: BorrowedFd, allowed: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
     let fd = openat(folder, c".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let mut buffer = Vec::with_capacity(LISTING_BYTES);

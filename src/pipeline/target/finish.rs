@@ -1,4 +1,4 @@
-//! Giving a created entry its owner, permissions, attributes, times and flags.
+//! Sets owner, permissions, attributes, times and flags of a created entry.
 
 use super::Target;
 use crate::format::entry::{ContentState, Core, EntryKind};
@@ -11,31 +11,37 @@ const SET_ID: u32 = 0o6000;
 /// Immutable and append-only: these alone need a privilege.
 pub(super) const LOCKING_FLAGS: u32 = 0x10 | 0x20;
 
-/// Modes in a target that nobody may write to.
+/// Modes of entries that nobody may write to.
 pub(super) const FOLDER_MODE: u32 = 0o555;
 const FILE_MODE: u32 = 0o444;
 
-/// What an entry could not be given.
+/// What could not be set of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Aspect {
-    /// Nothing at all: it could not be opened again.
+    /// Nothing: it could not be opened again.
     Entry,
+    /// User and group.
     Owner,
+    /// Permission bits.
     Mode,
     /// An extended attribute, by name.
     Attribute(Vec<u8>),
+    /// The time of the last change of content.
     Times,
+    /// File attributes.
     Flags,
-    /// The length differs from the record's.
+    /// The file's length differs from the record's.
     Size,
 }
 
-/// Something recorded that the target does not have. It does not stop the work.
+/// Something recorded that the target does not have. It does not stop the restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortfall {
+    /// Of the entry.
     pub path: Vec<u8>,
+    /// What is missing.
     pub what: Aspect,
-    /// Linux's number; 0 where the file system accepted it and kept something else.
+    /// Linux's number of the error; 0 where the file system reported success and stored something else.
     pub errno: u32,
 }
 
@@ -64,13 +70,13 @@ impl Shortfall {
     }
 }
 
-/// Collects what fails for one entry.
-struct List<'c> {
+/// Collects the shortfalls of one entry.
+struct Shortfalls<'c> {
     core: &'c Core,
     found: Vec<Shortfall>,
 }
 
-impl List<'_> {
+impl Shortfalls<'_> {
     fn note(&mut self, what: Aspect, done: rustix::io::Result<()>) -> bool {
         if let Err(e) = done {
             self.found.push(Shortfall::new(self.core, what, e));
@@ -87,91 +93,92 @@ impl List<'_> {
 
 impl Target {
     /// The order matters: a change of owner clears the set-id bits and the capabilities; an access list changes the
-    /// permissions' group bits; `user.*` attributes need the permission to write, which the mode may take away; and an
-    /// immutable entry takes nothing more. At the end it is looked at, because some file systems accept what they do not
-    /// keep.
+    /// permissions' group bits; `user.*` attributes need the permission to write, which the mode may remove; and an immutable
+    /// entry cannot be changed any more. At the end the status is compared, because some file systems report success and store
+    /// something else.
     pub(super) fn finish(&self, node: &Node, core: &Core, has_flags: bool) -> Vec<Shortfall> {
-        let mut list = List { core, found: Vec::new() };
+        let mut shortfalls = Shortfalls { core, found: Vec::new() };
         let before = match node.stat() {
             Ok(stat) => stat,
             Err(e) => return vec![Shortfall::new(core, Aspect::Entry, e)],
         };
-        let owned = self.finish_owner(node, &before, &mut list);
-        self.finish_xattrs(node, &mut list);
-        let mode = self.finish_mode(node, owned, &mut list);
-        list.note(Aspect::Times, node.set_mtime(core.mtime));
+        let owned = self.finish_owner(node, &before, &mut shortfalls);
+        self.finish_xattrs(node, &mut shortfalls);
+        let mode = self.finish_mode(node, owned, &mut shortfalls);
+        shortfalls.note(Aspect::Times, node.set_mtime(core.mtime));
         if has_flags && (core.flags != 0 || self.inherits) {
-            self.finish_flags(node, &mut list);
+            self.finish_flags(node, &mut shortfalls);
         }
         match node.stat() {
             Ok(after) => {
-                list.differs(Aspect::Mode, core.kind != EntryKind::Symlink && after.mode != mode);
-                list.differs(Aspect::Times, after.mtime != core.mtime);
+                shortfalls.differs(Aspect::Mode, core.kind != EntryKind::Symlink && after.mode != mode);
+                shortfalls.differs(Aspect::Times, after.mtime != core.mtime);
                 let sized = core.kind == EntryKind::File && !matches!(core.state, ContentState::Unreadable { .. });
-                list.differs(Aspect::Size, sized && after.size != core.size);
+                shortfalls.differs(Aspect::Size, sized && after.size != core.size);
             }
             Err(e) => {
-                list.note(Aspect::Entry, Err(e));
+                shortfalls.note(Aspect::Entry, Err(e));
             }
         }
-        list.found
+        shortfalls.found
     }
 
-    /// Whether user and group are the recorded ones, each.
-    fn finish_owner(&self, node: &Node, before: &Stat, list: &mut List) -> (bool, bool) {
-        let core = list.core;
+    /// Whether the user and whether the group is the recorded one.
+    fn finish_owner(&self, node: &Node, before: &Stat, shortfalls: &mut Shortfalls) -> (bool, bool) {
+        let core = shortfalls.core;
         let right = (before.uid == core.uid, before.gid == core.gid);
-        let given = self.options.owners && right != (true, true) && list.note(Aspect::Owner, node.set_owner(core.uid, core.gid));
+        let given =
+            self.options.owners && right != (true, true) && shortfalls.note(Aspect::Owner, node.set_owner(core.uid, core.gid));
         if given { (true, true) } else { right }
     }
 
-    fn finish_xattrs(&self, node: &Node, list: &mut List) {
-        let core = list.core;
+    fn finish_xattrs(&self, node: &Node, shortfalls: &mut Shortfalls) {
+        let core = shortfalls.core;
         let read_only = self.options.read_only;
         let has = |name: &str| !read_only && core.xattrs.iter().any(|(n, _)| n == name.as_bytes());
         if self.inherits && core.kind != EntryKind::Symlink {
             for name in [ACL_ACCESS, ACL_DEFAULT] {
                 if !has(name) {
-                    list.note(Aspect::Attribute(name.into()), node.remove_xattr(name));
+                    shortfalls.note(Aspect::Attribute(name.into()), node.remove_xattr(name));
                 }
             }
         }
-        // Access lists last: they may take away the permission that the others need.
-        let lends = |name: &[u8]| name.starts_with(b"system.posix_acl_") || name == b"security.capability";
-        let given = core.xattrs.iter().filter(|(name, _)| !(read_only && lends(name)));
+        // Access lists last: they may remove the permission that the others need.
+        let grants_rights = |name: &[u8]| name.starts_with(b"system.posix_acl_") || name == b"security.capability";
+        let given = core.xattrs.iter().filter(|(name, _)| !(read_only && grants_rights(name)));
         let (lists, others): (Vec<_>, Vec<_>) = given.partition(|(name, _)| name.starts_with(b"system.posix_acl_"));
         for (name, value) in others.into_iter().chain(lists) {
-            list.note(Aspect::Attribute(name.clone()), node.set_xattr(name, value));
+            shortfalls.note(Aspect::Attribute(name.clone()), node.set_xattr(name, value));
         }
     }
 
-    /// The mode that was wanted in the end.
-    fn finish_mode(&self, node: &Node, (user, group): (bool, bool), list: &mut List) -> u32 {
-        let core = list.core;
+    /// Returns the mode that the entry should have.
+    fn finish_mode(&self, node: &Node, (user, group): (bool, bool), shortfalls: &mut Shortfalls) -> u32 {
+        let core = shortfalls.core;
         if core.kind == EntryKind::Symlink {
             return core.mode;
         }
         if self.options.read_only {
             let mode = if core.kind == EntryKind::Directory { FOLDER_MODE } else { FILE_MODE };
-            list.note(Aspect::Mode, node.set_mode(mode));
+            shortfalls.note(Aspect::Mode, node.set_mode(mode));
             return mode;
         }
-        // With another owner than the recorded one, a set-id bit would lend the wrong person's rights.
+        // With another owner than the recorded one, a set-id bit would give programs the wrong person's rights.
         let mut mode = core.mode;
         if core.kind != EntryKind::Directory {
             mode &= !(if user { 0 } else { 0o4000 } | if group { 0 } else { 0o2000 });
         }
-        if list.note(Aspect::Mode, node.set_mode(mode)) && (core.mode ^ mode) & SET_ID != 0 {
-            list.note(Aspect::Mode, Err(Errno::PERM));
+        if shortfalls.note(Aspect::Mode, node.set_mode(mode)) && (core.mode ^ mode) & SET_ID != 0 {
+            shortfalls.note(Aspect::Mode, Err(Errno::PERM));
         }
         mode
     }
 
-    fn finish_flags(&self, node: &Node, list: &mut List) {
-        let flags = list.core.flags;
+    fn finish_flags(&self, node: &Node, shortfalls: &mut Shortfalls) {
+        let flags = shortfalls.core.flags;
         if let Err(e) = node.set_flags(flags) {
-            list.note(Aspect::Flags, Err(e));
-            // The kernel refuses all for the sake of those that need a privilege.
+            shortfalls.note(Aspect::Flags, Err(e));
+            // The kernel refuses all if some need a privilege.
             if flags & LOCKING_FLAGS != 0 {
                 let _ = node.set_flags(flags & !LOCKING_FLAGS);
             }

@@ -1,29 +1,29 @@
-//! Where data goes back to: creating entries beneath a folder. The way there is [`source`](super::source).
+//! Targets of a restore: entries are created beneath a folder. The opposite direction is [`source`](super::source).
 //!
-//! **Invariant:** nothing is created outside the folder, and nothing that was there is overwritten: a path is walked without
+//! **Invariant:** nothing is created outside the folder, and nothing that existed is overwritten: paths are opened without
 //! following symbolic links, and the last name is created exclusively.
 
+mod error;
 mod finish;
 mod folders;
 mod page;
 mod parents;
+mod special;
 #[cfg(test)]
 mod tests;
 
+pub use error::TargetError;
 pub use finish::{Aspect, Shortfall};
 
 use super::source::beneath::FOLDER;
 use super::source::node::{Node, Stat};
 use super::source::walk_only;
-use crate::format::Malformed;
 use crate::format::entry::{Core, EntryKind, check_path};
-use finish::LOCKING_FLAGS;
+use error::failed;
 use folders::Folders;
 use parents::Parents;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, linkat, makedev, mkdirat, mknodat, open, openat, readlinkat, symlinkat, unlinkat,
-};
+use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, open, openat, unlinkat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -31,62 +31,40 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// How entries are restored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TargetOptions {
-    /// Gives every entry its recorded user and group; needs root. Otherwise all belongs to the caller.
+    /// Sets the recorded user and group of every entry; needs root. Otherwise the caller owns everything.
     pub owners: bool,
-    /// Accepts a folder that is not empty, and folders in it. Other entries that exist are still refused.
+    /// Accepts a target that is not empty, and folders that exist in it. Other entries that exist are refused.
     pub into_existing: bool,
-    /// Goes on with an interrupted restore: what exists and may be its work is handed back instead of refused.
+    /// Continues an interrupted restore: an entry that exists and may be its work is returned instead of refused.
     pub resume: bool,
-    /// Nobody may write to what is restored: files get the mode 0444 and folders 0555, without access lists and capabilities. Folders
-    /// that were there before, too, if something is restored into them.
+    /// Nobody may write to restored entries: files get the mode 0444 and folders 0555, without access lists and capabilities. This
+    /// includes folders that existed before, if something is restored into them.
     pub read_only: bool,
 }
 
-/// Why an entry, or the whole target, cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum TargetError {
-    #[error("the folder {} is not empty", dir.display())]
-    NotEmpty { dir: PathBuf },
-    #[error("the folder {} cannot be used", dir.display())]
-    Folder { dir: PathBuf, source: io::Error },
-    /// What was restored may be gone after a power cut; some of it may be gone already.
-    #[error("what was restored to {} cannot be made durable", dir.display())]
-    NotDurable { dir: PathBuf, source: io::Error },
-    #[error("the record's path cannot be used")]
-    Path { source: Malformed },
-    #[error("{}: exists already", String::from_utf8_lossy(path))]
-    Exists { path: Vec<u8> },
-    /// A symbolic link, or something that is no folder, stands on the way.
-    #[error("{}: a link or another obstacle lies on the way", String::from_utf8_lossy(path))]
-    Blocked { path: Vec<u8>, source: io::Error },
-    /// Somebody put something else under the name while the file was closed.
-    #[error("{}: is no longer the file that was made", String::from_utf8_lossy(path))]
-    Replaced { path: Vec<u8> },
-    #[error("{}: the record lacks its {what}", String::from_utf8_lossy(path))]
-    Incomplete { path: Vec<u8>, what: &'static str },
-    #[error("{}: cannot {step}", String::from_utf8_lossy(path))]
-    Refused { path: Vec<u8>, step: &'static str, source: io::Error },
-}
-
-/// Whether an entry was made or stood there already.
+/// Whether an entry was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Made {
+pub enum Creation {
+    /// It was created.
     New,
+    /// It existed already.
     Existing,
 }
 
-/// A file to be filled: data by `write_all_at`, around its holes; then [`Target::finish_file`].
+/// A file to be filled by `write_all_at`, except for its holes; then call [`Target::finish_file`].
 #[derive(Debug)]
-pub struct MadeFile {
+pub struct CreatedFile {
+    /// Open for reading and writing; only for reading if it existed, and has other names or cannot be written.
     pub file: File,
-    /// Only with `resume`: the bytes that a file had which stood there already. Its content is to be checked and, where
-    /// it differs, written again. It is open for reading alone if it has other names or cannot be written.
+    /// The size of a file that existed already, only with `resume`. Its content is to be compared and, where it differs, written
+    /// again.
     pub existing: Option<u64>,
 }
 
-/// A file that was closed before it had all its content: what it is known by when it is opened again.
+/// Identifies a file that was closed before it had all its content, for when it is opened again.
 #[derive(Debug)]
 pub struct ClosedFile(Stat);
 
@@ -95,13 +73,13 @@ pub struct Target {
     dir: PathBuf,
     folders: Folders,
     options: TargetOptions,
-    /// New entries may take over access lists or flags from folders that were there before.
+    /// New entries may inherit access lists or flags from folders that existed before.
     inherits: bool,
     parents: Parents,
 }
 
 impl Target {
-    /// Opens `dir`, which is made (mode 0700) if it does not exist. An empty file system's `lost+found` does not count.
+    /// Opens `dir`, and creates it with mode 0700 if it does not exist. A `lost+found` alone counts as an empty folder.
     pub fn create(dir: &Path, options: TargetOptions) -> Result<Self, TargetError> {
         let fail = |source: io::Error| TargetError::Folder { dir: dir.into(), source };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fail)?;
@@ -123,40 +101,39 @@ impl Target {
         })
     }
 
-    /// Makes a folder that the caller can write to until [`Target::finish_directory`].
-    pub fn create_directory(&self, core: &Core) -> Result<Made, TargetError> {
-        let (folder, name) = self.place(&core.path)?;
+    /// Creates a folder that the caller can write to until [`Target::finish_directory`].
+    pub fn create_directory(&self, core: &Core) -> Result<Creation, TargetError> {
+        let (folder, name) = self.locate(&core.path)?;
         match mkdirat(&folder, name, Mode::RWXU) {
-            Ok(()) => return Ok(Made::New),
+            Ok(()) => return Ok(Creation::New),
             Err(Errno::EXIST) if self.options.into_existing || self.options.resume => {}
             Err(e) => return Err(failed(&core.path, "make the folder", e)),
         }
         let exists = || TargetError::Exists { path: core.path.clone() };
         let fd = self.folders.beneath().step(folder.as_fd(), name, FOLDER).map_err(|_| exists())?;
-        // An earlier run may have finished it with a mode that keeps its own user out.
+        // An earlier run may have finished it with a mode that denies access to its own user.
         if self.options.resume || self.options.read_only {
             open_up(&fd, 0o700);
         }
-        Ok(Made::Existing)
+        Ok(Creation::Existing)
     }
 
-    /// Makes a file of mode 0600.
-    ///
-    /// With `resume`, a regular file that is not longer than the record says is handed back.
-    pub fn create_file(&self, core: &Core) -> Result<MadeFile, TargetError> {
-        let (folder, name) = self.place(&core.path)?;
+    /// Creates a file with mode 0600. With `resume`, a regular file that exists and is not longer than the record says is
+    /// returned.
+    pub fn create_file(&self, core: &Core) -> Result<CreatedFile, TargetError> {
+        let (folder, name) = self.locate(&core.path)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match openat(&folder, name, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(fd) => Ok(MadeFile { file: fd.into(), existing: None }),
+            Ok(fd) => Ok(CreatedFile { file: fd.into(), existing: None }),
             Err(Errno::EXIST) if self.options.resume => self.existing_file(&folder, name, core),
             Err(e) => Err(failed(&core.path, "make the file", e)),
         }
     }
 
-    fn existing_file(&self, folder: &OwnedFd, name: &[u8], core: &Core) -> Result<MadeFile, TargetError> {
+    fn existing_file(&self, folder: &OwnedFd, name: &[u8], core: &Core) -> Result<CreatedFile, TargetError> {
         let may_be_ours = |seen: &Stat| seen.kind == EntryKind::File && seen.size <= core.size;
         let exists = || TargetError::Exists { path: core.path.clone() };
-        // An earlier run may have finished it with a mode that lets not even its own user write the rest.
+        // An earlier run may have finished it with a mode that forbids even its own user to write the rest.
         if self.options.resume
             && let Ok(handle) = self.folders.beneath().step(folder.as_fd(), name, OFlags::PATH)
             && Node::handle(handle.as_fd()).stat().is_ok_and(|seen| may_be_ours(&seen) && seen.nlink == 1)
@@ -164,23 +141,23 @@ impl Target {
             open_up(&handle, 0o600);
         }
         let (file, seen) = self.open_existing(folder, name, core, may_be_ours, exists)?;
-        Ok(MadeFile { file, existing: Some(seen.size) })
+        Ok(CreatedFile { file, existing: Some(seen.size) })
     }
 
-    /// Notes what a file is that is closed for a while, because only so many can be open.
+    /// Identifies a file that the caller is about to close, because only a limited number can be open.
     pub fn close_file(&self, file: &File) -> io::Result<ClosedFile> {
         Ok(ClosedFile(Node::open(file.as_fd()).stat()?))
     }
 
-    /// Opens a file again that this restore has made, and nothing else that may stand under its name by now.
+    /// Opens a file of this restore again. Fails if something else has its name by now.
     pub fn reopen_file(&self, core: &Core, closed: &ClosedFile) -> Result<File, TargetError> {
-        let (folder, name) = self.place(&core.path)?;
+        let (folder, name) = self.locate(&core.path)?;
         let is_it = |seen: &Stat| seen.kind == EntryKind::File && seen.same_inode(&closed.0);
         let replaced = || TargetError::Replaced { path: core.path.clone() };
         Ok(self.open_existing(&folder, name, core, is_it, replaced)?.0)
     }
 
-    /// Opens a file that exists, if it is the one `wanted`.
+    /// Opens a file that exists, if its status is the one `wanted`.
     fn open_existing(
         &self,
         folder: &OwnedFd,
@@ -190,13 +167,13 @@ impl Target {
         otherwise: impl Fn() -> TargetError,
     ) -> Result<(File, Stat), TargetError> {
         let open_as = |flags| self.folders.beneath().step(folder.as_fd(), name, flags);
-        // Looked at by a handle first: opening a device may already act on it.
+        // The status is read through a handle first: opening a device may already have an effect.
         let handle = open_as(OFlags::PATH).map_err(|e| failed(&core.path, "look at the file that exists", e))?;
         let seen = Node::handle(handle.as_fd()).stat().map_err(|_| otherwise())?;
         if !wanted(&seen) {
             return Err(otherwise());
         }
-        // Through another name the file may belong to somebody else, so it is not written to.
+        // A file with another name may belong to somebody else, so it is not written to.
         let writable = if seen.nlink == 1 { open_as(OFlags::RDWR | OFlags::NONBLOCK) } else { Err(Errno::PERM) };
         let fd = writable
             .or_else(|_| open_as(OFlags::RDONLY | OFlags::NONBLOCK))
@@ -207,7 +184,7 @@ impl Target {
         }
     }
 
-    /// A file for what the restore keeps for itself: nobody else sees it, and it is gone when it is closed.
+    /// A temporary file without a name: nobody else sees it, and it is gone when it is closed.
     pub fn nameless_file(&self, random: &dyn Fn(&mut [u8])) -> io::Result<File> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         match openat(self.folders.beneath().root(), c".", flags, Mode::RUSR | Mode::WUSR) {
@@ -216,7 +193,7 @@ impl Target {
         }
     }
 
-    /// The same where the file system has no such files (NFS, SMB, FAT): its name is taken away before anything is in it.
+    /// The same where the file system has no such files (NFS, SMB, FAT): the name is removed before anything is written.
     #[expect(clippy::disallowed_methods, reason = "a name that this restore made a moment ago, in the target")]
     fn unnamed_file(&self, random: &dyn Fn(&mut [u8])) -> io::Result<File> {
         let root = self.folders.beneath().root();
@@ -229,14 +206,15 @@ impl Target {
         Ok(fd.into())
     }
 
-    /// Takes away a file that could not be filled, so that nobody takes it for what it was to be.
+    /// Removes a file that could not be filled, so that nobody mistakes it for the restored file.
     #[expect(clippy::disallowed_methods, reason = "a file that this restore made, in the target")]
     pub fn discard_file(&self, core: &Core) -> Result<(), TargetError> {
-        let (folder, name) = self.place(&core.path)?;
-        unlinkat(&folder, name, AtFlags::empty()).map_err(|e| failed(&core.path, "take away the incomplete file", e))
+        let (folder, name) = self.locate(&core.path)?;
+        unlinkat(&folder, name, AtFlags::empty()).map_err(|e| failed(&core.path, "remove the incomplete file", e))
     }
 
-    /// Gives a file that has its content everything else. A hole at its end is made here.
+    /// Sets owner, permissions, times and the rest of a file that has its content. A hole at its end is made here. Returns what
+    /// could not be set.
     #[expect(clippy::disallowed_methods, reason = "the file is shorter and becomes longer")]
     pub fn finish_file(&self, file: &File, core: &Core) -> Vec<Shortfall> {
         let mut shortfalls = Vec::new();
@@ -251,10 +229,10 @@ impl Target {
         shortfalls
     }
 
-    /// Gives a folder its permissions, times and the rest, after everything in it was made and finished: of two
-    /// folders, the deeper one first.
+    /// Sets owner, permissions, times and the rest of a folder. Call it after everything in the folder was finished. Returns what
+    /// could not be set.
     pub fn finish_directory(&self, core: &Core) -> Vec<Shortfall> {
-        let opened = self.place(&core.path).and_then(|(folder, name)| {
+        let opened = self.locate(&core.path).and_then(|(folder, name)| {
             self.folders
                 .beneath()
                 .step(folder.as_fd(), name, OFlags::RDONLY | OFlags::DIRECTORY)
@@ -266,112 +244,14 @@ impl Target {
         }
     }
 
-    pub fn create_symlink(&self, core: &Core) -> Result<(Made, Vec<Shortfall>), TargetError> {
-        let (folder, name) = self.place(&core.path)?;
-        let target =
-            core.target.as_deref().ok_or_else(|| TargetError::Incomplete { path: core.path.clone(), what: "link's target" })?;
-        let made = match symlinkat(target, &folder, name) {
-            Ok(()) => Made::New,
-            Err(Errno::EXIST) if self.options.resume => Made::Existing,
-            Err(e) => return Err(failed(&core.path, "make the symbolic link", e)),
-        };
-        let same = |fd: &OwnedFd, _: &Stat| readlinkat(fd, c"", Vec::new()).is_ok_and(|t| t.to_bytes() == target);
-        Ok((made, self.finish_made(&folder, name, core, same)?))
-    }
-
-    /// Makes a pipe, a device or a socket.
-    pub fn create_special(&self, core: &Core) -> Result<(Made, Vec<Shortfall>), TargetError> {
-        let (folder, name) = self.place(&core.path)?;
-        let lacks = |what| TargetError::Incomplete { path: core.path.clone(), what };
-        let kind = match core.kind {
-            EntryKind::Fifo => FileType::Fifo,
-            EntryKind::Socket => FileType::Socket,
-            EntryKind::CharDevice => FileType::CharacterDevice,
-            EntryKind::BlockDevice => FileType::BlockDevice,
-            EntryKind::File | EntryKind::Directory | EntryKind::Symlink => return Err(lacks("special type")),
-        };
-        let device = match (kind, core.device) {
-            (FileType::Fifo | FileType::Socket, _) => (0, 0),
-            (_, Some(device)) => device,
-            (_, None) => return Err(lacks("device number")),
-        };
-        let made = match mknodat(&folder, name, kind, Mode::RUSR | Mode::WUSR, makedev(device.0, device.1)) {
-            Ok(()) => Made::New,
-            Err(Errno::EXIST) if self.options.resume => Made::Existing,
-            Err(e) => return Err(failed(&core.path, "make the special file", e)),
-        };
-        Ok((made, self.finish_made(&folder, name, core, |_, stat| device == (0, 0) || stat.rdev == device)?))
-    }
-
-    /// Finishes what was made by name, once a handle shows that it is still that.
-    fn finish_made(
-        &self,
-        folder: &OwnedFd,
-        name: &[u8],
-        core: &Core,
-        same: impl Fn(&OwnedFd, &Stat) -> bool,
-    ) -> Result<Vec<Shortfall>, TargetError> {
-        let exists = || TargetError::Exists { path: core.path.clone() };
-        let fd = self
-            .folders
-            .beneath()
-            .step(folder.as_fd(), name, OFlags::PATH)
-            .map_err(|e| failed(&core.path, "open what was made", e))?;
-        let node = Node::handle(fd.as_fd());
-        let stat = node.stat().map_err(|e| failed(&core.path, "look at what was made", e))?;
-        if stat.kind != core.kind || !same(&fd, &stat) {
-            return Err(exists());
-        }
-        Ok(self.finish(&node, core, false))
-    }
-
-    /// Gives the entry at `core.link_to` a further name. The first may be finished already.
-    ///
-    /// Errors: `Refused` with `EPERM`, `EOPNOTSUPP` or `EMLINK` where the file system has no (more) hard links; then the caller may
-    /// restore the content once more.
-    pub fn link(&self, core: &Core) -> Result<Made, TargetError> {
-        let first =
-            core.link_to.as_deref().ok_or_else(|| TargetError::Incomplete { path: core.path.clone(), what: "first name" })?;
-        let (from, old) = self.place(first)?;
-        let (to, new) = self.place(&core.path)?;
-        let link = || linkat(&from, old, &to, new, AtFlags::empty());
-        let done = match link() {
-            // An immutable or append-only file takes no further name, not even from root.
-            Err(Errno::PERM) if core.kind == EntryKind::File && core.flags & LOCKING_FLAGS != 0 => {
-                let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-                self.folders.beneath().step(from.as_fd(), old, flags).and_then(|fd| {
-                    let node = Node::open(fd.as_fd());
-                    node.set_flags(core.flags & !LOCKING_FLAGS)?;
-                    let done = link();
-                    node.set_flags(core.flags)?;
-                    done
-                })
-            }
-            other => other,
-        };
-        match done {
-            Ok(()) => Ok(Made::New),
-            Err(Errno::EXIST) if self.options.resume && self.is_one(&from, old, &to, new) => Ok(Made::Existing),
-            Err(e) => Err(failed(&core.path, "link it to its first name", e)),
-        }
-    }
-
-    fn is_one(&self, from: &OwnedFd, old: &[u8], to: &OwnedFd, new: &[u8]) -> bool {
-        let stat = |folder: &OwnedFd, name| {
-            let fd = self.folders.beneath().step(folder.as_fd(), name, OFlags::PATH)?;
-            Node::handle(fd.as_fd()).stat()
-        };
-        matches!((stat(from, old), stat(to, new)), (Ok(a), Ok(b)) if a.same_inode(&b))
-    }
-
-    /// Makes everything durable that was made so far. What the kernel could not write in the meantime is an error here, too.
+    /// Makes everything durable that was created so far. Also fails if the kernel could not write some of it earlier.
     pub fn sync(&self) -> Result<(), TargetError> {
         let not_durable = |e: Errno| TargetError::NotDurable { dir: self.dir.clone(), source: e.into() };
         self.folders.sync().map_err(not_durable)
     }
 
-    /// The folder to create in, and the name.
-    fn place<'p>(&self, path: &'p [u8]) -> Result<(Arc<OwnedFd>, &'p [u8]), TargetError> {
+    /// The folder that contains `path`, and its name there.
+    fn locate<'p>(&self, path: &'p [u8]) -> Result<(Arc<OwnedFd>, &'p [u8]), TargetError> {
         check_path(path).map_err(|source| TargetError::Path { source })?;
         let (above, name) = split(path).unwrap_or((b"", path));
         let folder = self.folders.open(above).map_err(|e| failed(path, "open the folder it belongs in", e))?;
@@ -379,21 +259,8 @@ impl Target {
     }
 }
 
-impl TargetError {
-    /// Linux's number, 0 where no call failed.
-    pub fn errno(&self) -> u32 {
-        match self {
-            Self::Folder { source, .. }
-            | Self::NotDurable { source, .. }
-            | Self::Blocked { source, .. }
-            | Self::Refused { source, .. } => source.raw_os_error().unwrap_or(0) as u32,
-            Self::Exists { .. } => Errno::EXIST.raw_os_error() as u32,
-            Self::NotEmpty { .. } | Self::Path { .. } | Self::Incomplete { .. } | Self::Replaced { .. } => 0,
-        }
-    }
-}
-
-/// Gives what exists the user's permissions that are `needed`, until it is finished again. In vain where it is somebody else's.
+/// Adds the user's permissions that are `needed` to an entry that exists, until it is finished again. No effect where the entry
+/// belongs to somebody else.
 fn open_up(entry: &OwnedFd, needed: u32) {
     let node = Node::handle(entry.as_fd());
     if let Ok(stat) = node.stat()
@@ -405,13 +272,4 @@ fn open_up(entry: &OwnedFd, needed: u32) {
 
 fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     path.iter().rposition(|b| *b == b'/').map(|i| (&path[..i], &path[i + 1..]))
-}
-
-fn failed(path: &[u8], step: &'static str, error: Errno) -> TargetError {
-    let path = path.to_vec();
-    match error {
-        Errno::EXIST => TargetError::Exists { path },
-        Errno::LOOP | Errno::XDEV | Errno::NOTDIR => TargetError::Blocked { path, source: error.into() },
-        _ => TargetError::Refused { path, step, source: error.into() },
-    }
 }

@@ -1,4 +1,4 @@
-//! A page of text that a restore leaves in the target's root, for whoever opens the folder.
+//! A page of text that a restore writes into the target's root, for whoever opens the folder.
 
 use super::{Target, TargetError, failed};
 use crate::format::entry::{Core, EntryKind};
@@ -8,22 +8,22 @@ use rustix::io::Errno;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 
-/// Whoever looks at it writes nothing.
+/// Readers do not change it.
 const MODE: u32 = 0o444;
 /// No page of any version is longer.
 const PAGE_BYTES: u64 = 64 << 10;
 
 impl Target {
-    /// Puts a page under `name` into the root. The same page may stand there from another restore, known by `mark`: in another time zone,
-    /// or written by another version, it has other words. With `resume` also its beginning may. Anything else under the name stays, and
-    /// is an error.
+    /// Writes a page named `name` into the root. The page of another restore with the same `mark` may exist: in another time zone or
+    /// from another version it has other words. With `resume`, the beginning of the page may exist. Anything else with that name
+    /// stays as it is, and is an error.
     pub fn put_page(&self, name: &str, text: &str, mark: &str) -> Result<(), TargetError> {
         let mut core = Core::new(name.into(), EntryKind::File);
         (core.size, core.mode) = (PAGE_BYTES, MODE);
         let refused = |e: std::io::Error| failed(&core.path, "write the page", Errno::from_io_error(&e).unwrap_or(Errno::IO));
         let made = match self.create_file(&core) {
             Err(TargetError::Exists { .. }) if self.options.into_existing => {
-                let (folder, name) = self.place(&core.path)?;
+                let (folder, name) = self.locate(&core.path)?;
                 self.existing_file(&folder, name, &core)?
             }
             made => made?,
@@ -41,7 +41,7 @@ impl Target {
         if !is_whole {
             made.file.write_all_at(text.as_bytes(), 0).map_err(refused)?;
         }
-        // A file system without permissions keeps the page all the same.
+        // The page stays even on a file system without permissions.
         let _ = Node::open(made.file.as_fd()).set_mode(MODE);
         Ok(())
     }

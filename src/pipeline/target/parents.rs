@@ -1,4 +1,4 @@
-//! Folders that have no record of their own: those above a source of several names, and those whose records are lost.
+//! Folders without a record: those above a source whose name has several parts, and those whose records are lost.
 
 use super::finish::FOLDER_MODE;
 use super::{Aspect, Shortfall, Target, TargetError, failed, open_up, split};
@@ -11,12 +11,12 @@ use rustix::fs::{Mode, mkdirat};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 
-/// Where a target is read-only: the folders that have to be closed in the end.
+/// The folders that have to become read-only in the end.
 #[derive(Default)]
 pub struct Parents(Mutex<BTreeSet<Vec<u8>>>);
 
 impl Target {
-    /// Makes the folders above `path` that have no record of their own, for a restore of a part. Mode 0700.
+    /// Creates the folders above `path` that have no record, with mode 0700.
     pub fn create_parents(&self, path: &[u8]) -> Result<(), TargetError> {
         check_path(path).map_err(|source| TargetError::Path { source })?;
         let Some((above, _)) = split(path) else { return Ok(()) };
@@ -26,7 +26,7 @@ impl Target {
         }
         let ends = above.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(i, _)| i).chain([above.len()]);
         for end in ends {
-            let (folder, name) = self.place(&path[..end])?;
+            let (folder, name) = self.locate(&path[..end])?;
             match mkdirat(&folder, name, Mode::RWXU) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(e) => return Err(failed(&path[..end], "make the folder", e)),
@@ -41,10 +41,11 @@ impl Target {
         self.folders.open(above).map(drop).map_err(|e| failed(above, "open the folder", e))
     }
 
-    /// Closes them where nobody may write to what is restored, when everything is in them. Some file systems have no such permissions.
+    /// Makes these folders read-only, after everything in them was restored. Returns those where that failed: some file systems
+    /// have no such permissions.
     pub fn finish_parents(&self) -> Vec<Shortfall> {
         let parents = std::mem::take(&mut *self.parents.0.lock());
-        // What is deeper is greater.
+        // In reverse order a folder comes after everything in it.
         let closed = parents.into_iter().rev().map(|path| (self.close(&path), path));
         let lacking = |(done, path): (Result<(), TargetError>, _)| {
             done.err().map(|e| Shortfall { path, what: Aspect::Mode, errno: e.errno() })
@@ -53,7 +54,7 @@ impl Target {
     }
 
     fn close(&self, path: &[u8]) -> Result<(), TargetError> {
-        let (folder, name) = self.place(path)?;
+        let (folder, name) = self.locate(path)?;
         let opened = self.folders.beneath().step(folder.as_fd(), name, FOLDER);
         let closed = opened.and_then(|fd| Node::handle(fd.as_fd()).set_mode(FOLDER_MODE));
         closed.map_err(|e| failed(path, "close the folder", e))

@@ -5,6 +5,7 @@ use crate::machine::{is_root, skipped, tried};
 use crate::pipeline::source::tests::chain;
 use crate::pipeline::source::{SourceTree, TreeOptions, data_ranges};
 use rustix::fs::{CWD, XattrFlags, setxattr};
+use rustix::fs::{FileType, makedev, mknodat, symlinkat};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -27,7 +28,7 @@ fn core(path: &str, kind: EntryKind) -> Core {
     core
 }
 
-/// Brings a tree over as a restore would, and gives its records and everything that fell short.
+/// Copies a tree as a restore would. Returns its records and all shortfalls.
 fn bring_over(from: &Path, to: &Path, options: TargetOptions) -> (Vec<Core>, Vec<Shortfall>) {
     let tree = SourceTree::open(b"src".to_vec(), from, TreeOptions::default()).unwrap();
     let target = target_with(to, options);
@@ -68,7 +69,7 @@ fn bring_over(from: &Path, to: &Path, options: TargetOptions) -> (Vec<Core>, Vec
     (cores, short)
 }
 
-/// What a restore has to give back. Inodes and ctimes are the file system's own.
+/// The part of a record that a restore has to reproduce. Inodes and ctimes are the file system's own.
 fn records(root: &Path) -> Vec<Core> {
     let tree = SourceTree::open(b"src".to_vec(), root, TreeOptions::default()).unwrap();
     tree.walk()
@@ -89,7 +90,7 @@ fn set_mtime(path: &Path, seconds: i64, nanoseconds: u32) {
 }
 
 #[test]
-fn everything_comes_back() {
+fn everything_is_restored() {
     let from = tempfile::tempdir().unwrap();
     let at = |name: &str| from.path().join(name);
     for name in [&b"line\nbreak"[..], b"\x83\x4a\x83\x8b\x83\x65", b"\xff\xc0", &[b'n'; 255]] {
@@ -165,7 +166,7 @@ fn everything_comes_back() {
 }
 
 #[test]
-fn a_very_deep_tree_comes_back() {
+fn a_very_deep_tree_is_restored() {
     const DEPTH: usize = 1_200;
     let from = tempfile::tempdir().unwrap();
     let deepest = chain(from.path(), "a folder", DEPTH);
@@ -192,7 +193,7 @@ fn a_folder_in_use_is_refused() {
     assert!(matches!(inside.create_symlink(&link), Err(TargetError::Exists { .. })));
     assert!(matches!(inside.create_special(&core("f", EntryKind::Fifo)), Err(TargetError::Exists { .. })));
     assert!(matches!(inside.create_directory(&core("f", EntryKind::Directory)), Err(TargetError::Exists { .. })));
-    assert_eq!(inside.create_directory(&core("lost+found", EntryKind::Directory)).unwrap(), Made::Existing);
+    assert_eq!(inside.create_directory(&core("lost+found", EntryKind::Directory)).unwrap(), Creation::Existing);
     assert_eq!(fs::read(dir.path().join("f")).unwrap(), b"precious");
     let file = dir.path().join("f");
     assert!(matches!(Target::create(&file, TargetOptions::default()), Err(TargetError::Folder { .. })));
@@ -238,7 +239,7 @@ fn nothing_escapes_through_a_planted_link() {
 }
 
 #[test]
-fn an_interrupted_restore_goes_on() {
+fn an_interrupted_restore_continues() {
     let from = tempfile::tempdir().unwrap();
     fs::create_dir(from.path().join("d")).unwrap();
     fs::write(from.path().join("d/f"), b"content").unwrap();
@@ -250,7 +251,7 @@ fn an_interrupted_restore_goes_on() {
 
     let resumed = target_with(to.path(), TargetOptions { resume: true, ..Default::default() });
     for path in ["src", "src/d"] {
-        assert_eq!(resumed.create_directory(&core(path, EntryKind::Directory)).unwrap(), Made::Existing);
+        assert_eq!(resumed.create_directory(&core(path, EntryKind::Directory)).unwrap(), Creation::Existing);
     }
     let mut file = core("src/d/f", EntryKind::File);
     file.size = 7;
@@ -259,18 +260,18 @@ fn an_interrupted_restore_goes_on() {
     assert!(matches!(resumed.create_file(&file), Err(TargetError::Exists { .. })));
     let mut further = core("src/d/g", EntryKind::File);
     further.link_to = Some(b"src/d/f".to_vec());
-    assert_eq!(resumed.link(&further).unwrap(), Made::Existing);
+    assert_eq!(resumed.link(&further).unwrap(), Creation::Existing);
     let mut link = core("src/d/l", EntryKind::Symlink);
     link.target = Some(b"f".to_vec());
-    assert_eq!(resumed.create_symlink(&link).unwrap().0, Made::Existing);
+    assert_eq!(resumed.create_symlink(&link).unwrap().0, Creation::Existing);
     link.target = Some(b"g".to_vec());
     assert!(matches!(resumed.create_symlink(&link), Err(TargetError::Exists { .. })));
-    assert_eq!(resumed.create_special(&core("src/p", EntryKind::Fifo)).unwrap().0, Made::Existing);
+    assert_eq!(resumed.create_special(&core("src/p", EntryKind::Fifo)).unwrap().0, Creation::Existing);
     assert!(matches!(resumed.create_special(&core("src/p", EntryKind::Socket)), Err(TargetError::Exists { .. })));
 }
 
 #[test]
-fn what_cannot_be_kept_is_listed() {
+fn everything_that_cannot_be_set_is_listed() {
     let dir = tempfile::tempdir().unwrap();
     let target = target(dir.path());
     let mut file = core("f", EntryKind::File);
@@ -300,7 +301,7 @@ fn a_set_id_bit_needs_its_owner() {
 }
 
 #[test]
-fn access_lists_are_not_taken_over_from_the_folder() {
+fn access_lists_are_not_inherited_from_the_folder() {
     let dir = tempfile::tempdir().unwrap();
     let acl = b"\x02\0\0\0\x01\0\x07\0\xff\xff\xff\xff\x02\0\x05\0\x39\x30\0\0\x04\0\x05\0\xff\xff\xff\xff\x10\0\x05\0\xff\xff\xff\xff\x20\0\0\0\xff\xff\xff\xff";
     if !tried("a folder's access list", setxattr(dir.path(), "system.posix_acl_default", acl, XattrFlags::empty())) {
@@ -343,9 +344,9 @@ fn many_threads_create_in_many_folders() {
     target.sync().unwrap();
 }
 
-/// Only so many files are open at once. While one is closed, somebody puts something else under its name, or under that of its folder.
+/// Only a limited number of files is open at once. While one is closed, somebody replaces it, or its folder.
 #[test]
-fn a_file_is_opened_again_only_if_it_is_still_the_one_that_was_made() {
+fn a_file_is_opened_again_only_if_it_is_still_the_created_one() {
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("f"), b"precious").unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -360,7 +361,7 @@ fn a_file_is_opened_again_only_if_it_is_still_the_one_that_was_made() {
     target.reopen_file(&file, &closed).unwrap().write_all_at(b", ended", 5).unwrap();
     assert_eq!(fs::read(at("d/f")).unwrap(), b"begun, ended");
 
-    // Its own, kept elsewhere, so that no other file gets its inode.
+    // The created file is kept elsewhere, so that no other file gets its inode.
     fs::rename(at("d/f"), at("d/aside")).unwrap();
     assert!(matches!(target.reopen_file(&file, &closed), Err(TargetError::Refused { .. })));
     fs::write(at("d/f"), b"another").unwrap();
@@ -372,13 +373,13 @@ fn a_file_is_opened_again_only_if_it_is_still_the_one_that_was_made() {
     rustix::fs::mkfifoat(CWD, at("d/f"), Mode::RUSR).unwrap();
     assert!(matches!(target.reopen_file(&file, &closed), Err(TargetError::Replaced { .. })));
     fs::remove_file(at("d/f")).unwrap();
-    // With a further name it may have become somebody else's: it is read, and not written.
+    // With another name it may belong to somebody else: it is opened only for reading.
     fs::rename(at("d/aside"), at("d/f")).unwrap();
     fs::hard_link(at("d/f"), outside.path().join("theirs")).unwrap();
     assert!(target.reopen_file(&file, &closed).unwrap().write_all_at(b"x", 0).is_err());
     fs::remove_file(outside.path().join("theirs")).unwrap();
     assert_eq!(fs::read(at("d/f")).unwrap(), b"begun, ended");
-    // A folder that is opened anew: the one that was made has been moved away, and a link leads out in its place.
+    // The folder is opened again: the created one was moved away, and a link out of the target has replaced it.
     let target = target_with(dir.path(), TargetOptions { into_existing: true, ..Default::default() });
     fs::rename(at("d"), at("e")).unwrap();
     symlink(outside.path(), at("d")).unwrap();
@@ -386,9 +387,9 @@ fn a_file_is_opened_again_only_if_it_is_still_the_one_that_was_made() {
     assert_eq!(fs::read(outside.path().join("f")).unwrap(), b"precious");
 }
 
-/// Names of patients are in it: nobody else may see it, and nothing of it may be left, whatever ends the restore.
+/// A temporary file may contain names of patients: nobody else may see it, and nothing of it may remain, however the restore ends.
 #[test]
-fn what_a_restore_keeps_for_itself_has_no_name() {
+fn temporary_files_have_no_name() {
     let dir = tempfile::tempdir().unwrap();
     let target = target(dir.path());
     let random = |b: &mut [u8]| b.fill(7);
@@ -403,7 +404,7 @@ fn what_a_restore_keeps_for_itself_has_no_name() {
         file.read_exact_at(&mut read, 0).unwrap();
         assert_eq!(&read, b"Aoki");
     }
-    // Whatever stands under the name stays as it is.
+    // A file that has the name stays as it is.
     let outside = tempfile::tempdir().unwrap();
     let name = dir.path().join(format!(".azekura-{}", "07".repeat(16)));
     symlink(outside.path().join("new"), &name).unwrap();
@@ -411,9 +412,9 @@ fn what_a_restore_keeps_for_itself_has_no_name() {
     assert!(name.is_symlink() && fs::read_dir(outside.path()).unwrap().count() == 0);
 }
 
-/// At the end of a restore that took hours a folder without a record is no longer there, or on a file system without permissions.
+/// At the end of a long restore, a folder without a record is gone, or on a file system without permissions.
 #[test]
-fn a_folder_that_cannot_be_closed_does_not_take_the_report_away() {
+fn a_folder_that_cannot_become_read_only_is_a_shortfall() {
     let dir = tempfile::tempdir().unwrap();
     let target = target_with(dir.path(), TargetOptions { read_only: true, ..Default::default() });
     for path in ["a/b/f", "c/f"] {

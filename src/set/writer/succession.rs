@@ -1,11 +1,10 @@
 //! From a medium that is full to the next one.
 //!
-//! The full one is closed by a seal of its own, so that everything on it can be proved without the next; the next one begins with its
-//! label and with copies of all seals before it, so that the whole chain can be followed on it alone.
+//! The full one is closed by a seal of its own, so that everything on it can be proved without the next. The next one
+//! begins with its label and with copies of all earlier seals, so that the whole chain can be followed on it alone.
 
-use super::leftovers::sealed_by;
 use super::sealing::SealFacts;
-use super::{Result, SetWriter};
+use super::{Result, SetWriter, WriteError};
 use crate::env::{Env, TOOL};
 use crate::event::Observer;
 use crate::format::check_code::CheckCode;
@@ -14,89 +13,90 @@ use crate::format::limit;
 use crate::format::merkle::MerkleTree;
 use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::seal::Verdict;
-use crate::host::catalog::MediumRow;
-use crate::job::backup::{BackupError, append};
 use crate::medium::loader::MediumRequest;
-use crate::medium::{Absent, AttachedMedium, Listed, MediumError};
+use crate::medium::{AttachedMedium, Listed, MediumError};
 use crate::seal::chain::{ReadError, read_object};
-use std::sync::Arc;
 
 /// A medium that was closed within a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// Its place in the set.
+    /// Its place in the set, from 1.
     pub place: u64,
-    /// The number that its closing seal has used up.
+    /// The generation number that its closing seal has used up.
     pub generation: u64,
+    /// Of its closing seal.
     pub check_code: CheckCode,
-    /// What its closing seal covers, and that seal.
+    /// Objects that its closing seal covers, and that seal.
     pub objects: u64,
+    /// Bytes of these objects.
     pub bytes: u64,
 }
 
 impl SetWriter {
-    /// Closes the medium, which takes no more, and goes on on the next one.
-    pub fn succeed(&mut self, env: &Env) -> Result<Option<Closed>> {
-        let begun = self.next;
-        let closed = match self.close(env) {
-            // Not even the seal found room: the next one covers what lies here.
-            Err(BackupError::Medium(MediumError::Full { .. })) => {
-                self.catalog.forget_generation(self.row, self.generation()).map_err(BackupError::Catalog)?;
-                let next = std::mem::replace(&mut self.next, begun);
-                self.skip_to(next)?;
+    /// Opens the set on an attached medium, whose label is `label`.
+    pub(super) fn open_medium(
+        &mut self,
+        attached: AttachedMedium,
+        label: &Label,
+        env: &Env,
+        observer: &dyn Observer,
+    ) -> Result<()> {
+        self.mounted.mount(attached.open_to_write(self.host.id())?);
+        (self.mounted.place, self.log.root_key) = (label.place, label.root_key);
+        if !self.complete_beginning(label)? {
+            return self.replace_half_begun(env, observer);
+        }
+        self.resume_from_medium()?;
+        // Not before: now the label is known to belong to a medium of this chain.
+        self.host.add_medium(label)?;
+        self.adopt_leftovers(observer)
+    }
+
+    /// Begins the mounted medium as the one behind the last that anything is sealed on. A medium that an earlier run
+    /// began at the same place no longer belongs to the set; its objects are void.
+    pub(super) fn begin_medium(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
+        self.resume_from_catalog()?;
+        self.adopt_leftovers(observer)?;
+        self.write_label(env)
+    }
+
+    /// Replaces the mounted medium, on which a copy of a seal is torn: the chain could never be followed on it. Nothing
+    /// on it is sealed.
+    fn replace_half_begun(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
+        let torn = MediumError::Abandoned { medium: self.mounted.root.display().to_string() };
+        self.mount_blank(self.mounted.place, Some(torn), env)?;
+        self.begin_medium(env, observer)
+    }
+
+    /// Closes the full medium and continues on the next one. Returns the closed one; `None` if no seal found room on it
+    /// or was needed.
+    pub fn continue_on_next_medium(&mut self, env: &Env) -> Result<Option<Closed>> {
+        let first_behind = self.log.next;
+        let closed = match self.close_medium(env) {
+            // Not even the seal found room: the next seal covers what lies here.
+            Err(WriteError::Medium(MediumError::Full { .. })) => {
+                self.host.catalog.forget_generation(self.host.row, self.log.generation())?;
+                let next = std::mem::replace(&mut self.log.next, first_behind);
+                self.void_up_to(next)?;
                 None
             }
             other => other?,
         };
-        self.bring_blank(self.place + 1, None, env)?;
-        self.put_label(env)?;
+        self.mount_blank(self.mounted.place + 1, None, env)?;
+        self.write_label(env)?;
         Ok(closed)
     }
 
-    /// Lets go of the medium, and has a blank one brought.
-    fn bring_blank(&mut self, place: u64, mut wrong: Option<MediumError>, env: &Env) -> Result<()> {
-        self.medium = Arc::new(Absent);
-        self.guard = None;
-        let wanted = MediumRequest { set: self.id, set_name: self.info.name.clone(), place, blank: true };
-        loop {
-            env.loader.bring(&self.root, &wanted, wrong.take()).map_err(BackupError::Medium)?;
-            match AttachedMedium::find(&self.root, env.loader).and_then(|place| Ok((place.sets()?.is_blank(), place))) {
-                Ok((true, place)) => {
-                    self.take(place.begin(self.id, self.block).map_err(BackupError::Medium)?);
-                    return Ok(());
-                }
-                Ok((false, _)) => wrong = Some(MediumError::NotBlank { place: self.root.display().to_string() }),
-                Err(e) => wrong = Some(e),
-            }
-        }
-    }
-
-    /// The medium at hand was begun, and a copy of a seal on it is torn, so that the chain could never be followed on it. Nothing on it is
-    /// sealed: another takes its place.
-    pub(super) fn begin_medium_again(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
-        let torn = MediumError::HalfBegun { place: self.root.display().to_string() };
-        self.bring_blank(self.place, Some(torn), env)?;
-        self.begin_medium(env, observer)
-    }
-
-    /// Begins the medium at hand as the one behind the last that anything is sealed on. One that was begun before for the same place is no
-    /// part of the set any more: what lies on it is void.
-    pub(super) fn begin_medium(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
-        self.find_last_seal()?;
-        self.sort_out_leftovers(observer)?;
-        self.put_label(env)
-    }
-
-    /// Appends an object that the seal to come covers; on the next medium where this one is full.
+    /// Appends an object that the next seal covers; on the next medium if this one is full.
     pub fn append_here_or_next(&mut self, kind: ObjectKind, bytes: &[u8], env: &Env) -> Result<Option<Closed>> {
         match self.append_unsealed(kind, bytes) {
-            Err(BackupError::Medium(MediumError::Full { torn, .. })) => {
+            Err(WriteError::Medium(MediumError::Full { torn, .. })) => {
                 if torn {
-                    let next = self.next;
-                    self.next -= 1;
-                    self.skip_to(next)?;
+                    let next = self.log.next;
+                    self.log.next -= 1;
+                    self.void_up_to(next)?;
                 }
-                let closed = self.succeed(env)?;
+                let closed = self.continue_on_next_medium(env)?;
                 self.append_unsealed(kind, bytes)?;
                 Ok(closed)
             }
@@ -104,22 +104,40 @@ impl SetWriter {
         }
     }
 
-    /// What was begun below `next` and not finished keeps its number.
-    pub fn skip_to(&mut self, next: u64) -> Result<()> {
-        while self.next < next {
-            let listed = self.medium.list().map_err(BackupError::Medium)?.objects;
-            let there = listed.iter().find(|o| o.number == self.next);
-            let reread = there.and_then(|o| self.medium.read_back(o.number, o.kind).ok());
-            let void = self.void(self.next, reread)?;
-            self.unsealed.push(void);
-            self.next += 1;
+    /// Records all objects below `next` that were begun and not finished as void: their numbers are used.
+    pub fn void_up_to(&mut self, next: u64) -> Result<()> {
+        while self.log.next < next {
+            let number = self.log.next;
+            let there = self.mounted.list()?.into_iter().find(|o| o.number == number);
+            let reread = there.and_then(|o| self.mounted.medium.read_back(o.number, o.kind).ok());
+            let void = self.host.void(number, reread)?;
+            self.log.push(void);
         }
         Ok(())
     }
 
-    /// Seals what lies on the medium; nothing needs to be done where the last seal covers everything.
-    fn close(&mut self, env: &Env) -> Result<Option<Closed>> {
-        if self.unsealed.is_empty() {
+    /// Unmounts the medium, and has a blank one attached.
+    fn mount_blank(&mut self, place: u64, mut wrong: Option<MediumError>, env: &Env) -> Result<()> {
+        self.mounted.unmount();
+        let (set, root, block) = (self.host.id(), self.mounted.root.clone(), self.mounted.tape_block);
+        let wanted = MediumRequest { set, set_name: self.host.info.name.clone(), place, blank: true };
+        loop {
+            env.loader.bring(&root, &wanted, wrong.take())?;
+            let attached = AttachedMedium::find(&root, env.loader);
+            match attached.and_then(|attached| Ok((attached.sets()?.is_blank(), attached))) {
+                Ok((true, attached)) => {
+                    self.mounted.mount(attached.begin(set, block)?);
+                    return Ok(());
+                }
+                Ok((false, _)) => wrong = Some(MediumError::NotBlank { medium: root.display().to_string() }),
+                Err(e) => wrong = Some(e),
+            }
+        }
+    }
+
+    /// Seals what lies on the medium. Nothing needs to be done if the last seal covers everything.
+    fn close_medium(&mut self, env: &Env) -> Result<Option<Closed>> {
+        if self.log.unsealed.is_empty() {
             return Ok(None);
         }
         let facts = SealFacts {
@@ -127,14 +145,14 @@ impl SetWriter {
             verdict: Verdict::Continued,
             record_count: 0,
             records: MerkleTree::default().root(),
-            started: self.last.as_ref().map_or(0, |g| g.started),
-            // What the host keeps is still the last generation's.
-            entries_digest: self.last.as_ref().map_or([0; 32], |g| g.entries_digest),
+            started: self.log.last.as_ref().map_or(0, |g| g.started),
+            // The host still keeps the entry stream of the last generation.
+            entries_digest: self.log.last.as_ref().map_or([0; 32], |g| g.entries_digest),
         };
-        let (objects, bytes) = (self.unsealed.len() as u64, self.unsealed.iter().map(|o| o.length).sum::<u64>());
+        let (objects, bytes) = (self.log.unsealed.len() as u64, self.log.unsealed.iter().map(|o| o.length).sum::<u64>());
         let sealed = self.seal(facts)?;
         Ok(Some(Closed {
-            place: self.place,
+            place: self.mounted.place,
             generation: sealed.generation,
             check_code: CheckCode::of(&sealed.digest),
             objects: objects + 1,
@@ -142,104 +160,74 @@ impl SetWriter {
         }))
     }
 
-    /// Writes the label of the medium that comes behind the set's last one, and copies of all seals before it.
-    pub(super) fn put_label(&mut self, env: &Env) -> Result<()> {
+    /// Writes the label of the medium that comes behind the set's last one, and copies of all earlier seals.
+    pub(super) fn write_label(&mut self, env: &Env) -> Result<()> {
         let mut medium = Id([0; 16]);
         (env.random)(&mut medium.0);
-        let last = self.catalog.last_medium(self.row).map_err(BackupError::Catalog)?;
-        self.place = last.map_or(1, |m| m.place + 1);
+        let (host, last) = (&self.host, self.host.catalog.last_medium(self.host.row)?);
+        self.mounted.place = last.map_or(1, |m| m.place + 1);
         let label = Label {
-            set: self.id,
-            name: self.info.name.clone(),
+            set: host.id(),
+            name: host.info.name.clone(),
             medium,
-            place: self.place,
-            first_object: self.next,
+            place: self.mounted.place,
+            first_object: self.log.next,
             created: env.time_text(),
-            recipients: self.info.recipients.iter().map(|r| fingerprint(r)).collect(),
-            root_key: self.root_key,
+            recipients: host.info.recipients.iter().map(|r| fingerprint(r)).collect(),
+            root_key: self.log.root_key,
             tool: TOOL.into(),
-            quarantine: self.info.quarantine,
+            quarantine: host.info.quarantine,
         };
         self.append_unsealed(ObjectKind::Label, &label.encode())?;
-        self.know(&label)?;
-        self.carry_seals(label.first_object)
+        self.host.add_medium(&label)?;
+        self.copy_seals(label.first_object)
     }
 
-    pub(super) fn know(&self, l: &Label) -> Result<()> {
-        self.catalog.put_medium(self.row, &MediumRow::of(l)).map_err(BackupError::Catalog)
-    }
-
-    /// Makes good what a run left undone at the beginning of the medium at hand, whose label is `label`. `false` where it cannot be made
-    /// good.
-    pub(super) fn make_good(&mut self, label: &Label) -> Result<bool> {
-        let listed = self.medium.list().map_err(BackupError::Medium)?.objects;
-        let last = self.catalog.last_durable_generation(self.row).map_err(BackupError::Catalog)?;
-        let is_begun = listed.iter().any(|o| o.number > label.first_object && o.kind == ObjectKind::Seal);
-        let is_later = last.is_none_or(|g| label.first_object > g.seal_object);
+    /// Adds the copies of earlier seals that an interrupted run left out at the beginning of the mounted medium, whose
+    /// label is `label`. Returns `false` if one of them is torn.
+    fn complete_beginning(&mut self, label: &Label) -> Result<bool> {
+        let listed = self.mounted.list()?;
+        let last = self.host.last_durable_generation()?;
+        let has_own_seal = listed.iter().any(|o| o.number > label.first_object && o.kind == ObjectKind::Seal);
+        let is_behind_all = last.is_none_or(|g| label.first_object > g.seal_object);
         // Seals are copied once, behind the label; and only to a medium that lies behind all of them.
-        if is_begun || !is_later {
+        if has_own_seal || !is_behind_all {
             return Ok(true);
         }
         let is_whole = self.are_copies_whole(&listed)?;
         if is_whole {
-            self.carry_seals(label.first_object)?;
+            self.copy_seals(label.first_object)?;
         }
         Ok(is_whole)
     }
 
-    /// Whether those copies of seals that are on the medium are what the seals are.
+    /// Whether the copies of seals on the medium equal the seals.
     fn are_copies_whole(&self, listed: &[Listed]) -> Result<bool> {
         for o in listed.iter().filter(|o| o.kind == ObjectKind::Seal) {
-            let Ok(bytes) = self.catalog.seal(self.row, o.number) else { continue };
-            match read_object(&*self.medium, o.number, ObjectKind::Seal, limit::SEAL_BYTES) {
+            let Ok(bytes) = self.host.catalog.seal(self.host.row, o.number) else { continue };
+            match read_object(&*self.mounted.medium, o.number, ObjectKind::Seal, limit::SEAL_BYTES) {
                 Ok(there) if there == bytes => {}
                 Ok(_) | Err(ReadError::Damaged(_)) => return Ok(false),
-                Err(ReadError::Medium(e)) => return Err(BackupError::Medium(e)),
+                Err(ReadError::Medium(e)) => return Err(e.into()),
             }
         }
         Ok(true)
     }
 
-    /// Whether any content lies on the medium.
-    pub fn is_fresh(&self) -> Result<bool> {
-        let listing = self.medium.list().map_err(BackupError::Medium)?;
-        Ok(!listing.objects.iter().any(|o| o.kind == ObjectKind::Pack))
-    }
-
     /// Copies the seals of earlier media to this one, whose first object is `first`.
-    fn carry_seals(&mut self, first: u64) -> Result<()> {
-        let there = self.medium.list().map_err(BackupError::Medium)?.objects;
-        let numbers = self.catalog.seal_numbers(self.row, first).map_err(BackupError::Catalog)?;
-        let missing: Vec<u64> = numbers.into_iter().filter(|n| !there.iter().any(|o| o.number == *n)).collect();
-        let mut carried = Vec::new();
-        for number in missing {
-            let bytes = self.catalog.seal(self.row, number).map_err(BackupError::Catalog)?;
-            self.medium.append(number, ObjectKind::Seal, &bytes).map_err(BackupError::Medium)?;
+    fn copy_seals(&mut self, first: u64) -> Result<()> {
+        let there = self.mounted.list()?;
+        let numbers = self.host.catalog.seal_numbers(self.host.row, first)?;
+        let mut copies = Vec::new();
+        for number in numbers.into_iter().filter(|n| !there.iter().any(|o| o.number == *n)) {
+            let bytes = self.host.catalog.seal(self.host.row, number)?;
+            self.mounted.medium.append(number, ObjectKind::Seal, &bytes)?;
             let digest = Some(*blake3::hash(&bytes).as_bytes());
-            carried.push(Object { number, kind: ObjectKind::Seal, length: bytes.len() as u64, digest });
+            copies.push(Object { number, kind: ObjectKind::Seal, length: bytes.len() as u64, digest });
         }
-        if carried.is_empty() {
-            return Ok(());
+        if !copies.is_empty() {
+            self.mounted.medium.sync()?;
         }
-        self.medium.sync().map_err(BackupError::Medium)?;
-        for seal in carried {
-            self.read_back = self.read_back.min(append::read_back(&*self.medium, &seal)?);
-        }
-        Ok(())
-    }
-
-    /// Brings log and keys in step with the last seal, whose medium is not at hand.
-    pub(super) fn find_last_seal(&mut self) -> Result<()> {
-        self.last = self.catalog.last_durable_generation(self.row).map_err(BackupError::Catalog)?;
-        let Some(last) = &self.last else { return Err(BackupError::StaleCatalog) };
-        let bytes = self.catalog.seal(self.row, last.seal_object).map_err(BackupError::Catalog)?;
-        if *blake3::hash(&bytes).as_bytes() != last.seal_digest {
-            return Err(BackupError::StaleCatalog);
-        }
-        let sealed = sealed_by(last, &bytes)?;
-        let medium = self.catalog.last_medium(self.row).map_err(BackupError::Catalog)?.ok_or(BackupError::StaleCatalog)?;
-        self.root_key = medium.root_key;
-        self.next = self.end_of_log();
-        self.stand_on(Some(sealed))
+        copies.iter().try_for_each(|copy| self.mounted.check(copy))
     }
 }

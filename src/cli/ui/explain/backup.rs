@@ -1,13 +1,14 @@
-//! Errors of the job that writes generations.
+//! Errors of the job that writes generations, and of the writer that it uses.
 
-use super::{Explained, io_reason};
+use super::{CommandError, io_reason};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::message;
 use azekura::job::backup::BackupError;
+use azekura::set::writer::WriteError;
 
-impl From<BackupError> for Explained {
-    fn from(error: BackupError) -> Self {
-        use BackupError as E;
+impl From<WriteError> for CommandError {
+    fn from(error: WriteError) -> Self {
+        use WriteError as E;
         match error {
             E::Blank { path } => Self::new(message!("error.backup.blank", path = path), Exit::Medium),
             E::Unregistered { path } => Self::new(message!("error.backup.unregistered", path = path), Exit::Medium),
@@ -22,6 +23,22 @@ impl From<BackupError> for Explained {
             }
             E::OtherRecipients { name } => Self::new(message!("error.backup.other-recipients", name = name), Exit::Key),
             E::StaleCatalog => Self::new(message!("error.backup.stale-catalog"), Exit::Failed),
+            E::ReadBack { object } => Self::new(message!("error.backup.read-back", object = object), Exit::Damage),
+            E::Medium(e) => e.into(),
+            E::Catalog(e) => e.into(),
+            E::State(e) => e.into(),
+            E::SealKeys(e) => e.into(),
+            E::Recipient(e) => e.into(),
+            E::Seal(e) => Self::new(message!("error.state.entries"), Exit::Failed).because(e.into()),
+        }
+    }
+}
+
+impl From<BackupError> for CommandError {
+    fn from(error: BackupError) -> Self {
+        use BackupError as E;
+        match error {
+            E::Write(e) => e.into(),
             E::SourceMissing { path } => Self::new(message!("error.source.missing", path = path), Exit::Failed),
             E::CommandStart { program, source } => {
                 Self::new(message!("error.source.command-start", program = program), Exit::Failed).cause(io_reason(&source))
@@ -35,20 +52,14 @@ impl From<BackupError> for Explained {
             E::SourceWithin { inner, outer } => {
                 Self::new(message!("error.source.within", inner = inner, outer = outer), Exit::Usage)
             }
-            E::ReadBack { object } => Self::new(message!("error.backup.read-back", object = object), Exit::Damage),
             E::Hold(e) => e.into(),
             E::Interrupted => Self::new(message!("error.interrupted"), Exit::Interrupted),
             E::Stopped => Self::new(message!("error.stopped"), Exit::Failed),
-            E::Medium(e) => e.into(),
-            E::Catalog(e) => e.into(),
-            E::State(e) => e.into(),
-            E::SealKeys(e) => e.into(),
-            E::Recipient(e) => e.into(),
             E::Source(e) => e.into(),
             E::Pack(e) => e.into(),
             E::Encrypt(e) => e.into(),
             E::Compress(e) => e.into(),
-            E::Format(e) => Self::new(message!("error.state.entries"), Exit::Failed).because(e.into()),
+            E::Entries(e) => Self::new(message!("error.state.entries"), Exit::Failed).because(e.into()),
             E::HostFile(e) => Self::new(message!("error.state.file"), Exit::Failed).cause(io_reason(&e)),
         }
     }

@@ -1,20 +1,19 @@
 //! Errors of media.
 
-use super::{Explained, io_reason, reason, step};
+use super::{CommandError, io_reason, reason, step};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units;
-use azekura::medium::tape::changer::ChangerProblem;
-use azekura::medium::{Blame, DeviceProblem, MediumError};
+use azekura::medium::{ChangerProblem, DeviceProblem, ErrorCategory, MediumError};
 
-impl From<MediumError> for Explained {
+impl From<MediumError> for CommandError {
     fn from(error: MediumError) -> Self {
         use MediumError as E;
-        let exit = match error.blame() {
-            Blame::Medium => Exit::Medium,
-            Blame::Damage => Exit::Damage,
-            Blame::Work => Exit::Failed,
+        let exit = match error.category() {
+            ErrorCategory::Medium => Exit::Medium,
+            ErrorCategory::Damage => Exit::Damage,
+            ErrorCategory::Program => Exit::Failed,
         };
         let new = |message| Self::new(message, exit);
         match error {
@@ -22,58 +21,58 @@ impl From<MediumError> for Explained {
             E::NotADirectory { path } => new(message!("error.medium.not-a-folder", place = path)),
             E::NoSuchSet { path, set } => new(message!("error.medium.no-such-set", place = path, set = set)),
             E::SetExists { path, set } => new(message!("error.medium.set-exists", place = path, set = set)),
-            E::Exists { place, number } => new(message!("error.medium.exists", place = place, number = number)),
-            E::Missing { place, number, kind } => {
+            E::Exists { medium: place, number } => new(message!("error.medium.exists", place = place, number = number)),
+            E::Missing { medium: place, number, kind } => {
                 new(message!("error.medium.missing", place = place, number = number, kind = kind))
             }
-            E::Full { place, free: None, .. } => new(message!("error.medium.full-tape", place = place)),
-            E::Full { place, needed, free: Some(free), torn: _ } => {
+            E::Full { medium: place, free: None, .. } => new(message!("error.medium.full-tape", place = place)),
+            E::Full { medium: place, needed, free: Some(free), torn: _ } => {
                 let free = units::bytes(free);
                 new(message!("error.medium.full", place = place, needed = units::bytes(needed), free = free))
             }
-            E::ReadOnly { place } => new(message!("error.medium.read-only", place = place)),
-            E::Denied { place, what, source } => {
+            E::ReadOnly { medium: place } => new(message!("error.medium.read-only", place = place)),
+            E::Denied { medium: place, what, source } => {
                 new(message!("error.medium.denied", place = place, step = step(what))).cause(io_reason(&source))
             }
             E::Busy { path, pid } => {
-                new(message!("error.medium.busy", place = path, process = pid.map_or("?".to_owned(), |p| p.shown())))
+                new(message!("error.medium.busy", place = path, process = pid.map_or("?".to_owned(), |p| p.printable())))
             }
-            E::Gone { place, what, source } => {
+            E::Gone { medium: place, what, source } => {
                 let gone = new(message!("error.medium.gone", place = place, step = step(what)));
                 source.iter().map(io_reason).fold(gone, Self::cause)
             }
-            E::Unreadable { place, number, kind, source } => {
+            E::Unreadable { medium: place, number, kind, source } => {
                 new(message!("error.medium.unreadable", place = place, number = number, kind = kind)).cause(io_reason(&source))
             }
-            E::NotAFile { place, number, kind } => {
+            E::NotAFile { medium: place, number, kind } => {
                 new(message!("error.medium.not-a-file", place = place, number = number, kind = kind))
             }
             E::NoLabel { path } => new(message!("error.medium.no-label", place = path)),
             E::NewerFormat { path, found } => new(message!("error.medium.newer", place = path, found = found)),
             E::BadLabel { path, source } => new(message!("error.medium.bad-label", place = path)).cause(reason(&source)),
-            E::NotBlank { place } => new(message!("error.medium.not-blank", place = place)),
-            E::Foreign { place } => new(message!("error.medium.foreign", place = place)),
-            E::NoCartridge { place } => new(message!("error.medium.no-cartridge", place = place)),
+            E::NotBlank { medium: place } => new(message!("error.medium.not-blank", place = place)),
+            E::Foreign { medium: place } => new(message!("error.medium.foreign", place = place)),
+            E::NoCartridge { medium: place } => new(message!("error.medium.no-cartridge", place = place)),
             E::NotBrought { path, place, blank } => match blank {
                 true => new(message!("error.medium.no-blank-brought", place = path, number = place)),
                 false => new(message!("error.medium.not-brought", place = path, number = place)),
             },
-            E::HalfBegun { place } => new(message!("error.medium.half-begun", place = place)),
+            E::Abandoned { medium: place } => new(message!("error.medium.half-begun", place = place)),
             E::OtherMedium { path, found, wanted } => {
                 new(message!("error.medium.other-place", place = path, found = found, number = wanted))
             }
-            E::Device { place, why: DeviceProblem::Rewinds } => new(message!("error.medium.rewinds", place = place)),
-            E::Device { place, why: DeviceProblem::Loading } => new(message!("error.medium.loading", place = place)),
-            E::Device { place, why: DeviceProblem::Changer(why) } => changer(&place, why, exit),
-            E::Changed { place } => new(message!("error.medium.changed", place = place)),
-            E::BadHeader { place, address, source } => {
+            E::Device { medium: place, why: DeviceProblem::Rewinds } => new(message!("error.medium.rewinds", place = place)),
+            E::Device { medium: place, why: DeviceProblem::Loading } => new(message!("error.medium.loading", place = place)),
+            E::Device { medium: place, why: DeviceProblem::Changer(why) } => changer(&place, why, exit),
+            E::Changed { medium: place } => new(message!("error.medium.changed", place = place)),
+            E::BadHeader { medium: place, address, source } => {
                 new(message!("error.medium.bad-header", place = place, address = address)).cause(reason(&source))
             }
             E::BadName { number, kind } => new(message!("error.medium.bad-name", number = number, kind = kind)),
-            E::Broken { place, what, source } => {
+            E::Broken { medium: place, what, source } => {
                 new(message!("error.medium.broken", place = place, step = step(what))).cause(io_reason(&source))
             }
-            E::Io { place, what, source } => {
+            E::Io { medium: place, what, source } => {
                 new(message!("error.medium.io", place = place, step = step(what))).cause(io_reason(&source))
             }
             other => new(message!("error.medium.other")).cause(reason(&other)),
@@ -81,9 +80,9 @@ impl From<MediumError> for Explained {
     }
 }
 
-fn changer(place: &str, why: ChangerProblem, exit: Exit) -> Explained {
+fn changer(place: &str, why: ChangerProblem, exit: Exit) -> CommandError {
     use ChangerProblem as P;
-    let new = |message| Explained::new(message, exit);
+    let new = |message| CommandError::new(message, exit);
     match why {
         P::Missing => new(message!("error.changer.missing", place = place)),
         P::Denied => new(message!("error.changer.denied", place = place)),
@@ -93,9 +92,9 @@ fn changer(place: &str, why: ChangerProblem, exit: Exit) -> Explained {
             let failed = new(message!("error.changer.failed", place = place, sense = sense.to_string()));
             let (asc, ascq) = sense.code;
             let known = Message::optional(format!("reason.sense.{asc:02x}-{ascq:02x}"));
-            known.into_iter().fold(failed, Explained::cause)
+            known.into_iter().fold(failed, CommandError::cause)
         }
-        P::Garbled => new(message!("error.changer.garbled", place = place)),
+        P::MalformedAnswer => new(message!("error.changer.garbled", place = place)),
         P::WhichDrive { drives } => new(message!("error.changer.which-drive", place = place, count = u64::from(drives))),
         P::NoFreeSlot => new(message!("error.changer.no-free-slot", place = place)),
         P::OtherDrive => new(message!("error.changer.other-drive", place = place)),

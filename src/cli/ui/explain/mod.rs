@@ -14,8 +14,8 @@ mod proof;
 mod restore;
 
 use super::exit::Exit;
+use super::printable::Printable;
 use super::recorded;
-use super::shown::Shown;
 use super::text::{Message, find, message};
 use azekura::answer::Failure;
 use std::fmt::Write;
@@ -23,7 +23,7 @@ use std::io;
 
 /// An error explained.
 #[derive(Debug)]
-pub struct Explained {
+pub struct CommandError {
     pub message: Message,
     /// From the nearest to the farthest.
     pub causes: Vec<Message>,
@@ -31,7 +31,7 @@ pub struct Explained {
     pub exit: Exit,
 }
 
-impl Explained {
+impl CommandError {
     /// `message` has a key `error.X`; its hint is `hint.X`.
     pub fn new(message: Message, exit: Exit) -> Self {
         Self { hint: message.hint(), message, causes: Vec::new(), exit }
@@ -91,5 +91,5 @@ pub fn reason(error: &dyn std::fmt::Display) -> Message {
 
 /// What was being done, as the library names it (`"opening the folder"`), in the language spoken.
 fn step(what: &str) -> String {
-    Message::optional(format!("step.{}", what.replace(' ', "-"))).map_or_else(|| what.shown(), |m| m.to_string())
+    Message::optional(format!("step.{}", what.replace(' ', "-"))).map_or_else(|| what.printable(), |m| m.to_string())
 }

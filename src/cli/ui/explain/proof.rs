@@ -1,18 +1,20 @@
 //! Errors of proofs and time stamps.
 
-use super::{Explained, io_reason, reason};
+use super::{CommandError, io_reason, reason};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::message;
 use crate::cli::ui::words;
 use azekura::format::Malformed;
-use azekura::job::inspect::prove::{CheckError, ProveError};
+use azekura::job::inspect::prove::{ProofError, ProveError};
 use azekura::job::inspect::stamp::StampError;
 
-impl From<ProveError> for Explained {
+impl From<ProveError> for CommandError {
     fn from(error: ProveError) -> Self {
         use ProveError as E;
         match error {
-            E::Read(e) => e.into(),
+            E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
+            E::Open(e) => e.into(),
+            E::Generation(e) => e.into(),
             E::NotFound { path, generation } => {
                 Self::new(message!("error.prove.not-found", path = path, generation = generation), Exit::Failed)
             }
@@ -24,9 +26,9 @@ impl From<ProveError> for Explained {
     }
 }
 
-impl From<CheckError> for Explained {
-    fn from(error: CheckError) -> Self {
-        use CheckError as E;
+impl From<ProofError> for CommandError {
+    fn from(error: ProofError) -> Self {
+        use ProofError as E;
         let bad = |message| Self::new(message, Exit::Damage);
         match error {
             E::NoAnchor => Self::new(message!("error.proof.no-anchor"), Exit::Usage),
@@ -41,11 +43,12 @@ impl From<CheckError> for Explained {
     }
 }
 
-impl From<StampError> for Explained {
+impl From<StampError> for CommandError {
     fn from(error: StampError) -> Self {
         use StampError as E;
         match error {
-            E::Read(e) => e.into(),
+            E::Open(e) => e.into(),
+            E::Generation(e) => e.into(),
             E::Untrusted { generation } => Self::new(message!("error.prove.untrusted", generation = generation), Exit::Damage),
             E::Io { doing: "read", path, source } => {
                 Self::new(message!("error.file.read", path = path), Exit::Failed).cause(io_reason(&source))

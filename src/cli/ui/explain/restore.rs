@@ -1,28 +1,55 @@
 //! Errors of the jobs that read back: restore, verify, find, diff, and rebuilding the catalog.
 
-use super::{Explained, io_reason, reason};
+use super::{CommandError, io_reason, reason};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::message;
 use azekura::generation::GenerationError;
+use azekura::job::inspect::InspectError;
 use azekura::job::rebuild::RebuildError;
 use azekura::job::restore::RestoreError;
 use azekura::pipeline::target::TargetError;
+use azekura::set::open::OpenError;
 
-impl From<RestoreError> for Explained {
-    fn from(error: RestoreError) -> Self {
-        use RestoreError as E;
+impl From<OpenError> for CommandError {
+    fn from(error: OpenError) -> Self {
+        use OpenError as E;
         match error {
             E::Blank { path } => Self::new(message!("error.restore.blank", path = path), Exit::Medium),
             E::Quarantine { path, set } => Self::new(message!("error.restore.quarantine", path = path, set = set), Exit::Usage),
             E::WhichSet { path, count } => {
                 Self::new(message!("error.restore.which-set", path = path, count = count), Exit::Usage)
             }
+            E::Medium(e) => e.into(),
+        }
+    }
+}
+
+impl From<InspectError> for CommandError {
+    fn from(error: InspectError) -> Self {
+        use InspectError as E;
+        match error {
+            E::Pattern { pattern, source } => {
+                Self::new(message!("error.restore.pattern", pattern = pattern), Exit::Usage).cause(reason(&source))
+            }
+            E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
+            E::Open(e) => e.into(),
+            E::Generation(e) => e.into(),
+            E::Medium(e) => e.into(),
+        }
+    }
+}
+
+impl From<RestoreError> for CommandError {
+    fn from(error: RestoreError) -> Self {
+        use RestoreError as E;
+        match error {
             E::Pattern { pattern, source } => {
                 Self::new(message!("error.restore.pattern", pattern = pattern), Exit::Usage).cause(reason(&source))
             }
             E::Spool(source) => Self::new(message!("error.restore.spool"), Exit::Failed).cause(io_reason(&source)),
             E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
             E::Stopped => Self::new(message!("error.stopped"), Exit::Failed),
+            E::Open(e) => e.into(),
             E::Medium(e) => e.into(),
             E::Generation(e) => e.into(),
             E::Target(e) => e.into(),
@@ -30,7 +57,7 @@ impl From<RestoreError> for Explained {
     }
 }
 
-impl From<RebuildError> for Explained {
+impl From<RebuildError> for CommandError {
     fn from(error: RebuildError) -> Self {
         use RebuildError as E;
         match error {
@@ -48,7 +75,7 @@ impl From<RebuildError> for Explained {
     }
 }
 
-impl From<GenerationError> for Explained {
+impl From<GenerationError> for CommandError {
     fn from(error: GenerationError) -> Self {
         use GenerationError as E;
         match error {
@@ -80,7 +107,7 @@ impl From<GenerationError> for Explained {
     }
 }
 
-impl From<TargetError> for Explained {
+impl From<TargetError> for CommandError {
     fn from(error: TargetError) -> Self {
         use TargetError as E;
         match error {

@@ -1,70 +1,71 @@
-//! The way of the objects: one thread reads the source and compares, this one appends, makes durable and reads back. So a tape on either
-//! side need not wait for the other. Two objects at a time are in memory.
+//! Copies objects: one thread reads and compares, the caller's thread appends, makes durable and reads back. So a tape on one side does not
+//! wait for the other side. Memory: two objects.
 
 use super::{CopyError, Result};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::object::{Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
-use crate::medium::{Blame, Medium, MediumError};
+use crate::medium::{ErrorCategory, Medium, MediumError};
 use crate::set::check::{Damage, DamageKind};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io::Read;
 
 /// Bytes that are made durable and read back together.
 const GROUP_BYTES: u64 = 256 << 20;
-/// Bytes that are made durable together on a medium with one head, which would have to go back for reading.
+/// Bytes that are made durable together on a sequential medium, which would have to wind back for reading.
 const GROUP_BYTES_ON_TAPE: u64 = 64 << 30;
 
-/// What the copying came to.
-pub struct Done {
+/// What was copied.
+pub struct Copied {
     /// Objects that were left out.
     pub damage: Vec<Damage>,
+    /// The weakest way in which an object was read back.
     pub read_back: ReadBack,
 }
 
-/// An object as it was read, and the kind that its name tells: a void one's is that of what it was to be.
+/// An object as it was read, and the kind in its file name: a void object keeps the name of the kind that it was to be.
 struct Fetched {
     object: Object,
     kind: ObjectKind,
     bytes: Vec<u8>,
 }
 
-/// Copies `objects` in their order. After a failure what was appended is made durable as far as can be, for the next run to go on with.
+/// Copies `objects` in their order. After a failure, what was appended is made durable where possible, so that the next run continues it.
 pub fn copy_objects(
     source: &dyn Medium,
     target: &dyn Medium,
     objects: &[(Object, u64)],
     env: &Env,
     observer: &dyn Observer,
-) -> Result<Done> {
+) -> Result<Copied> {
     let bytes = objects.iter().map(|(o, _)| o.length).sum();
     observer.on_event(Event::Expected { entries: objects.len() as u64, bytes });
     observer.on_event(Event::Phase(Phase::Copying));
     let mut appender = Appender { target, group: Vec::new(), bytes: 0, last: None, read_back: ReadBack::Direct };
     let (read, appended) = std::thread::scope(|scope| {
-        // Whoever reads waits with the next object in its hands.
-        let (give, take) = bounded(0);
-        let reader = scope.spawn(move || read_all(source, objects, &give, env, observer));
-        let appended = appender.append_all(&take, observer);
-        // Nobody takes any more.
-        drop(take);
+        // Without a buffer: the reader waits with one object while another one is appended.
+        let (sender, receiver) = bounded(0);
+        let reader = scope.spawn(move || read_all(source, objects, &sender, env, observer));
+        let appended = appender.append_all(&receiver, observer);
+        // The reader must not wait for an appender that has failed.
+        drop(receiver);
         (reader.join().unwrap_or(Err(CopyError::Stopped)), appended)
     });
-    // The reader only stops when the appender has failed, so that is the cause.
+    // The reader stops early only if the appender has failed: that is the cause.
     appended?;
     let damage = read?;
     if target.is_sequential() {
         appender.read_back_all(env, observer)?;
     }
-    Ok(Done { damage, read_back: appender.read_back })
+    Ok(Copied { damage, read_back: appender.read_back })
 }
 
-/// Reads objects and hands them on; answers with those that are not what their seals say.
+/// Reads objects and sends them. Returns those that differ from what their seals list.
 fn read_all(
     source: &dyn Medium,
     objects: &[(Object, u64)],
-    give: &Sender<Fetched>,
+    sender: &Sender<Fetched>,
     env: &Env,
     observer: &dyn Observer,
 ) -> Result<Vec<Damage>> {
@@ -73,15 +74,15 @@ fn read_all(
         if env.is_interrupted() {
             return Err(CopyError::Interrupted);
         }
-        match fetch(source, object).map_err(CopyError::Medium)? {
+        match fetch(source, object)? {
             Ok((kind, bytes)) => {
-                if give.send(Fetched { object: *object, kind, bytes }).is_err() {
+                if sender.send(Fetched { object: *object, kind, bytes }).is_err() {
                     break;
                 }
             }
             Err(what) => {
                 let found = Damage { object: *object, generation: *generation, what };
-                found.tell(observer);
+                found.report(observer);
                 observer.on_event(Event::Progress { entries: 1, bytes: object.length });
                 damage.push(found);
             }
@@ -95,15 +96,15 @@ fn fetch(
     source: &dyn Medium,
     o: &Object,
 ) -> std::result::Result<std::result::Result<(ObjectKind, Vec<u8>), DamageKind>, MediumError> {
-    // A void object keeps the name of what it was to be, whatever that was.
-    const NAMES_OF_VOID: [ObjectKind; 5] =
+    // A void object keeps the file name of the kind that it was to be, which its seal does not list.
+    const KINDS_OF_VOID: [ObjectKind; 5] =
         [ObjectKind::Pack, ObjectKind::Manifest, ObjectKind::Seal, ObjectKind::Label, ObjectKind::Parity];
-    let kinds = if o.kind == ObjectKind::Void { &NAMES_OF_VOID[..] } else { &[o.kind] };
+    let kinds = if o.kind == ObjectKind::Void { &KINDS_OF_VOID[..] } else { &[o.kind] };
     let mut what = DamageKind::Missing;
     for kind in kinds {
         match source.open(o.number, *kind) {
             Err(MediumError::Missing { .. }) => {}
-            Err(e) if e.blame() == Blame::Damage => what = DamageKind::Unreadable(e.to_string()),
+            Err(e) if e.category() == ErrorCategory::Damage => what = DamageKind::Unreadable(e.to_string()),
             Err(e) => return Err(e),
             Ok(open) if open.length() != o.length => what = DamageKind::Length(open.length()),
             Ok(open) => {
@@ -113,10 +114,10 @@ fn fetch(
                     Ok(_) if o.digest == Some(*blake3::hash(&bytes).as_bytes()) => return Ok(Ok((*kind, bytes))),
                     Ok(_) => what = DamageKind::Digest,
                     Err(e) => {
-                        // A disk that was pulled fails like a bad sector; asked again, the medium tells them apart.
-                        source.read_back(o.number, *kind).map(drop).or_else(|e| match e.blame() {
-                            Blame::Damage => Ok(()),
-                            Blame::Medium | Blame::Work => Err(e),
+                        // A disk that was pulled fails like a bad sector. A second read tells the two apart.
+                        source.read_back(o.number, *kind).map(drop).or_else(|e| match e.category() {
+                            ErrorCategory::Damage => Ok(()),
+                            ErrorCategory::Medium | ErrorCategory::Program => Err(e),
                         })?;
                         what = DamageKind::Unreadable(e.to_string());
                     }
@@ -129,7 +130,7 @@ fn fetch(
 
 struct Appender<'t> {
     target: &'t dyn Medium,
-    /// Appended and not yet read back, under the kinds that the names tell.
+    /// Appended and not yet read back, with the kinds in their file names.
     group: Vec<Object>,
     /// Bytes since the last sync.
     bytes: u64,
@@ -138,10 +139,10 @@ struct Appender<'t> {
 }
 
 impl Appender<'_> {
-    fn append_all(&mut self, take: &Receiver<Fetched>, observer: &dyn Observer) -> Result<()> {
-        let appended = take.iter().try_for_each(|fetched| self.append(&fetched, observer)).and_then(|()| self.settle());
+    fn append_all(&mut self, receiver: &Receiver<Fetched>, observer: &dyn Observer) -> Result<()> {
+        let appended = receiver.iter().try_for_each(|fetched| self.append(&fetched, observer)).and_then(|()| self.settle());
         if appended.is_err() {
-            // What is whole is to stay; the error is told already.
+            // Keeps what is whole. The first error is the one to report.
             let _ = self.target.sync();
         }
         appended
@@ -151,13 +152,13 @@ impl Appender<'_> {
         let Fetched { object, kind, bytes } = fetched;
         let is_seal = *kind == ObjectKind::Seal;
         match self.target.is_sequential() {
-            // Behind a run of seals a tape gets its list of contents and a filemark.
+            // After a run of seals, a tape gets its list of contents and a filemark.
             true if self.last == Some(ObjectKind::Seal) && !is_seal || self.bytes >= GROUP_BYTES_ON_TAPE => self.settle()?,
-            // Where objects reach the disk in any order, a seal comes only when all it covers is there.
+            // A disk may write objects in any order: a seal is appended only when all that it covers is durable.
             false if is_seal && self.last != Some(ObjectKind::Seal) || self.bytes >= GROUP_BYTES => self.settle()?,
             _ => {}
         }
-        self.target.append(object.number, *kind, bytes).map_err(CopyError::Medium)?;
+        self.target.append(object.number, *kind, bytes)?;
         self.group.push(Object { kind: *kind, ..*object });
         self.bytes += object.length;
         self.last = Some(*kind);
@@ -165,9 +166,9 @@ impl Appender<'_> {
         Ok(())
     }
 
-    /// Makes durable what was appended; where that costs no winding, reads it back.
+    /// Makes durable what was appended, and reads it back, except on a tape, which would have to wind back.
     fn settle(&mut self) -> Result<()> {
-        self.target.sync().map_err(CopyError::Medium)?;
+        self.target.sync()?;
         self.bytes = 0;
         if !self.target.is_sequential() {
             for object in std::mem::take(&mut self.group) {
@@ -193,15 +194,15 @@ impl Appender<'_> {
     }
 
     fn read_back(&mut self, object: &Object) -> Result<()> {
-        let not_so = || CopyError::ReadBack { object: file_name(object.number, object.kind) };
+        let differs = || CopyError::ReadBack { object: file_name(object.number, object.kind) };
         match self.target.read_back(object.number, object.kind) {
             Ok(r) if r.length == object.length && Some(r.digest) == object.digest => {
                 self.read_back = self.read_back.min(r.how);
                 Ok(())
             }
-            Ok(_) => Err(not_so()),
-            Err(e) if e.blame() == Blame::Damage => Err(not_so()),
-            Err(e) => Err(CopyError::Medium(e)),
+            Ok(_) => Err(differs()),
+            Err(e) if e.category() == ErrorCategory::Damage => Err(differs()),
+            Err(e) => Err(e.into()),
         }
     }
 }
@@ -216,7 +217,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
-    fn in_world<T>(f: impl FnOnce(&Env) -> T) -> T {
+    fn with_env<T>(f: impl FnOnce(&Env) -> T) -> T {
         f(&Env {
             now: &|| Time { seconds: 0, nanoseconds: 0 },
             random: &|_| {},
@@ -242,7 +243,7 @@ mod tests {
     fn a_seal_comes_only_when_all_it_covers_was_read_back() {
         let (source, objects) = source();
         let target = Recorder::new(Arc::new(Simulated::new()));
-        in_world(|w| copy_objects(&*source, &target, &objects, w, &NoObserver)).unwrap();
+        with_env(|w| copy_objects(&*source, &target, &objects, w, &NoObserver)).unwrap();
         let append = |number, kind| Call::Append { number, kind, length: 1000 };
         let back = |number, kind| Call::ReadBack { number, kind };
         let packs = [
@@ -262,7 +263,7 @@ mod tests {
         for calls in 0..12 {
             let target = Simulated::new();
             let pulled = Unplugged::after_calls(source.clone(), calls);
-            match in_world(|w| copy_objects(&pulled, &target, &objects, w, &NoObserver)) {
+            match with_env(|w| copy_objects(&pulled, &target, &objects, w, &NoObserver)) {
                 Ok(done) => assert_eq!((done.damage, target.list().unwrap().objects.len()), (vec![], 3)),
                 Err(CopyError::Medium(MediumError::Gone { .. })) => assert!(target.list().unwrap().objects.len() < 3),
                 Err(e) => panic!("{e:?}"),
@@ -275,7 +276,7 @@ mod tests {
         let (source, objects) = source();
         let inner = Arc::new(Simulated::new());
         let target = FlippedBit::new(inner.clone(), 1, 77);
-        let refused = in_world(|w| copy_objects(&*source, &target, &objects, w, &NoObserver));
+        let refused = with_env(|w| copy_objects(&*source, &target, &objects, w, &NoObserver));
         assert!(matches!(refused, Err(CopyError::ReadBack { .. })));
         assert_eq!(inner.list().unwrap().objects.len(), 2);
     }

@@ -1,52 +1,24 @@
 //! A medium changer: a robot that carries cartridges between slots and drives.
 //!
-//! It is asked for everything anew before anything is moved, because people open its door. Slots for import and export are theirs:
-//! nothing is taken out of them or put into them.
+//! The inventory is read anew before anything is moved, because people open the door. Import and export slots belong to them: nothing is
+//! taken out of these or put into them.
 
 pub mod element;
 mod robot;
 
 pub use element::Slot;
-pub use robot::{Hands, Robot, Wrong};
+pub use robot::{DriveHandling, Rejection, Robot};
 
-use self::element::{Addresses, Garbled, Kind};
-use super::scsi::{Scsi, ScsiError, Sense};
-use crate::medium::{DeviceProblem, MediumError};
+use self::element::{Addresses, ElementKind, MalformedAnswer};
+use crate::medium::error::{ChangerProblem, DeviceProblem, MediumError};
+use crate::medium::scsi::{Scsi, ScsiError};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::time::Duration;
 
 type Result<T> = std::result::Result<T, MediumError>;
 
-/// What keeps a changer from being used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ChangerProblem {
-    /// Nothing is there, or something else.
-    #[error("no medium changer is there")]
-    Missing,
-    #[error("permission denied")]
-    Denied,
-    #[error("it is busy, or another program or host uses it")]
-    Busy,
-    #[error("it does not answer")]
-    Silent,
-    /// The robot did not do what it was told.
-    #[error("it failed with sense {0}")]
-    Failed(Sense),
-    #[error("its answer does not fit the standard")]
-    Garbled,
-    /// Which of its drives is meant cannot be told.
-    #[error("it has {drives} drives")]
-    WhichDrive { drives: u16 },
-    /// The drive's cartridge can be put nowhere.
-    #[error("it has no free slot")]
-    NoFreeSlot,
-    /// The drive that was meant did not get the cartridge.
-    #[error("the cartridge did not come into the drive")]
-    OtherDrive,
-}
-
-/// A changer that answers.
+/// A changer that is ready.
 #[derive(Debug)]
 pub struct Changer {
     device: Box<dyn Scsi>,
@@ -55,15 +27,17 @@ pub struct Changer {
     addresses: Addresses,
 }
 
-/// What is in every place, in the order of addresses.
+/// All slots and drives, in the order of addresses.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory(Vec<Slot>);
 
 impl Inventory {
-    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Slot> {
+    /// The elements of one kind.
+    pub fn of(&self, kind: ElementKind) -> impl Iterator<Item = &Slot> {
         self.0.iter().filter(move |s| s.kind == kind)
     }
 
+    /// The element with an address.
     pub fn at(&self, address: u16) -> Option<&Slot> {
         self.0.iter().find(|s| s.address == address)
     }
@@ -76,25 +50,25 @@ const MODE_SENSE: u8 = 0x1a;
 const MOVE_MEDIUM: u8 = 0xa5;
 const READ_ELEMENT_STATUS: u8 = 0xb8;
 
-/// What INQUIRY answers with for a changer that is there.
+/// The device type of a changer in the answer to INQUIRY.
 const DEVICE_TYPE: u8 = 8;
 
 const QUICK: Duration = Duration::from_secs(60);
-/// A library may look through its slots before it answers.
+/// A library may scan its slots before it answers.
 const SLOW: Duration = Duration::from_secs(600);
 
 /// Several things may have happened since the last command: power, door, mode.
 const MOST_ATTENTIONS: u32 = 8;
-/// A large library takes minutes to look through its slots.
+/// A large library takes minutes to scan its slots.
 const MOST_PAUSES: u32 = 900;
 const MOST_PAUSES_BUSY: u32 = 60;
 
-/// So many places are asked for at a time; their answer fits a host adapter's smallest transfer.
+/// How many elements one command asks for; the answer fits the smallest transfer of host adapters.
 const BATCH: u16 = 128;
 const ANSWER_BYTES: usize = 64 << 10;
 
 impl Changer {
-    /// Takes a device for a changer if it says that it is one, and waits until it is ready.
+    /// Checks that a device is a changer, and waits until it is ready. `name`: for people.
     pub fn new(device: Box<dyn Scsi>, name: String) -> Result<Self> {
         let mut changer = Self { device, name, addresses: Addresses::default() };
         let mut answer = [0; 36];
@@ -107,23 +81,24 @@ impl Changer {
         let mut answer = [0; 255];
         let command = [MODE_SENSE, NO_BLOCK_DESCRIPTORS, Addresses::PAGE, 0, answer.len() as u8, 0];
         let length = changer.call(&command, &mut answer, QUICK)?;
-        changer.addresses = Addresses::decode(&answer[..length]).map_err(|Garbled| changer.problem(ChangerProblem::Garbled))?;
+        changer.addresses =
+            Addresses::decode(&answer[..length]).map_err(|MalformedAnswer| changer.problem(ChangerProblem::MalformedAnswer))?;
         Ok(changer)
     }
 
-    /// What is where.
+    /// Reads the status of all slots and drives.
     pub fn inventory(&mut self) -> Result<Inventory> {
         let mut all = BTreeMap::new();
-        for kind in [Kind::Storage, Kind::ImportExport, Kind::Drive] {
+        for kind in [ElementKind::Storage, ElementKind::ImportExport, ElementKind::Drive] {
             self.read_status(kind, false, &mut all)?;
         }
         Ok(Inventory(all.into_values().collect()))
     }
 
-    /// The drives, with what they say of themselves; none where the changer does not pass that on.
+    /// The drives with their designators; none if the changer does not report these.
     fn drives(&mut self) -> Result<Vec<Slot>> {
         let mut all = BTreeMap::new();
-        match self.read_status(Kind::Drive, true, &mut all) {
+        match self.read_status(ElementKind::Drive, true, &mut all) {
             Err(MediumError::Device { why: DeviceProblem::Changer(ChangerProblem::Failed(sense)), .. }) if sense.is_refusal() => {
                 Ok(Vec::new())
             }
@@ -131,7 +106,7 @@ impl Changer {
         }
     }
 
-    fn read_status(&mut self, kind: Kind, with_devices: bool, all: &mut BTreeMap<u16, Slot>) -> Result<()> {
+    fn read_status(&mut self, kind: ElementKind, with_devices: bool, all: &mut BTreeMap<u16, Slot>) -> Result<()> {
         const WITH_TAGS: u8 = 0x10;
         let range = self.addresses.of(kind);
         let mut answer = vec![0; ANSWER_BYTES];
@@ -142,10 +117,11 @@ impl Changer {
             let [_, e, f, g] = (ANSWER_BYTES as u32).to_be_bytes();
             let command = [READ_ELEMENT_STATUS, WITH_TAGS | kind as u8, a, b, c, d, with_devices.into(), e, f, g, 0, 0];
             let length = self.call(&command, &mut answer, SLOW)?;
-            let told = element::decode_status(&answer[..length]).map_err(|Garbled| self.problem(ChangerProblem::Garbled))?;
-            let ours = told.into_iter().filter(|s| s.kind == kind);
+            let slots = element::decode_status(&answer[..length])
+                .map_err(|MalformedAnswer| self.problem(ChangerProblem::MalformedAnswer))?;
+            let ours = slots.into_iter().filter(|s| s.kind == kind);
             let ours = ours.filter_map(|s| range.index(s.address).filter(|i| *i >= next).map(|i| (i, s)));
-            // Every answer goes on behind the one before, so there is an end.
+            // Every answer must begin behind the one before, so that the loop ends.
             let mut last = None;
             for (index, slot) in ours {
                 last = last.max(Some(index));
@@ -153,19 +129,19 @@ impl Changer {
             }
             match last {
                 Some(last) => next = last + 1,
-                None => return Err(self.problem(ChangerProblem::Garbled)),
+                None => return Err(self.problem(ChangerProblem::MalformedAnswer)),
             }
         }
         Ok(())
     }
 
-    /// Carries a cartridge from one place to another. Minutes may pass.
+    /// Carries a cartridge from one element to another. May take minutes.
     pub fn carry(&mut self, from: u16, to: u16) -> Result<()> {
         let ([a, b], [c, d], [e, f]) = (self.addresses.robot.first.to_be_bytes(), from.to_be_bytes(), to.to_be_bytes());
         self.call(&[MOVE_MEDIUM, 0, a, b, c, d, e, f, 0, 0, 0, 0], &mut [], SLOW).map(drop)
     }
 
-    /// What people call a storage slot: they count from 1.
+    /// A storage slot's number for people, from 1; 0 if the address is no storage slot's.
     pub fn slot_number(&self, address: u16) -> u32 {
         self.addresses.storage.index(address).map_or(0, |i| u32::from(i) + 1)
     }
@@ -199,10 +175,10 @@ impl Changer {
 }
 
 fn problem(why: ChangerProblem, name: &str) -> MediumError {
-    MediumError::Device { place: name.to_owned(), why: DeviceProblem::Changer(why) }
+    MediumError::Device { medium: name.to_owned(), why: DeviceProblem::Changer(why) }
 }
 
-/// What a device's error means for a changer of that name.
+/// The medium's error for a SCSI error of the changer of this name.
 pub fn fault(e: ScsiError, name: &str) -> MediumError {
     let why = match e {
         ScsiError::Sense(sense) => ChangerProblem::Failed(sense),
@@ -212,7 +188,7 @@ pub fn fault(e: ScsiError, name: &str) -> MediumError {
             _ if source.kind() == ErrorKind::NotFound => ChangerProblem::Missing,
             _ if source.kind() == ErrorKind::PermissionDenied => ChangerProblem::Denied,
             Some(rustix::io::Errno::NXIO | rustix::io::Errno::NODEV | rustix::io::Errno::NOTTY) => ChangerProblem::Missing,
-            _ => return MediumError::Io { place: name.to_owned(), what: "asking the changer", source },
+            _ => return MediumError::Io { medium: name.to_owned(), what: "asking the changer", source },
         },
     };
     problem(why, name)

@@ -1,8 +1,9 @@
-//! A changer in memory that takes the same commands, and requests to it.
+//! A simulated changer that executes the same commands, and searches in it.
 
 use super::*;
 use crate::format::object::Id;
-use crate::medium::loader::MediumRequest;
+use crate::medium::request::MediumRequest;
+use crate::medium::scsi::Sense;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::result::Result;
@@ -21,12 +22,12 @@ struct Cartridge {
 struct State {
     device_type: u8,
     slots: Vec<Option<Cartridge>>,
-    /// The first one is the one that is served, unless something else is said.
+    /// The robot serves the first one, except where a test says otherwise.
     drives: Vec<Option<Cartridge>>,
     serials: Vec<&'static str>,
-    /// The drive holds on to its cartridge.
-    held: bool,
-    /// It does not say where a cartridge came from.
+    /// The drive has locked its cartridge.
+    locked: bool,
+    /// It does not report a cartridge's source element.
     forgets_sources: bool,
     /// Answers to the next commands.
     mishaps: VecDeque<ScsiError>,
@@ -36,8 +37,8 @@ struct State {
     impatient: bool,
     /// From and to.
     moves: Vec<(u16, u16)>,
-    /// Places told in one answer.
-    most_places: Option<usize>,
+    /// The most elements in one answer.
+    most_elements: Option<usize>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -74,7 +75,7 @@ impl Simulated {
 }
 
 impl State {
-    fn place(&mut self, address: u16) -> Result<&mut Option<Cartridge>, ScsiError> {
+    fn element(&mut self, address: u16) -> Result<&mut Option<Cartridge>, ScsiError> {
         let found = match address {
             FIRST.. => self.slots.get_mut(usize::from(address - FIRST)),
             _ => address.checked_sub(DRIVE).and_then(|i| self.drives.get_mut(usize::from(i))),
@@ -86,39 +87,39 @@ impl State {
         if let Some(e) = self.moves_fail.pop_front() {
             return Err(e);
         }
-        if self.place(from)?.is_none() {
+        if self.element(from)?.is_none() {
             return Err(sense(5, 0x3b, 0x0e));
         }
-        if self.place(to)?.is_some() {
+        if self.element(to)?.is_some() {
             return Err(sense(5, 0x3b, 0x0d));
         }
-        if from == DRIVE && self.held {
+        if from == DRIVE && self.locked {
             return Err(sense(5, 0x53, 2));
         }
         let forgets = self.forgets_sources;
-        let mut cartridge = self.place(from)?.take().unwrap();
+        let mut cartridge = self.element(from)?.take().unwrap();
         cartridge.source = (from >= FIRST && !forgets).then_some(from);
-        *self.place(to)? = Some(cartridge);
+        *self.element(to)? = Some(cartridge);
         self.moves.push((from, to));
-        self.held = to == DRIVE;
+        self.locked = to == DRIVE;
         Ok(())
     }
 
     fn status(&self, kind: u8, first: u16, most: usize, with_devices: bool) -> Vec<u8> {
-        let (base, places) = match kind {
+        let (base, elements) = match kind {
             2 => (FIRST, &self.slots),
             4 => (DRIVE, &self.drives),
             _ => return vec![0; 8],
         };
         let mut descriptors = Vec::new();
-        let most = most.min(self.most_places.unwrap_or(most));
-        for (address, place) in (base..).zip(places).filter(|(a, _)| *a >= first).take(most) {
-            let source = place.as_ref().and_then(|c| c.source);
+        let most = most.min(self.most_elements.unwrap_or(most));
+        for (address, element) in (base..).zip(elements).filter(|(a, _)| *a >= first).take(most) {
+            let source = element.as_ref().and_then(|c| c.source);
             descriptors.extend(address.to_be_bytes());
-            descriptors.extend([8 | u8::from(place.is_some()), 0, 0, 0, 0, 0, 0]);
+            descriptors.extend([8 | u8::from(element.is_some()), 0, 0, 0, 0, 0, 0]);
             descriptors.push(1 | if source.is_some() { 0x80 } else { 0 });
             descriptors.extend(source.unwrap_or(0).to_be_bytes());
-            let label = place.as_ref().map_or("", |c| c.label);
+            let label = element.as_ref().map_or("", |c| c.label);
             descriptors.extend(format!("{label:36}").as_bytes());
             let serial = if with_devices { self.serials[usize::from(address - DRIVE)] } else { "" };
             descriptors.extend([2, 1, 0, serial.len() as u8]);
@@ -164,17 +165,17 @@ impl Scsi for Simulated {
     }
 }
 
-impl Hands for Simulated {
+impl DriveHandling for Simulated {
     fn eject(&self) -> Result<(), MediumError> {
-        self.state().held = false;
+        self.state().locked = false;
         Ok(())
     }
 
-    fn take_in(&self) {
-        self.state().held = true;
+    fn reload(&self) {
+        self.state().locked = true;
     }
 
-    fn loads(&self, slot: u32, _: Option<&str>) {
+    fn on_load(&self, slot: u32, _: Option<&str>) {
         assert!(slot > 0);
     }
 }
@@ -183,31 +184,31 @@ fn wanted(place: u64, blank: bool) -> MediumRequest {
     MediumRequest { set: Id([1; 16]), set_name: "honin".into(), place, blank }
 }
 
-/// What is told of a cartridge that is not blank, and of one in another place of the set.
-fn wrong() -> Option<Wrong> {
-    Some((&MediumError::NotBlank { place: "/dev/nst0".into() }).into())
+/// The rejection of a cartridge that is not blank, and of another medium of the set.
+fn not_blank() -> Option<Rejection> {
+    Some((&MediumError::NotBlank { medium: "/dev/nst0".into() }).into())
 }
 
-fn other(found: u64) -> Option<Wrong> {
+fn other(found: u64) -> Option<Rejection> {
     Some((&MediumError::OtherMedium { path: "/dev/nst0".into(), found, wanted: 1 }).into())
 }
 
 fn problem_of<T: std::fmt::Debug>(result: Result<T, MediumError>) -> ChangerProblem {
     match result.unwrap_err() {
-        MediumError::Device { place, why: DeviceProblem::Changer(why) } if place == "/dev/sg1" => why,
+        MediumError::Device { medium, why: DeviceProblem::Changer(why) } if medium == "/dev/sg1" => why,
         e => panic!("{e:?}"),
     }
 }
 
 #[test]
-fn what_is_no_changer_is_refused() {
+fn another_kind_of_device_is_refused() {
     let tape = Simulated::default();
     tape.state().device_type = 1;
     assert_eq!(problem_of(Changer::new(Box::new(tape), "/dev/sg1".into())), ChangerProblem::Missing);
 }
 
 #[test]
-fn attentions_are_taken_note_of_and_a_start_is_waited_for() {
+fn attentions_are_passed_over_and_a_start_is_waited_for() {
     let library = Simulated::new(&[Some("A")]);
     library.state().mishaps.extend([sense(6, 0x29, 0), sense(6, 0x28, 0), sense(2, 4, 1), sense(2, 4, 1), ScsiError::Busy]);
     library.changer();
@@ -227,11 +228,11 @@ fn waiting_has_an_end() {
     library.state().mishaps = (0..1000).map(|_| sense(2, 4, 1)).collect();
     (library.state().impatient, library.state().pauses) = (true, 0);
     assert_eq!(problem_of(open()), ChangerProblem::Failed(Sense { key: 2, code: (4, 1) }));
-    assert_eq!(library.state().pauses, 1, "the user has had enough");
+    assert_eq!(library.state().pauses, 1, "the user has ended the wait");
 }
 
 #[test]
-fn a_system_that_refuses() {
+fn errors_of_the_operating_system_are_told_apart() {
     let open = |e: rustix::io::Errno| {
         let library = Simulated::new(&[]);
         library.state().mishaps.push_back(ScsiError::System(e.into()));
@@ -247,10 +248,10 @@ fn a_system_that_refuses() {
 #[test]
 fn a_large_library_is_asked_in_parts() {
     let library = Simulated::new(&[Some("A"); 300]);
-    library.state().most_places = Some(50);
-    assert_eq!(library.changer().inventory().unwrap().of(Kind::Storage).count(), 300);
-    library.state().most_places = Some(0);
-    assert_eq!(problem_of(library.changer().inventory()), ChangerProblem::Garbled);
+    library.state().most_elements = Some(50);
+    assert_eq!(library.changer().inventory().unwrap().of(ElementKind::Storage).count(), 300);
+    library.state().most_elements = Some(0);
+    assert_eq!(problem_of(library.changer().inventory()), ChangerProblem::MalformedAnswer);
 }
 
 #[test]
@@ -260,14 +261,14 @@ fn cartridges_are_tried_in_their_order_and_once() {
     let want = wanted(1, true);
     assert!(robot.bring(&want, None, &library).unwrap());
     assert_eq!(library.loaded(), Some("A"));
-    assert!(robot.bring(&want, wrong(), &library).unwrap());
+    assert!(robot.bring(&want, not_blank(), &library).unwrap());
     assert_eq!(library.loaded(), Some("B"));
-    assert!(robot.bring(&want, wrong(), &library).unwrap());
+    assert!(robot.bring(&want, not_blank(), &library).unwrap());
     assert_eq!(library.loaded(), Some("C"));
-    assert!(!robot.bring(&want, wrong(), &library).unwrap());
+    assert!(!robot.bring(&want, not_blank(), &library).unwrap());
     let moves = [(1001, DRIVE), (DRIVE, 1001), (1003, DRIVE), (DRIVE, 1003), (1004, DRIVE)];
-    assert_eq!(library.state().moves, moves, "each is put back to where it was");
-    assert!(robot.bring(&want, None, &library).unwrap(), "a new request begins anew");
+    assert_eq!(library.state().moves, moves, "each goes back to its slot");
+    assert!(robot.bring(&want, None, &library).unwrap(), "a new request starts a new search");
     assert_eq!(library.loaded(), Some("A"));
 }
 
@@ -279,10 +280,10 @@ fn afterwards_the_drive_has_what_it_had_before() {
     let want = wanted(2, true);
     assert!(robot.bring(&want, None, &library).unwrap());
     assert_eq!(library.loaded(), Some("A"));
-    assert!(robot.bring(&want, wrong(), &library).unwrap(), "whoever asks may be mistaken about what is there");
+    assert!(robot.bring(&want, not_blank(), &library).unwrap(), "the cartridge that was loaded first is tried too");
     assert_eq!(library.loaded(), Some("B"));
     let moves = library.state().moves.len();
-    assert!(!robot.bring(&want, wrong(), &library).unwrap());
+    assert!(!robot.bring(&want, not_blank(), &library).unwrap());
     assert_eq!((library.loaded(), library.state().moves.len()), (Some("B"), moves));
 }
 
@@ -297,7 +298,7 @@ fn a_refused_cartridge_goes_back_for_the_first_one() {
     assert!(!robot.bring(&want, other(3), &library).unwrap());
     assert_eq!(library.loaded(), Some("B"));
     assert!(robot.bring(&wanted(3, false), None, &library).unwrap());
-    assert_eq!(library.loaded(), Some("A"), "what was learned while looking for another");
+    assert_eq!(library.loaded(), Some("A"), "learned during the search for another one");
     assert!(robot.bring(&wanted(2, false), None, &library).unwrap());
     assert_eq!(library.loaded(), Some("B"));
 }
@@ -310,11 +311,11 @@ fn what_was_right_is_found_at_once() {
     robot.bring(&first, None, &library).unwrap();
     robot.bring(&second, None, &library).unwrap();
     assert_eq!(library.loaded(), Some("B"), "the first one is known not to be blank");
-    robot.bring(&second, wrong(), &library).unwrap();
+    robot.bring(&second, not_blank(), &library).unwrap();
     assert_eq!(library.loaded(), Some("C"));
     robot.bring(&wanted(1, false), None, &library).unwrap();
     assert_eq!(library.loaded(), Some("A"));
-    // Somebody rearranges them: barcodes tell.
+    // Somebody rearranges them: the barcodes identify them.
     library.state().slots.swap(2, 3);
     robot.bring(&wanted(2, false), None, &library).unwrap();
     assert_eq!(library.loaded(), Some("C"));
@@ -328,8 +329,8 @@ fn a_cartridge_of_unknown_origin_goes_to_the_first_free_slot() {
     let mut robot = library.robot();
     assert!(robot.bring(&wanted(2, true), None, &library).unwrap());
     assert_eq!(library.state().moves[1..], [(DRIVE, 1001), (1000, DRIVE)]);
-    assert!(robot.bring(&wanted(2, true), wrong(), &library).unwrap());
-    assert_eq!(library.state().moves[3..], [(DRIVE, 1000), (1001, DRIVE)], "the robot knows what it has carried itself");
+    assert!(robot.bring(&wanted(2, true), not_blank(), &library).unwrap());
+    assert_eq!(library.state().moves[3..], [(DRIVE, 1000), (1001, DRIVE)], "the robot remembers where it took it from");
 }
 
 #[test]
@@ -357,12 +358,12 @@ fn a_robot_that_fails_is_not_asked_again() {
 }
 
 #[test]
-fn a_cartridge_that_the_robot_does_not_take_is_taken_in_again() {
+fn a_cartridge_that_the_robot_cannot_carry_is_loaded_again() {
     let library = Simulated::new(&[Some("A"), Some("B")]);
     library.state().carry(FIRST, DRIVE).unwrap();
     library.state().moves_fail.push_back(sense(4, 0x15, 1));
     library.robot().bring(&wanted(2, true), None, &library).unwrap_err();
-    assert!(library.state().held);
+    assert!(library.state().locked);
     assert_eq!(library.loaded(), Some("A"));
 }
 
@@ -374,7 +375,7 @@ fn which_drive() {
     let serves = |mut robot: Robot| {
         robot.bring(&wanted(1, true), None, &library).unwrap();
         let to = library.state().moves.last().unwrap().1;
-        library.state().held = false;
+        library.state().locked = false;
         library.state().carry(to, FIRST).unwrap();
         to
     };

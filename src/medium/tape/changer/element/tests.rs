@@ -1,9 +1,9 @@
-//! Answers as changers give them, and as they should not.
+//! Valid and invalid answers of changers.
 
 use super::*;
 use proptest::prelude::*;
 
-/// A page of places: type, flags, descriptors.
+/// A page of elements: type, flags, descriptors.
 fn page(kind: u8, tags: u8, descriptors: &[Vec<u8>]) -> Vec<u8> {
     let bytes = descriptors.concat();
     let length = descriptors.first().map_or(0, Vec::len) as u16;
@@ -15,8 +15,8 @@ fn answer(pages: &[Vec<u8>]) -> Vec<u8> {
     [&[0, 0, 0, 0], &(bytes.len() as u32).to_be_bytes()[..], &bytes].concat()
 }
 
-/// One place with a label and nothing behind it.
-fn place(address: u16, flags: u8, medium: u8, source: u16, label: &[u8]) -> Vec<u8> {
+/// The descriptor of an element with a label.
+fn element(address: u16, flags: u8, medium: u8, source: u16, label: &[u8]) -> Vec<u8> {
     let mut bytes = address.to_be_bytes().to_vec();
     bytes.extend([flags, 0, 0, 0, 0, 0, 0, medium]);
     bytes.extend(source.to_be_bytes());
@@ -27,8 +27,9 @@ fn place(address: u16, flags: u8, medium: u8, source: u16, label: &[u8]) -> Vec<
 }
 
 fn library() -> Vec<u8> {
-    let slots = [place(1000, 9, 1, 0, b"AZK001L8"), place(1001, 8, 0x81, 7, b"AZK002L8"), place(1002, 9, 1, 0, b"CLN001CU")];
-    let mut drive = place(256, 1, 0x81, 1001, b"AZK009L8");
+    let slots =
+        [element(1000, 9, 1, 0, b"AZK001L8"), element(1001, 8, 0x81, 7, b"AZK002L8"), element(1002, 9, 1, 0, b"CLN001CU")];
+    let mut drive = element(256, 1, 0x81, 1001, b"AZK009L8");
     drive.truncate(48);
     drive.extend([2, 1, 0, 8]);
     drive.extend(b"X SERIAL");
@@ -43,25 +44,25 @@ fn a_library_is_understood() {
     assert_eq!(slots[0].barcode.as_deref(), Some("AZK001L8"));
     assert!(slots[0].full && slots[0].accessible && slots[0].is_for_data());
     assert!(!slots[1].full);
-    assert_eq!((&slots[1].barcode, slots[1].source), (&None, None), "what is said of an empty place is old");
-    assert!(!slots[2].is_for_data(), "a cleaning cartridge, by its label");
+    assert_eq!((&slots[1].barcode, slots[1].source), (&None, None), "what an empty slot reports is that of an earlier cartridge");
+    assert!(!slots[2].is_for_data(), "a cleaning cartridge, by its barcode");
     let drive = &slots[3];
-    assert_eq!((drive.kind, drive.source, drive.accessible), (Kind::Drive, Some(1001), false));
+    assert_eq!((drive.kind, drive.source, drive.accessible), (ElementKind::Drive, Some(1001), false));
     assert_eq!(drive.device.as_deref(), Some("X SERIAL"));
 }
 
 #[test]
-fn a_cleaning_cartridge_without_a_label_is_told_by_its_type() {
-    let slots = decode_status(&answer(&[page(2, 0x80, &[place(1, 9, 2, 0, b"")])])).unwrap();
+fn a_cleaning_cartridge_without_a_label_is_known_by_its_type() {
+    let slots = decode_status(&answer(&[page(2, 0x80, &[element(1, 9, 2, 0, b"")])])).unwrap();
     assert_eq!((slots[0].barcode.as_deref(), slots[0].is_for_data()), (None, false));
 }
 
 #[test]
-fn places_without_labels_and_with_alternate_ones() {
-    let plain: Vec<u8> = place(5, 9, 0, 0, b"").into_iter().take(12).collect();
+fn elements_without_labels_and_with_alternate_ones() {
+    let plain: Vec<u8> = element(5, 9, 0, 0, b"").into_iter().take(12).collect();
     let slots = decode_status(&answer(&[page(2, 0, &[plain])])).unwrap();
     assert_eq!((slots[0].address, slots[0].barcode.as_deref()), (5, None));
-    let mut both = place(6, 9, 0, 0, b"FIRST");
+    let mut both = element(6, 9, 0, 0, b"FIRST");
     both.truncate(48);
     both.extend([b'S'; 36]);
     let slots = decode_status(&answer(&[page(2, 0xc0, &[both])])).unwrap();
@@ -69,29 +70,29 @@ fn places_without_labels_and_with_alternate_ones() {
 }
 
 #[test]
-fn what_is_no_label_is_none() {
+fn an_invalid_label_is_left_out() {
     for label in [&[0xff; 32][..], &[0; 32], b"A\x1b[2J", "ラベル".as_bytes()] {
-        let slots = decode_status(&answer(&[page(2, 0x80, &[place(1, 9, 1, 0, label)])])).unwrap();
+        let slots = decode_status(&answer(&[page(2, 0x80, &[element(1, 9, 1, 0, label)])])).unwrap();
         assert_eq!(slots[0].barcode, None);
     }
 }
 
 #[test]
-fn a_place_that_is_cut_off_is_left_out() {
+fn an_element_that_is_cut_off_is_left_out() {
     let whole = library();
-    let places = |length: usize| decode_status(&whole[..length]).map(|s| s.len());
-    assert_eq!(places(whole.len() - 1), Ok(3));
-    assert_eq!(places(16 + 52 + 51), Ok(1));
-    assert_eq!(places(8), Ok(0));
-    assert_eq!(places(7), Err(Garbled));
+    let count = |length: usize| decode_status(&whole[..length]).map(|s| s.len());
+    assert_eq!(count(whole.len() - 1), Ok(3));
+    assert_eq!(count(16 + 52 + 51), Ok(1));
+    assert_eq!(count(8), Ok(0));
+    assert_eq!(count(7), Err(MalformedAnswer));
 }
 
 #[test]
 fn descriptors_without_length_are_refused() {
-    assert_eq!(decode_status(&answer(&[page(2, 0x80, &[vec![]])])), Err(Garbled));
+    assert_eq!(decode_status(&answer(&[page(2, 0x80, &[vec![]])])), Err(MalformedAnswer));
     let unknown = page(9, 0, &[vec![0]]);
-    let known = page(2, 0x80, &[place(1, 9, 1, 0, b"A")]);
-    assert_eq!(decode_status(&answer(&[unknown, known])).unwrap().len(), 1, "a page of an unknown kind is passed over");
+    let known = page(2, 0x80, &[element(1, 9, 1, 0, b"A")]);
+    assert_eq!(decode_status(&answer(&[unknown, known])).unwrap().len(), 1, "a page of an unknown kind is skipped");
 }
 
 #[test]
@@ -102,19 +103,19 @@ fn addresses() {
         bytes.extend(vec![0x1d; descriptors.into()]);
         bytes.extend(page);
         let found = Addresses::decode(&bytes).unwrap();
-        assert_eq!(found.storage, Range { first: 1000, count: 8 });
-        assert_eq!(found.drive, Range { first: 256, count: 2 });
+        assert_eq!(found.storage, AddressRange { first: 1000, count: 8 });
+        assert_eq!(found.drive, AddressRange { first: 256, count: 2 });
         assert_eq!((found.storage.index(1007), found.storage.index(1008), found.storage.index(999)), (Some(7), None, None));
         for length in 0..bytes.len() - 2 {
-            assert_eq!(Addresses::decode(&bytes[..length]), Err(Garbled));
+            assert_eq!(Addresses::decode(&bytes[..length]), Err(MalformedAnswer));
         }
     }
-    assert_eq!(Addresses::decode(&[0, 0, 0, 0, 0x1f, 18]), Err(Garbled));
+    assert_eq!(Addresses::decode(&[0, 0, 0, 0, 0x1f, 18]), Err(MalformedAnswer));
 }
 
 proptest! {
     #[test]
-    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+    fn no_bytes_cause_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         let _ = Addresses::decode(&bytes);
         if let Ok(slots) = decode_status(&bytes) {
             prop_assert!(slots.len() <= bytes.len() / DESCRIPTOR_BYTES);
@@ -122,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_answer_is_survived(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+    fn no_changed_answer_causes_a_panic_or_an_invalid_barcode(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
         let mut bytes = library();
         for (at, value) in changes {
             let at = at.index(bytes.len());

@@ -1,0 +1,105 @@
+//! The entries of the last generation, out of the host's copy of its entry stream.
+
+use super::{BackupError, Result};
+use crate::format::entry::{Entry, EntryHead, compare_paths, record_length};
+use crate::set::writer::SetWriter;
+use crate::tripwire::PreviousContent;
+use std::cmp::Ordering;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+
+/// A file that was written this long before a run was not being written when the run read it. Nanoseconds.
+const SETTLED: i128 = 600_000_000_000;
+
+/// The last generation's entries, in their order.
+pub struct PreviousEntries {
+    stream: Option<BufReader<File>>,
+    /// The record that was read last, without its length prefix.
+    record: Vec<u8>,
+    /// `record` was not returned yet.
+    is_ahead: bool,
+    /// When the run that wrote the stream began, in nanoseconds since 1970. Entries that changed then or later are read
+    /// again.
+    pub started: i64,
+    /// Entries that have not changed are copied. Otherwise everything is read, and only compared with what was there.
+    pub is_trusted: bool,
+}
+
+impl PreviousEntries {
+    /// The host's copy of the last entry stream if it is whole; otherwise none, and everything is read. `is_trusted`:
+    /// see the field.
+    pub fn of(set: &SetWriter, is_trusted: bool) -> Result<Self> {
+        let none = Self { stream: None, record: Vec::new(), is_ahead: false, started: i64::MIN, is_trusted: true };
+        let Some(last) = &set.log.last else { return Ok(none) };
+        let Ok(mut file) = File::open(set.host.state.entries()) else { return Ok(Self { is_trusted, ..none }) };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(&mut file).map_err(BackupError::HostFile)?;
+        if hasher.finalize().as_bytes() != &last.entries_digest {
+            return Ok(Self { is_trusted, ..none });
+        }
+        file.rewind().map_err(BackupError::HostFile)?;
+        let stream = BufReader::with_capacity(1 << 20, file);
+        Ok(Self { stream: Some(stream), started: last.started, is_trusted, ..none })
+    }
+
+    /// Goes to the record of `path`, or to where it would be. Returns whether it is there. Records passed over are
+    /// `gone`.
+    pub fn seek(&mut self, path: &[u8], gone: &dyn Fn(&EntryHead)) -> bool {
+        while let Some(head) = self.peek() {
+            match compare_paths(head.path, path) {
+                Ordering::Less => gone(&head),
+                Ordering::Equal => {
+                    self.is_ahead = false;
+                    return true;
+                }
+                Ordering::Greater => return false,
+            }
+            self.is_ahead = false;
+        }
+        false
+    }
+
+    /// Goes to the end. The remaining records are `gone`.
+    pub fn finish(mut self, gone: &dyn Fn(&EntryHead)) {
+        while let Some(head) = self.peek() {
+            gone(&head);
+            self.is_ahead = false;
+        }
+    }
+
+    /// The record that [`Self::seek`] has found.
+    pub fn record(&self) -> &[u8] {
+        &self.record
+    }
+
+    /// Its head.
+    pub fn head(&self) -> Option<EntryHead<'_>> {
+        EntryHead::at(&self.record).ok()
+    }
+
+    /// Its content, if it is a file that could be read.
+    pub fn content(&self) -> Option<PreviousContent> {
+        let core = Entry::decode(&self.record).ok()?.0.core;
+        let settled = core.mtime.as_nanoseconds() + SETTLED <= i128::from(self.started);
+        core.blake3.map(|digest| PreviousContent { digest, size: core.size, settled })
+    }
+
+    /// The next record. A stream that ends early or is damaged only means that more is read.
+    fn peek(&mut self) -> Option<EntryHead<'_>> {
+        if !self.is_ahead {
+            let stream = self.stream.as_mut()?;
+            let mut prefix = [0; 4];
+            let record = &mut self.record;
+            let read = stream.read_exact(&mut prefix).ok().and_then(|()| record_length(prefix).ok()).and_then(|n| {
+                record.resize(n, 0);
+                stream.read_exact(record).ok()
+            });
+            self.is_ahead = read.is_some() && EntryHead::at(&self.record).is_ok();
+            if !self.is_ahead {
+                self.stream = None;
+                self.record.clear();
+            }
+        }
+        if self.is_ahead { EntryHead::at(&self.record).ok() } else { None }
+    }
+}

@@ -1,0 +1,252 @@
+//! One run: what it opens, what it decides, and how it seals what the stations have stored.
+
+use super::append::AppendedPacks;
+use super::command::Commands;
+use super::entry_stream::CollectedStream;
+use super::pick_list::pick_list;
+use super::previous::PreviousEntries;
+use super::sources::{find_empty, identify, manifest_source, open_trees, ordered_sources};
+use super::stations::Stations;
+use super::tally::BackupTally;
+use super::{Options, Report, Result, SourceOptions};
+use crate::env::{Env, TOOL};
+use crate::event::{Event, FindingKind, Observer, Phase};
+use crate::format::cbor::Time;
+use crate::format::check_code::CheckCode;
+use crate::format::manifest::{Finding, Manifest};
+use crate::format::object::ObjectKind;
+use crate::format::seal::Verdict;
+use crate::format::watch::{self, Alarm};
+use crate::host::state::StateDir;
+use crate::job::incident::hold::{self, HoldError};
+use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL};
+use crate::pipeline::encryptor::{Encryptor, Recipients};
+use crate::pipeline::source::SourceTree;
+use crate::set::writer::{self, NewSet, Opened, SealFacts, SetWriter, WriteTarget};
+use crate::tripwire::{WatchedSource, Watcher};
+use std::sync::atomic::Ordering;
+
+/// A run whose set is open.
+pub struct Run<'a> {
+    options: &'a Options,
+    env: &'a Env<'a>,
+    observer: &'a dyn Observer,
+    tally: &'a BackupTally<'a>,
+    started: Time,
+    /// Ascending by name.
+    sources: Vec<&'a SourceOptions>,
+    trees: Vec<SourceTree>,
+    set: SetWriter,
+    opened: Opened,
+    /// Number of the first object that this run appends.
+    first_new: u64,
+    /// Reference nothing that is stored: store everything again.
+    stores_everything: bool,
+    /// Read everything, whatever its times say.
+    is_full: bool,
+}
+
+/// What the stations have stored.
+pub struct StoredContent {
+    stream: CollectedStream,
+    appended: AppendedPacks,
+    /// What the tripwires have measured.
+    watcher: Watcher,
+    adopted_packs: u64,
+    finished: Time,
+}
+
+impl<'a> Run<'a> {
+    /// Opens sources and set, and decides what is read and stored.
+    pub fn open(options: &'a Options, env: &'a Env<'a>, observer: &'a dyn Observer, tally: &'a BackupTally<'a>) -> Result<Self> {
+        let started = (env.now)();
+        let sources = ordered_sources(options)?;
+        let mut trees = open_trees(&sources, tally)?;
+        let state = StateDir::open(&options.state)?;
+        if options.set.is_none() && !options.quarantine {
+            hold::check(&state, &options.to, env)?;
+        }
+        observer.on_event(Event::Phase(Phase::Checking));
+        let target =
+            WriteTarget { root: &options.to, only: options.set, block: options.tape_block, quarantine: options.quarantine };
+        let new = options.init.as_ref().map(|i| NewSet { name: &i.name, recipients: &i.recipients });
+        let (mut set, opened) = writer::open(target, &state, new.as_ref(), env, observer)?;
+        let first_new = set.log.next;
+        // Not before: on the first night, opening has made them.
+        let own: Vec<_> = [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect();
+        trees.iter_mut().for_each(|t| t.skip(&own));
+        if let Some(g) = set.log.last.as_ref().filter(|g| g.started > started.as_nanoseconds_64()) {
+            // Generations are numbered by their order, never by the clock; a person has to know all the same.
+            tally.finding(FindingKind::ClockSetBack, b"", g.time.clone());
+        }
+
+        let (catalog, row, log) = (&set.host.catalog, set.host.row, &mut set.log);
+        log.oldest_referenced = catalog.oldest_referenced_object(row)?;
+        let referenced_media = catalog.media_from(row, log.oldest_referenced)?;
+        // A generation that references too many media cannot be restored when one of them is lost.
+        let stores_everything = options.max_media.is_some_and(|most| referenced_media > most.max(1));
+        if stores_everything {
+            log.oldest_referenced = log.next;
+        }
+        // Entries of the last generation may point into packs that were found damaged since.
+        let is_full = options.full || stores_everything || catalog.wants_reread(row)?;
+        Ok(Self { options, env, observer, tally, started, sources, trees, set, opened, first_new, stores_everything, is_full })
+    }
+
+    /// Reads the sources and stores what the set does not have.
+    pub fn store(&mut self) -> Result<StoredContent> {
+        let previous = PreviousEntries::of(&self.set, !self.is_full)?;
+        let watcher = self.watcher();
+        self.observer.on_event(Event::Phase(Phase::Reading));
+        let commands = Commands::start(&self.sources)?;
+        let adopted_packs = self.set.log.unsealed.iter().filter(|o| o.kind == ObjectKind::Pack).count() as u64;
+        let Self { options, env, trees, tally, set, .. } = self;
+        let stations = Stations { options, env, trees, tally, watcher: &watcher };
+        let (stream, appended) = stations.store(set, commands, previous)?;
+        Ok(StoredContent { stream, appended, watcher, adopted_packs, finished: (self.env.now)() })
+    }
+
+    /// What tonight is compared with: the host's copy of what the last manifest knows. Without it, tonight is a first
+    /// night.
+    fn watcher(&self) -> Watcher {
+        let host = &self.set.host;
+        let mut known = host.state.watch().and_then(|bytes| watch::decode(&bytes).ok()).unwrap_or_default();
+        // A run that ended before its seal leaves a night that never was.
+        let next = self.set.log.generation();
+        known.iter_mut().for_each(|k| k.nights.retain(|n| n.generation < next));
+        let watched: &[&SourceOptions] = if self.options.quarantine { &[] } else { &self.sources };
+        let watched: Vec<WatchedSource> =
+            watched.iter().map(|s| WatchedSource { name: &s.name, rules: s.rules, canaries: &s.canaries }).collect();
+        let seed = u64::from_le_bytes(*host.key.record_salt_key().first_chunk().unwrap_or(&[0; 8]));
+        Watcher::new(&watched, &known, seed)
+    }
+
+    /// Writes the manifest and the seal, and puts a hold on if there is an alarm.
+    pub fn seal(mut self, stored: StoredContent) -> Result<Report> {
+        find_empty(&self.trees, self.tally);
+        self.observer.on_event(Event::Phase(Phase::Sealing));
+        let StoredContent { stream, appended, watcher, adopted_packs, finished } = stored;
+        let mut closed = appended.closed;
+        let (watched, alarms) = watcher.finish(self.set.log.generation(), self.options.tag.is_some());
+        self.set.host.state.put_watch(&watch::encode(&watched))?;
+        let manifest = self.manifest(&stream, finished, watched, alarms)?;
+        let encrypted = encrypt_manifest(&self.set.host.recipients, &manifest)?;
+        // The manifest does not name its own number and medium: it may go to the next one.
+        closed.extend(self.set.append_here_or_next(ObjectKind::Manifest, &encrypted, self.env)?);
+        let (statistics, findings) = (manifest.statistics.clone(), manifest.findings.clone());
+        let (alarms, entries_digest) = (manifest.alarms.clone(), manifest.entries.blake3);
+        drop(manifest);
+        let (time, objects) = (self.env.time_text(), self.set.log.unsealed.clone());
+        let verdict = match self.tally.counts.findings.load(Ordering::Relaxed) {
+            _ if !alarms.is_empty() => Verdict::Alarm,
+            0 => Verdict::Good,
+            _ => Verdict::Incomplete,
+        };
+        let sealed = self.set.seal(SealFacts {
+            time: time.clone(),
+            verdict,
+            record_count: stream.records,
+            records: stream.root,
+            started: self.started.as_nanoseconds_64(),
+            entries_digest,
+        })?;
+        let (generation, check_code) = (sealed.generation, CheckCode::of(&sealed.digest));
+        self.record(&time, &format!("generation {generation} {} check code {check_code}", verdict.name()))?;
+        let hold_failed = self.put_hold_on(generation, &alarms);
+
+        let added = objects.iter().filter(|o| o.number >= self.first_new || self.opened != Opened::Known);
+        let (added_bytes, added_objects) = added.fold((0, 0), |(bytes, n), o| (bytes + o.length, n + 1));
+        let SetWriter { host, mounted, .. } = &self.set;
+        Ok(Report {
+            set: host.id(),
+            set_name: host.info.name.clone(),
+            quarantine: host.info.quarantine,
+            opened: self.opened,
+            generation,
+            time,
+            check_code,
+            verdict,
+            read_back: mounted.read_back,
+            statistics,
+            findings,
+            alarms,
+            hold_failed,
+            added_bytes: added_bytes + sealed.length + closed.iter().map(|c| c.bytes).sum::<u64>(),
+            added_objects: added_objects + 1 + closed.iter().map(|c| c.objects).sum::<u64>(),
+            adopted_objects: adopted_packs,
+            place: mounted.place,
+            closed,
+            streaming: appended.streaming,
+            medium: mounted.medium.describe(),
+        })
+    }
+
+    fn manifest(
+        &self,
+        stream: &CollectedStream,
+        finished: Time,
+        watch: Vec<watch::SourceWatch>,
+        alarms: Vec<Alarm>,
+    ) -> Result<Manifest> {
+        let (host, log) = (&self.set.host, &self.set.log);
+        let complete = host.catalog.last_complete_generation(host.row)?;
+        let entries = stream.entries();
+        let findings: Vec<Finding> = self.tally.findings();
+        Ok(Manifest {
+            set: host.id(),
+            generation: log.generation(),
+            parent: complete.as_ref().filter(|_| !self.is_full).map_or(0, |g| g.number),
+            started: self.started,
+            finished,
+            host: self.env.host.to_owned(),
+            sources: self.sources.iter().map(|s| manifest_source(s)).collect(),
+            tag: self.options.tag.clone(),
+            tool: TOOL.into(),
+            set_key: host.key.0,
+            recipients: host.info.recipients.clone(),
+            full: self.is_full || complete.is_none(),
+            statistics: self.tally.counts.named(),
+            findings,
+            media: pick_list(&self.set, &entries)?,
+            entries,
+            watch,
+            alarms,
+        })
+    }
+
+    /// Records in the catalog what later runs need to know of this one.
+    fn record(&mut self, time: &str, detail: &str) -> Result<()> {
+        let (id, oldest_referenced) = (self.set.host.id(), self.set.log.oldest_referenced);
+        let (catalog, row) = (&mut self.set.host.catalog, self.set.host.row);
+        if self.stores_everything {
+            catalog.set_oldest_referenced_object(row, oldest_referenced)?;
+        }
+        if self.is_full {
+            catalog.clear_reread(row)?;
+        }
+        Ok(catalog.log(time, "backup", &format!("set {id} {detail}"))?)
+    }
+
+    /// Puts a hold on if tripwires were raised. Returns why that failed: the generation is sealed all the same.
+    fn put_hold_on(&self, generation: u64, alarms: &[Alarm]) -> Option<HoldError> {
+        if alarms.is_empty() {
+            return None;
+        }
+        let mut raised: Vec<&str> = alarms.iter().map(|a| &a.tripwire[..]).collect();
+        raised.sort_unstable();
+        raised.dedup();
+        let why = format!("set {} generation {generation}: {}", self.set.host.info.name, raised.join(", "));
+        hold::put_on(&self.options.state, "azekura", &why, self.env).err()
+    }
+}
+
+fn encrypt_manifest(recipients: &Recipients, manifest: &Manifest) -> Result<Vec<u8>> {
+    let mut plain = manifest.encode();
+    let mut stored = Vec::new();
+    Compressor::new(DEFAULT_LEVEL).and_then(|mut c| c.compress_manifest(&plain, &mut stored))?;
+    zeroize::Zeroize::zeroize(&mut plain);
+    let mut encryption = Encryptor::begin(recipients, Vec::new())?;
+    encryption.write(&stored);
+    zeroize::Zeroize::zeroize(&mut stored);
+    Ok(encryption.finish())
+}

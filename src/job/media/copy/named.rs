@@ -1,0 +1,67 @@
+//! A copy onto a medium that people call by a name, with its line in the ledger.
+
+use super::{CopyError, Options, Report, copy};
+use crate::env::Env;
+use crate::event::Observer;
+use crate::host::ledger::{Ledger, LedgerError, LedgerEvent};
+use crate::host::state::{StateDir, StateError};
+use crate::job::media::kind_at;
+use crate::medium::{MediumError, device_name};
+use crate::set::open::{OpenError, OpenSet};
+use std::path::Path;
+
+/// Why a copy with a name ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum NamedCopyError {
+    /// The name belongs to a medium that is no copy of this set.
+    #[error("a medium named {name} is in the ledger already")]
+    Taken {
+        /// What people call the medium.
+        name: String,
+    },
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The target cannot be opened.
+    #[error(transparent)]
+    Medium(#[from] MediumError),
+    /// The state directory cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The set to be copied cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The copy failed.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+}
+
+/// Copies a set onto a medium that the ledger calls `name`. Enters the medium into the ledger if it is new. A copy that is not good gets no
+/// line in the ledger.
+pub fn copy_named(
+    name: &str,
+    state: &Path,
+    options: &Options,
+    env: &Env,
+    observer: &dyn Observer,
+) -> Result<Report, NamedCopyError> {
+    let state = StateDir::open(state)?;
+    let ledger = Ledger::of(state.root());
+    let known = ledger.read()?.media().remove(name);
+    let taken = || NamedCopyError::Taken { name: name.to_owned() };
+    if known.as_ref().is_some_and(|m| !m.is_copy) {
+        return Err(taken());
+    }
+    let set = OpenSet::open(&options.from, options.set, env.loader)?.id.to_string();
+    if known.is_some_and(|m| m.set != set) {
+        return Err(taken());
+    }
+    let kind = kind_at(&options.to, env)?;
+    let report = copy(options, env, observer)?;
+    if let Some((generation, code)) = report.newest.as_ref().filter(|_| report.is_good()) {
+        let (medium, generation, check_code) = (name.to_owned(), *generation, code.to_string());
+        let event = LedgerEvent::Copied { medium, set, generation, check_code, device: device_name(&options.to), kind };
+        ledger.write(&env.time_text(), event)?;
+    }
+    Ok(report)
+}

@@ -1,0 +1,214 @@
+//! Worker threads that write the content of packs into files. Each thread works on one pack at a time and decodes each
+//! of its frames once.
+
+use super::RestoreError;
+use super::findings::FindingLog;
+use super::pack_fetcher::{FetchedPack, FrameSource, PackFetcher};
+use super::pending_file::{OpenFiles, PendingFile, has_content};
+use super::task::{ExtentTask, SendTasks};
+use crate::event::{Event, FindingKind, chain_text};
+use crate::format::entry::DataRange;
+use crate::medium::MediumError;
+use crate::pipeline::target::Target;
+use crossbeam_channel::bounded;
+use parking_lot::Mutex;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The state that all workers share.
+pub(super) struct FileWriter<'a, 'g> {
+    packs: PackFetcher<'a, 'g>,
+    target: &'a Target,
+    findings: &'a FindingLog<'a>,
+    interrupted: &'a AtomicBool,
+    open_files: OpenFiles,
+    /// Why the medium is not attached. Nothing more can be read then.
+    detached: Mutex<Option<MediumError>>,
+}
+
+/// The tasks of one pack, or of files without data.
+struct PackJob {
+    object: Option<u64>,
+    /// The pack, if the planning thread has read it.
+    fetched: Option<FetchedPack>,
+    tasks: Vec<ExtentTask>,
+}
+
+impl<'a, 'g> FileWriter<'a, 'g> {
+    pub(super) fn new(packs: PackFetcher<'a, 'g>, target: &'a Target, interrupted: &'a AtomicBool) -> Self {
+        let findings = packs.findings;
+        Self { packs, target, findings, interrupted, open_files: OpenFiles::default(), detached: Mutex::default() }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed) || self.detached.lock().is_some()
+    }
+
+    /// Runs `plan`, which sends tasks, and beside it `threads` workers that do them.
+    pub(super) fn run(
+        &self,
+        threads: usize,
+        plan: impl FnOnce(SendTasks) -> Result<(), RestoreError>,
+    ) -> Result<(), RestoreError> {
+        std::thread::scope(|scope| {
+            let (sender, receiver) = bounded::<PackJob>(threads);
+            let workers: Vec<_> = (0..threads)
+                .map(|_| {
+                    let receiver = receiver.clone();
+                    scope.spawn(move || {
+                        let mut pack = None;
+                        for job in receiver {
+                            if !self.is_stopped()
+                                && let Err(e) = self.work(job, &mut pack)
+                            {
+                                self.detached.lock().get_or_insert(e);
+                            }
+                        }
+                    })
+                })
+                .collect();
+            drop(receiver);
+            let planned = plan(&|object, tasks| {
+                // On a medium with one head this thread reads the packs in order. Workers would move the head to and
+                // fro.
+                let read_here = object.filter(|_| self.packs.generation.medium().is_sequential());
+                let fetched = read_here.map(|o| self.packs.fetch(o)).transpose()?;
+                if self.detached.lock().is_some() {
+                    return Err(RestoreError::Stopped);
+                }
+                sender.send(PackJob { object, fetched, tasks }).map_err(|_| RestoreError::Stopped)
+            });
+            drop(sender);
+            let joined: Vec<_> = workers.into_iter().map(|w| w.join()).collect();
+            // A person who is asked for a medium may interrupt the run instead.
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Err(RestoreError::Interrupted);
+            }
+            if let Some(e) = self.detached.lock().take() {
+                return Err(RestoreError::Medium(e));
+            }
+            planned?;
+            if joined.iter().any(Result::is_err) { Err(RestoreError::Stopped) } else { Ok(()) }
+        })
+    }
+
+    /// Does a job's tasks. `last` is the pack that this worker has open. Fails only if the medium is not attached.
+    fn work(&self, job: PackJob, last: &mut Option<(u64, FrameSource)>) -> Result<(), MediumError> {
+        let tasks = job.tasks;
+        let Some(object) = job.object else {
+            for t in tasks {
+                let created = t.file.open(self.target);
+                self.finish_task(&t.file, created.map(drop));
+            }
+            return Ok(());
+        };
+        if last.as_ref().is_none_or(|(o, _)| *o != object) {
+            // The old pack's memory is released before the new pack is read.
+            *last = None;
+            let fetched = job.fetched.map_or_else(|| self.packs.fetch(object), Ok)?;
+            *last = Some((object, self.packs.open(object, fetched)));
+        }
+        let Some((_, source)) = last else { return Ok(()) };
+        let mut content = Vec::new();
+        // Failures on a damaged pack are reported only when the medium is known to be attached.
+        let mut failed = Vec::new();
+        for task in tasks {
+            match self.write(&task, source, &mut content) {
+                Err(why) if !matches!(source, FrameSource::Whole(_)) => failed.push((task, why)),
+                done => self.finish_task(&task.file, done),
+            }
+        }
+        if !failed.is_empty() {
+            self.packs.generation.medium().check_attached()?;
+        }
+        for (task, why) in failed {
+            self.finish_task(&task.file, Err(why));
+        }
+        Ok(())
+    }
+
+    /// Writes one extent to its file. `content` is a buffer that is used again.
+    fn write(&self, task: &ExtentTask, source: &mut FrameSource, content: &mut Vec<u8>) -> Result<(), String> {
+        let pending = &task.file;
+        if pending.is_failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if task.is_whole() {
+            content.clear();
+            source.read(task.extent, |_, piece| {
+                content.extend_from_slice(piece);
+                Ok(())
+            })?;
+            if Some(*blake3::hash(content).as_bytes()) != pending.core.blake3 {
+                return Err("the content is not what the record says".into());
+            }
+            let file = pending.open(self.target)?;
+            if !pending.is_restored.load(Ordering::Relaxed) {
+                file.write_all_at(content, 0).map_err(|e| e.to_string())?;
+            }
+            pending.is_checked.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        let file = pending.open(self.target)?;
+        if pending.is_restored.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        source.read(task.extent, |at, piece| {
+            write_data(&file, &pending.core.holes, task.data_offset + at, piece).map_err(|e| e.to_string())
+        })
+    }
+
+    /// Notes that a task is done. After a file's last task the file is checked and finished.
+    fn finish_task(&self, pending: &Arc<PendingFile>, done: Result<(), String>) {
+        let core = &pending.core;
+        if let Err(why) = done
+            && !pending.is_failed.swap(true, Ordering::Relaxed)
+        {
+            self.findings.add(FindingKind::NotRestored, &core.path, why);
+        }
+        let file = match self.open_files.task_done(pending, self.target) {
+            None => return,
+            Some(Ok(file)) => file,
+            // What lies there now may be somebody else's, so it is not removed.
+            Some(Err(why)) => return self.findings.add(FindingKind::NotRestored, &core.path, why),
+        };
+        let is_failed = pending.is_failed.load(Ordering::Relaxed);
+        if !is_failed && (pending.is_checked.load(Ordering::Relaxed) || has_content(&file, core)) {
+            self.findings.add_shortfalls(self.target.finish_file(&file, core));
+            self.findings.observer.on_event(Event::Progress { entries: 0, bytes: core.size });
+            return;
+        }
+        if !is_failed {
+            self.findings.add(FindingKind::NotRestored, &core.path, "the content is not what the record says".into());
+        }
+        if let Err(e) = self.target.discard_file(core) {
+            // Nobody must take the incomplete file for the whole one.
+            self.findings.add(FindingKind::NotRestored, &core.path, format!("an incomplete file is left: {}", chain_text(&e)));
+        }
+    }
+}
+
+/// Writes bytes that begin at `data_offset` in the file's data, around its holes.
+fn write_data(file: &File, holes: &[DataRange], data_offset: u64, mut bytes: &[u8]) -> std::io::Result<()> {
+    let mut offset = data_offset;
+    let mut next = holes.iter();
+    let mut hole = next.next();
+    // Bytes of the holes before `offset`.
+    let mut shift = 0;
+    while !bytes.is_empty() {
+        while let Some(h) = hole
+            && offset + shift >= h.offset
+        {
+            shift += h.length;
+            hole = next.next();
+        }
+        let room = hole.map_or(u64::MAX, |h| h.offset - (offset + shift));
+        let n = room.min(bytes.len() as u64) as usize;
+        file.write_all_at(&bytes[..n], offset + shift)?;
+        offset += n as u64;
+        bytes = &bytes[n..];
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! What could not be restored as it was.
+
+use crate::event::{Event, FindingKind, Observer, chain_text};
+use crate::format::entry::Core;
+use crate::generation::Gap;
+use crate::pipeline::target::{Shortfall, TargetError};
+use parking_lot::Mutex;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Findings that a report keeps.
+const MAX_FINDINGS: usize = 1_000;
+
+/// An entry that is not restored, or not as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RestoreFinding {
+    /// What kind of loss this is.
+    pub kind: FindingKind,
+    /// The entry's path, beginning with its source's name. Of lost records: the path of the last record before them.
+    pub path: Vec<u8>,
+    /// Why, in English.
+    pub detail: String,
+}
+
+/// Collects the findings of all threads and reports each to the observer.
+pub(super) struct FindingLog<'a> {
+    pub(super) observer: &'a dyn Observer,
+    not_restored: AtomicU64,
+    shortfalls: AtomicU64,
+    findings: Mutex<Vec<RestoreFinding>>,
+    /// The gaps that were reported, each by the path before it.
+    gaps: Mutex<BTreeSet<Vec<u8>>>,
+}
+
+impl<'a> FindingLog<'a> {
+    pub(super) fn new(observer: &'a dyn Observer) -> Self {
+        Self {
+            observer,
+            not_restored: AtomicU64::new(0),
+            shortfalls: AtomicU64::new(0),
+            findings: Mutex::default(),
+            gaps: Mutex::default(),
+        }
+    }
+
+    pub(super) fn add(&self, kind: FindingKind, path: &[u8], detail: String) {
+        let count = if kind == FindingKind::Shortfall { &self.shortfalls } else { &self.not_restored };
+        count.fetch_add(1, Relaxed);
+        let mut findings = self.findings.lock();
+        if findings.len() < MAX_FINDINGS {
+            findings.push(RestoreFinding { kind, path: path.into(), detail: detail.clone() });
+        }
+        drop(findings);
+        self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
+    }
+
+    /// Adds what a created entry lacks, or that it could not be created.
+    pub(super) fn add_created(&self, core: &Core, created: Result<Vec<Shortfall>, TargetError>) {
+        match created {
+            Ok(shortfalls) => self.add_shortfalls(shortfalls),
+            Err(e) => self.add(FindingKind::NotRestored, &core.path, chain_text(&e)),
+        }
+    }
+
+    pub(super) fn add_shortfalls(&self, shortfalls: Vec<Shortfall>) {
+        for s in shortfalls {
+            self.add(FindingKind::Shortfall, &s.path, s.to_string());
+        }
+    }
+
+    /// Adds the parts of the entry stream that could not be read. A gap that was added before is not added again.
+    pub(super) fn add_gaps(&self, gaps: &[Gap]) {
+        for gap in gaps {
+            if self.gaps.lock().insert(gap.after.clone()) {
+                let to = if gap.before.is_empty() { "the end".into() } else { String::from_utf8_lossy(&gap.before) };
+                self.add(FindingKind::EntriesLost, &gap.after, format!("up to {to}: {}", gap.why));
+            }
+        }
+    }
+
+    /// How many entries are not restored; how many are restored with a shortfall; the first findings, sorted by path.
+    pub(super) fn into_findings(self) -> (u64, u64, Vec<RestoreFinding>) {
+        let mut findings = self.findings.into_inner();
+        findings.sort_by(|a, b| a.path.cmp(&b.path));
+        (self.not_restored.into_inner(), self.shortfalls.into_inner(), findings)
+    }
+}

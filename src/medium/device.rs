@@ -1,0 +1,245 @@
+//! The device below a folder: whether it is still attached, and what the kernel's errors mean on it.
+
+use super::MediumError;
+use super::layout::open_folder;
+use rustix::fd::AsFd;
+use rustix::fs::{fstat, major, minor};
+use rustix::io::Errno;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The device below a medium's root folder. Fails if the folder cannot be opened, or the device is gone.
+pub(super) fn root_device(root: &Path) -> Result<Device, MediumError> {
+    let folder = open_folder(rustix::fs::CWD, root, true).map_err(|e| match e {
+        Errno::NOENT => MediumError::NotFound { path: root.to_owned() },
+        Errno::NOTDIR => MediumError::NotADirectory { path: root.to_owned() },
+        // Without an open folder nothing can be found out about its device. A disk that fails here counts as gone.
+        Errno::IO => gone(root, Some(e)),
+        e => fault(root, &Device::unknown(), "opening the folder", e),
+    })?;
+    let device = Device::below(folder, root);
+    check_attached(root, &device)?;
+    Ok(device)
+}
+
+fn gone(root: &Path, e: Option<Errno>) -> MediumError {
+    MediumError::Gone { medium: root.display().to_string(), what: "opening the folder", source: e.map(Into::into) }
+}
+
+pub(super) fn check_attached(root: &Path, device: &Device) -> Result<(), MediumError> {
+    if device.is_gone() { Err(gone(root, None)) } else { Ok(()) }
+}
+
+/// What an error of the kernel means on a medium. ENOSPC and EROFS, too, may come from a disk that was unplugged.
+pub(super) fn fault(path: &Path, device: &Device, what: &'static str, e: Errno) -> MediumError {
+    let medium = path.display().to_string();
+    let source = e.into();
+    match e {
+        Errno::IO | Errno::NOSPC | Errno::ROFS if device.is_gone_soon() => {
+            MediumError::Gone { medium, what, source: Some(source) }
+        }
+        _ if device.is_gone() => MediumError::Gone { medium, what, source: Some(source) },
+        Errno::NODEV | Errno::NXIO | Errno::NOMEDIUM | Errno::STALE | Errno::NOTCONN => {
+            MediumError::Gone { medium, what, source: Some(source) }
+        }
+        Errno::NOSPC | Errno::DQUOT => MediumError::Full { medium, needed: 0, free: None, torn: false },
+        Errno::ROFS => MediumError::ReadOnly { medium },
+        Errno::ACCESS | Errno::PERM => MediumError::Denied { medium, what, source },
+        _ => MediumError::Io { medium, what, source },
+    }
+}
+
+pub(super) fn folder_fault(path: &Path, device: &Device, e: Errno) -> MediumError {
+    match e {
+        Errno::NOENT => MediumError::NotFound { path: path.to_owned() },
+        Errno::NOTDIR | Errno::LOOP => MediumError::NotADirectory { path: path.to_owned() },
+        e => fault(path, device, "opening the folder", e),
+    }
+}
+
+/// The disk below a medium, watched while it is detached.
+#[derive(Debug)]
+pub struct WatchedDisk(Option<Device>);
+
+/// The disk below `medium`; no disk if `home` is on the same one.
+pub fn watch(medium: &Path, home: &Path) -> WatchedDisk {
+    let device_number = |path| std::fs::metadata(path).ok().map(|m| std::os::unix::fs::MetadataExt::dev(&m));
+    let folder = std::fs::File::open(medium).ok().filter(|_| device_number(medium) != device_number(home));
+    let device = folder.map(|folder| Device::below(folder, medium)).filter(|d| d.node.is_some());
+    WatchedDisk(device)
+}
+
+impl WatchedDisk {
+    /// Whether the disk is gone, not only unmounted. `None` where there is no disk to watch.
+    pub fn is_gone(&self) -> Option<bool> {
+        self.0.as_ref().map(Device::is_gone_soon)
+    }
+}
+
+/// One link for each block device, named by its number.
+const SYSFS: &str = "/sys/dev/block";
+
+/// The block device below a folder, as sysfs names it. Distinguishes an unplugged medium from a full or read-only one.
+///
+/// After an unplug the kernel answers ENODEV, EIO, EROFS or ENOSPC, depending on file system and version, and some file
+/// systems continue to read from the cache and report no error. On every one of them the node in sysfs disappears at once.
+#[derive(Debug, Clone)]
+pub(super) struct Device {
+    /// `None`: no block device, or sysfs does not show it. Such a device is never called gone.
+    node: Option<PathBuf>,
+    /// The disks below an encrypted, joined or mirrored device. Its own node stays when they are unplugged.
+    disks: Vec<PathBuf>,
+}
+
+impl Device {
+    pub fn below(folder: impl AsFd, path: &Path) -> Self {
+        let number = fstat(folder).ok().map(|s| (major(s.st_dev), minor(s.st_dev)));
+        let node = match number {
+            // File systems that span devices (btrfs) show an anonymous number; the mount table has the device's name.
+            Some((0, _)) => mounted_device(path),
+            Some((major, minor)) => Some((major, minor)),
+            None => None,
+        };
+        // The path on the bus, not the number: a disk plugged in later may get the number of the one that was unplugged.
+        let node = node.and_then(|(major, minor)| {
+            let link = Path::new(SYSFS).join(format!("{major}:{minor}"));
+            // No link, though sysfs shows devices (there is always some character device): the disk was unplugged while it was
+            // mounted. vfat then shows an empty folder and no error.
+            let shown = || std::fs::read_dir("/sys/dev/char").is_ok_and(|mut d| d.next().is_some());
+            link.canonicalize().ok().or_else(|| shown().then_some(link))
+        });
+        let mut disks = Vec::new();
+        if let Some(node) = &node {
+            disks_below(node, LAYERS, &mut disks);
+        }
+        Self { node, disks }
+    }
+
+    /// A device of which nothing is known; never called gone.
+    pub fn unknown() -> Self {
+        Self { node: None, disks: Vec::new() }
+    }
+
+    /// True only if the device was there and is not any more. Of several disks all must be gone: a mirror survives the loss of one.
+    pub fn is_gone(&self) -> bool {
+        let gone = |p: &PathBuf| !p.exists();
+        self.node.as_ref().is_some_and(gone) || (!self.disks.is_empty() && self.disks.iter().all(gone))
+    }
+
+    /// As [`Device::is_gone`], after an error that may come from an unplugged disk: the kernel first fails the disk's requests and
+    /// removes its node some moments later. Waits up to a second for that; only a failing or full disk costs this time.
+    pub fn is_gone_soon(&self) -> bool {
+        const STEP: Duration = Duration::from_millis(50);
+        (0..20).any(|step| {
+            if step > 0 && self.node.is_some() {
+                std::thread::sleep(STEP);
+            }
+            self.is_gone()
+        })
+    }
+}
+
+/// How many devices may be stacked: more than anybody stacks.
+const LAYERS: usize = 8;
+
+fn disks_below(node: &Path, layers: usize, disks: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(node.join("slaves")) else { return };
+    for below in entries.flatten().filter_map(|e| e.path().canonicalize().ok()) {
+        let before = disks.len();
+        if layers > 0 {
+            disks_below(&below, layers - 1, disks);
+        }
+        if disks.len() == before {
+            disks.push(below);
+        }
+    }
+}
+
+fn mounted_device(path: &Path) -> Option<(u32, u32)> {
+    let path = path.canonicalize().ok()?;
+    let table = std::fs::read("/proc/self/mountinfo").ok()?;
+    let source = mount_source(&table, &path)?;
+    let stat = rustix::fs::stat(&source).ok()?;
+    rustix::fs::FileType::from_raw_mode(stat.st_mode).is_block_device().then(|| (major(stat.st_rdev), minor(stat.st_rdev)))
+}
+
+/// The source of the mount that contains `path`. Of several mounts on one folder the last one hides the others.
+fn mount_source(table: &[u8], path: &Path) -> Option<PathBuf> {
+    let mut best: Option<(PathBuf, PathBuf)> = None;
+    for line in table.split(|b| *b == b'\n') {
+        let mut fields = line.split(|b| *b == b' ');
+        let Some(point) = fields.nth(4).map(unescape) else { continue };
+        // Optional fields end with a lone hyphen; type and source follow.
+        let Some(source) = fields.skip_while(|f| *f != b"-").nth(2).map(unescape) else { continue };
+        let depth = point.as_os_str().len();
+        if path.starts_with(&point) && best.as_ref().is_none_or(|(b, _)| depth >= b.as_os_str().len()) {
+            best = Some((point, source));
+        }
+    }
+    best.map(|(_, source)| source)
+}
+
+/// The mount table writes blanks, line feeds and backslashes as three octal digits.
+fn unescape(field: &[u8]) -> PathBuf {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&first, tail)) = rest.split_first() {
+        let octal = (first == b'\\')
+            .then(|| tail.get(..3))
+            .flatten()
+            .and_then(|d| std::str::from_utf8(d).ok())
+            .and_then(|d| u8::from_str_radix(d, 8).ok());
+        out.push(octal.unwrap_or(first));
+        rest = if octal.is_some() { &tail[3..] } else { tail };
+    }
+    std::ffi::OsString::from_vec(out).into()
+}
+
+/// Whether `path` is where something is mounted: its device differs from its parent's.
+pub(super) fn is_mount_point(path: &Path) -> bool {
+    let parent = path.join("..");
+    match (rustix::fs::stat(path), rustix::fs::stat(&parent)) {
+        (Ok(own), Ok(above)) => own.st_dev != above.st_dev,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deepest_and_last_mount_is_the_one() {
+        let table = b"21 1 0:20 / / rw shared:1 - btrfs /dev/sda2 rw\n\
+            30 21 0:33 / /mnt rw - ext4 /dev/sdb1 rw\n\
+            31 21 0:34 / /mnt/back\\040up rw shared:2 master:3 - btrfs /dev/sdc1 rw\n\
+            32 21 0:35 / /mnt/back\\040up rw - btrfs /dev/mapper/x rw\n";
+        let source = |p: &str| mount_source(table, Path::new(p));
+        assert_eq!(source("/mnt/back up/AZEKURA"), Some("/dev/mapper/x".into()));
+        assert_eq!(source("/mnt/backup"), Some("/dev/sdb1".into()));
+        assert_eq!(source("/mntx"), Some("/dev/sda2".into()));
+        assert_eq!(mount_source(b"", Path::new("/")), None);
+        assert_eq!(mount_source(b"\n1 2 3\n", Path::new("/")), None);
+    }
+
+    #[test]
+    fn unescapes_only_octal() {
+        assert_eq!(unescape(b"a\\134b\\"), PathBuf::from("a\\b\\"));
+        assert_eq!(unescape(b"\\999"), PathBuf::from("\\999"));
+    }
+
+    #[test]
+    fn a_device_that_cannot_be_named_is_never_called_gone() {
+        assert!(!Device::unknown().is_gone());
+        let (here, away) = (PathBuf::from("/"), PathBuf::from("/never/there"));
+        let device = |node: &PathBuf, disks: &[&PathBuf]| Device {
+            node: Some(node.clone()),
+            disks: disks.iter().copied().cloned().collect(),
+        };
+        assert!(device(&away, &[]).is_gone());
+        assert!(!device(&here, &[]).is_gone());
+        assert!(!device(&here, &[&away, &here]).is_gone());
+        assert!(device(&here, &[&away, &away]).is_gone());
+    }
+}

@@ -1,0 +1,152 @@
+//! Section 10: a set's objects as plain files in a folder.
+//!
+//! **Invariant:** the only calls here that change a medium create a folder, create a new file (never one that exists), write it once
+//! from its start, and set the immutable attribute. Nothing removes, renames, truncates or opens a stored file for writing.
+
+mod folder;
+mod read;
+mod sync;
+mod write;
+
+use self::folder::SetFolder;
+use self::sync::{SyncQueue, fsync};
+use self::write::Numbers;
+use super::device::{fault, folder_fault, is_mount_point, root_device};
+use super::file_system::{FileSystem, free_bytes};
+use super::layout::{FOLDER, check_name, open_folder};
+use super::sets::Sets;
+use super::{Description, Listing, Medium, MediumError, OpenObject, Reread, lock};
+use crate::buffer::Buffers;
+use crate::format::object::{Id, ObjectKind};
+use crate::lock::FileLock;
+use rustix::fs::{CWD, Mode};
+use rustix::io::Errno;
+use std::path::Path;
+
+/// One set in a folder.
+#[derive(Debug)]
+pub struct Directory {
+    folder: SetFolder,
+    numbers: Numbers,
+    queue: SyncQueue,
+}
+
+impl Directory {
+    /// Opens the set on the medium whose root folder is `root`. The set is found by its label. If no label names it, a folder named
+    /// after the set is opened: work may have ended before its label was whole.
+    pub fn open(root: &Path, set: Id) -> Result<Self, MediumError> {
+        let sets = Sets::find(root)?;
+        if let Some(found) = sets.found.iter().find(|s| s.id == set) {
+            return Self::open_at(root, &found.path, false);
+        }
+        match sets.broken.into_iter().find(|b| b.folder_id() == Some(set)) {
+            Some(b) if matches!(b.why, MediumError::NewerFormat { .. }) => Err(b.why),
+            Some(b) => Self::open_at(root, &b.path, false),
+            None => Err(MediumError::NoSuchSet { path: root.to_owned(), set }),
+        }
+    }
+
+    /// Creates a set's folder on the medium whose root folder is `root`, which must exist. Durable with the first sync.
+    pub fn create(root: &Path, set: Id) -> Result<Self, MediumError> {
+        let device = root_device(root)?;
+        let path = root.join(FOLDER);
+        let create = |path: &Path| rustix::fs::mkdir(path, Mode::from_raw_mode(0o755));
+        match create(&path) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(e) => return Err(fault(&path, &device, "making the folder", e)),
+        }
+        // A symbolic link here would lead the set to another medium.
+        open_folder(CWD, &path, false).map_err(|e| folder_fault(&path, &device, e))?;
+        let path = path.join(set.to_string());
+        match create(&path) {
+            Ok(()) => Self::open_at(root, &path, true),
+            Err(Errno::EXIST) => Err(MediumError::SetExists { path: root.to_owned(), set }),
+            Err(e) => Err(fault(&path, &device, "making the set's folder", e)),
+        }
+    }
+
+    fn open_at(root: &Path, path: &Path, is_new: bool) -> Result<Self, MediumError> {
+        let device = root_device(root)?;
+        let open = |path: &Path, follow| open_folder(CWD, path, follow).map_err(|e| folder_fault(path, &device, e));
+        let fd = open(path, false)?;
+        let above = [open(&root.join(FOLDER), false)?, open(root, true)?];
+        let (file_system, buffers) = (FileSystem::of(&fd), Buffers::default());
+        Ok(Self {
+            folder: SetFolder { fd, path: path.to_owned(), file_system, device, buffers },
+            numbers: Numbers::default(),
+            queue: SyncQueue::new(above, Self::wants_immutable(root), is_new),
+        })
+    }
+
+    /// Whether objects below `root` get the immutable attribute by default: only where a file system of its own is mounted, so
+    /// that a folder made for trying things out can be deleted.
+    pub fn wants_immutable(root: &Path) -> bool {
+        is_mount_point(root)
+    }
+
+    /// Overrules [`Directory::wants_immutable`].
+    #[must_use]
+    pub fn with_immutable(mut self, immutable: bool) -> Self {
+        self.queue.immutable = immutable;
+        self
+    }
+
+    /// The set's folder.
+    pub fn path(&self) -> &Path {
+        &self.folder.path
+    }
+
+    /// Excludes other writers from this set until the lock is dropped or the process ends: [`MediumError::Busy`] while another
+    /// process has it. A process that appends must have the lock; readers need not.
+    pub fn lock(&self) -> Result<FileLock, MediumError> {
+        lock::lock(&self.folder.fd, &self.folder.path)
+    }
+}
+
+impl Medium for Directory {
+    fn list(&self) -> Result<Listing, MediumError> {
+        self.folder.list()
+    }
+
+    fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<(), MediumError> {
+        check_name(number, kind)?;
+        self.queue.check(&self.folder)?;
+        let file = self.numbers.write_file(&self.folder, number, kind, bytes)?;
+        self.queue.push(&self.folder, file, number, bytes.len() as u64)
+    }
+
+    fn sync(&self) -> Result<(), MediumError> {
+        self.queue.sync(&self.folder)?;
+        // With nothing to write, no call has reached the disk.
+        self.folder.check_attached("syncing")
+    }
+
+    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread, MediumError> {
+        let file = self.folder.open_file(number, kind)?;
+        // Only what is on the device can be dropped from the cache. The kernel reports a failure to the pending file as well.
+        if self.queue.is_pending(number) {
+            fsync(&file).map_err(|e| self.folder.fault("syncing a file", e))?;
+        }
+        self.folder.read_back(&file, number, kind)
+    }
+
+    fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>, MediumError> {
+        self.folder.open_object(number, kind)
+    }
+
+    fn check_attached(&self) -> Result<(), MediumError> {
+        match self.folder.device.is_gone_soon() {
+            true => self.folder.check_attached("reading"),
+            false => Ok(()),
+        }
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        free_bytes(&self.folder.fd)
+    }
+
+    fn describe(&self) -> Description {
+        let (file_system, path) = (self.folder.file_system, self.folder.path.clone());
+        Description { file_system, path, immutable: self.queue.immutable() }
+    }
+}

@@ -1,0 +1,62 @@
+//! Reading objects of a set's folder.
+
+use super::folder::SetFolder;
+use crate::format::object::{ObjectKind, file_name};
+use crate::medium::layout::{check_name, open_plain};
+use crate::medium::{MediumError, OpenObject, Reread, direct};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::Advice;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+impl SetFolder {
+    pub fn open_file(&self, number: u64, kind: ObjectKind) -> Result<OwnedFd, MediumError> {
+        check_name(number, kind)?;
+        match open_plain(&self.fd, file_name(number, kind)) {
+            Ok(Some(file)) => Ok(file),
+            Ok(None) => Err(MediumError::NotAFile { medium: self.name(), number, kind }),
+            Err(e) => Err(self.read_fault("opening a file", e, number, kind)),
+        }
+    }
+
+    /// Reads a file that is on the device already, past the cache where possible.
+    pub fn read_back(&self, file: &OwnedFd, number: u64, kind: ObjectKind) -> Result<Reread, MediumError> {
+        let name = file_name(number, kind);
+        let seen = direct::read_back(self.fd.as_fd(), &name, file.as_fd(), self.file_system, &self.buffers);
+        let (length, digest, how) = seen.map_err(|e| self.read_fault("reading", e, number, kind))?;
+        self.check_attached("reading")?;
+        Ok(Reread { length, digest, how })
+    }
+
+    pub fn open_object(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>, MediumError> {
+        let file = self.open_file(number, kind)?;
+        let stat = rustix::fs::fstat(&file).map_err(|e| self.read_fault("asking for a length", e, number, kind))?;
+        self.check_attached("opening a file")?;
+        // Most objects are read from start to end, so a long read-ahead pays.
+        let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
+        Ok(Box::new(OpenFile { file: file.into(), length: stat.st_size as u64 }))
+    }
+}
+
+struct OpenFile {
+    file: File,
+    length: u64,
+}
+
+impl Read for OpenFile {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Seek for OpenFile {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+impl OpenObject for OpenFile {
+    fn length(&self) -> u64 {
+        self.length
+    }
+}

@@ -1,0 +1,318 @@
+//! Which set on a medium is this host's to write, and how it is opened or begun.
+
+use super::{Result, SetWriter, WriteError};
+use crate::env::Env;
+use crate::event::Observer;
+use crate::format::label::{Label, fingerprint};
+use crate::format::object::{Id, ObjectKind};
+use crate::format::set_key::SetKey;
+use crate::host::catalog::{Catalog, SetRow};
+use crate::host::state::{SetInfo, SetState, StateDir};
+use crate::medium::loader::MediumRequest;
+use crate::medium::{AttachedMedium, BrokenLabel, MediumError, SetOnMedium, Sets, Writable, bring};
+use crate::pipeline::encryptor::Recipients;
+use crate::seal::SealKeys;
+use std::path::Path;
+
+/// What a new set is begun with.
+pub struct NewSet<'a> {
+    /// What people call it.
+    pub name: &'a str,
+    /// age recipients, at least one.
+    pub recipients: &'a [String],
+}
+
+/// Where a set is to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct WriteTarget<'a> {
+    /// Where the user attaches media: a folder or a tape drive.
+    pub root: &'a Path,
+    /// Only this set, whatever other sets are there.
+    pub only: Option<Id>,
+    /// Bytes of a block on a tape that the set begins on, see [`crate::medium::tape::check_block`].
+    pub block: u32,
+    /// Write to a set in quarantine and to no other. Otherwise: to none in quarantine.
+    pub quarantine: bool,
+}
+
+/// How the set came to be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// It was there.
+    Known,
+    /// A new set was begun: the medium had none.
+    New,
+    /// A new set was begun: the catalog of the old one is lost.
+    NewWithoutCatalog,
+}
+
+/// Opens the newest set of this host on the attached medium, continues one whose last medium is full, or begins one
+/// with `begin`.
+pub fn open(
+    target: WriteTarget,
+    state: &StateDir,
+    begin: Option<&NewSet>,
+    env: &Env,
+    observer: &dyn Observer,
+) -> Result<(SetWriter, Opened)> {
+    let attached = AttachedMedium::find(target.root, env.loader)?;
+    let sets = wanted_sets(&attached, &target)?;
+    check_quarantine(&sets, &target, state)?;
+    let catalog = Catalog::open(&state.catalog())?;
+    let is_blank = sets.is_blank();
+    let opening = Opening { target, state, attached, catalog, env, observer };
+
+    let (newest, without_catalog) = opening.known_sets(sets.found)?;
+    if let Some(known) = newest {
+        return Ok((opening.open_known(known)?, Opened::Known));
+    }
+    let mut predecessor = without_catalog.map(|set| (set, Opened::NewWithoutCatalog));
+    for broken in sets.broken {
+        match opening.judge_broken(broken)? {
+            Broken::OtherHosts => {}
+            Broken::NothingSealedHere(set, row) => {
+                let id = set.id();
+                let writer = opening.begin_medium(set, row, |attached| attached.open_to_write(id))?;
+                return Ok((writer, Opened::Known));
+            }
+            Broken::NothingSealed(set) => predecessor = predecessor.or(Some((set, Opened::New))),
+        }
+    }
+    if let Some((old, opened)) = predecessor {
+        let info = old.info()?;
+        let new = NewSet { name: &info.name, recipients: &info.recipients };
+        return Ok((opening.begin_set(&new)?, opened));
+    }
+    if is_blank && let Some((set, row)) = opening.set_that_needs_a_medium()? {
+        let (id, block) = (set.id(), target.block);
+        let writer = opening.begin_medium(set, row, |attached| attached.begin(id, block))?;
+        return Ok((writer, Opened::Known));
+    }
+    match begin {
+        Some(new) => Ok((opening.begin_set(new)?, Opened::New)),
+        None if is_blank => Err(WriteError::Blank { path: target.root.into() }),
+        None => Err(WriteError::Unregistered { path: target.root.into() }),
+    }
+}
+
+/// Begins a set on a blank medium, before anything is backed up. Returns its id.
+pub fn register(target: WriteTarget, state: &StateDir, new: &NewSet, env: &Env) -> Result<Id> {
+    let attached = AttachedMedium::find(target.root, env.loader)?;
+    let sets = attached.sets()?;
+    if let Some(there) = sets.found.first() {
+        return Err(MediumError::SetExists { path: target.root.into(), set: there.id }.into());
+    }
+    if !sets.is_blank() {
+        return Err(MediumError::NotBlank { medium: target.root.display().to_string() }.into());
+    }
+    let catalog = Catalog::open(&state.catalog())?;
+    Ok(begin_set(target, state, attached, catalog, new, env)?.host.id())
+}
+
+/// The sets on the medium; only the one that the user named, if he did.
+fn wanted_sets(attached: &AttachedMedium, target: &WriteTarget) -> Result<Sets> {
+    let mut sets = attached.sets()?;
+    if let Some(only) = target.only {
+        sets.found.retain(|s| s.id == only);
+        sets.broken.retain(|b| b.folder_id() == Some(only));
+        if sets.is_blank() {
+            return Err(MediumError::NoSuchSet { path: target.root.into(), set: only }.into());
+        }
+    }
+    Ok(sets)
+}
+
+/// Refuses a medium that has sets in quarantine and others, or would have them.
+fn check_quarantine(sets: &Sets, target: &WriteTarget, state: &StateDir) -> Result<()> {
+    let mut fits = sets.found.iter().all(|s| s.label.quarantine == target.quarantine);
+    for broken in &sets.broken {
+        fits &= match broken.folder_id().and_then(|id| state.set(id)) {
+            Some(ours) => ours.info()?.quarantine == target.quarantine,
+            None => !target.quarantine,
+        };
+    }
+    if fits { Ok(()) } else { Err(WriteError::NotApart { path: target.root.into(), quarantine: target.quarantine }) }
+}
+
+/// **Invariant:** a set is written to the recipients that its label was made with. Whoever could add a recipient of his
+/// own, or replace ours, would leave the hospital with backups that its keys do not open, and nobody would notice
+/// before they are needed.
+fn check_recipients(info: &SetInfo, label: &Label) -> Result<()> {
+    let ours: Vec<String> = info.recipients.iter().map(|r| fingerprint(r)).collect();
+    if ours == label.recipients { Ok(()) } else { Err(WriteError::OtherRecipients { name: label.name.clone() }) }
+}
+
+/// A set of this host whose label was read.
+struct KnownSet {
+    label: Label,
+    state: SetState,
+    row: SetRow,
+}
+
+/// What a set whose label cannot be read is to this host.
+enum Broken {
+    OtherHosts,
+    /// Nothing on this medium is sealed: the set was about to continue on it when its run ended.
+    NothingSealedHere(SetState, SetRow),
+    /// Its first run ended before its label was whole; it is begun again.
+    NothingSealed(SetState),
+}
+
+/// The attached medium, and what this host knows.
+struct Opening<'a> {
+    target: WriteTarget<'a>,
+    state: &'a StateDir,
+    attached: AttachedMedium,
+    catalog: Catalog,
+    env: &'a Env<'a>,
+    observer: &'a dyn Observer,
+}
+
+impl Opening<'_> {
+    /// The newest set of this host: a set whose catalog was lost has been succeeded by another. Also returns a set of
+    /// this host that the catalog does not know.
+    fn known_sets(&self, found: Vec<SetOnMedium>) -> Result<(Option<KnownSet>, Option<SetState>)> {
+        let (mut known, mut without_catalog) = (Vec::new(), None);
+        for on_medium in found {
+            let (id, label) = (on_medium.id, on_medium.label);
+            let Some(state) = self.state.set(id) else { continue };
+            check_recipients(&state.info()?, &label)?;
+            let row = match self.catalog.set(id)? {
+                // Its first run ended before the catalog recorded it. Nothing is sealed, so nothing needs to be known.
+                None if !self.has_seal(id)? => Some(self.catalog.add_set(id, &label.name, &label.created)?),
+                row => row,
+            };
+            match row {
+                Some(row) => known.push(KnownSet { label, state, row }),
+                None => without_catalog = Some(state),
+            }
+        }
+        let newest = known.into_iter().max_by(|a, b| {
+            let (a, b) = (&a.label, &b.label);
+            a.created.cmp(&b.created).then(a.set.cmp(&b.set))
+        });
+        Ok((newest, without_catalog))
+    }
+
+    /// Whether anything that looks like a seal lies in a set.
+    fn has_seal(&self, id: Id) -> Result<bool> {
+        Ok(self.attached.list(id)?.objects.iter().any(|o| o.kind == ObjectKind::Seal))
+    }
+
+    /// Opens a set on its newest medium. If another one of the set is attached, that one is asked for.
+    fn open_known(self, known: KnownSet) -> Result<SetWriter> {
+        let KnownSet { label, state, row } = known;
+        let (env, observer) = (self.env, self.observer);
+        let (attached, label) = newest_medium(self.attached, self.target.root, label, &self.catalog, row, env)?;
+        let mut writer = SetWriter::without_medium(self.target, state, self.catalog, row)?;
+        writer.open_medium(attached, &label, env, observer)?;
+        Ok(writer)
+    }
+
+    fn judge_broken(&self, broken: BrokenLabel) -> Result<Broken> {
+        let Some((id, state)) = broken.folder_id().and_then(|id| Some((id, self.state.set(id)?))) else {
+            return Ok(Broken::OtherHosts);
+        };
+        let row = self.catalog.set(id)?;
+        let last = row.map(|row| self.catalog.last_durable_generation(row)).transpose()?.flatten();
+        if matches!(broken.why, MediumError::NewerFormat { .. }) {
+            return Err(broken.why.into());
+        }
+        match (row, last) {
+            (Some(row), Some(last)) => {
+                let listed = self.attached.list(id)?.objects;
+                let is_sealed_here = listed.iter().any(|o| o.number <= last.seal_object);
+                if is_sealed_here { Err(broken.why.into()) } else { Ok(Broken::NothingSealedHere(state, row)) }
+            }
+            _ => Ok(Broken::NothingSealed(state)),
+        }
+    }
+
+    /// A set of this host whose last medium is full and closed.
+    fn set_that_needs_a_medium(&self) -> Result<Option<(SetState, SetRow)>> {
+        for (id, row) in self.catalog.sets_to_continue()? {
+            if let Some(set) = self.state.set(id)
+                && set.info()?.quarantine == self.target.quarantine
+            {
+                return Ok(Some((set, row)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Continues a set on a medium that has nothing sealed on it.
+    fn begin_medium(
+        self,
+        state: SetState,
+        row: SetRow,
+        mount: impl FnOnce(AttachedMedium) -> Result<Writable, MediumError>,
+    ) -> Result<SetWriter> {
+        let mut writer = SetWriter::without_medium(self.target, state, self.catalog, row)?;
+        writer.mounted.mount(mount(self.attached)?);
+        writer.begin_medium(self.env, self.observer)?;
+        Ok(writer)
+    }
+
+    fn begin_set(self, new: &NewSet) -> Result<SetWriter> {
+        begin_set(self.target, self.state, self.attached, self.catalog, new, self.env)
+    }
+}
+
+/// Begins a set: its state on the host first, then the label on the medium.
+fn begin_set(
+    target: WriteTarget,
+    state: &StateDir,
+    attached: AttachedMedium,
+    catalog: Catalog,
+    new: &NewSet,
+    env: &Env,
+) -> Result<SetWriter> {
+    if new.recipients.is_empty() {
+        return Err(WriteError::NoRecipients);
+    }
+    Recipients::parse(new.recipients)?;
+    let (mut id, mut key) = (Id([0; 16]), SetKey([0; 32]));
+    (env.random)(&mut id.0);
+    (env.random)(&mut key.0);
+    let medium = attached.begin(id, target.block)?;
+    let (name, recipients) = (new.name.to_owned(), new.recipients.to_vec());
+    let info = SetInfo { name, recipients, quarantine: target.quarantine };
+    let set = state.create_set(id, &info, &key)?;
+    SealKeys::create(&set.seal_keys())?;
+    let row = catalog.add_set(id, &info.name, &env.time_text())?;
+    let mut writer = SetWriter::without_medium(target, set, catalog, row)?;
+    writer.mounted.mount(medium);
+    writer.log.root_key = writer.host.keys.current().public();
+    writer.write_label(env)?;
+    Ok(writer)
+}
+
+/// The medium to continue on. If another one of the set is attached, the right one is asked for.
+fn newest_medium(
+    attached: AttachedMedium,
+    root: &Path,
+    label: Label,
+    catalog: &Catalog,
+    row: SetRow,
+    env: &Env,
+) -> Result<(AttachedMedium, Label)> {
+    let Some(current) = catalog.last_medium(row)? else { return Ok((attached, label)) };
+    let listed = attached.list(label.set)?.objects;
+    let last = catalog.last_durable_generation(row)?;
+    let first_unsealed = last.as_ref().map_or(0, |g| g.seal_object + 1);
+    let has_last =
+        last.is_none_or(|g| !g.closing && listed.iter().any(|o| (o.number, o.kind) == (g.seal_object, ObjectKind::Seal)));
+    // A medium behind the last one that the catalog knows is accepted: its seals bring the catalog up to date.
+    let is_later = label.place > current.place && label.first_object >= first_unsealed;
+    if has_last || is_later || label.medium == current.medium {
+        return Ok((attached, label));
+    }
+    drop(attached);
+    let wanted = MediumRequest { set: label.set, set_name: label.name.clone(), place: current.place, blank: false };
+    let wrong = match label.place == current.place {
+        true => MediumError::Abandoned { medium: root.display().to_string() },
+        false => MediumError::OtherMedium { path: root.to_owned(), found: label.place, wanted: current.place },
+    };
+    let (attached, label) = bring(env.loader, root, &wanted, Some(current.first_object), Some(wrong))?;
+    Ok((attached, label.ok_or_else(|| MediumError::NoLabel { path: root.to_owned() })?))
+}
