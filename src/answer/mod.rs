@@ -1,9 +1,10 @@
-//! What commands answer: one type for each command. The command line prints it and shows it to people, reports read it again, and
-//! `docs/json.md` and `docs/schema/` are made from it ([`reference`](mod@reference)).
+//! What commands answer: one type for each command. The command line prints it and shows it to people, reports read it
+//! again, and `docs/json.md` and `docs/schema/` are made from it ([`reference`](mod@reference)).
 //!
 //! A member's doc comment is its documentation: the first line says what it is, in which unit, and when it is null.
 //!
-//! **Invariant:** reading an answer takes bounded memory, whoever wrote it: each text is a [`Text`] or a [`Word`], each list a [`List`].
+//! **Invariant:** reading an answer takes bounded memory, whoever wrote it: each text is a [`Text`] or a [`Word`], each
+//! list a [`List`].
 
 pub mod backup;
 mod bounded;
@@ -35,7 +36,8 @@ pub use bounded::{Clipped, Counts, List, Loose, Text, Word};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The version of the documents that `--json` prints. It grows when a member changes its meaning or goes; new members do not change it.
+/// The version of the documents that `--json` prints. It grows when a member changes its meaning or goes; new members
+/// do not change it.
 pub const SCHEMA_VERSION: u64 = 1;
 
 /// What `--json` prints.
@@ -71,7 +73,8 @@ pub struct Failure {
     pub hint: Text,
 }
 
-/// The name of a file or source, and its exact bytes in hexadecimal where it is not UTF-8 (in the text, what is not UTF-8 is replaced).
+/// The name of a file or source, and its exact bytes in hexadecimal where it is not UTF-8 (in the text, what is not
+/// UTF-8 is replaced).
 pub fn name(bytes: &[u8]) -> (Text, Option<Text>) {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let hex = std::str::from_utf8(bytes).is_err().then(|| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>().into());

@@ -56,10 +56,10 @@ pub struct Restore {
     pub findings: List<Finding, FACTS>,
     /// Paths that were asked for, and names and patients of the list, that nothing in the generation has.
     pub not_found: List<PathName, FACTS>,
-    /// Content that is read from each pack, in the order of their numbers; empty without `--dry-run`.
+    /// With `--dry-run`: content that is read from each pack, in the order of their numbers.
     #[serde(default)]
     pub packs: List<BytesOfPack, LINES>,
-    /// Content that is read from each medium; empty without `--dry-run`.
+    /// With `--dry-run`: content that is read from each medium.
     #[serde(default)]
     pub media: List<BytesOfMedium, FACTS>,
     /// Sources of which something is restored, in the order in which they are restored.
@@ -94,9 +94,9 @@ pub struct RestoredSource {
     pub files: u64,
     /// Bytes of content.
     pub bytes: u64,
-    /// Content that is read from each pack; empty without `--dry-run`.
+    /// With `--dry-run`: content that is read from each pack.
     pub packs: List<BytesOfPack, LINES>,
-    /// Content that is read from each medium; empty without `--dry-run`.
+    /// With `--dry-run`: content that is read from each medium.
     pub media: List<BytesOfMedium, FACTS>,
 }
 

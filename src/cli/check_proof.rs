@@ -1,4 +1,5 @@
-//! `azekura check-proof`: a proof against what is on paper. Needs no medium, no state, no configuration and no identity.
+//! `azekura check-proof`: a proof against what is on paper. Needs no medium, no state, no configuration and no
+//! identity.
 
 use super::context::Context;
 use super::find::kind;
@@ -61,8 +62,8 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> CommandError {
     move |e| CommandError::new(message!("error.file.read", path = path), Exit::Failed).cause(io_reason(&e))
 }
 
-/// For paper: every fact that the proof shows, and what it was compared with. The root key and the record's path are those that were
-/// given, the size of a record that does not fit is that of the file: none of them is in the answer.
+/// For paper: every fact that the proof shows, and what it was compared with. The root key and the record's path are
+/// those that were given, the size of a record that does not fit is that of the file: none of them is in the answer.
 fn text(answer: &CheckProof, args: &Args, mismatch: Option<Mismatch>) -> String {
     let mut table = Table::default();
     let mut row = |label: &str, value: String| table.row(find(label), value);

@@ -1,4 +1,4 @@
-//! `azekura completions`: a script that teaches a shell the command line.
+//! `azekura completions`: a script that completes the command line in a shell.
 
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;

@@ -1,6 +1,6 @@
 //! The configuration file: what stays the same from night to night.
 //!
-//! Its keys are neither flags nor a job's options: a command takes from it what was not typed.
+//! Its keys are neither flags nor the options of a job: a command uses a key where the argument was not typed.
 
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
@@ -28,11 +28,13 @@ pub struct Config {
     pub pools: Vec<ConfigPool>,
     /// The changer that brings cartridges, instead: its `sg` device.
     pub changer: Option<PathBuf>,
-    /// Bytes of a block on new tapes, 4 KiB to 8 MiB; 512 KiB when nothing is said.
+    /// Bytes of a block on new tapes, 4 KiB to 8 MiB. Default: 512 KiB.
     pub tape_block: Option<u32>,
-    /// Media that a generation may lean on before everything is stored afresh: 3 on tape, any number on disks.
+    /// Media that a generation may reference before everything is stored again. Default: 3 on tape, any number on
+    /// disks.
     pub max_media_per_generation: Option<u64>,
-    /// Which of the changer's drives is the medium, from 0, where it has several and does not report their serial numbers.
+    /// Which of the changer's drives is the medium, from 0, where it has several and does not report their serial
+    /// numbers.
     pub changer_drive: Option<u16>,
     /// age recipients.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -47,7 +49,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct ConfigSource {
     pub name: Option<String>,
-    /// Of a command: the folder it runs in.
+    /// The root of the tree; of a command, the folder that it runs in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Program and arguments whose standard output is the source.
@@ -60,10 +62,10 @@ pub struct ConfigSource {
     /// `plain`, `ss-mix2` or `append-only`: how its files may change.
     #[serde(default, with = "rules", skip_serializing_if = "rules::is_plain")]
     pub rules: Rules,
-    /// What is restored first: 1 to 9; sources without one come last.
+    /// 1 to 9: sources are restored in this order, those without a priority last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
-    /// Files below the source that nobody ever touches: a change is an alarm.
+    /// Files below the source that nobody ever changes: a change raises an alarm.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub canaries: Vec<String>,
 }
@@ -88,18 +90,18 @@ mod rules {
     }
 }
 
-/// Media that take turns.
+/// Media that are written in turns.
 #[derive(Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigPool {
     pub name: String,
     /// Names, in the order of their turns.
     pub media: Vec<String>,
-    /// Where they are attached: a folder or a tape drive.
+    /// The path where they are attached: a folder or a tape drive.
     pub at: PathBuf,
     #[serde(default = "one")]
     pub turn_nights: u64,
-    /// Nights that a medium may stay in beyond its turn.
+    /// Nights that a medium may stay attached beyond its turn.
     #[serde(default = "nine")]
     pub stay_nights: u64,
     /// Program and arguments that eject the medium after a run.

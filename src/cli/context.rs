@@ -1,4 +1,5 @@
-//! What every command works with: the common arguments, the configuration, the environment, and the user's wish to stop.
+//! What every command uses: the common arguments, the configuration, the environment, and whether the user wants to
+//! stop.
 
 use super::common::Common;
 use super::config::{Config, ConfigPool};
@@ -21,7 +22,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Set by the first Ctrl-C: jobs look at it and end in order.
+/// Set by the first Ctrl-C. Jobs check it, and end in order.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl Context {
         self.environment.state_dir(self.common.state.as_deref()).map(|dir| environment::absolute(&dir))
     }
 
-    /// This host's catalog, if it has one; nothing is made where there is none.
+    /// This host's catalog, if it has one. Creates nothing.
     pub fn catalog(&self) -> Result<Option<Catalog>, CommandError> {
         let Ok(dir) = self.state_dir() else { return Ok(None) };
         if !dir.join("sets").is_dir() {
@@ -77,7 +78,8 @@ impl Context {
         given.or(self.config.medium.as_deref()).and_then(Path::to_str).and_then(|name| self.pool(name))
     }
 
-    /// A medium: `given`, else the configuration's. A pool's name means the place where its media are attached.
+    /// The path of a medium: `given`, else the configuration's. A pool's name means the path where its media are
+    /// attached.
     pub fn medium(&self, given: Option<&Path>) -> Result<PathBuf, CommandError> {
         let pool = self.pool_of(given).map(|p| p.at.as_path());
         let medium = pool.or(given).or(self.config.medium.as_deref());
@@ -86,17 +88,18 @@ impl Context {
             .ok_or_else(|| CommandError::usage(message!("error.no-medium"), message!("hint.no-medium")))
     }
 
-    /// Bytes of a block on a tape that is begun.
+    /// Bytes of a block on a new tape.
     pub fn tape_block(&self) -> u32 {
         self.config.tape_block.unwrap_or(BLOCK_BYTES)
     }
 
-    /// Opens drives, and brings media.
+    /// Opens drives, and asks for media.
     pub fn loader(&self) -> &dyn Loader {
         &self.loader
     }
 
-    /// What a job needs from outside. From now on Ctrl-C does not end the program at once.
+    /// The environment of a job. From now on the first Ctrl-C asks the job to end, and does not end the program at
+    /// once.
     pub fn env(&self, threads: Option<usize>) -> Env<'_> {
         listen();
         Env {
@@ -117,12 +120,12 @@ impl Context {
         }
     }
 
-    /// Only one document may be printed on standard output.
+    /// Whether `--json` was given: standard output has one document and nothing else.
     pub fn is_json(&self) -> bool {
         self.common.json
     }
 
-    /// The JSON document goes somewhere: to standard output, or into a session's results.
+    /// Whether the JSON document is used: it is printed, or kept in a session of evidence.
     pub fn wants_document(&self) -> bool {
         self.common.json || self.environment.session.is_some()
     }
@@ -135,14 +138,14 @@ impl Context {
             .transpose()
     }
 
-    /// A page that a session of evidence keeps beside what the command answers.
+    /// Keeps a page for the session of evidence, beside the answer of the command. Without a session it does nothing.
     pub fn keep(&self, command: &str, page: Vec<u8>) {
         if self.environment.session.is_some() {
             self.kept.borrow_mut().push((format!("{command}.html"), page));
         }
     }
 
-    /// What was given to [`keep`](Self::keep) so far.
+    /// The pages that [`keep`](Self::keep) has kept: name and content.
     pub fn kept(&self) -> Vec<(String, Vec<u8>)> {
         self.kept.take()
     }
@@ -151,7 +154,7 @@ impl Context {
         Progress::new(self.common.json || self.common.quiet)
     }
 
-    /// Something that the user wants to know beside the result.
+    /// A message beside the result; `--quiet` leaves it out.
     pub fn talk(&self, text: &Message) {
         if !self.common.quiet {
             to_stderr(&format!("{text}\n"));
@@ -168,14 +171,14 @@ impl Context {
         }
     }
 
-    /// Something that the user must know beside the result.
+    /// A warning beside the result; `--quiet` does not leave it out.
     pub fn warn(&self, text: &Message) {
         to_stderr(&format!("{} {text}\n", find("heading.warning")));
     }
 }
 
 /// The first signal to stop asks the job to end in order; the second ends the program at once. Both are safe for the
-/// medium: what is not sealed never happened.
+/// medium: what is not sealed does not count.
 fn listen() {
     let handler = || {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {

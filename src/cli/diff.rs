@@ -1,4 +1,5 @@
-//! `azekura diff`: one line for each difference, written as they are met, so that it takes no memory however many there are.
+//! `azekura diff`: one line for each difference, written as they are met, so that it takes no memory however many there
+//! are.
 
 use super::context::Context;
 use crate::cli::ui::explain::CommandError;

@@ -142,12 +142,12 @@ pub fn note(
     Ok(add(session, &answer, env)?)
 }
 
-/// What says something of a medium or of a tree; a session's own commands say it of the session.
+/// Whether a session records the command. Commands about the session itself or about the program are not recorded.
 pub fn is_recorded(command: &str) -> bool {
     !command.starts_with("evidence.") && !matches!(command, "completions" | "man" | "reference")
 }
 
-/// What would change a medium, or the host's knowledge of it, is no part of a session.
+/// Refuses commands that would change a medium, or what the host knows of it.
 pub fn check_allowed(command: &str) -> Result<(), CommandError> {
     match command {
         "backup" | "init" | "media.init" | "catalog.rebuild" => {

@@ -27,7 +27,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-/// What happened that is shown; `--csv` and `--json` have all.
+/// Events that are shown; `--csv` and `--json` have all.
 const SHOWN: usize = 50;
 
 #[derive(Debug, clap::Args)]

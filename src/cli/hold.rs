@@ -1,4 +1,4 @@
-//! `azekura hold`: puts the hold on, shows it, takes it off.
+//! `azekura hold`: puts the hold on, shows it, releases it.
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;

@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// A changer that is spoken to when the first medium is asked for.
+/// A changer. Its device is opened when the first medium is asked for.
 #[derive(Debug)]
 pub struct Library {
     device: PathBuf,
-    /// Which of its drives.
+    /// The number of the drive, from 0; `None` where the serial number identifies it.
     drive: Option<u16>,
     interrupted: &'static AtomicBool,
     robot: Mutex<Option<Robot>>,
@@ -53,13 +53,13 @@ impl Library {
         Robot::new(Changer::new(Box::new(device), name)?, self.drive, st::serial(path).as_deref())
     }
 
-    /// A robot may be done before the drive has noticed the cartridge.
+    /// Waits for the drive: the robot may be ready before the drive has detected the cartridge.
     fn wait_for_drive(&self, path: &Path) -> Result<(), MediumError> {
         const MOST_SECONDS: u32 = 120;
         for _ in 0..MOST_SECONDS {
             match StDrive::open(path) {
                 Err(DriveError::Empty) if !self.interrupted.load(Ordering::Relaxed) => {}
-                // Whatever else is the matter with it is found out by whoever has asked.
+                // Any other error is reported when the drive is opened.
                 _ => return Ok(()),
             }
             std::thread::sleep(Duration::from_secs(1));
@@ -77,13 +77,14 @@ impl DriveHandling for Exchange<'_> {
     fn eject(&self) -> Result<(), MediumError> {
         match st::eject(self.path) {
             Err(e @ DriveError::Busy) => Err(e.into_medium_error(self.path.printable(), "opening the drive")),
-            // Some cartridges make no drive ready, and some drives have released theirs already. If the robot cannot take it, it says so.
+            // Some cartridges make no drive ready, and some drives have released theirs already. If the robot cannot
+            // take it, it says so.
             _ => Ok(()),
         }
     }
 
     fn reload(&self) {
-        // If it does not, the robot's error is worth more than the drive's.
+        // If it fails, the robot's error says more than the drive's.
         let _ = st::reload(self.path);
     }
 

@@ -20,7 +20,7 @@ pub struct Args {
     dir: PathBuf,
 }
 
-/// `program` makes the command line in the language that is spoken.
+/// `program` makes the command line in the language chosen.
 pub fn run(args: &Args, program: &dyn Fn() -> Command) -> Result<Outcome, CommandError> {
     let spoken = Lang::spoken();
     let written = write_all(&args.dir, program);
@@ -58,7 +58,7 @@ pub fn every_command<'a>(command: &'a Command, name: &str) -> Vec<(String, &'a C
     all
 }
 
-/// One page. Names and options are clap's, the rest and the headings' language are ours.
+/// One page. clap renders names and options; exit codes, environment and headings come from the catalogue.
 fn page(command: &Command) -> io::Result<Vec<u8>> {
     let man = Man::new(command.clone()).manual("azekura").source(TOOL).date("");
     let mut page = Vec::new();
@@ -87,7 +87,7 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     Ok(finish(&String::from_utf8_lossy(&page)).into_bytes())
 }
 
-/// As short as the help has it: clap's own would name every option.
+/// The usage line of the help: clap_mangen's own synopsis names every option.
 fn synopsis(command: &Command) -> Roff {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.split_once(": ").map_or(usage.as_str(), |(_, usage)| usage);
@@ -102,7 +102,8 @@ fn path_of(command: &Command) -> String {
     name.split(' ').skip(1).collect::<Vec<_>>().join(".")
 }
 
-/// clap writes its headings in English (`.SH NAME`), and each section begins as if it were a page of its own (`.ie`, `.el`).
+/// clap writes its headings in English (`.SH NAME`), and each section begins as if it were a page of its own (`.ie`,
+/// `.el`).
 fn finish(page: &str) -> String {
     let heading =
         |line: &str| find_optional(&format!("man.heading.{}", line.strip_prefix(".SH ")?)).map(|h| format!(".SH {h}\n"));

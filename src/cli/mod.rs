@@ -1,7 +1,7 @@
 //! The command line: the only room that prints, prompts, reads the environment or the clock.
 //!
-//! Two steps: what was typed ([`args`]) and what it means (each command's file makes a job's options of it, of the configuration
-//! and of the environment). All texts are in the catalogue under `locales/`.
+//! Two steps: what was typed ([`args`]) and what it means (each command's file makes a job's options of it, of the
+//! configuration and of the environment). All texts are in the catalogue under `locales/`.
 
 mod args;
 mod backup;
@@ -54,7 +54,7 @@ use ui::lang::Lang;
 use ui::output::{self, Outcome};
 use ui::text;
 
-/// Does what the arguments of this process say.
+/// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
     let environment = Environment::read();
     let arguments = environment::arguments();

@@ -5,7 +5,7 @@ use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::find;
 use azekura::answer::program::Reference;
 
-/// The options that every command takes are on the page once, above the commands.
+/// The page has the options that every command takes once, above the commands.
 pub fn run(mut command: clap::Command) -> Outcome {
     command.build();
     let heading = find("heading.common");

@@ -32,7 +32,7 @@ pub fn choose(typed: &[OsString], for_all: &ForAll, config: &Config) -> Result<V
     Ok(sources)
 }
 
-/// Refuses nothing to do, and two of one name.
+/// Refuses an empty list, and two sources of one name.
 pub fn check(sources: Vec<SourceOptions>) -> Result<Vec<SourceOptions>, CommandError> {
     if sources.is_empty() {
         return Err(CommandError::usage(message!("error.source.none"), message!("hint.source.none")));

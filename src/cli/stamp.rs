@@ -1,4 +1,5 @@
-//! `azekura stamp`: a time from outside for a seal. Nothing here opens a socket: request and reply are carried by hand.
+//! `azekura stamp`: a time stamp of an authority for a seal. Nothing here opens a socket: a person carries request and
+//! reply.
 
 use super::context::Context;
 use super::environment::absolute;

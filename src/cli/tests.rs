@@ -33,7 +33,8 @@ fn program() -> String {
     all
 }
 
-/// The parts between colons of all texts of the library and the program, as `recorded::cause` and `step` make keys of them.
+/// The parts between colons of all texts of the library and the program, as `recorded::cause` and `step` make keys of
+/// them.
 fn written_parts() -> BTreeSet<String> {
     let mut all = String::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);

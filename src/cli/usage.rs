@@ -1,4 +1,4 @@
-//! What is wrong with what was typed, said like any other error instead of in clap's English.
+//! Errors of the command line, explained like any other error instead of in clap's English.
 
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;

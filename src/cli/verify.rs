@@ -93,13 +93,13 @@ fn answer(report: &Report) -> Verify {
     }
 }
 
-/// What should be said beside the result.
+/// Warnings and messages beside the result.
 fn talk(answer: &Verify, context: &Context) {
     context.warn_first(answer.faults.first.iter().map(|f| Message::plain(&f.text)));
     context.warn_first(answer.damage.first.iter().map(|d| Message::plain(&d.text)));
     context.warn_first(answer.foreign.first.iter().map(|name| message!("verify.foreign", name = name)));
     if answer.leftover_objects > 0 {
-        // What cannot be read may be the seal of a generation that they belong to.
+        // An object that cannot be read may be the seal of the generation that they belong to.
         let message = match answer.faults.is_empty() {
             true => message!("verify.leftovers", count = count(answer.leftover_objects)),
             false => message!("verify.unsealed", count = count(answer.leftover_objects)),

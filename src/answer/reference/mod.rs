@@ -271,8 +271,8 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// The values that a schema of a text allows, where it allows only some, and what each means. Values without a doc comment are in one
-/// list, the others apart.
+/// The values that a schema of a text allows, where it allows only some, and what each means. Values without a doc
+/// comment are in one list, the others apart.
 fn values(schema: &Value) -> Vec<(&str, String)> {
     fn of(schema: &Value) -> impl Iterator<Item = (&str, String)> {
         let plain = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);

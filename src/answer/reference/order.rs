@@ -1,7 +1,8 @@
-//! The members of an answer in the order in which its type declares them. A schema has them in the order of the alphabet.
+//! The members of an answer in the order in which its type declares them. A schema has them in the order of the
+//! alphabet.
 //!
-//! `serde` passes the names of a struct's members to whatever it is read from. So a type is read from a source that has nothing but one
-//! path of members, and notes what the struct at the end of that path asks for.
+//! `serde` passes the names of a struct's members to whatever it is read from. So a type is read from a source that has
+//! nothing but one path of members, and notes what the struct at the end of that path asks for.
 
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
@@ -15,6 +16,7 @@ type Names = &'static [&'static str];
 pub struct Order(BTreeMap<Vec<&'static str>, Names>);
 
 impl Order {
+    /// The order of a type and of all types in it.
     pub fn of<T: DeserializeOwned>() -> Self {
         let mut order = BTreeMap::new();
         let mut open: Vec<Vec<&'static str>> = vec![Vec::new()];

@@ -13,14 +13,18 @@ use std::path::{Component, Path};
 /// A fact, and where it is recorded. A fact without a source is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sourced<T> {
+    /// What is recorded.
     pub fact: T,
+    /// Where; empty where it is not known.
     pub sources: Vec<Source>,
 }
 
 /// A set of files that was restored.
 #[derive(Debug)]
 pub struct Restored<'a> {
+    /// The answer of the restore.
     pub restore: &'a Restore,
+    /// Where that answer is recorded.
     pub answer: &'a Answer,
     /// The seal's check code, if another command answered it, and its mark.
     pub check_code: (Option<Sourced<String>>, Mark),
@@ -35,28 +39,34 @@ pub struct Restored<'a> {
 }
 
 impl Restored<'_> {
+    /// The mark of the restore alone.
     pub fn itself(&self) -> Mark {
         let mark = self.answer.supported_mark(judge::restore(self.restore), judge::restore_exits(self.restore));
         if self.in_quarantine { Mark::Bad } else { mark }
     }
 
+    /// The mark of the seal: whether the generation was verified.
     pub fn seal(&self) -> Mark {
         self.verify.map_or(Mark::Unknown, |(v, a)| sealed(v, a, self.restore.generation))
     }
 
+    /// The mark of the comparison with the generation.
     pub fn compared(&self) -> Mark {
         self.compare.map_or(Mark::Unknown, |(c, a)| a.supported_mark(judge::compare(c), &[0]))
     }
 
+    /// Whether the generation is before the first sign of an intruder.
     pub fn before_traces(&self) -> Mark {
         let mark = self.traces.as_ref().map_or(Mark::Unknown, |s| s.before(self.restore.generation));
         if self.restore.has_alarm || self.in_quarantine { Mark::Bad } else { mark }
     }
 
+    /// Whether indicators were searched for in the generation, and none found.
     pub fn searched(&self) -> Mark {
         self.traces.as_ref().map_or(Mark::Unknown, |s| s.searched(self.restore.generation))
     }
 
+    /// The mark of the malware scan.
     pub fn scanned(&self) -> Mark {
         let is_bad_run = self.answer.supported_mark(Mark::Good, judge::restore_exits(self.restore)) != Mark::Good;
         match judge::scan(self.restore.scan.as_ref()) {
@@ -136,8 +146,8 @@ pub fn known_generation(session: &Session, set: &str, generation: u64, time: &st
     (code, mark)
 }
 
-/// The check code of a generation, if a command answered it. If commands disagree it is unknown: then there are two generations of one
-/// number.
+/// The check code of a generation, if a command answered it. If commands disagree it is unknown: then there are two
+/// generations of one number.
 pub fn check_code(session: &Session, set: &str, generation: u64, time: &str) -> Option<Sourced<String>> {
     let mut found: Option<Sourced<String>> = None;
     for answer in &session.answers {

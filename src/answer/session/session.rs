@@ -1,7 +1,8 @@
 //! Reads a session of evidence: which lines of its record are valid, and what the commands answered that they name.
 //!
-//! **Invariant:** no answer is used that the record does not bind. Each line is bound by the line after it. If the record breaks at a
-//! line, that line and all lines before it bind nothing. An answer is used only if its bytes have the digest that its line names.
+//! **Invariant:** no answer is used that the record does not bind. Each line is bound by the line after it. If the
+//! record breaks at a line, that line and all lines before it bind nothing. An answer is used only if its bytes have
+//! the digest that its line names.
 
 use super::answers::Content;
 use super::judge::Mark;
@@ -29,26 +30,42 @@ pub struct Source {
 /// How the session began.
 #[derive(Debug, Clone, Default)]
 pub struct Started {
+    /// Line of the record, from 1.
     pub line: u64,
+    /// When, RFC 3339, UTC.
     pub time: String,
+    /// Who began it.
     pub by: String,
+    /// The second person.
     pub witness: String,
-    pub place: String,
+    /// Where the people were, in words.
+    pub location: String,
+    /// The name of the host.
     pub host: String,
+    /// Name and version of the program.
     pub tool: String,
+    /// SHA-256 of the program's file, in hexadecimal.
     pub program_sha256: String,
+    /// The id of the set on the medium.
     pub set: Option<String>,
+    /// The name of the set.
     pub set_name: Option<String>,
+    /// The id of the medium.
     pub medium: Option<String>,
+    /// What the hardware calls itself.
     pub device: Option<String>,
+    /// Whether the medium could have been written to.
     pub writable: Option<bool>,
 }
 
 /// A command that was run.
 #[derive(Debug, Clone)]
 pub struct Run {
+    /// Where it is recorded.
     pub source: Source,
+    /// When, RFC 3339, UTC.
     pub time: String,
+    /// The command, as JSON names it: `media.list`.
     pub command: String,
     /// `None` where the line has none.
     pub exit_code: Option<u64>,
@@ -57,18 +74,23 @@ pub struct Run {
 /// What a command answered.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    /// The command, as JSON names it: `media.list`.
     pub command: String,
+    /// Where the answer is recorded.
     pub source: Source,
+    /// When, RFC 3339, UTC.
     pub time: String,
+    /// The exit code of the command; `u64::MAX` where the line has none.
     pub exit_code: u64,
+    /// The answer itself.
     pub content: Content,
     /// The same command answered again later, and that answer is lost.
     pub is_outdated: bool,
 }
 
 impl Answer {
-    /// `mark`, which this answer supports, unless the command ended with another code than `exits` or a later answer is lost: then a
-    /// good mark becomes unknown.
+    /// `mark`, which this answer supports, unless the command ended with another code than `exits` or a later answer is
+    /// lost: then a good mark becomes unknown.
     pub fn supported_mark(&self, mark: Mark, exits: &[u64]) -> Mark {
         match mark {
             Mark::Good | Mark::Partly if self.is_outdated || !exits.contains(&self.exit_code) => Mark::Unknown,
@@ -80,9 +102,13 @@ impl Answer {
 /// A session that was checked.
 #[derive(Debug, Clone)]
 pub struct Session {
+    /// What a check of the record found.
     pub checked: RecordCheck,
+    /// How it began; `None` where that line does not count.
     pub started: Option<Started>,
+    /// The commands that were run, in their order.
     pub runs: Vec<Run>,
+    /// The answers that count, in their order.
     pub answers: Vec<Answer>,
     /// Runs whose answer is not there, was changed, or cannot be understood.
     pub lost: Vec<Run>,
@@ -144,6 +170,7 @@ impl Session {
         self.answers.iter().filter_map(move |a| kind(&a.content).map(|t| (t, a)))
     }
 
+    /// Whether the whole record is valid, and every file is what it says.
     pub fn is_good(&self) -> bool {
         self.checked.is_good()
     }
@@ -161,7 +188,7 @@ fn started(line: &RecordLine) -> Started {
         time: text(&event["time"]),
         by: text(&event["by"]),
         witness: text(&event["witness"]),
-        place: text(&event["place"]),
+        location: text(&event["place"]),
         host: text(&event["host"]),
         tool: text(&event["tool"]),
         program_sha256: text(&event["program_sha256"]),

@@ -34,10 +34,12 @@ impl<'a> Traces<'a> {
         sets.into_iter().filter_map(|set| Self::of(session, set)).collect()
     }
 
+    /// The newest search.
     pub fn newest(&self) -> Option<(&'a Clean, &'a Answer)> {
         self.all.last().copied()
     }
 
+    /// All searches, the newest last.
     pub fn searches(&self) -> &[(&'a Clean, &'a Answer)] {
         &self.all
     }
@@ -64,7 +66,8 @@ impl<'a> Traces<'a> {
         expected == c.last_clean && c.generations.more == 0
     }
 
-    /// Whether a generation is before the first sign. Without indicators only alarms were looked at: then it is not known.
+    /// Whether a generation is before the first sign. Without indicators only alarms were looked at: then it is not
+    /// known.
     pub fn before(&self, generation: u64) -> Mark {
         let Some((c, answer)) = self.newest() else { return Mark::Unknown };
         let of = c.generations.first.iter().find(|g| g.generation == generation);

@@ -130,8 +130,8 @@ fn exit(verdict: Verdict) -> Exit {
     }
 }
 
-/// What a new set is begun with. A recovery key is made only when nobody gave a recipient and the medium has no set of this
-/// host: a nightly job may say `--init` every night, and must not leave a key that opens nothing.
+/// The options of a new set. A recovery key is made only if no recipient was given and the medium has no set of this
+/// host: a nightly job may pass `--init` every night, and must not create keys that open nothing.
 fn begin(
     args: &Args,
     state: &Path,

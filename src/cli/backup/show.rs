@@ -18,8 +18,8 @@ use azekura::set::writer::{Closed, Opened};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// What the user should know beside the result: how the set came to be open, alarms, findings. `is_held`: the hold that an alarm puts
-/// on could be put on.
+/// What the user should know beside the result: how the set came to be open, alarms, findings. `is_held`: the hold that
+/// an alarm puts on could be put on.
 pub fn talk(answer: &Backup, is_held: bool, context: &Context) {
     match answer.set_opened {
         Some(SetOpened::Known) | None => {}

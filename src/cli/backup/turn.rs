@@ -1,4 +1,4 @@
-//! A night of a rotation: which medium is in, and what is said of it.
+//! A backup to a pool: which medium is attached, and whether it is the one that is due.
 
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
@@ -16,7 +16,8 @@ use azekura::job::media::rotation::{FoundMedium, PoolTurn, Refusal};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Backs up to the pool's medium that is due. Also answers whether it should have been swapped before, or is missing in the ledger.
+/// Backs up to the medium of the pool that is due. Also returns whether the run needs attention: the medium should have
+/// been swapped before, or the ledger could not be written.
 pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<(Report, bool), CommandError> {
     let leave = |at: &Path| eject(pool, at, context);
     let done = run(&pool.pool(), options, &leave, env, &context.progress())?;

@@ -1,4 +1,5 @@
-//! `compare --html`: the result as a page to print. It has the frame of the reports; its list ends where `--csv` goes on.
+//! `compare --html`: the result as a page to print. It has the frame of the reports; its list ends where `--csv` goes
+//! on.
 
 use super::{SHOWN_FIRST, class_of, exit, reason, rules};
 use crate::cli::context::Context;

@@ -1,4 +1,5 @@
-//! `azekura generations`: the sets on a medium and their generations, from labels and seals; with a key also from manifests.
+//! `azekura generations`: the sets on a medium and their generations, from labels and seals; with a key also from
+//! manifests.
 
 mod clean;
 

@@ -1,4 +1,4 @@
-//! `azekura media init`: takes a blank medium in.
+//! `azekura media init`: registers a blank medium.
 
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;

@@ -152,7 +152,7 @@ pub fn log(args: &Log, context: &Context) -> Result<Outcome, CommandError> {
     let (_, book) = book(context)?;
     let wanted = args.medium.as_deref();
     wanted.map(|name| known(&book, name)).transpose()?;
-    // What is about all media is about this one too.
+    // Lines about all media are about this one too.
     let lines = || book.lines.iter().filter(|l| wanted.is_none_or(|name| [name, ""].contains(&l.event.medium())));
     let mut columns = Columns::new(["label.line", "label.time", "label.medium", "label.event"].map(find));
     for l in lines() {

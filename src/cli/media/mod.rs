@@ -1,4 +1,4 @@
-//! `azekura media`: the media themselves: taken in, labelled, moved, in turn; copied and read all through.
+//! `azekura media`: registers, labels, moves, copies and reads media, and shows which is due.
 
 mod copy;
 mod init;

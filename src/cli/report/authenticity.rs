@@ -1,4 +1,5 @@
-//! The statement on authenticity (真正性の説明書) for a period: what happened in it, what is provably older, and what is not known.
+//! The statement on authenticity (真正性の説明書) for a period: what happened in it, what is provably older, and what is not
+//! known.
 
 use super::builder::{CellValue, ReportBuilder};
 use super::shared::{ROWS, chain, comparisons, generation, people, when};
@@ -78,7 +79,7 @@ fn period(builder: &mut ReportBuilder, session: &Session, p: &PeriodHistory, ans
     ]);
     let rows: Vec<Vec<CellValue>> = p.happened.first.iter().map(happened).collect();
     builder.list(&["page.head.time", "page.head.generation", "page.head.event", "page.head.path"], &rows, p.happened.more);
-    // What an older version recorded has the counts alone.
+    // An older version recorded only the counts.
     if p.happened.len() < p.created.saturating_add(p.changed).saturating_add(p.gone) {
         builder.words(&message!("page.list-not-recorded"));
     }
@@ -95,7 +96,7 @@ fn happened(h: &Happened) -> Vec<CellValue> {
     vec![CellValue::Time(h.time.to_string()), CellValue::Count(h.generation), CellValue::Said(what), CellValue::Name(path)]
 }
 
-/// Times from outside. That a reply is over the seal was seen when it was imported; who signed it was not.
+/// Time stamps. The import has checked that a reply is for the seal, but not who signed it.
 fn stamps(builder: &mut ReportBuilder, session: &Session) {
     builder.section("page.section.stamps");
     let rows: Vec<Vec<CellValue>> = session

@@ -57,7 +57,8 @@ impl CellValue {
             Self::Count(n) => Cell::new(count(*n), Style::Number),
             Self::Time(t) => Cell::new(paper_time(t, Lang::spoken()).printable(), Style::Time),
             Self::Day(d) => Cell::new(paper_day(*d, Lang::spoken()), Style::Time),
-            // A line of its own for a code that is compared with paper. Only words of ours have line ends: those in names are escaped.
+            // A line of its own for a code that is compared with paper. Only words of ours have line ends: those in
+            // names are escaped.
             Self::Said(m) => Cell { lines: m.to_string().lines().map(str::to_owned).collect(), style: Style::Plain },
             Self::Mark(m) => Cell::new(find(mark_key(*m)), Style::Mark),
             Self::Sources(s) => Cell { lines: s.iter().map(source).collect(), style: Style::Source },
@@ -139,7 +140,8 @@ impl ReportBuilder {
         self.page.parts.push(Element::Caution(find(key)));
     }
 
-    /// Facts, one a row: what, what is recorded of it, a mark, and where it is recorded. Without a place nothing is known.
+    /// Facts, one a row: what, what is recorded of it, a mark, and where it is recorded. A fact without a source is
+    /// unknown.
     pub fn facts(&mut self, facts: Vec<Row>) {
         let mut rows = Vec::new();
         for (what, fact, mark, sources) in facts {
@@ -168,7 +170,7 @@ impl ReportBuilder {
         self.page.parts.push(Element::Table(Table { kind: TableKind::Facts, headings, rows, more: None }));
     }
 
-    /// A list. `more` rows are not shown. Without a row it says so.
+    /// A list. `more` rows are not shown. A list without rows says so.
     pub fn list(&mut self, headings: &[&'static str], rows: &[Vec<CellValue>], more: u64) {
         if rows.is_empty() {
             return self.words(&message!("page.no-rows"));
@@ -223,7 +225,7 @@ impl ReportBuilder {
         self.page.html()
     }
 
-    /// Those that record something.
+    /// The sections that record something.
     pub fn sections(&self) -> Vec<Section> {
         let is_empty = |s: &Section| s.facts.is_none() && s.rows.is_none() && s.rows_more.is_none();
         self.sections.iter().filter(|s| !is_empty(s)).cloned().collect()

@@ -1,4 +1,5 @@
-//! The incident report (インシデント報告書): what happened when, what is affected, up to where it is clean, and who has to be notified by when.
+//! The incident report (インシデント報告書): what happened when, what is affected, up to where it is clean, and who has to be
+//! notified by when.
 
 use super::builder::{CellValue, ReportBuilder, Row};
 use super::shared::{ROWS, chain, comparisons, generation, people, searched, when};
@@ -35,7 +36,7 @@ pub fn build(session: &Session, discovered: Option<i64>) -> ReportBuilder {
     builder
 }
 
-/// By when, counted as the page says; and whom.
+/// Who has to be notified, and by when, counted as the page says.
 fn due(builder: &mut ReportBuilder, discovered: Option<i64>) {
     builder.section("page.section.due");
     let day = discovered.and_then(day_in_japan);
@@ -94,7 +95,7 @@ fn last_clean(builder: &mut ReportBuilder, session: &Session) {
     builder.caution("page.clean-proves-nothing");
 }
 
-/// The last clean generation of a set, and what was looked for in it. Where nobody gave indicators it is not known to be clean.
+/// The last clean generation of a set, and what was looked for in it. Without indicators it is not known to be clean.
 fn last_clean_of(session: &Session, traces: &Traces) -> Vec<Row> {
     let Some((c, answer)) = traces.newest() else { return Vec::new() };
     let line = traces.last_clean();
@@ -126,7 +127,7 @@ fn affected(builder: &mut ReportBuilder, session: &Session) {
     for traces in &all {
         let searches = traces.searches();
         let mut listed = BTreeSet::new();
-        // The newest first: what an older one found besides stays on the page.
+        // The newest search first; generations that only an older one found stay on the page.
         for (c, answer) in searches.iter().rev() {
             for g in c.generations.first.iter().filter(|g| !g.is_clean()).filter(|g| listed.insert(g.generation)) {
                 rows.extend(changes_of(g, answer));
@@ -160,7 +161,7 @@ fn affected(builder: &mut ReportBuilder, session: &Session) {
     }
 }
 
-/// A row for each source; where nothing was counted, one that says so: the generation bears a sign all the same.
+/// A row for each source. Where nothing was counted, one row that says so: the generation has a sign nevertheless.
 fn changes_of(g: &CleanGeneration, answer: &Answer) -> Vec<Vec<CellValue>> {
     let row = |name: CellValue, counts: [CellValue; 5]| {
         let [files, new, changed, gone, odd] = counts;
@@ -213,7 +214,7 @@ fn alarms_of(g: &CleanGeneration) -> impl Iterator<Item = String> {
     g.alarms.first.iter().map(|a| message!("clean.alarm", number = g.generation, alarm = words::alarm(a)).to_string())
 }
 
-/// What protects the content of a medium that is lost. Nothing is claimed of lists that this program does not know.
+/// What protects the content of a lost medium. Makes no claim about lists of ciphers that this program does not know.
 fn cipher(builder: &mut ReportBuilder, session: &Session) {
     builder.section("page.section.cipher");
     let at: Vec<Source> =
@@ -229,7 +230,7 @@ fn cipher(builder: &mut ReportBuilder, session: &Session) {
     builder.words(&message!("page.cipher.keys"));
 }
 
-/// Which media were away: the newest ledger that was shown.
+/// Which media were away, by the newest ledger in the session.
 fn media(builder: &mut ReportBuilder, session: &Session) {
     builder.section("page.section.media");
     let mut rows = Vec::new();
@@ -279,13 +280,13 @@ impl Moment {
         Self { time: time.to_owned(), said, source: source.clone(), is_story }
     }
 
-    /// Two texts of one time need not be of one length.
+    /// The time as a value: texts of one time may differ in length.
     fn at(&self) -> Option<DateTime<FixedOffset>> {
         DateTime::parse_from_rfc3339(&self.time).ok()
     }
 }
 
-/// All that is recorded with its time, in the order of the times: they are those of the clocks of the hosts that wrote them.
+/// All events with a time, in the order of the times. The times are those of the clocks of the hosts that wrote them.
 fn timeline(builder: &mut ReportBuilder, session: &Session) {
     builder.section("page.section.timeline");
     let mut all = moments(session);
@@ -293,7 +294,7 @@ fn timeline(builder: &mut ReportBuilder, session: &Session) {
     let mut seen = BTreeSet::new();
     all.retain(|m| seen.insert((m.time.clone(), m.said.to_string())));
     let more = all.len().saturating_sub(ROWS);
-    // The oldest of what happens every day goes first.
+    // Where the list is too long, everyday events are left out first, the oldest before the others.
     let mut left_out: BTreeSet<usize> = (0..all.len()).filter(|i| !all[*i].is_story).take(more).collect();
     left_out.extend((0..all.len()).filter(|i| all[*i].is_story).take(more - left_out.len()));
     let kept = all.into_iter().enumerate().filter(|(i, _)| !left_out.contains(i));
@@ -330,7 +331,7 @@ fn moments(session: &Session) -> Vec<Moment> {
         all.push(Moment::new(&b.time, said, &answer.source, true));
     }
     if let Some(s) = &session.started {
-        let said = message!("page.event.started", who = s.by, witness = s.witness, place = s.place);
+        let said = message!("page.event.started", who = s.by, witness = s.witness, place = s.location);
         all.push(Moment::new(&s.time, said, &Source { line: s.line, file: String::new() }, true));
     }
     for run in &session.runs {

@@ -35,7 +35,7 @@ pub enum Command {
     Readopt(Readopt),
 }
 
-/// Of what, and where to.
+/// The session, and the file for the page.
 #[derive(Debug, clap::Args)]
 pub struct Paths {
     #[arg(long, value_name = "DIR")]
@@ -101,7 +101,7 @@ impl Command {
     }
 }
 
-/// A point in time as it was typed; what has no zone is meant in Japan's time, as everything on these pages.
+/// A point in time as it was typed. Without a zone it is Japan's time, as all times on these pages.
 fn typed_time(typed: &str, is_end: bool) -> Result<i64, CommandError> {
     moment(typed, Lang::Ja, is_end).ok_or_else(|| CommandError::new(message!("error.history.date", date = typed), Exit::Usage))
 }

@@ -1,4 +1,4 @@
-//! The record of re-adoption (再採用記録): restored data is declared the record of duty, by whom, with which proof.
+//! The record of re-adoption (再採用記録): who declares restored data the record of duty, and with which proof.
 
 use super::builder::{CellValue, ReportBuilder};
 use super::shared::{chain, people, restore_rows};

@@ -1,4 +1,5 @@
-//! The trail for reconnection (再接続用証跡): what was restored, out of which generation, and what was found of it afterwards.
+//! The trail for reconnection (再接続用証跡): what was restored, out of which generation, and what was found of it
+//! afterwards.
 
 use super::builder::{CellValue, ReportBuilder};
 use super::shared::{chain, people, restore_rows};

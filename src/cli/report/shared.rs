@@ -21,7 +21,7 @@ pub fn when(rfc3339: &str) -> String {
     paper_time(rfc3339, Lang::spoken())
 }
 
-/// The beginning of the session, as a place of evidence.
+/// The beginning of the session, as a source.
 fn beginning(session: &Session) -> Vec<Source> {
     session.started.iter().map(|s| Source { line: s.line, file: String::new() }).collect()
 }
@@ -53,7 +53,7 @@ pub fn people(builder: &mut ReportBuilder, session: &Session) {
     builder.facts(vec![
         said("page.fact.by", &s.by),
         said("page.fact.witness", &s.witness),
-        said("page.fact.place", &s.place),
+        said("page.fact.place", &s.location),
         begun,
         said("page.fact.host", &s.host),
         said("page.fact.tool", &s.tool),
@@ -68,7 +68,8 @@ fn of_one(answer: &Answer) -> Vec<Source> {
     vec![answer.source.clone()]
 }
 
-/// The newest verification of each medium, and every one before that found something wrong: a later one does not undo it.
+/// The newest verification of each medium, and every one before that found something wrong: a later one does not undo
+/// it.
 fn verifications(session: &Session) -> Vec<(&Verify, &Answer)> {
     let newest: Vec<u64> = newest_of_media(session).iter().map(|(_, a)| a.source.line).collect();
     session.all(of_verify).filter(|(v, a)| newest.contains(&a.source.line) || judge::verify(v) == Mark::Bad).collect()
@@ -117,7 +118,7 @@ fn verification(v: &Verify, answer: &Answer) -> Vec<Row> {
         Some(n) => CellValue::Said(message!("page.paper.found", generation = n)),
         None => CellValue::Said(message!("page.paper.not-found")),
     });
-    // A label says of itself whose it is: only what stood on paper binds the chain to the hospital.
+    // A label can claim any owner: only paper binds the chain to the hospital.
     let key_mark = if v.root_key.is_some() { paper_mark } else { Mark::Unknown };
     vec![
         ("page.fact.verified", CellValue::Said(said), mark, of_one(answer)),
@@ -215,7 +216,7 @@ pub fn searched(traces: Option<&Traces>, generation: u64, mark: Mark) -> Row {
     ("page.fact.indicators", said, mark, found.map(|(.., a)| of_one(a)).unwrap_or_default())
 }
 
-/// Everything that is known of one restore.
+/// All facts about one restore.
 pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
     let restore = r.restore;
     let here = || of_one(r.answer);
@@ -253,7 +254,7 @@ pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
     ]
 }
 
-/// What is known of signs before a generation that was restored: what its own seal says counts too.
+/// What is known about signs of an intruder up to a restored generation. The alarm of its own seal counts too.
 fn signs(r: &Restored) -> (CellValue, Vec<Source>) {
     let Some(traces) = r.traces.as_ref().filter(|_| !r.restore.has_alarm) else {
         let alarm = r.restore.has_alarm.then(|| CellValue::Said(message!("page.has-alarm")));

@@ -14,7 +14,8 @@ use std::ffi::OsStr;
 /// Findings that are shown.
 const SHOWN: usize = 20;
 
-/// Something found is worse than a scan that failed, and that is never good. Neither hides what the restore itself ended with.
+/// Something found is worse than a scan that failed, and that is never good. Neither hides what the restore itself
+/// ended with.
 pub fn exit(scan: &Scan, restored: Exit) -> Exit {
     let scanned = match scan.result {
         _ if scan.found_count > 0 => Exit::Damage,

@@ -1,6 +1,7 @@
 //! Lists for a spreadsheet: CSV as Excel takes it, UTF-8 with a byte order mark, lines that end with CR LF.
 //!
-//! **Invariant:** no cell is a formula. A file may be called `=cmd|…`, and a spreadsheet would run it on the desk of whoever opens the list.
+//! **Invariant:** no cell is a formula. A file may be called `=cmd|…`, and a spreadsheet would run it on the desk of
+//! whoever opens the list.
 
 use super::exit::Exit;
 use super::explain::{CommandError, io_reason};
@@ -19,7 +20,7 @@ pub struct Csv {
 }
 
 impl Csv {
-    /// `path` is absolute, `headings` are keys of the catalogue. A file that exists is never written over.
+    /// `path` is absolute, `headings` are keys of the catalogue. Fails where the file exists.
     pub fn create(path: &Path, headings: &[&str]) -> Result<Self, CommandError> {
         let new = files::create_new(path, files::PRIVATE);
         let file = new.map_err(|e| unwritten(path, &e))?;
@@ -29,7 +30,7 @@ impl Csv {
         Ok(csv)
     }
 
-    /// Writes a line. That it failed is said at the end.
+    /// Writes a line. An error is reported by [`finish`](Self::finish).
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells: Vec<String> = cells.into_iter().map(|c| cell(&c)).collect();
         self.write(&(cells.join(",") + "\r\n"));
@@ -51,7 +52,7 @@ impl Csv {
     }
 }
 
-/// A list that was not finished must not be taken for a whole one.
+/// Removes a list that was not finished: nobody must take it for a whole one.
 impl Drop for Csv {
     #[expect(clippy::disallowed_methods, reason = "a list that this very run began")]
     fn drop(&mut self) {

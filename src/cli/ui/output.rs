@@ -22,7 +22,7 @@ pub struct Outcome {
 
 impl Outcome {
     pub fn new(exit: Exit, text: String, answer: &impl Serialize) -> Self {
-        // Answers are plain structs with text keys: turning them into JSON does not fail.
+        // Does not fail: answers are plain structs whose keys are text.
         Self { exit, text, json: serde_json::to_value(answer).unwrap_or_default() }
     }
 
@@ -54,7 +54,7 @@ pub fn print(outcome: &Result<Outcome, CommandError>, command: Option<&str>, jso
     }
 }
 
-/// The document that `--json` prints, whatever is printed.
+/// The exit code, and the document that `--json` prints.
 pub fn document_of(command: Option<&str>, outcome: &Result<Outcome, CommandError>) -> (Exit, String) {
     let (exit, result, error) = match outcome {
         Ok(o) => (o.exit, Some(&o.json), None),
@@ -68,7 +68,7 @@ pub fn document_of(command: Option<&str>, outcome: &Result<Outcome, CommandError
         result,
         error,
     };
-    // By way of a value, whose members are in the order of their names.
+    // A `Value` has its members in the order of their names.
     (exit, format!("{:#}\n", serde_json::to_value(document).unwrap_or_default()))
 }
 

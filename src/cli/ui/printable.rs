@@ -1,7 +1,8 @@
 //! Names and texts from outside, made fit for a terminal, a page or JSON.
 //!
-//! A file's name is any bytes but `/` and NUL. On a terminal it may move the cursor, change colours, or be shown backwards so that
-//! `exe.txt` reads as something else. So whatever is not plainly visible is written as its number: `\x{1b}`.
+//! A file's name is any bytes but `/` and NUL. On a terminal it may move the cursor, change colours, or be shown
+//! backwards so that `exe.txt` reads as something else. So whatever is not plainly visible is written as its number:
+//! `\x{1b}`.
 
 use azekura::answer::{Text, name};
 use std::ffi::{OsStr, OsString};
@@ -42,7 +43,8 @@ fn is_plain(c: char) -> bool {
         || matches!(u32::from(c),
             // soft hyphen, Arabic letter mark, Hangul fillers
             0xAD | 0x61C | 0x115F | 0x1160 | 0x3164 | 0xFFA0
-            // zero width, direction marks; line and paragraph separators, embeddings and overrides; invisible operators, isolates
+            // zero width, direction marks; line and paragraph separators, embeddings and overrides; invisible
+            // operators, isolates
             | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F
             // byte order mark, interlinear annotation, language tags
             | 0xFEFF | 0xFFF9..=0xFFFB | 0xE0000..=0xE007F))

@@ -1,4 +1,4 @@
-//! Secrets on their way in and out: passphrases, key files.
+//! Reads and writes secrets: passphrases and key files.
 //!
 //! **Invariant:** no secret is ever an argument or an environment variable, where other users of the host can read it.
 
@@ -12,7 +12,7 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// A passphrase to protect something with from now on: from a file, or typed twice.
+/// A new passphrase: from a file, or typed twice.
 pub fn new_passphrase(file: Option<&Path>) -> Result<Passphrase, CommandError> {
     let text = match file {
         Some(file) => first_line(file)?,
@@ -69,7 +69,7 @@ fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
     }
 }
 
-/// Writes a new file that only its owner can read, and makes it durable. What is there already stays as it is.
+/// Writes a new file that only its owner can read, and makes it durable. Fails where the file exists.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     files::write_new(path, files::PRIVATE, bytes).map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists => CommandError::new(message!("error.key-file.exists", path = path), Exit::Failed),

@@ -1,5 +1,5 @@
-//! Tables of text: labels with their values, and columns under headings. Widths are those of a terminal, where a Japanese character
-//! takes two columns.
+//! Tables of text: labels with their values, and columns under headings. Widths are those of a terminal, where a
+//! Japanese character takes two columns.
 
 use super::units::pad;
 use unicode_width::UnicodeWidthStr;

@@ -1,6 +1,6 @@
-//! Messages: a key of the catalogue under `locales/` and what goes into its gaps.
+//! Messages: a key of the catalogue under `locales/`, and the values of its gaps.
 //!
-//! **Invariant:** what goes into a gap passes [`Printable`], so no name or text from outside reaches a terminal as it is.
+//! **Invariant:** every value passes [`Printable`], so no name or text from outside reaches a terminal unescaped.
 
 use super::lang::Lang;
 use super::printable::Printable;
@@ -27,7 +27,7 @@ impl Message {
         Self { key: key.into(), gaps: gaps.into() }
     }
 
-    /// A text that is already in the language spoken, as an answer has it.
+    /// A text that is already in the language chosen, as an answer has it.
     pub fn plain(text: &str) -> Self {
         message!("reason.plain", text = text)
     }
@@ -55,7 +55,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// So that a value's parser can complain in the language spoken.
+/// A parser of a value can fail with a message in the language chosen.
 impl std::error::Error for Message {}
 
 impl Printable for Message {
@@ -74,7 +74,7 @@ pub fn find_optional(key: &str) -> Option<String> {
     crate::_rust_i18n_try_translate(&rust_i18n::locale(), key).map(|text| text.into_owned())
 }
 
-/// Chooses the language of everything that is said from now on.
+/// Sets the language of all texts from now on.
 pub fn speak(lang: Lang) {
     rust_i18n::set_locale(lang.name());
 }

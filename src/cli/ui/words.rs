@@ -20,7 +20,7 @@ pub fn read_back(how: ReadBack) -> Message {
     }
 }
 
-/// "Success" is said only of what was read back from the medium and not from a cache.
+/// Says "success" only where objects were read back from the medium and not from a cache.
 pub fn verdict(verdict: Verdict, how: ReadBack) -> Message {
     match (verdict, how) {
         (Verdict::Good, ReadBack::Direct | ReadBack::Dropped) => message!("verdict.good"),
@@ -113,7 +113,7 @@ pub fn alarm(a: &facts::Alarm) -> Message {
     message!("alarm.raised", source = source, sign = sign, measured = amount(a.measured), limit = amount(a.limit))
 }
 
-/// The same as commands answer it.
+/// A tripwire that was raised, as commands answer it.
 pub fn alarm_answer(a: &Alarm) -> facts::Alarm {
     let (source, source_hex) = name(&a.source);
     facts::Alarm {

@@ -1,4 +1,4 @@
-//! Errors of bytes: what was made or read is not what it should be.
+//! Errors of formats and of the pipeline: bytes that were made or read are not what they should be.
 
 use super::{CommandError, io_reason, reason};
 use crate::cli::ui::exit::Exit;

@@ -1,4 +1,4 @@
-//! Errors of what lies on the host: state directory, catalog, seal keys, sources.
+//! Errors on the host: state directory, catalog, seal keys, sources.
 
 use super::{CommandError, io_reason, reason};
 use crate::cli::ui::exit::Exit;
