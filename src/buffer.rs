@@ -1,8 +1,8 @@
-//! Reused buffers for reads and packs. They consist of whole pages, so that they can be written to a device without a copy, and of huge pages
-//! where the kernel has them.
+//! Reused buffers for reads and packs. They consist of whole pages, so that they can be written to a device without a
+//! copy, and of huge pages where the kernel has them.
 //!
-//! With fresh memory, the kernel handles a fault for each page and clears it, and a direct write looks up each page: on data that does not
-//! compress, a fifth of the processor's time in a backup.
+//! With fresh memory, the kernel handles a fault for each page and clears it, and a direct write looks up each page: on
+//! data that does not compress, a fifth of the processor's time in a backup.
 
 use memmap2::{Advice, MmapMut};
 use parking_lot::Mutex;
@@ -48,8 +48,8 @@ impl Buffer {
         self.length = end;
     }
 
-    /// Appends up to `most` bytes, fewer only if `read` returns 0. `read` receives the remaining room and how many bytes it has read before.
-    /// After an error nothing is appended.
+    /// Appends up to `most` bytes, fewer only if `read` returns 0. `read` receives the remaining room and how many
+    /// bytes it has read before. After an error nothing is appended.
     pub fn fill(&mut self, most: usize, mut read: impl FnMut(&mut [u8], usize) -> io::Result<usize>) -> io::Result<()> {
         self.reserve(most);
         let had = self.length;

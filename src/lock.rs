@@ -4,8 +4,8 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::ops::{Deref, DerefMut};
 
-/// A file or folder that no other process has locked. The kernel releases the lock when its holder dies, however it dies, so there is
-/// no stale lock to break.
+/// A file or folder that no other process has locked. The kernel releases the lock when its holder dies, however it
+/// dies, so there is no stale lock to break.
 ///
 /// A lock belongs to the open file: two locks through copies of one descriptor do not exclude each other.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ impl DerefMut for FileLock {
 }
 
 impl Drop for FileLock {
-    /// Closing the file is not enough: a program that another thread starts at this moment has a copy of the descriptor until it
-    /// runs, and the lock lasts as long as any copy.
+    /// Closing the file is not enough: a program that another thread starts at this moment has a copy of the descriptor
+    /// until it runs, and the lock lasts as long as any copy.
     fn drop(&mut self) {
         let _ = self.0.unlock();
     }

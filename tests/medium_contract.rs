@@ -1,5 +1,5 @@
-//! What every medium promises, run on every kind of medium: in memory, in a folder, wrapped in a disaster that does not strike, and
-//! on every file system that can be made here. What cannot be tried is skipped aloud.
+//! The promises of `Medium`, tested on every kind of medium: in memory, in a folder, inside a disaster that does not
+//! happen, and on every file system that can be made and mounted here. What cannot be tested is reported as skipped.
 
 mod machine;
 
@@ -23,7 +23,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 const SET: Id = Id([7; 16]);
 
-/// A fresh medium, and what must live as long as it does.
+/// A new medium, and what it needs until it is dropped.
 struct Case {
     name: String,
     medium: Arc<dyn Medium>,
@@ -55,14 +55,14 @@ fn every_medium() -> Result<Vec<Case>, Box<dyn Error>> {
     ];
     for kind in FILE_SYSTEMS {
         let Some(mount) = Mount::new(kind, 64, "") else { continue };
-        // Without the attribute it would be the mount's default, tried apart.
+        // Without the immutable attribute, the default of a mount; another test covers that.
         let medium = Directory::create(&mount.point(), SET)?.with_immutable(false);
         cases.push(Case { name: (*kind).into(), medium: Arc::new(medium), _keep: Box::new(mount) });
     }
     Ok(cases)
 }
 
-/// Bytes that tell where they belong.
+/// Bytes that differ from object to object.
 fn bytes(seed: u64, length: usize) -> Vec<u8> {
     let mut out = vec![0; length];
     blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
@@ -218,7 +218,7 @@ fn foreign_names_are_listed_apart() -> Outcome {
     for number in [8, 9] {
         assert!(matches!(medium.open(number, ObjectKind::Pack), Err(MediumError::NotAFile { .. })));
         assert!(matches!(medium.read_back(number, ObjectKind::Pack), Err(MediumError::NotAFile { .. })));
-        // Whatever bears a number has used it.
+        // Every file with a number uses up that number.
         assert!(matches!(
             Directory::open(root.path(), SET)?.append(number, ObjectKind::Seal, b""),
             Err(MediumError::Exists { .. })
@@ -233,7 +233,7 @@ fn a_number_in_use_is_known_after_opening_anew() -> Outcome {
     Directory::create(root.path(), SET)?.append(3, ObjectKind::Pack, b"three")?;
     let again = Directory::open(root.path(), SET)?;
     assert!(matches!(again.append(3, ObjectKind::Manifest, b""), Err(MediumError::Exists { number: 3, .. })));
-    // Even where the folder was filled behind its back.
+    // Even if another program has added the file.
     std::fs::write(again.path().join("00000012.seal"), b"by another")?;
     assert!(matches!(again.append(12, ObjectKind::Seal, b""), Err(MediumError::Exists { number: 12, .. })));
     assert_eq!(read(&again, 12, ObjectKind::Seal)?, b"by another");
@@ -301,12 +301,12 @@ fn sets_are_found_by_their_labels() -> Outcome {
         ]
     ));
     assert_eq!(sets.broken[3].folder_id(), Some(ids[4]));
-    // Work that ended before its label was whole can be gone on with; what a newer version made cannot.
+    // A set whose label is torn can be continued; one that a newer version has written cannot.
     Directory::open(root, ids[1])?;
     Directory::open(root, ids[4])?;
     assert!(matches!(Directory::open(root, ids[2]), Err(MediumError::NewerFormat { .. })));
 
-    // The label names the set, not the folder; and a later medium's label has a later number.
+    // The label identifies the set, not the folder's name; and a later medium's label has a later number.
     let moved = Id([9; 16]);
     Directory::create(root, Id([8; 16]))?.append(5000, ObjectKind::Label, &label(moved, "moved").encode())?;
     assert!(Directory::open(root, moved)?.path().ends_with("08080808080808080808080808080808"));
@@ -314,7 +314,7 @@ fn sets_are_found_by_their_labels() -> Outcome {
 }
 
 #[test]
-fn no_link_leads_off_the_medium() -> Outcome {
+fn no_symbolic_link_leads_to_another_medium() -> Outcome {
     let (root, elsewhere) = (tempfile::tempdir()?, tempfile::tempdir()?);
     symlink(elsewhere.path(), root.path().join("AZEKURA"))?;
     assert!(matches!(Directory::create(root.path(), SET), Err(MediumError::NotADirectory { .. })));
@@ -345,7 +345,7 @@ fn one_writer_at_a_time() -> Outcome {
     Directory::create(root.path(), Id([9; 16]))?.lock()?;
     drop(guard);
 
-    // The kernel lets go when the holder dies, however it dies.
+    // The kernel releases the lock when its holder dies, however it dies.
     let Ok(mut holder) = Command::new("flock").arg("-F").arg(medium.path()).args(["sleep", "60"]).spawn() else {
         skipped("a lock's death with its holder: flock is missing");
         return Ok(());
@@ -366,7 +366,7 @@ fn one_writer_at_a_time() -> Outcome {
 }
 
 #[test]
-fn a_try_out_folder_is_not_made_immutable() -> Outcome {
+fn a_folder_below_a_mount_is_not_made_immutable() -> Outcome {
     let root = tempfile::tempdir()?;
     assert!(!Directory::wants_immutable(root.path()));
     assert!(Directory::wants_immutable(Path::new("/proc")));
@@ -378,7 +378,7 @@ fn a_try_out_folder_is_not_made_immutable() -> Outcome {
 
 // ---- mounted file systems
 
-/// What this test can mount, if the machine has the tools and the privileges.
+/// File systems that this test mounts, if the machine has the tools and the privileges.
 const FILE_SYSTEMS: &[&str] = &["tmpfs", "ext4", "xfs", "btrfs", "vfat", "exfat", "ntfs"];
 
 /// A small file system, mounted until it is dropped.
@@ -393,7 +393,7 @@ fn run(program: &str, arguments: &[&str]) -> bool {
 }
 
 impl Mount {
-    /// `None`, with a loud line, where it cannot be had.
+    /// `None`, after a line that reports it, if the file system cannot be made and mounted.
     fn new(kind: &str, size_mib: u64, options: &str) -> Option<Self> {
         let dir = tempfile::tempdir().ok()?;
         let mount = Self { dir };
@@ -439,7 +439,7 @@ impl Drop for Mount {
 }
 
 #[test]
-fn a_full_disk_says_so_and_keeps_what_it_has() -> Outcome {
+fn a_full_disk_is_reported_and_keeps_its_objects() -> Outcome {
     for kind in FILE_SYSTEMS {
         let Some(mount) = Mount::new(kind, 16, "") else { continue };
         let medium = Directory::create(&mount.point(), SET)?.with_immutable(false);
@@ -457,7 +457,7 @@ fn a_full_disk_says_so_and_keeps_what_it_has() -> Outcome {
         for i in 0..stored {
             assert_eq!(medium.read_back(i, ObjectKind::Pack)?.digest, *blake3::hash(&bytes(i, 3 << 20)).as_bytes(), "{kind}");
         }
-        // A small object may still fit: the seal of what is there. It takes a number that nothing has used.
+        // A small object may still fit: a closing seal. Its number was not used before.
         if medium.append(stored + 1, ObjectKind::Seal, b"seal").and_then(|()| medium.sync()).is_err() {
             eprintln!("{kind}: nothing fits any more");
         }
@@ -466,10 +466,10 @@ fn a_full_disk_says_so_and_keeps_what_it_has() -> Outcome {
 }
 
 #[test]
-fn a_full_disk_met_in_the_middle_of_an_object_leaves_it_torn() -> Outcome {
+fn a_disk_that_becomes_full_within_an_object_leaves_it_torn() -> Outcome {
     let Some(mount) = Mount::new("tmpfs", 8, "") else { return Ok(()) };
     let medium = Directory::create(&mount.point(), SET)?;
-    // Another writer takes the room after it was asked for: here, one thread beside another.
+    // Another writer uses the room after it was checked: here, another thread.
     let content = bytes(0, 5 << 20);
     let results: Vec<_> = std::thread::scope(|scope| {
         let append = |n| medium.append(n, ObjectKind::Pack, &content);
@@ -493,7 +493,7 @@ fn a_full_disk_met_in_the_middle_of_an_object_leaves_it_torn() -> Outcome {
 }
 
 #[test]
-fn a_read_only_disk_says_so_and_is_read() -> Outcome {
+fn a_read_only_disk_is_reported_and_can_be_read() -> Outcome {
     assert!(matches!(Simulated::new().into_read_only().append(0, ObjectKind::Pack, b""), Err(MediumError::ReadOnly { .. })));
     for kind in FILE_SYSTEMS {
         let Some(mount) = Mount::new(kind, 64, "") else { continue };
@@ -518,7 +518,7 @@ fn a_read_only_disk_says_so_and_is_read() -> Outcome {
 }
 
 #[test]
-fn a_mounted_disk_is_described_and_made_immutable_where_it_can_be() -> Outcome {
+fn a_mounted_disk_is_described_and_made_immutable_where_possible() -> Outcome {
     for kind in FILE_SYSTEMS {
         let Some(mount) = Mount::new(kind, 64, "") else { continue };
         assert!(Directory::wants_immutable(&mount.point()));
@@ -535,7 +535,7 @@ fn a_mounted_disk_is_described_and_made_immutable_where_it_can_be() -> Outcome {
             Immutable::Refused { why } => assert!(!matches!(*kind, "ext4" | "xfs" | "btrfs"), "{kind}: {why}"),
             Immutable::Off => panic!("{kind}"),
         }
-        // It hinders neither reading nor going on.
+        // The attribute prevents neither reading nor appending.
         let how = medium.read_back(1, ObjectKind::Pack)?.how;
         assert!(description.file_system != FileSystem::Tmpfs || how == ReadBack::Cached, "{kind}: {how:?}");
         medium.append(3, ObjectKind::Seal, b"seal")?;
@@ -565,7 +565,7 @@ fn a_power_cut_keeps_what_was_synced() -> Outcome {
         let rest: &[_] = if tears { &[(1, ObjectKind::Pack, 4), (2, ObjectKind::Seal, 2)] } else { &[] };
         assert_eq!(names(&*inner)?, [&[(0, ObjectKind::Label, 5)], rest].concat());
     }
-    // Without a call, and with a later object outliving an earlier one.
+    // Cut at no call, with a later object that survives when an earlier one does not.
     let inner = simulated();
     let medium = PowerCut::at_call(Arc::clone(&inner), 100, Box::new(|place, _, _| (place == 1).then_some(1000)));
     medium.append(0, ObjectKind::Pack, b"lost")?;
@@ -595,7 +595,7 @@ fn a_medium_that_fills_up_refuses_or_tears() -> Outcome {
 }
 
 #[test]
-fn a_flipped_bit_is_one_bit() -> Outcome {
+fn exactly_one_bit_is_flipped() -> Outcome {
     let inner = simulated();
     inner.append(5, ObjectKind::Pack, &[0; 100])?;
     let medium = FlippedBit::new(Arc::clone(&inner), 5, 8 * 40 + 3);
@@ -622,7 +622,7 @@ fn an_unplugged_medium_is_gone_even_for_open_objects() -> Outcome {
 }
 
 #[test]
-fn a_recorder_keeps_the_order() -> Outcome {
+fn a_recorder_keeps_the_calls_in_order() -> Outcome {
     let medium = Recorder::new(simulated());
     medium.append(0, ObjectKind::Label, b"label")?;
     medium.sync()?;
@@ -643,10 +643,10 @@ fn a_recorder_keeps_the_order() -> Outcome {
     Ok(())
 }
 
-/// Writes to the folder `AZEKURA_PULL_DIR` until its disk is pulled, by hand or by a virtual machine's monitor, then asks everything
-/// of it. Each answer must be that the medium is gone, whatever the kernel says: vfat shows an empty folder.
+/// Writes to the folder `AZEKURA_PULL_DIR` until its disk is unplugged, by hand or by a virtual machine's monitor, then
+/// makes every call. Each must fail with "gone", whatever the kernel reports: vfat shows an empty folder.
 #[test]
-#[ignore = "somebody has to pull a disk"]
+#[ignore = "somebody has to unplug a disk"]
 fn a_pulled_disk_is_gone() -> Outcome {
     let root = PathBuf::from(std::env::var_os("AZEKURA_PULL_DIR").ok_or("AZEKURA_PULL_DIR is not set")?);
     let medium = Directory::create(&root, SET)?.with_immutable(false);
@@ -683,12 +683,13 @@ fn a_pulled_disk_is_gone() -> Outcome {
     Ok(())
 }
 
-/// `cargo test --test medium_contract -- --ignored --nocapture speed`; the folder is `AZEKURA_SPEED_DIR` or the temporary one.
+/// `cargo test --test medium_contract -- --ignored --nocapture speed`; the folder is `AZEKURA_SPEED_DIR` or the
+/// temporary one.
 #[test]
 #[ignore = "measures, does not test"]
 fn speed() -> Outcome {
-    let place = std::env::var_os("AZEKURA_SPEED_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-    let root = tempfile::tempdir_in(place)?;
+    let folder = std::env::var_os("AZEKURA_SPEED_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let root = tempfile::tempdir_in(folder)?;
     let medium = Directory::create(root.path(), SET)?;
     let content = bytes(0, 32 << 20);
     let (count, mib) = (32, 32.0 * 32.0);

@@ -147,8 +147,8 @@ fn alike(set: Id, first: u64) -> Result<Cartridge, MediumError> {
     Ok(cartridge)
 }
 
-/// Between two objects somebody swaps the cartridge for another set's, or another one of the same set. Its bad spots, wherever they are,
-/// are not reported as damage of the set.
+/// Between two objects somebody swaps the cartridge for another set's, or another one of the same set. Its bad spots,
+/// wherever they are, are not reported as damage of the set.
 #[test]
 fn a_swapped_cartridge_is_not_taken_for_a_damaged_one() -> Outcome {
     for (set, first) in [(Id([8; 16]), 0), (SET, 10)] {
@@ -234,7 +234,8 @@ fn a_protected_cartridge_is_read_and_not_written() -> Outcome {
     check_nights(&open(&cartridge)?, next)
 }
 
-/// The power fails with any number of blocks written and not yet durable: what was synced is there, and the next run continues.
+/// The power fails with any number of blocks written and not yet durable: what was synced is there, and the next run
+/// continues.
 #[test]
 fn after_a_power_cut_at_any_block_the_next_night_succeeds() -> Outcome {
     for kept in 0..=12 {
@@ -269,7 +270,8 @@ fn after_a_power_cut_at_any_block_the_next_night_succeeds() -> Outcome {
     Ok(())
 }
 
-/// A write fails at each block in turn: nothing is retried, sealed generations stay whole, and the next run appends behind.
+/// A write fails at each block in turn: nothing is retried, sealed generations stay whole, and the next run appends
+/// behind.
 #[test]
 fn a_write_error_at_any_block_harms_no_sealed_generation() -> Outcome {
     for failing in 0..30 {
@@ -421,7 +423,8 @@ fn a_list_of_another_set_or_of_a_damaged_tape_is_not_believed() -> Outcome {
         let tape = create(&cartridge)?;
         let next = night(&tape, 0)?;
         let whole = listed(&tape)?;
-        // Somebody appends a forged list. It may point anywhere; what it points to is compared with the seals, like everything.
+        // Somebody appends a forged list. It may point anywhere; what it points to is compared with the seals, like
+        // everything.
         let item = Item { number: 0, kind: ObjectKind::Pack, length: 1 << 30, at: 3 };
         let (list, trailer) = Contents { items: vec![item], last: None }.encode(set);
         cartridge.record(&list);

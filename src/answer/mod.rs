@@ -33,6 +33,7 @@ pub mod verify;
 pub(crate) use bounded::ShortTexts;
 pub use bounded::{Clipped, Counts, List, Loose, Text, Word};
 
+use crate::format::object::{hex, unhex_any};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -77,15 +78,13 @@ pub struct Failure {
 /// UTF-8 is replaced).
 pub fn name(bytes: &[u8]) -> (Text, Option<Text>) {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let hex = std::str::from_utf8(bytes).is_err().then(|| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>().into());
+    let hex = std::str::from_utf8(bytes).is_err().then(|| hex(bytes).into());
     (text.into(), hex)
 }
 
 /// The exact bytes of a name: the way back of [`name`].
 pub fn exact(name: &str, hex: Option<&str>) -> Vec<u8> {
-    let digits = hex.filter(|h| h.len().is_multiple_of(2) && h.is_ascii());
-    let bytes = digits.map(|h| (0..h.len()).step_by(2).map(|i| u8::from_str_radix(&h[i..i + 2], 16)).collect());
-    bytes.and_then(Result::ok).unwrap_or_else(|| name.as_bytes().to_vec())
+    hex.and_then(unhex_any).unwrap_or_else(|| name.as_bytes().to_vec())
 }
 
 #[cfg(test)]

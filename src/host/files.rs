@@ -8,7 +8,8 @@ use std::path::Path;
 /// Mode of a file that only its owner may read.
 pub const PRIVATE: u32 = 0o600;
 
-/// Creates a file for writing, with this mode less the umask. Fails with [`io::ErrorKind::AlreadyExists`] where the name is in use.
+/// Creates a file for writing, with this mode less the umask. Fails with [`io::ErrorKind::AlreadyExists`] where the
+/// name is in use.
 pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
 }

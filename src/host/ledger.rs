@@ -1,7 +1,8 @@
-//! The ledger of media (媒体台帳): what each medium is, its location, who moved it, what was written on it and when it was detached.
+//! The ledger of media (媒体台帳): what each medium is, its location, who moved it, what was written on it and when it was
+//! detached.
 //!
-//! It cannot be rebuilt from the media, so it is not part of the catalog: a file of lines that people can read, `STATE/ledger.jsonl`. Each
-//! line is bound to the one before by a digest, so that a changed or removed line is found.
+//! It cannot be rebuilt from the media, so it is not part of the catalog: a file of lines that people can read,
+//! `STATE/ledger.jsonl`. Each line is bound to the one before by a digest, so that a changed or removed line is found.
 //!
 //! **Invariant:** the file is only ever appended to.
 
@@ -26,7 +27,8 @@ pub enum MediumKind {
 
 /// What happened to a medium.
 ///
-/// Members that later versions have added are omitted from a line while they have their default: the digest of an old line stays the same.
+/// Members that later versions have added are omitted from a line while they have their default: the digest of an old
+/// line stays the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "members are named as in the JSON, which docs/json.md describes")]
@@ -122,7 +124,8 @@ type Result<T> = std::result::Result<T, LedgerError>;
 pub struct LedgerContent {
     /// Every line that can be read, in order.
     pub lines: Vec<LedgerLine>,
-    /// Lines of the file, from 1, that cannot be read or do not fit the line before: something was changed there or removed.
+    /// Lines of the file, from 1, that cannot be read or do not fit the line before: something was changed there or
+    /// removed.
     pub broken: Vec<u64>,
     /// Digest of the last line.
     last: String,
@@ -165,10 +168,11 @@ impl Ledger {
     }
 }
 
-/// Appends a line to a file that is only ever appended to, durably. `line` makes the line from the present content. An error names the step
-/// that failed.
+/// Appends a line to a file that is only ever appended to, durably. `line` makes the line from the present content. An
+/// error names the step that failed.
 ///
-/// Two runs at once wait for each other. A line that was cut off stays, and is reported when the file is read; the new one follows it.
+/// Two runs at once wait for each other. A line that was cut off stays, and is reported when the file is read; the new
+/// one follows it.
 pub fn append_line(
     path: &Path,
     line: impl FnOnce(&[u8]) -> io::Result<String>,
@@ -286,7 +290,8 @@ impl LedgerContent {
         media
     }
 
-    /// Names of those of `media` on which generations were written, in the order of writing; a name for each generation.
+    /// Names of those of `media` on which generations were written, in the order of writing; a name for each
+    /// generation.
     pub fn written_media<'b>(&'b self, media: &'b [String]) -> impl DoubleEndedIterator<Item = &'b str> {
         self.lines.iter().filter_map(move |l| match &l.event {
             LedgerEvent::Written { medium, .. } if media.contains(medium) => Some(medium.as_str()),

@@ -1,6 +1,7 @@
 //! One file or folder for each job of a user: a function, its Options, its Report.
 //!
-//! **Invariant:** nothing here prints, prompts, reads the environment or asks for the time; [`Env`](crate::env::Env) brings it.
+//! **Invariant:** nothing here prints, prompts, reads the environment or asks for the time; [`Env`](crate::env::Env)
+//! brings it.
 
 pub mod backup;
 pub mod compare;

@@ -1,14 +1,14 @@
-//! `catalog rebuild`: the catalog of a set, made anew from its medium and an identity.
+//! `catalog rebuild`: makes the catalog of a set anew, from its medium and an identity.
 //!
-//! Needs the set's folder in the state directory: the key of the next seal is nowhere else. Without it the set can be read and
-//! restored as ever, and the next backup begins a new one.
+//! Needs the set's folder in the state directory: the key of the next seal is nowhere else. Without the folder the set
+//! can still be read and restored, and the next backup begins a new set.
 
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, Object, ObjectKind};
-use crate::format::pack::Index;
+use crate::format::pack::{ChunkId, Index};
 use crate::format::watch;
 use crate::generation::{Generation, GenerationError};
 use crate::host::catalog::{Catalog, CatalogError, GenerationRow, Location, MediumRow, SetRow};
@@ -16,56 +16,77 @@ use crate::host::state::{SetState, StateDir, StateError};
 use crate::medium::{AttachedMedium, ErrorCategory, Medium, MediumError};
 use crate::pipeline::compressor::{FrameError, read_index};
 use crate::pipeline::encryptor::{DecryptError, Decryptor, Identity};
-use crate::seal::chain::{Fault, FaultKind, ReadError, SealLink, read_object};
+use crate::seal::chain::{Chain, Fault, FaultKind, ReadError, SealLink, read_object};
 use crate::seal::{KeyError, SealKeys};
 use crate::set::open::{OpenError, OpenSet};
-use std::io::Write;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// A set whose catalog was rebuilt.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Report {
+    /// The set's id.
     pub set: Id,
+    /// Number of its generations.
     pub generations: u64,
+    /// Number of its packs.
     pub packs: u64,
+    /// Number of chunks in the packs that could be read.
     pub chunks: u64,
-    /// Packs whose index could not be read; what lies in them is stored again when it is met.
+    /// Packs whose index cannot be read: a backup stores again what lies in them and the sources still have.
     pub unreadable_packs: Vec<u64>,
-    /// Why the last generation's entries could not be read: the next run then reads everything, as on the first night.
+    /// Why the entries of the last generation cannot be read: the next backup then reads all files, as in the first
+    /// night.
     pub unreadable_entries: Option<String>,
-    /// Where a damaged catalog was put.
+    /// Where the damaged catalog was moved.
     pub set_aside: Option<PathBuf>,
 }
 
+/// Why the catalog cannot be rebuilt.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
+    /// The state directory has the folder of no set on the medium.
     #[error("no set on {} is known to this host", path.display())]
-    Unknown { path: PathBuf },
-    #[error("the chain of seals does not hold")]
+    Unknown {
+        /// Where the medium is.
+        path: PathBuf,
+    },
+    /// A seal may have been forged: nothing is taken from it.
+    #[error("the chain of seals is broken")]
     Untrusted,
+    /// The user interrupted the job.
     #[error("the run was interrupted")]
     Interrupted,
+    /// The set cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("the medium failed")]
-    Medium(#[source] MediumError),
-    #[error("the generation cannot be opened")]
-    Generation(#[source] GenerationError),
-    #[error("the catalog failed")]
-    Catalog(#[source] CatalogError),
-    #[error("the state directory failed")]
-    State(#[source] StateError),
-    #[error("the seal keys failed")]
-    SealKeys(#[source] KeyError),
+    /// The medium failed.
+    #[error(transparent)]
+    Medium(#[from] MediumError),
+    /// A generation cannot be opened.
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The state directory cannot be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The seal keys failed.
+    #[error(transparent)]
+    SealKeys(#[from] KeyError),
+    /// A call to the system failed.
     #[error("the host's copy of the entries cannot be written")]
-    Entries(#[source] std::io::Error),
+    Entries(#[source] io::Error),
 }
 
 type Result<T> = std::result::Result<T, RebuildError>;
 
 /// Rebuilds the catalog of every set on the medium that this host writes.
 pub fn rebuild(from: &Path, state: &Path, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Vec<Report>> {
-    let state = StateDir::open(state).map_err(RebuildError::State)?;
-    let sets = AttachedMedium::find(from, env.loader).and_then(|place| place.sets()).map_err(RebuildError::Medium)?;
+    let state = StateDir::open(state)?;
+    let sets = AttachedMedium::find(from, env.loader)?.sets()?;
     let known: Vec<SetState> = sets.found.iter().filter_map(|s| state.set(s.id)).collect();
     if known.is_empty() {
         return Err(RebuildError::Unknown { path: from.into() });
@@ -73,13 +94,16 @@ pub fn rebuild(from: &Path, state: &Path, identity: &Identity, env: &Env, observ
     let mut set_aside = None;
     let mut catalog = match Catalog::open(&state.catalog()) {
         Err(CatalogError::Damaged { .. }) => {
-            set_aside = Some(state.set_catalog_aside().map_err(RebuildError::State)?);
+            set_aside = Some(state.set_catalog_aside()?);
             Catalog::open(&state.catalog())
         }
-        other => other,
-    }
-    .map_err(RebuildError::Catalog)?;
-    known.iter().map(|set| rebuild_set(from, set, &mut catalog, identity, env, observer, set_aside.clone())).collect()
+        opened => opened,
+    }?;
+    let mut rebuild_one = |set| {
+        let report = rebuild_set(from, set, &mut catalog, identity, env, observer)?;
+        Ok(Report { set_aside: set_aside.clone(), ..report })
+    };
+    known.iter().map(&mut rebuild_one).collect()
 }
 
 fn rebuild_set(
@@ -89,160 +113,194 @@ fn rebuild_set(
     identity: &Identity,
     env: &Env,
     observer: &dyn Observer,
-    set_aside: Option<PathBuf>,
 ) -> Result<Report> {
-    let _lock = set.lock().map_err(RebuildError::State)?;
+    let _lock = set.lock()?;
     observer.on_event(Event::Phase(Phase::Checking));
     let opened = OpenSet::open(from, Some(set.id()), env.loader)?;
-    let id = opened.id;
     let chain = opened.chain()?;
     let opened = opened.with_earlier_media(&chain, from, env.loader)?;
-    let medium = &*opened.medium;
-    // A seal that was cut short behind the last one is a leftover.
+    check_trusted(&chain)?;
+    let old = catalog.set(opened.id)?;
+    let had_damage = old.map(|row| catalog.wants_reread(row)).transpose()?.unwrap_or(false);
+    let created = chain.label.as_ref().map(|l| l.created.clone()).unwrap_or_default();
+    let name = set.info()?.name;
+    catalog.forget_set(opened.id)?;
+    let row = catalog.add_set(opened.id, &name, &created)?;
+    observer.on_event(Event::Phase(Phase::Reading));
+    let mut rebuilding =
+        Rebuilding { set, chain: &chain, medium: &*opened.medium, identity, catalog, row, had_damage, previous: None };
+    let report = rebuilding.run(env, observer)?;
+    let mut keys = SealKeys::load(&set.seal_keys())?;
+    keys.catch_up(chain.last().map(|l| &l.seal))?;
+    let detail = format!("set {} generations {} packs {}", report.set, report.generations, report.packs);
+    catalog.log(&env.time_text(), "catalog rebuild", &detail)?;
+    Ok(report)
+}
+
+/// Fails unless every seal is trusted. A seal behind the last one that was cut short is a leftover of an interrupted
+/// run.
+fn check_trusted(chain: &Chain) -> Result<()> {
     let end = chain.last().map_or(0, |l| l.number + 1);
     let is_leftover = |f: &Fault| f.object >= end && f.kind == ObjectKind::Seal && matches!(f.what, FaultKind::Unreadable { .. });
-    if !chain.links.iter().all(|l| l.trusted) || !chain.faults.iter().all(is_leftover) {
-        return Err(RebuildError::Untrusted);
+    match chain.links.iter().all(|l| l.trusted) && chain.faults.iter().all(is_leftover) {
+        true => Ok(()),
+        false => Err(RebuildError::Untrusted),
     }
-    let old = catalog.set(id).map_err(RebuildError::Catalog)?;
-    let knew_damage = old.map(|row| catalog.wants_reread(row)).transpose().map_err(RebuildError::Catalog)?.unwrap_or(false);
-    let name = set.info().map_err(RebuildError::State)?.name;
-    let created = chain.label.as_ref().map(|l| l.created.clone()).unwrap_or_default();
-    catalog.forget_set(id).map_err(RebuildError::Catalog)?;
-    let row = catalog.add_set(id, &name, &created).map_err(RebuildError::Catalog)?;
-    let mut report = Report {
-        set: id,
-        generations: chain.generations().count() as u64,
-        packs: 0,
-        chunks: 0,
-        unreadable_packs: Vec::new(),
-        unreadable_entries: None,
-        set_aside,
-    };
-    observer.on_event(Event::Phase(Phase::Reading));
-    let mut complete: Option<GenerationRow> = None;
-    let mut damaged: Vec<u64> = Vec::new();
-    for link in &chain.links {
-        for object in &link.seal.objects {
-            if env.is_interrupted() {
-                return Err(RebuildError::Interrupted);
+}
+
+/// The new rows of one set.
+struct Rebuilding<'r> {
+    set: &'r SetState,
+    chain: &'r Chain,
+    medium: &'r dyn Medium,
+    identity: &'r Identity,
+    catalog: &'r mut Catalog,
+    row: SetRow,
+    /// The old catalog listed damaged packs. Which ones is forgotten with it: all packs are read again to find out.
+    had_damage: bool,
+    /// The last generation before this one that is no closing seal.
+    previous: Option<GenerationRow>,
+}
+
+impl Rebuilding<'_> {
+    fn run(&mut self, env: &Env, observer: &dyn Observer) -> Result<Report> {
+        let mut report = Report {
+            set: self.chain.set,
+            generations: self.chain.generations().count() as u64,
+            packs: 0,
+            chunks: 0,
+            unreadable_packs: Vec::new(),
+            unreadable_entries: None,
+            set_aside: None,
+        };
+        for link in &self.chain.links {
+            for object in &link.seal.objects {
+                if env.is_interrupted() {
+                    return Err(RebuildError::Interrupted);
+                }
+                self.add_object(object, &mut report)?;
+                observer.on_event(Event::Progress { entries: 1, bytes: object.length });
             }
-            // Which packs were found damaged is forgotten with the old catalog: it is found out anew.
-            let is_good = !(knew_damage && object.kind == ObjectKind::Pack) || is_whole(medium, object)?;
-            add_object(catalog, row, medium, identity, object, is_good, &mut report)?;
-            observer.on_event(Event::Progress { entries: 1, bytes: object.length });
+            self.add_seal(link)?;
+            self.add_generation(link, &mut report)?;
         }
+        if !report.unreadable_packs.is_empty() {
+            self.catalog.mark_damaged(self.row, &report.unreadable_packs)?;
+        }
+        Ok(report)
+    }
+
+    fn add_object(&mut self, object: &Object, report: &mut Report) -> Result<()> {
+        let mut chunks = Vec::new();
+        match object.kind {
+            ObjectKind::Label => {
+                if let Ok(bytes) = read_object(self.medium, object.number, object.kind, limit::LABEL_BYTES)
+                    && let Ok(label) = Label::decode(&bytes)
+                {
+                    self.catalog.put_medium(self.row, &MediumRow::of(&label))?;
+                }
+            }
+            ObjectKind::Pack => {
+                report.packs += 1;
+                let is_whole = !self.had_damage || is_whole(self.medium, object)?;
+                match if is_whole { index_of(self.medium, self.identity, object.number)? } else { None } {
+                    Some(index) => chunks = locations(object.number, &index),
+                    None => report.unreadable_packs.push(object.number),
+                }
+            }
+            _ => {}
+        }
+        report.chunks += chunks.len() as u64;
+        Ok(self.catalog.add_object(self.row, object, &mut chunks)?)
+    }
+
+    fn add_seal(&mut self, link: &SealLink) -> Result<()> {
         let seal = Object { number: link.number, kind: ObjectKind::Seal, length: link.length, digest: Some(link.digest) };
-        catalog.add_object(row, &seal, &mut []).map_err(RebuildError::Catalog)?;
-        catalog.put_seal(row, link.number, &seal_bytes(medium, link)?).map_err(RebuildError::Catalog)?;
-        let mut g = GenerationRow {
+        self.catalog.add_object(self.row, &seal, &mut [])?;
+        let bytes = read_object(self.medium, link.number, ObjectKind::Seal, limit::SEAL_BYTES).map_err(|e| match e {
+            ReadError::Medium(e) => RebuildError::Medium(e),
+            ReadError::Damaged(_) => RebuildError::Untrusted,
+        })?;
+        Ok(self.catalog.put_seal(self.row, link.number, &bytes)?)
+    }
+
+    fn add_generation(&mut self, link: &SealLink, report: &mut Report) -> Result<()> {
+        let mut generation = GenerationRow {
             number: link.seal.generation,
             seal_object: link.number,
             seal_digest: link.digest,
             time: link.seal.time.clone(),
-            started: complete.as_ref().map_or(0, |g: &GenerationRow| g.started),
-            entries_digest: complete.as_ref().map_or([0; 32], |g| g.entries_digest),
+            started: self.previous.as_ref().map_or(0, |g| g.started),
+            entries_digest: self.previous.as_ref().map_or([0; 32], |g| g.entries_digest),
             durable: true,
             closing: link.seal.is_closing(),
         };
-        if !g.closing {
-            let is_last = Some(link.number) == chain.generations().next_back().map(|l| l.number);
-            let copied = match Generation::open(medium, &chain, Some(g.number), identity) {
-                Ok(generation) => {
-                    g.started = generation.manifest.started.as_nanoseconds_64();
-                    g.entries_digest = generation.manifest.entries.blake3;
-                    if is_last {
-                        set.put_watch(&watch::encode(&generation.manifest.watch)).map_err(RebuildError::State)?;
-                        copy_entries(set, &generation)?
-                    } else {
-                        None
-                    }
-                }
-                // It costs its own generation and no other.
-                Err(e @ GenerationError::Damaged { .. }) => Some(e).filter(|_| is_last),
-                Err(e) => return Err(RebuildError::Generation(e)),
-            };
-            complete = Some(g.clone());
-            if let Some(e) = copied {
-                // No later generation may lean on what lies there.
-                damaged = e.object().into_iter().collect();
+        let mut damaged = None;
+        if !generation.closing {
+            if let Some(e) = self.read_manifest(&mut generation)? {
+                // No later generation may refer to entries that lie there.
+                damaged = e.object();
                 report.unreadable_entries = Some(chain_text(&e));
             }
+            self.previous = Some(generation.clone());
         }
-        catalog.put_generation(row, &g).map_err(RebuildError::Catalog)?;
-        if !damaged.is_empty() {
-            catalog.mark_damaged(row, &std::mem::take(&mut damaged)).map_err(RebuildError::Catalog)?;
-        }
-    }
-    if !report.unreadable_packs.is_empty() {
-        catalog.mark_damaged(row, &report.unreadable_packs).map_err(RebuildError::Catalog)?;
-    }
-    let mut keys = SealKeys::load(&set.seal_keys()).map_err(RebuildError::SealKeys)?;
-    keys.catch_up(chain.last().map(|l| &l.seal)).map_err(RebuildError::SealKeys)?;
-    let detail = format!("set {id} generations {} packs {}", report.generations, report.packs);
-    catalog.log(&env.time_text(), "catalog rebuild", &detail).map_err(RebuildError::Catalog)?;
-    Ok(report)
-}
-
-fn seal_bytes(medium: &dyn Medium, link: &SealLink) -> Result<Vec<u8>> {
-    read_object(medium, link.number, ObjectKind::Seal, limit::SEAL_BYTES).map_err(|e| match e {
-        ReadError::Medium(e) => RebuildError::Medium(e),
-        ReadError::Damaged(_) => RebuildError::Untrusted,
-    })
-}
-
-fn add_object(
-    catalog: &mut Catalog,
-    row: SetRow,
-    medium: &dyn Medium,
-    identity: &Identity,
-    object: &Object,
-    is_good: bool,
-    report: &mut Report,
-) -> Result<()> {
-    let mut chunks = Vec::new();
-    if object.kind == ObjectKind::Label
-        && let Ok(bytes) = read_object(medium, object.number, ObjectKind::Label, limit::LABEL_BYTES)
-        && let Ok(label) = Label::decode(&bytes)
-    {
-        catalog.put_medium(row, &MediumRow::of(&label)).map_err(RebuildError::Catalog)?;
-    }
-    if object.kind == ObjectKind::Pack {
-        report.packs += 1;
-        match if is_good { index_of(medium, identity, object.number)? } else { None } {
-            Some(index) => {
-                let mut frame_at = 0;
-                for frame in &index.frames {
-                    let mut offset = 0;
-                    for (id, length) in &frame.chunks {
-                        chunks.push((*id, Location { object: object.number, frame: frame_at, offset, length: *length }));
-                        offset += length;
-                    }
-                    frame_at += frame.stored;
-                }
-            }
-            None => report.unreadable_packs.push(object.number),
+        self.catalog.put_generation(self.row, &generation)?;
+        match damaged {
+            Some(object) => Ok(self.catalog.mark_damaged(self.row, &[object])?),
+            None => Ok(()),
         }
     }
-    report.chunks += chunks.len() as u64;
-    catalog.add_object(row, object, &mut chunks).map_err(RebuildError::Catalog)
+
+    /// Completes a generation's row from its manifest. Of the last generation, copies the entries to the host; returns
+    /// why that is impossible.
+    fn read_manifest(&self, row: &mut GenerationRow) -> Result<Option<GenerationError>> {
+        let is_last = Some(row.seal_object) == self.chain.generations().next_back().map(|l| l.number);
+        let generation = match Generation::open(self.medium, self.chain, Some(row.number), self.identity) {
+            Ok(generation) => generation,
+            // The damage concerns this generation only.
+            Err(e @ GenerationError::Damaged { .. }) => return Ok(Some(e).filter(|_| is_last)),
+            Err(e) => return Err(e.into()),
+        };
+        row.started = generation.manifest.started.as_nanoseconds_64();
+        row.entries_digest = generation.manifest.entries.blake3;
+        if !is_last {
+            return Ok(None);
+        }
+        self.set.put_watch(&watch::encode(&generation.manifest.watch))?;
+        copy_entries(self.set, &generation)
+    }
 }
 
-/// What lies in a pack; `None` where that cannot be read.
+/// Where the chunks of a pack are.
+fn locations(object: u64, index: &Index) -> Vec<(ChunkId, Location)> {
+    let (mut chunks, mut frame_at) = (Vec::new(), 0);
+    for frame in &index.frames {
+        let mut offset = 0;
+        for (id, length) in &frame.chunks {
+            chunks.push((*id, Location { object, frame: frame_at, offset, length: *length }));
+            offset += length;
+        }
+        frame_at += frame.stored;
+    }
+    chunks
+}
+
+/// The index of a pack; `None` if it cannot be read.
 fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Option<Index>> {
     let open = match medium.open(number, ObjectKind::Pack) {
         Ok(open) => open,
         Err(e) if e.category() == ErrorCategory::Damage => return Ok(None),
-        Err(e) => return Err(RebuildError::Medium(e)),
+        Err(e) => return Err(e.into()),
     };
-    let gone = |e| MediumError::unwrap_io(e).map_or(Ok(None), |said| Err(RebuildError::Medium(said)));
+    // An error of the medium ends the job; any other is damage.
+    let unreadable = |e| MediumError::said(e).map_or(Ok(None), |e| Err(e.into()));
     match Decryptor::open(identity, open) {
         Ok(mut payload) => match read_index(&mut payload) {
             Ok(index) => Ok(Some(index)),
-            Err(FrameError::Read { source }) => gone(source),
+            Err(FrameError::Read { source }) => unreadable(source),
             Err(_) => Ok(None),
         },
-        Err(DecryptError::Read { source }) => gone(source),
+        Err(DecryptError::Read { source }) => unreadable(source),
         Err(_) => Ok(None),
     }
 }
@@ -251,13 +309,14 @@ fn is_whole(medium: &dyn Medium, object: &Object) -> Result<bool> {
     match medium.read_back(object.number, object.kind) {
         Ok(r) => Ok(r.length == object.length && Some(r.digest) == object.digest),
         Err(e) if e.category() == ErrorCategory::Damage => Ok(false),
-        Err(e) => Err(RebuildError::Medium(e)),
+        Err(e) => Err(e.into()),
     }
 }
 
-/// The host's copy of the last entry stream, so that the next night reads only what changed. What is damaged is not copied in part.
+/// Copies the entries of the last generation to the host, so that the next backup reads only what changed. Damaged
+/// entries are not copied in part: returns what is damaged.
 fn copy_entries(set: &SetState, generation: &Generation) -> Result<Option<GenerationError>> {
-    let mut copy = std::io::BufWriter::new(set.new_entries().map_err(RebuildError::State)?);
+    let mut copy = BufWriter::new(set.new_entries()?);
     let mut record = Vec::new();
     for entry in generation.entries() {
         record.clear();
@@ -269,6 +328,6 @@ fn copy_entries(set: &SetState, generation: &Generation) -> Result<Option<Genera
         copy.write_all(&record).map_err(RebuildError::Entries)?;
     }
     copy.flush().map_err(RebuildError::Entries)?;
-    set.promote_entries().map_err(RebuildError::State)?;
+    set.promote_entries()?;
     Ok(None)
 }

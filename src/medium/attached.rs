@@ -29,13 +29,13 @@ enum AttachedKind {
     Tape(Id, Tape),
 }
 
-/// A medium that this run writes to, and the lock that excludes other writers. A tape needs none: the kernel opens a drive for one
-/// process at a time.
+/// A medium that this run writes to, and the lock that excludes other writers. A tape needs none: the kernel opens a
+/// drive for one process at a time.
 pub type Writable = (Box<dyn Medium>, Option<FileLock>);
 
 impl AttachedMedium {
-    /// Looks at what is at a path. Fails for a drive without a cartridge, and with [`MediumError::Foreign`] for a cartridge that another
-    /// program has written.
+    /// Looks at what is at a path. Fails for a drive without a cartridge, and with [`MediumError::Foreign`] for a
+    /// cartridge that another program has written.
     pub fn find(path: &Path, loader: &dyn Loader) -> Result<Self> {
         let kind = match loader.drive(path)? {
             None => AttachedKind::Folder,
@@ -112,8 +112,8 @@ impl AttachedMedium {
         }
     }
 
-    /// Begins a set, or its next medium, on a medium that has no object of the set: creates the set's folder. Nothing is written to a
-    /// tape yet. `block`: bytes of a tape's block, see [`super::tape::check_block`].
+    /// Begins a set, or its next medium, on a medium that has no object of the set: creates the set's folder. Nothing
+    /// is written to a tape yet. `block`: bytes of a tape's block, see [`super::tape::check_block`].
     pub fn begin(self, set: Id, block: u32) -> Result<Writable> {
         match self.kind {
             AttachedKind::Folder => locked(Directory::create(&self.path, set)?, &self.path),
@@ -123,8 +123,9 @@ impl AttachedMedium {
     }
 }
 
-/// The hardware of a medium: model and serial number of the disk below a folder, as udev reports them, or the serial number of the
-/// cartridge in a drive. `None` where there is none or it cannot be read. Formatting the medium does not change it.
+/// The hardware of a medium: model and serial number of the disk below a folder, as udev reports them, or the serial
+/// number of the cartridge in a drive. `None` where there is none or it cannot be read. Formatting the medium does not
+/// change it.
 pub fn device_name(folder: &Path) -> Option<String> {
     if st::is_drive(folder) {
         return mam::serial(folder);
@@ -135,7 +136,8 @@ pub fn device_name(folder: &Path) -> Option<String> {
     (!serial.is_empty()).then(|| serial.to_owned())
 }
 
-/// Whether this process may write to the medium at a path: a folder's mount, or the cartridge in a drive, is not write-protected.
+/// Whether this process may write to the medium at a path: a folder's mount, or the cartridge in a drive, is not
+/// write-protected.
 pub fn is_writable(at: &Path) -> bool {
     if st::is_drive(at) {
         let protected = st::StDrive::open(at).and_then(|mut drive| drive.is_write_protected());

@@ -83,7 +83,8 @@ const SYSFS: &str = "/sys/dev/block";
 /// The block device below a folder, as sysfs names it. Distinguishes an unplugged medium from a full or read-only one.
 ///
 /// After an unplug the kernel answers ENODEV, EIO, EROFS or ENOSPC, depending on file system and version, and some file
-/// systems continue to read from the cache and report no error. On every one of them the node in sysfs disappears at once.
+/// systems continue to read from the cache and report no error. On every one of them the node in sysfs disappears at
+/// once.
 #[derive(Debug, Clone)]
 pub(super) struct Device {
     /// `None`: no block device, or sysfs does not show it. Such a device is never called gone.
@@ -101,11 +102,12 @@ impl Device {
             Some((major, minor)) => Some((major, minor)),
             None => None,
         };
-        // The path on the bus, not the number: a disk plugged in later may get the number of the one that was unplugged.
+        // The path on the bus, not the number: a disk plugged in later may get the number of the one that was
+        // unplugged.
         let node = node.and_then(|(major, minor)| {
             let link = Path::new(SYSFS).join(format!("{major}:{minor}"));
-            // No link, though sysfs shows devices (there is always some character device): the disk was unplugged while it was
-            // mounted. vfat then shows an empty folder and no error.
+            // No link, though sysfs shows devices (there is always some character device): the disk was unplugged while
+            // it was mounted. vfat then shows an empty folder and no error.
             let shown = || std::fs::read_dir("/sys/dev/char").is_ok_and(|mut d| d.next().is_some());
             link.canonicalize().ok().or_else(|| shown().then_some(link))
         });
@@ -121,14 +123,16 @@ impl Device {
         Self { node: None, disks: Vec::new() }
     }
 
-    /// True only if the device was there and is not any more. Of several disks all must be gone: a mirror survives the loss of one.
+    /// True only if the device was there and is not any more. Of several disks all must be gone: a mirror survives the
+    /// loss of one.
     pub fn is_gone(&self) -> bool {
         let gone = |p: &PathBuf| !p.exists();
         self.node.as_ref().is_some_and(gone) || (!self.disks.is_empty() && self.disks.iter().all(gone))
     }
 
-    /// As [`Device::is_gone`], after an error that may come from an unplugged disk: the kernel first fails the disk's requests and
-    /// removes its node some moments later. Waits up to a second for that; only a failing or full disk costs this time.
+    /// As [`Device::is_gone`], after an error that may come from an unplugged disk: the kernel first fails the disk's
+    /// requests and removes its node some moments later. Waits up to a second for that; only a failing or full disk
+    /// costs this time.
     pub fn is_gone_soon(&self) -> bool {
         const STEP: Duration = Duration::from_millis(50);
         (0..20).any(|step| {

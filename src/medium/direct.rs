@@ -1,10 +1,10 @@
 //! Writing a file to its device, and reading it again, past the page cache.
 //!
-//! There are three ways to read, best first: `O_DIRECT`; dropping the file's pages from the cache before reading; plain reading. Reading and
-//! hashing overlap, because each alone leaves the disk or a core idle.
+//! There are three ways to read, best first: `O_DIRECT`; dropping the file's pages from the cache before reading; plain
+//! reading. Reading and hashing overlap, because each alone leaves the disk or a core idle.
 //!
-//! There are two ways to write: `O_DIRECT`, which on ext4 is two to five times as fast as the cache, leaves no unwritten memory behind, and
-//! reports errors at once; and through the cache, with writing back started early.
+//! There are two ways to write: `O_DIRECT`, which on ext4 is two to five times as fast as the cache, leaves no
+//! unwritten memory behind, and reports errors at once; and through the cache, with writing back started early.
 
 use super::file_system::FileSystem;
 use crate::buffer::{Buffer, Buffers};
@@ -26,11 +26,12 @@ const BUFFERS: usize = 3;
 /// Bytes of one write through the cache, after which writing back is started.
 const CACHED_WRITE_BYTES: usize = 8 << 20;
 
-/// Writes `bytes` to the new, empty file that `file` is open on. On an error some prefix of them is in the file, or none.
+/// Writes `bytes` to the new, empty file that `file` is open on. On an error some prefix of them is in the file, or
+/// none.
 pub(super) fn write_whole(file: BorrowedFd, bytes: &[u8], kind: FileSystem, buffers: &Buffers) -> Result<(), Errno> {
     let mut done = 0;
-    // Small objects are not worth a buffer. The flag is set on the open file: with `O_CREAT`, a file system without `O_DIRECT` creates
-    // the file and then fails.
+    // Small objects are not worth a buffer. The flag is set on the open file: with `O_CREAT`, a file system without
+    // `O_DIRECT` creates the file and then fails.
     if bytes.len() >= BUFFER_BYTES && kind.writes_directly() && fcntl_setfl(file, OFlags::DIRECT).is_ok() {
         let written = write_direct(file, bytes, buffers);
         fcntl_setfl(file, OFlags::empty())?;
@@ -38,16 +39,16 @@ pub(super) fn write_whole(file: BorrowedFd, bytes: &[u8], kind: FileSystem, buff
     }
     for part in bytes[done..].chunks(CACHED_WRITE_BYTES) {
         write_all(file, part)?;
-        // On this advice Linux starts to write dirty pages back, and drops only clean ones: the disk works while the next object is
-        // prepared, and the sync at the end is short. Nothing depends on it.
+        // On this advice Linux starts to write dirty pages back, and drops only clean ones: the disk works while the
+        // next object is prepared, and the sync at the end is short. Nothing depends on it.
         let _ = fadvise(file, done as u64, NonZeroU64::new(part.len() as u64), Advice::DontNeed);
         done += part.len();
     }
     Ok(())
 }
 
-/// Writes the whole blocks of `bytes`, and returns how many bytes that was. Aligned bytes are written without a copy, others through a
-/// buffer.
+/// Writes the whole blocks of `bytes`, and returns how many bytes that was. Aligned bytes are written without a copy,
+/// others through a buffer.
 fn write_direct(file: BorrowedFd, bytes: &[u8], buffers: &Buffers) -> Result<usize, Errno> {
     let is_aligned = bytes.as_ptr().align_offset(ALIGNMENT_BYTES) == 0;
     let mut buffer = (!is_aligned).then(|| buffers.take(BUFFER_BYTES));
@@ -62,7 +63,8 @@ fn write_direct(file: BorrowedFd, bytes: &[u8], buffers: &Buffers) -> Result<usi
         }
         match write(file, part) {
             Ok(0) => return Err(Errno::IO),
-            // The rest goes through the cache: a direct write must begin on a boundary, and this disk may have larger sectors.
+            // The rest goes through the cache: a direct write must begin on a boundary, and this disk may have larger
+            // sectors.
             Ok(n) if !n.is_multiple_of(ALIGNMENT_BYTES) => return Ok(done + n),
             Ok(n) => done += n,
             Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(done),
@@ -124,8 +126,8 @@ fn open_direct(folder: BorrowedFd, name: &str, file: BorrowedFd) -> Option<Owned
     if (a.st_dev, a.st_ino) != (b.st_dev, b.st_ino) {
         return None;
     }
-    // ext4 accepts the flag and reads through the cache if a file is encrypted, or its data are journaled or in the inode. Since Linux 6.1
-    // it reports that here.
+    // ext4 accepts the flag and reads through the cache if a file is encrypted, or its data are journaled or in the
+    // inode. Since Linux 6.1 it reports that here.
     let facts = statx(&direct, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok();
     let through_cache = facts.is_some_and(|f| f.stx_mask & StatxFlags::DIOALIGN.bits() != 0 && f.stx_dio_offset_align == 0);
     (!through_cache).then_some(direct)
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_shorter_than_it_said_is_read_to_its_end() -> Result<(), Box<dyn std::error::Error>> {
+    fn a_file_shorter_than_its_length_is_read_to_its_end() -> Result<(), Box<dyn std::error::Error>> {
         let mut file = tempfile::tempfile()?;
         file.write_all(&vec![7; 3 << 20])?;
         let (n, digest) = hash(file.as_fd(), 9 << 20, false, &Buffers::default())?;

@@ -68,8 +68,8 @@ pub enum ChangerProblem {
 
 /// An error of a medium. `Display` does not repeat the source: whoever prints the chain prints it.
 ///
-/// `medium` is the path of the set's folder, or the name of the drive or changer; `path` is what the user named. `what` is the work that
-/// failed. Lengths are in bytes.
+/// `medium` is the path of the set's folder, or the name of the drive or changer; `path` is what the user named. `what`
+/// is the work that failed. Lengths are in bytes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's text says what it means")]
@@ -138,8 +138,8 @@ pub enum MediumError {
     #[error("{medium}: no cartridge is loaded")]
     NoCartridge { medium: String },
 
-    /// A medium was requested and nobody brought it. `place`: its number within the set, from 1. `blank`: a blank medium was
-    /// requested, for that place.
+    /// A medium was requested and nobody brought it. `place`: its number within the set, from 1. `blank`: a blank
+    /// medium was requested, for that place.
     #[error("{}: medium {place} of the set was not brought", path.display())]
     NotBrought { path: PathBuf, place: u64, blank: bool },
 
@@ -174,8 +174,8 @@ pub enum MediumError {
 }
 
 impl MediumError {
-    /// Takes the medium's error out of an [`io::Error`] that wraps one: the medium is gone, or another one. Any other error, also a
-    /// wrapped damage, is about the bytes that were read; it is returned as `Err`.
+    /// Takes the medium's error out of an [`io::Error`] that wraps one: the medium is gone, or another one. Any other
+    /// error, also a wrapped damage, is about the bytes that were read; it is returned as `Err`.
     pub fn unwrap_io(e: io::Error) -> std::result::Result<Self, io::Error> {
         match e.downcast::<Self>() {
             Ok(own) if own.category() != ErrorCategory::Damage => Ok(own),

@@ -77,14 +77,16 @@ impl FileSystem {
         self.into()
     }
 
-    /// Whether a file that grows may be written past the cache. FAT sends such writes through the cache all the same and waits for each
-    /// one; so does btrfs where it has checksums, because the caller's memory could change during the write.
+    /// Whether a file that grows may be written past the cache. FAT sends such writes through the cache all the same
+    /// and waits for each one; so does btrfs where it has checksums, because the caller's memory could change during
+    /// the write.
     pub(super) fn writes_directly(self) -> bool {
         matches!(self, Self::Ext | Self::Xfs)
     }
 
-    /// The most that may be claimed of a file read again on it. A successful direct read is not enough: tmpfs accepts `O_DIRECT` and reads
-    /// memory; a fuse server and zfs have a cache of their own that no advice reaches; a file server has one too, but on another machine.
+    /// The most that may be claimed of a file read again on it. A successful direct read is not enough: tmpfs accepts
+    /// `O_DIRECT` and reads memory; a fuse server and zfs have a cache of their own that no advice reaches; a file
+    /// server has one too, but on another machine.
     pub(super) fn best_read_back(self) -> ReadBack {
         match self {
             Self::Ext
@@ -113,7 +115,8 @@ impl fmt::Display for FileSystem {
     }
 }
 
-/// Bytes that an unprivileged writer may still use; `None` where the file system does not count them (some network and fuse ones).
+/// Bytes that an unprivileged writer may still use; `None` where the file system does not count them (some network and
+/// fuse ones).
 pub(super) fn free_bytes(fd: impl AsFd) -> Option<u64> {
     let s = fstatvfs(fd).ok()?;
     (s.f_blocks > 0).then(|| s.f_bavail.saturating_mul(s.f_frsize))

@@ -6,8 +6,8 @@ use super::OpenObject;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-/// The longest step over bytes that cannot be read: one segment of the encryption, which is lost with any of its bytes. Each attempt may
-/// take a disk many seconds.
+/// The longest step over bytes that cannot be read: one segment of the encryption, which is lost with any of its bytes.
+/// Each attempt may take a disk many seconds.
 const STEP_BYTES: u64 = 64 << 10;
 
 pub(super) struct BufferedObject {
@@ -97,25 +97,25 @@ mod tests {
     use super::*;
     use std::io::Cursor;
 
-    /// An object on a disk with bad sectors, which counts attempts that fail.
-    struct Scratched {
+    /// An object on a disk with bad sectors, which counts the failed reads.
+    struct BadSectors {
         object: Cursor<Vec<u8>>,
         /// Where each begins and ends.
         bad: Vec<(u64, u64)>,
         failures: u64,
     }
 
-    impl Scratched {
+    impl BadSectors {
         fn new(length: usize, bad: &[(u64, u64)]) -> Self {
             let bytes = (0..length).map(|i| (i / 7) as u8).collect();
             Self { object: Cursor::new(bytes), bad: bad.to_vec(), failures: 0 }
         }
     }
 
-    impl Read for Scratched {
+    impl Read for BadSectors {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
             let at = self.object.position();
-            // What a kernel gives: up to the bad page, and then the error.
+            // As the kernel does: bytes up to the bad page, then the error.
             let next = self.bad.iter().find(|b| b.1 > at);
             if next.is_some_and(|b| b.0 <= at) {
                 self.failures += 1;
@@ -126,19 +126,19 @@ mod tests {
         }
     }
 
-    impl Seek for Scratched {
+    impl Seek for BadSectors {
         fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
             self.object.seek(to)
         }
     }
 
-    impl OpenObject for Scratched {
+    impl OpenObject for BadSectors {
         fn length(&self) -> u64 {
             self.object.get_ref().len() as u64
         }
     }
 
-    /// The bytes that can be read, each with its place.
+    /// The bytes that can be read, each with its offset.
     fn readable(object: &mut BufferedObject) -> Vec<(u64, u8)> {
         let mut found = Vec::new();
         for at in 0..object.length() {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_around_a_bad_sector_is_kept() {
+    fn the_bytes_around_a_bad_sector_are_kept() {
         for bad in [
             vec![],
             vec![(0, 4096)],
@@ -162,12 +162,12 @@ mod tests {
             vec![(0, 99_999)],
             vec![(20_480, 81_920)],
         ] {
-            let mut disk = Scratched::new(99_999, &bad);
+            let mut disk = BadSectors::new(99_999, &bad);
             let mut object = BufferedObject::read(&mut disk, u64::MAX).expect("an object");
             assert_eq!(object.length(), 99_999);
             let whole = disk.object.into_inner();
             let good = |at: u64| !bad.iter().any(|b| (b.0..b.1).contains(&at));
-            // A step over a long bad place may end so far behind it.
+            // A step over a long bad range may end so far behind it.
             let long = |at: u64| bad.iter().any(|b| b.1 - b.0 > 4096 && (b.1..b.1 + STEP_BYTES).contains(&at));
             let found = readable(&mut object);
             assert!(found.iter().all(|(at, byte)| good(*at) && whole[*at as usize] == *byte), "{bad:?}");
@@ -176,23 +176,23 @@ mod tests {
         }
     }
 
-    /// Each attempt costs a failing disk seconds, so that there must not be one for each sector of a pack.
+    /// Each attempt takes a failing disk seconds, so there must not be one for each sector of a pack.
     #[test]
-    fn a_disk_that_gives_nothing_is_given_up_soon() {
+    fn a_disk_that_cannot_be_read_at_all_costs_few_attempts() {
         let length = 8 << 20;
-        let mut disk = Scratched::new(length, &[(0, length as u64)]);
+        let mut disk = BadSectors::new(length, &[(0, length as u64)]);
         let mut object = BufferedObject::read(&mut disk, u64::MAX).expect("an object");
         assert!(object.read(&mut [0]).is_err());
         assert!((2..140).contains(&disk.failures), "{}", disk.failures);
     }
 
     #[test]
-    fn an_object_that_is_shorter_than_it_said_ends_there() {
-        let mut disk = Scratched::new(10_000, &[]);
+    fn an_object_shorter_than_its_length_ends_early() {
+        let mut disk = BadSectors::new(10_000, &[]);
         let object = BufferedObject::read(&mut disk, 5_000).expect("an object");
         assert_eq!(object.length(), 5_000);
-        let disk = Scratched::new(10_000, &[]);
-        struct Short(Scratched);
+        let disk = BadSectors::new(10_000, &[]);
+        struct Short(BadSectors);
         impl Read for Short {
             fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
                 self.0.read(into)

@@ -13,8 +13,9 @@ pub trait Loader: Sync {
     /// Opens the drive at a path, with a cartridge in it; `None` if no drive is there: the path is a folder.
     fn drive(&self, path: &Path) -> Result<Option<Box<dyn Drive>>>;
 
-    /// Brings another medium to `path`, instead of the one that is attached. Returns when somebody reports that it is attached. The
-    /// caller checks whether it is the right one; if not, it requests it again, and `wrong` says what is wrong with the attached one.
+    /// Brings another medium to `path`, instead of the one that is attached. Returns when somebody reports that it is
+    /// attached. The caller checks whether it is the right one; if not, it requests it again, and `wrong` says what is
+    /// wrong with the attached one.
     ///
     /// [`MediumError::NotBrought`] if no medium is brought.
     fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<()>;

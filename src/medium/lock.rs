@@ -22,8 +22,8 @@ pub(super) fn lock(folder: impl AsFd, path: &Path) -> Result<FileLock, MediumErr
     }
 }
 
-/// The process that has the lock, from the kernel's list. `None` if it is not listed (another PID namespace, or released just now) or
-/// if the file system shows other device numbers there than `stat(2)` does (btrfs).
+/// The process that has the lock, from the kernel's list. `None` if it is not listed (another PID namespace, or
+/// released just now) or if the file system shows other device numbers there than `stat(2)` does (btrfs).
 fn holder(folder: impl AsFd) -> Option<u32> {
     let stat = fstat(folder).ok()?;
     let file = format!("{:02x}:{:02x}:{}", major(stat.st_dev), minor(stat.st_dev), stat.st_ino);

@@ -1,7 +1,8 @@
 //! Where objects are stored: the append-only trait and its kinds.
 //!
-//! A medium knows numbers, kinds and bytes. It has no keys, decodes no object but the label that says which set a folder or cartridge
-//! belongs to, and decides nothing: which number comes next, what is whole and what is void is decided by the set's log.
+//! A medium knows numbers, kinds and bytes. It has no keys, decodes no object but the label that says which set a
+//! folder or cartridge belongs to, and decides nothing: which number comes next, what is whole and what is void is
+//! decided by the set's log.
 //!
 //! **Invariant:** [`Medium`] has no call that removes, renames or overwrites, and no kind of medium adds one.
 
@@ -42,23 +43,27 @@ use std::path::PathBuf;
 
 /// One medium's part of one set's log.
 ///
-/// Calls may come from several threads at once. Appends may come in any order of numbers. A medium that writes one object after the
-/// other (a tape) serves them in the order of the calls.
+/// Calls may come from several threads at once. Appends may come in any order of numbers. A medium that writes one
+/// object after the other (a tape) serves them in the order of the calls.
 ///
 /// These promises are the same for every kind of medium, and tested for every kind in `tests/medium_contract.rs`:
 ///
 /// - An object that `append` and a later `sync` both answered with `Ok` survives a power cut, whole.
-/// - Without that `sync` it may be whole, torn (a prefix), or absent afterwards, whatever was appended before or after it.
-/// - A failed `append` may leave a torn object, since nothing can remove it. The object keeps its number, which is never used again.
-/// - After a failed `sync` nothing since the last successful one is known to be stored, and every later `append` and `sync` fails
-///   likewise: the kernel reports a lost write once and then forgets it, so a second attempt would wrongly return `Ok`.
+/// - Without that `sync` it may be whole, torn (a prefix), or absent afterwards, whatever was appended before or after
+///   it.
+/// - A failed `append` may leave a torn object, since nothing can remove it. The object keeps its number, which is
+///   never used again.
+/// - After a failed `sync` nothing since the last successful one is known to be stored, and every later `append` and
+///   `sync` fails likewise: the kernel reports a lost write once and then forgets it, so a second attempt would wrongly
+///   return `Ok`.
 pub trait Medium: Send + Sync {
-    /// The set's objects on this medium, ascending by number. Kind and number come from the name, the length from the file
-    /// system. Nothing is read, so a torn object is listed like a whole one.
+    /// The set's objects on this medium, ascending by number. Kind and number come from the name, the length from the
+    /// file system. Nothing is read, so a torn object is listed like a whole one.
     fn list(&self) -> Result<Listing, MediumError>;
 
-    /// Appends one object. Its number must not be in use on this medium, under any kind: else [`MediumError::Exists`], and the
-    /// stored object stays as it is. `kind` is never [`ObjectKind::Void`]: that is how a seal lists a leftover, not a name.
+    /// Appends one object. Its number must not be in use on this medium, under any kind: else [`MediumError::Exists`],
+    /// and the stored object stays as it is. `kind` is never [`ObjectKind::Void`]: that is how a seal lists a leftover,
+    /// not a name.
     ///
     /// Not durable before [`Medium::sync`]; readable at once.
     fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<(), MediumError>;
@@ -66,19 +71,22 @@ pub trait Medium: Send + Sync {
     /// Makes everything durable whose `append` returned before this call began.
     fn sync(&self) -> Result<(), MediumError>;
 
-    /// Reads an object again from the medium itself, past the operating system's cache where possible, and says whether that was
-    /// possible. Never claims more than is known.
+    /// Reads an object again from the medium itself, past the operating system's cache where possible, and says whether
+    /// that was possible. Never claims more than is known.
     fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread, MediumError>;
 
-    /// Opens an object for reading. The result works for as long as the medium is attached, also when `self` is dropped.
+    /// Opens an object for reading. The result works for as long as the medium is attached, also when `self` is
+    /// dropped.
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>, MediumError>;
 
-    /// Fails if the medium is not attached any more. Called after an object could not be read, to tell a missing medium from damage.
+    /// Fails if the medium is not attached any more. Called after an object could not be read, to distinguish a missing
+    /// medium from damage.
     fn check_attached(&self) -> Result<(), MediumError> {
         Ok(())
     }
 
-    /// Bytes that may still be appended; `None` where the medium cannot say. An estimate: file systems need some for themselves.
+    /// Bytes that may still be appended; `None` where the medium cannot say. An estimate: file systems need some for
+    /// themselves.
     fn free_bytes(&self) -> Option<u64>;
 
     /// Whether reading and appending in turns is expensive: a tape has one head.
@@ -149,8 +157,8 @@ pub trait OpenObject: Read + Seek + Send {
     /// Bytes, as they were when it was opened.
     fn length(&self) -> u64;
 
-    /// Bytes that are lost together if one of them cannot be read, counted from the object's beginning: a disk's sector, a tape's
-    /// block.
+    /// Bytes that are lost together if one of them cannot be read, counted from the object's beginning: a disk's
+    /// sector, a tape's block.
     fn grain(&self) -> u64 {
         4096
     }
@@ -167,7 +175,8 @@ impl OpenObject for Cursor<Vec<u8>> {
 pub struct Listing {
     /// Ascending by number.
     pub objects: Vec<Listed>,
-    /// Names that no object has, and objects' names on something else than a plain file: the first [`FOREIGN_NAMES`], sorted.
+    /// Names that no object has, and objects' names on something else than a plain file: the first [`FOREIGN_NAMES`],
+    /// sorted.
     pub foreign: Vec<OsString>,
     /// How many foreign names there are in all.
     pub foreign_count: u64,

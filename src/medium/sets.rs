@@ -85,7 +85,7 @@ impl Sets {
 pub struct SetOnMedium {
     /// As the label says, not the folder's name.
     pub id: Id,
-    /// The first label that can be read. A folder that holds copies of several media has further ones.
+    /// The first label that can be read. A folder with copies of several media has further ones.
     pub label: Label,
     /// The set's folder, or the tape device.
     pub path: PathBuf,

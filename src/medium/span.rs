@@ -1,7 +1,7 @@
 //! A set on several media, read as if it were on one: the medium with the wanted object is requested.
 //!
-//! One medium at a time is at the path that the user named. Objects are read whole, as far as possible, while their medium is attached,
-//! so that no object is open when the next medium is brought.
+//! One medium at a time is at the path that the user named. Objects are read whole, as far as possible, while their
+//! medium is attached, so that no object is open when the next medium is brought.
 
 use super::in_memory::BufferedObject;
 use super::loader::{Loader, MediumRequest};
@@ -111,9 +111,9 @@ impl<'w> SpanningMedium<'w> {
     }
 }
 
-/// Requests a known medium at `path` until it is attached. `first`: the number of its label, if known; a medium that was begun for the same
-/// place and abandoned has another. Returns the medium and its label, if that can be read. `wrong`: what is wrong with the medium that is
-/// attached now.
+/// Requests a known medium at `path` until it is attached. `first`: the number of its label, if known; a medium that
+/// was begun for the same place and abandoned has another. Returns the medium and its label, if that can be read.
+/// `wrong`: what is wrong with the medium that is attached now.
 pub fn bring(
     loader: &dyn Loader,
     path: &Path,

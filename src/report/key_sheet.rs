@@ -108,7 +108,7 @@ impl KeySheet<'_> {
             section.key {
                 div.qr { (PreEscaped(QR_SLOT)) }
                 div {
-                    h2 { "復号鍵 " small { "Decryption key" } }
+                    h2 { "復号鍵 " small { "Recovery key" } }
                     ol.groups { (PreEscaped(GROUPS_SLOT)) }
                     p {
                         small {
@@ -131,8 +131,8 @@ impl KeySheet<'_> {
             ("セット番号", "Set id", self.set_id, Some("code")),
             ("鍵の作成日", "Key made on", self.created, None),
             ("印刷日", "Printed on", self.printed, None),
-            ("暗号鍵(公開)", "Recipient (public)", self.recipient, Some("code")),
-            ("同 照合用", "Its fingerprint", self.fingerprint, Some("code")),
+            ("公開鍵", "Recipient (public key)", self.recipient, Some("code")),
+            ("公開鍵の指紋", "Fingerprint of the recipient", self.fingerprint, Some("code")),
             ("署名の根の鍵(公開)", "Root key of the seals (public)", self.root_key, Some("code")),
         ];
         html! {
@@ -153,11 +153,11 @@ fn purpose() -> Markup {
         ),
         (
             "金庫に保管してください。写しを一枚、院外の別の金庫に置きます。媒体と同じ場所には置きません。",
-            "Keep it in a safe, and one copy in another safe off site. Never keep it with the media.",
+            "Keep it in a safe, and a copy in another safe off site. Never keep it with the media.",
         ),
         (
             "バックアップを行う機器には、決して入力・保存しないでください。写真に撮らず、メールで送らないでください。",
-            "Never type or store it on the machine that makes the backup. Take no photograph, send no mail.",
+            "Never type or store it on the machine that makes the backup. Do not photograph it or send it by mail.",
         ),
     ];
     html! {
@@ -171,13 +171,13 @@ fn restore() -> Markup {
         h2 { "復元手順 " small { "How to restore" } }
         ol {
             li {
-                "ネットワークから切り離した、清潔な代替機を用意する。"
-                small { "Take a clean substitute PC, cut off from every network." }
+                "ネットワークから切り離した、感染のおそれのない代替機を用意する。"
+                small { "Prepare a clean substitute PC without any network." }
             }
             li { "媒体を書き込み禁止にして接続する。" small { "Write-protect the medium and attach it." } }
             li {
                 "上の復号鍵を " code { "key.txt" } " に保存する。"
-                small { "Store the key above in " code { "key.txt" } "." }
+                small { "Save the key above as " code { "key.txt" } "." }
             }
             li {
                 "検証し、台帳の照合番号と比べる。" small { "Verify, and compare with the check code in the ledger:" } " "
@@ -190,7 +190,7 @@ fn restore() -> Markup {
         }
         p {
             small { "azekuraが無い場合 / Without azekura:" } " " code { "age -d -i key.txt PACK | zstd -dc" } " "
-            small { "(媒体の説明書を参照 / see the notes on the medium)" }
+            small { "(媒体にある説明書を参照 / see the notes on the medium)" }
         }
     }
 }

@@ -158,7 +158,7 @@ impl SealKeys {
     }
 }
 
-/// Opens and locks the file. A link is not followed: it could lead to a place where what is overwritten is kept.
+/// Opens and locks the file. Links are not followed: one could lead to a file system that keeps what is overwritten.
 fn open(path: &Path, options: &mut OpenOptions) -> Result<FileLock, KeyError> {
     let file = options.read(true).write(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path);
     let file = file.map_err(|e| failed("opened", path, e))?;

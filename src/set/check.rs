@@ -55,8 +55,8 @@ impl Damage {
     }
 }
 
-/// Marks damaged packs in the host's catalog, so that the next backup stores again what lay in them and the sources still have.
-/// Returns their number; 0 also if this host does not write the set.
+/// Marks damaged packs in the host's catalog, so that the next backup stores again what lay in them and the sources
+/// still have. Returns their number; 0 also if this host does not write the set.
 pub fn remember_damage(set: Id, damage: &[Damage], catalog: &mut Catalog) -> Result<usize, CatalogError> {
     let packs: Vec<u64> = damage.iter().filter(|d| d.object.kind == ObjectKind::Pack).map(|d| d.object.number).collect();
     match catalog.set(set)? {
@@ -65,8 +65,8 @@ pub fn remember_damage(set: Id, damage: &[Damage], catalog: &mut Catalog) -> Res
     }
 }
 
-/// Lists every object that a chain's seals list, and the seals themselves, ascending by number; each with the generation whose seal
-/// covers it.
+/// Lists every object that a chain's seals list, and the seals themselves, ascending by number; each with the
+/// generation whose seal covers it.
 pub(crate) fn sealed(chain: &Chain) -> Vec<(Object, u64)> {
     let mut all: Vec<(Object, u64)> = Vec::new();
     for l in &chain.links {
@@ -79,8 +79,8 @@ pub(crate) fn sealed(chain: &Chain) -> Vec<(Object, u64)> {
     all
 }
 
-/// Lists what of [`sealed`] is on the medium that the chain was read from, in the order in which it was written: its label, the copies
-/// of earlier seals, the rest.
+/// Lists what of [`sealed`] is on the medium that the chain was read from, in the order in which it was written: its
+/// label, the copies of earlier seals, the rest.
 pub(crate) fn sealed_here(chain: &Chain) -> Vec<(Object, u64)> {
     let mut here = sealed(chain);
     here.retain(|(o, _)| o.number >= chain.first || o.kind == ObjectKind::Seal);
@@ -90,8 +90,9 @@ pub(crate) fn sealed_here(chain: &Chain) -> Vec<(Object, u64)> {
     here
 }
 
-/// Reads objects from the medium and compares them with their seals: one thread for each of [`Env::threads`]; on a sequential medium one
-/// object after the other, in the order given. Returns the damage, ascending by number, and the weakest way in which an object was read.
+/// Reads objects from the medium and compares them with their seals: one thread for each of [`Env::threads`]; on a
+/// sequential medium one object after the other, in the order given. Returns the damage, ascending by number, and the
+/// weakest way in which an object was read.
 pub(crate) fn check_objects(
     medium: &dyn Medium,
     listing: &Listing,

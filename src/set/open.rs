@@ -42,15 +42,16 @@ type Result<T> = std::result::Result<T, OpenError>;
 
 /// A set on a medium, or on several.
 pub struct OpenSet<'w> {
-    /// The medium at hand. After [`OpenSet::with_content`] it also reads the set's earlier media, which the loader brings.
+    /// The attached medium. After [`OpenSet::with_content`] it also reads the set's earlier media, which the loader
+    /// brings.
     pub medium: Box<dyn Medium + 'w>,
     /// The set's id.
     pub id: Id,
 }
 
 impl<'w> OpenSet<'w> {
-    /// Opens the set on the medium at `from`: the one that `wanted` names, or the only one. A set in quarantine is opened without being
-    /// named only where there is no other.
+    /// Opens the set on the medium at `from`: the one that `wanted` names, or the only one. A set in quarantine is
+    /// opened without being named only where there is no other.
     pub fn open(from: &Path, wanted: Option<Id>, loader: &dyn Loader) -> Result<Self> {
         let attached = AttachedMedium::find(from, loader)?;
         let sets = attached.sets()?;
@@ -67,8 +68,9 @@ impl<'w> OpenSet<'w> {
         Ok(Chain::read(&*self.medium, self.id)?)
     }
 
-    /// Opens a set for reading the content of generation `wanted`, or of the newest. If the set continues on a later medium than the one
-    /// that is attached, the loader is asked for that one now; earlier media are asked for when something on them is read.
+    /// Opens a set for reading the content of generation `wanted`, or of the newest. If the set continues on a later
+    /// medium than the one that is attached, the loader is asked for that one now; earlier media are asked for when
+    /// something on them is read.
     pub fn with_content(from: &Path, set: Option<Id>, wanted: Option<u64>, loader: &'w dyn Loader) -> Result<(Self, Chain)> {
         let opened = Self::open(from, set, loader)?;
         let chain = opened.chain()?;

@@ -176,13 +176,13 @@ mod tests {
     fn small_amounts_add_up_to_an_alarm() {
         let mut all = nights(&[quiet(); 10]);
         let tonight = Measures { noisy: 4, changed: 24, ..quiet() };
-        let told = (1..=DRIP_NIGHTS as u64).find(|night| {
-            let told = names(&all, tonight).contains(&Tripwire::Drip);
+        let alarmed = (1..=DRIP_NIGHTS as u64).find(|night| {
+            let alarmed = names(&all, tonight).contains(&Tripwire::Drip);
             all.push(Night { generation: 10 + night, kind: NightKind::Usual, measures: tonight });
-            told
+            alarmed
         });
         // 4 of 10,000 files a night are 1 in 100 after 25 nights, and not before.
-        assert_eq!(told, Some(25));
+        assert_eq!(alarmed, Some(25));
     }
 
     /// A renewal renames everything, removes two thirds of it and changes files against the rules; the nights after it are usual.

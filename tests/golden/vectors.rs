@@ -411,7 +411,7 @@ fn example_text(name: &str) -> String {
         "pack" => {
             let (payload, index) = example::payload();
             let mut at = 0;
-            for (f, what) in index.frames.iter().zip(["frame: \"hello, env\\n\" in a raw block", "frame: the entry stream"]) {
+            for (f, what) in index.frames.iter().zip(["frame: \"hello, world\\n\" in a raw block", "frame: the entry stream"]) {
                 annotated_line(&mut out, &hex(&payload[at..at + f.stored as usize]), 0, what);
                 at += f.stored as usize;
             }

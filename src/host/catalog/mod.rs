@@ -1,7 +1,8 @@
 //! The host's cache in SQLite: chunk index, objects, generations, operation log.
 //!
-//! **Invariant:** the medium is the truth. Everything here can be rebuilt from the media and an identity; nothing here is secret, and no
-//! key is ever written here.
+//! **Invariant:** the medium is the truth. Everything here can be rebuilt from the media and an identity; nothing here
+//! is secret, and no key is ever written here.
+//!
 //! **Invariant:** no other room knows SQL.
 
 mod chunks;
@@ -214,8 +215,8 @@ impl Catalog {
         })
     }
 
-    /// Records a leftover as what it turned out to be, usually void. Deletes the chunks that were recorded in it, and the medium whose label
-    /// it was.
+    /// Records a leftover as what it turned out to be, usually void. Deletes the chunks that were recorded in it, and
+    /// the medium whose label it was.
     pub fn void_object(&mut self, set: SetRow, o: &Object) -> Result<()> {
         self.change(|tx| {
             put_object(tx, set, o)?;
@@ -298,8 +299,8 @@ impl Catalog {
         self.ask(row.optional())
     }
 
-    /// Records a generation whose seal is about to be written (`durable` false) or was read back (true). Objects up to its
-    /// seal belong to it from then on.
+    /// Records a generation whose seal is about to be written (`durable` false) or was read back (true). Objects up to
+    /// its seal belong to it from then on.
     pub fn put_generation(&mut self, set: SetRow, g: &GenerationRow) -> Result<()> {
         self.change(|tx| {
             tx.execute(

@@ -1,7 +1,8 @@
 //! The stations of a run and the threads that they are in: merge → workers → appender, and the collector beside them.
 //!
-//! **Invariant:** no thread polls, and all channels are bounded. A thread waits for messages, and for [`Stop`]. Only the
-//! collector and the workers receive from threads that wait for them in turn; a wake-up to them never blocks.
+//! **Invariant:** no thread polls, and all channels are bounded. A thread waits for messages, and for [`Stop`]. Where two
+//! threads wait for each other (collector and workers, collector and appender), one direction has only wake-ups, which
+//! never block their sender.
 
 use super::append::{AppendContext, AppendedPacks, append_packs};
 use super::chunk_store::ChunkStore;

@@ -1,7 +1,8 @@
 //! `generations --clean`: which generation is the last one without traces of an intruder.
 //!
-//! Read from manifests and entry streams; nothing is restored. Traces are alarms that were raised when a generation was made, and entries
-//! that match an indicator. That there are none proves nothing: an intruder may leave no trace that anybody looks for.
+//! Read from manifests and entry streams; nothing is restored. Traces are alarms that were raised when a generation was
+//! made, and entries that match an indicator. That there are none proves nothing: an intruder may leave no trace that
+//! anybody looks for.
 
 use super::indicators::Indicators;
 use crate::env::Env;
@@ -110,7 +111,8 @@ pub struct Report {
     pub generations: Vec<GenerationTraces>,
     /// The first hit of each indicator, in the order of the generations.
     pub first_hits: Vec<IndicatorHit>,
-    /// The last generation before the first trace; `None` if already the first generation has traces, or none can be trusted.
+    /// The last generation before the first trace; `None` if already the first generation has traces, or none can be
+    /// trusted.
     pub last_clean: Option<u64>,
     /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
@@ -121,8 +123,8 @@ type Result<T> = std::result::Result<T, InspectError>;
 /// The first path that matches each indicator, by the indicator's number.
 type FirstPaths = BTreeMap<usize, Vec<u8>>;
 
-/// Looks for traces in all generations of a set: in several at a time; on a sequential medium, or where somebody has to bring media, in one
-/// after the other.
+/// Looks for traces in all generations of a set: in several at a time; on a sequential medium, or where somebody has to
+/// bring media, in one after the other.
 pub fn clean(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));
     let (opened, chain) = OpenSet::with_content(&options.from, options.set, None, env.loader)?;
@@ -172,7 +174,8 @@ fn first_hits(found: &[(GenerationTraces, FirstPaths)], indicators: Option<&Indi
     hits
 }
 
-/// After the first trace no generation counts as clean: an intruder may have stayed without leaving a further trace. Damage is no trace.
+/// After the first trace no generation counts as clean: an intruder may have stayed without leaving a further trace.
+/// Damage is no trace.
 fn last_clean(generations: &[GenerationTraces]) -> Option<u64> {
     generations.iter().take_while(|g| !g.has_traces()).filter(|g| g.is_clean()).last().map(|g| g.generation)
 }
@@ -187,7 +190,8 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
-    /// Looks for traces in one generation. Where it is damaged, the rest of it and the other generations still show something.
+    /// Looks for traces in one generation. Where it is damaged, the rest of it and the other generations still show
+    /// something.
     fn generation(&self, link: &SealLink) -> Result<(GenerationTraces, FirstPaths)> {
         let (mut traces, mut first_paths) = (GenerationTraces::new(link), FirstPaths::new());
         match self.look_into(&mut traces, &mut first_paths) {

@@ -1,7 +1,8 @@
-//! The hold (保全): after an alarm, or when somebody asks for it, the rotation stops, so that no clean medium is attached to a host that may be
-//! compromised.
+//! The hold (保全): after an alarm, or when somebody asks for it, the rotation stops, so that no clean medium is attached
+//! to a host that may be compromised.
 //!
-//! Anybody may put it on, with no key. Taking it off needs two people, or one person on two days: an intruder is one person, and in a hurry.
+//! Anybody may put it on, with no key. Taking it off needs two people, or one person on two days: an intruder is one
+//! person, and in a hurry.
 
 use crate::env::Env;
 use crate::format::object::Id;
@@ -96,8 +97,8 @@ pub fn active_hold(book: &LedgerContent) -> Option<Hold> {
     hold
 }
 
-/// Fails while a hold is active if the medium at `at` has generations and is not the one that was written last: the last one is evidence
-/// already, and a blank one has nothing to lose.
+/// Fails while a hold is active if the medium at `at` has generations and is not the one that was written last: the
+/// last one is evidence already, and a blank one has nothing to lose.
 pub fn check(state: &StateDir, at: &Path, env: &Env) -> Result<()> {
     let book = Ledger::of(state.root()).read()?;
     let Some(hold) = active_hold(&book) else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! Indicators of compromise: names, patterns and SHA-256 of files that an intruder leaves behind, from a plain list, a MISP event or a STIX 2
-//! bundle.
+//! Indicators of compromise: names, patterns and SHA-256 of files that an intruder leaves behind, from a plain list, a
+//! MISP event or a STIX 2 bundle.
 
 use crate::format::entry::{Core, EntryKind};
 use crate::format::object::unhex_any;
@@ -53,8 +53,9 @@ pub enum IndicatorError {
 const MAX_INDICATORS: usize = 1_000_000;
 
 impl Indicators {
-    /// Reads indicators. A plain list has one on each line: a SHA-256 (with or without `sha256:` before it), a file name, or a pattern of
-    /// names in gitignore syntax; `#` begins a comment. JSON is a MISP event or a STIX 2 bundle, of which file names and SHA-256 are read.
+    /// Reads indicators. A plain list has one on each line: a SHA-256 (with or without `sha256:` before it), a file
+    /// name, or a pattern of names in gitignore syntax; `#` begins a comment. JSON is a MISP event or a STIX 2 bundle,
+    /// of which file names and SHA-256 are read.
     pub fn parse(bytes: &[u8]) -> Result<Self, IndicatorError> {
         let text =
             std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).map_err(|_| IndicatorError::NotText)?;
@@ -136,8 +137,8 @@ impl Indicators {
         self.texts.len()
     }
 
-    /// Number of indicators in the file that are not looked for: they are no names and no digests of files, or comparisons that cannot be
-    /// made.
+    /// Number of indicators in the file that are not looked for: they are no names and no digests of files, or
+    /// comparisons that cannot be made.
     pub fn passed_over(&self) -> u64 {
         self.passed_over
     }
@@ -152,8 +153,8 @@ fn digest_of(hex: &str) -> Option<[u8; 32]> {
     unhex_any(hex)?.try_into().ok()
 }
 
-/// Gathers names and digests. A MISP attribute has `type` and `value`, some have two values; STIX has patterns. Returns the number of
-/// indicators without a name or digest.
+/// Gathers names and digests. A MISP attribute has `type` and `value`, some have two values; STIX has patterns. Returns
+/// the number of indicators without a name or digest.
 fn gather(json: &Value, found: &mut Vec<(usize, String)>) -> u64 {
     match json {
         Value::Array(all) => all.iter().map(|each| gather(each, found)).sum(),
@@ -186,8 +187,8 @@ fn gather(json: &Value, found: &mut Vec<(usize, String)>) -> u64 {
     }
 }
 
-/// Gathers the values that a pattern like `[file:hashes.'SHA-256' = '…' OR file:name IN ('…', '…')]` compares file names and digests with.
-/// Other comparisons do not concern files at rest, or cannot be made.
+/// Gathers the values that a pattern like `[file:hashes.'SHA-256' = '…' OR file:name IN ('…', '…')]` compares file
+/// names and digests with. Other comparisons do not concern files at rest, or cannot be made.
 fn stix(pattern: &str, found: &mut Vec<(usize, String)>) {
     let mut rest = pattern;
     while let Some(at) = rest.find("file:") {
@@ -293,7 +294,8 @@ mod tests {
         assert!(found(&all, "x/y", Some(DIGEST)).is_some() && found(&all, "x/note.txt", None).is_some());
     }
 
-    /// Names as intruders choose them: in braces, with trailing spaces, with their folder; with digests that generations do not record.
+    /// Names as intruders choose them: in braces, with trailing spaces, with their folder; with digests that
+    /// generations do not record.
     #[test]
     fn a_name_is_looked_for_literally() {
         let file = |value: &str| format!(r#"{{"type":"filename","value":{}}}"#, Value::from(value));

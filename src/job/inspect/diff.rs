@@ -106,7 +106,8 @@ fn change(before: Option<&Core>, after: Option<&Core>) -> Option<Change> {
     }
 }
 
-/// Whether two records describe the same entry: ctime and inode number do not count, because reading or restoring a file changes them.
+/// Whether two records describe the same entry: ctime and inode number do not count, because reading or restoring a
+/// file changes them.
 pub(super) fn is_same(a: &Core, b: &Core) -> bool {
     Core { ctime: b.ctime, inode: b.inode, ..a.clone() } == *b
 }

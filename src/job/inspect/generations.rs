@@ -70,7 +70,8 @@ pub struct Details {
     pub sources: Vec<(Vec<u8>, Option<u8>)>,
     /// Names and counts.
     pub statistics: Vec<(String, u64)>,
-    /// What a full restore reads: places of media within the set, with the bytes of content on each; empty if there is only one medium.
+    /// What a full restore reads: places of media within the set, with the bytes of content on each; empty if there is
+    /// only one medium.
     pub media: Vec<(u64, u64)>,
 }
 

@@ -1,7 +1,8 @@
-//! `history`: all versions of one file; what was created, changed or removed in a period, and which files are older than the period.
+//! `history`: all versions of one file; what was created, changed or removed in a period, and which files are older
+//! than the period.
 //!
-//! The times of seals decide what belongs to a period. They come from the host's clock, but their order is that of the chain, which no
-//! clock changes.
+//! The times of seals decide what belongs to a period. They come from the host's clock, but their order is that of the
+//! chain, which no clock changes.
 
 use super::diff::{Change, PathInBoth, is_same, merge};
 use super::{Result, check_interrupted};
@@ -82,7 +83,8 @@ impl PathReport {
     }
 }
 
-/// Lists every version of one path, in the order of the generations. Reads only that part of each generation that contains the path.
+/// Lists every version of one path, in the order of the generations. Reads only that part of each generation that
+/// contains the path.
 pub fn of_path(options: &PathOptions, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<PathReport> {
     observer.on_event(Event::Phase(Phase::Checking));
     let (opened, chain) = OpenSet::with_content(&options.from, options.set, None, env.loader)?;
@@ -117,7 +119,8 @@ pub fn of_path(options: &PathOptions, identity: &Identity, env: &Env, observer: 
 }
 
 fn state_in(generation: &Generation, path: &[u8]) -> std::result::Result<PathState, GenerationError> {
-    // The stream is sorted, and its packs were compared with their seals: a path that is not found is not in the generation.
+    // The stream is sorted, and its packs were compared with their seals: a path that is not found is not in the
+    // generation.
     let Some(mut part) = generation.entry_frames()?.select(&[path.to_vec()])? else { return Ok(PathState::Absent) };
     let found = part.find_map(|record| match record {
         Ok(r) => (r.entry.core.path == path).then(|| Ok(PathState::Present(Box::new(r.entry.core)))),
@@ -157,7 +160,8 @@ pub enum HistoryEventKind {
     Changed,
     /// The later generation does not contain it.
     Gone,
-    /// A file that the last generation of the period contains, with the same content as the last generation before the period.
+    /// A file that the last generation of the period contains, with the same content as the last generation before the
+    /// period.
     Older,
 }
 
@@ -225,8 +229,8 @@ pub struct PeriodReport {
     pub faults: Vec<Fault>,
 }
 
-/// Calls `each` with everything that happened in a period, generation by generation, each in the order of the entry stream. Constant
-/// memory.
+/// Calls `each` with everything that happened in a period, generation by generation, each in the order of the entry
+/// stream. Constant memory.
 ///
 /// A folder is listed only where it was created or removed: it changes with everything in it.
 pub fn of_period(
@@ -290,7 +294,8 @@ pub fn of_period(
 fn period<'c>(chain: &'c Chain, options: &PeriodOptions) -> (Option<&'c SealLink>, Vec<&'c SealLink>) {
     let seconds = |l: &SealLink| chrono::DateTime::parse_from_rfc3339(&l.seal.time).map_or(0, |t| t.timestamp());
     let all: Vec<&SealLink> = chain.generations().collect();
-    // A clock that was set back must not leave a generation out: the period is everything from the first to the last that fits.
+    // A clock that was set back must not leave a generation out: the period is everything from the first to the last
+    // that fits.
     let first = all.iter().position(|l| seconds(l) >= options.since).unwrap_or(all.len());
     let end = all.iter().rposition(|l| seconds(l) < options.until).map_or(0, |last| last + 1).max(first);
     (first.checked_sub(1).map(|i| all[i]), all[first..end].to_vec())

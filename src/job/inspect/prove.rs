@@ -1,7 +1,7 @@
 //! `prove`, `check-proof`: proves one record against the seals, to somebody who has neither the medium nor an identity.
 //!
-//! **Invariant:** a proof is worth only as much as its anchor, which did not come with the proof: the root key or the check code from
-//! paper. [`check`] returns no facts of a proof that has no anchor or is invalid.
+//! **Invariant:** a proof is worth only as much as its anchor, which did not come with the proof: the root key or the
+//! check code from paper. [`check`] returns no facts of a proof that has no anchor or is invalid.
 
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
@@ -20,7 +20,8 @@ use crate::set::open::{OpenError, OpenSet};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-/// Half of a seal is hexadecimal digits of digests, which no level compresses better than another; this one is the fastest.
+/// Half of a seal is hexadecimal digits of digests, which no level compresses better than another; this one is the
+/// fastest.
 const LEVEL: i32 = 1;
 
 /// Which record is to be proved.
@@ -85,8 +86,8 @@ pub enum ProveError {
     Check(#[from] ProofError),
 }
 
-/// Proves that a path with its metadata and digests is a record of a generation. Reads all records of that generation, because the proof
-/// needs the hashes beside the record's way to the root; reads no content.
+/// Proves that a path with its metadata and digests is a record of a generation. Reads all records of that generation,
+/// because the proof needs the hashes beside the record's way to the root; reads no content.
 pub fn prove(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<NewProof, ProveError> {
     observer.on_event(Event::Phase(Phase::Checking));
     let (set, chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
@@ -130,7 +131,8 @@ fn seals(chain: &Chain, last: u64) -> Result<(Vec<u64>, Vec<u8>), ProveError> {
     Ok((lengths, frame))
 }
 
-/// What a proof is checked against: what was written on paper when the generation was made, and did not come with the proof.
+/// What a proof is checked against: what was written on paper when the generation was made, and did not come with the
+/// proof.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Anchors {
     /// The public key of the first seal.
@@ -253,7 +255,8 @@ pub enum Mismatch {
     Digest,
 }
 
-/// Compares content with a record: its size, its BLAKE3 and, if the record has one, its SHA-256. `None`: they are equal.
+/// Compares content with a record: its size, its BLAKE3 and, if the record has one, its SHA-256. `None`: they are
+/// equal.
 pub fn compare(core: &Core, mut content: impl Read) -> io::Result<Option<Mismatch>> {
     let Some(blake3) = core.blake3 else { return Ok(Some(Mismatch::NoContent)) };
     let mut hasher = ContentHasher::new(core.sha256.is_some());

@@ -7,8 +7,8 @@
 //!                 00000012-2.tsq    a later one
 //! ```
 //!
-//! **Invariant:** no file here is overwritten: a later stamp is a further file. A reply is kept only if it grants this request over this
-//! seal. Whether an authority signed it is checked with `openssl ts -verify`, not here.
+//! **Invariant:** no file here is overwritten: a later stamp is a further file. A reply is kept only if it grants this
+//! request over this seal. Whether an authority signed it is checked with `openssl ts -verify`, not here.
 
 use crate::env::Env;
 use crate::format::Malformed;

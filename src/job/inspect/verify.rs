@@ -1,4 +1,5 @@
-//! `verify`: checks a set with no secret key: label, chain, signatures, and the digest of every object, read from the medium itself.
+//! `verify`: checks a set with no secret key: label, chain, signatures, and the digest of every object, read from the
+//! medium itself.
 
 use super::Result;
 use crate::env::Env;
@@ -129,7 +130,8 @@ pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<R
     verify_chain(&*opened.medium, &chain, options, env, observer)
 }
 
-/// Verifies the objects that the seals of a chain list. Whatever is wrong with them is in the report: an auditor needs all of it.
+/// Verifies the objects that the seals of a chain list. Whatever is wrong with them is in the report: an auditor needs
+/// all of it.
 pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
     let mut all: Vec<(Object, u64)> = Vec::new();
     for link in &chain.links {

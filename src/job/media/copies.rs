@@ -1,5 +1,5 @@
-//! The copies of the data that the ledger knows, and what they lack of the 3-2-1 rule: three copies of the data, on two kinds of media, one
-//! of them off site. The data in use, on the host's own disks, is the first copy.
+//! The copies of the data that the ledger knows, and what they lack of the 3-2-1 rule: three copies of the data, on two
+//! kinds of media, one of them off site. The data in use, on the host's own disks, is the first copy.
 //!
 //! Source of the rule: US-CERT, Data Backup Options (2012).
 

@@ -51,7 +51,8 @@ pub fn init(options: &InitOptions, env: &Env) -> Result<Id> {
     Ok(set)
 }
 
-/// A set of this name that this host has begun on the medium and that the ledger does not contain: an earlier run ended in between.
+/// A set of this name that this host has begun on the medium and that the ledger does not contain: an earlier run ended
+/// in between.
 fn begun_earlier(
     options: &InitOptions,
     state: &StateDir,

@@ -31,8 +31,8 @@ pub enum PoolNight {
     Refused(Refusal),
 }
 
-/// Backs up to the medium of a pool that is due. `options.to` is where the pool's media are attached; `eject` detaches the medium there,
-/// and returns whether it tried.
+/// Backs up to the medium of a pool that is due. `options.to` is where the pool's media are attached; `eject` detaches
+/// the medium there, and returns whether it tried.
 pub fn night(
     pool: &Pool,
     options: &Options,

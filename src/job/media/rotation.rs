@@ -1,7 +1,7 @@
 //! Rotation: which medium of a pool is due tonight, and whether it is attached.
 //!
-//! A turn is a number of nights with a backup, not of days: a holiday without runs changes nothing, and a medium that stayed attached while
-//! everybody was away is not taken for the next one.
+//! A turn is a number of nights with a backup, not of days: a holiday without runs changes nothing, and a medium that
+//! stayed attached while everybody was away is not taken for the next one.
 
 use crate::format::object::Id;
 use crate::host::ledger::{LedgerContent, MediumAccount};
@@ -17,7 +17,8 @@ pub struct Pool {
     pub media: Vec<String>,
     /// Nights of one turn, at least 1.
     pub turn_nights: u64,
-    /// Nights that a medium may stay beyond its turn because nobody swapped it. The backup is made, and the medium reported as overdue.
+    /// Nights that a medium may stay beyond its turn because nobody swapped it. The backup is made, and the medium
+    /// reported as overdue.
     pub stay_nights: u64,
 }
 
@@ -126,8 +127,8 @@ impl Pool {
         Some((&self.media[next], Some(streak)))
     }
 
-    /// Compares the attached sets with the medium that is due. `device` is the name that the attached hardware reports. `None`: the pool is
-    /// empty.
+    /// Compares the attached sets with the medium that is due. `device` is the name that the attached hardware reports.
+    /// `None`: the pool is empty.
     pub fn turn(&self, book: &LedgerContent, sets: &Sets, device: Option<&str>) -> Option<PoolTurn> {
         let (due, streak) = self.due(book)?;
         let hold = active_hold(book);
@@ -146,7 +147,8 @@ impl Pool {
         };
         // One folder may contain several sets, the one that is due among them.
         let here: Vec<(&MediumAccount, Id)> = ids.iter().filter_map(|id| Some((known(*id)?, *id))).collect();
-        // Under a hold, no clean medium is written to, not even beside the one that was attached before; that one continues, as evidence.
+        // Under a hold, no clean medium is written to, not even beside the one that was attached before; that one
+        // continues, as evidence.
         let was_attached = |m: &MediumAccount| streak.as_ref().is_some_and(|s| s.medium == m.name);
         let here: Vec<(&MediumAccount, Id)> = match (&hold, here.first()) {
             (Some(hold), Some((m, _))) if !here.iter().any(|(m, _)| was_attached(m)) => {
@@ -256,7 +258,8 @@ mod tests {
         assert_eq!(found(turn), FoundMedium::OtherPool { medium: "MO-01".into() });
     }
 
-    /// A copy has the set of the medium that it was made from, and only its device tells it apart. After a night on it the two would differ.
+    /// A copy has the set of the medium that it was made from, and only its device tells it apart. After a night on it
+    /// the two would differ.
     #[test]
     fn a_copy_does_not_take_the_turn_of_what_it_was_made_from() {
         for name in ["AA-copy", "ZZ-copy"] {

@@ -1,7 +1,9 @@
-//! `media scrub`: reads one medium in full, with no key, as fast as the drive reads, to learn whether it still returns what was written.
+//! `media scrub`: reads one medium in full, with no key, as fast as the drive reads, to learn whether it still returns
+//! what was written.
 //!
-//! `verify` answers an auditor's question about a set. This job answers the question of whoever keeps the media: it reads everything on one
-//! medium, with the copies of seals and the leftovers, and says whether to copy the medium to a new one.
+//! `verify` answers an auditor's question about a set. This job answers the question of whoever keeps the media: it
+//! reads everything on one medium, with the copies of seals and the leftovers, and says whether to copy the medium to a
+//! new one.
 
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
@@ -143,7 +145,8 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
     })
 }
 
-/// The objects on the medium that no seal lists: there is nothing to compare them with, but the medium must be able to read them.
+/// The objects on the medium that no seal lists: there is nothing to compare them with, but the medium must be able to
+/// read them.
 fn unlisted(chain: &Chain, here: &[(Object, u64)]) -> Vec<Object> {
     let listed: HashSet<u64> = here.iter().map(|(o, _)| o.number).collect();
     let others = chain.listing.objects.iter().filter(|l| !listed.contains(&l.number));
@@ -169,8 +172,8 @@ pub fn log(report: &Report, catalog: &mut Catalog, time: &str) -> Result<bool, C
     Ok(true)
 }
 
-/// Enters into the ledger that the medium of a set at `at` was read in full. Returns the medium's name; `None` if the ledger does not contain
-/// it, or if it may be one of several copies.
+/// Enters into the ledger that the medium of a set at `at` was read in full. Returns the medium's name; `None` if the
+/// ledger does not contain it, or if it may be one of several copies.
 pub fn enter_into_ledger(state: &Path, set: Id, at: &Path, damaged: u64, env: &Env) -> Result<Option<String>, LedgerError> {
     let ledger = Ledger::of(state);
     let media = ledger.read()?.media();

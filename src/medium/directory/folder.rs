@@ -53,8 +53,8 @@ impl SetFolder {
         }
     }
 
-    /// [`MediumError::Gone`] if the device is. For an unplugged disk some file systems answer from the cache, or with nothing, and
-    /// report no error.
+    /// [`MediumError::Gone`] if the device is. For an unplugged disk some file systems answer from the cache, or with
+    /// nothing, and report no error.
     pub fn check_attached(&self, what: &'static str) -> Result<(), MediumError> {
         match self.device.is_gone() {
             true => Err(MediumError::Gone { medium: self.name(), what, source: None }),

@@ -1,7 +1,8 @@
 //! Section 10: a set's objects as plain files in a folder.
 //!
-//! **Invariant:** the only calls here that change a medium create a folder, create a new file (never one that exists), write it once
-//! from its start, and set the immutable attribute. Nothing removes, renames, truncates or opens a stored file for writing.
+//! **Invariant:** the only calls here that change a medium create a folder, create a new file (never one that exists),
+//! write it once from its start, and set the immutable attribute. Nothing removes, renames, truncates or opens a stored
+//! file for writing.
 
 mod folder;
 mod read;
@@ -32,8 +33,8 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Opens the set on the medium whose root folder is `root`. The set is found by its label. If no label names it, a folder named
-    /// after the set is opened: work may have ended before its label was whole.
+    /// Opens the set on the medium whose root folder is `root`. The set is found by its label. If no label names it, a
+    /// folder named after the set is opened: work may have ended before its label was whole.
     pub fn open(root: &Path, set: Id) -> Result<Self, MediumError> {
         let sets = Sets::find(root)?;
         if let Some(found) = sets.found.iter().find(|s| s.id == set) {
@@ -78,8 +79,8 @@ impl Directory {
         })
     }
 
-    /// Whether objects below `root` get the immutable attribute by default: only where a file system of its own is mounted, so
-    /// that a folder made for trying things out can be deleted.
+    /// Whether objects below `root` get the immutable attribute by default: only where a file system of its own is
+    /// mounted, so that a folder made for trying things out can be deleted.
     pub fn wants_immutable(root: &Path) -> bool {
         is_mount_point(root)
     }
@@ -96,8 +97,8 @@ impl Directory {
         &self.folder.path
     }
 
-    /// Excludes other writers from this set until the lock is dropped or the process ends: [`MediumError::Busy`] while another
-    /// process has it. A process that appends must have the lock; readers need not.
+    /// Excludes other writers from this set until the lock is dropped or the process ends: [`MediumError::Busy`] while
+    /// another process has it. A process that appends must have the lock; readers need not.
     pub fn lock(&self) -> Result<FileLock, MediumError> {
         lock::lock(&self.folder.fd, &self.folder.path)
     }
@@ -123,7 +124,8 @@ impl Medium for Directory {
 
     fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread, MediumError> {
         let file = self.folder.open_file(number, kind)?;
-        // Only what is on the device can be dropped from the cache. The kernel reports a failure to the pending file as well.
+        // Only what is on the device can be dropped from the cache. The kernel reports a failure to the pending file as
+        // well.
         if self.queue.is_pending(number) {
             fsync(&file).map_err(|e| self.folder.fault("syncing a file", e))?;
         }

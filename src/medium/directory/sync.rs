@@ -1,8 +1,9 @@
 //! Files that are written and not yet synced.
 //!
-//! **Only `fsync` of each file is reliable.** On exFAT and vfat neither `syncfs` nor unmounting sends the disk a flush; ext4 and exFAT
-//! may answer every write of an unplugged disk with success. So each file stays open until it has been synced: the kernel reports an
-//! error of writing back to the files that are open at that moment, and may never report it to one opened later.
+//! **Only `fsync` of each file is reliable.** On exFAT and vfat neither `syncfs` nor unmounting sends the disk a flush;
+//! ext4 and exFAT may answer every write of an unplugged disk with success. So each file stays open until it has been
+//! synced: the kernel reports an error of writing back to the files that are open at that moment, and may never report
+//! it to one opened later.
 
 use super::folder::SetFolder;
 use crate::medium::{Immutable, MediumError};
@@ -13,8 +14,8 @@ use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// The most that may wait for a sync, in bytes and files. Beyond it an append syncs the oldest files itself, so that neither
-/// unwritten memory nor open files grow with the size of a backup.
+/// The most that may wait for a sync, in bytes and files. Beyond it an append syncs the oldest files itself, so that
+/// neither unwritten memory nor open files grow with the size of a backup.
 const PENDING_BYTES: u64 = 256 << 20;
 const PENDING_FILES: usize = 64;
 
@@ -50,7 +51,8 @@ struct Pending {
 /// Which names are known to be durable.
 #[derive(Debug, Default)]
 struct Names {
-    /// The folders above have been synced since this was opened. An interrupted run may have created them and not synced them.
+    /// The folders above have been synced since this was opened. An interrupted run may have created them and not
+    /// synced them.
     above_synced: bool,
     /// A file was synced, or the set's folder created, whose name has not been synced.
     unsynced: bool,
@@ -103,8 +105,8 @@ impl SyncQueue {
         let last = self.sync_files(folder, &mut names, 0, 0)?;
         if names.unsynced {
             self.sync_names(folder, &mut names)?;
-            // Once more after the folders: this sync makes the immutable attributes durable, and sends the flush that syncing a
-            // folder does not send on some file systems.
+            // Once more after the folders: this sync makes the immutable attributes durable, and sends the flush that
+            // syncing a folder does not send on some file systems.
             if let Some(file) = last {
                 fsync(&file).map_err(|e| self.break_off(folder, "syncing a file", e, 0))?;
             }
@@ -121,8 +123,8 @@ impl SyncQueue {
         }
     }
 
-    /// Syncs the oldest files until at most so many bytes and files are pending. Returns the last file that it synced. `names`
-    /// proves that the caller has the lock.
+    /// Syncs the oldest files until at most so many bytes and files are pending. Returns the last file that it synced.
+    /// `names` proves that the caller has the lock.
     fn sync_files(
         &self,
         folder: &SetFolder,
@@ -144,7 +146,8 @@ impl SyncQueue {
             if self.immutable {
                 self.make_immutable(&file);
             }
-            // Only the thread that has locked `names` removes files from the front. Until here the file counted as pending.
+            // Only the thread that has locked `names` removes files from the front. Until here the file counted as
+            // pending.
             let mut state = self.state.lock();
             state.pending.pop_front();
             state.pending_bytes -= length;
@@ -152,7 +155,8 @@ impl SyncQueue {
         }
     }
 
-    /// A help against accidents, not a promise. The first refusal is kept for [`SyncQueue::immutable`] and ends the attempts.
+    /// A help against accidents, not a promise. The first refusal is kept for [`SyncQueue::immutable`] and ends the
+    /// attempts.
     fn make_immutable(&self, file: &OwnedFd) {
         if self.state.lock().refused.is_some() {
             return;

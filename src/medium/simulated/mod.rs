@@ -1,7 +1,7 @@
 //! A medium in memory, and disasters for any medium. Only for tests, behind the feature `simulated`.
 //!
-//! A disaster is a small type that wraps a [`Medium`] and is one itself. It can wrap another disaster. The test keeps the medium
-//! inside, and examines it after the disaster as the next run would find it.
+//! A disaster is a small type that wraps a [`Medium`] and is one itself. It can wrap another disaster. The test keeps
+//! the medium inside, and examines it after the disaster as the next run would find it.
 
 mod flipped_bit;
 mod full_after;

@@ -12,15 +12,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 type Result<T> = std::result::Result<T, MediumError>;
 
-/// What a power cut leaves of one object that was appended and not synced: `None`, nothing; `Some(n)`, its first `n` bytes (all
-/// of them, if it has no more).
+/// What a power cut leaves of one object that was appended and not synced: `None`, nothing; `Some(n)`, its first `n`
+/// bytes (all of them, if it has no more).
 ///
-/// Arguments: the object's index among those not synced, from 0; how many these are; its length in bytes. File systems write back in
-/// any order, so a later object may survive when an earlier one does not.
+/// Arguments: the object's index among those not synced, from 0; how many these are; its length in bytes. File systems
+/// write back in any order, so a later object may survive when an earlier one does not.
 pub type Survival = Box<dyn Fn(usize, usize, usize) -> Option<usize> + Send + Sync>;
 
-/// The power fails at one call; that call and all later ones fail. The medium inside then contains what was synced, and of the rest
-/// what [`Survival`] says.
+/// The power fails at one call; that call and all later ones fail. The medium inside then contains what was synced, and
+/// of the rest what [`Survival`] says.
 pub struct PowerCut {
     inner: Arc<dyn Medium>,
     calls_left: AtomicU64,

@@ -1,8 +1,8 @@
 //! The objects on a cartridge, and their addresses.
 //!
-//! A cartridge of 18 TB contains a million objects; reading one header after the other would take days. So every seal is followed by a
-//! list of all objects before it, which is found from the end of data by its filemark. Header by header, only what an interrupted run has
-//! left behind the last list is searched.
+//! A cartridge of 18 TB contains a million objects; reading one header after the other would take days. So every seal
+//! is followed by a list of all objects before it, which is found from the end of data by its filemark. Header by
+//! header, only what an interrupted run has left behind the last list is searched.
 
 use super::drive::{DriveError, ReadOutcome};
 use super::log::TapeLog;
@@ -95,8 +95,9 @@ impl TapeLog {
         }
     }
 
-    /// Searches, block by block, for the header that follows the last object found. If the header at `beyond` is not its successor, the
-    /// object is torn and has fewer blocks than its header says. Objects before `from` are whole: a list names them.
+    /// Searches, block by block, for the header that follows the last object found. If the header at `beyond` is not
+    /// its successor, the object is torn and has fewer blocks than its header says. Objects before `from` are whole: a
+    /// list names them.
     fn behind_torn(&mut self, from: u64, beyond: u64) -> Result<Option<(u64, Header)>> {
         let Some(torn) = self.last.filter(|at| *at >= from) else { return Ok(None) };
         let Some(length) = self.objects.values().find(|o| o.at == torn).map(|o| o.length) else { return Ok(None) };

@@ -1,7 +1,7 @@
 //! The operations of a tape drive, real or simulated.
 //!
-//! Blocks and filemarks are counted alike from the beginning of the tape: the address of one is the number of those before it. A write
-//! cuts off everything behind it, so only [`super::Tape`] writes, and only at the end.
+//! Blocks and filemarks are counted alike from the beginning of the tape: the address of one is the number of those
+//! before it. A write cuts off everything behind it, so only [`super::Tape`] writes, and only at the end.
 
 use crate::medium::error::{DeviceProblem, MediumError};
 use std::io;
@@ -20,7 +20,8 @@ pub trait Drive: Send {
     /// Moves to the end of data, and returns its address.
     fn end(&mut self) -> Result<u64, DriveError>;
 
-    /// Moves back over one filemark, and returns its address. `None` if no filemark is before the head: the head is at the beginning then.
+    /// Moves back over one filemark, and returns its address. `None` if no filemark is before the head: the head is at
+    /// the beginning then.
     fn back_over_filemark(&mut self) -> Result<Option<u64>, DriveError>;
 
     /// Reads the next block, which must fit into the buffer, or moves over a filemark.
@@ -78,7 +79,8 @@ pub enum DriveError {
     /// The end of the tape: the block was not written.
     #[error("the cartridge is full")]
     Full,
-    /// This address cannot be read or written, or the cartridge was swapped: the driver distinguishes these only in the kernel's log.
+    /// This address cannot be read or written, or the cartridge was swapped: the driver distinguishes these only in the
+    /// kernel's log.
     #[error("the drive failed")]
     Failed(#[source] io::Error),
     /// The drive itself is not attached any more.

@@ -1,8 +1,8 @@
 //! The drive, what is known of the cartridge in it, and the only way to write on it.
 //!
-//! **Invariant:** a block is written at the end of data, or not at all: on a tape every write cuts off what is behind it. Before the
-//! first write after any other movement, the cartridge is recognized by its last header and the drive reports where the end of data
-//! is. After any error nothing more is written.
+//! **Invariant:** a block is written at the end of data, or not at all: on a tape every write cuts off what is behind
+//! it. Before the first write after any other movement, the cartridge is recognized by its last header and the drive
+//! reports where the end of data is. After any error nothing more is written.
 
 use super::drive::{Drive, DriveError, ReadOutcome, WriteOutcome};
 use super::{MediumError, Result, TapeObject};
@@ -89,10 +89,12 @@ impl TapeLog {
         Ok(found)
     }
 
-    /// Reads the block at an address. The inner error is about that address, the outer one about the cartridge as a whole.
+    /// Reads the block at an address. The inner error is about that address, the outer one about the cartridge as a
+    /// whole.
     ///
-    /// A drive that had no power for a moment fails once, and one whose cartridge was taken out or swapped fails everywhere: an address
-    /// counts as damaged only if the cartridge is recognized and reading the address fails again.
+    /// A drive that had no power for a moment fails once, and one whose cartridge was taken out or swapped fails
+    /// everywhere: an address counts as damaged only if the cartridge is recognized and reading the address fails
+    /// again.
     pub fn read_at(&mut self, address: u64, into: &mut [u8]) -> Result<std::result::Result<ReadOutcome, DriveError>> {
         match self.go(address).and_then(|()| self.read(into)) {
             Err(DriveError::Failed(_)) => {}
@@ -224,7 +226,8 @@ impl TapeLog {
         Ok(())
     }
 
-    /// Whether the last header is at its address. Another cartridge may have its end of data at the same address as ours.
+    /// Whether the last header is at its address. Another cartridge may have its end of data at the same address as
+    /// ours.
     fn recognize(&mut self) -> Result<bool> {
         let Some(last) = self.last else { return Ok(true) };
         // The remembered address is not that of another cartridge's head.
@@ -245,12 +248,13 @@ impl TapeLog {
 
     /// Records what a failed write has left of an object, and returns the error.
     fn torn(&mut self, header: Header, at: u64, e: DriveError) -> MediumError {
-        // How much is on the tape cannot be concluded from the error, so the drive is asked. A plausible answer: nothing written before is
-        // lost, and at most the block whose write failed is on the tape.
+        // How much is on the tape cannot be concluded from the error, so the drive is asked. A plausible answer:
+        // nothing written before is lost, and at most the block whose write failed is on the tape.
         let position = self.drive.position();
         let plausible = position.as_ref().is_ok_and(|p| (self.end..=self.end + 1).contains(p));
         let end = position.unwrap_or(self.end);
-        // Something else has rewound the tape: somebody has swapped the cartridge, or the drive had no power for a moment.
+        // Something else has rewound the tape: somebody has swapped the cartridge, or the drive had no power for a
+        // moment.
         let moved = end == 0 && self.end > 0;
         let torn = end > at;
         (self.end, self.head, self.writing) = (end, None, false);

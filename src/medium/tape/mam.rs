@@ -1,7 +1,8 @@
-//! A cartridge's own memory (MAM, medium auxiliary memory): the serial number that its maker has written there. Erasing the tape does not
-//! change it, and a copy has another.
+//! A cartridge's own memory (MAM, medium auxiliary memory): the serial number that its maker has written there. Erasing
+//! the tape does not change it, and a copy has another.
 //!
-//! Commands and attributes: SCSI Primary Commands (SPC-5), READ ATTRIBUTE; IBM LTO SCSI Reference, "Medium auxiliary memory".
+//! Commands and attributes: SCSI Primary Commands (SPC-5), READ ATTRIBUTE; IBM LTO SCSI Reference, "Medium auxiliary
+//! memory".
 
 use super::sg::SgDevice;
 use super::st;
@@ -64,7 +65,8 @@ mod tests {
     use super::*;
     use crate::medium::scsi::ScsiError;
 
-    /// A cartridge's memory. As with a driver that fills only what it received, the rest of the buffer keeps older bytes.
+    /// A cartridge's memory. As with a driver that fills only what it received, the rest of the buffer keeps older
+    /// bytes.
     #[derive(Debug)]
     struct Memory {
         answer: Vec<u8>,

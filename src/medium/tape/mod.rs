@@ -1,7 +1,7 @@
 //! Objects on a cartridge, one after the other (section 16 of the format).
 //!
-//! There is one head, and moving it takes seconds to minutes. So all work goes through one lock, the head's address is remembered, and the
-//! drive is asked to locate only if the head is not there already.
+//! There is one head, and moving it takes seconds to minutes. So all work goes through one lock, the head's address is
+//! remembered, and the drive is asked to locate only if the head is not there already.
 
 pub mod changer;
 mod contents;
@@ -70,7 +70,8 @@ impl Loaded {
 }
 
 impl Tape {
-    /// Begins a set, or its next medium, on a blank cartridge. Nothing is written yet. `block`: bytes of a block, see [`check_block`].
+    /// Begins a set, or its next medium, on a blank cartridge. Nothing is written yet. `block`: bytes of a block, see
+    /// [`check_block`].
     pub fn create(drive: Box<dyn Drive>, set: Id, block: u32) -> Result<Self> {
         let mut log = TapeLog::new(drive, set, block);
         if log.find_end()? > 0 {

@@ -95,8 +95,8 @@ impl SgDevice {
             duration: 0,
             info: 0,
         };
-        // SAFETY: SG_IO reads and writes one `struct sg_io_hdr`, which `Request` is. Its pointers are those of `command`, `into` and
-        // `sense` with their lengths, and these live until the call has ended.
+        // SAFETY: SG_IO reads and writes one `struct sg_io_hdr`, which `Request` is. Its pointers are those of
+        // `command`, `into` and `sense` with their lengths, and these live until the call has ended.
         #[expect(unsafe_code, reason = "the driver has no other interface")]
         let done = unsafe { ioctl(&self.device, Updater::<SG_IO, Request>::new(&mut request)) };
         done.map_err(system)?;
@@ -115,8 +115,8 @@ impl SgDevice {
 
 impl Scsi for SgDevice {
     fn execute(&mut self, command: &[u8], into: &mut [u8], patience: Duration) -> Result<usize, ScsiError> {
-        // After a signal within the call, the kernel would start it again, and the robot would move twice. Signals go to the program's
-        // first thread, so another thread makes the call.
+        // After a signal within the call, the kernel would start it again, and the robot would move twice. Signals go
+        // to the program's first thread, so another thread makes the call.
         let this = &*self;
         let done = std::thread::scope(|scope| scope.spawn(move || this.request(command, into, patience)).join());
         done.unwrap_or_else(|_| Err(system(Errno::INTR)))

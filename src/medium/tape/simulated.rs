@@ -1,5 +1,5 @@
-//! A drive and its cartridge in memory, which behave as Linux's `st` driver over an LTO drive does. Only for tests, behind the feature
-//! `simulated`.
+//! A drive and its cartridge in memory, which behave as Linux's `st` driver over an LTO drive does. Only for tests,
+//! behind the feature `simulated`.
 
 use super::drive::{Drive, DriveError, ReadOutcome, WriteOutcome};
 use parking_lot::{Mutex, MutexGuard};

@@ -1,17 +1,21 @@
 //! A real drive: `/dev/nst0`, through Linux's `st` driver.
 //!
-//! The driver has a state of its own between calls, and its errors say little: a bad spot, a drive that was reset, and a cartridge that was
-//! swapped all return `EIO`. The consequences:
+//! The driver has a state of its own between calls, and its errors say little: a bad spot, a drive that was reset, and
+//! a cartridge that was swapped all return `EIO`. The consequences:
 //!
 //! - The device is opened with `O_NONBLOCK`: without it, opening an empty drive blocks for two minutes.
 //! - Only the device that does not rewind when it is closed is used.
-//! - A block longer than the adapter can transfer in one piece returns `EBUSY`, although no other program uses the drive.
+//! - A block longer than the adapter can transfer in one piece returns `EBUSY`, although no other program uses the
+//!   drive.
 //! - At early warning `ENOSPC` is returned whether the block is on the tape or not, so the position is read.
-//! - When the driver moves the head after writing, it first writes a filemark. To avoid that, the data are flushed without one before.
-//! - That the drive had no power for a moment, or has another cartridge, is reported once, and to whichever program asks first. The tape is
-//!   rewound then, and old kernels write there. **Invariant:** nothing is written before the drive has reported its position.
-//! - **Invariant:** after any failed write, the driver is made to forget that it was writing, before anything else happens. On closing, it
-//!   would otherwise write a filemark at the head's position, which is the beginning of a cartridge that was swapped in.
+//! - When the driver moves the head after writing, it first writes a filemark. To avoid that, the data are flushed
+//!   without one before.
+//! - That the drive had no power for a moment, or has another cartridge, is reported once, and to whichever program
+//!   asks first. The tape is rewound then, and old kernels write there. **Invariant:** nothing is written before the
+//!   drive has reported its position.
+//! - **Invariant:** after any failed write, the driver is made to forget that it was writing, before anything else
+//!   happens. On closing, it would otherwise write a filemark at the head's position, which is the beginning of a
+//!   cartridge that was swapped in.
 
 use super::drive::{Drive, DriveError, ReadOutcome, WriteOutcome};
 use rustix::fd::OwnedFd;
@@ -139,9 +143,9 @@ impl StDrive {
         }
         drive.operate(LOCK, 0)?;
         drive.operate(SET_BLOCK, 0)?;
-        // Encrypted bytes do not get shorter. A drive that cannot be told does no harm.
+        // Encrypted data cannot be compressed further. A drive that refuses this setting costs nothing.
         let _ = drive.operate(SET_COMPRESSION, 0);
-        // Only root may; drives of today count no other way.
+        // Only root may set this. Present drives have no other addresses.
         let _ = drive.operate(SET_OPTIONS, SWITCH_ON | LOGICAL_ADDRESSES);
         Ok(drive)
     }
@@ -162,7 +166,8 @@ impl StDrive {
         status.map(|s| s.flags).map_err(error)
     }
 
-    /// Makes the driver forget that it was writing, as the module's second invariant demands. Any operation does that; this one does not move the tape.
+    /// Makes the driver forget that it was writing, as the module's second invariant demands. Any operation does that;
+    /// this one does not move the tape.
     fn forget_writing(&mut self) {
         self.at = None;
         self.writing = false;
@@ -180,8 +185,8 @@ impl StDrive {
         let before = self.check_position()?;
         self.writing = true;
         let mut outcome = WriteOutcome::Written;
-        // At early warning the driver refuses one write, with or without the block on the tape, and accepts the next one. At the end of
-        // the tape it refuses them all.
+        // At early warning the driver refuses one write, with or without the block on the tape, and accepts the next
+        // one. At the end of the tape it refuses them all.
         for _ in 0..2 {
             match rustix::io::write(&self.device, block) {
                 Ok(n) if n == block.len() => {}

@@ -80,7 +80,7 @@ fn chunkers(key: &[u8; 32]) -> Vec<Chunker> {
 }
 
 #[test]
-fn kernels_that_are_not_tried_are_told() {
+fn kernels_that_are_not_tried_are_reported() {
     for kernel in Kernel::ALL.into_iter().filter(|k| !k.is_available()) {
         crate::machine::skipped(format!("the kernel {kernel:?} of the chunker: not this processor's"));
     }

@@ -206,7 +206,7 @@ fn a_passphrase_protects_an_identity() {
     assert_eq!(Identity::parse(&greedy, Some(&good)).unwrap_err(), IdentityError::WorkFactor { required: 40 });
 }
 
-/// The `age` command reads files of this module. Skipped where it is not installed.
+/// The `age` command reads files of this module.
 #[test]
 fn the_age_command_reads_files_of_this_module() {
     if Command::new("age").arg("--version").output().is_err() {

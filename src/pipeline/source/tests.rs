@@ -347,10 +347,10 @@ fn holes_are_found_and_reading_begins_at_the_beginning() {
 
 #[test]
 fn an_unreadable_entry_is_reported_and_the_walk_continues() {
-    without_privileges(unreadable_entry_is_reported);
+    without_privileges(walk_with_unreadable_entries);
 }
 
-fn unreadable_entry_is_reported() {
+fn walk_with_unreadable_entries() {
     let dir = tempfile::tempdir().unwrap();
     mkdir(&dir.path().join("closed"));
     File::create(dir.path().join("closed/f")).unwrap();

@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 /// The attached medium, its place in the set, and how what was appended to it was read back.
 pub struct MountedMedium {
-    /// [`Absent`] until one is mounted.
+    /// [`NoMedium`] until one is mounted.
     pub medium: Arc<dyn Medium>,
     /// The medium's place in the set, from 1.
     pub place: u64,
     /// The weakest way in which an object of the next generation was read back.
     pub read_back: ReadBack,
-    guard: Option<FileLock>,
+    lock: Option<FileLock>,
     /// Where the user attaches media.
     pub(super) root: PathBuf,
     /// Bytes of a block on the next blank tape.
@@ -28,17 +28,17 @@ impl MountedMedium {
     /// No medium yet. Media are attached at `root`.
     pub(super) fn none(root: &Path, tape_block: u32) -> Self {
         let root = root.to_owned();
-        Self { medium: Arc::new(NoMedium), place: 0, read_back: ReadBack::Direct, guard: None, root, tape_block }
+        Self { medium: Arc::new(NoMedium), place: 0, read_back: ReadBack::Direct, lock: None, root, tape_block }
     }
 
-    pub(super) fn mount(&mut self, (medium, guard): Writable) {
-        (self.medium, self.guard) = (medium.into(), guard);
+    pub(super) fn mount(&mut self, (medium, lock): Writable) {
+        (self.medium, self.lock) = (medium.into(), lock);
     }
 
     /// Closes the medium, so that it can be detached.
     pub(super) fn unmount(&mut self) {
         self.medium = Arc::new(NoMedium);
-        self.guard = None;
+        self.lock = None;
     }
 
     pub(super) fn list(&self) -> Result<Vec<Listed>> {

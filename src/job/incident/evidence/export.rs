@@ -8,8 +8,9 @@ use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
 
-/// Copies a session into a new folder, with a page that says how to check it without this program, and a list for `sha256sum`. Somebody may
-/// have put a link or a pipe into the session: these are not copied, and the check reports them.
+/// Copies a session into a new folder, with a page that says how to check it without this program, and a list for
+/// `sha256sum`. Somebody may have put a link or a pipe into the session: these are not copied, and the check reports
+/// them.
 pub fn export(folder: &Path, to: &Path, page: &str) -> Result<RecordCheck> {
     let checked = check(folder)?;
     std::fs::create_dir(to).map_err(failed("made", to))?;

@@ -1,4 +1,5 @@
-//! The folder of a session: its files and their digests. Whatever is in it may be hostile: it may come from somebody else's hands.
+//! The folder of a session: its files and their digests. Whatever is in it may be hostile: it may come from somebody
+//! else's hands.
 
 use super::{Result, failed};
 use crate::format::object::hex;
@@ -14,7 +15,8 @@ pub const REPORTS: &str = "reports";
 /// All folders of a session.
 pub const FOLDERS: [&str; 3] = ["results", "seals", REPORTS];
 
-/// Opens a file of a session that its record names. Opens nothing outside the folder, follows no link, and waits for no pipe.
+/// Opens a file of a session that its record names. Opens nothing outside the folder, follows no link, and waits for no
+/// pipe.
 pub fn open_named(folder: &Path, name: &str) -> io::Result<File> {
     if !Path::new(name).components().all(|c| matches!(c, Component::Normal(_))) {
         return Err(io::ErrorKind::InvalidFilename.into());

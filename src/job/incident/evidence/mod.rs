@@ -1,8 +1,9 @@
 //! Evidence preservation (証拠保全): a folder that keeps what was done with a medium, by whom, and with what result.
 //!
-//! `record.jsonl` is the custody record: one JSON object a line, each with the SHA-256 of the line before. A line that was changed, removed or
-//! inserted is found with `sha256sum` alone; the digest of the last line is written on paper. `results/` has what each command answered,
-//! `reports/` the pages that it made, `seals/` the medium's seals as they were on the medium.
+//! `record.jsonl` is the custody record: one JSON object a line, each with the SHA-256 of the line before. A line that
+//! was changed, removed or inserted is found with `sha256sum` alone; the digest of the last line is written on paper.
+//! `results/` has what each command answered, `reports/` the pages that it made, `seals/` the medium's seals as they
+//! were on the medium.
 //!
 //! **Invariant:** no file in the folder is ever overwritten, and the record is only appended to.
 

@@ -86,7 +86,8 @@ fn a_line_that_was_cut_off_stays_and_is_reported() {
     assert_eq!((checked.lines, &checked.broken[..], checked.files.len()), (4, &[3][..], 0));
 }
 
-/// The power fails between a result and its line: the result is not overwritten, the check reports it, and the session continues.
+/// The power fails between a result and its line: the result is not overwritten, the check reports it, and the session
+/// continues.
 #[test]
 fn no_result_is_overwritten() {
     let dir = session();

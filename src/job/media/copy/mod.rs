@@ -1,10 +1,12 @@
 //! `media copy`: copies the sealed part of a set to another medium, byte for byte, with no key.
 //!
-//! Copied are the label, every object that the seals list (void ones as they are on the medium) and the seals, in the order of their
-//! numbers. Each is compared with its seal before it is written, and read back afterwards. A seal is written only after everything that
-//! it covers, so an interrupted copy contains whole generations, and the next run continues it.
+//! Copied are the label, every object that the seals list (void ones as they are on the medium) and the seals, in the
+//! order of their numbers. Each is compared with its seal before it is written, and read back afterwards. A seal is
+//! written only after everything that it covers, so an interrupted copy contains whole generations, and the next run
+//! continues it.
 //!
-//! **Invariant:** nothing is written to a target that has anything else under the set's id than what the source's seals list.
+//! **Invariant:** nothing is written to a target that has anything else under the set's id than what the source's seals
+//! list.
 
 pub mod named;
 mod pipe;
@@ -35,7 +37,8 @@ pub struct Options {
     pub to: PathBuf,
     /// `None`: the only set on the medium.
     pub set: Option<Id>,
-    /// Copy only what is on the attached medium, to copy a set medium by medium; else the set from its first medium to its last.
+    /// Copy only what is on the attached medium, to copy a set medium by medium; else the set from its first medium to
+    /// its last.
     pub this_medium: bool,
     /// Accept a folder with other sets in it.
     pub beside_others: bool,

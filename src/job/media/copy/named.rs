@@ -36,8 +36,8 @@ pub enum NamedCopyError {
     Copy(#[from] CopyError),
 }
 
-/// Copies a set onto a medium that the ledger calls `name`. Enters the medium into the ledger if it is new. A copy that is not good gets no
-/// line in the ledger.
+/// Copies a set onto a medium that the ledger calls `name`. Enters the medium into the ledger if it is new. A copy that
+/// is not good gets no line in the ledger.
 pub fn copy_named(
     name: &str,
     state: &Path,

@@ -1,5 +1,5 @@
-//! Copies objects: one thread reads and compares, the caller's thread appends, makes durable and reads back. So a tape on one side does not
-//! wait for the other side. Memory: two objects.
+//! Copies objects: one thread reads and compares, the caller's thread appends, makes durable and reads back. So a tape
+//! on one side does not wait for the other side. Memory: two objects.
 
 use super::{CopyError, Result};
 use crate::env::Env;
@@ -31,7 +31,8 @@ struct Fetched {
     bytes: Vec<u8>,
 }
 
-/// Copies `objects` in their order. After a failure, what was appended is made durable where possible, so that the next run continues it.
+/// Copies `objects` in their order. After a failure, what was appended is made durable where possible, so that the next
+/// run continues it.
 pub fn copy_objects(
     source: &dyn Medium,
     target: &dyn Medium,

@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, HashSet};
 pub struct Plan {
     /// By number, each with its generation.
     wanted: BTreeMap<u64, (Object, u64)>,
-    /// Number of the label of the attached medium, or of the first of all. It is written before the copies of earlier seals, so that a
-    /// medium is identified by its first object.
+    /// Number of the label of the attached medium, or of the first of all. It is written before the copies of earlier
+    /// seals, so that a medium is identified by its first object.
     label: u64,
-    /// Everything that the target may contain, by number: with objects of other media where one medium is copied alone, and with void
-    /// objects of which nothing could be read.
+    /// Everything that the target may contain, by number: with objects of other media where one medium is copied alone,
+    /// and with void objects of which nothing could be read.
     pub known: BTreeMap<u64, Object>,
     /// Objects that the copy lacks, ascending by number.
     pub damage: Vec<Damage>,
@@ -31,8 +31,8 @@ impl Plan {
         Self { wanted, label, known, damage: Vec::new(), unproved: 0 }
     }
 
-    /// Adds the objects whose seal is damaged or missing, as they are on the medium: later generations may need them, and a copy that omits
-    /// them, or believes a damaged seal, loses what the source still has.
+    /// Adds the objects whose seal is damaged or missing, as they are on the medium: later generations may need them,
+    /// and a copy that omits them, or believes a damaged seal, loses what the source still has.
     pub fn add_unproved(&mut self, source: &dyn Medium, chain: &Chain) -> Result<()> {
         let last_seal = chain.last().map_or(0, |l| l.number);
         let at_fault: HashSet<u64> = chain.faults.iter().map(|f| f.object).collect();

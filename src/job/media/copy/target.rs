@@ -57,8 +57,8 @@ pub fn check_room(free: Option<u64>, missing: &[(Object, u64)], to: &Path) -> Re
     }
 }
 
-/// Compares the target with the plan. Returns the numbers of the objects that the target contains, whole, and the weakest way in which one
-/// was read.
+/// Compares the target with the plan. Returns the numbers of the objects that the target contains, whole, and the
+/// weakest way in which one was read.
 pub fn compare(
     target: &dyn Medium,
     plan: &Plan,

@@ -1,7 +1,7 @@
 //! What a changer reports of its elements: robot, slots, drives.
 //!
-//! A changer's answers are hostile input: lengths are compared with the answer before anything is read, what is not understood is left out,
-//! and nothing here panics.
+//! A changer's answers are hostile input: lengths are compared with the answer before anything is read, what is not
+//! understood is left out, and nothing here panics.
 
 /// An answer that is not what the standard says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,8 +50,8 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Whether its cartridge is for data. A cleaning cartridge wears the heads whenever it is loaded; by convention its barcode begins
-    /// with `CLN`.
+    /// Whether its cartridge is for data. A cleaning cartridge wears the heads whenever it is loaded; by convention its
+    /// barcode begins with `CLN`.
     pub fn is_for_data(&self) -> bool {
         !self.special && self.barcode.as_ref().is_none_or(|b| !b.starts_with("CLN"))
     }

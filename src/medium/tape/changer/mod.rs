@@ -1,7 +1,7 @@
 //! A medium changer: a robot that carries cartridges between slots and drives.
 //!
-//! The inventory is read anew before anything is moved, because people open the door. Import and export slots belong to them: nothing is
-//! taken out of these or put into them.
+//! The inventory is read anew before anything is moved, because people open the door. Import and export slots belong to
+//! them: nothing is taken out of these or put into them.
 
 pub mod element;
 mod robot;

@@ -1,7 +1,8 @@
 //! Which cartridge is loaded when a medium is requested.
 //!
-//! A changer knows barcodes, and azekura knows labels, which can only be read in the drive. So cartridges are tried, the likeliest first,
-//! and the caller says what is wrong with each. What was learned that way is remembered for as long as the program runs.
+//! A changer knows barcodes, and azekura knows labels, which can only be read in the drive. So cartridges are tried,
+//! the likeliest first, and the caller says what is wrong with each. What was learned that way is remembered for as
+//! long as the program runs.
 
 use super::element::{ElementKind, Slot};
 use super::{Changer, Inventory, Result};
@@ -97,8 +98,8 @@ enum Likelihood {
 }
 
 impl Robot {
-    /// `number`: which drive of the changer it serves, from 0; else the drive whose serial number is `serial`. A changer with one drive
-    /// needs neither.
+    /// `number`: which drive of the changer it serves, from 0; else the drive whose serial number is `serial`. A
+    /// changer with one drive needs neither.
     pub fn new(mut changer: Changer, number: Option<u16>, serial: Option<&str>) -> Result<Self> {
         let drives = changer.addresses.drive;
         let which = || ChangerProblem::WhichDrive { drives: drives.count };
@@ -116,11 +117,11 @@ impl Robot {
         Ok(Self { changer, drive: drives.first.saturating_add(index), search: None, known: HashMap::new() })
     }
 
-    /// Loads the next cartridge that may be the `wanted` one; `false` if none is left. `rejection`: what is wrong with the cartridge in the
-    /// drive.
+    /// Loads the next cartridge that may be the `wanted` one; `false` if none is left. `rejection`: what is wrong with
+    /// the cartridge in the drive.
     ///
-    /// Each cartridge is loaded once in a search. If none is the right one, the cartridge that was in the drive first is loaded again, so
-    /// that the next run finds it there.
+    /// Each cartridge is loaded once in a search. If none is the right one, the cartridge that was in the drive first
+    /// is loaded again, so that the next run finds it there.
     pub fn bring(&mut self, wanted: &MediumRequest, rejection: Option<Rejection>, drive: &dyn DriveHandling) -> Result<bool> {
         let inventory = self.changer.inventory()?;
         let in_drive = self.in_drive(&inventory)?;
@@ -144,8 +145,8 @@ impl Robot {
         }
     }
 
-    /// The search for `wanted`: the present one if it continues, else a new one. Remembers what `rejection` says about the cartridge in
-    /// the drive.
+    /// The search for `wanted`: the present one if it continues, else a new one. Remembers what `rejection` says about
+    /// the cartridge in the drive.
     fn search_for(&mut self, wanted: &MediumRequest, rejection: Option<Rejection>, in_drive: Option<&Cartridge>) -> Search {
         let before = self.search.take();
         let mut search = match before {
