@@ -293,7 +293,7 @@ fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Opt
         Err(e) => return Err(e.into()),
     };
     // An error of the medium ends the job; any other is damage.
-    let unreadable = |e| MediumError::said(e).map_or(Ok(None), |e| Err(e.into()));
+    let unreadable = |e| MediumError::unwrap_io(e).map_or(Ok(None), |e| Err(e.into()));
     match Decryptor::open(identity, open) {
         Ok(mut payload) => match read_index(&mut payload) {
             Ok(index) => Ok(Some(index)),
