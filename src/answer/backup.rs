@@ -7,46 +7,59 @@ use crate::format::seal::{ReadBack, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The generation that was sealed.
+/// A generation was sealed.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Backup {
+    /// The id of the medium set, 32 hexadecimal digits.
     pub set: Word,
+    /// The name of the medium set.
     pub set_name: Text,
-    /// It is kept as evidence, apart from clean generations.
+    /// Whether the set keeps a state that is suspected of contamination, as evidence and apart from clean
+    /// generations.
     pub quarantine: bool,
+    /// How the set was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_opened: Option<SetOpened>,
+    /// The number of the generation within its set, from 1.
     pub generation: u64,
     /// Of the seal.
     pub time: Word,
+    /// What the seal says of the generation.
     pub verdict: Verdict,
+    /// How the objects were read again before the seal was written: from the operating system's cache, after asking
+    /// it to drop its cache, or past the cache.
     pub read_back: ReadBack,
+    /// The check code of the seal: four groups of four characters, for the paper ledger.
     pub check_code: Word,
-    /// `entries`, `files`, `bytes`, `new`, `changed`, `unchanged`, `gone`, `bytes_read`, `new_bytes`, `findings`.
+    /// Counts of the whole generation: `entries`, `files`, `bytes` (of content); `new`, `changed`, `unchanged` and
+    /// `gone` entries since the generation before; `bytes_read` (of the sources), `new_bytes` (of content that the
+    /// set did not contain yet), `findings` (all, where the list of findings is cut).
     pub statistics: Counts,
+    /// What could not be read as it should be; at most a thousand, `statistics.findings` counts all.
     #[serde(default)]
     pub findings: List<Finding, FACTS>,
-    /// Tripwires that were raised.
+    /// Tripwires that were raised. Each puts a hold on.
     #[serde(default)]
     pub alarms: List<Alarm, LINES>,
-    /// Bytes that the run added to the medium.
+    /// Bytes of all objects that the run added to the medium.
     #[serde(default)]
     pub added_bytes: u64,
     /// Objects that the run added to the medium.
     #[serde(default)]
     pub added_objects: u64,
-    /// Objects of an interrupted run that were taken over.
+    /// Objects of an interrupted run that were taken over instead of being written again.
     #[serde(default)]
     pub adopted_objects: u64,
+    /// The medium that the generation was sealed on.
     pub medium: Option<BackupMedium>,
-    /// The medium's number in its set.
+    /// The medium's number in its set, from 1.
     pub place: Option<u64>,
-    /// Media that became full.
+    /// Media that became full during the run, in their order.
     #[serde(default)]
     pub closed_media: List<ClosedMedium, FACTS>,
-    /// How the drive was fed; null where the medium is no tape.
+    /// How the tape drive was fed; null where the medium is no tape.
     pub streaming: Option<Streaming>,
-    /// A recovery key that was made, or null.
+    /// The recovery key that was made for a new set; null where none was made.
     pub recovery_key: Option<RecoveryKeyFile>,
 }
 
@@ -62,13 +75,14 @@ pub enum SetOpened {
     NewWithoutCatalog,
 }
 
-/// Where the generation lies.
+/// The medium that a generation was sealed on.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct BackupMedium {
-    /// The kind of file system.
+    /// The kind of the file system (`ext4`, `exfat` …), or `tape`.
     pub file_system: Text,
-    /// The medium's path.
+    /// The medium's path on the host.
     pub place: Text,
+    /// The exact bytes of `place`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place_hex: Option<Text>,
 }
@@ -76,33 +90,49 @@ pub struct BackupMedium {
 /// A medium that became full, and the seal that closes it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ClosedMedium {
-    /// The medium's number in its set.
+    /// The medium's number in its set, from 1.
     pub place: u64,
+    /// The number of the closing seal: it takes one of the generations' numbers.
     pub generation: u64,
+    /// The check code of the seal that closes the medium.
     pub check_code: Word,
+    /// Objects that the closing seal covers, and that seal.
     pub objects: u64,
+    /// Bytes of these objects.
     pub bytes: u64,
 }
 
 /// How a tape drive was fed.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Streaming {
-    /// Packs that fit into the buffer.
+    /// Packs that fit into the buffer in front of the drive.
     pub buffer_packs: u64,
-    /// Packs that the buffer held at least while more were to come.
+    /// The fewest packs that the buffer contained while more were to come.
     pub lowest_packs: u64,
-    /// How often the drive had to wait.
+    /// How often the drive had to wait for data.
     pub under_runs: u64,
+    /// Bytes written.
     pub bytes: u64,
-    /// Time spent writing.
+    /// Nanoseconds spent writing.
     pub nanoseconds: u64,
+}
+
+impl Streaming {
+    /// What the drive took while it did not wait; 0 where it took no time that could be measured.
+    pub fn bytes_per_second(&self) -> u64 {
+        let nanoseconds = u128::from(self.nanoseconds);
+        (u128::from(self.bytes) * 1_000_000_000).checked_div(nanoseconds).map_or(0, |rate| rate as u64)
+    }
 }
 
 /// A recovery key that was made.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RecoveryKeyFile {
+    /// The key's file.
     pub path: Text,
+    /// The exact bytes of `path`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<Text>,
+    /// The public keys that belong to it.
     pub recipients: List<Word, LINES>,
 }

@@ -1,5 +1,5 @@
-//! Texts and lists that take bounded memory when they are read: an answer was written by this program, or by whoever got hold of the
-//! folder that it lies in.
+//! Texts and lists that take bounded memory when they are read: an answer was written by this program, or by whoever
+//! got hold of the folder that it lies in.
 
 use crate::format::limit;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -114,16 +114,19 @@ impl<const MOST: usize> JsonSchema for Clipped<MOST> {
 /// A list. Reading keeps its first `MOST` items and counts the others. Writing writes all that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List<T, const MOST: usize> {
+    /// The items that are kept.
     pub first: Vec<T>,
     /// Items behind the first ones that were read and not kept.
     pub more: u64,
 }
 
 impl<T, const MOST: usize> List<T, MOST> {
+    /// Items that the list had, kept or not.
     pub fn len(&self) -> u64 {
         self.first.len() as u64 + self.more
     }
 
+    /// Whether the list had no item.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

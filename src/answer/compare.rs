@@ -5,45 +5,53 @@ use super::generations::LINES;
 use super::{List, Text, Word};
 use crate::format::entry::EntryKind;
 use crate::format::rules::Rules;
+use crate::job::compare::Class;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a tree, or another generation, compares with a generation. All differences are held in memory; without `--json` and outside of a
-/// session of evidence they are not.
+/// How a tree, or another generation, compares with a generation. Each file is in exactly one class. All differences
+/// are in memory only where the JSON document is wanted: with `--json`, and in a session of evidence.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Compare {
+    /// The id of the medium set, 32 hexadecimal digits.
     pub set: Word,
+    /// The name of the medium set.
     pub set_name: Text,
+    /// The generation that was compared, from 1.
     pub generation: u64,
+    /// When its seal was written.
     pub time: Word,
     /// The other generation; null where a tree was compared.
     pub with_generation: Option<u64>,
-    /// Null where a tree was compared.
+    /// When the other generation's seal was written; null where a tree was compared.
     pub with_time: Option<Word>,
-    /// The seal fits the chain.
+    /// Whether the generation's seal is valid and follows from the chain of seals.
     pub trusted: bool,
+    /// What is wrong in the chain of seals.
     pub faults: List<Fault, FACTS>,
+    /// The sources that were compared.
     pub sources: List<ComparedSource, LINES>,
-    /// Sources that no tree was given for.
+    /// Sources of the generation that no tree was given for.
     pub not_compared: List<NotCompared, LINES>,
     /// Files of each class.
     pub counts: Classes,
-    /// Identical files with other permissions, owner or time.
+    /// Identical files whose permissions, owner or time differ.
     pub metadata: u64,
-    /// Folders have no class.
+    /// Folders on both sides. Folders have no class.
     #[serde(default)]
     pub folders: u64,
-    /// Folders that were added.
+    /// Folders that are not in the generation.
     #[serde(default)]
     pub folders_added: u64,
-    /// Folders that are missing.
+    /// Folders that are only in the generation.
     #[serde(default)]
     pub folders_missing: u64,
-    /// Bytes that were read of the tree, or of the other generation.
+    /// Bytes read of the tree, or of the other generation.
     #[serde(default)]
     pub bytes_read: u64,
-    /// Records that damage on the medium has taken.
+    /// Records of the generation that are lost in damage on the medium.
     pub entries_lost: u64,
+    /// One item for each file that is not identical.
     #[serde(default)]
     pub differences: List<FileDifference, LINES>,
 }
@@ -51,13 +59,17 @@ pub struct Compare {
 /// A source, and the tree that it was compared with.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ComparedSource {
+    /// The name of the source.
     pub name: Text,
+    /// The exact bytes of `name`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name_hex: Option<Text>,
+    /// How files of the source may change.
     pub rules: Rules,
-    /// The tree; absent where a generation was compared.
+    /// The folder that it was compared with; absent where a generation was compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<Text>,
+    /// The exact bytes of `tree`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree_hex: Option<Text>,
 }
@@ -65,7 +77,9 @@ pub struct ComparedSource {
 /// A source that no tree was given for.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct NotCompared {
+    /// The name of the source.
     pub name: Text,
+    /// The exact bytes of `name`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name_hex: Option<Text>,
 }
@@ -73,39 +87,64 @@ pub struct NotCompared {
 /// Files of each class.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 pub struct Classes {
+    /// Files with the same content.
     pub identical: u64,
+    /// Files that are not in the generation.
     pub added: u64,
-    /// Files that changed as the rules allow.
+    /// Files that changed as the rules of their source allow.
     pub updated: u64,
-    /// Files that changed outside the rules.
+    /// Files that changed against the rules of their source.
     pub outside_rules: u64,
-    /// Files that are not there any more.
+    /// Files that are only in the generation.
     pub missing: u64,
-    /// Files whose content is under another name.
+    /// Files whose content is there under another path.
     pub renamed: u64,
-    /// Files that could not be read on one side.
+    /// Files that could not be read or compared on one side.
     pub not_verified: u64,
+}
+
+impl Classes {
+    /// Files of one class.
+    pub fn of(&self, class: Class) -> u64 {
+        match class {
+            Class::Identical => self.identical,
+            Class::Added => self.added,
+            Class::Updated => self.updated,
+            Class::OutsideRules => self.outside_rules,
+            Class::Missing => self.missing,
+            Class::Renamed => self.renamed,
+            Class::NotVerified => self.not_verified,
+        }
+    }
 }
 
 /// A file that is not identical.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct FileDifference {
-    /// As in `counts`, with hyphens; never `identical`.
+    /// The class, as in `counts` but with hyphens: `added`, `updated`, `outside-rules`, `missing`, `renamed`,
+    /// `not-verified`.
     pub class: Word,
-    /// Null, or `content`, `grown`, `cut`, `flag`, `type`, `target`, `unreadable`, `changing`, `no-content`, `no-record`.
+    /// How it differs: `content` (other bytes), `grown` (more bytes behind the old ones), `cut` (fewer bytes), `flag`
+    /// (another flag at the end of an SS-MIX2 name), `type`, `target` (of a link or device), `unreadable`, `changing`
+    /// (while it was read), `no-content` (the generation has none), `no-record` (lost in damage). Null where the
+    /// class says it all.
     pub reason: Option<Word>,
-    /// Where it is now; of a missing one, where it was.
+    /// Where the file is now; of a missing one, where it was.
     pub path: Text,
+    /// The exact bytes of `path`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<Text>,
-    /// Where it was, if elsewhere.
+    /// Where the file was in the generation; absent where that is `path`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub former_path: Option<Text>,
+    /// The exact bytes of `former_path`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub former_path_hex: Option<Text>,
+    /// The file in the generation; null where it is not there.
     pub before: Option<FileSeen>,
+    /// The file in the tree, or in the other generation; null where it is not there.
     pub after: Option<FileSeen>,
-    /// With `unreadable`; 0 where no call failed.
+    /// With the reason `unreadable`: Linux's error number, 0 where no call failed. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errno: Option<u32>,
 }
@@ -113,9 +152,11 @@ pub struct FileDifference {
 /// What a file was on one side.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct FileSeen {
+    /// The type of the entry.
     #[serde(rename = "type")]
     pub kind: EntryKind,
+    /// Bytes of the content; 0 where the entry is no file.
     pub size: u64,
-    /// Null where it did not have to be read.
+    /// BLAKE3 of the content, in hexadecimal; null where the content did not have to be read.
     pub blake3: Option<Word>,
 }

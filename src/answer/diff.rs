@@ -5,32 +5,39 @@ use super::{List, Text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How two generations differ. All differences are held in memory; without `--json` and outside of a session of evidence they are not.
+/// How two generations of a set differ. All differences are in memory only where the JSON document is wanted: with
+/// `--json`, and in a session of evidence.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Diff {
-    /// A generation.
+    /// The number of the first generation.
     pub before: u64,
-    /// A generation.
+    /// The number of the second generation.
     pub after: u64,
+    /// Entries that are only in the second generation.
     pub added: u64,
+    /// Entries that are only in the first generation.
     pub removed: u64,
     /// Entries with other content, type, target or device.
     pub content: u64,
     /// Entries with other permissions, owner, times or attributes.
     pub metadata: u64,
+    /// One item for each entry that differs.
     pub differences: List<Difference, GENERATIONS>,
 }
 
-/// A path that differs.
+/// An entry that differs.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
+    /// How the entry differs.
     pub change: Change,
+    /// The path.
     pub path: Text,
+    /// The exact bytes of `path`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<Text>,
-    /// Null where there was none.
+    /// Bytes of the content in the first generation; null where the entry is not there.
     pub size_before: Option<u64>,
-    /// Null where there is none.
+    /// Bytes of the content in the second generation; null where the entry is not there.
     pub size_after: Option<u64>,
 }
 
@@ -38,10 +45,12 @@ pub struct Difference {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
+    /// Only in the second generation.
     Added,
+    /// Only in the first generation.
     Removed,
-    /// Content, type, target or device.
+    /// Other content, type, target or device.
     Content,
-    /// Only permissions, owner, times, attributes.
+    /// Only other permissions, owner, times or attributes.
     Metadata,
 }

@@ -8,14 +8,16 @@ use serde::{Deserialize, Serialize};
 /// Faults, damaged objects or findings of one answer that reading keeps.
 pub const FACTS: usize = 1000;
 
-/// Something wrong in the chain of seals.
+/// Something is wrong in the chain of seals.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
-    /// The object's number.
+    /// The number of the object.
     pub object: u64,
+    /// The kind of the object.
     pub kind: ObjectKind,
+    /// What is wrong.
     pub fault: FaultName,
-    /// For people, in the language chosen.
+    /// What happened, for people, in the language chosen.
     pub text: Text,
 }
 
@@ -23,27 +25,36 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultName {
+    /// The label is damaged, or is another set's.
     Label,
+    /// The seal is damaged or cut short.
     Unreadable,
+    /// A seal between others is missing.
     Missing,
+    /// The seal does not follow from the one before: its range, number, set or generation.
     OutOfPlace,
+    /// The seal does not name the one before it: one of them was replaced.
     Forked,
+    /// The signature is wrong.
     Signature,
+    /// The key of a later generation signed it.
     SignedByLaterKey,
+    /// The root of the log is not that of the objects listed.
     Log,
 }
 
-/// An object that is not what its seal says.
+/// An object is not what its seal says.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Damage {
-    /// The object's number.
+    /// The number of the object.
     pub object: u64,
-    /// The object's file name.
+    /// The file name of the object: `00000012.pack`.
     pub name: Word,
     /// The generation whose seal lists it.
     pub generation: u64,
+    /// What is wrong.
     pub damage: DamageName,
-    /// For people, in the language chosen.
+    /// What happened, for people, in the language chosen.
     pub text: Text,
 }
 
@@ -51,39 +62,49 @@ pub struct Damage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DamageName {
+    /// The object is not there.
     Missing,
+    /// It has another length.
     Length,
+    /// It has another digest.
     Digest,
+    /// It cannot be read.
     Unreadable,
+    /// An object of another kind has its number.
     Kind,
 }
 
-/// Data that could not be read, or is not what it should be.
+/// Data could not be read, or is not what it should be.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
-    /// `unreadable`, `vanished`, `changed`, `source-empty`, `source-missing`, `medium-in-source`, `clock-set-back`, `not-restored`,
-    /// `shortfall` …
+    /// What was found: in a backup `unreadable`, `vanished`, `changed`, `source-empty`, `source-missing`,
+    /// `medium-in-source`, `clock-set-back`; in a restore `not-restored`, `entries-lost`, `shortfall`. Later versions
+    /// may add others.
     pub kind: Word,
+    /// What it is about: a path within the sources, or the name of a source.
     pub path: Text,
+    /// The exact bytes of `path`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<Text>,
-    /// For people.
+    /// Why, for people, in English; may be empty.
     pub detail: Text,
 }
 
-/// A tripwire that was raised.
+/// A tripwire was raised.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Alarm {
-    /// Which tripwire (docs/tripwires.md).
+    /// Which tripwire; [tripwires.md](tripwires.md) names them.
     pub tripwire: Word,
+    /// The name of the source.
     pub source: Text,
+    /// The exact bytes of `source`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_hex: Option<Text>,
-    /// What was measured; files or bytes, as the tripwire counts.
+    /// What was measured: files or bytes, as the tripwire counts.
     pub measured: u64,
-    /// From which measure on the tripwire is raised.
+    /// The measure from which on the tripwire is raised.
     pub limit: u64,
-    /// The first paths that raised it.
+    /// The first paths that raised it, at most ten.
     #[serde(default)]
     pub paths: List<PathName, FACTS>,
 }
@@ -91,7 +112,9 @@ pub struct Alarm {
 /// A path, in an object of its own.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PathName {
+    /// The path.
     pub path: Text,
+    /// The exact bytes of `path`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<Text>,
 }

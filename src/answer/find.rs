@@ -9,19 +9,27 @@ use serde::{Deserialize, Serialize};
 /// Entries that fit the patterns.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Find {
+    /// In the order of the generations in which they appear first, and in each in the order of the paths.
     pub hits: List<Hit, GENERATIONS>,
 }
 
-/// An entry that is the same from one generation to another.
+/// An entry that is the same in all generations from one to another.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Hit {
+    /// The first of these generations.
     pub first_generation: u64,
+    /// The last of these generations.
     pub last_generation: u64,
+    /// The path.
     pub path: Text,
+    /// The exact bytes of `path`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<Text>,
+    /// The type of the entry.
     #[serde(rename = "type")]
     pub kind: EntryKind,
+    /// Bytes of the content; 0 where the entry is no file.
     pub size: u64,
+    /// When the content was last changed, as the source had it.
     pub mtime: Word,
 }

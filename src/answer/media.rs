@@ -8,19 +8,23 @@ use crate::host::ledger::MediumKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A medium that was registered.
+/// A medium was registered.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Init {
+    /// The name of the medium.
     pub name: Text,
+    /// The id of the set that was begun on it.
     pub set: Word,
+    /// The pool that it belongs to; null where it belongs to none.
     pub pool: Option<Text>,
 }
 
-/// Labels that were made.
+/// Labels to stick on media were made.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Labels {
     /// Their file.
     pub labels: Text,
+    /// The exact bytes of `labels`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels_hex: Option<Text>,
 }
@@ -28,178 +32,220 @@ pub struct Labels {
 /// The media of the ledger.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Media {
+    /// The media, by name.
     pub media: List<Medium, 2_000>,
 }
 
 /// A medium of the ledger.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Medium {
+    /// The name of the medium.
     pub name: Word,
+    /// The id of the set on it.
     pub set: Option<Word>,
+    /// The pool that it belongs to; null where it belongs to none.
     pub pool: Option<Word>,
-    /// As the hardware calls itself.
+    /// The serial number or name that the hardware gives itself; null where it gives none.
     pub device: Option<Text>,
-    /// Null when it is not known.
+    /// `disk` or `tape`; null where the ledger does not say.
     pub kind: Option<MediumKind>,
-    /// Made by `media copy --name`.
+    /// Whether it was made by `media copy --name`.
     #[serde(default)]
     pub copy: bool,
     /// When it was registered.
     pub registered: Option<Word>,
-    /// Where somebody took it.
+    /// Where a person last took it; null where nobody said.
     pub place: Option<Word>,
+    /// Whether that is outside of the house.
     pub off_site: bool,
-    /// When a run last found it.
+    /// When a run last found it; null where none has.
     pub attached: Option<Word>,
-    /// Neither seen to leave nor moved since.
+    /// Whether it was found at the host and has neither been seen to leave nor been moved since.
     pub at_host: bool,
-    /// When it was seen to leave.
+    /// When it was last seen to leave; null where it was not seen to leave since it was attached.
     pub left: Option<Word>,
+    /// What was last written on it; null where nothing was.
     pub written: Option<Written>,
+    /// When it was last read in full; null where it never was.
     pub scrubbed: Option<Scrubbed>,
 }
 
 /// The newest generation on a medium.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Written {
+    /// When the generation was written.
     pub time: Word,
+    /// The number of the generation within its set, from 1.
     pub generation: u64,
+    /// The check code of the seal: four groups of four characters, for the paper ledger.
     pub check_code: Word,
 }
 
 /// The last scrub of a medium.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Scrubbed {
+    /// When.
     pub time: Word,
-    /// Objects.
+    /// Objects that were damaged, and faults.
     pub damaged: u64,
 }
 
-/// Whose turn it is.
+/// Which medium of each pool is due.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Due {
+    /// One item for each pool of the configuration that has media, or for the one asked for.
     pub pools: List<DuePool, FACTS>,
 }
 
 /// A pool and the medium that is due.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct DuePool {
+    /// The name of the pool.
     pub pool: Text,
     /// The medium whose turn it is.
     pub due: Text,
-    /// The medium written last, or null.
+    /// The medium written last; null where none was.
     pub last: Option<Text>,
-    /// How many nights in a row it was written.
+    /// How many nights in a row `last` was written.
     pub nights: u64,
 }
 
 /// The lines of the ledger.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Log {
+    /// The lines, the oldest first; of one medium, those about it and those about all media.
     pub lines: List<LedgerLine, GENERATIONS>,
-    /// Numbers of lines of the file that do not fit the one before.
+    /// Numbers of lines of the ledger's file, from 1, that cannot be read or do not fit the one before.
     pub broken: List<u64, FACTS>,
 }
 
-/// A line of the ledger, and what belongs to its event.
+/// A line of the ledger. A member that does not belong to its event is absent or null.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerLine {
-    /// From 1; absent in the answer of `media move`, whose line is being written.
+    /// The number of the line, from 1; absent in the answer of `media move`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
+    /// When it happened; absent in the answer of `media move`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Word>,
-    /// `registered`, `copied`, `attached`, `written`, `detached`, `moved`, `refused`, `held`, `release-asked`, `released`, `scrubbed`.
+    /// What happened: `registered`, `copied`, `attached`, `written`, `detached`, `moved`, `refused`, `held`,
+    /// `release-asked`, `released`, `scrubbed`.
     pub event: Word,
+    /// The name of the medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<Word>,
+    /// `registered`, `copied`: the id of the set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<Word>,
+    /// `registered`, `refused`: the name of the pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<Word>,
+    /// `registered`, `copied`, `attached`: what the hardware calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Text>,
+    /// `registered`, `copied`: what the medium is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<MediumKind>,
+    /// `written`, `copied`: the newest generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
+    /// `written`, `copied`: the check code of its seal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_code: Option<Word>,
+    /// `written`: what the seal says: `good`, `incomplete` or `alarm`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Word>,
-    /// Where a run found it.
+    /// `attached`: the path where a run found it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Text>,
-    /// Of `detached`: it was seen to be gone.
+    /// `detached`: whether it was seen to be gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<bool>,
+    /// `moved`: where a person took it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Text>,
+    /// `moved`: whether that is outside of the house; absent where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off_site: Option<bool>,
+    /// `moved`, `held`, `release-asked`, `released`: who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Word>,
+    /// `moved`, `released`: the second person; null where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<Word>,
+    /// `held`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Word>,
-    /// Of `refused`: the medium that was due.
+    /// `refused`: the medium that was due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Word>,
-    /// Of `refused`: what was there.
+    /// `refused`: what was found instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Text>,
-    /// Of `scrubbed`: objects.
+    /// `scrubbed`: objects that were damaged, and faults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damaged: Option<u64>,
 }
 
-/// A copy of a set.
+/// A set was copied.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Copy {
+    /// The id of the medium set, 32 hexadecimal digits.
     pub set: Word,
+    /// The name of the medium set.
     pub set_name: Text,
-    /// Nothing is lacking.
+    /// Whether the copy lacks nothing.
     pub good: bool,
-    /// What the copy now holds.
+    /// Objects that the copy contains now.
     pub objects: u64,
-    /// What the copy now holds.
+    /// Bytes of these objects.
     pub bytes: u64,
-    /// Of these, there before.
+    /// How many of these objects were there before.
     pub already_objects: u64,
     /// What the copy lacks.
     pub damage: List<Damage, FACTS>,
+    /// What is wrong in the chain of seals.
     pub faults: List<Fault, FACTS>,
-    /// Copied as they lie there: their seal is damaged or missing.
+    /// Objects that were copied without a check, because their seal is damaged or missing.
     pub unproved_objects: u64,
-    /// Numbers of the source's media that were read.
+    /// Numbers, within the set, of the source's media that were read.
     pub places: List<u64, FACTS>,
-    /// The newest in the copy; null where there is none.
+    /// The newest generation in the copy; null where there is none.
     pub generation: Option<u64>,
+    /// The check code of its seal; null where there is none.
     pub check_code: Option<Word>,
+    /// The weakest way in which an object of the copy was read again.
     pub read_back: ReadBack,
 }
 
-/// A medium that was read in full.
+/// A medium was read in full.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Scrub {
+    /// The id of the medium set, 32 hexadecimal digits.
     pub set: Word,
+    /// The name of the medium set.
     pub set_name: Text,
-    /// The medium's number in its set; 0 when the label cannot be read.
+    /// The medium's number in its set, from 1; 0 where the label cannot be read.
     pub place: u64,
-    /// The medium's id, or null.
+    /// The id of the medium, in hexadecimal; null where the label cannot be read.
     pub medium: Option<Word>,
+    /// What should be done with the medium.
     pub verdict: Health,
+    /// Objects that were read.
     pub objects: u64,
+    /// Bytes that were read.
     pub bytes: u64,
-    /// Seconds, with a fraction.
+    /// Seconds that reading took, with a fraction.
     pub seconds: f64,
-    /// Null when it took no time that could be measured.
+    /// Bytes in a second; null where reading took no time that could be measured.
     pub bytes_per_second: Option<u64>,
+    /// Objects that are not what their seal says.
     pub damage: List<Damage, FACTS>,
-    /// Objects of no generation.
+    /// Objects that cannot be read and that no generation needs.
     pub unreadable: List<Unreadable, FACTS>,
+    /// What is wrong in the chain of seals.
     pub faults: List<Fault, FACTS>,
+    /// The weakest way in which an object was read.
     pub read_back: ReadBack,
 }
 
@@ -207,7 +253,9 @@ pub struct Scrub {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Health {
+    /// Everything can be read and is what the seals say.
     Good,
+    /// Something is damaged: copy the set to another medium.
     CopyForward,
     /// Everything can be read, but the seals do not form a chain.
     Suspect,
@@ -216,7 +264,8 @@ pub enum Health {
 /// An object that could not be read and belongs to no generation.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Unreadable {
+    /// The file name of the object.
     pub name: Word,
-    /// Why.
+    /// Why, in English.
     pub text: Text,
 }

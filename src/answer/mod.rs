@@ -1,9 +1,10 @@
-//! What commands answer: one type for each command. The command line prints it and shows it to people, reports read it again, and
-//! `docs/json.md` and `docs/schema/` are made from it ([`reference`](mod@reference)).
+//! What commands answer: one type for each command. The command line prints it and shows it to people, reports read it
+//! again, and `docs/json.md` and `docs/schema/` are made from it ([`reference`](mod@reference)).
 //!
 //! A member's doc comment is its documentation: the first line says what it is, in which unit, and when it is null.
 //!
-//! **Invariant:** reading an answer takes bounded memory, whoever wrote it: each text is a [`Text`] or a [`Word`], each list a [`List`].
+//! **Invariant:** reading an answer takes bounded memory, whoever wrote it: each text is a [`Text`] or a [`Word`], each
+//! list a [`List`].
 
 pub mod backup;
 mod bounded;
@@ -36,42 +37,45 @@ use crate::format::object::{hex, unhex_any};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The version of the documents that `--json` prints. It grows when a member changes its meaning or goes; new members do not change it.
+/// The version of the documents that `--json` prints. It grows when a member changes its meaning or goes; new members
+/// do not change it.
 pub const SCHEMA_VERSION: u64 = 1;
 
-/// What `--json` prints: one document, whether the command succeeds or fails.
+/// What `--json` prints.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Document<T> {
-    /// 1. It grows when a member changes its meaning or goes; new members alone do not change it.
+    /// 1. It grows when a member changes its meaning or is removed. New members alone do not change it: skip members
+    /// that you do not know.
     pub schema_version: u64,
     /// Name and version of the program.
     pub tool: Word,
-    /// The command, one inside another with a point: `keys.new`. Null when the command line was not understood.
+    /// The command; of one inside another with a point: `keys.new`. Null where the command line was not understood.
     pub command: Option<Word>,
     /// The exit code of the process.
     pub exit_code: Option<u64>,
-    /// The answer, when the command came to its end, whatever it found. Else the member is absent.
+    /// The answer of the command, whatever it found; each command below has its own. Absent where the command failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<T>,
-    /// Why the command could not go on. Else the member is absent.
+    /// Why the command failed. Absent where there is a `result`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
 }
 
-/// Why a command could not go on.
+/// Why a command failed.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// Which error; stable: `medium.full`.
     pub id: Word,
     /// What happened, for people, in the language chosen.
     pub message: Text,
-    /// From the nearest to the farthest, for people.
+    /// Why it happened, from the nearest cause to the farthest, for people.
     pub causes: List<Text, 100>,
     /// The one next action, for people.
     pub hint: Text,
 }
 
-/// The name of a file or source, and its exact bytes in hexadecimal where it is not UTF-8 (in the text, what is not UTF-8 is replaced).
+/// The name of a file or source, and its exact bytes in hexadecimal where it is not UTF-8 (in the text, what is not
+/// UTF-8 is replaced).
 pub fn name(bytes: &[u8]) -> (Text, Option<Text>) {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let hex = std::str::from_utf8(bytes).is_err().then(|| hex(bytes).into());

@@ -5,23 +5,23 @@ use super::{List, Text, Word};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A script that teaches a shell the command line.
+/// A script that completes the command line in a shell.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Completions {
-    /// Which shell.
+    /// The name of the shell.
     pub shell: Word,
     /// The script.
     pub script: Text,
 }
 
-/// Man pages that were written.
+/// Man pages were written.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Man {
-    /// Their files.
+    /// The files of the pages.
     pub pages: List<Text, FACTS>,
 }
 
-/// A page of documentation.
+/// The help of every command.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Reference {
     /// Markdown.

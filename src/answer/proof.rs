@@ -6,48 +6,63 @@ use crate::format::seal::{ReadBack, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A proof that was made, and what it shows.
+/// A proof was written, and what it shows.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Prove {
     /// The proof's file.
     pub proof: Text,
+    /// The exact bytes of `proof`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof_hex: Option<Text>,
-    /// Of the proof.
+    /// Bytes of the proof.
     pub bytes: u64,
+    /// The public key of the first seal, in hexadecimal: what a reader compares with paper.
     pub root_key: Word,
+    /// The path of the record that is proved.
     pub path: Text,
+    /// The exact bytes of `path`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<Text>,
-    /// Of a further name: the first one.
+    /// Of a further name of a file: the first name, which has the content. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_to: Option<Text>,
+    /// The exact bytes of `link_to`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_to_hex: Option<Text>,
-    /// Of a symbolic link.
+    /// Of a symbolic link: where it leads. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Text>,
+    /// The exact bytes of `target`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_hex: Option<Text>,
+    /// The type of the entry.
     #[serde(rename = "type")]
     pub kind: Option<EntryKind>,
+    /// Bytes of the content; 0 where the entry is no file.
     #[serde(default)]
     pub size: u64,
+    /// When the content was last changed, as the source had it.
     pub mtime: Option<Word>,
-    /// Of the file when it was backed up.
+    /// How the file was when it was backed up.
     pub state: Option<State>,
-    /// Null where there is none.
+    /// SHA-256 of the content, in hexadecimal; null where there is none.
     pub sha256: Option<Word>,
-    /// Null where there is none.
+    /// BLAKE3 of the content, in hexadecimal; null where there is none.
     pub blake3: Option<Word>,
+    /// The id of the medium set, 32 hexadecimal digits.
     pub set: Option<Word>,
+    /// The number of the generation within its set, from 1.
     pub generation: u64,
-    /// Of the seal.
+    /// When the seal was written.
     pub time: Word,
+    /// What the seal says of the generation.
     pub verdict: Option<Verdict>,
+    /// How the objects were read again before the seal was written: from the operating system's cache, after asking
+    /// it to drop its cache, or past the cache.
     pub read_back: Option<ReadBack>,
+    /// The check code of the seal: four groups of four characters, for the paper ledger.
     pub check_code: Word,
-    /// Of the seal's bytes.
+    /// BLAKE3 of the seal's bytes, in hexadecimal.
     pub seal_blake3: Option<Word>,
     /// The record's number in the generation, from 0.
     #[serde(default)]
@@ -57,41 +72,56 @@ pub struct Prove {
     pub records: u64,
 }
 
-/// What a proof shows. A proof that does not hold is an `error` with exit code 5 and shows nothing; without an anchor it is one with 2.
+/// What a proof shows, and that it agrees with what is on paper. A proof that is not valid shows nothing: it is an
+/// `error` with exit code 5. Without `--root-key` and `--expect` there is nothing to compare it with: an `error` with
+/// exit code 2.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CheckProof {
+    /// The path of the record that is proved.
     pub path: Text,
+    /// The exact bytes of `path`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<Text>,
-    /// Of a further name: the first one.
+    /// Of a further name of a file: the first name, which has the content. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_to: Option<Text>,
+    /// The exact bytes of `link_to`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_to_hex: Option<Text>,
-    /// Of a symbolic link.
+    /// Of a symbolic link: where it leads. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Text>,
+    /// The exact bytes of `target`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_hex: Option<Text>,
+    /// The type of the entry.
     #[serde(rename = "type")]
     pub kind: Option<EntryKind>,
+    /// Bytes of the content; 0 where the entry is no file.
     #[serde(default)]
     pub size: u64,
+    /// When the content was last changed, as the source had it.
     pub mtime: Option<Word>,
-    /// Of the file when it was backed up.
+    /// How the file was when it was backed up.
     pub state: Option<State>,
-    /// Null where there is none.
+    /// SHA-256 of the content, in hexadecimal; null where there is none.
     pub sha256: Option<Word>,
-    /// Null where there is none.
+    /// BLAKE3 of the content, in hexadecimal; null where there is none.
     pub blake3: Option<Word>,
+    /// The id of the medium set, 32 hexadecimal digits.
     pub set: Option<Word>,
+    /// The number of the generation within its set, from 1.
     pub generation: u64,
-    /// Of the seal.
+    /// When the seal was written.
     pub time: Word,
+    /// What the seal says of the generation.
     pub verdict: Option<Verdict>,
+    /// How the objects were read again before the seal was written: from the operating system's cache, after asking
+    /// it to drop its cache, or past the cache.
     pub read_back: Option<ReadBack>,
+    /// The check code of the seal: four groups of four characters, for the paper ledger.
     pub check_code: Word,
-    /// Of the seal's bytes.
+    /// BLAKE3 of the seal's bytes, in hexadecimal.
     pub seal_blake3: Option<Word>,
     /// The record's number in the generation, from 0.
     #[serde(default)]
@@ -99,9 +129,9 @@ pub struct CheckProof {
     /// Records of the generation.
     #[serde(default)]
     pub records: u64,
-    /// What the proof was compared with, and agrees with.
+    /// What was given to compare the proof with; it agrees with each.
     pub anchors: Option<List<Anchor, 8>>,
-    /// Whether a file is the record that is proved; null without `--record`.
+    /// Whether the file of `--record` is the record that is proved; null where none was given.
     pub content: Option<Content>,
 }
 
@@ -109,9 +139,11 @@ pub struct CheckProof {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
+    /// It was read whole.
     Good,
     /// It changed while it was read.
     Changed,
+    /// It could not be read.
     Unreadable,
 }
 
@@ -129,7 +161,9 @@ impl From<ContentState> for State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Anchor {
+    /// `--root-key`.
     RootKey,
+    /// `--expect`.
     CheckCode,
 }
 
@@ -137,9 +171,12 @@ pub enum Anchor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
+    /// It is.
     Same,
+    /// It has another size.
     Size,
+    /// It has the same size and other content.
     Digest,
-    /// The record has no content.
+    /// The record has no content to compare.
     NoContent,
 }

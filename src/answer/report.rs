@@ -8,56 +8,62 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A report of a session of evidence.
+/// A report was made of a session of evidence.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The session's folder.
     pub session: Text,
+    /// The exact bytes of `session`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_hex: Option<Text>,
-    /// The page; absent without `--out`.
+    /// The page; absent where no `--out` was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Text>,
+    /// The exact bytes of `report`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report_hex: Option<Text>,
+    /// The session's custody record, as it was checked.
     pub record: Record,
-    /// Sections that are filled by hand are absent.
+    /// The sections that record something; those to be filled by hand are left out.
     pub sections: List<Section, FACTS>,
 }
 
 /// A section of a report.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Section {
-    /// Its name.
+    /// The name of the section.
     pub section: Word,
+    /// Facts; absent where the section has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    /// Facts that are recorded.
     pub facts: Option<List<Fact, FACTS>>,
-    /// A member for each column.
+    /// Rows of a list, each an object with a member for each column; `source` is a list like `facts[].sources`.
+    /// Absent where the section has no list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<List<BTreeMap<String, Value>, FACTS>>,
-    /// Rows that are not listed.
+    /// Rows that are left out; absent where none are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_more: Option<u64>,
 }
 
-/// A fact of a report. A fact without a source is `unknown`.
+/// A fact of a report.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Fact {
-    /// Its name.
+    /// The name of the fact.
     pub fact: Word,
-    /// A number, a time, a date (`2026-11-01`), or text: names, or words for people in the language chosen.
+    /// A number, a time, a date (`2026-11-01`), or text: names, or words for people in the language chosen. Null
+    /// where nothing is recorded.
     pub value: Value,
-    /// `good` (○), `partly` (△), `bad` (×) or `unknown` (未確認).
+    /// `good` (○), `partly` (△), `bad` (×) or `unknown` (未確認). A fact without a source is always `unknown`.
     pub mark: Word,
+    /// Where the fact is recorded.
     pub sources: List<Source, FACTS>,
 }
 
 /// Where a fact is recorded.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
-    /// Of the record, from 1.
+    /// The line of the session's record, from 1.
     pub line: u64,
-    /// In the session; empty where the line itself says it.
+    /// The file in the session that the line names; empty where the line itself says it.
     pub file: Text,
 }

@@ -6,78 +6,97 @@ use super::{Clipped, List, Loose, Text, Word};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What was restored; with `--dry-run`, what would be read.
+/// What was restored; with `--dry-run`, what would be.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Restore {
+    /// The id of the medium set, 32 hexadecimal digits.
     pub set: Word,
+    /// The name of the medium set.
     pub set_name: Text,
+    /// The number of the generation within its set, from 1.
     pub generation: u64,
+    /// When the seal was written.
     pub time: Word,
-    /// The seal fits the chain.
+    /// Whether the seal is valid and follows from the chain of seals.
     pub trusted: bool,
+    /// What is wrong in the chain of seals.
     pub faults: List<Fault, FACTS>,
-    /// The generation carries an alarm.
+    /// Whether a tripwire was raised when the generation was written.
     #[serde(default)]
     pub has_alarm: bool,
-    /// The set keeps a state that is suspected of contamination.
+    /// Whether the set keeps a state that is suspected of contamination.
     pub quarantine: Option<bool>,
-    /// The target is marked as provisional (未検証・参照のみ).
+    /// Whether the target is marked as provisional (未検証・参照のみ).
     #[serde(default)]
     pub provisional: bool,
-    /// The file in the target's root that marks it so, or null.
+    /// The name of the file in the target's root that marks it as provisional; null where it is not marked.
     pub page: Option<Text>,
+    /// Whether this was a plan only (`--dry-run`): nothing was written.
     pub dry_run: bool,
-    /// The target; absent with `--dry-run`.
+    /// The target folder; absent with `--dry-run`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Text>,
+    /// The exact bytes of `to`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_hex: Option<Text>,
+    /// Entries of every type that were to be restored.
     pub entries: u64,
+    /// Files among them.
     pub files: u64,
+    /// Bytes of their content.
     pub bytes: u64,
     /// Entries that could not be restored.
     pub not_restored: u64,
-    /// Attributes that could not be restored.
+    /// Attributes (owner, permissions, times, ACLs …) that could not be restored.
     pub shortfalls: u64,
-    /// Entries of which not even the names could be read.
+    /// Entries of which damage hides even the names.
     pub entries_lost: u64,
+    /// What could not be restored as it was; at most a thousand, `not_restored` and `shortfalls` count all.
     #[serde(default)]
     pub findings: List<Finding, FACTS>,
-    /// Paths, and names and patients of the list, that nothing in the generation has.
+    /// Paths that were asked for, and names and patients of the list, that nothing in the generation has.
     pub not_found: List<PathName, FACTS>,
-    /// With `--dry-run`: what is read from which pack.
+    /// With `--dry-run`: content that is read from each pack, in the order of their numbers.
     #[serde(default)]
     pub packs: List<BytesOfPack, LINES>,
-    /// With `--dry-run`: what is read from which medium.
+    /// With `--dry-run`: content that is read from each medium.
     #[serde(default)]
     pub media: List<BytesOfMedium, FACTS>,
-    /// Sources of which something is restored, in the order in which they are.
+    /// Sources of which something is restored, in the order in which they are restored.
     #[serde(default)]
     pub sources: List<RestoredSource, LINES>,
-    /// Null without `--scan`.
+    /// What the scanner of `--scan` said; null where none was wanted.
     pub scan: Option<Scan>,
 }
 
-/// Content that is read from a pack.
+/// What is read from one pack.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct BytesOfPack {
-    /// The pack's number.
+    /// The number of the pack.
     pub object: u64,
+    /// Bytes of content that are read from it.
     pub bytes: u64,
 }
 
 /// A source of which something is restored.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RestoredSource {
+    /// The name of the source.
     pub name: Text,
+    /// The exact bytes of `name`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name_hex: Option<Text>,
-    /// 1 to 9, or null: after all others.
+    /// 1 to 9: restored in this order; null: restored after all others.
     pub priority: Option<u8>,
+    /// Entries of every type: files, folders, links, devices.
     pub entries: u64,
+    /// Files.
     pub files: u64,
+    /// Bytes of content.
     pub bytes: u64,
+    /// With `--dry-run`: content that is read from each pack.
     pub packs: List<BytesOfPack, LINES>,
+    /// With `--dry-run`: content that is read from each medium.
     pub media: List<BytesOfMedium, FACTS>,
 }
 
@@ -87,27 +106,28 @@ pub struct Scan {
     /// Program and arguments.
     #[serde(default)]
     pub command: List<Text, LINES>,
-    /// As the scanner writes it, or null.
+    /// The scanner and its version, as it says; null where it does not say.
     pub engine: Option<Text>,
-    /// As the scanner writes it, or null.
+    /// The version of its signatures, as it says; null where it does not say.
     #[serde(default)]
     pub signatures: Loose,
-    /// As the scanner writes it, or null.
+    /// The date of its signatures, as it says; null where it does not say.
     pub signature_date: Option<Text>,
-    /// Null: not started, or ended by a signal.
+    /// The exit code of the scanner; null where it was not started, or a signal ended it.
     pub exit_code: Option<i32>,
     /// `clean`, `found` or `failed`.
     pub result: Word,
+    /// The files that the scanner named; at most a thousand.
     #[serde(default)]
     pub found: List<Infected, FACTS>,
-    /// Complete, where the list ends after a thousand.
+    /// How many files the scanner named.
     pub found_count: Option<u64>,
     /// The last 16 KiB that the scanner wrote.
     #[serde(default)]
     pub output: Clipped<16_384>,
-    /// Why it could not be run, or null.
+    /// Why it could not be started or waited for, in English; null where it could.
     pub error: Option<Text>,
-    /// The run was interrupted before the scanner ended.
+    /// Whether the run was interrupted before the scanner ended.
     #[serde(default)]
     pub interrupted: bool,
 }
@@ -122,8 +142,11 @@ impl Scan {
 /// A file that the scanner named.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Infected {
+    /// The path of the file.
     pub path: Text,
+    /// The exact bytes of `path`, in hexadecimal; absent where it is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<Text>,
+    /// The name of what was found.
     pub name: Text,
 }

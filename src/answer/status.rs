@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 /// The copies there are, by the ledger, and what they lack.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
+    /// One item for each medium with a generation.
     pub copies: List<Copy, FACTS>,
+    /// What the copies lack; empty where nothing does.
     pub lacks: List<Lack, FACTS>,
     /// Whether a hold is active.
     pub hold: bool,
-    /// Only with `--321`.
+    /// The rule of three copies, counted; absent without `--321`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule_321: Option<Rule321>,
 }
@@ -21,37 +23,42 @@ pub struct Status {
 /// A medium with a generation.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Copy {
+    /// The name of the medium.
     pub medium: Text,
-    /// Null when it is not known.
+    /// `disk` or `tape`; null where the ledger does not say.
     pub kind: Option<MediumKind>,
-    /// Where somebody took it; null when nobody said.
+    /// Where a person last took it; null where nobody said.
     pub place: Option<Text>,
+    /// Whether that is outside of the house.
     pub off_site: bool,
-    /// Of the newest generation on it.
+    /// When its newest generation was written.
     pub time: Word,
+    /// The number of its newest generation.
     pub generation: u64,
+    /// The check code of the seal: four groups of four characters, for the paper ledger.
     pub check_code: Word,
-    /// It was not seen to leave.
+    /// Whether it may still be at the host: it was not seen to leave and nobody moved it.
     pub attached: bool,
 }
 
-/// What the copies lack.
+/// Something that the copies lack.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Lack {
+    /// What is lacking.
     pub lack: LackName,
-    /// Of `attached` and `place-unknown`.
+    /// `attached`, `place-unknown`: the name of the medium. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<Text>,
-    /// Of `few`: how many there are.
+    /// `few`: how many copies there are. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<u64>,
-    /// Of `one-kind`.
+    /// `one-kind`: the kind of all copies. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<MediumKind>,
-    /// Of `shared-place`.
+    /// `shared-place`: where. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Text>,
-    /// Of `shared-place`: the media there.
+    /// `shared-place`: the media there. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<List<Text, FACTS>>,
 }
@@ -74,13 +81,13 @@ pub enum LackName {
     PlaceUnknown,
 }
 
-/// The rule of 3 copies of 2 kinds with 1 off-site, counted.
+/// The rule of 3 copies on 2 kinds of media with 1 off-site, counted.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Rule321 {
-    /// The data in use among them.
+    /// Copies, the data in use among them.
     pub copies: u64,
     /// Kinds of media.
     pub kinds: u64,
-    /// Copies out of the house.
+    /// Copies outside of the house.
     pub off_site: u64,
 }

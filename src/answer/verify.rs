@@ -7,62 +7,77 @@ use crate::format::seal::{ReadBack, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Whether every object on a medium is what its seal says.
+/// Whether every object on a medium is what its seal says. No key is needed.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Verify {
+    /// The id of the medium set, 32 hexadecimal digits.
     pub set: Word,
+    /// The name of the medium set.
     pub set_name: Text,
-    /// No fault, no damage, and what was expected was found.
+    /// Whether there is no fault and no damage, and what was expected was found.
     pub good: bool,
-    /// The public key of the first seal, by the label; null without one.
+    /// The public key of the first seal, by the label, in hexadecimal; null where the label cannot be read.
     pub root_key: Option<Word>,
+    /// The generations, in the order of the chain of seals.
     pub generations: List<VerifiedGeneration, GENERATIONS>,
+    /// What is wrong in the chain of seals.
     pub faults: List<Fault, FACTS>,
+    /// Objects that are not what their seal says.
     pub damage: List<Damage, FACTS>,
-    /// Names that no seal covers.
+    /// Names on the medium that no seal covers.
     pub foreign: List<Text, FACTS>,
-    /// The medium's number in its set.
+    /// The medium's number in its set, from 1.
     pub place: Option<u64>,
-    /// Objects of these generations that lie on earlier media and were not read.
+    /// Objects of these generations that are on earlier media and were not read.
     pub objects_elsewhere: Option<u64>,
-    /// Objects behind the last seal.
+    /// Objects behind the last seal: an interrupted run left them.
     pub leftover_objects: u64,
-    /// Objects read.
+    /// Objects that were read.
     pub objects: u64,
-    /// Bytes read.
+    /// Bytes that were read.
     pub bytes: u64,
     /// The weakest way in which an object was read.
     pub read_back: ReadBack,
-    /// The check code that was given; null when none was.
+    /// Whether the check code of `--expect` is among the seals; null where none was given.
     pub expected: Option<ExpectedSeal>,
-    /// The last seal that this host remembers; null when it knows nothing of the set.
+    /// Whether the last seal that this host remembers is among the seals; null where the host knows nothing of the
+    /// set.
     pub known: Option<ExpectedSeal>,
 }
 
-/// A generation as its seal and its objects show it.
+/// A generation, as its seal says and its objects are.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct VerifiedGeneration {
+    /// The number of the generation within its set, from 1.
     pub generation: u64,
+    /// When the seal was written.
     pub time: Word,
+    /// The check code of the seal: four groups of four characters, for the paper ledger.
     pub check_code: Word,
+    /// What the seal says of the generation.
     pub verdict: Verdict,
+    /// How the objects were read again before the seal was written: from the operating system's cache, after asking
+    /// it to drop its cache, or past the cache.
     pub read_back: ReadBack,
-    /// Its seal fits the chain.
+    /// Whether the seal is valid and follows from the chain of seals.
     pub trusted: bool,
+    /// Objects that the seal lists.
     pub objects: u64,
+    /// Bytes of these objects.
     pub bytes: u64,
-    /// Objects that are not what the seal says.
+    /// Objects among them that are not what the seal says.
     pub damaged_objects: u64,
 }
 
-/// A seal that was looked for among those that fit.
+/// A seal that was searched for among those that are valid.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ExpectedSeal {
+    /// Whether it was found.
     pub found: bool,
-    /// Its generation; absent when it was not found.
+    /// Its generation; absent where it was not found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
-    /// Generations after it; absent when it was not found.
+    /// Generations after it; absent where it was not found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newer: Option<u64>,
 }

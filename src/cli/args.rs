@@ -1,5 +1,5 @@
-//! What may be typed. What it means is each command's business; what it is called in help is the catalogue's
-//! ([`help`](super::help)), so nothing here carries a help text.
+//! The arguments as they are typed. Each command decides what they mean. Their help texts are in the catalogue
+//! ([`help`](super::help)).
 
 use super::common::Common;
 use super::{

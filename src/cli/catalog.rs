@@ -2,16 +2,17 @@
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
 use crate::cli::ui::recorded;
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
+use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
-use azekura::answer::Clipped;
 use azekura::answer::catalog::{Operation, OperationLog, Rebuilt, RebuiltSet};
+use azekura::answer::{Clipped, exact};
 use azekura::host::catalog::Catalog;
 use azekura::host::catalog::LogLine;
 use azekura::host::state::StateDir;
@@ -32,38 +33,44 @@ pub struct Rebuild {
     identity: Option<PathBuf>,
 }
 
-pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(command: Command, context: &Context) -> Result<Outcome, CommandError> {
     match command {
         Command::Rebuild(args) => run_rebuild(&args, context),
         Command::Log => log(context),
     }
 }
 
-fn run_rebuild(args: &Rebuild, context: &Context) -> Result<Outcome, Explained> {
+fn run_rebuild(args: &Rebuild, context: &Context) -> Result<Outcome, CommandError> {
     let (from, state) = (context.medium(args.from.as_deref())?, context.state_dir()?);
     let identity = context.identity(args.identity.as_deref())?;
     let reports = {
         let progress = context.progress();
         rebuild(&from, &state, &identity, &context.env(None), &progress)?
     };
-    for r in &reports {
-        r.unreadable_packs.iter().for_each(|object| context.warn(&message!("catalog.unreadable-pack", object = object)));
-    }
-    for why in reports.iter().filter_map(|r| r.unreadable_entries.as_ref()) {
-        context.warn(&message!("catalog.unreadable-entries", why = recorded::cause(why)));
-    }
-    if let Some(aside) = reports.iter().find_map(|r| r.set_aside.as_ref()) {
-        context.talk(&message!("catalog.set-aside", path = aside));
-    }
-    let damaged = reports.iter().any(|r| !r.unreadable_packs.is_empty() || r.unreadable_entries.is_some());
-    let exit = if damaged { Exit::Damage } else { Exit::Good };
-    let text = reports.iter().map(|r| format!("{}\n", line(r))).collect();
-    Ok(Outcome::new(exit, text, &Rebuilt { sets: reports.iter().map(answer).collect() }))
+    let answer = Rebuilt { sets: reports.iter().map(answer).collect() };
+    talk(&answer, context);
+    let is_damaged = |s: &RebuiltSet| !s.unreadable_packs.is_empty() || s.unreadable_entries.is_some();
+    let exit = if answer.sets.first.iter().any(is_damaged) { Exit::Damage } else { Exit::Good };
+    let text = answer.sets.first.iter().map(|s| format!("{}\n", line(s))).collect();
+    Ok(Outcome::new(exit, text, &answer))
 }
 
-fn line(r: &Report) -> String {
-    let (generations, packs, chunks) = (count(r.generations), count(r.packs), count(r.chunks));
-    message!("catalog.rebuilt", set = r.set, generations = generations, packs = packs, chunks = chunks).to_string()
+fn talk(answer: &Rebuilt, context: &Context) {
+    let sets = || answer.sets.first.iter();
+    for object in sets().flat_map(|s| &s.unreadable_packs.first) {
+        context.warn(&message!("catalog.unreadable-pack", object = object));
+    }
+    for why in sets().filter_map(|s| s.unreadable_entries.as_ref()) {
+        context.warn(&message!("catalog.unreadable-entries", why = recorded::cause(why)));
+    }
+    if let Some((path, hex)) = sets().find_map(|s| s.set_aside.as_ref().map(|path| (path, s.set_aside_hex.as_deref()))) {
+        context.talk(&message!("catalog.set-aside", path = exact(path, hex)));
+    }
+}
+
+fn line(s: &RebuiltSet) -> String {
+    let (generations, packs, chunks) = (count(s.generations), count(s.packs), count(s.chunks));
+    message!("catalog.rebuilt", set = s.set, generations = generations, packs = packs, chunks = chunks).to_string()
 }
 
 fn answer(r: &Report) -> RebuiltSet {
@@ -80,13 +87,9 @@ fn answer(r: &Report) -> RebuiltSet {
     }
 }
 
-fn log(context: &Context) -> Result<Outcome, Explained> {
+fn log(context: &Context) -> Result<Outcome, CommandError> {
     let path = StateDir::open(&context.state_dir()?)?.catalog();
     let (lines, broken) = Catalog::open(&path)?.log_lines()?;
-    let mut columns = Columns::new(["label.time", "label.operation", "label.detail"].map(find));
-    lines.iter().for_each(|l| {
-        columns.row([time(&l.time, Lang::spoken()), l.operation.shown(), recorded::logged(&l.operation, &l.detail)])
-    });
     if let Some(line) = broken {
         context.warn(&message!("catalog.log-broken", line = line));
     }
@@ -98,5 +101,13 @@ fn log(context: &Context) -> Result<Outcome, Explained> {
         detail: l.detail.as_str().into(),
     };
     let answer = OperationLog { lines: lines.iter().map(operation).collect(), first_broken_line: broken };
-    Ok(Outcome::new(exit, columns.text(), &answer))
+    Ok(Outcome::new(exit, log_text(&answer), &answer))
+}
+
+fn log_text(answer: &OperationLog) -> String {
+    let mut columns = Columns::new(["label.time", "label.operation", "label.detail"].map(find));
+    for l in &answer.lines.first {
+        columns.row([time(&l.time, Lang::spoken()), l.operation.printable(), recorded::logged(&l.operation, &l.detail)]);
+    }
+    columns.text()
 }

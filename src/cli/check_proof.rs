@@ -1,17 +1,19 @@
-//! `azekura check-proof`: a proof against what is on paper. Needs no medium, no state, no configuration and no identity.
+//! `azekura check-proof`: a proof against what is on paper. Needs no medium, no state, no configuration and no
+//! identity.
 
 use super::context::Context;
 use super::find::kind;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Outcome, Table};
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use crate::cli::ui::words;
 use azekura::answer::proof::{Anchor, CheckProof, Content};
-use azekura::answer::{Clipped, name};
+use azekura::answer::{Clipped, exact, name};
 use azekura::env::time_text;
 use azekura::format::check_code::CheckCode;
 use azekura::format::entry::{ContentState, EntryKind};
@@ -35,7 +37,7 @@ pub struct Args {
     record: Option<PathBuf>,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let anchors = Anchors { root_key: args.root_key, code: args.expect };
     if anchors.is_empty() {
         // Before the file is looked at: what it says must not be taken for checked.
@@ -52,59 +54,62 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         ContentState::Unreadable { .. } => context.warn(&message!("proof.unreadable")),
     }
     let exit = if mismatch.is_none() { Exit::Good } else { Exit::Damage };
-    let text = text(&facts, anchors, args.record.as_deref(), mismatch);
-    Ok(Outcome::new(exit, text, &answer(&facts, args, mismatch)))
+    let answer = answer(&facts, args, mismatch);
+    Ok(Outcome::new(exit, text(&answer, args, mismatch), &answer))
 }
 
-fn unreadable(path: &Path) -> impl Fn(io::Error) -> Explained {
-    move |e| Explained::new(message!("error.file.read", path = path), Exit::Failed).cause(io_reason(&e))
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> CommandError {
+    move |e| CommandError::new(message!("error.file.read", path = path), Exit::Failed).cause(io_reason(&e))
 }
 
-/// For paper: every fact that the proof shows, and what it was held against.
-fn text(facts: &ProvedFacts, anchors: Anchors, record: Option<&Path>, mismatch: Option<Mismatch>) -> String {
-    let (core, seal) = (&facts.core, &facts.seal.seal);
+/// For paper: every fact that the proof shows, and what it was compared with. The root key and the record's path are
+/// those that were given, the size of a record that does not fit is that of the file: none of them is in the answer.
+fn text(answer: &CheckProof, args: &Args, mismatch: Option<Mismatch>) -> String {
     let mut table = Table::default();
     let mut row = |label: &str, value: String| table.row(find(label), value);
-    let generation = message!("proof.generation", number = seal.generation, record = facts.index + 1, count = seal.record_count);
-    row("label.path", core.path.shown());
-    if let Some(first) = &core.link_to {
-        row("label.link-to", first.shown());
+    row("label.path", exact(&answer.path, answer.path_hex.as_deref()).printable());
+    if let Some(first) = &answer.link_to {
+        row("label.link-to", exact(first, answer.link_to_hex.as_deref()).printable());
     }
-    match core.kind {
-        EntryKind::File => row("label.size", message!("proof.bytes", count = count(core.size)).to_string()),
-        other => row("label.kind", kind(other).into()),
+    match answer.kind {
+        Some(EntryKind::File) => row("label.size", message!("proof.bytes", count = count(answer.size)).to_string()),
+        other => row("label.kind", other.map(kind).unwrap_or_default().into()),
     }
-    if let Some(target) = &core.target {
-        row("label.target", target.shown());
+    if let Some(target) = &answer.target {
+        row("label.target", exact(target, answer.target_hex.as_deref()).printable());
     }
-    row("label.modified", exact_time(&time_text(core.mtime)));
-    if let Some(blake3) = &core.blake3 {
-        row("label.sha256", core.sha256.map_or_else(|| find("proof.no-sha256"), |d| hex(&d)));
-        row("label.blake3", hex(blake3));
+    row("label.modified", exact_time(answer.mtime.as_deref().unwrap_or_default()));
+    if let Some(blake3) = &answer.blake3 {
+        row("label.sha256", answer.sha256.as_ref().map_or_else(|| find("proof.no-sha256"), Printable::printable));
+        row("label.blake3", blake3.printable());
     }
-    row("label.set", seal.set.shown());
-    row("label.generation", generation.to_string());
-    row("label.sealed", exact_time(&seal.time));
-    row("label.verdict", words::verdict(seal.verdict, seal.read_back).to_string());
-    row("label.check-code", facts.check_code.shown());
-    if let Some(key) = anchors.root_key {
+    row("label.set", answer.set.as_ref().map(Printable::printable).unwrap_or_default());
+    let (number, record, records) = (answer.generation, answer.record + 1, answer.records);
+    row("label.generation", message!("proof.generation", number = number, record = record, count = records).to_string());
+    row("label.sealed", exact_time(&answer.time));
+    if let Some((verdict, read_back)) = answer.verdict.zip(answer.read_back) {
+        row("label.verdict", words::verdict(verdict, read_back).to_string());
+    }
+    row("label.check-code", answer.check_code.printable());
+    if let Some(key) = args.root_key {
         row("label.root-key", hex(&key));
     }
-    row("label.held-against", held_against(anchors).to_string());
-    if let Some(record) = record {
-        row("label.record", record.shown());
+    row("label.held-against", anchors(answer).to_string());
+    if let Some(record) = &args.record {
+        row("label.record", record.printable());
     }
-    row("label.result", result(record.is_some(), mismatch).to_string());
+    row("label.result", result(args.record.is_some(), mismatch).to_string());
     format!("{}\n{}\n", table.text(), find("proof.shows"))
 }
 
-/// As people read it, and to the second as it stands in the seal or the record.
+/// As people read it, and exactly as the seal or the record has it.
 fn exact_time(rfc3339: &str) -> String {
-    format!("{} ({})", time(rfc3339, Lang::spoken()), rfc3339.shown())
+    format!("{} ({})", time(rfc3339, Lang::spoken()), rfc3339.printable())
 }
 
-fn held_against(anchors: Anchors) -> Message {
-    match (anchors.root_key.is_some(), anchors.code.is_some()) {
+fn anchors(answer: &CheckProof) -> Message {
+    let anchors = answer.anchors.as_ref().map_or(&[][..], |a| &a.first);
+    match (anchors.contains(&Anchor::RootKey), anchors.contains(&Anchor::CheckCode)) {
         (true, true) => message!("proof.against.both"),
         (true, false) => message!("proof.against.root-key"),
         (false, _) => message!("proof.against.code"),
@@ -121,7 +126,7 @@ fn result(compared: bool, mismatch: Option<Mismatch>) -> Message {
     }
 }
 
-/// The same for programs.
+/// What the proof shows, as it is printed and shown.
 fn answer(facts: &ProvedFacts, args: &Args, mismatch: Option<Mismatch>) -> CheckProof {
     let (core, seal) = (&facts.core, &facts.seal.seal);
     let (path, path_hex) = name(&core.path);

@@ -1,6 +1,6 @@
-//! `azekura completions`: a script that teaches a shell the command line.
+//! `azekura completions`: a script that completes the command line in a shell.
 
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
 use azekura::answer::Clipped;
 use azekura::answer::program::Completions;
@@ -12,7 +12,7 @@ pub struct Args {
     shell: Shell,
 }
 
-pub fn run(args: &Args, mut program: clap::Command) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, mut program: clap::Command) -> Result<Outcome, CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut program, "azekura", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();

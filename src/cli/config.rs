@@ -1,9 +1,9 @@
 //! The configuration file: what stays the same from night to night.
 //!
-//! Its keys are neither flags nor a job's options: a command takes from it what was not typed.
+//! Its keys are neither flags nor the options of a job: a command uses a key where the argument was not typed.
 
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::message;
@@ -28,11 +28,13 @@ pub struct Config {
     pub pools: Vec<ConfigPool>,
     /// The changer that brings cartridges, instead: its `sg` device.
     pub changer: Option<PathBuf>,
-    /// Bytes of a block on new tapes, 4 KiB to 8 MiB; 512 KiB when nothing is said.
+    /// Bytes of a block on new tapes, 4 KiB to 8 MiB. Default: 512 KiB.
     pub tape_block: Option<u32>,
-    /// Media that a generation may lean on before everything is stored afresh: 3 on tape, any number on disks.
+    /// Media that a generation may reference before everything is stored again. Default: 3 on tape, any number on
+    /// disks.
     pub max_media_per_generation: Option<u64>,
-    /// Which of the changer's drives is the medium, from 0, where it has several and does not tell their serial numbers.
+    /// Which of the changer's drives is the medium, from 0, where it has several and does not report their serial
+    /// numbers.
     pub changer_drive: Option<u16>,
     /// age recipients.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -47,7 +49,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct ConfigSource {
     pub name: Option<String>,
-    /// Of a command: the folder it runs in.
+    /// The root of the tree; of a command, the folder that it runs in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Program and arguments whose standard output is the source.
@@ -60,10 +62,10 @@ pub struct ConfigSource {
     /// `plain`, `ss-mix2` or `append-only`: how its files may change.
     #[serde(default, with = "rules", skip_serializing_if = "rules::is_plain")]
     pub rules: Rules,
-    /// What is restored first: 1 to 9; sources without one come last.
+    /// 1 to 9: sources are restored in this order, those without a priority last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
-    /// Files below the source that nobody ever touches: a change is an alarm.
+    /// Files below the source that nobody ever changes: a change raises an alarm.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub canaries: Vec<String>,
 }
@@ -88,21 +90,21 @@ mod rules {
     }
 }
 
-/// Media that take turns.
+/// Media that are written in turns.
 #[derive(Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigPool {
     pub name: String,
     /// Names, in the order of their turns.
     pub media: Vec<String>,
-    /// Where they are attached: a folder or a tape drive.
+    /// The path where they are attached: a folder or a tape drive.
     pub at: PathBuf,
     #[serde(default = "one")]
     pub turn_nights: u64,
-    /// Nights that a medium may stay in beyond its turn.
+    /// Nights that a medium may stay attached beyond its turn.
     #[serde(default = "nine")]
     pub stay_nights: u64,
-    /// Program and arguments that tell the medium to leave after a run.
+    /// Program and arguments that eject the medium after a run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leave: Vec<String>,
 }
@@ -125,39 +127,39 @@ impl ConfigPool {
 
 impl Config {
     /// Reads `given`, which must exist, else `usual`, which need not.
-    pub fn read(given: Option<&Path>, usual: Option<&Path>) -> Result<Self, Explained> {
+    pub fn read(given: Option<&Path>, usual: Option<&Path>) -> Result<Self, CommandError> {
         let Some(path) = given.or(usual) else { return Ok(Self::default()) };
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(path, &text).and_then(|config| config.checked(path)),
             Err(e) if given.is_none() && e.kind() == ErrorKind::NotFound => Ok(Self::default()),
-            Err(e) => Err(Explained::new(message!("error.config.read", path = path), Exit::Usage).cause(io_reason(&e))),
+            Err(e) => Err(CommandError::new(message!("error.config.read", path = path), Exit::Usage).cause(io_reason(&e))),
         }
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, Explained> {
+    fn parse(path: &Path, text: &str) -> Result<Self, CommandError> {
         toml::from_str(text).map_err(|e: toml::de::Error| {
             let line = e.span().map_or(1, |s| 1 + text[..s.start.min(text.len())].matches('\n').count());
             let message = message!("error.config.content", path = path, line = line);
-            Explained::new(message, Exit::Usage).cause(recorded::toml(e.message()))
+            CommandError::new(message, Exit::Usage).cause(recorded::toml(e.message()))
         })
     }
 
     /// Refuses what cannot be meant together.
-    fn checked(self, path: &Path) -> Result<Self, Explained> {
+    fn checked(self, path: &Path) -> Result<Self, CommandError> {
         if self.changer.is_some() && !self.loader.is_empty() {
-            return Err(Explained::new(message!("error.config.two-loaders", path = path), Exit::Usage));
+            return Err(CommandError::new(message!("error.config.two-loaders", path = path), Exit::Usage));
         }
         if let Some(bytes) = self.tape_block.filter(|n| check_block((*n).into()).is_none()) {
-            return Err(Explained::new(message!("error.config.tape-block", path = path, bytes = bytes), Exit::Usage));
+            return Err(CommandError::new(message!("error.config.tape-block", path = path, bytes = bytes), Exit::Usage));
         }
         let is_wrong = |p: &u8| !(1..=LAST_PRIORITY).contains(p);
         if let Some(priority) = self.sources.iter().filter_map(|s| s.priority).find(is_wrong) {
-            return Err(Explained::new(message!("error.config.priority", path = path, priority = priority), Exit::Usage));
+            return Err(CommandError::new(message!("error.config.priority", path = path, priority = priority), Exit::Usage));
         }
         Ok(self)
     }
 
-    /// As it stands in a file.
+    /// As it is written in the file.
     pub fn text(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
     }

@@ -1,15 +1,17 @@
-//! What every command works with: the common arguments, the configuration, the environment, and the user's wish to stop.
+//! What every command uses: the common arguments, the configuration, the environment, and whether the user wants to
+//! stop.
 
 use super::common::Common;
 use super::config::{Config, ConfigPool};
 use super::environment::{self, Environment};
+use super::loader::Attendant;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
-use crate::cli::ui::loader::Attendant;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::to_stderr;
 use crate::cli::ui::progress::Progress;
 use crate::cli::ui::secret::read_identity;
 use crate::cli::ui::text::{Message, find, message, speak};
+use crate::cli::ui::units::count;
 use azekura::env::Env;
 use azekura::host::catalog::Catalog;
 use azekura::host::state::StateDir;
@@ -20,7 +22,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Set by the first Ctrl-C: jobs look at it and end in order.
+/// Set by the first Ctrl-C. Jobs check it, and end in order.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(common: Common, environment: Environment) -> Result<Self, Explained> {
+    pub fn new(common: Common, environment: Environment) -> Result<Self, CommandError> {
         let config = Config::read(common.config.as_deref(), environment.config_file().as_deref())?;
         Ok(Self::with_config(common, environment, config))
     }
@@ -47,12 +49,12 @@ impl Context {
         Self { common, loader, kept: RefCell::default(), environment, config }
     }
 
-    pub fn state_dir(&self) -> Result<PathBuf, Explained> {
+    pub fn state_dir(&self) -> Result<PathBuf, CommandError> {
         self.environment.state_dir(self.common.state.as_deref()).map(|dir| environment::absolute(&dir))
     }
 
-    /// This host's catalog, if it has one; nothing is made where there is none.
-    pub fn catalog(&self) -> Result<Option<Catalog>, Explained> {
+    /// This host's catalog, if it has one. Creates nothing.
+    pub fn catalog(&self) -> Result<Option<Catalog>, CommandError> {
         let Ok(dir) = self.state_dir() else { return Ok(None) };
         if !dir.join("sets").is_dir() {
             return Ok(None);
@@ -76,24 +78,28 @@ impl Context {
         given.or(self.config.medium.as_deref()).and_then(Path::to_str).and_then(|name| self.pool(name))
     }
 
-    /// A medium: `given`, else the configuration's. A pool's name means the place where its media are attached.
-    pub fn medium(&self, given: Option<&Path>) -> Result<PathBuf, Explained> {
+    /// The path of a medium: `given`, else the configuration's. A pool's name means the path where its media are
+    /// attached.
+    pub fn medium(&self, given: Option<&Path>) -> Result<PathBuf, CommandError> {
         let pool = self.pool_of(given).map(|p| p.at.as_path());
         let medium = pool.or(given).or(self.config.medium.as_deref());
-        medium.map(environment::absolute).ok_or_else(|| Explained::usage(message!("error.no-medium"), message!("hint.no-medium")))
+        medium
+            .map(environment::absolute)
+            .ok_or_else(|| CommandError::usage(message!("error.no-medium"), message!("hint.no-medium")))
     }
 
-    /// Bytes of a block on a tape that is begun.
+    /// Bytes of a block on a new tape.
     pub fn tape_block(&self) -> u32 {
         self.config.tape_block.unwrap_or(BLOCK_BYTES)
     }
 
-    /// Opens drives, and brings media.
+    /// Opens drives, and asks for media.
     pub fn loader(&self) -> &dyn Loader {
         &self.loader
     }
 
-    /// What a job needs from outside. From now on Ctrl-C does not end the program at once.
+    /// The environment of a job. From now on the first Ctrl-C asks the job to end, and does not end the program at
+    /// once.
     pub fn env(&self, threads: Option<usize>) -> Env<'_> {
         listen();
         Env {
@@ -107,39 +113,39 @@ impl Context {
     }
 
     /// The identity file: `given`, else the environment's.
-    pub fn identity(&self, given: Option<&Path>) -> Result<Identity, Explained> {
+    pub fn identity(&self, given: Option<&Path>) -> Result<Identity, CommandError> {
         match self.environment.identity_file(given) {
             Some(file) => read_identity(&file, self.environment.passphrase_file(None).as_deref()),
-            None => Err(Explained::new(message!("error.identity.none"), Exit::Key)),
+            None => Err(CommandError::new(message!("error.identity.none"), Exit::Key)),
         }
     }
 
-    /// Only one document may be printed on standard output.
+    /// Whether `--json` was given: standard output has one document and nothing else.
     pub fn is_json(&self) -> bool {
         self.common.json
     }
 
-    /// The JSON document goes somewhere: to standard output, or into a session's results.
+    /// Whether the JSON document is used: it is printed, or kept in a session of evidence.
     pub fn wants_document(&self) -> bool {
         self.common.json || self.environment.session.is_some()
     }
 
     /// The identity, if one is given or named by the environment.
-    pub fn optional_identity(&self, given: Option<&Path>) -> Result<Option<Identity>, Explained> {
+    pub fn optional_identity(&self, given: Option<&Path>) -> Result<Option<Identity>, CommandError> {
         self.environment
             .identity_file(given)
             .map(|file| read_identity(&file, self.environment.passphrase_file(None).as_deref()))
             .transpose()
     }
 
-    /// A page that a session of evidence keeps beside what the command answers.
+    /// Keeps a page for the session of evidence, beside the answer of the command. Without a session it does nothing.
     pub fn keep(&self, command: &str, page: Vec<u8>) {
         if self.environment.session.is_some() {
             self.kept.borrow_mut().push((format!("{command}.html"), page));
         }
     }
 
-    /// What was given to [`keep`](Self::keep) so far.
+    /// The pages that [`keep`](Self::keep) has kept: name and content.
     pub fn kept(&self) -> Vec<(String, Vec<u8>)> {
         self.kept.take()
     }
@@ -148,21 +154,31 @@ impl Context {
         Progress::new(self.common.json || self.common.quiet)
     }
 
-    /// Something that the user wants to know beside the result.
+    /// A message beside the result; `--quiet` leaves it out.
     pub fn talk(&self, text: &Message) {
         if !self.common.quiet {
             to_stderr(&format!("{text}\n"));
         }
     }
 
-    /// Something that the user must know beside the result.
+    /// The first of several warnings of one kind, and how many more there are; `--json` has all.
+    pub fn warn_first(&self, texts: impl ExactSizeIterator<Item = Message>) {
+        const SHOWN: usize = 20;
+        let all = texts.len();
+        texts.take(SHOWN).for_each(|text| self.warn(&text));
+        if all > SHOWN {
+            self.warn(&message!("talk.more-findings", count = count((all - SHOWN) as u64)));
+        }
+    }
+
+    /// A warning beside the result; `--quiet` does not leave it out.
     pub fn warn(&self, text: &Message) {
         to_stderr(&format!("{} {text}\n", find("heading.warning")));
     }
 }
 
-/// The first signal to stop asks the job to end in order; the second ends the program where it stands. Both are safe for the
-/// medium: what is not sealed never happened.
+/// The first signal to stop asks the job to end in order; the second ends the program at once. Both are safe for the
+/// medium: what is not sealed does not count.
 fn listen() {
     let handler = || {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {

@@ -1,9 +1,10 @@
-//! `azekura diff`: one line for each difference, written as they are met, so that it takes no memory however many there are.
+//! `azekura diff`: one line for each difference, written as they are met, so that it takes no memory however many there
+//! are.
 
 use super::context::Context;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::message;
 use crate::cli::ui::units::count;
 use azekura::answer::diff::{self as answer, Diff, Difference};
@@ -37,7 +38,7 @@ struct Counts {
     metadata: u64,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let options = DiffOptions { from, set: args.set, before: args.before, after: args.after };
@@ -58,11 +59,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
             all.push(answer(&d));
         }
         if !context.is_json() && written.is_ok() {
-            written = writeln!(out, "{sign} {}", d.path.shown());
+            written = writeln!(out, "{sign} {}", d.path.printable());
         }
     })?;
     match written.and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => return Err(Explained::from_output(&e)),
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => return Err(CommandError::from_output(&e)),
         _ => {}
     }
     let (added, removed) = (count(counts.added), count(counts.removed));

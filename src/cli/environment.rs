@@ -1,8 +1,8 @@
-//! What the program finds around it: environment variables, the user, the host, the clock, chance.
+//! What surrounds the program: environment variables, the user, the host, the clock.
 //!
 //! **Invariant:** nothing else in the program reads the environment.
 
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::text::message;
 use azekura::format::cbor::Time;
@@ -58,8 +58,9 @@ impl Environment {
         self.is_root
     }
 
-    /// The state directory: `given`, else AZEKURA_STATE, else where such things belong.
-    pub fn state_dir(&self, given: Option<&Path>) -> Result<PathBuf, Explained> {
+    /// The state directory: `given`, else AZEKURA_STATE, else `/var/lib/azekura` for root and the XDG state folder for
+    /// others.
+    pub fn state_dir(&self, given: Option<&Path>) -> Result<PathBuf, CommandError> {
         if let Some(dir) = given.or(self.state.as_deref()) {
             return Ok(dir.to_owned());
         }
@@ -68,10 +69,10 @@ impl Environment {
         }
         let home = self.state_home.clone().or_else(|| Some(self.home.as_ref()?.join(".local/state")));
         home.map(|h| h.join("azekura"))
-            .ok_or_else(|| Explained::usage(message!("error.no-state-dir"), message!("hint.no-state-dir")))
+            .ok_or_else(|| CommandError::usage(message!("error.no-state-dir"), message!("hint.no-state-dir")))
     }
 
-    /// Where the configuration lies unless the user says otherwise.
+    /// The configuration file where the user names none.
     pub fn config_file(&self) -> Option<PathBuf> {
         if self.is_root {
             return Some("/etc/azekura/config.toml".into());
@@ -101,7 +102,7 @@ pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The last component of what a path means: of `.` it is the current folder's name, of `/` there is none.
+/// The last component of the path that is meant: for `.` the name of the current folder, for `/` none.
 pub fn last_name(path: &Path) -> Option<OsString> {
     let ends_in_dots = |p: &Path| {
         matches!(p.components().next_back(), None | Some(std::path::Component::CurDir | std::path::Component::ParentDir))

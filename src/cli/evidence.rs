@@ -3,9 +3,10 @@
 use super::context::Context;
 use super::environment::{SESSION, absolute};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
-use crate::cli::ui::output::{Outcome, Table, document_of};
-use crate::cli::ui::shown::{Shown, shell_word};
+use crate::cli::ui::explain::{CommandError, io_reason};
+use crate::cli::ui::output::{Outcome, document_of};
+use crate::cli::ui::printable::{Printable, shell_word};
+use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::count;
 use azekura::answer::Clipped;
@@ -60,52 +61,64 @@ impl Command {
     }
 }
 
-pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError> {
     match command {
-        Command::Start(s) => {
-            let options = StartOptions {
-                from: context.medium(Some(&s.from))?,
-                to: absolute(&s.to),
-                by: s.by.clone(),
-                witness: s.witness.clone(),
-                location: s.place.clone(),
-                program: "/proc/self/exe".into(),
-            };
-            let started = start(&options, &context.env(None))?;
-            if started.writable {
-                context.warn(&message!("evidence.writable", path = options.from));
-            }
-            let mut table = Table::default();
-            table.row(find("label.session"), options.to.shown());
-            table.row(find("label.seals"), count(started.seals));
-            table.row(find("label.program"), started.program.clone());
-            let next = message!("evidence.next", command = format!("export {SESSION}={}", shell_word(options.to.as_os_str())));
-            let text = format!("{}{next}\n", table.text());
-            let answer = answer::Start {
-                session: Clipped::of(options.to.display()),
-                seals: started.seals,
-                program_sha256: started.program.as_str().into(),
-                medium_writable: started.writable,
-            };
-            Ok(Outcome::good(text, &answer))
-        }
-        Command::Check(c) => Ok(outcome(&check(&c.session)?, context)),
-        Command::Export(e) => Ok(outcome(&export(&e.session, &e.out, &find("evidence.page"))?, context)),
+        Command::Start(args) => run_start(args, context),
+        Command::Check(args) => Ok(outcome(&check(&args.session)?, context)),
+        Command::Export(args) => Ok(outcome(&export(&args.session, &args.out, &find("evidence.page"))?, context)),
     }
 }
 
-fn outcome(checked: &RecordCheck, context: &Context) -> Outcome {
-    checked.broken.iter().for_each(|line| context.warn(&message!("evidence.broken", line = line)));
-    checked.files.iter().for_each(|name| context.warn(&message!("evidence.file", name = name)));
-    let mut table = Table::default();
-    table.row(find("label.lines"), count(checked.lines));
-    table.row(find("label.last-line"), checked.last.clone());
-    table.row(find("label.result"), find(if checked.is_good() { "evidence.good" } else { "evidence.bad" }));
-    let exit = if checked.is_good() { Exit::Good } else { Exit::Damage };
-    Outcome::new(exit, table.text(), &record(checked))
+fn run_start(args: &Start, context: &Context) -> Result<Outcome, CommandError> {
+    let options = StartOptions {
+        from: context.medium(Some(&args.from))?,
+        to: absolute(&args.to),
+        by: args.by.clone(),
+        witness: args.witness.clone(),
+        location: args.place.clone(),
+        program: "/proc/self/exe".into(),
+    };
+    let started = start(&options, &context.env(None))?;
+    let answer = answer::Start {
+        session: Clipped::of(options.to.display()),
+        seals: started.seals,
+        program_sha256: started.program.as_str().into(),
+        medium_writable: started.writable,
+    };
+    if answer.medium_writable {
+        context.warn(&message!("evidence.writable", path = options.from));
+    }
+    Ok(Outcome::good(start_text(&answer, &options.to), &answer))
 }
 
-/// What a check of a record found, for programs.
+/// `session` has the exact bytes of the folder's name, which the answer does not have.
+fn start_text(answer: &answer::Start, session: &Path) -> String {
+    let mut table = Table::default();
+    table.row(find("label.session"), session.printable());
+    table.row(find("label.seals"), count(answer.seals));
+    table.row(find("label.program"), answer.program_sha256.to_string());
+    let next = message!("evidence.next", command = format!("export {SESSION}={}", shell_word(session.as_os_str())));
+    format!("{}{next}\n", table.text())
+}
+
+fn outcome(checked: &RecordCheck, context: &Context) -> Outcome {
+    let answer = record(checked);
+    answer.broken.first.iter().for_each(|line| context.warn(&message!("evidence.broken", line = line)));
+    answer.files.first.iter().for_each(|name| context.warn(&message!("evidence.file", name = name)));
+    let exit = if answer.is_good() { Exit::Good } else { Exit::Damage };
+    let mut table = Table::default();
+    record_rows(&mut table, &answer);
+    table.row(find("label.result"), find(if answer.is_good() { "evidence.good" } else { "evidence.bad" }));
+    Outcome::new(exit, table.text(), &answer)
+}
+
+/// The length of a record and the digest of its last line, which belongs on paper.
+pub fn record_rows(table: &mut Table, record: &Record) {
+    table.row(find("label.lines"), count(record.lines));
+    table.row(find("label.last-line"), record.last_sha256.to_string());
+}
+
+/// What a check of a record found, as it is printed and shown.
 pub fn record(checked: &RecordCheck) -> Record {
     Record {
         lines: checked.lines,
@@ -120,31 +133,31 @@ pub fn note(
     session: &Path,
     command: &str,
     arguments: &[String],
-    outcome: &Result<Outcome, Explained>,
+    outcome: &Result<Outcome, CommandError>,
     pages: &[(String, Vec<u8>)],
     env: &Env,
-) -> Result<(), Explained> {
+) -> Result<(), CommandError> {
     let (exit, document) = document_of(Some(command), outcome);
     let answer = RecordedAnswer { command, arguments, exit: exit.code(), result: document.as_bytes(), pages };
     Ok(add(session, &answer, env)?)
 }
 
-/// What says something of a medium or of a tree; a session's own commands say it of the session.
+/// Whether a session records the command. Commands about the session itself or about the program are not recorded.
 pub fn is_recorded(command: &str) -> bool {
     !command.starts_with("evidence.") && !matches!(command, "completions" | "man" | "reference")
 }
 
-/// What would change a medium, or the host's knowledge of it, is no part of a session.
-pub fn check_allowed(command: &str) -> Result<(), Explained> {
+/// Refuses commands that would change a medium, or what the host knows of it.
+pub fn check_allowed(command: &str) -> Result<(), CommandError> {
     match command {
         "backup" | "init" | "media.init" | "catalog.rebuild" => {
-            Err(Explained::new(message!("error.evidence.writes", command = command.replace('.', " ")), Exit::Usage))
+            Err(CommandError::new(message!("error.evidence.writes", command = command.replace('.', " ")), Exit::Usage))
         }
         _ => Ok(()),
     }
 }
 
-impl From<EvidenceError> for Explained {
+impl From<EvidenceError> for CommandError {
     fn from(error: EvidenceError) -> Self {
         match error {
             EvidenceError::NotEmpty { path } => Self::new(message!("error.evidence.not-empty", path = path), Exit::Usage),

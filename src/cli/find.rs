@@ -2,14 +2,15 @@
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Columns, Outcome};
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{find as text_of, message};
 use crate::cli::ui::units::{bytes, count, time};
 use azekura::answer::find::{self as answer, Find};
-use azekura::answer::name;
+use azekura::answer::{exact, name};
 use azekura::env::time_text;
 use azekura::format::entry::EntryKind;
 use azekura::format::object::Id;
@@ -30,26 +31,29 @@ pub struct Args {
     set: Option<Id>,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let options = FindOptions { from, set: args.set, generation: args.generation, patterns: args.patterns };
     let hits = find(&options, &identity, &context.env(None))?;
-    context.talk(&message!("find.count", count = count(hits.len() as u64)));
+    let answer = Find { hits: hits.iter().map(answer).collect() };
+    context.talk(&message!("find.count", count = count(answer.hits.len())));
     // As with grep: nothing found is not a good end.
-    let exit = if hits.is_empty() { Exit::Failed } else { Exit::Good };
-    Ok(Outcome::new(exit, text(&hits), &Find { hits: hits.iter().map(answer).collect() }))
+    let exit = if answer.hits.is_empty() { Exit::Failed } else { Exit::Good };
+    Ok(Outcome::new(exit, text(&answer), &answer))
 }
 
-fn text(hits: &[FoundEntry]) -> String {
-    if hits.is_empty() {
+fn text(answer: &Find) -> String {
+    if answer.hits.is_empty() {
         return String::new();
     }
     let mut columns = Columns::new(["label.generations-of", "label.size", "label.modified", "label.path"].map(text_of));
-    for h in hits {
-        let generations = if h.first == h.last { h.first.shown() } else { format!("{}-{}", h.first, h.last) };
-        let size = if h.core.kind == EntryKind::File { bytes(h.core.size) } else { kind(h.core.kind).to_owned() };
-        columns.row([generations, size, time(&time_text(h.core.mtime), Lang::spoken()), h.core.path.shown()]);
+    for h in &answer.hits.first {
+        let (first, last) = (h.first_generation, h.last_generation);
+        let generations = if first == last { first.printable() } else { format!("{first}-{last}") };
+        let size = if h.kind == EntryKind::File { bytes(h.size) } else { kind(h.kind).to_owned() };
+        let path = exact(&h.path, h.path_hex.as_deref()).printable();
+        columns.row([generations, size, time(&h.mtime, Lang::spoken()), path]);
     }
     columns.text()
 }

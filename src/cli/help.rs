@@ -1,7 +1,7 @@
-//! Help texts, put into clap's command from the catalogue in the language that is spoken.
+//! Help texts: puts those of the catalogue into clap's command, in the language chosen.
 //!
-//! Keys: `help.COMMAND.about`, `help.COMMAND.ARGUMENT`, with a command inside another as `keys.new`; arguments that every
-//! command takes are under `help.common`.
+//! Keys: `help.COMMAND.about`, `help.COMMAND.ARGUMENT`, with a command inside another as `keys.new`; arguments that
+//! every command takes are under `help.common`.
 
 use super::args::Azekura;
 use crate::cli::ui::exit::Exit;
@@ -12,10 +12,10 @@ use clap::{Arg, Command, CommandFactory};
 /// Wider lines are hard to read.
 const LINE_COLUMNS: usize = 100;
 
-/// Commands that the first help only names: it has to fit on a screen, and these are not what a new user looks for.
+/// Commands that the first help only names, because it has to fit on a screen.
 const RARE: [&str; 8] = ["find", "diff", "history", "prove", "check-proof", "stamp", "catalog", "completions"];
 
-/// The whole command line, with help in the language that is spoken.
+/// The whole command line, with help in the language chosen.
 pub fn command() -> Command {
     let command = translated(Azekura::command(), "").max_term_width(LINE_COLUMNS);
     let template = format!("{{about-with-newline}}\n{} {{usage}}\n\n{}{{after-help}}", find("heading.usage"), commands(&command));

@@ -1,32 +1,33 @@
 //! `azekura history`: the versions of one file, or what happened in a period.
 
 use super::context::Context;
+use super::environment::absolute;
 use super::find::kind;
 use crate::cli::ui::csv::{Csv, hex};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Columns, Outcome, Table};
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::recorded;
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::text::{find, message};
+use crate::cli::ui::table::{Columns, Table};
+use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, moment, time};
 use crate::cli::ui::words;
 use azekura::answer::history::{self as answer, EntryFacts, PathHistory, PeriodHistory, SealedGeneration};
-use azekura::answer::{Clipped, name};
+use azekura::answer::{Clipped, Word, exact, name};
 use azekura::env::time_text;
 use azekura::format::cbor::Time;
 use azekura::format::entry::{Core, EntryKind};
 use azekura::format::object::Id;
 use azekura::job::inspect::history::{
-    HistoryEvent, HistoryEventKind, PathOptions, PathReport, PathState, PathVersion, PeriodOptions, PeriodReport, of_path,
-    of_period,
+    HistoryEvent, HistoryEventKind, PathOptions, PathState, PathVersion, PeriodOptions, PeriodReport, of_path, of_period,
 };
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-/// What happened that is shown; `--csv` and `--json` have all.
+/// Events that are shown; `--csv` and `--json` have all.
 const SHOWN: usize = 50;
 
 #[derive(Debug, clap::Args)]
@@ -49,14 +50,14 @@ pub struct Args {
     csv: Option<PathBuf>,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     match (&args.path, &args.since) {
         (Some(path), _) => path_history(&args, path.clone(), context),
         (None, since) => period_history(&args, since.as_deref().unwrap_or_default(), context),
     }
 }
 
-fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcome, Explained> {
+fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let mut path = path.into_vec();
@@ -72,26 +73,10 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
         "label.sha256",
         "label.blake3",
     ];
-    let csv = args.csv.as_ref().map(|path| Csv::create(path, &headings)).transpose()?;
+    let csv = args.csv.as_ref().map(|path| Csv::create(&absolute(path), &headings)).transpose()?;
     let report = {
         let progress = context.progress();
         of_path(&options, &identity, &context.env(None), &progress)?
-    };
-    if let Some(mut csv) = csv {
-        report.versions.iter().for_each(|l| csv.row(path_row(l)));
-        csv.finish()?;
-    }
-    report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-    for line in &report.versions {
-        if let PathState::Unknown { why } = &line.state {
-            context.warn(&message!("history.unknown-because", generations = generations(line), why = recorded::cause(why)));
-        }
-    }
-    let exit = match (report.is_sound(), report.is_found()) {
-        (false, _) => Exit::Damage,
-        // As with find: nothing found is not a good end.
-        (true, false) => Exit::Failed,
-        (true, true) => Exit::Good,
     };
     let (path, path_hex) = name(&options.path);
     let answer = PathHistory {
@@ -102,60 +87,75 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
         faults: report.faults.iter().map(words::fault_answer).collect(),
         versions: report.versions.iter().map(version).collect(),
     };
-    Ok(Outcome::new(exit, path_text(&report), &answer))
+    if let Some(mut csv) = csv {
+        answer.versions.first.iter().for_each(|v| csv.row(path_row(v)));
+        csv.finish()?;
+    }
+    answer.faults.first.iter().for_each(|f| context.warn(&Message::plain(&f.text)));
+    for v in &answer.versions.first {
+        if let Some(why) = &v.why {
+            context.warn(&message!("history.unknown-because", generations = generations(v), why = recorded::cause(why)));
+        }
+    }
+    let exit = match (report.is_sound(), report.is_found()) {
+        (false, _) => Exit::Damage,
+        // As with find: nothing found is not a good end.
+        (true, false) => Exit::Failed,
+        (true, true) => Exit::Good,
+    };
+    Ok(Outcome::new(exit, path_text(&answer), &answer))
 }
 
-fn generations(line: &PathVersion) -> String {
-    if line.first == line.last { line.first.shown() } else { format!("{}-{}", line.first, line.last) }
+fn generations(v: &answer::Version) -> String {
+    let (first, last) = (v.first_generation, v.last_generation);
+    if first == last { first.printable() } else { format!("{first}-{last}") }
 }
 
-fn presence(version: &PathState) -> String {
-    find(match version {
-        PathState::Present(_) => "history.there",
-        PathState::Absent => "history.not-there",
-        PathState::Unknown { .. } => "status.unknown",
+fn presence(v: &answer::Version) -> String {
+    find(match v.found {
+        Some(true) => "history.there",
+        Some(false) => "history.not-there",
+        None => "status.unknown",
     })
 }
 
-fn size(core: &Core) -> String {
-    if core.kind == EntryKind::File { bytes(core.size) } else { kind(core.kind).to_owned() }
+fn size(entry: &EntryFacts) -> String {
+    if entry.kind == EntryKind::File { bytes(entry.size) } else { kind(entry.kind).to_owned() }
 }
 
-fn path_text(report: &PathReport) -> String {
-    let is_there = |l: &&PathVersion| matches!(l.state, PathState::Present(_));
-    let cores =
-        report.versions.iter().filter(is_there).filter_map(|l| if let PathState::Present(c) = &l.state { Some(c) } else { None });
-    let has_sha256 = cores.into_iter().all(|c| c.sha256.is_some() || c.kind != EntryKind::File);
-    let digest = if has_sha256 { "label.sha256" } else { "label.blake3" };
-    let mut columns = Columns::new(["label.generations-of", "label.time", "label.modified", "label.size", digest].map(find));
-    for l in &report.versions {
-        let first = time(&l.first_time, Lang::spoken());
-        let cells = match &l.state {
-            PathState::Present(c) => {
-                let modified = time(&time_text(c.mtime), Lang::spoken());
-                [modified, size(c), hex(if has_sha256 { c.sha256 } else { c.blake3 })]
-            }
-            other => [presence(other), String::new(), String::new()],
+fn digest(digest: &Option<Word>) -> String {
+    digest.as_deref().unwrap_or_default().to_owned()
+}
+
+fn path_text(answer: &PathHistory) -> String {
+    let mut entries = answer.versions.first.iter().filter_map(|v| v.entry.as_ref());
+    let has_sha256 = entries.all(|e| e.sha256.is_some() || e.kind != EntryKind::File);
+    let heading = if has_sha256 { "label.sha256" } else { "label.blake3" };
+    let mut columns = Columns::new(["label.generations-of", "label.time", "label.modified", "label.size", heading].map(find));
+    for v in &answer.versions.first {
+        let first = time(&v.first_time, Lang::spoken());
+        let [modified, size, digest] = match &v.entry {
+            Some(e) => [time(&e.mtime, Lang::spoken()), size(e), digest(if has_sha256 { &e.sha256 } else { &e.blake3 })],
+            None => [presence(v), String::new(), String::new()],
         };
-        let [modified, size, digest] = cells;
-        columns.row([generations(l), first, modified, size, digest]);
+        columns.row([generations(v), first, modified, size, digest]);
     }
     columns.text()
 }
 
-fn path_row(l: &PathVersion) -> [String; 8] {
-    let core = if let PathState::Present(core) = &l.state { Some(core) } else { None };
-    let of = |f: &dyn Fn(&Core) -> String| core.map(|c| f(c)).unwrap_or_default();
+fn path_row(v: &answer::Version) -> [String; 8] {
+    let of = |f: &dyn Fn(&EntryFacts) -> String| v.entry.as_ref().map(f).unwrap_or_default();
+    let (first, last) = (v.first_generation, v.last_generation);
     [
-        // Else a spreadsheet makes a date of it.
-        if l.first == l.last { l.first.to_string() } else { format!("{}…{}", l.first, l.last) },
-        time(&l.first_time, Lang::spoken()),
-        time(&l.last_time, Lang::spoken()),
-        presence(&l.state),
-        of(&|c| time(&time_text(c.mtime), Lang::spoken())),
-        of(&|c| c.size.to_string()),
-        of(&|c| hex(c.sha256)),
-        of(&|c| hex(c.blake3)),
+        // With a hyphen a spreadsheet makes a date of it.
+        if first == last { first.to_string() } else { format!("{first}…{last}") },
+        time(&v.first_time, Lang::spoken()),
+        time(&v.last_time, Lang::spoken()),
+        presence(v),
+        of(&|e| time(&e.mtime, Lang::spoken())),
+        of(&|e| e.size.to_string()),
+        of(&|e| digest(&e.sha256)),
+        of(&|e| digest(&e.blake3)),
     ]
 }
 
@@ -189,12 +189,12 @@ fn entry(core: &Core) -> EntryFacts {
     }
 }
 
-fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome, Explained> {
+fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let at = |typed: &str, is_end| {
         moment(typed, Lang::spoken(), is_end)
-            .ok_or_else(|| Explained::new(message!("error.history.date", date = typed), Exit::Usage))
+            .ok_or_else(|| CommandError::new(message!("error.history.date", date = typed), Exit::Usage))
     };
     let (since, until) = (at(since, false)?, args.until.as_deref().map_or(Ok(i64::MAX), |u| at(u, true))?);
     let options = PeriodOptions { from, set: args.set, since, until, with_older: args.older };
@@ -208,102 +208,109 @@ fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome
         "label.blake3-before",
         "label.blake3-after",
     ];
-    let mut csv = args.csv.as_ref().map(|path| Csv::create(path, &headings)).transpose()?;
+    let mut csv = args.csv.as_ref().map(|path| Csv::create(&absolute(path), &headings)).transpose()?;
     let (mut shown, mut all) = (Vec::new(), Vec::new());
     let report = {
         let progress = context.progress();
         of_period(&options, &identity, &context.env(None), &progress, &mut |h| {
+            let is_shown = shown.len() < SHOWN;
+            if csv.is_none() && !is_shown && !context.wants_document() {
+                return;
+            }
+            let happened = happened(&h);
             if let Some(csv) = &mut csv {
-                csv.row(happened_row(&h));
+                csv.row(happened_row(&happened));
+            }
+            if is_shown {
+                shown.push(happened.clone());
             }
             if context.wants_document() {
-                all.push(happened(&h));
-            }
-            if shown.len() < SHOWN {
-                shown.push(h);
+                all.push(happened);
             }
         })?
     };
     csv.map(Csv::finish).transpose()?;
-    report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-    if report.before.is_none() && !report.generations.is_empty() {
+    let answer = period(&report, (since, until), all);
+    answer.faults.first.iter().for_each(|f| context.warn(&Message::plain(&f.text)));
+    if answer.before.is_none() && !answer.generations.is_empty() {
         context.warn(&message!("history.no-earlier"));
     }
-    let exit = match (report.faults.is_empty(), report.generations.is_empty()) {
+    let exit = match (answer.faults.is_empty(), answer.generations.is_empty()) {
         (false, _) => Exit::Damage,
         (true, true) => Exit::Failed,
         (true, false) => Exit::Good,
     };
-    let text = period_text(&report, &shown, args.older);
-    Ok(Outcome::new(exit, text, &period(&report, (since, until), all)))
+    Ok(Outcome::new(exit, period_text(&answer, &shown, args.older), &answer))
 }
 
-fn what(what: HistoryEventKind) -> String {
+fn what(what: answer::What) -> String {
     find(match what {
-        HistoryEventKind::Created => "history.created",
-        HistoryEventKind::Changed => "history.changed",
-        HistoryEventKind::Gone => "history.gone",
-        HistoryEventKind::Older => "history.older",
+        answer::What::Created => "history.created",
+        answer::What::Changed => "history.changed",
+        answer::What::Gone => "history.gone",
+        answer::What::Older => "history.older",
     })
 }
 
-fn period_text(report: &PeriodReport, shown: &[HistoryEvent], with_older: bool) -> String {
-    if report.generations.is_empty() {
+/// `shown`: the first of what happened; the answer has them only where a program reads it.
+fn period_text(answer: &PeriodHistory, shown: &[answer::Happened], with_older: bool) -> String {
+    if answer.generations.is_empty() {
         return format!("{}\n", find("history.none"));
     }
-    let mut text = String::new();
-    if !shown.is_empty() {
-        let mut columns = Columns::new(["label.generation", "label.time", "label.what", "label.size", "label.path"].map(find));
-        for h in shown {
-            let core = h.after.as_ref().or(h.before.as_ref());
-            let size = core.map(|c| size(c)).unwrap_or_default();
-            columns.row([h.generation.shown(), time(&h.time, Lang::spoken()), what(h.what), size, h.path.shown()]);
-        }
-        text = columns.text();
-        let c = &report.counts;
-        let older = if with_older { c.older } else { 0 };
-        let more = (c.created + c.changed + c.gone + older).saturating_sub(shown.len() as u64);
-        if more > 0 {
-            text += &format!("{}\n", message!("compare.more", count = count(more)));
-        }
-        text.push('\n');
-    }
-    let mut table = Table::default();
-    table.row(find("label.set"), message!("backup.set", name = report.set_name, id = report.set).to_string());
-    let generation = |(number, at): &(u64, String)| {
-        message!("backup.generation", number = number, time = time(at, Lang::spoken())).to_string()
-    };
-    table.row(find("label.before-period"), report.before.as_ref().map_or_else(|| find("history.no-generation"), generation));
-    let (first, last) = (report.generations.first(), report.generations.last());
-    table.row(find("label.first-of-period"), first.map(generation).unwrap_or_default());
-    table.row(find("label.last-of-period"), last.map(generation).unwrap_or_default());
-    let counts = &report.counts;
-    for (of, n) in [
-        (HistoryEventKind::Created, counts.created),
-        (HistoryEventKind::Changed, counts.changed),
-        (HistoryEventKind::Gone, counts.gone),
-    ] {
-        table.row(what(of), count(n));
-    }
-    if report.before.is_some() {
-        let (files, size) = (count(counts.older), bytes(counts.older_bytes));
-        table.row(what(HistoryEventKind::Older), message!("history.older-files", files = files, bytes = size).to_string());
-    }
-    text + &table.text()
+    let older = answer.older.filter(|_| with_older).unwrap_or(0);
+    let all = answer.created + answer.changed + answer.gone + older;
+    happened_text(shown, all) + &counts_text(answer)
 }
 
-fn happened_row(h: &HistoryEvent) -> [String; 8] {
-    let size = |c: &Option<Box<Core>>| c.as_ref().map(|c| c.size.to_string()).unwrap_or_default();
-    let digest = |c: &Option<Box<Core>>| hex(c.as_ref().and_then(|c| c.blake3));
+/// The first of what happened, and how much more there is.
+fn happened_text(shown: &[answer::Happened], all: u64) -> String {
+    if shown.is_empty() {
+        return String::new();
+    }
+    let mut columns = Columns::new(["label.generation", "label.time", "label.what", "label.size", "label.path"].map(find));
+    for h in shown {
+        let entry = h.after.as_ref().or(h.before.as_ref());
+        let size = entry.map(size).unwrap_or_default();
+        let path = exact(&h.path, h.path_hex.as_deref()).printable();
+        columns.row([h.generation.printable(), time(&h.time, Lang::spoken()), what(h.what), size, path]);
+    }
+    let more = all.saturating_sub(shown.len() as u64);
+    let more = if more > 0 { format!("{}\n", message!("compare.more", count = count(more))) } else { String::new() };
+    format!("{}{more}\n", columns.text())
+}
+
+fn counts_text(answer: &PeriodHistory) -> String {
+    let mut table = Table::default();
+    table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
+    let generation = |g: &SealedGeneration| {
+        message!("backup.generation", number = g.generation, time = time(&g.time, Lang::spoken())).to_string()
+    };
+    table.row(find("label.before-period"), answer.before.as_ref().map_or_else(|| find("history.no-generation"), generation));
+    let (first, last) = (answer.generations.first.first(), answer.generations.first.last());
+    table.row(find("label.first-of-period"), first.map(generation).unwrap_or_default());
+    table.row(find("label.last-of-period"), last.map(generation).unwrap_or_default());
+    use answer::What::{Changed, Created, Gone, Older};
+    for (of, n) in [(Created, answer.created), (Changed, answer.changed), (Gone, answer.gone)] {
+        table.row(what(of), count(n));
+    }
+    if let Some((files, size)) = answer.older.zip(answer.older_bytes) {
+        table.row(what(Older), message!("history.older-files", files = count(files), bytes = bytes(size)).to_string());
+    }
+    table.text()
+}
+
+fn happened_row(h: &answer::Happened) -> [String; 8] {
+    let size = |e: &Option<EntryFacts>| e.as_ref().map(|e| e.size.to_string()).unwrap_or_default();
+    let blake3 = |e: &Option<EntryFacts>| e.as_ref().map(|e| digest(&e.blake3)).unwrap_or_default();
     [
         what(h.what),
         h.generation.to_string(),
         time(&h.time, Lang::spoken()),
-        h.path.shown(),
+        exact(&h.path, h.path_hex.as_deref()).printable(),
         size(&h.before),
         size(&h.after),
-        digest(&h.before),
-        digest(&h.after),
+        blake3(&h.before),
+        blake3(&h.after),
     ]
 }
 

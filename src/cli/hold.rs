@@ -1,8 +1,8 @@
-//! `azekura hold`: puts the hold on, shows it, takes it off.
+//! `azekura hold`: puts the hold on, shows it, releases it.
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::recorded;
@@ -46,19 +46,19 @@ impl Command {
     }
 }
 
-pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError> {
     let state = context.state_dir()?;
     let env = context.env(None);
-    let active = || Ok::<_, Explained>(active_hold(&Ledger::of(&state).read()?));
+    let active = || Ok::<_, CommandError>(active_hold(&Ledger::of(&state).read()?));
     match command {
         Command::On(on) => {
             put_on(&state, &on.by, &on.why, &env)?;
             Ok(Outcome::good(format!("{}\n", find("hold.put-on")), &answer(active()?.as_ref())))
         }
         Command::Show => {
-            let hold = active()?;
-            let exit = if hold.is_some() { Exit::Alarm } else { Exit::Good };
-            Ok(Outcome::new(exit, text(hold.as_ref()), &answer(hold.as_ref())))
+            let answer = answer(active()?.as_ref());
+            let exit = if answer.hold.is_some() { Exit::Alarm } else { Exit::Good };
+            Ok(Outcome::new(exit, text(&answer), &answer))
         }
         Command::Off(off) => {
             let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &env)? {
@@ -70,13 +70,13 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
     }
 }
 
-fn text(hold: Option<&Hold>) -> String {
-    let Some(hold) = hold else { return format!("{}\n", find("hold.none")) };
+fn text(answer: &HoldAnswer) -> String {
+    let Some(hold) = &answer.hold else { return format!("{}\n", find("hold.none")) };
     let when = |rfc3339: &str| time(rfc3339, Lang::spoken());
     let mut text =
         format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = recorded::why(&hold.why)));
-    if let Some((since, who)) = &hold.release_requested {
-        text.push_str(&format!("{}\n", message!("hold.asked", since = when(since), who = who)));
+    if let Some(asked) = &hold.release_asked {
+        text.push_str(&format!("{}\n", message!("hold.asked", since = when(&asked.since), who = asked.by)));
     }
     text
 }
@@ -95,7 +95,7 @@ fn answer(hold: Option<&Hold>) -> HoldAnswer {
     }
 }
 
-impl From<HoldError> for Explained {
+impl From<HoldError> for CommandError {
     fn from(error: HoldError) -> Self {
         match error {
             HoldError::NotHeld => Self::new(message!("error.hold.not-held"), Exit::Usage),

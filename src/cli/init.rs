@@ -6,12 +6,14 @@ use super::environment::absolute;
 use super::recovery_key;
 use super::sources::{self, ForAll};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Outcome, Table};
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
+use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
+use azekura::answer::exact;
 use azekura::answer::init::Init;
 use azekura::host::files;
 use azekura::host::state::StateDir;
@@ -35,10 +37,10 @@ pub struct Args {
     identity_out: Option<PathBuf>,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let state = context.state_dir()?;
     let Some(file) = context.config_file().map(|f| absolute(&f)) else {
-        return Err(Explained::usage(message!("error.no-config-file"), message!("hint.no-config-file")));
+        return Err(CommandError::usage(message!("error.no-config-file"), message!("hint.no-config-file")));
     };
     if file.exists() {
         return Err(exists(&file));
@@ -73,12 +75,6 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         sources: sources.into_iter().map(in_config).collect::<Result<_, _>>()?,
     };
     write(&file, &config)?;
-
-    let mut table = Table::default();
-    table.row(find("label.config"), file.shown());
-    table.row(find("label.state"), state.shown());
-    config.recipients.iter().for_each(|r| table.row(find("label.recipient"), r.shown()));
-    key.iter().for_each(|k| table.row(find("label.recovery-key"), k.path.shown()));
     let ((config_path, config_hex), (state, state_hex)) = (path_name(&file), path_name(&state));
     let (recovery_key, recovery_key_hex) = key.as_ref().map(|k| path_name(&k.path)).unzip();
     let answer = Init {
@@ -90,11 +86,22 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         recovery_key,
         recovery_key_hex: recovery_key_hex.flatten(),
     };
-    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("init.next")), &answer))
+    Ok(Outcome::good(text(&answer), &answer))
+}
+
+fn text(answer: &Init) -> String {
+    let mut table = Table::default();
+    table.row(find("label.config"), exact(&answer.config, answer.config_hex.as_deref()).printable());
+    table.row(find("label.state"), exact(&answer.state, answer.state_hex.as_deref()).printable());
+    answer.recipients.first.iter().for_each(|r| table.row(find("label.recipient"), r.printable()));
+    if let Some(key) = &answer.recovery_key {
+        table.row(find("label.recovery-key"), exact(key, answer.recovery_key_hex.as_deref()).printable());
+    }
+    format!("{}\n{}\n", table.text(), find("init.next"))
 }
 
 /// A configuration is text, so a name or path that is not has to be typed each time.
-fn in_config(source: SourceOptions) -> Result<ConfigSource, Explained> {
+fn in_config(source: SourceOptions) -> Result<ConfigSource, CommandError> {
     let not_text = message!("error.config.not-text", path = source.path);
     match (String::from_utf8(source.name), source.path.to_str().is_some()) {
         (Ok(name), true) => Ok(ConfigSource {
@@ -107,16 +114,16 @@ fn in_config(source: SourceOptions) -> Result<ConfigSource, Explained> {
             priority: None,
             canaries: Vec::new(),
         }),
-        _ => Err(Explained::new(not_text, Exit::Usage)),
+        _ => Err(CommandError::new(not_text, Exit::Usage)),
     }
 }
 
-fn exists(file: &Path) -> Explained {
-    Explained::new(message!("error.config.exists", path = file), Exit::Failed)
+fn exists(file: &Path) -> CommandError {
+    CommandError::new(message!("error.config.exists", path = file), Exit::Failed)
 }
 
-fn write(file: &Path, config: &Config) -> Result<(), Explained> {
-    let failed = || Explained::new(message!("error.config.write", path = file), Exit::Failed);
+fn write(file: &Path, config: &Config) -> Result<(), CommandError> {
+    let failed = || CommandError::new(message!("error.config.write", path = file), Exit::Failed);
     let text = config.text().map_err(|e| failed().cause(message!("reason.plain", text = e.to_string())))?;
     let written = file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
         // No secret is in it: others may read it.

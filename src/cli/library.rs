@@ -1,8 +1,8 @@
 //! The changer that the configuration names.
 
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::to_stderr;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{find, message};
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::changer::{Changer, DriveHandling, Rejection, Robot, fault};
@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// A changer that is spoken to when the first medium is asked for.
+/// A changer. Its device is opened when the first medium is asked for.
 #[derive(Debug)]
 pub struct Library {
     device: PathBuf,
-    /// Which of its drives.
+    /// The number of the drive, from 0; `None` where the serial number identifies it.
     drive: Option<u16>,
     interrupted: &'static AtomicBool,
     robot: Mutex<Option<Robot>>,
@@ -39,7 +39,7 @@ impl Library {
         };
         let known = wrong.as_ref().map(Rejection::from);
         if let Some(wrong) = wrong {
-            to_stderr(&format!("{}\n", Explained::from(wrong).message));
+            to_stderr(&format!("{}\n", CommandError::from(wrong).message));
         }
         if !robot.bring(wanted, known, &Exchange { path, wanted })? {
             return Ok(false);
@@ -48,23 +48,23 @@ impl Library {
     }
 
     fn open(&self, path: &Path) -> Result<Robot, MediumError> {
-        let name = self.device.shown();
+        let name = self.device.printable();
         let device = SgDevice::open(&self.device, self.interrupted).map_err(|e| fault(e, &name))?;
         Robot::new(Changer::new(Box::new(device), name)?, self.drive, st::serial(path).as_deref())
     }
 
-    /// A robot may be done before the drive has noticed the cartridge.
+    /// Waits for the drive: the robot may be ready before the drive has detected the cartridge.
     fn wait_for_drive(&self, path: &Path) -> Result<(), MediumError> {
         const MOST_SECONDS: u32 = 120;
         for _ in 0..MOST_SECONDS {
             match StDrive::open(path) {
                 Err(DriveError::Empty) if !self.interrupted.load(Ordering::Relaxed) => {}
-                // Whatever else is the matter with it is found out by whoever has asked.
+                // Any other error is reported when the drive is opened.
                 _ => return Ok(()),
             }
             std::thread::sleep(Duration::from_secs(1));
         }
-        Err(MediumError::Device { medium: path.shown(), why: DeviceProblem::Changer(ChangerProblem::OtherDrive) })
+        Err(MediumError::Device { medium: path.printable(), why: DeviceProblem::Changer(ChangerProblem::OtherDrive) })
     }
 }
 
@@ -76,14 +76,15 @@ struct Exchange<'a> {
 impl DriveHandling for Exchange<'_> {
     fn eject(&self) -> Result<(), MediumError> {
         match st::eject(self.path) {
-            Err(e @ DriveError::Busy) => Err(e.into_medium_error(self.path.shown(), "opening the drive")),
-            // Some cartridges make no drive ready, and some drives have let go already. The robot tells if it cannot have it.
+            Err(e @ DriveError::Busy) => Err(e.into_medium_error(self.path.printable(), "opening the drive")),
+            // Some cartridges make no drive ready, and some drives have released theirs already. If the robot cannot
+            // take it, it says so.
             _ => Ok(()),
         }
     }
 
     fn reload(&self) {
-        // If it does not, the robot's error is worth more than the drive's.
+        // If it fails, the robot's error says more than the drive's.
         let _ = st::reload(self.path);
     }
 

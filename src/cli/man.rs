@@ -1,10 +1,10 @@
 //! `azekura man DIR` (hidden): writes the man pages of all commands, English into `DIR` and Japanese into `DIR/ja`.
 
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{find, find_optional, message, speak};
 use azekura::answer::program as answer;
 use azekura::env::TOOL;
@@ -20,13 +20,14 @@ pub struct Args {
     dir: PathBuf,
 }
 
-/// `program` makes the command line in the language that is spoken.
-pub fn run(args: &Args, program: &dyn Fn() -> Command) -> Result<Outcome, Explained> {
+/// `program` makes the command line in the language chosen.
+pub fn run(args: &Args, program: &dyn Fn() -> Command) -> Result<Outcome, CommandError> {
     let spoken = Lang::spoken();
     let written = write_all(&args.dir, program);
     speak(spoken);
-    let pages = written.map_err(|e| Explained::new(message!("error.man", path = args.dir), Exit::Failed).cause(io_reason(&e)))?;
-    let text = pages.iter().map(|p| format!("{}\n", p.shown())).collect();
+    let pages =
+        written.map_err(|e| CommandError::new(message!("error.man", path = args.dir), Exit::Failed).cause(io_reason(&e)))?;
+    let text = pages.iter().map(|p| format!("{}\n", p.printable())).collect();
     let pages = pages.iter().map(|p| p.to_string_lossy().into_owned().into()).collect();
     Ok(Outcome::good(text, &answer::Man { pages }))
 }
@@ -57,7 +58,7 @@ pub fn every_command<'a>(command: &'a Command, name: &str) -> Vec<(String, &'a C
     all
 }
 
-/// One page. Names and options are clap's, the rest and the headings' language are ours.
+/// One page. clap renders names and options; exit codes, environment and headings come from the catalogue.
 fn page(command: &Command) -> io::Result<Vec<u8>> {
     let man = Man::new(command.clone()).manual("azekura").source(TOOL).date("");
     let mut page = Vec::new();
@@ -86,7 +87,7 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     Ok(finish(&String::from_utf8_lossy(&page)).into_bytes())
 }
 
-/// As short as the help has it: clap's own would name every option.
+/// The usage line of the help: clap_mangen's own synopsis names every option.
 fn synopsis(command: &Command) -> Roff {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.split_once(": ").map_or(usage.as_str(), |(_, usage)| usage);
@@ -101,7 +102,8 @@ fn path_of(command: &Command) -> String {
     name.split(' ').skip(1).collect::<Vec<_>>().join(".")
 }
 
-/// clap writes its headings in English (`.SH NAME`), and each section begins as if it were a page of its own (`.ie`, `.el`).
+/// clap writes its headings in English (`.SH NAME`), and each section begins as if it were a page of its own (`.ie`,
+/// `.el`).
 fn finish(page: &str) -> String {
     let heading =
         |line: &str| find_optional(&format!("man.heading.{}", line.strip_prefix(".SH ")?)).map(|h| format!(".SH {h}\n"));

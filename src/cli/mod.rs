@@ -1,7 +1,7 @@
 //! The command line: the only room that prints, prompts, reads the environment or the clock.
 //!
-//! Two steps: what was typed ([`args`]) and what it means (each command's file makes a job's options of it, of the configuration
-//! and of the environment). All texts are in the catalogue under `locales/`.
+//! Two steps: what was typed ([`args`]) and what it means (each command's file makes a job's options of it, of the
+//! configuration and of the environment). All texts are in the catalogue under `locales/`.
 
 mod args;
 mod backup;
@@ -23,6 +23,7 @@ mod hold;
 mod init;
 mod keys;
 mod library;
+mod loader;
 mod man;
 mod media;
 mod prove;
@@ -48,12 +49,12 @@ use environment::Environment;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use ui::explain::Explained;
+use ui::explain::CommandError;
 use ui::lang::Lang;
 use ui::output::{self, Outcome};
 use ui::text;
 
-/// Does what the arguments of this process say.
+/// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
     let environment = Environment::read();
     let arguments = environment::arguments();
@@ -79,7 +80,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Azekura, usage::Answer> {
 }
 
 /// Does what was typed; within a session of evidence it is recorded.
-fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Outcome, Explained> {
+fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Outcome, CommandError> {
     let path = typed.command.path();
     let session = environment.session.clone().filter(|_| evidence::is_recorded(path));
     let keeps_evidence = matches!(&typed.command, Command::Backup(args) if args.is_quarantine());
@@ -99,7 +100,7 @@ fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Out
     outcome
 }
 
-fn answer(command: Command, context: &Context) -> Result<Outcome, Explained> {
+fn answer(command: Command, context: &Context) -> Result<Outcome, CommandError> {
     match command {
         Command::Init(a) => init::run(a, context),
         Command::Backup(a) => backup::run(a, context),

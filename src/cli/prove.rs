@@ -2,14 +2,15 @@
 
 use super::context::Context;
 use super::environment::absolute;
-use crate::cli::ui::explain::Explained;
-use crate::cli::ui::output::{Outcome, Table, write_new};
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
+use crate::cli::ui::explain::CommandError;
+use crate::cli::ui::output::{Outcome, write_new};
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
+use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::bytes;
 use azekura::answer::proof::Prove;
-use azekura::answer::{Clipped, name};
+use azekura::answer::{Clipped, exact, name};
 use azekura::env::time_text;
 use azekura::format::object::{Id, hex};
 use azekura::job::inspect::prove::NewProof;
@@ -35,7 +36,7 @@ pub struct Args {
     out: PathBuf,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let mut path = args.path.into_vec();
@@ -50,21 +51,22 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     };
     let out = absolute(&args.out);
     write_new(&out, &made.bytes)?;
-    let facts = &made.facts;
-    if let Some(first) = &facts.core.link_to {
-        context.warn(&message!("prove.link", path = first));
+    let answer = answer(&out, &made);
+    if let Some(first) = &answer.link_to {
+        context.warn(&message!("prove.link", path = exact(first, answer.link_to_hex.as_deref())));
     }
+    Ok(Outcome::good(text(&answer), &answer))
+}
 
-    let root_key = hex(&made.root_key);
+fn text(answer: &Prove) -> String {
     let mut table = Table::default();
-    table.row(find("label.proof"), out.shown());
-    table.row(find("label.size"), bytes(made.bytes.len() as u64));
-    table.row(find("label.path"), facts.core.path.shown());
-    table.row(find("label.generation"), facts.seal.seal.generation.shown());
-    table.row(find("label.check-code"), facts.check_code.shown());
-    table.row(find("label.root-key"), &root_key);
-    let text = format!("{}\n{}\n", table.text(), find("prove.next"));
-    Ok(Outcome::good(text, &answer(&out, &made)))
+    table.row(find("label.proof"), exact(&answer.proof, answer.proof_hex.as_deref()).printable());
+    table.row(find("label.size"), bytes(answer.bytes));
+    table.row(find("label.path"), exact(&answer.path, answer.path_hex.as_deref()).printable());
+    table.row(find("label.generation"), answer.generation.printable());
+    table.row(find("label.check-code"), answer.check_code.printable());
+    table.row(find("label.root-key"), answer.root_key.printable());
+    format!("{}\n{}\n", table.text(), find("prove.next"))
 }
 
 fn answer(out: &Path, made: &NewProof) -> Prove {

@@ -3,14 +3,14 @@
 use super::config::{Config, ConfigSource};
 use super::environment::{absolute, last_name};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::text::message;
 use azekura::job::backup::SourceOptions;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// What holds for all sources that were typed.
+/// Options that apply to all sources that were typed.
 #[derive(Debug, Default)]
 pub struct ForAll {
     pub excludes: Vec<String>,
@@ -18,7 +18,7 @@ pub struct ForAll {
 }
 
 /// The typed sources; without any, the configuration's.
-pub fn choose(typed: &[OsString], for_all: &ForAll, config: &Config) -> Result<Vec<SourceOptions>, Explained> {
+pub fn choose(typed: &[OsString], for_all: &ForAll, config: &Config) -> Result<Vec<SourceOptions>, CommandError> {
     let sources: Vec<SourceOptions> = match typed {
         [] => config.sources.iter().map(|s| configured(s, for_all)).collect::<Result<_, _>>()?,
         _ => typed
@@ -32,15 +32,15 @@ pub fn choose(typed: &[OsString], for_all: &ForAll, config: &Config) -> Result<V
     Ok(sources)
 }
 
-/// Refuses nothing to do, and two of one name.
-pub fn check(sources: Vec<SourceOptions>) -> Result<Vec<SourceOptions>, Explained> {
+/// Refuses an empty list, and two sources of one name.
+pub fn check(sources: Vec<SourceOptions>) -> Result<Vec<SourceOptions>, CommandError> {
     if sources.is_empty() {
-        return Err(Explained::usage(message!("error.source.none"), message!("hint.source.none")));
+        return Err(CommandError::usage(message!("error.source.none"), message!("hint.source.none")));
     }
     for (i, a) in sources.iter().enumerate() {
         if let Some(b) = sources[..i].iter().find(|b| b.name == a.name) {
             let message = message!("error.source.same-name-of", name = a.name, first = b.path, second = a.path);
-            return Err(Explained::usage(message.clone(), message.hint()));
+            return Err(CommandError::usage(message.clone(), message.hint()));
         }
     }
     Ok(sources)
@@ -53,7 +53,7 @@ pub fn command(name: &OsStr, path: &Path, command: Vec<OsString>) -> SourceOptio
     source
 }
 
-fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Explained> {
+fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, CommandError> {
     let excludes = s.excludes.iter().chain(&for_all.excludes).cloned().collect();
     let source = match (&s.name, &s.path, s.command.is_empty()) {
         (Some(name), path, false) => {
@@ -65,7 +65,7 @@ fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Expla
         }
         _ => {
             let name = s.name.clone().unwrap_or_default();
-            Err(Explained::new(message!("error.config.source", name = name), Exit::Usage))
+            Err(CommandError::new(message!("error.config.source", name = name), Exit::Usage))
         }
     };
     source.map(|source| {
@@ -74,7 +74,7 @@ fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Expla
     })
 }
 
-/// `NAME=PATH`, or a path alone. A path may hold a `=` of its own: what has a `/` before it is no name.
+/// `NAME=PATH`, or a path alone. A path may contain a `=` itself: a part with a `/` before the `=` is no name.
 pub fn split(typed: &OsStr) -> (Option<Vec<u8>>, PathBuf) {
     let bytes = typed.as_bytes();
     match bytes.iter().position(|b| *b == b'=') {
@@ -85,11 +85,11 @@ pub fn split(typed: &OsStr) -> (Option<Vec<u8>>, PathBuf) {
     }
 }
 
-fn tree(name: Option<Vec<u8>>, path: &Path, excludes: Vec<String>, one_file_system: bool) -> Result<SourceOptions, Explained> {
+fn tree(name: Option<Vec<u8>>, path: &Path, excludes: Vec<String>, one_file_system: bool) -> Result<SourceOptions, CommandError> {
     let last = || last_name(path).map(OsString::into_vec);
     let Some(name) = name.or_else(last) else {
         let message = message!("error.source.no-name", path = path);
-        return Err(Explained::usage(message.clone(), message.hint()));
+        return Err(CommandError::usage(message.clone(), message.hint()));
     };
     let mut source = SourceOptions::new(name, absolute(path));
     (source.excludes, source.one_file_system) = (excludes, one_file_system);

@@ -3,10 +3,11 @@
 use super::context::Context;
 use super::media::ledger::{book, exit};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Columns, Outcome};
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::status::{self as answer, LackName, Rule321, Status};
@@ -20,40 +21,46 @@ pub struct Args {
     rule_321: bool,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let (_, book) = book(context)?;
     let copies = copies(&book);
     let mut lacks = risks(&copies);
-    let mut text = table(&copies);
     let mut rule_321 = None;
     if args.rule_321 {
         lacks.extend(risks_321(&copies));
-        let (number, kinds, off_site) = count_321(&copies);
-        let counted = message!("status.321", copies = count(number), kinds = count(kinds), off_site = count(off_site));
-        text.push_str(&format!("{counted}\n"));
-        rule_321 = Some(Rule321 { copies: number, kinds, off_site });
-    }
-    lacks.iter().for_each(|lack| context.warn(&warning(lack)));
-    if lacks.is_empty() && active_hold(&book).is_none() {
-        text.push_str(&format!("{}\n", find("status.good")));
+        let (copies, kinds, off_site) = count_321(&copies);
+        rule_321 = Some(Rule321 { copies, kinds, off_site });
     }
     let hold = active_hold(&book);
-    if let Some(hold) = &hold {
-        let since = time(&hold.since, Lang::spoken());
-        context.warn(&message!("hold.stands", since = since, who = hold.by, why = hold.why));
-    }
     let answer = Status {
         copies: copies.iter().map(copy).collect(),
         lacks: lacks.iter().map(lack).collect(),
         hold: hold.is_some(),
         rule_321,
     };
-    let held = if hold.is_some() { Exit::Alarm } else { Exit::Good };
-    let lacking = if lacks.is_empty() { Exit::Good } else { Exit::Incomplete };
-    Ok(Outcome::new(exit(&book).max(lacking).max(held), text, &answer))
+    answer.lacks.first.iter().for_each(|lack| context.warn(&warning(lack)));
+    if let Some(hold) = &hold {
+        let since = time(&hold.since, Lang::spoken());
+        context.warn(&message!("hold.stands", since = since, who = hold.by, why = hold.why));
+    }
+    let held = if answer.hold { Exit::Alarm } else { Exit::Good };
+    let lacking = if answer.lacks.is_empty() { Exit::Good } else { Exit::Incomplete };
+    Ok(Outcome::new(exit(&book).max(lacking).max(held), text(&answer), &answer))
 }
 
-fn table(copies: &[DataCopy]) -> String {
+fn text(answer: &Status) -> String {
+    let mut text = table(&answer.copies.first);
+    if let Some(Rule321 { copies, kinds, off_site }) = answer.rule_321 {
+        let counted = message!("status.321", copies = count(copies), kinds = count(kinds), off_site = count(off_site));
+        text.push_str(&format!("{counted}\n"));
+    }
+    if answer.lacks.is_empty() && !answer.hold {
+        text.push_str(&format!("{}\n", find("status.good")));
+    }
+    text
+}
+
+fn table(copies: &[answer::Copy]) -> String {
     if copies.is_empty() {
         return format!("{}\n", find("status.none"));
     }
@@ -61,15 +68,15 @@ fn table(copies: &[DataCopy]) -> String {
         ["label.medium", "label.kind", "label.place", "label.generation", "label.written", "label.check-code", "label.at-host"];
     let mut columns = Columns::new(headings.map(find));
     for c in copies {
-        let place = c.location.as_deref().map_or_else(|| find("status.unknown"), |p| p.shown());
+        let place = c.place.as_deref().map_or_else(|| find("status.unknown"), |p| p.printable());
         let at_host = if c.attached { "status.attached" } else { "status.away" };
         columns.row([
-            c.medium.shown(),
+            c.medium.printable(),
             kind(c.kind),
             if c.off_site { message!("status.off-site", place = place).to_string() } else { place },
-            c.generation.shown(),
+            c.generation.printable(),
             time(&c.time, Lang::spoken()),
-            c.check_code.shown(),
+            c.check_code.printable(),
             find(at_host),
         ]);
     }
@@ -84,16 +91,18 @@ fn kind(kind: Option<MediumKind>) -> String {
     }
 }
 
-fn warning(lack: &CopyRisk) -> Message {
-    match lack {
-        CopyRisk::Attached { medium } => message!("status.lack.attached", name = medium),
-        CopyRisk::Few { copies } => message!("status.lack.few", count = copies),
-        CopyRisk::OneKind { kind: one } => message!("status.lack.one-kind", kind = kind(Some(*one))),
-        CopyRisk::NoneOffSite => message!("status.lack.none-off-site"),
-        CopyRisk::SharedLocation { location, media } => {
-            message!("status.lack.shared-place", place = location, media = media.join(", "))
+fn warning(lack: &answer::Lack) -> Message {
+    let medium = lack.medium.as_deref().unwrap_or_default();
+    match lack.lack {
+        LackName::Attached => message!("status.lack.attached", name = medium),
+        LackName::Few => message!("status.lack.few", count = lack.copies.unwrap_or_default()),
+        LackName::OneKind => message!("status.lack.one-kind", kind = kind(lack.kind)),
+        LackName::NoneOffSite => message!("status.lack.none-off-site"),
+        LackName::SharedPlace => {
+            let media = lack.media.iter().flat_map(|m| &m.first).map(|m| &m[..]).collect::<Vec<_>>().join(", ");
+            message!("status.lack.shared-place", place = lack.place.as_deref().unwrap_or_default(), media = media)
         }
-        CopyRisk::LocationUnknown { medium } => message!("status.lack.place-unknown", name = medium),
+        LackName::PlaceUnknown => message!("status.lack.place-unknown", name = medium),
     }
 }
 

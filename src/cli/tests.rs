@@ -33,6 +33,14 @@ fn program() -> String {
     all
 }
 
+/// The parts between colons of all texts of the library and the program, as `recorded::cause` and `step` make keys of
+/// them.
+fn written_parts() -> BTreeSet<String> {
+    let mut all = String::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+    all.split('"').flat_map(|text| text.split(": ")).map(|part| part.replace(' ', "-")).collect()
+}
+
 /// Texts between quotation marks that look like a key of one of the catalogue's families.
 fn quoted_keys(program: &str, families: &BTreeSet<&str>) -> BTreeSet<String> {
     let is_key =
@@ -99,6 +107,26 @@ fn every_key_is_used() {
     let unused: Vec<_> =
         en.keys().filter(|k| !dynamic.iter().any(|d| k.starts_with(d)) && !program.contains(&format!("\"{k}\""))).collect();
     assert_eq!(unused, [""; 0]);
+}
+
+/// A text of the library that was reworded would be shown in English only: its key has to follow.
+#[test]
+fn every_text_that_is_translated_is_written_somewhere() {
+    let of_sqlite = [
+        "database-disk-image-is-malformed",
+        "file-is-not-a-database",
+        "database-or-disk-is-full",
+        "attempt-to-write-a-readonly-database",
+        "unable-to-open-database-file",
+        "disk-I/O-error",
+        "database-is-locked",
+    ];
+    let (en, written) = (catalogue("en"), written_parts());
+    let translated = en.keys().filter_map(|key| key.strip_prefix("said.").or_else(|| key.strip_prefix("step.")));
+    let translated: Vec<&str> = translated.filter(|part| !of_sqlite.contains(part)).collect();
+    assert!(translated.len() > 60, "{}", translated.len());
+    let lost: Vec<&&str> = translated.iter().filter(|part| !written.contains(**part)).collect();
+    assert!(lost.is_empty(), "nothing says this any more; rename the key, or remove it: {lost:#?}");
 }
 
 #[test]

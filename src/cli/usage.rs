@@ -1,7 +1,7 @@
-//! What is wrong with what was typed, said like any other error instead of in clap's English.
+//! Errors of the command line, explained like any other error instead of in clap's English.
 
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::text::{Message, message};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -9,7 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub enum Answer {
     /// Help or version: wanted, and printed on standard output.
     Print(String),
-    Fail(Explained),
+    Fail(CommandError),
 }
 
 pub fn answer(error: &clap::Error) -> Answer {
@@ -36,7 +36,7 @@ pub fn answer(error: &clap::Error) -> Answer {
         // clap may add kinds; its own words are better than none.
         _ => message!("error.usage.other", text = error.to_string().lines().next().unwrap_or_default()),
     };
-    let explained = Explained::usage(message, hint(error));
+    let explained = CommandError::usage(message, hint(error));
     // Our own parsers say what a value has to look like; clap's say it in English only.
     let cause = std::error::Error::source(error).and_then(|e| e.downcast_ref::<Message>()).cloned();
     Answer::Fail(match cause {
@@ -69,7 +69,7 @@ fn plain(value: &ContextValue) -> String {
     }
 }
 
-impl Explained {
+impl CommandError {
     /// A complaint about the command line.
     pub fn usage(message: Message, hint: Message) -> Self {
         Self { message, causes: Vec::new(), hint, exit: Exit::Usage }

@@ -2,9 +2,10 @@
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, reason};
-use crate::cli::ui::output::{Outcome, Table};
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::explain::CommandError;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
 use crate::cli::ui::words;
@@ -15,9 +16,6 @@ use azekura::format::seal::ReadBack;
 use azekura::job::inspect::verify::{CheckedGeneration, Expected, Options, Report, remember_damage, verify};
 use azekura::set::open::OpenSet;
 use std::path::PathBuf;
-
-/// Findings of one kind that are shown; `--json` has all.
-const SHOWN: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -31,7 +29,7 @@ pub struct Args {
     threads: Option<u16>,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
     let known = known(context, set)?;
@@ -52,7 +50,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
 }
 
 /// What this host knows of the set. A host that has never written it knows nothing.
-fn known(context: &Context, set: Id) -> Result<Vec<(u64, [u8; 32])>, Explained> {
+fn known(context: &Context, set: Id) -> Result<Vec<(u64, [u8; 32])>, CommandError> {
     let Some(catalog) = context.catalog()? else { return Ok(Vec::new()) };
     let Some(row) = catalog.set(set)? else { return Ok(Vec::new()) };
     Ok(catalog.last_seals(row)?)
@@ -95,19 +93,13 @@ fn answer(report: &Report) -> Verify {
     }
 }
 
-/// What should be said beside the result.
+/// Warnings and messages beside the result.
 fn talk(answer: &Verify, context: &Context) {
-    let faults = answer.faults.first.iter().map(|f| reason(&f.text));
-    let damage = answer.damage.first.iter().map(|d| reason(&d.text));
-    let foreign = answer.foreign.first.iter().map(|name| message!("verify.foreign", name = name));
-    for list in [faults.collect::<Vec<_>>(), damage.collect(), foreign.collect()] {
-        list.iter().take(SHOWN).for_each(|m| context.warn(m));
-        if list.len() > SHOWN {
-            context.warn(&message!("talk.more-findings", count = count((list.len() - SHOWN) as u64)));
-        }
-    }
+    context.warn_first(answer.faults.first.iter().map(|f| Message::plain(&f.text)));
+    context.warn_first(answer.damage.first.iter().map(|d| Message::plain(&d.text)));
+    context.warn_first(answer.foreign.first.iter().map(|name| message!("verify.foreign", name = name)));
     if answer.leftover_objects > 0 {
-        // What cannot be read may be the seal of a generation that they belong to.
+        // An object that cannot be read may be the seal of the generation that they belong to.
         let message = match answer.faults.is_empty() {
             true => message!("verify.leftovers", count = count(answer.leftover_objects)),
             false => message!("verify.unsealed", count = count(answer.leftover_objects)),
@@ -133,7 +125,7 @@ fn text(answer: &Verify) -> String {
         }
     }
     if let Some(last) = answer.generations.first.last() {
-        table.row(find("label.check-code"), last.check_code.shown());
+        table.row(find("label.check-code"), last.check_code.printable());
     }
     table.row(find("label.result"), result(answer).to_string());
     table.text()

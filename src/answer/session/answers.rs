@@ -14,17 +14,29 @@ use crate::answer::verify::Verify;
 /// What was answered.
 #[derive(Debug, Clone)]
 pub enum Content {
+    /// `backup`.
     Backup(Box<Backup>),
+    /// `verify`.
     Verify(Box<Verify>),
+    /// `generations --clean`.
     Clean(Box<Clean>),
+    /// `compare`.
     Compare(Box<Compare>),
+    /// `restore`.
     Restore(Box<Restore>),
+    /// `history --since`.
     Period(Box<PeriodHistory>),
+    /// `stamp import`.
     Stamp(Box<Import>),
+    /// `media list`.
     Media(Box<Media>),
+    /// `media log`.
     Ledger(Box<Log>),
+    /// `hold on`, `hold show`, `hold off`.
     Hold(Box<HoldAnswer>),
+    /// `prove`.
     Proof(Box<Prove>),
+    /// `check-proof`.
     CheckedProof(Box<CheckProof>),
 }
 

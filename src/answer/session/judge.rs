@@ -9,7 +9,7 @@ use crate::answer::restore::{Restore, Scan};
 use crate::answer::verify::{ExpectedSeal, VerifiedGeneration, Verify};
 use crate::format::seal::{ReadBack, Verdict};
 
-/// What stands in the last column.
+/// The mark of a fact in a report, as JSON names it too: how far what is recorded supports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     /// ○
@@ -49,8 +49,8 @@ impl Mark {
     }
 }
 
-/// Every byte under a seal was read and is what it was. Read from a cache it was not read from the medium; and what lies on another
-/// medium was not read at all.
+/// Every byte under a seal was read and is what it was. Read from a cache it was not read from the medium; and what
+/// lies on another medium was not read at all.
 pub fn verify(v: &Verify) -> Mark {
     let is_bad = |g: &VerifiedGeneration| !g.trusted || g.damaged_objects > 0;
     match v.read_back {
@@ -71,7 +71,7 @@ pub fn expected(e: Option<&ExpectedSeal>) -> Mark {
     }
 }
 
-/// One generation in a verification: its seal holds, and all of its objects are whole.
+/// One generation in a verification: its seal is valid, and all of its objects are whole.
 pub fn seal(v: &Verify, generation: u64) -> Mark {
     match v.generations.first.iter().find(|g| g.generation == generation) {
         None => Mark::Unknown,
@@ -80,8 +80,8 @@ pub fn seal(v: &Verify, generation: u64) -> Mark {
     }
 }
 
-/// ○ where every file is identical; △ where some were added, updated by the rules or renamed; × where one is missing or was changed
-/// outside of them. What could not be read is neither.
+/// ○ where every file is identical; △ where some were added, updated by the rules or renamed; × where one is missing or
+/// was changed outside of them. What could not be read is neither.
 pub fn compare(c: &Compare) -> Mark {
     let n = &c.counts;
     match () {
@@ -105,7 +105,8 @@ pub fn restore(r: &Restore) -> Mark {
     }
 }
 
-/// With which codes a restore ends that is as good as it says: a scan that found something, or failed, has its own mark.
+/// With which codes a restore ends that is as good as it says: a scan that found something, or failed, has its own
+/// mark.
 pub fn restore_exits(r: &Restore) -> &'static [u64] {
     let is_scanned_clean = r.scan.as_ref().is_none_or(|s| s.result == "clean");
     match (r.shortfalls > 0, is_scanned_clean) {
@@ -116,8 +117,8 @@ pub fn restore_exits(r: &Restore) -> &'static [u64] {
     }
 }
 
-/// That a scanner found nothing proves nothing by itself; a report says so beside it. △ where it is not known which scanner it was, or of
-/// which day its signatures are.
+/// That a scanner found nothing proves nothing by itself; a report says so beside it. △ where it is not known which
+/// scanner it was, or of which day its signatures are.
 pub fn scan(s: Option<&Scan>) -> Mark {
     let Some(s) = s else { return Mark::Unknown };
     match &s.result[..] {
@@ -141,10 +142,10 @@ pub fn quarantine(b: &Backup) -> Mark {
 
 /// A record is what a seal says, and the seal is that of paper. A file that was another when it was read is not proved.
 pub fn proved(p: &CheckProof) -> Mark {
-    let is_held = p.anchors.as_ref().is_some_and(|a| !a.is_empty());
+    let is_anchored = p.anchors.as_ref().is_some_and(|a| !a.is_empty());
     match (p.content, p.state) {
         (Some(content), _) if content != Content::Same => Mark::Bad,
-        _ if !is_held => Mark::Unknown,
+        _ if !is_anchored => Mark::Unknown,
         (_, None | Some(State::Good)) => Mark::Good,
         _ => Mark::Partly,
     }

@@ -10,55 +10,65 @@ use crate::answer::restore::Restore;
 use crate::answer::verify::Verify;
 use std::path::{Component, Path};
 
-/// A fact and where it is recorded. Without a place it is not known.
+/// A fact, and where it is recorded. A fact without a source is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct At<T> {
+pub struct Sourced<T> {
+    /// What is recorded.
     pub fact: T,
+    /// Where; empty where it is not known.
     pub sources: Vec<Source>,
 }
 
 /// A set of files that was restored.
 #[derive(Debug)]
 pub struct Restored<'a> {
+    /// The answer of the restore.
     pub restore: &'a Restore,
+    /// Where that answer is recorded.
     pub answer: &'a Answer,
-    /// The seal's check code, as another command told it, and what that says.
-    pub check_code: (Option<At<String>>, Mark),
+    /// The seal's check code, if another command answered it, and its mark.
+    pub check_code: (Option<Sourced<String>>, Mark),
     /// The newest comparison after it of what lies there with the same generation.
     pub compare: Option<(&'a Compare, &'a Answer)>,
     /// The newest verification of the set, and of several of its media the worst.
     pub verify: Option<(&'a Verify, &'a Answer)>,
     /// The searches for signs of an intruder.
     pub traces: Option<Traces<'a>>,
-    /// The set holds an infected state.
+    /// The set keeps an infected state.
     pub in_quarantine: bool,
 }
 
 impl Restored<'_> {
+    /// The mark of the restore alone.
     pub fn itself(&self) -> Mark {
-        let mark = self.answer.sure(judge::restore(self.restore), judge::restore_exits(self.restore));
+        let mark = self.answer.supported_mark(judge::restore(self.restore), judge::restore_exits(self.restore));
         if self.in_quarantine { Mark::Bad } else { mark }
     }
 
+    /// The mark of the seal: whether the generation was verified.
     pub fn seal(&self) -> Mark {
         self.verify.map_or(Mark::Unknown, |(v, a)| sealed(v, a, self.restore.generation))
     }
 
+    /// The mark of the comparison with the generation.
     pub fn compared(&self) -> Mark {
-        self.compare.map_or(Mark::Unknown, |(c, a)| a.sure(judge::compare(c), &[0]))
+        self.compare.map_or(Mark::Unknown, |(c, a)| a.supported_mark(judge::compare(c), &[0]))
     }
 
+    /// Whether the generation is before the first sign of an intruder.
     pub fn before_traces(&self) -> Mark {
         let mark = self.traces.as_ref().map_or(Mark::Unknown, |s| s.before(self.restore.generation));
         if self.restore.has_alarm || self.in_quarantine { Mark::Bad } else { mark }
     }
 
+    /// Whether indicators were searched for in the generation, and none found.
     pub fn searched(&self) -> Mark {
         self.traces.as_ref().map_or(Mark::Unknown, |s| s.searched(self.restore.generation))
     }
 
+    /// The mark of the malware scan.
     pub fn scanned(&self) -> Mark {
-        let is_bad_run = self.answer.sure(Mark::Good, judge::restore_exits(self.restore)) != Mark::Good;
+        let is_bad_run = self.answer.supported_mark(Mark::Good, judge::restore_exits(self.restore)) != Mark::Good;
         match judge::scan(self.restore.scan.as_ref()) {
             Mark::Good | Mark::Partly if is_bad_run => Mark::Unknown,
             mark => mark,
@@ -74,7 +84,7 @@ impl Restored<'_> {
 }
 
 fn sealed(v: &Verify, answer: &Answer, generation: u64) -> Mark {
-    answer.sure(judge::seal(v, generation), &[0])
+    answer.supported_mark(judge::seal(v, generation), &[0])
 }
 
 /// Everything that was really restored, in the order in which it was.
@@ -128,7 +138,7 @@ fn is_of(c: &Compare, restore: &Restore) -> bool {
 }
 
 /// The check code of a generation: good as far as no verification speaks against its seal.
-pub fn known_generation(session: &Session, set: &str, generation: u64, time: &str) -> (Option<At<String>>, Mark) {
+pub fn known_generation(session: &Session, set: &str, generation: u64, time: &str) -> (Option<Sourced<String>>, Mark) {
     let code = check_code(session, set, generation, time);
     let is_bad = |v: &Verify| v.set == set && judge::seal(v, generation) == Mark::Bad;
     let is_doubtful = newest_of_media(session).iter().any(|(v, _)| is_bad(v));
@@ -136,12 +146,12 @@ pub fn known_generation(session: &Session, set: &str, generation: u64, time: &st
     (code, mark)
 }
 
-/// What is written on paper of a generation, as far as a command told it. Commands that disagree leave it unknown: then there are two
+/// The check code of a generation, if a command answered it. If commands disagree it is unknown: then there are two
 /// generations of one number.
-pub fn check_code(session: &Session, set: &str, generation: u64, time: &str) -> Option<At<String>> {
-    let mut found: Option<At<String>> = None;
+pub fn check_code(session: &Session, set: &str, generation: u64, time: &str) -> Option<Sourced<String>> {
+    let mut found: Option<Sourced<String>> = None;
     for answer in &session.answers {
-        let told = match &answer.content {
+        let answered = match &answer.content {
             Content::Verify(v) if v.set == set => {
                 v.generations.first.iter().find(|g| g.generation == generation && g.trusted).map(|g| (&g.check_code, &g.time))
             }
@@ -150,11 +160,11 @@ pub fn check_code(session: &Session, set: &str, generation: u64, time: &str) -> 
             }
             _ => None,
         };
-        match (told, &mut found) {
+        match (answered, &mut found) {
             (Some((_, at)), _) if at != time => return None,
             (Some((code, _)), Some(at)) if at.fact == **code => at.sources = vec![answer.source.clone()],
             (Some(_), Some(_)) => return None,
-            (Some((code, _)), None) => found = Some(At { fact: code.to_string(), sources: vec![answer.source.clone()] }),
+            (Some((code, _)), None) => found = Some(Sourced { fact: code.to_string(), sources: vec![answer.source.clone()] }),
             (None, _) => {}
         }
     }

@@ -1,7 +1,8 @@
-//! Reading a session of evidence: which of its lines hold, and what the commands answered that they tell of.
+//! Reads a session of evidence: which lines of its record are valid, and what the commands answered that they name.
 //!
-//! **Invariant:** no answer is given that the record does not bind. Each line is bound by the one after it, so of a record that breaks
-//! at a line, that line and all before it bind nothing; and an answer is used only as far as its bytes hash to what its line says.
+//! **Invariant:** no answer is used that the record does not bind. Each line is bound by the line after it. If the
+//! record breaks at a line, that line and all lines before it bind nothing. An answer is used only if its bytes have
+//! the digest that its line names.
 
 use super::answers::Content;
 use super::judge::Mark;
@@ -29,26 +30,42 @@ pub struct Source {
 /// How the session began.
 #[derive(Debug, Clone, Default)]
 pub struct Started {
+    /// Line of the record, from 1.
     pub line: u64,
+    /// When, RFC 3339, UTC.
     pub time: String,
+    /// Who began it.
     pub by: String,
+    /// The second person.
     pub witness: String,
-    pub place: String,
+    /// Where the people were, in words.
+    pub location: String,
+    /// The name of the host.
     pub host: String,
+    /// Name and version of the program.
     pub tool: String,
+    /// SHA-256 of the program's file, in hexadecimal.
     pub program_sha256: String,
+    /// The id of the set on the medium.
     pub set: Option<String>,
+    /// The name of the set.
     pub set_name: Option<String>,
+    /// The id of the medium.
     pub medium: Option<String>,
+    /// What the hardware calls itself.
     pub device: Option<String>,
+    /// Whether the medium could have been written to.
     pub writable: Option<bool>,
 }
 
 /// A command that was run.
 #[derive(Debug, Clone)]
 pub struct Run {
+    /// Where it is recorded.
     pub source: Source,
+    /// When, RFC 3339, UTC.
     pub time: String,
+    /// The command, as JSON names it: `media.list`.
     pub command: String,
     /// `None` where the line has none.
     pub exit_code: Option<u64>,
@@ -57,18 +74,24 @@ pub struct Run {
 /// What a command answered.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    /// The command, as JSON names it: `media.list`.
     pub command: String,
+    /// Where the answer is recorded.
     pub source: Source,
+    /// When, RFC 3339, UTC.
     pub time: String,
+    /// The exit code of the command; `u64::MAX` where the line has none.
     pub exit_code: u64,
+    /// The answer itself.
     pub content: Content,
-    /// The same command answered again later, and nobody knows what.
+    /// The same command answered again later, and that answer is lost.
     pub is_outdated: bool,
 }
 
 impl Answer {
-    /// A mark that this answer gives, as far as the command ended with a code that goes with it and nothing unknown came later.
-    pub fn sure(&self, mark: Mark, exits: &[u64]) -> Mark {
+    /// `mark`, which this answer supports, unless the command ended with another code than `exits` or a later answer is
+    /// lost: then a good mark becomes unknown.
+    pub fn supported_mark(&self, mark: Mark, exits: &[u64]) -> Mark {
         match mark {
             Mark::Good | Mark::Partly if self.is_outdated || !exits.contains(&self.exit_code) => Mark::Unknown,
             mark => mark,
@@ -79,9 +102,13 @@ impl Answer {
 /// A session that was checked.
 #[derive(Debug, Clone)]
 pub struct Session {
+    /// What a check of the record found.
     pub checked: RecordCheck,
+    /// How it began; `None` where that line does not count.
     pub started: Option<Started>,
+    /// The commands that were run, in their order.
     pub runs: Vec<Run>,
+    /// The answers that count, in their order.
     pub answers: Vec<Answer>,
     /// Runs whose answer is not there, was changed, or cannot be understood.
     pub lost: Vec<Run>,
@@ -97,11 +124,11 @@ impl Session {
         for line in record.lines.iter().filter(|l| l.number > last_break) {
             match line.event["event"].as_str() {
                 Some("started") if session.started.is_none() => session.started = Some(started(line)),
-                Some("command") => session.take(folder, line),
+                Some("command") => session.add_command(folder, line),
                 _ => {}
             }
         }
-        // Whoever takes the newest answer away must not bring back the one before it.
+        // Removing the newest answer must not make the one before it count again.
         for lost in &session.lost {
             let earlier = session.answers.iter_mut().filter(|a| a.source.line < lost.source.line);
             earlier.filter(|a| a.command == lost.command).for_each(|a| a.is_outdated = true);
@@ -109,7 +136,7 @@ impl Session {
         Ok(session)
     }
 
-    fn take(&mut self, folder: &Path, line: &RecordLine) {
+    fn add_command(&mut self, folder: &Path, line: &RecordLine) {
         let command = text(&line.event["command"]);
         let result = files_of(&line.event).find(|(name, _)| name.starts_with("results/"));
         let file = result.map(|(name, _)| name.clone()).unwrap_or_default();
@@ -121,7 +148,7 @@ impl Session {
         };
         let name = result.map(|(name, digest)| (&name[..], digest.unwrap_or_default()));
         match read(folder, name.unwrap_or_default(), &run) {
-            Told::Answer(content) => self.answers.push(Answer {
+            ReadAnswer::Answer(content) => self.answers.push(Answer {
                 command: run.command.clone(),
                 source: run.source.clone(),
                 time: run.time.clone(),
@@ -129,8 +156,8 @@ impl Session {
                 content,
                 is_outdated: false,
             }),
-            Told::Lost => self.lost.push(run.clone()),
-            Told::Nothing => {}
+            ReadAnswer::Lost => self.lost.push(run.clone()),
+            ReadAnswer::Nothing => {}
         }
         self.runs.push(run);
     }
@@ -143,6 +170,7 @@ impl Session {
         self.answers.iter().filter_map(move |a| kind(&a.content).map(|t| (t, a)))
     }
 
+    /// Whether the whole record is valid, and every file is what it says.
     pub fn is_good(&self) -> bool {
         self.checked.is_good()
     }
@@ -160,7 +188,7 @@ fn started(line: &RecordLine) -> Started {
         time: text(&event["time"]),
         by: text(&event["by"]),
         witness: text(&event["witness"]),
-        place: text(&event["place"]),
+        location: text(&event["place"]),
         host: text(&event["host"]),
         tool: text(&event["tool"]),
         program_sha256: text(&event["program_sha256"]),
@@ -172,57 +200,59 @@ fn started(line: &RecordLine) -> Started {
     }
 }
 
-/// Answers of the same commands that no report tells of: a list of generations, the versions of one path.
+/// Answers of the same commands that no report uses: a list of generations, the versions of one path.
 #[derive(Deserialize)]
 struct Other {
     sets: Option<IgnoredAny>,
     versions: Option<IgnoredAny>,
 }
 
-enum Told {
+/// What was read of a command's answer.
+enum ReadAnswer {
     Answer(Content),
-    /// An error, or nothing that reports tell of.
+    /// An error, or an answer that no report uses.
     Nothing,
+    /// The file is missing, is not what was recorded, or cannot be understood.
     Lost,
 }
 
-fn read(folder: &Path, (name, digest): (&str, &str), run: &Run) -> Told {
-    let from = From { folder, name, digest, run };
+fn read(folder: &Path, (name, digest): (&str, &str), run: &Run) -> ReadAnswer {
+    let recorded = RecordedFile { folder, name, digest, run };
     match &run.command[..] {
-        "backup" => from.told(Content::Backup),
-        "verify" => from.told(Content::Verify),
-        "generations" => from.told(Content::Clean),
-        "compare" => from.told(Content::Compare),
-        "restore" => from.told(Content::Restore),
-        "history" => from.told(Content::Period),
-        "stamp.import" => from.told(Content::Stamp),
-        "media.list" => from.told(Content::Media),
-        "media.log" => from.told(Content::Ledger),
-        "hold.on" | "hold.show" | "hold.off" => from.told(Content::Hold),
-        "prove" => from.told(Content::Proof),
-        "check-proof" => from.told(Content::CheckedProof),
-        _ => Told::Nothing,
+        "backup" => recorded.read_as(Content::Backup),
+        "verify" => recorded.read_as(Content::Verify),
+        "generations" => recorded.read_as(Content::Clean),
+        "compare" => recorded.read_as(Content::Compare),
+        "restore" => recorded.read_as(Content::Restore),
+        "history" => recorded.read_as(Content::Period),
+        "stamp.import" => recorded.read_as(Content::Stamp),
+        "media.list" => recorded.read_as(Content::Media),
+        "media.log" => recorded.read_as(Content::Ledger),
+        "hold.on" | "hold.show" | "hold.off" => recorded.read_as(Content::Hold),
+        "prove" => recorded.read_as(Content::Proof),
+        "check-proof" => recorded.read_as(Content::CheckedProof),
+        _ => ReadAnswer::Nothing,
     }
 }
 
-/// Where an answer lies, and what its line says of it.
-struct From<'a> {
+/// The file of an answer, and what its line of the record says of it.
+struct RecordedFile<'a> {
     folder: &'a Path,
     name: &'a str,
     digest: &'a str,
     run: &'a Run,
 }
 
-impl From<'_> {
-    fn told<T: DeserializeOwned>(&self, kind: impl Fn(Box<T>) -> Content) -> Told {
+impl RecordedFile<'_> {
+    fn read_as<T: DeserializeOwned>(&self, kind: impl Fn(Box<T>) -> Content) -> ReadAnswer {
         if let Some(Some(answer)) = self.parse() {
-            return Told::Answer(kind(answer));
+            return ReadAnswer::Answer(kind(answer));
         }
         match self.parse::<Other>() {
             // A command that failed says why, and nothing else.
-            Some(None) if self.run.exit_code.is_some_and(|code| code != 0) => Told::Nothing,
-            Some(Some(other)) if other.sets.is_some() || other.versions.is_some() => Told::Nothing,
-            _ => Told::Lost,
+            Some(None) if self.run.exit_code.is_some_and(|code| code != 0) => ReadAnswer::Nothing,
+            Some(Some(other)) if other.sets.is_some() || other.versions.is_some() => ReadAnswer::Nothing,
+            _ => ReadAnswer::Lost,
         }
     }
 

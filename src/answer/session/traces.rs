@@ -1,6 +1,6 @@
 //! Up to where a set is without a sign of an intruder: what all searches of a session say together.
 //!
-//! **Invariant:** a sign that one search found stands, whatever a later one did not look for.
+//! **Invariant:** a sign that one search found counts, whatever later searches did not look for.
 
 use super::answers::of_clean;
 use super::judge::Mark;
@@ -34,10 +34,12 @@ impl<'a> Traces<'a> {
         sets.into_iter().filter_map(|set| Self::of(session, set)).collect()
     }
 
+    /// The newest search.
     pub fn newest(&self) -> Option<(&'a Clean, &'a Answer)> {
         self.all.last().copied()
     }
 
+    /// All searches, the newest last.
     pub fn searches(&self) -> &[(&'a Clean, &'a Answer)] {
         &self.all
     }
@@ -60,11 +62,12 @@ impl<'a> Traces<'a> {
     fn is_consistent(c: &Clean) -> bool {
         let lines = || c.generations.first.iter();
         let end = lines().filter(|g| g.has_sign()).map(|g| g.generation).min().unwrap_or(u64::MAX);
-        let told = lines().filter(|g| g.is_clean() && g.generation < end).map(|g| g.generation).max();
-        told == c.last_clean && c.generations.more == 0
+        let expected = lines().filter(|g| g.is_clean() && g.generation < end).map(|g| g.generation).max();
+        expected == c.last_clean && c.generations.more == 0
     }
 
-    /// Whether a generation is before the first sign. Without indicators only alarms were looked at: then it is not known.
+    /// Whether a generation is before the first sign. Without indicators only alarms were looked at: then it is not
+    /// known.
     pub fn before(&self, generation: u64) -> Mark {
         let Some((c, answer)) = self.newest() else { return Mark::Unknown };
         let of = c.generations.first.iter().find(|g| g.generation == generation);
@@ -72,7 +75,7 @@ impl<'a> Traces<'a> {
         match of {
             _ if is_behind || c.quarantine == Some(true) => Mark::Bad,
             Some(g) if g.is_clean() && c.faults.is_empty() && Self::is_consistent(c) => {
-                answer.sure(Mark::Good, EXITS).and(self.searched(generation))
+                answer.supported_mark(Mark::Good, EXITS).and(self.searched(generation))
             }
             _ => Mark::Unknown,
         }
@@ -94,6 +97,6 @@ impl<'a> Traces<'a> {
             Some(g) if of.passed_over > 0 || g.unhashed > 0 => Mark::Partly,
             Some(_) => Mark::Good,
         };
-        answer.sure(mark, EXITS)
+        answer.supported_mark(mark, EXITS)
     }
 }

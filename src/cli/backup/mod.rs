@@ -9,7 +9,7 @@ use super::environment::absolute;
 use super::recovery_key::{self, RecoveryKey};
 use super::sources::{self, ForAll};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::message;
 use azekura::format::seal::Verdict;
@@ -20,7 +20,7 @@ use azekura::medium::tape::st::is_drive;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Buffers take no more unless told otherwise.
+/// Limit of the buffers unless the user sets another.
 const MEMORY_MIB: u64 = 96;
 /// Cartridges that a restore needs at most.
 const MEDIA_ON_TAPE: u64 = 3;
@@ -74,13 +74,13 @@ impl Args {
     }
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let (state, to) = (context.state_dir()?, context.medium(args.to.as_deref())?);
     let for_all = ForAll { excludes: args.exclude.clone(), one_file_system: args.one_file_system };
     let sources = sources::check(sources(&args, &for_all, context)?)?;
     let pool = context.pool_of(args.to.as_deref());
     if let Some(pool) = pool.filter(|_| args.quarantine) {
-        return Err(Explained::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));
+        return Err(CommandError::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));
     }
     let (init, key) = match args.init || args.quarantine {
         // A pool's media are taken in one by one.
@@ -103,14 +103,15 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         Some(pool) => turn::night(pool, &options, &env, context)?,
         None => (backup(&options, &env, &context.progress())?, false),
     };
-    show::talk(&report, context);
+    let answer = show::answer(&report, key.as_ref());
+    show::talk(&answer, report.hold_failed.is_none(), context);
     // Sealed, but on a medium that should have been swapped, or with no word of it in the ledger.
     let exit = exit(report.verdict).max(if astray { Exit::Incomplete } else { Exit::Good });
-    Ok(Outcome::new(exit, show::text(&report, &to, key.as_ref()), &show::answer(&report, key.as_ref())))
+    Ok(Outcome::new(exit, show::text(&answer, &to), &answer))
 }
 
 /// A command given without any `SOURCE` is the only source; the configuration's are for nights without arguments.
-fn sources(args: &Args, for_all: &ForAll, context: &Context) -> Result<Vec<SourceOptions>, Explained> {
+fn sources(args: &Args, for_all: &ForAll, context: &Context) -> Result<Vec<SourceOptions>, CommandError> {
     let Some(name) = args.stdin_name.as_ref().filter(|_| args.stdin_from_command) else {
         return sources::choose(&args.sources, for_all, &context.config);
     };
@@ -129,14 +130,14 @@ fn exit(verdict: Verdict) -> Exit {
     }
 }
 
-/// What a new set is begun with. A recovery key is made only when nobody gave a recipient and the medium has no set of this
-/// host: a nightly job may say `--init` every night, and must not leave a key that opens nothing.
+/// The options of a new set. A recovery key is made only if no recipient was given and the medium has no set of this
+/// host: a nightly job may pass `--init` every night, and must not create keys that open nothing.
 fn begin(
     args: &Args,
     state: &Path,
     to: &Path,
     context: &Context,
-) -> Result<(Option<NewSetOptions>, Option<RecoveryKey>), Explained> {
+) -> Result<(Option<NewSetOptions>, Option<RecoveryKey>), CommandError> {
     let sets = AttachedMedium::find(to, context.loader())?.sets()?;
     let host = StateDir::open(state)?;
     if sets.found.iter().any(|s| host.set(s.id).is_some()) {

@@ -2,108 +2,86 @@
 
 use crate::cli::context::Context;
 use crate::cli::recovery_key::RecoveryKey;
+use crate::cli::ui::findings;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Table, to_stderr};
-use crate::cli::ui::recorded;
-use crate::cli::ui::shown::{Shown, shell_word};
-use crate::cli::ui::text::{find, find_optional, message};
+use crate::cli::ui::output::to_stderr;
+use crate::cli::ui::printable::{Printable, shell_word};
+use crate::cli::ui::table::Table;
+use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
 use azekura::answer::backup::{Backup, BackupMedium, ClosedMedium, RecoveryKeyFile, SetOpened, Streaming};
-use azekura::answer::{Clipped, facts, name};
-use azekura::event::FindingKind;
+use azekura::answer::{Clipped, exact, facts, name};
 use azekura::format::manifest::Finding;
 use azekura::job::backup::Report;
 use azekura::set::writer::{Closed, Opened};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Findings that are shown; the manifest and `--json` have more.
-const SHOWN_FINDINGS: usize = 20;
-
-/// What the user should know beside the result: findings, and how the set came to be open.
-pub fn talk(report: &Report, context: &Context) {
-    match report.opened {
-        Opened::Known => {}
-        Opened::New => context.talk(&message!("talk.new-set", name = report.set_name)),
-        Opened::NewWithoutCatalog => context.warn(&message!("talk.new-set-without-catalog", name = report.set_name)),
+/// What the user should know beside the result: how the set came to be open, alarms, findings. `is_held`: the hold that
+/// an alarm puts on could be put on.
+pub fn talk(answer: &Backup, is_held: bool, context: &Context) {
+    match answer.set_opened {
+        Some(SetOpened::Known) | None => {}
+        Some(SetOpened::New) => context.talk(&message!("talk.new-set", name = answer.set_name)),
+        Some(SetOpened::NewWithoutCatalog) => context.warn(&message!("talk.new-set-without-catalog", name = answer.set_name)),
     }
-    if report.quarantine {
+    if answer.quarantine {
         context.talk(&message!("talk.quarantine"));
     }
-    if report.adopted_objects > 0 {
-        context.talk(&message!("talk.adopted", count = count(report.adopted_objects)));
+    if answer.adopted_objects > 0 {
+        context.talk(&message!("talk.adopted", count = count(answer.adopted_objects)));
     }
-    for a in &report.alarms {
+    for a in &answer.alarms.first {
         context.warn(&words::alarm(a));
-        a.paths.iter().for_each(|p| to_stderr(&format!("  {}\n", p.shown())));
+        let paths = a.paths.first.iter().map(|p| exact(&p.path, p.path_hex.as_deref()));
+        paths.for_each(|path| to_stderr(&format!("  {}\n", path.printable())));
     }
-    if !report.alarms.is_empty() {
-        context.warn(&match &report.hold_failed {
-            None => message!("talk.held"),
-            Some(_) => message!("talk.not-held"),
-        });
+    if !answer.alarms.is_empty() {
+        context.warn(&if is_held { message!("talk.held") } else { message!("talk.not-held") });
     }
-    let total = report.count("findings").max(report.findings.len() as u64);
-    if total == 0 {
-        return;
-    }
-    to_stderr(&format!("{}\n", message!("talk.findings", count = count(total))));
-    for f in report.findings.iter().take(SHOWN_FINDINGS) {
-        to_stderr(&format!("  {}\n", finding(f)));
-    }
-    if total > SHOWN_FINDINGS as u64 {
-        to_stderr(&format!("  {}\n", message!("talk.more-findings", count = count(total - SHOWN_FINDINGS as u64))));
-    }
+    findings::list(&answer.findings.first, answer.statistics.of("findings").max(answer.findings.len()));
 }
 
-fn finding(f: &Finding) -> String {
-    if f.kind == FindingKind::ClockSetBack.name() {
-        return message!("talk.clock-set-back", time = time(&f.detail, Lang::spoken())).to_string();
-    }
-    let kind = find_optional(&format!("finding.{}", f.kind)).unwrap_or_else(|| f.kind.shown());
-    let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", recorded::cause(&f.detail)) };
-    format!("{kind}: {}{detail}", f.path.shown())
-}
-
-pub fn text(report: &Report, to: &Path, key: Option<&RecoveryKey>) -> String {
-    let n = |name| count(report.count(name));
+/// `to` is the medium as the user named it: the next command names it so, too.
+pub fn text(answer: &Backup, to: &Path) -> String {
+    let n = |name| count(answer.statistics.of(name));
     let mut table = Table::default();
-    table.row(find("label.set"), message!("backup.set", name = report.set_name, id = report.set).to_string());
+    table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
     table.row(
         find("label.generation"),
-        message!("backup.generation", number = report.generation, time = time(&report.time, Lang::spoken())).to_string(),
+        message!("backup.generation", number = answer.generation, time = time(&answer.time, Lang::spoken())).to_string(),
     );
-    let (entries, files, size) = (n("entries"), n("files"), bytes(report.count("bytes")));
+    let (entries, files, size) = (n("entries"), n("files"), bytes(answer.statistics.of("bytes")));
     table.row(find("label.content"), message!("backup.content", entries = entries, files = files, bytes = size).to_string());
     let changes =
         message!("backup.changes", new = n("new"), changed = n("changed"), unchanged = n("unchanged"), gone = n("gone"));
     table.row(find("label.changes"), changes.to_string());
-    let added = message!("backup.added", bytes = bytes(report.added_bytes), objects = count(report.added_objects));
+    let added = message!("backup.added", bytes = bytes(answer.added_bytes), objects = count(answer.added_objects));
     table.row(find("label.added"), added.to_string());
-    if let Some(s) = report.streaming.filter(|s| s.nanoseconds > 0) {
+    if let Some(s) = answer.streaming.as_ref().filter(|s| s.nanoseconds > 0) {
         let (rate, lowest) = (bytes(s.bytes_per_second()), s.lowest_packs * 100 / s.buffer_packs.max(1));
         let fed = message!("backup.streaming", rate = rate, count = count(s.under_runs), lowest = lowest);
         table.row(find("label.drive"), fed.to_string());
     }
-    table.row(find("label.read-back"), words::read_back(report.read_back).to_string());
-    table.row(find("label.result"), words::verdict(report.verdict, report.read_back).to_string());
-    if report.count("findings") > 0 {
+    table.row(find("label.read-back"), words::read_back(answer.read_back).to_string());
+    table.row(find("label.result"), words::verdict(answer.verdict, answer.read_back).to_string());
+    if answer.statistics.of("findings") > 0 {
         table.row(find("label.findings"), n("findings"));
     }
-    if let Some(key) = key {
-        table.row(find("label.recovery-key"), key.path.shown());
+    if let Some(key) = &answer.recovery_key {
+        table.row(find("label.recovery-key"), exact(&key.path, key.path_hex.as_deref()).printable());
     }
-    for c in &report.closed {
+    for c in &answer.closed_media.first {
         let closed = message!("backup.closed", number = c.place, code = c.check_code);
         table.row(find("label.medium"), closed.to_string());
     }
-    if report.place > 1 {
-        table.row(find("label.medium"), message!("backup.medium", number = report.place).to_string());
+    if let Some(place) = answer.place.filter(|place| *place > 1) {
+        table.row(find("label.medium"), message!("backup.medium", number = place).to_string());
     }
-    table.row(find("label.check-code"), message!("backup.check-code", code = report.check_code).to_string());
+    table.row(find("label.check-code"), message!("backup.check-code", code = answer.check_code).to_string());
     let medium = shell_word(to.as_os_str());
-    format!("{}\n{}\n", table.text(), message!("backup.next", medium = medium, code = report.check_code))
+    format!("{}\n{}\n", table.text(), message!("backup.next", medium = medium, code = answer.check_code))
 }
 
 /// What was done, as it is printed.

@@ -1,9 +1,9 @@
-//! A night of a rotation: which medium is in, and what is said of it.
+//! A backup to a pool: which medium is attached, and whether it is the one that is due.
 
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::message;
@@ -16,9 +16,10 @@ use azekura::job::media::rotation::{FoundMedium, PoolTurn, Refusal};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Backs up to the pool's medium that is due. Also answers whether it should have been swapped before, or is missing in the ledger.
-pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<(Report, bool), Explained> {
-    let leave = |at: &Path| tell_to_leave(pool, at, context);
+/// Backs up to the medium of the pool that is due. Also returns whether the run needs attention: the medium should have
+/// been swapped before, or the ledger could not be written.
+pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<(Report, bool), CommandError> {
+    let leave = |at: &Path| eject(pool, at, context);
     let done = run(&pool.pool(), options, &leave, env, &context.progress())?;
     let (turn, report, gone, ledger_error) = match done {
         PoolNight::Done { turn, report, gone, ledger_error } => {
@@ -39,7 +40,7 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
     Ok((*report, ledger_error))
 }
 
-fn refused(refusal: &Refusal) -> Explained {
+fn refused(refusal: &Refusal) -> CommandError {
     let due = &refusal.due;
     let said = match &refusal.found {
         FoundMedium::OutOfTurn { medium } => message!("error.media.out-of-turn", name = medium, due = due),
@@ -54,11 +55,11 @@ fn refused(refusal: &Refusal) -> Explained {
         }
         FoundMedium::OtherPool { medium } => message!("error.media.other-pool", name = medium, due = due),
     };
-    Explained::new(said, Exit::Medium)
+    CommandError::new(said, Exit::Medium)
 }
 
-/// The program learns by its environment where the medium is. Whether it is gone is looked at afterwards.
-fn tell_to_leave(pool: &ConfigPool, at: &Path, context: &Context) -> bool {
+/// The program gets the path of the medium in its environment. Whether the medium is gone is checked afterwards.
+fn eject(pool: &ConfigPool, at: &Path, context: &Context) -> bool {
     let Some((program, arguments)) = pool.leave.split_first() else { return false };
     let mut command = Command::new(program);
     command.args(arguments).env("AZEKURA_MEDIUM", at).stdin(Stdio::null()).stdout(Stdio::from(std::io::stderr()));

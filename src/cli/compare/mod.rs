@@ -7,16 +7,17 @@ use crate::cli::environment::absolute;
 use crate::cli::sources::split;
 use crate::cli::ui::csv::{Csv, hex};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Columns, Outcome, Table};
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
+use crate::cli::ui::table::{Columns, Table};
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
 use azekura::answer::compare::{Classes, Compare, ComparedSource, FileDifference, FileSeen, NotCompared};
-use azekura::answer::{Clipped, name};
+use azekura::answer::{Clipped, exact, name};
 use azekura::format::manifest::Rules;
 use azekura::format::object::Id;
 use azekura::job::compare::{
@@ -56,7 +57,7 @@ pub struct Args {
     threads: Option<u16>,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let trees: Vec<NamedTree> =
@@ -96,28 +97,33 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         })?
     };
     csv.map(Csv::finish).transpose()?;
-    report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-    for name in &report.not_compared {
-        context.talk(&message!("compare.not-compared", name = name));
-    }
+    let answer = answer(&report, all);
+    talk(&answer, context);
     if let Some(out) = &args.html {
-        page::write(out, &report, &shown, context)?;
+        page::write(out, &answer, &shown, context)?;
     }
-    let text = list(&shown, &report) + &text(&report);
-    Ok(Outcome::new(exit(&report), text, &answer(&report, all)))
+    let text = list(&shown, &answer) + &text(&answer);
+    Ok(Outcome::new(exit(&answer), text, &answer))
+}
+
+fn talk(answer: &Compare, context: &Context) {
+    answer.faults.first.iter().for_each(|f| context.warn(&Message::plain(&f.text)));
+    for s in &answer.not_compared.first {
+        context.talk(&message!("compare.not-compared", name = exact(&s.name, s.name_hex.as_deref())));
+    }
 }
 
 /// The list must not lie in what is compared: nothing is ever written there.
-fn check_outside(path: &Path, trees: &[NamedTree]) -> Result<(), Explained> {
+fn check_outside(path: &Path, trees: &[NamedTree]) -> Result<(), CommandError> {
     let folder = absolute(path).parent().and_then(|p| p.canonicalize().ok());
-    let holds = |t: &NamedTree| folder.as_ref().zip(t.path.canonicalize().ok()).is_some_and(|(f, t)| f.starts_with(t));
-    if trees.iter().any(holds) {
-        return Err(Explained::new(message!("error.compare.csv-in-tree", path = path), Exit::Usage));
+    let contains = |t: &NamedTree| folder.as_ref().zip(t.path.canonicalize().ok()).is_some_and(|(f, t)| f.starts_with(t));
+    if trees.iter().any(contains) {
+        return Err(CommandError::new(message!("error.compare.csv-in-tree", path = path), Exit::Usage));
     }
     Ok(())
 }
 
-fn csv(path: &Path, trees: &[NamedTree]) -> Result<Csv, Explained> {
+fn csv(path: &Path, trees: &[NamedTree]) -> Result<Csv, CommandError> {
     check_outside(path, trees)?;
     let headings = [
         "label.class",
@@ -129,16 +135,16 @@ fn csv(path: &Path, trees: &[NamedTree]) -> Result<Csv, Explained> {
         "label.blake3-before",
         "label.blake3-after",
     ];
-    Csv::create(path, &headings)
+    Csv::create(&absolute(path), &headings)
 }
 
 /// The worst that was met.
-fn exit(report: &Report) -> Exit {
-    let counts = &report.counts;
-    let is_bad = !report.trusted || !report.faults.is_empty() || report.entries_lost > 0;
-    if is_bad || counts.of(Class::OutsideRules) > 0 || counts.of(Class::Missing) > 0 {
+fn exit(answer: &Compare) -> Exit {
+    let counts = &answer.counts;
+    let is_bad = !answer.trusted || !answer.faults.is_empty() || answer.entries_lost > 0;
+    if is_bad || counts.outside_rules > 0 || counts.missing > 0 {
         Exit::Damage
-    } else if counts.of(Class::NotVerified) > 0 {
+    } else if counts.not_verified > 0 {
         Exit::Incomplete
     } else {
         Exit::Good
@@ -158,8 +164,8 @@ fn class(class: Class) -> String {
 }
 
 /// As [`class`], but where no source has rules nothing was changed by the rules.
-fn class_of(report: &Report, of: Class) -> String {
-    match report.sources.iter().all(|s| s.rules == Rules::Plain) && of == Class::Updated {
+fn class_of(answer: &Compare, of: Class) -> String {
+    match answer.sources.first.iter().all(|s| s.rules == Rules::Plain) && of == Class::Updated {
         true => find("class.updated-plain"),
         false => class(of),
     }
@@ -195,7 +201,7 @@ pub fn rules(rules: Rules) -> String {
 }
 
 /// What is not identical, as much of it as fits.
-fn list(shown: &[Vec<Difference>], report: &Report) -> String {
+fn list(shown: &[Vec<Difference>], answer: &Compare) -> String {
     if shown.iter().all(Vec::is_empty) {
         return String::new();
     }
@@ -204,44 +210,43 @@ fn list(shown: &[Vec<Difference>], report: &Report) -> String {
         for d in differences.iter().take(SHOWN) {
             let path = match &d.former {
                 Some(former) => message!("compare.from-to", former = former, path = d.path).to_string(),
-                None => d.path.shown(),
+                None => d.path.printable(),
             };
-            columns.row([class_of(report, d.class), path, reason(d.reason)]);
+            columns.row([class_of(answer, d.class), path, reason(d.reason)]);
         }
-        let more = report.counts.of(*of) - differences.len().min(SHOWN) as u64;
+        let more = answer.counts.of(*of) - differences.len().min(SHOWN) as u64;
         if more > 0 {
-            columns.row([class_of(report, *of), message!("compare.more", count = count(more)).to_string(), String::new()]);
+            columns.row([class_of(answer, *of), message!("compare.more", count = count(more)).to_string(), String::new()]);
         }
     }
     format!("{}\n", columns.text())
 }
 
-fn text(report: &Report) -> String {
+fn text(answer: &Compare) -> String {
     let mut table = Table::default();
-    table.row(find("label.set"), message!("backup.set", name = report.set_name, id = report.set).to_string());
+    table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
     let generation =
         |number, at: &str| message!("backup.generation", number = number, time = time(at, Lang::spoken())).to_string();
-    table.row(find("label.generation"), generation(report.generation, &report.time));
-    if let Some((number, at)) = &report.with {
-        table.row(find("label.with"), generation(*number, at));
+    table.row(find("label.generation"), generation(answer.generation, &answer.time));
+    if let Some((number, at)) = answer.with_generation.zip(answer.with_time.as_deref()) {
+        table.row(find("label.with"), generation(number, at));
     }
-    for s in &report.sources {
+    for s in &answer.sources.first {
         table.row(find("label.source"), source(s).to_string());
     }
     for c in Class::ALL {
-        table.row(class_of(report, c), count(report.counts.of(c)));
+        table.row(class_of(answer, c), count(answer.counts.of(c)));
     }
-    let counts = &report.counts;
-    table.row(find("label.metadata"), count(counts.metadata));
-    let (same, added, missing) = (count(counts.folders), count(counts.folders_added), count(counts.folders_missing));
+    table.row(find("label.metadata"), count(answer.metadata));
+    let (same, added, missing) = (count(answer.folders), count(answer.folders_added), count(answer.folders_missing));
     table.row(find("label.folders"), message!("compare.folders", same = same, added = added, missing = missing).to_string());
-    table.row(find("label.read"), bytes(counts.bytes_read));
-    if report.entries_lost > 0 {
-        table.row(find("label.entries-lost"), count(report.entries_lost));
+    table.row(find("label.read"), bytes(answer.bytes_read));
+    if answer.entries_lost > 0 {
+        table.row(find("label.entries-lost"), count(answer.entries_lost));
     }
     table.row(
         find("label.result"),
-        find(match exit(report) {
+        find(match exit(answer) {
             Exit::Good => "compare.good",
             Exit::Incomplete => "compare.not-verified",
             _ => "compare.bad",
@@ -250,10 +255,11 @@ fn text(report: &Report) -> String {
     table.text()
 }
 
-fn source(s: &SourceComparison) -> Message {
-    match &s.path {
-        Some(path) => message!("compare.source-at", name = s.name, rules = rules(s.rules), path = path),
-        None => message!("compare.source", name = s.name, rules = rules(s.rules)),
+fn source(s: &ComparedSource) -> Message {
+    let name = exact(&s.name, s.name_hex.as_deref());
+    match s.tree.as_deref().map(|tree| exact(tree, s.tree_hex.as_deref())) {
+        Some(tree) => message!("compare.source-at", name = name, rules = rules(s.rules), path = tree),
+        None => message!("compare.source", name = name, rules = rules(s.rules)),
     }
 }
 
@@ -262,8 +268,8 @@ fn csv_row(d: &Difference) -> [String; 8] {
     let digest = |s: &Option<FileSummary>| hex(s.and_then(|s| s.blake3));
     [
         class(d.class),
-        d.path.shown(),
-        d.former.as_ref().map(Shown::shown).unwrap_or_default(),
+        d.path.printable(),
+        d.former.as_ref().map(Printable::printable).unwrap_or_default(),
         reason(d.reason),
         size(&d.before),
         size(&d.after),

@@ -1,18 +1,20 @@
-//! `compare --html`: the result as a page to print. It has the frame of the reports; its list ends where `--csv` goes on.
+//! `compare --html`: the result as a page to print. It has the frame of the reports; its list ends where `--csv` goes
+//! on.
 
 use super::{SHOWN_FIRST, class_of, exit, reason, rules};
 use crate::cli::context::Context;
 use crate::cli::environment::{absolute, now};
-use crate::cli::report::draft::{Draft, Fact};
+use crate::cli::report::builder::{CellValue, ReportBuilder};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::write_new;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{count, day_in_japan, paper_day, paper_time};
-use crate::cli::ui::words;
+use azekura::answer::compare::{Compare, ComparedSource, NotCompared};
+use azekura::answer::exact;
 use azekura::env::TOOL;
-use azekura::job::compare::{Class, Difference, Report};
+use azekura::job::compare::{Class, Difference};
 use azekura::report::due::wareki;
 use std::path::Path;
 
@@ -20,82 +22,86 @@ use std::path::Path;
 pub const LISTED: usize = 200;
 
 /// Writes the page. `shown` has some differences of each class of [`SHOWN_FIRST`].
-pub fn write(out: &Path, report: &Report, shown: &[Vec<Difference>], context: &Context) -> Result<(), Explained> {
-    let html = draft(report, shown).html();
+pub fn write(out: &Path, answer: &Compare, shown: &[Vec<Difference>], context: &Context) -> Result<(), CommandError> {
+    let html = build(answer, shown).html();
     write_new(&absolute(out), html.as_bytes())?;
     context.keep("compare", html.into_bytes());
     Ok(())
 }
 
-fn draft(report: &Report, shown: &[Vec<Difference>]) -> Draft {
-    let mut draft = Draft::new("page.title.compare");
-    draft.under(&message!("page.under.set", name = report.set_name, id = report.set));
+fn build(answer: &Compare, shown: &[Vec<Difference>]) -> ReportBuilder {
+    let mut builder = ReportBuilder::new("page.title.compare");
+    builder.under(&message!("page.under.set", name = answer.set_name, id = answer.set));
     let when = |rfc3339: &str| paper_time(rfc3339, Lang::spoken());
-    draft.under(&message!("page.compare.generation", number = report.generation, time = when(&report.time)));
-    if let Some((number, time)) = &report.with {
-        draft.under(&message!("page.compare.with", number = number, time = when(time)));
+    builder.under(&message!("page.compare.generation", number = answer.generation, time = when(&answer.time)));
+    if let Some((number, time)) = answer.with_generation.zip(answer.with_time.as_deref()) {
+        builder.under(&message!("page.compare.with", number = number, time = when(time)));
     }
     if let Some(today) = day_in_japan(now().seconds) {
         let era = wareki(today).unwrap_or_default();
-        draft.under(&message!("page.under.made", date = paper_day(today, Lang::spoken()), era = era));
+        builder.under(&message!("page.under.made", date = paper_day(today, Lang::spoken()), era = era));
     }
-    if !report.trusted || !report.faults.is_empty() || report.entries_lost > 0 {
-        draft.alarm(&message!("page.compare.untrusted"));
-        report.faults.iter().take(20).for_each(|f| draft.alarm(&words::fault(f)));
+    if !answer.trusted || !answer.faults.is_empty() || answer.entries_lost > 0 {
+        builder.alarm(&message!("page.compare.untrusted"));
+        answer.faults.first.iter().take(20).for_each(|f| builder.alarm(&Message::plain(&f.text)));
     }
-    result(&mut draft, report);
-    draft.section("page.section.differences");
+    result(&mut builder, answer);
+    builder.section("page.section.differences");
     let mut rows = Vec::new();
     for (of, differences) in SHOWN_FIRST.iter().zip(shown) {
-        rows.extend(differences.iter().take(LISTED).map(|d| row(report, d)));
-        let more = report.counts.of(*of).saturating_sub(differences.len().min(LISTED) as u64);
+        rows.extend(differences.iter().take(LISTED).map(|d| row(answer, d)));
+        let more = answer.counts.of(*of).saturating_sub(differences.len().min(LISTED) as u64);
         if more > 0 {
             let said = message!("page.more-list", count = count(more));
-            rows.push(vec![Fact::Text(class_of(report, *of)), Fact::Said(said), Fact::Nothing, Fact::Nothing, Fact::Nothing]);
+            rows.push(vec![
+                CellValue::Text(class_of(answer, *of)),
+                CellValue::Said(said),
+                CellValue::Nothing,
+                CellValue::Nothing,
+                CellValue::Nothing,
+            ]);
         }
     }
     let headings = ["page.head.class", "page.head.path", "page.head.reason", "label.size-before", "label.size-after"];
     match rows.is_empty() {
-        true => draft.words(&message!("page.compare.none")),
-        false => draft.list(&headings, &rows, 0),
+        true => builder.words(&message!("page.compare.none")),
+        false => builder.list(&headings, &rows, 0),
     }
-    draft.signatures(&["page.role.author", "page.role.witness"]);
-    draft.foot(&message!("page.foot.tool", tool = TOOL));
-    draft
+    builder.signatures(&["page.role.author", "page.role.witness"]);
+    builder.foot(&message!("page.foot.tool", tool = TOOL));
+    builder
 }
 
-fn result(draft: &mut Draft, report: &Report) {
-    draft.section("page.section.result");
-    let said: Message = match exit(report) {
+fn result(builder: &mut ReportBuilder, answer: &Compare) {
+    builder.section("page.section.result");
+    let said: Message = match exit(answer) {
         Exit::Good => message!("compare.good"),
         Exit::Incomplete => message!("compare.not-verified"),
         _ => message!("compare.bad"),
     };
-    draft.words(&said);
-    let sources: Vec<Vec<Fact>> = report
-        .sources
-        .iter()
-        .map(|s| {
-            let tree = s.path.as_ref().map_or(Fact::Nothing, |p| Fact::Name(p.as_os_str().as_encoded_bytes().to_vec()));
-            vec![Fact::Name(s.name.clone()), Fact::Text(rules(s.rules)), tree]
-        })
-        .collect();
-    draft.list(&["page.head.of-source", "page.head.rules", "page.head.tree"], &sources, 0);
-    let counts: Vec<Vec<Fact>> =
-        Class::ALL.iter().map(|c| vec![Fact::Text(class_of(report, *c)), Fact::Count(report.counts.of(*c))]).collect();
-    draft.list(&["page.head.class", "page.head.files"], &counts, 0);
-    if !report.not_compared.is_empty() {
-        let names: Vec<Vec<Fact>> = report.not_compared.iter().map(|n| vec![Fact::Name(n.clone())]).collect();
-        draft.list(&["page.head.not-compared"], &names, 0);
+    builder.words(&said);
+    let source = |s: &ComparedSource| {
+        let tree = CellValue::optional(s.tree.as_deref(), |tree| CellValue::Name(exact(tree, s.tree_hex.as_deref())));
+        vec![CellValue::Name(exact(&s.name, s.name_hex.as_deref())), CellValue::Text(rules(s.rules)), tree]
+    };
+    let sources: Vec<Vec<CellValue>> = answer.sources.first.iter().map(source).collect();
+    builder.list(&["page.head.of-source", "page.head.rules", "page.head.tree"], &sources, 0);
+    let counts: Vec<Vec<CellValue>> =
+        Class::ALL.iter().map(|c| vec![CellValue::Text(class_of(answer, *c)), CellValue::Count(answer.counts.of(*c))]).collect();
+    builder.list(&["page.head.class", "page.head.files"], &counts, 0);
+    if !answer.not_compared.is_empty() {
+        let name = |s: &NotCompared| vec![CellValue::Name(exact(&s.name, s.name_hex.as_deref()))];
+        let names: Vec<Vec<CellValue>> = answer.not_compared.first.iter().map(name).collect();
+        builder.list(&["page.head.not-compared"], &names, 0);
     }
 }
 
-fn row(report: &Report, d: &Difference) -> Vec<Fact> {
-    let size = |seen: Option<u64>| seen.map_or(Fact::Nothing, Fact::Count);
+fn row(answer: &Compare, d: &Difference) -> Vec<CellValue> {
+    let size = |seen: Option<u64>| seen.map_or(CellValue::Nothing, CellValue::Count);
     let path = match &d.former {
-        Some(former) => Fact::Said(message!("compare.from-to", former = former, path = d.path)),
-        None => Fact::Name(d.path.clone()),
+        Some(former) => CellValue::Said(message!("compare.from-to", former = former, path = d.path)),
+        None => CellValue::Name(d.path.clone()),
     };
     let (before, after) = (d.before.map(|s| s.size), d.after.map(|s| s.size));
-    vec![Fact::Text(class_of(report, d.class)), path, Fact::Text(reason(d.reason)), size(before), size(after)]
+    vec![CellValue::Text(class_of(answer, d.class)), path, CellValue::Text(reason(d.reason)), size(before), size(after)]
 }

@@ -3,24 +3,25 @@
 use super::Args;
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason, reason};
+use crate::cli::ui::explain::{CommandError, io_reason, reason};
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::recorded;
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::text::{find, message};
+use crate::cli::ui::table::Columns;
+use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use crate::cli::ui::words;
 use azekura::answer::generations::{self as answer, Changes, Clean, CleanGeneration, FirstAppearance};
-use azekura::answer::name;
+use azekura::answer::{exact, name};
 use azekura::format::watch::Measures;
 use azekura::job::incident::clean::{GenerationTraces, IndicatorHit, Options, Report, clean};
 use azekura::job::incident::indicators::Indicators;
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let identity = context.identity(args.identity.as_deref())?;
     let indicators = args.ioc.as_deref().map(|path| {
-        let failed = |e| Explained::new(message!("error.ioc", path = path), Exit::Usage).cause(e);
+        let failed = |e| CommandError::new(message!("error.ioc", path = path), Exit::Usage).cause(e);
         let bytes = std::fs::read(path).map_err(|e| failed(io_reason(&e)))?;
         Indicators::parse(&bytes).map_err(|e| failed(reason(&e)))
     });
@@ -29,28 +30,34 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         let progress = context.progress();
         clean(&options, &identity, &context.env(None), &progress)?
     };
-    report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-    for row in &report.generations {
-        for a in &row.alarms {
-            context.warn(&message!("clean.alarm", number = row.generation, alarm = words::alarm(a)));
-        }
-        if let Some(why) = &row.damaged {
-            context.warn(&message!("clean.damage", number = row.generation, why = recorded::cause(why)));
-        }
-        if row.unhashed > 0 {
-            context.warn(&message!("clean.unhashed", number = row.generation, count = count(row.unhashed)));
-        }
-    }
-    if let Some(passed_over) = options.indicators.as_ref().map(Indicators::passed_over).filter(|n| *n > 0) {
-        context.warn(&message!("clean.passed-over", count = count(passed_over)));
-    }
-    for f in &report.first_hits {
-        context.warn(&message!("clean.first", indicator = f.indicator, number = f.generation, path = f.path));
-    }
+    let answer = answer(&report, options.indicators.as_ref());
+    talk(&answer, context);
     let is_good = report.faults.is_empty() && report.generations.iter().all(GenerationTraces::is_clean);
     let exit = if is_good { Exit::Good } else { Exit::Damage };
-    let answer = answer(&report, options.indicators.as_ref());
     Ok(Outcome::new(exit, text(&answer), &answer))
+}
+
+/// What speaks against each generation.
+fn talk(answer: &Clean, context: &Context) {
+    answer.faults.first.iter().for_each(|f| context.warn(&Message::plain(&f.text)));
+    for g in &answer.generations.first {
+        for a in &g.alarms.first {
+            context.warn(&message!("clean.alarm", number = g.generation, alarm = words::alarm(a)));
+        }
+        if let Some(why) = &g.damaged {
+            context.warn(&message!("clean.damage", number = g.generation, why = recorded::cause(why)));
+        }
+        if g.unhashed > 0 {
+            context.warn(&message!("clean.unhashed", number = g.generation, count = count(g.unhashed)));
+        }
+    }
+    if let Some(indicators) = answer.indicators.filter(|i| i.passed_over > 0) {
+        context.warn(&message!("clean.passed-over", count = count(indicators.passed_over)));
+    }
+    for f in &answer.first.first {
+        let path = exact(&f.path, f.path_hex.as_deref());
+        context.warn(&message!("clean.first", indicator = f.indicator, number = f.generation, path = path));
+    }
 }
 
 fn answer(r: &Report, indicators: Option<&Indicators>) -> Clean {
@@ -123,7 +130,7 @@ fn text(answer: &Clean) -> String {
             () => find("clean.none"),
         };
         columns.row([
-            g.generation.shown(),
+            g.generation.printable(),
             time(&g.time, Lang::spoken()),
             known(sum(g, |c| c.new)),
             known(sum(g, |c| c.changed)),

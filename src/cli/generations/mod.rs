@@ -1,14 +1,16 @@
-//! `azekura generations`: the sets on a medium and their generations, from labels and seals; with a key also from manifests.
+//! `azekura generations`: the sets on a medium and their generations, from labels and seals; with a key also from
+//! manifests.
 
 mod clean;
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Columns, Outcome};
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::text::{find, message};
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::table::Columns;
+use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
 use azekura::answer::generations::{self as answer, BytesOfMedium, Generation, Generations, SetOfGenerations, SourceName};
@@ -35,7 +37,7 @@ pub struct Args {
     ioc: Option<PathBuf>,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     if args.clean {
         return clean::run(args, context);
     }
@@ -57,9 +59,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         reports.push(generations(&from, Some(id), identity.as_ref(), &env)?);
     }
     reports.sort_by_key(|r| r.quarantine);
-    reports.iter().flat_map(|r| &r.faults).for_each(|f| context.warn(&words::fault(f)));
-    let exit = if reports.iter().all(|r| r.faults.is_empty()) { Exit::Good } else { Exit::Damage };
     let sets: Vec<SetOfGenerations> = reports.iter().map(answer).collect();
+    sets.iter().flat_map(|s| &s.faults.first).for_each(|f| context.warn(&Message::plain(&f.text)));
+    let exit = if sets.iter().all(|s| s.faults.is_empty()) { Exit::Good } else { Exit::Damage };
     let text = sets.iter().map(|s| if args.media { media(s) } else { text(s) }).collect::<Vec<_>>().join("\n");
     Ok(Outcome::new(exit, text, &Generations { sets: sets.into() }))
 }
@@ -118,13 +120,13 @@ fn text(report: &SetOfGenerations) -> String {
             false => message!("generations.not-trusted"),
         };
         columns.row([
-            g.generation.shown(),
+            g.generation.printable(),
             time(&g.time, Lang::spoken()),
             count(g.entries),
             bytes(g.added_bytes),
             g.check_code.to_string(),
             result.to_string(),
-            g.details.as_ref().and_then(|d| d.tag.as_deref()).unwrap_or_default().shown(),
+            g.details.as_ref().and_then(|d| d.tag.as_deref()).unwrap_or_default().printable(),
         ]);
     }
     format!("{}\n{}", heading(report), columns.text())
@@ -137,7 +139,7 @@ fn media(report: &SetOfGenerations) -> String {
     for g in &report.generations.first {
         let reads = match &g.details {
             None => String::new(),
-            Some(d) if d.media.is_empty() => g.place.shown(),
+            Some(d) if d.media.is_empty() => g.place.printable(),
             Some(d) => {
                 let each = d
                     .media
@@ -147,7 +149,7 @@ fn media(report: &SetOfGenerations) -> String {
                 each.collect::<Vec<_>>().join(" → ")
             }
         };
-        columns.row([g.generation.shown(), time(&g.time, Lang::spoken()), g.place.shown(), reads]);
+        columns.row([g.generation.printable(), time(&g.time, Lang::spoken()), g.place.printable(), reads]);
     }
     format!("{}\n{}", heading(report), columns.text())
 }

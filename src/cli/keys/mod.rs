@@ -5,7 +5,7 @@ mod rehearse;
 mod sheet;
 
 use super::context::Context;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
 use azekura::answer::keys::Recipients;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub struct ShowRecipient {
     identity: Option<PathBuf>,
 }
 
-pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(command: Command, context: &Context) -> Result<Outcome, CommandError> {
     match command {
         Command::New(args) => new::run(&args, context),
         Command::Sheet(args) => sheet::run(&args, context),
@@ -33,9 +33,9 @@ pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
     }
 }
 
-fn show_recipient(args: &ShowRecipient, context: &Context) -> Result<Outcome, Explained> {
-    let recipients = context.identity(args.identity.as_deref())?.recipients().texts().to_vec();
-    let text = recipients.iter().map(|r| format!("{r}\n")).collect();
-    let recipients = recipients.iter().map(|r| r.as_str().into()).collect();
-    Ok(Outcome::good(text, &Recipients { recipients }))
+fn show_recipient(args: &ShowRecipient, context: &Context) -> Result<Outcome, CommandError> {
+    let recipients = context.identity(args.identity.as_deref())?.recipients();
+    let answer = Recipients { recipients: recipients.texts().iter().map(|r| r.as_str().into()).collect() };
+    let text = answer.recipients.first.iter().map(|r| format!("{r}\n")).collect();
+    Ok(Outcome::good(text, &answer))
 }

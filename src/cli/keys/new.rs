@@ -3,12 +3,14 @@
 use super::sheet;
 use crate::cli::context::Context;
 use crate::cli::environment::{absolute, now};
-use crate::cli::ui::explain::Explained;
-use crate::cli::ui::output::{Outcome, Table};
+use crate::cli::ui::explain::CommandError;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
 use crate::cli::ui::secret::{new_passphrase, write_new};
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
+use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
+use azekura::answer::exact;
 use azekura::answer::keys::New;
 use azekura::env::time_text;
 use azekura::pipeline::encryptor::{DEFAULT_WORK_FACTOR, Identity, encrypt_with_passphrase};
@@ -27,7 +29,7 @@ pub struct Args {
     passphrase_file: Option<PathBuf>,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let file = context.environment.passphrase_file(args.passphrase_file.as_deref()).filter(|_| !args.passphrase);
     let passphrase = match args.passphrase || file.is_some() {
         true => Some(new_passphrase(file.as_deref())?),
@@ -36,7 +38,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let identity = Identity::generate();
     let created = time_text(now());
     let plain = identity.file_text(&created);
-    let text = match &passphrase {
+    let file_text = match &passphrase {
         Some(p) => Zeroizing::new(encrypt_with_passphrase(&plain, p, DEFAULT_WORK_FACTOR)?),
         None => plain,
     };
@@ -46,16 +48,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         None => None,
     };
     let out = absolute(&args.out);
-    write_new(&out, text.as_bytes())?;
+    write_new(&out, file_text.as_bytes())?;
     if let Some((path, page)) = &page {
         write_new(path, page.as_bytes())?;
     }
     warn(&out, context);
-
-    let mut table = Table::default();
-    table.row(find("label.key-file"), out.shown());
-    page.iter().for_each(|(path, _)| table.row(find("label.sheet"), path.shown()));
-    recipients.iter().for_each(|r| table.row(find("label.recipient"), r.shown()));
     let (key_file, key_file_hex) = path_name(&out);
     let (sheet, sheet_hex) = page.as_ref().map(|(path, _)| path_name(path)).unzip();
     let answer = New {
@@ -66,7 +63,17 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         recipients: recipients.iter().map(|r| r.as_str().into()).collect(),
         passphrase: passphrase.is_some(),
     };
-    Ok(Outcome::good(format!("{}\n{}\n", table.text(), find("keys.next")), &answer))
+    Ok(Outcome::good(text(&answer), &answer))
+}
+
+fn text(answer: &New) -> String {
+    let mut table = Table::default();
+    table.row(find("label.key-file"), exact(&answer.key_file, answer.key_file_hex.as_deref()).printable());
+    if let Some(sheet) = &answer.sheet {
+        table.row(find("label.sheet"), exact(sheet, answer.sheet_hex.as_deref()).printable());
+    }
+    answer.recipients.first.iter().for_each(|r| table.row(find("label.recipient"), r.printable()));
+    format!("{}\n{}\n", table.text(), find("keys.next"))
 }
 
 /// A key that is made on a host with sets was, for a moment, where a thief may be.

@@ -2,10 +2,10 @@
 
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::text::message;
+use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{count, time};
 use crate::cli::ui::words;
 use azekura::answer::Clipped;
@@ -24,23 +24,13 @@ pub struct Args {
     set: Option<Id>,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let report = {
         let progress = context.progress();
         rehearse(&from, args.set, &identity, &context.env(None), &progress)?
     };
-    report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-    let exit = if report.trusted && report.faults.is_empty() { Exit::Good } else { Exit::Damage };
-    let at = time(&report.time, Lang::spoken());
-    let opened = message!(
-        "keys.rehearsed",
-        set = report.set_name,
-        generation = report.generation,
-        time = at,
-        entries = count(report.entries)
-    );
     let answer = Rehearsed {
         set: Clipped::of(report.set),
         set_name: report.set_name.as_str().into(),
@@ -51,5 +41,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         other_recipients: report.other_recipients.iter().map(|r| r.as_str().into()).collect(),
         faults: report.faults.iter().map(words::fault_answer).collect(),
     };
-    Ok(Outcome::new(exit, format!("{opened}\n"), &answer))
+    answer.faults.first.iter().for_each(|f| context.warn(&Message::plain(&f.text)));
+    let exit = if answer.trusted && answer.faults.is_empty() { Exit::Good } else { Exit::Damage };
+    Ok(Outcome::new(exit, text(&answer), &answer))
+}
+
+fn text(answer: &Rehearsed) -> String {
+    let (at, entries) = (time(&answer.time, Lang::spoken()), count(answer.entries));
+    let opened = message!("keys.rehearsed", set = answer.set_name, generation = answer.generation, time = at, entries = entries);
+    format!("{opened}\n")
 }

@@ -3,13 +3,14 @@
 use crate::cli::context::Context;
 use crate::cli::environment::{absolute, now};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, reason};
+use crate::cli::ui::explain::{CommandError, reason};
 use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
 use crate::cli::ui::secret::write_new;
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::paper_date;
+use azekura::answer::exact;
 use azekura::answer::keys::Sheet;
 use azekura::env::time_text;
 use azekura::format::label::{Label, fingerprint};
@@ -33,7 +34,7 @@ pub struct Args {
     out: PathBuf,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let id = OpenSet::open(&from, args.set, context.loader())?.id;
     let sets = AttachedMedium::find(&from, context.loader())?.sets()?;
@@ -41,23 +42,23 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
     let identity = context.identity(args.identity.as_deref())?;
     let fits = |l: &&Label| identity.recipients().fingerprints().iter().any(|f| l.recipients.contains(f));
     if label.is_some_and(|l| !fits(&l)) {
-        return Err(Explained::new(message!("error.identity.wrong"), Exit::Key));
+        return Err(CommandError::new(message!("error.identity.wrong"), Exit::Key));
     }
     let out = absolute(&args.out);
     write_new(&out, page(&identity, label, "")?.as_bytes())?;
     let (sheet, sheet_hex) = path_name(&out);
-    let text = format!("{}\n\n{}\n", out.shown(), find("keys.next-sheet"));
+    let text = format!("{}\n\n{}\n", exact(&sheet, sheet_hex.as_deref()).printable(), find("keys.next-sheet"));
     Ok(Outcome::good(text, &Sheet { sheet, sheet_hex }))
 }
 
 /// The sheet of one key. Without a label, what it belongs to is left to be written by hand. `created` may be empty.
-pub fn page(identity: &Identity, label: Option<&Label>, created: &str) -> Result<Zeroizing<String>, Explained> {
+pub fn page(identity: &Identity, label: Option<&Label>, created: &str) -> Result<Zeroizing<String>, CommandError> {
     let (recipients, secrets) = (identity.recipients(), identity.texts());
     let fits = |r: &&String| label.is_none_or(|l| l.recipients.contains(&fingerprint(r)));
-    // A file may hold several keys: the one that the label names.
+    // A file may contain several keys: take the one that the label names.
     let at = recipients.texts().iter().position(|r| fits(&r)).unwrap_or(0);
     let (Some(recipient), Some(secret)) = (recipients.texts().get(at), secrets.get(at)) else {
-        return Err(Explained::new(message!("error.identity.no-key"), Exit::Key));
+        return Err(CommandError::new(message!("error.identity.no-key"), Exit::Key));
     };
     let set_id = label.map(|l| l.set.to_string()).unwrap_or_default();
     let root_key = label.map(|l| hex(&l.root_key)).unwrap_or_default();
@@ -71,5 +72,5 @@ pub fn page(identity: &Identity, label: Option<&Label>, created: &str) -> Result
         fingerprint: &fingerprint(recipient),
         root_key: &root_key,
     };
-    sheet.html().map_err(|e| Explained::new(message!("error.sheet"), Exit::Failed).cause(reason(&e)))
+    sheet.html().map_err(|e| CommandError::new(message!("error.sheet"), Exit::Failed).cause(reason(&e)))
 }

@@ -1,13 +1,13 @@
 //! `azekura media copy`
 
-use super::warn_of;
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
-use crate::cli::ui::output::{Outcome, Table};
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::text::{find, message};
+use crate::cli::ui::explain::CommandError;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::table::Table;
+use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
 use crate::cli::ui::words;
 use azekura::answer::Clipped;
@@ -34,7 +34,7 @@ pub struct Args {
     beside_others: bool,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let options = Options {
         from: context.medium(args.from.as_deref())?,
         to: absolute(&args.to),
@@ -49,33 +49,39 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
             None => copy(&options, &context.env(None), &progress)?,
         }
     };
-    warn_of(&report.faults.iter().map(words::fault).collect::<Vec<_>>(), context);
-    warn_of(&report.damage.iter().map(words::damage).collect::<Vec<_>>(), context);
-    if report.unproved > 0 {
-        context.warn(&message!("copy.unproved", count = count(report.unproved)));
-    }
-    let exit = if report.is_good() { Exit::Good } else { Exit::Damage };
-    Ok(Outcome::new(exit, text(&report), &answer(&report)))
+    let answer = answer(&report);
+    talk(&answer, context);
+    let exit = if answer.good { Exit::Good } else { Exit::Damage };
+    Ok(Outcome::new(exit, text(&answer), &answer))
 }
 
-fn text(r: &Report) -> String {
+fn talk(answer: &Copy, context: &Context) {
+    context.warn_first(answer.faults.first.iter().map(|f| Message::plain(&f.text)));
+    context.warn_first(answer.damage.first.iter().map(|d| Message::plain(&d.text)));
+    if answer.unproved_objects > 0 {
+        context.warn(&message!("copy.unproved", count = count(answer.unproved_objects)));
+    }
+}
+
+fn text(answer: &Copy) -> String {
     let mut table = Table::default();
-    table.row(find("label.set"), message!("backup.set", name = r.set_name, id = r.set).to_string());
-    if !r.places.is_empty() {
-        let places: Vec<String> = r.places.iter().map(u64::to_string).collect();
+    table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
+    if !answer.places.is_empty() {
+        let places: Vec<String> = answer.places.first.iter().map(u64::to_string).collect();
         table.row(find("label.medium"), message!("copy.places", places = places.join(", ")).to_string());
     }
-    let held = message!("copy.held", objects = count(r.objects), bytes = bytes(r.bytes), already = count(r.already));
-    table.row(find("label.copy"), held.to_string());
-    table.row(find("label.read-back"), words::read_back(r.read_back).to_string());
-    if let Some((generation, code)) = &r.newest {
+    let (objects, size, already) = (count(answer.objects), bytes(answer.bytes), count(answer.already_objects));
+    let contained = message!("copy.held", objects = objects, bytes = size, already = already);
+    table.row(find("label.copy"), contained.to_string());
+    table.row(find("label.read-back"), words::read_back(answer.read_back).to_string());
+    if let Some((generation, code)) = answer.generation.zip(answer.check_code.as_ref()) {
         table.row(find("label.newest"), generation.to_string());
-        table.row(find("label.check-code"), code.shown());
+        table.row(find("label.check-code"), code.printable());
     }
-    let result = match (r.is_good(), r.read_back) {
+    let result = match (answer.good, answer.read_back) {
         (true, ReadBack::Direct | ReadBack::Dropped) => message!("copy.good"),
         (true, ReadBack::Cached) => message!("verdict.unverified"),
-        (false, _) => message!("copy.bad", count = count(r.damage.len() as u64)),
+        (false, _) => message!("copy.bad", count = count(answer.damage.len())),
     };
     table.row(find("label.result"), result.to_string());
     table.text()

@@ -1,8 +1,8 @@
-//! `azekura media init`: takes a blank medium in.
+//! `azekura media init`: registers a blank medium.
 
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::message;
 use azekura::answer::Clipped;
@@ -22,7 +22,7 @@ pub struct Args {
     recipient: Vec<String>,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let pool = match &args.pool {
         Some(name) => Some(context.pool(name).ok_or_else(|| super::ledger::no_pool(name))?),
         None => context.config.pools.iter().find(|p| p.media.contains(&args.name)),
@@ -30,7 +30,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
     let at = args.at.as_deref().or(pool.map(|p| p.at.as_path()));
     let recipients = if args.recipient.is_empty() { context.config.recipients.clone() } else { args.recipient };
     if recipients.is_empty() {
-        return Err(Explained::new(message!("error.backup.no-recipients"), Exit::Key));
+        return Err(CommandError::new(message!("error.backup.no-recipients"), Exit::Key));
     }
     let options = InitOptions {
         state: context.state_dir()?,
@@ -41,7 +41,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         tape_block: context.tape_block(),
     };
     let set = init(&options, &context.env(None))?;
-    let text = format!("{}\n", message!("media.registered", name = args.name, set = set));
     let answer = Init { name: args.name.as_str().into(), set: Clipped::of(set), pool: options.pool.as_deref().map(Into::into) };
+    let text = format!("{}\n", message!("media.registered", name = answer.name, set = answer.set));
     Ok(Outcome::good(text, &answer))
 }

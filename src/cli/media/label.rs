@@ -4,13 +4,14 @@ use super::ledger::known;
 use crate::cli::context::Context;
 use crate::cli::environment::{absolute, now};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, reason};
+use crate::cli::ui::explain::{CommandError, reason};
 use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
 use crate::cli::ui::secret::write_new;
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
 use crate::cli::ui::text::message;
 use crate::cli::ui::units::paper_date;
+use azekura::answer::exact;
 use azekura::answer::media::Labels;
 use azekura::env::time_text;
 use azekura::host::ledger::Ledger;
@@ -27,7 +28,7 @@ pub struct Args {
     out: PathBuf,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let book = Ledger::of(&context.state_dir()?).read()?;
     let mut media = Vec::new();
     for name in &args.media {
@@ -45,9 +46,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
         })
         .collect();
     let page = azekura::report::media_label::html(&labels)
-        .map_err(|e| Explained::new(message!("error.media.label"), Exit::Failed).cause(reason(&e)))?;
+        .map_err(|e| CommandError::new(message!("error.media.label"), Exit::Failed).cause(reason(&e)))?;
     let out = absolute(&args.out);
     write_new(&out, page.as_bytes())?;
     let (labels, labels_hex) = path_name(&out);
-    Ok(Outcome::good(format!("{}\n", out.shown()), &Labels { labels, labels_hex }))
+    let text = format!("{}\n", exact(&labels, labels_hex.as_deref()).printable());
+    Ok(Outcome::good(text, &Labels { labels, labels_hex }))
 }

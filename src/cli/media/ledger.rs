@@ -3,11 +3,12 @@
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Columns, Outcome};
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::recorded;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, Media, Medium, Scrubbed, Written};
@@ -40,7 +41,7 @@ pub struct Due {
     pool: Option<String>,
 }
 
-pub fn book(context: &Context) -> Result<(Ledger, LedgerContent), Explained> {
+pub fn book(context: &Context) -> Result<(Ledger, LedgerContent), CommandError> {
     let ledger = Ledger::of(&context.state_dir()?);
     let book = ledger.read()?;
     if let Some(line) = book.broken.first() {
@@ -54,33 +55,38 @@ pub fn exit(book: &LedgerContent) -> Exit {
 }
 
 /// A medium that the ledger knows.
-pub fn known(book: &LedgerContent, name: &str) -> Result<MediumAccount, Explained> {
-    let unknown = || Explained::new(message!("error.media.unknown", name = name), Exit::Usage);
+pub fn known(book: &LedgerContent, name: &str) -> Result<MediumAccount, CommandError> {
+    let unknown = || CommandError::new(message!("error.media.unknown", name = name), Exit::Usage);
     book.media().remove(name).ok_or_else(unknown)
 }
 
-pub fn list(context: &Context) -> Result<Outcome, Explained> {
+pub fn list(context: &Context) -> Result<Outcome, CommandError> {
     let (_, book) = book(context)?;
-    let media = book.media();
+    let answer = Media { media: book.media().values().map(medium).collect() };
+    Ok(Outcome::new(exit(&book), list_text(&answer), &answer))
+}
+
+fn list_text(answer: &Media) -> String {
+    if answer.media.is_empty() {
+        return format!("{}\n", find("media.none"));
+    }
     let headings =
         ["label.medium", "label.pool", "label.place", "label.written", "label.generation", "label.check-code", "label.left"];
     let mut columns = Columns::new(headings.map(find));
-    let when = |t: &Option<String>| t.as_ref().map_or(String::new(), |t| time(t, Lang::spoken()));
-    for m in media.values() {
-        let (written, generation, code) = m.written.clone().unwrap_or_default();
-        let generation = if generation == 0 { String::new() } else { generation.shown() };
+    let when = |t: Option<&str>| t.map(|t| time(t, Lang::spoken())).unwrap_or_default();
+    for m in &answer.media.first {
+        let written = m.written.as_ref();
         columns.row([
-            m.name.shown(),
-            m.pool.as_deref().unwrap_or_default().shown(),
-            m.location.as_deref().unwrap_or_default().shown(),
-            when(&m.written.as_ref().map(|_| written)),
-            generation,
-            code.shown(),
-            when(&m.detached),
+            m.name.printable(),
+            m.pool.as_deref().unwrap_or_default().printable(),
+            m.place.as_deref().unwrap_or_default().printable(),
+            when(written.map(|w| &w.time[..])),
+            written.filter(|w| w.generation > 0).map(|w| w.generation.printable()).unwrap_or_default(),
+            written.map(|w| w.check_code.printable()).unwrap_or_default(),
+            when(m.left.as_deref()),
         ]);
     }
-    let text = if media.is_empty() { format!("{}\n", find("media.none")) } else { columns.text() };
-    Ok(Outcome::new(exit(&book), text, &Media { media: media.values().map(medium).collect() }))
+    columns.text()
 }
 
 fn medium(m: &MediumAccount) -> Medium {
@@ -107,7 +113,7 @@ fn medium(m: &MediumAccount) -> Medium {
     }
 }
 
-pub fn due(args: &Due, context: &Context) -> Result<Outcome, Explained> {
+pub fn due(args: &Due, context: &Context) -> Result<Outcome, CommandError> {
     let (_, book) = book(context)?;
     let pools: Vec<&ConfigPool> = match &args.pool {
         Some(name) => vec![context.pool(name).ok_or_else(|| no_pool(name))?],
@@ -116,35 +122,41 @@ pub fn due(args: &Due, context: &Context) -> Result<Outcome, Explained> {
     if pools.is_empty() {
         return Err(no_pool(""));
     }
+    let due = |pool: &ConfigPool| {
+        let pool = pool.pool();
+        let (due, streak) = pool.due(&book)?;
+        let (last, nights) = streak.map_or((None, 0), |s| (Some(s.medium.as_str().into()), s.nights));
+        Some(DuePool { pool: pool.name.as_str().into(), due: due.into(), last, nights })
+    };
+    let answer = answer::Due { pools: pools.into_iter().filter_map(due).collect() };
+    Ok(Outcome::new(exit(&book), due_text(&answer), &answer))
+}
+
+fn due_text(answer: &answer::Due) -> String {
     let mut columns = Columns::new(["label.pool", "label.due", "label.last", "label.nights"].map(find));
-    let mut all = Vec::new();
-    for pool in pools.into_iter().map(ConfigPool::pool) {
-        let Some((due, streak)) = pool.due(&book) else { continue };
-        let (last, nights) = streak.map_or((None, 0), |s| (Some(s.medium), s.nights));
-        columns.row([pool.name.shown(), due.shown(), last.as_deref().unwrap_or_default().shown(), count(nights)]);
-        let last = last.as_deref().map(Into::into);
-        all.push(DuePool { pool: pool.name.as_str().into(), due: due.into(), last, nights });
+    for p in &answer.pools.first {
+        columns.row([p.pool.printable(), p.due.printable(), p.last.as_deref().unwrap_or_default().printable(), count(p.nights)]);
     }
-    Ok(Outcome::new(exit(&book), columns.text(), &answer::Due { pools: all.into() }))
+    columns.text()
 }
 
 /// There is no pool of that name in the configuration.
-pub fn no_pool(name: &str) -> Explained {
+pub fn no_pool(name: &str) -> CommandError {
     if name.is_empty() {
-        return Explained::usage(message!("error.media.no-pools"), message!("hint.media.no-pools"));
+        return CommandError::usage(message!("error.media.no-pools"), message!("hint.media.no-pools"));
     }
-    Explained::usage(message!("error.media.no-pool", name = name), message!("hint.media.no-pool"))
+    CommandError::usage(message!("error.media.no-pool", name = name), message!("hint.media.no-pool"))
 }
 
-pub fn log(args: &Log, context: &Context) -> Result<Outcome, Explained> {
+pub fn log(args: &Log, context: &Context) -> Result<Outcome, CommandError> {
     let (_, book) = book(context)?;
     let wanted = args.medium.as_deref();
     wanted.map(|name| known(&book, name)).transpose()?;
-    // What is about all media is about this one too.
+    // Lines about all media are about this one too.
     let lines = || book.lines.iter().filter(|l| wanted.is_none_or(|name| [name, ""].contains(&l.event.medium())));
     let mut columns = Columns::new(["label.line", "label.time", "label.medium", "label.event"].map(find));
     for l in lines() {
-        columns.row([l.line.shown(), time(&l.time, Lang::spoken()), l.event.medium().shown(), event(l)]);
+        columns.row([l.line.printable(), time(&l.time, Lang::spoken()), l.event.medium().printable(), event(l)]);
     }
     let answer = answer::Log { lines: lines().map(line).collect(), broken: book.broken.iter().copied().collect() };
     Ok(Outcome::new(exit(&book), columns.text(), &answer))
@@ -178,7 +190,7 @@ fn event(l: &LedgerLine) -> String {
     said.to_string()
 }
 
-pub fn move_to(args: Move, context: &Context) -> Result<Outcome, Explained> {
+pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
     let (ledger, book) = book(context)?;
     known(&book, &args.medium)?;
     let Move { medium, to, by, witness, off_site } = args;

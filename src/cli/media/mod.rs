@@ -1,4 +1,4 @@
-//! `azekura media`: the media themselves: taken in, labelled, moved, in turn; copied and read all through.
+//! `azekura media`: registers, labels, moves, copies and reads media, and shows which is due.
 
 mod copy;
 mod init;
@@ -7,10 +7,8 @@ pub mod ledger;
 mod scrub;
 
 use super::context::Context;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
-use crate::cli::ui::text::{Message, message};
-use crate::cli::ui::units::count;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -40,7 +38,7 @@ impl Command {
     }
 }
 
-pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(command: Command, context: &Context) -> Result<Outcome, CommandError> {
     match command {
         Command::Init(args) => init::run(args, context),
         Command::List => ledger::list(context),
@@ -50,15 +48,5 @@ pub fn run(command: Command, context: &Context) -> Result<Outcome, Explained> {
         Command::Log(args) => ledger::log(&args, context),
         Command::Copy(args) => copy::run(&args, context),
         Command::Scrub(args) => scrub::run(&args, context),
-    }
-}
-
-/// Findings of one kind that are shown; `--json` has all.
-const SHOWN: usize = 20;
-
-fn warn_of(list: &[Message], context: &Context) {
-    list.iter().take(SHOWN).for_each(|m| context.warn(m));
-    if list.len() > SHOWN {
-        context.warn(&message!("talk.more-findings", count = count((list.len() - SHOWN) as u64)));
     }
 }

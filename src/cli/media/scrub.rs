@@ -1,11 +1,11 @@
 //! `azekura media scrub`
 
-use super::warn_of;
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
-use crate::cli::ui::output::{Outcome, Table};
-use crate::cli::ui::text::{find, message};
+use crate::cli::ui::explain::CommandError;
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::table::Table;
+use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
 use crate::cli::ui::words;
 use azekura::answer::Clipped;
@@ -26,17 +26,15 @@ pub struct Args {
     threads: Option<u16>,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let options = Options { from: context.medium(args.medium.as_deref())?, set: args.set };
     let env = context.env(args.threads.map(usize::from));
     let report = {
         let progress = context.progress();
         scrub(&options, &env, &progress)?
     };
-    warn_of(&report.faults.iter().map(words::fault).collect::<Vec<_>>(), context);
-    warn_of(&report.damage.iter().map(words::damage).collect::<Vec<_>>(), context);
-    let unreadable = report.unreadable.iter().map(|(object, why)| message!("scrub.unreadable", object = object, why = why));
-    warn_of(&unreadable.collect::<Vec<_>>(), context);
+    let answer = answer(&report);
+    talk(&answer, context);
     if let Some(mut catalog) = context.catalog()? {
         enter_into_ledger(&context.state_dir()?, report.set, &options.from, report.damaged(), &env)?;
         log(&report, &mut catalog, &env.time_text())?;
@@ -44,26 +42,34 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Explained> {
             context.talk(&message!("verify.remembered"));
         }
     }
-    let exit = if report.verdict() == MediumHealth::Good { Exit::Good } else { Exit::Damage };
-    Ok(Outcome::new(exit, text(&report), &answer(&report)))
+    let exit = if answer.verdict == Health::Good { Exit::Good } else { Exit::Damage };
+    Ok(Outcome::new(exit, text(&answer), &answer))
 }
 
-fn text(r: &Report) -> String {
+fn talk(answer: &Scrub, context: &Context) {
+    context.warn_first(answer.faults.first.iter().map(|f| Message::plain(&f.text)));
+    context.warn_first(answer.damage.first.iter().map(|d| Message::plain(&d.text)));
+    let unreadable = answer.unreadable.first.iter();
+    context.warn_first(unreadable.map(|u| message!("scrub.unreadable", object = u.name, why = u.text)));
+}
+
+fn text(answer: &Scrub) -> String {
     let mut table = Table::default();
-    table.row(find("label.set"), message!("backup.set", name = r.set_name, id = r.set).to_string());
-    if r.place > 0 {
-        table.row(find("label.medium"), message!("backup.medium", number = r.place).to_string());
+    table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
+    if answer.place > 0 {
+        table.row(find("label.medium"), message!("backup.medium", number = answer.place).to_string());
     }
-    table.row(find("label.checked"), message!("verify.checked", objects = count(r.objects), bytes = bytes(r.bytes)).to_string());
-    if let Some(speed) = r.bytes_per_second() {
+    let (objects, size) = (count(answer.objects), bytes(answer.bytes));
+    table.row(find("label.checked"), message!("verify.checked", objects = objects, bytes = size).to_string());
+    if let Some(speed) = answer.bytes_per_second {
         table.row(find("label.speed"), message!("scrub.speed", speed = bytes(speed)).to_string());
     }
-    table.row(find("label.read-back"), words::read_back(r.read_back).to_string());
-    let result = match (r.verdict(), r.read_back) {
-        (MediumHealth::Good, ReadBack::Direct | ReadBack::Dropped) => message!("scrub.good"),
-        (MediumHealth::Good, ReadBack::Cached) => message!("verify.cached"),
-        (MediumHealth::CopyForward, _) => message!("scrub.copy-forward"),
-        (MediumHealth::Suspect, _) => message!("scrub.suspect"),
+    table.row(find("label.read-back"), words::read_back(answer.read_back).to_string());
+    let result = match (answer.verdict, answer.read_back) {
+        (Health::Good, ReadBack::Direct | ReadBack::Dropped) => message!("scrub.good"),
+        (Health::Good, ReadBack::Cached) => message!("verify.cached"),
+        (Health::CopyForward, _) => message!("scrub.copy-forward"),
+        (Health::Suspect, _) => message!("scrub.suspect"),
     };
     table.row(find("label.result"), result.to_string());
     table.text()

@@ -1,9 +1,10 @@
-//! The incident report (インシデント報告書): what happened when, what is affected, up to where it is clean, and by when whom to tell.
+//! The incident report (インシデント報告書): what happened when, what is affected, up to where it is clean, and who has to be
+//! notified by when.
 
-use super::draft::{Draft, Fact, Row};
+use super::builder::{CellValue, ReportBuilder, Row};
 use super::shared::{ROWS, chain, comparisons, generation, people, searched, when};
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::recorded;
-use crate::cli::ui::shown::Shown;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{bytes, count, day_in_japan};
 use crate::cli::ui::words;
@@ -13,47 +14,46 @@ use azekura::answer::media::LedgerLine;
 use azekura::answer::session::answers::{of_backup, of_hold, of_ledger, of_media};
 use azekura::answer::session::traces::Traces;
 use azekura::answer::session::{Answer, Mark, Session, Source, judge};
-use azekura::format::watch::Alarm;
 use azekura::report::due::Due;
 use azekura::report::page::{Style, TableKind};
 use chrono::{DateTime, FixedOffset};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub fn draft(session: &Session, discovered: Option<i64>) -> Draft {
-    let mut draft = Draft::new("page.title.incident");
-    people(&mut draft, session);
-    due(&mut draft, discovered);
-    last_clean(&mut draft, session);
-    affected(&mut draft, session);
-    quarantine(&mut draft, session);
-    comparisons(&mut draft, session, "page.section.counts");
-    chain(&mut draft, session);
-    cipher(&mut draft, session);
-    media(&mut draft, session);
-    timeline(&mut draft, session);
-    by_hand(&mut draft);
-    draft.signatures(&["page.role.author", "page.role.witness", "page.role.officer", "page.role.director"]);
-    draft
+pub fn build(session: &Session, discovered: Option<i64>) -> ReportBuilder {
+    let mut builder = ReportBuilder::new("page.title.incident");
+    people(&mut builder, session);
+    due(&mut builder, discovered);
+    last_clean(&mut builder, session);
+    affected(&mut builder, session);
+    quarantine(&mut builder, session);
+    comparisons(&mut builder, session, "page.section.counts");
+    chain(&mut builder, session);
+    cipher(&mut builder, session);
+    media(&mut builder, session);
+    timeline(&mut builder, session);
+    by_hand(&mut builder);
+    builder.signatures(&["page.role.author", "page.role.witness", "page.role.officer", "page.role.director"]);
+    builder
 }
 
-/// By when, counted as the page says; and whom.
-fn due(draft: &mut Draft, discovered: Option<i64>) {
-    draft.section("page.section.due");
+/// Who has to be notified, and by when, counted as the page says.
+fn due(builder: &mut ReportBuilder, discovered: Option<i64>) {
+    builder.section("page.section.due");
     let day = discovered.and_then(day_in_japan);
     let due = day.and_then(Due::of);
-    let rows: Vec<Vec<Fact>> = match (day, due) {
+    let rows: Vec<Vec<CellValue>> = match (day, due) {
         (Some(day), Some(due)) => [
             (message!("page.due.known"), day),
             (message!("page.due.preliminary-first"), due.preliminary.0),
             (message!("page.due.preliminary-last"), due.preliminary.1),
             (message!("page.due.final"), due.last),
         ]
-        .map(|(what, day)| vec![Fact::Said(what), Fact::Day(day)])
+        .map(|(what, day)| vec![CellValue::Said(what), CellValue::Day(day)])
         .into(),
         _ => Vec::new(),
     };
-    draft.list(&["page.head.what", "page.head.date"], &rows, 0);
-    draft.words(&message!("page.due.rule"));
+    builder.list(&["page.head.what", "page.head.date"], &rows, 0);
+    builder.words(&message!("page.due.rule"));
     let headings = [
         ("page.head.addressee", Style::What),
         ("page.head.told", Style::Tick),
@@ -62,27 +62,27 @@ fn due(draft: &mut Draft, discovered: Option<i64>) {
         ("page.head.receipt", Style::Plain),
     ];
     let whom = ["page.to.ppc", "page.to.mhlw", "page.to.police", "page.to.prefecture"];
-    draft.form(TableKind::Form, &headings, &whom, 0);
+    builder.form(TableKind::Form, &headings, &whom, 0);
 }
 
-fn last_clean(draft: &mut Draft, session: &Session) {
-    draft.section("page.section.last-clean");
+fn last_clean(builder: &mut ReportBuilder, session: &Session) {
+    builder.section("page.section.last-clean");
     let all = Traces::all(session);
     if all.is_empty() {
         let facts = ["page.fact.last-clean", "page.fact.indicators"];
-        draft.facts(facts.map(|what| (what, Fact::Nothing, Mark::Unknown, Vec::new())).into());
+        builder.facts(facts.map(|what| (what, CellValue::Nothing, Mark::Unknown, Vec::new())).into());
     }
     let mut first = Vec::new();
     for traces in &all {
-        draft.facts(last_clean_of(session, traces));
+        builder.facts(last_clean_of(session, traces));
         for (c, answer) in traces.searches() {
             first.extend(c.first.first.iter().map(|f| {
                 let path = exact(&f.path, f.path_hex.as_deref());
                 vec![
-                    Fact::Text(f.indicator.to_string()),
-                    Fact::Count(f.generation),
-                    Fact::Name(path),
-                    Fact::Sources(vec![answer.source.clone()]),
+                    CellValue::Text(f.indicator.to_string()),
+                    CellValue::Count(f.generation),
+                    CellValue::Name(path),
+                    CellValue::Sources(vec![answer.source.clone()]),
                 ]
             }));
         }
@@ -90,12 +90,12 @@ fn last_clean(draft: &mut Draft, session: &Session) {
     if !first.is_empty() {
         let more = first.len().saturating_sub(ROWS) as u64;
         first.truncate(ROWS);
-        draft.list(&["page.head.indicator", "page.head.generation", "page.head.path", "page.head.source"], &first, more);
+        builder.list(&["page.head.indicator", "page.head.generation", "page.head.path", "page.head.source"], &first, more);
     }
-    draft.caution("page.clean-proves-nothing");
+    builder.caution("page.clean-proves-nothing");
 }
 
-/// The last clean generation of a set, and what was looked for in it. Where nobody gave indicators it is not known to be clean.
+/// The last clean generation of a set, and what was looked for in it. Without indicators it is not known to be clean.
 fn last_clean_of(session: &Session, traces: &Traces) -> Vec<Row> {
     let Some((c, answer)) = traces.newest() else { return Vec::new() };
     let line = traces.last_clean();
@@ -104,8 +104,8 @@ fn last_clean_of(session: &Session, traces: &Traces) -> Vec<Row> {
             let (fact, mark, sources) = generation(session, &c.set, g.generation, &g.time);
             (fact, mark.and(traces.before(g.generation)), sources)
         }
-        (None, 0) if traces.first_sign().is_some() => (Fact::Said(message!("page.no-clean")), Mark::Bad, Vec::new()),
-        (None, _) => (Fact::Nothing, Mark::Unknown, Vec::new()),
+        (None, 0) if traces.first_sign().is_some() => (CellValue::Said(message!("page.no-clean")), Mark::Bad, Vec::new()),
+        (None, _) => (CellValue::Nothing, Mark::Unknown, Vec::new()),
     };
     for source in traces.first_sign().map(|(_, a)| &a.source).into_iter().chain([&answer.source]) {
         if !sources.contains(source) {
@@ -119,17 +119,17 @@ fn last_clean_of(session: &Session, traces: &Traces) -> Vec<Row> {
 }
 
 /// What each generation that bears a sign changed in its sources.
-fn affected(draft: &mut Draft, session: &Session) {
-    draft.section("page.section.affected");
+fn affected(builder: &mut ReportBuilder, session: &Session) {
+    builder.section("page.section.affected");
     let mut rows = Vec::new();
     let mut alarms: Vec<(String, Source)> = Vec::new();
     let all = Traces::all(session);
     for traces in &all {
         let searches = traces.searches();
-        let mut told = BTreeSet::new();
-        // The newest first: what an older one found besides stays on the page.
+        let mut listed = BTreeSet::new();
+        // The newest search first; generations that only an older one found stay on the page.
         for (c, answer) in searches.iter().rev() {
-            for g in c.generations.first.iter().filter(|g| !g.is_clean()).filter(|g| told.insert(g.generation)) {
+            for g in c.generations.first.iter().filter(|g| !g.is_clean()).filter(|g| listed.insert(g.generation)) {
                 rows.extend(changes_of(g, answer));
                 alarms.extend(alarms_of(g).map(|a| (a, answer.source.clone())));
             }
@@ -137,7 +137,7 @@ fn affected(draft: &mut Draft, session: &Session) {
     }
     if !all.is_empty() && rows.is_empty() {
         let looked = all.iter().all(|s| s.indicators().is_some_and(|(of, ..)| of.looked_for > 0));
-        return draft.words(&if looked { message!("page.none-affected") } else { message!("page.no-alarm") });
+        return builder.words(&if looked { message!("page.none-affected") } else { message!("page.no-alarm") });
     }
     let more = rows.len().saturating_sub(ROWS) as u64;
     rows.truncate(ROWS);
@@ -152,21 +152,21 @@ fn affected(draft: &mut Draft, session: &Session) {
         "page.head.hits",
         "page.head.source",
     ];
-    draft.list(&headings, &rows, more);
+    builder.list(&headings, &rows, more);
     if !alarms.is_empty() {
         let more = alarms.len().saturating_sub(ROWS) as u64;
-        let rows: Vec<Vec<Fact>> =
-            alarms.into_iter().take(ROWS).map(|(a, s)| vec![Fact::Text(a), Fact::Sources(vec![s])]).collect();
-        draft.list(&["page.head.alarm", "page.head.source"], &rows, more);
+        let rows: Vec<Vec<CellValue>> =
+            alarms.into_iter().take(ROWS).map(|(a, s)| vec![CellValue::Text(a), CellValue::Sources(vec![s])]).collect();
+        builder.list(&["page.head.alarm", "page.head.source"], &rows, more);
     }
 }
 
-/// A row for each source; where nothing was counted, one that says so: the generation bears a sign all the same.
-fn changes_of(g: &CleanGeneration, answer: &Answer) -> Vec<Vec<Fact>> {
-    let row = |name: Fact, counts: [Fact; 5]| {
+/// A row for each source. Where nothing was counted, one row that says so: the generation has a sign nevertheless.
+fn changes_of(g: &CleanGeneration, answer: &Answer) -> Vec<Vec<CellValue>> {
+    let row = |name: CellValue, counts: [CellValue; 5]| {
         let [files, new, changed, gone, odd] = counts;
-        let source = Fact::Sources(vec![answer.source.clone()]);
-        vec![Fact::Count(g.generation), name, files, new, changed, gone, odd, Fact::Count(g.hits), source]
+        let source = CellValue::Sources(vec![answer.source.clone()]);
+        vec![CellValue::Count(g.generation), name, files, new, changed, gone, odd, CellValue::Count(g.hits), source]
     };
     if g.changes.is_empty() {
         let why = match () {
@@ -174,18 +174,21 @@ fn changes_of(g: &CleanGeneration, answer: &Answer) -> Vec<Vec<Fact>> {
             () if g.damaged.is_some() => message!("clean.damaged"),
             () => message!("page.not-counted"),
         };
-        return vec![row(Fact::Said(why), [(); 5].map(|()| Fact::Nothing))];
+        return vec![row(CellValue::Said(why), [(); 5].map(|()| CellValue::Nothing))];
     }
     let of = |s: &Changes| {
         let odd = [s.noisy, s.misfit, s.forbidden, s.canaries].into_iter().fold(0, u64::saturating_add);
-        row(Fact::Name(exact(&s.source, s.source_hex.as_deref())), [s.files, s.new, s.changed, s.gone, odd].map(Fact::Count))
+        row(
+            CellValue::Name(exact(&s.source, s.source_hex.as_deref())),
+            [s.files, s.new, s.changed, s.gone, odd].map(CellValue::Count),
+        )
     };
     g.changes.first.iter().map(of).collect()
 }
 
 /// The infected state, as far as it was kept.
-fn quarantine(draft: &mut Draft, session: &Session) {
-    draft.section("page.section.quarantine");
+fn quarantine(builder: &mut ReportBuilder, session: &Session) {
+    builder.section("page.section.quarantine");
     let mut rows: Vec<Row> = Vec::new();
     for (b, answer) in session.all(of_backup).filter(|(b, _)| b.quarantine).take(ROWS) {
         let said = message!(
@@ -198,48 +201,38 @@ fn quarantine(draft: &mut Draft, session: &Session) {
             bytes = bytes(b.statistics.of("bytes")),
             findings = count(b.statistics.of("findings"))
         );
-        let mark = answer.sure(judge::quarantine(b), &[0, 3, 4]);
-        rows.push(("page.fact.quarantine", Fact::Said(said), mark, vec![answer.source.clone()]));
+        let mark = answer.supported_mark(judge::quarantine(b), &[0, 3, 4]);
+        rows.push(("page.fact.quarantine", CellValue::Said(said), mark, vec![answer.source.clone()]));
     }
     if rows.is_empty() {
-        rows.push(("page.fact.quarantine", Fact::Nothing, Mark::Unknown, Vec::new()));
+        rows.push(("page.fact.quarantine", CellValue::Nothing, Mark::Unknown, Vec::new()));
     }
-    draft.facts(rows);
+    builder.facts(rows);
 }
 
 fn alarms_of(g: &CleanGeneration) -> impl Iterator<Item = String> {
-    g.alarms.first.iter().map(|a| {
-        let source = exact(&a.source, a.source_hex.as_deref());
-        let raised = words::alarm(&Alarm {
-            tripwire: a.tripwire.to_string(),
-            source,
-            measured: a.measured,
-            limit: a.limit,
-            paths: Vec::new(),
-        });
-        message!("clean.alarm", number = g.generation, alarm = raised).to_string()
-    })
+    g.alarms.first.iter().map(|a| message!("clean.alarm", number = g.generation, alarm = words::alarm(a)).to_string())
 }
 
-/// What protects the content of a medium that is lost. Nothing is claimed of lists that this program does not know.
-fn cipher(draft: &mut Draft, session: &Session) {
-    draft.section("page.section.cipher");
+/// What protects the content of a lost medium. Makes no claim about lists of ciphers that this program does not know.
+fn cipher(builder: &mut ReportBuilder, session: &Session) {
+    builder.section("page.section.cipher");
     let at: Vec<Source> =
         session.started.iter().filter(|s| s.set.is_some()).map(|s| Source { line: s.line, file: String::new() }).collect();
-    let used = if at.is_empty() { Fact::Nothing } else { Fact::Said(message!("page.cipher.used")) };
-    let nothing = |what| (what, Fact::Said(message!("page.by-hand")), Mark::Unknown, Vec::new());
-    draft.facts(vec![
+    let used = if at.is_empty() { CellValue::Nothing } else { CellValue::Said(message!("page.cipher.used")) };
+    let nothing = |what| (what, CellValue::Said(message!("page.by-hand")), Mark::Unknown, Vec::new());
+    builder.facts(vec![
         ("page.fact.cipher", used, Mark::Good, at),
         nothing("page.fact.listed"),
         nothing("page.fact.key-kept"),
         nothing("page.fact.key-safe"),
     ]);
-    draft.words(&message!("page.cipher.keys"));
+    builder.words(&message!("page.cipher.keys"));
 }
 
-/// Which media were away: the newest ledger that was shown.
-fn media(draft: &mut Draft, session: &Session) {
-    draft.section("page.section.media");
+/// Which media were away, by the newest ledger in the session.
+fn media(builder: &mut ReportBuilder, session: &Session) {
+    builder.section("page.section.media");
     let mut rows = Vec::new();
     let mut more = 0;
     let broken = session.all(of_ledger).filter(|(l, _)| !l.broken.is_empty()).last();
@@ -247,30 +240,30 @@ fn media(draft: &mut Draft, session: &Session) {
     if let Some((m, answer)) = session.all(of_media).last() {
         more = m.media.len().saturating_sub(ROWS as u64);
         rows.extend(m.media.first.iter().take(ROWS).map(|m| {
-            let place = Fact::optional(m.place.as_deref(), |p| Fact::Text(p.to_owned()));
-            let written = Fact::optional(m.written.as_ref(), |w| {
-                Fact::Said(message!("page.generation", number = w.generation, time = when(&w.time), code = w.check_code))
+            let place = CellValue::optional(m.place.as_deref(), |p| CellValue::Text(p.to_owned()));
+            let written = CellValue::optional(m.written.as_ref(), |w| {
+                CellValue::Said(message!("page.generation", number = w.generation, time = when(&w.time), code = w.check_code))
             });
             let mark = if m.left.is_some() && !m.at_host && !is_broken { Mark::Good } else { Mark::Unknown };
-            let mark = answer.sure(mark, &[0]);
-            let left = Fact::optional(m.left.as_deref(), |t| Fact::Time(t.to_owned()));
+            let mark = answer.supported_mark(mark, &[0]);
+            let left = CellValue::optional(m.left.as_deref(), |t| CellValue::Time(t.to_owned()));
             vec![
-                Fact::Text(m.name.to_string()),
+                CellValue::Text(m.name.to_string()),
                 place,
                 written,
                 left,
-                Fact::Mark(mark),
-                Fact::Sources(vec![answer.source.clone()]),
+                CellValue::Mark(mark),
+                CellValue::Sources(vec![answer.source.clone()]),
             ]
         }));
     }
     let headings =
         ["label.medium", "page.head.kept-at", "page.head.written", "page.head.left", "page.head.mark", "page.head.source"];
-    draft.list(&headings, &rows, more);
+    builder.list(&headings, &rows, more);
     if let Some((ledger, answer)) = broken {
-        draft.words(&message!("page.ledger-broken", count = count(ledger.broken.len()), line = answer.source.line));
+        builder.words(&message!("page.ledger-broken", count = count(ledger.broken.len()), line = answer.source.line));
     }
-    draft.words(&message!("page.media-rule"));
+    builder.words(&message!("page.media-rule"));
 }
 
 /// Something that happened at a time.
@@ -287,30 +280,30 @@ impl Moment {
         Self { time: time.to_owned(), said, source: source.clone(), is_story }
     }
 
-    /// Two texts of one time need not be of one length.
+    /// The time as a value: texts of one time may differ in length.
     fn at(&self) -> Option<DateTime<FixedOffset>> {
         DateTime::parse_from_rfc3339(&self.time).ok()
     }
 }
 
-/// All that is recorded with its time, in the order of the times: they are those of the clocks of the hosts that wrote them.
-fn timeline(draft: &mut Draft, session: &Session) {
-    draft.section("page.section.timeline");
+/// All events with a time, in the order of the times. The times are those of the clocks of the hosts that wrote them.
+fn timeline(builder: &mut ReportBuilder, session: &Session) {
+    builder.section("page.section.timeline");
     let mut all = moments(session);
     all.sort_by(|a, b| (a.at(), &a.time, a.source.line).cmp(&(b.at(), &b.time, b.source.line)));
     let mut seen = BTreeSet::new();
     all.retain(|m| seen.insert((m.time.clone(), m.said.to_string())));
     let more = all.len().saturating_sub(ROWS);
-    // The oldest of what happens every day goes first.
+    // Where the list is too long, everyday events are left out first, the oldest before the others.
     let mut left_out: BTreeSet<usize> = (0..all.len()).filter(|i| !all[*i].is_story).take(more).collect();
     left_out.extend((0..all.len()).filter(|i| all[*i].is_story).take(more - left_out.len()));
     let kept = all.into_iter().enumerate().filter(|(i, _)| !left_out.contains(i));
-    let rows: Vec<Vec<Fact>> =
-        kept.map(|(_, m)| vec![Fact::Time(m.time), Fact::Said(m.said), Fact::Sources(vec![m.source])]).collect();
+    let rows: Vec<Vec<CellValue>> =
+        kept.map(|(_, m)| vec![CellValue::Time(m.time), CellValue::Said(m.said), CellValue::Sources(vec![m.source])]).collect();
     if more > 0 {
-        draft.words(&message!("page.earlier", count = count(more as u64)));
+        builder.words(&message!("page.earlier", count = count(more as u64)));
     }
-    draft.list(&["page.head.time", "page.head.event", "page.head.source"], &rows, 0);
+    builder.list(&["page.head.time", "page.head.event", "page.head.source"], &rows, 0);
 }
 
 fn moments(session: &Session) -> Vec<Moment> {
@@ -338,7 +331,7 @@ fn moments(session: &Session) -> Vec<Moment> {
         all.push(Moment::new(&b.time, said, &answer.source, true));
     }
     if let Some(s) = &session.started {
-        let said = message!("page.event.started", who = s.by, witness = s.witness, place = s.place);
+        let said = message!("page.event.started", who = s.by, witness = s.witness, place = s.location);
         all.push(Moment::new(&s.time, said, &Source { line: s.line, file: String::new() }, true));
     }
     for run in &session.runs {
@@ -356,14 +349,14 @@ fn moments(session: &Session) -> Vec<Moment> {
 fn generations(traces: &Traces, all: &mut Vec<Moment>) {
     let last_clean = traces.last_clean().map(|g| g.generation);
     let Some(newest) = traces.newest().and_then(|(c, _)| c.generations.first.last()).map(|g| g.generation) else { return };
-    // A generation is told once: as the search saw it that found most.
-    let mut told: BTreeMap<u64, (u64, &CleanGeneration, &Answer)> = BTreeMap::new();
+    // A generation is listed once: as the search saw it that found most.
+    let mut listed: BTreeMap<u64, (u64, &CleanGeneration, &Answer)> = BTreeMap::new();
     for (c, answer) in traces.searches() {
-        let is_told = |g: &&CleanGeneration| !g.is_clean() || Some(g.generation) == last_clean || g.generation == newest;
-        for g in c.generations.first.iter().filter(is_told) {
+        let is_listed = |g: &&CleanGeneration| !g.is_clean() || Some(g.generation) == last_clean || g.generation == newest;
+        for g in c.generations.first.iter().filter(is_listed) {
             let found = g.alarms.len().saturating_add(g.hits);
-            if told.get(&g.generation).is_none_or(|(before, ..)| found >= *before) {
-                told.insert(g.generation, (found, g, answer));
+            if listed.get(&g.generation).is_none_or(|(before, ..)| found >= *before) {
+                listed.insert(g.generation, (found, g, answer));
             }
         }
         for f in &c.first.first {
@@ -374,7 +367,7 @@ fn generations(traces: &Traces, all: &mut Vec<Moment>) {
         }
     }
     let name = traces.newest().map_or("", |(c, _)| &c.set_name);
-    for (found, g, answer) in told.into_values() {
+    for (found, g, answer) in listed.into_values() {
         let said = match () {
             () if g.is_clean() => message!("page.event.sealed", number = g.generation, name = name),
             () if !g.has_sign() => message!("page.event.sealed-damaged", number = g.generation, name = name),
@@ -385,7 +378,7 @@ fn generations(traces: &Traces, all: &mut Vec<Moment>) {
     }
 }
 
-/// What of the ledger is told, and whether it belongs to the story.
+/// What a line of the ledger says on the time line, and whether it always stays there; nothing for most lines.
 fn of_line(l: &LedgerLine) -> Option<(Message, bool)> {
     let name = l.medium.as_deref().unwrap_or_default();
     let by = l.by.as_deref().unwrap_or_default();
@@ -397,17 +390,17 @@ fn of_line(l: &LedgerLine) -> Option<(Message, bool)> {
             Some((message!("page.event.hold", who = by, why = recorded::why(l.why.as_deref().unwrap_or_default())), true))
         }
         ("released", _) => {
-            Some((message!("page.event.released", who = by, witness = l.witness.as_deref().unwrap_or("-").shown()), true))
+            Some((message!("page.event.released", who = by, witness = l.witness.as_deref().unwrap_or("-").printable()), true))
         }
         ("refused", _) => Some((message!("page.event.refused"), true)),
         _ => None,
     }
 }
 
-/// What no medium can tell, and the commission asks for.
-fn by_hand(draft: &mut Draft) {
-    draft.section("page.section.by-hand");
+/// What no medium can show, and the commission asks for.
+fn by_hand(builder: &mut ReportBuilder) {
+    builder.section("page.section.by-hand");
     let rows =
         ["page.hand.leak", "page.hand.persons", "page.hand.items", "page.hand.cause", "page.hand.lost", "page.hand.second"];
-    draft.form(TableKind::Form, &[("page.head.what", Style::What), ("page.head.by-hand", Style::Plain)], &rows, 0);
+    builder.form(TableKind::Form, &[("page.head.what", Style::What), ("page.head.by-hand", Style::Plain)], &rows, 0);
 }

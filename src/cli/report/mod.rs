@@ -1,7 +1,7 @@
 //! `azekura report`: pages for the director and the authorities after an incident, made of a session of evidence.
 
 mod authenticity;
-pub mod draft;
+pub mod builder;
 mod incident;
 mod readopt;
 mod reconnect;
@@ -9,21 +9,22 @@ mod shared;
 
 use super::context::Context;
 use super::environment::{absolute, now};
-use crate::cli::evidence::record;
+use crate::cli::evidence::{record, record_rows};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::Explained;
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Outcome, Table, write_new};
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
+use crate::cli::ui::output::{Outcome, write_new};
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
+use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, day_in_japan, moment, paper_day};
-use azekura::answer::report as answer;
 use azekura::answer::session::Session;
+use azekura::answer::{exact, report as answer};
 use azekura::env::TOOL;
 use azekura::job::incident::hold::is_same_person;
 use azekura::report::due::wareki;
-use draft::Draft;
+use builder::ReportBuilder;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -34,7 +35,7 @@ pub enum Command {
     Readopt(Readopt),
 }
 
-/// Of what, and where to.
+/// The session, and the file for the page.
 #[derive(Debug, clap::Args)]
 pub struct Paths {
     #[arg(long, value_name = "DIR")]
@@ -100,90 +101,89 @@ impl Command {
     }
 }
 
-/// A point in time as it was typed; what has no zone is meant in Japan's time, as everything on these pages.
-fn typed_time(typed: &str, is_end: bool) -> Result<i64, Explained> {
-    moment(typed, Lang::Ja, is_end).ok_or_else(|| Explained::new(message!("error.history.date", date = typed), Exit::Usage))
+/// A point in time as it was typed. Without a zone it is Japan's time, as all times on these pages.
+fn typed_time(typed: &str, is_end: bool) -> Result<i64, CommandError> {
+    moment(typed, Lang::Ja, is_end).ok_or_else(|| CommandError::new(message!("error.history.date", date = typed), Exit::Usage))
 }
 
-pub fn run(command: &Command, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError> {
     let paths = command.paths();
-    let none = || Explained::new(message!("error.report.no-session"), Exit::Usage);
+    let none = || CommandError::new(message!("error.report.no-session"), Exit::Usage);
     let folder = paths.session.as_ref().or(context.environment.session.as_ref()).ok_or_else(none)?;
     let session = Session::read(folder)?;
-    let mut draft = match command {
+    let mut builder = match command {
         Command::Incident(a) => {
             let discovered = a.discovered.as_deref().map(|d| typed_time(d, false)).transpose()?;
-            incident::draft(&session, discovered)
+            incident::build(&session, discovered)
         }
-        Command::Reconnect(_) => reconnect::draft(&session),
+        Command::Reconnect(_) => reconnect::build(&session),
         Command::Authenticity(a) => {
             let since = a.since.as_deref().map(|d| typed_time(d, false)).transpose()?;
             let until = a.until.as_deref().map(|d| typed_time(d, true)).transpose()?;
-            authenticity::draft(&session, since, until)
+            authenticity::build(&session, since, until)
         }
         Command::Readopt(a) if is_same_person(&a.by, &a.witness) => {
-            return Err(Explained::new(message!("error.witness"), Exit::Usage));
+            return Err(CommandError::new(message!("error.witness"), Exit::Usage));
         }
-        Command::Readopt(a) => readopt::draft(&session, a.generation, &a.by, &a.witness),
+        Command::Readopt(a) => readopt::build(&session, a.generation, &a.by, &a.witness),
     };
-    frame(&mut draft, &session);
+    frame(&mut builder, &session);
     let kind = command.path();
     if let Some(out) = &paths.out {
-        let html = draft.html();
+        let html = builder.html();
         write_new(&absolute(out), html.as_bytes())?;
         context.keep(kind, html.into_bytes());
     }
-    let exit = if session.is_good() { Exit::Good } else { Exit::Damage };
-    let out = paths.out.as_deref();
-    Ok(Outcome::new(exit, text(&session, out), &answer(&session, folder, out, &draft)))
+    let answer = answer(&session, folder, paths.out.as_deref(), &builder);
+    let exit = if answer.record.is_good() { Exit::Good } else { Exit::Damage };
+    Ok(Outcome::new(exit, text(&answer), &answer))
 }
 
-/// What stands above and below every report.
-fn frame(draft: &mut Draft, session: &Session) {
+/// The lines above and below every report.
+fn frame(builder: &mut ReportBuilder, session: &Session) {
     if let Some(started) = &session.started
         && let (Some(name), Some(id)) = (&started.set_name, &started.set)
     {
-        draft.under(&message!("page.under.set", name = name, id = id));
+        builder.under(&message!("page.under.set", name = name, id = id));
     }
     if let Some(today) = day_in_japan(now().seconds) {
         let era = wareki(today).unwrap_or_default();
-        draft.under(&message!("page.under.made", date = paper_day(today, Lang::spoken()), era = era));
+        builder.under(&message!("page.under.made", date = paper_day(today, Lang::spoken()), era = era));
     }
     let checked = &session.checked;
-    draft.under(&message!("page.under.record", lines = count(checked.lines), digest = checked.last));
+    builder.under(&message!("page.under.record", lines = count(checked.lines), digest = checked.last));
     if !session.is_good() {
-        draft.alarm(&message!("page.alarm.broken"));
+        builder.alarm(&message!("page.alarm.broken"));
         for line in checked.broken.iter().take(20) {
-            draft.alarm(&message!("evidence.broken", line = line));
+            builder.alarm(&message!("evidence.broken", line = line));
         }
         for name in checked.files.iter().take(20) {
-            draft.alarm(&message!("evidence.file", name = name));
+            builder.alarm(&message!("evidence.file", name = name));
         }
     }
     let rest = checked.broken.len().saturating_sub(20) + checked.files.len().saturating_sub(20);
     if rest > 0 {
-        draft.alarm(&message!("page.alarm.more", count = count(rest as u64)));
+        builder.alarm(&message!("page.alarm.more", count = count(rest as u64)));
     }
     for lost in session.lost.iter().take(20) {
-        draft.alarm(&message!("page.alarm.lost", line = lost.source.line, command = lost.command.replace('.', " ")));
+        builder.alarm(&message!("page.alarm.lost", line = lost.source.line, command = lost.command.replace('.', " ")));
     }
-    draft.foot(&message!("page.foot.marks"));
-    draft.foot(&message!("page.foot.follow"));
-    draft.foot(&message!("page.foot.tool", tool = TOOL));
+    builder.foot(&message!("page.foot.marks"));
+    builder.foot(&message!("page.foot.follow"));
+    builder.foot(&message!("page.foot.tool", tool = TOOL));
 }
 
-fn text(session: &Session, out: Option<&Path>) -> String {
+fn text(answer: &answer::Report) -> String {
     let mut table = Table::default();
-    if let Some(out) = out {
-        table.row(find("label.report"), absolute(out).shown());
+    if let Some(report) = &answer.report {
+        table.row(find("label.report"), exact(report, answer.report_hex.as_deref()).printable());
     }
-    table.row(find("label.lines"), count(session.checked.lines));
-    table.row(find("label.last-line"), session.checked.last.clone());
-    table.row(find("label.result"), find(if session.is_good() { "page.result.good" } else { "page.result.bad" }));
+    record_rows(&mut table, &answer.record);
+    table.row(find("label.result"), find(if answer.record.is_good() { "page.result.good" } else { "page.result.bad" }));
     table.text()
 }
 
-fn answer(session: &Session, folder: &Path, out: Option<&Path>, draft: &Draft) -> answer::Report {
+fn answer(session: &Session, folder: &Path, out: Option<&Path>, builder: &ReportBuilder) -> answer::Report {
     let (session_path, session_hex) = path_name(folder);
     let (report, report_hex) = out.map(|out| path_name(&absolute(out))).unzip();
     answer::Report {
@@ -192,6 +192,6 @@ fn answer(session: &Session, folder: &Path, out: Option<&Path>, draft: &Draft) -
         report,
         report_hex: report_hex.flatten(),
         record: record(&session.checked),
-        sections: draft.sections().into(),
+        sections: builder.sections().into(),
     }
 }

@@ -1,23 +1,23 @@
-//! The record of re-adoption (再採用記録): restored data is declared the record of duty, by whom, with which proof.
+//! The record of re-adoption (再採用記録): who declares restored data the record of duty, and with which proof.
 
-use super::draft::{Draft, Fact};
+use super::builder::{CellValue, ReportBuilder};
 use super::shared::{chain, people, restore_rows};
 use crate::cli::ui::text::message;
 use azekura::answer::session::restored::restored;
 use azekura::answer::session::{Mark, Session};
 use azekura::report::page::{Style, TableKind};
 
-pub fn draft(session: &Session, generation: u64, by: &str, witness: &str) -> Draft {
-    let mut draft = Draft::new("page.title.readopt");
-    draft.section("page.section.declaration");
-    draft.words(&message!("page.declaration", who = by, witness = witness, number = generation));
+pub fn build(session: &Session, generation: u64, by: &str, witness: &str) -> ReportBuilder {
+    let mut builder = ReportBuilder::new("page.title.readopt");
+    builder.section("page.section.declaration");
+    builder.words(&message!("page.declaration", who = by, witness = witness, number = generation));
     let all: Vec<_> = restored(session).into_iter().filter(|r| r.restore.generation == generation).collect();
     // Each set counts its generations from 1: whoever signs must see which of them is meant.
     if all.iter().any(|r| r.restore.set != all[0].restore.set) {
-        draft.caution("page.several-sets");
+        builder.caution("page.several-sets");
     }
     if all.is_empty() {
-        draft.section("page.section.restored");
+        builder.section("page.section.restored");
         let facts = [
             "page.fact.generation",
             "page.fact.restored",
@@ -27,21 +27,21 @@ pub fn draft(session: &Session, generation: u64, by: &str, witness: &str) -> Dra
             "page.fact.indicators",
             "page.fact.scan",
         ];
-        draft.facts(facts.map(|what| (what, Fact::Nothing, Mark::Unknown, Vec::new())).into());
+        builder.facts(facts.map(|what| (what, CellValue::Nothing, Mark::Unknown, Vec::new())).into());
     }
     for (r, number) in all.iter().zip(1u64..) {
         let heading = message!("page.restore-number", number = number, name = r.restore.set_name);
-        draft.section_of("page.section.restored", heading.to_string());
+        builder.section_of("page.section.restored", heading.to_string());
         let mut rows = restore_rows(session, r);
-        rows.push(("page.fact.whole", Fact::Nothing, r.whole(), vec![r.answer.source.clone()]));
-        draft.facts(rows);
+        rows.push(("page.fact.whole", CellValue::Nothing, r.whole(), vec![r.answer.source.clone()]));
+        builder.facts(rows);
     }
-    draft.words(&message!("page.whole-rule"));
-    draft.caution("page.scan-proves-nothing");
-    chain(&mut draft, session);
-    people(&mut draft, session);
-    draft.section("page.section.later-entry");
-    draft.words(&message!("page.later-entry"));
+    builder.words(&message!("page.whole-rule"));
+    builder.caution("page.scan-proves-nothing");
+    chain(&mut builder, session);
+    people(&mut builder, session);
+    builder.section("page.section.later-entry");
+    builder.words(&message!("page.later-entry"));
     let headings = [
         ("page.head.system", Style::Plain),
         ("page.head.later-from", Style::Plain),
@@ -50,7 +50,7 @@ pub fn draft(session: &Session, generation: u64, by: &str, witness: &str) -> Dra
         ("page.head.told-by", Style::Plain),
         ("page.head.checked", Style::Tick),
     ];
-    draft.form(TableKind::Form, &headings, &[], 4);
-    draft.signatures(&["page.role.declarer", "page.role.witness", "page.role.officer", "page.role.director"]);
-    draft
+    builder.form(TableKind::Form, &headings, &[], 4);
+    builder.signatures(&["page.role.declarer", "page.role.witness", "page.role.officer", "page.role.director"]);
+    builder
 }

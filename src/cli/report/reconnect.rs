@@ -1,29 +1,30 @@
-//! The trail for reconnection (再接続用証跡): what was restored, out of which generation, and what was found of it afterwards.
+//! The trail for reconnection (再接続用証跡): what was restored, out of which generation, and what was found of it
+//! afterwards.
 
-use super::draft::{Draft, Fact};
+use super::builder::{CellValue, ReportBuilder};
 use super::shared::{chain, people, restore_rows};
 use crate::cli::ui::text::message;
 use azekura::answer::session::Session;
 use azekura::answer::session::restored::restored;
 use azekura::report::page::{Style, TableKind};
 
-pub fn draft(session: &Session) -> Draft {
-    let mut draft = Draft::new("page.title.reconnect");
-    people(&mut draft, session);
-    draft.section("page.section.summary");
+pub fn build(session: &Session) -> ReportBuilder {
+    let mut builder = ReportBuilder::new("page.title.reconnect");
+    people(&mut builder, session);
+    builder.section("page.section.summary");
     let all = restored(session);
-    let rows: Vec<Vec<Fact>> = all
+    let rows: Vec<Vec<CellValue>> = all
         .iter()
         .zip(1..)
         .map(|(r, number)| {
             vec![
-                Fact::Count(number),
-                Fact::Time(r.answer.time.clone()),
-                Fact::Text(r.restore.set_name.to_string()),
-                Fact::Count(r.restore.generation),
-                Fact::Count(r.restore.files),
-                Fact::Mark(r.whole()),
-                Fact::Sources(vec![r.answer.source.clone()]),
+                CellValue::Count(number),
+                CellValue::Time(r.answer.time.clone()),
+                CellValue::Text(r.restore.set_name.to_string()),
+                CellValue::Count(r.restore.generation),
+                CellValue::Count(r.restore.files),
+                CellValue::Mark(r.whole()),
+                CellValue::Sources(vec![r.answer.source.clone()]),
             ]
         })
         .collect();
@@ -36,16 +37,16 @@ pub fn draft(session: &Session) -> Draft {
         "page.head.mark",
         "page.head.source",
     ];
-    draft.list(&headings, &rows, 0);
-    draft.words(&message!("page.whole-rule"));
+    builder.list(&headings, &rows, 0);
+    builder.words(&message!("page.whole-rule"));
     for (r, number) in all.iter().zip(1u64..) {
         let heading = message!("page.restore-number", number = number, name = r.restore.set_name);
-        draft.section_of("page.section.restored", heading.to_string());
-        draft.facts(restore_rows(session, r));
+        builder.section_of("page.section.restored", heading.to_string());
+        builder.facts(restore_rows(session, r));
     }
-    draft.caution("page.scan-proves-nothing");
-    chain(&mut draft, session);
-    draft.section("page.section.hosts");
+    builder.caution("page.scan-proves-nothing");
+    chain(&mut builder, session);
+    builder.section("page.section.hosts");
     let headings = [
         ("page.head.host", Style::Plain),
         ("page.head.system", Style::Plain),
@@ -54,7 +55,7 @@ pub fn draft(session: &Session) -> Draft {
         ("page.head.told-by", Style::Plain),
         ("page.head.checked", Style::Tick),
     ];
-    draft.form(TableKind::Form, &headings, &[], 8);
-    draft.signatures(&["page.role.author", "page.role.vendor", "page.role.officer", "page.role.director"]);
-    draft
+    builder.form(TableKind::Form, &headings, &[], 8);
+    builder.signatures(&["page.role.author", "page.role.vendor", "page.role.officer", "page.role.director"]);
+    builder
 }

@@ -1,8 +1,8 @@
 //! Sections that several reports have.
 
-use super::draft::{Draft, Fact, Row};
+use super::builder::{CellValue, ReportBuilder, Row};
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{bytes, count, paper_time};
 use azekura::answer::compare::Compare;
@@ -21,39 +21,39 @@ pub fn when(rfc3339: &str) -> String {
     paper_time(rfc3339, Lang::spoken())
 }
 
-/// The beginning of the session, as a place of evidence.
+/// The beginning of the session, as a source.
 fn beginning(session: &Session) -> Vec<Source> {
     session.started.iter().map(|s| Source { line: s.line, file: String::new() }).collect()
 }
 
 /// Who did it, before whom, where, with what, and on which medium.
-pub fn people(draft: &mut Draft, session: &Session) {
-    draft.section("page.section.people");
+pub fn people(builder: &mut ReportBuilder, session: &Session) {
+    builder.section("page.section.people");
     let at = beginning(session);
     let s = session.started.clone().unwrap_or_default();
-    let row = |what, fact: Fact, mark| -> Row { (what, fact, mark, at.clone()) };
+    let row = |what, fact: CellValue, mark| -> Row { (what, fact, mark, at.clone()) };
     let said = |what, text: &str| match text {
-        "" => row(what, Fact::Nothing, Mark::Unknown),
-        text => row(what, Fact::Text(text.to_owned()), Mark::Good),
+        "" => row(what, CellValue::Nothing, Mark::Unknown),
+        text => row(what, CellValue::Text(text.to_owned()), Mark::Good),
     };
     let device = s.device.as_deref().unwrap_or_default();
     let protected = match s.writable {
-        Some(false) => row("page.fact.protected", Fact::Said(message!("page.protected.yes")), Mark::Good),
-        Some(true) => row("page.fact.protected", Fact::Said(message!("page.protected.no")), Mark::Bad),
-        None => row("page.fact.protected", Fact::Nothing, Mark::Unknown),
+        Some(false) => row("page.fact.protected", CellValue::Said(message!("page.protected.yes")), Mark::Good),
+        Some(true) => row("page.fact.protected", CellValue::Said(message!("page.protected.no")), Mark::Bad),
+        None => row("page.fact.protected", CellValue::Nothing, Mark::Unknown),
     };
     let begun = match &s.time[..] {
-        "" => row("page.fact.begun", Fact::Nothing, Mark::Unknown),
-        time => row("page.fact.begun", Fact::Time(time.to_owned()), Mark::Good),
+        "" => row("page.fact.begun", CellValue::Nothing, Mark::Unknown),
+        time => row("page.fact.begun", CellValue::Time(time.to_owned()), Mark::Good),
     };
     let program = match &s.program_sha256[..] {
-        "" => row("page.fact.program", Fact::Nothing, Mark::Unknown),
-        digest => row("page.fact.program", Fact::Code(digest.to_owned()), Mark::Good),
+        "" => row("page.fact.program", CellValue::Nothing, Mark::Unknown),
+        digest => row("page.fact.program", CellValue::Code(digest.to_owned()), Mark::Good),
     };
-    draft.facts(vec![
+    builder.facts(vec![
         said("page.fact.by", &s.by),
         said("page.fact.witness", &s.witness),
-        said("page.fact.place", &s.place),
+        said("page.fact.place", &s.location),
         begun,
         said("page.fact.host", &s.host),
         said("page.fact.tool", &s.tool),
@@ -68,25 +68,26 @@ fn of_one(answer: &Answer) -> Vec<Source> {
     vec![answer.source.clone()]
 }
 
-/// The newest verification of each medium, and every one before that found something wrong: a later one does not undo it.
+/// The newest verification of each medium, and every one before that found something wrong: a later one does not undo
+/// it.
 fn verifications(session: &Session) -> Vec<(&Verify, &Answer)> {
     let newest: Vec<u64> = newest_of_media(session).iter().map(|(_, a)| a.source.line).collect();
     session.all(of_verify).filter(|(v, a)| newest.contains(&a.source.line) || judge::verify(v) == Mark::Bad).collect()
 }
 
 /// Whether the chain of seals is whole, by whose key, and whether paper says the same.
-pub fn chain(draft: &mut Draft, session: &Session) {
-    draft.section("page.section.chain");
+pub fn chain(builder: &mut ReportBuilder, session: &Session) {
+    builder.section("page.section.chain");
     let verified = verifications(session);
-    let nothing = |what| -> Row { (what, Fact::Nothing, Mark::Unknown, Vec::new()) };
+    let nothing = |what| -> Row { (what, CellValue::Nothing, Mark::Unknown, Vec::new()) };
     if verified.is_empty() {
         let facts = ["page.fact.verified", "page.fact.paper", "page.fact.root-key"];
-        return draft.facts(facts.map(nothing).into());
+        return builder.facts(facts.map(nothing).into());
     }
     for (v, answer) in verified.iter().rev().take(ROWS) {
-        draft.facts(verification(v, answer));
+        builder.facts(verification(v, answer));
     }
-    draft.words(&message!("page.root-key-on-paper"));
+    builder.words(&message!("page.root-key-on-paper"));
 }
 
 fn verification(v: &Verify, answer: &Answer) -> Vec<Row> {
@@ -107,30 +108,35 @@ fn verification(v: &Verify, answer: &Answer) -> Vec<Row> {
         (0, _) => said,
         (n, _) => message!("page.verified-elsewhere", said = said.to_string(), count = count(n)),
     };
-    let mark = answer.sure(judge::verify(v), &[0]);
-    // A code that was found in a chain that does not hold vouches for nothing.
-    let paper_mark = match answer.sure(judge::expected(v.expected.as_ref()), &[0]) {
+    let mark = answer.supported_mark(judge::verify(v), &[0]);
+    // A code that was found in a chain that is not valid vouches for nothing.
+    let paper_mark = match answer.supported_mark(judge::expected(v.expected.as_ref()), &[0]) {
         Mark::Good if mark == Mark::Bad => Mark::Unknown,
         paper => paper,
     };
-    let paper = Fact::optional(v.expected.as_ref(), |e| match e.generation.filter(|_| e.found) {
-        Some(n) => Fact::Said(message!("page.paper.found", generation = n)),
-        None => Fact::Said(message!("page.paper.not-found")),
+    let paper = CellValue::optional(v.expected.as_ref(), |e| match e.generation.filter(|_| e.found) {
+        Some(n) => CellValue::Said(message!("page.paper.found", generation = n)),
+        None => CellValue::Said(message!("page.paper.not-found")),
     });
-    // A label says of itself whose it is: only what stood on paper binds the chain to the hospital.
+    // A label can claim any owner: only paper binds the chain to the hospital.
     let key_mark = if v.root_key.is_some() { paper_mark } else { Mark::Unknown };
     vec![
-        ("page.fact.verified", Fact::Said(said), mark, of_one(answer)),
+        ("page.fact.verified", CellValue::Said(said), mark, of_one(answer)),
         ("page.fact.paper", paper, paper_mark, of_one(answer)),
-        ("page.fact.root-key", Fact::optional(v.root_key.as_deref(), |k| Fact::Code(k.to_owned())), key_mark, of_one(answer)),
+        (
+            "page.fact.root-key",
+            CellValue::optional(v.root_key.as_deref(), |k| CellValue::Code(k.to_owned())),
+            key_mark,
+            of_one(answer),
+        ),
     ]
 }
 
-/// What was held against a generation: all comparisons, as long as they are few.
-pub fn comparisons(draft: &mut Draft, session: &Session, heading: &'static str) {
-    draft.section(heading);
+/// All comparisons with a generation, up to a limit.
+pub fn comparisons(builder: &mut ReportBuilder, session: &Session, heading: &'static str) {
+    builder.section(heading);
     let all: Vec<_> = session.all(of_compare).collect();
-    let rows: Vec<Vec<Fact>> = all.iter().take(ROWS).map(|(c, answer)| comparison(c, answer)).collect();
+    let rows: Vec<Vec<CellValue>> = all.iter().take(ROWS).map(|(c, answer)| comparison(c, answer)).collect();
     let headings = [
         "page.head.generation",
         "page.head.tree",
@@ -142,27 +148,27 @@ pub fn comparisons(draft: &mut Draft, session: &Session, heading: &'static str) 
         "page.head.mark",
         "page.head.source",
     ];
-    draft.list(&headings, &rows, all.len().saturating_sub(ROWS) as u64);
+    builder.list(&headings, &rows, all.len().saturating_sub(ROWS) as u64);
 }
 
-fn comparison(c: &Compare, answer: &Answer) -> Vec<Fact> {
+fn comparison(c: &Compare, answer: &Answer) -> Vec<CellValue> {
     let n = &c.counts;
     let mut trees: Vec<&str> = c.sources.first.iter().take(8).filter_map(|s| s.tree.as_deref()).collect();
     trees.dedup();
     let tree = match c.with_generation {
-        Some(with) => Fact::Said(message!("page.with-generation", number = with)),
-        None => Fact::Code(trees.join(", ")),
+        Some(with) => CellValue::Said(message!("page.with-generation", number = with)),
+        None => CellValue::Code(trees.join(", ")),
     };
     vec![
-        Fact::Count(c.generation),
+        CellValue::Count(c.generation),
         tree,
-        Fact::Count(n.identical),
-        Fact::Count(n.outside_rules),
-        Fact::Count(n.missing),
-        Fact::Count(n.not_verified),
-        Fact::Count(other(c)),
-        Fact::Mark(answer.sure(judge::compare(c), &[0])),
-        Fact::Sources(of_one(answer)),
+        CellValue::Count(n.identical),
+        CellValue::Count(n.outside_rules),
+        CellValue::Count(n.missing),
+        CellValue::Count(n.not_verified),
+        CellValue::Count(other(c)),
+        CellValue::Mark(answer.supported_mark(judge::compare(c), &[0])),
+        CellValue::Sources(of_one(answer)),
     ]
 }
 
@@ -182,23 +188,23 @@ pub fn counts(c: &Compare) -> Message {
     )
 }
 
-/// A generation with its check code, as far as a command told it, and no verification speaks against it.
-pub fn generation(session: &Session, set: &str, number: u64, time: &str) -> (Fact, Mark, Vec<Source>) {
+/// A generation with its check code, if a command answered it and no verification contradicts it.
+pub fn generation(session: &Session, set: &str, number: u64, time: &str) -> (CellValue, Mark, Vec<Source>) {
     let (code, mark) = known_generation(session, set, number, time);
     let said = match &code {
         Some(code) => message!("page.generation", number = number, time = when(time), code = code.fact),
         None => message!("page.generation-no-code", number = number, time = when(time)),
     };
-    (Fact::Said(said), mark, code.map(|c| c.sources).unwrap_or_default())
+    (CellValue::Said(said), mark, code.map(|c| c.sources).unwrap_or_default())
 }
 
 /// Whether indicators were looked for in a generation, and how many were not.
 pub fn searched(traces: Option<&Traces>, generation: u64, mark: Mark) -> Row {
     let found = traces.and_then(Traces::indicators);
-    let said = Fact::optional(found, |(Indicators { looked_for, passed_over }, c, _)| {
+    let said = CellValue::optional(found, |(Indicators { looked_for, passed_over }, c, _)| {
         let line = c.generations.first.iter().find(|g| g.generation == generation);
         let (hits, unhashed) = line.map_or((0, 0), |g| (g.hits, g.unhashed));
-        Fact::Said(message!(
+        CellValue::Said(message!(
             "page.searched",
             number = generation,
             hits = count(hits),
@@ -210,7 +216,7 @@ pub fn searched(traces: Option<&Traces>, generation: u64, mark: Mark) -> Row {
     ("page.fact.indicators", said, mark, found.map(|(.., a)| of_one(a)).unwrap_or_default())
 }
 
-/// Everything that is known of one restore.
+/// All facts about one restore.
 pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
     let restore = r.restore;
     let here = || of_one(r.answer);
@@ -224,22 +230,22 @@ pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
         shortfalls = count(restore.shortfalls)
     );
     let done = if r.in_quarantine { message!("page.restored-quarantine", said = done.to_string()) } else { done };
-    let compared = Fact::optional(r.compare, |(c, _)| Fact::Said(counts(c)));
+    let compared = CellValue::optional(r.compare, |(c, _)| CellValue::Said(counts(c)));
     let sources = |answer: Option<&Answer>| answer.map(of_one).unwrap_or_default();
-    let scan = Fact::optional(restore.scan.as_ref(), |s| {
-        let text = |t: Option<&str>| t.unwrap_or("-").shown();
+    let scan = CellValue::optional(restore.scan.as_ref(), |s| {
+        let text = |t: Option<&str>| t.unwrap_or("-").printable();
         let (engine, signatures, date) =
             (text(s.engine.as_deref()), text(s.signatures.0.as_deref()), text(s.signature_date.as_deref()));
-        Fact::Said(message!("page.scanned", engine = engine, signatures = signatures, date = date, found = count(s.found())))
+        CellValue::Said(message!("page.scanned", engine = engine, signatures = signatures, date = date, found = count(s.found())))
     });
     let (traces, signs_at) = signs(r);
     let line = r.verify.and_then(|(v, _)| v.generations.first.iter().find(|g| g.generation == restore.generation));
-    let sealed = Fact::optional(line, |g| Fact::Said(message!("page.seal-read", damaged = count(g.damaged_objects))));
+    let sealed = CellValue::optional(line, |g| CellValue::Said(message!("page.seal-read", damaged = count(g.damaged_objects))));
     let to_mark = if restore.to.is_some() { Mark::Good } else { Mark::Unknown };
     vec![
         ("page.fact.generation", of, of_mark, of_sources),
-        ("page.fact.to", Fact::optional(restore.to.as_deref(), |to| Fact::Code(to.to_owned())), to_mark, here()),
-        ("page.fact.restored", Fact::Said(done), r.itself(), here()),
+        ("page.fact.to", CellValue::optional(restore.to.as_deref(), |to| CellValue::Code(to.to_owned())), to_mark, here()),
+        ("page.fact.restored", CellValue::Said(done), r.itself(), here()),
         ("page.fact.seal", sealed, r.seal(), sources(r.verify.map(|(_, a)| a))),
         ("page.fact.compared", compared, r.compared(), sources(r.compare.map(|(_, a)| a))),
         ("page.fact.before-signs", traces, r.before_traces(), signs_at),
@@ -248,12 +254,12 @@ pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
     ]
 }
 
-/// What is known of signs before a generation that was restored: what its own seal says counts too.
-fn signs(r: &Restored) -> (Fact, Vec<Source>) {
+/// What is known about signs of an intruder up to a restored generation. The alarm of its own seal counts too.
+fn signs(r: &Restored) -> (CellValue, Vec<Source>) {
     let Some(traces) = r.traces.as_ref().filter(|_| !r.restore.has_alarm) else {
-        let alarm = r.restore.has_alarm.then(|| Fact::Said(message!("page.has-alarm")));
+        let alarm = r.restore.has_alarm.then(|| CellValue::Said(message!("page.has-alarm")));
         let known = alarm.is_some() || r.in_quarantine;
-        return (alarm.unwrap_or(Fact::Nothing), if known { of_one(r.answer) } else { Vec::new() });
+        return (alarm.unwrap_or(CellValue::Nothing), if known { of_one(r.answer) } else { Vec::new() });
     };
     let said = match traces.last_clean() {
         Some(last) => message!("page.last-clean-is", number = last.generation),
@@ -262,5 +268,5 @@ fn signs(r: &Restored) -> (Fact, Vec<Source>) {
     let first = traces.first_sign().map(|(_, a)| a.source.clone());
     let mut at: Vec<Source> = first.into_iter().chain(traces.newest().map(|(_, a)| a.source.clone())).collect();
     at.dedup();
-    (Fact::Said(said), at)
+    (CellValue::Said(said), at)
 }

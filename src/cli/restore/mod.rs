@@ -5,22 +5,22 @@ mod scanned;
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{Explained, io_reason};
+use crate::cli::ui::explain::{CommandError, io_reason};
+use crate::cli::ui::findings;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Outcome, Table, to_stderr};
-use crate::cli::ui::recorded;
-use crate::cli::ui::shown::Shown;
-use crate::cli::ui::shown::path_name;
-use crate::cli::ui::text::{Message, find, find_optional, message};
+use crate::cli::ui::output::Outcome;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::printable::path_name;
+use crate::cli::ui::table::Table;
+use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
 use azekura::answer::facts::{self, FACTS, PathName};
 use azekura::answer::generations::{BytesOfMedium, LINES};
 use azekura::answer::restore::{BytesOfPack, Restore, RestoredSource};
-use azekura::answer::{self, Clipped, name};
+use azekura::answer::{self, Clipped, exact, name};
 use azekura::format::object::Id;
 use azekura::host::files;
-use azekura::job::restore::scan::Scan;
 use azekura::job::restore::scan::scan;
 use azekura::job::restore::{List, ListError, Marking, Options, Origin, Report, RestoreFinding, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
@@ -29,8 +29,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// Findings that are shown; `--json` has the first thousand.
-const SHOWN_FINDINGS: usize = 20;
+/// Names that were not found, as many as are shown; `--json` has the first thousand.
+const SHOWN: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -70,7 +70,7 @@ pub struct Args {
     threads: Option<u16>,
 }
 
-pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
+pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let defaults = Options::new(from, args.to.as_deref().map(absolute).unwrap_or_default());
@@ -100,18 +100,18 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, Explained> {
         let progress = context.progress();
         restore(&options, &identity, &context.env(args.threads.map(usize::from)), &progress)?
     };
-    talk(&report, context);
-    // What was restored is told by now, whatever becomes of the scanner.
-    let scan = args.scan.map(|command| {
+    let mut answer = answer(&report, &options);
+    talk(&answer, report.lacks_storages, context);
+    let (mut exit, mut text) = (exit(&answer), text(&answer));
+    // The result of the restore is complete by now, whatever becomes of the scanner.
+    if let Some(command) = &args.scan {
         context.talk(&message!("scan.begins"));
-        scan(&command.0, &options.to, &context.env(None))
-    });
-    let (mut exit, mut text) = (exit(&report), text(&report, &options));
-    if let Some(scan) = &scan {
-        exit = scanned::exit(scan, exit);
-        text += &scanned::text(scan);
+        let scan = scan(&command.0, &options.to, &context.env(None));
+        exit = scanned::exit(&scan, exit);
+        let scan = answer.scan.insert(scanned::answer(&scan));
+        text += &scanned::text(scan, &command.0[0]);
     }
-    Ok(Outcome::new(exit, text, &answer(&report, &options, scan.as_ref())))
+    Ok(Outcome::new(exit, text, &answer))
 }
 
 /// A program and its arguments.
@@ -139,8 +139,8 @@ fn page(origin: &Origin) -> String {
 }
 
 /// The list in a file. One that is too long is not read to its end.
-fn list(path: &Path) -> Result<List, Explained> {
-    let failed = |cause| Explained::new(message!("error.only", path = path), Exit::Usage).cause(cause);
+fn list(path: &Path) -> Result<List, CommandError> {
+    let failed = |cause| CommandError::new(message!("error.only", path = path), Exit::Usage).cause(cause);
     let bytes = files::read_limited(path, List::MAX_BYTES as u64).map_err(|e| failed(io_reason(&e)))?;
     List::parse(&bytes).map_err(|e| {
         failed(match e {
@@ -154,92 +154,87 @@ fn list(path: &Path) -> Result<List, Explained> {
 }
 
 /// The worst that was met.
-fn exit(report: &Report) -> Exit {
-    if !report.trusted || !report.faults.is_empty() || report.not_restored > 0 || report.entries_lost > 0 {
+fn exit(answer: &Restore) -> Exit {
+    if !answer.trusted || !answer.faults.is_empty() || answer.not_restored > 0 || answer.entries_lost > 0 {
         Exit::Damage
-    } else if !report.not_found.is_empty() {
+    } else if !answer.not_found.is_empty() {
         Exit::Failed
-    } else if report.shortfalls > 0 {
+    } else if answer.shortfalls > 0 {
         Exit::Incomplete
     } else {
         Exit::Good
     }
 }
 
-fn talk(report: &Report, context: &Context) {
-    report.faults.iter().for_each(|f| context.warn(&words::fault(f)));
-    if report.has_alarm {
-        context.warn(&message!("restore.alarm", number = report.generation));
+/// `lacks_storages`: patients were asked for, and no source of the generation is an SS-MIX2 storage.
+fn talk(answer: &Restore, lacks_storages: bool, context: &Context) {
+    answer.faults.first.iter().for_each(|f| context.warn(&Message::plain(&f.text)));
+    if answer.has_alarm {
+        context.warn(&message!("restore.alarm", number = answer.generation));
     }
-    if report.quarantine {
+    if answer.quarantine == Some(true) {
         context.warn(&message!("restore.quarantine"));
     }
-    report.not_found.iter().take(SHOWN_FINDINGS).for_each(|path| context.warn(&message!("restore.not-found", path = path)));
-    if report.not_found.len() > SHOWN_FINDINGS {
-        let more = report.not_found.len() - SHOWN_FINDINGS;
-        context.warn(&message!("restore.more-not-found", count = count(more as u64)));
+    for p in answer.not_found.first.iter().take(SHOWN) {
+        context.warn(&message!("restore.not-found", path = exact(&p.path, p.path_hex.as_deref())));
     }
-    if report.lacks_storages {
+    let more = answer.not_found.len().saturating_sub(SHOWN as u64);
+    if more > 0 {
+        context.warn(&message!("restore.more-not-found", count = count(more)));
+    }
+    if lacks_storages {
         context.warn(&message!("restore.lacks-storages"));
     }
-    let total = report.not_restored + report.shortfalls;
-    if total == 0 {
-        return;
-    }
-    to_stderr(&format!("{}\n", message!("talk.findings", count = count(total))));
-    for f in report.findings.iter().take(SHOWN_FINDINGS) {
-        to_stderr(&format!("  {}\n", finding(f)));
-    }
-    if total > SHOWN_FINDINGS as u64 {
-        to_stderr(&format!("  {}\n", message!("talk.more-findings", count = count(total - SHOWN_FINDINGS as u64))));
-    }
+    findings::list(&answer.findings.first, answer.not_restored + answer.shortfalls);
 }
 
-fn finding(f: &RestoreFinding) -> String {
-    let kind = find_optional(&format!("finding.{}", f.kind.name())).unwrap_or_else(|| f.kind.name().to_owned());
-    format!("{kind}: {} ({})", f.path.shown(), recorded::cause(&f.detail))
-}
-
-fn text(report: &Report, options: &Options) -> String {
+fn text(answer: &Restore) -> String {
     let mut table = Table::default();
-    table.row(find("label.set"), message!("backup.set", name = report.set_name, id = report.set).to_string());
-    let generation = message!("backup.generation", number = report.generation, time = time(&report.time, Lang::spoken()));
+    table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
+    let generation = message!("backup.generation", number = answer.generation, time = time(&answer.time, Lang::spoken()));
     table.row(find("label.generation"), generation.to_string());
-    let (entries, files, size) = (count(report.entries), count(report.files), bytes(report.bytes));
+    let (entries, files, size) = (count(answer.entries), count(answer.files), bytes(answer.bytes));
     table.row(find("label.content"), message!("backup.content", entries = entries, files = files, bytes = size).to_string());
-    if report.entries_lost > 0 {
-        table.row(find("label.entries-lost"), count(report.entries_lost));
+    if answer.entries_lost > 0 {
+        table.row(find("label.entries-lost"), count(answer.entries_lost));
     }
-    if let Some(page) = &report.page {
+    if let Some(page) = &answer.page {
         table.row(find("label.provisional"), message!("restore.provisional", page = page).to_string());
     }
-    if report.sources.iter().any(|s| s.priority.is_some()) {
-        report.sources.iter().for_each(|s| table.row(s.name.shown(), source(s, options.dry_run)));
+    if answer.sources.first.iter().any(|s| s.priority.is_some()) {
+        for s in &answer.sources.first {
+            table.row(exact(&s.name, s.name_hex.as_deref()).printable(), source(s, answer.dry_run));
+        }
     }
-    if options.dry_run {
-        table.row(find("label.packs"), count(report.packs.len() as u64));
-        for (place, wanted) in report.media.iter().filter(|_| report.media.len() > 1) {
-            table.row(find("label.medium"), message!("restore.medium", number = place, bytes = bytes(*wanted)).to_string());
+    if answer.dry_run {
+        table.row(find("label.packs"), count(answer.packs.len()));
+        for m in answer.media.first.iter().filter(|_| answer.media.len() > 1) {
+            table.row(find("label.medium"), medium(m));
         }
         table.row(find("label.result"), find("restore.dry-run"));
     } else {
-        table.row(find("label.to"), options.to.shown());
-        table.row(find("label.not-restored"), count(report.not_restored));
-        table.row(find("label.shortfalls"), count(report.shortfalls));
-        let result = if exit(report) == Exit::Good { "restore.good" } else { "restore.bad" };
+        let to = answer.to.as_deref().map(|to| exact(to, answer.to_hex.as_deref())).unwrap_or_default();
+        table.row(find("label.to"), to.printable());
+        table.row(find("label.not-restored"), count(answer.not_restored));
+        table.row(find("label.shortfalls"), count(answer.shortfalls));
+        let result = if exit(answer) == Exit::Good { "restore.good" } else { "restore.bad" };
         table.row(find("label.result"), find(result));
     }
     table.text()
 }
 
+fn medium(m: &BytesOfMedium) -> String {
+    message!("restore.medium", number = m.place, bytes = bytes(m.bytes)).to_string()
+}
+
 /// One source of several that are restored in the order of their priorities.
-fn source(s: &SourceReport, is_plan: bool) -> String {
+fn source(s: &RestoredSource, is_plan: bool) -> String {
     let priority =
         s.priority.map_or_else(|| find("restore.no-priority"), |p| message!("restore.priority", number = p).to_string());
     let (entries, files, size) = (count(s.entries), count(s.files), bytes(s.bytes));
     let content = message!("backup.content", entries = entries, files = files, bytes = size);
-    let media = s.media.iter().map(|(place, b)| message!("restore.medium", number = place, bytes = bytes(*b)).to_string());
-    let from = message!("restore.from", packs = count(s.packs.len() as u64), media = media.collect::<Vec<_>>().join(" → "));
+    let media = s.media.first.iter().map(medium).collect::<Vec<_>>().join(" → ");
+    let from = message!("restore.from", packs = count(s.packs.len()), media = media);
     if is_plan { format!("{priority}  {content}  {from}") } else { format!("{priority}  {content}") }
 }
 
@@ -270,7 +265,8 @@ fn finding_answer(f: &RestoreFinding) -> facts::Finding {
     facts::Finding { kind: f.kind.name().into(), path, path_hex, detail: f.detail.as_str().into() }
 }
 
-fn answer(report: &Report, options: &Options, scan: Option<&Scan>) -> Restore {
+/// What was restored, as it is printed and shown. A scan comes later.
+fn answer(report: &Report, options: &Options) -> Restore {
     let (to, to_hex) = (!options.dry_run).then(|| path_name(&options.to)).unzip();
     Restore {
         set: Clipped::of(report.set),
@@ -297,6 +293,6 @@ fn answer(report: &Report, options: &Options, scan: Option<&Scan>) -> Restore {
         packs: packs(&report.packs),
         media: media(&report.media),
         sources: report.sources.iter().map(restored_source).collect(),
-        scan: scan.map(scanned::answer),
+        scan: None,
     }
 }

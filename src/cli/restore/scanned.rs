@@ -1,19 +1,21 @@
 //! What a scanner said of what was restored.
 
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::output::Table;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::count;
 use azekura::answer::restore as answer;
-use azekura::answer::{Loose, name};
+use azekura::answer::{Loose, exact, name};
 use azekura::job::restore::scan::Infected;
 use azekura::job::restore::scan::{Scan, ScanResult};
+use std::ffi::OsStr;
 
 /// Findings that are shown.
 const SHOWN: usize = 20;
 
-/// Something found is worse than a scan that failed, and that is never good. Neither hides what the restore itself ended with.
+/// Something found is worse than a scan that failed, and that is never good. Neither hides what the restore itself
+/// ended with.
 pub fn exit(scan: &Scan, restored: Exit) -> Exit {
     let scanned = match scan.result {
         _ if scan.found_count > 0 => Exit::Damage,
@@ -32,32 +34,34 @@ fn worse(a: Exit, b: Exit) -> Exit {
     if rank(a).unwrap_or(usize::MAX) >= rank(b).unwrap_or(usize::MAX) { a } else { b }
 }
 
-pub fn text(scan: &Scan) -> String {
-    let known = |text: &Option<String>| text.as_ref().map_or_else(|| find("scan.unknown"), Shown::shown);
+/// `program` is the scanner's, exactly as it was typed.
+pub fn text(scan: &answer::Scan, program: &OsStr) -> String {
+    let known = |text: Option<&str>| text.map_or_else(|| find("scan.unknown"), |t| t.printable());
     let mut table = Table::default();
-    let program = scan.command.first().map(Shown::shown).unwrap_or_default();
-    let result = match scan.result {
-        ScanResult::Clean => message!("scan.clean"),
-        ScanResult::Found => message!("scan.found", count = count(scan.found_count)),
-        ScanResult::Failed => {
-            let why = || if scan.interrupted { find("exit.130") } else { scan.error.clone().unwrap_or_else(|| "-".into()) };
+    let result = match &scan.result[..] {
+        "clean" => message!("scan.clean"),
+        "found" => message!("scan.found", count = count(scan.found())),
+        _ => {
+            let error = || scan.error.as_deref().unwrap_or("-").to_owned();
+            let why = || if scan.interrupted { find("exit.130") } else { error() };
             message!("scan.failed", program = program, code = scan.exit_code.map_or_else(why, |c| c.to_string()))
         }
     };
     table.row(find("label.scan"), result.to_string());
-    table.row(find("label.engine"), known(&scan.engine));
-    let (number, date) = (known(&scan.signatures), known(&scan.signature_date));
+    table.row(find("label.engine"), known(scan.engine.as_deref()));
+    let (number, date) = (known(scan.signatures.0.as_deref()), known(scan.signature_date.as_deref()));
     table.row(find("label.signatures"), message!("scan.signatures", number = number, date = date).to_string());
-    for f in scan.found.iter().take(SHOWN) {
-        table.row(find("label.found"), message!("scan.infected", path = f.path, name = f.name).to_string());
+    for f in scan.found.first.iter().take(SHOWN) {
+        let path = exact(&f.path, f.path_hex.as_deref());
+        table.row(find("label.found"), message!("scan.infected", path = path, name = f.name).to_string());
     }
-    if scan.found_count > SHOWN as u64 {
-        table.row("", message!("talk.more-findings", count = count(scan.found_count - SHOWN as u64)).to_string());
+    if scan.found() > SHOWN as u64 {
+        table.row("", message!("talk.more-findings", count = count(scan.found() - SHOWN as u64)).to_string());
     }
     format!("{}{}\n", table.text(), find("scan.proves-nothing"))
 }
 
-/// The same for programs.
+/// What the scanner said, as it is printed and shown.
 pub fn answer(scan: &Scan) -> answer::Scan {
     let optional = |text: &Option<String>| text.as_deref().map(Into::into);
     let infected = |f: &Infected| {

@@ -1,11 +1,11 @@
 //! Lists for a spreadsheet: CSV as Excel takes it, UTF-8 with a byte order mark, lines that end with CR LF.
 //!
-//! **Invariant:** no cell is a formula. A file may be called `=cmd|…`, and a spreadsheet would run it on the desk of whoever opens the list.
+//! **Invariant:** no cell is a formula. A file may be called `=cmd|…`, and a spreadsheet would run it on the desk of
+//! whoever opens the list.
 
 use super::exit::Exit;
-use super::explain::{Explained, io_reason};
+use super::explain::{CommandError, io_reason};
 use super::text::{find, message};
-use crate::cli::environment::absolute;
 use azekura::host::files;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -20,24 +20,23 @@ pub struct Csv {
 }
 
 impl Csv {
-    /// `headings` are keys of the catalogue. A file that exists is never written over.
-    pub fn create(path: &Path, headings: &[&str]) -> Result<Self, Explained> {
-        let path = absolute(path);
-        let new = files::create_new(&path, files::PRIVATE);
-        let file = new.map_err(|e| unwritten(&path, &e))?;
-        let mut csv = Self { path, out: BufWriter::new(file), failed: None, is_whole: false };
+    /// `path` is absolute, `headings` are keys of the catalogue. Fails where the file exists.
+    pub fn create(path: &Path, headings: &[&str]) -> Result<Self, CommandError> {
+        let new = files::create_new(path, files::PRIVATE);
+        let file = new.map_err(|e| unwritten(path, &e))?;
+        let mut csv = Self { path: path.to_owned(), out: BufWriter::new(file), failed: None, is_whole: false };
         csv.write("\u{feff}");
         csv.row(headings.iter().map(|key| find(key)));
         Ok(csv)
     }
 
-    /// Writes a line. That it failed is said at the end.
+    /// Writes a line. An error is reported by [`finish`](Self::finish).
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells: Vec<String> = cells.into_iter().map(|c| cell(&c)).collect();
         self.write(&(cells.join(",") + "\r\n"));
     }
 
-    pub fn finish(mut self) -> Result<(), Explained> {
+    pub fn finish(mut self) -> Result<(), CommandError> {
         let done = match self.failed.take() {
             Some(e) => Err(e),
             None => self.out.flush().and_then(|()| self.out.get_ref().sync_all()),
@@ -53,7 +52,7 @@ impl Csv {
     }
 }
 
-/// A list that was not finished must not be taken for a whole one.
+/// Removes a list that was not finished: nobody must take it for a whole one.
 impl Drop for Csv {
     #[expect(clippy::disallowed_methods, reason = "a list that this very run began")]
     fn drop(&mut self) {
@@ -63,8 +62,8 @@ impl Drop for Csv {
     }
 }
 
-fn unwritten(path: &Path, e: &io::Error) -> Explained {
-    Explained::new(message!("error.csv", path = path), Exit::Failed).cause(io_reason(e))
+fn unwritten(path: &Path, e: &io::Error) -> CommandError {
+    CommandError::new(message!("error.csv", path = path), Exit::Failed).cause(io_reason(e))
 }
 
 fn cell(text: &str) -> String {

@@ -23,8 +23,8 @@ impl Lang {
         if *rust_i18n::locale() == *"ja" { Self::Ja } else { Self::En }
     }
 
-    /// Japanese for a Japanese locale, English for every other. `values` are those of LC_ALL, LC_MESSAGES and LANG; the first that
-    /// is set and not empty counts, as in POSIX.
+    /// Japanese for a Japanese locale, English for every other. `values` are those of LC_ALL, LC_MESSAGES and LANG; the
+    /// first that is set and not empty counts, as in POSIX.
     pub fn of_locale(values: impl IntoIterator<Item = Option<OsString>>) -> Self {
         let set = values.into_iter().flatten().find(|v| !v.is_empty());
         match set.as_deref().and_then(OsStr::to_str) {
@@ -33,8 +33,8 @@ impl Lang {
         }
     }
 
-    /// The language that the arguments ask for. Read before they are parsed, so that help and complaints about the other arguments
-    /// are in that language.
+    /// The language that the arguments ask for. Read before they are parsed, so that help and complaints about the
+    /// other arguments are in that language.
     pub fn asked_for(arguments: &[OsString]) -> Option<Self> {
         let mut found = None;
         let mut arguments = arguments.iter().skip(1).take_while(|a| *a != "--").map(|a| a.to_str().unwrap_or_default());

@@ -3,13 +3,14 @@
 pub mod csv;
 pub mod exit;
 pub mod explain;
+pub mod findings;
 pub mod lang;
-pub mod loader;
 pub mod output;
+pub mod printable;
 pub mod progress;
 pub mod recorded;
 pub mod secret;
-pub mod shown;
+pub mod table;
 pub mod text;
 pub mod units;
 pub mod values;

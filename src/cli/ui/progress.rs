@@ -13,7 +13,7 @@ use super::output::to_stderr;
 use super::text::{find, message};
 use super::units::{self, count};
 
-/// Often enough to be seen to live.
+/// Interval between two pictures: short enough to show that the program works.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Shows events as one line on standard error, if that is a terminal.
@@ -23,7 +23,7 @@ pub struct Progress {
     since: Instant,
     entries: AtomicU64,
     expected_entries: AtomicU64,
-    /// An amount is expected, and nothing of it is done yet.
+    /// The job has announced an amount, and nothing of it is done yet.
     is_announced: AtomicBool,
     /// How a drive is fed.
     feeding: Mutex<Option<Feeding>>,
@@ -32,7 +32,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A silent one hears everything and shows nothing.
+    /// A silent one receives all events and shows nothing.
     pub fn new(silent: bool) -> Self {
         let shows = !silent && std::io::stderr().is_terminal();
         let target = if shows { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -58,7 +58,7 @@ impl Progress {
         self.bar.reset();
         self.bar.set_prefix(name(phase));
         self.bar.set_message("");
-        // What was announced just before a phase is about that phase.
+        // An amount that was announced just before a phase belongs to that phase.
         if !self.is_announced.load(Relaxed) {
             self.expected_entries.store(0, Relaxed);
             self.bar.unset_length();
@@ -74,7 +74,7 @@ impl Progress {
         self.lost.lock()
     }
 
-    /// A source that is done. "Restored" is said only where nothing failed.
+    /// Shows that a source is done. The line says "restored" only where nothing failed.
     fn restored(&self, name: &[u8], entries: u64, bytes: u64) {
         let since = clock(self.since.elapsed().as_secs());
         let line = match self.lost().remove(first_name(name)) {

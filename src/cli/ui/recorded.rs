@@ -1,11 +1,13 @@
-//! What was written down in English, in the language spoken: lines of the ledger and of the operation log, and the library's errors.
+//! Translates texts that were recorded in English: lines of the ledger and of the operation log, and the library's
+//! errors.
 //!
-//! **Invariant:** nothing is lost. A text that is not known here is shown as it was written.
+//! **Invariant:** nothing is lost. A text that is not known here is shown as it was written. A test finds keys that no
+//! text has any more.
 
-use super::shown::Shown;
+use super::printable::Printable;
 use super::text::{Message, find, find_optional, message};
 
-/// An error of the library, or a finding's detail: its parts between colons, each by itself.
+/// An error of the library, or a finding's detail: each part between colons is translated by itself.
 pub fn cause(text: &str) -> String {
     text.split(": ").map(part).collect::<Vec<_>>().join(": ")
 }
@@ -20,11 +22,11 @@ fn part(text: &str) -> String {
     match (number("line "), number("segment ")) {
         (Some(n), _) => message!("recorded.line", number = n).to_string(),
         (_, Some(n)) => message!("recorded.segment", number = n).to_string(),
-        _ => find_optional(&key).unwrap_or_else(|| text.shown()),
+        _ => find_optional(&key).unwrap_or_else(|| text.printable()),
     }
 }
 
-/// What the parser of TOML says of a configuration.
+/// An error of the TOML parser in a configuration.
 pub fn toml(text: &str) -> Message {
     let field = |start: &str| text.strip_prefix(start).and_then(|rest| rest.split('`').next());
     match (field("unknown field `"), field("missing field `")) {
@@ -34,9 +36,10 @@ pub fn toml(text: &str) -> Message {
     }
 }
 
-/// Why there is a hold: the words of whoever started it, or the tripwires of a backup (`set S generation N: header, noise`).
+/// Why there is a hold: the words of the person who put it on, or the tripwires of a backup (`set S generation N:
+/// header, noise`).
 pub fn why(text: &str) -> String {
-    text.split("; ").map(|one| raised(one).unwrap_or_else(|| one.shown())).collect::<Vec<_>>().join("; ")
+    text.split("; ").map(|one| raised(one).unwrap_or_else(|| one.printable())).collect::<Vec<_>>().join("; ")
 }
 
 fn raised(text: &str) -> Option<String> {
@@ -74,7 +77,7 @@ pub fn logged(operation: &str, detail: &str) -> String {
         "catalog rebuild" => rebuild(detail),
         _ => None,
     };
-    said.map_or_else(|| detail.shown(), |m| m.to_string())
+    said.map_or_else(|| detail.printable(), |m| m.to_string())
 }
 
 fn backup(detail: &str) -> Option<Message> {

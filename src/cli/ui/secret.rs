@@ -1,9 +1,9 @@
-//! Secrets on their way in and out: passphrases, key files.
+//! Reads and writes secrets: passphrases and key files.
 //!
 //! **Invariant:** no secret is ever an argument or an environment variable, where other users of the host can read it.
 
 use super::exit::Exit;
-use super::explain::{Explained, io_reason};
+use super::explain::{CommandError, io_reason};
 use super::text::{find, message};
 use azekura::host::files;
 use azekura::pipeline::encryptor::{IDENTITY_FILE_BYTES, Identity, IdentityError, Passphrase};
@@ -12,14 +12,14 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// A passphrase to protect something with from now on: from a file, or typed twice.
-pub fn new_passphrase(file: Option<&Path>) -> Result<Passphrase, Explained> {
+/// A new passphrase: from a file, or typed twice.
+pub fn new_passphrase(file: Option<&Path>) -> Result<Passphrase, CommandError> {
     let text = match file {
         Some(file) => first_line(file)?,
         None => {
             let text = ask("prompt.new-passphrase")?;
             if *ask("prompt.again")? != *text {
-                return Err(Explained::new(message!("error.passphrase.differs"), Exit::Key));
+                return Err(CommandError::new(message!("error.passphrase.differs"), Exit::Key));
             }
             text
         }
@@ -28,8 +28,8 @@ pub fn new_passphrase(file: Option<&Path>) -> Result<Passphrase, Explained> {
 }
 
 /// Reads an identity file. Its passphrase, if it has one, comes from `passphrase_file` or is asked for.
-pub fn read_identity(path: &Path, passphrase_file: Option<&Path>) -> Result<Identity, Explained> {
-    let unusable = || Explained::new(message!("error.identity.file", path = path), Exit::Key);
+pub fn read_identity(path: &Path, passphrase_file: Option<&Path>) -> Result<Identity, CommandError> {
+    let unusable = || CommandError::new(message!("error.identity.file", path = path), Exit::Key);
     let bytes = read_limited(path, IDENTITY_FILE_BYTES).map_err(|e| unusable().cause(io_reason(&e)))?;
     match Identity::parse(&bytes, None) {
         Err(IdentityError::PassphraseNeeded) => {
@@ -51,8 +51,8 @@ fn read_limited(path: &Path, limit_bytes: usize) -> std::io::Result<Zeroizing<Ve
     Ok(bytes)
 }
 
-fn first_line(file: &Path) -> Result<Zeroizing<String>, Explained> {
-    let unusable = || Explained::new(message!("error.passphrase.file", path = file), Exit::Key);
+fn first_line(file: &Path) -> Result<Zeroizing<String>, CommandError> {
+    let unusable = || CommandError::new(message!("error.passphrase.file", path = file), Exit::Key);
     let bytes = read_limited(file, 4096).map_err(|e| unusable().cause(io_reason(&e)))?;
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     match std::str::from_utf8(line) {
@@ -62,17 +62,17 @@ fn first_line(file: &Path) -> Result<Zeroizing<String>, Explained> {
 }
 
 /// Asks on the terminal, whatever standard input is.
-fn ask(prompt: &str) -> Result<Zeroizing<String>, Explained> {
+fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
     match rpassword::prompt_password(find(prompt)) {
         Ok(text) => Ok(Zeroizing::new(text)),
-        Err(e) => Err(Explained::new(message!("error.passphrase.prompt"), Exit::Key).cause(io_reason(&e))),
+        Err(e) => Err(CommandError::new(message!("error.passphrase.prompt"), Exit::Key).cause(io_reason(&e))),
     }
 }
 
-/// Writes a new file that only its owner can read, and makes it durable. What is there already stays as it is.
-pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Explained> {
+/// Writes a new file that only its owner can read, and makes it durable. Fails where the file exists.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     files::write_new(path, files::PRIVATE, bytes).map_err(|e| match e.kind() {
-        ErrorKind::AlreadyExists => Explained::new(message!("error.key-file.exists", path = path), Exit::Failed),
-        _ => Explained::new(message!("error.key-file.write", path = path), Exit::Failed).cause(io_reason(&e)),
+        ErrorKind::AlreadyExists => CommandError::new(message!("error.key-file.exists", path = path), Exit::Failed),
+        _ => CommandError::new(message!("error.key-file.write", path = path), Exit::Failed).cause(io_reason(&e)),
     })
 }

@@ -1,11 +1,19 @@
-//! Messages: a key of the catalogue under `locales/` and what goes into its gaps.
+//! Messages: a key of the catalogue under `locales/`, and the values of its gaps.
 //!
-//! **Invariant:** what goes into a gap passes [`Shown`], so no name or text from outside reaches a terminal as it is.
+//! **Invariant:** every value passes [`Printable`], so no name or text from outside reaches a terminal unescaped.
 
 use super::lang::Lang;
-use super::shown::Shown;
+use super::printable::Printable;
 use std::borrow::Cow;
 use std::fmt;
+
+/// `message!("key", gap = value, …)`: every value must be [`Printable`].
+macro_rules! message {
+    ($key:literal $(, $gap:ident = $value:expr)* $(,)?) => {
+        $crate::cli::ui::text::Message::new($key, vec![$((stringify!($gap), $crate::cli::ui::printable::Printable::printable(&$value))),*])
+    };
+}
+pub(crate) use message;
 
 /// One message of the catalogue, in the language that was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +27,16 @@ impl Message {
         Self { key: key.into(), gaps: gaps.into() }
     }
 
+    /// A text that is already in the language chosen, as an answer has it.
+    pub fn plain(text: &str) -> Self {
+        message!("reason.plain", text = text)
+    }
+
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The message that tells what to do about this one: the same gaps, and `hint.` in place of `error.`.
+    /// The message that says what to do about this one: the same gaps, and `hint.` in place of `error.`.
     pub fn hint(&self) -> Self {
         Self { key: self.key.replacen("error.", "hint.", 1).into(), gaps: self.gaps.clone() }
     }
@@ -42,22 +55,14 @@ impl fmt::Display for Message {
     }
 }
 
-/// So that a value's parser can complain in the language spoken.
+/// A parser of a value can fail with a message in the language chosen.
 impl std::error::Error for Message {}
 
-impl Shown for Message {
-    fn shown(&self) -> String {
+impl Printable for Message {
+    fn printable(&self) -> String {
         self.to_string()
     }
 }
-
-/// `message!("key", gap = value, …)`: every value must be [`Shown`].
-macro_rules! message {
-    ($key:literal $(, $gap:ident = $value:expr)* $(,)?) => {
-        $crate::cli::ui::text::Message::new($key, vec![$((stringify!($gap), $crate::cli::ui::shown::Shown::shown(&$value))),*])
-    };
-}
-pub(crate) use message;
 
 /// The text of a key that is put together at run time; the key itself where there is none.
 pub fn find(key: &str) -> String {
@@ -69,7 +74,7 @@ pub fn find_optional(key: &str) -> Option<String> {
     crate::_rust_i18n_try_translate(&rust_i18n::locale(), key).map(|text| text.into_owned())
 }
 
-/// Chooses the language of everything that is said from now on.
+/// Sets the language of all texts from now on.
 pub fn speak(lang: Lang) {
     rust_i18n::set_locale(lang.name());
 }

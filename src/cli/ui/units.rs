@@ -12,7 +12,7 @@ pub fn bytes(n: u64) -> String {
         return format!("{n} B");
     }
     let power = (n.ilog2() / 10) as usize;
-    // A size is for people: what a float loses does not show in one digit.
+    // A float is exact enough: the text has one digit after the point.
     let value = n as f64 / 1024f64.powi(power as i32);
     format!("{value:.1} {}", UNITS[power - 1])
 }
@@ -30,8 +30,9 @@ pub fn count(n: u64) -> String {
     out
 }
 
-/// A time of a seal or label (RFC 3339, UTC) with its weekday. Japanese texts are read in Japan, so they give Japan's time
-/// whatever the host's zone is; others give the host's, and say which. What is no time is given as it is.
+/// A time of a seal or label (RFC 3339, UTC) with its weekday. Japanese texts are read in Japan, so they give Japan's
+/// time whatever the host's zone is; others give the host's zone and name it. A text that is no time is returned as it
+/// is.
 pub fn time(rfc3339: &str, lang: Lang) -> String {
     let Ok(at) = DateTime::parse_from_rfc3339(rfc3339) else { return rfc3339.to_owned() };
     match lang {
@@ -40,8 +41,8 @@ pub fn time(rfc3339: &str, lang: Lang) -> String {
     }
 }
 
-/// A point in time as it was typed, in seconds since 1970: a date, a date with a time of the day, or RFC 3339. What has no zone of its
-/// own is meant as [`time`] shows it. `is_end`: a date alone means the end of its day.
+/// A point in time as it was typed, in seconds since 1970: a date, a date with a time of the day, or RFC 3339. What has
+/// no zone of its own is meant as [`time`] shows it. `is_end`: a date alone means the end of its day.
 pub fn moment(typed: &str, lang: Lang, is_end: bool) -> Option<i64> {
     if let Ok(at) = DateTime::parse_from_rfc3339(typed) {
         return Some(at.timestamp());
@@ -57,7 +58,7 @@ pub fn moment(typed: &str, lang: Lang, is_end: bool) -> Option<i64> {
     }
 }
 
-/// The date of such a time as it stands on paper: `2025-06-03(火)`, in Japan's time.
+/// The date of such a time as paper has it: `2025-06-03(火)`, in Japan's time.
 pub fn paper_date(rfc3339: &str) -> String {
     let time = time(rfc3339, Lang::Ja);
     time.split(' ').next().unwrap_or_default().to_owned()

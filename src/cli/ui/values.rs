@@ -1,4 +1,4 @@
-//! Values of arguments that are more than a number or a path.
+//! Parsers for values of arguments that are neither a number nor a path.
 
 use super::text::{Message, message};
 use azekura::format::check_code::CheckCode;
@@ -8,7 +8,7 @@ pub fn check_code(typed: &str) -> Result<CheckCode, Message> {
     typed.parse().map_err(|_| message!("value.check-code"))
 }
 
-/// As the key sheet prints it; what the eye puts between its groups does not matter.
+/// A root key as the key sheet prints it, with or without spaces and hyphens between its groups.
 pub fn root_key(typed: &str) -> Result<[u8; 32], Message> {
     let digits: String = typed.to_lowercase().chars().filter(|c| !matches!(c, ' ' | '-')).collect();
     unhex(&digits).ok_or_else(|| message!("value.root-key"))

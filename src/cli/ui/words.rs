@@ -1,11 +1,11 @@
-//! Words for facts that several commands tell.
+//! Messages and answers for facts that several commands share.
 
+use super::printable::Printable;
 use super::recorded;
-use super::shown::Shown;
 use super::text::{Message, find_optional, message};
 use super::units::{bytes, count};
 use azekura::answer::facts::{self, DamageName, FaultName, PathName};
-use azekura::answer::{Counts, name};
+use azekura::answer::{Counts, exact, name};
 use azekura::format::object::file_name;
 use azekura::format::seal::{ReadBack, Verdict};
 use azekura::format::watch::Alarm;
@@ -20,7 +20,7 @@ pub fn read_back(how: ReadBack) -> Message {
     }
 }
 
-/// "Success" is said only of what was read back from the medium and not from a cache.
+/// Says "success" only where objects were read back from the medium and not from a cache.
 pub fn verdict(verdict: Verdict, how: ReadBack) -> Message {
     match (verdict, how) {
         (Verdict::Good, ReadBack::Direct | ReadBack::Dropped) => message!("verdict.good"),
@@ -95,24 +95,25 @@ pub fn damage_answer(d: &Damage) -> facts::Damage {
     }
 }
 
-/// The statistics of a manifest, whose names may hold spaces, as commands answer them.
+/// The statistics of a manifest, whose names may contain spaces, as commands answer them.
 pub fn statistics(statistics: &[(String, u64)]) -> Counts {
     Counts(statistics.iter().map(|(name, value)| (name.replace(' ', "_"), *value)).collect())
 }
 
 /// A tripwire that was raised, and by how much.
-pub fn alarm(a: &Alarm) -> Message {
-    let sign = find_optional(&format!("tripwire.{}", a.tripwire)).unwrap_or_else(|| a.tripwire.shown());
+pub fn alarm(a: &facts::Alarm) -> Message {
+    let source = exact(&a.source, a.source_hex.as_deref());
+    let sign = find_optional(&format!("tripwire.{}", a.tripwire)).unwrap_or_else(|| a.tripwire.printable());
     let amount = |n| {
         if matches!(&a.tripwire[..], "shrunk" | "dedup") || a.tripwire == "noise" && n > (1 << 20) { bytes(n) } else { count(n) }
     };
     if a.limit == 1 {
-        return message!("alarm.raised-none", source = a.source, sign = sign, measured = amount(a.measured));
+        return message!("alarm.raised-none", source = source, sign = sign, measured = amount(a.measured));
     }
-    message!("alarm.raised", source = a.source, sign = sign, measured = amount(a.measured), limit = amount(a.limit))
+    message!("alarm.raised", source = source, sign = sign, measured = amount(a.measured), limit = amount(a.limit))
 }
 
-/// The same as commands answer it.
+/// A tripwire that was raised, as commands answer it.
 pub fn alarm_answer(a: &Alarm) -> facts::Alarm {
     let (source, source_hex) = name(&a.source);
     facts::Alarm {

@@ -1,12 +1,12 @@
 //! Errors of the job that writes generations, and of the writer that it uses.
 
-use super::{Explained, io_reason};
+use super::{CommandError, io_reason};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::message;
 use azekura::job::backup::BackupError;
 use azekura::set::writer::WriteError;
 
-impl From<WriteError> for Explained {
+impl From<WriteError> for CommandError {
     fn from(error: WriteError) -> Self {
         use WriteError as E;
         match error {
@@ -34,7 +34,7 @@ impl From<WriteError> for Explained {
     }
 }
 
-impl From<BackupError> for Explained {
+impl From<BackupError> for CommandError {
     fn from(error: BackupError) -> Self {
         use BackupError as E;
         match error {

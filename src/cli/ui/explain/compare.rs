@@ -1,15 +1,15 @@
 //! Errors of a comparison.
 
-use super::{Explained, io_reason};
+use super::{CommandError, io_reason};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::message;
 use azekura::job::compare::CompareError;
 
-impl From<CompareError> for Explained {
+impl From<CompareError> for CommandError {
     fn from(error: CompareError) -> Self {
         use CompareError as E;
-        let list = |names: Vec<Vec<u8>>| names.iter().map(Shown::shown).collect::<Vec<_>>().join(", ");
+        let list = |names: Vec<Vec<u8>>| names.iter().map(Printable::printable).collect::<Vec<_>>().join(", ");
         match error {
             E::WhichSource { path, sources } => {
                 Self::new(message!("error.compare.which-source", path = path, sources = list(sources)), Exit::Usage)

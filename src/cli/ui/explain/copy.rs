@@ -1,13 +1,13 @@
 //! Errors of copying media.
 
-use super::Explained;
+use super::CommandError;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::message;
 use crate::cli::ui::units;
 use azekura::job::media::copy::{CopyError, ObjectClash};
 use azekura::medium::MediumError;
 
-impl From<CopyError> for Explained {
+impl From<CopyError> for CommandError {
     fn from(error: CopyError) -> Self {
         use CopyError as E;
         match error {

@@ -1,6 +1,6 @@
-//! Errors of bytes: what was made or read is not what it should be.
+//! Errors of formats and of the pipeline: bytes that were made or read are not what they should be.
 
-use super::{Explained, io_reason, reason};
+use super::{CommandError, io_reason, reason};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::message;
 use azekura::format::Malformed;
@@ -8,7 +8,7 @@ use azekura::pipeline::compressor::FrameError;
 use azekura::pipeline::encryptor::DecryptError;
 use azekura::pipeline::packer::{PackError, UnpackError};
 
-impl From<Malformed> for Explained {
+impl From<Malformed> for CommandError {
     fn from(error: Malformed) -> Self {
         let message = match &error {
             Malformed::Content { .. } | Malformed::TooLarge { .. } => message!("error.data.malformed"),
@@ -18,7 +18,7 @@ impl From<Malformed> for Explained {
     }
 }
 
-impl From<FrameError> for Explained {
+impl From<FrameError> for CommandError {
     fn from(error: FrameError) -> Self {
         use FrameError as E;
         match error {
@@ -34,7 +34,7 @@ impl From<FrameError> for Explained {
     }
 }
 
-impl From<PackError> for Explained {
+impl From<PackError> for CommandError {
     fn from(error: PackError) -> Self {
         match error {
             PackError::Compress(e) => e.into(),
@@ -44,7 +44,7 @@ impl From<PackError> for Explained {
     }
 }
 
-impl From<DecryptError> for Explained {
+impl From<DecryptError> for CommandError {
     fn from(error: DecryptError) -> Self {
         use DecryptError as E;
         match error {
@@ -55,7 +55,7 @@ impl From<DecryptError> for Explained {
     }
 }
 
-impl From<UnpackError> for Explained {
+impl From<UnpackError> for CommandError {
     fn from(error: UnpackError) -> Self {
         match error {
             UnpackError::Read(e) => Self::new(message!("error.data.read"), Exit::Damage).cause(io_reason(&e)),

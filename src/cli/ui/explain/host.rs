@@ -1,6 +1,6 @@
-//! Errors of what lies on the host: state directory, catalog, seal keys, sources.
+//! Errors on the host: state directory, catalog, seal keys, sources.
 
-use super::{Explained, io_reason, reason};
+use super::{CommandError, io_reason, reason};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::message;
 use azekura::host::catalog::CatalogError;
@@ -11,7 +11,7 @@ use azekura::job::media::copy::named::NamedCopyError;
 use azekura::pipeline::source::SourceError;
 use azekura::seal::KeyError;
 
-impl From<StateError> for Explained {
+impl From<StateError> for CommandError {
     fn from(error: StateError) -> Self {
         use StateError as E;
         match error {
@@ -24,14 +24,14 @@ impl From<StateError> for Explained {
     }
 }
 
-impl From<LedgerError> for Explained {
+impl From<LedgerError> for CommandError {
     fn from(error: LedgerError) -> Self {
         let LedgerError::Io { path, source, .. } = error;
         Self::new(message!("error.media.ledger", path = path), Exit::Failed).cause(io_reason(&source))
     }
 }
 
-impl From<MediaError> for Explained {
+impl From<MediaError> for CommandError {
     fn from(error: MediaError) -> Self {
         use MediaError as E;
         match error {
@@ -45,7 +45,7 @@ impl From<MediaError> for Explained {
     }
 }
 
-impl From<NamedCopyError> for Explained {
+impl From<NamedCopyError> for CommandError {
     fn from(error: NamedCopyError) -> Self {
         use NamedCopyError as E;
         match error {
@@ -59,7 +59,7 @@ impl From<NamedCopyError> for Explained {
     }
 }
 
-impl From<CatalogError> for Explained {
+impl From<CatalogError> for CommandError {
     fn from(error: CatalogError) -> Self {
         use CatalogError as E;
         match error {
@@ -74,7 +74,7 @@ impl From<CatalogError> for Explained {
     }
 }
 
-impl From<KeyError> for Explained {
+impl From<KeyError> for CommandError {
     fn from(error: KeyError) -> Self {
         use KeyError as E;
         match error {
@@ -98,7 +98,7 @@ impl From<KeyError> for Explained {
     }
 }
 
-impl From<SourceError> for Explained {
+impl From<SourceError> for CommandError {
     fn from(error: SourceError) -> Self {
         use SourceError as E;
         match error {

@@ -1,11 +1,11 @@
 //! Errors of keys: recipients, identities, passphrases.
 
-use super::{Explained, reason};
+use super::{CommandError, reason};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::message;
 use azekura::pipeline::encryptor::{EncryptError, IdentityError, PASSPHRASE_CHARACTERS, PassphraseTooShort, RecipientError};
 
-impl From<RecipientError> for Explained {
+impl From<RecipientError> for CommandError {
     fn from(error: RecipientError) -> Self {
         use RecipientError as E;
         let message = match error {
@@ -17,7 +17,7 @@ impl From<RecipientError> for Explained {
     }
 }
 
-impl From<IdentityError> for Explained {
+impl From<IdentityError> for CommandError {
     fn from(error: IdentityError) -> Self {
         use IdentityError as E;
         let message = match error {
@@ -35,14 +35,14 @@ impl From<IdentityError> for Explained {
     }
 }
 
-impl From<PassphraseTooShort> for Explained {
+impl From<PassphraseTooShort> for CommandError {
     fn from(error: PassphraseTooShort) -> Self {
         let least = PASSPHRASE_CHARACTERS;
         Self::new(message!("error.passphrase.short", characters = error.characters, least = least), Exit::Key)
     }
 }
 
-impl From<EncryptError> for Explained {
+impl From<EncryptError> for CommandError {
     fn from(error: EncryptError) -> Self {
         Self::new(message!("error.encrypt"), Exit::Failed).cause(reason(&error))
     }

@@ -1,13 +1,13 @@
 //! Errors of media.
 
-use super::{Explained, io_reason, reason, step};
+use super::{CommandError, io_reason, reason, step};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units;
 use azekura::medium::{ChangerProblem, DeviceProblem, ErrorCategory, MediumError};
 
-impl From<MediumError> for Explained {
+impl From<MediumError> for CommandError {
     fn from(error: MediumError) -> Self {
         use MediumError as E;
         let exit = match error.category() {
@@ -35,7 +35,7 @@ impl From<MediumError> for Explained {
                 new(message!("error.medium.denied", place = place, step = step(what))).cause(io_reason(&source))
             }
             E::Busy { path, pid } => {
-                new(message!("error.medium.busy", place = path, process = pid.map_or("?".to_owned(), |p| p.shown())))
+                new(message!("error.medium.busy", place = path, process = pid.map_or("?".to_owned(), |p| p.printable())))
             }
             E::Gone { medium: place, what, source } => {
                 let gone = new(message!("error.medium.gone", place = place, step = step(what)));
@@ -80,9 +80,9 @@ impl From<MediumError> for Explained {
     }
 }
 
-fn changer(place: &str, why: ChangerProblem, exit: Exit) -> Explained {
+fn changer(place: &str, why: ChangerProblem, exit: Exit) -> CommandError {
     use ChangerProblem as P;
-    let new = |message| Explained::new(message, exit);
+    let new = |message| CommandError::new(message, exit);
     match why {
         P::Missing => new(message!("error.changer.missing", place = place)),
         P::Denied => new(message!("error.changer.denied", place = place)),
@@ -92,7 +92,7 @@ fn changer(place: &str, why: ChangerProblem, exit: Exit) -> Explained {
             let failed = new(message!("error.changer.failed", place = place, sense = sense.to_string()));
             let (asc, ascq) = sense.code;
             let known = Message::optional(format!("reason.sense.{asc:02x}-{ascq:02x}"));
-            known.into_iter().fold(failed, Explained::cause)
+            known.into_iter().fold(failed, CommandError::cause)
         }
         P::MalformedAnswer => new(message!("error.changer.garbled", place = place)),
         P::WhichDrive { drives } => new(message!("error.changer.which-drive", place = place, count = u64::from(drives))),

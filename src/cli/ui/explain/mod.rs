@@ -1,7 +1,8 @@
 //! Errors as a person needs them: what happened, why, what to do next; and the exit code that follows.
 //!
-//! One file per room of the library. Each `match` names every variant, so that a new one does not compile until somebody has
-//! decided what its reader should do. The texts are `error.X` in the catalogue, and `hint.X` is the one next action.
+//! One file per room of the library. Each `match` names every variant, so that a new one does not compile until
+//! somebody has decided what its reader should do. The texts are `error.X` in the catalogue, and `hint.X` is the one
+//! next action.
 
 mod backup;
 mod compare;
@@ -14,16 +15,16 @@ mod proof;
 mod restore;
 
 use super::exit::Exit;
+use super::printable::Printable;
 use super::recorded;
-use super::shown::Shown;
 use super::text::{Message, find, message};
 use azekura::answer::Failure;
 use std::fmt::Write;
 use std::io;
 
-/// An error explained.
+/// An error of a command, explained: message, causes, the next action, the exit code.
 #[derive(Debug)]
-pub struct Explained {
+pub struct CommandError {
     pub message: Message,
     /// From the nearest to the farthest.
     pub causes: Vec<Message>,
@@ -31,7 +32,7 @@ pub struct Explained {
     pub exit: Exit,
 }
 
-impl Explained {
+impl CommandError {
     /// `message` has a key `error.X`; its hint is `hint.X`.
     pub fn new(message: Message, exit: Exit) -> Self {
         Self { hint: message.hint(), message, causes: Vec::new(), exit }
@@ -42,14 +43,15 @@ impl Explained {
         self
     }
 
-    /// Puts `self` before another error, which is its cause. The exit code and the hint are those of the other: it knows better.
+    /// Puts `self` before another error, which is its cause. The exit code and the hint are those of the other, which
+    /// is more specific.
     pub fn because(mut self, other: Self) -> Self {
         self.causes.push(other.message);
         self.causes.extend(other.causes);
         Self { hint: other.hint, exit: other.exit, ..self }
     }
 
-    /// The result was made, and standard output does not take it.
+    /// The command succeeded, but its result cannot be written to standard output.
     pub fn from_output(error: &io::Error) -> Self {
         Self::new(message!("error.output"), Exit::Failed).cause(io_reason(error))
     }
@@ -78,7 +80,7 @@ impl Explained {
     }
 }
 
-/// Why a call to the system failed, in the language spoken where it is a reason that people meet.
+/// Why a call to the system failed, in the language chosen where the catalogue has the reason.
 pub fn io_reason(error: &io::Error) -> Message {
     let known = error.raw_os_error().and_then(|n| Message::optional(format!("reason.errno.{n}")));
     known.unwrap_or_else(|| reason(error))
@@ -89,7 +91,7 @@ pub fn reason(error: &dyn std::fmt::Display) -> Message {
     message!("reason.plain", text = recorded::cause(&error.to_string()))
 }
 
-/// What was being done, as the library names it (`"opening the folder"`), in the language spoken.
+/// The step that failed, as the library names it (`"opening the folder"`), in the language chosen.
 fn step(what: &str) -> String {
-    Message::optional(format!("step.{}", what.replace(' ', "-"))).map_or_else(|| what.shown(), |m| m.to_string())
+    Message::optional(format!("step.{}", what.replace(' ', "-"))).map_or_else(|| what.printable(), |m| m.to_string())
 }

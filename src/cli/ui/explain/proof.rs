@@ -1,6 +1,6 @@
 //! Errors of proofs and time stamps.
 
-use super::{Explained, io_reason, reason};
+use super::{CommandError, io_reason, reason};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::message;
 use crate::cli::ui::words;
@@ -8,7 +8,7 @@ use azekura::format::Malformed;
 use azekura::job::inspect::prove::{ProofError, ProveError};
 use azekura::job::inspect::stamp::StampError;
 
-impl From<ProveError> for Explained {
+impl From<ProveError> for CommandError {
     fn from(error: ProveError) -> Self {
         use ProveError as E;
         match error {
@@ -26,7 +26,7 @@ impl From<ProveError> for Explained {
     }
 }
 
-impl From<ProofError> for Explained {
+impl From<ProofError> for CommandError {
     fn from(error: ProofError) -> Self {
         use ProofError as E;
         let bad = |message| Self::new(message, Exit::Damage);
@@ -43,7 +43,7 @@ impl From<ProofError> for Explained {
     }
 }
 
-impl From<StampError> for Explained {
+impl From<StampError> for CommandError {
     fn from(error: StampError) -> Self {
         use StampError as E;
         match error {

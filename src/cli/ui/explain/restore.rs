@@ -1,6 +1,6 @@
 //! Errors of the jobs that read back: restore, verify, find, diff, and rebuilding the catalog.
 
-use super::{Explained, io_reason, reason};
+use super::{CommandError, io_reason, reason};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::message;
 use azekura::generation::GenerationError;
@@ -10,7 +10,7 @@ use azekura::job::restore::RestoreError;
 use azekura::pipeline::target::TargetError;
 use azekura::set::open::OpenError;
 
-impl From<OpenError> for Explained {
+impl From<OpenError> for CommandError {
     fn from(error: OpenError) -> Self {
         use OpenError as E;
         match error {
@@ -24,7 +24,7 @@ impl From<OpenError> for Explained {
     }
 }
 
-impl From<InspectError> for Explained {
+impl From<InspectError> for CommandError {
     fn from(error: InspectError) -> Self {
         use InspectError as E;
         match error {
@@ -39,7 +39,7 @@ impl From<InspectError> for Explained {
     }
 }
 
-impl From<RestoreError> for Explained {
+impl From<RestoreError> for CommandError {
     fn from(error: RestoreError) -> Self {
         use RestoreError as E;
         match error {
@@ -57,7 +57,7 @@ impl From<RestoreError> for Explained {
     }
 }
 
-impl From<RebuildError> for Explained {
+impl From<RebuildError> for CommandError {
     fn from(error: RebuildError) -> Self {
         use RebuildError as E;
         match error {
@@ -75,7 +75,7 @@ impl From<RebuildError> for Explained {
     }
 }
 
-impl From<GenerationError> for Explained {
+impl From<GenerationError> for CommandError {
     fn from(error: GenerationError) -> Self {
         use GenerationError as E;
         match error {
@@ -107,7 +107,7 @@ impl From<GenerationError> for Explained {
     }
 }
 
-impl From<TargetError> for Explained {
+impl From<TargetError> for CommandError {
     fn from(error: TargetError) -> Self {
         use TargetError as E;
         match error {

@@ -1,7 +1,7 @@
-//! A report under way: what is put on the page goes into the JSON too, so that both say the same.
+//! Builds a report: what is put on the page goes into the JSON too, so that both say the same.
 
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::shown::Shown;
+use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, paper_day, paper_time};
 use azekura::answer::report::{self, Section};
@@ -11,9 +11,9 @@ use chrono::NaiveDate;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What stands in a cell.
+/// The value of a cell.
 #[derive(Debug, Clone)]
-pub enum Fact {
+pub enum CellValue {
     Nothing,
     Text(String),
     /// A digest, a number to compare, a path.
@@ -30,7 +30,7 @@ pub enum Fact {
     Sources(Vec<Source>),
 }
 
-impl Fact {
+impl CellValue {
     pub fn optional<T>(value: Option<T>, fact: impl Fn(T) -> Self) -> Self {
         value.map_or(Self::Nothing, fact)
     }
@@ -51,13 +51,14 @@ impl Fact {
     fn cell(&self) -> Cell {
         match self {
             Self::Nothing => Cell::default(),
-            Self::Text(t) => Cell::new(t.shown(), Style::Plain),
-            Self::Code(t) => Cell::new(t.shown(), Style::Code),
-            Self::Name(n) => Cell::new(n.shown(), Style::Code),
+            Self::Text(t) => Cell::new(t.printable(), Style::Plain),
+            Self::Code(t) => Cell::new(t.printable(), Style::Code),
+            Self::Name(n) => Cell::new(n.printable(), Style::Code),
             Self::Count(n) => Cell::new(count(*n), Style::Number),
-            Self::Time(t) => Cell::new(paper_time(t, Lang::spoken()).shown(), Style::Time),
+            Self::Time(t) => Cell::new(paper_time(t, Lang::spoken()).printable(), Style::Time),
             Self::Day(d) => Cell::new(paper_day(*d, Lang::spoken()), Style::Time),
-            // A line of its own for a code that is compared with paper. Only words of ours have line ends: those in names are escaped.
+            // A line of its own for a code that is compared with paper. Only words of ours have line ends: those in
+            // names are escaped.
             Self::Said(m) => Cell { lines: m.to_string().lines().map(str::to_owned).collect(), style: Style::Plain },
             Self::Mark(m) => Cell::new(find(mark_key(*m)), Style::Mark),
             Self::Sources(s) => Cell { lines: s.iter().map(source).collect(), style: Style::Source },
@@ -86,12 +87,12 @@ fn source(s: &Source) -> String {
     .to_string()
 }
 
-/// What a fact is called, what is recorded of it, what that says, and where.
-pub type Row = (&'static str, Fact, Mark, Vec<Source>);
+/// A fact: its name as a key of the catalogue, what is recorded of it, its mark, and where it is recorded.
+pub type Row = (&'static str, CellValue, Mark, Vec<Source>);
 
-/// A report under way.
+/// A report that is being built.
 #[derive(Debug)]
-pub struct Draft {
+pub struct ReportBuilder {
     page: Page,
     sections: Vec<Section>,
 }
@@ -101,7 +102,7 @@ fn member(key: &str) -> String {
     key.rsplit('.').next().unwrap_or(key).replace('-', "_")
 }
 
-impl Draft {
+impl ReportBuilder {
     pub fn new(title: &'static str) -> Self {
         let page = Page { lang: Lang::spoken().name().into(), title: find(title), ..Page::default() };
         Self { page, sections: Vec::new() }
@@ -139,7 +140,8 @@ impl Draft {
         self.page.parts.push(Element::Caution(find(key)));
     }
 
-    /// Facts, one a row: what, what is recorded of it, a mark, and where it is recorded. Without a place nothing is known.
+    /// Facts, one a row: what, what is recorded of it, a mark, and where it is recorded. A fact without a source is
+    /// unknown.
     pub fn facts(&mut self, facts: Vec<Row>) {
         let mut rows = Vec::new();
         for (what, fact, mark, sources) in facts {
@@ -152,7 +154,12 @@ impl Draft {
             };
             self.sections.last_mut().into_iter().for_each(|s| s.facts.get_or_insert_default().first.push(recorded.clone()));
             let value = Cell { style: if fact.cell().style == Style::Code { Style::Code } else { Style::Plain }, ..fact.cell() };
-            rows.push(vec![Cell::new(find(what), Style::What), value, Fact::Mark(mark).cell(), Fact::Sources(sources).cell()]);
+            rows.push(vec![
+                Cell::new(find(what), Style::What),
+                value,
+                CellValue::Mark(mark).cell(),
+                CellValue::Sources(sources).cell(),
+            ]);
         }
         let headings = vec![
             Cell::new(find("page.head.what"), Style::What),
@@ -163,8 +170,8 @@ impl Draft {
         self.page.parts.push(Element::Table(Table { kind: TableKind::Facts, headings, rows, more: None }));
     }
 
-    /// A list. `more` rows are not shown. Without a row it says so.
-    pub fn list(&mut self, headings: &[&'static str], rows: &[Vec<Fact>], more: u64) {
+    /// A list. `more` rows are not shown. A list without rows says so.
+    pub fn list(&mut self, headings: &[&'static str], rows: &[Vec<CellValue>], more: u64) {
         if rows.is_empty() {
             return self.words(&message!("page.no-rows"));
         }
@@ -181,7 +188,7 @@ impl Draft {
         let plain = |style| if style == Style::Code { Style::Plain } else { style };
         let headings =
             headings.iter().enumerate().map(|(i, h)| Cell::new(find(h), plain(style(i).unwrap_or_default()))).collect();
-        let rows = rows.iter().map(|r| r.iter().map(Fact::cell).collect()).collect();
+        let rows = rows.iter().map(|r| r.iter().map(CellValue::cell).collect()).collect();
         let more = (more > 0).then(|| message!("page.more", count = count(more)).to_string());
         self.page.parts.push(Element::Table(Table { kind: TableKind::List, headings, rows, more }));
     }
@@ -218,7 +225,7 @@ impl Draft {
         self.page.html()
     }
 
-    /// Those that record something.
+    /// The sections that record something.
     pub fn sections(&self) -> Vec<Section> {
         let is_empty = |s: &Section| s.facts.is_none() && s.rows.is_none() && s.rows_more.is_none();
         self.sections.iter().filter(|s| !is_empty(s)).cloned().collect()

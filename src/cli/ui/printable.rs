@@ -1,7 +1,8 @@
 //! Names and texts from outside, made fit for a terminal, a page or JSON.
 //!
-//! A file's name is any bytes but `/` and NUL. On a terminal it may move the cursor, change colours, or be shown backwards so that
-//! `exe.txt` reads as something else. So whatever is not plainly visible is written as its number: `\x{1b}`.
+//! A file's name is any bytes but `/` and NUL. On a terminal it may move the cursor, change colours, or be shown
+//! backwards so that `exe.txt` reads as something else. So whatever is not plainly visible is written as its number:
+//! `\x{1b}`.
 
 use azekura::answer::{Text, name};
 use std::ffi::{OsStr, OsString};
@@ -9,13 +10,13 @@ use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Something that can be written where a person reads it.
-pub trait Shown {
-    fn shown(&self) -> String;
+/// A value that can be written to a terminal or a page, with everything that is not plainly visible escaped.
+pub trait Printable {
+    fn printable(&self) -> String;
 }
 
-impl Shown for [u8] {
-    fn shown(&self) -> String {
+impl Printable for [u8] {
+    fn printable(&self) -> String {
         let mut out = String::with_capacity(self.len());
         for part in self.utf8_chunks() {
             for c in part.valid().chars() {
@@ -36,66 +37,67 @@ fn escape(out: &mut String, number: u32) {
     let _ = write!(out, "\\x{{{number:02x}}}");
 }
 
-/// Whether a character shows as itself, where it stands, and changes nothing around it.
+/// Whether a character shows as itself, in its place, and changes nothing around it.
 fn is_plain(c: char) -> bool {
     !(c.is_control()
         || matches!(u32::from(c),
             // soft hyphen, Arabic letter mark, Hangul fillers
             0xAD | 0x61C | 0x115F | 0x1160 | 0x3164 | 0xFFA0
-            // zero width, direction marks; line and paragraph separators, embeddings and overrides; invisible operators, isolates
+            // zero width, direction marks; line and paragraph separators, embeddings and overrides; invisible
+            // operators, isolates
             | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F
             // byte order mark, interlinear annotation, language tags
             | 0xFEFF | 0xFFF9..=0xFFFB | 0xE0000..=0xE007F))
 }
 
-impl Shown for str {
-    fn shown(&self) -> String {
-        self.as_bytes().shown()
+impl Printable for str {
+    fn printable(&self) -> String {
+        self.as_bytes().printable()
     }
 }
 
-impl Shown for OsStr {
-    fn shown(&self) -> String {
-        self.as_bytes().shown()
+impl Printable for OsStr {
+    fn printable(&self) -> String {
+        self.as_bytes().printable()
     }
 }
 
-impl Shown for Path {
-    fn shown(&self) -> String {
-        self.as_os_str().shown()
+impl Printable for Path {
+    fn printable(&self) -> String {
+        self.as_os_str().printable()
     }
 }
 
-impl<const MOST: usize> Shown for azekura::answer::Clipped<MOST> {
-    fn shown(&self) -> String {
-        (**self).shown()
+impl<const MOST: usize> Printable for azekura::answer::Clipped<MOST> {
+    fn printable(&self) -> String {
+        (**self).printable()
     }
 }
 
-impl<T: Shown + ?Sized> Shown for &T {
-    fn shown(&self) -> String {
-        (**self).shown()
+impl<T: Printable + ?Sized> Printable for &T {
+    fn printable(&self) -> String {
+        (**self).printable()
     }
 }
 
-macro_rules! shown_as {
-    ($($owned:ty => $borrowed:ty),*) => { $(impl Shown for $owned {
-        fn shown(&self) -> String {
+macro_rules! printable_as {
+    ($($owned:ty => $borrowed:ty),*) => { $(impl Printable for $owned {
+        fn printable(&self) -> String {
             let borrowed: &$borrowed = self;
-            borrowed.shown()
+            borrowed.printable()
         }
     })* };
 }
-shown_as!(String => str, OsString => OsStr, PathBuf => Path, Vec<u8> => [u8]);
+printable_as!(String => str, OsString => OsStr, PathBuf => Path, Vec<u8> => [u8]);
 
-macro_rules! shown_by_display {
-    ($($t:ty),*) => { $(impl Shown for $t {
-        fn shown(&self) -> String {
-            self.to_string().shown()
+macro_rules! printable_by_display {
+    ($($t:ty),*) => { $(impl Printable for $t {
+        fn printable(&self) -> String {
+            self.to_string().printable()
         }
     })* };
 }
-shown_by_display!(
+printable_by_display!(
     u8,
     u32,
     u64,
@@ -109,7 +111,7 @@ shown_by_display!(
 
 /// A word for a shell: quoted where it needs to be, so that a line that is shown can be typed again.
 pub fn shell_word(word: &OsStr) -> String {
-    let shown = word.shown();
+    let shown = word.printable();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%^".contains(c);
     match shown.chars().all(plain) && !shown.is_empty() {
         true => shown,
@@ -128,11 +130,11 @@ mod tests {
 
     #[test]
     fn what_is_not_plainly_visible_is_written_as_its_number() {
-        assert_eq!(b"report.txt".shown(), "report.txt");
-        assert_eq!("カルテ 2025年度(控).pdf".shown(), "カルテ 2025年度(控).pdf");
-        assert_eq!("\x1b[2Jgone\n".shown(), r"\x{1b}[2Jgone\x{0a}");
-        assert_eq!("inv\u{202e}txt.exe".shown(), r"inv\x{202e}txt.exe");
-        assert_eq!(b"\x83J\x83\x8b\x83e".shown(), r"\x{83}J\x{83}\x{8b}\x{83}e");
+        assert_eq!(b"report.txt".printable(), "report.txt");
+        assert_eq!("カルテ 2025年度(控).pdf".printable(), "カルテ 2025年度(控).pdf");
+        assert_eq!("\x1b[2Jgone\n".printable(), r"\x{1b}[2Jgone\x{0a}");
+        assert_eq!("inv\u{202e}txt.exe".printable(), r"inv\x{202e}txt.exe");
+        assert_eq!(b"\x83J\x83\x8b\x83e".printable(), r"\x{83}J\x{83}\x{8b}\x{83}e");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! The person, or the program, that brings media.
+//! Asks for media: a changer, a program, or a person at the terminal.
 
-use super::explain::Explained;
-use super::output::to_stderr;
-use super::shown::Shown;
-use super::text::{find, message};
-use crate::cli::config::Config;
-use crate::cli::library::Library;
+use super::config::Config;
+use super::library::Library;
+use crate::cli::ui::explain::CommandError;
+use crate::cli::ui::output::to_stderr;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::text::{find, message};
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::{Drive, DriveError};
 use azekura::medium::tape::st::{StDrive, eject, is_drive};
@@ -16,7 +16,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A new LTO-9 cartridge takes up to two hours. What takes longer is a cleaning cartridge or broken, which the driver does not tell apart.
+/// A new LTO-9 cartridge takes up to two hours. One that takes longer is a cleaning cartridge or defective; the driver
+/// does not say which.
 const LONGEST_LOADING: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// Asks for media: a changer or a program where the configuration names one, else whoever answers on standard input.
@@ -44,14 +45,14 @@ impl Attendant {
         let mut answer = String::new();
         let read = std::io::stdin().lock().read_line(&mut answer);
         to_stderr("\n");
-        // Nobody is there at night: standard input is at its end.
+        // At night nobody is there, and standard input is at its end.
         match read {
             Ok(n) if n > 0 && !self.interrupted.load(Ordering::Relaxed) => Ok(()),
             _ => Err(not_brought()),
         }
     }
 
-    /// The program learns by its environment what is wanted, and ends well when it has come.
+    /// The program gets what is wanted in its environment, and exits with 0 when the medium is there.
     fn ask_program(&self, path: &Path, wanted: &MediumRequest) -> bool {
         let Some((program, arguments)) = self.command.split_first() else { return false };
         let status = Command::new(program)
@@ -80,19 +81,19 @@ impl Loader for Attendant {
         if !is_drive(path) {
             return Ok(None);
         }
-        let mut told = false;
+        let mut is_announced = false;
         let since = Instant::now();
         loop {
             match StDrive::open(path) {
                 Ok(drive) => return Ok(Some(Box::new(drive))),
                 Err(DriveError::Loading) if since.elapsed() < LONGEST_LOADING && !self.interrupted.load(Ordering::Relaxed) => {
-                    if !told {
+                    if !is_announced {
                         to_stderr(&format!("{}\n", message!("talk.drive-loading", place = path)));
-                        told = true;
+                        is_announced = true;
                     }
                     std::thread::sleep(Duration::from_secs(1));
                 }
-                Err(e) => return Err(e.into_medium_error(path.shown(), "opening the drive")),
+                Err(e) => return Err(e.into_medium_error(path.printable(), "opening the drive")),
             }
         }
     }
@@ -104,10 +105,10 @@ impl Loader for Attendant {
             return brought.then_some(()).ok_or_else(not_brought);
         }
         if let Some(wrong) = wrong {
-            to_stderr(&format!("{}\n", Explained::from(wrong).message));
+            to_stderr(&format!("{}\n", CommandError::from(wrong).message));
         }
         if is_drive(path) {
-            // An empty drive has nothing to give out.
+            // Fails where the drive is empty.
             let _ = eject(path);
         }
         match self.command.is_empty() {

@@ -1,0 +1,37 @@
+//! Findings of a backup or a restore, as they are listed on standard error.
+
+use super::lang::Lang;
+use super::output::to_stderr;
+use super::printable::Printable;
+use super::recorded;
+use super::text::{find_optional, message};
+use super::units::{count, time};
+use azekura::answer::exact;
+use azekura::answer::facts::Finding;
+use azekura::event::FindingKind;
+
+/// Findings that are shown; `--json` has the first thousand, and a manifest may have more.
+const SHOWN: usize = 20;
+
+/// Lists the first of `total` findings.
+pub fn list(findings: &[Finding], total: u64) {
+    if total == 0 {
+        return;
+    }
+    to_stderr(&format!("{}\n", message!("talk.findings", count = count(total))));
+    for f in findings.iter().take(SHOWN) {
+        to_stderr(&format!("  {}\n", finding(f)));
+    }
+    if total > SHOWN as u64 {
+        to_stderr(&format!("  {}\n", message!("talk.more-findings", count = count(total - SHOWN as u64))));
+    }
+}
+
+fn finding(f: &Finding) -> String {
+    if f.kind == FindingKind::ClockSetBack.name() {
+        return message!("talk.clock-set-back", time = time(&f.detail, Lang::spoken())).to_string();
+    }
+    let kind = find_optional(&format!("finding.{}", f.kind)).unwrap_or_else(|| f.kind.printable());
+    let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", recorded::cause(&f.detail)) };
+    format!("{kind}: {}{detail}", exact(&f.path, f.path_hex.as_deref()).printable())
+}
