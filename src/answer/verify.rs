@@ -25,12 +25,14 @@ pub struct Verify {
     /// Objects that are not what their seal says.
     pub damage: List<Damage, FACTS>,
     /// Names on the medium that no seal covers.
+    #[serde(default)]
     pub foreign: List<Text, FACTS>,
     /// The medium's number in its set, from 1.
     pub place: Option<u64>,
     /// Objects of these generations that are on earlier media and were not read.
     pub objects_elsewhere: Option<u64>,
     /// Objects behind the last seal: an interrupted run left them.
+    #[serde(default)]
     pub leftover_objects: u64,
     /// Objects that were read.
     pub objects: u64,
