@@ -142,7 +142,7 @@ fn said(h: &Hospital) -> String {
                     assert!(!there.contains(&f.path), "what is not whole is not left in place");
                 }
             }
-            Err(e) => line(format!("  {e}: {}", std::error::Error::source(&e).map(ToString::to_string).unwrap_or_default())),
+            Err(e) => line(format!("  {}", azekura::event::chain_text(&e))),
         }
     }
     out
