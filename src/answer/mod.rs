@@ -44,7 +44,7 @@ pub const SCHEMA_VERSION: u64 = 1;
 /// What `--json` prints.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Document<T> {
-    /// 1. It grows when a member changes its meaning or is removed. New members alone do not change it: skip members
+    /// Now 1. It grows when a member changes its meaning or is removed. New members alone do not change it: skip members
     /// that you do not know.
     pub schema_version: u64,
     /// Name and version of the program.

@@ -6,9 +6,9 @@
 
 pub mod answers;
 pub mod judge;
+mod read;
 pub mod restored;
-mod session;
 pub mod traces;
 
 pub use judge::Mark;
-pub use session::{Answer, Run, Session, Source, Started};
+pub use read::{Answer, Run, Session, Source, Started};

@@ -2,7 +2,7 @@
 
 use super::answers::{Content, of_compare, of_restore, of_verify};
 use super::judge::{self, Mark};
-use super::session::{Answer, Session, Source};
+use super::read::{Answer, Session, Source};
 use super::traces::Traces;
 use crate::answer::Text;
 use crate::answer::compare::Compare;

@@ -4,7 +4,7 @@
 
 use super::answers::of_clean;
 use super::judge::Mark;
-use super::session::{Answer, Session};
+use super::read::{Answer, Session};
 use crate::answer::generations::{Clean, CleanGeneration, Indicators};
 
 /// All searches through one set, the newest last.

@@ -107,7 +107,7 @@ pub fn answer(report: &Report, key: Option<&RecoveryKey>) -> Backup {
         added_bytes: report.added_bytes,
         added_objects: report.added_objects,
         adopted_objects: report.adopted_objects,
-        medium: Some(BackupMedium { file_system: Clipped::of(&report.medium.file_system), place, place_hex }),
+        medium: Some(BackupMedium { file_system: Clipped::of(report.medium.file_system), place, place_hex }),
         place: Some(report.place),
         closed_media: report.closed.iter().map(closed).collect(),
         streaming: report.streaming.map(|s| Streaming {

@@ -63,9 +63,12 @@ pub fn record_length(prefix: [u8; PREFIX_BYTES]) -> Result<usize, Malformed> {
     Ok(n as usize)
 }
 
+/// A record without its length prefix, and what follows it.
+pub type RecordAndRest<'s> = (&'s [u8], &'s [u8]);
+
 /// The first record of `stream` without its length prefix, and what follows it; `None` if `stream` ends before the
 /// record does.
-pub fn split_record(stream: &[u8]) -> Result<Option<(&[u8], &[u8])>, Malformed> {
+pub fn split_record(stream: &[u8]) -> Result<Option<RecordAndRest<'_>>, Malformed> {
     let Some((prefix, rest)) = stream.split_first_chunk() else { return Ok(None) };
     Ok(rest.split_at_checked(record_length(*prefix)?))
 }
