@@ -67,10 +67,13 @@ pub struct Failure {
     /// Which error; stable: `medium.full`.
     pub id: Word,
     /// What happened, for people, in the language chosen.
+    #[serde(default)]
     pub message: Text,
     /// Why it happened, from the nearest cause to the farthest, for people.
+    #[serde(default)]
     pub causes: List<Text, 100>,
     /// The one next action, for people.
+    #[serde(default)]
     pub hint: Text,
 }
 
