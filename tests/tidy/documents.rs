@@ -89,7 +89,6 @@ fn the_documents_tell_the_tests_that_ci_runs() {
 const NOT_WRAPPED: &[(&str, &str)] = &[
     ("docs/commands.md", "printed by the program: azekura reference"),
     ("docs/commands.ja.md", "printed by the program: azekura reference"),
-    ("docs/architecture.md", "written anew with the rooms; remove this line then"),
     ("docs/json.md", "made from the types of the answers: src/answer/reference.rs"),
 ];
 
