@@ -48,6 +48,7 @@ pub struct Document<T> {
     /// that you do not know.
     pub schema_version: u64,
     /// Name and version of the program.
+    #[serde(default)]
     pub tool: Word,
     /// The command; of one inside another with a point: `keys.new`. Null where the command line was not understood.
     pub command: Option<Word>,
