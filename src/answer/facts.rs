@@ -12,13 +12,21 @@ pub const FACTS: usize = 1000;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
     /// The number of the object.
+    #[serde(default)]
     pub object: u64,
     /// The kind of the object.
+    #[serde(default = "seal")]
     pub kind: ObjectKind,
     /// What is wrong.
     pub fault: FaultName,
     /// What happened, for people, in the language chosen.
+    #[serde(default)]
     pub text: Text,
+}
+
+/// The kind of an object in an answer that does not say it: that there is a fault counts all the same.
+fn seal() -> ObjectKind {
+    ObjectKind::Seal
 }
 
 /// What is wrong with a seal or a label.

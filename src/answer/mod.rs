@@ -48,6 +48,7 @@ pub struct Document<T> {
     /// that you do not know.
     pub schema_version: u64,
     /// Name and version of the program.
+    #[serde(default)]
     pub tool: Word,
     /// The command; of one inside another with a point: `keys.new`. Null where the command line was not understood.
     pub command: Option<Word>,
@@ -67,10 +68,13 @@ pub struct Failure {
     /// Which error; stable: `medium.full`.
     pub id: Word,
     /// What happened, for people, in the language chosen.
+    #[serde(default)]
     pub message: Text,
     /// Why it happened, from the nearest cause to the farthest, for people.
+    #[serde(default)]
     pub causes: List<Text, 100>,
     /// The one next action, for people.
+    #[serde(default)]
     pub hint: Text,
 }
 

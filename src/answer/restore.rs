@@ -148,5 +148,6 @@ pub struct Infected {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<Text>,
     /// The name of what was found.
+    #[serde(default)]
     pub name: Text,
 }
