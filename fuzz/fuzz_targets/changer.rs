@@ -1,8 +1,8 @@
 //! What a changer answers, whose firmware anybody may have written.
 #![no_main]
 
-use azekura::medium::tape::changer::element::{Addresses, decode_status};
 use azekura::medium::scsi::Sense;
+use azekura::medium::tape::changer::element::{Addresses, decode_status};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

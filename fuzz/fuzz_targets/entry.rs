@@ -1,7 +1,7 @@
 //! One record: all of it, and its head; alone, and in a stream.
 #![no_main]
 
-use azekura::format::entry::{Core, Entry, EntryHead, ContentState, check_path, compare_paths, split_record};
+use azekura::format::entry::{ContentState, Core, Entry, EntryHead, check_path, compare_paths, split_record};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,14 +1,15 @@
 //! What the fuzz targets and their seeds share: one small set, whole and right, and the ways to lay it out as one input.
 
 use azekura::format::cbor::Time;
-use azekura::format::entry::{Core, Entry, EntryKind, DataRange, ContentState};
+use azekura::format::entry::{ContentState, Core, DataRange, Entry, EntryKind};
 use azekura::format::label::{Label, fingerprint};
 use azekura::format::manifest::{EntryStream, Finding, Manifest, Rules, Source, SourceKind};
-use azekura::format::merkle::{PathFinder, MerkleTree, object_leaf, record_leaf, record_salt};
-use azekura::format::object::{Id, ObjectKind, Object};
+use azekura::format::merkle::{MerkleTree, PathFinder, object_leaf, record_leaf, record_salt};
+use azekura::format::object::{Id, Object, ObjectKind};
 use azekura::format::pack::{ChunkId, Extent, Frame, Index};
 use azekura::format::proof::Proof;
 use azekura::format::seal::{ReadBack, Seal, Verdict};
+use azekura::format::set_key::SetKey;
 use azekura::format::stamp::TimeStampRequest;
 use azekura::format::watch::{Alarm, KindCounts, Night, SourceWatch};
 use azekura::medium::Medium;
@@ -16,7 +17,6 @@ use azekura::medium::simulated::Simulated;
 use azekura::pipeline::compressor::Compressor;
 use azekura::pipeline::encryptor::{Encryptor, Identity};
 use azekura::seal::{SealKey, sign};
-use azekura::format::set_key::SetKey;
 use std::sync::LazyLock;
 
 pub const SET: Id = Id([1; 16]);
@@ -312,7 +312,8 @@ pub fn encrypt(content: &[u8]) -> Vec<u8> {
 pub fn sealed(manifest: &[u8], payload: &[u8]) -> Simulated {
     let mut compressed = Vec::new();
     Compressor::new(1).and_then(|mut c| c.compress_manifest(manifest, &mut compressed)).expect("a frame");
-    let mut all = vec![(ObjectKind::Label, label()), (ObjectKind::Pack, encrypt(payload)), (ObjectKind::Manifest, encrypt(&compressed))];
+    let mut all =
+        vec![(ObjectKind::Label, label()), (ObjectKind::Pack, encrypt(payload)), (ObjectKind::Manifest, encrypt(&compressed))];
     let bytes = seal(&all, 0, 1, None);
     all.push((ObjectKind::Seal, bytes));
     medium(&lay_out(&all))
