@@ -101,7 +101,7 @@ pub enum FindingKind {
     Shortfall,
     /// Stored data are damaged.
     Damage,
-    /// A signature or the chain of seals does not hold.
+    /// A signature or the chain of seals is not valid.
     Tampering,
     /// Something that an interrupted run has left.
     Leftover,

@@ -4,7 +4,7 @@
 //!
 //! A *generation* is one complete backup. It is written to a *medium*: a folder on a removable disk, or a tape. A medium is only ever
 //! appended to. Content is cut into *chunks*, and a chunk that the *medium set* has already is not stored again. The rest is packed and
-//! encrypted to age *recipients*: the host that backs up holds no key that opens a backup.
+//! encrypted to age *recipients*: the host that backs up has no key that opens a backup.
 //!
 //! Each generation is closed by a *seal*: a signed text that lists every object with its digest, names the previous seal, and announces
 //! the next key; the used key is destroyed. So anyone can check a medium without a key, and a thief who takes the host today cannot
@@ -16,9 +16,9 @@
 //! reads the environment or asks for the time: the [`Env`] brings what a job needs from outside. In the order in which one meets them:
 //!
 //! 1. [`Identity`]: the recovery key. Only its recipients go to the host.
-//! 2. [`backup`]: writes the next generation, and the first time begins a set.
-//! 3. [`verify`]: checks a medium, without a key.
-//! 4. [`restore`]: brings a generation back, or a part of it.
+//! 2. [`backup()`]: writes the next generation, and the first time begins a set.
+//! 3. [`verify()`]: checks a medium, without a key.
+//! 4. [`restore()`]: brings a generation back, or a part of it.
 //! 5. [`job`] has the others: compare a tree with a generation, prove one record, search for traces of an intruder, copy a medium.
 //!
 //! ```

@@ -1,4 +1,4 @@
-//! Locks on files and folders that processes exclude each other with.
+//! Locks on files and folders, between processes.
 
 use std::fs::{File, TryLockError};
 use std::io;

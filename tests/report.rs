@@ -434,7 +434,7 @@ fn an_infected_state_that_was_kept_is_told() {
     assert!(!other.page("ja", ALL[3]).1.contains("複数の媒体セット"));
 }
 
-/// A week of nights would push the first sign off the page.
+/// A week of nights would push the first trace off the page.
 #[test]
 fn what_happens_every_day_does_not_hide_the_story() {
     let mut session = Session::new();

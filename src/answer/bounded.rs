@@ -1,5 +1,5 @@
 //! Texts and lists that take bounded memory when they are read: an answer was written by this program, or by whoever
-//! got hold of the folder that it lies in.
+//! has access to the folder that it lies in.
 
 use crate::format::limit;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};

@@ -99,7 +99,7 @@ pub struct BytesOfMedium {
     pub bytes: u64,
 }
 
-/// What speaks against each generation, and the last one before the first sign of an intruder. Reads every
+/// What speaks against each generation, and the last one before the first trace of an intruder. Reads every
 /// generation.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Clean {
@@ -110,7 +110,7 @@ pub struct Clean {
     /// Whether the set keeps a state that is suspected of contamination.
     pub quarantine: Option<bool>,
     // Always present: it distinguishes this answer from the other one of the same command.
-    /// The last generation before the first sign; null where there is none.
+    /// The last generation before the first trace; null where there is none.
     #[serde(deserialize_with = "Option::deserialize")]
     pub last_clean: Option<u64>,
     /// The generations, in the order of the chain of seals.
@@ -163,13 +163,13 @@ pub struct CleanGeneration {
 
 impl CleanGeneration {
     /// Damage is no sign, and no absence of one.
-    pub fn has_sign(&self) -> bool {
+    pub fn has_trace(&self) -> bool {
         !self.trusted || !self.alarms.is_empty() || self.hits > 0 || (!self.clean && self.damaged.is_none())
     }
 
     /// Nothing speaks against it, and all of it was looked at.
     pub fn is_clean(&self) -> bool {
-        self.clean && self.damaged.is_none() && !self.has_sign()
+        self.clean && self.damaged.is_none() && !self.has_trace()
     }
 }
 

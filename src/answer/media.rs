@@ -119,7 +119,7 @@ pub struct Log {
     pub broken: List<u64, FACTS>,
 }
 
-/// A line of the ledger. A member that does not belong to its event is absent or null.
+/// A line of the ledger. A member that does not belong to its event is absent.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerLine {
     /// The number of the line, from 1; absent in the answer of `media move`.
@@ -170,7 +170,7 @@ pub struct LedgerLine {
     /// `moved`, `held`, `release-asked`, `released`: who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Word>,
-    /// `moved`, `released`: the second person; null where there was none.
+    /// `moved`, `released`: the second person; absent where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<Word>,
     /// `held`: why.

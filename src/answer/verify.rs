@@ -14,7 +14,8 @@ pub struct Verify {
     pub set: Word,
     /// The name of the medium set.
     pub set_name: Text,
-    /// Whether there is no fault and no damage, and what was expected was found.
+    /// Whether there is a generation, no fault, no damage and no foreign object, and the expected and the known seal were
+    /// found.
     pub good: bool,
     /// The public key of the first seal, by the label, in hexadecimal; null where the label cannot be read.
     pub root_key: Option<Word>,
@@ -27,7 +28,7 @@ pub struct Verify {
     /// Names on the medium that no seal covers.
     #[serde(default)]
     pub foreign: List<Text, FACTS>,
-    /// The medium's number in its set, from 1.
+    /// The medium's number in its set, from 1; 0 where the label cannot be read.
     pub place: Option<u64>,
     /// Objects of these generations that are on earlier media and were not read.
     pub objects_elsewhere: Option<u64>,
@@ -36,7 +37,7 @@ pub struct Verify {
     pub leftover_objects: u64,
     /// Objects that were read.
     pub objects: u64,
-    /// Bytes that were read.
+    /// Bytes of these objects without the seals.
     pub bytes: u64,
     /// The weakest way in which an object was read.
     pub read_back: ReadBack,
@@ -63,9 +64,9 @@ pub struct VerifiedGeneration {
     pub read_back: ReadBack,
     /// Whether the seal is valid and follows from the chain of seals.
     pub trusted: bool,
-    /// Objects that the seal lists.
+    /// Objects that the seal lists, and the seal.
     pub objects: u64,
-    /// Bytes of these objects.
+    /// Bytes of these objects without the seal.
     pub bytes: u64,
     /// Objects among them that are not what the seal says.
     pub damaged_objects: u64,

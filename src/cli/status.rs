@@ -7,6 +7,7 @@ use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::printable::Printable;
+use crate::cli::ui::recorded;
 use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
@@ -41,7 +42,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     answer.lacks.first.iter().for_each(|lack| context.warn(&warning(lack)));
     if let Some(hold) = &hold {
         let since = time(&hold.since, Lang::spoken());
-        context.warn(&message!("hold.stands", since = since, who = hold.by, why = hold.why));
+        context.warn(&message!("hold.stands", since = since, who = hold.by, why = recorded::why(&hold.why)));
     }
     let held = if answer.hold { Exit::Alarm } else { Exit::Good };
     let lacking = if answer.lacks.is_empty() { Exit::Good } else { Exit::Incomplete };

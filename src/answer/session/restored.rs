@@ -55,7 +55,7 @@ impl Restored<'_> {
         self.compare.map_or(Mark::Unknown, |(c, a)| a.supported_mark(judge::compare(c), &[0]))
     }
 
-    /// Whether the generation is before the first sign of an intruder.
+    /// Whether the generation is before the first trace of an intruder.
     pub fn before_traces(&self) -> Mark {
         let mark = self.traces.as_ref().map_or(Mark::Unknown, |s| s.before(self.restore.generation));
         if self.restore.has_alarm || self.in_quarantine { Mark::Bad } else { mark }

@@ -45,33 +45,33 @@ impl<'a> Traces<'a> {
     }
 
     /// The first generation that bears a sign, and the newest search that says so.
-    pub fn first_sign(&self) -> Option<(u64, &'a Answer)> {
-        let first = |c: &Clean| c.generations.first.iter().filter(|g| g.has_sign()).map(|g| g.generation).min();
+    pub fn first_trace(&self) -> Option<(u64, &'a Answer)> {
+        let first = |c: &Clean| c.generations.first.iter().filter(|g| g.has_trace()).map(|g| g.generation).min();
         let all = self.all.iter().filter_map(|(c, a)| Some((first(c)?, *a)));
         all.min_by_key(|(g, a)| (*g, std::cmp::Reverse(a.source.line)))
     }
 
-    /// The last generation before the first sign, as the newest search saw it.
+    /// The last generation before the first trace, as the newest search saw it.
     pub fn last_clean(&self) -> Option<&'a CleanGeneration> {
         let (c, _) = self.newest()?;
-        let end = self.first_sign().map_or(u64::MAX, |(g, _)| g);
+        let end = self.first_trace().map_or(u64::MAX, |(g, _)| g);
         c.generations.first.iter().filter(|g| g.is_clean() && g.generation < end).max_by_key(|g| g.generation)
     }
 
     /// Whether an answer contradicts itself: what it calls the last clean generation is not the one of its own lines.
     fn is_consistent(c: &Clean) -> bool {
         let lines = || c.generations.first.iter();
-        let end = lines().filter(|g| g.has_sign()).map(|g| g.generation).min().unwrap_or(u64::MAX);
+        let end = lines().filter(|g| g.has_trace()).map(|g| g.generation).min().unwrap_or(u64::MAX);
         let expected = lines().filter(|g| g.is_clean() && g.generation < end).map(|g| g.generation).max();
         expected == c.last_clean && c.generations.more == 0
     }
 
-    /// Whether a generation is before the first sign. Without indicators only alarms were looked at: then it is not
+    /// Whether a generation is before the first trace. Without indicators only alarms were looked at: then it is not
     /// known.
     pub fn before(&self, generation: u64) -> Mark {
         let Some((c, answer)) = self.newest() else { return Mark::Unknown };
         let of = c.generations.first.iter().find(|g| g.generation == generation);
-        let is_behind = self.first_sign().is_some_and(|(first, _)| first <= generation);
+        let is_behind = self.first_trace().is_some_and(|(first, _)| first <= generation);
         match of {
             _ if is_behind || c.quarantine == Some(true) => Mark::Bad,
             Some(g) if g.is_clean() && c.faults.is_empty() && Self::is_consistent(c) => {

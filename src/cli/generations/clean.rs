@@ -1,4 +1,4 @@
-//! `azekura generations --clean`: what speaks against each generation, and the last one before the first sign.
+//! `azekura generations --clean`: what speaks against each generation, and the last one before the first trace.
 
 use super::Args;
 use crate::cli::context::Context;

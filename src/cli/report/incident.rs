@@ -104,10 +104,10 @@ fn last_clean_of(session: &Session, traces: &Traces) -> Vec<Row> {
             let (fact, mark, sources) = generation(session, &c.set, g.generation, &g.time);
             (fact, mark.and(traces.before(g.generation)), sources)
         }
-        (None, 0) if traces.first_sign().is_some() => (CellValue::Said(message!("page.no-clean")), Mark::Bad, Vec::new()),
+        (None, 0) if traces.first_trace().is_some() => (CellValue::Said(message!("page.no-clean")), Mark::Bad, Vec::new()),
         (None, _) => (CellValue::Nothing, Mark::Unknown, Vec::new()),
     };
-    for source in traces.first_sign().map(|(_, a)| &a.source).into_iter().chain([&answer.source]) {
+    for source in traces.first_trace().map(|(_, a)| &a.source).into_iter().chain([&answer.source]) {
         if !sources.contains(source) {
             sources.push(source.clone());
         }
@@ -345,7 +345,7 @@ fn moments(session: &Session) -> Vec<Moment> {
     all
 }
 
-/// The seals around the first sign: the last generation before it, those that bear one, and the newest.
+/// The seals around the first trace: the last generation before it, those that bear one, and the newest.
 fn generations(traces: &Traces, all: &mut Vec<Moment>) {
     let last_clean = traces.last_clean().map(|g| g.generation);
     let Some(newest) = traces.newest().and_then(|(c, _)| c.generations.first.last()).map(|g| g.generation) else { return };
@@ -370,7 +370,7 @@ fn generations(traces: &Traces, all: &mut Vec<Moment>) {
     for (found, g, answer) in listed.into_values() {
         let said = match () {
             () if g.is_clean() => message!("page.event.sealed", number = g.generation, name = name),
-            () if !g.has_sign() => message!("page.event.sealed-damaged", number = g.generation, name = name),
+            () if !g.has_trace() => message!("page.event.sealed-damaged", number = g.generation, name = name),
             () if found == 0 => message!("page.event.sealed-untrusted", number = g.generation, name = name),
             () => message!("page.event.sealed-signs", number = g.generation, name = name, count = count(found)),
         };

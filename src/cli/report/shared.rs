@@ -265,7 +265,7 @@ fn signs(r: &Restored) -> (CellValue, Vec<Source>) {
         Some(last) => message!("page.last-clean-is", number = last.generation),
         None => message!("page.no-clean"),
     };
-    let first = traces.first_sign().map(|(_, a)| a.source.clone());
+    let first = traces.first_trace().map(|(_, a)| a.source.clone());
     let mut at: Vec<Source> = first.into_iter().chain(traces.newest().map(|(_, a)| a.source.clone())).collect();
     at.dedup();
     (CellValue::Said(said), at)

@@ -82,7 +82,7 @@ pub enum ProveError {
     #[error("the proof would be larger than a proof may be")]
     TooLarge(#[source] Malformed),
     /// The check of the new proof failed.
-    #[error("the proof does not hold")]
+    #[error("the proof is not valid")]
     Check(#[from] ProofError),
 }
 
