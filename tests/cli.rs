@@ -562,3 +562,17 @@ fn a_host_is_set_up_once_and_then_needs_no_arguments() {
     assert_eq!(with(&["backup"]), Some(0));
     assert_eq!(with(&["verify"]), Some(0));
 }
+
+#[test]
+fn why_there_is_a_hold_is_said_in_the_language_chosen_by_every_command() {
+    let (dir, _) = first_night();
+    let why = "set CL-01 generation 3: header, noise";
+    assert_eq!(run(dir.path(), &["hold", "on", "--by", "A", "--why", why]).0, Some(0));
+    for command in ["hold show", "status"] {
+        let words: Vec<&str> = command.split(' ').chain(["--lang", "ja"]).collect();
+        let (code, stdout, stderr) = run(dir.path(), &words);
+        let text = stdout + &stderr;
+        assert_eq!(code, Some(4), "{text}");
+        assert!(text.contains("CL-01") && !text.contains("noise"), "{command}: {text}");
+    }
+}
