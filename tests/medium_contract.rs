@@ -427,8 +427,13 @@ impl Mount {
         point
     }
 
+    /// Tries for 10 seconds: a program that another test starts has a copy of every open file until it runs, and the file
+    /// system is busy as long as one of them is open for writing.
     fn remount(&self, option: &str) -> bool {
-        run("mount", &["-o", &format!("remount,{option}"), &self.point().to_string_lossy()])
+        (0..100).any(|n| {
+            std::thread::sleep(std::time::Duration::from_millis(if n == 0 { 0 } else { 100 }));
+            run("mount", &["-o", &format!("remount,{option}"), &self.point().to_string_lossy()])
+        })
     }
 }
 
