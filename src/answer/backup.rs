@@ -2,7 +2,7 @@
 
 use super::facts::{Alarm, FACTS, Finding};
 use super::generations::LINES;
-use super::{Counts, List, Text, Word};
+use super::{List, NamedCounts, Text, Word};
 use crate::format::seal::{ReadBack, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ pub struct Backup {
     /// Counts of the whole generation: `entries`, `files`, `bytes` (of content); `new`, `changed`, `unchanged` and
     /// `gone` entries since the generation before; `bytes_read` (of the sources), `new_bytes` (of content that the
     /// set did not contain yet), `findings` (all, where the list of findings is cut).
-    pub statistics: Counts,
+    pub statistics: NamedCounts,
     /// What could not be read as it should be; at most a thousand, `statistics.findings` counts all.
     #[serde(default)]
     pub findings: List<Finding, FACTS>,

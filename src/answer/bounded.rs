@@ -201,33 +201,33 @@ impl<T: JsonSchema, const MOST: usize> JsonSchema for List<T, MOST> {
 /// Counts by name. Reading keeps the first 64.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Counts(pub BTreeMap<String, u64>);
+pub struct NamedCounts(pub BTreeMap<String, u64>);
 
-impl Counts {
+impl NamedCounts {
     /// A count; 0 where there is none of that name.
     pub fn of(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or(0)
     }
 }
 
-impl<'de> Deserialize<'de> for Counts {
+impl<'de> Deserialize<'de> for NamedCounts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Pairs;
         impl<'de> Visitor<'de> for Pairs {
-            type Value = Counts;
+            type Value = NamedCounts;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("counts by name")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Counts, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<NamedCounts, A::Error> {
                 let mut counts = BTreeMap::new();
                 while let Some((name, count)) = pairs.next_entry::<Word, u64>()? {
                     if counts.len() < 64 {
                         counts.insert(name.0, count);
                     }
                 }
-                Ok(Counts(counts))
+                Ok(NamedCounts(counts))
             }
         }
         deserializer.deserialize_map(Pairs)

@@ -1,7 +1,7 @@
 //! The answers of `generations` and `generations --clean`.
 
 use super::facts::{Alarm, FACTS, Fault};
-use super::{Counts, List, Text, Word};
+use super::{List, NamedCounts, Text, Word};
 use crate::format::seal::{ReadBack, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ pub struct Details {
     /// The sources of the generation.
     pub sources: List<SourceName, FACTS>,
     /// Counts, as in `backup`.
-    pub statistics: Counts,
+    pub statistics: NamedCounts,
     /// What a full restore reads from each medium; empty where the set had only one.
     pub media: List<BytesOfMedium, FACTS>,
 }

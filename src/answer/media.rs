@@ -33,12 +33,12 @@ pub struct Labels {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Media {
     /// The media, by name.
-    pub media: List<Medium, 2_000>,
+    pub media: List<LedgerMedium, 2_000>,
 }
 
 /// A medium of the ledger.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Medium {
+pub struct LedgerMedium {
     /// The name of the medium.
     pub name: Word,
     /// The id of the set on it.

@@ -31,7 +31,7 @@ pub mod status;
 pub mod verify;
 
 pub(crate) use bounded::ShortTexts;
-pub use bounded::{Clipped, Counts, List, Loose, Text, Word};
+pub use bounded::{Clipped, List, Loose, NamedCounts, Text, Word};
 
 use crate::format::object::{hex, unhex_any};
 use schemars::JsonSchema;

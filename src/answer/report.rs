@@ -56,12 +56,12 @@ pub struct Fact {
     /// `good` (○), `partly` (△), `bad` (×) or `unknown` (未確認). A fact without a source is always `unknown`.
     pub mark: Word,
     /// Where the fact is recorded.
-    pub sources: List<Source, FACTS>,
+    pub sources: List<FactSource, FACTS>,
 }
 
 /// Where a fact is recorded.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Source {
+pub struct FactSource {
     /// The line of the session's record, from 1.
     pub line: u64,
     /// The file in the session that the line names; empty where the line itself says it.

@@ -31,7 +31,7 @@ pub struct Args {
 
 /// How many entries changed in each way.
 #[derive(Debug, Default)]
-struct Counts {
+struct DiffCounts {
     added: u64,
     removed: u64,
     content: u64,
@@ -42,7 +42,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let options = DiffOptions { from, set: args.set, before: args.before, after: args.after };
-    let mut counts = Counts::default();
+    let mut counts = DiffCounts::default();
     let mut all = Vec::new();
     let mut out = BufWriter::new(std::io::stdout());
     let mut written = Ok(());

@@ -68,13 +68,13 @@ pub fn main() -> ExitCode {
             let json = typed.common.json;
             output::print(&run(typed, environment, &typed_words), Some(path), json)
         }
-        Err(usage::Answer::Print(text)) => output::print(&Ok(Outcome::good(text, &())), None, false),
-        Err(usage::Answer::Fail(e)) => output::print(&Err(e), None, json),
+        Err(usage::ParseEnd::Print(text)) => output::print(&Ok(Outcome::good(text, &())), None, false),
+        Err(usage::ParseEnd::Fail(e)) => output::print(&Err(e), None, json),
     };
     ExitCode::from(exit.code())
 }
 
-fn parse(arguments: Vec<OsString>) -> Result<Azekura, usage::Answer> {
+fn parse(arguments: Vec<OsString>) -> Result<Azekura, usage::ParseEnd> {
     let matches = help::command().try_get_matches_from(arguments).map_err(|e| usage::answer(&e))?;
     Azekura::from_arg_matches(&matches).map_err(|e| usage::answer(&e))
 }

@@ -6,17 +6,17 @@ use crate::cli::ui::text::{Message, message};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What to do with clap's answer.
-pub enum Answer {
+pub enum ParseEnd {
     /// Help or version: wanted, and printed on standard output.
     Print(String),
     Fail(CommandError),
 }
 
-pub fn answer(error: &clap::Error) -> Answer {
+pub fn answer(error: &clap::Error) -> ParseEnd {
     let get = |kind| error.get(kind).map(plain).unwrap_or_default();
     let argument = get(ContextKind::InvalidArg);
     let message = match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Answer::Print(error.render().to_string()),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return ParseEnd::Print(error.render().to_string()),
         ErrorKind::UnknownArgument => message!("error.usage.unknown", argument = argument),
         ErrorKind::InvalidSubcommand => message!("error.usage.command", command = get(ContextKind::InvalidSubcommand)),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => message!("error.usage.no-command"),
@@ -39,7 +39,7 @@ pub fn answer(error: &clap::Error) -> Answer {
     let explained = CommandError::usage(message, hint(error));
     // Our own parsers say what a value has to look like; clap's say it in English only.
     let cause = std::error::Error::source(error).and_then(|e| e.downcast_ref::<Message>()).cloned();
-    Answer::Fail(match cause {
+    ParseEnd::Fail(match cause {
         Some(cause) => explained.cause(cause),
         None => explained,
     })

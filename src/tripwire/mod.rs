@@ -138,12 +138,12 @@ struct SourceWatcher {
     canaries: Vec<Vec<u8>>,
     history: SourceWatch,
     usual: HashMap<Vec<u8>, KindCounts>,
-    counts: Counts,
+    counts: NightCounts,
     tonight: Mutex<NightNotes>,
 }
 
 #[derive(Default)]
-struct Counts {
+struct NightCounts {
     files: AtomicU64,
     bytes: AtomicU64,
     changed: AtomicU64,
@@ -178,7 +178,7 @@ impl Watcher {
                 canaries: s.canaries.to_vec(),
                 history,
                 usual,
-                counts: Counts::default(),
+                counts: NightCounts::default(),
                 tonight: Mutex::default(),
             }
         };
@@ -347,7 +347,7 @@ impl SourceWatcher {
     }
 }
 
-impl Counts {
+impl NightCounts {
     fn measures(&self) -> Measures {
         let of = |n: &AtomicU64| n.load(Relaxed);
         Measures {

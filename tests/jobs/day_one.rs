@@ -6,7 +6,7 @@ use azekura::event::NoObserver;
 use azekura::format::manifest::Rules;
 use azekura::job::backup::{Options, SourceOptions};
 use azekura::job::compare::{self, Class, ComparedWith, NamedTree, compare};
-use azekura::job::restore::{self, List, Marking, RestoreError};
+use azekura::job::restore::{self, Marking, NameList, RestoreError};
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::pipeline::target::{TargetError, TargetOptions};
 use std::collections::BTreeSet;
@@ -39,8 +39,8 @@ fn hospital(h: &Hospital) -> Options {
     Options { sources: sources(h), ..h.options() }
 }
 
-fn only(list: &str) -> Option<List> {
-    Some(List::parse(list.as_bytes()).expect("a list"))
+fn only(list: &str) -> Option<NameList> {
+    Some(NameList::parse(list.as_bytes()).expect("a list"))
 }
 
 /// What lies below one of these, and the folders above.

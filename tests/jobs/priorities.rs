@@ -5,7 +5,7 @@ use crate::world::{Deck, Hospital};
 use azekura::env::Env;
 use azekura::event::{Event, Observer};
 use azekura::job::backup::{Options, SourceOptions};
-use azekura::job::restore::{self, List, RestoreError, restore};
+use azekura::job::restore::{self, NameList, RestoreError, restore};
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::pipeline::target::TargetOptions;
 use std::fs;
@@ -98,7 +98,7 @@ fn the_plan_shows_the_order() {
     for s in &plan.sources {
         assert_eq!((s.packs.iter().map(|p| p.1).sum::<u64>(), s.media.len()), (600_000, 1), "{s:?}");
     }
-    let only = Some(List::parse(b"archive/1\nlab\nbooking/2\n").expect("a list"));
+    let only = Some(NameList::parse(b"archive/1\nlab\nbooking/2\n").expect("a list"));
     let lab = restore::Options { only, ..h.restore_options("part") };
     let paths = restore::Options { only: None, paths: vec![b"archive".to_vec(), b"lab".to_vec()], ..h.restore_options("two") };
     let report = h.try_restore(&lab).expect("a restore");

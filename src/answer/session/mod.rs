@@ -11,4 +11,4 @@ pub mod restored;
 pub mod traces;
 
 pub use judge::Mark;
-pub use read::{Answer, Run, Session, Source, Started};
+pub use read::{FactSource, RecordedCommand, Session, SessionAnswer, Started};

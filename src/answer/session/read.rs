@@ -20,7 +20,7 @@ use std::path::Path;
 
 /// Where a fact is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Source {
+pub struct FactSource {
     /// Line of the record, from 1.
     pub line: u64,
     /// The file that the line names; empty where the line says it itself.
@@ -60,9 +60,9 @@ pub struct Started {
 
 /// A command that was run.
 #[derive(Debug, Clone)]
-pub struct Run {
+pub struct RecordedCommand {
     /// Where it is recorded.
-    pub source: Source,
+    pub source: FactSource,
     /// When, RFC 3339, UTC.
     pub time: String,
     /// The command, as JSON names it: `media.list`.
@@ -73,11 +73,11 @@ pub struct Run {
 
 /// What a command answered.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct SessionAnswer {
     /// The command, as JSON names it: `media.list`.
     pub command: String,
     /// Where the answer is recorded.
-    pub source: Source,
+    pub source: FactSource,
     /// When, RFC 3339, UTC.
     pub time: String,
     /// The exit code of the command; `u64::MAX` where the line has none.
@@ -88,7 +88,7 @@ pub struct Answer {
     pub is_outdated: bool,
 }
 
-impl Answer {
+impl SessionAnswer {
     /// `mark`, which this answer supports, unless the command ended with another code than `exits` or a later answer is
     /// lost: then a good mark becomes unknown.
     pub fn supported_mark(&self, mark: Mark, exits: &[u64]) -> Mark {
@@ -107,11 +107,11 @@ pub struct Session {
     /// How it began; `None` where that line does not count.
     pub started: Option<Started>,
     /// The commands that were run, in their order.
-    pub runs: Vec<Run>,
+    pub runs: Vec<RecordedCommand>,
     /// The answers that count, in their order.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<SessionAnswer>,
     /// Runs whose answer is not there, was changed, or cannot be understood.
-    pub lost: Vec<Run>,
+    pub lost: Vec<RecordedCommand>,
 }
 
 impl Session {
@@ -140,15 +140,15 @@ impl Session {
         let command = text(&line.event["command"]);
         let result = files_of(&line.event).find(|(name, _)| name.starts_with("results/"));
         let file = result.map(|(name, _)| name.clone()).unwrap_or_default();
-        let run = Run {
-            source: Source { line: line.number, file },
+        let run = RecordedCommand {
+            source: FactSource { line: line.number, file },
             time: text(&line.event["time"]),
             exit_code: line.event["exit_code"].as_u64(),
             command,
         };
         let name = result.map(|(name, digest)| (&name[..], digest.unwrap_or_default()));
         match read(folder, name.unwrap_or_default(), &run) {
-            ReadAnswer::Answer(content) => self.answers.push(Answer {
+            ReadAnswer::Answer(content) => self.answers.push(SessionAnswer {
                 command: run.command.clone(),
                 source: run.source.clone(),
                 time: run.time.clone(),
@@ -166,7 +166,7 @@ impl Session {
     pub fn all<'a, T: 'a>(
         &'a self,
         kind: impl Fn(&'a Content) -> Option<&'a T> + 'a,
-    ) -> impl Iterator<Item = (&'a T, &'a Answer)> {
+    ) -> impl Iterator<Item = (&'a T, &'a SessionAnswer)> {
         self.answers.iter().filter_map(move |a| kind(&a.content).map(|t| (t, a)))
     }
 
@@ -216,7 +216,7 @@ enum ReadAnswer {
     Lost,
 }
 
-fn read(folder: &Path, (name, digest): (&str, &str), run: &Run) -> ReadAnswer {
+fn read(folder: &Path, (name, digest): (&str, &str), run: &RecordedCommand) -> ReadAnswer {
     let recorded = RecordedFile { folder, name, digest, run };
     match &run.command[..] {
         "backup" => recorded.read_as(Content::Backup),
@@ -240,7 +240,7 @@ struct RecordedFile<'a> {
     folder: &'a Path,
     name: &'a str,
     digest: &'a str,
-    run: &'a Run,
+    run: &'a RecordedCommand,
 }
 
 impl RecordedFile<'_> {

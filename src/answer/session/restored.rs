@@ -2,7 +2,7 @@
 
 use super::answers::{Content, of_compare, of_restore, of_verify};
 use super::judge::{self, Mark};
-use super::read::{Answer, Session, Source};
+use super::read::{FactSource, Session, SessionAnswer};
 use super::traces::Traces;
 use crate::answer::Text;
 use crate::answer::compare::Compare;
@@ -16,7 +16,7 @@ pub struct Sourced<T> {
     /// What is recorded.
     pub fact: T,
     /// Where; empty where it is not known.
-    pub sources: Vec<Source>,
+    pub sources: Vec<FactSource>,
 }
 
 /// A set of files that was restored.
@@ -25,13 +25,13 @@ pub struct Restored<'a> {
     /// The answer of the restore.
     pub restore: &'a Restore,
     /// Where that answer is recorded.
-    pub answer: &'a Answer,
+    pub answer: &'a SessionAnswer,
     /// The seal's check code, if another command answered it, and its mark.
     pub check_code: (Option<Sourced<String>>, Mark),
     /// The newest comparison after it of what lies there with the same generation.
-    pub compare: Option<(&'a Compare, &'a Answer)>,
+    pub compare: Option<(&'a Compare, &'a SessionAnswer)>,
     /// The newest verification of the set, and of several of its media the worst.
-    pub verify: Option<(&'a Verify, &'a Answer)>,
+    pub verify: Option<(&'a Verify, &'a SessionAnswer)>,
     /// The searches for signs of an intruder.
     pub traces: Option<Traces<'a>>,
     /// The set keeps an infected state.
@@ -83,7 +83,7 @@ impl Restored<'_> {
     }
 }
 
-fn sealed(v: &Verify, answer: &Answer, generation: u64) -> Mark {
+fn sealed(v: &Verify, answer: &SessionAnswer, generation: u64) -> Mark {
     answer.supported_mark(judge::seal(v, generation), &[0])
 }
 
@@ -116,8 +116,8 @@ pub fn in_quarantine(session: &Session, set: &str) -> bool {
 }
 
 /// The newest verification of each medium of each set, in the order in which they were made.
-pub fn newest_of_media(session: &Session) -> Vec<(&Verify, &Answer)> {
-    let mut newest: Vec<(&Verify, &Answer)> = Vec::new();
+pub fn newest_of_media(session: &Session) -> Vec<(&Verify, &SessionAnswer)> {
+    let mut newest: Vec<(&Verify, &SessionAnswer)> = Vec::new();
     for (v, answer) in session.all(of_verify) {
         newest.retain(|(known, _)| (&known.set, known.place) != (&v.set, v.place));
         newest.push((v, answer));

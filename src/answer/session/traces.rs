@@ -4,13 +4,13 @@
 
 use super::answers::of_clean;
 use super::judge::Mark;
-use super::read::{Answer, Session};
+use super::read::{Session, SessionAnswer};
 use crate::answer::generations::{Clean, CleanGeneration, Indicators};
 
 /// All searches through one set, the newest last.
 #[derive(Debug)]
 pub struct Traces<'a> {
-    all: Vec<(&'a Clean, &'a Answer)>,
+    all: Vec<(&'a Clean, &'a SessionAnswer)>,
 }
 
 /// How a search ends that could be made: where nothing was found, and where something was.
@@ -35,17 +35,17 @@ impl<'a> Traces<'a> {
     }
 
     /// The newest search.
-    pub fn newest(&self) -> Option<(&'a Clean, &'a Answer)> {
+    pub fn newest(&self) -> Option<(&'a Clean, &'a SessionAnswer)> {
         self.all.last().copied()
     }
 
     /// All searches, the newest last.
-    pub fn searches(&self) -> &[(&'a Clean, &'a Answer)] {
+    pub fn searches(&self) -> &[(&'a Clean, &'a SessionAnswer)] {
         &self.all
     }
 
     /// The first generation that bears a sign, and the newest search that says so.
-    pub fn first_trace(&self) -> Option<(u64, &'a Answer)> {
+    pub fn first_trace(&self) -> Option<(u64, &'a SessionAnswer)> {
         let first = |c: &Clean| c.generations.first.iter().filter(|g| g.has_trace()).map(|g| g.generation).min();
         let all = self.all.iter().filter_map(|(c, a)| Some((first(c)?, *a)));
         all.min_by_key(|(g, a)| (*g, std::cmp::Reverse(a.source.line)))
@@ -82,7 +82,7 @@ impl<'a> Traces<'a> {
     }
 
     /// The newest search for indicators, and how many it looked for.
-    pub fn indicators(&self) -> Option<(Indicators, &'a Clean, &'a Answer)> {
+    pub fn indicators(&self) -> Option<(Indicators, &'a Clean, &'a SessionAnswer)> {
         self.all.iter().rev().find_map(|(c, a)| Some((c.indicators?, *c, *a)))
     }
 

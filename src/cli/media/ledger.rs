@@ -11,7 +11,7 @@ use crate::cli::ui::recorded;
 use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, time};
-use azekura::answer::media::{self as answer, DuePool, Media, Medium, Scrubbed, Written};
+use azekura::answer::media::{self as answer, DuePool, LedgerMedium, Media, Scrubbed, Written};
 use azekura::env::time_text;
 use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount};
 
@@ -89,9 +89,9 @@ fn list_text(answer: &Media) -> String {
     columns.text()
 }
 
-fn medium(m: &MediumAccount) -> Medium {
+fn medium(m: &MediumAccount) -> LedgerMedium {
     let optional = |text: &Option<String>| text.as_deref().map(Into::into);
-    Medium {
+    LedgerMedium {
         name: m.name.as_str().into(),
         set: Some(m.set.as_str().into()),
         pool: optional(&m.pool),

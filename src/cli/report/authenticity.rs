@@ -9,7 +9,7 @@ use azekura::answer::exact;
 use azekura::answer::history::{Happened, PeriodHistory, What};
 use azekura::answer::session::answers::{of_checked_proof, of_period, of_proof, of_stamp};
 use azekura::answer::session::restored::check_code;
-use azekura::answer::session::{Answer, Mark, Session, judge};
+use azekura::answer::session::{Mark, Session, SessionAnswer, judge};
 use azekura::env::time_text;
 use azekura::format::cbor::Time;
 
@@ -51,7 +51,7 @@ pub fn build(session: &Session, since: Option<i64>, until: Option<i64>) -> Repor
     builder
 }
 
-fn period(builder: &mut ReportBuilder, session: &Session, p: &PeriodHistory, answer: &Answer) {
+fn period(builder: &mut ReportBuilder, session: &Session, p: &PeriodHistory, answer: &SessionAnswer) {
     let since = p.since.as_deref().map_or_else(|| find("page.open-begin"), when);
     let until = p.until.as_deref().map_or_else(|| find("page.open-end"), when);
     let heading = message!("page.happened-between", name = p.set_name, since = since, until = until);
@@ -133,7 +133,7 @@ fn stamps(builder: &mut ReportBuilder, session: &Session) {
 /// Single records that were shown against the seals. Only `check-proof` compares them with paper.
 fn proofs(builder: &mut ReportBuilder, session: &Session) {
     builder.section("page.section.proofs");
-    let row = |path: &str, generation, code: &str, mark, answer: &Answer| {
+    let row = |path: &str, generation, code: &str, mark, answer: &SessionAnswer| {
         let fields = vec![
             CellValue::Code(path.to_owned()),
             CellValue::Count(generation),

@@ -5,7 +5,7 @@ use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, paper_day, paper_time};
 use azekura::answer::report::{self, Section};
-use azekura::answer::session::{Mark, Source};
+use azekura::answer::session::{FactSource, Mark};
 use azekura::report::page::{Cell, Element, Page, Style, Table, TableKind};
 use chrono::NaiveDate;
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub enum CellValue {
     /// Words of ours.
     Said(Message),
     Mark(Mark),
-    Sources(Vec<Source>),
+    Sources(Vec<FactSource>),
 }
 
 impl CellValue {
@@ -75,11 +75,11 @@ fn mark_key(mark: Mark) -> &'static str {
     }
 }
 
-fn source_answer(s: &Source) -> report::Source {
-    report::Source { line: s.line, file: s.file.as_str().into() }
+fn source_answer(s: &FactSource) -> report::FactSource {
+    report::FactSource { line: s.line, file: s.file.as_str().into() }
 }
 
-fn source(s: &Source) -> String {
+fn source(s: &FactSource) -> String {
     match s.file.is_empty() {
         true => message!("page.source.line", line = s.line),
         false => message!("page.source.file", line = s.line, file = s.file),
@@ -88,7 +88,7 @@ fn source(s: &Source) -> String {
 }
 
 /// A fact: its name as a key of the catalogue, what is recorded of it, its mark, and where it is recorded.
-pub type Row = (&'static str, CellValue, Mark, Vec<Source>);
+pub type Row = (&'static str, CellValue, Mark, Vec<FactSource>);
 
 /// A report that is being built.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use azekura::answer::generations::{Changes, CleanGeneration};
 use azekura::answer::media::LedgerLine;
 use azekura::answer::session::answers::{of_backup, of_hold, of_ledger, of_media};
 use azekura::answer::session::traces::Traces;
-use azekura::answer::session::{Answer, Mark, Session, Source, judge};
+use azekura::answer::session::{FactSource, Mark, Session, SessionAnswer, judge};
 use azekura::report::due::Due;
 use azekura::report::page::{Style, TableKind};
 use chrono::{DateTime, FixedOffset};
@@ -122,7 +122,7 @@ fn last_clean_of(session: &Session, traces: &Traces) -> Vec<Row> {
 fn affected(builder: &mut ReportBuilder, session: &Session) {
     builder.section("page.section.affected");
     let mut rows = Vec::new();
-    let mut alarms: Vec<(String, Source)> = Vec::new();
+    let mut alarms: Vec<(String, FactSource)> = Vec::new();
     let all = Traces::all(session);
     for traces in &all {
         let searches = traces.searches();
@@ -162,7 +162,7 @@ fn affected(builder: &mut ReportBuilder, session: &Session) {
 }
 
 /// A row for each source. Where nothing was counted, one row that says so: the generation has a sign nevertheless.
-fn changes_of(g: &CleanGeneration, answer: &Answer) -> Vec<Vec<CellValue>> {
+fn changes_of(g: &CleanGeneration, answer: &SessionAnswer) -> Vec<Vec<CellValue>> {
     let row = |name: CellValue, counts: [CellValue; 5]| {
         let [files, new, changed, gone, odd] = counts;
         let source = CellValue::Sources(vec![answer.source.clone()]);
@@ -217,8 +217,8 @@ fn alarms_of(g: &CleanGeneration) -> impl Iterator<Item = String> {
 /// What protects the content of a lost medium. Makes no claim about lists of ciphers that this program does not know.
 fn cipher(builder: &mut ReportBuilder, session: &Session) {
     builder.section("page.section.cipher");
-    let at: Vec<Source> =
-        session.started.iter().filter(|s| s.set.is_some()).map(|s| Source { line: s.line, file: String::new() }).collect();
+    let at: Vec<FactSource> =
+        session.started.iter().filter(|s| s.set.is_some()).map(|s| FactSource { line: s.line, file: String::new() }).collect();
     let used = if at.is_empty() { CellValue::Nothing } else { CellValue::Said(message!("page.cipher.used")) };
     let nothing = |what| (what, CellValue::Said(message!("page.by-hand")), Mark::Unknown, Vec::new());
     builder.facts(vec![
@@ -270,13 +270,13 @@ fn media(builder: &mut ReportBuilder, session: &Session) {
 struct Moment {
     time: String,
     said: Message,
-    source: Source,
+    source: FactSource,
     /// A sign, a hold, what was done against the intruder: stays on the page however much else happened.
     is_story: bool,
 }
 
 impl Moment {
-    fn new(time: &str, said: Message, source: &Source, is_story: bool) -> Self {
+    fn new(time: &str, said: Message, source: &FactSource, is_story: bool) -> Self {
         Self { time: time.to_owned(), said, source: source.clone(), is_story }
     }
 
@@ -332,7 +332,7 @@ fn moments(session: &Session) -> Vec<Moment> {
     }
     if let Some(s) = &session.started {
         let said = message!("page.event.started", who = s.by, witness = s.witness, place = s.location);
-        all.push(Moment::new(&s.time, said, &Source { line: s.line, file: String::new() }, true));
+        all.push(Moment::new(&s.time, said, &FactSource { line: s.line, file: String::new() }, true));
     }
     for run in &session.runs {
         let command = run.command.replace('.', " ");
@@ -350,7 +350,7 @@ fn generations(traces: &Traces, all: &mut Vec<Moment>) {
     let last_clean = traces.last_clean().map(|g| g.generation);
     let Some(newest) = traces.newest().and_then(|(c, _)| c.generations.first.last()).map(|g| g.generation) else { return };
     // A generation is listed once: as the search saw it that found most.
-    let mut listed: BTreeMap<u64, (u64, &CleanGeneration, &Answer)> = BTreeMap::new();
+    let mut listed: BTreeMap<u64, (u64, &CleanGeneration, &SessionAnswer)> = BTreeMap::new();
     for (c, answer) in traces.searches() {
         let is_listed = |g: &&CleanGeneration| !g.is_clean() || Some(g.generation) == last_clean || g.generation == newest;
         for g in c.generations.first.iter().filter(is_listed) {

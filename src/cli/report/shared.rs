@@ -10,7 +10,7 @@ use azekura::answer::generations::Indicators;
 use azekura::answer::session::answers::{of_compare, of_verify};
 use azekura::answer::session::restored::{Restored, known_generation, newest_of_media};
 use azekura::answer::session::traces::Traces;
-use azekura::answer::session::{Answer, Mark, Session, Source, judge};
+use azekura::answer::session::{FactSource, Mark, Session, SessionAnswer, judge};
 use azekura::answer::verify::Verify;
 use azekura::format::seal::ReadBack;
 
@@ -22,8 +22,8 @@ pub fn when(rfc3339: &str) -> String {
 }
 
 /// The beginning of the session, as a source.
-fn beginning(session: &Session) -> Vec<Source> {
-    session.started.iter().map(|s| Source { line: s.line, file: String::new() }).collect()
+fn beginning(session: &Session) -> Vec<FactSource> {
+    session.started.iter().map(|s| FactSource { line: s.line, file: String::new() }).collect()
 }
 
 /// Who did it, before whom, where, with what, and on which medium.
@@ -64,13 +64,13 @@ pub fn people(builder: &mut ReportBuilder, session: &Session) {
     ]);
 }
 
-fn of_one(answer: &Answer) -> Vec<Source> {
+fn of_one(answer: &SessionAnswer) -> Vec<FactSource> {
     vec![answer.source.clone()]
 }
 
 /// The newest verification of each medium, and every one before that found something wrong: a later one does not undo
 /// it.
-fn verifications(session: &Session) -> Vec<(&Verify, &Answer)> {
+fn verifications(session: &Session) -> Vec<(&Verify, &SessionAnswer)> {
     let newest: Vec<u64> = newest_of_media(session).iter().map(|(_, a)| a.source.line).collect();
     session.all(of_verify).filter(|(v, a)| newest.contains(&a.source.line) || judge::verify(v) == Mark::Bad).collect()
 }
@@ -90,7 +90,7 @@ pub fn chain(builder: &mut ReportBuilder, session: &Session) {
     builder.words(&message!("page.root-key-on-paper"));
 }
 
-fn verification(v: &Verify, answer: &Answer) -> Vec<Row> {
+fn verification(v: &Verify, answer: &SessionAnswer) -> Vec<Row> {
     let last = v.generations.first.last().map_or(0, |g| g.generation);
     let elsewhere = v.objects_elsewhere.unwrap_or(0);
     let (objects, size, faults, damage) = (count(v.objects), bytes(v.bytes), count(v.faults.len()), count(v.damage.len()));
@@ -151,7 +151,7 @@ pub fn comparisons(builder: &mut ReportBuilder, session: &Session, heading: &'st
     builder.list(&headings, &rows, all.len().saturating_sub(ROWS) as u64);
 }
 
-fn comparison(c: &Compare, answer: &Answer) -> Vec<CellValue> {
+fn comparison(c: &Compare, answer: &SessionAnswer) -> Vec<CellValue> {
     let n = &c.counts;
     let mut trees: Vec<&str> = c.sources.first.iter().take(8).filter_map(|s| s.tree.as_deref()).collect();
     trees.dedup();
@@ -189,7 +189,7 @@ pub fn counts(c: &Compare) -> Message {
 }
 
 /// A generation with its check code, if a command answered it and no verification contradicts it.
-pub fn generation(session: &Session, set: &str, number: u64, time: &str) -> (CellValue, Mark, Vec<Source>) {
+pub fn generation(session: &Session, set: &str, number: u64, time: &str) -> (CellValue, Mark, Vec<FactSource>) {
     let (code, mark) = known_generation(session, set, number, time);
     let said = match &code {
         Some(code) => message!("page.generation", number = number, time = when(time), code = code.fact),
@@ -231,7 +231,7 @@ pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
     );
     let done = if r.in_quarantine { message!("page.restored-quarantine", said = done.to_string()) } else { done };
     let compared = CellValue::optional(r.compare, |(c, _)| CellValue::Said(counts(c)));
-    let sources = |answer: Option<&Answer>| answer.map(of_one).unwrap_or_default();
+    let sources = |answer: Option<&SessionAnswer>| answer.map(of_one).unwrap_or_default();
     let scan = CellValue::optional(restore.scan.as_ref(), |s| {
         let text = |t: Option<&str>| t.unwrap_or("-").printable();
         let (engine, signatures, date) =
@@ -255,7 +255,7 @@ pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
 }
 
 /// What is known about signs of an intruder up to a restored generation. The alarm of its own seal counts too.
-fn signs(r: &Restored) -> (CellValue, Vec<Source>) {
+fn signs(r: &Restored) -> (CellValue, Vec<FactSource>) {
     let Some(traces) = r.traces.as_ref().filter(|_| !r.restore.has_alarm) else {
         let alarm = r.restore.has_alarm.then(|| CellValue::Said(message!("page.has-alarm")));
         let known = alarm.is_some() || r.in_quarantine;
@@ -266,7 +266,7 @@ fn signs(r: &Restored) -> (CellValue, Vec<Source>) {
         None => message!("page.no-clean"),
     };
     let first = traces.first_trace().map(|(_, a)| a.source.clone());
-    let mut at: Vec<Source> = first.into_iter().chain(traces.newest().map(|(_, a)| a.source.clone())).collect();
+    let mut at: Vec<FactSource> = first.into_iter().chain(traces.newest().map(|(_, a)| a.source.clone())).collect();
     at.dedup();
     (CellValue::Said(said), at)
 }

@@ -22,7 +22,7 @@ use azekura::answer::{self, Clipped, exact, name};
 use azekura::format::object::Id;
 use azekura::host::files;
 use azekura::job::restore::scan::scan;
-use azekura::job::restore::{List, ListError, Marking, Options, Origin, Report, RestoreFinding, SourceReport, restore};
+use azekura::job::restore::{ListError, Marking, NameList, Options, Origin, Report, RestoreFinding, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
 use azekura::report::provisional::{self, Provisional};
 use std::ffi::OsString;
@@ -139,13 +139,15 @@ fn page(origin: &Origin) -> String {
 }
 
 /// The list in a file. One that is too long is not read to its end.
-fn list(path: &Path) -> Result<List, CommandError> {
+fn list(path: &Path) -> Result<NameList, CommandError> {
     let failed = |cause| CommandError::new(message!("error.only", path = path), Exit::Usage).cause(cause);
-    let bytes = files::read_limited(path, List::MAX_BYTES as u64).map_err(|e| failed(io_reason(&e)))?;
-    List::parse(&bytes).map_err(|e| {
+    let bytes = files::read_limited(path, NameList::MAX_BYTES as u64).map_err(|e| failed(io_reason(&e)))?;
+    NameList::parse(&bytes).map_err(|e| {
         failed(match e {
-            ListError::TooLong => message!("reason.list.too-long", mib = List::MAX_BYTES as u64 >> 20),
-            ListError::TooMany { line } => message!("reason.list.too-many", line = line, most = count(List::MAX_NAMES as u64)),
+            ListError::TooLong => message!("reason.list.too-long", mib = NameList::MAX_BYTES as u64 >> 20),
+            ListError::TooMany { line } => {
+                message!("reason.list.too-many", line = line, most = count(NameList::MAX_NAMES as u64))
+            }
             ListError::NotText { line } => message!("reason.list.not-text", line = line),
             ListError::NoName { line } => message!("reason.list.no-name", line = line),
             ListError::Empty => message!("reason.list.empty"),

@@ -5,7 +5,7 @@ use super::recorded;
 use super::text::{Message, find_optional, message};
 use super::units::{bytes, count};
 use azekura::answer::facts::{self, DamageName, FaultName, PathName};
-use azekura::answer::{Counts, exact, name};
+use azekura::answer::{NamedCounts, exact, name};
 use azekura::format::object::file_name;
 use azekura::format::seal::{ReadBack, Verdict};
 use azekura::format::watch::Alarm;
@@ -96,8 +96,8 @@ pub fn damage_answer(d: &Damage) -> facts::Damage {
 }
 
 /// The statistics of a manifest, whose names may contain spaces, as commands answer them.
-pub fn statistics(statistics: &[(String, u64)]) -> Counts {
-    Counts(statistics.iter().map(|(name, value)| (name.replace(' ', "_"), *value)).collect())
+pub fn statistics(statistics: &[(String, u64)]) -> NamedCounts {
+    NamedCounts(statistics.iter().map(|(name, value)| (name.replace(' ', "_"), *value)).collect())
 }
 
 /// A tripwire that was raised, and by how much.

@@ -36,7 +36,7 @@ pub struct HardLink {
 }
 
 /// An entry from the merge.
-pub enum FoundEntry {
+pub enum WalkEntry {
     Unchanged(UnchangedRecords),
     /// An entry without content, described in full.
     Described(Box<Core>, FurtherNames),
@@ -47,7 +47,7 @@ pub enum FoundEntry {
     Link(HardLink),
 }
 
-impl FoundEntry {
+impl WalkEntry {
     /// The entry, if it needs no worker: there is nothing to be read.
     pub fn without_content(self) -> Result<StoredEntry, Self> {
         match self {
@@ -74,7 +74,7 @@ pub enum StoredEntry {
 pub struct FoundBatch {
     /// 0, 1, 2 … in the order of the entry stream.
     pub sequence: u64,
-    pub entries: Vec<FoundEntry>,
+    pub entries: Vec<WalkEntry>,
 }
 
 /// A batch whose content is stored.

@@ -4,7 +4,7 @@
 //! Both sides are read once, in order, in constant memory.
 
 use super::Result;
-use super::entries::{FoundBatch, FoundEntry, FurtherNames, HardLink, UnchangedRecords};
+use super::entries::{FoundBatch, FurtherNames, HardLink, UnchangedRecords, WalkEntry};
 use super::linked_files::{LinkedFiles, NameOfFile};
 use super::previous::PreviousEntries;
 use super::stop::Stop;
@@ -74,7 +74,7 @@ impl EntryMerge<'_> {
         for n in [count, &counts.entries, &counts.files] {
             n.fetch_add(1, Relaxed);
         }
-        self.batches.push_alone(FoundEntry::Output(core, output, content))
+        self.batches.push_alone(WalkEntry::Output(core, output, content))
     }
 
     fn merge_tree(&mut self, tree: &SourceTree) -> Result<()> {
@@ -131,21 +131,21 @@ impl EntryMerge<'_> {
         count.fetch_add(1, Relaxed);
         let further_names = match name {
             NameOfFile::Further { first, is_last } => {
-                return self.batches.push(FoundEntry::Link(HardLink { path: found.path, first, is_last }), 0);
+                return self.batches.push(WalkEntry::Link(HardLink { path: found.path, first, is_last }), 0);
             }
             NameOfFile::First(further_names) => further_names,
         };
         let content = head.filter(|head| head.kind == EntryKind::File).and_then(|_| previous.content());
         match found.stat.kind {
-            EntryKind::File if is_shared(&found.stat) => self.batches.push_alone(FoundEntry::File(found, further_names, content)),
+            EntryKind::File if is_shared(&found.stat) => self.batches.push_alone(WalkEntry::File(found, further_names, content)),
             EntryKind::File => {
                 let bytes = found.stat.size;
-                self.batches.push(FoundEntry::File(found, further_names, content), bytes)
+                self.batches.push(WalkEntry::File(found, further_names, content), bytes)
             }
             _ => match tree.describe(&found) {
                 Ok(described) => {
                     described.lacks.iter().for_each(|lack| self.unreadable(lack));
-                    self.batches.push(FoundEntry::Described(Box::new(described.core), further_names), 0)
+                    self.batches.push(WalkEntry::Described(Box::new(described.core), further_names), 0)
                 }
                 Err(problem) => {
                     self.unreadable(&problem);
@@ -190,8 +190,8 @@ fn is_unchanged(before: &EntryHead, found: &WalkedEntry, started: i64, with_sha2
 pub struct Batches<'a> {
     send: &'a mut dyn FnMut(FoundBatch) -> Result<()>,
     sequence: u64,
-    entries: Vec<FoundEntry>,
-    /// Entries that are no [`FoundEntry::Unchanged`].
+    entries: Vec<WalkEntry>,
+    /// Entries that are no [`WalkEntry::Unchanged`].
     changed: usize,
     bytes: u64,
 }
@@ -202,11 +202,11 @@ impl<'a> Batches<'a> {
     }
 
     fn push_unchanged(&mut self, record: &[u8], core_bytes: u32, further_names: FurtherNames) -> Result<()> {
-        let can_join = |last: &FoundEntry| matches!(last, FoundEntry::Unchanged(u) if u.further_names == FurtherNames::None);
+        let can_join = |last: &WalkEntry| matches!(last, WalkEntry::Unchanged(u) if u.further_names == FurtherNames::None);
         if further_names == FurtherNames::Follow || !self.entries.last().is_some_and(can_join) {
-            self.entries.push(FoundEntry::Unchanged(UnchangedRecords { further_names, ..UnchangedRecords::default() }));
+            self.entries.push(WalkEntry::Unchanged(UnchangedRecords { further_names, ..UnchangedRecords::default() }));
         }
-        let Some(FoundEntry::Unchanged(unchanged)) = self.entries.last_mut() else { unreachable!("just pushed") };
+        let Some(WalkEntry::Unchanged(unchanged)) = self.entries.last_mut() else { unreachable!("just pushed") };
         unchanged.bytes.extend_from_slice(&(record.len() as u32).to_le_bytes());
         unchanged.bytes.extend_from_slice(record);
         unchanged.records.push((record.len() as u32, core_bytes));
@@ -215,14 +215,14 @@ impl<'a> Batches<'a> {
         self.flush_if_full()
     }
 
-    fn push(&mut self, entry: FoundEntry, bytes: u64) -> Result<()> {
+    fn push(&mut self, entry: WalkEntry, bytes: u64) -> Result<()> {
         self.entries.push(entry);
         self.changed += 1;
         self.bytes += bytes;
         self.flush_if_full()
     }
 
-    fn push_alone(&mut self, entry: FoundEntry) -> Result<()> {
+    fn push_alone(&mut self, entry: WalkEntry) -> Result<()> {
         self.flush()?;
         self.entries.push(entry);
         self.flush()

@@ -5,7 +5,7 @@ use crate::buffer::{Buffer, Buffers};
 use crate::format::entry::Core;
 use crate::pipeline::chunker::{ChunkClass, Chunker, pages};
 use crate::pipeline::hasher::{ContentHasher, Digests};
-use crate::pipeline::source::{OpenFile, Problem, ProblemKind, WalkedEntry, data_ranges};
+use crate::pipeline::source::{Problem, ProblemKind, SourceFile, WalkedEntry, data_ranges};
 use crate::tripwire::content::ContentSample;
 use std::os::unix::fs::FileExt;
 
@@ -144,7 +144,7 @@ impl RunReader<'_> {
 }
 
 /// Whether the file's size and times are still those that it was opened with.
-pub fn is_as_opened(file: &OpenFile) -> bool {
+pub fn is_as_opened(file: &SourceFile) -> bool {
     let opened = file.opened();
     file.stat().is_ok_and(|s| (s.size, s.mtime, s.ctime) == (opened.size, opened.mtime, opened.ctime))
 }

@@ -8,7 +8,7 @@ use super::append::{AppendContext, AppendedPacks, append_packs};
 use super::chunk_store::ChunkStore;
 use super::collector::{Collector, CollectorChannels};
 use super::command::Commands;
-use super::entries::{FoundBatch, FoundEntry, StoredBatch};
+use super::entries::{FoundBatch, StoredBatch, WalkEntry};
 use super::entry_stream::{CollectedStream, EntryStreamWriter};
 use super::linked_files::LinkedFiles;
 use super::merge::{Batches, EntryMerge, OpenSource};
@@ -83,7 +83,7 @@ impl BatchSender<'_> {
             send(self.in_flight, ()) -> sent => sent.map_err(|_| disconnected())?,
             recv(self.stop.stopped()) -> _ => return Err(disconnected()),
         }
-        if batch.entries.iter().any(FoundEntry::has_content) {
+        if batch.entries.iter().any(WalkEntry::has_content) {
             return self.to_workers.send(batch).map_err(|_| disconnected());
         }
         let entries = batch.entries.into_iter().filter_map(|entry| entry.without_content().ok()).collect();

@@ -5,7 +5,7 @@
 //! busy.
 
 use super::chunk_store::{ChunkStore, StoredChunk};
-use super::entries::{FoundBatch, FoundEntry, FurtherNames, StoredBatch, StoredEntry};
+use super::entries::{FoundBatch, FurtherNames, StoredBatch, StoredEntry, WalkEntry};
 use super::large_file::{ChunkRun, FileFacts, LargeFile};
 use super::reading::{CutRule, RUN_BYTES, ReadFailure, RunReader, UNKNOWN_SIZE, is_as_opened, read_more};
 use super::stop::Stop;
@@ -18,7 +18,7 @@ use crate::format::entry::{ContentState, Core, EntryKind};
 use crate::pipeline::chunker::Chunker;
 use crate::pipeline::hasher::Digests;
 use crate::pipeline::packer::PlacedChunk;
-use crate::pipeline::source::{OpenFile, Problem, ProblemKind, SourceTree, Stat, WalkedEntry};
+use crate::pipeline::source::{Problem, ProblemKind, SourceFile, SourceTree, Stat, WalkedEntry};
 use crate::tripwire::Watcher;
 use crate::tripwire::content::ContentSample;
 use crossbeam_channel::{Receiver, Sender, TrySendError, never, select_biased};
@@ -104,11 +104,11 @@ impl Worker<'_> {
         for entry in batch.entries {
             match entry.without_content() {
                 Ok(stored) => entries.push(stored),
-                Err(FoundEntry::Output(core, output, previous)) => {
+                Err(WalkEntry::Output(core, output, previous)) => {
                     let facts = FileFacts { sequence, further_names: FurtherNames::None, previous };
                     return self.share_output(core, output, &LargeFile::new(facts), send_run);
                 }
-                Err(FoundEntry::File(found, further_names, previous)) => {
+                Err(WalkEntry::File(found, further_names, previous)) => {
                     match self.store_file(found, FileFacts { sequence, further_names, previous }, send_run)? {
                         FileOutcome::Stored(core, pieces) => {
                             entries.push(StoredEntry::Stored { core, pieces, further_names });
@@ -184,7 +184,7 @@ impl Worker<'_> {
         }
     }
 
-    fn describe(&self, tree: &SourceTree, found: &WalkedEntry, file: &OpenFile) -> Box<Core> {
+    fn describe(&self, tree: &SourceTree, found: &WalkedEntry, file: &SourceFile) -> Box<Core> {
         let described = tree.describe_file(&found.path, file);
         for lack in described.lacks {
             self.context.tally.finding(FindingKind::Unreadable, &lack.path, lack.to_string());
@@ -197,7 +197,7 @@ impl Worker<'_> {
         &mut self,
         tree: &SourceTree,
         found: &WalkedEntry,
-        file: &OpenFile,
+        file: &SourceFile,
         sample: &mut ContentSample,
     ) -> Result<(Box<Core>, Vec<PlacedChunk>), ReadFailure> {
         let WorkerContext { buffers, with_sha256, tally, .. } = *self.context;
@@ -263,7 +263,7 @@ impl Worker<'_> {
         &mut self,
         tree: &SourceTree,
         found: WalkedEntry,
-        file: OpenFile,
+        file: SourceFile,
         large: &Arc<LargeFile>,
         send_run: &Sender<ChunkRun>,
     ) -> Result<()> {

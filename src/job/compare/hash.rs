@@ -1,7 +1,7 @@
 //! Reads a file once and hashes it; if wanted, its first bytes as well.
 
 use crate::pipeline::hasher::update_zeros;
-use crate::pipeline::source::{OpenFile, data_ranges};
+use crate::pipeline::source::{SourceFile, data_ranges};
 use std::os::unix::fs::FileExt;
 
 /// Files up to this size are read in one call.
@@ -19,7 +19,7 @@ pub(super) struct FileContent {
 
 /// Reads a file up to the length that it had when it was opened. `prefix`: of how many first bytes a digest is wanted,
 /// too.
-pub(super) fn read(file: &OpenFile, buffer: &mut Vec<u8>, prefix: Option<u64>) -> std::io::Result<FileContent> {
+pub(super) fn read(file: &SourceFile, buffer: &mut Vec<u8>, prefix: Option<u64>) -> std::io::Result<FileContent> {
     let size = file.opened().size;
     let mut hasher = PrefixHasher::new(prefix);
     let holes = file.holes(size);

@@ -3,16 +3,16 @@
 
 /// The names in a list, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct List(Vec<Vec<u8>>);
+pub struct NameList(Vec<Vec<u8>>);
 
 /// Why a list is refused. Lines are numbered from 1.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ListError {
-    /// More than [`List::MAX_BYTES`].
-    #[error("the list is longer than {} MiB", List::MAX_BYTES >> 20)]
+    /// More than [`NameList::MAX_BYTES`].
+    #[error("the list is longer than {} MiB", NameList::MAX_BYTES >> 20)]
     TooLong,
-    /// More than [`List::MAX_NAMES`].
-    #[error("line {line}: the list has more than {} names", List::MAX_NAMES)]
+    /// More than [`NameList::MAX_NAMES`].
+    #[error("line {line}: the list has more than {} names", NameList::MAX_NAMES)]
     TooMany {
         /// The first line that is too many.
         line: usize,
@@ -34,7 +34,7 @@ pub enum ListError {
     Empty,
 }
 
-impl List {
+impl NameList {
     /// The most names in a list. A hospital has fewer patients; for more names than that, name a folder.
     pub const MAX_NAMES: usize = 1_000_000;
     /// The greatest length of a list in bytes.
@@ -84,21 +84,22 @@ mod tests {
     /// Lists made with Notepad, copied from a mail, and with names in Shift_JIS.
     #[test]
     fn lists_from_any_editor_are_read() {
-        let list = List::parse("\u{feff}# 病棟3\r\n0001234\r\n\r\n  \nehr/dump/booking.sql\nss mix/a#b \n".as_bytes()).unwrap();
+        let list =
+            NameList::parse("\u{feff}# 病棟3\r\n0001234\r\n\r\n  \nehr/dump/booking.sql\nss mix/a#b \n".as_bytes()).unwrap();
         assert_eq!(list.names(), [b"0001234".to_vec(), b"ehr/dump/booking.sql".to_vec(), b"ss mix/a#b ".to_vec()]);
-        assert_eq!(List::parse(b"x/\x83J\x83\x8b").unwrap().names(), [b"x/\x83J\x83\x8b".to_vec()]);
+        assert_eq!(NameList::parse(b"x/\x83J\x83\x8b").unwrap().names(), [b"x/\x83J\x83\x8b".to_vec()]);
     }
 
     #[test]
     fn a_list_that_could_be_misread_is_refused_with_its_line() {
-        assert_eq!(List::parse(b"# all\n\n"), Err(ListError::Empty));
-        assert_eq!(List::parse(b""), Err(ListError::Empty));
-        assert_eq!(List::parse(b"a\n//\n"), Err(ListError::NoName { line: 2 }));
-        assert_eq!(List::parse(b"a\nb\0c\n"), Err(ListError::NotText { line: 2 }));
-        assert_eq!(List::parse(b"\xff\xfe1\x002\x00"), Err(ListError::NotText { line: 1 }));
-        let many = "1\n".repeat(List::MAX_NAMES + 1);
-        assert_eq!(List::parse(many.as_bytes()), Err(ListError::TooMany { line: List::MAX_NAMES + 1 }));
-        assert_eq!(List::parse(many.strip_suffix("1\n").unwrap().as_bytes()).unwrap().names().len(), List::MAX_NAMES);
-        assert_eq!(List::parse(&vec![b'1'; List::MAX_BYTES + 1]), Err(ListError::TooLong));
+        assert_eq!(NameList::parse(b"# all\n\n"), Err(ListError::Empty));
+        assert_eq!(NameList::parse(b""), Err(ListError::Empty));
+        assert_eq!(NameList::parse(b"a\n//\n"), Err(ListError::NoName { line: 2 }));
+        assert_eq!(NameList::parse(b"a\nb\0c\n"), Err(ListError::NotText { line: 2 }));
+        assert_eq!(NameList::parse(b"\xff\xfe1\x002\x00"), Err(ListError::NotText { line: 1 }));
+        let many = "1\n".repeat(NameList::MAX_NAMES + 1);
+        assert_eq!(NameList::parse(many.as_bytes()), Err(ListError::TooMany { line: NameList::MAX_NAMES + 1 }));
+        assert_eq!(NameList::parse(many.strip_suffix("1\n").unwrap().as_bytes()).unwrap().names().len(), NameList::MAX_NAMES);
+        assert_eq!(NameList::parse(&vec![b'1'; NameList::MAX_BYTES + 1]), Err(ListError::TooLong));
     }
 }

@@ -23,7 +23,7 @@ mod spool;
 mod task;
 
 pub use findings::RestoreFinding;
-pub use list::{List, ListError};
+pub use list::{ListError, NameList};
 pub use mark::{Marking, Origin};
 
 use crate::env::Env;
@@ -58,7 +58,7 @@ pub struct Options {
     pub paths: Vec<Vec<u8>>,
     /// More paths; and patients, each with the folder that SS-MIX2 storages have for it. Without paths, list and
     /// patterns everything is restored.
-    pub only: Option<List>,
+    pub only: Option<NameList>,
     /// Gitignore syntax. Entries that one of the patterns matches are restored, too.
     pub patterns: Vec<String>,
     /// How the target is made.

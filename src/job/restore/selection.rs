@@ -172,7 +172,7 @@ fn trim_slashes(path: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
     use crate::format::manifest::SourceKind;
-    use crate::job::restore::List;
+    use crate::job::restore::NameList;
 
     fn source(name: &str, rules: Rules) -> Source {
         Source { name: name.into(), path: b"/".to_vec(), kind: SourceKind::Tree, excludes: Vec::new(), rules, priority: None }
@@ -183,7 +183,7 @@ mod tests {
         let sources = [source("a/x", plain), source("a/y", plain), source("ehr", plain), source("ss", Rules::SsMix2)];
         let options = Options {
             paths: paths.iter().map(|p| p.as_bytes().to_vec()).collect(),
-            only: (!list.is_empty()).then(|| List::parse(list.as_bytes()).unwrap()),
+            only: (!list.is_empty()).then(|| NameList::parse(list.as_bytes()).unwrap()),
             ..Options::new("/", "/")
         };
         (Selection::new(&options, &sources).unwrap(), sources)

@@ -1,7 +1,7 @@
 //! Records of entries, from what the file system says of them.
 
 use super::node::{Node, Stat};
-use super::{OpenFile, Problem, ProblemKind, SourceTree, WalkedEntry};
+use super::{Problem, ProblemKind, SourceFile, SourceTree, WalkedEntry};
 use crate::format::entry::{ContentState, Core, EntryKind};
 use rustix::fd::AsFd;
 use rustix::fs::{OFlags, readlinkat};
@@ -43,7 +43,7 @@ impl SourceTree {
     }
 
     /// The record of an opened file, with the status that it had when it was opened, without digests.
-    pub fn describe_file(&self, path: &[u8], file: &OpenFile) -> DescribedEntry {
+    pub fn describe_file(&self, path: &[u8], file: &SourceFile) -> DescribedEntry {
         let mut described = self.describe_node(path, file.opened(), &file.node(), true);
         described.core.holes = file.holes(described.core.size);
         described

@@ -11,12 +11,12 @@ const HOLES: usize = 65_536;
 
 /// A regular file, opened for reading at its beginning.
 #[derive(Debug)]
-pub struct OpenFile {
+pub struct SourceFile {
     file: File,
     opened: Stat,
 }
 
-impl OpenFile {
+impl SourceFile {
     pub(super) fn new(file: File, opened: Stat) -> Self {
         Self { file, opened }
     }

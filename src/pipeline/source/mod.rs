@@ -14,7 +14,7 @@ pub(in crate::pipeline) mod tests;
 mod walk;
 
 pub use describe::DescribedEntry;
-pub use file::{OpenFile, data_ranges};
+pub use file::{SourceFile, data_ranges};
 pub use node::Stat;
 pub use owners::Owners;
 pub use problem::{Problem, ProblemKind};
@@ -147,7 +147,7 @@ impl SourceTree {
     /// Opens a regular file for reading.
     ///
     /// Errors: `Replaced` if it is no regular file any more, or a symbolic link is on the way.
-    pub fn open_file(&self, path: &[u8]) -> Result<OpenFile, Problem> {
+    pub fn open_file(&self, path: &[u8]) -> Result<SourceFile, Problem> {
         let relative = self.relative(path)?;
         // `O_NONBLOCK`: the call must not wait if a pipe has replaced the file.
         let fd = match self.open_for_reading(relative, OFlags::RDONLY | OFlags::NONBLOCK) {
@@ -166,7 +166,7 @@ impl SourceTree {
         if stat.kind != EntryKind::File {
             return Err(Problem::new(path, ProblemKind::Replaced));
         }
-        Ok(OpenFile::new(fd.into(), stat))
+        Ok(SourceFile::new(fd.into(), stat))
     }
 
     fn open_for_reading(&self, relative: &[u8], flags: OFlags) -> rustix::io::Result<rustix::fd::OwnedFd> {

@@ -26,7 +26,7 @@ use plan::Plan;
 use std::collections::{BTreeSet, HashSet};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use target::Target;
+use target::CopyMedium;
 
 /// What is to be copied, from where and to where.
 #[derive(Debug, Clone)]
@@ -169,7 +169,7 @@ pub fn copy(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Rep
     }
     let source = OpenSet::open(&options.from, options.set, env.loader)?;
     // A wrong target is reported before anybody has to bring the source's other media.
-    let target = Target::find(options, source.id, env.loader)?;
+    let target = CopyMedium::find(options, source.id, env.loader)?;
     let chain = source.chain()?;
     let (source, chain) = match options.this_medium {
         true => (source, chain),

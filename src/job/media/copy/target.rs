@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The target before anything is written to it.
-pub struct Target {
+pub struct CopyMedium {
     attached: AttachedMedium,
     path: PathBuf,
     set: Id,
@@ -21,7 +21,7 @@ pub struct Target {
     begun: bool,
 }
 
-impl Target {
+impl CopyMedium {
     pub fn find(options: &Options, set: Id, loader: &dyn Loader) -> Result<Self> {
         let path = options.to.clone();
         let attached = AttachedMedium::find(&path, loader)?;
