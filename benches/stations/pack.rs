@@ -1,8 +1,7 @@
 //! From a file's bytes to encrypted packs, beside a chain of public crates; packs of chunks that are already cut; and back.
 
-use crate::cutters;
-use crate::data;
 use crate::measure::{Clock, Entrant, Race};
+use crate::{cutters, data};
 use age::x25519;
 use azekura::buffer::Buffers;
 use azekura::format::pack::{ChunkId, Extent};

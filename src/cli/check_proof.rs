@@ -12,7 +12,7 @@ use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use crate::cli::ui::words;
-use azekura::answer::proof::{Anchor, CheckProof, Content};
+use azekura::answer::proof::{Anchor, Content, Proof};
 use azekura::answer::{Clipped, exact, name};
 use azekura::env::time_text;
 use azekura::format::check_code::CheckCode;
@@ -64,7 +64,7 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> CommandError {
 
 /// For paper: every fact that the proof shows, and what it was compared with. The root key and the record's path are
 /// those that were given, the size of a record that does not fit is that of the file: none of them is in the answer.
-fn text(answer: &CheckProof, args: &Args, mismatch: Option<Mismatch>) -> String {
+fn text(answer: &Proof, args: &Args, mismatch: Option<Mismatch>) -> String {
     let mut table = Table::default();
     let mut row = |label: &str, value: String| table.row(find(label), value);
     row("label.path", exact(&answer.path, answer.path_hex.as_deref()).printable());
@@ -107,7 +107,7 @@ fn exact_time(rfc3339: &str) -> String {
     format!("{} ({})", time(rfc3339, Lang::spoken()), rfc3339.printable())
 }
 
-fn anchors(answer: &CheckProof) -> Message {
+fn anchors(answer: &Proof) -> Message {
     let anchors = answer.anchors.as_ref().map_or(&[][..], |a| &a.first);
     match (anchors.contains(&Anchor::RootKey), anchors.contains(&Anchor::CheckCode)) {
         (true, true) => message!("proof.against.both"),
@@ -126,14 +126,17 @@ fn result(compared: bool, mismatch: Option<Mismatch>) -> Message {
     }
 }
 
-/// What the proof shows, as it is printed and shown.
-fn answer(facts: &ProvedFacts, args: &Args, mismatch: Option<Mismatch>) -> CheckProof {
+/// What a proof shows, as `prove` and `check-proof` print and show it.
+pub fn proof(facts: &ProvedFacts) -> Proof {
     let (core, seal) = (&facts.core, &facts.seal.seal);
     let (path, path_hex) = name(&core.path);
     let (link_to, link_to_hex) = core.link_to.as_ref().map(|n| name(n)).unzip();
     let (target, target_hex) = core.target.as_ref().map(|n| name(n)).unzip();
-    let anchors = [(Anchor::RootKey, args.root_key.is_some()), (Anchor::CheckCode, args.expect.is_some())];
-    CheckProof {
+    Proof {
+        proof: None,
+        proof_hex: None,
+        bytes: None,
+        root_key: None,
         path,
         path_hex,
         link_to,
@@ -155,12 +158,19 @@ fn answer(facts: &ProvedFacts, args: &Args, mismatch: Option<Mismatch>) -> Check
         seal_blake3: Some(hex(&facts.seal.digest).into()),
         record: facts.index,
         records: seal.record_count,
-        anchors: Some(anchors.into_iter().filter(|(_, given)| *given).map(|(anchor, _)| anchor).collect()),
-        content: args.record.as_ref().map(|_| match mismatch {
-            None => Content::Same,
-            Some(Mismatch::NoContent) => Content::NoContent,
-            Some(Mismatch::Size { .. }) => Content::Size,
-            Some(Mismatch::Digest) => Content::Digest,
-        }),
+        anchors: None,
+        content: None,
     }
+}
+
+fn answer(facts: &ProvedFacts, args: &Args, mismatch: Option<Mismatch>) -> Proof {
+    let anchors = [(Anchor::RootKey, args.root_key.is_some()), (Anchor::CheckCode, args.expect.is_some())];
+    let content = args.record.as_ref().map(|_| match mismatch {
+        None => Content::Same,
+        Some(Mismatch::NoContent) => Content::NoContent,
+        Some(Mismatch::Size { .. }) => Content::Size,
+        Some(Mismatch::Digest) => Content::Digest,
+    });
+    let anchors = anchors.into_iter().filter(|(_, given)| *given).map(|(anchor, _)| anchor).collect();
+    Proof { anchors: Some(anchors), content: Some(content), ..proof(facts) }
 }

@@ -6,10 +6,9 @@
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::label::Label;
-use crate::format::limit;
 use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::pack::{ChunkId, Index};
-use crate::format::watch;
+use crate::format::{limit, watch};
 use crate::generation::{Generation, GenerationError};
 use crate::host::catalog::{Catalog, CatalogError, GenerationRow, Location, MediumRow, SetRow};
 use crate::host::state::{SetState, StateDir, StateError};

@@ -4,12 +4,11 @@
 //! generation that is still readable.
 
 use super::verify;
-use crate::format::Malformed;
 use crate::format::label::Label;
 use crate::format::merkle::{MerkleTree, object_leaf};
 use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::seal::{Seal, Signed};
-use crate::format::{limit, object};
+use crate::format::{Malformed, limit, object};
 use crate::medium::{ErrorCategory, Listed, Listing, Medium, MediumError, OpenObject};
 use std::io::Read;
 

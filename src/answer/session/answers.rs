@@ -6,7 +6,7 @@ use crate::answer::generations::Clean;
 use crate::answer::history::PeriodHistory;
 use crate::answer::hold::HoldAnswer;
 use crate::answer::media::{Log, Media};
-use crate::answer::proof::{CheckProof, Prove};
+use crate::answer::proof::Proof;
 use crate::answer::restore::Restore;
 use crate::answer::stamp::Import;
 use crate::answer::verify::Verify;
@@ -34,10 +34,8 @@ pub enum Content {
     Ledger(Box<Log>),
     /// `hold on`, `hold show`, `hold off`.
     Hold(Box<HoldAnswer>),
-    /// `prove`.
-    Proof(Box<Prove>),
-    /// `check-proof`.
-    CheckedProof(Box<CheckProof>),
+    /// `prove`, `check-proof`.
+    Proof(Box<Proof>),
 }
 
 macro_rules! picks {
@@ -59,6 +57,5 @@ picks!(
     of_media: Media -> Media,
     of_ledger: Ledger -> Log,
     of_hold: Hold -> HoldAnswer,
-    of_proof: Proof -> Prove,
-    of_checked_proof: CheckedProof -> CheckProof
+    of_proof: Proof -> Proof
 );

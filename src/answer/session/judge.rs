@@ -4,7 +4,7 @@
 
 use crate::answer::backup::Backup;
 use crate::answer::compare::Compare;
-use crate::answer::proof::{CheckProof, Content, State};
+use crate::answer::proof::{Content, Proof, State};
 use crate::answer::restore::{Restore, Scan};
 use crate::answer::verify::{ExpectedSeal, VerifiedGeneration, Verify};
 use crate::format::seal::{ReadBack, Verdict};
@@ -141,9 +141,9 @@ pub fn quarantine(b: &Backup) -> Mark {
 }
 
 /// A record is what a seal says, and the seal is that of paper. A file that was another when it was read is not proved.
-pub fn proved(p: &CheckProof) -> Mark {
+pub fn proved(p: &Proof) -> Mark {
     let is_anchored = p.anchors.as_ref().is_some_and(|a| !a.is_empty());
-    match (p.content, p.state) {
+    match (p.content.flatten(), p.state) {
         (Some(content), _) if content != Content::Same => Mark::Bad,
         _ if !is_anchored => Mark::Unknown,
         (_, None | Some(State::Good)) => Mark::Good,

@@ -229,8 +229,7 @@ fn read(folder: &Path, (name, digest): (&str, &str), run: &RecordedCommand) -> R
         "media.list" => recorded.read_as(Content::Media),
         "media.log" => recorded.read_as(Content::Ledger),
         "hold.on" | "hold.show" | "hold.off" => recorded.read_as(Content::Hold),
-        "prove" => recorded.read_as(Content::Proof),
-        "check-proof" => recorded.read_as(Content::CheckedProof),
+        "prove" | "check-proof" => recorded.read_as(Content::Proof),
         _ => ReadAnswer::Nothing,
     }
 }

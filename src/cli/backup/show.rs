@@ -2,14 +2,13 @@
 
 use crate::cli::context::Context;
 use crate::cli::recovery_key::RecoveryKey;
-use crate::cli::ui::findings;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::to_stderr;
 use crate::cli::ui::printable::{Printable, shell_word};
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{bytes, count, time};
-use crate::cli::ui::words;
+use crate::cli::ui::{findings, words};
 use azekura::answer::backup::{Backup, BackupMedium, ClosedMedium, RecoveryKeyFile, SetOpened, Streaming};
 use azekura::answer::{Clipped, exact, facts, name};
 use azekura::format::manifest::Finding;

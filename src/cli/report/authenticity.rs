@@ -7,7 +7,8 @@ use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
 use azekura::answer::exact;
 use azekura::answer::history::{Happened, PeriodHistory, What};
-use azekura::answer::session::answers::{of_checked_proof, of_period, of_proof, of_stamp};
+use azekura::answer::proof::Proof;
+use azekura::answer::session::answers::{of_period, of_proof, of_stamp};
 use azekura::answer::session::restored::check_code;
 use azekura::answer::session::{Mark, Session, SessionAnswer, judge};
 use azekura::env::time_text;
@@ -133,21 +134,16 @@ fn stamps(builder: &mut ReportBuilder, session: &Session) {
 /// Single records that were shown against the seals. Only `check-proof` compares them with paper.
 fn proofs(builder: &mut ReportBuilder, session: &Session) {
     builder.section("page.section.proofs");
-    let row = |path: &str, generation, code: &str, mark, answer: &SessionAnswer| {
-        let fields = vec![
-            CellValue::Code(path.to_owned()),
-            CellValue::Count(generation),
-            CellValue::Code(code.to_owned()),
-            CellValue::Mark(answer.supported_mark(mark, &[0])),
+    let row = |(p, answer): (&Proof, &SessionAnswer)| {
+        vec![
+            CellValue::Code(p.path.to_string()),
+            CellValue::Count(p.generation),
+            CellValue::Code(p.check_code.to_string()),
+            CellValue::Mark(answer.supported_mark(judge::proved(p), &[0])),
             CellValue::Sources(vec![answer.source.clone()]),
-        ];
-        (answer.source.line, fields)
+        ]
     };
-    let made = session.all(of_proof).map(|(p, a)| row(&p.path, p.generation, &p.check_code, Mark::Unknown, a));
-    let checked = session.all(of_checked_proof).map(|(p, a)| row(&p.path, p.generation, &p.check_code, judge::proved(p), a));
-    let mut rows: Vec<_> = made.chain(checked).collect();
-    rows.sort_by_key(|(line, _)| *line);
-    let rows: Vec<Vec<CellValue>> = rows.into_iter().map(|(_, fields)| fields).take(ROWS).collect();
+    let rows: Vec<Vec<CellValue>> = session.all(of_proof).take(ROWS).map(row).collect();
     let headings = ["page.head.path", "page.head.generation", "page.head.check-code", "page.head.mark", "page.head.source"];
     builder.list(&headings, &rows, 0);
 }

@@ -4,10 +4,9 @@
 use super::builder::{CellValue, ReportBuilder, Row};
 use super::shared::{ROWS, chain, comparisons, generation, people, searched, when};
 use crate::cli::ui::printable::Printable;
-use crate::cli::ui::recorded;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{bytes, count, day_in_japan};
-use crate::cli::ui::words;
+use crate::cli::ui::{recorded, words};
 use azekura::answer::exact;
 use azekura::answer::generations::{Changes, CleanGeneration};
 use azekura::answer::media::LedgerLine;

@@ -7,8 +7,7 @@ use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::count;
 use azekura::answer::restore as answer;
 use azekura::answer::{Loose, exact, name};
-use azekura::job::restore::scan::Infected;
-use azekura::job::restore::scan::{Scan, ScanResult};
+use azekura::job::restore::scan::{Infected, Scan, ScanResult};
 use std::ffi::OsStr;
 
 /// Findings that are shown.

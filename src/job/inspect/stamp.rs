@@ -11,12 +11,11 @@
 //! request over this seal. Whether an authority signed it is checked with `openssl ts -verify`, not here.
 
 use crate::env::Env;
-use crate::format::Malformed;
 use crate::format::check_code::CheckCode;
-use crate::format::limit;
 use crate::format::object::{Id, ObjectKind, file_name};
 use crate::format::seal::Seal;
 use crate::format::stamp::{Reply, TimeStamp, TimeStampRequest};
+use crate::format::{Malformed, limit};
 use crate::generation::GenerationError;
 use crate::host::files;
 use crate::pipeline::hasher::Digests;

@@ -1,7 +1,6 @@
 use super::beneath::{Beneath, FOLDER, STEP_BYTES, last_cut};
 use super::*;
-use crate::format::entry::Core;
-use crate::format::entry::{DataRange, compare_paths};
+use crate::format::entry::{Core, DataRange, compare_paths};
 use crate::machine::{skipped, tried, without_privileges};
 use proptest::prelude::*;
 use rustix::fs::{CWD, mkdirat, openat};
