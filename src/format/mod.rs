@@ -25,16 +25,35 @@ pub mod watch;
 /// The format version that this program writes, and the newest that it reads.
 pub const VERSION: u64 = 1;
 
-/// Bytes that the format does not allow. `what` is what was decoded.
+/// Bytes that the format does not allow. Nothing that was decoded from them is returned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum Malformed {
+    /// They break a rule of the format: damage, or a writer's mistake.
     #[error("{what}: {why}")]
-    Content { what: &'static str, why: String },
+    Content {
+        /// What was decoded: `label`, `entry`.
+        what: &'static str,
+        /// The rule that is broken, for people, in English.
+        why: String,
+    },
+    /// They announce more than the limit. No memory was taken for it.
     #[error("{what}: {size} is more than the limit of {limit}")]
-    TooLarge { what: &'static str, size: u64, limit: u64 },
+    TooLarge {
+        /// What is too large; it decides the unit: `seal` is in bytes, `chunks in a frame` is a count.
+        what: &'static str,
+        /// What is announced, in the unit of the limit.
+        size: u64,
+        /// One of [`limit`].
+        limit: u64,
+    },
+    /// Not damage: a newer version of this program can read it.
     #[error("{what}: format version {found}, newer than {VERSION}, which this program knows")]
-    Newer { what: &'static str, found: u64 },
+    Newer {
+        /// What was decoded: `label`, `seal`.
+        what: &'static str,
+        /// The version that it announces, above [`VERSION`].
+        found: u64,
+    },
 }
 
 impl Malformed {

@@ -28,31 +28,72 @@ use zeroize::Zeroizing;
 
 /// Why a generation or a part of it could not be read.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum GenerationError {
+    /// No seal in the chain is that of this generation, or it only closes a medium.
     #[error("the set has no generation {wanted}; it has {first} to {last}")]
-    NoSuchGeneration { wanted: u64, first: u64, last: u64 },
+    NoSuchGeneration {
+        /// The generation that was asked for.
+        wanted: u64,
+        /// The oldest generation of the chain.
+        first: u64,
+        /// The newest generation of the chain.
+        last: u64,
+    },
+    /// The chain has no seal of a generation: the first backup has not finished, or all of its seals are damaged.
     #[error("the set has no sealed generation yet")]
     NoGeneration,
+    /// The seal breaks the rules of the format: without a manifest the content cannot be found.
     #[error("the seal of generation {generation} lists no manifest")]
-    NoManifest { generation: u64 },
+    NoManifest {
+        /// The generation's number.
+        generation: u64,
+    },
     /// The bytes on the medium are not those that the seal lists.
     #[error("object {object} is damaged: {why}")]
-    Damaged { object: u64, why: String },
+    Damaged {
+        /// The number of the manifest or pack.
+        object: u64,
+        /// What is wrong with it, for people, in English.
+        why: String,
+    },
+    /// The manifest is whole, but encrypted to other recipients. Another identity may open the set.
     #[error("the identity does not open this set")]
     WrongKey(#[source] DecryptError),
+    /// Of a pack only the header was tried; what is wrong behind it is [`Self::Unpack`]. A manifest was tried whole.
     #[error("object {object} cannot be decrypted")]
-    Decrypt { object: u64, source: DecryptError },
+    Decrypt {
+        /// The number of the manifest or pack.
+        object: u64,
+        /// What the encryptor found.
+        source: DecryptError,
+    },
+    /// The manifest decrypts, but is not one whole frame.
     #[error("object {object} cannot be decompressed")]
-    Decompress { object: u64, source: FrameError },
+    Decompress {
+        /// The number of the manifest.
+        object: u64,
+        /// What the compressor found.
+        source: FrameError,
+    },
+    /// A frame of the pack cannot be read. Its other frames may be whole.
     #[error("object {object} cannot be unpacked")]
-    Unpack { object: u64, source: UnpackError },
+    Unpack {
+        /// The number of the pack.
+        object: u64,
+        /// What is wrong with the frame.
+        source: UnpackError,
+    },
+    /// The manifest has the right digest and decrypts, so it was written like this.
     #[error("the manifest is malformed")]
     Manifest(#[source] Malformed),
+    /// A record, or its length, is not what section 6 of the format allows.
     #[error("the entry stream is malformed")]
     Entries(#[source] Malformed),
+    /// It ends too early, is out of order, or has other digests or another count than manifest and seal say. Where that
+    /// shows only at its end, entries were read already that must not be trusted.
     #[error("the entry stream is not the one that the manifest names")]
     NotTheEntries,
+    /// It may be absent, or damaged in one place: [`Self::is_absence`] and [`Self::is_damage`] tell them apart.
     #[error("the medium failed")]
     Medium(#[from] MediumError),
 }

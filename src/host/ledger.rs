@@ -25,51 +25,120 @@ pub enum MediumKind {
     Tape,
 }
 
-/// What happened to a medium.
+/// What happened to a medium, or to all of them. Its fields have the names of the members in the JSON.
 ///
 /// Members that later versions have added are omitted from a line while they have their default: the digest of an old
 /// line stays the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "members are named as in the JSON, which docs/json.md describes")]
 pub enum LedgerEvent {
-    /// A medium was registered. `device`: model and serial number of the hardware, where known.
+    /// A medium was registered, and its set begun on it.
     Registered {
+        /// Its name, as written on its sticker.
         medium: String,
+        /// The id of its set, 32 hexadecimal digits.
         set: String,
+        /// The pool that it takes turns in, if any.
         pool: Option<String>,
+        /// Model and serial number of the hardware, where known.
         device: Option<String>,
+        /// What it is. Older lines do not say it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kind: Option<MediumKind>,
     },
     /// It is now a copy of another medium, up to this generation.
-    Copied { medium: String, set: String, generation: u64, check_code: String, device: Option<String>, kind: MediumKind },
-    /// A run found it attached at a path.
-    Attached { medium: String, at: String, device: Option<String> },
+    Copied {
+        /// The name of the copy.
+        medium: String,
+        /// The id of the set that was copied, 32 hexadecimal digits.
+        set: String,
+        /// The newest generation on the copy.
+        generation: u64,
+        /// The check code of that generation's seal.
+        check_code: String,
+        /// Model and serial number of the copy's hardware, where known.
+        device: Option<String>,
+        /// What the copy is.
+        kind: MediumKind,
+    },
+    /// A run found it attached at a path. Nothing was written yet.
+    Attached {
+        /// The medium's name.
+        medium: String,
+        /// Its path on the host.
+        at: String,
+        /// Model and serial number of the hardware, where known.
+        device: Option<String>,
+    },
     /// A generation was sealed on it.
-    Written { medium: String, generation: u64, check_code: String, verdict: String },
-    /// It was ejected. `seen`: it was seen to be detached.
-    Detached { medium: String, seen: bool },
+    Written {
+        /// The medium's name.
+        medium: String,
+        /// The generation's number.
+        generation: u64,
+        /// The check code of its seal.
+        check_code: String,
+        /// The verdict in its seal: `good`, `incomplete`, `alarm`.
+        verdict: String,
+    },
+    /// It was ejected.
+    Detached {
+        /// The medium's name.
+        medium: String,
+        /// The host saw that it is gone. If not, it counts as still attached.
+        seen: bool,
+    },
     /// Somebody took it to another location.
     Moved {
+        /// The medium's name.
         medium: String,
+        /// The new location, in the words of whoever entered it.
         to: String,
+        /// Who took it there.
         by: String,
+        /// A second person who was present.
         witness: Option<String>,
-        /// Outside the hospital.
+        /// The new location is outside the hospital.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         off_site: bool,
     },
-    /// A run refused to write: the medium that was found, and the one that was due.
-    Refused { pool: String, due: String, found: String },
-    /// A hold was set: from now on only the medium that was written to last is written to.
-    Held { by: String, why: String },
-    /// One person has asked to release the hold; a second one has to confirm.
-    ReleaseAsked { by: String },
-    /// The hold was released.
-    Released { by: String, witness: Option<String> },
+    /// A run refused to write to the medium that is attached. Nothing was written.
+    Refused {
+        /// The pool that the run was for.
+        pool: String,
+        /// The name of the medium that was due.
+        due: String,
+        /// What is attached instead, and why it cannot be used, for people, in English.
+        found: String,
+    },
+    /// A hold was set: from now on only the medium that was written to last is written to. While a hold is active, this
+    /// adds a reason, and whoever asked for a release has to ask again.
+    Held {
+        /// Who set it; `azekura` where a backup raised an alarm.
+        by: String,
+        /// The reason.
+        why: String,
+    },
+    /// One person has asked to release the hold, which stays active until another person confirms, or the same one on
+    /// another day.
+    ReleaseAsked {
+        /// Who asked.
+        by: String,
+    },
+    /// The hold was released: all media may be written to again.
+    Released {
+        /// Who released it.
+        by: String,
+        /// The second person; `None` where one person alone asked on two days.
+        witness: Option<String>,
+    },
     /// It was read in full.
-    Scrubbed { medium: String, damaged: u64 },
+    Scrubbed {
+        /// The medium's name.
+        medium: String,
+        /// Objects that were damaged then.
+        damaged: u64,
+    },
 }
 
 impl LedgerEvent {
@@ -111,10 +180,17 @@ struct Bound {
 
 /// Why the ledger could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "each variant's text says what it means")]
 pub enum LedgerError {
+    /// A line that could not be written whole is found by the next reader; the lines before it stay.
     #[error("the ledger {} cannot be {what}", path.display())]
-    Io { what: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        /// The step that failed: `opened`, `locked`, `read`, `written`.
+        what: &'static str,
+        /// The ledger's file.
+        path: PathBuf,
+        /// What the kernel says.
+        source: io::Error,
+    },
 }
 
 type Result<T> = std::result::Result<T, LedgerError>;

@@ -26,14 +26,31 @@ use std::path::{Path, PathBuf};
 
 /// Why the state directory could not be used.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "each variant's text says what it means")]
 pub enum StateError {
+    /// A file or folder of the state directory is missing, may not be used, or its disk is full or fails.
     #[error("{} cannot be {what}", path.display())]
-    Io { what: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        /// The step that failed: `made`, `opened`, `read`, `written`, `renamed`, `synced`, `locked`.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// `set.json` is damaged, or was edited by hand.
     #[error("{} is not what it should be: {why}", path.display())]
-    Content { path: PathBuf, why: String },
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its JSON, for people, in English.
+        why: String,
+    },
+    /// The lock ends with that process, however it ends: there is no stale one to remove.
     #[error("another run is writing this set (process {process})")]
-    Busy { process: String },
+    Busy {
+        /// The process as its run wrote it into the lock's file; empty where it had not done so yet.
+        process: String,
+    },
 }
 
 type Result<T> = std::result::Result<T, StateError>;

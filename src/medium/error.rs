@@ -67,110 +67,269 @@ pub enum ChangerProblem {
 }
 
 /// An error of a medium. `Display` does not repeat the source: whoever prints the chain prints it.
-///
-/// `medium` is the path of the set's folder, or the name of the drive or changer; `path` is what the user named. `what`
-/// is the work that failed. Lengths are in bytes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "each variant's text says what it means")]
 pub enum MediumError {
+    /// Nothing is at the path: perhaps the disk is not mounted.
     #[error("{}: no such folder", path.display())]
-    NotFound { path: PathBuf },
+    NotFound {
+        /// The medium's path, as the user named it.
+        path: PathBuf,
+    },
 
+    /// Something else than a folder is at the path, or where the medium's own folder should be.
     #[error("{}: not a folder", path.display())]
-    NotADirectory { path: PathBuf },
+    NotADirectory {
+        /// What is no folder.
+        path: PathBuf,
+    },
 
+    /// The medium is readable and contains other sets, or none.
     #[error("{}: no set {set} on this medium", path.display())]
-    NoSuchSet { path: PathBuf, set: Id },
+    NoSuchSet {
+        /// The medium's path, as the user named it.
+        path: PathBuf,
+        /// The set that is wanted.
+        set: Id,
+    },
 
+    /// A set begins once, with a blank medium. The one that is there stays as it is.
     #[error("{}: set {set} is on this medium already", path.display())]
-    SetExists { path: PathBuf, set: Id },
+    SetExists {
+        /// The medium's path, as the user named it.
+        path: PathBuf,
+        /// The set that is there.
+        set: Id,
+    },
 
+    /// The number is in use, by whatever kind of object. The stored object stays as it is.
     #[error("{medium}: object {number} exists already")]
-    Exists { medium: String, number: u64 },
+    Exists {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+        /// The object's number.
+        number: u64,
+    },
 
+    /// The medium is attached and does not have the object. If a seal lists it, it is lost from this medium.
     #[error("{medium}: there is no {kind} {number}")]
-    Missing { medium: String, number: u64, kind: ObjectKind },
+    Missing {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+        /// The object's number.
+        number: u64,
+        /// Its kind.
+        kind: ObjectKind,
+    },
 
-    /// `torn`: the object's name is in use now, by a prefix of the object at best.
+    /// The object was not appended, or only a part of it. What was appended before is not affected.
     #[error("{medium}: full: {needed} bytes do not fit{}", room(*free, *torn))]
-    Full { medium: String, needed: u64, free: Option<u64>, torn: bool },
+    Full {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+        /// Bytes of the object; 0 where no object was being written.
+        needed: u64,
+        /// Bytes that are free; `None` where that is not known.
+        free: Option<u64>,
+        /// The object's number is in use now, by a prefix of the object at best.
+        torn: bool,
+    },
 
+    /// By its switch, its mount options, or because the file system found an error in itself.
     #[error("{medium}: the medium is read-only")]
-    ReadOnly { medium: String },
+    ReadOnly {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+    },
 
+    /// The kernel does not let this user do it. Another user may be allowed to.
     #[error("{medium}: permission denied ({what})")]
-    Denied { medium: String, what: &'static str, source: io::Error },
+    Denied {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+        /// The work that failed, for people, in English: `opening the folder`.
+        what: &'static str,
+        /// What the kernel says.
+        source: io::Error,
+    },
 
-    /// `pid`: the other process, where the kernel reports it.
+    /// A set has one writer at a time, and a drive one user. Try again when the other process has ended.
     #[error("{}: another process is writing to this set{}", path.display(), holder(*pid))]
-    Busy { path: PathBuf, pid: Option<u32> },
+    Busy {
+        /// The medium or the drive.
+        path: PathBuf,
+        /// The other process; `None` where the kernel does not report it.
+        pid: Option<u32>,
+    },
 
     /// The device is not attached any more. What was not synced before is not known to be stored.
     #[error("{medium}: the medium is gone ({what})")]
-    Gone { medium: String, what: &'static str, source: Option<io::Error> },
+    Gone {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+        /// The work that failed, for people, in English: `opening the folder`.
+        what: &'static str,
+        /// What the kernel says; `None` where it reported no error and the device was looked for.
+        source: Option<io::Error>,
+    },
 
     /// The medium is attached, but the object's bytes cannot be read.
     #[error("{medium}: {kind} {number} cannot be read")]
-    Unreadable { medium: String, number: u64, kind: ObjectKind, source: io::Error },
+    Unreadable {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+        /// The object's number.
+        number: u64,
+        /// Its kind.
+        kind: ObjectKind,
+        /// What the kernel says.
+        source: io::Error,
+    },
 
     /// An object's name, on something that is not a plain file.
     #[error("{medium}: {kind} {number} is not a plain file")]
-    NotAFile { medium: String, number: u64, kind: ObjectKind },
+    NotAFile {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+        /// The object's number.
+        number: u64,
+        /// Its kind.
+        kind: ObjectKind,
+    },
 
+    /// No object here is a label: it is lost, or was never written.
     #[error("{}: no label", path.display())]
-    NoLabel { path: PathBuf },
+    NoLabel {
+        /// The medium, or the set's folder on it.
+        path: PathBuf,
+    },
 
+    /// Not damage: a newer version of this program can use the medium.
     #[error("{}: the label was written by a newer version (format {found})", path.display())]
-    NewerFormat { path: PathBuf, found: u64 },
+    NewerFormat {
+        /// The label's file, or the tape device.
+        path: PathBuf,
+        /// The format version on the label, above [`VERSION`](crate::format::VERSION).
+        found: u64,
+    },
 
+    /// The label can be read, but is not what the format allows. Objects behind it may be whole.
     #[error("{}: the label is damaged", path.display())]
-    BadLabel { path: PathBuf, source: Malformed },
+    BadLabel {
+        /// The label's file, or the tape device.
+        path: PathBuf,
+        /// Which rule the label breaks.
+        source: Malformed,
+    },
 
-    /// Only a blank cartridge can begin a set or continue one.
+    /// Only a blank medium can begin a set or continue one. Nothing was written.
     #[error("{medium}: the cartridge is not blank")]
-    NotBlank { medium: String },
+    NotBlank {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+    },
 
-    /// Another program has written the cartridge.
+    /// Another program has written the cartridge. It is never written to.
     #[error("{medium}: the cartridge was not written by azekura")]
-    Foreign { medium: String },
+    Foreign {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+    },
 
+    /// The drive is empty, or its cartridge was ejected.
     #[error("{medium}: no cartridge is loaded")]
-    NoCartridge { medium: String },
+    NoCartridge {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+    },
 
-    /// A medium was requested and nobody brought it. `place`: its number within the set, from 1. `blank`: a blank
-    /// medium was requested, for that place.
+    /// A medium was requested and nobody brought it. What is sealed so far stays valid.
     #[error("{}: medium {place} of the set was not brought", path.display())]
-    NotBrought { path: PathBuf, place: u64, blank: bool },
+    NotBrought {
+        /// Where it was to be attached.
+        path: PathBuf,
+        /// Its number within the set, from 1.
+        place: u64,
+        /// A blank medium was requested, to become the one of that number.
+        blank: bool,
+    },
 
-    /// Another medium of the right set. `found` and `wanted` are numbers within the set, from 1.
+    /// Another medium of the right set.
     #[error("{}: this is medium {found} of the set; medium {wanted} is wanted", path.display())]
-    OtherMedium { path: PathBuf, found: u64, wanted: u64 },
+    OtherMedium {
+        /// Where it is attached.
+        path: PathBuf,
+        /// The number of the one that is attached, from 1.
+        found: u64,
+        /// The number of the one that is wanted, from 1.
+        wanted: u64,
+    },
 
     /// A run has written a label on this medium and sealed nothing on it; the set continues on another one.
     #[error("{medium}: the medium was begun and given up")]
-    Abandoned { medium: String },
+    Abandoned {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+    },
 
+    /// The drive or the changer does not do what it should. Nothing is known to be wrong with the cartridge.
     #[error("{medium}: {why}")]
-    Device { medium: String, why: DeviceProblem },
+    Device {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+        /// What is wrong with the device.
+        why: DeviceProblem,
+    },
 
-    /// Another cartridge is in the drive, or somebody else has written on it.
+    /// Another cartridge is in the drive, or somebody else has written on it. Nothing is written to it.
     #[error("{medium}: the tape is not as it was left")]
-    Changed { medium: String },
+    Changed {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+    },
 
+    /// Other objects can still be found, from the list of contents or from the headers around this one.
     #[error("{medium}: the header at block {address} is damaged")]
-    BadHeader { medium: String, address: u64, source: Malformed },
+    BadHeader {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+        /// The header's address, as `mt tell` counts: blocks and filemarks, from 0.
+        address: u64,
+        /// Which rule the header breaks.
+        source: Malformed,
+    },
 
-    /// The number is too large, or the kind is [`ObjectKind::Void`].
+    /// The number is too large, or the kind is [`ObjectKind::Void`]: a caller's mistake. Nothing was read or written.
     #[error("{kind} {number} cannot be the name of an object")]
-    BadName { number: u64, kind: ObjectKind },
+    BadName {
+        /// The object's number.
+        number: u64,
+        /// The kind.
+        kind: ObjectKind,
+    },
 
     /// An earlier sync failed, so nothing since the last successful one is known to be stored.
     #[error("{medium}: writing failed before ({what}); this medium takes no more until it is opened anew")]
-    Broken { medium: String, what: &'static str, source: io::Error },
+    Broken {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+        /// The work that failed then, for people, in English.
+        what: &'static str,
+        /// What the kernel said then.
+        source: io::Error,
+    },
 
+    /// Any other error of the kernel. After one of `append`, a torn object may be left; after one of `sync`, see
+    /// [`Self::Broken`].
     #[error("{medium}: {what} failed")]
-    Io { medium: String, what: &'static str, source: io::Error },
+    Io {
+        /// The set's folder, the drive or the changer.
+        medium: String,
+        /// The work that failed, for people, in English: `opening the folder`.
+        what: &'static str,
+        /// What the kernel says.
+        source: io::Error,
+    },
 }
 
 impl MediumError {

@@ -9,25 +9,41 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "the names of the file systems")]
 pub enum FileSystem {
+    /// ext2, ext3 and ext4, which have one number. Written past the cache.
     #[strum(serialize = "ext4")]
     Ext,
+    /// Written past the cache, like ext4.
     Xfs,
+    /// It checks its own checksums when it reads, and so is written through the cache.
     Btrfs,
+    /// For flash memory.
     F2fs,
+    /// Of USB disks. It has no permissions.
     Exfat,
+    /// FAT: no permissions, and no file of 4 GiB or more.
     Vfat,
+    /// Of Windows, by a driver in the kernel. By ntfs-3g it is [`Self::Fuse`].
     Ntfs,
+    /// It has a cache of its own, besides the operating system's.
     Zfs,
+    /// It checks its own checksums when it reads.
     Bcachefs,
+    /// Of CDs and DVDs; read-only.
     Iso9660,
+    /// Of DVDs and Blu-ray discs, and sometimes of USB disks.
     Udf,
+    /// A compressed image; read-only.
     Squashfs,
+    /// In memory (also ramfs): gone after a restart.
     Tmpfs,
+    /// Layers of other file systems, whose kinds are not known.
     Overlay,
+    /// On a server, over the network.
     Nfs,
+    /// On a server, over the network; also CIFS.
     Smb,
+    /// A folder of a virtual machine's host.
     #[strum(serialize = "9p")]
     NineP,
     /// A program in user space; ntfs-3g is one.

@@ -69,23 +69,47 @@ impl CompressionLevel {
 /// Why content could not be compressed, or a frame not be decoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum FrameError {
+    /// The header or the blocks break a rule of section 4, or announce more than the limit. Nothing was decoded.
     #[error("a frame is not what the format allows")]
     Malformed(#[from] Malformed),
+    /// Header and lengths look right, but not what is in the blocks. Nothing of it is returned.
     #[error("damaged frame: zstd does not decode it")]
-    Damaged { source: io::Error },
+    Damaged {
+        /// What zstd says.
+        source: io::Error,
+    },
+    /// It decodes, but to another length than its header announces. Nothing of it is returned.
     #[error("damaged frame: it contains {found} bytes and announces {expected}")]
-    Length { expected: u64, found: u64 },
+    Length {
+        /// Bytes that the header announces.
+        expected: u64,
+        /// Bytes that were decoded.
+        found: u64,
+    },
+    /// The caller's content is too long for one frame, and was not compressed.
     #[error("{size} bytes of content are more than the {limit} of a frame")]
-    TooLarge { size: u64, limit: u64 },
+    TooLarge {
+        /// Bytes of the content.
+        size: u64,
+        /// The most bytes of this kind of frame, of [`limit`].
+        limit: u64,
+    },
     /// Memory or the processor has changed bytes: nothing that this host writes can be trusted.
     #[error("a frame does not decode to its content; this host's memory or processor is faulty")]
     Check,
+    /// zstd gets no memory for its tables.
     #[error("zstd could not be set up")]
-    SetUp { source: io::Error },
+    SetUp {
+        /// What zstd says.
+        source: io::Error,
+    },
+    /// The payload could not be read while its index was looked for: damage of the age file, or of the medium.
     #[error("a pack could not be read")]
-    Read { source: io::Error },
+    Read {
+        /// What the decryptor or the medium says.
+        source: io::Error,
+    },
 }
 
 /// Makes frames. It keeps its working memory, so each worker has one of its own.

@@ -35,12 +35,25 @@ struct AppendedPack {
 
 /// Where a chunk is stored or will be stored.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the variants say it")]
 pub enum ChunkPlace {
     /// In a pack on a medium, as the catalog says. Numbers as in an [`Extent`].
-    Stored { object: u64, frame: u32, offset: u32 },
-    /// In a pack of this run: in its `frame`-th frame, counted from 0, at byte `offset` of the frame's content.
-    Unfinished { pack: Arc<UnfinishedPack>, frame: u32, offset: u32 },
+    Stored {
+        /// Number of the pack.
+        object: u64,
+        /// Bytes of the payload before the frame, as it is stored.
+        frame: u32,
+        /// Bytes of the frame's content before the chunk.
+        offset: u32,
+    },
+    /// In a pack of this run, which may have no number yet.
+    Unfinished {
+        /// The pack; [`FinishedPack::set_number`] completes it.
+        pack: Arc<UnfinishedPack>,
+        /// Which frame of the pack, counted from 0: its place in the payload is not known yet.
+        frame: u32,
+        /// Bytes of the frame's content before the chunk.
+        offset: u32,
+    },
 }
 
 /// A chunk of a file.
@@ -143,12 +156,14 @@ struct CurrentPack {
 
 /// Why a chunk could not be packed.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum PackError {
+    /// zstd failed, or the frame did not decode to its content. The frame was not written to a pack.
     #[error("a frame did not come back from compression as it went in")]
     Compress(#[from] FrameError),
+    /// The header of a new pack could not be made; the operating system may give no random bytes.
     #[error("a pack could not be encrypted")]
     Encrypt(#[from] super::encryptor::EncryptError),
+    /// The sink answered `false`: the run has to stop for a reason that another part reports.
     #[error("the medium takes no more packs")]
     Stopped,
 }
@@ -286,12 +301,14 @@ struct IndexedFrame {
 
 /// Why content could not be read out of a pack.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum UnpackError {
+    /// The bytes at this place of the payload fail their tag, or the medium fails. The source says which of the two.
     #[error("the pack cannot be decrypted or read")]
     Read(#[source] std::io::Error),
+    /// The bytes decrypt, but are no frame. [`PackReader::skip_frame`] goes on behind it.
     #[error("a frame of the pack is damaged")]
     Frame(#[from] FrameError),
+    /// The extent names a place where no frame begins, or more content than the pack has behind it.
     #[error("an extent names bytes that the pack does not have")]
     NoSuchBytes,
 }

@@ -54,12 +54,14 @@ pub struct Fault {
 
 /// What is wrong with a label or a seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the variants say it")]
 pub enum FaultKind {
     /// The label cannot be decoded, or it is the label of another set.
     Label,
     /// The seal cannot be decoded: damaged, cut short, or left behind by a run that was interrupted while it wrote it.
-    Unreadable { why: String },
+    Unreadable {
+        /// What the medium or the decoder says, for people, in English.
+        why: String,
+    },
     /// A seal is missing between others.
     Missing,
     /// The seal's range, number, set or generation does not follow from the previous seal.
@@ -69,7 +71,10 @@ pub enum FaultKind {
     /// The signature is wrong.
     Signature,
     /// The signature is one of the key of a later generation: somebody with that key rewrote the seal.
-    SignedByLaterKey { generation: u64 },
+    SignedByLaterKey {
+        /// The generation whose seal that key should have signed.
+        generation: u64,
+    },
     /// The log's root is not that of the objects listed.
     Log,
 }

@@ -28,23 +28,57 @@ use std::path::{Path, PathBuf};
 /// Why the seal keys could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum KeyError {
+    /// A change that fails half-way leaves one slot whole: [`SealKeys::load`] finds the old keys or the new ones.
     #[error("the seal keys in {path} could not be {doing}")]
-    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        /// The step that failed: `created`, `opened`, `locked`, `read`, `stored`.
+        doing: &'static str,
+        /// The file of seal keys.
+        path: PathBuf,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// The keys are lost, so nothing can be added to the chain any more. Its generations can still be restored.
     #[error("{path} contains no whole record of seal keys")]
-    Damaged { path: PathBuf },
+    Damaged {
+        /// The file of seal keys.
+        path: PathBuf,
+    },
+    /// Somebody else may know the key of the next seal. The file was not read.
     #[error("{path} can be read by others (mode {mode:o}); it must have mode 600")]
-    Exposed { path: PathBuf, mode: u32 },
+    Exposed {
+        /// The file of seal keys.
+        path: PathBuf,
+        /// Its permission bits, `0 ..= 0o7777`.
+        mode: u32,
+    },
+    /// Two runs with one key could sign two seals for one generation. Try again when the other run has ended.
     #[error("{path} is in use by another run")]
-    Busy { path: PathBuf },
+    Busy {
+        /// The file of seal keys.
+        path: PathBuf,
+    },
+    /// [`SealKeys::advance`] was called before [`SealKeys::prepare_next`]. The keys are as before.
     #[error("no next seal key is prepared for generation {generation}")]
-    NotPrepared { generation: u64 },
+    NotPrepared {
+        /// The generation that the current key signs.
+        generation: u64,
+    },
     /// The state folder and the medium do not match: one of them was rolled back or exchanged.
     #[error("the seal keys in {path} sign generation {expected}, but the medium's last seal does not lead to them")]
-    OutOfStep { path: PathBuf, expected: u64 },
+    OutOfStep {
+        /// The file of seal keys.
+        path: PathBuf,
+        /// The generation that the current key signs.
+        expected: u64,
+    },
+    /// A key was to be made. The keys are as before.
     #[error("the operating system gives no random bytes")]
-    Random { source: getrandom::Error },
+    Random {
+        /// What the operating system says.
+        source: getrandom::Error,
+    },
 }
 
 /// The seal keys of one set, held open and locked against other runs.

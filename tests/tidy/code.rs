@@ -41,6 +41,16 @@ fn nothing_gives_up_without_a_reason() {
 }
 
 #[test]
+fn no_public_item_is_exempt_from_documentation() {
+    let mut complaints = Vec::new();
+    for s in sources() {
+        let exempt = places(&s.code, "missing_docs").filter(|at| !s.code[..*at].ends_with("warn("));
+        complaints.extend(exempt.map(|at| s.place(at)));
+    }
+    complain("Say what the item means to a caller; no lint is told to pass over it.", &complaints);
+}
+
+#[test]
 fn files_stay_short() {
     let long = |s: &Source| {
         let lines = s.text.lines().count();

@@ -4,6 +4,7 @@ mod order;
 
 use super::Document;
 use super::facts::{Alarm, Damage, Fault, Finding};
+use crate::format::entry::EntryKind;
 use crate::format::seal::{ReadBack, Verdict};
 use order::Order;
 use schemars::generate::SchemaSettings;
@@ -91,8 +92,8 @@ fn shared() -> Vec<Described> {
 }
 
 /// Values that are described once, and that answers refer to.
-fn shared_values() -> [(&'static str, Schema); 2] {
-    [("Verdict", schema::<Verdict>()), ("ReadBack", schema::<ReadBack>())]
+fn shared_values() -> [(&'static str, Schema); 3] {
+    [("Verdict", schema::<Verdict>()), ("ReadBack", schema::<ReadBack>()), ("EntryKind", schema::<EntryKind>())]
 }
 
 /// The name of an answer's file in `docs/schema/`.

@@ -2,17 +2,22 @@
 
 use super::{CborReader, EntryKind, Malformed, Time};
 
-/// The fields of a record by which a merge decides whether an entry has changed. Fields are those of
-/// [`Core`](super::Core).
+/// The fields of a record by which a merge decides whether an entry has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "documented at Core")]
 pub struct EntryHead<'a> {
+    /// Names joined by `/`, beginning with the source's name. Entries are merged by it.
     pub path: &'a [u8],
+    /// Its type; with another one the entry has changed.
     pub kind: EntryKind,
+    /// Time of the last change of content. Any program can set it back.
     pub mtime: Time,
+    /// Time of the last change of the inode. No program can set it, short of changing the clock.
     pub ctime: Time,
+    /// Number of the inode on its file system: another one means that the file was replaced.
     pub inode: u64,
+    /// For a further name of an earlier entry: the path of the first name.
     pub link_to: Option<&'a [u8]>,
+    /// Bytes, holes included; files only, else 0.
     pub size: u64,
     /// The state is [`ContentState::Good`](super::ContentState::Good).
     pub good: bool,

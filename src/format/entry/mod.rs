@@ -20,14 +20,20 @@ pub const KEPT_FLAGS: u32 = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x10000;
 /// The type of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the file types of POSIX")]
 pub enum EntryKind {
+    /// A regular file: the only type with content.
     File,
+    /// A folder.
     Directory,
+    /// A symbolic link; it is never followed.
     Symlink,
+    /// A named pipe.
     Fifo,
+    /// A character device, such as a terminal.
     CharDevice,
+    /// A block device, such as a disk; its content is not backed up.
     BlockDevice,
+    /// The name of a Unix socket; a program that listens makes it anew.
     Socket,
 }
 

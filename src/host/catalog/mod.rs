@@ -65,15 +65,32 @@ CREATE TABLE log (
 
 /// Why the catalog could not be used.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "each variant's text says what it means")]
 pub enum CatalogError {
-    /// The file is not a catalog, or its pages are damaged.
+    /// The file is not a catalog, or its pages are damaged. It can be rebuilt from the media and an identity.
     #[error("the catalog {} is damaged", path.display())]
-    Damaged { path: PathBuf, source: rusqlite::Error },
+    Damaged {
+        /// The catalog's file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// It was not changed; the newer program can use it.
     #[error("the catalog {} was written by a newer program (version {found})", path.display())]
-    Newer { path: PathBuf, found: i64 },
+    Newer {
+        /// The catalog's file.
+        path: PathBuf,
+        /// The version of its tables; this program knows 1.
+        found: i64,
+    },
+    /// It cannot be opened, read or written: no room, no permission, or locked by another process for 30 seconds. A
+    /// change that failed has not happened.
     #[error("the catalog {} cannot be used", path.display())]
-    Failed { path: PathBuf, source: rusqlite::Error },
+    Failed {
+        /// The catalog's file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
 }
 
 type Result<T> = std::result::Result<T, CatalogError>;

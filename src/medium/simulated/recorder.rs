@@ -9,13 +9,34 @@ type Result<T> = std::result::Result<T, MediumError>;
 
 /// One call to a [`Recorder`], whatever its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named after the calls of `Medium`")]
 pub enum Call {
+    /// [`Medium::list`].
     List,
-    Append { number: u64, kind: ObjectKind, length: u64 },
+    /// [`Medium::append`].
+    Append {
+        /// The object's number.
+        number: u64,
+        /// Its kind.
+        kind: ObjectKind,
+        /// Bytes that were to be appended.
+        length: u64,
+    },
+    /// [`Medium::sync`].
     Sync,
-    ReadBack { number: u64, kind: ObjectKind },
-    Open { number: u64, kind: ObjectKind },
+    /// [`Medium::read_back`].
+    ReadBack {
+        /// The object's number.
+        number: u64,
+        /// Its kind.
+        kind: ObjectKind,
+    },
+    /// [`Medium::open`]. What is read from the object then is not recorded.
+    Open {
+        /// The object's number.
+        number: u64,
+        /// Its kind.
+        kind: ObjectKind,
+    },
 }
 
 /// Keeps every call in order, for tests that count reads or check what was synced before what.

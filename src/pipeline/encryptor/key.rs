@@ -18,14 +18,22 @@ pub const MAX_WORK_FACTOR: u8 = 22;
 /// Why recipients were refused. The texts are not repeated: one of them may be a secret key given by mistake. Recipients are
 /// counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum RecipientError {
+    /// The list is empty: what is encrypted to nobody could never be restored.
     #[error("no recipient is given")]
     None,
+    /// Treat the key as exposed: it was typed or stored on this host.
     #[error("recipient {place} is a secret key, which must never be on this host")]
-    Secret { place: usize },
+    Secret {
+        /// Its place in the list, from 1.
+        place: usize,
+    },
+    /// Mistyped, of another kind (SSH, plugin), or a point of the curve that gives no secret.
     #[error("recipient {place} is not an age X25519 recipient (age1…)")]
-    Invalid { place: usize },
+    Invalid {
+        /// Its place in the list, from 1.
+        place: usize,
+    },
 }
 
 /// Public keys of those who can decrypt: the nightly host needs no more. Never empty.
@@ -128,22 +136,35 @@ impl fmt::Debug for Passphrase {
 /// Why an identity file was refused. Nothing of its text is repeated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum IdentityError {
+    /// It is hardly an identity file; it was not looked at further.
     #[error("the identity file has more than {IDENTITY_FILE_BYTES} bytes")]
     TooLarge,
+    /// It has only comments and empty lines, or nothing.
     #[error("the identity file contains no key")]
     NoKey,
+    /// No key of the file is used then, also not those of the other lines.
     #[error("line {line} of the identity file is not an age secret key (AGE-SECRET-KEY-1…)")]
-    Line { line: usize },
+    Line {
+        /// Counted from 1; in an encrypted file, of its content.
+        line: usize,
+    },
+    /// Ask for the passphrase, and parse the file again with it.
     #[error("the identity file is encrypted and needs a passphrase")]
     PassphraseNeeded,
+    /// Mistyped, or the passphrase of another file. It can be entered again as often as necessary.
     #[error("the passphrase does not open the identity file")]
     PassphraseWrong,
+    /// Another identity would be needed to open it; this program does not do that.
     #[error("the identity file is encrypted to a key, not with a passphrase")]
     NotPassphrase,
+    /// To try the passphrase would take too much memory and time. It was not tried.
     #[error("the identity file asks for a work factor of {required}; {MAX_WORK_FACTOR} is the limit")]
-    WorkFactor { required: u8 },
+    WorkFactor {
+        /// The exponent in the file: each step doubles memory and time.
+        required: u8,
+    },
+    /// Its armor, header or content was changed. A copy of the file may be whole; the passphrase may be right.
     #[error("the encrypted identity file is damaged")]
     Damaged,
 }

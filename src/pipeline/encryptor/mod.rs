@@ -34,19 +34,33 @@ pub struct EncryptError {
 /// Why an age file could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum DecryptError {
+    /// The first bytes are not those of an age file: it is something else, or its beginning is damaged.
     #[error("this is not an age file of version 1")]
     NotAge,
     /// Also if the wrapped key in the header is damaged: the two cases look alike.
     #[error("none of the keys given opens this age file")]
     WrongKey,
+    /// A tag or the header does not fit, or the file was cut short. No byte of that part was returned.
     #[error("damaged age file: {part}")]
-    Damaged { part: DamagedPart },
+    Damaged {
+        /// Where. Other segments can still be decrypted; behind a damaged header nothing can.
+        part: DamagedPart,
+    },
+    /// By the length of the file. Nothing was decrypted.
     #[error("the content takes {size} bytes, more than the limit of {limit}")]
-    TooLarge { size: u64, limit: u64 },
+    TooLarge {
+        /// Bytes of the content, computed from the file's length.
+        size: u64,
+        /// The most bytes that the caller wants.
+        limit: u64,
+    },
+    /// The input failed; whether the file is whole is not known.
     #[error("an age file could not be read")]
-    Read { source: std::io::Error },
+    Read {
+        /// What the input says. That of a medium may wrap the medium's own error.
+        source: std::io::Error,
+    },
 }
 
 /// Where an age file is damaged.

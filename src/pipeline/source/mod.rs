@@ -49,18 +49,43 @@ pub struct TreeOptions {
 
 /// Why a tree cannot be walked at all.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum SourceError {
+    /// The source's name would not be a valid path of an entry: too long, empty, absolute, or with `..`.
     #[error("the source's name cannot be used")]
-    Name { source: Malformed },
+    Name {
+        /// Which rule the name breaks.
+        source: Malformed,
+    },
+    /// Nothing is at the root's path. Perhaps a file system is not mounted.
     #[error("the source {} does not exist", root.display())]
-    Missing { root: PathBuf, source: std::io::Error },
+    Missing {
+        /// The root on the host.
+        root: PathBuf,
+        /// What the kernel says.
+        source: std::io::Error,
+    },
+    /// The root is there, but may not or cannot be opened. Below the root that is a [`Problem`] instead.
     #[error("the source {} cannot be opened", root.display())]
-    Unreadable { root: PathBuf, source: std::io::Error },
+    Unreadable {
+        /// The root on the host.
+        root: PathBuf,
+        /// What the kernel says.
+        source: std::io::Error,
+    },
+    /// Patterns are text, although names need not be.
     #[error("the exclude pattern \"{}\" is not UTF-8", String::from_utf8_lossy(pattern))]
-    ExcludeText { pattern: Vec<u8> },
+    ExcludeText {
+        /// The pattern as it was given.
+        pattern: Vec<u8>,
+    },
+    /// It is not gitignore syntax. It is not left out: then more would be backed up than was wanted.
     #[error("the exclude pattern \"{pattern}\" is not understood")]
-    Exclude { pattern: String, source: ignore::Error },
+    Exclude {
+        /// The pattern as it was given.
+        pattern: String,
+        /// What is wrong with its syntax.
+        source: ignore::Error,
+    },
 }
 
 /// An entry that the walk found.

@@ -6,30 +6,76 @@ use std::io;
 use std::path::PathBuf;
 
 /// Why an entry, or the whole target, could not be created.
+///
+/// What was restored before stays. Nothing outside the target was touched.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum TargetError {
+    /// The restore was to make everything anew. Nothing was created; `lost+found` alone does not count.
     #[error("the folder {} is not empty", dir.display())]
-    NotEmpty { dir: PathBuf },
+    NotEmpty {
+        /// The target's folder.
+        dir: PathBuf,
+    },
+    /// It cannot be created, opened or listed, so no entry was restored.
     #[error("the folder {} cannot be used", dir.display())]
-    Folder { dir: PathBuf, source: io::Error },
+    Folder {
+        /// The target's folder.
+        dir: PathBuf,
+        /// What the kernel says.
+        source: io::Error,
+    },
     /// Restored content may be lost after a power cut, and some may be lost already.
     #[error("what was restored to {} cannot be made durable", dir.display())]
-    NotDurable { dir: PathBuf, source: io::Error },
+    NotDurable {
+        /// The target's folder.
+        dir: PathBuf,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// The path is absolute, has `..` or an empty name, or is too long. It was not looked up.
     #[error("the record's path cannot be used")]
-    Path { source: Malformed },
+    Path {
+        /// Which rule the path breaks.
+        source: Malformed,
+    },
+    /// Something is there that this restore may not complete. Its content stays as it is.
     #[error("{}: exists already", String::from_utf8_lossy(path))]
-    Exists { path: Vec<u8> },
+    Exists {
+        /// The entry's path within the target.
+        path: Vec<u8>,
+    },
     /// A symbolic link, or something that is no folder, is on the way.
     #[error("{}: a link or another obstacle is on the way", String::from_utf8_lossy(path))]
-    Blocked { path: Vec<u8>, source: io::Error },
+    Blocked {
+        /// The entry's path within the target.
+        path: Vec<u8>,
+        /// What the kernel says.
+        source: io::Error,
+    },
     /// Something else got the name while the file was closed.
     #[error("{}: is no longer the file that was created", String::from_utf8_lossy(path))]
-    Replaced { path: Vec<u8> },
+    Replaced {
+        /// The entry's path within the target.
+        path: Vec<u8>,
+    },
+    /// The record has not what its type needs. Nothing was created for it.
     #[error("{}: the record lacks its {what}", String::from_utf8_lossy(path))]
-    Incomplete { path: Vec<u8>, what: &'static str },
+    Incomplete {
+        /// The entry's path within the target.
+        path: Vec<u8>,
+        /// What is missing, for people, in English.
+        what: &'static str,
+    },
+    /// The kernel refused one step. Earlier steps of the same entry may have taken effect.
     #[error("{}: cannot {step}", String::from_utf8_lossy(path))]
-    Refused { path: Vec<u8>, step: &'static str, source: io::Error },
+    Refused {
+        /// The entry's path within the target.
+        path: Vec<u8>,
+        /// The step, for people, in English: `make the file`.
+        step: &'static str,
+        /// What the kernel says.
+        source: io::Error,
+    },
 }
 
 impl TargetError {
