@@ -1,5 +1,6 @@
 //! Chunk ids and the digests of whole files.
 
+pub use crate::format::digests::Digests;
 use crate::format::pack::ChunkId;
 use crate::format::set_key::SetKey;
 use sha2::Digest as _;
@@ -22,22 +23,6 @@ impl Ids {
         let mut id = [0; 16];
         id.copy_from_slice(&keyed.as_bytes()[..16]);
         ChunkId(id)
-    }
-}
-
-/// The digests of a file's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Digests {
-    /// Always computed.
-    pub blake3: [u8; 32],
-    /// Where it was asked for.
-    pub sha256: Option<[u8; 32]>,
-}
-
-impl Digests {
-    /// Of content that is in memory as a whole.
-    pub fn of(content: &[u8], with_sha256: bool) -> Self {
-        Self { blake3: *blake3::hash(content).as_bytes(), sha256: with_sha256.then(|| sha2::Sha256::digest(content).into()) }
     }
 }
 
