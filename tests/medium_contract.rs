@@ -3,6 +3,7 @@
 
 mod machine;
 
+use azekura::format::digests::Hashes;
 use azekura::format::label::Label;
 use azekura::format::object::{Id, ObjectKind};
 use azekura::format::seal::ReadBack;
@@ -87,15 +88,19 @@ fn what_was_appended_comes_back() -> Outcome {
         for (i, length) in lengths.into_iter().enumerate() {
             m.append(i as u64, ObjectKind::Pack, &bytes(i as u64, length))?;
             // Readable before it is durable.
-            assert_eq!(m.read_back(i as u64, ObjectKind::Pack)?.length, length as u64, "{name}");
+            assert_eq!(m.read_back(i as u64, ObjectKind::Pack, Hashes::Blake3)?.length, length as u64, "{name}");
         }
         m.sync()?;
         m.sync()?;
         for (i, length) in lengths.into_iter().enumerate() {
             let (i, content) = (i as u64, bytes(i as u64, length));
             assert_eq!(read(m, i, ObjectKind::Pack)?, content, "{name}");
-            let again = m.read_back(i, ObjectKind::Pack)?;
-            assert_eq!((again.length, again.digest), (length as u64, *blake3::hash(&content).as_bytes()), "{name} {length}");
+            let again = m.read_back(i, ObjectKind::Pack, Hashes::Blake3)?;
+            assert_eq!(
+                (again.length, again.digests.blake3),
+                (length as u64, *blake3::hash(&content).as_bytes()),
+                "{name} {length}"
+            );
             let mut object = m.open(i, ObjectKind::Pack)?;
             assert_eq!(object.length(), length as u64, "{name}");
             if length > 100 {
@@ -105,7 +110,7 @@ fn what_was_appended_comes_back() -> Outcome {
                 assert_eq!(ten, content[90..100], "{name}");
             }
         }
-        eprintln!("{name}: read back {}", m.read_back(9, ObjectKind::Pack)?.how.name());
+        eprintln!("{name}: read back {}", m.read_back(9, ObjectKind::Pack, Hashes::Blake3)?.how.name());
     }
     Ok(())
 }
@@ -123,7 +128,7 @@ fn a_number_is_used_once_whatever_its_kind() -> Outcome {
         assert_eq!(read(&*medium, 4, ObjectKind::Pack)?, b"first", "{name}");
         let missing = medium.open(4, ObjectKind::Seal).err();
         assert!(matches!(missing, Some(MediumError::Missing { .. })), "{name}");
-        assert!(matches!(medium.read_back(5, ObjectKind::Pack), Err(MediumError::Missing { .. })), "{name}");
+        assert!(matches!(medium.read_back(5, ObjectKind::Pack, Hashes::Blake3), Err(MediumError::Missing { .. })), "{name}");
     }
     Ok(())
 }
@@ -178,7 +183,7 @@ fn many_threads_append_at_once() -> Outcome {
                             if i % 16 == 0 {
                                 m.sync()?;
                             }
-                            m.read_back(number, ObjectKind::Pack)?;
+                            m.read_back(number, ObjectKind::Pack, Hashes::Blake3)?;
                         }
                         Ok::<_, MediumError>(())
                     })
@@ -217,7 +222,7 @@ fn foreign_names_are_listed_apart() -> Outcome {
     assert!(listing.foreign.is_sorted());
     for number in [8, 9] {
         assert!(matches!(medium.open(number, ObjectKind::Pack), Err(MediumError::NotAFile { .. })));
-        assert!(matches!(medium.read_back(number, ObjectKind::Pack), Err(MediumError::NotAFile { .. })));
+        assert!(matches!(medium.read_back(number, ObjectKind::Pack, Hashes::Blake3), Err(MediumError::NotAFile { .. })));
         // Every file with a number uses up that number.
         assert!(matches!(
             Directory::open(root.path(), SET)?.append(number, ObjectKind::Seal, b""),
@@ -261,6 +266,7 @@ fn label(set: Id, name: &str) -> Label {
         created: "2026-11-23T03:31:54Z".into(),
         recipients: vec![],
         root_key: [3; 32],
+        succession_key: None,
         tool: "test".into(),
         quarantine: false,
     }
@@ -460,7 +466,11 @@ fn a_full_disk_is_reported_and_keeps_its_objects() -> Outcome {
         assert!(matches!(full, MediumError::Full { needed: 3_145_728, free: Some(_), .. }), "{kind}: {full}");
         assert_eq!(full.category(), ErrorCategory::Medium);
         for i in 0..stored {
-            assert_eq!(medium.read_back(i, ObjectKind::Pack)?.digest, *blake3::hash(&bytes(i, 3 << 20)).as_bytes(), "{kind}");
+            assert_eq!(
+                medium.read_back(i, ObjectKind::Pack, Hashes::Blake3)?.digests.blake3,
+                *blake3::hash(&bytes(i, 3 << 20)).as_bytes(),
+                "{kind}"
+            );
         }
         // A small object may still fit: a closing seal. Its number was not used before.
         if medium.append(stored + 1, ObjectKind::Seal, b"seal").and_then(|()| medium.sync()).is_err() {
@@ -513,7 +523,7 @@ fn a_read_only_disk_is_reported_and_can_be_read() -> Outcome {
         let medium = Directory::open(&mount.point(), SET)?;
         assert!(matches!(medium.append(1, ObjectKind::Pack, b"x"), Err(MediumError::ReadOnly { .. })), "{kind}");
         assert!(matches!(Directory::create(&mount.point(), Id([1; 16])), Err(MediumError::ReadOnly { .. })), "{kind}");
-        assert!(medium.read_back(0, ObjectKind::Label).is_ok(), "{kind}");
+        assert!(medium.read_back(0, ObjectKind::Label, Hashes::Blake3).is_ok(), "{kind}");
         assert_eq!(names(&medium)?.len(), 1);
         assert!(mount.remount("rw"));
         medium.append(1, ObjectKind::Pack, b"x")?;
@@ -541,7 +551,7 @@ fn a_mounted_disk_is_described_and_made_immutable_where_possible() -> Outcome {
             Immutable::Off => panic!("{kind}"),
         }
         // The attribute prevents neither reading nor appending.
-        let how = medium.read_back(1, ObjectKind::Pack)?.how;
+        let how = medium.read_back(1, ObjectKind::Pack, Hashes::Blake3)?.how;
         assert!(description.file_system != FileSystem::Tmpfs || how == ReadBack::Cached, "{kind}: {how:?}");
         medium.append(3, ObjectKind::Seal, b"seal")?;
         medium.sync()?;
@@ -564,7 +574,7 @@ fn a_power_cut_keeps_what_was_synced() -> Outcome {
         assert_eq!(names(&medium)?.len(), 3);
         assert_eq!(read(&medium, 1, ObjectKind::Pack)?, b"pack");
         assert!(matches!(medium.append(2, ObjectKind::Pack, b""), Err(MediumError::Gone { .. })));
-        for after in [medium.sync(), medium.list().map(drop), medium.read_back(0, ObjectKind::Label).map(drop)] {
+        for after in [medium.sync(), medium.list().map(drop), medium.read_back(0, ObjectKind::Label, Hashes::Blake3).map(drop)] {
             assert!(matches!(after, Err(MediumError::Gone { .. })));
         }
         let rest: &[_] = if tears { &[(1, ObjectKind::Pack, 4), (2, ObjectKind::Seal, 2)] } else { &[] };
@@ -607,7 +617,7 @@ fn exactly_one_bit_is_flipped() -> Outcome {
     let mut expected = [0; 100];
     expected[40] = 8;
     assert_eq!(read(&medium, 5, ObjectKind::Pack)?, expected);
-    assert_eq!(medium.read_back(5, ObjectKind::Pack)?.digest, *blake3::hash(&expected).as_bytes());
+    assert_eq!(medium.read_back(5, ObjectKind::Pack, Hashes::Blake3)?.digests.blake3, *blake3::hash(&expected).as_bytes());
     assert_eq!(read(&FlippedBit::new(inner, 5, 8 * 100), 5, ObjectKind::Pack)?, [0; 100]);
     Ok(())
 }
@@ -631,7 +641,7 @@ fn a_recorder_keeps_the_calls_in_order() -> Outcome {
     let medium = Recorder::new(simulated());
     medium.append(0, ObjectKind::Label, b"label")?;
     medium.sync()?;
-    medium.read_back(0, ObjectKind::Label)?;
+    medium.read_back(0, ObjectKind::Label, Hashes::Blake3)?;
     let _ = medium.open(1, ObjectKind::Pack);
     medium.list()?;
     let kind = ObjectKind::Label;
@@ -674,8 +684,8 @@ fn a_pulled_disk_is_gone() -> Outcome {
         ("append", medium.append(number + 1, ObjectKind::Pack, &content)),
         ("sync", medium.sync()),
         ("sync again", medium.sync()),
-        ("read back", medium.read_back(0, ObjectKind::Pack).map(drop)),
-        ("read back the last", medium.read_back(number - 1, ObjectKind::Pack).map(drop)),
+        ("read back", medium.read_back(0, ObjectKind::Pack, Hashes::Blake3).map(drop)),
+        ("read back the last", medium.read_back(number - 1, ObjectKind::Pack, Hashes::Blake3).map(drop)),
         ("open", medium.open(0, ObjectKind::Pack).map(drop)),
         ("list", medium.list().map(drop)),
         ("sets", Sets::find(&root).map(drop)),
@@ -711,8 +721,9 @@ fn speed() -> Outcome {
     report("append + sync", start);
     for round in ["read back", "read back again"] {
         let start = std::time::Instant::now();
-        let how =
-            (0..count).map(|i| medium.read_back(i, ObjectKind::Pack).map(|r| r.how)).min_by_key(|r| r.as_ref().ok().copied());
+        let how = (0..count)
+            .map(|i| medium.read_back(i, ObjectKind::Pack, Hashes::Blake3).map(|r| r.how))
+            .min_by_key(|r| r.as_ref().ok().copied());
         report(round, start);
         println!("{how:?}");
     }

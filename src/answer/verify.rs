@@ -64,7 +64,16 @@ pub struct VerifiedGeneration {
     pub read_back: ReadBack,
     /// Whether the seal is valid and follows from the chain of seals.
     pub trusted: bool,
-    /// Objects that the seal lists, and the seal.
+    /// Whether the check code of `--expect` shows that the seal is the one that was written.
+    #[serde(default)]
+    pub anchored: bool,
+    /// Whether the seal was signed by the key that a succession names.
+    #[serde(default)]
+    pub succession: bool,
+    /// Whether the list of objects of the seal is damaged, so that they cannot be checked.
+    #[serde(default)]
+    pub list_damaged: bool,
+    /// Objects that the seal covers, and the seal.
     pub objects: u64,
     /// Bytes of these objects without the seal.
     pub bytes: u64,

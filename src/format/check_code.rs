@@ -48,26 +48,39 @@ impl fmt::Display for CheckCode {
 }
 
 /// A check code as somebody wrote it down: 16 to 51 digits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrittenCode(String);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenCode {
+    /// The digits, then zeros.
+    digits: [u8; MOST],
+    length: usize,
+}
 
 impl WrittenCode {
     /// Whether it is the code of the seal whose head has this digest.
     pub fn is_of(&self, head_digest: &[u8; 32]) -> bool {
-        CROCKFORD.encode(head_digest).starts_with(&self.0)
+        CROCKFORD.encode(head_digest).as_bytes().starts_with(&self.digits[..self.length])
+    }
+
+    fn push(&mut self, digit: u8) -> Result<(), NotACheckCode> {
+        *self.digits.get_mut(self.length).ok_or(NotACheckCode)? = digit;
+        self.length += 1;
+        Ok(())
     }
 }
 
+/// The digits that are shown.
 impl From<CheckCode> for WrittenCode {
     fn from(code: CheckCode) -> Self {
-        Self(CROCKFORD.encode(&code.0)[..SHOWN].to_owned())
+        let mut written = Self { digits: [0; MOST], length: SHOWN };
+        written.digits[..SHOWN].copy_from_slice(&CROCKFORD.encode(&code.0).as_bytes()[..SHOWN]);
+        written
     }
 }
 
 /// All its digits, in groups of four.
 impl fmt::Display for WrittenCode {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        grouped(&self.0, f)
+        grouped(&String::from_utf8_lossy(&self.digits[..self.length]), f)
     }
 }
 
@@ -81,19 +94,18 @@ impl FromStr for WrittenCode {
     type Err = NotACheckCode;
 
     fn from_str(typed: &str) -> Result<Self, NotACheckCode> {
-        let mut digits = String::new();
+        let mut code = Self { digits: [0; MOST], length: 0 };
         for c in typed.chars().filter(|c| !matches!(c, '-' | ' ')) {
             let digit = match c.to_ascii_uppercase() {
                 'O' => '0',
                 'I' | 'L' => '1',
                 digit => digit,
             };
-            if !SYMBOLS.contains(digit) || digits.len() == MOST {
-                return Err(NotACheckCode);
-            }
-            digits.push(digit);
+            // All symbols are ASCII.
+            let digit = SYMBOLS.bytes().find(|s| char::from(*s) == digit).ok_or(NotACheckCode)?;
+            code.push(digit)?;
         }
-        if digits.len() < SHOWN { Err(NotACheckCode) } else { Ok(Self(digits)) }
+        if code.length < SHOWN { Err(NotACheckCode) } else { Ok(code) }
     }
 }
 

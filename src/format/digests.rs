@@ -38,3 +38,49 @@ impl BothDigests {
         Self { blake3: *blake3::hash(bytes).as_bytes(), sha256: sha2::Sha256::digest(bytes).into() }
     }
 }
+
+/// Which digests are to be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hashes {
+    /// Only BLAKE3: enough to compare with what was just written.
+    Blake3,
+    /// Both.
+    Both,
+}
+
+/// Computes the digests of bytes that are read part by part.
+pub struct DigestHasher {
+    blake3: blake3::Hasher,
+    sha256: Option<sha2::Sha256>,
+}
+
+impl DigestHasher {
+    /// No bytes so far.
+    pub fn new(hashes: Hashes) -> Self {
+        Self { blake3: blake3::Hasher::new(), sha256: (hashes == Hashes::Both).then(sha2::Sha256::new) }
+    }
+
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.blake3.update(bytes);
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(bytes);
+        }
+    }
+
+    /// The digests of everything added.
+    pub fn finish(self) -> Digests {
+        Digests { blake3: *self.blake3.finalize().as_bytes(), sha256: self.sha256.map(|h| h.finalize().into()) }
+    }
+}
+
+impl std::io::Write for DigestHasher {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -6,6 +6,7 @@
 use super::in_memory::BufferedObject;
 use super::loader::{Loader, MediumRequest};
 use super::{AttachedMedium, Description, Listed, Listing, Medium, MediumError, OpenObject, Reread};
+use crate::format::digests::Hashes;
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
@@ -167,8 +168,8 @@ impl Medium for SpanningMedium<'_> {
         Ok(())
     }
 
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
-        self.with(number, kind, |medium| medium.read_back(number, kind))
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread> {
+        self.with(number, kind, |medium| medium.read_back(number, kind, hashes))
     }
 
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {

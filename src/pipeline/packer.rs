@@ -7,6 +7,7 @@
 use super::compressor::{CompressionLevel, Compressor, Decompressor, FrameError, frame_length, read_index};
 use super::encryptor::{Encryptor, Recipients};
 use crate::buffer::{Buffer, Buffers};
+use crate::format::digests::Digests;
 use crate::format::limit;
 use crate::format::pack::{ChunkId, Extent, Frame, Index};
 use std::io::{Read, Seek, SeekFrom};
@@ -91,6 +92,8 @@ pub fn extents(chunks: &[PlacedChunk]) -> Vec<Extent> {
 pub struct FinishedPack {
     /// The age file.
     pub bytes: Buffer,
+    /// Of the age file.
+    pub digests: Digests,
     /// Its index, for the catalog.
     pub index: Index,
     /// Of each frame: offset in the payload, bytes of content.
@@ -251,8 +254,10 @@ impl<'a> Packer<'a> {
         self.stored.clear();
         c.index.encode(&mut self.stored);
         c.encryptor.write(&self.stored);
+        let bytes = c.encryptor.finish();
         let pack = FinishedPack {
-            bytes: c.encryptor.finish(),
+            digests: Digests::of(&bytes, true),
+            bytes,
             index: c.index,
             frames: c.frames,
             content_bytes: c.content_bytes,

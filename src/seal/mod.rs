@@ -106,7 +106,12 @@ mod tests {
     use std::process::Command;
 
     fn objects() -> Vec<Object> {
-        vec![Object { number: 0, kind: ObjectKind::Manifest, length: 9, digests: Some(Digests { blake3: [6; 32], sha256: None }) }]
+        vec![Object {
+            number: 0,
+            kind: ObjectKind::Manifest,
+            length: 9,
+            digests: Some(Digests { blake3: [6; 32], sha256: None }),
+        }]
     }
 
     pub(super) fn seal() -> Seal {

@@ -117,7 +117,7 @@ fn an_object_that_is_gone_is_named() {
     let h = small_medium();
     let medium = copy(&h);
     let all = sealed_objects(&h, &medium);
-    let last = h.chain().links.last().map(|l| (l.seal.generation, l.digest)).expect("a seal");
+    let last = h.chain().links.last().map(|l| (l.seal.generation, l.digest())).expect("a seal");
     for (number, kind, path) in &all {
         let good = fs::read(path).expect("an object");
         fs::remove_file(path).expect("a deletion");
@@ -363,8 +363,8 @@ fn a_lost_list_of_entries_costs_its_generation_and_no_other() {
     let chain = h.chain();
     let (mut told, mut refused) = (0, 0);
     for generation in 1..=3 {
-        let seal = &chain.generation(generation).expect("a generation").seal;
-        for o in seal.objects.iter().filter(|o| matches!(o.kind, ObjectKind::Pack | ObjectKind::Manifest)) {
+        let link = chain.generation(generation).expect("a generation");
+        for o in link.objects.iter().filter(|o| matches!(o.kind, ObjectKind::Pack | ObjectKind::Manifest)) {
             let path = set_folder(&medium).join(file_name(o.number, o.kind));
             let good = fs::read(&path).expect("an object");
             overwrite(&path, o.length - 1, &[good[o.length as usize - 1] ^ 1]);

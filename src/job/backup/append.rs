@@ -146,8 +146,7 @@ impl Appender<'_> {
     fn append_all(mut self, mut medium: Arc<dyn Medium>) -> Result<Streaming> {
         while let Some(pack) = self.next_pack(&*medium)? {
             self.context.stop.check()?;
-            let digest = *blake3::hash(&pack.bytes).as_bytes();
-            while !self.append(&*medium, &pack, digest)? {
+            while !self.append(&*medium, &pack)? {
                 medium = self.next_medium(medium)?;
             }
             self.numbered.wake();
@@ -202,7 +201,7 @@ impl Appender<'_> {
     }
 
     /// Appends a pack; `false` if the medium is full.
-    fn append(&mut self, medium: &dyn Medium, pack: &FinishedPack, digest: [u8; 32]) -> Result<bool> {
+    fn append(&mut self, medium: &dyn Medium, pack: &FinishedPack) -> Result<bool> {
         let begun = self.now();
         match medium.append(self.next, ObjectKind::Pack, &pack.bytes) {
             Ok(()) => {
@@ -214,11 +213,16 @@ impl Appender<'_> {
                 self.next += u64::from(torn);
                 return Ok(false);
             }
+            // Somebody has put a file there: the checker will list the number as void.
+            Err(MediumError::Exists { .. }) => {
+                self.next += 1;
+                return self.append(medium, pack);
+            }
             Err(e) => return Err(e.into()),
         }
         pack.set_number(self.next);
         let length = pack.bytes.len() as u64;
-        let object = Object { number: self.next, kind: ObjectKind::Pack, length, digest: Some(digest) };
+        let object = Object { number: self.next, kind: ObjectKind::Pack, length, digests: Some(pack.digests) };
         let frames = pack.frames.iter().map(|f| f.0).collect();
         self.group.push(AppendedPack { object, index: pack.index.clone(), frames });
         self.group_bytes += length;
@@ -292,6 +296,8 @@ fn check_group(group: Vec<AppendedPack>, set: &mut SetWriter, known: &DedupIndex
     set.mounted.medium.sync()?;
     for pack in group {
         let object = pack.object.number;
+        // Numbers that were found in use.
+        set.void_up_to(object)?;
         let mut chunks = Vec::new();
         for (frame, at) in pack.index.frames.iter().zip(&pack.frames) {
             let mut offset = 0;

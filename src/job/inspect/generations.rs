@@ -95,18 +95,18 @@ pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, en
     let first_objects = chain.media();
     let mut generations = Vec::new();
     for l in &chain.links {
-        let identity = identity.filter(|_| l.seal.manifest().is_some_and(|m| m.number >= chain.first));
+        let identity = identity.filter(|_| chain.manifest(l).is_some_and(|m| m.number >= chain.first));
         let opened = identity.map(|i| Generation::open(&*opened.medium, &chain, Some(l.seal.generation), i)).transpose()?;
         generations.push(GenerationReport {
             generation: l.seal.generation,
             time: l.seal.time.clone(),
             verdict: l.seal.verdict,
             read_back: l.seal.read_back,
-            check_code: CheckCode::of(&l.digest),
+            check_code: CheckCode::of(&l.digest()),
             trusted: l.trusted,
             entries: l.seal.record_count,
             place: first_objects.partition_point(|first| *first < l.number) as u64,
-            added_bytes: l.seal.objects.iter().map(|o| o.length).sum::<u64>() + l.length,
+            added_bytes: l.objects.iter().map(|o| o.length).sum::<u64>() + l.length,
             details: opened.map(|g| Details::of(&g.manifest)),
         });
     }

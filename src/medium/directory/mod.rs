@@ -18,6 +18,7 @@ use super::layout::{FOLDER, check_name, open_folder};
 use super::sets::Sets;
 use super::{Description, Listing, Medium, MediumError, OpenObject, Reread, lock};
 use crate::buffer::Buffers;
+use crate::format::digests::Hashes;
 use crate::format::object::{Id, ObjectKind};
 use crate::lock::FileLock;
 use rustix::fs::{CWD, Mode};
@@ -122,14 +123,14 @@ impl Medium for Directory {
         self.folder.check_attached("syncing")
     }
 
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread, MediumError> {
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread, MediumError> {
         let file = self.folder.open_file(number, kind)?;
         // Only what is on the device can be dropped from the cache. The kernel reports a failure to the pending file as
         // well.
         if self.queue.is_pending(number) {
             fsync(&file).map_err(|e| self.folder.fault("syncing a file", e))?;
         }
-        self.folder.read_back(&file, number, kind)
+        self.folder.read_back(&file, number, kind, hashes)
     }
 
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>, MediumError> {

@@ -1,6 +1,7 @@
 //! Reading objects of a set's folder.
 
 use super::folder::SetFolder;
+use crate::format::digests::Hashes;
 use crate::format::object::{ObjectKind, file_name};
 use crate::medium::layout::{check_name, open_plain};
 use crate::medium::{MediumError, OpenObject, Reread, direct};
@@ -20,12 +21,12 @@ impl SetFolder {
     }
 
     /// Reads a file that is on the device already, past the cache where possible.
-    pub fn read_back(&self, file: &OwnedFd, number: u64, kind: ObjectKind) -> Result<Reread, MediumError> {
+    pub fn read_back(&self, file: &OwnedFd, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread, MediumError> {
         let name = file_name(number, kind);
-        let seen = direct::read_back(self.fd.as_fd(), &name, file.as_fd(), self.file_system, &self.buffers);
-        let (length, digest, how) = seen.map_err(|e| self.read_fault("reading", e, number, kind))?;
+        let seen = direct::read_back(self.fd.as_fd(), &name, file.as_fd(), self.file_system, hashes, &self.buffers);
+        let (length, digests, how) = seen.map_err(|e| self.read_fault("reading", e, number, kind))?;
         self.check_attached("reading")?;
-        Ok(Reread { length, digest, how })
+        Ok(Reread { length, digests, how })
     }
 
     pub fn open_object(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>, MediumError> {

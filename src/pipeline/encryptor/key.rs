@@ -1,6 +1,6 @@
 //! Keys as people keep them: recipients on the host, identities on paper or on a USB key in the safe, passphrases.
 
-use crate::format::label::fingerprint;
+use crate::format::label::Fingerprint;
 use age::secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::io::{Read, Write};
@@ -71,7 +71,7 @@ impl Recipients {
 
     /// As in a label.
     pub fn fingerprints(&self) -> Vec<String> {
-        self.texts.iter().map(|t| fingerprint(t)).collect()
+        self.texts.iter().map(|t| Fingerprint::of(t).to_string()).collect()
     }
 }
 

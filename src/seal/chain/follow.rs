@@ -59,7 +59,16 @@ impl ExpectedSeal {
     pub fn unlabelled(root_key: Option<[u8; 32]>) -> Self {
         let heads = MerkleTree::default();
         let root = heads.root();
-        Self { set: None, generation: 1, first: 0, heads, root, previous: None, key: root_key, succession_key: SuccessionKey::Unknown }
+        Self {
+            set: None,
+            generation: 1,
+            first: 0,
+            heads,
+            root,
+            previous: None,
+            key: root_key,
+            succession_key: SuccessionKey::Unknown,
+        }
     }
 
     /// What must follow a seal that fits.
@@ -129,11 +138,6 @@ impl ExpectedSeal {
             SuccessionKey::Unknown => true,
         };
         self.set == Some(set) && self.previous == Some(previous) && is_signed
-    }
-
-    /// The generation that the next seal makes, or a part of which it closes.
-    pub fn generation(&self) -> u64 {
-        self.generation
     }
 }
 

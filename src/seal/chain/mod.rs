@@ -304,11 +304,11 @@ impl Chain {
     /// one that a seal lists has to be of the same set.
     fn check_labels(&mut self) {
         let first = self.listing.objects.iter().find(|o| o.kind == ObjectKind::Label).map_or(0, |o| o.number);
-        let is_void = |n| self.object(n).is_some_and(|(o, _)| o.kind == ObjectKind::Void);
         if self.label.is_none() {
             self.first = first;
         }
-        if self.label.is_none() || first < self.first && !is_void(first) {
+        let is_void = self.object(first).is_some_and(|(o, _)| o.kind == ObjectKind::Void);
+        if self.label.is_none() || first < self.first && !is_void {
             self.faults.insert(0, Fault { object: first, kind: ObjectKind::Label, what: FaultKind::Label });
         }
     }
@@ -319,8 +319,8 @@ impl Chain {
         if self.newer().is_some() {
             return;
         }
-        for o in self.listing.objects.iter().filter(|o| o.number >= end) {
-            // A fault at the end of the log is reported as such.
+        let behind = self.listing.objects.partition_point(|o| o.number < end);
+        for o in &self.listing.objects[behind..] {
             if o.number >= end + LEFTOVER_GAP {
                 self.stray.push(*o);
             } else {

@@ -54,7 +54,7 @@ impl MountedMedium {
     pub(super) fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<Object, MediumError> {
         self.medium.append(number, kind, bytes)?;
         self.medium.sync()?;
-        Ok(Object { number, kind, length: bytes.len() as u64, digest: Some(*blake3::hash(bytes).as_bytes()) })
+        Ok(Object::of(number, kind, bytes))
     }
 
     /// Reads a durable object again and compares it with what was appended.

@@ -3,9 +3,10 @@
 use super::{Result, SetWriter, WriteError};
 use crate::env::Env;
 use crate::event::Observer;
-use crate::format::label::{Label, fingerprint};
+use crate::format::label::{Fingerprint, Label};
 use crate::format::object::{Id, ObjectKind};
 use crate::format::set_key::SetKey;
+use crate::format::text::is_text;
 use crate::host::catalog::{Catalog, SetRow};
 use crate::host::state::{SetInfo, SetState, StateDir};
 use crate::medium::loader::MediumRequest;
@@ -138,7 +139,7 @@ fn check_quarantine(sets: &Sets, target: &WriteTarget, state: &StateDir) -> Resu
 /// own, or replace ours, would leave the hospital with backups that its keys do not open, and nobody would notice
 /// before they are needed.
 fn check_recipients(info: &SetInfo, label: &Label) -> Result<()> {
-    let ours: Vec<String> = info.recipients.iter().map(|r| fingerprint(r)).collect();
+    let ours: Vec<Fingerprint> = info.recipients.iter().map(|r| Fingerprint::of(r)).collect();
     if ours == label.recipients { Ok(()) } else { Err(WriteError::OtherRecipients { name: label.name.clone() }) }
 }
 
@@ -214,7 +215,7 @@ impl Opening<'_> {
             return Ok(Broken::OtherHosts);
         };
         let row = self.catalog.set(id)?;
-        let last = row.map(|row| self.catalog.last_durable_generation(row)).transpose()?.flatten();
+        let last = row.map(|row| self.catalog.last_durable_seal(row)).transpose()?.flatten();
         if matches!(broken.why, MediumError::NewerFormat { .. }) {
             return Err(broken.why.into());
         }
@@ -271,6 +272,9 @@ fn begin_set(
         return Err(WriteError::NoRecipients);
     }
     Recipients::parse(new.recipients)?;
+    if !is_text(new.name) {
+        return Err(WriteError::Name);
+    }
     let (mut id, mut key) = (Id([0; 16]), SetKey([0; 32]));
     (env.random)(&mut id.0);
     (env.random)(&mut key.0);
@@ -298,7 +302,7 @@ fn newest_medium(
 ) -> Result<(AttachedMedium, Label)> {
     let Some(current) = catalog.last_medium(row)? else { return Ok((attached, label)) };
     let listed = attached.list(label.set)?.objects;
-    let last = catalog.last_durable_generation(row)?;
+    let last = catalog.last_durable_seal(row)?;
     let first_unsealed = last.as_ref().map_or(0, |g| g.seal_object + 1);
     let has_last =
         last.is_none_or(|g| !g.closing && listed.iter().any(|o| (o.number, o.kind) == (g.seal_object, ObjectKind::Seal)));

@@ -214,7 +214,7 @@ impl Report {
             },
             faults: chain.faults.clone(),
             unproved: plan.unproved,
-            newest: chain.generations().last().map(|l| (l.seal.generation, CheckCode::of(&l.digest))),
+            newest: chain.generations().last().map(|l| (l.seal.generation, CheckCode::of(&l.digest()))),
             read_back,
             damage: plan.damage,
         }

@@ -4,6 +4,7 @@
 use super::{CopyError, Result};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
+use crate::format::digests::Hashes;
 use crate::format::object::{Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
 use crate::medium::{ErrorCategory, Medium, MediumError};
@@ -112,11 +113,11 @@ fn fetch(
                 let mut bytes = Vec::with_capacity(o.length as usize);
                 match open.take(o.length).read_to_end(&mut bytes) {
                     Ok(n) if n as u64 != o.length => what = DamageKind::Length(n as u64),
-                    Ok(_) if o.digest == Some(*blake3::hash(&bytes).as_bytes()) => return Ok(Ok((*kind, bytes))),
+                    Ok(_) if o.digest() == Some(*blake3::hash(&bytes).as_bytes()) => return Ok(Ok((*kind, bytes))),
                     Ok(_) => what = DamageKind::Digest,
                     Err(e) => {
                         // A disk that was pulled fails like a bad sector. A second read tells the two apart.
-                        source.read_back(o.number, *kind).map(drop).or_else(|e| match e.category() {
+                        source.read_back(o.number, *kind, Hashes::Blake3).map(drop).or_else(|e| match e.category() {
                             ErrorCategory::Damage => Ok(()),
                             ErrorCategory::Medium | ErrorCategory::Program => Err(e),
                         })?;
@@ -196,8 +197,8 @@ impl Appender<'_> {
 
     fn read_back(&mut self, object: &Object) -> Result<()> {
         let differs = || CopyError::ReadBack { object: file_name(object.number, object.kind) };
-        match self.target.read_back(object.number, object.kind) {
-            Ok(r) if r.length == object.length && Some(r.digest) == object.digest => {
+        match self.target.read_back(object.number, object.kind, Hashes::Blake3) {
+            Ok(r) if r.length == object.length && Some(r.digests.blake3) == object.digest() => {
                 self.read_back = self.read_back.min(r.how);
                 Ok(())
             }

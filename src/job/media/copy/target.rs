@@ -102,6 +102,6 @@ fn present_objects(listing: &Listing, plan: &Plan, path: &Path) -> Result<Vec<(O
         }
     }
     // Without a digest there is nothing to compare with.
-    present.retain(|(o, _)| o.digest.is_some());
+    present.retain(|(o, _)| o.digest().is_some());
     Ok(present)
 }
