@@ -124,6 +124,7 @@ pub struct Packer<'a> {
     buffers: Buffers,
     /// Bytes of a full pack.
     pack_bytes: usize,
+    with_sha256: bool,
     /// Bytes of content of a full frame.
     frame_bytes: usize,
     frame: Vec<u8>,
@@ -157,11 +158,13 @@ pub enum PackError {
 }
 
 impl<'a> Packer<'a> {
-    /// `pack_bytes`: bytes of a full pack; at least 64 KiB, at most half of the format's limit. Finished packs go to `sink`.
+    /// `pack_bytes`: bytes of a full pack; at least 64 KiB, at most half of the format's limit. `with_sha256`: compute the
+    /// SHA-256 of a pack beside its BLAKE3. Finished packs go to `sink`.
     pub fn new(
         recipients: &'a Recipients,
         level: &'a CompressionLevel,
         pack_bytes: usize,
+        with_sha256: bool,
         buffers: &Buffers,
         sink: Sink<'a>,
     ) -> Result<Self, PackError> {
@@ -171,6 +174,7 @@ impl<'a> Packer<'a> {
             level,
             sink,
             buffers: buffers.clone(),
+            with_sha256,
             pack_bytes: pack_bytes.clamp(64 << 10, (limit::PACK_BYTES / 2) as usize),
             frame_bytes: FRAME_BYTES,
             frame: Vec::with_capacity(FRAME_BYTES),
@@ -256,7 +260,7 @@ impl<'a> Packer<'a> {
         c.encryptor.write(&self.stored);
         let bytes = c.encryptor.finish();
         let pack = FinishedPack {
-            digests: Digests::of(&bytes, true),
+            digests: Digests::of(&bytes, self.with_sha256),
             bytes,
             index: c.index,
             frames: c.frames,

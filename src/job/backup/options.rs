@@ -33,6 +33,8 @@ pub struct Options {
     pub memory_bytes: u64,
     /// Bytes of a block on a tape that the set begins on. Default: [`BLOCK_BYTES`].
     pub tape_block: u32,
+    /// Objects after which a run seals what it has as a checkpoint, at most 32,768. Default: 32,768.
+    pub checkpoint_objects: u64,
     /// Media that a generation may reference; beyond that, everything is stored again. Default: any number.
     pub max_media: Option<u64>,
     /// What is backed up is suspected of contamination: evidence, in a set and on a medium of its own. No tripwire
@@ -55,6 +57,7 @@ impl Options {
             level: None,
             memory_bytes: 96 << 20,
             tape_block: BLOCK_BYTES,
+            checkpoint_objects: 32_768,
             max_media: None,
             quarantine: false,
         }

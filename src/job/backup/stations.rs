@@ -161,7 +161,7 @@ impl Stations<'_> {
         let (packs, queued_packs) = pack_queue(memory.queued_packs);
         let (recipients, effort) = (set.host.recipients.clone(), CompressionLevel::new(options.level));
         let sink = |pack: FinishedPack| packs.send(pack, &effort);
-        let packer = |bytes| Packer::new(&recipients, &effort, bytes, &pack_buffers, &sink);
+        let packer = |bytes| Packer::new(&recipients, &effort, bytes, options.with_sha256, &pack_buffers, &sink);
         let chunk_store = |packer| -> Result<ChunkStore> {
             let lookup = set.host.chunk_lookup(set.log.oldest_referenced)?;
             Ok(ChunkStore { ids: &ids, known: &known, lookup, packer })
