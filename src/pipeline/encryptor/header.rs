@@ -74,6 +74,9 @@ pub(super) fn read(identity: &Identity, start: &[u8]) -> Result<Opened, DecryptE
     let start = &start[..start.len().min(HEADER_BYTES)];
     let mut rest = start;
     let decryptor = age::Decryptor::new_buffered(&mut rest).map_err(wrong)?;
+    if !has_whole_stanzas(start) {
+        return Err(DecryptError::Damaged { part: DamagedPart::Header });
+    }
     let captured = RefCell::new(None);
     let captures: Vec<_> = identity.keys().iter().map(|inner| FileKeyCapture { inner, captured: &captured }).collect();
     let counter = Counter::default();
@@ -83,6 +86,23 @@ pub(super) fn read(identity: &Identity, start: &[u8]) -> Result<Opened, DecryptE
     let Some(nonce) = start[..read].last_chunk::<NONCE_BYTES>() else { unreachable!("the crate has read the nonce") };
     let Some(key) = captured.take() else { unreachable!("the crate got the file key from one of the identities") };
     Ok(Opened { key: PayloadKey::derive(&key, nonce), payload: read, stanzas: counter.counted() })
+}
+
+/// Whether each stanza of a header that the crate takes ends as age prescribes, with a line of fewer than 64 columns,
+/// which may be empty. The crate takes those of old programs, too, which wrote no line behind one of 64.
+fn has_whole_stanzas(header: &[u8]) -> bool {
+    let mut ended = true;
+    for line in header.split(|b| *b == b'\n').skip(1) {
+        if line.starts_with(b"---") {
+            return ended;
+        }
+        let begins = line.starts_with(b"->");
+        if begins && !ended {
+            return false;
+        }
+        ended = !begins && line.len() < 64;
+    }
+    false
 }
 
 fn wrong(e: age::DecryptError) -> DecryptError {
