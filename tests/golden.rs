@@ -6,8 +6,12 @@
 
 #[path = "golden/cbor.rs"]
 mod cbor;
+#[path = "golden/curve.rs"]
+mod curve;
 #[path = "golden/damaged.rs"]
 mod damaged;
+#[path = "golden/ed25519.rs"]
+mod ed25519;
 #[path = "golden/example.rs"]
 mod example;
 #[path = "golden/hostile.rs"]
