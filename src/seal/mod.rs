@@ -110,6 +110,7 @@ mod tests {
     pub(super) fn seal() -> Seal {
         Seal {
             set: Id([1; 16]),
+            label: [7; 32],
             generation: 1,
             time: "2026-11-23T03:31:54Z".to_owned(),
             earlier: 0,

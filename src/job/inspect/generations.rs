@@ -101,7 +101,7 @@ pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, en
     let first_objects = chain.media();
     let mut generations = Vec::new();
     for l in chain.generations() {
-        let identity = identity.filter(|_| chain.manifest(l).is_some_and(|m| m.number >= chain.first));
+        let identity = identity.filter(|_| chain.manifests(l).iter().any(|m| m.number >= chain.first));
         let opened = identity.map(|i| Generation::open(&*opened.medium, &chain, Some(l.seal.generation), i)).transpose()?;
         generations.push(GenerationReport {
             generation: l.seal.generation,
