@@ -106,8 +106,11 @@ impl BrokenLabel {
     }
 }
 
-/// The lowest-numbered label that can be read; else the first error. Folders of thousands behind it are not read.
+/// The lowest-numbered label that can be read and names the set that the folder is called after; else the lowest-numbered
+/// one; else the first error. Folders of thousands behind it are not read.
 fn first_label(set: &Path, device: &Device) -> Result<Label, MediumError> {
+    let named = set.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse::<Id>().ok());
+    let mut first = None;
     let looking = |path: &Path, e| fault(path, device, "looking for labels", e);
     let fd = open_folder(CWD, set, false).map_err(|e| looking(set, e))?;
     let mut first_error = None;
@@ -122,18 +125,28 @@ fn first_label(set: &Path, device: &Device) -> Result<Label, MediumError> {
                 continue;
             }
         };
-        match label_in(&folder, &path, thousands, device) {
-            Ok(label) => return Ok(label),
+        match labels_in(&folder, &path, thousands, device) {
+            Ok(labels) => {
+                for label in labels {
+                    if named.is_none_or(|id| id == label.set) {
+                        return Ok(label);
+                    }
+                    first = first.or(Some(label));
+                }
+            }
             Err(gone @ MediumError::Gone { .. }) => return Err(gone),
             Err(MediumError::NoLabel { .. }) => {}
             Err(e) => first_error = first_error.or(Some(e)),
         }
     }
-    Err(first_error.unwrap_or_else(|| MediumError::NoLabel { path: set.to_owned() }))
+    match first {
+        Some(label) => Ok(label),
+        None => Err(first_error.unwrap_or_else(|| MediumError::NoLabel { path: set.to_owned() })),
+    }
 }
 
-/// The same in one folder of thousands, which is open as `folder`.
-fn label_in(folder: &OwnedFd, path: &Path, thousands: u64, device: &Device) -> Result<Label, MediumError> {
+/// The labels in one folder of thousands, which is open as `folder`.
+fn labels_in(folder: &OwnedFd, path: &Path, thousands: u64, device: &Device) -> Result<Vec<Label>, MediumError> {
     let mut numbers = Vec::new();
     let read = each_name_of_thousands(folder, path, thousands, |entry| {
         if let SetEntry::Object { number, kind: ObjectKind::Label, .. } = entry {
@@ -143,13 +156,18 @@ fn label_in(folder: &OwnedFd, path: &Path, thousands: u64, device: &Device) -> R
     });
     let mut first_error = read.err().map(|e| fault(path, device, "looking for labels", e));
     numbers.sort_unstable();
+    let mut labels = Vec::new();
     for number in numbers {
         match read_label(folder, path, number, device) {
-            Ok(label) => return Ok(label),
+            Ok(label) => labels.push(label),
+            Err(gone @ MediumError::Gone { .. }) => return Err(gone),
             Err(e) => first_error = first_error.or(Some(e)),
         }
     }
-    Err(first_error.unwrap_or_else(|| MediumError::NoLabel { path: path.to_owned() }))
+    match labels.is_empty() {
+        true => Err(first_error.unwrap_or_else(|| MediumError::NoLabel { path: path.to_owned() })),
+        false => Ok(labels),
+    }
 }
 
 fn read_label(folder: &OwnedFd, path: &Path, number: u64, device: &Device) -> Result<Label, MediumError> {
