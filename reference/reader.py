@@ -267,6 +267,7 @@ recipients <recipients N>
 )*tool <tool TEXT>
 """)
 HEAD = Grammar("seal", """set <set HEX32>
+label <label HEX64>
 generation <generation N>
 time <time TIME>
 seals <seals N> <seals_root HEX64>
@@ -594,7 +595,7 @@ class Log:
             except Damage as damage:                                  # section 7: then the last manifest in the range
                 inside = [n for n, _ in self.of_kind("manifest") if head.first <= n < number and not head.closing]
                 head.objects, head.newer_kinds, head.list_damage = None, [], damage
-                head.manifest = inside[-1] if inside else None
+                head.manifest, head.manifests = inside[-1] if inside else None, inside[::-1]
 
     def find_chain(self):
         """Section 3: the first label that is listed in the chain which its own root key begins."""
@@ -630,12 +631,18 @@ class Log:
 
     @staticmethod
     def counts(label, chain, first):
-        """Whether a seal that fits lists a label, and the label is of one set with the set's first."""
+        """Whether a seal that fits names or lists a label, and the label is of one set with the first that is at hand."""
         same = all(getattr(label, name) == getattr(first, name)
                    for name in ("set", "name", "quarantine", "root_key", "succession_key"))
-        return same and label.first_object == label.number and any(
-            head.objects[label.number - head.first] in (label.listed, (*label.listed[:3], None))
-            for head in chain.heads if head.objects and head.first <= label.number < head.number)
+        def shows(head):
+            inside = head.objects and head.first <= label.number < head.number
+            return (head.label == label.listed[2] and label.number < head.number
+                    or inside and head.objects[label.number - head.first] in (label.listed, (*label.listed[:3], None)))
+        return same and label.first_object == label.number and any(map(shows, chain.heads))
+
+    def in_quarantine(self):
+        """What the label that counts says; where none counts, what any label says."""
+        return any(label.quarantine == "yes" for label in ([self.label] if self.label else self.labels.values()))
 
     def successions(self, after, before):
         result = []
@@ -663,7 +670,7 @@ class Log:
         if code:
             self.anchor(code)
         sound = max((number for number, head in self.heads.items() if head.fits or head.anchored), default=-1)
-        newer = [n for n, error in self.not_heads.items() if isinstance(error, Newer) and n > sound]
+        newer = [n for n, error in self.not_heads.items() if isinstance(error, Newer) and sound < n <= self.reach()]
         self.newer_from = min(newer, default=MAX_NUMBER + 1)
         self.newer += ["object %d: %s" % (n, self.not_heads[n]) for n in newer[:1]]
         self.newer += ["object %d: %s" % item for item in self.newer_labels.items() if self.kind_of(item[0]) == "label"]
@@ -673,12 +680,22 @@ class Log:
             if (head and head.fits) or self.kind_of(number) or number >= self.newer_from:
                 continue                                              # a leftover (listed as void), or foreign
             of_set = head and head.set == self.set
+            if not head and number > self.reach():
+                continue                                              # far behind, and none: foreign
             if self.chain or not of_set:
                 self.faults.append("seal %d does not fit: %s" % (number, self.not_heads.get(number) or head.why))
             if of_set and number > self.last:
                 doubtful.append(head)
         self.cover(sorted(doubtful, key=lambda head: (not head.anchored, head.number)))
         self.last = sound if sound >= 0 else max(self.seals, default=-1)
+
+    def reach(self):
+        """Behind the last seal: the last number that a leftover may have."""
+        reach = max([self.last, *(n for n, head in self.heads.items() if head.set == self.set)])
+        for number in sorted(self.files):
+            if reach < number <= reach + LEFTOVER_GAP:
+                reach = number
+        return reach
 
     def cover(self, heads):
         """Use some seals, and what they list; those that were used first have precedence."""
@@ -723,9 +740,9 @@ class Log:
             sum(head.anchored for head in heads), top.seals + 1,
             "generations " + ", ".join(map(str, generations)) if generations else "no generation yet")
 
-    def announce(self):
+    def announce(self, verify=False):
         """What is wrong with the labels and seals; then the successions, what lies behind the last seal, and what is
-        foreign, which is no fault of the set."""
+        foreign, which only `verify` calls a problem."""
         for fault in self.faults:
             report(fault)
         for text in self.newer:
@@ -741,9 +758,9 @@ class Log:
         for label in self.labels.values() if self.chain else ():
             if self.kind_of(label.number) == "label" and not self.counts(label, self.chain, self.label):
                 print("label %d does not count: it is not of this set, or not what is listed" % label.number)
-        self.name_others()
+        self.name_others(report if verify else print)
 
-    def name_others(self):
+    def name_others(self, say_foreign):
         reach, foreign, last = self.last, list(self.foreign), self.seals.get(self.last)
         for number, kind in sorted((number, kind) for number, named in self.files.items() for kind in named):
             name = "%08d.%s" % (number, kind)
@@ -765,7 +782,7 @@ class Log:
             if self.label.succession_key and succession.is_good(last, self.label.succession_key):
                 print("succession: object %d names another key for the next seal" % succession.number)
         for name in foreign:
-            print("foreign, no object of this set: " + show(name))
+            say_foreign("foreign, no object of this set: " + show(name))
 
     def start(self):
         """The first object of this medium; the earlier ones are on earlier media."""
@@ -822,7 +839,7 @@ def open_log(args):
         else:
             print("foreign, no set: " + show(entry.name))
     fit = [log for log in logs if log.set and log.set.hex().startswith(args.set.lower())
-           and (args.set or not log.label or log.label.quarantine == "no")]
+           and (args.set or not log.in_quarantine())]
     fit = [log for log in fit if log.label] or fit                    # what nothing vouches for is not in the way
     if len(fit) == 1:
         return fit[0]
@@ -839,7 +856,7 @@ def describe(log):
     if not log.set:
         return "a set without a seal that can be read"
     return "%s (%s)%s" % (log.set.hex(), show(log.label.name) if log.label else "no label counts",
-                          ", IN QUARANTINE" if log.label and log.label.quarantine == "yes" else "")
+                          ", IN QUARANTINE" if log.in_quarantine() else "")
 
 # ---- Sections 4, 5: packs and manifests -----------------------------------------------------------------------------
 
@@ -975,12 +992,21 @@ def parse_manifest(data, set_, generation):
     return result
 
 def read_manifest(log, seal, key):
+    """The manifest that the list names; under a damaged list the last one that is of this set and generation."""
     check(seal.manifest is not None, "the manifest of generation %d is missing" % seal.generation)
-    path, to = log.fetch(seal.manifest, "manifest"), os.path.join(RUN.folder, b"payload")
+    for number in seal.manifests[:-1] if seal.objects is None else ():
+        try:
+            return read_manifest_at(log, seal, key, number)
+        except Damage:
+            pass
+    return read_manifest_at(log, seal, key, seal.manifests[-1] if seal.objects is None else seal.manifest)
+
+def read_manifest_at(log, seal, key, number):
+    path, to = log.fetch(number, "manifest"), os.path.join(RUN.folder, b"payload")
     decrypt(path, key, to)
     data = one_frame(read_small(to, MAX_SIZE["manifest"]), MAX_SIZE["manifest"])
     manifest = parse_manifest(data, log.set, seal.generation)
-    count_stanzas(seal.manifest, path, manifest.recipients)
+    count_stanzas(number, path, manifest.recipients)
     return manifest
 
 class Packs:
@@ -1362,7 +1388,7 @@ def command_verify(log, args):
     for number, text in sorted(wrong.items()):
         report("object %d (%s) %s" % (number, log.listed[number][0], text))
     log.foreign += [os.path.basename(path) for path in others]
-    log.announce()
+    log.announce(verify=True)
     if log.label:
         print("root key %s, succession key %s, place %d, recipients %d" % (
             log.label.root_key.hex(), log.label.succession_key.hex() if log.label.succession_key else "none",
