@@ -6,6 +6,8 @@
 
 #[path = "golden/cbor.rs"]
 mod cbor;
+#[path = "golden/chains.rs"]
+mod chains;
 #[path = "golden/damaged.rs"]
 mod damaged;
 #[path = "golden/example.rs"]
@@ -17,6 +19,8 @@ mod machine;
 mod media;
 #[path = "golden/reader.rs"]
 mod reader;
+#[path = "golden/texts.rs"]
+mod texts;
 #[path = "golden/vectors.rs"]
 mod vectors;
 #[path = "jobs/world.rs"]
