@@ -6,6 +6,8 @@
 
 #[path = "golden/cbor.rs"]
 mod cbor;
+#[path = "golden/chains.rs"]
+mod chains;
 #[path = "golden/curve.rs"]
 mod curve;
 #[path = "golden/damaged.rs"]
@@ -21,6 +23,8 @@ mod machine;
 mod media;
 #[path = "golden/reader.rs"]
 mod reader;
+#[path = "golden/texts.rs"]
+mod texts;
 #[path = "golden/vectors.rs"]
 mod vectors;
 #[path = "jobs/world.rs"]

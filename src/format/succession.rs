@@ -1,9 +1,9 @@
 //! Section 19: the statement that names another next seal key, when the host that had it is lost.
 
-use super::Malformed;
 use super::digests::BothDigests;
 use super::object::{Id, hex};
 use super::text::TextLines;
+use super::{Malformed, limit};
 
 /// A succession, without its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,7 @@ impl Succession {
 
     /// Decodes a succession, without checking its signature.
     pub fn decode(bytes: &[u8]) -> Result<SignedSuccession, Malformed> {
+        Malformed::limit("succession", bytes.len() as u64, limit::LABEL_BYTES)?;
         let mut lines = TextLines::begin("succession", bytes)?;
         let set = lines.hex("set").map(Id)?;
         let [blake3, sha256] = lines.fields("previous")?;
@@ -46,5 +47,19 @@ impl Succession {
         let signature = lines.ed25519("signature")?;
         lines.end()?;
         Ok(SignedSuccession { succession: Self { set, previous, next }, signature, body_bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_refused_for_its_length() {
+        let succession = Succession { set: Id([1; 16]), previous: BothDigests::of(b"head"), next: [2; 32] };
+        let mut bytes = crate::format::seal::Seal::with_signature(succession.encode_body(), &[3; 64]);
+        assert!(Succession::decode(&bytes).is_ok_and(|signed| signed.succession == succession));
+        bytes.resize(limit::LABEL_BYTES as usize + 1, b'\n');
+        assert!(matches!(Succession::decode(&bytes), Err(Malformed::TooLarge { .. })));
     }
 }

@@ -64,8 +64,9 @@ fn the_reader_agrees(h: &Hospital, disease: &Path) {
 fn forged() -> Vec<u8> {
     let medium = folder().join("v1/first/medium");
     let chain = OpenSet::open(&medium, None, &NoLoader).and_then(|set| set.chain()).expect("a chain");
-    let seal = Seal { verdict: Verdict::Incomplete, ..chain.last().expect("a seal").seal.clone() };
-    sign(&seal, &SealKey::from_seed(&[0x66; 32])).expect("a seal")
+    let last = chain.last().expect("a seal");
+    let seal = Seal { verdict: Verdict::Incomplete, ..last.seal.clone() };
+    sign(&seal, &last.objects, &SealKey::from_seed(&[0x66; 32])).expect("a seal").bytes
 }
 
 fn patch(disease: &Path, medium: &Path) {
