@@ -40,12 +40,10 @@ fn objects_are_in_folders_of_thousands() -> Outcome {
     Ok(())
 }
 
-/// Two folders full, and one half full: everything is listed, whatever the order of writing, and no more files stay open
-/// than a sync needs.
+/// Two folders full, and one half full: everything is listed, whatever the order of writing.
 #[test]
 fn thousands_of_objects_are_stored_and_listed() -> Outcome {
     const OBJECTS: u64 = 2500;
-    let open_files = || Ok::<_, std::io::Error>(std::fs::read_dir("/proc/self/fd")?.count());
     let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
     let medium = Directory::create(root.path(), SET)?;
     // Every folder in turn, which no run does.
@@ -63,8 +61,6 @@ fn thousands_of_objects_are_stored_and_listed() -> Outcome {
     for (number, kind, _) in listed {
         assert_eq!(read(&medium, number, kind)?, bytes(number, 100));
     }
-    // Other tests of this program have files open, too; a leak would have thousands.
-    assert!(open_files()? < 1000, "{}", open_files()?);
     Ok(())
 }
 
