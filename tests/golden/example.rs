@@ -1,5 +1,6 @@
 //! The smallest set: a label, a pack with one file and the entry stream, a manifest and a seal. Its bytes are the worked examples.
 
+use crate::machine::put_object;
 use crate::{folder, identity, updates};
 use azekura::format::cbor::Time;
 use azekura::format::entry::{ContentState, Core, DataRange, Entry, EntryKind as Type};
@@ -388,11 +389,10 @@ pub fn stamp_replies() -> Vec<(&'static str, Vec<u8>)> {
 fn the_smallest_set_is_a_set() {
     let h = crate::world::Hospital { identity: identity(), ..crate::world::Hospital::new() };
     let set = h.medium().join("AZEKURA").join(label().set.to_string());
-    std::fs::create_dir_all(&set).expect("a folder");
     for ((number, (kind, bytes)), last) in (0..).zip(objects()).zip([false, false, true]) {
-        std::fs::write(set.join(azekura::format::object::file_name(number, kind)), bytes).expect("an object");
+        put_object(&set, number, kind, bytes);
         if last {
-            std::fs::write(set.join("00000003.seal"), seal_bytes()).expect("a seal");
+            put_object(&set, 3, ObjectKind::Seal, seal_bytes());
         }
     }
     let report = h.verify();

@@ -12,7 +12,7 @@ use azekura::format::entry::Entry;
 use azekura::format::label::Label;
 use azekura::format::manifest::Manifest;
 use azekura::format::merkle::{MerkleTree, object_leaf, record_salt};
-use azekura::format::object::{Object, ObjectKind, file_name};
+use azekura::format::object::{Object, ObjectKind, object_path};
 use azekura::format::pack::Index;
 use azekura::format::proof::Proof;
 use azekura::format::seal::{Seal, Verdict};
@@ -283,11 +283,11 @@ fn keys_codes_and_names() {
         ("chunk id", json!({"set_key": hex(&key.0), "chunk": hex(example::CONTENT)}), id(example::CONTENT)),
         ("check code of the example's seal, as text", json!({"digest": hex(&digest)}), code(&digest)),
         ("check code of the highest digest, as text", json!({"digest": hex(&[0xFF; 32])}), code(&[0xFF; 32])),
-        ("file name, as text", json!({"number": 12, "kind": "pack"}), file_name(12, ObjectKind::Pack).into()),
+        ("path, as text", json!({"number": 12345, "kind": "pack"}), object_path(12_345, ObjectKind::Pack).into()),
         (
-            "longest file name, as text",
+            "longest path, as text",
             json!({"number": (1u64 << 48) - 1, "kind": "manifest"}),
-            file_name((1 << 48) - 1, ObjectKind::Manifest).into(),
+            object_path((1 << 48) - 1, ObjectKind::Manifest).into(),
         ),
     ];
     file("names.json", good, &hostile::names());
