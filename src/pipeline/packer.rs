@@ -19,6 +19,8 @@ const FRAME_BYTES: usize = 2 << 20;
 const ENTRIES_FRAME_BYTES: usize = 256 << 10;
 /// Chunks of a full frame: keeps the index small beside the content where files are tiny.
 const FRAME_CHUNKS: usize = 16_384;
+/// The smallest size at which a pack may be closed: a sector of a disk.
+pub const PACK_BYTES_MIN: usize = 4 << 10;
 /// Chunks of a full pack: bounds how many wait for its number.
 const PACK_CHUNKS: usize = 32_768;
 
@@ -154,7 +156,8 @@ pub enum PackError {
 }
 
 impl<'a> Packer<'a> {
-    /// `pack_bytes`: bytes of a full pack; at least 64 KiB, at most half of the format's limit. Finished packs go to `sink`.
+    /// `pack_bytes`: bytes of a full pack; at least [`PACK_BYTES_MIN`], at most half of the format's limit. A frame has
+    /// no more content than that, unless a chunk has. Finished packs go to `sink`.
     pub fn new(
         recipients: &'a Recipients,
         level: &'a CompressionLevel,
@@ -162,14 +165,15 @@ impl<'a> Packer<'a> {
         buffers: &Buffers,
         sink: Sink<'a>,
     ) -> Result<Self, PackError> {
+        let pack_bytes = pack_bytes.clamp(PACK_BYTES_MIN, (limit::PACK_BYTES / 2) as usize);
         Ok(Self {
             recipients,
             compressor: Compressor::new(level.get())?,
             level,
             sink,
             buffers: buffers.clone(),
-            pack_bytes: pack_bytes.clamp(64 << 10, (limit::PACK_BYTES / 2) as usize),
-            frame_bytes: FRAME_BYTES,
+            pack_bytes,
+            frame_bytes: FRAME_BYTES.min(pack_bytes),
             frame: Vec::with_capacity(FRAME_BYTES),
             chunks: Vec::new(),
             stored: Vec::new(),
@@ -179,7 +183,7 @@ impl<'a> Packer<'a> {
 
     /// The same for the entry stream, in smaller frames: every record lost is a name lost.
     pub fn of_entries(self) -> Self {
-        Self { frame_bytes: ENTRIES_FRAME_BYTES, ..self }
+        Self { frame_bytes: ENTRIES_FRAME_BYTES.min(self.pack_bytes), ..self }
     }
 
     /// Where the next chunk of `length` bytes will be stored. Finishes the frame and the pack first where they are full.

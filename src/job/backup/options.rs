@@ -31,6 +31,9 @@ pub struct Options {
     pub level: Option<i32>,
     /// Bytes that buffers may use in all. Default: 96 MiB.
     pub memory_bytes: u64,
+    /// Bytes at which a pack is closed, where they are fewer than memory allows; at least
+    /// [`crate::pipeline::packer::PACK_BYTES_MIN`]. Default: as memory allows, up to 32 MiB.
+    pub pack_bytes: Option<u64>,
     /// Bytes of a block on a tape that the set begins on. Default: [`BLOCK_BYTES`].
     pub tape_block: u32,
     /// Media that a generation may reference; beyond that, everything is stored again. Default: any number.
@@ -54,6 +57,7 @@ impl Options {
             with_sha256: true,
             level: None,
             memory_bytes: 96 << 20,
+            pack_bytes: None,
             tape_block: BLOCK_BYTES,
             max_media: None,
             quarantine: false,
