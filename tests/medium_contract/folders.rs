@@ -188,7 +188,7 @@ fn a_folder_that_cannot_be_read_is_not_passed_over() -> Outcome {
     medium.append(1000, ObjectKind::Pack, b"pack")?;
     medium.append(2000, ObjectKind::Pack, b"pack")?;
     let closed = medium.path().join("00001");
-    std::fs::set_permissions(&closed, PermissionsExt::from_mode(0))?;
+    std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o000))?;
     without_privileges(|| {
         let medium = Directory::open(root.path(), SET)?;
         let refused = medium.list();
