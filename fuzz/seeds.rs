@@ -5,7 +5,7 @@
 #![no_main]
 
 use azekura::format::check_code::CheckCode;
-use azekura::format::object::{ObjectKind, file_name, hex, parse_file_name};
+use azekura::format::object::{FOLDER_OBJECTS, ObjectKind, file_name, folder_name, hex, parse_file_name};
 use azekura::format::tape::Header;
 use azekura::pipeline::compressor::Compressor;
 use azekura_fuzz as sample;
@@ -42,6 +42,7 @@ fn write_all() {
     }
     for (number, kind) in [(0, ObjectKind::Label), (12, ObjectKind::Pack), (123_456_789, ObjectKind::Manifest)] {
         put("check_code", file_name(number, kind).as_bytes());
+        put("check_code", folder_name(number / FOLDER_OBJECTS).as_bytes());
     }
     for (number, (kind, bytes)) in (0..).zip(sample::chain()) {
         let (length, set) = (bytes.len() as u64, azekura::format::object::Id([7; 16]));

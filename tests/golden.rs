@@ -8,8 +8,12 @@
 mod cbor;
 #[path = "golden/chains.rs"]
 mod chains;
+#[path = "golden/curve.rs"]
+mod curve;
 #[path = "golden/damaged.rs"]
 mod damaged;
+#[path = "golden/ed25519.rs"]
+mod ed25519;
 #[path = "golden/example.rs"]
 mod example;
 #[path = "golden/hostile.rs"]

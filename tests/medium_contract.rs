@@ -1,20 +1,25 @@
 //! The promises of `Medium`, tested on every kind of medium: in memory, in a folder, inside a disaster that does not
 //! happen, and on every file system that can be made and mounted here. What cannot be tested is reported as skipped.
 
+#[path = "medium_contract/folders.rs"]
+mod folders;
 mod machine;
 
 use azekura::format::digests::Hashes;
 use azekura::format::label::Label;
-use azekura::format::object::{Id, ObjectKind};
+use azekura::format::object::{Id, ObjectKind, object_path};
 use azekura::format::seal::ReadBack;
 use azekura::medium::simulated::{Call, FlippedBit, FullAfter, PowerCut, Recorder, Simulated, Unplugged};
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::tape::{BLOCK_BYTES, Tape};
 use azekura::medium::{Directory, ErrorCategory, FileSystem, Immutable, Listed, Medium, MediumError, Sets};
-use machine::skipped;
+use machine::{object_file, put_object, skipped};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::any::Any;
 use std::error::Error;
+use std::ffi::{CString, OsString};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -209,18 +214,23 @@ fn foreign_names_are_listed_apart() -> Outcome {
     let root = tempfile::tempdir()?;
     let medium = Directory::create(root.path(), SET)?;
     medium.append(3, ObjectKind::Pack, b"three")?;
-    let put = |name: &str| std::fs::write(medium.path().join(name), b"x");
-    for name in ["00000004.pack.part", "4.pack", "00000005.void", "000000006.pack", "00000007.PACK", "Thumbs.db"] {
-        put(name)?;
+    let within = medium.path().join("00000");
+    let names = ["00000004.pack.part", "4.pack", "00000005.void", "000000006.pack", "00000007.PACK", "Thumbs.db"];
+    for name in names {
+        std::fs::write(within.join(name), b"x")?;
     }
-    symlink("/etc/passwd", medium.path().join("00000008.pack"))?;
-    std::fs::create_dir(medium.path().join("00000009.pack"))?;
+    symlink("/etc/passwd", within.join("00000008.pack"))?;
+    std::fs::create_dir(within.join("00000009.pack"))?;
+    let fifo = CString::new(within.join("00000010.pack").into_os_string().into_vec())?;
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR, 0)?;
     let listing = medium.list()?;
     assert_eq!(listing.objects, [Listed { number: 3, kind: ObjectKind::Pack, length: 5 }]);
-    assert_eq!(listing.foreign.len(), 8);
-    assert_eq!(listing.foreign_count, 8);
-    assert!(listing.foreign.is_sorted());
-    for number in [8, 9] {
+    let mut expected: Vec<OsString> = names.iter().map(|n| format!("00000/{n}").into()).collect();
+    expected.extend([8, 9, 10].map(|n| object_path(n, ObjectKind::Pack).into()));
+    expected.sort();
+    assert_eq!(listing.foreign, expected);
+    assert_eq!(listing.foreign_count, 9);
+    for number in [8, 9, 10] {
         assert!(matches!(medium.open(number, ObjectKind::Pack), Err(MediumError::NotAFile { .. })));
         assert!(matches!(medium.read_back(number, ObjectKind::Pack, Hashes::Blake3), Err(MediumError::NotAFile { .. })));
         // Every file with a number uses up that number.
@@ -239,7 +249,7 @@ fn a_number_in_use_is_known_after_opening_anew() -> Outcome {
     let again = Directory::open(root.path(), SET)?;
     assert!(matches!(again.append(3, ObjectKind::Manifest, b""), Err(MediumError::Exists { number: 3, .. })));
     // Even if another program has added the file.
-    std::fs::write(again.path().join("00000012.seal"), b"by another")?;
+    put_object(again.path(), 12, ObjectKind::Seal, b"by another");
     assert!(matches!(again.append(12, ObjectKind::Seal, b""), Err(MediumError::Exists { number: 12, .. })));
     assert_eq!(read(&again, 12, ObjectKind::Seal)?, b"by another");
     Ok(())
@@ -250,9 +260,16 @@ fn stored_files_may_be_read_by_all_and_written_by_none() -> Outcome {
     let root = tempfile::tempdir()?;
     let medium = Directory::create(root.path(), SET)?;
     medium.append(0, ObjectKind::Label, b"{}")?;
-    let mode = std::fs::metadata(medium.path().join("00000000.label"))?.permissions().mode();
-    assert_eq!(mode & 0o7777, 0o444);
+    let mode = |path: &Path| Ok::<_, std::io::Error>(std::fs::metadata(path)?.permissions().mode() & 0o7777);
+    assert_eq!(mode(&object_file(medium.path(), 0, ObjectKind::Label))?, 0o444);
     assert!(medium.path().ends_with("AZEKURA/07070707070707070707070707070707"));
+    // A folder of thousands may be looked into by those who may look into the set's.
+    for (number, others) in [(1000, 0o2750), (2000, 0o700)] {
+        std::fs::set_permissions(medium.path(), PermissionsExt::from_mode(others))?;
+        medium.append(number, ObjectKind::Pack, b"")?;
+        let thousands = object_file(medium.path(), number, ObjectKind::Pack).parent().ok_or("no folder")?.to_owned();
+        assert_eq!(mode(&thousands)?, others);
+    }
     Ok(())
 }
 
@@ -544,7 +561,7 @@ fn a_mounted_disk_is_described_and_made_immutable_where_possible() -> Outcome {
         medium.sync()?;
         let description = medium.describe();
         assert_eq!(description.file_system.name(), *kind);
-        let path = medium.path().join("00000001.pack");
+        let path = object_file(medium.path(), 1, ObjectKind::Pack);
         match description.immutable {
             Immutable::On => assert!(std::fs::remove_file(&path).is_err(), "{kind}"),
             Immutable::Refused { why } => assert!(!matches!(*kind, "ext4" | "xfs" | "btrfs"), "{kind}: {why}"),

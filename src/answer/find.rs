@@ -19,7 +19,7 @@ pub struct Hit {
     /// The first of these generations.
     pub first_generation: u64,
     /// The last of these generations.
-    pub last_seal_row: u64,
+    pub last_generation: u64,
     /// The path.
     pub path: Text,
     /// The exact bytes of `path`, in hexadecimal; absent where it is exact.

@@ -31,7 +31,7 @@ pub struct Version {
     /// The first of these generations.
     pub first_generation: u64,
     /// The last of these generations.
-    pub last_seal_row: u64,
+    pub last_generation: u64,
     /// When the first one's seal was written.
     pub first_time: Word,
     /// When the last one's seal was written.

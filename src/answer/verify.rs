@@ -25,7 +25,7 @@ pub struct Verify {
     pub faults: List<Fault, FACTS>,
     /// Objects that are not what their seal says.
     pub damage: List<Damage, FACTS>,
-    /// Names on the medium that no seal covers.
+    /// What no seal covers, by the path below the set's folder: `00000/00000012.pack`.
     #[serde(default)]
     pub foreign: List<Text, FACTS>,
     /// The medium's number in its set, from 1; 0 where the label cannot be read.

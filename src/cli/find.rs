@@ -49,7 +49,7 @@ fn text(answer: &Find) -> String {
     }
     let mut columns = Columns::new(["label.generations-of", "label.size", "label.modified", "label.path"].map(text_of));
     for h in &answer.hits.first {
-        let (first, last) = (h.first_generation, h.last_seal_row);
+        let (first, last) = (h.first_generation, h.last_generation);
         let generations = if first == last { first.printable() } else { format!("{first}-{last}") };
         let size = if h.kind == EntryKind::File { bytes(h.size) } else { kind(h.kind).to_owned() };
         let path = exact(&h.path, h.path_hex.as_deref()).printable();
@@ -75,7 +75,7 @@ fn answer(hit: &FoundEntry) -> answer::Hit {
     let (path, path_hex) = name(&hit.core.path);
     answer::Hit {
         first_generation: hit.first,
-        last_seal_row: hit.last,
+        last_generation: hit.last,
         path,
         path_hex,
         kind: hit.core.kind,

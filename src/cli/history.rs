@@ -106,7 +106,7 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
 }
 
 fn generations(v: &answer::Version) -> String {
-    let (first, last) = (v.first_generation, v.last_seal_row);
+    let (first, last) = (v.first_generation, v.last_generation);
     if first == last { first.printable() } else { format!("{first}-{last}") }
 }
 
@@ -144,7 +144,7 @@ fn path_text(answer: &PathHistory) -> String {
 
 fn path_row(v: &answer::Version) -> [String; 8] {
     let of = |f: &dyn Fn(&EntryFacts) -> String| v.entry.as_ref().map(f).unwrap_or_default();
-    let (first, last) = (v.first_generation, v.last_seal_row);
+    let (first, last) = (v.first_generation, v.last_generation);
     [
         // With a hyphen a spreadsheet makes a date of it.
         if first == last { first.to_string() } else { format!("{first}…{last}") },
@@ -166,7 +166,7 @@ fn version(l: &PathVersion) -> answer::Version {
     };
     answer::Version {
         first_generation: l.first,
-        last_seal_row: l.last,
+        last_generation: l.last,
         first_time: l.first_time.as_str().into(),
         last_time: l.last_time.as_str().into(),
         found,

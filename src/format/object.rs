@@ -170,7 +170,10 @@ impl Object {
     }
 }
 
-/// The name of an object's file: `00000012.pack`.
+/// The most objects in a folder of a directory medium.
+pub const FOLDER_OBJECTS: u64 = 1000;
+
+/// The name of an object's file: `00012345.pack`.
 pub fn file_name(number: u64, kind: ObjectKind) -> String {
     format!("{number:08}.{kind}")
 }
@@ -179,11 +182,29 @@ pub fn file_name(number: u64, kind: ObjectKind) -> String {
 pub fn parse_file_name(name: &str) -> Option<(u64, ObjectKind)> {
     let (digits, kind) = name.split_once('.')?;
     let kind = ObjectKind::from_name(kind).filter(|k| *k != ObjectKind::Void)?;
-    if digits.len() < 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let number = digits.parse().ok().filter(|n| *n <= limit::OBJECT_NUMBER)?;
+    let number = parse_digits(digits).filter(|n| *n <= limit::OBJECT_NUMBER)?;
     (file_name(number, kind) == name).then_some((number, kind))
+}
+
+/// The name of the folder of objects whose number, divided by [`FOLDER_OBJECTS`], is `thousands`: `00012`.
+pub fn folder_name(thousands: u64) -> String {
+    format!("{thousands:05}")
+}
+
+/// The thousands in a name that [`folder_name`] makes; `None` for any other name.
+pub fn parse_folder_name(name: &str) -> Option<u64> {
+    let thousands = parse_digits(name).filter(|t| *t <= limit::OBJECT_NUMBER / FOLDER_OBJECTS)?;
+    (folder_name(thousands) == name).then_some(thousands)
+}
+
+/// The path of an object's file below its set's folder: `00012/00012345.pack`.
+pub fn object_path(number: u64, kind: ObjectKind) -> String {
+    format!("{}/{}", folder_name(number / FOLDER_OBJECTS), file_name(number, kind))
+}
+
+/// `parse` alone would accept a sign.
+fn parse_digits(digits: &str) -> Option<u64> {
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
 /// Lower-case hexadecimal digits.

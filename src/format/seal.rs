@@ -73,6 +73,8 @@ impl Verdict {
 pub struct Seal {
     /// The medium set.
     pub set: Id,
+    /// BLAKE3 of the label of the medium that the seal was written to.
+    pub label: [u8; 32],
     /// Counted from 1. Of a closing seal: of the generation that the run was to make.
     pub generation: u64,
     /// `2026-11-23T03:31:54Z`
@@ -135,8 +137,9 @@ impl Seal {
         // Writing to a `String` does not fail.
         let _ = write!(
             t,
-            "azekura seal 1\nset {}\ngeneration {}\ntime {}\nseals {} {}\nprevious {}\nsuccession {}\nobjects {} {}\nlist {}\n",
+            "azekura seal 1\nset {}\nlabel {}\ngeneration {}\ntime {}\nseals {} {}\nprevious {}\nsuccession {}\nobjects {} {}\nlist {}\n",
             self.set,
+            hex(&self.label),
             self.generation,
             self.time,
             self.earlier,
@@ -176,6 +179,7 @@ impl Seal {
         let mut lines = TextLines::begin("seal", &head[..head_bytes.unwrap_or(head.len())])?;
         let head_bytes = head_bytes.ok_or_else(|| lines.wrong("it has no signature"))?;
         let set = lines.hex("set").map(Id)?;
+        let label = lines.hex("label")?;
         let generation = lines.number("generation")?;
         let time = lines.time("time")?;
         let [earlier, heads] = lines.fields("seals")?;
@@ -204,6 +208,7 @@ impl Seal {
         lines.end()?;
         let seal = Self {
             set,
+            label,
             generation,
             time,
             earlier,
@@ -261,7 +266,7 @@ impl Seal {
             (true, None, _) => {}
             (false, Some(manifest), None) => {
                 let behind = &objects[(manifest.number - self.first) as usize + 1..];
-                if !behind.iter().all(|o| o.kind.is_skippable()) {
+                if !behind.iter().all(|o| o.kind.is_skippable() || o.kind.is_newer()) {
                     return Err(wrong("something of the generation follows its manifest"));
                 }
             }

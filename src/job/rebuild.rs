@@ -198,6 +198,7 @@ impl Rebuilding<'_> {
                     && let Ok(label) = Label::decode(&bytes)
                 {
                     self.catalog.put_medium(self.row, &MediumRow::of(&label))?;
+                    self.catalog.put_label(self.row, object.number, blake3::hash(&bytes).as_bytes())?;
                 }
             }
             ObjectKind::Pack => {

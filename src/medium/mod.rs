@@ -176,8 +176,8 @@ impl OpenObject for Cursor<Vec<u8>> {
 pub struct Listing {
     /// Ascending by number.
     pub objects: Vec<Listed>,
-    /// Names that no object has, and objects' names on something else than a plain file: the first [`FOREIGN_NAMES`],
-    /// sorted.
+    /// Names that no object has, and objects' names in a wrong place or on something else than a plain file: the first
+    /// [`FOREIGN_NAMES`], sorted. Of a folder medium, paths below the set's folder.
     pub foreign: Vec<OsString>,
     /// How many foreign names there are in all.
     pub foreign_count: u64,

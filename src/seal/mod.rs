@@ -4,6 +4,7 @@
 //! the host can forge later seals, but no earlier ones.
 
 pub mod chain;
+pub mod ed25519;
 mod key;
 
 pub use key::{FILE_BYTES, KeyError, SealKeys};
@@ -13,7 +14,7 @@ use crate::format::object::Object;
 use crate::format::seal::{Seal, Signed, encode_list};
 use crate::format::succession::{SignedSuccession, Succession};
 use crate::format::{Malformed, limit};
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer, SigningKey};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -77,22 +78,14 @@ pub fn succession_key(secret: &[u8; 32]) -> SealKey {
     SealKey::from_seed(&seed)
 }
 
-/// Whether the signature of `signed`, which was decoded from `bytes`, is valid under `public`.
-///
-/// Stricter than RFC 8032: keys and signatures of small order are refused, because such a signature can be valid for several
-/// texts.
+/// Whether the signature of `signed`, which was decoded from `bytes`, is valid under `public`, by the rule of [`ed25519`].
 pub fn verify(signed: &Signed, bytes: &[u8], public: &[u8; 32]) -> bool {
-    bytes.get(..signed.body_bytes).is_some_and(|body| verify_bytes(body, &signed.signature, public))
+    bytes.get(..signed.body_bytes).is_some_and(|body| ed25519::verify(public, body, &signed.signature))
 }
 
 /// The same for a succession.
 pub fn verify_succession(signed: &SignedSuccession, bytes: &[u8], public: &[u8; 32]) -> bool {
-    bytes.get(..signed.body_bytes).is_some_and(|body| verify_bytes(body, &signed.signature, public))
-}
-
-fn verify_bytes(body: &[u8], signature: &[u8; 64], public: &[u8; 32]) -> bool {
-    let Ok(key) = VerifyingKey::from_bytes(public) else { return false };
-    key.verify_strict(body, &Signature::from_bytes(signature)).is_ok()
+    bytes.get(..signed.body_bytes).is_some_and(|body| ed25519::verify(public, body, &signed.signature))
 }
 
 #[cfg(test)]
@@ -117,6 +110,7 @@ mod tests {
     pub(super) fn seal() -> Seal {
         Seal {
             set: Id([1; 16]),
+            label: [7; 32],
             generation: 1,
             time: "2026-11-23T03:31:54Z".to_owned(),
             earlier: 0,

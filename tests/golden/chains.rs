@@ -93,11 +93,13 @@ fn a_succession_that_is_not_valid_continues_nothing() {
 fn a_label_without_a_succession_key_has_no_successions() {
     let label = Label { succession_key: None, ..example::label() }.encode();
     let objects = [Object::of(0, ObjectKind::Label, &label), Object::of(1, ObjectKind::Manifest, b"manifest")];
-    let first = Seal { count: 2, list: BothDigests::of(&encode_list(&objects)), ..example::seal() };
+    let digest = *blake3::hash(&label).as_bytes();
+    let first = Seal { label: digest, count: 2, list: BothDigests::of(&encode_list(&objects)), ..example::seal() };
     let first = sign(&first, &objects, &key(0)).expect("a seal");
     let succession = sign_succession(&Succession { previous: first.head, ..example::succession() }, &example::heir_key());
     let listed = [Object::of(3, ObjectKind::Succession, &succession), Object::of(4, ObjectKind::Manifest, b"manifest")];
     let second = Seal {
+        label: digest,
         first: 3,
         heads: example::heads_root(&[first.head.blake3]),
         previous: Some(first.head),

@@ -1,6 +1,7 @@
 //! The smallest set: a label, a pack with one file and the entry stream, a manifest and a seal. Its bytes are the worked examples.
 //! Behind it a succession, for a host that has lost its keys.
 
+use crate::machine::put_object;
 use crate::{folder, identity, updates};
 use azekura::format::cbor::Time;
 use azekura::format::digests::BothDigests;
@@ -304,6 +305,7 @@ pub fn heads_root(digests: &[[u8; 32]]) -> MerkleHash {
 pub fn seal() -> Seal {
     Seal {
         set: label().set,
+        label: *blake3::hash(&label().encode()).as_bytes(),
         generation: 1,
         time: "2026-11-23T03:31:55Z".into(),
         earlier: 0,
@@ -469,11 +471,10 @@ pub fn stamp_replies() -> Vec<(&'static str, Vec<u8>)> {
 fn the_smallest_set_is_a_set() {
     let h = crate::world::Hospital { identity: identity(), ..crate::world::Hospital::new() };
     let set = h.medium().join("AZEKURA").join(label().set.to_string());
-    std::fs::create_dir_all(&set).expect("a folder");
     for ((number, (kind, bytes)), last) in (0..).zip(objects()).zip([false, false, true]) {
-        std::fs::write(set.join(azekura::format::object::file_name(number, kind)), bytes).expect("an object");
+        put_object(&set, number, kind, bytes);
         if last {
-            std::fs::write(set.join("00000003.seal"), seal_bytes()).expect("a seal");
+            put_object(&set, 3, ObjectKind::Seal, seal_bytes());
         }
     }
     let report = h.verify();

@@ -6,7 +6,7 @@ use azekura::format::Malformed;
 use azekura::format::check_code::WrittenCode;
 use azekura::format::entry::{Entry, EntryHead, check_path, record_length};
 use azekura::format::manifest::Manifest;
-use azekura::format::object::{ObjectKind, parse_file_name};
+use azekura::format::object::{ObjectKind, parse_file_name, parse_folder_name};
 use azekura::format::proof::Proof;
 use azekura::format::stamp::{Reply, TimeStampRequest};
 use azekura::format::tape::Header;
@@ -536,6 +536,9 @@ pub fn names() -> Vec<Bad> {
         ".pack",
     ] {
         all.push(refuse("file name", text, parse_file_name(text).is_some()));
+    }
+    for text in ["", "0012", "000012", "+0012", "0001２", "12", "281474976711", "99999999999999999999"] {
+        all.push(refuse("name of a folder of thousands", text, parse_folder_name(text).is_some()));
     }
     for text in ["", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a\0b"] {
         all.push(refuse("path", text, check_path(text.as_bytes()).is_ok()));

@@ -12,7 +12,7 @@ use azekura::format::check_code::{CheckCode, WrittenCode};
 use azekura::format::entry::Entry;
 use azekura::format::manifest::Manifest;
 use azekura::format::merkle::{head_leaf, record_salt};
-use azekura::format::object::{ObjectKind, file_name};
+use azekura::format::object::{ObjectKind, object_path};
 use azekura::format::pack::Index;
 use azekura::format::proof::Proof;
 use azekura::format::seal::Seal;
@@ -247,11 +247,11 @@ fn keys_codes_and_names() {
         ("check code of the highest digest, as text", json!({"digest": hex(&[0xFF; 32])}), code(&[0xFF; 32])),
         ("seed of the succession key", succession.clone(), blake3::derive_key("azekura 1 succession", &secret).to_vec()),
         ("public succession key", succession, succession_key(&secret).public().to_vec()),
-        ("file name, as text", json!({"number": 12, "kind": "pack"}), file_name(12, ObjectKind::Pack).into()),
+        ("path, as text", json!({"number": 12345, "kind": "pack"}), object_path(12_345, ObjectKind::Pack).into()),
         (
-            "longest file name, as text",
+            "longest path, as text",
             json!({"number": (1u64 << 48) - 1, "kind": "manifest"}),
-            file_name((1 << 48) - 1, ObjectKind::Manifest).into(),
+            object_path((1 << 48) - 1, ObjectKind::Manifest).into(),
         ),
     ];
     let written =

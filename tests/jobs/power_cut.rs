@@ -1,10 +1,11 @@
 //! The power fails. What was synced is there, what was not may be: the catalog's last words, a renamed file, the end of what was
 //! being written. Every mixture that a cut can leave is laid out here, and the next run works with it as it is.
 
+use crate::machine::put_object;
 use crate::tools::{Picture, assert_same, copy_folder, fast_folder, objects, picture, set_folder};
 use crate::world::Hospital;
 use azekura::event::{Event, Observer, Phase};
-use azekura::format::object::{Object, ObjectKind, file_name};
+use azekura::format::object::{Object, ObjectKind};
 use azekura::host::catalog::{Catalog, SealRow};
 use azekura::job::backup::{BackupError, Options, backup};
 use azekura::job::restore;
@@ -106,7 +107,7 @@ impl Nights {
                 i if i == cut.whole && cut.torn => &bytes[..bytes.len() / 2],
                 _ => continue,
             };
-            fs::write(folder.join(file_name(*number, *kind)), bytes).expect("an object");
+            put_object(&folder, *number, *kind, bytes);
         }
         let set = root.join("state/sets").join(self.link.seal.set.to_string());
         let after = h.path("2/state/sets").join(self.link.seal.set.to_string());

@@ -1,12 +1,13 @@
 //! A thief carries the host away, state directory and all, and comes back to the medium. What was sealed before he came
 //! cannot be read, nor rewritten without it being seen; what he adds does not match the paper in the safe.
 
+use crate::machine::{object_file, put_object};
 use crate::tools::{copy_folder, fast_folder, objects, picture, set_folder};
 use crate::world::Hospital;
 use azekura::format::check_code::CheckCode;
 use azekura::format::digests::BothDigests;
 use azekura::format::merkle::{MerkleTree, head_leaf};
-use azekura::format::object::{Object, ObjectKind, file_name};
+use azekura::format::object::{Object, ObjectKind};
 use azekura::format::seal::{Seal, Verdict, encode_list};
 use azekura::generation::GenerationError;
 use azekura::job::inspect::verify::Expected;
@@ -60,7 +61,7 @@ impl Theft {
     }
 
     fn put(&self, number: u64, kind: ObjectKind, bytes: &[u8]) {
-        fs::write(set_folder(&self.forged).join(file_name(number, kind)), bytes).expect("a forgery");
+        put_object(&set_folder(&self.forged), number, kind, bytes);
     }
 }
 
@@ -77,7 +78,7 @@ fn what_was_sealed_before_the_theft_cannot_be_sealed_again() {
         let link = t.seal(generation);
         let number = link.number;
         let forged = sign(&altered(&link.seal), &link.objects, &t.stolen.current()).expect("a signature").bytes;
-        let good = fs::read(set_folder(&t.forged).join(file_name(number, ObjectKind::Seal))).expect("a seal");
+        let good = fs::read(object_file(&set_folder(&t.forged), number, ObjectKind::Seal)).expect("a seal");
         t.put(number, ObjectKind::Seal, &forged);
         let report = t.h.try_verify(&t.forged, None, None).expect("a verification");
         assert!(!report.is_good());

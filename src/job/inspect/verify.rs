@@ -5,7 +5,7 @@ use super::Result;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::check_code::{CheckCode, WrittenCode};
-use crate::format::object::{Id, Object, ObjectKind, file_name};
+use crate::format::object::{Id, Object, ObjectKind, object_path};
 use crate::format::seal::{ReadBack, Verdict};
 use crate::medium::{Listed, Medium};
 use crate::seal::chain::{Chain, Fault, FaultKind, SealLink};
@@ -97,7 +97,7 @@ pub struct Report {
     pub damage: Vec<Damage>,
     /// Objects behind the last seal: they belong to no generation.
     pub leftovers: Vec<Listed>,
-    /// Objects among the sealed ones that no seal lists, and files that are no objects.
+    /// Objects among the sealed ones that no seal lists, and what is no object: paths below the set's folder.
     pub foreign: Vec<String>,
     /// Objects that were verified, with the seals.
     pub objects: u64,
@@ -212,10 +212,10 @@ fn known_here(chain: &Chain, options: &Options) -> Option<[u8; 32]> {
     here.or(options.known.last()).map(|(_, digest)| *digest)
 }
 
-/// Objects among the sealed ones that no seal lists, and files whose names are not those of objects.
+/// The paths of objects among the sealed ones that no seal lists, and of what has no object's name or is in a wrong place.
 fn foreign(chain: &Chain) -> Vec<String> {
     let mut foreign: Vec<String> = chain.listing.foreign.iter().map(|n| n.to_string_lossy().into_owned()).collect();
-    foreign.extend(chain.stray.iter().map(|l| file_name(l.number, l.kind)));
+    foreign.extend(chain.stray.iter().map(|l| object_path(l.number, l.kind)));
     let end = chain.last().map_or(0, |l| l.number + 1);
     for l in chain.listing.objects.iter().filter(|l| l.number < end) {
         let after = chain.links.partition_point(|s| s.number < l.number);
@@ -225,7 +225,7 @@ fn foreign(chain: &Chain) -> Vec<String> {
         // Which objects a missing or unreadable seal lists is unknown.
         let is_covered = chain.links.get(after).is_some_and(|s| s.seal.first <= l.number && s.is_list_whole);
         if !is_seal && !is_listed && !is_fault && is_covered {
-            foreign.push(file_name(l.number, l.kind));
+            foreign.push(object_path(l.number, l.kind));
         }
     }
     foreign

@@ -235,15 +235,18 @@ impl Chain {
         Ok(chain)
     }
 
-    /// Takes a candidate as the label of the medium if a seal that fits lists it.
+    /// Takes a candidate as the label of the medium if a seal that fits names or lists it.
     fn counts(&mut self, candidate: &Candidate) -> bool {
-        let listed = self.object(candidate.object.number).filter(|(o, _)| **o == candidate.object);
-        let is_listed = listed.is_some() && self.covering(candidate.object.number).is_some_and(|l| l.trusted);
-        if is_listed {
-            (self.set, self.first) = (candidate.label.set, candidate.object.number);
+        let (number, digest) = (candidate.object.number, candidate.object.digest());
+        let is_named = self.links.iter().any(|l| l.trusted && l.number > number && Some(l.seal.label) == digest);
+        let is_listed = self.covering(number).is_some_and(|l| l.trusted)
+            && self.object(number).is_some_and(|(listed, _)| *listed == candidate.object);
+        let counts = is_named || is_listed;
+        if counts {
+            (self.set, self.first) = (candidate.label.set, number);
             self.label = Some(candidate.label.clone());
         }
-        is_listed
+        counts
     }
 
     /// The seal of generation `n`.
@@ -279,15 +282,20 @@ impl Chain {
         Some((o, link.seal.generation))
     }
 
-    /// The manifest of a generation: as its list has it; where the list is damaged, the last one in its range.
-    pub fn manifest(&self, link: &SealLink) -> Option<Object> {
-        if let Some(listed) = link.manifest() {
-            return Some(*listed);
+    /// The manifest of a generation, as its list has it; where the list is damaged, all that may be it, the likeliest first.
+    pub fn manifests(&self, link: &SealLink) -> Vec<Object> {
+        if link.is_list_whole {
+            return link.manifest().copied().into_iter().collect();
         }
         let range = link.seal.first..link.number;
-        let found = self.listing.objects.iter().rev().find(|o| o.kind == ObjectKind::Manifest && range.contains(&o.number));
-        let found = found.filter(|_| !link.is_list_whole)?;
-        Some(Object { number: found.number, kind: found.kind, length: found.length, digests: None })
+        let found = self.listing.objects.iter().rev().filter(|o| o.kind == ObjectKind::Manifest && range.contains(&o.number));
+        found.map(|o| Object { number: o.number, kind: o.kind, length: o.length, digests: None }).collect()
+    }
+
+    /// The generation that is meant where none is named: the newest one whose seal is proven, or else the newest.
+    pub fn newest_generation(&self) -> Option<&SealLink> {
+        let newest = self.generations().next_back();
+        self.generations().rfind(|l| l.is_proven()).or(newest)
     }
 
     /// Whether object `number` lies under a seal whose list is damaged: nothing is known of it.
@@ -316,9 +324,6 @@ impl Chain {
     /// Tells what a run may have left behind the last seal from what it cannot have left.
     fn sort_out_the_end(&mut self) {
         let mut end = self.links.last().map_or(0, |l| l.number + 1);
-        if self.newer().is_some() {
-            return;
-        }
         let behind = self.listing.objects.partition_point(|o| o.number < end);
         for o in &self.listing.objects[behind..] {
             if o.number >= end + LEFTOVER_GAP {
@@ -327,6 +332,14 @@ impl Chain {
                 self.leftovers.push(*o);
                 end = o.number + 1;
             }
+        }
+        // What is far behind and no seal was never one.
+        let stray = &self.stray;
+        let is_no_seal = |f: &Fault| matches!(f.what, FaultKind::Unreadable { .. } | FaultKind::Newer { .. });
+        self.faults.retain(|f| !(is_no_seal(f) && stray.iter().any(|o| (o.number, o.kind) == (f.object, f.kind))));
+        if let Some(newer) = self.newer() {
+            self.leftovers.retain(|o| o.number < newer);
+            self.stray.clear();
         }
     }
 }

@@ -7,13 +7,12 @@ use crate::format::object::Object;
 use crate::format::seal::Seal;
 use crate::host::catalog::SealRow;
 
-/// Objects and bytes after which a run writes a closing seal as a checkpoint (section 2).
-pub const CHECKPOINT_OBJECTS: u64 = 32_768;
-/// See [`CHECKPOINT_OBJECTS`].
-pub const CHECKPOINT_BYTES: u64 = 64 << 30;
+/// Objects after which a run writes a closing seal as a checkpoint (section 2).
+const CHECKPOINT_OBJECTS: u64 = 32_768;
+/// The same for bytes.
+const CHECKPOINT_BYTES: u64 = 64 << 30;
 
 /// The log of a set: what is sealed, what is not, and the number of the next object.
-#[derive(Default)]
 pub struct SetLog {
     /// The last seal, of whatever kind.
     pub last: Option<SealRow>,
@@ -29,7 +28,30 @@ pub struct SetLog {
     pub(super) root_key: [u8; 32],
     /// The public key that verifies successions; every label names it.
     pub(super) succession_key: Option<[u8; 32]>,
+    /// Objects behind the last seal that make a checkpoint due.
+    pub checkpoint_objects: u64,
     unsealed_bytes: u64,
+}
+
+impl Default for SetLog {
+    fn default() -> Self {
+        Self {
+            last: None,
+            unsealed: Vec::new(),
+            next: 0,
+            oldest_referenced: 0,
+            heads: MerkleTree::default(),
+            root_key: [0; 32],
+            succession_key: None,
+            checkpoint_objects: CHECKPOINT_OBJECTS,
+            unsealed_bytes: 0,
+        }
+    }
+}
+
+/// Whether so many objects and bytes behind the last seal make a checkpoint due.
+pub fn is_checkpoint_due((objects, bytes): (u64, u64), checkpoint_objects: u64) -> bool {
+    objects >= checkpoint_objects || bytes >= CHECKPOINT_BYTES
 }
 
 impl SetLog {
@@ -57,7 +79,12 @@ impl SetLog {
 
     /// Whether so much is unsealed that a checkpoint is due.
     pub fn wants_checkpoint(&self) -> bool {
-        self.unsealed.len() as u64 >= CHECKPOINT_OBJECTS || self.unsealed_bytes >= CHECKPOINT_BYTES
+        is_checkpoint_due(self.unsealed_size(), self.checkpoint_objects)
+    }
+
+    /// How many objects and bytes are unsealed.
+    pub fn unsealed_size(&self) -> (u64, u64) {
+        (self.unsealed.len() as u64, self.unsealed_bytes)
     }
 
     /// Everything is sealed now. `head`: BLAKE3 of the head of the new seal.

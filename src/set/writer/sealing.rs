@@ -68,6 +68,7 @@ impl SetWriter {
         let objects = &self.log.unsealed;
         let seal = Seal {
             set: self.host.id(),
+            label: self.mounted.label,
             generation: self.log.generation(),
             time: facts.time.clone(),
             earlier: self.log.heads.count(),

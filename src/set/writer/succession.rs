@@ -42,7 +42,8 @@ impl SetWriter {
         observer: &dyn Observer,
     ) -> Result<()> {
         self.mounted.mount(attached.open_to_write(self.host.id())?);
-        (self.mounted.place, self.log.root_key, self.log.succession_key) = (label.place, label.root_key, label.succession_key);
+        (self.mounted.place, self.mounted.label) = (label.place, *blake3::hash(&label.encode()).as_bytes());
+        (self.log.root_key, self.log.succession_key) = (label.root_key, label.succession_key);
         if !self.complete_beginning(label)? {
             return self.replace_half_begun(env, observer);
         }
@@ -181,6 +182,7 @@ impl SetWriter {
         };
         let bytes = label.encode();
         self.host.put_label(label.first_object, &bytes)?;
+        self.mounted.label = *blake3::hash(&bytes).as_bytes();
         self.append_unsealed(ObjectKind::Label, &bytes)?;
         self.host.add_medium(&label)?;
         self.copy_seals(label.first_object)

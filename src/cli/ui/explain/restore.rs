@@ -82,6 +82,7 @@ impl From<GenerationError> for CommandError {
             E::NoSuchGeneration { wanted, first, last } => {
                 Self::new(message!("error.generation.none-such", wanted = wanted, first = first, last = last), Exit::Usage)
             }
+            E::Newer { .. } => Self::new(message!("error.data.newer"), Exit::Medium),
             E::NoGeneration => Self::new(message!("error.generation.none"), Exit::Medium),
             E::NoManifest { generation } => {
                 Self::new(message!("error.generation.no-manifest", generation = generation), Exit::Damage)

@@ -125,7 +125,7 @@ pub enum CopyError {
     Clash {
         /// Where the target is.
         path: PathBuf,
-        /// Name of the object.
+        /// The object's path below the set's folder.
         object: String,
         /// What is wrong with it.
         clash: ObjectClash,

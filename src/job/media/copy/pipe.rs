@@ -236,7 +236,7 @@ mod tests {
         for (number, kind) in [(0, ObjectKind::Pack), (1, ObjectKind::Pack), (2, ObjectKind::Seal)] {
             let bytes = vec![number as u8; 1000];
             medium.append(number, kind, &bytes).unwrap();
-            objects.push((Object { number, kind, length: 1000, digest: Some(*blake3::hash(&bytes).as_bytes()) }, 1));
+            objects.push((Object::of(number, kind, &bytes), 1));
         }
         (Arc::new(medium), objects)
     }
