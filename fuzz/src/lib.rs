@@ -199,6 +199,7 @@ impl Log {
         let n = heads.count() + 1;
         let seal = Seal {
             set: SET,
+            label: *blake3::hash(&self.objects[0].1).as_bytes(),
             generation: self.generation + 1,
             time: "2026-11-23T03:31:54Z".into(),
             earlier: heads.count(),

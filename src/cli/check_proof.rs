@@ -48,6 +48,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         Some(path) => File::open(path).and_then(|f| compare(&facts.core, f)).map_err(unreadable(path))?,
         None => None,
     };
+    if facts.successions > 0 {
+        context.warn(&message!("proof.successions", count = count(facts.successions)));
+    }
     match facts.core.state {
         ContentState::Good => {}
         ContentState::Changed => context.warn(&message!("proof.changed")),

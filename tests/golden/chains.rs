@@ -2,12 +2,14 @@
 
 use crate::example::{self, counting};
 use crate::hostile::Gather;
+use azekura::format::check_code::{CheckCode, WrittenCode};
 use azekura::format::digests::BothDigests;
 use azekura::format::label::Label;
 use azekura::format::object::{Object, ObjectKind};
 use azekura::format::proof::Proof;
 use azekura::format::seal::{Seal, Verdict, encode_list};
 use azekura::format::succession::Succession;
+use azekura::job::inspect::prove::{Anchors, check};
 use azekura::medium::Medium;
 use azekura::medium::simulated::Simulated;
 use azekura::seal::chain::{Chain, FaultKind};
@@ -93,11 +95,13 @@ fn a_succession_that_is_not_valid_continues_nothing() {
 fn a_label_without_a_succession_key_has_no_successions() {
     let label = Label { succession_key: None, ..example::label() }.encode();
     let objects = [Object::of(0, ObjectKind::Label, &label), Object::of(1, ObjectKind::Manifest, b"manifest")];
-    let first = Seal { count: 2, list: BothDigests::of(&encode_list(&objects)), ..example::seal() };
+    let digest = *blake3::hash(&label).as_bytes();
+    let first = Seal { label: digest, count: 2, list: BothDigests::of(&encode_list(&objects)), ..example::seal() };
     let first = sign(&first, &objects, &key(0)).expect("a seal");
     let succession = sign_succession(&Succession { previous: first.head, ..example::succession() }, &example::heir_key());
     let listed = [Object::of(3, ObjectKind::Succession, &succession), Object::of(4, ObjectKind::Manifest, b"manifest")];
     let second = Seal {
+        label: digest,
         first: 3,
         heads: example::heads_root(&[first.head.blake3]),
         previous: Some(first.head),
@@ -119,6 +123,21 @@ fn a_label_without_a_succession_key_has_no_successions() {
     let chain = Chain::read(&medium, example::label().set).expect("a chain");
     assert!(chain.label.is_some() && chain.links[0].trusted && !chain.links[1].trusted);
     assert_eq!(chain.faults[0].what, FaultKind::Succession);
+}
+
+/// Whoever has nothing but a genuine proof can put a succession of his own behind its heads.
+#[test]
+fn a_proof_says_that_its_successions_were_not_checked() {
+    let invented = sign_succession(&example::succession(), &SealKey::from_seed(&[66; 32]));
+    let seal = head(&second_seal(&invented, Some(&invented), &key(2)));
+    let good = example::proof();
+    let forged = example::with_texts(good.clone(), &[&example::head_bytes(), &invented, &seal]).encode().expect("a proof");
+    let root_key = Some(example::label().root_key);
+    let count = |bytes: &[u8], code: Option<WrittenCode>| check(bytes, Anchors { root_key, code }).ok().map(|f| f.successions);
+    assert_eq!(count(&good.encode().expect("a proof"), None), Some(0));
+    assert_eq!(count(&forged, None), Some(1));
+    let paper = CheckCode::of(&example::continued_seal().head.blake3);
+    assert_eq!(count(&forged, Some(paper.into())), None, "the check code is not deceived");
 }
 
 /// Proofs that have the right form. Somebody with the root key must refuse them.

@@ -309,7 +309,7 @@ fn bad_heads(g: &mut Gather) {
     algorithms(g, &good, b"", "next ed25519 ");
     algorithms(g, &good, b"", "signature ed25519 ");
     let zeros = "0".repeat(64);
-    let digests = example::seal().list;
+    let (digests, label) = (example::seal().list, format!("label {}", hex(&example::seal().label)));
     let (both, one) = (format!("list {} {}", hex(&digests.blake3), hex(&digests.sha256)), hex(&digests.blake3));
     bends(
         g,
@@ -318,6 +318,10 @@ fn bad_heads(g: &mut Gather) {
         &[
             ("a set id in capitals", "0c0d0e0f", "0C0D0E0F"),
             ("a set id that is too short", "set 0001", "set 01"),
+            ("a label that is none", &label, "label none"),
+            ("a label with two digests", &label, &format!("{label} {one}")),
+            ("a label of 65 digits", "label ", "label 0"),
+            ("a label in capitals", &label, &label.to_uppercase().replace("LABEL", "label")),
             ("a generation with a second field", "generation 1", "generation 1 1"),
             ("seals without a root", &format!("seals 0 {}", digest_none()), "seals 0"),
             ("seals without a count", "seals 0 ", "seals "),
@@ -460,7 +464,7 @@ fn bad_orders(g: &mut Gather) {
     }
     g.add("list: a closing seal with a manifest", seal(&[Pack, Manifest], true));
     for kinds in
-        [&[Pack, Later(9), Later(63), Manifest][..], &[Manifest, Void, Parity, Extra, Later(9), Later(63), Later(64), Later(127)], &[Void, Manifest]]
+        [&[Pack, Later(9), Later(63), Manifest][..], &[Manifest, Void, Parity, Extra, Later(9), Later(127)], &[Void, Manifest]]
     {
         assert!(decode_seal(&seal(kinds, false)).is_ok(), "{kinds:?}");
     }
@@ -581,7 +585,7 @@ fn odd_seals() -> Vec<(&'static str, Vec<Object>, Seal)> {
         object(12, Later(127)),
         object(13, Void),
     ];
-    let newer = vec![object(4, Later(9)), object(5, Pack), object(6, Later(63)), object(7, Manifest)];
+    let newer = vec![object(4, Later(9)), object(5, Pack), object(6, Later(63)), object(7, Manifest), object(8, Later(9))];
     let no_sha256 = vec![blake3_alone(4, Pack), blake3_alone(5, Manifest)];
     let closed = vec![object(4, Pack), object(5, Later(64)), object(6, Void)];
     let two_media = vec![object(4, Pack), object(5, Label), object(6, Manifest)];

@@ -15,7 +15,7 @@ use crate::generation::{Generation, GenerationError};
 use crate::pipeline::compressor::{Compressor, Decompressor, FrameError};
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::hasher::ContentHasher;
-use crate::seal::chain::{Chain, Fault, SealLink, follow};
+use crate::seal::chain::{Chain, Fault, FollowedChain, SealLink, follow};
 use crate::set::open::{OpenError, OpenSet};
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -163,6 +163,9 @@ pub struct ProvedFacts {
     pub check_code: CheckCode,
     /// The record's number in the generation, from 0.
     pub index: u64,
+    /// How many successions are among the seals. Their signatures were not checked: that needs the label. Behind the first
+    /// one the root key shows nothing; the check code does.
+    pub successions: u64,
 }
 
 /// Why a proof proves nothing.
@@ -206,7 +209,7 @@ pub fn check(bytes: &[u8], anchors: Anchors) -> Result<ProvedFacts, ProofError> 
     }
     let proof = Proof::decode(bytes)?;
     let core = Core::decode_alone(&proof.core)?;
-    let seal = last_seal(&proof, anchors.root_key)?;
+    let FollowedChain { last: seal, successions } = follow_proof(&proof, anchors.root_key)?;
     let generation = seal.seal.generation;
     if seal.seal.is_closing() {
         return Err(ProofError::NotInGeneration { generation });
@@ -219,11 +222,11 @@ pub fn check(bytes: &[u8], anchors: Anchors) -> Result<ProvedFacts, ProofError> 
     if root_of_path(leaf, proof.index, seal.seal.record_count, &proof.path) != Some(seal.seal.records) {
         return Err(ProofError::NotInGeneration { generation });
     }
-    Ok(ProvedFacts { core, seal, check_code, index: proof.index })
+    Ok(ProvedFacts { core, seal, check_code, index: proof.index, successions })
 }
 
-/// Checks the chain of seals in a proof. Returns the last one.
-fn last_seal(proof: &Proof, root_key: Option<[u8; 32]>) -> Result<SealLink, ProofError> {
+/// Checks the chain of seals in a proof.
+fn follow_proof(proof: &Proof, root_key: Option<[u8; 32]>) -> Result<FollowedChain, ProofError> {
     let mut all = Vec::new();
     Decompressor::new().and_then(|mut d| d.decompress_seals(&proof.seals, &mut all))?;
     let mut rest = &all[..];
@@ -239,7 +242,7 @@ fn last_seal(proof: &Proof, root_key: Option<[u8; 32]>) -> Result<SealLink, Proo
     if !rest.is_empty() {
         return Err(Malformed::new("proof", "bytes behind the seals").into());
     }
-    let chain = |key| follow(seals.iter().copied(), key).map(|followed| followed.last);
+    let chain = |key| follow(seals.iter().copied(), key);
     chain(root_key).map_err(|fault| match chain(None) {
         // The chain itself is valid: only the key does not match.
         Ok(_) => ProofError::RootKey,
