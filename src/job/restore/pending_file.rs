@@ -131,11 +131,17 @@ impl OpenFiles {
     }
 }
 
-/// Reads a file and compares it with its record. A hole at the end counts as there: it is made when the file is
+/// Reads a file and compares it with each digest of its record. A hole at the end counts as there: it is made when the file is
 /// finished. Fails where the file cannot be read, and where `check` does.
 pub(super) fn has_content(file: &File, core: &Core, check: &dyn Fn() -> io::Result<()>) -> io::Result<bool> {
     let Some(recorded) = core.digests else { return Ok(false) };
-    let around = ReadAround { file, left_out: left_out(core), end: core.size, with_sha256: false, on_read: &|_| check() };
+    let around = ReadAround {
+        file,
+        left_out: left_out(core),
+        end: core.size,
+        with_sha256: recorded.either().sha256.is_some(),
+        on_read: &|_| check(),
+    };
     let found = around.read(&mut Vec::new())?;
     let Some(mut hasher) = found.hasher else { return Ok(false) };
     if found.size < core.size {
@@ -150,5 +156,5 @@ pub(super) fn has_content(file: &File, core: &Core, check: &dyn Fn() -> io::Resu
             }
         }
     }
-    Ok(hasher.finish().blake3 == recorded.either().blake3)
+    Ok(hasher.finish() == *recorded.either())
 }
