@@ -8,7 +8,8 @@ mod data;
 
 use azekura::buffer::Buffers;
 use azekura::format::cbor::Time;
-use azekura::format::entry::{ContentDigests, Core, Digests, Entry, EntryHead, EntryKind, split_record};
+use azekura::format::digests::Digests;
+use azekura::format::entry::{ContentDigests, Core, Entry, EntryHead, EntryKind, split_record};
 use azekura::format::pack::Extent;
 use azekura::format::set_key::SetKey;
 use azekura::pipeline::chunker::{ChunkClass, Chunker, Kernel};
@@ -95,7 +96,7 @@ fn pack() -> Work {
     let (level, buffers) = (CompressionLevel::new(Some(3)), Buffers::default());
     Box::new(move || {
         let sink = |pack: FinishedPack| !black_box(pack).bytes.is_empty();
-        let mut packer = Packer::new(&recipients, &level, 16 * MIB, &buffers, &sink).expect("zstd");
+        let mut packer = Packer::new(&recipients, &level, 16 * MIB, true, &buffers, &sink).expect("zstd");
         each_chunk(&chunker, &content, |chunk| {
             let id = ids.id(blake3::hash(chunk).as_bytes());
             packer.next_place(chunk.len()).expect("a place");

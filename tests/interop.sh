@@ -60,6 +60,10 @@ public_key() { # hexadecimal of 32 bytes: a PEM file
     } >"$work/key.pem"
 }
 
+path() { # number, kind: of an object, below its set's folder
+    printf '%05d/%08d.%s' $(($1 / 1000)) "$1" "$2"
+}
+
 verifies() { # seal: checked with $work/key.pem
     sed '$d' "$1" >"$work/body"
     field "$1" signature | bytes >"$work/signature"
@@ -69,13 +73,13 @@ refuses() { ! verifies "$1"; }
 
 for golden in v[0-9]*/*; do
     set=$(echo "$golden"/medium/AZEKURA/*)
-    key=$(sed -n 's/.*"root_key": "\([0-9a-f]*\)".*/\1/p' "$set/00000000.label")
+    key=$(sed -n 's/.*"root_key": "\([0-9a-f]*\)".*/\1/p' "$set/00000/00000000.label")
     generation=0
     previous=none
-    for seal in "$set"/*.seal; do
+    for seal in "$set"/*/*.seal; do
         # A leftover of interrupted work: a later seal lists it as void.
         number=$(basename "$seal" .seal | sed 's/^0*//')
-        if grep -q "^object $number void" "$set"/*.seal; then continue; fi
+        if grep -q "^object $number void" "$set"/*/*.seal; then continue; fi
         generation=$((generation + 1))
         check "$seal is of generation $generation" same "$(field "$seal" generation)" "$generation"
         check "$seal names the seal before it" same "$(field "$seal" previous)" "$previous"
@@ -87,8 +91,8 @@ for golden in v[0-9]*/*; do
             case $kind in
             void) continue ;;
             esac
-            echo "$digest  $set/$(printf '%08d' "$number").$kind"
-            same "$(stat -c %s "$set/$(printf '%08d' "$number").$kind")" "$length" || echo "length of object $number" >&2
+            echo "$digest  $set/$(path "$number" "$kind")"
+            same "$(stat -c %s "$set/$(path "$number" "$kind")")" "$length" || echo "length of object $number" >&2
         done >"$work/sums" 2>"$work/lengths"
         check "b3sum agrees with the digests in $seal" b3sum --check "$work/sums"
         check "lengths agree with $seal" same "$(cat "$work/lengths")" ""
@@ -98,7 +102,7 @@ for golden in v[0-9]*/*; do
             grep -q "^generation $generation .* check code $code\$" "$golden/expected.txt"
         key=$(field "$seal" next)
         for number in $(field "$seal" object | sed -n 's/^\([0-9]*\) pack .*/\1/p'); do
-            pack="$set/$(printf '%08d' "$number").pack"
+            pack="$set/$(path "$number" pack)"
             age -d -i identity.txt "$pack" | zstd -dcq >"$work/content"
             check "age and zstd open $pack" test -s "$work/content"
         done

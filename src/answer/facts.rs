@@ -33,7 +33,7 @@ fn seal() -> ObjectKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultName {
-    /// The label is damaged, or is another set's.
+    /// No seal lists the label, it is damaged, or it is another set's.
     Label,
     /// The seal is damaged or cut short.
     Unreadable,
@@ -45,10 +45,14 @@ pub enum FaultName {
     Forked,
     /// The signature is wrong.
     Signature,
-    /// The key of a later generation signed it.
+    /// The key of a later seal signed it.
     SignedByLaterKey,
-    /// The root of the log is not that of the objects listed.
-    Log,
+    /// The seal names a succession that is not there or not valid.
+    Succession,
+    /// The list of objects is not the one that the head of the seal names.
+    List,
+    /// A newer program wrote it. Nothing from there on is judged.
+    Newer,
 }
 
 /// An object is not what its seal says.

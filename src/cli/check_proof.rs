@@ -15,7 +15,7 @@ use crate::cli::ui::words;
 use azekura::answer::proof::{Anchor, Content, Proof};
 use azekura::answer::{Clipped, exact, name};
 use azekura::env::time_text;
-use azekura::format::check_code::CheckCode;
+use azekura::format::check_code::WrittenCode;
 use azekura::format::entry::{ContentState, EntryKind};
 use azekura::format::limit;
 use azekura::format::object::hex;
@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "KEY", value_parser = crate::cli::ui::values::root_key)]
     root_key: Option<[u8; 32]>,
     #[arg(long, value_name = "CODE", value_parser = crate::cli::ui::values::check_code)]
-    expect: Option<CheckCode>,
+    expect: Option<WrittenCode>,
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }
@@ -171,7 +171,7 @@ pub fn proof(facts: &ProvedFacts) -> Proof {
         verdict: Some(seal.verdict),
         read_back: Some(seal.read_back),
         check_code: Clipped::of(facts.check_code),
-        seal_blake3: Some(hex(&facts.seal.digest).into()),
+        seal_blake3: Some(hex(&facts.seal.digest()).into()),
         record: facts.index,
         records: seal.record_count,
         anchors: None,

@@ -11,7 +11,9 @@ pub const CHUNKS_IN_FRAME: u64 = 65_536;
 pub const CHUNK_BYTES: u64 = 4 << 20;
 pub const INDEX_BYTES: u64 = 64 << 20;
 pub const MANIFEST_BYTES: u64 = 256 << 20;
-pub const SEAL_BYTES: u64 = 256 << 20;
+pub const SEAL_BYTES: u64 = 16 << 20;
+pub const HEAD_BYTES: u64 = 4 << 10;
+pub const OBJECTS_IN_LIST: u64 = 65_536;
 pub const RECORD_BYTES: u64 = 64 << 20;
 /// Section 6: a longer record may be divided among chunks.
 pub const WHOLE_RECORD_BYTES: u64 = 64 << 10;

@@ -7,6 +7,7 @@
 
 pub mod cbor;
 pub mod check_code;
+pub mod digests;
 pub mod entry;
 pub mod label;
 pub mod limit;
@@ -19,7 +20,9 @@ pub mod rules;
 pub mod seal;
 pub mod set_key;
 pub mod stamp;
+pub mod succession;
 pub mod tape;
+pub(crate) mod text;
 pub mod watch;
 
 /// The format version that this program writes, and the newest that it reads.

@@ -11,9 +11,10 @@ pub use entries::{EntryReader, EntryRecord, Gap};
 use pack_cache::PackCache;
 pub use select::{EntryFrames, SelectedEntries};
 
+use crate::format::digests::Digests;
 use crate::format::entry::Core;
 use crate::format::manifest::{Manifest, Source};
-use crate::format::object::ObjectKind;
+use crate::format::object::{Object, ObjectKind};
 use crate::format::pack::Extent;
 use crate::format::set_key::SetKey;
 use crate::format::{Malformed, limit};
@@ -53,6 +54,9 @@ pub enum GenerationError {
     Entries(#[source] Malformed),
     #[error("the entry stream is not the one that the manifest names")]
     NotTheEntries,
+    /// It has an object of a kind that only a newer program knows.
+    #[error("object {object} was written by a newer program")]
+    Newer { object: u64 },
     #[error("the medium failed")]
     Medium(#[from] MediumError),
 }
@@ -72,7 +76,7 @@ impl GenerationError {
     /// Whether something on the medium is damaged. Another generation may be whole.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::NoSuchGeneration { .. } | Self::NoGeneration | Self::WrongKey(_) => false,
+            Self::NoSuchGeneration { .. } | Self::NoGeneration | Self::WrongKey(_) | Self::Newer { .. } => false,
             Self::Medium(e) => e.category() == ErrorCategory::Damage,
             Self::NoManifest { .. } | Self::Manifest(_) | Self::Entries(_) | Self::NotTheEntries => true,
             Self::Damaged { .. } | Self::Decrypt { .. } | Self::Decompress { .. } | Self::Unpack { .. } => true,
@@ -112,7 +116,7 @@ impl<'a> Generation<'a> {
             return Err(GenerationError::NoGeneration);
         };
         let link = match wanted {
-            None => last,
+            None => chain.newest_generation().unwrap_or(last),
             Some(wanted) => chain.generation(wanted).ok_or(GenerationError::NoSuchGeneration {
                 wanted,
                 first: first.seal.generation,
@@ -120,28 +124,21 @@ impl<'a> Generation<'a> {
             })?,
         };
         let generation = link.seal.generation;
-        let object = *link.seal.manifest().ok_or(GenerationError::NoManifest { generation })?;
-        let damaged = |why: &str| GenerationError::Damaged { object: object.number, why: why.to_owned() };
-        let bytes = match read_object(medium, object.number, ObjectKind::Manifest, limit::MANIFEST_BYTES) {
-            Ok(bytes) => bytes,
-            Err(ReadError::Damaged(why)) => return Err(damaged(&why)),
-            Err(ReadError::Medium(e)) => return Err(GenerationError::Medium(e)),
-        };
-        if Some(*blake3::hash(&bytes).as_bytes()) != object.digest {
-            return Err(damaged("its digest is not the one in the seal"));
+        if let Some(newer) = link.objects.iter().find(|o| o.kind.is_newer()) {
+            return Err(GenerationError::Newer { object: newer.number });
         }
-        let stored = encryptor::decrypt(identity, &bytes, limit::MANIFEST_BYTES).map_err(|source| match source {
-            DecryptError::WrongKey => GenerationError::WrongKey(source),
-            source => GenerationError::Decrypt { object: object.number, source },
-        })?;
-        let mut plain = Zeroizing::new(Vec::new());
-        Decompressor::new()
-            .and_then(|mut d| d.decompress_manifest(&stored, &mut plain))
-            .map_err(|source| GenerationError::Decompress { object: object.number, source })?;
-        let manifest = Manifest::decode(&plain).map_err(GenerationError::Manifest)?;
-        if manifest.set != chain.set || manifest.generation != generation {
-            return Err(damaged("it belongs to another set or generation"));
+        let mut manifest = Err(GenerationError::NoManifest { generation });
+        for object in chain.manifests(link) {
+            manifest = read_manifest(medium, &object, identity).and_then(|manifest| {
+                let is_its_own = manifest.set == chain.set && manifest.generation == generation;
+                let why = || "it belongs to another set or generation".to_owned();
+                is_its_own.then_some(manifest).ok_or_else(|| GenerationError::Damaged { object: object.number, why: why() })
+            });
+            if manifest.is_ok() {
+                break;
+            }
         }
+        let manifest = manifest?;
         let set_key = SetKey(manifest.set_key);
         Ok(Self { medium, identity, chain, checked: Mutex::default(), link: link.clone(), manifest, set_key })
     }
@@ -204,16 +201,42 @@ impl<'a> Generation<'a> {
             return Ok(());
         }
         let damaged = |why: &str| GenerationError::Damaged { object, why: why.to_owned() };
-        let (sealed, _) = self.chain.object(object).ok_or_else(|| damaged("no seal lists it"))?;
+        let Some((sealed, _)) = self.chain.object(object) else {
+            // Under a damaged list the root of the records confirms what is in it.
+            return if self.chain.is_unlisted(object) { Ok(()) } else { Err(damaged("no seal lists it")) };
+        };
         let mut open = self.medium.open(object, ObjectKind::Pack)?;
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&mut open).map_err(|source| damaged(&source.to_string()))?;
-        if sealed.kind != ObjectKind::Pack || Some(*hasher.finalize().as_bytes()) != sealed.digest {
+        if sealed.kind != ObjectKind::Pack || Some(*hasher.finalize().as_bytes()) != sealed.digest() {
             return Err(damaged("its digest is not the one in the seal"));
         }
         checked().insert(object);
         Ok(())
     }
+}
+
+/// Reads a manifest, compares it with what the seal's list says, and decrypts it. Where that list is damaged, the root of
+/// the records confirms what the manifest names.
+fn read_manifest(medium: &dyn Medium, object: &Object, identity: &Identity) -> Result<Manifest> {
+    let damaged = |why: &str| GenerationError::Damaged { object: object.number, why: why.to_owned() };
+    let bytes = match read_object(medium, object.number, ObjectKind::Manifest, limit::MANIFEST_BYTES) {
+        Ok(bytes) => bytes,
+        Err(ReadError::Damaged(why)) => return Err(damaged(&why)),
+        Err(ReadError::Medium(e)) => return Err(GenerationError::Medium(e)),
+    };
+    if object.digests.is_some_and(|d| !d.agree_with(&Digests::of(&bytes, true))) {
+        return Err(damaged("its digest is not the one in the seal"));
+    }
+    let stored = encryptor::decrypt(identity, &bytes, limit::MANIFEST_BYTES).map_err(|source| match source {
+        DecryptError::WrongKey => GenerationError::WrongKey(source),
+        source => GenerationError::Decrypt { object: object.number, source },
+    })?;
+    let mut plain = Zeroizing::new(Vec::new());
+    Decompressor::new()
+        .and_then(|mut d| d.decompress_manifest(&stored, &mut plain))
+        .map_err(|source| GenerationError::Decompress { object: object.number, source })?;
+    Manifest::decode(&plain).map_err(GenerationError::Manifest)
 }
 
 /// Whether `path` is `wanted` or below it.

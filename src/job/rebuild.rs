@@ -5,12 +5,13 @@
 
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
+use crate::format::digests::Hashes;
 use crate::format::label::Label;
 use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::pack::{ChunkId, Index};
 use crate::format::{limit, watch};
 use crate::generation::{Generation, GenerationError};
-use crate::host::catalog::{Catalog, CatalogError, GenerationRow, Location, MediumRow, SetRow};
+use crate::host::catalog::{Catalog, CatalogError, Location, MediumRow, SealRow, SetRow};
 use crate::host::state::{SetState, StateDir, StateError};
 use crate::medium::{AttachedMedium, ErrorCategory, Medium, MediumError};
 use crate::pipeline::compressor::{FrameError, read_index};
@@ -158,7 +159,7 @@ struct Rebuilding<'r> {
     /// The old catalog listed damaged packs. Which ones is forgotten with it: all packs are read again to find out.
     had_damage: bool,
     /// The last generation before this one that is no closing seal.
-    previous: Option<GenerationRow>,
+    previous: Option<SealRow>,
 }
 
 impl Rebuilding<'_> {
@@ -173,7 +174,7 @@ impl Rebuilding<'_> {
             set_aside: None,
         };
         for link in &self.chain.links {
-            for object in &link.seal.objects {
+            for object in &link.objects {
                 if env.is_interrupted() {
                     return Err(RebuildError::Interrupted);
                 }
@@ -197,6 +198,7 @@ impl Rebuilding<'_> {
                     && let Ok(label) = Label::decode(&bytes)
                 {
                     self.catalog.put_medium(self.row, &MediumRow::of(&label))?;
+                    self.catalog.put_label(self.row, object.number, blake3::hash(&bytes).as_bytes())?;
                 }
             }
             ObjectKind::Pack => {
@@ -214,8 +216,7 @@ impl Rebuilding<'_> {
     }
 
     fn add_seal(&mut self, link: &SealLink) -> Result<()> {
-        let seal = Object { number: link.number, kind: ObjectKind::Seal, length: link.length, digest: Some(link.digest) };
-        self.catalog.add_object(self.row, &seal, &mut [])?;
+        self.catalog.add_object(self.row, &link.object(), &mut [])?;
         let bytes = read_object(self.medium, link.number, ObjectKind::Seal, limit::SEAL_BYTES).map_err(|e| match e {
             ReadError::Medium(e) => RebuildError::Medium(e),
             ReadError::Damaged(_) => RebuildError::Untrusted,
@@ -224,10 +225,11 @@ impl Rebuilding<'_> {
     }
 
     fn add_generation(&mut self, link: &SealLink, report: &mut Report) -> Result<()> {
-        let mut generation = GenerationRow {
+        let mut generation = SealRow {
+            seal: link.seal.earlier + 1,
             number: link.seal.generation,
             seal_object: link.number,
-            seal_digest: link.digest,
+            head: link.head,
             time: link.seal.time.clone(),
             started: self.previous.as_ref().map_or(0, |g| g.started),
             entries_digest: self.previous.as_ref().map_or([0; 32], |g| g.entries_digest),
@@ -243,7 +245,7 @@ impl Rebuilding<'_> {
             }
             self.previous = Some(generation.clone());
         }
-        self.catalog.put_generation(self.row, &generation)?;
+        self.catalog.put_seal_row(self.row, &generation)?;
         match damaged {
             Some(object) => Ok(self.catalog.mark_damaged(self.row, &[object])?),
             None => Ok(()),
@@ -252,7 +254,7 @@ impl Rebuilding<'_> {
 
     /// Completes a generation's row from its manifest. Of the last generation, copies the entries to the host; returns
     /// why that is impossible.
-    fn read_manifest(&self, row: &mut GenerationRow) -> Result<Option<GenerationError>> {
+    fn read_manifest(&self, row: &mut SealRow) -> Result<Option<GenerationError>> {
         let is_last = Some(row.seal_object) == self.chain.generations().next_back().map(|l| l.number);
         let generation = match Generation::open(self.medium, self.chain, Some(row.number), self.identity) {
             Ok(generation) => generation,
@@ -305,8 +307,8 @@ fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Opt
 }
 
 fn is_whole(medium: &dyn Medium, object: &Object) -> Result<bool> {
-    match medium.read_back(object.number, object.kind) {
-        Ok(r) => Ok(r.length == object.length && Some(r.digest) == object.digest),
+    match medium.read_back(object.number, object.kind, Hashes::Both) {
+        Ok(r) => Ok(r.length == object.length && object.digests.is_some_and(|d| d.agree_with(&r.digests))),
         Err(e) if e.category() == ErrorCategory::Damage => Ok(false),
         Err(e) => Err(e.into()),
     }

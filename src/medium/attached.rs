@@ -87,6 +87,31 @@ impl AttachedMedium {
         }
     }
 
+    /// Calls `f` with a set on this medium, opened for reading.
+    pub fn with_set<T>(&self, set: Id, f: impl FnOnce(&dyn Medium) -> Result<T>) -> Result<T> {
+        match &self.kind {
+            AttachedKind::Folder => f(&Directory::open(&self.path, set)?),
+            AttachedKind::Tape(id, tape) if *id == set => f(tape),
+            _ => Err(MediumError::NoSuchSet { path: self.path.clone(), set }),
+        }
+    }
+
+    /// All labels of a set on this medium that can be decoded, ascending by number.
+    pub fn labels(&self, set: Id) -> Result<Vec<Label>> {
+        self.with_set(set, |medium| {
+            let mut labels = Vec::new();
+            for o in medium.list()?.objects.iter().filter(|o| o.kind == ObjectKind::Label) {
+                match read_label(medium, o.number, &self.path) {
+                    Ok(label) => labels.push(label),
+                    Err(e) if e.category() == ErrorCategory::Damage => {}
+                    Err(MediumError::NewerFormat { .. }) => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            Ok(labels)
+        })
+    }
+
     /// Bytes that may still be appended; `None` where that is not known. An estimate, as [`Medium::free_bytes`] is.
     pub fn free_bytes(&self) -> Option<u64> {
         match self.kind {
@@ -165,9 +190,9 @@ fn label_on(tape: &Tape, path: &Path) -> Result<Label> {
     Err(first_error.unwrap_or_else(|| MediumError::NoLabel { path: path.to_owned() }))
 }
 
-fn read_label(tape: &Tape, number: u64, path: &Path) -> Result<Label> {
+fn read_label(medium: &dyn Medium, number: u64, path: &Path) -> Result<Label> {
     let mut bytes = Vec::new();
-    let read = tape.open(number, ObjectKind::Label)?.take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes);
+    let read = medium.open(number, ObjectKind::Label)?.take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(|e| MediumError::of_read(path.display().to_string(), number, ObjectKind::Label, e))?;
     decode_label(&bytes, path)
 }

@@ -8,6 +8,7 @@
 
 use super::file_system::FileSystem;
 use crate::buffer::{Buffer, Buffers};
+use crate::format::digests::{DigestHasher, Digests, Hashes};
 use crate::format::seal::ReadBack;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Advice, AtFlags, Mode, OFlags, StatxFlags, fadvise, fcntl_setfl, fstat, openat, statx};
@@ -87,8 +88,8 @@ fn write_all(file: BorrowedFd, mut bytes: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Bytes read, their BLAKE3, and how they were read.
-pub(super) type Seen = (u64, [u8; 32], ReadBack);
+/// Bytes read, their digests, and how they were read.
+pub(super) type Seen = (u64, Digests, ReadBack);
 
 /// Reads the file that `file` is open on; `name` is its name in `folder`.
 ///
@@ -98,6 +99,7 @@ pub(super) fn read_back(
     name: &str,
     file: BorrowedFd,
     kind: FileSystem,
+    hashes: Hashes,
     buffers: &Buffers,
 ) -> Result<Seen, Errno> {
     let best = kind.best_read_back();
@@ -107,15 +109,15 @@ pub(super) fn read_back(
     if best == ReadBack::Direct
         && let Some(direct) = open_direct(folder, name, file)
     {
-        match hash(direct.as_fd(), length, true, buffers) {
-            Ok((length, digest)) => return Ok((length, digest, ReadBack::Direct)),
+        match hash(direct.as_fd(), length, true, hashes, buffers) {
+            Ok((length, digests)) => return Ok((length, digests, ReadBack::Direct)),
             // The file system demands another alignment: larger sectors, or no end of file within a sector.
             Err(Errno::INVAL | Errno::OPNOTSUPP) => {}
             Err(e) => return Err(e),
         }
     }
-    let (length, digest) = hash(file, length, false, buffers)?;
-    Ok((length, digest, if dropped { ReadBack::Dropped } else { ReadBack::Cached }))
+    let (length, digests) = hash(file, length, false, hashes, buffers)?;
+    Ok((length, digests, if dropped { ReadBack::Dropped } else { ReadBack::Cached }))
 }
 
 /// Opens the same file for direct reads, if the file system supports them for this file.
@@ -144,8 +146,8 @@ fn fill(buffer: &mut Buffer, file: BorrowedFd, offset: u64, direct: bool) -> Res
 }
 
 /// Hashes the file up to `length`, or up to its end. `EINVAL` if a direct read reaches neither.
-fn hash(file: BorrowedFd, length: u64, direct: bool, buffers: &Buffers) -> Result<(u64, [u8; 32]), Errno> {
-    let mut hasher = blake3::Hasher::new();
+fn hash(file: BorrowedFd, length: u64, direct: bool, hashes: Hashes, buffers: &Buffers) -> Result<(u64, Digests), Errno> {
+    let mut hasher = DigestHasher::new(hashes);
     let mut total = 0;
     if length <= BUFFER_BYTES as u64 {
         let mut buffer = buffers.take(BUFFER_BYTES);
@@ -176,7 +178,7 @@ fn hash(file: BorrowedFd, length: u64, direct: bool, buffers: &Buffers) -> Resul
     if direct && total != length {
         return Err(Errno::INVAL);
     }
-    Ok((total, *hasher.finalize().as_bytes()))
+    Ok((total, hasher.finish()))
 }
 
 /// Fills buffers until `length` is reached, the file ends, or it cannot be read.
@@ -210,14 +212,14 @@ mod tests {
             file.write_all(&bytes)?;
             file.as_file().sync_all()?;
             let name = file.path().file_name().and_then(|n| n.to_str()).ok_or("name")?;
-            let expected = *blake3::hash(&bytes).as_bytes();
+            let expected = Digests::of(&bytes, true);
             let kind = FileSystem::of(&folder);
             for kind in [kind, FileSystem::Nfs, FileSystem::Tmpfs] {
-                let (n, digest, how) = read_back(folder.as_fd(), name, file.as_file().as_fd(), kind, &buffers)?;
+                let (n, digest, how) = read_back(folder.as_fd(), name, file.as_file().as_fd(), kind, Hashes::Both, &buffers)?;
                 assert_eq!((n, digest), (length as u64, expected), "{length} {kind}");
                 assert!(how <= kind.best_read_back());
             }
-            assert_eq!(hash(file.as_file().as_fd(), length as u64, false, &buffers)?, (length as u64, expected));
+            assert_eq!(hash(file.as_file().as_fd(), length as u64, false, Hashes::Both, &buffers)?, (length as u64, expected));
         }
         Ok(())
     }
@@ -246,8 +248,8 @@ mod tests {
     fn a_file_shorter_than_its_length_is_read_to_its_end() -> Result<(), Box<dyn std::error::Error>> {
         let mut file = tempfile::tempfile()?;
         file.write_all(&vec![7; 3 << 20])?;
-        let (n, digest) = hash(file.as_fd(), 9 << 20, false, &Buffers::default())?;
-        assert_eq!((n, digest), (3 << 20, *blake3::hash(&vec![7; 3 << 20]).as_bytes()));
+        let (n, digest) = hash(file.as_fd(), 9 << 20, false, Hashes::Blake3, &Buffers::default())?;
+        assert_eq!((n, digest), (3 << 20, Digests::of(&vec![7; 3 << 20], false)));
         Ok(())
     }
 }

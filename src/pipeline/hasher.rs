@@ -1,6 +1,6 @@
 //! Chunk ids and the digests of whole files.
 
-pub use crate::format::entry::Digests;
+pub use crate::format::digests::Digests;
 use crate::format::entry::{ContentDigests, DataRange, HASHED_HOLE_BYTES, leaves_out_holes};
 use crate::format::pack::ChunkId;
 use crate::format::set_key::SetKey;
@@ -24,13 +24,6 @@ impl Ids {
         let mut id = [0; 16];
         id.copy_from_slice(&keyed.as_bytes()[..16]);
         ChunkId(id)
-    }
-}
-
-impl Digests {
-    /// Of content that is in memory as a whole.
-    pub fn of(content: &[u8], with_sha256: bool) -> Self {
-        Self { blake3: *blake3::hash(content).as_bytes(), sha256: with_sha256.then(|| sha2::Sha256::digest(content).into()) }
     }
 }
 

@@ -7,6 +7,7 @@
 use super::compressor::{CompressionLevel, Compressor, Decompressor, FrameError, frame_length, read_index};
 use super::encryptor::{Encryptor, Recipients};
 use crate::buffer::{Buffer, Buffers};
+use crate::format::digests::Digests;
 use crate::format::limit;
 use crate::format::pack::{ChunkId, Extent, Frame, Index};
 use std::io::{Read, Seek, SeekFrom};
@@ -19,6 +20,8 @@ const FRAME_BYTES: usize = 2 << 20;
 const ENTRIES_FRAME_BYTES: usize = 256 << 10;
 /// Chunks of a full frame: keeps the index small beside the content where files are tiny.
 const FRAME_CHUNKS: usize = 16_384;
+/// The smallest size at which a pack may be closed: a sector of a disk.
+pub const PACK_BYTES_MIN: usize = 4 << 10;
 /// Chunks of a full pack: bounds how many wait for its number.
 const PACK_CHUNKS: usize = 32_768;
 
@@ -91,6 +94,8 @@ pub fn extents(chunks: &[PlacedChunk]) -> Vec<Extent> {
 pub struct FinishedPack {
     /// The age file.
     pub bytes: Buffer,
+    /// Of the age file.
+    pub digests: Digests,
     /// Its index, for the catalog.
     pub index: Index,
     /// Of each frame: offset in the payload, bytes of content.
@@ -121,6 +126,7 @@ pub struct Packer<'a> {
     buffers: Buffers,
     /// Bytes of a full pack.
     pack_bytes: usize,
+    with_sha256: bool,
     /// Bytes of content of a full frame.
     frame_bytes: usize,
     frame: Vec<u8>,
@@ -154,22 +160,27 @@ pub enum PackError {
 }
 
 impl<'a> Packer<'a> {
-    /// `pack_bytes`: bytes of a full pack; at least 64 KiB, at most half of the format's limit. Finished packs go to `sink`.
+    /// `pack_bytes`: bytes of a full pack; at least [`PACK_BYTES_MIN`], at most half of the format's limit. A frame has no
+    /// more content than that, unless a chunk has. `with_sha256`: compute the SHA-256 of a pack beside its BLAKE3. Finished
+    /// packs go to `sink`.
     pub fn new(
         recipients: &'a Recipients,
         level: &'a CompressionLevel,
         pack_bytes: usize,
+        with_sha256: bool,
         buffers: &Buffers,
         sink: Sink<'a>,
     ) -> Result<Self, PackError> {
+        let pack_bytes = pack_bytes.clamp(PACK_BYTES_MIN, (limit::PACK_BYTES / 2) as usize);
         Ok(Self {
             recipients,
             compressor: Compressor::new(level.get())?,
             level,
             sink,
             buffers: buffers.clone(),
-            pack_bytes: pack_bytes.clamp(64 << 10, (limit::PACK_BYTES / 2) as usize),
-            frame_bytes: FRAME_BYTES,
+            with_sha256,
+            pack_bytes,
+            frame_bytes: FRAME_BYTES.min(pack_bytes),
             frame: Vec::with_capacity(FRAME_BYTES),
             chunks: Vec::new(),
             stored: Vec::new(),
@@ -179,7 +190,7 @@ impl<'a> Packer<'a> {
 
     /// The same for the entry stream, in smaller frames: every record lost is a name lost.
     pub fn of_entries(self) -> Self {
-        Self { frame_bytes: ENTRIES_FRAME_BYTES, ..self }
+        Self { frame_bytes: ENTRIES_FRAME_BYTES.min(self.pack_bytes), ..self }
     }
 
     /// Where the next chunk of `length` bytes will be stored. Finishes the frame and the pack first where they are full.
@@ -251,8 +262,10 @@ impl<'a> Packer<'a> {
         self.stored.clear();
         c.index.encode(&mut self.stored);
         c.encryptor.write(&self.stored);
+        let bytes = c.encryptor.finish();
         let pack = FinishedPack {
-            bytes: c.encryptor.finish(),
+            digests: Digests::of(&bytes, self.with_sha256),
+            bytes,
             index: c.index,
             frames: c.frames,
             content_bytes: c.content_bytes,

@@ -118,7 +118,7 @@ impl ReadAround<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::entry::Digests;
+    use crate::format::digests::Digests;
     use std::io::Write;
 
     const HOLES: [DataRange; 3] = [

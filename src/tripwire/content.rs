@@ -216,7 +216,7 @@ pub fn is_compressed(head: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::entry::Fingerprint;
+    use crate::format::entry::ContentId;
 
     fn noise(seed: u64, length: usize) -> Vec<u8> {
         let mut out = vec![0; length];
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn a_file_that_only_grew_begins_with_its_former_content() {
         let (old, new) = (text(10_000), text(25_000));
-        let content = Fingerprint::Whole(*blake3::hash(&old).as_bytes());
+        let content = ContentId::Whole(*blake3::hash(&old).as_bytes());
         let size = old.len() as u64;
         let before = PreviousContent { content, size, stored_bytes: size, settled: true };
         let grown = |bytes: &[u8]| {

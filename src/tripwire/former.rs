@@ -1,7 +1,8 @@
 //! Whether a file that may only grow begins with its former content.
 
 use super::PreviousContent;
-use crate::format::entry::{ContentDigests, DataRange, Digests, Fingerprint};
+use crate::format::digests::Digests;
+use crate::format::entry::{ContentDigests, ContentId, DataRange};
 
 /// Looks for a file's former content at its beginning, while it is read.
 pub struct FormerContent {
@@ -20,8 +21,8 @@ impl FormerContent {
     /// `most_zeros`: bytes of holes that are hashed at most. A file with more holes counts as replaced.
     pub fn new(before: PreviousContent, most_zeros: u64) -> Self {
         let left = match before.content {
-            Fingerprint::Whole(_) => before.size,
-            Fingerprint::Stored { .. } => before.stored_bytes,
+            ContentId::Whole(_) => before.size,
+            ContentId::Stored { .. } => before.stored_bytes,
         };
         Self { before, hasher: blake3::Hasher::new(), left, zeros_left: most_zeros, holes: Vec::new() }
     }
@@ -35,7 +36,7 @@ impl FormerContent {
 
     /// Adds the next hole. Returns how many bytes of zeros the caller has to add with [`Self::update`].
     pub fn add_hole(&mut self, hole: DataRange) -> u64 {
-        if matches!(self.before.content, Fingerprint::Stored { .. }) {
+        if matches!(self.before.content, ContentId::Stored { .. }) {
             if hole.offset < self.before.size {
                 self.holes.push(DataRange { length: hole.length.min(self.before.size - hole.offset), ..hole });
             }
@@ -53,10 +54,10 @@ impl FormerContent {
         let blake3 = *self.hasher.finalize().as_bytes();
         let digests = Digests { blake3, sha256: None };
         let found = match self.before.content {
-            Fingerprint::Whole(_) => ContentDigests::Whole(digests),
-            Fingerprint::Stored { .. } => ContentDigests::Stored(digests),
+            ContentId::Whole(_) => ContentDigests::Whole(digests),
+            ContentId::Stored { .. } => ContentDigests::Stored(digests),
         };
-        self.left == 0 && found.fingerprint(&self.holes) == self.before.content
+        self.left == 0 && found.content_id(&self.holes) == self.before.content
     }
 }
 
@@ -92,7 +93,7 @@ mod tests {
 
     fn before(content: &[u8]) -> PreviousContent {
         let size = content.len() as u64;
-        let content = Fingerprint::Whole(*blake3::hash(content).as_bytes());
+        let content = ContentId::Whole(*blake3::hash(content).as_bytes());
         PreviousContent { content, size, stored_bytes: size, settled: true }
     }
 
@@ -128,7 +129,7 @@ mod tests {
     fn content_without_its_holes_must_have_them_at_the_same_places() {
         let (length, huge) = (1 << 62, 1 << 61);
         let holes = [DataRange { offset: 2, length: huge }, DataRange { offset: huge + 3, length: huge }];
-        let content = ContentDigests::Stored(digests(b"abc")).fingerprint(&holes);
+        let content = ContentDigests::Stored(digests(b"abc")).content_id(&holes);
         let before = PreviousContent { content, size: 3 + length, stored_bytes: 3, settled: true };
         assert!(is_found(before, &[Data(b"ab"), Hole(huge), Data(b"c"), Hole(huge)]));
         assert!(is_found(before, &[Data(b"ab"), Hole(huge), Data(b"c"), Hole(huge + 1), Data(b"d"), Hole(5)]));

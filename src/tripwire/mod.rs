@@ -11,7 +11,7 @@ mod judge;
 pub use former::FormerContent;
 pub use judge::{Excess, judge};
 
-use crate::format::entry::{Core, Fingerprint, add_sizes};
+use crate::format::entry::{ContentId, Core, add_sizes};
 use crate::format::rules::{Allowed, Rules, allowed};
 use crate::format::watch::{Alarm, KINDS, KindCounts, Measures, NIGHTS, Night, NightKind, PATHS, SourceWatch};
 use content::{ContentSample, fits, is_compressed, is_finished, kind_of};
@@ -122,7 +122,7 @@ pub struct WatchedSource<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct PreviousContent {
     /// What tells it from other content.
-    pub content: Fingerprint,
+    pub content: ContentId,
     /// Bytes, holes included.
     pub size: u64,
     /// Bytes without the holes.
@@ -135,7 +135,7 @@ impl PreviousContent {
     /// What a record says; `None` if it has no content.
     pub fn of(core: &Core, settled: bool) -> Option<Self> {
         let stored_bytes = core.size - core.holes.iter().map(|h| h.length).sum::<u64>();
-        core.fingerprint().map(|content| Self { content, size: core.size, stored_bytes, settled })
+        core.content_id().map(|content| Self { content, size: core.size, stored_bytes, settled })
     }
 }
 
@@ -230,7 +230,7 @@ impl Watcher {
         &self,
         path: &[u8],
         before: Option<&PreviousContent>,
-        content: Fingerprint,
+        content: ContentId,
         sample: &ContentSample,
         new_bytes: u64,
     ) {

@@ -3,15 +3,14 @@
 use crate::cbor::Item::{self, Array, Bytes, Map, Negative, Raw, Text, Uint};
 use crate::example;
 use azekura::format::Malformed;
-use azekura::format::check_code::CheckCode;
+use azekura::format::check_code::WrittenCode;
 use azekura::format::entry::{Entry, EntryHead, check_path, record_length};
-use azekura::format::label::Label;
 use azekura::format::manifest::Manifest;
-use azekura::format::object::{ObjectKind, parse_file_name};
+use azekura::format::object::{ObjectKind, parse_file_name, parse_folder_name};
 use azekura::format::proof::Proof;
-use azekura::format::seal::Seal;
 use azekura::format::stamp::{Reply, TimeStampRequest};
 use azekura::format::tape::Header;
+use azekura::job::inspect::prove::{Anchors, check};
 use azekura::pipeline::compressor::{Decompressor, FrameError, read_index};
 use std::io::Cursor;
 
@@ -30,29 +29,38 @@ fn class(e: &Malformed) -> &'static str {
 }
 
 /// Gathers what `decode` refuses; it must refuse all of it.
-struct Gather {
-    decode: fn(&[u8]) -> Option<Malformed>,
-    all: Vec<Bad>,
+pub struct Gather {
+    pub decode: fn(&[u8]) -> Option<Malformed>,
+    pub all: Vec<Bad>,
 }
 
 impl Gather {
-    fn new(decode: fn(&[u8]) -> Option<Malformed>) -> Self {
+    pub fn new(decode: fn(&[u8]) -> Option<Malformed>) -> Self {
         Self { decode, all: Vec::new() }
     }
 
-    fn add(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+    pub fn add(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
         let (name, bytes) = (name.into(), bytes.into());
         let Some(e) = (self.decode)(&bytes) else { panic!("accepted: {name}") };
         self.all.push(Bad { name, bytes, refused: class(&e) });
     }
 
+    /// A proof that is well-formed, and proves nothing to somebody who has the root key.
+    pub fn add_invalid(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
+        let name = name.into();
+        assert!((self.decode)(&bytes).is_none(), "malformed: {name}");
+        let anchors = Anchors { root_key: Some(example::label().root_key), code: None };
+        assert!(check(&bytes, anchors).is_err(), "proves: {name}");
+        self.all.push(Bad { name, bytes, refused: "invalid" });
+    }
+
     /// Refused too, but too long to be kept as a vector.
-    fn large(&self, name: &str, bytes: &[u8]) {
+    pub fn large(&self, name: &str, bytes: &[u8]) {
         assert!(matches!((self.decode)(bytes), Some(Malformed::TooLarge { .. })), "{name}");
     }
 
     /// Every prefix of something good is refused, and no flipped bit makes a decoder panic. Not kept as vectors: anyone can make them.
-    fn bend(&self, good: &[u8]) {
+    pub fn bend(&self, good: &[u8]) {
         for n in 0..good.len() {
             assert!((self.decode)(&good[..n]).is_some(), "accepted: the first {n} bytes");
         }
@@ -116,42 +124,6 @@ pub fn folded(bytes: &[u8]) -> String {
     parts.join(" ")
 }
 
-pub fn labels() -> Vec<Bad> {
-    let mut g = Gather::new(|b| Label::decode(b).err());
-    let good = example::label().encode();
-    let text = String::from_utf8(good.clone()).expect("text");
-    let trimmed = text.trim_end().as_bytes();
-    g.bend(trimmed);
-    g.add("nothing", *b"");
-    g.add("bytes left over", [trimmed, b"{}"].concat());
-    g.add("not UTF-8", text.replace("example", "\u{1}x").replace('\u{1}', "\\uD800"));
-    g.add("longer than 64 KiB", [trimmed, &vec![b'\n'; (64 << 10) + 1 - trimmed.len()]].concat());
-    g.add("nested deeply", "[".repeat(10_000));
-    let bend = |from: &str, to: &str| {
-        let bent = text.replacen(from, to, 1);
-        assert_ne!(bent, text, "{from}");
-        bent
-    };
-    for (name, from, to) in [
-        ("another version", "\"azekura\": 1", "\"azekura\": 2"),
-        ("the version as text", "\"azekura\": 1", "\"azekura\": \"1\""),
-        ("a fraction", "\"place\": 1", "\"place\": 1.5"),
-        ("place 0", "\"place\": 1", "\"place\": 0"),
-        ("a negative number", "\"first_object\": 0", "\"first_object\": -1"),
-        ("an object number of 2^48", "\"first_object\": 0", "\"first_object\": 281474976710656"),
-        ("a member missing", "\"place\"", "\"plaice\""),
-        ("a member twice", "\"place\": 1", "\"place\": 1, \"place\": 1"),
-        ("a set id that is too short", "\"000102", "\"0102"),
-        ("a set id in upper case", "0c0d0e0f", "0C0D0E0F"),
-        ("a set id that is not hexadecimal", "0c0d0e0f", "0c0d0e0g"),
-        ("a root key that is too short", "\"root_key\": \"", "\"root_key\": \"\", \"was\": \""),
-        ("recipients as text", "\"recipients\": [", "\"recipients\": \"\", \"were\": ["),
-    ] {
-        g.add(name, bend(from, to));
-    }
-    g.all
-}
-
 fn decode_pack(payload: &[u8]) -> Option<Malformed> {
     match read_index(&mut Cursor::new(payload)) {
         Ok(_) => None,
@@ -187,17 +159,21 @@ pub fn proofs() -> Vec<Bad> {
         ("a hash cut short", 3, Bytes(vec![0; 31])),
         ("64 hashes", 3, Bytes(vec![0; 64 * 32])),
         ("hashes as an array", 3, Array(vec![Bytes(vec![0; 32])])),
-        ("no seals", 4, Array(Vec::new())),
-        ("a seal of no bytes", 4, Array(vec![Uint(0)])),
-        ("seals of more than 256 MiB", 4, Array(vec![Uint(128 << 20), Uint((128 << 20) + 1)])),
-        ("seals whose sum overflows", 4, Array(vec![Uint((1 << 63) - 1); 3])),
-        ("a seal of 2^63 bytes", 4, Array(vec![Uint(1 << 63)])),
+        ("no heads", 4, Array(Vec::new())),
+        ("a head of no bytes", 4, Array(vec![Uint(0)])),
+        ("a second head of no bytes", 4, Array(vec![Uint(example::head_bytes().len() as u64), Uint(0)])),
+        ("heads of more than 256 MiB", 4, Array(vec![Uint(128 << 20), Uint((128 << 20) + 1)])),
+        ("heads whose sum overflows", 4, Array(vec![Uint((1 << 63) - 1); 3])),
+        ("a head of 2^63 bytes", 4, Array(vec![Uint(1 << 63)])),
+        ("lengths as one number", 4, Uint(1)),
+        ("heads as text", 5, Text("azekura seal 1".into())),
         ("an unknown key 17 deep", 99, nested(16)),
     ] {
         g.add(name, around(&good.with(key, value)));
     }
     g.large("a record of more than 64 MiB", &around(&good.with(0, Bytes(vec![0; (64 << 20) + 1]))));
     g.items(|item| around(&good.with(99, item)));
+    crate::chains::invalid_proofs(&mut g);
     g.all
 }
 
@@ -523,63 +499,6 @@ pub fn records() -> Vec<Bad> {
     g.all
 }
 
-pub fn seals() -> Vec<Bad> {
-    let mut g = Gather::new(|b| Seal::decode(b).err());
-    let bytes = example::seal_bytes();
-    g.bend(&bytes);
-    let text = String::from_utf8(bytes.clone()).expect("text");
-    g.add("nothing", *b"");
-    g.add("bytes left over", [&bytes[..], b"\n"].concat());
-    g.add("not UTF-8", [b"\xff", &bytes[1..]].concat());
-    g.add("lines that end in CR LF", text.replace('\n', "\r\n"));
-    g.add("a byte order mark", ["\u{feff}", &text].concat());
-    let lines: Vec<&str> = text.lines().collect();
-    for i in 0..lines.len() {
-        let rest: Vec<&str> = [&lines[..i], &lines[i + 1..]].concat();
-        g.add(format!("without line {}", i + 1), rest.join("\n") + "\n");
-    }
-    for (name, from, to) in [
-        ("another version", "seal 1", "seal 2"),
-        ("two spaces", "set ", "set  "),
-        ("a field too many", "generation 1", "generation 1 1"),
-        ("generation 0", "generation 1", "generation 0"),
-        ("a leading zero", "generation 1", "generation 01"),
-        ("a sign", "generation 1", "generation +1"),
-        ("a generation of 2^63", "generation 1", "generation 9223372036854775808"),
-        ("generation 2 without a previous seal", "generation 1", "generation 2"),
-        (
-            "generation 1 with a previous seal",
-            "previous none",
-            "previous 0000000000000000000000000000000000000000000000000000000000000000",
-        ),
-        ("generation 1 that begins late", "objects 0 3\nobject 0 label", "objects 1 3\nobject 1 label"),
-        ("an object number above 2^48 - 1", "objects 0 3", "objects 0 281474976710656"),
-        ("fewer objects than lines", "objects 0 3", "objects 0 2"),
-        ("more objects than lines", "objects 0 3", "objects 0 4"),
-        ("a gap in the numbers", "object 1 pack", "object 2 pack"),
-        ("a seal among the objects", "object 1 pack", "object 1 seal"),
-        ("an unknown kind", "object 1 pack", "object 1 tape"),
-        ("a kind in upper case", "object 1 pack", "object 1 Pack"),
-        ("no manifest at the end", "object 2 manifest", "object 2 pack"),
-        ("a digest in upper case", "log ", "log A"),
-        ("an unknown read-back", "direct", "perhaps"),
-        ("an unknown verdict", "verdict good", "verdict fine"),
-        ("closing a medium, and counting records", "verdict good", "verdict continued"),
-        ("a signature that is too short", "signature ", "signature 00\nwas "),
-    ] {
-        let bent = text.replacen(from, to, 1);
-        assert_ne!(bent, text, "{from}");
-        g.add(name, bent);
-    }
-    let none = [&lines[..5], &["objects 0 0"], &lines[9..]].concat();
-    g.add("no objects", none.join("\n") + "\n");
-    let digest = lines[7].rsplit(' ').next().expect("a digest");
-    g.add("a pack without a digest", text.replace(digest, "-"));
-    let void = lines[7].replace("pack", "void").replace(digest, "-");
-    g.add("a void object without a digest, with a length", text.replace(lines[7], &void));
-    g.all
-}
-
 /// Check codes, file names and paths, as text.
 pub fn names() -> Vec<Bad> {
     let refuse = |what: &str, text: &str, accepted: bool| {
@@ -587,12 +506,23 @@ pub fn names() -> Vec<Bad> {
         Bad { name: what.into(), bytes: text.into(), refused: "malformed" }
     };
     let mut all = Vec::new();
+    let digits = |n: usize| "7F3K92QX0ABCDEFG".repeat(4)[..n].to_owned();
     for text in
-        ["", "7F3K-92QX-0ABC-DEF", "7F3K-92QX-0ABC-DEFGH", "7F3K-92QX-0ABC-DEFU", "7F3K_92QX_0ABC_DEFG", "７F3K-92QX-0ABC-DEFG"]
+        ["", "7F3K-92QX-0ABC-DEF", "7F3K-92QX-0ABC-DEFU", "7F3K_92QX_0ABC_DEFG", "７F3K-92QX-0ABC-DEFG", "7F3K\t92QX0ABCDEFG"]
     {
-        all.push(refuse("check code", text, text.parse::<CheckCode>().is_ok()));
+        all.push(refuse("check code", text, text.parse::<WrittenCode>().is_ok()));
+    }
+    for n in [1, 15, 52, 64] {
+        all.push(refuse("check code", &digits(n), digits(n).parse::<WrittenCode>().is_ok()));
+    }
+    for n in [16, 17, 26, 51] {
+        assert!(digits(n).parse::<WrittenCode>().is_ok(), "{n}");
     }
     for text in [
+        "00000012.kind-8",
+        "00000012.kind-128",
+        "00000012.kind-09",
+        "00000012.kind-",
         "0000012.pack",
         "000000012.pack",
         "00000012.void",
@@ -606,6 +536,9 @@ pub fn names() -> Vec<Bad> {
         ".pack",
     ] {
         all.push(refuse("file name", text, parse_file_name(text).is_some()));
+    }
+    for text in ["", "0012", "000012", "+0012", "0001２", "12", "281474976711", "99999999999999999999"] {
+        all.push(refuse("name of a folder of thousands", text, parse_folder_name(text).is_some()));
     }
     for text in ["", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a\0b"] {
         all.push(refuse("path", text, check_path(text.as_bytes()).is_ok()));

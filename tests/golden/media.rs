@@ -150,7 +150,7 @@ fn described(medium: &Path) -> String {
         let (n, seal) = (link.seal.generation, &link.seal);
         let g = Generation::open(&*directory, &chain, Some(n), &h.identity).expect("a generation");
         line(format!("generation {n} {} {} check code {}", seal.time, seal.verdict.name(), verified.check_code));
-        for o in &seal.objects {
+        for o in &link.objects {
             line(format!("  object {} {} {}", o.number, o.kind, o.length));
         }
         let m = &g.manifest;

@@ -1,17 +1,18 @@
 //! Copies of media, which are there when the original is not: burned, worn out, or in the hands of whoever wants a ransom.
 
-use crate::tools::{copy_folder, noise, objects, set_folder};
+use crate::machine::put_object;
+use crate::tools::{copy_folder, fast_folder, noise, objects, set_folder};
 use crate::world::{Deck, Hospital, tree};
 use azekura::event::{Event, NoObserver, Observer};
-use azekura::format::object::{ObjectKind, file_name, parse_file_name};
+use azekura::format::object::{ObjectKind, object_path};
 use azekura::host::catalog::Catalog;
 use azekura::job::inspect::verify;
 use azekura::job::media::copy::{CopyError, ObjectClash, Options, Report, copy};
 use azekura::job::media::scrub;
 use azekura::job::media::scrub::{MediumHealth, log, scrub};
 use azekura::job::{backup, restore};
-use azekura::medium::MediumError;
 use azekura::medium::tape::simulated::Cartridge;
+use azekura::medium::{Directory, Medium, MediumError};
 use azekura::set::check::DamageKind;
 use azekura::set::writer::WriteError;
 use std::collections::BTreeMap;
@@ -43,14 +44,9 @@ fn to_copy(h: &Hospital) -> Report {
     run(h, &options(&h.medium(), &h.path("copy"))).expect("a copy")
 }
 
-/// Every file of the only set's folder below a medium's root, with its bytes.
+/// Every object of the only set below a medium's root by its path below the set's folder, with its bytes.
 fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut all = BTreeMap::new();
-    for entry in fs::read_dir(set_folder(root)).expect("the set") {
-        let entry = entry.expect("an entry");
-        all.insert(entry.file_name().into_string().expect("a name"), fs::read(entry.path()).expect("bytes"));
-    }
-    all
+    objects(root).into_iter().map(|(number, kind, path)| (object_path(number, kind), fs::read(path).expect("bytes"))).collect()
 }
 
 fn damage(path: &Path) {
@@ -67,8 +63,8 @@ fn replace(path: &Path, bytes: &[u8]) {
 }
 
 fn name_of(root: &Path, kind: ObjectKind, nth: usize) -> String {
-    let of_kind = |name: &&String| parse_file_name(name).is_some_and(|(_, k)| k == kind);
-    files(root).keys().filter(of_kind).nth(nth).expect("an object").clone()
+    let (number, kind, _) = objects(root).into_iter().filter(|o| o.1 == kind).nth(nth).expect("an object");
+    object_path(number, kind)
 }
 
 #[test]
@@ -77,8 +73,9 @@ fn a_copy_is_the_same_and_restores_when_the_original_is_gone() {
     let report = to_copy(&h);
     assert!(report.is_good());
     assert_eq!((report.already, report.newest.as_ref().map(|n| n.0), &report.places[..]), (0, Some(3), &[1][..]));
-    assert_eq!(report.objects as usize, files(&h.medium()).len());
-    assert_eq!(files(&h.path("copy")), files(&h.medium()));
+    let medium = files(&h.medium());
+    assert_eq!((report.objects, report.bytes), (medium.len() as u64, medium.values().map(|b| b.len() as u64).sum()));
+    assert_eq!(files(&h.path("copy")), medium);
     let verified = h.try_verify(&h.path("copy"), report.newest.map(|n| n.1), None).expect("a verification");
     assert!(verified.is_good(), "{verified:?}");
     fs::remove_dir_all(h.medium()).expect("burned");
@@ -121,7 +118,7 @@ fn what_is_damaged_is_named_and_left_out_and_another_copy_fills_the_gap() {
     fs::remove_file(set_folder(&h.medium()).join(&gone)).expect("lost");
     let report = to_copy(&h);
     assert!(!report.is_good());
-    let named: Vec<_> = report.damage.iter().map(|d| (file_name(d.object.number, d.object.kind), d.what.clone())).collect();
+    let named: Vec<_> = report.damage.iter().map(|d| (object_path(d.object.number, d.object.kind), d.what.clone())).collect();
     assert_eq!(named, [(pack.clone(), DamageKind::Digest), (gone.clone(), DamageKind::Missing)]);
     let mut expected = files(&h.path("good"));
     expected.retain(|name, _| *name != pack && *name != gone);
@@ -132,6 +129,29 @@ fn what_is_damaged_is_named_and_left_out_and_another_copy_fills_the_gap() {
     assert_eq!(files(&h.path("copy")), files(&h.path("good")));
     // And the damaged original loses nothing of it: what the copy has, it needs not read.
     assert!(to_copy(&h).is_good());
+}
+
+/// The newest seal cannot be read, so nothing says that the copy lacks a night: the fault does.
+#[test]
+fn a_copy_without_the_newest_seal_is_not_good() {
+    let h = nights();
+    replace(&set_folder(&h.medium()).join(name_of(&h.medium(), ObjectKind::Seal, 2)), b"not a seal");
+    let report = to_copy(&h);
+    assert_eq!((report.newest.as_ref().map(|n| n.0), report.unproved, report.damage.len()), (Some(2), 0, 0));
+    assert!(!report.is_good(), "{report:?}");
+}
+
+/// Of everything that was read on the copy, written now or earlier, the weakest way counts.
+#[test]
+fn the_weakest_way_of_reading_back_is_reported() {
+    let (h, to) = (nights(), fast_folder());
+    for already in [false, true] {
+        let report = run(&h, &options(&h.medium(), to.path())).expect("a copy");
+        assert_eq!(report.already == report.objects, already);
+        let copy = Directory::open(to.path(), report.set).expect("the copy");
+        let ways = objects(to.path()).into_iter().map(|(n, kind, _)| copy.read_back(n, kind).expect("an object").how);
+        assert_eq!(Some(report.read_back), ways.min());
+    }
 }
 
 /// What a damaged seal listed is still needed by later generations.
@@ -388,10 +408,9 @@ fn cartridges_are_copied_one_by_one() {
 fn leftovers_that_a_seal_lists_are_copied_and_others_are_not() {
     let h = nights();
     let next = objects(&h.medium()).len() as u64;
-    let torn = set_folder(&h.medium()).join(file_name(next, ObjectKind::Pack));
-    fs::write(&torn, b"torn").expect("a leftover");
+    put_object(&set_folder(&h.medium()), next, ObjectKind::Pack, b"torn");
     assert_eq!(to_copy(&h).objects, next);
-    assert!(!files(&h.path("copy")).contains_key(&file_name(next, ObjectKind::Pack)));
+    assert!(!files(&h.path("copy")).contains_key(&object_path(next, ObjectKind::Pack)));
     h.write("tonight", "new");
     h.backup();
     assert!(to_copy(&h).is_good());
@@ -440,7 +459,7 @@ fn a_medium_is_read_through_and_the_log_has_it() {
     damage(&set_folder(&h.medium()).join(&pack));
     let report = scrubbed(&h, h.medium());
     assert_eq!(report.verdict(), MediumHealth::CopyForward);
-    assert!(matches!(&report.damage[..], [d] if file_name(d.object.number, d.object.kind) == pack));
+    assert!(matches!(&report.damage[..], [d] if object_path(d.object.number, d.object.kind) == pack));
 }
 
 #[test]

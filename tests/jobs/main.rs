@@ -14,6 +14,7 @@ mod killed;
 #[path = "../machine/mod.rs"]
 mod machine;
 mod merge;
+mod planted;
 mod power_cut;
 mod priorities;
 mod prove;

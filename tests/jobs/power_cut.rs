@@ -1,11 +1,14 @@
 //! The power fails. What was synced is there, what was not may be: the catalog's last words, a renamed file, the end of what was
 //! being written. Every mixture that a cut can leave is laid out here, and the next run works with it as it is.
 
-use crate::tools::{Picture, assert_same, copy_folder, fast_folder, objects, picture, set_folder};
+use crate::machine::put_object;
+use crate::tools::{Disk, Picture, assert_same, copy_folder, fast_folder, noise, objects, picture, set_folder};
 use crate::world::Hospital;
 use azekura::event::{Event, Observer, Phase};
-use azekura::format::object::{Object, ObjectKind, file_name};
-use azekura::host::catalog::{Catalog, GenerationRow};
+use azekura::format::object::{Object, ObjectKind};
+use azekura::host::catalog::{Catalog, SealRow};
+use azekura::host::files;
+use azekura::host::ledger::{Ledger, LedgerEvent};
 use azekura::job::backup::{BackupError, Options, backup};
 use azekura::job::restore;
 use azekura::seal::chain::{FaultKind, SealLink};
@@ -106,7 +109,7 @@ impl Nights {
                 i if i == cut.whole && cut.torn => &bytes[..bytes.len() / 2],
                 _ => continue,
             };
-            fs::write(folder.join(file_name(*number, *kind)), bytes).expect("an object");
+            put_object(&folder, *number, *kind, bytes);
         }
         let set = root.join("state/sets").join(self.link.seal.set.to_string());
         let after = h.path("2/state/sets").join(self.link.seal.set.to_string());
@@ -134,14 +137,15 @@ impl Nights {
         let mut c = Catalog::open(path).expect("a catalog");
         let row = c.set(self.link.seal.set).expect("a catalog").expect("the set");
         if catalog >= Remembers::Objects {
-            for o in &self.link.seal.objects {
+            for o in &self.link.objects {
                 c.add_object(row, o, &mut []).expect("an object");
             }
         }
-        let mut generation = GenerationRow {
+        let mut generation = SealRow {
+            seal: 2,
             number: 2,
             seal_object: self.link.number,
-            seal_digest: self.link.digest,
+            head: self.link.head,
             time: self.link.seal.time.clone(),
             started: self.h.clock.load(Ordering::Relaxed),
             entries_digest: [0; 32],
@@ -151,15 +155,14 @@ impl Nights {
         if catalog >= Remembers::Intent {
             let after = self.h.path("2/state/sets").join(self.link.seal.set.to_string());
             generation.entries_digest = *blake3::hash(&fs::read(after.join("entries")).expect("entries")).as_bytes();
-            c.put_generation(row, &generation).expect("a generation");
+            c.put_seal_row(row, &generation).expect("a generation");
         }
         if catalog >= Remembers::Seal {
-            let (number, length, digest) = (self.link.number, self.link.length, Some(self.link.digest));
-            c.add_object(row, &Object { number, kind: ObjectKind::Seal, length, digest }, &mut []).expect("the seal");
+            c.add_object(row, &self.link.object(), &mut []).expect("the seal");
         }
         if catalog >= Remembers::Durable {
             generation.durable = true;
-            c.put_generation(row, &generation).expect("a generation");
+            c.put_seal_row(row, &generation).expect("a generation");
         }
     }
 }
@@ -305,4 +308,30 @@ fn the_first_run_is_cut_off_while_it_begins_its_set() {
 
 fn set_state(h: &Hospital) -> PathBuf {
     fs::read_dir(h.path("state/sets")).expect("sets").next().expect("a set").expect("an entry").path()
+}
+
+/// The power fails right after a new file, a line of the ledger and a night: the disk as it is then has them.
+#[test]
+fn what_is_durable_is_on_the_disk() {
+    let h = Hospital::within(fast_folder());
+    h.write("chart", noise(1, 300_000));
+    let (image, at) = (h.path("image"), h.path("disk"));
+    let Some(_disk) = Disk::ext4(&at, &image, 64 << 20) else { return };
+    let seen = |number: u32| {
+        let (cut, left) = (h.path(&format!("cut {number}")), h.path(&format!("left {number}")));
+        fs::copy(&image, &cut).expect("the disk as it is");
+        (Disk::ext4(&left, &cut, 0).expect("a disk"), left)
+    };
+    files::write_new(&at.join("file"), files::PRIVATE, b"content").expect("a file");
+    let (_first, left) = seen(1);
+    assert_eq!(fs::read(left.join("file")).ok().as_deref(), Some(&b"content"[..]));
+    let ledger = Ledger::of(&at);
+    ledger.write("2026-11-23T01:30:00Z", LedgerEvent::ReleaseAsked { by: "佐藤".into() }).expect("a line");
+    let (_second, left) = seen(2);
+    assert_eq!(Ledger::of(&left).read().expect("a ledger"), ledger.read().expect("the ledger"));
+    fs::create_dir(at.join("medium")).expect("a folder");
+    h.try_backup(&Options { to: at.join("medium"), ..h.options() }).expect("a backup");
+    let (_third, left) = seen(3);
+    let verified = h.try_verify(&left.join("medium"), None, None).expect("a verification");
+    assert!(verified.is_good() && verified.generations.len() == 1, "{verified:?}");
 }

@@ -5,11 +5,12 @@ use crate::tools::noise;
 use crate::world::{Deck, Hospital};
 use azekura::event::NoObserver;
 use azekura::format::check_code::CheckCode;
-use azekura::format::entry::{ContentDigests, Core, Digests, EntryKind};
+use azekura::format::digests::{BothDigests, Digests};
+use azekura::format::entry::{ContentDigests, Core, EntryKind};
 use azekura::format::merkle::{MerkleTree, record_leaf_salted};
 use azekura::format::object::{Object, ObjectKind, hex};
 use azekura::format::proof::Proof;
-use azekura::format::seal::{ReadBack, Seal, Verdict};
+use azekura::format::seal::{ReadBack, Seal, Verdict, encode_list};
 use azekura::format::{Malformed, limit};
 use azekura::generation::Generation;
 use azekura::job::backup::Options as BackupOptions;
@@ -48,12 +49,12 @@ fn made(h: &Hospital, generation: u64, path: &str) -> Vec<u8> {
 }
 
 fn code(h: &Hospital, generation: u64) -> CheckCode {
-    CheckCode::of(&h.chain().generation(generation).expect("a generation").digest)
+    CheckCode::of(&h.chain().generation(generation).expect("a generation").digest())
 }
 
 /// What stands on paper: the root key, and the code of a generation.
 fn paper(h: &Hospital, generation: u64) -> Anchors {
-    Anchors { root_key: Some(h.label().root_key), code: Some(code(h, generation)) }
+    Anchors { root_key: Some(h.label().root_key), code: Some(code(h, generation).into()) }
 }
 
 /// Whether a file with this content is the record.
@@ -155,8 +156,8 @@ fn other_paper_than_the_proofs_own_is_seen() {
     let proof = made(&h, 2, PATH);
     let right = paper(&h, 2);
     for other in [1, 3] {
-        let wrong = check(&proof, Anchors { code: Some(code(&h, other)), ..right });
-        assert!(matches!(wrong, Err(ProofError::Code { generation: 2, found }) if Some(found) == right.code), "{wrong:?}");
+        let wrong = check(&proof, Anchors { code: Some(code(&h, other).into()), ..right });
+        assert!(matches!(wrong, Err(ProofError::Code { generation: 2, found }) if Some(found.into()) == right.code), "{wrong:?}");
         // Between generation 2 and 3 the chart was left alone.
         assert!(check(&made(&h, other, PATH), right).is_err());
     }
@@ -185,25 +186,27 @@ fn a_proof_made_up_hangs_on_nothing() {
     // A set of one generation that holds his record, signed with his key.
     let mut records = MerkleTree::default();
     records.push(record_leaf_salted(&forged.salt, &forged.core));
-    let manifest = Object { number: 0, kind: ObjectKind::Manifest, length: 9, digest: Some([6; 32]) };
-    let mut log = MerkleTree::default();
-    log.push(azekura::format::merkle::object_leaf(&manifest));
+    let manifest = Object { number: 0, kind: ObjectKind::Manifest, length: 9, digests: Some(Digests::of(b"manifest.", true)) };
     let (own, next) = (SealKey::from_seed(&[1; 32]), SealKey::from_seed(&[2; 32]));
     let seal = Seal {
         set: h.label().set,
         generation: 1,
         time: "2025-06-03T00:00:00Z".into(),
+        earlier: 0,
+        heads: MerkleTree::default().root(),
         previous: None,
+        succession: None,
         first: 0,
-        objects: vec![manifest],
-        log: log.root(),
+        count: 1,
+        list: BothDigests::of(&encode_list(&[manifest])),
         record_count: 1,
         records: records.root(),
         read_back: ReadBack::Direct,
         verdict: Verdict::Good,
         next: next.public(),
     };
-    let seal = sign(&seal, &own).expect("a seal");
+    let head = Seal::decode(&sign(&seal, &[manifest], &own).expect("a seal").bytes).expect("a seal");
+    let seal = Seal::with_signature(seal.encode_body(), &head.signature);
     let mut frame = Vec::new();
     Compressor::new(1).and_then(|mut c| c.compress_seals(&seal, &mut frame)).expect("a frame");
     let own_set = Proof { index: 0, path: Vec::new(), seal_lengths: vec![seal.len() as u64], seals: frame, ..forged };
@@ -309,7 +312,9 @@ fn a_record_of_a_set_over_several_cartridges_is_proved() {
         let made = try_prove(&h, Deck::path(), Some(generation), "source/small/77").expect("a proof");
         // Closing seals among them.
         assert_eq!(Proof::decode(&made.bytes).expect("a proof").seal_lengths.len() as u64, generation);
-        for anchors in [Anchors { root_key: Some(made.root_key), code: None }, Anchors { root_key: None, code: Some(code) }] {
+        for anchors in
+            [Anchors { root_key: Some(made.root_key), code: None }, Anchors { root_key: None, code: Some(code.into()) }]
+        {
             let facts = check(&made.bytes, anchors).expect("it holds");
             assert_eq!(facts.seal.seal.generation, generation);
         }

@@ -1,9 +1,9 @@
 //! A time from outside for a seal, with Debian's openssl as the authority and as the one who checks it.
 
-use crate::machine::skipped;
+use crate::machine::{object_file, skipped};
 use crate::tools::{forge, objects, set_folder};
 use crate::world::Hospital;
-use azekura::format::object::{ObjectKind, file_name};
+use azekura::format::object::ObjectKind;
 use azekura::format::stamp::{Reply, TimeStampRequest};
 use azekura::job::inspect::stamp::{Options, StampError, TimeStampRequestFile, export_request, import_reply};
 use std::fs;
@@ -117,7 +117,7 @@ fn openssl_reads_the_request_and_verifies_the_reply_that_was_kept() {
     assert!(kept.stamp.time.len() > 20 && kept.stamp.time.contains('.'), "{}", kept.stamp.time);
     assert_eq!((&kept.stamp.policy[..], kept.stamp.serial.len()), ("1.2.3.4.1", 2));
     // By the request, by the seal that was kept, and by the one on the medium.
-    let on_medium = set_folder(&h.medium()).join(file_name(h.chain().links[0].number, ObjectKind::Seal));
+    let on_medium = object_file(&set_folder(&h.medium()), h.chain().links[0].number, ObjectKind::Seal);
     assert_eq!(fs::read(&on_medium).expect("a seal"), fs::read(&kept.seal).expect("a seal"));
     assert!(authority.verifies("-queryfile", &kept.request, &kept.reply));
     for seal in [&kept.seal, &on_medium] {

@@ -42,7 +42,9 @@ pub fn fault(fault: &Fault) -> Message {
         FaultKind::Forked => message!("fault.forked", object = object),
         FaultKind::Signature => message!("fault.signature", object = object),
         FaultKind::SignedByLaterKey { generation } => message!("fault.later-key", object = object, generation = generation),
-        FaultKind::Log => message!("fault.log", object = object),
+        FaultKind::Succession => message!("fault.succession", object = object),
+        FaultKind::List => message!("fault.list", object = object),
+        FaultKind::Newer { version } => message!("fault.newer", object = object, kind = kind, version = version),
     }
 }
 
@@ -56,7 +58,9 @@ pub fn fault_answer(found: &Fault) -> facts::Fault {
         FaultKind::Forked => FaultName::Forked,
         FaultKind::Signature => FaultName::Signature,
         FaultKind::SignedByLaterKey { .. } => FaultName::SignedByLaterKey,
-        FaultKind::Log => FaultName::Log,
+        FaultKind::Succession => FaultName::Succession,
+        FaultKind::List => FaultName::List,
+        FaultKind::Newer { .. } => FaultName::Newer,
     };
     facts::Fault { object: found.object, kind: found.kind, fault: name, text: fault(found).to_string().into() }
 }

@@ -1,16 +1,17 @@
 //! Section 6: the records of the entry stream.
 
-mod digests;
+mod content;
 mod head;
 mod path;
 mod record;
 
-pub use digests::{ContentDigests, Digests, Fingerprint, HASHED_HOLE_BYTES, leaves_out_holes};
+pub use content::{ContentDigests, ContentId, HASHED_HOLE_BYTES, leaves_out_holes};
 pub use head::EntryHead;
 pub use path::{check_path, compare_paths};
 pub use record::{Entry, RecordError, RecordReader, record_length, split_record};
 
 use super::cbor::{CborReader, CborWriter, Time};
+use super::digests::Digests;
 use super::{Malformed, limit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -156,8 +157,8 @@ impl Core {
     }
 
     /// What tells the content from other content; files that could be read only.
-    pub fn fingerprint(&self) -> Option<Fingerprint> {
-        self.digests.as_ref().map(|d| d.fingerprint(&self.holes))
+    pub fn content_id(&self) -> Option<ContentId> {
+        self.digests.as_ref().map(|d| d.content_id(&self.holes))
     }
 
     /// Appends the record's `core`. It has exactly one encoding.

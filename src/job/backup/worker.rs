@@ -165,7 +165,7 @@ impl Worker<'_> {
                 core.state = ContentState::Changed;
                 tally.finding(FindingKind::Changed, &found.path, String::new());
             }
-            if let Some(content) = core.fingerprint() {
+            if let Some(content) = core.content_id() {
                 watcher.read(&found.path, previous, content, &sample, self.new_bytes - had);
             }
             return Ok(FileOutcome::Stored(core, pieces));
@@ -369,7 +369,7 @@ impl Worker<'_> {
             return Ok(());
         }
         let Some(core) = large.core.lock().take() else { unreachable!("the reader has set the core before it releases") };
-        if let (Some(sample), Some(content)) = (large.sample.lock().take(), core.fingerprint()) {
+        if let (Some(sample), Some(content)) = (large.sample.lock().take(), core.content_id()) {
             let new_bytes = large.new_bytes.load(Ordering::Acquire);
             self.context.watcher.read(&core.path, large.facts.previous.as_ref(), content, &sample, new_bytes);
         }

@@ -1,6 +1,6 @@
 //! Reads a file once and hashes it; if wanted, also looks whether it begins with its former content.
 
-use crate::format::entry::{Core, DataRange, Fingerprint};
+use crate::format::entry::{ContentId, Core, DataRange};
 use crate::pipeline::hasher::{ContentHasher, FileHasher, zeros};
 use crate::pipeline::read_around::{ReadAround, left_out};
 use crate::pipeline::source::{SourceFile, data_ranges};
@@ -15,7 +15,7 @@ const READ_BYTES: usize = 1 << 20;
 pub(super) struct FileContent {
     pub(super) size: u64,
     /// `None`: it is not that of the record. Where the record's digests leave out its holes, something is in a hole.
-    pub(super) fingerprint: Option<Fingerprint>,
+    pub(super) content_id: Option<ContentId>,
     /// It begins with the record's content. Known only where that was asked for.
     pub(super) has_grown: bool,
     /// The file changed while it was read.
@@ -65,7 +65,7 @@ fn read_like(
     let digests = found.hasher.map(ContentHasher::finish);
     Ok(FileContent {
         size: found.size,
-        fingerprint: digests.zip(before.digests).map(|(d, like)| like.with(d).fingerprint(left_out)),
+        content_id: digests.zip(before.digests).map(|(d, like)| like.with(d).content_id(left_out)),
         has_grown: false,
         is_changing: false,
         bytes_read: bytes_read.get(),
@@ -103,7 +103,7 @@ fn read_for_itself(file: &SourceFile, buffer: &mut Vec<u8>, wanted: Wanted) -> i
     }
     Ok(FileContent {
         size: reading.end,
-        fingerprint: Some(reading.hasher.finish().fingerprint(&holes)),
+        content_id: Some(reading.hasher.finish().content_id(&holes)),
         has_grown: reading.former.is_some_and(|f| f.is_found()),
         is_changing: false,
         bytes_read: reading.bytes_read,

@@ -109,7 +109,7 @@ impl<'a, 'g> Reader<'a, 'g> {
             Ok(content) => content,
             Err(p) => return (Class::NotVerified, unreadable(&p)),
         };
-        (after.size, after.content) = (content.size, content.fingerprint);
+        (after.size, after.content) = (content.size, content.content_id);
         match classify(pair.allowed, before, after, content.has_grown, differs_in_flag) {
             // The record mixes two moments of the file. To differ from it proves nothing.
             (Class::OutsideRules, _) if old.state == ContentState::Changed => (Class::NotVerified, Reason::NoContent),
@@ -167,7 +167,7 @@ impl<'a, 'g> Reader<'a, 'g> {
         let failed = || Problem { path: core.path.clone(), kind: ProblemKind::Unreadable, errno: 0 };
         let mut content = FileContent {
             size: core.size,
-            fingerprint: Some(core.fingerprint().ok_or_else(failed)?),
+            content_id: Some(core.content_id().ok_or_else(failed)?),
             has_grown: false,
             is_changing: core.state == ContentState::Changed,
             bytes_read: 0,
@@ -230,7 +230,8 @@ fn has_same_metadata(old: &Core, new: &OtherEntry) -> bool {
 mod tests {
     use super::*;
     use crate::format::cbor::Time;
-    use crate::format::entry::{ContentDigests, Digests};
+    use crate::format::digests::Digests;
+    use crate::format::entry::ContentDigests;
     use crate::medium::loader::NoLoader;
     use std::sync::atomic::AtomicBool;
 

@@ -67,7 +67,7 @@ fn hash(added: &mut [AddedFile], store: &DifferenceStore, scopes: &[Scope], env:
                 let wanted = Wanted { before: None, growth: false, check: &|| env.check() };
                 let content = open.and_then(|open| read(&open, &mut buffer, wanted).ok());
                 bytes += content.as_ref().map_or(0, |c| c.bytes_read);
-                file.digest = content.and_then(|c| c.fingerprint).map(short_digest);
+                file.digest = content.and_then(|c| c.content_id).map(short_digest);
             }
         }
     };

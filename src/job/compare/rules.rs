@@ -26,14 +26,14 @@ pub(super) fn classify(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::entry::{EntryKind, Fingerprint};
+    use crate::format::entry::{ContentId, EntryKind};
 
     #[test]
     fn growth_is_allowed_only_behind_the_old_bytes() {
         let summary = |content: &[u8]| FileSummary {
             kind: EntryKind::File,
             size: content.len() as u64,
-            content: Some(Fingerprint::Whole(*blake3::hash(content).as_bytes())),
+            content: Some(ContentId::Whole(*blake3::hash(content).as_bytes())),
         };
         let classify = |after: &[u8]| {
             super::classify(Allowed::Growth, &summary(b"line"), &summary(after), after.starts_with(b"line"), false)

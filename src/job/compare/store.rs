@@ -3,7 +3,7 @@
 use super::difference::{Class, ClassifiedFile, ComparisonCounts, Difference, FileSummary, Reason};
 use super::reader::BatchResult;
 use super::scope::Scope;
-use crate::format::entry::{EntryKind, Fingerprint};
+use crate::format::entry::{ContentId, EntryKind};
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Write};
@@ -50,10 +50,10 @@ pub(super) struct DifferenceStore {
 }
 
 /// The first half of a digest. 128 bits keep two contents apart even if somebody crafts them.
-pub(super) fn short_digest(content: Fingerprint) -> [u8; 16] {
+pub(super) fn short_digest(content: ContentId) -> [u8; 16] {
     let digest = match content {
-        Fingerprint::Whole(blake3) => blake3,
-        Fingerprint::Stored { blake3, holes } => *blake3::Hasher::new().update(&blake3).update(&holes).finalize().as_bytes(),
+        ContentId::Whole(blake3) => blake3,
+        ContentId::Stored { blake3, holes } => *blake3::Hasher::new().update(&blake3).update(&holes).finalize().as_bytes(),
     };
     let mut short = [0; 16];
     short.copy_from_slice(&digest[..16]);
@@ -201,8 +201,8 @@ fn encode(d: &Difference, out: &mut Vec<u8>) {
         };
         let (tag, digests) = match &summary.content {
             None => (1, [None; 2]),
-            Some(Fingerprint::Whole(blake3)) => (2, [Some(blake3), None]),
-            Some(Fingerprint::Stored { blake3, holes }) => (3, [Some(blake3), Some(holes)]),
+            Some(ContentId::Whole(blake3)) => (2, [Some(blake3), None]),
+            Some(ContentId::Stored { blake3, holes }) => (3, [Some(blake3), Some(holes)]),
         };
         out.extend_from_slice(&[tag, summary.kind as u8]);
         out.extend_from_slice(&summary.size.to_le_bytes());
@@ -232,8 +232,8 @@ fn decode(mut bytes: &[u8]) -> Option<Difference> {
         let kind = KINDS.into_iter().nth(next(1)?[0].into())?;
         let size = u64::from_le_bytes(*next(8)?.first_chunk()?);
         let content = match tag {
-            2 => Some(Fingerprint::Whole(*next(32)?.first_chunk()?)),
-            3 => Some(Fingerprint::Stored { blake3: *next(32)?.first_chunk()?, holes: *next(32)?.first_chunk()? }),
+            2 => Some(ContentId::Whole(*next(32)?.first_chunk()?)),
+            3 => Some(ContentId::Stored { blake3: *next(32)?.first_chunk()?, holes: *next(32)?.first_chunk()? }),
             _ => None,
         };
         Some(Some(FileSummary { kind, size, content }))
@@ -253,8 +253,8 @@ mod tests {
     fn differences_are_read_in_the_order_of_the_batches() {
         let mut store = DifferenceStore::new(&std::env::temp_dir(), &[]).unwrap();
         let content = |n: u64| match n % 4 {
-            0 => Some(Fingerprint::Whole([n as u8; 32])),
-            2 => Some(Fingerprint::Stored { blake3: [n as u8; 32], holes: [n as u8 + 1; 32] }),
+            0 => Some(ContentId::Whole([n as u8; 32])),
+            2 => Some(ContentId::Stored { blake3: [n as u8; 32], holes: [n as u8 + 1; 32] }),
             _ => None,
         };
         let summary = |n: u64| FileSummary { kind: EntryKind::File, size: n, content: content(n) };

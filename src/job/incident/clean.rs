@@ -65,7 +65,7 @@ impl GenerationTraces {
         Self {
             generation: link.seal.generation,
             time: link.seal.time.clone(),
-            check_code: CheckCode::of(&link.digest),
+            check_code: CheckCode::of(&link.digest()),
             trusted: link.trusted,
             verdict: link.seal.verdict,
             changes: Vec::new(),

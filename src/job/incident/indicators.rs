@@ -223,7 +223,8 @@ fn literal(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::format::cbor::Time;
-    use crate::format::entry::{ContentDigests, ContentState, Digests};
+    use crate::format::digests::Digests;
+    use crate::format::entry::{ContentDigests, ContentState};
 
     const DIGEST: &str = "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f";
 

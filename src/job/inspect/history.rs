@@ -276,7 +276,7 @@ pub fn of_period(
             if let Some((b, a)) = before.as_ref().zip(after.as_ref())
                 && (a.kind, b.kind) == (EntryKind::File, EntryKind::File)
                 && a.digests.is_some()
-                && a.fingerprint() == b.fingerprint()
+                && a.content_id() == b.content_id()
             {
                 counts.older += 1;
                 counts.older_bytes = add_sizes(counts.older_bytes, a.size);

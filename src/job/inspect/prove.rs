@@ -6,7 +6,7 @@
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::Malformed;
-use crate::format::check_code::CheckCode;
+use crate::format::check_code::{CheckCode, WrittenCode};
 use crate::format::entry::Core;
 use crate::format::merkle::{PathFinder, record_leaf_salted, record_salt, root_of_path};
 use crate::format::object::Id;
@@ -112,21 +112,24 @@ pub fn prove(options: &Options, identity: &Identity, env: &Env, observer: &dyn O
     }
     let found = core.zip(finder.finish());
     let (core, (index, path)) = found.ok_or(ProveError::NotFound { path: options.path.clone(), generation: number })?;
-    let (seal_lengths, seals) = seals(&chain, number)?;
+    let (seal_lengths, seals) = seals(&chain, link.number)?;
     let salt = record_salt(&generation.set_key.record_salt_key(), &options.path);
     let proof = Proof { core, salt, index, path, seal_lengths, seals };
     let bytes = proof.encode().map_err(ProveError::TooLarge)?;
-    let anchors = Anchors { root_key: Some(label.root_key), code: Some(CheckCode::of(&link.digest)) };
+    let anchors = Anchors { root_key: Some(label.root_key), code: Some(CheckCode::of(&link.digest()).into()) };
     let facts = check(&bytes, anchors)?;
     Ok(NewProof { bytes, facts, root_key: label.root_key })
 }
 
-/// The seals of generations 1 to `last`: their lengths, and all of them in one frame.
+/// The heads of all seals up to object `last`, and the successions that they name: their lengths, and all of them in one
+/// frame.
 fn seals(chain: &Chain, last: u64) -> Result<(Vec<u64>, Vec<u8>), ProveError> {
     let (mut lengths, mut all, mut frame) = (Vec::new(), Vec::new(), Vec::new());
-    for link in chain.links.iter().take_while(|l| l.seal.generation <= last) {
-        lengths.push(link.length);
-        all.extend(link.bytes());
+    for link in chain.links.iter().take_while(|l| l.number <= last) {
+        for text in link.succession.iter().cloned().chain([link.head_bytes()]) {
+            lengths.push(text.len() as u64);
+            all.extend(text);
+        }
     }
     let mut compressor = Compressor::new(LEVEL)?;
     compressor.compress_seals(&all, &mut frame)?;
@@ -140,7 +143,7 @@ pub struct Anchors {
     /// The public key of the first seal.
     pub root_key: Option<[u8; 32]>,
     /// The check code of the record's generation.
-    pub code: Option<CheckCode>,
+    pub code: Option<WrittenCode>,
 }
 
 impl Anchors {
@@ -207,8 +210,11 @@ pub fn check(bytes: &[u8], anchors: Anchors) -> Result<ProvedFacts, ProofError> 
     let core = Core::decode_alone(&proof.core)?;
     let seal = last_seal(&proof, anchors.root_key)?;
     let generation = seal.seal.generation;
-    let check_code = CheckCode::of(&seal.digest);
-    if anchors.code.is_some_and(|c| c != check_code) {
+    if seal.seal.is_closing() {
+        return Err(ProofError::NotInGeneration { generation });
+    }
+    let check_code = CheckCode::of(&seal.digest());
+    if anchors.code.as_ref().is_some_and(|c| !c.is_of(&seal.digest())) {
         return Err(ProofError::Code { generation, found: check_code });
     }
     let leaf = record_leaf_salted(&proof.salt, &proof.core);
@@ -235,7 +241,7 @@ fn last_seal(proof: &Proof, root_key: Option<[u8; 32]>) -> Result<SealLink, Proo
     if !rest.is_empty() {
         return Err(Malformed::new("proof", "bytes behind the seals").into());
     }
-    let chain = |key| follow(seals.iter().copied(), key);
+    let chain = |key| follow(seals.iter().copied(), key).map(|followed| followed.last);
     chain(root_key).map_err(|fault| match chain(None) {
         // The chain itself is valid: only the key does not match.
         Ok(_) => ProofError::RootKey,

@@ -76,7 +76,7 @@ impl PackFetcher<'_, '_> {
     }
 
     fn open_whole(&self, object: u64, bytes: &[u8]) -> Result<PackReader<Cursor<Vec<u8>>>, String> {
-        let digest = self.chain.object(object).and_then(|(o, _)| o.digest);
+        let digest = self.chain.object(object).and_then(|(o, _)| o.digest());
         if Some(*blake3::hash(bytes).as_bytes()) != digest {
             return Err("its digest is not the one in the seal".to_owned());
         }

@@ -18,6 +18,7 @@ use self::drive::Drive;
 use self::log::TapeLog;
 use super::layout::check_name;
 use super::{Description, FileSystem, Immutable, Listed, Listing, Medium, MediumError, OpenObject, Reread};
+use crate::format::digests::{DigestHasher, Hashes};
 use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
 use crate::format::seal::ReadBack;
@@ -122,11 +123,11 @@ impl Medium for Tape {
         self.log().sync()
     }
 
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
-        let mut hasher = blake3::Hasher::new();
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread> {
+        let mut hasher = DigestHasher::new(hashes);
         let mut object = self.open(number, kind)?;
-        hasher.update_reader(&mut object).map_err(|source| self.log().unreadable(number, kind, source))?;
-        Ok(Reread { length: object.length(), digest: *hasher.finalize().as_bytes(), how: ReadBack::Direct })
+        std::io::copy(&mut object, &mut hasher).map_err(|source| self.log().unreadable(number, kind, source))?;
+        Ok(Reread { length: object.length(), digests: hasher.finish(), how: ReadBack::Direct })
     }
 
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {

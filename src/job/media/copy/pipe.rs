@@ -4,6 +4,7 @@
 use super::{CopyError, Result};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
+use crate::format::digests::Hashes;
 use crate::format::object::{Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
 use crate::medium::{ErrorCategory, Medium, MediumError};
@@ -112,11 +113,11 @@ fn fetch(
                 let mut bytes = Vec::with_capacity(o.length as usize);
                 match open.take(o.length).read_to_end(&mut bytes) {
                     Ok(n) if n as u64 != o.length => what = DamageKind::Length(n as u64),
-                    Ok(_) if o.digest == Some(*blake3::hash(&bytes).as_bytes()) => return Ok(Ok((*kind, bytes))),
+                    Ok(_) if o.digest() == Some(*blake3::hash(&bytes).as_bytes()) => return Ok(Ok((*kind, bytes))),
                     Ok(_) => what = DamageKind::Digest,
                     Err(e) => {
                         // A disk that was pulled fails like a bad sector. A second read tells the two apart.
-                        source.read_back(o.number, *kind).map(drop).or_else(|e| match e.category() {
+                        source.read_back(o.number, *kind, Hashes::Blake3).map(drop).or_else(|e| match e.category() {
                             ErrorCategory::Damage => Ok(()),
                             ErrorCategory::Medium | ErrorCategory::Program => Err(e),
                         })?;
@@ -196,8 +197,8 @@ impl Appender<'_> {
 
     fn read_back(&mut self, object: &Object) -> Result<()> {
         let differs = || CopyError::ReadBack { object: file_name(object.number, object.kind) };
-        match self.target.read_back(object.number, object.kind) {
-            Ok(r) if r.length == object.length && Some(r.digest) == object.digest => {
+        match self.target.read_back(object.number, object.kind, Hashes::Blake3) {
+            Ok(r) if r.length == object.length && Some(r.digests.blake3) == object.digest() => {
                 self.read_back = self.read_back.min(r.how);
                 Ok(())
             }
@@ -235,7 +236,7 @@ mod tests {
         for (number, kind) in [(0, ObjectKind::Pack), (1, ObjectKind::Pack), (2, ObjectKind::Seal)] {
             let bytes = vec![number as u8; 1000];
             medium.append(number, kind, &bytes).unwrap();
-            objects.push((Object { number, kind, length: 1000, digest: Some(*blake3::hash(&bytes).as_bytes()) }, 1));
+            objects.push((Object::of(number, kind, &bytes), 1));
         }
         (Arc::new(medium), objects)
     }

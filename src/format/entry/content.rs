@@ -1,6 +1,7 @@
 //! Which bytes of a file its digests are of: all of them, or only those that are stored.
 
 use super::{CborReader, DataRange, Malformed};
+use crate::format::digests::Digests;
 
 /// Holes that add up to more are not hashed. Bytes.
 pub const HASHED_HOLE_BYTES: u64 = 1 << 30;
@@ -8,15 +9,6 @@ pub const HASHED_HOLE_BYTES: u64 = 1 << 30;
 /// Whether the digests of a file with these holes are those of its stored bytes: nobody can hash 2⁶² zeros.
 pub fn leaves_out_holes(holes: &[DataRange]) -> bool {
     holes.iter().fold(0, |sum: u64, h| sum.saturating_add(h.length)) > HASHED_HOLE_BYTES
-}
-
-/// The digests of some bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Digests {
-    /// Always computed.
-    pub blake3: [u8; 32],
-    /// Where it was asked for.
-    pub sha256: Option<[u8; 32]>,
 }
 
 /// The digests of a file's content, and of which of its bytes they are. [`leaves_out_holes`] decides which.
@@ -79,24 +71,24 @@ impl ContentDigests {
     }
 
     /// What tells the content from other content, for a file with these holes.
-    pub fn fingerprint(&self, holes: &[DataRange]) -> Fingerprint {
+    pub fn content_id(&self, holes: &[DataRange]) -> ContentId {
         match self {
-            Self::Whole(d) => Fingerprint::Whole(d.blake3),
+            Self::Whole(d) => ContentId::Whole(d.blake3),
             Self::Stored(d) => {
                 let mut hasher = blake3::Hasher::new();
                 for h in holes {
                     hasher.update(&h.offset.to_le_bytes()).update(&h.length.to_le_bytes());
                 }
-                Fingerprint::Stored { blake3: d.blake3, holes: *hasher.finalize().as_bytes() }
+                ContentId::Stored { blake3: d.blake3, holes: *hasher.finalize().as_bytes() }
             }
         }
     }
 }
 
-/// Two files with equal fingerprints have equal content. Without their holes the same content has another one where
+/// Files with equal ids have equal content. Without their holes the same content has another one where
 /// the holes lie elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fingerprint {
+pub enum ContentId {
     /// BLAKE3 of all bytes.
     Whole([u8; 32]),
     /// Of a file whose digests leave out its holes.
@@ -108,7 +100,7 @@ pub enum Fingerprint {
     },
 }
 
-impl Fingerprint {
+impl ContentId {
     /// BLAKE3 of all bytes, if it is known.
     pub fn whole(&self) -> Option<[u8; 32]> {
         if let Self::Whole(blake3) = self { Some(*blake3) } else { None }
@@ -140,9 +132,9 @@ mod tests {
     #[test]
     fn the_place_of_a_hole_is_part_of_the_content() {
         let stored = ContentDigests::Stored(Digests { blake3: [1; 32], sha256: None });
-        let fingerprint = |holes: &[DataRange]| stored.fingerprint(holes);
-        assert_eq!(fingerprint(&[hole(0, 9)]), fingerprint(&[hole(0, 9)]));
-        assert_ne!(fingerprint(&[hole(0, 9)]), fingerprint(&[hole(1, 9)]));
-        assert_ne!(fingerprint(&[hole(0, 9)]), fingerprint(&[hole(0, 8), hole(9, 1)]));
+        let id = |holes: &[DataRange]| stored.content_id(holes);
+        assert_eq!(id(&[hole(0, 9)]), id(&[hole(0, 9)]));
+        assert_ne!(id(&[hole(0, 9)]), id(&[hole(1, 9)]));
+        assert_ne!(id(&[hole(0, 9)]), id(&[hole(0, 8), hole(9, 1)]));
     }
 }
