@@ -307,6 +307,7 @@ pub fn heads_root(digests: &[[u8; 32]]) -> MerkleHash {
 pub fn seal() -> Seal {
     Seal {
         set: label().set,
+        label: *blake3::hash(&label().encode()).as_bytes(),
         generation: 1,
         time: "2026-11-23T03:31:55Z".into(),
         earlier: 0,

@@ -4,6 +4,7 @@ use crate::machine::put_object;
 use crate::tools::{copy_folder, fast_folder, noise, objects, set_folder};
 use crate::world::{Deck, Hospital, tree};
 use azekura::event::{Event, NoObserver, Observer};
+use azekura::format::digests::Hashes;
 use azekura::format::object::{ObjectKind, object_path};
 use azekura::host::catalog::Catalog;
 use azekura::job::inspect::verify;
@@ -149,7 +150,7 @@ fn the_weakest_way_of_reading_back_is_reported() {
         let report = run(&h, &options(&h.medium(), to.path())).expect("a copy");
         assert_eq!(report.already == report.objects, already);
         let copy = Directory::open(to.path(), report.set).expect("the copy");
-        let ways = objects(to.path()).into_iter().map(|(n, kind, _)| copy.read_back(n, kind).expect("an object").how);
+        let ways = objects(to.path()).into_iter().map(|(n, kind, _)| copy.read_back(n, kind, Hashes::Blake3).expect("an object").how);
         assert_eq!(Some(report.read_back), ways.min());
     }
 }

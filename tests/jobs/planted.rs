@@ -17,7 +17,7 @@ fn nights(count: u64) -> Hospital {
     let h = Hospital::within(fast_folder());
     for n in 1..=count {
         h.write("patients/1", format!("the record on day {n}"));
-        h.write(format!("patients/new {n}"), format!("admitted on day {n}"));
+        h.write(&format!("patients/new {n}"), format!("admitted on day {n}"));
         h.backup();
     }
     h
@@ -269,7 +269,7 @@ fn a_newer_seal_is_called_newer() {
 fn checkpoints_keep_the_numbers_of_generations() {
     let h = Hospital::within(fast_folder());
     for n in 0..40u8 {
-        h.write(format!("images/{n}"), crate::tools::Dice::new(&format!("checkpoint {n}")).noise(400_000));
+        h.write(&format!("images/{n}"), crate::tools::Dice::new(&format!("checkpoint {n}")).noise(400_000));
     }
     let options = azekura::job::backup::Options { checkpoint_objects: 5, pack_bytes: Some(64 << 10), ..h.options() };
     let report = h.try_backup(&options).expect("a backup");

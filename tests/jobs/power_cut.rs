@@ -5,7 +5,7 @@ use crate::machine::put_object;
 use crate::tools::{Disk, Picture, assert_same, copy_folder, fast_folder, noise, objects, picture, set_folder};
 use crate::world::Hospital;
 use azekura::event::{Event, Observer, Phase};
-use azekura::format::object::{Object, ObjectKind};
+use azekura::format::object::ObjectKind;
 use azekura::host::catalog::{Catalog, SealRow};
 use azekura::host::files;
 use azekura::host::ledger::{Ledger, LedgerEvent};

@@ -139,7 +139,7 @@ fn no_byte_of_a_proof_can_be_another() {
             assert!(check(&bent, paper).is_err(), "byte {at} ^ {mask:x}");
             // A forger makes the digest at the end fit. What is left to him is how the seals are compressed.
             if let Ok(facts) = check(&sealed_anew(bent.clone()), paper) {
-                let told = |f: &ProvedFacts| (f.core.clone(), f.index, f.seal.digest);
+                let told = |f: &ProvedFacts| (f.core.clone(), f.index, f.seal.digest());
                 assert_eq!(told(&facts), told(&good), "byte {at} ^ {mask:x}");
                 let seals = proof.windows(4).position(|w| w == [0x28, 0xB5, 0x2F, 0xFD]).expect("a zstd frame");
                 assert!(at >= seals, "byte {at} ^ {mask:x} is not looked at");
@@ -190,6 +190,7 @@ fn a_proof_made_up_hangs_on_nothing() {
     let (own, next) = (SealKey::from_seed(&[1; 32]), SealKey::from_seed(&[2; 32]));
     let seal = Seal {
         set: h.label().set,
+        label: [0; 32],
         generation: 1,
         time: "2025-06-03T00:00:00Z".into(),
         earlier: 0,
