@@ -6,7 +6,7 @@ use crate::world::{Deck, Hospital};
 use azekura::event::NoObserver;
 use azekura::format::check_code::CheckCode;
 use azekura::format::digests::{BothDigests, Digests};
-use azekura::format::entry::EntryKind;
+use azekura::format::entry::{ContentDigests, Core, EntryKind};
 use azekura::format::merkle::{MerkleTree, record_leaf_salted};
 use azekura::format::object::{Object, ObjectKind, hex};
 use azekura::format::proof::Proof;
@@ -22,6 +22,7 @@ use azekura::medium::tape::simulated::Cartridge;
 use azekura::pipeline::compressor::{Compressor, Decompressor};
 use azekura::seal::{SealKey, sign};
 use azekura::set::open::OpenSet;
+use std::io::{Seek, Write};
 use std::path::PathBuf;
 
 const PATH: &str = "source/ward/2025/chart";
@@ -57,6 +58,13 @@ fn paper(h: &Hospital, generation: u64) -> Anchors {
     Anchors { root_key: Some(h.label().root_key), code: Some(code(h, generation).into()) }
 }
 
+/// Whether a file with this content is the record.
+fn compared(h: &Hospital, core: &Core, content: &[u8]) -> Option<Mismatch> {
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(content).and_then(|()| file.rewind()).expect("content");
+    h.with_env(|w| compare(core, &file, w)).expect("a file that can be read")
+}
+
 fn seals_of(proof: &Proof) -> Vec<u8> {
     let mut seals = Vec::new();
     Decompressor::new().and_then(|mut d| d.decompress_seals(&proof.seals, &mut seals)).expect("seals");
@@ -81,23 +89,21 @@ fn a_record_of_any_generation_is_proved_by_paper_alone() {
             let facts: ProvedFacts = check(&proof, anchors).expect("it holds");
             assert_eq!((facts.core.path.as_slice(), facts.core.kind), (PATH.as_bytes(), EntryKind::File));
             assert_eq!((facts.seal.seal.generation, facts.check_code), (generation, code(&h, generation)));
-            assert_eq!(compare(&facts.core, chart.as_bytes()).expect("memory"), None);
-            let other = |content: &[u8]| compare(&facts.core, content).expect("memory");
+            assert_eq!(compared(&h, &facts.core, chart.as_bytes()), None);
+            let other = |content: &[u8]| compared(&h, &facts.core, content);
             assert_eq!(other(b"forged"), Some(Mismatch::Size { found: 6 }));
             assert_eq!(other(chart.to_uppercase().as_bytes()), Some(Mismatch::Digest));
             // Each digest stands alone: one that was broken one day must not carry the other.
             let mut core = facts.core.clone();
-            core.sha256 = Some([0; 32]);
-            assert_eq!(compare(&core, chart.as_bytes()).expect("memory"), Some(Mismatch::Digest));
+            let Some(ContentDigests::Whole(digests)) = &mut core.digests else { panic!("digests of all bytes") };
+            digests.sha256 = Some([0; 32]);
+            assert_eq!(compared(&h, &core, chart.as_bytes()), Some(Mismatch::Digest));
         }
         assert!(matches!(check(&proof, Anchors::default()), Err(ProofError::NoAnchor)));
     }
     // Folders are records too, with nothing in them to compare.
     let facts = check(&made(&h, 2, "source/ward"), paper(&h, 2)).expect("it holds");
-    assert_eq!(
-        (facts.core.kind, compare(&facts.core, &b""[..]).expect("memory")),
-        (EntryKind::Directory, Some(Mismatch::NoContent))
-    );
+    assert_eq!((facts.core.kind, compared(&h, &facts.core, b"")), (EntryKind::Directory, Some(Mismatch::NoContent)));
     for path in ["source/ward/2026", "ward", "source/ward/", ""] {
         assert!(matches!(try_prove(&h, h.medium(), None, path), Err(ProveError::NotFound { generation: 3, .. })), "{path}");
     }
@@ -169,7 +175,8 @@ fn a_proof_made_up_hangs_on_nothing() {
     let paper = paper(&h, 3);
     let genuine = Proof::decode(&made(&h, 3, PATH)).expect("a proof");
     let mut core = check(&made(&h, 3, PATH), paper).expect("it holds").core;
-    core.blake3 = Some(*blake3::hash(b"what never was").as_bytes());
+    let forged = Digests { blake3: *blake3::hash(b"what never was").as_bytes(), sha256: None };
+    core.digests = Some(ContentDigests::Whole(forged));
     core.size = 14;
     let mut forged = genuine.clone();
     forged.core.clear();
@@ -263,7 +270,8 @@ fn a_proof_names_nothing_else() {
             let name = core.path.rsplit(|b| *b == b'/').next().expect("a name").to_vec();
             assert_eq!(holds(&name), PATH.as_bytes().windows(name.len()).any(|w| w == name), "{core:?}");
             let own_state = is_own && generation.link.seal.generation > 1;
-            for digest in [core.blake3, core.sha256].into_iter().flatten() {
+            let digests = core.whole();
+            for digest in [digests.map(|d| d.blake3), digests.and_then(|d| d.sha256)].into_iter().flatten() {
                 assert_eq!(holds(&digest), own_state, "{core:?}");
                 assert!(!holds(hex(&digest).as_bytes()), "{core:?}");
             }
