@@ -2,6 +2,7 @@
 
 use crate::machine::{object_file, put_object, without_privileges};
 use crate::{Outcome, SET, bytes, label, names, read};
+use azekura::format::digests::Hashes;
 use azekura::format::object::ObjectKind;
 use azekura::medium::{Directory, Medium, MediumError, Sets};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -27,7 +28,7 @@ fn objects_are_in_folders_of_thousands() -> Outcome {
     ] {
         medium.append(number, ObjectKind::Pack, &number.to_le_bytes())?;
         assert_eq!(std::fs::read(medium.path().join(folder))?, number.to_le_bytes());
-        assert_eq!(medium.read_back(number, ObjectKind::Pack)?.length, 8);
+        assert_eq!(medium.read_back(number, ObjectKind::Pack, Hashes::Blake3)?.length, 8);
     }
     medium.sync()?;
     // A folder that was made for an object that was never written is no object, and nothing foreign.
@@ -49,7 +50,7 @@ fn thousands_of_objects_are_stored_and_listed() -> Outcome {
     // Every folder in turn, which no run does.
     for number in (0..OBJECTS).map(|i| i % 3 * 1000 + i / 3) {
         medium.append(number, ObjectKind::Pack, &bytes(number, 100))?;
-        medium.read_back(number, ObjectKind::Pack)?;
+        medium.read_back(number, ObjectKind::Pack, Hashes::Blake3)?;
     }
     medium.sync()?;
     let folders = std::fs::read_dir(medium.path())?.count();
@@ -70,7 +71,7 @@ fn many_folders_of_thousands_are_not_kept_open() -> Outcome {
     let medium = Directory::create(root.path(), SET)?;
     for n in 0..300 {
         medium.append(n * 1000, ObjectKind::Pack, b"x")?;
-        medium.read_back(n * 1000, ObjectKind::Pack)?;
+        medium.read_back(n * 1000, ObjectKind::Pack, Hashes::Blake3)?;
     }
     let below = |path: &Path| path.starts_with(medium.path());
     let open = || {
@@ -140,7 +141,7 @@ fn nothing_but_an_object_in_its_own_folder_is_an_object() -> Outcome {
         for number in [3, 1003, 3003, 4001, 5001, 6001, 7001] {
             let missing = |e: MediumError| matches!(e, MediumError::Missing { .. });
             assert!(opened.open(number, ObjectKind::Pack).err().is_some_and(missing), "{number}");
-            assert!(opened.read_back(number, ObjectKind::Pack).err().is_some_and(missing), "{number}");
+            assert!(opened.read_back(number, ObjectKind::Pack, Hashes::Blake3).err().is_some_and(missing), "{number}");
         }
         // Such a number is free where its folder is one, and no object can be stored where it is not.
         for number in [4001, 5001, 6001, 7001] {
