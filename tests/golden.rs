@@ -23,6 +23,8 @@ mod machine;
 mod media;
 #[path = "golden/reader.rs"]
 mod reader;
+#[path = "golden/sizes.rs"]
+mod sizes;
 #[path = "golden/texts.rs"]
 mod texts;
 #[path = "golden/vectors.rs"]
