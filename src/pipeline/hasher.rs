@@ -1,5 +1,6 @@
 //! Chunk ids and the digests of whole files.
 
+use crate::format::entry::Core;
 use crate::format::pack::ChunkId;
 use crate::format::set_key::SetKey;
 use sha2::Digest as _;
@@ -35,6 +36,11 @@ pub struct Digests {
 }
 
 impl Digests {
+    /// Whether these are the digests that a record has of its file: each that is recorded.
+    pub fn are_of(&self, core: &Core) -> bool {
+        Some(self.blake3) == core.blake3 && (core.sha256.is_none() || core.sha256 == self.sha256)
+    }
+
     /// Of content that is in memory as a whole.
     pub fn of(content: &[u8], with_sha256: bool) -> Self {
         Self { blake3: *blake3::hash(content).as_bytes(), sha256: with_sha256.then(|| sha2::Sha256::digest(content).into()) }

@@ -9,6 +9,7 @@ use super::task::{ExtentTask, SendTasks};
 use crate::event::{Event, FindingKind, chain_text};
 use crate::format::entry::DataRange;
 use crate::medium::MediumError;
+use crate::pipeline::hasher::Digests;
 use crate::pipeline::target::Target;
 use crossbeam_channel::bounded;
 use parking_lot::Mutex;
@@ -141,7 +142,7 @@ impl<'a, 'g> FileWriter<'a, 'g> {
                 content.extend_from_slice(piece);
                 Ok(())
             })?;
-            if Some(*blake3::hash(content).as_bytes()) != pending.core.blake3 {
+            if !Digests::of(content, pending.core.sha256.is_some()).are_of(&pending.core) {
                 return Err("the content is not what the record says".into());
             }
             let file = pending.open(self.target)?;

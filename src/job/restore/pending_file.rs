@@ -3,6 +3,7 @@
 
 use crate::event::chain_text;
 use crate::format::entry::{Core, Entry};
+use crate::pipeline::hasher::ContentHasher;
 use crate::pipeline::target::{ClosedFile, Target};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -119,10 +120,10 @@ impl OpenFiles {
     }
 }
 
-/// Reads a file and compares it with its record. A hole at the end counts as there: it is made when the file is
+/// Reads a file and compares it with each digest of its record. A hole at the end counts as there: it is made when the file is
 /// finished.
 pub(super) fn has_content(file: &File, core: &Core) -> bool {
-    let mut hasher = blake3::Hasher::new();
+    let mut hasher = ContentHasher::new(core.sha256.is_some());
     let mut buffer = vec![0; 256 << 10];
     let mut at = 0;
     loop {
@@ -136,6 +137,6 @@ pub(super) fn has_content(file: &File, core: &Core) -> bool {
             Err(_) => return false,
         }
     }
-    crate::pipeline::hasher::update_zeros(&mut hasher, core.size.saturating_sub(at));
-    Some(*hasher.finalize().as_bytes()) == core.blake3
+    hasher.update_zeros(core.size.saturating_sub(at));
+    hasher.finish().are_of(core)
 }
