@@ -43,7 +43,7 @@ pub fn rehearse(from: &Path, set: Option<Id>, identity: &Identity, env: &Env, ob
     let generation = Generation::open(&*opened.medium, &chain, None, identity)?;
     let (number, mut refused) = (generation.manifest.generation, RefusedEntries::default());
     let mut entries = generation.entries();
-    while let Some(record) = entries.next() {
+    for record in entries.by_ref() {
         check_interrupted(env)?;
         if let Err(entry) = record?.entry {
             refused.add(number, entry);

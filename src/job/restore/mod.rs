@@ -16,6 +16,7 @@ mod pack_fetcher;
 mod passes;
 mod pending_file;
 mod plan;
+mod record;
 mod records;
 pub mod scan;
 mod selection;

@@ -3,7 +3,8 @@
 use super::by_priority::PriorityGroup;
 use super::counts::RestoreCounts;
 use super::findings::FindingLog;
-use super::records::{Records, path_and_type};
+use super::record::path_and_type;
+use super::records::Records;
 use super::selection::Selection;
 use super::{Report, Result, SourceReport};
 use crate::format::entry::EntryKind;

@@ -1,44 +1,13 @@
 //! The records that a restore has to look at: all records of the generation, or those that a few paths need.
 
 use super::RestoreError;
+use super::record::{NotRestorable, RestoreRecord, path_and_type};
 use super::selection::Selection;
 use super::spool::{Spool, SpoolReader};
 use crate::event::FindingKind;
-use crate::format::entry::{Entry, EntryKind, RefusedEntry};
 use crate::generation::{EntryReader, Gap, Generation, SelectedEntries, is_within};
 use std::fs::File;
 use std::sync::atomic::AtomicBool;
-
-/// What a record says to a restore.
-pub(super) type RestoreRecord = Result<Entry, NotRestorable>;
-
-/// An entry that must not be restored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NotRestorable {
-    pub(super) path: Vec<u8>,
-    pub(super) is_directory: bool,
-    pub(super) kind: FindingKind,
-    pub(super) why: String,
-}
-
-/// The path of a record, and whether it is that of a directory.
-pub(super) fn path_and_type(record: &RestoreRecord) -> (&[u8], bool) {
-    match record {
-        Ok(entry) => (&entry.core.path, entry.core.kind == EntryKind::Directory),
-        Err(refused) => (&refused.path, refused.is_directory),
-    }
-}
-
-impl From<RefusedEntry> for NotRestorable {
-    fn from(refused: RefusedEntry) -> Self {
-        Self {
-            is_directory: refused.kind == Some(EntryKind::Directory),
-            kind: if refused.is_newer() { FindingKind::Newer } else { FindingKind::Refused },
-            why: refused.why.to_string(),
-            path: refused.path,
-        }
-    }
-}
 
 /// An iterator over records, and what of them could not be read.
 pub(super) struct Records<'g, 'a> {

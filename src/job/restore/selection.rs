@@ -3,7 +3,7 @@
 //! Thousands of names may be requested out of millions of entries. So names are looked up: an entry is selected if it,
 //! or a folder above it, is among the requested names.
 
-use super::records::{RestoreRecord, path_and_type};
+use super::record::{RestoreRecord, path_and_type};
 use super::{Options, RestoreError};
 use crate::format::entry::{Core, EntryKind};
 use crate::format::manifest::{Rules, Source};

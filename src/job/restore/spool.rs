@@ -2,7 +2,7 @@
 //! millions are searched for only once.
 
 use super::RestoreError;
-use super::records::{NotRestorable, RestoreRecord, path_and_type};
+use super::record::{NotRestorable, RestoreRecord, path_and_type};
 use super::selection::Selection;
 use crate::event::FindingKind;
 use crate::format::Malformed;
