@@ -146,6 +146,7 @@ pub fn manifest() -> Manifest {
             blake3: *blake3::hash(&records).as_bytes(),
             extents: vec![payload().1],
             count: entries().len() as u64,
+            long_records: Vec::new(),
         },
         media: vec![(1, records.len() as u64)],
         watch: vec![SourceWatch {

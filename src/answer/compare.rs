@@ -126,8 +126,8 @@ pub struct FileDifference {
     pub class: Word,
     /// How it differs: `content` (other bytes), `grown` (more bytes behind the old ones), `cut` (fewer bytes), `flag`
     /// (another flag at the end of an SS-MIX2 name), `type`, `target` (of a link or device), `unreadable`, `changing`
-    /// (while it was read), `no-content` (the generation has none), `no-record` (lost in damage). Null where the
-    /// class says it all.
+    /// (while it was read), `no-content` (the generation has none), `no-record` (lost in damage), `refused` (the record
+    /// breaks the format, or is a newer program's). Null where the class says it all.
     pub reason: Option<Word>,
     /// Where the file is now; of a missing one, where it was.
     pub path: Text,

@@ -1,6 +1,6 @@
 //! The answers of `history`: of a path, and of a period.
 
-use super::facts::{FACTS, Fault};
+use super::facts::{FACTS, Fault, Refused};
 use super::generations::{GENERATIONS, LINES};
 use super::{List, Text, Word};
 use crate::format::entry::EntryKind;
@@ -92,6 +92,12 @@ pub struct PeriodHistory {
     pub before: Option<SealedGeneration>,
     /// The generations of the period.
     pub generations: List<SealedGeneration, GENERATIONS>,
+    /// Entries whose records must not be used; an entry of several generations counts in each.
+    #[serde(default)]
+    pub refused_count: u64,
+    /// These entries; at most a thousand.
+    #[serde(default)]
+    pub refused: List<Refused, FACTS>,
     /// Entries that were created.
     pub created: u64,
     /// Entries whose content changed.

@@ -69,6 +69,9 @@ pub struct Restore {
     pub findings: List<Finding, FACTS>,
     /// Paths that were asked for, and names and patients of the list, that nothing in the generation has.
     pub not_found: List<PathName, FACTS>,
+    /// Sources of the generation that were not there when it was made; named only where all entries were looked at.
+    #[serde(default)]
+    pub missing_sources: List<PathName, FACTS>,
     /// With `--dry-run`: content that is read from each pack, in the order of their numbers.
     #[serde(default)]
     pub packs: List<BytesOfPack, LINES>,

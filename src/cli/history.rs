@@ -12,7 +12,7 @@ use crate::cli::ui::printable::Printable;
 use crate::cli::ui::table::{Columns, Table};
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, moment, time};
-use crate::cli::ui::{recorded, words};
+use crate::cli::ui::{findings, recorded, words};
 use azekura::answer::history::{self as answer, EntryFacts, PathHistory, PeriodHistory, SealedGeneration};
 use azekura::answer::{Clipped, Word, exact, name};
 use azekura::env::time_text;
@@ -251,7 +251,9 @@ fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome
     if answer.before.is_none() && !answer.generations.is_empty() {
         context.warn(&message!("history.no-earlier"));
     }
-    let exit = match (answer.faults.is_empty(), answer.generations.is_empty()) {
+    findings::list_refused(&answer.refused.first, answer.refused_count);
+    let is_sound = answer.faults.is_empty() && answer.refused_count == 0;
+    let exit = match (is_sound, answer.generations.is_empty()) {
         (false, _) => Exit::Damage,
         (true, true) => Exit::Failed,
         (true, false) => Exit::Good,
@@ -355,6 +357,7 @@ fn period(report: &PeriodReport, (since, until): (i64, i64), happened: Vec<answe
     let at = |seconds| time_text(Time { seconds, nanoseconds: 0 }).into();
     let generation = |(number, time): &(u64, String)| SealedGeneration { generation: *number, time: time.as_str().into() };
     let counts = &report.counts;
+    let (refused_count, refused) = words::refused_answer(&report.refused);
     PeriodHistory {
         set: Clipped::of(report.set),
         set_name: report.set_name.as_str().into(),
@@ -363,6 +366,8 @@ fn period(report: &PeriodReport, (since, until): (i64, i64), happened: Vec<answe
         faults: report.faults.iter().map(words::fault_answer).collect(),
         before: report.before.as_ref().map(generation),
         generations: report.generations.iter().map(generation).collect(),
+        refused_count,
+        refused,
         created: counts.created,
         changed: counts.changed,
         gone: counts.gone,

@@ -19,6 +19,8 @@ pub const RECORD_BYTES: u64 = 64 << 20;
 pub const WHOLE_RECORD_BYTES: u64 = 64 << 10;
 pub const PATH_BYTES: u64 = 1 << 20;
 pub const COUNT: u64 = i64::MAX as u64;
+/// Section 1: a reader that does not know one of a map's keys from 0 up to this one must not interpret the map.
+pub const LAST_CRITICAL_KEY: u64 = 63;
 /// Depth of nested arrays and maps, the outermost included.
 pub const NESTED: u32 = 16;
 /// Section 16: no drive takes longer blocks; with shorter ones a drive would stop and start.

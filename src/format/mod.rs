@@ -38,11 +38,18 @@ pub enum Malformed {
     TooLarge { what: &'static str, size: u64, limit: u64 },
     #[error("{what}: format version {found}, newer than {VERSION}, which this program knows")]
     Newer { what: &'static str, found: u64 },
+    #[error("{what}: {why}: only a newer program knows it")]
+    Unknown { what: &'static str, why: String },
 }
 
 impl Malformed {
     pub(crate) fn new(what: &'static str, why: impl Into<String>) -> Self {
         Self::Content { what, why: why.into() }
+    }
+
+    /// Whether a newer program may know what this is: it is not damaged.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Newer { .. } | Self::Unknown { .. })
     }
 
     /// Refuses `size` when it is above `limit`.

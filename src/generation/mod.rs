@@ -2,12 +2,19 @@
 //!
 //! **Invariant:** a manifest is used only if its digest is the one that its seal lists. The whole entry stream is used only as far
 //! as its digest is the one in the manifest; a part of it only out of packs whose digests are those that their seals list.
+//!
+//! **Invariant:** content comes only out of packs that the generation's own seal or an earlier one lists. Of a pack that is what its
+//! seal lists nothing is used unless its index fits; of one that is not, each frame that still decodes.
 
 mod entries;
+mod first_names;
+mod order;
 mod pack_cache;
+mod raw;
 mod select;
 
 pub use entries::{EntryReader, EntryRecord, Gap};
+use first_names::FirstNames;
 use pack_cache::PackCache;
 pub use select::{EntryFrames, SelectedEntries};
 
@@ -78,8 +85,10 @@ impl GenerationError {
         match self {
             Self::NoSuchGeneration { .. } | Self::NoGeneration | Self::WrongKey(_) | Self::Newer { .. } => false,
             Self::Medium(e) => e.category() == ErrorCategory::Damage,
-            Self::NoManifest { .. } | Self::Manifest(_) | Self::Entries(_) | Self::NotTheEntries => true,
-            Self::Damaged { .. } | Self::Decrypt { .. } | Self::Decompress { .. } | Self::Unpack { .. } => true,
+            Self::Manifest(e) | Self::Entries(e) => !e.is_newer(),
+            Self::Unpack { source, .. } => !source.is_newer(),
+            Self::NoManifest { .. } | Self::NotTheEntries => true,
+            Self::Damaged { .. } | Self::Decrypt { .. } | Self::Decompress { .. } => true,
         }
     }
 
@@ -98,6 +107,7 @@ pub struct Generation<'a> {
     chain: &'a Chain,
     /// Packs whose digests were compared with their seals and are right.
     checked: Mutex<HashSet<u64>>,
+    first_names: Mutex<FirstNames>,
     /// The generation's seal.
     pub link: SealLink,
     /// The generation's manifest.
@@ -140,7 +150,8 @@ impl<'a> Generation<'a> {
         }
         let manifest = manifest?;
         let set_key = SetKey(manifest.set_key);
-        Ok(Self { medium, identity, chain, checked: Mutex::default(), link: link.clone(), manifest, set_key })
+        let (checked, first_names, link) = (Mutex::default(), Mutex::default(), link.clone());
+        Ok(Self { medium, identity, chain, checked, first_names, link, manifest, set_key })
     }
 
     /// The medium that it is read from.
@@ -167,16 +178,40 @@ impl<'a> Generation<'a> {
         EntryFrames::new(self)
     }
 
-    /// Opens a pack for reading at any position. The pack is not compared with its seal.
+    /// Opens a pack for reading at any position. The pack is compared with its seal only if its index cannot be used: a pack
+    /// that is not what its seal lists may still have frames that decode.
     pub fn open_pack(&self, object: u64) -> Result<DecryptedPack> {
+        self.check_listed(object)?;
         let open = self.medium.open(object, ObjectKind::Pack)?;
-        self.unpack(object, open)
+        let source = match PackReader::open(self.decrypt(object, open)?) {
+            Ok(pack) => return Ok(pack),
+            Err(source) => source,
+        };
+        match self.check_pack(object) {
+            Ok(()) => Err(GenerationError::Unpack { object, source }),
+            Err(GenerationError::Damaged { .. }) => self.salvage(object, self.medium.open(object, ObjectKind::Pack)?),
+            Err(e) => Err(e),
+        }
     }
 
-    /// The same, from an object that is open already.
-    pub fn unpack(&self, object: u64, open: Box<dyn OpenObject>) -> Result<DecryptedPack> {
-        let payload = Decryptor::open(self.identity, open).map_err(|source| GenerationError::Decrypt { object, source })?;
-        PackReader::open(payload).map_err(|source| GenerationError::Unpack { object, source })
+    /// Opens what is left of a pack that is not what its seal lists.
+    pub fn salvage(&self, object: u64, open: Box<dyn OpenObject>) -> Result<DecryptedPack> {
+        PackReader::salvage(self.decrypt(object, open)?).map_err(|source| GenerationError::Unpack { object, source })
+    }
+
+    fn decrypt(&self, object: u64, open: Box<dyn OpenObject>) -> Result<Decryptor<Box<dyn OpenObject>>> {
+        Decryptor::open(self.identity, open).map_err(|source| GenerationError::Decrypt { object, source })
+    }
+
+    /// Fails if a seal lists an object as something else than a pack, or the object comes behind the generation's seal. What a
+    /// seal listed that is lost, nobody knows.
+    pub fn check_listed(&self, object: u64) -> Result<()> {
+        let is_pack = self.chain.object(object).is_none_or(|(o, _)| o.kind == ObjectKind::Pack);
+        if is_pack && object < self.link.number {
+            return Ok(());
+        }
+        let why = "neither the generation's seal nor an earlier one lists it as a pack".to_owned();
+        Err(GenerationError::Damaged { object, why })
     }
 
     /// Reads the content at `extents` and calls `on_bytes` with one part after the other until it answers `false`.

@@ -277,11 +277,12 @@ impl<'a> Packer<'a> {
 
 /// Reads content out of a pack's decrypted payload.
 ///
-/// The index only says beforehand where frames end. Where it is damaged, each frame's own block headers say it.
+/// A pack without an index that fits its frames is damaged as a whole: none of its content is used. Only in a pack whose
+/// bytes are known to be damaged are frames looked for without an index ([`Self::salvage`]).
 pub struct PackReader<R> {
     payload: R,
-    /// Of each frame, ascending by offset. Empty without an index.
-    frames: Vec<IndexedFrame>,
+    /// Of each frame, ascending by offset. `None` without an index.
+    frames: Option<Vec<IndexedFrame>>,
     decompressor: Decompressor,
     stored: Vec<u8>,
     /// The frame in `content`: its offset, and the offset of the next frame.
@@ -305,25 +306,54 @@ pub enum UnpackError {
     Read(#[source] std::io::Error),
     #[error("a frame of the pack is damaged")]
     Frame(#[from] FrameError),
+    #[error("the pack's index cannot be used")]
+    Index(#[source] FrameError),
     #[error("an extent names bytes that the pack does not have")]
     NoSuchBytes,
+}
+
+impl UnpackError {
+    /// Whether the pack is a later version's: it is not damaged.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Index(FrameError::Malformed(e)) if e.is_newer())
+    }
 }
 
 /// Bytes read at a time of a frame whose length is not known.
 const PART_BYTES: u64 = 64 << 10;
 
 impl<R: Read + Seek> PackReader<R> {
-    /// Reads the index, and does without it where it is damaged.
+    /// Reads the index. Each frame is compared with it when it is decoded.
     pub fn open(mut payload: R) -> Result<Self, UnpackError> {
-        let mut frames = Vec::new();
-        if let Ok(index) = read_index(&mut payload) {
-            let mut at = 0;
-            for f in &index.frames {
-                let content = f.chunks.iter().map(|(_, length)| u64::from(*length)).sum();
-                frames.push(IndexedFrame { at, stored: f.stored, content });
-                at += f.stored;
-            }
+        match read_index(&mut payload) {
+            Ok(index) => Self::with_index(payload, &index),
+            Err(FrameError::Read { source }) => Err(UnpackError::Read(source)),
+            Err(e) => Err(UnpackError::Index(e)),
         }
+    }
+
+    /// Reads what is left of a pack whose bytes are not those that were written. Where the index is damaged, the block
+    /// headers of each frame say where it ends. What is found counts only as far as something else confirms it.
+    pub fn salvage(mut payload: R) -> Result<Self, UnpackError> {
+        let index = read_index(&mut payload).ok();
+        Self::with(payload, index.as_ref())
+    }
+
+    /// With the payload's index, which was read before.
+    pub fn with_index(payload: R, index: &Index) -> Result<Self, UnpackError> {
+        Self::with(payload, Some(index))
+    }
+
+    fn with(payload: R, index: Option<&Index>) -> Result<Self, UnpackError> {
+        let frames = index.map(|index| {
+            let mut at = 0;
+            let indexed = |f: &Frame| {
+                let frame = IndexedFrame { at, stored: f.stored, content: f.content() };
+                at += f.stored;
+                frame
+            };
+            index.frames.iter().map(indexed).collect()
+        });
         let decompressor = Decompressor::new()?;
         Ok(Self { payload, frames, decompressor, stored: Vec::new(), decoded: None, content: Vec::new() })
     }
@@ -343,13 +373,18 @@ impl<R: Read + Seek> PackReader<R> {
     /// Shortens an extent by the part in its first frame, which [`Self::read_frame`] could not read; by all of it where the index
     /// does not say how long that frame is.
     pub fn skip_frame(&self, x: &mut Extent) {
-        let frame = self.frames.binary_search_by_key(&x.frame, |f| f.at).ok().map(|i| &self.frames[i]);
-        let known = frame.and_then(|f| Some((f.content.checked_sub(x.offset.into())?, f.at + f.stored)));
+        let known = self.indexed(x.frame).and_then(|f| Some((f.content.checked_sub(x.offset.into())?, f.at + f.stored)));
         let (lost, next) = known.filter(|(n, _)| *n > 0).unwrap_or((x.length, x.frame));
         x.length -= lost.min(x.length);
         if x.length > 0 {
             (x.frame, x.offset) = (next, 0);
         }
+    }
+
+    /// The frame that begins at `at`, as the index lists it.
+    fn indexed(&self, at: u32) -> Option<&IndexedFrame> {
+        let frames = self.frames.as_ref()?;
+        frames.binary_search_by_key(&at, |f| f.at).ok().and_then(|i| frames.get(i))
     }
 
     /// Decodes the frame at `at` into `content`, and returns where the next one begins.
@@ -360,15 +395,22 @@ impl<R: Read + Seek> PackReader<R> {
         self.decoded = None;
         self.payload.seek(SeekFrom::Start(at.into())).map_err(UnpackError::Read)?;
         self.stored.clear();
-        if self.frames.is_empty() {
+        let mut expected = None;
+        if self.frames.is_none() {
             self.read_by_blocks()?;
         } else {
-            let frame = self.frames.binary_search_by_key(&at, |f| f.at).map_err(|_| UnpackError::NoSuchBytes)?;
-            self.stored.resize(self.frames[frame].stored as usize, 0);
+            let frame = self.indexed(at).ok_or(UnpackError::NoSuchBytes)?;
+            let stored = frame.stored as usize;
+            expected = Some(frame.content);
+            self.stored.resize(stored, 0);
             self.payload.read_exact(&mut self.stored).map_err(UnpackError::Read)?;
         }
         self.content.clear();
         self.decompressor.decompress(&self.stored, &mut self.content)?;
+        let found = self.content.len() as u64;
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
+            return Err(UnpackError::Frame(FrameError::Length { expected, found }));
+        }
         let next = at + self.stored.len() as u32;
         self.decoded = Some((at, next));
         Ok(next)

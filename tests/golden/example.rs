@@ -218,6 +218,7 @@ pub fn manifest() -> Manifest {
             blake3: *blake3::hash(&stream).as_bytes(),
             extents: vec![Extent { object: 1, frame, offset: 0, length: stream.len() as u64 }],
             count: 2,
+            long_records: Vec::new(),
         },
         media: Vec::new(),
         watch: Vec::new(),
@@ -240,6 +241,10 @@ pub fn full_manifest() -> Manifest {
         priority: Some(2),
     });
     m.media = vec![(1, 3_000_000_000), (3, 17)];
+    // Two records that do not fit into a chunk.
+    m.entries.length = 300_000;
+    m.entries.extents[0].length = 300_000;
+    m.entries.long_records = vec![(4, 65_537), (200_000, 100_000)];
     let measures = Measures { files: 9, changed: 3, finished: 1, ..Measures::default() };
     m.watch = vec![SourceWatch {
         source: b"ward".into(),

@@ -4,7 +4,7 @@ use crate::cbor::Item::{self, Array, Bytes, Map, Negative, Raw, Text, Uint};
 use crate::example;
 use azekura::format::Malformed;
 use azekura::format::check_code::WrittenCode;
-use azekura::format::entry::{Entry, EntryHead, check_path, record_length};
+use azekura::format::entry::{Entry, EntryHead, Record, check_path, record_length};
 use azekura::format::manifest::Manifest;
 use azekura::format::object::{ObjectKind, parse_file_name, parse_folder_name};
 use azekura::format::proof::Proof;
@@ -18,13 +18,15 @@ pub struct Bad {
     pub name: String,
     pub bytes: Vec<u8>,
     pub refused: &'static str,
+    /// Of a record: whether it is refused alone, or the whole stream with it.
+    pub concerns: Option<&'static str>,
 }
 
 fn class(e: &Malformed) -> &'static str {
     match e {
         Malformed::Content { .. } => "malformed",
         Malformed::TooLarge { .. } => "limit",
-        Malformed::Newer { .. } => "newer",
+        Malformed::Newer { .. } | Malformed::Unknown { .. } => "newer",
     }
 }
 
@@ -42,7 +44,7 @@ impl Gather {
     pub fn add(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
         let (name, bytes) = (name.into(), bytes.into());
         let Some(e) = (self.decode)(&bytes) else { panic!("accepted: {name}") };
-        self.all.push(Bad { name, bytes, refused: class(&e) });
+        self.all.push(Bad { name, bytes, refused: class(&e), concerns: None });
     }
 
     /// A proof that is well-formed, and proves nothing to somebody who has the root key.
@@ -168,6 +170,7 @@ pub fn proofs() -> Vec<Bad> {
         ("lengths as one number", 4, Uint(1)),
         ("heads as text", 5, Text("azekura seal 1".into())),
         ("an unknown key 17 deep", 99, nested(16)),
+        ("an unknown critical key", 6, Uint(0)),
     ] {
         g.add(name, around(&good.with(key, value)));
     }
@@ -285,6 +288,7 @@ pub fn packs() -> Vec<Bad> {
     let frame = |bend: &dyn Fn(&mut Item)| index.bent(|i| bend(i.at(1).at(0)));
     let (many, long) = (vec![0; 16 * 65_537], (4 << 20) + 1);
     add("another version", index.bent(|i| *i.at(0) = Uint(2)));
+    add("another version, of another form", Array(vec![Text("2".into())]));
     add("an index of three items", Array(vec![Uint(1), Array(Vec::new()), Uint(0)]));
     add("a frame of two items", frame(&|f| *f = Array(vec![Uint(1), Bytes(Vec::new())])));
     add("a frame of no bytes", frame(&|f| *f.at(0) = Uint(0)));
@@ -346,12 +350,7 @@ pub fn manifests() -> Vec<Bad> {
     let time = |s: Item, n: u64| Array(vec![s, Uint(n)]);
     let source = |name: &str| Map(vec![(Uint(0), Bytes(name.into())), (Uint(1), Bytes(Vec::new())), (Uint(2), Uint(0))]);
     let sources = |names: &[&str]| Array(names.iter().map(|n| source(n)).collect());
-    let media = |places: &[u64]| Array(places.iter().map(|p| Array(vec![Uint(*p), Uint(1)])).collect());
     for (name, key, value) in [
-        ("a medium whose place is 0", 16, media(&[0, 1])),
-        ("a medium twice", 16, media(&[2, 2])),
-        ("media out of order", 16, media(&[3, 1])),
-        ("a medium without its bytes", 16, Array(vec![Array(vec![Uint(1)])])),
         ("another version", 0, Uint(2)),
         ("a set id of 15 bytes", 1, Bytes(vec![0; 15])),
         ("a set id as text", 1, Text("0123456789abcdef".into())),
@@ -372,13 +371,18 @@ pub fn manifests() -> Vec<Bad> {
         ("a source named ..", 7, sources(&[".."])),
         ("a source without a name", 7, Array(vec![source("a").without(0)])),
         ("a source without a kind", 7, Array(vec![source("a").without(2)])),
-        ("a source of an unknown kind", 7, Array(vec![source("a").with(2, Uint(2))])),
+        ("a source with an unknown critical key", 7, Array(vec![source("a").with(6, Uint(0))])),
         ("a source whose excludes are text", 7, Array(vec![source("a").with(3, Array(vec![Text("*.tmp".into())]))])),
         ("a tag that is null", 8, Raw(vec![0xF6])),
         ("a set key of 31 bytes", 10, Bytes(vec![0; 31])),
         ("recipients as bytes", 11, Array(vec![Bytes(b"age1".into())])),
         ("full as a number", 12, Uint(1)),
-        ("statistics as a map", 13, Map(vec![(Uint(0), Uint(1))])),
+        ("statistics that are null", 13, Raw(vec![0xF6])),
+        ("statistics 17 deep", 13, nested(16)),
+        ("media that are a float", 16, Raw(vec![0xF9, 0x3C, 0])),
+        ("a watch with keys out of order", 17, Raw(vec![0x81, 0xA2, 2, 0x80, 1, 0x80])),
+        ("the first critical key that is unknown", 19, Uint(0)),
+        ("the last critical key", 63, Uint(0)),
         ("1,001 findings", 14, Array(vec![Array(vec![Text("x".into()), Bytes(Vec::new()), Text("y".into())]); 1001])),
         ("a finding whose path is text", 14, Array(vec![Array(vec![Text("x".into()), Text("p".into()), Text("y".into())])])),
         ("entries as an array", 15, Array(Vec::new())),
@@ -390,6 +394,24 @@ pub fn manifests() -> Vec<Bad> {
         g.add(format!("entries without key {key}"), good.bent(|m| *m.at(15) = m.at(15).without(key)).encode());
     }
     let entries = |key, value| good.bent(|m| *m.at(15) = m.at(15).with(key, value)).encode();
+    g.add("entries with an unknown critical key", entries(5, Uint(0)));
+    g.add("an unknown critical key, and a known one of a wrong type", good.with(6, Uint(0)).with(40, Uint(0)).encode());
+    g.add("a later version, and a key of a wrong type", good.with(0, Uint(2)).with(6, Uint(0)).encode());
+    // The stream has 207 bytes.
+    let long = |all: &[(u64, u64)]| Array(all.iter().map(|(o, n)| Array(vec![Uint(*o), Uint(*n)])).collect());
+    for (name, list) in [
+        ("a long record that is short", long(&[(0, 65_536)])),
+        ("a long record beyond the stream's end", long(&[(0, 65_537)])),
+        ("a long record longer than a record may be", long(&[(0, (64 << 20) + 5)])),
+        ("a long record whose end overflows", long(&[((1 << 63) - 1, (1 << 63) - 1)])),
+        ("a long record of three items", Array(vec![Array(vec![Uint(0); 3])])),
+    ] {
+        g.add(name, entries(4, list));
+    }
+    let full = Item::parse(&example::full_manifest().encode());
+    let long_in_full = |list| full.bent(|m| *m.at(15) = m.at(15).with(4, list)).encode();
+    g.add("long records out of order", long_in_full(long(&[(200_000, 100_000), (4, 65_537)])));
+    g.add("long records that overlap", long_in_full(long(&[(4, 65_537), (65_540, 65_537)])));
     g.add("entries with a digest of 31 bytes", entries(1, Bytes(vec![0; 31])));
     g.add("2^63 records", entries(3, Uint(1 << 63)));
     extents(&mut g, |bent| entries(2, bent));
@@ -459,6 +481,8 @@ pub fn records() -> Vec<Bad> {
         ("an extended attribute twice", 16, xattrs(&["user.a", "user.a"])),
         ("flags of 33 bits", 18, Uint(1 << 32)),
         ("state 3", 19, Uint(3)),
+        ("an error's number of a file that is good", 20, Uint(5)),
+        ("the last critical key", 63, Uint(0)),
         ("an unreadable file with content", 19, Uint(1)),
         ("an unknown key 17 deep", 99, nested(16)),
     ] {
@@ -492,10 +516,16 @@ pub fn records() -> Vec<Bad> {
     ] {
         g.add(name, core);
     }
+    g.add("an unknown critical key, and a known one of a wrong type", record(&good.with(2, Bytes(Vec::new())).with(40, Uint(0))));
+    g.add("an unknown type without what files have", no_data(&bare(9)));
     extents(&mut g, |bent| [good.encode(), bent.encode()].concat());
     g.items(|item| record(&good.with(99, item)));
     let large = record_length([1, 0, 0, 4]).expect_err("above the limit");
-    g.all.push(Bad { name: "a length alone, above 64 MiB".into(), bytes: vec![1, 0, 0, 4], refused: class(&large) });
+    for bad in &mut g.all {
+        bad.concerns = Some(if Record::decode(&bad.bytes).is_ok() { "record" } else { "stream" });
+    }
+    let (name, bytes, concerns) = ("a length alone, above 64 MiB".into(), vec![1, 0, 0, 4], Some("stream"));
+    g.all.push(Bad { name, bytes, refused: class(&large), concerns });
     g.all
 }
 
@@ -503,7 +533,7 @@ pub fn records() -> Vec<Bad> {
 pub fn names() -> Vec<Bad> {
     let refuse = |what: &str, text: &str, accepted: bool| {
         assert!(!accepted, "accepted as {what}: {text:?}");
-        Bad { name: what.into(), bytes: text.into(), refused: "malformed" }
+        Bad { name: what.into(), bytes: text.into(), refused: "malformed", concerns: None }
     };
     let mut all = Vec::new();
     let digits = |n: usize| "7F3K92QX0ABCDEFG".repeat(4)[..n].to_owned();

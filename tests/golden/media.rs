@@ -118,7 +118,7 @@ fn for_each_generation(medium: &Path, with: impl Fn(&Hospital, u64, &[Core])) {
     for link in &chain.links {
         let h = Hospital { identity: identity(), ..Hospital::new() };
         let generation = Generation::open(&*directory, &chain, Some(link.seal.generation), &h.identity).expect("a generation");
-        let cores: Vec<Core> = generation.entries().map(|r| r.expect("a record").entry.core).collect();
+        let cores: Vec<Core> = generation.entries().map(|r| r.expect("a record").entry.expect("a good one").core).collect();
         with(&h, link.seal.generation, &cores);
     }
 }
@@ -160,7 +160,7 @@ fn described(medium: &Path) -> String {
             line(format!("  source {} {:?} excludes {excludes:?}", s.name.escape_ascii(), s.kind));
         }
         for record in g.entries() {
-            line(format!("  {}", entry_line(&record.expect("a record").entry.core)));
+            line(format!("  {}", entry_line(&record.expect("a record").entry.expect("a good one").core)));
         }
     }
     out

@@ -2,15 +2,16 @@
 //!
 //! Each file: `good`, inputs and the bytes they become; `bad`, bytes that a decoder refuses, with the reason: `malformed`, `limit`
 //! (more than section 11 allows), `newer`, or `invalid`: a proof that has the right form, and proves nothing with the root key of
-//! the good ones. Bytes are hexadecimal; `00*16` means 16 times `00`.
+//! the good ones. Of a record also whether it `concerns` only this `record`, which is then refused, or the whole `stream`. Bytes are
+//! hexadecimal; `00*16` means 16 times `00`.
 
 use crate::cbor::{Item, annotated_line, hex};
 use crate::example::{self, set_key};
 use crate::hostile::{self, Bad};
 use crate::{folder, holds};
 use azekura::format::check_code::{CheckCode, WrittenCode};
-use azekura::format::entry::Entry;
-use azekura::format::manifest::Manifest;
+use azekura::format::entry::{Core, Entry};
+use azekura::format::manifest::{Manifest, SourceKind};
 use azekura::format::merkle::{head_leaf, record_salt};
 use azekura::format::object::{ObjectKind, object_path};
 use azekura::format::pack::Index;
@@ -36,7 +37,13 @@ pub fn file(name: &str, good: Vec<Good>, bad: &[Bad]) {
     out.push_str("\n],\n\"bad\": [\n");
     let lines: Vec<String> = bad
         .iter()
-        .map(|b| json!({"name": b.name, "bytes": hostile::folded(&b.bytes), "refused": b.refused}).to_string())
+        .map(|b| {
+            let mut vector = json!({"name": b.name, "bytes": hostile::folded(&b.bytes), "refused": b.refused});
+            if let Some(concerns) = b.concerns {
+                vector["concerns"] = concerns.into();
+            }
+            vector.to_string()
+        })
         .collect();
     out.push_str(&lines.join(",\n"));
     out.push_str("\n]\n}\n");
@@ -87,6 +94,13 @@ fn manifests() {
     let unknown = known.with(99, hostile::nested(15)).with(100, Item::Map(vec![(Item::Uint(7), Item::Text("later".into()))]));
     assert_eq!(Manifest::decode(&unknown.encode()).as_ref(), Ok(&example::manifest()));
     vectors.push(("keys of a later version", described(&unknown), unknown.encode()));
+    // What nobody depends on may have any form, and another kind of source is for people.
+    let odd = [13, 16, 17].iter().fold(known.clone(), |m, key| m.with(*key, hostile::nested(15)));
+    let odd = odd.bent(|m| *m.at(7).at(0) = m.at(7).at(0).with(2, Item::Uint(1 << 40)));
+    let mut expected = example::manifest();
+    (expected.statistics, expected.sources[0].kind) = (Vec::new(), SourceKind::Other(1 << 40));
+    assert_eq!(Manifest::decode(&odd.encode()).as_ref(), Ok(&expected));
+    vectors.push(("statistics, media and a watch of another form", described(&odd), odd.encode()));
     file("manifest.json", vectors, &hostile::manifests());
 }
 
@@ -101,13 +115,21 @@ fn records() {
         assert_eq!(Entry::decode(&bytes[4..]), Ok((entry, core.encode().len())), "{name}");
         vectors.push((name, json!({"core": described(&core), "extents": described(&Item::parse(rest))}), bytes));
     }
+    // A reader takes forms that are not the shortest, ignores flags that it does not know, and skips keys that are not critical.
+    let file_record = example::records().remove(1);
+    let bytes = record_bytes(&file_record);
+    let (core, rest) = Item::first(&bytes[4..]);
+    let long_form = core.with(2, Item::Raw(vec![0x1B, 0, 0, 0, 0, 0, 0, 1, 0xA4])).with(18, Item::Uint(0x8000_0012));
+    let long_form = [&long_form.with(64, hostile::nested(15)).encode()[..], rest].concat();
+    let expected = Entry { core: Core { flags: 0x10, ..file_record.core.clone() }, ..file_record };
+    assert_eq!(Entry::decode(&long_form).map(|(entry, _)| entry), Ok(expected));
     file("record.json", vectors, &hostile::records());
 }
 
 #[test]
 fn proofs() {
     let whole = example::proof();
-    let later = Item::parse(&example::proof_content()).with(99, Item::Text("later".into()));
+    let later = Item::parse(&example::proof_content()).with(64, Item::Text("later".into()));
     let folder = Proof { core: core_bytes(0), salt: salt(0), index: 0, path: vec![example::record_leaves()[1]], ..whole.clone() };
     let (head, next, succession) = (example::head_bytes(), example::continued_seal(), example::succession_bytes());
     let next_head = &next.bytes[..Seal::decode(&next.bytes).expect("a seal").head_bytes];

@@ -2,6 +2,9 @@
 
 mod bad_evening;
 mod bad_restore;
+#[expect(dead_code, reason = "only the vectors annotate")]
+#[path = "../golden/cbor.rs"]
+mod cbor;
 mod clean;
 mod compare;
 mod copy;
@@ -14,6 +17,8 @@ mod killed;
 #[path = "../machine/mod.rs"]
 mod machine;
 mod merge;
+mod other_program;
+mod other_writer;
 mod planted;
 mod power_cut;
 mod priorities;

@@ -119,7 +119,7 @@ fn every_record_of_a_generation_is_proved() {
         let chain = h.chain();
         let medium = Directory::open(&h.medium(), chain.set).expect("the set");
         let generation = Generation::open(&medium, &chain, None, &h.identity).expect("a generation");
-        let paths: Vec<Vec<u8>> = generation.entries().map(|r| r.expect("a record").entry.core.path).collect();
+        let paths: Vec<Vec<u8>> = generation.entries().map(|r| r.expect("a record").path().to_vec()).collect();
         for (index, path) in (0..).zip(paths) {
             let path = String::from_utf8(path).expect("text");
             let facts = check(&made(&h, night + 1, &path), paper(&h, night + 1)).expect("it holds");
@@ -264,7 +264,7 @@ fn a_proof_names_nothing_else() {
     for generation in 1..=3 {
         let generation = Generation::open(&medium, &chain, Some(generation), &h.identity).expect("a generation");
         for record in generation.entries() {
-            let core = record.expect("a record").entry.core;
+            let core = record.expect("a record").entry.expect("a good one").core;
             let is_own = core.path == PATH.as_bytes();
             // The folders above it are part of its path.
             let name = core.path.rsplit(|b| *b == b'/').next().expect("a name").to_vec();

@@ -189,6 +189,7 @@ fn reason(reason: Reason) -> String {
         Reason::Changing => message!("changed.changing"),
         Reason::NoContent => message!("changed.no-content"),
         Reason::NoRecord => message!("changed.no-record"),
+        Reason::Refused => message!("changed.refused"),
     };
     message.to_string()
 }

@@ -186,6 +186,7 @@ fn talk(answer: &Restore, lacks_storages: bool, context: &Context) {
     if answer.quarantine == Some(true) {
         context.warn(&message!("restore.quarantine"));
     }
+    words::missing_sources(&answer.missing_sources.first).iter().for_each(|m| context.warn(m));
     for p in answer.not_found.first.iter().take(SHOWN) {
         context.warn(&message!("restore.not-found", path = exact(&p.path, p.path_hex.as_deref())));
     }
@@ -309,6 +310,7 @@ fn answer(report: &Report, options: &Options) -> Restore {
         entries_lost: report.entries_lost,
         findings: report.findings.iter().map(finding_answer).collect(),
         not_found: report.not_found.iter().map(|path| PathName::of(path)).collect(),
+        missing_sources: report.missing_sources.iter().map(|name| PathName::of(name)).collect(),
         packs: packs(&report.packs),
         media: media(&report.media),
         sources: report.sources.iter().map(restored_source).collect(),

@@ -4,11 +4,13 @@ use super::printable::Printable;
 use super::recorded;
 use super::text::{Message, find_optional, message};
 use super::units::{bytes, count};
-use azekura::answer::facts::{self, DamageName, FaultName, PathName};
-use azekura::answer::{NamedCounts, exact, name};
+use azekura::answer::facts::{self, DamageName, FACTS, FaultName, PathName, RefusalName};
+use azekura::answer::{List, NamedCounts, exact, name};
+use azekura::format::entry::RefusedEntry;
 use azekura::format::object::file_name;
 use azekura::format::seal::{ReadBack, Verdict};
 use azekura::format::watch::Alarm;
+use azekura::job::inspect::RefusedEntries;
 use azekura::job::inspect::verify::{Damage, DamageKind};
 use azekura::seal::chain::{Fault, FaultKind};
 
@@ -97,6 +99,21 @@ pub fn damage_answer(d: &Damage) -> facts::Damage {
         damage: name,
         text: damage(d).to_string().into(),
     }
+}
+
+/// Says of each source that was not there when the generation was made that it has no entries.
+pub fn missing_sources(sources: &[PathName]) -> Vec<Message> {
+    sources.iter().map(|s| message!("restore.missing-source", name = exact(&s.path, s.path_hex.as_deref()))).collect()
+}
+
+/// Entries that are refused, as commands answer them: how many there are, and the first ones.
+pub fn refused_answer(refused: &RefusedEntries) -> (u64, List<facts::Refused, FACTS>) {
+    let answer = |(generation, entry): &(u64, RefusedEntry)| {
+        let (path, path_hex) = name(&entry.path);
+        let reason = if entry.is_newer() { RefusalName::Newer } else { RefusalName::Damaged };
+        facts::Refused { generation: *generation, path, path_hex, reason, detail: entry.why.to_string().into() }
+    };
+    (refused.count, refused.first.iter().map(answer).collect())
 }
 
 /// The statistics of a manifest, whose names may contain spaces, as commands answer them.

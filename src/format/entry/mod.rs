@@ -4,11 +4,13 @@ mod content;
 mod head;
 mod path;
 mod record;
+mod refused;
 
 pub use content::{ContentDigests, ContentId, HASHED_HOLE_BYTES, leaves_out_holes};
 pub use head::EntryHead;
 pub use path::{check_path, compare_paths};
-pub use record::{Entry, RecordError, RecordReader, record_length, split_record};
+pub use record::{Entry, Record, RecordError, RecordReader, record_length, split_record};
+pub use refused::RefusedEntry;
 
 use super::cbor::{CborReader, CborWriter, Time};
 use super::digests::Digests;
@@ -17,8 +19,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// File attributes (`FS_IOC_GETFLAGS`) that are stored: secure deletion, synchronous updates, immutable, append only, no dump,
-/// no time of access, synchronous folder.
+/// no time of access, synchronous folder. A reader ignores all others.
 pub const KEPT_FLAGS: u32 = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x10000;
+
+/// The last key of a `core` that is known.
+const LAST_KEY: u64 = 22;
+/// What the errors of this module call a record.
+const WHAT: &str = "entry";
 
 /// The type of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -238,10 +245,10 @@ impl Core {
 
     /// Decodes a `core` with nothing behind it, as in a proof.
     pub fn decode_alone(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut r = CborReader::new(bytes, "entry");
-        let core = Self::decode(&mut r)?;
-        r.end()?;
-        Ok(core)
+        let mut r = CborReader::new(bytes, WHAT);
+        let decoded = Self::decode(&mut r).and_then(|core| r.end().map(|()| core));
+        // What a newer version has may come before the key that says so.
+        decoded.map_err(|e| refused::newer(bytes).unwrap_or(e))
     }
 
     /// Decodes one `core` and checks what the format promises of it; `r` continues behind it.
@@ -251,12 +258,12 @@ impl Core {
         let (mut state, mut digests) = ((0, 0), [None; 4]);
         for _ in 0..r.map()? {
             let key = r.key(&mut last)?;
-            if key < 23 {
+            if key <= LAST_KEY {
                 seen |= 1 << key;
             }
             match key {
                 0 => c.path = r.bytes()?.to_vec(),
-                1 => c.kind = EntryKind::from_code(r.uint()?).ok_or_else(|| r.wrong("unknown type"))?,
+                1 => c.kind = EntryKind::from_code(r.uint()?).ok_or_else(|| r.unknown("its type is unknown"))?,
                 2 => c.mode = r.u32()?,
                 3 => c.uid = r.u32()?,
                 4 => c.gid = r.u32()?,
@@ -290,19 +297,19 @@ impl Core {
                         c.holes.push(DataRange { offset: r.count()?, length: r.count()? });
                     }
                 }
-                18 => c.flags = r.u32()?,
+                18 => c.flags = r.u32()? & KEPT_FLAGS,
                 19 => state.0 = r.uint()?,
                 20 => state.1 = r.u32()?,
                 21 => digests[2] = Some(r.fixed()?),
-                22 => digests[3] = Some(r.fixed()?),
-                _ => r.skip(1)?,
+                LAST_KEY => digests[3] = Some(r.fixed()?),
+                _ => r.skip_unknown(key, 1)?,
             }
         }
         c.state = match state.0 {
             0 => ContentState::Good,
             1 => ContentState::Unreadable { errno: state.1 },
             2 => ContentState::Changed,
-            _ => return Err(r.wrong("unknown state")),
+            _ => return Err(r.unknown("its state is unknown")),
         };
         c.digests = ContentDigests::from_keys(digests, r)?;
         c.check(r, seen)?;
@@ -331,7 +338,8 @@ impl Core {
             && self.digests.is_some() == (file && !unreadable)
             && wants(14, self.kind == EntryKind::Symlink)
             && wants(15, matches!(self.kind, EntryKind::CharDevice | EntryKind::BlockDevice))
-            && (file && !unreadable || wants(17, false)))
+            && (file && !unreadable || wants(17, false))
+            && (unreadable || wants(20, false)))
         {
             return Err(r.wrong("keys that do not fit the type"));
         }

@@ -77,7 +77,7 @@ impl PreviousEntries {
         EntryHead::at(&self.record).ok()
     }
 
-    /// Its content, if it is a file that could be read.
+    /// Its content, if it is a file that could be read, and this program understands its record.
     pub fn content(&self) -> Option<PreviousContent> {
         let core = Entry::decode(&self.record).ok()?.0.core;
         let settled = core.mtime.as_nanoseconds() + SETTLED <= i128::from(self.started);

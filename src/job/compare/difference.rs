@@ -69,6 +69,8 @@ pub enum Reason {
     NoContent,
     /// The generation's record of the file is lost in damage.
     NoRecord,
+    /// The record of the entry is refused: it breaks the format, or only a newer program knows it.
+    Refused,
 }
 
 impl Reason {
@@ -86,6 +88,7 @@ impl Reason {
             Self::Changing => "changing",
             Self::NoContent => "no-content",
             Self::NoRecord => "no-record",
+            Self::Refused => "refused",
         }
     }
 }

@@ -159,7 +159,7 @@ impl DifferenceStore {
     }
 }
 
-const REASONS: [Reason; 11] = [
+const REASONS: [Reason; 12] = [
     Reason::None,
     Reason::Content,
     Reason::Grown,
@@ -171,6 +171,7 @@ const REASONS: [Reason; 11] = [
     Reason::Changing,
     Reason::NoContent,
     Reason::NoRecord,
+    Reason::Refused,
 ];
 
 const KINDS: [EntryKind; 7] = [
@@ -260,7 +261,7 @@ mod tests {
         let summary = |n: u64| FileSummary { kind: EntryKind::File, size: n, content: content(n) };
         let difference = |n: u64| Difference {
             class: Class::ALL[n as usize % 7],
-            reason: REASONS[n as usize % 11],
+            reason: REASONS[n as usize % 12],
             path: vec![b'p'; 1 + n as usize * 9],
             former: n.is_multiple_of(3).then(|| vec![b'f'; n as usize]),
             before: n.is_multiple_of(2).then(|| summary(n)),

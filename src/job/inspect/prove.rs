@@ -7,7 +7,7 @@ use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::Malformed;
 use crate::format::check_code::{CheckCode, WrittenCode};
-use crate::format::entry::Core;
+use crate::format::entry::{Core, RefusedEntry};
 use crate::format::merkle::{PathFinder, record_leaf_salted, record_salt, root_of_path};
 use crate::format::object::Id;
 use crate::format::proof::Proof;
@@ -71,6 +71,14 @@ pub enum ProveError {
         /// The generation that was searched.
         generation: u64,
     },
+    /// The record breaks the format, or only a newer program knows it: nobody could tell what it proves.
+    #[error("the record in generation {generation} is refused")]
+    Refused {
+        /// The generation that was searched.
+        generation: u64,
+        /// The record.
+        refused: RefusedEntry,
+    },
     /// The chain of seals is broken between the label and this generation.
     #[error("the seal of generation {generation} cannot be trusted")]
     Untrusted {
@@ -99,15 +107,19 @@ pub fn prove(options: &Options, identity: &Identity, env: &Env, observer: &dyn O
     let label = chain.label.as_ref().filter(|_| link.trusted).ok_or(ProveError::Untrusted { generation: number })?;
     let mut finder = PathFinder::new(link.seal.record_count);
     let mut core = None;
-    for record in generation.entries() {
+    let mut entries = generation.entries();
+    while let Some(record) = entries.next() {
         if env.is_interrupted() {
             return Err(ProveError::Interrupted);
         }
         let record = record?;
-        let wanted = record.entry.core.path == options.path;
+        let wanted = record.path() == options.path;
         finder.push(record.leaf, wanted);
         if wanted {
-            core = Some(record.core_bytes);
+            core = Some(entries.record()[..record.core_bytes].to_vec());
+            if let Err(refused) = record.entry {
+                return Err(ProveError::Refused { generation: number, refused });
+            }
         }
     }
     let found = core.zip(finder.finish());

@@ -16,6 +16,7 @@ mod pack_fetcher;
 mod passes;
 mod pending_file;
 mod plan;
+mod record;
 mod records;
 pub mod scan;
 mod selection;
@@ -146,6 +147,8 @@ pub struct Report {
     pub findings: Vec<RestoreFinding>,
     /// Requested paths and patients that are not in the generation.
     pub not_found: Vec<Vec<u8>>,
+    /// Sources of the generation that were not there when it was made. Named only if all records were looked at.
+    pub missing_sources: Vec<Vec<u8>>,
     /// Patients were requested, and no source of the generation is an SS-MIX2 storage.
     pub lacks_storages: bool,
     /// The sources of which anything is selected, in the order in which they are restored.
@@ -276,6 +279,14 @@ fn spool(
 }
 
 impl Report {
+    /// Notes what is known of the generation when all `records` were read. Those of each priority are read in turn.
+    fn add_records(&mut self, records: &Records) {
+        self.entries_lost = self.entries_lost.max(records.lost());
+        let missing = records.missing_sources().into_iter().filter(|name| !self.missing_sources.contains(name));
+        let missing: Vec<Vec<u8>> = missing.collect();
+        self.missing_sources.extend(missing);
+    }
+
     /// A report of nothing done so far.
     fn new(chain: &Chain, generation: &Generation, origin: &Origin, selection: &Selection) -> Self {
         Self {
@@ -300,6 +311,7 @@ impl Report {
             entries_lost: 0,
             findings: Vec::new(),
             not_found: Vec::new(),
+            missing_sources: Vec::new(),
             lacks_storages: selection.lacks_storages(),
             sources: Vec::new(),
             packs: Vec::new(),

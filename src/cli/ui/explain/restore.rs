@@ -98,9 +98,13 @@ impl From<GenerationError> for CommandError {
             E::Decompress { object, source } => {
                 Self::new(message!("error.generation.object", object = object), Exit::Damage).because(source.into())
             }
+            E::Unpack { object, source } if source.is_newer() => {
+                Self::new(message!("error.generation.newer", object = object), Exit::Damage).because(source.into())
+            }
             E::Unpack { object, source } => {
                 Self::new(message!("error.generation.object", object = object), Exit::Damage).because(source.into())
             }
+            E::Manifest(e) | E::Entries(e) if e.is_newer() => e.into(),
             E::Manifest(e) => Self::new(message!("error.generation.manifest"), Exit::Damage).because(e.into()),
             E::Entries(e) => Self::new(message!("error.generation.entries"), Exit::Damage).because(e.into()),
             E::NotTheEntries => Self::new(message!("error.generation.entries"), Exit::Damage),
