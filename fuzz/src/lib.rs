@@ -1,4 +1,5 @@
-//! What the fuzz targets and their seeds share: one small set, whole and right, and the ways to lay it out as one input.
+//! What the fuzz targets and their seeds share: one small set, whole and right, and the ways to lay it out as one
+//! input.
 
 use azekura::format::cbor::Time;
 use azekura::format::digests::BothDigests;
@@ -223,8 +224,8 @@ impl Log {
     }
 }
 
-/// A set of three generations, in the order of its log, and a leftover. A closing seal is in the second one; the third was made by
-/// another host, behind a succession. What the packs hold does not matter to its chain.
+/// A set of three generations, in the order of its log, and a leftover. A closing seal is in the second one; the third
+/// was made by another host, behind a succession. What the packs hold does not matter to its chain.
 pub fn chain() -> Vec<(ObjectKind, Vec<u8>)> {
     let mut log = Log::default();
     log.push(ObjectKind::Label, label());
@@ -253,7 +254,8 @@ pub fn head(seal: &[u8]) -> &[u8] {
     &seal[..Seal::decode(seal).expect("a seal").head_bytes]
 }
 
-/// The heads of all seals of [`chain`], and the succession before the head that names it: what a proof of its last generation has.
+/// The heads of all seals of [`chain`], and the succession before the head that names it: what a proof of its last
+/// generation has.
 pub fn chain_texts() -> Vec<Vec<u8>> {
     let texts = chain().into_iter().filter_map(|(kind, bytes)| match kind {
         ObjectKind::Seal => Some(head(&bytes).to_vec()),
@@ -361,7 +363,8 @@ pub fn encrypt(content: &[u8]) -> Vec<u8> {
     file.finish()
 }
 
-/// A whole set of one generation whose manifest (CBOR) and pack (payload) are given: encrypted, listed and signed as they should be.
+/// A whole set of one generation whose manifest (CBOR) and pack (payload) are given: encrypted, listed and signed as
+/// they should be.
 pub fn sealed(manifest: &[u8], payload: &[u8]) -> Simulated {
     let mut compressed = Vec::new();
     Compressor::new(1).and_then(|mut c| c.compress_manifest(manifest, &mut compressed)).expect("a frame");
