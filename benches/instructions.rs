@@ -8,13 +8,14 @@ mod data;
 
 use azekura::buffer::Buffers;
 use azekura::format::cbor::Time;
-use azekura::format::entry::{Core, Entry, EntryHead, EntryKind, split_record};
+use azekura::format::digests::Digests;
+use azekura::format::entry::{ContentDigests, Core, Entry, EntryHead, EntryKind, split_record};
 use azekura::format::pack::Extent;
 use azekura::format::set_key::SetKey;
 use azekura::pipeline::chunker::{ChunkClass, Chunker, Kernel};
 use azekura::pipeline::compressor::{CompressionLevel, Compressor};
 use azekura::pipeline::encryptor::{Encryptor, Recipients};
-use azekura::pipeline::hasher::{Digests, Ids};
+use azekura::pipeline::hasher::Ids;
 use azekura::pipeline::packer::{FinishedPack, Packer};
 use std::hint::black_box;
 
@@ -119,8 +120,7 @@ fn entries() -> Vec<Entry> {
             ctime: time,
             inode: 5_000_000 + n,
             size: 600_000,
-            blake3: Some([n as u8; 32]),
-            sha256: Some([n as u8; 32]),
+            digests: Some(ContentDigests::Whole(Digests { blake3: [n as u8; 32], sha256: Some([n as u8; 32]) })),
             ..Core::new(path, EntryKind::File)
         };
         Entry { core, extents: vec![Extent { object: n / 100, frame: 4000, offset: 100, length: 600_000 }] }

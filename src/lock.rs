@@ -95,4 +95,16 @@ mod tests {
         }
         Ok(())
     }
+
+    #[test]
+    fn whoever_waited_has_the_lock() -> io::Result<()> {
+        let (_dir, paths) = folder_and_file()?;
+        for path in &paths {
+            let waited = FileLock::wait(File::open(path)?)?;
+            assert!(FileLock::acquire(File::open(path)?)?.is_err());
+            drop(waited);
+            assert!(FileLock::acquire(File::open(path)?)?.is_ok());
+        }
+        Ok(())
+    }
 }

@@ -278,8 +278,8 @@ fn a_tree_is_held_against_a_generation() {
     assert!(list.starts_with(b"\xef\xbb\xbfClass,Path,Former path,"));
     let list = String::from_utf8(list).unwrap();
     let digest = blake3::hash(b"a").to_hex();
-    assert_eq!(list.lines().nth(1), Some(&*format!("Missing,chart/2025/a.txt,,,1,,{digest},")));
-    assert_eq!(list.lines().nth(2), Some("Added,\"chart/=cmd|' \"\"x\"\"!A1\",,,,7,,"));
+    assert_eq!(list.lines().nth(1), Some(&*format!("Missing,chart/2025/a.txt,,,1,,{digest},,,")));
+    assert_eq!(list.lines().nth(2), Some("Added,\"chart/=cmd|' \"\"x\"\"!A1\",,,,7,,,,"));
     let (_, _, stderr) = compare(&["chart", "--csv", "list.csv"]);
     assert!(stderr.contains("Cannot write"), "a list is never written over: {stderr}");
     assert_eq!(compare(&["chart", "--csv", "chart/list.csv"]).0, Some(2));

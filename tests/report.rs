@@ -383,6 +383,23 @@ fn a_bad_answer_that_is_taken_away_does_not_bring_back_a_good_one() {
     assert_eq!(mark_of(&session.json(ALL[3]).1, "verified"), "unknown");
 }
 
+/// The record binds the bytes, and they are the answer of something else, or end otherwise than the line says.
+#[test]
+fn an_answer_that_does_not_fit_its_line_is_not_used() {
+    for (command, exit, mark) in [("verify", 0, "good"), ("verify", 5, "unknown"), ("restore", 0, "unknown")] {
+        let mut session = Session::new();
+        session.story(scanned());
+        let text = fs::read_to_string(session.folder().join("results/0002-verify.json")).unwrap();
+        let mut document: Value = serde_json::from_str(&text).unwrap();
+        (document["command"], document["exit_code"]) = (command.into(), exit.into());
+        let (name, document) = ("results/0006-verify.json", document.to_string());
+        fs::write(session.folder().join(name), &document).unwrap();
+        let files = json!({ name: sha256(document.as_bytes()) });
+        session.line(json!({ "event": "command", "command": "verify", "arguments": [], "exit_code": 0, "files": files }));
+        assert_eq!(mark_of(&session.json(&["incident"]).1, "verified"), mark, "{command} {exit}");
+    }
+}
+
 /// A chain that was found not to be that of the paper: looked at again without the paper it is no better.
 #[test]
 fn a_verification_that_went_wrong_stays_on_the_page() {

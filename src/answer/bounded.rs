@@ -364,4 +364,25 @@ mod tests {
         assert!(read(format!("[\"{}\"]", "x".repeat(4096))).is_ok());
         assert!(read(format!("[\"{}\", \"\\\"{}\"]", "x".repeat(4096), "x".repeat(TEXT_BYTES))).is_err());
     }
+
+    #[test]
+    fn counts_are_kept_up_to_their_bound() {
+        let many: BTreeMap<String, u64> = (0..100).map(|n| (format!("{n:03}"), n)).collect();
+        let read: NamedCounts = serde_json::from_str(&serde_json::to_string(&many).unwrap()).unwrap();
+        assert_eq!((read.0.len(), read.of("063"), read.of("064")), (64, 63, 0));
+    }
+
+    #[test]
+    fn of_a_loose_text_the_beginning_is_kept() {
+        let read = |json: &str| serde_json::from_str::<Loose>(json).unwrap().0;
+        assert_eq!(read(&format!("\"{}\"", "院".repeat(300))), Some("院".repeat(200)));
+        assert_eq!((read("7"), read("[7, {}]"), read("null")), (Some("7".into()), None, None));
+    }
+
+    #[test]
+    fn everything_that_is_kept_is_written() {
+        let list: List<u64, 2> = [1, 2, 3].into_iter().collect();
+        assert_eq!(serde_json::to_string(&list).unwrap(), "[1,2,3]");
+        assert_eq!(serde_json::to_string(&Clipped::<2>::of("院長室")).unwrap(), "\"院長室\"");
+    }
 }

@@ -64,8 +64,15 @@ pub struct EntryFacts {
     pub gid: u32,
     /// SHA-256 of the content, in hexadecimal; null where it was not recorded.
     pub sha256: Option<Word>,
-    /// BLAKE3 of the content, in hexadecimal; null where the entry has no content.
+    /// BLAKE3 of the content, in hexadecimal; null where the entry has no content, and with `stored_blake3`.
     pub blake3: Option<Word>,
+    /// Of a file whose holes add up to more than 1 GiB: SHA-256 of its content without the holes; absent where it was
+    /// not recorded. Else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_sha256: Option<Word>,
+    /// Of a file whose holes add up to more than 1 GiB: BLAKE3 of its content without the holes. Else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_blake3: Option<Word>,
 }
 
 /// What was created, changed or removed in a period, and what is older than it.

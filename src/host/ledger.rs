@@ -381,4 +381,32 @@ mod tests {
         let content = ledger.read().unwrap();
         assert_eq!((content.lines.len(), &content.broken[..]), (2, &[2][..]));
     }
+
+    #[test]
+    fn runs_at_once_write_one_line_after_the_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::of(dir.path());
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let ledger = &ledger;
+                scope.spawn(move || {
+                    (0..25).for_each(|n| {
+                        ledger.write("2026-11-23T01:30:00Z", moved("CL-01", &format!("棚 {thread}.{n}"))).unwrap();
+                    });
+                });
+            }
+        });
+        let content = ledger.read().unwrap();
+        assert_eq!((content.lines.len(), &content.broken[..]), (100, &[][..]));
+    }
+
+    /// Digests have no key: whoever removes the first lines can make them anew.
+    #[test]
+    fn a_line_with_another_number_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = LedgerLine { line: 2, time: "2026-11-23T01:30:00Z".into(), event: moved("CL-01", "棚") };
+        let bound = Bound { chain: chain("", &line), line };
+        std::fs::write(dir.path().join("ledger.jsonl"), serde_json::to_string(&bound).unwrap() + "\n").unwrap();
+        assert_eq!(Ledger::of(dir.path()).read().unwrap().broken, [1]);
+    }
 }

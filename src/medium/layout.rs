@@ -57,8 +57,8 @@ pub(super) enum SetEntry<'a> {
 /// A folder that cannot be read, and why: its path below the set's folder, or `None` for that folder itself.
 pub(super) type Unreadable = (Option<PathBuf>, Errno);
 
-/// Calls `f` with every name below a set's folder, except those of the folders of thousands. No link is followed, and no
-/// other folder is opened. One folder of thousands is open at a time.
+/// Calls `f` with every name below a set's folder, except those of the folders of thousands. No link is followed, and
+/// no other folder is opened. One folder of thousands is open at a time.
 pub(super) fn each_entry(set: &OwnedFd, mut f: impl FnMut(SetEntry) -> Result<(), Errno>) -> Result<(), Unreadable> {
     let mut unreadable = None;
     let walked = each_name(set, |name| {

@@ -1,9 +1,8 @@
-//! Damaged media: `damaged/<disease>/`, each a `patch` over a golden medium and, in `expected.txt`, what is then said
-//! of it.
+//! Damaged media: `damaged/<disease>/`, each a `patch` over a golden medium and, in `expected.txt`, what is then said of it.
 //!
-//! A patch has one fact a line: `medium FOLDER`, then `flip FILE OFFSET`, `cut FILE LENGTH`, `remove FILE`, `copy FILE
-//! FILE` or `write FILE FROM` with a file of the patch's own folder. Other files are named by their paths below the
-//! set's folder. `#` begins a comment.
+//! A patch has one fact a line: `medium FOLDER`, then `flip FILE OFFSET`, `cut FILE LENGTH`, `remove FILE`, `copy FILE FILE` or
+//! `write FILE FROM` with a file of the patch's own folder. Other files are named by their paths below the set's folder.
+//! `#` begins a comment.
 
 use crate::machine::{objects_in, put_object};
 use crate::world::Hospital;

@@ -5,7 +5,7 @@ use crate::machine::put_object;
 use crate::{folder, identity, updates};
 use azekura::format::cbor::Time;
 use azekura::format::digests::BothDigests;
-use azekura::format::entry::{ContentState, Core, DataRange, Entry, EntryKind as Type};
+use azekura::format::entry::{ContentDigests, ContentState, Core, DataRange, Entry, EntryKind as Type};
 use azekura::format::label::{Fingerprint, Label};
 use azekura::format::manifest::{EntryStream, Finding, Manifest, Rules, Source, SourceKind};
 use azekura::format::merkle::{MerkleHash, MerkleTree, head_leaf, record_leaf, record_salt};
@@ -110,8 +110,7 @@ pub fn records() -> Vec<Entry> {
     let digests = Digests::of(CONTENT, true);
     let file = Core {
         size: CONTENT.len() as u64,
-        blake3: Some(digests.blake3),
-        sha256: digests.sha256,
+        digests: Some(ContentDigests::Whole(digests)),
         ..core(b"ward/hello", Type::File, 0o644, 12)
     };
     let extent = Extent { object: 1, frame: 0, offset: 0, length: CONTENT.len() as u64 };
@@ -149,7 +148,10 @@ pub fn odd_records() -> Vec<(&'static str, Entry)> {
             "a file that could not be read",
             with(plain(b"ward/secret", Type::File), &|c| (c.size, c.state) = (5, ContentState::Unreadable { errno: 13 })),
         ),
-        ("an empty file with no SHA-256", with(plain(b"e", Type::File), &|c| c.blake3 = Some(Digests::of(b"", false).blake3))),
+        (
+            "an empty file with no SHA-256",
+            with(plain(b"e", Type::File), &|c| c.digests = Some(ContentDigests::Whole(Digests::of(b"", false)))),
+        ),
         ("a symbolic link", with(plain(b"l", Type::Symlink), &|c| c.target = Some(b"../\xff".into()))),
         ("a fifo before 1970", with(plain(b"a\nb", Type::Fifo), &|c| c.mtime.seconds = -1)),
         ("a character device", with(plain(b"tty", Type::CharDevice), &|c| c.device = Some((4, 1)))),

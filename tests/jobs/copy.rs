@@ -1,9 +1,10 @@
 //! Copies of media, which are there when the original is not: burned, worn out, or in the hands of whoever wants a ransom.
 
 use crate::machine::put_object;
-use crate::tools::{copy_folder, noise, objects, set_folder};
+use crate::tools::{copy_folder, fast_folder, noise, objects, set_folder};
 use crate::world::{Deck, Hospital, tree};
 use azekura::event::{Event, NoObserver, Observer};
+use azekura::format::digests::Hashes;
 use azekura::format::object::{ObjectKind, object_path};
 use azekura::host::catalog::Catalog;
 use azekura::job::inspect::verify;
@@ -11,8 +12,8 @@ use azekura::job::media::copy::{CopyError, ObjectClash, Options, Report, copy};
 use azekura::job::media::scrub;
 use azekura::job::media::scrub::{MediumHealth, log, scrub};
 use azekura::job::{backup, restore};
-use azekura::medium::MediumError;
 use azekura::medium::tape::simulated::Cartridge;
+use azekura::medium::{Directory, Medium, MediumError};
 use azekura::set::check::DamageKind;
 use azekura::set::writer::WriteError;
 use std::collections::BTreeMap;
@@ -73,8 +74,9 @@ fn a_copy_is_the_same_and_restores_when_the_original_is_gone() {
     let report = to_copy(&h);
     assert!(report.is_good());
     assert_eq!((report.already, report.newest.as_ref().map(|n| n.0), &report.places[..]), (0, Some(3), &[1][..]));
-    assert_eq!(report.objects as usize, files(&h.medium()).len());
-    assert_eq!(files(&h.path("copy")), files(&h.medium()));
+    let medium = files(&h.medium());
+    assert_eq!((report.objects, report.bytes), (medium.len() as u64, medium.values().map(|b| b.len() as u64).sum()));
+    assert_eq!(files(&h.path("copy")), medium);
     let verified = h.try_verify(&h.path("copy"), report.newest.map(|n| n.1), None).expect("a verification");
     assert!(verified.is_good(), "{verified:?}");
     fs::remove_dir_all(h.medium()).expect("burned");
@@ -128,6 +130,29 @@ fn what_is_damaged_is_named_and_left_out_and_another_copy_fills_the_gap() {
     assert_eq!(files(&h.path("copy")), files(&h.path("good")));
     // And the damaged original loses nothing of it: what the copy has, it needs not read.
     assert!(to_copy(&h).is_good());
+}
+
+/// The newest seal cannot be read, so nothing says that the copy lacks a night: the fault does.
+#[test]
+fn a_copy_without_the_newest_seal_is_not_good() {
+    let h = nights();
+    replace(&set_folder(&h.medium()).join(name_of(&h.medium(), ObjectKind::Seal, 2)), b"not a seal");
+    let report = to_copy(&h);
+    assert_eq!((report.newest.as_ref().map(|n| n.0), report.unproved, report.damage.len()), (Some(2), 0, 0));
+    assert!(!report.is_good(), "{report:?}");
+}
+
+/// Of everything that was read on the copy, written now or earlier, the weakest way counts.
+#[test]
+fn the_weakest_way_of_reading_back_is_reported() {
+    let (h, to) = (nights(), fast_folder());
+    for already in [false, true] {
+        let report = run(&h, &options(&h.medium(), to.path())).expect("a copy");
+        assert_eq!(report.already == report.objects, already);
+        let copy = Directory::open(to.path(), report.set).expect("the copy");
+        let ways = objects(to.path()).into_iter().map(|(n, kind, _)| copy.read_back(n, kind, Hashes::Blake3).expect("an object").how);
+        assert_eq!(Some(report.read_back), ways.min());
+    }
 }
 
 /// What a damaged seal listed is still needed by later generations.

@@ -9,6 +9,7 @@ mod damaged_medium;
 mod day_one;
 mod first_night;
 mod history;
+mod holes;
 mod killed;
 #[path = "../machine/mod.rs"]
 mod machine;

@@ -237,7 +237,8 @@ fn a_later_code_anchors_what_is_before_a_lost_seal() {
     let code = azekura::format::check_code::CheckCode::of(&chain.generation(5).expect("a seal").digest());
     fs::remove_file(object_file(&set_folder(&h.medium()), lost, ObjectKind::Seal)).expect("a deletion");
     let without = h.try_verify(&h.medium(), None, None).expect("a verification");
-    let trusted = |r: &azekura::job::inspect::verify::Report| r.generations.iter().map(|g| (g.generation, g.trusted)).collect::<Vec<_>>();
+    let trusted =
+        |r: &azekura::job::inspect::verify::Report| r.generations.iter().map(|g| (g.generation, g.trusted)).collect::<Vec<_>>();
     assert_eq!(trusted(&without), [(1, true), (2, true), (4, false), (5, false)]);
     let report = h.try_verify(&h.medium(), Some(code), None).expect("a verification");
     assert_eq!(report.expected, Some(Expected::Found { generation: 5, newer: 0 }));

@@ -2,11 +2,13 @@
 //! being written. Every mixture that a cut can leave is laid out here, and the next run works with it as it is.
 
 use crate::machine::put_object;
-use crate::tools::{Picture, assert_same, copy_folder, fast_folder, objects, picture, set_folder};
+use crate::tools::{Disk, Picture, assert_same, copy_folder, fast_folder, noise, objects, picture, set_folder};
 use crate::world::Hospital;
 use azekura::event::{Event, Observer, Phase};
-use azekura::format::object::{Object, ObjectKind};
+use azekura::format::object::ObjectKind;
 use azekura::host::catalog::{Catalog, SealRow};
+use azekura::host::files;
+use azekura::host::ledger::{Ledger, LedgerEvent};
 use azekura::job::backup::{BackupError, Options, backup};
 use azekura::job::restore;
 use azekura::seal::chain::{FaultKind, SealLink};
@@ -306,4 +308,30 @@ fn the_first_run_is_cut_off_while_it_begins_its_set() {
 
 fn set_state(h: &Hospital) -> PathBuf {
     fs::read_dir(h.path("state/sets")).expect("sets").next().expect("a set").expect("an entry").path()
+}
+
+/// The power fails right after a new file, a line of the ledger and a night: the disk as it is then has them.
+#[test]
+fn what_is_durable_is_on_the_disk() {
+    let h = Hospital::within(fast_folder());
+    h.write("chart", noise(1, 300_000));
+    let (image, at) = (h.path("image"), h.path("disk"));
+    let Some(_disk) = Disk::ext4(&at, &image, 64 << 20) else { return };
+    let seen = |number: u32| {
+        let (cut, left) = (h.path(&format!("cut {number}")), h.path(&format!("left {number}")));
+        fs::copy(&image, &cut).expect("the disk as it is");
+        (Disk::ext4(&left, &cut, 0).expect("a disk"), left)
+    };
+    files::write_new(&at.join("file"), files::PRIVATE, b"content").expect("a file");
+    let (_first, left) = seen(1);
+    assert_eq!(fs::read(left.join("file")).ok().as_deref(), Some(&b"content"[..]));
+    let ledger = Ledger::of(&at);
+    ledger.write("2026-11-23T01:30:00Z", LedgerEvent::ReleaseAsked { by: "佐藤".into() }).expect("a line");
+    let (_second, left) = seen(2);
+    assert_eq!(Ledger::of(&left).read().expect("a ledger"), ledger.read().expect("the ledger"));
+    fs::create_dir(at.join("medium")).expect("a folder");
+    h.try_backup(&Options { to: at.join("medium"), ..h.options() }).expect("a backup");
+    let (_third, left) = seen(3);
+    let verified = h.try_verify(&left.join("medium"), None, None).expect("a verification");
+    assert!(verified.is_good() && verified.generations.len() == 1, "{verified:?}");
 }

@@ -4,6 +4,7 @@ use crate::tools::{forge, noise, objects};
 use crate::world::{Deck, Hospital, tree};
 use azekura::event::NoObserver;
 use azekura::format::object::ObjectKind;
+use azekura::host::catalog::Catalog;
 use azekura::job::backup::Options;
 use azekura::job::rebuild::{RebuildError, Report, rebuild};
 use azekura::medium::tape::simulated::Cartridge;
@@ -31,9 +32,17 @@ fn what_is_used_again_lies_where_the_new_catalog_says() {
     for n in 0..2_000 {
         h.write(&format!("small/{n}"), noise(1_000 + n, 900));
     }
-    h.backup();
+    let set = h.backup().set;
+    let known = {
+        let catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("the catalog");
+        let row = catalog.set(set).expect("a row").expect("the set");
+        catalog.chunk_count(row).expect("a count")
+    };
     lose_catalog(&h);
-    assert!(try_rebuild(&h, &h.medium()).expect("a catalog").chunks > 10);
+    let rebuilt = try_rebuild(&h, &h.medium()).expect("a catalog");
+    assert!(known > 10);
+    let packs = objects(&h.medium()).iter().filter(|o| o.1 == ObjectKind::Pack).count() as u64;
+    assert_eq!((rebuilt.chunks, rebuilt.packs, rebuilt.generations), (known, packs, 1));
     // Everything once more under other names: it is read, and found in the packs that there are.
     fs::rename(h.source().join("small"), h.source().join("moved")).expect("renamed");
     for n in 0..4 {
@@ -43,6 +52,20 @@ fn what_is_used_again_lies_where_the_new_catalog_says() {
     assert!(second.added_bytes < 2_000_000, "what is there is used again: {second:?}");
     assert!(h.verify().is_good());
     assert_eq!(tree(&h.source()), tree(&h.restore("restored")));
+}
+
+/// A catalog that is none is not thrown away: whoever wants to know what happened to it finds it.
+#[test]
+fn a_damaged_catalog_is_set_aside() {
+    let h = Hospital::new();
+    h.write("chart", "a record");
+    h.backup();
+    lose_catalog(&h);
+    let rubbish = noise(7, 20_000);
+    fs::write(h.path("state/catalog.sqlite"), &rubbish).expect("rubbish");
+    let aside = try_rebuild(&h, &h.medium()).expect("a catalog").set_aside.expect("set aside");
+    assert_eq!(fs::read(aside).expect("the damaged catalog"), rubbish);
+    assert_eq!(h.backup().generation, 2);
 }
 
 /// No catalog is made from seals that somebody may have made.

@@ -1,5 +1,5 @@
-//! What a test needs of the machine that it runs on. What is not there is skipped aloud, never silently. And where objects
-//! are in a folder.
+//! What a test needs of the machine that it runs on. What is not there is skipped aloud, never silently. And where
+//! objects are in a folder.
 
 #![allow(dead_code, reason = "each test program takes what it needs")]
 

@@ -78,6 +78,7 @@ fn the_documents_tell_the_tests_that_ci_runs() {
     let ci = read(".ci/run");
     let command = ci.lines().find_map(|l| l.strip_prefix("TEST=\"")).and_then(|l| l.strip_suffix('"'));
     let command = command.expect(".ci/run names its test command as TEST=\"…\"");
+    assert!(ci.lines().any(|l| l == "step tests $TEST"), ".ci/run runs that command");
     for document in ["README.md", "README.ja.md", "CONTRIBUTING.md"] {
         let text = read(document);
         let told: Vec<&str> = text.lines().map(str::trim).filter(|l| l.starts_with("cargo test")).collect();

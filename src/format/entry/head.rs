@@ -16,7 +16,7 @@ pub struct EntryHead<'a> {
     pub size: u64,
     /// The state is [`ContentState::Good`](super::ContentState::Good).
     pub good: bool,
-    /// The SHA-256 of the content is recorded.
+    /// The SHA-256 of the content is recorded, or that of its stored bytes.
     pub has_sha256: bool,
     /// Bytes of `core` at the record's beginning.
     pub core_bytes: usize,
@@ -49,10 +49,7 @@ impl<'a> EntryHead<'a> {
                 9 => head.inode = r.uint()?,
                 10 => head.link_to = Some(r.bytes()?),
                 11 => head.size = r.uint()?,
-                12 => {
-                    r.bytes()?;
-                }
-                13 => {
+                13 | 22 => {
                     r.bytes()?;
                     head.has_sha256 = true;
                 }

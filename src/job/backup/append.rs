@@ -123,9 +123,7 @@ pub fn append_packs(
         let appender = scope.spawn(move || context.stop.guard(|| appender.append_all(medium)));
         let checked = context.stop.guard(|| check_all(from_appender, to_appender, set, context));
         match (checked, join(appender)) {
-            (Ok(sealed), Ok(streaming)) => {
-                Ok(AppendedPacks { streaming: has_one_head.then_some(streaming), ..sealed })
-            }
+            (Ok(sealed), Ok(streaming)) => Ok(AppendedPacks { streaming: has_one_head.then_some(streaming), ..sealed }),
             (checked, appended) => {
                 let failures = [checked.map(drop), appended.map(drop)].into_iter().filter_map(Result::err);
                 Err(BackupError::cause_of(failures).unwrap_or(BackupError::Stopped))

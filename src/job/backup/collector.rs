@@ -226,3 +226,80 @@ impl<'a> Collector<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buffer::Buffers;
+    use crate::event::NoObserver;
+    use crate::format::entry::{Core, EntryKind};
+    use crate::format::object::Id;
+    use crate::format::pack::ChunkId;
+    use crate::format::set_key::SetKey;
+    use crate::host::catalog::Catalog;
+    use crate::job::backup::chunk_store::ChunkStore;
+    use crate::job::backup::entries::UnchangedRecords;
+    use crate::job::backup::pack_queue::pack_queue;
+    use crate::job::backup::wakeup::wakeup;
+    use crate::pipeline::chunker::Chunker;
+    use crate::pipeline::compressor::CompressionLevel;
+    use crate::pipeline::dedup_index::DedupIndex;
+    use crate::pipeline::encryptor::Identity;
+    use crate::pipeline::hasher::Ids;
+    use crate::pipeline::packer::{Packer, PlacedChunk};
+    use crossbeam_channel::bounded;
+    use std::sync::atomic::AtomicBool;
+
+    /// While too many entries wait for the pack of the first one, the merge waits, and the workers are asked once.
+    #[test]
+    fn entries_that_wait_are_bounded_and_never_wait_for_good() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let catalog = Catalog::open(&dir.path().join("catalog")).expect("a catalog");
+        let row = catalog.add_set(Id([1; 16]), "set", "").expect("a set");
+        let (key, interrupted) = (SetKey([1; 32]), AtomicBool::new(false));
+        let (ids, chunker, stop, tally) =
+            (Ids::new(&key), Chunker::new(&key.0), Stop::new(&interrupted), BackupTally::new(&NoObserver));
+        let (known, recipients, effort) = (DedupIndex::new(0), Identity::generate().recipients(), CompressionLevel::new(Some(1)));
+        let (packs, queued) = pack_queue(4);
+        let sink = |pack| packs.send(pack, &effort);
+        let packer = || Packer::new(&recipients, &effort, 1 << 20, true, &Buffers::default(), &sink).expect("a packer");
+        let lookup = catalog.chunk_lookup(row, 0).expect("a lookup");
+        let chunks = ChunkStore { ids: &ids, known: &known, lookup, packer: packer() };
+        let copy = tempfile::tempfile().expect("a file");
+        let stream = EntryStreamWriter::new(&chunker, chunks, false, [2; 32], &tally, &stop, copy);
+        let (_stored, stored) = bounded(1);
+        let (_numbered, numbered) = wakeup();
+        let (merge, in_flight) = bounded(2);
+        let (finish_pack, asked) = wakeup();
+        let channels = CollectorChannels { stored, numbered, in_flight, finish_packs: vec![finish_pack], packs: &packs };
+        let mut collector = Collector::new(channels, stream, &tally, &stop);
+
+        // A worker's open pack has the content of the first entry; all others could be written.
+        let mut worker = packer();
+        let place = worker.next_place(1).expect("a place");
+        worker.add(ChunkId([1; 16]), b"1");
+        let core = Box::new(Core::new(b"first".to_vec(), EntryKind::File));
+        let first =
+            StoredEntry::Stored { core, pieces: vec![PlacedChunk { place, length: 1 }], further_names: FurtherNames::None };
+        let others = (0..WAITING_ENTRIES).map(|_| StoredEntry::Unchanged(UnchangedRecords::default()));
+        let mut step = |batch: Option<StoredBatch>| {
+            if let Some(batch) = batch {
+                merge.send(()).expect("the collector is there");
+                collector.accept(batch);
+            }
+            collector.write_ready().expect("written");
+            collector.bound_waiting().expect("bounded");
+            (collector.waiting.len(), merge.len())
+        };
+        // The second batch has to wait for the first.
+        assert_eq!(step(Some(StoredBatch { sequence: 1, entries: others.collect() })), (0, 1));
+        assert_eq!(step(Some(StoredBatch { sequence: 0, entries: vec![first] })), (WAITING_ENTRIES + 1, 2));
+        assert!(asked.poll() && !queued.level().1, "the workers finish their packs, and these are appended at once");
+        assert_eq!(step(None), (WAITING_ENTRIES + 1, 2));
+        assert!(!asked.poll(), "once is enough");
+        worker.finish().expect("a pack");
+        queued.try_receive().expect("the pack").set_number(1);
+        assert_eq!(step(None), (0, 0));
+        assert!(!asked.poll() && queued.level().1);
+    }
+}

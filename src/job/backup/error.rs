@@ -114,3 +114,20 @@ macro_rules! through_write_error {
 }
 
 through_write_error!(MediumError, CatalogError, StateError);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failure_that_is_no_consequence_is_the_cause() {
+        use BackupError::{Interrupted, NoSource, Stopped};
+        let stopped_pack = || BackupError::Pack(PackError::Stopped);
+        for failures in [[NoSource, Interrupted, Stopped], [Stopped, NoSource, Interrupted], [stopped_pack(), Stopped, NoSource]]
+        {
+            assert!(matches!(BackupError::cause_of(failures), Some(NoSource)));
+        }
+        assert!(matches!(BackupError::cause_of([Stopped, stopped_pack()]), Some(failure) if failure.is_consequence()));
+        assert!(BackupError::cause_of([]).is_none());
+    }
+}

@@ -71,3 +71,50 @@ impl LinkedFiles {
         NameOfFile::First(FurtherNames::Follow)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::cbor::Time;
+    use crate::pipeline::source::Stat;
+
+    fn found(name: &str, kind: EntryKind, device: u64, inode: u64, nlink: u64) -> WalkedEntry {
+        let time = Time { seconds: 0, nanoseconds: 0 };
+        let (mode, uid, gid, size, rdev, blocks) = (0o644, 0, 0, 0, (0, 0), 0);
+        let stat = Stat { kind, mode, uid, gid, size, mtime: time, ctime: time, inode, device, nlink, rdev, blocks };
+        WalkedEntry { path: name.into(), stat }
+    }
+
+    /// The first name and whether it is the last one; or whether further names follow.
+    fn told(name: NameOfFile) -> Result<(Vec<u8>, bool), bool> {
+        match name {
+            NameOfFile::Further { first, is_last } => Ok((first.to_vec(), is_last)),
+            NameOfFile::First(further_names) => Err(further_names == FurtherNames::Follow),
+        }
+    }
+
+    #[test]
+    fn names_of_one_inode_are_found_up_to_the_last() {
+        let mut linked = LinkedFiles::default();
+        let mut add = |name, kind, device, inode, nlink| told(linked.add(&found(name, kind, device, inode, nlink)));
+        let file = EntryKind::File;
+        assert_eq!(add("a", file, 1, 7, 3), Err(true));
+        assert_eq!(add("alone", file, 1, 8, 1), Err(false));
+        assert_eq!(add("folder", EntryKind::Directory, 1, 9, 5), Err(false));
+        assert_eq!(add("b", file, 1, 7, 3), Ok((b"a".to_vec(), false)));
+        assert_eq!(add("on another disk", file, 2, 7, 2), Err(true));
+        assert_eq!(add("c", file, 1, 7, 3), Ok((b"a".to_vec(), true)));
+        // All names are known: the inode may have been given to another file since.
+        assert_eq!(add("d", file, 1, 7, 2), Err(true));
+        assert_eq!(linked.0.len(), 2);
+    }
+
+    #[test]
+    fn no_more_files_are_awaited_than_the_bound() {
+        let mut linked = LinkedFiles::default();
+        for inode in 0..MOST_FILES as u64 + 10 {
+            linked.add(&found("a", EntryKind::File, 1, inode, 2));
+        }
+        assert_eq!(linked.0.len(), MOST_FILES);
+    }
+}

@@ -12,7 +12,7 @@ use super::tally::BackupTally;
 use super::worker::is_shared;
 use crate::event::FindingKind;
 use crate::format::cbor::Time;
-use crate::format::entry::{Core, EntryHead, EntryKind};
+use crate::format::entry::{Core, EntryHead, EntryKind, add_sizes};
 use crate::pipeline::source::{Problem, ProblemKind, SourceTree, WalkedEntry};
 use crate::tripwire::Watcher;
 use std::io::Read;
@@ -92,9 +92,9 @@ impl EntryMerge<'_> {
             counts.entries.fetch_add(1, Relaxed);
             if found.stat.kind == EntryKind::File {
                 counts.files.fetch_add(1, Relaxed);
-                counts.bytes.fetch_add(found.stat.size, Relaxed);
+                self.tally.add_size(found.stat.size);
                 files += 1;
-                bytes += found.stat.size;
+                bytes = add_sizes(bytes, found.stat.size);
             }
             self.merge_entry(tree, found)?;
         }
@@ -218,7 +218,7 @@ impl<'a> Batches<'a> {
     fn push(&mut self, entry: WalkEntry, bytes: u64) -> Result<()> {
         self.entries.push(entry);
         self.changed += 1;
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes);
         self.flush_if_full()
     }
 

@@ -133,3 +133,127 @@ impl Drop for PackReceiver {
         self.0.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buffer::Buffers;
+    use crate::format::pack::ChunkId;
+    use crate::pipeline::encryptor::Identity;
+    use crate::pipeline::packer::Packer;
+    use std::time::{Duration, Instant};
+
+    /// Finished packs, of 1, 2, 3 … bytes of content.
+    fn packs(count: usize) -> Vec<FinishedPack> {
+        let (recipients, effort, made) = (Identity::generate().recipients(), CompressionLevel::new(None), Mutex::default());
+        let sink = |pack| {
+            Vec::push(&mut made.lock(), pack);
+            true
+        };
+        let mut packer = Packer::new(&recipients, &effort, 1 << 20, true, &Buffers::default(), &sink).expect("a packer");
+        for n in 1..=count {
+            packer.next_place(n).expect("a place");
+            packer.add(ChunkId([n as u8; 16]), &vec![0; n]);
+            packer.finish().expect("a pack");
+        }
+        drop(packer);
+        made.into_inner()
+    }
+
+    /// Long enough for another thread to do what it must not do.
+    fn pause() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+
+    fn until(what: &str, is_so: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+            std::thread::yield_now();
+        }
+    }
+
+    fn until_somebody_waits(queue: &Shared) {
+        until("somebody waits", || queue.changed.notify_all() > 0);
+    }
+
+    #[test]
+    fn packs_come_in_their_order_and_senders_wait_while_the_queue_is_full() {
+        let (sender, receiver) = pack_queue(2);
+        let effort = CompressionLevel::new(None);
+        let begun = effort.get();
+        let sender = &sender;
+        // The receiver is dropped if an assertion fails, so that the sender ends.
+        std::thread::scope(|scope| {
+            let receiver = receiver;
+            let effort = &effort;
+            let sends = scope.spawn(move || {
+                let closes = sender.close_on_drop();
+                let all = packs(5).into_iter().all(|pack| sender.send(pack, effort));
+                drop(closes);
+                all
+            });
+            until_somebody_waits(&receiver.0);
+            // Until the sender waits again: that question has woken it.
+            pause();
+            assert_eq!(receiver.level(), (2, true), "the third has to wait");
+            assert_eq!(effort.get(), begun + 1, "the medium is slower: there is time to compress harder");
+            for (n, receive) in [(1, PackReceiver::receive as fn(&_) -> _), (2, PackReceiver::try_receive)] {
+                assert_eq!(receive(&receiver).map(|p| p.content_bytes), Some(n));
+                until("the queue is full again", || receiver.level().0 == 2);
+            }
+            let rest = std::iter::from_fn(|| receiver.receive()).map(|p| p.content_bytes);
+            assert_eq!(rest.take(3).collect::<Vec<_>>(), [3, 4, 5]);
+            assert!(sends.join().expect("no panic"));
+            assert_eq!(receiver.level(), (0, false), "closed");
+            assert!(receiver.receive().is_none());
+        });
+    }
+
+    #[test]
+    fn a_sender_ends_when_nobody_receives() {
+        let (sender, receiver) = pack_queue(1);
+        let effort = CompressionLevel::new(None);
+        std::thread::scope(|scope| {
+            let receiver = receiver;
+            let sends = scope.spawn(|| packs(2).into_iter().map(|pack| sender.send(pack, &effort)).collect::<Vec<_>>());
+            until_somebody_waits(&receiver.0);
+            drop(receiver);
+            until("the sender ends", || sends.is_finished());
+            assert_eq!(sends.join().expect("no panic"), [true, false]);
+        });
+    }
+
+    #[test]
+    fn a_drive_waits_for_three_quarters_or_for_whoever_needs_numbers() {
+        let (sender, receiver) = pack_queue(4);
+        let effort = CompressionLevel::new(None);
+        let begun = effort.get();
+        effort.raise();
+        let mut packs = packs(5).into_iter();
+        let mut send = || assert!(sender.send(packs.next().expect("a pack"), &effort));
+        std::thread::scope(|scope| {
+            let _closes = sender.close_on_drop();
+            let waits = scope.spawn(|| receiver.wait_until_filled());
+            until_somebody_waits(&sender.0);
+            send();
+            assert_eq!(effort.get(), begun, "the medium waits: there is no time to compress harder");
+            send();
+            pause();
+            assert!(!waits.is_finished(), "two of four are not enough");
+            send();
+            assert!(waits.join().expect("no panic"));
+            assert!(!receiver.wait_until_filled(), "packs wait already");
+            while receiver.try_receive().is_some() {}
+            let waits = scope.spawn(|| receiver.wait_until_filled());
+            until_somebody_waits(&sender.0);
+            send();
+            pause();
+            assert!(!waits.is_finished(), "one of four is not enough");
+            sender.set_urgent(true);
+            until("the numbers are needed", || waits.is_finished());
+            assert!(waits.join().expect("no panic"));
+            assert_eq!(receiver.level(), (1, false), "urgent: nobody fills the queue");
+        });
+    }
+}

@@ -81,7 +81,7 @@ impl PreviousEntries {
     pub fn content(&self) -> Option<PreviousContent> {
         let core = Entry::decode(&self.record).ok()?.0.core;
         let settled = core.mtime.as_nanoseconds() + SETTLED <= i128::from(self.started);
-        core.blake3.map(|digest| PreviousContent { digest, size: core.size, settled })
+        PreviousContent::of(&core, settled)
     }
 
     /// The next record. A stream that ends early or is damaged only means that more is read.

@@ -69,6 +69,18 @@ pub fn join<T>(thread: ScopedJoinHandle<Result<T>>) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crossbeam_channel::RecvTimeoutError;
+    use std::time::Duration;
+
+    #[test]
+    fn an_interruption_comes_before_a_failure() {
+        let interrupted = AtomicBool::new(false);
+        let stop = Stop::new(&interrupted);
+        assert!(stop.guard::<()>(|| Err(BackupError::NoSource)).is_err());
+        assert!(matches!((stop.check(), stop.reason()), (Err(BackupError::Stopped), BackupError::Stopped)));
+        interrupted.store(true, Ordering::Relaxed);
+        assert!(matches!((stop.check(), stop.reason()), (Err(BackupError::Interrupted), BackupError::Interrupted)));
+    }
 
     #[test]
     fn a_failure_and_a_panic_wake_whoever_waits() {
@@ -76,12 +88,13 @@ mod tests {
         for part in [|| Err(BackupError::NoSource), || panic!("a bug")] {
             let stop = Stop::new(&interrupted);
             std::thread::scope(|scope| {
-                let waits = scope.spawn(|| stop.stopped().recv().map_err(|_| stop.reason()));
+                let waits = scope.spawn(|| stop.stopped().recv_timeout(Duration::from_secs(60)));
                 stop.guard(|| Ok(())).expect("a part that succeeds");
                 assert!(stop.check().is_ok() && !waits.is_finished());
                 let failed = scope.spawn(|| stop.guard::<()>(part));
                 assert!(join(failed).is_err());
-                assert!(matches!(waits.join().expect("no panic"), Err(BackupError::Stopped)));
+                assert!(matches!(waits.join().expect("no panic"), Err(RecvTimeoutError::Disconnected)));
+                assert!(matches!(stop.check(), Err(BackupError::Stopped)));
             });
         }
     }

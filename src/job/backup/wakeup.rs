@@ -51,6 +51,16 @@ impl WakeupReceiver {
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicU64;
+    use std::time::Duration;
+
+    #[test]
+    fn a_wakeup_waits_for_its_receiver_and_several_are_one() {
+        let (wakeup, receiver) = wakeup();
+        assert!(!receiver.poll());
+        wakeup.wake();
+        wakeup.wake();
+        assert!(receiver.poll() && !receiver.poll());
+    }
 
     #[test]
     fn whoever_is_woken_last_sees_everything() {
@@ -64,9 +74,9 @@ mod tests {
                     wakeup.wake();
                 }
             });
-            // If a wake-up were lost, this would wait for good.
+            // If a wake-up were lost, nothing would come any more.
             while written.load(Ordering::Relaxed) < LAST {
-                receiver.messages().recv().expect("the sender is there");
+                receiver.messages().recv_timeout(Duration::from_secs(60)).expect("a wake-up");
                 receiver.received();
             }
         });

@@ -27,7 +27,7 @@ pub(super) struct TaskBatch {
 
 pub(super) enum FileTask {
     /// Nothing has to be read.
-    Classified(ClassifiedFile),
+    Classified(Box<ClassifiedFile>),
     Pair(Box<FilePair>),
 }
 
@@ -154,7 +154,7 @@ impl<'a> Merge<'a> {
             return Ok(());
         }
         let before = FileSummary::recorded(&old.core);
-        let may_be_renamed = self.may_be_renamed(&old.core.path, &before) && before.blake3.is_some();
+        let may_be_renamed = self.may_be_renamed(&old.core.path, &before) && before.content.is_some();
         let (class, reason, path) = (Class::Missing, Reason::None, old.core.path);
         self.push_classified(Difference { class, reason, path, former: None, before: Some(before), after: None }, may_be_renamed)
     }
@@ -238,12 +238,12 @@ impl<'a> Merge<'a> {
     }
 
     fn push_classified(&mut self, difference: Difference, may_be_renamed: bool) -> Result<()> {
-        self.push(FileTask::Classified(ClassifiedFile { difference, may_be_renamed }), 0)
+        self.push(FileTask::Classified(Box::new(ClassifiedFile { difference, may_be_renamed })), 0)
     }
 
     fn push(&mut self, task: FileTask, bytes: u64) -> Result<()> {
         self.batch.tasks.push(task);
-        self.batch_bytes += bytes;
+        self.batch_bytes = self.batch_bytes.saturating_add(bytes);
         if self.batch.tasks.len() >= BATCH_FILES || self.batch_bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 

@@ -126,7 +126,7 @@ impl OtherEntry {
         match self {
             Self::Walked(w) => {
                 let size = if w.stat.kind == EntryKind::File { w.stat.size } else { 0 };
-                FileSummary { kind: w.stat.kind, size, blake3: None }
+                FileSummary { kind: w.stat.kind, size, content: None }
             }
             Self::Recorded(e) => FileSummary::recorded(&e.core),
         }

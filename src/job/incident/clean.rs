@@ -218,7 +218,8 @@ impl Search<'_> {
                 traces.hits += 1;
                 first_paths.entry(indicator).or_insert(core.path);
             } else {
-                let is_unhashed = indicators.has_digests() && core.kind == EntryKind::File && core.sha256.is_none();
+                let is_unhashed =
+                    indicators.has_digests() && core.kind == EntryKind::File && core.whole().and_then(|d| d.sha256).is_none();
                 traces.unhashed += u64::from(is_unhashed);
             }
             if count % 4_096 == 0 {

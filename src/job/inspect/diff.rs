@@ -96,7 +96,7 @@ fn next(entries: &mut EntryReader) -> Result<Option<Box<Core>>> {
 }
 
 fn change(before: Option<&Core>, after: Option<&Core>) -> Option<Change> {
-    let content = |c: &Core| (c.kind, c.size, c.blake3, c.target.clone(), c.device, c.state);
+    let content = |c: &Core| (c.kind, c.size, c.content_id(), c.target.clone(), c.device, c.state);
     match (before, after) {
         (None, None) => None,
         (None, Some(_)) => Some(Change::Added),

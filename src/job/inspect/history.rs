@@ -8,7 +8,7 @@ use super::diff::{Change, PathInBoth, is_same, merge};
 use super::{Result, check_interrupted};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
-use crate::format::entry::{Core, EntryKind};
+use crate::format::entry::{Core, EntryKind, add_sizes};
 use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError};
 use crate::pipeline::encryptor::Identity;
@@ -275,11 +275,11 @@ pub fn of_period(
         merge(&open(first)?, &open(last)?, env, |PathInBoth { path, before, after, .. }| {
             if let Some((b, a)) = before.as_ref().zip(after.as_ref())
                 && (a.kind, b.kind) == (EntryKind::File, EntryKind::File)
-                && a.blake3.is_some()
-                && a.blake3 == b.blake3
+                && a.digests.is_some()
+                && a.content_id() == b.content_id()
             {
                 counts.older += 1;
-                counts.older_bytes += a.size;
+                counts.older_bytes = add_sizes(counts.older_bytes, a.size);
                 if options.with_older {
                     let what = HistoryEventKind::Older;
                     each(HistoryEvent { what, generation, time: time.clone(), path, before, after });

@@ -15,9 +15,11 @@ use crate::generation::{Generation, GenerationError};
 use crate::pipeline::compressor::{Compressor, Decompressor, FrameError};
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::hasher::ContentHasher;
+use crate::pipeline::read_around::{ReadAround, left_out};
 use crate::seal::chain::{Chain, Fault, FollowedChain, SealLink, follow};
 use crate::set::open::{OpenError, OpenSet};
-use std::io::{self, Read};
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 
 /// Half of a seal is hexadecimal digits of digests, which no level compresses better than another; this one is the
@@ -264,27 +266,26 @@ pub enum Mismatch {
     Digest,
 }
 
-/// Compares content with a record: its size, its BLAKE3 and, if the record has one, its SHA-256. `None`: they are
-/// equal.
-pub fn compare(core: &Core, mut content: impl Read) -> io::Result<Option<Mismatch>> {
-    let Some(blake3) = core.blake3 else { return Ok(Some(Mismatch::NoContent)) };
-    let mut hasher = ContentHasher::new(core.sha256.is_some());
-    let (mut buffer, mut found) = (vec![0; 1 << 20], 0);
-    loop {
-        match content.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => {
-                hasher.update(&buffer[..n]);
-                found += n as u64;
-            }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
+/// Compares a file's content with a record: its size, and each digest that the record has. Where these leave out the
+/// holes, nothing but zeros may be in them. `None`: they are equal.
+pub fn compare(core: &Core, file: &File, env: &Env) -> io::Result<Option<Mismatch>> {
+    let Some(recorded) = core.digests else { return Ok(Some(Mismatch::NoContent)) };
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.len() != core.size {
+        return Ok(Some(Mismatch::Size { found: metadata.len() }));
     }
-    let digests = hasher.finish();
-    Ok(match (found == core.size, digests.blake3 == blake3 && digests.sha256 == core.sha256) {
-        (true, true) => None,
-        (false, _) => Some(Mismatch::Size { found }),
-        (true, false) => Some(Mismatch::Digest),
+    let around = ReadAround {
+        file,
+        left_out: left_out(core),
+        end: u64::MAX,
+        with_sha256: recorded.either().sha256.is_some(),
+        on_read: &|_| env.check(),
+    };
+    let found = around.read(&mut Vec::new())?;
+    let digests = found.hasher.map(ContentHasher::finish);
+    Ok(match (digests, found.size == core.size) {
+        (Some(digests), true) if digests == *recorded.either() => None,
+        (None, _) | (Some(_), true) => Some(Mismatch::Digest),
+        (Some(_), false) => Some(Mismatch::Size { found: found.size }),
     })
 }

@@ -212,7 +212,7 @@ fn known_here(chain: &Chain, options: &Options) -> Option<[u8; 32]> {
     here.or(options.known.last()).map(|(_, digest)| *digest)
 }
 
-/// The paths of objects among the sealed ones that no seal lists, and of what has no object's name or is in a wrong place.
+/// The paths of objects among the sealed ones that no seal lists, and of what is no object.
 fn foreign(chain: &Chain) -> Vec<String> {
     let mut foreign: Vec<String> = chain.listing.foreign.iter().map(|n| n.to_string_lossy().into_owned()).collect();
     foreign.extend(chain.stray.iter().map(|l| object_path(l.number, l.kind)));

@@ -28,6 +28,7 @@ pub use mark::{Marking, Origin};
 
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
+use crate::format::check_code::{CheckCode, WrittenCode};
 use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError};
 use crate::medium::MediumError;
@@ -52,6 +53,8 @@ pub struct Options {
     pub set: Option<Id>,
     /// `None`: the newest generation.
     pub generation: Option<u64>,
+    /// The check code on paper. Nothing is restored if no seal on the medium has it. Default: none.
+    pub expect: Option<WrittenCode>,
     /// The folder to restore into. It is created.
     pub to: PathBuf,
     /// Entries, each with everything below it. Paths begin with the name of a source.
@@ -82,6 +85,7 @@ impl Options {
             from: from.into(),
             set: None,
             generation: None,
+            expect: None,
             to: to.into(),
             paths: Vec::new(),
             only: None,
@@ -107,7 +111,16 @@ pub struct Report {
     pub generation: u64,
     /// When the generation was sealed, as the seal writes it.
     pub time: String,
-    /// The chain of seals is valid from the label to this generation.
+    /// The check code of its seal.
+    pub check_code: CheckCode,
+    /// The generation of the seal that has the expected check code, which shows that it and what is before it are what was
+    /// written down.
+    pub expected: Option<u64>,
+    /// The newest generation on the medium, whether its seal is proven or not.
+    pub newest: u64,
+    /// Objects behind the last seal: they belong to no generation.
+    pub leftovers: u64,
+    /// The chain of seals is valid from the label to this generation, or the expected check code shows that it is.
     pub trusted: bool,
     /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
@@ -183,6 +196,12 @@ pub enum RestoreError {
     /// The file with the records beside the restore cannot be made, written or read.
     #[error("the entries cannot be kept beside the restore")]
     Spool(#[source] std::io::Error),
+    /// No seal on the medium has the check code that was expected: it was rolled back, or is another set's.
+    #[error("no seal on the medium has the check code {code}")]
+    NotExpected {
+        /// As it was given.
+        code: WrittenCode,
+    },
     /// The set cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -205,7 +224,12 @@ type Result<T> = std::result::Result<T, RestoreError>;
 /// used, or the run was interrupted. A run that was interrupted can be resumed.
 pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));
-    let (set, chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
+    let (set, mut chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
+    let expected = options.expect.map(|code| {
+        let seal = chain.anchor(&code).map(|at| chain.links[at].seal.generation);
+        seal.ok_or(RestoreError::NotExpected { code })
+    });
+    let expected = expected.transpose()?;
     let generation = Generation::open(&*set.medium, &chain, options.generation, identity)?;
     let selection = Selection::new(options, &generation.manifest.sources)?;
     let findings = FindingLog::new(observer);
@@ -213,6 +237,7 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
     let is_marked = origin.is_marked(options);
     let groups = by_priority(&generation.manifest.sources);
     let mut report = Report::new(&chain, &generation, &origin, &selection);
+    report.expected = expected;
     report.page = is_marked.then(|| origin.page_name());
     if options.dry_run {
         observer.on_event(Event::Phase(Phase::Planning));
@@ -258,7 +283,11 @@ impl Report {
             set_name: origin.set_name.clone(),
             generation: generation.manifest.generation,
             time: origin.time.clone(),
-            trusted: generation.link.trusted,
+            check_code: CheckCode::of(&generation.link.digest()),
+            expected: None,
+            newest: chain.generations().next_back().map_or(0, |l| l.seal.generation),
+            leftovers: chain.leftovers.len() as u64,
+            trusted: generation.link.is_proven(),
             faults: chain.faults.clone(),
             entries: 0,
             files: 0,

@@ -14,7 +14,7 @@ use super::task::{SendTasks, TasksByPack};
 use super::{Options, Report, RestoreError, Result, SourceReport};
 use crate::env::Env;
 use crate::event::{Event, FindingKind, Phase, chain_text};
-use crate::format::entry::{ContentState, Core, Entry, EntryKind};
+use crate::format::entry::{ContentState, Core, Entry, EntryKind, add_sizes};
 use crate::format::manifest::Source;
 use crate::generation::{Generation, is_within};
 use crate::pipeline::target::Target;
@@ -46,7 +46,7 @@ impl<'a> Passes<'a, '_> {
             for s in &restored {
                 report.entries += s.entries;
                 report.files += s.files;
-                report.bytes += s.bytes;
+                report.bytes = add_sizes(report.bytes, s.bytes);
                 if !group.is_all {
                     let name = s.name.clone();
                     self.findings.observer.on_event(Event::SourceRestored { name, entries: s.entries, bytes: s.bytes });

@@ -6,7 +6,7 @@ use super::findings::FindingLog;
 use super::records::Records;
 use super::selection::Selection;
 use super::{Report, Result, SourceReport};
-use crate::format::entry::EntryKind;
+use crate::format::entry::{EntryKind, add_sizes};
 use crate::generation::Generation;
 use crate::seal::chain::Chain;
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ pub(super) fn plan(
     for SourceReport { entries, files, bytes, packs: of_source, media, .. } in &mut report.sources {
         report.entries += *entries;
         report.files += *files;
-        report.bytes += *bytes;
+        report.bytes = add_sizes(report.bytes, *bytes);
         *media = by_medium(chain, of_source);
         of_source.iter().for_each(|(object, bytes)| *packs.entry(*object).or_default() += bytes);
     }

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub(super) struct SetFolder {
     pub fd: OwnedFd,
-    pub open: OpenFolders,
+    pub folders: OpenFolders,
     pub path: PathBuf,
     pub file_system: FileSystem,
     pub device: Device,

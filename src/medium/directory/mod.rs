@@ -76,7 +76,7 @@ impl Directory {
         let above = [open(&root.join(FOLDER), false)?, open(root, true)?];
         let (file_system, buffers) = (FileSystem::of(&fd), Buffers::default());
         Ok(Self {
-            folder: SetFolder { fd, open: OpenFolders::default(), path: path.to_owned(), file_system, device, buffers },
+            folder: SetFolder { fd, folders: OpenFolders::default(), path: path.to_owned(), file_system, device, buffers },
             numbers: Numbers::default(),
             queue: SyncQueue::new(above, Self::wants_immutable(root), is_new),
         })

@@ -17,7 +17,7 @@ impl SetFolder {
     /// Opens an object's file; also gives the folder of thousands where it is.
     pub fn open_file(&self, number: u64, kind: ObjectKind) -> Result<(Arc<Thousands>, OwnedFd), MediumError> {
         check_name(number, kind)?;
-        let within = self.folder_of(number).map_err(|e| {
+        let within = self.folders.of(&self.fd, number).map_err(|e| {
             // What has the folder's name instead is not looked into: it has no object.
             let e = if e == Errno::NOTDIR { Errno::NOENT } else { e };
             self.read_fault("opening a folder", e, number, kind)

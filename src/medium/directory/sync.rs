@@ -56,7 +56,7 @@ pub(super) struct Pending {
 /// what was synced since this was opened counts.
 #[derive(Debug, Default)]
 struct Names {
-    /// Folders of thousands with names of synced files that have not been synced. They stay open until then, as files do.
+    /// Folders of thousands with names of synced files, not synced yet. They stay open until then, as files do.
     unsynced: BTreeMap<u64, Arc<Thousands>>,
     /// Folders of thousands whose own names are durable.
     durable: BTreeSet<u64>,

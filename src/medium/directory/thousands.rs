@@ -1,6 +1,5 @@
 //! The folders of thousands below a set's folder.
 
-use super::folder::SetFolder;
 use crate::format::object::{FOLDER_OBJECTS, folder_name};
 use crate::medium::layout::open_folder;
 use parking_lot::Mutex;
@@ -11,8 +10,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The most folders that are kept open. A run appends in one or two of them; threads that restore read in as many as they
-/// are.
+/// The most folders that are kept open. A run appends in one or two of them, and each thread of a restore reads in one.
 pub(super) const OPEN_FOLDERS: usize = 8;
 
 /// A folder of thousands, open.
@@ -27,17 +25,18 @@ pub(super) struct Thousands {
 #[derive(Debug, Default)]
 pub(super) struct OpenFolders(Mutex<VecDeque<Arc<Thousands>>>);
 
-impl SetFolder {
-    /// The folder where an object belongs. `NOENT` if there is none; `NOTDIR` if something else, also a link, has its name.
-    pub fn folder_of(&self, number: u64) -> Result<Arc<Thousands>, Errno> {
+impl OpenFolders {
+    /// The folder where an object of the set belongs, whose folder is open as `set`. `NOENT` if there is none; `NOTDIR`
+    /// if something else, also a link, has its name.
+    pub fn of(&self, set: &OwnedFd, number: u64) -> Result<Arc<Thousands>, Errno> {
         let thousands = number / FOLDER_OBJECTS;
         // Locked until it is open: no folder is opened twice at a time.
-        let mut open = self.open.0.lock();
+        let mut open = self.0.lock();
         let known = open.iter().position(|f| f.thousands == thousands).and_then(|i| open.remove(i));
         let folder = match known {
             Some(folder) => folder,
             None => {
-                let fd = open_folder(&self.fd, Path::new(&folder_name(thousands)), false);
+                let fd = open_folder(set, Path::new(&folder_name(thousands)), false);
                 Arc::new(Thousands { thousands, fd: fd.map_err(|e| if e == Errno::LOOP { Errno::NOTDIR } else { e })? })
             }
         };
@@ -46,23 +45,22 @@ impl SetFolder {
         Ok(folder)
     }
 
-    /// The folder where an object belongs, created if there is none. Its own name is not durable before the set's folder is
-    /// synced.
-    pub fn make_folder_of(&self, number: u64) -> Result<Arc<Thousands>, Errno> {
-        match self.folder_of(number) {
+    /// The same, created if there is none. Its own name is not durable before the set's folder is synced.
+    pub fn make(&self, set: &OwnedFd, number: u64) -> Result<Arc<Thousands>, Errno> {
+        match self.of(set, number) {
             Err(Errno::NOENT) => {}
             done => return done,
         }
         // Whoever may look into the set's folder may look into this one, too.
-        let mode = Mode::from_raw_mode(fstat(&self.fd)?.st_mode);
-        match mkdirat(&self.fd, folder_name(number / FOLDER_OBJECTS), mode) {
+        let mode = Mode::from_raw_mode(fstat(set)?.st_mode);
+        match mkdirat(set, folder_name(number / FOLDER_OBJECTS), mode) {
             Ok(()) => {
-                let folder = self.folder_of(number)?;
+                let folder = self.of(set, number)?;
                 // Whatever the umask. Fails only where the file system has no modes.
                 let _ = fchmod(&folder.fd, mode);
                 Ok(folder)
             }
-            Err(Errno::EXIST) => self.folder_of(number),
+            Err(Errno::EXIST) => self.of(set, number),
             Err(e) => Err(e),
         }
     }

@@ -39,8 +39,8 @@ impl Numbers {
         }
     }
 
-    /// Creates an object's file and writes all of it. Not durable before the file, the folder of thousands, which is returned,
-    /// and the set's folder are synced.
+    /// Creates an object's file and writes all of it; also gives the folder of thousands where it is. Not durable
+    /// before the file, that folder and the set's folder are synced.
     pub fn write_file(
         &self,
         folder: &SetFolder,
@@ -69,7 +69,7 @@ impl Numbers {
             folder.check_attached("asking for room")?;
             return Err(MediumError::Full { medium: folder.name(), needed, free: Some(free), torn: false });
         }
-        let within = folder.make_folder_of(number).map_err(|e| {
+        let within = folder.folders.make(&folder.fd, number).map_err(|e| {
             self.release(number);
             match e {
                 // Something else has the folder's name. None of its numbers can be used on this medium.

@@ -14,7 +14,7 @@ pub(in crate::pipeline) mod tests;
 mod walk;
 
 pub use describe::DescribedEntry;
-pub use file::{SourceFile, data_ranges};
+pub use file::{Holes, SourceFile, data_ranges, next_data, next_hole};
 pub use node::Stat;
 pub use owners::Owners;
 pub use problem::{Problem, ProblemKind};

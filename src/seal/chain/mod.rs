@@ -225,7 +225,9 @@ impl Chain {
             chain.counts(c)
         });
         if !counts {
-            (chain.links, chain.faults) = link(&seals, &successions, None);
+            // The first label still tells what is wrong with which seal.
+            (chain.links, chain.faults) = link(&seals, &successions, candidates.first().map(|c| &c.label));
+            chain.links.iter_mut().for_each(|l| l.trusted = false);
             let first_seal = seals.iter().find_map(|s| s.signed.as_ref().ok());
             chain.set = first_seal.map_or(set, |s| s.seal.set);
             chain.claimed = candidates.into_iter().next().map(|c| c.label);

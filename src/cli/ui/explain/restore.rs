@@ -49,6 +49,7 @@ impl From<RestoreError> for CommandError {
             E::Spool(source) => Self::new(message!("error.restore.spool"), Exit::Failed).cause(io_reason(&source)),
             E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
             E::Stopped => Self::new(message!("error.stopped"), Exit::Failed),
+            E::NotExpected { code } => Self::new(message!("error.restore.not-expected", code = code), Exit::Damage),
             E::Open(e) => e.into(),
             E::Medium(e) => e.into(),
             E::Generation(e) => e.into(),

@@ -136,3 +136,18 @@ fn nothing_outside_the_session_is_handed_over() {
         assert!(out.join(&name).symlink_metadata().is_err(), "{name}");
     }
 }
+
+/// The first line has nothing before it; that does not make any bytes a line.
+#[test]
+fn a_first_line_that_is_none_and_a_changed_line_are_found() {
+    let dir = session();
+    added(dir.path(), 0, "good").unwrap();
+    let record = dir.path().join(RECORD);
+    let good = std::fs::read_to_string(&record).unwrap();
+    for (from, broken) in [("{\"", 1), ("started", 2)] {
+        std::fs::write(&record, good.replacen(from, "x", 1)).unwrap();
+        assert!(check(dir.path()).unwrap().broken.contains(&broken), "{from}");
+    }
+    std::fs::File::create(&record).unwrap().set_len((64 << 20) + 1).unwrap();
+    assert!(check(dir.path()).is_err(), "no more is read than a record can be");
+}
