@@ -2,8 +2,8 @@
 //! input.
 
 use azekura::format::cbor::Time;
-use azekura::format::digests::BothDigests;
-use azekura::format::entry::{ContentState, Core, DataRange, Entry, EntryKind};
+use azekura::format::digests::{BothDigests, Digests};
+use azekura::format::entry::{ContentDigests, ContentState, Core, DataRange, Entry, EntryKind};
 use azekura::format::label::{Fingerprint, Label};
 use azekura::format::manifest::{EntryStream, Finding, Manifest, Rules, Source, SourceKind};
 use azekura::format::merkle::{MerkleTree, PathFinder, head_leaf, record_leaf, record_salt};
@@ -63,8 +63,7 @@ pub fn entries() -> Vec<Entry> {
     let root = Core { mode: 0o755, user: Some(b"root".to_vec()), ..Core::new(b"s".to_vec(), EntryKind::Directory) };
     let file = Core {
         size: 5000,
-        blake3: Some([4; 32]),
-        sha256: Some([5; 32]),
+        digests: Some(ContentDigests::Whole(Digests { blake3: [4; 32], sha256: Some([5; 32]) })),
         xattrs: vec![(b"security.capability".to_vec(), vec![1, 2]), (b"user.a".to_vec(), Vec::new())],
         holes: vec![DataRange { offset: 100, length: 900 }],
         flags: 0x10,
