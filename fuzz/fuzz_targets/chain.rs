@@ -1,5 +1,5 @@
-//! A medium whose objects anybody may have changed, removed, exchanged or added: who has none of the keys cannot add a seal, and not
-//! one character of a head or of a list.
+//! A medium whose objects anybody may have changed, removed, exchanged or added: who has none of the keys cannot add a
+//! seal, and not one character of a head or of a list.
 #![no_main]
 
 use azekura::format::check_code::CheckCode;

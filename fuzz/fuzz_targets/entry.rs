@@ -25,7 +25,10 @@ fuzz_target!(|bytes: &[u8]| {
     let head = head.expect("a valid record has a valid head");
     assert_eq!((head.path, head.kind, head.core_bytes), (&core.path[..], Some(core.kind), core_bytes));
     assert_eq!((head.mtime, head.ctime, head.inode, head.size), (core.mtime, core.ctime, core.inode, core.size));
-    assert_eq!((head.link_to, head.has_sha256), (core.link_to.as_deref(), core.digests.is_some_and(|d| d.either().sha256.is_some())));
+    assert_eq!(
+        (head.link_to, head.has_sha256),
+        (core.link_to.as_deref(), core.digests.is_some_and(|d| d.either().sha256.is_some()))
+    );
     assert_eq!(head.good, core.state == ContentState::Good);
 
     check_path(&core.path).expect("a record's path is a plain one");

@@ -1,5 +1,5 @@
-//! A proof that anybody may have made, held against the paper of the one genuine set. The digest at its end is put there,
-//! or nothing would get past it.
+//! A proof that anybody may have made, held against the paper of the one genuine set. The digest at its end is put
+//! there, or nothing would get past it.
 #![no_main]
 
 use azekura::format::check_code::{CheckCode, WrittenCode};

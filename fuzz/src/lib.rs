@@ -1,8 +1,9 @@
-//! What the fuzz targets and their seeds share: one small set, whole and right, and the ways to lay it out as one input.
+//! What the fuzz targets and their seeds share: one small set, whole and right, and the ways to lay it out as one
+//! input.
 
 use azekura::format::cbor::Time;
-use azekura::format::digests::BothDigests;
-use azekura::format::entry::{ContentState, Core, DataRange, Entry, EntryKind};
+use azekura::format::digests::{BothDigests, Digests};
+use azekura::format::entry::{ContentDigests, ContentState, Core, DataRange, Entry, EntryKind};
 use azekura::format::label::{Fingerprint, Label};
 use azekura::format::manifest::{EntryStream, Finding, Manifest, Rules, Source, SourceKind};
 use azekura::format::merkle::{MerkleTree, PathFinder, head_leaf, record_leaf, record_salt};
@@ -62,8 +63,7 @@ pub fn entries() -> Vec<Entry> {
     let root = Core { mode: 0o755, user: Some(b"root".to_vec()), ..Core::new(b"s".to_vec(), EntryKind::Directory) };
     let file = Core {
         size: 5000,
-        blake3: Some([4; 32]),
-        sha256: Some([5; 32]),
+        digests: Some(ContentDigests::Whole(Digests { blake3: [4; 32], sha256: Some([5; 32]) })),
         xattrs: vec![(b"security.capability".to_vec(), vec![1, 2]), (b"user.a".to_vec(), Vec::new())],
         holes: vec![DataRange { offset: 100, length: 900 }],
         flags: 0x10,
@@ -224,8 +224,8 @@ impl Log {
     }
 }
 
-/// A set of three generations, in the order of its log, and a leftover. A closing seal is in the second one; the third was made by
-/// another host, behind a succession. What the packs hold does not matter to its chain.
+/// A set of three generations, in the order of its log, and a leftover. A closing seal is in the second one; the third
+/// was made by another host, behind a succession. What the packs hold does not matter to its chain.
 pub fn chain() -> Vec<(ObjectKind, Vec<u8>)> {
     let mut log = Log::default();
     log.push(ObjectKind::Label, label());
@@ -254,7 +254,8 @@ pub fn head(seal: &[u8]) -> &[u8] {
     &seal[..Seal::decode(seal).expect("a seal").head_bytes]
 }
 
-/// The heads of all seals of [`chain`], and the succession before the head that names it: what a proof of its last generation has.
+/// The heads of all seals of [`chain`], and the succession before the head that names it: what a proof of its last
+/// generation has.
 pub fn chain_texts() -> Vec<Vec<u8>> {
     let texts = chain().into_iter().filter_map(|(kind, bytes)| match kind {
         ObjectKind::Seal => Some(head(&bytes).to_vec()),
@@ -362,7 +363,8 @@ pub fn encrypt(content: &[u8]) -> Vec<u8> {
     file.finish()
 }
 
-/// A whole set of one generation whose manifest (CBOR) and pack (payload) are given: encrypted, listed and signed as they should be.
+/// A whole set of one generation whose manifest (CBOR) and pack (payload) are given: encrypted, listed and signed as
+/// they should be.
 pub fn sealed(manifest: &[u8], payload: &[u8]) -> Simulated {
     let mut compressed = Vec::new();
     Compressor::new(1).and_then(|mut c| c.compress_manifest(manifest, &mut compressed)).expect("a frame");

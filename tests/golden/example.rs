@@ -1,5 +1,5 @@
-//! The smallest set: a label, a pack with one file and the entry stream, a manifest and a seal. Its bytes are the worked examples.
-//! Behind it a succession, for a host that has lost its keys.
+//! The smallest set: a label, a pack with one file and the entry stream, a manifest and a seal. Its bytes are the
+//! worked examples. Behind it a succession, for a host that has lost its keys.
 
 use crate::machine::put_object;
 use crate::{folder, identity, updates};
@@ -34,7 +34,8 @@ pub fn set_key() -> SetKey {
     SetKey(counting(0x20))
 }
 
-/// Seeds of the keys that sign the seals of generations 1 and 2, and of the one that a succession puts in the place of the second.
+/// Seeds of the keys that sign the seals of generations 1 and 2, and of the one that a succession puts in the place of
+/// the second.
 pub fn seal_seeds() -> [[u8; 32]; 3] {
     [counting(0x40), counting(0x60), counting(0x80)]
 }
@@ -374,7 +375,8 @@ pub fn second_seal(objects: &[Object]) -> Seal {
     }
 }
 
-/// Behind the example's seal: a succession, a manifest that is only listed, and the seal that the succession's key signs.
+/// Behind the example's seal: a succession, a manifest that is only listed, and the seal that the succession's key
+/// signs.
 pub fn continued() -> (Vec<Object>, Seal) {
     let succession = succession_bytes();
     let listed = vec![

@@ -61,7 +61,8 @@ impl Gather {
         assert!(matches!((self.decode)(bytes), Some(Malformed::TooLarge { .. })), "{name}");
     }
 
-    /// Every prefix of something good is refused, and no flipped bit makes a decoder panic. Not kept as vectors: anyone can make them.
+    /// Every prefix of something good is refused, and no flipped bit makes a decoder panic. Not kept as vectors: anyone
+    /// can make them.
     pub fn bend(&self, good: &[u8]) {
         for n in 0..good.len() {
             assert!((self.decode)(&good[..n]).is_some(), "accepted: the first {n} bytes");

@@ -1,4 +1,5 @@
-//! Labels, seals and successions: texts of which each has exactly one encoding. Good ones, and what a decoder must refuse.
+//! Labels, seals and successions: texts of which each has exactly one encoding. Good ones, and what a decoder must
+//! refuse.
 
 use crate::cbor::hex;
 use crate::example::{self, counting};
@@ -30,7 +31,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
 
-/// Whatever is flipped in something good, `again` returns `None`, or the bytes that it was given: nothing has two encodings.
+/// Whatever is flipped in something good, `again` returns `None`, or the bytes that it was given: nothing has two
+/// encodings.
 fn has_one_encoding(good: &[u8], again: fn(&[u8]) -> Option<Vec<u8>>) {
     assert_eq!(again(good).as_deref(), Some(good), "encoded again");
     let mut bent = good.to_vec();

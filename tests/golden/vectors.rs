@@ -1,9 +1,9 @@
 //! The vectors under `tests/golden/vectors`, and the examples in `docs/format.md` that are made of them.
 //!
-//! Each file: `good`, inputs and the bytes they become; `bad`, bytes that a decoder refuses, with the reason: `malformed`, `limit`
-//! (more than section 11 allows), `newer`, or `invalid`: a proof that has the right form, and proves nothing with the root key of
-//! the good ones. Of a record also whether it `concerns` only this `record`, which is then refused, or the whole `stream`. Bytes are
-//! hexadecimal; `00*16` means 16 times `00`.
+//! Each file: `good`, inputs and the bytes they become; `bad`, bytes that a decoder refuses, with the reason:
+//! `malformed`, `limit` (more than section 11 allows), `newer`, or `invalid`: a proof that has the right form, and
+//! proves nothing with the root key of the good ones. Of a record also whether it `concerns` only this `record`, which
+//! is then refused, or the whole `stream`. Bytes are hexadecimal; `00*16` means 16 times `00`.
 
 use crate::cbor::{Item, annotated_line, hex};
 use crate::example::{self, set_key};
@@ -161,7 +161,8 @@ fn proofs() {
     file("proof.json", vectors, &hostile::proofs());
 }
 
-/// The independent reader says the same of the example, if it is there: with each anchor, with neither, with others, bent.
+/// The independent reader says the same of the example, if it is there: with each anchor, with neither, with others,
+/// bent.
 fn check_with_reader(proof: &[u8]) {
     if !crate::reader::is_available() {
         return;
