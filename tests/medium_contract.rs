@@ -4,6 +4,8 @@
 #[path = "medium_contract/folders.rs"]
 mod folders;
 mod machine;
+#[path = "medium_contract/stop.rs"]
+mod stop;
 
 use azekura::format::digests::Hashes;
 use azekura::format::label::Label;

@@ -21,8 +21,10 @@ use azekura::format::limit;
 use azekura::format::object::hex;
 use azekura::host::files;
 use azekura::job::inspect::prove::{Anchors, Mismatch, ProofError, ProveError, ProvedFacts, check, compare};
+use rustix::fs::OFlags;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -63,7 +65,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
 
 fn compare_file(path: &Path, facts: &ProvedFacts, context: &Context) -> Result<Option<Mismatch>, CommandError> {
     let env = context.env(None);
-    let compared = File::open(path).and_then(|f| compare(&facts.core, &f, &env));
+    // A named pipe is opened at once, too: reading waits for its writer.
+    let open = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
+    let compared = open.and_then(|f| compare(&facts.core, &f, &env));
     compared.map_err(|e| if env.is_interrupted() { ProveError::Interrupted.into() } else { unreadable(path)(e) })
 }
 

@@ -242,7 +242,7 @@ impl<'a> Generation<'a> {
         };
         let mut open = self.medium.open(object, ObjectKind::Pack)?;
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(&mut open).map_err(|source| damaged(&source.to_string()))?;
+        hasher.update_reader(&mut open).or_else(|source| self.is_there().and(Err(damaged(&source.to_string()))))?;
         if sealed.kind != ObjectKind::Pack || Some(*hasher.finalize().as_bytes()) != sealed.digest() {
             return Err(damaged("its digest is not the one in the seal"));
         }

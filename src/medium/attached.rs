@@ -10,6 +10,7 @@ use super::{ErrorCategory, Listing, Medium, MediumError};
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
+use crate::interruption::Interruption;
 use crate::lock::FileLock;
 use rustix::fs::{major, minor};
 use std::io::Read;
@@ -21,6 +22,7 @@ type Result<T> = std::result::Result<T, MediumError>;
 pub struct AttachedMedium {
     path: PathBuf,
     kind: AttachedKind,
+    interruption: Interruption,
 }
 
 enum AttachedKind {
@@ -44,7 +46,7 @@ impl AttachedMedium {
                 Loaded::Known(set, drive) => AttachedKind::Tape(set, Tape::open(drive, set)?),
             },
         };
-        Ok(Self { path: path.to_owned(), kind })
+        Ok(Self { path: path.to_owned(), kind, interruption: loader.interruption() })
     }
 
     /// The set of the cartridge in the drive; `None` for a blank one and for a folder.
@@ -120,19 +122,25 @@ impl AttachedMedium {
         }
     }
 
-    /// Opens a set for reading.
+    /// Opens a set for reading. Reading ends when the user wants to stop.
     pub fn open(self, set: Id) -> Result<Box<dyn Medium>> {
         match self.kind {
-            AttachedKind::Folder => Ok(Box::new(Directory::open(&self.path, set)?)),
-            AttachedKind::Tape(id, tape) if id == set => Ok(Box::new(tape)),
+            AttachedKind::Folder => Ok(Box::new(Directory::open(&self.path, set)?.stopped_by(self.interruption))),
+            AttachedKind::Tape(id, tape) if id == set => Ok(Box::new(tape.stopped_by(self.interruption))),
             _ => Err(MediumError::NoSuchSet { path: self.path, set }),
         }
     }
 
-    /// Opens a set for writing.
+    /// Does not let the user stop the reading of what is written: a run that seals ends by itself.
+    #[must_use]
+    pub fn without_interruption(self) -> Self {
+        Self { interruption: Interruption::default(), ..self }
+    }
+
+    /// Opens a set for writing. Reading ends when the user wants to stop, unless [`Self::without_interruption`].
     pub fn open_to_write(self, set: Id) -> Result<Writable> {
         match self.kind {
-            AttachedKind::Folder => locked(Directory::open(&self.path, set)?, &self.path),
+            AttachedKind::Folder => locked(Directory::open(&self.path, set)?.stopped_by(self.interruption), &self.path),
             _ => Ok((self.open(set)?, None)),
         }
     }
@@ -141,8 +149,10 @@ impl AttachedMedium {
     /// is written to a tape yet. `block`: bytes of a tape's block, see [`super::tape::check_block`].
     pub fn begin(self, set: Id, block: u32) -> Result<Writable> {
         match self.kind {
-            AttachedKind::Folder => locked(Directory::create(&self.path, set)?, &self.path),
-            AttachedKind::BlankTape(drive) => Ok((Box::new(Tape::create(drive, set, block)?), None)),
+            AttachedKind::Folder => locked(Directory::create(&self.path, set)?.stopped_by(self.interruption), &self.path),
+            AttachedKind::BlankTape(drive) => {
+                Ok((Box::new(Tape::create(drive, set, block)?.stopped_by(self.interruption)), None))
+            }
             AttachedKind::Tape(..) => Err(MediumError::NotBlank { medium: self.path.display().to_string() }),
         }
     }

@@ -165,6 +165,10 @@ pub enum MediumError {
     #[error("{kind} {number} cannot be the name of an object")]
     BadName { number: u64, kind: ObjectKind },
 
+    /// The user wants the job to end. Nothing is known of what was being read.
+    #[error("the run was interrupted")]
+    Interrupted,
+
     /// An earlier sync failed, so nothing since the last successful one is known to be stored.
     #[error("{medium}: writing failed before ({what}); this medium takes no more until it is opened anew")]
     Broken { medium: String, what: &'static str, source: io::Error },
@@ -209,6 +213,7 @@ impl MediumError {
             | Self::Abandoned { .. }
             | Self::Device { .. }
             | Self::Changed { .. }
+            | Self::Interrupted
             | Self::NewerFormat { .. } => ErrorCategory::Medium,
             Self::Missing { .. }
             | Self::Unreadable { .. }

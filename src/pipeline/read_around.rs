@@ -3,6 +3,7 @@
 use super::hasher::ContentHasher;
 use super::source::{data_ranges, next_data, next_hole};
 use crate::format::entry::{Core, DataRange};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
@@ -23,6 +24,9 @@ pub struct ReadAround<'a> {
     /// Is called with the bytes that each step has read. An error ends the reading.
     pub on_read: &'a dyn Fn(u64) -> io::Result<()>,
 }
+
+/// How long a pipe is waited for between two looks at whether to stop.
+const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// What was read of a file.
 pub struct ContentAround {
@@ -100,13 +104,21 @@ impl ReadAround<'_> {
         Ok(if end < to { Passed::FileEnd(end) } else { Passed::Whole })
     }
 
+    /// Reads what comes next. `WouldBlock` where nothing comes for a while, as out of a pipe whose writer is slow.
+    fn read_next(&self, room: &mut [u8]) -> io::Result<usize> {
+        match poll(&mut [PollFd::new(self.file, PollFlags::IN)], Some(&POLL_INTERVAL))? {
+            0 => Err(ErrorKind::WouldBlock.into()),
+            _ => (&*self.file).read(room),
+        }
+    }
+
     /// The next bytes from `at` on, at most up to `end`; none where the file ends.
     fn next<'b>(&self, at: u64, end: u64, is_regular: bool, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
         let want = (end - at).min(buffer.len() as u64) as usize;
         let n = loop {
             let room = &mut buffer[..want];
-            match if is_regular { self.file.read_at(room, at) } else { (&*self.file).read(room) } {
-                Err(e) if e.kind() == ErrorKind::Interrupted => (self.on_read)(0)?,
+            match if is_regular { self.file.read_at(room, at) } else { self.read_next(room) } {
+                Err(e) if matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => (self.on_read)(0)?,
                 read => break read?,
             }
         };

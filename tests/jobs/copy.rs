@@ -150,7 +150,8 @@ fn the_weakest_way_of_reading_back_is_reported() {
         let report = run(&h, &options(&h.medium(), to.path())).expect("a copy");
         assert_eq!(report.already == report.objects, already);
         let copy = Directory::open(to.path(), report.set).expect("the copy");
-        let ways = objects(to.path()).into_iter().map(|(n, kind, _)| copy.read_back(n, kind, Hashes::Blake3).expect("an object").how);
+        let ways =
+            objects(to.path()).into_iter().map(|(n, kind, _)| copy.read_back(n, kind, Hashes::Blake3).expect("an object").how);
         assert_eq!(Some(report.read_back), ways.min());
     }
 }

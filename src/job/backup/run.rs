@@ -61,7 +61,7 @@ impl<'a> Run<'a> {
     pub fn open(options: &'a Options, env: &'a Env<'a>, observer: &'a dyn Observer, tally: &'a BackupTally<'a>) -> Result<Self> {
         let started = (env.now)();
         let sources = ordered_sources(options)?;
-        let mut trees = open_trees(&sources, tally)?;
+        let mut trees = open_trees(&sources, tally, env.loader.interruption())?;
         let state = StateDir::open(&options.state)?;
         if options.set.is_none() && !options.quarantine {
             hold::check(&state, &options.to, env)?;
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
 
     /// Reads the sources and stores what the set does not have.
     pub fn store(&mut self) -> Result<StoredContent> {
-        let previous = PreviousEntries::of(&self.set, !self.is_full)?;
+        let previous = PreviousEntries::of(&self.set, !self.is_full, self.env)?;
         let watcher = self.watcher();
         self.observer.on_event(Event::Phase(Phase::Reading));
         let commands = Commands::start(&self.sources)?;

@@ -211,7 +211,7 @@ impl Stations<'_> {
             let (with_sha256, stop) = (options.with_sha256, &stop);
             EntryMerge { previous, with_sha256, tally, watcher, stop, linked, batches }.merge(sources)
         })?;
-        commands.finish()?;
+        commands.finish(&|| stop.check())?;
         Ok(stored)
     }
 

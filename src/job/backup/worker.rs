@@ -22,7 +22,7 @@ use crate::pipeline::source::{Problem, ProblemKind, SourceFile, SourceTree, Stat
 use crate::tripwire::Watcher;
 use crate::tripwire::content::ContentSample;
 use crossbeam_channel::{Receiver, Sender, TrySendError, never, select_biased};
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -302,12 +302,20 @@ impl Worker<'_> {
         large: &Arc<LargeFile>,
         send_run: &Sender<ChunkRun>,
     ) -> Result<()> {
-        let WorkerContext { watcher, tally, .. } = *self.context;
+        let WorkerContext { watcher, tally, stop, .. } = *self.context;
         let mut sample = watcher.sample(&core.path, large.facts.previous.as_ref());
         core.size = UNKNOWN_SIZE;
         let mut input = |buffer: &mut Buffer, want, _| {
-            let filled = buffer.fill(want, |room, _| output.read(room));
-            filled.map_err(|e| ReadFailure::Run(BackupError::CommandOutput(e)))
+            let filled = buffer.fill(want, |room, _| {
+                loop {
+                    match output.read(room) {
+                        // A command that writes nothing for a while.
+                        Err(e) if e.kind() == io::ErrorKind::WouldBlock && stop.check().is_ok() => {}
+                        read => return read,
+                    }
+                }
+            });
+            filled.map_err(|e| ReadFailure::Run(stop.check().err().unwrap_or(BackupError::CommandOutput(e))))
         };
         match self.share_runs(&mut input, &mut core, &mut sample, large, send_run) {
             Ok(()) => {}

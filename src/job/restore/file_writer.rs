@@ -109,6 +109,9 @@ impl<'a, 'g> FileWriter<'a, 'g> {
         let tasks = job.tasks;
         let Some(object) = job.object else {
             for t in tasks {
+                if self.is_stopped() {
+                    break;
+                }
                 let created = t.file.open(self.target, &|| self.check());
                 self.finish_task(&t.file, created.map(drop));
             }
@@ -125,6 +128,9 @@ impl<'a, 'g> FileWriter<'a, 'g> {
         // Failures on a damaged pack are reported only when the medium is known to be attached.
         let mut failed = Vec::new();
         for task in tasks {
+            if self.is_stopped() {
+                return Ok(());
+            }
             match self.write(&task, source, &mut content) {
                 Err(why) if !matches!(source, FrameSource::Whole(_)) => failed.push((task, why)),
                 done => self.finish_task(&task.file, done),

@@ -3,6 +3,7 @@
 use super::thousands::OpenFolders;
 use crate::buffer::Buffers;
 use crate::format::object::{ObjectKind, object_path};
+use crate::interruption::Interruption;
 use crate::medium::device::{Device, fault};
 use crate::medium::file_system::{FileSystem, free_bytes};
 use crate::medium::layout::{SetEntry, Unreadable, each_entry};
@@ -23,6 +24,8 @@ pub(super) struct SetFolder {
     pub device: Device,
     /// For direct reads and writes.
     pub buffers: Buffers,
+    /// Reading ends when it comes.
+    pub interruption: Interruption,
 }
 
 impl SetFolder {
@@ -43,6 +46,9 @@ impl SetFolder {
     }
 
     pub fn read_fault(&self, what: &'static str, e: Errno, number: u64, kind: ObjectKind) -> MediumError {
+        if e == Errno::CANCELED && self.interruption.is_there() {
+            return MediumError::Interrupted;
+        }
         let medium = self.name();
         match (self.fault(what, e), e) {
             (gone @ MediumError::Gone { .. }, _) => gone,

@@ -22,6 +22,7 @@ use super::{Description, Listing, Medium, MediumError, OpenObject, Reread, lock}
 use crate::buffer::Buffers;
 use crate::format::digests::Hashes;
 use crate::format::object::{Id, ObjectKind};
+use crate::interruption::Interruption;
 use crate::lock::FileLock;
 use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
@@ -76,7 +77,15 @@ impl Directory {
         let above = [open(&root.join(FOLDER), false)?, open(root, true)?];
         let (file_system, buffers) = (FileSystem::of(&fd), Buffers::default());
         Ok(Self {
-            folder: SetFolder { fd, folders: OpenFolders::default(), path: path.to_owned(), file_system, device, buffers },
+            folder: SetFolder {
+                fd,
+                folders: OpenFolders::default(),
+                path: path.to_owned(),
+                file_system,
+                device,
+                buffers,
+                interruption: Interruption::default(),
+            },
             numbers: Numbers::default(),
             queue: SyncQueue::new(above, Self::wants_immutable(root), is_new),
         })
@@ -92,6 +101,13 @@ impl Directory {
     #[must_use]
     pub fn with_immutable(mut self, immutable: bool) -> Self {
         self.queue.immutable = immutable;
+        self
+    }
+
+    /// Reading ends when the user wants to stop.
+    #[must_use]
+    pub fn stopped_by(mut self, interruption: Interruption) -> Self {
+        self.folder.interruption = interruption;
         self
     }
 
@@ -140,6 +156,9 @@ impl Medium for Directory {
     }
 
     fn check_attached(&self) -> Result<(), MediumError> {
+        if self.folder.interruption.is_there() {
+            return Err(MediumError::Interrupted);
+        }
         match self.folder.device.is_gone_soon() {
             true => self.folder.check_attached("reading"),
             false => Ok(()),

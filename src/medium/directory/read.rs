@@ -4,6 +4,7 @@ use super::folder::SetFolder;
 use super::thousands::Thousands;
 use crate::format::digests::Hashes;
 use crate::format::object::{ObjectKind, file_name};
+use crate::interruption::Interruption;
 use crate::medium::layout::{check_name, open_plain};
 use crate::medium::{MediumError, OpenObject, Reread, direct};
 use rustix::fd::{AsFd, OwnedFd};
@@ -17,6 +18,9 @@ impl SetFolder {
     /// Opens an object's file; also gives the folder of thousands where it is.
     pub fn open_file(&self, number: u64, kind: ObjectKind) -> Result<(Arc<Thousands>, OwnedFd), MediumError> {
         check_name(number, kind)?;
+        if self.interruption.is_there() {
+            return Err(MediumError::Interrupted);
+        }
         let within = self.folders.of(&self.fd, number).map_err(|e| {
             // What has the folder's name instead is not looked into: it has no object.
             let e = if e == Errno::NOTDIR { Errno::NOENT } else { e };
@@ -39,7 +43,8 @@ impl SetFolder {
         hashes: Hashes,
     ) -> Result<Reread, MediumError> {
         let name = file_name(number, kind);
-        let seen = direct::read_back(within.fd.as_fd(), &name, file.as_fd(), self.file_system, hashes, &self.buffers);
+        let reading = direct::Reading { hashes, interruption: self.interruption, buffers: &self.buffers };
+        let seen = reading.read_back(within.fd.as_fd(), &name, file.as_fd(), self.file_system);
         let (length, digests, how) = seen.map_err(|e| self.read_fault("reading", e, number, kind))?;
         self.check_attached("reading")?;
         Ok(Reread { length, digests, how })
@@ -51,18 +56,23 @@ impl SetFolder {
         self.check_attached("opening a file")?;
         // Most objects are read from start to end, so a long read-ahead pays.
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
-        Ok(Box::new(OpenFile { file: file.into(), length: stat.st_size as u64 }))
+        let (length, interruption) = (stat.st_size as u64, self.interruption);
+        Ok(Box::new(OpenFile { file: file.into(), length, interruption }))
     }
 }
 
 struct OpenFile {
     file: File,
     length: u64,
+    interruption: Interruption,
 }
 
 impl Read for OpenFile {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.file.read(buffer)
+        match self.interruption.is_there() {
+            true => Err(std::io::Error::other(MediumError::Interrupted)),
+            false => self.file.read(buffer),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::format::limit;
 use crate::format::object::{Object, ObjectKind, file_name};
 use crate::format::seal::{Seal, Signed};
 use crate::host::catalog::SealRow;
-use crate::medium::{ErrorCategory, Listed, Reread};
+use crate::medium::{ErrorCategory, Listed, MediumError, Reread};
 use crate::seal::chain::{Chain, LEFTOVER_GAP, ReadError, SealLink, read_object};
 
 /// The element with this number in a slice that ascends by number.
@@ -155,6 +155,9 @@ impl SetWriter {
         }
         self.log.next = first;
         for number in first..end {
+            if env.is_interrupted() {
+                return Err(MediumError::Interrupted.into());
+            }
             let object = self.sort_out(number, &listed, &known, observer)?;
             match (number, object.kind) {
                 (_, ObjectKind::Label) => self.host.add_object(&object, &mut [])?,

@@ -77,7 +77,7 @@ pub fn open(
             Broken::OtherHosts => {}
             Broken::NothingSealedHere(set, row) => {
                 let id = set.id();
-                let writer = opening.begin_medium(set, row, |attached| attached.open_to_write(id))?;
+                let writer = opening.begin_medium(set, row, |attached| attached.without_interruption().open_to_write(id))?;
                 return Ok((writer, Opened::Known));
             }
             Broken::NothingSealed(set) => predecessor = predecessor.or(Some((set, Opened::New))),
@@ -90,7 +90,7 @@ pub fn open(
     }
     if is_blank && let Some((set, row)) = opening.set_that_needs_a_medium()? {
         let (id, block) = (set.id(), target.block);
-        let writer = opening.begin_medium(set, row, |attached| attached.begin(id, block))?;
+        let writer = opening.begin_medium(set, row, |attached| attached.without_interruption().begin(id, block))?;
         return Ok((writer, Opened::Known));
     }
     match begin {
@@ -316,7 +316,7 @@ fn begin_set(
     let (mut id, mut key) = (Id([0; 16]), SetKey([0; 32]));
     (env.random)(&mut id.0);
     (env.random)(&mut key.0);
-    let medium = attached.begin(id, target.block)?;
+    let medium = attached.without_interruption().begin(id, target.block)?;
     let (name, recipients) = (new.name.to_owned(), new.recipients.to_vec());
     let info = SetInfo { name, recipients, quarantine: target.quarantine };
     let set = state.create_set(id, &info, &key)?;

@@ -41,7 +41,7 @@ impl SetWriter {
         env: &Env,
         observer: &dyn Observer,
     ) -> Result<()> {
-        self.mounted.mount(attached.open_to_write(self.host.id())?);
+        self.mounted.mount(attached.without_interruption().open_to_write(self.host.id())?);
         (self.mounted.place, self.mounted.label) = (label.place, *blake3::hash(&label.encode()).as_bytes());
         (self.log.root_key, self.log.succession_key) = (label.root_key, label.succession_key);
         if !self.complete_beginning(label)? {
@@ -127,7 +127,7 @@ impl SetWriter {
             let attached = AttachedMedium::find(&root, env.loader);
             match attached.and_then(|attached| Ok((attached.sets()?.is_blank(), attached))) {
                 Ok((true, attached)) => {
-                    self.mounted.mount(attached.begin(set, block)?);
+                    self.mounted.mount(attached.without_interruption().begin(set, block)?);
                     return Ok(());
                 }
                 Ok((false, _)) => wrong = Some(MediumError::NotBlank { medium: root.display().to_string() }),

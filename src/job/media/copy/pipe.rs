@@ -110,10 +110,9 @@ fn fetch(
             Err(e) => return Err(e),
             Ok(open) if open.length() != o.length => what = DamageKind::Length(open.length()),
             Ok(open) => {
-                let mut bytes = Vec::with_capacity(o.length as usize);
-                match open.take(o.length).read_to_end(&mut bytes) {
-                    Ok(n) if n as u64 != o.length => what = DamageKind::Length(n as u64),
-                    Ok(_) if o.digest() == Some(*blake3::hash(&bytes).as_bytes()) => return Ok(Ok((*kind, bytes))),
+                match read_hashed(open.take(o.length), o.length) {
+                    Ok((bytes, _)) if bytes.len() as u64 != o.length => what = DamageKind::Length(bytes.len() as u64),
+                    Ok((bytes, digest)) if o.digest() == Some(digest) => return Ok(Ok((*kind, bytes))),
                     Ok(_) => what = DamageKind::Digest,
                     Err(e) => {
                         // A disk that was pulled fails like a bad sector. A second read tells the two apart.
@@ -128,6 +127,19 @@ fn fetch(
         }
     }
     Ok(Err(what))
+}
+
+/// Reads to the end and hashes meanwhile: afterwards it would take a second in which nobody looks whether to stop.
+fn read_hashed(mut from: impl Read, length: u64) -> std::io::Result<(Vec<u8>, [u8; 32])> {
+    const PART_BYTES: u64 = 4 << 20;
+    let (mut bytes, mut hasher) = (Vec::with_capacity(length as usize), blake3::Hasher::new());
+    loop {
+        let had = bytes.len();
+        if from.by_ref().take(PART_BYTES).read_to_end(&mut bytes)? == 0 {
+            return Ok((bytes, *hasher.finalize().as_bytes()));
+        }
+        hasher.update(&bytes[had..]);
+    }
 }
 
 struct Appender<'t> {
