@@ -1482,7 +1482,7 @@ def audit_root(node, index, start, end, hashes):
 def follow_texts(texts, lengths, root_key, succession_key):
     """Step 1: the heads of all seals, each followed on the one before."""
     check(sum(lengths) == len(texts), "the seals have other lengths")
-    chain, at, succession = Chain(None, root_key, succession_key), 0, []
+    chain, at, succession, used = Chain(None, root_key, succession_key), 0, [], 0
     for length in lengths:
         text, at = texts[at:at + length], at + length
         if text.startswith(b"azekura succession "):
@@ -1493,11 +1493,13 @@ def follow_texts(texts, lengths, root_key, succession_key):
         check(head.end == len(text), "bytes behind a head")
         check(not succession or head.succession, "a succession that no head names")
         chain.follow(head, succession, succession_key is None)
+        used += len(succession)
         if succession:
             print("succession: it named the key of seal %d (generation %d)%s" % (head.number, head.generation, "" if
                   succession_key else "; ITS SIGNATURE WAS NOT CHECKED, which needs --succession-key of a label"))
         succession = []
     check(chain.last and not succession, "a succession that no head names")
+    chain.last.used_successions = used
     return chain.last
 
 def command_check_proof(args):
@@ -1514,6 +1516,8 @@ def command_check_proof(args):
     check(len(core) <= MAX_RECORD and len(path) % 32 == 0 and len(path) <= MAX_HASHES * 32, "too long a record or path")
     check(lengths and all(uint(n) for n in lengths) and sum(lengths) <= MAX_PROOF, "seals of no bytes, or of too many")
     last = follow_texts(one_frame(frame, MAX_PROOF), lengths, args.root_key, args.succession_key)
+    check(args.expect or args.succession_key or not last.used_successions,
+          "a proof with a succession needs the check code or the succession key: anybody can write another one")
     check(not last.closing, "the last seal is a closing seal, which has no records")
     code = check_code(last.digest)
     check(args.expect is None or code_of(last.digest, len(args.expect)) == args.expect,

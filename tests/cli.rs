@@ -461,7 +461,7 @@ fn a_request_for_a_time_stamp_is_made_and_a_reply_to_nothing_is_refused() {
     let export = ["stamp", "export", "--from", "medium", "--out", "night.tsq", "--to", "stamps"];
     let (code, stdout, stderr) = run(&home, &export);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stdout.contains("SHA-256") && stdout.contains(".seal"), "{stdout}");
+    assert!(stdout.contains("SHA-256") && stdout.contains(".head"), "{stdout}");
     let document = json(&home, &["stamp", "export", "--from", "medium", "--generation", "1", "--out", "again.tsq"]);
     let kept = document["result"]["kept_request"].as_str().unwrap();
     assert!(kept.starts_with(home.join("state/stamps").to_str().unwrap()), "{kept}");

@@ -305,7 +305,7 @@ fn sets_are_found_by_their_labels() -> Outcome {
     for (id, bytes) in ids.iter().zip([
         label(ids[0], "whole").encode(),
         b"{ torn".to_vec(),
-        br#"{"azekura": 2, "set": 5}"#.to_vec(),
+        b"azekura label 2\nset 5\n".to_vec(),
         vec![b' '; 65 << 10],
     ]) {
         Directory::create(root, *id)?.append(0, ObjectKind::Label, &bytes)?;

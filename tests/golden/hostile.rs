@@ -53,7 +53,7 @@ impl Gather {
         assert!((self.decode)(&bytes).is_none(), "malformed: {name}");
         let anchors = Anchors { root_key: Some(example::label().root_key), code: None };
         assert!(check(&bytes, anchors).is_err(), "proves: {name}");
-        self.all.push(Bad { name, bytes, refused: "invalid" });
+        self.all.push(Bad { name, bytes, refused: "invalid", concerns: None });
     }
 
     /// Refused too, but too long to be kept as a vector.

@@ -111,7 +111,7 @@ fn the_disk_is_full() {
     }
     disk.again("size=64m");
     let report = assert_goes_on(&h, &before);
-    assert_eq!(report.generation, 3);
+    assert_eq!(report.generation, 2, "closing seals use no numbers");
     assert!(report.added_bytes < 11_000_000, "what is sealed is not stored again: {}", report.added_bytes);
 }
 
@@ -245,7 +245,7 @@ fn a_label_of_a_version_to_come() {
     let put = |text: &str| {
         fs::remove_file(&label).and_then(|()| fs::write(&label, text)).expect("a label");
     };
-    put(&text.replace("\"azekura\": 1", "\"azekura\": 2"));
+    put(&text.replace("azekura label 1", "azekura label 2"));
     let is_newer = |e: &MediumError| matches!(e, MediumError::NewerFormat { found: 2, .. });
     let refused = h.try_backup(&Options { init: None, ..h.options() });
     assert!(matches!(&refused, Err(BackupError::Write(WriteError::Medium(e))) if is_newer(e)), "{refused:?}");

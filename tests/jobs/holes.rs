@@ -78,7 +78,7 @@ fn cores(h: &Hospital, generation: u64) -> Vec<Core> {
     let chain = h.chain();
     let medium = Directory::open(&h.medium(), chain.set).expect("the set");
     let generation = Generation::open(&medium, &chain, Some(generation), &h.identity).expect("a generation");
-    generation.entries().map(|r| r.expect("a record").entry.core).collect()
+    generation.entries().map(|r| r.expect("a record").entry.expect("an entry").core).collect()
 }
 
 fn core(h: &Hospital, generation: u64, path: &str) -> Core {

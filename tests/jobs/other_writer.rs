@@ -7,7 +7,7 @@ use crate::world::Hospital;
 use azekura::env::{Env, TOOL};
 use azekura::event::NoObserver;
 use azekura::format::cbor::Time;
-use azekura::format::entry::{Core, Entry, EntryKind};
+use azekura::format::entry::{ContentDigests, Core, Entry, EntryKind};
 use azekura::format::manifest::{EntryStream, Manifest, Rules, Source, SourceKind};
 use azekura::format::merkle::{MerkleTree, record_leaf};
 use azekura::format::object::ObjectKind;
@@ -225,8 +225,7 @@ pub fn file_entry(path: &str, content: &[u8], extents: Vec<Extent>) -> Entry {
     let core = Core {
         mode: 0o644,
         size: content.len() as u64,
-        blake3: Some(digests.blake3),
-        sha256: digests.sha256,
+        digests: Some(ContentDigests::Whole(digests)),
         ..Core::new(path.into(), EntryKind::File)
     };
     Entry { core: times(core), extents }

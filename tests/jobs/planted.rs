@@ -89,6 +89,27 @@ fn names_in_the_way_of_the_log_are_passed_over() {
     assert!(report.is_good(), "all of them are listed as void now: {:?} {:?}", report.foreign, report.faults);
 }
 
+/// A file, a link or a FIFO where a folder of thousands belongs.
+#[test]
+fn what_is_in_the_way_of_a_folder_is_passed_over() {
+    let h = nights(1);
+    for thousand in [1, 3] {
+        fs::write(set_folder(&h.medium()).join(format!("{thousand:05}")), b"xx").expect("a file");
+    }
+    symlink("/tmp", set_folder(&h.medium()).join("00002")).expect("a link");
+    assert_eq!(foreign(&h), ["00001", "00002", "00003"]);
+    // The log reaches them.
+    let options = azekura::job::backup::Options { pack_bytes: Some(4 << 10), ..h.options() };
+    for n in 0..1100 {
+        h.write(&format!("images/{n}"), crate::tools::Dice::new(&format!("folder {n}")).noise(8_000));
+    }
+    let report = h.try_backup(&options).expect("a backup");
+    assert_eq!(report.generation, 2);
+    let chain = h.chain();
+    assert!(chain.last().expect("a seal").number >= 4000, "{}", chain.last().expect("a seal").number);
+    assert_next_night_is_good(&h, 3);
+}
+
 /// Hashing a hole of 8 TB would take hours.
 #[test]
 fn a_huge_file_in_the_way_is_not_read() {

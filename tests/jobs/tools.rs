@@ -231,7 +231,8 @@ fn run(program: &str, arguments: &[&str], path: &Path) -> bool {
 pub fn forge(seal: &Path) {
     std::fs::set_permissions(seal, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("a mode");
     let bytes = std::fs::read(seal).expect("a seal");
-    let at = bytes.len() - 5;
+    // The signature's last digits: the head ends with them.
+    let at = azekura::format::seal::Seal::decode(&bytes).expect("a seal").head_bytes - 5;
     let digit = char::from(bytes[at]).to_digit(16).expect("a hexadecimal digit");
     let other = char::from_digit(digit ^ 1, 16).expect("a digit");
     overwrite(seal, at as u64, &[other as u8]);

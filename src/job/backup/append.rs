@@ -14,7 +14,7 @@ use crate::host::catalog::Location;
 use crate::medium::{Medium, MediumError};
 use crate::pipeline::dedup_index::DedupIndex;
 use crate::pipeline::packer::FinishedPack;
-use crate::set::writer::{Closed, SetWriter, WriteError, is_checkpoint_due};
+use crate::set::writer::{Closed, SetWriter, WriteError, free_behind, is_checkpoint_due};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::Arc;
 
@@ -225,9 +225,9 @@ impl Appender<'_> {
                 self.next += u64::from(torn);
                 return Ok(false);
             }
-            // Somebody has put a file there: the checker will list the number as void.
-            Err(MediumError::Exists { .. }) => {
-                self.next += 1;
+            // Somebody has put something there: the checker will list the numbers as void.
+            Err(e) if free_behind(&e, self.next).is_some() => {
+                self.next = free_behind(&e, self.next).unwrap_or(self.next);
                 return self.append(medium, pack);
             }
             Err(e) => return Err(e.into()),

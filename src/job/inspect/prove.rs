@@ -208,6 +208,10 @@ pub enum ProofError {
         /// The check code of its seal.
         found: CheckCode,
     },
+    /// A succession is among the seals, whose signature nobody without the label can check. The root key shows nothing
+    /// behind it; a check code does.
+    #[error("the proof has a succession, and no check code")]
+    Succession,
     /// The record does not belong to the seal.
     #[error("the record is not in generation {generation}")]
     NotInGeneration {
@@ -224,6 +228,9 @@ pub fn check(bytes: &[u8], anchors: Anchors) -> Result<ProvedFacts, ProofError> 
     let proof = Proof::decode(bytes)?;
     let core = Core::decode_alone(&proof.core)?;
     let FollowedChain { last: seal, successions } = follow_proof(&proof, anchors.root_key)?;
+    if successions > 0 && anchors.code.is_none() {
+        return Err(ProofError::Succession);
+    }
     let generation = seal.seal.generation;
     if seal.seal.is_closing() {
         return Err(ProofError::NotInGeneration { generation });

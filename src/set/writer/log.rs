@@ -3,9 +3,10 @@
 use super::host_side::HostSide;
 use super::{Result, WriteError};
 use crate::format::merkle::{MerkleTree, head_leaf};
-use crate::format::object::Object;
+use crate::format::object::{FOLDER_OBJECTS, Object};
 use crate::format::seal::Seal;
 use crate::host::catalog::SealRow;
+use crate::medium::MediumError;
 
 /// Objects after which a run writes a closing seal as a checkpoint (section 2).
 const CHECKPOINT_OBJECTS: u64 = 32_768;
@@ -46,6 +47,16 @@ impl Default for SetLog {
             checkpoint_objects: CHECKPOINT_OBJECTS,
             unsealed_bytes: 0,
         }
+    }
+}
+
+/// The next number that may be free where the medium has something in the way of number `next`: a file under that number,
+/// or something that is no folder where the folder of its thousand belongs. `None`: the medium failed for another reason.
+pub fn free_behind(e: &MediumError, next: u64) -> Option<u64> {
+    match e {
+        MediumError::Exists { .. } => Some(next + 1),
+        MediumError::NotADirectory { .. } => Some((next / FOLDER_OBJECTS + 1) * FOLDER_OBJECTS),
+        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Closes what was stored with a seal.
 
+use super::log::free_behind;
 use super::{Result, SetWriter, WriteError};
 use crate::format::digests::BothDigests;
 use crate::format::merkle::MerkleHash;
@@ -40,8 +41,8 @@ impl SetWriter {
     fn append(&mut self, kind: ObjectKind, bytes: &[u8]) -> Result<Object> {
         let object = loop {
             let appended = self.mounted.append(self.log.next, kind, bytes);
-            if let Err(MediumError::Exists { .. }) = appended {
-                self.void_up_to(self.log.next + 1)?;
+            if let Some(free) = appended.as_ref().err().and_then(|e| free_behind(e, self.log.next)) {
+                self.void_up_to(free)?;
                 continue;
             }
             // A number that may be on the medium is not used again.

@@ -43,6 +43,7 @@ impl From<ProofError> for CommandError {
             E::Malformed(e) => bad(message!("error.proof.damaged")).cause(reason(&e)),
             E::Frame(e) => bad(message!("error.proof.damaged")).cause(reason(&e)),
             E::Chain(fault) => bad(message!("error.proof.chain")).cause(words::fault(&fault)),
+            E::Succession => bad(message!("error.proof.succession")),
             E::RootKey => bad(message!("error.proof.root-key")),
             E::Code { generation, found } => bad(message!("error.proof.code", generation = generation, found = found)),
             E::NotInGeneration { generation } => bad(message!("error.proof.record", generation = generation)),
