@@ -65,6 +65,10 @@ pub struct Rehearsed {
     /// Sources that were not there when the generation was made.
     #[serde(default)]
     pub missing_sources: List<PathName, FACTS>,
+    /// Numbers of objects that are not encrypted to exactly the recipients of the set: somebody else may be able to read
+    /// it.
+    #[serde(default)]
+    pub wrong_stanzas: List<u64, FACTS>,
     /// Whether the seal is valid and follows from the chain of seals.
     pub trusted: bool,
     /// Recipients of the set that do not belong to this identity: further keys that open it.

@@ -72,6 +72,10 @@ pub struct Restore {
     /// Sources of the generation that were not there when it was made; named only where all entries were looked at.
     #[serde(default)]
     pub missing_sources: List<PathName, FACTS>,
+    /// Numbers of objects that are not encrypted to exactly the recipients of the set: somebody else may be able to read
+    /// it.
+    #[serde(default)]
+    pub wrong_stanzas: List<u64, FACTS>,
     /// With `--dry-run`: content that is read from each pack, in the order of their numbers.
     #[serde(default)]
     pub packs: List<BytesOfPack, LINES>,

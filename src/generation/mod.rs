@@ -27,11 +27,11 @@ use crate::format::set_key::SetKey;
 use crate::format::{Malformed, limit};
 use crate::medium::{ErrorCategory, Medium, MediumError, OpenObject};
 use crate::pipeline::compressor::{Decompressor, FrameError};
-use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity};
+use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity, Stanzas};
 use crate::pipeline::packer::{PackReader, UnpackError};
 use crate::seal::chain::{Chain, ReadError, SealLink, read_object};
 use parking_lot::Mutex;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use zeroize::Zeroizing;
 
 /// Why a generation or a part of it could not be read.
@@ -108,6 +108,8 @@ pub struct Generation<'a> {
     /// Packs whose digests were compared with their seals and are right.
     checked: Mutex<HashSet<u64>>,
     first_names: Mutex<FirstNames>,
+    /// See [`Self::wrong_stanzas`].
+    wrong_stanzas: Mutex<BTreeSet<u64>>,
     /// The generation's seal.
     pub link: SealLink,
     /// The generation's manifest.
@@ -139,19 +141,43 @@ impl<'a> Generation<'a> {
         }
         let mut manifest = Err(GenerationError::NoManifest { generation });
         for object in chain.manifests(link) {
-            manifest = read_manifest(medium, &object, identity).and_then(|manifest| {
+            manifest = read_manifest(medium, &object, identity).and_then(|(manifest, stanzas)| {
                 let is_its_own = manifest.set == chain.set && manifest.generation == generation;
                 let why = || "it belongs to another set or generation".to_owned();
-                is_its_own.then_some(manifest).ok_or_else(|| GenerationError::Damaged { object: object.number, why: why() })
+                let damaged = || GenerationError::Damaged { object: object.number, why: why() };
+                is_its_own.then_some((manifest, object.number, stanzas)).ok_or_else(damaged)
             });
             if manifest.is_ok() {
                 break;
             }
         }
-        let manifest = manifest?;
-        let set_key = SetKey(manifest.set_key);
-        let (checked, first_names, link) = (Mutex::default(), Mutex::default(), link.clone());
-        Ok(Self { medium, identity, chain, checked, first_names, link, manifest, set_key })
+        let (manifest, object, stanzas) = manifest?;
+        let opened = Self {
+            medium,
+            identity,
+            chain,
+            checked: Mutex::default(),
+            first_names: Mutex::default(),
+            wrong_stanzas: Mutex::default(),
+            link: link.clone(),
+            set_key: SetKey(manifest.set_key),
+            manifest,
+        };
+        opened.count_stanzas(object, stanzas);
+        Ok(opened)
+    }
+
+    /// Notes an object of this generation whose header has not exactly one stanza for each recipient in the manifest.
+    pub fn count_stanzas(&self, object: u64, stanzas: Stanzas) {
+        if !stanzas.are_of(&self.manifest.recipients) {
+            self.wrong_stanzas.lock().insert(object);
+        }
+    }
+
+    /// The objects decrypted so far, ascending, that somebody else may be able to open, or not everybody who should: their
+    /// headers do not have exactly one stanza for each recipient. Their content is used all the same.
+    pub fn wrong_stanzas(&self) -> Vec<u64> {
+        self.wrong_stanzas.lock().iter().copied().collect()
     }
 
     /// The medium that it is read from.
@@ -179,7 +205,7 @@ impl<'a> Generation<'a> {
     }
 
     /// Opens a pack for reading at any position. The pack is compared with its seal only if its index cannot be used: a pack
-    /// that is not what its seal lists may still have frames that decode.
+    /// that is not what its seal lists, or whose list is damaged, may still have frames that decode.
     pub fn open_pack(&self, object: u64) -> Result<DecryptedPack> {
         self.check_listed(object)?;
         let open = self.medium.open(object, ObjectKind::Pack)?;
@@ -188,8 +214,8 @@ impl<'a> Generation<'a> {
             Err(source) => source,
         };
         match self.check_pack(object) {
-            Ok(()) => Err(GenerationError::Unpack { object, source }),
-            Err(GenerationError::Damaged { .. }) => self.salvage(object, self.medium.open(object, ObjectKind::Pack)?),
+            Ok(()) if !self.chain.is_unlisted(object) => Err(GenerationError::Unpack { object, source }),
+            Ok(()) | Err(GenerationError::Damaged { .. }) => self.salvage(object, self.medium.open(object, ObjectKind::Pack)?),
             Err(e) => Err(e),
         }
     }
@@ -200,7 +226,9 @@ impl<'a> Generation<'a> {
     }
 
     fn decrypt(&self, object: u64, open: Box<dyn OpenObject>) -> Result<Decryptor<Box<dyn OpenObject>>> {
-        Decryptor::open(self.identity, open).map_err(|source| GenerationError::Decrypt { object, source })
+        let payload = Decryptor::open(self.identity, open).map_err(|source| GenerationError::Decrypt { object, source })?;
+        self.count_stanzas(object, payload.stanzas());
+        Ok(payload)
     }
 
     /// Fails if a seal lists an object as something else than a pack, or the object comes behind the generation's seal. What a
@@ -253,7 +281,7 @@ impl<'a> Generation<'a> {
 
 /// Reads a manifest, compares it with what the seal's list says, and decrypts it. Where that list is damaged, the root of
 /// the records confirms what the manifest names.
-fn read_manifest(medium: &dyn Medium, object: &Object, identity: &Identity) -> Result<Manifest> {
+fn read_manifest(medium: &dyn Medium, object: &Object, identity: &Identity) -> Result<(Manifest, Stanzas)> {
     let damaged = |why: &str| GenerationError::Damaged { object: object.number, why: why.to_owned() };
     let bytes = match read_object(medium, object.number, ObjectKind::Manifest, limit::MANIFEST_BYTES) {
         Ok(bytes) => bytes,
@@ -263,7 +291,9 @@ fn read_manifest(medium: &dyn Medium, object: &Object, identity: &Identity) -> R
     if object.digests.is_some_and(|d| !d.agree_with(&Digests::of(&bytes, true))) {
         return Err(damaged("its digest is not the one in the seal"));
     }
-    let stored = encryptor::decrypt(identity, &bytes, limit::MANIFEST_BYTES).map_err(|source| match source {
+    let mut stored = Vec::new();
+    let decrypted = encryptor::decrypt_into(identity, &bytes, limit::MANIFEST_BYTES, &mut stored);
+    let stanzas = decrypted.map_err(|source| match source {
         DecryptError::WrongKey => GenerationError::WrongKey(source),
         source => GenerationError::Decrypt { object: object.number, source },
     })?;
@@ -271,7 +301,7 @@ fn read_manifest(medium: &dyn Medium, object: &Object, identity: &Identity) -> R
     Decompressor::new()
         .and_then(|mut d| d.decompress_manifest(&stored, &mut plain))
         .map_err(|source| GenerationError::Decompress { object: object.number, source })?;
-    Manifest::decode(&plain).map_err(GenerationError::Manifest)
+    Ok((Manifest::decode(&plain).map_err(GenerationError::Manifest)?, stanzas))
 }
 
 /// Whether `path` is `wanted` or below it.

@@ -21,6 +21,7 @@ use azekura::job::inspect::{InspectError, RefusedEntries};
 use azekura::job::rebuild::rebuild;
 use azekura::job::restore::{self, RestoreError};
 use azekura::medium::Directory;
+use azekura::pipeline::encryptor::Identity;
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
@@ -512,6 +513,27 @@ fn a_source_without_a_record_is_named_and_is_no_fault() {
     assert_eq!(rehearsed.missing_sources.len(), 2);
     let to = h.path("by the program");
     assert_eq!(exit_of(&h, &["restore", "--to", to.to_str().expect("text")]), Some(0));
+}
+
+/// An intruder on the host lets a key of their own open what is written from then on. The content is the hospital's all the same.
+#[test]
+fn whoever_else_can_read_the_set_is_told_of() {
+    let h = hospital();
+    let packs = write_generation(&h, |mut w| {
+        let good = w.pack(&[CONTENT]);
+        w.intruder = Some(Identity::generate().recipients().texts()[0].clone());
+        let bad = w.pack(&[CONTENT]);
+        w.seal(&[folder("s"), hello(&good, "s/a"), hello(&bad, "s/b")]);
+        [good.object, bad.object]
+    });
+    let (report, found, there) = restored(&h);
+    assert_eq!((found.len(), there.len()), (0, 3));
+    // The pack of the content, that of the entries, and the manifest.
+    assert_eq!(report.wrong_stanzas, [packs[1], packs[1] + 1, packs[1] + 2]);
+    let rehearsed = h.with_env(|env| rehearse(&h.medium(), None, &h.identity, env, &NoObserver)).expect("a rehearsal");
+    assert_eq!(rehearsed.wrong_stanzas, [packs[1] + 1, packs[1] + 2]);
+    let to = h.path("by the program");
+    assert_eq!(exit_of(&h, &["restore", "--to", to.to_str().expect("text")]), Some(5));
 }
 
 #[test]

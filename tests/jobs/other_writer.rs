@@ -16,7 +16,7 @@ use azekura::format::seal::Verdict;
 use azekura::host::state::StateDir;
 use azekura::medium::tape::BLOCK_BYTES;
 use azekura::pipeline::compressor::Compressor;
-use azekura::pipeline::encryptor::Encryptor;
+use azekura::pipeline::encryptor::{Encryptor, Recipients};
 use azekura::pipeline::hasher::Digests;
 use azekura::set::writer::{self, NewSet, SealFacts, SetWriter, WriteTarget};
 
@@ -81,6 +81,8 @@ pub struct OtherWriter<'h> {
     /// Bends the manifest before it is encoded, and its CBOR afterwards.
     pub bend_manifest: Box<dyn Fn(&mut Manifest) + 'h>,
     pub bend_cbor: Box<dyn Fn(Item) -> Item + 'h>,
+    /// Somebody else whom packs and manifest are encrypted to.
+    pub intruder: Option<String>,
     /// The stream is cut into frames of these lengths; the rest is one frame.
     pub stream_frames: Vec<usize>,
 }
@@ -104,7 +106,9 @@ impl OtherWriter<'_> {
     }
 
     fn append(&mut self, kind: ObjectKind, plain: &[u8]) -> u64 {
-        let mut file = Encryptor::begin(&self.set.host.recipients, Vec::new()).expect("a header");
+        let all = self.set.host.info.recipients.iter().chain(&self.intruder);
+        let recipients = Recipients::parse(all).expect("recipients");
+        let mut file = Encryptor::begin(&recipients, Vec::new()).expect("a header");
         file.write(plain);
         self.set.append_here_or_next(kind, &file.finish(), self.env).expect("an object");
         self.set.log.unsealed.last().expect("the object").number
@@ -200,6 +204,7 @@ pub fn write_generation<T>(h: &Hospital, write: impl FnOnce(OtherWriter) -> T) -
             sources: vec!["s"],
             bend_manifest: Box::new(|_| {}),
             bend_cbor: Box::new(|cbor| cbor),
+            intruder: None,
             stream_frames: Vec::new(),
         })
     })

@@ -41,6 +41,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         entries: report.entries,
         refused_count,
         refused,
+        wrong_stanzas: report.wrong_stanzas.iter().copied().collect(),
         missing_sources: report.missing_sources.iter().map(|name| PathName::of(name)).collect(),
         trusted: report.trusted,
         other_recipients: report.other_recipients.iter().map(|r| r.as_str().into()).collect(),
@@ -48,8 +49,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     };
     answer.faults.first.iter().for_each(|f| context.warn(&Message::plain(&f.text)));
     words::missing_sources(&answer.missing_sources.first).iter().for_each(|m| context.warn(m));
+    words::wrong_stanzas(&answer.wrong_stanzas.first).iter().for_each(|m| context.warn(m));
     findings::list_refused(&answer.refused.first, answer.refused_count);
-    let exit = if answer.trusted && answer.faults.is_empty() && answer.refused_count == 0 { Exit::Good } else { Exit::Damage };
+    let exit = if answer.trusted && answer.faults.is_empty() && answer.refused_count == 0 && answer.wrong_stanzas.is_empty() {
+        Exit::Good
+    } else {
+        Exit::Damage
+    };
     Ok(Outcome::new(exit, text(&answer), &answer))
 }
 

@@ -159,7 +159,8 @@ fn list(path: &Path) -> Result<NameList, CommandError> {
 
 /// The worst that was met.
 fn exit(answer: &Restore) -> Exit {
-    if !answer.trusted || !answer.faults.is_empty() || answer.not_restored > 0 || answer.entries_lost > 0 {
+    let is_lost = answer.not_restored > 0 || answer.entries_lost > 0;
+    if !answer.trusted || !answer.faults.is_empty() || !answer.wrong_stanzas.is_empty() || is_lost {
         Exit::Damage
     } else if !answer.not_found.is_empty() {
         Exit::Failed
@@ -187,6 +188,7 @@ fn talk(answer: &Restore, lacks_storages: bool, context: &Context) {
         context.warn(&message!("restore.quarantine"));
     }
     words::missing_sources(&answer.missing_sources.first).iter().for_each(|m| context.warn(m));
+    words::wrong_stanzas(&answer.wrong_stanzas.first).iter().for_each(|m| context.warn(m));
     for p in answer.not_found.first.iter().take(SHOWN) {
         context.warn(&message!("restore.not-found", path = exact(&p.path, p.path_hex.as_deref())));
     }
@@ -310,6 +312,7 @@ fn answer(report: &Report, options: &Options) -> Restore {
         entries_lost: report.entries_lost,
         findings: report.findings.iter().map(finding_answer).collect(),
         not_found: report.not_found.iter().map(|path| PathName::of(path)).collect(),
+        wrong_stanzas: report.wrong_stanzas.iter().copied().collect(),
         missing_sources: report.missing_sources.iter().map(|name| PathName::of(name)).collect(),
         packs: packs(&report.packs),
         media: media(&report.media),

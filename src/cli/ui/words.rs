@@ -106,6 +106,11 @@ pub fn missing_sources(sources: &[PathName]) -> Vec<Message> {
     sources.iter().map(|s| message!("restore.missing-source", name = exact(&s.path, s.path_hex.as_deref()))).collect()
 }
 
+/// Says of each object that it is not encrypted to exactly the recipients of the set.
+pub fn wrong_stanzas(objects: &[u64]) -> Vec<Message> {
+    objects.iter().map(|object| message!("restore.wrong-stanzas", object = object)).collect()
+}
+
 /// Entries that are refused, as commands answer them: how many there are, and the first ones.
 pub fn refused_answer(refused: &RefusedEntries) -> (u64, List<facts::Refused, FACTS>) {
     let answer = |(generation, entry): &(u64, RefusedEntry)| {

@@ -28,6 +28,8 @@ pub struct Report {
     pub refused: RefusedEntries,
     /// Sources that were not there when the generation was made.
     pub missing_sources: Vec<Vec<u8>>,
+    /// Objects that do not have exactly one stanza for each recipient: somebody else may be able to open them.
+    pub wrong_stanzas: Vec<u64>,
     /// The chain of seals is valid from the label to this generation.
     pub trusted: bool,
     /// What is wrong with the chain of seals.
@@ -59,6 +61,7 @@ pub fn rehearse(from: &Path, set: Option<Id>, identity: &Identity, env: &Env, ob
         entries: entries.seen(),
         refused,
         missing_sources,
+        wrong_stanzas: generation.wrong_stanzas(),
         trusted: generation.link.trusted,
         other_recipients: generation.manifest.recipients.iter().filter(|r| !own.texts().contains(r)).cloned().collect(),
         faults: chain.faults,

@@ -149,6 +149,9 @@ pub struct Report {
     pub not_found: Vec<Vec<u8>>,
     /// Sources of the generation that were not there when it was made. Named only if all records were looked at.
     pub missing_sources: Vec<Vec<u8>>,
+    /// Objects that were decrypted and do not have exactly one stanza for each recipient: somebody else may be able to open
+    /// them.
+    pub wrong_stanzas: Vec<u64>,
     /// Patients were requested, and no source of the generation is an SS-MIX2 storage.
     pub lacks_storages: bool,
     /// The sources of which anything is selected, in the order in which they are restored.
@@ -257,6 +260,7 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
         Passes { options, env, chain: &chain, generation, selection, target, findings, spooled }.run(&groups, &mut report)?;
     }
     report.not_found = selection.not_found();
+    report.wrong_stanzas = generation.wrong_stanzas();
     (report.not_restored, report.shortfalls, report.findings) = findings.into_findings();
     Ok(report)
 }
@@ -312,6 +316,7 @@ impl Report {
             findings: Vec::new(),
             not_found: Vec::new(),
             missing_sources: Vec::new(),
+            wrong_stanzas: Vec::new(),
             lacks_storages: selection.lacks_storages(),
             sources: Vec::new(),
             packs: Vec::new(),

@@ -87,8 +87,14 @@ impl PackFetcher<'_, '_> {
         if !self.chain.is_unlisted(object) && Some(*blake3::hash(bytes).as_bytes()) != digest {
             return Err(Unusable::InPart("its digest is not the one in the seal".to_owned()));
         }
-        let all = |e: &dyn std::error::Error| Unusable::All(chain_text(e));
-        let payload = encryptor::decrypt(self.generation.identity(), bytes, limit::PACK_BYTES).map_err(|e| all(&e))?;
+        let all = |e: &dyn std::error::Error| match self.chain.is_unlisted(object) {
+            // Nobody knows whether the pack is what was listed.
+            true => Unusable::InPart(chain_text(e)),
+            false => Unusable::All(chain_text(e)),
+        };
+        let mut payload = Vec::new();
+        let decrypted = encryptor::decrypt_into(self.generation.identity(), bytes, limit::PACK_BYTES, &mut payload);
+        self.generation.count_stanzas(object, decrypted.map_err(|e| all(&e))?);
         let index = read_index(&mut Cursor::new(&payload)).map_err(|e| all(&e))?;
         check_frames(&payload, &index).map_err(|e| all(&e))?;
         PackReader::with_index(Cursor::new(payload), &index).map_err(|e| all(&e))
