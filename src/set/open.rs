@@ -91,7 +91,7 @@ impl<'w> OpenSet<'w> {
     ) -> Result<(Self, Chain)> {
         while let Some((last, label)) = chain.last().zip(chain.label.as_ref())
             && last.seal.is_closing()
-            && wanted.is_none_or(|n| n > last.seal.generation)
+            && wanted.is_none_or(|n| n >= last.seal.generation)
         {
             // Nothing is sealed on this medium: the set ends before it, or it was given up and another took its place.
             let is_unsealed = label.first_object > last.number;
@@ -100,13 +100,15 @@ impl<'w> OpenSet<'w> {
             }
             let rejected = is_unsealed.then(|| MediumError::Abandoned { medium: from.display().to_string() });
             let place = chain.media().len() as u64 + 1;
+            let label = label.clone();
             let next = MediumRequest { set: self.id, set_name: label.name.clone(), place, blank: false };
             // The drive must be free before another medium is put in.
             self.medium = Box::new(NoMedium);
             let (attached, _) = bring(loader, from, &next, None, rejected)?;
             self.medium = attached.open(self.id)?;
             self.chain = Mutex::new(None);
-            chain = self.chain()?;
+            // Nothing may be sealed on it yet, so that nothing there vouches for its label.
+            chain = Chain::read_after(&*self.medium, self.id, &label)?;
         }
         Ok((self.with_earlier_media(&chain, from, loader)?, chain))
     }

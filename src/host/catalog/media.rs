@@ -55,8 +55,7 @@ impl Catalog {
     /// Of each medium, by place: the digest of the head of the last seal on it that was read back.
     pub fn last_seals(&self, set: SetRow) -> Result<Vec<(u64, [u8; 32])>> {
         // A medium ends where the next one begins.
-        let sql =
-            "SELECT m.place, (SELECT g.head FROM generations g WHERE g.in_set = m.in_set AND g.durable AND g.seal_object <
+        let sql = "SELECT m.place, (SELECT g.head FROM generations g WHERE g.in_set = m.in_set AND g.durable AND g.seal_object <
                 (SELECT COALESCE(MIN(n.first_object), 1 << 62) FROM media n WHERE n.in_set = m.in_set AND n.place > m.place)
                 ORDER BY g.seal DESC LIMIT 1)
             FROM media m WHERE m.in_set = ?1 ORDER BY m.place";

@@ -205,6 +205,16 @@ impl Chain {
     /// Reads and checks labels and all seals of a set. `set`: the id that the folder or the cartridge has. An error only if
     /// the medium as a whole fails.
     pub fn read(medium: &dyn Medium, set: Id) -> Result<Self, MediumError> {
+        Self::read_with(medium, set, None)
+    }
+
+    /// The same of a later medium of the set whose label `earlier` counts on an earlier one: if nothing is sealed on this
+    /// medium yet, its own label is taken as it is.
+    pub fn read_after(medium: &dyn Medium, set: Id, earlier: &Label) -> Result<Self, MediumError> {
+        Self::read_with(medium, set, Some(earlier))
+    }
+
+    fn read_with(medium: &dyn Medium, set: Id, earlier: Option<&Label>) -> Result<Self, MediumError> {
         let listing = medium.list()?;
         let candidates = read_labels(medium, &listing)?;
         let seals = read_seals(medium, &listing)?;
@@ -224,7 +234,22 @@ impl Chain {
             (chain.links, chain.faults) = link(&seals, &successions, Some(&c.label));
             chain.counts(c)
         });
-        if !counts {
+        let begun = earlier.and_then(|e| candidates.iter().find(|c| c.label.is_of_same_set(e)));
+        if !counts && let Some(begun) = begun {
+            (chain.links, chain.faults) = link(&seals, &successions, Some(&begun.label));
+            if chain.links.last().is_none_or(|l| l.number < begun.object.number) {
+                (chain.set, chain.first) = (begun.label.set, begun.object.number);
+                chain.label = Some(begun.label.clone());
+            }
+        }
+        // Where nothing is sealed, there is nothing that a label could be wrong about.
+        if seals.is_empty()
+            && let Some(only) = candidates.first()
+        {
+            (chain.set, chain.first) = (only.label.set, only.object.number);
+            chain.label = Some(only.label.clone());
+        }
+        if chain.label.is_none() {
             // The first label still tells what is wrong with which seal.
             (chain.links, chain.faults) = link(&seals, &successions, candidates.first().map(|c| &c.label));
             chain.links.iter_mut().for_each(|l| l.trusted = false);

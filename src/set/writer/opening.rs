@@ -224,13 +224,14 @@ impl Opening<'_> {
             return Ok(Some(claimed.clone()));
         }
         let chain = self.attached.with_set(set.id, |medium| Chain::read(medium, set.id))?;
-        if let (Some(row), Some(label)) = (row, &chain.label) {
+        if let (Some(row), Some(label), false) = (row, &chain.label, chain.links.is_empty()) {
             self.catalog.put_label(row, label.first_object, blake3::hash(&label.encode()).as_bytes())?;
         }
         let info = state.info()?;
         let is_begun = chain.links.is_empty() && claimed.first_object == 0;
         let is_ours = is_begun && (&claimed.name, claimed.quarantine) == (&info.name, info.quarantine);
-        Ok(chain.label.or_else(|| is_ours.then(|| claimed.clone())))
+        let sealed = chain.label.filter(|_| !chain.links.is_empty());
+        Ok(sealed.or_else(|| is_ours.then(|| claimed.clone())))
     }
 
     /// Whether anything that looks like a seal lies in a set.
