@@ -75,7 +75,7 @@ impl<'w> OpenSet<'w> {
     pub fn with_content(from: &Path, set: Option<Id>, wanted: Option<u64>, loader: &'w dyn Loader) -> Result<(Self, Chain)> {
         let opened = Self::open(from, set, loader)?;
         let chain = opened.chain()?;
-        if set.is_none() && chain.label.as_ref().or(chain.claimed.as_ref()).is_some_and(|l| l.quarantine) {
+        if set.is_none() && chain.shown_label().is_some_and(|l| l.quarantine) {
             return Err(OpenError::Quarantine { path: from.into(), set: opened.id });
         }
         opened.with_all_media(chain, from, wanted, loader)
@@ -89,7 +89,7 @@ impl<'w> OpenSet<'w> {
         wanted: Option<u64>,
         loader: &'w dyn Loader,
     ) -> Result<(Self, Chain)> {
-        while let Some((last, label)) = chain.last().zip(chain.label.as_ref())
+        while let Some((last, label)) = chain.last().zip(chain.shown_label())
             && last.seal.is_closing()
             && wanted.is_none_or(|n| n >= last.seal.generation)
         {
@@ -115,7 +115,7 @@ impl<'w> OpenSet<'w> {
 
     /// Adds the set's earlier media, which the loader is asked for when something on them is read.
     pub fn with_earlier_media(self, chain: &Chain, from: &Path, loader: &'w dyn Loader) -> Result<Self> {
-        let Some(label) = chain.label.as_ref().filter(|l| l.place > 1) else { return Ok(self) };
+        let Some(label) = chain.shown_label().filter(|l| l.place > 1) else { return Ok(self) };
         let span = SpanningMedium::new(self.medium, label, from, chain.media(), loader)?;
         Ok(Self { medium: Box::new(span), id: self.id, chain: Mutex::new(None) })
     }
@@ -123,7 +123,7 @@ impl<'w> OpenSet<'w> {
 
 /// What people call the set; empty if its label is unreadable.
 pub(crate) fn set_name(chain: &Chain) -> String {
-    chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default()
+    chain.shown_label().map(|l| l.name.clone()).unwrap_or_default()
 }
 
 /// The only set on a medium that is not in quarantine; or the only one at all.

@@ -276,6 +276,12 @@ impl Chain {
         counts
     }
 
+    /// The label that counts; where none does, the first one, which may help a person to find the right medium and decides
+    /// nothing about the content.
+    pub fn shown_label(&self) -> Option<&Label> {
+        self.label.as_ref().or(self.claimed.as_ref())
+    }
+
     /// The seal of generation `n`.
     pub fn generation(&self, n: u64) -> Option<&SealLink> {
         self.generations().rev().find(|l| l.seal.generation == n)
