@@ -8,13 +8,14 @@ mod data;
 
 use azekura::buffer::Buffers;
 use azekura::format::cbor::Time;
-use azekura::format::entry::{Core, Entry, EntryHead, EntryKind, split_record};
+use azekura::format::digests::Digests;
+use azekura::format::entry::{ContentDigests, Core, Entry, EntryHead, EntryKind, split_record};
 use azekura::format::pack::Extent;
 use azekura::format::set_key::SetKey;
 use azekura::pipeline::chunker::{ChunkClass, Chunker, Kernel};
 use azekura::pipeline::compressor::{CompressionLevel, Compressor};
 use azekura::pipeline::encryptor::{Encryptor, Recipients};
-use azekura::pipeline::hasher::{Digests, Ids};
+use azekura::pipeline::hasher::Ids;
 use azekura::pipeline::packer::{FinishedPack, Packer};
 use std::hint::black_box;
 
@@ -95,7 +96,7 @@ fn pack() -> Work {
     let (level, buffers) = (CompressionLevel::new(Some(3)), Buffers::default());
     Box::new(move || {
         let sink = |pack: FinishedPack| !black_box(pack).bytes.is_empty();
-        let mut packer = Packer::new(&recipients, &level, 16 * MIB, &buffers, &sink).expect("zstd");
+        let mut packer = Packer::new(&recipients, &level, 16 * MIB, true, &buffers, &sink).expect("zstd");
         each_chunk(&chunker, &content, |chunk| {
             let id = ids.id(blake3::hash(chunk).as_bytes());
             packer.next_place(chunk.len()).expect("a place");
@@ -119,8 +120,7 @@ fn entries() -> Vec<Entry> {
             ctime: time,
             inode: 5_000_000 + n,
             size: 600_000,
-            blake3: Some([n as u8; 32]),
-            sha256: Some([n as u8; 32]),
+            digests: Some(ContentDigests::Whole(Digests { blake3: [n as u8; 32], sha256: Some([n as u8; 32]) })),
             ..Core::new(path, EntryKind::File)
         };
         Entry { core, extents: vec![Extent { object: n / 100, frame: 4000, offset: 100, length: 600_000 }] }

@@ -5,7 +5,7 @@
 #![no_main]
 
 use azekura::format::check_code::CheckCode;
-use azekura::format::object::{ObjectKind, file_name, hex, parse_file_name};
+use azekura::format::object::{FOLDER_OBJECTS, ObjectKind, file_name, folder_name, hex, parse_file_name};
 use azekura::format::tape::Header;
 use azekura::pipeline::compressor::Compressor;
 use azekura_fuzz as sample;
@@ -31,22 +31,30 @@ fn write_all() {
     put("generation", &[&(manifest.len() as u32).to_le_bytes()[..], &manifest, &payload].concat());
     put("chain", &sample::lay_out(&sample::chain()));
     for (kind, bytes) in sample::chain() {
-        if kind == ObjectKind::Seal {
-            put("seal", &bytes);
-            put("check_code", CheckCode::of(blake3::hash(&bytes).as_bytes()).to_string().as_bytes());
+        match kind {
+            ObjectKind::Seal => {
+                put("seal", &bytes);
+                put("check_code", CheckCode::of(blake3::hash(sample::head(&bytes)).as_bytes()).to_string().as_bytes());
+            }
+            ObjectKind::Succession => put("succession", &bytes),
+            _ => {}
         }
     }
     for (number, kind) in [(0, ObjectKind::Label), (12, ObjectKind::Pack), (123_456_789, ObjectKind::Manifest)] {
         put("check_code", file_name(number, kind).as_bytes());
+        put("check_code", folder_name(number / FOLDER_OBJECTS).as_bytes());
     }
     for (number, (kind, bytes)) in (0..).zip(sample::chain()) {
         let (length, set) = (bytes.len() as u64, azekura::format::object::Id([7; 16]));
         let header = Header { set, number, kind, length, block: 512 << 10, previous: number.checked_sub(1) };
         put("tape_header", &header.encode());
     }
-    // The digest at the end is the target's to put there.
-    let proof = sample::proof().encode().expect("a proof");
-    put("proof", &proof[..proof.len() - 32]);
+    put("check_code", b"7f3k 92qx oabc defg hjkm npqr stvw xyz0 1234 5678 9abc def gh l");
+    for texts in [&sample::chain_texts()[..1], &sample::chain_texts()] {
+        // The digest at the end is the target's to put there.
+        let proof = sample::proof(texts).encode().expect("a proof");
+        put("proof", &proof[..proof.len() - 32]);
+    }
     sample::stamps().iter().for_each(|stamp| put("stamp", stamp));
     for answer in sample::changer() {
         put("changer", &answer);
@@ -66,7 +74,7 @@ fn write_all() {
     golden(Path::new("tests/golden"), &put);
 }
 
-/// Labels and seals can be read by anyone; whole sets of them make a chain.
+/// Labels, seals and successions can be read by anyone; whole sets of them make a chain.
 fn golden(folder: &Path, put: &dyn Fn(&str, &[u8])) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let mut objects = Vec::new();
@@ -80,11 +88,13 @@ fn golden(folder: &Path, put: &dyn Fn(&str, &[u8])) {
         match kind {
             ObjectKind::Label => put("label", &bytes),
             ObjectKind::Seal => put("seal", &bytes),
+            ObjectKind::Succession => put("succession", &bytes),
             ObjectKind::Manifest => put("age", &bytes),
             _ => {}
         }
-        // A chain is read from labels and seals; of the rest it is enough that they are there.
-        let bytes = if matches!(kind, ObjectKind::Label | ObjectKind::Seal) { bytes } else { Vec::new() };
+        // A chain is read from texts; of the rest it is enough that they are there.
+        let is_text = matches!(kind, ObjectKind::Label | ObjectKind::Seal | ObjectKind::Succession);
+        let bytes = if is_text { bytes } else { Vec::new() };
         objects.push((number, kind, bytes));
     }
     objects.sort_by_key(|o| o.0);

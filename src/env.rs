@@ -2,6 +2,7 @@
 
 use crate::format::cbor::Time;
 use crate::medium::Loader;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a job needs from outside of the library.
@@ -24,6 +25,12 @@ impl Env<'_> {
     /// Whether the user wants the job to end.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Fails if the user wants the job to end: for what is done between two buffers of a long reading or writing. Who
+    /// began it asks [`Self::is_interrupted`] before an error counts as one.
+    pub fn check(&self) -> io::Result<()> {
+        if self.is_interrupted() { Err(io::Error::other("the run was interrupted")) } else { Ok(()) }
     }
 
     /// The time now, as seals and labels contain it.

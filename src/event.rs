@@ -95,6 +95,10 @@ pub enum FindingKind {
     MediumInSource,
     /// An entry could not be restored.
     NotRestored,
+    /// An entry is not restored because its record breaks the format.
+    Refused,
+    /// An entry is not restored because only a newer program knows what it is.
+    Newer,
     /// A part of the entry stream cannot be read: entries whose names are unknown.
     EntriesLost,
     /// An entry is restored, but without something that was recorded: an owner or a time, for example.

@@ -69,7 +69,7 @@
 //! # How it is built
 //!
 //! `docs/architecture.md` is the map. Arrows point right only:
-//! `cli (bin) → answer → job · report → set · generation → seal · env → pipeline · medium · host · tripwire → format · event · buffer · lock`.
+//! `cli (bin) → answer → job · report → set · generation → seal · env → pipeline · medium · host · tripwire → format · event · buffer · interruption · lock`.
 
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
@@ -81,6 +81,7 @@ pub mod event;
 pub mod format;
 pub mod generation;
 pub mod host;
+pub mod interruption;
 pub mod job;
 pub mod lock;
 #[cfg(test)]

@@ -278,8 +278,8 @@ fn a_tree_is_held_against_a_generation() {
     assert!(list.starts_with(b"\xef\xbb\xbfClass,Path,Former path,"));
     let list = String::from_utf8(list).unwrap();
     let digest = blake3::hash(b"a").to_hex();
-    assert_eq!(list.lines().nth(1), Some(&*format!("Missing,chart/2025/a.txt,,,1,,{digest},")));
-    assert_eq!(list.lines().nth(2), Some("Added,\"chart/=cmd|' \"\"x\"\"!A1\",,,,7,,"));
+    assert_eq!(list.lines().nth(1), Some(&*format!("Missing,chart/2025/a.txt,,,1,,{digest},,,")));
+    assert_eq!(list.lines().nth(2), Some("Added,\"chart/=cmd|' \"\"x\"\"!A1\",,,,7,,,,"));
     let (_, _, stderr) = compare(&["chart", "--csv", "list.csv"]);
     assert!(stderr.contains("Cannot write"), "a list is never written over: {stderr}");
     assert_eq!(compare(&["chart", "--csv", "chart/list.csv"]).0, Some(2));
@@ -461,7 +461,7 @@ fn a_request_for_a_time_stamp_is_made_and_a_reply_to_nothing_is_refused() {
     let export = ["stamp", "export", "--from", "medium", "--out", "night.tsq", "--to", "stamps"];
     let (code, stdout, stderr) = run(&home, &export);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stdout.contains("SHA-256") && stdout.contains(".seal"), "{stdout}");
+    assert!(stdout.contains("SHA-256") && stdout.contains(".head"), "{stdout}");
     let document = json(&home, &["stamp", "export", "--from", "medium", "--generation", "1", "--out", "again.tsq"]);
     let kept = document["result"]["kept_request"].as_str().unwrap();
     assert!(kept.starts_with(home.join("state/stamps").to_str().unwrap()), "{kept}");

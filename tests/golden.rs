@@ -6,8 +6,14 @@
 
 #[path = "golden/cbor.rs"]
 mod cbor;
+#[path = "golden/chains.rs"]
+mod chains;
+#[path = "golden/curve.rs"]
+mod curve;
 #[path = "golden/damaged.rs"]
 mod damaged;
+#[path = "golden/ed25519.rs"]
+mod ed25519;
 #[path = "golden/example.rs"]
 mod example;
 #[path = "golden/hostile.rs"]
@@ -17,6 +23,10 @@ mod machine;
 mod media;
 #[path = "golden/reader.rs"]
 mod reader;
+#[path = "golden/sizes.rs"]
+mod sizes;
+#[path = "golden/texts.rs"]
+mod texts;
 #[path = "golden/vectors.rs"]
 mod vectors;
 #[path = "jobs/world.rs"]

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Opens and checks a golden medium with nothing but age, zstd, openssl, b3sum and coreutils: what docs/format.md promises.
+# Opens and checks a golden medium with nothing but age, zstd, openssl, b3sum and coreutils: what docs/format.md promises,
+# in its section 20 above all.
 # Installs these on Debian where they are missing (as root). AZEKURA, if set, is the tool's path: it must know the same check code.
 set -eu
 cd "$(dirname "$0")/golden"
@@ -22,6 +23,7 @@ good() { echo "good: $1"; }
 bad() {
     echo "FAILED: $1" >&2
     failed=1
+    : >"$work/failed" # a subshell's variables are its own
 }
 check() { # what, command...
     what=$1
@@ -60,45 +62,66 @@ public_key() { # hexadecimal of 32 bytes: a PEM file
     } >"$work/key.pem"
 }
 
-verifies() { # seal: checked with $work/key.pem
+path() { # number, kind: of an object, below its set's folder
+    printf '%05d/%08d.%s' $(($1 / 1000)) "$1" "$2"
+}
+
+# Section 20, word for word.
+divide() { # seal: into $work/head and $work/list
+    sed '/^signature /q' "$1" >"$work/head"
+    sed '1,/^signature /d' "$1" >"$work/list"
+}
+verifies() { # head: checked with $work/key.pem
     sed '$d' "$1" >"$work/body"
-    field "$1" signature | bytes >"$work/signature"
+    field "$1" 'signature ed25519' | bytes >"$work/signature"
     openssl pkeyutl -verify -pubin -inkey "$work/key.pem" -rawin -in "$work/body" -sigfile "$work/signature"
 }
 refuses() { ! verifies "$1"; }
+sums() { # column of list (5: BLAKE3, 6: SHA-256): lines for b3sum or sha256sum; void objects have another kind's name
+    awk -v column="$1" '$3 != "void" && $column != "-" {
+        printf "%s  %05d/%08d.%s\n", $column, int($2 / 1000), $2, $3}' "$work/list"
+}
+both() { # file: its BLAKE3 and SHA-256
+    echo "$(b3sum --no-names "$1") $(sha256sum "$1" | cut -d ' ' -f 1)"
+}
 
 for golden in v[0-9]*/*; do
     set=$(echo "$golden"/medium/AZEKURA/*)
-    key=$(sed -n 's/.*"root_key": "\([0-9a-f]*\)".*/\1/p' "$set/00000000.label")
+    key=$(field "$set/00000/00000000.label" 'root-key ed25519')
+    label=$(b3sum --no-names "$set/00000/00000000.label")
     generation=0
     previous=none
-    for seal in "$set"/*.seal; do
+    for seal in "$set"/*/*.seal; do
         # A leftover of interrupted work: a later seal lists it as void.
         number=$(basename "$seal" .seal | sed 's/^0*//')
-        if grep -q "^object $number void" "$set"/*.seal; then continue; fi
+        if grep -q "^object $number void" "$set"/*/*.seal; then continue; fi
         generation=$((generation + 1))
-        check "$seal is of generation $generation" same "$(field "$seal" generation)" "$generation"
-        check "$seal names the seal before it" same "$(field "$seal" previous)" "$previous"
+        divide "$seal"
+        head=$work/head
+        check "$seal is of generation $generation" same "$(field "$head" generation)" "$generation"
+        check "$seal names the label" same "$(field "$head" label)" "$label"
+        check "$seal names the head before it" same "$(field "$head" previous)" "$previous"
+        check "$seal names its list" same "$(field "$head" list)" "$(both "$work/list")"
         public_key "$key"
-        check "openssl verifies $seal" verifies "$seal"
-        sed 's/^verdict .*/verdict alarm/' "$seal" >"$work/changed"
+        check "openssl verifies $seal" verifies "$head"
+        sed 's/^verdict .*/verdict alarm/' "$head" >"$work/changed"
         check "openssl refuses it when one word is changed" refuses "$work/changed"
-        field "$seal" object | while read -r number kind length digest; do
-            case $kind in
-            void) continue ;;
-            esac
-            echo "$digest  $set/$(printf '%08d' "$number").$kind"
-            same "$(stat -c %s "$set/$(printf '%08d' "$number").$kind")" "$length" || echo "length of object $number" >&2
-        done >"$work/sums" 2>"$work/lengths"
-        check "b3sum agrees with the digests in $seal" b3sum --check "$work/sums"
-        check "lengths agree with $seal" same "$(cat "$work/lengths")" ""
-        previous=$(b3sum --no-names "$seal")
+        previous=$(both "$head")
         code=$(crockford "$(echo "$previous" | cut -c 1-20)")
+        key=$(field "$head" 'next ed25519')
+        sums 5 >"$work/blake3"
+        sums 6 >"$work/sha256"
+        check "there are as many digests of both kinds" same "$(wc -l <"$work/blake3")" "$(wc -l <"$work/sha256")"
+        (cd "$set" && check "sha256sum agrees with the list in $seal" sha256sum -c "$work/sha256")
+        (cd "$set" && check "b3sum agrees with the list in $seal" b3sum --check "$work/blake3")
+        while read -r _ number kind length _; do
+            [ "$kind" = void ] || same "$(stat -c %s "$set/$(path "$number" "$kind")")" "$length" || echo "length of object $number"
+        done <"$work/list" >"$work/lengths"
+        check "lengths agree with $seal" same "$(cat "$work/lengths")" ""
         check "check code of generation $generation is the tool's: $code" \
             grep -q "^generation $generation .* check code $code\$" "$golden/expected.txt"
-        key=$(field "$seal" next)
-        for number in $(field "$seal" object | sed -n 's/^\([0-9]*\) pack .*/\1/p'); do
-            pack="$set/$(printf '%08d' "$number").pack"
+        for number in $(sed -n 's/^object \([0-9]*\) pack .*/\1/p' "$work/list"); do
+            pack="$set/$(path "$number" pack)"
             age -d -i identity.txt "$pack" | zstd -dcq >"$work/content"
             check "age and zstd open $pack" test -s "$work/content"
         done
@@ -109,4 +132,4 @@ for golden in v[0-9]*/*; do
     check "$golden has generations" test "$generation" -gt 0
 done
 
-if [ "$failed" = 0 ]; then echo "all good"; else exit 1; fi
+if [ "$failed" = 0 ] && [ ! -e "$work/failed" ]; then echo "all good"; else exit 1; fi

@@ -1,19 +1,27 @@
 //! The promises of `Medium`, tested on every kind of medium: in memory, in a folder, inside a disaster that does not
 //! happen, and on every file system that can be made and mounted here. What cannot be tested is reported as skipped.
 
+#[path = "medium_contract/folders.rs"]
+mod folders;
 mod machine;
+#[path = "medium_contract/stop.rs"]
+mod stop;
 
+use azekura::format::digests::Hashes;
 use azekura::format::label::Label;
-use azekura::format::object::{Id, ObjectKind};
+use azekura::format::object::{Id, ObjectKind, object_path};
 use azekura::format::seal::ReadBack;
 use azekura::medium::simulated::{Call, FlippedBit, FullAfter, PowerCut, Recorder, Simulated, Unplugged};
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::tape::{BLOCK_BYTES, Tape};
 use azekura::medium::{Directory, ErrorCategory, FileSystem, Immutable, Listed, Medium, MediumError, Sets};
-use machine::skipped;
+use machine::{object_file, put_object, skipped};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::any::Any;
 use std::error::Error;
+use std::ffi::{CString, OsString};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -87,15 +95,19 @@ fn what_was_appended_comes_back() -> Outcome {
         for (i, length) in lengths.into_iter().enumerate() {
             m.append(i as u64, ObjectKind::Pack, &bytes(i as u64, length))?;
             // Readable before it is durable.
-            assert_eq!(m.read_back(i as u64, ObjectKind::Pack)?.length, length as u64, "{name}");
+            assert_eq!(m.read_back(i as u64, ObjectKind::Pack, Hashes::Blake3)?.length, length as u64, "{name}");
         }
         m.sync()?;
         m.sync()?;
         for (i, length) in lengths.into_iter().enumerate() {
             let (i, content) = (i as u64, bytes(i as u64, length));
             assert_eq!(read(m, i, ObjectKind::Pack)?, content, "{name}");
-            let again = m.read_back(i, ObjectKind::Pack)?;
-            assert_eq!((again.length, again.digest), (length as u64, *blake3::hash(&content).as_bytes()), "{name} {length}");
+            let again = m.read_back(i, ObjectKind::Pack, Hashes::Blake3)?;
+            assert_eq!(
+                (again.length, again.digests.blake3),
+                (length as u64, *blake3::hash(&content).as_bytes()),
+                "{name} {length}"
+            );
             let mut object = m.open(i, ObjectKind::Pack)?;
             assert_eq!(object.length(), length as u64, "{name}");
             if length > 100 {
@@ -105,7 +117,7 @@ fn what_was_appended_comes_back() -> Outcome {
                 assert_eq!(ten, content[90..100], "{name}");
             }
         }
-        eprintln!("{name}: read back {}", m.read_back(9, ObjectKind::Pack)?.how.name());
+        eprintln!("{name}: read back {}", m.read_back(9, ObjectKind::Pack, Hashes::Blake3)?.how.name());
     }
     Ok(())
 }
@@ -123,7 +135,7 @@ fn a_number_is_used_once_whatever_its_kind() -> Outcome {
         assert_eq!(read(&*medium, 4, ObjectKind::Pack)?, b"first", "{name}");
         let missing = medium.open(4, ObjectKind::Seal).err();
         assert!(matches!(missing, Some(MediumError::Missing { .. })), "{name}");
-        assert!(matches!(medium.read_back(5, ObjectKind::Pack), Err(MediumError::Missing { .. })), "{name}");
+        assert!(matches!(medium.read_back(5, ObjectKind::Pack, Hashes::Blake3), Err(MediumError::Missing { .. })), "{name}");
     }
     Ok(())
 }
@@ -178,7 +190,7 @@ fn many_threads_append_at_once() -> Outcome {
                             if i % 16 == 0 {
                                 m.sync()?;
                             }
-                            m.read_back(number, ObjectKind::Pack)?;
+                            m.read_back(number, ObjectKind::Pack, Hashes::Blake3)?;
                         }
                         Ok::<_, MediumError>(())
                     })
@@ -204,20 +216,25 @@ fn foreign_names_are_listed_apart() -> Outcome {
     let root = tempfile::tempdir()?;
     let medium = Directory::create(root.path(), SET)?;
     medium.append(3, ObjectKind::Pack, b"three")?;
-    let put = |name: &str| std::fs::write(medium.path().join(name), b"x");
-    for name in ["00000004.pack.part", "4.pack", "00000005.void", "000000006.pack", "00000007.PACK", "Thumbs.db"] {
-        put(name)?;
+    let within = medium.path().join("00000");
+    let names = ["00000004.pack.part", "4.pack", "00000005.void", "000000006.pack", "00000007.PACK", "Thumbs.db"];
+    for name in names {
+        std::fs::write(within.join(name), b"x")?;
     }
-    symlink("/etc/passwd", medium.path().join("00000008.pack"))?;
-    std::fs::create_dir(medium.path().join("00000009.pack"))?;
+    symlink("/etc/passwd", within.join("00000008.pack"))?;
+    std::fs::create_dir(within.join("00000009.pack"))?;
+    let fifo = CString::new(within.join("00000010.pack").into_os_string().into_vec())?;
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR, 0)?;
     let listing = medium.list()?;
     assert_eq!(listing.objects, [Listed { number: 3, kind: ObjectKind::Pack, length: 5 }]);
-    assert_eq!(listing.foreign.len(), 8);
-    assert_eq!(listing.foreign_count, 8);
-    assert!(listing.foreign.is_sorted());
-    for number in [8, 9] {
+    let mut expected: Vec<OsString> = names.iter().map(|n| format!("00000/{n}").into()).collect();
+    expected.extend([8, 9, 10].map(|n| object_path(n, ObjectKind::Pack).into()));
+    expected.sort();
+    assert_eq!(listing.foreign, expected);
+    assert_eq!(listing.foreign_count, 9);
+    for number in [8, 9, 10] {
         assert!(matches!(medium.open(number, ObjectKind::Pack), Err(MediumError::NotAFile { .. })));
-        assert!(matches!(medium.read_back(number, ObjectKind::Pack), Err(MediumError::NotAFile { .. })));
+        assert!(matches!(medium.read_back(number, ObjectKind::Pack, Hashes::Blake3), Err(MediumError::NotAFile { .. })));
         // Every file with a number uses up that number.
         assert!(matches!(
             Directory::open(root.path(), SET)?.append(number, ObjectKind::Seal, b""),
@@ -234,7 +251,7 @@ fn a_number_in_use_is_known_after_opening_anew() -> Outcome {
     let again = Directory::open(root.path(), SET)?;
     assert!(matches!(again.append(3, ObjectKind::Manifest, b""), Err(MediumError::Exists { number: 3, .. })));
     // Even if another program has added the file.
-    std::fs::write(again.path().join("00000012.seal"), b"by another")?;
+    put_object(again.path(), 12, ObjectKind::Seal, b"by another");
     assert!(matches!(again.append(12, ObjectKind::Seal, b""), Err(MediumError::Exists { number: 12, .. })));
     assert_eq!(read(&again, 12, ObjectKind::Seal)?, b"by another");
     Ok(())
@@ -245,9 +262,16 @@ fn stored_files_may_be_read_by_all_and_written_by_none() -> Outcome {
     let root = tempfile::tempdir()?;
     let medium = Directory::create(root.path(), SET)?;
     medium.append(0, ObjectKind::Label, b"{}")?;
-    let mode = std::fs::metadata(medium.path().join("00000000.label"))?.permissions().mode();
-    assert_eq!(mode & 0o7777, 0o444);
+    let mode = |path: &Path| Ok::<_, std::io::Error>(std::fs::metadata(path)?.permissions().mode() & 0o7777);
+    assert_eq!(mode(&object_file(medium.path(), 0, ObjectKind::Label))?, 0o444);
     assert!(medium.path().ends_with("AZEKURA/07070707070707070707070707070707"));
+    // A folder of thousands may be looked into by those who may look into the set's.
+    for (number, others) in [(1000, 0o2750), (2000, 0o700)] {
+        std::fs::set_permissions(medium.path(), PermissionsExt::from_mode(others))?;
+        medium.append(number, ObjectKind::Pack, b"")?;
+        let thousands = object_file(medium.path(), number, ObjectKind::Pack).parent().ok_or("no folder")?.to_owned();
+        assert_eq!(mode(&thousands)?, others);
+    }
     Ok(())
 }
 
@@ -261,6 +285,7 @@ fn label(set: Id, name: &str) -> Label {
         created: "2026-11-23T03:31:54Z".into(),
         recipients: vec![],
         root_key: [3; 32],
+        succession_key: None,
         tool: "test".into(),
         quarantine: false,
     }
@@ -280,7 +305,7 @@ fn sets_are_found_by_their_labels() -> Outcome {
     for (id, bytes) in ids.iter().zip([
         label(ids[0], "whole").encode(),
         b"{ torn".to_vec(),
-        br#"{"azekura": 2, "set": 5}"#.to_vec(),
+        b"azekura label 2\nset 5\n".to_vec(),
         vec![b' '; 65 << 10],
     ]) {
         Directory::create(root, *id)?.append(0, ObjectKind::Label, &bytes)?;
@@ -460,7 +485,11 @@ fn a_full_disk_is_reported_and_keeps_its_objects() -> Outcome {
         assert!(matches!(full, MediumError::Full { needed: 3_145_728, free: Some(_), .. }), "{kind}: {full}");
         assert_eq!(full.category(), ErrorCategory::Medium);
         for i in 0..stored {
-            assert_eq!(medium.read_back(i, ObjectKind::Pack)?.digest, *blake3::hash(&bytes(i, 3 << 20)).as_bytes(), "{kind}");
+            assert_eq!(
+                medium.read_back(i, ObjectKind::Pack, Hashes::Blake3)?.digests.blake3,
+                *blake3::hash(&bytes(i, 3 << 20)).as_bytes(),
+                "{kind}"
+            );
         }
         // Where the room is known beforehand, nothing of the object was written, and its number is free.
         if matches!(*kind, "tmpfs" | "ext4") {
@@ -540,7 +569,7 @@ fn a_read_only_disk_is_reported_and_can_be_read() -> Outcome {
         let medium = Directory::open(&mount.point(), SET)?;
         assert!(matches!(medium.append(1, ObjectKind::Pack, b"x"), Err(MediumError::ReadOnly { .. })), "{kind}");
         assert!(matches!(Directory::create(&mount.point(), Id([1; 16])), Err(MediumError::ReadOnly { .. })), "{kind}");
-        assert!(medium.read_back(0, ObjectKind::Label).is_ok(), "{kind}");
+        assert!(medium.read_back(0, ObjectKind::Label, Hashes::Blake3).is_ok(), "{kind}");
         assert_eq!(names(&medium)?.len(), 1);
         assert!(mount.remount("rw"));
         medium.append(1, ObjectKind::Pack, b"x")?;
@@ -561,14 +590,14 @@ fn a_mounted_disk_is_described_and_made_immutable_where_possible() -> Outcome {
         medium.sync()?;
         let description = medium.describe();
         assert_eq!(description.file_system.name(), *kind);
-        let path = medium.path().join("00000001.pack");
+        let path = object_file(medium.path(), 1, ObjectKind::Pack);
         match description.immutable {
             Immutable::On => assert!(std::fs::remove_file(&path).is_err(), "{kind}"),
             Immutable::Refused { why } => assert!(!matches!(*kind, "ext4" | "xfs" | "btrfs"), "{kind}: {why}"),
             Immutable::Off => panic!("{kind}"),
         }
         // The attribute prevents neither reading nor appending.
-        let how = medium.read_back(1, ObjectKind::Pack)?.how;
+        let how = medium.read_back(1, ObjectKind::Pack, Hashes::Blake3)?.how;
         assert!(description.file_system != FileSystem::Tmpfs || how == ReadBack::Cached, "{kind}: {how:?}");
         medium.append(3, ObjectKind::Seal, b"seal")?;
         medium.sync()?;
@@ -591,7 +620,7 @@ fn a_power_cut_keeps_what_was_synced() -> Outcome {
         assert_eq!(names(&medium)?.len(), 3);
         assert_eq!(read(&medium, 1, ObjectKind::Pack)?, b"pack");
         assert!(matches!(medium.append(2, ObjectKind::Pack, b""), Err(MediumError::Gone { .. })));
-        for after in [medium.sync(), medium.list().map(drop), medium.read_back(0, ObjectKind::Label).map(drop)] {
+        for after in [medium.sync(), medium.list().map(drop), medium.read_back(0, ObjectKind::Label, Hashes::Blake3).map(drop)] {
             assert!(matches!(after, Err(MediumError::Gone { .. })));
         }
         let rest: &[_] = if tears { &[(1, ObjectKind::Pack, 4), (2, ObjectKind::Seal, 2)] } else { &[] };
@@ -634,7 +663,7 @@ fn exactly_one_bit_is_flipped() -> Outcome {
     let mut expected = [0; 100];
     expected[40] = 8;
     assert_eq!(read(&medium, 5, ObjectKind::Pack)?, expected);
-    assert_eq!(medium.read_back(5, ObjectKind::Pack)?.digest, *blake3::hash(&expected).as_bytes());
+    assert_eq!(medium.read_back(5, ObjectKind::Pack, Hashes::Blake3)?.digests.blake3, *blake3::hash(&expected).as_bytes());
     assert_eq!(read(&FlippedBit::new(inner, 5, 8 * 100), 5, ObjectKind::Pack)?, [0; 100]);
     Ok(())
 }
@@ -658,7 +687,7 @@ fn a_recorder_keeps_the_calls_in_order() -> Outcome {
     let medium = Recorder::new(simulated());
     medium.append(0, ObjectKind::Label, b"label")?;
     medium.sync()?;
-    medium.read_back(0, ObjectKind::Label)?;
+    medium.read_back(0, ObjectKind::Label, Hashes::Blake3)?;
     let _ = medium.open(1, ObjectKind::Pack);
     medium.list()?;
     let kind = ObjectKind::Label;
@@ -701,8 +730,8 @@ fn a_pulled_disk_is_gone() -> Outcome {
         ("append", medium.append(number + 1, ObjectKind::Pack, &content)),
         ("sync", medium.sync()),
         ("sync again", medium.sync()),
-        ("read back", medium.read_back(0, ObjectKind::Pack).map(drop)),
-        ("read back the last", medium.read_back(number - 1, ObjectKind::Pack).map(drop)),
+        ("read back", medium.read_back(0, ObjectKind::Pack, Hashes::Blake3).map(drop)),
+        ("read back the last", medium.read_back(number - 1, ObjectKind::Pack, Hashes::Blake3).map(drop)),
         ("open", medium.open(0, ObjectKind::Pack).map(drop)),
         ("list", medium.list().map(drop)),
         ("sets", Sets::find(&root).map(drop)),
@@ -738,8 +767,9 @@ fn speed() -> Outcome {
     report("append + sync", start);
     for round in ["read back", "read back again"] {
         let start = std::time::Instant::now();
-        let how =
-            (0..count).map(|i| medium.read_back(i, ObjectKind::Pack).map(|r| r.how)).min_by_key(|r| r.as_ref().ok().copied());
+        let how = (0..count)
+            .map(|i| medium.read_back(i, ObjectKind::Pack, Hashes::Blake3).map(|r| r.how))
+            .min_by_key(|r| r.as_ref().ok().copied());
         report(round, start);
         println!("{how:?}");
     }

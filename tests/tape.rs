@@ -1,5 +1,6 @@
 //! Tape: a medium that can only be written at its end, with one head, whose errors say little.
 
+use azekura::format::digests::Hashes;
 use azekura::format::object::{Id, ObjectKind};
 use azekura::format::tape::Header;
 use azekura::medium::tape::simulated::Cartridge;
@@ -161,7 +162,7 @@ fn a_swapped_cartridge_is_not_taken_for_a_damaged_one() -> Outcome {
             let bad = if all_is_bad { 1..other.end() } else { at..at + blocks };
             bad.for_each(|at| other.damage(at));
             cartridge.swap(&other);
-            let read = tape.read_back(1, ObjectKind::Pack);
+            let read = tape.read_back(1, ObjectKind::Pack, Hashes::Blake3);
             // By its first header alone two cartridges of one set cannot be told apart.
             if (set, all_is_bad) != (SET, true) {
                 assert!(matches!(read, Err(MediumError::Changed { .. })), "{set} {all_is_bad}: {read:?}");
@@ -196,7 +197,7 @@ fn a_cartridge_that_was_taken_out_is_not_a_damaged_one() -> Outcome {
     let cartridge = alike(SET, 0)?;
     let tape = open(&cartridge)?;
     cartridge.take_out();
-    let gone = tape.read_back(1, ObjectKind::Pack);
+    let gone = tape.read_back(1, ObjectKind::Pack, Hashes::Blake3);
     assert!(matches!(&gone, Err(e @ MediumError::NoCartridge { .. }) if e.category() != ErrorCategory::Damage), "{gone:?}");
     Ok(())
 }
@@ -208,14 +209,14 @@ fn what_a_drive_had_in_its_buffer_when_it_failed_is_in_doubt() -> Outcome {
     let tape = open(&cartridge)?;
     tape.append(5, ObjectKind::Pack, &bytes(5, 10_005))?;
     cartridge.reset_drive();
-    assert_eq!(tape.read_back(0, ObjectKind::Pack)?.length, 10_000, "the address itself is good");
+    assert_eq!(tape.read_back(0, ObjectKind::Pack, Hashes::Blake3)?.length, 10_000, "the address itself is good");
     assert!(matches!(tape.sync(), Err(MediumError::Broken { .. })));
     assert!(matches!(tape.append(6, ObjectKind::Pack, b"x"), Err(MediumError::Broken { .. })));
     // Where nothing was in the buffer, nothing is lost.
     let cartridge = alike(SET, 0)?;
     let tape = open(&cartridge)?;
     cartridge.reset_drive();
-    tape.read_back(0, ObjectKind::Pack)?;
+    tape.read_back(0, ObjectKind::Pack, Hashes::Blake3)?;
     assert!(matches!(tape.append(4, ObjectKind::Pack, b"x"), Err(MediumError::Exists { number: 4, .. })));
     tape.append(5, ObjectKind::Pack, &bytes(5, 10_005))?;
     tape.sync()?;
@@ -340,7 +341,7 @@ fn a_bad_spot_costs_only_the_object_on_it() -> Outcome {
     cartridge.damage(at + 1);
     let tape = open(&cartridge)?;
     assert_eq!(listed(&tape)?.len() as u64, next);
-    let lost = tape.read_back(1, ObjectKind::Pack);
+    let lost = tape.read_back(1, ObjectKind::Pack, Hashes::Blake3);
     assert!(
         matches!(&lost, Err(e @ MediumError::Unreadable { number: 1, .. }) if e.category() == ErrorCategory::Damage),
         "{lost:?}"
@@ -432,7 +433,7 @@ fn a_list_of_another_set_or_of_a_damaged_tape_is_not_believed() -> Outcome {
         cartridge.record_filemark();
         let tape = open(&cartridge)?;
         if set == SET {
-            assert!(tape.read_back(0, ObjectKind::Pack).is_err(), "blocks of another length");
+            assert!(tape.read_back(0, ObjectKind::Pack, Hashes::Blake3).is_err(), "blocks of another length");
         } else {
             assert_eq!(listed(&tape)?, whole);
             check_nights(&tape, next)?;

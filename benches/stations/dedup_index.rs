@@ -30,7 +30,7 @@ pub fn look_up(c: &mut Criterion<Clock>) {
     let set = catalog.add_set(Id([1; 16]), "bench", "2026-01-02T03:04:05Z").expect("a set");
     let at = |n: usize| Location { object: 1, frame: n as u32, offset: 0, length: 1 };
     let mut chunks: Vec<_> = ids(0..STORED).enumerate().map(|(n, id)| (id, at(n))).collect();
-    let pack = Object { number: 1, kind: ObjectKind::Pack, length: 1, digest: Some([0; 32]) };
+    let pack = Object::of(1, ObjectKind::Pack, b"p");
     catalog.add_object(set, &pack, &mut chunks).expect("rows");
     let lookup = catalog.chunk_lookup(set, 0).expect("a look-up");
 

@@ -46,7 +46,7 @@ impl Ours {
     /// What a worker does with a large file. Packs are dropped when they are finished.
     fn store(&self, content: &[u8], digests: FileDigests) {
         let sink = |pack: FinishedPack| !black_box(pack).bytes.is_empty();
-        let mut packer = Packer::new(&self.recipients, &self.level, PACK, &self.buffers, &sink).expect("zstd");
+        let mut packer = Packer::new(&self.recipients, &self.level, PACK, true, &self.buffers, &sink).expect("zstd");
         let mut file = match digests {
             FileDigests::None => None,
             FileDigests::Blake3 => Some(ContentHasher::new(false)),
@@ -161,7 +161,7 @@ pub fn packs(c: &mut Criterion<Clock>) {
         };
         let pack = || {
             finished.lock().expect("one thread").clear();
-            let mut packer = Packer::new(&recipients, &level, PACK, &buffers, &keep).expect("zstd");
+            let mut packer = Packer::new(&recipients, &level, PACK, true, &buffers, &keep).expect("zstd");
             for (i, chunk) in content.chunks(CHUNK).enumerate() {
                 packer.next_place(chunk.len()).expect("a place");
                 packer.add(ChunkId((i as u128).to_le_bytes()), black_box(chunk));

@@ -3,6 +3,7 @@
 //! `u32 length ‖ manifest ‖ payload of the pack`
 #![no_main]
 
+use azekura::format::manifest::Source;
 use azekura::generation::Generation;
 use azekura::seal::chain::Chain;
 use azekura_fuzz as sample;
@@ -23,12 +24,14 @@ fuzz_target!(|bytes: &[u8]| {
     let mut extents = Vec::new();
     for record in generation.entries().past_damage().take(RECORDS) {
         let Ok(record) = record else { break };
-        let path = record.entry.core.path;
+        let path = record.path().to_vec();
+        let is_in_source = |s: &Source| azekura::generation::is_within(&path, &s.name);
+        assert!(generation.manifest.sources.iter().any(is_in_source), "every record is in a source");
         if let Some(last) = paths.last() {
             assert!(azekura::format::entry::compare_paths(last, &path).is_lt(), "paths ascend");
         }
         paths.push(path);
-        extents.extend(record.entry.extents);
+        extents.extend(record.entry.map(|entry| entry.extents).unwrap_or_default());
     }
 
     let mut read = 0;
@@ -49,8 +52,8 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(Some(selected)) = frames.select(std::slice::from_ref(wanted)) else { continue };
         for record in selected.take(RECORDS) {
             let Ok(record) = record else { break };
-            let path = record.entry.core.path;
-            let asked = azekura::generation::is_within(&path, wanted) || azekura::generation::is_within(wanted, &path);
+            let path = record.path();
+            let asked = azekura::generation::is_within(path, wanted) || azekura::generation::is_within(wanted, path);
             assert!(asked, "only the wanted path, entries below it and folders above it are selected");
         }
     }

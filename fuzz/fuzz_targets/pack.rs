@@ -3,7 +3,7 @@
 
 use azekura::format::limit;
 use azekura::format::pack::{Extent, Index};
-use azekura::pipeline::compressor::read_index;
+use azekura::pipeline::compressor::{check_frames, read_index};
 use azekura::pipeline::packer::PackReader;
 use libfuzzer_sys::fuzz_target;
 use std::io::Cursor;
@@ -17,8 +17,11 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(again.len() <= bytes.len(), "the encoding is the shortest");
         assert_eq!(Index::decode(again), Ok(index));
     }
-    let index = read_index(&mut Cursor::new(bytes)).unwrap_or_default();
-    let mut reader = PackReader::open(Cursor::new(bytes)).expect("zstd");
+    let index = read_index(&mut Cursor::new(bytes));
+    assert_eq!(PackReader::open(Cursor::new(bytes)).is_ok(), index.is_ok());
+    let index = index.unwrap_or_default();
+    let _ = check_frames(bytes, &index);
+    let mut reader = PackReader::salvage(Cursor::new(bytes)).expect("zstd");
     // Frame after frame, with an index or without.
     let mut x = Extent { object: 0, frame: 0, offset: 0, length: limit::COUNT };
     for _ in 0..64 {

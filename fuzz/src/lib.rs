@@ -1,22 +1,25 @@
-//! What the fuzz targets and their seeds share: one small set, whole and right, and the ways to lay it out as one input.
+//! What the fuzz targets and their seeds share: one small set, whole and right, and the ways to lay it out as one
+//! input.
 
 use azekura::format::cbor::Time;
-use azekura::format::entry::{ContentState, Core, DataRange, Entry, EntryKind};
-use azekura::format::label::{Label, fingerprint};
+use azekura::format::digests::{BothDigests, Digests};
+use azekura::format::entry::{ContentDigests, ContentState, Core, DataRange, Entry, EntryKind};
+use azekura::format::label::{Fingerprint, Label};
 use azekura::format::manifest::{EntryStream, Finding, Manifest, Rules, Source, SourceKind};
-use azekura::format::merkle::{MerkleTree, PathFinder, object_leaf, record_leaf, record_salt};
+use azekura::format::merkle::{MerkleTree, PathFinder, head_leaf, record_leaf, record_salt};
 use azekura::format::object::{Id, Object, ObjectKind};
 use azekura::format::pack::{ChunkId, Extent, Frame, Index};
 use azekura::format::proof::Proof;
-use azekura::format::seal::{ReadBack, Seal, Verdict};
+use azekura::format::seal::{ReadBack, Seal, Verdict, encode_list};
 use azekura::format::set_key::SetKey;
 use azekura::format::stamp::TimeStampRequest;
+use azekura::format::succession::Succession;
 use azekura::format::watch::{Alarm, KindCounts, Night, SourceWatch};
 use azekura::medium::Medium;
 use azekura::medium::simulated::Simulated;
 use azekura::pipeline::compressor::Compressor;
 use azekura::pipeline::encryptor::{Encryptor, Identity};
-use azekura::seal::{SealKey, sign};
+use azekura::seal::{NewSeal, SealKey, sign, sign_succession, succession_key};
 use std::sync::LazyLock;
 
 pub const SET: Id = Id([1; 16]);
@@ -28,9 +31,14 @@ pub static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
     Identity::parse(text, None).expect("an identity")
 });
 
-/// The key that signs the seal of this generation.
-pub fn seal_key(generation: u64) -> SealKey {
-    SealKey::from_seed(&[generation as u8; 32])
+/// The key that signs the n-th seal.
+pub fn seal_key(n: u64) -> SealKey {
+    SealKey::from_seed(&[n as u8; 32])
+}
+
+/// The key that signs successions.
+fn heir_key() -> SealKey {
+    succession_key(&[11; 32])
 }
 
 pub fn label() -> Vec<u8> {
@@ -41,10 +49,11 @@ pub fn label() -> Vec<u8> {
         place: 1,
         first_object: 0,
         created: "2026-11-23T03:31:54Z".into(),
-        recipients: IDENTITY.recipients().texts().iter().map(|r| fingerprint(r)).collect(),
-        root_key: seal_key(1).public(),
-        tool: "azekura 1".into(),
         quarantine: false,
+        root_key: seal_key(1).public(),
+        succession_key: Some(heir_key().public()),
+        recipients: IDENTITY.recipients().texts().iter().map(|r| Fingerprint::of(r)).collect(),
+        tool: "azekura 1".into(),
     };
     label.encode()
 }
@@ -54,8 +63,7 @@ pub fn entries() -> Vec<Entry> {
     let root = Core { mode: 0o755, user: Some(b"root".to_vec()), ..Core::new(b"s".to_vec(), EntryKind::Directory) };
     let file = Core {
         size: 5000,
-        blake3: Some([4; 32]),
-        sha256: Some([5; 32]),
+        digests: Some(ContentDigests::Whole(Digests { blake3: [4; 32], sha256: Some([5; 32]) })),
         xattrs: vec![(b"security.capability".to_vec(), vec![1, 2]), (b"user.a".to_vec(), Vec::new())],
         holes: vec![DataRange { offset: 100, length: 900 }],
         flags: 0x10,
@@ -138,6 +146,7 @@ pub fn manifest() -> Manifest {
             blake3: *blake3::hash(&records).as_bytes(),
             extents: vec![payload().1],
             count: entries().len() as u64,
+            long_records: Vec::new(),
         },
         media: vec![(1, records.len() as u64)],
         watch: vec![SourceWatch {
@@ -166,53 +175,98 @@ fn records_root() -> [u8; 32] {
     tree.root()
 }
 
-/// Seals the objects that lie behind `before`, whose kinds and bytes are given; signs with the generation's key.
-fn seal(before: &[(ObjectKind, Vec<u8>)], first: usize, generation: u64, previous: Option<[u8; 32]>) -> Vec<u8> {
-    let object = |(number, (kind, bytes)): (usize, &(ObjectKind, Vec<u8>))| Object {
-        number: number as u64,
-        kind: *kind,
-        length: bytes.len() as u64,
-        digest: Some(*blake3::hash(bytes).as_bytes()),
-    };
-    let all: Vec<Object> = before.iter().enumerate().map(object).collect();
-    let mut log = MerkleTree::default();
-    all.iter().for_each(|o| log.push(object_leaf(o)));
-    let seal = Seal {
-        set: SET,
-        generation,
-        time: "2026-11-23T03:31:54Z".into(),
-        previous,
-        first: first as u64,
-        objects: all[first..].to_vec(),
-        log: log.root(),
-        record_count: entries().len() as u64,
-        records: records_root(),
-        read_back: ReadBack::Direct,
-        verdict: Verdict::Good,
-        next: seal_key(generation + 1).public(),
-    };
-    sign(&seal, &seal_key(generation)).expect("a seal")
+/// A log that is being written: kinds and bytes of its objects, and the heads of its seals.
+#[derive(Default)]
+struct Log {
+    objects: Vec<(ObjectKind, Vec<u8>)>,
+    heads: Vec<BothDigests>,
+    generation: u64,
+    first: usize,
 }
 
-/// A set of three generations, in the order of its log, and a leftover. What the packs hold does not matter to its chain.
-pub fn chain() -> Vec<(ObjectKind, Vec<u8>)> {
-    let mut all = vec![(ObjectKind::Label, label())];
-    let (mut first, mut previous) = (0, None);
-    for generation in 1..=3 {
-        all.push((ObjectKind::Pack, vec![generation as u8; 3]));
-        all.push((ObjectKind::Manifest, vec![generation as u8; 2]));
-        let bytes = seal(&all, first, generation, previous);
-        previous = Some(*blake3::hash(&bytes).as_bytes());
-        all.push((ObjectKind::Seal, bytes));
-        first = all.len();
+impl Log {
+    fn push(&mut self, kind: ObjectKind, bytes: impl Into<Vec<u8>>) {
+        self.objects.push((kind, bytes.into()));
     }
-    all.push((ObjectKind::Pack, b"leftover".to_vec()));
-    all
+
+    /// Seals the objects behind the last seal.
+    fn seal(&mut self, verdict: Verdict, succession: Option<[u8; 32]>) {
+        let objects: Vec<Object> =
+            (0..).zip(&self.objects).skip(self.first).map(|(n, (kind, bytes))| Object::of(n, *kind, bytes)).collect();
+        let mut heads = MerkleTree::default();
+        let no_leaves = heads.root();
+        self.heads.iter().for_each(|head| heads.push(head_leaf(&head.blake3)));
+        let is_closing = verdict == Verdict::Continued;
+        let n = heads.count() + 1;
+        let seal = Seal {
+            set: SET,
+            label: *blake3::hash(&self.objects[0].1).as_bytes(),
+            generation: self.generation + 1,
+            time: "2026-11-23T03:31:54Z".into(),
+            earlier: heads.count(),
+            heads: heads.root(),
+            previous: self.heads.last().copied(),
+            succession,
+            first: self.first as u64,
+            count: objects.len() as u64,
+            list: BothDigests::of(&encode_list(&objects)),
+            record_count: if is_closing { 0 } else { entries().len() as u64 },
+            records: if is_closing { no_leaves } else { records_root() },
+            read_back: ReadBack::Direct,
+            verdict,
+            next: seal_key(n + 1).public(),
+        };
+        let NewSeal { bytes, head } = sign(&seal, &objects, &seal_key(n)).expect("a seal");
+        self.push(ObjectKind::Seal, bytes);
+        self.heads.push(head);
+        self.generation += u64::from(!is_closing);
+        self.first = self.objects.len();
+    }
 }
 
-/// That the second entry was in the first generation.
-pub fn proof() -> Proof {
-    let seal = chain().into_iter().find(|(kind, _)| *kind == ObjectKind::Seal).map(|(_, bytes)| bytes).expect("a seal");
+/// A set of three generations, in the order of its log, and a leftover. A closing seal is in the second one; the third
+/// was made by another host, behind a succession. What the packs hold does not matter to its chain.
+pub fn chain() -> Vec<(ObjectKind, Vec<u8>)> {
+    let mut log = Log::default();
+    log.push(ObjectKind::Label, label());
+    for generation in 1..=3 {
+        let succession = (generation == 3).then(|| succession(log.heads.last().expect("a seal before")));
+        succession.iter().for_each(|bytes| log.push(ObjectKind::Succession, &bytes[..]));
+        log.push(ObjectKind::Pack, [generation; 3]);
+        if generation == 2 {
+            log.seal(Verdict::Continued, None);
+            log.push(ObjectKind::Pack, [generation; 4]);
+        }
+        log.push(ObjectKind::Manifest, [generation; 2]);
+        log.seal(Verdict::Good, succession.map(|bytes| *blake3::hash(&bytes).as_bytes()));
+    }
+    log.push(ObjectKind::Pack, *b"leftover");
+    log.objects
+}
+
+/// Names the key of the fourth seal, which is the one before the last of [`chain`] names too.
+fn succession(previous: &BothDigests) -> Vec<u8> {
+    sign_succession(&Succession { set: SET, previous: *previous, next: seal_key(4).public() }, &heir_key())
+}
+
+/// The head of a seal.
+pub fn head(seal: &[u8]) -> &[u8] {
+    &seal[..Seal::decode(seal).expect("a seal").head_bytes]
+}
+
+/// The heads of all seals of [`chain`], and the succession before the head that names it: what a proof of its last
+/// generation has.
+pub fn chain_texts() -> Vec<Vec<u8>> {
+    let texts = chain().into_iter().filter_map(|(kind, bytes)| match kind {
+        ObjectKind::Seal => Some(head(&bytes).to_vec()),
+        ObjectKind::Succession => Some(bytes),
+        _ => None,
+    });
+    texts.collect()
+}
+
+/// That the second entry was in a generation; `texts`: those of [`chain_texts`] up to its seal.
+pub fn proof(texts: &[Vec<u8>]) -> Proof {
     let (mut finder, mut core) = (PathFinder::new(entries().len() as u64), Vec::new());
     let key = SetKey(SET_KEY).record_salt_key();
     for (i, entry) in entries().iter().enumerate() {
@@ -225,8 +279,9 @@ pub fn proof() -> Proof {
     }
     let (index, path) = finder.finish().expect("the second entry");
     let mut seals = Vec::new();
-    Compressor::new(1).and_then(|mut c| c.compress_seals(&seal, &mut seals)).expect("a frame");
-    Proof { core, salt: record_salt(&key, &entries()[1].core.path), index, path, seal_lengths: vec![seal.len() as u64], seals }
+    Compressor::new(1).and_then(|mut c| c.compress_seals(&texts.concat(), &mut seals)).expect("a frame");
+    let seal_lengths = texts.iter().map(|t| t.len() as u64).collect();
+    Proof { core, salt: record_salt(&key, &entries()[1].core.path), index, path, seal_lengths, seals }
 }
 
 /// A request for a time stamp, and a reply to another one: `openssl ts`'s to `abc`, shortened by its signature.
@@ -268,9 +323,9 @@ pub fn medium(mut input: &[u8]) -> Simulated {
     let mut number = 0;
     while let Some(([kind, length @ ..], rest)) = input.split_first_chunk::<5>() {
         let (bytes, tail) = rest.split_at(rest.len().min(u32::from_le_bytes(*length) as usize));
-        let kinds = [ObjectKind::Label, ObjectKind::Pack, ObjectKind::Manifest, ObjectKind::Seal, ObjectKind::Parity];
-        if let Some(kind) = kinds.get(usize::from(*kind).wrapping_sub(1)) {
-            medium.append(number, *kind, bytes).expect("a simulated medium takes what is new");
+        // No file is named `.void`.
+        if let Some(kind) = ObjectKind::from_code(*kind).filter(|k| *k != ObjectKind::Void) {
+            medium.append(number, kind, bytes).expect("a simulated medium takes what is new");
         }
         number += 1;
         input = tail;
@@ -308,13 +363,15 @@ pub fn encrypt(content: &[u8]) -> Vec<u8> {
     file.finish()
 }
 
-/// A whole set of one generation whose manifest (CBOR) and pack (payload) are given: encrypted, listed and signed as they should be.
+/// A whole set of one generation whose manifest (CBOR) and pack (payload) are given: encrypted, listed and signed as
+/// they should be.
 pub fn sealed(manifest: &[u8], payload: &[u8]) -> Simulated {
     let mut compressed = Vec::new();
     Compressor::new(1).and_then(|mut c| c.compress_manifest(manifest, &mut compressed)).expect("a frame");
-    let mut all =
-        vec![(ObjectKind::Label, label()), (ObjectKind::Pack, encrypt(payload)), (ObjectKind::Manifest, encrypt(&compressed))];
-    let bytes = seal(&all, 0, 1, None);
-    all.push((ObjectKind::Seal, bytes));
-    medium(&lay_out(&all))
+    let mut log = Log::default();
+    log.push(ObjectKind::Label, label());
+    log.push(ObjectKind::Pack, encrypt(payload));
+    log.push(ObjectKind::Manifest, encrypt(&compressed));
+    log.seal(Verdict::Good, None);
+    medium(&lay_out(&log.objects))
 }

@@ -126,8 +126,8 @@ pub struct FileDifference {
     pub class: Word,
     /// How it differs: `content` (other bytes), `grown` (more bytes behind the old ones), `cut` (fewer bytes), `flag`
     /// (another flag at the end of an SS-MIX2 name), `type`, `target` (of a link or device), `unreadable`, `changing`
-    /// (while it was read), `no-content` (the generation has none), `no-record` (lost in damage). Null where the
-    /// class says it all.
+    /// (while it was read), `no-content` (the generation has none), `no-record` (lost in damage), `refused` (the record
+    /// breaks the format, or is a newer program's). Null where the class says it all.
     pub reason: Option<Word>,
     /// Where the file is now; of a missing one, where it was.
     pub path: Text,
@@ -157,6 +157,11 @@ pub struct FileSeen {
     pub kind: EntryKind,
     /// Bytes of the content; 0 where the entry is no file.
     pub size: u64,
-    /// BLAKE3 of the content, in hexadecimal; null where the content did not have to be read.
+    /// BLAKE3 of the content, in hexadecimal; null where the content did not have to be read, and where holes are left
+    /// out.
     pub blake3: Option<Word>,
+    /// Of a file whose holes add up to more than 1 GiB: BLAKE3 of its content without the holes. Else absent; absent
+    /// also where something is in a hole that the generation records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_blake3: Option<Word>,
 }

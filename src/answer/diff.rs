@@ -1,5 +1,6 @@
 //! The answer of `diff`.
 
+use super::facts::{FACTS, Refused};
 use super::generations::GENERATIONS;
 use super::{List, Text};
 use schemars::JsonSchema;
@@ -21,7 +22,16 @@ pub struct Diff {
     pub content: u64,
     /// Entries with other permissions, owner, times or attributes.
     pub metadata: u64,
-    /// One item for each entry that differs.
+    /// Entries of which nobody can tell: their record must not be used in one of the generations.
+    #[serde(default)]
+    pub unknown: u64,
+    /// Entries whose records must not be used; an entry of several generations counts in each.
+    #[serde(default)]
+    pub refused_count: u64,
+    /// These entries; at most a thousand.
+    #[serde(default)]
+    pub refused: List<Refused, FACTS>,
+    /// One item for each entry that differs, or may differ.
     pub differences: List<Difference, GENERATIONS>,
 }
 
@@ -53,4 +63,6 @@ pub enum Change {
     Content,
     /// Only other permissions, owner, times or attributes.
     Metadata,
+    /// Nobody can tell: its record must not be used in one of the generations.
+    Unknown,
 }

@@ -33,7 +33,7 @@ fn seal() -> ObjectKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultName {
-    /// The label is damaged, or is another set's.
+    /// No seal lists the label, it is damaged, or it is another set's.
     Label,
     /// The seal is damaged or cut short.
     Unreadable,
@@ -45,10 +45,14 @@ pub enum FaultName {
     Forked,
     /// The signature is wrong.
     Signature,
-    /// The key of a later generation signed it.
+    /// The key of a later seal signed it.
     SignedByLaterKey,
-    /// The root of the log is not that of the objects listed.
-    Log,
+    /// The seal names a succession that is not there or not valid.
+    Succession,
+    /// The list of objects is not the one that the head of the seal names.
+    List,
+    /// A newer program wrote it. Nothing from there on is judged.
+    Newer,
 }
 
 /// An object is not what its seal says.
@@ -86,8 +90,8 @@ pub enum DamageName {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// What was found: in a backup `unreadable`, `vanished`, `changed`, `source-empty`, `source-missing`,
-    /// `medium-in-source`, `clock-set-back`; in a restore `not-restored`, `entries-lost`, `shortfall`. Later versions
-    /// may add others.
+    /// `medium-in-source`, `clock-set-back`; in a restore `not-restored`, `refused` (its record breaks the format),
+    /// `newer` (only a newer program knows what it is), `entries-lost`, `shortfall`. Later versions may add others.
     pub kind: Word,
     /// What it is about: a path within the sources, or the name of a source.
     pub path: Text,
@@ -96,6 +100,32 @@ pub struct Finding {
     pub path_hex: Option<Text>,
     /// Why, for people, in English; may be empty.
     pub detail: Text,
+}
+
+/// An entry whose record must not be used: nothing is known of it but its path.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Refused {
+    /// The number of the generation.
+    pub generation: u64,
+    /// The path of the entry.
+    pub path: Text,
+    /// The exact bytes of `path`, in hexadecimal; absent where it is exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_hex: Option<Text>,
+    /// Why it is refused.
+    pub reason: RefusalName,
+    /// More about it, for people, in English.
+    pub detail: Text,
+}
+
+/// Why a record is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalName {
+    /// It breaks the format.
+    Damaged,
+    /// Only a newer program knows what it is.
+    Newer,
 }
 
 /// A tripwire was raised.

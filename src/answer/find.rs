@@ -1,5 +1,6 @@
 //! The answer of `find`.
 
+use super::facts::{FACTS, Refused};
 use super::generations::GENERATIONS;
 use super::{List, Text, Word};
 use crate::format::entry::EntryKind;
@@ -11,6 +12,12 @@ use serde::{Deserialize, Serialize};
 pub struct Find {
     /// In the order of the generations in which they appear first, and in each in the order of the paths.
     pub hits: List<Hit, GENERATIONS>,
+    /// Entries whose records must not be used, whether or not a pattern fits; an entry of several generations counts in each.
+    #[serde(default)]
+    pub refused_count: u64,
+    /// These entries; at most a thousand.
+    #[serde(default)]
+    pub refused: List<Refused, FACTS>,
 }
 
 /// An entry that is the same in all generations from one to another.

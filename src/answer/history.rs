@@ -1,6 +1,6 @@
 //! The answers of `history`: of a path, and of a period.
 
-use super::facts::{FACTS, Fault};
+use super::facts::{FACTS, Fault, Refused};
 use super::generations::{GENERATIONS, LINES};
 use super::{List, Text, Word};
 use crate::format::entry::EntryKind;
@@ -64,8 +64,15 @@ pub struct EntryFacts {
     pub gid: u32,
     /// SHA-256 of the content, in hexadecimal; null where it was not recorded.
     pub sha256: Option<Word>,
-    /// BLAKE3 of the content, in hexadecimal; null where the entry has no content.
+    /// BLAKE3 of the content, in hexadecimal; null where the entry has no content, and with `stored_blake3`.
     pub blake3: Option<Word>,
+    /// Of a file whose holes add up to more than 1 GiB: SHA-256 of its content without the holes; absent where it was
+    /// not recorded. Else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_sha256: Option<Word>,
+    /// Of a file whose holes add up to more than 1 GiB: BLAKE3 of its content without the holes. Else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_blake3: Option<Word>,
 }
 
 /// What was created, changed or removed in a period, and what is older than it.
@@ -85,6 +92,12 @@ pub struct PeriodHistory {
     pub before: Option<SealedGeneration>,
     /// The generations of the period.
     pub generations: List<SealedGeneration, GENERATIONS>,
+    /// Entries whose records must not be used; an entry of several generations counts in each.
+    #[serde(default)]
+    pub refused_count: u64,
+    /// These entries; at most a thousand.
+    #[serde(default)]
+    pub refused: List<Refused, FACTS>,
     /// Entries that were created.
     pub created: u64,
     /// Entries whose content changed.

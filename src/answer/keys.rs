@@ -1,6 +1,6 @@
 //! The answers of `keys`. A secret key is never in JSON.
 
-use super::facts::{FACTS, Fault};
+use super::facts::{FACTS, Fault, PathName, Refused};
 use super::generations::LINES;
 use super::{List, Text, Word};
 use schemars::JsonSchema;
@@ -56,6 +56,19 @@ pub struct Rehearsed {
     pub time: Word,
     /// Entries that were read.
     pub entries: u64,
+    /// Entries whose records must not be used.
+    #[serde(default)]
+    pub refused_count: u64,
+    /// These entries; at most a thousand.
+    #[serde(default)]
+    pub refused: List<Refused, FACTS>,
+    /// Sources that were not there when the generation was made.
+    #[serde(default)]
+    pub missing_sources: List<PathName, FACTS>,
+    /// Numbers of objects that are not encrypted to exactly the recipients of the set: somebody else may be able to read
+    /// it.
+    #[serde(default)]
+    pub wrong_stanzas: List<u64, FACTS>,
     /// Whether the seal is valid and follows from the chain of seals.
     pub trusted: bool,
     /// Recipients of the set that do not belong to this identity: further keys that open it.

@@ -55,6 +55,16 @@ pub struct Proof {
     pub sha256: Option<Word>,
     /// BLAKE3 of the content, in hexadecimal; null where there is none.
     pub blake3: Option<Word>,
+    /// Of a file whose holes add up to more than 1 GiB: SHA-256 of its content without the holes; absent where it was
+    /// not recorded. Else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_sha256: Option<Word>,
+    /// Of a file whose holes add up to more than 1 GiB: BLAKE3 of its content without the holes. Else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_blake3: Option<Word>,
+    /// With `stored_blake3`: bytes of the holes. Else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hole_bytes: Option<u64>,
     /// The id of the medium set, 32 hexadecimal digits.
     pub set: Option<Word>,
     /// The number of the generation within its set, from 1.

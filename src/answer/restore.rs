@@ -17,7 +17,20 @@ pub struct Restore {
     pub generation: u64,
     /// When the seal was written.
     pub time: Word,
-    /// Whether the seal is valid and follows from the chain of seals.
+    /// The check code of the seal: four groups of four characters, for the paper ledger.
+    #[serde(default)]
+    pub check_code: Word,
+    /// The generation whose seal has the check code of `--expect`; absent where none was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
+    /// The newest generation on the medium.
+    #[serde(default)]
+    pub newest: u64,
+    /// Objects behind the last seal: an interrupted run left them, or the seal of a generation is gone.
+    #[serde(default)]
+    pub leftover_objects: u64,
+    /// Whether the seal is valid and follows from the chain of seals, or the check code of `--expect` shows that it is the
+    /// one that was written.
     pub trusted: bool,
     /// What is wrong in the chain of seals.
     pub faults: List<Fault, FACTS>,
@@ -56,6 +69,13 @@ pub struct Restore {
     pub findings: List<Finding, FACTS>,
     /// Paths that were asked for, and names and patients of the list, that nothing in the generation has.
     pub not_found: List<PathName, FACTS>,
+    /// Sources of the generation that were not there when it was made; named only where all entries were looked at.
+    #[serde(default)]
+    pub missing_sources: List<PathName, FACTS>,
+    /// Numbers of objects that are not encrypted to exactly the recipients of the set: somebody else may be able to read
+    /// it.
+    #[serde(default)]
+    pub wrong_stanzas: List<u64, FACTS>,
     /// With `--dry-run`: content that is read from each pack, in the order of their numbers.
     #[serde(default)]
     pub packs: List<BytesOfPack, LINES>,

@@ -25,7 +25,7 @@ pub struct Verify {
     pub faults: List<Fault, FACTS>,
     /// Objects that are not what their seal says.
     pub damage: List<Damage, FACTS>,
-    /// Names on the medium that no seal covers.
+    /// What no seal covers, by the path below the set's folder: `00000/00000012.pack`.
     #[serde(default)]
     pub foreign: List<Text, FACTS>,
     /// The medium's number in its set, from 1; 0 where the label cannot be read.
@@ -64,7 +64,16 @@ pub struct VerifiedGeneration {
     pub read_back: ReadBack,
     /// Whether the seal is valid and follows from the chain of seals.
     pub trusted: bool,
-    /// Objects that the seal lists, and the seal.
+    /// Whether the check code of `--expect` shows that the seal is the one that was written.
+    #[serde(default)]
+    pub anchored: bool,
+    /// Whether the seal was signed by the key that a succession names.
+    #[serde(default)]
+    pub succession: bool,
+    /// Whether the list of objects of the seal is damaged, so that they cannot be checked.
+    #[serde(default)]
+    pub list_damaged: bool,
+    /// Objects that the seal covers, and the seal.
     pub objects: u64,
     /// Bytes of these objects without the seal.
     pub bytes: u64,

@@ -15,14 +15,16 @@ use crate::cli::ui::words;
 use azekura::answer::proof::{Anchor, Content, Proof};
 use azekura::answer::{Clipped, exact, name};
 use azekura::env::time_text;
-use azekura::format::check_code::CheckCode;
+use azekura::format::check_code::WrittenCode;
 use azekura::format::entry::{ContentState, EntryKind};
 use azekura::format::limit;
 use azekura::format::object::hex;
 use azekura::host::files;
-use azekura::job::inspect::prove::{Anchors, Mismatch, ProofError, ProvedFacts, check, compare};
+use azekura::job::inspect::prove::{Anchors, Mismatch, ProofError, ProveError, ProvedFacts, check, compare};
+use rustix::fs::OFlags;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -32,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "KEY", value_parser = crate::cli::ui::values::root_key)]
     root_key: Option<[u8; 32]>,
     #[arg(long, value_name = "CODE", value_parser = crate::cli::ui::values::check_code)]
-    expect: Option<CheckCode>,
+    expect: Option<WrittenCode>,
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }
@@ -45,9 +47,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     }
     let facts = check(&files::read_limited(&args.proof, limit::PROOF_BYTES).map_err(unreadable(&args.proof))?, anchors)?;
     let mismatch = match &args.record {
-        Some(path) => File::open(path).and_then(|f| compare(&facts.core, f)).map_err(unreadable(path))?,
+        Some(path) => compare_file(path, &facts, context)?,
         None => None,
     };
+    if facts.successions > 0 {
+        context.warn(&message!("proof.successions", count = count(facts.successions)));
+    }
     match facts.core.state {
         ContentState::Good => {}
         ContentState::Changed => context.warn(&message!("proof.changed")),
@@ -56,6 +61,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let exit = if mismatch.is_none() { Exit::Good } else { Exit::Damage };
     let answer = answer(&facts, args, mismatch);
     Ok(Outcome::new(exit, text(&answer, args, mismatch), &answer))
+}
+
+fn compare_file(path: &Path, facts: &ProvedFacts, context: &Context) -> Result<Option<Mismatch>, CommandError> {
+    let env = context.env(None);
+    // A named pipe is opened at once, too: reading waits for its writer.
+    let open = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
+    let compared = open.and_then(|f| compare(&facts.core, &f, &env));
+    compared.map_err(|e| if env.is_interrupted() { ProveError::Interrupted.into() } else { unreadable(path)(e) })
 }
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> CommandError {
@@ -82,6 +95,12 @@ fn text(answer: &Proof, args: &Args, mismatch: Option<Mismatch>) -> String {
     if let Some(blake3) = &answer.blake3 {
         row("label.sha256", answer.sha256.as_ref().map_or_else(|| find("proof.no-sha256"), Printable::printable));
         row("label.blake3", blake3.printable());
+    }
+    if let (Some(blake3), Some(holes)) = (&answer.stored_blake3, answer.hole_bytes) {
+        let sha256 = answer.stored_sha256.as_ref().map_or_else(|| find("proof.no-sha256"), Printable::printable);
+        row("label.stored-sha256", sha256);
+        row("label.stored-blake3", blake3.printable());
+        row("label.holes", message!("proof.holes", count = count(holes)).to_string());
     }
     row("label.set", answer.set.as_ref().map(Printable::printable).unwrap_or_default());
     let (number, record, records) = (answer.generation, answer.record + 1, answer.records);
@@ -129,6 +148,7 @@ fn result(compared: bool, mismatch: Option<Mismatch>) -> Message {
 /// What a proof shows, as `prove` and `check-proof` print and show it.
 pub fn proof(facts: &ProvedFacts) -> Proof {
     let (core, seal) = (&facts.core, &facts.seal.seal);
+    let word = |digest: [u8; 32]| hex(&digest).into();
     let (path, path_hex) = name(&core.path);
     let (link_to, link_to_hex) = core.link_to.as_ref().map(|n| name(n)).unzip();
     let (target, target_hex) = core.target.as_ref().map(|n| name(n)).unzip();
@@ -147,15 +167,18 @@ pub fn proof(facts: &ProvedFacts) -> Proof {
         size: core.size,
         mtime: Some(time_text(core.mtime).into()),
         state: Some(core.state.into()),
-        sha256: core.sha256.map(|d| hex(&d).into()),
-        blake3: core.blake3.map(|d| hex(&d).into()),
+        sha256: core.whole().and_then(|d| d.sha256).map(word),
+        blake3: core.whole().map(|d| word(d.blake3)),
+        stored_sha256: core.stored().and_then(|d| d.sha256).map(word),
+        stored_blake3: core.stored().map(|d| word(d.blake3)),
+        hole_bytes: core.stored().map(|_| core.holes.iter().map(|h| h.length).sum()),
         set: Some(Clipped::of(seal.set)),
         generation: seal.generation,
         time: seal.time.as_str().into(),
         verdict: Some(seal.verdict),
         read_back: Some(seal.read_back),
         check_code: Clipped::of(facts.check_code),
-        seal_blake3: Some(hex(&facts.seal.digest).into()),
+        seal_blake3: Some(hex(&facts.seal.digest()).into()),
         record: facts.index,
         records: seal.record_count,
         anchors: None,

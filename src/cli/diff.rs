@@ -2,11 +2,13 @@
 //! are.
 
 use super::context::Context;
+use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::message;
 use crate::cli::ui::units::count;
+use crate::cli::ui::{findings, words};
 use azekura::answer::diff::{self as answer, Diff, Difference};
 use azekura::answer::name;
 use azekura::format::entry::Core;
@@ -36,6 +38,7 @@ struct DiffCounts {
     removed: u64,
     content: u64,
     metadata: u64,
+    unknown: u64,
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
@@ -47,12 +50,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let mut out = BufWriter::new(std::io::stdout());
     let mut written = Ok(());
     let env = context.env(None);
-    diff(&options, &identity, &env, |d| {
+    let refused = diff(&options, &identity, &env, |d| {
         let (sign, counter) = match d.change {
             Change::Added => ('+', &mut counts.added),
             Change::Removed => ('-', &mut counts.removed),
             Change::Content => ('M', &mut counts.content),
             Change::Metadata => ('m', &mut counts.metadata),
+            Change::Unknown => ('?', &mut counts.unknown),
         };
         *counter += 1;
         if context.wants_document() {
@@ -69,6 +73,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let (added, removed) = (count(counts.added), count(counts.removed));
     let (content, metadata) = (count(counts.content), count(counts.metadata));
     context.talk(&message!("diff.counts", added = added, removed = removed, content = content, metadata = metadata));
+    let (refused_count, refused) = words::refused_answer(&refused);
     let answer = Diff {
         before: args.before,
         after: args.after,
@@ -76,9 +81,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         removed: counts.removed,
         content: counts.content,
         metadata: counts.metadata,
+        unknown: counts.unknown,
+        refused_count,
+        refused,
         differences: all.into(),
     };
-    Ok(Outcome::good(String::new(), &answer))
+    findings::list_refused(&answer.refused.first, answer.refused_count);
+    let exit = if answer.refused_count > 0 { Exit::Damage } else { Exit::Good };
+    Ok(Outcome::new(exit, String::new(), &answer))
 }
 
 fn answer(d: &GenerationDifference) -> Difference {
@@ -87,6 +97,7 @@ fn answer(d: &GenerationDifference) -> Difference {
         Change::Removed => answer::Change::Removed,
         Change::Content => answer::Change::Content,
         Change::Metadata => answer::Change::Metadata,
+        Change::Unknown => answer::Change::Unknown,
     };
     let (path, path_hex) = name(&d.path);
     let size = |core: &Option<Box<Core>>| core.as_ref().map(|c| c.size);

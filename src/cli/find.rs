@@ -9,6 +9,7 @@ use crate::cli::ui::printable::Printable;
 use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{find as text_of, message};
 use crate::cli::ui::units::{bytes, count, time};
+use crate::cli::ui::{findings, words};
 use azekura::answer::find::{self as answer, Find};
 use azekura::answer::{exact, name};
 use azekura::env::time_text;
@@ -35,11 +36,17 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
     let options = FindOptions { from, set: args.set, generation: args.generation, patterns: args.patterns };
-    let hits = find(&options, &identity, &context.env(None))?;
-    let answer = Find { hits: hits.iter().map(answer).collect() };
+    let report = find(&options, &identity, &context.env(None))?;
+    let (refused_count, refused) = words::refused_answer(&report.refused);
+    let answer = Find { hits: report.found.iter().map(answer).collect(), refused_count, refused };
     context.talk(&message!("find.count", count = count(answer.hits.len())));
-    // As with grep: nothing found is not a good end.
-    let exit = if answer.hits.is_empty() { Exit::Failed } else { Exit::Good };
+    findings::list_refused(&answer.refused.first, answer.refused_count);
+    let exit = match (answer.refused_count, answer.hits.is_empty()) {
+        (1.., _) => Exit::Damage,
+        // As with grep: nothing found is not a good end.
+        (0, true) => Exit::Failed,
+        (0, false) => Exit::Good,
+    };
     Ok(Outcome::new(exit, text(&answer), &answer))
 }
 

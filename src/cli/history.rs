@@ -12,7 +12,7 @@ use crate::cli::ui::printable::Printable;
 use crate::cli::ui::table::{Columns, Table};
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, moment, time};
-use crate::cli::ui::{recorded, words};
+use crate::cli::ui::{findings, recorded, words};
 use azekura::answer::history::{self as answer, EntryFacts, PathHistory, PeriodHistory, SealedGeneration};
 use azekura::answer::{Clipped, Word, exact, name};
 use azekura::env::time_text;
@@ -71,6 +71,8 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
         "label.size",
         "label.sha256",
         "label.blake3",
+        "label.stored-sha256",
+        "label.stored-blake3",
     ];
     let csv = args.csv.as_ref().map(|path| Csv::create(&absolute(path), &headings)).transpose()?;
     let report = {
@@ -126,15 +128,23 @@ fn digest(digest: &Option<Word>) -> String {
     digest.as_deref().unwrap_or_default().to_owned()
 }
 
+fn shown_digest(entry: &EntryFacts, is_sha256: bool) -> String {
+    let (whole, stored) = if is_sha256 { (&entry.sha256, &entry.stored_sha256) } else { (&entry.blake3, &entry.stored_blake3) };
+    match stored {
+        Some(stored) => message!("history.stored", digest = stored).to_string(),
+        None => digest(whole),
+    }
+}
+
 fn path_text(answer: &PathHistory) -> String {
     let mut entries = answer.versions.first.iter().filter_map(|v| v.entry.as_ref());
-    let has_sha256 = entries.all(|e| e.sha256.is_some() || e.kind != EntryKind::File);
+    let has_sha256 = entries.all(|e| e.sha256.is_some() || e.stored_sha256.is_some() || e.kind != EntryKind::File);
     let heading = if has_sha256 { "label.sha256" } else { "label.blake3" };
     let mut columns = Columns::new(["label.generations-of", "label.time", "label.modified", "label.size", heading].map(find));
     for v in &answer.versions.first {
         let first = time(&v.first_time, Lang::spoken());
         let [modified, size, digest] = match &v.entry {
-            Some(e) => [time(&e.mtime, Lang::spoken()), size(e), digest(if has_sha256 { &e.sha256 } else { &e.blake3 })],
+            Some(e) => [time(&e.mtime, Lang::spoken()), size(e), shown_digest(e, has_sha256)],
             None => [presence(v), String::new(), String::new()],
         };
         columns.row([generations(v), first, modified, size, digest]);
@@ -142,7 +152,7 @@ fn path_text(answer: &PathHistory) -> String {
     columns.text()
 }
 
-fn path_row(v: &answer::Version) -> [String; 8] {
+fn path_row(v: &answer::Version) -> [String; 10] {
     let of = |f: &dyn Fn(&EntryFacts) -> String| v.entry.as_ref().map(f).unwrap_or_default();
     let (first, last) = (v.first_generation, v.last_generation);
     [
@@ -155,6 +165,8 @@ fn path_row(v: &answer::Version) -> [String; 8] {
         of(&|e| e.size.to_string()),
         of(&|e| digest(&e.sha256)),
         of(&|e| digest(&e.blake3)),
+        of(&|e| digest(&e.stored_sha256)),
+        of(&|e| digest(&e.stored_blake3)),
     ]
 }
 
@@ -176,6 +188,7 @@ fn version(l: &PathVersion) -> answer::Version {
 }
 
 fn entry(core: &Core) -> EntryFacts {
+    let word = |digest| hex(Some(digest)).into();
     EntryFacts {
         kind: core.kind,
         size: core.size,
@@ -183,8 +196,10 @@ fn entry(core: &Core) -> EntryFacts {
         mode: core.mode,
         uid: core.uid,
         gid: core.gid,
-        sha256: core.sha256.map(|d| hex(Some(d)).into()),
-        blake3: core.blake3.map(|d| hex(Some(d)).into()),
+        sha256: core.whole().and_then(|d| d.sha256).map(word),
+        blake3: core.whole().map(|d| word(d.blake3)),
+        stored_sha256: core.stored().and_then(|d| d.sha256).map(word),
+        stored_blake3: core.stored().map(|d| word(d.blake3)),
     }
 }
 
@@ -206,6 +221,8 @@ fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome
         "label.size-after",
         "label.blake3-before",
         "label.blake3-after",
+        "label.stored-blake3-before",
+        "label.stored-blake3-after",
     ];
     let mut csv = args.csv.as_ref().map(|path| Csv::create(&absolute(path), &headings)).transpose()?;
     let (mut shown, mut all) = (Vec::new(), Vec::new());
@@ -234,7 +251,9 @@ fn period_history(args: &Args, since: &str, context: &Context) -> Result<Outcome
     if answer.before.is_none() && !answer.generations.is_empty() {
         context.warn(&message!("history.no-earlier"));
     }
-    let exit = match (answer.faults.is_empty(), answer.generations.is_empty()) {
+    findings::list_refused(&answer.refused.first, answer.refused_count);
+    let is_sound = answer.faults.is_empty() && answer.refused_count == 0;
+    let exit = match (is_sound, answer.generations.is_empty()) {
         (false, _) => Exit::Damage,
         (true, true) => Exit::Failed,
         (true, false) => Exit::Good,
@@ -298,9 +317,10 @@ fn counts_text(answer: &PeriodHistory) -> String {
     table.text()
 }
 
-fn happened_row(h: &answer::Happened) -> [String; 8] {
+fn happened_row(h: &answer::Happened) -> [String; 10] {
     let size = |e: &Option<EntryFacts>| e.as_ref().map(|e| e.size.to_string()).unwrap_or_default();
     let blake3 = |e: &Option<EntryFacts>| e.as_ref().map(|e| digest(&e.blake3)).unwrap_or_default();
+    let stored = |e: &Option<EntryFacts>| e.as_ref().map(|e| digest(&e.stored_blake3)).unwrap_or_default();
     [
         what(h.what),
         h.generation.to_string(),
@@ -310,6 +330,8 @@ fn happened_row(h: &answer::Happened) -> [String; 8] {
         size(&h.after),
         blake3(&h.before),
         blake3(&h.after),
+        stored(&h.before),
+        stored(&h.after),
     ]
 }
 
@@ -335,6 +357,7 @@ fn period(report: &PeriodReport, (since, until): (i64, i64), happened: Vec<answe
     let at = |seconds| time_text(Time { seconds, nanoseconds: 0 }).into();
     let generation = |(number, time): &(u64, String)| SealedGeneration { generation: *number, time: time.as_str().into() };
     let counts = &report.counts;
+    let (refused_count, refused) = words::refused_answer(&report.refused);
     PeriodHistory {
         set: Clipped::of(report.set),
         set_name: report.set_name.as_str().into(),
@@ -343,6 +366,8 @@ fn period(report: &PeriodReport, (since, until): (i64, i64), happened: Vec<answe
         faults: report.faults.iter().map(words::fault_answer).collect(),
         before: report.before.as_ref().map(generation),
         generations: report.generations.iter().map(generation).collect(),
+        refused_count,
+        refused,
         created: counts.created,
         changed: counts.changed,
         gone: counts.gone,

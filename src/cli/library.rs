@@ -56,13 +56,13 @@ impl Library {
     /// Waits for the drive: the robot may be ready before the drive has detected the cartridge.
     fn wait_for_drive(&self, path: &Path) -> Result<(), MediumError> {
         const MOST_SECONDS: u32 = 120;
-        for _ in 0..MOST_SECONDS {
+        for _ in 0..MOST_SECONDS * 5 {
             match StDrive::open(path) {
                 Err(DriveError::Empty) if !self.interrupted.load(Ordering::Relaxed) => {}
                 // Any other error is reported when the drive is opened.
                 _ => return Ok(()),
             }
-            std::thread::sleep(Duration::from_secs(1));
+            std::thread::sleep(Duration::from_millis(200));
         }
         Err(MediumError::Device { medium: path.printable(), why: DeviceProblem::Changer(ChangerProblem::OtherDrive) })
     }

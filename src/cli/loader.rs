@@ -6,16 +6,21 @@ use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::to_stderr;
 use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{find, message};
+use azekura::interruption::Interruption;
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::{Drive, DriveError};
 use azekura::medium::tape::st::{StDrive, eject, is_drive};
 use azekura::medium::{Loader, MediumError};
-use std::io::BufRead;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// How long standard input is waited for between two looks at whether to stop.
+const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// A new LTO-9 cartridge takes up to two hours. One that takes longer is a cleaning cartridge or defective; the driver
 /// does not say which.
 const LONGEST_LOADING: Duration = Duration::from_secs(3 * 60 * 60);
@@ -42,13 +47,35 @@ impl Attendant {
             false => message!("prompt.medium.known", place = path, name = name, set = set, number = place),
         };
         to_stderr(&format!("{request}\n{}", find("prompt.medium.enter")));
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
+        let is_answered = self.read_line();
         to_stderr("\n");
         // At night nobody is there, and standard input is at its end.
-        match read {
-            Ok(n) if n > 0 && !self.interrupted.load(Ordering::Relaxed) => Ok(()),
-            _ => Err(not_brought()),
+        if is_answered { Ok(()) } else { Err(not_brought()) }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a line on standard input. False at its end, and when the user wants to stop. Reads no byte behind the
+    /// line: it is for the next question.
+    fn read_line(&self) -> bool {
+        let stdin = std::io::stdin();
+        loop {
+            if self.is_interrupted() {
+                return false;
+            }
+            match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&POLL_INTERVAL)) {
+                Ok(0) | Err(Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+            let mut byte = [0];
+            match rustix::io::read(&stdin, &mut byte) {
+                Ok(1) if byte == *b"\n" => return true,
+                Ok(1) | Err(Errno::INTR | Errno::AGAIN) => {}
+                Ok(_) | Err(_) => return false,
+            }
         }
     }
 
@@ -65,9 +92,10 @@ impl Attendant {
             .stdin(Stdio::null())
             // Standard output is for the result.
             .stdout(Stdio::from(std::io::stderr()))
-            .status();
+            .spawn()
+            .and_then(|child| wait(child, &|| self.is_interrupted()));
         match status {
-            Ok(status) => status.success(),
+            Ok(status) => status.is_some_and(|s| s.success()),
             Err(e) => {
                 to_stderr(&format!("{}\n", message!("prompt.medium.program", program = program, reason = e.to_string())));
                 false
@@ -76,7 +104,25 @@ impl Attendant {
     }
 }
 
+/// Waits for a program. `None`: the user wants to stop; the program was asked to end, and is not waited for.
+pub fn wait(mut child: Child, is_interrupted: &dyn Fn() -> bool) -> std::io::Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if is_interrupted() {
+            let _ = kill_process(Pid::from_child(&child), Signal::TERM);
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 impl Loader for Attendant {
+    fn interruption(&self) -> Interruption {
+        Interruption::by(self.interrupted)
+    }
+
     fn drive(&self, path: &Path) -> Result<Option<Box<dyn Drive>>, MediumError> {
         if !is_drive(path) {
             return Ok(None);
@@ -86,12 +132,12 @@ impl Loader for Attendant {
         loop {
             match StDrive::open(path) {
                 Ok(drive) => return Ok(Some(Box::new(drive))),
-                Err(DriveError::Loading) if since.elapsed() < LONGEST_LOADING && !self.interrupted.load(Ordering::Relaxed) => {
+                Err(DriveError::Loading) if since.elapsed() < LONGEST_LOADING && !self.is_interrupted() => {
                     if !is_announced {
                         to_stderr(&format!("{}\n", message!("talk.drive-loading", place = path)));
                         is_announced = true;
                     }
-                    std::thread::sleep(Duration::from_secs(1));
+                    std::thread::sleep(Duration::from_millis(500));
                 }
                 Err(e) => return Err(e.into_medium_error(path.printable(), "opening the drive")),
             }
@@ -99,9 +145,16 @@ impl Loader for Attendant {
     }
 
     fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<(), MediumError> {
-        let not_brought = || MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank };
+        if self.is_interrupted() {
+            return Err(MediumError::Interrupted);
+        }
+        let is_interrupted = || self.is_interrupted();
+        let not_brought = || match is_interrupted() {
+            true => MediumError::Interrupted,
+            false => MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank },
+        };
         if let Some(library) = self.library.as_ref().filter(|_| is_drive(path)) {
-            let brought = !self.interrupted.load(Ordering::Relaxed) && library.bring(path, wanted, wrong)?;
+            let brought = library.bring(path, wanted, wrong)?;
             return brought.then_some(()).ok_or_else(not_brought);
         }
         if let Some(wrong) = wrong {

@@ -10,7 +10,7 @@ use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
 use crate::cli::ui::words;
 use azekura::answer::verify::{ExpectedSeal, VerifiedGeneration, Verify};
-use azekura::format::check_code::CheckCode;
+use azekura::format::check_code::WrittenCode;
 use azekura::format::object::{Id, hex};
 use azekura::format::seal::ReadBack;
 use azekura::job::inspect::verify::{CheckedGeneration, Expected, Options, Report, remember_damage, verify};
@@ -22,7 +22,7 @@ pub struct Args {
     #[arg(value_name = "MEDIUM")]
     medium: Option<PathBuf>,
     #[arg(long, value_name = "CODE", value_parser = crate::cli::ui::values::check_code)]
-    expect: Option<CheckCode>,
+    expect: Option<WrittenCode>,
     #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -45,7 +45,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     {
         context.talk(&message!("verify.remembered"));
     }
-    let exit = if report.is_good() { Exit::Good } else { Exit::Damage };
+    let exit = match report.is_good() {
+        true => Exit::Good,
+        false if report.is_only_newer() => Exit::Medium,
+        false => Exit::Damage,
+    };
     Ok(Outcome::new(exit, text(&answer), &answer))
 }
 
@@ -65,6 +69,9 @@ fn answer(report: &Report) -> Verify {
         verdict: g.verdict,
         read_back: g.read_back,
         trusted: g.trusted,
+        anchored: g.anchored,
+        succession: g.succession,
+        list_damaged: g.is_list_damaged,
         objects: g.objects,
         bytes: g.bytes,
         damaged_objects: g.damaged,

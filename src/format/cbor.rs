@@ -201,8 +201,44 @@ impl<'b> CborReader<'b> {
         (n.min(usize::MAX as u64) as usize).min(self.remaining() / least)
     }
 
+    /// The bytes decoded since `position`.
+    pub fn since(&self, position: usize) -> &'b [u8] {
+        self.decoder.input().get(position..self.position()).unwrap_or_default()
+    }
+
     fn remaining(&self) -> usize {
         self.decoder.input().len() - self.decoder.position()
+    }
+
+    /// Skips the value of a map's key that is not known; `depth` as in [`Self::skip`]. Fails if the key is critical: what it
+    /// says may change what everything else in the map means.
+    pub fn skip_unknown(&mut self, key: u64, depth: u32) -> Result<(), Malformed> {
+        if key <= limit::LAST_CRITICAL_KEY {
+            return Err(self.unknown(format!("it has the key {key}")));
+        }
+        self.skip(depth)
+    }
+
+    /// The error for something that a later version may have defined.
+    pub fn unknown(&self, why: impl Into<String>) -> Malformed {
+        Malformed::Unknown { what: self.what, why: why.into() }
+    }
+
+    /// An item that nobody depends on: must be CBOR that the format allows, and is the default if `read` cannot make
+    /// anything of it. `depth` as in [`Self::skip`].
+    pub fn lenient<T: Default>(
+        &mut self,
+        depth: u32,
+        read: impl FnOnce(&mut Self) -> Result<T, Malformed>,
+    ) -> Result<T, Malformed> {
+        let start = self.position();
+        self.skip(depth)?;
+        Ok(read(&mut Self::new(self.since(start), self.what)).unwrap_or_default())
+    }
+
+    /// Whether the next item is an array of known length.
+    pub fn is_array(&self) -> bool {
+        matches!(self.decoder.datatype(), Ok(Type::Array))
     }
 
     /// Skips one item of any type that the format allows; `depth`: how many arrays and maps enclose it.

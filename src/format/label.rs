@@ -1,8 +1,12 @@
 //! Section 3: the label.
 
-use super::object::{Id, hex, unhex};
-use super::{Malformed, VERSION, limit};
-use serde::{Deserialize, Serialize};
+use super::object::{Id, hex};
+use super::text::TextLines;
+use super::{Malformed, limit};
+use std::fmt::Write;
+
+/// The most recipients of a set.
+const RECIPIENTS: u64 = 64;
 
 /// Identifies a medium: the first object on it, not encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,94 +21,137 @@ pub struct Label {
     pub place: u64,
     /// Number of the first object on the medium: of the label itself.
     pub first_object: u64,
-    /// RFC 3339, UTC.
+    /// `2026-11-23T03:31:54Z`
     pub created: String,
-    /// First 16 hexadecimal digits of the BLAKE3 of each recipient.
-    pub recipients: Vec<String>,
-    /// Public key that verifies the first seal.
-    pub root_key: [u8; 32],
-    /// Name and version of the program that wrote it.
-    pub tool: String,
     /// The set is in quarantine: it keeps a state that may be contaminated, as evidence, and is used only when it is named.
     pub quarantine: bool,
+    /// Public key that verifies the first seal.
+    pub root_key: [u8; 32],
+    /// Public key that verifies successions.
+    pub succession_key: Option<[u8; 32]>,
+    /// For people: fingerprints of the recipients.
+    pub recipients: Vec<Fingerprint>,
+    /// Name and version of the program that wrote it.
+    pub tool: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct LabelText {
-    azekura: u64,
-    set: String,
-    name: String,
-    medium: String,
-    place: u64,
-    first_object: u64,
-    created: String,
-    recipients: Vec<String>,
-    root_key: String,
-    tool: String,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    quarantine: bool,
+/// How a label names a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The recipient's algorithm.
+    pub algorithm: Algorithm,
+    /// First bytes of the BLAKE3 of the recipient's text.
+    pub digest: [u8; 8],
 }
 
-/// The field that every version has.
-#[derive(Deserialize)]
-struct VersionOnly {
-    azekura: u64,
+/// The algorithm of a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// `age1…`
+    X25519,
+    /// `age1pq1…`: reserved.
+    MlKem768X25519,
+}
+
+impl Algorithm {
+    const ALL: [(Self, &str); 2] = [(Self::X25519, "x25519"), (Self::MlKem768X25519, "mlkem768x25519")];
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(a, _)| *a == self).map_or("", |(_, name)| name)
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, n)| *n == name).map(|(a, _)| *a)
+    }
+}
+
+impl Fingerprint {
+    /// Of a recipient's text.
+    pub fn of(recipient: &str) -> Self {
+        let mut digest = [0; 8];
+        digest.copy_from_slice(&blake3::hash(recipient.as_bytes()).as_bytes()[..8]);
+        let algorithm = if recipient.starts_with("age1pq1") { Algorithm::MlKem768X25519 } else { Algorithm::X25519 };
+        Self { algorithm, digest }
+    }
+}
+
+/// Its 16 hexadecimal digits.
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(&hex(&self.digest))
+    }
 }
 
 impl Label {
-    /// The label as it is stored: JSON.
+    /// The label as it is stored.
     pub fn encode(&self) -> Vec<u8> {
-        let text = LabelText {
-            azekura: VERSION,
-            set: self.set.to_string(),
-            name: self.name.clone(),
-            medium: self.medium.to_string(),
-            place: self.place,
-            first_object: self.first_object,
-            created: self.created.clone(),
-            recipients: self.recipients.clone(),
-            root_key: hex(&self.root_key),
-            tool: self.tool.clone(),
-            quarantine: self.quarantine,
-        };
-        let mut out = serde_json::to_vec_pretty(&text).unwrap_or_else(|_| unreachable!("text and numbers always encode"));
-        out.push(b'\n');
-        out
+        let mut t = String::with_capacity(1024);
+        let key = |key: &[u8; 32]| format!("ed25519 {}", hex(key));
+        // Writing to a `String` does not fail.
+        let _ = write!(
+            t,
+            "azekura label 1\nset {}\nname {}\nmedium {}\nplace {}\nfirst-object {}\ncreated {}\nquarantine {}\nroot-key {}\nsuccession-key {}\nrecipients {}\n",
+            self.set,
+            self.name,
+            self.medium,
+            self.place,
+            self.first_object,
+            self.created,
+            if self.quarantine { "yes" } else { "no" },
+            key(&self.root_key),
+            self.succession_key.as_ref().map_or_else(|| "none".to_owned(), key),
+            self.recipients.len(),
+        );
+        for r in &self.recipients {
+            let _ = writeln!(t, "recipient {} {r}", r.algorithm.name());
+        }
+        let _ = writeln!(t, "tool {}", self.tool);
+        t.into_bytes()
     }
 
     /// Decodes a label and checks what the format promises of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let wrong = |why: String| Malformed::new("label", why);
         Malformed::limit("label", bytes.len() as u64, limit::LABEL_BYTES)?;
-        let version: VersionOnly = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
-        match version.azekura {
-            // A label that lost only its last byte is still valid JSON.
-            VERSION if bytes.last() != Some(&b'\n') => return Err(wrong("it does not end with a line feed".into())),
-            VERSION => {}
-            0 => return Err(wrong("there is no version 0".into())),
-            found => return Err(Malformed::Newer { what: "label", found }),
+        let mut lines = TextLines::begin("label", bytes)?;
+        let set = lines.hex("set").map(Id)?;
+        let name = lines.text("name")?;
+        let medium = lines.hex("medium").map(Id)?;
+        let place = lines.number("place")?;
+        let first_object = lines.number("first-object")?;
+        let created = lines.time("created")?;
+        let quarantine = match lines.fields("quarantine")? {
+            ["yes"] => true,
+            ["no"] => false,
+            _ => return Err(lines.wrong("quarantine is neither yes nor no")),
+        };
+        let root_key = lines.ed25519("root-key")?;
+        let succession_key = match lines.line("succession-key")? {
+            "none" => None,
+            line => match line.strip_prefix("ed25519 ") {
+                Some(key) => Some(lines.to_hex(key)?),
+                None => return Err(lines.wrong("succession-key of an unknown algorithm")),
+            },
+        };
+        let count = lines.number("recipients")?;
+        Malformed::limit("recipients", count, RECIPIENTS)?;
+        let mut recipients = Vec::new();
+        for _ in 0..count {
+            let [algorithm, digest] = lines.fields("recipient")?;
+            let algorithm = Algorithm::from_name(algorithm).ok_or_else(|| lines.wrong("a recipient of an unknown algorithm"))?;
+            recipients.push(Fingerprint { algorithm, digest: lines.to_hex(digest)? });
         }
-        let text: LabelText = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
-        if text.place == 0 {
-            return Err(wrong("places are counted from 1".into()));
+        let tool = lines.text("tool")?;
+        lines.end()?;
+        if place == 0 {
+            return Err(lines.wrong("places are counted from 1"));
         }
-        Malformed::limit("object number", text.first_object, limit::OBJECT_NUMBER)?;
-        Ok(Self {
-            set: text.set.parse()?,
-            name: text.name,
-            medium: text.medium.parse()?,
-            place: text.place,
-            first_object: text.first_object,
-            created: text.created,
-            recipients: text.recipients,
-            root_key: unhex(&text.root_key).ok_or_else(|| wrong("root_key is not 64 hexadecimal digits".into()))?,
-            tool: text.tool,
-            quarantine: text.quarantine,
-        })
+        Malformed::limit("object number", first_object, limit::OBJECT_NUMBER)?;
+        Ok(Self { set, name, medium, place, first_object, created, quarantine, root_key, succession_key, recipients, tool })
     }
-}
 
-/// How a label names a recipient: the first 16 hexadecimal digits of its BLAKE3.
-pub fn fingerprint(recipient: &str) -> String {
-    hex(&blake3::hash(recipient.as_bytes()).as_bytes()[..8])
+    /// Whether both are labels of one set: everything that has to be equal on all labels of a set is equal.
+    pub fn is_of_same_set(&self, other: &Self) -> bool {
+        let same = |l: &Self| (l.set, l.name.clone(), l.quarantine, l.root_key, l.succession_key);
+        same(self) == same(other)
+    }
 }

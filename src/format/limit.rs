@@ -23,8 +23,12 @@ pub const CHUNK_BYTES: u64 = 4 << 20;
 pub const INDEX_BYTES: u64 = 64 << 20;
 /// Bytes of a manifest, as stored and as CBOR. Both are in memory at once.
 pub const MANIFEST_BYTES: u64 = 256 << 20;
-/// Bytes of a seal: a line of some 100 for each object, so 2.5 million objects in one generation.
-pub const SEAL_BYTES: u64 = 256 << 20;
+/// Bytes of a seal: a head, and a line of some 180 for each object of its list.
+pub const SEAL_BYTES: u64 = 16 << 20;
+/// Bytes of a seal's head: some 900.
+pub const HEAD_BYTES: u64 = 4 << 10;
+/// Objects in the list of a seal: twice as many as a writer lists before it writes a checkpoint.
+pub const OBJECTS_IN_LIST: u64 = 65_536;
 /// Bytes of a record, `core` and extents together: at some 20 for an extent, three million extents of one file.
 pub const RECORD_BYTES: u64 = 64 << 20;
 /// Section 6: bytes of a record with its length; a longer one may be divided among chunks.
@@ -33,6 +37,8 @@ pub const WHOLE_RECORD_BYTES: u64 = 64 << 10;
 pub const PATH_BYTES: u64 = 1 << 20;
 /// Greatest generation, count and length, where no smaller limit is named: they must fit into the catalog's `i64`.
 pub const COUNT: u64 = i64::MAX as u64;
+/// Section 1: a reader that does not know one of a map's keys from 0 up to this one must not interpret the map.
+pub const LAST_CRITICAL_KEY: u64 = 63;
 /// Depth of nested arrays and maps, the outermost included. It bounds the stack that skipping an unknown value needs.
 pub const NESTED: u32 = 16;
 /// Section 16: most bytes of a block on tape. No drive takes longer ones.

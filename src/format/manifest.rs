@@ -8,6 +8,9 @@ pub use super::rules::Rules;
 use super::watch::{Alarm, SourceWatch, read_alarms, read_watch, write_alarms, write_watch};
 use super::{Malformed, VERSION, limit};
 
+const WHAT: &str = "manifest";
+/// The last key of a manifest that is known.
+const LAST_KEY: u64 = 18;
 /// Findings of one generation that are stored.
 pub const FINDINGS: usize = 1_000;
 /// The largest number of a priority, which is restored last.
@@ -20,6 +23,26 @@ pub enum SourceKind {
     Tree,
     /// The standard output of a command.
     Command,
+    /// What a later version defined, by its number: nothing but people depends on it.
+    Other(u64),
+}
+
+impl SourceKind {
+    fn number(self) -> u64 {
+        match self {
+            Self::Tree => 0,
+            Self::Command => 1,
+            Self::Other(number) => number,
+        }
+    }
+
+    fn from_number(number: u64) -> Self {
+        match number {
+            0 => Self::Tree,
+            1 => Self::Command,
+            number => Self::Other(number),
+        }
+    }
 }
 
 /// A source as it was configured in this run.
@@ -61,6 +84,9 @@ pub struct EntryStream {
     pub extents: Vec<Extent>,
     /// Records.
     pub count: u64,
+    /// The records that chunks may begin within, those of more than [`limit::WHOLE_RECORD_BYTES`]: where each begins in
+    /// the stream, and its bytes with the length prefix. Ascending.
+    pub long_records: Vec<(u64, u64)>,
 }
 
 /// Everything about one generation except its entries.
@@ -156,8 +182,13 @@ impl Manifest {
 
     /// Decodes a manifest and checks what the format promises of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        Malformed::limit("manifest", bytes.len() as u64, limit::MANIFEST_BYTES)?;
-        let mut r = CborReader::new(bytes, "manifest");
+        Malformed::limit(WHAT, bytes.len() as u64, limit::MANIFEST_BYTES)?;
+        // What a newer version has may come before the key that says so.
+        Self::read(bytes).map_err(|e| newer(bytes).unwrap_or(e))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = CborReader::new(bytes, WHAT);
         let mut m = Self::empty();
         let (mut seen, mut last) = (0u32, None);
         for _ in 0..r.map()? {
@@ -168,7 +199,7 @@ impl Manifest {
             match key {
                 0 => match r.uint()? {
                     VERSION => {}
-                    found => return Err(Malformed::Newer { what: "manifest", found }),
+                    found => return Err(Malformed::Newer { what: WHAT, found }),
                 },
                 1 => m.set = Id(r.fixed()?),
                 2 => m.generation = r.count()?,
@@ -182,13 +213,13 @@ impl Manifest {
                 10 => m.set_key = r.fixed()?,
                 11 => m.recipients = read_list(&mut r, CborReader::text)?,
                 12 => m.full = r.bool()?,
-                13 => m.statistics = read_list(&mut r, |r| r.tuple(2).and_then(|()| Ok((r.text()?, r.uint()?))))?,
+                13 => m.statistics = r.lenient(1, read_statistics)?,
                 14 => m.findings = read_findings(&mut r)?,
                 15 => m.entries = EntryStream::read(&mut r)?,
-                16 => m.media = read_list(&mut r, |r| r.tuple(2).and_then(|()| Ok((r.count()?, r.uint()?))))?,
-                17 => m.watch = read_watch(&mut r)?,
-                18 => m.alarms = read_alarms(&mut r)?,
-                _ => r.skip(1)?,
+                16 => m.media = r.lenient(1, read_media)?,
+                17 => m.watch = r.lenient(1, read_watch)?,
+                LAST_KEY => m.alarms = read_alarms(&mut r)?,
+                _ => r.skip_unknown(key, 1)?,
             }
         }
         r.end()?;
@@ -231,15 +262,54 @@ impl Manifest {
         if self.sources.windows(2).any(|w| !come_apart(&w[0].name, &w[1].name)) {
             return Err(r.wrong("sources out of order or within each other"));
         }
-        if self.media.first().is_some_and(|m| m.0 == 0) || self.media.windows(2).any(|w| w[0].0 >= w[1].0) {
-            return Err(r.wrong("the media of its pick list do not ascend"));
-        }
         let length: u64 = self.entries.extents.iter().map(|x| x.length).fold(0, u64::saturating_add);
         if length != self.entries.length {
             return Err(r.wrong("extents do not add up to the entry stream"));
         }
+        let mut end = 0;
+        for (offset, bytes) in &self.entries.long_records {
+            let is_long = (limit::WHOLE_RECORD_BYTES + 1..=4 + limit::RECORD_BYTES).contains(bytes);
+            if *offset < end || !is_long || offset.checked_add(*bytes).is_none_or(|end| end > length) {
+                return Err(r.wrong("long records out of order or out of the entry stream"));
+            }
+            end = offset + bytes;
+        }
         Ok(())
     }
+}
+
+/// The error if bytes that cannot be decoded are CBOR, and a newer program may know what they say.
+fn newer(bytes: &[u8]) -> Option<Malformed> {
+    let mut r = CborReader::new(bytes, WHAT);
+    let (mut last, mut found) = (None, None);
+    for _ in 0..r.map().ok()? {
+        let (key, start) = (r.key(&mut last).ok()?, r.position());
+        r.skip(1).ok()?;
+        match key {
+            0 => {
+                let version = CborReader::new(r.since(start), WHAT).uint().ok();
+                found = version.filter(|v| *v != VERSION).map(|found| Malformed::Newer { what: WHAT, found });
+            }
+            _ if key > LAST_KEY && key <= limit::LAST_CRITICAL_KEY => {
+                found.get_or_insert_with(|| r.unknown(format!("it has the key {key}")));
+            }
+            _ => {}
+        }
+    }
+    r.end().ok()?;
+    found
+}
+
+fn read_statistics(r: &mut CborReader) -> Result<Vec<(String, u64)>, Malformed> {
+    read_list(r, |r| r.tuple(2).and_then(|()| Ok((r.text()?, r.uint()?))))
+}
+
+fn read_media(r: &mut CborReader) -> Result<Vec<(u64, u64)>, Malformed> {
+    let media = read_list(r, |r| r.tuple(2).and_then(|()| Ok((r.count()?, r.uint()?))))?;
+    if media.first().is_some_and(|m| m.0 == 0) || media.windows(2).any(|w| w[0].0 >= w[1].0) {
+        return Err(r.wrong("the media of its pick list do not ascend"));
+    }
+    Ok(media)
 }
 
 /// An array whose items `item` reads. Memory grows with what was read, never with the announced length.
@@ -264,7 +334,7 @@ impl Source {
         let optional = [!self.excludes.is_empty(), self.rules != Rules::Plain, self.priority.is_some()];
         w.map(3 + optional.map(u64::from).iter().sum::<u64>());
         w.u8(0).bytes(&self.name).u8(1).bytes(&self.path);
-        w.u8(2).u8(self.kind as u8);
+        w.u8(2).u64(self.kind.number());
         if !self.excludes.is_empty() {
             w.u8(3).array(self.excludes.len() as u64);
             for x in &self.excludes {
@@ -289,13 +359,7 @@ impl Source {
             match key {
                 0 => s.name = r.bytes()?.to_vec(),
                 1 => s.path = r.bytes()?.to_vec(),
-                2 => {
-                    s.kind = match r.uint()? {
-                        0 => SourceKind::Tree,
-                        1 => SourceKind::Command,
-                        _ => return Err(r.wrong("unknown kind of source")),
-                    }
-                }
+                2 => s.kind = SourceKind::from_number(r.uint()?),
                 3 => s.excludes = read_list(r, |r| r.bytes().map(<[u8]>::to_vec))?,
                 4 => {
                     // Rules and priorities of a later version do not prevent a restore.
@@ -303,7 +367,7 @@ impl Source {
                     s.rules = Rules::ALL.into_iter().find(|rules| *rules as u64 == number).unwrap_or_default();
                 }
                 5 => s.priority = u8::try_from(r.uint()?).ok().filter(|p| (1..=LAST_PRIORITY).contains(p)),
-                _ => r.skip(3)?,
+                _ => r.skip_unknown(key, 3)?,
             }
         }
         if seen != 0b111 {
@@ -327,32 +391,38 @@ fn read_findings(r: &mut CborReader) -> Result<Vec<Finding>, Malformed> {
 
 impl EntryStream {
     fn empty() -> Self {
-        Self { length: 0, blake3: [0; 32], extents: Vec::new(), count: 0 }
+        Self { length: 0, blake3: [0; 32], extents: Vec::new(), count: 0, long_records: Vec::new() }
     }
 
     fn write(&self, w: &mut CborWriter) {
-        w.map(4).u8(0).u64(self.length).u8(1).bytes(&self.blake3).u8(2);
+        w.map(4 + u64::from(!self.long_records.is_empty()));
+        w.u8(0).u64(self.length).u8(1).bytes(&self.blake3).u8(2);
         write_extents(w, &self.extents);
         w.u8(3).u64(self.count);
+        if !self.long_records.is_empty() {
+            w.u8(4).array(self.long_records.len() as u64);
+            for (offset, bytes) in &self.long_records {
+                w.array(2).u64(*offset).u64(*bytes);
+            }
+        }
     }
 
     fn read(r: &mut CborReader) -> Result<Self, Malformed> {
         let mut e = Self::empty();
         let (mut last, mut seen) = (None, 0);
         for _ in 0..r.map()? {
-            seen += 1;
-            match r.key(&mut last)? {
+            let key = r.key(&mut last)?;
+            seen |= if key < 4 { 1 << key } else { 0 };
+            match key {
                 0 => e.length = r.count()?,
                 1 => e.blake3 = r.fixed()?,
                 2 => e.extents = read_extents(r)?,
                 3 => e.count = r.count()?,
-                _ => {
-                    seen -= 1;
-                    r.skip(2)?;
-                }
+                4 => e.long_records = read_list(r, |r| r.tuple(2).and_then(|()| Ok((r.count()?, r.count()?))))?,
+                _ => r.skip_unknown(key, 2)?,
             }
         }
-        if seen == 4 { Ok(e) } else { Err(r.wrong("entries are incomplete")) }
+        if seen == 0b1111 { Ok(e) } else { Err(r.wrong("entries are incomplete")) }
     }
 }
 

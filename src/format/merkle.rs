@@ -1,6 +1,5 @@
 //! Section 8: Merkle trees in the shape of RFC 6962, over BLAKE3.
 
-use super::object::Object;
 use std::ops::Range;
 
 /// BLAKE3 of a node: a leaf, the root of a complete subtree, or the root of the tree.
@@ -130,13 +129,10 @@ impl PathFinder {
     }
 }
 
-/// The leaf of one object in the log.
-pub fn object_leaf(o: &Object) -> MerkleHash {
-    let mut data = [0; 50];
-    data[1..9].copy_from_slice(&o.number.to_le_bytes());
-    data[9] = o.kind.code();
-    data[10..18].copy_from_slice(&o.length.to_le_bytes());
-    data[18..].copy_from_slice(&o.digest.unwrap_or_default());
+/// The leaf of a seal in the tree over the heads of all seals; `digest`: BLAKE3 of its head.
+pub fn head_leaf(digest: &[u8; 32]) -> MerkleHash {
+    let mut data = [2; 33];
+    data[1..].copy_from_slice(digest);
     *blake3::hash(&data).as_bytes()
 }
 

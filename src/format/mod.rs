@@ -7,6 +7,7 @@
 
 pub mod cbor;
 pub mod check_code;
+pub mod digests;
 pub mod entry;
 pub mod label;
 pub mod limit;
@@ -19,7 +20,9 @@ pub mod rules;
 pub mod seal;
 pub mod set_key;
 pub mod stamp;
+pub mod succession;
 pub mod tape;
+pub(crate) mod text;
 pub mod watch;
 
 /// The format version that this program writes, and the newest that it reads.
@@ -54,11 +57,24 @@ pub enum Malformed {
         /// The version that it announces, above [`VERSION`].
         found: u64,
     },
+    /// Not damage either: it has something of a later version that this one must not pass over.
+    #[error("{what}: {why}: only a newer program knows it")]
+    Unknown {
+        /// What was decoded: `manifest`, `entry`.
+        what: &'static str,
+        /// What is unknown, for people, in English.
+        why: String,
+    },
 }
 
 impl Malformed {
     pub(crate) fn new(what: &'static str, why: impl Into<String>) -> Self {
         Self::Content { what, why: why.into() }
+    }
+
+    /// Whether a newer program may know what this is: it is not damaged.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Newer { .. } | Self::Unknown { .. })
     }
 
     /// Refuses `size` when it is above `limit`.

@@ -1,5 +1,6 @@
 //! Section 2: objects, their names on a directory medium (section 10), and hexadecimal digits.
 
+use super::digests::Digests;
 use super::{Malformed, limit};
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use schemars::JsonSchema;
@@ -8,7 +9,8 @@ use std::fmt;
 
 /// The kind of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(into = "String", try_from = "String")]
+#[schemars(with = "String")]
 pub enum ObjectKind {
     /// Identifies a medium: its first object.
     Label,
@@ -16,48 +18,107 @@ pub enum ObjectKind {
     Pack,
     /// The head of a generation, encrypted.
     Manifest,
-    /// Closes a generation or a medium.
+    /// Closes a generation, or a part of one.
     Seal,
     /// Reserved: no code writes it.
     Parity,
-    /// An object that an interrupted run left behind; the next seal lists it as void.
+    /// An object that an interrupted run left behind, or a number that was in use; the next seal lists it as void.
     Void,
+    /// A file for people, which no reader needs.
+    Extra,
+    /// Names the key of the seal behind it, when the host that had it is lost.
+    Succession,
+    /// A kind of a later version, with its code: `kind-9` to `kind-127`.
+    Later(u8),
 }
 
-impl ObjectKind {
-    const ALL: [Self; 6] = [Self::Label, Self::Pack, Self::Manifest, Self::Seal, Self::Parity, Self::Void];
+/// Codes of later versions that a reader of version 1 may skip.
+const SKIPPABLE: std::ops::RangeInclusive<u8> = 64..=127;
 
-    /// The kind's number in the log's Merkle tree and on tape.
+impl ObjectKind {
+    const NAMED: [(Self, u8, &str); 8] = [
+        (Self::Label, 1, "label"),
+        (Self::Pack, 2, "pack"),
+        (Self::Manifest, 3, "manifest"),
+        (Self::Seal, 4, "seal"),
+        (Self::Parity, 5, "parity"),
+        (Self::Void, 6, "void"),
+        (Self::Extra, 7, "extra"),
+        (Self::Succession, 8, "succession"),
+    ];
+
+    /// The kind's number on tape.
     pub fn code(self) -> u8 {
-        self as u8 + 1
+        match self {
+            Self::Later(code) => code,
+            named => Self::NAMED.iter().find(|(kind, ..)| *kind == named).map_or(0, |(_, code, _)| *code),
+        }
     }
 
     /// The kind with this number.
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| k.code() == code)
-    }
-
-    /// The kind's name in seals and file names.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Label => "label",
-            Self::Pack => "pack",
-            Self::Manifest => "manifest",
-            Self::Seal => "seal",
-            Self::Parity => "parity",
-            Self::Void => "void",
+        match Self::NAMED.iter().find(|(_, c, _)| *c == code) {
+            Some((kind, ..)) => Some(*kind),
+            None => (9..=*SKIPPABLE.end()).contains(&code).then_some(Self::Later(code)),
         }
     }
 
     /// The kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| k.name() == name)
+        match Self::NAMED.iter().find(|(.., n)| *n == name) {
+            Some((kind, ..)) => Some(*kind),
+            None => {
+                let kind = name.strip_prefix("kind-")?.parse().ok().and_then(Self::from_code)?;
+                (kind.to_string() == name).then_some(kind)
+            }
+        }
+    }
+
+    /// Whether a reader may do without its content.
+    pub fn is_skippable(self) -> bool {
+        match self {
+            Self::Parity | Self::Void | Self::Extra => true,
+            Self::Later(code) => SKIPPABLE.contains(&code),
+            _ => false,
+        }
+    }
+
+    /// Whether a generation that has it can only be read by a newer program.
+    pub fn is_newer(self) -> bool {
+        matches!(self, Self::Later(code) if !SKIPPABLE.contains(&code))
+    }
+
+    /// The most bytes that an object of this kind may have.
+    pub fn limit_bytes(self) -> u64 {
+        match self {
+            Self::Label | Self::Succession => limit::LABEL_BYTES,
+            Self::Manifest => limit::MANIFEST_BYTES,
+            Self::Seal => limit::SEAL_BYTES,
+            _ => limit::PACK_BYTES,
+        }
     }
 }
 
+/// The kind's name in seals and file names.
 impl fmt::Display for ObjectKind {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(self.name())
+        match self {
+            Self::Later(code) => write!(f, "kind-{code}"),
+            named => f.write_str(Self::NAMED.iter().find(|(kind, ..)| kind == named).map_or("", |(.., name)| name)),
+        }
+    }
+}
+
+impl From<ObjectKind> for String {
+    fn from(kind: ObjectKind) -> Self {
+        kind.to_string()
+    }
+}
+
+impl TryFrom<String> for ObjectKind {
+    type Error = Malformed;
+    fn try_from(name: String) -> Result<Self, Malformed> {
+        Self::from_name(&name).ok_or_else(|| Malformed::new("object", "unknown kind"))
     }
 }
 
@@ -93,11 +154,26 @@ pub struct Object {
     pub kind: ObjectKind,
     /// Bytes as stored.
     pub length: u64,
-    /// BLAKE3 of the bytes; `None` for a void object that cannot be read.
-    pub digest: Option<[u8; 32]>,
+    /// Of the bytes; `None` for a void object of which nothing is known.
+    pub digests: Option<Digests>,
 }
 
-/// The name of an object's file: `00000012.pack`.
+impl Object {
+    /// An object with these bytes.
+    pub fn of(number: u64, kind: ObjectKind, bytes: &[u8]) -> Self {
+        Self { number, kind, length: bytes.len() as u64, digests: Some(Digests::of(bytes, true)) }
+    }
+
+    /// BLAKE3 of the bytes; `None` for a void object of which nothing is known.
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        self.digests.map(|d| d.blake3)
+    }
+}
+
+/// The most objects in a folder of a directory medium.
+pub const FOLDER_OBJECTS: u64 = 1000;
+
+/// The name of an object's file: `00012345.pack`.
 pub fn file_name(number: u64, kind: ObjectKind) -> String {
     format!("{number:08}.{kind}")
 }
@@ -106,11 +182,29 @@ pub fn file_name(number: u64, kind: ObjectKind) -> String {
 pub fn parse_file_name(name: &str) -> Option<(u64, ObjectKind)> {
     let (digits, kind) = name.split_once('.')?;
     let kind = ObjectKind::from_name(kind).filter(|k| *k != ObjectKind::Void)?;
-    if digits.len() < 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let number = digits.parse().ok().filter(|n| *n <= limit::OBJECT_NUMBER)?;
+    let number = parse_digits(digits).filter(|n| *n <= limit::OBJECT_NUMBER)?;
     (file_name(number, kind) == name).then_some((number, kind))
+}
+
+/// The name of the folder of objects whose number, divided by [`FOLDER_OBJECTS`], is `thousands`: `00012`.
+pub fn folder_name(thousands: u64) -> String {
+    format!("{thousands:05}")
+}
+
+/// The thousands in a name that [`folder_name`] makes; `None` for any other name.
+pub fn parse_folder_name(name: &str) -> Option<u64> {
+    let thousands = parse_digits(name).filter(|t| *t <= limit::OBJECT_NUMBER / FOLDER_OBJECTS)?;
+    (folder_name(thousands) == name).then_some(thousands)
+}
+
+/// The path of an object's file below its set's folder: `00012/00012345.pack`.
+pub fn object_path(number: u64, kind: ObjectKind) -> String {
+    format!("{}/{}", folder_name(number / FOLDER_OBJECTS), file_name(number, kind))
+}
+
+/// `parse` alone would accept a sign.
+fn parse_digits(digits: &str) -> Option<u64> {
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
 /// Lower-case hexadecimal digits.

@@ -3,6 +3,9 @@
 use super::cbor::{CborReader, CborWriter};
 use super::{Malformed, limit};
 
+const WHAT: &str = "index";
+/// The first item of an index.
+const VERSION: u64 = 1;
 /// First bytes of the skippable frame that ends a pack's payload.
 pub const SKIPPABLE_MAGIC: u32 = 0x184D_2A5A;
 /// Last bytes of a pack's payload.
@@ -85,7 +88,7 @@ impl Index {
         out.extend_from_slice(&[0; 4]);
         let content = out.len();
         let mut w = CborWriter::new(out);
-        w.array(2).u8(1).array(self.frames.len() as u64);
+        w.array(2).u64(VERSION).array(self.frames.len() as u64);
         for f in &self.frames {
             let ids: Vec<u8> = f.chunks.iter().flat_map(|(id, _)| id.0).collect();
             w.array(3).u32(f.stored).bytes(&ids).array(f.chunks.len() as u64);
@@ -107,18 +110,22 @@ impl Index {
             return Err(Malformed::new("pack", "no index at its end"));
         }
         let n = u32::from_le_bytes([a, b, c, d]);
-        Malformed::limit("index", n.into(), limit::INDEX_BYTES)?;
+        Malformed::limit(WHAT, n.into(), limit::INDEX_BYTES)?;
         Ok(n as usize)
     }
 
     /// Decodes the CBOR of an index (without the skippable frame's header and trailer).
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        Malformed::limit("index", bytes.len() as u64, limit::INDEX_BYTES)?;
-        let mut r = CborReader::new(bytes, "index");
+        Malformed::limit(WHAT, bytes.len() as u64, limit::INDEX_BYTES)?;
+        // Of another version, nothing is known but its first item.
+        Self::read(bytes).map_err(|e| newer(bytes).unwrap_or(e))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = CborReader::new(bytes, WHAT);
         r.tuple(2)?;
-        match r.uint()? {
-            1 => {}
-            found => return Err(Malformed::Newer { what: "index", found }),
+        if r.uint()? != VERSION {
+            return Err(r.wrong("another version"));
         }
         let n = r.array()?;
         Malformed::limit("frames in a pack", n, limit::FRAMES_IN_PACK)?;
@@ -154,5 +161,20 @@ impl Index {
         Malformed::limit("pack", payload, limit::PACK_BYTES)?;
         r.end()?;
         Ok(Self { frames })
+    }
+}
+
+/// The error if bytes that cannot be decoded are CBOR, and an index of another version.
+fn newer(bytes: &[u8]) -> Option<Malformed> {
+    let mut r = CborReader::new(bytes, WHAT);
+    let items = r.array().ok().filter(|n| *n > 0)?;
+    let start = r.position();
+    r.skip(1).ok()?;
+    let version = CborReader::new(r.since(start), WHAT).uint();
+    (1..items).try_for_each(|_| r.skip(1)).and_then(|()| r.end()).ok()?;
+    match version {
+        Ok(VERSION) => None,
+        Ok(found) => Some(Malformed::Newer { what: WHAT, found }),
+        Err(_) => Some(r.unknown("its version is no number")),
     }
 }

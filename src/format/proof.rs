@@ -104,7 +104,7 @@ impl Proof {
                     Malformed::limit("seals of a proof", all, limit::PROOF_BYTES)?;
                 }
                 5 => p.seals = r.bytes()?.to_vec(),
-                _ => r.skip(1)?,
+                _ => r.skip_unknown(key, 1)?,
             }
         }
         r.end()?;

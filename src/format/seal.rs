@@ -1,9 +1,11 @@
-//! Section 7: the seal that closes a generation.
+//! Section 7: the seal that closes a generation: a signed head, and the list of the objects that it covers.
 //!
 //! Signatures are made and checked in the room `seal`: `format` knows no keys.
 
+use super::digests::{BothDigests, Digests};
 use super::merkle::{MerkleHash, MerkleTree};
-use super::object::{Id, Object, ObjectKind, hex, unhex};
+use super::object::{Id, Object, ObjectKind, hex};
+use super::text::TextLines;
 use super::{Malformed, limit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,7 +48,7 @@ pub enum Verdict {
     Incomplete,
     /// A tripwire raised an alarm.
     Alarm,
-    /// Not a generation: the seal closes a medium, and the run continues on the next one.
+    /// Not the end of a generation: a closing seal within a run.
     Continued,
 }
 
@@ -66,23 +68,31 @@ impl Verdict {
     }
 }
 
-/// The facts of a seal, without its signature.
+/// The head of a seal, without its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seal {
     /// The medium set.
     pub set: Id,
-    /// Counted from 1.
+    /// BLAKE3 of the label of the medium that the seal was written to.
+    pub label: [u8; 32],
+    /// Counted from 1. Of a closing seal: of the generation that the run was to make.
     pub generation: u64,
-    /// RFC 3339, UTC.
+    /// `2026-11-23T03:31:54Z`
     pub time: String,
-    /// Digest of the previous seal; `None` in generation 1.
-    pub previous: Option<[u8; 32]>,
+    /// How many seals the set has before this one.
+    pub earlier: u64,
+    /// Root of the Merkle tree over the heads of these seals.
+    pub heads: MerkleHash,
+    /// Of the previous seal's head; `None` in the first seal.
+    pub previous: Option<BothDigests>,
+    /// BLAKE3 of the succession whose key signs this seal; `None`: the previous seal names the key.
+    pub succession: Option<[u8; 32]>,
     /// Number of the first object; the seal's own number is this plus the count of objects.
     pub first: u64,
-    /// All objects since the previous seal, in order.
-    pub objects: Vec<Object>,
-    /// Root of the log: the Merkle tree of all objects of the set before this seal.
-    pub log: MerkleHash,
+    /// How many objects the seal covers: all since the previous seal.
+    pub count: u64,
+    /// Of the list of these objects.
+    pub list: BothDigests,
     /// Records of the entry stream.
     pub record_count: u64,
     /// Root of the records' Merkle tree.
@@ -95,55 +105,54 @@ pub struct Seal {
     pub next: [u8; 32],
 }
 
-/// A seal as it is on the medium. The signature has not been checked.
+/// A head as it is on the medium. The signature has not been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
-    /// The facts of the seal.
+    /// The facts of the head.
     pub seal: Seal,
-    /// Ed25519, over the seal's body.
+    /// Ed25519, over the head's body.
     pub signature: [u8; 64],
-    /// How many of the seal's first bytes are signed.
+    /// How many of the head's first bytes are signed.
     pub body_bytes: usize,
+    /// Bytes of the head. The list follows.
+    pub head_bytes: usize,
 }
 
 impl Seal {
     /// The seal's own object number.
     pub fn number(&self) -> u64 {
-        self.first + self.objects.len() as u64
+        self.first + self.count
     }
 
-    /// Whether it closes a medium within a run. There is no generation with its number.
+    /// Whether it is a closing seal: it does not end a generation.
     pub fn is_closing(&self) -> bool {
         self.verdict == Verdict::Continued
     }
 
-    /// The generation's manifest: the last one listed. Earlier ones are of interrupted runs.
-    pub fn manifest(&self) -> Option<&Object> {
-        self.objects.iter().rev().find(|o| o.kind == ObjectKind::Manifest)
-    }
-
     /// The bytes to sign.
     pub fn encode_body(&self) -> Vec<u8> {
-        let mut t = String::with_capacity(512 + 100 * self.objects.len());
-        let previous = self.previous.map_or("none".to_owned(), |p| hex(&p));
+        let mut t = String::with_capacity(1024);
+        let both = |d: &BothDigests| format!("{} {}", hex(&d.blake3), hex(&d.sha256));
+        let none = || "none".to_owned();
         // Writing to a `String` does not fail.
         let _ = write!(
             t,
-            "azekura seal 1\nset {}\ngeneration {}\ntime {}\nprevious {previous}\nobjects {} {}\n",
+            "azekura seal 1\nset {}\nlabel {}\ngeneration {}\ntime {}\nseals {} {}\nprevious {}\nsuccession {}\nobjects {} {}\nlist {}\n",
             self.set,
+            hex(&self.label),
             self.generation,
             self.time,
+            self.earlier,
+            hex(&self.heads),
+            self.previous.as_ref().map_or_else(none, both),
+            self.succession.as_ref().map_or_else(none, |d| hex(d)),
             self.first,
-            self.objects.len()
+            self.count,
+            both(&self.list),
         );
-        for o in &self.objects {
-            let digest = o.digest.map_or("-".to_owned(), |d| hex(&d));
-            let _ = writeln!(t, "object {} {} {} {digest}", o.number, o.kind, o.length);
-        }
         let _ = write!(
             t,
-            "log {}\nrecords {} {}\nread-back {}\nverdict {}\nnext {}\n",
-            hex(&self.log),
+            "records {} {}\nread-back {}\nverdict {}\nnext ed25519 {}\n",
             self.record_count,
             hex(&self.records),
             self.read_back.name(),
@@ -153,131 +162,157 @@ impl Seal {
         t.into_bytes()
     }
 
-    /// The whole seal: a body with its signature appended.
+    /// The whole head: a body with its signature appended.
     pub fn with_signature(body: Vec<u8>, signature: &[u8; 64]) -> Vec<u8> {
         let mut out = body;
-        out.extend_from_slice(b"signature ");
+        out.extend_from_slice(b"signature ed25519 ");
         out.extend_from_slice(hex(signature).as_bytes());
         out.push(b'\n');
         out
     }
 
-    /// Decodes a whole seal and checks what the format promises of it, without its signature.
+    /// Decodes the head at the beginning of a seal and checks what the format promises of it, without its signature.
     pub fn decode(bytes: &[u8]) -> Result<Signed, Malformed> {
-        Malformed::limit("seal", bytes.len() as u64, limit::SEAL_BYTES)?;
-        let text = std::str::from_utf8(bytes).map_err(|_| wrong("not text"))?;
-        let mut lines = SealLines { rest: text };
-        match lines.fields("azekura")?[..] {
-            ["seal", "1"] => {}
-            ["seal", n] => return Err(Malformed::Newer { what: "seal", found: number(n)? }),
-            _ => return Err(wrong("not a seal")),
-        }
-        let set = lines.one("set")?.parse()?;
-        let generation = number(lines.one("generation")?)?;
-        let time = lines.one("time")?.to_owned();
-        let previous = match lines.one("previous")? {
+        let head = &bytes[..bytes.len().min(limit::HEAD_BYTES as usize)];
+        let head_bytes = end_of_head(head);
+        // Without an end the first line still tells a newer version from damage.
+        let mut lines = TextLines::begin("seal", &head[..head_bytes.unwrap_or(head.len())])?;
+        let head_bytes = head_bytes.ok_or_else(|| lines.wrong("it has no signature"))?;
+        let set = lines.hex("set").map(Id)?;
+        let label = lines.hex("label")?;
+        let generation = lines.number("generation")?;
+        let time = lines.time("time")?;
+        let [earlier, heads] = lines.fields("seals")?;
+        let (earlier, heads) = (lines.to_number(earlier)?, lines.to_hex(heads)?);
+        let previous = match lines.line("previous")? {
             "none" => None,
-            h => Some(digest(h)?),
+            line => Some(both_digests(&lines, line)?),
         };
-        let (first, count) = lines.two("objects")?;
-        let (first, count) = (number(first)?, number(count)?);
-        Malformed::limit("object number", first.saturating_add(count), limit::OBJECT_NUMBER)?;
-        if count == 0 {
-            return Err(wrong("no objects"));
-        }
-        let mut objects = Vec::with_capacity((count as usize).min(lines.rest.len() / 20));
-        for i in 0..count {
-            objects.push(lines.object(first + i)?);
-        }
-        let log = digest(lines.one("log")?)?;
-        let (record_count, records) = lines.two("records")?;
-        let (record_count, records) = (number(record_count)?, digest(records)?);
-        let read_back = ReadBack::from_name(lines.one("read-back")?).ok_or_else(|| wrong("unknown read-back"))?;
-        let verdict = Verdict::from_name(lines.one("verdict")?).ok_or_else(|| wrong("unknown verdict"))?;
-        let next = digest(lines.one("next")?)?;
-        let body_bytes = text.len() - lines.rest.len();
-        let signature = unhex(lines.one("signature")?).ok_or_else(|| wrong("signature is not 128 hexadecimal digits"))?;
-        if !lines.rest.is_empty() {
-            return Err(wrong("text after the signature"));
-        }
-        if generation == 0 || (generation == 1) != previous.is_none() || (generation == 1) != (first == 0) {
-            return Err(wrong("generation, previous and objects do not fit"));
-        }
-        let counts = |o: &&Object| !matches!(o.kind, ObjectKind::Void | ObjectKind::Parity);
-        let closing = verdict == Verdict::Continued;
-        if !closing && objects.iter().rev().find(counts).is_none_or(|o| o.kind != ObjectKind::Manifest) {
-            return Err(wrong("its last object is no manifest"));
-        }
-        if closing && (record_count, records) != (0, MerkleTree::default().root()) {
-            return Err(wrong("it closes a medium and counts records"));
-        }
-        let seal = Seal { set, generation, time, previous, first, objects, log, record_count, records, read_back, verdict, next };
-        Ok(Signed { seal, signature, body_bytes })
-    }
-}
-
-fn wrong(why: impl Into<String>) -> Malformed {
-    Malformed::new("seal", why)
-}
-
-/// A decimal number without sign or leading zeros.
-fn number(text: &str) -> Result<u64, Malformed> {
-    let n =
-        text.parse().ok().filter(|n: &u64| n.to_string() == text).ok_or_else(|| wrong(format!("{text:?} is not a number")))?;
-    Malformed::limit("number in a seal", n, limit::COUNT)?;
-    Ok(n)
-}
-
-fn digest(text: &str) -> Result<[u8; 32], Malformed> {
-    unhex(text).ok_or_else(|| wrong("a digest is not 64 hexadecimal digits"))
-}
-
-/// The lines of a seal that are still to be decoded.
-struct SealLines<'a> {
-    rest: &'a str,
-}
-
-impl<'a> SealLines<'a> {
-    /// The fields of the next line, which MUST begin with `word`.
-    fn fields(&mut self, word: &str) -> Result<Vec<&'a str>, Malformed> {
-        let missing = || wrong(format!("no line {word:?} where it belongs"));
-        let (line, rest) = self.rest.split_once('\n').ok_or_else(missing)?;
-        self.rest = rest;
-        let mut fields = line.split(' ');
-        if fields.next() != Some(word) {
-            return Err(missing());
-        }
-        Ok(fields.take(8).collect())
-    }
-
-    fn one(&mut self, word: &str) -> Result<&'a str, Malformed> {
-        match self.fields(word)?[..] {
-            [a] => Ok(a),
-            _ => Err(wrong(format!("line {word:?} has the wrong number of fields"))),
-        }
-    }
-
-    fn two(&mut self, word: &str) -> Result<(&'a str, &'a str), Malformed> {
-        match self.fields(word)?[..] {
-            [a, b] => Ok((a, b)),
-            _ => Err(wrong(format!("line {word:?} has the wrong number of fields"))),
-        }
-    }
-
-    fn object(&mut self, expected: u64) -> Result<Object, Malformed> {
-        let [n, kind, length, hash] = self.fields("object")?[..] else {
-            return Err(wrong("line \"object\" has the wrong number of fields"));
+        let succession = match lines.line("succession")? {
+            "none" => None,
+            line => Some(lines.to_hex(line)?),
         };
-        if number(n)? != expected {
-            return Err(wrong("object numbers have a gap"));
-        }
-        let kind =
-            ObjectKind::from_name(kind).filter(|k| *k != ObjectKind::Seal).ok_or_else(|| wrong("unknown kind of object"))?;
-        let length = number(length)?;
-        let digest = match hash {
-            "-" if kind == ObjectKind::Void && length == 0 => None,
-            h => Some(digest(h)?),
+        let [first, count] = lines.fields("objects")?;
+        let (first, count) = (lines.to_number(first)?, lines.to_number(count)?);
+        let list = lines.line("list")?;
+        let list = both_digests(&lines, list)?;
+        let [record_count, records] = lines.fields("records")?;
+        let (record_count, records) = (lines.to_number(record_count)?, lines.to_hex(records)?);
+        let [read_back] = lines.fields("read-back")?;
+        let read_back = ReadBack::from_name(read_back).ok_or_else(|| lines.wrong("unknown read-back"))?;
+        let [verdict] = lines.fields("verdict")?;
+        let verdict = Verdict::from_name(verdict).ok_or_else(|| lines.wrong("unknown verdict"))?;
+        let next = lines.ed25519("next")?;
+        let body_bytes = head_bytes - lines.remaining();
+        let signature = lines.ed25519("signature")?;
+        lines.end()?;
+        let seal = Self {
+            set,
+            label,
+            generation,
+            time,
+            earlier,
+            heads,
+            previous,
+            succession,
+            first,
+            count,
+            list,
+            record_count,
+            records,
+            read_back,
+            verdict,
+            next,
         };
-        Ok(Object { number: expected, kind, length, digest })
+        seal.check(&lines)?;
+        Ok(Signed { seal, signature, body_bytes, head_bytes })
     }
+
+    fn check(&self, lines: &TextLines) -> Result<(), Malformed> {
+        Malformed::limit("objects of a seal", self.count, limit::OBJECTS_IN_LIST)?;
+        Malformed::limit("object number", self.first.saturating_add(self.count), limit::OBJECT_NUMBER)?;
+        if self.count == 0 {
+            return Err(lines.wrong("no objects"));
+        }
+        let is_first = self.earlier == 0;
+        if is_first != self.previous.is_none() || is_first != (self.first == 0) || is_first && self.succession.is_some() {
+            return Err(lines.wrong("seals, previous, succession and objects do not fit"));
+        }
+        if self.generation == 0 || self.generation > self.earlier + 1 || is_first && self.heads != MerkleTree::default().root() {
+            return Err(lines.wrong("generation and seals do not fit"));
+        }
+        if self.is_closing() && (self.record_count, self.records) != (0, MerkleTree::default().root()) {
+            return Err(lines.wrong("a closing seal that counts records"));
+        }
+        Ok(())
+    }
+
+    /// Decodes the list behind this head. An error where its digests are not those of the head, or its form is not that
+    /// of the format.
+    pub fn decode_list(&self, list: &[u8]) -> Result<Vec<Object>, Malformed> {
+        let wrong = |why: &str| Malformed::new("list of a seal", why);
+        if BothDigests::of(list) != self.list {
+            return Err(wrong("its digests are not those in the head"));
+        }
+        let text = std::str::from_utf8(list).map_err(|_| wrong("not text"))?;
+        let mut lines = TextLines::within("list of a seal", text);
+        let mut objects = Vec::with_capacity(self.count as usize);
+        for i in 0..self.count {
+            objects.push(object_line(&mut lines, self.first + i)?);
+        }
+        lines.end()?;
+        let mut manifests = objects.iter().filter(|o| o.kind == ObjectKind::Manifest);
+        match (self.is_closing(), manifests.next(), manifests.next()) {
+            (true, None, _) => {}
+            (false, Some(manifest), None) => {
+                let behind = &objects[(manifest.number - self.first) as usize + 1..];
+                if !behind.iter().all(|o| o.kind.is_skippable() || o.kind.is_newer()) {
+                    return Err(wrong("something of the generation follows its manifest"));
+                }
+            }
+            _ => return Err(wrong("a generation has one manifest, and a closing seal has none")),
+        }
+        Ok(objects)
+    }
+}
+
+/// The list of a seal: one line for each object.
+pub fn encode_list(objects: &[Object]) -> Vec<u8> {
+    let mut t = String::with_capacity(180 * objects.len());
+    for o in objects {
+        let blake3 = o.digests.map_or("-".to_owned(), |d| hex(&d.blake3));
+        let sha256 = o.digests.and_then(|d| d.sha256).map_or("-".to_owned(), |d| hex(&d));
+        // Writing to a `String` does not fail.
+        let _ = writeln!(t, "object {} {} {} {blake3} {sha256}", o.number, o.kind, o.length);
+    }
+    t.into_bytes()
+}
+
+/// How many bytes the head at the beginning of a seal has.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    let mark = b"\nsignature ";
+    let at = bytes.windows(mark.len()).position(|w| w == mark)? + 1;
+    let line = bytes[at..].iter().position(|b| *b == b'\n')?;
+    Some(at + line + 1)
+}
+
+fn both_digests(lines: &TextLines, line: &str) -> Result<BothDigests, Malformed> {
+    let (blake3, sha256) = line.split_once(' ').ok_or_else(|| lines.wrong("a digest is missing"))?;
+    Ok(BothDigests { blake3: lines.to_hex(blake3)?, sha256: lines.to_hex(sha256)? })
+}
+
+fn object_line(lines: &mut TextLines, expected: u64) -> Result<Object, Malformed> {
+    let [number, kind, length, blake3, sha256] = lines.fields("object")?;
+    if lines.to_number(number)? != expected {
+        return Err(lines.wrong("object numbers have a gap"));
+    }
+    let kind = ObjectKind::from_name(kind).filter(|k| *k != ObjectKind::Seal);
+    let kind = kind.ok_or_else(|| lines.wrong("an unknown kind of object"))?;
+    let length = lines.to_number(length)?;
+    let digests = match (blake3, sha256) {
+        ("-", "-") if kind == ObjectKind::Void && length == 0 => None,
+        (blake3, "-") => Some(Digests { blake3: lines.to_hex(blake3)?, sha256: None }),
+        (blake3, sha256) => Some(Digests { blake3: lines.to_hex(blake3)?, sha256: Some(lines.to_hex(sha256)?) }),
+    };
+    Ok(Object { number: expected, kind, length, digests })
 }

@@ -174,7 +174,7 @@ pub(super) fn read_watch(r: &mut CborReader) -> Result<Vec<SourceWatch>, Malform
                         s.kinds.push(KindCounts { kind, files: r.uint()?, noisy: r.uint()?, misfit: r.uint()? });
                     }
                 }
-                _ => r.skip(3)?,
+                key => r.skip_unknown(key, 3)?,
             }
         }
         all.push(s);

@@ -1,21 +1,33 @@
 //! The entries of a generation, in order.
 
-use super::pack_cache::PackCache;
+use super::order::PathOrder;
+use super::raw::RawRecords;
 use super::{Generation, GenerationError, Result};
 use crate::event::chain_text;
-use crate::format::entry::{Entry, compare_paths, record_length};
+use crate::format::entry::{Entry, EntryKind, Record, RefusedEntry};
+use crate::format::manifest::Source;
 use crate::format::merkle::{MerkleHash, MerkleTree, record_leaf};
 use crate::format::pack::Extent;
-use std::collections::VecDeque;
 
 /// An entry, and its leaf in the records' Merkle tree.
 pub struct EntryRecord {
-    /// The decoded record.
-    pub entry: Entry,
-    /// The encoded `core`, of which the leaf is made.
-    pub core_bytes: Vec<u8>,
+    /// The decoded record; or why it is refused. A refused entry MUST be named, and MUST NOT be restored, nor anything
+    /// below it.
+    pub entry: std::result::Result<Entry, RefusedEntry>,
+    /// Bytes of the encoded `core`, of which the leaf is made, at the beginning of [`EntryReader::record`].
+    pub core_bytes: usize,
     /// The record's leaf in that tree.
     pub leaf: MerkleHash,
+}
+
+impl EntryRecord {
+    /// The entry's path.
+    pub fn path(&self) -> &[u8] {
+        match &self.entry {
+            Ok(entry) => &entry.core.path,
+            Err(refused) => &refused.path,
+        }
+    }
 }
 
 /// A part of the entry stream that could not be read.
@@ -33,17 +45,14 @@ pub struct Gap {
 /// manifest.
 pub struct EntryReader<'g, 'a> {
     generation: &'g Generation<'a>,
-    packs: PackCache<'g, 'a>,
-    extents: VecDeque<Extent>,
-    /// `extents` began as the whole stream, so its end can be compared with manifest and seal.
+    raw: RawRecords<'g, 'a>,
+    /// `raw` is the whole stream, so its end can be compared with manifest and seal.
     whole: bool,
-    buffer: Vec<u8>,
-    at: usize,
-    hasher: blake3::Hasher,
+    order: PathOrder<'g>,
     records: MerkleTree,
     salt_key: [u8; 32],
-    last: Vec<u8>,
     past_damage: bool,
+    checks_links: bool,
     /// The gap before the next record.
     gap: Option<Gap>,
     gaps: Vec<Gap>,
@@ -52,27 +61,26 @@ pub struct EntryReader<'g, 'a> {
 
 impl<'g, 'a> EntryReader<'g, 'a> {
     pub(super) fn all(generation: &'g Generation<'a>) -> Self {
-        Self::within(generation, generation.manifest.entries.extents.clone().into(), true)
+        Self::within(generation, RawRecords::all(generation), true)
     }
 
-    /// The entries in a run of frames, the first of which begins with a record.
-    pub(super) fn part(generation: &'g Generation<'a>, frames: &[Extent]) -> Self {
-        Self::within(generation, frames.to_vec().into(), false)
+    /// The entries in a run of frames, each with its position in the stream. The first one begins with a record.
+    pub(super) fn part(generation: &'g Generation<'a>, frames: &[(u64, Extent)]) -> Self {
+        let position = frames.first().map_or(0, |f| f.0);
+        let extents = frames.iter().map(|f| f.1).collect();
+        Self::within(generation, RawRecords::within(generation, position, extents), false)
     }
 
-    fn within(generation: &'g Generation<'a>, extents: VecDeque<Extent>, whole: bool) -> Self {
+    fn within(generation: &'g Generation<'a>, raw: RawRecords<'g, 'a>, whole: bool) -> Self {
         Self {
             generation,
-            packs: PackCache::new(generation),
-            extents,
+            raw,
             whole,
-            buffer: Vec::new(),
-            at: 0,
-            hasher: blake3::Hasher::new(),
+            order: PathOrder::new(&generation.manifest.sources, whole),
             records: MerkleTree::default(),
             salt_key: generation.set_key.record_salt_key(),
-            last: Vec::new(),
             past_damage: false,
+            checks_links: true,
             gap: None,
             gaps: Vec::new(),
             done: false,
@@ -83,6 +91,11 @@ impl<'g, 'a> EntryReader<'g, 'a> {
     /// encryption and checked by their decoder, but nothing proves any more that they are complete.
     pub fn past_damage(self) -> Self {
         Self { past_damage: true, ..self }
+    }
+
+    /// Does not compare further names with the first one.
+    pub(super) fn without_links(self) -> Self {
+        Self { checks_links: false, ..self }
     }
 
     /// What could not be read so far, in order.
@@ -102,7 +115,26 @@ impl<'g, 'a> EntryReader<'g, 'a> {
 
     /// Whether the record read last is the first one behind a gap: folders above it may be missing.
     pub fn is_behind_gap(&self) -> bool {
-        self.gap.is_none() && self.gaps.last().is_some_and(|g| g.before == self.last)
+        self.gap.is_none() && self.gaps.last().is_some_and(|g| g.before == self.order.last())
+    }
+
+    /// The bytes of the record read last, without its length prefix.
+    pub fn record(&self) -> &[u8] {
+        self.raw.record()
+    }
+
+    /// The same with the prefix, as it is in the stream.
+    pub fn encoded(&self) -> &[u8] {
+        self.raw.encoded()
+    }
+
+    /// At the end: the sources that were not there when the generation was made. None if records are lost, or only a part
+    /// of the stream was read: then nobody can tell.
+    pub fn missing_sources(&self) -> Vec<&'g Source> {
+        match self.whole && self.done && self.gaps.is_empty() {
+            true => self.order.without_records().collect(),
+            false => Vec::new(),
+        }
     }
 
     fn next_record(&mut self) -> Result<Option<EntryRecord>> {
@@ -113,17 +145,17 @@ impl<'g, 'a> EntryReader<'g, 'a> {
                         if record.is_none() {
                             self.generation.is_there()?;
                         }
-                        let before = record.as_ref().map(|r| r.entry.core.path.clone()).unwrap_or_default();
+                        let before = record.as_ref().map(|r| r.path().to_vec()).unwrap_or_default();
                         self.gaps.push(Gap { before, ..gap });
                     }
                     return Ok(record);
                 }
                 // Bytes that are no record are skipped only where a part of the stream is missing.
                 Err(e) if self.past_damage && !e.is_absence() && (self.gap.is_some() || is_unread(&e)) => {
-                    let after = || Gap { after: self.last.clone(), before: Vec::new(), why: chain_text(&e) };
+                    let after = || Gap { after: self.order.last().to_vec(), before: Vec::new(), why: chain_text(&e) };
                     self.gap.get_or_insert_with(after);
-                    self.buffer.clear();
-                    self.at = 0;
+                    self.order.skip();
+                    self.raw.resume();
                 }
                 Err(e) if is_unread(&e) => return self.generation.is_there().and(Err(e)),
                 Err(e) => return Err(e),
@@ -132,48 +164,23 @@ impl<'g, 'a> EntryReader<'g, 'a> {
     }
 
     fn next_whole(&mut self) -> Result<Option<EntryRecord>> {
-        if !self.fill(4)? {
-            return if self.at == self.buffer.len() { self.finish().map(|()| None) } else { Err(GenerationError::NotTheEntries) };
+        if !self.raw.advance()? {
+            return self.finish().map(|()| None);
         }
-        let prefix = [0, 1, 2, 3].map(|i| self.buffer[self.at + i]);
-        let length = record_length(prefix).map_err(GenerationError::Entries)?;
-        // Behind a gap these bytes may be anything. A frame that begins with a record contains all of it.
-        if self.gap.is_some() && self.buffer.len() - self.at < 4 + length {
-            return Err(GenerationError::NotTheEntries);
-        }
-        if !self.fill(4 + length)? {
-            return Err(GenerationError::NotTheEntries);
-        }
-        let record = &self.buffer[self.at + 4..self.at + 4 + length];
-        let (entry, core_length) = Entry::decode(record).map_err(GenerationError::Entries)?;
-        if !self.last.is_empty() && compare_paths(&self.last, &entry.core.path).is_ge() {
-            return Err(GenerationError::NotTheEntries);
-        }
-        let core_bytes = record[..core_length].to_vec();
-        let leaf = record_leaf(&self.salt_key, &entry.core.path, &core_bytes);
+        let bytes = self.raw.record();
+        let record = Record::decode(bytes).map_err(GenerationError::Entries)?;
+        let may_contain = match &record.entry {
+            Ok(entry) => entry.core.kind == EntryKind::Directory,
+            Err(refused) => refused.kind.is_none_or(|kind| kind == EntryKind::Directory),
+        };
+        self.order.next(record.path(), may_contain).map_err(GenerationError::Entries)?;
+        let leaf = record_leaf(&self.salt_key, record.path(), &bytes[..record.core_bytes]);
         self.records.push(leaf);
-        self.last.clone_from(&entry.core.path);
-        self.at += 4 + length;
-        Ok(Some(EntryRecord { entry, core_bytes, leaf }))
-    }
-
-    /// Makes `n` bytes available from `at`; `false` if the stream ends before.
-    fn fill(&mut self, n: usize) -> Result<bool> {
-        while self.buffer.len() - self.at < n {
-            let Some(mut x) = self.extents.pop_front() else { return Ok(false) };
-            self.buffer.drain(..self.at);
-            self.at = 0;
-            let (buffer, hasher) = (&mut self.buffer, &mut self.hasher);
-            let read = self.packs.read_frame(&mut x, |bytes| {
-                hasher.update(bytes);
-                buffer.extend_from_slice(bytes);
-            });
-            if x.length > 0 {
-                self.extents.push_front(x);
-            }
-            read?;
-        }
-        Ok(true)
+        let entry = match record.entry {
+            Ok(entry) if self.checks_links && entry.core.link_to.is_some() => self.generation.check_link(entry)?,
+            entry => entry,
+        };
+        Ok(Some(EntryRecord { entry, core_bytes: record.core_bytes, leaf }))
     }
 
     fn finish(&self) -> Result<()> {
@@ -182,7 +189,7 @@ impl<'g, 'a> EntryReader<'g, 'a> {
         }
         let m = &self.generation.manifest.entries;
         let seal = &self.generation.link.seal;
-        let same = self.hasher.finalize().as_bytes() == &m.blake3
+        let same = self.raw.digest() == m.blake3
             && self.records.count() == m.count
             && self.records.count() == seal.record_count
             && self.records.root() == seal.records;
@@ -191,7 +198,7 @@ impl<'g, 'a> EntryReader<'g, 'a> {
 }
 
 /// Whether bytes could not be read from a medium that is attached, or were not the right ones.
-fn is_unread(e: &GenerationError) -> bool {
+pub(super) fn is_unread(e: &GenerationError) -> bool {
     use GenerationError::*;
     matches!(e, Damaged { .. } | Decrypt { .. } | Decompress { .. } | Unpack { .. } | Medium(_)) && !e.is_absence()
 }

@@ -2,28 +2,36 @@
 //!
 //! **Invariant:** a manifest is used only if its digest is the one that its seal lists. The whole entry stream is used only as far
 //! as its digest is the one in the manifest; a part of it only out of packs whose digests are those that their seals list.
+//!
+//! **Invariant:** content comes only out of packs that the generation's own seal or an earlier one lists. Of a pack that is what its
+//! seal lists nothing is used unless its index fits; of one that is not, each frame that still decodes.
 
 mod entries;
+mod first_names;
+mod order;
 mod pack_cache;
+mod raw;
 mod select;
 
 pub use entries::{EntryReader, EntryRecord, Gap};
+use first_names::FirstNames;
 use pack_cache::PackCache;
 pub use select::{EntryFrames, SelectedEntries};
 
+use crate::format::digests::Digests;
 use crate::format::entry::Core;
 use crate::format::manifest::{Manifest, Source};
-use crate::format::object::ObjectKind;
+use crate::format::object::{Object, ObjectKind};
 use crate::format::pack::Extent;
 use crate::format::set_key::SetKey;
 use crate::format::{Malformed, limit};
 use crate::medium::{ErrorCategory, Medium, MediumError, OpenObject};
 use crate::pipeline::compressor::{Decompressor, FrameError};
-use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity};
+use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity, Stanzas};
 use crate::pipeline::packer::{PackReader, UnpackError};
 use crate::seal::chain::{Chain, ReadError, SealLink, read_object};
 use parking_lot::Mutex;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use zeroize::Zeroizing;
 
 /// Why a generation or a part of it could not be read.
@@ -93,6 +101,12 @@ pub enum GenerationError {
     /// shows only at its end, entries were read already that must not be trusted.
     #[error("the entry stream is not the one that the manifest names")]
     NotTheEntries,
+    /// It has an object of a kind that only a newer program knows.
+    #[error("object {object} was written by a newer program")]
+    Newer {
+        /// The object's number.
+        object: u64,
+    },
     /// It may be absent, or damaged in one place: [`Self::is_absence`] and [`Self::is_damage`] tell them apart.
     #[error("the medium failed")]
     Medium(#[from] MediumError),
@@ -113,10 +127,12 @@ impl GenerationError {
     /// Whether something on the medium is damaged. Another generation may be whole.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::NoSuchGeneration { .. } | Self::NoGeneration | Self::WrongKey(_) => false,
+            Self::NoSuchGeneration { .. } | Self::NoGeneration | Self::WrongKey(_) | Self::Newer { .. } => false,
             Self::Medium(e) => e.category() == ErrorCategory::Damage,
-            Self::NoManifest { .. } | Self::Manifest(_) | Self::Entries(_) | Self::NotTheEntries => true,
-            Self::Damaged { .. } | Self::Decrypt { .. } | Self::Decompress { .. } | Self::Unpack { .. } => true,
+            Self::Manifest(e) | Self::Entries(e) => !e.is_newer(),
+            Self::Unpack { source, .. } => !source.is_newer(),
+            Self::NoManifest { .. } | Self::NotTheEntries => true,
+            Self::Damaged { .. } | Self::Decrypt { .. } | Self::Decompress { .. } => true,
         }
     }
 
@@ -135,6 +151,9 @@ pub struct Generation<'a> {
     chain: &'a Chain,
     /// Packs whose digests were compared with their seals and are right.
     checked: Mutex<HashSet<u64>>,
+    first_names: Mutex<FirstNames>,
+    /// See [`Self::wrong_stanzas`].
+    wrong_stanzas: Mutex<BTreeSet<u64>>,
     /// The generation's seal.
     pub link: SealLink,
     /// The generation's manifest.
@@ -153,7 +172,7 @@ impl<'a> Generation<'a> {
             return Err(GenerationError::NoGeneration);
         };
         let link = match wanted {
-            None => last,
+            None => chain.newest_generation().unwrap_or(last),
             Some(wanted) => chain.generation(wanted).ok_or(GenerationError::NoSuchGeneration {
                 wanted,
                 first: first.seal.generation,
@@ -161,30 +180,48 @@ impl<'a> Generation<'a> {
             })?,
         };
         let generation = link.seal.generation;
-        let object = *link.seal.manifest().ok_or(GenerationError::NoManifest { generation })?;
-        let damaged = |why: &str| GenerationError::Damaged { object: object.number, why: why.to_owned() };
-        let bytes = match read_object(medium, object.number, ObjectKind::Manifest, limit::MANIFEST_BYTES) {
-            Ok(bytes) => bytes,
-            Err(ReadError::Damaged(why)) => return Err(damaged(&why)),
-            Err(ReadError::Medium(e)) => return Err(GenerationError::Medium(e)),
+        if let Some(newer) = link.objects.iter().find(|o| o.kind.is_newer()) {
+            return Err(GenerationError::Newer { object: newer.number });
+        }
+        let mut manifest = Err(GenerationError::NoManifest { generation });
+        for object in chain.manifests(link) {
+            manifest = read_manifest(medium, &object, identity).and_then(|(manifest, stanzas)| {
+                let is_its_own = manifest.set == chain.set && manifest.generation == generation;
+                let why = || "it belongs to another set or generation".to_owned();
+                let damaged = || GenerationError::Damaged { object: object.number, why: why() };
+                is_its_own.then_some((manifest, object.number, stanzas)).ok_or_else(damaged)
+            });
+            if manifest.is_ok() {
+                break;
+            }
+        }
+        let (manifest, object, stanzas) = manifest?;
+        let opened = Self {
+            medium,
+            identity,
+            chain,
+            checked: Mutex::default(),
+            first_names: Mutex::default(),
+            wrong_stanzas: Mutex::default(),
+            link: link.clone(),
+            set_key: SetKey(manifest.set_key),
+            manifest,
         };
-        if Some(*blake3::hash(&bytes).as_bytes()) != object.digest {
-            return Err(damaged("its digest is not the one in the seal"));
+        opened.count_stanzas(object, stanzas);
+        Ok(opened)
+    }
+
+    /// Notes an object of this generation whose header has not exactly one stanza for each recipient in the manifest.
+    pub fn count_stanzas(&self, object: u64, stanzas: Stanzas) {
+        if !stanzas.are_of(&self.manifest.recipients) {
+            self.wrong_stanzas.lock().insert(object);
         }
-        let stored = encryptor::decrypt(identity, &bytes, limit::MANIFEST_BYTES).map_err(|source| match source {
-            DecryptError::WrongKey => GenerationError::WrongKey(source),
-            source => GenerationError::Decrypt { object: object.number, source },
-        })?;
-        let mut plain = Zeroizing::new(Vec::new());
-        Decompressor::new()
-            .and_then(|mut d| d.decompress_manifest(&stored, &mut plain))
-            .map_err(|source| GenerationError::Decompress { object: object.number, source })?;
-        let manifest = Manifest::decode(&plain).map_err(GenerationError::Manifest)?;
-        if manifest.set != chain.set || manifest.generation != generation {
-            return Err(damaged("it belongs to another set or generation"));
-        }
-        let set_key = SetKey(manifest.set_key);
-        Ok(Self { medium, identity, chain, checked: Mutex::default(), link: link.clone(), manifest, set_key })
+    }
+
+    /// The objects decrypted so far, ascending, that somebody else may be able to open, or not everybody who should: their
+    /// headers do not have exactly one stanza for each recipient. Their content is used all the same.
+    pub fn wrong_stanzas(&self) -> Vec<u64> {
+        self.wrong_stanzas.lock().iter().copied().collect()
     }
 
     /// The medium that it is read from.
@@ -211,16 +248,42 @@ impl<'a> Generation<'a> {
         EntryFrames::new(self)
     }
 
-    /// Opens a pack for reading at any position. The pack is not compared with its seal.
+    /// Opens a pack for reading at any position. The pack is compared with its seal only if its index cannot be used: a pack
+    /// that is not what its seal lists, or whose list is damaged, may still have frames that decode.
     pub fn open_pack(&self, object: u64) -> Result<DecryptedPack> {
+        self.check_listed(object)?;
         let open = self.medium.open(object, ObjectKind::Pack)?;
-        self.unpack(object, open)
+        let source = match PackReader::open(self.decrypt(object, open)?) {
+            Ok(pack) => return Ok(pack),
+            Err(source) => source,
+        };
+        match self.check_pack(object) {
+            Ok(()) if !self.chain.is_unlisted(object) => Err(GenerationError::Unpack { object, source }),
+            Ok(()) | Err(GenerationError::Damaged { .. }) => self.salvage(object, self.medium.open(object, ObjectKind::Pack)?),
+            Err(e) => Err(e),
+        }
     }
 
-    /// The same, from an object that is open already.
-    pub fn unpack(&self, object: u64, open: Box<dyn OpenObject>) -> Result<DecryptedPack> {
+    /// Opens what is left of a pack that is not what its seal lists.
+    pub fn salvage(&self, object: u64, open: Box<dyn OpenObject>) -> Result<DecryptedPack> {
+        PackReader::salvage(self.decrypt(object, open)?).map_err(|source| GenerationError::Unpack { object, source })
+    }
+
+    fn decrypt(&self, object: u64, open: Box<dyn OpenObject>) -> Result<Decryptor<Box<dyn OpenObject>>> {
         let payload = Decryptor::open(self.identity, open).map_err(|source| GenerationError::Decrypt { object, source })?;
-        PackReader::open(payload).map_err(|source| GenerationError::Unpack { object, source })
+        self.count_stanzas(object, payload.stanzas());
+        Ok(payload)
+    }
+
+    /// Fails if a seal lists an object as something else than a pack, or the object comes behind the generation's seal. What a
+    /// seal listed that is lost, nobody knows.
+    pub fn check_listed(&self, object: u64) -> Result<()> {
+        let is_pack = self.chain.object(object).is_none_or(|(o, _)| o.kind == ObjectKind::Pack);
+        if is_pack && object < self.link.number {
+            return Ok(());
+        }
+        let why = "neither the generation's seal nor an earlier one lists it as a pack".to_owned();
+        Err(GenerationError::Damaged { object, why })
     }
 
     /// Reads the content at `extents` and calls `on_bytes` with one part after the other until it answers `false`.
@@ -245,16 +308,44 @@ impl<'a> Generation<'a> {
             return Ok(());
         }
         let damaged = |why: &str| GenerationError::Damaged { object, why: why.to_owned() };
-        let (sealed, _) = self.chain.object(object).ok_or_else(|| damaged("no seal lists it"))?;
+        let Some((sealed, _)) = self.chain.object(object) else {
+            // Under a damaged list the root of the records confirms what is in it.
+            return if self.chain.is_unlisted(object) { Ok(()) } else { Err(damaged("no seal lists it")) };
+        };
         let mut open = self.medium.open(object, ObjectKind::Pack)?;
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(&mut open).map_err(|source| damaged(&source.to_string()))?;
-        if sealed.kind != ObjectKind::Pack || Some(*hasher.finalize().as_bytes()) != sealed.digest {
+        hasher.update_reader(&mut open).or_else(|source| self.is_there().and(Err(damaged(&source.to_string()))))?;
+        if sealed.kind != ObjectKind::Pack || Some(*hasher.finalize().as_bytes()) != sealed.digest() {
             return Err(damaged("its digest is not the one in the seal"));
         }
         checked().insert(object);
         Ok(())
     }
+}
+
+/// Reads a manifest, compares it with what the seal's list says, and decrypts it. Where that list is damaged, the root of
+/// the records confirms what the manifest names.
+fn read_manifest(medium: &dyn Medium, object: &Object, identity: &Identity) -> Result<(Manifest, Stanzas)> {
+    let damaged = |why: &str| GenerationError::Damaged { object: object.number, why: why.to_owned() };
+    let bytes = match read_object(medium, object.number, ObjectKind::Manifest, limit::MANIFEST_BYTES) {
+        Ok(bytes) => bytes,
+        Err(ReadError::Damaged(why)) => return Err(damaged(&why)),
+        Err(ReadError::Medium(e)) => return Err(GenerationError::Medium(e)),
+    };
+    if object.digests.is_some_and(|d| !d.agree_with(&Digests::of(&bytes, true))) {
+        return Err(damaged("its digest is not the one in the seal"));
+    }
+    let mut stored = Vec::new();
+    let decrypted = encryptor::decrypt_into(identity, &bytes, limit::MANIFEST_BYTES, &mut stored);
+    let stanzas = decrypted.map_err(|source| match source {
+        DecryptError::WrongKey => GenerationError::WrongKey(source),
+        source => GenerationError::Decrypt { object: object.number, source },
+    })?;
+    let mut plain = Zeroizing::new(Vec::new());
+    Decompressor::new()
+        .and_then(|mut d| d.decompress_manifest(&stored, &mut plain))
+        .map_err(|source| GenerationError::Decompress { object: object.number, source })?;
+    Ok((Manifest::decode(&plain).map_err(GenerationError::Manifest)?, stanzas))
 }
 
 /// Whether `path` is `wanted` or below it.

@@ -3,9 +3,11 @@
 
 use super::entries::{EntryReader, EntryRecord};
 use super::pack_cache::PackCache;
-use super::{Generation, Result, is_within};
-use crate::format::entry::{Entry, compare_paths, split_record};
+use super::raw::remains_of_long_record;
+use super::{Generation, GenerationError, Result, is_within};
+use crate::format::entry::{Record, compare_paths, split_record};
 use crate::format::pack::Extent;
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
@@ -13,15 +15,19 @@ use std::ops::RangeInclusive;
 pub struct EntryFrames<'g, 'a> {
     generation: &'g Generation<'a>,
     packs: PackCache<'g, 'a>,
-    frames: Vec<Extent>,
+    /// Each with its position in the stream.
+    frames: Vec<(u64, Extent)>,
 }
 
 impl<'g, 'a> EntryFrames<'g, 'a> {
     pub(super) fn new(generation: &'g Generation<'a>) -> Result<Self> {
         let mut packs = PackCache::new(generation);
-        let mut frames = Vec::new();
+        let (mut frames, mut position) = (Vec::new(), 0);
         for x in &generation.manifest.entries.extents {
-            packs.divide(*x, |frame| frames.push(frame))?;
+            packs.divide(*x, |frame| {
+                frames.push((position, frame));
+                position += frame.length;
+            })?;
         }
         Ok(Self { generation, packs, frames })
     }
@@ -45,9 +51,7 @@ impl<'g, 'a> EntryFrames<'g, 'a> {
         let mut selected = VecDeque::new();
         for (path, below) in wanted {
             let wanted = WantedPath { frames: self.frames_of(&path, below)?, path, below };
-            for frame in &self.frames[wanted.frames.clone()] {
-                self.generation.check_pack(frame.object)?;
-            }
+            self.check_packs(&wanted.frames)?;
             // The folders above a source whose name has several parts have no records.
             if wanted.below && !wanted.exists(&self)? {
                 return Ok(None);
@@ -55,6 +59,28 @@ impl<'g, 'a> EntryFrames<'g, 'a> {
             selected.push_back(wanted);
         }
         Ok(Some(SelectedEntries { frames: self, wanted: selected, current: None }))
+    }
+
+    /// The record of one path, if it has one.
+    pub(super) fn record(&mut self, path: &[u8]) -> Result<Option<Record>> {
+        if self.frames.is_empty() {
+            return Ok(None);
+        }
+        let frames = self.frames_of(path, false)?;
+        self.check_packs(&frames)?;
+        for record in EntryReader::part(self.generation, &self.frames[frames]).without_links() {
+            let record = record?;
+            match compare_paths(record.path(), path) {
+                Ordering::Less => {}
+                Ordering::Equal => return Ok(Some(Record { entry: record.entry, core_bytes: record.core_bytes })),
+                Ordering::Greater => break,
+            }
+        }
+        Ok(None)
+    }
+
+    fn check_packs(&self, frames: &RangeInclusive<usize>) -> Result<()> {
+        self.frames[frames.clone()].iter().try_for_each(|(_, frame)| self.generation.check_pack(frame.object))
     }
 
     /// The frames with the record of `path`, and with `below` the records of everything below it; and one frame more.
@@ -99,12 +125,19 @@ impl<'g, 'a> EntryFrames<'g, 'a> {
 
     /// The path of the record that a frame begins with; `None` if it begins within a record.
     fn first_path(&mut self, frame: usize) -> Result<Option<Vec<u8>>> {
-        let mut path = None;
-        self.packs.read_frame(&mut self.frames[frame].clone(), |bytes| {
-            let record = split_record(bytes).ok().flatten();
-            path = record.and_then(|(r, _)| Entry::decode(r).ok()).map(|(entry, _)| entry.core.path);
-        })?;
-        Ok(path)
+        let (position, _) = self.frames[frame];
+        if remains_of_long_record(&self.generation.manifest.entries.long_records, position) > 0 {
+            return Ok(None);
+        }
+        // A long record continues in the next frames.
+        let mut bytes = Vec::new();
+        for (_, x) in &self.frames[frame..] {
+            self.packs.read_frame(&mut x.clone(), |part| bytes.extend_from_slice(part))?;
+            if let Some((record, _)) = split_record(&bytes).map_err(GenerationError::Entries)? {
+                return Ok(Some(Record::decode(record).map_err(GenerationError::Entries)?.path().to_vec()));
+            }
+        }
+        Err(GenerationError::NotTheEntries)
     }
 }
 
@@ -121,12 +154,12 @@ impl WantedPath {
     }
 
     fn exists(&self, frames: &EntryFrames) -> Result<bool> {
-        for record in self.entries(frames) {
-            let path = record?.entry.core.path;
-            if is_within(&path, &self.path) {
+        for record in self.entries(frames).without_links() {
+            let record = record?;
+            if is_within(record.path(), &self.path) {
                 return Ok(true);
             }
-            if compare_paths(&path, &self.path).is_gt() {
+            if compare_paths(record.path(), &self.path).is_gt() {
                 break;
             }
         }
@@ -158,7 +191,7 @@ impl Iterator for SelectedEntries<'_, '_> {
             };
             match entries.next() {
                 Some(Ok(record)) => {
-                    let path = &record.entry.core.path;
+                    let path = record.path();
                     if wanted.wants(path) {
                         return Some(Ok(record));
                     }

@@ -5,16 +5,19 @@
 
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
+use crate::format::digests::Hashes;
+use crate::format::entry::RefusedEntry;
 use crate::format::label::Label;
 use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::pack::{ChunkId, Index};
 use crate::format::{limit, watch};
-use crate::generation::{Generation, GenerationError};
-use crate::host::catalog::{Catalog, CatalogError, GenerationRow, Location, MediumRow, SetRow};
+use crate::generation::{EntryRecord, Generation, GenerationError};
+use crate::host::catalog::{Catalog, CatalogError, Location, MediumRow, SealRow, SetRow};
 use crate::host::state::{SetState, StateDir, StateError};
 use crate::medium::{AttachedMedium, ErrorCategory, Medium, MediumError};
 use crate::pipeline::compressor::{FrameError, read_index};
 use crate::pipeline::encryptor::{DecryptError, Decryptor, Identity};
+use crate::pipeline::packer::UnpackError;
 use crate::seal::chain::{Chain, Fault, FaultKind, ReadError, SealLink, read_object};
 use crate::seal::{KeyError, SealKeys};
 use crate::set::open::{OpenError, OpenSet};
@@ -147,6 +150,24 @@ fn check_trusted(chain: &Chain) -> Result<()> {
     }
 }
 
+/// Why the entries of the last generation are not copied to the host.
+struct UnusableEntries {
+    why: String,
+    /// The damaged object.
+    object: Option<u64>,
+}
+
+impl UnusableEntries {
+    fn damaged(e: &GenerationError) -> Self {
+        Self { why: chain_text(e), object: e.object() }
+    }
+
+    fn of(refused: &RefusedEntry) -> Self {
+        let why = format!("{}: {}", String::from_utf8_lossy(&refused.path), refused.why);
+        Self { why, object: None }
+    }
+}
+
 /// The new rows of one set.
 struct Rebuilding<'r> {
     set: &'r SetState,
@@ -158,7 +179,7 @@ struct Rebuilding<'r> {
     /// The old catalog listed damaged packs. Which ones is forgotten with it: all packs are read again to find out.
     had_damage: bool,
     /// The last generation before this one that is no closing seal.
-    previous: Option<GenerationRow>,
+    previous: Option<SealRow>,
 }
 
 impl Rebuilding<'_> {
@@ -173,7 +194,7 @@ impl Rebuilding<'_> {
             set_aside: None,
         };
         for link in &self.chain.links {
-            for object in &link.seal.objects {
+            for object in &link.objects {
                 if env.is_interrupted() {
                     return Err(RebuildError::Interrupted);
                 }
@@ -197,6 +218,7 @@ impl Rebuilding<'_> {
                     && let Ok(label) = Label::decode(&bytes)
                 {
                     self.catalog.put_medium(self.row, &MediumRow::of(&label))?;
+                    self.catalog.put_label(self.row, object.number, blake3::hash(&bytes).as_bytes())?;
                 }
             }
             ObjectKind::Pack => {
@@ -214,8 +236,7 @@ impl Rebuilding<'_> {
     }
 
     fn add_seal(&mut self, link: &SealLink) -> Result<()> {
-        let seal = Object { number: link.number, kind: ObjectKind::Seal, length: link.length, digest: Some(link.digest) };
-        self.catalog.add_object(self.row, &seal, &mut [])?;
+        self.catalog.add_object(self.row, &link.object(), &mut [])?;
         let bytes = read_object(self.medium, link.number, ObjectKind::Seal, limit::SEAL_BYTES).map_err(|e| match e {
             ReadError::Medium(e) => RebuildError::Medium(e),
             ReadError::Damaged(_) => RebuildError::Untrusted,
@@ -224,10 +245,11 @@ impl Rebuilding<'_> {
     }
 
     fn add_generation(&mut self, link: &SealLink, report: &mut Report) -> Result<()> {
-        let mut generation = GenerationRow {
+        let mut generation = SealRow {
+            seal: link.seal.earlier + 1,
             number: link.seal.generation,
             seal_object: link.number,
-            seal_digest: link.digest,
+            head: link.head,
             time: link.seal.time.clone(),
             started: self.previous.as_ref().map_or(0, |g| g.started),
             entries_digest: self.previous.as_ref().map_or([0; 32], |g| g.entries_digest),
@@ -236,14 +258,14 @@ impl Rebuilding<'_> {
         };
         let mut damaged = None;
         if !generation.closing {
-            if let Some(e) = self.read_manifest(&mut generation)? {
+            if let Some(unusable) = self.read_manifest(&mut generation)? {
                 // No later generation may refer to entries that lie there.
-                damaged = e.object();
-                report.unreadable_entries = Some(chain_text(&e));
+                damaged = unusable.object;
+                report.unreadable_entries = Some(unusable.why);
             }
             self.previous = Some(generation.clone());
         }
-        self.catalog.put_generation(self.row, &generation)?;
+        self.catalog.put_seal_row(self.row, &generation)?;
         match damaged {
             Some(object) => Ok(self.catalog.mark_damaged(self.row, &[object])?),
             None => Ok(()),
@@ -252,12 +274,12 @@ impl Rebuilding<'_> {
 
     /// Completes a generation's row from its manifest. Of the last generation, copies the entries to the host; returns
     /// why that is impossible.
-    fn read_manifest(&self, row: &mut GenerationRow) -> Result<Option<GenerationError>> {
+    fn read_manifest(&self, row: &mut SealRow) -> Result<Option<UnusableEntries>> {
         let is_last = Some(row.seal_object) == self.chain.generations().next_back().map(|l| l.number);
         let generation = match Generation::open(self.medium, self.chain, Some(row.number), self.identity) {
             Ok(generation) => generation,
             // The damage concerns this generation only.
-            Err(e @ GenerationError::Damaged { .. }) => return Ok(Some(e).filter(|_| is_last)),
+            Err(e @ GenerationError::Damaged { .. }) => return Ok(is_last.then(|| UnusableEntries::damaged(&e))),
             Err(e) => return Err(e.into()),
         };
         row.started = generation.manifest.started.as_nanoseconds_64();
@@ -284,7 +306,8 @@ fn locations(object: u64, index: &Index) -> Vec<(ChunkId, Location)> {
     chunks
 }
 
-/// The index of a pack; `None` if it cannot be read.
+/// The index of a pack; `None` if it cannot be read. The ids and lengths in it are taken as they are: no frame is decoded
+/// to compute them again. They only tell later backups what is stored; a restore does not use them.
 fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Option<Index>> {
     let open = match medium.open(number, ObjectKind::Pack) {
         Ok(open) => open,
@@ -297,6 +320,11 @@ fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Opt
         Ok(mut payload) => match read_index(&mut payload) {
             Ok(index) => Ok(Some(index)),
             Err(FrameError::Read { source }) => unreadable(source),
+            // Not damaged: a newer program may read it, and this one must not write into such a set.
+            Err(FrameError::Malformed(e)) if e.is_newer() => {
+                let source = UnpackError::Index(FrameError::Malformed(e));
+                Err(GenerationError::Unpack { object: number, source }.into())
+            }
             Err(_) => Ok(None),
         },
         Err(DecryptError::Read { source }) => unreadable(source),
@@ -305,26 +333,25 @@ fn index_of(medium: &dyn Medium, identity: &Identity, number: u64) -> Result<Opt
 }
 
 fn is_whole(medium: &dyn Medium, object: &Object) -> Result<bool> {
-    match medium.read_back(object.number, object.kind) {
-        Ok(r) => Ok(r.length == object.length && Some(r.digest) == object.digest),
+    match medium.read_back(object.number, object.kind, Hashes::Both) {
+        Ok(r) => Ok(r.length == object.length && object.digests.is_some_and(|d| d.agree_with(&r.digests))),
         Err(e) if e.category() == ErrorCategory::Damage => Ok(false),
         Err(e) => Err(e.into()),
     }
 }
 
 /// Copies the entries of the last generation to the host, so that the next backup reads only what changed. Damaged
-/// entries are not copied in part: returns what is damaged.
-fn copy_entries(set: &SetState, generation: &Generation) -> Result<Option<GenerationError>> {
+/// entries are not copied in part: returns what is damaged. Nor are they copied if one is refused for damage: the next
+/// backup must not take it over as unchanged. A newer one is read again anyway.
+fn copy_entries(set: &SetState, generation: &Generation) -> Result<Option<UnusableEntries>> {
     let mut copy = BufWriter::new(set.new_entries()?);
-    let mut record = Vec::new();
-    for entry in generation.entries() {
-        record.clear();
-        // The encoding is deterministic: these are the bytes of the stream.
-        match entry {
-            Ok(read) => read.entry.encode(&mut record),
-            Err(e) => return Ok(Some(e)),
-        };
-        copy.write_all(&record).map_err(RebuildError::Entries)?;
+    let mut entries = generation.entries();
+    while let Some(read) = entries.next() {
+        match read {
+            Ok(EntryRecord { entry: Err(refused), .. }) if !refused.is_newer() => return Ok(Some(UnusableEntries::of(&refused))),
+            Ok(_) => copy.write_all(entries.encoded()).map_err(RebuildError::Entries)?,
+            Err(e) => return Ok(Some(UnusableEntries::damaged(&e))),
+        }
     }
     copy.flush().map_err(RebuildError::Entries)?;
     set.promote_entries()?;

@@ -10,6 +10,7 @@ use super::{ErrorCategory, Listing, Medium, MediumError};
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
+use crate::interruption::Interruption;
 use crate::lock::FileLock;
 use rustix::fs::{major, minor};
 use std::io::Read;
@@ -21,6 +22,7 @@ type Result<T> = std::result::Result<T, MediumError>;
 pub struct AttachedMedium {
     path: PathBuf,
     kind: AttachedKind,
+    interruption: Interruption,
 }
 
 enum AttachedKind {
@@ -44,7 +46,7 @@ impl AttachedMedium {
                 Loaded::Known(set, drive) => AttachedKind::Tape(set, Tape::open(drive, set)?),
             },
         };
-        Ok(Self { path: path.to_owned(), kind })
+        Ok(Self { path: path.to_owned(), kind, interruption: loader.interruption() })
     }
 
     /// The set of the cartridge in the drive; `None` for a blank one and for a folder.
@@ -87,6 +89,31 @@ impl AttachedMedium {
         }
     }
 
+    /// Calls `f` with a set on this medium, opened for reading.
+    pub fn with_set<T>(&self, set: Id, f: impl FnOnce(&dyn Medium) -> Result<T>) -> Result<T> {
+        match &self.kind {
+            AttachedKind::Folder => f(&Directory::open(&self.path, set)?),
+            AttachedKind::Tape(id, tape) if *id == set => f(tape),
+            _ => Err(MediumError::NoSuchSet { path: self.path.clone(), set }),
+        }
+    }
+
+    /// All labels of a set on this medium that can be decoded, ascending by number.
+    pub fn labels(&self, set: Id) -> Result<Vec<Label>> {
+        self.with_set(set, |medium| {
+            let mut labels = Vec::new();
+            for o in medium.list()?.objects.iter().filter(|o| o.kind == ObjectKind::Label) {
+                match read_label(medium, o.number, &self.path) {
+                    Ok(label) => labels.push(label),
+                    Err(e) if e.category() == ErrorCategory::Damage => {}
+                    Err(MediumError::NewerFormat { .. }) => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            Ok(labels)
+        })
+    }
+
     /// Bytes that may still be appended; `None` where that is not known. An estimate, as [`Medium::free_bytes`] is.
     pub fn free_bytes(&self) -> Option<u64> {
         match self.kind {
@@ -95,19 +122,25 @@ impl AttachedMedium {
         }
     }
 
-    /// Opens a set for reading.
+    /// Opens a set for reading. Reading ends when the user wants to stop.
     pub fn open(self, set: Id) -> Result<Box<dyn Medium>> {
         match self.kind {
-            AttachedKind::Folder => Ok(Box::new(Directory::open(&self.path, set)?)),
-            AttachedKind::Tape(id, tape) if id == set => Ok(Box::new(tape)),
+            AttachedKind::Folder => Ok(Box::new(Directory::open(&self.path, set)?.stopped_by(self.interruption))),
+            AttachedKind::Tape(id, tape) if id == set => Ok(Box::new(tape.stopped_by(self.interruption))),
             _ => Err(MediumError::NoSuchSet { path: self.path, set }),
         }
     }
 
-    /// Opens a set for writing.
+    /// Does not let the user stop the reading of what is written: a run that seals ends by itself.
+    #[must_use]
+    pub fn without_interruption(self) -> Self {
+        Self { interruption: Interruption::default(), ..self }
+    }
+
+    /// Opens a set for writing. Reading ends when the user wants to stop, unless [`Self::without_interruption`].
     pub fn open_to_write(self, set: Id) -> Result<Writable> {
         match self.kind {
-            AttachedKind::Folder => locked(Directory::open(&self.path, set)?, &self.path),
+            AttachedKind::Folder => locked(Directory::open(&self.path, set)?.stopped_by(self.interruption), &self.path),
             _ => Ok((self.open(set)?, None)),
         }
     }
@@ -116,8 +149,10 @@ impl AttachedMedium {
     /// is written to a tape yet. `block`: bytes of a tape's block, see [`super::tape::check_block`].
     pub fn begin(self, set: Id, block: u32) -> Result<Writable> {
         match self.kind {
-            AttachedKind::Folder => locked(Directory::create(&self.path, set)?, &self.path),
-            AttachedKind::BlankTape(drive) => Ok((Box::new(Tape::create(drive, set, block)?), None)),
+            AttachedKind::Folder => locked(Directory::create(&self.path, set)?.stopped_by(self.interruption), &self.path),
+            AttachedKind::BlankTape(drive) => {
+                Ok((Box::new(Tape::create(drive, set, block)?.stopped_by(self.interruption)), None))
+            }
             AttachedKind::Tape(..) => Err(MediumError::NotBlank { medium: self.path.display().to_string() }),
         }
     }
@@ -165,9 +200,9 @@ fn label_on(tape: &Tape, path: &Path) -> Result<Label> {
     Err(first_error.unwrap_or_else(|| MediumError::NoLabel { path: path.to_owned() }))
 }
 
-fn read_label(tape: &Tape, number: u64, path: &Path) -> Result<Label> {
+fn read_label(medium: &dyn Medium, number: u64, path: &Path) -> Result<Label> {
     let mut bytes = Vec::new();
-    let read = tape.open(number, ObjectKind::Label)?.take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes);
+    let read = medium.open(number, ObjectKind::Label)?.take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(|e| MediumError::of_read(path.display().to_string(), number, ObjectKind::Label, e))?;
     decode_label(&bytes, path)
 }

@@ -8,7 +8,9 @@
 
 use super::file_system::FileSystem;
 use crate::buffer::{Buffer, Buffers};
+use crate::format::digests::{DigestHasher, Digests, Hashes};
 use crate::format::seal::ReadBack;
+use crate::interruption::Interruption;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Advice, AtFlags, Mode, OFlags, StatxFlags, fadvise, fcntl_setfl, fstat, openat, statx};
 use rustix::io::{Errno, pread, write};
@@ -87,35 +89,110 @@ fn write_all(file: BorrowedFd, mut bytes: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Bytes read, their BLAKE3, and how they were read.
-pub(super) type Seen = (u64, [u8; 32], ReadBack);
+/// Bytes read, their digests, and how they were read.
+pub(super) type Seen = (u64, Digests, ReadBack);
 
-/// Reads the file that `file` is open on; `name` is its name in `folder`.
-///
-/// The file's own writes must be on the device already: only clean pages can be dropped.
-pub(super) fn read_back(
-    folder: BorrowedFd,
-    name: &str,
-    file: BorrowedFd,
-    kind: FileSystem,
-    buffers: &Buffers,
-) -> Result<Seen, Errno> {
-    let best = kind.best_read_back();
-    // Before a direct read too: some file systems serve it from the cache without reporting that.
-    let dropped = fadvise(file, 0, None, Advice::DontNeed).is_ok() && best >= ReadBack::Dropped;
-    let length = fstat(file)?.st_size as u64;
-    if best == ReadBack::Direct
-        && let Some(direct) = open_direct(folder, name, file)
-    {
-        match hash(direct.as_fd(), length, true, buffers) {
-            Ok((length, digest)) => return Ok((length, digest, ReadBack::Direct)),
-            // The file system demands another alignment: larger sectors, or no end of file within a sector.
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => {}
-            Err(e) => return Err(e),
+/// How a file is read again.
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'a> {
+    pub hashes: Hashes,
+    /// Reading ends with `ECANCELED` when it comes.
+    pub interruption: Interruption,
+    pub buffers: &'a Buffers,
+}
+
+impl Reading<'_> {
+    /// Reads the file that `file` is open on; `name` is its name in `folder`.
+    ///
+    /// The file's own writes must be on the device already: only clean pages can be dropped.
+    pub fn read_back(self, folder: BorrowedFd, name: &str, file: BorrowedFd, kind: FileSystem) -> Result<Seen, Errno> {
+        let best = kind.best_read_back();
+        // Before a direct read too: some file systems serve it from the cache without reporting that.
+        let dropped = fadvise(file, 0, None, Advice::DontNeed).is_ok() && best >= ReadBack::Dropped;
+        let length = fstat(file)?.st_size as u64;
+        if best == ReadBack::Direct
+            && let Some(direct) = open_direct(folder, name, file)
+        {
+            match self.hash(direct.as_fd(), length, true) {
+                Ok((length, digests)) => return Ok((length, digests, ReadBack::Direct)),
+                // The file system demands another alignment: larger sectors, or no end of file within a sector.
+                Err(Errno::INVAL | Errno::OPNOTSUPP) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let (length, digests) = self.hash(file, length, false)?;
+        Ok((length, digests, if dropped { ReadBack::Dropped } else { ReadBack::Cached }))
+    }
+
+    /// Hashes the file up to `length`, or up to its end. `EINVAL` if a direct read reaches neither.
+    fn hash(self, file: BorrowedFd, length: u64, direct: bool) -> Result<(u64, Digests), Errno> {
+        let mut hasher = DigestHasher::new(self.hashes);
+        let mut total = 0;
+        if length <= BUFFER_BYTES as u64 {
+            let mut buffer = self.buffers.take(BUFFER_BYTES);
+            self.fill(&mut buffer, file, 0, direct)?;
+            hasher.update(&buffer);
+            total = buffer.len() as u64;
+        } else {
+            thread::scope(|scope| {
+                // Every buffer fits into either channel, so that nobody waits to hand one over.
+                let (return_empty, empty) = sync_channel(BUFFERS);
+                let (filled, receive_filled) = sync_channel(BUFFERS);
+                for _ in 0..BUFFERS {
+                    // Cannot fail: the receiver is in this function.
+                    let _ = return_empty.send(self.buffers.take(BUFFER_BYTES));
+                }
+                scope.spawn(move || self.read_ahead(file, length, direct, &empty, &filled));
+                for buffer in receive_filled {
+                    let mut buffer: Buffer = buffer?;
+                    hasher.update(&buffer);
+                    total += buffer.len() as u64;
+                    buffer.truncate(0);
+                    // Fails after the reader has reached the end: no more buffers are needed.
+                    let _ = return_empty.send(buffer);
+                }
+                Ok(())
+            })?;
+        }
+        if direct && total != length {
+            return Err(Errno::INVAL);
+        }
+        Ok((total, hasher.finish()))
+    }
+
+    /// Fills buffers until `length` is reached, the file ends, or it cannot be read.
+    fn read_ahead(
+        self,
+        file: BorrowedFd,
+        length: u64,
+        direct: bool,
+        empty: &Receiver<Buffer>,
+        filled: &SyncSender<Result<Buffer, Errno>>,
+    ) {
+        let mut offset = 0;
+        while offset < length {
+            let Ok(mut buffer) = empty.recv() else { return };
+            let result = self.fill(&mut buffer, file, offset, direct);
+            let (n, short) = (buffer.len() as u64, buffer.len() < BUFFER_BYTES);
+            if filled.send(result.map(|()| buffer)).is_err() || short {
+                return;
+            }
+            offset += n;
         }
     }
-    let (length, digest) = hash(file, length, false, buffers)?;
-    Ok((length, digest, if dropped { ReadBack::Dropped } else { ReadBack::Cached }))
+
+    /// Fills an empty buffer from `offset`, with fewer bytes than [`BUFFER_BYTES`] only at the end of the file.
+    fn fill(self, buffer: &mut Buffer, file: BorrowedFd, offset: u64, direct: bool) -> Result<(), Errno> {
+        if self.interruption.is_there() {
+            return Err(Errno::CANCELED);
+        }
+        let read = |room: &mut [u8], filled: usize| match direct && !filled.is_multiple_of(ALIGNMENT_BYTES) {
+            // A direct read must begin on a boundary. One that ended elsewhere has reached the end of the file.
+            true => Ok(0),
+            false => Ok(pread(file, room, offset + filled as u64)?),
+        };
+        buffer.fill(BUFFER_BYTES, read).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
+    }
 }
 
 /// Opens the same file for direct reads, if the file system supports them for this file.
@@ -133,75 +210,17 @@ fn open_direct(folder: BorrowedFd, name: &str, file: BorrowedFd) -> Option<Owned
     (!through_cache).then_some(direct)
 }
 
-/// Fills an empty buffer from `offset`, with fewer bytes than [`BUFFER_BYTES`] only at the end of the file.
-fn fill(buffer: &mut Buffer, file: BorrowedFd, offset: u64, direct: bool) -> Result<(), Errno> {
-    let read = |room: &mut [u8], filled: usize| match direct && !filled.is_multiple_of(ALIGNMENT_BYTES) {
-        // A direct read must begin on a boundary. One that ended elsewhere has reached the end of the file.
-        true => Ok(0),
-        false => Ok(pread(file, room, offset + filled as u64)?),
-    };
-    buffer.fill(BUFFER_BYTES, read).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
-}
-
-/// Hashes the file up to `length`, or up to its end. `EINVAL` if a direct read reaches neither.
-fn hash(file: BorrowedFd, length: u64, direct: bool, buffers: &Buffers) -> Result<(u64, [u8; 32]), Errno> {
-    let mut hasher = blake3::Hasher::new();
-    let mut total = 0;
-    if length <= BUFFER_BYTES as u64 {
-        let mut buffer = buffers.take(BUFFER_BYTES);
-        fill(&mut buffer, file, 0, direct)?;
-        hasher.update(&buffer);
-        total = buffer.len() as u64;
-    } else {
-        thread::scope(|scope| {
-            // Every buffer fits into either channel, so that nobody waits to hand one over.
-            let (return_empty, empty) = sync_channel(BUFFERS);
-            let (filled, receive_filled) = sync_channel(BUFFERS);
-            for _ in 0..BUFFERS {
-                // Cannot fail: the receiver is in this function.
-                let _ = return_empty.send(buffers.take(BUFFER_BYTES));
-            }
-            scope.spawn(move || read_ahead(file, length, direct, &empty, &filled));
-            for buffer in receive_filled {
-                let mut buffer: Buffer = buffer?;
-                hasher.update(&buffer);
-                total += buffer.len() as u64;
-                buffer.truncate(0);
-                // Fails after the reader has reached the end: no more buffers are needed.
-                let _ = return_empty.send(buffer);
-            }
-            Ok(())
-        })?;
-    }
-    if direct && total != length {
-        return Err(Errno::INVAL);
-    }
-    Ok((total, *hasher.finalize().as_bytes()))
-}
-
-/// Fills buffers until `length` is reached, the file ends, or it cannot be read.
-fn read_ahead(file: BorrowedFd, length: u64, direct: bool, empty: &Receiver<Buffer>, filled: &SyncSender<Result<Buffer, Errno>>) {
-    let mut offset = 0;
-    while offset < length {
-        let Ok(mut buffer) = empty.recv() else { return };
-        let result = fill(&mut buffer, file, offset, direct);
-        let (n, short) = (buffer.len() as u64, buffer.len() < BUFFER_BYTES);
-        if filled.send(result.map(|()| buffer)).is_err() || short {
-            return;
-        }
-        offset += n;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[test]
     fn every_way_hashes_the_same_bytes_at_every_boundary() -> Result<(), Box<dyn std::error::Error>> {
         let (dir, buffers) = (tempfile::tempdir()?, Buffers::default());
         let folder = rustix::fs::open(dir.path(), OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty())?;
+        let reading = Reading { hashes: Hashes::Both, interruption: Interruption::default(), buffers: &buffers };
         let block = ALIGNMENT_BYTES;
         let lengths = [0, 1, block - 1, block, block + 1, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1];
         for length in lengths.into_iter().chain([3 * BUFFER_BYTES + block, 7 * BUFFER_BYTES + 513]) {
@@ -210,14 +229,14 @@ mod tests {
             file.write_all(&bytes)?;
             file.as_file().sync_all()?;
             let name = file.path().file_name().and_then(|n| n.to_str()).ok_or("name")?;
-            let expected = *blake3::hash(&bytes).as_bytes();
+            let expected = Digests::of(&bytes, true);
             let kind = FileSystem::of(&folder);
             for kind in [kind, FileSystem::Nfs, FileSystem::Tmpfs] {
-                let (n, digest, how) = read_back(folder.as_fd(), name, file.as_file().as_fd(), kind, &buffers)?;
+                let (n, digest, how) = reading.read_back(folder.as_fd(), name, file.as_file().as_fd(), kind)?;
                 assert_eq!((n, digest), (length as u64, expected), "{length} {kind}");
                 assert!(how <= kind.best_read_back());
             }
-            assert_eq!(hash(file.as_file().as_fd(), length as u64, false, &buffers)?, (length as u64, expected));
+            assert_eq!(reading.hash(file.as_file().as_fd(), length as u64, false)?, (length as u64, expected));
         }
         Ok(())
     }
@@ -243,11 +262,27 @@ mod tests {
     }
 
     #[test]
+    fn reading_ends_when_the_user_wants_to_stop() -> Result<(), Box<dyn std::error::Error>> {
+        static STOP: AtomicBool = AtomicBool::new(false);
+        let (file, buffers) = (tempfile::tempfile()?, Buffers::default());
+        file.set_len(9 << 20)?;
+        let reading = Reading { hashes: Hashes::Blake3, interruption: Interruption::by(&STOP), buffers: &buffers };
+        assert_eq!(reading.hash(file.as_fd(), 9 << 20, false)?.0, 9 << 20);
+        STOP.store(true, Ordering::Relaxed);
+        for length in [1, 9 << 20] {
+            assert_eq!(reading.hash(file.as_fd(), length, false), Err(Errno::CANCELED));
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_file_shorter_than_its_length_is_read_to_its_end() -> Result<(), Box<dyn std::error::Error>> {
         let mut file = tempfile::tempfile()?;
         file.write_all(&vec![7; 3 << 20])?;
-        let (n, digest) = hash(file.as_fd(), 9 << 20, false, &Buffers::default())?;
-        assert_eq!((n, digest), (3 << 20, *blake3::hash(&vec![7; 3 << 20]).as_bytes()));
+        let buffers = Buffers::default();
+        let reading = Reading { hashes: Hashes::Blake3, interruption: Interruption::default(), buffers: &buffers };
+        let (n, digest) = reading.hash(file.as_fd(), 9 << 20, false)?;
+        assert_eq!((n, digest), (3 << 20, Digests::of(&vec![7; 3 << 20], false)));
         Ok(())
     }
 }

@@ -308,6 +308,10 @@ pub enum MediumError {
         kind: ObjectKind,
     },
 
+    /// The user wants the job to end. Nothing is known of what was being read.
+    #[error("the run was interrupted")]
+    Interrupted,
+
     /// An earlier sync failed, so nothing since the last successful one is known to be stored.
     #[error("{medium}: writing failed before ({what}); this medium takes no more until it is opened anew")]
     Broken {
@@ -368,6 +372,7 @@ impl MediumError {
             | Self::Abandoned { .. }
             | Self::Device { .. }
             | Self::Changed { .. }
+            | Self::Interrupted
             | Self::NewerFormat { .. } => ErrorCategory::Medium,
             Self::Missing { .. }
             | Self::Unreadable { .. }

@@ -2,11 +2,13 @@
 
 use super::MediumError;
 use crate::format::limit;
-use crate::format::object::ObjectKind;
+use crate::format::object::{FOLDER_OBJECTS, ObjectKind, parse_file_name, parse_folder_name};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// The folder below a medium's root that contains the folders of the sets.
 pub(super) const FOLDER: &str = "AZEKURA";
@@ -36,4 +38,80 @@ pub(super) fn open_plain(at: impl AsFd, path: impl rustix::path::Arg) -> Result<
         Err(Errno::LOOP) => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+/// A name below a set's folder.
+pub(super) enum SetEntry<'a> {
+    /// The name of an object, in the folder where it belongs. Whether a plain file has it is not known.
+    Object {
+        /// The folder of thousands.
+        folder: &'a OwnedFd,
+        name: &'a [u8],
+        number: u64,
+        kind: ObjectKind,
+    },
+    /// Any other name: the path below the set's folder.
+    Foreign(OsString),
+}
+
+/// A folder that cannot be read, and why: its path below the set's folder, or `None` for that folder itself.
+pub(super) type Unreadable = (Option<PathBuf>, Errno);
+
+/// Calls `f` with every name below a set's folder, except those of the folders of thousands. No link is followed, and
+/// no other folder is opened. One folder of thousands is open at a time.
+pub(super) fn each_entry(set: &OwnedFd, mut f: impl FnMut(SetEntry) -> Result<(), Errno>) -> Result<(), Unreadable> {
+    let mut unreadable = None;
+    let walked = each_name(set, |name| {
+        let Some(thousands) = text(name).and_then(parse_folder_name) else {
+            return f(SetEntry::Foreign(OsStr::from_bytes(name).to_owned()));
+        };
+        let path = Path::new(OsStr::from_bytes(name));
+        let walked = match open_folder(set, path, false) {
+            Ok(folder) => each_name_of_thousands(&folder, path, thousands, &mut f),
+            Err(Errno::NOTDIR | Errno::LOOP) => f(SetEntry::Foreign(path.into())),
+            Err(Errno::NOENT) => Ok(()),
+            Err(e) => Err(e),
+        };
+        walked.inspect_err(|_| unreadable = Some(path.to_owned()))
+    });
+    walked.map_err(|e| (unreadable, e))
+}
+
+/// `path`: the folder's, for foreign names.
+pub(super) fn each_name_of_thousands(
+    folder: &OwnedFd,
+    path: &Path,
+    thousands: u64,
+    mut f: impl FnMut(SetEntry) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    each_name(folder, |name| match text(name).and_then(parse_file_name) {
+        Some((number, kind)) if number / FOLDER_OBJECTS == thousands => f(SetEntry::Object { folder, name, number, kind }),
+        _ => f(SetEntry::Foreign(path.join(OsStr::from_bytes(name)).into())),
+    })
+}
+
+/// The thousands that a set's folder has folders for, ascending. A name alone decides: it may be on something else.
+pub(super) fn thousands_in(set: &OwnedFd) -> Result<Vec<u64>, Errno> {
+    let mut all = Vec::new();
+    each_name(set, |name| {
+        all.extend(text(name).and_then(parse_folder_name));
+        Ok(())
+    })?;
+    all.sort_unstable();
+    Ok(all)
+}
+
+fn each_name(folder: impl AsFd, mut f: impl FnMut(&[u8]) -> Result<(), Errno>) -> Result<(), Errno> {
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        match entry.file_name().to_bytes() {
+            b"." | b".." => {}
+            name => f(name)?,
+        }
+    }
+    Ok(())
+}
+
+fn text(name: &[u8]) -> Option<&str> {
+    std::str::from_utf8(name).ok()
 }

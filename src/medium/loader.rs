@@ -4,6 +4,7 @@ pub use super::request::MediumRequest;
 
 use super::MediumError;
 use super::tape::drive::Drive;
+use crate::interruption::Interruption;
 use std::path::Path;
 
 type Result<T> = std::result::Result<T, MediumError>;
@@ -12,6 +13,11 @@ type Result<T> = std::result::Result<T, MediumError>;
 pub trait Loader: Sync {
     /// Opens the drive at a path, with a cartridge in it; `None` if no drive is there: the path is a folder.
     fn drive(&self, path: &Path) -> Result<Option<Box<dyn Drive>>>;
+
+    /// The user's wish to stop. Reading a medium that was found with this loader ends when it comes.
+    fn interruption(&self) -> Interruption {
+        Interruption::default()
+    }
 
     /// Brings another medium to `path`, instead of the one that is attached. Returns when somebody reports that it is
     /// attached. The caller checks whether it is the right one; if not, it requests it again, and `wrong` says what is

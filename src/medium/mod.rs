@@ -34,6 +34,7 @@ pub use sets::{BrokenLabel, SetOnMedium, Sets};
 pub use span::{SpanningMedium, bring};
 pub use tape::Tape;
 
+use crate::format::digests::{Digests, Hashes};
 use crate::format::object::ObjectKind;
 use crate::format::seal::ReadBack;
 use std::ffi::OsString;
@@ -73,7 +74,7 @@ pub trait Medium: Send + Sync {
 
     /// Reads an object again from the medium itself, past the operating system's cache where possible, and says whether
     /// that was possible. Never claims more than is known.
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread, MediumError>;
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread, MediumError>;
 
     /// Opens an object for reading. The result works for as long as the medium is attached, also when `self` is
     /// dropped.
@@ -131,7 +132,7 @@ impl Medium for NoMedium {
         Self::gone()
     }
 
-    fn read_back(&self, _: u64, _: ObjectKind) -> Result<Reread, MediumError> {
+    fn read_back(&self, _: u64, _: ObjectKind, _: Hashes) -> Result<Reread, MediumError> {
         Self::gone()
     }
 
@@ -175,8 +176,8 @@ impl OpenObject for Cursor<Vec<u8>> {
 pub struct Listing {
     /// Ascending by number.
     pub objects: Vec<Listed>,
-    /// Names that no object has, and objects' names on something else than a plain file: the first [`FOREIGN_NAMES`],
-    /// sorted.
+    /// Names that no object has, and objects' names in a wrong place or on something else than a plain file: the first
+    /// [`FOREIGN_NAMES`], sorted. Of a folder medium, paths below the set's folder.
     pub foreign: Vec<OsString>,
     /// How many foreign names there are in all.
     pub foreign_count: u64,
@@ -201,8 +202,8 @@ pub struct Listed {
 pub struct Reread {
     /// Bytes read.
     pub length: u64,
-    /// BLAKE3 of them.
-    pub digest: [u8; 32],
+    /// Of them: those that were asked for.
+    pub digests: Digests,
     /// Whether they came from the medium or from a cache, as far as is known.
     pub how: ReadBack,
 }

@@ -1,13 +1,14 @@
-//! Which sets are on a medium: their labels, found by walking two levels deep.
+//! Which sets are on a medium, by their labels.
 
 use super::MediumError;
 use super::device::{Device, check_attached, fault, root_device};
-use super::layout::{FOLDER, open_plain};
+use super::layout::{FOLDER, SetEntry, each_name_of_thousands, open_folder, open_plain, thousands_in};
 use crate::format::label::Label;
-use crate::format::object::{Id, ObjectKind, file_name, parse_file_name};
+use crate::format::object::{Id, ObjectKind, file_name, folder_name};
 use crate::format::{Malformed, limit};
+use rustix::fd::OwnedFd;
+use rustix::fs::CWD;
 use rustix::io::Errno;
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -33,42 +34,29 @@ impl Sets {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(e) => return Err(fault(&above, &device, "looking for sets", errno(&e))),
         }
-        let mut labels: BTreeMap<PathBuf, Vec<u64>> = BTreeMap::new();
         let mut sets = Self::default();
-        for entry in WalkDir::new(&above).min_depth(1).max_depth(2) {
-            match entry {
-                Ok(e) if e.depth() == 1 && e.file_type().is_dir() => {
-                    labels.entry(e.into_path()).or_default();
-                }
-                Ok(e) if e.depth() == 2 => {
-                    let number = e.file_name().to_str().and_then(parse_file_name).filter(|(_, k)| *k == ObjectKind::Label);
-                    if let (Some((number, _)), Some(folder)) = (number, e.path().parent()) {
-                        labels.entry(folder.to_owned()).or_default().push(number);
-                    }
-                }
-                Ok(_) => {}
+        for entry in WalkDir::new(&above).min_depth(1).max_depth(1).sort_by_file_name() {
+            let path = match entry {
+                Ok(e) if e.file_type().is_dir() => e.into_path(),
+                Ok(_) => continue,
                 Err(e) => {
-                    let code = e.io_error().map_or(Errno::IO, errno);
                     let path = e.path().unwrap_or(&above).to_owned();
-                    let why = fault(&path, &device, "looking for labels", code);
+                    let why = fault(&path, &device, "looking for sets", e.io_error().map_or(Errno::IO, errno));
                     if e.depth() == 0 || matches!(why, MediumError::Gone { .. }) {
                         return Err(why);
                     }
-                    labels.remove(&path);
                     sets.broken.push(BrokenLabel { header: None, path, why });
+                    continue;
                 }
-            }
-        }
-        for (path, mut numbers) in labels {
-            numbers.sort_unstable();
-            match first_label(&path, &numbers, &device) {
+            };
+            match first_label(&path, &device) {
                 Ok(label) => sets.found.push(SetOnMedium { id: label.set, label, path }),
+                Err(gone @ MediumError::Gone { .. }) => return Err(gone),
                 // A folder of something else.
                 Err(MediumError::NoLabel { .. }) if BrokenLabel::is_foreign(&path) => {}
                 Err(why) => sets.broken.push(BrokenLabel { header: None, path, why }),
             }
         }
-        sets.broken.sort_by(|a, b| a.path.cmp(&b.path));
         // An unplugged disk must not be taken for a blank one.
         check_attached(root, &device)?;
         Ok(sets)
@@ -118,34 +106,87 @@ impl BrokenLabel {
     }
 }
 
-/// The lowest-numbered label that can be read; else the error of the lowest-numbered one.
-fn first_label(folder: &Path, numbers: &[u64], device: &Device) -> Result<Label, MediumError> {
+/// The lowest-numbered label that can be read and names the set that the folder is called after; else the lowest-numbered
+/// one; else the first error. Folders of thousands behind it are not read.
+fn first_label(set: &Path, device: &Device) -> Result<Label, MediumError> {
+    let named = set.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse::<Id>().ok());
+    let mut first = None;
+    let looking = |path: &Path, e| fault(path, device, "looking for labels", e);
+    let fd = open_folder(CWD, set, false).map_err(|e| looking(set, e))?;
     let mut first_error = None;
-    for number in numbers {
-        match read_label(&folder.join(file_name(*number, ObjectKind::Label)), *number, device) {
-            Ok(label) => return Ok(label),
+    for thousands in thousands_in(&fd).map_err(|e| looking(set, e))? {
+        let path = set.join(folder_name(thousands));
+        let folder = match open_folder(&fd, Path::new(&folder_name(thousands)), false) {
+            Ok(folder) => folder,
+            // Foreign.
+            Err(Errno::NOTDIR | Errno::LOOP | Errno::NOENT) => continue,
+            Err(e) => {
+                first_error = first_error.or(Some(looking(&path, e)));
+                continue;
+            }
+        };
+        match labels_in(&folder, &path, thousands, device) {
+            Ok(labels) => {
+                for label in labels {
+                    if named.is_none_or(|id| id == label.set) {
+                        return Ok(label);
+                    }
+                    first = first.or(Some(label));
+                }
+            }
+            Err(gone @ MediumError::Gone { .. }) => return Err(gone),
+            Err(MediumError::NoLabel { .. }) => {}
             Err(e) => first_error = first_error.or(Some(e)),
         }
     }
-    Err(first_error.unwrap_or_else(|| MediumError::NoLabel { path: folder.to_owned() }))
+    match first {
+        Some(label) => Ok(label),
+        None => Err(first_error.unwrap_or_else(|| MediumError::NoLabel { path: set.to_owned() })),
+    }
 }
 
-fn read_label(path: &Path, number: u64, device: &Device) -> Result<Label, MediumError> {
-    let folder = || path.parent().unwrap_or(path).display().to_string();
-    let kind = ObjectKind::Label;
-    let file = match open_plain(rustix::fs::CWD, path) {
+/// The labels in one folder of thousands, which is open as `folder`.
+fn labels_in(folder: &OwnedFd, path: &Path, thousands: u64, device: &Device) -> Result<Vec<Label>, MediumError> {
+    let mut numbers = Vec::new();
+    let read = each_name_of_thousands(folder, path, thousands, |entry| {
+        if let SetEntry::Object { number, kind: ObjectKind::Label, .. } = entry {
+            numbers.push(number);
+        }
+        Ok(())
+    });
+    let mut first_error = read.err().map(|e| fault(path, device, "looking for labels", e));
+    numbers.sort_unstable();
+    let mut labels = Vec::new();
+    for number in numbers {
+        match read_label(folder, path, number, device) {
+            Ok(label) => labels.push(label),
+            Err(gone @ MediumError::Gone { .. }) => return Err(gone),
+            Err(e) => first_error = first_error.or(Some(e)),
+        }
+    }
+    match labels.is_empty() {
+        true => Err(first_error.unwrap_or_else(|| MediumError::NoLabel { path: path.to_owned() })),
+        false => Ok(labels),
+    }
+}
+
+fn read_label(folder: &OwnedFd, path: &Path, number: u64, device: &Device) -> Result<Label, MediumError> {
+    let medium = || path.parent().unwrap_or(path).display().to_string();
+    let name = file_name(number, ObjectKind::Label);
+    let (path, kind) = (path.join(&name), ObjectKind::Label);
+    let file = match open_plain(folder, name) {
         Ok(Some(file)) => file,
-        Ok(None) => return Err(MediumError::NotAFile { medium: folder(), number, kind }),
-        Err(e) => return Err(fault(path, device, "opening the label", e)),
+        Ok(None) => return Err(MediumError::NotAFile { medium: medium(), number, kind }),
+        Err(e) => return Err(fault(&path, device, "opening the label", e)),
     };
     let mut bytes = Vec::new();
     if let Err(source) = File::from(file).take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes) {
-        return Err(match fault(path, device, "reading the label", errno(&source)) {
+        return Err(match fault(&path, device, "reading the label", errno(&source)) {
             gone @ MediumError::Gone { .. } => gone,
-            _ => MediumError::Unreadable { medium: folder(), number, kind, source },
+            _ => MediumError::Unreadable { medium: medium(), number, kind, source },
         });
     }
-    decode_label(&bytes, path)
+    decode_label(&bytes, &path)
 }
 
 /// `path`: the label's file or the tape device, for the error.

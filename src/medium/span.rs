@@ -6,6 +6,7 @@
 use super::in_memory::BufferedObject;
 use super::loader::{Loader, MediumRequest};
 use super::{AttachedMedium, Description, Listed, Listing, Medium, MediumError, OpenObject, Reread};
+use crate::format::digests::Hashes;
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
@@ -121,11 +122,17 @@ pub fn bring(
     first: Option<u64>,
     mut wrong: Option<MediumError>,
 ) -> Result<(AttachedMedium, Option<Label>)> {
+    let is_wanted = |l: &Label| l.place == wanted.place && first.is_none_or(|first| first == l.first_object);
     loop {
         loader.bring(path, wanted, wrong.take())?;
         let brought = AttachedMedium::find(path, loader).and_then(|attached| Ok((attached.sets()?, attached)));
         match brought {
             Ok((sets, attached)) => match sets.found.into_iter().find(|s| s.id == wanted.set).map(|s| s.label) {
+                // Somebody may have put another label before the medium's own.
+                Some(label) if !is_wanted(&label) && attached.labels(wanted.set)?.iter().any(is_wanted) => {
+                    let label = attached.labels(wanted.set)?.into_iter().find(is_wanted);
+                    return Ok((attached, label));
+                }
                 None if sets.broken.iter().any(|b| b.folder_id() == Some(wanted.set)) => {
                     // Its label cannot be read, but the label's number identifies the medium too.
                     let listed = attached.list(wanted.set)?.objects;
@@ -167,8 +174,8 @@ impl Medium for SpanningMedium<'_> {
         Ok(())
     }
 
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
-        self.with(number, kind, |medium| medium.read_back(number, kind))
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread> {
+        self.with(number, kind, |medium| medium.read_back(number, kind, hashes))
     }
 
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {

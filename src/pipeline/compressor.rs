@@ -379,5 +379,19 @@ pub fn read_index(payload: &mut (impl Read + Seek)) -> Result<Index, FrameError>
     Ok(index)
 }
 
+/// Fails unless a pack's payload has exactly the frames that its index lists.
+pub fn check_frames(payload: &[u8], index: &Index) -> Result<(), FrameError> {
+    let misfit = || malformed("it is not what its pack's index says");
+    let mut rest = payload;
+    for frame in &index.frames {
+        let (stored, after) = rest.split_at_checked(frame.stored as usize).ok_or_else(misfit)?;
+        if content_size(stored)? != frame.content() || whole_length(stored)? != stored.len() {
+            return Err(misfit().into());
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests;

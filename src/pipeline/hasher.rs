@@ -1,5 +1,7 @@
 //! Chunk ids and the digests of whole files.
 
+pub use crate::format::digests::Digests;
+use crate::format::entry::{ContentDigests, DataRange, HASHED_HOLE_BYTES, leaves_out_holes};
 use crate::format::pack::ChunkId;
 use crate::format::set_key::SetKey;
 use sha2::Digest as _;
@@ -25,22 +27,6 @@ impl Ids {
     }
 }
 
-/// The digests of a file's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Digests {
-    /// Always computed.
-    pub blake3: [u8; 32],
-    /// Where it was asked for.
-    pub sha256: Option<[u8; 32]>,
-}
-
-impl Digests {
-    /// Of content that is in memory as a whole.
-    pub fn of(content: &[u8], with_sha256: bool) -> Self {
-        Self { blake3: *blake3::hash(content).as_bytes(), sha256: with_sha256.then(|| sha2::Sha256::digest(content).into()) }
-    }
-}
-
 /// Computes the digests of content that is read part by part.
 pub struct ContentHasher {
     blake3: blake3::Hasher,
@@ -61,30 +47,70 @@ impl ContentHasher {
         }
     }
 
-    /// Adds `length` zero bytes: a hole.
-    pub fn update_zeros(&mut self, length: u64) {
-        zeros(length, |z| self.update(z));
-    }
-
     /// The digests of everything added.
     pub fn finish(self) -> Digests {
         Digests { blake3: *self.blake3.finalize().as_bytes(), sha256: self.sha256.map(|h| h.finalize().into()) }
     }
 }
 
-/// Adds `length` zero bytes to a running BLAKE3.
-pub fn update_zeros(hasher: &mut blake3::Hasher, length: u64) {
-    zeros(length, |z| {
-        hasher.update(z);
-    });
+/// `length` zero bytes in parts, for hashing a hole. Between two parts the caller can look at whether to stop.
+pub fn zeros(length: u64) -> impl Iterator<Item = &'static [u8]> {
+    static ZEROS: [u8; 1 << 18] = [0; 1 << 18];
+    let mut left = length;
+    std::iter::from_fn(move || {
+        let n = left.min(ZEROS.len() as u64);
+        left -= n;
+        (n > 0).then(|| &ZEROS[..n as usize])
+    })
 }
 
-fn zeros(mut length: u64, mut update: impl FnMut(&[u8])) {
-    static ZEROS: [u8; 65_536] = [0; 65_536];
-    while length > 0 {
-        let n = length.min(ZEROS.len() as u64);
-        update(&ZEROS[..n as usize]);
-        length -= n;
+/// Computes the digests that a record has of a file, while the file is read from its beginning to its end.
+pub struct FileHasher {
+    /// Of all bytes, as long as the holes so far permit it.
+    whole: Option<ContentHasher>,
+    /// Of the stored bytes; only where the file's holes will be left out.
+    stored: Option<ContentHasher>,
+    hole_bytes: u64,
+}
+
+impl FileHasher {
+    /// For a file with these holes. A file that ends earlier than they say is why both digests are begun.
+    pub fn new(holes: &[DataRange], with_sha256: bool) -> Self {
+        Self {
+            whole: Some(ContentHasher::new(with_sha256)),
+            stored: leaves_out_holes(holes).then(|| ContentHasher::new(with_sha256)),
+            hole_bytes: 0,
+        }
+    }
+
+    /// Adds the next stored bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        for hasher in [&mut self.whole, &mut self.stored].into_iter().flatten() {
+            hasher.update(bytes);
+        }
+    }
+
+    /// Adds the next hole, one of those that were announced. `check` is called between its parts.
+    pub fn add_hole<E>(&mut self, length: u64, mut check: impl FnMut() -> Result<(), E>) -> Result<(), E> {
+        self.hole_bytes = self.hole_bytes.saturating_add(length);
+        if self.hole_bytes > HASHED_HOLE_BYTES {
+            self.whole = None;
+        }
+        let Some(whole) = &mut self.whole else { return Ok(()) };
+        for part in zeros(length) {
+            check()?;
+            whole.update(part);
+        }
+        Ok(())
+    }
+
+    /// The digests of everything added.
+    pub fn finish(self) -> ContentDigests {
+        match (self.whole, self.stored) {
+            (Some(whole), _) => ContentDigests::Whole(whole.finish()),
+            (None, Some(stored)) => ContentDigests::Stored(stored.finish()),
+            (None, None) => unreachable!("only announced holes are added"),
+        }
     }
 }
 
@@ -92,14 +118,50 @@ fn zeros(mut length: u64, mut update: impl FnMut(&[u8])) {
 mod tests {
     use super::*;
 
+    fn digests(holes: &[u64], read: usize) -> ContentDigests {
+        let mut at = 0;
+        let ranges: Vec<_> = holes.iter().map(|n| (at += 2 + n, DataRange { offset: at - n, length: *n }).1).collect();
+        let mut hasher = FileHasher::new(&ranges, true);
+        for hole in &holes[..read] {
+            hasher.update(b"ab");
+            hasher.add_hole(*hole, || Ok::<(), ()>(())).unwrap();
+        }
+        hasher.finish()
+    }
+
     #[test]
     fn holes_hash_as_zeros() {
-        let mut h = ContentHasher::new(true);
-        h.update(b"a");
-        h.update_zeros(200_000);
-        let mut plain = vec![b'a'];
-        plain.resize(200_001, 0);
-        assert_eq!(h.finish(), Digests::of(&plain, true));
+        let mut plain = b"ab".to_vec();
+        plain.resize(300_002, 0);
+        plain.extend(b"ab");
+        plain.resize(300_009, 0);
+        assert_eq!(digests(&[300_000, 5], 2), ContentDigests::Whole(Digests::of(&plain, true)));
+    }
+
+    #[test]
+    fn holes_of_more_than_a_gibibyte_are_left_out() {
+        let half = HASHED_HOLE_BYTES / 2;
+        let stored = ContentDigests::Stored(Digests::of(b"abab", true));
+        assert_eq!(digests(&[half, half + 1], 2), stored);
+        assert_eq!(digests(&[1 << 62, 1], 2), stored);
+        assert!(digests(&[half, half], 2).whole().is_some());
+    }
+
+    /// A file that becomes shorter while it is read may lose the holes that were too many.
+    #[test]
+    fn what_ends_early_is_hashed_as_what_it_is() {
+        assert_eq!(digests(&[5, 1 << 62], 1), ContentDigests::Whole(Digests::of(b"ab\0\0\0\0\0", true)));
+    }
+
+    #[test]
+    fn a_hole_that_is_hashed_can_be_stopped() {
+        let mut parts = 0;
+        let mut hasher = FileHasher::new(&[], false);
+        let stopped = hasher.add_hole(HASHED_HOLE_BYTES, || {
+            parts += 1;
+            if parts > 3 { Err(()) } else { Ok(()) }
+        });
+        assert_eq!((stopped, parts), (Err(()), 4));
     }
 
     #[test]

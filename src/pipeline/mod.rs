@@ -6,5 +6,6 @@ pub mod dedup_index;
 pub mod encryptor;
 pub mod hasher;
 pub mod packer;
+pub mod read_around;
 pub mod source;
 pub mod target;

@@ -7,6 +7,7 @@
 use super::compressor::{CompressionLevel, Compressor, Decompressor, FrameError, frame_length, read_index};
 use super::encryptor::{Encryptor, Recipients};
 use crate::buffer::{Buffer, Buffers};
+use crate::format::digests::Digests;
 use crate::format::limit;
 use crate::format::pack::{ChunkId, Extent, Frame, Index};
 use std::io::{Read, Seek, SeekFrom};
@@ -19,6 +20,8 @@ const FRAME_BYTES: usize = 2 << 20;
 const ENTRIES_FRAME_BYTES: usize = 256 << 10;
 /// Chunks of a full frame: keeps the index small beside the content where files are tiny.
 const FRAME_CHUNKS: usize = 16_384;
+/// The smallest size at which a pack may be closed: a sector of a disk.
+pub const PACK_BYTES_MIN: usize = 4 << 10;
 /// Chunks of a full pack: bounds how many wait for its number.
 const PACK_CHUNKS: usize = 32_768;
 
@@ -104,6 +107,8 @@ pub fn extents(chunks: &[PlacedChunk]) -> Vec<Extent> {
 pub struct FinishedPack {
     /// The age file.
     pub bytes: Buffer,
+    /// Of the age file.
+    pub digests: Digests,
     /// Its index, for the catalog.
     pub index: Index,
     /// Of each frame: offset in the payload, bytes of content.
@@ -134,6 +139,7 @@ pub struct Packer<'a> {
     buffers: Buffers,
     /// Bytes of a full pack.
     pack_bytes: usize,
+    with_sha256: bool,
     /// Bytes of content of a full frame.
     frame_bytes: usize,
     frame: Vec<u8>,
@@ -169,22 +175,27 @@ pub enum PackError {
 }
 
 impl<'a> Packer<'a> {
-    /// `pack_bytes`: bytes of a full pack; at least 64 KiB, at most half of the format's limit. Finished packs go to `sink`.
+    /// `pack_bytes`: bytes of a full pack; at least [`PACK_BYTES_MIN`], at most half of the format's limit. A frame has no
+    /// more content than that, unless a chunk has. `with_sha256`: compute the SHA-256 of a pack beside its BLAKE3. Finished
+    /// packs go to `sink`.
     pub fn new(
         recipients: &'a Recipients,
         level: &'a CompressionLevel,
         pack_bytes: usize,
+        with_sha256: bool,
         buffers: &Buffers,
         sink: Sink<'a>,
     ) -> Result<Self, PackError> {
+        let pack_bytes = pack_bytes.clamp(PACK_BYTES_MIN, (limit::PACK_BYTES / 2) as usize);
         Ok(Self {
             recipients,
             compressor: Compressor::new(level.get())?,
             level,
             sink,
             buffers: buffers.clone(),
-            pack_bytes: pack_bytes.clamp(64 << 10, (limit::PACK_BYTES / 2) as usize),
-            frame_bytes: FRAME_BYTES,
+            with_sha256,
+            pack_bytes,
+            frame_bytes: FRAME_BYTES.min(pack_bytes),
             frame: Vec::with_capacity(FRAME_BYTES),
             chunks: Vec::new(),
             stored: Vec::new(),
@@ -194,7 +205,7 @@ impl<'a> Packer<'a> {
 
     /// The same for the entry stream, in smaller frames: every record lost is a name lost.
     pub fn of_entries(self) -> Self {
-        Self { frame_bytes: ENTRIES_FRAME_BYTES, ..self }
+        Self { frame_bytes: ENTRIES_FRAME_BYTES.min(self.pack_bytes), ..self }
     }
 
     /// Where the next chunk of `length` bytes will be stored. Finishes the frame and the pack first where they are full.
@@ -266,8 +277,10 @@ impl<'a> Packer<'a> {
         self.stored.clear();
         c.index.encode(&mut self.stored);
         c.encryptor.write(&self.stored);
+        let bytes = c.encryptor.finish();
         let pack = FinishedPack {
-            bytes: c.encryptor.finish(),
+            digests: Digests::of(&bytes, self.with_sha256),
+            bytes,
             index: c.index,
             frames: c.frames,
             content_bytes: c.content_bytes,
@@ -279,11 +292,12 @@ impl<'a> Packer<'a> {
 
 /// Reads content out of a pack's decrypted payload.
 ///
-/// The index only says beforehand where frames end. Where it is damaged, each frame's own block headers say it.
+/// A pack without an index that fits its frames is damaged as a whole: none of its content is used. Only in a pack whose
+/// bytes are known to be damaged are frames looked for without an index ([`Self::salvage`]).
 pub struct PackReader<R> {
     payload: R,
-    /// Of each frame, ascending by offset. Empty without an index.
-    frames: Vec<IndexedFrame>,
+    /// Of each frame, ascending by offset. `None` without an index.
+    frames: Option<Vec<IndexedFrame>>,
     decompressor: Decompressor,
     stored: Vec<u8>,
     /// The frame in `content`: its offset, and the offset of the next frame.
@@ -308,26 +322,56 @@ pub enum UnpackError {
     /// The bytes decrypt, but are no frame. [`PackReader::skip_frame`] goes on behind it.
     #[error("a frame of the pack is damaged")]
     Frame(#[from] FrameError),
+    /// The pack is what its seal lists, and has no index, or one that does not fit its frames.
+    #[error("the pack's index cannot be used")]
+    Index(#[source] FrameError),
     /// The extent names a place where no frame begins, or more content than the pack has behind it.
     #[error("an extent names bytes that the pack does not have")]
     NoSuchBytes,
+}
+
+impl UnpackError {
+    /// Whether the pack is a later version's: it is not damaged.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Index(FrameError::Malformed(e)) if e.is_newer())
+    }
 }
 
 /// Bytes read at a time of a frame whose length is not known.
 const PART_BYTES: u64 = 64 << 10;
 
 impl<R: Read + Seek> PackReader<R> {
-    /// Reads the index, and does without it where it is damaged.
+    /// Reads the index. Each frame is compared with it when it is decoded.
     pub fn open(mut payload: R) -> Result<Self, UnpackError> {
-        let mut frames = Vec::new();
-        if let Ok(index) = read_index(&mut payload) {
-            let mut at = 0;
-            for f in &index.frames {
-                let content = f.chunks.iter().map(|(_, length)| u64::from(*length)).sum();
-                frames.push(IndexedFrame { at, stored: f.stored, content });
-                at += f.stored;
-            }
+        match read_index(&mut payload) {
+            Ok(index) => Self::with_index(payload, &index),
+            Err(FrameError::Read { source }) => Err(UnpackError::Read(source)),
+            Err(e) => Err(UnpackError::Index(e)),
         }
+    }
+
+    /// Reads what is left of a pack whose bytes are not those that were written. Where the index is damaged, the block
+    /// headers of each frame say where it ends. What is found counts only as far as something else confirms it.
+    pub fn salvage(mut payload: R) -> Result<Self, UnpackError> {
+        let index = read_index(&mut payload).ok();
+        Self::with(payload, index.as_ref())
+    }
+
+    /// With the payload's index, which was read before.
+    pub fn with_index(payload: R, index: &Index) -> Result<Self, UnpackError> {
+        Self::with(payload, Some(index))
+    }
+
+    fn with(payload: R, index: Option<&Index>) -> Result<Self, UnpackError> {
+        let frames = index.map(|index| {
+            let mut at = 0;
+            let indexed = |f: &Frame| {
+                let frame = IndexedFrame { at, stored: f.stored, content: f.content() };
+                at += f.stored;
+                frame
+            };
+            index.frames.iter().map(indexed).collect()
+        });
         let decompressor = Decompressor::new()?;
         Ok(Self { payload, frames, decompressor, stored: Vec::new(), decoded: None, content: Vec::new() })
     }
@@ -347,13 +391,18 @@ impl<R: Read + Seek> PackReader<R> {
     /// Shortens an extent by the part in its first frame, which [`Self::read_frame`] could not read; by all of it where the index
     /// does not say how long that frame is.
     pub fn skip_frame(&self, x: &mut Extent) {
-        let frame = self.frames.binary_search_by_key(&x.frame, |f| f.at).ok().map(|i| &self.frames[i]);
-        let known = frame.and_then(|f| Some((f.content.checked_sub(x.offset.into())?, f.at + f.stored)));
+        let known = self.indexed(x.frame).and_then(|f| Some((f.content.checked_sub(x.offset.into())?, f.at + f.stored)));
         let (lost, next) = known.filter(|(n, _)| *n > 0).unwrap_or((x.length, x.frame));
         x.length -= lost.min(x.length);
         if x.length > 0 {
             (x.frame, x.offset) = (next, 0);
         }
+    }
+
+    /// The frame that begins at `at`, as the index lists it.
+    fn indexed(&self, at: u32) -> Option<&IndexedFrame> {
+        let frames = self.frames.as_ref()?;
+        frames.binary_search_by_key(&at, |f| f.at).ok().and_then(|i| frames.get(i))
     }
 
     /// Decodes the frame at `at` into `content`, and returns where the next one begins.
@@ -364,15 +413,22 @@ impl<R: Read + Seek> PackReader<R> {
         self.decoded = None;
         self.payload.seek(SeekFrom::Start(at.into())).map_err(UnpackError::Read)?;
         self.stored.clear();
-        if self.frames.is_empty() {
+        let mut expected = None;
+        if self.frames.is_none() {
             self.read_by_blocks()?;
         } else {
-            let frame = self.frames.binary_search_by_key(&at, |f| f.at).map_err(|_| UnpackError::NoSuchBytes)?;
-            self.stored.resize(self.frames[frame].stored as usize, 0);
+            let frame = self.indexed(at).ok_or(UnpackError::NoSuchBytes)?;
+            let stored = frame.stored as usize;
+            expected = Some(frame.content);
+            self.stored.resize(stored, 0);
             self.payload.read_exact(&mut self.stored).map_err(UnpackError::Read)?;
         }
         self.content.clear();
         self.decompressor.decompress(&self.stored, &mut self.content)?;
+        let found = self.content.len() as u64;
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
+            return Err(UnpackError::Frame(FrameError::Length { expected, found }));
+        }
         let next = at + self.stored.len() as u32;
         self.decoded = Some((at, next));
         Ok(next)

@@ -60,17 +60,17 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// [`SealKeys::advance`] was called before [`SealKeys::prepare_next`]. The keys are as before.
-    #[error("no next seal key is prepared for generation {generation}")]
+    #[error("no next seal key is prepared after seal {seal}")]
     NotPrepared {
-        /// The generation that the current key signs.
-        generation: u64,
+        /// Which seal of the set the current key signs, from 1.
+        seal: u64,
     },
     /// The state folder and the medium do not match: one of them was rolled back or exchanged.
-    #[error("the seal keys in {path} sign generation {expected}, but the medium's last seal does not lead to them")]
+    #[error("the seal keys in {path} sign seal {expected}, but the medium's last seal does not lead to them")]
     OutOfStep {
         /// The file of seal keys.
         path: PathBuf,
-        /// The generation that the current key signs.
+        /// Which seal of the set the current key signs, from 1.
         expected: u64,
     },
     /// A key was to be made. The keys are as before.
@@ -92,7 +92,7 @@ pub struct SealKeys {
 }
 
 impl SealKeys {
-    /// Creates the file with a new key for generation 1. It must not exist yet. A file that an interrupted `create` left
+    /// Creates the file with a new key for the first seal. It must not exist yet. A file that an interrupted `create` left
     /// behind, which is shorter than [`FILE_BYTES`] and whose key was never used, is overwritten.
     ///
     /// The key comes from the operating system here, not from the caller, so that as few copies of it exist as possible.
@@ -102,7 +102,7 @@ impl SealKeys {
         if length >= FILE_BYTES {
             return Err(failed("created", path, io::ErrorKind::AlreadyExists.into()));
         }
-        let record = KeyRecord { count: 1, generation: 1, current: new_seed()?, next: None };
+        let record = KeyRecord { count: 1, seal: 1, current: new_seed()?, next: None };
         // SlotBytes 0 first, so that the file has its length only when both are written.
         let mut keys = Self { file, path: path.to_owned(), record: record.clone(), whole: 1 };
         keys.commit(record)?;
@@ -132,9 +132,9 @@ impl SealKeys {
         Ok(keys)
     }
 
-    /// The generation whose seal [`Self::current`] signs.
-    pub fn generation(&self) -> u64 {
-        self.record.generation
+    /// Which seal of the set [`Self::current`] signs, counted from 1.
+    pub fn seal(&self) -> u64 {
+        self.record.seal
     }
 
     /// The key that signs the next seal.
@@ -162,20 +162,20 @@ impl SealKeys {
     /// Makes the next key the current one and destroys the used one. Call it when the seal of the used one is durable on the
     /// medium.
     pub fn advance(&mut self) -> Result<(), KeyError> {
-        let KeyRecord { count, generation, ref next, .. } = self.record;
-        let current = next.clone().ok_or(KeyError::NotPrepared { generation })?;
-        self.commit(KeyRecord { count: count + 1, generation: generation + 1, current, next: None })
+        let KeyRecord { count, seal, ref next, .. } = self.record;
+        let current = next.clone().ok_or(KeyError::NotPrepared { seal })?;
+        self.commit(KeyRecord { count: count + 1, seal: seal + 1, current, next: None })
     }
 
     /// Matches the keys with the last seal on the medium (`None`: there is none yet). Every run MUST do this before it writes a
     /// seal of its own, and MUST verify that last seal before. After a crash between a seal and [`Self::advance`], this advances.
     pub fn catch_up(&mut self, last: Option<&Seal>) -> Result<(), KeyError> {
-        let generation = self.record.generation;
+        let expected = self.record.seal;
         match last {
-            None if generation == 1 => Ok(()),
-            Some(seal) if seal.generation == generation && Some(seal.next) == self.next_public() => self.advance(),
-            Some(seal) if seal.generation + 1 == generation && seal.next == self.current().public() => Ok(()),
-            _ => Err(KeyError::OutOfStep { path: self.path.clone(), expected: generation }),
+            None if expected == 1 => Ok(()),
+            Some(seal) if seal.earlier + 1 == expected && Some(seal.next) == self.next_public() => self.advance(),
+            Some(seal) if seal.earlier + 2 == expected && seal.next == self.current().public() => Ok(()),
+            _ => Err(KeyError::OutOfStep { path: self.path.clone(), expected }),
         }
     }
 
@@ -246,8 +246,8 @@ mod tests {
         let path = dir.path().join("seal.keys");
         let mut keys = SealKeys::create(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
-        for generation in 1..6 {
-            assert_eq!(keys.generation(), generation);
+        for seal in 1..6 {
+            assert_eq!(keys.seal(), seal);
             let used = keys.record.current.clone();
             assert!(folder_contains(dir.path(), &used), "the search would find it");
             let public = keys.prepare_next().unwrap();
@@ -301,7 +301,7 @@ mod tests {
                     let found = SealKeys::load(&crash).unwrap().record;
                     let expected = if step == 1 || written >= 120 { &new } else { &old };
                     assert_eq!(found.encode(), expected.encode(), "{change}, slot {step}, {written} bytes");
-                    if found.generation > old.generation {
+                    if found.seal > old.seal {
                         assert!(!contains(&fs::read(&crash).unwrap(), &old.current), "loading finishes the destruction");
                     }
                     let healed = fs::read(&crash).unwrap();
@@ -336,15 +336,15 @@ mod tests {
         let out_of_step = |r| matches!(r, Err(KeyError::OutOfStep { .. }));
         keys.catch_up(None).unwrap();
         let next = keys.prepare_next().unwrap();
-        let first = Seal { generation: 1, next, ..seal() };
+        let first = Seal { next, ..seal() };
         // The seal is on the medium; the power fails before `advance`.
         drop(keys);
         let mut keys = SealKeys::load(&path).unwrap();
         assert!(out_of_step(keys.catch_up(Some(&seal()))), "another chain's seal");
         keys.catch_up(Some(&first)).unwrap();
-        assert_eq!((keys.generation(), keys.current().public()), (2, next));
+        assert_eq!((keys.seal(), keys.current().public()), (2, next));
         keys.catch_up(Some(&first)).unwrap();
-        assert_eq!(keys.generation(), 2, "once is enough");
+        assert_eq!(keys.seal(), 2, "once is enough");
         assert!(out_of_step(keys.catch_up(None)), "the medium was emptied");
     }
 

@@ -4,14 +4,19 @@
 //! the host can forge later seals, but no earlier ones.
 
 pub mod chain;
+pub mod ed25519;
 mod key;
 
 pub use key::{FILE_BYTES, KeyError, SealKeys};
 
-use crate::format::Malformed;
-use crate::format::seal::{Seal, Signed};
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use crate::format::digests::BothDigests;
+use crate::format::object::Object;
+use crate::format::seal::{Seal, Signed, encode_list};
+use crate::format::succession::{SignedSuccession, Succession};
+use crate::format::{Malformed, limit};
+use ed25519_dalek::{Signer, SigningKey};
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// An Ed25519 key that signs seals. Wipes itself; `Debug` shows nothing.
 pub struct SealKey(SigningKey);
@@ -34,46 +39,87 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// Signs a seal and returns its bytes for the medium. They were decoded and verified again: facts that make no well-formed
-/// seal are an error.
-pub fn sign(seal: &Seal, key: &SealKey) -> Result<Vec<u8>, Malformed> {
-    let body = seal.encode_body();
-    let signature = key.0.sign(&body).to_bytes();
-    let bytes = Seal::with_signature(body, &signature);
-    let again = Seal::decode(&bytes)?;
-    if again.seal != *seal || !verify(&again, &bytes, &key.public()) {
-        return Err(Malformed::new("seal", "it does not decode to what was encoded"));
-    }
-    Ok(bytes)
+/// A seal, signed.
+#[derive(Debug, Clone)]
+pub struct NewSeal {
+    /// Head and list, for the medium.
+    pub bytes: Vec<u8>,
+    /// Digests of the head.
+    pub head: BothDigests,
 }
 
-/// Whether the signature of `signed`, which was decoded from `bytes`, is valid under `public`.
-///
-/// Stricter than RFC 8032: keys and signatures of small order are refused, because such a signature can be valid for several
-/// texts.
+/// Signs a seal over a list of objects. Both were decoded and verified again: facts that make no well-formed seal are an
+/// error, and so is a list that is too long.
+pub fn sign(seal: &Seal, objects: &[Object], key: &SealKey) -> Result<NewSeal, Malformed> {
+    let body = seal.encode_body();
+    let signature = key.0.sign(&body).to_bytes();
+    let head = Seal::with_signature(body, &signature);
+    let again = Seal::decode(&head)?;
+    let list = encode_list(objects);
+    if again.seal != *seal || !verify(&again, &head, &key.public()) || seal.decode_list(&list)? != objects {
+        return Err(Malformed::new("seal", "it does not decode to what was encoded"));
+    }
+    let digests = BothDigests::of(&head);
+    let bytes = [head, list].concat();
+    Malformed::limit("seal", bytes.len() as u64, limit::SEAL_BYTES)?;
+    Ok(NewSeal { bytes, head: digests })
+}
+
+/// Signs a succession with the key that was derived from the recovery identity. Returns its bytes for the medium.
+pub fn sign_succession(succession: &Succession, key: &SealKey) -> Vec<u8> {
+    let body = succession.encode_body();
+    let signature = key.0.sign(&body).to_bytes();
+    Seal::with_signature(body, &signature)
+}
+
+/// Derives the succession key from the secret of a recovery identity, 32 bytes (section 9).
+pub fn succession_key(secret: &[u8; 32]) -> SealKey {
+    let seed = Zeroizing::new(blake3::derive_key("azekura 1 succession", secret));
+    SealKey::from_seed(&seed)
+}
+
+/// Whether the signature of `signed`, which was decoded from `bytes`, is valid under `public`, by the rule of [`ed25519`].
 pub fn verify(signed: &Signed, bytes: &[u8], public: &[u8; 32]) -> bool {
-    let Some(body) = bytes.get(..signed.body_bytes) else { return false };
-    let Ok(key) = VerifyingKey::from_bytes(public) else { return false };
-    key.verify_strict(body, &Signature::from_bytes(&signed.signature)).is_ok()
+    bytes.get(..signed.body_bytes).is_some_and(|body| ed25519::verify(public, body, &signed.signature))
+}
+
+/// The same for a succession.
+pub fn verify_succession(signed: &SignedSuccession, bytes: &[u8], public: &[u8; 32]) -> bool {
+    bytes.get(..signed.body_bytes).is_some_and(|body| ed25519::verify(public, body, &signed.signature))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::object::{Id, Object, ObjectKind, hex, unhex};
+    use crate::format::digests::Digests;
+    use crate::format::merkle::MerkleTree;
+    use crate::format::object::{Id, ObjectKind, hex, unhex};
     use crate::format::seal::{ReadBack, Verdict};
     use proptest::prelude::*;
     use std::process::Command;
 
+    fn objects() -> Vec<Object> {
+        vec![Object {
+            number: 0,
+            kind: ObjectKind::Manifest,
+            length: 9,
+            digests: Some(Digests { blake3: [6; 32], sha256: None }),
+        }]
+    }
+
     pub(super) fn seal() -> Seal {
         Seal {
             set: Id([1; 16]),
+            label: [7; 32],
             generation: 1,
             time: "2026-11-23T03:31:54Z".to_owned(),
+            earlier: 0,
+            heads: MerkleTree::default().root(),
             previous: None,
+            succession: None,
             first: 0,
-            objects: vec![Object { number: 0, kind: ObjectKind::Manifest, length: 9, digest: Some([6; 32]) }],
-            log: [2; 32],
+            count: 1,
+            list: BothDigests::of(&encode_list(&objects())),
             record_count: 3,
             records: [4; 32],
             read_back: ReadBack::Direct,
@@ -98,7 +144,7 @@ mod tests {
     #[test]
     fn only_the_right_key_and_text_verify() {
         let key = SealKey::from_seed(&[9; 32]);
-        let bytes = sign(&seal(), &key).unwrap();
+        let bytes = sign(&seal(), &objects(), &key).unwrap().bytes;
         let signed = Seal::decode(&bytes).unwrap();
         assert!(verify(&signed, &bytes, &key.public()));
         assert!(!verify(&signed, &bytes, &SealKey::from_seed(&[8; 32]).public()));
@@ -110,7 +156,7 @@ mod tests {
             assert!(!verify(&signed, &bad, &key.public()), "flip at {at}");
         }
         let torn = Seal { time: "2026\nobjects".to_owned(), ..seal() };
-        assert!(sign(&torn, &key).is_err(), "a seal that does not decode is not signed");
+        assert!(sign(&torn, &objects(), &key).is_err(), "a seal that does not decode is not signed");
     }
 
     /// The recipe in `docs/format.md`.
@@ -121,7 +167,7 @@ mod tests {
             return;
         }
         let key = SealKey::from_seed(&[9; 32]);
-        let bytes = sign(&seal(), &key).unwrap();
+        let bytes = sign(&seal(), &objects(), &key).unwrap().bytes;
         let signed = Seal::decode(&bytes).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
@@ -139,10 +185,10 @@ mod tests {
     proptest! {
         #[test]
         fn verifying_never_panics(body in 0usize..2000, signature: [u8; 32], public: [u8; 32]) {
-            let bytes = sign(&seal(), &SealKey::from_seed(&[9; 32])).unwrap();
+            let bytes = sign(&seal(), &objects(), &SealKey::from_seed(&[9; 32])).unwrap().bytes;
             let mut both = [0; 64];
             both[..32].copy_from_slice(&signature);
-            let signed = Signed { seal: seal(), signature: both, body_bytes: body };
+            let signed = Signed { seal: seal(), signature: both, body_bytes: body, head_bytes: body };
             prop_assert!(!verify(&signed, &bytes, &public));
         }
     }

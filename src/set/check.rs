@@ -2,6 +2,7 @@
 
 use crate::env::Env;
 use crate::event::{Event, FindingKind, Observer};
+use crate::format::digests::Hashes;
 use crate::format::object::{Id, Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
@@ -70,8 +71,7 @@ pub fn remember_damage(set: Id, damage: &[Damage], catalog: &mut Catalog) -> Res
 pub(crate) fn sealed(chain: &Chain) -> Vec<(Object, u64)> {
     let mut all: Vec<(Object, u64)> = Vec::new();
     for l in &chain.links {
-        let seal = Object { number: l.number, kind: ObjectKind::Seal, length: l.length, digest: Some(l.digest) };
-        all.extend(l.seal.objects.iter().copied().chain([seal]).map(|o| (o, l.seal.generation)));
+        all.extend(l.objects.iter().copied().chain([l.object()]).map(|o| (o, l.seal.generation)));
     }
     // Seals that do not follow the one before may list the same numbers.
     all.sort_by_key(|(o, _)| o.number);
@@ -143,7 +143,7 @@ pub(crate) fn check_objects(
 /// Compares one object with its seal. The outer error ends the job, the inner one is damage.
 fn check_object(medium: &dyn Medium, listing: &Listing, o: &Object) -> Result<Result<ReadBack, DamageKind>, MediumError> {
     // Nothing was ever known of the bytes of this void object.
-    if o.kind == ObjectKind::Void && o.digest.is_none() {
+    if o.kind == ObjectKind::Void && o.digest().is_none() {
         return Ok(Ok(ReadBack::Direct));
     }
     let listed = match (file_of(listing, o), files_of(listing, o.number)) {
@@ -154,9 +154,10 @@ fn check_object(medium: &dyn Medium, listing: &Listing, o: &Object) -> Result<Re
     if listed.length != o.length {
         return Ok(Err(DamageKind::Length(listed.length)));
     }
-    match medium.read_back(listed.number, listed.kind) {
+    let hashes = if o.digests.is_some_and(|d| d.sha256.is_some()) { Hashes::Both } else { Hashes::Blake3 };
+    match medium.read_back(listed.number, listed.kind, hashes) {
         Ok(r) if r.length != o.length => Ok(Err(DamageKind::Length(r.length))),
-        Ok(r) if Some(r.digest) != o.digest => Ok(Err(DamageKind::Digest)),
+        Ok(r) if o.digests.is_none_or(|d| !d.agree_with(&r.digests)) => Ok(Err(DamageKind::Digest)),
         Ok(r) => Ok(Ok(r.how)),
         Err(e) if e.category() == ErrorCategory::Damage => Ok(Err(DamageKind::Unreadable(e.to_string()))),
         Err(e) => Err(e),

@@ -1,11 +1,10 @@
 //! A set opened for reading: found on the medium that the user named.
 
-use crate::format::label::Label;
-use crate::format::limit;
-use crate::format::object::{Id, ObjectKind};
+use crate::format::object::Id;
 use crate::medium::loader::MediumRequest;
 use crate::medium::{AttachedMedium, Loader, Medium, MediumError, NoMedium, SetOnMedium, Sets, SpanningMedium, bring};
-use crate::seal::chain::{Chain, ReadError, read_object};
+use crate::seal::chain::Chain;
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 
 /// Why a set cannot be opened for reading.
@@ -38,7 +37,7 @@ pub enum OpenError {
     Medium(#[from] MediumError),
 }
 
-type Result<T> = std::result::Result<T, OpenError>;
+type Result<T, E = OpenError> = std::result::Result<T, E>;
 
 /// A set on a medium, or on several.
 pub struct OpenSet<'w> {
@@ -47,6 +46,8 @@ pub struct OpenSet<'w> {
     pub medium: Box<dyn Medium + 'w>,
     /// The set's id.
     pub id: Id,
+    /// The seals, as they were read when the set was opened, for the first who asks.
+    chain: Mutex<Option<Chain>>,
 }
 
 impl<'w> OpenSet<'w> {
@@ -55,17 +56,17 @@ impl<'w> OpenSet<'w> {
     pub fn open(from: &Path, wanted: Option<Id>, loader: &dyn Loader) -> Result<Self> {
         let attached = AttachedMedium::find(from, loader)?;
         let sets = attached.sets()?;
-        let id = wanted.map_or_else(|| only_set(&sets, from), Ok)?;
-        let on_tape = attached.tape_set();
+        let id = wanted.map_or_else(|| only_set(&sets, &attached, from), Ok)?;
         let medium = attached.open(id)?;
-        // The headers of a cartridge name the set even where its label is unreadable.
-        let id = on_tape.map_or_else(|| set_id(&*medium), Ok)?;
-        Ok(Self { medium, id })
+        let chain = Chain::read(&*medium, id)?;
+        // What counts is what the label says, whatever the folder is called.
+        Ok(Self { medium, id: chain.set, chain: Mutex::new(Some(chain)) })
     }
 
-    /// Reads the seals on the medium.
+    /// The seals on the medium.
     pub fn chain(&self) -> Result<Chain> {
-        Ok(Chain::read(&*self.medium, self.id)?)
+        let read = self.chain.lock().take();
+        read.map_or_else(|| Ok(Chain::read(&*self.medium, self.id)?), Ok)
     }
 
     /// Opens a set for reading the content of generation `wanted`, or of the newest. If the set continues on a later
@@ -74,7 +75,7 @@ impl<'w> OpenSet<'w> {
     pub fn with_content(from: &Path, set: Option<Id>, wanted: Option<u64>, loader: &'w dyn Loader) -> Result<(Self, Chain)> {
         let opened = Self::open(from, set, loader)?;
         let chain = opened.chain()?;
-        if set.is_none() && chain.label.as_ref().is_some_and(|l| l.quarantine) {
+        if set.is_none() && chain.shown_label().is_some_and(|l| l.quarantine) {
             return Err(OpenError::Quarantine { path: from.into(), set: opened.id });
         }
         opened.with_all_media(chain, from, wanted, loader)
@@ -88,9 +89,9 @@ impl<'w> OpenSet<'w> {
         wanted: Option<u64>,
         loader: &'w dyn Loader,
     ) -> Result<(Self, Chain)> {
-        while let Some((last, label)) = chain.last().zip(chain.label.as_ref())
+        while let Some((last, label)) = chain.last().zip(chain.shown_label())
             && last.seal.is_closing()
-            && wanted.is_none_or(|n| n > last.seal.generation)
+            && wanted.is_none_or(|n| n >= last.seal.generation)
         {
             // Nothing is sealed on this medium: the set ends before it, or it was given up and another took its place.
             let is_unsealed = label.first_object > last.number;
@@ -99,32 +100,40 @@ impl<'w> OpenSet<'w> {
             }
             let rejected = is_unsealed.then(|| MediumError::Abandoned { medium: from.display().to_string() });
             let place = chain.media().len() as u64 + 1;
+            let label = label.clone();
             let next = MediumRequest { set: self.id, set_name: label.name.clone(), place, blank: false };
             // The drive must be free before another medium is put in.
             self.medium = Box::new(NoMedium);
             let (attached, _) = bring(loader, from, &next, None, rejected)?;
             self.medium = attached.open(self.id)?;
-            chain = self.chain()?;
+            self.chain = Mutex::new(None);
+            // Nothing may be sealed on it yet, so that nothing there vouches for its label.
+            chain = Chain::read_after(&*self.medium, self.id, &label)?;
         }
         Ok((self.with_earlier_media(&chain, from, loader)?, chain))
     }
 
     /// Adds the set's earlier media, which the loader is asked for when something on them is read.
     pub fn with_earlier_media(self, chain: &Chain, from: &Path, loader: &'w dyn Loader) -> Result<Self> {
-        let Some(label) = chain.label.as_ref().filter(|l| l.place > 1) else { return Ok(self) };
+        let Some(label) = chain.shown_label().filter(|l| l.place > 1) else { return Ok(self) };
         let span = SpanningMedium::new(self.medium, label, from, chain.media(), loader)?;
-        Ok(Self { medium: Box::new(span), id: self.id })
+        Ok(Self { medium: Box::new(span), id: self.id, chain: Mutex::new(None) })
     }
 }
 
 /// What people call the set; empty if its label is unreadable.
 pub(crate) fn set_name(chain: &Chain) -> String {
-    chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default()
+    chain.shown_label().map(|l| l.name.clone()).unwrap_or_default()
 }
 
 /// The only set on a medium that is not in quarantine; or the only one at all.
-fn only_set(sets: &Sets, from: &Path) -> Result<Id> {
-    let mut candidates: Vec<&SetOnMedium> = sets.found.iter().filter(|s| !s.label.quarantine).collect();
+fn only_set(sets: &Sets, attached: &AttachedMedium, from: &Path) -> Result<Id> {
+    let mut candidates = Vec::new();
+    for set in &sets.found {
+        if sets.found.len() == 1 || !is_in_quarantine(set, attached)? {
+            candidates.push(set);
+        }
+    }
     if candidates.is_empty() {
         candidates = sets.found.iter().collect();
     }
@@ -138,24 +147,12 @@ fn only_set(sets: &Sets, from: &Path) -> Result<Id> {
     }
 }
 
-/// The set's id: the name of its folder; if the folder has another name, what its first label says.
-fn set_id(medium: &dyn Medium) -> Result<Id> {
-    let path = medium.describe().path;
-    let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
-    if let Some(id) = name {
-        return Ok(id);
+/// Whether a set is in quarantine. Somebody may have put a label there that says so to hide the set: the label that counts
+/// decides, and only without one what is claimed.
+pub(super) fn is_in_quarantine(set: &SetOnMedium, attached: &AttachedMedium) -> Result<bool, MediumError> {
+    if !set.label.quarantine {
+        return Ok(false);
     }
-    let objects = medium.list()?.objects;
-    for o in objects.iter().filter(|o| o.kind == ObjectKind::Label) {
-        match read_object(medium, o.number, o.kind, limit::LABEL_BYTES) {
-            Ok(bytes) => {
-                if let Ok(label) = Label::decode(&bytes) {
-                    return Ok(label.set);
-                }
-            }
-            Err(ReadError::Damaged(_)) => {}
-            Err(ReadError::Medium(e)) => return Err(e.into()),
-        }
-    }
-    Err(OpenError::Blank { path })
+    let chain = attached.with_set(set.id, |medium| Chain::read(medium, set.id))?;
+    Ok(chain.label.is_none_or(|l| l.quarantine))
 }

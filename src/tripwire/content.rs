@@ -1,6 +1,9 @@
 //! Properties of a file's content that need no knowledge of its format: whether it looks like noise, and whether it begins like files of
 //! its kind.
 
+use super::PreviousContent;
+use super::former::FormerContent;
+use crate::format::entry::{DataRange, HASHED_HOLE_BYTES};
 use crate::format::rules::{Rules, flag};
 use crate::format::watch::KIND_BYTES;
 use std::sync::LazyLock;
@@ -25,28 +28,36 @@ pub struct ContentSample {
     blocks: u32,
     noisy: u32,
     dice: u64,
-    /// For a file that may only grow: the hash of its former length so far, and the bytes of it that are still to come.
-    grown: Option<(blake3::Hasher, u64)>,
+    /// For a file that may only grow.
+    former: Option<FormerContent>,
 }
 
 impl ContentSample {
-    /// `seed`: decides which blocks are examined; nobody outside should know it. `before`: the former length, if the file may only grow.
-    pub fn new(seed: u64, before: Option<u64>) -> Self {
-        let grown = before.map(|n| (blake3::Hasher::new(), n));
-        Self { head: Vec::new(), bytes: 0, blocks: 0, noisy: 0, dice: seed | 1, grown }
+    /// `seed`: decides which blocks are examined; nobody outside should know it. `before`: the former content, if the file may only grow.
+    pub fn new(seed: u64, before: Option<PreviousContent>) -> Self {
+        let former = before.map(|b| FormerContent::new(b, HASHED_HOLE_BYTES));
+        Self { head: Vec::new(), bytes: 0, blocks: 0, noisy: 0, dice: seed | 1, former }
     }
 
-    /// Adds the next bytes, in order.
+    /// Adds the next hole. Returns how many bytes of zeros the caller has to add with [`Self::update_former`].
+    pub fn add_hole(&mut self, hole: DataRange) -> u64 {
+        self.former.as_mut().map_or(0, |f| f.add_hole(hole))
+    }
+
+    /// Adds zeros of a hole.
+    pub fn update_former(&mut self, bytes: &[u8]) {
+        if let Some(former) = &mut self.former {
+            former.update(bytes);
+        }
+    }
+
+    /// Adds the next stored bytes, in order.
     pub fn update(&mut self, bytes: &[u8]) {
         if self.head.len() < HEAD_BYTES && self.bytes == self.head.len() as u64 {
             let n = bytes.len().min(HEAD_BYTES - self.head.len());
             self.head.extend_from_slice(&bytes[..n]);
         }
-        if let Some((hasher, left)) = &mut self.grown {
-            let n = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-            hasher.update(&bytes[..n]);
-            *left -= n as u64;
-        }
+        self.update_former(bytes);
         let is_first = self.bytes == 0;
         self.bytes += bytes.len() as u64;
         let content = if is_first { &bytes[SKIPPED_BYTES.min(bytes.len() / 4)..] } else { bytes };
@@ -91,10 +102,9 @@ impl ContentSample {
         self.bytes
     }
 
-    /// Whether the file begins with its former content, whose BLAKE3 is `digest`. `None` if that was not examined.
-    pub fn begins_with(&self, digest: &[u8; 32]) -> Option<bool> {
-        let (hasher, left) = self.grown.as_ref()?;
-        Some(*left == 0 && hasher.finalize().as_bytes() == digest)
+    /// Whether the file begins with its former content. `None` if that was not examined.
+    pub fn begins_as_before(&self) -> Option<bool> {
+        self.former.as_ref().map(FormerContent::is_found)
     }
 }
 
@@ -206,6 +216,7 @@ pub fn is_compressed(head: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::entry::ContentId;
 
     fn noise(seed: u64, length: usize) -> Vec<u8> {
         let mut out = vec![0; length];
@@ -264,16 +275,18 @@ mod tests {
     #[test]
     fn a_file_that_only_grew_begins_with_its_former_content() {
         let (old, new) = (text(10_000), text(25_000));
-        let digest = *blake3::hash(&old).as_bytes();
+        let content = ContentId::Whole(*blake3::hash(&old).as_bytes());
+        let size = old.len() as u64;
+        let before = PreviousContent { content, size, stored_bytes: size, settled: true };
         let grown = |bytes: &[u8]| {
-            let mut sample = ContentSample::new(1, Some(old.len() as u64));
+            let mut sample = ContentSample::new(1, Some(before));
             bytes.chunks(3_000).for_each(|run| sample.update(run));
-            sample.begins_with(&digest)
+            sample.begins_as_before()
         };
         let mut changed = new.clone();
         changed[9_999] ^= 1;
         assert_eq!([grown(&new), grown(&old), grown(&changed), grown(&old[..9_999])], [true, true, false, false].map(Some));
-        assert_eq!(sampled(&new).begins_with(&digest), None);
+        assert_eq!(sampled(&new).begins_as_before(), None);
     }
 
     #[test]

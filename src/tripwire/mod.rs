@@ -5,10 +5,13 @@
 //! usual.
 
 pub mod content;
+mod former;
 mod judge;
 
+pub use former::FormerContent;
 pub use judge::{Excess, judge};
 
+use crate::format::entry::{ContentId, Core, add_sizes};
 use crate::format::rules::{Allowed, Rules, allowed};
 use crate::format::watch::{Alarm, KINDS, KindCounts, Measures, NIGHTS, Night, NightKind, PATHS, SourceWatch};
 use content::{ContentSample, fits, is_compressed, is_finished, kind_of};
@@ -118,12 +121,22 @@ pub struct WatchedSource<'a> {
 /// The content that a file had in the previous generation.
 #[derive(Debug, Clone, Copy)]
 pub struct PreviousContent {
-    /// BLAKE3.
-    pub digest: [u8; 32],
-    /// Bytes.
+    /// What tells it from other content.
+    pub content: ContentId,
+    /// Bytes, holes included.
     pub size: u64,
+    /// Bytes without the holes.
+    pub stored_bytes: u64,
     /// Nobody was writing the file when it was read.
     pub settled: bool,
+}
+
+impl PreviousContent {
+    /// What a record says; `None` if it has no content.
+    pub fn of(core: &Core, settled: bool) -> Option<Self> {
+        let stored_bytes = core.size - core.holes.iter().map(|h| h.length).sum::<u64>();
+        core.content_id().map(|content| Self { content, size: core.size, stored_bytes, settled })
+    }
 }
 
 /// Counts the changes of one run. Shared by all its threads.
@@ -193,7 +206,7 @@ impl Watcher {
     pub fn there(&self, source: &[u8], files: u64, bytes: u64) {
         if let Some(s) = self.of(source) {
             s.counts.files.fetch_add(files, Relaxed);
-            s.counts.bytes.fetch_add(bytes, Relaxed);
+            let _ = s.counts.bytes.fetch_update(Relaxed, Relaxed, |n| Some(add_sizes(n, bytes)));
         }
     }
 
@@ -209,17 +222,24 @@ impl Watcher {
     pub fn sample(&self, path: &[u8], before: Option<&PreviousContent>) -> ContentSample {
         let before = before.filter(|_| self.of(path).is_some_and(|s| s.allowed(path) == Allowed::Growth));
         let hash = path.iter().fold(self.seed, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
-        ContentSample::new(hash, before.map(|b| b.size))
+        ContentSample::new(hash, before.copied())
     }
 
     /// Counts a file that was read. `new_bytes`: bytes of chunks that were not stored before.
-    pub fn read(&self, path: &[u8], before: Option<&PreviousContent>, digest: &[u8; 32], sample: &ContentSample, new_bytes: u64) {
+    pub fn read(
+        &self,
+        path: &[u8],
+        before: Option<&PreviousContent>,
+        content: ContentId,
+        sample: &ContentSample,
+        new_bytes: u64,
+    ) {
         let Some(s) = self.of(path) else { return };
         let c = &s.counts;
         c.new_bytes.fetch_add(new_bytes, Relaxed);
         let kind = kind_of(path, s.rules);
         let (noisy, misfit) = (sample.is_noisy(), fits(&kind, sample.head()) == Some(false));
-        if before.is_some_and(|b| b.digest == *digest) {
+        if before.is_some_and(|b| b.content == content) {
             s.count_kind(&kind, noisy, misfit);
             return;
         }
@@ -231,7 +251,7 @@ impl Watcher {
                 c.changed.fetch_add(1, Relaxed);
                 s.note(Evidence::Changed, path);
                 s.check_canary(path);
-                if before.settled && s.forbids(path, before, sample) {
+                if before.settled && s.forbids(path, sample) {
                     c.forbidden.fetch_add(1, Relaxed);
                     s.note(Evidence::Forbidden, path);
                 }
@@ -338,10 +358,10 @@ impl SourceWatcher {
     }
 
     /// Whether the rules forbid the change of this file's content.
-    fn forbids(&self, path: &[u8], before: &PreviousContent, sample: &ContentSample) -> bool {
+    fn forbids(&self, path: &[u8], sample: &ContentSample) -> bool {
         match self.allowed(path) {
             Allowed::Anything => false,
-            Allowed::Growth => sample.begins_with(&before.digest) == Some(false),
+            Allowed::Growth => sample.begins_as_before() == Some(false),
             Allowed::Nothing => true,
         }
     }

@@ -1,8 +1,10 @@
 //! Damaged media: `damaged/<disease>/`, each a `patch` over a golden medium and, in `expected.txt`, what is then said of it.
 //!
 //! A patch has one fact a line: `medium FOLDER`, then `flip FILE OFFSET`, `cut FILE LENGTH`, `remove FILE`, `copy FILE FILE` or
-//! `write FILE FROM` with a file of the patch's own folder. `#` begins a comment.
+//! `write FILE FROM` with a file of the patch's own folder. Other files are named by their paths below the set's folder.
+//! `#` begins a comment.
 
+use crate::machine::{objects_in, put_object};
 use crate::world::Hospital;
 use crate::{folder, holds, identity, reader, updates};
 use azekura::event::NoObserver;
@@ -62,8 +64,9 @@ fn the_reader_agrees(h: &Hospital, disease: &Path) {
 fn forged() -> Vec<u8> {
     let medium = folder().join("v1/first/medium");
     let chain = OpenSet::open(&medium, None, &NoLoader).and_then(|set| set.chain()).expect("a chain");
-    let seal = Seal { verdict: Verdict::Incomplete, ..chain.last().expect("a seal").seal.clone() };
-    sign(&seal, &SealKey::from_seed(&[0x66; 32])).expect("a seal")
+    let last = chain.last().expect("a seal");
+    let seal = Seal { verdict: Verdict::Incomplete, ..last.seal.clone() };
+    sign(&seal, &last.objects, &SealKey::from_seed(&[0x66; 32])).expect("a seal").bytes
 }
 
 fn patch(disease: &Path, medium: &Path) {
@@ -83,11 +86,8 @@ fn patch(disease: &Path, medium: &Path) {
                 let from = folder().join(words[1]).join("medium/AZEKURA");
                 let from = std::fs::read_dir(from).expect("sets").next().expect("a set").expect("a set").path();
                 set = medium.join("AZEKURA").join(from.file_name().expect("a name"));
-                std::fs::create_dir_all(&set).expect("a folder");
-                for object in std::fs::read_dir(from).expect("objects") {
-                    let object = object.expect("an object");
-                    std::fs::write(set.join(object.file_name()), std::fs::read(object.path()).expect("an object"))
-                        .expect("a copy");
+                for (number, kind, path) in objects_in(&from) {
+                    put_object(&set, number, kind, std::fs::read(path).expect("an object"));
                 }
             }
             "flip" => change(&|b| b[number(2)] ^= 1),

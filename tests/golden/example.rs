@@ -1,22 +1,26 @@
-//! The smallest set: a label, a pack with one file and the entry stream, a manifest and a seal. Its bytes are the worked examples.
+//! The smallest set: a label, a pack with one file and the entry stream, a manifest and a seal. Its bytes are the
+//! worked examples. Behind it a succession, for a host that has lost its keys.
 
+use crate::machine::put_object;
 use crate::{folder, identity, updates};
 use azekura::format::cbor::Time;
-use azekura::format::entry::{ContentState, Core, DataRange, Entry, EntryKind as Type};
-use azekura::format::label::Label;
+use azekura::format::digests::BothDigests;
+use azekura::format::entry::{ContentDigests, ContentState, Core, DataRange, Entry, EntryKind as Type};
+use azekura::format::label::{Fingerprint, Label};
 use azekura::format::manifest::{EntryStream, Finding, Manifest, Rules, Source, SourceKind};
-use azekura::format::merkle::{MerkleHash, MerkleTree, object_leaf, record_leaf, record_salt};
+use azekura::format::merkle::{MerkleHash, MerkleTree, head_leaf, record_leaf, record_salt};
 use azekura::format::object::{Id, Object, ObjectKind};
 use azekura::format::pack::{Extent, Frame, Index};
 use azekura::format::proof::Proof;
-use azekura::format::seal::{ReadBack, Seal, Verdict};
+use azekura::format::seal::{ReadBack, Seal, Verdict, encode_list};
 use azekura::format::set_key::SetKey;
 use azekura::format::stamp::TimeStampRequest;
+use azekura::format::succession::Succession;
 use azekura::format::tape::Header;
 use azekura::format::watch::{Alarm, KindCounts, Measures, Night, NightKind, SourceWatch};
 use azekura::pipeline::encryptor::{Encryptor, decrypt};
 use azekura::pipeline::hasher::{Digests, Ids};
-use azekura::seal::{SealKey, sign};
+use azekura::seal::{NewSeal, SealKey, sign, sign_succession, succession_key};
 
 pub const CONTENT: &[u8] = b"hello, world\n";
 const TOOL: &str = "azekura 0.1.0";
@@ -30,9 +34,27 @@ pub fn set_key() -> SetKey {
     SetKey(counting(0x20))
 }
 
-/// Seeds of the keys that sign the seals of generations 1 and 2.
-pub fn seal_seeds() -> [[u8; 32]; 2] {
-    [counting(0x40), counting(0x60)]
+/// Seeds of the keys that sign the seals of generations 1 and 2, and of the one that a succession puts in the place of
+/// the second.
+pub fn seal_seeds() -> [[u8; 32]; 3] {
+    [counting(0x40), counting(0x60), counting(0x80)]
+}
+
+/// The 32 bytes of the recovery identity's secret: its text is Bech32, with a checksum of 6 digits at its end.
+pub fn identity_secret() -> [u8; 32] {
+    let text = identity().texts()[0].to_lowercase();
+    let digits = text.strip_prefix("age-secret-key-1").expect("an age identity");
+    let digits = &digits[..digits.len() - 6];
+    let mut bits = digits.bytes().flat_map(|d| {
+        let value = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l".iter().position(|c| *c == d).expect("a digit of Bech32");
+        (0..5).rev().map(move |bit| value >> bit & 1 == 1)
+    });
+    std::array::from_fn(|_| (0..8).fold(0, |byte, _| byte << 1 | u8::from(bits.next().expect("a bit"))))
+}
+
+/// The key that signs successions.
+pub fn heir_key() -> SealKey {
+    succession_key(&identity_secret())
 }
 
 pub fn label() -> Label {
@@ -43,10 +65,11 @@ pub fn label() -> Label {
         place: 1,
         first_object: 0,
         created: "2026-11-23T03:31:54Z".into(),
-        recipients: identity().recipients().fingerprints(),
-        root_key: SealKey::from_seed(&seal_seeds()[0]).public(),
-        tool: TOOL.into(),
         quarantine: false,
+        root_key: SealKey::from_seed(&seal_seeds()[0]).public(),
+        succession_key: Some(heir_key().public()),
+        recipients: identity().recipients().texts().iter().map(|r| Fingerprint::of(r)).collect(),
+        tool: TOOL.into(),
     }
 }
 
@@ -87,8 +110,7 @@ pub fn records() -> Vec<Entry> {
     let digests = Digests::of(CONTENT, true);
     let file = Core {
         size: CONTENT.len() as u64,
-        blake3: Some(digests.blake3),
-        sha256: digests.sha256,
+        digests: Some(ContentDigests::Whole(digests)),
         ..core(b"ward/hello", Type::File, 0o644, 12)
     };
     let extent = Extent { object: 1, frame: 0, offset: 0, length: CONTENT.len() as u64 };
@@ -126,7 +148,10 @@ pub fn odd_records() -> Vec<(&'static str, Entry)> {
             "a file that could not be read",
             with(plain(b"ward/secret", Type::File), &|c| (c.size, c.state) = (5, ContentState::Unreadable { errno: 13 })),
         ),
-        ("an empty file with no SHA-256", with(plain(b"e", Type::File), &|c| c.blake3 = Some(Digests::of(b"", false).blake3))),
+        (
+            "an empty file with no SHA-256",
+            with(plain(b"e", Type::File), &|c| c.digests = Some(ContentDigests::Whole(Digests::of(b"", false)))),
+        ),
         ("a symbolic link", with(plain(b"l", Type::Symlink), &|c| c.target = Some(b"../\xff".into()))),
         ("a fifo before 1970", with(plain(b"a\nb", Type::Fifo), &|c| c.mtime.seconds = -1)),
         ("a character device", with(plain(b"tty", Type::CharDevice), &|c| c.device = Some((4, 1)))),
@@ -194,6 +219,7 @@ pub fn manifest() -> Manifest {
             blake3: *blake3::hash(&stream).as_bytes(),
             extents: vec![Extent { object: 1, frame, offset: 0, length: stream.len() as u64 }],
             count: 2,
+            long_records: Vec::new(),
         },
         media: Vec::new(),
         watch: Vec::new(),
@@ -216,6 +242,10 @@ pub fn full_manifest() -> Manifest {
         priority: Some(2),
     });
     m.media = vec![(1, 3_000_000_000), (3, 17)];
+    // Two records that do not fit into a chunk.
+    m.entries.length = 300_000;
+    m.entries.extents[0].length = 300_000;
+    m.entries.long_records = vec![(4, 65_537), (200_000, 100_000)];
     let measures = Measures { files: 9, changed: 3, finished: 1, ..Measures::default() };
     m.watch = vec![SourceWatch {
         source: b"ward".into(),
@@ -256,13 +286,7 @@ pub fn objects() -> Vec<(ObjectKind, Vec<u8>)> {
 }
 
 pub fn listed() -> Vec<Object> {
-    let listed = |(number, (kind, bytes)): (u64, (ObjectKind, Vec<u8>))| Object {
-        number,
-        kind,
-        length: bytes.len() as u64,
-        digest: Some(*blake3::hash(&bytes).as_bytes()),
-    };
-    (0..).zip(objects()).map(listed).collect()
+    (0..).zip(objects()).map(|(number, (kind, bytes))| Object::of(number, kind, &bytes)).collect()
 }
 
 /// The leaves of the records' tree.
@@ -281,15 +305,24 @@ pub fn root(leaves: impl IntoIterator<Item = MerkleHash>) -> MerkleHash {
     tree.root()
 }
 
+/// The root of the tree over the heads with these digests.
+pub fn heads_root(digests: &[[u8; 32]]) -> MerkleHash {
+    root(digests.iter().map(head_leaf))
+}
+
 pub fn seal() -> Seal {
     Seal {
         set: label().set,
+        label: *blake3::hash(&label().encode()).as_bytes(),
         generation: 1,
         time: "2026-11-23T03:31:55Z".into(),
+        earlier: 0,
+        heads: heads_root(&[]),
         previous: None,
+        succession: None,
         first: 0,
-        objects: listed(),
-        log: root(listed().iter().map(object_leaf)),
+        count: 3,
+        list: BothDigests::of(&encode_list(&listed())),
         record_count: 2,
         records: root(record_leaves()),
         read_back: ReadBack::Direct,
@@ -298,23 +331,83 @@ pub fn seal() -> Seal {
     }
 }
 
+fn new_seal() -> NewSeal {
+    sign(&seal(), &listed(), &SealKey::from_seed(&seal_seeds()[0])).expect("a seal")
+}
+
 pub fn seal_bytes() -> Vec<u8> {
-    sign(&seal(), &SealKey::from_seed(&seal_seeds()[0])).expect("a seal")
+    new_seal().bytes
+}
+
+pub fn head_digests() -> BothDigests {
+    new_seal().head
+}
+
+/// The head alone.
+pub fn head_bytes() -> Vec<u8> {
+    let mut bytes = seal_bytes();
+    bytes.truncate(Seal::decode(&bytes).expect("a seal").head_bytes);
+    bytes
+}
+
+/// Another key than the seal's `next` for the seal after it.
+pub fn succession() -> Succession {
+    Succession { set: label().set, previous: head_digests(), next: SealKey::from_seed(&seal_seeds()[2]).public() }
+}
+
+pub fn succession_bytes() -> Vec<u8> {
+    sign_succession(&succession(), &heir_key())
+}
+
+/// The facts of a seal behind the example's, over objects from number 4 on.
+pub fn second_seal(objects: &[Object]) -> Seal {
+    Seal {
+        generation: 2,
+        time: "2026-11-24T03:31:55Z".into(),
+        earlier: 1,
+        heads: heads_root(&[head_digests().blake3]),
+        previous: Some(head_digests()),
+        first: 4,
+        count: objects.len() as u64,
+        list: BothDigests::of(&encode_list(objects)),
+        next: SealKey::from_seed(&counting(0xA0)).public(),
+        ..seal()
+    }
+}
+
+/// Behind the example's seal: a succession, a manifest that is only listed, and the seal that the succession's key
+/// signs.
+pub fn continued() -> (Vec<Object>, Seal) {
+    let succession = succession_bytes();
+    let listed = vec![
+        Object::of(4, ObjectKind::Succession, &succession),
+        Object::of(5, ObjectKind::Manifest, b"the manifest of generation 2"),
+    ];
+    let seal = Seal { succession: Some(*blake3::hash(&succession).as_bytes()), ..second_seal(&listed) };
+    (listed, seal)
+}
+
+/// The last of these seals, signed.
+pub fn continued_seal() -> NewSeal {
+    let (listed, seal) = continued();
+    sign(&seal, &listed, &SealKey::from_seed(&seal_seeds()[2])).expect("a seal")
 }
 
 /// That the file was in the generation.
 pub fn proof() -> Proof {
     let file = &records()[1].core;
-    let (mut core, seal) = (Vec::new(), seal_bytes());
+    let mut core = Vec::new();
     file.encode(&mut core);
-    Proof {
-        core,
-        salt: record_salt(&set_key().record_salt_key(), &file.path),
-        index: 1,
-        path: vec![record_leaves()[0]],
-        seal_lengths: vec![seal.len() as u64],
-        seals: raw_frame(&seal),
-    }
+    let salt = record_salt(&set_key().record_salt_key(), &file.path);
+    with_texts(
+        Proof { core, salt, index: 1, path: vec![record_leaves()[0]], seal_lengths: Vec::new(), seals: Vec::new() },
+        &[&head_bytes()],
+    )
+}
+
+/// The same proof with these heads and successions.
+pub fn with_texts(proof: Proof, texts: &[&[u8]]) -> Proof {
+    Proof { seal_lengths: texts.iter().map(|t| t.len() as u64).collect(), seals: raw_frame(&texts.concat()), ..proof }
 }
 
 /// The proof's map.
@@ -331,8 +424,7 @@ pub fn around_proof(content: &[u8]) -> Vec<u8> {
 }
 
 pub fn stamp_request() -> TimeStampRequest {
-    let sha256 = Digests::of(&seal_bytes(), true).sha256.expect("it was asked for");
-    TimeStampRequest { sha256, nonce: 0x0123_4567_89AB_CDEF }
+    TimeStampRequest { sha256: head_digests().sha256, nonce: 0x0123_4567_89AB_CDEF }
 }
 
 /// One item of DER.
@@ -388,11 +480,10 @@ pub fn stamp_replies() -> Vec<(&'static str, Vec<u8>)> {
 fn the_smallest_set_is_a_set() {
     let h = crate::world::Hospital { identity: identity(), ..crate::world::Hospital::new() };
     let set = h.medium().join("AZEKURA").join(label().set.to_string());
-    std::fs::create_dir_all(&set).expect("a folder");
     for ((number, (kind, bytes)), last) in (0..).zip(objects()).zip([false, false, true]) {
-        std::fs::write(set.join(azekura::format::object::file_name(number, kind)), bytes).expect("an object");
+        put_object(&set, number, kind, bytes);
         if last {
-            std::fs::write(set.join("00000003.seal"), seal_bytes()).expect("a seal");
+            put_object(&set, 3, ObjectKind::Seal, seal_bytes());
         }
     }
     let report = h.verify();

@@ -3,15 +3,14 @@
 use crate::cbor::Item::{self, Array, Bytes, Map, Negative, Raw, Text, Uint};
 use crate::example;
 use azekura::format::Malformed;
-use azekura::format::check_code::CheckCode;
-use azekura::format::entry::{Entry, EntryHead, check_path, record_length};
-use azekura::format::label::Label;
+use azekura::format::check_code::WrittenCode;
+use azekura::format::entry::{Entry, EntryHead, Record, check_path, record_length};
 use azekura::format::manifest::Manifest;
-use azekura::format::object::{ObjectKind, parse_file_name};
+use azekura::format::object::{ObjectKind, parse_file_name, parse_folder_name};
 use azekura::format::proof::Proof;
-use azekura::format::seal::Seal;
 use azekura::format::stamp::{Reply, TimeStampRequest};
 use azekura::format::tape::Header;
+use azekura::job::inspect::prove::{Anchors, check};
 use azekura::pipeline::compressor::{Decompressor, FrameError, read_index};
 use std::io::Cursor;
 
@@ -19,40 +18,52 @@ pub struct Bad {
     pub name: String,
     pub bytes: Vec<u8>,
     pub refused: &'static str,
+    /// Of a record: whether it is refused alone, or the whole stream with it.
+    pub concerns: Option<&'static str>,
 }
 
 fn class(e: &Malformed) -> &'static str {
     match e {
         Malformed::Content { .. } => "malformed",
         Malformed::TooLarge { .. } => "limit",
-        Malformed::Newer { .. } => "newer",
+        Malformed::Newer { .. } | Malformed::Unknown { .. } => "newer",
     }
 }
 
 /// Gathers what `decode` refuses; it must refuse all of it.
-struct Gather {
-    decode: fn(&[u8]) -> Option<Malformed>,
-    all: Vec<Bad>,
+pub struct Gather {
+    pub decode: fn(&[u8]) -> Option<Malformed>,
+    pub all: Vec<Bad>,
 }
 
 impl Gather {
-    fn new(decode: fn(&[u8]) -> Option<Malformed>) -> Self {
+    pub fn new(decode: fn(&[u8]) -> Option<Malformed>) -> Self {
         Self { decode, all: Vec::new() }
     }
 
-    fn add(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+    pub fn add(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
         let (name, bytes) = (name.into(), bytes.into());
         let Some(e) = (self.decode)(&bytes) else { panic!("accepted: {name}") };
-        self.all.push(Bad { name, bytes, refused: class(&e) });
+        self.all.push(Bad { name, bytes, refused: class(&e), concerns: None });
+    }
+
+    /// A proof that is well-formed, and proves nothing to somebody who has the root key.
+    pub fn add_invalid(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
+        let name = name.into();
+        assert!((self.decode)(&bytes).is_none(), "malformed: {name}");
+        let anchors = Anchors { root_key: Some(example::label().root_key), code: None };
+        assert!(check(&bytes, anchors).is_err(), "proves: {name}");
+        self.all.push(Bad { name, bytes, refused: "invalid", concerns: None });
     }
 
     /// Refused too, but too long to be kept as a vector.
-    fn large(&self, name: &str, bytes: &[u8]) {
+    pub fn large(&self, name: &str, bytes: &[u8]) {
         assert!(matches!((self.decode)(bytes), Some(Malformed::TooLarge { .. })), "{name}");
     }
 
-    /// Every prefix of something good is refused, and no flipped bit makes a decoder panic. Not kept as vectors: anyone can make them.
-    fn bend(&self, good: &[u8]) {
+    /// Every prefix of something good is refused, and no flipped bit makes a decoder panic. Not kept as vectors: anyone
+    /// can make them.
+    pub fn bend(&self, good: &[u8]) {
         for n in 0..good.len() {
             assert!((self.decode)(&good[..n]).is_some(), "accepted: the first {n} bytes");
         }
@@ -116,42 +127,6 @@ pub fn folded(bytes: &[u8]) -> String {
     parts.join(" ")
 }
 
-pub fn labels() -> Vec<Bad> {
-    let mut g = Gather::new(|b| Label::decode(b).err());
-    let good = example::label().encode();
-    let text = String::from_utf8(good.clone()).expect("text");
-    let trimmed = text.trim_end().as_bytes();
-    g.bend(trimmed);
-    g.add("nothing", *b"");
-    g.add("bytes left over", [trimmed, b"{}"].concat());
-    g.add("not UTF-8", text.replace("example", "\u{1}x").replace('\u{1}', "\\uD800"));
-    g.add("longer than 64 KiB", [trimmed, &vec![b'\n'; (64 << 10) + 1 - trimmed.len()]].concat());
-    g.add("nested deeply", "[".repeat(10_000));
-    let bend = |from: &str, to: &str| {
-        let bent = text.replacen(from, to, 1);
-        assert_ne!(bent, text, "{from}");
-        bent
-    };
-    for (name, from, to) in [
-        ("another version", "\"azekura\": 1", "\"azekura\": 2"),
-        ("the version as text", "\"azekura\": 1", "\"azekura\": \"1\""),
-        ("a fraction", "\"place\": 1", "\"place\": 1.5"),
-        ("place 0", "\"place\": 1", "\"place\": 0"),
-        ("a negative number", "\"first_object\": 0", "\"first_object\": -1"),
-        ("an object number of 2^48", "\"first_object\": 0", "\"first_object\": 281474976710656"),
-        ("a member missing", "\"place\"", "\"plaice\""),
-        ("a member twice", "\"place\": 1", "\"place\": 1, \"place\": 1"),
-        ("a set id that is too short", "\"000102", "\"0102"),
-        ("a set id in upper case", "0c0d0e0f", "0C0D0E0F"),
-        ("a set id that is not hexadecimal", "0c0d0e0f", "0c0d0e0g"),
-        ("a root key that is too short", "\"root_key\": \"", "\"root_key\": \"\", \"was\": \""),
-        ("recipients as text", "\"recipients\": [", "\"recipients\": \"\", \"were\": ["),
-    ] {
-        g.add(name, bend(from, to));
-    }
-    g.all
-}
-
 fn decode_pack(payload: &[u8]) -> Option<Malformed> {
     match read_index(&mut Cursor::new(payload)) {
         Ok(_) => None,
@@ -187,17 +162,22 @@ pub fn proofs() -> Vec<Bad> {
         ("a hash cut short", 3, Bytes(vec![0; 31])),
         ("64 hashes", 3, Bytes(vec![0; 64 * 32])),
         ("hashes as an array", 3, Array(vec![Bytes(vec![0; 32])])),
-        ("no seals", 4, Array(Vec::new())),
-        ("a seal of no bytes", 4, Array(vec![Uint(0)])),
-        ("seals of more than 256 MiB", 4, Array(vec![Uint(128 << 20), Uint((128 << 20) + 1)])),
-        ("seals whose sum overflows", 4, Array(vec![Uint((1 << 63) - 1); 3])),
-        ("a seal of 2^63 bytes", 4, Array(vec![Uint(1 << 63)])),
+        ("no heads", 4, Array(Vec::new())),
+        ("a head of no bytes", 4, Array(vec![Uint(0)])),
+        ("a second head of no bytes", 4, Array(vec![Uint(example::head_bytes().len() as u64), Uint(0)])),
+        ("heads of more than 256 MiB", 4, Array(vec![Uint(128 << 20), Uint((128 << 20) + 1)])),
+        ("heads whose sum overflows", 4, Array(vec![Uint((1 << 63) - 1); 3])),
+        ("a head of 2^63 bytes", 4, Array(vec![Uint(1 << 63)])),
+        ("lengths as one number", 4, Uint(1)),
+        ("heads as text", 5, Text("azekura seal 1".into())),
         ("an unknown key 17 deep", 99, nested(16)),
+        ("an unknown critical key", 6, Uint(0)),
     ] {
         g.add(name, around(&good.with(key, value)));
     }
     g.large("a record of more than 64 MiB", &around(&good.with(0, Bytes(vec![0; (64 << 20) + 1]))));
     g.items(|item| around(&good.with(99, item)));
+    crate::chains::invalid_proofs(&mut g);
     g.all
 }
 
@@ -309,6 +289,7 @@ pub fn packs() -> Vec<Bad> {
     let frame = |bend: &dyn Fn(&mut Item)| index.bent(|i| bend(i.at(1).at(0)));
     let (many, long) = (vec![0; 16 * 65_537], (4 << 20) + 1);
     add("another version", index.bent(|i| *i.at(0) = Uint(2)));
+    add("another version, of another form", Array(vec![Text("2".into())]));
     add("an index of three items", Array(vec![Uint(1), Array(Vec::new()), Uint(0)]));
     add("a frame of two items", frame(&|f| *f = Array(vec![Uint(1), Bytes(Vec::new())])));
     add("a frame of no bytes", frame(&|f| *f.at(0) = Uint(0)));
@@ -370,12 +351,7 @@ pub fn manifests() -> Vec<Bad> {
     let time = |s: Item, n: u64| Array(vec![s, Uint(n)]);
     let source = |name: &str| Map(vec![(Uint(0), Bytes(name.into())), (Uint(1), Bytes(Vec::new())), (Uint(2), Uint(0))]);
     let sources = |names: &[&str]| Array(names.iter().map(|n| source(n)).collect());
-    let media = |places: &[u64]| Array(places.iter().map(|p| Array(vec![Uint(*p), Uint(1)])).collect());
     for (name, key, value) in [
-        ("a medium whose place is 0", 16, media(&[0, 1])),
-        ("a medium twice", 16, media(&[2, 2])),
-        ("media out of order", 16, media(&[3, 1])),
-        ("a medium without its bytes", 16, Array(vec![Array(vec![Uint(1)])])),
         ("another version", 0, Uint(2)),
         ("a set id of 15 bytes", 1, Bytes(vec![0; 15])),
         ("a set id as text", 1, Text("0123456789abcdef".into())),
@@ -396,13 +372,18 @@ pub fn manifests() -> Vec<Bad> {
         ("a source named ..", 7, sources(&[".."])),
         ("a source without a name", 7, Array(vec![source("a").without(0)])),
         ("a source without a kind", 7, Array(vec![source("a").without(2)])),
-        ("a source of an unknown kind", 7, Array(vec![source("a").with(2, Uint(2))])),
+        ("a source with an unknown critical key", 7, Array(vec![source("a").with(6, Uint(0))])),
         ("a source whose excludes are text", 7, Array(vec![source("a").with(3, Array(vec![Text("*.tmp".into())]))])),
         ("a tag that is null", 8, Raw(vec![0xF6])),
         ("a set key of 31 bytes", 10, Bytes(vec![0; 31])),
         ("recipients as bytes", 11, Array(vec![Bytes(b"age1".into())])),
         ("full as a number", 12, Uint(1)),
-        ("statistics as a map", 13, Map(vec![(Uint(0), Uint(1))])),
+        ("statistics that are null", 13, Raw(vec![0xF6])),
+        ("statistics 17 deep", 13, nested(16)),
+        ("media that are a float", 16, Raw(vec![0xF9, 0x3C, 0])),
+        ("a watch with keys out of order", 17, Raw(vec![0x81, 0xA2, 2, 0x80, 1, 0x80])),
+        ("the first critical key that is unknown", 19, Uint(0)),
+        ("the last critical key", 63, Uint(0)),
         ("1,001 findings", 14, Array(vec![Array(vec![Text("x".into()), Bytes(Vec::new()), Text("y".into())]); 1001])),
         ("a finding whose path is text", 14, Array(vec![Array(vec![Text("x".into()), Text("p".into()), Text("y".into())])])),
         ("entries as an array", 15, Array(Vec::new())),
@@ -414,6 +395,24 @@ pub fn manifests() -> Vec<Bad> {
         g.add(format!("entries without key {key}"), good.bent(|m| *m.at(15) = m.at(15).without(key)).encode());
     }
     let entries = |key, value| good.bent(|m| *m.at(15) = m.at(15).with(key, value)).encode();
+    g.add("entries with an unknown critical key", entries(5, Uint(0)));
+    g.add("an unknown critical key, and a known one of a wrong type", good.with(6, Uint(0)).with(40, Uint(0)).encode());
+    g.add("a later version, and a key of a wrong type", good.with(0, Uint(2)).with(6, Uint(0)).encode());
+    // The stream has 207 bytes.
+    let long = |all: &[(u64, u64)]| Array(all.iter().map(|(o, n)| Array(vec![Uint(*o), Uint(*n)])).collect());
+    for (name, list) in [
+        ("a long record that is short", long(&[(0, 65_536)])),
+        ("a long record beyond the stream's end", long(&[(0, 65_537)])),
+        ("a long record longer than a record may be", long(&[(0, (64 << 20) + 5)])),
+        ("a long record whose end overflows", long(&[((1 << 63) - 1, (1 << 63) - 1)])),
+        ("a long record of three items", Array(vec![Array(vec![Uint(0); 3])])),
+    ] {
+        g.add(name, entries(4, list));
+    }
+    let full = Item::parse(&example::full_manifest().encode());
+    let long_in_full = |list| full.bent(|m| *m.at(15) = m.at(15).with(4, list)).encode();
+    g.add("long records out of order", long_in_full(long(&[(200_000, 100_000), (4, 65_537)])));
+    g.add("long records that overlap", long_in_full(long(&[(4, 65_537), (65_540, 65_537)])));
     g.add("entries with a digest of 31 bytes", entries(1, Bytes(vec![0; 31])));
     g.add("2^63 records", entries(3, Uint(1 << 63)));
     extents(&mut g, |bent| entries(2, bent));
@@ -483,6 +482,8 @@ pub fn records() -> Vec<Bad> {
         ("an extended attribute twice", 16, xattrs(&["user.a", "user.a"])),
         ("flags of 33 bits", 18, Uint(1 << 32)),
         ("state 3", 19, Uint(3)),
+        ("an error's number of a file that is good", 20, Uint(5)),
+        ("the last critical key", 63, Uint(0)),
         ("an unreadable file with content", 19, Uint(1)),
         ("an unknown key 17 deep", 99, nested(16)),
     ] {
@@ -516,67 +517,16 @@ pub fn records() -> Vec<Bad> {
     ] {
         g.add(name, core);
     }
+    g.add("an unknown critical key, and a known one of a wrong type", record(&good.with(2, Bytes(Vec::new())).with(40, Uint(0))));
+    g.add("an unknown type without what files have", no_data(&bare(9)));
     extents(&mut g, |bent| [good.encode(), bent.encode()].concat());
     g.items(|item| record(&good.with(99, item)));
     let large = record_length([1, 0, 0, 4]).expect_err("above the limit");
-    g.all.push(Bad { name: "a length alone, above 64 MiB".into(), bytes: vec![1, 0, 0, 4], refused: class(&large) });
-    g.all
-}
-
-pub fn seals() -> Vec<Bad> {
-    let mut g = Gather::new(|b| Seal::decode(b).err());
-    let bytes = example::seal_bytes();
-    g.bend(&bytes);
-    let text = String::from_utf8(bytes.clone()).expect("text");
-    g.add("nothing", *b"");
-    g.add("bytes left over", [&bytes[..], b"\n"].concat());
-    g.add("not UTF-8", [b"\xff", &bytes[1..]].concat());
-    g.add("lines that end in CR LF", text.replace('\n', "\r\n"));
-    g.add("a byte order mark", ["\u{feff}", &text].concat());
-    let lines: Vec<&str> = text.lines().collect();
-    for i in 0..lines.len() {
-        let rest: Vec<&str> = [&lines[..i], &lines[i + 1..]].concat();
-        g.add(format!("without line {}", i + 1), rest.join("\n") + "\n");
+    for bad in &mut g.all {
+        bad.concerns = Some(if Record::decode(&bad.bytes).is_ok() { "record" } else { "stream" });
     }
-    for (name, from, to) in [
-        ("another version", "seal 1", "seal 2"),
-        ("two spaces", "set ", "set  "),
-        ("a field too many", "generation 1", "generation 1 1"),
-        ("generation 0", "generation 1", "generation 0"),
-        ("a leading zero", "generation 1", "generation 01"),
-        ("a sign", "generation 1", "generation +1"),
-        ("a generation of 2^63", "generation 1", "generation 9223372036854775808"),
-        ("generation 2 without a previous seal", "generation 1", "generation 2"),
-        (
-            "generation 1 with a previous seal",
-            "previous none",
-            "previous 0000000000000000000000000000000000000000000000000000000000000000",
-        ),
-        ("generation 1 that begins late", "objects 0 3\nobject 0 label", "objects 1 3\nobject 1 label"),
-        ("an object number above 2^48 - 1", "objects 0 3", "objects 0 281474976710656"),
-        ("fewer objects than lines", "objects 0 3", "objects 0 2"),
-        ("more objects than lines", "objects 0 3", "objects 0 4"),
-        ("a gap in the numbers", "object 1 pack", "object 2 pack"),
-        ("a seal among the objects", "object 1 pack", "object 1 seal"),
-        ("an unknown kind", "object 1 pack", "object 1 tape"),
-        ("a kind in upper case", "object 1 pack", "object 1 Pack"),
-        ("no manifest at the end", "object 2 manifest", "object 2 pack"),
-        ("a digest in upper case", "log ", "log A"),
-        ("an unknown read-back", "direct", "perhaps"),
-        ("an unknown verdict", "verdict good", "verdict fine"),
-        ("closing a medium, and counting records", "verdict good", "verdict continued"),
-        ("a signature that is too short", "signature ", "signature 00\nwas "),
-    ] {
-        let bent = text.replacen(from, to, 1);
-        assert_ne!(bent, text, "{from}");
-        g.add(name, bent);
-    }
-    let none = [&lines[..5], &["objects 0 0"], &lines[9..]].concat();
-    g.add("no objects", none.join("\n") + "\n");
-    let digest = lines[7].rsplit(' ').next().expect("a digest");
-    g.add("a pack without a digest", text.replace(digest, "-"));
-    let void = lines[7].replace("pack", "void").replace(digest, "-");
-    g.add("a void object without a digest, with a length", text.replace(lines[7], &void));
+    let (name, bytes, concerns) = ("a length alone, above 64 MiB".into(), vec![1, 0, 0, 4], Some("stream"));
+    g.all.push(Bad { name, bytes, refused: class(&large), concerns });
     g.all
 }
 
@@ -584,15 +534,26 @@ pub fn seals() -> Vec<Bad> {
 pub fn names() -> Vec<Bad> {
     let refuse = |what: &str, text: &str, accepted: bool| {
         assert!(!accepted, "accepted as {what}: {text:?}");
-        Bad { name: what.into(), bytes: text.into(), refused: "malformed" }
+        Bad { name: what.into(), bytes: text.into(), refused: "malformed", concerns: None }
     };
     let mut all = Vec::new();
+    let digits = |n: usize| "7F3K92QX0ABCDEFG".repeat(4)[..n].to_owned();
     for text in
-        ["", "7F3K-92QX-0ABC-DEF", "7F3K-92QX-0ABC-DEFGH", "7F3K-92QX-0ABC-DEFU", "7F3K_92QX_0ABC_DEFG", "７F3K-92QX-0ABC-DEFG"]
+        ["", "7F3K-92QX-0ABC-DEF", "7F3K-92QX-0ABC-DEFU", "7F3K_92QX_0ABC_DEFG", "７F3K-92QX-0ABC-DEFG", "7F3K\t92QX0ABCDEFG"]
     {
-        all.push(refuse("check code", text, text.parse::<CheckCode>().is_ok()));
+        all.push(refuse("check code", text, text.parse::<WrittenCode>().is_ok()));
+    }
+    for n in [1, 15, 52, 64] {
+        all.push(refuse("check code", &digits(n), digits(n).parse::<WrittenCode>().is_ok()));
+    }
+    for n in [16, 17, 26, 51] {
+        assert!(digits(n).parse::<WrittenCode>().is_ok(), "{n}");
     }
     for text in [
+        "00000012.kind-8",
+        "00000012.kind-128",
+        "00000012.kind-09",
+        "00000012.kind-",
         "0000012.pack",
         "000000012.pack",
         "00000012.void",
@@ -606,6 +567,9 @@ pub fn names() -> Vec<Bad> {
         ".pack",
     ] {
         all.push(refuse("file name", text, parse_file_name(text).is_some()));
+    }
+    for text in ["", "0012", "000012", "+0012", "0001２", "12", "281474976711", "99999999999999999999"] {
+        all.push(refuse("name of a folder of thousands", text, parse_folder_name(text).is_some()));
     }
     for text in ["", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a\0b"] {
         all.push(refuse("path", text, check_path(text.as_bytes()).is_ok()));

@@ -105,7 +105,7 @@ fn the_reference_reader_restores_golden_media() {
             compare(cores, &to, target, false);
             let (status, listed) = reader::lists(&medium, n);
             assert_eq!(status, 0, "{listed}");
-            for core in cores.iter().filter_map(|c| c.blake3) {
+            for core in cores.iter().filter_map(|c| c.digests.map(|d| d.either().blake3)) {
                 let digest: String = core.iter().map(|b| format!("{b:02x}")).collect();
                 assert!(listed.contains(&digest), "{digest}");
             }
@@ -118,7 +118,7 @@ fn for_each_generation(medium: &Path, with: impl Fn(&Hospital, u64, &[Core])) {
     for link in &chain.links {
         let h = Hospital { identity: identity(), ..Hospital::new() };
         let generation = Generation::open(&*directory, &chain, Some(link.seal.generation), &h.identity).expect("a generation");
-        let cores: Vec<Core> = generation.entries().map(|r| r.expect("a record").entry.core).collect();
+        let cores: Vec<Core> = generation.entries().map(|r| r.expect("a record").entry.expect("a good one").core).collect();
         with(&h, link.seal.generation, &cores);
     }
 }
@@ -150,7 +150,7 @@ fn described(medium: &Path) -> String {
         let (n, seal) = (link.seal.generation, &link.seal);
         let g = Generation::open(&*directory, &chain, Some(n), &h.identity).expect("a generation");
         line(format!("generation {n} {} {} check code {}", seal.time, seal.verdict.name(), verified.check_code));
-        for o in &seal.objects {
+        for o in &link.objects {
             line(format!("  object {} {} {}", o.number, o.kind, o.length));
         }
         let m = &g.manifest;
@@ -160,7 +160,7 @@ fn described(medium: &Path) -> String {
             line(format!("  source {} {:?} excludes {excludes:?}", s.name.escape_ascii(), s.kind));
         }
         for record in g.entries() {
-            line(format!("  {}", entry_line(&record.expect("a record").entry.core)));
+            line(format!("  {}", entry_line(&record.expect("a record").entry.expect("a good one").core)));
         }
     }
     out
@@ -192,8 +192,10 @@ fn entry_line(c: &Core) -> String {
     }
     fact("flags", (c.flags != 0).then(|| format!("{:x}", c.flags)));
     fact("state", (c.state != ContentState::Good).then(|| format!("{:?}", c.state)));
-    fact("blake3", c.blake3.map(|d| hex(&d)));
-    fact("sha256", c.sha256.map(|d| hex(&d)));
+    fact("blake3", c.whole().map(|d| hex(&d.blake3)));
+    fact("sha256", c.whole().and_then(|d| d.sha256).map(|d| hex(&d)));
+    fact("stored blake3", c.stored().map(|d| hex(&d.blake3)));
+    fact("stored sha256", c.stored().and_then(|d| d.sha256).map(|d| hex(&d)));
     out
 }
 
@@ -221,7 +223,7 @@ fn compare(cores: &[Core], root: &Path, target: TargetOptions, xattrs: bool) {
         if let Some(target) = &c.target {
             assert_eq!(std::fs::read_link(&path).expect("a link").as_os_str().as_bytes(), target, "{shown}");
         }
-        if let Some(digest) = c.blake3 {
+        if let Some(digest) = c.whole().map(|d| d.blake3) {
             let content = std::fs::read(&path).expect("content");
             assert!(content.len() as u64 == c.size && *blake3::hash(&content).as_bytes() == digest, "{shown}: content");
             let data = c.size - c.holes.iter().map(|h| h.length).sum::<u64>();

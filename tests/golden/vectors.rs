@@ -1,26 +1,27 @@
 //! The vectors under `tests/golden/vectors`, and the examples in `docs/format.md` that are made of them.
 //!
-//! Each file: `good`, inputs and the bytes they become; `bad`, bytes that a decoder refuses, with the reason: `malformed`, `limit`
-//! (more than section 11 allows) or `newer`. Bytes are hexadecimal; `00*16` means 16 times `00`.
+//! Each file: `good`, inputs and the bytes they become; `bad`, bytes that a decoder refuses, with the reason:
+//! `malformed`, `limit` (more than section 11 allows), `newer`, or `invalid`: a proof that has the right form, and
+//! proves nothing with the root key of the good ones. Of a record also whether it `concerns` only this `record`, which
+//! is then refused, or the whole `stream`. Bytes are hexadecimal; `00*16` means 16 times `00`.
 
 use crate::cbor::{Item, annotated_line, hex};
-use crate::example::{self, counting, set_key};
+use crate::example::{self, set_key};
 use crate::hostile::{self, Bad};
 use crate::{folder, holds};
-use azekura::format::check_code::CheckCode;
-use azekura::format::entry::Entry;
-use azekura::format::label::Label;
-use azekura::format::manifest::Manifest;
-use azekura::format::merkle::{MerkleTree, object_leaf, record_salt};
-use azekura::format::object::{Object, ObjectKind, file_name};
+use azekura::format::check_code::{CheckCode, WrittenCode};
+use azekura::format::entry::{Core, Entry};
+use azekura::format::manifest::{Manifest, SourceKind};
+use azekura::format::merkle::{head_leaf, record_salt};
+use azekura::format::object::{ObjectKind, object_path};
 use azekura::format::pack::Index;
 use azekura::format::proof::Proof;
-use azekura::format::seal::{Seal, Verdict};
+use azekura::format::seal::Seal;
 use azekura::format::stamp::{Reply, TimeStampRequest};
 use azekura::format::tape::{HEADER_BYTES, Header};
 use azekura::job::inspect::prove::{Anchors, check};
 use azekura::pipeline::hasher::Ids;
-use azekura::seal::SealKey;
+use azekura::seal::{SealKey, succession_key};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
@@ -28,7 +29,7 @@ use std::path::Path;
 /// A vector: a name, an input in words or numbers, the bytes.
 pub type Good = (&'static str, Value, Vec<u8>);
 
-fn file(name: &str, good: Vec<Good>, bad: &[Bad]) {
+pub fn file(name: &str, good: Vec<Good>, bad: &[Bad]) {
     let mut out = String::from("{\n\"good\": [\n");
     let lines: Vec<String> =
         good.iter().map(|(n, input, bytes)| json!({"name": n, "input": input, "bytes": hex(bytes)}).to_string()).collect();
@@ -36,7 +37,13 @@ fn file(name: &str, good: Vec<Good>, bad: &[Bad]) {
     out.push_str("\n],\n\"bad\": [\n");
     let lines: Vec<String> = bad
         .iter()
-        .map(|b| json!({"name": b.name, "bytes": hostile::folded(&b.bytes), "refused": b.refused}).to_string())
+        .map(|b| {
+            let mut vector = json!({"name": b.name, "bytes": hostile::folded(&b.bytes), "refused": b.refused});
+            if let Some(concerns) = b.concerns {
+                vector["concerns"] = concerns.into();
+            }
+            vector.to_string()
+        })
         .collect();
     out.push_str(&lines.join(",\n"));
     out.push_str("\n]\n}\n");
@@ -53,21 +60,6 @@ fn record_bytes(entry: &Entry) -> Vec<u8> {
     let mut out = Vec::new();
     entry.encode(&mut out);
     out
-}
-
-#[test]
-fn labels() {
-    let plain = example::label();
-    let later =
-        Label { name: "夜間 \"A\"\u{7}".into(), place: 2, first_object: 1 << 40, recipients: Vec::new(), ..plain.clone() };
-    let quarantine = Label { name: "隔離".into(), quarantine: true, ..plain.clone() };
-    let good = [("the example", plain), ("a second medium, odd characters", later), ("in quarantine", quarantine)];
-    let mut vectors = Vec::new();
-    for (name, label) in good {
-        assert_eq!(Label::decode(&label.encode()), Ok(label.clone()));
-        vectors.push((name, serde_json::from_slice(&label.encode()).expect("JSON"), label.encode()));
-    }
-    file("label.json", vectors, &hostile::labels());
 }
 
 #[test]
@@ -102,6 +94,13 @@ fn manifests() {
     let unknown = known.with(99, hostile::nested(15)).with(100, Item::Map(vec![(Item::Uint(7), Item::Text("later".into()))]));
     assert_eq!(Manifest::decode(&unknown.encode()).as_ref(), Ok(&example::manifest()));
     vectors.push(("keys of a later version", described(&unknown), unknown.encode()));
+    // What nobody depends on may have any form, and another kind of source is for people.
+    let odd = [13, 16, 17].iter().fold(known.clone(), |m, key| m.with(*key, hostile::nested(15)));
+    let odd = odd.bent(|m| *m.at(7).at(0) = m.at(7).at(0).with(2, Item::Uint(1 << 40)));
+    let mut expected = example::manifest();
+    (expected.statistics, expected.sources[0].kind) = (Vec::new(), SourceKind::Other(1 << 40));
+    assert_eq!(Manifest::decode(&odd.encode()).as_ref(), Ok(&expected));
+    vectors.push(("statistics, media and a watch of another form", described(&odd), odd.encode()));
     file("manifest.json", vectors, &hostile::manifests());
 }
 
@@ -116,57 +115,42 @@ fn records() {
         assert_eq!(Entry::decode(&bytes[4..]), Ok((entry, core.encode().len())), "{name}");
         vectors.push((name, json!({"core": described(&core), "extents": described(&Item::parse(rest))}), bytes));
     }
+    // A reader takes forms that are not the shortest, ignores flags that it does not know, and skips keys that are not critical.
+    let file_record = example::records().remove(1);
+    let bytes = record_bytes(&file_record);
+    let (core, rest) = Item::first(&bytes[4..]);
+    let long_form = core.with(2, Item::Raw(vec![0x1B, 0, 0, 0, 0, 0, 0, 1, 0xA4])).with(18, Item::Uint(0x8000_0012));
+    let long_form = [&long_form.with(64, hostile::nested(15)).encode()[..], rest].concat();
+    let expected = Entry { core: Core { flags: 0x10, ..file_record.core.clone() }, ..file_record };
+    assert_eq!(Entry::decode(&long_form).map(|(entry, _)| entry), Ok(expected));
     file("record.json", vectors, &hostile::records());
-}
-
-#[test]
-fn seals() {
-    let bytes = example::seal_bytes();
-    let decoded = Seal::decode(&bytes).expect("a seal");
-    assert_eq!(decoded.seal, example::seal());
-    let text = String::from_utf8(bytes.clone()).expect("text");
-    let [first, second] = example::seal_seeds();
-    let input = |seed: &[u8; 32], text: &str| json!({"signed_with": hex(seed), "text": text});
-    let mut next = example::seal();
-    (next.generation, next.first, next.previous) = (2, 4, Some(*blake3::hash(&bytes).as_bytes()));
-    next.objects = vec![
-        Object { number: 4, kind: ObjectKind::Void, length: 0, digest: None },
-        Object { number: 5, kind: ObjectKind::Void, length: 7, digest: Some(counting(0x80)) },
-        Object { number: 6, kind: ObjectKind::Manifest, length: 900, digest: Some(counting(0xA0)) },
-        Object { number: 7, kind: ObjectKind::Parity, length: 1 << 30, digest: Some(counting(0xC0)) },
-    ];
-    let closing = Seal {
-        objects: next.objects[..2].to_vec(),
-        record_count: 0,
-        records: MerkleTree::default().root(),
-        verdict: Verdict::Continued,
-        ..next.clone()
-    };
-    let closing = azekura::seal::sign(&closing, &SealKey::from_seed(&second)).expect("a seal");
-    let closing_text = String::from_utf8(closing.clone()).expect("text");
-    let next = azekura::seal::sign(&next, &SealKey::from_seed(&second)).expect("a seal");
-    let next_text = String::from_utf8(next.clone()).expect("text");
-    let good = vec![
-        ("the example", input(&first, &text), bytes),
-        ("with void objects and parity", input(&second, &next_text), next),
-        ("closing a medium", input(&second, &closing_text), closing),
-    ];
-    file("seal.json", good, &hostile::seals());
 }
 
 #[test]
 fn proofs() {
     let whole = example::proof();
-    let later = Item::parse(&example::proof_content()).with(6, Item::Text("later".into()));
+    let later = Item::parse(&example::proof_content()).with(64, Item::Text("later".into()));
     let folder = Proof { core: core_bytes(0), salt: salt(0), index: 0, path: vec![example::record_leaves()[1]], ..whole.clone() };
+    let (head, next, succession) = (example::head_bytes(), example::continued_seal(), example::succession_bytes());
+    let next_head = &next.bytes[..Seal::decode(&next.bytes).expect("a seal").head_bytes];
+    let succeeded = example::with_texts(whole.clone(), &[&head, &succession, next_head]);
     let mut vectors: Vec<Good> = Vec::new();
-    for (name, p) in [("the example", &whole), ("of a folder", &folder)] {
+    for (name, p, digest) in [
+        ("the example", &whole, example::head_digests().blake3),
+        ("of a folder", &folder, example::head_digests().blake3),
+        ("of the second generation, behind a succession", &succeeded, next.head.blake3),
+    ] {
         let bytes = p.encode().expect("a proof");
         assert_eq!(Proof::decode(&bytes).as_ref(), Ok(p));
-        let code = CheckCode::of(blake3::hash(&example::seal_bytes()).as_bytes());
-        let anchors = Anchors { root_key: Some(example::label().root_key), code: Some(code) };
-        let facts = check(&bytes, anchors).expect("it holds");
-        assert_eq!(facts.core, example::records()[facts.index as usize].core);
+        let code = CheckCode::of(&digest);
+        let root_key = Some(example::label().root_key);
+        let both = Anchors { root_key, code: Some(code.into()) };
+        // Behind a succession the root key alone proves nothing.
+        let alone = (p.seal_lengths.len() == 1).then_some(Anchors { code: None, ..both });
+        for anchors in [both, Anchors { root_key: None, ..both }].into_iter().chain(alone) {
+            let facts = check(&bytes, anchors).expect("it holds");
+            assert_eq!(facts.core, example::records()[facts.index as usize].core);
+        }
         let content = Item::parse(&bytes[16..bytes.len() - 32]);
         let input =
             json!({"content": described(&content), "root_key": hex(&example::label().root_key), "check_code": code.to_string()});
@@ -179,7 +163,8 @@ fn proofs() {
     file("proof.json", vectors, &hostile::proofs());
 }
 
-/// The independent reader says the same of the example, if it is there: with each anchor, with neither, with others, bent.
+/// The independent reader says the same of the example, if it is there: with each anchor, with neither, with others,
+/// bent.
 fn check_with_reader(proof: &[u8]) {
     if !crate::reader::is_available() {
         return;
@@ -193,7 +178,7 @@ fn check_with_reader(proof: &[u8]) {
     bent[100] ^= 1;
     let (good, bent, record) = (path("good", proof), path("bent", &bent), path("record", example::CONTENT));
     let root_key = hex(&example::label().root_key);
-    let code = CheckCode::of(blake3::hash(&example::seal_bytes()).as_bytes()).to_string();
+    let code = CheckCode::of(&example::head_digests().blake3).to_string();
     let other = hex(&example::seal().next);
     let record = ["--record", record.to_str().expect("text")];
     for (proof, anchors, status) in [
@@ -259,7 +244,7 @@ fn tape_headers() {
     let mut vectors = Vec::new();
     for (name, h) in [("the example", plain), ("the first on a cartridge", first), ("the farthest", farthest)] {
         assert_eq!(Header::decode(&h.encode()), Ok(Some(h)));
-        let input = json!({"set": hex(&h.set.0), "number": h.number, "kind": h.kind.name(), "length": h.length,
+        let input = json!({"set": hex(&h.set.0), "number": h.number, "kind": h.kind.to_string(), "length": h.length,
             "block": h.block, "previous": h.previous});
         vectors.push((name, input, h.encode().to_vec()));
     }
@@ -275,22 +260,58 @@ fn keys_codes_and_names() {
         out
     };
     let id = |content: &[u8]| Ids::new(&key).id(blake3::hash(content).as_bytes()).0.to_vec();
-    let digest = *blake3::hash(&example::seal_bytes()).as_bytes();
+    let digest = example::head_digests().blake3;
     let code = |d: &[u8; 32]| CheckCode::of(d).to_string().into_bytes();
+    let secret = example::identity_secret();
+    let succession = json!({"identity": crate::identity().texts()[0].as_str(), "secret": hex(&secret)});
     let good = vec![
         ("K_salt", json!({"set_key": hex(&key.0)}), key.record_salt_key().to_vec()),
         ("K_cut, its first 64 bytes", json!({"set_key": hex(&key.0)}), cut),
         ("chunk id", json!({"set_key": hex(&key.0), "chunk": hex(example::CONTENT)}), id(example::CONTENT)),
         ("check code of the example's seal, as text", json!({"digest": hex(&digest)}), code(&digest)),
         ("check code of the highest digest, as text", json!({"digest": hex(&[0xFF; 32])}), code(&[0xFF; 32])),
-        ("file name, as text", json!({"number": 12, "kind": "pack"}), file_name(12, ObjectKind::Pack).into()),
+        ("seed of the succession key", succession.clone(), blake3::derive_key("azekura 1 succession", &secret).to_vec()),
+        ("public succession key", succession, succession_key(&secret).public().to_vec()),
+        ("path, as text", json!({"number": 12345, "kind": "pack"}), object_path(12_345, ObjectKind::Pack).into()),
         (
-            "longest file name, as text",
+            "longest path, as text",
             json!({"number": (1u64 << 48) - 1, "kind": "manifest"}),
-            file_name((1 << 48) - 1, ObjectKind::Manifest).into(),
+            object_path((1 << 48) - 1, ObjectKind::Manifest).into(),
         ),
     ];
-    file("names.json", good, &hostile::names());
+    let written =
+        written_codes(&digest).into_iter().map(|(name, text)| (name, json!({"digest": hex(&digest)}), text.into_bytes()));
+    file("names.json", good.into_iter().chain(written).collect(), &hostile::names());
+}
+
+/// The check code of a digest as people write it down, of up to 51 digits; each is its code, and no other digit is.
+fn written_codes(digest: &[u8; 32]) -> Vec<(&'static str, String)> {
+    // Section 7, as written: the first bits first.
+    let bits: Vec<bool> = digest.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect();
+    let digit = |bits: &[bool]| bits.iter().fold(0, |value, bit| value << 1 | usize::from(*bit));
+    let all: String = bits.chunks_exact(5).map(|bits| char::from(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"[digit(bits)])).collect();
+    let grouped = |n: usize| {
+        let groups: Vec<&str> = (0..n).step_by(4).map(|i| &all[i..n.min(i + 4)]).collect();
+        groups.join("-")
+    };
+    assert_eq!(grouped(16), CheckCode::of(digest).to_string());
+    let careless = grouped(26).to_lowercase().replace('-', "  ").replace('0', "o").replace('1', "l");
+    let written = vec![
+        ("the same of 17 digits, as written", grouped(17)),
+        ("the same of 26 digits, as written", grouped(26)),
+        ("the same of 51 digits, as written", grouped(51)),
+        ("the same of 26 digits in small letters, with o for 0, l for 1 and spaces, as written", careless),
+        ("the same with I for 1, as written", grouped(16).replace('1', "I")),
+    ];
+    for (name, text) in &written {
+        let code: WrittenCode = text.parse().unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(code.is_of(digest), "{name}");
+        let mut other = text.clone();
+        let last = other.pop().expect("a digit");
+        other.push(if last == '0' || last == 'o' { '2' } else { '0' });
+        assert!(other.parse::<WrittenCode>().is_ok_and(|c| !c.is_of(digest)), "{name}: every digit counts");
+    }
+    written
 }
 
 #[test]
@@ -305,13 +326,11 @@ fn trees() {
         )
     });
     let mut good: Vec<Good> = roots.collect();
-    for (name, o) in ["label", "pack", "manifest"].into_iter().zip(example::listed()) {
-        let input =
-            json!({"number": o.number, "kind": o.kind.code(), "length": o.length, "digest": hex(&o.digest.expect("there"))});
-        good.push((name, input, object_leaf(&o).to_vec()));
-    }
-    let void = Object { number: 4, kind: ObjectKind::Void, length: 0, digest: None };
-    good.push(("void, unreadable", json!({"number": 4, "kind": 6, "length": 0, "digest": "-"}), object_leaf(&void).to_vec()));
+    let head = example::head_digests().blake3;
+    good.push(("seal", json!({"head": hex(&head)}), head_leaf(&head).to_vec()));
+    let heads: Vec<_> = (0..5u8).map(|n| *blake3::hash(&[n]).as_bytes()).collect();
+    let tree = json!({"heads": heads.iter().map(|d| hex(d)).collect::<Vec<_>>()});
+    good.push(("seals", tree, example::heads_root(&heads).to_vec()));
     for (entry, leaf) in example::records().iter().zip(example::record_leaves()) {
         let salt = record_salt(&set_key().record_salt_key(), &entry.core.path);
         let mut core = Vec::new();
@@ -370,7 +389,8 @@ fn the_pages_examples_are_the_vectors() {
             "check code",
             "tape header",
             "proof",
-            "time-stamp request"
+            "time-stamp request",
+            "succession"
         ],
         "an example for every object"
     );
@@ -378,7 +398,6 @@ fn the_pages_examples_are_the_vectors() {
 }
 
 fn example_text(name: &str) -> String {
-    let digest = |bytes: &[u8]| hex(blake3::hash(bytes).as_bytes());
     let mut out = String::new();
     let mut line = |text: String| {
         out.push_str(&text);
@@ -387,13 +406,18 @@ fn example_text(name: &str) -> String {
     match name {
         "keys" => {
             let key = set_key();
-            let [one, two] = example::seal_seeds();
+            let [one, two, three] = example::seal_seeds();
+            let secret = example::identity_secret();
+            let seed = blake3::derive_key("azekura 1 succession", &secret);
             let public = |seed| hex(&SealKey::from_seed(seed).public());
             line(format!("set key     {}", hex(&key.0)));
             line(format!("K_id        {}", hex(&blake3::derive_key("azekura 1 chunk id", &key.0))));
             line(format!("K_salt      {}", hex(&key.record_salt_key())));
             line(format!("seal key 1  {}   public {}", hex(&one), public(&one)));
             line(format!("seal key 2  {}   public {}", hex(&two), public(&two)));
+            line(format!("another 2   {}   public {}", hex(&three), public(&three)));
+            line(format!("identity    {}   its secret", hex(&secret)));
+            line(format!("succession  {}   public {}", hex(&seed), public(&seed)));
             line(format!("chunk id    {}", hex(&Ids::new(&key).id(blake3::hash(example::CONTENT).as_bytes()).0)));
         }
         "label" => {
@@ -427,13 +451,11 @@ fn example_text(name: &str) -> String {
         }
         "manifest" => out.push_str(&Item::parse(&example::manifest().encode()).annotated()),
         "trees" => {
-            for (o, (_, bytes)) in example::listed().iter().zip(example::objects()) {
-                let mut data = [&o.number.to_le_bytes()[..], &[o.kind.code()], &o.length.to_le_bytes()].concat();
-                data.extend(blake3::hash(&bytes).as_bytes());
-                line(format!("leaf data {}  {}", o.number, hex(&data)));
-                line(format!("leaf {}       {}", o.number, hex(&object_leaf(o))));
-            }
-            line(format!("log          {}", hex(&example::seal().log)));
+            let head = example::head_digests().blake3;
+            line(format!("no seals     {}", hex(&example::seal().heads)));
+            line(format!("head         {}", hex(&head)));
+            line(format!("leaf 0       {}", hex(&head_leaf(&head))));
+            line(format!("seals        {}", hex(&example::heads_root(&[head]))));
             for (i, (entry, leaf)) in example::records().iter().zip(example::record_leaves()).enumerate() {
                 line(format!("salt {i}       {}", hex(&record_salt(&set_key().record_salt_key(), &entry.core.path))));
                 line(format!("leaf {i}       {}", hex(&leaf)));
@@ -442,9 +464,10 @@ fn example_text(name: &str) -> String {
         }
         "seal" => line(String::from_utf8_lossy(&example::seal_bytes()).trim_end().to_owned()),
         "check code" => {
-            let bytes = example::seal_bytes();
-            line(format!("digest of the seal  {}", digest(&bytes)));
-            line(format!("check code          {}", CheckCode::of(blake3::hash(&bytes).as_bytes())));
+            let head = example::head_digests();
+            line(format!("H of the head  {}", hex(&head.blake3)));
+            line(format!("S of the head  {}", hex(&head.sha256)));
+            line(format!("check code     {}", CheckCode::of(&head.blake3)));
         }
         "tape header" => {
             let bytes = example::tape_header().encode();
@@ -481,7 +504,7 @@ fn example_text(name: &str) -> String {
                 (3, "version 1"),
                 (2, "SEQUENCE: the imprint"),
                 (15, "SHA-256, parameters NULL"),
-                (34, "SHA-256 of the seal"),
+                (34, "SHA-256 of the seal's head"),
                 (10, "nonce"),
                 (3, "certReq TRUE"),
             ] {
@@ -490,6 +513,7 @@ fn example_text(name: &str) -> String {
             }
             assert_eq!(at, bytes.len());
         }
+        "succession" => line(String::from_utf8_lossy(&example::succession_bytes()).trim_end().to_owned()),
         other => panic!("no example {other}"),
     }
     out

@@ -1,7 +1,9 @@
 //! Writes a golden medium. Run once for a version of the format, by hand; what it wrote is kept for good.
 
 use crate::identity;
+use crate::machine::{objects_in, put_object};
 use crate::world::Hospital;
+use azekura::format::object::ObjectKind;
 use azekura::job::backup::{Options, SourceOptions};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags, mknodat, setxattr, utimensat};
 use std::ffi::OsStr;
@@ -133,26 +135,19 @@ pub fn write(to: &Path) {
     // A run that a power cut ended: a pack without its end, and a seal without its end.
     let set = std::fs::read_dir(h.medium().join("AZEKURA")).expect("sets").next().expect("a set").expect("a set").path();
     let seal = |n: usize| {
-        let mut seals: Vec<_> = std::fs::read_dir(&set).expect("objects").map(|e| e.expect("an object").path()).collect();
-        seals.retain(|p| p.extension().is_some_and(|e| e == "seal"));
-        seals.sort();
-        seals.swap_remove(n)
+        let (number, _, path) = objects_in(&set).into_iter().filter(|o| o.1 == ObjectKind::Seal).nth(n).expect("a seal");
+        (number, path)
     };
-    let number = |path: &Path| path.file_stem().and_then(|s| s.to_str()?.parse::<u64>().ok()).expect("a number");
-    let leave = |n: u64, kind: &str, bytes: &[u8]| std::fs::write(set.join(format!("{n:08}.{kind}")), bytes).expect("a leftover");
-    let first = seal(0);
-    leave(number(&first) + 1, "pack", b"age-encryption.org/v1\n-> X25519 ");
-    leave(number(&first) + 2, "seal", &std::fs::read(&first).expect("a seal")[..300]);
+    let (first, path) = seal(0);
+    put_object(&set, first + 1, ObjectKind::Pack, b"age-encryption.org/v1\n-> X25519 ");
+    put_object(&set, first + 2, ObjectKind::Seal, &std::fs::read(&path).expect("a seal")[..300]);
     night(1, Tree::second_night, &options);
     night(2, Tree::third_night, &Options { full: true, tag: Some("毎週の全読み".into()), ..options.clone() });
     // And one that nothing follows.
-    leave(number(&seal(3)) + 1, "pack", &noise(100));
-    let done = Path::new("AZEKURA").join(set.file_name().expect("a name"));
-    std::fs::create_dir_all(to.join(&done)).expect("a folder");
-    for object in std::fs::read_dir(&set).expect("objects") {
-        let object = object.expect("an object");
-        let copy = to.join(&done).join(object.file_name());
+    put_object(&set, seal(3).0 + 1, ObjectKind::Pack, noise(100));
+    let done = to.join("AZEKURA").join(set.file_name().expect("a name"));
+    for (number, kind, path) in objects_in(&set) {
         // Not `copy`, which takes the read-only mode over.
-        std::fs::write(copy, std::fs::read(object.path()).expect("an object")).expect("a copy");
+        put_object(&done, number, kind, std::fs::read(path).expect("an object"));
     }
 }

@@ -1,11 +1,11 @@
 //! Everything that goes wrong on an evening in a hospital. Each has a name of its own, costs nothing that was sealed before, and the
 //! next run goes on.
 
-use crate::machine::{is_root, skipped, without_privileges};
+use crate::machine::{is_root, put_object, skipped, without_privileges};
 use crate::tools::{Dice, Disk, Picture, assert_same, copy_folder, fast_folder, objects, overwrite, picture, set_folder};
 use crate::world::Hospital;
 use azekura::event::{Event, Observer, Phase};
-use azekura::format::object::{Id, ObjectKind, file_name};
+use azekura::format::object::{Id, ObjectKind};
 use azekura::format::seal::Verdict;
 use azekura::generation::GenerationError;
 use azekura::host::catalog::CatalogError;
@@ -111,7 +111,7 @@ fn the_disk_is_full() {
     }
     disk.again("size=64m");
     let report = assert_goes_on(&h, &before);
-    assert_eq!(report.generation, 3);
+    assert_eq!(report.generation, 2, "closing seals use no numbers");
     assert!(report.added_bytes < 11_000_000, "what is sealed is not stored again: {}", report.added_bytes);
 }
 
@@ -222,9 +222,7 @@ fn a_label_that_is_half_written() {
     for length in 0..whole.len() {
         let h = Hospital::within(fast_folder());
         h.write("a", "1");
-        let folder = h.medium().join("AZEKURA").join(Id([7; 16]).to_string());
-        fs::create_dir_all(&folder).expect("a folder");
-        fs::write(folder.join(file_name(0, ObjectKind::Label)), &whole[..length]).expect("half a label");
+        put_object(&h.medium().join("AZEKURA").join(Id([7; 16]).to_string()), 0, ObjectKind::Label, &whole[..length]);
         if length % 50 != 0 && length < whole.len() - 1 {
             // Cheap to look at, dear to back up.
             let refused = h.try_backup(&Options { init: None, ..h.options() });
@@ -247,7 +245,7 @@ fn a_label_of_a_version_to_come() {
     let put = |text: &str| {
         fs::remove_file(&label).and_then(|()| fs::write(&label, text)).expect("a label");
     };
-    put(&text.replace("\"azekura\": 1", "\"azekura\": 2"));
+    put(&text.replace("azekura label 1", "azekura label 2"));
     let is_newer = |e: &MediumError| matches!(e, MediumError::NewerFormat { found: 2, .. });
     let refused = h.try_backup(&Options { init: None, ..h.options() });
     assert!(matches!(&refused, Err(BackupError::Write(WriteError::Medium(e))) if is_newer(e)), "{refused:?}");

@@ -162,7 +162,7 @@ fn one_lab_digit_among_thousands_is_found_and_nothing_else() {
     assert_eq!(bad[0].before.unwrap().size, bad[0].after.unwrap().size);
     let mut changed = text.clone().into_bytes();
     changed[at as usize] = digit;
-    assert_eq!(bad[0].after.unwrap().blake3, Some(*blake3::hash(&changed).as_bytes()));
+    assert_eq!(bad[0].after.unwrap().content.unwrap().whole(), Some(*blake3::hash(&changed).as_bytes()));
     assert_eq!(report.counts.of(Class::OutsideRules), 1);
     assert_eq!(differences.len() as u64, lawful + 2 + new + 1 + 1);
     assert!(differences.windows(2).all(|w| azekura::format::entry::compare_paths(&w[0].path, &w[1].path).is_lt()), "in order");

@@ -160,7 +160,7 @@ fn modes(root: &Path) -> [BTreeSet<u32>; 2] {
 
 /// The page's name: generation and check code.
 fn page_name(h: &Hospital) -> String {
-    let code = azekura::format::check_code::CheckCode::of(&h.chain().links[0].digest);
+    let code = azekura::format::check_code::CheckCode::of(&h.chain().links[0].digest());
     format!("00_未検証・参照のみ_UNVERIFIED_REFERENCE-ONLY_1_{code}.txt")
 }
 
@@ -188,7 +188,7 @@ fn what_is_restored_in_haste_says_so_and_cannot_be_written_to() {
         let all = walkdir::WalkDir::new(h.path("day 1")).into_iter().flatten();
         assert_eq!(all.filter(|e| e.file_type().is_file()).count(), files);
     }
-    let code = azekura::format::check_code::CheckCode::of(&h.chain().links[0].digest);
+    let code = azekura::format::check_code::CheckCode::of(&h.chain().links[0].digest());
     let page = fs::read_to_string(h.path("day 1").join(&page_name)).expect("a page");
     assert_eq!(page, format!("generation 1 {code}, for reference"));
     assert_eq!(fs::read(h.path("day 1/main/ehr/run")).expect("content"), b"#!/bin/sh");

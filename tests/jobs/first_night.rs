@@ -1,8 +1,10 @@
 //! Back up to a disk, prove it, get it back.
 
+use crate::tools::{fast_folder, noise, objects, set_folder};
 use crate::world::{Hospital, tree};
 use azekura::event::NoObserver;
-use azekura::job::backup::{BackupError, SourceOptions};
+use azekura::format::object::ObjectKind;
+use azekura::job::backup::{BackupError, Options, SourceOptions};
 use azekura::job::rebuild::rebuild;
 use azekura::set::writer::Opened;
 use std::ffi::OsString;
@@ -24,6 +26,50 @@ fn what_was_backed_up_comes_back() {
     let verified = h.verify();
     assert!(verified.is_good(), "{verified:?}");
     assert_eq!(tree(&h.source()), tree(&h.restore("restored")));
+}
+
+/// Three folders of a thousand: small packs make many objects.
+#[test]
+fn thousands_of_objects_come_back() {
+    let h = Hospital::within(fast_folder());
+    for i in 0..2500 {
+        h.write(&format!("ward {}/{i}", i % 7), noise(i, 4096));
+    }
+    let options = Options { pack_bytes: Some(4096), ..h.options() };
+    h.try_backup(&options).expect("a backup");
+    let first = objects(&h.medium()).len();
+    assert!((2500..3000).contains(&first), "{first} objects");
+    assert_eq!(std::fs::read_dir(set_folder(&h.medium())).expect("the set").count(), 3);
+    let verified = h.verify();
+    assert!(verified.is_good() && verified.objects as usize == first, "{verified:?}");
+    // The next nights go on in the third folder, and begin the fourth.
+    for i in 2500..3500 {
+        h.write(&format!("ward {}/{i}", i % 7), noise(i, 4096));
+    }
+    assert_eq!(h.try_backup(&options).expect("a backup").generation, 2);
+    assert_eq!(std::fs::read_dir(set_folder(&h.medium())).expect("the set").count(), 4);
+    assert!(h.verify().is_good());
+    assert_eq!(tree(&h.source()), tree(&h.restore("restored")));
+}
+
+/// Whoever restores one file reads its pack: smaller ones are read sooner, and a bad spot costs less.
+#[test]
+fn packs_are_as_small_as_was_asked_for() {
+    for (asked, most) in [(Some(64 << 10), 132 << 10), (Some(1), 66 << 10), (Some(1 << 40), usize::MAX), (None, usize::MAX)] {
+        let h = Hospital::within(fast_folder());
+        // A pack may be larger by a frame, and has at least one chunk.
+        for i in 0..80 {
+            h.write(&format!("{i}"), noise(i, if i % 2 == 0 { 60_000 } else { 5_000 }));
+        }
+        h.try_backup(&Options { pack_bytes: asked, ..h.options() }).expect("a backup");
+        let packs = objects(&h.medium()).into_iter().filter(|o| o.1 == ObjectKind::Pack);
+        let lengths: Vec<_> = packs.map(|o| std::fs::metadata(o.2).expect("a pack").len() as usize).collect();
+        assert!(lengths.iter().all(|n| *n < most), "{asked:?}: {lengths:?}");
+        assert!(lengths.len() > 15 || most == usize::MAX, "{asked:?}: {lengths:?}");
+        assert!(lengths.len() < 8 || most < usize::MAX, "{asked:?}: {lengths:?}");
+        assert!(h.verify().is_good());
+        assert_eq!(tree(&h.source()), tree(&h.restore("restored")));
+    }
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 mod bad_evening;
 mod bad_restore;
+#[expect(dead_code, reason = "only the vectors annotate")]
+#[path = "../golden/cbor.rs"]
+mod cbor;
 mod clean;
 mod compare;
 mod copy;
@@ -9,10 +12,14 @@ mod damaged_medium;
 mod day_one;
 mod first_night;
 mod history;
+mod holes;
 mod killed;
 #[path = "../machine/mod.rs"]
 mod machine;
 mod merge;
+mod other_program;
+mod other_writer;
+mod planted;
 mod power_cut;
 mod priorities;
 mod prove;

@@ -1,11 +1,12 @@
 //! The power fails. What was synced is there, what was not may be: the catalog's last words, a renamed file, the end of what was
 //! being written. Every mixture that a cut can leave is laid out here, and the next run works with it as it is.
 
+use crate::machine::put_object;
 use crate::tools::{Disk, Picture, assert_same, copy_folder, fast_folder, noise, objects, picture, set_folder};
 use crate::world::Hospital;
 use azekura::event::{Event, Observer, Phase};
-use azekura::format::object::{Object, ObjectKind, file_name};
-use azekura::host::catalog::{Catalog, GenerationRow};
+use azekura::format::object::ObjectKind;
+use azekura::host::catalog::{Catalog, SealRow};
 use azekura::host::files;
 use azekura::host::ledger::{Ledger, LedgerEvent};
 use azekura::job::backup::{BackupError, Options, backup};
@@ -108,7 +109,7 @@ impl Nights {
                 i if i == cut.whole && cut.torn => &bytes[..bytes.len() / 2],
                 _ => continue,
             };
-            fs::write(folder.join(file_name(*number, *kind)), bytes).expect("an object");
+            put_object(&folder, *number, *kind, bytes);
         }
         let set = root.join("state/sets").join(self.link.seal.set.to_string());
         let after = h.path("2/state/sets").join(self.link.seal.set.to_string());
@@ -136,14 +137,15 @@ impl Nights {
         let mut c = Catalog::open(path).expect("a catalog");
         let row = c.set(self.link.seal.set).expect("a catalog").expect("the set");
         if catalog >= Remembers::Objects {
-            for o in &self.link.seal.objects {
+            for o in &self.link.objects {
                 c.add_object(row, o, &mut []).expect("an object");
             }
         }
-        let mut generation = GenerationRow {
+        let mut generation = SealRow {
+            seal: 2,
             number: 2,
             seal_object: self.link.number,
-            seal_digest: self.link.digest,
+            head: self.link.head,
             time: self.link.seal.time.clone(),
             started: self.h.clock.load(Ordering::Relaxed),
             entries_digest: [0; 32],
@@ -153,15 +155,14 @@ impl Nights {
         if catalog >= Remembers::Intent {
             let after = self.h.path("2/state/sets").join(self.link.seal.set.to_string());
             generation.entries_digest = *blake3::hash(&fs::read(after.join("entries")).expect("entries")).as_bytes();
-            c.put_generation(row, &generation).expect("a generation");
+            c.put_seal_row(row, &generation).expect("a generation");
         }
         if catalog >= Remembers::Seal {
-            let (number, length, digest) = (self.link.number, self.link.length, Some(self.link.digest));
-            c.add_object(row, &Object { number, kind: ObjectKind::Seal, length, digest }, &mut []).expect("the seal");
+            c.add_object(row, &self.link.object(), &mut []).expect("the seal");
         }
         if catalog >= Remembers::Durable {
             generation.durable = true;
-            c.put_generation(row, &generation).expect("a generation");
+            c.put_seal_row(row, &generation).expect("a generation");
         }
     }
 }

@@ -5,11 +5,12 @@ use crate::tools::noise;
 use crate::world::{Deck, Hospital};
 use azekura::event::NoObserver;
 use azekura::format::check_code::CheckCode;
-use azekura::format::entry::EntryKind;
+use azekura::format::digests::{BothDigests, Digests};
+use azekura::format::entry::{ContentDigests, Core, EntryKind};
 use azekura::format::merkle::{MerkleTree, record_leaf_salted};
 use azekura::format::object::{Object, ObjectKind, hex};
 use azekura::format::proof::Proof;
-use azekura::format::seal::{ReadBack, Seal, Verdict};
+use azekura::format::seal::{ReadBack, Seal, Verdict, encode_list};
 use azekura::format::{Malformed, limit};
 use azekura::generation::Generation;
 use azekura::job::backup::Options as BackupOptions;
@@ -20,6 +21,8 @@ use azekura::medium::Directory;
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::pipeline::compressor::{Compressor, Decompressor};
 use azekura::seal::{SealKey, sign};
+use azekura::set::open::OpenSet;
+use std::io::{Seek, Write};
 use std::path::PathBuf;
 
 const PATH: &str = "source/ward/2025/chart";
@@ -47,12 +50,19 @@ fn made(h: &Hospital, generation: u64, path: &str) -> Vec<u8> {
 }
 
 fn code(h: &Hospital, generation: u64) -> CheckCode {
-    CheckCode::of(&h.chain().generation(generation).expect("a generation").digest)
+    CheckCode::of(&h.chain().generation(generation).expect("a generation").digest())
 }
 
 /// What stands on paper: the root key, and the code of a generation.
 fn paper(h: &Hospital, generation: u64) -> Anchors {
-    Anchors { root_key: Some(h.label().root_key), code: Some(code(h, generation)) }
+    Anchors { root_key: Some(h.label().root_key), code: Some(code(h, generation).into()) }
+}
+
+/// Whether a file with this content is the record.
+fn compared(h: &Hospital, core: &Core, content: &[u8]) -> Option<Mismatch> {
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(content).and_then(|()| file.rewind()).expect("content");
+    h.with_env(|w| compare(core, &file, w)).expect("a file that can be read")
 }
 
 fn seals_of(proof: &Proof) -> Vec<u8> {
@@ -79,23 +89,21 @@ fn a_record_of_any_generation_is_proved_by_paper_alone() {
             let facts: ProvedFacts = check(&proof, anchors).expect("it holds");
             assert_eq!((facts.core.path.as_slice(), facts.core.kind), (PATH.as_bytes(), EntryKind::File));
             assert_eq!((facts.seal.seal.generation, facts.check_code), (generation, code(&h, generation)));
-            assert_eq!(compare(&facts.core, chart.as_bytes()).expect("memory"), None);
-            let other = |content: &[u8]| compare(&facts.core, content).expect("memory");
+            assert_eq!(compared(&h, &facts.core, chart.as_bytes()), None);
+            let other = |content: &[u8]| compared(&h, &facts.core, content);
             assert_eq!(other(b"forged"), Some(Mismatch::Size { found: 6 }));
             assert_eq!(other(chart.to_uppercase().as_bytes()), Some(Mismatch::Digest));
             // Each digest stands alone: one that was broken one day must not carry the other.
             let mut core = facts.core.clone();
-            core.sha256 = Some([0; 32]);
-            assert_eq!(compare(&core, chart.as_bytes()).expect("memory"), Some(Mismatch::Digest));
+            let Some(ContentDigests::Whole(digests)) = &mut core.digests else { panic!("digests of all bytes") };
+            digests.sha256 = Some([0; 32]);
+            assert_eq!(compared(&h, &core, chart.as_bytes()), Some(Mismatch::Digest));
         }
         assert!(matches!(check(&proof, Anchors::default()), Err(ProofError::NoAnchor)));
     }
     // Folders are records too, with nothing in them to compare.
     let facts = check(&made(&h, 2, "source/ward"), paper(&h, 2)).expect("it holds");
-    assert_eq!(
-        (facts.core.kind, compare(&facts.core, &b""[..]).expect("memory")),
-        (EntryKind::Directory, Some(Mismatch::NoContent))
-    );
+    assert_eq!((facts.core.kind, compared(&h, &facts.core, b"")), (EntryKind::Directory, Some(Mismatch::NoContent)));
     for path in ["source/ward/2026", "ward", "source/ward/", ""] {
         assert!(matches!(try_prove(&h, h.medium(), None, path), Err(ProveError::NotFound { generation: 3, .. })), "{path}");
     }
@@ -111,7 +119,7 @@ fn every_record_of_a_generation_is_proved() {
         let chain = h.chain();
         let medium = Directory::open(&h.medium(), chain.set).expect("the set");
         let generation = Generation::open(&medium, &chain, None, &h.identity).expect("a generation");
-        let paths: Vec<Vec<u8>> = generation.entries().map(|r| r.expect("a record").entry.core.path).collect();
+        let paths: Vec<Vec<u8>> = generation.entries().map(|r| r.expect("a record").path().to_vec()).collect();
         for (index, path) in (0..).zip(paths) {
             let path = String::from_utf8(path).expect("text");
             let facts = check(&made(&h, night + 1, &path), paper(&h, night + 1)).expect("it holds");
@@ -132,7 +140,7 @@ fn no_byte_of_a_proof_can_be_another() {
             assert!(check(&bent, paper).is_err(), "byte {at} ^ {mask:x}");
             // A forger makes the digest at the end fit. What is left to him is how the seals are compressed.
             if let Ok(facts) = check(&sealed_anew(bent.clone()), paper) {
-                let told = |f: &ProvedFacts| (f.core.clone(), f.index, f.seal.digest);
+                let told = |f: &ProvedFacts| (f.core.clone(), f.index, f.seal.digest());
                 assert_eq!(told(&facts), told(&good), "byte {at} ^ {mask:x}");
                 let seals = proof.windows(4).position(|w| w == [0x28, 0xB5, 0x2F, 0xFD]).expect("a zstd frame");
                 assert!(at >= seals, "byte {at} ^ {mask:x} is not looked at");
@@ -149,8 +157,8 @@ fn other_paper_than_the_proofs_own_is_seen() {
     let proof = made(&h, 2, PATH);
     let right = paper(&h, 2);
     for other in [1, 3] {
-        let wrong = check(&proof, Anchors { code: Some(code(&h, other)), ..right });
-        assert!(matches!(wrong, Err(ProofError::Code { generation: 2, found }) if Some(found) == right.code), "{wrong:?}");
+        let wrong = check(&proof, Anchors { code: Some(code(&h, other).into()), ..right });
+        assert!(matches!(wrong, Err(ProofError::Code { generation: 2, found }) if Some(found.into()) == right.code), "{wrong:?}");
         // Between generation 2 and 3 the chart was left alone.
         assert!(check(&made(&h, other, PATH), right).is_err());
     }
@@ -167,7 +175,8 @@ fn a_proof_made_up_hangs_on_nothing() {
     let paper = paper(&h, 3);
     let genuine = Proof::decode(&made(&h, 3, PATH)).expect("a proof");
     let mut core = check(&made(&h, 3, PATH), paper).expect("it holds").core;
-    core.blake3 = Some(*blake3::hash(b"what never was").as_bytes());
+    let forged = Digests { blake3: *blake3::hash(b"what never was").as_bytes(), sha256: None };
+    core.digests = Some(ContentDigests::Whole(forged));
     core.size = 14;
     let mut forged = genuine.clone();
     forged.core.clear();
@@ -178,25 +187,28 @@ fn a_proof_made_up_hangs_on_nothing() {
     // A set of one generation that holds his record, signed with his key.
     let mut records = MerkleTree::default();
     records.push(record_leaf_salted(&forged.salt, &forged.core));
-    let manifest = Object { number: 0, kind: ObjectKind::Manifest, length: 9, digest: Some([6; 32]) };
-    let mut log = MerkleTree::default();
-    log.push(azekura::format::merkle::object_leaf(&manifest));
+    let manifest = Object { number: 0, kind: ObjectKind::Manifest, length: 9, digests: Some(Digests::of(b"manifest.", true)) };
     let (own, next) = (SealKey::from_seed(&[1; 32]), SealKey::from_seed(&[2; 32]));
     let seal = Seal {
         set: h.label().set,
+        label: [0; 32],
         generation: 1,
         time: "2025-06-03T00:00:00Z".into(),
+        earlier: 0,
+        heads: MerkleTree::default().root(),
         previous: None,
+        succession: None,
         first: 0,
-        objects: vec![manifest],
-        log: log.root(),
+        count: 1,
+        list: BothDigests::of(&encode_list(&[manifest])),
         record_count: 1,
         records: records.root(),
         read_back: ReadBack::Direct,
         verdict: Verdict::Good,
         next: next.public(),
     };
-    let seal = sign(&seal, &own).expect("a seal");
+    let head = Seal::decode(&sign(&seal, &[manifest], &own).expect("a seal").bytes).expect("a seal");
+    let seal = Seal::with_signature(seal.encode_body(), &head.signature);
     let mut frame = Vec::new();
     Compressor::new(1).and_then(|mut c| c.compress_seals(&seal, &mut frame)).expect("a frame");
     let own_set = Proof { index: 0, path: Vec::new(), seal_lengths: vec![seal.len() as u64], seals: frame, ..forged };
@@ -252,13 +264,14 @@ fn a_proof_names_nothing_else() {
     for generation in 1..=3 {
         let generation = Generation::open(&medium, &chain, Some(generation), &h.identity).expect("a generation");
         for record in generation.entries() {
-            let core = record.expect("a record").entry.core;
+            let core = record.expect("a record").entry.expect("a good one").core;
             let is_own = core.path == PATH.as_bytes();
             // The folders above it are part of its path.
             let name = core.path.rsplit(|b| *b == b'/').next().expect("a name").to_vec();
             assert_eq!(holds(&name), PATH.as_bytes().windows(name.len()).any(|w| w == name), "{core:?}");
             let own_state = is_own && generation.link.seal.generation > 1;
-            for digest in [core.blake3, core.sha256].into_iter().flatten() {
+            let digests = core.whole();
+            for digest in [digests.map(|d| d.blake3), digests.and_then(|d| d.sha256)].into_iter().flatten() {
                 assert_eq!(holds(&digest), own_state, "{core:?}");
                 assert!(!holds(hex(&digest).as_bytes()), "{core:?}");
             }
@@ -300,8 +313,12 @@ fn a_record_of_a_set_over_several_cartridges_is_proved() {
         h.deck.load(&cartridges[last - 1]);
         let made = try_prove(&h, Deck::path(), Some(generation), "source/small/77").expect("a proof");
         // Closing seals among them.
-        assert_eq!(Proof::decode(&made.bytes).expect("a proof").seal_lengths.len() as u64, generation);
-        for anchors in [Anchors { root_key: Some(made.root_key), code: None }, Anchors { root_key: None, code: Some(code) }] {
+        let chain = h.with_env(|w| OpenSet::open(&Deck::path(), None, w.loader).and_then(|o| o.chain())).expect("seals");
+        let seals = chain.links.iter().filter(|l| l.seal.generation <= generation).count();
+        assert_eq!(Proof::decode(&made.bytes).expect("a proof").seal_lengths.len(), seals);
+        for anchors in
+            [Anchors { root_key: Some(made.root_key), code: None }, Anchors { root_key: None, code: Some(code.into()) }]
+        {
             let facts = check(&made.bytes, anchors).expect("it holds");
             assert_eq!(facts.seal.seal.generation, generation);
         }

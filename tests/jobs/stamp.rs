@@ -1,9 +1,10 @@
 //! A time from outside for a seal, with Debian's openssl as the authority and as the one who checks it.
 
-use crate::machine::skipped;
+use crate::machine::{object_file, skipped};
 use crate::tools::{forge, objects, set_folder};
 use crate::world::Hospital;
-use azekura::format::object::{ObjectKind, file_name};
+use azekura::format::object::ObjectKind;
+use azekura::format::seal::Seal;
 use azekura::format::stamp::{Reply, TimeStampRequest};
 use azekura::job::inspect::stamp::{Options, StampError, TimeStampRequestFile, export_request, import_reply};
 use std::fs;
@@ -117,8 +118,9 @@ fn openssl_reads_the_request_and_verifies_the_reply_that_was_kept() {
     assert!(kept.stamp.time.len() > 20 && kept.stamp.time.contains('.'), "{}", kept.stamp.time);
     assert_eq!((&kept.stamp.policy[..], kept.stamp.serial.len()), ("1.2.3.4.1", 2));
     // By the request, by the seal that was kept, and by the one on the medium.
-    let on_medium = set_folder(&h.medium()).join(file_name(h.chain().links[0].number, ObjectKind::Seal));
-    assert_eq!(fs::read(&on_medium).expect("a seal"), fs::read(&kept.seal).expect("a seal"));
+    let on_medium = object_file(&set_folder(&h.medium()), h.chain().links[0].number, ObjectKind::Seal);
+    let on_medium = head_of(&h, &on_medium);
+    assert_eq!(fs::read(&on_medium).expect("a head"), fs::read(&kept.seal).expect("a head"));
     assert!(authority.verifies("-queryfile", &kept.request, &kept.reply));
     for seal in [&kept.seal, &on_medium] {
         assert!(authority.verifies("-data", seal, &kept.reply));
@@ -211,6 +213,15 @@ fn a_reply_to_something_else_is_not_kept() {
     import_reply(&folder, &reply).expect("a reply");
 }
 
+/// The head of the seal in a file, in a file of its own.
+fn head_of(h: &Hospital, seal: &Path) -> PathBuf {
+    let bytes = fs::read(seal).expect("a seal");
+    let head = Seal::decode(&bytes).expect("a seal").head_bytes;
+    let to = h.path("head on the medium");
+    fs::write(&to, &bytes[..head]).expect("a head");
+    to
+}
+
 /// A stamp over a seal that hangs on nothing would give a forged generation a time.
 #[test]
 fn no_stamp_is_asked_for_over_a_seal_that_cannot_be_trusted() {
@@ -237,7 +248,7 @@ fn a_stamp_is_kept_beside_its_own_seal_only() {
     fs::write(&a.seal, fs::read(asked(&other, None).seal).expect("a seal")).expect("another set's");
     assert!(matches!(import_reply(&h.path("stamps"), &reply), Err(StampError::OtherSeal { .. })));
     fs::write(&a.seal, good).expect("the seal");
-    for (path, name) in [(&a.seal, "00000099.seal"), (&a.request, "00000099-1.tsq")] {
+    for (path, name) in [(&a.seal, "00000099.head"), (&a.request, "00000099-1.tsq")] {
         fs::rename(path, path.with_file_name(name)).expect("renamed");
     }
     assert!(matches!(import_reply(&h.path("stamps"), &reply), Err(StampError::OtherSeal { .. })));

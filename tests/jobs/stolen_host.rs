@@ -1,17 +1,19 @@
 //! A thief carries the host away, state directory and all, and comes back to the medium. What was sealed before he came
 //! cannot be read, nor rewritten without it being seen; what he adds does not match the paper in the safe.
 
+use crate::machine::{object_file, put_object};
 use crate::tools::{copy_folder, fast_folder, objects, picture, set_folder};
 use crate::world::Hospital;
 use azekura::format::check_code::CheckCode;
-use azekura::format::merkle::{MerkleTree, object_leaf};
-use azekura::format::object::{Object, ObjectKind, file_name};
-use azekura::format::seal::{Seal, Verdict};
+use azekura::format::digests::BothDigests;
+use azekura::format::merkle::{MerkleTree, head_leaf};
+use azekura::format::object::{Object, ObjectKind};
+use azekura::format::seal::{Seal, Verdict, encode_list};
 use azekura::generation::GenerationError;
 use azekura::job::inspect::verify::Expected;
 use azekura::job::restore::RestoreError;
 use azekura::pipeline::encryptor::Identity;
-use azekura::seal::chain::FaultKind;
+use azekura::seal::chain::{FaultKind, SealLink};
 use azekura::seal::{SealKey, SealKeys, sign};
 use azekura::set::writer::WriteError;
 use std::fs;
@@ -41,18 +43,25 @@ impl Theft {
         copy_folder(&h.medium(), &forged);
         let set = h.chain().set.to_string();
         let stolen = SealKeys::load(&h.path("stolen/state/sets").join(set).join("seal-keys")).expect("the keys were in the loot");
-        assert_eq!(stolen.generation(), 6, "the key of generation 5 was destroyed");
+        assert_eq!(stolen.seal(), 6, "the key of generation 5 was destroyed");
         Self { h, stolen, forged }
     }
 
-    fn seal(&self, generation: u64) -> (Seal, u64) {
+    fn seal(&self, generation: u64) -> SealLink {
+        self.h.chain().generation(generation).expect("a generation").clone()
+    }
+
+    /// The tree over the heads of the seals up to a generation.
+    fn heads(&self, last: u64) -> MerkleTree {
+        let mut heads = MerkleTree::default();
         let chain = self.h.chain();
-        let link = chain.generation(generation).expect("a generation");
-        (link.seal.clone(), link.number)
+        let links = chain.links.iter().filter(|l| l.seal.generation <= last);
+        links.for_each(|l| heads.push(head_leaf(&l.digest())));
+        heads
     }
 
     fn put(&self, number: u64, kind: ObjectKind, bytes: &[u8]) {
-        fs::write(set_folder(&self.forged).join(file_name(number, kind)), bytes).expect("a forgery");
+        put_object(&set_folder(&self.forged), number, kind, bytes);
     }
 }
 
@@ -66,14 +75,18 @@ fn altered(seal: &Seal) -> Seal {
 fn what_was_sealed_before_the_theft_cannot_be_sealed_again() {
     let t = Theft::after_five_nights();
     for generation in 1..=5 {
-        let (seal, number) = t.seal(generation);
-        let forged = sign(&altered(&seal), &t.stolen.current()).expect("a signature");
-        let good = fs::read(set_folder(&t.forged).join(file_name(number, ObjectKind::Seal))).expect("a seal");
+        let link = t.seal(generation);
+        let number = link.number;
+        let forged = sign(&altered(&link.seal), &link.objects, &t.stolen.current()).expect("a signature").bytes;
+        let good = fs::read(object_file(&set_folder(&t.forged), number, ObjectKind::Seal)).expect("a seal");
         t.put(number, ObjectKind::Seal, &forged);
         let report = t.h.try_verify(&t.forged, None, None).expect("a verification");
         assert!(!report.is_good());
         let whats: Vec<_> = report.faults.iter().map(|f| (f.object, &f.what)).collect();
-        assert_eq!(whats, [(number, &FaultKind::SignedByLaterKey { generation: 6 })], "generation {generation}");
+        let forged = (number, &FaultKind::SignedByLaterKey { generation: 6 });
+        // Nothing vouches for the label when the first seal is forged.
+        let expected = if generation == 1 { vec![(0, &FaultKind::Label), forged] } else { vec![forged] };
+        assert_eq!(whats, expected, "generation {generation}");
         let trusted: Vec<_> = report.generations.iter().filter(|g| g.trusted).map(|g| g.generation).collect();
         assert_eq!(trusted, (1..generation).collect::<Vec<_>>());
         t.put(number, ObjectKind::Seal, &good);
@@ -87,38 +100,34 @@ fn a_whole_past_made_up_does_not_hang_on_what_came_before() {
     let t = Theft::after_five_nights();
     let own = [[3; 32], [4; 32], [5; 32]].map(|seed| SealKey::from_seed(&seed));
     for first_key in [&t.stolen.current(), &own[0]] {
-        let mut previous = t.h.chain().generation(2).expect("a generation").digest;
-        let mut log = MerkleTree::default();
-        for o in t.h.log(2) {
-            log.push(object_leaf(&o));
-        }
+        let mut previous = t.seal(2).head;
+        let mut heads = t.heads(2);
         for generation in 3..=5 {
-            let (mut seal, number) = t.seal(generation);
-            seal.previous = Some(previous);
-            for o in &mut seal.objects {
+            let SealLink { mut seal, mut objects, number, .. } = t.seal(generation);
+            (seal.previous, seal.heads) = (Some(previous), heads.root());
+            for o in &mut objects {
                 if generation == 3 && o.kind == ObjectKind::Pack {
                     let lie = b"nothing to see here";
-                    (o.length, o.digest) = (lie.len() as u64, Some(*blake3::hash(lie).as_bytes()));
+                    *o = Object::of(o.number, o.kind, lie);
                     t.put(o.number, ObjectKind::Pack, lie);
                 }
-                log.push(object_leaf(o));
             }
-            seal.log = log.root();
+            seal.list = BothDigests::of(&encode_list(&objects));
             let (key, next) = match generation {
                 3 => (first_key, own[1].public()),
                 4 => (&own[1], own[2].public()),
                 _ => (&own[2], t.stolen.current().public()),
             };
             seal.next = next;
-            let bytes = sign(&seal, key).expect("a signature");
-            previous = *blake3::hash(&bytes).as_bytes();
-            log.push(object_leaf(&Object { number, kind: ObjectKind::Seal, length: bytes.len() as u64, digest: Some(previous) }));
-            t.put(number, ObjectKind::Seal, &bytes);
+            let new = sign(&seal, &objects, key).expect("a signature");
+            previous = new.head;
+            heads.push(head_leaf(&new.head.blake3));
+            t.put(number, ObjectKind::Seal, &new.bytes);
         }
         let report = t.h.try_verify(&t.forged, None, None).expect("a verification");
         assert!(!report.is_good());
         assert!(report.damage.is_empty(), "he was careful: {:?}", report.damage);
-        let at = t.seal(3).1;
+        let at = t.seal(3).number;
         assert_eq!(report.faults.iter().map(|f| f.object).collect::<Vec<_>>(), [at], "{:?}", report.faults);
         assert!(matches!(report.faults[0].what, FaultKind::Signature | FaultKind::SignedByLaterKey { generation: 6 }));
         assert_eq!(report.generations.iter().filter(|g| g.trusted).count(), 2);
@@ -129,31 +138,28 @@ fn a_whole_past_made_up_does_not_hang_on_what_came_before() {
 #[test]
 fn a_generation_forged_with_the_stolen_key_does_not_match_the_paper() {
     let mut t = Theft::after_five_nights();
-    let (mut seal, number) = t.seal(5);
-    seal.previous = Some(t.h.chain().generation(5).expect("a generation").digest);
+    let SealLink { mut seal, mut objects, number, head, .. } = t.seal(5);
+    (seal.previous, seal.heads, seal.earlier) = (Some(head), t.heads(5).root(), 5);
     seal.generation = 6;
     seal.first = number + 1;
     seal.time = "2026-11-24T03:31:54Z".into();
     seal.next = t.stolen.prepare_next().expect("a key");
-    for o in &mut seal.objects {
+    for o in &mut objects {
         let lie = format!("a lie in place of {}", o.number);
-        o.number += seal.first - t.seal(5).0.first;
-        (o.length, o.digest) = (lie.len() as u64, Some(*blake3::hash(lie.as_bytes()).as_bytes()));
+        *o = Object::of(o.number + seal.first - t.seal(5).seal.first, o.kind, lie.as_bytes());
         t.put(o.number, o.kind, lie.as_bytes());
     }
-    let mut log = MerkleTree::default();
-    t.h.log(5).iter().chain(&seal.objects).for_each(|o| log.push(object_leaf(o)));
-    seal.log = log.root();
-    t.put(seal.number(), ObjectKind::Seal, &sign(&seal, &t.stolen.current()).expect("a signature"));
+    seal.list = BothDigests::of(&encode_list(&objects));
+    t.put(seal.number(), ObjectKind::Seal, &sign(&seal, &objects, &t.stolen.current()).expect("a signature").bytes);
 
-    let paper_of_five = CheckCode::of(&t.h.chain().generation(5).expect("a generation").digest);
+    let paper_of_five = CheckCode::of(&t.seal(5).digest());
     let report = t.h.try_verify(&t.forged, Some(paper_of_five), None).expect("a verification");
     assert!(report.is_good(), "{report:?}");
     assert_eq!(report.expected, Some(Expected::Found { generation: 5, newer: 1 }), "one more than the paper knows");
 
     t.h.write("patients/1", "the record on day 6");
     let paper = t.h.backup().check_code;
-    let known = t.h.chain().last().map(|l| (l.seal.generation, l.digest));
+    let known = t.h.chain().last().map(|l| (l.seal.generation, l.digest()));
     let by_paper = t.h.try_verify(&t.forged, Some(paper), None).expect("a verification");
     assert_eq!((by_paper.is_good(), by_paper.expected), (false, Some(Expected::NotFound)));
     let by_host = t.h.try_verify(&t.forged, None, known).expect("a verification");
@@ -168,7 +174,7 @@ fn a_generation_forged_with_the_stolen_key_does_not_match_the_paper() {
 fn a_set_that_was_rolled_back_or_cut_short_does_not_match_the_paper() {
     let h = nights(4);
     let chain = h.chain();
-    let known = chain.last().map(|l| (l.seal.generation, l.digest));
+    let known = chain.last().map(|l| (l.seal.generation, l.digest()));
     let paper = known.map(|(_, digest)| CheckCode::of(&digest));
     let third = chain.generation(3).expect("a generation");
     let what =
@@ -184,7 +190,7 @@ fn a_set_that_was_rolled_back_or_cut_short_does_not_match_the_paper() {
         let report = h.try_verify(&medium, paper, known).expect("a verification");
         assert!(!report.is_good(), "{what}");
         assert_eq!((report.expected, report.known), (Some(Expected::NotFound), Some(Expected::NotFound)), "{what}");
-        let older = h.try_verify(&medium, Some(CheckCode::of(&third.digest)), None).expect("a verification");
+        let older = h.try_verify(&medium, Some(CheckCode::of(&third.digest())), None).expect("a verification");
         assert_eq!(older.expected, Some(Expected::Found { generation: 3, newer: 0 }));
     }
     // Tonight's run does not go on with such a medium either, as if nothing were missing.

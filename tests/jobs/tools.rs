@@ -1,7 +1,7 @@
 //! What several stories share: dice whose seed is printed, whole pictures of a tree, and a set's files by number and kind.
 
-use crate::machine::{is_root, skipped};
-use azekura::format::object::{ObjectKind, parse_file_name};
+use crate::machine::{is_root, objects_in, skipped};
+use azekura::format::object::ObjectKind;
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -147,17 +147,7 @@ pub fn set_folder(medium: &Path) -> PathBuf {
 
 /// The objects of the only set on a medium, ascending.
 pub fn objects(medium: &Path) -> Vec<(u64, ObjectKind, PathBuf)> {
-    let mut all: Vec<_> = std::fs::read_dir(set_folder(medium))
-        .expect("a folder")
-        .map(|e| e.expect("an entry").path())
-        .map(|p| {
-            let name = p.file_name().and_then(|n| n.to_str()).expect("a name");
-            let (number, kind) = parse_file_name(name).expect("an object's name");
-            (number, kind, p)
-        })
-        .collect();
-    all.sort_by_key(|o| o.0);
-    all
+    objects_in(&set_folder(medium))
 }
 
 /// Copies a folder with all that it holds; what it gives may be written to.
@@ -241,7 +231,8 @@ fn run(program: &str, arguments: &[&str], path: &Path) -> bool {
 pub fn forge(seal: &Path) {
     std::fs::set_permissions(seal, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("a mode");
     let bytes = std::fs::read(seal).expect("a seal");
-    let at = bytes.len() - 5;
+    // The signature's last digits: the head ends with them.
+    let at = azekura::format::seal::Seal::decode(&bytes).expect("a seal").head_bytes - 5;
     let digit = char::from(bytes[at]).to_digit(16).expect("a hexadecimal digit");
     let other = char::from_digit(digit ^ 1, 16).expect("a digit");
     overwrite(seal, at as u64, &[other as u8]);

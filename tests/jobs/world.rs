@@ -5,7 +5,6 @@ use azekura::event::NoObserver;
 use azekura::format::cbor::Time;
 use azekura::format::check_code::CheckCode;
 use azekura::format::label::Label;
-use azekura::format::object::{Object, ObjectKind};
 use azekura::job::backup::{self, BackupError, NewSetOptions, Options, SourceOptions, backup};
 use azekura::job::inspect::verify::verify;
 use azekura::job::inspect::{InspectError, verify};
@@ -16,7 +15,7 @@ use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::{Directory, Loader, MediumError, Sets};
 use azekura::pipeline::encryptor::Identity;
 use azekura::pipeline::target::TargetOptions;
-use azekura::seal::chain::{Chain, SealLink};
+use azekura::seal::chain::Chain;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -181,14 +180,6 @@ impl Hospital {
         Chain::read(&Directory::open(&self.medium(), set).expect("the set"), set).expect("seals")
     }
 
-    /// Every object up to generation `last`, its seal included.
-    pub fn log(&self, last: u64) -> Vec<Object> {
-        let chain = self.chain();
-        let links = chain.links.iter().filter(|l| l.seal.generation <= last);
-        let seal = |l: &SealLink| Object { number: l.number, kind: ObjectKind::Seal, length: l.length, digest: Some(l.digest) };
-        links.flat_map(|l| l.seal.objects.iter().copied().chain([seal(l)]).collect::<Vec<_>>()).collect()
-    }
-
     pub fn verify(&self) -> verify::Report {
         self.try_verify(&self.medium(), None, None).expect("a verification")
     }
@@ -201,7 +192,7 @@ impl Hospital {
         known: Option<(u64, [u8; 32])>,
     ) -> Result<verify::Report, InspectError> {
         let known = known.map(|(_, digest)| (1, digest)).into_iter().collect();
-        let options = verify::Options { expect, known, ..verify::Options::new(medium) };
+        let options = verify::Options { expect: expect.map(Into::into), known, ..verify::Options::new(medium) };
         self.with_env(|w| verify(&options, w, &NoObserver))
     }
 }

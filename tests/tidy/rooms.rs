@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const OWNERS: &[(&str, &[&str])] = &[
     ("age", &["pipeline/encryptor"]),
     ("age_core", &["pipeline/encryptor"]),
-    ("chrono", &["cli", "env", "job", "report"]),
+    ("chrono", &["cli", "env", "format/text", "job", "report"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
@@ -26,7 +26,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rust_i18n", &["cli"]),
     ("shlex", &["cli"]),
     ("schemars", &["answer", "format", "host/ledger"]),
-    ("sha2", &["pipeline/hasher"]),
+    ("sha2", &["format/digests", "pipeline/hasher"]),
     ("zstd", &["pipeline/compressor"]),
 ];
 

@@ -63,6 +63,8 @@ pub struct Args {
     no_sha256: bool,
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..=1 << 20))]
     memory: Option<u64>,
+    #[arg(long, value_name = "KIB", value_parser = clap::value_parser!(u64).range(4..=32 << 10))]
+    pack_size: Option<u64>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }
@@ -98,6 +100,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     options.tape_block = context.tape_block();
     options.max_media = context.config.max_media_per_generation.or(on_tape.then_some(MEDIA_ON_TAPE));
     options.memory_bytes = args.memory.unwrap_or(if on_tape { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20;
+    options.pack_bytes = args.pack_size.map(|kib| kib << 10);
     let env = context.env(args.threads.map(usize::from));
     let (report, astray) = match pool {
         Some(pool) => turn::night(pool, &options, &env, context)?,

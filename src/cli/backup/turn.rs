@@ -2,6 +2,7 @@
 
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
+use crate::cli::loader::wait;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
@@ -63,7 +64,8 @@ fn eject(pool: &ConfigPool, at: &Path, context: &Context) -> bool {
     let Some((program, arguments)) = pool.leave.split_first() else { return false };
     let mut command = Command::new(program);
     command.args(arguments).env("AZEKURA_MEDIUM", at).stdin(Stdio::null()).stdout(Stdio::from(std::io::stderr()));
-    if let Err(e) = command.status() {
+    let env = context.env(None);
+    if let Err(e) = command.spawn().and_then(|child| wait(child, &|| env.is_interrupted())) {
         context.warn(&message!("prompt.medium.program", program = program, reason = e.to_string()));
     }
     true

@@ -133,6 +133,8 @@ fn csv(path: &Path, trees: &[NamedTree]) -> Result<Csv, CommandError> {
         "label.size-after",
         "label.blake3-before",
         "label.blake3-after",
+        "label.stored-blake3-before",
+        "label.stored-blake3-after",
     ];
     Csv::create(&absolute(path), &headings)
 }
@@ -187,6 +189,7 @@ fn reason(reason: Reason) -> String {
         Reason::Changing => message!("changed.changing"),
         Reason::NoContent => message!("changed.no-content"),
         Reason::NoRecord => message!("changed.no-record"),
+        Reason::Refused => message!("changed.refused"),
     };
     message.to_string()
 }
@@ -262,9 +265,10 @@ fn source(s: &ComparedSource) -> Message {
     }
 }
 
-fn csv_row(d: &Difference) -> [String; 8] {
+fn csv_row(d: &Difference) -> [String; 10] {
     let size = |s: &Option<FileSummary>| s.map(|s| s.size.to_string()).unwrap_or_default();
-    let digest = |s: &Option<FileSummary>| hex(s.and_then(|s| s.blake3));
+    let whole = |s: &Option<FileSummary>| hex(s.and_then(|s| s.content?.whole()));
+    let stored = |s: &Option<FileSummary>| hex(s.and_then(|s| s.content?.stored()));
     [
         class(d.class),
         d.path.printable(),
@@ -272,8 +276,10 @@ fn csv_row(d: &Difference) -> [String; 8] {
         reason(d.reason),
         size(&d.before),
         size(&d.after),
-        digest(&d.before),
-        digest(&d.after),
+        whole(&d.before),
+        whole(&d.after),
+        stored(&d.before),
+        stored(&d.after),
     ]
 }
 
@@ -281,7 +287,13 @@ fn difference(d: &Difference) -> FileDifference {
     let (path, path_hex) = name(&d.path);
     let (former_path, former_path_hex) = d.former.as_ref().map(|f| name(f)).unzip();
     let seen = |seen: &Option<FileSummary>| {
-        seen.map(|s| FileSeen { kind: s.kind, size: s.size, blake3: s.blake3.map(|b| hex(Some(b)).into()) })
+        let word = |digest: Option<[u8; 32]>| digest.map(|d| hex(Some(d)).into());
+        seen.map(|s| FileSeen {
+            kind: s.kind,
+            size: s.size,
+            blake3: word(s.content.and_then(|c| c.whole())),
+            stored_blake3: word(s.content.and_then(|c| c.stored())),
+        })
     };
     FileDifference {
         class: d.class.name().into(),

@@ -7,8 +7,9 @@ use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{count, time};
-use crate::cli::ui::words;
+use crate::cli::ui::{findings, words};
 use azekura::answer::Clipped;
+use azekura::answer::facts::PathName;
 use azekura::answer::keys::Rehearsed;
 use azekura::format::object::Id;
 use azekura::job::inspect::rehearse::rehearse;
@@ -31,18 +32,30 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         let progress = context.progress();
         rehearse(&from, args.set, &identity, &context.env(None), &progress)?
     };
+    let (refused_count, refused) = words::refused_answer(&report.refused);
     let answer = Rehearsed {
         set: Clipped::of(report.set),
         set_name: report.set_name.as_str().into(),
         generation: report.generation,
         time: report.time.as_str().into(),
         entries: report.entries,
+        refused_count,
+        refused,
+        wrong_stanzas: report.wrong_stanzas.iter().copied().collect(),
+        missing_sources: report.missing_sources.iter().map(|name| PathName::of(name)).collect(),
         trusted: report.trusted,
         other_recipients: report.other_recipients.iter().map(|r| r.as_str().into()).collect(),
         faults: report.faults.iter().map(words::fault_answer).collect(),
     };
     answer.faults.first.iter().for_each(|f| context.warn(&Message::plain(&f.text)));
-    let exit = if answer.trusted && answer.faults.is_empty() { Exit::Good } else { Exit::Damage };
+    words::missing_sources(&answer.missing_sources.first).iter().for_each(|m| context.warn(m));
+    words::wrong_stanzas(&answer.wrong_stanzas.first).iter().for_each(|m| context.warn(m));
+    findings::list_refused(&answer.refused.first, answer.refused_count);
+    let exit = if answer.trusted && answer.faults.is_empty() && answer.refused_count == 0 && answer.wrong_stanzas.is_empty() {
+        Exit::Good
+    } else {
+        Exit::Damage
+    };
     Ok(Outcome::new(exit, text(&answer), &answer))
 }
 

@@ -12,7 +12,7 @@ use crate::cli::ui::units::paper_date;
 use azekura::answer::exact;
 use azekura::answer::keys::Sheet;
 use azekura::env::time_text;
-use azekura::format::label::{Label, fingerprint};
+use azekura::format::label::{Fingerprint, Label};
 use azekura::format::object::{Id, hex};
 use azekura::medium::AttachedMedium;
 use azekura::pipeline::encryptor::Identity;
@@ -39,7 +39,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let sets = AttachedMedium::find(&from, context.loader())?.sets()?;
     let label = sets.found.iter().find(|s| s.id == id).map(|s| &s.label);
     let identity = context.identity(args.identity.as_deref())?;
-    let fits = |l: &&Label| identity.recipients().fingerprints().iter().any(|f| l.recipients.contains(f));
+    let fits = |l: &&Label| identity.recipients().texts().iter().any(|r| l.recipients.contains(&Fingerprint::of(r)));
     if label.is_some_and(|l| !fits(&l)) {
         return Err(CommandError::new(message!("error.identity.wrong"), Exit::Key));
     }
@@ -53,7 +53,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
 /// The sheet of one key. Without a label, what it belongs to is left to be written by hand. `created` may be empty.
 pub fn page(identity: &Identity, label: Option<&Label>, created: &str) -> Result<Zeroizing<String>, CommandError> {
     let (recipients, secrets) = (identity.recipients(), identity.texts());
-    let fits = |r: &&String| label.is_none_or(|l| l.recipients.contains(&fingerprint(r)));
+    let fits = |r: &&String| label.is_none_or(|l| l.recipients.contains(&Fingerprint::of(r)));
     // A file may contain several keys: take the one that the label names.
     let at = recipients.texts().iter().position(|r| fits(&r)).unwrap_or(0);
     let (Some(recipient), Some(secret)) = (recipients.texts().get(at), secrets.get(at)) else {
@@ -68,7 +68,7 @@ pub fn page(identity: &Identity, label: Option<&Label>, created: &str) -> Result
         printed: &paper_date(&time_text(now())),
         identity: secret,
         recipient,
-        fingerprint: &fingerprint(recipient),
+        fingerprint: &Fingerprint::of(recipient).to_string(),
         root_key: &root_key,
     };
     sheet.html().map_err(|e| CommandError::new(message!("error.sheet"), Exit::Failed).cause(reason(&e)))

@@ -17,6 +17,7 @@ use azekura::answer::facts::{self, FACTS, PathName};
 use azekura::answer::generations::{BytesOfMedium, LINES};
 use azekura::answer::restore::{BytesOfPack, Restore, RestoredSource};
 use azekura::answer::{self, Clipped, exact, name};
+use azekura::format::check_code::WrittenCode;
 use azekura::format::object::Id;
 use azekura::host::files;
 use azekura::job::restore::scan::scan;
@@ -42,6 +43,8 @@ pub struct Args {
     to: Option<PathBuf>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     generation: Option<u64>,
+    #[arg(long, value_name = "CODE", value_parser = crate::cli::ui::values::check_code)]
+    expect: Option<WrittenCode>,
     #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
     #[arg(long, value_name = "PATTERN")]
@@ -75,6 +78,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let options = Options {
         set: args.set,
         generation: args.generation,
+        expect: args.expect,
         paths: args.paths.into_iter().map(OsString::into_vec).collect(),
         only: args.only.as_deref().map(list).transpose()?,
         patterns: args.pattern,
@@ -155,7 +159,8 @@ fn list(path: &Path) -> Result<NameList, CommandError> {
 
 /// The worst that was met.
 fn exit(answer: &Restore) -> Exit {
-    if !answer.trusted || !answer.faults.is_empty() || answer.not_restored > 0 || answer.entries_lost > 0 {
+    let is_lost = answer.not_restored > 0 || answer.entries_lost > 0;
+    if !answer.trusted || !answer.faults.is_empty() || !answer.wrong_stanzas.is_empty() || is_lost {
         Exit::Damage
     } else if !answer.not_found.is_empty() {
         Exit::Failed
@@ -169,12 +174,21 @@ fn exit(answer: &Restore) -> Exit {
 /// `lacks_storages`: patients were asked for, and no source of the generation is an SS-MIX2 storage.
 fn talk(answer: &Restore, lacks_storages: bool, context: &Context) {
     answer.faults.first.iter().for_each(|f| context.warn(&Message::plain(&f.text)));
+    if answer.newest > answer.generation {
+        let (newest, number) = (answer.newest, answer.generation);
+        context.talk(&message!("restore.newer", newest = newest, number = number));
+    }
+    if answer.leftover_objects > 0 {
+        context.talk(&message!("restore.behind", count = count(answer.leftover_objects)));
+    }
     if answer.has_alarm {
         context.warn(&message!("restore.alarm", number = answer.generation));
     }
     if answer.quarantine == Some(true) {
         context.warn(&message!("restore.quarantine"));
     }
+    words::missing_sources(&answer.missing_sources.first).iter().for_each(|m| context.warn(m));
+    words::wrong_stanzas(&answer.wrong_stanzas.first).iter().for_each(|m| context.warn(m));
     for p in answer.not_found.first.iter().take(SHOWN) {
         context.warn(&message!("restore.not-found", path = exact(&p.path, p.path_hex.as_deref())));
     }
@@ -193,6 +207,10 @@ fn text(answer: &Restore) -> String {
     table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
     let generation = message!("backup.generation", number = answer.generation, time = time(&answer.time, Lang::spoken()));
     table.row(find("label.generation"), generation.to_string());
+    table.row(find("label.check-code"), answer.check_code.printable());
+    if let Some(expected) = answer.expected {
+        table.row(find("label.expected"), message!("restore.expected", generation = expected).to_string());
+    }
     let (entries, files, size) = (count(answer.entries), count(answer.files), bytes(answer.bytes));
     table.row(find("label.content"), message!("backup.content", entries = entries, files = files, bytes = size).to_string());
     if answer.entries_lost > 0 {
@@ -273,6 +291,10 @@ fn answer(report: &Report, options: &Options) -> Restore {
         set_name: report.set_name.as_str().into(),
         generation: report.generation,
         time: report.time.as_str().into(),
+        check_code: report.check_code.to_string().into(),
+        expected: report.expected,
+        newest: report.newest,
+        leftover_objects: report.leftovers,
         trusted: report.trusted,
         faults: report.faults.iter().map(words::fault_answer).collect(),
         has_alarm: report.has_alarm,
@@ -290,6 +312,8 @@ fn answer(report: &Report, options: &Options) -> Restore {
         entries_lost: report.entries_lost,
         findings: report.findings.iter().map(finding_answer).collect(),
         not_found: report.not_found.iter().map(|path| PathName::of(path)).collect(),
+        wrong_stanzas: report.wrong_stanzas.iter().copied().collect(),
+        missing_sources: report.missing_sources.iter().map(|name| PathName::of(name)).collect(),
         packs: packs(&report.packs),
         media: media(&report.media),
         sources: report.sources.iter().map(restored_source).collect(),

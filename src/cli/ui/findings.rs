@@ -1,4 +1,4 @@
-//! Findings of a backup or a restore, as they are listed on standard error.
+//! Findings of a backup or a restore, and refused entries, as they are listed on standard error.
 
 use super::lang::Lang;
 use super::output::to_stderr;
@@ -7,7 +7,7 @@ use super::recorded;
 use super::text::{find_optional, message};
 use super::units::{count, time};
 use azekura::answer::exact;
-use azekura::answer::facts::Finding;
+use azekura::answer::facts::{Finding, RefusalName, Refused};
 use azekura::event::FindingKind;
 
 /// Findings that are shown; `--json` has the first thousand, and a manifest may have more.
@@ -21,6 +21,26 @@ pub fn list(findings: &[Finding], total: u64) {
     to_stderr(&format!("{}\n", message!("talk.findings", count = count(total))));
     for f in findings.iter().take(SHOWN) {
         to_stderr(&format!("  {}\n", finding(f)));
+    }
+    if total > SHOWN as u64 {
+        to_stderr(&format!("  {}\n", message!("talk.more-findings", count = count(total - SHOWN as u64))));
+    }
+}
+
+/// Lists the first of `total` entries that are refused.
+pub fn list_refused(refused: &[Refused], total: u64) {
+    if total == 0 {
+        return;
+    }
+    to_stderr(&format!("{}\n", message!("talk.refused", count = count(total))));
+    for r in refused.iter().take(SHOWN) {
+        let reason = match r.reason {
+            RefusalName::Damaged => message!("refused.damaged"),
+            RefusalName::Newer => message!("refused.newer"),
+        };
+        let (path, detail) = (exact(&r.path, r.path_hex.as_deref()), recorded::cause(&r.detail));
+        let line = message!("refused.line", reason = reason, path = path, generation = r.generation, detail = detail);
+        to_stderr(&format!("  {line}\n"));
     }
     if total > SHOWN as u64 {
         to_stderr(&format!("  {}\n", message!("talk.more-findings", count = count(total - SHOWN as u64))));

@@ -106,7 +106,8 @@ printable_by_display!(
     i64,
     azekura::format::object::Id,
     azekura::format::object::ObjectKind,
-    azekura::format::check_code::CheckCode
+    azekura::format::check_code::CheckCode,
+    azekura::format::check_code::WrittenCode
 );
 
 /// A word for a shell: quoted where it needs to be, so that a line that is shown can be typed again.

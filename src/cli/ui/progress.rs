@@ -110,7 +110,7 @@ impl Observer for Progress {
         if let (Event::SourceRestored { name, entries, bytes }, false) = (&event, self.is_silent) {
             self.restored(name, *entries, *bytes);
         }
-        if let Event::Finding { kind: FindingKind::NotRestored, path, .. } = &event {
+        if let Event::Finding { kind: FindingKind::NotRestored | FindingKind::Refused | FindingKind::Newer, path, .. } = &event {
             *self.lost().entry(first_name(path).to_vec()).or_default() += 1;
         }
         if self.bar.is_hidden() {

@@ -1,10 +1,10 @@
 //! Parsers for values of arguments that are neither a number nor a path.
 
 use super::text::{Message, message};
-use azekura::format::check_code::CheckCode;
+use azekura::format::check_code::WrittenCode;
 use azekura::format::object::{Id, unhex};
 
-pub fn check_code(typed: &str) -> Result<CheckCode, Message> {
+pub fn check_code(typed: &str) -> Result<WrittenCode, Message> {
     typed.parse().map_err(|_| message!("value.check-code"))
 }
 

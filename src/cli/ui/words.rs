@@ -4,11 +4,13 @@ use super::printable::Printable;
 use super::recorded;
 use super::text::{Message, find_optional, message};
 use super::units::{bytes, count};
-use azekura::answer::facts::{self, DamageName, FaultName, PathName};
-use azekura::answer::{NamedCounts, exact, name};
+use azekura::answer::facts::{self, DamageName, FACTS, FaultName, PathName, RefusalName};
+use azekura::answer::{List, NamedCounts, exact, name};
+use azekura::format::entry::RefusedEntry;
 use azekura::format::object::file_name;
 use azekura::format::seal::{ReadBack, Verdict};
 use azekura::format::watch::Alarm;
+use azekura::job::inspect::RefusedEntries;
 use azekura::job::inspect::verify::{Damage, DamageKind};
 use azekura::seal::chain::{Fault, FaultKind};
 
@@ -42,7 +44,9 @@ pub fn fault(fault: &Fault) -> Message {
         FaultKind::Forked => message!("fault.forked", object = object),
         FaultKind::Signature => message!("fault.signature", object = object),
         FaultKind::SignedByLaterKey { generation } => message!("fault.later-key", object = object, generation = generation),
-        FaultKind::Log => message!("fault.log", object = object),
+        FaultKind::Succession => message!("fault.succession", object = object),
+        FaultKind::List => message!("fault.list", object = object),
+        FaultKind::Newer { version } => message!("fault.newer", object = object, kind = kind, version = version),
     }
 }
 
@@ -56,7 +60,9 @@ pub fn fault_answer(found: &Fault) -> facts::Fault {
         FaultKind::Forked => FaultName::Forked,
         FaultKind::Signature => FaultName::Signature,
         FaultKind::SignedByLaterKey { .. } => FaultName::SignedByLaterKey,
-        FaultKind::Log => FaultName::Log,
+        FaultKind::Succession => FaultName::Succession,
+        FaultKind::List => FaultName::List,
+        FaultKind::Newer { .. } => FaultName::Newer,
     };
     facts::Fault { object: found.object, kind: found.kind, fault: name, text: fault(found).to_string().into() }
 }
@@ -93,6 +99,26 @@ pub fn damage_answer(d: &Damage) -> facts::Damage {
         damage: name,
         text: damage(d).to_string().into(),
     }
+}
+
+/// Says of each source that was not there when the generation was made that it has no entries.
+pub fn missing_sources(sources: &[PathName]) -> Vec<Message> {
+    sources.iter().map(|s| message!("restore.missing-source", name = exact(&s.path, s.path_hex.as_deref()))).collect()
+}
+
+/// Says of each object that it is not encrypted to exactly the recipients of the set.
+pub fn wrong_stanzas(objects: &[u64]) -> Vec<Message> {
+    objects.iter().map(|object| message!("restore.wrong-stanzas", object = object)).collect()
+}
+
+/// Entries that are refused, as commands answer them: how many there are, and the first ones.
+pub fn refused_answer(refused: &RefusedEntries) -> (u64, List<facts::Refused, FACTS>) {
+    let answer = |(generation, entry): &(u64, RefusedEntry)| {
+        let (path, path_hex) = name(&entry.path);
+        let reason = if entry.is_newer() { RefusalName::Newer } else { RefusalName::Damaged };
+        facts::Refused { generation: *generation, path, path_hex, reason, detail: entry.why.to_string().into() }
+    };
+    (refused.count, refused.first.iter().map(answer).collect())
 }
 
 /// The statistics of a manifest, whose names may contain spaces, as commands answer them.

@@ -1,21 +1,31 @@
 //! Section 6: the records of the entry stream.
 
+mod content;
 mod head;
 mod path;
 mod record;
+mod refused;
 
+pub use content::{ContentDigests, ContentId, HASHED_HOLE_BYTES, leaves_out_holes};
 pub use head::EntryHead;
 pub use path::{check_path, compare_paths};
-pub use record::{Entry, RecordError, RecordReader, record_length, split_record};
+pub use record::{Entry, Record, RecordError, RecordReader, record_length, split_record};
+pub use refused::RefusedEntry;
 
 use super::cbor::{CborReader, CborWriter, Time};
+use super::digests::Digests;
 use super::{Malformed, limit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// File attributes (`FS_IOC_GETFLAGS`) that are stored: secure deletion, synchronous updates, immutable, append only, no dump,
-/// no time of access, synchronous folder.
+/// no time of access, synchronous folder. A reader ignores all others.
 pub const KEPT_FLAGS: u32 = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x10000;
+
+/// The last key of a `core` that is known.
+const LAST_KEY: u64 = 22;
+/// What the errors of this module call a record.
+const WHAT: &str = "entry";
 
 /// The type of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +76,11 @@ pub enum ContentState {
     Changed,
 }
 
+/// The sum of sizes of files, at most [`limit::COUNT`]: a few sparse files exceed it.
+pub fn add_sizes(sum: u64, size: u64) -> u64 {
+    sum.saturating_add(size).min(limit::COUNT)
+}
+
 /// A run of bytes in a file: `offset .. offset + length`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DataRange {
@@ -102,10 +117,8 @@ pub struct Core {
     pub link_to: Option<Vec<u8>>,
     /// Bytes, holes included; files only, else 0.
     pub size: u64,
-    /// BLAKE3 of the content, holes included; files that could be read only.
-    pub blake3: Option<[u8; 32]>,
-    /// SHA-256 of the content, where it was computed.
-    pub sha256: Option<[u8; 32]>,
+    /// The digests of the content; files that could be read only.
+    pub digests: Option<ContentDigests>,
     /// Where a symbolic link leads; symbolic links only.
     pub target: Option<Vec<u8>>,
     /// Devices only: major, minor.
@@ -136,8 +149,7 @@ impl Core {
             inode: 0,
             link_to: None,
             size: 0,
-            blake3: None,
-            sha256: None,
+            digests: None,
             target: None,
             device: None,
             xattrs: Vec::new(),
@@ -147,16 +159,34 @@ impl Core {
         }
     }
 
+    /// The digests of the content, if they are of all its bytes.
+    pub fn whole(&self) -> Option<&Digests> {
+        self.digests.as_ref().and_then(ContentDigests::whole)
+    }
+
+    /// The digests of the stored bytes, if the holes are left out.
+    pub fn stored(&self) -> Option<&Digests> {
+        self.digests.as_ref().and_then(ContentDigests::stored)
+    }
+
+    /// What tells the content from other content; files that could be read only.
+    pub fn content_id(&self) -> Option<ContentId> {
+        self.digests.as_ref().map(|d| d.content_id(&self.holes))
+    }
+
     /// Appends the record's `core`. It has exactly one encoding.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let file = self.kind == EntryKind::File;
+        let [blake3, sha256, stored_blake3, stored_sha256] = ContentDigests::keys(self.digests);
         let optional = [
             self.user.is_some(),
             self.group.is_some(),
             self.link_to.is_some(),
             file,
-            self.blake3.is_some(),
-            self.sha256.is_some(),
+            blake3.is_some(),
+            sha256.is_some(),
+            stored_blake3.is_some(),
+            stored_sha256.is_some(),
             self.target.is_some(),
             self.device.is_some(),
             !self.xattrs.is_empty(),
@@ -185,8 +215,8 @@ impl Core {
         if file {
             w.u8(11).u64(self.size);
         }
-        bytes(&mut w, 12, self.blake3.as_ref().map(|d| &d[..]));
-        bytes(&mut w, 13, self.sha256.as_ref().map(|d| &d[..]));
+        bytes(&mut w, 12, blake3.as_ref().map(|d| &d[..]));
+        bytes(&mut w, 13, sha256.as_ref().map(|d| &d[..]));
         bytes(&mut w, 14, self.target.as_deref());
         if let Some((major, minor)) = self.device {
             w.u8(15).array(2).u32(major).u32(minor);
@@ -215,29 +245,31 @@ impl Core {
                 w.u8(19).u8(2);
             }
         }
+        bytes(&mut w, 21, stored_blake3.as_ref().map(|d| &d[..]));
+        bytes(&mut w, 22, stored_sha256.as_ref().map(|d| &d[..]));
     }
 
     /// Decodes a `core` with nothing behind it, as in a proof.
     pub fn decode_alone(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut r = CborReader::new(bytes, "entry");
-        let core = Self::decode(&mut r)?;
-        r.end()?;
-        Ok(core)
+        let mut r = CborReader::new(bytes, WHAT);
+        let decoded = Self::decode(&mut r).and_then(|core| r.end().map(|()| core));
+        // What a newer version has may come before the key that says so.
+        decoded.map_err(|e| refused::newer(bytes).unwrap_or(e))
     }
 
     /// Decodes one `core` and checks what the format promises of it; `r` continues behind it.
     fn decode(r: &mut CborReader) -> Result<Self, Malformed> {
         let mut c = Self::new(Vec::new(), EntryKind::File);
         let (mut seen, mut last) = (0u32, None);
-        let mut state = (0, 0);
+        let (mut state, mut digests) = ((0, 0), [None; 4]);
         for _ in 0..r.map()? {
             let key = r.key(&mut last)?;
-            if key < 21 {
+            if key <= LAST_KEY {
                 seen |= 1 << key;
             }
             match key {
                 0 => c.path = r.bytes()?.to_vec(),
-                1 => c.kind = EntryKind::from_code(r.uint()?).ok_or_else(|| r.wrong("unknown type"))?,
+                1 => c.kind = EntryKind::from_code(r.uint()?).ok_or_else(|| r.unknown("its type is unknown"))?,
                 2 => c.mode = r.u32()?,
                 3 => c.uid = r.u32()?,
                 4 => c.gid = r.u32()?,
@@ -248,8 +280,8 @@ impl Core {
                 9 => c.inode = r.uint()?,
                 10 => c.link_to = Some(r.bytes()?.to_vec()),
                 11 => c.size = r.count()?,
-                12 => c.blake3 = Some(r.fixed()?),
-                13 => c.sha256 = Some(r.fixed()?),
+                12 => digests[0] = Some(r.fixed()?),
+                13 => digests[1] = Some(r.fixed()?),
                 14 => c.target = Some(r.bytes()?.to_vec()),
                 15 => {
                     r.tuple(2)?;
@@ -271,18 +303,21 @@ impl Core {
                         c.holes.push(DataRange { offset: r.count()?, length: r.count()? });
                     }
                 }
-                18 => c.flags = r.u32()?,
+                18 => c.flags = r.u32()? & KEPT_FLAGS,
                 19 => state.0 = r.uint()?,
                 20 => state.1 = r.u32()?,
-                _ => r.skip(1)?,
+                21 => digests[2] = Some(r.fixed()?),
+                LAST_KEY => digests[3] = Some(r.fixed()?),
+                _ => r.skip_unknown(key, 1)?,
             }
         }
         c.state = match state.0 {
             0 => ContentState::Good,
             1 => ContentState::Unreadable { errno: state.1 },
             2 => ContentState::Changed,
-            _ => return Err(r.wrong("unknown state")),
+            _ => return Err(r.unknown("its state is unknown")),
         };
+        c.digests = ContentDigests::from_keys(digests, r)?;
         c.check(r, seen)?;
         Ok(c)
     }
@@ -306,11 +341,11 @@ impl Core {
         let wants = |key: u32, wanted: bool| (seen >> key & 1 == 1) == wanted;
         let file = self.kind == EntryKind::File;
         if !(wants(11, file)
-            && wants(12, file && !unreadable)
-            && (file && !unreadable || wants(13, false))
+            && self.digests.is_some() == (file && !unreadable)
             && wants(14, self.kind == EntryKind::Symlink)
             && wants(15, matches!(self.kind, EntryKind::CharDevice | EntryKind::BlockDevice))
-            && (file && !unreadable || wants(17, false)))
+            && (file && !unreadable || wants(17, false))
+            && (unreadable || wants(20, false)))
         {
             return Err(r.wrong("keys that do not fit the type"));
         }
@@ -331,6 +366,9 @@ impl Core {
                 return Err(r.wrong("holes out of order or out of the file"));
             }
             end = h.offset + h.length;
+        }
+        if self.digests.is_some_and(|d| d.stored().is_some() != leaves_out_holes(&self.holes)) {
+            return Err(r.wrong("digests of other bytes than the holes allow"));
         }
         Ok(())
     }

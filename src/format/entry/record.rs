@@ -1,6 +1,8 @@
 //! Records of the entry stream: encoding, and reading one after the other.
 
-use super::{CborReader, CborWriter, ContentState, Core, Malformed, limit};
+use super::refused::Survey;
+use super::{CborReader, CborWriter, ContentState, Core, Malformed, RefusedEntry, WHAT, limit};
+use crate::format::cbor::Time;
 use crate::format::pack::{Extent, read_extents, write_extents};
 use std::io::{self, BufRead};
 
@@ -30,9 +32,15 @@ impl Entry {
         core..end
     }
 
-    /// Decodes a record's bytes without its length prefix; also returns the length of `core`.
+    /// Decodes a record's bytes without its length prefix; also returns the length of `core`. Refuses everything that the
+    /// format does not allow; see [`Record`] for what that means for a stream.
     pub fn decode(record: &[u8]) -> Result<(Self, usize), Malformed> {
-        let mut r = CborReader::new(record, "entry");
+        let record = Record::decode(record)?;
+        Ok((record.entry.map_err(|refused| refused.why)?, record.core_bytes))
+    }
+
+    fn decode_strictly(record: &[u8]) -> Result<(Self, usize), Malformed> {
+        let mut r = CborReader::new(record, WHAT);
         let core = Core::decode(&mut r)?;
         let core_bytes = r.position();
         let extents = read_extents(&mut r)?;
@@ -40,6 +48,30 @@ impl Entry {
         let entry = Self { core, extents };
         entry.check_lengths()?;
         Ok((entry, core_bytes))
+    }
+
+    /// A digest of everything that all names of one inode have in common. The record of a further name (hard link) MUST
+    /// have that of the first one.
+    pub fn inode_digest(&self) -> [u8; 32] {
+        let core = Core {
+            path: Vec::new(),
+            user: None,
+            group: None,
+            mtime: Time::default(),
+            ctime: Time::default(),
+            inode: 0,
+            link_to: None,
+            xattrs: Vec::new(),
+            flags: 0,
+            state: match self.core.state {
+                ContentState::Unreadable { .. } => ContentState::Unreadable { errno: 0 },
+                state => state,
+            },
+            ..self.core.clone()
+        };
+        let mut bytes = Vec::with_capacity(256);
+        Self { core, extents: self.extents.clone() }.encode(&mut bytes);
+        *blake3::hash(&bytes).as_bytes()
     }
 
     fn check_lengths(&self) -> Result<(), Malformed> {
@@ -50,9 +82,45 @@ impl Entry {
             _ => self.core.size - holes,
         };
         if extents != Some(content) {
-            return Err(Malformed::new("entry", "extents do not add up to the size"));
+            return Err(Malformed::new(WHAT, "extents do not add up to the size"));
         }
         Ok(())
+    }
+}
+
+/// A record as it is read out of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The entry; or, if the record breaks a rule that concerns no other record, why it is refused.
+    pub entry: Result<Entry, RefusedEntry>,
+    /// Bytes of `core` at the record's beginning.
+    pub core_bytes: usize,
+}
+
+impl Record {
+    /// Decodes a record's bytes without its length prefix. An error means that the whole stream is damaged.
+    pub fn decode(record: &[u8]) -> Result<Self, Malformed> {
+        let why = match Entry::decode_strictly(record) {
+            Ok((entry, core_bytes)) => return Ok(Self { entry: Ok(entry), core_bytes }),
+            Err(why) => why,
+        };
+        let survey = Survey::of(record)?;
+        let core_bytes = survey.core_bytes;
+        let mut r = CborReader::new(&record[core_bytes..], WHAT);
+        if !r.is_array() {
+            return Err(r.wrong("it has no list of extents"));
+        }
+        r.skip(0)?;
+        r.end()?;
+        Ok(Self { entry: Err(survey.refuse(why)?), core_bytes })
+    }
+
+    /// The entry's path.
+    pub fn path(&self) -> &[u8] {
+        match &self.entry {
+            Ok(entry) => &entry.core.path,
+            Err(refused) => &refused.path,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub struct MediumRow {
     pub first_object: u64,
     /// RFC 3339, UTC.
     pub created: String,
-    /// The label's public key, which verifies the seal of generation 1.
+    /// The label's public key, which verifies the first seal.
     pub root_key: [u8; 32],
 }
 
@@ -52,13 +52,12 @@ impl Catalog {
         self.ask(self.db.query_row(sql, params![set.0, number as i64], |r| r.get::<_, i64>(0))).map(|n| n as u64)
     }
 
-    /// Of each medium, by place: the digest of the last seal on it that was read back.
+    /// Of each medium, by place: the digest of the head of the last seal on it that was read back.
     pub fn last_seals(&self, set: SetRow) -> Result<Vec<(u64, [u8; 32])>> {
         // A medium ends where the next one begins.
-        let sql =
-            "SELECT m.place, (SELECT g.seal_digest FROM generations g WHERE g.in_set = m.in_set AND g.durable AND g.seal_object <
+        let sql = "SELECT m.place, (SELECT g.head FROM generations g WHERE g.in_set = m.in_set AND g.durable AND g.seal_object <
                 (SELECT COALESCE(MIN(n.first_object), 1 << 62) FROM media n WHERE n.in_set = m.in_set AND n.place > m.place)
-                ORDER BY g.number DESC LIMIT 1)
+                ORDER BY g.seal DESC LIMIT 1)
             FROM media m WHERE m.in_set = ?1 ORDER BY m.place";
         let run = || {
             let mut q = self.db.prepare_cached(sql)?;
@@ -103,7 +102,7 @@ impl Catalog {
     /// Sets whose last medium was closed within a run and that wait for the next one; the newest first.
     pub fn sets_to_continue(&self) -> Result<Vec<(Id, SetRow)>> {
         let sql = "SELECT s.set_id, s.id FROM sets s JOIN generations g ON g.in_set = s.id
-            WHERE g.closing AND g.durable AND g.number = (SELECT MAX(number) FROM generations WHERE in_set = s.id)
+            WHERE g.closing AND g.durable AND g.seal = (SELECT MAX(seal) FROM generations WHERE in_set = s.id)
             ORDER BY s.id DESC";
         let run = || {
             let mut q = self.db.prepare_cached(sql)?;

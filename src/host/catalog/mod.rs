@@ -13,6 +13,7 @@ pub use chunks::{ChunkLookup, Location};
 pub use log::LogLine;
 pub use media::MediumRow;
 
+use crate::format::digests::{BothDigests, Digests};
 use crate::format::limit;
 use crate::format::object::{Id, Object, ObjectKind};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -34,7 +35,7 @@ CREATE TABLE sets (
 );
 -- generation: NULL until a seal covers the object
 CREATE TABLE objects (
-    in_set INTEGER NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, length INTEGER NOT NULL, digest BLOB,
+    in_set INTEGER NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, length INTEGER NOT NULL, digest BLOB, sha256 BLOB,
     generation INTEGER,
     PRIMARY KEY (in_set, number)
 ) WITHOUT ROWID;
@@ -44,12 +45,13 @@ CREATE TABLE chunks (
     length INTEGER NOT NULL, sum INTEGER NOT NULL,
     PRIMARY KEY (in_set, id)
 ) WITHOUT ROWID;
--- durable: 0 from before the seal is written until it was read back; closing: it closes a medium within a run
+-- a row for each seal, counted from 1. number: of its generation; head, head_sha256: digests of its head; durable: 0 from
+-- before the seal is written until it was read back; closing: it ends no generation
 CREATE TABLE generations (
-    in_set INTEGER NOT NULL, number INTEGER NOT NULL, seal_object INTEGER NOT NULL, seal_digest BLOB NOT NULL,
-    time TEXT NOT NULL, started INTEGER NOT NULL, entries_digest BLOB NOT NULL, durable INTEGER NOT NULL,
+    in_set INTEGER NOT NULL, seal INTEGER NOT NULL, number INTEGER NOT NULL, seal_object INTEGER NOT NULL,
+    head BLOB NOT NULL, head_sha256 BLOB NOT NULL, time TEXT NOT NULL, started INTEGER NOT NULL, entries_digest BLOB NOT NULL, durable INTEGER NOT NULL,
     closing INTEGER NOT NULL,
-    PRIMARY KEY (in_set, number)
+    PRIMARY KEY (in_set, seal)
 ) WITHOUT ROWID;
 -- copies of all seals, for the beginning of the next medium
 CREATE TABLE seals (in_set INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (in_set, number));
@@ -57,6 +59,10 @@ CREATE TABLE media (
     in_set INTEGER NOT NULL, place INTEGER NOT NULL, medium BLOB NOT NULL, first_object INTEGER NOT NULL, created TEXT NOT NULL,
     root_key BLOB NOT NULL,
     PRIMARY KEY (in_set, place)
+) WITHOUT ROWID;
+-- labels that this host has written, from before they were written
+CREATE TABLE labels (
+    in_set INTEGER NOT NULL, number INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (in_set, number, digest)
 ) WITHOUT ROWID;
 CREATE TABLE log (
     line INTEGER PRIMARY KEY, time TEXT NOT NULL, operation TEXT NOT NULL, detail TEXT NOT NULL, chain BLOB NOT NULL
@@ -95,15 +101,17 @@ pub enum CatalogError {
 
 type Result<T> = std::result::Result<T, CatalogError>;
 
-/// The catalog's row of one generation.
+/// The catalog's row of one seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GenerationRow {
-    /// From 1.
+pub struct SealRow {
+    /// Which seal of the set it is, from 1.
+    pub seal: u64,
+    /// The generation that it ends, or a part of which it closes; from 1.
     pub number: u64,
     /// Number of the seal's object.
     pub seal_object: u64,
-    /// BLAKE3 of the seal.
-    pub seal_digest: [u8; 32],
+    /// Digests of its head.
+    pub head: BothDigests,
     /// RFC 3339, UTC.
     pub time: String,
     /// When the run began, in nanoseconds since 1970.
@@ -112,7 +120,7 @@ pub struct GenerationRow {
     pub entries_digest: [u8; 32],
     /// Its seal was read back.
     pub durable: bool,
-    /// Its seal closes a medium within a run: no complete generation belongs to it.
+    /// It is a closing seal: no complete generation belongs to it.
     pub closing: bool,
 }
 
@@ -182,7 +190,7 @@ impl Catalog {
     pub fn forget_set(&mut self, set: Id) -> Result<()> {
         let Some(SetRow(row)) = self.set(set)? else { return Ok(()) };
         self.change(|tx| {
-            for table in ["chunks", "objects", "generations", "seals", "media"] {
+            for table in ["chunks", "objects", "generations", "seals", "media", "labels"] {
                 tx.execute(&format!("DELETE FROM {table} WHERE in_set = ?1"), [row])?;
             }
             tx.execute("DELETE FROM sets WHERE id = ?1", [row])?;
@@ -200,26 +208,42 @@ impl Catalog {
     pub fn unsealed(&self, set: SetRow) -> Result<Vec<Object>> {
         let run = || {
             let mut q = self.db.prepare_cached(
-                "SELECT number, kind, length, digest FROM objects WHERE in_set = ?1 AND generation IS NULL ORDER BY number",
+                "SELECT number, kind, length, digest, sha256 FROM objects WHERE in_set = ?1 AND generation IS NULL ORDER BY number",
             )?;
             q.query_map([set.0], object)?.collect()
         };
         self.ask(run())
     }
 
-    /// Every object below `end`, ascending.
-    pub fn each_object(&self, set: SetRow, end: u64, mut f: impl FnMut(Object)) -> Result<()> {
+    /// The digests of the heads of all durable seals, in their order.
+    pub fn each_head(&self, set: SetRow, mut f: impl FnMut([u8; 32])) -> Result<()> {
         let mut run = || {
-            let mut q = self.db.prepare_cached(
-                "SELECT number, kind, length, digest FROM objects WHERE in_set = ?1 AND number < ?2 ORDER BY number",
-            )?;
-            let mut rows = q.query(params![set.0, end as i64])?;
+            let mut q = self.db.prepare_cached("SELECT head FROM generations WHERE in_set = ?1 AND durable ORDER BY seal")?;
+            let mut rows = q.query([set.0])?;
             while let Some(row) = rows.next()? {
-                f(object(row)?);
+                f(row.get(0)?);
             }
             Ok(())
         };
         self.ask(run())
+    }
+
+    /// Records a label that is about to be written, before anything of it can be on the medium, also after a power cut.
+    pub fn put_label(&self, set: SetRow, number: u64, digest: &[u8; 32]) -> Result<()> {
+        let run = || {
+            self.db.pragma_update(None, "synchronous", "FULL")?;
+            let sql = "INSERT OR IGNORE INTO labels VALUES (?1, ?2, ?3)";
+            let put = self.db.execute(sql, params![set.0, number as i64, digest]);
+            self.db.pragma_update(None, "synchronous", "NORMAL")?;
+            put.map(drop)
+        };
+        self.ask(run())
+    }
+
+    /// Whether this host has written the label.
+    pub fn has_label(&self, set: SetRow, number: u64, digest: &[u8; 32]) -> Result<bool> {
+        let sql = "SELECT COUNT(*) FROM labels WHERE in_set = ?1 AND number = ?2 AND digest = ?3";
+        self.ask(self.db.query_row(sql, params![set.0, number as i64, digest], |r| r.get::<_, i64>(0))).map(|n| n > 0)
     }
 
     /// Records an object that was read back, and the location of each chunk in it. Sorts `chunks` by id.
@@ -275,18 +299,18 @@ impl Catalog {
     }
 
     /// The newest seal, durable or not.
-    pub fn last_generation(&self, set: SetRow) -> Result<Option<GenerationRow>> {
-        self.generation_where(set, "1 ORDER BY number DESC LIMIT 1")
+    pub fn last_seal_row(&self, set: SetRow) -> Result<Option<SealRow>> {
+        self.generation_where(set, "1 ORDER BY seal DESC LIMIT 1")
     }
 
     /// The newest generation that is complete, durable or not.
-    pub fn last_complete_generation(&self, set: SetRow) -> Result<Option<GenerationRow>> {
-        self.generation_where(set, "NOT closing ORDER BY number DESC LIMIT 1")
+    pub fn last_complete_generation(&self, set: SetRow) -> Result<Option<SealRow>> {
+        self.generation_where(set, "NOT closing ORDER BY seal DESC LIMIT 1")
     }
 
     /// The newest seal that was read back.
-    pub fn last_durable_generation(&self, set: SetRow) -> Result<Option<GenerationRow>> {
-        self.generation_where(set, "durable ORDER BY number DESC LIMIT 1")
+    pub fn last_durable_seal(&self, set: SetRow) -> Result<Option<SealRow>> {
+        self.generation_where(set, "durable ORDER BY seal DESC LIMIT 1")
     }
 
     /// The sets with a sealed generation, the last written first, by this host's clock.
@@ -297,15 +321,17 @@ impl Catalog {
         self.ask(run())
     }
 
-    fn generation_where(&self, set: SetRow, condition: &str) -> Result<Option<GenerationRow>> {
+    fn generation_where(&self, set: SetRow, condition: &str) -> Result<Option<SealRow>> {
         let sql = format!(
-            "SELECT number, seal_object, seal_digest, time, started, entries_digest, durable, closing FROM generations WHERE in_set = ?1 AND {condition}"
+            "SELECT number, seal_object, head, time, started, entries_digest, durable, closing, seal, head_sha256 FROM generations
+            WHERE in_set = ?1 AND {condition}"
         );
         let row = self.db.query_row(&sql, [set.0], |r| {
-            Ok(GenerationRow {
+            Ok(SealRow {
                 number: number(r, 0)?,
                 seal_object: number(r, 1)?,
-                seal_digest: r.get(2)?,
+                head: BothDigests { blake3: r.get(2)?, sha256: r.get(9)? },
+                seal: number(r, 8)?,
                 time: r.get(3)?,
                 started: r.get(4)?,
                 entries_digest: r.get(5)?,
@@ -316,17 +342,19 @@ impl Catalog {
         self.ask(row.optional())
     }
 
-    /// Records a generation whose seal is about to be written (`durable` false) or was read back (true). Objects up to
+    /// Records a seal that is about to be written (`durable` false) or was read back (true). Objects up to
     /// its seal belong to it from then on.
-    pub fn put_generation(&mut self, set: SetRow, g: &GenerationRow) -> Result<()> {
+    pub fn put_seal_row(&mut self, set: SetRow, g: &SealRow) -> Result<()> {
         self.change(|tx| {
             tx.execute(
-                "INSERT OR REPLACE INTO generations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT OR REPLACE INTO generations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                 params![
                     set.0,
+                    g.seal as i64,
                     g.number as i64,
                     g.seal_object as i64,
-                    g.seal_digest,
+                    g.head.blake3,
+                    g.head.sha256,
                     g.time,
                     g.started,
                     g.entries_digest,
@@ -344,10 +372,10 @@ impl Catalog {
         })
     }
 
-    /// Deletes a generation whose seal never became whole.
-    pub fn forget_generation(&self, set: SetRow, number: u64) -> Result<()> {
-        let sql = "DELETE FROM generations WHERE in_set = ?1 AND number = ?2 AND NOT durable";
-        self.ask(self.db.execute(sql, params![set.0, number as i64])).map(drop)
+    /// Deletes a seal, counted from 1, that never became whole.
+    pub fn forget_seal(&self, set: SetRow, seal: u64) -> Result<()> {
+        let sql = "DELETE FROM generations WHERE in_set = ?1 AND seal = ?2 AND NOT durable";
+        self.ask(self.db.execute(sql, params![set.0, seal as i64])).map(drop)
     }
 }
 
@@ -377,13 +405,16 @@ fn number(r: &rusqlite::Row, column: usize) -> rusqlite::Result<u64> {
 }
 
 fn put_object(db: &Connection, set: SetRow, o: &Object) -> rusqlite::Result<()> {
-    db.prepare_cached("INSERT OR REPLACE INTO objects (in_set, number, kind, length, digest) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![set.0, o.number as i64, o.kind.name(), o.length as i64, o.digest])
-        .map(drop)
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO objects (in_set, number, kind, length, digest, sha256) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![set.0, o.number as i64, o.kind.to_string(), o.length as i64, o.digest(), o.digests.and_then(|d| d.sha256)])
+    .map(drop)
 }
 
 fn object(r: &rusqlite::Row) -> rusqlite::Result<Object> {
     let kind: String = r.get(1)?;
     let kind = ObjectKind::from_name(&kind).ok_or(rusqlite::Error::InvalidColumnType(1, kind, rusqlite::types::Type::Text))?;
-    Ok(Object { number: number(r, 0)?, kind, length: number(r, 2)?, digest: r.get(3)? })
+    let (blake3, sha256) = (r.get::<_, Option<[u8; 32]>>(3)?, r.get(4)?);
+    Ok(Object { number: number(r, 0)?, kind, length: number(r, 2)?, digests: blake3.map(|blake3| Digests { blake3, sha256 }) })
 }

@@ -14,7 +14,7 @@ use crate::host::catalog::Location;
 use crate::medium::{Medium, MediumError};
 use crate::pipeline::dedup_index::DedupIndex;
 use crate::pipeline::packer::FinishedPack;
-use crate::set::writer::{Closed, SetWriter};
+use crate::set::writer::{Closed, SetWriter, WriteError, free_behind, is_checkpoint_due};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::Arc;
 
@@ -52,6 +52,8 @@ impl Streaming {
 pub struct AppendedPacks {
     /// Media that were full and closed, in their order.
     pub closed: Vec<Closed>,
+    /// Checkpoints within the media, in their order.
+    pub checkpoints: Vec<Closed>,
     /// On a medium with one head.
     pub streaming: Option<Streaming>,
 }
@@ -70,14 +72,16 @@ enum ForChecker {
     Group(Vec<AppendedPack>),
     /// The medium is full; `next` is the first number that is not used on it.
     MediumFull { next: u64 },
+    /// A checkpoint is due; `next` is the first number that is not used.
+    Checkpoint { next: u64 },
 }
 
 /// What the checker replies.
 enum FromChecker {
     /// On a medium with one head: the group was read back.
     GroupChecked,
-    /// The next medium, and the number of the next object.
-    NextMedium { medium: Arc<dyn Medium>, next: u64 },
+    /// The medium to go on with, and the number of the next object.
+    GoOn { medium: Arc<dyn Medium>, next: u64, is_fresh: bool },
 }
 
 /// What appending needs beside the set.
@@ -108,6 +112,8 @@ pub fn append_packs(
         is_fresh: set.mounted.is_without_packs()?,
         group: Vec::new(),
         group_bytes: 0,
+        unsealed: set.log.unsealed_size(),
+        checkpoint_objects: set.log.checkpoint_objects,
         to_checker,
         from_checker,
         streaming: Streaming { buffer_packs, lowest_packs: buffer_packs, ..Streaming::default() },
@@ -117,7 +123,7 @@ pub fn append_packs(
         let appender = scope.spawn(move || context.stop.guard(|| appender.append_all(medium)));
         let checked = context.stop.guard(|| check_all(from_appender, to_appender, set, context));
         match (checked, join(appender)) {
-            (Ok(closed), Ok(streaming)) => Ok(AppendedPacks { closed, streaming: has_one_head.then_some(streaming) }),
+            (Ok(sealed), Ok(streaming)) => Ok(AppendedPacks { streaming: has_one_head.then_some(streaming), ..sealed }),
             (checked, appended) => {
                 let failures = [checked.map(drop), appended.map(drop)].into_iter().filter_map(Result::err);
                 Err(BackupError::cause_of(failures).unwrap_or(BackupError::Stopped))
@@ -136,6 +142,9 @@ struct Appender<'a> {
     /// Packs that the checker has not received yet.
     group: Vec<AppendedPack>,
     group_bytes: u64,
+    /// Objects and bytes behind the last seal.
+    unsealed: (u64, u64),
+    checkpoint_objects: u64,
     to_checker: Sender<ForChecker>,
     from_checker: Receiver<FromChecker>,
     streaming: Streaming,
@@ -146,8 +155,7 @@ impl Appender<'_> {
     fn append_all(mut self, mut medium: Arc<dyn Medium>) -> Result<Streaming> {
         while let Some(pack) = self.next_pack(&*medium)? {
             self.context.stop.check()?;
-            let digest = *blake3::hash(&pack.bytes).as_bytes();
-            while !self.append(&*medium, &pack, digest)? {
+            while !self.append(&*medium, &pack)? {
                 medium = self.next_medium(medium)?;
             }
             self.numbered.wake();
@@ -155,7 +163,10 @@ impl Appender<'_> {
             if has_one_head {
                 self.report_feeding(&*medium);
             }
-            if self.group_bytes >= if has_one_head { GROUP_BYTES_ON_TAPE } else { GROUP_BYTES } {
+            if is_checkpoint_due(self.unsealed, self.checkpoint_objects) {
+                self.send_group(&*medium)?;
+                medium = self.go_on_after(medium, ForChecker::Checkpoint { next: self.next })?;
+            } else if self.group_bytes >= if has_one_head { GROUP_BYTES_ON_TAPE } else { GROUP_BYTES } {
                 self.send_group(&*medium)?;
             }
         }
@@ -202,7 +213,7 @@ impl Appender<'_> {
     }
 
     /// Appends a pack; `false` if the medium is full.
-    fn append(&mut self, medium: &dyn Medium, pack: &FinishedPack, digest: [u8; 32]) -> Result<bool> {
+    fn append(&mut self, medium: &dyn Medium, pack: &FinishedPack) -> Result<bool> {
         let begun = self.now();
         match medium.append(self.next, ObjectKind::Pack, &pack.bytes) {
             Ok(()) => {
@@ -214,14 +225,20 @@ impl Appender<'_> {
                 self.next += u64::from(torn);
                 return Ok(false);
             }
+            // Somebody has put something there: the checker will list the numbers as void.
+            Err(e) if free_behind(&e, self.next).is_some() => {
+                self.next = free_behind(&e, self.next).unwrap_or(self.next);
+                return self.append(medium, pack);
+            }
             Err(e) => return Err(e.into()),
         }
         pack.set_number(self.next);
         let length = pack.bytes.len() as u64;
-        let object = Object { number: self.next, kind: ObjectKind::Pack, length, digest: Some(digest) };
+        let object = Object { number: self.next, kind: ObjectKind::Pack, length, digests: Some(pack.digests) };
         let frames = pack.frames.iter().map(|f| f.0).collect();
         self.group.push(AppendedPack { object, index: pack.index.clone(), frames });
         self.group_bytes += length;
+        self.unsealed = (self.unsealed.0 + 1, self.unsealed.1 + length);
         self.next += 1;
         self.is_fresh = false;
         Ok(true)
@@ -243,11 +260,17 @@ impl Appender<'_> {
     /// Drops the full medium, and waits for the next.
     fn next_medium(&mut self, full: Arc<dyn Medium>) -> Result<Arc<dyn Medium>> {
         self.send_group(&*full)?;
-        drop(full);
-        self.to_checker.send(ForChecker::MediumFull { next: self.next }).map_err(|_| self.stopped())?;
+        self.go_on_after(full, ForChecker::MediumFull { next: self.next })
+    }
+
+    /// Has everything sealed, and waits for the medium to go on with.
+    fn go_on_after(&mut self, old: Arc<dyn Medium>, message: ForChecker) -> Result<Arc<dyn Medium>> {
+        // A medium that is taken out must not be held.
+        drop(old);
+        self.to_checker.send(message).map_err(|_| self.stopped())?;
         match self.from_checker.recv() {
-            Ok(FromChecker::NextMedium { medium, next }) => {
-                (self.next, self.is_fresh) = (next, true);
+            Ok(FromChecker::GoOn { medium, next, is_fresh }) => {
+                (self.next, self.is_fresh, self.unsealed) = (next, is_fresh, (0, 0));
                 Ok(medium)
             }
             Ok(FromChecker::GroupChecked) => unreachable!("whoever sends a group waits for this"),
@@ -266,8 +289,8 @@ fn check_all(
     to_appender: Sender<FromChecker>,
     set: &mut SetWriter,
     context: &AppendContext,
-) -> Result<Vec<Closed>> {
-    let mut closed = Vec::new();
+) -> Result<AppendedPacks> {
+    let mut sealed = AppendedPacks { closed: Vec::new(), checkpoints: Vec::new(), streaming: None };
     for message in from_appender {
         context.stop.check()?;
         let reply = match message {
@@ -277,21 +300,40 @@ fn check_all(
             }
             ForChecker::MediumFull { next } => {
                 set.void_up_to(next)?;
-                closed.extend(set.continue_on_next_medium(context.env)?);
-                Some(FromChecker::NextMedium { medium: set.mounted.medium.clone(), next: set.log.next })
+                sealed.closed.extend(set.continue_on_next_medium(context.env)?);
+                Some(go_on(set, true))
+            }
+            ForChecker::Checkpoint { next } => {
+                set.void_up_to(next)?;
+                match set.checkpoint(context.env) {
+                    Err(WriteError::Medium(MediumError::Full { .. })) => {
+                        sealed.closed.extend(set.continue_on_next_medium(context.env)?);
+                        Some(go_on(set, true))
+                    }
+                    checkpoint => {
+                        sealed.checkpoints.extend(checkpoint?);
+                        Some(go_on(set, false))
+                    }
+                }
             }
         };
         if let Some(reply) = reply {
             to_appender.send(reply).map_err(|_| context.stop.reason())?;
         }
     }
-    Ok(closed)
+    Ok(sealed)
+}
+
+fn go_on(set: &SetWriter, is_fresh: bool) -> FromChecker {
+    FromChecker::GoOn { medium: set.mounted.medium.clone(), next: set.log.next, is_fresh }
 }
 
 fn check_group(group: Vec<AppendedPack>, set: &mut SetWriter, known: &DedupIndex) -> Result<()> {
     set.mounted.medium.sync()?;
     for pack in group {
         let object = pack.object.number;
+        // Numbers that were found in use.
+        set.void_up_to(object)?;
         let mut chunks = Vec::new();
         for (frame, at) in pack.index.frames.iter().zip(&pack.frames) {
             let mut offset = 0;

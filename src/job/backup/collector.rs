@@ -262,7 +262,7 @@ mod tests {
         let (known, recipients, effort) = (DedupIndex::new(0), Identity::generate().recipients(), CompressionLevel::new(Some(1)));
         let (packs, queued) = pack_queue(4);
         let sink = |pack| packs.send(pack, &effort);
-        let packer = || Packer::new(&recipients, &effort, 1 << 20, &Buffers::default(), &sink).expect("a packer");
+        let packer = || Packer::new(&recipients, &effort, 1 << 20, true, &Buffers::default(), &sink).expect("a packer");
         let lookup = catalog.chunk_lookup(row, 0).expect("a lookup");
         let chunks = ChunkStore { ids: &ids, known: &known, lookup, packer: packer() };
         let copy = tempfile::tempfile().expect("a file");

@@ -35,6 +35,8 @@ pub struct EntryStreamWriter<'a> {
     length: u64,
     records: MerkleTree,
     last_path: Vec<u8>,
+    /// Where each long record begins in the stream, and its bytes.
+    long_records: Vec<(u64, u64)>,
     /// Records that the observer has been informed of.
     reported: u64,
     pieces: Vec<PlacedChunk>,
@@ -45,6 +47,7 @@ pub struct CollectedStream {
     length: u64,
     digest: [u8; 32],
     pieces: Vec<PlacedChunk>,
+    long_records: Vec<(u64, u64)>,
     /// How many records it has.
     pub records: u64,
     /// MerkleHash of the tree over the records.
@@ -55,7 +58,8 @@ impl CollectedStream {
     /// The manifest's part about entries. All packs MUST have their numbers.
     pub fn entries(&self) -> EntryStream {
         let extents = packer::extents(&self.pieces);
-        EntryStream { length: self.length, blake3: self.digest, extents, count: self.records }
+        let long_records = self.long_records.clone();
+        EntryStream { length: self.length, blake3: self.digest, extents, count: self.records, long_records }
     }
 }
 
@@ -84,6 +88,7 @@ impl<'a> EntryStreamWriter<'a> {
             length: 0,
             records: MerkleTree::default(),
             last_path: Vec::new(),
+            long_records: Vec::new(),
             reported: 0,
             pieces: Vec::new(),
         }
@@ -107,6 +112,9 @@ impl<'a> EntryStreamWriter<'a> {
         self.last_path.extend_from_slice(head.path);
         self.records.push(record_leaf(&self.salt_key, head.path, core));
         self.uncut.extend_from_slice(record);
+        if record.len() as u64 > limit::WHOLE_RECORD_BYTES {
+            self.long_records.push((self.length, record.len() as u64));
+        }
         self.length += record.len() as u64;
         if self.uncut.len() >= STREAM_BYTES { self.flush(false) } else { Ok(()) }
     }
@@ -123,6 +131,7 @@ impl<'a> EntryStreamWriter<'a> {
             length: self.length,
             digest: *self.digest.finalize().as_bytes(),
             pieces: self.pieces,
+            long_records: self.long_records,
             records: self.records.count(),
             root: self.records.root(),
         })

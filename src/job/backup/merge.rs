@@ -12,7 +12,7 @@ use super::tally::BackupTally;
 use super::worker::is_shared;
 use crate::event::FindingKind;
 use crate::format::cbor::Time;
-use crate::format::entry::{Core, EntryHead, EntryKind};
+use crate::format::entry::{Core, EntryHead, EntryKind, add_sizes};
 use crate::pipeline::source::{Problem, ProblemKind, SourceTree, WalkedEntry};
 use crate::tripwire::Watcher;
 use std::io::Read;
@@ -92,9 +92,9 @@ impl EntryMerge<'_> {
             counts.entries.fetch_add(1, Relaxed);
             if found.stat.kind == EntryKind::File {
                 counts.files.fetch_add(1, Relaxed);
-                counts.bytes.fetch_add(found.stat.size, Relaxed);
+                self.tally.add_size(found.stat.size);
                 files += 1;
-                bytes += found.stat.size;
+                bytes = add_sizes(bytes, found.stat.size);
             }
             self.merge_entry(tree, found)?;
         }
@@ -135,7 +135,7 @@ impl EntryMerge<'_> {
             }
             NameOfFile::First(further_names) => further_names,
         };
-        let content = head.filter(|head| head.kind == EntryKind::File).and_then(|_| previous.content());
+        let content = head.filter(|head| head.kind == Some(EntryKind::File)).and_then(|_| previous.content());
         match found.stat.kind {
             EntryKind::File if is_shared(&found.stat) => self.batches.push_alone(WalkEntry::File(found, further_names, content)),
             EntryKind::File => {
@@ -163,7 +163,7 @@ impl EntryMerge<'_> {
 /// An entry of the last generation is no longer in the sources.
 fn gone(head: &EntryHead, tally: &BackupTally, watcher: &Watcher) {
     tally.counts.gone.fetch_add(1, Relaxed);
-    if head.kind == EntryKind::File {
+    if head.kind == Some(EntryKind::File) {
         watcher.gone(head.path);
     }
 }
@@ -178,7 +178,7 @@ fn is_racy(ctime: Time, started: i64) -> bool {
 fn is_unchanged(before: &EntryHead, found: &WalkedEntry, started: i64, with_sha256: bool) -> bool {
     let s = &found.stat;
     before.good
-        && before.kind == s.kind
+        && before.kind == Some(s.kind)
         && before.inode == s.inode
         && before.mtime == s.mtime
         && before.ctime == s.ctime
@@ -218,7 +218,7 @@ impl<'a> Batches<'a> {
     fn push(&mut self, entry: WalkEntry, bytes: u64) -> Result<()> {
         self.entries.push(entry);
         self.changed += 1;
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes);
         self.flush_if_full()
     }
 

@@ -31,8 +31,13 @@ pub struct Options {
     pub level: Option<i32>,
     /// Bytes that buffers may use in all. Default: 96 MiB.
     pub memory_bytes: u64,
+    /// Bytes at which a pack is closed, where they are fewer than memory allows; at least
+    /// [`crate::pipeline::packer::PACK_BYTES_MIN`]. Default: as memory allows, up to 32 MiB.
+    pub pack_bytes: Option<u64>,
     /// Bytes of a block on a tape that the set begins on. Default: [`BLOCK_BYTES`].
     pub tape_block: u32,
+    /// Objects after which a run seals what it has as a checkpoint, at most 32,768. Default: 32,768.
+    pub checkpoint_objects: u64,
     /// Media that a generation may reference; beyond that, everything is stored again. Default: any number.
     pub max_media: Option<u64>,
     /// What is backed up is suspected of contamination: evidence, in a set and on a medium of its own. No tripwire
@@ -54,7 +59,9 @@ impl Options {
             with_sha256: true,
             level: None,
             memory_bytes: 96 << 20,
+            pack_bytes: None,
             tape_block: BLOCK_BYTES,
+            checkpoint_objects: 32_768,
             max_media: None,
             quarantine: false,
         }

@@ -150,7 +150,7 @@ mod tests {
             Vec::push(&mut made.lock(), pack);
             true
         };
-        let mut packer = Packer::new(&recipients, &effort, 1 << 20, &Buffers::default(), &sink).expect("a packer");
+        let mut packer = Packer::new(&recipients, &effort, 1 << 20, true, &Buffers::default(), &sink).expect("a packer");
         for n in 1..=count {
             packer.next_place(n).expect("a place");
             packer.add(ChunkId([n as u8; 16]), &vec![0; n]);

@@ -1,12 +1,13 @@
 //! The entries of the last generation, out of the host's copy of its entry stream.
 
 use super::{BackupError, Result};
+use crate::env::Env;
 use crate::format::entry::{Entry, EntryHead, compare_paths, record_length};
 use crate::set::writer::SetWriter;
 use crate::tripwire::PreviousContent;
 use std::cmp::Ordering;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{self, BufReader, Read, Seek};
 
 /// A file that was written this long before a run was not being written when the run read it. Nanoseconds.
 const SETTLED: i128 = 600_000_000_000;
@@ -28,12 +29,23 @@ pub struct PreviousEntries {
 impl PreviousEntries {
     /// The host's copy of the last entry stream if it is whole; otherwise none, and everything is read. `is_trusted`:
     /// see the field.
-    pub fn of(set: &SetWriter, is_trusted: bool) -> Result<Self> {
+    pub fn of(set: &SetWriter, is_trusted: bool, env: &Env) -> Result<Self> {
         let none = Self { stream: None, record: Vec::new(), is_ahead: false, started: i64::MIN, is_trusted: true };
         let Some(last) = &set.log.last else { return Ok(none) };
         let Ok(mut file) = File::open(set.host.state.entries()) else { return Ok(Self { is_trusted, ..none }) };
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(&mut file).map_err(BackupError::HostFile)?;
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            if env.is_interrupted() {
+                return Err(BackupError::Interrupted);
+            }
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => drop(hasher.update(&buffer[..n])),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(BackupError::HostFile(e)),
+            }
+        }
         if hasher.finalize().as_bytes() != &last.entries_digest {
             return Ok(Self { is_trusted, ..none });
         }
@@ -77,11 +89,11 @@ impl PreviousEntries {
         EntryHead::at(&self.record).ok()
     }
 
-    /// Its content, if it is a file that could be read.
+    /// Its content, if it is a file that could be read, and this program understands its record.
     pub fn content(&self) -> Option<PreviousContent> {
         let core = Entry::decode(&self.record).ok()?.0.core;
         let settled = core.mtime.as_nanoseconds() + SETTLED <= i128::from(self.started);
-        core.blake3.map(|digest| PreviousContent { digest, size: core.size, settled })
+        PreviousContent::of(&core, settled)
     }
 
     /// The next record. A stream that ends early or is damaged only means that more is read.

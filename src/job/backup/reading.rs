@@ -1,10 +1,11 @@
 //! Reads a file in runs of whole chunks.
 
+use super::stop::Stop;
 use super::{BackupError, Result};
 use crate::buffer::{Buffer, Buffers};
-use crate::format::entry::Core;
+use crate::format::entry::{ContentDigests, Core, DataRange};
 use crate::pipeline::chunker::{ChunkClass, Chunker, pages};
-use crate::pipeline::hasher::{ContentHasher, Digests};
+use crate::pipeline::hasher::{FileHasher, zeros};
 use crate::pipeline::source::{Problem, ProblemKind, SourceFile, WalkedEntry, data_ranges};
 use crate::tripwire::content::ContentSample;
 use std::os::unix::fs::FileExt;
@@ -76,6 +77,7 @@ pub struct RunReader<'a> {
     pub chunker: &'a Chunker,
     pub buffers: &'a Buffers,
     pub with_sha256: bool,
+    pub stop: &'a Stop<'a>,
     /// Is called with the bytes that each run adds.
     pub on_progress: &'a dyn Fn(u64),
 }
@@ -89,13 +91,22 @@ impl RunReader<'_> {
         core: &mut Core,
         sample: &mut ContentSample,
         mut emit: impl FnMut(Buffer, Vec<u32>) -> Result<()>,
-    ) -> Result<Digests, ReadFailure> {
-        let mut hasher = ContentHasher::new(self.with_sha256);
+    ) -> Result<ContentDigests, ReadFailure> {
+        let mut hasher = FileHasher::new(&core.holes, self.with_sha256);
+        let add_hole = |offset, end, hasher: &mut FileHasher, sample: &mut ContentSample| {
+            let check = || self.stop.check().map_err(ReadFailure::Run);
+            let hole = DataRange { offset, length: end - offset };
+            if hole.length == 0 {
+                return Ok(());
+            }
+            hasher.add_hole(hole.length, check)?;
+            zeros(sample.add_hole(hole)).try_for_each(|part| check().map(|()| sample.update_former(part)))
+        };
         let mut rule = None;
         let buffer_bytes = |rule: Option<CutRule>| RUN_BYTES + rule.map_or(0, |r| r.class.max());
         let mut end = 0;
         for data in data_ranges(core.size, &core.holes.clone()) {
-            hasher.update_zeros(data.offset - end);
+            add_hole(end, data.offset, &mut hasher, sample)?;
             end = data.offset;
             let data_end = data.offset + data.length;
             let mut buffer = self.buffers.take(buffer_bytes(rule));
@@ -138,7 +149,7 @@ impl RunReader<'_> {
                 return Ok(hasher.finish());
             }
         }
-        hasher.update_zeros(core.size - end);
+        add_hole(end, core.size, &mut hasher, sample)?;
         Ok(hasher.finish())
     }
 }

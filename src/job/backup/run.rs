@@ -61,7 +61,7 @@ impl<'a> Run<'a> {
     pub fn open(options: &'a Options, env: &'a Env<'a>, observer: &'a dyn Observer, tally: &'a BackupTally<'a>) -> Result<Self> {
         let started = (env.now)();
         let sources = ordered_sources(options)?;
-        let mut trees = open_trees(&sources, tally)?;
+        let mut trees = open_trees(&sources, tally, env.loader.interruption())?;
         let state = StateDir::open(&options.state)?;
         if options.set.is_none() && !options.quarantine {
             hold::check(&state, &options.to, env)?;
@@ -71,6 +71,7 @@ impl<'a> Run<'a> {
             WriteTarget { root: &options.to, only: options.set, block: options.tape_block, quarantine: options.quarantine };
         let new = options.init.as_ref().map(|i| NewSet { name: &i.name, recipients: &i.recipients });
         let (mut set, opened) = writer::open(target, &state, new.as_ref(), env, observer)?;
+        set.log.checkpoint_objects = options.checkpoint_objects;
         let first_new = set.log.next;
         // Not before: on the first night, opening has made them.
         let own: Vec<_> = [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect();
@@ -95,7 +96,7 @@ impl<'a> Run<'a> {
 
     /// Reads the sources and stores what the set does not have.
     pub fn store(&mut self) -> Result<StoredContent> {
-        let previous = PreviousEntries::of(&self.set, !self.is_full)?;
+        let previous = PreviousEntries::of(&self.set, !self.is_full, self.env)?;
         let watcher = self.watcher();
         self.observer.on_event(Event::Phase(Phase::Reading));
         let commands = Commands::start(&self.sources)?;
@@ -126,7 +127,7 @@ impl<'a> Run<'a> {
         find_empty(&self.trees, self.tally);
         self.observer.on_event(Event::Phase(Phase::Sealing));
         let StoredContent { stream, appended, watcher, adopted_packs, finished } = stored;
-        let mut closed = appended.closed;
+        let (mut closed, checkpoints) = (appended.closed, appended.checkpoints);
         let (watched, alarms) = watcher.finish(self.set.log.generation(), self.options.tag.is_some());
         self.set.host.state.put_watch(&watch::encode(&watched))?;
         let manifest = self.manifest(&stream, finished, watched, alarms)?;
@@ -171,8 +172,8 @@ impl<'a> Run<'a> {
             findings,
             alarms,
             hold_failed,
-            added_bytes: added_bytes + sealed.length + closed.iter().map(|c| c.bytes).sum::<u64>(),
-            added_objects: added_objects + 1 + closed.iter().map(|c| c.objects).sum::<u64>(),
+            added_bytes: added_bytes + sealed.length + closed.iter().chain(&checkpoints).map(|c| c.bytes).sum::<u64>(),
+            added_objects: added_objects + 1 + closed.iter().chain(&checkpoints).map(|c| c.objects).sum::<u64>(),
             adopted_objects: adopted_packs,
             place: mounted.place,
             closed,

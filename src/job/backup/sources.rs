@@ -4,6 +4,7 @@ use super::tally::BackupTally;
 use super::{BackupError, Options, Result, SourceOptions};
 use crate::event::FindingKind;
 use crate::format::manifest::{Source, SourceKind, come_apart};
+use crate::interruption::Interruption;
 use crate::pipeline::source::{SourceError, SourceTree, TreeOptions};
 
 /// The sources, ascending by name. None lies within another: the entry stream is one tree.
@@ -22,7 +23,7 @@ pub fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
 }
 
 /// Opens the trees. A missing one is a finding if another source is there.
-pub fn open_trees(sources: &[&SourceOptions], tally: &BackupTally) -> Result<Vec<SourceTree>> {
+pub fn open_trees(sources: &[&SourceOptions], tally: &BackupTally, interruption: Interruption) -> Result<Vec<SourceTree>> {
     let mut trees = Vec::new();
     let mut missing = None;
     for s in sources.iter().filter(|s| s.command.is_empty()) {
@@ -33,7 +34,10 @@ pub fn open_trees(sources: &[&SourceOptions], tally: &BackupTally) -> Result<Vec
             no_atime: true,
         };
         match SourceTree::open(s.name.clone(), &s.path, tree_options) {
-            Ok(tree) => trees.push(tree),
+            Ok(mut tree) => {
+                tree.stopped_by(interruption);
+                trees.push(tree);
+            }
             Err(SourceError::Missing { .. }) => {
                 tally.finding(FindingKind::SourceMissing, &s.name, s.path.display().to_string());
                 missing = Some(s.path.clone());

@@ -26,7 +26,7 @@ use crate::pipeline::chunker::Chunker;
 use crate::pipeline::compressor::CompressionLevel;
 use crate::pipeline::dedup_index::DedupIndex;
 use crate::pipeline::hasher::Ids;
-use crate::pipeline::packer::{FinishedPack, Packer};
+use crate::pipeline::packer::{FinishedPack, PACK_BYTES_MIN, Packer};
 use crate::pipeline::source::SourceTree;
 use crate::set::writer::SetWriter;
 use crate::tripwire::Watcher;
@@ -59,9 +59,11 @@ struct PackMemory {
 impl PackMemory {
     /// Each worker and the collector fill a pack, two wait, one is being written; each is begun with its full size.
     /// What a drive is fed from is beside that.
-    fn divide(memory_bytes: u64, threads: usize, has_one_head: bool) -> Self {
+    /// `most`: the largest pack, if less than what memory allows.
+    fn divide(memory_bytes: u64, threads: usize, has_one_head: bool, most: Option<u64>) -> Self {
         let working_bytes = if has_one_head { memory_bytes.min(WORKING_BYTES) } else { memory_bytes };
         let pack_bytes = (working_bytes / (threads as u64 + 4)).clamp(1 << 20, 32 << 20);
+        let pack_bytes = most.map_or(pack_bytes, |most| pack_bytes.min(most.max(PACK_BYTES_MIN as u64)));
         let buffered = ((memory_bytes - working_bytes) / pack_bytes) as usize;
         Self { pack_bytes: pack_bytes as usize, queued_packs: buffered.max(2) }
     }
@@ -154,14 +156,14 @@ impl Stations<'_> {
     ) -> Result<(CollectedStream, AppendedPacks)> {
         let Self { options, env, trees, tally, watcher } = *self;
         let (threads, has_one_head) = (env.threads.max(1), set.mounted.medium.is_sequential());
-        let memory = PackMemory::divide(options.memory_bytes, threads, has_one_head);
+        let memory = PackMemory::divide(options.memory_bytes, threads, has_one_head, options.pack_bytes);
         let (stop, buffers, pack_buffers) = (Stop::new(env.interrupted), Buffers::default(), Buffers::default());
         let (ids, chunker) = (Ids::new(&set.host.key), Chunker::new(&set.host.key.0));
         let known = DedupIndex::new(set.host.catalog.chunk_count(set.host.row)?);
         let (packs, queued_packs) = pack_queue(memory.queued_packs);
         let (recipients, effort) = (set.host.recipients.clone(), CompressionLevel::new(options.level));
         let sink = |pack: FinishedPack| packs.send(pack, &effort);
-        let packer = |bytes| Packer::new(&recipients, &effort, bytes, &pack_buffers, &sink);
+        let packer = |bytes| Packer::new(&recipients, &effort, bytes, options.with_sha256, &pack_buffers, &sink);
         let chunk_store = |packer| -> Result<ChunkStore> {
             let lookup = set.host.chunk_lookup(set.log.oldest_referenced)?;
             Ok(ChunkStore { ids: &ids, known: &known, lookup, packer })
@@ -209,7 +211,7 @@ impl Stations<'_> {
             let (with_sha256, stop) = (options.with_sha256, &stop);
             EntryMerge { previous, with_sha256, tally, watcher, stop, linked, batches }.merge(sources)
         })?;
-        commands.finish()?;
+        commands.finish(&|| stop.check())?;
         Ok(stored)
     }
 

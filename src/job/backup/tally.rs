@@ -1,6 +1,7 @@
 //! Figures and findings of one run, gathered by all its threads.
 
 use crate::event::{Event, Feeding, FindingKind, Observer};
+use crate::format::entry::add_sizes;
 use crate::format::manifest::{FINDINGS, Finding};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -63,6 +64,11 @@ impl<'a> BackupTally<'a> {
         }
         drop(kept);
         self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
+    }
+
+    /// Adds the size of a file.
+    pub fn add_size(&self, bytes: u64) {
+        let _ = self.counts.bytes.fetch_update(Relaxed, Relaxed, |n| Some(add_sizes(n, bytes)));
     }
 
     /// Adds bytes of content that were read.

@@ -14,7 +14,7 @@ use super::wakeup::WakeupReceiver;
 use super::{BackupError, Result};
 use crate::buffer::{Buffer, Buffers};
 use crate::event::FindingKind;
-use crate::format::entry::{ContentState, Core, EntryKind};
+use crate::format::entry::{ContentDigests, ContentState, Core, EntryKind};
 use crate::pipeline::chunker::Chunker;
 use crate::pipeline::hasher::Digests;
 use crate::pipeline::packer::PlacedChunk;
@@ -22,7 +22,7 @@ use crate::pipeline::source::{Problem, ProblemKind, SourceFile, SourceTree, Stat
 use crate::tripwire::Watcher;
 use crate::tripwire::content::ContentSample;
 use crossbeam_channel::{Receiver, Sender, TrySendError, never, select_biased};
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -133,8 +133,8 @@ impl Worker<'_> {
     where
         Self: 'r,
     {
-        let WorkerContext { chunker, buffers, with_sha256, .. } = *self.context;
-        RunReader { chunker, buffers, with_sha256, on_progress }
+        let WorkerContext { chunker, buffers, with_sha256, stop, .. } = *self.context;
+        RunReader { chunker, buffers, with_sha256, stop, on_progress }
     }
 
     fn store_file(&mut self, found: WalkedEntry, facts: FileFacts, send_run: &Sender<ChunkRun>) -> Result<FileOutcome> {
@@ -165,8 +165,8 @@ impl Worker<'_> {
                 core.state = ContentState::Changed;
                 tally.finding(FindingKind::Changed, &found.path, String::new());
             }
-            if let Some(digest) = &core.blake3 {
-                watcher.read(&found.path, previous, digest, &sample, self.new_bytes - had);
+            if let Some(content) = core.content_id() {
+                watcher.read(&found.path, previous, content, &sample, self.new_bytes - had);
             }
             return Ok(FileOutcome::Stored(core, pieces));
         }
@@ -184,12 +184,13 @@ impl Worker<'_> {
         }
     }
 
-    fn describe(&self, tree: &SourceTree, found: &WalkedEntry, file: &SourceFile) -> Box<Core> {
-        let described = tree.describe_file(&found.path, file);
+    fn describe(&self, tree: &SourceTree, found: &WalkedEntry, file: &SourceFile) -> Result<Box<Core>, ReadFailure> {
+        let stop = self.context.stop;
+        let described = tree.describe_file(&found.path, file, &|| stop.check().is_err()).map_err(ReadFailure::Source)?;
         for lack in described.lacks {
             self.context.tally.finding(FindingKind::Unreadable, &lack.path, lack.to_string());
         }
-        Box::new(described.core)
+        Ok(Box::new(described.core))
     }
 
     /// Reads a file that is not shared.
@@ -201,7 +202,7 @@ impl Worker<'_> {
         sample: &mut ContentSample,
     ) -> Result<(Box<Core>, Vec<PlacedChunk>), ReadFailure> {
         let WorkerContext { buffers, with_sha256, tally, .. } = *self.context;
-        let mut core = self.describe(tree, found, file);
+        let mut core = self.describe(tree, found, file)?;
         let size = file.opened().size;
         let mut pieces = Vec::new();
         let fail = |e| ReadFailure::of_file(found, &e);
@@ -213,14 +214,14 @@ impl Worker<'_> {
             core.size = content.len() as u64;
             self.store_whole(&digests.blake3, &content, &mut pieces).map_err(ReadFailure::Run)?;
             tally.read(core.size);
-            digests
+            ContentDigests::Whole(digests)
         } else {
             let on_progress = |bytes| tally.read(bytes);
             let reader = self.reader(&on_progress);
             let mut input = |buffer: &mut Buffer, want, at| read_more(file.file(), buffer, want, at).map_err(fail);
             reader.read(&mut input, &mut core, sample, |bytes, cuts| self.store_chunks(&bytes, cuts, &mut pieces))?
         };
-        (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
+        core.digests = Some(digests);
         if core.size != size {
             core.state = ContentState::Changed;
         }
@@ -267,24 +268,29 @@ impl Worker<'_> {
         large: &Arc<LargeFile>,
         send_run: &Sender<ChunkRun>,
     ) -> Result<()> {
-        let mut core = self.describe(tree, &found, &file);
         let WorkerContext { watcher, tally, .. } = *self.context;
         let mut sample = watcher.sample(&found.path, large.facts.previous.as_ref());
         let mut input = |buffer: &mut Buffer, want, at| {
             read_more(file.file(), buffer, want, at).map_err(|e| ReadFailure::of_file(&found, &e))
         };
-        match self.share_runs(&mut input, &mut core, &mut sample, large, send_run) {
-            Ok(()) if core.size != file.opened().size || !is_as_opened(&file) => {
-                core.state = ContentState::Changed;
-                tally.finding(FindingKind::Changed, &found.path, String::new());
+        let read = self.describe(tree, &found, &file).and_then(|mut core| {
+            self.share_runs(&mut input, &mut core, &mut sample, large, send_run)?;
+            Ok(core)
+        });
+        let core = match read {
+            Ok(mut core) => {
+                if core.size != file.opened().size || !is_as_opened(&file) {
+                    core.state = ContentState::Changed;
+                    tally.finding(FindingKind::Changed, &found.path, String::new());
+                }
+                core
             }
-            Ok(()) => {}
             Err(ReadFailure::Run(e)) => return Err(e),
             Err(ReadFailure::Source(p)) => {
                 tally.finding(FindingKind::Unreadable, &found.path, p.to_string());
-                core = Box::new(tree.describe_unreadable(&found, &p));
+                Box::new(tree.describe_unreadable(&found, &p))
             }
-        }
+        };
         self.finish_reading(large, core, sample)
     }
 
@@ -296,19 +302,27 @@ impl Worker<'_> {
         large: &Arc<LargeFile>,
         send_run: &Sender<ChunkRun>,
     ) -> Result<()> {
-        let WorkerContext { watcher, tally, .. } = *self.context;
+        let WorkerContext { watcher, tally, stop, .. } = *self.context;
         let mut sample = watcher.sample(&core.path, large.facts.previous.as_ref());
         core.size = UNKNOWN_SIZE;
         let mut input = |buffer: &mut Buffer, want, _| {
-            let filled = buffer.fill(want, |room, _| output.read(room));
-            filled.map_err(|e| ReadFailure::Run(BackupError::CommandOutput(e)))
+            let filled = buffer.fill(want, |room, _| {
+                loop {
+                    match output.read(room) {
+                        // A command that writes nothing for a while.
+                        Err(e) if e.kind() == io::ErrorKind::WouldBlock && stop.check().is_ok() => {}
+                        read => return read,
+                    }
+                }
+            });
+            filled.map_err(|e| ReadFailure::Run(stop.check().err().unwrap_or(BackupError::CommandOutput(e))))
         };
         match self.share_runs(&mut input, &mut core, &mut sample, large, send_run) {
             Ok(()) => {}
             Err(ReadFailure::Run(e)) => return Err(e),
             Err(ReadFailure::Source(_)) => unreachable!("a command's output fails as a whole"),
         }
-        tally.counts.bytes.fetch_add(core.size, Ordering::Relaxed);
+        tally.add_size(core.size);
         watcher.there(&core.path, 1, core.size);
         self.finish_reading(large, core, sample)
     }
@@ -336,7 +350,7 @@ impl Worker<'_> {
             }
             self.check()
         })?;
-        (core.blake3, core.sha256) = (Some(digests.blake3), digests.sha256);
+        core.digests = Some(digests);
         Ok(())
     }
 
@@ -363,9 +377,9 @@ impl Worker<'_> {
             return Ok(());
         }
         let Some(core) = large.core.lock().take() else { unreachable!("the reader has set the core before it releases") };
-        if let (Some(sample), Some(digest)) = (large.sample.lock().take(), &core.blake3) {
+        if let (Some(sample), Some(content)) = (large.sample.lock().take(), core.content_id()) {
             let new_bytes = large.new_bytes.load(Ordering::Acquire);
-            self.context.watcher.read(&core.path, large.facts.previous.as_ref(), digest, &sample, new_bytes);
+            self.context.watcher.read(&core.path, large.facts.previous.as_ref(), content, &sample, new_bytes);
         }
         let pieces = std::mem::take(&mut *large.pieces.lock());
         let pieces = match core.state {

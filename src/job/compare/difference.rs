@@ -1,6 +1,6 @@
 //! What a comparison says of a file: its class, why, and what is known of it on both sides.
 
-use crate::format::entry::{Core, EntryKind};
+use crate::format::entry::{ContentId, Core, EntryKind};
 
 /// What became of a file. Each file has exactly one class. A folder has none, as long as it is a folder on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,6 +69,8 @@ pub enum Reason {
     NoContent,
     /// The generation's record of the file is lost in damage.
     NoRecord,
+    /// The record of the entry is refused: it breaks the format, or only a newer program knows it.
+    Refused,
 }
 
 impl Reason {
@@ -86,6 +88,7 @@ impl Reason {
             Self::Changing => "changing",
             Self::NoContent => "no-content",
             Self::NoRecord => "no-record",
+            Self::Refused => "refused",
         }
     }
 }
@@ -99,13 +102,13 @@ pub struct FileSummary {
     /// Length of a file in bytes.
     pub size: u64,
     /// Of files whose content had to be read, or is recorded.
-    pub blake3: Option<[u8; 32]>,
+    pub content: Option<ContentId>,
 }
 
 impl FileSummary {
     /// What a record says.
     pub(super) fn recorded(core: &Core) -> Self {
-        Self { kind: core.kind, size: core.size, blake3: core.blake3 }
+        Self { kind: core.kind, size: core.size, content: core.content_id() }
     }
 }
 

@@ -1,7 +1,11 @@
-//! Reads a file once and hashes it; if wanted, its first bytes as well.
+//! Reads a file once and hashes it; if wanted, also looks whether it begins with its former content.
 
-use crate::pipeline::hasher::update_zeros;
+use crate::format::entry::{ContentId, Core, DataRange};
+use crate::pipeline::hasher::{ContentHasher, FileHasher, zeros};
+use crate::pipeline::read_around::{ReadAround, left_out};
 use crate::pipeline::source::{SourceFile, data_ranges};
+use crate::tripwire::{FormerContent, PreviousContent};
+use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Files up to this size are read in one call.
@@ -10,115 +14,146 @@ const READ_BYTES: usize = 1 << 20;
 /// A file's content as it was found.
 pub(super) struct FileContent {
     pub(super) size: u64,
-    pub(super) blake3: [u8; 32],
-    /// BLAKE3 of the first bytes, as many as the caller asked for. `None`: nobody asked, or there are not so many.
-    pub(super) prefix_blake3: Option<[u8; 32]>,
+    /// `None`: it is not that of the record. Where the record's digests leave out its holes, something is in a hole.
+    pub(super) content_id: Option<ContentId>,
+    /// It begins with the record's content. Known only where that was asked for.
+    pub(super) has_grown: bool,
     /// The file changed while it was read.
     pub(super) is_changing: bool,
+    /// Bytes that were read, without holes.
+    pub(super) bytes_read: u64,
 }
 
-/// Reads a file up to the length that it had when it was opened. `prefix`: of how many first bytes a digest is wanted,
-/// too.
-pub(super) fn read(file: &SourceFile, buffer: &mut Vec<u8>, prefix: Option<u64>) -> std::io::Result<FileContent> {
+/// What a file is read for.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// The record that it is compared with.
+    pub(super) before: Option<&'a Core>,
+    /// Whether it begins with the record's content is wanted, too.
+    pub(super) growth: bool,
+    /// Fails when the user wants to stop.
+    pub(super) check: &'a dyn Fn() -> io::Result<()>,
+}
+
+/// Reads a file up to the length that it had when it was opened.
+pub(super) fn read(file: &SourceFile, buffer: &mut Vec<u8>, wanted: Wanted) -> io::Result<FileContent> {
+    let opened = file.opened();
+    let mut content = match wanted.before.filter(|before| before.size == opened.size) {
+        Some(before) => read_like(file, before, buffer, wanted.check)?,
+        None => read_for_itself(file, buffer, wanted)?,
+    };
+    let now = file.stat()?;
+    content.is_changing = (now.size, now.mtime, now.ctime) != (opened.size, opened.mtime, opened.ctime);
+    Ok(content)
+}
+
+/// Reads a file as its record says: around the same holes.
+fn read_like(
+    file: &SourceFile,
+    before: &Core,
+    buffer: &mut Vec<u8>,
+    check: &dyn Fn() -> io::Result<()>,
+) -> io::Result<FileContent> {
+    let bytes_read = std::cell::Cell::new(0);
+    let on_read = |bytes| {
+        bytes_read.set(bytes_read.get() + bytes);
+        check()
+    };
+    let left_out = left_out(before);
+    let around = ReadAround { file: file.file(), left_out, end: before.size, with_sha256: false, on_read: &on_read };
+    let found = around.read(buffer)?;
+    let digests = found.hasher.map(ContentHasher::finish);
+    Ok(FileContent {
+        size: found.size,
+        content_id: digests.zip(before.digests).map(|(d, like)| like.with(d).content_id(left_out)),
+        has_grown: false,
+        is_changing: false,
+        bytes_read: bytes_read.get(),
+    })
+}
+
+/// Reads a file as a backup would: around its own holes.
+fn read_for_itself(file: &SourceFile, buffer: &mut Vec<u8>, wanted: Wanted) -> io::Result<FileContent> {
     let size = file.opened().size;
-    let mut hasher = PrefixHasher::new(prefix);
-    let holes = file.holes(size);
-    let mut end = 0;
+    let holes = file.holes(size, &|| (wanted.check)().is_err()).ranges;
+    let mut reading = Reading {
+        hasher: FileHasher::new(&holes, false),
+        former: wanted.before.filter(|_| wanted.growth).and_then(former_content),
+        end: 0,
+        bytes_read: 0,
+        check: wanted.check,
+    };
     buffer.resize(READ_BYTES, 0);
     'data: for run in data_ranges(size, &holes) {
-        hasher.update_zeros(run.offset - end);
-        end = run.offset;
-        while end < run.offset + run.length {
-            let want = (run.offset + run.length - end).min(READ_BYTES as u64) as usize;
-            match file.file().read_at(&mut buffer[..want], end) {
+        reading.add_hole(run.offset)?;
+        while reading.end < run.offset + run.length {
+            (wanted.check)()?;
+            let want = (run.offset + run.length - reading.end).min(READ_BYTES as u64) as usize;
+            match file.file().read_at(&mut buffer[..want], reading.end) {
                 // The file has become shorter.
                 Ok(0) => break 'data,
-                Ok(n) => {
-                    hasher.update(&buffer[..n]);
-                    end += n as u64;
-                }
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(n) => reading.update(&buffer[..n]),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
         }
     }
-    if holes.last().is_some_and(|h| h.offset == end) {
-        hasher.update_zeros(size - end);
+    if holes.last().is_some_and(|h| h.offset == reading.end) {
+        reading.add_hole(size)?;
     }
-    let opened = file.opened();
-    let now = file.stat()?;
-    let is_changing = (now.size, now.mtime, now.ctime) != (opened.size, opened.mtime, opened.ctime);
     Ok(FileContent {
-        size: hasher.length,
-        blake3: *hasher.whole.finalize().as_bytes(),
-        prefix_blake3: hasher.prefix_blake3,
-        is_changing,
+        size: reading.end,
+        content_id: Some(reading.hasher.finish().content_id(&holes)),
+        has_grown: reading.former.is_some_and(|f| f.is_found()),
+        is_changing: false,
+        bytes_read: reading.bytes_read,
     })
 }
 
-/// Computes the digest of a file and that of its first bytes in one pass.
-pub(super) struct PrefixHasher {
-    whole: blake3::Hasher,
-    /// Bytes hashed so far.
-    pub(super) length: u64,
-    /// How many bytes the prefix has; `None`: none is wanted.
-    prefix: Option<u64>,
-    /// Known when the whole prefix has been hashed.
-    pub(super) prefix_blake3: Option<[u8; 32]>,
+/// Looks for a record's content at the beginning of another.
+pub(super) fn former_content(before: &Core) -> Option<FormerContent> {
+    // Its length is known to have been read once: as many zeros may be hashed.
+    PreviousContent::of(before, true).map(|content| FormerContent::new(content, u64::MAX))
 }
 
-impl PrefixHasher {
-    pub(super) fn new(prefix: Option<u64>) -> Self {
-        Self { whole: blake3::Hasher::new(), length: 0, prefix, prefix_blake3: None }
+/// Adds a hole to a search for former content.
+pub(super) fn add_hole(former: &mut FormerContent, hole: DataRange, check: &dyn Fn() -> io::Result<()>) -> io::Result<()> {
+    for part in zeros(former.add_hole(hole)) {
+        check()?;
+        former.update(part);
     }
-
-    pub(super) fn update(&mut self, bytes: &[u8]) {
-        let cut = self.in_prefix(bytes.len() as u64) as usize;
-        self.whole.update(&bytes[..cut]);
-        self.advance(cut as u64);
-        self.whole.update(&bytes[cut..]);
-        self.length += (bytes.len() - cut) as u64;
-    }
-
-    pub(super) fn update_zeros(&mut self, length: u64) {
-        let cut = self.in_prefix(length);
-        update_zeros(&mut self.whole, cut);
-        self.advance(cut);
-        update_zeros(&mut self.whole, length - cut);
-        self.length += length - cut;
-    }
-
-    /// How many of the next `length` bytes belong to the prefix.
-    fn in_prefix(&self, length: u64) -> u64 {
-        self.prefix.filter(|_| self.prefix_blake3.is_none()).map_or(0, |prefix| length.min(prefix - self.length))
-    }
-
-    fn advance(&mut self, length: u64) {
-        self.length += length;
-        if self.prefix_blake3.is_none() && self.prefix == Some(self.length) {
-            self.prefix_blake3 = Some(*self.whole.finalize().as_bytes());
-        }
-    }
+    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+struct Reading<'a> {
+    hasher: FileHasher,
+    former: Option<FormerContent>,
+    /// Bytes of the file so far.
+    end: u64,
+    bytes_read: u64,
+    check: &'a dyn Fn() -> io::Result<()>,
+}
 
-    #[test]
-    fn the_prefix_is_hashed_in_the_same_pass() {
-        let content: Vec<u8> = (0..5_000u32).map(|i| if (100..300).contains(&i) { 0 } else { i as u8 }).collect();
-        for prefix in [0, 1, 99, 100, 200, 300, 4_999, 5_000] {
-            let mut hasher = PrefixHasher::new(Some(prefix));
-            hasher.update(&content[..100]);
-            hasher.update_zeros(200);
-            content[300..].chunks(777).for_each(|c| hasher.update(c));
-            assert_eq!(hasher.prefix_blake3, Some(*blake3::hash(&content[..prefix as usize]).as_bytes()), "{prefix}");
-            assert_eq!(hasher.whole.finalize(), blake3::hash(&content));
-            assert_eq!(hasher.length, 5_000);
+impl Reading<'_> {
+    fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        if let Some(former) = &mut self.former {
+            former.update(bytes);
         }
-        let mut short = PrefixHasher::new(Some(5_001));
-        short.update(&content);
-        assert_eq!(short.prefix_blake3, None);
+        self.end += bytes.len() as u64;
+        self.bytes_read += bytes.len() as u64;
+    }
+
+    fn add_hole(&mut self, until: u64) -> io::Result<()> {
+        let hole = DataRange { offset: self.end, length: until - self.end };
+        if hole.length == 0 {
+            return Ok(());
+        }
+        self.hasher.add_hole(hole.length, self.check)?;
+        if let Some(former) = &mut self.former {
+            add_hole(former, hole, self.check)?;
+        }
+        self.end = until;
+        Ok(())
     }
 }

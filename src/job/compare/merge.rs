@@ -3,7 +3,7 @@
 
 use super::difference::{Class, ClassifiedFile, ComparisonCounts, Difference, FileSummary, Reason};
 use super::scope::{Scope, scope_of};
-use super::sides::{OtherEntry, OtherItem, OtherSide, RecordStream};
+use super::sides::{OtherEntry, OtherItem, OtherSide, RecordStream, Recorded};
 use super::{CompareError, Result};
 use crate::format::entry::{Entry, EntryKind, compare_paths};
 use crate::format::manifest::Rules;
@@ -27,7 +27,7 @@ pub(super) struct TaskBatch {
 
 pub(super) enum FileTask {
     /// Nothing has to be read.
-    Classified(ClassifiedFile),
+    Classified(Box<ClassifiedFile>),
     Pair(Box<FilePair>),
 }
 
@@ -84,24 +84,25 @@ impl<'a> Merge<'a> {
                 (None, None) => break,
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
-                (Some(old), Some(next)) => compare_paths(&old.core.path, next.path()),
+                (Some(old), Some(next)) => compare_paths(old.path(), next.path()),
             };
-            let path =
-                if order.is_gt() { next.as_ref().map(OtherItem::path) } else { reference.head().map(|e| &e.core.path[..]) };
+            let path = if order.is_gt() { next.as_ref().map(OtherItem::path) } else { reference.head().map(Recorded::path) };
             self.move_to(path.unwrap_or_default())?;
-            let old = if order.is_gt() { None } else { Some((reference.is_behind_gap(), reference.advance()?)) };
+            let old = if order.is_gt() { None } else { reference.advance()? };
             let new = if order.is_lt() { None } else { next.take() };
             match (old, new) {
-                (Some((_, Some(old))), Some(OtherItem::Entry(new))) => self.on_both(old, new)?,
-                (Some((_, Some(old))), Some(OtherItem::Problem(p))) => {
+                (Some(Recorded::Refused(path)), new) => self.refused(path, None, new)?,
+                (old, Some(OtherItem::Refused(path))) => self.refused(path, old, None)?,
+                (Some(Recorded::Entry(old)), Some(OtherItem::Entry(new))) => self.on_both(old, new)?,
+                (Some(Recorded::Entry(old)), Some(OtherItem::Problem(p))) => {
                     self.unlisted.push((p.path, p.errno));
                     self.old_not_verified(old, Reason::Unreadable { errno: p.errno })?;
                 }
-                (Some((_, Some(old))), None) if other.is_behind_gap() => self.old_not_verified(old, Reason::NoRecord)?,
-                (Some((_, Some(old))), None) => self.only_old(old)?,
-                (_, Some(OtherItem::Entry(new))) => self.only_new(new, reference.is_behind_gap())?,
-                (_, Some(OtherItem::Problem(p))) => self.unrecorded_problem(p)?,
-                _ => {}
+                (Some(Recorded::Entry(old)), None) if other.is_behind_gap() => self.old_not_verified(old, Reason::NoRecord)?,
+                (Some(Recorded::Entry(old)), None) => self.only_old(old)?,
+                (None, Some(OtherItem::Entry(new))) => self.only_new(new, reference.is_behind_gap())?,
+                (None, Some(OtherItem::Problem(p))) => self.unrecorded_problem(p)?,
+                (None, None) => {}
             }
             if order.is_ge() {
                 next = other.next()?;
@@ -154,7 +155,7 @@ impl<'a> Merge<'a> {
             return Ok(());
         }
         let before = FileSummary::recorded(&old.core);
-        let may_be_renamed = self.may_be_renamed(&old.core.path, &before) && before.blake3.is_some();
+        let may_be_renamed = self.may_be_renamed(&old.core.path, &before) && before.content.is_some();
         let (class, reason, path) = (Class::Missing, Reason::None, old.core.path);
         self.push_classified(Difference { class, reason, path, former: None, before: Some(before), after: None }, may_be_renamed)
     }
@@ -194,6 +195,24 @@ impl<'a> Merge<'a> {
         let before = Some(FileSummary::recorded(&old.core));
         let (class, path) = (Class::NotVerified, old.core.path);
         self.push_classified(Difference { class, reason, path, former: None, before, after: None }, false)
+    }
+
+    /// One side's record is refused: what the other side has cannot be compared with it.
+    fn refused(&mut self, path: Vec<u8>, old: Option<Recorded>, new: Option<OtherItem>) -> Result<()> {
+        let before = match &old {
+            Some(Recorded::Entry(old)) => Some(FileSummary::recorded(&old.core)),
+            _ => None,
+        };
+        let after = match new {
+            Some(OtherItem::Entry(new)) => Some(new.summary()),
+            Some(OtherItem::Problem(p)) => {
+                self.unlisted.push((p.path, p.errno));
+                None
+            }
+            _ => None,
+        };
+        let (class, reason) = (Class::NotVerified, Reason::Refused);
+        self.push_classified(Difference { class, reason, path, former: None, before, after }, false)
     }
 
     /// The path has no record, or its folder was compared already. Everything below it cannot be looked at.
@@ -238,12 +257,12 @@ impl<'a> Merge<'a> {
     }
 
     fn push_classified(&mut self, difference: Difference, may_be_renamed: bool) -> Result<()> {
-        self.push(FileTask::Classified(ClassifiedFile { difference, may_be_renamed }), 0)
+        self.push(FileTask::Classified(Box::new(ClassifiedFile { difference, may_be_renamed })), 0)
     }
 
     fn push(&mut self, task: FileTask, bytes: u64) -> Result<()> {
         self.batch.tasks.push(task);
-        self.batch_bytes += bytes;
+        self.batch_bytes = self.batch_bytes.saturating_add(bytes);
         if self.batch.tasks.len() >= BATCH_FILES || self.batch_bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 

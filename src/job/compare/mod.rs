@@ -197,7 +197,8 @@ pub fn compare(
     let open = |n| Generation::open(&*opened.medium, &chain, n, identity);
     let reference = open(options.generation)?;
     let other = other.map(|n| open(Some(n))).transpose()?;
-    let scopes = scopes(&options.with, &reference, other.as_ref())?;
+    let mut scopes = scopes(&options.with, &reference, other.as_ref())?;
+    scopes.iter_mut().filter_map(|s| s.tree.as_mut()).for_each(|t| t.stopped_by(env.loader.interruption()));
     observer.on_event(Event::Expected { entries: reference.manifest.entries.count, bytes: 0 });
     observer.on_event(Event::Phase(Phase::Comparing));
     let mut store = DifferenceStore::new(&options.keep_in, &scopes).map_err(CompareError::Keep)?;

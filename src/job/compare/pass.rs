@@ -79,13 +79,17 @@ impl Pass<'_, '_> {
 
     /// What a worker does. Fails if a difference cannot be stored.
     fn work(&self, batches: &Receiver<TaskBatch>, results: &Results) -> std::io::Result<()> {
-        let mut reader = Reader::new(self.scopes, self.other);
+        let mut reader = Reader::new(self.scopes, self.other, self.env);
         for batch in batches {
             if self.is_stopped(results) {
                 continue;
             }
             let (sequence, entries) = (batch.sequence, batch.tasks.len() as u64);
             let found = reader.compare(batch);
+            // Of what was being read then, nothing is known.
+            if self.env.is_interrupted() {
+                continue;
+            }
             self.observer.on_event(Event::Progress { entries, bytes: found.counts.bytes_read });
             if let Err(e) = results.store.lock().add(sequence, &found) {
                 results.is_failed.store(true, Ordering::Relaxed);

@@ -1,15 +1,17 @@
 //! What a worker does: reads files of the tree and classifies them by their records.
 
 use super::difference::{Class, ClassifiedFile, ComparisonCounts, Difference, FileSummary, Reason};
-use super::hash::{FileContent, PrefixHasher, read};
+use super::hash::{FileContent, Wanted, add_hole, former_content, read};
 use super::merge::{FilePair, FileTask, TaskBatch};
 use super::rules::classify;
 use super::scope::{Scope, scope_of};
 use super::sides::OtherEntry;
-use crate::format::entry::{ContentState, Core, Entry, EntryKind};
+use crate::env::Env;
+use crate::format::entry::{ContentState, Core, DataRange, Entry, EntryKind};
 use crate::format::rules::Allowed;
 use crate::generation::Generation;
 use crate::pipeline::source::{Problem, ProblemKind, SourceTree, WalkedEntry};
+use crate::tripwire::FormerContent;
 
 /// A batch's files that are not identical, in their order, and the batch's counts.
 #[derive(Default)]
@@ -22,19 +24,20 @@ pub(super) struct Reader<'a, 'g> {
     scopes: &'a [Scope],
     /// The generation on the other side; `None`: there are trees.
     other: Option<&'a Generation<'g>>,
+    env: &'a Env<'a>,
     buffer: Vec<u8>,
 }
 
 impl<'a, 'g> Reader<'a, 'g> {
-    pub(super) fn new(scopes: &'a [Scope], other: Option<&'a Generation<'g>>) -> Self {
-        Self { scopes, other, buffer: Vec::new() }
+    pub(super) fn new(scopes: &'a [Scope], other: Option<&'a Generation<'g>>, env: &'a Env<'a>) -> Self {
+        Self { scopes, other, env, buffer: Vec::new() }
     }
 
     pub(super) fn compare(&mut self, batch: TaskBatch) -> BatchResult {
         let mut result = BatchResult::default();
         for task in batch.tasks {
             let file = match task {
-                FileTask::Classified(file) => file,
+                FileTask::Classified(file) => *file,
                 FileTask::Pair(pair) => {
                     ClassifiedFile { difference: self.compare_pair(*pair, &mut result.counts), may_be_renamed: false }
                 }
@@ -96,18 +99,18 @@ impl<'a, 'g> Reader<'a, 'g> {
         }
         let is_grown = pair.allowed == Allowed::Growth && after.size > before.size;
         let read = match &pair.new {
-            OtherEntry::Walked(walked) => self.content(walked, is_grown.then_some(before.size), counts),
+            OtherEntry::Walked(walked) => self.content(walked, old, is_grown, counts),
             OtherEntry::Recorded(e) if matches!(e.core.state, ContentState::Unreadable { .. }) => {
                 return (Class::NotVerified, Reason::NoContent);
             }
-            OtherEntry::Recorded(e) => self.recorded_content(e, is_grown.then_some(before.size), counts),
+            OtherEntry::Recorded(e) => self.recorded_content(e, old, is_grown, counts),
         };
         let content = match read {
             Ok(content) => content,
             Err(p) => return (Class::NotVerified, unreadable(&p)),
         };
-        (after.size, after.blake3) = (content.size, Some(content.blake3));
-        match classify(pair.allowed, before, after, content.prefix_blake3, differs_in_flag) {
+        (after.size, after.content) = (content.size, content.content_id);
+        match classify(pair.allowed, before, after, content.has_grown, differs_in_flag) {
             // The record mixes two moments of the file. To differ from it proves nothing.
             (Class::OutsideRules, _) if old.state == ContentState::Changed => (Class::NotVerified, Reason::NoContent),
             (Class::OutsideRules, _) if content.is_changing => (Class::NotVerified, Reason::Changing),
@@ -136,55 +139,75 @@ impl<'a, 'g> Reader<'a, 'g> {
     fn content(
         &mut self,
         walked: &WalkedEntry,
-        prefix: Option<u64>,
+        before: &Core,
+        growth: bool,
         counts: &mut ComparisonCounts,
     ) -> Result<FileContent, Problem> {
         let file = self.tree(&walked.path)?.open_file(&walked.path)?;
-        let content = read(&file, &mut self.buffer, prefix).map_err(|e| Problem {
+        let wanted = Wanted { before: Some(before), growth, check: &|| self.env.check() };
+        let content = read(&file, &mut self.buffer, wanted).map_err(|e| Problem {
             path: walked.path.clone(),
             kind: ProblemKind::Unreadable,
             errno: e.raw_os_error().unwrap_or(0).unsigned_abs(),
         })?;
-        counts.bytes_read += content.size;
+        counts.bytes_read += content.bytes_read;
         Ok(content)
     }
 
-    /// The content that a record describes. Its digest is as good as reading; only the prefix of a file that has grown
-    /// is read out of the packs.
+    /// The content that a record describes. Its digest is as good as reading; only the beginning of a file that has
+    /// grown is read out of the packs.
     fn recorded_content(
         &self,
         entry: &Entry,
-        prefix: Option<u64>,
+        before: &Core,
+        growth: bool,
         counts: &mut ComparisonCounts,
     ) -> Result<FileContent, Problem> {
         let core = &entry.core;
         let failed = || Problem { path: core.path.clone(), kind: ProblemKind::Unreadable, errno: 0 };
-        let blake3 = core.blake3.ok_or_else(failed)?;
-        let is_changing = core.state == ContentState::Changed;
-        let mut content = FileContent { size: core.size, blake3, prefix_blake3: None, is_changing };
-        if let (Some(prefix), Some(generation)) = (prefix, self.other) {
-            let mut hasher = PrefixHasher::new(Some(prefix));
-            let mut holes = core.holes.iter().peekable();
-            generation
-                .content(&entry.extents, |mut piece| {
-                    while !piece.is_empty() && hasher.prefix_blake3.is_none() {
-                        if let Some(hole) = holes.next_if(|h| h.offset <= hasher.length) {
-                            hasher.update_zeros(hole.length);
-                            continue;
-                        }
-                        let room = holes.peek().map_or(u64::MAX, |h| h.offset - hasher.length);
-                        let (data, rest) = piece.split_at(room.min(piece.len() as u64) as usize);
-                        hasher.update(data);
-                        piece = rest;
-                    }
-                    hasher.prefix_blake3.is_none()
-                })
-                .map_err(|_| failed())?;
-            counts.bytes_read += hasher.length;
-            holes.for_each(|h| hasher.update_zeros(h.length));
-            content.prefix_blake3 = hasher.prefix_blake3;
+        let mut content = FileContent {
+            size: core.size,
+            content_id: Some(core.content_id().ok_or_else(failed)?),
+            has_grown: false,
+            is_changing: core.state == ContentState::Changed,
+            bytes_read: 0,
+        };
+        if let (true, Some(generation)) = (growth, self.other) {
+            content.has_grown = self.begins_with(entry, before, generation, counts).ok_or_else(failed)?;
         }
         Ok(content)
+    }
+
+    /// Whether a recorded file begins with the content of another record. `None`: it could not be read.
+    fn begins_with(&self, entry: &Entry, before: &Core, generation: &Generation, counts: &mut ComparisonCounts) -> Option<bool> {
+        let mut former = former_content(before)?;
+        let mut holes = entry.core.holes.iter().peekable();
+        let (mut at, mut is_stopped) = (0, false);
+        let mut pass_hole = |former: &mut FormerContent, at: &mut u64, hole: &DataRange| {
+            *at += hole.length;
+            is_stopped |= add_hole(former, *hole, &|| self.env.check()).is_err();
+        };
+        generation
+            .content(&entry.extents, |mut piece| {
+                while !piece.is_empty() && at < before.size {
+                    if let Some(hole) = holes.next_if(|h| h.offset <= at) {
+                        pass_hole(&mut former, &mut at, hole);
+                        continue;
+                    }
+                    let room = holes.peek().map_or(u64::MAX, |h| h.offset - at);
+                    let (data, rest) = piece.split_at(room.min(piece.len() as u64) as usize);
+                    former.update(data);
+                    at += data.len() as u64;
+                    counts.bytes_read += data.len() as u64;
+                    piece = rest;
+                }
+                at < before.size && self.env.check().is_ok()
+            })
+            .ok()?;
+        while let Some(hole) = holes.next_if(|h| h.offset <= at && at < before.size) {
+            pass_hole(&mut former, &mut at, hole);
+        }
+        (!is_stopped).then(|| former.is_found())
     }
 }
 
@@ -206,11 +229,20 @@ fn has_same_metadata(old: &Core, new: &OtherEntry) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::cbor::Time;
+    use crate::format::digests::Digests;
+    use crate::format::entry::ContentDigests;
+    use crate::medium::loader::NoLoader;
+    use std::sync::atomic::AtomicBool;
+
+    fn digests(of: u8) -> Option<ContentDigests> {
+        Some(ContentDigests::Whole(Digests { blake3: [of; 32], sha256: None }))
+    }
 
     fn recorded(path: &str, kind: EntryKind, change: impl FnOnce(&mut Core)) -> Box<Entry> {
         let mut core = Core::new(path.into(), kind);
         if kind == EntryKind::File {
-            (core.size, core.blake3) = (1, Some([1; 32]));
+            (core.size, core.digests) = (1, digests(1));
         }
         change(&mut core);
         Box::new(Entry { core, extents: Vec::new() })
@@ -219,7 +251,15 @@ mod tests {
     fn compared(old: Box<Entry>, new: Box<Entry>) -> (Class, Reason, u64) {
         let pair = FilePair { old, new: OtherEntry::Recorded(new), allowed: Allowed::Nothing };
         let batch = TaskBatch { sequence: 0, tasks: vec![FileTask::Pair(Box::new(pair))] };
-        let result = Reader::new(&[], None).compare(batch);
+        let env = Env {
+            now: &Time::default,
+            random: &|_| {},
+            host: "host",
+            interrupted: &AtomicBool::new(false),
+            loader: &NoLoader,
+            threads: 1,
+        };
+        let result = Reader::new(&[], None, &env).compare(batch);
         let first = result.differences.first().map(|d| (d.difference.class, d.difference.reason));
         let (class, reason) = first.unwrap_or((Class::Identical, Reason::None));
         (class, reason, result.counts.metadata)
@@ -230,8 +270,8 @@ mod tests {
     #[test]
     fn a_record_without_good_content_is_not_verified() {
         let file = |change: fn(&mut Core)| recorded("s/f", EntryKind::File, change);
-        let unreadable: fn(&mut Core) = |c| (c.blake3, c.state) = (None, ContentState::Unreadable { errno: 13 });
-        let torn: fn(&mut Core) = |c| (c.blake3, c.state) = (Some([2; 32]), ContentState::Changed);
+        let unreadable: fn(&mut Core) = |c| (c.digests, c.state) = (None, ContentState::Unreadable { errno: 13 });
+        let torn: fn(&mut Core) = |c| (c.digests, c.state) = (digests(2), ContentState::Changed);
         let not_verified = (Class::NotVerified, Reason::NoContent, 0);
         assert_eq!(compared(file(unreadable), file(|_| {})), not_verified);
         assert_eq!(compared(file(|_| {}), file(unreadable)), not_verified);
@@ -239,7 +279,7 @@ mod tests {
         assert_eq!(compared(file(torn), file(|_| {})), not_verified);
         assert_eq!(compared(file(|_| {}), file(torn)), (Class::NotVerified, Reason::Changing, 0));
         assert_eq!(compared(file(torn), file(torn)), (Class::Identical, Reason::None, 0));
-        assert_eq!(compared(file(|_| {}), file(|c| c.blake3 = Some([2; 32]))), (Class::OutsideRules, Reason::Content, 0));
+        assert_eq!(compared(file(|_| {}), file(|c| c.digests = digests(2))), (Class::OutsideRules, Reason::Content, 0));
     }
 
     #[test]

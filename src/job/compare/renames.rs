@@ -5,7 +5,7 @@
 //! added files only those are read that are as long as a missing one.
 
 use super::difference::{Class, Difference, FileSummary, Reason};
-use super::hash::read;
+use super::hash::{Wanted, read};
 use super::scope::{Scope, scope_of};
 use super::store::{AddedFile, DifferenceNumber, DifferenceStore, MissingFile, short_digest};
 use super::{CompareError, Result};
@@ -63,9 +63,11 @@ fn hash(added: &mut [AddedFile], store: &DifferenceStore, scopes: &[Scope], env:
                 }
                 let path = get(store, file.number)?.path;
                 let tree = scope_of(scopes, &path).and_then(|s| s.tree.as_ref());
-                let content = tree.and_then(|t| t.open_file(&path).ok()).and_then(|open| read(&open, &mut buffer, None).ok());
-                bytes += content.as_ref().map_or(0, |c| c.size);
-                file.digest = content.map(|c| short_digest(c.blake3));
+                let open = tree.and_then(|t| t.open_file(&path).ok());
+                let wanted = Wanted { before: None, growth: false, check: &|| env.check() };
+                let content = open.and_then(|open| read(&open, &mut buffer, wanted).ok());
+                bytes += content.as_ref().map_or(0, |c| c.bytes_read);
+                file.digest = content.and_then(|c| c.content_id).map(short_digest);
             }
         }
     };
@@ -121,14 +123,14 @@ impl RenamedPairs {
                 (Some(_), Class::Missing) => {}
                 (Some(missing), _) => {
                     let missing = get(store, missing)?;
-                    let blake3 = missing.before.and_then(|b| b.blake3);
+                    let content = missing.before.and_then(|b| b.content);
                     on_difference(Difference {
                         class: Class::Renamed,
                         reason: Reason::None,
                         path: difference.path,
                         former: Some(missing.path),
                         before: missing.before,
-                        after: difference.after.map(|a| FileSummary { kind: EntryKind::File, blake3, ..a }),
+                        after: difference.after.map(|a| FileSummary { kind: EntryKind::File, content, ..a }),
                     });
                 }
                 (None, _) => on_difference(difference),

@@ -3,7 +3,7 @@
 use super::Result;
 use super::difference::FileSummary;
 use super::scope::{Scope, scope_of};
-use crate::format::entry::{Entry, EntryKind};
+use crate::format::entry::{Entry, EntryKind, RefusedEntry};
 use crate::generation::{Generation, GenerationError};
 use crate::pipeline::source::{Problem, ProblemKind, Walk, WalkedEntry};
 use crossbeam_channel::{Receiver, bounded};
@@ -14,17 +14,37 @@ const CHUNK_ITEMS: usize = 256;
 const QUEUED_CHUNKS: usize = 16;
 
 enum StreamItem {
-    Record(Box<Entry>),
+    Record(Recorded),
     /// Records are lost here.
     Gap,
     Failed(GenerationError),
+}
+
+/// What a generation says of a path.
+pub(super) enum Recorded {
+    Entry(Box<Entry>),
+    /// The entry is refused: nothing can be compared with it.
+    Refused(Vec<u8>),
+}
+
+impl Recorded {
+    fn of(entry: std::result::Result<Entry, RefusedEntry>) -> Self {
+        entry.map_or_else(|refused| Self::Refused(refused.path), |entry| Self::Entry(Box::new(entry)))
+    }
+
+    pub(super) fn path(&self) -> &[u8] {
+        match self {
+            Self::Entry(e) => &e.core.path,
+            Self::Refused(path) => path,
+        }
+    }
 }
 
 /// A generation's records, read by a thread of their own: to decrypt and decode them takes as long as the walk does.
 pub(super) struct RecordStream {
     receiver: Receiver<Vec<StreamItem>>,
     chunk: std::vec::IntoIter<StreamItem>,
-    head: Option<Box<Entry>>,
+    head: Option<Recorded>,
     is_behind_gap: bool,
 }
 
@@ -45,7 +65,7 @@ impl RecordStream {
                     chunk.push(StreamItem::Gap);
                 }
                 match record {
-                    Ok(r) if scope_of(scopes, &r.entry.core.path).is_some() => chunk.push(StreamItem::Record(Box::new(r.entry))),
+                    Ok(r) if scope_of(scopes, r.path()).is_some() => chunk.push(StreamItem::Record(Recorded::of(r.entry))),
                     Ok(_) => {}
                     Err(e) => chunk.push(StreamItem::Failed(e)),
                 }
@@ -69,8 +89,8 @@ impl RecordStream {
     }
 
     /// The record that comes next.
-    pub(super) fn head(&self) -> Option<&Entry> {
-        self.head.as_deref()
+    pub(super) fn head(&self) -> Option<&Recorded> {
+        self.head.as_ref()
     }
 
     /// Whether records before the head are lost. A file without a record may have had one there.
@@ -79,13 +99,13 @@ impl RecordStream {
     }
 
     /// Returns the head, and moves on to the next record.
-    pub(super) fn advance(&mut self) -> Result<Option<Box<Entry>>> {
+    pub(super) fn advance(&mut self) -> Result<Option<Recorded>> {
         let old_head = self.head.take();
         self.is_behind_gap = false;
         loop {
             match self.chunk.next() {
-                Some(StreamItem::Record(entry)) => {
-                    self.head = Some(entry);
+                Some(StreamItem::Record(record)) => {
+                    self.head = Some(record);
                     break;
                 }
                 Some(StreamItem::Gap) => self.is_behind_gap = true,
@@ -126,7 +146,7 @@ impl OtherEntry {
         match self {
             Self::Walked(w) => {
                 let size = if w.stat.kind == EntryKind::File { w.stat.size } else { 0 };
-                FileSummary { kind: w.stat.kind, size, blake3: None }
+                FileSummary { kind: w.stat.kind, size, content: None }
             }
             Self::Recorded(e) => FileSummary::recorded(&e.core),
         }
@@ -138,6 +158,8 @@ pub(super) enum OtherItem {
     Entry(OtherEntry),
     /// An entry, or everything below it, that could not be looked at.
     Problem(Problem),
+    /// An entry of a generation that is refused.
+    Refused(Vec<u8>),
 }
 
 impl OtherItem {
@@ -145,6 +167,7 @@ impl OtherItem {
         match self {
             Self::Entry(e) => e.path(),
             Self::Problem(p) => &p.path,
+            Self::Refused(path) => path,
         }
     }
 }
@@ -169,7 +192,10 @@ impl<'s> OtherSide<'s> {
         match self {
             Self::Records(records) => {
                 records.advance()?;
-                Ok(records.head.take().map(|e| OtherItem::Entry(OtherEntry::Recorded(e))))
+                Ok(records.head.take().map(|record| match record {
+                    Recorded::Entry(e) => OtherItem::Entry(OtherEntry::Recorded(e)),
+                    Recorded::Refused(path) => OtherItem::Refused(path),
+                }))
             }
             Self::Trees { scopes, walk } => loop {
                 match walk.as_mut().and_then(|w| w.next()) {

@@ -3,7 +3,7 @@
 use super::difference::{Class, ClassifiedFile, ComparisonCounts, Difference, FileSummary, Reason};
 use super::reader::BatchResult;
 use super::scope::Scope;
-use crate::format::entry::EntryKind;
+use crate::format::entry::{ContentId, EntryKind};
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Write};
@@ -50,7 +50,11 @@ pub(super) struct DifferenceStore {
 }
 
 /// The first half of a digest. 128 bits keep two contents apart even if somebody crafts them.
-pub(super) fn short_digest(digest: [u8; 32]) -> [u8; 16] {
+pub(super) fn short_digest(content: ContentId) -> [u8; 16] {
+    let digest = match content {
+        ContentId::Whole(blake3) => blake3,
+        ContentId::Stored { blake3, holes } => *blake3::Hasher::new().update(&blake3).update(&holes).finalize().as_bytes(),
+    };
     let mut short = [0; 16];
     short.copy_from_slice(&digest[..16]);
     short
@@ -91,11 +95,11 @@ impl DifferenceStore {
             self.locations.push(u64::from(sequence) << OFFSET_BITS | offset);
             encode(difference, &mut self.buffer);
             match (difference.class, difference.before, difference.after) {
-                (Class::Missing, Some(FileSummary { size, blake3: Some(digest), .. }), _) if *may_be_renamed => {
-                    self.missing.push(MissingFile { digest: short_digest(digest), size, number });
+                (Class::Missing, Some(FileSummary { size, content: Some(content), .. }), _) if *may_be_renamed => {
+                    self.missing.push(MissingFile { digest: short_digest(content), size, number });
                 }
                 (Class::Added, _, Some(after)) if *may_be_renamed => {
-                    self.added.push(AddedFile { digest: after.blake3.map(short_digest), size: after.size, number });
+                    self.added.push(AddedFile { digest: after.content.map(short_digest), size: after.size, number });
                 }
                 _ => {}
             }
@@ -155,7 +159,7 @@ impl DifferenceStore {
     }
 }
 
-const REASONS: [Reason; 11] = [
+const REASONS: [Reason; 12] = [
     Reason::None,
     Reason::Content,
     Reason::Grown,
@@ -167,6 +171,7 @@ const REASONS: [Reason; 11] = [
     Reason::Changing,
     Reason::NoContent,
     Reason::NoRecord,
+    Reason::Refused,
 ];
 
 const KINDS: [EntryKind; 7] = [
@@ -195,9 +200,14 @@ fn encode(d: &Difference, out: &mut Vec<u8>) {
             out.push(0);
             continue;
         };
-        out.extend_from_slice(&[1 + u8::from(summary.blake3.is_some()), summary.kind as u8]);
+        let (tag, digests) = match &summary.content {
+            None => (1, [None; 2]),
+            Some(ContentId::Whole(blake3)) => (2, [Some(blake3), None]),
+            Some(ContentId::Stored { blake3, holes }) => (3, [Some(blake3), Some(holes)]),
+        };
+        out.extend_from_slice(&[tag, summary.kind as u8]);
         out.extend_from_slice(&summary.size.to_le_bytes());
-        out.extend_from_slice(summary.blake3.as_ref().map_or(&[][..], |d| d));
+        digests.into_iter().flatten().for_each(|d| out.extend_from_slice(d));
     }
     out.extend_from_slice(&(d.path.len() as u32).to_le_bytes());
     out.extend_from_slice(&d.path);
@@ -222,8 +232,12 @@ fn decode(mut bytes: &[u8]) -> Option<Difference> {
         }
         let kind = KINDS.into_iter().nth(next(1)?[0].into())?;
         let size = u64::from_le_bytes(*next(8)?.first_chunk()?);
-        let blake3 = if tag == 2 { Some(*next(32)?.first_chunk()?) } else { None };
-        Some(Some(FileSummary { kind, size, blake3 }))
+        let content = match tag {
+            2 => Some(ContentId::Whole(*next(32)?.first_chunk()?)),
+            3 => Some(ContentId::Stored { blake3: *next(32)?.first_chunk()?, holes: *next(32)?.first_chunk()? }),
+            _ => None,
+        };
+        Some(Some(FileSummary { kind, size, content }))
     };
     let (before, after) = (summary()?, summary()?);
     let length = u32::from_le_bytes(*next(4)?.first_chunk()?);
@@ -239,11 +253,15 @@ mod tests {
     #[test]
     fn differences_are_read_in_the_order_of_the_batches() {
         let mut store = DifferenceStore::new(&std::env::temp_dir(), &[]).unwrap();
-        let summary =
-            |n: u64| FileSummary { kind: EntryKind::File, size: n, blake3: n.is_multiple_of(2).then_some([n as u8; 32]) };
+        let content = |n: u64| match n % 4 {
+            0 => Some(ContentId::Whole([n as u8; 32])),
+            2 => Some(ContentId::Stored { blake3: [n as u8; 32], holes: [n as u8 + 1; 32] }),
+            _ => None,
+        };
+        let summary = |n: u64| FileSummary { kind: EntryKind::File, size: n, content: content(n) };
         let difference = |n: u64| Difference {
             class: Class::ALL[n as usize % 7],
-            reason: REASONS[n as usize % 11],
+            reason: REASONS[n as usize % 12],
             path: vec![b'p'; 1 + n as usize * 9],
             former: n.is_multiple_of(3).then(|| vec![b'f'; n as usize]),
             before: n.is_multiple_of(2).then(|| summary(n)),

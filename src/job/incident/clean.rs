@@ -56,7 +56,7 @@ pub struct GenerationTraces {
     pub hits: u64,
     /// Files without a SHA-256, if digests were looked for: whether they match is unknown.
     pub unhashed: u64,
-    /// Why it could not be read to its end.
+    /// Why it could not be read to its end, or which of its entries is refused.
     pub damaged: Option<String>,
 }
 
@@ -65,7 +65,7 @@ impl GenerationTraces {
         Self {
             generation: link.seal.generation,
             time: link.seal.time.clone(),
-            check_code: CheckCode::of(&link.digest),
+            check_code: CheckCode::of(&link.digest()),
             trusted: link.trusted,
             verdict: link.seal.verdict,
             changes: Vec::new(),
@@ -213,12 +213,21 @@ impl Search<'_> {
         traces.alarms.clone_from(&manifest.alarms);
         let Some(indicators) = self.indicators else { return Ok(()) };
         for (count, record) in (1..).zip(generation.entries()) {
-            let core = record?.entry.core;
+            let core = match record?.entry {
+                Ok(entry) => entry.core,
+                // Whether an intruder left it, nobody can tell.
+                Err(refused) => {
+                    let path = String::from_utf8_lossy(&refused.path);
+                    traces.damaged.get_or_insert_with(|| format!("{path} is refused: {}", refused.why));
+                    continue;
+                }
+            };
             if let Some(indicator) = indicators.find(&core) {
                 traces.hits += 1;
                 first_paths.entry(indicator).or_insert(core.path);
             } else {
-                let is_unhashed = indicators.has_digests() && core.kind == EntryKind::File && core.sha256.is_none();
+                let is_unhashed =
+                    indicators.has_digests() && core.kind == EntryKind::File && core.whole().and_then(|d| d.sha256).is_none();
                 traces.unhashed += u64::from(is_unhashed);
             }
             if count % 4_096 == 0 {

@@ -111,7 +111,7 @@ impl Indicators {
 
     /// The number of an indicator that an entry matches.
     pub fn find(&self, core: &Core) -> Option<usize> {
-        let by_digest = core.sha256.as_ref().and_then(|d| self.digests.get(d)).copied();
+        let by_digest = core.whole().and_then(|d| self.digests.get(&d.sha256?)).copied();
         by_digest.or_else(|| {
             if self.names.is_empty() {
                 return None;
@@ -122,7 +122,7 @@ impl Indicators {
         })
     }
 
-    /// Whether some indicators are digests, which match only files with a recorded SHA-256.
+    /// Whether some indicators are digests, which match only files with a recorded SHA-256 of all bytes.
     pub fn has_digests(&self) -> bool {
         !self.digests.is_empty()
     }
@@ -223,7 +223,8 @@ fn literal(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::format::cbor::Time;
-    use crate::format::entry::ContentState;
+    use crate::format::digests::Digests;
+    use crate::format::entry::{ContentDigests, ContentState};
 
     const DIGEST: &str = "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f";
 
@@ -241,8 +242,7 @@ mod tests {
             inode: 1,
             link_to: None,
             size: 0,
-            blake3: None,
-            sha256: sha256.and_then(digest_of),
+            digests: Some(ContentDigests::Whole(Digests { blake3: [0; 32], sha256: sha256.and_then(digest_of) })),
             target: None,
             device: None,
             xattrs: Vec::new(),

@@ -1,6 +1,6 @@
 //! `find`: entries by path or pattern, in one generation or in all.
 
-use super::{InspectError, Result, check_interrupted};
+use super::{InspectError, RefusedEntries, Result, check_interrupted};
 use crate::env::Env;
 use crate::format::entry::{Core, EntryKind, compare_paths};
 use crate::format::object::Id;
@@ -38,8 +38,18 @@ pub struct FoundEntry {
     pub core: Core,
 }
 
-/// Finds entries by path or pattern, sorted by path and generation.
-pub fn find(options: &FindOptions, identity: &Identity, env: &Env) -> Result<Vec<FoundEntry>> {
+/// What was found, and what could not be looked at.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct FindReport {
+    /// Sorted by path and generation.
+    pub found: Vec<FoundEntry>,
+    /// All entries that are refused, whether or not the patterns match their paths.
+    pub refused: RefusedEntries,
+}
+
+/// Finds entries by path or pattern.
+pub fn find(options: &FindOptions, identity: &Identity, env: &Env) -> Result<FindReport> {
     let (opened, chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
     let patterns = Patterns::new(&options.patterns)?;
     let wanted = options.generation;
@@ -49,7 +59,7 @@ pub fn find(options: &FindOptions, identity: &Identity, env: &Env) -> Result<Vec
         // The error names the generations that exist.
         Generation::open(&*opened.medium, &chain, Some(wanted), identity)?;
     }
-    let mut all: Vec<FoundEntry> = Vec::new();
+    let (mut all, mut refused): (Vec<FoundEntry>, _) = (Vec::new(), RefusedEntries::default());
     // Of each path, the index of the newest one.
     let mut newest: HashMap<Vec<u8>, usize> = HashMap::new();
     for link in chain.generations().filter(|l| wanted.is_none_or(|w| w == l.seal.generation)) {
@@ -57,7 +67,13 @@ pub fn find(options: &FindOptions, identity: &Identity, env: &Env) -> Result<Vec
         let generation = Generation::open(&*opened.medium, &chain, Some(n), identity)?;
         for record in generation.entries() {
             check_interrupted(env)?;
-            let core = record?.entry.core;
+            let core = match record?.entry {
+                Ok(entry) => entry.core,
+                Err(entry) => {
+                    refused.add(n, entry);
+                    continue;
+                }
+            };
             if !patterns.is_match(&core) {
                 continue;
             }
@@ -71,7 +87,7 @@ pub fn find(options: &FindOptions, identity: &Identity, env: &Env) -> Result<Vec
         }
     }
     all.sort_by(|a, b| compare_paths(&a.core.path, &b.core.path).then(a.first.cmp(&b.first)));
-    Ok(all)
+    Ok(FindReport { found: all, refused })
 }
 
 struct Patterns<'o> {

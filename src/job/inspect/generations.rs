@@ -8,7 +8,7 @@ use crate::format::object::Id;
 use crate::format::seal::{ReadBack, Verdict};
 use crate::generation::Generation;
 use crate::pipeline::encryptor::Identity;
-use crate::seal::chain::Fault;
+use crate::seal::chain::{Chain, Fault};
 use crate::set::open::{OpenSet, set_name};
 use std::path::Path;
 
@@ -88,25 +88,31 @@ impl Details {
     }
 }
 
+/// Bytes of all objects and seals of a generation, closing seals included.
+fn added_bytes(chain: &Chain, generation: u64) -> u64 {
+    let links = chain.links.iter().filter(|l| l.seal.generation == generation);
+    links.map(|l| l.objects.iter().map(|o| o.length).sum::<u64>() + l.length).sum()
+}
+
 /// Lists the generations of a set; with an identity also what the manifests on the attached medium contain.
 pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, env: &Env) -> Result<SetReport> {
     let opened = OpenSet::open(from, set, env.loader)?;
     let chain = opened.chain()?;
     let first_objects = chain.media();
     let mut generations = Vec::new();
-    for l in &chain.links {
-        let identity = identity.filter(|_| l.seal.manifest().is_some_and(|m| m.number >= chain.first));
+    for l in chain.generations() {
+        let identity = identity.filter(|_| chain.manifests(l).iter().any(|m| m.number >= chain.first));
         let opened = identity.map(|i| Generation::open(&*opened.medium, &chain, Some(l.seal.generation), i)).transpose()?;
         generations.push(GenerationReport {
             generation: l.seal.generation,
             time: l.seal.time.clone(),
             verdict: l.seal.verdict,
             read_back: l.seal.read_back,
-            check_code: CheckCode::of(&l.digest),
+            check_code: CheckCode::of(&l.digest()),
             trusted: l.trusted,
             entries: l.seal.record_count,
             place: first_objects.partition_point(|first| *first < l.number) as u64,
-            added_bytes: l.seal.objects.iter().map(|o| o.length).sum::<u64>() + l.length,
+            added_bytes: added_bytes(&chain, l.seal.generation),
             details: opened.map(|g| Details::of(&g.manifest)),
         });
     }

@@ -5,10 +5,10 @@
 //! chain, which no clock changes.
 
 use super::diff::{Change, PathInBoth, is_same, merge};
-use super::{Result, check_interrupted};
+use super::{RefusedEntries, Result, check_interrupted};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
-use crate::format::entry::{Core, EntryKind};
+use crate::format::entry::{Core, EntryKind, add_sizes};
 use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError};
 use crate::pipeline::encryptor::Identity;
@@ -34,7 +34,7 @@ pub enum PathState {
     Present(Box<Core>),
     /// It does not contain the path.
     Absent,
-    /// The generation is damaged there.
+    /// The generation is damaged there, or only a newer program knows the entry.
     Unknown {
         /// What is damaged.
         why: String,
@@ -123,7 +123,11 @@ fn state_in(generation: &Generation, path: &[u8]) -> std::result::Result<PathSta
     // generation.
     let Some(mut part) = generation.entry_frames()?.select(&[path.to_vec()])? else { return Ok(PathState::Absent) };
     let found = part.find_map(|record| match record {
-        Ok(r) => (r.entry.core.path == path).then(|| Ok(PathState::Present(Box::new(r.entry.core)))),
+        Ok(r) if r.path() != path => None,
+        Ok(r) => Some(Ok(match r.entry {
+            Ok(entry) => PathState::Present(Box::new(entry.core)),
+            Err(refused) => PathState::Unknown { why: refused.why.to_string() },
+        })),
         Err(e) => Some(Err(e)),
     });
     found.unwrap_or(Ok(PathState::Absent))
@@ -225,6 +229,8 @@ pub struct PeriodReport {
     pub generations: Vec<(u64, String)>,
     /// What happened, counted.
     pub counts: PeriodCounts,
+    /// Entries that are refused in a generation of the period, or in the one before: nothing is known of them.
+    pub refused: RefusedEntries,
     /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
 }
@@ -250,20 +256,25 @@ pub fn of_period(
         before: before.map(numbered),
         generations: period.iter().map(|l| numbered(l)).collect(),
         counts: PeriodCounts::default(),
+        refused: RefusedEntries::default(),
         faults: chain.faults.clone(),
     };
-    let counts = &mut report.counts;
+    let (counts, refused) = (&mut report.counts, &mut report.refused);
     let open = |l: &SealLink| Generation::open(&*opened.medium, &chain, Some(l.seal.generation), identity);
     observer.on_event(Event::Phase(Phase::Comparing));
     let all: Vec<&SealLink> = before.into_iter().chain(period.iter().copied()).collect();
     for pair in all.windows(2) {
         let (generation, time) = numbered(pair[1]);
-        merge(&open(pair[0])?, &open(pair[1])?, env, |PathInBoth { change, path, before, after }| {
+        let (earlier, is_first) = (pair[0].seal.generation, std::ptr::eq(pair, &all[..2]));
+        merge(&open(pair[0])?, &open(pair[1])?, env, |PathInBoth { change, path, before, after, refused: [old, new] }| {
+            // Each generation is the later one of a pair, except the first.
+            old.into_iter().filter(|_| is_first).for_each(|entry| refused.add(earlier, *entry));
+            new.into_iter().for_each(|entry| refused.add(generation, *entry));
             let (what, count) = match change {
                 Some(Change::Added) => (HistoryEventKind::Created, &mut counts.created),
                 Some(Change::Removed) => (HistoryEventKind::Gone, &mut counts.gone),
                 Some(Change::Content) => (HistoryEventKind::Changed, &mut counts.changed),
-                Some(Change::Metadata) | None => return,
+                Some(Change::Metadata | Change::Unknown) | None => return,
             };
             *count += 1;
             each(HistoryEvent { what, generation, time: time.clone(), path, before, after });
@@ -275,11 +286,11 @@ pub fn of_period(
         merge(&open(first)?, &open(last)?, env, |PathInBoth { path, before, after, .. }| {
             if let Some((b, a)) = before.as_ref().zip(after.as_ref())
                 && (a.kind, b.kind) == (EntryKind::File, EntryKind::File)
-                && a.blake3.is_some()
-                && a.blake3 == b.blake3
+                && a.digests.is_some()
+                && a.content_id() == b.content_id()
             {
                 counts.older += 1;
-                counts.older_bytes += a.size;
+                counts.older_bytes = add_sizes(counts.older_bytes, a.size);
                 if options.with_older {
                     let what = HistoryEventKind::Older;
                     each(HistoryEvent { what, generation, time: time.clone(), path, before, after });

@@ -5,9 +5,12 @@ pub mod find;
 pub mod generations;
 pub mod history;
 pub mod prove;
+mod refused;
 pub mod rehearse;
 pub mod stamp;
 pub mod verify;
+
+pub use refused::RefusedEntries;
 
 use crate::env::Env;
 use crate::generation::GenerationError;

@@ -6,8 +6,8 @@
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::Malformed;
-use crate::format::check_code::CheckCode;
-use crate::format::entry::Core;
+use crate::format::check_code::{CheckCode, WrittenCode};
+use crate::format::entry::{Core, RefusedEntry};
 use crate::format::merkle::{PathFinder, record_leaf_salted, record_salt, root_of_path};
 use crate::format::object::Id;
 use crate::format::proof::Proof;
@@ -15,9 +15,11 @@ use crate::generation::{Generation, GenerationError};
 use crate::pipeline::compressor::{Compressor, Decompressor, FrameError};
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::hasher::ContentHasher;
-use crate::seal::chain::{Chain, Fault, SealLink, follow};
+use crate::pipeline::read_around::{ReadAround, left_out};
+use crate::seal::chain::{Chain, Fault, FollowedChain, SealLink, follow};
 use crate::set::open::{OpenError, OpenSet};
-use std::io::{self, Read};
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 
 /// Half of a seal is hexadecimal digits of digests, which no level compresses better than another; this one is the
@@ -69,6 +71,14 @@ pub enum ProveError {
         /// The generation that was searched.
         generation: u64,
     },
+    /// The record breaks the format, or only a newer program knows it: nobody could tell what it proves.
+    #[error("the record in generation {generation} is refused")]
+    Refused {
+        /// The generation that was searched.
+        generation: u64,
+        /// The record.
+        refused: RefusedEntry,
+    },
     /// The chain of seals is broken between the label and this generation.
     #[error("the seal of generation {generation} cannot be trusted")]
     Untrusted {
@@ -97,34 +107,41 @@ pub fn prove(options: &Options, identity: &Identity, env: &Env, observer: &dyn O
     let label = chain.label.as_ref().filter(|_| link.trusted).ok_or(ProveError::Untrusted { generation: number })?;
     let mut finder = PathFinder::new(link.seal.record_count);
     let mut core = None;
-    for record in generation.entries() {
+    let mut entries = generation.entries();
+    while let Some(record) = entries.next() {
         if env.is_interrupted() {
             return Err(ProveError::Interrupted);
         }
         let record = record?;
-        let wanted = record.entry.core.path == options.path;
+        let wanted = record.path() == options.path;
         finder.push(record.leaf, wanted);
         if wanted {
-            core = Some(record.core_bytes);
+            core = Some(entries.record()[..record.core_bytes].to_vec());
+            if let Err(refused) = record.entry {
+                return Err(ProveError::Refused { generation: number, refused });
+            }
         }
     }
     let found = core.zip(finder.finish());
     let (core, (index, path)) = found.ok_or(ProveError::NotFound { path: options.path.clone(), generation: number })?;
-    let (seal_lengths, seals) = seals(&chain, number)?;
+    let (seal_lengths, seals) = seals(&chain, link.number)?;
     let salt = record_salt(&generation.set_key.record_salt_key(), &options.path);
     let proof = Proof { core, salt, index, path, seal_lengths, seals };
     let bytes = proof.encode().map_err(ProveError::TooLarge)?;
-    let anchors = Anchors { root_key: Some(label.root_key), code: Some(CheckCode::of(&link.digest)) };
+    let anchors = Anchors { root_key: Some(label.root_key), code: Some(CheckCode::of(&link.digest()).into()) };
     let facts = check(&bytes, anchors)?;
     Ok(NewProof { bytes, facts, root_key: label.root_key })
 }
 
-/// The seals of generations 1 to `last`: their lengths, and all of them in one frame.
+/// The heads of all seals up to object `last`, and the successions that they name: their lengths, and all of them in one
+/// frame.
 fn seals(chain: &Chain, last: u64) -> Result<(Vec<u64>, Vec<u8>), ProveError> {
     let (mut lengths, mut all, mut frame) = (Vec::new(), Vec::new(), Vec::new());
-    for link in chain.links.iter().take_while(|l| l.seal.generation <= last) {
-        lengths.push(link.length);
-        all.extend(link.bytes());
+    for link in chain.links.iter().take_while(|l| l.number <= last) {
+        for text in link.succession.iter().cloned().chain([link.head_bytes()]) {
+            lengths.push(text.len() as u64);
+            all.extend(text);
+        }
     }
     let mut compressor = Compressor::new(LEVEL)?;
     compressor.compress_seals(&all, &mut frame)?;
@@ -138,7 +155,7 @@ pub struct Anchors {
     /// The public key of the first seal.
     pub root_key: Option<[u8; 32]>,
     /// The check code of the record's generation.
-    pub code: Option<CheckCode>,
+    pub code: Option<WrittenCode>,
 }
 
 impl Anchors {
@@ -160,6 +177,9 @@ pub struct ProvedFacts {
     pub check_code: CheckCode,
     /// The record's number in the generation, from 0.
     pub index: u64,
+    /// How many successions are among the seals. Their signatures were not checked: that needs the label. Behind the first
+    /// one the root key shows nothing; the check code does.
+    pub successions: u64,
 }
 
 /// Why a proof proves nothing.
@@ -188,6 +208,10 @@ pub enum ProofError {
         /// The check code of its seal.
         found: CheckCode,
     },
+    /// A succession is among the seals, whose signature nobody without the label can check. The root key shows nothing
+    /// behind it; a check code does.
+    #[error("the proof has a succession, and no check code")]
+    Succession,
     /// The record does not belong to the seal.
     #[error("the record is not in generation {generation}")]
     NotInGeneration {
@@ -203,21 +227,27 @@ pub fn check(bytes: &[u8], anchors: Anchors) -> Result<ProvedFacts, ProofError> 
     }
     let proof = Proof::decode(bytes)?;
     let core = Core::decode_alone(&proof.core)?;
-    let seal = last_seal(&proof, anchors.root_key)?;
+    let FollowedChain { last: seal, successions } = follow_proof(&proof, anchors.root_key)?;
+    if successions > 0 && anchors.code.is_none() {
+        return Err(ProofError::Succession);
+    }
     let generation = seal.seal.generation;
-    let check_code = CheckCode::of(&seal.digest);
-    if anchors.code.is_some_and(|c| c != check_code) {
+    if seal.seal.is_closing() {
+        return Err(ProofError::NotInGeneration { generation });
+    }
+    let check_code = CheckCode::of(&seal.digest());
+    if anchors.code.as_ref().is_some_and(|c| !c.is_of(&seal.digest())) {
         return Err(ProofError::Code { generation, found: check_code });
     }
     let leaf = record_leaf_salted(&proof.salt, &proof.core);
     if root_of_path(leaf, proof.index, seal.seal.record_count, &proof.path) != Some(seal.seal.records) {
         return Err(ProofError::NotInGeneration { generation });
     }
-    Ok(ProvedFacts { core, seal, check_code, index: proof.index })
+    Ok(ProvedFacts { core, seal, check_code, index: proof.index, successions })
 }
 
-/// Checks the chain of seals in a proof. Returns the last one.
-fn last_seal(proof: &Proof, root_key: Option<[u8; 32]>) -> Result<SealLink, ProofError> {
+/// Checks the chain of seals in a proof.
+fn follow_proof(proof: &Proof, root_key: Option<[u8; 32]>) -> Result<FollowedChain, ProofError> {
     let mut all = Vec::new();
     Decompressor::new().and_then(|mut d| d.decompress_seals(&proof.seals, &mut all))?;
     let mut rest = &all[..];
@@ -255,27 +285,26 @@ pub enum Mismatch {
     Digest,
 }
 
-/// Compares content with a record: its size, its BLAKE3 and, if the record has one, its SHA-256. `None`: they are
-/// equal.
-pub fn compare(core: &Core, mut content: impl Read) -> io::Result<Option<Mismatch>> {
-    let Some(blake3) = core.blake3 else { return Ok(Some(Mismatch::NoContent)) };
-    let mut hasher = ContentHasher::new(core.sha256.is_some());
-    let (mut buffer, mut found) = (vec![0; 1 << 20], 0);
-    loop {
-        match content.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => {
-                hasher.update(&buffer[..n]);
-                found += n as u64;
-            }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
+/// Compares a file's content with a record: its size, and each digest that the record has. Where these leave out the
+/// holes, nothing but zeros may be in them. `None`: they are equal.
+pub fn compare(core: &Core, file: &File, env: &Env) -> io::Result<Option<Mismatch>> {
+    let Some(recorded) = core.digests else { return Ok(Some(Mismatch::NoContent)) };
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.len() != core.size {
+        return Ok(Some(Mismatch::Size { found: metadata.len() }));
     }
-    let digests = hasher.finish();
-    Ok(match (found == core.size, digests.blake3 == blake3 && digests.sha256 == core.sha256) {
-        (true, true) => None,
-        (false, _) => Some(Mismatch::Size { found }),
-        (true, false) => Some(Mismatch::Digest),
+    let around = ReadAround {
+        file,
+        left_out: left_out(core),
+        end: u64::MAX,
+        with_sha256: recorded.either().sha256.is_some(),
+        on_read: &|_| env.check(),
+    };
+    let found = around.read(&mut Vec::new())?;
+    let digests = found.hasher.map(ContentHasher::finish);
+    Ok(match (digests, found.size == core.size) {
+        (Some(digests), true) if digests == *recorded.either() => None,
+        (None, _) | (Some(_), true) => Some(Mismatch::Digest),
+        (Some(_), false) => Some(Mismatch::Size { found: found.size }),
     })
 }

@@ -1,6 +1,6 @@
 //! `keys rehearse`: proves that a recovery key opens a set, before anything depends on it.
 
-use super::{Result, check_interrupted};
+use super::{RefusedEntries, Result, check_interrupted};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::object::Id;
@@ -24,6 +24,12 @@ pub struct Report {
     pub time: String,
     /// Records that were decrypted and compared with the seal.
     pub entries: u64,
+    /// The entries among them that cannot be restored.
+    pub refused: RefusedEntries,
+    /// Sources that were not there when the generation was made.
+    pub missing_sources: Vec<Vec<u8>>,
+    /// Objects that do not have exactly one stanza for each recipient: somebody else may be able to open them.
+    pub wrong_stanzas: Vec<u64>,
     /// The chain of seals is valid from the label to this generation.
     pub trusted: bool,
     /// What is wrong with the chain of seals.
@@ -37,19 +43,25 @@ pub fn rehearse(from: &Path, set: Option<Id>, identity: &Identity, env: &Env, ob
     observer.on_event(Event::Phase(Phase::Checking));
     let (opened, chain) = OpenSet::with_content(from, set, None, env.loader)?;
     let generation = Generation::open(&*opened.medium, &chain, None, identity)?;
-    let mut entries = 0;
-    for record in generation.entries() {
+    let (number, mut refused) = (generation.manifest.generation, RefusedEntries::default());
+    let mut entries = generation.entries();
+    for record in entries.by_ref() {
         check_interrupted(env)?;
-        record?;
-        entries += 1;
+        if let Err(entry) = record?.entry {
+            refused.add(number, entry);
+        }
     }
+    let missing_sources = entries.missing_sources().into_iter().map(|s| s.name.clone()).collect();
     let own = identity.recipients();
     Ok(Report {
         set: chain.set,
         set_name: set_name(&chain),
-        generation: generation.manifest.generation,
+        generation: number,
         time: generation.link.seal.time.clone(),
-        entries,
+        entries: entries.seen(),
+        refused,
+        missing_sources,
+        wrong_stanzas: generation.wrong_stanzas(),
         trusted: generation.link.trusted,
         other_recipients: generation.manifest.recipients.iter().filter(|r| !own.texts().contains(r)).cloned().collect(),
         faults: chain.faults,

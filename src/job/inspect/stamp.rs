@@ -1,7 +1,7 @@
 //! `stamp export`, `stamp import`: the request to a time-stamping authority, carried there by hand, and its reply.
 //!
 //! ```text
-//! FOLDER/<set id>/00000012.seal     the seal, named as on the medium
+//! FOLDER/<set id>/00000012.head     the head of the seal, which has this number on the medium
 //!                 00000012-1.tsq    the first request
 //!                 00000012-1.tsr    its reply
 //!                 00000012-2.tsq    a later one
@@ -12,7 +12,7 @@
 
 use crate::env::Env;
 use crate::format::check_code::CheckCode;
-use crate::format::object::{Id, ObjectKind, file_name};
+use crate::format::object::Id;
 use crate::format::seal::Seal;
 use crate::format::stamp::{Reply, TimeStamp, TimeStampRequest};
 use crate::format::{Malformed, limit};
@@ -128,7 +128,7 @@ pub struct TimeStampRequestFile {
     pub bytes: Vec<u8>,
 }
 
-/// Makes a request for a time stamp over a seal, and writes both to files. Needs no key.
+/// Makes a request for a time stamp over the head of a seal, and writes both to files. Needs no key.
 pub fn export_request(options: &Options, env: &Env) -> Result<TimeStampRequestFile> {
     let opened = OpenSet::open(&options.from, options.set, env.loader)?;
     let chain = opened.chain()?;
@@ -141,12 +141,12 @@ pub fn export_request(options: &Options, env: &Env) -> Result<TimeStampRequestFi
     if !link.trusted {
         return Err(StampError::Untrusted { generation });
     }
-    let bytes = link.bytes();
+    let bytes = link.head_bytes();
     let sha256 = sha256(&bytes);
     let folder = options.folder.join(chain.set.to_string());
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io_error("made", &folder))?;
-    let seal = folder.join(file_name(link.number, ObjectKind::Seal));
-    if !write_new(&seal, &bytes)? && read(&seal, limit::SEAL_BYTES)? != bytes {
+    let seal = folder.join(head_name(link.number));
+    if !write_new(&seal, &bytes)? && read(&seal, limit::HEAD_BYTES)? != bytes {
         return Err(StampError::OtherSeal { path: seal });
     }
     let mut nonce = [0; 8];
@@ -159,7 +159,7 @@ pub fn export_request(options: &Options, env: &Env) -> Result<TimeStampRequestFi
         }
         request = numbered(&seal, n);
     }
-    let (time, check_code) = (link.seal.time.clone(), CheckCode::of(&link.digest));
+    let (time, check_code) = (link.seal.time.clone(), CheckCode::of(&link.digest()));
     Ok(TimeStampRequestFile { set: chain.set, generation, time, check_code, sha256, seal, request, bytes })
 }
 
@@ -172,7 +172,12 @@ fn no_such_generation(chain: &Chain, wanted: Option<u64>) -> GenerationError {
     }
 }
 
-/// `00000012-1.tsq` beside `00000012.seal`.
+/// The name of a copy of the head of seal `number`.
+fn head_name(number: u64) -> String {
+    format!("{number:08}.head")
+}
+
+/// `00000012-1.tsq` beside `00000012.head`.
 fn numbered(seal: &Path, n: u64) -> PathBuf {
     let stem = seal.file_stem().unwrap_or_default().to_string_lossy();
     seal.with_file_name(format!("{stem}-{n}.tsq"))
@@ -219,10 +224,11 @@ pub fn import_reply(folder: &Path, reply: &[u8]) -> Result<TimeStampReplyFile> {
     }
     let (request, _) = requests.into_iter().find(|(_, r)| Some(r.nonce) == stamp.nonce).ok_or(StampError::Nonce)?;
     let seal_path = seal_of(&request);
-    let bytes = read(&seal_path, limit::SEAL_BYTES)?;
+    let bytes = read(&seal_path, limit::HEAD_BYTES)?;
     let other = || StampError::OtherSeal { path: seal_path.clone() };
-    let seal = Seal::decode(&bytes).map_err(|_| other())?.seal;
-    let name = file_name(seal.number(), ObjectKind::Seal);
+    let signed = Seal::decode(&bytes).ok().filter(|s| s.head_bytes == bytes.len()).ok_or_else(other)?;
+    let seal = signed.seal;
+    let name = head_name(seal.number());
     if sha256(&bytes) != stamp.sha256 || seal_path.file_name() != Some(OsStr::new(&name)) {
         return Err(other());
     }
@@ -242,11 +248,11 @@ pub fn import_reply(folder: &Path, reply: &[u8]) -> Result<TimeStampReplyFile> {
     })
 }
 
-/// `00000012.seal` beside `00000012-1.tsq`.
+/// `00000012.head` beside `00000012-1.tsq`.
 fn seal_of(request: &Path) -> PathBuf {
     let name = request.file_stem().unwrap_or_default().to_string_lossy();
     let number = name.split('-').next().unwrap_or_default();
-    request.with_file_name(format!("{number}.{}", ObjectKind::Seal))
+    request.with_file_name(format!("{number}.head"))
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -4,11 +4,11 @@
 use super::Result;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
-use crate::format::check_code::CheckCode;
-use crate::format::object::{Id, Object, ObjectKind, file_name};
+use crate::format::check_code::{CheckCode, WrittenCode};
+use crate::format::object::{Id, Object, ObjectKind, object_path};
 use crate::format::seal::{ReadBack, Verdict};
 use crate::medium::{Listed, Medium};
-use crate::seal::chain::{Chain, Fault, SealLink};
+use crate::seal::chain::{Chain, Fault, FaultKind, SealLink};
 use crate::set::check::{check_objects, file_of};
 use crate::set::open::{OpenSet, set_name};
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ pub struct Options {
     /// `None`: the only set on the medium.
     pub set: Option<Id>,
     /// The check code on paper.
-    pub expect: Option<CheckCode>,
+    pub expect: Option<WrittenCode>,
     /// What this host remembers of the set: of each of its media, by place, the digest of the last seal.
     pub known: Vec<(u64, [u8; 32])>,
 }
@@ -65,6 +65,12 @@ pub struct CheckedGeneration {
     pub read_back: ReadBack,
     /// The chain of seals is valid from the label to this generation.
     pub trusted: bool,
+    /// The check code on paper shows that this seal is the one that was written.
+    pub anchored: bool,
+    /// The seal was signed by the key that a succession names.
+    pub succession: bool,
+    /// Its list of objects is damaged: what it covers cannot be checked.
+    pub is_list_damaged: bool,
     /// Number of its objects, with the seal.
     pub objects: u64,
     /// Bytes of these objects.
@@ -91,7 +97,7 @@ pub struct Report {
     pub damage: Vec<Damage>,
     /// Objects behind the last seal: they belong to no generation.
     pub leftovers: Vec<Listed>,
-    /// Objects among the sealed ones that no seal lists, and files that are no objects.
+    /// Objects among the sealed ones that no seal lists, and what is no object: paths below the set's folder.
     pub foreign: Vec<String>,
     /// Objects that were verified, with the seals.
     pub objects: u64,
@@ -110,6 +116,13 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether nothing is wrong but that a newer program has written the end of the chain.
+    pub fn is_only_newer(&self) -> bool {
+        let is_newer = |f: &Fault| matches!(f.what, FaultKind::Newer { .. });
+        let rest = Self { faults: self.faults.iter().filter(|f| !is_newer(f)).cloned().collect(), ..self.clone() };
+        self.faults.iter().any(is_newer) && rest.is_good()
+    }
+
     /// Whether everything that a seal covers is unchanged, and the chain is the expected one.
     pub fn is_good(&self) -> bool {
         let as_expected = |e: &Option<Expected>| *e != Some(Expected::NotFound);
@@ -126,8 +139,14 @@ impl Report {
 pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));
     let opened = OpenSet::open(&options.from, options.set, env.loader)?;
-    let chain = opened.chain()?;
-    verify_chain(&*opened.medium, &chain, options, env, observer)
+    let mut chain = opened.chain()?;
+    let anchor = options.expect.as_ref().map(|code| chain.anchor(code));
+    let mut report = verify_chain(&*opened.medium, &chain, options, env, observer)?;
+    report.expected = anchor.map(|at| match at.and_then(|at| chain.links.get(at)) {
+        None => Expected::NotFound,
+        Some(link) => found(&chain, link),
+    });
+    Ok(report)
 }
 
 /// Verifies the objects that the seals of a chain list. Whatever is wrong with them is in the report: an auditor needs
@@ -135,7 +154,7 @@ pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<R
 pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
     let mut all: Vec<(Object, u64)> = Vec::new();
     for link in &chain.links {
-        all.extend(link.seal.objects.iter().map(|o| (*o, link.seal.generation)));
+        all.extend(link.objects.iter().map(|o| (*o, link.seal.generation)));
     }
     let elsewhere = all.partition_point(|(o, _)| o.number < chain.first);
     all.drain(..elsewhere);
@@ -146,18 +165,20 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
     let lines = chain.links.iter().map(|l| CheckedGeneration {
         generation: l.seal.generation,
         time: l.seal.time.clone(),
-        check_code: CheckCode::of(&l.digest),
+        check_code: CheckCode::of(&l.digest()),
         verdict: l.seal.verdict,
         read_back: l.seal.read_back,
         trusted: l.trusted,
-        objects: l.seal.objects.len() as u64 + 1,
-        bytes: l.seal.objects.iter().map(|o| o.length).sum::<u64>() + l.length,
+        anchored: l.anchored,
+        succession: l.seal.succession.is_some(),
+        is_list_damaged: !l.is_list_whole,
+        objects: l.seal.count + 1,
+        bytes: l.objects.iter().map(|o| o.length).sum::<u64>() + l.length,
         damaged: damage.iter().filter(|d| d.generation == l.seal.generation).count() as u64,
     });
-    let newest = chain.last().map_or(0, |l| l.seal.generation);
-    let find = |matches: &dyn Fn(&SealLink) -> bool| {
-        let found = chain.links.iter().find(|l| l.trusted && matches(l));
-        found.map_or(Expected::NotFound, |l| Expected::Found { generation: l.seal.generation, newer: newest - l.seal.generation })
+    let find = |digest: [u8; 32]| {
+        let link = chain.links.iter().find(|l| l.is_proven() && l.digest() == digest);
+        link.map_or(Expected::NotFound, |link| found(chain, link))
     };
     Ok(Report {
         set: chain.set,
@@ -173,9 +194,15 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         place: chain.label.as_ref().map_or(0, |l| l.place),
         elsewhere: elsewhere as u64,
         read_back,
-        expected: options.expect.map(|code| find(&|l| CheckCode::of(&l.digest) == code)),
-        known: known_here(chain, options).map(|digest| find(&|l| l.digest == digest)),
+        expected: None,
+        known: known_here(chain, options).map(find),
     })
+}
+
+/// A seal that was expected, and what follows it.
+fn found(chain: &Chain, link: &SealLink) -> Expected {
+    let newest = chain.last().map_or(0, |l| l.seal.generation);
+    Expected::Found { generation: link.seal.generation, newer: newest.saturating_sub(link.seal.generation) }
 }
 
 /// The last seal that the host remembers of this medium; of the newest medium if this one's place is unknown.
@@ -185,9 +212,10 @@ fn known_here(chain: &Chain, options: &Options) -> Option<[u8; 32]> {
     here.or(options.known.last()).map(|(_, digest)| *digest)
 }
 
-/// Objects among the sealed ones that no seal lists, and files whose names are not those of objects.
+/// The paths of objects among the sealed ones that no seal lists, and of what is no object.
 fn foreign(chain: &Chain) -> Vec<String> {
     let mut foreign: Vec<String> = chain.listing.foreign.iter().map(|n| n.to_string_lossy().into_owned()).collect();
+    foreign.extend(chain.stray.iter().map(|l| object_path(l.number, l.kind)));
     let end = chain.last().map_or(0, |l| l.number + 1);
     for l in chain.listing.objects.iter().filter(|l| l.number < end) {
         let after = chain.links.partition_point(|s| s.number < l.number);
@@ -195,9 +223,9 @@ fn foreign(chain: &Chain) -> Vec<String> {
         let is_listed = chain.object(l.number).is_some_and(|(o, _)| file_of(&chain.listing, o) == Some(l));
         let is_fault = chain.faults.iter().any(|f| f.object == l.number);
         // Which objects a missing or unreadable seal lists is unknown.
-        let is_covered = chain.links.get(after).is_some_and(|s| s.seal.first <= l.number);
+        let is_covered = chain.links.get(after).is_some_and(|s| s.seal.first <= l.number && s.is_list_whole);
         if !is_seal && !is_listed && !is_fault && is_covered {
-            foreign.push(file_name(l.number, l.kind));
+            foreign.push(object_path(l.number, l.kind));
         }
     }
     foreign

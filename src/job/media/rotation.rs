@@ -233,6 +233,7 @@ mod tests {
             created: String::new(),
             recipients: Vec::new(),
             root_key: [0; 32],
+            succession_key: None,
             tool: String::new(),
             quarantine: false,
         };

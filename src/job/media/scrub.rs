@@ -8,6 +8,7 @@
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::cbor::Time;
+use crate::format::digests::Hashes;
 use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
@@ -122,7 +123,7 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
         if env.is_interrupted() {
             return Err(InspectError::Interrupted);
         }
-        match opened.medium.read_back(o.number, o.kind) {
+        match opened.medium.read_back(o.number, o.kind, Hashes::Blake3) {
             Ok(_) => {}
             Err(e) if e.category() == ErrorCategory::Damage => unreadable.push((file_name(o.number, o.kind), e.to_string())),
             Err(e) => return Err(e.into()),
@@ -150,7 +151,7 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
 fn unlisted(chain: &Chain, here: &[(Object, u64)]) -> Vec<Object> {
     let listed: HashSet<u64> = here.iter().map(|(o, _)| o.number).collect();
     let others = chain.listing.objects.iter().filter(|l| !listed.contains(&l.number));
-    others.map(|l| Object { number: l.number, kind: l.kind, length: l.length, digest: None }).collect()
+    others.map(|l| Object { number: l.number, kind: l.kind, length: l.length, digests: None }).collect()
 }
 
 /// From one time to another; 0 if the clock was set back meanwhile.

@@ -18,7 +18,7 @@ pub(super) struct FileBatch {
 
 impl FileBatch {
     pub(super) fn add(&mut self, entry: Entry) {
-        self.bytes += entry.core.size;
+        self.bytes = self.bytes.saturating_add(entry.core.size);
         self.files.push(entry);
     }
 

@@ -2,6 +2,7 @@
 
 use super::SourceReport;
 use super::by_priority::PriorityGroup;
+use crate::format::entry::add_sizes;
 use crate::format::manifest::Source;
 use crate::format::pack::Extent;
 use crate::generation::is_within;
@@ -44,7 +45,7 @@ impl<'s> RestoreCounts<'s> {
     pub(super) fn add_file(&mut self, bytes: u64) {
         if let Some(counts) = self.counts.get_mut(self.current) {
             counts.report.files += 1;
-            counts.report.bytes += bytes;
+            counts.report.bytes = add_sizes(counts.report.bytes, bytes);
         }
     }
 

@@ -9,10 +9,12 @@ use super::task::{ExtentTask, SendTasks};
 use crate::event::{Event, FindingKind, chain_text};
 use crate::format::entry::DataRange;
 use crate::medium::MediumError;
+use crate::pipeline::hasher::Digests;
 use crate::pipeline::target::Target;
 use crossbeam_channel::bounded;
 use parking_lot::Mutex;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +46,14 @@ impl<'a, 'g> FileWriter<'a, 'g> {
 
     fn is_stopped(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed) || self.detached.lock().is_some()
+    }
+
+    /// Fails if the user wants to stop: what is not finished then is not judged.
+    fn check(&self) -> io::Result<()> {
+        match self.interrupted.load(Ordering::Relaxed) {
+            true => Err(io::Error::other("the run was interrupted")),
+            false => Ok(()),
+        }
     }
 
     /// Runs `plan`, which sends tasks, and beside it `threads` workers that do them.
@@ -99,7 +109,10 @@ impl<'a, 'g> FileWriter<'a, 'g> {
         let tasks = job.tasks;
         let Some(object) = job.object else {
             for t in tasks {
-                let created = t.file.open(self.target);
+                if self.is_stopped() {
+                    break;
+                }
+                let created = t.file.open(self.target, &|| self.check());
                 self.finish_task(&t.file, created.map(drop));
             }
             return Ok(());
@@ -115,6 +128,9 @@ impl<'a, 'g> FileWriter<'a, 'g> {
         // Failures on a damaged pack are reported only when the medium is known to be attached.
         let mut failed = Vec::new();
         for task in tasks {
+            if self.is_stopped() {
+                return Ok(());
+            }
             match self.write(&task, source, &mut content) {
                 Err(why) if !matches!(source, FrameSource::Whole(_)) => failed.push((task, why)),
                 done => self.finish_task(&task.file, done),
@@ -141,21 +157,23 @@ impl<'a, 'g> FileWriter<'a, 'g> {
                 content.extend_from_slice(piece);
                 Ok(())
             })?;
-            if Some(*blake3::hash(content).as_bytes()) != pending.core.blake3 {
+            let recorded = pending.core.whole();
+            if recorded != Some(&Digests::of(content, recorded.is_some_and(|d| d.sha256.is_some()))) {
                 return Err("the content is not what the record says".into());
             }
-            let file = pending.open(self.target)?;
+            let file = pending.open(self.target, &|| self.check())?;
             if !pending.is_restored.load(Ordering::Relaxed) {
                 file.write_all_at(content, 0).map_err(|e| e.to_string())?;
             }
             pending.is_checked.store(true, Ordering::Relaxed);
             return Ok(());
         }
-        let file = pending.open(self.target)?;
+        let file = pending.open(self.target, &|| self.check())?;
         if pending.is_restored.load(Ordering::Relaxed) {
             return Ok(());
         }
         source.read(task.extent, |at, piece| {
+            self.check().map_err(|e| e.to_string())?;
             write_data(&file, &pending.core.holes, task.data_offset + at, piece).map_err(|e| e.to_string())
         })
     }
@@ -163,6 +181,10 @@ impl<'a, 'g> FileWriter<'a, 'g> {
     /// Notes that a task is done. After a file's last task the file is checked and finished.
     fn finish_task(&self, pending: &Arc<PendingFile>, done: Result<(), String>) {
         let core = &pending.core;
+        // A run that goes on reads the file again.
+        if self.check().is_err() {
+            return;
+        }
         if let Err(why) = done
             && !pending.is_failed.swap(true, Ordering::Relaxed)
         {
@@ -175,7 +197,12 @@ impl<'a, 'g> FileWriter<'a, 'g> {
             Some(Err(why)) => return self.findings.add(FindingKind::NotRestored, &core.path, why),
         };
         let is_failed = pending.is_failed.load(Ordering::Relaxed);
-        if !is_failed && (pending.is_checked.load(Ordering::Relaxed) || has_content(&file, core)) {
+        let is_whole = !is_failed
+            && (pending.is_checked.load(Ordering::Relaxed) || has_content(&file, core, &|| self.check()).unwrap_or(false));
+        if self.check().is_err() {
+            return;
+        }
+        if is_whole {
             self.findings.add_shortfalls(self.target.finish_file(&file, core));
             self.findings.observer.on_event(Event::Progress { entries: 0, bytes: core.size });
             return;

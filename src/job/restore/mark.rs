@@ -51,7 +51,7 @@ impl Origin {
             set_name: chain.label.as_ref().map(|l| l.name.clone()).unwrap_or_default(),
             generation: seal.generation,
             time: seal.time.clone(),
-            check_code: CheckCode::of(&generation.link.digest),
+            check_code: CheckCode::of(&generation.link.digest()),
             has_alarm: seal.verdict == Verdict::Alarm,
             quarantine: chain.label.as_ref().is_some_and(|l| l.quarantine),
         }

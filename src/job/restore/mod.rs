@@ -16,6 +16,7 @@ mod pack_fetcher;
 mod passes;
 mod pending_file;
 mod plan;
+mod record;
 mod records;
 pub mod scan;
 mod selection;
@@ -28,6 +29,7 @@ pub use mark::{Marking, Origin};
 
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
+use crate::format::check_code::{CheckCode, WrittenCode};
 use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError};
 use crate::medium::MediumError;
@@ -52,6 +54,8 @@ pub struct Options {
     pub set: Option<Id>,
     /// `None`: the newest generation.
     pub generation: Option<u64>,
+    /// The check code on paper. Nothing is restored if no seal on the medium has it. Default: none.
+    pub expect: Option<WrittenCode>,
     /// The folder to restore into. It is created.
     pub to: PathBuf,
     /// Entries, each with everything below it. Paths begin with the name of a source.
@@ -82,6 +86,7 @@ impl Options {
             from: from.into(),
             set: None,
             generation: None,
+            expect: None,
             to: to.into(),
             paths: Vec::new(),
             only: None,
@@ -107,7 +112,16 @@ pub struct Report {
     pub generation: u64,
     /// When the generation was sealed, as the seal writes it.
     pub time: String,
-    /// The chain of seals is valid from the label to this generation.
+    /// The check code of its seal.
+    pub check_code: CheckCode,
+    /// The generation of the seal that has the expected check code, which shows that it and what is before it are what was
+    /// written down.
+    pub expected: Option<u64>,
+    /// The newest generation on the medium, whether its seal is proven or not.
+    pub newest: u64,
+    /// Objects behind the last seal: they belong to no generation.
+    pub leftovers: u64,
+    /// The chain of seals is valid from the label to this generation, or the expected check code shows that it is.
     pub trusted: bool,
     /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
@@ -133,6 +147,11 @@ pub struct Report {
     pub findings: Vec<RestoreFinding>,
     /// Requested paths and patients that are not in the generation.
     pub not_found: Vec<Vec<u8>>,
+    /// Sources of the generation that were not there when it was made. Named only if all records were looked at.
+    pub missing_sources: Vec<Vec<u8>>,
+    /// Objects that were decrypted and do not have exactly one stanza for each recipient: somebody else may be able to open
+    /// them.
+    pub wrong_stanzas: Vec<u64>,
     /// Patients were requested, and no source of the generation is an SS-MIX2 storage.
     pub lacks_storages: bool,
     /// The sources of which anything is selected, in the order in which they are restored.
@@ -183,6 +202,12 @@ pub enum RestoreError {
     /// The file with the records beside the restore cannot be made, written or read.
     #[error("the entries cannot be kept beside the restore")]
     Spool(#[source] std::io::Error),
+    /// No seal on the medium has the check code that was expected: it was rolled back, or is another set's.
+    #[error("no seal on the medium has the check code {code}")]
+    NotExpected {
+        /// As it was given.
+        code: WrittenCode,
+    },
     /// The set cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -205,7 +230,12 @@ type Result<T> = std::result::Result<T, RestoreError>;
 /// used, or the run was interrupted. A run that was interrupted can be resumed.
 pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));
-    let (set, chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
+    let (set, mut chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
+    let expected = options.expect.map(|code| {
+        let seal = chain.anchor(&code).map(|at| chain.links[at].seal.generation);
+        seal.ok_or(RestoreError::NotExpected { code })
+    });
+    let expected = expected.transpose()?;
     let generation = Generation::open(&*set.medium, &chain, options.generation, identity)?;
     let selection = Selection::new(options, &generation.manifest.sources)?;
     let findings = FindingLog::new(observer);
@@ -213,6 +243,7 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
     let is_marked = origin.is_marked(options);
     let groups = by_priority(&generation.manifest.sources);
     let mut report = Report::new(&chain, &generation, &origin, &selection);
+    report.expected = expected;
     report.page = is_marked.then(|| origin.page_name());
     if options.dry_run {
         observer.on_event(Event::Phase(Phase::Planning));
@@ -229,6 +260,7 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
         Passes { options, env, chain: &chain, generation, selection, target, findings, spooled }.run(&groups, &mut report)?;
     }
     report.not_found = selection.not_found();
+    report.wrong_stanzas = generation.wrong_stanzas();
     (report.not_restored, report.shortfalls, report.findings) = findings.into_findings();
     Ok(report)
 }
@@ -251,6 +283,14 @@ fn spool(
 }
 
 impl Report {
+    /// Notes what is known of the generation when all `records` were read. Those of each priority are read in turn.
+    fn add_records(&mut self, records: &Records) {
+        self.entries_lost = self.entries_lost.max(records.lost());
+        let missing = records.missing_sources().into_iter().filter(|name| !self.missing_sources.contains(name));
+        let missing: Vec<Vec<u8>> = missing.collect();
+        self.missing_sources.extend(missing);
+    }
+
     /// A report of nothing done so far.
     fn new(chain: &Chain, generation: &Generation, origin: &Origin, selection: &Selection) -> Self {
         Self {
@@ -258,7 +298,11 @@ impl Report {
             set_name: origin.set_name.clone(),
             generation: generation.manifest.generation,
             time: origin.time.clone(),
-            trusted: generation.link.trusted,
+            check_code: CheckCode::of(&generation.link.digest()),
+            expected: None,
+            newest: chain.generations().next_back().map_or(0, |l| l.seal.generation),
+            leftovers: chain.leftovers.len() as u64,
+            trusted: generation.link.is_proven(),
             faults: chain.faults.clone(),
             entries: 0,
             files: 0,
@@ -271,6 +315,8 @@ impl Report {
             entries_lost: 0,
             findings: Vec::new(),
             not_found: Vec::new(),
+            missing_sources: Vec::new(),
+            wrong_stanzas: Vec::new(),
             lacks_storages: selection.lacks_storages(),
             sources: Vec::new(),
             packs: Vec::new(),

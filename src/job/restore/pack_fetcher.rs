@@ -2,7 +2,8 @@
 //!
 //! A pack is read whole, compared with its seal and decrypted. If it does not match its seal, its frames are tried one
 //! by one, so that damage costs only the files that lie in it. They are taken from what was read: meanwhile another
-//! medium may be in the drive.
+//! medium may be in the drive. A pack that matches its seal and has no index that fits is not used at all: it was not
+//! made as a pack is.
 
 use super::findings::FindingLog;
 use crate::event::{Event, FindingKind, chain_text};
@@ -11,6 +12,7 @@ use crate::format::object::{ObjectKind, file_name};
 use crate::format::pack::Extent;
 use crate::generation::{DecryptedPack, Generation};
 use crate::medium::{ErrorCategory, MediumError, OpenObject};
+use crate::pipeline::compressor::{check_frames, read_index};
 use crate::pipeline::encryptor;
 use crate::pipeline::packer::PackReader;
 use crate::seal::chain::{Chain, read_opened};
@@ -44,6 +46,9 @@ pub(super) enum FrameSource {
 impl PackFetcher<'_, '_> {
     /// Reads a pack. Fails only if the medium is not attached: damage is part of the result.
     pub(super) fn fetch(&self, object: u64) -> Result<FetchedPack, MediumError> {
+        if let Err(e) = self.generation.check_listed(object) {
+            return Ok(FetchedPack::Lost(chain_text(&e)));
+        }
         let medium = self.generation.medium();
         let mut open = match medium.open(object, ObjectKind::Pack) {
             Ok(open) => open,
@@ -61,28 +66,47 @@ impl PackFetcher<'_, '_> {
         let (why, open) = match fetched {
             FetchedPack::Whole(bytes) => match self.open_whole(object, &bytes) {
                 Ok(reader) => return FrameSource::Whole(reader),
-                Err(why) => (why, Some(Box::new(Cursor::new(bytes)) as Box<dyn OpenObject>)),
+                Err(Unusable::All(why)) => (why, None),
+                Err(Unusable::InPart(why)) => (why, Some(Box::new(Cursor::new(bytes)) as Box<dyn OpenObject>)),
             },
             FetchedPack::Partial(open, why) => (why, Some(open)),
             FetchedPack::Lost(why) => (why, None),
         };
         let path = file_name(object, ObjectKind::Pack).into_bytes();
         self.findings.observer.on_event(Event::Finding { kind: FindingKind::Damage, path, detail: why.clone() });
-        match open.map(|open| self.generation.unpack(object, open)) {
+        match open.map(|open| self.generation.salvage(object, open)) {
             Some(Ok(pack)) => FrameSource::Damaged(pack),
             Some(Err(e)) => FrameSource::Lost(format!("{why}; {}", chain_text(&e))),
             None => FrameSource::Lost(why),
         }
     }
 
-    fn open_whole(&self, object: u64, bytes: &[u8]) -> Result<PackReader<Cursor<Vec<u8>>>, String> {
-        let digest = self.chain.object(object).and_then(|(o, _)| o.digest);
-        if Some(*blake3::hash(bytes).as_bytes()) != digest {
-            return Err("its digest is not the one in the seal".to_owned());
+    fn open_whole(&self, object: u64, bytes: &[u8]) -> Result<PackReader<Cursor<Vec<u8>>>, Unusable> {
+        let digest = self.chain.object(object).and_then(|(o, _)| o.digest());
+        // Under a damaged list the records confirm what is in it.
+        if !self.chain.is_unlisted(object) && Some(*blake3::hash(bytes).as_bytes()) != digest {
+            return Err(Unusable::InPart("its digest is not the one in the seal".to_owned()));
         }
-        let payload = encryptor::decrypt(self.generation.identity(), bytes, limit::PACK_BYTES).map_err(|e| chain_text(&e))?;
-        PackReader::open(Cursor::new(payload)).map_err(|e| chain_text(&e))
+        let all = |e: &dyn std::error::Error| match self.chain.is_unlisted(object) {
+            // Nobody knows whether the pack is what was listed.
+            true => Unusable::InPart(chain_text(e)),
+            false => Unusable::All(chain_text(e)),
+        };
+        let mut payload = Vec::new();
+        let decrypted = encryptor::decrypt_into(self.generation.identity(), bytes, limit::PACK_BYTES, &mut payload);
+        self.generation.count_stanzas(object, decrypted.map_err(|e| all(&e))?);
+        let index = read_index(&mut Cursor::new(&payload)).map_err(|e| all(&e))?;
+        check_frames(&payload, &index).map_err(|e| all(&e))?;
+        PackReader::with_index(Cursor::new(payload), &index).map_err(|e| all(&e))
     }
+}
+
+/// Why a pack cannot be used as a whole.
+enum Unusable {
+    /// It is not what its seal lists: frames that decode are still used.
+    InPart(String),
+    /// It is what its seal lists, and still no pack.
+    All(String),
 }
 
 impl FrameSource {

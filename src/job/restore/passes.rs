@@ -8,13 +8,14 @@ use super::counts::RestoreCounts;
 use super::file_writer::FileWriter;
 use super::findings::FindingLog;
 use super::pack_fetcher::PackFetcher;
+use super::record::{NotRestorable, path_and_type};
 use super::records::{Records, SpooledRecords};
 use super::selection::Selection;
 use super::task::{SendTasks, TasksByPack};
 use super::{Options, Report, RestoreError, Result, SourceReport};
 use crate::env::Env;
 use crate::event::{Event, FindingKind, Phase, chain_text};
-use crate::format::entry::{ContentState, Core, Entry, EntryKind};
+use crate::format::entry::{ContentState, Core, Entry, EntryKind, add_sizes};
 use crate::format::manifest::Source;
 use crate::generation::{Generation, is_within};
 use crate::pipeline::target::Target;
@@ -46,7 +47,7 @@ impl<'a> Passes<'a, '_> {
             for s in &restored {
                 report.entries += s.entries;
                 report.files += s.files;
-                report.bytes += s.bytes;
+                report.bytes = add_sizes(report.bytes, s.bytes);
                 if !group.is_all {
                     let name = s.name.clone();
                     self.findings.observer.on_event(Event::SourceRestored { name, entries: s.entries, bytes: s.bytes });
@@ -116,10 +117,10 @@ impl<'g> GroupPasses<'_, '_, 'g> {
     }
 
     /// The entry is a hard link to an entry that is restored in this group or was in an earlier one. A link to any
-    /// other entry becomes a file of its own.
-    fn is_link(&self, core: &Core) -> bool {
+    /// other entry becomes a file of its own. `records`: where the entry was read last.
+    fn is_link(&self, core: &Core, records: &Records) -> bool {
         let Some(first) = core.link_to.as_ref().filter(|_| self.selection.contains_link_target(core)) else { return false };
-        self.is_in_group(first) || self.is_earlier(first)
+        (self.is_in_group(first) || self.is_earlier(first)) && !records.is_below_refused(first)
     }
 
     /// The path is in a source of an earlier group.
@@ -144,8 +145,15 @@ impl<'g> GroupPasses<'_, '_, 'g> {
             let mut records = self.records()?;
             while let Some(record) = records.next() {
                 self.check_interrupted()?;
-                let entry = record?;
-                ancestors.leave(&entry.core.path, |_| {});
+                let record = record?;
+                ancestors.leave(path_and_type(&record).0, |_| {});
+                let entry = match record {
+                    Ok(entry) => entry,
+                    Err(refused) => {
+                        self.refuse(refused, counts);
+                        continue;
+                    }
+                };
                 let is_selected = self.is_selected(&entry.core);
                 if is_selected {
                     counts.add_entry(&entry.core.path);
@@ -161,8 +169,11 @@ impl<'g> GroupPasses<'_, '_, 'g> {
                         ancestors.enter(entry.core, is_selected);
                     }
                     // Hard links are made in the second pass, when the file that they lead to is complete.
-                    _ if !is_selected || self.is_link(&entry.core) => {}
-                    EntryKind::File => self.add_file(entry, &mut costs, &mut batch, counts),
+                    _ if !is_selected || self.is_link(&entry.core, &records) => {}
+                    EntryKind::File => {
+                        self.note_own_copy(&entry.core, &records);
+                        self.add_file(entry, &mut costs, &mut batch, counts);
+                    }
                     EntryKind::Symlink => {
                         self.findings.add_created(&entry.core, self.target.create_symlink(&entry.core).map(|m| m.1));
                     }
@@ -172,7 +183,7 @@ impl<'g> GroupPasses<'_, '_, 'g> {
                     batch.send(send)?;
                 }
             }
-            report.entries_lost = report.entries_lost.max(records.lost());
+            report.add_records(&records);
             self.findings.add_gaps(records.gaps());
             batch.send(send)?;
             drop(records);
@@ -202,13 +213,27 @@ impl<'g> GroupPasses<'_, '_, 'g> {
         Ok(())
     }
 
+    /// Reports an entry that must not be restored, if it is selected.
+    fn refuse(&self, refused: NotRestorable, counts: &mut RestoreCounts) {
+        let NotRestorable { path, is_directory, kind, why } = refused;
+        if self.is_in_group(&path) && self.selection.contains_path(&path, is_directory) {
+            counts.add_entry(&path);
+            self.findings.add(kind, &path, why);
+            self.findings.observer.on_event(Event::Progress { entries: 1, bytes: 0 });
+        }
+    }
+
+    /// Reports that a selected file becomes a file of its own although the name that it leads to is selected.
+    fn note_own_copy(&self, core: &Core, records: &Records) {
+        let Some(first) = core.link_to.as_ref().filter(|_| self.selection.contains_link_target(core)) else { return };
+        let reason = if records.is_below_refused(first) { "is not restored" } else { "comes with a later source" };
+        let why = format!("has its own copy: {} {reason}", String::from_utf8_lossy(first));
+        self.findings.add(FindingKind::Shortfall, &core.path, why);
+    }
+
     /// Adds a selected file to the batch; on a medium with one head, to the costs of its packs.
     fn add_file(&self, entry: Entry, costs: &mut Option<PackCosts>, batch: &mut FileBatch, counts: &mut RestoreCounts) {
         counts.add_file(entry.core.size);
-        if let Some(first) = entry.core.link_to.as_ref().filter(|_| self.selection.contains_link_target(&entry.core)) {
-            let why = format!("has its own copy: {} comes with a later source", String::from_utf8_lossy(first));
-            self.findings.add(FindingKind::Shortfall, &entry.core.path, why);
-        }
         if let ContentState::Unreadable { errno } = entry.core.state {
             let why = std::io::Error::from_raw_os_error(errno as i32).to_string();
             let detail = format!("was unreadable in the backup: {why}");
@@ -226,12 +251,13 @@ impl<'g> GroupPasses<'_, '_, 'g> {
         let mut split_files = SplitFiles::default();
         for run in runs {
             let mut packs = TasksByPack::default();
-            for record in self.records()? {
+            let mut records = self.records()?;
+            while let Some(record) = records.next() {
                 self.check_interrupted()?;
-                let entry = record?;
+                let Ok(entry) = record? else { continue };
                 let core = &entry.core;
                 let is_unreadable = matches!(core.state, ContentState::Unreadable { .. });
-                if core.kind == EntryKind::File && self.is_selected(core) && !self.is_link(core) && !is_unreadable {
+                if core.kind == EntryKind::File && self.is_selected(core) && !self.is_link(core, &records) && !is_unreadable {
                     packs.add(split_files.tasks(entry, &run));
                 }
             }
@@ -244,17 +270,19 @@ impl<'g> GroupPasses<'_, '_, 'g> {
     fn second_pass(&self) -> Result<()> {
         let mut ancestors = Ancestors::default();
         let finish = |core: &Core| self.findings.add_shortfalls(self.target.finish_directory(core));
-        for record in self.records()? {
+        let mut records = self.records()?;
+        while let Some(record) = records.next() {
             self.check_interrupted()?;
-            let core = record?.core;
-            ancestors.leave(&core.path, finish);
+            let record = record?;
+            ancestors.leave(path_and_type(&record).0, finish);
+            let Ok(Entry { core, .. }) = record else { continue };
             let is_selected = self.is_selected(&core);
             if is_selected {
                 ancestors.0.iter_mut().for_each(|(_, is_created)| *is_created = true);
             }
             if core.kind == EntryKind::Directory {
                 ancestors.enter(core, is_selected);
-            } else if is_selected && self.is_link(&core) {
+            } else if is_selected && self.is_link(&core, &records) {
                 self.findings.add_created(&core, self.target.link(&core).map(|_| Vec::new()));
             }
         }

@@ -3,11 +3,13 @@
 
 use crate::event::chain_text;
 use crate::format::entry::{Core, Entry};
+use crate::pipeline::hasher::zeros;
+use crate::pipeline::read_around::{ReadAround, left_out};
 use crate::pipeline::target::{ClosedFile, Target};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -48,25 +50,35 @@ impl PendingFile {
         })
     }
 
-    /// Opens the file. The first caller creates it.
+    /// Opens the file. The first caller creates it, with its holes. Reading one that exists ends where `check` fails.
     #[expect(clippy::disallowed_methods, reason = "a file of an interrupted restore, in the target")]
-    pub(super) fn open(&self, target: &Target) -> Result<Arc<File>, String> {
+    pub(super) fn open(&self, target: &Target, check: &dyn Fn() -> io::Result<()>) -> Result<Arc<File>, String> {
         let mut state = self.state.lock();
         let file = match &*state {
             FileState::Open(file) => return Ok(file.clone()),
             FileState::Closed(closed) => target.reopen_file(&self.core, closed).map_err(|e| chain_text(&e))?,
             FileState::NotCreated => {
                 let made = target.create_file(&self.core).map_err(|e| chain_text(&e))?;
-                match made.existing {
-                    Some(_) if has_content(&made.file, &self.core) => self.is_restored.store(true, Ordering::Relaxed),
-                    Some(_) => made.file.set_len(0).map_err(|e| e.to_string())?,
-                    None => {}
+                let is_restored = made.existing.is_some()
+                    && match has_content(&made.file, &self.core, check) {
+                        Ok(is_same) => is_same,
+                        // What cannot be read is written again.
+                        Err(_) => check().map(|()| false).map_err(|e| e.to_string())?,
+                    };
+                self.is_restored.store(is_restored, Ordering::Relaxed);
+                if made.existing.is_some() && !is_restored {
+                    made.file.set_len(0).map_err(|e| e.to_string())?;
                 }
                 made.file
             }
         };
         let file = Arc::new(file);
+        let is_new = matches!(*state, FileState::NotCreated) && !self.is_restored.load(Ordering::Relaxed);
         *state = FileState::Open(file.clone());
+        if is_new && !self.core.holes.is_empty() {
+            let too_long = |e| format!("the target cannot hold a file of {} bytes: {e}", self.core.size);
+            file.set_len(self.core.size).map_err(too_long)?;
+        }
         Ok(file)
     }
 
@@ -119,23 +131,30 @@ impl OpenFiles {
     }
 }
 
-/// Reads a file and compares it with its record. A hole at the end counts as there: it is made when the file is
-/// finished.
-pub(super) fn has_content(file: &File, core: &Core) -> bool {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 256 << 10];
-    let mut at = 0;
-    loop {
-        match file.read_at(&mut buffer, at) {
-            Ok(0) => break,
-            Ok(n) => {
-                hasher.update(&buffer[..n]);
-                at += n as u64;
+/// Reads a file and compares it with each digest of its record. A hole at the end counts as there: it is made when the file is
+/// finished. Fails where the file cannot be read, and where `check` does.
+pub(super) fn has_content(file: &File, core: &Core, check: &dyn Fn() -> io::Result<()>) -> io::Result<bool> {
+    let Some(recorded) = core.digests else { return Ok(false) };
+    let around = ReadAround {
+        file,
+        left_out: left_out(core),
+        end: core.size,
+        with_sha256: recorded.either().sha256.is_some(),
+        on_read: &|_| check(),
+    };
+    let found = around.read(&mut Vec::new())?;
+    let Some(mut hasher) = found.hasher else { return Ok(false) };
+    if found.size < core.size {
+        let ends_in_hole = core.holes.last().is_some_and(|h| h.offset <= found.size && h.offset + h.length == core.size);
+        if !ends_in_hole {
+            return Ok(false);
+        }
+        if recorded.whole().is_some() {
+            for part in zeros(core.size - found.size) {
+                check()?;
+                hasher.update(part);
             }
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
         }
     }
-    crate::pipeline::hasher::update_zeros(&mut hasher, core.size.saturating_sub(at));
-    Some(*hasher.finalize().as_bytes()) == core.blake3
+    Ok(hasher.finish() == *recorded.either())
 }

@@ -3,10 +3,11 @@
 use super::by_priority::PriorityGroup;
 use super::counts::RestoreCounts;
 use super::findings::FindingLog;
+use super::record::path_and_type;
 use super::records::Records;
 use super::selection::Selection;
 use super::{Report, Result, SourceReport};
-use crate::format::entry::EntryKind;
+use crate::format::entry::{EntryKind, add_sizes};
 use crate::generation::Generation;
 use crate::seal::chain::Chain;
 use std::collections::BTreeMap;
@@ -24,24 +25,33 @@ pub(super) fn plan(
     let all = PriorityGroup { sources: groups.iter().flat_map(|g| g.sources.iter().copied()).collect(), is_all: true };
     let mut counts = RestoreCounts::new(&all, sources);
     let mut records = Records::of(generation, selection.search_paths(sources).as_deref())?;
-    for record in records.by_ref() {
-        let entry = record?;
-        if !selection.contains(&entry.core) {
+    while let Some(record) = records.next() {
+        let record = record?;
+        if !selection.contains_record(&record) {
             continue;
         }
-        counts.add_entry(&entry.core.path);
-        if entry.core.kind == EntryKind::File && !selection.contains_link_target(&entry.core) {
+        counts.add_entry(path_and_type(&record).0);
+        let entry = match record {
+            Ok(entry) => entry,
+            Err(refused) => {
+                findings.add(refused.kind, &refused.path, refused.why);
+                continue;
+            }
+        };
+        let is_link = entry.core.link_to.as_ref().is_some_and(|first| !records.is_below_refused(first));
+        if entry.core.kind == EntryKind::File && !(is_link && selection.contains_link_target(&entry.core)) {
             counts.add_file(entry.core.size);
             counts.add_extents(&entry.extents);
         }
     }
-    (report.entries_lost, report.sources) = (records.lost(), counts.into_reports());
+    report.add_records(&records);
+    report.sources = counts.into_reports();
     findings.add_gaps(records.gaps());
     let mut packs = BTreeMap::new();
     for SourceReport { entries, files, bytes, packs: of_source, media, .. } in &mut report.sources {
         report.entries += *entries;
         report.files += *files;
-        report.bytes += *bytes;
+        report.bytes = add_sizes(report.bytes, *bytes);
         *media = by_medium(chain, of_source);
         of_source.iter().for_each(|(object, bytes)| *packs.entry(*object).or_default() += bytes);
     }

@@ -3,6 +3,7 @@
 //! Thousands of names may be requested out of millions of entries. So names are looked up: an entry is selected if it,
 //! or a folder above it, is among the requested names.
 
+use super::record::{RestoreRecord, path_and_type};
 use super::{Options, RestoreError};
 use crate::format::entry::{Core, EntryKind};
 use crate::format::manifest::{Rules, Source};
@@ -86,12 +87,18 @@ impl Selection {
         self.contains_path(&core.path, core.kind == EntryKind::Directory)
     }
 
+    /// The same for a record that may be refused.
+    pub(super) fn contains_record(&self, record: &RestoreRecord) -> bool {
+        let (path, is_directory) = path_and_type(record);
+        self.contains_path(path, is_directory)
+    }
+
     /// The entry is a hard link to an entry that is selected, too. A link to any other entry becomes a file of its own.
     pub(super) fn contains_link_target(&self, core: &Core) -> bool {
         core.link_to.as_ref().is_some_and(|first| self.contains_path(first, false))
     }
 
-    fn contains_path(&self, path: &[u8], is_directory: bool) -> bool {
+    pub(super) fn contains_path(&self, path: &[u8], is_directory: bool) -> bool {
         if self.is_all() {
             return true;
         }

@@ -1,26 +1,31 @@
 //! The folder of one set, open, and what its errors mean.
 
+use super::thousands::OpenFolders;
 use crate::buffer::Buffers;
-use crate::format::object::{ObjectKind, parse_file_name};
+use crate::format::object::{ObjectKind, object_path};
+use crate::interruption::Interruption;
 use crate::medium::device::{Device, fault};
 use crate::medium::file_system::{FileSystem, free_bytes};
+use crate::medium::layout::{SetEntry, Unreadable, each_entry};
 use crate::medium::{FOREIGN_NAMES, Listed, Listing, MediumError};
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Dir, FileType};
+use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 #[derive(Debug)]
 pub(super) struct SetFolder {
     pub fd: OwnedFd,
+    pub folders: OpenFolders,
     pub path: PathBuf,
     pub file_system: FileSystem,
     pub device: Device,
     /// For direct reads and writes.
     pub buffers: Buffers,
+    /// Reading ends when it comes.
+    pub interruption: Interruption,
 }
 
 impl SetFolder {
@@ -41,6 +46,9 @@ impl SetFolder {
     }
 
     pub fn read_fault(&self, what: &'static str, e: Errno, number: u64, kind: ObjectKind) -> MediumError {
+        if e == Errno::CANCELED && self.interruption.is_there() {
+            return MediumError::Interrupted;
+        }
         let medium = self.name();
         match (self.fault(what, e), e) {
             (gone @ MediumError::Gone { .. }, _) => gone,
@@ -62,50 +70,58 @@ impl SetFolder {
         }
     }
 
-    /// Calls `f` with every name in the folder.
-    pub fn each_name(&self, mut f: impl FnMut(&[u8]) -> Result<(), Errno>) -> Result<(), Errno> {
-        for entry in Dir::read_from(&self.fd)? {
-            let entry = entry?;
-            match entry.file_name().to_bytes() {
-                b"." | b".." => {}
-                name => f(name)?,
-            }
-        }
-        Ok(())
+    /// The error of this folder, or of one below it, that cannot be read.
+    pub fn list_fault(&self, (below, e): Unreadable) -> MediumError {
+        let path = below.map_or_else(|| self.path.clone(), |b| self.path.join(b));
+        fault(&path, &self.device, "listing", e)
     }
 
     pub fn list(&self) -> Result<Listing, MediumError> {
         let mut listing = Listing::default();
         let mut foreign: BTreeSet<OsString> = BTreeSet::new();
-        let listed = self.each_name(|name| {
-            if let Some((number, kind)) = std::str::from_utf8(name).ok().and_then(parse_file_name) {
-                match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(s) if FileType::from_raw_mode(s.st_mode).is_file() => {
-                        listing.objects.push(Listed { number, kind, length: s.st_size as u64 });
+        let listed = each_entry(&self.fd, |entry| {
+            let path = match entry {
+                SetEntry::Foreign(path) => path,
+                SetEntry::Object { folder, name, number, kind } => match self.length_of(folder, name)? {
+                    Found::File(length) => {
+                        listing.objects.push(Listed { number, kind, length });
                         return Ok(());
                     }
-                    Ok(_) => {}
-                    // A damaged directory entry must not hide the others. Reading the object will report the damage.
-                    Err(Errno::IO | Errno::UCLEAN | Errno::BADMSG) if !self.device.is_gone() => {
-                        listing.objects.push(Listed { number, kind, length: 0 });
-                        return Ok(());
-                    }
-                    Err(Errno::NOENT) => return Ok(()),
-                    Err(e) => return Err(e),
-                }
-            }
+                    Found::Nothing => return Ok(()),
+                    Found::Else => object_path(number, kind).into(),
+                },
+            };
             listing.foreign_count += 1;
-            foreign.insert(OsString::from_vec(name.to_vec()));
+            foreign.insert(path);
             if foreign.len() > FOREIGN_NAMES {
                 foreign.pop_last();
             }
             Ok(())
         });
-        listed.map_err(|e| self.fault("listing", e))?;
+        listed.map_err(|e| self.list_fault(e))?;
         // vfat lists an unplugged disk as empty.
         self.check_attached("listing")?;
         listing.objects.sort_unstable_by_key(|o| (o.number, o.kind.code()));
         listing.foreign = foreign.into_iter().collect();
         Ok(listing)
     }
+
+    fn length_of(&self, folder: &OwnedFd, name: &[u8]) -> Result<Found, Errno> {
+        match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(s) if FileType::from_raw_mode(s.st_mode).is_file() => Ok(Found::File(s.st_size as u64)),
+            Ok(_) => Ok(Found::Else),
+            // A damaged directory entry must not hide the others. Reading the object will report the damage.
+            Err(Errno::IO | Errno::UCLEAN | Errno::BADMSG) if !self.device.is_gone() => Ok(Found::File(0)),
+            Err(Errno::NOENT) => Ok(Found::Nothing),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// What has the name of an object.
+enum Found {
+    /// A plain file of so many bytes.
+    File(u64),
+    Else,
+    Nothing,
 }

@@ -1,4 +1,4 @@
-//! Section 10: a set's objects as plain files in a folder.
+//! Section 10: a set's objects as plain files in folders.
 //!
 //! **Invariant:** the only calls here that change a medium create a folder, create a new file (never one that exists),
 //! write it once from its start, and set the immutable attribute. Nothing removes, renames, truncates or opens a stored
@@ -7,10 +7,12 @@
 mod folder;
 mod read;
 mod sync;
+mod thousands;
 mod write;
 
 use self::folder::SetFolder;
-use self::sync::{SyncQueue, fsync};
+use self::sync::{Pending, SyncQueue, fsync};
+use self::thousands::OpenFolders;
 use self::write::Numbers;
 use super::device::{fault, folder_fault, is_mount_point, root_device};
 use super::file_system::{FileSystem, free_bytes};
@@ -18,7 +20,9 @@ use super::layout::{FOLDER, check_name, open_folder};
 use super::sets::Sets;
 use super::{Description, Listing, Medium, MediumError, OpenObject, Reread, lock};
 use crate::buffer::Buffers;
+use crate::format::digests::Hashes;
 use crate::format::object::{Id, ObjectKind};
+use crate::interruption::Interruption;
 use crate::lock::FileLock;
 use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
@@ -73,7 +77,15 @@ impl Directory {
         let above = [open(&root.join(FOLDER), false)?, open(root, true)?];
         let (file_system, buffers) = (FileSystem::of(&fd), Buffers::default());
         Ok(Self {
-            folder: SetFolder { fd, path: path.to_owned(), file_system, device, buffers },
+            folder: SetFolder {
+                fd,
+                folders: OpenFolders::default(),
+                path: path.to_owned(),
+                file_system,
+                device,
+                buffers,
+                interruption: Interruption::default(),
+            },
             numbers: Numbers::default(),
             queue: SyncQueue::new(above, Self::wants_immutable(root), is_new),
         })
@@ -89,6 +101,13 @@ impl Directory {
     #[must_use]
     pub fn with_immutable(mut self, immutable: bool) -> Self {
         self.queue.immutable = immutable;
+        self
+    }
+
+    /// Reading ends when the user wants to stop.
+    #[must_use]
+    pub fn stopped_by(mut self, interruption: Interruption) -> Self {
+        self.folder.interruption = interruption;
         self
     }
 
@@ -112,8 +131,8 @@ impl Medium for Directory {
     fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<(), MediumError> {
         check_name(number, kind)?;
         self.queue.check(&self.folder)?;
-        let file = self.numbers.write_file(&self.folder, number, kind, bytes)?;
-        self.queue.push(&self.folder, file, number, bytes.len() as u64)
+        let (within, file) = self.numbers.write_file(&self.folder, number, kind, bytes)?;
+        self.queue.push(&self.folder, Pending { within, file: file.into(), number, length: bytes.len() as u64 })
     }
 
     fn sync(&self) -> Result<(), MediumError> {
@@ -122,14 +141,14 @@ impl Medium for Directory {
         self.folder.check_attached("syncing")
     }
 
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread, MediumError> {
-        let file = self.folder.open_file(number, kind)?;
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread, MediumError> {
+        let (within, file) = self.folder.open_file(number, kind)?;
         // Only what is on the device can be dropped from the cache. The kernel reports a failure to the pending file as
         // well.
         if self.queue.is_pending(number) {
             fsync(&file).map_err(|e| self.folder.fault("syncing a file", e))?;
         }
-        self.folder.read_back(&file, number, kind)
+        self.folder.read_back(&within, &file, number, kind, hashes)
     }
 
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>, MediumError> {
@@ -137,6 +156,9 @@ impl Medium for Directory {
     }
 
     fn check_attached(&self) -> Result<(), MediumError> {
+        if self.folder.interruption.is_there() {
+            return Err(MediumError::Interrupted);
+        }
         match self.folder.device.is_gone_soon() {
             true => self.folder.check_attached("reading"),
             false => Ok(()),

@@ -6,12 +6,13 @@
 //! it to one opened later.
 
 use super::folder::SetFolder;
+use super::thousands::{OPEN_FOLDERS, Thousands};
 use crate::medium::{Immutable, MediumError};
 use parking_lot::Mutex;
 use rustix::fd::OwnedFd;
 use rustix::fs::IFlags;
 use rustix::io::Errno;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// The most that may wait for a sync, in bytes and files. Beyond it an append syncs the oldest files itself, so that
@@ -41,27 +42,36 @@ struct State {
     refused: Option<Errno>,
 }
 
+/// A file that was written in full.
 #[derive(Debug)]
-struct Pending {
-    file: Arc<OwnedFd>,
-    number: u64,
-    length: u64,
+pub(super) struct Pending {
+    /// The folder of its name.
+    pub within: Arc<Thousands>,
+    pub file: Arc<OwnedFd>,
+    pub number: u64,
+    pub length: u64,
 }
 
-/// Which names are known to be durable.
+/// Which names are known to be durable. An interrupted run may have created folders and not synced their names, so only
+/// what was synced since this was opened counts.
 #[derive(Debug, Default)]
 struct Names {
-    /// The folders above have been synced since this was opened. An interrupted run may have created them and not
-    /// synced them.
+    /// Folders of thousands with names of synced files, not synced yet. They stay open until then, as files do.
+    unsynced: BTreeMap<u64, Arc<Thousands>>,
+    /// Folders of thousands whose own names are durable.
+    durable: BTreeSet<u64>,
+    /// The names of the set's folder and of those above it are durable.
     above_synced: bool,
-    /// A file was synced, or the set's folder created, whose name has not been synced.
-    unsynced: bool,
+    /// A file was synced, or the set's folder created, and [`SyncQueue::sync`] has not ended well since.
+    unfinished: bool,
+    /// The file that was synced last.
+    last: Option<Arc<OwnedFd>>,
 }
 
 impl SyncQueue {
     /// `is_new`: the set's folder was created just now.
     pub fn new(above: [OwnedFd; 2], immutable: bool, is_new: bool) -> Self {
-        let names = Names { above_synced: false, unsynced: is_new };
+        let names = Names { unfinished: is_new, ..Names::default() };
         Self { above, immutable, state: Mutex::default(), names: Mutex::new(names) }
     }
 
@@ -78,11 +88,11 @@ impl SyncQueue {
     }
 
     /// Adds a file that was written in full; syncs the oldest ones if too much is pending.
-    pub fn push(&self, folder: &SetFolder, file: OwnedFd, number: u64, length: u64) -> Result<(), MediumError> {
+    pub fn push(&self, folder: &SetFolder, new: Pending) -> Result<(), MediumError> {
         let too_much = {
             let mut state = self.state.lock();
-            state.pending.push_back(Pending { file: file.into(), number, length });
-            state.pending_bytes += length;
+            state.pending_bytes += new.length;
+            state.pending.push_back(new);
             state.pending_bytes > PENDING_BYTES || state.pending.len() > PENDING_FILES
         };
         if too_much {
@@ -102,14 +112,15 @@ impl SyncQueue {
     pub fn sync(&self, folder: &SetFolder) -> Result<(), MediumError> {
         let mut names = self.names.lock();
         self.check(folder)?;
-        let last = self.sync_files(folder, &mut names, 0, 0)?;
-        if names.unsynced {
+        self.sync_files(folder, &mut names, 0, 0)?;
+        if names.unfinished {
             self.sync_names(folder, &mut names)?;
             // Once more after the folders: this sync makes the immutable attributes durable, and sends the flush that
             // syncing a folder does not send on some file systems.
-            if let Some(file) = last {
+            if let Some(file) = names.last.take() {
                 fsync(&file).map_err(|e| self.break_off(folder, "syncing a file", e, 0))?;
             }
+            names.unfinished = false;
         }
         Ok(())
     }
@@ -123,35 +134,35 @@ impl SyncQueue {
         }
     }
 
-    /// Syncs the oldest files until at most so many bytes and files are pending. Returns the last file that it synced.
-    /// `names` proves that the caller has the lock.
-    fn sync_files(
-        &self,
-        folder: &SetFolder,
-        names: &mut Names,
-        bytes: u64,
-        files: usize,
-    ) -> Result<Option<Arc<OwnedFd>>, MediumError> {
-        let mut last = None;
+    /// Syncs the oldest files until at most so many bytes and files are pending. `names` proves that the caller has the
+    /// lock.
+    fn sync_files(&self, folder: &SetFolder, names: &mut Names, bytes: u64, files: usize) -> Result<(), MediumError> {
         loop {
-            let (file, length) = match self.state.lock() {
-                s if s.pending_bytes <= bytes && s.pending.len() <= files => return Ok(last),
+            let (within, file, length) = match self.state.lock() {
+                s if s.pending_bytes <= bytes && s.pending.len() <= files => return Ok(()),
                 s => match s.pending.front() {
-                    Some(p) => (Arc::clone(&p.file), p.length),
-                    None => return Ok(last),
+                    Some(p) => (Arc::clone(&p.within), Arc::clone(&p.file), p.length),
+                    None => return Ok(()),
                 },
             };
-            names.unsynced = true;
+            names.unfinished = true;
             fsync(&file).map_err(|e| self.break_off(folder, "syncing a file", e, length))?;
             if self.immutable {
                 self.make_immutable(&file);
             }
+            // Of a folder that was opened twice the first one is kept, which gets the errors of both.
+            names.unsynced.entry(within.thousands).or_insert(within);
             // Only the thread that has locked `names` removes files from the front. Until here the file counted as
             // pending.
-            let mut state = self.state.lock();
-            state.pending.pop_front();
-            state.pending_bytes -= length;
-            last = Some(file);
+            {
+                let mut state = self.state.lock();
+                state.pending.pop_front();
+                state.pending_bytes -= length;
+            }
+            names.last = Some(file);
+            if names.unsynced.len() >= OPEN_FOLDERS {
+                self.sync_names(folder, names)?;
+            }
         }
     }
 
@@ -168,15 +179,19 @@ impl SyncQueue {
     }
 
     fn sync_names(&self, folder: &SetFolder, names: &mut Names) -> Result<(), MediumError> {
+        let is_new = |thousands| !names.durable.contains(thousands);
+        let set = !names.above_synced || names.unsynced.keys().any(is_new);
         let above: &[OwnedFd] = if names.above_synced { &[] } else { &self.above };
-        for fd in std::iter::once(&folder.fd).chain(above) {
+        let inner = names.unsynced.values().map(|f| &f.fd);
+        for fd in inner.chain(set.then_some(&folder.fd)).chain(above) {
             match fsync(fd) {
                 // This file system cannot sync folders.
                 Ok(()) | Err(Errno::INVAL) => {}
                 Err(e) => return Err(self.break_off(folder, "syncing a folder", e, 0)),
             }
         }
-        *names = Names { above_synced: true, unsynced: false };
+        names.above_synced = true;
+        names.durable.extend(std::mem::take(&mut names.unsynced).into_keys());
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! A bit that reads wrong.
 
 use super::{read_whole, reread};
+use crate::format::digests::Hashes;
 use crate::format::object::ObjectKind;
 use crate::medium::{Description, Listing, Medium, MediumError, OpenObject, Reread};
 use std::io::Cursor;
@@ -31,10 +32,10 @@ impl FlippedBit {
 }
 
 impl Medium for FlippedBit {
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread> {
         match number == self.number {
-            true => Ok(reread(&self.flipped(kind)?, self.inner.read_back(number, kind)?.how)),
-            false => self.inner.read_back(number, kind),
+            true => Ok(reread(&self.flipped(kind)?, self.inner.read_back(number, kind, hashes)?.how, hashes)),
+            false => self.inner.read_back(number, kind, hashes),
         }
     }
 

@@ -1,6 +1,7 @@
 //! A medium that becomes full.
 
 use super::NAME;
+use crate::format::digests::Hashes;
 use crate::format::object::ObjectKind;
 use crate::medium::{Description, Listing, Medium, MediumError, OpenObject, Reread};
 use parking_lot::Mutex;
@@ -56,8 +57,8 @@ impl Medium for FullAfter {
         self.inner.sync()
     }
 
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
-        self.inner.read_back(number, kind)
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread> {
+        self.inner.read_back(number, kind, hashes)
     }
 
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {

@@ -17,6 +17,7 @@ pub use unplugged::Unplugged;
 
 use super::layout::check_name;
 use super::{Description, FileSystem, Immutable, Listed, Listing, Medium, MediumError, OpenObject, Reread};
+use crate::format::digests::{Digests, Hashes};
 use crate::format::object::ObjectKind;
 use crate::format::seal::ReadBack;
 use parking_lot::Mutex;
@@ -33,8 +34,8 @@ fn gone(what: &'static str) -> MediumError {
     MediumError::Gone { medium: NAME.into(), what, source: None }
 }
 
-fn reread(bytes: &[u8], how: ReadBack) -> Reread {
-    Reread { length: bytes.len() as u64, digest: *blake3::hash(bytes).as_bytes(), how }
+fn reread(bytes: &[u8], how: ReadBack, hashes: Hashes) -> Reread {
+    Reread { length: bytes.len() as u64, digests: Digests::of(bytes, hashes == Hashes::Both), how }
 }
 
 fn read_whole(medium: &dyn Medium, number: u64, kind: ObjectKind) -> Result<Vec<u8>> {
@@ -112,8 +113,8 @@ impl Medium for Simulated {
         Ok(())
     }
 
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
-        Ok(reread(&self.get(number, kind)?, ReadBack::Cached))
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread> {
+        Ok(reread(&self.get(number, kind)?, ReadBack::Cached, hashes))
     }
 
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {

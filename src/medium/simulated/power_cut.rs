@@ -1,6 +1,7 @@
 //! A power cut.
 
 use super::{Bytes, NAME, gone, reread};
+use crate::format::digests::Hashes;
 use crate::format::object::ObjectKind;
 use crate::format::seal::ReadBack;
 use crate::medium::layout::check_name;
@@ -109,10 +110,10 @@ impl Medium for PowerCut {
         })
     }
 
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread> {
         match self.pending(number, kind)? {
-            Some(bytes) => Ok(reread(&bytes, ReadBack::Cached)),
-            None => self.inner.read_back(number, kind),
+            Some(bytes) => Ok(reread(&bytes, ReadBack::Cached, hashes)),
+            None => self.inner.read_back(number, kind, hashes),
         }
     }
 

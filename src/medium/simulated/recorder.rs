@@ -1,5 +1,6 @@
 //! A medium that records the calls to it.
 
+use crate::format::digests::Hashes;
 use crate::format::object::ObjectKind;
 use crate::medium::{Description, Listing, Medium, MediumError, OpenObject, Reread};
 use parking_lot::Mutex;
@@ -75,8 +76,8 @@ impl Medium for Recorder {
         self.record(Call::Sync).sync()
     }
 
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
-        self.record(Call::ReadBack { number, kind }).read_back(number, kind)
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread> {
+        self.record(Call::ReadBack { number, kind }).read_back(number, kind, hashes)
     }
 
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {

@@ -1,6 +1,7 @@
 //! A medium that is unplugged during the work.
 
 use super::gone;
+use crate::format::digests::Hashes;
 use crate::format::object::ObjectKind;
 use crate::medium::{Description, Listing, Medium, MediumError, OpenObject, Reread};
 use std::io::{Read, Seek, SeekFrom};
@@ -44,8 +45,8 @@ impl Medium for Unplugged {
         self.inner("syncing")?.sync()
     }
 
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
-        self.inner("reading")?.read_back(number, kind)
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread> {
+        self.inner("reading")?.read_back(number, kind, hashes)
     }
 
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {

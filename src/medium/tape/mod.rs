@@ -18,9 +18,11 @@ use self::drive::Drive;
 use self::log::TapeLog;
 use super::layout::check_name;
 use super::{Description, FileSystem, Immutable, Listed, Listing, Medium, MediumError, OpenObject, Reread};
+use crate::format::digests::{DigestHasher, Hashes};
 use crate::format::limit;
 use crate::format::object::{Id, ObjectKind};
 use crate::format::seal::ReadBack;
+use crate::interruption::Interruption;
 use object::OpenTapeObject;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
@@ -33,6 +35,8 @@ pub const BLOCK_BYTES: u32 = 512 << 10;
 /// One set's objects on the cartridge that is in a drive.
 pub struct Tape {
     log: Arc<Mutex<TapeLog>>,
+    /// Reading ends when it comes.
+    interruption: Interruption,
 }
 
 /// An object on the tape.
@@ -77,7 +81,7 @@ impl Tape {
         if log.find_end()? > 0 {
             return Err(MediumError::NotBlank { medium: log.drive.name() });
         }
-        Ok(Self { log: Arc::new(Mutex::new(log)) })
+        Ok(Self { log: Arc::new(Mutex::new(log)), interruption: Interruption::default() })
     }
 
     /// Opens a cartridge of the set.
@@ -93,7 +97,13 @@ impl Tape {
         }
         log.block = first.block;
         log.find_objects()?;
-        Ok(Self { log: Arc::new(Mutex::new(log)) })
+        Ok(Self { log: Arc::new(Mutex::new(log)), interruption: Interruption::default() })
+    }
+
+    /// Reading ends when the user wants to stop.
+    #[must_use]
+    pub fn stopped_by(self, interruption: Interruption) -> Self {
+        Self { interruption, ..self }
     }
 
     /// Address of the first block with an object's bytes, and how many blocks there are: for `mt seek` and `dd`.
@@ -122,11 +132,11 @@ impl Medium for Tape {
         self.log().sync()
     }
 
-    fn read_back(&self, number: u64, kind: ObjectKind) -> Result<Reread> {
-        let mut hasher = blake3::Hasher::new();
+    fn read_back(&self, number: u64, kind: ObjectKind, hashes: Hashes) -> Result<Reread> {
+        let mut hasher = DigestHasher::new(hashes);
         let mut object = self.open(number, kind)?;
-        hasher.update_reader(&mut object).map_err(|source| self.log().unreadable(number, kind, source))?;
-        Ok(Reread { length: object.length(), digest: *hasher.finalize().as_bytes(), how: ReadBack::Direct })
+        std::io::copy(&mut object, &mut hasher).map_err(|source| self.log().unreadable(number, kind, source))?;
+        Ok(Reread { length: object.length(), digests: hasher.finish(), how: ReadBack::Direct })
     }
 
     fn open(&self, number: u64, kind: ObjectKind) -> Result<Box<dyn OpenObject>> {
@@ -134,10 +144,13 @@ impl Medium for Tape {
         let log = self.log();
         let missing = || MediumError::Missing { medium: log.drive.name(), number, kind };
         let stored = log.objects.get(&number).filter(|o| o.kind == kind).copied().ok_or_else(missing)?;
-        Ok(Box::new(OpenTapeObject::new(self.log.clone(), stored, log.block)))
+        Ok(Box::new(OpenTapeObject::new(self.log.clone(), stored, log.block, self.interruption)))
     }
 
     fn check_attached(&self) -> Result<()> {
+        if self.interruption.is_there() {
+            return Err(MediumError::Interrupted);
+        }
         self.log().check_attached()
     }
 

@@ -3,7 +3,8 @@
 use super::TapeObject;
 use super::drive::{DriveError, ReadOutcome};
 use super::log::TapeLog;
-use crate::medium::OpenObject;
+use crate::interruption::Interruption;
+use crate::medium::{MediumError, OpenObject};
 use parking_lot::Mutex;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -18,15 +19,19 @@ pub(super) struct OpenTapeObject {
     /// The block that was read last, and its number within the object.
     block: Vec<u8>,
     block_number: Option<u64>,
+    interruption: Interruption,
 }
 
 impl OpenTapeObject {
-    pub(super) fn new(log: Arc<Mutex<TapeLog>>, stored: TapeObject, block_bytes: u32) -> Self {
-        Self { log, stored, block_bytes, at: 0, block: Vec::new(), block_number: None }
+    pub(super) fn new(log: Arc<Mutex<TapeLog>>, stored: TapeObject, block_bytes: u32, interruption: Interruption) -> Self {
+        Self { log, stored, block_bytes, at: 0, block: Vec::new(), block_number: None, interruption }
     }
 
     /// Reads the block with this number, unless it was read last, and returns its bytes.
     fn fetch(&mut self, number: u64) -> io::Result<&[u8]> {
+        if self.interruption.is_there() {
+            return Err(io::Error::other(MediumError::Interrupted));
+        }
         if self.block_number != Some(number) {
             self.block_number = None;
             let full = self.block_bytes as usize;

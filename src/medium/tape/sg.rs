@@ -123,8 +123,13 @@ impl Scsi for SgDevice {
     }
 
     fn pause(&mut self) -> bool {
-        std::thread::sleep(Duration::from_secs(1));
-        !self.interrupted.load(Ordering::Relaxed)
+        for _ in 0..10 {
+            if self.interrupted.load(Ordering::Relaxed) {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        true
     }
 }
 

@@ -1,9 +1,11 @@
 //! age's header, written and read by the `age` crate. The crate does not expose the file key, which the payload needs.
 //!
-//! A [`FileKeyCapture`] wraps each recipient (or identity), passes every call on, and copies the file key that is wrapped or
-//! unwrapped. So the crate still wraps the key, and computes and checks the header's MAC.
+//! A [`FileKeyCapture`] wraps each recipient (or identity), passes every call on, and copies the file key that is
+//! wrapped or unwrapped. So the crate still wraps the key, and computes and checks the header's MAC. A [`Counter`] sees
+//! the stanzas.
 
 use super::segment::{NONCE_BYTES, PayloadKey};
+use super::stanzas::{Counter, Stanzas};
 use super::{DamagedPart, DecryptError, EncryptError, HEADER_BYTES, Identity, Recipients};
 use age::secrecy::ExposeSecret;
 use age_core::format::{FileKey, Stanza};
@@ -56,23 +58,51 @@ pub(super) fn write(recipients: &Recipients, out: &mut (impl Write + Deref<Targe
     Ok(PayloadKey::derive(&key, nonce))
 }
 
-/// Reads a header from a file's first bytes, at least [`HEADER_BYTES`] of them where there are so many. Returns the payload's
-/// key and where the payload begins.
-pub(super) fn read(identity: &Identity, start: &[u8]) -> Result<(PayloadKey, usize), DecryptError> {
+/// What a header says.
+pub(super) struct Opened {
+    pub key: PayloadKey,
+    /// Where the payload begins.
+    pub payload: usize,
+    pub stanzas: Stanzas,
+}
+
+/// Reads a header from a file's first bytes, at least [`HEADER_BYTES`] of them where there are so many.
+pub(super) fn read(identity: &Identity, start: &[u8]) -> Result<Opened, DecryptError> {
     if !start.starts_with(VERSION_LINE) {
         return Err(DecryptError::NotAge);
     }
     let start = &start[..start.len().min(HEADER_BYTES)];
     let mut rest = start;
     let decryptor = age::Decryptor::new_buffered(&mut rest).map_err(wrong)?;
+    if !has_whole_stanzas(start) {
+        return Err(DecryptError::Damaged { part: DamagedPart::Header });
+    }
     let captured = RefCell::new(None);
     let captures: Vec<_> = identity.keys().iter().map(|inner| FileKeyCapture { inner, captured: &captured }).collect();
+    let counter = Counter::default();
     // Checks the header's MAC.
-    decryptor.decrypt(captures.iter().map(|t| t as _)).map_err(wrong)?;
+    decryptor.decrypt(std::iter::once(&counter as _).chain(captures.iter().map(|t| t as _))).map_err(wrong)?;
     let read = start.len() - rest.len();
     let Some(nonce) = start[..read].last_chunk::<NONCE_BYTES>() else { unreachable!("the crate has read the nonce") };
     let Some(key) = captured.take() else { unreachable!("the crate got the file key from one of the identities") };
-    Ok((PayloadKey::derive(&key, nonce), read))
+    Ok(Opened { key: PayloadKey::derive(&key, nonce), payload: read, stanzas: counter.counted() })
+}
+
+/// Whether each stanza of a header that the crate takes ends as age prescribes, with a line of fewer than 64 columns,
+/// which may be empty. The crate takes those of old programs, too, which wrote no line behind one of 64.
+fn has_whole_stanzas(header: &[u8]) -> bool {
+    let mut ended = true;
+    for line in header.split(|b| *b == b'\n').skip(1) {
+        if line.starts_with(b"---") {
+            return ended;
+        }
+        let begins = line.starts_with(b"->");
+        if begins && !ended {
+            return false;
+        }
+        ended = !begins && line.len() < 64;
+    }
+    false
 }
 
 fn wrong(e: age::DecryptError) -> DecryptError {

@@ -1,6 +1,6 @@
 //! Keys as people keep them: recipients on the host, identities on paper or on a USB key in the safe, passphrases.
 
-use crate::format::label::fingerprint;
+use crate::format::label::Fingerprint;
 use age::secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::io::{Read, Write};
@@ -79,7 +79,7 @@ impl Recipients {
 
     /// As in a label.
     pub fn fingerprints(&self) -> Vec<String> {
-        self.texts.iter().map(|t| fingerprint(t)).collect()
+        self.texts.iter().map(|t| Fingerprint::of(t).to_string()).collect()
     }
 }
 
@@ -250,7 +250,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-fn is_encrypted(file: &[u8]) -> bool {
+pub(super) fn is_encrypted(file: &[u8]) -> bool {
     let start = file.trim_ascii_start();
     start.starts_with(b"age-encryption.org/") || start.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
 }
@@ -270,9 +270,16 @@ pub fn encrypt_with_passphrase(text: &str, passphrase: &Passphrase, work_factor:
     Ok(String::from_utf8(armored).unwrap_or_else(|_| unreachable!("armor is ASCII")))
 }
 
-fn decrypt_with_passphrase(file: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
-    let armored = age::armor::ArmoredReader::new(file.trim_ascii_start());
-    let decryptor = age::Decryptor::new_buffered(std::io::BufReader::new(armored)).map_err(|_| IdentityError::Damaged)?;
+/// The age file itself, where the file may be armored.
+pub(super) fn without_armor(file: &[u8]) -> Result<Vec<u8>, IdentityError> {
+    let mut binary = Vec::new();
+    let read = age::armor::ArmoredReader::new(file.trim_ascii_start()).read_to_end(&mut binary);
+    read.map_or(Err(IdentityError::Damaged), |_| Ok(binary))
+}
+
+pub(super) fn decrypt_with_passphrase(file: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    let binary = without_armor(file)?;
+    let decryptor = age::Decryptor::new_buffered(&binary[..]).map_err(|_| IdentityError::Damaged)?;
     if !decryptor.is_scrypt() {
         return Err(IdentityError::NotPassphrase);
     }

@@ -11,6 +11,7 @@ mod header;
 mod key;
 mod payload;
 mod segment;
+mod stanzas;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ pub use key::{
 };
 pub use payload::{Decryptor, Encryptor, decrypt, decrypt_into};
 pub use segment::SEGMENT_BYTES;
+pub use stanzas::Stanzas;
 
 /// A longer header is refused: this is enough for more than 500 recipients.
 pub const HEADER_BYTES: usize = 64 << 10;

@@ -1,6 +1,7 @@
 //! Whole age files: written in a buffer; read from a buffer, or from a file with seeking.
 
 use super::segment::{SEGMENT_BYTES, TAG_BYTES, divide};
+use super::stanzas::Stanzas;
 use super::{DecryptError, EncryptError, HEADER_BYTES, Identity, Recipients, header, segment::PayloadKey};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::DerefMut;
@@ -66,10 +67,11 @@ pub fn decrypt(identity: &Identity, file: &[u8], limit: u64) -> Result<Vec<u8>, 
     Ok(out)
 }
 
-/// Appends the content of a whole age file to `out`; after an error `out` is unchanged.
-pub fn decrypt_into(identity: &Identity, file: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<(), DecryptError> {
-    let (key, start) = header::read(identity, file)?;
-    let payload = &file[start..];
+/// Appends the content of a whole age file to `out` and returns the stanzas of its header; after an error `out` is
+/// unchanged.
+pub fn decrypt_into(identity: &Identity, file: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<Stanzas, DecryptError> {
+    let header::Opened { key, payload, stanzas } = header::read(identity, file)?;
+    let payload = &file[payload..];
     let (count, length) = divide(payload.len() as u64).ok_or_else(|| cut_short(payload.len() as u64))?;
     if length > limit {
         return Err(DecryptError::TooLarge { size: length, limit });
@@ -88,7 +90,7 @@ pub fn decrypt_into(identity: &Identity, file: &[u8], limit: u64, out: &mut Vec<
             }
         }
     }
-    Ok(())
+    Ok(stanzas)
 }
 
 /// A payload whose length no writer makes has lost its end.
@@ -102,6 +104,7 @@ fn cut_short(payload: u64) -> DecryptError {
 pub struct Decryptor<R> {
     input: R,
     key: PayloadKey,
+    stanzas: Stanzas,
     /// Where the payload begins in `input`, and its length there.
     start: u64,
     stored: u64,
@@ -125,13 +128,14 @@ impl<R: Read + Seek> Decryptor<R> {
         input.seek(SeekFrom::Start(0)).map_err(failed)?;
         let mut head = Vec::with_capacity(HEADER_BYTES);
         input.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut head).map_err(failed)?;
-        let (key, start) = header::read(identity, &head)?;
-        let stored = end.saturating_sub(start as u64);
+        let header::Opened { key, payload, stanzas } = header::read(identity, &head)?;
+        let stored = end.saturating_sub(payload as u64);
         let (count, length) = divide(stored).ok_or_else(|| cut_short(stored))?;
         Ok(Self {
             input,
             key,
-            start: start as u64,
+            stanzas,
+            start: payload as u64,
             stored,
             count,
             length,
@@ -141,6 +145,11 @@ impl<R: Read + Seek> Decryptor<R> {
             at: head.len() as u64,
             end_seen: false,
         })
+    }
+
+    /// The stanzas of the header.
+    pub fn stanzas(&self) -> Stanzas {
+        self.stanzas
     }
 
     /// Bytes of content. Reads the last segment unless it was read before.

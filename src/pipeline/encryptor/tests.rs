@@ -1,4 +1,7 @@
+mod public_vectors;
+
 use super::*;
+use age::secrecy::ExposeSecret;
 use proptest::prelude::*;
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::process::{Command, Stdio};
@@ -115,6 +118,47 @@ fn tampered_files_give_nothing() {
     let (first, second) = file[header..].split_at(S + 16);
     refused(&[&file[..header], second, first].concat(), "segments exchanged");
     refused(&[&file[..header], first, second, b"x"].concat(), "bytes behind the end");
+}
+
+/// A file to one recipient, with the stanza `first` before that of the recipient and `second` behind it.
+fn by_hand(to: &Recipients, first: &str, second: &str) -> Vec<u8> {
+    let file_key = age_core::format::FileKey::init_with_mut(|key| key.fill(7));
+    let stanza = age::Recipient::wrap_file_key(&to.keys()[0], &file_key).unwrap().0.remove(0);
+    let base64 = |bytes: &[u8]| data_encoding::BASE64_NOPAD.encode(bytes);
+    let ours = format!("-> X25519 {}\n{}\n", stanza.args[0], base64(&stanza.body));
+    let header = format!("age-encryption.org/v1\n{first}{ours}{second}---");
+    let mac_key = age_core::primitives::hkdf(&[], b"header", file_key.expose_secret());
+    let mac = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &mac_key), header.as_bytes());
+    let mut payload = b"content".to_vec();
+    let tag = segment::PayloadKey::derive(&file_key, &[9; 16]).encrypt(0, true, &mut payload);
+    [header.as_bytes(), format!(" {}\n", base64(mac.as_ref())).as_bytes(), &[9; 16], &payload, &tag].concat()
+}
+
+/// A body of whole lines ends with an empty one. Programs differ on headers without it; for this one they are damaged.
+#[test]
+fn a_stanza_without_its_last_line_is_refused() {
+    let identity = Identity::generate();
+    let to = identity.recipients();
+    let full = "A".repeat(64);
+    for (body, whole) in [
+        ("\n".to_owned(), true),
+        ("AAAA\n".to_owned(), true),
+        (format!("{full}\n\n"), true),
+        (format!("{full}\nAAAA\n"), true),
+        (String::new(), false),
+        (format!("{full}\n"), false),
+        (format!("{full}\n{full}\n"), false),
+    ] {
+        let stanza = format!("-> later x\n{body}");
+        for file in [by_hand(&to, &stanza, ""), by_hand(&to, "", &stanza), by_hand(&to, &stanza, &stanza)] {
+            match decrypt(&identity, &file, 7) {
+                Ok(content) => assert!(whole && content == b"content", "{body:?}"),
+                Err(DecryptError::Damaged { part: DamagedPart::Header }) => assert!(!whole, "{body:?}"),
+                Err(e) => panic!("{e:?}"),
+            }
+            assert_eq!(Decryptor::open(&identity, Cursor::new(&file)).is_ok(), whole, "{body:?}");
+        }
+    }
 }
 
 #[test]

@@ -7,6 +7,11 @@ use rustix::fd::AsFd;
 use rustix::fs::{OFlags, readlinkat};
 use rustix::io::Errno;
 
+/// Bytes of holes that are read as data where a file has more holes than are recorded, and for each byte of data some
+/// more. So no file takes a night to be read that was made in a moment.
+const FREE_HOLE_BYTES: u64 = 64 << 30;
+const HOLES_PER_DATA: u64 = 16;
+
 /// An entry's record, and which part of it could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedEntry {
@@ -42,11 +47,25 @@ impl SourceTree {
         Ok(described)
     }
 
-    /// The record of an opened file, with the status that it had when it was opened, without digests.
-    pub fn describe_file(&self, path: &[u8], file: &SourceFile) -> DescribedEntry {
+    /// The record of an opened file, with the status that it had when it was opened, without digests. Where
+    /// `is_stopped` says so, it ends early.
+    ///
+    /// Errors: `TooSparse`.
+    pub fn describe_file(
+        &self,
+        path: &[u8],
+        file: &SourceFile,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<DescribedEntry, Problem> {
         let mut described = self.describe_node(path, file.opened(), &file.node(), true);
-        described.core.holes = file.holes(described.core.size);
-        described
+        let holes = file.holes(described.core.size, is_stopped);
+        let data_bytes = file.opened().blocks.saturating_mul(512);
+        if holes.other_bytes > FREE_HOLE_BYTES.saturating_add(data_bytes.saturating_mul(HOLES_PER_DATA)) {
+            let errno = Errno::FBIG.raw_os_error() as u32;
+            return Err(Problem { errno, ..Problem::new(path, ProblemKind::TooSparse) });
+        }
+        described.core.holes = holes.ranges;
+        Ok(described)
     }
 
     /// The record of a file that cannot be read, from its status.

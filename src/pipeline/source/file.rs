@@ -8,6 +8,32 @@ use std::fs::File;
 
 /// Holes of a file that are recorded; beyond that the smallest count as data. So a record stays far below the format's limit.
 const HOLES: usize = 65_536;
+/// Files from this size on are searched for holes even if they have enough blocks.
+const LOOKED_INTO_BYTES: u64 = 4 << 20;
+
+/// The holes of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holes {
+    /// Ascending, not adjacent, at most the 65,536 largest. None where the file system reports none.
+    pub ranges: Vec<DataRange>,
+    /// Bytes of the other holes, which count as data.
+    pub other_bytes: u64,
+}
+
+/// Where the first data from `at` on begins; `u64::MAX` where no more comes. `at` itself where the file system has no
+/// holes, or after an I/O error, which reading will meet again and report.
+pub fn next_data(file: &File, at: u64) -> u64 {
+    match seek(file, SeekFrom::Data(at)) {
+        Ok(data) => data,
+        Err(rustix::io::Errno::NXIO) => u64::MAX,
+        Err(_) => at,
+    }
+}
+
+/// Where the data at `data` ends; `None` where no hole is known behind it.
+pub fn next_hole(file: &File, data: u64) -> Option<u64> {
+    seek(file, SeekFrom::Hole(data)).ok().filter(|hole| *hole > data)
+}
 
 /// A regular file, opened for reading at its beginning.
 #[derive(Debug)]
@@ -54,35 +80,28 @@ impl SourceFile {
         Ok(self.node().flags()?)
     }
 
-    /// The holes within `size` bytes: ascending, not adjacent, at most the 65,536 largest. Empty where the file system reports
-    /// none. Afterwards the file is at its beginning again.
-    pub fn holes(&self, size: u64) -> Vec<DataRange> {
-        if self.opened.blocks.saturating_mul(512) >= size {
-            return Vec::new();
+    /// The holes within `size` bytes. Where `is_stopped` says so, it ends early with those that were found so far.
+    /// Afterwards the file is at its beginning again.
+    pub fn holes(&self, size: u64, is_stopped: &dyn Fn() -> bool) -> Holes {
+        // A small file without holes is the usual one. A large one may have blocks that nothing was written to.
+        if size < LOOKED_INTO_BYTES && self.opened.blocks.saturating_mul(512) >= size {
+            return Holes::default();
         }
         let mut largest = Largest::new(HOLES);
         let mut at = 0;
-        while at < size {
-            let data = match seek(&self.file, SeekFrom::Data(at)) {
-                Ok(data) => data.min(size),
-                Err(rustix::io::Errno::NXIO) => size,
-                // The file system has no holes; or an I/O error, which reading will meet again and report.
-                Err(_) => break,
-            };
+        while at < size && !is_stopped() {
+            let data = next_data(&self.file, at).min(size);
             if data > at {
                 largest.push(DataRange { offset: at, length: data - at });
             }
-            if data >= size {
-                break;
-            }
-            match seek(&self.file, SeekFrom::Hole(data)) {
-                Ok(hole) if hole > data => at = hole,
-                _ => break,
+            match if data < size { next_hole(&self.file, data) } else { None } {
+                Some(hole) => at = hole,
+                None => break,
             }
         }
         // A failure here would show as a short read.
         let _ = seek(&self.file, SeekFrom::Start(0));
-        largest.into_ascending()
+        largest.into_holes()
     }
 
     pub(super) fn node(&self) -> Node<'_> {
@@ -95,11 +114,12 @@ impl SourceFile {
 struct Largest {
     most: usize,
     kept: Vec<DataRange>,
+    dropped_bytes: u64,
 }
 
 impl Largest {
     fn new(most: usize) -> Self {
-        Self { most, kept: Vec::new() }
+        Self { most, kept: Vec::new(), dropped_bytes: 0 }
     }
 
     fn push(&mut self, range: DataRange) {
@@ -112,14 +132,14 @@ impl Largest {
     fn prune(&mut self) {
         if self.kept.len() > self.most {
             self.kept.select_nth_unstable_by_key(self.most, |r| (std::cmp::Reverse(r.length), r.offset));
-            self.kept.truncate(self.most);
+            self.dropped_bytes += self.kept.drain(self.most..).map(|r| r.length).sum::<u64>();
         }
     }
 
-    fn into_ascending(mut self) -> Vec<DataRange> {
+    fn into_holes(mut self) -> Holes {
         self.prune();
         self.kept.sort_unstable_by_key(|r| r.offset);
-        self.kept
+        Holes { ranges: self.kept, other_bytes: self.dropped_bytes }
     }
 }
 
@@ -148,7 +168,8 @@ mod tests {
         for r in [range(0, 5), range(10, 1), range(20, 9), range(30, 5), range(40, 5), range(50, 7), range(60, 1)] {
             largest.push(r);
         }
-        assert_eq!(largest.into_ascending(), [range(0, 5), range(20, 9), range(50, 7)]);
+        let kept = vec![range(0, 5), range(20, 9), range(50, 7)];
+        assert_eq!(largest.into_holes(), Holes { ranges: kept, other_bytes: 1 + 5 + 5 + 1 });
     }
 
     #[test]

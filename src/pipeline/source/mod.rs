@@ -14,7 +14,7 @@ pub(in crate::pipeline) mod tests;
 mod walk;
 
 pub use describe::DescribedEntry;
-pub use file::{SourceFile, data_ranges};
+pub use file::{Holes, SourceFile, data_ranges, next_data, next_hole};
 pub use node::Stat;
 pub use owners::Owners;
 pub use problem::{Problem, ProblemKind};
@@ -23,6 +23,7 @@ pub(in crate::pipeline) use walk::only as walk_only;
 
 use crate::format::Malformed;
 use crate::format::entry::{EntryKind, check_path};
+use crate::interruption::Interruption;
 use beneath::Beneath;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use node::Node;
@@ -108,6 +109,8 @@ pub struct SourceTree {
     options: TreeOptions,
     excludes: Gitignore,
     owners: Owners,
+    /// Listing a folder ends when it comes.
+    interruption: Interruption,
 }
 
 impl SourceTree {
@@ -132,12 +135,27 @@ impl SourceTree {
             (open_as(parent, beneath::FOLDER)?, Some(leaf))
         };
         let beneath = Beneath::new(folder);
-        Ok(Self { name, beneath, leaf, root: stat, options, excludes, owners: Owners::of_host() })
+        Ok(Self {
+            name,
+            beneath,
+            leaf,
+            root: stat,
+            options,
+            excludes,
+            owners: Owners::of_host(),
+            interruption: Interruption::default(),
+        })
     }
 
     /// Adds folders to [`TreeOptions::skip`], by device and inode.
     pub fn skip(&mut self, folders: &[(u64, u64)]) {
         self.options.skip.extend_from_slice(folders);
+    }
+
+    /// Listing a folder ends when the user wants to stop: with a problem, or without the rest of its entries. Whoever
+    /// walks the tree looks whether to stop after each entry.
+    pub fn stopped_by(&mut self, interruption: Interruption) {
+        self.interruption = interruption;
     }
 
     /// The source's name.

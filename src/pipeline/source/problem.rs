@@ -17,6 +17,8 @@ pub enum ProblemKind {
     Skipped,
     /// The path is longer, or the folder has more names, than the format or this program supports.
     TooLong,
+    /// The file has more holes than can be recorded, and to read them all as data would take too long.
+    TooSparse,
 }
 
 /// Something that is not, or not completely, in the backup. It does not stop the run.
@@ -53,6 +55,7 @@ impl Problem {
             ProblemKind::Replaced => "was replaced by something else while the tree was read".into(),
             ProblemKind::Loop => "is a folder that contains itself".into(),
             ProblemKind::Skipped => "must not be backed up here".into(),
+            ProblemKind::TooSparse => "has more holes than can be recorded".into(),
             ProblemKind::TooLong => "longer than the format allows".into(),
         }
     }

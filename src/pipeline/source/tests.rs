@@ -326,7 +326,7 @@ fn holes_are_found_and_reading_begins_at_the_beginning() {
     file.set_len(3 << 20).unwrap();
     fs::write(dir.path().join("plain"), vec![0; 100_000]).unwrap();
     let tree = tree(dir.path());
-    let core = tree.describe_file(b"src/f", &tree.open_file(b"src/f").unwrap()).core;
+    let core = tree.describe_file(b"src/f", &tree.open_file(b"src/f").unwrap(), &|| false).unwrap().core;
     if let [first, last] = core.holes[..] {
         assert_eq!(first, DataRange { offset: 0, length: 1 << 20 });
         assert_eq!(last.offset + last.length, 3 << 20);
@@ -338,10 +338,11 @@ fn holes_are_found_and_reading_begins_at_the_beginning() {
     }
     let mut content = Vec::new();
     let opened = tree.open_file(b"src/f").unwrap();
-    opened.holes(3 << 20);
+    opened.holes(3 << 20, &|| false);
     std::io::Read::read_to_end(&mut opened.file(), &mut content).unwrap();
     assert_eq!(content.len(), 3 << 20);
-    assert!(tree.open_file(b"src/plain").unwrap().holes(100_000).is_empty());
+    assert_eq!(tree.open_file(b"src/plain").unwrap().holes(100_000, &|| false), Holes::default());
+    assert_eq!(tree.open_file(b"src/f").unwrap().holes(3 << 20, &|| true), Holes::default(), "it ends early");
 }
 
 #[test]

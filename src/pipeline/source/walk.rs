@@ -4,6 +4,7 @@ use super::node::Stat;
 use super::{Problem, ProblemKind, SourceTree, WalkedEntry};
 use crate::format::entry::EntryKind;
 use crate::format::limit;
+use crate::interruption::Interruption;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, fstat, openat, statat};
 use rustix::io::{self, Errno};
@@ -146,7 +147,7 @@ impl<'t> Walk<'t> {
     fn enter(&mut self, mut level: Level) -> Result<(), Problem> {
         level.names = self.spare.pop().unwrap_or_default();
         let listed = match &level.fd {
-            Some(fd) => level.names.list(fd.as_fd(), &mut self.buffer),
+            Some(fd) => level.names.list(fd.as_fd(), &mut self.buffer, self.tree.interruption),
             None => Ok(()),
         };
         self.levels.push(level);
@@ -291,15 +292,21 @@ impl FolderNames {
     }
 
     /// Reads and sorts the names of a directory. After an error it has the names that were read until then.
-    fn list(&mut self, fd: BorrowedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
-        let read = self.read(fd, buffer);
+    fn list(&mut self, fd: BorrowedFd, buffer: &mut Vec<u8>, interruption: Interruption) -> io::Result<()> {
+        let read = self.read(fd, buffer, interruption);
+        if interruption.is_there() {
+            self.order.clear();
+        }
         self.sort();
         read
     }
 
-    fn read(&mut self, fd: BorrowedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
+    fn read(&mut self, fd: BorrowedFd, buffer: &mut Vec<u8>, interruption: Interruption) -> io::Result<()> {
         let mut listing = RawDir::new(fd, buffer.spare_capacity_mut());
         while let Some(entry) = listing.next() {
+            if interruption.is_there() {
+                return Err(Errno::CANCELED);
+            }
             let entry = entry?;
             let name = entry.file_name().to_bytes_with_nul();
             if name == b".\0" || name == b"..\0" || name == b"\0" {

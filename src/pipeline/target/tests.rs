@@ -36,7 +36,7 @@ fn bring_over(from: &Path, to: &Path, options: TargetOptions) -> (Vec<Core>, Vec
         let found = found.unwrap();
         let file = (found.stat.kind == EntryKind::File).then(|| tree.open_file(&found.path).unwrap());
         let described = match &file {
-            Some(file) => tree.describe_file(&found.path, file),
+            Some(file) => tree.describe_file(&found.path, file, &|| false).unwrap(),
             None => tree.describe(&found).unwrap(),
         };
         assert_eq!(described.lacks, []);
@@ -75,7 +75,7 @@ fn records(root: &Path) -> Vec<Core> {
         .map(|found| {
             let found = found.unwrap();
             let described = match found.stat.kind {
-                EntryKind::File => tree.describe_file(&found.path, &tree.open_file(&found.path).unwrap()),
+                EntryKind::File => tree.describe_file(&found.path, &tree.open_file(&found.path).unwrap(), &|| false).unwrap(),
                 _ => tree.describe(&found).unwrap(),
             };
             Core { inode: 0, ctime: Time::default(), ..described.core }

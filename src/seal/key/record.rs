@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 0 | 8 | `AZSEALK1` |
 //! | 8 | 8 | count of records written so far, little-endian |
-//! | 16 | 8 | generation whose seal the current key signs, little-endian |
+//! | 16 | 8 | seal whose seal the current key signs, little-endian |
 //! | 24 | 32 | current key's seed |
 //! | 56 | 32 | next key's seed, zeros while none is prepared |
 //! | 88 | 32 | BLAKE3 of the 88 bytes before |
@@ -44,8 +44,8 @@ pub(super) fn empty_slot() -> SlotBytes {
 pub(super) struct KeyRecord {
     /// Records written so far, this one included.
     pub count: u64,
-    /// The generation whose seal `current` signs.
-    pub generation: u64,
+    /// The seal whose seal `current` signs.
+    pub seal: u64,
     pub current: Seed,
     pub next: Option<Seed>,
 }
@@ -55,7 +55,7 @@ impl KeyRecord {
         let mut slot = empty_slot();
         let next = self.next.as_deref().unwrap_or(&NO_SEED);
         let mut rest = &mut slot[..];
-        for part in [&MAGIC[..], &self.count.to_le_bytes(), &self.generation.to_le_bytes(), &self.current[..], next] {
+        for part in [&MAGIC[..], &self.count.to_le_bytes(), &self.seal.to_le_bytes(), &self.current[..], next] {
             let (now, later) = rest.split_at_mut(part.len());
             now.copy_from_slice(part);
             rest = later;
@@ -69,7 +69,7 @@ impl KeyRecord {
         let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| slot[at + i]));
         let seed = |at: usize| Zeroizing::new(std::array::from_fn(|i| slot[at + i]));
         let record =
-            Self { count: number(8), generation: number(16), current: seed(24), next: Some(seed(56)).filter(|s| **s != NO_SEED) };
+            Self { count: number(8), seal: number(16), current: seed(24), next: Some(seed(56)).filter(|s| **s != NO_SEED) };
         // One comparison covers the magic number, the digest and the zeros behind it.
         (record.encode() == *slot).then_some(record)
     }
@@ -77,6 +77,6 @@ impl KeyRecord {
 
 impl std::fmt::Debug for KeyRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyRecord").field("count", &self.count).field("generation", &self.generation).finish_non_exhaustive()
+        f.debug_struct("KeyRecord").field("count", &self.count).field("seal", &self.seal).finish_non_exhaustive()
     }
 }

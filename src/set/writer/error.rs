@@ -37,6 +37,9 @@ pub enum WriteError {
     /// A set cannot be begun without a recipient.
     #[error("no recipient to encrypt to")]
     NoRecipients,
+    /// The name of the new set is empty, longer than 255 bytes, or has characters that a label may not have.
+    #[error("a set cannot have this name")]
+    Name,
     /// Packs would be encrypted to other recipients than the label names.
     #[error("the recipients on this host are not those on the label of the set {name}")]
     OtherRecipients {

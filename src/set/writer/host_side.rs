@@ -5,7 +5,7 @@ use crate::format::label::Label;
 use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::pack::ChunkId;
 use crate::format::set_key::SetKey;
-use crate::host::catalog::{Catalog, ChunkLookup, GenerationRow, Location, MediumRow, SetRow};
+use crate::host::catalog::{Catalog, ChunkLookup, Location, MediumRow, SealRow, SetRow};
 use crate::host::state::{SetInfo, SetState};
 use crate::lock::FileLock;
 use crate::medium::Reread;
@@ -51,8 +51,8 @@ impl HostSide {
     }
 
     /// The last generation whose seal was read back.
-    pub(super) fn last_durable_generation(&self) -> Result<Option<GenerationRow>> {
-        Ok(self.catalog.last_durable_generation(self.row)?)
+    pub(super) fn last_durable_seal(&self) -> Result<Option<SealRow>> {
+        Ok(self.catalog.last_durable_seal(self.row)?)
     }
 
     /// Records an object that was read back, and the chunks in it.
@@ -63,10 +63,15 @@ impl HostSide {
     /// Records the bytes under a number as void: the next seal covers them, and they mean nothing. Without a `reread`,
     /// the seal promises nothing of them.
     pub(super) fn void(&mut self, number: u64, reread: Option<Reread>) -> Result<Object> {
-        let (length, digest) = reread.map_or((0, None), |r| (r.length, Some(r.digest)));
-        let void = Object { number, kind: ObjectKind::Void, length, digest };
+        let (length, digests) = reread.map_or((0, None), |r| (r.length, Some(r.digests)));
+        let void = Object { number, kind: ObjectKind::Void, length, digests };
         self.catalog.void_object(self.row, &void)?;
         Ok(void)
+    }
+
+    /// Records a label that is about to be written.
+    pub(super) fn put_label(&self, number: u64, bytes: &[u8]) -> Result<()> {
+        Ok(self.catalog.put_label(self.row, number, blake3::hash(bytes).as_bytes())?)
     }
 
     /// Records the medium that a label is on.
@@ -76,18 +81,18 @@ impl HostSide {
 
     /// Records that the seal of `generation` is durable, keeps its bytes for the beginnings of later media, and
     /// destroys the key that has signed it.
-    pub(super) fn add_seal(&mut self, generation: &mut GenerationRow, bytes: &[u8]) -> Result<()> {
+    pub(super) fn add_seal(&mut self, generation: &mut SealRow, bytes: &[u8]) -> Result<()> {
         generation.durable = true;
-        let (number, length) = (generation.seal_object, bytes.len() as u64);
-        let seal = Object { number, kind: ObjectKind::Seal, length, digest: Some(generation.seal_digest) };
+        let number = generation.seal_object;
+        let seal = Object::of(number, ObjectKind::Seal, bytes);
         self.add_object(&seal, &mut [])?;
         self.catalog.put_seal(self.row, number, bytes)?;
         // A closing seal does not end the run: the entry stream is not whole yet.
         if !generation.closing && self.state.has_new_entries() {
             self.state.promote_entries()?;
         }
-        self.catalog.put_generation(self.row, generation)?;
-        if self.keys.generation() == generation.number {
+        self.catalog.put_seal_row(self.row, generation)?;
+        if self.keys.seal() == generation.seal {
             self.keys.advance()?;
         }
         Ok(())

@@ -1,42 +1,47 @@
 //! What the last run left: a seal that the catalog does not know yet, packs that are whole, and pieces.
 
 use super::{Result, SetWriter, WriteError};
+use crate::env::Env;
 use crate::event::{Event, FindingKind, Observer};
+use crate::format::digests::{BothDigests, Hashes};
 use crate::format::label::Label;
 use crate::format::limit;
 use crate::format::object::{Object, ObjectKind, file_name};
-use crate::format::seal::Seal;
-use crate::host::catalog::GenerationRow;
-use crate::medium::{ErrorCategory, Listed, Reread};
-use crate::seal::chain::{Chain, ReadError, SealLink, read_object};
+use crate::format::seal::{Seal, Signed};
+use crate::host::catalog::SealRow;
+use crate::medium::{ErrorCategory, Listed, MediumError, Reread};
+use crate::seal::chain::{Chain, LEFTOVER_GAP, ReadError, SealLink, read_object};
 
 /// The element with this number in a slice that ascends by number.
 fn find_by_number<T>(all: &[T], number: u64, number_of: impl Fn(&T) -> u64) -> Option<&T> {
     all.get(all.partition_point(|one| number_of(one) < number)).filter(|one| number_of(one) == number)
 }
 
-/// Decodes the seal of a generation. Also returns it as an object.
-fn decode_seal(generation: &GenerationRow, bytes: &[u8]) -> Result<(Seal, Object)> {
+/// Decodes the seal of a row.
+fn decode_seal(row: &SealRow, bytes: &[u8]) -> Result<Seal> {
     let seal = Seal::decode(bytes)?.seal;
-    let (number, length) = (generation.seal_object, bytes.len() as u64);
-    if (seal.generation, seal.number()) != (generation.number, number) {
-        return Err(WriteError::StaleCatalog);
-    }
-    Ok((seal, Object { number, kind: ObjectKind::Seal, length, digest: Some(generation.seal_digest) }))
+    let same = (seal.earlier + 1, seal.generation, seal.number()) == (row.seal, row.number, row.seal_object);
+    if same { Ok(seal) } else { Err(WriteError::StaleCatalog) }
+}
+
+/// Whether these are the bytes of a seal whose head has these digests.
+fn has_head(bytes: &[u8], head: &BothDigests) -> bool {
+    let is_whole = |s: &Signed| s.seal.decode_list(&bytes[s.head_bytes..]).is_ok();
+    Seal::decode(bytes).is_ok_and(|s| BothDigests::of(&bytes[..s.head_bytes]) == *head && is_whole(&s))
 }
 
 impl SetWriter {
     /// Brings catalog, seal keys and the host's entry stream in step with the last seal on the medium.
     pub(super) fn resume_from_medium(&mut self) -> Result<()> {
         let (host, row) = (&self.host, self.host.row);
-        if let Some(pending) = host.catalog.last_generation(row)?.filter(|g| !g.durable) {
+        if let Some(pending) = host.catalog.last_seal_row(row)?.filter(|g| !g.durable) {
             // The run ended between writing its seal and recording it, or before writing it.
-            match self.seal_bytes(pending.seal_object, &pending.seal_digest)? {
+            match self.seal_bytes(pending.seal_object, &pending.head)? {
                 Some(bytes) => self.record_seal(pending, &bytes)?,
-                None => host.catalog.forget_generation(row, pending.number)?,
+                None => host.catalog.forget_seal(row, pending.seal)?,
             }
         }
-        self.log.last = self.host.last_durable_generation()?;
+        self.log.last = self.host.last_durable_seal()?;
         let mut seal = self.last_seal()?;
         if self.adopt_generations()? {
             seal = self.last_seal()?;
@@ -47,9 +52,9 @@ impl SetWriter {
     /// Brings log and seal keys in step with the last seal while its medium is not attached.
     pub(super) fn resume_from_catalog(&mut self) -> Result<()> {
         let (host, row) = (&self.host, self.host.row);
-        let last = host.last_durable_generation()?.ok_or(WriteError::StaleCatalog)?;
+        let last = host.last_durable_seal()?.ok_or(WriteError::StaleCatalog)?;
         let bytes = host.catalog.seal(row, last.seal_object)?;
-        if *blake3::hash(&bytes).as_bytes() != last.seal_digest {
+        if !has_head(&bytes, &last.head) {
             return Err(WriteError::StaleCatalog);
         }
         let seal = decode_seal(&last, &bytes)?;
@@ -60,32 +65,33 @@ impl SetWriter {
     }
 
     /// Brings log and seal keys in step with the last seal.
-    fn resume_after(&mut self, seal: Option<(Seal, Object)>) -> Result<()> {
-        if let Some((seal, object)) = &seal {
-            self.log.rebuild(&self.host, seal, object)?;
+    fn resume_after(&mut self, seal: Option<Seal>) -> Result<()> {
+        if let Some(seal) = &seal {
+            self.log.rebuild(&self.host, seal)?;
         }
         // The run may have ended between recording its seal and destroying the key that had signed it.
-        Ok(self.host.keys.catch_up(seal.as_ref().map(|s| &s.0))?)
+        Ok(self.host.keys.catch_up(seal.as_ref())?)
     }
 
     /// The last seal, read from the medium.
-    fn last_seal(&self) -> Result<Option<(Seal, Object)>> {
+    fn last_seal(&self) -> Result<Option<Seal>> {
         let Some(last) = &self.log.last else { return Ok(None) };
-        let bytes = self.seal_bytes(last.seal_object, &last.seal_digest)?;
+        let bytes = self.seal_bytes(last.seal_object, &last.head)?;
         decode_seal(last, &bytes.ok_or(WriteError::RolledBack { generation: last.number })?).map(Some)
     }
 
-    /// The seal under a number; `None` if it is not on the medium with this digest.
-    fn seal_bytes(&self, number: u64, digest: &[u8; 32]) -> Result<Option<Vec<u8>>> {
+    /// The seal under a number; `None` if no whole one with this head is on the medium.
+    fn seal_bytes(&self, number: u64, head: &BothDigests) -> Result<Option<Vec<u8>>> {
         let medium = &*self.mounted.medium;
-        match medium.read_back(number, ObjectKind::Seal) {
-            Ok(reread) if reread.digest == *digest => {}
-            Ok(_) => return Ok(None),
+        // Past the cache: what counts is what is on the medium.
+        let reread = match medium.read_back(number, ObjectKind::Seal, Hashes::Blake3) {
+            Ok(reread) => reread,
             Err(e) if e.category() == ErrorCategory::Damage => return Ok(None),
             Err(e) => return Err(e.into()),
-        }
+        };
         match read_object(medium, number, ObjectKind::Seal, limit::SEAL_BYTES) {
-            Ok(bytes) => Ok(Some(bytes).filter(|b| blake3::hash(b).as_bytes() == digest)),
+            Ok(bytes) if *blake3::hash(&bytes).as_bytes() != reread.digests.blake3 => Ok(None),
+            Ok(bytes) => Ok(Some(bytes).filter(|bytes| has_head(bytes, head))),
             Err(ReadError::Damaged(_)) => Ok(None),
             Err(ReadError::Medium(e)) => Err(e.into()),
         }
@@ -108,20 +114,20 @@ impl SetWriter {
     }
 
     fn adopt_generation(&mut self, link: &SealLink) -> Result<()> {
-        let bytes = self.seal_bytes(link.number, &link.digest)?.ok_or(WriteError::ReadBack { object: link.number })?;
+        let bytes = self.seal_bytes(link.number, &link.head)?.ok_or(WriteError::ReadBack { object: link.number })?;
         let host = &mut self.host;
         let known = host.catalog.unsealed(host.row)?;
-        for o in link.seal.objects.iter().filter(|o| find_by_number(&known, o.number, |k| k.number) != Some(*o)) {
+        for o in link.objects.iter().filter(|o| find_by_number(&known, o.number, |k| k.number) != Some(*o)) {
             // The catalog does not know where its chunks lie; they are stored again when they are found again.
             host.catalog.void_object(host.row, o)?;
         }
-        let seal = Object { number: link.number, kind: ObjectKind::Seal, length: link.length, digest: Some(link.digest) };
-        host.add_object(&seal, &mut [])?;
+        host.add_object(&link.object(), &mut [])?;
         host.catalog.put_seal(host.row, link.number, &bytes)?;
-        let generation = GenerationRow {
+        let generation = SealRow {
+            seal: link.seal.earlier + 1,
             number: link.seal.generation,
             seal_object: link.number,
-            seal_digest: link.digest,
+            head: link.head,
             time: link.seal.time.clone(),
             started: 0,
             // The host has no entry stream of this generation: the next run reads everything.
@@ -129,38 +135,30 @@ impl SetWriter {
             durable: true,
             closing: link.seal.is_closing(),
         };
-        host.catalog.put_generation(host.row, &generation)?;
+        host.catalog.put_seal_row(host.row, &generation)?;
         self.log.last = Some(generation);
         Ok(())
     }
 
-    /// Reads every object behind the last seal. Packs and labels that the catalog knows and that are whole are adopted;
-    /// the rest is void.
-    pub(super) fn adopt_leftovers(&mut self, observer: &dyn Observer) -> Result<()> {
+    /// Reads the objects that a run has left behind the last seal. Packs and labels that the catalog knows and that are whole
+    /// are adopted; the rest is void. What no run can have left is not looked at: see [`LEFTOVER_GAP`].
+    pub(super) fn adopt_leftovers(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
         let first = self.log.first_unsealed();
         let listed = self.mounted.list()?;
         let known = self.host.catalog.unsealed(self.host.row)?;
-        let after = |last: Option<u64>| last.map_or(0, |number| number + 1);
-        let end = after(listed.last().map(|o| o.number)).max(after(known.last().map(|o| o.number))).max(first);
+        let mut end = known.last().map_or(first, |o| o.number + 1).max(first);
+        for o in listed.iter().filter(|o| o.number >= first) {
+            if o.number >= end + LEFTOVER_GAP {
+                break;
+            }
+            end = end.max(o.number + 1);
+        }
+        self.log.next = first;
         for number in first..end {
-            let there = find_by_number(&listed, number, |o| o.number);
-            let recorded = find_by_number(&known, number, |o| o.number);
-            let expected = recorded.filter(|o| matches!(o.kind, ObjectKind::Pack | ObjectKind::Label)).copied();
-            let looks_like_label = there.is_some_and(|o| o.kind == ObjectKind::Label);
-            let expected = expected.or_else(|| looks_like_label.then(|| self.own_label(number)).flatten());
-            let object = match (expected, self.reread(there)?) {
-                (Some(o), Some((kind, r))) if kind == o.kind && r.length == o.length && Some(r.digest) == o.digest => {
-                    self.mounted.read_back = self.mounted.read_back.min(r.how);
-                    o
-                }
-                (_, reread) => {
-                    let path = there.map_or_else(|| file_name(number, ObjectKind::Pack), |o| file_name(o.number, o.kind));
-                    let (kind, path, detail) = (FindingKind::Leftover, path.into_bytes(), String::new());
-                    let void = self.host.void(number, reread.map(|(_, r)| r))?;
-                    observer.on_event(Event::Finding { kind, path, detail });
-                    void
-                }
-            };
+            if env.is_interrupted() {
+                return Err(MediumError::Interrupted.into());
+            }
+            let object = self.sort_out(number, &listed, &known, observer)?;
             match (number, object.kind) {
                 (_, ObjectKind::Label) => self.host.add_object(&object, &mut [])?,
                 (0, _) => return Err(WriteError::HalfWritten),
@@ -168,28 +166,64 @@ impl SetWriter {
             }
             self.log.push(object);
         }
-        self.log.next = end;
+        if self.log.wants_checkpoint() {
+            self.checkpoint(env)?;
+        }
         Ok(())
     }
 
-    /// Reads an object of the medium again; `None` if it is not there or damaged.
-    fn reread(&self, listed: Option<&Listed>) -> Result<Option<(ObjectKind, Reread)>> {
-        let Some(listed) = listed else { return Ok(None) };
-        match self.mounted.medium.read_back(listed.number, listed.kind) {
+    /// What the seal has to list under a number that a run may have used.
+    fn sort_out(&mut self, number: u64, listed: &[Listed], known: &[Object], observer: &dyn Observer) -> Result<Object> {
+        let there = find_by_number(listed, number, |o| o.number);
+        let recorded = find_by_number(known, number, |o| o.number);
+        let expected = recorded.filter(|o| matches!(o.kind, ObjectKind::Pack | ObjectKind::Label)).copied();
+        let looks_like_label = there.is_some_and(|o| o.kind == ObjectKind::Label);
+        let expected = match expected {
+            None if looks_like_label => self.own_label(number)?,
+            expected => expected,
+        };
+        match (expected, self.reread(there)?) {
+            (Some(o), Some((kind, r)))
+                if kind == o.kind && r.length == o.length && o.digests.is_some_and(|d| d.agree_with(&r.digests)) =>
+            {
+                self.mounted.read_back = self.mounted.read_back.min(r.how);
+                Ok(o)
+            }
+            (_, reread) => {
+                let path = there.map_or_else(|| file_name(number, ObjectKind::Pack), |o| file_name(o.number, o.kind));
+                let void = self.host.void(number, reread.map(|(_, r)| r))?;
+                let (kind, path, detail) = (FindingKind::Leftover, path.into_bytes(), String::new());
+                observer.on_event(Event::Finding { kind, path, detail });
+                Ok(void)
+            }
+        }
+    }
+
+    /// Reads an object of the medium again; `None` if it is not there, damaged, or larger than any object.
+    pub(super) fn reread(&self, listed: Option<&Listed>) -> Result<Option<(ObjectKind, Reread)>> {
+        let Some(listed) = listed.filter(|l| l.length <= limit::PACK_BYTES) else { return Ok(None) };
+        match self.mounted.medium.read_back(listed.number, listed.kind, Hashes::Both) {
             Ok(reread) => Ok(Some((listed.kind, reread))),
             Err(e) if e.category() == ErrorCategory::Damage => Ok(None),
             Err(e) => Err(e.into()),
         }
     }
 
-    /// The label that a run wrote, if that run ended before the catalog recorded it.
-    fn own_label(&self, number: u64) -> Option<Object> {
-        let bytes = read_object(&*self.mounted.medium, number, ObjectKind::Label, limit::LABEL_BYTES).ok()?;
-        let label = Label::decode(&bytes).ok()?;
-        let digest = Some(*blake3::hash(&bytes).as_bytes());
-        // Of a set's first run nothing but the key is known, which no other label can name.
-        let root_key = if number == 0 { self.host.keys.current().public() } else { self.log.root_key };
-        let is_own = label.set == self.host.id() && label.first_object == number && label.root_key == root_key;
-        is_own.then_some(Object { number, kind: ObjectKind::Label, length: bytes.len() as u64, digest })
+    /// The label that a run of this host wrote, if that run ended before the catalog recorded the object.
+    fn own_label(&self, number: u64) -> Result<Option<Object>> {
+        let Ok(bytes) = read_object(&*self.mounted.medium, number, ObjectKind::Label, limit::LABEL_BYTES) else {
+            return Ok(None);
+        };
+        let object = Object::of(number, ObjectKind::Label, &bytes);
+        let is_own = self.host.catalog.has_label(self.host.row, number, blake3::hash(&bytes).as_bytes())?;
+        // The catalog may be as old as the set's first run. Nothing is sealed then, and no other label names this key.
+        let is_first = || {
+            let (info, key) = (&self.host.info, self.host.keys.current().public());
+            Label::decode(&bytes).is_ok_and(|l| {
+                let names = (l.set, l.first_object, l.root_key, l.quarantine) == (self.host.id(), 0, key, info.quarantine);
+                names && l.name == info.name
+            })
+        };
+        Ok((is_own || number == 0 && self.log.last.is_none() && is_first()).then_some(object))
     }
 }

@@ -16,7 +16,7 @@ mod succession;
 
 pub use error::WriteError;
 pub use host_side::HostSide;
-pub use log::SetLog;
+pub use log::{SetLog, free_behind, is_checkpoint_due};
 pub use mounted::MountedMedium;
 pub use opening::{NewSet, Opened, WriteTarget, open, register};
 pub use sealing::{SealFacts, Sealed};

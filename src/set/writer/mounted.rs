@@ -15,6 +15,8 @@ pub struct MountedMedium {
     pub medium: Arc<dyn Medium>,
     /// The medium's place in the set, from 1.
     pub place: u64,
+    /// BLAKE3 of the medium's label.
+    pub(super) label: [u8; 32],
     /// The weakest way in which an object of the next generation was read back.
     pub read_back: ReadBack,
     lock: Option<FileLock>,
@@ -28,7 +30,7 @@ impl MountedMedium {
     /// No medium yet. Media are attached at `root`.
     pub(super) fn none(root: &Path, tape_block: u32) -> Self {
         let root = root.to_owned();
-        Self { medium: Arc::new(NoMedium), place: 0, read_back: ReadBack::Direct, lock: None, root, tape_block }
+        Self { medium: Arc::new(NoMedium), place: 0, label: [0; 32], read_back: ReadBack::Direct, lock: None, root, tape_block }
     }
 
     pub(super) fn mount(&mut self, (medium, lock): Writable) {
@@ -54,7 +56,7 @@ impl MountedMedium {
     pub(super) fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<Object, MediumError> {
         self.medium.append(number, kind, bytes)?;
         self.medium.sync()?;
-        Ok(Object { number, kind, length: bytes.len() as u64, digest: Some(*blake3::hash(bytes).as_bytes()) })
+        Ok(Object::of(number, kind, bytes))
     }
 
     /// Reads a durable object again and compares it with what was appended.

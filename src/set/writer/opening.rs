@@ -3,15 +3,19 @@
 use super::{Result, SetWriter, WriteError};
 use crate::env::Env;
 use crate::event::Observer;
-use crate::format::label::{Label, fingerprint};
+use crate::format::Malformed;
+use crate::format::label::{Fingerprint, Label};
 use crate::format::object::{Id, ObjectKind};
 use crate::format::set_key::SetKey;
+use crate::format::text::is_text;
 use crate::host::catalog::{Catalog, SetRow};
 use crate::host::state::{SetInfo, SetState, StateDir};
 use crate::medium::loader::MediumRequest;
 use crate::medium::{AttachedMedium, BrokenLabel, MediumError, SetOnMedium, Sets, Writable, bring};
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
+use crate::seal::chain::Chain;
+use crate::set::open::is_in_quarantine;
 use std::path::Path;
 
 /// What a new set is begun with.
@@ -57,22 +61,23 @@ pub fn open(
 ) -> Result<(SetWriter, Opened)> {
     let attached = AttachedMedium::find(target.root, env.loader)?;
     let sets = wanted_sets(&attached, &target)?;
-    check_quarantine(&sets, &target, state)?;
+    check_quarantine(&sets, &attached, &target, state)?;
     let catalog = Catalog::open(&state.catalog())?;
     let is_blank = sets.is_blank();
     let opening = Opening { target, state, attached, catalog, env, observer };
 
-    let (newest, without_catalog) = opening.known_sets(sets.found)?;
+    let Sets { found, mut broken } = sets;
+    let (newest, without_catalog) = opening.known_sets(found, &mut broken)?;
     if let Some(known) = newest {
         return Ok((opening.open_known(known)?, Opened::Known));
     }
     let mut predecessor = without_catalog.map(|set| (set, Opened::NewWithoutCatalog));
-    for broken in sets.broken {
+    for broken in broken {
         match opening.judge_broken(broken)? {
             Broken::OtherHosts => {}
             Broken::NothingSealedHere(set, row) => {
                 let id = set.id();
-                let writer = opening.begin_medium(set, row, |attached| attached.open_to_write(id))?;
+                let writer = opening.begin_medium(set, row, |attached| attached.without_interruption().open_to_write(id))?;
                 return Ok((writer, Opened::Known));
             }
             Broken::NothingSealed(set) => predecessor = predecessor.or(Some((set, Opened::New))),
@@ -85,7 +90,7 @@ pub fn open(
     }
     if is_blank && let Some((set, row)) = opening.set_that_needs_a_medium()? {
         let (id, block) = (set.id(), target.block);
-        let writer = opening.begin_medium(set, row, |attached| attached.begin(id, block))?;
+        let writer = opening.begin_medium(set, row, |attached| attached.without_interruption().begin(id, block))?;
         return Ok((writer, Opened::Known));
     }
     match begin {
@@ -123,8 +128,16 @@ fn wanted_sets(attached: &AttachedMedium, target: &WriteTarget) -> Result<Sets> 
 }
 
 /// Refuses a medium that has sets in quarantine and others, or would have them.
-fn check_quarantine(sets: &Sets, target: &WriteTarget, state: &StateDir) -> Result<()> {
-    let mut fits = sets.found.iter().all(|s| s.label.quarantine == target.quarantine);
+fn check_quarantine(sets: &Sets, attached: &AttachedMedium, target: &WriteTarget, state: &StateDir) -> Result<()> {
+    let mut fits = true;
+    for found in &sets.found {
+        // Of its own sets this host knows it; a label on the medium may be anybody's.
+        let quarantine = match state.set(found.id) {
+            Some(ours) => ours.info()?.quarantine,
+            None => is_in_quarantine(found, attached)?,
+        };
+        fits &= quarantine == target.quarantine;
+    }
     for broken in &sets.broken {
         fits &= match broken.folder_id().and_then(|id| state.set(id)) {
             Some(ours) => ours.info()?.quarantine == target.quarantine,
@@ -138,7 +151,7 @@ fn check_quarantine(sets: &Sets, target: &WriteTarget, state: &StateDir) -> Resu
 /// own, or replace ours, would leave the hospital with backups that its keys do not open, and nobody would notice
 /// before they are needed.
 fn check_recipients(info: &SetInfo, label: &Label) -> Result<()> {
-    let ours: Vec<String> = info.recipients.iter().map(|r| fingerprint(r)).collect();
+    let ours: Vec<Fingerprint> = info.recipients.iter().map(|r| Fingerprint::of(r)).collect();
     if ours == label.recipients { Ok(()) } else { Err(WriteError::OtherRecipients { name: label.name.clone() }) }
 }
 
@@ -171,13 +184,19 @@ struct Opening<'a> {
 impl Opening<'_> {
     /// The newest set of this host: a set whose catalog was lost has been succeeded by another. Also returns a set of
     /// this host that the catalog does not know.
-    fn known_sets(&self, found: Vec<SetOnMedium>) -> Result<(Option<KnownSet>, Option<SetState>)> {
+    fn known_sets(&self, found: Vec<SetOnMedium>, broken: &mut Vec<BrokenLabel>) -> Result<(Option<KnownSet>, Option<SetState>)> {
         let (mut known, mut without_catalog) = (Vec::new(), None);
         for on_medium in found {
-            let (id, label) = (on_medium.id, on_medium.label);
+            let id = on_medium.id;
             let Some(state) = self.state.set(id) else { continue };
+            let row = self.catalog.set(id)?;
+            let Some(label) = self.label_that_counts(&on_medium, row, &state)? else {
+                let (path, source) = (on_medium.path, Malformed::new("label", "no seal lists it"));
+                broken.push(BrokenLabel { header: Some(id), path: path.clone(), why: MediumError::BadLabel { path, source } });
+                continue;
+            };
             check_recipients(&state.info()?, &label)?;
-            let row = match self.catalog.set(id)? {
+            let row = match row {
                 // Its first run ended before the catalog recorded it. Nothing is sealed, so nothing needs to be known.
                 None if !self.has_seal(id)? => Some(self.catalog.add_set(id, &label.name, &label.created)?),
                 row => row,
@@ -192,6 +211,27 @@ impl Opening<'_> {
             a.created.cmp(&b.created).then(a.set.cmp(&b.set))
         });
         Ok((newest, without_catalog))
+    }
+
+    /// The label of a set of this host: one that this host has written, or one that counts. Before the first seal nothing
+    /// more is known of a set than what this host has begun it with.
+    fn label_that_counts(&self, set: &SetOnMedium, row: Option<SetRow>, state: &SetState) -> Result<Option<Label>> {
+        let claimed = &set.label;
+        let digest = blake3::hash(&claimed.encode());
+        if let Some(row) = row
+            && self.catalog.has_label(row, claimed.first_object, digest.as_bytes())?
+        {
+            return Ok(Some(claimed.clone()));
+        }
+        let chain = self.attached.with_set(set.id, |medium| Chain::read(medium, set.id))?;
+        if let (Some(row), Some(label), false) = (row, &chain.label, chain.links.is_empty()) {
+            self.catalog.put_label(row, label.first_object, blake3::hash(&label.encode()).as_bytes())?;
+        }
+        let info = state.info()?;
+        let is_begun = chain.links.is_empty() && claimed.first_object == 0;
+        let is_ours = is_begun && (&claimed.name, claimed.quarantine) == (&info.name, info.quarantine);
+        let sealed = chain.label.filter(|_| !chain.links.is_empty());
+        Ok(sealed.or_else(|| is_ours.then(|| claimed.clone())))
     }
 
     /// Whether anything that looks like a seal lies in a set.
@@ -214,7 +254,7 @@ impl Opening<'_> {
             return Ok(Broken::OtherHosts);
         };
         let row = self.catalog.set(id)?;
-        let last = row.map(|row| self.catalog.last_durable_generation(row)).transpose()?.flatten();
+        let last = row.map(|row| self.catalog.last_durable_seal(row)).transpose()?.flatten();
         if matches!(broken.why, MediumError::NewerFormat { .. }) {
             return Err(broken.why.into());
         }
@@ -271,10 +311,13 @@ fn begin_set(
         return Err(WriteError::NoRecipients);
     }
     Recipients::parse(new.recipients)?;
+    if !is_text(new.name) {
+        return Err(WriteError::Name);
+    }
     let (mut id, mut key) = (Id([0; 16]), SetKey([0; 32]));
     (env.random)(&mut id.0);
     (env.random)(&mut key.0);
-    let medium = attached.begin(id, target.block)?;
+    let medium = attached.without_interruption().begin(id, target.block)?;
     let (name, recipients) = (new.name.to_owned(), new.recipients.to_vec());
     let info = SetInfo { name, recipients, quarantine: target.quarantine };
     let set = state.create_set(id, &info, &key)?;
@@ -298,7 +341,7 @@ fn newest_medium(
 ) -> Result<(AttachedMedium, Label)> {
     let Some(current) = catalog.last_medium(row)? else { return Ok((attached, label)) };
     let listed = attached.list(label.set)?.objects;
-    let last = catalog.last_durable_generation(row)?;
+    let last = catalog.last_durable_seal(row)?;
     let first_unsealed = last.as_ref().map_or(0, |g| g.seal_object + 1);
     let has_last =
         last.is_none_or(|g| !g.closing && listed.iter().any(|o| (o.number, o.kind) == (g.seal_object, ObjectKind::Seal)));

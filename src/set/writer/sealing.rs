@@ -1,10 +1,12 @@
 //! Closes what was stored with a seal.
 
+use super::log::free_behind;
 use super::{Result, SetWriter, WriteError};
-use crate::format::merkle::{MerkleHash, object_leaf};
+use crate::format::digests::BothDigests;
+use crate::format::merkle::MerkleHash;
 use crate::format::object::{Object, ObjectKind};
-use crate::format::seal::{Seal, Verdict};
-use crate::host::catalog::GenerationRow;
+use crate::format::seal::{Seal, Verdict, encode_list};
+use crate::host::catalog::SealRow;
 use crate::medium::MediumError;
 use crate::seal;
 
@@ -28,19 +30,25 @@ pub struct SealFacts {
 pub struct Sealed {
     /// The generation's number.
     pub generation: u64,
-    /// BLAKE3 of the seal.
+    /// BLAKE3 of the seal's head.
     pub digest: [u8; 32],
     /// Bytes of the seal.
     pub length: u64,
 }
 
 impl SetWriter {
-    /// Appends the next object, makes it durable and reads it back.
+    /// Appends the next object, makes it durable and reads it back. A number that somebody has put a file under is void.
     fn append(&mut self, kind: ObjectKind, bytes: &[u8]) -> Result<Object> {
-        let appended = self.mounted.append(self.log.next, kind, bytes);
-        // A number that may be on the medium is not used again.
-        self.log.next += u64::from(!matches!(appended, Err(MediumError::Full { torn: false, .. })));
-        let object = appended?;
+        let object = loop {
+            let appended = self.mounted.append(self.log.next, kind, bytes);
+            if let Some(free) = appended.as_ref().err().and_then(|e| free_behind(e, self.log.next)) {
+                self.void_up_to(free)?;
+                continue;
+            }
+            // A number that may be on the medium is not used again.
+            self.log.next += u64::from(!matches!(appended, Err(MediumError::Full { torn: false, .. })));
+            break appended?;
+        };
         self.mounted.check(&object)?;
         Ok(object)
     }
@@ -55,30 +63,37 @@ impl SetWriter {
 
     /// Seals all objects behind the last seal.
     pub fn seal(&mut self, facts: SealFacts) -> Result<Sealed> {
-        let mut tree = self.log.tree();
+        while self.mounted.list()?.iter().any(|o| o.number == self.log.next) {
+            self.void_up_to(self.log.next + 1)?;
+        }
+        let objects = &self.log.unsealed;
         let seal = Seal {
             set: self.host.id(),
+            label: self.mounted.label,
             generation: self.log.generation(),
             time: facts.time.clone(),
-            previous: self.log.last.as_ref().map(|g| g.seal_digest),
+            earlier: self.log.heads.count(),
+            heads: self.log.heads.root(),
+            previous: self.log.last.as_ref().map(|g| g.head),
+            succession: None,
             first: self.log.first_unsealed(),
-            objects: self.log.unsealed.clone(),
-            log: tree.root(),
+            count: objects.len() as u64,
+            list: BothDigests::of(&encode_list(objects)),
             record_count: facts.record_count,
             records: facts.records,
             read_back: self.mounted.read_back,
             verdict: facts.verdict,
             next: self.host.keys.prepare_next()?,
         };
-        if seal.number() != self.log.next {
+        if seal.number() != self.log.next || seal.earlier + 1 != self.log.next_seal() {
             return Err(WriteError::StaleCatalog);
         }
-        let bytes = seal::sign(&seal, &self.host.keys.current())?;
-        let digest = *blake3::hash(&bytes).as_bytes();
-        let generation = GenerationRow {
+        let new = seal::sign(&seal, objects, &self.host.keys.current())?;
+        let row = SealRow {
+            seal: self.log.next_seal(),
             number: seal.generation,
             seal_object: seal.number(),
-            seal_digest: digest,
+            head: new.head,
             time: facts.time,
             started: facts.started,
             entries_digest: facts.entries_digest,
@@ -86,19 +101,20 @@ impl SetWriter {
             closing: seal.is_closing(),
         };
         // Recorded before the seal is written: the next run recognises a run that ended in between.
-        self.host.catalog.put_generation(self.host.row, &generation)?;
-        let object = self.append(ObjectKind::Seal, &bytes)?;
-        tree.push(object_leaf(&object));
-        self.log.sealed = tree;
-        self.log.unsealed.clear();
-        self.record_seal(generation, &bytes)?;
-        Ok(Sealed { generation: seal.generation, digest, length: object.length })
+        self.host.catalog.put_seal_row(self.host.row, &row)?;
+        let object = self.mounted.append(self.log.next, ObjectKind::Seal, &new.bytes);
+        self.log.next += u64::from(!matches!(object, Err(MediumError::Full { torn: false, .. })));
+        let object = object?;
+        self.mounted.check(&object)?;
+        self.log.sealed(&new.head.blake3);
+        self.record_seal(row, &new.bytes)?;
+        Ok(Sealed { generation: seal.generation, digest: new.head.blake3, length: object.length })
     }
 
     /// Records that a seal is durable.
-    pub(super) fn record_seal(&mut self, mut generation: GenerationRow, bytes: &[u8]) -> Result<()> {
-        self.host.add_seal(&mut generation, bytes)?;
-        self.log.last = Some(generation);
+    pub(super) fn record_seal(&mut self, mut row: SealRow, bytes: &[u8]) -> Result<()> {
+        self.host.add_seal(&mut row, bytes)?;
+        self.log.last = Some(row);
         Ok(())
     }
 }

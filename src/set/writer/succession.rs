@@ -8,7 +8,7 @@ use super::{Result, SetWriter, WriteError};
 use crate::env::{Env, TOOL};
 use crate::event::Observer;
 use crate::format::check_code::CheckCode;
-use crate::format::label::{Label, fingerprint};
+use crate::format::label::{Fingerprint, Label};
 use crate::format::limit;
 use crate::format::merkle::MerkleTree;
 use crate::format::object::{Id, Object, ObjectKind};
@@ -41,22 +41,23 @@ impl SetWriter {
         env: &Env,
         observer: &dyn Observer,
     ) -> Result<()> {
-        self.mounted.mount(attached.open_to_write(self.host.id())?);
-        (self.mounted.place, self.log.root_key) = (label.place, label.root_key);
+        self.mounted.mount(attached.without_interruption().open_to_write(self.host.id())?);
+        (self.mounted.place, self.mounted.label) = (label.place, *blake3::hash(&label.encode()).as_bytes());
+        (self.log.root_key, self.log.succession_key) = (label.root_key, label.succession_key);
         if !self.complete_beginning(label)? {
             return self.replace_half_begun(env, observer);
         }
         self.resume_from_medium()?;
         // Not before: now the label is known to belong to a medium of this chain.
         self.host.add_medium(label)?;
-        self.adopt_leftovers(observer)
+        self.adopt_leftovers(env, observer)
     }
 
     /// Begins the mounted medium as the one behind the last that anything is sealed on. A medium that an earlier run
     /// began at the same place no longer belongs to the set; its objects are void.
     pub(super) fn begin_medium(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
         self.resume_from_catalog()?;
-        self.adopt_leftovers(observer)?;
+        self.adopt_leftovers(env, observer)?;
         self.write_label(env)
     }
 
@@ -72,10 +73,10 @@ impl SetWriter {
     /// or was needed.
     pub fn continue_on_next_medium(&mut self, env: &Env) -> Result<Option<Closed>> {
         let first_behind = self.log.next;
-        let closed = match self.close_medium(env) {
+        let closed = match self.checkpoint(env) {
             // Not even the seal found room: the next seal covers what lies here.
             Err(WriteError::Medium(MediumError::Full { .. })) => {
-                self.host.catalog.forget_generation(self.host.row, self.log.generation())?;
+                self.host.catalog.forget_seal(self.host.row, self.log.next_seal())?;
                 let next = std::mem::replace(&mut self.log.next, first_behind);
                 self.void_up_to(next)?;
                 None
@@ -109,8 +110,8 @@ impl SetWriter {
         while self.log.next < next {
             let number = self.log.next;
             let there = self.mounted.list()?.into_iter().find(|o| o.number == number);
-            let reread = there.and_then(|o| self.mounted.medium.read_back(o.number, o.kind).ok());
-            let void = self.host.void(number, reread)?;
+            let reread = self.reread(there.as_ref())?;
+            let void = self.host.void(number, reread.map(|(_, r)| r))?;
             self.log.push(void);
         }
         Ok(())
@@ -126,7 +127,7 @@ impl SetWriter {
             let attached = AttachedMedium::find(&root, env.loader);
             match attached.and_then(|attached| Ok((attached.sets()?.is_blank(), attached))) {
                 Ok((true, attached)) => {
-                    self.mounted.mount(attached.begin(set, block)?);
+                    self.mounted.mount(attached.without_interruption().begin(set, block)?);
                     return Ok(());
                 }
                 Ok((false, _)) => wrong = Some(MediumError::NotBlank { medium: root.display().to_string() }),
@@ -135,8 +136,8 @@ impl SetWriter {
         }
     }
 
-    /// Seals what lies on the medium. Nothing needs to be done if the last seal covers everything.
-    fn close_medium(&mut self, env: &Env) -> Result<Option<Closed>> {
+    /// Seals what lies on the medium, within a run. Nothing needs to be done if the last seal covers everything.
+    pub fn checkpoint(&mut self, env: &Env) -> Result<Option<Closed>> {
         if self.log.unsealed.is_empty() {
             return Ok(None);
         }
@@ -173,12 +174,16 @@ impl SetWriter {
             place: self.mounted.place,
             first_object: self.log.next,
             created: env.time_text(),
-            recipients: host.info.recipients.iter().map(|r| fingerprint(r)).collect(),
+            recipients: host.info.recipients.iter().map(|r| Fingerprint::of(r)).collect(),
             root_key: self.log.root_key,
+            succession_key: self.log.succession_key,
             tool: TOOL.into(),
             quarantine: host.info.quarantine,
         };
-        self.append_unsealed(ObjectKind::Label, &label.encode())?;
+        let bytes = label.encode();
+        self.host.put_label(label.first_object, &bytes)?;
+        self.mounted.label = *blake3::hash(&bytes).as_bytes();
+        self.append_unsealed(ObjectKind::Label, &bytes)?;
         self.host.add_medium(&label)?;
         self.copy_seals(label.first_object)
     }
@@ -187,7 +192,7 @@ impl SetWriter {
     /// label is `label`. Returns `false` if one of them is torn.
     fn complete_beginning(&mut self, label: &Label) -> Result<bool> {
         let listed = self.mounted.list()?;
-        let last = self.host.last_durable_generation()?;
+        let last = self.host.last_durable_seal()?;
         let has_own_seal = listed.iter().any(|o| o.number > label.first_object && o.kind == ObjectKind::Seal);
         let is_behind_all = last.is_none_or(|g| label.first_object > g.seal_object);
         // Seals are copied once, behind the label; and only to a medium that lies behind all of them.
@@ -222,8 +227,7 @@ impl SetWriter {
         for number in numbers.into_iter().filter(|n| !there.iter().any(|o| o.number == *n)) {
             let bytes = self.host.catalog.seal(self.host.row, number)?;
             self.mounted.medium.append(number, ObjectKind::Seal, &bytes)?;
-            let digest = Some(*blake3::hash(&bytes).as_bytes());
-            copies.push(Object { number, kind: ObjectKind::Seal, length: bytes.len() as u64, digest });
+            copies.push(Object::of(number, ObjectKind::Seal, &bytes));
         }
         if !copies.is_empty() {
             self.mounted.medium.sync()?;

@@ -17,6 +17,7 @@ impl From<WriteError> for CommandError {
                 Self::new(message!("error.backup.in-quarantine", path = path), Exit::Medium)
             }
             E::HalfWritten => Self::new(message!("error.backup.half-written"), Exit::Medium),
+            E::Name => Self::new(message!("error.backup.name"), Exit::Usage),
             E::NoRecipients => Self::new(message!("error.backup.no-recipients"), Exit::Key),
             E::RolledBack { generation } => {
                 Self::new(message!("error.backup.rolled-back", generation = generation), Exit::Damage)

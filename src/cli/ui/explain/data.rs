@@ -12,7 +12,7 @@ impl From<Malformed> for CommandError {
     fn from(error: Malformed) -> Self {
         let message = match &error {
             Malformed::Content { .. } | Malformed::TooLarge { .. } => message!("error.data.malformed"),
-            Malformed::Newer { .. } => message!("error.data.newer"),
+            Malformed::Newer { .. } | Malformed::Unknown { .. } => message!("error.data.newer"),
         };
         Self::new(message, Exit::Damage).cause(reason(&error))
     }
@@ -59,7 +59,7 @@ impl From<UnpackError> for CommandError {
     fn from(error: UnpackError) -> Self {
         match error {
             UnpackError::Read(e) => Self::new(message!("error.data.read"), Exit::Damage).cause(io_reason(&e)),
-            UnpackError::Frame(e) => e.into(),
+            UnpackError::Frame(e) | UnpackError::Index(e) => e.into(),
             UnpackError::NoSuchBytes => Self::new(message!("error.data.malformed"), Exit::Damage).cause(reason(&error)),
         }
     }

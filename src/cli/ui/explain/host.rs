@@ -86,9 +86,7 @@ impl From<KeyError> for CommandError {
                 Self::new(message!("error.seal-keys.exposed", path = path, mode = format!("{mode:o}")), Exit::Failed)
             }
             E::Busy { path } => Self::new(message!("error.seal-keys.busy", path = path), Exit::Failed),
-            E::NotPrepared { generation } => {
-                Self::new(message!("error.seal-keys.not-prepared", generation = generation), Exit::Failed)
-            }
+            E::NotPrepared { seal } => Self::new(message!("error.seal-keys.not-prepared", seal = seal), Exit::Failed),
             E::OutOfStep { path, expected } => {
                 Self::new(message!("error.seal-keys.out-of-step", path = path, expected = expected), Exit::Damage)
             }

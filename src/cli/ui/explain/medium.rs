@@ -11,6 +11,7 @@ impl From<MediumError> for CommandError {
     fn from(error: MediumError) -> Self {
         use MediumError as E;
         let exit = match error.category() {
+            ErrorCategory::Medium if matches!(error, E::Interrupted) => Exit::Interrupted,
             ErrorCategory::Medium => Exit::Medium,
             ErrorCategory::Damage => Exit::Damage,
             ErrorCategory::Program => Exit::Failed,
@@ -68,6 +69,7 @@ impl From<MediumError> for CommandError {
             E::BadHeader { medium: place, address, source } => {
                 new(message!("error.medium.bad-header", place = place, address = address)).cause(reason(&source))
             }
+            E::Interrupted => new(message!("error.interrupted-reading")),
             E::BadName { number, kind } => new(message!("error.medium.bad-name", number = number, kind = kind)),
             E::Broken { medium: place, what, source } => {
                 new(message!("error.medium.broken", place = place, step = step(what))).cause(io_reason(&source))

@@ -4,7 +4,6 @@ use super::{CommandError, io_reason, reason};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::message;
 use crate::cli::ui::words;
-use azekura::format::Malformed;
 use azekura::job::inspect::prove::{ProofError, ProveError};
 use azekura::job::inspect::stamp::StampError;
 
@@ -17,6 +16,14 @@ impl From<ProveError> for CommandError {
             E::Generation(e) => e.into(),
             E::NotFound { path, generation } => {
                 Self::new(message!("error.prove.not-found", path = path, generation = generation), Exit::Failed)
+            }
+            E::Refused { generation, refused } if refused.is_newer() => {
+                let message = message!("error.prove.newer", path = refused.path, generation = generation);
+                Self::new(message, Exit::Damage).cause(reason(&refused.why))
+            }
+            E::Refused { generation, refused } => {
+                let message = message!("error.prove.refused", path = refused.path, generation = generation);
+                Self::new(message, Exit::Damage).cause(reason(&refused.why))
             }
             E::Untrusted { generation } => Self::new(message!("error.prove.untrusted", generation = generation), Exit::Damage),
             E::Compress(e) => e.into(),
@@ -32,10 +39,11 @@ impl From<ProofError> for CommandError {
         let bad = |message| Self::new(message, Exit::Damage);
         match error {
             E::NoAnchor => Self::new(message!("error.proof.no-anchor"), Exit::Usage),
-            E::Malformed(e @ Malformed::Newer { .. }) => e.into(),
+            E::Malformed(e) if e.is_newer() => e.into(),
             E::Malformed(e) => bad(message!("error.proof.damaged")).cause(reason(&e)),
             E::Frame(e) => bad(message!("error.proof.damaged")).cause(reason(&e)),
             E::Chain(fault) => bad(message!("error.proof.chain")).cause(words::fault(&fault)),
+            E::Succession => bad(message!("error.proof.succession")),
             E::RootKey => bad(message!("error.proof.root-key")),
             E::Code { generation, found } => bad(message!("error.proof.code", generation = generation, found = found)),
             E::NotInGeneration { generation } => bad(message!("error.proof.record", generation = generation)),

@@ -49,6 +49,7 @@ impl From<RestoreError> for CommandError {
             E::Spool(source) => Self::new(message!("error.restore.spool"), Exit::Failed).cause(io_reason(&source)),
             E::Interrupted => Self::new(message!("error.interrupted-reading"), Exit::Interrupted),
             E::Stopped => Self::new(message!("error.stopped"), Exit::Failed),
+            E::NotExpected { code } => Self::new(message!("error.restore.not-expected", code = code), Exit::Damage),
             E::Open(e) => e.into(),
             E::Medium(e) => e.into(),
             E::Generation(e) => e.into(),
@@ -82,6 +83,7 @@ impl From<GenerationError> for CommandError {
             E::NoSuchGeneration { wanted, first, last } => {
                 Self::new(message!("error.generation.none-such", wanted = wanted, first = first, last = last), Exit::Usage)
             }
+            E::Newer { .. } => Self::new(message!("error.data.newer"), Exit::Medium),
             E::NoGeneration => Self::new(message!("error.generation.none"), Exit::Medium),
             E::NoManifest { generation } => {
                 Self::new(message!("error.generation.no-manifest", generation = generation), Exit::Damage)
@@ -96,9 +98,13 @@ impl From<GenerationError> for CommandError {
             E::Decompress { object, source } => {
                 Self::new(message!("error.generation.object", object = object), Exit::Damage).because(source.into())
             }
+            E::Unpack { object, source } if source.is_newer() => {
+                Self::new(message!("error.generation.newer", object = object), Exit::Damage).because(source.into())
+            }
             E::Unpack { object, source } => {
                 Self::new(message!("error.generation.object", object = object), Exit::Damage).because(source.into())
             }
+            E::Manifest(e) | E::Entries(e) if e.is_newer() => e.into(),
             E::Manifest(e) => Self::new(message!("error.generation.manifest"), Exit::Damage).because(e.into()),
             E::Entries(e) => Self::new(message!("error.generation.entries"), Exit::Damage).because(e.into()),
             E::NotTheEntries => Self::new(message!("error.generation.entries"), Exit::Damage),

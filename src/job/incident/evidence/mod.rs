@@ -115,7 +115,9 @@ pub fn start(options: &StartOptions, env: &Env) -> Result<SessionStart> {
     }
     let mut files = Map::new();
     for link in &chain.links {
-        let (name, bytes) = (format!("seals/{}", file_name(link.number, ObjectKind::Seal)), link.bytes());
+        let name = format!("seals/{}", file_name(link.number, ObjectKind::Seal));
+        // Of a seal whose list is damaged the head remains.
+        let bytes = link.bytes().unwrap_or_else(|| link.head_bytes());
         write_new(&to.join(&name), &bytes)?;
         files.insert(name, sha256(&bytes).into());
     }

@@ -125,7 +125,7 @@ pub enum CopyError {
     Clash {
         /// Where the target is.
         path: PathBuf,
-        /// Name of the object.
+        /// The object's path below the set's folder.
         object: String,
         /// What is wrong with it.
         clash: ObjectClash,
@@ -214,7 +214,7 @@ impl Report {
             },
             faults: chain.faults.clone(),
             unproved: plan.unproved,
-            newest: chain.generations().last().map(|l| (l.seal.generation, CheckCode::of(&l.digest))),
+            newest: chain.generations().last().map(|l| (l.seal.generation, CheckCode::of(&l.digest()))),
             read_back,
             damage: plan.damage,
         }

@@ -4,6 +4,7 @@
 use super::{CopyError, Result};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
+use crate::format::digests::Hashes;
 use crate::format::object::{Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
 use crate::medium::{ErrorCategory, Medium, MediumError};
@@ -109,14 +110,13 @@ fn fetch(
             Err(e) => return Err(e),
             Ok(open) if open.length() != o.length => what = DamageKind::Length(open.length()),
             Ok(open) => {
-                let mut bytes = Vec::with_capacity(o.length as usize);
-                match open.take(o.length).read_to_end(&mut bytes) {
-                    Ok(n) if n as u64 != o.length => what = DamageKind::Length(n as u64),
-                    Ok(_) if o.digest == Some(*blake3::hash(&bytes).as_bytes()) => return Ok(Ok((*kind, bytes))),
+                match read_hashed(open.take(o.length), o.length) {
+                    Ok((bytes, _)) if bytes.len() as u64 != o.length => what = DamageKind::Length(bytes.len() as u64),
+                    Ok((bytes, digest)) if o.digest() == Some(digest) => return Ok(Ok((*kind, bytes))),
                     Ok(_) => what = DamageKind::Digest,
                     Err(e) => {
                         // A disk that was pulled fails like a bad sector. A second read tells the two apart.
-                        source.read_back(o.number, *kind).map(drop).or_else(|e| match e.category() {
+                        source.read_back(o.number, *kind, Hashes::Blake3).map(drop).or_else(|e| match e.category() {
                             ErrorCategory::Damage => Ok(()),
                             ErrorCategory::Medium | ErrorCategory::Program => Err(e),
                         })?;
@@ -127,6 +127,19 @@ fn fetch(
         }
     }
     Ok(Err(what))
+}
+
+/// Reads to the end and hashes meanwhile: afterwards it would take a second in which nobody looks whether to stop.
+fn read_hashed(mut from: impl Read, length: u64) -> std::io::Result<(Vec<u8>, [u8; 32])> {
+    const PART_BYTES: u64 = 4 << 20;
+    let (mut bytes, mut hasher) = (Vec::with_capacity(length as usize), blake3::Hasher::new());
+    loop {
+        let had = bytes.len();
+        if from.by_ref().take(PART_BYTES).read_to_end(&mut bytes)? == 0 {
+            return Ok((bytes, *hasher.finalize().as_bytes()));
+        }
+        hasher.update(&bytes[had..]);
+    }
 }
 
 struct Appender<'t> {
@@ -196,8 +209,8 @@ impl Appender<'_> {
 
     fn read_back(&mut self, object: &Object) -> Result<()> {
         let differs = || CopyError::ReadBack { object: file_name(object.number, object.kind) };
-        match self.target.read_back(object.number, object.kind) {
-            Ok(r) if r.length == object.length && Some(r.digest) == object.digest => {
+        match self.target.read_back(object.number, object.kind, Hashes::Blake3) {
+            Ok(r) if r.length == object.length && Some(r.digests.blake3) == object.digest() => {
                 self.read_back = self.read_back.min(r.how);
                 Ok(())
             }
@@ -235,7 +248,7 @@ mod tests {
         for (number, kind) in [(0, ObjectKind::Pack), (1, ObjectKind::Pack), (2, ObjectKind::Seal)] {
             let bytes = vec![number as u8; 1000];
             medium.append(number, kind, &bytes).unwrap();
-            objects.push((Object { number, kind, length: 1000, digest: Some(*blake3::hash(&bytes).as_bytes()) }, 1));
+            objects.push((Object::of(number, kind, &bytes), 1));
         }
         (Arc::new(medium), objects)
     }

@@ -1,6 +1,7 @@
 //! What a copy is to contain.
 
 use super::Result;
+use crate::format::digests::Hashes;
 use crate::format::object::{Object, ObjectKind};
 use crate::medium::{ErrorCategory, Medium};
 use crate::seal::chain::Chain;
@@ -27,7 +28,7 @@ impl Plan {
     pub fn new(chain: &Chain, this_medium: bool) -> Self {
         let known = sealed(chain).into_iter().map(|(o, _)| (o.number, o)).collect();
         let (wanted, label) = if this_medium { (sealed_here(chain), chain.first) } else { (sealed(chain), 0) };
-        let wanted = wanted.into_iter().filter(|(o, _)| o.digest.is_some()).map(|w| (w.0.number, w)).collect();
+        let wanted = wanted.into_iter().filter(|(o, _)| o.digest().is_some()).map(|w| (w.0.number, w)).collect();
         Self { wanted, label, known, damage: Vec::new(), unproved: 0 }
     }
 
@@ -45,10 +46,10 @@ impl Plan {
                 continue;
             }
             let generation = if is_listed { next.seal.generation } else { next.seal.generation - 1 };
-            let mut object = Object { number: l.number, kind: l.kind, length: l.length, digest: None };
-            match source.read_back(l.number, l.kind) {
+            let mut object = Object { number: l.number, kind: l.kind, length: l.length, digests: None };
+            match source.read_back(l.number, l.kind, Hashes::Both) {
                 Ok(reread) => {
-                    (object.length, object.digest) = (reread.length, Some(reread.digest));
+                    (object.length, object.digests) = (reread.length, Some(reread.digests));
                     self.add_as_read(object, generation);
                 }
                 // The copying itself finds that a listed object cannot be read.
@@ -64,7 +65,7 @@ impl Plan {
 
     /// Replaces what a seal says of an object by what was read, if they differ.
     fn add_as_read(&mut self, object: Object, generation: u64) {
-        let is_same = |listed: &&Object| listed.length == object.length && listed.digest == object.digest;
+        let is_same = |listed: &&Object| listed.length == object.length && listed.digest() == object.digest();
         if self.known.get(&object.number).filter(is_same).is_some() {
             return;
         }

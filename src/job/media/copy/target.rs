@@ -4,7 +4,7 @@ use super::plan::Plan;
 use super::{CopyError, ObjectClash, Options, Result};
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
-use crate::format::object::{Id, Object, ObjectKind, file_name};
+use crate::format::object::{Id, Object, ObjectKind, object_path};
 use crate::format::seal::ReadBack;
 use crate::medium::{AttachedMedium, Listing, Loader, Medium, MediumError, Writable, tape};
 use crate::seal::chain::Chain;
@@ -80,7 +80,7 @@ pub fn compare(
             DamageKind::Length(n) if n < d.object.length => ObjectClash::Torn,
             _ => ObjectClash::Other,
         };
-        let object = file_name(d.object.number, d.object.kind);
+        let object = object_path(d.object.number, d.object.kind);
         return Err(CopyError::Clash { path: path.to_owned(), object, clash });
     }
     Ok((present.iter().map(|(o, _)| o.number).collect(), how))
@@ -91,7 +91,7 @@ fn present_objects(listing: &Listing, plan: &Plan, path: &Path) -> Result<Vec<(O
     let mut present: Vec<(Object, u64)> = Vec::new();
     for l in &listing.objects {
         let clash = |clash| {
-            let object = file_name(l.number, l.kind);
+            let object = object_path(l.number, l.kind);
             Err(CopyError::Clash { path: path.to_owned(), object, clash })
         };
         match plan.known.get(&l.number) {
@@ -102,6 +102,6 @@ fn present_objects(listing: &Listing, plan: &Plan, path: &Path) -> Result<Vec<(O
         }
     }
     // Without a digest there is nothing to compare with.
-    present.retain(|(o, _)| o.digest.is_some());
+    present.retain(|(o, _)| o.digest().is_some());
     Ok(present)
 }

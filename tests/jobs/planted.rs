@@ -1,0 +1,308 @@
+//! Somebody who may write on the medium, and has no key, puts files there. None of them changes what a set is, none stops
+//! the next night, and what is not the set's is named.
+
+use crate::machine::{object_file, put_object};
+use crate::tools::{assert_same, fast_folder, picture, set_folder};
+use crate::world::Hospital;
+use azekura::format::digests::Digests;
+use azekura::format::label::Label;
+use azekura::format::object::{Id, ObjectKind};
+use azekura::job::inspect::verify::Expected;
+use azekura::job::restore;
+use azekura::seal::chain::FaultKind;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+fn nights(count: u64) -> Hospital {
+    let h = Hospital::within(fast_folder());
+    for n in 1..=count {
+        h.write("patients/1", format!("the record on day {n}"));
+        h.write(&format!("patients/new {n}"), format!("admitted on day {n}"));
+        h.backup();
+    }
+    h
+}
+
+/// The next honest run is good, its seal is small, and every generation comes back as it was.
+#[track_caller]
+fn assert_next_night_is_good(h: &Hospital, generation: u64) {
+    h.write("patients/1", "the record on the day after");
+    let report = h.backup();
+    assert_eq!(report.generation, generation, "{:?}", report.findings);
+    let chain = h.chain();
+    let last = chain.last().expect("a seal");
+    assert!(last.trusted && last.length < 64 << 10, "{} bytes", last.length);
+    let to = h.path("restored");
+    let options = restore::Options { generation: None, ..h.restore_options("restored") };
+    let restored = h.try_restore(&options).expect("a restore");
+    assert!(restored.trusted && restored.not_restored == 0, "{:?}", restored.findings);
+    assert_same(&picture(&h.source()), &picture(&to.join("source")), "tonight");
+    fs::remove_dir_all(to).expect("a deletion");
+}
+
+#[track_caller]
+fn foreign(h: &Hospital) -> Vec<String> {
+    let report = h.verify();
+    assert!(report.damage.is_empty(), "{:?}", report.damage);
+    report.foreign
+}
+
+#[test]
+fn a_name_far_behind_the_last_seal_costs_nothing() {
+    for number in [2_000_000, 12_500_000, (1 << 48) - 1] {
+        let h = nights(2);
+        for kind in [ObjectKind::Pack, ObjectKind::Manifest, ObjectKind::Seal, ObjectKind::Label, ObjectKind::Later(70)] {
+            put_object(&set_folder(&h.medium()), number, kind, b"xx");
+            let named = foreign(&h);
+            assert!(named.iter().any(|n| n.ends_with(&format!("{number:08}.{kind}"))), "{named:?}");
+        }
+        assert_next_night_is_good(&h, 3);
+        assert_next_night_is_good(&h, 4);
+        fs::remove_file(object_file(&set_folder(&h.medium()), number, ObjectKind::Pack)).expect("a deletion");
+        assert_next_night_is_good(&h, 5);
+    }
+}
+
+#[test]
+fn the_largest_number_in_a_name_is_no_number() {
+    let h = nights(2);
+    let folder = set_folder(&h.medium()).join("281474976710");
+    fs::create_dir(&folder).expect("a folder");
+    fs::write(folder.join("281474976710656.pack"), b"xx").expect("a file");
+    assert_eq!(foreign(&h).len(), 1);
+    assert_next_night_is_good(&h, 3);
+}
+
+/// Names at every distance: those within the gap may be leftovers, and the numbers that the log reaches are found in use.
+#[test]
+fn names_in_the_way_of_the_log_are_passed_over() {
+    let h = nights(2);
+    let end = h.chain().last().expect("a seal").number;
+    for (i, ahead) in [1, 2, 3, 5, 8, 70, 71, 80, 140].into_iter().enumerate() {
+        let kind = [ObjectKind::Pack, ObjectKind::Seal, ObjectKind::Manifest][i % 3];
+        put_object(&set_folder(&h.medium()), end + ahead, kind, format!("planted {ahead}").as_bytes());
+    }
+    for generation in 3..20 {
+        assert_next_night_is_good(&h, generation);
+    }
+    let report = h.verify();
+    assert!(report.is_good(), "all of them are listed as void now: {:?} {:?}", report.foreign, report.faults);
+}
+
+/// A file, a link or a FIFO where a folder of thousands belongs.
+#[test]
+fn what_is_in_the_way_of_a_folder_is_passed_over() {
+    let h = nights(1);
+    for thousand in [1, 3] {
+        fs::write(set_folder(&h.medium()).join(format!("{thousand:05}")), b"xx").expect("a file");
+    }
+    symlink("/tmp", set_folder(&h.medium()).join("00002")).expect("a link");
+    assert_eq!(foreign(&h), ["00001", "00002", "00003"]);
+    // The log reaches them.
+    let options = azekura::job::backup::Options { pack_bytes: Some(4 << 10), ..h.options() };
+    for n in 0..1100 {
+        h.write(&format!("images/{n}"), crate::tools::Dice::new(&format!("folder {n}")).noise(8_000));
+    }
+    let report = h.try_backup(&options).expect("a backup");
+    assert_eq!(report.generation, 2);
+    let chain = h.chain();
+    assert!(chain.last().expect("a seal").number >= 4000, "{}", chain.last().expect("a seal").number);
+    assert_next_night_is_good(&h, 3);
+}
+
+/// Hashing a hole of 8 TB would take hours.
+#[test]
+fn a_huge_file_in_the_way_is_not_read() {
+    let h = nights(1);
+    let end = h.chain().last().expect("a seal").number;
+    put_object(&set_folder(&h.medium()), end + 1, ObjectKind::Pack, b"");
+    let path = object_file(&set_folder(&h.medium()), end + 1, ObjectKind::Pack);
+    let file = fs::OpenOptions::new().write(true).open(&path);
+    let file = file.or_else(|_| fs::File::create(&path)).expect("the file");
+    if file.set_len(8 << 40).is_err() {
+        file.set_len(1 << 40).expect("a hole");
+    }
+    let begun = std::time::Instant::now();
+    assert_next_night_is_good(&h, 2);
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+    let report = h.verify();
+    assert!(report.is_good(), "{report:?}");
+}
+
+#[test]
+fn links_fifos_and_folders_are_no_objects() {
+    let h = nights(2);
+    let folder = set_folder(&h.medium()).join("00000");
+    let end = h.chain().last().expect("a seal").number;
+    symlink("/etc/passwd", folder.join(format!("{:08}.pack", end + 1))).expect("a link");
+    symlink(folder.join("00000001.pack"), folder.join("00000001.manifest")).expect("a link");
+    fs::create_dir(folder.join(format!("{:08}.manifest", end + 2))).expect("a folder");
+    let fifo = folder.join(format!("{:08}.seal", end + 3));
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    assert_eq!(foreign(&h).len(), 4);
+    for generation in 3..6 {
+        assert_next_night_is_good(&h, generation);
+    }
+}
+
+#[test]
+fn a_second_file_for_a_number_is_foreign() {
+    let h = nights(2);
+    put_object(&set_folder(&h.medium()), 1, ObjectKind::Manifest, b"other");
+    put_object(&set_folder(&h.medium()), 0, ObjectKind::Pack, b"other");
+    let mut named = foreign(&h);
+    named.sort();
+    assert_eq!(named, ["00000/00000000.pack", "00000/00000001.manifest"]);
+    assert_next_night_is_good(&h, 3);
+}
+
+/// A label with everything that somebody might want to change.
+fn planted_label(h: &Hospital, number: u64, change: impl FnOnce(&mut Label)) -> Vec<u8> {
+    let mut label = Label { first_object: number, place: 2, medium: Id([9; 16]), ..h.label() };
+    change(&mut label);
+    label.encode()
+}
+
+#[test]
+fn a_planted_label_is_neither_adopted_nor_signed() {
+    let h = nights(2);
+    let end = h.chain().last().expect("a seal").number;
+    let planted = planted_label(&h, end + 1, |_| {});
+    put_object(&set_folder(&h.medium()), end + 1, ObjectKind::Label, &planted);
+    assert_next_night_is_good(&h, 3);
+    let chain = h.chain();
+    let (listed, _) = chain.object(end + 1).expect("it is listed");
+    assert_eq!((listed.kind, listed.digests), (ObjectKind::Void, Some(Digests::of(&planted, true))));
+    assert_eq!(chain.media(), [0]);
+}
+
+#[test]
+fn a_planted_label_does_not_hide_a_set_nor_replace_its_root_key() {
+    for what in ["quarantine", "root key", "name", "set"] {
+        let h = nights(2);
+        // The set's own first label is at 0. One with a lower number is only possible on a later medium: here a copy that
+        // lost its label's number to somebody else.
+        let own = h.label();
+        let end = h.chain().last().expect("a seal").number;
+        let planted = planted_label(&h, end + 1, |l| match what {
+            "quarantine" => l.quarantine = true,
+            "root key" => l.root_key = azekura::seal::SealKey::from_seed(&[1; 32]).public(),
+            "name" => l.name = "other".into(),
+            _ => l.set = Id([8; 16]),
+        });
+        put_object(&set_folder(&h.medium()), end + 1, ObjectKind::Label, &planted);
+        let report = h.verify();
+        assert!(report.faults.is_empty(), "{what}: {:?}", report.faults);
+        assert_eq!((report.set, report.root_key, &report.set_name), (own.set, Some(own.root_key), &own.name), "{what}");
+        assert!(!h.chain().label.expect("a label").quarantine);
+        assert_next_night_is_good(&h, 3);
+    }
+}
+
+#[test]
+fn an_exchanged_label_does_not_count_and_is_named() {
+    for what in ["quarantine", "root key", "name", "a byte"] {
+        let h = nights(2);
+        let path = object_file(&set_folder(&h.medium()), 0, ObjectKind::Label);
+        let mut label = h.label();
+        match what {
+            "quarantine" => label.quarantine = true,
+            "root key" => label.root_key = azekura::seal::SealKey::from_seed(&[1; 32]).public(),
+            "name" => label.name = "other".into(),
+            _ => label.tool.push('x'),
+        }
+        fs::remove_file(&path).expect("a deletion");
+        fs::write(&path, label.encode()).expect("a label");
+        let report = h.verify();
+        assert!(!report.is_good(), "{what}");
+        assert!(report.faults.iter().any(|f| f.what == FaultKind::Label), "{what}: {:?}", report.faults);
+        assert!(report.generations.iter().all(|g| !g.trusted), "{what}");
+        let refused = h.try_backup(&h.options());
+        assert!(refused.is_err(), "{what}: nobody goes on with such a medium");
+    }
+}
+
+/// A flipped bit in a list costs no seal its trust, and no file.
+#[test]
+fn a_damaged_list_breaks_no_chain() {
+    let h = nights(3);
+    let before = picture(&h.source());
+    for generation in 1..=3 {
+        let link = h.chain().generation(generation).expect("a seal").clone();
+        let path = object_file(&set_folder(&h.medium()), link.number, ObjectKind::Seal);
+        let good = fs::read(&path).expect("a seal");
+        let mut bad = good.clone();
+        let at = good.len() - 20;
+        bad[at] ^= 1;
+        fs::remove_file(&path).expect("a deletion");
+        fs::write(&path, &bad).expect("a seal");
+        let report = h.verify();
+        assert_eq!(report.faults.iter().map(|f| (f.object, &f.what)).collect::<Vec<_>>(), [(link.number, &FaultKind::List)]);
+        assert!(report.generations.iter().all(|g| g.trusted), "{:?}", report.generations);
+        assert!(report.generations[generation as usize - 1].is_list_damaged);
+        let restored = h.try_restore(&h.restore_options("restored")).expect("a restore");
+        assert!(restored.not_restored == 0, "{:?}", restored.findings);
+        assert_same(&before, &picture(&h.path("restored/source")), "the newest");
+        fs::remove_dir_all(h.path("restored")).expect("a deletion");
+        fs::write(&path, &good).expect("a seal");
+    }
+    assert!(h.verify().is_good(), "all was put back");
+}
+
+/// The code of a later seal shows what is before it, also across a seal that is lost.
+#[test]
+fn a_later_code_anchors_what_is_before_a_lost_seal() {
+    let h = nights(5);
+    let chain = h.chain();
+    let lost = chain.generation(3).expect("a seal").number;
+    let code = azekura::format::check_code::CheckCode::of(&chain.generation(5).expect("a seal").digest());
+    fs::remove_file(object_file(&set_folder(&h.medium()), lost, ObjectKind::Seal)).expect("a deletion");
+    let without = h.try_verify(&h.medium(), None, None).expect("a verification");
+    let trusted =
+        |r: &azekura::job::inspect::verify::Report| r.generations.iter().map(|g| (g.generation, g.trusted)).collect::<Vec<_>>();
+    assert_eq!(trusted(&without), [(1, true), (2, true), (4, false), (5, false)]);
+    let report = h.try_verify(&h.medium(), Some(code), None).expect("a verification");
+    assert_eq!(report.expected, Some(Expected::Found { generation: 5, newer: 0 }));
+    assert!(report.generations.iter().all(|g| g.anchored), "{:?}", report.generations);
+    assert!(!report.is_good(), "a seal is missing all the same");
+    // An older code anchors only what is before it.
+    let code = azekura::format::check_code::CheckCode::of(&chain.generation(2).expect("a seal").digest());
+    let report = h.try_verify(&h.medium(), Some(code), None).expect("a verification");
+    let anchored: Vec<_> = report.generations.iter().filter(|g| g.anchored).map(|g| g.generation).collect();
+    assert_eq!(anchored, [1, 2]);
+}
+
+/// A seal of a later version is not damage, and stops no night.
+#[test]
+fn a_newer_seal_is_called_newer() {
+    let h = nights(2);
+    let end = h.chain().last().expect("a seal").number;
+    put_object(&set_folder(&h.medium()), end + 2, ObjectKind::Seal, b"azekura seal 2\nwhatever\n");
+    let report = h.verify();
+    assert_eq!(report.faults.iter().map(|f| f.what.clone()).collect::<Vec<_>>(), [FaultKind::Newer { version: 2 }]);
+    assert!(report.is_only_newer() && !report.is_good());
+    assert_next_night_is_good(&h, 3);
+    assert!(h.verify().is_good(), "the seal of tonight lists it as void");
+}
+
+/// Everything that a run seals on the way is kept when it fails, and generations are numbered without gaps.
+#[test]
+fn checkpoints_keep_the_numbers_of_generations() {
+    let h = Hospital::within(fast_folder());
+    for n in 0..40u8 {
+        h.write(&format!("images/{n}"), crate::tools::Dice::new(&format!("checkpoint {n}")).noise(400_000));
+    }
+    let options = azekura::job::backup::Options { checkpoint_objects: 5, pack_bytes: Some(64 << 10), ..h.options() };
+    let report = h.try_backup(&options).expect("a backup");
+    assert_eq!(report.generation, 1);
+    let chain = h.chain();
+    let closing = chain.links.iter().filter(|l| l.seal.is_closing()).count();
+    assert!(closing >= 3, "{closing}");
+    assert!(chain.links.iter().all(|l| l.trusted && l.seal.generation == 1 && l.objects.len() <= 8));
+    assert!(h.verify().is_good());
+    h.write("images/0", "changed");
+    assert_eq!(h.try_backup(&options).expect("a backup").generation, 2);
+    let restored = h.try_restore(&h.restore_options("restored")).expect("a restore");
+    assert!(restored.not_restored == 0, "{:?}", restored.findings);
+    assert_same(&picture(&h.source()), &picture(&h.path("restored/source")), "the newest");
+}
