@@ -54,7 +54,7 @@
 //!
 //! // Without a key, against the check code on paper.
 //! let mut options = verify::Options::new(home.join("medium"));
-//! options.expect = Some(sealed.check_code);
+//! options.expect = Some(sealed.check_code.into());
 //! assert!(verify(&options, &env, &NoObserver)?.is_good());
 //!
 //! // With the identity.

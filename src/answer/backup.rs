@@ -92,7 +92,7 @@ pub struct BackupMedium {
 pub struct ClosedMedium {
     /// The medium's number in its set, from 1.
     pub place: u64,
-    /// The number of the closing seal: it takes one of the generations' numbers.
+    /// The generation that the run was making.
     pub generation: u64,
     /// The check code of the seal that closes the medium.
     pub check_code: Word,
