@@ -103,7 +103,7 @@ impl Target {
             Err(e) => return vec![Shortfall::new(core, Aspect::Entry, e)],
         };
         let owned = self.finish_owner(node, &before, &mut shortfalls);
-        self.finish_xattrs(node, &mut shortfalls);
+        self.finish_xattrs(node, owned, &mut shortfalls);
         let mode = self.finish_mode(node, owned, &mut shortfalls);
         shortfalls.note(Aspect::Times, node.set_mtime(core.mtime));
         if has_flags && (core.flags != 0 || self.inherits) {
@@ -127,12 +127,16 @@ impl Target {
     fn finish_owner(&self, node: &Node, before: &Stat, shortfalls: &mut Shortfalls) -> (bool, bool) {
         let core = shortfalls.core;
         let right = (before.uid == core.uid, before.gid == core.gid);
-        let given =
-            self.options.owners && right != (true, true) && shortfalls.note(Aspect::Owner, node.set_owner(core.uid, core.gid));
-        if given { (true, true) } else { right }
+        if !self.options.owners || right == (true, true) {
+            return right;
+        }
+        // `chown` takes this number as "leave it as it is", and says that all went well.
+        let can_be_set = core.uid != u32::MAX && core.gid != u32::MAX;
+        let set = if can_be_set { node.set_owner(core.uid, core.gid) } else { Err(Errno::INVAL) };
+        if shortfalls.note(Aspect::Owner, set) { (true, true) } else { right }
     }
 
-    fn finish_xattrs(&self, node: &Node, shortfalls: &mut Shortfalls) {
+    fn finish_xattrs(&self, node: &Node, owned: (bool, bool), shortfalls: &mut Shortfalls) {
         let core = shortfalls.core;
         let read_only = self.options.read_only;
         let has = |name: &str| !read_only && core.xattrs.iter().any(|(n, _)| n == name.as_bytes());
@@ -145,7 +149,12 @@ impl Target {
         }
         // Access lists last: they may remove the permission that the others need.
         let grants_rights = |name: &[u8]| name.starts_with(b"system.posix_acl_") || name == b"security.capability";
-        let given = core.xattrs.iter().filter(|(name, _)| !(read_only && grants_rights(name)));
+        // With another owner than the recorded one, capabilities would go to programs of the wrong person.
+        let withheld = |name: &[u8]| name == b"security.capability" && owned != (true, true);
+        if !read_only && core.xattrs.iter().any(|(name, _)| withheld(name)) {
+            shortfalls.note(Aspect::Attribute(b"security.capability".to_vec()), Err(Errno::PERM));
+        }
+        let given = core.xattrs.iter().filter(|(name, _)| !(read_only && grants_rights(name) || withheld(name)));
         let (lists, others): (Vec<_>, Vec<_>) = given.partition(|(name, _)| name.starts_with(b"system.posix_acl_"));
         for (name, value) in others.into_iter().chain(lists) {
             shortfalls.note(Aspect::Attribute(name.clone()), node.set_xattr(name, value));

@@ -299,6 +299,28 @@ fn a_set_id_bit_needs_its_owner() {
     assert_eq!(made.file.metadata().unwrap().mode() & 0o7777, 0o755);
 }
 
+/// `chown` takes this number as "leave it as it is": the file stays root's, and with its bit it would run as root.
+#[test]
+fn a_set_id_bit_is_not_given_to_an_owner_that_cannot_be_set() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let target = target(dir.path());
+    for (uid, gid) in [(u32::MAX, 0), (0, u32::MAX), (u32::MAX, u32::MAX)] {
+        let mut file = core(&format!("{uid} {gid}"), EntryKind::File);
+        (file.uid, file.gid, file.mode) = (uid, gid, 0o6755);
+        file.xattrs = vec![(b"security.capability".to_vec(), b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec())];
+        let made = target.create_file(&file).unwrap();
+        let short: Vec<Aspect> = target.finish_file(&made.file, &file).into_iter().map(|s| s.what).collect();
+        let withheld = Aspect::Attribute(b"security.capability".to_vec());
+        assert!([Aspect::Owner, withheld, Aspect::Mode].iter().all(|what| short.contains(what)), "{short:?}");
+        let kept = if uid == u32::MAX { 0 } else { 0o4000 } | if gid == u32::MAX { 0 } else { 0o2000 };
+        assert_eq!(made.file.metadata().unwrap().mode() & 0o7777, 0o755 | kept);
+        assert!(Node::open(made.file.as_fd()).xattrs().0.iter().all(|x| x.0 != b"security.capability"));
+    }
+}
+
 #[test]
 fn access_lists_are_not_inherited_from_the_folder() {
     let dir = tempfile::tempdir().unwrap();
