@@ -47,7 +47,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     }
     let exit = match report.is_good() {
         true => Exit::Good,
-        false if report.is_only_newer() => Exit::Medium,
+        false if report.is_only_newer() || report.is_only_empty() => Exit::Medium,
         false => Exit::Damage,
     };
     Ok(Outcome::new(exit, text(&answer), &answer))

@@ -183,6 +183,10 @@ impl Manifest {
     /// Decodes a manifest and checks what the format promises of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         Malformed::limit(WHAT, bytes.len() as u64, limit::MANIFEST_BYTES)?;
+        // Forms that no version has are damage, whatever keys they are behind.
+        let mut all = CborReader::new(bytes, WHAT);
+        all.skip(0)?;
+        all.end()?;
         // What a newer version has may come before the key that says so.
         Self::read(bytes).map_err(|e| newer(bytes).unwrap_or(e))
     }

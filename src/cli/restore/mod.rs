@@ -13,7 +13,7 @@ use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::{findings, words};
-use azekura::answer::facts::{self, FACTS, PathName};
+use azekura::answer::facts::{self, FACTS, FaultName, PathName};
 use azekura::answer::generations::{BytesOfMedium, LINES};
 use azekura::answer::restore::{BytesOfPack, Restore, RestoredSource};
 use azekura::answer::{self, Clipped, exact, name};
@@ -160,8 +160,12 @@ fn list(path: &Path) -> Result<NameList, CommandError> {
 /// The worst that was met.
 fn exit(answer: &Restore) -> Exit {
     let is_lost = answer.not_restored > 0 || answer.entries_lost > 0;
-    if !answer.trusted || !answer.faults.is_empty() || !answer.wrong_stanzas.is_empty() || is_lost {
+    let is_newer = |f: &facts::Fault| f.fault == FaultName::Newer;
+    let only_newer = answer.faults.first.iter().all(is_newer);
+    if !answer.trusted || !only_newer || !answer.wrong_stanzas.is_empty() || is_lost {
         Exit::Damage
+    } else if !answer.faults.is_empty() {
+        Exit::Medium
     } else if !answer.not_found.is_empty() {
         Exit::Failed
     } else if answer.shortfalls > 0 {

@@ -116,11 +116,22 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether nothing is wrong but that nothing is sealed yet.
+    pub fn is_only_empty(&self) -> bool {
+        // Without a seal there is nothing that a label could be wrong about.
+        let is_label = |f: &Fault| f.what == FaultKind::Label;
+        self.generations.is_empty()
+            && self.faults.iter().all(is_label)
+            && self.foreign.is_empty()
+            && self.expected.is_none()
+            && self.known.is_none()
+    }
+
     /// Whether nothing is wrong but that a newer program has written the end of the chain.
     pub fn is_only_newer(&self) -> bool {
         let is_newer = |f: &Fault| matches!(f.what, FaultKind::Newer { .. });
         let rest = Self { faults: self.faults.iter().filter(|f| !is_newer(f)).cloned().collect(), ..self.clone() };
-        self.faults.iter().any(is_newer) && rest.is_good()
+        self.faults.iter().any(is_newer) && (rest.is_good() || rest.is_only_empty())
     }
 
     /// Whether everything that a seal covers is unchanged, and the chain is the expected one.

@@ -14,7 +14,8 @@ impl From<Malformed> for CommandError {
             Malformed::Content { .. } | Malformed::TooLarge { .. } => message!("error.data.malformed"),
             Malformed::Newer { .. } | Malformed::Unknown { .. } => message!("error.data.newer"),
         };
-        Self::new(message, Exit::Damage).cause(reason(&error))
+        let exit = if error.is_newer() { Exit::Medium } else { Exit::Damage };
+        Self::new(message, exit).cause(reason(&error))
     }
 }
 
