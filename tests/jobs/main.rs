@@ -11,6 +11,7 @@ mod copy;
 mod damaged_medium;
 mod day_one;
 mod first_night;
+mod forger;
 mod history;
 mod holes;
 mod killed;
