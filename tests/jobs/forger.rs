@@ -195,7 +195,7 @@ fn forge_generation(h: &Hospital, dice: &mut Dice) -> Vec<String> {
 }
 
 /// What somebody without a key does to the medium.
-fn plant(h: &Hospital, dice: &mut Dice, said: &mut Vec<String>) {
+fn plant(h: &Hospital, label: &Label, dice: &mut Dice, said: &mut Vec<String>) {
     let set = set_folder(&h.medium());
     let files = walkdir::WalkDir::new(&set).sort_by_file_name().into_iter().flatten().filter(|e| e.file_type().is_file());
     let object = |path: PathBuf| Some((parse_file_name(path.file_name()?.to_str()?)?, path));
@@ -236,7 +236,7 @@ fn plant(h: &Hospital, dice: &mut Dice, said: &mut Vec<String>) {
         5 => {
             let ahead = 1 + dice.below(3) as u64;
             said.push(format!("a label {ahead} ahead"));
-            let label = Label { first_object: end + ahead, medium: Id([9; 16]), quarantine: dice.chance(50), ..h.label() };
+            let label = Label { first_object: end + ahead, medium: Id([9; 16]), quarantine: dice.chance(50), ..label.clone() };
             put_object(&set, end + ahead, ObjectKind::Label, label.encode());
         }
         6 => {
@@ -309,8 +309,9 @@ fn both_readers_give_one_answer_of_each_forged_medium() {
     for n in 0..count {
         let h = hospital();
         let mut said = forge_generation(&h, &mut dice);
+        let label = h.label();
         for _ in 0..[0, 0, 1, 1, 2][dice.below(5)] {
-            plant(&h, &mut dice, &mut said);
+            plant(&h, &label, &mut dice, &mut said);
         }
         let key = h.path("key");
         let text: String = h.identity.texts().iter().map(|t| format!("{}\n", **t)).collect();
