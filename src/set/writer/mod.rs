@@ -10,17 +10,17 @@ mod host_side;
 mod leftovers;
 mod log;
 mod mounted;
+mod next_medium;
 mod opening;
 mod sealing;
-mod succession;
 
 pub use error::WriteError;
 pub use host_side::HostSide;
 pub use log::{SetLog, free_behind, is_checkpoint_due};
 pub use mounted::MountedMedium;
+pub use next_medium::Closed;
 pub use opening::{NewSet, Opened, WriteTarget, open, register};
 pub use sealing::{SealFacts, Sealed};
-pub use succession::Closed;
 
 use crate::format::object::Object;
 use crate::format::pack::ChunkId;
