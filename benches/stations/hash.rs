@@ -3,7 +3,7 @@
 use crate::data;
 use crate::measure::Clock;
 use azekura::format::set_key::SetKey;
-use azekura::pipeline::hasher::{ContentHasher, Digests, Ids};
+use azekura::pipeline::hasher::{DigestHasher, Digests, Hashes, Ids};
 use criterion::{Criterion, Throughput};
 use sha2::Digest as _;
 use std::hint::black_box;
@@ -18,7 +18,7 @@ pub fn hash(c: &mut Criterion<Clock>) {
         group.bench_function("both", |b| b.iter(|| Digests::of(black_box(&content), true)));
         group.bench_function("both, in pieces", |b| {
             b.iter(|| {
-                let mut h = ContentHasher::new(true);
+                let mut h = DigestHasher::new(Hashes::Both);
                 content.chunks(64 << 10).for_each(|piece| h.update(black_box(piece)));
                 h.finish()
             });

@@ -9,7 +9,7 @@ use azekura::format::set_key::SetKey;
 use azekura::pipeline::chunker::{ChunkClass, Chunker};
 use azekura::pipeline::compressor::{CompressionLevel, DEFAULT_LEVEL};
 use azekura::pipeline::encryptor::{Decryptor, Identity, Recipients};
-use azekura::pipeline::hasher::{ContentHasher, Ids};
+use azekura::pipeline::hasher::{DigestHasher, Hashes, Ids};
 use azekura::pipeline::packer::{FinishedPack, PackReader, Packer};
 use criterion::{Criterion, Throughput};
 use fastcdc::v2020::Normalization;
@@ -49,8 +49,8 @@ impl Ours {
         let mut packer = Packer::new(&self.recipients, &self.level, PACK, true, &self.buffers, &sink).expect("zstd");
         let mut file = match digests {
             FileDigests::None => None,
-            FileDigests::Blake3 => Some(ContentHasher::new(false)),
-            FileDigests::Blake3AndSha256 => Some(ContentHasher::new(true)),
+            FileDigests::Blake3 => Some(DigestHasher::new(Hashes::Blake3)),
+            FileDigests::Blake3AndSha256 => Some(DigestHasher::new(Hashes::Both)),
         };
         let cut = cutters::ours(&self.chunker, CLASS, content);
         let (mut at, mut digested) = (0, 0);
@@ -68,7 +68,7 @@ impl Ours {
             at = end;
         }
         packer.finish().expect("a pack");
-        black_box(file.map(ContentHasher::finish));
+        black_box(file.map(DigestHasher::finish));
     }
 }
 

@@ -48,6 +48,13 @@ pub enum Hashes {
     Both,
 }
 
+impl Hashes {
+    /// Both where SHA-256 is asked for.
+    pub fn with_sha256(wanted: bool) -> Self {
+        if wanted { Self::Both } else { Self::Blake3 }
+    }
+}
+
 /// Computes the digests of bytes that are read part by part.
 pub struct DigestHasher {
     blake3: blake3::Hasher,

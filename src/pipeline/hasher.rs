@@ -1,10 +1,9 @@
 //! Chunk ids and the digests of whole files.
 
-pub use crate::format::digests::Digests;
+pub use crate::format::digests::{DigestHasher, Digests, Hashes};
 use crate::format::entry::{ContentDigests, DataRange, HASHED_HOLE_BYTES, leaves_out_holes};
 use crate::format::pack::ChunkId;
 use crate::format::set_key::SetKey;
-use sha2::Digest as _;
 
 /// Computes chunk ids. They depend on the set key, so that nobody can compute the id of known content.
 #[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
@@ -27,32 +26,6 @@ impl Ids {
     }
 }
 
-/// Computes the digests of content that is read part by part.
-pub struct ContentHasher {
-    blake3: blake3::Hasher,
-    sha256: Option<sha2::Sha256>,
-}
-
-impl ContentHasher {
-    /// No content so far.
-    pub fn new(with_sha256: bool) -> Self {
-        Self { blake3: blake3::Hasher::new(), sha256: with_sha256.then(sha2::Sha256::new) }
-    }
-
-    /// Adds the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.blake3.update(bytes);
-        if let Some(h) = &mut self.sha256 {
-            h.update(bytes);
-        }
-    }
-
-    /// The digests of everything added.
-    pub fn finish(self) -> Digests {
-        Digests { blake3: *self.blake3.finalize().as_bytes(), sha256: self.sha256.map(|h| h.finalize().into()) }
-    }
-}
-
 /// `length` zero bytes in parts, for hashing a hole. Between two parts the caller can look at whether to stop.
 pub fn zeros(length: u64) -> impl Iterator<Item = &'static [u8]> {
     static ZEROS: [u8; 1 << 18] = [0; 1 << 18];
@@ -67,9 +40,9 @@ pub fn zeros(length: u64) -> impl Iterator<Item = &'static [u8]> {
 /// Computes the digests that a record has of a file, while the file is read from its beginning to its end.
 pub struct FileHasher {
     /// Of all bytes, as long as the holes so far permit it.
-    whole: Option<ContentHasher>,
+    whole: Option<DigestHasher>,
     /// Of the stored bytes; only where the file's holes will be left out.
-    stored: Option<ContentHasher>,
+    stored: Option<DigestHasher>,
     hole_bytes: u64,
 }
 
@@ -77,8 +50,8 @@ impl FileHasher {
     /// For a file with these holes. A file that ends earlier than they say is why both digests are begun.
     pub fn new(holes: &[DataRange], with_sha256: bool) -> Self {
         Self {
-            whole: Some(ContentHasher::new(with_sha256)),
-            stored: leaves_out_holes(holes).then(|| ContentHasher::new(with_sha256)),
+            whole: Some(DigestHasher::new(Hashes::with_sha256(with_sha256))),
+            stored: leaves_out_holes(holes).then(|| DigestHasher::new(Hashes::with_sha256(with_sha256))),
             hole_bytes: 0,
         }
     }

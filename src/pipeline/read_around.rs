@@ -1,6 +1,6 @@
 //! Reads a file that exists as its record describes it: around the holes that the digests leave out.
 
-use super::hasher::ContentHasher;
+use super::hasher::{DigestHasher, Hashes};
 use super::source::{data_ranges, next_data, next_hole};
 use crate::format::entry::{Core, DataRange};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -33,7 +33,7 @@ pub struct ContentAround {
     /// The file's length, at most as much as was to be read.
     pub size: u64,
     /// Has hashed what is around the holes; `None`: in a hole is something else than zeros.
-    pub hasher: Option<ContentHasher>,
+    pub hasher: Option<DigestHasher>,
 }
 
 /// The holes of a record that its digests leave out.
@@ -56,7 +56,7 @@ impl ReadAround<'_> {
     pub fn read(&self, buffer: &mut Vec<u8>) -> io::Result<ContentAround> {
         buffer.resize(READ_BYTES, 0);
         let is_regular = self.file.metadata()?.is_file();
-        let mut hasher = ContentHasher::new(self.with_sha256);
+        let mut hasher = DigestHasher::new(Hashes::with_sha256(self.with_sha256));
         let mut at = 0;
         // The last range is empty, so that the last hole is passed, too.
         let last = DataRange { offset: self.end, length: 0 };
@@ -143,7 +143,7 @@ mod tests {
     fn read(file: &File, end: u64) -> (u64, Option<Digests>) {
         let around = ReadAround { file, left_out: &HOLES, end, with_sha256: true, on_read: &|_| Ok(()) };
         let found = around.read(&mut Vec::new()).unwrap();
-        (found.size, found.hasher.map(ContentHasher::finish))
+        (found.size, found.hasher.map(DigestHasher::finish))
     }
 
     /// Sparse, with two bytes between two holes each.

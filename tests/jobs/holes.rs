@@ -12,7 +12,7 @@ use azekura::job::inspect::diff::{DiffOptions, diff};
 use azekura::job::inspect::prove::{Mismatch, compare as compare_file};
 use azekura::job::restore::Options as RestoreOptions;
 use azekura::medium::Directory;
-use azekura::pipeline::hasher::{Digests, zeros};
+use azekura::pipeline::hasher::{DigestHasher, Digests, Hashes, zeros};
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -179,7 +179,7 @@ fn one_byte_decides_whether_holes_are_hashed() {
         let expected = if is_left_out {
             ContentDigests::Stored(Digests::of(&data, true))
         } else {
-            let mut hasher = azekura::pipeline::hasher::ContentHasher::new(true);
+            let mut hasher = DigestHasher::new(Hashes::Both);
             zeros(half).for_each(|part| hasher.update(part));
             hasher.update(&data);
             zeros(half).for_each(|part| hasher.update(part));

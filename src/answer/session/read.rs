@@ -10,7 +10,7 @@ use crate::answer::{Document, ShortTexts};
 use crate::job::incident::evidence::{
     EvidenceError, RecordCheck, RecordLine, check, files_of, hex_sha256, open_named, read_record,
 };
-use crate::pipeline::hasher::ContentHasher;
+use crate::pipeline::hasher::{DigestHasher, Hashes};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
@@ -257,7 +257,7 @@ impl RecordedFile<'_> {
 
     /// Parses and hashes in one pass: what is used is what was hashed. `None` where the file is not what the line says.
     fn parse<T: DeserializeOwned>(&self) -> Option<Option<Box<T>>> {
-        let hashed = Hashed { file: open_named(self.folder, self.name).ok()?, hasher: ContentHasher::new(true) };
+        let hashed = Hashed { file: open_named(self.folder, self.name).ok()?, hasher: DigestHasher::new(Hashes::Both) };
         let mut reader = BufReader::with_capacity(64 << 10, ShortTexts::new(hashed));
         let document: Document<T> = serde_json::from_reader(&mut reader).ok()?;
         io::copy(&mut reader, &mut io::sink()).ok()?;
@@ -269,7 +269,7 @@ impl RecordedFile<'_> {
 
 struct Hashed {
     file: File,
-    hasher: ContentHasher,
+    hasher: DigestHasher,
 }
 
 impl Read for Hashed {

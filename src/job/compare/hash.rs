@@ -1,7 +1,7 @@
 //! Reads a file once and hashes it; if wanted, also looks whether it begins with its former content.
 
 use crate::format::entry::{ContentId, Core, DataRange};
-use crate::pipeline::hasher::{ContentHasher, FileHasher, zeros};
+use crate::pipeline::hasher::{DigestHasher, FileHasher, zeros};
 use crate::pipeline::read_around::{ReadAround, left_out};
 use crate::pipeline::source::{SourceFile, data_ranges};
 use crate::tripwire::{FormerContent, PreviousContent};
@@ -62,7 +62,7 @@ fn read_like(
     let left_out = left_out(before);
     let around = ReadAround { file: file.file(), left_out, end: before.size, with_sha256: false, on_read: &on_read };
     let found = around.read(buffer)?;
-    let digests = found.hasher.map(ContentHasher::finish);
+    let digests = found.hasher.map(DigestHasher::finish);
     Ok(FileContent {
         size: found.size,
         content_id: digests.zip(before.digests).map(|(d, like)| like.with(d).content_id(left_out)),

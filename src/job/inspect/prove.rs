@@ -14,7 +14,7 @@ use crate::format::proof::Proof;
 use crate::generation::{Generation, GenerationError};
 use crate::pipeline::compressor::{Compressor, Decompressor, FrameError};
 use crate::pipeline::encryptor::Identity;
-use crate::pipeline::hasher::ContentHasher;
+use crate::pipeline::hasher::DigestHasher;
 use crate::pipeline::read_around::{ReadAround, left_out};
 use crate::seal::chain::{Chain, Fault, FollowedChain, SealLink, follow};
 use crate::set::open::{OpenError, OpenSet};
@@ -301,7 +301,7 @@ pub fn compare(core: &Core, file: &File, env: &Env) -> io::Result<Option<Mismatc
         on_read: &|_| env.check(),
     };
     let found = around.read(&mut Vec::new())?;
-    let digests = found.hasher.map(ContentHasher::finish);
+    let digests = found.hasher.map(DigestHasher::finish);
     Ok(match (digests, found.size == core.size) {
         (Some(digests), true) if digests == *recorded.either() => None,
         (None, _) | (Some(_), true) => Some(Mismatch::Digest),

@@ -4,7 +4,7 @@
 use super::{Result, failed};
 use crate::format::object::hex;
 use crate::host::files;
-use crate::pipeline::hasher::{ContentHasher, Digests};
+use crate::pipeline::hasher::{DigestHasher, Digests, Hashes};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -86,7 +86,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// SHA-256 of a file, in hexadecimal.
 pub fn sha256_of(mut file: File) -> io::Result<String> {
-    let mut hasher = ContentHasher::new(true);
+    let mut hasher = DigestHasher::new(Hashes::Both);
     let mut buffer = vec![0; 64 << 10];
     loop {
         match file.read(&mut buffer)? {
@@ -97,6 +97,6 @@ pub fn sha256_of(mut file: File) -> io::Result<String> {
 }
 
 /// The SHA-256 of a hasher in hexadecimal, as records contain it; empty if the hasher computes none.
-pub fn hex_sha256(hasher: ContentHasher) -> String {
+pub fn hex_sha256(hasher: DigestHasher) -> String {
     hasher.finish().sha256.map_or_else(String::new, |d| hex(&d))
 }
