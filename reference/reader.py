@@ -555,6 +555,7 @@ class Log:
 
     def __init__(self, folder, code):
         self.folder, self.files, self.foreign, self.faults, self.newer = folder, {}, [], [], []
+        self.unreadable_seals = self.lost_seals = False
         self.seals, self.listed, self.last, self.newer_from, self.anchors = {}, {}, -1, MAX_NUMBER + 1, None
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             if entry.is_dir(follow_symlinks=False) and re.fullmatch(rb"[0-9]{5}|[1-9][0-9]{5,11}", entry.name):
@@ -599,7 +600,7 @@ class Log:
 
     def find_chain(self):
         """Section 3: the first label that is listed in the chain which its own root key begins."""
-        self.labels, self.newer_labels, self.label, self.chain = {}, {}, None, None
+        self.labels, self.newer_texts, self.label, self.chain = {}, {}, None, None
         for number, path in self.of_kind("label"):
             try:
                 data = read_text(path, "label")
@@ -607,16 +608,26 @@ class Log:
                 label.number, label.listed = number, ("label", len(data), blake3(data), hashlib.sha256(data).digest())
                 self.labels[number] = label
             except Newer as newer:
-                self.newer_labels[number] = newer
+                self.newer_texts[number] = "label", newer
             except (Damage, OSError):
                 pass                                                  # if a seal lists it, it is a damaged object
+        for number, path in self.of_kind("succession"):
+            try:
+                read_text(path, "succession")
+            except Newer as newer:
+                self.newer_texts[number] = "succession", newer
+            except (Damage, OSError):
+                pass
         for label in self.labels.values():
             chain = self.walk(label)
             if self.counts(label, chain, label):
                 self.label, self.chain = label, chain
                 break
-        lowest = min(self.heads, default=None)
-        self.set = self.label.set if self.label else self.heads[lowest].set if self.heads else None
+        if self.labels and not self.of_kind("seal"):                  # nothing is sealed: nothing to be wrong about
+            self.label = next(iter(self.labels.values()))
+        sets = [head.set for _, head in sorted(self.heads.items())]
+        claimed = [label.set for label in self.labels.values() if label.set in sets]
+        self.set = self.label.set if self.label else next(iter(claimed + sets), None)
 
     def walk(self, label):
         """The chain of seals that a label begins; each head that does not fit in it says why."""
@@ -639,6 +650,9 @@ class Log:
             return (head.label == label.listed[2] and label.number < head.number
                     or inside and head.objects[label.number - head.first] in (label.listed, (*label.listed[:3], None)))
         return same and label.first_object == label.number and any(map(shows, chain.heads))
+
+    def is_called_so(self):
+        return bool(self.set) and os.path.basename(self.folder) == self.set.hex().encode()
 
     def in_quarantine(self):
         """What the label that counts says; where none counts, what any label says."""
@@ -665,15 +679,18 @@ class Log:
         self.last = fitting[-1].number if fitting else -1
         for head in self.heads.values():
             head.fits, head.anchored = head.number in self.seals, False
-        if not self.chain:
+        if not self.label:
             self.faults.append("no label of this set counts: nothing begins the chain of its seals")
         if code:
             self.anchor(code)
         sound = max((number for number, head in self.heads.items() if head.fits or head.anchored), default=-1)
-        newer = [n for n, error in self.not_heads.items() if isinstance(error, Newer) and sound < n <= self.reach()]
+        texts = {n: error for n, error in self.not_heads.items() if isinstance(error, Newer)}
+        texts.update((n, error) for n, (_, error) in self.newer_texts.items() if n not in self.heads)
+        newer = sorted(n for n in texts if sound < n <= self.reach())
         self.newer_from = min(newer, default=MAX_NUMBER + 1)
-        self.newer += ["object %d: %s" % (n, self.not_heads[n]) for n in newer[:1]]
-        self.newer += ["object %d: %s" % item for item in self.newer_labels.items() if self.kind_of(item[0]) == "label"]
+        self.newer += ["object %d: %s" % (n, texts[n]) for n in newer[:1]]
+        self.newer += ["object %d: %s" % (n, error) for n, (kind, error) in self.newer_texts.items()
+                       if self.kind_of(n) == kind and n < self.newer_from]
         doubtful = []
         for number, _ in self.of_kind("seal"):
             head = self.heads.get(number)
@@ -682,6 +699,8 @@ class Log:
             of_set = head and head.set == self.set
             if not head and number > self.reach():
                 continue                                              # far behind, and none: foreign
+            self.unreadable_seals |= not head
+            self.lost_seals |= bool(self.chain) or not of_set
             if self.chain or not of_set:
                 self.faults.append("seal %d does not fit: %s" % (number, self.not_heads.get(number) or head.why))
             if of_set and number > self.last:
@@ -774,8 +793,6 @@ class Log:
             elif number <= reach + LEFTOVER_GAP:
                 print("leftover, behind the last seal: " + name)
                 reach = number
-                if kind == "label" and number in self.newer_labels:
-                    report_newer("object %d: %s" % (number, self.newer_labels[number]))
             else:
                 foreign.append(name)
         for succession in self.successions(self.last, min(reach + 1, self.newer_from)) if last and self.label else ():
@@ -838,18 +855,25 @@ def open_log(args):
             logs.append(log)
         else:
             print("foreign, no set: " + show(entry.name))
-    fit = [log for log in logs if log.set and log.set.hex().startswith(args.set.lower())
-           and (args.set or not log.in_quarantine())]
+    taken = {}
+    for log in sorted(logs, key=lambda log: not log.is_called_so()):
+        if log.set and taken.setdefault(log.set, log) is not log:     # section 10: a further folder of the set is foreign
+            taken[log.set].foreign.append(b"../" + os.path.basename(log.folder))
+            logs.remove(log)
+    fit = [log for log in logs if log.set and log.set.hex().startswith(args.set.lower())]
+    free = fit if args.set else [log for log in fit if not log.in_quarantine()]
+    fit = free or fit if args.command == "verify" else free
     fit = [log for log in fit if log.label] or fit                    # what nothing vouches for is not in the way
     if len(fit) == 1:
         return fit[0]
-    errors = [error for log in logs for error in (*log.newer_labels.values(), *log.not_heads.values())]
+    errors = [error for log in logs for error in (*(e for _, e in log.newer_texts.values()), *log.not_heads.values())]
     newer = [error for error in errors if isinstance(error, Newer)]
     if not any(log.set for log in logs):
         check(newer or not any(log.not_heads for log in logs), "no seal on this medium can be read")
         if newer:
             raise newer[0]
-    raise MediumProblem("%d sets fit, choose with --set:%s" % (len(fit), "".join(
+        raise MediumProblem("there is no set on this medium")
+    raise Problem("%d sets fit, choose with --set:%s" % (len(fit), "".join(
         "\n  %s in %s" % (describe(log), show(os.path.basename(log.folder))) for log in fit or logs)))
 
 def describe(log):
@@ -1376,6 +1400,15 @@ def link(record, made):
 
 # ---- Commands -------------------------------------------------------------------------------------------------------
 
+def without_a_seal(log, args):
+    """Say why there is no generation. Until something is sealed, there is nothing that a label could be wrong about."""
+    if args.command == "verify":
+        log.name_others(report)
+    check(not RUN.problems and not log.unreadable_seals, "no seal on this medium can be read, or it has foreign names")
+    if log.newer:
+        raise Newer(log.newer[0])
+    raise MediumProblem("nothing is sealed on this medium yet")
+
 def trust(seal):
     return "" if seal.fits else ", does not fit, but the check code anchors it" if seal.anchored else ", NOT TRUSTED"
 
@@ -1413,7 +1446,10 @@ def choose_seal(log, wanted):
     newest = max((seal.generation for seal in sound or complete), default=0)
     seal = next((seal for seal in complete if seal.generation == (wanted or newest)), None)
     if seal is None:
-        raise MediumProblem("there is no generation %d; there are %s" % (
+        check(not log.lost_seals, "there is no generation %d, but seals are missing or damaged" % (wanted or 0))
+        if log.newer_from <= MAX_NUMBER:
+            raise Newer(log.newer[0])
+        raise (Problem if complete else MediumProblem)("there is no generation %d; there are %s" % (
             wanted or 0, sorted({seal.generation for seal in complete})))
     doubtful = sorted({seal.generation for seal in complete} - {seal.generation for seal in sound})
     if not wanted and sound and doubtful:
@@ -1593,7 +1629,8 @@ def main(argv=None):
             else:
                 log = open_log(args)
                 print("set " + describe(log))
-                check(log.seals, "there is no seal on this medium that can be used")
+                if not log.seals:
+                    without_a_seal(log, args)
                 args.function(log, args)
     except Problem as problem:
         newer = isinstance(problem, Newer)

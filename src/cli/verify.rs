@@ -150,7 +150,7 @@ fn result(answer: &Verify) -> Message {
     match (answer.good, answer.read_back) {
         (true, ReadBack::Direct | ReadBack::Dropped) => message!("verify.good"),
         (true, ReadBack::Cached) => message!("verify.cached"),
-        (false, _) if answer.generations.is_empty() => message!("generations.none"),
+        (false, _) if answer.generations.is_empty() && answer.faults.is_empty() => message!("generations.none"),
         (false, _) => message!("verify.bad"),
     }
 }

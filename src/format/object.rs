@@ -164,6 +164,12 @@ impl Object {
         Self { number, kind, length: bytes.len() as u64, digests: Some(Digests::of(bytes, true)) }
     }
 
+    /// Whether `found` may be this object: all is equal but for a digest that one of them does not have.
+    pub fn agrees_with(&self, found: &Self) -> bool {
+        let digests = self.digests.zip(found.digests).is_some_and(|(a, b)| a.agree_with(&b));
+        digests && (self.number, self.kind, self.length) == (found.number, found.kind, found.length)
+    }
+
     /// BLAKE3 of the bytes; `None` for a void object of which nothing is known.
     pub fn digest(&self) -> Option<[u8; 32]> {
         self.digests.map(|d| d.blake3)

@@ -7,6 +7,16 @@ use chrono::{NaiveDateTime, Timelike};
 /// The most bytes of a field that people read.
 const TEXT_BYTES: usize = 255;
 
+/// The most bytes of a first line that says a version.
+pub(crate) const FIRST_LINE_BYTES: u64 = 64;
+
+/// The version that the first line of a text says; `None` where it is no such line.
+pub(crate) fn version_of(what: &str, bytes: &[u8]) -> Option<u64> {
+    let end = bytes.iter().take(FIRST_LINE_BYTES as usize).position(|b| *b == b'\n')?;
+    let line = std::str::from_utf8(&bytes[..end]).ok()?;
+    decimal(line.strip_prefix("azekura ")?.strip_prefix(what)?.strip_prefix(' ')?)
+}
+
 /// The lines of a text that are still to be decoded.
 pub(crate) struct TextLines<'a> {
     what: &'static str,
@@ -16,16 +26,10 @@ pub(crate) struct TextLines<'a> {
 impl<'a> TextLines<'a> {
     /// Begins a text whose first line has to be `azekura <what> 1`.
     pub fn begin(what: &'static str, bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let first = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-        let first = std::str::from_utf8(first).map_err(|_| Malformed::new(what, "not text"))?;
-        if let Some(found) = first.strip_prefix("azekura ").and_then(|l| l.strip_prefix(what)).and_then(|l| l.strip_prefix(' ')) {
-            match decimal(found) {
-                Some(VERSION) => {}
-                Some(found) => return Err(Malformed::Newer { what, found }),
-                None => return Err(Malformed::new(what, "it has no version")),
-            }
-        } else {
-            return Err(Malformed::new(what, format!("the first line is not \"azekura {what} {VERSION}\"")));
+        let version = version_of(what, bytes)
+            .ok_or_else(|| Malformed::new(what, format!("the first line is not \"azekura {what} {VERSION}\"")))?;
+        if version != VERSION {
+            return Err(Malformed::Newer { what, found: version });
         }
         let text = std::str::from_utf8(bytes).map_err(|_| Malformed::new(what, "not text"))?;
         let (_, rest) = text.split_once('\n').ok_or_else(|| Malformed::new(what, "cut short"))?;

@@ -29,7 +29,7 @@ use crate::medium::{ErrorCategory, Medium, MediumError, OpenObject};
 use crate::pipeline::compressor::{Decompressor, FrameError};
 use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity, Stanzas};
 use crate::pipeline::packer::{PackReader, UnpackError};
-use crate::seal::chain::{Chain, ReadError, SealLink, read_object};
+use crate::seal::chain::{Chain, Fault, FaultKind, ReadError, SealLink, read_object};
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashSet};
 use zeroize::Zeroizing;
@@ -47,9 +47,18 @@ pub enum GenerationError {
         /// The newest generation of the chain.
         last: u64,
     },
-    /// The chain has no seal of a generation: the first backup has not finished, or all of its seals are damaged.
+    /// The chain has no seal of a generation: the first backup has not finished.
     #[error("the set has no sealed generation yet")]
     NoGeneration,
+    /// No seal in the chain is that of this generation, but seals are missing or damaged.
+    #[error("the seal of generation {wanted} is missing or damaged")]
+    LostSeal {
+        /// The generation that was asked for.
+        wanted: u64,
+    },
+    /// There are seals, but none that can be read.
+    #[error("none of the set's seals can be read")]
+    NoReadableSeal,
     /// The seal breaks the rules of the format: without a manifest the content cannot be found.
     #[error("the seal of generation {generation} lists no manifest")]
     NoManifest {
@@ -124,6 +133,27 @@ impl GenerationError {
         }
     }
 
+    /// Why a chain does not have generation `wanted`, or none at all.
+    pub fn not_in(chain: &Chain, wanted: Option<u64>) -> Self {
+        let ends = chain.generations().next().zip(chain.generations().next_back());
+        let Some((wanted, (first, last))) = wanted.zip(ends) else { return Self::none_in(chain) };
+        let hides_seals = |f: &Fault| f.kind == ObjectKind::Seal && !matches!(f.what, FaultKind::List | FaultKind::Newer { .. });
+        match chain.newer() {
+            _ if chain.faults.iter().any(hides_seals) => Self::LostSeal { wanted },
+            Some(object) => Self::Newer { object },
+            None => Self::NoSuchGeneration { wanted, first: first.seal.generation, last: last.seal.generation },
+        }
+    }
+
+    fn none_in(chain: &Chain) -> Self {
+        let is_unreadable = |f: &Fault| matches!(f.what, FaultKind::Unreadable { .. });
+        match chain.newer() {
+            _ if chain.faults.iter().any(is_unreadable) => Self::NoReadableSeal,
+            Some(object) => Self::Newer { object },
+            None => Self::NoGeneration,
+        }
+    }
+
     /// Whether something on the medium is damaged. Another generation may be whole.
     pub fn is_damage(&self) -> bool {
         match self {
@@ -131,7 +161,7 @@ impl GenerationError {
             Self::Medium(e) => e.category() == ErrorCategory::Damage,
             Self::Manifest(e) | Self::Entries(e) => !e.is_newer(),
             Self::Unpack { source, .. } => !source.is_newer(),
-            Self::NoManifest { .. } | Self::NotTheEntries => true,
+            Self::NoReadableSeal | Self::LostSeal { .. } | Self::NoManifest { .. } | Self::NotTheEntries => true,
             Self::Damaged { .. } | Self::Decrypt { .. } | Self::Decompress { .. } => true,
         }
     }
@@ -168,17 +198,11 @@ pub type DecryptedPack = PackReader<Decryptor<Box<dyn OpenObject>>>;
 impl<'a> Generation<'a> {
     /// Opens generation `wanted`, or the newest: reads its manifest, compares it with the seal, and decrypts it.
     pub fn open(medium: &'a dyn Medium, chain: &'a Chain, wanted: Option<u64>, identity: &'a Identity) -> Result<Self> {
-        let (Some(first), Some(last)) = (chain.generations().next(), chain.generations().next_back()) else {
-            return Err(GenerationError::NoGeneration);
-        };
         let link = match wanted {
-            None => chain.newest_generation().unwrap_or(last),
-            Some(wanted) => chain.generation(wanted).ok_or(GenerationError::NoSuchGeneration {
-                wanted,
-                first: first.seal.generation,
-                last: last.seal.generation,
-            })?,
+            None => chain.newest_generation(),
+            Some(wanted) => chain.generation(wanted),
         };
+        let link = link.ok_or_else(|| GenerationError::not_in(chain, wanted))?;
         let generation = link.seal.generation;
         if let Some(newer) = link.objects.iter().find(|o| o.kind.is_newer()) {
             return Err(GenerationError::Newer { object: newer.number });

@@ -70,9 +70,9 @@ impl AttachedMedium {
             AttachedKind::Tape(id, tape) => {
                 let path = self.path.clone();
                 match label_on(tape, &self.path) {
-                    Ok(label) => Ok(Sets { found: vec![SetOnMedium { id: *id, label, path }], broken: Vec::new() }),
+                    Ok(label) => Ok(Sets { found: vec![SetOnMedium { id: *id, label, path }], ..Sets::default() }),
                     Err(why) if why.category() == ErrorCategory::Damage || matches!(why, MediumError::NewerFormat { .. }) => {
-                        Ok(Sets { found: Vec::new(), broken: vec![BrokenLabel { header: Some(*id), path, why }] })
+                        Ok(Sets { broken: vec![BrokenLabel { header: Some(*id), path, why }], ..Sets::default() })
                     }
                     Err(e) => Err(e),
                 }

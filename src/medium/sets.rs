@@ -9,18 +9,21 @@ use crate::format::{Malformed, limit};
 use rustix::fd::OwnedFd;
 use rustix::fs::CWD;
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
-/// The sets on a medium. Both lists ascend by path.
+/// The sets on a medium. The lists ascend by path, and each set is in them once.
 #[derive(Debug, Default)]
 pub struct Sets {
     /// The sets whose label can be read.
     pub found: Vec<SetOnMedium>,
     /// Folders that look like a set's and have no label that can be read. The other sets are still usable.
     pub broken: Vec<BrokenLabel>,
+    /// Further folders with a label of a set that another folder is taken for: foreign.
+    pub further: Vec<SetOnMedium>,
 }
 
 impl Sets {
@@ -57,9 +60,23 @@ impl Sets {
                 Err(why) => sets.broken.push(BrokenLabel { header: None, path, why }),
             }
         }
+        sets.set_further_apart();
         // An unplugged disk must not be taken for a blank one.
         check_attached(root, &device)?;
         Ok(sets)
+    }
+
+    /// Of several folders with a label of one set, the one that is called after it is the set's; where none is, the first.
+    fn set_further_apart(&mut self) {
+        let mut taken: BTreeSet<Id> = self.broken.iter().filter_map(BrokenLabel::folder_id).collect();
+        let (named, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.found).into_iter().partition(SetOnMedium::is_called_so);
+        for set in named.into_iter().chain(others) {
+            match taken.insert(set.id) {
+                true => self.found.push(set),
+                false => self.further.push(set),
+            }
+        }
+        self.found.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
     /// No set, and nothing that looks like one.
@@ -77,6 +94,12 @@ pub struct SetOnMedium {
     pub label: Label,
     /// The set's folder, or the tape device.
     pub path: PathBuf,
+}
+
+impl SetOnMedium {
+    fn is_called_so(&self) -> bool {
+        self.path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok()) == Some(self.id)
+    }
 }
 
 /// A set's folder, or a cartridge, whose label cannot be read.

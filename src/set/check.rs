@@ -146,15 +146,20 @@ fn check_object(medium: &dyn Medium, listing: &Listing, o: &Object) -> Result<Re
     if o.kind == ObjectKind::Void && o.digest().is_none() {
         return Ok(Ok(ReadBack::Direct));
     }
-    let listed = match (file_of(listing, o), files_of(listing, o.number)) {
+    let listed = match (file_of(medium, listing, o)?, files_of(listing, o.number)) {
         (Some(listed), _) => *listed,
         (None, [other, ..]) => return Ok(Err(DamageKind::Kind(other.kind))),
         (None, []) => return Ok(Err(DamageKind::Missing)),
     };
+    compare(medium, &listed, o)
+}
+
+/// Compares one file with what a seal lists.
+fn compare(medium: &dyn Medium, listed: &Listed, o: &Object) -> Result<Result<ReadBack, DamageKind>, MediumError> {
     if listed.length != o.length {
         return Ok(Err(DamageKind::Length(listed.length)));
     }
-    let hashes = if o.digests.is_some_and(|d| d.sha256.is_some()) { Hashes::Both } else { Hashes::Blake3 };
+    let hashes = Hashes::with_sha256(o.digests.is_some_and(|d| d.sha256.is_some()));
     match medium.read_back(listed.number, listed.kind, hashes) {
         Ok(r) if r.length != o.length => Ok(Err(DamageKind::Length(r.length))),
         Ok(r) if o.digests.is_none_or(|d| !d.agree_with(&r.digests)) => Ok(Err(DamageKind::Digest)),
@@ -171,11 +176,19 @@ fn files_of(listing: &Listing, number: u64) -> &[Listed] {
     &listed[listed.partition_point(|l| l.number < number)..end]
 }
 
-/// The file that contains the object. A void object keeps the file name of the kind that it was to be.
-pub(crate) fn file_of<'l>(listing: &'l Listing, o: &Object) -> Option<&'l Listed> {
+/// The file that contains the object. A void object keeps the file name of the kind that it was to be: of several files with
+/// its number, it is the one that has the bytes that are listed.
+pub(crate) fn file_of<'l>(medium: &dyn Medium, listing: &'l Listing, o: &Object) -> Result<Option<&'l Listed>, MediumError> {
     let files = files_of(listing, o.number);
-    match o.kind {
-        ObjectKind::Void => files.iter().find(|l| l.length == o.length).or(files.first()),
-        kind => files.iter().find(|l| l.kind == kind),
+    if o.kind != ObjectKind::Void {
+        return Ok(files.iter().find(|l| l.kind == o.kind));
     }
+    if let [_, _, ..] = files {
+        for listed in files {
+            if compare(medium, listed, o)?.is_ok() {
+                return Ok(Some(listed));
+            }
+        }
+    }
+    Ok(files.first())
 }

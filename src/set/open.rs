@@ -5,6 +5,7 @@ use crate::medium::loader::MediumRequest;
 use crate::medium::{AttachedMedium, Loader, Medium, MediumError, NoMedium, SetOnMedium, Sets, SpanningMedium, bring};
 use crate::seal::chain::Chain;
 use parking_lot::Mutex;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Why a set cannot be opened for reading.
@@ -46,6 +47,8 @@ pub struct OpenSet<'w> {
     pub medium: Box<dyn Medium + 'w>,
     /// The set's id.
     pub id: Id,
+    /// Names of further folders on the medium that have a label of this set.
+    pub further: Vec<OsString>,
     /// The seals, as they were read when the set was opened, for the first who asks.
     chain: Mutex<Option<Chain>>,
 }
@@ -59,8 +62,9 @@ impl<'w> OpenSet<'w> {
         let id = wanted.map_or_else(|| only_set(&sets, &attached, from), Ok)?;
         let medium = attached.open(id)?;
         let chain = Chain::read(&*medium, id)?;
+        let further = sets.further.iter().filter(|s| s.id == id).filter_map(|s| s.path.file_name().map(Into::into)).collect();
         // What counts is what the label says, whatever the folder is called.
-        Ok(Self { medium, id: chain.set, chain: Mutex::new(Some(chain)) })
+        Ok(Self { medium, id: chain.set, further, chain: Mutex::new(Some(chain)) })
     }
 
     /// The seals on the medium.
@@ -75,7 +79,7 @@ impl<'w> OpenSet<'w> {
     pub fn with_content(from: &Path, set: Option<Id>, wanted: Option<u64>, loader: &'w dyn Loader) -> Result<(Self, Chain)> {
         let opened = Self::open(from, set, loader)?;
         let chain = opened.chain()?;
-        if set.is_none() && chain.shown_label().is_some_and(|l| l.quarantine) {
+        if set.is_none() && chain.is_in_quarantine() {
             return Err(OpenError::Quarantine { path: from.into(), set: opened.id });
         }
         opened.with_all_media(chain, from, wanted, loader)
@@ -117,7 +121,7 @@ impl<'w> OpenSet<'w> {
     pub fn with_earlier_media(self, chain: &Chain, from: &Path, loader: &'w dyn Loader) -> Result<Self> {
         let Some(label) = chain.shown_label().filter(|l| l.place > 1) else { return Ok(self) };
         let span = SpanningMedium::new(self.medium, label, from, chain.media(), loader)?;
-        Ok(Self { medium: Box::new(span), id: self.id, chain: Mutex::new(None) })
+        Ok(Self { medium: Box::new(span), chain: Mutex::new(None), ..self })
     }
 }
 
@@ -147,12 +151,8 @@ fn only_set(sets: &Sets, attached: &AttachedMedium, from: &Path) -> Result<Id> {
     }
 }
 
-/// Whether a set is in quarantine. Somebody may have put a label there that says so to hide the set: the label that counts
-/// decides, and only without one what is claimed.
+/// Whether a set is in quarantine. Somebody may have put a label there that says so to hide the set, or one that does not to
+/// show it: the chain decides which label counts.
 pub(super) fn is_in_quarantine(set: &SetOnMedium, attached: &AttachedMedium) -> Result<bool, MediumError> {
-    if !set.label.quarantine {
-        return Ok(false);
-    }
-    let chain = attached.with_set(set.id, |medium| Chain::read(medium, set.id))?;
-    Ok(chain.label.is_none_or(|l| l.quarantine))
+    attached.with_set(set.id, |medium| Chain::read(medium, set.id)).map(|chain| chain.is_in_quarantine())
 }

@@ -153,7 +153,7 @@ pub fn clean(options: &Options, identity: &Identity, env: &Env, observer: &dyn O
     Ok(Report {
         set: chain.set,
         set_name: set_name(&chain),
-        quarantine: chain.label.as_ref().is_some_and(|l| l.quarantine),
+        quarantine: chain.is_in_quarantine(),
         last_clean: last_clean(&generations),
         generations,
         first_hits,

@@ -120,7 +120,7 @@ pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, en
         set: chain.set,
         name: set_name(&chain),
         created: chain.label.as_ref().map(|l| l.created.clone()).unwrap_or_default(),
-        quarantine: chain.label.as_ref().is_some_and(|l| l.quarantine),
+        quarantine: chain.is_in_quarantine(),
         generations,
         faults: chain.faults,
     })

@@ -113,7 +113,7 @@ pub fn of_path(options: &PathOptions, identity: &Identity, env: &Env, observer: 
         }
     }
     if versions.is_empty() {
-        return Err(GenerationError::NoGeneration.into());
+        return Err(GenerationError::not_in(&chain, None).into());
     }
     Ok(PathReport { set: chain.set, set_name: set_name(&chain), versions, faults: chain.faults })
 }

@@ -19,7 +19,6 @@ use crate::format::{Malformed, limit};
 use crate::generation::GenerationError;
 use crate::host::files;
 use crate::pipeline::hasher::Digests;
-use crate::seal::chain::Chain;
 use crate::set::open::{OpenError, OpenSet};
 use std::ffi::OsStr;
 use std::fs;
@@ -136,7 +135,7 @@ pub fn export_request(options: &Options, env: &Env) -> Result<TimeStampRequestFi
         Some(n) => chain.generation(n),
         None => chain.generations().next_back(),
     };
-    let link = link.ok_or_else(|| no_such_generation(&chain, options.generation))?;
+    let link = link.ok_or_else(|| GenerationError::not_in(&chain, options.generation))?;
     let generation = link.seal.generation;
     if !link.trusted {
         return Err(StampError::Untrusted { generation });
@@ -161,15 +160,6 @@ pub fn export_request(options: &Options, env: &Env) -> Result<TimeStampRequestFi
     }
     let (time, check_code) = (link.seal.time.clone(), CheckCode::of(&link.digest()));
     Ok(TimeStampRequestFile { set: chain.set, generation, time, check_code, sha256, seal, request, bytes })
-}
-
-fn no_such_generation(chain: &Chain, wanted: Option<u64>) -> GenerationError {
-    match (wanted, chain.generations().next(), chain.generations().next_back()) {
-        (Some(wanted), Some(first), Some(last)) => {
-            GenerationError::NoSuchGeneration { wanted, first: first.seal.generation, last: last.seal.generation }
-        }
-        _ => GenerationError::NoGeneration,
-    }
 }
 
 /// The name of a copy of the head of seal `number`.

@@ -153,6 +153,7 @@ pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<R
     let mut chain = opened.chain()?;
     let anchor = options.expect.as_ref().map(|code| chain.anchor(code));
     let mut report = verify_chain(&*opened.medium, &chain, options, env, observer)?;
+    report.foreign.extend(opened.further.iter().map(|name| format!("../{}", name.to_string_lossy())));
     report.expected = anchor.map(|at| match at.and_then(|at| chain.links.get(at)) {
         None => Expected::NotFound,
         Some(link) => found(&chain, link),
@@ -199,7 +200,7 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         faults: chain.faults.clone(),
         damage,
         leftovers: chain.leftovers.clone(),
-        foreign: foreign(chain),
+        foreign: foreign(medium, chain)?,
         objects: all.len() as u64 + chain.links.len() as u64,
         bytes,
         place: chain.label.as_ref().map_or(0, |l| l.place),
@@ -224,14 +225,19 @@ fn known_here(chain: &Chain, options: &Options) -> Option<[u8; 32]> {
 }
 
 /// The paths of objects among the sealed ones that no seal lists, and of what is no object.
-fn foreign(chain: &Chain) -> Vec<String> {
+fn foreign(medium: &dyn Medium, chain: &Chain) -> Result<Vec<String>> {
     let mut foreign: Vec<String> = chain.listing.foreign.iter().map(|n| n.to_string_lossy().into_owned()).collect();
     foreign.extend(chain.stray.iter().map(|l| object_path(l.number, l.kind)));
     let end = chain.last().map_or(0, |l| l.number + 1);
     for l in chain.listing.objects.iter().filter(|l| l.number < end) {
         let after = chain.links.partition_point(|s| s.number < l.number);
         let is_seal = chain.links.get(after).is_some_and(|s| s.number == l.number) && l.kind == ObjectKind::Seal;
-        let is_listed = chain.object(l.number).is_some_and(|(o, _)| file_of(&chain.listing, o) == Some(l));
+        let is_listed = match chain.object(l.number) {
+            // Nothing was ever known of the bytes of this void object.
+            Some((o, _)) if o.digests.is_none() => true,
+            Some((o, _)) => file_of(medium, &chain.listing, o)? == Some(l),
+            None => false,
+        };
         let is_fault = chain.faults.iter().any(|f| f.object == l.number);
         // Which objects a missing or unreadable seal lists is unknown.
         let is_covered = chain.links.get(after).is_some_and(|s| s.seal.first <= l.number && s.is_list_whole);
@@ -239,5 +245,5 @@ fn foreign(chain: &Chain) -> Vec<String> {
             foreign.push(object_path(l.number, l.kind));
         }
     }
-    foreign
+    Ok(foreign)
 }

@@ -238,7 +238,7 @@ mod tests {
             quarantine: false,
         };
         let found = sets.iter().map(|id| SetOnMedium { id: *id, label: label(*id), path: "dock".into() });
-        Sets { found: found.collect(), broken: Vec::new() }
+        Sets { found: found.collect(), ..Sets::default() }
     }
 
     fn found(turn: Option<PoolTurn>) -> FoundMedium {
@@ -299,7 +299,7 @@ mod tests {
     fn a_disk_whose_label_cannot_be_read_keeps_its_turn() {
         let path = std::path::PathBuf::from("dock").join(SETS[0].to_string());
         let why = MediumError::NoLabel { path: path.clone() };
-        let sets = Sets { found: Vec::new(), broken: vec![BrokenLabel { header: None, path, why }] };
+        let sets = Sets { broken: vec![BrokenLabel { header: None, path, why }], ..Sets::default() };
         assert_eq!(pool().turn(&book(&[]), &sets, None), due("CL-01", SETS[0]));
     }
 

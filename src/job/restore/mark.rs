@@ -53,7 +53,7 @@ impl Origin {
             time: seal.time.clone(),
             check_code: CheckCode::of(&generation.link.digest()),
             has_alarm: seal.verdict == Verdict::Alarm,
-            quarantine: chain.label.as_ref().is_some_and(|l| l.quarantine),
+            quarantine: chain.is_in_quarantine(),
         }
     }
 

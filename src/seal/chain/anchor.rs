@@ -9,6 +9,14 @@ impl Chain {
     /// Compares the seals with a check code from paper, and marks those that it anchors: the seal of the code, and the
     /// earlier ones that it leads to, also across a seal that is lost. Returns the position of the seal of the code.
     pub fn anchor(&mut self, code: &WrittenCode) -> Option<usize> {
+        self.judge_all();
+        let anchored = self.anchor_links(code);
+        let number = anchored.map(|at| self.links[at].number);
+        self.sort_out_the_end();
+        number.and_then(|number| self.links.iter().position(|l| l.number == number))
+    }
+
+    fn anchor_links(&mut self, code: &WrittenCode) -> Option<usize> {
         let at = self.links.iter().position(|l| code.is_of(&l.digest()))?;
         // The digests that this chain has at its places, as far as `previous` tells.
         let mut known = BTreeMap::from([(self.links[at].seal.earlier, self.links[at].digest())]);

@@ -66,7 +66,7 @@ pub fn open(
     let is_blank = sets.is_blank();
     let opening = Opening { target, state, attached, catalog, env, observer };
 
-    let Sets { found, mut broken } = sets;
+    let Sets { found, mut broken, .. } = sets;
     let (newest, without_catalog) = opening.known_sets(found, &mut broken)?;
     if let Some(known) = newest {
         return Ok((opening.open_known(known)?, Opened::Known));

@@ -85,6 +85,8 @@ impl From<GenerationError> for CommandError {
             }
             E::Newer { .. } => Self::new(message!("error.data.newer"), Exit::Medium),
             E::NoGeneration => Self::new(message!("error.generation.none"), Exit::Medium),
+            E::LostSeal { wanted } => Self::new(message!("error.generation.lost-seal", wanted = wanted), Exit::Damage),
+            E::NoReadableSeal => Self::new(message!("error.generation.no-readable-seal"), Exit::Damage),
             E::NoManifest { generation } => {
                 Self::new(message!("error.generation.no-manifest", generation = generation), Exit::Damage)
             }
