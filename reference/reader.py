@@ -277,7 +277,7 @@ objects <first N> <count N>
 list <list DIGESTS>
 records <records N> <records_root HEX64>
 read-back <read_back direct|dropped|cached>
-verdict <verdict good|incomplete|alarm|continued>
+verdict <verdict good|incomplete|alarm|continued|checkpoint>
 next <next ED25519>
 signature ed25519 <signature HEX128>
 """)
@@ -468,7 +468,11 @@ def parse_head(data):
     head.data, head.number = data[:head.end], head.first + head.count
     check(head.generation and 1 <= head.count <= MAX_LIST and head.number <= MAX_NUMBER, "a number is out of range")
     head.body, head.sha256 = head.data[:-SIGNATURE_LINE], hashlib.sha256(head.data).digest()
-    head.closing = head.verdict == "continued"
+    head.closing = head.verdict in ("continued", "checkpoint")
+    firsts = head.seals == 0, head.previous is None, head.first == 0
+    check(all(firsts) or not any(firsts), "seals, previous and objects contradict each other")
+    check(head.seals or (head.succession is None and head.seals_root == blake3(b"")), "it begins a set, and names more")
+    check(head.generation <= head.seals + 1, "it has a generation that so few seals cannot have")
     check(not head.closing or (head.records, head.records_root) == (0, blake3(b"")), "a closing seal counts records")
     head.digest, head.why = blake3(head.data), "it is of another set"
     return head
@@ -555,7 +559,7 @@ class Log:
 
     def __init__(self, folder, code):
         self.folder, self.files, self.foreign, self.faults, self.newer = folder, {}, [], [], []
-        self.unreadable_seals = self.lost_seals = False
+        self.unreadable_seals, self.lost_seals, self.code_fits = False, False, True
         self.seals, self.listed, self.last, self.newer_from, self.anchors = {}, {}, -1, MAX_NUMBER + 1, None
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             if entry.is_dir(follow_symlinks=False) and re.fullmatch(rb"[0-9]{5}|[1-9][0-9]{5,11}", entry.name):
@@ -605,6 +609,7 @@ class Log:
             try:
                 data = read_text(path, "label")
                 label = parse_label(data)
+                check(label.first_object == number, "it has another number than its file")
                 label.number, label.listed = number, ("label", len(data), blake3(data), hashlib.sha256(data).digest())
                 self.labels[number] = label
             except Newer as newer:
@@ -626,8 +631,11 @@ class Log:
         if self.labels and not self.of_kind("seal"):                  # nothing is sealed: nothing to be wrong about
             self.label = next(iter(self.labels.values()))
         sets = [head.set for _, head in sorted(self.heads.items())]
-        claimed = [label.set for label in self.labels.values() if label.set in sets]
-        self.set = self.label.set if self.label else next(iter(claimed + sets), None)
+        claims = [label.set for label in self.labels.values()]
+        claimed = [claim for claim in claims if claim in sets]
+        name = os.path.basename(self.folder)
+        named = [bytes.fromhex(name.decode())] if re.fullmatch(rb"[0-9a-f]{32}", name) else []
+        self.set = self.label.set if self.label else next(iter(claimed + sets + claims + named), None)
 
     def walk(self, label):
         """The chain of seals that a label begins; each head that does not fit in it says why."""
@@ -643,13 +651,17 @@ class Log:
     @staticmethod
     def counts(label, chain, first):
         """Whether a seal that fits names or lists a label, and the label is of one set with the first that is at hand."""
-        same = all(getattr(label, name) == getattr(first, name)
-                   for name in ("set", "name", "quarantine", "root_key", "succession_key"))
         def shows(head):
             inside = head.objects and head.first <= label.number < head.number
             return (head.label == label.listed[2] and label.number < head.number
                     or inside and head.objects[label.number - head.first] in (label.listed, (*label.listed[:3], None)))
-        return same and label.first_object == label.number and any(map(shows, chain.heads))
+        return Log.same(label, first) and any(map(shows, chain.heads))
+
+    @staticmethod
+    def same(label, other):
+        """Whether all is the same that is on every label of a set."""
+        return all(getattr(label, name) == getattr(other, name)
+                   for name in ("set", "name", "quarantine", "root_key", "succession_key"))
 
     def is_called_so(self):
         return bool(self.set) and os.path.basename(self.folder) == self.set.hex().encode()
@@ -729,6 +741,7 @@ class Log:
         tops = [head for head in heads if code_of(head.digest, len(code)) == code]
         if len(tops) != 1:
             self.faults.append("%d seals of this medium have the check code %s" % (len(tops), code))
+            self.code_fits = False
             return
         top, = tops
         top.anchored = True
@@ -774,9 +787,11 @@ class Log:
             if head.fits and head.used_succession:
                 print("succession: object %d named the key of seal %d (generation %d, %s)" % (
                     head.used_succession.number, head.number, head.generation, head.time))
-        for label in self.labels.values() if self.chain else ():
-            if self.kind_of(label.number) == "label" and not self.counts(label, self.chain, self.label):
-                print("label %d does not count: it is not of this set, or not what is listed" % label.number)
+        for number, _ in self.of_kind("label") if self.chain else ():
+            if self.kind_of(number) == "label" and number < self.newer_from and number not in self.newer_texts:
+                label = self.labels.get(number)
+                if not label or not self.same(label, self.label):
+                    report("label %d is listed as one, and is none of this set" % number)
         self.name_others(report if verify else print)
 
     def name_others(self, say_foreign):
@@ -810,7 +825,7 @@ class Log:
         labels = sorted(n for n in self.listed if self.kind_of(n) == "label")
         return "" if number >= self.start() else "; it is on medium %d of the set" % bisect.bisect(labels, number)
 
-    def wrong(self, numbers):
+    def wrong(self, numbers, both=True):
         """{number: what is wrong} of those listed objects that are not what their seal says, and the files of void ones
         that are not those listed. A void object has the name of what it was to be, whatever that was."""
         result, tries, others = {}, [], []
@@ -830,7 +845,7 @@ class Log:
                 tries += [(number, path) for path in fitting]
                 others += [(number, path) for path in paths if path not in fitting]
         for (number, path), (digest, sha256) in zip(tries, digests_of_files([path for _, path in tries])):
-            if digest == self.listed[number][2] and self.listed[number][3] in (None, sha256):
+            if digest == self.listed[number][2] and (not both or self.listed[number][3] in (None, sha256)):
                 result.pop(number, None)
             else:
                 others.append((number, path))
@@ -841,7 +856,7 @@ class Log:
         listed, path = self.listed.get(number), self.files.get(number, {}).get(kind)
         check(not listed or listed[0] == kind, "object %d is listed as another kind than %s" % (number, kind))
         check(path, "object %d (%s) is missing%s" % (number, kind, self.place_of(number)))
-        wrong = self.wrong([number])[0].get(number) if listed else None
+        wrong = self.wrong([number], both=False)[0].get(number) if listed else None
         check(not wrong, "object %d (%s) %s" % (number, kind, wrong))
         check(os.lstat(path).st_size <= MAX_SIZE[kind], "object %d is larger than the format allows" % number)
         return path
@@ -851,7 +866,7 @@ def open_log(args):
     top, logs = os.path.join(os.path.abspath(os.fsencode(args.medium)), b"AZEKURA"), []
     for entry in sorted(os.scandir(top), key=lambda entry: entry.name):
         log = Log(entry.path, args.expect) if entry.is_dir(follow_symlinks=False) else None
-        if log and any(set(named) & {"label", "seal"} for named in log.files.values()):
+        if log and (log.set or any(set(named) & {"label", "seal"} for named in log.files.values())):
             logs.append(log)
         else:
             print("foreign, no set: " + show(entry.name))
@@ -906,6 +921,8 @@ def count_stanzas(number, path, recipients):
             number, show(" ".join(types)) or "nobody", " ".join(wanted) or "nobody"))
 
 def decrypt(path, key, to):
+    with open(path, "rb") as file:
+        check(file.read(22) == b"age-encryption.org/v1\n", "%s is no age file in binary form" % show(path))
     with open(to, "wb") as out:
         done = subprocess.run(["age", "-d", "-i", key, path], stdout=out, stderr=subprocess.PIPE)
     if done.returncode != 0:
@@ -1018,12 +1035,13 @@ def parse_manifest(data, set_, generation):
 def read_manifest(log, seal, key):
     """The manifest that the list names; under a damaged list the last one that is of this set and generation."""
     check(seal.manifest is not None, "the manifest of generation %d is missing" % seal.generation)
-    for number in seal.manifests[:-1] if seal.objects is None else ():
+    first = None
+    for number in seal.manifests if seal.objects is None else [seal.manifest]:
         try:
             return read_manifest_at(log, seal, key, number)
-        except Damage:
-            pass
-    return read_manifest_at(log, seal, key, seal.manifests[-1] if seal.objects is None else seal.manifest)
+        except Damage as damage:
+            first = first or damage
+    raise first
 
 def read_manifest_at(log, seal, key, number):
     path, to = log.fetch(number, "manifest"), os.path.join(RUN.folder, b"payload")
@@ -1379,12 +1397,22 @@ def restore(entries, packs):
         while len(files) >= 5000:
             compare_files(files, attempt, compare)
     compare_files(files, attempt, compare)
+    stands_in = {}                                                    # for first names that lie below a refused entry
     for record in entries.usable():
-        if record.link is not None and record.state != UNREADABLE and attempt(record, link, record, made):
+        if record.link is None or record.state == UNREADABLE:
+            continue
+        record.link, first = stands_in.get(record.link, record.link), record.link
+        if record.link in made and attempt(record, link, record):
             made.add(record.path)
+        elif record.link not in made:
+            record.link = None
+            if attempt(record, make, record, packs) and (
+                    record.type != FILE or attempt(record, compare, record, b3sum_files([record.path])[0])):
+                made.add(record.path)
+                stands_in[first] = record.path
     for at in reversed(entries.offsets):
         record = entries.read(at) if at not in entries.refused else None
-        if record and record.path in made and record.link is None:
+        if record and record.path in made and (record.link is None or record.path in stands_in.values()):
             dress(record)
     return len(made)
 
@@ -1394,14 +1422,14 @@ def compare_files(files, attempt, compare):
         attempt(record, compare, record, None if record.huge else next(digests))
     files.clear()
 
-def link(record, made):
-    check(record.link in made, "its first name was not restored")
+def link(record):
     os.link(record.link, record.path, follow_symlinks=False)
 
 # ---- Commands -------------------------------------------------------------------------------------------------------
 
 def without_a_seal(log, args):
     """Say why there is no generation. Until something is sealed, there is nothing that a label could be wrong about."""
+    check(log.code_fits, "no seal has this check code: nothing is read")
     if args.command == "verify":
         log.name_others(report)
     check(not RUN.problems and not log.unreadable_seals, "no seal on this medium can be read, or it has foreign names")
@@ -1415,7 +1443,6 @@ def trust(seal):
 def command_verify(log, args):
     start = log.start()
     here = [number for number, item in sorted(log.listed.items()) if item and number < log.newer_from
-            and KINDS[item[0]] not in NEWER_KINDS
             and (number >= start or item[0] == "succession" or item[0] in log.files.get(number, {}))]
     wrong, others = log.wrong(here)
     for number, text in sorted(wrong.items()):
@@ -1446,7 +1473,8 @@ def choose_seal(log, wanted):
     newest = max((seal.generation for seal in sound or complete), default=0)
     seal = next((seal for seal in complete if seal.generation == (wanted or newest)), None)
     if seal is None:
-        check(not log.lost_seals, "there is no generation %d, but seals are missing or damaged" % (wanted or 0))
+        lost = not log.label or log.lost_seals if complete else log.unreadable_seals
+        check(not lost, "there is no generation %s, but seals are missing or damaged" % (wanted or ""))
         if log.newer_from <= MAX_NUMBER:
             raise Newer(log.newer[0])
         raise (Problem if complete else MediumProblem)("there is no generation %d; there are %s" % (
@@ -1459,8 +1487,18 @@ def choose_seal(log, wanted):
         raise Newer("generation %d lists objects of an unknown kind" % seal.generation)
     return seal
 
+def check_that_it_ends_here(log, wanted):
+    """Section 7: behind a seal `continued` the set goes on on another medium."""
+    last, shown = max(log.seals.values(), key=lambda seal: seal.number), log.label or next(iter(log.labels.values()), None)
+    if wanted is None and shown and shown.number > last.number:
+        return                                                        # a medium that was begun, and has nothing sealed on it
+    if last.verdict == "continued" and (wanted is None or wanted >= last.generation):
+        raise MediumProblem("the set goes on on another medium; choose a generation before %d" % last.generation)
+
 def open_generation(log, args):
     log.announce()
+    check_that_it_ends_here(log, args.generation)
+    check(log.code_fits, "no seal has this check code, or several have it: nothing is read")
     say_anchors(log)
     seal, key = choose_seal(log, args.generation), os.path.abspath(os.fsencode(args.identity))
     if not os.access(key, os.R_OK):

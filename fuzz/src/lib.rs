@@ -196,7 +196,7 @@ impl Log {
         let mut heads = MerkleTree::default();
         let no_leaves = heads.root();
         self.heads.iter().for_each(|head| heads.push(head_leaf(&head.blake3)));
-        let is_closing = verdict == Verdict::Continued;
+        let is_closing = verdict.is_closing();
         let n = heads.count() + 1;
         let seal = Seal {
             set: SET,
@@ -234,7 +234,7 @@ pub fn chain() -> Vec<(ObjectKind, Vec<u8>)> {
         succession.iter().for_each(|bytes| log.push(ObjectKind::Succession, &bytes[..]));
         log.push(ObjectKind::Pack, [generation; 3]);
         if generation == 2 {
-            log.seal(Verdict::Continued, None);
+            log.seal(Verdict::Checkpoint, None);
             log.push(ObjectKind::Pack, [generation; 4]);
         }
         log.push(ObjectKind::Manifest, [generation; 2]);

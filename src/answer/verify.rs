@@ -19,7 +19,7 @@ pub struct Verify {
     pub good: bool,
     /// The public key of the first seal, by the label, in hexadecimal; null where the label cannot be read.
     pub root_key: Option<Word>,
-    /// The seals, in the order of the chain: one of each generation, and closing seals (`continued`) before it.
+    /// The seals, in the order of the chain: one of each generation, and closing seals (`continued`, `checkpoint`) before it.
     pub generations: List<VerifiedGeneration, GENERATIONS>,
     /// What is wrong in the chain of seals.
     pub faults: List<Fault, FACTS>,

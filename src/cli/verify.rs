@@ -33,7 +33,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
     let known = known(context, set)?;
-    let options = Options { from, set: Some(set), expect: args.expect, known };
+    let options = Options { from, set: args.set, expect: args.expect, known };
     let report = {
         let progress = context.progress();
         verify(&options, &context.env(args.threads.map(usize::from)), &progress)?

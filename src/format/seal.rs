@@ -48,8 +48,10 @@ pub enum Verdict {
     Incomplete,
     /// A tripwire raised an alarm.
     Alarm,
-    /// Not the end of a generation: a closing seal within a run.
+    /// Not the end of a generation: a closing seal within a run. The medium is full, and the set goes on on the next one.
     Continued,
+    /// Not the end of a generation: a closing seal within a run, so that its work is kept if it is interrupted.
+    Checkpoint,
 }
 
 impl Verdict {
@@ -60,11 +62,18 @@ impl Verdict {
             Self::Incomplete => "incomplete",
             Self::Alarm => "alarm",
             Self::Continued => "continued",
+            Self::Checkpoint => "checkpoint",
         }
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Good, Self::Incomplete, Self::Alarm, Self::Continued].into_iter().find(|v| v.name() == name)
+        let all = [Self::Good, Self::Incomplete, Self::Alarm, Self::Continued, Self::Checkpoint];
+        all.into_iter().find(|v| v.name() == name)
+    }
+
+    /// Whether it is the verdict of a closing seal, which ends no generation.
+    pub fn is_closing(self) -> bool {
+        matches!(self, Self::Continued | Self::Checkpoint)
     }
 }
 
@@ -126,7 +135,7 @@ impl Seal {
 
     /// Whether it is a closing seal: it does not end a generation.
     pub fn is_closing(&self) -> bool {
-        self.verdict == Verdict::Continued
+        self.verdict.is_closing()
     }
 
     /// The bytes to sign.

@@ -137,9 +137,9 @@ impl GenerationError {
     pub fn not_in(chain: &Chain, wanted: Option<u64>) -> Self {
         let ends = chain.generations().next().zip(chain.generations().next_back());
         let Some((wanted, (first, last))) = wanted.zip(ends) else { return Self::none_in(chain) };
-        let hides_seals = |f: &Fault| f.kind == ObjectKind::Seal && !matches!(f.what, FaultKind::List | FaultKind::Newer { .. });
+        let hides_seals = |f: &Fault| f.kind == ObjectKind::Seal && f.what != FaultKind::List && !f.is_newer();
         match chain.newer() {
-            _ if chain.faults.iter().any(hides_seals) => Self::LostSeal { wanted },
+            _ if chain.label.is_none() || chain.faults.iter().any(hides_seals) => Self::LostSeal { wanted },
             Some(object) => Self::Newer { object },
             None => Self::NoSuchGeneration { wanted, first: first.seal.generation, last: last.seal.generation },
         }
@@ -204,22 +204,29 @@ impl<'a> Generation<'a> {
         };
         let link = link.ok_or_else(|| GenerationError::not_in(chain, wanted))?;
         let generation = link.seal.generation;
-        if let Some(newer) = link.objects.iter().find(|o| o.kind.is_newer()) {
+        // With the closing seals of its run.
+        let own = chain.links.iter().filter(|l| l.seal.generation == generation);
+        if let Some(newer) = own.flat_map(|l| &l.objects).find(|o| o.kind.is_newer()) {
             return Err(GenerationError::Newer { object: newer.number });
         }
-        let mut manifest = Err(GenerationError::NoManifest { generation });
-        for object in chain.manifests(link) {
-            manifest = read_manifest(medium, &object, identity).and_then(|(manifest, stanzas)| {
+        let mut first_error = None;
+        let found = chain.manifests(link).into_iter().find_map(|object| {
+            let read = read_manifest(medium, &object, identity).and_then(|(manifest, stanzas)| {
                 let is_its_own = manifest.set == chain.set && manifest.generation == generation;
                 let why = || "it belongs to another set or generation".to_owned();
                 let damaged = || GenerationError::Damaged { object: object.number, why: why() };
                 is_its_own.then_some((manifest, object.number, stanzas)).ok_or_else(damaged)
             });
-            if manifest.is_ok() {
-                break;
+            match read {
+                Err(e) if e.is_damage() => {
+                    first_error.get_or_insert(e);
+                    None
+                }
+                read => Some(read),
             }
-        }
-        let (manifest, object, stanzas) = manifest?;
+        });
+        let none = || Err(first_error.unwrap_or(GenerationError::NoManifest { generation }));
+        let (manifest, object, stanzas) = found.unwrap_or_else(none)?;
         let opened = Self {
             medium,
             identity,
@@ -339,8 +346,9 @@ impl<'a> Generation<'a> {
         let mut open = self.medium.open(object, ObjectKind::Pack)?;
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&mut open).or_else(|source| self.is_there().and(Err(damaged(&source.to_string()))))?;
-        if sealed.kind != ObjectKind::Pack || Some(*hasher.finalize().as_bytes()) != sealed.digest() {
-            return Err(damaged("its digest is not the one in the seal"));
+        let found = (ObjectKind::Pack, hasher.count(), Some(*hasher.finalize().as_bytes()));
+        if found != (sealed.kind, sealed.length, sealed.digest()) {
+            return Err(damaged("its length or digest is not the one in the seal"));
         }
         checked().insert(object);
         Ok(())
@@ -356,8 +364,9 @@ fn read_manifest(medium: &dyn Medium, object: &Object, identity: &Identity) -> R
         Err(ReadError::Damaged(why)) => return Err(damaged(&why)),
         Err(ReadError::Medium(e)) => return Err(GenerationError::Medium(e)),
     };
-    if object.digests.is_some_and(|d| !d.agree_with(&Digests::of(&bytes, true))) {
-        return Err(damaged("its digest is not the one in the seal"));
+    let is_listed = |d: Digests| object.length == bytes.len() as u64 && d.agree_with(&Digests::of(&bytes, false));
+    if !object.digests.is_none_or(is_listed) {
+        return Err(damaged("its length or digest is not the one in the seal"));
     }
     let mut stored = Vec::new();
     let decrypted = encryptor::decrypt_into(identity, &bytes, limit::MANIFEST_BYTES, &mut stored);

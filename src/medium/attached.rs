@@ -72,7 +72,7 @@ impl AttachedMedium {
                 match label_on(tape, &self.path) {
                     Ok(label) => Ok(Sets { found: vec![SetOnMedium { id: *id, label, path }], ..Sets::default() }),
                     Err(why) if why.category() == ErrorCategory::Damage || matches!(why, MediumError::NewerFormat { .. }) => {
-                        Ok(Sets { broken: vec![BrokenLabel { header: Some(*id), path, why }], ..Sets::default() })
+                        Ok(Sets { broken: vec![BrokenLabel { id: Some(*id), path, why }], ..Sets::default() })
                     }
                     Err(e) => Err(e),
                 }

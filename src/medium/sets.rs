@@ -4,12 +4,13 @@ use super::MediumError;
 use super::device::{Device, check_attached, fault, root_device};
 use super::layout::{FOLDER, SetEntry, each_name_of_thousands, open_folder, open_plain, thousands_in};
 use crate::format::label::Label;
-use crate::format::object::{Id, ObjectKind, file_name, folder_name};
+use crate::format::object::{Id, ObjectKind, file_name, folder_name, parse_file_name};
+use crate::format::seal::Seal;
 use crate::format::{Malformed, limit};
 use rustix::fd::OwnedFd;
 use rustix::fs::CWD;
 use rustix::io::Errno;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -22,8 +23,8 @@ pub struct Sets {
     pub found: Vec<SetOnMedium>,
     /// Folders that look like a set's and have no label that can be read. The other sets are still usable.
     pub broken: Vec<BrokenLabel>,
-    /// Further folders with a label of a set that another folder is taken for: foreign.
-    pub further: Vec<SetOnMedium>,
+    /// Further folders of a set that another folder is taken for: foreign.
+    pub further: Vec<(Id, PathBuf)>,
 }
 
 impl Sets {
@@ -48,16 +49,20 @@ impl Sets {
                     if e.depth() == 0 || matches!(why, MediumError::Gone { .. }) {
                         return Err(why);
                     }
-                    sets.broken.push(BrokenLabel { header: None, path, why });
+                    sets.broken.push(BrokenLabel { id: id_in_name(&path), path, why });
                     continue;
                 }
             };
-            match first_label(&path, &device) {
+            match label_of_set(&path, &device) {
                 Ok(label) => sets.found.push(SetOnMedium { id: label.set, label, path }),
                 Err(gone @ MediumError::Gone { .. }) => return Err(gone),
-                // A folder of something else.
-                Err(MediumError::NoLabel { .. }) if BrokenLabel::is_foreign(&path) => {}
-                Err(why) => sets.broken.push(BrokenLabel { header: None, path, why }),
+                Err(why) => {
+                    let id = set_of_first_seal(&path).or_else(|| id_in_name(&path));
+                    // Without an id and a label it is a folder of something else.
+                    if id.is_some() || !matches!(why, MediumError::NoLabel { .. }) {
+                        sets.broken.push(BrokenLabel { id, path, why });
+                    }
+                }
             }
         }
         sets.set_further_apart();
@@ -66,17 +71,26 @@ impl Sets {
         Ok(sets)
     }
 
-    /// Of several folders with a label of one set, the one that is called after it is the set's; where none is, the first.
+    /// Of several folders of one set, the one that is called after it is taken; where none is, the first with a label that can
+    /// be read.
     fn set_further_apart(&mut self) {
-        let mut taken: BTreeSet<Id> = self.broken.iter().filter_map(BrokenLabel::folder_id).collect();
-        let (named, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.found).into_iter().partition(SetOnMedium::is_called_so);
-        for set in named.into_iter().chain(others) {
-            match taken.insert(set.id) {
-                true => self.found.push(set),
-                false => self.further.push(set),
+        let is_called_so = |id: Id, path: &Path| id_in_name(path) == Some(id);
+        let all = self.found.iter().map(|s| (s.id, &s.path));
+        let all = all.chain(self.broken.iter().filter_map(|b| Some((b.id?, &b.path))));
+        let mut taken: BTreeMap<Id, PathBuf> = BTreeMap::new();
+        for (id, path) in all {
+            let one = taken.entry(id).or_insert_with(|| path.clone());
+            if is_called_so(id, path) {
+                one.clone_from(path);
             }
         }
-        self.found.sort_by(|a, b| a.path.cmp(&b.path));
+        let is_taken = |id: Id, path: &Path| taken.get(&id).is_some_and(|one| one == path);
+        let is_further = |(id, path): &(Id, PathBuf)| !is_taken(*id, path);
+        let found = self.found.iter().map(|s| (s.id, s.path.clone()));
+        let broken = self.broken.iter().filter_map(|b| Some((b.id?, b.path.clone())));
+        self.further = found.chain(broken).filter(is_further).collect();
+        self.found.retain(|s| is_taken(s.id, &s.path));
+        self.broken.retain(|b| b.id.is_none_or(|id| is_taken(id, &b.path)));
     }
 
     /// No set, and nothing that looks like one.
@@ -96,17 +110,11 @@ pub struct SetOnMedium {
     pub path: PathBuf,
 }
 
-impl SetOnMedium {
-    fn is_called_so(&self) -> bool {
-        self.path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok()) == Some(self.id)
-    }
-}
-
 /// A set's folder, or a cartridge, whose label cannot be read.
 #[derive(Debug)]
 pub struct BrokenLabel {
-    /// The set's id in the header of a cartridge; `None` for a folder.
-    pub header: Option<Id>,
+    /// The set: by the header of a cartridge, or by the first seal, or by the folder's name. Only a hint: no label confirms it.
+    pub id: Option<Id>,
     /// The set's folder, or the tape device.
     pub path: PathBuf,
     /// Why the label cannot be read.
@@ -114,25 +122,74 @@ pub struct BrokenLabel {
 }
 
 impl BrokenLabel {
-    /// The id in the folder's name or in the cartridge's header. Only a hint: no label confirms it.
-    pub fn folder_id(&self) -> Option<Id> {
-        if self.header.is_some() {
-            return self.header;
+    /// Whether a newer version has begun the set. Behind a seal of this version, somebody may have put a newer label.
+    pub(super) fn is_newer(&self) -> bool {
+        let MediumError::NewerFormat { path, .. } = &self.why else { return false };
+        let label = path.file_name().and_then(|n| n.to_str()).and_then(parse_file_name).map_or(0, |(number, _)| number);
+        first_seal(&self.path).is_none_or(|(number, _)| label < number)
+    }
+}
+
+fn id_in_name(path: &Path) -> Option<Id> {
+    path.file_name()?.to_str()?.parse().ok()
+}
+
+fn set_of_first_seal(set: &Path) -> Option<Id> {
+    first_seal(set).map(|(_, set)| set)
+}
+
+/// The first seal in its place, and the set that it names.
+fn first_seal(set: &Path) -> Option<(u64, Id)> {
+    let fd = open_folder(CWD, set, false).ok()?;
+    for thousands in thousands_in(&fd).ok()? {
+        let path = set.join(folder_name(thousands));
+        let Ok(folder) = open_folder(&fd, Path::new(&folder_name(thousands)), false) else { continue };
+        for number in numbers_of(ObjectKind::Seal, &folder, &path, thousands).0 {
+            let mut head = Vec::new();
+            if let Ok(Some(file)) = open_plain(&folder, file_name(number, ObjectKind::Seal))
+                && File::from(file).take(limit::HEAD_BYTES).read_to_end(&mut head).is_ok()
+                && let Ok(signed) = Seal::decode(&head)
+                && signed.seal.number() == number
+            {
+                return Some((number, signed.seal.set));
+            }
         }
-        self.path.file_name()?.to_str()?.parse().ok()
+    }
+    None
+}
+
+/// The objects of a kind in a folder of thousands, ascending, and why it could not be read whole.
+fn numbers_of(kind: ObjectKind, folder: &OwnedFd, path: &Path, thousands: u64) -> (Vec<u64>, Option<Errno>) {
+    let mut numbers = Vec::new();
+    let read = each_name_of_thousands(folder, path, thousands, |entry| {
+        if let SetEntry::Object { number, kind: found, .. } = entry
+            && found == kind
+        {
+            numbers.push(number);
+        }
+        Ok(())
+    });
+    numbers.sort_unstable();
+    (numbers, read.err())
+}
+
+/// The label that says which set is in a folder: one with the set that the folder is called after, else with the set of the
+/// first seal, else any. What other labels say was put there by somebody.
+fn label_of_set(set: &Path, device: &Device) -> Result<Label, MediumError> {
+    let named = id_in_name(set);
+    let label = first_label(set, named, device)?;
+    match set_of_first_seal(set).filter(|_| named != Some(label.set)) {
+        Some(sealed) if sealed != label.set => match first_label(set, Some(sealed), device)? {
+            label if label.set == sealed => Ok(label),
+            _ => Err(MediumError::NoLabel { path: set.to_owned() }),
+        },
+        _ => Ok(label),
     }
 }
 
-impl BrokenLabel {
-    fn is_foreign(path: &Path) -> bool {
-        path.file_name().and_then(|n| n.to_str()).is_none_or(|n| n.parse::<Id>().is_err())
-    }
-}
-
-/// The lowest-numbered label that can be read and names the set that the folder is called after; else the lowest-numbered
+/// The lowest-numbered label that can be read and names the set `wanted`; else the lowest-numbered
 /// one; else the first error. Folders of thousands behind it are not read.
-fn first_label(set: &Path, device: &Device) -> Result<Label, MediumError> {
-    let named = set.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse::<Id>().ok());
+fn first_label(set: &Path, wanted: Option<Id>, device: &Device) -> Result<Label, MediumError> {
     let mut first = None;
     let looking = |path: &Path, e| fault(path, device, "looking for labels", e);
     let fd = open_folder(CWD, set, false).map_err(|e| looking(set, e))?;
@@ -151,7 +208,7 @@ fn first_label(set: &Path, device: &Device) -> Result<Label, MediumError> {
         match labels_in(&folder, &path, thousands, device) {
             Ok(labels) => {
                 for label in labels {
-                    if named.is_none_or(|id| id == label.set) {
+                    if wanted.is_none_or(|id| id == label.set) {
                         return Ok(label);
                     }
                     first = first.or(Some(label));
@@ -170,19 +227,13 @@ fn first_label(set: &Path, device: &Device) -> Result<Label, MediumError> {
 
 /// The labels in one folder of thousands, which is open as `folder`.
 fn labels_in(folder: &OwnedFd, path: &Path, thousands: u64, device: &Device) -> Result<Vec<Label>, MediumError> {
-    let mut numbers = Vec::new();
-    let read = each_name_of_thousands(folder, path, thousands, |entry| {
-        if let SetEntry::Object { number, kind: ObjectKind::Label, .. } = entry {
-            numbers.push(number);
-        }
-        Ok(())
-    });
-    let mut first_error = read.err().map(|e| fault(path, device, "looking for labels", e));
-    numbers.sort_unstable();
+    let (numbers, unread) = numbers_of(ObjectKind::Label, folder, path, thousands);
+    let mut first_error = unread.map(|e| fault(path, device, "looking for labels", e));
     let mut labels = Vec::new();
     for number in numbers {
         match read_label(folder, path, number, device) {
-            Ok(label) => labels.push(label),
+            Ok(label) if label.first_object == number => labels.push(label),
+            Ok(_) => {}
             Err(gone @ MediumError::Gone { .. }) => return Err(gone),
             Err(e) => first_error = first_error.or(Some(e)),
         }

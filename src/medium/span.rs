@@ -133,7 +133,7 @@ pub fn bring(
                     let label = attached.labels(wanted.set)?.into_iter().find(is_wanted);
                     return Ok((attached, label));
                 }
-                None if sets.broken.iter().any(|b| b.folder_id() == Some(wanted.set)) => {
+                None if sets.broken.iter().any(|b| b.id == Some(wanted.set)) => {
                     // Its label cannot be read, but the label's number identifies the medium too.
                     let listed = attached.list(wanted.set)?.objects;
                     let is_label = |o: &&Listed| o.kind == ObjectKind::Label;

@@ -1,6 +1,7 @@
 //! A set opened for reading: found on the medium that the user named.
 
 use crate::format::object::Id;
+use crate::format::seal::Verdict;
 use crate::medium::loader::MediumRequest;
 use crate::medium::{AttachedMedium, Loader, Medium, MediumError, NoMedium, SetOnMedium, Sets, SpanningMedium, bring};
 use crate::seal::chain::Chain;
@@ -33,6 +34,14 @@ pub enum OpenError {
         /// The set.
         set: Id,
     },
+    /// No generation was named, and the set goes on on a medium that nobody brought.
+    #[error("the set goes on on medium {place}, which was not loaded; the newest generation before it is {newest}")]
+    GoesOn {
+        /// The number of the next medium within the set.
+        place: u64,
+        /// The newest generation that is sealed before it.
+        newest: u64,
+    },
     /// The medium failed, or nobody brought the one that was asked for.
     #[error(transparent)]
     Medium(#[from] MediumError),
@@ -62,7 +71,8 @@ impl<'w> OpenSet<'w> {
         let id = wanted.map_or_else(|| only_set(&sets, &attached, from), Ok)?;
         let medium = attached.open(id)?;
         let chain = Chain::read(&*medium, id)?;
-        let further = sets.further.iter().filter(|s| s.id == id).filter_map(|s| s.path.file_name().map(Into::into)).collect();
+        let further =
+            sets.further.iter().filter(|(of, _)| *of == id).filter_map(|(_, path)| path.file_name().map(Into::into)).collect();
         // What counts is what the label says, whatever the folder is called.
         Ok(Self { medium, id: chain.set, further, chain: Mutex::new(Some(chain)) })
     }
@@ -93,22 +103,28 @@ impl<'w> OpenSet<'w> {
         wanted: Option<u64>,
         loader: &'w dyn Loader,
     ) -> Result<(Self, Chain)> {
-        while let Some((last, label)) = chain.last().zip(chain.shown_label())
-            && last.seal.is_closing()
+        while let Some(last) = chain.last()
+            && last.seal.verdict == Verdict::Continued
             && wanted.is_none_or(|n| n >= last.seal.generation)
         {
+            // Under a damaged list nobody knows the labels before.
+            let sealed = chain.shown_label().filter(|l| l.first_object < last.number).map_or(0, |l| l.place);
+            let place = sealed.max(chain.media().len() as u64) + 1;
+            let Some(label) = chain.shown_label() else {
+                let nobody_knows = MediumError::NotBrought { path: from.to_owned(), place, blank: false };
+                return Err(goes_on(nobody_knows, &chain, place, wanted));
+            };
             // Nothing is sealed on this medium: the set ends before it, or it was given up and another took its place.
             let is_unsealed = label.first_object > last.number;
             if is_unsealed && wanted.is_none() {
                 break;
             }
             let rejected = is_unsealed.then(|| MediumError::Abandoned { medium: from.display().to_string() });
-            let place = chain.media().len() as u64 + 1;
             let label = label.clone();
             let next = MediumRequest { set: self.id, set_name: label.name.clone(), place, blank: false };
             // The drive must be free before another medium is put in.
             self.medium = Box::new(NoMedium);
-            let (attached, _) = bring(loader, from, &next, None, rejected)?;
+            let (attached, _) = bring(loader, from, &next, None, rejected).map_err(|e| goes_on(e, &chain, place, wanted))?;
             self.medium = attached.open(self.id)?;
             self.chain = Mutex::new(None);
             // Nothing may be sealed on it yet, so that nothing there vouches for its label.
@@ -122,6 +138,14 @@ impl<'w> OpenSet<'w> {
         let Some(label) = chain.shown_label().filter(|l| l.place > 1) else { return Ok(self) };
         let span = SpanningMedium::new(self.medium, label, from, chain.media(), loader)?;
         Ok(Self { medium: Box::new(span), chain: Mutex::new(None), ..self })
+    }
+}
+
+/// Where no generation is named, there may be no such medium: a run may have ended while it waited for it.
+fn goes_on(e: MediumError, chain: &Chain, place: u64, wanted: Option<u64>) -> OpenError {
+    match (&e, chain.newest_generation(), wanted) {
+        (MediumError::NotBrought { .. }, Some(newest), None) => OpenError::GoesOn { place, newest: newest.seal.generation },
+        _ => e.into(),
     }
 }
 
@@ -141,13 +165,15 @@ fn only_set(sets: &Sets, attached: &AttachedMedium, from: &Path) -> Result<Id> {
     if candidates.is_empty() {
         candidates = sets.found.iter().collect();
     }
-    let blank = || OpenError::Blank { path: from.into() };
-    match (&candidates[..], &sets.broken[..]) {
-        ([only], _) => Ok(only.id),
+    let mut ids: Vec<Id> = candidates.iter().map(|set| set.id).collect();
+    if ids.is_empty() {
         // The folder of a set has its id as name, so that a damaged label does not hide the set.
-        ([], [broken]) => broken.folder_id().ok_or_else(blank),
-        ([], _) => Err(blank()),
-        (several, _) => Err(OpenError::WhichSet { path: from.into(), count: several.len() }),
+        ids = sets.broken.iter().filter_map(|b| b.id).collect();
+    }
+    match ids[..] {
+        [only] => Ok(only),
+        [] => Err(OpenError::Blank { path: from.into() }),
+        _ => Err(OpenError::WhichSet { path: from.into(), count: ids.len() }),
     }
 }
 

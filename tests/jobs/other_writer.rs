@@ -2,6 +2,7 @@
 //! and manifest in them.
 
 use crate::cbor::Item;
+use crate::forger::ages::Encrypt;
 use crate::tools::fast_folder;
 use crate::world::Hospital;
 use azekura::env::{Env, TOOL};
@@ -85,6 +86,10 @@ pub struct OtherWriter<'h> {
     pub intruder: Option<String>,
     /// The stream is cut into frames of these lengths; the rest is one frame.
     pub stream_frames: Vec<usize>,
+    /// Makes an age file otherwise than this program does.
+    pub encrypt: Option<Encrypt>,
+    /// What is appended behind the manifest.
+    pub behind: Vec<(ObjectKind, &'static [u8])>,
 }
 
 impl OtherWriter<'_> {
@@ -106,11 +111,20 @@ impl OtherWriter<'_> {
     }
 
     fn append(&mut self, kind: ObjectKind, plain: &[u8]) -> u64 {
+        if let Some(encrypt) = &self.encrypt {
+            let bytes = encrypt(plain);
+            return self.append_raw(kind, &bytes);
+        }
         let all = self.set.host.info.recipients.iter().chain(&self.intruder);
         let recipients = Recipients::parse(all).expect("recipients");
         let mut file = Encryptor::begin(&recipients, Vec::new()).expect("a header");
         file.write(plain);
-        self.set.append_here_or_next(kind, &file.finish(), self.env).expect("an object");
+        self.append_raw(kind, &file.finish())
+    }
+
+    /// Appends an object as it is.
+    pub fn append_raw(&mut self, kind: ObjectKind, bytes: &[u8]) -> u64 {
+        self.set.append_here_or_next(kind, bytes, self.env).expect("an object");
         self.set.log.unsealed.last().expect("the object").number
     }
 
@@ -178,6 +192,9 @@ impl OtherWriter<'_> {
         let mut stored = Vec::new();
         Compressor::new(1).and_then(|mut c| c.compress_manifest(&plain, &mut stored)).expect("a frame");
         self.append(ObjectKind::Manifest, &stored);
+        for (kind, bytes) in self.behind.clone() {
+            self.append_raw(kind, bytes);
+        }
         let facts = SealFacts {
             time: self.env.time_text(),
             verdict: Verdict::Good,
@@ -206,6 +223,8 @@ pub fn write_generation<T>(h: &Hospital, write: impl FnOnce(OtherWriter) -> T) -
             bend_cbor: Box::new(|cbor| cbor),
             intruder: None,
             stream_frames: Vec::new(),
+            encrypt: None,
+            behind: Vec::new(),
         })
     })
 }

@@ -3,6 +3,7 @@
 use crate::machine::{object_file, put_object, without_privileges};
 use crate::{Outcome, SET, bytes, label, names, read};
 use azekura::format::digests::Hashes;
+use azekura::format::label::Label;
 use azekura::format::object::ObjectKind;
 use azekura::medium::{Directory, Medium, MediumError, Sets};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -161,9 +162,10 @@ fn a_label_is_found_in_any_folder_of_thousands_and_behind_no_link() -> Outcome {
     // Copies of seals come before the label of a later medium.
     put_object(&set, 500, ObjectKind::Seal, b"a seal");
     put_object(&set, 40_700, ObjectKind::Pack, b"a pack");
-    put_object(&set, 40_003, ObjectKind::Label, label(SET, "second").encode());
-    put_object(&set, 40_701, ObjectKind::Label, label(SET, "third").encode());
-    put_object(&set, 50_000, ObjectKind::Label, label(SET, "fourth").encode());
+    let put = |n, name| drop(put_object(&set, n, ObjectKind::Label, Label { first_object: n, ..label(SET, name) }.encode()));
+    put(40_003, "second");
+    put(40_701, "third");
+    put(50_000, "fourth");
     assert_eq!(found()?, ["second"]);
     // Earlier ones that are not in their folders, or behind a link.
     for path in ["00000001.label", "00000/00001000.label", "00000/x/00000002.label", "00000/1.label"] {

@@ -134,7 +134,7 @@ pub fn scan(s: Option<&Scan>) -> Mark {
 pub fn quarantine(b: &Backup) -> Mark {
     let is_whole = matches!(b.verdict, Verdict::Good | Verdict::Alarm) && b.statistics.of("findings") == 0;
     match b.read_back {
-        _ if b.verdict == Verdict::Continued || b.statistics.of("files") == 0 => Mark::Unknown,
+        _ if b.verdict.is_closing() || b.statistics.of("files") == 0 => Mark::Unknown,
         ReadBack::Direct | ReadBack::Dropped if is_whole => Mark::Good,
         _ => Mark::Partly,
     }

@@ -129,7 +129,7 @@ fn exit(verdict: Verdict) -> Exit {
         Verdict::Incomplete => Exit::Incomplete,
         Verdict::Alarm => Exit::Alarm,
         // Only within a run.
-        Verdict::Continued => Exit::Good,
+        Verdict::Continued | Verdict::Checkpoint => Exit::Good,
     }
 }
 

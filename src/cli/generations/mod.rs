@@ -17,7 +17,7 @@ use azekura::answer::generations::{self as answer, BytesOfMedium, Generation, Ge
 use azekura::answer::name;
 use azekura::format::object::Id;
 use azekura::job::inspect::generations::{Details, GenerationReport, SetReport, generations};
-use azekura::medium::{AttachedMedium, BrokenLabel};
+use azekura::medium::AttachedMedium;
 use azekura::set::open::OpenError;
 use std::path::PathBuf;
 
@@ -47,7 +47,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let sets = AttachedMedium::find(&from, context.loader())?.sets()?;
     let mut ids: Vec<Id> = sets.found.iter().map(|s| s.id).collect();
     // A set whose label is damaged still has seals.
-    ids.extend(sets.broken.iter().filter_map(BrokenLabel::folder_id));
+    ids.extend(sets.broken.iter().filter_map(|b| b.id));
     if let Some(set) = args.set {
         ids = vec![set];
     }

@@ -30,6 +30,7 @@ pub fn verdict(verdict: Verdict, how: ReadBack) -> Message {
         (Verdict::Incomplete, _) => message!("verdict.incomplete"),
         (Verdict::Alarm, _) => message!("verdict.alarm"),
         (Verdict::Continued, _) => message!("verdict.continued"),
+        (Verdict::Checkpoint, _) => message!("verdict.checkpoint"),
     }
 }
 
@@ -46,6 +47,7 @@ pub fn fault(fault: &Fault) -> Message {
         FaultKind::SignedByLaterKey { generation } => message!("fault.later-key", object = object, generation = generation),
         FaultKind::Succession => message!("fault.succession", object = object),
         FaultKind::List => message!("fault.list", object = object),
+        FaultKind::NewerKind => message!("fault.newer-kind", object = object, kind = kind),
         FaultKind::Newer { version } => message!("fault.newer", object = object, kind = kind, version = version),
     }
 }
@@ -62,7 +64,7 @@ pub fn fault_answer(found: &Fault) -> facts::Fault {
         FaultKind::SignedByLaterKey { .. } => FaultName::SignedByLaterKey,
         FaultKind::Succession => FaultName::Succession,
         FaultKind::List => FaultName::List,
-        FaultKind::Newer { .. } => FaultName::Newer,
+        FaultKind::Newer { .. } | FaultKind::NewerKind => FaultName::Newer,
     };
     facts::Fault { object: found.object, kind: found.kind, fault: name, text: fault(found).to_string().into() }
 }

@@ -140,7 +140,7 @@ impl Pool {
             of_set().find(|m| m.is_copy && is_attached(m)).or_else(|| of_set().find(|m| !m.is_copy))
         };
         let refused = |found| Some(PoolTurn::Refused(Refusal { due: due.to_owned(), found }));
-        let ids: Vec<Id> = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.folder_id())).collect();
+        let ids: Vec<Id> = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.id)).collect();
         let Some(first) = ids.first() else {
             let wiped = media.values().find(is_attached);
             return refused(FoundMedium::Blank { wiped: wiped.map(|m| m.name.clone()) });
@@ -299,7 +299,7 @@ mod tests {
     fn a_disk_whose_label_cannot_be_read_keeps_its_turn() {
         let path = std::path::PathBuf::from("dock").join(SETS[0].to_string());
         let why = MediumError::NoLabel { path: path.clone() };
-        let sets = Sets { broken: vec![BrokenLabel { header: None, path, why }], ..Sets::default() };
+        let sets = Sets { broken: vec![BrokenLabel { id: Some(SETS[0]), path, why }], ..Sets::default() };
         assert_eq!(pool().turn(&book(&[]), &sets, None), due("CL-01", SETS[0]));
     }
 

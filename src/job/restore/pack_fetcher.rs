@@ -82,10 +82,10 @@ impl PackFetcher<'_, '_> {
     }
 
     fn open_whole(&self, object: u64, bytes: &[u8]) -> Result<PackReader<Cursor<Vec<u8>>>, Unusable> {
-        let digest = self.chain.object(object).and_then(|(o, _)| o.digest());
+        let listed = self.chain.object(object).map(|(o, _)| (o.length, o.digest()));
         // Under a damaged list the records confirm what is in it.
-        if !self.chain.is_unlisted(object) && Some(*blake3::hash(bytes).as_bytes()) != digest {
-            return Err(Unusable::InPart("its digest is not the one in the seal".to_owned()));
+        if !self.chain.is_unlisted(object) && listed != Some((bytes.len() as u64, Some(*blake3::hash(bytes).as_bytes()))) {
+            return Err(Unusable::InPart("its length or digest is not the one in the seal".to_owned()));
         }
         let all = |e: &dyn std::error::Error| match self.chain.is_unlisted(object) {
             // Nobody knows whether the pack is what was listed.

@@ -44,8 +44,8 @@ impl Directory {
         if let Some(found) = sets.found.iter().find(|s| s.id == set) {
             return Self::open_at(root, &found.path, false);
         }
-        match sets.broken.into_iter().find(|b| b.folder_id() == Some(set)) {
-            Some(b) if matches!(b.why, MediumError::NewerFormat { .. }) => Err(b.why),
+        match sets.broken.into_iter().find(|b| b.id == Some(set)) {
+            Some(b) if b.is_newer() => Err(b.why),
             Some(b) => Self::open_at(root, &b.path, false),
             None => Err(MediumError::NoSuchSet { path: root.to_owned(), set }),
         }

@@ -17,7 +17,8 @@ impl Chain {
     }
 
     fn anchor_links(&mut self, code: &WrittenCode) -> Option<usize> {
-        let at = self.links.iter().position(|l| code.is_of(&l.digest()))?;
+        let mut fitting = self.links.iter().enumerate().filter(|(_, l)| code.is_of(&l.digest())).map(|(at, _)| at);
+        let at = fitting.next().filter(|_| fitting.next().is_none())?;
         // The digests that this chain has at its places, as far as `previous` tells.
         let mut known = BTreeMap::from([(self.links[at].seal.earlier, self.links[at].digest())]);
         for link in self.links[..=at].iter().rev() {

@@ -29,6 +29,8 @@ pub enum FaultKind {
         /// The version.
         version: u64,
     },
+    /// A seal lists an object of a kind that only a later version knows. What it covers cannot be used.
+    NewerKind,
     /// A seal is missing between others.
     Missing,
     /// The seal's range, number, set or generation does not follow from the previous seal.
@@ -46,6 +48,13 @@ pub enum FaultKind {
     Succession,
     /// The list of objects is not the one that the head names.
     List,
+}
+
+impl Fault {
+    /// Whether a newer program is needed; nothing is damaged.
+    pub fn is_newer(&self) -> bool {
+        matches!(self.what, FaultKind::Newer { .. } | FaultKind::NewerKind)
+    }
 }
 
 impl FaultKind {

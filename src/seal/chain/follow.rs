@@ -53,7 +53,7 @@ pub(super) fn follow_on_medium(texts: &Texts, label: Option<&Label>) -> (Vec<Sea
             links.push(new);
             continue;
         }
-        let known_break = suspects.iter().any(|f| f.object + 1 == seal.first);
+        let known_break = suspects.iter().any(|f| f.object + 1 == seal.first && f.what != FaultKind::List);
         if !(astray.as_ref().is_some_and(fits) || known_break) {
             let what = match expected.as_ref().and_then(misfit) {
                 // Without the label no key is known, and the label itself is a fault already.

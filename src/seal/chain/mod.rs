@@ -105,10 +105,11 @@ impl Chain {
             (chain.links, chain.faults) = follow_on_medium(&texts, of_set);
             chain.links.iter_mut().for_each(|l| l.trusted = false);
             chain.set = texts.set().unwrap_or(set);
-            chain.claims = texts.labels.into_iter().map(|c| c.label).collect();
+            chain.claims = texts.labels.iter().map(|c| c.label.clone()).collect();
         }
-        chain.check_labels();
-        chain.note_newer(texts.newer);
+        let Texts { labels, newer, .. } = texts;
+        chain.check_labels(&labels);
+        chain.note_newer(newer);
         chain.sort_out_the_end();
         Ok(chain)
     }
@@ -213,20 +214,26 @@ impl Chain {
                 self.faults.push(fault);
             }
         }
+        let newer_kinds = self.links.iter().flat_map(|l| &l.objects).filter(|o| o.kind.is_newer());
+        let fault = |o: &Object| Fault { object: o.number, kind: o.kind, what: FaultKind::NewerKind };
+        self.faults.extend(newer_kinds.map(fault).collect::<Vec<_>>());
         self.faults.sort_by_key(|f| f.object);
     }
 
-    /// A label before the one that counts is a fault, unless a seal lists it as void: an interrupted run left it. A later
-    /// one that a seal lists has to be of the same set.
-    fn check_labels(&mut self) {
-        let first = self.listing.objects.iter().find(|o| o.kind == ObjectKind::Label).map_or(0, |o| o.number);
-        if self.label.is_none() {
-            self.first = first;
-        }
-        let is_void = self.object(first).is_some_and(|(o, _)| o.kind == ObjectKind::Void);
-        if self.label.is_none() || first < self.first && !is_void {
-            self.faults.insert(0, Fault { object: first, kind: ObjectKind::Label, what: FaultKind::Label });
-        }
+    /// A label that a seal lists as one has to be one of the set. `labels`: those that can be decoded.
+    fn check_labels(&mut self, labels: &[Candidate]) {
+        let there = self.listing.objects.iter().filter(|o| o.kind == ObjectKind::Label).map(|o| o.number);
+        let there: Vec<u64> = there.collect();
+        let fault = |object| Fault { object, kind: ObjectKind::Label, what: FaultKind::Label };
+        let Some(label) = &self.label else {
+            self.first = there.first().copied().unwrap_or(0);
+            self.faults.insert(0, fault(self.first));
+            return;
+        };
+        let is_of_set = |n| labels.iter().any(|c| c.object.number == n && c.label.is_of_same_set(label));
+        let is_listed = |n| self.object(n).is_some_and(|(o, _)| o.kind == ObjectKind::Label);
+        let wrong: Vec<Fault> = there.into_iter().filter(|n| is_listed(*n) && !is_of_set(*n)).map(fault).collect();
+        self.faults.splice(..0, wrong);
     }
 
     /// Takes back what was set aside: a check code may prove a seal behind it.

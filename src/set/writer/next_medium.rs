@@ -73,7 +73,7 @@ impl SetWriter {
     /// or was needed.
     pub fn continue_on_next_medium(&mut self, env: &Env) -> Result<Option<Closed>> {
         let first_behind = self.log.next;
-        let closed = match self.checkpoint(env) {
+        let closed = match self.close(Verdict::Continued, env) {
             // Not even the seal found room: the next seal covers what lies here.
             Err(WriteError::Medium(MediumError::Full { .. })) => {
                 self.host.catalog.forget_seal(self.host.row, self.log.next_seal())?;
@@ -136,14 +136,19 @@ impl SetWriter {
         }
     }
 
-    /// Seals what lies on the medium, within a run. Nothing needs to be done if the last seal covers everything.
+    /// Seals what lies on the medium, within a run, so that it is kept if the run is interrupted.
     pub fn checkpoint(&mut self, env: &Env) -> Result<Option<Closed>> {
+        self.close(Verdict::Checkpoint, env)
+    }
+
+    /// Writes a closing seal. Nothing needs to be done if the last seal covers everything.
+    fn close(&mut self, verdict: Verdict, env: &Env) -> Result<Option<Closed>> {
         if self.log.unsealed.is_empty() {
             return Ok(None);
         }
         let facts = SealFacts {
             time: env.time_text(),
-            verdict: Verdict::Continued,
+            verdict,
             record_count: 0,
             records: MerkleTree::default().root(),
             started: self.log.last.as_ref().map_or(0, |g| g.started),

@@ -119,7 +119,7 @@ fn wanted_sets(attached: &AttachedMedium, target: &WriteTarget) -> Result<Sets> 
     let mut sets = attached.sets()?;
     if let Some(only) = target.only {
         sets.found.retain(|s| s.id == only);
-        sets.broken.retain(|b| b.folder_id() == Some(only));
+        sets.broken.retain(|b| b.id == Some(only));
         if sets.is_blank() {
             return Err(MediumError::NoSuchSet { path: target.root.into(), set: only }.into());
         }
@@ -139,7 +139,7 @@ fn check_quarantine(sets: &Sets, attached: &AttachedMedium, target: &WriteTarget
         fits &= quarantine == target.quarantine;
     }
     for broken in &sets.broken {
-        fits &= match broken.folder_id().and_then(|id| state.set(id)) {
+        fits &= match broken.id.and_then(|id| state.set(id)) {
             Some(ours) => ours.info()?.quarantine == target.quarantine,
             None => !target.quarantine,
         };
@@ -192,7 +192,7 @@ impl Opening<'_> {
             let row = self.catalog.set(id)?;
             let Some(label) = self.label_that_counts(&on_medium, row, &state)? else {
                 let (path, source) = (on_medium.path, Malformed::new("label", "no seal lists it"));
-                broken.push(BrokenLabel { header: Some(id), path: path.clone(), why: MediumError::BadLabel { path, source } });
+                broken.push(BrokenLabel { id: Some(id), path: path.clone(), why: MediumError::BadLabel { path, source } });
                 continue;
             };
             check_recipients(&state.info()?, &label)?;
@@ -250,7 +250,7 @@ impl Opening<'_> {
     }
 
     fn judge_broken(&self, broken: BrokenLabel) -> Result<Broken> {
-        let Some((id, state)) = broken.folder_id().and_then(|id| Some((id, self.state.set(id)?))) else {
+        let Some((id, state)) = broken.id.and_then(|id| Some((id, self.state.set(id)?))) else {
             return Ok(Broken::OtherHosts);
         };
         let row = self.catalog.set(id)?;
