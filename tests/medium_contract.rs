@@ -333,7 +333,11 @@ fn sets_are_found_by_their_labels() -> Outcome {
 
     // The label identifies the set, not the folder's name; and a later medium's label has a later number.
     let moved = Id([9; 16]);
-    Directory::create(root, Id([8; 16]))?.append(5000, ObjectKind::Label, &Label { first_object: 5000, ..label(moved, "moved") }.encode())?;
+    Directory::create(root, Id([8; 16]))?.append(
+        5000,
+        ObjectKind::Label,
+        &Label { first_object: 5000, ..label(moved, "moved") }.encode(),
+    )?;
     assert!(Directory::open(root, moved)?.path().ends_with("08080808080808080808080808080808"));
     Ok(())
 }

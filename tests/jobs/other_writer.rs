@@ -122,6 +122,11 @@ impl OtherWriter<'_> {
         self.append_raw(kind, &file.finish())
     }
 
+    /// The first recipient of the set.
+    pub fn recipient(&self) -> String {
+        self.set.host.info.recipients[0].clone()
+    }
+
     /// Appends an object as it is.
     pub fn append_raw(&mut self, kind: ObjectKind, bytes: &[u8]) -> u64 {
         self.set.append_here_or_next(kind, bytes, self.env).expect("an object");

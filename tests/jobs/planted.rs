@@ -4,14 +4,18 @@
 use crate::machine::{object_file, put_object};
 use crate::tools::{assert_same, fast_folder, picture, set_folder};
 use crate::world::Hospital;
+use azekura::event::{Event, Observer};
 use azekura::format::digests::Digests;
 use azekura::format::label::Label;
 use azekura::format::object::{Id, ObjectKind};
+use azekura::format::seal::Verdict;
+use azekura::job::backup::{BackupError, backup};
 use azekura::job::inspect::verify::Expected;
 use azekura::job::restore;
 use azekura::seal::chain::FaultKind;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 fn nights(count: u64) -> Hospital {
     let h = Hospital::within(fast_folder());
@@ -305,4 +309,37 @@ fn checkpoints_keep_the_numbers_of_generations() {
     let restored = h.try_restore(&h.restore_options("restored")).expect("a restore");
     assert!(restored.not_restored == 0, "{:?}", restored.findings);
     assert_same(&picture(&h.source()), &picture(&h.path("restored/source")), "the newest");
+}
+
+/// A run that ends behind a checkpoint leaves no next medium to ask for: the newest generation is the one before.
+#[test]
+fn behind_a_checkpoint_nobody_is_asked_for_a_medium() {
+    struct StopAfter<'a>(&'a Hospital, AtomicU64);
+    impl Observer for StopAfter<'_> {
+        fn on_event(&self, event: Event) {
+            if let Event::Progress { bytes, .. } = event
+                && self.1.fetch_add(bytes, Ordering::Relaxed) > 20_000_000
+            {
+                self.0.interrupted.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+    let h = nights(1);
+    let before = picture(&h.source());
+    for n in 0..200u8 {
+        h.write(&format!("images/{n}"), crate::tools::Dice::new(&format!("checkpoint {n}")).noise(200_000));
+    }
+    let options = azekura::job::backup::Options { checkpoint_objects: 5, memory_bytes: 6 << 20, ..h.options() };
+    let stop = StopAfter(&h, AtomicU64::new(0));
+    let stopped = h.with_env(|w| backup(&options, w, &stop));
+    assert!(matches!(stopped, Err(BackupError::Interrupted)), "{stopped:?}");
+    h.interrupted.store(false, Ordering::Relaxed);
+    let chain = h.chain();
+    assert_eq!(chain.last().map(|l| l.seal.verdict), Some(Verdict::Checkpoint), "the run was stopped behind one");
+    let options = restore::Options { generation: None, ..h.restore_options("restored") };
+    let restored = h.try_restore(&options).expect("a restore");
+    assert!(restored.generation == 1 && restored.not_restored == 0, "{:?}", restored.findings);
+    assert_same(&before, &picture(&h.path("restored/source")), "the night before");
+    fs::remove_dir_all(h.path("restored")).expect("a deletion");
+    assert_next_night_is_good(&h, 2);
 }

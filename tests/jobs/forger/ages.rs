@@ -58,15 +58,22 @@ pub fn any_way(recipient: &str, dice: &mut Dice) -> (Encrypt, String) {
                 let at = end_of_header + (at % (file.len() - end_of_header) as u64) as usize;
                 file[at] ^= 1;
             }
-            6 => {
-                let mut armored =
-                    age::armor::ArmoredWriter::wrap_output(Vec::new(), age::armor::Format::AsciiArmor).expect("armour");
-                armored.write_all(&file).expect("armour");
-                file = armored.finish().expect("armour");
-            }
+            6 => file = armor(&file),
             _ => {}
         }
         file
     };
     (Box::new(encrypt), said)
+}
+
+/// Age files as text.
+pub fn armored(recipient: &str) -> Encrypt {
+    let recipient: age::x25519::Recipient = recipient.parse().expect("a recipient");
+    Box::new(move |plain| armor(&age::encrypt(&recipient, plain).expect("an age file")))
+}
+
+fn armor(file: &[u8]) -> Vec<u8> {
+    let mut armored = age::armor::ArmoredWriter::wrap_output(Vec::new(), age::armor::Format::AsciiArmor).expect("armour");
+    armored.write_all(file).expect("armour");
+    armored.finish().expect("armour")
 }

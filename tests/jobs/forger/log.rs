@@ -405,3 +405,33 @@ fn void(set: &Path, number: u64, dice: &mut Dice, said: &mut Vec<String>, chain:
         _ => chain.line(number, ObjectKind::Void, b"gone"),
     }
 }
+
+/// Writes the log of a set with one generation anew, with keys of its own: `bend` gives each line of the list.
+pub fn reseal(set: &Path, bend: impl Fn(&str) -> String) {
+    let objects = objects_in(set);
+    let (seal, label) = (&objects.last().expect("a seal").2, &objects[0].2);
+    let bytes = fs::read(seal).expect("a seal");
+    let signed = Seal::decode(&bytes).expect("a seal");
+    let relabelled = {
+        let label = Label::decode(&fs::read(label).expect("a label")).expect("a label");
+        Label { root_key: key(1).verifying_key().to_bytes(), ..label }.encode()
+    };
+    let list = String::from_utf8(bytes[signed.head_bytes..].to_vec()).expect("text");
+    let mut lines = list.split_inclusive('\n').skip(1);
+    let (blake3, sha256) = (hex(&blake3_of(&relabelled)), hex(&sha256_of(&relabelled)));
+    let first = format!("object 0 label {} {blake3} {sha256}\n", relabelled.len());
+    let list = lines.by_ref().fold(first, |list, line| list + &bend(line));
+    let facts = Seal {
+        label: blake3_of(&relabelled),
+        list: azekura::format::digests::BothDigests::of(list.as_bytes()),
+        next: public([2; 32]),
+        ..signed.seal
+    };
+    let body = facts.encode_body();
+    let signature = key(1).sign(&body).to_bytes();
+    for path in [seal, label] {
+        fs::remove_file(path).expect("a deletion");
+    }
+    fs::write(label, relabelled).expect("a label");
+    fs::write(seal, [Seal::with_signature(body, &signature), list.into_bytes()].concat()).expect("a seal");
+}

@@ -1,0 +1,238 @@
+//! Media on which readers easily differ, and the one answer of both.
+
+use super::ages;
+use super::log::reseal;
+use super::readers::{Answer, Call, ReferenceReader, by_the_program};
+use crate::machine::{object_file, put_object};
+use crate::other_writer::{OtherWriter, RawRecord, file_entry, folder, hospital, link, write_generation};
+use crate::tools::{Dice, objects, overwrite, set_folder};
+use crate::world::Hospital;
+use azekura::format::label::Label;
+use azekura::format::object::{Id, ObjectKind};
+use std::fs;
+use std::path::Path;
+
+const ALL: &[&str] = &["s/a", "s/b"];
+
+/// A generation of two files.
+fn one_generation(bend: impl FnOnce(&mut OtherWriter)) -> Hospital {
+    let h = hospital();
+    write_generation(&h, |mut w| {
+        bend(&mut w);
+        let pack = w.pack(&[b"one", b"two"]);
+        let file = |name: &str, content: &[u8], frame| RawRecord::of(&file_entry(name, content, vec![pack.extent(frame, 0, 3)]));
+        w.seal(&[folder("s"), file("s/a", b"one", 0), file("s/b", b"two", 1)]);
+    });
+    h
+}
+
+fn usual() -> Hospital {
+    one_generation(|_| {})
+}
+
+/// The file of the only object of a kind.
+fn only(h: &Hospital, kind: ObjectKind) -> std::path::PathBuf {
+    let all: Vec<_> = objects(&h.medium()).into_iter().filter(|o| o.1 == kind).collect();
+    let [(.., path)] = &all[..] else { panic!("{} of {kind}", all.len()) };
+    path.clone()
+}
+
+fn flip(path: &Path, at: u64) {
+    let bytes = fs::read(path).expect("an object");
+    overwrite(path, at, &[bytes[at as usize] ^ 1]);
+}
+
+/// A label behind the seal.
+fn label_ahead(h: &Hospital, change: impl FnOnce(&mut Label)) {
+    let set = set_folder(&h.medium());
+    let number = 1 + objects(&h.medium()).last().expect("a seal").0;
+    let mut label = h.label();
+    label.first_object = number;
+    change(&mut label);
+    put_object(&set, number, ObjectKind::Label, label.encode());
+}
+
+fn behind(h: &Hospital, kind: ObjectKind, bytes: &[u8]) {
+    let number = 1 + objects(&h.medium()).last().expect("a seal").0;
+    put_object(&set_folder(&h.medium()), number, kind, bytes);
+}
+
+fn copy_of_the_set(h: &Hospital) {
+    let set = set_folder(&h.medium());
+    crate::tools::copy_folder(&set, &set.with_file_name("0"));
+}
+
+#[track_caller]
+fn assert_answer(h: &Hospital, call: &Call, verify: i32, restore: i32, files: &[&str]) {
+    if super::is_reader_missing() {
+        return;
+    }
+    let key = h.path("key");
+    let text: String = h.identity.texts().iter().map(|t| format!("{}\n", **t)).collect();
+    fs::write(&key, text).expect("a key");
+    for by in ["by the program", "by the reader"] {
+        let _ = fs::remove_dir_all(h.path(by));
+    }
+    let answers = [by_the_program(h, &key, call), ReferenceReader::start().answer(h, &key, call)];
+    for (answer, said) in answers {
+        let Answer { verify: v, restore: r, files: found } = answer;
+        let found: Vec<_> = found.iter().map(|(path, _)| path.to_str().expect("text")).collect();
+        assert_eq!((v, r, &found[..]), (verify, restore, files), "{said}");
+    }
+}
+
+fn plainly() -> Call {
+    Call { set: None, generation: None, expect: None }
+}
+
+#[test]
+fn where_nothing_counts_the_content_is_restored_and_called_unproven() {
+    // The root of the tree, so that the head keeps its form.
+    let damaged_head = |h: &Hospital| {
+        let seal = only(h, ObjectKind::Seal);
+        let text = fs::read_to_string(&seal).expect("a seal");
+        flip(&seal, text.find("\nlabel ").expect("a line") as u64 + 10);
+    };
+    let h = usual();
+    damaged_head(&h);
+    assert_answer(&h, &plainly(), 5, 5, ALL);
+    // Somebody may have put it there: nobody is to restore a suspected state unawares.
+    label_ahead(&h, |l| l.quarantine = true);
+    assert_answer(&h, &plainly(), 5, 2, &[]);
+    assert_answer(&h, &Call { set: Some(h.label().set.to_string()), ..plainly() }, 5, 5, ALL);
+    let h = usual();
+    let label = only(&h, ObjectKind::Label);
+    label_ahead(&h, |l| l.set = Id([7; 16]));
+    fs::remove_file(label).expect("a deletion");
+    assert_answer(&h, &plainly(), 5, 5, ALL);
+    let h = usual();
+    fs::remove_file(only(&h, ObjectKind::Label)).expect("a deletion");
+    behind(&h, ObjectKind::Label, b"azekura label 2\n");
+    assert_answer(&h, &plainly(), 5, 5, ALL);
+}
+
+#[test]
+fn a_set_whose_seals_cannot_be_read_is_damaged_and_not_empty() {
+    let h = usual();
+    let seal = only(&h, ObjectKind::Seal);
+    let bytes = fs::read(&seal).expect("a seal");
+    fs::remove_file(&seal).and_then(|()| fs::write(&seal, &bytes[..400])).expect("a cut");
+    assert_answer(&h, &plainly(), 5, 5, &[]);
+    // Without one, nothing is sealed.
+    fs::remove_file(&seal).expect("a deletion");
+    assert_answer(&h, &plainly(), 6, 6, &[]);
+}
+
+#[test]
+fn a_further_folder_of_the_set_hides_nothing() {
+    let h = usual();
+    copy_of_the_set(&h);
+    assert_answer(&h, &plainly(), 5, 0, ALL);
+    let h = usual();
+    flip(&only(&h, ObjectKind::Label), 20);
+    copy_of_the_set(&h);
+    assert_answer(&h, &plainly(), 5, 5, ALL);
+}
+
+#[test]
+fn what_is_newer_is_named_and_nothing_behind_it_is_judged() {
+    let texts: [(ObjectKind, &[u8]); 3] = [
+        (ObjectKind::Seal, b"azekura seal 2\n"),
+        (ObjectKind::Label, b"azekura label 2\nmore\n"),
+        (ObjectKind::Succession, b"azekura succession 3\n"),
+    ];
+    for (kind, text) in texts {
+        let h = usual();
+        behind(&h, kind, text);
+        behind(&h, ObjectKind::Pack, b"not judged");
+        assert_answer(&h, &plainly(), 6, 6, ALL);
+        // Without its line feed it is no first line.
+        let h = usual();
+        behind(&h, kind, text.split(|b| *b == b'\n').next().expect("a line"));
+        let judged = if kind == ObjectKind::Seal { 5 } else { 0 };
+        assert_answer(&h, &plainly(), judged, judged, ALL);
+        // It may be longer than a text of this version.
+        let h = usual();
+        behind(&h, kind, &[text, &vec![b'x'; 17 << 20]].concat());
+        assert_answer(&h, &plainly(), 6, 6, ALL);
+    }
+    let h = one_generation(|w| _ = w.append_raw(ObjectKind::Later(9), b"later"));
+    assert_answer(&h, &plainly(), 6, 6, &[]);
+    flip(&only(&h, ObjectKind::Later(9)), 0);
+    assert_answer(&h, &plainly(), 5, 6, &[]);
+}
+
+#[test]
+fn a_seal_counts_in_its_own_place_only() {
+    let h = usual();
+    behind(&h, ObjectKind::Seal, &fs::read(only(&h, ObjectKind::Seal)).expect("a seal"));
+    assert_answer(&h, &plainly(), 5, 5, ALL);
+}
+
+#[test]
+fn nothing_is_restored_against_a_code() {
+    let h = usual();
+    assert_answer(&h, &Call { expect: Some("0123-4567-89AB-CDEF".into()), ..plainly() }, 5, 5, &[]);
+    let code = h.chain().last().map(|l| azekura::format::check_code::CheckCode::of(&l.digest()).to_string());
+    assert_answer(&h, &Call { expect: code, ..plainly() }, 0, 0, ALL);
+    assert_answer(&h, &Call { generation: Some(2), ..plainly() }, 0, 2, &[]);
+    flip(&only(&h, ObjectKind::Seal), 20);
+    assert_answer(&h, &Call { generation: Some(2), ..plainly() }, 5, 5, &[]);
+}
+
+#[test]
+fn a_further_name_is_restored_without_its_first_one() {
+    let h = hospital();
+    write_generation(&h, |mut w| {
+        let pack = w.pack(&[b"one"]);
+        let first = file_entry("s/d/first", b"one", vec![pack.extent(0, 0, 3)]);
+        let further = [link("s/x", &first), link("s/y", &first)];
+        let refused = folder("s/d").with(2, crate::cbor::Item::Text("mode".into()));
+        let records = [&[folder("s"), refused, RawRecord::of(&first)][..], &further.map(|l| RawRecord::of(&l))].concat();
+        w.seal(&records);
+    });
+    assert_answer(&h, &plainly(), 0, 5, &["s/x", "s/y"]);
+}
+
+#[test]
+fn an_armoured_file_is_no_object() {
+    let h = one_generation(|w| w.encrypt = Some(ages::armored(&w.recipient())));
+    assert_answer(&h, &plainly(), 0, 5, &[]);
+}
+
+/// What is well sealed and wrong: the length of an object, and which file a void object is.
+#[test]
+fn a_list_means_what_it_says() {
+    let h = usual();
+    reseal(&set_folder(&h.medium()), |line| match line.split(' ').collect::<Vec<_>>()[..] {
+        ["object", n, "manifest", length, ..] => {
+            let longer = length.parse::<u64>().expect("a length") + 1;
+            line.replacen(&format!("{n} manifest {length}"), &format!("{n} manifest {longer}"), 1)
+        }
+        _ => line.into(),
+    });
+    assert_answer(&h, &plainly(), 5, 5, &[]);
+    for is_listed in [true, false] {
+        let h = one_generation(|w| _ = w.append_raw(ObjectKind::Extra, b"void"));
+        let set = set_folder(&h.medium());
+        reseal(&set, |line| match line.contains(" extra ") {
+            true if is_listed => line.replace(" extra ", " void "),
+            true => format!("{} void 0 - -\n", line.split(" extra").next().expect("a number")),
+            false => line.into(),
+        });
+        let extra = only(&h, ObjectKind::Extra);
+        let number = objects(&h.medium()).iter().find(|o| o.1 == ObjectKind::Extra).expect("the object").0;
+        fs::rename(&extra, object_file(&set, number, ObjectKind::Pack)).expect("a leftover's name");
+        assert_answer(&h, &plainly(), 0, 0, ALL);
+        // A second file of the same length: which one is meant, its bytes tell. Where none is meant, both may be.
+        put_object(&set, number, ObjectKind::Label, b"v0id");
+        assert_answer(&h, &plainly(), if is_listed { 5 } else { 0 }, 0, ALL);
+    }
+}
+
+/// The dice of a case depend on nothing but seed and case.
+#[test]
+fn a_case_can_be_made_again() {
+    let rolls = |case| (0..4).map(|_| Dice::of_case(7, case).next()).collect::<Vec<_>>();
+    assert!(rolls(1) == rolls(1) && rolls(1) != rolls(2));
+}
