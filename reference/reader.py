@@ -880,7 +880,11 @@ def open_log(args):
     fit = free or fit if args.command == "verify" else free
     fit = [log for log in fit if log.label] or fit                    # what nothing vouches for is not in the way
     if len(fit) == 1:
-        return fit[0]
+        log, = fit
+        first = min((number for number, _ in log.of_kind("label")), default=None)
+        if not log.labels and first in log.newer_texts and first < min(log.heads, default=MAX_NUMBER):
+            raise log.newer_texts[first][1]                           # a newer program has begun the set
+        return log
     errors = [error for log in logs for error in (*(e for _, e in log.newer_texts.values()), *log.not_heads.values())]
     newer = [error for error in errors if isinstance(error, Newer)]
     if not any(log.set for log in logs):

@@ -76,6 +76,9 @@ pub struct Restore {
     /// it.
     #[serde(default)]
     pub wrong_stanzas: List<u64, FACTS>,
+    /// Numbers of packs that are not what their seals list. What could be saved from them was restored.
+    #[serde(default)]
+    pub damaged_packs: List<u64, FACTS>,
     /// With `--dry-run`: content that is read from each pack, in the order of their numbers.
     #[serde(default)]
     pub packs: List<BytesOfPack, LINES>,

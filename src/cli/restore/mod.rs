@@ -162,7 +162,8 @@ fn exit(answer: &Restore) -> Exit {
     let is_lost = answer.not_restored > 0 || answer.entries_lost > 0;
     let is_newer = |f: &facts::Fault| f.fault == FaultName::Newer;
     let only_newer = answer.faults.first.iter().all(is_newer);
-    if !answer.trusted || !only_newer || !answer.wrong_stanzas.is_empty() || is_lost {
+    let is_damaged = !answer.wrong_stanzas.is_empty() || !answer.damaged_packs.is_empty();
+    if !answer.trusted || !only_newer || is_damaged || is_lost {
         Exit::Damage
     } else if !answer.faults.is_empty() {
         Exit::Medium
@@ -193,6 +194,7 @@ fn talk(answer: &Restore, lacks_storages: bool, context: &Context) {
     }
     words::missing_sources(&answer.missing_sources.first).iter().for_each(|m| context.warn(m));
     words::wrong_stanzas(&answer.wrong_stanzas.first).iter().for_each(|m| context.warn(m));
+    context.warn_first(answer.damaged_packs.first.iter().map(|n| message!("restore.damaged-pack", object = n)));
     for p in answer.not_found.first.iter().take(SHOWN) {
         context.warn(&message!("restore.not-found", path = exact(&p.path, p.path_hex.as_deref())));
     }
@@ -239,7 +241,12 @@ fn text(answer: &Restore) -> String {
         table.row(find("label.to"), to.printable());
         table.row(find("label.not-restored"), count(answer.not_restored));
         table.row(find("label.shortfalls"), count(answer.shortfalls));
-        let result = if exit(answer) == Exit::Good { "restore.good" } else { "restore.bad" };
+        let is_whole = answer.not_restored + answer.shortfalls + answer.entries_lost + answer.not_found.len() == 0;
+        let result = match (exit(answer), is_whole) {
+            (Exit::Good, _) => "restore.good",
+            (_, true) => "restore.doubtful",
+            _ => "restore.bad",
+        };
         table.row(find("label.result"), find(result));
     }
     table.text()
@@ -317,6 +324,7 @@ fn answer(report: &Report, options: &Options) -> Restore {
         findings: report.findings.iter().map(finding_answer).collect(),
         not_found: report.not_found.iter().map(|path| PathName::of(path)).collect(),
         wrong_stanzas: report.wrong_stanzas.iter().copied().collect(),
+        damaged_packs: report.damaged_packs.iter().copied().collect(),
         missing_sources: report.missing_sources.iter().map(|name| PathName::of(name)).collect(),
         packs: packs(&report.packs),
         media: media(&report.media),

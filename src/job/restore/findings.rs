@@ -2,6 +2,7 @@
 
 use crate::event::{Event, FindingKind, Observer, chain_text};
 use crate::format::entry::Core;
+use crate::format::object::{ObjectKind, file_name};
 use crate::generation::Gap;
 use crate::pipeline::target::{Shortfall, TargetError};
 use parking_lot::Mutex;
@@ -31,6 +32,7 @@ pub(super) struct FindingLog<'a> {
     findings: Mutex<Vec<RestoreFinding>>,
     /// The gaps that were reported, each by the path before it.
     gaps: Mutex<BTreeSet<Vec<u8>>>,
+    damaged_packs: Mutex<BTreeSet<u64>>,
 }
 
 impl<'a> FindingLog<'a> {
@@ -41,6 +43,7 @@ impl<'a> FindingLog<'a> {
             shortfalls: AtomicU64::new(0),
             findings: Mutex::default(),
             gaps: Mutex::default(),
+            damaged_packs: Mutex::default(),
         }
     }
 
@@ -53,6 +56,19 @@ impl<'a> FindingLog<'a> {
         }
         drop(findings);
         self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
+    }
+
+    /// Adds a pack that is not what its seal lists, or cannot be read: all that is wanted of it may come back all the same.
+    pub(super) fn add_damaged_pack(&self, object: u64, why: &str) {
+        if self.damaged_packs.lock().insert(object) {
+            let path = file_name(object, ObjectKind::Pack).into_bytes();
+            self.observer.on_event(Event::Finding { kind: FindingKind::Damage, path, detail: why.to_owned() });
+        }
+    }
+
+    /// The packs that were found damaged, ascending.
+    pub(super) fn damaged_packs(&self) -> Vec<u64> {
+        self.damaged_packs.lock().iter().copied().collect()
     }
 
     /// Adds what a created entry lacks, or that it could not be created.

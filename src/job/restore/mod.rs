@@ -152,6 +152,8 @@ pub struct Report {
     /// Objects that were decrypted and do not have exactly one stanza for each recipient: somebody else may be able to open
     /// them.
     pub wrong_stanzas: Vec<u64>,
+    /// Numbers of packs that are not what their seals list, ascending. What could be saved from them was restored.
+    pub damaged_packs: Vec<u64>,
     /// Patients were requested, and no source of the generation is an SS-MIX2 storage.
     pub lacks_storages: bool,
     /// The sources of which anything is selected, in the order in which they are restored.
@@ -261,6 +263,7 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
     }
     report.not_found = selection.not_found();
     report.wrong_stanzas = generation.wrong_stanzas();
+    report.damaged_packs = findings.damaged_packs();
     (report.not_restored, report.shortfalls, report.findings) = findings.into_findings();
     Ok(report)
 }
@@ -317,6 +320,7 @@ impl Report {
             not_found: Vec::new(),
             missing_sources: Vec::new(),
             wrong_stanzas: Vec::new(),
+            damaged_packs: Vec::new(),
             lacks_storages: selection.lacks_storages(),
             sources: Vec::new(),
             packs: Vec::new(),

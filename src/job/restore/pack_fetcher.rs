@@ -6,9 +6,9 @@
 //! made as a pack is.
 
 use super::findings::FindingLog;
-use crate::event::{Event, FindingKind, chain_text};
+use crate::event::chain_text;
 use crate::format::limit;
-use crate::format::object::{ObjectKind, file_name};
+use crate::format::object::ObjectKind;
 use crate::format::pack::Extent;
 use crate::generation::{DecryptedPack, Generation};
 use crate::medium::{ErrorCategory, MediumError, OpenObject};
@@ -72,8 +72,7 @@ impl PackFetcher<'_, '_> {
             FetchedPack::Partial(open, why) => (why, Some(open)),
             FetchedPack::Lost(why) => (why, None),
         };
-        let path = file_name(object, ObjectKind::Pack).into_bytes();
-        self.findings.observer.on_event(Event::Finding { kind: FindingKind::Damage, path, detail: why.clone() });
+        self.findings.add_damaged_pack(object, &why);
         match open.map(|open| self.generation.salvage(object, open)) {
             Some(Ok(pack)) => FrameSource::Damaged(pack),
             Some(Err(e)) => FrameSource::Lost(format!("{why}; {}", chain_text(&e))),
