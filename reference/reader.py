@@ -1026,9 +1026,12 @@ def parse_manifest(data, set_, generation):
           "sources are out of order, or one is within another")
     entries = field(m, 15, dict)
     known_keys(entries, 4, "the manifest's key 15")
+    after = 0
     for item in field(entries, 4, list, []):
         offset, length = tuple_of(item, int, int)
-        uint(offset), uint(length)
+        check(offset >= after and 64 * KIB < length <= MAX_RECORD + 4, "long records out of order, or one that is none")
+        after = uint(offset) + length
+    check(after <= uint(entries.get(0)), "a long record beyond the end of the stream")
     result = SimpleNamespace(
         host=host, tag=tag, findings=findings, alarms=alarms, recipients=recipients, sources=sources,
         length=uint(entries.get(0)), digest=field(entries, 1, bytes, size=32), extents=extents_of(entries.get(2)),

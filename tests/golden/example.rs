@@ -141,6 +141,14 @@ pub fn odd_records() -> Vec<(&'static str, Entry)> {
             }),
         ),
         (
+            "a file whose holes add up to more than 2^30 bytes",
+            with(file.clone(), &|c| {
+                c.size = 13 + (1 << 62);
+                c.holes = vec![DataRange { offset: 5, length: 1 << 62 }];
+                c.digests = c.digests.map(|d| ContentDigests::Stored(*d.either()));
+            }),
+        ),
+        (
             "a further name",
             with(file.clone(), &|c| (c.path, c.link_to) = (b"ward/hello again".into(), Some(b"ward/hello".into()))),
         ),

@@ -517,6 +517,21 @@ pub fn records() -> Vec<Bad> {
     ] {
         g.add(name, core);
     }
+    let huge = |length: u64| good.with(11, Uint(13 + length)).with(17, holes(&[(0, length)])).without(12).without(13);
+    let digest = || Bytes(vec![7; 32]);
+    for (name, core) in [
+        ("holes of 2^30 + 1 bytes, and a digest of the whole", huge((1 << 30) + 1).with(12, digest())),
+        ("holes of 2^30 + 1 bytes, and both digests", huge((1 << 30) + 1).with(12, digest()).with(21, digest())),
+        ("holes of 2^30 + 1 bytes, and a SHA-256 of the whole", huge((1 << 30) + 1).with(13, digest()).with(21, digest())),
+        ("holes of 2^30 + 1 bytes without a digest", huge((1 << 30) + 1)),
+        ("holes of 2^30 bytes, and a digest of what is stored", huge(1 << 30).with(21, digest())),
+        ("a digest of what is stored of a file without holes", good.without(12).without(13).with(21, digest())),
+        ("a SHA-256 of what is stored alone", huge((1 << 30) + 1).with(22, digest())),
+        ("a SHA-256 of what is stored beside a digest of the whole", good.with(22, digest())),
+        ("a digest of what is stored of 31 bytes", huge((1 << 30) + 1).with(21, Bytes(vec![0; 31]))),
+    ] {
+        g.add(name, record(&core));
+    }
     g.add("an unknown critical key, and a known one of a wrong type", record(&good.with(2, Bytes(Vec::new())).with(40, Uint(0))));
     g.add("an unknown type without what files have", no_data(&bare(9)));
     extents(&mut g, |bent| [good.encode(), bent.encode()].concat());

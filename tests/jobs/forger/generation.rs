@@ -25,7 +25,7 @@ fn any_item(dice: &mut Dice) -> Item {
         6 => Text("text".into()),
         7 => Array(Vec::new()),
         8 => Array(vec![Uint(dice.below(20) as u64), Uint(dice.below(20) as u64)]),
-        9 => Array(vec![Array(vec![Uint(dice.below(9) as u64), Uint(1 + dice.below(9) as u64)])]),
+        9 => Array(vec![Array(vec![Uint(dice.below(9) as u64), Uint([1, 9, 65_536, 65_537, 70_000][dice.below(5)])])]),
         10 => Map(vec![(Uint(0), Uint(1))]),
         // null, a float, an indefinite array, a tag, a length that is not the shortest.
         _ => Raw([&[0xF6][..], &[0xF9, 0, 0], &[0x9F, 0xFF], &[0xC1, 0], &[0x18, 1]][dice.below(5)].to_vec()),
@@ -140,7 +140,19 @@ fn bend_manifest(cbor: Item, how: usize, value: Item) -> Item {
         4 => cbor.with(1, Bytes(vec![3; 16])),
         5 => cbor.without(8).with(8, value),
         6 => cbor.with(13, value),
-        _ => cbor.with(14, value),
+        7 => cbor.with(14, value),
+        8 => cbor.bent(|m| *m.at(15) = m.at(15).with(4, value)),
+        9 => cbor.bent(|m| *m.at(15) = m.at(15).with(5, value)),
+        10 => cbor.bent(|m| *m.at(15) = m.at(15).with(64, value)),
+        11..=14 => cbor.bent(|m| {
+            let Array(sources) = m.at(7) else { unreachable!("sources are an array") };
+            sources[0] = sources[0].with([0, 2, 3, 4, 5, 6, 64][how - 11], value);
+        }),
+        15 => cbor.with(11, Array(vec![value])),
+        16..=19 => cbor.with(11, Array(vec![Text(["age1pq1xx", "age1yubikey1xx", "ssh-ed25519 AA", "x"][how - 16].into())])),
+        20 => cbor.bent(|m| *m.at(15) = m.at(15).without(3)),
+        21 => cbor.without(9),
+        other => cbor.with(other as u64 - 22, value),
     }
 }
 
@@ -185,8 +197,8 @@ pub fn forge(h: &Hospital, dice: &mut Dice, said: &mut Vec<String>) {
             let at = if dice.chance(90) { names(&bent.path) } else { key };
             records.insert(at, bent);
         }
-        if dice.chance(12) {
-            let (how, value) = (dice.below(8), any_item(dice));
+        if dice.chance(20) {
+            let (how, value) = (dice.below(42), any_item(dice));
             said.push(format!("manifest {how}"));
             w.bend_cbor = Box::new(move |cbor| bend_manifest(cbor, how, value.clone()));
         }
