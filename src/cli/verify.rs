@@ -50,7 +50,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         false if report.is_only_newer() || report.is_only_empty() => Exit::Medium,
         false => Exit::Damage,
     };
-    Ok(Outcome::new(exit, text(&answer), &answer))
+    Ok(Outcome::new(exit, text(&answer, report.is_only_newer()), &answer))
 }
 
 /// What this host knows of the set. A host that has never written it knows nothing.
@@ -115,7 +115,8 @@ fn talk(answer: &Verify, context: &Context) {
     }
 }
 
-fn text(answer: &Verify) -> String {
+/// `is_newer`: nothing is wrong but that a newer program has written something.
+fn text(answer: &Verify, is_newer: bool) -> String {
     let mut table = Table::default();
     table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
     table.row(find("label.generations"), count(answer.generations.len()));
@@ -134,7 +135,8 @@ fn text(answer: &Verify) -> String {
     if let Some(last) = answer.generations.first.last() {
         table.row(find("label.check-code"), last.check_code.printable());
     }
-    table.row(find("label.result"), result(answer).to_string());
+    let result = if is_newer { message!("verify.newer") } else { result(answer) };
+    table.row(find("label.result"), result.to_string());
     table.text()
 }
 

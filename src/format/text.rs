@@ -142,10 +142,12 @@ pub fn is_time(text: &str) -> bool {
         && &text[17..19] != "60"
 }
 
-/// Whether people may be shown this text as it is: no control characters, nothing that changes the direction of writing.
+/// Whether people may be shown this text as it is: no control characters, nothing invisible, nothing that changes the direction of writing.
 pub fn is_text(text: &str) -> bool {
     let bad = |c: char| {
-        c.is_control() || matches!(c, '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+        let hidden =
+            matches!(c, '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
+        c.is_control() || hidden || matches!(c, '\u{E0000}'..='\u{E007F}')
     };
     !text.is_empty() && text.len() <= TEXT_BYTES && !text.starts_with(' ') && !text.ends_with(' ') && !text.chars().any(bad)
 }

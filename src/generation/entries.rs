@@ -171,7 +171,7 @@ impl<'g, 'a> EntryReader<'g, 'a> {
         let record = Record::decode(bytes).map_err(GenerationError::Entries)?;
         let may_contain = match &record.entry {
             Ok(entry) => entry.core.kind == EntryKind::Directory,
-            Err(refused) => refused.kind.is_none_or(|kind| kind == EntryKind::Directory),
+            Err(refused) => refused.is_newer() || refused.kind.is_none_or(|kind| kind == EntryKind::Directory),
         };
         self.order.next(record.path(), may_contain).map_err(GenerationError::Entries)?;
         let leaf = record_leaf(&self.salt_key, record.path(), &bytes[..record.core_bytes]);

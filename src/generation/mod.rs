@@ -184,6 +184,8 @@ pub struct Generation<'a> {
     first_names: Mutex<FirstNames>,
     /// See [`Self::wrong_stanzas`].
     wrong_stanzas: Mutex<BTreeSet<u64>>,
+    /// Packs that are not what their seals list.
+    damaged_packs: Mutex<BTreeSet<u64>>,
     /// The generation's seal.
     pub link: SealLink,
     /// The generation's manifest.
@@ -234,6 +236,7 @@ impl<'a> Generation<'a> {
             checked: Mutex::default(),
             first_names: Mutex::default(),
             wrong_stanzas: Mutex::default(),
+            damaged_packs: Mutex::default(),
             link: link.clone(),
             set_key: SetKey(manifest.set_key),
             manifest,
@@ -332,8 +335,21 @@ impl<'a> Generation<'a> {
         Ok(())
     }
 
+    /// The packs that were compared with their seals and are not what those list, ascending.
+    pub fn damaged_packs(&self) -> Vec<u64> {
+        self.damaged_packs.lock().iter().copied().collect()
+    }
+
     /// Compares a pack with its seal: reads it to its end, but only the first time.
     fn check_pack(&self, object: u64) -> Result<()> {
+        self.compare_pack(object).inspect_err(|e| {
+            if e.is_damage() {
+                self.damaged_packs.lock().insert(object);
+            }
+        })
+    }
+
+    fn compare_pack(&self, object: u64) -> Result<()> {
         let checked = || self.checked.lock();
         if checked().contains(&object) {
             return Ok(());

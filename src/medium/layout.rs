@@ -4,7 +4,7 @@ use super::MediumError;
 use crate::format::limit;
 use crate::format::object::{FOLDER_OBJECTS, ObjectKind, parse_file_name, parse_folder_name};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -30,12 +30,18 @@ pub(super) fn open_folder(at: impl AsFd, path: &Path, follow: bool) -> Result<Ow
 /// Opens a plain file for reading; `None` if it is something else. Never waits for the other end of a fifo.
 pub(super) fn open_plain(at: impl AsFd, path: impl rustix::path::Arg) -> Result<Option<OwnedFd>, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    match rustix::fs::openat(at, path, flags, Mode::empty()) {
+    let path = path.into_c_str()?;
+    match rustix::fs::openat(&at, &*path, flags, Mode::empty()) {
         Ok(file) => {
             let mode = rustix::fs::fstat(&file)?.st_mode;
             Ok(FileType::from_raw_mode(mode).is_file().then_some(file))
         }
         Err(Errno::LOOP) => Ok(None),
+        // A socket, or a device without a driver. Of a plain file it says that the medium is gone.
+        Err(e @ (Errno::NXIO | Errno::NODEV)) => match rustix::fs::statat(&at, &*path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(status) if !FileType::from_raw_mode(status.st_mode).is_file() => Ok(None),
+            _ => Err(e),
+        },
         Err(e) => Err(e),
     }
 }

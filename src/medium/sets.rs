@@ -4,7 +4,7 @@ use super::MediumError;
 use super::device::{Device, check_attached, fault, root_device};
 use super::layout::{FOLDER, SetEntry, each_name_of_thousands, open_folder, open_plain, thousands_in};
 use crate::format::label::Label;
-use crate::format::object::{Id, ObjectKind, file_name, folder_name, parse_file_name};
+use crate::format::object::{Id, ObjectKind, file_name, folder_name};
 use crate::format::seal::Seal;
 use crate::format::{Malformed, limit};
 use rustix::fd::OwnedFd;
@@ -122,11 +122,9 @@ pub struct BrokenLabel {
 }
 
 impl BrokenLabel {
-    /// Whether a newer version has begun the set. Behind a seal of this version, somebody may have put a newer label.
+    /// Whether a newer version has begun the set. Beside seals of this version, a newer label is damage, or was put there.
     pub(super) fn is_newer(&self) -> bool {
-        let MediumError::NewerFormat { path, .. } = &self.why else { return false };
-        let label = path.file_name().and_then(|n| n.to_str()).and_then(parse_file_name).map_or(0, |(number, _)| number);
-        first_seal(&self.path).is_none_or(|(number, _)| label < number)
+        matches!(self.why, MediumError::NewerFormat { .. }) && set_of_first_seal(&self.path).is_none()
     }
 }
 
@@ -134,12 +132,8 @@ fn id_in_name(path: &Path) -> Option<Id> {
     path.file_name()?.to_str()?.parse().ok()
 }
 
+/// The set that the first seal in its place names.
 fn set_of_first_seal(set: &Path) -> Option<Id> {
-    first_seal(set).map(|(_, set)| set)
-}
-
-/// The first seal in its place, and the set that it names.
-fn first_seal(set: &Path) -> Option<(u64, Id)> {
     let fd = open_folder(CWD, set, false).ok()?;
     for thousands in thousands_in(&fd).ok()? {
         let path = set.join(folder_name(thousands));
@@ -151,7 +145,7 @@ fn first_seal(set: &Path) -> Option<(u64, Id)> {
                 && let Ok(signed) = Seal::decode(&head)
                 && signed.seal.number() == number
             {
-                return Some((number, signed.seal.set));
+                return Some(signed.seal.set);
             }
         }
     }

@@ -103,7 +103,7 @@ impl<'w> OpenSet<'w> {
         wanted: Option<u64>,
         loader: &'w dyn Loader,
     ) -> Result<(Self, Chain)> {
-        while let Some(last) = chain.last()
+        while let Some(last) = chain.last_that_fits()
             && last.seal.verdict == Verdict::Continued
             && wanted.is_none_or(|n| n >= last.seal.generation)
         {

@@ -18,9 +18,30 @@ use serde_json::json;
 const HIGHEST: u64 = i64::MAX as u64;
 
 /// Characters that no `TEXT` may have, and where: at the ends and around the gaps of their ranges.
-const FORBIDDEN: [char; 18] = [
-    '\0', '\t', '\u{1B}', '\u{1F}', '\u{7F}', '\u{80}', '\u{9B}', '\u{9F}', '\u{200E}', '\u{200F}', '\u{2028}', '\u{2029}',
-    '\u{202A}', '\u{202E}', '\u{2066}', '\u{2069}', '\u{FEFF}', '\r',
+const FORBIDDEN: [char; 23] = [
+    '\0',
+    '\t',
+    '\u{1B}',
+    '\u{1F}',
+    '\u{7F}',
+    '\u{80}',
+    '\u{9B}',
+    '\u{9F}',
+    '\u{61C}',
+    '\u{200B}',
+    '\u{200E}',
+    '\u{200F}',
+    '\u{2028}',
+    '\u{2029}',
+    '\u{202A}',
+    '\u{202E}',
+    '\u{2060}',
+    '\u{2066}',
+    '\u{2069}',
+    '\u{FEFF}',
+    '\u{E0000}',
+    '\u{E007F}',
+    '\r',
 ];
 
 fn digest_none() -> String {
@@ -539,7 +560,7 @@ fn labels() {
         ..plain.clone()
     };
     let odd = Label {
-        name: "夜間 \"A\"  {\\}\u{AD}\u{200D}\u{202F}\u{2065}\u{206A}\u{FFFF}\u{10FFFF}".into(),
+        name: "夜間 \"A\"  {\\}\u{AD}\u{200A}\u{2010}\u{202F}\u{205F}\u{206A}\u{FFFF}\u{10FFFF}".into(),
         created: "1970-01-01T00:00:00Z".into(),
         tool: "x".into(),
         ..plain.clone()

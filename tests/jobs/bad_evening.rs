@@ -246,6 +246,16 @@ fn a_label_of_a_version_to_come() {
         fs::remove_file(&label).and_then(|()| fs::write(&label, text)).expect("a label");
     };
     put(&text.replace("azekura label 1", "azekura label 2"));
+    // Among seals of this version it is damage: nothing is lost.
+    let report = h.try_verify(&h.medium(), None, None).expect("a report");
+    assert!(!report.is_good() && !report.is_only_newer() && report.damage.len() == 1, "{report:?}");
+    let back = h.try_restore(&h.restore_options("unproven")).expect("a restore");
+    assert!(back.not_restored == 0 && !back.trusted, "{:?}", back.findings);
+    assert_same(&before, &picture(&h.path("unproven/source")), "by what the seals say");
+    let (_, _, seal) = objects(&h.medium()).pop().expect("a seal");
+    let sealed = fs::read(&seal).expect("a seal");
+    let put_seal = |bytes: &[u8]| fs::remove_file(&seal).and_then(|()| fs::write(&seal, bytes)).expect("a seal");
+    put_seal(b"azekura seal 2\n");
     let is_newer = |e: &MediumError| matches!(e, MediumError::NewerFormat { found: 2, .. });
     let refused = h.try_backup(&Options { init: None, ..h.options() });
     assert!(matches!(&refused, Err(BackupError::Write(WriteError::Medium(e))) if is_newer(e)), "{refused:?}");
@@ -254,6 +264,7 @@ fn a_label_of_a_version_to_come() {
     let refused = h.try_restore(&h.restore_options("to"));
     assert!(matches!(&refused, Err(RestoreError::Open(OpenError::Medium(e))) if is_newer(e)), "{refused:?}");
     put(&text);
+    put_seal(&sealed);
     assert_eq!(assert_goes_on(&h, &before).generation, 2);
 }
 

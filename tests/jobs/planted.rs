@@ -13,6 +13,7 @@ use azekura::job::backup::{BackupError, backup};
 use azekura::job::inspect::verify::Expected;
 use azekura::job::restore;
 use azekura::seal::chain::FaultKind;
+use azekura::set::writer::WriteError;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -342,4 +343,94 @@ fn behind_a_checkpoint_nobody_is_asked_for_a_medium() {
     assert_same(&before, &picture(&h.path("restored/source")), "the night before");
     fs::remove_dir_all(h.path("restored")).expect("a deletion");
     assert_next_night_is_good(&h, 2);
+}
+
+/// Names that each lie just within the gap behind the one before: together they reach farther than one seal can list.
+#[test]
+fn a_ladder_of_names_costs_seals_and_no_night() {
+    let h = nights(2);
+    let set = set_folder(&h.medium());
+    let end = h.chain().last().expect("a seal").number;
+    let planted: Vec<_> = (1..=1100).map(|i| put_object(&set, end + i * 64, ObjectKind::Pack, b"xx")).collect();
+    h.write("patients/1", "the record on the day after");
+    assert_eq!(h.backup().generation, 3);
+    assert!(h.verify().is_good(), "all of them are void");
+    assert_next_night_is_good(&h, 4);
+    planted.iter().for_each(|path| fs::remove_file(path).expect("a deletion"));
+    assert_next_night_is_good(&h, 5);
+}
+
+/// More names in a row than a seal can list: the run is refused, and the next one after they are gone is good.
+#[test]
+fn a_wall_of_names_is_refused_and_leaves_nothing_behind() {
+    let h = nights(1);
+    let set = set_folder(&h.medium());
+    let end = h.chain().last().expect("a seal").number;
+    let planted: Vec<_> = (1..=66_000).map(|i| put_object(&set, end + i, ObjectKind::Pack, b"")).collect();
+    for _ in 0..2 {
+        let refused = h.try_backup(&h.options());
+        let says_why = matches!(refused, Err(BackupError::Write(WriteError::NamesInTheWay { .. })));
+        assert!(says_why, "{refused:?}");
+    }
+    planted.iter().for_each(|path| fs::remove_file(path).expect("a deletion"));
+    assert_next_night_is_good(&h, 2);
+}
+
+/// A folder, a link, a socket or a device at any number that the log comes to, the seal's included.
+#[test]
+fn what_is_no_file_is_passed_over_wherever_it_is() {
+    let h = nights(1);
+    let set = set_folder(&h.medium());
+    let end = h.chain().last().expect("a seal").number;
+    for ahead in (2..40).step_by(2) {
+        let path =
+            object_file(&set, end + ahead, [ObjectKind::Seal, ObjectKind::Pack, ObjectKind::Manifest][ahead as usize / 2 % 3]);
+        match ahead % 3 {
+            0 => fs::create_dir(path).expect("a folder"),
+            1 => symlink("/dev/null", path).expect("a link"),
+            _ => drop(std::os::unix::net::UnixListener::bind(path).expect("a socket")),
+        }
+    }
+    drop(std::os::unix::net::UnixListener::bind(object_file(&set, end + 1, ObjectKind::Label)).expect("a socket"));
+    assert_eq!(foreign(&h).len(), 20);
+    for generation in 2..6 {
+        assert_next_night_is_good(&h, generation);
+    }
+}
+
+/// Anybody can write a head that nothing vouches for; a proven generation is not hidden by it.
+#[test]
+fn an_unsigned_seal_hides_no_generation() {
+    let h = nights(2);
+    let chain = h.chain();
+    let last = chain.last().expect("a seal");
+    let head = String::from_utf8(last.head_bytes()).expect("text");
+    for (verdict, generation) in [("good", 1), ("continued", 3)] {
+        let number = last.number + 2;
+        let forged = head
+            .replace(
+                &format!("\nobjects {} {}\n", last.seal.first, last.seal.count),
+                &format!("\nobjects {} 1\n", last.number + 1),
+            )
+            .replace(&format!("\nseals {} ", last.seal.earlier), &format!("\nseals {} ", last.seal.earlier + 1))
+            .replace("\ngeneration 2\n", &format!("\ngeneration {generation}\n"))
+            .replace("\nverdict good\n", &format!("\nverdict {verdict}\n"));
+        let forged = match verdict {
+            "good" => forged,
+            _ => replace_line(&forged, "records ", &format!("records 0 {}", blake3::hash(b"").to_hex())),
+        };
+        assert!(azekura::format::seal::Seal::decode(forged.as_bytes()).is_ok(), "{forged}");
+        put_object(&set_folder(&h.medium()), number, ObjectKind::Seal, forged);
+        for generation in [None, Some(1), Some(2)] {
+            let options = restore::Options { generation, ..h.restore_options("restored") };
+            let restored = h.try_restore(&options).expect("a restore");
+            assert_eq!((restored.generation, restored.not_restored), (generation.unwrap_or(2), 0), "{verdict}");
+            fs::remove_dir_all(h.path("restored")).expect("a deletion");
+        }
+    }
+    assert_next_night_is_good(&h, 3);
+}
+
+fn replace_line(text: &str, begins: &str, new: &str) -> String {
+    text.lines().map(|l| if l.starts_with(begins) { format!("{new}\n") } else { format!("{l}\n") }).collect()
 }

@@ -263,7 +263,10 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
     }
     report.not_found = selection.not_found();
     report.wrong_stanzas = generation.wrong_stanzas();
-    report.damaged_packs = findings.damaged_packs();
+    report.damaged_packs = generation.damaged_packs();
+    report.damaged_packs.extend(findings.damaged_packs());
+    report.damaged_packs.sort_unstable();
+    report.damaged_packs.dedup();
     (report.not_restored, report.shortfalls, report.findings) = findings.into_findings();
     Ok(report)
 }

@@ -9,14 +9,6 @@ impl Chain {
     /// Compares the seals with a check code from paper, and marks those that it anchors: the seal of the code, and the
     /// earlier ones that it leads to, also across a seal that is lost. Returns the position of the seal of the code.
     pub fn anchor(&mut self, code: &WrittenCode) -> Option<usize> {
-        self.judge_all();
-        let anchored = self.anchor_links(code);
-        let number = anchored.map(|at| self.links[at].number);
-        self.sort_out_the_end();
-        number.and_then(|number| self.links.iter().position(|l| l.number == number))
-    }
-
-    fn anchor_links(&mut self, code: &WrittenCode) -> Option<usize> {
         let mut fitting = self.links.iter().enumerate().filter(|(_, l)| code.is_of(&l.digest())).map(|(at, _)| at);
         let at = fitting.next().filter(|_| fitting.next().is_none())?;
         // The digests that this chain has at its places, as far as `previous` tells.

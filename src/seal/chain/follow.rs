@@ -72,6 +72,11 @@ pub(super) fn follow_on_medium(texts: &Texts, label: Option<&Label>) -> (Vec<Sea
         astray = Some(ExpectedSeal::after_bad(seal, &new.head));
         links.push(new);
     }
+    // No chain goes back to an earlier version.
+    let last = links.last().map_or(0, |l| l.number);
+    for f in suspects.iter_mut().filter(|f| matches!(f.what, FaultKind::Newer { .. }) && f.object < last) {
+        f.what = FaultKind::Unreadable { why: "a later version, before a seal of this one".into() };
+    }
     (links, suspects)
 }
 

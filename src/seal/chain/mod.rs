@@ -21,7 +21,7 @@ use crate::format::label::Label;
 use crate::format::object::{Id, Object, ObjectKind};
 use crate::medium::{Listed, Listing, Medium, MediumError};
 use follow::follow_on_medium;
-use read::{Candidate, Texts};
+use read::{Candidate, NewerText, Texts};
 
 /// The most numbers between a leftover and what is before it: as many objects as a run may have begun and not recorded.
 pub const LEFTOVER_GAP: u64 = 64;
@@ -48,8 +48,6 @@ pub struct Chain {
     pub stray: Vec<Listed>,
     /// Everything on the medium.
     pub listing: Listing,
-    /// Seals and faults with those behind a newer text.
-    unjudged: Option<Box<(Vec<SealLink>, Vec<Fault>)>>,
 }
 
 impl Chain {
@@ -78,7 +76,6 @@ impl Chain {
             leftovers: Vec::new(),
             stray: Vec::new(),
             listing,
-            unjudged: None,
         };
         let counts = texts.labels.iter().any(|c| {
             (chain.links, chain.faults) = follow_on_medium(&texts, Some(&c.label));
@@ -108,8 +105,8 @@ impl Chain {
             chain.claims = texts.labels.iter().map(|c| c.label.clone()).collect();
         }
         let Texts { labels, newer, .. } = texts;
-        chain.check_labels(&labels);
-        chain.note_newer(newer);
+        chain.check_labels(&labels, &newer);
+        chain.note_newer(&newer);
         chain.sort_out_the_end();
         Ok(chain)
     }
@@ -140,9 +137,9 @@ impl Chain {
         self.label.iter().chain(&self.claims).any(|l| l.quarantine)
     }
 
-    /// The seal of generation `n`.
+    /// The seal of generation `n`: anybody can put another one behind the proven ones.
     pub fn generation(&self, n: u64) -> Option<&SealLink> {
-        self.generations().rev().find(|l| l.seal.generation == n)
+        self.generations().filter(|l| l.seal.generation == n).min_by_key(|l| (!l.trusted, !l.anchored, l.number))
     }
 
     /// The seals of generations, without closing seals.
@@ -154,6 +151,11 @@ impl Chain {
     pub fn media(&self) -> Vec<u64> {
         let listed = self.links.iter().flat_map(|l| &l.objects);
         listed.filter(|o| o.kind == ObjectKind::Label).map(|o| o.number).collect()
+    }
+
+    /// The last seal that fits, of whatever kind; where none fits, the last.
+    pub fn last_that_fits(&self) -> Option<&SealLink> {
+        self.links.iter().rfind(|l| l.trusted).or(self.last())
     }
 
     /// The last seal, of whatever kind.
@@ -194,34 +196,35 @@ impl Chain {
         self.covering(number).is_some_and(|l| !l.is_list_whole && l.number != number)
     }
 
-    /// The object with the first newer text behind the last proven seal: nothing from there on can be judged.
+    /// The object with the first newer text behind the last seal: nothing from there on can be judged.
     pub fn newer(&self) -> Option<u64> {
-        let last = self.last_proven();
-        let is_newer = |f: &&Fault| matches!(f.what, FaultKind::Newer { .. }) && last.is_none_or(|last| f.object > last);
+        let is_newer = |f: &&Fault| matches!(f.what, FaultKind::Newer { .. }) && self.is_behind(f.object);
         self.faults.iter().find(is_newer).map(|f| f.object)
     }
 
-    fn last_proven(&self) -> Option<u64> {
-        self.links.iter().rfind(|l| l.is_proven()).map(|l| l.number)
+    fn is_behind(&self, number: u64) -> bool {
+        self.last().is_none_or(|l| l.number < number)
     }
 
-    /// A label or a succession of a later version is a fault where a seal lists it as one, and behind the last proven seal.
-    fn note_newer(&mut self, newer: Vec<Fault>) {
-        let last = self.last_proven();
-        for fault in newer {
-            let is_listed = self.object(fault.object).is_some_and(|(o, _)| o.kind == fault.kind);
-            if is_listed || last.is_none_or(|last| fault.object > last) {
-                self.faults.push(fault);
-            }
-        }
+    /// A label or a succession of a later version is a fault where a seal lists these bytes, and behind the last seal: no
+    /// chain goes back to an earlier version.
+    fn note_newer(&mut self, newer: &[NewerText]) {
+        let counts = |n: &&NewerText| self.is_behind(n.fault.object) || self.lists(n);
+        let faults: Vec<Fault> = newer.iter().filter(counts).map(|n| n.fault.clone()).collect();
         let newer_kinds = self.links.iter().flat_map(|l| &l.objects).filter(|o| o.kind.is_newer());
         let fault = |o: &Object| Fault { object: o.number, kind: o.kind, what: FaultKind::NewerKind };
-        self.faults.extend(newer_kinds.map(fault).collect::<Vec<_>>());
+        let newer_kinds: Vec<Fault> = newer_kinds.map(fault).collect();
+        self.faults.extend(faults.into_iter().chain(newer_kinds));
         self.faults.sort_by_key(|f| f.object);
     }
 
+    fn lists(&self, newer: &NewerText) -> bool {
+        let listed = self.object(newer.fault.object).map(|(o, _)| o);
+        listed.zip(newer.object.as_ref()).is_some_and(|(listed, there)| listed.agrees_with(there))
+    }
+
     /// A label that a seal lists as one has to be one of the set. `labels`: those that can be decoded.
-    fn check_labels(&mut self, labels: &[Candidate]) {
+    fn check_labels(&mut self, labels: &[Candidate], newer: &[NewerText]) {
         let there = self.listing.objects.iter().filter(|o| o.kind == ObjectKind::Label).map(|o| o.number);
         let there: Vec<u64> = there.collect();
         let fault = |object| Fault { object, kind: ObjectKind::Label, what: FaultKind::Label };
@@ -230,24 +233,16 @@ impl Chain {
             self.faults.insert(0, fault(self.first));
             return;
         };
+        let is_newer = |n| newer.iter().any(|newer| newer.fault.object == n && self.lists(newer));
         let is_of_set = |n| labels.iter().any(|c| c.object.number == n && c.label.is_of_same_set(label));
         let is_listed = |n| self.object(n).is_some_and(|(o, _)| o.kind == ObjectKind::Label);
-        let wrong: Vec<Fault> = there.into_iter().filter(|n| is_listed(*n) && !is_of_set(*n)).map(fault).collect();
+        let wrong: Vec<Fault> =
+            there.into_iter().filter(|n| is_listed(*n) && !is_of_set(*n) && !is_newer(*n)).map(fault).collect();
         self.faults.splice(..0, wrong);
     }
 
-    /// Takes back what was set aside: a check code may prove a seal behind it.
-    fn judge_all(&mut self) {
-        if let Some(unjudged) = self.unjudged.take() {
-            (self.links, self.faults) = *unjudged;
-        }
-    }
-
-    /// Tells what a run may have left behind the last seal from what it cannot have left, and sets aside what cannot be judged.
+    /// Tells what a run may have left behind the last seal from what it cannot have left, and what cannot be judged.
     fn sort_out_the_end(&mut self) {
-        self.judge_all();
-        self.leftovers.clear();
-        self.stray.clear();
         let mut end = self.links.last().map_or(0, |l| l.number + 1);
         let behind = self.listing.objects.partition_point(|o| o.number < end);
         for o in &self.listing.objects[behind..] {
@@ -263,8 +258,6 @@ impl Chain {
         let is_none = |f: &Fault| matches!(f.what, FaultKind::Unreadable { .. } | FaultKind::Newer { .. });
         self.faults.retain(|f| !(is_none(f) && stray.iter().any(|o| (o.number, o.kind) == (f.object, f.kind))));
         if let Some(newer) = self.newer() {
-            self.unjudged = Some(Box::new((self.links.clone(), self.faults.clone())));
-            self.links.retain(|l| l.number < newer);
             self.faults.retain(|f| f.object <= newer);
             self.leftovers.retain(|o| o.number < newer);
             self.stray.clear();

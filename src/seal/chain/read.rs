@@ -53,7 +53,14 @@ pub(super) struct Texts {
     pub seals: Vec<ReadSeal>,
     pub successions: Vec<FoundSuccession>,
     /// Labels and successions of a later version.
-    pub newer: Vec<Fault>,
+    pub newer: Vec<NewerText>,
+}
+
+/// A label or a succession of a later version.
+pub(super) struct NewerText {
+    pub fault: Fault,
+    /// `None` where it is longer than a text of this version may be.
+    pub object: Option<Object>,
 }
 
 /// A label that can be decoded, and its object.
@@ -93,10 +100,11 @@ impl Texts {
     }
 
     fn add_label(&mut self, number: u64, read: Result<Vec<u8>, Malformed>) {
-        match read.and_then(|bytes| Ok((Label::decode(&bytes)?, Object::of(number, ObjectKind::Label, &bytes)))) {
-            Ok((label, object)) if label.first_object == number => self.labels.push(Candidate { label, object }),
-            Ok(_) => {}
-            Err(e) => self.note_newer(number, ObjectKind::Label, &e),
+        let object = read.as_ref().ok().map(|bytes| Object::of(number, ObjectKind::Label, bytes));
+        match (read.and_then(|bytes| Label::decode(&bytes)), object) {
+            (Ok(label), Some(object)) if label.first_object == number => self.labels.push(Candidate { label, object }),
+            (Ok(_), _) => {}
+            (Err(e), object) => self.note_newer(number, ObjectKind::Label, object, &e),
         }
     }
 
@@ -109,18 +117,20 @@ impl Texts {
     }
 
     fn add_succession(&mut self, number: u64, read: Result<Vec<u8>, Malformed>) {
+        let object = read.as_ref().ok().map(|bytes| Object::of(number, ObjectKind::Succession, bytes));
         match read.and_then(|bytes| Ok((Succession::decode(&bytes)?, bytes))) {
             Ok((signed, bytes)) => {
                 let digest = *blake3::hash(&bytes).as_bytes();
                 self.successions.push(FoundSuccession { number, digest, signed, bytes });
             }
-            Err(e) => self.note_newer(number, ObjectKind::Succession, &e),
+            Err(e) => self.note_newer(number, ObjectKind::Succession, object, &e),
         }
     }
 
-    fn note_newer(&mut self, object: u64, kind: ObjectKind, e: &Malformed) {
+    fn note_newer(&mut self, number: u64, kind: ObjectKind, object: Option<Object>, e: &Malformed) {
         if e.is_newer() {
-            self.newer.push(Fault { object, kind, what: FaultKind::unreadable(e) });
+            let fault = Fault { object: number, kind, what: FaultKind::unreadable(e) };
+            self.newer.push(NewerText { fault, object });
         }
     }
 }

@@ -52,6 +52,14 @@ pub enum WriteError {
         /// The one that the catalog remembers.
         generation: u64,
     },
+    /// So many names in a row are in use on the medium that no seal can list them.
+    #[error("names from object {first} to {behind} are in the way")]
+    NamesInTheWay {
+        /// The first number that is in use.
+        first: u64,
+        /// The first one behind it that is not.
+        behind: u64,
+    },
     /// Catalog and medium, or catalog and seals, disagree.
     #[error("the catalog does not know everything that is on the medium")]
     StaleCatalog,

@@ -13,7 +13,7 @@ use crate::medium::{ErrorCategory, Listed, MediumError, Reread};
 use crate::seal::chain::{Chain, LEFTOVER_GAP, ReadError, SealLink, read_object};
 
 /// The element with this number in a slice that ascends by number.
-fn find_by_number<T>(all: &[T], number: u64, number_of: impl Fn(&T) -> u64) -> Option<&T> {
+pub(super) fn find_by_number<T>(all: &[T], number: u64, number_of: impl Fn(&T) -> u64) -> Option<&T> {
     all.get(all.partition_point(|one| number_of(one) < number)).filter(|one| number_of(one) == number)
 }
 
@@ -146,7 +146,8 @@ impl SetWriter {
         let first = self.log.first_unsealed();
         let listed = self.mounted.list()?;
         let known = self.host.catalog.unsealed(self.host.row)?;
-        let mut end = known.last().map_or(first, |o| o.number + 1).max(first);
+        // A number that was void and has no file any more was never used.
+        let mut end = known.iter().rfind(|o| o.kind != ObjectKind::Void).map_or(first, |o| o.number + 1).max(first);
         for o in listed.iter().filter(|o| o.number >= first) {
             if o.number >= end + LEFTOVER_GAP {
                 break;
@@ -154,7 +155,8 @@ impl SetWriter {
             end = end.max(o.number + 1);
         }
         self.log.next = first;
-        for number in first..end {
+        while self.log.next < end {
+            let number = self.log.next;
             if env.is_interrupted() {
                 return Err(MediumError::Interrupted.into());
             }
@@ -165,9 +167,9 @@ impl SetWriter {
                 _ => {}
             }
             self.log.push(object);
-        }
-        if self.log.wants_checkpoint() {
-            self.checkpoint(env)?;
+            if self.log.wants_checkpoint() {
+                self.checkpoint(env)?;
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! The full one is closed by a seal of its own, so that everything on it can be proved without the next. The next one
 //! begins with its label and with copies of all earlier seals, so that the whole chain can be followed on it alone.
 
+use super::leftovers::find_by_number;
 use super::sealing::SealFacts;
 use super::{Result, SetWriter, WriteError};
 use crate::env::{Env, TOOL};
@@ -107,10 +108,10 @@ impl SetWriter {
 
     /// Records all objects below `next` that were begun and not finished as void: their numbers are used.
     pub fn void_up_to(&mut self, next: u64) -> Result<()> {
+        let listed = if self.log.next < next { self.mounted.list()? } else { Vec::new() };
         while self.log.next < next {
             let number = self.log.next;
-            let there = self.mounted.list()?.into_iter().find(|o| o.number == number);
-            let reread = self.reread(there.as_ref())?;
+            let reread = self.reread(find_by_number(&listed, number, |o| o.number))?;
             let void = self.host.void(number, reread.map(|(_, r)| r))?;
             self.log.push(void);
         }

@@ -3,6 +3,7 @@
 use super::log::free_behind;
 use super::{Result, SetWriter, WriteError};
 use crate::format::digests::BothDigests;
+use crate::format::limit;
 use crate::format::merkle::MerkleHash;
 use crate::format::object::{Object, ObjectKind};
 use crate::format::seal::{Seal, Verdict, encode_list};
@@ -42,7 +43,7 @@ impl SetWriter {
         let object = loop {
             let appended = self.mounted.append(self.log.next, kind, bytes);
             if let Some(free) = appended.as_ref().err().and_then(|e| free_behind(e, self.log.next)) {
-                self.void_up_to(free)?;
+                self.pass_over_names(free)?;
                 continue;
             }
             // A number that may be on the medium is not used again.
@@ -61,11 +62,38 @@ impl SetWriter {
         Ok(())
     }
 
+    /// Makes all numbers below `free` void, and those behind it that the medium has files under.
+    fn pass_over_names(&mut self, free: u64) -> Result<()> {
+        let listed = self.mounted.list()?;
+        let mut next = free;
+        for o in &listed[listed.partition_point(|o| o.number < free)..] {
+            if o.number > next {
+                break;
+            }
+            next = o.number + 1;
+        }
+        if next - self.log.first_unsealed() > limit::OBJECTS_IN_LIST {
+            return Err(WriteError::NamesInTheWay { first: free.saturating_sub(1), behind: next });
+        }
+        self.void_up_to(next)
+    }
+
     /// Seals all objects behind the last seal.
     pub fn seal(&mut self, facts: SealFacts) -> Result<Sealed> {
-        while self.mounted.list()?.iter().any(|o| o.number == self.log.next) {
-            self.void_up_to(self.log.next + 1)?;
+        self.pass_over_names(self.log.next)?;
+        loop {
+            match self.seal_under_next_number(&facts) {
+                // Something that is no file has the seal's number.
+                Err(WriteError::Medium(e)) => match free_behind(&e, self.log.next) {
+                    Some(free) => self.pass_over_names(free)?,
+                    None => return Err(e.into()),
+                },
+                sealed => return sealed,
+            }
         }
+    }
+
+    fn seal_under_next_number(&mut self, facts: &SealFacts) -> Result<Sealed> {
         let objects = &self.log.unsealed;
         let seal = Seal {
             set: self.host.id(),
@@ -94,7 +122,7 @@ impl SetWriter {
             number: seal.generation,
             seal_object: seal.number(),
             head: new.head,
-            time: facts.time,
+            time: facts.time.clone(),
             started: facts.started,
             entries_digest: facts.entries_digest,
             durable: false,
@@ -103,6 +131,10 @@ impl SetWriter {
         // Recorded before the seal is written: the next run recognises a run that ended in between.
         self.host.catalog.put_seal_row(self.host.row, &row)?;
         let object = self.mounted.append(self.log.next, ObjectKind::Seal, &new.bytes);
+        if object.as_ref().is_err_and(|e| free_behind(e, self.log.next).is_some()) {
+            self.host.catalog.forget_seal(self.host.row, self.log.next_seal())?;
+            return Err(object.err().map_or(WriteError::StaleCatalog, Into::into));
+        }
         self.log.next += u64::from(!matches!(object, Err(MediumError::Full { torn: false, .. })));
         let object = object?;
         self.mounted.check(&object)?;

@@ -206,6 +206,19 @@ fn a_further_name_is_restored_without_its_first_one() {
     assert_answer(&h, &plainly(), 0, 5, &["s/x", "s/y"]);
 }
 
+/// A newer program may know what lies below an entry whose state is unknown here.
+#[test]
+fn what_is_newer_may_have_something_below_it() {
+    let h = hospital();
+    write_generation(&h, |mut w| {
+        let pack = w.pack(&[b"one"]);
+        let file = |name: &str| RawRecord::of(&file_entry(name, b"one", vec![pack.extent(0, 0, 3)]));
+        let newer = file("s/new").with(19, crate::cbor::Item::Uint(7));
+        w.seal(&[folder("s"), file("s/a"), newer, file("s/new/below"), file("s/z")]);
+    });
+    assert_answer(&h, &plainly(), 0, 5, &["s/a", "s/z"]);
+}
+
 #[test]
 fn an_armoured_file_is_no_object() {
     let h = one_generation(|w| w.encrypt = Some(ages::armored(&w.recipient())));

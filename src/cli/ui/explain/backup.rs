@@ -23,6 +23,9 @@ impl From<WriteError> for CommandError {
                 Self::new(message!("error.backup.rolled-back", generation = generation), Exit::Damage)
             }
             E::OtherRecipients { name } => Self::new(message!("error.backup.other-recipients", name = name), Exit::Key),
+            E::NamesInTheWay { first, behind } => {
+                Self::new(message!("error.backup.names-in-the-way", first = first, behind = behind), Exit::Damage)
+            }
             E::StaleCatalog => Self::new(message!("error.backup.stale-catalog"), Exit::Failed),
             E::ReadBack { object } => Self::new(message!("error.backup.read-back", object = object), Exit::Damage),
             E::Medium(e) => e.into(),
