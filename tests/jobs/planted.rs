@@ -434,3 +434,21 @@ fn an_unsigned_seal_hides_no_generation() {
 fn replace_line(text: &str, begins: &str, new: &str) -> String {
     text.lines().map(|l| if l.starts_with(begins) { format!("{new}\n") } else { format!("{l}\n") }).collect()
 }
+
+/// Without the set's folder the disk is not a blank one that the set could go on on.
+#[test]
+fn a_set_that_was_moved_away_is_not_continued_beside_it() {
+    let h = nights(2);
+    let set = set_folder(&h.medium());
+    let elsewhere = h.path("elsewhere");
+    fs::rename(&set, &elsewhere).expect("a move");
+    for is_empty_folder_there in [false, true] {
+        if is_empty_folder_there {
+            fs::create_dir(&set).expect("a folder");
+        }
+        let refused = h.try_backup(&azekura::job::backup::Options { init: None, ..h.options() });
+        assert!(matches!(refused, Err(BackupError::Write(_))), "{refused:?}");
+    }
+    fs::remove_dir(&set).and_then(|()| fs::rename(&elsewhere, &set)).expect("the set again");
+    assert_next_night_is_good(&h, 3);
+}

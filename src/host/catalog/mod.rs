@@ -228,6 +228,12 @@ impl Catalog {
         self.ask(run())
     }
 
+    /// Whether a label was to be written under a number above `object`.
+    pub fn has_label_behind(&self, set: SetRow, object: u64) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM labels WHERE in_set = ?1 AND number > ?2)";
+        self.ask(self.db.query_row(sql, params![set.0, object as i64], |r| r.get(0)))
+    }
+
     /// Records a label that is about to be written, before anything of it can be on the medium, also after a power cut.
     pub fn put_label(&self, set: SetRow, number: u64, digest: &[u8; 32]) -> Result<()> {
         let run = || {

@@ -6,9 +6,10 @@ use crate::event::Observer;
 use crate::format::Malformed;
 use crate::format::label::{Fingerprint, Label};
 use crate::format::object::{Id, ObjectKind};
+use crate::format::seal::{Seal, Verdict};
 use crate::format::set_key::SetKey;
 use crate::format::text::is_text;
-use crate::host::catalog::{Catalog, SetRow};
+use crate::host::catalog::{Catalog, SealRow, SetRow};
 use crate::host::state::{SetInfo, SetState, StateDir};
 use crate::medium::loader::MediumRequest;
 use crate::medium::{AttachedMedium, BrokenLabel, MediumError, SetOnMedium, Sets, Writable, bring};
@@ -262,10 +263,21 @@ impl Opening<'_> {
             (Some(row), Some(last)) => {
                 let listed = self.attached.list(id)?.objects;
                 let is_sealed_here = listed.iter().any(|o| o.number <= last.seal_object);
-                if is_sealed_here { Err(broken.why.into()) } else { Ok(Broken::NothingSealedHere(state, row)) }
+                // Else somebody has taken the set away.
+                let may_be_begun = !is_sealed_here && self.goes_on_on_another(row, &last)?;
+                if may_be_begun { Ok(Broken::NothingSealedHere(state, row)) } else { Err(broken.why.into()) }
             }
             _ => Ok(Broken::NothingSealed(state)),
         }
+    }
+
+    /// Whether a set goes on on another medium than the one with its last seal.
+    fn goes_on_on_another(&self, row: SetRow, last: &SealRow) -> Result<bool> {
+        if self.catalog.has_label_behind(row, last.seal_object)? {
+            return Ok(true);
+        }
+        let is_continued = |bytes: &[u8]| Seal::decode(bytes).is_ok_and(|s| s.seal.verdict == Verdict::Continued);
+        Ok(last.closing && is_continued(&self.catalog.seal(row, last.seal_object)?))
     }
 
     /// A set of this host whose last medium is full and closed.
@@ -273,6 +285,8 @@ impl Opening<'_> {
         for (id, row) in self.catalog.sets_to_continue()? {
             if let Some(set) = self.state.set(id)
                 && set.info()?.quarantine == self.target.quarantine
+                && let Some(last) = self.catalog.last_durable_seal(row)?
+                && self.goes_on_on_another(row, &last)?
             {
                 return Ok(Some((set, row)));
             }
