@@ -229,6 +229,9 @@ impl<'a> Generation<'a> {
         });
         let none = || Err(first_error.unwrap_or(GenerationError::NoManifest { generation }));
         let (manifest, object, stanzas) = found.unwrap_or_else(none)?;
+        if manifest.sources.is_empty() && manifest.entries.count > 0 {
+            return Err(GenerationError::Entries(Malformed::new("entry stream", "a record is outside of every source")));
+        }
         let opened = Self {
             medium,
             identity,

@@ -245,7 +245,7 @@ fn foreign(medium: &dyn Medium, chain: &Chain) -> Result<Vec<String>> {
             Some((o, _)) => file_of(medium, &chain.listing, o)? == Some(l),
             None => false,
         };
-        let is_fault = chain.faults.iter().any(|f| f.object == l.number);
+        let is_fault = chain.faults.iter().any(|f| (f.object, f.kind) == (l.number, l.kind));
         // Which objects a missing or unreadable seal lists is unknown.
         let is_covered = chain.links.get(after).is_some_and(|s| s.seal.first <= l.number && s.is_list_whole);
         if !is_seal && !is_listed && !is_fault && is_covered {

@@ -267,6 +267,21 @@ fn a_restore_out_of_a_damaged_pack_is_not_called_good() {
     assert_answer_of(&h, Who::Reader, &plainly(), 5, 5, &[]);
 }
 
+#[test]
+fn records_without_a_source_are_not_passed_over() {
+    use crate::cbor::Item::Array;
+    let h = one_generation(|w| w.bend_cbor = Box::new(|cbor| cbor.with(7, Array(Vec::new()))));
+    assert_answer(&h, &plainly(), 0, 5, &[]);
+}
+
+#[test]
+fn a_second_file_beside_what_is_newer_is_foreign() {
+    let h = one_generation(|w| _ = w.append_raw(ObjectKind::Later(40), b"later"));
+    let number = objects(&h.medium()).iter().find(|o| o.1 == ObjectKind::Later(40)).expect("the object").0;
+    put_object(&set_folder(&h.medium()), number, ObjectKind::Label, b"xx");
+    assert_answer(&h, &plainly(), 5, 6, &[]);
+}
+
 /// The dice of a case depend on nothing but seed and case.
 #[test]
 fn a_case_can_be_made_again() {
