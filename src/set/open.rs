@@ -56,7 +56,7 @@ pub struct OpenSet<'w> {
     pub medium: Box<dyn Medium + 'w>,
     /// The set's id.
     pub id: Id,
-    /// Names of further folders on the medium that have a label of this set.
+    /// Names of further folders of this set on the medium.
     pub further: Vec<OsString>,
     /// The seals, as they were read when the set was opened, for the first who asks.
     chain: Mutex<Option<Chain>>,

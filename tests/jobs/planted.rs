@@ -45,6 +45,11 @@ fn assert_next_night_is_good(h: &Hospital, generation: u64) {
     fs::remove_dir_all(to).expect("a deletion");
 }
 
+/// The number of the last seal.
+fn end_of_log(h: &Hospital) -> u64 {
+    h.chain().last().expect("a seal").number
+}
+
 #[track_caller]
 fn foreign(h: &Hospital) -> Vec<String> {
     let report = h.verify();
@@ -82,7 +87,7 @@ fn the_largest_number_in_a_name_is_no_number() {
 #[test]
 fn names_in_the_way_of_the_log_are_passed_over() {
     let h = nights(2);
-    let end = h.chain().last().expect("a seal").number;
+    let end = end_of_log(&h);
     for (i, ahead) in [1, 2, 3, 5, 8, 70, 71, 80, 140].into_iter().enumerate() {
         let kind = [ObjectKind::Pack, ObjectKind::Seal, ObjectKind::Manifest][i % 3];
         put_object(&set_folder(&h.medium()), end + ahead, kind, format!("planted {ahead}").as_bytes());
@@ -119,7 +124,7 @@ fn what_is_in_the_way_of_a_folder_is_passed_over() {
 #[test]
 fn a_huge_file_in_the_way_is_not_read() {
     let h = nights(1);
-    let end = h.chain().last().expect("a seal").number;
+    let end = end_of_log(&h);
     put_object(&set_folder(&h.medium()), end + 1, ObjectKind::Pack, b"");
     let path = object_file(&set_folder(&h.medium()), end + 1, ObjectKind::Pack);
     let file = fs::OpenOptions::new().write(true).open(&path);
@@ -138,7 +143,7 @@ fn a_huge_file_in_the_way_is_not_read() {
 fn links_fifos_and_folders_are_no_objects() {
     let h = nights(2);
     let folder = set_folder(&h.medium()).join("00000");
-    let end = h.chain().last().expect("a seal").number;
+    let end = end_of_log(&h);
     symlink("/etc/passwd", folder.join(format!("{:08}.pack", end + 1))).expect("a link");
     symlink(folder.join("00000001.pack"), folder.join("00000001.manifest")).expect("a link");
     fs::create_dir(folder.join(format!("{:08}.manifest", end + 2))).expect("a folder");
@@ -171,7 +176,7 @@ fn planted_label(h: &Hospital, number: u64, change: impl FnOnce(&mut Label)) -> 
 #[test]
 fn a_planted_label_is_neither_adopted_nor_signed() {
     let h = nights(2);
-    let end = h.chain().last().expect("a seal").number;
+    let end = end_of_log(&h);
     let planted = planted_label(&h, end + 1, |_| {});
     put_object(&set_folder(&h.medium()), end + 1, ObjectKind::Label, &planted);
     assert_next_night_is_good(&h, 3);
@@ -188,7 +193,7 @@ fn a_planted_label_does_not_hide_a_set_nor_replace_its_root_key() {
         // The set's own first label is at 0. One with a lower number is only possible on a later medium: here a copy that
         // lost its label's number to somebody else.
         let own = h.label();
-        let end = h.chain().last().expect("a seal").number;
+        let end = end_of_log(&h);
         let planted = planted_label(&h, end + 1, |l| match what {
             "quarantine" => l.quarantine = true,
             "root key" => l.root_key = azekura::seal::SealKey::from_seed(&[1; 32]).public(),
@@ -281,7 +286,7 @@ fn a_later_code_anchors_what_is_before_a_lost_seal() {
 #[test]
 fn a_newer_seal_is_called_newer() {
     let h = nights(2);
-    let end = h.chain().last().expect("a seal").number;
+    let end = end_of_log(&h);
     put_object(&set_folder(&h.medium()), end + 2, ObjectKind::Seal, b"azekura seal 2\nwhatever\n");
     let report = h.verify();
     assert_eq!(report.faults.iter().map(|f| f.what.clone()).collect::<Vec<_>>(), [FaultKind::Newer { version: 2 }]);
@@ -350,7 +355,7 @@ fn behind_a_checkpoint_nobody_is_asked_for_a_medium() {
 fn a_ladder_of_names_costs_seals_and_no_night() {
     let h = nights(2);
     let set = set_folder(&h.medium());
-    let end = h.chain().last().expect("a seal").number;
+    let end = end_of_log(&h);
     let planted: Vec<_> = (1..=1100).map(|i| put_object(&set, end + i * 64, ObjectKind::Pack, b"xx")).collect();
     h.write("patients/1", "the record on the day after");
     assert_eq!(h.backup().generation, 3);
@@ -365,7 +370,7 @@ fn a_ladder_of_names_costs_seals_and_no_night() {
 fn a_wall_of_names_is_refused_and_leaves_nothing_behind() {
     let h = nights(1);
     let set = set_folder(&h.medium());
-    let end = h.chain().last().expect("a seal").number;
+    let end = end_of_log(&h);
     let planted: Vec<_> = (1..=66_000).map(|i| put_object(&set, end + i, ObjectKind::Pack, b"")).collect();
     for _ in 0..2 {
         let refused = h.try_backup(&h.options());
@@ -381,7 +386,7 @@ fn a_wall_of_names_is_refused_and_leaves_nothing_behind() {
 fn what_is_no_file_is_passed_over_wherever_it_is() {
     let h = nights(1);
     let set = set_folder(&h.medium());
-    let end = h.chain().last().expect("a seal").number;
+    let end = end_of_log(&h);
     for ahead in (2..40).step_by(2) {
         let path =
             object_file(&set, end + ahead, [ObjectKind::Seal, ObjectKind::Pack, ObjectKind::Manifest][ahead as usize / 2 % 3]);
