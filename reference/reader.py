@@ -688,14 +688,17 @@ class Log:
     def sort_seals(self, code):
         """Section 7: what each file named `.seal` is: it fits, is anchored, a leftover, foreign, newer, or damage."""
         fitting = self.chain.heads if self.chain else []
-        self.cover(fitting)
-        self.last = fitting[-1].number if fitting else -1
         for head in self.heads.values():
-            head.fits, head.anchored = head.number in self.seals, False
+            head.fits, head.anchored = False, False
+        for head in fitting:
+            head.fits = True
         if not self.label:
             self.faults.append("no label of this set counts: nothing begins the chain of its seals")
         if code:
             self.anchor(code)
+        fitting = [head for head in fitting if head.fits]
+        self.cover(fitting)
+        self.last = fitting[-1].number if fitting else -1
         sound = max((number for number, head in self.heads.items() if head.fits or head.anchored), default=-1)
         texts = {n: error for n, error in self.not_heads.items() if isinstance(error, Newer)}
         texts.update((n, error) for n, (_, error) in self.newer_texts.items() if n not in self.heads)
@@ -771,8 +774,10 @@ class Log:
         if len(leaves) == top.seals and tree.root() == top.seals_root:
             for head in seen:
                 head.anchored = True
-        if not top.fits and top.number <= self.last:
-            self.faults.append("seal %d has the check code, and the chain goes on without it" % top.number)
+        first = min(head.number for head in heads if head.anchored)
+        for head in heads:                                            # what was written down is worth more than keys
+            if not top.fits and head.fits and not head.anchored and head.number > first:
+                head.fits, head.why = False, "the seal that has the check code does not follow from it"
         generations = sorted({head.generation for head in heads if head.anchored and not head.closing})
         self.anchors = "the check code is that of seal %d, %s generation %d; it anchors %d of %d seals up to it: %s" % (
             top.number, "which closes a medium or is a checkpoint before" if top.closing else "that of", top.generation,
@@ -1513,13 +1518,16 @@ def choose_seal(log, wanted):
     return seal
 
 def check_that_it_ends_here(log, wanted):
-    """Section 7: behind a seal `continued` the set goes on on another medium."""
+    """Section 7: behind a seal `continued` the set may go on on another medium."""
     fitting = [seal for seal in log.seals.values() if seal.fits] or log.seals.values()
     last, shown = max(fitting, key=lambda seal: seal.number), log.label or next(iter(log.labels.values()), None)
+    if last.verdict != "continued" or wanted is not None and wanted < last.generation:
+        return
     if wanted is None and shown and shown.number > last.number:
         return                                                        # a medium that was begun, and has nothing sealed on it
-    if last.verdict == "continued" and (wanted is None or wanted >= last.generation):
+    if wanted is not None or all(seal.closing for seal in log.seals.values()):
         raise MediumProblem("the set goes on on another medium; choose a generation before %d" % last.generation)
+    print("the set goes on on another medium, where newer generations may be")
 
 def open_generation(log, args):
     log.announce()

@@ -164,10 +164,7 @@ pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<R
 /// Verifies the objects that the seals of a chain list. Whatever is wrong with them is in the report: an auditor needs
 /// all of it.
 pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
-    let mut all: Vec<(Object, u64)> = Vec::new();
-    for link in &chain.links {
-        all.extend(link.objects.iter().map(|o| (*o, link.seal.generation)));
-    }
+    let mut all: Vec<(Object, u64)> = chain.objects().map(|(o, generation)| (*o, generation)).collect();
     let listed = all.len();
     all.retain(|(o, _)| o.number >= chain.first || o.kind == ObjectKind::Succession || is_there(chain, o));
     let elsewhere = listed - all.len();

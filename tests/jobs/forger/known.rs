@@ -1,7 +1,7 @@
 //! Media on which readers easily differ, and the one answer of both.
 
 use super::ages;
-use super::log::reseal;
+use super::log::{end_full, reseal, rival};
 use super::readers::{Answer, Call, ReferenceReader, by_the_program};
 use crate::machine::{object_file, put_object};
 use crate::other_writer::{OtherWriter, RawRecord, file_entry, folder, hospital, link, write_generation};
@@ -280,6 +280,46 @@ fn a_second_file_beside_what_is_newer_is_foreign() {
     let number = objects(&h.medium()).iter().find(|o| o.1 == ObjectKind::Later(40)).expect("the object").0;
     put_object(&set_folder(&h.medium()), number, ObjectKind::Label, b"xx");
     assert_answer(&h, &plainly(), 5, 6, &[]);
+}
+
+/// Two generations; the second one has a file of its own.
+fn two_generations() -> Hospital {
+    let h = usual();
+    write_generation(&h, |mut w| {
+        let pack = w.pack(&[b"two"]);
+        w.seal(&[folder("s"), RawRecord::of(&file_entry("s/c", b"two", vec![pack.extent(0, 0, 3)]))]);
+    });
+    h
+}
+
+fn code_of(seal: &Path) -> String {
+    let bytes = fs::read(seal).expect("a seal");
+    let end = azekura::format::seal::Seal::decode(&bytes).expect("a seal").head_bytes;
+    azekura::format::check_code::CheckCode::of(blake3::hash(&bytes[..end]).as_bytes()).to_string()
+}
+
+/// Somebody with a stolen key goes on from the seal before the last, and calls that one the rest of an interrupted run.
+#[test]
+fn what_was_written_down_is_worth_more_than_keys() {
+    let h = two_generations();
+    rival(&set_folder(&h.medium()));
+    let seals: Vec<_> = objects(&h.medium()).into_iter().filter(|o| o.1 == ObjectKind::Seal).collect();
+    let [(.., first), (.., second), (.., _)] = &seals[..] else { panic!("{seals:?}") };
+    assert_answer(&h, &plainly(), 0, 0, ALL);
+    let by_code = |path| Call { expect: Some(code_of(path)), ..plainly() };
+    assert_answer(&h, &by_code(second), 5, 5, &["s/c"]);
+    // The code of the seal that was put there instead is on no paper.
+    assert_answer(&h, &by_code(first), 0, 0, ALL);
+}
+
+/// The set may go on on a medium that nobody has ever written.
+#[test]
+fn the_newest_generation_is_the_newest_that_is_whole() {
+    let h = usual();
+    end_full(&set_folder(&h.medium()));
+    assert_answer(&h, &plainly(), 0, 0, ALL);
+    assert_answer(&h, &Call { generation: Some(2), ..plainly() }, 0, 6, &[]);
+    assert_answer(&h, &Call { generation: Some(1), ..plainly() }, 0, 0, ALL);
 }
 
 /// The dice of a case depend on nothing but seed and case.
