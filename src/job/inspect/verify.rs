@@ -99,6 +99,8 @@ pub struct Report {
     pub leftovers: Vec<Listed>,
     /// Objects among the sealed ones that no seal lists, and what is no object: paths below the set's folder.
     pub foreign: Vec<String>,
+    /// What a desktop system has left in the set's folder: paths below it. No fault.
+    pub litter: Vec<String>,
     /// Objects that were verified, with the seals.
     pub objects: u64,
     /// Bytes of the objects that were read, without the seals.
@@ -200,6 +202,7 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         damage,
         leftovers: chain.leftovers.clone(),
         foreign: foreign(medium, chain)?,
+        litter: chain.listing.litter.iter().map(|n| n.to_string_lossy().into_owned()).collect(),
         objects: all.len() as u64 + chain.links.len() as u64,
         bytes,
         place: chain.label.as_ref().map_or(0, |l| l.place),

@@ -8,7 +8,10 @@ use crate::other_writer::{OtherWriter, RawRecord, file_entry, folder, hospital, 
 use crate::tools::{Dice, objects, overwrite, set_folder};
 use crate::world::Hospital;
 use azekura::format::label::Label;
+use azekura::format::manifest::Manifest;
 use azekura::format::object::{Id, ObjectKind};
+use azekura::pipeline::compressor::{Compressor, Decompressor};
+use azekura::pipeline::encryptor::{Encryptor, Identity, Recipients, decrypt_into};
 use std::fs;
 use std::path::Path;
 
@@ -320,6 +323,57 @@ fn the_newest_generation_is_the_newest_that_is_whole() {
     assert_answer(&h, &plainly(), 0, 0, ALL);
     assert_answer(&h, &Call { generation: Some(2), ..plainly() }, 0, 6, &[]);
     assert_answer(&h, &Call { generation: Some(1), ..plainly() }, 0, 0, ALL);
+}
+
+/// The list is damaged, and somebody who knows the recipient has put another manifest there, which is looked at first.
+#[test]
+fn under_a_damaged_list_the_records_tell_which_manifest_was_sealed() {
+    let plant = |bend: fn(&mut Manifest), to_owner: bool| {
+        let h = one_generation(|w| w.behind.push((ObjectKind::Extra, b"behind")));
+        let seal = only(&h, ObjectKind::Seal);
+        flip(&seal, fs::metadata(&seal).expect("a seal").len() - 10);
+        let mut stored = Vec::new();
+        let sealed = fs::read(only(&h, ObjectKind::Manifest)).expect("a manifest");
+        decrypt_into(&h.identity, &sealed, 1 << 20, &mut stored).expect("a payload");
+        let mut plain = zeroize::Zeroizing::new(Vec::new());
+        Decompressor::new().and_then(|mut d| d.decompress_manifest(&stored, &mut plain)).expect("a frame");
+        let mut manifest = Manifest::decode(&plain).expect("a manifest");
+        bend(&mut manifest);
+        let owner = Recipients::parse(&manifest.recipients).expect("recipients");
+        let recipients = if to_owner { owner } else { Identity::generate().recipients() };
+        let mut frame = Vec::new();
+        Compressor::new(1).and_then(|mut c| c.compress_manifest(&manifest.encode(), &mut frame)).expect("a frame");
+        let mut file = Encryptor::begin(&recipients, Vec::new()).expect("a header");
+        file.write(&frame);
+        let number = objects(&h.medium()).iter().find(|o| o.1 == ObjectKind::Extra).expect("the object").0;
+        put_object(&set_folder(&h.medium()), number, ObjectKind::Manifest, file.finish());
+        h
+    };
+    // Only the first record is left.
+    let fewer = |m: &mut Manifest| {
+        let first = folder("s").bytes();
+        m.entries.extents[0].length = first.len() as u64;
+        (m.entries.length, m.entries.count) = (first.len() as u64, 1);
+        m.entries.blake3 = *blake3::hash(&first).as_bytes();
+    };
+    assert_answer(&plant(fewer, true), &plainly(), 5, 5, ALL);
+    // Somebody else can open it.
+    assert_answer(&plant(|_| {}, false), &plainly(), 5, 5, ALL);
+    let other_sources = |m: &mut Manifest| m.sources.clear();
+    assert_answer(&plant(other_sources, true), &plainly(), 5, 5, ALL);
+}
+
+#[test]
+fn what_desktop_systems_leave_is_no_fault() {
+    let h = usual();
+    let set = set_folder(&h.medium());
+    for name in [".DS_Store", "._00000001.pack", "THUMBS.DB", "00000/desktop.ini", "00000/.Trash-1000"] {
+        fs::write(set.join(name), "litter").expect("a file");
+    }
+    fs::create_dir(set.join("System Volume Information")).expect("a folder");
+    assert_answer(&h, &plainly(), 0, 0, ALL);
+    fs::write(set.join("00000/DS_Store"), "foreign").expect("a file");
+    assert_answer(&h, &plainly(), 5, 0, ALL);
 }
 
 /// The dice of a case depend on nothing but seed and case.
