@@ -5,7 +5,7 @@ use azekura::format::object::{Id, ObjectKind, object_path};
 use azekura::format::tape::{Contents, Header, Item, Trailer};
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::tape::{Loaded, Tape};
-use azekura::medium::{ErrorCategory, Medium, MediumError};
+use azekura::medium::{ErrorCategory, FOREIGN_NAMES, Medium, MediumError};
 use std::error::Error;
 use std::io::Read;
 
@@ -602,6 +602,19 @@ fn the_first_of_two_objects_with_one_number_and_kind_counts() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn many_foreign_headers_are_counted() -> Outcome {
+    let cartridge = Cartridge::new();
+    let next = night(&create(&cartridge)?, 0)?;
+    for _ in 0..FOREIGN_NAMES + 2 {
+        plant(&cartridge, Header { number: 1, ..planted() }, 0);
+    }
+    let tape = open(&cartridge)?;
+    let listing = tape.list()?;
+    assert_eq!((listing.foreign.len(), listing.foreign_count), (FOREIGN_NAMES, FOREIGN_NAMES as u64 + 2));
+    check_nights(&tape, next)
+}
+
 /// The number of a torn object is used: what claims it afterwards is no less foreign.
 #[test]
 fn a_torn_object_counts_before_a_whole_one_behind_it() -> Outcome {
@@ -785,7 +798,8 @@ fn wrong_blocks_within_an_object_are_damage_of_it() -> Outcome {
     let (at, blocks) = tape.blocks(1).ok_or("known")?;
     let cut = |mark: Vec<u8>| mark[..mark.len() - 1].to_vec();
     let grown = |mark: Vec<u8>| [&mark[..], b"x"].concat();
-    let cases: [(&str, Cartridge); 4] = [
+    let cases: [(&str, Cartridge); 5] = [
+        ("a longer block", copy_of(&cartridge, |a, mark| if a == at { grown(mark) } else { mark })),
         ("a shorter block", copy_of(&cartridge, |a, mark| if a == at { cut(mark) } else { mark })),
         ("a shorter last block", copy_of(&cartridge, |a, mark| if a == at + blocks - 1 { cut(mark) } else { mark })),
         ("a longer last block", copy_of(&cartridge, |a, mark| if a == at + blocks - 1 { grown(mark) } else { mark })),
