@@ -49,7 +49,7 @@ fn write_all() {
         let header = Header { set, number, kind, length, block: 512 << 10, before: number.checked_sub(1) };
         put("tape_header", &header.encode());
     }
-    for (count, block) in [(0, 4096), (3, 512 << 10), (300, 4096)] {
+    for (count, block) in [(0_u64, 4096), (3, 512 << 10), (300, 4096)] {
         let item = |n| Item { number: n / 2, kind: ObjectKind::Later(9 + n as u8 % 2), length: n * 50, at: n * 6 };
         let contents = Contents { items: (0..count).map(item).collect(), last: count.checked_sub(1).map(|n| n * 6) };
         let (list, trailer) = contents.encode(azekura::format::object::Id([7; 16]), block, count * 6);
