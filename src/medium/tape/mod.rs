@@ -125,6 +125,7 @@ impl Medium for Tape {
             objects: log.objects.iter().map(listed).collect(),
             foreign: log.foreign.iter().cloned().collect(),
             foreign_count: log.foreign_count,
+            litter: Vec::new(),
         })
     }
 
