@@ -1,8 +1,8 @@
 //! Media on which readers easily differ, and the one answer of both.
 
-use super::ages;
 use super::log::reseal;
-use super::readers::{Answer, Call, ReferenceReader, by_the_program};
+use super::readers::{Answer, ReferenceReader, by_the_program, is_reader_missing, key_file};
+use super::{Call, ages};
 use crate::machine::{object_file, put_object};
 use crate::other_writer::{OtherWriter, RawRecord, file_entry, folder, hospital, link, write_generation};
 use crate::tools::{Dice, objects, overwrite, set_folder};
@@ -75,12 +75,10 @@ fn assert_answer(h: &Hospital, call: &Call, verify: i32, restore: i32, files: &[
 
 #[track_caller]
 fn assert_answer_of(h: &Hospital, who: Who, call: &Call, verify: i32, restore: i32, files: &[&str]) {
-    if super::is_reader_missing() {
+    if is_reader_missing() {
         return;
     }
-    let key = h.path("key");
-    let text: String = h.identity.texts().iter().map(|t| format!("{}\n", **t)).collect();
-    fs::write(&key, text).expect("a key");
+    let key = key_file(h);
     for by in ["by the program", "by the reader"] {
         let _ = fs::remove_dir_all(h.path(by));
     }
