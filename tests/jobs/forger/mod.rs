@@ -12,6 +12,8 @@ mod log;
 mod planted;
 #[cfg(test)]
 mod readers;
+#[cfg(test)]
+mod vectors;
 
 use crate::tools::{Dice, set_folder};
 use crate::world::Hospital;
