@@ -113,6 +113,17 @@ fn a_reason_is_the_same_on_each_medium() {
     }
 }
 
+#[test]
+fn an_input_decides_and_its_end_seeds_the_rest() {
+    let rolls = |input: &[u8]| {
+        let mut dice = Dice::of_input(input);
+        [dice.below(10), dice.below(256), dice.below(3), dice.next() as usize, dice.below(1000)]
+    };
+    assert_eq!(rolls(&[13, 255, 5, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 7]), [3, 255, 2, 0x0102, 7]);
+    assert_eq!(rolls(b"abc")[..3], rolls(b"abcd")[..3]);
+    assert!(rolls(b"abc") == rolls(b"abc") && rolls(b"abc")[3] != rolls(b"abf")[3]);
+}
+
 /// What the two say of a medium, where they disagree.
 fn disagreement(forged: &Forged, reader: &mut ReferenceReader, seen: &Mutex<Seen>) -> Option<String> {
     let Forged { hospital: h, said, call } = forged;

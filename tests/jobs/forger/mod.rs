@@ -1,6 +1,7 @@
 //! The forger: well-signed media that contradict themselves, made as dice fall.
 //!
-//! `agreement` asks the program and the reference reader, which was written from the page alone, and wants one answer.
+//! `agreement` asks the program and the reference reader, which was written from the page alone, and wants one answer. And a fuzz
+//! target takes the forger: in `fuzz/fuzz_targets/forged.rs` the dice fall by the bytes of an input, and the library is asked.
 
 pub mod ages;
 #[cfg(test)]
