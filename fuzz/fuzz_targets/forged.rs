@@ -33,7 +33,8 @@ const TARGET: &str = "target";
 
 fuzz_target!(|bytes: &[u8]| {
     let h = Hospital { identity: sample::identity(), threads: 1, ..other_writer::hospital() };
-    let forger::Forged { hospital: h, call, .. } = forger::forge(h, &mut Dice::of_input(bytes));
+    let forged = forger::forge(h, &mut Dice::of_input(bytes));
+    let (h, call) = (&forged.hospital, &forged.call);
     std::fs::create_dir(h.path(TARGET)).expect("a folder");
     let beside = || {
         let mut all = picture(h.dir.path());
@@ -42,8 +43,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let before = beside();
 
-    let set = call.set.map(|id| id.parse().expect("an id"));
-    let expect = call.expect.map(|code| code.parse().expect("a code"));
+    let set = call.set.as_ref().map(|id| id.parse().expect("an id"));
+    let expect = call.expect.as_ref().map(|code| code.parse().expect("a code"));
     let options = verify::Options { set, expect, ..verify::Options::new(h.medium()) };
     let _ = h.with_env(|env| verify(&options, env, &NoObserver));
     let to = Path::new(TARGET).join("restored");

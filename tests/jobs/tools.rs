@@ -2,7 +2,7 @@
 
 use crate::machine::{is_root, objects_in, skipped};
 use azekura::format::object::ObjectKind;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{IFlags, Mode, OFlags, ioctl_getflags, ioctl_setflags};
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -199,6 +199,23 @@ pub fn copy_folder(from: &Path, to: &Path) {
 /// A temporary folder in memory where there is one: no story here is about a disk's speed.
 pub fn fast_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder")
+}
+
+/// Takes away the flags that forbid even root to remove what was restored (`chattr +i`, `+a`). A temporary folder with such an entry
+/// would stay for good.
+pub fn unlock(folder: &Path) {
+    const LOCKS: IFlags = IFlags::IMMUTABLE.union(IFlags::APPEND);
+    let opened = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    for entry in walkdir::WalkDir::new(folder).into_iter().flatten() {
+        let kind = entry.file_type();
+        if (kind.is_file() || kind.is_dir())
+            && let Ok(fd) = rustix::fs::open(entry.path(), opened, Mode::empty())
+            && let Ok(flags) = ioctl_getflags(&fd)
+            && flags.intersects(LOCKS)
+        {
+            let _ = ioctl_setflags(&fd, flags.difference(LOCKS));
+        }
+    }
 }
 
 /// Writes over bytes of a file that exists.

@@ -124,6 +124,24 @@ fn an_input_decides_and_its_end_seeds_the_rest() {
     assert!(rolls(b"abc") == rolls(b"abc") && rolls(b"abc")[3] != rolls(b"abf")[3]);
 }
 
+/// Where a file system knows no such flags, nothing is locked.
+#[test]
+fn no_forged_medium_stays_behind() {
+    use rustix::fs::{IFlags, Mode, OFlags, ioctl_setflags, open};
+    let forged = forge(hospital(), &mut Dice::of_case(USUAL_SEED, 0));
+    let dir = forged.hospital.dir.path().to_owned();
+    for name in ["restored", "restored/folder"] {
+        std::fs::create_dir(dir.join(name)).expect("a folder");
+    }
+    std::fs::write(dir.join("restored/folder/file"), "locked").expect("a file");
+    for (name, flags) in [("folder/file", IFlags::APPEND), ("folder", IFlags::IMMUTABLE)] {
+        let opened = open(dir.join("restored").join(name), OFlags::RDONLY, Mode::empty()).expect("an entry");
+        let _ = ioctl_setflags(opened, flags);
+    }
+    drop(forged);
+    assert!(!dir.exists(), "{}", dir.display());
+}
+
 /// What the two say of a medium, where they disagree.
 fn disagreement(forged: &Forged, reader: &mut ReferenceReader, seen: &Mutex<Seen>) -> Option<String> {
     let Forged { hospital: h, said, call } = forged;

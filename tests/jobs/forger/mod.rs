@@ -16,7 +16,7 @@ mod readers;
 #[cfg(test)]
 mod vectors;
 
-use crate::tools::{Dice, set_folder};
+use crate::tools::{Dice, set_folder, unlock};
 use crate::world::Hospital;
 use azekura::format::check_code::CheckCode;
 use azekura::format::label::Label;
@@ -26,6 +26,13 @@ pub struct Forged {
     pub hospital: Hospital,
     pub said: Vec<String>,
     pub call: Call,
+}
+
+/// A record may have flags that lock what is restored of it.
+impl Drop for Forged {
+    fn drop(&mut self) {
+        unlock(self.hospital.dir.path());
+    }
 }
 
 /// What the readers are asked.
