@@ -554,19 +554,22 @@ def read_text(path, kind):
         {"label": LABEL, "seal": HEAD, "succession": SUCCESSION}[kind].refuse_newer(file.read(64))
     return read_small(path, MAX_SIZE[kind])
 
+LITTER = re.compile(rb"\.ds_store|\.directory|\.fseventsd|\.spotlight-v100|\.temporaryitems|\.trash|\.trashes|\$recycle\.bin"
+                    rb"|desktop\.ini|ehthumbs\.db|system volume information|thumbs\.db|\.trash-.*|\._.*", re.I | re.S)
+
 class Log:
     """One set's objects. `files` {number: {kind: path}} by their names; `seals` {number: head}, those that fit first,
     then anchored ones, then others; `listed` {number: (kind, length, H, S), or None under a damaged list} by these."""
 
     def __init__(self, folder, code):
-        self.folder, self.files, self.foreign, self.faults, self.newer = folder, {}, [], [], []
+        self.folder, self.files, self.foreign, self.litter, self.faults, self.newer = folder, {}, [], [], [], []
         self.unreadable_seals, self.lost_seals, self.code_fits = False, False, True
         self.seals, self.listed, self.last, self.newer_from, self.anchors = {}, {}, -1, MAX_NUMBER + 1, None
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             if entry.is_dir(follow_symlinks=False) and re.fullmatch(rb"[0-9]{5}|[1-9][0-9]{5,11}", entry.name):
                 self.scan(entry.name)
             else:
-                self.foreign.append(entry.name)
+                (self.litter if LITTER.fullmatch(entry.name) else self.foreign).append(entry.name)
         self.read_seals()
         self.find_chain()
         self.sort_seals(code)
@@ -579,7 +582,7 @@ class Log:
                     and entry.is_file(follow_symlinks=False)):
                 self.files.setdefault(number, {})[kind] = entry.path
             else:
-                self.foreign.append(thousands + b"/" + entry.name)
+                (self.litter if LITTER.fullmatch(entry.name) else self.foreign).append(thousands + b"/" + entry.name)
 
     def of_kind(self, kind):
         return [(number, named[kind]) for number, named in sorted(self.files.items()) if kind in named]
@@ -688,14 +691,17 @@ class Log:
     def sort_seals(self, code):
         """Section 7: what each file named `.seal` is: it fits, is anchored, a leftover, foreign, newer, or damage."""
         fitting = self.chain.heads if self.chain else []
-        self.cover(fitting)
-        self.last = fitting[-1].number if fitting else -1
         for head in self.heads.values():
-            head.fits, head.anchored = head.number in self.seals, False
+            head.fits, head.anchored = False, False
+        for head in fitting:
+            head.fits = True
         if not self.label:
             self.faults.append("no label of this set counts: nothing begins the chain of its seals")
         if code:
             self.anchor(code)
+        fitting = [head for head in fitting if head.fits]
+        self.cover(fitting)
+        self.last = fitting[-1].number if fitting else -1
         sound = max((number for number, head in self.heads.items() if head.fits or head.anchored), default=-1)
         texts = {n: error for n, error in self.not_heads.items() if isinstance(error, Newer)}
         texts.update((n, error) for n, (_, error) in self.newer_texts.items() if n not in self.heads)
@@ -771,8 +777,10 @@ class Log:
         if len(leaves) == top.seals and tree.root() == top.seals_root:
             for head in seen:
                 head.anchored = True
-        if not top.fits and top.number <= self.last:
-            self.faults.append("seal %d has the check code, and the chain goes on without it" % top.number)
+        first = min(head.number for head in heads if head.anchored)
+        for head in heads:                                            # what was written down is worth more than keys
+            if not top.fits and head.fits and not head.anchored and head.number > first:
+                head.fits, head.why = False, "the seal that has the check code does not follow from it"
         generations = sorted({head.generation for head in heads if head.anchored and not head.closing})
         self.anchors = "the check code is that of seal %d, %s generation %d; it anchors %d of %d seals up to it: %s" % (
             top.number, "which closes a medium or is a checkpoint before" if top.closing else "that of", top.generation,
@@ -821,6 +829,8 @@ class Log:
         for succession in self.successions(self.last, min(reach + 1, self.newer_from)) if last and self.label else ():
             if self.label.succession_key and succession.is_good(last, self.label.succession_key):
                 print("succession: object %d names another key for the next seal" % succession.number)
+        for name in self.litter:
+            print("left by a desktop system: " + show(name))
         for name in foreign:
             say_foreign("foreign, no object of this set: " + show(name))
 
@@ -863,6 +873,9 @@ class Log:
         """The path of an object to be decrypted. One without a whole list can only be taken as it is."""
         listed, path = self.listed.get(number), self.files.get(number, {}).get(kind)
         check(not listed or listed[0] == kind, "object %d is listed as another kind than %s" % (number, kind))
+        shown = self.label or next(iter(self.labels.values()), None)
+        if not path and shown and shown.place > 1 and number < shown.number:
+            raise MediumProblem("object %d (%s) is on an earlier medium%s" % (number, kind, self.place_of(number)))
         check(path, "object %d (%s) is missing%s" % (number, kind, self.place_of(number)))
         wrong = self.wrong([number], both=False)[0].get(number) if listed and compare else None
         check(not wrong, "object %d (%s) %s" % (number, kind, wrong))
@@ -917,6 +930,7 @@ def stanza_types(path):
     with open(path, "rb") as file:
         check(file.readline(64) == b"age-encryption.org/v1\n", "no age file")
         for line in iter(lambda: file.readline(4096), b""):
+            check(file.tell() <= 64 * KIB, "the header of the age file is longer than it may be")
             if line.startswith(b"---"):
                 break
             words = line.decode("utf-8", "backslashreplace").split()
@@ -1048,15 +1062,18 @@ def parse_manifest(data, set_, generation):
     check(sum(extent[3] for extent in result.extents) == result.length, "the entry stream's extents do not add up")
     return result
 
-def read_manifest(log, seal, key):
-    """The manifest that the list names; under a damaged list the last one that is of this set and generation."""
+def open_entries(log, seal, key):
+    """The entries by the manifest that the list names; under a damaged list by the last manifest of this set and generation
+    whose records are those that were sealed."""
     check(seal.manifest is not None, "the manifest of generation %d is missing" % seal.generation)
-    first = None
-    for number in seal.manifests if seal.objects is None else [seal.manifest]:
+    first, numbers = None, seal.manifests if seal.objects is None else [seal.manifest]
+    for number in numbers:
         try:
-            return read_manifest_at(log, seal, key, number)
-        except Damage as damage:
-            first = first or damage
+            manifest = read_manifest_at(log, seal, key, number)
+            packs = Packs(log, seal, key, manifest.recipients)
+            return manifest, packs, Entries(packs, manifest, seal)
+        except (Damage, KeyProblem, Newer) as problem:                # somebody may have put another one there
+            first = first or problem
     raise first
 
 def read_manifest_at(log, seal, key, number):
@@ -1263,7 +1280,11 @@ class Entries:
             at = self.file.tell()
         check(len(self.offsets) == manifest.count == seal.records, "the number of records is not what was sealed")
         check(tree.root() == seal.records_root, "the root of the records is not what was sealed")
-        for complaint in complaints:
+        self.complaints = complaints
+
+    def announce(self):
+        """Name what is refused, and the sources without a record."""
+        for complaint in self.complaints:
             report(complaint)
         for names, count in self.sources.items():
             if not count:
@@ -1513,13 +1534,16 @@ def choose_seal(log, wanted):
     return seal
 
 def check_that_it_ends_here(log, wanted):
-    """Section 7: behind a seal `continued` the set goes on on another medium."""
+    """Section 7: behind a seal `continued` the set may go on on another medium."""
     fitting = [seal for seal in log.seals.values() if seal.fits] or log.seals.values()
     last, shown = max(fitting, key=lambda seal: seal.number), log.label or next(iter(log.labels.values()), None)
+    if last.verdict != "continued" or wanted is not None and wanted < last.generation:
+        return
     if wanted is None and shown and shown.number > last.number:
         return                                                        # a medium that was begun, and has nothing sealed on it
-    if last.verdict == "continued" and (wanted is None or wanted >= last.generation):
+    if wanted is not None or all(seal.closing for seal in log.seals.values()):
         raise MediumProblem("the set goes on on another medium; choose a generation before %d" % last.generation)
+    print("the set goes on on another medium, where newer generations may be")
 
 def open_generation(log, args):
     log.announce()
@@ -1529,7 +1553,7 @@ def open_generation(log, args):
     seal, key = choose_seal(log, args.generation), os.path.abspath(os.fsencode(args.identity))
     if not os.access(key, os.R_OK):
         raise KeyProblem("the key file cannot be read")
-    manifest = read_manifest(log, seal, key)
+    manifest, packs, entries = open_entries(log, seal, key)
     print("generation %d of host %s, %s, verdict %s%s, check code %s%s" % (
         seal.generation, show(manifest.host), seal.time, seal.verdict, manifest.tag and ", tag " + show(manifest.tag),
         check_code(seal.digest), trust(seal)))
@@ -1539,8 +1563,8 @@ def open_generation(log, args):
         print("finding of the backup: %s %s %s" % (show(kind), show(path), show(detail)))
     for tripwire, source, measured, limit, _ in manifest.alarms:
         print("alarm of the backup: %s in %s: %d, limit %d" % (show(tripwire), show(source), measured, limit))
-    packs = Packs(log, seal, key, manifest.recipients)
-    return Entries(packs, manifest, seal), packs
+    entries.announce()
+    return entries, packs
 
 def command_list(log, args):
     entries, packs = open_generation(log, args)

@@ -230,8 +230,9 @@ fn foreign_names_are_listed_apart() -> Outcome {
     let mut expected: Vec<OsString> = names.iter().map(|n| format!("00000/{n}").into()).collect();
     expected.extend([8, 9, 10].map(|n| object_path(n, ObjectKind::Pack).into()));
     expected.sort();
-    assert_eq!(listing.foreign, expected);
-    assert_eq!(listing.foreign_count, 9);
+    let (litter, foreign): (Vec<_>, Vec<_>) = expected.into_iter().partition(|name| name == "00000/Thumbs.db");
+    assert_eq!((listing.foreign, listing.litter), (foreign, litter));
+    assert_eq!(listing.foreign_count, 8);
     for number in [8, 9, 10] {
         assert!(matches!(medium.open(number, ObjectKind::Pack), Err(MediumError::NotAFile { .. })));
         assert!(matches!(medium.read_back(number, ObjectKind::Pack, Hashes::Blake3), Err(MediumError::NotAFile { .. })));

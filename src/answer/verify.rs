@@ -28,6 +28,9 @@ pub struct Verify {
     /// What no seal covers, by the path below the set's folder: `00000/00000012.pack`.
     #[serde(default)]
     pub foreign: List<Text, FACTS>,
+    /// What a desktop system has left in the set's folder, such as `.DS_Store`: no fault.
+    #[serde(default)]
+    pub litter: List<Text, FACTS>,
     /// The medium's number in its set, from 1; 0 where the label cannot be read.
     pub place: Option<u64>,
     /// Objects of these generations that are on earlier media and were not read.

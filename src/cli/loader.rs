@@ -144,6 +144,10 @@ impl Loader for Attendant {
         }
     }
 
+    fn goes_on(&self, place: u64, newest: u64) {
+        to_stderr(&format!("{}\n", message!("talk.goes-on", number = place, newest = newest)));
+    }
+
     fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<(), MediumError> {
         if self.is_interrupted() {
             return Err(MediumError::Interrupted);

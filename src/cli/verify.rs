@@ -89,6 +89,7 @@ fn answer(report: &Report) -> Verify {
         faults: report.faults.iter().map(words::fault_answer).collect(),
         damage: report.damage.iter().map(words::damage_answer).collect(),
         foreign: report.foreign.iter().map(|name| name.as_str().into()).collect(),
+        litter: report.litter.iter().map(|name| name.as_str().into()).collect(),
         place: Some(report.place),
         objects_elsewhere: Some(report.elsewhere),
         leftover_objects: report.leftovers.len() as u64,
@@ -105,6 +106,7 @@ fn talk(answer: &Verify, context: &Context) {
     context.warn_first(answer.faults.first.iter().map(|f| Message::plain(&f.text)));
     context.warn_first(answer.damage.first.iter().map(|d| Message::plain(&d.text)));
     context.warn_first(answer.foreign.first.iter().map(|name| message!("verify.foreign", name = name)));
+    answer.litter.first.iter().for_each(|name| context.talk(&message!("verify.litter", name = name)));
     if answer.leftover_objects > 0 {
         // An object that cannot be read may be the seal of the generation that they belong to.
         let message = match answer.faults.is_empty() {

@@ -24,7 +24,7 @@ impl Digests {
 }
 
 /// Both digests, as a seal's head has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BothDigests {
     /// BLAKE3.
     pub blake3: [u8; 32],

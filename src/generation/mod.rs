@@ -211,24 +211,37 @@ impl<'a> Generation<'a> {
         if let Some(newer) = own.flat_map(|l| &l.objects).find(|o| o.kind.is_newer()) {
             return Err(GenerationError::Newer { object: newer.number });
         }
-        let mut first_error = None;
-        let found = chain.manifests(link).into_iter().find_map(|object| {
-            let read = read_manifest(medium, &object, identity).and_then(|(manifest, stanzas)| {
-                let is_its_own = manifest.set == chain.set && manifest.generation == generation;
-                let why = || "it belongs to another set or generation".to_owned();
-                let damaged = || GenerationError::Damaged { object: object.number, why: why() };
-                is_its_own.then_some((manifest, object.number, stanzas)).ok_or_else(damaged)
-            });
-            match read {
-                Err(e) if e.is_damage() => {
-                    first_error.get_or_insert(e);
-                    None
+        let candidates = chain.manifests(link);
+        let (mut first_error, mut first_opened) = (None, None);
+        for object in &candidates {
+            match Self::open_with(medium, chain, link, object, identity) {
+                // Somebody may have put another one there: the records tell which one was sealed.
+                Ok(opened) if candidates.len() > 1 && !opened.has_sealed_records()? => {
+                    first_opened.get_or_insert(opened);
                 }
-                read => Some(read),
+                Err(e) if e.is_damage() || candidates.len() > 1 && !matches!(e, GenerationError::Medium(_)) => {
+                    first_error.get_or_insert(e);
+                }
+                opened => return opened,
             }
-        });
-        let none = || Err(first_error.unwrap_or(GenerationError::NoManifest { generation }));
-        let (manifest, object, stanzas) = found.unwrap_or_else(none)?;
+        }
+        let none = || first_error.unwrap_or(GenerationError::NoManifest { generation });
+        first_opened.ok_or_else(none)
+    }
+
+    /// Opens a generation with what may be its manifest.
+    fn open_with(
+        medium: &'a dyn Medium,
+        chain: &'a Chain,
+        link: &SealLink,
+        object: &Object,
+        identity: &'a Identity,
+    ) -> Result<Self> {
+        let (manifest, stanzas) = read_manifest(medium, object, identity)?;
+        if (manifest.set, manifest.generation) != (chain.set, link.seal.generation) {
+            let why = "it belongs to another set or generation".to_owned();
+            return Err(GenerationError::Damaged { object: object.number, why });
+        }
         if manifest.sources.is_empty() && manifest.entries.count > 0 {
             return Err(GenerationError::Entries(Malformed::new("entry stream", "a record is outside of every source")));
         }
@@ -244,8 +257,20 @@ impl<'a> Generation<'a> {
             set_key: SetKey(manifest.set_key),
             manifest,
         };
-        opened.count_stanzas(object, stanzas);
+        opened.count_stanzas(object.number, stanzas);
         Ok(opened)
+    }
+
+    /// Whether the records are those that the seal counts and whose root it has.
+    fn has_sealed_records(&self) -> Result<bool> {
+        for record in self.entries() {
+            match record {
+                Ok(_) => {}
+                Err(e) if e.is_damage() => return Ok(false),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(true)
     }
 
     /// Notes an object of this generation whose header has not exactly one stanza for each recipient in the manifest.

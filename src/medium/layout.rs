@@ -118,6 +118,28 @@ fn each_name(folder: impl AsFd, mut f: impl FnMut(&[u8]) -> Result<(), Errno>) -
     Ok(())
 }
 
+/// What macOS, Windows and Linux desktops put into folders by themselves, in small letters (section 10 of the format).
+const LITTER: [&str; 12] = [
+    ".ds_store",
+    ".directory",
+    ".fseventsd",
+    ".spotlight-v100",
+    ".temporaryitems",
+    ".trash",
+    ".trashes",
+    "$recycle.bin",
+    "desktop.ini",
+    "ehthumbs.db",
+    "system volume information",
+    "thumbs.db",
+];
+
+/// Whether a desktop system has left a name, by its last part.
+pub(super) fn is_litter(path: &OsStr) -> bool {
+    let name = Path::new(path).file_name().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
+    name.is_some_and(|name| LITTER.contains(&&*name) || [".trash-", "._"].iter().any(|prefix| name.starts_with(prefix)))
+}
+
 fn text(name: &[u8]) -> Option<&str> {
     std::str::from_utf8(name).ok()
 }

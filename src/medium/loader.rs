@@ -25,6 +25,10 @@ pub trait Loader: Sync {
     ///
     /// [`MediumError::NotBrought`] if no medium is brought.
     fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<()>;
+
+    /// Hears that the set goes on on its medium `place`, which nobody needs to bring: generation `newest` is the newest that
+    /// is whole on the attached one.
+    fn goes_on(&self, _place: u64, _newest: u64) {}
 }
 
 /// Supports folders only, and brings no media.

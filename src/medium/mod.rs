@@ -181,6 +181,8 @@ pub struct Listing {
     pub foreign: Vec<OsString>,
     /// How many foreign names there are in all.
     pub foreign_count: u64,
+    /// Names that desktop systems leave in any folder: no fault. As many, and as sorted.
+    pub litter: Vec<OsString>,
 }
 
 /// The most foreign names in a [`Listing`]: enough to show, too few to fill the memory.

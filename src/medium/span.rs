@@ -57,9 +57,13 @@ impl<'w> SpanningMedium<'w> {
         current: Box<dyn Medium + 'w>,
         label: &Label,
         path: &Path,
-        firsts: Vec<u64>,
+        mut firsts: Vec<u64>,
         loader: &'w dyn Loader,
     ) -> Result<Self> {
+        // A damaged list may have had the first label, which is always the first object.
+        if firsts.first() != Some(&0) {
+            firsts.insert(0, 0);
+        }
         // A medium that a run has begun and abandoned is none of the set's media.
         let is_known = firsts.get(label.place as usize - 1) == Some(&label.first_object);
         let place = if is_known { label.place } else { 0 };

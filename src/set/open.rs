@@ -34,13 +34,11 @@ pub enum OpenError {
         /// The set.
         set: Id,
     },
-    /// No generation was named, and the set goes on on a medium that nobody brought.
-    #[error("the set goes on on medium {place}, which was not loaded; the newest generation before it is {newest}")]
+    /// The whole set is wanted, and it goes on on a medium that nobody brought.
+    #[error("the set goes on on medium {place}, which was not loaded")]
     GoesOn {
         /// The number of the next medium within the set.
         place: u64,
-        /// The newest generation that is sealed before it.
-        newest: u64,
     },
     /// The medium failed, or nobody brought the one that was asked for.
     #[error(transparent)]
@@ -48,6 +46,24 @@ pub enum OpenError {
 }
 
 type Result<T, E = OpenError> = std::result::Result<T, E>;
+
+/// How far into a set a job wants to read. A set may go on on a later medium than the one that is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The newest generation that is whole on the attached medium. A later medium is asked for only where there is none: the
+    /// run that was to write it may have ended before.
+    Newest,
+    /// This generation.
+    Generation(u64),
+    /// The end of the set.
+    End,
+}
+
+impl From<Option<u64>> for Reach {
+    fn from(wanted: Option<u64>) -> Self {
+        wanted.map_or(Self::Newest, Self::Generation)
+    }
+}
 
 /// A set on a medium, or on several.
 pub struct OpenSet<'w> {
@@ -83,16 +99,15 @@ impl<'w> OpenSet<'w> {
         read.map_or_else(|| Ok(Chain::read(&*self.medium, self.id)?), Ok)
     }
 
-    /// Opens a set for reading the content of generation `wanted`, or of the newest. If the set continues on a later
-    /// medium than the one that is attached, the loader is asked for that one now; earlier media are asked for when
-    /// something on them is read.
+    /// Opens a set for reading the content of generation `wanted`, or of the newest. A later medium than the one that is
+    /// attached is asked for now; earlier media are asked for when something on them is read.
     pub fn with_content(from: &Path, set: Option<Id>, wanted: Option<u64>, loader: &'w dyn Loader) -> Result<(Self, Chain)> {
         let opened = Self::open(from, set, loader)?;
         let chain = opened.chain()?;
         if set.is_none() && chain.is_in_quarantine() {
             return Err(OpenError::Quarantine { path: from.into(), set: opened.id });
         }
-        opened.with_all_media(chain, from, wanted, loader)
+        opened.with_all_media(chain, from, wanted.into(), loader)
     }
 
     /// Does what [`OpenSet::with_content`] does, for a set that is open. `chain` is read from the attached medium.
@@ -100,31 +115,39 @@ impl<'w> OpenSet<'w> {
         mut self,
         mut chain: Chain,
         from: &Path,
-        wanted: Option<u64>,
+        reach: Reach,
         loader: &'w dyn Loader,
     ) -> Result<(Self, Chain)> {
         while let Some(last) = chain.last_that_fits()
             && last.seal.verdict == Verdict::Continued
-            && wanted.is_none_or(|n| n >= last.seal.generation)
         {
             // Under a damaged list nobody knows the labels before.
             let sealed = chain.shown_label().filter(|l| l.first_object < last.number).map_or(0, |l| l.place);
             let place = sealed.max(chain.media().len() as u64) + 1;
-            let Some(label) = chain.shown_label() else {
-                let nobody_knows = MediumError::NotBrought { path: from.to_owned(), place, blank: false };
-                return Err(goes_on(nobody_knows, &chain, place, wanted));
-            };
             // Nothing is sealed on this medium: the set ends before it, or it was given up and another took its place.
-            let is_unsealed = label.first_object > last.number;
-            if is_unsealed && wanted.is_none() {
-                break;
+            let is_unsealed = chain.shown_label().is_some_and(|l| l.first_object > last.number);
+            let newest = chain.newest_generation().map(|l| l.seal.generation);
+            match (reach, newest) {
+                (Reach::Generation(wanted), _) if wanted < last.seal.generation => break,
+                (Reach::Newest | Reach::End, _) if is_unsealed => break,
+                (Reach::Newest, Some(newest)) => {
+                    loader.goes_on(place, newest);
+                    break;
+                }
+                _ => {}
             }
+            let Some(label) = chain.shown_label() else {
+                return Err(MediumError::NotBrought { path: from.to_owned(), place, blank: false }.into());
+            };
             let rejected = is_unsealed.then(|| MediumError::Abandoned { medium: from.display().to_string() });
             let label = label.clone();
             let next = MediumRequest { set: self.id, set_name: label.name.clone(), place, blank: false };
             // The drive must be free before another medium is put in.
             self.medium = Box::new(NoMedium);
-            let (attached, _) = bring(loader, from, &next, None, rejected).map_err(|e| goes_on(e, &chain, place, wanted))?;
+            let (attached, _) = bring(loader, from, &next, None, rejected).map_err(|e| match e {
+                MediumError::NotBrought { .. } if reach == Reach::End => OpenError::GoesOn { place },
+                e => e.into(),
+            })?;
             self.medium = attached.open(self.id)?;
             self.chain = Mutex::new(None);
             // Nothing may be sealed on it yet, so that nothing there vouches for its label.
@@ -138,14 +161,6 @@ impl<'w> OpenSet<'w> {
         let Some(label) = chain.shown_label().filter(|l| l.place > 1) else { return Ok(self) };
         let span = SpanningMedium::new(self.medium, label, from, chain.media(), loader)?;
         Ok(Self { medium: Box::new(span), chain: Mutex::new(None), ..self })
-    }
-}
-
-/// Where no generation is named, there may be no such medium: a run may have ended while it waited for it.
-fn goes_on(e: MediumError, chain: &Chain, place: u64, wanted: Option<u64>) -> OpenError {
-    match (&e, chain.newest_generation(), wanted) {
-        (MediumError::NotBrought { .. }, Some(newest), None) => OpenError::GoesOn { place, newest: newest.seal.generation },
-        _ => e.into(),
     }
 }
 

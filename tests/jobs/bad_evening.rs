@@ -109,6 +109,15 @@ fn the_disk_is_full() {
         let verdicts: Vec<Verdict> = verified.generations.iter().map(|g| g.verdict).collect();
         assert_eq!(verdicts, [Verdict::Good, Verdict::Continued]);
     }
+    // Nobody has ever written a second medium, and nobody is asked for it.
+    h.deck.asked();
+    let newest = h.try_restore(&restore::Options { generation: None, ..h.restore_options("whole") }).expect("a restore");
+    assert_eq!((newest.generation, h.deck.asked().len()), (1, 0));
+    assert_same(&before, &picture(&h.path("whole/source")), "the newest generation that is whole");
+    let second = h.try_restore(&restore::Options { generation: Some(2), ..h.restore_options("none") });
+    let nobody =
+        matches!(second, Err(RestoreError::Open(OpenError::Medium(MediumError::NotBrought { place: 2, blank: false, .. }))));
+    assert!(nobody, "{second:?}");
     disk.again("size=64m");
     let report = assert_goes_on(&h, &before);
     assert_eq!(report.generation, 2, "closing seals use no numbers");

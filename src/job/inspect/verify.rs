@@ -99,6 +99,8 @@ pub struct Report {
     pub leftovers: Vec<Listed>,
     /// Objects among the sealed ones that no seal lists, and what is no object: paths below the set's folder.
     pub foreign: Vec<String>,
+    /// What a desktop system has left in the set's folder: paths below it. No fault.
+    pub litter: Vec<String>,
     /// Objects that were verified, with the seals.
     pub objects: u64,
     /// Bytes of the objects that were read, without the seals.
@@ -164,10 +166,7 @@ pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<R
 /// Verifies the objects that the seals of a chain list. Whatever is wrong with them is in the report: an auditor needs
 /// all of it.
 pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
-    let mut all: Vec<(Object, u64)> = Vec::new();
-    for link in &chain.links {
-        all.extend(link.objects.iter().map(|o| (*o, link.seal.generation)));
-    }
+    let mut all: Vec<(Object, u64)> = chain.objects().map(|(o, generation)| (*o, generation)).collect();
     let listed = all.len();
     all.retain(|(o, _)| o.number >= chain.first || o.kind == ObjectKind::Succession || is_there(chain, o));
     let elsewhere = listed - all.len();
@@ -203,6 +202,7 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         damage,
         leftovers: chain.leftovers.clone(),
         foreign: foreign(medium, chain)?,
+        litter: chain.listing.litter.iter().map(|n| n.to_string_lossy().into_owned()).collect(),
         objects: all.len() as u64 + chain.links.len() as u64,
         bytes,
         place: chain.label.as_ref().map_or(0, |l| l.place),

@@ -6,7 +6,7 @@ use crate::format::object::{ObjectKind, object_path};
 use crate::interruption::Interruption;
 use crate::medium::device::{Device, fault};
 use crate::medium::file_system::{FileSystem, free_bytes};
-use crate::medium::layout::{SetEntry, Unreadable, each_entry};
+use crate::medium::layout::{SetEntry, Unreadable, each_entry, is_litter};
 use crate::medium::{FOREIGN_NAMES, Listed, Listing, MediumError};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType};
@@ -78,7 +78,7 @@ impl SetFolder {
 
     pub fn list(&self) -> Result<Listing, MediumError> {
         let mut listing = Listing::default();
-        let mut foreign: BTreeSet<OsString> = BTreeSet::new();
+        let (mut foreign, mut litter): (BTreeSet<OsString>, BTreeSet<OsString>) = Default::default();
         let listed = each_entry(&self.fd, |entry| {
             let path = match entry {
                 SetEntry::Foreign(path) => path,
@@ -91,10 +91,12 @@ impl SetFolder {
                     Found::Else => object_path(number, kind).into(),
                 },
             };
-            listing.foreign_count += 1;
-            foreign.insert(path);
-            if foreign.len() > FOREIGN_NAMES {
-                foreign.pop_last();
+            let is_litter = is_litter(&path);
+            listing.foreign_count += u64::from(!is_litter);
+            let names = if is_litter { &mut litter } else { &mut foreign };
+            names.insert(path);
+            if names.len() > FOREIGN_NAMES {
+                names.pop_last();
             }
             Ok(())
         });
@@ -103,6 +105,7 @@ impl SetFolder {
         self.check_attached("listing")?;
         listing.objects.sort_unstable_by_key(|o| (o.number, o.kind.code()));
         listing.foreign = foreign.into_iter().collect();
+        listing.litter = litter.into_iter().collect();
         Ok(listing)
     }
 

@@ -1,54 +1,90 @@
 //! What a check code from paper shows of the seals before it.
 
-use super::{Chain, SealLink};
+use super::{Chain, Fault, FaultKind, SealLink};
 use crate::format::check_code::WrittenCode;
-use crate::format::merkle::{MerkleHash, MerkleTree, head_leaf};
-use std::collections::BTreeMap;
+use crate::format::digests::BothDigests;
+use crate::format::merkle::{MerkleTree, head_leaf};
+use crate::format::object::ObjectKind;
+use std::collections::{HashMap, HashSet};
 
 impl Chain {
     /// Compares the seals with a check code from paper, and marks those that it anchors: the seal of the code, and the
     /// earlier ones that it leads to, also across a seal that is lost. Returns the position of the seal of the code.
+    ///
+    /// What was written down is worth more than keys, which may be stolen: where the seal of the code does not fit, the
+    /// seals that fit in its stead are not trusted.
     pub fn anchor(&mut self, code: &WrittenCode) -> Option<usize> {
-        let mut fitting = self.links.iter().enumerate().filter(|(_, l)| code.is_of(&l.digest())).map(|(at, _)| at);
-        let at = fitting.next().filter(|_| fitting.next().is_none())?;
-        // The digests that this chain has at its places, as far as `previous` tells.
-        let mut known = BTreeMap::from([(self.links[at].seal.earlier, self.links[at].digest())]);
-        for link in self.links[..=at].iter().rev() {
-            let is_known = known.get(&link.seal.earlier) == Some(&link.digest());
-            if let Some((place, previous)) = link.seal.earlier.checked_sub(1).zip(link.seal.previous).filter(|_| is_known) {
-                known.insert(place, previous.blake3);
-            }
+        let heads: Vec<&SealLink> = self.links.iter().chain(&self.overruled).collect();
+        let mut of_code = heads.iter().filter(|l| code.is_of(&l.digest()));
+        let top = of_code.next().filter(|_| of_code.next().is_none())?;
+        let (digest, number, fits) = (top.digest(), top.number, top.trusted);
+        let anchored = anchored_by(top, &heads);
+        self.links.iter_mut().chain(&mut self.overruled).for_each(|l| l.anchored = anchored.contains(&l.digest()));
+        if !fits {
+            self.follow_the_anchored(number);
         }
-        let all = self.all_heads_before(at, &known);
-        for link in &mut self.links[..=at] {
-            let expected = all.as_ref().unwrap_or(&known).get(&link.seal.earlier);
-            link.anchored |= expected == Some(&link.digest());
-        }
-        Some(at)
+        self.links.iter().position(|l| l.digest() == digest)
     }
 
-    /// The digests of all heads before a seal, if they have the root that its head gives: those on the medium, and of a lost
-    /// seal what the seal after it says.
-    fn all_heads_before(&self, at: usize, known: &BTreeMap<u64, [u8; 32]>) -> Option<BTreeMap<u64, [u8; 32]>> {
-        let seal = &self.links[at].seal;
-        let mut all: BTreeMap<u64, [u8; 32]> = BTreeMap::new();
-        for link in &self.links[..at] {
-            if let Some((place, previous)) = link.seal.earlier.checked_sub(1).zip(link.seal.previous) {
-                all.insert(place, previous.blake3);
-            }
+    /// Drops the chain that fits instead of the anchored seals, and takes back what it has overruled. `top`: the number of
+    /// the seal of the code.
+    fn follow_the_anchored(&mut self, top: u64) {
+        let heads = || self.links.iter().chain(&self.overruled);
+        let first = heads().filter(|l| l.anchored).map(|l| l.number).min().unwrap_or(top);
+        let is_known = self.faults.iter().any(|f| f.object <= top && f.kind == ObjectKind::Seal && f.what != FaultKind::List);
+        self.links.iter_mut().filter(|l| l.number > first && !l.anchored).for_each(|l| l.trusted = false);
+        let is_overruled = |l: &SealLink| self.links.iter().any(|by| by.trusted && by.covers(l.number));
+        let (overruled, back) = std::mem::take(&mut self.overruled).into_iter().partition(is_overruled);
+        self.overruled = overruled;
+        self.links.extend(back);
+        self.links.sort_by_key(|l| l.number);
+        if !is_known {
+            self.faults.push(Fault { object: top, kind: ObjectKind::Seal, what: FaultKind::Forked });
+            self.faults.sort_by_key(|f| f.object);
         }
-        all.extend(self.links[..at].iter().map(|l| (l.seal.earlier, l.digest())));
-        all.extend(known.iter().map(|(place, digest)| (*place, *digest)));
-        let mut tree = MerkleTree::default();
-        for (i, (place, digest)) in all.range(..seal.earlier).enumerate() {
-            if *place != i as u64 {
-                return None;
-            }
-            tree.push(head_leaf(digest));
-        }
-        let root: MerkleHash = tree.root();
-        (tree.count() == seal.earlier && root == seal.heads).then_some(all)
+        self.cover();
     }
+}
+
+/// The digests of the seals that the seal of a code anchors: each that is reached by `previous` alone; and all, if the tree
+/// over their heads has the root that this seal gives. Of a lost seal, the seal behind it tells the leaf.
+fn anchored_by(top: &SealLink, heads: &[&SealLink]) -> HashSet<[u8; 32]> {
+    let by_digests: HashMap<BothDigests, &SealLink> = heads.iter().map(|l| (l.head, *l)).collect();
+    let mut in_order = heads.to_vec();
+    in_order.sort_by_key(|l| (l.trusted, l.number));
+    let by_place: HashMap<u64, &SealLink> = in_order.iter().map(|l| (l.seal.earlier, *l)).collect();
+    let mut anchored = HashSet::from([top.digest()]);
+    let (mut reached, mut leaves) = (Vec::new(), Vec::new());
+    let (mut expected, mut is_linked) = (top.seal.previous, true);
+    for place in (0..top.seal.earlier).rev() {
+        let found = match &expected {
+            Some(digests) => by_digests.get(digests),
+            None => by_place.get(&place),
+        };
+        match (found, expected) {
+            (Some(link), _) => {
+                if is_linked {
+                    anchored.insert(link.digest());
+                }
+                reached.push(link.digest());
+                leaves.push(link.digest());
+                expected = link.seal.previous;
+            }
+            (None, Some(lost)) => {
+                is_linked = false;
+                leaves.push(lost.blake3);
+                expected = None;
+            }
+            // Two in a row are lost.
+            (None, None) => break,
+        }
+    }
+    let mut tree = MerkleTree::default();
+    leaves.iter().rev().for_each(|digest| tree.push(head_leaf(digest)));
+    if (tree.count(), tree.root()) == (top.seal.earlier, top.seal.heads) {
+        anchored.extend(reached);
+    }
+    anchored
 }
 
 impl SealLink {

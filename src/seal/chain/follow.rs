@@ -10,15 +10,16 @@ use crate::format::succession::Succession;
 use crate::seal::verify;
 
 /// Follows the chain from the label's key. A seal that does not fit is a suspect: if an interrupted run left it, a later
-/// seal that fits lists it as void; otherwise it is a fault.
-pub(super) fn follow_on_medium(texts: &Texts, label: Option<&Label>) -> (Vec<SealLink>, Vec<Fault>) {
+/// seal that fits lists it as void; otherwise it is a fault. Returns the seals; those that a seal which fits lists as something
+/// else; and the faults.
+pub(super) fn follow_on_medium(texts: &Texts, label: Option<&Label>) -> (Vec<SealLink>, Vec<SealLink>, Vec<Fault>) {
     let Texts { seals, successions, .. } = texts;
     let set = label.map(|l| l.set).or_else(|| texts.set());
     let keys: Vec<(u64, &Seal)> = seals.iter().filter_map(|s| Some((s.number, &s.signed.as_ref().ok()?.seal))).collect();
     let mut expected = label.map(ExpectedSeal::first);
     // What a seal must fit to follow a suspect: the rest of a chain with one bad seal is only one fault.
     let mut astray: Option<ExpectedSeal> = None;
-    let (mut links, mut suspects): (Vec<SealLink>, Vec<Fault>) = (Vec::new(), Vec::new());
+    let (mut links, mut overruled, mut suspects): (Vec<SealLink>, Vec<SealLink>, Vec<Fault>) = Default::default();
     for read in seals {
         let suspect = |object, what| Fault { object, kind: ObjectKind::Seal, what };
         let signed = match &read.signed {
@@ -45,7 +46,7 @@ pub(super) fn follow_on_medium(texts: &Texts, label: Option<&Label>) -> (Vec<Sea
         if let Some(e) = expected.as_ref().filter(|e| fits(e)) {
             let new = new(true);
             suspects.retain(|f| f.object < seal.first || !new.is_list_whole);
-            links.retain(|l| l.number < seal.first);
+            overruled.extend(links.extract_if(.., |l| l.number >= seal.first));
             if !new.is_list_whole {
                 suspects.push(suspect(read.number, FaultKind::List));
             }
@@ -77,7 +78,7 @@ pub(super) fn follow_on_medium(texts: &Texts, label: Option<&Label>) -> (Vec<Sea
     for f in suspects.iter_mut().filter(|f| matches!(f.what, FaultKind::Newer { .. }) && f.object < last) {
         f.what = FaultKind::Unreadable { why: "a later version, before a seal of this one".into() };
     }
-    (links, suspects)
+    (links, overruled, suspects)
 }
 
 /// The heads of a proof, checked without a medium.

@@ -22,6 +22,7 @@ use crate::format::object::{Id, Object, ObjectKind};
 use crate::medium::{Listed, Listing, Medium, MediumError};
 use follow::follow_on_medium;
 use read::{Candidate, NewerText, Texts};
+use std::collections::BTreeMap;
 
 /// The most numbers between a leftover and what is before it: as many objects as a run may have begun and not recorded.
 pub const LEFTOVER_GAP: u64 = 64;
@@ -40,6 +41,10 @@ pub struct Chain {
     pub first: u64,
     /// The seals, ascending by number.
     pub links: Vec<SealLink>,
+    /// Seals in their place that a seal which fits lists as something else.
+    overruled: Vec<SealLink>,
+    /// Which seal lists which objects: by the first number of a range the number behind its last, and the seal's number.
+    covered: BTreeMap<u64, (u64, u64)>,
     /// Everything that is wrong with label and seals.
     pub faults: Vec<Fault>,
     /// Objects behind the last seal that a run may have left.
@@ -72,18 +77,20 @@ impl Chain {
             claims: Vec::new(),
             first: 0,
             links: Vec::new(),
+            overruled: Vec::new(),
+            covered: BTreeMap::new(),
             faults: Vec::new(),
             leftovers: Vec::new(),
             stray: Vec::new(),
             listing,
         };
         let counts = texts.labels.iter().any(|c| {
-            (chain.links, chain.faults) = follow_on_medium(&texts, Some(&c.label));
+            chain.follow(&texts, Some(&c.label));
             chain.counts(c)
         });
         let begun = earlier.and_then(|e| texts.labels.iter().find(|c| c.label.is_of_same_set(e)));
         if !counts && let Some(begun) = begun {
-            (chain.links, chain.faults) = follow_on_medium(&texts, Some(&begun.label));
+            chain.follow(&texts, Some(&begun.label));
             if chain.links.last().is_none_or(|l| l.number < begun.object.number) {
                 (chain.set, chain.first) = (begun.label.set, begun.object.number);
                 chain.label = Some(begun.label.clone());
@@ -99,8 +106,9 @@ impl Chain {
         if chain.label.is_none() {
             // The first label of the set still tells what is wrong with which seal.
             let of_set = texts.labels.iter().map(|c| &c.label).find(|l| Some(l.set) == texts.set());
-            (chain.links, chain.faults) = follow_on_medium(&texts, of_set);
+            chain.follow(&texts, of_set);
             chain.links.iter_mut().for_each(|l| l.trusted = false);
+            chain.cover();
             chain.set = texts.set().unwrap_or(set);
             chain.claims = texts.labels.iter().map(|c| c.label.clone()).collect();
         }
@@ -109,6 +117,33 @@ impl Chain {
         chain.note_newer(&newer);
         chain.sort_out_the_end();
         Ok(chain)
+    }
+
+    /// Follows the chain that begins with a label's key.
+    fn follow(&mut self, texts: &Texts, label: Option<&Label>) {
+        (self.links, self.overruled, self.faults) = follow_on_medium(texts, label);
+        self.cover();
+    }
+
+    /// Notes which seal lists which objects. Of several the first in this order: those that fit, those that are anchored,
+    /// all others.
+    fn cover(&mut self) {
+        let mut links: Vec<&SealLink> = self.links.iter().collect();
+        links.sort_by_key(|l| (!l.trusted, !l.anchored, l.number));
+        let mut covered: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        for link in links {
+            let before = covered.range(..=link.seal.first).next_back().map_or(0, |(_, (end, _))| *end);
+            let mut first = link.seal.first.max(before);
+            let later = covered.range(first..).take_while(|(from, _)| **from < link.number);
+            let taken: Vec<(u64, u64)> = later.map(|(from, (end, _))| (*from, *end)).collect();
+            for (from, end) in taken.into_iter().chain([(link.number, link.number)]) {
+                if first < from {
+                    covered.insert(first, (from, link.number));
+                }
+                first = first.max(end);
+            }
+        }
+        self.covered = covered;
     }
 
     /// Takes a candidate as the label of the medium if a seal that fits names or lists it.
@@ -163,9 +198,15 @@ impl Chain {
         self.links.last()
     }
 
-    /// The seal that covers object `number`, or that is it.
+    /// The seal that covers object `number`.
     fn covering(&self, number: u64) -> Option<&SealLink> {
-        self.links.get(self.links.partition_point(|l| l.number < number)).filter(|l| l.seal.first <= number)
+        let (_, (_, seal)) = self.covered.range(..=number).next_back().filter(|(_, (end, _))| number < *end)?;
+        self.links.get(self.links.partition_point(|l| l.number < *seal))
+    }
+
+    /// All objects as the seals list them, ascending by number, each once, and the generation of the seal.
+    pub fn objects(&self) -> impl Iterator<Item = (&Object, u64)> {
+        self.covered.iter().flat_map(|(first, (end, _))| (*first..*end).filter_map(|number| self.object(number)))
     }
 
     /// Object `number` as a seal lists it, and the generation of that seal.
@@ -193,7 +234,7 @@ impl Chain {
 
     /// Whether object `number` lies under a seal whose list is damaged: nothing is known of it.
     pub fn is_unlisted(&self, number: u64) -> bool {
-        self.covering(number).is_some_and(|l| !l.is_list_whole && l.number != number)
+        self.covering(number).is_some_and(|l| !l.is_list_whole)
     }
 
     /// The object with the first newer text behind the last seal: nothing from there on can be judged.

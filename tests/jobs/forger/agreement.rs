@@ -27,7 +27,13 @@ const USUAL_SEED: u64 = 1;
 fn may_save_otherwise(said: &[String], ours: &Answer, theirs: &Answer) -> bool {
     let is_bent = said.iter().any(|s| ["index", "age files", "list of"].iter().any(|how| s.starts_with(how)));
     let same_end = (ours.verify, ours.restore) == (5, 5) && (theirs.verify, theirs.restore) == (5, 5);
-    is_bent && same_end && theirs.files.iter().all(|file| ours.files.contains(file))
+    let saves_least = theirs.files.iter().all(|file| ours.files.contains(file));
+    // Both ended where an object is on another medium, which each meets in an order of its own.
+    let needs_another = |a: &Answer| a.restore == 6 && !a.files.is_empty();
+    let whole =
+        |a: &Answer, b: &Answer| a.files.iter().all(|(path, content)| b.files.iter().all(|(p, c)| p != path || c == content));
+    is_bent && same_end && saves_least
+        || ours.verify == theirs.verify && needs_another(ours) && needs_another(theirs) && whole(ours, theirs)
 }
 
 /// What a run met.

@@ -1,6 +1,6 @@
 //! Media on which readers easily differ, and the one answer of both.
 
-use super::log::reseal;
+use super::log::{end_full, reseal, rival};
 use super::readers::{Answer, ReferenceReader, by_the_program, is_reader_missing, key_file};
 use super::{Call, ages, vectors};
 use crate::machine::{object_file, put_object};
@@ -8,7 +8,10 @@ use crate::other_writer::{OtherWriter, RawRecord, file_entry, folder, hospital, 
 use crate::tools::{Dice, objects, overwrite, set_folder};
 use crate::world::Hospital;
 use azekura::format::label::Label;
+use azekura::format::manifest::Manifest;
 use azekura::format::object::{Id, ObjectKind};
+use azekura::pipeline::compressor::{Compressor, Decompressor};
+use azekura::pipeline::encryptor::{Encryptor, Identity, Recipients, decrypt_into};
 use std::fs;
 use std::path::Path;
 
@@ -350,6 +353,153 @@ fn a_second_file_beside_what_is_newer_is_foreign() {
     let number = objects(&h.medium()).iter().find(|o| o.1 == ObjectKind::Later(40)).expect("the object").0;
     put_object(&set_folder(&h.medium()), number, ObjectKind::Label, b"xx");
     assert_answer("A second file has the number of an object of an unknown kind.", &h, &plainly(), 5, 6, &[]);
+}
+
+/// Two generations; the second one has a file of its own.
+fn two_generations() -> Hospital {
+    let h = usual();
+    write_generation(&h, |mut w| {
+        let pack = w.pack(&[b"two"]);
+        w.seal(&[folder("s"), RawRecord::of(&file_entry("s/c", b"two", vec![pack.extent(0, 0, 3)]))]);
+    });
+    h
+}
+
+fn code_of(seal: &Path) -> String {
+    let bytes = fs::read(seal).expect("a seal");
+    let end = azekura::format::seal::Seal::decode(&bytes).expect("a seal").head_bytes;
+    azekura::format::check_code::CheckCode::of(blake3::hash(&bytes[..end]).as_bytes()).to_string()
+}
+
+/// Somebody with a stolen key goes on from the seal before the last, and calls that one the rest of an interrupted run.
+#[test]
+fn what_was_written_down_is_worth_more_than_keys() {
+    let h = two_generations();
+    rival(&set_folder(&h.medium()));
+    let seals: Vec<_> = objects(&h.medium()).into_iter().filter(|o| o.1 == ObjectKind::Seal).collect();
+    let [(.., first), (.., second), _] = &seals[..] else { panic!("{seals:?}") };
+    assert_answer(
+        "With a stolen key the seal before the last was replaced, and a closing seal calls void what is behind it.",
+        &h,
+        &plainly(),
+        0,
+        0,
+        ALL,
+    );
+    let by_code = |path| Call { expect: Some(code_of(path)), ..plainly() };
+    assert_answer(
+        "A seal was replaced with a stolen key, and the call expects the check code of the genuine one behind it.",
+        &h,
+        &by_code(second),
+        5,
+        5,
+        &["s/c"],
+    );
+    // The code of the seal that was put there instead is on no paper.
+    assert_answer(
+        "A seal was replaced with a stolen key, and the call expects the check code of what was put there.",
+        &h,
+        &by_code(first),
+        0,
+        0,
+        ALL,
+    );
+}
+
+/// The set may go on on a medium that nobody has ever written.
+#[test]
+fn the_newest_generation_is_the_newest_that_is_whole() {
+    let h = usual();
+    end_full(&set_folder(&h.medium()));
+    assert_answer("The last seal is a closing one, and the set may go on on another medium.", &h, &plainly(), 0, 0, ALL);
+    assert_answer(
+        "The call asks for a generation that may be on another medium.",
+        &h,
+        &Call { generation: Some(2), ..plainly() },
+        0,
+        6,
+        &[],
+    );
+    assert_answer(
+        "The call asks for the generation before a closing seal.",
+        &h,
+        &Call { generation: Some(1), ..plainly() },
+        0,
+        0,
+        ALL,
+    );
+}
+
+/// The list is damaged, and somebody who knows the recipient has put another manifest there, which is looked at first.
+#[test]
+fn under_a_damaged_list_the_records_tell_which_manifest_was_sealed() {
+    let plant = |bend: fn(&mut Manifest), to_owner: bool| {
+        let h = one_generation(|w| w.behind.push((ObjectKind::Extra, b"behind")));
+        let seal = only(&h, ObjectKind::Seal);
+        flip(&seal, fs::metadata(&seal).expect("a seal").len() - 10);
+        let mut stored = Vec::new();
+        let sealed = fs::read(only(&h, ObjectKind::Manifest)).expect("a manifest");
+        decrypt_into(&h.identity, &sealed, 1 << 20, &mut stored).expect("a payload");
+        let mut plain = zeroize::Zeroizing::new(Vec::new());
+        Decompressor::new().and_then(|mut d| d.decompress_manifest(&stored, &mut plain)).expect("a frame");
+        let mut manifest = Manifest::decode(&plain).expect("a manifest");
+        bend(&mut manifest);
+        let owner = Recipients::parse(&manifest.recipients).expect("recipients");
+        let recipients = if to_owner { owner } else { Identity::generate().recipients() };
+        let mut frame = Vec::new();
+        Compressor::new(1).and_then(|mut c| c.compress_manifest(&manifest.encode(), &mut frame)).expect("a frame");
+        let mut file = Encryptor::begin(&recipients, Vec::new()).expect("a header");
+        file.write(&frame);
+        let number = objects(&h.medium()).iter().find(|o| o.1 == ObjectKind::Extra).expect("the object").0;
+        put_object(&set_folder(&h.medium()), number, ObjectKind::Manifest, file.finish());
+        h
+    };
+    // Only the first record is left.
+    let fewer = |m: &mut Manifest| {
+        let first = folder("s").bytes();
+        m.entries.extents[0].length = first.len() as u64;
+        (m.entries.length, m.entries.count) = (first.len() as u64, 1);
+        m.entries.blake3 = *blake3::hash(&first).as_bytes();
+    };
+    assert_answer(
+        "The list is damaged, and a manifest that was planted names fewer records than were sealed.",
+        &plant(fewer, true),
+        &plainly(),
+        5,
+        5,
+        ALL,
+    );
+    // Somebody else can open it.
+    assert_answer(
+        "The list is damaged, and a copy of the manifest that was planted is for another key.",
+        &plant(|_| {}, false),
+        &plainly(),
+        5,
+        5,
+        ALL,
+    );
+    let other_sources = |m: &mut Manifest| m.sources.clear();
+    assert_answer(
+        "The list is damaged, and a manifest that was planted names no source.",
+        &plant(other_sources, true),
+        &plainly(),
+        5,
+        5,
+        ALL,
+    );
+}
+
+#[test]
+fn what_desktop_systems_leave_is_no_fault() {
+    let h = usual();
+    let set = set_folder(&h.medium());
+    for name in [".DS_Store", "._00000001.pack", "THUMBS.DB", "00000/desktop.ini", "00000/.Trash-1000"] {
+        fs::write(set.join(name), "litter").expect("a file");
+    }
+    fs::create_dir(set.join("System Volume Information")).expect("a folder");
+    assert_answer("Beside the objects lies what desktop systems leave.", &h, &plainly(), 0, 0, ALL);
+    fs::write(set.join("00000/DS_Store"), "foreign").expect("a file");
+    assert_answer("A name is almost one that desktop systems leave.", &h, &plainly(), 5, 0, ALL);
 }
 
 /// The dice of a case depend on nothing but seed and case.

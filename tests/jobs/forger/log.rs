@@ -4,15 +4,16 @@
 use super::generation::PLACEHOLDER;
 use crate::machine::{object_file, objects_in};
 use crate::tools::Dice;
+use azekura::format::digests::BothDigests;
 use azekura::format::label::Label;
 use azekura::format::merkle::{MerkleTree, head_leaf};
 use azekura::format::object::{Id, ObjectKind, hex};
-use azekura::format::seal::Seal;
+use azekura::format::seal::{Seal, Verdict};
 use azekura::seal::SealKey;
 use ed25519_dalek::{Signer, SigningKey};
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The encoding of the neutral element, with which everything seems to be signed.
 const NEUTRAL: [u8; 32] = {
@@ -421,12 +422,8 @@ pub fn reseal(set: &Path, bend: impl Fn(&str) -> String) {
     let (blake3, sha256) = (hex(&blake3_of(&relabelled)), hex(&sha256_of(&relabelled)));
     let first = format!("object 0 label {} {blake3} {sha256}\n", relabelled.len());
     let list = lines.by_ref().fold(first, |list, line| list + &bend(line));
-    let facts = Seal {
-        label: blake3_of(&relabelled),
-        list: azekura::format::digests::BothDigests::of(list.as_bytes()),
-        next: public([2; 32]),
-        ..signed.seal
-    };
+    let facts =
+        Seal { label: blake3_of(&relabelled), list: BothDigests::of(list.as_bytes()), next: public([2; 32]), ..signed.seal };
     let body = facts.encode_body();
     let signature = key(1).sign(&body).to_bytes();
     for path in [seal, label] {
@@ -434,4 +431,116 @@ pub fn reseal(set: &Path, bend: impl Fn(&str) -> String) {
     }
     fs::write(label, relabelled).expect("a label");
     fs::write(seal, [Seal::with_signature(body, &signature), list.into_bytes()].concat()).expect("a seal");
+}
+
+/// The end of a chain that is signed with keys of the forger's own.
+#[derive(Clone)]
+struct Resigned {
+    keys: u8,
+    heads: MerkleTree,
+    previous: Option<BothDigests>,
+    label: [u8; 32],
+}
+
+/// A seal of such a chain, and the chain's end before it.
+struct ResignedSeal {
+    before: Resigned,
+    facts: Seal,
+    list: String,
+    path: PathBuf,
+}
+
+impl Resigned {
+    /// Signs the next seal. `facts`: what it says of anything but chain and list.
+    fn sign(&mut self, facts: &Seal, list: &str) -> Vec<u8> {
+        self.keys += 1;
+        let facts = Seal {
+            label: self.label,
+            earlier: self.heads.count(),
+            heads: self.heads.root(),
+            previous: self.previous,
+            list: BothDigests::of(list.as_bytes()),
+            next: public([self.keys + 1; 32]),
+            ..facts.clone()
+        };
+        let body = facts.encode_body();
+        let head = Seal::with_signature(body.clone(), &key(self.keys).sign(&body).to_bytes());
+        let digests = BothDigests::of(&head);
+        self.heads.push(head_leaf(&digests.blake3));
+        self.previous = Some(digests);
+        [&head, list.as_bytes()].concat()
+    }
+}
+
+/// Writes the log of a set anew, as it is, with keys of the forger's own.
+fn resign(set: &Path) -> (Vec<ResignedSeal>, Resigned) {
+    let mut chain = Resigned { keys: 0, heads: MerkleTree::default(), previous: None, label: [0; 32] };
+    let (mut seals, mut list) = (Vec::new(), String::new());
+    for (number, kind, path) in objects_in(set) {
+        let mut bytes = fs::read(&path).expect("an object");
+        if kind == ObjectKind::Seal {
+            let facts = Seal::decode(&bytes).expect("a seal").seal;
+            let (before, list) = (chain.clone(), std::mem::take(&mut list));
+            bytes = chain.sign(&facts, &list);
+            seals.push(ResignedSeal { before, facts, list, path: path.clone() });
+        } else {
+            if kind == ObjectKind::Label {
+                let was = Label::decode(&bytes).expect("a label");
+                bytes = Label { root_key: key(1).verifying_key().to_bytes(), ..was }.encode();
+                chain.label = blake3_of(&bytes);
+            }
+            list += &line_of(number, kind, &bytes);
+        }
+        replace(&path, &bytes);
+    }
+    (seals, chain)
+}
+
+fn line_of(number: u64, kind: ObjectKind, bytes: &[u8]) -> String {
+    format!("object {number} {kind} {} {} {}\n", bytes.len(), hex(&blake3_of(bytes)), hex(&sha256_of(bytes)))
+}
+
+fn replace(path: &Path, bytes: &[u8]) {
+    let _ = fs::remove_file(path);
+    fs::write(path, bytes).expect("an object");
+}
+
+/// Adds a closing seal over all objects behind a seal, each of them void but what is there as `extra`.
+fn close(set: &Path, chain: &mut Resigned, behind: &Seal, verdict: Verdict) {
+    let rest: Vec<_> = objects_in(set).into_iter().filter(|(n, ..)| *n > behind.number()).collect();
+    let kind = |kind| if kind == ObjectKind::Extra { kind } else { ObjectKind::Void };
+    let lines = rest.iter().map(|(n, was, path)| line_of(*n, kind(*was), &fs::read(path).expect("an object")));
+    let list: String = lines.collect();
+    let facts = Seal {
+        generation: behind.generation + 1,
+        first: behind.number() + 1,
+        count: rest.len() as u64,
+        record_count: 0,
+        records: blake3_of(b""),
+        verdict,
+        ..behind.clone()
+    };
+    let bytes = chain.sign(&facts, &list);
+    replace(&object_file(set, facts.number(), ObjectKind::Seal), &bytes);
+}
+
+/// A run that found the medium full, and ended.
+pub fn end_full(set: &Path) {
+    let (seals, mut chain) = resign(set);
+    let last = &seals.last().expect("a seal").facts;
+    replace(&object_file(set, last.number() + 1, ObjectKind::Extra), b"extra");
+    close(set, &mut chain, last, Verdict::Continued);
+}
+
+/// Somebody who has stolen a key makes another chain from the seal before the last on: replaces that one, and says that
+/// everything behind it is the rest of an interrupted run.
+pub fn rival(set: &Path) {
+    let (mut seals, _) = resign(set);
+    if seals.len() < 2 {
+        return;
+    }
+    let ResignedSeal { before: mut chain, facts, list, path } = seals.swap_remove(seals.len() - 2);
+    let facts = Seal { time: "2026-11-29T03:00:00Z".into(), ..facts };
+    replace(&path, &chain.sign(&facts, &list));
+    close(set, &mut chain, &facts, Verdict::Checkpoint);
 }

@@ -53,6 +53,9 @@ pub fn forge(h: Hospital, dice: &mut Dice) -> Forged {
     let set = set_folder(&h.medium());
     if dice.chance(40) {
         log::forge(&set, dice, &mut said);
+    } else if dice.chance(8) {
+        said.push("a rival's chain".into());
+        log::rival(&set);
     }
     for _ in 0..[0, 0, 1, 1, 2][dice.below(5)] {
         planted::plant(&set, &label, dice, &mut said);
@@ -80,8 +83,8 @@ fn any_call(h: &Hospital, label: &Label, dice: &mut Dice) -> Call {
         set: dice.chance(15).then(|| label.set.to_string()),
         generation: dice.chance(20).then(|| 1 + dice.below(3) as u64),
         expect: match dice.below(10) {
-            0 | 1 if !seals.is_empty() => code(dice),
-            2 if dice.chance(30) => Some("0123-4567-89AB-CDEF".into()),
+            0..=2 if !seals.is_empty() => code(dice),
+            3 if dice.chance(30) => Some("0123-4567-89AB-CDEF".into()),
             _ => None,
         },
     }

@@ -19,9 +19,7 @@ impl From<OpenError> for CommandError {
             E::WhichSet { path, count } => {
                 Self::new(message!("error.restore.which-set", path = path, count = count), Exit::Usage)
             }
-            E::GoesOn { place, newest } => {
-                Self::new(message!("error.restore.goes-on", number = place, newest = newest), Exit::Medium)
-            }
+            E::GoesOn { place } => Self::new(message!("error.restore.goes-on", number = place), Exit::Medium),
             E::Medium(e) => e.into(),
         }
     }

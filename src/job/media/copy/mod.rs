@@ -21,7 +21,7 @@ use crate::format::seal::ReadBack;
 use crate::medium::MediumError;
 use crate::seal::chain::{Chain, Fault};
 use crate::set::check::{CheckError, Damage};
-use crate::set::open::{OpenError, OpenSet, set_name};
+use crate::set::open::{OpenError, OpenSet, Reach, set_name};
 use plan::Plan;
 use std::collections::{BTreeSet, HashSet};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -173,7 +173,7 @@ pub fn copy(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Rep
     let chain = source.chain()?;
     let (source, chain) = match options.this_medium {
         true => (source, chain),
-        false => source.with_all_media(chain, &options.from, None, env.loader)?,
+        false => source.with_all_media(chain, &options.from, Reach::End, env.loader)?,
     };
     if chain.links.is_empty() {
         return Err(CopyError::NothingSealed { path: options.from.clone() });
