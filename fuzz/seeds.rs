@@ -25,6 +25,13 @@ fn write_all() {
     let (payload, _) = sample::payload();
     let manifest = sample::manifest().encode();
 
+    // Dice for the forger: as many as a medium needs.
+    for n in 0..32 {
+        let mut dice = [0; 256];
+        blake3::Hasher::new().update(&[n]).finalize_xof().fill(&mut dice);
+        put("forged", &dice);
+    }
+
     put("label", &sample::label());
     put("manifest", &manifest);
     put("pack", &payload);

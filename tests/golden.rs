@@ -16,6 +16,8 @@ mod damaged;
 mod ed25519;
 #[path = "golden/example.rs"]
 mod example;
+#[path = "golden/folded.rs"]
+mod folded;
 #[path = "golden/hostile.rs"]
 mod hostile;
 mod machine;
@@ -36,6 +38,7 @@ mod world;
 mod write;
 
 use azekura::pipeline::encryptor::Identity;
+use machine::updates;
 use std::path::{Path, PathBuf};
 
 /// `tests/golden`
@@ -49,13 +52,6 @@ fn key_file() -> PathBuf {
 
 fn identity() -> Identity {
     Identity::parse(&std::fs::read(key_file()).expect("the key"), None).expect("a key")
-}
-
-/// Whether files are to be written anew.
-fn updates() -> bool {
-    let wanted = std::env::var_os("UPDATE_GOLDEN").is_some_and(|v| v == "1");
-    assert!(!wanted || std::env::var_os("CI").is_none(), "UPDATE_GOLDEN is for people; CI compares");
-    wanted
 }
 
 /// Compares a file with what it should hold; with `UPDATE_GOLDEN=1`, writes it.

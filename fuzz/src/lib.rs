@@ -26,10 +26,13 @@ pub const SET: Id = Id([1; 16]);
 const SET_KEY: [u8; 32] = [3; 32];
 
 /// An identity that never had anything to protect.
-pub static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
+pub static IDENTITY: LazyLock<Identity> = LazyLock::new(identity);
+
+/// The same, for who must own it.
+pub fn identity() -> Identity {
     let text = b"AGE-SECRET-KEY-1TNFHN9ERG6936T3A66J4ZFFWSMKW9NREDXCTZ7XJQVJ08SGVAM9SYSEDHN";
     Identity::parse(text, None).expect("an identity")
-});
+}
 
 /// The key that signs the n-th seal.
 pub fn seal_key(n: u64) -> SealKey {

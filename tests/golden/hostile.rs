@@ -110,23 +110,6 @@ pub fn nested(depth: usize) -> Item {
     (1..depth).fold(Array(Vec::new()), |inner, _| Array(vec![inner]))
 }
 
-/// Long runs of one byte as `00*1000`.
-pub fn folded(bytes: &[u8]) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut open = String::new();
-    for run in bytes.chunk_by(|a, b| a == b) {
-        match run.len() {
-            0..64 => run.iter().for_each(|b| open.push_str(&format!("{b:02x}"))),
-            n => {
-                parts.extend((!open.is_empty()).then(|| std::mem::take(&mut open)));
-                parts.push(format!("{:02x}*{n}", run[0]));
-            }
-        }
-    }
-    parts.extend((!open.is_empty()).then_some(open));
-    parts.join(" ")
-}
-
 fn decode_pack(payload: &[u8]) -> Option<Malformed> {
     match read_index(&mut Cursor::new(payload)) {
         Ok(_) => None,

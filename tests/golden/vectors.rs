@@ -5,9 +5,12 @@
 //! proves nothing with the root key of the good ones. Of a record also whether it `concerns` only this `record`, which
 //! is then refused, or the whole `stream`. Of a list on tape, the bytes are the list and then its trailer, on the cartridge
 //! of the example. Bytes are hexadecimal; `00*16` means 16 times `00`.
+//!
+//! The media beside them are the forger's: `tests/jobs/forger/vectors.rs`.
 
 use crate::cbor::{Item, annotated_line, hex};
 use crate::example::{self, set_key};
+use crate::folded::folded;
 use crate::hostile::{self, Bad};
 use crate::{folder, holds};
 use azekura::format::check_code::{CheckCode, WrittenCode};
@@ -39,7 +42,7 @@ pub fn file(name: &str, good: Vec<Good>, bad: &[Bad]) {
     let lines: Vec<String> = bad
         .iter()
         .map(|b| {
-            let mut vector = json!({"name": b.name, "bytes": hostile::folded(&b.bytes), "refused": b.refused});
+            let mut vector = json!({"name": b.name, "bytes": folded(&b.bytes), "refused": b.refused});
             if let Some(concerns) = b.concerns {
                 vector["concerns"] = concerns.into();
             }

@@ -11,6 +11,8 @@ mod copy;
 mod damaged_medium;
 mod day_one;
 mod first_night;
+#[path = "../golden/folded.rs"]
+mod folded;
 mod forger;
 mod history;
 mod holes;

@@ -2,13 +2,18 @@
 
 use crate::machine::{is_root, objects_in, skipped};
 use azekura::format::object::ObjectKind;
-use rustix::fs::{Mode, OFlags};
-use std::collections::BTreeMap;
+use rustix::fs::{IFlags, Mode, OFlags, ioctl_getflags, ioctl_setflags};
+use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Random numbers that come again: the seed is `AZEKURA_SEED`, or a new one that the test's output names.
-pub struct Dice(u64);
+pub struct Dice {
+    /// The bytes of an input that are not used yet. They decide first.
+    input: VecDeque<u8>,
+    /// What splitmix64 goes on from.
+    state: u64,
+}
 
 impl Dice {
     pub fn new(test: &str) -> Self {
@@ -21,25 +26,46 @@ impl Dice {
             }
         };
         println!("{test}: AZEKURA_SEED={seed}");
-        Self(seed)
+        Self::of_seed(seed)
+    }
+
+    fn of_seed(seed: u64) -> Self {
+        Self { input: VecDeque::new(), state: seed }
     }
 
     /// Those of one case of many, so that it can be made again by itself.
     pub fn of_case(seed: u64, case: u64) -> Self {
-        Self(Self(seed ^ case.rotate_left(32)).next())
+        Self::of_seed(Self::of_seed(seed ^ case.rotate_left(32)).next())
     }
 
-    /// splitmix64.
+    /// Dice that fall as a fuzzer wants, who changes an input byte by byte and learns what comes of it. Where the input ends, a
+    /// generator that it seeds goes on.
+    pub fn of_input(input: &[u8]) -> Self {
+        let seed = u64::from_le_bytes(*blake3::hash(input).as_bytes().first_chunk().expect("32 bytes"));
+        Self { input: input.iter().copied().collect(), state: seed }
+    }
+
+    /// A number of so many bytes of the input. `None` at its end.
+    fn given(&mut self, bytes: usize) -> Option<u64> {
+        let bytes = self.input.drain(..bytes.min(self.input.len()));
+        bytes.map(u64::from).reduce(|n, byte| n << 8 | byte)
+    }
+
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        self.given(8).unwrap_or_else(|| self.splitmix64())
+    }
+
+    fn splitmix64(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     }
 
-    /// 0 to `n - 1`.
+    /// 0 to `n - 1`. Takes one byte of an input where that is enough, so that each byte decides one thing.
     pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
+        let bytes = if n <= 256 { 1 } else { 8 };
+        (self.given(bytes).unwrap_or_else(|| self.splitmix64()) % n as u64) as usize
     }
 
     pub fn chance(&mut self, percent: usize) -> bool {
@@ -173,6 +199,23 @@ pub fn copy_folder(from: &Path, to: &Path) {
 /// A temporary folder in memory where there is one: no story here is about a disk's speed.
 pub fn fast_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder")
+}
+
+/// Takes away the flags that forbid even root to remove what was restored (`chattr +i`, `+a`). A temporary folder with such an entry
+/// would stay for good.
+pub fn unlock(folder: &Path) {
+    const LOCKS: IFlags = IFlags::IMMUTABLE.union(IFlags::APPEND);
+    let opened = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    for entry in walkdir::WalkDir::new(folder).into_iter().flatten() {
+        let kind = entry.file_type();
+        if (kind.is_file() || kind.is_dir())
+            && let Ok(fd) = rustix::fs::open(entry.path(), opened, Mode::empty())
+            && let Ok(flags) = ioctl_getflags(&fd)
+            && flags.intersects(LOCKS)
+        {
+            let _ = ioctl_setflags(&fd, flags.difference(LOCKS));
+        }
+    }
 }
 
 /// Writes over bytes of a file that exists.

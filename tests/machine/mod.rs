@@ -1,5 +1,5 @@
-//! What a test needs of the machine that it runs on. What is not there is skipped aloud, never silently. And where
-//! objects are in a folder.
+//! What a test needs of the machine that it runs on. What is not there is skipped aloud, never silently. Whether
+//! golden files are written. And where objects are in a folder.
 
 #![allow(dead_code, reason = "each test program takes what it needs")]
 
@@ -15,6 +15,13 @@ use std::path::{Path, PathBuf};
 pub fn skipped(what: impl Display) {
     let line = format!("\n*** SKIPPED: {what} ***\n");
     std::io::stderr().write_all(line.as_bytes()).expect("standard error");
+}
+
+/// Whether golden files are to be written anew.
+pub fn updates() -> bool {
+    let wanted = std::env::var_os("UPDATE_GOLDEN").is_some_and(|v| v == "1");
+    assert!(!wanted || std::env::var_os("CI").is_none(), "UPDATE_GOLDEN is for people; CI compares");
+    wanted
 }
 
 /// Whether something that not every machine permits was done; if not, says so.

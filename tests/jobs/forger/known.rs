@@ -1,8 +1,8 @@
 //! Media on which readers easily differ, and the one answer of both.
 
-use super::ages;
 use super::log::{end_full, reseal, rival};
-use super::readers::{Answer, Call, ReferenceReader, by_the_program};
+use super::readers::{Answer, ReferenceReader, by_the_program, is_reader_missing, key_file};
+use super::{Call, ages, vectors};
 use crate::machine::{object_file, put_object};
 use crate::other_writer::{OtherWriter, RawRecord, file_entry, folder, hospital, link, write_generation};
 use crate::tools::{Dice, objects, overwrite, set_folder};
@@ -70,20 +70,26 @@ enum Who {
     Reader,
 }
 
+/// Asks both readers. The medium is kept as a vector, and `what` is said of it there.
 #[track_caller]
-fn assert_answer(h: &Hospital, call: &Call, verify: i32, restore: i32, files: &[&str]) {
-    assert_answer_of(h, Who::Program, call, verify, restore, files);
-    assert_answer_of(h, Who::Reader, call, verify, restore, files);
+fn assert_answer(what: &str, h: &Hospital, call: &Call, verify: i32, restore: i32, files: &[&str]) {
+    assert_answer_within(what, h, call, verify, restore, files, files);
+}
+
+/// The same where the program saves more from damage than the reader.
+#[track_caller]
+fn assert_answer_within(what: &str, h: &Hospital, call: &Call, verify: i32, restore: i32, least: &[&str], most: &[&str]) {
+    if is_reader_missing() {
+        return;
+    }
+    let most = assert_answer_of(h, Who::Program, call, verify, restore, most);
+    let least = assert_answer_of(h, Who::Reader, call, verify, restore, least);
+    vectors::assert_kept(what, h, call, &least, &most);
 }
 
 #[track_caller]
-fn assert_answer_of(h: &Hospital, who: Who, call: &Call, verify: i32, restore: i32, files: &[&str]) {
-    if super::is_reader_missing() {
-        return;
-    }
-    let key = h.path("key");
-    let text: String = h.identity.texts().iter().map(|t| format!("{}\n", **t)).collect();
-    fs::write(&key, text).expect("a key");
+fn assert_answer_of(h: &Hospital, who: Who, call: &Call, verify: i32, restore: i32, files: &[&str]) -> Answer {
+    let key = key_file(h);
     for by in ["by the program", "by the reader"] {
         let _ = fs::remove_dir_all(h.path(by));
     }
@@ -91,9 +97,9 @@ fn assert_answer_of(h: &Hospital, who: Who, call: &Call, verify: i32, restore: i
         Who::Program => by_the_program(h, &key, call),
         Who::Reader => ReferenceReader::start().answer(h, &key, call),
     };
-    let Answer { verify: v, restore: r, files: found } = answer;
-    let found: Vec<_> = found.iter().map(|(path, _)| path.to_str().expect("text")).collect();
-    assert_eq!((v, r, &found[..]), (verify, restore, files), "{said}");
+    let found: Vec<_> = answer.files.iter().map(|(path, _)| path.to_str().expect("text")).collect();
+    assert_eq!((answer.verify, answer.restore, &found[..]), (verify, restore, files), "{said}");
+    answer
 }
 
 fn plainly() -> Call {
@@ -102,28 +108,43 @@ fn plainly() -> Call {
 
 #[test]
 fn where_nothing_counts_the_content_is_restored_and_called_unproven() {
-    // The root of the tree, so that the head keeps its form.
+    // Another digit, so that the head keeps its form.
     let damaged_head = |h: &Hospital| {
         let seal = only(h, ObjectKind::Seal);
         let text = fs::read_to_string(&seal).expect("a seal");
-        flip(&seal, text.find("\nlabel ").expect("a line") as u64 + 10);
+        let at = text.find("\nlabel ").expect("a line") + 10;
+        overwrite(&seal, at as u64, if text.as_bytes()[at] == b'0' { b"1" } else { b"0" });
     };
     let h = usual();
     damaged_head(&h);
-    assert_answer(&h, &plainly(), 5, 5, ALL);
+    assert_answer(
+        "One digit in the head of the only seal is another one, so its signature is not good.",
+        &h,
+        &plainly(),
+        5,
+        5,
+        ALL,
+    );
     // Somebody may have put it there: nobody is to restore a suspected state unawares.
     label_ahead(&h, |l| l.quarantine = true);
-    assert_answer(&h, &plainly(), 5, 2, &[]);
-    assert_answer(&h, &Call { set: Some(h.label().set.to_string()), ..plainly() }, 5, 5, ALL);
+    assert_answer("A label behind a seal that does not fit puts the set under quarantine.", &h, &plainly(), 5, 2, &[]);
+    assert_answer(
+        "A label behind a seal that does not fit puts the set under quarantine, and the call names the set.",
+        &h,
+        &Call { set: Some(h.label().set.to_string()), ..plainly() },
+        5,
+        5,
+        ALL,
+    );
     let h = usual();
     let label = only(&h, ObjectKind::Label);
     label_ahead(&h, |l| l.set = Id([7; 16]));
     fs::remove_file(label).expect("a deletion");
-    assert_answer(&h, &plainly(), 5, 5, ALL);
+    assert_answer("The label of the set is gone, and that of another set lies behind the seal.", &h, &plainly(), 5, 5, ALL);
     let h = usual();
     fs::remove_file(only(&h, ObjectKind::Label)).expect("a deletion");
     behind(&h, ObjectKind::Label, b"azekura label 2\n");
-    assert_answer(&h, &plainly(), 5, 5, ALL);
+    assert_answer("The label of the set is gone, and a newer one lies behind the seal.", &h, &plainly(), 5, 5, ALL);
 }
 
 #[test]
@@ -132,21 +153,21 @@ fn a_set_whose_seals_cannot_be_read_is_damaged_and_not_empty() {
     let seal = only(&h, ObjectKind::Seal);
     let bytes = fs::read(&seal).expect("a seal");
     fs::remove_file(&seal).and_then(|()| fs::write(&seal, &bytes[..400])).expect("a cut");
-    assert_answer(&h, &plainly(), 5, 5, &[]);
+    assert_answer("The only seal is cut off within its head.", &h, &plainly(), 5, 5, &[]);
     // Without one, nothing is sealed.
     fs::remove_file(&seal).expect("a deletion");
-    assert_answer(&h, &plainly(), 6, 6, &[]);
+    assert_answer("The only seal is gone, so nothing is sealed.", &h, &plainly(), 6, 6, &[]);
 }
 
 #[test]
 fn a_further_folder_of_the_set_hides_nothing() {
     let h = usual();
     copy_of_the_set(&h);
-    assert_answer(&h, &plainly(), 5, 0, ALL);
+    assert_answer("The folder of the set is there twice.", &h, &plainly(), 5, 0, ALL);
     let h = usual();
     flip(&only(&h, ObjectKind::Label), 20);
     copy_of_the_set(&h);
-    assert_answer(&h, &plainly(), 5, 5, ALL);
+    assert_answer("The folder of the set is there twice, and its label is damaged in both.", &h, &plainly(), 5, 5, ALL);
 }
 
 #[test]
@@ -160,39 +181,74 @@ fn what_is_newer_is_named_and_nothing_behind_it_is_judged() {
         let h = usual();
         behind(&h, kind, text);
         behind(&h, ObjectKind::Pack, b"not judged");
-        assert_answer(&h, &plainly(), 6, 6, ALL);
+        assert_answer(&format!("A newer {kind} lies behind the seal, and a pack behind it."), &h, &plainly(), 6, 6, ALL);
         // Without its line feed it is no first line.
         let h = usual();
         behind(&h, kind, text.split(|b| *b == b'\n').next().expect("a line"));
         let judged = if kind == ObjectKind::Seal { 5 } else { 0 };
-        assert_answer(&h, &plainly(), judged, judged, ALL);
+        assert_answer(
+            &format!("A {kind} behind the seal begins as a newer one does, without the line feed."),
+            &h,
+            &plainly(),
+            judged,
+            judged,
+            ALL,
+        );
         // It may be longer than a text of this version.
         let h = usual();
         behind(&h, kind, &[text, &vec![b'x'; 17 << 20]].concat());
-        assert_answer(&h, &plainly(), 6, 6, ALL);
+        assert_answer(
+            &format!("A newer {kind} behind the seal is longer than a text of this version may be."),
+            &h,
+            &plainly(),
+            6,
+            6,
+            ALL,
+        );
     }
     let h = one_generation(|w| _ = w.append_raw(ObjectKind::Later(9), b"later"));
-    assert_answer(&h, &plainly(), 6, 6, &[]);
+    assert_answer("The seal lists an object of an unknown kind.", &h, &plainly(), 6, 6, &[]);
     flip(&only(&h, ObjectKind::Later(9)), 0);
-    assert_answer(&h, &plainly(), 5, 6, &[]);
+    assert_answer("The seal lists an object of an unknown kind, and that object is damaged.", &h, &plainly(), 5, 6, &[]);
 }
 
 #[test]
 fn a_seal_counts_in_its_own_place_only() {
     let h = usual();
     behind(&h, ObjectKind::Seal, &fs::read(only(&h, ObjectKind::Seal)).expect("a seal"));
-    assert_answer(&h, &plainly(), 5, 5, ALL);
+    assert_answer("A copy of the seal lies behind it.", &h, &plainly(), 5, 5, ALL);
 }
 
 #[test]
 fn nothing_is_restored_against_a_code() {
     let h = usual();
-    assert_answer(&h, &Call { expect: Some("0123-4567-89AB-CDEF".into()), ..plainly() }, 5, 5, &[]);
+    assert_answer(
+        "The call expects a check code that no seal has.",
+        &h,
+        &Call { expect: Some("0123-4567-89AB-CDEF".into()), ..plainly() },
+        5,
+        5,
+        &[],
+    );
     let code = h.chain().last().map(|l| azekura::format::check_code::CheckCode::of(&l.digest()).to_string());
-    assert_answer(&h, &Call { expect: code, ..plainly() }, 0, 0, ALL);
-    assert_answer(&h, &Call { generation: Some(2), ..plainly() }, 0, 2, &[]);
+    assert_answer("The call expects the check code of the seal.", &h, &Call { expect: code, ..plainly() }, 0, 0, ALL);
+    assert_answer(
+        "The call asks for a generation that was never made.",
+        &h,
+        &Call { generation: Some(2), ..plainly() },
+        0,
+        2,
+        &[],
+    );
     flip(&only(&h, ObjectKind::Seal), 20);
-    assert_answer(&h, &Call { generation: Some(2), ..plainly() }, 5, 5, &[]);
+    assert_answer(
+        "The call asks for a generation that is not there, and the only seal does not fit.",
+        &h,
+        &Call { generation: Some(2), ..plainly() },
+        5,
+        5,
+        &[],
+    );
 }
 
 #[test]
@@ -206,7 +262,14 @@ fn a_further_name_is_restored_without_its_first_one() {
         let records = [&[folder("s"), refused, RawRecord::of(&first)][..], &further.map(|l| RawRecord::of(&l))].concat();
         w.seal(&records);
     });
-    assert_answer(&h, &plainly(), 0, 5, &["s/x", "s/y"]);
+    assert_answer(
+        "The first name of a file lies in a folder whose record is refused, and two further names do not.",
+        &h,
+        &plainly(),
+        0,
+        5,
+        &["s/x", "s/y"],
+    );
 }
 
 /// A newer program may know what lies below an entry whose state is unknown here.
@@ -219,13 +282,13 @@ fn what_is_newer_may_have_something_below_it() {
         let newer = file("s/new").with(19, crate::cbor::Item::Uint(7));
         w.seal(&[folder("s"), file("s/a"), newer, file("s/new/below"), file("s/z")]);
     });
-    assert_answer(&h, &plainly(), 0, 5, &["s/a", "s/z"]);
+    assert_answer("Below an entry whose state is unknown lies another entry.", &h, &plainly(), 0, 5, &["s/a", "s/z"]);
 }
 
 #[test]
 fn an_armoured_file_is_no_object() {
     let h = one_generation(|w| w.encrypt = Some(ages::armored(&w.recipient())));
-    assert_answer(&h, &plainly(), 0, 5, &[]);
+    assert_answer("All age files are armoured.", &h, &plainly(), 0, 5, &[]);
 }
 
 /// What is well sealed and wrong: the length of an object, and which file a void object is.
@@ -239,7 +302,7 @@ fn a_list_means_what_it_says() {
         }
         _ => line.into(),
     });
-    assert_answer(&h, &plainly(), 5, 5, &[]);
+    assert_answer("The seal lists another length for the manifest than it has.", &h, &plainly(), 5, 5, &[]);
     for is_listed in [true, false] {
         let h = one_generation(|w| _ = w.append_raw(ObjectKind::Extra, b"void"));
         let set = set_folder(&h.medium());
@@ -250,11 +313,19 @@ fn a_list_means_what_it_says() {
         });
         let extra = only(&h, ObjectKind::Extra);
         let number = objects(&h.medium()).iter().find(|o| o.1 == ObjectKind::Extra).expect("the object").0;
+        let listed = if is_listed { "the digest is listed" } else { "nothing is listed" };
         fs::rename(&extra, object_file(&set, number, ObjectKind::Pack)).expect("a leftover's name");
-        assert_answer(&h, &plainly(), 0, 0, ALL);
+        assert_answer(&format!("One file has the number of a void object of which {listed}."), &h, &plainly(), 0, 0, ALL);
         // A second file of the same length: which one is meant, its bytes tell. Where none is meant, both may be.
         put_object(&set, number, ObjectKind::Label, b"v0id");
-        assert_answer(&h, &plainly(), if is_listed { 5 } else { 0 }, 0, ALL);
+        assert_answer(
+            &format!("Two files have the number of a void object of which {listed}."),
+            &h,
+            &plainly(),
+            if is_listed { 5 } else { 0 },
+            0,
+            ALL,
+        );
     }
 }
 
@@ -266,15 +337,14 @@ fn a_restore_out_of_a_damaged_pack_is_not_called_good() {
         ["object", "1", "pack", _, blake3, ..] => line.replace(blake3, &"0".repeat(64)),
         _ => line.into(),
     });
-    assert_answer_of(&h, Who::Program, &plainly(), 5, 5, ALL);
-    assert_answer_of(&h, Who::Reader, &plainly(), 5, 5, &[]);
+    assert_answer_within("The seal lists another digest for a pack whose frames are all good.", &h, &plainly(), 5, 5, &[], ALL);
 }
 
 #[test]
 fn records_without_a_source_are_not_passed_over() {
     use crate::cbor::Item::Array;
     let h = one_generation(|w| w.bend_cbor = Box::new(|cbor| cbor.with(7, Array(Vec::new()))));
-    assert_answer(&h, &plainly(), 0, 5, &[]);
+    assert_answer("The manifest names no source, and there are records.", &h, &plainly(), 0, 5, &[]);
 }
 
 #[test]
@@ -282,7 +352,7 @@ fn a_second_file_beside_what_is_newer_is_foreign() {
     let h = one_generation(|w| _ = w.append_raw(ObjectKind::Later(40), b"later"));
     let number = objects(&h.medium()).iter().find(|o| o.1 == ObjectKind::Later(40)).expect("the object").0;
     put_object(&set_folder(&h.medium()), number, ObjectKind::Label, b"xx");
-    assert_answer(&h, &plainly(), 5, 6, &[]);
+    assert_answer("A second file has the number of an object of an unknown kind.", &h, &plainly(), 5, 6, &[]);
 }
 
 /// Two generations; the second one has a file of its own.
@@ -307,12 +377,33 @@ fn what_was_written_down_is_worth_more_than_keys() {
     let h = two_generations();
     rival(&set_folder(&h.medium()));
     let seals: Vec<_> = objects(&h.medium()).into_iter().filter(|o| o.1 == ObjectKind::Seal).collect();
-    let [(.., first), (.., second), (.., _)] = &seals[..] else { panic!("{seals:?}") };
-    assert_answer(&h, &plainly(), 0, 0, ALL);
+    let [(.., first), (.., second), _] = &seals[..] else { panic!("{seals:?}") };
+    assert_answer(
+        "With a stolen key the seal before the last was replaced, and a closing seal calls void what is behind it.",
+        &h,
+        &plainly(),
+        0,
+        0,
+        ALL,
+    );
     let by_code = |path| Call { expect: Some(code_of(path)), ..plainly() };
-    assert_answer(&h, &by_code(second), 5, 5, &["s/c"]);
+    assert_answer(
+        "A seal was replaced with a stolen key, and the call expects the check code of the genuine one behind it.",
+        &h,
+        &by_code(second),
+        5,
+        5,
+        &["s/c"],
+    );
     // The code of the seal that was put there instead is on no paper.
-    assert_answer(&h, &by_code(first), 0, 0, ALL);
+    assert_answer(
+        "A seal was replaced with a stolen key, and the call expects the check code of what was put there.",
+        &h,
+        &by_code(first),
+        0,
+        0,
+        ALL,
+    );
 }
 
 /// The set may go on on a medium that nobody has ever written.
@@ -320,9 +411,23 @@ fn what_was_written_down_is_worth_more_than_keys() {
 fn the_newest_generation_is_the_newest_that_is_whole() {
     let h = usual();
     end_full(&set_folder(&h.medium()));
-    assert_answer(&h, &plainly(), 0, 0, ALL);
-    assert_answer(&h, &Call { generation: Some(2), ..plainly() }, 0, 6, &[]);
-    assert_answer(&h, &Call { generation: Some(1), ..plainly() }, 0, 0, ALL);
+    assert_answer("The last seal is a closing one, and the set may go on on another medium.", &h, &plainly(), 0, 0, ALL);
+    assert_answer(
+        "The call asks for a generation that may be on another medium.",
+        &h,
+        &Call { generation: Some(2), ..plainly() },
+        0,
+        6,
+        &[],
+    );
+    assert_answer(
+        "The call asks for the generation before a closing seal.",
+        &h,
+        &Call { generation: Some(1), ..plainly() },
+        0,
+        0,
+        ALL,
+    );
 }
 
 /// The list is damaged, and somebody who knows the recipient has put another manifest there, which is looked at first.
@@ -356,11 +461,32 @@ fn under_a_damaged_list_the_records_tell_which_manifest_was_sealed() {
         (m.entries.length, m.entries.count) = (first.len() as u64, 1);
         m.entries.blake3 = *blake3::hash(&first).as_bytes();
     };
-    assert_answer(&plant(fewer, true), &plainly(), 5, 5, ALL);
+    assert_answer(
+        "The list is damaged, and a manifest that was planted names fewer records than were sealed.",
+        &plant(fewer, true),
+        &plainly(),
+        5,
+        5,
+        ALL,
+    );
     // Somebody else can open it.
-    assert_answer(&plant(|_| {}, false), &plainly(), 5, 5, ALL);
+    assert_answer(
+        "The list is damaged, and a copy of the manifest that was planted is for another key.",
+        &plant(|_| {}, false),
+        &plainly(),
+        5,
+        5,
+        ALL,
+    );
     let other_sources = |m: &mut Manifest| m.sources.clear();
-    assert_answer(&plant(other_sources, true), &plainly(), 5, 5, ALL);
+    assert_answer(
+        "The list is damaged, and a manifest that was planted names no source.",
+        &plant(other_sources, true),
+        &plainly(),
+        5,
+        5,
+        ALL,
+    );
 }
 
 #[test]
@@ -371,9 +497,9 @@ fn what_desktop_systems_leave_is_no_fault() {
         fs::write(set.join(name), "litter").expect("a file");
     }
     fs::create_dir(set.join("System Volume Information")).expect("a folder");
-    assert_answer(&h, &plainly(), 0, 0, ALL);
+    assert_answer("Beside the objects lies what desktop systems leave.", &h, &plainly(), 0, 0, ALL);
     fs::write(set.join("00000/DS_Store"), "foreign").expect("a file");
-    assert_answer(&h, &plainly(), 5, 0, ALL);
+    assert_answer("A name is almost one that desktop systems leave.", &h, &plainly(), 5, 0, ALL);
 }
 
 /// The dice of a case depend on nothing but seed and case.

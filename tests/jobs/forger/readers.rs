@@ -1,17 +1,11 @@
 //! The two readers, and what they answer.
 
+use super::Call;
+use crate::machine::skipped;
 use crate::world::{Hospital, tree};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-
-/// What the readers are asked.
-#[derive(Debug)]
-pub struct Call {
-    pub set: Option<String>,
-    pub generation: Option<u64>,
-    pub expect: Option<String>,
-}
 
 impl Call {
     /// The options of a verification.
@@ -24,6 +18,27 @@ impl Call {
         let generation = self.generation.map(|n| ["--generation".to_owned(), n.to_string()]);
         generation.into_iter().flatten().chain(self.common()).collect()
     }
+}
+
+/// Whether programs are missing that the reference reader needs; says so.
+pub fn is_reader_missing() -> bool {
+    let missing = ["python3", "age", "zstd", "b3sum"].into_iter().any(|p| Command::new(p).arg("--version").output().is_err());
+    if missing {
+        skipped("forged media: the reference reader needs python3, age, zstd and b3sum");
+    }
+    missing
+}
+
+/// The keys of a hospital, as a file has them.
+pub fn key_text(h: &Hospital) -> String {
+    h.identity.texts().iter().map(|t| format!("{}\n", **t)).collect()
+}
+
+/// Writes that file.
+pub fn key_file(h: &Hospital) -> PathBuf {
+    let key = h.path("key");
+    std::fs::write(&key, key_text(h)).expect("a key");
+    key
 }
 
 /// What a reader says of a medium.
