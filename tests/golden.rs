@@ -18,6 +18,8 @@ mod ed25519;
 mod example;
 #[path = "golden/folded.rs"]
 mod folded;
+#[path = "golden/frozen.rs"]
+mod frozen;
 #[path = "golden/hostile.rs"]
 mod hostile;
 mod machine;
