@@ -2,13 +2,28 @@
 
 use super::facts::FACTS;
 use super::{List, Text, Word};
+use crate::format::seal::{ReadBack, Verdict};
 use crate::host::ledger::MediumKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The copies there are, by the ledger, and what they lack.
+/// How the backups stand, by the host's own records; the copies there are, and what they lack.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
+    /// The worst of what speaks against `good`.
+    pub verdict: StatusVerdict,
+    /// What speaks against `good`, the worst first, besides what the copies lack.
+    pub problems: List<Problem, FACTS>,
+    /// The sources that are expected: those of the configuration, else those of the last backup.
+    pub sources: List<SourceStatus, FACTS>,
+    /// The last backup that was sealed; null where none is recorded.
+    pub last: Option<LastBackup>,
+    /// When the backup began that is running now; null where none is.
+    pub running: Option<Word>,
+    /// The one next action; null where there is none.
+    pub next: Option<Text>,
+    /// Whom to call, by the configuration; null where it names nobody.
+    pub contact: Option<Text>,
     /// One item for each medium with a generation.
     pub copies: List<Copy, FACTS>,
     /// What the copies lack; empty where nothing does.
@@ -18,6 +33,108 @@ pub struct Status {
     /// The rule of three copies, counted; absent without `--321`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule_321: Option<Rule321>,
+}
+
+/// How the backups stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StatusVerdict {
+    /// Nothing speaks against it.
+    Good,
+    /// Somebody should look at it; the data are backed up.
+    Attention,
+    /// Data may be without a good backup: call.
+    Failure,
+}
+
+/// Something that speaks against `good`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Problem {
+    /// What it is.
+    pub problem: ProblemName,
+    /// How bad it is: `attention` or `failure`.
+    pub severity: StatusVerdict,
+    /// The source that it is about; absent where it is about none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Text>,
+    /// The generation that it is about; absent where it is about none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// `source-old`: when that generation was sealed. `night-failed`, `night-cut-off`: when the backup began. `hold`:
+    /// since when. Else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Word>,
+    /// The medium that it is about; absent where it is about none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<Text>,
+    /// For people.
+    pub text: Text,
+    /// What to do about it, for people.
+    pub next: Text,
+}
+
+/// What may speak against `good`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemName {
+    /// No backup is recorded.
+    NoBackup,
+    /// No good generation of a source is recorded.
+    SourceNever,
+    /// The newest good generation of a source is older than expected, or ahead of the clock.
+    SourceOld,
+    /// The newest generation of a source is incomplete.
+    SourceIncomplete,
+    /// The newest generation of a source has an alarm.
+    SourceAlarm,
+    /// A backup sealed nothing, and no later one made up for it.
+    NightFailed,
+    /// A backup began and did not end, and no later one made up for it.
+    NightCutOff,
+    /// After the last generation was sealed, something failed.
+    Unrecorded,
+    /// The newest generation was read back no better than from the cache.
+    NotReadBack,
+    /// The last scrub of a medium found damage.
+    Damaged,
+    /// Lines of the log of nights cannot be read.
+    LogTorn,
+    /// A hold is active.
+    Hold,
+    /// A line of the media ledger was changed or removed.
+    LedgerChanged,
+}
+
+/// A source that is expected.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct SourceStatus {
+    /// The name of the source.
+    pub source: Text,
+    /// The number of the newest generation that is good for it; null where there is none.
+    pub generation: Option<u64>,
+    /// When that was sealed.
+    pub time: Option<Word>,
+}
+
+/// The last backup that was sealed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct LastBackup {
+    /// The id of the set, 32 hexadecimal digits.
+    pub set: Word,
+    /// The name of the set.
+    pub set_name: Text,
+    /// The generation's number.
+    pub generation: u64,
+    /// When it was sealed.
+    pub time: Word,
+    /// The check code of the seal: four groups of four characters, for the paper ledger.
+    pub check_code: Word,
+    /// The name of the medium.
+    pub medium: Text,
+    /// The verdict in the seal.
+    pub verdict: Verdict,
+    /// How its objects were read back.
+    pub read_back: ReadBack,
 }
 
 /// A medium with a generation.

@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+/// A leap year.
+const MOST_AGE_HOURS: u64 = 366 * 24;
+
 #[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -21,6 +24,8 @@ pub struct Config {
     /// Name of the medium set that `backup --init` begins.
     pub set: Option<String>,
     pub medium: Option<PathBuf>,
+    /// Whom to call when `status` is not good, in the words of the hospital.
+    pub contact: Option<String>,
     /// Program and arguments that bring another medium when one is asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loader: Vec<String>,
@@ -65,6 +70,9 @@ pub struct ConfigSource {
     /// 1 to 9: sources are restored in this order, those without a priority last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
+    /// How old its newest good generation may be; default: 26.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age_hours: Option<u64>,
     /// Files below the source that nobody ever changes: a change raises an alarm.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub canaries: Vec<String>,
@@ -156,6 +164,10 @@ impl Config {
         if let Some(priority) = self.sources.iter().filter_map(|s| s.priority).find(is_wrong) {
             return Err(CommandError::new(message!("error.config.priority", path = path, priority = priority), Exit::Usage));
         }
+        let is_wrong = |hours: &u64| !(1..=MOST_AGE_HOURS).contains(hours);
+        if let Some(hours) = self.sources.iter().filter_map(|s| s.max_age_hours).find(is_wrong) {
+            return Err(CommandError::new(message!("error.config.max-age", path = path, hours = hours), Exit::Usage));
+        }
         Ok(self)
     }
 
@@ -200,6 +212,12 @@ mod tests {
         for (n, is_good) in [(0, false), (1, true), (9, true), (10, false)] {
             let text = format!("[[source]]\npath = \"/x\"\npriority = {n}");
             let config = Config::parse(Path::new("c"), &text).unwrap();
+            assert_eq!(config.checked(Path::new("c")).is_ok(), is_good);
+        }
+        for (n, is_good) in [(0, false), (1, true), (8784, true), (8785, false)] {
+            let text = format!("contact = \"内線 123\"\n[[source]]\npath = \"/x\"\nmax_age_hours = {n}");
+            let config = Config::parse(Path::new("c"), &text).unwrap();
+            assert_eq!(config.contact.as_deref(), Some("内線 123"));
             assert_eq!(config.checked(Path::new("c")).is_ok(), is_good);
         }
         assert_eq!(config.sources[2].command, ["pg_dump", "orca"]);

@@ -53,6 +53,15 @@ impl Context {
         self.environment.state_dir(self.common.state.as_deref()).map(|dir| environment::absolute(&dir))
     }
 
+    /// The state directory of a command that answers from it: where this user's own does not exist and the host has
+    /// one, there is no answer from nothing.
+    pub fn state_to_ask(&self) -> Result<PathBuf, CommandError> {
+        match self.environment.host_state_out_of_sight(self.common.state.as_deref()) {
+            Some(host) => Err(CommandError::new(message!("error.state-of-host", path = host), Exit::Failed)),
+            None => self.state_dir(),
+        }
+    }
+
     /// This host's catalog, if it has one. Creates nothing.
     pub fn catalog(&self) -> Result<Option<Catalog>, CommandError> {
         let Ok(dir) = self.state_dir() else { return Ok(None) };

@@ -29,6 +29,8 @@ pub struct Environment {
     /// For files that may become large: `/tmp` is often memory.
     pub large_temporary: PathBuf,
     is_root: bool,
+    /// The state directory of root's runs.
+    host_state: PathBuf,
     pub host: String,
 }
 
@@ -50,6 +52,7 @@ impl Environment {
             session: path(SESSION),
             large_temporary: path("TMPDIR").unwrap_or_else(|| "/var/tmp".into()),
             is_root: rustix::process::geteuid().is_root(),
+            host_state: "/var/lib/azekura".into(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         }
     }
@@ -65,11 +68,18 @@ impl Environment {
             return Ok(dir.to_owned());
         }
         if self.is_root {
-            return Ok("/var/lib/azekura".into());
+            return Ok(self.host_state.clone());
         }
         let home = self.state_home.clone().or_else(|| Some(self.home.as_ref()?.join(".local/state")));
         home.map(|h| h.join("azekura"))
             .ok_or_else(|| CommandError::usage(message!("error.no-state-dir"), message!("hint.no-state-dir")))
+    }
+
+    /// The state directory of root's runs, where this user would look into one of their own that does not exist.
+    pub fn host_state_out_of_sight(&self, given: Option<&Path>) -> Option<&Path> {
+        let is_named = given.or(self.state.as_deref()).is_some();
+        let own_exists = || self.state_dir(None).is_ok_and(|own| own.exists());
+        (!self.is_root && !is_named && !own_exists() && self.host_state.exists()).then_some(self.host_state.as_path())
     }
 
     /// The configuration file where the user names none.
@@ -111,6 +121,12 @@ pub fn last_name(path: &Path) -> Option<OsString> {
     whole.file_name().map(OsStr::to_owned)
 }
 
+/// Whether a process of this number runs now, and is this program.
+pub fn is_running(process: u32) -> bool {
+    let name = |process: &str| std::fs::read(format!("/proc/{process}/comm")).ok();
+    process != std::process::id() && name(&process.to_string()).is_some_and(|running| Some(running) == name("self"))
+}
+
 /// The time now.
 pub fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -120,4 +136,41 @@ pub fn now() -> Time {
 /// Threads that this machine runs at once.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ordinary_user_is_not_answered_from_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (host_state, own) = (dir.path().join("var"), dir.path().join("home/azekura"));
+        let user = || Environment {
+            state: None,
+            state_home: Some(dir.path().join("home")),
+            is_root: false,
+            host_state: host_state.clone(),
+            ..Environment::read()
+        };
+        assert_eq!(user().host_state_out_of_sight(None), None, "this host has none either");
+        std::fs::create_dir(&host_state).unwrap();
+        assert_eq!(user().host_state_out_of_sight(None), Some(host_state.as_path()));
+        assert_eq!(user().host_state_out_of_sight(Some(&own)), None, "it was named");
+        let named = Environment { state: Some(own.clone()), ..user() };
+        assert_eq!(named.host_state_out_of_sight(None), None, "it was named");
+        let root = Environment { is_root: true, ..user() };
+        assert_eq!((root.host_state_out_of_sight(None), root.state_dir(None).unwrap()), (None, host_state.clone()));
+        std::fs::create_dir_all(&own).unwrap();
+        assert_eq!(user().host_state_out_of_sight(None), None, "there is one of one's own");
+    }
+
+    #[test]
+    fn only_another_process_of_this_program_is_running() {
+        assert!(!is_running(std::process::id()));
+        let mut other = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(!is_running(other.id()), "another program");
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
 }

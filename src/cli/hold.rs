@@ -47,7 +47,7 @@ impl Command {
 }
 
 pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError> {
-    let state = context.state_dir()?;
+    let state = context.state_to_ask()?;
     let env = context.env(None);
     let active = || Ok::<_, CommandError>(active_hold(&Ledger::of(&state).read()?));
     match command {

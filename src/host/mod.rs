@@ -3,4 +3,5 @@
 pub mod catalog;
 pub mod files;
 pub mod ledger;
+pub mod nights;
 pub mod state;

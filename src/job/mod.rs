@@ -10,3 +10,4 @@ pub mod inspect;
 pub mod media;
 pub mod rebuild;
 pub mod restore;
+pub mod status;

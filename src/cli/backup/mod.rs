@@ -1,5 +1,6 @@
 //! `azekura backup`
 
+mod night_log;
 pub mod show;
 mod turn;
 
@@ -12,13 +13,16 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::message;
+use azekura::answer::backup::Backup;
 use azekura::format::seal::Verdict;
 use azekura::host::state::StateDir;
-use azekura::job::backup::{NewSetOptions, Options, SourceOptions, backup};
+use azekura::job::backup::{NewSetOptions, Options, SourceOptions};
 use azekura::medium::AttachedMedium;
 use azekura::medium::tape::st::is_drive;
+use night_log::NightRecord;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use turn::Done;
 
 /// Limit of the buffers unless the user sets another.
 const MEMORY_MIB: u64 = 96;
@@ -80,17 +84,55 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let (state, to) = (context.state_dir()?, context.medium(args.to.as_deref())?);
     let for_all = ForAll { excludes: args.exclude.clone(), one_file_system: args.one_file_system };
     let sources = sources::check(sources(&args, &for_all, context)?)?;
+    // What is suspected of contamination is evidence, and no night's backup.
+    let record = (!args.quarantine).then(|| NightRecord::begin(&state, &sources));
+    let done = back_up(args, Options::new(state, to, sources), context);
+    match (&done, &record) {
+        (Err(e), Some(record)) => record.failed(e, context),
+        (Ok(sealed), Some(record)) => return Ok(sealed.recorded(record, context)),
+        (_, None) => {}
+    }
+    done.map(|sealed| sealed.outcome(sealed.exit()))
+}
+
+/// A generation that was sealed, and all that is said about it.
+struct Sealed {
+    done: Done,
+    answer: Backup,
+    to: PathBuf,
+}
+
+impl Sealed {
+    fn exit(&self) -> Exit {
+        // Sealed, but on a medium that should have been swapped, or with no word of it in the ledger.
+        exit(self.done.report.verdict).max(if self.done.is_astray { Exit::Incomplete } else { Exit::Good })
+    }
+
+    /// The outcome, after it was noted in the log of nights.
+    fn recorded(&self, record: &NightRecord, context: &Context) -> Outcome {
+        let Done { report, medium, why, .. } = &self.done;
+        let not_held = report.hold_failed.is_some().then(|| message!("talk.not-held").to_string());
+        let sealed = record.sealed(report, medium.clone());
+        let is_written = record.end(self.exit(), Some(sealed), not_held.or_else(|| why.clone()), context);
+        self.outcome(self.exit().max(if is_written { Exit::Good } else { Exit::Incomplete }))
+    }
+
+    fn outcome(&self, exit: Exit) -> Outcome {
+        Outcome::new(exit, show::text(&self.answer, &self.to), &self.answer)
+    }
+}
+
+fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed, CommandError> {
     let pool = context.pool_of(args.to.as_deref());
     if let Some(pool) = pool.filter(|_| args.quarantine) {
         return Err(CommandError::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));
     }
     let (init, key) = match args.init || args.quarantine {
         // A pool's media are taken in one by one.
-        true if pool.is_none() => begin(&args, &state, &to, context)?,
+        true if pool.is_none() => begin(&args, &options.state, &options.to, context)?,
         _ => (None, None),
     };
-    let on_tape = is_drive(&to);
-    let mut options = Options::new(state, to.clone(), sources);
+    let on_tape = is_drive(&options.to);
     options.init = init;
     options.quarantine = args.quarantine;
     options.full = args.full;
@@ -102,15 +144,13 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     options.memory_bytes = args.memory.unwrap_or(if on_tape { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20;
     options.pack_bytes = args.pack_size.map(|kib| kib << 10);
     let env = context.env(args.threads.map(usize::from));
-    let (report, astray) = match pool {
+    let done = match pool {
         Some(pool) => turn::night(pool, &options, &env, context)?,
-        None => (backup(&options, &env, &context.progress())?, false),
+        None => turn::alone(&options, &env, context)?,
     };
-    let answer = show::answer(&report, key.as_ref());
-    show::talk(&answer, report.hold_failed.is_none(), context);
-    // Sealed, but on a medium that should have been swapped, or with no word of it in the ledger.
-    let exit = exit(report.verdict).max(if astray { Exit::Incomplete } else { Exit::Good });
-    Ok(Outcome::new(exit, show::text(&answer, &to), &answer))
+    let answer = show::answer(&done.report, key.as_ref());
+    show::talk(&answer, done.report.hold_failed.is_none(), context);
+    Ok(Sealed { done, answer, to: options.to })
 }
 
 /// A command given without any `SOURCE` is the only source; the configuration's are for nights without arguments.

@@ -11,34 +11,61 @@ use crate::cli::ui::text::message;
 use crate::cli::ui::units::time;
 use azekura::env::Env;
 use azekura::host::ledger::LedgerError;
-use azekura::job::backup::{Options, Report};
-use azekura::job::media::night::{PoolNight, night as run};
+use azekura::job::backup::{Options, Report, backup};
+use azekura::job::media::night::{PoolNight, enter_alone, night as run};
 use azekura::job::media::rotation::{FoundMedium, PoolTurn, Refusal};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Backs up to the medium of the pool that is due. Also returns whether the run needs attention: the medium should have
-/// been swapped before, or the ledger could not be written.
-pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<(Report, bool), CommandError> {
+/// A generation that was sealed, and how its medium stands.
+pub struct Done {
+    pub report: Report,
+    /// The medium, by the ledger's name.
+    pub medium: String,
+    /// The run needs attention: the medium should have been swapped before, or the ledger could not be written.
+    pub is_astray: bool,
+    /// What was wrong after the generation was sealed, for the log of nights.
+    pub why: Option<String>,
+}
+
+/// Backs up to a medium that is in no pool.
+pub fn alone(options: &Options, env: &Env, context: &Context) -> Result<Done, CommandError> {
+    let report = backup(options, env, &context.progress())?;
+    if options.quarantine {
+        // Evidence, and no copy of the data.
+        return Ok(Done { medium: report.set_name.clone(), report, is_astray: false, why: None });
+    }
+    let (medium, error) = enter_alone(options, &report, env);
+    let why = error.map(|e| untold(&e, context));
+    Ok(Done { report, medium, is_astray: why.is_some(), why })
+}
+
+fn untold(LedgerError::Io { path, .. }: &LedgerError, context: &Context) -> String {
+    let said = message!("media.untold", path = path);
+    context.warn(&said);
+    said.to_string()
+}
+
+/// Backs up to the medium of the pool that is due.
+pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<Done, CommandError> {
     let leave = |at: &Path| eject(pool, at, context);
     let done = run(&pool.pool(), options, &leave, env, &context.progress())?;
-    let (turn, report, gone, ledger_error) = match done {
-        PoolNight::Done { turn, report, gone, ledger_error } => {
-            if let Some(LedgerError::Io { path, .. }) = &ledger_error {
-                context.warn(&message!("media.untold", path = path));
-            }
-            (turn, report, gone, ledger_error.is_some())
-        }
+    let (turn, report, gone, why) = match done {
+        PoolNight::Done { turn, report, gone, ledger_error } => (turn, *report, gone, ledger_error.map(|e| untold(&e, context))),
         PoolNight::Refused(refusal) => return Err(refused(&refusal)),
     };
     if gone == Some(false) {
         context.warn(&message!("media.still-there"));
     }
-    if let PoolTurn::Stayed { medium, nights, due, .. } = &turn {
-        context.warn(&message!("media.not-swapped", name = medium, count = nights, due = due));
-        return Ok((*report, true));
+    let is_astray = why.is_some();
+    match turn {
+        PoolTurn::Stayed { medium, nights, due, .. } => {
+            context.warn(&message!("media.not-swapped", name = medium, count = nights, due = due));
+            Ok(Done { report, medium, is_astray: true, why })
+        }
+        PoolTurn::Due { medium, .. } => Ok(Done { report, medium, is_astray, why }),
+        PoolTurn::Refused(refusal) => Err(refused(&refusal)),
     }
-    Ok((*report, ledger_error))
 }
 
 fn refused(refusal: &Refusal) -> CommandError {

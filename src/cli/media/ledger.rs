@@ -42,7 +42,7 @@ pub struct Due {
 }
 
 pub fn book(context: &Context) -> Result<(Ledger, LedgerContent), CommandError> {
-    let ledger = Ledger::of(&context.state_dir()?);
+    let ledger = Ledger::of(&context.state_to_ask()?);
     let book = ledger.read()?;
     if let Some(line) = book.broken.first() {
         context.warn(&message!("media.ledger-broken", line = line));

@@ -5,7 +5,7 @@ use super::{MediaError, Result, sets_at};
 use crate::env::Env;
 use crate::event::Observer;
 use crate::format::object::Id;
-use crate::host::ledger::{Ledger, LedgerError, LedgerEvent};
+use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumKind};
 use crate::host::state::StateDir;
 use crate::job::backup::{self, Options, backup};
 use crate::medium::tape::drive::DriveError;
@@ -77,6 +77,43 @@ pub fn night(
         gone = Some(seen);
     }
     Ok(PoolNight::Done { turn, report: Box::new(report), gone, ledger_error })
+}
+
+/// Enters what a backup without a pool has written into the ledger; its medium too, if the ledger does not know it yet.
+/// Returns the ledger's name of the medium.
+pub fn enter_alone(options: &Options, report: &backup::Report, env: &Env) -> (String, Option<LedgerError>) {
+    let ledger = Ledger::of(&options.state);
+    let enter = |event| ledger.write(&env.time_text(), event);
+    let set = report.set.to_string();
+    let name = match report.place {
+        1 => report.set_name.clone(),
+        place => format!("{} {place}", report.set_name),
+    };
+    let run = || {
+        let media = ledger.read()?.media();
+        let of_set = media.values().find(|m| m.set == set && !m.is_copy && report.place == 1).map(|m| m.name.clone());
+        let is_taken = media.get(&name).is_some_and(|m| m.set != set);
+        let medium = match of_set {
+            Some(known) => known,
+            None if is_taken => format!("{name} ({})", &set[..8]),
+            None => name.clone(),
+        };
+        let device = device_name(&options.to);
+        if !media.contains_key(&medium) {
+            let kind = if st::is_drive(&options.to) { MediumKind::Tape } else { MediumKind::Disk };
+            let (medium, device, kind) = (medium.clone(), device.clone(), Some(kind));
+            enter(LedgerEvent::Registered { medium, set: set.clone(), pool: None, device, kind })?;
+        }
+        enter(LedgerEvent::Attached { medium: medium.clone(), at: options.to.display().to_string(), device })?;
+        enter(LedgerEvent::Written {
+            medium: medium.clone(),
+            generation: report.generation,
+            check_code: report.check_code.to_string(),
+            verdict: report.verdict.name().to_owned(),
+        })?;
+        Ok(medium)
+    };
+    run().map_or_else(|e| (name.clone(), Some(e)), |medium| (medium, None))
 }
 
 /// Whether a medium without a device of its own is gone. False if that is unknown.

@@ -1,0 +1,88 @@
+//! The host's own record of each backup: that it began, and how it ended.
+
+use crate::cli::context::Context;
+use crate::cli::environment::now;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::CommandError;
+use crate::cli::ui::text::message;
+use azekura::env::time_text;
+use azekura::event::FindingKind;
+use azekura::format::seal::Verdict;
+use azekura::host::nights::{NightLine, NightLog, SealedNight, SourceNight};
+use azekura::host::state::StateDir;
+use azekura::job::backup::{Report, SourceOptions};
+use std::path::Path;
+
+/// A run that has begun.
+pub struct NightRecord {
+    log: NightLog,
+    begun: String,
+    sources: Vec<Vec<u8>>,
+    has_state: bool,
+}
+
+fn names(sources: &[Vec<u8>]) -> impl Iterator<Item = String> {
+    sources.iter().map(|name| String::from_utf8_lossy(name).into_owned())
+}
+
+impl NightRecord {
+    /// Notes that a run begins. A state that cannot be written stops nothing here: the backup meets it too, and says so.
+    pub fn begin(state: &Path, sources: &[SourceOptions]) -> Self {
+        let sources: Vec<Vec<u8>> = sources.iter().map(|s| s.name.clone()).collect();
+        let has_state = StateDir::open(state).is_ok();
+        let record = Self { log: NightLog::of(state), begun: time_text(now()), sources, has_state };
+        let (time, sources) = (record.begun.clone(), names(&record.sources).collect());
+        if has_state {
+            let _ = record.log.write(&NightLine::Begun { time, process: std::process::id(), sources });
+        }
+        record
+    }
+
+    /// Notes that the run failed. Without a state directory the error says so already.
+    pub fn failed(&self, error: &CommandError, context: &Context) {
+        if self.has_state {
+            self.end(error.exit, None, Some(error.message.to_string()), context);
+        }
+    }
+
+    /// Notes how the run ended. False, and a warning, if that could not be written.
+    pub fn end(&self, exit: Exit, sealed: Option<SealedNight>, why: Option<String>, context: &Context) -> bool {
+        let (begun, process, time) = (self.begun.clone(), std::process::id(), time_text(now()));
+        let line = NightLine::Ended { begun, process, time, exit: exit.code(), sealed, why };
+        let written = self.log.write(&line);
+        if written.is_err() {
+            context.warn(&message!("backup.not-logged", path = self.log.path()));
+        }
+        written.is_ok()
+    }
+
+    /// What was sealed.
+    pub fn sealed(&self, report: &Report, medium: String) -> SealedNight {
+        let all_are_listed = report.count("findings") <= report.findings.len() as u64;
+        let verdict = |name: &[u8]| {
+            let is_about = |path: &[u8]| azekura::generation::is_within(path, name);
+            let is_note = |kind: &str| [FindingKind::MediumInSource, FindingKind::ClockSetBack].iter().any(|k| k.name() == kind);
+            if report.verdict == Verdict::Good {
+                Verdict::Good
+            } else if report.alarms.iter().any(|a| a.source == name) {
+                Verdict::Alarm
+            } else if !all_are_listed || report.findings.iter().any(|f| !is_note(&f.kind) && is_about(&f.path)) {
+                Verdict::Incomplete
+            } else {
+                Verdict::Good
+            }
+        };
+        let sources = self.sources.iter().zip(names(&self.sources));
+        SealedNight {
+            set: report.set.to_string(),
+            set_name: report.set_name.clone(),
+            medium,
+            generation: report.generation,
+            check_code: report.check_code.to_string(),
+            time: report.time.clone(),
+            verdict: report.verdict,
+            read_back: report.read_back,
+            sources: sources.map(|(bytes, name)| SourceNight { name, verdict: verdict(bytes) }).collect(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What speaks against "good", in words.
+
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::recorded;
+use crate::cli::ui::text::{Message, message};
+use crate::cli::ui::units::{count, time};
+use azekura::answer::status::{Problem, ProblemName, StatusVerdict};
+use azekura::host::ledger::LedgerContent;
+use azekura::job::incident::hold::Hold;
+use azekura::job::status::{Problem as Judged, Severity};
+
+/// All problems, the worst first: a changed ledger, a hold, then those of the judgement.
+pub fn of_all(judged: &[Judged], hold: Option<&Hold>, book: &LedgerContent) -> Vec<Problem> {
+    let ledger = book.broken.first().map(|line| {
+        let (text, next) = (message!("media.ledger-broken", line = line), message!("status.do.ledger-changed"));
+        failure(ProblemName::LedgerChanged, &text, &next)
+    });
+    let hold = hold.map(|hold| {
+        let since = time(&hold.since, Lang::spoken());
+        let text = message!("hold.stands", since = since, who = hold.by, why = recorded::why(&hold.why));
+        Problem { time: Some(hold.since.as_str().into()), ..failure(ProblemName::Hold, &text, &message!("status.do.hold")) }
+    });
+    ledger.into_iter().chain(hold).chain(judged.iter().map(worded)).collect()
+}
+
+fn failure(problem: ProblemName, text: &Message, next: &Message) -> Problem {
+    Problem {
+        problem,
+        severity: StatusVerdict::Failure,
+        source: None,
+        generation: None,
+        time: None,
+        medium: None,
+        text: text.to_string().into(),
+        next: next.to_string().into(),
+    }
+}
+
+fn worded(judged: &Judged) -> Problem {
+    let severity = match judged.severity() {
+        Severity::Good => StatusVerdict::Good,
+        Severity::Attention => StatusVerdict::Attention,
+        Severity::Failure => StatusVerdict::Failure,
+    };
+    Problem { severity, ..of_source(judged).unwrap_or_else(|| of_night(judged)) }
+}
+
+fn of_source(judged: &Judged) -> Option<Problem> {
+    let about = |source: &String, generation, of: Problem| Problem { source: Some(source.as_str().into()), generation, ..of };
+    Some(match judged {
+        Judged::SourceNever { source } => {
+            let text = message!("status.problem.source-never", source = source);
+            let next = message!("status.do.source-never", source = source);
+            about(source, None, failure(ProblemName::SourceNever, &text, &next))
+        }
+        Judged::SourceOld { source, time: sealed, max_age_seconds } => {
+            let (when, hours) = (time(sealed, Lang::spoken()), count(max_age_seconds.unsigned_abs() / 3600));
+            let text = message!("status.problem.source-old", source = source, time = when, hours = hours);
+            let old = failure(ProblemName::SourceOld, &text, &message!("status.do.source-old"));
+            Problem { time: Some(sealed.as_str().into()), ..about(source, None, old) }
+        }
+        Judged::SourceIncomplete { source, generation } => {
+            let text = message!("status.problem.source-incomplete", source = source, number = generation);
+            let incomplete = failure(ProblemName::SourceIncomplete, &text, &message!("status.do.source-incomplete"));
+            about(source, Some(*generation), incomplete)
+        }
+        Judged::SourceAlarm { source, generation } => {
+            let text = message!("status.problem.source-alarm", source = source, number = generation);
+            about(source, Some(*generation), failure(ProblemName::SourceAlarm, &text, &message!("status.do.source-alarm")))
+        }
+        Judged::NoBackup
+        | Judged::NightFailed { .. }
+        | Judged::NightCutOff { .. }
+        | Judged::Unrecorded { .. }
+        | Judged::NotReadBack { .. }
+        | Judged::Damaged { .. }
+        | Judged::LogTorn { .. } => return None,
+    })
+}
+
+fn of_night(judged: &Judged) -> Problem {
+    let when = |begun: &String| time(begun, Lang::spoken());
+    match judged {
+        Judged::NightFailed { begun, exit, why } => {
+            let why = why.as_deref().unwrap_or_default();
+            let text = message!("status.problem.night-failed", time = when(begun), exit = u64::from(*exit), why = why);
+            let failed = failure(ProblemName::NightFailed, &text, &message!("status.do.night-failed"));
+            Problem { time: Some(begun.as_str().into()), ..failed }
+        }
+        Judged::NightCutOff { begun } => {
+            let text = message!("status.problem.night-cut-off", time = when(begun));
+            let cut_off = failure(ProblemName::NightCutOff, &text, &message!("status.do.night-cut-off"));
+            Problem { time: Some(begun.as_str().into()), ..cut_off }
+        }
+        Judged::Unrecorded { generation, why } => {
+            let text = message!("status.problem.unrecorded", number = generation, why = why);
+            let unrecorded = failure(ProblemName::Unrecorded, &text, &message!("status.do.unrecorded"));
+            Problem { generation: Some(*generation), ..unrecorded }
+        }
+        Judged::NotReadBack { generation, medium } => {
+            let text = message!("status.problem.not-read-back", number = generation, medium = medium);
+            let not_read_back = failure(ProblemName::NotReadBack, &text, &message!("status.do.not-read-back"));
+            Problem { generation: Some(*generation), medium: Some(medium.as_str().into()), ..not_read_back }
+        }
+        Judged::Damaged { medium, objects } => {
+            let text = message!("status.problem.damaged", medium = medium, count = count(*objects));
+            let damaged = failure(ProblemName::Damaged, &text, &message!("status.do.damaged"));
+            Problem { medium: Some(medium.as_str().into()), ..damaged }
+        }
+        Judged::LogTorn { lines } => {
+            let text = message!("status.problem.log-torn", count = count(*lines));
+            failure(ProblemName::LogTorn, &text, &message!("status.do.log-torn"))
+        }
+        Judged::NoBackup
+        // `of_source` has worded these.
+        | Judged::SourceNever { .. }
+        | Judged::SourceOld { .. }
+        | Judged::SourceIncomplete { .. }
+        | Judged::SourceAlarm { .. } => failure(ProblemName::NoBackup, &message!("status.problem.no-backup"), &message!("status.do.no-backup")),
+    }
+}

@@ -1,0 +1,188 @@
+//! The log of nights: when each backup began, and how it ended. `STATE/nights.jsonl`, a line for each.
+//!
+//! **Invariant:** a line is written before anything else is tried. So a run that was killed, or a host that went off, leaves a
+//! beginning without an end, and never nothing.
+//!
+//! **Invariant:** the file is only ever appended to.
+
+use super::ledger::append_line;
+use crate::format::seal::{ReadBack, Verdict};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum NightLine {
+    /// A backup began.
+    Begun {
+        /// RFC 3339, UTC. It names the run in [`NightLine::Ended`], together with the process.
+        time: String,
+        /// The process on this host.
+        process: u32,
+        /// Names of the sources that it was to back up.
+        sources: Vec<String>,
+    },
+    /// It ended.
+    Ended {
+        /// When the run began.
+        begun: String,
+        /// The process that it was.
+        process: u32,
+        /// RFC 3339, UTC.
+        time: String,
+        /// The command's exit code.
+        exit: u8,
+        /// What was sealed; absent where nothing was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sealed: Option<SealedNight>,
+        /// Why nothing was sealed, or what was wrong afterwards, for people, in the language of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+}
+
+/// What a backup has sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedNight {
+    /// The id of the set, 32 hexadecimal digits.
+    pub set: String,
+    /// What people call the set.
+    pub set_name: String,
+    /// The medium, by the ledger's name.
+    pub medium: String,
+    /// The generation's number.
+    pub generation: u64,
+    /// The check code of its seal.
+    pub check_code: String,
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// The verdict in its seal.
+    pub verdict: Verdict,
+    /// How its objects were read back.
+    pub read_back: ReadBack,
+    /// What became of each source.
+    pub sources: Vec<SourceNight>,
+}
+
+/// What became of a source in one night.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceNight {
+    /// Its name.
+    pub name: String,
+    /// The verdict of the seal, as far as it is about this source.
+    pub verdict: Verdict,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Night {
+    /// When it began: RFC 3339, UTC.
+    pub begun: String,
+    /// The process that it was.
+    pub process: u32,
+    /// Names of the sources that it was to back up.
+    pub sources: Vec<String>,
+    /// `None`: it was killed, the host went off, or it is still running.
+    pub end: Option<NightEnd>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NightEnd {
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// The command's exit code.
+    pub exit: u8,
+    /// What was sealed.
+    pub sealed: Option<SealedNight>,
+    /// Why nothing was sealed, or what was wrong afterwards.
+    pub why: Option<String>,
+}
+
+/// The log's file.
+#[derive(Debug, Clone)]
+pub struct NightLog {
+    path: PathBuf,
+}
+
+impl NightLog {
+    /// The log of a state directory. The file is created with the first line.
+    pub fn of(state: &Path) -> Self {
+        Self { path: state.join("nights.jsonl") }
+    }
+
+    /// The log's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a line, durably.
+    pub fn write(&self, line: &NightLine) -> io::Result<()> {
+        let text = serde_json::to_string(line)?;
+        append_line(&self.path, |_| Ok(text)).map_err(|(_, e)| e)
+    }
+
+    /// All runs, in the order of their beginnings; and how many lines cannot be read since a run last sealed something: a
+    /// power cut tears a line.
+    pub fn read(&self) -> io::Result<(Vec<Night>, u64)> {
+        let text = match std::fs::read(&self.path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(e),
+        };
+        let (mut nights, mut unreadable): (Vec<Night>, u64) = Default::default();
+        for line in text.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+            match serde_json::from_slice(line) {
+                Ok(NightLine::Begun { time, process, sources }) => {
+                    nights.push(Night { begun: time, process, sources, end: None });
+                }
+                Ok(NightLine::Ended { begun, process, time, exit, sealed, why }) => {
+                    unreadable = if sealed.is_some() { 0 } else { unreadable };
+                    let end = Some(NightEnd { time, exit, sealed, why });
+                    match nights.iter_mut().rfind(|n| n.begun == begun && n.process == process) {
+                        Some(night) => night.end = end,
+                        // The line of its beginning is torn.
+                        None => nights.push(Night { begun, process, sources: Vec::new(), end }),
+                    }
+                }
+                Err(_) => unreadable += 1,
+            }
+        }
+        Ok((nights, unreadable))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(time: &str) -> NightLine {
+        NightLine::Begun { time: time.into(), process: 7, sources: vec!["ehr".into()] }
+    }
+
+    #[test]
+    fn a_run_without_an_end_is_seen_and_a_torn_line_hides_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = NightLog::of(dir.path());
+        assert_eq!(log.read().unwrap(), (Vec::new(), 0));
+        log.write(&begun("2026-11-23T01:30:00Z")).unwrap();
+        let end = NightLine::Ended {
+            begun: "2026-11-23T01:30:00Z".into(),
+            process: 7,
+            time: "2026-11-23T01:31:00Z".into(),
+            exit: 6,
+            sealed: None,
+            why: Some("no medium".into()),
+        };
+        log.write(&end).unwrap();
+        let mut text = std::fs::read(log.path()).unwrap();
+        text.extend_from_slice(b"{\"event\":\"begun\",\"ti");
+        std::fs::write(log.path(), text).unwrap();
+        log.write(&begun("2026-11-24T01:30:00Z")).unwrap();
+        let (nights, unreadable) = log.read().unwrap();
+        assert_eq!(unreadable, 1);
+        assert_eq!(nights.iter().map(|n| n.end.as_ref().map(|e| e.exit)).collect::<Vec<_>>(), [Some(6), None]);
+    }
+}

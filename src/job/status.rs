@@ -1,0 +1,316 @@
+//! How the backups stand: one verdict, and everything that speaks against "good".
+//!
+//! **Invariant:** unknown is never good. A source counts only if a generation that is good for it is as young as it expects,
+//! and a night of which nothing is known is a night without a backup.
+//!
+//! Nothing here reads a medium: the host's own logs say what was done, and somebody has to look at them every morning.
+
+use crate::format::seal::{ReadBack, Verdict};
+use crate::host::ledger::LedgerContent;
+use crate::host::nights::{Night, NightEnd, SealedNight};
+
+/// A source that should be backed up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedSource {
+    /// Its name.
+    pub name: String,
+    /// How old its newest good generation may be.
+    pub max_age_seconds: i64,
+}
+
+/// Something that speaks against "good".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// Nothing was ever sealed by this host.
+    NoBackup,
+    /// No generation is good for a source.
+    SourceNever {
+        /// The source's name.
+        source: String,
+    },
+    /// The newest generation that is good for a source is older than the source expects.
+    SourceOld {
+        /// The source's name.
+        source: String,
+        /// When that generation was sealed: RFC 3339, UTC.
+        time: String,
+        /// How old it may be.
+        max_age_seconds: i64,
+    },
+    /// Something of a source was unreadable, stale or missing in the newest generation.
+    SourceIncomplete {
+        /// The source's name.
+        source: String,
+        /// That generation.
+        generation: u64,
+    },
+    /// The newest generation of a source has an alarm.
+    SourceAlarm {
+        /// The source's name.
+        source: String,
+        /// That generation.
+        generation: u64,
+    },
+    /// The last backup has sealed nothing.
+    NightFailed {
+        /// When it began: RFC 3339, UTC.
+        begun: String,
+        /// The command's exit code.
+        exit: u8,
+        /// Why, in the language of the run.
+        why: Option<String>,
+    },
+    /// The last backup began, and nobody knows how it ended: it was killed, or the host went off.
+    NightCutOff {
+        /// When it began: RFC 3339, UTC.
+        begun: String,
+    },
+    /// The last generation was sealed, and something was wrong afterwards.
+    Unrecorded {
+        /// That generation.
+        generation: u64,
+        /// What was wrong, in the language of the run.
+        why: String,
+    },
+    /// The newest generation was read back no better than from the cache: nobody knows what is on the medium.
+    NotReadBack {
+        /// That generation.
+        generation: u64,
+        /// The medium that it is on.
+        medium: String,
+    },
+    /// The last scrub of a medium found damage.
+    Damaged {
+        /// The medium's name.
+        medium: String,
+        /// How many objects were damaged.
+        objects: u64,
+    },
+    /// Lines of the log of nights that cannot be read.
+    LogTorn {
+        /// How many.
+        lines: u64,
+    },
+}
+
+/// How bad something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing speaks against it.
+    Good,
+    /// Somebody should look at it, and the data of the night are there.
+    Attention,
+    /// Data may be without a good copy.
+    Failure,
+}
+
+impl Problem {
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::SourceIncomplete { .. } | Self::Unrecorded { .. } | Self::NotReadBack { .. } | Self::LogTorn { .. } => {
+                Severity::Attention
+            }
+            _ => Severity::Failure,
+        }
+    }
+}
+
+/// The newest generation that is good for a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// The source's name.
+    pub name: String,
+    /// The newest generation that is good for it; `None`: there is none.
+    pub good: Option<SealedNight>,
+}
+
+/// How the backups stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The worst first.
+    pub problems: Vec<Problem>,
+    /// Those that are expected, in their order; where nothing is expected, those of the newest generation.
+    pub sources: Vec<SourceStatus>,
+    /// The newest generation.
+    pub last: Option<SealedNight>,
+    /// When the backup began that is running now: RFC 3339, UTC.
+    pub running: Option<String>,
+}
+
+/// Judges how the backups stand. `expected`: empty where nobody has said what is to be backed up. `now`: seconds since 1970.
+/// `is_running`: whether a process of this number is a backup.
+pub fn judge(
+    nights: &[Night],
+    torn_lines: u64,
+    book: &LedgerContent,
+    expected: &[ExpectedSource],
+    now: i64,
+    is_running: impl Fn(u32) -> bool,
+) -> Judgement {
+    let sealed = || nights.iter().filter_map(|n| n.end.as_ref()?.sealed.as_ref());
+    let last = sealed().next_back();
+    let mut problems = Vec::new();
+    if last.is_none() {
+        problems.push(Problem::NoBackup);
+    }
+    let usual: Vec<ExpectedSource> = last.into_iter().flat_map(|l| &l.sources).map(|s| ExpectedSource::usual(&s.name)).collect();
+    let expected = if expected.is_empty() { &usual } else { expected };
+    let mut sources = Vec::new();
+    for source in expected {
+        let of = |n: &&SealedNight| n.sources.iter().any(|s| s.name == source.name);
+        let good = |n: &&SealedNight| n.sources.iter().any(|s| s.name == source.name && s.verdict == Verdict::Good);
+        let (newest, good) = (sealed().rfind(of), sealed().rfind(good));
+        if last.is_some() {
+            problems.extend(of_source(source, newest, good, now));
+        }
+        sources.push(SourceStatus { name: source.name.clone(), good: good.cloned() });
+    }
+    let mut running = None;
+    for (at, night) in nights.iter().enumerate().rev() {
+        let sealed = night.end.as_ref().and_then(|end| end.sealed.as_ref());
+        match &night.end {
+            None if at + 1 == nights.len() && is_running(night.process) => running = Some(night.begun.clone()),
+            Some(NightEnd { why, .. }) if sealed.is_some() => {
+                let told = why.as_ref().zip(sealed).filter(|_| at + 1 == nights.len());
+                problems.extend(told.map(|(why, s)| Problem::Unrecorded { generation: s.generation, why: why.clone() }));
+            }
+            _ if is_made_up_for(night, &nights[at + 1..]) => {}
+            end => {
+                let begun = night.begun.clone();
+                problems.push(match end {
+                    None => Problem::NightCutOff { begun },
+                    Some(NightEnd { exit, why, .. }) => Problem::NightFailed { begun, exit: *exit, why: why.clone() },
+                });
+                // The newest failure is enough.
+                break;
+            }
+        }
+    }
+    problems.extend(
+        last.filter(|l| l.read_back == ReadBack::Cached)
+            .map(|l| Problem::NotReadBack { generation: l.generation, medium: l.medium.clone() }),
+    );
+    let scrubbed = book.media().into_values().filter_map(|m| Some((m.name, m.scrubbed?.1)));
+    problems.extend(scrubbed.filter(|(_, n)| *n > 0).map(|(medium, objects)| Problem::Damaged { medium, objects }));
+    problems.extend((torn_lines > 0).then_some(Problem::LogTorn { lines: torn_lines }));
+    problems.sort_by_key(|p| std::cmp::Reverse(p.severity()));
+    Judgement { problems, sources, last: last.cloned(), running }
+}
+
+/// Whether a later run has sealed all that a run was to back up.
+fn is_made_up_for(night: &Night, later: &[Night]) -> bool {
+    let sealed = later.iter().filter_map(|n| n.end.as_ref()?.sealed.as_ref());
+    let has = |s: &SealedNight, name: &String| s.sources.iter().any(|source| source.name == *name);
+    sealed.into_iter().any(|s| night.sources.iter().all(|name| has(s, name)))
+}
+
+fn of_source(source: &ExpectedSource, newest: Option<&SealedNight>, good: Option<&SealedNight>, now: i64) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let name = || source.name.clone();
+    match good {
+        None => problems.push(Problem::SourceNever { source: name() }),
+        // A time ahead of the clock says nothing of the age.
+        Some(good) => match seconds(&good.time) {
+            Some(time) if time <= now && now - time <= source.max_age_seconds => {}
+            _ => problems.push(Problem::SourceOld {
+                source: name(),
+                time: good.time.clone(),
+                max_age_seconds: source.max_age_seconds,
+            }),
+        },
+    }
+    let verdict = newest.and_then(|n| Some((n.generation, n.sources.iter().find(|s| s.name == source.name)?.verdict)));
+    match verdict {
+        Some((generation, Verdict::Alarm)) => problems.push(Problem::SourceAlarm { source: name(), generation }),
+        Some((generation, Verdict::Incomplete)) => problems.push(Problem::SourceIncomplete { source: name(), generation }),
+        _ => {}
+    }
+    problems
+}
+
+/// A night and two hours: a backup may begin later than the night before, and take longer.
+pub const USUAL_AGE_SECONDS: i64 = 26 * 3600;
+
+impl ExpectedSource {
+    /// One that is backed up every night.
+    pub fn usual(name: &str) -> Self {
+        Self { name: name.into(), max_age_seconds: USUAL_AGE_SECONDS }
+    }
+}
+
+fn seconds(rfc3339: &str) -> Option<i64> {
+    chrono::DateTime::parse_from_rfc3339(rfc3339).ok().map(|time| time.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::nights::SourceNight;
+
+    const NOON: i64 = 1_795_521_600;
+
+    fn sealed(hours_ago: i64, verdict: Verdict) -> SealedNight {
+        let time = chrono::DateTime::from_timestamp(NOON - hours_ago * 3600, 0).unwrap();
+        SealedNight {
+            set: "00".into(),
+            set_name: "clinic".into(),
+            medium: "CL-01".into(),
+            generation: 1,
+            check_code: "JHFB".into(),
+            time: time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            verdict,
+            read_back: ReadBack::Direct,
+            sources: vec![SourceNight { name: "ehr".into(), verdict }],
+        }
+    }
+
+    fn night(exit: u8, sealed: Option<SealedNight>) -> Night {
+        let end = Some(NightEnd { time: String::new(), exit, sealed, why: None });
+        Night { begun: "2026-11-23T01:30:00Z".into(), process: 7, sources: vec!["ehr".into()], end }
+    }
+
+    fn problems(nights: &[Night]) -> Vec<Problem> {
+        judge(nights, 0, &LedgerContent::default(), &[ExpectedSource::usual("ehr")], NOON, |_| false).problems
+    }
+
+    #[test]
+    fn only_a_young_good_generation_is_good() {
+        assert_eq!(problems(&[night(0, Some(sealed(10, Verdict::Good)))]), []);
+        assert_eq!(problems(&[]), [Problem::NoBackup]);
+        let old = problems(&[night(0, Some(sealed(27, Verdict::Good)))]);
+        assert!(matches!(&old[..], [Problem::SourceOld { .. }]), "{old:?}");
+        let ahead = problems(&[night(0, Some(sealed(-1, Verdict::Good)))]);
+        assert!(matches!(&ahead[..], [Problem::SourceOld { .. }]), "a clock that was set back: {ahead:?}");
+        // All alarms, and no good one before.
+        let alarms = problems(&[night(4, Some(sealed(34, Verdict::Alarm))), night(4, Some(sealed(10, Verdict::Alarm)))]);
+        assert!(matches!(&alarms[..], [Problem::SourceNever { .. }, Problem::SourceAlarm { .. }]), "{alarms:?}");
+    }
+
+    #[test]
+    fn a_failure_stays_until_something_good_is_sealed() {
+        let good = || night(0, Some(sealed(10, Verdict::Good)));
+        let failed = problems(&[good(), night(6, None)]);
+        assert!(matches!(&failed[..], [Problem::NightFailed { exit: 6, .. }]), "{failed:?}");
+        assert_eq!(problems(&[night(6, None), good()]), []);
+        // Another backup of this host, of something else, makes up for nothing.
+        let pacs = Night { sources: vec!["pacs".into()], ..night(1, None) };
+        let failed = problems(&[pacs, good()]);
+        assert!(matches!(&failed[..], [Problem::NightFailed { exit: 1, .. }]), "{failed:?}");
+        let cut_off = Night { end: None, ..good() };
+        assert!(matches!(&problems(&[good(), cut_off.clone()])[..], [Problem::NightCutOff { .. }]));
+        let expected = [ExpectedSource::usual("ehr")];
+        let running = judge(&[good(), cut_off], 0, &LedgerContent::default(), &expected, NOON, |process| process == 7);
+        assert_eq!((running.problems, running.running.is_some()), (Vec::new(), true));
+    }
+
+    #[test]
+    fn a_source_that_nobody_backed_up_is_missed() {
+        let expected = ["ehr", "pacs"].map(ExpectedSource::usual);
+        let nights = [night(0, Some(sealed(10, Verdict::Good)))];
+        let found = judge(&nights, 1, &LedgerContent::default(), &expected, NOON, |_| false);
+        assert_eq!(found.problems, [Problem::SourceNever { source: "pacs".into() }, Problem::LogTorn { lines: 1 }]);
+        let cached = SealedNight { read_back: ReadBack::Cached, ..sealed(10, Verdict::Good) };
+        assert!(matches!(&problems(&[night(0, Some(cached))])[..], [Problem::NotReadBack { .. }]));
+    }
+}
