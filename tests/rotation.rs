@@ -14,7 +14,8 @@ struct Clinic {
 
 impl Clinic {
     fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
+        // Not `/tmp`, which is often memory: nothing on it is read back from a medium.
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         let clinic = Self { dir, recipient: String::new() };
         for name in ["source", "CL-01", "CL-02", "CL-03", "blank", "foreign"] {
             fs::create_dir(clinic.path(name)).expect("a folder");

@@ -1,0 +1,362 @@
+//! What `status` says in the morning after each kind of night. It is good only where everything is known to be good.
+
+mod machine;
+
+use machine::skipped;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+/// A practice with two sources and one disk, as the README sets it up.
+struct Practice {
+    dir: tempfile::TempDir,
+}
+
+impl Practice {
+    fn new() -> Self {
+        // Not `/tmp`, which is often memory.
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let practice = Self { dir };
+        for folder in ["chart", "pacs", "disk"] {
+            fs::create_dir(practice.path(folder)).expect("a folder");
+        }
+        practice.write("chart/a", "1");
+        practice.write("pacs/a", "1");
+        let key = practice.run(&["keys", "new", "--json", "--out", &practice.text("key")], false);
+        let key: Value = serde_json::from_slice(&key.stdout).expect("JSON");
+        let recipient = key["result"]["recipients"][0].as_str().expect("a recipient");
+        practice.write("head", &format!("set = \"clinic\"\ncontact = \"Ext. 123\"\nrecipients = [\"{recipient}\"]\n"));
+        let [chart, pacs] = ["chart", "pacs"].map(|name| practice.text(name));
+        practice.configure(&format!("[[source]]\npath = \"{chart}\"\n[[source]]\nname = \"images\"\npath = \"{pacs}\"\n"));
+        practice
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("a file");
+    }
+
+    fn configure(&self, sources: &str) {
+        let head = fs::read_to_string(self.path("head")).expect("the head");
+        self.write("config", &format!("medium = \"{}\"\n{head}{sources}", self.text("disk")));
+    }
+
+    fn command(&self, arguments: &[&str], is_configured: bool) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+        command.env_clear().env("HOME", self.dir.path()).current_dir(self.dir.path());
+        command.args(["--state", &self.text("state")]);
+        if is_configured {
+            command.args(["--config", &self.text("config")]);
+        }
+        command.args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str], is_configured: bool) -> Output {
+        self.command(arguments, is_configured).output().expect("the program")
+    }
+
+    fn exit(&self, arguments: &[&str]) -> i32 {
+        self.run(arguments, true).status.code().expect("an end")
+    }
+
+    /// A night with a backup to the disk, which somebody takes to the safe afterwards.
+    fn good_night(&self) {
+        let out = self.run(&["backup", "--init"], true);
+        assert_eq!(out.status.code(), Some(0), "{out:?}");
+        self.put_away();
+    }
+
+    fn put_away(&self) {
+        assert_eq!(self.exit(&["media", "move", "clinic", "--to", "safe", "--by", "A"]), 0);
+    }
+
+    /// The exit code, the verdict, and what speaks against "good".
+    fn status(&self) -> (i32, String, Vec<String>) {
+        let (exit, result) = self.answer(&["status"]);
+        let names = |list: &str, name: &str| -> Vec<String> {
+            let items = result[list].as_array().expect("a list").iter();
+            items.map(|item| item[name].as_str().expect("a word").to_owned()).collect()
+        };
+        let all = [names("problems", "problem"), names("lacks", "lack")].concat();
+        (exit, result["verdict"].as_str().expect("a word").to_owned(), all)
+    }
+
+    fn answer(&self, arguments: &[&str]) -> (i32, Value) {
+        let out = self.run(&[arguments, &["--json"]].concat(), true);
+        let json: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {out:?}"));
+        (out.status.code().expect("an end"), json["result"].clone())
+    }
+
+    #[track_caller]
+    fn assert_status(&self, exit: i32, verdict: &str, against: &[&str]) {
+        assert_eq!(self.status(), (exit, verdict.to_owned(), against.iter().map(|a| (*a).to_owned()).collect()));
+    }
+
+    /// Makes all nights older, in the log that the program keeps.
+    fn let_days_pass(&self, days: i64) {
+        let log = self.path("state/nights.jsonl");
+        let lines = fs::read_to_string(&log).expect("the log");
+        let older = |line: &str| {
+            let mut line: Value = serde_json::from_str(line).expect("JSON");
+            for place in ["/time", "/begun", "/sealed/time"] {
+                if let Some(time) = line.pointer_mut(place) {
+                    let then = chrono::DateTime::parse_from_rfc3339(time.as_str().expect("a time")).expect("RFC 3339");
+                    let then = (then - chrono::Duration::days(days)).to_utc();
+                    *time = then.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into();
+                }
+            }
+            format!("{line}\n")
+        };
+        fs::write(log, lines.lines().map(older).collect::<String>()).expect("the log");
+    }
+}
+
+#[test]
+fn without_any_backup_nothing_is_good() {
+    let practice = Practice::new();
+    practice.assert_status(1, "failure", &["no-backup"]);
+    let out = practice.run(&["status", "--lang", "en"], true);
+    let (said, warned) = (String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap());
+    assert_eq!(said.lines().next(), Some("failure, call"), "{said}");
+    assert!(said.contains("Hint: Attach the medium and run azekura backup today.\nCall: Ext. 123\n"), "{said}");
+    assert!(warned.contains("No backup is recorded"), "{warned}");
+    let out = practice.run(&["status", "--lang", "ja"], true);
+    let (said, warned) = (String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap());
+    assert!(said.starts_with("異常・要連絡\n") && said.contains("連絡先: Ext. 123\n"), "{said}");
+    assert!(warned.contains("バックアップの記録がありません"), "{warned}");
+}
+
+/// One disk and no pool: it is in the ledger, it counts as a copy, and somebody has to take it away.
+#[test]
+fn the_only_disk_is_in_the_ledger_and_counts() {
+    let practice = Practice::new();
+    assert_eq!(practice.exit(&["backup", "--init"]), 0);
+    practice.assert_status(3, "attention", &["attached"]);
+    practice.put_away();
+    practice.assert_status(0, "good", &[]);
+    assert_eq!(practice.exit(&["backup"]), 0);
+    practice.put_away();
+    let (_, media) = practice.answer(&["media", "list"]);
+    let media = media["media"].as_array().expect("media");
+    assert_eq!((media.len(), &media[0]["name"], &media[0]["written"]["generation"]), (1, &"clinic".into(), &2.into()));
+    let (exit, status) = practice.answer(&["status", "--321"]);
+    assert_eq!((exit, &status["rule_321"]["copies"]), (3, &2.into()));
+    assert_eq!((&status["last"]["generation"], &status["last"]["medium"]), (&2.into(), &"clinic".into()));
+    assert_eq!(status["last"]["check_code"], media[0]["written"]["check_code"]);
+    assert_eq!(status["sources"][1]["source"], "images");
+    let said = String::from_utf8(practice.run(&["status"], true).stdout).unwrap();
+    assert!(said.starts_with("good\nLast backup: generation 2, "), "{said}");
+    // Another disk of the same name is another medium.
+    fs::create_dir(practice.path("disk 2")).expect("a folder");
+    assert_eq!(practice.exit(&["backup", "--init", "--to", &practice.text("disk 2")]), 0);
+    assert_eq!(practice.answer(&["media", "list"]).1["media"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn forty_days_later_it_is_not_good_any_more() {
+    let practice = Practice::new();
+    practice.good_night();
+    practice.let_days_pass(40);
+    practice.assert_status(1, "failure", &["source-old", "source-old"]);
+    let (_, status) = practice.answer(&["status"]);
+    assert!(status["problems"][0]["source"] == "chart" && status["problems"][0]["time"] == status["last"]["time"], "{status}");
+    // A source that expects less.
+    let [chart, pacs] = ["chart", "pacs"].map(|name| practice.text(name));
+    practice.configure(&format!(
+        "[[source]]\npath = \"{chart}\"\nmax_age_hours = 961\n[[source]]\nname = \"images\"\npath = \"{pacs}\"\nmax_age_hours = 959\n"
+    ));
+    practice.assert_status(1, "failure", &["source-old"]);
+    assert_eq!(practice.answer(&["status"]).1["problems"][0]["source"], "images");
+    // The clock was set back: nobody knows how old it is.
+    practice.let_days_pass(-80);
+    practice.assert_status(1, "failure", &["source-old", "source-old"]);
+    practice.configure("[[source]]\npath = \"/x\"\nmax_age_hours = 8785\n");
+    assert_eq!(practice.exit(&["status"]), 2);
+}
+
+#[test]
+fn a_night_without_a_medium_stays_until_a_good_one() {
+    let practice = Practice::new();
+    practice.good_night();
+    fs::rename(practice.path("disk"), practice.path("in the safe")).expect("the disk");
+    let out = practice.run(&["backup"], true);
+    assert_eq!(out.status.code(), Some(6), "{out:?}");
+    practice.assert_status(1, "failure", &["night-failed"]);
+    let (_, status) = practice.answer(&["status"]);
+    let error = String::from_utf8(out.stderr).unwrap();
+    let why = error.lines().next().and_then(|l| l.strip_prefix("Error: ")).expect("an error");
+    assert!(status["problems"][0]["text"].as_str().is_some_and(|t| t.contains("exit code 6") && t.ends_with(why)), "{status}");
+    assert_eq!(status["last"]["generation"], 1);
+    // Nothing of it is forgotten by a backup of something else.
+    fs::rename(practice.path("in the safe"), practice.path("disk")).expect("the disk");
+    let other = ["backup", "--to", &practice.text("disk"), &format!("other={}", practice.text("pacs"))];
+    assert_eq!(practice.exit(&other), 0);
+    practice.put_away();
+    practice.assert_status(1, "failure", &["night-failed"]);
+    practice.good_night();
+    practice.assert_status(0, "good", &[]);
+}
+
+/// The host went off in the middle. While it runs it is no problem; afterwards it is.
+#[test]
+fn a_killed_night_is_seen() {
+    let practice = Practice::new();
+    practice.good_night();
+    let script =
+        format!("if test -e {0}/stay; then touch {0}/begun; exec sleep 20; fi; echo dump", practice.dir.path().display());
+    let [chart, pacs] = ["chart", "pacs"].map(|name| practice.text(name));
+    practice.configure(&format!(
+        "[[source]]\npath = \"{chart}\"\n[[source]]\nname = \"images\"\npath = \"{pacs}\"\n[[source]]\nname = \"dump\"\n\
+         command = [\"/bin/sh\", \"-c\", \"{script}\"]\n"
+    ));
+    practice.good_night();
+    practice.write("stay", "");
+    let mut night = practice.command(&["backup"], true).spawn().expect("the program");
+    let begun = Instant::now();
+    while !practice.path("begun").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "it did not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    practice.assert_status(0, "good", &[]);
+    assert!(practice.answer(&["status"]).1["running"].is_string());
+    night.kill().expect("a signal");
+    night.wait().expect("an end");
+    practice.assert_status(1, "failure", &["night-cut-off"]);
+    assert!(practice.answer(&["status"]).1["running"].is_null());
+    fs::remove_file(practice.path("stay")).expect("a file");
+    practice.good_night();
+    practice.assert_status(0, "good", &[]);
+}
+
+#[test]
+fn an_alarm_is_not_good_with_or_without_its_hold() {
+    let practice = Practice::new();
+    for i in 0..60 {
+        practice.write(&format!("chart/{i}.xml"), &format!("<karte>{i}</karte>\n").repeat(40));
+    }
+    for night in ["1", "2", "3"] {
+        practice.write("chart/a", night);
+        practice.good_night();
+    }
+    for i in 0..60 {
+        let mut noise = vec![0; 900];
+        blake3::Hasher::new().update(&[i]).finalize_xof().fill(&mut noise);
+        fs::write(practice.path(&format!("chart/{i}.xml")), noise).expect("encrypted");
+    }
+    assert_eq!(practice.exit(&["backup"]), 4);
+    practice.put_away();
+    practice.assert_status(4, "failure", &["hold", "source-alarm"]);
+    let (_, status) = practice.answer(&["status"]);
+    assert_eq!((&status["problems"][1]["source"], &status["problems"][1]["generation"]), (&"chart".into(), &4.into()));
+    assert_eq!((&status["sources"][0]["generation"], &status["hold"]), (&3.into(), &true.into()));
+    assert!(status["next"].as_str().is_some_and(|next| next.contains("Attach no clean medium")), "{status}");
+    // A changed ledger is worse.
+    let ledger = practice.path("state/ledger.jsonl");
+    let good = fs::read_to_string(&ledger).expect("the ledger");
+    fs::write(&ledger, good.replace("safe", "shelf")).expect("the ledger");
+    assert_eq!(practice.status().0, 5);
+    fs::write(&ledger, good).expect("the ledger");
+    assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
+    practice.assert_status(1, "failure", &["source-alarm"]);
+}
+
+#[test]
+fn one_source_of_two_is_missed() {
+    let practice = Practice::new();
+    let chart = practice.text("chart");
+    assert_eq!(practice.exit(&["backup", "--init", "--to", &practice.text("disk"), &chart]), 0);
+    practice.put_away();
+    practice.assert_status(1, "failure", &["source-never"]);
+    assert_eq!(practice.answer(&["status"]).1["problems"][0]["source"], "images");
+    practice.good_night();
+    practice.assert_status(0, "good", &[]);
+    // One of two is not there: the other one is good.
+    fs::rename(practice.path("pacs"), practice.path("moved")).expect("the source");
+    practice.write("chart/a", "2");
+    assert_eq!(practice.exit(&["backup"]), 3);
+    practice.put_away();
+    practice.assert_status(3, "attention", &["source-incomplete"]);
+    let (_, status) = practice.answer(&["status"]);
+    assert_eq!(status["problems"][0]["source"], "images");
+    assert_eq!([0, 1].map(|i| status["sources"][i]["generation"].clone()), [Value::from(3), Value::from(2)]);
+}
+
+/// A medium in memory: what was read back is the cache, and no proof of anything.
+#[test]
+fn read_back_from_the_cache_is_not_good() {
+    let practice = Practice::new();
+    let Ok(memory) = tempfile::tempdir_in("/dev/shm") else { return skipped("a medium in memory: no /dev/shm") };
+    let in_memory = memory.path().to_str().expect("UTF-8");
+    let (_, backup) = practice.answer(&["backup", "--init", "--to", in_memory]);
+    if backup["read_back"] != "cached" {
+        return skipped("a medium in memory: /dev/shm is none");
+    }
+    practice.put_away();
+    practice.assert_status(3, "attention", &["not-read-back"]);
+    // The next one is on a disk.
+    assert_eq!(practice.exit(&["backup", "--init"]), 0);
+    assert!(!practice.status().2.contains(&"not-read-back".to_owned()));
+}
+
+#[test]
+fn damage_that_a_scrub_found_is_not_good() {
+    let practice = Practice::new();
+    practice.good_night();
+    let packs = walkdir::WalkDir::new(practice.path("disk")).into_iter().flatten();
+    let is_pack = |path: &Path| path.extension().is_some_and(|e| e == "pack");
+    let pack = packs.map(|e| e.into_path()).find(|path| is_pack(path)).expect("a pack");
+    let mut bytes = fs::read(&pack).expect("a pack");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::remove_file(&pack).expect("a pack");
+    fs::write(&pack, bytes).expect("a pack");
+    assert_eq!(practice.exit(&["media", "scrub", &practice.text("disk")]), 5);
+    practice.assert_status(1, "failure", &["damaged"]);
+    assert_eq!(practice.answer(&["status"]).1["problems"][0]["medium"], "clinic");
+}
+
+#[test]
+fn a_torn_line_is_told_until_the_next_good_night() {
+    let practice = Practice::new();
+    practice.good_night();
+    let log = practice.path("state/nights.jsonl");
+    let text = fs::read_to_string(&log).expect("the log");
+    fs::write(&log, format!("{text}{{\"event\":\"beg")).expect("the log");
+    practice.assert_status(3, "attention", &["log-torn"]);
+    practice.good_night();
+    practice.assert_status(0, "good", &[]);
+}
+
+/// What cannot be recorded is not good, and a log that cannot be read is no answer.
+#[test]
+fn a_night_that_cannot_be_recorded_is_not_good() {
+    let practice = Practice::new();
+    practice.good_night();
+    let log = practice.path("state/nights.jsonl");
+    fs::remove_file(&log).expect("the log");
+    fs::create_dir(&log).expect("a folder in its stead");
+    let out = practice.run(&["backup"], true);
+    assert_eq!(out.status.code(), Some(3), "{out:?}");
+    assert!(String::from_utf8_lossy(&out.stderr).contains("nights.jsonl"), "{out:?}");
+    let out = practice.run(&["status"], true);
+    assert_eq!(out.status.code(), Some(1), "{out:?}");
+    assert!(String::from_utf8_lossy(&out.stderr).contains("Cannot read the log of nights"), "{out:?}");
+}
+
+/// What is suspected of contamination makes up for no night.
+#[test]
+fn a_set_in_quarantine_is_no_backup() {
+    let practice = Practice::new();
+    assert_eq!(practice.exit(&["backup", "--quarantine", "--to", &practice.text("disk"), &practice.text("chart")]), 0);
+    practice.assert_status(1, "failure", &["no-backup"]);
+}
