@@ -360,3 +360,21 @@ fn a_set_in_quarantine_is_no_backup() {
     assert_eq!(practice.exit(&["backup", "--quarantine", "--to", &practice.text("disk"), &practice.text("chart")]), 0);
     practice.assert_status(1, "failure", &["no-backup"]);
 }
+
+/// It is sealed, and the ledger knows nothing of it.
+#[test]
+fn a_night_that_the_ledger_does_not_know_is_not_good() {
+    let practice = Practice::new();
+    practice.good_night();
+    let ledger = practice.path("state/ledger.jsonl");
+    fs::rename(&ledger, practice.path("ledger")).expect("the ledger");
+    // It can neither be read nor made.
+    std::os::unix::fs::symlink(practice.path("nowhere/ledger"), &ledger).expect("a link");
+    assert_eq!(practice.exit(&["backup"]), 3);
+    let (exit, verdict, against) = practice.status();
+    assert_eq!((exit, &verdict[..], &against[..]), (3, "attention", &["unrecorded".to_owned()][..]));
+    fs::remove_file(&ledger).expect("the link");
+    fs::rename(practice.path("ledger"), &ledger).expect("the ledger");
+    practice.good_night();
+    practice.assert_status(0, "good", &[]);
+}

@@ -170,7 +170,10 @@ pub fn judge(
     for (at, night) in nights.iter().enumerate().rev() {
         let sealed = night.end.as_ref().and_then(|end| end.sealed.as_ref());
         match &night.end {
-            None if at + 1 == nights.len() && is_running(night.process) => running = Some(night.begun.clone()),
+            // A number that a later run had is not that of a process that still runs.
+            None if is_running(night.process) && nights[at + 1..].iter().all(|n| n.process != night.process) => {
+                running.get_or_insert(night.begun.clone());
+            }
             Some(NightEnd { why, .. }) if sealed.is_some() => {
                 let told = why.as_ref().zip(sealed).filter(|_| at + 1 == nights.len());
                 problems.extend(told.map(|(why, s)| Problem::Unrecorded { generation: s.generation, why: why.clone() }));
@@ -270,6 +273,10 @@ mod tests {
         Night { begun: "2026-11-23T01:30:00Z".into(), process: 7, sources: vec!["ehr".into()], end }
     }
 
+    fn running_night() -> Night {
+        Night { end: None, ..night(0, None) }
+    }
+
     fn problems(nights: &[Night]) -> Vec<Problem> {
         judge(nights, 0, &LedgerContent::default(), &[ExpectedSource::usual("ehr")], NOON, |_| false).problems
     }
@@ -302,6 +309,12 @@ mod tests {
         let expected = [ExpectedSource::usual("ehr")];
         let running = judge(&[good(), cut_off], 0, &LedgerContent::default(), &expected, NOON, |process| process == 7);
         assert_eq!((running.problems, running.running.is_some()), (Vec::new(), true));
+        // Another one, of another set, has ended meanwhile.
+        let other = Night { process: 8, ..good() };
+        let running = judge(&[running_night(), other], 0, &LedgerContent::default(), &expected, NOON, |process| process == 7);
+        assert_eq!((running.problems, running.running.is_some()), (Vec::new(), true));
+        let again = judge(&[running_night(), night(6, None)], 0, &LedgerContent::default(), &expected, NOON, |_| true);
+        assert_eq!(again.running, None, "its number belongs to a later run");
     }
 
     #[test]
