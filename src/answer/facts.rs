@@ -43,6 +43,8 @@ pub enum FaultName {
     OutOfPlace,
     /// The seal does not name the one before it: one of them was replaced.
     Forked,
+    /// The seal has the check code of `--expect`, and another chain of seals goes on without it.
+    Rival,
     /// The signature is wrong.
     Signature,
     /// The key of a later seal signed it.

@@ -121,7 +121,8 @@ fn talk(answer: &Verify, context: &Context) {
 fn text(answer: &Verify, is_newer: bool) -> String {
     let mut table = Table::default();
     table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
-    table.row(find("label.generations"), count(answer.generations.len()));
+    let closing = answer.generations.first.iter().filter(|g| g.verdict.is_closing()).count() as u64;
+    table.row(find("label.generations"), count(answer.generations.len().saturating_sub(closing)));
     let (objects, size) = (count(answer.objects), bytes(answer.bytes));
     table.row(find("label.checked"), message!("verify.checked", objects = objects, bytes = size).to_string());
     if let Some(place) = answer.place.filter(|place| *place > 1) {
@@ -134,7 +135,7 @@ fn text(answer: &Verify, is_newer: bool) -> String {
             table.row(find(label), compared(e).to_string());
         }
     }
-    if let Some(last) = answer.generations.first.last() {
+    if let Some(last) = answer.generations.first.iter().rfind(|g| g.trusted || g.anchored) {
         table.row(find("label.check-code"), last.check_code.printable());
     }
     let result = if is_newer { message!("verify.newer") } else { result(answer) };

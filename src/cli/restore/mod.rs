@@ -183,6 +183,9 @@ fn talk(answer: &Restore, lacks_storages: bool, context: &Context) {
         let (newest, number) = (answer.newest, answer.generation);
         context.talk(&message!("restore.newer", newest = newest, number = number));
     }
+    if let Some(expected) = answer.expected.filter(|expected| *expected < answer.generation) {
+        context.warn(&message!("restore.beyond-code", number = answer.generation, expected = expected));
+    }
     if answer.leftover_objects > 0 {
         context.talk(&message!("restore.behind", count = count(answer.leftover_objects)));
     }

@@ -306,7 +306,7 @@ impl Report {
             time: origin.time.clone(),
             check_code: CheckCode::of(&generation.link.digest()),
             expected: None,
-            newest: chain.generations().next_back().map_or(0, |l| l.seal.generation),
+            newest: chain.generations().map(|l| l.seal.generation).max().unwrap_or(0),
             leftovers: chain.leftovers.len() as u64,
             trusted: generation.link.is_proven(),
             faults: chain.faults.clone(),

@@ -16,7 +16,7 @@ use crate::medium::{AttachedMedium, BrokenLabel, MediumError, SetOnMedium, Sets,
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
 use crate::seal::chain::Chain;
-use crate::set::open::is_in_quarantine;
+use crate::set::open::SealedState;
 use std::path::Path;
 
 /// What a new set is begun with.
@@ -133,11 +133,14 @@ fn check_quarantine(sets: &Sets, attached: &AttachedMedium, target: &WriteTarget
     let mut fits = true;
     for found in &sets.found {
         // Of its own sets this host knows it; a label on the medium may be anybody's.
-        let quarantine = match state.set(found.id) {
-            Some(ours) => ours.info()?.quarantine,
-            None => is_in_quarantine(found, attached)?,
+        fits &= match state.set(found.id) {
+            Some(ours) => ours.info()?.quarantine == target.quarantine,
+            None => match SealedState::of(found, attached)? {
+                SealedState::Nothing => true,
+                SealedState::Open => !target.quarantine,
+                SealedState::Quarantine => target.quarantine,
+            },
         };
-        fits &= quarantine == target.quarantine;
     }
     for broken in &sets.broken {
         fits &= match broken.id.and_then(|id| state.set(id)) {
