@@ -105,7 +105,7 @@ fn names(answer: &Verify) -> String {
         }
         None => message!("verify.touched", number = g.generation, files = count(g.files)),
     }));
-    let mut columns = Columns::new(["label.path", "label.generations", "label.object"].map(find));
+    let mut columns = Columns::new(["label.path", "label.generation", "label.object"].map(find));
     for f in touched.files.first.iter().take(SHOWN) {
         let generations = match f.first_generation == f.last_generation {
             true => count(f.first_generation),
