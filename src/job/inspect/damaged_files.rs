@@ -92,7 +92,7 @@ impl DamagedFiles {
         env: &Env,
     ) -> Result<()> {
         let mut entries = generation.entries().past_damage();
-        while let Some(record) = entries.next() {
+        for record in entries.by_ref() {
             check_interrupted(env)?;
             let entry = match record {
                 Ok(record) => record.entry,
