@@ -21,6 +21,7 @@ mod records;
 pub mod scan;
 mod selection;
 mod spool;
+mod target_disk;
 mod task;
 
 pub use findings::RestoreFinding;
@@ -44,6 +45,7 @@ use plan::plan;
 use records::{Records, SpooledRecords};
 use selection::Selection;
 use std::path::PathBuf;
+use target_disk::TargetDisk;
 
 /// What is to be restored, from where and to where.
 #[derive(Debug, Clone)]
@@ -253,13 +255,15 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
     } else {
         let target_options = TargetOptions { read_only: is_marked || options.target.read_only, ..options.target };
         let target = Target::create(&options.to, target_options)?;
+        let disk = &TargetDisk::new(&options.to);
         if is_marked {
-            origin.mark(options, &target)?;
+            origin.mark(options, &target).map_err(|e| disk.explain(e))?;
         }
         observer.on_event(Event::Phase(Phase::Writing));
         let spooled = spool(options, env, &generation, &selection, &target)?;
         let (generation, selection, target, findings) = (&generation, &selection, &target, &findings);
-        Passes { options, env, chain: &chain, generation, selection, target, findings, spooled }.run(&groups, &mut report)?;
+        Passes { options, env, chain: &chain, generation, selection, target, disk, findings, spooled }
+            .run(&groups, &mut report)?;
     }
     report.not_found = selection.not_found();
     report.wrong_stanzas = generation.wrong_stanzas();
