@@ -92,6 +92,20 @@ impl ContentSample {
         self.noisy > 0 && self.noisy * 32 >= self.blocks
     }
 
+    /// Whether it is as good as nothing: no bytes, only blanks, or what a packer makes of nothing.
+    pub fn is_nothing(&self) -> bool {
+        let (head, bytes) = (&self.head[..], self.bytes);
+        let is_packed_nothing = match head {
+            // The last eight bytes are the content's checksum and length.
+            [0x1f, 0x8b, ..] => bytes <= 300 && head.ends_with(&[0; 8]),
+            [b'B', b'Z', b'h', ..] => bytes == 14,
+            [0xfd, b'7', b'z', b'X', b'Z', ..] => bytes == 32,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => bytes == 9 || bytes == 13,
+            _ => false,
+        };
+        head.len() as u64 == bytes && (head.iter().all(u8::is_ascii_whitespace) || is_packed_nothing)
+    }
+
     /// The first bytes, up to 1 KiB.
     pub fn head(&self) -> &[u8] {
         &self.head

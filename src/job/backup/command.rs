@@ -5,6 +5,7 @@ use crate::format::cbor::Time;
 use crate::format::entry::{Core, EntryKind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -31,65 +32,75 @@ impl Read for CommandOutput {
     }
 }
 
-/// Commands that run as sources.
-pub struct Commands(Vec<(Vec<u8>, PathBuf, Child)>);
+/// What is run, and where.
+pub struct CommandLine {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    folder: PathBuf,
+}
 
-impl Commands {
-    /// Starts the commands among the sources.
-    pub fn start(sources: &[&SourceOptions]) -> Result<Self> {
-        let mut running = Self(Vec::new());
-        for s in sources {
-            let Some((program, arguments)) = s.command.split_first() else { continue };
-            let program = PathBuf::from(program);
-            let child =
-                Command::new(&program).args(arguments).current_dir(&s.path).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-            match child {
-                Ok(child) => running.0.push((s.name.clone(), program, child)),
-                Err(source) => return Err(BackupError::CommandStart { program, source }),
-            }
-        }
-        Ok(running)
-    }
-
-    /// The commands' outputs, as entries that begin now.
-    pub fn outputs(&mut self, now: Time) -> Vec<(Box<Core>, Box<dyn Read + Send>)> {
-        let outputs = self.0.iter_mut().filter_map(|(name, _, child)| Some((name, child.stdout.take()?)));
-        outputs
-            .map(|(name, output)| {
-                let mut core = Box::new(Core::new(name.clone(), EntryKind::File));
-                (core.mode, core.mtime, core.ctime) = (0o600, now, now);
-                (core.uid, core.gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-                (core, Box::new(CommandOutput(output)) as Box<dyn Read + Send>)
-            })
-            .collect()
-    }
-
-    /// Waits for the commands. Each must have succeeded: half a dump is no dump.
-    pub fn finish(mut self, check: &dyn Fn() -> Result<()>) -> Result<()> {
-        for (_, program, child) in &mut self.0 {
-            // It may go on after it has closed its output.
-            let status = loop {
-                check()?;
-                match child.try_wait().map_err(BackupError::CommandOutput)? {
-                    Some(status) => break status,
-                    None => std::thread::sleep(WAIT),
-                }
-            };
-            if !status.success() {
-                return Err(BackupError::CommandFailed { program: program.clone(), status });
-            }
-        }
-        self.0.clear();
-        Ok(())
+impl CommandLine {
+    /// Of a source; `None` for a tree.
+    pub fn of(source: &SourceOptions) -> Option<Self> {
+        let (program, arguments) = source.command.split_first()?;
+        Some(Self { program: program.into(), arguments: arguments.to_vec(), folder: source.path.clone() })
     }
 }
 
-/// Ends commands that are still running when the run fails.
-impl Drop for Commands {
-    fn drop(&mut self) {
-        for (_, _, child) in &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
+/// The entry of a command's output, which begins `now`.
+pub fn output_core(source: &SourceOptions, now: Time) -> Box<Core> {
+    let mut core = Box::new(Core::new(source.name.clone(), EntryKind::File));
+    (core.mode, core.mtime, core.ctime) = (0o600, now, now);
+    (core.uid, core.gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    core
+}
+
+/// A command that runs. It is ended when this is dropped.
+pub struct RunningCommand {
+    program: PathBuf,
+    child: Child,
+    output: CommandOutput,
+}
+
+impl RunningCommand {
+    /// Starts a command. From now on its output has to be read: a database gives up a client that takes nothing.
+    pub fn start(line: CommandLine) -> Result<Self> {
+        let CommandLine { program, arguments, folder } = line;
+        let mut command = Command::new(&program);
+        command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        let started = command.spawn().and_then(|mut child| match child.stdout.take() {
+            Some(output) => Ok((child, CommandOutput(output))),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        });
+        match started {
+            Ok((child, output)) => Ok(Self { program, child, output }),
+            Err(source) => Err(BackupError::CommandStart { program, source }),
         }
+    }
+
+    /// What it writes.
+    pub fn output(&mut self) -> &mut impl Read {
+        &mut self.output
+    }
+
+    /// Waits for its end. It must have succeeded: half a dump is no dump.
+    pub fn finish(mut self, check: &dyn Fn() -> Result<()>) -> Result<()> {
+        // It may go on after it has closed its output.
+        let status = loop {
+            check()?;
+            match self.child.try_wait().map_err(BackupError::CommandOutput)? {
+                Some(status) => break status,
+                None => std::thread::sleep(WAIT),
+            }
+        };
+        if status.success() { Ok(()) } else { Err(BackupError::CommandFailed { program: self.program.clone(), status }) }
+    }
+}
+
+impl Drop for RunningCommand {
+    fn drop(&mut self) {
+        // Of a command that has ended, both do nothing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

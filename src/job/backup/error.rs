@@ -96,6 +96,21 @@ impl BackupError {
         matches!(self, Self::Stopped | Self::Pack(PackError::Stopped))
     }
 
+    /// Whether a command that is a source failed, and nothing else.
+    pub(super) fn is_of_command(&self) -> bool {
+        matches!(self, Self::CommandStart { .. } | Self::CommandOutput(_) | Self::CommandFailed { .. })
+    }
+
+    /// Of a command: what it was and how it ended, for a finding's detail.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::CommandFailed { program, status } => format!("{}: {status}", program.display()),
+            Self::CommandStart { program, source } => format!("{}: {source}", program.display()),
+            Self::CommandOutput(source) => source.to_string(),
+            other => other.to_string(),
+        }
+    }
+
     /// Of the failures of several threads, the first that is not a consequence of another.
     pub(super) fn cause_of(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
         failures.into_iter().reduce(|first, next| if first.is_consequence() { next } else { first })

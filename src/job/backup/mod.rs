@@ -7,6 +7,7 @@ mod command;
 mod entries;
 mod entry_stream;
 mod error;
+mod lacking;
 mod large_file;
 mod linked_files;
 mod merge;
@@ -21,6 +22,7 @@ mod sources;
 mod stations;
 mod stop;
 mod tally;
+mod unread;
 mod wakeup;
 mod worker;
 
@@ -28,6 +30,7 @@ pub use append::Streaming;
 pub use error::BackupError;
 pub use options::{NewSetOptions, Options, SourceOptions};
 pub use report::Report;
+pub use sources::check_kinds;
 
 use crate::env::Env;
 use crate::event::Observer;

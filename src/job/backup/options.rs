@@ -92,7 +92,8 @@ pub struct SourceOptions {
     pub name: Vec<u8>,
     /// The tree or file. For a command: the folder that it runs in.
     pub path: PathBuf,
-    /// Program and arguments. If it fails, there is no generation. Default: none, the source is a tree.
+    /// Program and arguments, started when its turn comes. If it fails, its entry has no content, and that is a finding;
+    /// if nothing else is read, there is no generation. Default: none, the source is a tree.
     pub command: Vec<OsString>,
     /// What to leave out, in Gitignore syntax. Default: nothing.
     pub excludes: Vec<String>,
