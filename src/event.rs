@@ -95,6 +95,12 @@ pub enum FindingKind {
     SourceMissing,
     /// A file that is a dump by its name has no content.
     EmptyDump,
+    /// A dump lacks its last line.
+    DumpCutOff,
+    /// The newest file of a source is older than the source expects.
+    SourceStale,
+    /// The check of a command's output failed; the output is in the generation.
+    CheckFailed,
     /// A command that is a source failed: its output is not in the generation.
     CommandFailed,
     /// A file that the configuration names as a canary does not exist.

@@ -675,3 +675,33 @@ fn attributes_that_cannot_be_read_once_are_read_the_next_night() {
         assert_eq!(&value[..n], b"3");
     }
 }
+
+#[test]
+fn a_folder_of_a_database_is_warned_of_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path();
+    for folder in ["pgdata/base", "dumps", "chart"] {
+        std::fs::create_dir_all(home.join(folder)).unwrap();
+    }
+    for file in ["pgdata/PG_VERSION", "dumps/orca.sql.gz", "chart/PG_VERSION", "chart/log.gz"] {
+        std::fs::write(home.join(file), "16").unwrap();
+    }
+    let init = |config: &str, source: &str| {
+        let mut command = azekura(home);
+        std::fs::remove_file(home.join("config.toml")).unwrap();
+        let key = format!("{config}.key");
+        let Output { status, stderr, .. } = command.args(["init", "--identity-out", &key, source]).output().unwrap();
+        (status.code(), String::from_utf8(stderr).unwrap())
+    };
+    for (source, is_warned) in [("pgdata", true), ("dumps", true), ("dumps/orca.sql.gz", true), ("chart", false)] {
+        let (code, stderr) = init(&source.replace('/', "-"), source);
+        assert_eq!(code, Some(0), "{stderr}");
+        assert_eq!(
+            stderr.contains("the data folder of a database") || stderr.contains("a compressed dump"),
+            is_warned,
+            "{stderr}"
+        );
+    }
+    let (code, stderr) = init("null", "null=/dev/null");
+    assert_eq!(code, Some(2), "{stderr}");
+}

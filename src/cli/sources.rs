@@ -71,7 +71,14 @@ fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Comma
     };
     source.map(|source| {
         let below = |path: &String| [&source.name[..], patterns::canary(path, &source.path).as_bytes()].join(&b'/');
-        SourceOptions { rules: s.rules, priority: s.priority, canaries: s.canaries.iter().map(below).collect(), ..source }
+        SourceOptions {
+            rules: s.rules,
+            priority: s.priority,
+            canaries: s.canaries.iter().map(below).collect(),
+            check: s.check.iter().map(OsString::from).collect(),
+            fresh_hours: s.fresh_hours,
+            ..source
+        }
     })
 }
 

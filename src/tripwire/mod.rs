@@ -5,6 +5,7 @@
 //! usual.
 
 pub mod content;
+pub mod dump;
 mod former;
 mod judge;
 

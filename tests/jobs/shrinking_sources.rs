@@ -51,102 +51,117 @@ fn open(path: &Path) {
 
 #[test]
 fn the_files_of_a_folder_that_cannot_be_read_are_neither_gone_nor_new() {
-    let h = quiet_nights(4);
-    let before = tree(&h.source());
-    close(&h.source().join("sub"));
-    let closed = without_privileges(|| h.try_backup(&h.options()).expect("a backup"));
-    open(&h.source().join("sub"));
-    assert_eq!((closed.verdict, finding(&closed, "unreadable")), (Verdict::Incomplete, vec!["source/sub".to_owned()]));
-    assert_eq!((closed.count("gone"), closed.count("new"), closed.count("files")), (0, 0, 120), "{:?}", closed.statistics);
-    // The folder `deep` and 60 files.
-    let kept: Vec<_> = closed.findings.iter().filter(|f| f.kind == "taken-over").map(|f| (&f.path[..], &f.detail[..])).collect();
-    assert_eq!(kept, [(&b"source/sub"[..], "61 entries")]);
-    assert_eq!(before, tree(&h.restore("of that night")));
-    let next = h.backup();
-    assert_eq!((next.verdict, next.count("new"), next.count("gone")), (Verdict::Good, 0, 0), "{:?}", next.findings);
-    assert_eq!(before, tree(&h.restore("of the next")));
-    assert!(h.verify().is_good());
+    without_privileges(|| {
+        let h = quiet_nights(4);
+        let before = tree(&h.source());
+        close(&h.source().join("sub"));
+        let closed = h.try_backup(&h.options()).expect("a backup");
+        open(&h.source().join("sub"));
+        assert_eq!((closed.verdict, finding(&closed, "unreadable")), (Verdict::Incomplete, vec!["source/sub".to_owned()]));
+        assert_eq!((closed.count("gone"), closed.count("new"), closed.count("files")), (0, 0, 120), "{:?}", closed.statistics);
+        // The folder `deep` and 60 files.
+        let kept: Vec<_> =
+            closed.findings.iter().filter(|f| f.kind == "taken-over").map(|f| (&f.path[..], &f.detail[..])).collect();
+        assert_eq!(kept, [(&b"source/sub"[..], "61 entries")]);
+        let restored = h.restore("of that night");
+        open(&restored.join("sub"));
+        assert_eq!(before, tree(&restored));
+        let next = h.backup();
+        assert_eq!((next.verdict, next.count("new"), next.count("gone")), (Verdict::Good, 0, 0), "{:?}", next.findings);
+        assert_eq!(before, tree(&h.restore("of the next")));
+        assert!(h.verify().is_good());
+    });
 }
 
 /// Also when everything is read, which may not use records of another night.
 #[test]
 fn a_full_run_does_not_miss_them_either() {
-    let h = quiet_nights(4);
-    close(&h.source().join("sub"));
-    let options = Options { full: true, ..h.options() };
-    let closed = without_privileges(|| h.try_backup(&options).expect("a backup"));
-    open(&h.source().join("sub"));
-    assert_eq!((closed.verdict, closed.count("gone")), (Verdict::Incomplete, 0));
-    assert_eq!(finding(&closed, "taken-over"), Vec::<String>::new());
+    without_privileges(|| {
+        let h = quiet_nights(4);
+        close(&h.source().join("sub"));
+        let options = Options { full: true, ..h.options() };
+        let closed = h.try_backup(&options).expect("a backup");
+        open(&h.source().join("sub"));
+        assert_eq!((closed.verdict, closed.count("gone")), (Verdict::Incomplete, 0));
+        assert_eq!(finding(&closed, "taken-over"), Vec::<String>::new());
+    });
 }
 
 /// Who closes a folder for a night cannot change a canary in it unseen.
 #[test]
 fn what_changes_behind_a_closed_door_is_told_when_it_opens() {
-    let h = quiet_nights(4);
-    let source = SourceOptions { canaries: vec![b"source/sub/deep/9".to_vec()], ..SourceOptions::new("source", h.source()) };
-    let options = Options { sources: vec![source], ..h.options() };
-    close(&h.source().join("sub"));
-    let closed = without_privileges(|| h.try_backup(&options).expect("a backup"));
-    open(&h.source().join("sub"));
-    assert_eq!((closed.verdict, finding(&closed, "canary-missing").len()), (Verdict::Incomplete, 0));
-    h.write("sub/deep/9", "another value");
-    assert_eq!(tripwires(&h.try_backup(&options).expect("a backup")), ["canary"]);
+    without_privileges(|| {
+        let h = quiet_nights(4);
+        let source = SourceOptions { canaries: vec![b"source/sub/deep/9".to_vec()], ..SourceOptions::new("source", h.source()) };
+        let options = Options { sources: vec![source], ..h.options() };
+        close(&h.source().join("sub"));
+        let closed = h.try_backup(&options).expect("a backup");
+        open(&h.source().join("sub"));
+        assert_eq!((closed.verdict, finding(&closed, "canary-missing").len()), (Verdict::Incomplete, 0));
+        h.write("sub/deep/9", "another value");
+        assert_eq!(tripwires(&h.try_backup(&options).expect("a backup")), ["canary"]);
+    });
 }
 
 /// Names that can be listed, and no more.
 #[test]
 fn entries_without_a_status_are_not_gone() {
-    let h = quiet_nights(4);
-    let deep = h.source().join("sub/deep");
-    fs::set_permissions(&deep, fs::Permissions::from_mode(0o444)).expect("a mode");
-    let closed = without_privileges(|| h.try_backup(&h.options()).expect("a backup"));
-    open(&deep);
-    assert_eq!((closed.verdict, closed.count("gone"), closed.count("new")), (Verdict::Incomplete, 0, 0));
-    assert_eq!(finding(&closed, "unreadable").len(), 60);
-    let next = h.backup();
-    assert_eq!((next.verdict, next.count("new")), (Verdict::Good, 0));
+    without_privileges(|| {
+        let h = quiet_nights(4);
+        let deep = h.source().join("sub/deep");
+        fs::set_permissions(&deep, fs::Permissions::from_mode(0o444)).expect("a mode");
+        let closed = h.try_backup(&h.options()).expect("a backup");
+        open(&deep);
+        assert_eq!((closed.verdict, closed.count("gone"), closed.count("new")), (Verdict::Incomplete, 0, 0));
+        assert_eq!(finding(&closed, "unreadable").len(), 60);
+        let next = h.backup();
+        assert_eq!((next.verdict, next.count("new")), (Verdict::Good, 0));
+    });
 }
 
 /// Two names of one file, one of them where nothing can be read.
 #[test]
 fn a_further_name_in_a_closed_folder_keeps_nothing_that_is_not_true() {
-    for (first, further) in [("a/name", "z/name"), ("z/inner/1", "z/inner/2")] {
-        let h = quiet_nights(3);
-        let path = h.write(first, "one inode");
-        h.write("z/other", "beside it");
-        fs::create_dir_all(h.source().join(further).parent().expect("a parent")).expect("folders");
-        fs::hard_link(&path, h.source().join(further)).expect("a further name");
-        h.backup();
-        fs::write(&path, "another content of the inode").expect("content");
-        close(&h.source().join("z"));
-        let closed = without_privileges(|| h.try_backup(&h.options()).expect("a backup"));
-        open(&h.source().join("z"));
-        assert_eq!((closed.verdict, closed.count("gone")), (Verdict::Incomplete, 0));
-        h.restore("of that night");
-        assert_eq!(h.backup().verdict, Verdict::Good);
-        assert_eq!(tree(&h.source()), tree(&h.restore("of the next")));
-    }
+    without_privileges(|| {
+        for (first, further) in [("a/name", "z/name"), ("z/inner/1", "z/inner/2")] {
+            let h = quiet_nights(3);
+            let path = h.write(first, "one inode");
+            h.write("z/other", "beside it");
+            fs::create_dir_all(h.source().join(further).parent().expect("a parent")).expect("folders");
+            fs::hard_link(&path, h.source().join(further)).expect("a further name");
+            h.backup();
+            fs::write(&path, "another content of the inode").expect("content");
+            close(&h.source().join("z"));
+            let closed = h.try_backup(&h.options()).expect("a backup");
+            open(&h.source().join("z"));
+            assert_eq!((closed.verdict, closed.count("gone")), (Verdict::Incomplete, 0));
+            h.restore("of that night");
+            assert_eq!(h.backup().verdict, Verdict::Good);
+            assert_eq!(tree(&h.source()), tree(&h.restore("of the next")));
+        }
+    });
 }
 
 #[test]
 fn a_source_that_cannot_be_opened_costs_the_others_nothing() {
-    let h = quiet_nights(4);
-    let source = |name: &str| SourceOptions::new(name, h.source().join(name));
-    let options = Options { sources: vec![source("sub"), source("ward")], ..h.options() };
-    for _ in 0..3 {
-        h.try_backup(&options).expect("a backup");
-    }
-    close(&h.source().join("sub"));
-    let closed = without_privileges(|| h.try_backup(&options).expect("a backup of the other"));
-    let alone = Options { sources: vec![source("sub")], ..h.options() };
-    let refused = without_privileges(|| h.try_backup(&alone));
-    open(&h.source().join("sub"));
-    assert_eq!((closed.verdict, finding(&closed, "unreadable")), (Verdict::Incomplete, vec!["sub".to_owned()]));
-    assert_eq!((closed.count("gone"), closed.count("files")), (0, 120));
-    assert!(matches!(refused, Err(BackupError::Source(SourceError::Unreadable { .. }))), "{refused:?}");
-    let next = h.try_backup(&options).expect("a backup");
-    assert_eq!((next.verdict, next.count("new")), (Verdict::Good, 0));
+    without_privileges(|| {
+        let h = quiet_nights(4);
+        let source = |name: &str| SourceOptions::new(name, h.source().join(name));
+        let options = Options { sources: vec![source("sub"), source("ward")], ..h.options() };
+        for _ in 0..3 {
+            h.try_backup(&options).expect("a backup");
+        }
+        close(&h.source().join("sub"));
+        let closed = h.try_backup(&options).expect("a backup of the other");
+        let alone = Options { sources: vec![source("sub")], ..h.options() };
+        let refused = h.try_backup(&alone);
+        open(&h.source().join("sub"));
+        assert_eq!((closed.verdict, finding(&closed, "unreadable")), (Verdict::Incomplete, vec!["sub".to_owned()]));
+        assert_eq!((closed.count("gone"), closed.count("files")), (0, 120));
+        assert!(matches!(refused, Err(BackupError::Source(SourceError::Unreadable { .. }))), "{refused:?}");
+        let next = h.try_backup(&options).expect("a backup");
+        assert_eq!((next.verdict, next.count("new")), (Verdict::Good, 0));
+    });
 }
 
 // All files are gone.
@@ -309,6 +324,73 @@ fn a_dump_file_of_0_bytes_is_no_success() {
     h.write("lock", "");
     h.write("scan.pdf", "");
     assert_eq!(h.backup().verdict, Verdict::Good);
+}
+
+#[test]
+fn a_dump_that_is_cut_off_is_told() {
+    let h = quiet_nights(1);
+    let title = "--\n-- PostgreSQL database dump\n--\n\n";
+    let last = "--\n-- PostgreSQL database dump complete\n--\n\n";
+    // In one piece, in several, and large enough to be shared among the workers.
+    for rows in [3, 200_000, 700_000] {
+        let rows: String = (0..rows).map(|i| format!("{i}\tpatient\n")).collect();
+        for (end, is_whole) in [(last, true), ("", false)] {
+            h.write("orca.sql", format!("{title}{rows}{end}"));
+            let report = h.backup();
+            let cut_off = if is_whole { vec![] } else { vec!["source/orca.sql".to_owned()] };
+            assert_eq!(finding(&report, "dump-cut-off"), cut_off, "{} bytes", rows.len());
+            assert_eq!(report.verdict == Verdict::Good, is_whole);
+        }
+    }
+    h.write("orca.sql", "");
+    h.write("note.txt", title);
+    for (script, is_whole) in
+        [("cat orca.sql note.txt; exit 0", false), ("cat note.txt; echo '-- PostgreSQL database dump complete'", true)]
+    {
+        let report = h.try_backup(&Options { sources: vec![shell("z.sql", &h, script)], ..h.options() }).expect("a backup");
+        assert_eq!(finding(&report, "dump-cut-off").is_empty(), is_whole, "{script}");
+    }
+}
+
+/// The check gets all of the output, may close its end before, and may take its time.
+#[test]
+fn a_command_may_name_a_check_of_its_output() {
+    let h = quiet_nights(1);
+    let checks: [(&[&str], bool); 7] = [
+        (&["sh", "-c", "test \"$(wc -l)\" = 300000"], true),
+        (&["sh", "-c", "head -n 1 | grep -q '^1$'"], true),
+        (&["true"], true),
+        (&["sh", "-c", "sleep 1; cat > /dev/null"], true),
+        (&["sh", "-c", "grep -q complete"], false),
+        (&["false"], false),
+        (&["/no/such/program"], false),
+    ];
+    for (check, is_good) in checks {
+        let check: Vec<OsString> = check.iter().map(OsString::from).collect();
+        let sources = vec![SourceOptions { check: check.clone(), ..shell("z.sql", &h, "seq 1 300000") }];
+        let report = h.try_backup(&Options { sources, ..h.options() }).expect("a backup");
+        let failed = if is_good { vec![] } else { vec!["z.sql".to_owned()] };
+        assert_eq!((report.verdict == Verdict::Good, finding(&report, "check-failed")), (is_good, failed), "{check:?}");
+        // Whatever the check says: the command has succeeded, and its output is there.
+        let to = format!("restored {}", report.generation);
+        h.try_restore(&h.restore_options(&to)).expect("a restore");
+        assert_eq!(fs::read_to_string(h.path(&to).join("z.sql")).expect("the dump").lines().count(), 300_000);
+    }
+}
+
+#[test]
+fn a_source_older_than_it_should_be_is_told() {
+    let h = quiet_nights(1);
+    let night = |fresh_hours| {
+        let sources = vec![SourceOptions { fresh_hours, ..SourceOptions::new("source", h.source()) }];
+        h.try_backup(&Options { sources, ..h.options() }).expect("a backup")
+    };
+    assert_eq!(night(Some(1)).verdict, Verdict::Good);
+    h.clock.fetch_add(30 * 3_600, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!((night(None).verdict, night(Some(48)).verdict), (Verdict::Good, Verdict::Good));
+    let stale = night(Some(26));
+    assert_eq!((stale.verdict, finding(&stale, "source-stale")), (Verdict::Incomplete, vec!["source".to_owned()]));
+    assert_eq!(stale.findings[0].detail, "30 hours");
 }
 
 // Canaries.

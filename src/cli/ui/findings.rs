@@ -55,6 +55,9 @@ fn finding(f: &Finding) -> String {
     if let Some(entries) = f.detail.strip_suffix(" entries").filter(|_| f.kind == FindingKind::TakenOver.name()) {
         return message!("talk.taken-over", path = path, count = entries).to_string();
     }
+    if let Some(hours) = f.detail.strip_suffix(" hours").filter(|_| f.kind == FindingKind::SourceStale.name()) {
+        return message!("talk.source-stale", path = path, count = hours).to_string();
+    }
     let kind = find_optional(&format!("finding.{}", f.kind)).unwrap_or_else(|| f.kind.printable());
     let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", recorded::cause(&f.detail)) };
     format!("{kind}: {}{detail}", path.printable())

@@ -4,11 +4,12 @@ use super::{BackupError, SourceOptions};
 use crate::format::cbor::Time;
 use crate::format::entry::{Core, EntryKind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use std::ffi::OsString;
-use std::io::{self, Read};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 type Result<T> = std::result::Result<T, BackupError>;
@@ -37,13 +38,20 @@ pub struct CommandLine {
     program: PathBuf,
     arguments: Vec<OsString>,
     folder: PathBuf,
+    /// Program and arguments of a check that gets the output, too.
+    check: Vec<OsString>,
 }
 
 impl CommandLine {
     /// Of a source; `None` for a tree.
     pub fn of(source: &SourceOptions) -> Option<Self> {
         let (program, arguments) = source.command.split_first()?;
-        Some(Self { program: program.into(), arguments: arguments.to_vec(), folder: source.path.clone() })
+        Some(Self {
+            program: program.into(),
+            arguments: arguments.to_vec(),
+            folder: source.path.clone(),
+            check: source.check.clone(),
+        })
     }
 }
 
@@ -58,49 +66,113 @@ pub fn output_core(source: &SourceOptions, now: Time) -> Box<Core> {
 /// A command that runs. It is ended when this is dropped.
 pub struct RunningCommand {
     program: PathBuf,
-    child: Child,
+    child: OwnedChild,
     output: CommandOutput,
+    check: Option<RunningCheck>,
+}
+
+/// Is ended when it is dropped.
+struct OwnedChild(Child);
+
+impl Drop for OwnedChild {
+    fn drop(&mut self) {
+        // Of a command that has ended, both do nothing.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl OwnedChild {
+    /// Waits for its end.
+    fn finish(&mut self, check: &dyn Fn() -> Result<()>) -> Result<ExitStatus> {
+        loop {
+            check()?;
+            match self.0.try_wait().map_err(BackupError::CommandOutput)? {
+                Some(status) => return Ok(status),
+                None => std::thread::sleep(WAIT),
+            }
+        }
+    }
 }
 
 impl RunningCommand {
     /// Starts a command. From now on its output has to be read: a database gives up a client that takes nothing.
     pub fn start(line: CommandLine) -> Result<Self> {
-        let CommandLine { program, arguments, folder } = line;
+        let CommandLine { program, arguments, folder, check } = line;
         let mut command = Command::new(&program);
-        command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(arguments).current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::piped());
         let started = command.spawn().and_then(|mut child| match child.stdout.take() {
-            Some(output) => Ok((child, CommandOutput(output))),
+            Some(output) => Ok((OwnedChild(child), CommandOutput(output))),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         });
         match started {
-            Ok((child, output)) => Ok(Self { program, child, output }),
+            Ok((child, output)) => Ok(Self { program, child, output, check: RunningCheck::start(&check, &folder) }),
             Err(source) => Err(BackupError::CommandStart { program, source }),
         }
     }
 
-    /// What it writes.
-    pub fn output(&mut self) -> &mut impl Read {
-        &mut self.output
+    /// Reads what it writes.
+    pub fn read(&mut self, into: &mut [u8], is_stopped: &dyn Fn() -> bool) -> io::Result<usize> {
+        let n = self.output.read(into)?;
+        if let Some(check) = &mut self.check {
+            check.feed(&into[..n], is_stopped);
+        }
+        Ok(n)
     }
 
-    /// Waits for its end. It must have succeeded: half a dump is no dump.
-    pub fn finish(mut self, check: &dyn Fn() -> Result<()>) -> Result<()> {
+    /// Waits for its end. It must have succeeded: half a dump is no dump. Returns why the check failed, if it did.
+    pub fn finish(mut self, check: &dyn Fn() -> Result<()>) -> Result<Option<String>> {
         // It may go on after it has closed its output.
-        let status = loop {
-            check()?;
-            match self.child.try_wait().map_err(BackupError::CommandOutput)? {
-                Some(status) => break status,
-                None => std::thread::sleep(WAIT),
-            }
-        };
-        if status.success() { Ok(()) } else { Err(BackupError::CommandFailed { program: self.program.clone(), status }) }
+        let status = self.child.finish(check)?;
+        if !status.success() {
+            return Err(BackupError::CommandFailed { program: self.program, status });
+        }
+        self.check.map_or(Ok(None), |running| running.finish(check))
     }
 }
 
-impl Drop for RunningCommand {
-    fn drop(&mut self) {
-        // Of a command that has ended, both do nothing.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// A program that gets a copy of the output and judges it.
+struct RunningCheck {
+    program: String,
+    child: io::Result<OwnedChild>,
+    input: Option<ChildStdin>,
+}
+
+impl RunningCheck {
+    /// `None` if there is none. One that does not start has failed, and the output is stored all the same.
+    fn start(line: &[OsString], folder: &Path) -> Option<Self> {
+        let (program, arguments) = line.split_first()?;
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().map(OwnedChild);
+        let input = child.as_mut().ok().and_then(|child| child.0.stdin.take());
+        // So that a check that is slow or hangs does not hide the wish to stop.
+        let input = input.filter(|input| fcntl_setfl(input, OFlags::NONBLOCK).is_ok());
+        Some(Self { program: program.display().to_string(), child, input })
+    }
+
+    /// Writes to the check, unless it wants no more.
+    fn feed(&mut self, mut bytes: &[u8], is_stopped: &dyn Fn() -> bool) {
+        while let Some(input) = self.input.as_mut().filter(|_| !bytes.is_empty()) {
+            match input.write(bytes) {
+                Ok(n) if n > 0 => bytes = &bytes[n..],
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && !is_stopped() => {
+                    // Whatever it answers, the next write tells.
+                    let _ = poll(&mut [PollFd::new(&*input, PollFlags::OUT)], Some(&POLL_INTERVAL));
+                }
+                // It has closed its end: it needs no more to judge by.
+                _ => self.input = None,
+            }
+        }
+    }
+
+    fn finish(self, check: &dyn Fn() -> Result<()>) -> Result<Option<String>> {
+        let Self { program, child, input } = self;
+        drop(input);
+        let why = match child {
+            Ok(mut child) => Some(child.finish(check)?).filter(|status| !status.success()).map(|status| status.to_string()),
+            Err(e) => Some(e.to_string()),
+        };
+        Ok(why.map(|why| format!("{program}: {why}")))
     }
 }

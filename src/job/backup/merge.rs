@@ -4,8 +4,9 @@
 //! Both sides are read once, in order, in constant memory.
 
 use super::Result;
+use super::batches::Batches;
 use super::command::CommandLine;
-use super::entries::{FoundBatch, FurtherNames, HardLink, UnchangedRecords, WalkEntry};
+use super::entries::{HardLink, WalkEntry};
 use super::lacking::Lacking;
 use super::linked_files::{LinkedFiles, NameOfFile};
 use super::previous::PreviousEntries;
@@ -20,10 +21,6 @@ use crate::pipeline::source::{Problem, ProblemKind, SourceTree, WalkedEntry};
 use crate::tripwire::Watcher;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Entries in a batch.
-const BATCH_ENTRIES: usize = 256;
-/// Bytes to be read, or copied, in a batch.
-const BATCH_BYTES: u64 = 1 << 20;
 const SECOND: i128 = 1_000_000_000;
 /// Linux stamps files with the time of its last tick, which comes 100 times a second at least. Nanoseconds.
 const TICK: i128 = SECOND / 100;
@@ -32,7 +29,9 @@ const COARSE: i128 = 2 * SECOND;
 
 /// A source that entries are read from.
 pub enum OpenSource<'t> {
-    Tree(&'t SourceTree),
+    /// A tree, and in which hours its newest file must have been written, if in any: how many, and since when (seconds
+    /// since 1970).
+    Tree(&'t SourceTree, Option<(u64, i64)>),
     /// A tree whose root cannot be opened: its name.
     Unreadable(&'t [u8]),
     /// A command, and its standard output described as a file.
@@ -57,7 +56,7 @@ impl<'a> EntryMerge<'a> {
     pub fn merge(mut self, sources: Vec<OpenSource>) -> Result<()> {
         for source in sources {
             match source {
-                OpenSource::Tree(tree) => self.merge_tree(tree)?,
+                OpenSource::Tree(tree, fresh) => self.merge_tree(tree, fresh)?,
                 OpenSource::Unreadable(name) => {
                     self.watcher.is_absent(name);
                     self.pass_unread(name)?;
@@ -108,7 +107,7 @@ impl<'a> EntryMerge<'a> {
         self.batches.push_alone(WalkEntry::Output(core, line, content))
     }
 
-    fn merge_tree(&mut self, tree: &SourceTree) -> Result<()> {
+    fn merge_tree(&mut self, tree: &SourceTree, fresh: Option<(u64, i64)>) -> Result<()> {
         let counts = &self.tally.counts;
         let mut all = TreeFacts::default();
         for found in tree.walk() {
@@ -132,6 +131,7 @@ impl<'a> EntryMerge<'a> {
                 self.tally.add_size(found.stat.size);
                 all.files += 1;
                 all.bytes = add_sizes(all.bytes, found.stat.size);
+                all.newest = all.newest.max(found.stat.mtime.seconds);
                 self.watcher.saw(&found.path);
             }
             let is_root = found.path == tree.name();
@@ -144,6 +144,10 @@ impl<'a> EntryMerge<'a> {
         self.watcher.there(tree.name(), all.files, all.bytes);
         if let Some(what) = all.nothing() {
             self.tally.finding(FindingKind::SourceEmpty, tree.name(), what.into());
+        }
+        if let Some((hours, since)) = fresh.filter(|(_, since)| all.files > 0 && all.newest < *since) {
+            let age = since.abs_diff(all.newest) / 3_600 + hours;
+            self.tally.finding(FindingKind::SourceStale, tree.name(), format!("{age} hours"));
         }
         // As an empty folder is where nothing is mounted. If it is the same folder as before, somebody has emptied it.
         if all.entries <= 1 && all.is_another_root && !all.has_unread && all.files == 0 {
@@ -223,6 +227,8 @@ struct TreeFacts {
     entries: u64,
     files: u64,
     bytes: u64,
+    /// When the newest file was written, in seconds since 1970.
+    newest: i64,
     /// Links, devices and the like.
     has_others: bool,
     /// Some of it could not be read.
@@ -260,63 +266,6 @@ fn is_unchanged(before: &EntryHead, found: &WalkedEntry, started: i64, with_sha2
         && before.ctime == s.ctime
         && !is_racy(before.ctime, started)
         && (s.kind != EntryKind::File || before.size == s.size && before.has_sha256 == with_sha256)
-}
-
-/// Makes batches out of entries.
-pub struct Batches<'a> {
-    send: &'a mut dyn FnMut(FoundBatch) -> Result<()>,
-    sequence: u64,
-    entries: Vec<WalkEntry>,
-    /// Entries that are no [`WalkEntry::Unchanged`].
-    changed: usize,
-    bytes: u64,
-}
-
-impl<'a> Batches<'a> {
-    pub fn new(send: &'a mut dyn FnMut(FoundBatch) -> Result<()>) -> Self {
-        Self { send, sequence: 0, entries: Vec::new(), changed: 0, bytes: 0 }
-    }
-
-    pub fn push_unchanged(&mut self, record: &[u8], core_bytes: u32, further_names: FurtherNames) -> Result<()> {
-        let can_join = |last: &WalkEntry| matches!(last, WalkEntry::Unchanged(u) if u.further_names == FurtherNames::None);
-        if further_names == FurtherNames::Follow || !self.entries.last().is_some_and(can_join) {
-            self.entries.push(WalkEntry::Unchanged(UnchangedRecords { further_names, ..UnchangedRecords::default() }));
-        }
-        let Some(WalkEntry::Unchanged(unchanged)) = self.entries.last_mut() else { unreachable!("just pushed") };
-        unchanged.bytes.extend_from_slice(&(record.len() as u32).to_le_bytes());
-        unchanged.bytes.extend_from_slice(record);
-        unchanged.records.push((record.len() as u32, core_bytes));
-        // A record that is copied costs little work: a batch has room for more of them.
-        self.bytes += record.len() as u64 * 4;
-        self.flush_if_full()
-    }
-
-    fn push(&mut self, entry: WalkEntry, bytes: u64) -> Result<()> {
-        self.entries.push(entry);
-        self.changed += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
-        self.flush_if_full()
-    }
-
-    fn push_alone(&mut self, entry: WalkEntry) -> Result<()> {
-        self.flush()?;
-        self.entries.push(entry);
-        self.flush()
-    }
-
-    fn flush_if_full(&mut self) -> Result<()> {
-        if self.changed >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        if self.entries.is_empty() {
-            return Ok(());
-        }
-        let batch = FoundBatch { sequence: self.sequence, entries: std::mem::take(&mut self.entries) };
-        self.sequence += 1;
-        (self.changed, self.bytes) = (0, 0);
-        (self.send)(batch)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `backup`: writes one sealed generation of the sources to a medium.
 
 mod append;
+mod batches;
 mod chunk_store;
 mod collector;
 mod command;

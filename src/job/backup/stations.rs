@@ -5,6 +5,7 @@
 //! never block their sender.
 
 use super::append::{AppendContext, AppendedPacks, append_packs};
+use super::batches::Batches;
 use super::chunk_store::ChunkStore;
 use super::collector::{Collector, CollectorChannels};
 use super::command::{CommandLine, output_core};
@@ -12,7 +13,7 @@ use super::entries::{FoundBatch, StoredBatch, WalkEntry};
 use super::entry_stream::{CollectedStream, EntryStreamWriter};
 use super::lacking::Lacking;
 use super::linked_files::LinkedFiles;
-use super::merge::{Batches, EntryMerge, OpenSource};
+use super::merge::{EntryMerge, OpenSource};
 use super::pack_queue::{PackReceiver, PackSender, pack_queue};
 use super::previous::PreviousEntries;
 use super::stop::{Stop, join};
@@ -227,9 +228,14 @@ impl Stations<'_> {
 
     /// Trees and commands, ascending by name.
     fn open_sources(&self) -> Vec<OpenSource<'_>> {
-        let trees = self.trees.iter().map(|tree| (tree.name(), OpenSource::Tree(tree)));
-        let unreadable = self.unreadable.iter().map(|name| (&name[..], OpenSource::Unreadable(name)));
         let now = (self.env.now)();
+        let fresh = |tree: &SourceTree| {
+            let hours = self.sources.iter().find(|s| s.name == tree.name())?.fresh_hours?;
+            let seconds = i64::try_from(hours.saturating_mul(3_600)).unwrap_or(i64::MAX);
+            Some((hours, now.seconds.saturating_sub(seconds)))
+        };
+        let trees = self.trees.iter().map(|tree| (tree.name(), OpenSource::Tree(tree, fresh(tree))));
+        let unreadable = self.unreadable.iter().map(|name| (&name[..], OpenSource::Unreadable(name)));
         let commands = self.sources.iter().filter_map(|source| {
             let line = Box::new(CommandLine::of(source)?);
             Some((&source.name[..], OpenSource::Command(output_core(source, now), line)))

@@ -4,9 +4,9 @@
 //! night that can read it.
 
 use super::Result;
+use super::batches::Batches;
 use super::entries::FurtherNames;
 use super::lacking::Lacking;
-use super::merge::Batches;
 use super::tally::BackupTally;
 use crate::event::FindingKind;
 use crate::format::entry::{EntryHead, EntryKind};

@@ -4,11 +4,12 @@
 //! shared: the worker that reads one sends runs of chunks to the others, and stores runs itself when the others are
 //! busy.
 
+mod dumps;
+
 use super::chunk_store::{ChunkStore, StoredChunk};
-use super::command::{CommandLine, RunningCommand};
 use super::entries::{FoundBatch, FurtherNames, StoredBatch, StoredEntry, WalkEntry};
 use super::large_file::{ChunkRun, FileFacts, LargeFile};
-use super::reading::{CutRule, RUN_BYTES, ReadFailure, RunReader, UNKNOWN_SIZE, is_as_opened, read_more};
+use super::reading::{CutRule, RUN_BYTES, ReadFailure, RunReader, is_as_opened, read_more};
 use super::stop::Stop;
 use super::tally::BackupTally;
 use super::wakeup::WakeupReceiver;
@@ -24,8 +25,6 @@ use crate::tripwire::Watcher;
 use crate::tripwire::content::ContentSample;
 use crossbeam_channel::{Receiver, Sender, TrySendError, never, select_biased};
 use parking_lot::Mutex;
-use rustix::io::Errno;
-use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -173,10 +172,7 @@ impl Worker<'_> {
             if let Some(content) = core.content_id() {
                 watcher.read(&found.path, previous, content, &sample, self.new_bytes - had);
             }
-            // A source that is one file of 0 bytes is reported as a whole.
-            if is_dump(&found.path) && sample.is_nothing() && (core.size > 0 || found.path != tree.name()) {
-                tally.finding(FindingKind::EmptyDump, &found.path, nothing(core.size).into());
-            }
+            self.judge_dump(&found.path, core.size, &sample, found.path == tree.name());
             return Ok(FileOutcome::Stored(core, pieces));
         }
         unreachable!("the loop ends by returning")
@@ -292,6 +288,7 @@ impl Worker<'_> {
                     core.state = ContentState::Changed;
                     tally.finding(FindingKind::Changed, &found.path, String::new());
                 }
+                self.judge_dump(&found.path, core.size, &sample, found.path == tree.name());
                 core
             }
             Err(ReadFailure::Run(e)) => return Err(e),
@@ -301,72 +298,6 @@ impl Worker<'_> {
             }
         };
         self.finish_reading(large, core, sample)
-    }
-
-    /// Runs a command and reads its output; the runs are stored by whichever worker is free. Of a command that fails the
-    /// entry has no content, and the others have their night.
-    fn share_output(
-        &mut self,
-        mut core: Box<Core>,
-        line: CommandLine,
-        large: &Arc<LargeFile>,
-        send_run: &Sender<ChunkRun>,
-    ) -> Result<()> {
-        let WorkerContext { watcher, tally, stop, failed, .. } = *self.context;
-        let mut sample = watcher.sample(&core.path, large.facts.previous.as_ref());
-        match self.share_command(&mut core, line, &mut sample, large, send_run) {
-            Ok(()) => {
-                tally.add_size(core.size);
-                watcher.there(&core.path, 1, core.size);
-                if sample.is_nothing() {
-                    tally.finding(FindingKind::SourceEmpty, &core.path, nothing(core.size).into());
-                }
-            }
-            // It failed because the run ends.
-            Err(e) => {
-                stop.check()?;
-                if !e.is_of_command() {
-                    return Err(e);
-                }
-                let errno = Errno::IO.raw_os_error().unsigned_abs();
-                (core.size, core.digests, core.state) = (0, None, ContentState::Unreadable { errno });
-                watcher.is_absent(&core.path);
-                tally.finding(FindingKind::CommandFailed, &core.path, e.reason());
-                failed.lock().push(e);
-            }
-        }
-        self.finish_reading(large, core, sample)
-    }
-
-    fn share_command(
-        &mut self,
-        core: &mut Core,
-        line: CommandLine,
-        sample: &mut ContentSample,
-        large: &Arc<LargeFile>,
-        send_run: &Sender<ChunkRun>,
-    ) -> Result<()> {
-        let stop = self.context.stop;
-        let mut command = RunningCommand::start(line)?;
-        core.size = UNKNOWN_SIZE;
-        let output = command.output();
-        let mut input = |buffer: &mut Buffer, want, _| {
-            let filled = buffer.fill(want, |room, _| {
-                loop {
-                    match output.read(room) {
-                        // A command that writes nothing for a while.
-                        Err(e) if e.kind() == io::ErrorKind::WouldBlock && stop.check().is_ok() => {}
-                        read => return read,
-                    }
-                }
-            });
-            filled.map_err(|e| ReadFailure::Run(stop.check().err().unwrap_or(BackupError::CommandOutput(e))))
-        };
-        match self.share_runs(&mut input, core, sample, large, send_run) {
-            Ok(()) => command.finish(&|| stop.check()),
-            Err(ReadFailure::Run(e)) => Err(e),
-            Err(ReadFailure::Source(_)) => unreachable!("a command's output fails as a whole"),
-        }
     }
 
     /// Sends the runs of a file to the other workers, and stores those here that find all others busy. Completes
@@ -431,22 +362,6 @@ impl Worker<'_> {
         let entry = StoredEntry::Stored { core, pieces, further_names: large.facts.further_names };
         self.send(StoredBatch { sequence: large.facts.sequence, entries: vec![entry] })
     }
-}
-
-/// Names of files that a database was written to end like this.
-const DUMPS: [&[u8]; 6] = [b".sql", b".dump", b".dmp", b".pgdump", b".bak", b".bson"];
-
-/// Whether a file is a dump by its name, compressed or not.
-fn is_dump(path: &[u8]) -> bool {
-    let path = path.to_ascii_lowercase();
-    let packed = [&b".gz"[..], b".bz2", b".xz", b".zst"].into_iter().find_map(|end| path.strip_suffix(end));
-    let path = packed.unwrap_or(&path);
-    DUMPS.iter().any(|end| path.ends_with(end))
-}
-
-/// How nothing is told.
-fn nothing(bytes: u64) -> &'static str {
-    if bytes == 0 { "0 bytes" } else { "no content" }
 }
 
 /// Whether a file is shared among the workers. Such a file is the only entry of its batch.
