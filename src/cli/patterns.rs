@@ -51,6 +51,8 @@ pub fn without_effect(sources: &[SourceOptions]) -> Vec<&str> {
         !(path.is_empty()
             || matches!(path, "." | "~")
             || path.starts_with("~/")
+            // A comment, and not the name of a folder.
+            || pattern.starts_with("\\# ")
             || path.split('/').any(|name| name == "..")
             || is_elsewhere())
     };
@@ -100,7 +102,7 @@ mod tests {
         };
         let good = source(&["*.tmp", "/tmp", "!keep", "a b", "\\#recycle", "/no-such-folder/x", "**/cache"]);
         assert!(without_effect(&[good]).is_empty());
-        for pattern in ["", "  ", "\t", "!", ".", "/", "../x", "a/../b", "~/x", "/proc/self", "/dev/null"] {
+        for pattern in ["", "  ", "\t", "!", "\\# logs", ".", "/", "../x", "a/../b", "~/x", "/proc/self", "/dev/null"] {
             assert_eq!(without_effect(&[source(&[pattern])]), [pattern]);
         }
         std::fs::create_dir_all(dir.path().join("dev/null")).unwrap();
