@@ -1,5 +1,6 @@
 //! Sources that are commands: what they write to their standard output is one file.
 
+use super::error::how_it_ended;
 use super::{BackupError, SourceOptions};
 use crate::format::cbor::Time;
 use crate::format::entry::{Core, EntryKind};
@@ -170,7 +171,7 @@ impl RunningCheck {
         let Self { program, child, input } = self;
         drop(input);
         let why = match child {
-            Ok(mut child) => Some(child.finish(check)?).filter(|status| !status.success()).map(|status| status.to_string()),
+            Ok(mut child) => Some(child.finish(check)?).filter(|status| !status.success()).map(how_it_ended),
             Err(e) => Some(e.to_string()),
         };
         Ok(why.map(|why| format!("{program}: {why}")))
