@@ -40,7 +40,7 @@ fn shell(name: &str, h: &Hospital, script: &str) -> SourceOptions {
 }
 
 fn close(path: &Path) {
-    fs::set_permissions(path, fs::Permissions::from_mode(0)).expect("a mode");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("a mode");
 }
 
 fn open(path: &Path) {
