@@ -2,8 +2,10 @@
 
 use crate::machine::without_privileges;
 use crate::world::{Hospital, tree};
+use azekura::event::NoObserver;
 use azekura::format::seal::Verdict;
 use azekura::job::backup::{BackupError, Options, Report, SourceOptions};
+use azekura::job::rebuild::rebuild;
 use azekura::pipeline::source::SourceError;
 use std::ffi::OsString;
 use std::fs;
@@ -438,6 +440,34 @@ fn attributes_that_could_not_be_read_are_read_again() {
     let again = h.backup();
     assert_eq!(again.count("unchanged"), 0);
     assert_eq!(h.backup().count("changed"), 0);
+}
+
+/// What lies in a closed folder still lacks what it lacked, and a restore says so. A rebuilt host knows it, too.
+#[test]
+fn what_lacks_attributes_lacks_them_until_it_is_read() {
+    without_privileges(|| {
+        let h = quiet_nights(2);
+        let set = fs::read_dir(h.path("state/sets")).expect("sets").next().expect("a set").expect("a set").path();
+        fs::write(set.join("lacking"), b"source/sub/deep/7\0").expect("a list");
+        close(&h.source().join("sub"));
+        let closed = h.backup();
+        open(&h.source().join("sub"));
+        assert_eq!(finding(&closed, "attributes-unreadable"), ["source/sub/deep/7"]);
+        let restored = h.try_restore(&h.restore_options("restored")).expect("a restore");
+        let told: Vec<_> = restored.findings.iter().map(|f| (f.kind.name(), &f.path[..])).collect();
+        assert_eq!((restored.shortfalls, told), (1, vec![("shortfall", &b"source/sub/deep/7"[..])]));
+        fs::remove_file(set.join("lacking")).expect("a deletion");
+        for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+            let _ = fs::remove_file(h.path("state").join(name));
+        }
+        h.with_env(|env| rebuild(&h.medium(), &h.path("state"), &h.identity, env, &NoObserver)).expect("a catalog");
+        let next = h.backup();
+        assert_eq!((next.verdict, next.count("new")), (Verdict::Good, 0));
+        // The closed folder, which is open again, and the file.
+        assert_eq!(next.count("changed"), 2);
+        let restored = h.try_restore(&h.restore_options("restored again")).expect("a restore");
+        assert_eq!(restored.shortfalls, 0);
+    });
 }
 
 // A failing source, and commands in their turn.

@@ -47,7 +47,7 @@ impl Lacking {
 /// Keeps the paths for the next run.
 pub fn put(paths: &BTreeSet<Vec<u8>>, state: &SetState) -> Result<()> {
     let bytes: Vec<u8> = match paths.len() {
-        0 if state.lacking().is_none() => return Ok(()),
+        0 if state.lacking().is_none_or(|before| before.is_empty()) => return Ok(()),
         0..=PATHS => paths.iter().flat_map(|path| [path, &b"\0"[..]].concat()).collect(),
         _ => vec![0],
     };
