@@ -55,6 +55,12 @@ pub struct ConfigSource {
     /// Program and arguments whose standard output is the source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// Program and arguments that get what the command writes, and fail if it is not what it should be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub check: Vec<String>,
+    /// Hours that the newest file below `path` may be old.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fresh_hours: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excludes: Vec<String>,
     #[serde(default)]

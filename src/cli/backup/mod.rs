@@ -6,6 +6,7 @@ mod turn;
 use super::config::Config;
 use super::context::Context;
 use super::environment::absolute;
+use super::patterns;
 use super::recovery_key::{self, RecoveryKey};
 use super::sources::{self, ForAll};
 use crate::cli::ui::exit::Exit;
@@ -14,7 +15,7 @@ use crate::cli::ui::output::Outcome;
 use crate::cli::ui::text::message;
 use azekura::format::seal::Verdict;
 use azekura::host::state::StateDir;
-use azekura::job::backup::{NewSetOptions, Options, SourceOptions, backup};
+use azekura::job::backup::{NewSetOptions, Options, SourceOptions, backup, check_kinds};
 use azekura::medium::AttachedMedium;
 use azekura::medium::tape::st::is_drive;
 use std::ffi::OsString;
@@ -80,6 +81,10 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let (state, to) = (context.state_dir()?, context.medium(args.to.as_deref())?);
     let for_all = ForAll { excludes: args.exclude.clone(), one_file_system: args.one_file_system };
     let sources = sources::check(sources(&args, &for_all, context)?)?;
+    // Before a key is made for a set that would not begin.
+    check_kinds(&sources)?;
+    let idle = patterns::without_effect(&sources).into_iter();
+    context.warn_first(idle.map(|pattern| message!("talk.exclude-without-effect", pattern = pattern)));
     let pool = context.pool_of(args.to.as_deref());
     if let Some(pool) = pool.filter(|_| args.quarantine) {
         return Err(CommandError::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));

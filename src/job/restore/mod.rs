@@ -29,7 +29,7 @@ pub use list::{ListError, NameList};
 pub use mark::{Marking, Origin};
 
 use crate::env::Env;
-use crate::event::{Event, Observer, Phase};
+use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::check_code::{CheckCode, WrittenCode};
 use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError};
@@ -264,6 +264,11 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
         let (generation, selection, target, findings) = (&generation, &selection, &target, &findings);
         Passes { options, env, chain: &chain, generation, selection, target, disk, findings, spooled }
             .run(&groups, &mut report)?;
+    }
+    for lacking in &generation.manifest.findings {
+        if lacking.kind == FindingKind::AttributesUnreadable.name() && selection.contains_path(&lacking.path, false) {
+            findings.add(FindingKind::Shortfall, &lacking.path, "attributes could not be read in the backup".into());
+        }
     }
     report.not_found = selection.not_found();
     report.wrong_stanzas = generation.wrong_stanzas();

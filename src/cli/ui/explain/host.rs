@@ -107,6 +107,7 @@ impl From<SourceError> for CommandError {
             E::Unreadable { root, source } => {
                 Self::new(message!("error.source.unreadable", path = root), Exit::Failed).cause(io_reason(&source))
             }
+            E::NoFile { root } => Self::new(message!("error.source.no-file", path = root), Exit::Usage),
             E::ExcludeText { pattern } => Self::new(message!("error.source.exclude", pattern = pattern), Exit::Usage),
             E::Exclude { pattern, source } => {
                 Self::new(message!("error.source.exclude", pattern = pattern), Exit::Usage).cause(reason(&source))
