@@ -32,7 +32,12 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
-    let known = known(context, set)?;
+    // The medium is what it is, whatever becomes of the host's own record of it.
+    let known = known(context, set).unwrap_or_else(|e| {
+        context.warn(&message!("verify.no-record"));
+        context.warn(&e.message);
+        Vec::new()
+    });
     let options = Options { from, set: args.set, expect: args.expect, known };
     let report = {
         let progress = context.progress();
@@ -40,10 +45,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     };
     let answer = answer(&report);
     talk(&answer, context);
-    if let Some(mut catalog) = context.catalog()?
-        && remember_damage(report.set, &report.damage, &mut catalog)? > 0
-    {
-        context.talk(&message!("verify.remembered"));
+    match remember(context, &report) {
+        Ok(true) => context.talk(&message!("verify.remembered")),
+        Ok(false) => {}
+        Err(e) => {
+            context.warn(&message!("verify.not-remembered"));
+            context.warn(&e.message);
+        }
     }
     let exit = match report.is_good() {
         true => Exit::Good,
@@ -51,6 +59,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         false => Exit::Damage,
     };
     Ok(Outcome::new(exit, text(&answer, report.is_only_newer()), &answer))
+}
+
+/// Makes the next backup store again what is damaged; whether there is anything.
+fn remember(context: &Context, report: &Report) -> Result<bool, CommandError> {
+    let has_damage = !report.damage.is_empty();
+    let Some(mut catalog) = has_damage.then(|| context.catalog()).transpose()?.flatten() else { return Ok(false) };
+    Ok(remember_damage(report.set, &report.damage, &mut catalog)? > 0)
 }
 
 /// What this host knows of the set. A host that has never written it knows nothing.
