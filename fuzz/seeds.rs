@@ -6,7 +6,7 @@
 
 use azekura::format::check_code::CheckCode;
 use azekura::format::object::{FOLDER_OBJECTS, ObjectKind, file_name, folder_name, hex, parse_file_name};
-use azekura::format::tape::Header;
+use azekura::format::tape::{Contents, Header, Item};
 use azekura::pipeline::compressor::Compressor;
 use azekura_fuzz as sample;
 use libfuzzer_sys::fuzz_target;
@@ -46,8 +46,16 @@ fn write_all() {
     }
     for (number, (kind, bytes)) in (0..).zip(sample::chain()) {
         let (length, set) = (bytes.len() as u64, azekura::format::object::Id([7; 16]));
-        let header = Header { set, number, kind, length, block: 512 << 10, previous: number.checked_sub(1) };
+        let header = Header { set, number, kind, length, block: 512 << 10, before: number.checked_sub(1) };
         put("tape_header", &header.encode());
+    }
+    for (count, block) in [(0_u64, 4096), (3, 512 << 10), (300, 4096)] {
+        let item = |n| Item { number: n / 2, kind: ObjectKind::Later(9 + n as u8 % 2), length: n * 50, at: n * 6 };
+        let contents = Contents { items: (0..count).map(item).collect(), last: count.checked_sub(1).map(|n| n * 6) };
+        let (list, trailer) = contents.encode(azekura::format::object::Id([7; 16]), block, count * 6);
+        let (at, fields) = ((trailer.first + trailer.blocks()).to_le_bytes(), trailer.encode());
+        put("tape_header", &fields);
+        put("tape_list", &[&at[..], &fields[..fields.len() - 32], &list].concat());
     }
     put("check_code", b"7f3k 92qx oabc defg hjkm npqr stvw xyz0 1234 5678 9abc def gh l");
     for texts in [&sample::chain_texts()[..1], &sample::chain_texts()] {

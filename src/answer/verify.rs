@@ -25,7 +25,8 @@ pub struct Verify {
     pub faults: List<Fault, FACTS>,
     /// Objects that are not what their seal says.
     pub damage: List<Damage, FACTS>,
-    /// What no seal covers, by the path below the set's folder: `00000/00000012.pack`.
+    /// What no seal covers, by the path below the set's folder: `00000/00000012.pack`; of a tape, also a second object with
+    /// one number and kind, with the address of its header: `00000/00000012.pack@4711`.
     #[serde(default)]
     pub foreign: List<Text, FACTS>,
     /// What a desktop system has left in the set's folder, such as `.DS_Store`: no fault.

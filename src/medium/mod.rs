@@ -177,7 +177,8 @@ pub struct Listing {
     /// Ascending by number.
     pub objects: Vec<Listed>,
     /// Names that no object has, and objects' names in a wrong place or on something else than a plain file: the first
-    /// [`FOREIGN_NAMES`], sorted. Of a folder medium, paths below the set's folder.
+    /// [`FOREIGN_NAMES`], sorted. Of a folder medium, paths below the set's folder; of a tape, the paths that further
+    /// objects with one number and kind would have there, `@`, and the address of their headers.
     pub foreign: Vec<OsString>,
     /// How many foreign names there are in all.
     pub foreign_count: u64,

@@ -16,7 +16,7 @@ use azekura::format::seal::{ReadBack, Seal, Verdict, encode_list};
 use azekura::format::set_key::SetKey;
 use azekura::format::stamp::TimeStampRequest;
 use azekura::format::succession::Succession;
-use azekura::format::tape::Header;
+use azekura::format::tape::{Contents, Header, Item};
 use azekura::format::watch::{Alarm, KindCounts, Measures, Night, NightKind, SourceWatch};
 use azekura::pipeline::encryptor::{Encryptor, decrypt};
 use azekura::pipeline::hasher::{Digests, Ids};
@@ -76,8 +76,32 @@ pub fn label() -> Label {
 /// Of the pack, when the set lies on a tape.
 pub fn tape_header() -> Header {
     let pack = listed()[1];
-    Header { set: label().set, number: pack.number, kind: pack.kind, length: pack.length, block: 512 << 10, previous: Some(0) }
+    Header { set: label().set, number: pack.number, kind: pack.kind, length: pack.length, block: 512 << 10, before: Some(0) }
 }
+
+/// Behind the seal, when the set lies on a tape: each object has one block, and so has the list.
+pub fn tape_contents() -> Contents {
+    let mut items: Vec<Item> =
+        listed().iter().map(|o| Item { number: o.number, kind: o.kind, length: o.length, at: o.number * 2 }).collect();
+    let seal = ObjectKind::Seal;
+    items.push(Item { number: 3, kind: seal, length: seal_bytes().len() as u64, at: TAPE_LIST_AT - 2 });
+    Contents { items, last: Some(TAPE_LIST_AT - 2) }
+}
+
+/// What a reader knows of the example's cartridge before it reads the list.
+pub struct Cartridge {
+    pub set: Id,
+    pub block: u32,
+    /// Address of the first block of the list.
+    pub list_at: u64,
+}
+
+pub fn cartridge() -> Cartridge {
+    let Header { set, block, .. } = tape_header();
+    Cartridge { set, block, list_at: TAPE_LIST_AT }
+}
+
+const TAPE_LIST_AT: u64 = 8;
 
 /// A zstd frame of one raw block, so that the example does not depend on a version of zstd.
 pub fn raw_frame(content: &[u8]) -> Vec<u8> {

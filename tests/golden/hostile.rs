@@ -6,10 +6,10 @@ use azekura::format::Malformed;
 use azekura::format::check_code::WrittenCode;
 use azekura::format::entry::{Entry, EntryHead, Record, check_path, record_length};
 use azekura::format::manifest::Manifest;
-use azekura::format::object::{ObjectKind, parse_file_name, parse_folder_name};
+use azekura::format::object::{Id, ObjectKind, parse_file_name, parse_folder_name};
 use azekura::format::proof::Proof;
 use azekura::format::stamp::{Reply, TimeStampRequest};
-use azekura::format::tape::Header;
+use azekura::format::tape::{Contents, HEADER_BYTES, Header, Item as Listed, Trailer};
 use azekura::job::inspect::prove::{Anchors, check};
 use azekura::pipeline::compressor::{Decompressor, FrameError, read_index};
 use std::io::Cursor;
@@ -244,7 +244,9 @@ pub fn tape_headers() -> Vec<Bad> {
     let good = example::tape_header();
     g.bend(&good.encode());
     g.add("nothing", *b"");
-    g.add("another magic", [b"azekura tape 2", &good.encode()[14..]].concat());
+    g.add("a newer header", [b"azekura tape 2", &good.encode()[14..]].concat());
+    g.add("version 0", [b"azekura tape 0", &good.encode()[14..]].concat());
+    g.add("another magic", [b"azekura disk 1", &good.encode()[14..]].concat());
     g.add("a byte too many", [&good.encode()[..], &[0]].concat());
     let mut damaged = good.encode();
     damaged[40] ^= 1;
@@ -255,10 +257,81 @@ pub fn tape_headers() -> Vec<Bad> {
     unknown[480..].copy_from_slice(digest.as_bytes());
     g.add("bytes that are not known", unknown);
     g.add("void", Header { kind: ObjectKind::Void, ..good }.encode());
+    for code in [0, 128, 255] {
+        g.add(format!("the kind {code}"), Header { kind: ObjectKind::Later(code), ..good }.encode());
+    }
     g.add("number 2^48", Header { number: 1 << 48, ..good }.encode());
     g.add("longer than a pack", Header { length: (1 << 30) + 1, ..good }.encode());
     g.add("blocks above 8 MiB", Header { block: (8 << 20) + 1, ..good }.encode());
     g.add("blocks below 4 KiB", Header { block: 4095, ..good }.encode());
+    g.all
+}
+
+/// Decodes a list and its trailer, which are those of [`example::tape_contents`] in set, block and place.
+pub fn decode_tape_list(bytes: &[u8]) -> Result<Contents, Malformed> {
+    let none = || Malformed::Content { what: "list on tape", why: "no trailer".into() };
+    let (list, trailer) = bytes.split_last_chunk::<HEADER_BYTES>().ok_or_else(none)?;
+    let trailer = Trailer::decode(trailer)?.ok_or_else(none)?;
+    let example::Cartridge { set, block, list_at } = example::cartridge();
+    trailer.check(set, block, list_at + (list.len() as u64).div_ceil(block.into()))?;
+    Contents::decode(&trailer, list)
+}
+
+pub fn tape_lists() -> Vec<Bad> {
+    let mut g = Gather::new(|b| decode_tape_list(b).err());
+    let example::Cartridge { set, block, list_at } = example::cartridge();
+    let good = example::tape_contents();
+    let (list, trailer) = good.encode(set, block, list_at);
+    let around = |trailer: Trailer| [&list[..], &trailer.encode()].concat();
+    g.bend(&around(trailer));
+    g.add("nothing", *b"");
+    g.add("no trailer", &list[..]);
+    g.add("another version", [&list[..], b"azekura list 2", &trailer.encode()[14..]].concat());
+    g.add("a byte too many", [&b"\0"[..], &around(trailer)].concat());
+    let mut damaged = around(trailer);
+    damaged[9] ^= 1;
+    g.add("a damaged list", damaged);
+    let mut damaged = around(trailer);
+    damaged[list.len() + 40] ^= 1;
+    g.add("a damaged trailer", damaged);
+    let mut unknown = trailer.encode();
+    unknown[92] = 1;
+    let digest = blake3::hash(&unknown[..480]);
+    unknown[480..].copy_from_slice(digest.as_bytes());
+    g.add("bytes that are not known", [&list[..], &unknown].concat());
+    g.add("another set", around(Trailer { set: Id([9; 16]), ..trailer }));
+    g.add("blocks above 8 MiB", around(Trailer { block: (8 << 20) + 1, ..trailer }));
+    g.add("blocks below 4 KiB", around(Trailer { block: 4095, ..trailer }));
+    g.add("blocks of another length than the headers'", around(Trailer { block: 4096, ..trailer }));
+    for first in [0, list_at - 1, list_at + 1, u64::MAX] {
+        g.add(format!("a list that begins at {first}"), around(Trailer { first, ..trailer }));
+    }
+    g.add("a count too high", around(Trailer { count: trailer.count + 1, ..trailer }));
+    g.add("more than 2^22 objects", around(Trailer { count: (1 << 22) + 1, ..trailer }));
+    let mut add = |name: &str, bend: &dyn Fn(&mut Contents)| {
+        let mut bent = good.clone();
+        bend(&mut bent);
+        let (list, trailer) = bent.encode(set, block, list_at);
+        g.add(name, [&list[..], &trailer.encode()].concat());
+    };
+    let mut item = |name: &str, bend: &dyn Fn(&mut Listed)| add(name, &|c| bend(&mut c.items[1]));
+    item("void", &|i| i.kind = ObjectKind::Void);
+    item("the kind 0", &|i| i.kind = ObjectKind::Later(0));
+    item("the kind 128", &|i| i.kind = ObjectKind::Later(128));
+    item("number 2^48", &|i| i.number = 1 << 48);
+    item("longer than 1 GiB", &|i| i.length = (1 << 30) + 1);
+    item("a number twice with one kind", &|i| (i.number, i.kind) = (0, ObjectKind::Label));
+    item("a number below the one before", &|i| i.number = 3);
+    item("an object over the next one", &|i| i.length = u64::from(block) + 1);
+    item("an object over the one before", &|i| i.at = 1);
+    item("two objects at one address", &|i| i.at = 4);
+    item("a header behind the last", &|i| (i.at, i.length) = (7, 0));
+    item("a header at the greatest address", &|i| i.at = u64::MAX);
+    add("kinds out of order", &|c| c.items[2] = Listed { number: 1, kind: ObjectKind::Label, ..c.items[2] });
+    add("an object over the list", &|c| c.items[3].length = u64::from(block) + 1);
+    add("a last header behind the list", &|c| c.last = Some(list_at));
+    add("a last header before an object", &|c| c.last = Some(4));
+    add("no last header", &|c| c.last = None);
     g.all
 }
 

@@ -3,7 +3,8 @@
 //! Each file: `good`, inputs and the bytes they become; `bad`, bytes that a decoder refuses, with the reason:
 //! `malformed`, `limit` (more than section 11 allows), `newer`, or `invalid`: a proof that has the right form, and
 //! proves nothing with the root key of the good ones. Of a record also whether it `concerns` only this `record`, which
-//! is then refused, or the whole `stream`. Bytes are hexadecimal; `00*16` means 16 times `00`.
+//! is then refused, or the whole `stream`. Of a list on tape, the bytes are the list and then its trailer, on the cartridge
+//! of the example. Bytes are hexadecimal; `00*16` means 16 times `00`.
 
 use crate::cbor::{Item, annotated_line, hex};
 use crate::example::{self, set_key};
@@ -18,7 +19,7 @@ use azekura::format::pack::Index;
 use azekura::format::proof::Proof;
 use azekura::format::seal::Seal;
 use azekura::format::stamp::{Reply, TimeStampRequest};
-use azekura::format::tape::{HEADER_BYTES, Header};
+use azekura::format::tape::{Contents, HEADER_BYTES, Header, Item as OnTape};
 use azekura::job::inspect::prove::{Anchors, check};
 use azekura::pipeline::hasher::Ids;
 use azekura::seal::{SealKey, succession_key};
@@ -232,12 +233,12 @@ fn time_stamps() {
 #[test]
 fn tape_headers() {
     let plain = example::tape_header();
-    let first = Header { number: 0, kind: ObjectKind::Label, length: 469, previous: None, ..plain };
+    let first = Header { number: 0, kind: ObjectKind::Label, length: 469, before: None, ..plain };
     let farthest = Header {
         number: (1 << 48) - 1,
         kind: ObjectKind::Parity,
         length: 1 << 30,
-        previous: Some(u64::MAX - 1),
+        before: Some(u64::MAX - 1),
         block: 8 << 20,
         ..plain
     };
@@ -245,10 +246,37 @@ fn tape_headers() {
     for (name, h) in [("the example", plain), ("the first on a cartridge", first), ("the farthest", farthest)] {
         assert_eq!(Header::decode(&h.encode()), Ok(Some(h)));
         let input = json!({"set": hex(&h.set.0), "number": h.number, "kind": h.kind.to_string(), "length": h.length,
-            "block": h.block, "previous": h.previous});
+            "block": h.block, "before": h.before});
         vectors.push((name, input, h.encode().to_vec()));
     }
     file("tape.json", vectors, &hostile::tape_headers());
+}
+
+#[test]
+fn tape_lists() {
+    let example::Cartridge { set, block, list_at } = example::cartridge();
+    let at_zero = |kind| OnTape { number: 7, kind, length: 0, at: 0 };
+    // Appended in another order than that of their numbers; torn to its header; two of one number; behind them a header that is foreign.
+    let farthest = Contents {
+        items: vec![
+            OnTape { at: 3, ..at_zero(ObjectKind::Pack) },
+            OnTape { length: 1, at: 1, ..at_zero(ObjectKind::Later(127)) },
+            OnTape { number: (1 << 48) - 1, ..at_zero(ObjectKind::Parity) },
+        ],
+        last: Some(list_at - 1),
+    };
+    let empty = Contents::default();
+    let mut vectors = Vec::new();
+    for (name, c) in [("the example", example::tape_contents()), ("no order of addresses", farthest), ("empty", empty)] {
+        let (list, trailer) = c.encode(set, block, list_at);
+        let bytes = [&list[..], &trailer.encode()].concat();
+        assert_eq!(hostile::decode_tape_list(&bytes), Ok(c.clone()), "{name}");
+        let item = |i: &OnTape| json!({"number": i.number, "kind": i.kind.to_string(), "length": i.length, "at": i.at});
+        let objects: Vec<Value> = c.items.iter().map(item).collect();
+        let input = json!({"set": hex(&set.0), "block": block, "first": list_at, "last": c.last, "objects": objects});
+        vectors.push((name, input, bytes));
+    }
+    file("list.json", vectors, &hostile::tape_lists());
 }
 
 #[test]
@@ -388,6 +416,7 @@ fn the_pages_examples_are_the_vectors() {
             "seal",
             "check code",
             "tape header",
+            "tape list",
             "proof",
             "time-stamp request",
             "succession"
@@ -481,6 +510,32 @@ fn example_text(name: &str) -> String {
                 (8, "the header before lies at 0"),
                 (4, "blocks of 524288 bytes"),
                 (1, "a pack"),
+            ] {
+                annotated_line(&mut out, &hex(&bytes[at..at + n]), 0, what);
+                at += n;
+            }
+            annotated_line(&mut out, "00…", 0, &zeros);
+            annotated_line(&mut out, &hex(&bytes[HEADER_BYTES - 32..]), 0, "H of the 480 bytes above");
+        }
+        "tape list" => {
+            let example::Cartridge { set, block, list_at } = example::cartridge();
+            let contents = example::tape_contents();
+            let (list, trailer) = contents.encode(set, block, list_at);
+            for (i, record) in contents.items.iter().zip(list.chunks_exact(25)) {
+                let what = format!("object {}, {}, {} bytes, header at {}", i.number, i.kind, i.length, i.at);
+                annotated_line(&mut out, &hex(record), 0, &what);
+            }
+            let bytes = trailer.encode();
+            let mut at = 0;
+            let zeros = format!("{} zeros", HEADER_BYTES - 92 - 32);
+            for (n, what) in [
+                (16, "the trailer: \"azekura list 1\\r\\n\""),
+                (16, "set"),
+                (8, "4 objects"),
+                (8, "the last header before the list lies at 6"),
+                (32, "H of the list"),
+                (4, "blocks of 524288 bytes"),
+                (8, "the list begins at 8"),
             ] {
                 annotated_line(&mut out, &hex(&bytes[at..at + n]), 0, what);
                 at += n;

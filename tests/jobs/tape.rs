@@ -4,6 +4,7 @@ use crate::tools::{copy_folder, fast_folder, noise};
 use crate::world::{Deck, Hospital, tree};
 use azekura::event::{Event, NoObserver, Observer};
 use azekura::format::object::ObjectKind;
+use azekura::format::tape::Header;
 use azekura::host::catalog::Catalog;
 use azekura::job::backup::{BackupError, Options};
 use azekura::job::inspect::generations::generations;
@@ -64,6 +65,29 @@ fn nights_onto_one_cartridge_come_back() {
         assert_eq!(report.findings, []);
         assert_eq!(&tree(&h.path(&name).join("source")), night);
     }
+}
+
+/// Somebody appends a second header for a pack, as long as an object can be.
+#[test]
+fn a_second_object_with_a_used_number_is_named_and_stops_no_night() {
+    let cartridge = Cartridge::new();
+    let h = hospital(&cartridge);
+    h.try_backup(&to_tape(&h)).expect("a backup");
+    let label = Header::decode(&cartridge.copy(0, 1)).expect("a header").expect("the first");
+    let planted = Header { number: 1, kind: ObjectKind::Pack, length: 1 << 30, ..label };
+    let at = cartridge.end();
+    cartridge.record(&planted.encode());
+    let verified = h.try_verify(&Deck::path(), None, None).expect("a verification");
+    assert_eq!((verified.foreign.as_slice(), verified.damage.len()), (&[format!("00000/00000001.pack@{at}")][..], 0));
+    assert!(!verified.is_good());
+    h.write("new", noise(2, 400_000));
+    let report = h.try_backup(&to_tape(&h)).expect("a backup");
+    assert_eq!((report.generation, report.findings.len()), (2, 0));
+    let verified = h.try_verify(&Deck::path(), None, None).expect("a verification");
+    assert!(verified.is_good(), "{verified:?}");
+    let report = h.try_restore(&from_tape(&h, "restored")).expect("a restore");
+    assert_eq!(report.findings, []);
+    assert_eq!(tree(&h.path("restored").join("source")), tree(&h.source()));
 }
 
 #[test]

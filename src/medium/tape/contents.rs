@@ -5,7 +5,7 @@
 //! header, only what an interrupted run has left behind the last list is searched.
 
 use super::drive::{DriveError, ReadOutcome};
-use super::log::TapeLog;
+use super::log::{TapeLog, key};
 use super::{MediumError, Result, TapeObject};
 use crate::format::tape::{Contents, HEADER_BYTES, Header, Item, Trailer};
 
@@ -22,10 +22,7 @@ impl TapeLog {
         while let Some(mark) = self.back_over_filemark()? {
             match mark.checked_sub(1).map(|at| self.contents_before(at)).transpose()?.flatten() {
                 Some(contents) => {
-                    for i in contents.items {
-                        self.objects.insert(i.number, TapeObject { kind: i.kind, at: i.at, length: i.length });
-                    }
-                    self.last = contents.last;
+                    self.adopt(contents)?;
                     self.closed = true;
                     return Ok(Some(mark + 1));
                 }
@@ -36,7 +33,21 @@ impl TapeLog {
         Ok(None)
     }
 
-    /// The list whose trailer is at an address, if it is this set's and whole.
+    fn adopt(&mut self, contents: Contents) -> Result<()> {
+        let mut is_last_listed = contents.last.is_none();
+        for i in contents.items {
+            is_last_listed |= contents.last == Some(i.at);
+            self.objects.insert((i.number, i.kind.code()), TapeObject { kind: i.kind, at: i.at, length: i.length });
+        }
+        self.last = contents.last;
+        // The list does not name a foreign header, and the cartridge is recognized by its last one.
+        if let Some(last) = self.last.filter(|_| !is_last_listed) {
+            self.last_foreign = self.own_header(last)?.as_ref().map(key);
+        }
+        Ok(())
+    }
+
+    /// The list whose trailer is at an address, if it matches.
     fn contents_before(&mut self, at: u64) -> Result<Option<Contents>> {
         let mut block = vec![0; self.block as usize];
         let trailer = match self.go(at).and_then(|()| self.read(&mut block)) {
@@ -45,24 +56,29 @@ impl TapeLog {
             Err(e) => return Err(self.fault("reading the list of contents", e)),
         };
         let Ok(Some(trailer)) = trailer else { return Ok(None) };
-        let blocks = trailer.blocks(self.block);
-        let Some(first) = at.checked_sub(blocks).filter(|_| trailer.set == self.set) else { return Ok(None) };
+        if trailer.check(self.set, self.block, at).is_err() {
+            return Ok(None);
+        }
         let mut bytes = Vec::new();
-        for address in first..at {
+        for address in trailer.first..at {
             match self.go(address).and_then(|()| self.read(&mut block)) {
                 Ok(ReadOutcome::Block(n)) => bytes.extend_from_slice(&block[..n]),
                 Ok(_) | Err(DriveError::Failed(_) | DriveError::TooLong { .. }) => return Ok(None),
                 Err(e) => return Err(self.fault("reading the list of contents", e)),
             }
         }
-        Ok(Contents::decode(&trailer, &bytes, first).ok())
+        Ok(Contents::decode(&trailer, &bytes).ok())
     }
 
     /// Writes the list of all objects, and the trailer that leads to it.
     pub fn write_contents(&mut self) -> std::result::Result<(), DriveError> {
-        let item = |(number, o): (&u64, &TapeObject)| Item { number: *number, kind: o.kind, length: o.length, at: o.at };
+        let item = |(key, o): (&(u64, u8), &TapeObject)| Item { number: key.0, kind: o.kind, length: o.length, at: o.at };
         let contents = Contents { items: self.objects.iter().map(item).collect(), last: self.last };
-        let (bytes, trailer) = contents.encode(self.set);
+        let (bytes, trailer) = contents.encode(self.set, self.block, self.end);
+        // A list that no reader would take, of too many objects for example, only takes room.
+        if Trailer::decode(&trailer.encode()).is_err() || Contents::decode(&trailer, &bytes).is_err() {
+            return Ok(());
+        }
         for block in bytes.chunks(self.block as usize) {
             self.write_block(block)?;
         }
@@ -77,7 +93,7 @@ impl TapeLog {
                 // The last object found may be torn, and others may follow its torn part.
                 match self.behind_torn(from, self.end)? {
                     Some((torn_at, behind_torn)) => at = self.add_object(torn_at, behind_torn),
-                    None => return Ok(()),
+                    None => return self.leave_out_filemarks(from),
                 }
                 continue;
             }
@@ -85,7 +101,7 @@ impl TapeLog {
                 at += 1;
                 continue;
             };
-            if header.previous != self.last
+            if header.before != self.last
                 && let Some((torn_at, behind_torn)) = self.behind_torn(from, at)?
             {
                 at = self.add_object(torn_at, behind_torn);
@@ -95,24 +111,48 @@ impl TapeLog {
         }
     }
 
-    /// Searches, block by block, for the header that follows the last object found. If the header at `beyond` is not
-    /// its successor, the object is torn and has fewer blocks than its header says. Objects before `from` are whole: a
-    /// list names them.
+    /// Searches, block by block, for the first header that was written after the last object found, and among its blocks: the
+    /// object is torn then, and has fewer blocks than its header says. The header directly behind the torn part may be
+    /// unreadable, so that one counts too that names another within. Objects before `from` are not torn: a list names them.
     fn behind_torn(&mut self, from: u64, beyond: u64) -> Result<Option<(u64, Header)>> {
         let Some(torn) = self.last.filter(|at| *at >= from) else { return Ok(None) };
-        let Some(length) = self.objects.values().find(|o| o.at == torn).map(|o| o.length) else { return Ok(None) };
-        let within = torn + 1 + length.div_ceil(self.block.into());
+        let within = torn + 1 + self.last_length.div_ceil(self.block.into());
         for at in torn + 1..beyond.min(within) {
             let Some(header) = self.own_header(at)? else { continue };
-            if header.previous == Some(torn) {
-                let present = (at - torn - 1) * u64::from(self.block);
-                if let Some(o) = self.objects.values_mut().find(|o| o.at == torn) {
-                    o.length = o.length.min(present);
-                }
+            if header.before.is_some_and(|before| before >= torn) {
+                self.cut_last(torn, at)?;
                 return Ok(Some((at, header)));
             }
         }
         Ok(None)
+    }
+
+    /// A run that ended within an object may have written a filemark behind it.
+    fn leave_out_filemarks(&mut self, from: u64) -> Result<()> {
+        let Some(last) = self.last.filter(|at| *at >= from) else { return Ok(()) };
+        let reaches_end = last + 1 + self.last_length.div_ceil(self.block.into()) >= self.end;
+        if reaches_end { self.cut_last(last, self.end) } else { Ok(()) }
+    }
+
+    /// The last object found, at `at`, has only the blocks before `end`, without the filemarks directly before it.
+    fn cut_last(&mut self, at: u64, mut end: u64) -> Result<()> {
+        while end > at + 1 && self.is_filemark(end - 1)? {
+            end -= 1;
+        }
+        self.last_length = self.last_length.min((end - at - 1) * u64::from(self.block));
+        if let Some(o) = self.objects.values_mut().find(|o| o.at == at) {
+            o.length = self.last_length;
+        }
+        Ok(())
+    }
+
+    fn is_filemark(&mut self, address: u64) -> Result<bool> {
+        // The drive moves over a block that does not fit, and reports it as too long.
+        match self.go(address).and_then(|()| self.read(&mut [0; HEADER_BYTES])) {
+            Ok(found) => Ok(found == ReadOutcome::Filemark),
+            Err(DriveError::Failed(_) | DriveError::TooLong { .. }) => Ok(false),
+            Err(e) => Err(self.fault("looking for a filemark", e)),
+        }
     }
 
     /// The header at an address, if it can be read and is this set's.

@@ -6,10 +6,14 @@
 
 use super::drive::{Drive, DriveError, ReadOutcome, WriteOutcome};
 use super::{MediumError, Result, TapeObject};
+use crate::format::Malformed;
 use crate::format::limit;
-use crate::format::object::{Id, ObjectKind};
+use crate::format::object::{Id, ObjectKind, object_path};
 use crate::format::tape::{HEADER_BYTES, Header};
-use std::collections::BTreeMap;
+use crate::medium::FOREIGN_NAMES;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 
 /// A filemark is written after so many bytes, besides the one behind every seal: drives search for filemarks fast.
 const FILEMARK_BYTES: u64 = 64 << 30;
@@ -21,9 +25,17 @@ pub(super) struct TapeLog {
     pub set: Id,
     /// Bytes of a block.
     pub block: u32,
-    pub objects: BTreeMap<u64, TapeObject>,
+    /// By number and code of the kind: of several with both the same, the first on the cartridge.
+    pub objects: BTreeMap<(u64, u8), TapeObject>,
+    /// Names of the other headers with an object's number and kind: the first [`FOREIGN_NAMES`].
+    pub foreign: BTreeSet<OsString>,
+    pub foreign_count: u64,
     /// Address of the last header block.
     pub last: Option<u64>,
+    /// Number and code of the kind of the last header, where it is foreign.
+    pub last_foreign: Option<(u64, u8)>,
+    /// Bytes behind the last header, as far as they can be its object's.
+    pub last_length: u64,
     /// Address of the end of data.
     pub end: u64,
     /// Address of the head, if known.
@@ -42,6 +54,11 @@ pub(super) struct TapeLog {
     broken: Option<&'static str>,
 }
 
+/// Under which a header's object is in [`TapeLog::objects`].
+pub(super) fn key(header: &Header) -> (u64, u8) {
+    (header.number, header.kind.code())
+}
+
 impl TapeLog {
     pub fn new(drive: Box<dyn Drive>, set: Id, block: u32) -> Self {
         Self {
@@ -49,7 +66,11 @@ impl TapeLog {
             set,
             block,
             objects: BTreeMap::new(),
+            foreign: BTreeSet::new(),
+            foreign_count: 0,
             last: None,
+            last_foreign: None,
+            last_length: 0,
             end: 0,
             head: None,
             writing: false,
@@ -151,6 +172,11 @@ impl TapeLog {
         match found {
             Ok(ReadOutcome::Block(HEADER_BYTES)) => match Header::decode(&block) {
                 Ok(header) => Ok(header),
+                // Of a newer version as a whole, if this is the first header. Elsewhere it is no header of this cartridge.
+                Err(Malformed::Newer { found, .. }) if address == 0 => {
+                    Err(MediumError::NewerFormat { path: self.drive.name().into(), found })
+                }
+                Err(Malformed::Newer { .. }) => Ok(None),
                 Err(source) => Err(MediumError::BadHeader { medium: self.drive.name(), address, source }),
             },
             Ok(_) | Err(DriveError::TooLong { .. }) => Ok(None),
@@ -162,8 +188,24 @@ impl TapeLog {
     pub fn add_object(&mut self, at: u64, header: Header) -> u64 {
         let present = (self.end - at - 1) * u64::from(self.block);
         let stored = TapeObject { kind: header.kind, at, length: header.length.min(present) };
-        self.objects.entry(header.number).or_insert(stored);
+        let key = key(&header);
+        self.last_foreign = match self.objects.entry(key) {
+            Entry::Vacant(free) => {
+                free.insert(stored);
+                None
+            }
+            // A number is used once: a second header was put there, and takes nothing away from the first.
+            Entry::Occupied(_) => {
+                self.foreign_count += 1;
+                self.foreign.insert(format!("{}@{at}", object_path(header.number, header.kind)).into());
+                if self.foreign.len() > FOREIGN_NAMES {
+                    self.foreign.pop_last();
+                }
+                Some(key)
+            }
+        };
         self.last = Some(at);
+        self.last_length = stored.length;
         self.closed = header.kind == ObjectKind::Seal;
         at + 1 + header.blocks()
     }
@@ -172,7 +214,7 @@ impl TapeLog {
     pub fn append(&mut self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
         self.check_broken()?;
         let medium = || self.drive.name();
-        if self.objects.contains_key(&number) {
+        if self.of_number(number).is_some() {
             return Err(MediumError::Exists { medium: medium(), number });
         }
         let needed = bytes.len() as u64;
@@ -181,7 +223,7 @@ impl TapeLog {
             return Err(MediumError::Full { medium: medium(), needed, free: None, torn: false });
         }
         self.begin_writing()?;
-        let header = Header { set: self.set, number, kind, length: needed, block: self.block, previous: self.last };
+        let header = Header { set: self.set, number, kind, length: needed, block: self.block, before: self.last };
         let at = self.end;
         let written = self
             .write_block(&header.encode())
@@ -232,8 +274,13 @@ impl TapeLog {
         let Some(last) = self.last else { return Ok(true) };
         // The remembered address is not that of another cartridge's head.
         self.head = None;
-        let header = self.header(last)?.filter(|h| h.set == self.set);
-        Ok(header.is_some_and(|h| self.objects.get(&h.number).is_some_and(|o| (o.at, o.kind) == (last, h.kind))))
+        let Some(key) = self.header(last)?.filter(|h| h.set == self.set).as_ref().map(key) else { return Ok(false) };
+        Ok(self.last_foreign == Some(key) || self.objects.get(&key).is_some_and(|o| o.at == last))
+    }
+
+    /// The first object with a number, of whatever kind.
+    pub fn of_number(&self, number: u64) -> Option<&TapeObject> {
+        self.objects.range((number, 0)..=(number, u8::MAX)).next().map(|(_, o)| o)
     }
 
     /// Writes a block at the end of data. The caller has called `begin_writing`.

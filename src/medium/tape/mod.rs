@@ -109,7 +109,7 @@ impl Tape {
     /// Address of the first block with an object's bytes, and how many blocks there are: for `mt seek` and `dd`.
     pub fn blocks(&self, number: u64) -> Option<(u64, u64)> {
         let log = self.log();
-        log.objects.get(&number).map(|o| (o.at + 1, o.length.div_ceil(log.block.into())))
+        log.of_number(number).map(|o| (o.at + 1, o.length.div_ceil(log.block.into())))
     }
 
     fn log(&self) -> MutexGuard<'_, TapeLog> {
@@ -119,8 +119,14 @@ impl Tape {
 
 impl Medium for Tape {
     fn list(&self) -> Result<Listing> {
-        let listed = |(number, o): (&u64, &TapeObject)| Listed { number: *number, kind: o.kind, length: o.length };
-        Ok(Listing { objects: self.log().objects.iter().map(listed).collect(), ..Listing::default() })
+        let log = self.log();
+        let listed = |(key, o): (&(u64, u8), &TapeObject)| Listed { number: key.0, kind: o.kind, length: o.length };
+        Ok(Listing {
+            objects: log.objects.iter().map(listed).collect(),
+            foreign: log.foreign.iter().cloned().collect(),
+            foreign_count: log.foreign_count,
+            litter: Vec::new(),
+        })
     }
 
     fn append(&self, number: u64, kind: ObjectKind, bytes: &[u8]) -> Result<()> {
@@ -143,7 +149,7 @@ impl Medium for Tape {
         check_name(number, kind)?;
         let log = self.log();
         let missing = || MediumError::Missing { medium: log.drive.name(), number, kind };
-        let stored = log.objects.get(&number).filter(|o| o.kind == kind).copied().ok_or_else(missing)?;
+        let stored = log.objects.get(&(number, kind.code())).copied().ok_or_else(missing)?;
         Ok(Box::new(OpenTapeObject::new(self.log.clone(), stored, log.block, self.interruption)))
     }
 
