@@ -477,3 +477,33 @@ fn evidence_is_kept_and_cannot_be_edited() {
     fs::write(&seal, fs::read_to_string(&seal).expect("a seal").replace("20", "19")).expect("edited");
     assert_eq!(check().status.code(), Some(5), "a seal edited");
 }
+
+/// The backup is sealed; only its result cannot be printed. "Nothing new was sealed" would be a lie, and so would "all good".
+#[test]
+fn a_sealed_night_without_an_output_has_a_code_of_its_own() {
+    let clinic = Clinic::new();
+    let full = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+        command.args(arguments).args(["--state", &clinic.text("state"), "--lang", "en", "--config", &clinic.text("config")]);
+        let out = command.stdout(fs::File::options().write(true).open("/dev/full").expect("a full disk")).output();
+        let out = out.expect("the program");
+        (out.status.code().expect("an end"), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    for disk in ["CL-01", "CL-02"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    for (disk, json) in [("CL-01", &[][..]), ("CL-02", &["--json"])] {
+        clinic.dock(disk);
+        let (exit, said) = full(&[&["backup"], json].concat());
+        let list = clinic.json(&["generations", &clinic.text(disk)]);
+        let newest = &list["sets"][0]["generations"][0];
+        assert_eq!((exit, newest["generation"].as_u64()), (8, Some(1)), "{said}");
+        let code = newest["check_code"].as_str().expect("a code");
+        assert!(said.contains("Generation 1") && said.contains(code), "{code}: {said}");
+    }
+    // Nothing is sealed where nothing was: the disk is out of turn, or there is no backup at all.
+    clinic.dock("CL-01");
+    assert_eq!(full(&["backup"]).0, 6);
+    assert_eq!(full(&["media", "list"]).0, 1);
+}

@@ -17,9 +17,10 @@ use azekura::job::media::rotation::{FoundMedium, PoolTurn, Refusal};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Backs up to the medium of the pool that is due. Also returns whether the run needs attention: the medium should have
-/// been swapped before, or the ledger could not be written.
-pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<(Report, bool), CommandError> {
+/// Backs up to the medium of the pool that is due. Also returns how the night ends beside the verdict: with
+/// [`Exit::Incomplete`] where the medium should have been swapped before, with [`Exit::SealedOnly`] where the ledger could
+/// not be written.
+pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<(Report, Exit), CommandError> {
     let leave = |at: &Path| eject(pool, at, context);
     let done = run(&pool.pool(), options, &leave, env, &context.progress())?;
     let (turn, report, gone, ledger_error) = match done {
@@ -34,11 +35,15 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
     if gone == Some(false) {
         context.warn(&message!("media.still-there"));
     }
+    let mut exit = Exit::Good;
     if let PoolTurn::Stayed { medium, nights, due, .. } = &turn {
         context.warn(&message!("media.not-swapped", name = medium, count = nights, due = due));
-        return Ok((*report, true));
+        exit = exit.max(Exit::Incomplete);
     }
-    Ok((*report, ledger_error))
+    if ledger_error {
+        exit = Exit::SealedOnly;
+    }
+    Ok((*report, exit))
 }
 
 fn refused(refusal: &Refusal) -> CommandError {
