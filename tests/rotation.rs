@@ -1,5 +1,6 @@
 //! Three disks that take turns, as a clinic has them: 31 nights with holidays, mistakes and a blank disk. The program is run as cron runs it.
 
+use azekura::host::ledger::Ledger;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -56,8 +57,25 @@ impl Clinic {
         symlink(self.path(disk), self.path("dock")).expect("a link");
     }
 
+    /// Everything that the ledger has was a day earlier.
+    fn a_day_passes(&self) {
+        let ledger = Ledger::of(&self.path("state"));
+        let lines = ledger.read().expect("the ledger").lines;
+        let _ = fs::remove_file(self.path("state/ledger.jsonl"));
+        for line in lines {
+            let at = chrono::DateTime::parse_from_rfc3339(&line.time).expect("a time") - chrono::TimeDelta::days(1);
+            ledger.write(&at.to_utc().to_rfc3339_opts(chrono::SecondsFormat::Secs, true), line.event).expect("a line");
+        }
+    }
+
     /// A night with this disk in the dock; its exit code, and what it said.
     fn night(&self, night: usize, disk: &str) -> (i32, String) {
+        self.a_day_passes();
+        self.once_more(night, disk)
+    }
+
+    /// Another run in the same night.
+    fn once_more(&self, night: usize, disk: &str) -> (i32, String) {
         self.dock(disk);
         fs::write(self.path("source/karte"), format!("night {night}")).expect("a file");
         let out = self.run(&["backup"], "config");
@@ -182,7 +200,14 @@ fn the_ledger_knows_where_a_disk_is_and_who_took_it_there() {
     let clinic = Clinic::new();
     clinic.dock("CL-01");
     assert!(clinic.run(&["media", "init", "CL-01"], "config").status.success());
-    let moved = clinic.run(&["media", "move", "CL-01", "--to", "金庫", "--by", "鈴木", "--witness", "佐藤"], "config");
+    let moving = ["media", "move", "CL-01", "--to", "金庫", "--by", "鈴木", "--witness", "佐藤"];
+    // It is in the dock: nobody has taken it anywhere.
+    let in_dock = clinic.run(&moving, "config");
+    let said = String::from_utf8_lossy(&in_dock.stderr).into_owned();
+    assert!(in_dock.status.code() == Some(6) && said.contains("still attached"), "{said}");
+    assert_eq!(clinic.json(&["media", "list"])["media"][0]["place"], Value::Null);
+    fs::remove_file(clinic.path("dock")).expect("it is taken out");
+    let moved = clinic.run(&moving, "config");
     assert!(moved.status.success(), "{moved:?}");
     let list = clinic.json(&["media", "list"]);
     assert_eq!((&list["media"][0]["name"], &list["media"][0]["place"]), (&"CL-01".into(), &"金庫".into()));
@@ -506,4 +531,184 @@ fn a_sealed_night_without_an_output_has_a_code_of_its_own() {
     clinic.dock("CL-01");
     assert_eq!(full(&["backup"]).0, 6);
     assert_eq!(full(&["media", "list"]).0, 1);
+}
+
+/// Somebody runs the backup again in the same night; the next night on the same disk is a forgotten swap.
+#[test]
+fn a_second_run_in_the_same_night_is_no_forgotten_swap() {
+    let clinic = Clinic::new();
+    for disk in ["CL-01", "CL-02", "CL-03"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    let runs = [clinic.night(1, "CL-01"), clinic.once_more(1, "CL-01"), clinic.once_more(1, "CL-01")];
+    assert!(runs.iter().all(|(exit, said)| *exit == 0 && !said.contains("overdue")), "{runs:?}");
+    // In the morning the next one is due, however often the backup ran; brought at once, it is taken.
+    assert_eq!(clinic.due(), "CL-02");
+    let config = fs::read_to_string(clinic.path("config")).expect("the configuration");
+    fs::write(clinic.path("config"), format!("{config}stay_nights = 1\n")).expect("a configuration");
+    let forgotten = [clinic.night(2, "CL-01").0, clinic.once_more(2, "CL-01").0, clinic.night(3, "CL-01").0];
+    assert_eq!(forgotten, [3, 3, 6]);
+    assert_eq!([clinic.once_more(3, "CL-02").0, clinic.once_more(3, "CL-02").0], [0, 0]);
+}
+
+/// The catalog is lost once. That night begins a set anew, and says so; the nights after it go on there.
+#[test]
+fn a_lost_catalog_costs_one_new_set_on_each_disk() {
+    for dies in [false, true] {
+        let clinic = Clinic::new();
+        for disk in ["CL-01", "CL-02", "CL-03"] {
+            clinic.dock(disk);
+            assert!(clinic.run(&["media", "init", disk], "config").status.success());
+        }
+        let nights = |numbers: std::ops::Range<usize>| -> Vec<(i32, String)> {
+            numbers.map(|n| clinic.night(n, ["CL-01", "CL-02", "CL-03"][n % 3])).collect()
+        };
+        let exits = |nights: &[(i32, String)]| nights.iter().map(|n| n.0).collect::<Vec<_>>();
+        assert_eq!(exits(&nights(0..3)), [0, 0, 0]);
+        for file in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+            let _ = fs::remove_file(clinic.path("state").join(file));
+        }
+        let first = nights(3..6);
+        assert_eq!(exits(&first), [3, 3, 3], "{first:?}");
+        assert!(first.iter().all(|(_, said)| said.contains("catalog of the old medium set is lost")), "{first:?}");
+        if dies {
+            // The power failed before the ledger knew of the new sets: its last lines are lost.
+            let ledger = Ledger::of(&clinic.path("state"));
+            let lines = ledger.read().expect("the ledger").lines;
+            fs::remove_file(clinic.path("state/ledger.jsonl")).expect("a file");
+            let mut known = std::collections::BTreeSet::new();
+            for line in lines {
+                let is_again = matches!(&line.event, azekura::host::ledger::LedgerEvent::Registered { medium, .. }
+                    if !known.insert(medium.clone()));
+                if !is_again {
+                    ledger.write(&line.time, line.event).expect("a line");
+                }
+            }
+        }
+        assert_eq!(exits(&nights(6..12)), [0; 6]);
+        for disk in ["CL-01", "CL-02", "CL-03"] {
+            let list = clinic.json(&["generations", &clinic.text(disk)]);
+            let mut generations: Vec<usize> =
+                list["sets"].as_array().expect("sets").iter().map(|s| s["generations"].as_array().expect("some").len()).collect();
+            generations.sort_unstable();
+            assert_eq!(generations, [1, 3], "{disk}: the old set, and one new");
+        }
+        let list = clinic.json(&["media", "list"]);
+        assert!(list["media"].as_array().expect("media").iter().all(|m| m["at_host"] == false), "{list}");
+    }
+}
+
+/// The disks were in use before anybody thought of turns: each joins with what is on it.
+#[test]
+fn disks_in_use_join_the_pool() {
+    let clinic = Clinic::new();
+    let single = ["backup", "--init", "--recipient", &clinic.recipient, "--to", &clinic.text("CL-01"), &clinic.text("source")];
+    assert!(clinic.run(&single, "").status.success());
+    clinic.dock("CL-02");
+    let apart = ["media", "init", "CL-02", "--recipient", &clinic.recipient, "--at", &clinic.text("dock")];
+    assert!(clinic.run(&apart, "").status.success());
+    clinic.dock("CL-01");
+    let joined = clinic.run(&["media", "init", "CL-01"], "config");
+    assert!(joined.status.success(), "{joined:?}");
+    // It joins once, and as one medium.
+    assert_eq!(clinic.run(&["media", "init", "CL-03"], "config").status.code(), Some(6));
+    assert_eq!([clinic.night(1, "CL-01").0, clinic.night(2, "CL-02").0], [0, 0]);
+    let list = clinic.json(&["generations", &clinic.text("CL-01")]);
+    let generations = list["sets"][0]["generations"].as_array().expect("generations").len();
+    assert_eq!((list["sets"].as_array().expect("sets").len(), generations), (1, 2));
+    // Another host's disk does not.
+    let theirs = ["backup", "--init", "--recipient", &clinic.recipient, "--to", &clinic.text("foreign"), &clinic.text("source")];
+    let theirs = Command::new(env!("CARGO_BIN_EXE_azekura")).args(theirs).arg("--state").arg(clinic.path("theirs")).output();
+    assert!(theirs.expect("the program").status.success());
+    clinic.dock("foreign");
+    assert_eq!(clinic.run(&["media", "init", "CL-03"], "config").status.code(), Some(6));
+}
+
+/// The program that ejects fails, or the disk does not leave: the night is sealed, and not all is well.
+#[test]
+fn a_disk_that_does_not_leave_is_no_good_night() {
+    let clinic = Clinic::new();
+    let config = fs::read_to_string(clinic.path("config")).expect("the configuration");
+    clinic.dock("CL-01");
+    assert!(clinic.run(&["media", "init", "CL-01"], "config").status.success());
+    let dock = clinic.text("dock");
+    let gone_but_failed = format!("[\"sh\", \"-c\", \"rm {dock}; exit 1\"]");
+    for (leave, exit, word) in [
+        ("[\"false\"]", 3, "still attached"),
+        ("[\"true\"]", 3, "still attached"),
+        ("[\"/no/such/program\"]", 3, "still attached"),
+        (&gone_but_failed, 3, "failed"),
+        (&format!("[\"rm\", \"{dock}\"]"), 0, ""),
+    ] {
+        let text: String = config.lines().filter(|l| !l.starts_with("leave")).map(|l| format!("{l}\n")).collect();
+        fs::write(clinic.path("config"), format!("{text}leave = {leave}\n")).expect("a configuration");
+        let (found, said) = clinic.once_more(1, "CL-01");
+        assert!(found == exit && said.contains(word), "{leave}: {found} {said}");
+    }
+}
+
+/// Entered as off site, and in the dock: the ledger does not go on saying that it is away.
+#[test]
+fn a_disk_that_came_back_is_not_off_site() {
+    let clinic = Clinic::new();
+    clinic.dock("CL-01");
+    assert!(clinic.run(&["media", "init", "CL-01"], "config").status.success());
+    assert_eq!(clinic.night(1, "CL-01").0, 0);
+    let away = clinic.run(&["media", "move", "CL-01", "--to", "分院", "--by", "鈴木", "--off-site"], "config");
+    assert!(away.status.success(), "{away:?}");
+    let of_list = || {
+        let medium = &clinic.json(&["media", "list"])["media"][0];
+        (medium["off_site"].clone(), medium["place"].clone())
+    };
+    assert_eq!(of_list(), (true.into(), "分院".into()));
+    let (exit, said) = clinic.once_more(1, "CL-01");
+    assert!(exit == 0 && said.contains("分院"), "{exit} {said}");
+    assert_eq!(of_list(), (false.into(), Value::Null));
+    assert!(!clinic.once_more(1, "CL-01").1.contains("分院"), "said once");
+}
+
+/// No disk is mounted where one was: nobody has erased anything, nothing is begun on the host's own disk, no name is used up.
+#[test]
+fn a_bare_mount_point_is_no_blank_disk() {
+    let clinic = Clinic::new();
+    let _ = fs::remove_file(clinic.path("dock"));
+    fs::create_dir(clinic.path("dock")).expect("a folder");
+    let mount = |arguments: &[&str]| {
+        Command::new("mount").args(arguments).arg(clinic.path("dock")).status().is_ok_and(|status| status.success())
+    };
+    let unmount = || assert!(Command::new("umount").arg(clinic.path("dock")).status().expect("umount").success());
+    let config = fs::read_to_string(clinic.path("config")).expect("the configuration");
+    let config: String = config.lines().filter(|l| !l.starts_with("leave")).map(|l| format!("{l}\n")).collect();
+    let set_config = |more: &str| fs::write(clinic.path("config"), format!("{config}{more}")).expect("a configuration");
+    let ends = |arguments: &[&str], exit: i32, word: &str| {
+        let out = clinic.run(arguments, "config");
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        let blames = ["erased", "blank", "--init"].iter().any(|w| said.contains(w));
+        assert!(out.status.code() == Some(exit) && said.contains(word) && !blames, "{arguments:?}: {:?} {said}", out.status);
+    };
+    // As the configuration says, even before the first disk.
+    set_config("mount = true\n");
+    ends(&["media", "init", "CL-01"], 6, "No disk is mounted");
+    ends(&["backup"], 6, "No disk is mounted");
+    set_config("");
+    if !mount(&["--bind", &clinic.text("CL-01")]) {
+        return;
+    }
+    ends(&["media", "init", "CL-01"], 0, "");
+    unmount();
+    // As the ledger says, ever since.
+    ends(&["media", "init", "CL-02"], 6, "No disk is mounted");
+    ends(&["backup"], 6, "No disk is mounted");
+    assert_eq!(fs::read_dir(clinic.path("dock")).expect("the folder").count(), 0);
+    // Without turns, too.
+    ends(&["backup", "--to", &clinic.text("dock"), &clinic.text("source")], 6, "No disk is mounted");
+    let log = clinic.json(&["media", "log"]);
+    assert_eq!(log["lines"][2]["found"], "no disk mounted", "{log}");
+    assert!(mount(&["--bind", &clinic.text("CL-01")]));
+    ends(&["backup"], 0, "");
+    unmount();
+    // Folders on this host, for whoever wants them.
+    set_config("mount = false\n");
+    ends(&["media", "init", "CL-02"], 0, "");
 }

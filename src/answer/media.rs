@@ -158,6 +158,9 @@ pub struct LedgerLine {
     /// `attached`: the path where a run found it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Text>,
+    /// `registered`, `attached`: whether the path was a mount point; absent where it was not, or where no line says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mounted: Option<bool>,
     /// `detached`: whether it was seen to be gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<bool>,

@@ -14,6 +14,9 @@ use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, LedgerMedium, Media, Scrubbed, Written};
 use azekura::env::time_text;
 use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount};
+use azekura::medium::tape::st::is_drive;
+use azekura::medium::{MediumError, Sets};
+use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 pub struct Move {
@@ -46,6 +49,9 @@ pub fn book(context: &Context) -> Result<(Ledger, LedgerContent), CommandError> 
     let book = ledger.read()?;
     if let Some(line) = book.broken.first() {
         context.warn(&message!("media.ledger-broken", line = line));
+    }
+    for line in &book.torn {
+        context.talk(&message!("media.ledger-torn", line = line));
     }
     Ok((ledger, book))
 }
@@ -192,13 +198,40 @@ fn event(l: &LedgerLine) -> String {
 
 pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
     let (ledger, book) = book(context)?;
-    known(&book, &args.medium)?;
+    let account = known(&book, &args.medium)?;
+    // What is in the dock was not taken anywhere.
+    if let Some(at) = attached_at(&account, context)? {
+        let said = message!("error.media.moved-attached", name = account.name, path = at);
+        return Err(CommandError::new(said, Exit::Medium));
+    }
     let Move { medium, to, by, witness, off_site } = args;
     let text = format!("{}\n", message!("media.moved", name = medium, place = to));
     let event = LedgerEvent::Moved { medium, to, by, witness, off_site };
     let answer = event_answer(&event);
     ledger.write(&time_text(crate::cli::environment::now()), event)?;
     Ok(Outcome::good(text, &answer))
+}
+
+/// Where a medium is attached now, of the places that the configuration names. The set tells it: a copy, which has the same
+/// one, is only told apart by its kind of line in the ledger.
+fn attached_at<'c>(account: &MediumAccount, context: &'c Context) -> Result<Option<&'c Path>, CommandError> {
+    if account.is_copy {
+        return Ok(None);
+    }
+    let places = context.config.pools.iter().filter(|p| p.media.contains(&account.name)).map(|p| p.at.as_path());
+    // A drive is not opened for this: that would load a cartridge which somebody has ejected.
+    for at in places.filter(|at| !is_drive(at)) {
+        let sets = match Sets::find(at) {
+            Ok(sets) => sets,
+            Err(MediumError::NotFound { .. } | MediumError::NotADirectory { .. } | MediumError::Gone { .. }) => continue,
+            Err(e) => return Err(e.into()),
+        };
+        let ids = sets.found.iter().map(|s| Some(s.id)).chain(sets.broken.iter().map(|b| b.id));
+        if ids.flatten().any(|id| id.to_string() == account.set) {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
 }
 
 fn line(l: &LedgerLine) -> answer::LedgerLine {
