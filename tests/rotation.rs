@@ -712,3 +712,32 @@ fn a_bare_mount_point_is_no_blank_disk() {
     set_config("mount = false\n");
     ends(&["media", "init", "CL-02"], 0, "");
 }
+
+/// A disk is lost, broken or thrown away: it is no copy, nobody waits for it, and it is written again only after somebody says so.
+#[test]
+fn a_lost_disk_does_not_stop_the_turns() {
+    let clinic = Clinic::new();
+    for disk in ["CL-01", "CL-02", "CL-03"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    assert_eq!([clinic.night(1, "CL-01").0, clinic.night(2, "CL-02").0], [0, 0]);
+    let enter = |more: &[&str]| clinic.run(&[&["media", "move", "CL-02", "--by", "鈴木"], more].concat(), "config").status.code();
+    assert_eq!(enter(&[]), Some(2), "where it is, or that it is not used");
+    assert_eq!(enter(&["--out-of-use", "gone"]), Some(2));
+    assert_eq!(enter(&["--out-of-use", "lost", "--to", "金庫"]), Some(2));
+    assert_eq!(enter(&["--out-of-use", "lost"]), Some(0));
+    let copies = || clinic.json(&["status"])["copies"].as_array().expect("copies").len();
+    assert_eq!(copies(), 1);
+    assert_eq!(clinic.json(&["media", "list"])["media"][1]["out_of_use"], "lost");
+    assert_eq!([clinic.night(3, "CL-03").0, clinic.night(4, "CL-01").0], [0, 0]);
+    assert_eq!(clinic.due(), "CL-03", "CL-02 is passed over");
+    let before = content(&clinic.path("CL-02"));
+    let (exit, said) = clinic.night(5, "CL-02");
+    assert!(exit == 6 && said.contains("entered as lost"), "{exit} {said}");
+    assert_eq!(content(&clinic.path("CL-02")), before);
+    fs::remove_file(clinic.path("dock")).expect("it is taken out");
+    assert_eq!(enter(&["--to", "金庫"]), Some(0));
+    assert_eq!((clinic.due(), copies()), ("CL-02".to_owned(), 3));
+    assert_eq!(clinic.night(6, "CL-02").0, 0);
+}

@@ -25,6 +25,32 @@ pub enum MediumKind {
     Tape,
 }
 
+/// Why a medium is not used any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutOfUse {
+    /// Nobody knows where it is.
+    Lost,
+    /// It cannot be read or written any more.
+    Broken,
+    /// It was destroyed or given away.
+    Disposed,
+}
+
+impl OutOfUse {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Lost, Self::Broken, Self::Disposed];
+
+    /// As the ledger has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Broken => "broken",
+            Self::Disposed => "disposed",
+        }
+    }
+}
+
 /// What happened to a medium, or to all of them. Its fields have the names of the members in the JSON.
 ///
 /// Members that later versions have added are omitted from a line while they have their default: the digest of an old
@@ -107,6 +133,9 @@ pub enum LedgerEvent {
         /// The new location is outside the hospital.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         off_site: bool,
+        /// It is not used any more. A later line without this takes it into use again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        out_of_use: Option<OutOfUse>,
     },
     /// A run refused to write to the medium that is attached. Nothing was written.
     Refused {
@@ -324,6 +353,8 @@ pub struct MediumAccount {
     pub device: Option<String>,
     /// What it is, where known.
     pub kind: Option<MediumKind>,
+    /// Why it is not used any more: it counts as no copy, and is not due.
+    pub out_of_use: Option<OutOfUse>,
     /// It is a copy of another medium: no backup is written to it.
     pub is_copy: bool,
     /// It was once attached at a mount point: it is a disk, and no folder of the host.
@@ -395,8 +426,9 @@ impl LedgerContent {
                     m.written = Some((l.time.clone(), *generation, check_code.clone()));
                 }
                 LedgerEvent::Detached { seen: true, .. } => (m.detached, m.at_host) = (Some(l.time.clone()), false),
-                LedgerEvent::Moved { to, off_site, .. } => {
-                    (m.location, m.off_site, m.at_host) = (Some(to.clone()), *off_site, false);
+                LedgerEvent::Moved { to, off_site, out_of_use, .. } => {
+                    (m.off_site, m.at_host, m.out_of_use) = (*off_site, false, *out_of_use);
+                    m.location = Some(to.clone()).filter(|to| !to.is_empty());
                 }
                 LedgerEvent::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),
                 _ => {}
@@ -425,6 +457,7 @@ mod tests {
             by: "鈴木".into(),
             witness: Some("佐藤".into()),
             off_site: false,
+            out_of_use: None,
         }
     }
 

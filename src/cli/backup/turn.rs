@@ -3,6 +3,7 @@
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
 use crate::cli::loader::wait;
+use crate::cli::media::ledger::out_of_use;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
@@ -72,6 +73,9 @@ fn refused(refusal: &Refusal, at: &Path) -> CommandError {
         FoundMedium::BlankInDock { medium } => message!("error.media.blank-in-dock", name = medium, due = due),
         FoundMedium::Blank { wiped: None } => message!("error.media.blank", due = due),
         FoundMedium::Blank { wiped: Some(medium) } => message!("error.media.wiped", name = medium, due = due),
+        FoundMedium::OutOfUse { medium, why } => {
+            message!("error.media.out-of-use", name = medium, due = due, why = out_of_use(*why))
+        }
         FoundMedium::Unregistered { set } => message!("error.media.unregistered", set = set, due = due),
         FoundMedium::Held { medium, since, why } => {
             message!("error.media.held", name = medium, since = time(since, Lang::spoken()), why = recorded::why(why))

@@ -62,6 +62,18 @@ pub fn refused(due: &str, found: &str) -> Message {
         Some((name, "blank, or another disk in its dock")) => {
             message!("media.event.refused-dock", due = due, name = name)
         }
+        Some((name, why @ ("lost" | "broken" | "disposed"))) => {
+            message!(
+                "media.event.refused-out-of-use",
+                due = due,
+                name = name,
+                why = find(match why {
+                    "lost" => "media.lost",
+                    "broken" => "media.broken",
+                    _ => "media.disposed",
+                })
+            )
+        }
         Some((name, "of another pool")) => message!("media.event.refused-pool", due = due, name = name),
         Some((name, "a hold stands" | "a hold is active")) => message!("media.event.refused-hold", due = due, name = name),
         Some((set, "not in the ledger")) => {
@@ -133,6 +145,7 @@ mod tests {
             FoundMedium::OutOfTurn { medium: medium() },
             FoundMedium::Overstayed { medium: medium(), nights: 2 },
             FoundMedium::NotMounted,
+            FoundMedium::OutOfUse { medium: medium(), why: azekura::host::ledger::OutOfUse::Lost },
             FoundMedium::BlankInDock { medium: medium() },
             FoundMedium::Blank { wiped: None },
             FoundMedium::Blank { wiped: Some(medium()) },

@@ -5,7 +5,7 @@
 //! could have swapped the medium in between.
 
 use crate::format::object::Id;
-use crate::host::ledger::{LedgerContent, MediumAccount, MediumKind, only_with_device};
+use crate::host::ledger::{LedgerContent, MediumAccount, MediumKind, OutOfUse, only_with_device};
 use crate::job::incident::hold::active_hold;
 use crate::medium::Sets;
 
@@ -99,6 +99,13 @@ pub enum FoundMedium {
         /// The medium.
         medium: String,
     },
+    /// The ledger says that the medium is not used any more.
+    OutOfUse {
+        /// The medium.
+        medium: String,
+        /// Why.
+        why: OutOfUse,
+    },
     /// A hold is active, and this is not the medium that was attached when it began.
     Held {
         /// The medium.
@@ -121,6 +128,7 @@ impl FoundMedium {
             Self::Blank { wiped: None } => "a blank medium".into(),
             Self::Blank { wiped: Some(medium) } => format!("{medium}: erased"),
             Self::Unregistered { set } => format!("set {set}: not in the ledger"),
+            Self::OutOfUse { medium, why } => format!("{medium}: {}", why.name()),
             Self::OtherPool { medium } => format!("{medium}: of another pool"),
             Self::Held { medium, .. } => format!("{medium}: a hold is active"),
         }
@@ -128,9 +136,12 @@ impl FoundMedium {
 }
 
 impl Pool {
-    /// The medium that is due, and how many nights the last one has been written to. `None`: the pool is empty.
+    /// The medium that is due, and how many nights the last one has been written to. A medium that is not used any more is
+    /// passed over. `None`: the pool has no medium.
     pub fn due(&self, book: &LedgerContent) -> Option<(&str, Option<Streak>)> {
-        let first = self.media.first()?;
+        let accounts = book.media();
+        let is_in_use = |m: &&String| accounts.get(*m).is_none_or(|m| m.out_of_use.is_none());
+        let first = self.media.iter().find(is_in_use)?;
         let mut runs = book.written_media(&self.media).rev();
         let Some((last, time)) = runs.next() else { return Some((first, None)) };
         let last_night = (self.night_of)(time);
@@ -138,12 +149,11 @@ impl Pool {
         nights.insert(0, last_night);
         nights.dedup();
         let streak = Streak { medium: last.to_owned(), nights: nights.len() as u64, last_night };
-        if streak.nights < self.turn_nights.max(1) {
-            let at = self.media.iter().position(|m| m == last)?;
-            return Some((&self.media[at], Some(streak)));
-        }
-        let next = self.media.iter().position(|m| m == last).map_or(0, |i| (i + 1) % self.media.len());
-        Some((&self.media[next], Some(streak)))
+        let at = self.media.iter().position(|m| m == last);
+        // From the last one if its turn goes on, else from the one behind it.
+        let from = at.map_or(0, |at| at + usize::from(streak.nights >= self.turn_nights.max(1)));
+        let due = self.media.iter().cycle().skip(from).take(self.media.len()).find(is_in_use)?;
+        Some((due, Some(streak)))
     }
 
     /// Whether a disk has to be mounted where the pool's media are attached.
@@ -192,6 +202,9 @@ impl Pool {
         }
         let Some((m, set)) = here.first() else { return refused(FoundMedium::Unregistered { set: *first }) };
         let medium = m.name.clone();
+        if let Some(why) = m.out_of_use {
+            return refused(FoundMedium::OutOfUse { medium, why });
+        }
         match streak.clone().filter(|s| s.medium == medium) {
             Some(s) => {
                 let is_same_night = s.last_night == (self.night_of)(now);
@@ -425,5 +438,29 @@ mod tests {
             assert!(matches!(&turn, Some(PoolTurn::Stayed { medium, .. }) if medium == "CL-01"), "{turn:?}");
         }
         assert!(matches!(found(pool().turn(&book, &there(&[SETS[1], SETS[2]]), None, NOW)), FoundMedium::Held { .. }));
+    }
+
+    /// A lost disk does not stop the turns. When it turns up, people say so first.
+    #[test]
+    fn what_is_not_used_any_more_is_passed_over_and_not_written() {
+        let moved = |medium: &str, out_of_use| LedgerEvent::Moved {
+            medium: medium.into(),
+            to: String::new(),
+            by: "鈴木".into(),
+            witness: None,
+            off_site: false,
+            out_of_use,
+        };
+        let due_after = |happened: &[LedgerEvent]| pool().due(&book(happened)).map(|(due, _)| due.to_owned());
+        for why in OutOfUse::ALL {
+            let gone = moved("CL-02", Some(why));
+            assert_eq!(due_after(&[gone.clone(), written("CL-01")]).as_deref(), Some("CL-01"), "the only one");
+            assert_eq!(due_after(&[gone.clone(), written("CL-01"), moved("CL-02", None)]).as_deref(), Some("CL-02"), "found");
+            assert_eq!(due_after(&[moved("CL-01", Some(why))]).as_deref(), Some("CL-02"));
+            assert_eq!(due_after(&[moved("CL-01", Some(why)), gone.clone()]), None);
+            // It was written last, and is still in the dock.
+            let turn = pool().turn(&book(&[written("CL-02"), gone]), &there(&[SETS[1]]), None, NOW);
+            assert_eq!(found(turn), FoundMedium::OutOfUse { medium: "CL-02".into(), why });
+        }
     }
 }
