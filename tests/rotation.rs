@@ -1,5 +1,8 @@
 //! Three disks that take turns, as a clinic has them: 31 nights with holidays, mistakes and a blank disk. The program is run as cron runs it.
 
+#[path = "machine/days.rs"]
+mod days;
+
 use azekura::host::ledger::Ledger;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -57,20 +60,9 @@ impl Clinic {
         symlink(self.path(disk), self.path("dock")).expect("a link");
     }
 
-    /// Everything that the ledger has was a day earlier.
-    fn a_day_passes(&self) {
-        let ledger = Ledger::of(&self.path("state"));
-        let lines = ledger.read().expect("the ledger").lines;
-        let _ = fs::remove_file(self.path("state/ledger.jsonl"));
-        for line in lines {
-            let at = chrono::DateTime::parse_from_rfc3339(&line.time).expect("a time") - chrono::TimeDelta::days(1);
-            ledger.write(&at.to_utc().to_rfc3339_opts(chrono::SecondsFormat::Secs, true), line.event).expect("a line");
-        }
-    }
-
     /// A night with this disk in the dock; its exit code, and what it said.
     fn night(&self, night: usize, disk: &str) -> (i32, String) {
-        self.a_day_passes();
+        days::a_day_passes(&self.path("state"));
         self.once_more(night, disk)
     }
 
@@ -740,4 +732,47 @@ fn a_lost_disk_does_not_stop_the_turns() {
     assert_eq!(enter(&["--to", "金庫"]), Some(0));
     assert_eq!((clinic.due(), copies()), ("CL-02".to_owned(), 3));
     assert_eq!(clinic.night(6, "CL-02").0, 0);
+}
+
+/// A disk was shown to a Mac and to a PC. What they leave there is no tampering, whatever reads or writes the disk next.
+#[test]
+fn what_a_desktop_leaves_on_a_disk_changes_no_exit_code() {
+    let clinic = Clinic::new();
+    clinic.dock("CL-01");
+    assert!(clinic.run(&["media", "init", "CL-01"], "config").status.success());
+    assert_eq!(clinic.night(1, "CL-01").0, 0);
+    let litter = |disk: &str| {
+        let disk = clinic.path(disk);
+        let sets = fs::read_dir(disk.join("AZEKURA")).into_iter().flatten().flatten().map(|e| e.path());
+        let mut folders: Vec<PathBuf> = sets.filter(|path| path.is_dir()).collect();
+        let inner: Vec<PathBuf> = folders.iter().map(|set| set.join("00000")).filter(|path| path.is_dir()).collect();
+        folders.extend(inner);
+        folders.extend([disk.clone(), disk.join("AZEKURA")].into_iter().filter(|path| path.is_dir()));
+        for folder in folders {
+            for name in [".DS_Store", "._00000001.pack", "Thumbs.db", "desktop.ini"] {
+                fs::write(folder.join(name), "litter").expect("a file");
+            }
+            fs::create_dir_all(folder.join("System Volume Information")).expect("a folder");
+        }
+    };
+    litter("CL-01");
+    litter("CL-02");
+    let (disk, copy, out, key) = (clinic.text("CL-01"), clinic.text("CL-02"), clinic.text("out"), clinic.text("key"));
+    let ends = |arguments: &[&str]| {
+        let done = clinic.run(arguments, "config");
+        assert_eq!(done.status.code(), Some(0), "{arguments:?}: {done:?}");
+    };
+    let restore = ["restore", "--from", &disk, "--identity", &key, "--to", &out];
+    let all = [
+        &["verify", &disk][..],
+        &["media", "scrub", &disk],
+        &["generations", &disk],
+        &["media", "copy", "--from", &disk, "--to", &copy],
+        &["verify", &copy],
+        &restore,
+    ];
+    all.iter().for_each(|arguments| ends(arguments));
+    assert_eq!(clinic.once_more(1, "CL-01").0, 0);
+    litter("CL-02");
+    all[..5].iter().for_each(|arguments| ends(arguments));
 }
