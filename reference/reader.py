@@ -780,7 +780,9 @@ class Log:
         if len(leaves) == top.seals and tree.root() == top.seals_root:
             for head in seen:
                 head.anchored = True
-        for head in heads if not top.fits else ():                    # what was written down is worth more than keys
+        if not top.fits:
+            self.faults.append("seal %d has the check code, and does not fit: %s" % (top.number, top.why))
+        for head in [] if top.fits else heads:                        # what was written down is worth more than keys
             if head.fits and not head.anchored:
                 head.why = "the seal that has the check code does not follow from it"
             head.fits = head.anchored

@@ -43,7 +43,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
-    let known = known(context, set)?;
+    // The medium is what it is, whatever becomes of the host's own record of it.
+    let known = known(context, set).unwrap_or_else(|e| {
+        context.warn(&message!("verify.no-record"));
+        context.warn(&e.message);
+        Vec::new()
+    });
     let options = Options { from: from.clone(), set: args.set, expect: args.expect, known };
     let report = {
         let progress = context.progress();
@@ -59,10 +64,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
             Err(e) => context.warn(&message!("verify.no-names", why = cause(&chain_text(&e)))),
         }
     }
-    if let Some(mut catalog) = context.catalog()?
-        && remember_damage(report.set, &report.damage, &mut catalog)? > 0
-    {
-        context.talk(&message!("verify.remembered"));
+    match remember(context, &report) {
+        Ok(true) => context.talk(&message!("verify.remembered")),
+        Ok(false) => {}
+        Err(e) => {
+            context.warn(&message!("verify.not-remembered"));
+            context.warn(&e.message);
+        }
     }
     let exit = match report.is_good() {
         true => Exit::Good,
@@ -120,6 +128,13 @@ fn names(answer: &Verify) -> String {
     };
     let table = if touched.files.is_empty() { String::new() } else { columns.text() };
     format!("{lines}{table}{more}\n")
+}
+
+/// Makes the next backup store again what is damaged; whether there is anything.
+fn remember(context: &Context, report: &Report) -> Result<bool, CommandError> {
+    let has_damage = !report.damage.is_empty();
+    let Some(mut catalog) = has_damage.then(|| context.catalog()).transpose()?.flatten() else { return Ok(false) };
+    Ok(remember_damage(report.set, &report.damage, &mut catalog)? > 0)
 }
 
 /// What this host knows of the set. A host that has never written it knows nothing.

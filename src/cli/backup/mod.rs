@@ -11,8 +11,10 @@ use super::recovery_key::{self, RecoveryKey};
 use super::sources::{self, ForAll};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
-use crate::cli::ui::output::Outcome;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Outcome, to_stderr};
 use crate::cli::ui::text::message;
+use crate::cli::ui::units::time;
 use azekura::format::seal::Verdict;
 use azekura::host::state::StateDir;
 use azekura::job::backup::{NewSetOptions, Options, SourceOptions, backup, check_kinds};
@@ -107,15 +109,30 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     options.memory_bytes = args.memory.unwrap_or(if on_tape { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20;
     options.pack_bytes = args.pack_size.map(|kib| kib << 10);
     let env = context.env(args.threads.map(usize::from));
-    let (report, astray) = match pool {
+    let (mut report, night) = match pool {
         Some(pool) => turn::night(pool, &options, &env, context)?,
-        None => (backup(&options, &env, &context.progress())?, false),
+        None => (backup(&options, &env, &context.progress())?, Exit::Good),
     };
     let answer = show::answer(&report, key.as_ref());
     show::talk(&answer, report.hold_failed.is_none(), context);
-    // Sealed, but on a medium that should have been swapped, or with no word of it in the ledger.
-    let exit = exit(report.verdict).max(if astray { Exit::Incomplete } else { Exit::Good });
-    Ok(Outcome::new(exit, show::text(&answer, &to), &answer))
+    let exit = match exit(report.verdict).max(night) {
+        // An alarm is the gravest.
+        Exit::SealedOnly => exit(report.verdict).sealed_only(),
+        exit => exit,
+    };
+    let (time, code) = (time(&answer.time, Lang::spoken()), &answer.check_code);
+    let exit = match report.unrecorded.take() {
+        Some(why) => {
+            let said = message!("error.unrecorded", generation = answer.generation, time = time, code = code);
+            let error = CommandError::new(said, exit.sealed_only());
+            to_stderr(&error.reasoned(why.into()).text());
+            exit.sealed_only()
+        }
+        None => exit,
+    };
+    let mut outcome = Outcome::new(exit, show::text(&answer, &to), &answer);
+    outcome.unprinted = Some(message!("error.unprinted", generation = answer.generation, time = time, code = code));
+    Ok(outcome)
 }
 
 /// A command given without any `SOURCE` is the only source; the configuration's are for nights without arguments.

@@ -22,7 +22,7 @@ use crate::job::incident::hold::{self, HoldError};
 use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL};
 use crate::pipeline::encryptor::{Encryptor, Recipients};
 use crate::pipeline::source::SourceTree;
-use crate::set::writer::{self, NewSet, Opened, SealFacts, SetWriter, WriteTarget};
+use crate::set::writer::{self, NewSet, Opened, SealFacts, SetWriter, WriteError, WriteTarget};
 use crate::tripwire::{WatchedSource, Watcher};
 use std::sync::atomic::Ordering;
 
@@ -178,7 +178,8 @@ impl<'a> Run<'a> {
         // Paths that stay on the list for nothing are only read once more.
         let _ = lacking::put(&lacking, &self.set.host.state);
         let (generation, check_code) = (sealed.generation, CheckCode::of(&sealed.digest));
-        self.record(&time, &format!("generation {generation} {} check code {check_code}", verdict.name()))?;
+        let detail = format!("generation {generation} {} check code {check_code}", verdict.name());
+        let unrecorded = sealed.unrecorded.or_else(|| self.record(&time, &detail).err());
         let hold_failed = self.put_hold_on(generation, &alarms);
 
         let added = objects.iter().filter(|o| o.number >= self.first_new || self.opened != Opened::Known);
@@ -198,6 +199,7 @@ impl<'a> Run<'a> {
             findings,
             alarms,
             hold_failed,
+            unrecorded,
             added_bytes: added_bytes + sealed.length + closed.iter().chain(&checkpoints).map(|c| c.bytes).sum::<u64>(),
             added_objects: added_objects + 1 + closed.iter().chain(&checkpoints).map(|c| c.objects).sum::<u64>(),
             adopted_objects: adopted_packs,
@@ -242,7 +244,7 @@ impl<'a> Run<'a> {
     }
 
     /// Records in the catalog what later runs need to know of this one.
-    fn record(&mut self, time: &str, detail: &str) -> Result<()> {
+    fn record(&mut self, time: &str, detail: &str) -> Result<(), WriteError> {
         let (id, oldest_referenced) = (self.set.host.id(), self.set.log.oldest_referenced);
         let (catalog, row) = (&mut self.set.host.catalog, self.set.host.row);
         if self.stores_everything {

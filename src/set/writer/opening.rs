@@ -12,7 +12,8 @@ use crate::format::text::is_text;
 use crate::host::catalog::{Catalog, SealRow, SetRow};
 use crate::host::state::{SetInfo, SetState, StateDir};
 use crate::medium::loader::MediumRequest;
-use crate::medium::{AttachedMedium, BrokenLabel, MediumError, SetOnMedium, Sets, Writable, bring};
+use crate::medium::tape::st::is_drive;
+use crate::medium::{AttachedMedium, BrokenLabel, MediumError, SetOnMedium, Sets, Writable, bring, is_mounted};
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
 use crate::seal::chain::Chain;
@@ -96,7 +97,10 @@ pub fn open(
     }
     match begin {
         Some(new) => Ok((opening.begin_set(new)?, Opened::New)),
-        None if is_blank => Err(WriteError::Blank { path: target.root.into() }),
+        None if is_blank => {
+            let bare = opening.catalog.has_sets()? && !is_drive(target.root) && !is_mounted(target.root);
+            Err(WriteError::Blank { path: target.root.into(), bare })
+        }
         None => Err(WriteError::Unregistered { path: target.root.into() }),
     }
 }

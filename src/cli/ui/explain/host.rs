@@ -37,6 +37,7 @@ impl From<MediaError> for CommandError {
         match error {
             E::Taken { name } => Self::new(message!("error.media.taken", name = name), Exit::Usage),
             E::EmptyPool { pool } => Self::new(message!("error.media.empty-pool", name = pool), Exit::Usage),
+            E::NotMounted { at } => Self::new(message!("error.media.not-mounted", path = at), Exit::Medium),
             E::Ledger(e) => e.into(),
             E::Medium(e) => e.into(),
             E::State(e) => e.into(),
