@@ -667,6 +667,9 @@ class Log:
         return all(getattr(label, name) == getattr(other, name)
                    for name in ("set", "name", "quarantine", "root_key", "succession_key"))
 
+    def has_a_seal(self):
+        return any(head.set == self.set for head in self.heads.values())
+
     def is_called_so(self):
         return bool(self.set) and os.path.basename(self.folder) == self.set.hex().encode()
 
@@ -692,14 +695,14 @@ class Log:
         """Section 7: what each file named `.seal` is: it fits, is anchored, a leftover, foreign, newer, or damage."""
         fitting = self.chain.heads if self.chain else []
         for head in self.heads.values():
-            head.fits, head.anchored = False, False
+            head.fits, head.anchored, head.used_succession = False, False, getattr(head, "used_succession", None)
         for head in fitting:
             head.fits = True
         if not self.label:
             self.faults.append("no label of this set counts: nothing begins the chain of its seals")
         if code:
             self.anchor(code)
-        fitting = [head for head in fitting if head.fits]
+        fitting = [head for _, head in sorted(self.heads.items()) if head.fits]
         self.cover(fitting)
         self.last = fitting[-1].number if fitting else -1
         sound = max((number for number, head in self.heads.items() if head.fits or head.anchored), default=-1)
@@ -777,10 +780,12 @@ class Log:
         if len(leaves) == top.seals and tree.root() == top.seals_root:
             for head in seen:
                 head.anchored = True
-        first = min(head.number for head in heads if head.anchored)
-        for head in heads:                                            # what was written down is worth more than keys
-            if not top.fits and head.fits and not head.anchored and head.number > first:
-                head.fits, head.why = False, "the seal that has the check code does not follow from it"
+        if not top.fits:
+            self.faults.append("seal %d has the check code, and does not fit: %s" % (top.number, top.why))
+        for head in [] if top.fits else heads:                        # what was written down is worth more than keys
+            if head.fits and not head.anchored:
+                head.why = "the seal that has the check code does not follow from it"
+            head.fits = head.anchored
         generations = sorted({head.generation for head in heads if head.anchored and not head.closing})
         self.anchors = "the check code is that of seal %d, %s generation %d; it anchors %d of %d seals up to it: %s" % (
             top.number, "which closes a medium or is a checkpoint before" if top.closing else "that of", top.generation,
@@ -816,6 +821,8 @@ class Log:
             name = "%08d.%s" % (number, kind)
             if number >= self.newer_from:
                 print("not judged, behind a newer seal: " + name)
+            elif kind == "seal" and number in self.seals and self.seals[number].fits:
+                reach = max(reach, number)
             elif number in self.seals or number in self.listed:
                 item, reach = self.listed.get(number, ("seal",)), max(reach, number)
                 foreign += [] if item is None or item[0] in (kind, "void") else [name]
@@ -856,7 +863,7 @@ class Log:
                 result[number] = "is missing" + self.place_of(number)
             elif digest and not fitting:
                 result[number] = "does not have the length that its seal says"
-            elif length > MAX_SIZE.get(kind, U63):
+            elif length > MAX_SIZE.get(kind, U63 if kind == "void" else GIB):
                 result[number] = "is larger than the format allows"
             elif digest:
                 result[number] = "does not have the digests that its seal says"       # until one of its files has
@@ -887,18 +894,19 @@ def open_log(args):
     top, logs = os.path.join(os.path.abspath(os.fsencode(args.medium)), b"AZEKURA"), []
     for entry in sorted(os.scandir(top), key=lambda entry: entry.name):
         log = Log(entry.path, args.expect) if entry.is_dir(follow_symlinks=False) else None
-        if log and (log.set or any(set(named) & {"label", "seal"} for named in log.files.values())):
+        if log and log.files and (log.set or any(set(named) & {"label", "seal"} for named in log.files.values())):
             logs.append(log)
         else:
             print("foreign, no set: " + show(entry.name))
     taken = {}
-    for log in sorted(logs, key=lambda log: not log.is_called_so()):
+    for log in sorted(logs, key=lambda log: (not log.has_a_seal(), not log.is_called_so())):
         if log.set and taken.setdefault(log.set, log) is not log:     # section 10: a further folder of the set is foreign
             taken[log.set].foreign.append(b"../" + os.path.basename(log.folder))
             logs.remove(log)
     fit = [log for log in logs if log.set and log.set.hex().startswith(args.set.lower())]
     free = fit if args.set else [log for log in fit if not log.in_quarantine()]
     fit = free or fit if args.command == "verify" else free
+    fit = [log for log in fit if log.has_a_seal()] or fit             # a label alone is put there easily
     fit = [log for log in fit if log.label] or fit                    # what nothing vouches for is not in the way
     if len(fit) == 1:
         log, = fit

@@ -83,14 +83,30 @@ pub enum Phase {
 pub enum FindingKind {
     /// An entry of a source cannot be read.
     Unreadable,
+    /// Attributes of an entry cannot be read: its record lacks them.
+    AttributesUnreadable,
     /// An entry of a source was deleted during the run.
     Vanished,
     /// A file changed while it was read.
     Changed,
-    /// A source has nothing but its root folder.
+    /// A source has nothing but folders, or no byte in all its files; or a command wrote nothing.
     SourceEmpty,
     /// A source is not there.
     SourceMissing,
+    /// A file that is a dump by its name has no content.
+    EmptyDump,
+    /// A dump lacks its last line.
+    DumpCutOff,
+    /// The newest file of a source is older than the source expects.
+    SourceStale,
+    /// The check of a command's output failed; the output is in the generation.
+    CheckFailed,
+    /// A command that is a source failed: its output is not in the generation.
+    CommandFailed,
+    /// A file that the configuration names as a canary does not exist.
+    CanaryMissing,
+    /// Entries of the last generation were taken over, because the folder that they are in could not be read.
+    TakenOver,
     /// The medium is inside of a source and was left out of the backup.
     MediumInSource,
     /// An entry could not be restored.
@@ -118,7 +134,7 @@ pub enum FindingKind {
 impl FindingKind {
     /// Whether it is only worth reporting: nothing is missing because of it.
     pub fn is_note(self) -> bool {
-        matches!(self, Self::MediumInSource | Self::Leftover | Self::ClockSetBack)
+        matches!(self, Self::MediumInSource | Self::TakenOver | Self::Leftover | Self::ClockSetBack)
     }
 
     /// The name in a manifest and in JSON.

@@ -576,3 +576,132 @@ fn why_there_is_a_hold_is_said_in_the_language_chosen_by_every_command() {
         assert!(text.contains("CL-01") && !text.contains("noise"), "{command}: {text}");
     }
 }
+
+/// A device is refused before a key is made for it; what is no path below the source is taken as it is meant.
+#[test]
+fn sources_that_are_no_files_and_patterns_that_are_no_patterns() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path();
+    for folder in ["chart/#recycle", "chart/tmp", "chart/cache", "medium"] {
+        std::fs::create_dir_all(home.join(folder)).unwrap();
+    }
+    for file in ["chart/#recycle/f", "chart/tmp/f", "chart/cache/f", "chart/pay.xml"] {
+        std::fs::write(home.join(file), "1").unwrap();
+    }
+    let init = ["backup", "--to", "medium", "--init"];
+    let (code, _, stderr) = run(home, &[&init[..], &["zero=/dev/zero"]].concat());
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("--stdin-from-command"), "{stderr}");
+    assert!(!home.join("azekura-recovery-key.txt").exists() && !home.join("state").exists());
+
+    let absolute = format!("{}/chart/tmp", home.display());
+    let excludes = ["--exclude", "#recycle", "--exclude", &absolute, "--exclude", "./cache", "--exclude", " ", "chart"];
+    let (code, stdout, stderr) = run(home, &[&init[..], &excludes].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("1 file"), "{stdout}");
+    assert!(stderr.contains("The exclude pattern \" \" excludes nothing."), "{stderr}");
+    assert!(!stderr.contains("recycle") && !stderr.contains("cache"), "{stderr}");
+
+    let pay = format!("{}/chart/pay.xml", home.display());
+    for canary in ["pay.xml", "./pay.xml", "/pay.xml", &pay] {
+        let config = format!("[[source]]\nname = \"chart\"\npath = \"{}/chart\"\ncanaries = [\"{canary}\"]\n", home.display());
+        let run = |config: &str| {
+            let mut command = azekura(home);
+            std::fs::write(home.join("config.toml"), config).unwrap();
+            let Output { status, stderr, .. } = command.args(["backup", "--to", "medium"]).output().unwrap();
+            (status.code(), String::from_utf8(stderr).unwrap())
+        };
+        let (code, stderr) = run(&config);
+        assert_eq!(code, Some(0), "{canary}: {stderr}");
+        let (code, stderr) = run(&config.replace("pay.xml", "salary.xml"));
+        assert_eq!(code, Some(3), "{canary}: {stderr}");
+        assert!(stderr.contains("salary.xml"), "{stderr}");
+        std::fs::write(home.join("chart/pay.xml"), format!("another {canary}")).unwrap();
+        assert_eq!(run(&config).0, Some(4), "{canary}");
+    }
+}
+
+/// Extended attributes that one night could not read are in the next generation, and a restore of that night says what it
+/// lacks. strace makes the calls fail.
+#[test]
+fn attributes_that_cannot_be_read_once_are_read_the_next_night() {
+    let (_dir, home) = first_night();
+    let file = home.join("chart/2025/b.txt");
+    std::fs::write(&file, "b").unwrap();
+    let set = rustix::fs::setxattr(&file, "user.ward", b"3", rustix::fs::XattrFlags::empty());
+    if !tried("attributes that cannot be read", set) {
+        return;
+    }
+    // Long enough ago that nothing but what is remembered makes the next night read it again.
+    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    let backup = azekura(&home);
+    let mut traced = Command::new("strace");
+    traced.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fgetxattr,flistxattr"]);
+    traced.args(["-e", "inject=fgetxattr,flistxattr:error=EIO"]).arg(backup.get_program()).args(backup.get_args());
+    traced.env_clear().envs(backup.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(&home);
+    traced.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let night = traced.args(["backup", "--to", "medium", "chart"]).output();
+    let night = night.and_then(|out| match String::from_utf8_lossy(&out.stderr).contains("ptrace") {
+        true => Err(std::io::Error::other("no tracing")),
+        false => Ok(out),
+    });
+    let night = match night {
+        Ok(night) => night,
+        Err(e) => {
+            tried("attributes that cannot be read", Err(e));
+            return;
+        }
+    };
+    let stderr = String::from_utf8_lossy(&night.stderr);
+    assert_eq!(night.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("some attributes cannot be read") && stderr.contains("chart/2025/b.txt"), "{stderr}");
+
+    for code in [0, 0] {
+        let (ended, _, stderr) = run(&home, &["backup", "--to", "medium", "chart"]);
+        assert_eq!(ended, Some(code), "{stderr}");
+    }
+    let restore = |generation: &str, to: &str| {
+        let key = ["restore", "--from", "medium", "--identity", "azekura-recovery-key.txt"];
+        run(&home, &[&key[..], &["--generation", generation, "--to", to]].concat())
+    };
+    let mut value = [0; 8];
+    let (code, _, stderr) = restore("2", "night 2");
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("attributes could not be read in the backup") && stderr.contains("chart/2025/b.txt"), "{stderr}");
+    for generation in ["3", "4"] {
+        let (code, _, stderr) = restore(generation, generation);
+        assert_eq!(code, Some(0), "{stderr}");
+        let n = rustix::fs::getxattr(home.join(generation).join("chart/2025/b.txt"), "user.ward", &mut value).unwrap();
+        assert_eq!(&value[..n], b"3");
+    }
+}
+
+#[test]
+fn a_folder_of_a_database_is_warned_of_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path();
+    for folder in ["pgdata/base", "dumps", "chart"] {
+        std::fs::create_dir_all(home.join(folder)).unwrap();
+    }
+    for file in ["pgdata/PG_VERSION", "dumps/orca.sql.gz", "chart/PG_VERSION", "chart/log.gz"] {
+        std::fs::write(home.join(file), "16").unwrap();
+    }
+    let init = |config: &str, source: &str| {
+        let mut command = azekura(home);
+        std::fs::remove_file(home.join("config.toml")).unwrap();
+        let key = format!("{config}.key");
+        let Output { status, stderr, .. } = command.args(["init", "--identity-out", &key, source]).output().unwrap();
+        (status.code(), String::from_utf8(stderr).unwrap())
+    };
+    for (source, is_warned) in [("pgdata", true), ("dumps", true), ("dumps/orca.sql.gz", true), ("chart", false)] {
+        let (code, stderr) = init(&source.replace('/', "-"), source);
+        assert_eq!(code, Some(0), "{stderr}");
+        assert_eq!(
+            stderr.contains("the data folder of a database") || stderr.contains("a compressed dump"),
+            is_warned,
+            "{stderr}"
+        );
+    }
+    let (code, stderr) = init("null", "null=/dev/null");
+    assert_eq!(code, Some(2), "{stderr}");
+}

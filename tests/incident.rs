@@ -1,6 +1,8 @@
 //! `docs/incident.md`, from day 0 to day 60: every command of the page is run as it stands there, in both languages, against a hospital that
 //! was attacked. Only the folders are others: `/mnt` and `/srv` lie below a temporary one.
 
+#[path = "machine/days.rs"]
+mod days;
 mod machine;
 
 use machine::skipped;
@@ -153,6 +155,7 @@ impl Hospital {
 
     /// A night after a usual day.
     fn night(&self, night: usize, disk: &str, exit: i32) {
+        days::a_day_passes(&self.path("state"));
         self.put(&format!("srv/infected/ehr/booking/{night}.csv"), format!("09:00,9999013,内科,{night}\n"));
         self.dock(disk);
         let out = self.shell("azekura backup");

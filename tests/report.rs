@@ -268,7 +268,7 @@ fn whatever_is_bad_or_not_known_is_no_good_mark() {
             "/result/counts",
             json!({ "identical": 3, "added": huge, "updated": 1, "outside_rules": 0, "missing": 0, "renamed": 0, "not_verified": 0 }),
             "compared",
-            "partly",
+            "bad",
         ),
         (5, "/result/sources/0/tree", json!("/back/../live/ehr"), "compared", "unknown"),
         (5, "/result/sources/0/tree", json!("absent"), "compared", "unknown"),

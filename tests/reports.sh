@@ -67,7 +67,7 @@ run 0 verify medium --expect "$code"
 run 5 generations medium --clean --ioc ioc.txt
 run 5 compare --from medium --generation 2 --html compare-ja.html "ehr=$work/chart"
 run 0 restore --from medium --generation 2 --to back
-run 0 compare --from medium --generation 2 "ehr=$work/back/ehr"
+run 0 compare --exact --from medium --generation 2 "ehr=$work/back/ehr"
 run 0 history --from medium --since 2020-01-01
 mkdir quarantine
 run 0 backup --quarantine --to quarantine --recipient "$recipient" "server1=$work/chart"

@@ -1,5 +1,9 @@
 //! Three disks that take turns, as a clinic has them: 31 nights with holidays, mistakes and a blank disk. The program is run as cron runs it.
 
+#[path = "machine/days.rs"]
+mod days;
+
+use azekura::host::ledger::Ledger;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -59,6 +63,12 @@ impl Clinic {
 
     /// A night with this disk in the dock; its exit code, and what it said.
     fn night(&self, night: usize, disk: &str) -> (i32, String) {
+        days::a_day_passes(&self.path("state"));
+        self.once_more(night, disk)
+    }
+
+    /// Another run in the same night.
+    fn once_more(&self, night: usize, disk: &str) -> (i32, String) {
         self.dock(disk);
         fs::write(self.path("source/karte"), format!("night {night}")).expect("a file");
         let out = self.run(&["backup"], "config");
@@ -183,7 +193,14 @@ fn the_ledger_knows_where_a_disk_is_and_who_took_it_there() {
     let clinic = Clinic::new();
     clinic.dock("CL-01");
     assert!(clinic.run(&["media", "init", "CL-01"], "config").status.success());
-    let moved = clinic.run(&["media", "move", "CL-01", "--to", "金庫", "--by", "鈴木", "--witness", "佐藤"], "config");
+    let moving = ["media", "move", "CL-01", "--to", "金庫", "--by", "鈴木", "--witness", "佐藤"];
+    // It is in the dock: nobody has taken it anywhere.
+    let in_dock = clinic.run(&moving, "config");
+    let said = String::from_utf8_lossy(&in_dock.stderr).into_owned();
+    assert!(in_dock.status.code() == Some(6) && said.contains("still attached"), "{said}");
+    assert_eq!(clinic.json(&["media", "list"])["media"][0]["place"], Value::Null);
+    fs::remove_file(clinic.path("dock")).expect("it is taken out");
+    let moved = clinic.run(&moving, "config");
     assert!(moved.status.success(), "{moved:?}");
     let list = clinic.json(&["media", "list"]);
     assert_eq!((&list["media"][0]["name"], &list["media"][0]["place"]), (&"CL-01".into(), &"金庫".into()));
@@ -477,4 +494,291 @@ fn evidence_is_kept_and_cannot_be_edited() {
     let seal = fs::read_dir(clinic.path("session/seals")).expect("seals").flatten().next().expect("a seal").path();
     fs::write(&seal, fs::read_to_string(&seal).expect("a seal").replace("20", "19")).expect("edited");
     assert_eq!(check().status.code(), Some(5), "a seal edited");
+}
+
+/// The backup is sealed; only its result cannot be printed. "Nothing new was sealed" would be a lie, and so would "all good".
+#[test]
+fn a_sealed_night_without_an_output_has_a_code_of_its_own() {
+    let clinic = Clinic::new();
+    let full = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+        command.args(arguments).args(["--state", &clinic.text("state"), "--lang", "en", "--config", &clinic.text("config")]);
+        let out = command.stdout(fs::File::options().write(true).open("/dev/full").expect("a full disk")).output();
+        let out = out.expect("the program");
+        (out.status.code().expect("an end"), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    for disk in ["CL-01", "CL-02"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    for (disk, json) in [("CL-01", &[][..]), ("CL-02", &["--json"])] {
+        clinic.dock(disk);
+        let (exit, said) = full(&[&["backup"], json].concat());
+        let list = clinic.json(&["generations", &clinic.text(disk)]);
+        let newest = &list["sets"][0]["generations"][0];
+        assert_eq!((exit, newest["generation"].as_u64()), (8, Some(1)), "{said}");
+        let code = newest["check_code"].as_str().expect("a code");
+        assert!(said.contains("Generation 1") && said.contains(code), "{code}: {said}");
+    }
+    // Nothing is sealed where nothing was: the disk is out of turn, or there is no backup at all.
+    clinic.dock("CL-01");
+    assert_eq!(full(&["backup"]).0, 6);
+    assert_eq!(full(&["media", "list"]).0, 1);
+}
+
+/// Somebody runs the backup again in the same night; the next night on the same disk is a forgotten swap.
+#[test]
+fn a_second_run_in_the_same_night_is_no_forgotten_swap() {
+    let clinic = Clinic::new();
+    for disk in ["CL-01", "CL-02", "CL-03"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    let runs = [clinic.night(1, "CL-01"), clinic.once_more(1, "CL-01"), clinic.once_more(1, "CL-01")];
+    assert!(runs.iter().all(|(exit, said)| *exit == 0 && !said.contains("overdue")), "{runs:?}");
+    // In the morning the next one is due, however often the backup ran; brought at once, it is taken.
+    assert_eq!(clinic.due(), "CL-02");
+    let config = fs::read_to_string(clinic.path("config")).expect("the configuration");
+    fs::write(clinic.path("config"), format!("{config}stay_nights = 1\n")).expect("a configuration");
+    let forgotten = [clinic.night(2, "CL-01").0, clinic.once_more(2, "CL-01").0, clinic.night(3, "CL-01").0];
+    assert_eq!(forgotten, [3, 3, 6]);
+    assert_eq!([clinic.once_more(3, "CL-02").0, clinic.once_more(3, "CL-02").0], [0, 0]);
+}
+
+/// The catalog is lost once. That night begins a set anew, and says so; the nights after it go on there.
+#[test]
+fn a_lost_catalog_costs_one_new_set_on_each_disk() {
+    for dies in [false, true] {
+        let clinic = Clinic::new();
+        for disk in ["CL-01", "CL-02", "CL-03"] {
+            clinic.dock(disk);
+            assert!(clinic.run(&["media", "init", disk], "config").status.success());
+        }
+        let nights = |numbers: std::ops::Range<usize>| -> Vec<(i32, String)> {
+            numbers.map(|n| clinic.night(n, ["CL-01", "CL-02", "CL-03"][n % 3])).collect()
+        };
+        let exits = |nights: &[(i32, String)]| nights.iter().map(|n| n.0).collect::<Vec<_>>();
+        assert_eq!(exits(&nights(0..3)), [0, 0, 0]);
+        for file in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+            let _ = fs::remove_file(clinic.path("state").join(file));
+        }
+        let first = nights(3..6);
+        assert_eq!(exits(&first), [3, 3, 3], "{first:?}");
+        assert!(first.iter().all(|(_, said)| said.contains("catalog of the old medium set is lost")), "{first:?}");
+        if dies {
+            // The power failed before the ledger knew of the new sets: its last lines are lost.
+            let ledger = Ledger::of(&clinic.path("state"));
+            let lines = ledger.read().expect("the ledger").lines;
+            fs::remove_file(clinic.path("state/ledger.jsonl")).expect("a file");
+            let mut known = std::collections::BTreeSet::new();
+            for line in lines {
+                let is_again = matches!(&line.event, azekura::host::ledger::LedgerEvent::Registered { medium, .. }
+                    if !known.insert(medium.clone()));
+                if !is_again {
+                    ledger.write(&line.time, line.event).expect("a line");
+                }
+            }
+        }
+        assert_eq!(exits(&nights(6..12)), [0; 6]);
+        for disk in ["CL-01", "CL-02", "CL-03"] {
+            let list = clinic.json(&["generations", &clinic.text(disk)]);
+            let mut generations: Vec<usize> =
+                list["sets"].as_array().expect("sets").iter().map(|s| s["generations"].as_array().expect("some").len()).collect();
+            generations.sort_unstable();
+            assert_eq!(generations, [1, 3], "{disk}: the old set, and one new");
+        }
+        let list = clinic.json(&["media", "list"]);
+        assert!(list["media"].as_array().expect("media").iter().all(|m| m["at_host"] == false), "{list}");
+    }
+}
+
+/// The disks were in use before anybody thought of turns: each joins with what is on it.
+#[test]
+fn disks_in_use_join_the_pool() {
+    let clinic = Clinic::new();
+    let single = ["backup", "--init", "--recipient", &clinic.recipient, "--to", &clinic.text("CL-01"), &clinic.text("source")];
+    assert!(clinic.run(&single, "").status.success());
+    clinic.dock("CL-02");
+    let apart = ["media", "init", "CL-02", "--recipient", &clinic.recipient, "--at", &clinic.text("dock")];
+    assert!(clinic.run(&apart, "").status.success());
+    clinic.dock("CL-01");
+    let joined = clinic.run(&["media", "init", "CL-01"], "config");
+    assert!(joined.status.success(), "{joined:?}");
+    // It joins once, and as one medium.
+    assert_eq!(clinic.run(&["media", "init", "CL-03"], "config").status.code(), Some(6));
+    assert_eq!([clinic.night(1, "CL-01").0, clinic.night(2, "CL-02").0], [0, 0]);
+    let list = clinic.json(&["generations", &clinic.text("CL-01")]);
+    let generations = list["sets"][0]["generations"].as_array().expect("generations").len();
+    assert_eq!((list["sets"].as_array().expect("sets").len(), generations), (1, 2));
+    // Another host's disk does not.
+    let theirs = ["backup", "--init", "--recipient", &clinic.recipient, "--to", &clinic.text("foreign"), &clinic.text("source")];
+    let theirs = Command::new(env!("CARGO_BIN_EXE_azekura")).args(theirs).arg("--state").arg(clinic.path("theirs")).output();
+    assert!(theirs.expect("the program").status.success());
+    clinic.dock("foreign");
+    assert_eq!(clinic.run(&["media", "init", "CL-03"], "config").status.code(), Some(6));
+}
+
+/// The program that ejects fails, or the disk does not leave: the night is sealed, and not all is well.
+#[test]
+fn a_disk_that_does_not_leave_is_no_good_night() {
+    let clinic = Clinic::new();
+    let config = fs::read_to_string(clinic.path("config")).expect("the configuration");
+    clinic.dock("CL-01");
+    assert!(clinic.run(&["media", "init", "CL-01"], "config").status.success());
+    let dock = clinic.text("dock");
+    let gone_but_failed = format!("[\"sh\", \"-c\", \"rm {dock}; exit 1\"]");
+    for (leave, exit, word) in [
+        ("[\"false\"]", 3, "still attached"),
+        ("[\"true\"]", 3, "still attached"),
+        ("[\"/no/such/program\"]", 3, "still attached"),
+        (&gone_but_failed, 3, "failed"),
+        (&format!("[\"rm\", \"{dock}\"]"), 0, ""),
+    ] {
+        let text: String = config.lines().filter(|l| !l.starts_with("leave")).map(|l| format!("{l}\n")).collect();
+        fs::write(clinic.path("config"), format!("{text}leave = {leave}\n")).expect("a configuration");
+        let (found, said) = clinic.once_more(1, "CL-01");
+        assert!(found == exit && said.contains(word), "{leave}: {found} {said}");
+    }
+}
+
+/// Entered as off site, and in the dock: the ledger does not go on saying that it is away.
+#[test]
+fn a_disk_that_came_back_is_not_off_site() {
+    let clinic = Clinic::new();
+    clinic.dock("CL-01");
+    assert!(clinic.run(&["media", "init", "CL-01"], "config").status.success());
+    assert_eq!(clinic.night(1, "CL-01").0, 0);
+    let away = clinic.run(&["media", "move", "CL-01", "--to", "分院", "--by", "鈴木", "--off-site"], "config");
+    assert!(away.status.success(), "{away:?}");
+    let of_list = || {
+        let medium = &clinic.json(&["media", "list"])["media"][0];
+        (medium["off_site"].clone(), medium["place"].clone())
+    };
+    assert_eq!(of_list(), (true.into(), "分院".into()));
+    let (exit, said) = clinic.once_more(1, "CL-01");
+    assert!(exit == 0 && said.contains("分院"), "{exit} {said}");
+    assert_eq!(of_list(), (false.into(), Value::Null));
+    assert!(!clinic.once_more(1, "CL-01").1.contains("分院"), "said once");
+}
+
+/// No disk is mounted where one was: nobody has erased anything, nothing is begun on the host's own disk, no name is used up.
+#[test]
+fn a_bare_mount_point_is_no_blank_disk() {
+    let clinic = Clinic::new();
+    let _ = fs::remove_file(clinic.path("dock"));
+    fs::create_dir(clinic.path("dock")).expect("a folder");
+    let mount = |arguments: &[&str]| {
+        Command::new("mount").args(arguments).arg(clinic.path("dock")).status().is_ok_and(|status| status.success())
+    };
+    let unmount = || assert!(Command::new("umount").arg(clinic.path("dock")).status().expect("umount").success());
+    let config = fs::read_to_string(clinic.path("config")).expect("the configuration");
+    let config: String = config.lines().filter(|l| !l.starts_with("leave")).map(|l| format!("{l}\n")).collect();
+    let set_config = |more: &str| fs::write(clinic.path("config"), format!("{config}{more}")).expect("a configuration");
+    let ends = |arguments: &[&str], exit: i32, word: &str| {
+        let out = clinic.run(arguments, "config");
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        let blames = ["erased", "blank", "--init"].iter().any(|w| said.contains(w));
+        assert!(out.status.code() == Some(exit) && said.contains(word) && !blames, "{arguments:?}: {:?} {said}", out.status);
+    };
+    // As the configuration says, even before the first disk.
+    set_config("mount = true\n");
+    ends(&["media", "init", "CL-01"], 6, "No disk is mounted");
+    ends(&["backup"], 6, "No disk is mounted");
+    set_config("");
+    if !mount(&["--bind", &clinic.text("CL-01")]) {
+        return;
+    }
+    ends(&["media", "init", "CL-01"], 0, "");
+    unmount();
+    // As the ledger says, ever since.
+    ends(&["media", "init", "CL-02"], 6, "No disk is mounted");
+    ends(&["backup"], 6, "No disk is mounted");
+    assert_eq!(fs::read_dir(clinic.path("dock")).expect("the folder").count(), 0);
+    // Without turns, too.
+    ends(&["backup", "--to", &clinic.text("dock"), &clinic.text("source")], 6, "No disk is mounted");
+    let log = clinic.json(&["media", "log"]);
+    assert_eq!(log["lines"][2]["found"], "no disk mounted", "{log}");
+    assert!(mount(&["--bind", &clinic.text("CL-01")]));
+    ends(&["backup"], 0, "");
+    unmount();
+    // Folders on this host, for whoever wants them.
+    set_config("mount = false\n");
+    ends(&["media", "init", "CL-02"], 0, "");
+}
+
+/// A disk is lost, broken or thrown away: it is no copy, nobody waits for it, and it is written again only after somebody says so.
+#[test]
+fn a_lost_disk_does_not_stop_the_turns() {
+    let clinic = Clinic::new();
+    for disk in ["CL-01", "CL-02", "CL-03"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    assert_eq!([clinic.night(1, "CL-01").0, clinic.night(2, "CL-02").0], [0, 0]);
+    let enter = |more: &[&str]| clinic.run(&[&["media", "move", "CL-02", "--by", "鈴木"], more].concat(), "config").status.code();
+    assert_eq!(enter(&[]), Some(2), "where it is, or that it is not used");
+    assert_eq!(enter(&["--out-of-use", "gone"]), Some(2));
+    assert_eq!(enter(&["--out-of-use", "lost", "--to", "金庫"]), Some(2));
+    assert_eq!(enter(&["--out-of-use", "lost"]), Some(0));
+    // What is said of the nights is no matter here.
+    let copies = || {
+        let out = clinic.run(&["status", "--json"], "config");
+        let answer = serde_json::from_slice::<Value>(&out.stdout).expect("JSON");
+        answer["result"]["copies"].as_array().expect("copies").len()
+    };
+    assert_eq!(copies(), 1);
+    assert_eq!(clinic.json(&["media", "list"])["media"][1]["out_of_use"], "lost");
+    assert_eq!([clinic.night(3, "CL-03").0, clinic.night(4, "CL-01").0], [0, 0]);
+    assert_eq!(clinic.due(), "CL-03", "CL-02 is passed over");
+    let before = content(&clinic.path("CL-02"));
+    let (exit, said) = clinic.night(5, "CL-02");
+    assert!(exit == 6 && said.contains("entered as lost"), "{exit} {said}");
+    assert_eq!(content(&clinic.path("CL-02")), before);
+    fs::remove_file(clinic.path("dock")).expect("it is taken out");
+    assert_eq!(enter(&["--to", "金庫"]), Some(0));
+    assert_eq!((clinic.due(), copies()), ("CL-02".to_owned(), 3));
+    assert_eq!(clinic.night(6, "CL-02").0, 0);
+}
+
+/// A disk was shown to a Mac and to a PC. What they leave there is no tampering, whatever reads or writes the disk next.
+#[test]
+fn what_a_desktop_leaves_on_a_disk_changes_no_exit_code() {
+    let clinic = Clinic::new();
+    clinic.dock("CL-01");
+    assert!(clinic.run(&["media", "init", "CL-01"], "config").status.success());
+    assert_eq!(clinic.night(1, "CL-01").0, 0);
+    let litter = |disk: &str| {
+        let disk = clinic.path(disk);
+        let sets = fs::read_dir(disk.join("AZEKURA")).into_iter().flatten().flatten().map(|e| e.path());
+        let mut folders: Vec<PathBuf> = sets.filter(|path| path.is_dir()).collect();
+        let inner: Vec<PathBuf> = folders.iter().map(|set| set.join("00000")).filter(|path| path.is_dir()).collect();
+        folders.extend(inner);
+        folders.extend([disk.clone(), disk.join("AZEKURA")].into_iter().filter(|path| path.is_dir()));
+        for folder in folders {
+            for name in [".DS_Store", "._00000001.pack", "Thumbs.db", "desktop.ini"] {
+                fs::write(folder.join(name), "litter").expect("a file");
+            }
+            fs::create_dir_all(folder.join("System Volume Information")).expect("a folder");
+        }
+    };
+    litter("CL-01");
+    litter("CL-02");
+    let (disk, copy, out, key) = (clinic.text("CL-01"), clinic.text("CL-02"), clinic.text("out"), clinic.text("key"));
+    let ends = |arguments: &[&str]| {
+        let done = clinic.run(arguments, "config");
+        assert_eq!(done.status.code(), Some(0), "{arguments:?}: {done:?}");
+    };
+    let restore = ["restore", "--from", &disk, "--identity", &key, "--to", &out];
+    let all = [
+        &["verify", &disk][..],
+        &["media", "scrub", &disk],
+        &["generations", &disk],
+        &["media", "copy", "--from", &disk, "--to", &copy],
+        &["verify", &copy],
+        &restore,
+    ];
+    all.iter().for_each(|arguments| ends(arguments));
+    assert_eq!(clinic.once_more(1, "CL-01").0, 0);
+    litter("CL-02");
+    all[..5].iter().for_each(|arguments| ends(arguments));
 }

@@ -346,7 +346,7 @@ fn a_night_that_cannot_be_recorded_is_not_good() {
     fs::remove_file(&log).expect("the log");
     fs::create_dir(&log).expect("a folder in its stead");
     let out = practice.run(&["backup"], true);
-    assert_eq!(out.status.code(), Some(3), "{out:?}");
+    assert_eq!(out.status.code(), Some(8), "{out:?}");
     assert!(String::from_utf8_lossy(&out.stderr).contains("nights.jsonl"), "{out:?}");
     let out = practice.run(&["status"], true);
     assert_eq!(out.status.code(), Some(1), "{out:?}");
@@ -370,7 +370,7 @@ fn a_night_that_the_ledger_does_not_know_is_not_good() {
     fs::rename(&ledger, practice.path("ledger")).expect("the ledger");
     // It can neither be read nor made.
     std::os::unix::fs::symlink(practice.path("nowhere/ledger"), &ledger).expect("a link");
-    assert_eq!(practice.exit(&["backup"]), 3);
+    assert_eq!(practice.exit(&["backup"]), 8);
     let (exit, verdict, against) = practice.status();
     assert_eq!((exit, &verdict[..], &against[..]), (3, "attention", &["unrecorded".to_owned()][..]));
     fs::remove_file(&ledger).expect("the link");

@@ -27,6 +27,9 @@ pub struct Compare {
     pub with_time: Option<Word>,
     /// Whether the generation's seal is valid and follows from the chain of seals.
     pub trusted: bool,
+    /// Whether any difference counts (`--exact`): no rules allow a change, and attributes and folders are compared too.
+    #[serde(default)]
+    pub exact: bool,
     /// What is wrong in the chain of seals.
     pub faults: List<Fault, FACTS>,
     /// The sources that were compared.
@@ -35,7 +38,11 @@ pub struct Compare {
     pub not_compared: List<NotCompared, LINES>,
     /// Files of each class.
     pub counts: Classes,
-    /// Identical files whose permissions, owner or time differ.
+    /// Of the updated files, those whose source has no rules: nothing says how they may change.
+    #[serde(default)]
+    pub without_rules: u64,
+    /// Identical files whose permissions, owner or time differ; with `exact` also those with other attributes (ACLs …),
+    /// and folders.
     pub metadata: u64,
     /// Folders on both sides. Folders have no class.
     #[serde(default)]
@@ -91,9 +98,10 @@ pub struct Classes {
     pub identical: u64,
     /// Files that are not in the generation.
     pub added: u64,
-    /// Files that changed as the rules of their source allow.
+    /// Files that changed as the rules of their source allow, or whose source has no rules (`without_rules`).
     pub updated: u64,
-    /// Files that changed against the rules of their source.
+    /// Files that changed against the rules of their source, or whose time is that of the generation although they
+    /// changed; with `exact` all that changed.
     pub outside_rules: u64,
     /// Files that are only in the generation.
     pub missing: u64,
@@ -101,6 +109,15 @@ pub struct Classes {
     pub renamed: u64,
     /// Files that could not be read or compared on one side.
     pub not_verified: u64,
+}
+
+impl Compare {
+    /// Whether this side is the generation, file by file and folder by folder. Attributes may differ.
+    pub fn is_same_content(&self) -> bool {
+        let n = &self.counts;
+        let differ = [n.added, n.updated, n.outside_rules, n.missing, n.renamed, self.folders_added, self.folders_missing];
+        differ.iter().all(|n| *n == 0)
+    }
 }
 
 impl Classes {
@@ -124,7 +141,8 @@ pub struct FileDifference {
     /// The class, as in `counts` but with hyphens: `added`, `updated`, `outside-rules`, `missing`, `renamed`,
     /// `not-verified`.
     pub class: Word,
-    /// How it differs: `content` (other bytes), `grown` (more bytes behind the old ones), `cut` (fewer bytes), `flag`
+    /// How it differs: `content` (other bytes), `time-kept` (other bytes or another target, with
+    /// the time of the generation: somebody has put it back), `grown` (more bytes behind the old ones), `cut` (fewer bytes), `flag`
     /// (another flag at the end of an SS-MIX2 name), `type`, `target` (of a link or device), `unreadable`, `changing`
     /// (while it was read), `no-content` (the generation has none), `no-record` (lost in damage), `refused` (the record
     /// breaks the format, or is a newer program's). Null where the class says it all.

@@ -43,6 +43,8 @@ pub enum FaultName {
     OutOfPlace,
     /// The seal does not name the one before it: one of them was replaced.
     Forked,
+    /// The seal has the check code of `--expect`, and another chain of seals goes on without it.
+    Rival,
     /// The signature is wrong.
     Signature,
     /// The key of a later seal signed it.
@@ -90,7 +92,8 @@ pub enum DamageName {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// What was found: in a backup `unreadable`, `vanished`, `changed`, `source-empty`, `source-missing`,
-    /// `medium-in-source`, `clock-set-back`; in a restore `not-restored`, `refused` (its record breaks the format),
+    /// `empty-dump`,
+    /// `dump-cut-off`, `source-stale`, `check-failed`, `attributes-unreadable`, `command-failed`, `canary-missing`, `taken-over`, `medium-in-source`, `clock-set-back`; in a restore `not-restored`, `refused` (its record breaks the format),
     /// `newer` (only a newer program knows what it is), `entries-lost`, `shortfall`. Later versions may add others.
     pub kind: Word,
     /// What it is about: a path within the sources, or the name of a source.

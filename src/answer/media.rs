@@ -4,7 +4,7 @@ use super::facts::{Damage, FACTS, Fault};
 use super::generations::GENERATIONS;
 use super::{List, Text, Word};
 use crate::format::seal::ReadBack;
-use crate::host::ledger::MediumKind;
+use crate::host::ledger::{MediumKind, OutOfUse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,9 @@ pub struct LedgerMedium {
     pub place: Option<Word>,
     /// Whether that is outside of the house.
     pub off_site: bool,
+    /// Why it is not used any more: lost, broken or disposed of; absent where it is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_use: Option<OutOfUse>,
     /// When a run last found it; null where none has.
     pub attached: Option<Word>,
     /// Whether it was found at the host and has neither been seen to leave nor been moved since.
@@ -158,6 +161,9 @@ pub struct LedgerLine {
     /// `attached`: the path where a run found it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Text>,
+    /// `registered`, `attached`: whether the path was a mount point; absent where it was not, or where no line says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mounted: Option<bool>,
     /// `detached`: whether it was seen to be gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<bool>,
@@ -167,6 +173,9 @@ pub struct LedgerLine {
     /// `moved`: whether that is outside of the house; absent where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off_site: Option<bool>,
+    /// `moved`: why the medium is not used any more; absent where it is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_use: Option<OutOfUse>,
     /// `moved`, `held`, `release-asked`, `released`: who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Word>,

@@ -58,6 +58,13 @@ pub struct Restore {
     pub files: u64,
     /// Bytes of their content.
     pub bytes: u64,
+    /// Seconds that it took until all was on the disk, with a fraction; null with `--dry-run`.
+    #[serde(default)]
+    pub seconds: Option<f64>,
+    /// Bytes of content in a second; null where not all was restored in this run: some of it failed, or was there before
+    /// (`--resume`).
+    #[serde(default)]
+    pub bytes_per_second: Option<u64>,
     /// Entries that could not be restored.
     pub not_restored: u64,
     /// Attributes (owner, permissions, times, ACLs …) that could not be restored.

@@ -25,6 +25,9 @@ pub struct Verify {
     pub faults: List<Fault, FACTS>,
     /// Objects that are not what their seal says.
     pub damage: List<Damage, FACTS>,
+    /// The files that the damage touches; null where there is none, or no identity was given.
+    #[serde(default)]
+    pub touched: Option<DamageTouches>,
     /// What no seal covers, by the path below the set's folder: `00000/00000012.pack`; of a tape, also a second object with
     /// one number and kind, with the address of its header: `00000/00000012.pack@4711`.
     #[serde(default)]
@@ -50,6 +53,46 @@ pub struct Verify {
     /// Whether the last seal that this host remembers is among the seals; null where the host knows nothing of the
     /// set.
     pub known: Option<ExpectedSeal>,
+}
+
+/// What damage touches, by name.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct DamageTouches {
+    /// Files that have content in a damaged pack; at most a thousand.
+    pub files: List<TouchedFile, FACTS>,
+    /// Whether more files are touched than are listed.
+    pub more: bool,
+    /// The generations that damage touches, each with all that it touches.
+    pub generations: List<TouchedGeneration, GENERATIONS>,
+}
+
+/// A file that has content in a damaged pack. A restore saves of it what can be read.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct TouchedFile {
+    /// Its path, beginning with the name of its source.
+    pub path: Text,
+    /// The exact bytes of `path`, in hexadecimal; absent where it is exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_hex: Option<Text>,
+    /// The number of the first damaged pack that it has content in.
+    pub object: u64,
+    /// The first of consecutive generations in which it is damaged.
+    pub first_generation: u64,
+    /// The last of them.
+    pub last_generation: u64,
+}
+
+/// A generation that damage touches.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct TouchedGeneration {
+    /// Its number.
+    pub generation: u64,
+    /// Files that have content in a damaged pack.
+    pub files: u64,
+    /// Entries of which damage hides even the names.
+    pub entries_lost: u64,
+    /// Why nothing can be said of the generation, in English; null where it can.
+    pub unknown: Option<Text>,
 }
 
 /// A generation, as its seal says and its objects are.

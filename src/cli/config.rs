@@ -7,6 +7,7 @@ use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::message;
+use crate::cli::ui::units::night_of;
 use azekura::format::manifest::{LAST_PRIORITY, Rules};
 use azekura::job::media::rotation::Pool;
 use azekura::medium::tape::check_block;
@@ -60,6 +61,12 @@ pub struct ConfigSource {
     /// Program and arguments whose standard output is the source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// Program and arguments that get what the command writes, and fail if it is not what it should be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub check: Vec<String>,
+    /// Hours that the newest file below `path` may be old.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fresh_hours: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excludes: Vec<String>,
     #[serde(default)]
@@ -112,6 +119,9 @@ pub struct ConfigPool {
     /// Nights that a medium may stay attached beyond its turn.
     #[serde(default = "nine")]
     pub stay_nights: u64,
+    /// Whether `at` is a mount point. Without the key: as soon as a medium was seen there on a mount.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount: Option<bool>,
     /// Program and arguments that eject the medium after a run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leave: Vec<String>,
@@ -129,7 +139,8 @@ fn nine() -> u64 {
 impl ConfigPool {
     pub fn pool(&self) -> Pool {
         let (name, media) = (self.name.clone(), self.media.clone());
-        Pool { name, media, turn_nights: self.turn_nights, stay_nights: self.stay_nights }
+        let (turn_nights, stay_nights, mount) = (self.turn_nights, self.stay_nights, self.mount);
+        Pool { name, media, turn_nights, stay_nights, mount, night_of }
     }
 }
 

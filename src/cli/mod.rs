@@ -26,6 +26,7 @@ mod library;
 mod loader;
 mod man;
 mod media;
+mod patterns;
 mod prove;
 mod recovery_key;
 mod reference;

@@ -2,6 +2,7 @@
 
 use super::config::{Config, ConfigSource};
 use super::environment::{absolute, last_name};
+use super::patterns;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::text::message;
@@ -69,8 +70,15 @@ fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Comma
         }
     };
     source.map(|source| {
-        let below = |path: &String| [&source.name[..], path.trim_matches('/').as_bytes()].join(&b'/');
-        SourceOptions { rules: s.rules, priority: s.priority, canaries: s.canaries.iter().map(below).collect(), ..source }
+        let below = |path: &String| [&source.name[..], patterns::canary(path, &source.path).as_bytes()].join(&b'/');
+        SourceOptions {
+            rules: s.rules,
+            priority: s.priority,
+            canaries: s.canaries.iter().map(below).collect(),
+            check: s.check.iter().map(OsString::from).collect(),
+            fresh_hours: s.fresh_hours,
+            ..source
+        }
     })
 }
 
@@ -92,7 +100,8 @@ fn tree(name: Option<Vec<u8>>, path: &Path, excludes: Vec<String>, one_file_syst
         return Err(CommandError::usage(message.clone(), message.hint()));
     };
     let mut source = SourceOptions::new(name, absolute(path));
-    (source.excludes, source.one_file_system) = (excludes, one_file_system);
+    source.excludes = excludes.iter().map(|pattern| patterns::exclude(pattern, &source.path)).collect();
+    source.one_file_system = one_file_system;
     Ok(source)
 }
 

@@ -5,22 +5,32 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::printable::Printable;
-use crate::cli::ui::table::Table;
+use crate::cli::ui::recorded::cause;
+use crate::cli::ui::table::{Columns, Table};
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
 use crate::cli::ui::words;
-use azekura::answer::verify::{ExpectedSeal, VerifiedGeneration, Verify};
+use azekura::answer::verify::{DamageTouches, ExpectedSeal, TouchedFile, TouchedGeneration, VerifiedGeneration, Verify};
+use azekura::answer::{exact, name};
+use azekura::event::chain_text;
 use azekura::format::check_code::WrittenCode;
 use azekura::format::object::{Id, hex};
 use azekura::format::seal::ReadBack;
+use azekura::job::inspect::InspectError;
+use azekura::job::inspect::damaged_files::{DamagedFile, DamagedFiles, DamagedGeneration, damaged_files};
 use azekura::job::inspect::verify::{CheckedGeneration, Expected, Options, Report, remember_damage, verify};
 use azekura::set::open::OpenSet;
 use std::path::PathBuf;
+
+/// Files that are shown; `--json` has the first thousand.
+const SHOWN: usize = 50;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[arg(value_name = "MEDIUM")]
     medium: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
     #[arg(long, value_name = "CODE", value_parser = crate::cli::ui::values::check_code)]
     expect: Option<WrittenCode>,
     #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
@@ -31,26 +41,100 @@ pub struct Args {
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
+    let identity = context.optional_identity(args.identity.as_deref())?;
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
-    let known = known(context, set)?;
-    let options = Options { from, set: args.set, expect: args.expect, known };
+    // The medium is what it is, whatever becomes of the host's own record of it.
+    let known = known(context, set).unwrap_or_else(|e| {
+        context.warn(&message!("verify.no-record"));
+        context.warn(&e.message);
+        Vec::new()
+    });
+    let options = Options { from: from.clone(), set: args.set, expect: args.expect, known };
     let report = {
         let progress = context.progress();
         verify(&options, &context.env(args.threads.map(usize::from)), &progress)?
     };
-    let answer = answer(&report);
+    let mut answer = answer(&report);
     talk(&answer, context);
-    if let Some(mut catalog) = context.catalog()?
-        && remember_damage(report.set, &report.damage, &mut catalog)? > 0
-    {
-        context.talk(&message!("verify.remembered"));
+    if let Some(identity) = identity.filter(|_| !report.damage.is_empty()) {
+        // What was found stands, whatever becomes of the search for names.
+        match damaged_files(&from, report.set, &report.damage, &identity, &context.env(None)) {
+            Ok(found) => answer.touched = Some(touched(&found)),
+            Err(InspectError::Interrupted) => return Err(InspectError::Interrupted.into()),
+            Err(e) => context.warn(&message!("verify.no-names", why = cause(&chain_text(&e)))),
+        }
+    }
+    match remember(context, &report) {
+        Ok(true) => context.talk(&message!("verify.remembered")),
+        Ok(false) => {}
+        Err(e) => {
+            context.warn(&message!("verify.not-remembered"));
+            context.warn(&e.message);
+        }
     }
     let exit = match report.is_good() {
         true => Exit::Good,
         false if report.is_only_newer() || report.is_only_empty() => Exit::Medium,
         false => Exit::Damage,
     };
-    Ok(Outcome::new(exit, text(&answer, report.is_only_newer()), &answer))
+    let text = text(&answer, report.is_only_newer());
+    Ok(Outcome::new(exit, names(&answer) + &text, &answer))
+}
+
+fn touched(found: &DamagedFiles) -> DamageTouches {
+    let file = |f: &DamagedFile| {
+        let (path, path_hex) = name(&f.path);
+        TouchedFile { path, path_hex, object: f.object, first_generation: f.first, last_generation: f.last }
+    };
+    let generation = |g: &DamagedGeneration| TouchedGeneration {
+        generation: g.generation,
+        files: g.files,
+        entries_lost: g.entries_lost,
+        unknown: g.unknown.as_deref().map(Into::into),
+    };
+    DamageTouches {
+        files: found.files.iter().map(file).collect(),
+        more: found.is_cut,
+        generations: found.generations.iter().map(generation).collect(),
+    }
+}
+
+/// What damage touches: the generations, and the first files by name.
+fn names(answer: &Verify) -> String {
+    let Some(touched) = &answer.touched else { return String::new() };
+    let mut lines = vec![match touched.generations.is_empty() {
+        true => message!("verify.touches-nothing"),
+        false => message!("verify.touches"),
+    }];
+    lines.extend(touched.generations.first.iter().map(|g| match &g.unknown {
+        Some(why) => message!("verify.touched-unknown", number = g.generation, why = cause(why)),
+        None if g.entries_lost > 0 => {
+            message!("verify.touched-lost", number = g.generation, files = count(g.files), lost = count(g.entries_lost))
+        }
+        None => message!("verify.touched", number = g.generation, files = count(g.files)),
+    }));
+    let mut columns = Columns::new(["label.path", "label.generation", "label.object"].map(find));
+    for f in touched.files.first.iter().take(SHOWN) {
+        let generations = match f.first_generation == f.last_generation {
+            true => count(f.first_generation),
+            false => format!("{}–{}", f.first_generation, f.last_generation),
+        };
+        columns.row([exact(&f.path, f.path_hex.as_deref()).printable(), generations, f.object.to_string()]);
+    }
+    let lines: String = lines.iter().map(|l| format!("{l}\n")).collect();
+    let more = match touched.more || touched.files.len() > SHOWN as u64 {
+        true => format!("{}\n", message!("verify.touched-more")),
+        false => String::new(),
+    };
+    let table = if touched.files.is_empty() { String::new() } else { columns.text() };
+    format!("{lines}{table}{more}\n")
+}
+
+/// Makes the next backup store again what is damaged; whether there is anything.
+fn remember(context: &Context, report: &Report) -> Result<bool, CommandError> {
+    let has_damage = !report.damage.is_empty();
+    let Some(mut catalog) = has_damage.then(|| context.catalog()).transpose()?.flatten() else { return Ok(false) };
+    Ok(remember_damage(report.set, &report.damage, &mut catalog)? > 0)
 }
 
 /// What this host knows of the set. A host that has never written it knows nothing.
@@ -88,6 +172,7 @@ fn answer(report: &Report) -> Verify {
         generations: report.generations.iter().map(generation).collect(),
         faults: report.faults.iter().map(words::fault_answer).collect(),
         damage: report.damage.iter().map(words::damage_answer).collect(),
+        touched: None,
         foreign: report.foreign.iter().map(|name| name.as_str().into()).collect(),
         litter: report.litter.iter().map(|name| name.as_str().into()).collect(),
         place: Some(report.place),
@@ -121,7 +206,8 @@ fn talk(answer: &Verify, context: &Context) {
 fn text(answer: &Verify, is_newer: bool) -> String {
     let mut table = Table::default();
     table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
-    table.row(find("label.generations"), count(answer.generations.len()));
+    let closing = answer.generations.first.iter().filter(|g| g.verdict.is_closing()).count() as u64;
+    table.row(find("label.generations"), count(answer.generations.len().saturating_sub(closing)));
     let (objects, size) = (count(answer.objects), bytes(answer.bytes));
     table.row(find("label.checked"), message!("verify.checked", objects = objects, bytes = size).to_string());
     if let Some(place) = answer.place.filter(|place| *place > 1) {
@@ -134,7 +220,7 @@ fn text(answer: &Verify, is_newer: bool) -> String {
             table.row(find(label), compared(e).to_string());
         }
     }
-    if let Some(last) = answer.generations.first.last() {
+    if let Some(last) = answer.generations.first.iter().rfind(|g| g.trusted || g.anchored) {
         table.row(find("label.check-code"), last.check_code.printable());
     }
     let result = if is_newer { message!("verify.newer") } else { result(answer) };

@@ -25,6 +25,32 @@ pub enum MediumKind {
     Tape,
 }
 
+/// Why a medium is not used any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutOfUse {
+    /// Nobody knows where it is.
+    Lost,
+    /// It cannot be read or written any more.
+    Broken,
+    /// It was destroyed or given away.
+    Disposed,
+}
+
+impl OutOfUse {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Lost, Self::Broken, Self::Disposed];
+
+    /// As the ledger has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Broken => "broken",
+            Self::Disposed => "disposed",
+        }
+    }
+}
+
 /// What happened to a medium, or to all of them. Its fields have the names of the members in the JSON.
 ///
 /// Members that later versions have added are omitted from a line while they have their default: the digest of an old
@@ -45,6 +71,9 @@ pub enum LedgerEvent {
         /// What it is. Older lines do not say it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kind: Option<MediumKind>,
+        /// The folder was a mount point.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mounted: bool,
     },
     /// It is now a copy of another medium, up to this generation.
     Copied {
@@ -69,6 +98,9 @@ pub enum LedgerEvent {
         at: String,
         /// Model and serial number of the hardware, where known.
         device: Option<String>,
+        /// The path was a mount point.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mounted: bool,
     },
     /// A generation was sealed on it.
     Written {
@@ -101,6 +133,9 @@ pub enum LedgerEvent {
         /// The new location is outside the hospital.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         off_site: bool,
+        /// It is not used any more. A later line without this takes it into use again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        out_of_use: Option<OutOfUse>,
     },
     /// A run refused to write to the medium that is attached. Nothing was written.
     Refused {
@@ -203,6 +238,9 @@ pub struct LedgerContent {
     /// Lines of the file, from 1, that cannot be read or do not fit the line before: something was changed there or
     /// removed.
     pub broken: Vec<u64>,
+    /// Lines of the file, from 1, that were cut off while they were written: the power failed. The lines before and behind
+    /// such a piece are bound to each other, so nothing that was written whole is missing.
+    pub torn: Vec<u64>,
     /// Digest of the last line.
     last: String,
 }
@@ -265,19 +303,31 @@ pub fn append_line(
 
 fn parse(text: &[u8]) -> LedgerContent {
     let mut content = LedgerContent::default();
+    // Pieces behind the last line that could be read.
+    let mut pieces = Vec::new();
     for (number, bytes) in (1..).zip(text.split(|b| *b == b'\n').filter(|l| !l.is_empty())) {
-        match serde_json::from_slice::<Bound>(bytes) {
-            Ok(bound) => {
-                if bound.chain != chain(&content.last, &bound.line)
-                    || bound.line.line != content.lines.last().map_or(1, |l| l.line + 1)
-                {
-                    content.broken.push(number);
-                }
-                content.last = bound.chain;
-                content.lines.push(bound.line);
-            }
-            Err(_) => content.broken.push(number),
+        let Ok(bound) = serde_json::from_slice::<Bound>(bytes) else {
+            pieces.push(number);
+            continue;
+        };
+        let fits =
+            bound.chain == chain(&content.last, &bound.line) && bound.line.line == content.lines.last().map_or(1, |l| l.line + 1);
+        // A line that was whole once leaves a gap. A piece leaves none: the next line was bound to the one before it.
+        if fits {
+            content.torn.append(&mut pieces);
+        } else {
+            content.broken.append(&mut pieces);
+            content.broken.push(number);
         }
+        content.last = bound.chain;
+        content.lines.push(bound.line);
+    }
+    // The line feed is written with the line, behind it.
+    let is_cut_off = |piece: &[u64]| piece.len() == 1 && !text.ends_with(b"\n");
+    if is_cut_off(&pieces) {
+        content.torn.append(&mut pieces)
+    } else {
+        content.broken.append(&mut pieces)
     }
     content
 }
@@ -303,8 +353,12 @@ pub struct MediumAccount {
     pub device: Option<String>,
     /// What it is, where known.
     pub kind: Option<MediumKind>,
+    /// Why it is not used any more: it counts as no copy, and is not due.
+    pub out_of_use: Option<OutOfUse>,
     /// It is a copy of another medium: no backup is written to it.
     pub is_copy: bool,
+    /// It was once attached at a mount point: it is a disk, and no folder of the host.
+    pub was_mounted: bool,
     /// When it was registered.
     pub registered: String,
     /// The location that somebody took it to last.
@@ -323,6 +377,13 @@ pub struct MediumAccount {
     pub scrubbed: Option<(String, u64)>,
 }
 
+/// The medium in hardware of this name. `None` if the name is unknown, or if several media share it: it is that of a dock
+/// then, and identifies none of them.
+pub fn only_with_device<'m>(media: &'m BTreeMap<String, MediumAccount>, device: Option<&str>) -> Option<&'m MediumAccount> {
+    let mut with_device = media.values().filter(|m| device.is_some() && m.device.as_deref() == device);
+    with_device.next().filter(|_| with_device.next().is_none())
+}
+
 impl LedgerContent {
     /// All registered media, by name.
     pub fn media(&self) -> BTreeMap<String, MediumAccount> {
@@ -331,9 +392,17 @@ impl LedgerContent {
             let name = l.event.medium().to_owned();
             let new = MediumAccount { name: name.clone(), registered: l.time.clone(), ..MediumAccount::default() };
             match &l.event {
-                LedgerEvent::Registered { set, pool, device, kind, .. } => {
-                    let (set, pool, device, kind) = (set.clone(), pool.clone(), device.clone(), *kind);
-                    media.insert(name, MediumAccount { set, pool, device, kind, ..new });
+                LedgerEvent::Registered { set, pool, device, kind, mounted, .. } => {
+                    // Once more: a set was begun anew on it, because the catalog of the old one was lost.
+                    // Or a medium without a pool joins one, and takes the name on its sticker.
+                    let alone = |m: &&MediumAccount| m.set == *set && m.name != name && m.pool.is_none() && !m.is_copy;
+                    let before = media.values().find(alone).filter(|_| pool.is_some()).map(|m| m.name.clone());
+                    let joined = before.and_then(|before| media.remove(&before));
+                    let new = joined.map_or(new, |m| MediumAccount { name: name.clone(), ..m });
+                    let m = media.entry(name).or_insert(new);
+                    (m.set, m.pool, m.kind) = (set.clone(), pool.clone(), *kind);
+                    m.device = device.clone().or(m.device.take());
+                    m.was_mounted |= *mounted;
                     continue;
                 }
                 LedgerEvent::Copied { set, device, kind, generation, check_code, .. } => {
@@ -348,16 +417,23 @@ impl LedgerContent {
             }
             let Some(m) = media.get_mut(l.event.medium()) else { continue };
             match &l.event {
-                LedgerEvent::Attached { device, .. } => {
+                LedgerEvent::Attached { device, mounted, .. } => {
                     (m.attached, m.detached, m.at_host) = (Some(l.time.clone()), None, true);
                     m.device = device.clone().or(m.device.take());
+                    m.was_mounted |= *mounted;
+                    // What is attached here is not off site, whatever was entered before. It comes back here until somebody
+                    // takes it there again.
+                    if m.off_site {
+                        (m.location, m.off_site) = (None, false);
+                    }
                 }
                 LedgerEvent::Written { generation, check_code, .. } => {
                     m.written = Some((l.time.clone(), *generation, check_code.clone()));
                 }
                 LedgerEvent::Detached { seen: true, .. } => (m.detached, m.at_host) = (Some(l.time.clone()), false),
-                LedgerEvent::Moved { to, off_site, .. } => {
-                    (m.location, m.off_site, m.at_host) = (Some(to.clone()), *off_site, false);
+                LedgerEvent::Moved { to, off_site, out_of_use, .. } => {
+                    (m.off_site, m.at_host, m.out_of_use) = (*off_site, false, *out_of_use);
+                    m.location = Some(to.clone()).filter(|to| !to.is_empty());
                 }
                 LedgerEvent::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),
                 _ => {}
@@ -366,123 +442,14 @@ impl LedgerContent {
         media
     }
 
-    /// Names of those of `media` on which generations were written, in the order of writing; a name for each
-    /// generation.
-    pub fn written_media<'b>(&'b self, media: &'b [String]) -> impl DoubleEndedIterator<Item = &'b str> {
+    /// Those of `media` on which generations were written, in the order of writing: name and time, for each generation.
+    pub fn written_media<'b>(&'b self, media: &'b [String]) -> impl DoubleEndedIterator<Item = (&'b str, &'b str)> {
         self.lines.iter().filter_map(move |l| match &l.event {
-            LedgerEvent::Written { medium, .. } if media.contains(medium) => Some(medium.as_str()),
+            LedgerEvent::Written { medium, .. } if media.contains(medium) => Some((medium.as_str(), l.time.as_str())),
             _ => None,
         })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn moved(medium: &str, to: &str) -> LedgerEvent {
-        LedgerEvent::Moved {
-            medium: medium.into(),
-            to: to.into(),
-            by: "鈴木".into(),
-            witness: Some("佐藤".into()),
-            off_site: false,
-        }
-    }
-
-    #[test]
-    fn lines_come_back_in_their_order() {
-        let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::of(dir.path());
-        assert_eq!(ledger.read().unwrap().lines, []);
-        let set = "00".repeat(16);
-        let registered = LedgerEvent::Registered {
-            medium: "CL-01".into(),
-            set: set.clone(),
-            pool: Some("disks".into()),
-            device: None,
-            kind: None,
-        };
-        let written =
-            LedgerEvent::Written { medium: "CL-01".into(), generation: 3, check_code: "JHFB".into(), verdict: "good".into() };
-        for (n, event) in [registered, written, moved("CL-01", "金庫")].into_iter().enumerate() {
-            ledger.write(&format!("2026-11-2{n}T01:30:00Z"), event).unwrap();
-        }
-        let content = ledger.read().unwrap();
-        assert_eq!((content.lines.len(), &content.broken[..]), (3, &[][..]));
-        let media = content.media();
-        let m = &media["CL-01"];
-        assert_eq!((&m.set, m.location.as_deref(), m.written.as_ref().unwrap().1), (&set, Some("金庫"), 3));
-    }
-
-    #[test]
-    fn a_line_that_was_changed_removed_or_inserted_is_found() {
-        let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::of(dir.path());
-        for n in 0..5 {
-            ledger.write("2026-11-23T01:30:00Z", moved("CL-01", &format!("棚 {n}"))).unwrap();
-        }
-        let path = dir.path().join("ledger.jsonl");
-        let good = std::fs::read_to_string(&path).unwrap();
-        let lines: Vec<&str> = good.lines().collect();
-        let bend = |lines: Vec<String>| {
-            std::fs::write(&path, lines.join("\n") + "\n").unwrap();
-            ledger.read().unwrap().broken
-        };
-        for n in 0..5 {
-            let mut changed: Vec<String> = lines.iter().map(|l| (*l).to_string()).collect();
-            changed[n] = changed[n].replace("鈴木", "田中");
-            assert_eq!(bend(changed), [n as u64 + 1]);
-        }
-        for n in 0..4 {
-            let mut fewer: Vec<String> = lines.iter().map(|l| (*l).to_string()).collect();
-            fewer.remove(n);
-            assert_eq!(bend(fewer), [n as u64 + 1]);
-        }
-        let mut more: Vec<String> = lines.iter().map(|l| (*l).to_string()).collect();
-        more.insert(2, lines[1].to_string());
-        assert!(bend(more).contains(&3));
-    }
-
-    #[test]
-    fn a_line_that_was_cut_off_stays_and_the_next_one_is_whole() {
-        let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::of(dir.path());
-        ledger.write("2026-11-23T01:30:00Z", moved("CL-01", "棚")).unwrap();
-        let path = dir.path().join("ledger.jsonl");
-        let mut text = std::fs::read(&path).unwrap();
-        text.extend_from_slice(b"{\"line\":2,\"time\":\"20");
-        std::fs::write(&path, text).unwrap();
-        ledger.write("2026-11-24T01:30:00Z", moved("CL-01", "金庫")).unwrap();
-        let content = ledger.read().unwrap();
-        assert_eq!((content.lines.len(), &content.broken[..]), (2, &[2][..]));
-    }
-
-    #[test]
-    fn runs_at_once_write_one_line_after_the_other() {
-        let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::of(dir.path());
-        std::thread::scope(|scope| {
-            for thread in 0..4 {
-                let ledger = &ledger;
-                scope.spawn(move || {
-                    (0..25).for_each(|n| {
-                        ledger.write("2026-11-23T01:30:00Z", moved("CL-01", &format!("棚 {thread}.{n}"))).unwrap();
-                    });
-                });
-            }
-        });
-        let content = ledger.read().unwrap();
-        assert_eq!((content.lines.len(), &content.broken[..]), (100, &[][..]));
-    }
-
-    /// Digests have no key: whoever removes the first lines can make them anew.
-    #[test]
-    fn a_line_with_another_number_is_found() {
-        let dir = tempfile::tempdir().unwrap();
-        let line = LedgerLine { line: 2, time: "2026-11-23T01:30:00Z".into(), event: moved("CL-01", "棚") };
-        let bound = Bound { chain: chain("", &line), line };
-        std::fs::write(dir.path().join("ledger.jsonl"), serde_json::to_string(&bound).unwrap() + "\n").unwrap();
-        assert_eq!(Ledger::of(dir.path()).read().unwrap().broken, [1]);
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@
 //!                     entries        entry stream of the last generation: the next run's walk is merged with it
 //!                     entries.next   entry stream of a run that is not sealed yet
 //!                     watch          what the tripwires know of the sources
+//!                     lacking        entries of the last generation whose attributes could not be read
 //!                     lock
 //! STATE/stamps/<set id>/             seals, requests for time stamps over them, and replies (`job/stamp.rs`)
 //! ```
@@ -198,7 +199,22 @@ impl SetState {
 
     /// Replaces what the tripwires know.
     pub fn put_watch(&self, bytes: &[u8]) -> Result<()> {
-        let (path, next) = (self.dir.join("watch"), self.dir.join("watch.next"));
+        self.replace("watch", bytes)
+    }
+
+    /// Paths of the last generation's entries that lack attributes, each followed by a NUL; `None` if there is no file
+    /// that can be read.
+    pub fn lacking(&self) -> Option<Vec<u8>> {
+        fs::read(self.dir.join("lacking")).ok()
+    }
+
+    /// Replaces these paths.
+    pub fn put_lacking(&self, bytes: &[u8]) -> Result<()> {
+        self.replace("lacking", bytes)
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let (path, next) = (self.dir.join(name), self.dir.join(format!("{name}.next")));
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = options.open(&next).map_err(io_error("made", &next))?;

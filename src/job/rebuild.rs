@@ -4,7 +4,7 @@
 //! can still be read and restored, and the next backup begins a new set.
 
 use crate::env::Env;
-use crate::event::{Event, Observer, Phase, chain_text};
+use crate::event::{Event, FindingKind, Observer, Phase, chain_text};
 use crate::format::digests::Hashes;
 use crate::format::entry::RefusedEntry;
 use crate::format::label::Label;
@@ -288,6 +288,9 @@ impl Rebuilding<'_> {
             return Ok(None);
         }
         self.set.put_watch(&watch::encode(&generation.manifest.watch))?;
+        let findings = generation.manifest.findings.iter();
+        let lacking = findings.filter(|f| f.kind == FindingKind::AttributesUnreadable.name());
+        self.set.put_lacking(&lacking.flat_map(|f| [&f.path[..], b"\0"].concat()).collect::<Vec<u8>>())?;
         copy_entries(self.set, &generation)
     }
 }

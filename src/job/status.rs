@@ -178,7 +178,7 @@ pub fn judge(
                 let told = why.as_ref().zip(sealed).filter(|_| at + 1 == nights.len());
                 problems.extend(told.map(|(why, s)| Problem::Unrecorded { generation: s.generation, why: why.clone() }));
             }
-            _ if is_made_up_for(night, &nights[at + 1..]) => {}
+            _ if is_made_up_for(night, &nights[at + 1..], expected) => {}
             end => {
                 let begun = night.begun.clone();
                 problems.push(match end {
@@ -201,11 +201,14 @@ pub fn judge(
     Judgement { problems, sources, last: last.cloned(), running }
 }
 
-/// Whether a later run has sealed all that a run was to back up.
-fn is_made_up_for(night: &Night, later: &[Night]) -> bool {
+/// Whether a later run has sealed all that a run was to back up; all that is expected, where the line of its beginning is
+/// lost.
+fn is_made_up_for(night: &Night, later: &[Night], expected: &[ExpectedSource]) -> bool {
+    let unknown: Vec<String> = expected.iter().map(|e| e.name.clone()).collect();
+    let names = if night.sources.is_empty() { &unknown } else { &night.sources };
     let sealed = later.iter().filter_map(|n| n.end.as_ref()?.sealed.as_ref());
     let has = |s: &SealedNight, name: &String| s.sources.iter().any(|source| source.name == *name);
-    sealed.into_iter().any(|s| night.sources.iter().all(|name| has(s, name)))
+    sealed.into_iter().any(|s| names.iter().all(|name| has(s, name)))
 }
 
 fn of_source(source: &ExpectedSource, newest: Option<&SealedNight>, good: Option<&SealedNight>, now: i64) -> Vec<Problem> {
@@ -304,6 +307,13 @@ mod tests {
         let pacs = Night { sources: vec!["pacs".into()], ..night(1, None) };
         let failed = problems(&[pacs, good()]);
         assert!(matches!(&failed[..], [Problem::NightFailed { exit: 1, .. }]), "{failed:?}");
+        // Nobody knows any more what it was to back up.
+        let lost = || Night { sources: Vec::new(), ..night(1, None) };
+        let mut of_pacs = sealed(9, Verdict::Good);
+        of_pacs.sources[0].name = "pacs".into();
+        let failed = problems(&[good(), lost(), night(0, Some(of_pacs))]);
+        assert!(matches!(&failed[..], [Problem::NightFailed { .. }]), "{failed:?}");
+        assert_eq!(problems(&[lost(), good()]), []);
         let cut_off = Night { end: None, ..good() };
         assert!(matches!(&problems(&[good(), cut_off.clone()])[..], [Problem::NightCutOff { .. }]));
         let expected = [ExpectedSource::usual("ehr")];

@@ -200,6 +200,18 @@ fn unescape(field: &[u8]) -> PathBuf {
     std::ffi::OsString::from_vec(out).into()
 }
 
+/// Whether something is mounted at a folder: a disk of its own, or a bind mount. Links are followed.
+pub fn is_mounted(folder: &Path) -> bool {
+    use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, statx};
+    match statx(rustix::fs::CWD, folder, AtFlags::empty(), StatxFlags::BASIC_STATS) {
+        // Linux 5.8 and later say it.
+        Ok(s) if s.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) => {
+            s.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+        }
+        _ => is_mount_point(folder),
+    }
+}
+
 /// Whether `path` is where something is mounted: its device differs from its parent's.
 pub(super) fn is_mount_point(path: &Path) -> bool {
     let parent = path.join("..");

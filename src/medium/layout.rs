@@ -136,8 +136,11 @@ const LITTER: [&str; 12] = [
 
 /// Whether a desktop system has left a name, by its last part.
 pub(super) fn is_litter(path: &OsStr) -> bool {
-    let name = Path::new(path).file_name().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
-    name.is_some_and(|name| LITTER.contains(&&*name) || [".trash-", "._"].iter().any(|prefix| name.starts_with(prefix)))
+    let name = Path::new(path).file_name().map(|name| name.as_bytes().to_ascii_lowercase());
+    let is = |name: &[u8]| {
+        LITTER.iter().any(|l| l.as_bytes() == name) || [".trash-", "._"].iter().any(|p| name.starts_with(p.as_bytes()))
+    };
+    name.is_some_and(|name| is(&name))
 }
 
 fn text(name: &[u8]) -> Option<&str> {

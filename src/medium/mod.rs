@@ -25,7 +25,7 @@ mod span;
 pub mod tape;
 
 pub use attached::{AttachedMedium, Writable, device_name, is_writable};
-pub use device::{WatchedDisk, watch};
+pub use device::{WatchedDisk, is_mounted, watch};
 pub use directory::Directory;
 pub use error::{ChangerProblem, DeviceProblem, ErrorCategory, MediumError};
 pub use file_system::FileSystem;

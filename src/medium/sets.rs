@@ -2,7 +2,7 @@
 
 use super::MediumError;
 use super::device::{Device, check_attached, fault, root_device};
-use super::layout::{FOLDER, SetEntry, each_name_of_thousands, open_folder, open_plain, thousands_in};
+use super::layout::{FOLDER, SetEntry, each_entry, each_name_of_thousands, open_folder, open_plain, thousands_in};
 use crate::format::label::Label;
 use crate::format::object::{Id, ObjectKind, file_name, folder_name};
 use crate::format::seal::Seal;
@@ -56,6 +56,8 @@ impl Sets {
             match label_of_set(&path, &device) {
                 Ok(label) => sets.found.push(SetOnMedium { id: label.set, label, path }),
                 Err(gone @ MediumError::Gone { .. }) => return Err(gone),
+                // A folder without any object is no set.
+                Err(MediumError::NoLabel { .. }) if !has_objects(&path) => {}
                 Err(why) => {
                     let id = set_of_first_seal(&path).or_else(|| id_in_name(&path));
                     // Without an id and a label it is a folder of something else.
@@ -71,19 +73,26 @@ impl Sets {
         Ok(sets)
     }
 
-    /// Of several folders of one set, the one that is called after it is taken; where none is, the first with a label that can
-    /// be read.
+    /// Of several folders of one set, one with a seal of it is taken before one without; of these the one that is called after
+    /// it; else the first with a label that can be read.
     fn set_further_apart(&mut self) {
-        let is_called_so = |id: Id, path: &Path| id_in_name(path) == Some(id);
         let all = self.found.iter().map(|s| (s.id, &s.path));
         let all = all.chain(self.broken.iter().filter_map(|b| Some((b.id?, &b.path))));
-        let mut taken: BTreeMap<Id, PathBuf> = BTreeMap::new();
-        for (id, path) in all {
-            let one = taken.entry(id).or_insert_with(|| path.clone());
-            if is_called_so(id, path) {
-                one.clone_from(path);
-            }
-        }
+        let mut folders: BTreeMap<Id, Vec<&PathBuf>> = BTreeMap::new();
+        all.for_each(|(id, path)| folders.entry(id).or_default().push(path));
+        let taken: BTreeMap<Id, PathBuf> = folders
+            .into_iter()
+            .filter_map(|(id, paths)| {
+                let one = match paths[..] {
+                    [only] => Some(only),
+                    _ => {
+                        let order = |path: &&&PathBuf| (set_of_first_seal(path) != Some(id), id_in_name(path) != Some(id));
+                        paths.iter().min_by_key(order).copied()
+                    }
+                };
+                Some((id, one?.clone()))
+            })
+            .collect();
         let is_taken = |id: Id, path: &Path| taken.get(&id).is_some_and(|one| one == path);
         let is_further = |(id, path): &(Id, PathBuf)| !is_taken(*id, path);
         let found = self.found.iter().map(|s| (s.id, s.path.clone()));
@@ -130,6 +139,18 @@ impl BrokenLabel {
 
 fn id_in_name(path: &Path) -> Option<Id> {
     path.file_name()?.to_str()?.parse().ok()
+}
+
+/// Whether there is anything with the name of an object; also if that cannot be told.
+fn has_objects(set: &Path) -> bool {
+    let mut found = false;
+    let looked = open_folder(CWD, set, false).map_err(|e| (None, e)).and_then(|fd| {
+        each_entry(&fd, |entry| {
+            found |= matches!(entry, SetEntry::Object { .. });
+            Ok(())
+        })
+    });
+    found || looked.is_err()
 }
 
 /// The set that the first seal in its place names.

@@ -38,15 +38,17 @@ struct State<'w> {
 struct CurrentMedium<'w> {
     /// Its place in the set; 0: it is none of the set's media.
     place: u64,
+    /// The first number that it has if none of the set's other media has it: a label that does not count may say any place.
+    own_from: u64,
     medium: Box<dyn Medium + 'w>,
     /// The objects on it.
     listed: HashSet<(u64, ObjectKind)>,
 }
 
 impl<'w> CurrentMedium<'w> {
-    fn new(place: u64, medium: Box<dyn Medium + 'w>) -> Result<Self> {
+    fn new(place: u64, own_from: u64, medium: Box<dyn Medium + 'w>) -> Result<Self> {
         let listed = medium.list()?.objects.iter().map(|o| (o.number, o.kind)).collect();
-        Ok(Self { place, medium, listed })
+        Ok(Self { place, own_from, medium, listed })
     }
 }
 
@@ -67,7 +69,8 @@ impl<'w> SpanningMedium<'w> {
         // A medium that a run has begun and abandoned is none of the set's media.
         let is_known = firsts.get(label.place as usize - 1) == Some(&label.first_object);
         let place = if is_known { label.place } else { 0 };
-        let state = Mutex::new(State { current: Some(CurrentMedium::new(place, current)?), refused: HashSet::new() });
+        let state =
+            Mutex::new(State { current: Some(CurrentMedium::new(place, label.first_object, current)?), refused: HashSet::new() });
         Ok(Self { loader, path: path.to_owned(), set: label.set, set_name: label.name.clone(), firsts, state })
     }
 
@@ -79,7 +82,8 @@ impl<'w> SpanningMedium<'w> {
     fn with<T>(&self, number: u64, kind: ObjectKind, f: impl FnOnce(&dyn Medium) -> Result<T>) -> Result<T> {
         let mut state = self.state();
         // Every later medium has copies of the seals.
-        if let Some(current) = state.current.as_ref().filter(|c| c.listed.contains(&(number, kind))) {
+        let has = |c: &&CurrentMedium| c.own_from <= number || c.listed.contains(&(number, kind));
+        if let Some(current) = state.current.as_ref().filter(has) {
             return f(&*current.medium);
         }
         let wanted = self.firsts.partition_point(|first| *first <= number) as u64;
@@ -105,7 +109,7 @@ impl<'w> SpanningMedium<'w> {
         let first = self.firsts.get(place as usize - 1).copied();
         match bring(self.loader, &self.path, &wanted, first, None).and_then(|(attached, _)| attached.open(self.set)) {
             Ok(medium) => {
-                state.current = Some(CurrentMedium::new(place, medium)?);
+                state.current = Some(CurrentMedium::new(place, u64::MAX, medium)?);
                 Ok(())
             }
             Err(e) => {

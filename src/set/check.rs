@@ -157,7 +157,12 @@ fn check_object(medium: &dyn Medium, listing: &Listing, o: &Object) -> Result<Re
 /// Compares one file with what a seal lists.
 fn compare(medium: &dyn Medium, listed: &Listed, o: &Object) -> Result<Result<ReadBack, DamageKind>, MediumError> {
     if listed.length != o.length {
-        return Ok(Err(DamageKind::Length(listed.length)));
+        // A folder whose entry is damaged may give a length that nobody could read: only an open file has one.
+        return match medium.open(listed.number, listed.kind) {
+            Ok(open) => Ok(Err(DamageKind::Length(open.length()))),
+            Err(e) if e.category() == ErrorCategory::Damage => Ok(Err(DamageKind::Unreadable(e.to_string()))),
+            Err(e) => Err(e),
+        };
     }
     let hashes = Hashes::with_sha256(o.digests.is_some_and(|d| d.sha256.is_some()));
     match medium.read_back(listed.number, listed.kind, hashes) {

@@ -171,14 +171,17 @@ pub(crate) fn set_name(chain: &Chain) -> String {
 
 /// The only set on a medium that is not in quarantine; or the only one at all.
 fn only_set(sets: &Sets, attached: &AttachedMedium, from: &Path) -> Result<Id> {
-    let mut candidates = Vec::new();
-    for set in &sets.found {
-        if sets.found.len() == 1 || !is_in_quarantine(set, attached)? {
-            candidates.push(set);
+    let mut candidates: Vec<&SetOnMedium> = sets.found.iter().collect();
+    if candidates.len() > 1 {
+        let states = candidates.iter().map(|set| SealedState::of(set, attached)).collect::<Result<Vec<_>, _>>()?;
+        // A label alone is put there easily.
+        for state in [SealedState::Open, SealedState::Quarantine] {
+            let of_state: Vec<_> = candidates.iter().zip(&states).filter(|(_, s)| **s == state).map(|(set, _)| *set).collect();
+            if !of_state.is_empty() {
+                candidates = of_state;
+                break;
+            }
         }
-    }
-    if candidates.is_empty() {
-        candidates = sets.found.iter().collect();
     }
     let mut ids: Vec<Id> = candidates.iter().map(|set| set.id).collect();
     if ids.is_empty() {
@@ -192,8 +195,25 @@ fn only_set(sets: &Sets, attached: &AttachedMedium, from: &Path) -> Result<Id> {
     }
 }
 
-/// Whether a set is in quarantine. Somebody may have put a label there that says so to hide the set, or one that does not to
-/// show it: the chain decides which label counts.
-pub(super) fn is_in_quarantine(set: &SetOnMedium, attached: &AttachedMedium) -> Result<bool, MediumError> {
-    attached.with_set(set.id, |medium| Chain::read(medium, set.id)).map(|chain| chain.is_in_quarantine())
+/// What a set on a medium keeps. Somebody may have put a label there that hides the set, or one that shows it: the chain decides
+/// which label counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SealedState {
+    /// Nothing is sealed: there is only a label.
+    Nothing,
+    /// Generations for everybody.
+    Open,
+    /// A state that is suspected of contamination.
+    Quarantine,
+}
+
+impl SealedState {
+    pub fn of(set: &SetOnMedium, attached: &AttachedMedium) -> Result<Self, MediumError> {
+        let chain = attached.with_set(set.id, |medium| Chain::read(medium, set.id))?;
+        Ok(match chain.is_in_quarantine() {
+            _ if chain.links.is_empty() => Self::Nothing,
+            true => Self::Quarantine,
+            false => Self::Open,
+        })
+    }
 }

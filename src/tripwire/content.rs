@@ -2,6 +2,7 @@
 //! its kind.
 
 use super::PreviousContent;
+use super::dump;
 use super::former::FormerContent;
 use crate::format::entry::{DataRange, HASHED_HOLE_BYTES};
 use crate::format::rules::{Rules, flag};
@@ -24,6 +25,8 @@ const HEAD_BYTES: usize = 1 << 10;
 /// Samples a file's content while it is read.
 pub struct ContentSample {
     head: Vec<u8>,
+    /// The last bytes, where the first ones are a dump's.
+    tail: Vec<u8>,
     bytes: u64,
     blocks: u32,
     noisy: u32,
@@ -36,7 +39,7 @@ impl ContentSample {
     /// `seed`: decides which blocks are examined; nobody outside should know it. `before`: the former content, if the file may only grow.
     pub fn new(seed: u64, before: Option<PreviousContent>) -> Self {
         let former = before.map(|b| FormerContent::new(b, HASHED_HOLE_BYTES));
-        Self { head: Vec::new(), bytes: 0, blocks: 0, noisy: 0, dice: seed | 1, former }
+        Self { head: Vec::new(), tail: Vec::new(), bytes: 0, blocks: 0, noisy: 0, dice: seed | 1, former }
     }
 
     /// Adds the next hole. Returns how many bytes of zeros the caller has to add with [`Self::update_former`].
@@ -56,6 +59,12 @@ impl ContentSample {
         if self.head.len() < HEAD_BYTES && self.bytes == self.head.len() as u64 {
             let n = bytes.len().min(HEAD_BYTES - self.head.len());
             self.head.extend_from_slice(&bytes[..n]);
+        }
+        if dump::may_have_last_line(&self.head) {
+            let last = &bytes[bytes.len().saturating_sub(dump::TAIL_BYTES)..];
+            let old = (self.tail.len() + last.len()).saturating_sub(dump::TAIL_BYTES);
+            self.tail.drain(..old);
+            self.tail.extend_from_slice(last);
         }
         self.update_former(bytes);
         let is_first = self.bytes == 0;
@@ -90,6 +99,25 @@ impl ContentSample {
     /// Whether some of it looks like noise: one block of 32 is enough, as in a file that was encrypted in parts.
     pub fn is_noisy(&self) -> bool {
         self.noisy > 0 && self.noisy * 32 >= self.blocks
+    }
+
+    /// Whether it is as good as nothing: no bytes, only blanks, or what a packer makes of nothing.
+    pub fn is_nothing(&self) -> bool {
+        let (head, bytes) = (&self.head[..], self.bytes);
+        let is_packed_nothing = match head {
+            // The last eight bytes are the content's checksum and length.
+            [0x1f, 0x8b, ..] => bytes <= 300 && head.ends_with(&[0; 8]),
+            [b'B', b'Z', b'h', ..] => bytes == 14,
+            [0xfd, b'7', b'z', b'X', b'Z', ..] => bytes == 32,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => bytes == 9 || bytes == 13,
+            _ => false,
+        };
+        head.len() as u64 == bytes && (head.iter().all(u8::is_ascii_whitespace) || is_packed_nothing)
+    }
+
+    /// Whether it is a dump without its last line.
+    pub fn is_cut_off(&self) -> bool {
+        dump::is_cut_off(&self.head, &self.tail)
     }
 
     /// The first bytes, up to 1 KiB.

@@ -11,6 +11,8 @@ use crate::format::watch::{Measures, Night, NightKind};
 
 /// Nights after which a source has a history to compare with.
 const NIGHTS_KNOWN: usize = 3;
+/// Files that were all there was, from which on it is an alarm that they are gone while the history is short.
+const ALL_GONE: u64 = 20;
 /// Nights over which small amounts are added up.
 const DRIP_NIGHTS: usize = 30;
 /// Deviations beyond which a count is no coincidence.
@@ -104,6 +106,10 @@ fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess>
         return raised;
     }
     raise(Tripwire::Forbidden, t.forbidden, history.limit(1, |m| m.forbidden));
+    // A folder that is emptied now and then is one that files are taken from.
+    if t.files == 0 && t.gone > 0 && history.quiet(|m| m.files) > 0 {
+        raise(Tripwire::Gone, t.gone, if known { 1 } else { ALL_GONE });
+    }
     if !known {
         return raised;
     }
@@ -112,7 +118,6 @@ fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess>
     if t.strange.min(2 * t.gone) > 0 {
         raise(Tripwire::Strange, t.strange.min(2 * t.gone), history.limit((files / 50).max(10), |m| m.strange.min(2 * m.gone)));
     }
-    // An empty source is a finding of its own.
     if t.files > 0 {
         raise(Tripwire::Gone, t.gone, history.limit((files * 3 / 10).max(20), |m| m.gone));
         // The usual size since the last announced change.

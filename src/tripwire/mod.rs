@@ -5,6 +5,7 @@
 //! usual.
 
 pub mod content;
+pub mod dump;
 mod former;
 mod judge;
 
@@ -16,8 +17,8 @@ use crate::format::rules::{Allowed, Rules, allowed};
 use crate::format::watch::{Alarm, KINDS, KindCounts, Measures, NIGHTS, Night, NightKind, PATHS, SourceWatch};
 use content::{ContentSample, fits, is_compressed, is_finished, kind_of};
 use parking_lot::{Mutex, MutexGuard};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// A sign of an intruder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,6 +153,7 @@ struct SourceWatcher {
     history: SourceWatch,
     usual: HashMap<Vec<u8>, KindCounts>,
     counts: NightCounts,
+    is_absent: AtomicBool,
     tonight: Mutex<NightNotes>,
 }
 
@@ -176,6 +178,8 @@ struct NightCounts {
 struct NightNotes {
     kinds: BTreeMap<Vec<u8>, KindCounts>,
     paths: HashMap<Evidence, Vec<Vec<u8>>>,
+    /// Canaries that are there, or were until tonight.
+    canaries: BTreeSet<Vec<u8>>,
 }
 
 impl Watcher {
@@ -192,6 +196,7 @@ impl Watcher {
                 history,
                 usual,
                 counts: NightCounts::default(),
+                is_absent: AtomicBool::new(false),
                 tonight: Mutex::default(),
             }
         };
@@ -208,6 +213,39 @@ impl Watcher {
             s.counts.files.fetch_add(files, Relaxed);
             let _ = s.counts.bytes.fetch_update(Relaxed, Relaxed, |n| Some(add_sizes(n, bytes)));
         }
+    }
+
+    /// A source as a whole is not there, or failed: that is a finding. Nothing of it is judged but its canaries, and the night
+    /// does not count for what is usual.
+    pub fn is_absent(&self, source: &[u8]) {
+        if let Some(s) = self.of(source) {
+            s.is_absent.store(true, Relaxed);
+        }
+    }
+
+    /// A file is there.
+    pub fn saw(&self, path: &[u8]) {
+        if let Some(s) = self.of(path).filter(|s| s.is_canary(path)) {
+            s.tonight().canaries.insert(path.to_vec());
+        }
+    }
+
+    /// What is in a folder cannot be seen: no canary there is missed.
+    pub fn cannot_see(&self, folder: &[u8]) {
+        let lies_in = |path: &&Vec<u8>| path.strip_prefix(folder).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')));
+        for s in &self.sources {
+            s.tonight().canaries.extend(s.canaries.iter().filter(lies_in).cloned());
+        }
+    }
+
+    /// Canaries of sources that are there which are no files, and were none before.
+    pub fn missing_canaries(&self) -> Vec<Vec<u8>> {
+        let there = self.sources.iter().filter(|s| !s.is_absent.load(Relaxed));
+        let missing = |s: &SourceWatcher| {
+            let tonight = s.tonight();
+            s.canaries.iter().filter(|c| !tonight.canaries.contains(&c[..])).cloned().collect::<Vec<_>>()
+        };
+        there.flat_map(missing).collect()
     }
 
     /// Counts a file that exists no more.
@@ -296,7 +334,11 @@ impl Watcher {
         for s in self.sources {
             let measures = s.counts.measures();
             let mut tonight = s.tonight.into_inner();
-            let raised = judge(&s.history.nights, &measures, announced);
+            let mut raised = judge(&s.history.nights, &measures, announced);
+            let is_absent = s.is_absent.into_inner();
+            if is_absent {
+                raised.retain(|r| r.tripwire == Tripwire::Canary);
+            }
             for r in &raised {
                 let mut paths = tonight.paths.get(&r.tripwire.evidence()).cloned().unwrap_or_default();
                 paths.sort();
@@ -304,6 +346,10 @@ impl Watcher {
                 alarms.push(Alarm { tripwire, source, measured: r.measured, limit: r.limit, paths });
             }
             let mut history = s.history;
+            if is_absent && raised.is_empty() {
+                all.push(history);
+                continue;
+            }
             let kind = match announced && !judge(&history.nights, &measures, false).is_empty() {
                 _ if !raised.is_empty() => NightKind::Alarm,
                 true => NightKind::Announced,
@@ -334,8 +380,13 @@ impl SourceWatcher {
         }
     }
 
+    fn is_canary(&self, path: &[u8]) -> bool {
+        self.canaries.iter().any(|c| c == path)
+    }
+
     fn check_canary(&self, path: &[u8]) {
-        if self.canaries.iter().any(|c| c == path) {
+        if self.is_canary(path) {
+            self.tonight().canaries.insert(path.to_vec());
             self.counts.canaries.fetch_add(1, Relaxed);
             self.note(Evidence::Canary, path);
         }

@@ -866,3 +866,53 @@ fn the_sets_folder_was_given_another_name() {
     assert_eq!(assert_goes_on(&h, &before).generation, 2);
     assert_eq!(set_folder(&h.medium()), renamed);
 }
+
+/// Spoils a part of the host's state when the run begins to seal.
+struct AtTheSeal<F: Fn()>(F);
+
+impl<F: Fn() + Sync> Observer for AtTheSeal<F> {
+    fn on_event(&self, event: Event) {
+        if event == Event::Phase(Phase::Sealing) {
+            (self.0)();
+        }
+    }
+}
+
+/// The seal is on the medium and read back; then the host's disk takes nothing more. The generation is told with its check
+/// code, and the next run knows it.
+#[test]
+fn the_state_disk_fails_behind_the_seal() {
+    let fail = |table: &str, when: &str| {
+        format!("CREATE TRIGGER spoilt BEFORE INSERT ON {table} {when} BEGIN SELECT RAISE(FAIL, 'disk full'); END")
+    };
+    let places = [
+        fail("objects", "WHEN NEW.kind = 'seal'"),
+        fail("seals", ""),
+        fail("generations", "WHEN NEW.durable = 1"),
+        fail("log", "WHEN NEW.operation = 'backup'"),
+        String::new(),
+    ];
+    for spoil in places {
+        let (h, before) = one_night();
+        let catalog = || rusqlite::Connection::open(h.path("state/catalog.sqlite")).expect("the catalog");
+        let sets = fs::read_dir(h.path("state/sets")).expect("sets").flatten();
+        let entries = sets.map(|set| set.path().join("entries")).next().expect("a set");
+        let observer = AtTheSeal(|| match &spoil[..] {
+            // Nothing can be renamed to a folder.
+            "" => fs::remove_file(&entries).and_then(|()| fs::create_dir(&entries)).expect("a folder in the way"),
+            sql => catalog().execute_batch(sql).expect("a trigger"),
+        });
+        let report = h.with_env(|env| backup(&h.options(), env, &observer)).expect("a sealed run");
+        assert!(report.unrecorded.is_some(), "{spoil}");
+        let verified = h.verify();
+        assert!(verified.is_good(), "{spoil}: {verified:?}");
+        let newest = verified.generations.last().expect("a generation");
+        assert_eq!((report.generation, newest.generation), (2, 2), "{spoil}");
+        match &spoil[..] {
+            "" => fs::remove_dir(&entries).expect("room"),
+            _ => catalog().execute_batch("DROP TRIGGER spoilt").expect("room"),
+        }
+        let next = assert_goes_on(&h, &before);
+        assert_eq!((next.generation, next.unrecorded.is_none()), (3, true), "{spoil}");
+    }
+}

@@ -12,7 +12,7 @@ use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::{Drive, DriveError, ReadOutcome, WriteOutcome};
 use azekura::medium::tape::simulated::Cartridge;
 use azekura::medium::{ErrorCategory, Loader, Medium, MediumError, Tape};
-use azekura::pipeline::target::{TargetError, TargetOptions};
+use azekura::pipeline::target::{DiskFault, TargetError, TargetOptions};
 use azekura::set::open::OpenError;
 use std::collections::BTreeSet;
 use std::fs;
@@ -196,6 +196,33 @@ fn a_disk_that_loses_what_it_took_is_not_a_good_restore() {
     let Some(_disk) = Disk::ext4(&h.path("restored"), &h.path("thin/image"), 128 << 20) else { return };
     let ended = h.try_restore(&h.restore_options("restored"));
     assert!(matches!(ended, Err(RestoreError::Target(TargetError::NotDurable { .. }))), "{ended:?}");
+}
+
+/// The target has no room. That is no damage: the restore says so, and goes on where there is more.
+#[test]
+fn a_target_that_is_full_is_not_called_damage() {
+    let h = Hospital::within(fast_folder());
+    for i in 0..40 {
+        h.write(&format!("scans/{i}"), noise(i, 1_000_000));
+    }
+    h.write("large", noise(100, 12_000_000));
+    h.backup();
+    let Some(_disk) = Disk::tmpfs(&h.path("restored"), "size=16m") else { return };
+    for resume in [false, true] {
+        let options = h.restore_options("restored");
+        let target = TargetOptions { resume, ..options.target };
+        let ended = h.try_restore(&restore::Options { target, ..options });
+        let is_full = matches!(&ended, Err(RestoreError::Target(TargetError::Disk { fault: DiskFault::Full, .. })));
+        assert!(is_full, "{ended:?}");
+    }
+    let more = ["-o", "remount,size=80m"].map(std::ffi::OsStr::new);
+    let done = std::process::Command::new("mount").args(more).arg(h.path("restored")).status().expect("mount");
+    assert!(done.success());
+    let options = h.restore_options("restored");
+    let target = TargetOptions { resume: true, ..options.target };
+    let report = h.try_restore(&restore::Options { target, ..options }).expect("a restore");
+    assert_eq!(report.findings, []);
+    assert_same(&picture(&h.source()), &picture(&h.path("restored/source")), "resumed");
 }
 
 /// Nobody brings the second of three cartridges. That is not damage: the restore says which one it needs, and goes on when it is there.

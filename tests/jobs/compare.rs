@@ -30,7 +30,7 @@ impl Hospital {
 
     fn try_compare(&self, options: &Options) -> Result<(Report, Vec<Difference>), CompareError> {
         let mut all = Vec::new();
-        let report = self.with_env(|w| compare(options, &self.identity, w, &NoObserver, &mut |d| all.push(d)))?;
+        let report = self.with_env(|w| compare(options, &self.identity, w, &NoObserver, &mut |d, _| all.push(d)))?;
         Ok((report, all))
     }
 
@@ -158,7 +158,7 @@ fn one_lab_digit_among_thousands_is_found_and_nothing_else() {
     assert!(seen(&paths) == before, "the tree is only read");
     assert!(paths.len() > 5_000 && before.iter().all(|(_, _, times)| times[1].0 == 0));
     let bad: Vec<_> = differences.iter().filter(|d| !matches!(d.class, Class::Updated | Class::Added)).cloned().collect();
-    assert_eq!(told(&bad), [(Class::OutsideRules, Reason::Content, victim.as_str())]);
+    assert_eq!(told(&bad), [(Class::OutsideRules, Reason::TimeKept, victim.as_str())]);
     assert_eq!(bad[0].before.unwrap().size, bad[0].after.unwrap().size);
     let mut changed = text.clone().into_bytes();
     changed[at as usize] = digit;
@@ -229,7 +229,7 @@ fn a_log_may_grow_and_nothing_else() {
         (Class::OutsideRules, Reason::Cut, "cut"),
         (grown.0, grown.1, "grown"),
         (grown.0, grown.1, "long"),
-        (Class::OutsideRules, Reason::Content, "middle"),
+        (Class::OutsideRules, Reason::TimeKept, "middle"),
         (Class::OutsideRules, Reason::Content, "rewritten"),
     ];
     assert_eq!(told(&h.compared().1), expected);
@@ -416,7 +416,8 @@ fn times_mean_nothing() {
     tamper(&file, 0, b"9");
     tamper(&h.source().join("big"), (6 << 20) - 1, b"!");
     let (report, differences) = h.compared();
-    assert_eq!(told(&differences), [(Class::Updated, Reason::Content, "big"), (Class::Updated, Reason::Content, "sly.txt")]);
+    let kept = (Class::OutsideRules, Reason::TimeKept);
+    assert_eq!(told(&differences), [(kept.0, kept.1, "big"), (kept.0, kept.1, "sly.txt")]);
     assert_eq!((report.counts.of(Class::Identical), report.counts.metadata), (1, 1));
 }
 
@@ -554,4 +555,107 @@ fn another_device_of_the_same_name_is_a_change() {
     fs::remove_file(&device).unwrap();
     make(5).expect("another device");
     assert_eq!(told(&h.compared().1), [(Class::Updated, Reason::Target, "null")]);
+}
+
+/// Sets the time of last modification.
+fn set_time(path: &Path, time: SystemTime) {
+    let file = fs::File::options().write(true).open(path).expect("a file");
+    file.set_times(fs::FileTimes::new().set_modified(time)).expect("a time");
+}
+
+/// One value is changed and the time put back: no rules allow that, however exactly the time was put back, and whether
+/// the file was written in place or replaced.
+#[test]
+fn a_changed_value_with_the_time_put_back_is_outside_of_every_rule() {
+    use std::time::{Duration, UNIX_EPOCH};
+    for rules in [Rules::Plain, Rules::AppendOnly, Rules::SsMix2] {
+        let h = Hospital::new();
+        let time = UNIX_EPOCH + Duration::new(1_750_000_000, 123_456_789);
+        // Rules of an SS-MIX2 storage let this one change in any way.
+        let name = |n: &str| if rules == Rules::SsMix2 { format!("SSMIXIDX/{n}") } else { n.to_owned() };
+        let names = ["exact", "float", "seconds", "millis", "replaced", "longer", "lawful", "same"].map(name);
+        for n in &names {
+            set_time(&h.write(n, "HbA1c 6.1 %"), time);
+        }
+        h.backup_by(rules);
+        let source = h.source();
+        let put_back = |n: usize, text: &str, nanoseconds: u32| {
+            fs::write(source.join(&names[n]), text).expect("written");
+            set_time(&source.join(&names[n]), UNIX_EPOCH + Duration::new(1_750_000_000, nanoseconds));
+        };
+        put_back(0, "HbA1c 9.1 %", 123_456_789);
+        put_back(1, "HbA1c 9.1 %", 123_456_716);
+        put_back(2, "HbA1c 9.1 %", 0);
+        put_back(3, "HbA1c 9.1 %", 123_000_000);
+        fs::write(source.join("new"), "HbA1c 9.1 %").expect("written");
+        set_time(&source.join("new"), time);
+        fs::rename(source.join("new"), source.join(&names[4])).expect("replaced");
+        put_back(5, "HbA1c 16.1 %", 123_456_789);
+        put_back(6, "HbA1c 9.1 %", 123_556_789);
+        let (report, differences) = h.compared();
+        let told = told(&differences);
+        let kept = names[..6].iter().map(|n| (Class::OutsideRules, Reason::TimeKept, n.as_str()));
+        let lawful = match rules {
+            Rules::AppendOnly => (Class::OutsideRules, Reason::Content, names[6].as_str()),
+            _ => (Class::Updated, Reason::Content, names[6].as_str()),
+        };
+        let mut expected: Vec<_> = kept.chain([lawful]).collect();
+        expected.sort_by_key(|(.., path)| *path);
+        assert_eq!(told, expected, "{rules:?}");
+        assert_eq!(report.counts.without_rules, u64::from(rules == Rules::Plain));
+    }
+}
+
+/// A restored tree is the generation, or it is not: no rules allow a change, a name or a folder.
+#[test]
+fn an_exact_comparison_allows_no_difference() {
+    let h = Hospital::new();
+    for n in 0..20 {
+        h.write(&format!("d/{n}"), format!("value {n}"));
+    }
+    let flagged = lab(9_999_013, 2, 1, 103_059_000, '1');
+    h.write(&flagged, "MSH|1");
+    h.backup_by(Rules::SsMix2);
+    let mut options = h.restore_options("back");
+    options.target.owners = rustix::process::geteuid().is_root();
+    h.try_restore(&options).expect("a restore");
+    let back = h.path("back").join("source");
+    let exact = |with: ComparedWith| {
+        let options = Options { exact: true, ..h.compare_options(with) };
+        h.try_compare(&options).expect("a comparison")
+    };
+    let (report, differences) = exact(trees(&back));
+    assert_eq!((told(&differences), report.counts.metadata), (vec![], 0));
+    assert_eq!((report.counts.folders_added, report.counts.folders_missing), (0, 0));
+
+    // Only attributes: of a file, of a folder, and extended ones.
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(back.join("d/1"), fs::Permissions::from_mode(0o777)).expect("a mode");
+    rustix::fs::setxattr(back.join("d/2"), "user.note", b"x", rustix::fs::XattrFlags::empty()).expect("an attribute");
+    fs::set_permissions(back.join("d"), fs::Permissions::from_mode(0o777)).expect("a mode");
+    let (report, differences) = exact(trees(&back));
+    assert_eq!((told(&differences), report.counts.metadata), (vec![], 3));
+
+    // What the rules of the source allow is a difference here, and a folder too.
+    fs::write(back.join("d/3"), "other 3").expect("written");
+    fs::rename(back.join(&flagged), back.join(lab(9_999_013, 2, 1, 103_059_000, '2'))).expect("a lawful rename");
+    fs::create_dir(back.join("empty")).expect("a folder");
+    let (report, differences) = exact(trees(&back));
+    let renamed = lab(9_999_013, 2, 1, 103_059_000, '2');
+    let expected = [
+        (Class::Missing, Reason::None, flagged.as_str()),
+        (Class::Added, Reason::None, renamed.as_str()),
+        (Class::OutsideRules, Reason::Content, "d/3"),
+    ];
+    assert_eq!(told(&differences), expected);
+    assert_eq!((report.counts.folders_added, report.exact), (1, true));
+
+    // Two generations.
+    h.write("d/3", "later 3");
+    fs::remove_file(h.source().join(&flagged)).expect("removed");
+    h.backup_by(Rules::SsMix2);
+    let options = Options { exact: true, generation: Some(1), ..h.compare_options(ComparedWith::Generation(2)) };
+    let (_, differences) = h.try_compare(&options).expect("a comparison");
+    let expected = [(Class::Missing, Reason::None, flagged.as_str()), (Class::OutsideRules, Reason::Content, "d/3")];
+    assert_eq!(told(&differences), expected);
 }

@@ -9,6 +9,7 @@ use azekura::format::object::{ObjectKind, object_path};
 use azekura::host::catalog::Catalog;
 use azekura::job::backup::Options;
 use azekura::job::inspect::InspectError;
+use azekura::job::inspect::damaged_files::{DamagedFiles, damaged_files};
 use azekura::job::inspect::verify::{Expected, Report};
 use azekura::job::restore::RestoreError;
 use azekura::medium::MediumError;
@@ -532,4 +533,38 @@ fn what_was_known_to_be_damaged_is_found_again_by_a_rebuild() {
     let second = h.backup();
     assert!(second.added_bytes > 400_000, "what lay in the pack is stored again: {second:?}");
     assert_eq!(tree(&h.source()), tree(&h.restore("restored")));
+}
+
+/// A verification with the recovery key says which files a damaged pack costs, and in which generations; of a generation whose
+/// list is damaged, that its files are not known.
+#[test]
+fn with_an_identity_the_files_that_damage_touches_are_named() {
+    let h = small_medium();
+    let packs: Vec<_> = sealed_objects(&h, &h.medium()).into_iter().filter(|(_, kind, _)| *kind == ObjectKind::Pack).collect();
+    let set = h.chain().set;
+    let mut costs = Vec::new();
+    for (number, _, path) in &packs {
+        let medium = copy(&h);
+        let path = medium.join(path.strip_prefix(h.medium()).expect("below"));
+        let middle = path.metadata().expect("a status").len() / 2;
+        let byte = fs::read(&path).expect("a pack")[middle as usize];
+        overwrite(&path, middle, &[byte ^ 1]);
+        let report = h.try_verify(&medium, None, None).expect("a verification");
+        let found = h.with_env(|w| damaged_files(&medium, set, &report.damage, &h.identity, w)).expect("what the damage touches");
+        assert!(!found.generations.is_empty() && !found.is_cut, "pack {number}");
+        assert!(found.files.iter().all(|f| f.object == *number));
+        let files: Vec<_> =
+            found.files.iter().map(|f| (String::from_utf8_lossy(&f.path).into_owned(), f.first, f.last)).collect();
+        let known: u64 = found.generations.iter().map(|g| g.files).sum();
+        assert_eq!(known, files.iter().map(|(_, first, last)| last - first + 1).sum::<u64>());
+        let is_dark = found.generations.iter().any(|g| g.unknown.is_some() || g.entries_lost > 0);
+        costs.push((files, is_dark));
+        fs::remove_dir_all(&medium).expect("cleared");
+    }
+    let file = |name: &str, first, last| (format!("source/patients/{name}"), first, last);
+    assert!(costs.iter().any(|(files, _)| *files == [file("1", 1, 3), file("2", 1, 1)]), "{costs:?}");
+    assert!(costs.iter().any(|(files, _)| *files == [file("3", 3, 3)]), "{costs:?}");
+    assert!(costs.iter().any(|(_, is_dark)| *is_dark), "{costs:?}");
+    let whole = h.with_env(|w| damaged_files(&h.medium(), set, &[], &h.identity, w)).expect("nothing");
+    assert_eq!(whole, DamagedFiles::default());
 }

@@ -269,7 +269,7 @@ fn a_generation_with_an_alarm_is_marked_and_compares_as_identical() {
     let trees = vec![NamedTree { name: None, path: h.path("second") }];
     let options = compare::Options::new(h.medium(), ComparedWith::trees(trees), std::env::temp_dir());
     let mut all = Vec::new();
-    let report = h.with_env(|w| compare(&options, &h.identity, w, &NoObserver, &mut |d| all.push(d))).expect("a comparison");
+    let report = h.with_env(|w| compare(&options, &h.identity, w, &NoObserver, &mut |d, _| all.push(d))).expect("a comparison");
     assert_eq!((report.counts.of(Class::Identical), report.counts.of(Class::Added)), (1, 0), "{all:?}");
     assert!(all.is_empty(), "{all:?}");
 }

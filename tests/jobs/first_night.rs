@@ -4,6 +4,7 @@ use crate::tools::{fast_folder, noise, objects, set_folder};
 use crate::world::{Hospital, tree};
 use azekura::event::NoObserver;
 use azekura::format::object::ObjectKind;
+use azekura::format::seal::Verdict;
 use azekura::job::backup::{BackupError, Options, SourceOptions};
 use azekura::job::rebuild::rebuild;
 use azekura::set::writer::Opened;
@@ -104,13 +105,16 @@ fn a_database_dump_is_backed_up_as_it_is_written() {
     let expected: String = (1..=300_000).map(|n| format!("{n}\n")).chain(["beside it".to_owned()]).collect();
     assert_eq!(std::fs::read_to_string(h.path("restored").join("dump.sql")).expect("the dump"), expected);
 
-    // Half a dump is no dump, and no generation.
+    // Half a dump is no dump; alone it is no generation.
     options.sources.pop();
     options.sources.push(dump("seq 1 1000; exit 3"));
+    let report = h.try_backup(&options).expect("a backup of the rest");
+    assert_eq!((report.generation, report.verdict), (2, Verdict::Incomplete));
+    options.sources.remove(0);
     assert!(matches!(h.try_backup(&options), Err(BackupError::CommandFailed { .. })));
-    assert_eq!(h.verify().generations.len(), 1);
+    assert_eq!(h.verify().generations.len(), 2);
     // Nothing of it hinders the next night.
-    assert_eq!(h.backup().generation, 2);
+    assert_eq!(h.backup().generation, 3);
     assert!(h.verify().is_good());
 }
 

@@ -90,7 +90,7 @@ fn compared(h: &Hospital, tree: &Path) -> Vec<(Class, String)> {
     let with = ComparedWith::trees(vec![NamedTree { name: Some(b"source".to_vec()), path: tree.to_owned() }]);
     let options = CompareOptions::new(h.medium(), with, h.path("medium"));
     let mut all = Vec::new();
-    let mut each = |d: azekura::job::compare::Difference| {
+    let mut each = |d: azekura::job::compare::Difference, _| {
         all.push((d.class, String::from_utf8(d.path).expect("a plain name")));
     };
     h.with_env(|w: &Env| compare(&options, &h.identity, w, &NoObserver, &mut each)).expect("a comparison");

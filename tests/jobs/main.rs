@@ -27,6 +27,7 @@ mod power_cut;
 mod priorities;
 mod prove;
 mod rebuild;
+mod shrinking_sources;
 mod stamp;
 mod stolen_host;
 mod tape;

@@ -189,10 +189,11 @@ fn jobs_that_only_look_name_what_is_refused() {
         let with = ComparedWith::Generation(one);
         let options = compare::Options { generation: Some(two), ..compare::Options::new(h.medium(), with, h.dir.path()) };
         let mut differences = Vec::new();
-        let report = compare(&options, &h.identity, env, &NoObserver, &mut |d| differences.push((d.class, d.reason, d.path)));
+        let report = compare(&options, &h.identity, env, &NoObserver, &mut |d, _| differences.push((d.class, d.reason, d.path)));
         assert_eq!(report.expect("a comparison").counts.of(Class::NotVerified), 2);
         let expected = [
-            (Class::Updated, Reason::Content, path(b"s/a")),
+            // Both records have one time.
+            (Class::OutsideRules, Reason::TimeKept, path(b"s/a")),
             (Class::NotVerified, Reason::Refused, path(b"s/bad")),
             (Class::NotVerified, Reason::Refused, path(b"s/newer")),
         ];

@@ -457,3 +457,61 @@ fn a_set_that_was_moved_away_is_not_continued_beside_it() {
     fs::remove_dir(&set).and_then(|()| fs::rename(&elsewhere, &set)).expect("the set again");
     assert_next_night_is_good(&h, 3);
 }
+
+/// Of two files with the next number, a list could name only one: it names none, and nothing stays foreign for ever.
+#[test]
+fn two_files_with_the_next_number() {
+    let h = nights(2);
+    let next = end_of_log(&h) + 1;
+    put_object(&set_folder(&h.medium()), next, ObjectKind::Pack, b"one");
+    put_object(&set_folder(&h.medium()), next, ObjectKind::Extra, b"another");
+    assert_next_night_is_good(&h, 3);
+    assert_eq!(foreign(&h), [] as [&str; 0]);
+    assert!(h.verify().is_good());
+}
+
+/// An empty folder that is called after the set, and another set's label that says "quarantine".
+#[test]
+fn a_folder_with_nothing_sealed_in_it_hides_no_set_and_stops_no_night() {
+    let h = nights(2);
+    let set = set_folder(&h.medium());
+    let label = h.label();
+    let other = set.with_file_name("xx").join("00000");
+    fs::create_dir_all(&other).expect("a folder");
+    let planted = Label { set: Id([7; 16]), quarantine: true, ..label };
+    fs::write(other.join("00000000.label"), planted.encode()).expect("a label");
+    assert_next_night_is_good(&h, 3);
+    fs::rename(&set, set.with_file_name("zz")).and_then(|()| fs::create_dir(&set)).expect("a folder");
+    let options = restore::Options { generation: None, ..h.restore_options("found") };
+    let restored = h.try_restore(&options).expect("a restore");
+    assert_eq!((restored.generation, restored.not_restored), (3, 0));
+    // With a label in it.
+    fs::create_dir(set.join("00000")).and_then(|()| fs::write(set.join("00000/00000000.label"), h_label(&h))).expect("a label");
+    let options = restore::Options { generation: None, ..h.restore_options("found again") };
+    assert_eq!(h.try_restore(&options).expect("a restore").generation, 3);
+}
+
+/// The bytes of the set's label.
+fn h_label(h: &Hospital) -> Vec<u8> {
+    let zz = h.medium().join("AZEKURA/zz/00000/00000000.label");
+    fs::read(zz).expect("the label")
+}
+
+/// A planted seal behind the last one: its code is not shown as the one for the paper ledger, and nothing counts it as newer.
+#[test]
+fn a_planted_seal_is_not_what_the_paper_is_compared_with() {
+    let h = nights(2);
+    let chain = h.chain();
+    let last = chain.last().expect("a seal");
+    let text = String::from_utf8(last.head_bytes()).expect("text");
+    let number = last.number;
+    let planted = text
+        .replace("\ngeneration 2\n", "\ngeneration 3\n")
+        .replace(&format!("\nobjects {} {}\n", last.seal.first, last.seal.count), &format!("\nobjects {} 1\n", number + 1))
+        .replace(&format!("\nseals {} ", last.seal.earlier), &format!("\nseals {} ", last.seal.earlier + 1));
+    put_object(&set_folder(&h.medium()), number + 2, ObjectKind::Seal, planted.as_bytes());
+    let code = azekura::format::check_code::CheckCode::of(&last.digest());
+    let verified = h.try_verify(&h.medium(), Some(code), None).expect("a verification");
+    assert_eq!(verified.expected, Some(azekura::job::inspect::verify::Expected::Found { generation: 2, newer: 0 }));
+    assert!(!verified.is_good() && verified.generations.len() == 3);
+}

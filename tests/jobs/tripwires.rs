@@ -197,7 +197,7 @@ fn add_extension(path: &PathBuf) {
 type Act = fn(&mut Ward);
 
 /// Each after four quiet nights; the first night raises one of these.
-const ATTACKS: [(&str, &[&str], Act); 17] = [
+const ATTACKS: [(&str, &[&str], Act); 19] = [
     ("three of five files encrypted and renamed", &["strange", "gone"], |w| {
         for path in w.files("ehr").into_iter().enumerate().filter(|(i, _)| i % 5 < 3).map(|(_, p)| p) {
             encrypt(w, &path, 0);
@@ -254,6 +254,13 @@ const ATTACKS: [(&str, &[&str], Act); 17] = [
         }
     }),
     ("half of the files deleted", &["gone"], |w| w.every(2, "ehr").iter().for_each(|p| fs::remove_file(p).expect("a deletion"))),
+    ("all files of a source deleted, its folders left", &["gone"], |w| {
+        for path in w.files("docs").into_iter().chain(w.files("dump")) {
+            fs::remove_file(path).expect("a deletion");
+        }
+        fs::create_dir(w.h.source().join("docs/folder")).expect("a folder");
+    }),
+    ("a source emptied", &["gone"], |w| w.files("tables").iter().for_each(|p| fs::remove_file(p).expect("a deletion"))),
     ("one canary touched", &["canary"], |w| drop(w.h.write("canary/payroll.xml", "<payroll>!</payroll>"))),
     ("a dump cut to a tenth", &["shrunk"], |w| {
         let path = w.h.source().join("dump/base.sql");

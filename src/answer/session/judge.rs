@@ -80,16 +80,32 @@ pub fn seal(v: &Verify, generation: u64) -> Mark {
     }
 }
 
-/// ○ where every file is identical; △ where some were added, updated by the rules or renamed; × where one is missing or
-/// was changed outside of them. What could not be read is neither.
+/// ○ where every file is identical; △ where some were added, updated or renamed; × where one is missing or was changed
+/// outside of the rules, and where any difference was to count. What could not be read is neither.
 pub fn compare(c: &Compare) -> Mark {
     let n = &c.counts;
     match () {
         () if !c.trusted || !c.faults.is_empty() || c.entries_lost > 0 || n.missing > 0 || n.outside_rules > 0 => Mark::Bad,
+        () if c.exact && !c.is_same_content() => Mark::Bad,
         () if n.not_verified > 0 || !c.not_compared.is_empty() || n.identical == 0 => Mark::Unknown,
         () if n.added > 0 || n.updated > 0 || n.renamed > 0 => Mark::Partly,
+        () if c.exact && c.metadata > 0 => Mark::Partly,
         () => Mark::Good,
     }
+}
+
+/// Of what was restored any difference counts, whatever rules its sources have and however it was compared.
+pub fn compare_restored(c: &Compare) -> Mark {
+    match compare(c) {
+        Mark::Good | Mark::Partly if !c.is_same_content() => Mark::Bad,
+        Mark::Good if c.exact && c.metadata > 0 => Mark::Partly,
+        mark => mark,
+    }
+}
+
+/// With which codes a comparison ends that is as good as it says.
+pub fn compare_exits(c: &Compare) -> &'static [u64] {
+    if c.exact && c.metadata > 0 { &[3] } else { &[0] }
 }
 
 /// What a set in quarantine gives back is the infected state.
@@ -157,13 +173,17 @@ mod tests {
     use serde_json::{Value, json};
 
     fn compared(counts: Value) -> Mark {
+        compare(&answer(counts, false))
+    }
+
+    fn answer(counts: Value, exact: bool) -> Compare {
         let mut all = json!({ "identical": 5, "added": 0, "updated": 0, "outside_rules": 0, "missing": 0, "renamed": 0, "not_verified": 0 });
         all.as_object_mut().unwrap().extend(counts.as_object().unwrap().clone());
         let answer = json!({
             "set": "00", "set_name": "s", "generation": 1, "time": "", "trusted": true, "faults": [], "sources": [],
-            "not_compared": [], "counts": all, "metadata": 0, "entries_lost": 0,
+            "not_compared": [], "counts": all, "metadata": 0, "entries_lost": 0, "exact": exact,
         });
-        compare(&serde_json::from_value(answer).unwrap())
+        serde_json::from_value(answer).unwrap()
     }
 
     #[test]
@@ -173,6 +193,16 @@ mod tests {
         assert_eq!(compared(json!({ "not_verified": 1 })), Mark::Unknown);
         assert_eq!(compared(json!({ "missing": 1, "added": 1 })), Mark::Bad);
         assert_eq!(compared(json!({ "outside_rules": 1 })), Mark::Bad);
+        assert_eq!(compared(json!({ "updated": 1 })), Mark::Partly);
+        // Nothing may differ in an exact comparison, and in what was restored.
+        for class in ["added", "updated", "renamed", "outside_rules", "missing"] {
+            assert_eq!(compare(&answer(json!({ class: 1 }), true)), Mark::Bad);
+            assert_eq!(compare_restored(&answer(json!({ class: 1 }), false)), Mark::Bad);
+        }
+        assert_eq!(compare_restored(&answer(json!({}), false)), Mark::Good);
+        assert_eq!(compare_restored(&answer(json!({ "not_verified": 1 }), true)), Mark::Unknown);
+        let with_other_owners = Compare { metadata: 1, ..answer(json!({}), true) };
+        assert_eq!(compare_restored(&with_other_owners), Mark::Partly);
         // A comparison that compared nothing.
         assert_eq!(compared(json!({ "identical": 0 })), Mark::Unknown);
     }

@@ -50,9 +50,9 @@ impl Restored<'_> {
         self.verify.map_or(Mark::Unknown, |(v, a)| sealed(v, a, self.restore.generation))
     }
 
-    /// The mark of the comparison with the generation.
+    /// The mark of the comparison with the generation: any difference counts.
     pub fn compared(&self) -> Mark {
-        self.compare.map_or(Mark::Unknown, |(c, a)| a.supported_mark(judge::compare(c), &[0]))
+        self.compare.map_or(Mark::Unknown, |(c, a)| a.supported_mark(judge::compare_restored(c), judge::compare_exits(c)))
     }
 
     /// Whether the generation is before the first trace of an intruder.

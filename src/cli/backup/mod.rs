@@ -7,16 +7,19 @@ mod turn;
 use super::config::Config;
 use super::context::Context;
 use super::environment::absolute;
+use super::patterns;
 use super::recovery_key::{self, RecoveryKey};
 use super::sources::{self, ForAll};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
-use crate::cli::ui::output::Outcome;
+use crate::cli::ui::lang::Lang;
+use crate::cli::ui::output::{Outcome, to_stderr};
 use crate::cli::ui::text::message;
+use crate::cli::ui::units::time;
 use azekura::answer::backup::Backup;
 use azekura::format::seal::Verdict;
 use azekura::host::state::StateDir;
-use azekura::job::backup::{NewSetOptions, Options, SourceOptions};
+use azekura::job::backup::{NewSetOptions, Options, SourceOptions, check_kinds};
 use azekura::medium::AttachedMedium;
 use azekura::medium::tape::st::is_drive;
 use night_log::NightRecord;
@@ -84,15 +87,30 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let (state, to) = (context.state_dir()?, context.medium(args.to.as_deref())?);
     let for_all = ForAll { excludes: args.exclude.clone(), one_file_system: args.one_file_system };
     let sources = sources::check(sources(&args, &for_all, context)?)?;
+    if let Err(e) = check_kinds(&sources) {
+        // Before a key is made for a set that would not begin, and a state.
+        let error = e.into();
+        if state.join("sets").is_dir() && !args.quarantine {
+            NightRecord::begin(&state, &sources).failed(&error, context);
+        }
+        return Err(error);
+    }
     // What is suspected of contamination is evidence, and no night's backup.
     let record = (!args.quarantine).then(|| NightRecord::begin(&state, &sources));
     let done = back_up(args, Options::new(state, to, sources), context);
-    match (&done, &record) {
-        (Err(e), Some(record)) => record.failed(e, context),
-        (Ok(sealed), Some(record)) => return Ok(sealed.recorded(record, context)),
-        (_, None) => {}
+    match (done, &record) {
+        (Ok(sealed), Some(record)) => Ok(sealed.recorded(record, context)),
+        (Ok(sealed), None) => {
+            let exit = sealed.exit();
+            Ok(sealed.outcome(exit))
+        }
+        (Err(e), record) => {
+            if let Some(record) = record {
+                record.failed(&e, context);
+            }
+            Err(e)
+        }
     }
-    done.map(|sealed| sealed.outcome(sealed.exit()))
 }
 
 /// A generation that was sealed, and all that is said about it.
@@ -104,25 +122,42 @@ struct Sealed {
 
 impl Sealed {
     fn exit(&self) -> Exit {
-        // Sealed, but on a medium that should have been swapped, or with no word of it in the ledger.
-        exit(self.done.report.verdict).max(if self.done.is_astray { Exit::Incomplete } else { Exit::Good })
+        let verdict = exit(self.done.report.verdict);
+        match verdict.max(self.done.exit) {
+            _ if self.done.report.unrecorded.is_some() => verdict.max(self.done.exit).sealed_only(),
+            // An alarm is the gravest.
+            Exit::SealedOnly => verdict.sealed_only(),
+            exit => exit,
+        }
     }
 
     /// The outcome, after it was noted in the log of nights.
-    fn recorded(&self, record: &NightRecord, context: &Context) -> Outcome {
+    fn recorded(self, record: &NightRecord, context: &Context) -> Outcome {
         let Done { report, medium, why, .. } = &self.done;
         let not_held = report.hold_failed.is_some().then(|| message!("talk.not-held").to_string());
+        let unrecorded = report.unrecorded.as_ref().map(ToString::to_string);
         let sealed = record.sealed(report, medium.clone());
-        let is_written = record.end(self.exit(), Some(sealed), not_held.or_else(|| why.clone()), context);
-        self.outcome(self.exit().max(if is_written { Exit::Good } else { Exit::Incomplete }))
+        let exit = self.exit();
+        let is_written = record.end(exit, Some(sealed), not_held.or(unrecorded).or_else(|| why.clone()), context);
+        self.outcome(if is_written { exit } else { exit.sealed_only() })
     }
 
-    fn outcome(&self, exit: Exit) -> Outcome {
-        Outcome::new(exit, show::text(&self.answer, &self.to), &self.answer)
+    fn outcome(mut self, exit: Exit) -> Outcome {
+        let answer = &self.answer;
+        let (time, code) = (time(&answer.time, Lang::spoken()), &answer.check_code);
+        if let Some(why) = self.done.report.unrecorded.take() {
+            let said = message!("error.unrecorded", generation = answer.generation, time = time, code = code);
+            to_stderr(&CommandError::new(said, exit).reasoned(why.into()).text());
+        }
+        let mut outcome = Outcome::new(exit, show::text(answer, &self.to), answer);
+        outcome.unprinted = Some(message!("error.unprinted", generation = answer.generation, time = time, code = code));
+        outcome
     }
 }
 
 fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed, CommandError> {
+    let idle = patterns::without_effect(&options.sources).into_iter();
+    context.warn_first(idle.map(|pattern| message!("talk.exclude-without-effect", pattern = pattern)));
     let pool = context.pool_of(args.to.as_deref());
     if let Some(pool) = pool.filter(|_| args.quarantine) {
         return Err(CommandError::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));

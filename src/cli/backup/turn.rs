@@ -3,6 +3,7 @@
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
 use crate::cli::loader::wait;
+use crate::cli::media::ledger::out_of_use;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
@@ -14,6 +15,8 @@ use azekura::host::ledger::LedgerError;
 use azekura::job::backup::{Options, Report, backup};
 use azekura::job::media::night::{PoolNight, enter_alone, night as run};
 use azekura::job::media::rotation::{FoundMedium, PoolTurn, Refusal};
+use azekura::set::writer::Opened;
+use std::cell::Cell;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -22,8 +25,9 @@ pub struct Done {
     pub report: Report,
     /// The medium, by the ledger's name.
     pub medium: String,
-    /// The run needs attention: the medium should have been swapped before, or the ledger could not be written.
-    pub is_astray: bool,
+    /// How the night ends beside the verdict: with [`Exit::Incomplete`] where the medium should have been swapped before or has
+    /// not left, with [`Exit::SealedOnly`] where the ledger could not be written.
+    pub exit: Exit,
     /// What was wrong after the generation was sealed, for the log of nights.
     pub why: Option<String>,
 }
@@ -33,11 +37,12 @@ pub fn alone(options: &Options, env: &Env, context: &Context) -> Result<Done, Co
     let report = backup(options, env, &context.progress())?;
     if options.quarantine {
         // Evidence, and no copy of the data.
-        return Ok(Done { medium: report.set_name.clone(), report, is_astray: false, why: None });
+        return Ok(Done { medium: report.set_name.clone(), report, exit: Exit::Good, why: None });
     }
     let (medium, error) = enter_alone(options, &report, env);
     let why = error.map(|e| untold(&e, context));
-    Ok(Done { report, medium, is_astray: why.is_some(), why })
+    let exit = if why.is_some() { Exit::SealedOnly } else { Exit::Good };
+    Ok(Done { report, medium, exit, why })
 }
 
 fn untold(LedgerError::Io { path, .. }: &LedgerError, context: &Context) -> String {
@@ -48,35 +53,60 @@ fn untold(LedgerError::Io { path, .. }: &LedgerError, context: &Context) -> Stri
 
 /// Backs up to the medium of the pool that is due.
 pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<Done, CommandError> {
-    let leave = |at: &Path| eject(pool, at, context);
+    let left = Cell::new(true);
+    let leave = |at: &Path| {
+        let tried = eject(pool, at, context);
+        left.set(tried != Some(false));
+        tried.is_some()
+    };
     let done = run(&pool.pool(), options, &leave, env, &context.progress())?;
     let (turn, report, gone, why) = match done {
-        PoolNight::Done { turn, report, gone, ledger_error } => (turn, *report, gone, ledger_error.map(|e| untold(&e, context))),
-        PoolNight::Refused(refusal) => return Err(refused(&refusal)),
+        PoolNight::Done { came_back, turn, report, gone, ledger_error } => {
+            if let (Some(place), PoolTurn::Due { medium, .. } | PoolTurn::Stayed { medium, .. }) = (&came_back, &turn) {
+                context.talk(&message!("media.came-back", name = medium, place = place));
+            }
+            (turn, *report, gone, ledger_error.map(|e| untold(&e, context)))
+        }
+        PoolNight::Refused(refusal) => return Err(refused(&refusal, &options.to)),
     };
+    // A set that was begun anew has no history: nobody may take that for a usual night.
+    let mut exit = if report.opened == Opened::NewWithoutCatalog { Exit::Incomplete } else { Exit::Good };
     if gone == Some(false) {
         context.warn(&message!("media.still-there"));
     }
-    let is_astray = why.is_some();
-    match turn {
+    // A medium that should have left and has not is within reach of whoever controls the host.
+    if gone == Some(false) || !left.get() {
+        exit = exit.max(Exit::Incomplete);
+    }
+    let medium = match turn {
+        PoolTurn::Due { medium, .. } => medium,
         PoolTurn::Stayed { medium, nights, due, .. } => {
             context.warn(&message!("media.not-swapped", name = medium, count = nights, due = due));
-            Ok(Done { report, medium, is_astray: true, why })
+            exit = exit.max(Exit::Incomplete);
+            medium
         }
-        PoolTurn::Due { medium, .. } => Ok(Done { report, medium, is_astray, why }),
-        PoolTurn::Refused(refusal) => Err(refused(&refusal)),
+        PoolTurn::Refused(refusal) => return Err(refused(&refusal, &options.to)),
+    };
+    if why.is_some() {
+        exit = Exit::SealedOnly;
     }
+    Ok(Done { report, medium, exit, why })
 }
 
-fn refused(refusal: &Refusal) -> CommandError {
+fn refused(refusal: &Refusal, at: &Path) -> CommandError {
     let due = &refusal.due;
     let said = match &refusal.found {
         FoundMedium::OutOfTurn { medium } => message!("error.media.out-of-turn", name = medium, due = due),
         FoundMedium::Overstayed { medium, nights } => {
             message!("error.media.overstayed", name = medium, due = due, count = nights)
         }
+        FoundMedium::NotMounted => message!("error.media.not-mounted-due", path = at, due = due),
+        FoundMedium::BlankInDock { medium } => message!("error.media.blank-in-dock", name = medium, due = due),
         FoundMedium::Blank { wiped: None } => message!("error.media.blank", due = due),
         FoundMedium::Blank { wiped: Some(medium) } => message!("error.media.wiped", name = medium, due = due),
+        FoundMedium::OutOfUse { medium, why } => {
+            message!("error.media.out-of-use", name = medium, due = due, why = out_of_use(*why))
+        }
         FoundMedium::Unregistered { set } => message!("error.media.unregistered", set = set, due = due),
         FoundMedium::Held { medium, since, why } => {
             message!("error.media.held", name = medium, since = time(since, Lang::spoken()), why = recorded::why(why))
@@ -86,14 +116,24 @@ fn refused(refusal: &Refusal) -> CommandError {
     CommandError::new(said, Exit::Medium)
 }
 
-/// The program gets the path of the medium in its environment. Whether the medium is gone is checked afterwards.
-fn eject(pool: &ConfigPool, at: &Path, context: &Context) -> bool {
-    let Some((program, arguments)) = pool.leave.split_first() else { return false };
+/// The program gets the path of the medium in its environment. Whether the medium is gone is checked afterwards. Returns
+/// whether it succeeded; `None` if there is no program.
+fn eject(pool: &ConfigPool, at: &Path, context: &Context) -> Option<bool> {
+    let (program, arguments) = pool.leave.split_first()?;
     let mut command = Command::new(program);
     command.args(arguments).env("AZEKURA_MEDIUM", at).stdin(Stdio::null()).stdout(Stdio::from(std::io::stderr()));
     let env = context.env(None);
-    if let Err(e) = command.spawn().and_then(|child| wait(child, &|| env.is_interrupted())) {
-        context.warn(&message!("prompt.medium.program", program = program, reason = e.to_string()));
+    match command.spawn().and_then(|child| wait(child, &|| env.is_interrupted())) {
+        Ok(Some(status)) if status.success() => Some(true),
+        // The user has stopped it.
+        Ok(None) => Some(false),
+        Ok(Some(status)) => {
+            context.warn(&message!("media.leave-failed", program = program, status = status.to_string()));
+            Some(false)
+        }
+        Err(e) => {
+            context.warn(&message!("prompt.medium.program", program = program, reason = e.to_string()));
+            Some(false)
+        }
     }
-    true
 }

@@ -28,6 +28,9 @@ use std::path::{Path, PathBuf};
 /// Files of one class that are shown; `--csv` and `--json` have all.
 const SHOWN: usize = 20;
 
+/// A difference, and the rules of its source.
+type Shown = (Difference, Rules);
+
 /// What is worst comes first.
 const SHOWN_FIRST: [Class; 6] =
     [Class::OutsideRules, Class::Missing, Class::NotVerified, Class::Renamed, Class::Updated, Class::Added];
@@ -46,6 +49,8 @@ pub struct Args {
     with_generation: Option<u64>,
     #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
     set: Option<Id>,
+    #[arg(long)]
+    exact: bool,
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     #[arg(long, value_name = "FILE")]
@@ -74,16 +79,17 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let options = Options {
         set: args.set,
         generation: args.generation,
+        exact: args.exact,
         ..Options::new(from, with, context.environment.large_temporary.clone())
     };
-    let mut shown: Vec<Vec<Difference>> = vec![Vec::new(); SHOWN_FIRST.len()];
+    let mut shown: Vec<Vec<Shown>> = vec![Vec::new(); SHOWN_FIRST.len()];
     let mut all = Vec::new();
     let report = {
         let progress = context.progress();
         let env = context.env(args.threads.map(usize::from));
-        compare(&options, &identity, &env, &progress, &mut |d| {
+        compare(&options, &identity, &env, &progress, &mut |d, rules| {
             if let Some(csv) = &mut csv {
-                csv.row(csv_row(&d));
+                csv.row(csv_row(&d, rules, args.exact));
             }
             if context.wants_document() {
                 all.push(difference(&d));
@@ -91,7 +97,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
             if let Some(list) = SHOWN_FIRST.iter().position(|c| *c == d.class).map(|i| &mut shown[i])
                 && list.len() < most
             {
-                list.push(d);
+                list.push((d, rules));
             }
         })?
     };
@@ -143,12 +149,29 @@ fn csv(path: &Path, trees: &[NamedTree]) -> Result<Csv, CommandError> {
 fn exit(answer: &Compare) -> Exit {
     let counts = &answer.counts;
     let is_bad = !answer.trusted || !answer.faults.is_empty() || answer.entries_lost > 0;
-    if is_bad || counts.outside_rules > 0 || counts.missing > 0 {
+    let differs = answer.exact && !answer.is_same_content();
+    if is_bad || differs || counts.outside_rules > 0 || counts.missing > 0 {
         Exit::Damage
-    } else if counts.not_verified > 0 {
+    } else if counts.not_verified > 0 || is_other_metadata(answer) {
         Exit::Incomplete
     } else {
         Exit::Good
+    }
+}
+
+/// Any difference counts, and only attributes differ.
+fn is_other_metadata(answer: &Compare) -> bool {
+    answer.exact && answer.metadata > 0
+}
+
+fn result(answer: &Compare) -> Message {
+    match (exit(answer), answer.exact) {
+        (Exit::Good, false) => message!("compare.good"),
+        (Exit::Good, true) => message!("compare.exact-good"),
+        (Exit::Incomplete, _) if answer.counts.not_verified > 0 => message!("compare.not-verified"),
+        (Exit::Incomplete, _) => message!("compare.exact-metadata"),
+        (_, false) => message!("compare.bad"),
+        (_, true) => message!("compare.exact-bad"),
     }
 }
 
@@ -164,11 +187,46 @@ fn class(class: Class) -> String {
     })
 }
 
-/// As [`class`], but where no source has rules nothing was changed by the rules.
-fn class_of(answer: &Compare, of: Class) -> String {
-    match answer.sources.first.iter().all(|s| s.rules == Rules::Plain) && of == Class::Updated {
-        true => find("class.updated-plain"),
-        false => class(of),
+/// As [`class`], but where a source has no rules, nothing was changed by the rules; and in an exact comparison no rules
+/// count.
+fn class_of(of: Class, rules: Rules, is_exact: bool) -> String {
+    match of {
+        Class::Updated if rules == Rules::Plain => find("class.updated-plain"),
+        Class::OutsideRules if is_exact => find("class.different"),
+        of => class(of),
+    }
+}
+
+/// How many files have each class, by what the class is called. Classes that cannot be are left out.
+fn class_counts(answer: &Compare) -> Vec<(String, u64)> {
+    let is_plain = |s: &ComparedSource| s.rules == Rules::Plain;
+    let (with, without) = (!answer.sources.first.iter().all(is_plain), answer.sources.first.iter().any(is_plain));
+    let n = &answer.counts;
+    let by_rules = n.updated.saturating_sub(answer.without_rules);
+    let mut rows = Vec::new();
+    for c in Class::ALL {
+        match c {
+            Class::Updated if answer.exact => {}
+            Class::Updated => {
+                rows.extend((with || by_rules > 0).then(|| (class(c), by_rules)));
+                let plain = || (class_of(c, Rules::Plain, false), answer.without_rules);
+                rows.extend((without || answer.without_rules > 0).then(plain));
+            }
+            c => rows.push((class_of(c, Rules::Plain, answer.exact), n.of(c))),
+        }
+    }
+    rows
+}
+
+/// The class of those of which there are more than are shown. Where updated files are with and without rules, both.
+fn class_of_more(answer: &Compare, of: Class) -> String {
+    match of {
+        Class::Updated => {
+            let names = class_counts(answer).into_iter().map(|(name, _)| name);
+            let updated = [class(of), class_of(of, Rules::Plain, false)];
+            names.filter(|name| updated.contains(name)).collect::<Vec<_>>().join(" / ")
+        }
+        of => class_of(of, Rules::Plain, answer.exact),
     }
 }
 
@@ -176,6 +234,7 @@ fn reason(reason: Reason) -> String {
     let message = match reason {
         Reason::None => return String::new(),
         Reason::Content => message!("changed.content"),
+        Reason::TimeKept => message!("changed.time-kept"),
         Reason::Grown => message!("changed.grown"),
         Reason::Cut => message!("changed.cut"),
         Reason::Flag => message!("changed.flag"),
@@ -203,22 +262,22 @@ pub fn rules(rules: Rules) -> String {
 }
 
 /// What is not identical, as much of it as fits.
-fn list(shown: &[Vec<Difference>], answer: &Compare) -> String {
+fn list(shown: &[Vec<Shown>], answer: &Compare) -> String {
     if shown.iter().all(Vec::is_empty) {
         return String::new();
     }
     let mut columns = Columns::new(["label.class", "label.path", "label.reason"].map(find));
     for (of, differences) in SHOWN_FIRST.iter().zip(shown) {
-        for d in differences.iter().take(SHOWN) {
+        for (d, rules) in differences.iter().take(SHOWN) {
             let path = match &d.former {
                 Some(former) => message!("compare.from-to", former = former, path = d.path).to_string(),
                 None => d.path.printable(),
             };
-            columns.row([class_of(answer, d.class), path, reason(d.reason)]);
+            columns.row([class_of(d.class, *rules, answer.exact), path, reason(d.reason)]);
         }
         let more = answer.counts.of(*of) - differences.len().min(SHOWN) as u64;
         if more > 0 {
-            columns.row([class_of(answer, *of), message!("compare.more", count = count(more)).to_string(), String::new()]);
+            columns.row([class_of_more(answer, *of), message!("compare.more", count = count(more)).to_string(), String::new()]);
         }
     }
     format!("{}\n", columns.text())
@@ -236,8 +295,8 @@ fn text(answer: &Compare) -> String {
     for s in &answer.sources.first {
         table.row(find("label.source"), source(s).to_string());
     }
-    for c in Class::ALL {
-        table.row(class_of(answer, c), count(answer.counts.of(c)));
+    for (name, files) in class_counts(answer) {
+        table.row(name, count(files));
     }
     table.row(find("label.metadata"), count(answer.metadata));
     let (same, added, missing) = (count(answer.folders), count(answer.folders_added), count(answer.folders_missing));
@@ -246,14 +305,7 @@ fn text(answer: &Compare) -> String {
     if answer.entries_lost > 0 {
         table.row(find("label.entries-lost"), count(answer.entries_lost));
     }
-    table.row(
-        find("label.result"),
-        find(match exit(answer) {
-            Exit::Good => "compare.good",
-            Exit::Incomplete => "compare.not-verified",
-            _ => "compare.bad",
-        }),
-    );
+    table.row(find("label.result"), result(answer).to_string());
     table.text()
 }
 
@@ -265,12 +317,12 @@ fn source(s: &ComparedSource) -> Message {
     }
 }
 
-fn csv_row(d: &Difference) -> [String; 10] {
+fn csv_row(d: &Difference, rules: Rules, is_exact: bool) -> [String; 10] {
     let size = |s: &Option<FileSummary>| s.map(|s| s.size.to_string()).unwrap_or_default();
     let whole = |s: &Option<FileSummary>| hex(s.and_then(|s| s.content?.whole()));
     let stored = |s: &Option<FileSummary>| hex(s.and_then(|s| s.content?.stored()));
     [
-        class(d.class),
+        class_of(d.class, rules, is_exact),
         d.path.printable(),
         d.former.as_ref().map(Printable::printable).unwrap_or_default(),
         reason(d.reason),
@@ -328,6 +380,7 @@ fn answer(report: &Report, differences: Vec<FileDifference>) -> Compare {
         with_generation: report.with.as_ref().map(|(n, _)| *n),
         with_time: report.with.as_ref().map(|(_, time)| time.as_str().into()),
         trusted: report.trusted,
+        exact: report.exact,
         faults: report.faults.iter().map(words::fault_answer).collect(),
         sources: report.sources.iter().map(compared).collect(),
         not_compared: report.not_compared.iter().map(not_compared).collect(),
@@ -340,6 +393,7 @@ fn answer(report: &Report, differences: Vec<FileDifference>) -> Compare {
             renamed: counts.of(Class::Renamed),
             not_verified: counts.of(Class::NotVerified),
         },
+        without_rules: counts.without_rules,
         metadata: counts.metadata,
         folders: counts.folders,
         folders_added: counts.folders_added,

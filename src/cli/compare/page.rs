@@ -1,11 +1,10 @@
 //! `compare --html`: the result as a page to print. It has the frame of the reports; its list ends where `--csv` goes
 //! on.
 
-use super::{SHOWN_FIRST, class_of, exit, reason, rules};
+use super::{SHOWN_FIRST, Shown, class_counts, class_of, class_of_more, reason, result, rules};
 use crate::cli::context::Context;
 use crate::cli::environment::{absolute, now};
 use crate::cli::report::builder::{CellValue, ReportBuilder};
-use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::write_new;
@@ -14,7 +13,6 @@ use crate::cli::ui::units::{count, day_in_japan, paper_day, paper_time};
 use azekura::answer::compare::{Compare, ComparedSource, NotCompared};
 use azekura::answer::exact;
 use azekura::env::TOOL;
-use azekura::job::compare::{Class, Difference};
 use azekura::report::due::wareki;
 use std::path::Path;
 
@@ -22,14 +20,14 @@ use std::path::Path;
 pub const LISTED: usize = 200;
 
 /// Writes the page. `shown` has some differences of each class of [`SHOWN_FIRST`].
-pub fn write(out: &Path, answer: &Compare, shown: &[Vec<Difference>], context: &Context) -> Result<(), CommandError> {
+pub fn write(out: &Path, answer: &Compare, shown: &[Vec<Shown>], context: &Context) -> Result<(), CommandError> {
     let html = build(answer, shown).html();
     write_new(&absolute(out), html.as_bytes())?;
     context.keep("compare", html.into_bytes());
     Ok(())
 }
 
-fn build(answer: &Compare, shown: &[Vec<Difference>]) -> ReportBuilder {
+fn build(answer: &Compare, shown: &[Vec<Shown>]) -> ReportBuilder {
     let mut builder = ReportBuilder::new("page.title.compare");
     builder.under(&message!("page.under.set", name = answer.set_name, id = answer.set));
     let when = |rfc3339: &str| paper_time(rfc3339, Lang::spoken());
@@ -45,7 +43,7 @@ fn build(answer: &Compare, shown: &[Vec<Difference>]) -> ReportBuilder {
         builder.alarm(&message!("page.compare.untrusted"));
         answer.faults.first.iter().take(20).for_each(|f| builder.alarm(&Message::plain(&f.text)));
     }
-    result(&mut builder, answer);
+    facts(&mut builder, answer);
     builder.section("page.section.differences");
     let mut rows = Vec::new();
     for (of, differences) in SHOWN_FIRST.iter().zip(shown) {
@@ -54,7 +52,7 @@ fn build(answer: &Compare, shown: &[Vec<Difference>]) -> ReportBuilder {
         if more > 0 {
             let said = message!("page.more-list", count = count(more));
             rows.push(vec![
-                CellValue::Text(class_of(answer, *of)),
+                CellValue::Text(class_of_more(answer, *of)),
                 CellValue::Said(said),
                 CellValue::Nothing,
                 CellValue::Nothing,
@@ -72,14 +70,12 @@ fn build(answer: &Compare, shown: &[Vec<Difference>]) -> ReportBuilder {
     builder
 }
 
-fn result(builder: &mut ReportBuilder, answer: &Compare) {
+fn facts(builder: &mut ReportBuilder, answer: &Compare) {
     builder.section("page.section.result");
-    let said: Message = match exit(answer) {
-        Exit::Good => message!("compare.good"),
-        Exit::Incomplete => message!("compare.not-verified"),
-        _ => message!("compare.bad"),
-    };
-    builder.words(&said);
+    if answer.exact {
+        builder.words(&message!("page.compare.exact"));
+    }
+    builder.words(&result(answer));
     let source = |s: &ComparedSource| {
         let tree = CellValue::optional(s.tree.as_deref(), |tree| CellValue::Name(exact(tree, s.tree_hex.as_deref())));
         vec![CellValue::Name(exact(&s.name, s.name_hex.as_deref())), CellValue::Text(rules(s.rules)), tree]
@@ -87,7 +83,7 @@ fn result(builder: &mut ReportBuilder, answer: &Compare) {
     let sources: Vec<Vec<CellValue>> = answer.sources.first.iter().map(source).collect();
     builder.list(&["page.head.of-source", "page.head.rules", "page.head.tree"], &sources, 0);
     let counts: Vec<Vec<CellValue>> =
-        Class::ALL.iter().map(|c| vec![CellValue::Text(class_of(answer, *c)), CellValue::Count(answer.counts.of(*c))]).collect();
+        class_counts(answer).into_iter().map(|(name, n)| vec![CellValue::Text(name), CellValue::Count(n)]).collect();
     builder.list(&["page.head.class", "page.head.files"], &counts, 0);
     if !answer.not_compared.is_empty() {
         let name = |s: &NotCompared| vec![CellValue::Name(exact(&s.name, s.name_hex.as_deref()))];
@@ -96,12 +92,18 @@ fn result(builder: &mut ReportBuilder, answer: &Compare) {
     }
 }
 
-fn row(answer: &Compare, d: &Difference) -> Vec<CellValue> {
+fn row(answer: &Compare, (d, of): &Shown) -> Vec<CellValue> {
     let size = |seen: Option<u64>| seen.map_or(CellValue::Nothing, CellValue::Count);
     let path = match &d.former {
         Some(former) => CellValue::Said(message!("compare.from-to", former = former, path = d.path)),
         None => CellValue::Name(d.path.clone()),
     };
     let (before, after) = (d.before.map(|s| s.size), d.after.map(|s| s.size));
-    vec![CellValue::Text(class_of(answer, d.class)), path, CellValue::Text(reason(d.reason)), size(before), size(after)]
+    vec![
+        CellValue::Text(class_of(d.class, *of, answer.exact)),
+        path,
+        CellValue::Text(reason(d.reason)),
+        size(before),
+        size(after),
+    ]
 }

@@ -13,6 +13,7 @@ use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::words;
+use azekura::answer::facts::FaultName;
 use azekura::answer::generations::{self as answer, BytesOfMedium, Generation, Generations, SetOfGenerations, SourceName};
 use azekura::answer::name;
 use azekura::format::object::Id;
@@ -61,7 +62,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     reports.sort_by_key(|r| r.quarantine);
     let sets: Vec<SetOfGenerations> = reports.iter().map(answer).collect();
     sets.iter().flat_map(|s| &s.faults.first).for_each(|f| context.warn(&Message::plain(&f.text)));
-    let exit = if sets.iter().all(|s| s.faults.is_empty()) { Exit::Good } else { Exit::Damage };
+    let faults = || sets.iter().flat_map(|s| &s.faults.first);
+    let exit = match faults().next() {
+        None => Exit::Good,
+        Some(_) if faults().all(|f| f.fault == FaultName::Newer) => Exit::Medium,
+        Some(_) => Exit::Damage,
+    };
     let text = sets.iter().map(|s| if args.media { media(s) } else { text(s) }).collect::<Vec<_>>().join("\n");
     Ok(Outcome::new(exit, text, &Generations { sets: sets.into() }))
 }

@@ -39,6 +39,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         pool: pool.map(|p| p.name.clone()),
         recipients,
         tape_block: context.tape_block(),
+        mount: pool.and_then(|p| p.mount),
     };
     let set = init(&options, &context.env(None))?;
     let answer = Init { name: args.name.as_str().into(), set: Clipped::of(set), pool: options.pool.as_deref().map(Into::into) };

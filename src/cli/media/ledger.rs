@@ -9,24 +9,42 @@ use crate::cli::ui::output::Outcome;
 use crate::cli::ui::printable::Printable;
 use crate::cli::ui::recorded;
 use crate::cli::ui::table::Columns;
-use crate::cli::ui::text::{find, message};
+use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, LedgerMedium, Media, Scrubbed, Written};
 use azekura::env::time_text;
-use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount};
+use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount, OutOfUse};
+use azekura::medium::tape::st::is_drive;
+use azekura::medium::{MediumError, Sets};
+use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 pub struct Move {
     #[arg(value_name = "NAME")]
     medium: String,
-    #[arg(long, value_name = "PLACE")]
-    to: String,
+    #[arg(long, value_name = "PLACE", required_unless_present = "out_of_use")]
+    to: Option<String>,
     #[arg(long, value_name = "WHO")]
     by: String,
     #[arg(long, value_name = "WHO")]
     witness: Option<String>,
     #[arg(long)]
     off_site: bool,
+    #[arg(long, value_name = "WHY", conflicts_with_all = ["to", "off_site"], value_parser = out_of_use_of)]
+    out_of_use: Option<OutOfUse>,
+}
+
+fn out_of_use_of(typed: &str) -> Result<OutOfUse, Message> {
+    OutOfUse::ALL.into_iter().find(|why| why.name() == typed).ok_or_else(|| message!("error.media.no-such-reason"))
+}
+
+/// Why a medium is not used any more.
+pub fn out_of_use(why: OutOfUse) -> String {
+    find(match why {
+        OutOfUse::Lost => "media.lost",
+        OutOfUse::Broken => "media.broken",
+        OutOfUse::Disposed => "media.disposed",
+    })
 }
 
 #[derive(Debug, clap::Args)]
@@ -46,6 +64,9 @@ pub fn book(context: &Context) -> Result<(Ledger, LedgerContent), CommandError> 
     let book = ledger.read()?;
     if let Some(line) = book.broken.first() {
         context.warn(&message!("media.ledger-broken", line = line));
+    }
+    for line in &book.torn {
+        context.talk(&message!("media.ledger-torn", line = line));
     }
     Ok((ledger, book))
 }
@@ -79,7 +100,7 @@ fn list_text(answer: &Media) -> String {
         columns.row([
             m.name.printable(),
             m.pool.as_deref().unwrap_or_default().printable(),
-            m.place.as_deref().unwrap_or_default().printable(),
+            m.out_of_use.map_or_else(|| m.place.as_deref().unwrap_or_default().printable(), out_of_use),
             when(written.map(|w| &w.time[..])),
             written.filter(|w| w.generation > 0).map(|w| w.generation.printable()).unwrap_or_default(),
             written.map(|w| w.check_code.printable()).unwrap_or_default(),
@@ -101,6 +122,7 @@ fn medium(m: &MediumAccount) -> LedgerMedium {
         registered: Some(m.registered.as_str().into()),
         place: optional(&m.location),
         off_site: m.off_site,
+        out_of_use: m.out_of_use,
         attached: optional(&m.attached),
         at_host: m.at_host,
         left: optional(&m.detached),
@@ -174,6 +196,9 @@ fn event(l: &LedgerLine) -> String {
         }
         LedgerEvent::Detached { seen: true, .. } => message!("media.event.left"),
         LedgerEvent::Detached { seen: false, .. } => message!("media.event.stayed"),
+        LedgerEvent::Moved { out_of_use: Some(why), by, .. } => {
+            message!("media.event.out-of-use", why = out_of_use(*why), who = by)
+        }
         LedgerEvent::Moved { to, by, witness, .. } => match witness {
             Some(witness) => message!("media.event.moved-witness", place = to, who = by, witness = witness),
             None => message!("media.event.moved", place = to, who = by),
@@ -192,13 +217,45 @@ fn event(l: &LedgerLine) -> String {
 
 pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
     let (ledger, book) = book(context)?;
-    known(&book, &args.medium)?;
-    let Move { medium, to, by, witness, off_site } = args;
-    let text = format!("{}\n", message!("media.moved", name = medium, place = to));
-    let event = LedgerEvent::Moved { medium, to, by, witness, off_site };
+    let account = known(&book, &args.medium)?;
+    // What is in the dock was not taken anywhere.
+    if let Some(at) = attached_at(&account, context)? {
+        let said = message!("error.media.moved-attached", name = account.name, path = at);
+        return Err(CommandError::new(said, Exit::Medium));
+    }
+    let Move { medium, to, by, witness, off_site, out_of_use: why } = args;
+    let to = to.unwrap_or_default();
+    let said = match why {
+        Some(why) => message!("media.out-of-use", name = medium, why = out_of_use(why)),
+        None => message!("media.moved", name = medium, place = to),
+    };
+    let text = format!("{said}\n");
+    let event = LedgerEvent::Moved { medium, to, by, witness, off_site, out_of_use: why };
     let answer = event_answer(&event);
     ledger.write(&time_text(crate::cli::environment::now()), event)?;
     Ok(Outcome::good(text, &answer))
+}
+
+/// Where a medium is attached now, of the places that the configuration names. The set tells it: a copy, which has the same
+/// one, is only told apart by its kind of line in the ledger.
+fn attached_at<'c>(account: &MediumAccount, context: &'c Context) -> Result<Option<&'c Path>, CommandError> {
+    if account.is_copy {
+        return Ok(None);
+    }
+    let places = context.config.pools.iter().filter(|p| p.media.contains(&account.name)).map(|p| p.at.as_path());
+    // A drive is not opened for this: that would load a cartridge which somebody has ejected.
+    for at in places.filter(|at| !is_drive(at)) {
+        let sets = match Sets::find(at) {
+            Ok(sets) => sets,
+            Err(MediumError::NotFound { .. } | MediumError::NotADirectory { .. } | MediumError::Gone { .. }) => continue,
+            Err(e) => return Err(e.into()),
+        };
+        let ids = sets.found.iter().map(|s| Some(s.id)).chain(sets.broken.iter().map(|b| b.id));
+        if ids.flatten().any(|id| id.to_string() == account.set) {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
 }
 
 fn line(l: &LedgerLine) -> answer::LedgerLine {

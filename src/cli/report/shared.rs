@@ -167,7 +167,7 @@ fn comparison(c: &Compare, answer: &SessionAnswer) -> Vec<CellValue> {
         CellValue::Count(n.missing),
         CellValue::Count(n.not_verified),
         CellValue::Count(other(c)),
-        CellValue::Mark(answer.supported_mark(judge::compare(c), &[0])),
+        CellValue::Mark(answer.supported_mark(judge::compare(c), judge::compare_exits(c))),
         CellValue::Sources(of_one(answer)),
     ]
 }

@@ -11,7 +11,7 @@ use crate::cli::ui::output::Outcome;
 use crate::cli::ui::printable::{Printable, path_name};
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
-use crate::cli::ui::units::{bytes, count, time};
+use crate::cli::ui::units::{bytes, count, duration, time};
 use crate::cli::ui::{findings, words};
 use azekura::answer::facts::{self, FACTS, FaultName, PathName};
 use azekura::answer::generations::{BytesOfMedium, LINES};
@@ -27,6 +27,7 @@ use azekura::report::provisional::{self, Provisional};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Names that were not found, as many as are shown; `--json` has the first thousand.
 const SHOWN: usize = 20;
@@ -98,11 +99,15 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         memory_bytes: args.memory.map_or(defaults.memory_bytes, |mib| mib << 20),
         ..defaults
     };
+    let started = Instant::now();
     let report = {
         let progress = context.progress();
         restore(&options, &identity, &context.env(args.threads.map(usize::from)), &progress)?
     };
     let mut answer = answer(&report, &options);
+    if !options.dry_run {
+        measure(&mut answer, started.elapsed().as_secs_f64(), options.target.resume);
+    }
     talk(&answer, report.lacks_storages, context);
     let (mut exit, mut text) = (exit(&answer), text(&answer));
     // The result of the restore is complete by now, whatever becomes of the scanner.
@@ -114,6 +119,22 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         text += &scanned::text(scan, &command.0[0]);
     }
     Ok(Outcome::new(exit, text, &answer))
+}
+
+/// Notes how long the restore took. A speed is known where all of it was written in this time.
+fn measure(answer: &mut Restore, seconds: f64, is_resumed: bool) {
+    answer.seconds = Some(seconds);
+    let is_whole = !is_resumed && answer.not_restored + answer.entries_lost == 0;
+    answer.bytes_per_second = (is_whole && seconds > 0.0).then(|| (answer.bytes as f64 / seconds) as u64);
+}
+
+fn took(answer: &Restore, seconds: f64) -> Message {
+    match answer.bytes_per_second.filter(|speed| *speed > 0) {
+        Some(speed) => {
+            message!("restore.took-speed", time = duration(seconds), speed = format!("{:.1}", speed as f64 / 1e6))
+        }
+        None => message!("restore.took", time = duration(seconds)),
+    }
 }
 
 /// A program and its arguments.
@@ -183,6 +204,9 @@ fn talk(answer: &Restore, lacks_storages: bool, context: &Context) {
         let (newest, number) = (answer.newest, answer.generation);
         context.talk(&message!("restore.newer", newest = newest, number = number));
     }
+    if let Some(expected) = answer.expected.filter(|expected| *expected < answer.generation) {
+        context.warn(&message!("restore.beyond-code", number = answer.generation, expected = expected));
+    }
     if answer.leftover_objects > 0 {
         context.talk(&message!("restore.behind", count = count(answer.leftover_objects)));
     }
@@ -239,6 +263,9 @@ fn text(answer: &Restore) -> String {
     } else {
         let to = answer.to.as_deref().map(|to| exact(to, answer.to_hex.as_deref())).unwrap_or_default();
         table.row(find("label.to"), to.printable());
+        if let Some(seconds) = answer.seconds {
+            table.row(find("label.took"), took(answer, seconds).to_string());
+        }
         table.row(find("label.not-restored"), count(answer.not_restored));
         table.row(find("label.shortfalls"), count(answer.shortfalls));
         let is_whole = answer.not_restored + answer.shortfalls + answer.entries_lost + answer.not_found.len() == 0;
@@ -318,6 +345,8 @@ fn answer(report: &Report, options: &Options) -> Restore {
         entries: report.entries,
         files: report.files,
         bytes: report.bytes,
+        seconds: None,
+        bytes_per_second: None,
         not_restored: report.not_restored,
         shortfalls: report.shortfalls,
         entries_lost: report.entries_lost,

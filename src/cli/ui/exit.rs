@@ -20,12 +20,19 @@ pub enum Exit {
     Medium = 6,
     /// A key is missing or wrong.
     Key = 7,
+    /// Sealed, but the result could not be printed, or this host could not record it.
+    SealedOnly = 8,
     Interrupted = 130,
 }
 
 impl Exit {
     pub fn code(self) -> u8 {
         self as u8
+    }
+
+    /// How a run ended that has sealed, but whose result could not be printed or recorded. An alarm stays one.
+    pub fn sealed_only(self) -> Self {
+        if self == Self::Alarm { self } else { Self::SealedOnly }
     }
 
     /// What the code means after a command (as in `keys.new`), for its help. Most mean the same everywhere.
@@ -44,15 +51,16 @@ impl Exit {
             Self::Damage => message!("exit.5"),
             Self::Medium => message!("exit.6"),
             Self::Key => message!("exit.7"),
+            Self::SealedOnly => message!("exit.8"),
             Self::Interrupted => message!("exit.130"),
         }
     }
 
     /// The codes that a command can end with. `path` as in `keys.new`.
     pub fn of_command(path: &str) -> &'static [Self] {
-        use Exit::{Alarm, Damage, Failed, Good, Incomplete, Interrupted, Key, Medium, Usage};
+        use Exit::{Alarm, Damage, Failed, Good, Incomplete, Interrupted, Key, Medium, SealedOnly, Usage};
         match path {
-            "backup" => &[Good, Failed, Usage, Incomplete, Alarm, Damage, Medium, Key, Interrupted],
+            "backup" => &[Good, Failed, Usage, Incomplete, Alarm, Damage, Medium, Key, SealedOnly, Interrupted],
             "restore" => &[Good, Failed, Usage, Incomplete, Damage, Medium, Key, Interrupted],
             "verify" | "media.copy" | "media.scrub" => &[Good, Failed, Usage, Damage, Medium, Interrupted],
             "generations" => &[Good, Failed, Usage, Damage, Medium, Key],
@@ -71,7 +79,8 @@ impl Exit {
             "hold.show" => &[Good, Failed, Usage, Alarm],
             "status" => &[Good, Failed, Usage, Incomplete, Alarm, Damage],
             "media.list" | "media.due" | "media.log" => &[Good, Failed, Usage, Damage],
-            "media.move" | "media.label" => &[Good, Failed, Usage],
+            "media.label" => &[Good, Failed, Usage],
+            "media.move" => &[Good, Failed, Usage, Medium],
             "catalog.log" => &[Good, Failed, Usage, Damage],
             "keys.rehearse" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
             "keys.sheet" => &[Good, Failed, Usage, Medium, Key],

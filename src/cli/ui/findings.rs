@@ -51,7 +51,14 @@ fn finding(f: &Finding) -> String {
     if f.kind == FindingKind::ClockSetBack.name() {
         return message!("talk.clock-set-back", time = time(&f.detail, Lang::spoken())).to_string();
     }
+    let path = exact(&f.path, f.path_hex.as_deref());
+    if let Some(entries) = f.detail.strip_suffix(" entries").filter(|_| f.kind == FindingKind::TakenOver.name()) {
+        return message!("talk.taken-over", path = path, count = entries).to_string();
+    }
+    if let Some(hours) = f.detail.strip_suffix(" hours").filter(|_| f.kind == FindingKind::SourceStale.name()) {
+        return message!("talk.source-stale", path = path, count = hours).to_string();
+    }
     let kind = find_optional(&format!("finding.{}", f.kind)).unwrap_or_else(|| f.kind.printable());
     let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", recorded::cause(&f.detail)) };
-    format!("{kind}: {}{detail}", exact(&f.path, f.path_hex.as_deref()).printable())
+    format!("{kind}: {}{detail}", path.printable())
 }

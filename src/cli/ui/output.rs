@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::explain::{CommandError, io_reason};
-use super::text::message;
+use super::text::{Message, message};
 use azekura::answer::{Document, SCHEMA_VERSION};
 use azekura::env::TOOL;
 use azekura::host::files;
@@ -18,12 +18,14 @@ pub struct Outcome {
     /// Whole lines.
     pub text: String,
     pub json: Value,
+    /// Of a run that has sealed: what to say where the result cannot be printed.
+    pub unprinted: Option<Message>,
 }
 
 impl Outcome {
     pub fn new(exit: Exit, text: String, answer: &impl Serialize) -> Self {
         // Does not fail: answers are plain structs whose keys are text.
-        Self { exit, text, json: serde_json::to_value(answer).unwrap_or_default() }
+        Self { exit, text, json: serde_json::to_value(answer).unwrap_or_default(), unprinted: None }
     }
 
     pub fn good(text: String, answer: &impl Serialize) -> Self {
@@ -46,11 +48,17 @@ pub fn print(outcome: &Result<Outcome, CommandError>, command: Option<&str>, jso
         Ok(()) => exit,
         // The reader closed the pipe: it has all it wanted.
         Err(e) if e.kind() == ErrorKind::BrokenPipe => exit,
-        Err(e) => {
-            to_stderr(&CommandError::from_output(&e).text());
-            // The work is done. But without its result on standard output the end is not a good one.
-            exit.max(Exit::Failed)
-        }
+        // The work is done. But without its result on standard output the end is not a good one.
+        Err(e) => match outcome.as_ref().ok().and_then(|o| o.unprinted.clone()) {
+            Some(sealed) => {
+                to_stderr(&CommandError::new(sealed, exit.sealed_only()).cause(io_reason(&e)).text());
+                exit.sealed_only()
+            }
+            None => {
+                to_stderr(&CommandError::from_output(&e).text());
+                exit.max(Exit::Failed)
+            }
+        },
     }
 }
 

@@ -51,12 +51,29 @@ fn raised(text: &str) -> Option<String> {
 
 /// Why nothing was written to the medium that was due.
 pub fn refused(due: &str, found: &str) -> Message {
-    if found == "a blank medium" {
-        return message!("media.event.refused-blank", due = due);
+    match found {
+        "a blank medium" => return message!("media.event.refused-blank", due = due),
+        "no disk mounted" => return message!("media.event.refused-not-mounted", due = due),
+        _ => {}
     }
     match found.rsplit_once(": ") {
         Some((name, "out of turn")) => message!("media.event.refused-turn", due = due, name = name),
         Some((name, "erased")) => message!("media.event.refused-erased", due = due, name = name),
+        Some((name, "blank, or another disk in its dock")) => {
+            message!("media.event.refused-dock", due = due, name = name)
+        }
+        Some((name, why @ ("lost" | "broken" | "disposed"))) => {
+            message!(
+                "media.event.refused-out-of-use",
+                due = due,
+                name = name,
+                why = find(match why {
+                    "lost" => "media.lost",
+                    "broken" => "media.broken",
+                    _ => "media.disposed",
+                })
+            )
+        }
         Some((name, "of another pool")) => message!("media.event.refused-pool", due = due, name = name),
         Some((name, "a hold stands" | "a hold is active")) => message!("media.event.refused-hold", due = due, name = name),
         Some((set, "not in the ledger")) => {
@@ -127,6 +144,9 @@ mod tests {
         let all = [
             FoundMedium::OutOfTurn { medium: medium() },
             FoundMedium::Overstayed { medium: medium(), nights: 2 },
+            FoundMedium::NotMounted,
+            FoundMedium::OutOfUse { medium: medium(), why: azekura::host::ledger::OutOfUse::Lost },
+            FoundMedium::BlankInDock { medium: medium() },
             FoundMedium::Blank { wiped: None },
             FoundMedium::Blank { wiped: Some(medium()) },
             FoundMedium::Unregistered { set: azekura::format::object::Id([7; 16]) },

@@ -1,7 +1,8 @@
 //! Numbers, sizes and times as people read them.
 
 use super::lang::Lang;
-use chrono::{DateTime, Datelike, FixedOffset, Local, NaiveDate, NaiveDateTime, TimeZone, Utc};
+use super::text::message;
+use chrono::{DateTime, Datelike, FixedOffset, Local, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
 
 const WEEKDAYS: [char; 7] = ['月', '火', '水', '木', '金', '土', '日'];
 
@@ -15,6 +16,17 @@ pub fn bytes(n: u64) -> String {
     // A float is exact enough: the text has one digit after the point.
     let value = n as f64 / 1024f64.powi(power as i32);
     format!("{value:.1} {}", UNITS[power - 1])
+}
+
+/// A span of time as a person would say it: `4.2 s`, `12 min 5 s`, `3 h 20 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => message!("unit.seconds", seconds = format!("{seconds:.1}")),
+        60..3600 => message!("unit.minutes", minutes = whole / 60, seconds = whole % 60),
+        _ => message!("unit.hours", hours = whole / 3600, minutes = whole % 3600 / 60),
+    }
+    .to_string()
 }
 
 /// A count with its thousands apart: `1,234,567`.
@@ -39,6 +51,16 @@ pub fn time(rfc3339: &str, lang: Lang) -> String {
         Lang::Ja => japanese(at.to_utc()),
         Lang::En => at.with_timezone(&Local).format("%Y-%m-%d (%a) %H:%M %:z").to_string(),
     }
+}
+
+/// The number of the night that a time (RFC 3339, UTC) belongs to. Nights end at noon, by the host's clock: a run at 23:50,
+/// one at 01:30 and one at 08:00 are of the same night.
+pub fn night_of(rfc3339: &str) -> i64 {
+    DateTime::parse_from_rfc3339(rfc3339).map_or(0, |at| night_at(at.with_timezone(&Local).naive_local()))
+}
+
+fn night_at(local: NaiveDateTime) -> i64 {
+    (local - TimeDelta::hours(12)).date().num_days_from_ce().into()
 }
 
 /// A point in time as it was typed, in seconds since 1970: a date, a date with a time of the day, or RFC 3339. What has
@@ -144,5 +166,16 @@ mod tests {
     fn japanese_characters_take_two_columns() {
         assert_eq!(pad("世代", 6), "世代  ");
         assert_eq!(pad("Set", 6), "Set   ");
+    }
+
+    #[test]
+    fn a_night_ends_at_noon() {
+        let night = |text: &str| night_at(text.parse().expect("a time"));
+        let same =
+            ["2026-11-23T12:00:00", "2026-11-23T23:50:00", "2026-11-24T00:10:00", "2026-11-24T01:30:00", "2026-11-24T11:59:59"];
+        assert!(same.iter().all(|t| night(t) == night(same[0])));
+        assert_eq!(night("2026-11-24T12:00:00"), night(same[0]) + 1);
+        assert_eq!(night("2026-11-23T11:59:59"), night(same[0]) - 1);
+        assert_eq!(night("2027-01-01T01:00:00"), night("2026-12-31T23:00:00"), "the turn of the year");
     }
 }

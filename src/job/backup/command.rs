@@ -1,13 +1,16 @@
 //! Sources that are commands: what they write to their standard output is one file.
 
+use super::error::how_it_ended;
 use super::{BackupError, SourceOptions};
 use crate::format::cbor::Time;
 use crate::format::entry::{Core, EntryKind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
-use std::io::{self, Read};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 type Result<T> = std::result::Result<T, BackupError>;
@@ -31,65 +34,146 @@ impl Read for CommandOutput {
     }
 }
 
-/// Commands that run as sources.
-pub struct Commands(Vec<(Vec<u8>, PathBuf, Child)>);
+/// What is run, and where.
+pub struct CommandLine {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    folder: PathBuf,
+    /// Program and arguments of a check that gets the output, too.
+    check: Vec<OsString>,
+}
 
-impl Commands {
-    /// Starts the commands among the sources.
-    pub fn start(sources: &[&SourceOptions]) -> Result<Self> {
-        let mut running = Self(Vec::new());
-        for s in sources {
-            let Some((program, arguments)) = s.command.split_first() else { continue };
-            let program = PathBuf::from(program);
-            let child =
-                Command::new(&program).args(arguments).current_dir(&s.path).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-            match child {
-                Ok(child) => running.0.push((s.name.clone(), program, child)),
-                Err(source) => return Err(BackupError::CommandStart { program, source }),
-            }
-        }
-        Ok(running)
-    }
-
-    /// The commands' outputs, as entries that begin now.
-    pub fn outputs(&mut self, now: Time) -> Vec<(Box<Core>, Box<dyn Read + Send>)> {
-        let outputs = self.0.iter_mut().filter_map(|(name, _, child)| Some((name, child.stdout.take()?)));
-        outputs
-            .map(|(name, output)| {
-                let mut core = Box::new(Core::new(name.clone(), EntryKind::File));
-                (core.mode, core.mtime, core.ctime) = (0o600, now, now);
-                (core.uid, core.gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-                (core, Box::new(CommandOutput(output)) as Box<dyn Read + Send>)
-            })
-            .collect()
-    }
-
-    /// Waits for the commands. Each must have succeeded: half a dump is no dump.
-    pub fn finish(mut self, check: &dyn Fn() -> Result<()>) -> Result<()> {
-        for (_, program, child) in &mut self.0 {
-            // It may go on after it has closed its output.
-            let status = loop {
-                check()?;
-                match child.try_wait().map_err(BackupError::CommandOutput)? {
-                    Some(status) => break status,
-                    None => std::thread::sleep(WAIT),
-                }
-            };
-            if !status.success() {
-                return Err(BackupError::CommandFailed { program: program.clone(), status });
-            }
-        }
-        self.0.clear();
-        Ok(())
+impl CommandLine {
+    /// Of a source; `None` for a tree.
+    pub fn of(source: &SourceOptions) -> Option<Self> {
+        let (program, arguments) = source.command.split_first()?;
+        Some(Self {
+            program: program.into(),
+            arguments: arguments.to_vec(),
+            folder: source.path.clone(),
+            check: source.check.clone(),
+        })
     }
 }
 
-/// Ends commands that are still running when the run fails.
-impl Drop for Commands {
+/// The entry of a command's output, which begins `now`.
+pub fn output_core(source: &SourceOptions, now: Time) -> Box<Core> {
+    let mut core = Box::new(Core::new(source.name.clone(), EntryKind::File));
+    (core.mode, core.mtime, core.ctime) = (0o600, now, now);
+    (core.uid, core.gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    core
+}
+
+/// A command that runs. It is ended when this is dropped.
+pub struct RunningCommand {
+    program: PathBuf,
+    child: OwnedChild,
+    output: CommandOutput,
+    check: Option<RunningCheck>,
+}
+
+/// Is ended when it is dropped.
+struct OwnedChild(Child);
+
+impl Drop for OwnedChild {
     fn drop(&mut self) {
-        for (_, _, child) in &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
+        // Of a command that has ended, both do nothing.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl OwnedChild {
+    /// Waits for its end.
+    fn finish(&mut self, check: &dyn Fn() -> Result<()>) -> Result<ExitStatus> {
+        loop {
+            check()?;
+            match self.0.try_wait().map_err(BackupError::CommandOutput)? {
+                Some(status) => return Ok(status),
+                None => std::thread::sleep(WAIT),
+            }
         }
+    }
+}
+
+impl RunningCommand {
+    /// Starts a command. From now on its output has to be read: a database gives up a client that takes nothing.
+    pub fn start(line: CommandLine) -> Result<Self> {
+        let CommandLine { program, arguments, folder, check } = line;
+        let mut command = Command::new(&program);
+        command.args(arguments).current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        let started = command.spawn().and_then(|mut child| match child.stdout.take() {
+            Some(output) => Ok((OwnedChild(child), CommandOutput(output))),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        });
+        match started {
+            Ok((child, output)) => Ok(Self { program, child, output, check: RunningCheck::start(&check, &folder) }),
+            Err(source) => Err(BackupError::CommandStart { program, source }),
+        }
+    }
+
+    /// Reads what it writes.
+    pub fn read(&mut self, into: &mut [u8], is_stopped: &dyn Fn() -> bool) -> io::Result<usize> {
+        let n = self.output.read(into)?;
+        if let Some(check) = &mut self.check {
+            check.feed(&into[..n], is_stopped);
+        }
+        Ok(n)
+    }
+
+    /// Waits for its end. It must have succeeded: half a dump is no dump. Returns why the check failed, if it did.
+    pub fn finish(mut self, check: &dyn Fn() -> Result<()>) -> Result<Option<String>> {
+        // It may go on after it has closed its output.
+        let status = self.child.finish(check)?;
+        if !status.success() {
+            return Err(BackupError::CommandFailed { program: self.program, status });
+        }
+        self.check.map_or(Ok(None), |running| running.finish(check))
+    }
+}
+
+/// A program that gets a copy of the output and judges it.
+struct RunningCheck {
+    program: String,
+    child: io::Result<OwnedChild>,
+    input: Option<ChildStdin>,
+}
+
+impl RunningCheck {
+    /// `None` if there is none. One that does not start has failed, and the output is stored all the same.
+    fn start(line: &[OsString], folder: &Path) -> Option<Self> {
+        let (program, arguments) = line.split_first()?;
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().map(OwnedChild);
+        let input = child.as_mut().ok().and_then(|child| child.0.stdin.take());
+        // So that a check that is slow or hangs does not hide the wish to stop.
+        let input = input.filter(|input| fcntl_setfl(input, OFlags::NONBLOCK).is_ok());
+        Some(Self { program: program.display().to_string(), child, input })
+    }
+
+    /// Writes to the check, unless it wants no more.
+    fn feed(&mut self, mut bytes: &[u8], is_stopped: &dyn Fn() -> bool) {
+        while let Some(input) = self.input.as_mut().filter(|_| !bytes.is_empty()) {
+            match input.write(bytes) {
+                Ok(n) if n > 0 => bytes = &bytes[n..],
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && !is_stopped() => {
+                    // Whatever it answers, the next write tells.
+                    let _ = poll(&mut [PollFd::new(&*input, PollFlags::OUT)], Some(&POLL_INTERVAL));
+                }
+                // It has closed its end: it needs no more to judge by.
+                _ => self.input = None,
+            }
+        }
+    }
+
+    fn finish(self, check: &dyn Fn() -> Result<()>) -> Result<Option<String>> {
+        let Self { program, child, input } = self;
+        drop(input);
+        let why = match child {
+            Ok(mut child) => Some(child.finish(check)?).filter(|status| !status.success()).map(how_it_ended),
+            Err(e) => Some(e.to_string()),
+        };
+        Ok(why.map(|why| format!("{program}: {why}")))
     }
 }

@@ -1,10 +1,10 @@
 //! What flows between the stations of a backup: batches of entries, in the order of the entry stream.
 
+use super::command::CommandLine;
 use crate::format::entry::Core;
 use crate::pipeline::packer::PlacedChunk;
 use crate::pipeline::source::WalkedEntry;
 use crate::tripwire::PreviousContent;
-use std::io::Read;
 use std::sync::Arc;
 
 /// Records of the last generation whose entries have not changed.
@@ -42,8 +42,8 @@ pub enum WalkEntry {
     Described(Box<Core>, FurtherNames),
     /// A file to be read, and its content in the last generation.
     File(WalkedEntry, FurtherNames, Option<PreviousContent>),
-    /// The standard output of a command, and its content in the last generation.
-    Output(Box<Core>, Box<dyn Read + Send>, Option<PreviousContent>),
+    /// A command whose standard output is to be read, and that output in the last generation.
+    Output(Box<Core>, Box<CommandLine>, Option<PreviousContent>),
     Link(HardLink),
 }
 

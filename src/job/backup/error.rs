@@ -10,7 +10,9 @@ use crate::pipeline::encryptor::EncryptError;
 use crate::pipeline::packer::PackError;
 use crate::pipeline::source::SourceError;
 use crate::set::writer::WriteError;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 /// Why a backup ended without a generation.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +47,7 @@ pub enum BackupError {
         /// The program.
         program: PathBuf,
         /// How it ended.
-        status: std::process::ExitStatus,
+        status: ExitStatus,
     },
     /// Two sources share a name.
     #[error("two sources have the name {name}")]
@@ -96,9 +98,33 @@ impl BackupError {
         matches!(self, Self::Stopped | Self::Pack(PackError::Stopped))
     }
 
+    /// Whether a command that is a source failed, and nothing else.
+    pub(super) fn is_of_command(&self) -> bool {
+        matches!(self, Self::CommandStart { .. } | Self::CommandOutput(_) | Self::CommandFailed { .. })
+    }
+
+    /// Of a command: what it was and how it ended, for a finding's detail.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::CommandFailed { program, status } => format!("{}: {}", program.display(), how_it_ended(*status)),
+            Self::CommandStart { program, source } => format!("{}: {source}", program.display()),
+            Self::CommandOutput(source) => source.to_string(),
+            other => other.to_string(),
+        }
+    }
+
     /// Of the failures of several threads, the first that is not a consequence of another.
     pub(super) fn cause_of(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
         failures.into_iter().reduce(|first, next| if first.is_consequence() { next } else { first })
+    }
+}
+
+/// How a program ended, for a finding's detail.
+pub(super) fn how_it_ended(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status: {code}"),
+        (None, Some(signal)) => format!("signal: {signal}"),
+        (None, None) => status.to_string(),
     }
 }
 

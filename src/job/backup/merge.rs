@@ -4,24 +4,23 @@
 //! Both sides are read once, in order, in constant memory.
 
 use super::Result;
-use super::entries::{FoundBatch, FurtherNames, HardLink, UnchangedRecords, WalkEntry};
+use super::batches::Batches;
+use super::command::CommandLine;
+use super::entries::{HardLink, WalkEntry};
+use super::lacking::Lacking;
 use super::linked_files::{LinkedFiles, NameOfFile};
 use super::previous::PreviousEntries;
 use super::stop::Stop;
 use super::tally::BackupTally;
+use super::unread::{PassedEntries, UnreadPlaces};
 use super::worker::is_shared;
 use crate::event::FindingKind;
 use crate::format::cbor::Time;
 use crate::format::entry::{Core, EntryHead, EntryKind, add_sizes};
 use crate::pipeline::source::{Problem, ProblemKind, SourceTree, WalkedEntry};
 use crate::tripwire::Watcher;
-use std::io::Read;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Entries in a batch.
-const BATCH_ENTRIES: usize = 256;
-/// Bytes to be read, or copied, in a batch.
-const BATCH_BYTES: u64 = 1 << 20;
 const SECOND: i128 = 1_000_000_000;
 /// Linux stamps files with the time of its last tick, which comes 100 times a second at least. Nanoseconds.
 const TICK: i128 = SECOND / 100;
@@ -30,9 +29,13 @@ const COARSE: i128 = 2 * SECOND;
 
 /// A source that entries are read from.
 pub enum OpenSource<'t> {
-    Tree(&'t SourceTree),
-    /// A command that is running, described as a file, and its standard output.
-    Command(Box<Core>, Box<dyn Read + Send>),
+    /// A tree, and in which hours its newest file must have been written, if in any: how many, and since when (seconds
+    /// since 1970).
+    Tree(&'t SourceTree, Option<(u64, i64)>),
+    /// A tree whose root cannot be opened: its name.
+    Unreadable(&'t [u8]),
+    /// A command, and its standard output described as a file.
+    Command(Box<Core>, Box<CommandLine>),
 }
 
 /// Merges the sources with the last generation.
@@ -43,62 +46,113 @@ pub struct EntryMerge<'a> {
     pub watcher: &'a Watcher,
     pub stop: &'a Stop<'a>,
     pub linked: LinkedFiles,
+    pub lacking: &'a Lacking,
+    pub unread: UnreadPlaces,
     pub batches: Batches<'a>,
 }
 
-impl EntryMerge<'_> {
+impl<'a> EntryMerge<'a> {
     /// Reads the sources, which ascend by name, and sends batches in the order of the entry stream.
     pub fn merge(mut self, sources: Vec<OpenSource>) -> Result<()> {
         for source in sources {
             match source {
-                OpenSource::Tree(tree) => self.merge_tree(tree)?,
-                OpenSource::Command(core, output) => self.merge_command(core, output)?,
+                OpenSource::Tree(tree, fresh) => self.merge_tree(tree, fresh)?,
+                OpenSource::Unreadable(name) => {
+                    self.watcher.is_absent(name);
+                    self.pass_unread(name)?;
+                }
+                OpenSource::Command(core, line) => self.merge_command(core, line)?,
             }
         }
-        let (tally, watcher) = (self.tally, self.watcher);
-        self.previous.finish(&|head| gone(head, tally, watcher));
+        let (previous, mut passed) = self.passed();
+        previous.finish(&mut |head, record| passed.pass(head, record))?;
+        self.unread.come_to(None, self.tally);
         self.batches.flush()
     }
 
-    /// Whether the last generation has an entry of this path.
-    fn find_previous(&mut self, path: &[u8]) -> bool {
-        let (tally, watcher) = (self.tally, self.watcher);
-        self.previous.seek(path, &|head| gone(head, tally, watcher))
+    fn passed(&mut self) -> (&mut PreviousEntries, PassedEntries<'_, 'a>) {
+        let Self { previous, unread, batches, tally, watcher, lacking, .. } = self;
+        let is_trusted = previous.is_trusted;
+        (previous, PassedEntries { unread, batches, tally, watcher, lacking, is_trusted })
     }
 
-    fn merge_command(&mut self, core: Box<Core>, output: Box<dyn Read + Send>) -> Result<()> {
-        let is_known = self.find_previous(&core.path);
+    /// Whether the last generation has an entry of this path.
+    fn find_previous(&mut self, path: &[u8]) -> Result<bool> {
+        let (previous, mut passed) = self.passed();
+        let is_known = previous.seek(path, &mut |head, record| passed.pass(head, record))?;
+        self.unread.come_to(Some(path), self.tally);
+        Ok(is_known)
+    }
+
+    /// Neither the entry `path` nor what is in it can be read, except what the walk returns after this.
+    fn pass_unread(&mut self, path: &[u8]) -> Result<()> {
+        let is_known = self.find_previous(path)?;
+        self.unread.enter(path);
+        self.watcher.cannot_see(path);
+        let (previous, mut passed) = self.passed();
+        match previous.head().filter(|_| is_known) {
+            Some(head) => passed.pass(&head, previous.record()),
+            None => Ok(()),
+        }
+    }
+
+    fn merge_command(&mut self, core: Box<Core>, line: Box<CommandLine>) -> Result<()> {
+        let is_known = self.find_previous(&core.path)?;
         let content = if is_known { self.previous.content() } else { None };
         let counts = &self.tally.counts;
         let count = if is_known && self.previous.is_trusted { &counts.changed } else { &counts.new };
         for n in [count, &counts.entries, &counts.files] {
             n.fetch_add(1, Relaxed);
         }
-        self.batches.push_alone(WalkEntry::Output(core, output, content))
+        self.batches.push_alone(WalkEntry::Output(core, line, content))
     }
 
-    fn merge_tree(&mut self, tree: &SourceTree) -> Result<()> {
+    fn merge_tree(&mut self, tree: &SourceTree, fresh: Option<(u64, i64)>) -> Result<()> {
         let counts = &self.tally.counts;
-        let (mut files, mut bytes) = (0, 0);
+        let mut all = TreeFacts::default();
         for found in tree.walk() {
             self.stop.check()?;
             let found = match found {
                 Ok(found) => found,
                 Err(problem) => {
                     self.report(&problem);
+                    if problem.hides_entries() {
+                        all.has_unread = true;
+                        self.pass_unread(&problem.path)?;
+                    }
                     continue;
                 }
             };
             counts.entries.fetch_add(1, Relaxed);
+            all.entries += 1;
+            all.has_others |= !matches!(found.stat.kind, EntryKind::File | EntryKind::Directory);
             if found.stat.kind == EntryKind::File {
                 counts.files.fetch_add(1, Relaxed);
                 self.tally.add_size(found.stat.size);
-                files += 1;
-                bytes = add_sizes(bytes, found.stat.size);
+                all.files += 1;
+                all.bytes = add_sizes(all.bytes, found.stat.size);
+                all.newest = all.newest.max(found.stat.mtime.seconds);
+                self.watcher.saw(&found.path);
             }
-            self.merge_entry(tree, found)?;
+            let is_root = found.path == tree.name();
+            let inode = found.stat.inode;
+            let before = self.merge_entry(tree, found)?;
+            if is_root {
+                all.is_another_root = before.is_some_and(|before| before != inode);
+            }
         }
-        self.watcher.there(tree.name(), files, bytes);
+        self.watcher.there(tree.name(), all.files, all.bytes);
+        if let Some(what) = all.nothing() {
+            self.tally.finding(FindingKind::SourceEmpty, tree.name(), what.into());
+        }
+        if let Some((hours, since)) = fresh.filter(|(_, since)| all.files > 0 && all.newest < *since) {
+            let age = since.abs_diff(all.newest) / 3_600 + hours;
+            self.tally.finding(FindingKind::SourceStale, tree.name(), format!("{age} hours"));
+        }
+        // As an empty folder is where nothing is mounted. If it is the same folder as before, somebody has emptied it.
+        if all.entries <= 1 && all.is_another_root && !all.has_unread && all.files == 0 {
+            self.watcher.is_absent(tree.name());
+        }
         Ok(())
     }
 
@@ -111,32 +165,38 @@ impl EntryMerge<'_> {
         self.tally.finding(kind, &problem.path, problem.to_string());
     }
 
-    fn merge_entry(&mut self, tree: &SourceTree, found: WalkedEntry) -> Result<()> {
+    /// Returns the inode that the entry had in the last generation.
+    fn merge_entry(&mut self, tree: &SourceTree, found: WalkedEntry) -> Result<Option<u64>> {
         let counts = &self.tally.counts;
-        let is_known = self.find_previous(&found.path);
+        let is_known = self.find_previous(&found.path)?;
         let previous = &self.previous;
         let head = if is_known { previous.head() } else { None };
+        let before = head.as_ref().map(|head| head.inode);
         let name = self.linked.add(&found);
         // What the last run recorded of the names of a file must still be true.
         let is_unchanged = |head: &EntryHead| {
             previous.is_trusted
                 && is_unchanged(head, &found, previous.started, self.with_sha256)
                 && head.link_to == name.link_to()
+                // What the last run could not read is read again.
+                && !self.lacking.contains(head.link_to.unwrap_or(head.path))
         };
         if let Some(head) = head.as_ref().filter(|head| is_unchanged(head)) {
             counts.unchanged.fetch_add(1, Relaxed);
-            return self.batches.push_unchanged(previous.record(), head.core_bytes as u32, name.further_names());
+            self.batches.push_unchanged(previous.record(), head.core_bytes as u32, name.further_names())?;
+            return Ok(before);
         }
         let count = if head.is_some() && previous.is_trusted { &counts.changed } else { &counts.new };
         count.fetch_add(1, Relaxed);
         let further_names = match name {
             NameOfFile::Further { first, is_last } => {
-                return self.batches.push(WalkEntry::Link(HardLink { path: found.path, first, is_last }), 0);
+                self.batches.push(WalkEntry::Link(HardLink { path: found.path, first, is_last }), 0)?;
+                return Ok(before);
             }
             NameOfFile::First(further_names) => further_names,
         };
         let content = head.filter(|head| head.kind == Some(EntryKind::File)).and_then(|_| previous.content());
-        match found.stat.kind {
+        let pushed = match found.stat.kind {
             EntryKind::File if is_shared(&found.stat) => self.batches.push_alone(WalkEntry::File(found, further_names, content)),
             EntryKind::File => {
                 let bytes = found.stat.size;
@@ -144,7 +204,7 @@ impl EntryMerge<'_> {
             }
             _ => match tree.describe(&found) {
                 Ok(described) => {
-                    described.lacks.iter().for_each(|lack| self.unreadable(lack));
+                    described.lacks.iter().for_each(|lack| self.tally.lacks(&lack.path, lack.to_string()));
                     self.batches.push(WalkEntry::Described(Box::new(described.core), further_names), 0)
                 }
                 Err(problem) => {
@@ -152,7 +212,8 @@ impl EntryMerge<'_> {
                     Ok(())
                 }
             },
-        }
+        };
+        pushed.map(|()| before)
     }
 
     fn unreadable(&self, problem: &Problem) {
@@ -160,11 +221,32 @@ impl EntryMerge<'_> {
     }
 }
 
-/// An entry of the last generation is no longer in the sources.
-fn gone(head: &EntryHead, tally: &BackupTally, watcher: &Watcher) {
-    tally.counts.gone.fetch_add(1, Relaxed);
-    if head.kind == Some(EntryKind::File) {
-        watcher.gone(head.path);
+/// What a walk has found of a tree.
+#[derive(Default)]
+struct TreeFacts {
+    entries: u64,
+    files: u64,
+    bytes: u64,
+    /// When the newest file was written, in seconds since 1970.
+    newest: i64,
+    /// Links, devices and the like.
+    has_others: bool,
+    /// Some of it could not be read.
+    has_unread: bool,
+    /// The root is not the folder that it was in the last generation.
+    is_another_root: bool,
+}
+
+impl TreeFacts {
+    /// Why the tree is as good as nothing, if it is: that is suspicious, and the generation is not `good`.
+    fn nothing(&self) -> Option<&'static str> {
+        match self {
+            Self { has_unread: true, .. } | Self { has_others: true, .. } => None,
+            Self { files: 0, entries: 0 | 1, .. } => Some(""),
+            Self { files: 0, .. } => Some("only folders"),
+            Self { bytes: 0, .. } => Some("0 bytes"),
+            _ => None,
+        }
     }
 }
 
@@ -184,63 +266,6 @@ fn is_unchanged(before: &EntryHead, found: &WalkedEntry, started: i64, with_sha2
         && before.ctime == s.ctime
         && !is_racy(before.ctime, started)
         && (s.kind != EntryKind::File || before.size == s.size && before.has_sha256 == with_sha256)
-}
-
-/// Makes batches out of entries.
-pub struct Batches<'a> {
-    send: &'a mut dyn FnMut(FoundBatch) -> Result<()>,
-    sequence: u64,
-    entries: Vec<WalkEntry>,
-    /// Entries that are no [`WalkEntry::Unchanged`].
-    changed: usize,
-    bytes: u64,
-}
-
-impl<'a> Batches<'a> {
-    pub fn new(send: &'a mut dyn FnMut(FoundBatch) -> Result<()>) -> Self {
-        Self { send, sequence: 0, entries: Vec::new(), changed: 0, bytes: 0 }
-    }
-
-    fn push_unchanged(&mut self, record: &[u8], core_bytes: u32, further_names: FurtherNames) -> Result<()> {
-        let can_join = |last: &WalkEntry| matches!(last, WalkEntry::Unchanged(u) if u.further_names == FurtherNames::None);
-        if further_names == FurtherNames::Follow || !self.entries.last().is_some_and(can_join) {
-            self.entries.push(WalkEntry::Unchanged(UnchangedRecords { further_names, ..UnchangedRecords::default() }));
-        }
-        let Some(WalkEntry::Unchanged(unchanged)) = self.entries.last_mut() else { unreachable!("just pushed") };
-        unchanged.bytes.extend_from_slice(&(record.len() as u32).to_le_bytes());
-        unchanged.bytes.extend_from_slice(record);
-        unchanged.records.push((record.len() as u32, core_bytes));
-        // A record that is copied costs little work: a batch has room for more of them.
-        self.bytes += record.len() as u64 * 4;
-        self.flush_if_full()
-    }
-
-    fn push(&mut self, entry: WalkEntry, bytes: u64) -> Result<()> {
-        self.entries.push(entry);
-        self.changed += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
-        self.flush_if_full()
-    }
-
-    fn push_alone(&mut self, entry: WalkEntry) -> Result<()> {
-        self.flush()?;
-        self.entries.push(entry);
-        self.flush()
-    }
-
-    fn flush_if_full(&mut self) -> Result<()> {
-        if self.changed >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        if self.entries.is_empty() {
-            return Ok(());
-        }
-        let batch = FoundBatch { sequence: self.sequence, entries: std::mem::take(&mut self.entries) };
-        self.sequence += 1;
-        (self.changed, self.bytes) = (0, 0);
-        (self.send)(batch)
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! `backup`: writes one sealed generation of the sources to a medium.
 
 mod append;
+mod batches;
 mod chunk_store;
 mod collector;
 mod command;
 mod entries;
 mod entry_stream;
 mod error;
+mod lacking;
 mod large_file;
 mod linked_files;
 mod merge;
@@ -21,6 +23,7 @@ mod sources;
 mod stations;
 mod stop;
 mod tally;
+mod unread;
 mod wakeup;
 mod worker;
 
@@ -28,6 +31,7 @@ pub use append::Streaming;
 pub use error::BackupError;
 pub use options::{NewSetOptions, Options, SourceOptions};
 pub use report::Report;
+pub use sources::check_kinds;
 
 use crate::env::Env;
 use crate::event::Observer;

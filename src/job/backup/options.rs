@@ -92,8 +92,13 @@ pub struct SourceOptions {
     pub name: Vec<u8>,
     /// The tree or file. For a command: the folder that it runs in.
     pub path: PathBuf,
-    /// Program and arguments. If it fails, there is no generation. Default: none, the source is a tree.
+    /// Program and arguments, started when its turn comes. If it fails, its entry has no content, and that is a finding;
+    /// if nothing else is read, there is no generation. Default: none, the source is a tree.
     pub command: Vec<OsString>,
+    /// Program and arguments of a check that gets the command's output, too. Default: none.
+    pub check: Vec<OsString>,
+    /// Hours that the newest file of a tree may be old; beyond that, the tree is stale: a finding. Default: any number.
+    pub fresh_hours: Option<u64>,
     /// What to leave out, in Gitignore syntax. Default: nothing.
     pub excludes: Vec<String>,
     /// Enter no other file system. Default: no.
@@ -113,6 +118,8 @@ impl SourceOptions {
             name: name.into(),
             path: path.into(),
             command: Vec::new(),
+            check: Vec::new(),
+            fresh_hours: None,
             excludes: Vec::new(),
             one_file_system: false,
             rules: Rules::default(),

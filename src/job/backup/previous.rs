@@ -54,29 +54,32 @@ impl PreviousEntries {
         Ok(Self { stream: Some(stream), started: last.started, is_trusted, ..none })
     }
 
-    /// Goes to the record of `path`, or to where it would be. Returns whether it is there. Records passed over are
-    /// `gone`.
-    pub fn seek(&mut self, path: &[u8], gone: &dyn Fn(&EntryHead)) -> bool {
-        while let Some(head) = self.peek() {
+    /// Goes to the record of `path`, or to where it would be. Returns whether it is there. `passed` gets the records
+    /// before it that nobody asked for, with their heads.
+    pub fn seek(&mut self, path: &[u8], passed: &mut dyn FnMut(&EntryHead, &[u8]) -> Result<()>) -> Result<bool> {
+        while self.peek() {
+            let Some(head) = self.head() else { break };
             match compare_paths(head.path, path) {
-                Ordering::Less => gone(&head),
+                Ordering::Less => passed(&head, &self.record)?,
                 Ordering::Equal => {
                     self.is_ahead = false;
-                    return true;
+                    return Ok(true);
                 }
-                Ordering::Greater => return false,
+                Ordering::Greater => return Ok(false),
             }
             self.is_ahead = false;
         }
-        false
+        Ok(false)
     }
 
-    /// Goes to the end. The remaining records are `gone`.
-    pub fn finish(mut self, gone: &dyn Fn(&EntryHead)) {
-        while let Some(head) = self.peek() {
-            gone(&head);
+    /// Goes to the end. `passed` gets the remaining records.
+    pub fn finish(&mut self, passed: &mut dyn FnMut(&EntryHead, &[u8]) -> Result<()>) -> Result<()> {
+        while self.peek() {
+            let Some(head) = self.head() else { break };
+            passed(&head, &self.record)?;
             self.is_ahead = false;
         }
+        Ok(())
     }
 
     /// The record that [`Self::seek`] has found.
@@ -96,10 +99,11 @@ impl PreviousEntries {
         PreviousContent::of(&core, settled)
     }
 
-    /// The next record. A stream that ends early or is damaged only means that more is read.
-    fn peek(&mut self) -> Option<EntryHead<'_>> {
+    /// Whether there is a next record, which is then in `record`. A stream that ends early or is damaged only means that
+    /// more is read.
+    fn peek(&mut self) -> bool {
         if !self.is_ahead {
-            let stream = self.stream.as_mut()?;
+            let Some(stream) = self.stream.as_mut() else { return false };
             let mut prefix = [0; 4];
             let record = &mut self.record;
             let read = stream.read_exact(&mut prefix).ok().and_then(|()| record_length(prefix).ok()).and_then(|n| {
@@ -112,6 +116,6 @@ impl PreviousEntries {
                 self.record.clear();
             }
         }
-        if self.is_ahead { EntryHead::at(&self.record).ok() } else { None }
+        self.is_ahead
     }
 }

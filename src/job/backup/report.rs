@@ -7,7 +7,7 @@ use crate::format::object::Id;
 use crate::format::seal::{ReadBack, Verdict};
 use crate::format::watch::Alarm;
 use crate::job::incident::hold::HoldError;
-use crate::set::writer::{Closed, Opened};
+use crate::set::writer::{Closed, Opened, WriteError};
 
 /// A generation that was written and sealed.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub struct Report {
     pub alarms: Vec<Alarm>,
     /// Why the hold could not be put on.
     pub hold_failed: Option<HoldError>,
+    /// Why this host could not record the generation, which is sealed and read back all the same.
+    pub unrecorded: Option<WriteError>,
     /// Bytes that this run added to the medium.
     pub added_bytes: u64,
     /// Objects that this run added to the medium.

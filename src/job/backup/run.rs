@@ -1,11 +1,11 @@
 //! One run: what it opens, what it decides, and how it seals what the stations have stored.
 
 use super::append::AppendedPacks;
-use super::command::Commands;
 use super::entry_stream::CollectedStream;
+use super::lacking::{self, Lacking};
 use super::pick_list::pick_list;
 use super::previous::PreviousEntries;
-use super::sources::{find_empty, identify, manifest_source, open_trees, ordered_sources};
+use super::sources::{OpenTrees, check_kinds, find_absent, identify, manifest_source, open_trees, ordered_sources};
 use super::stations::Stations;
 use super::tally::BackupTally;
 use super::{Options, Report, Result, SourceOptions};
@@ -22,7 +22,7 @@ use crate::job::incident::hold::{self, HoldError};
 use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL};
 use crate::pipeline::encryptor::{Encryptor, Recipients};
 use crate::pipeline::source::SourceTree;
-use crate::set::writer::{self, NewSet, Opened, SealFacts, SetWriter, WriteTarget};
+use crate::set::writer::{self, NewSet, Opened, SealFacts, SetWriter, WriteError, WriteTarget};
 use crate::tripwire::{WatchedSource, Watcher};
 use std::sync::atomic::Ordering;
 
@@ -36,6 +36,8 @@ pub struct Run<'a> {
     /// Ascending by name.
     sources: Vec<&'a SourceOptions>,
     trees: Vec<SourceTree>,
+    /// Names of trees that are there and cannot be opened.
+    unreadable: Vec<Vec<u8>>,
     set: SetWriter,
     opened: Opened,
     /// Number of the first object that this run appends.
@@ -44,6 +46,7 @@ pub struct Run<'a> {
     stores_everything: bool,
     /// Read everything, whatever its times say.
     is_full: bool,
+    lacking: Lacking,
 }
 
 /// What the stations have stored.
@@ -61,7 +64,8 @@ impl<'a> Run<'a> {
     pub fn open(options: &'a Options, env: &'a Env<'a>, observer: &'a dyn Observer, tally: &'a BackupTally<'a>) -> Result<Self> {
         let started = (env.now)();
         let sources = ordered_sources(options)?;
-        let mut trees = open_trees(&sources, tally, env.loader.interruption())?;
+        check_kinds(&options.sources)?;
+        let OpenTrees { mut trees, unreadable } = open_trees(&sources, tally, env.loader.interruption())?;
         let state = StateDir::open(&options.state)?;
         if options.set.is_none() && !options.quarantine {
             hold::check(&state, &options.to, env)?;
@@ -91,7 +95,23 @@ impl<'a> Run<'a> {
         }
         // Entries of the last generation may point into packs that were found damaged since.
         let is_full = options.full || stores_everything || catalog.wants_reread(row)?;
-        Ok(Self { options, env, observer, tally, started, sources, trees, set, opened, first_new, stores_everything, is_full })
+        let lacking = Lacking::of(&set.host.state);
+        Ok(Self {
+            options,
+            env,
+            observer,
+            tally,
+            started,
+            sources,
+            trees,
+            unreadable,
+            set,
+            opened,
+            first_new,
+            stores_everything,
+            is_full,
+            lacking,
+        })
     }
 
     /// Reads the sources and stores what the set does not have.
@@ -99,11 +119,11 @@ impl<'a> Run<'a> {
         let previous = PreviousEntries::of(&self.set, !self.is_full, self.env)?;
         let watcher = self.watcher();
         self.observer.on_event(Event::Phase(Phase::Reading));
-        let commands = Commands::start(&self.sources)?;
         let adopted_packs = self.set.log.unsealed.iter().filter(|o| o.kind == ObjectKind::Pack).count() as u64;
-        let Self { options, env, trees, tally, set, .. } = self;
-        let stations = Stations { options, env, trees, tally, watcher: &watcher };
-        let (stream, appended) = stations.store(set, commands, previous)?;
+        let Self { options, env, sources, trees, unreadable, tally, set, lacking, .. } = self;
+        find_absent(sources, trees, &watcher);
+        let stations = Stations { options, env, sources, trees, unreadable, tally, watcher: &watcher, lacking };
+        let (stream, appended) = stations.store(set, previous)?;
         Ok(StoredContent { stream, appended, watcher, adopted_packs, finished: (self.env.now)() })
     }
 
@@ -124,11 +144,15 @@ impl<'a> Run<'a> {
 
     /// Writes the manifest and the seal, and puts a hold on if there is an alarm.
     pub fn seal(mut self, stored: StoredContent) -> Result<Report> {
-        find_empty(&self.trees, self.tally);
         self.observer.on_event(Event::Phase(Phase::Sealing));
         let StoredContent { stream, appended, watcher, adopted_packs, finished } = stored;
         let (mut closed, checkpoints) = (appended.closed, appended.checkpoints);
+        for canary in watcher.missing_canaries() {
+            self.tally.finding(FindingKind::CanaryMissing, &canary, String::new());
+        }
         let (watched, alarms) = watcher.finish(self.set.log.generation(), self.options.tag.is_some());
+        let lacking = self.tally.lacking();
+        self.lacking.add(&lacking, &self.set.host.state)?;
         self.set.host.state.put_watch(&watch::encode(&watched))?;
         let manifest = self.manifest(&stream, finished, watched, alarms)?;
         let encrypted = encrypt_manifest(&self.set.host.recipients, &manifest)?;
@@ -151,8 +175,11 @@ impl<'a> Run<'a> {
             started: self.started.as_nanoseconds_64(),
             entries_digest,
         })?;
+        // Paths that stay on the list for nothing are only read once more.
+        let _ = lacking::put(&lacking, &self.set.host.state);
         let (generation, check_code) = (sealed.generation, CheckCode::of(&sealed.digest));
-        self.record(&time, &format!("generation {generation} {} check code {check_code}", verdict.name()))?;
+        let detail = format!("generation {generation} {} check code {check_code}", verdict.name());
+        let unrecorded = sealed.unrecorded.or_else(|| self.record(&time, &detail).err());
         let hold_failed = self.put_hold_on(generation, &alarms);
 
         let added = objects.iter().filter(|o| o.number >= self.first_new || self.opened != Opened::Known);
@@ -172,6 +199,7 @@ impl<'a> Run<'a> {
             findings,
             alarms,
             hold_failed,
+            unrecorded,
             added_bytes: added_bytes + sealed.length + closed.iter().chain(&checkpoints).map(|c| c.bytes).sum::<u64>(),
             added_objects: added_objects + 1 + closed.iter().chain(&checkpoints).map(|c| c.objects).sum::<u64>(),
             adopted_objects: adopted_packs,
@@ -216,7 +244,7 @@ impl<'a> Run<'a> {
     }
 
     /// Records in the catalog what later runs need to know of this one.
-    fn record(&mut self, time: &str, detail: &str) -> Result<()> {
+    fn record(&mut self, time: &str, detail: &str) -> Result<(), WriteError> {
         let (id, oldest_referenced) = (self.set.host.id(), self.set.log.oldest_referenced);
         let (catalog, row) = (&mut self.set.host.catalog, self.set.host.row);
         if self.stores_everything {

@@ -6,6 +6,7 @@ use crate::event::FindingKind;
 use crate::format::manifest::{Source, SourceKind, come_apart};
 use crate::interruption::Interruption;
 use crate::pipeline::source::{SourceError, SourceTree, TreeOptions};
+use crate::tripwire::Watcher;
 
 /// The sources, ascending by name. None lies within another: the entry stream is one tree.
 pub fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
@@ -22,10 +23,27 @@ pub fn ordered_sources(options: &Options) -> Result<Vec<&SourceOptions>> {
     }
 }
 
-/// Opens the trees. A missing one is a finding if another source is there.
-pub fn open_trees(sources: &[&SourceOptions], tally: &BackupTally, interruption: Interruption) -> Result<Vec<SourceTree>> {
-    let mut trees = Vec::new();
-    let mut missing = None;
+/// Refuses sources that are there and are neither a folder nor a file: of a device or a pipe nothing would be read.
+pub fn check_kinds(sources: &[SourceOptions]) -> Result<()> {
+    for s in sources.iter().filter(|s| s.command.is_empty()) {
+        let Ok(found) = std::fs::metadata(&s.path) else { continue };
+        if !found.is_dir() && !found.is_file() {
+            return Err(SourceError::NoFile { root: s.path.clone() }.into());
+        }
+    }
+    Ok(())
+}
+
+/// The trees among the sources.
+pub struct OpenTrees {
+    pub trees: Vec<SourceTree>,
+    /// Names of those that are there and cannot be opened.
+    pub unreadable: Vec<Vec<u8>>,
+}
+
+/// Opens the trees. One that is missing or cannot be opened is a finding if another source is there.
+pub fn open_trees(sources: &[&SourceOptions], tally: &BackupTally, interruption: Interruption) -> Result<OpenTrees> {
+    let (mut trees, mut unreadable, mut failure) = (Vec::new(), Vec::new(), None);
     for s in sources.iter().filter(|s| s.command.is_empty()) {
         let tree_options = TreeOptions {
             excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
@@ -40,17 +58,26 @@ pub fn open_trees(sources: &[&SourceOptions], tally: &BackupTally, interruption:
             }
             Err(SourceError::Missing { .. }) => {
                 tally.finding(FindingKind::SourceMissing, &s.name, s.path.display().to_string());
-                missing = Some(s.path.clone());
+                failure = Some(BackupError::SourceMissing { path: s.path.clone() });
+            }
+            Err(SourceError::Unreadable { root, source }) => {
+                tally.finding(FindingKind::Unreadable, &s.name, source.to_string());
+                unreadable.push(s.name.clone());
+                failure = failure.or(Some(SourceError::Unreadable { root, source }.into()));
             }
             Err(e) => return Err(e.into()),
         }
     }
-    match missing {
-        Some(path) if trees.is_empty() && sources.iter().all(|s| s.command.is_empty()) => {
-            Err(BackupError::SourceMissing { path })
-        }
-        _ => Ok(trees),
+    match failure {
+        Some(failure) if trees.is_empty() && sources.iter().all(|s| s.command.is_empty()) => Err(failure),
+        _ => Ok(OpenTrees { trees, unreadable }),
     }
+}
+
+/// Tells the tripwires which trees are not there: that is a finding, and nothing to be judged.
+pub fn find_absent(sources: &[&SourceOptions], trees: &[SourceTree], watcher: &Watcher) {
+    let is_there = |s: &SourceOptions| !s.command.is_empty() || trees.iter().any(|t| t.name() == s.name);
+    sources.iter().filter(|s| !is_there(s)).for_each(|s| watcher.is_absent(&s.name));
 }
 
 /// Device and inode of a folder that a walk must not enter.
@@ -69,14 +96,5 @@ pub fn manifest_source(s: &SourceOptions) -> Source {
         excludes: s.excludes.iter().map(|x| x.clone().into_bytes()).collect(),
         rules: s.rules,
         priority: s.priority,
-    }
-}
-
-/// Reports sources that have nothing but their root: that is suspicious, and the generation is not `good`.
-pub fn find_empty(trees: &[SourceTree], tally: &BackupTally) {
-    for tree in trees {
-        if tree.is_empty().unwrap_or(false) {
-            tally.finding(FindingKind::SourceEmpty, tree.name(), String::new());
-        }
     }
 }

@@ -5,20 +5,23 @@
 //! never block their sender.
 
 use super::append::{AppendContext, AppendedPacks, append_packs};
+use super::batches::Batches;
 use super::chunk_store::ChunkStore;
 use super::collector::{Collector, CollectorChannels};
-use super::command::Commands;
+use super::command::{CommandLine, output_core};
 use super::entries::{FoundBatch, StoredBatch, WalkEntry};
 use super::entry_stream::{CollectedStream, EntryStreamWriter};
+use super::lacking::Lacking;
 use super::linked_files::LinkedFiles;
-use super::merge::{Batches, EntryMerge, OpenSource};
+use super::merge::{EntryMerge, OpenSource};
 use super::pack_queue::{PackReceiver, PackSender, pack_queue};
 use super::previous::PreviousEntries;
 use super::stop::{Stop, join};
 use super::tally::BackupTally;
+use super::unread::UnreadPlaces;
 use super::wakeup::{Wakeup, wakeup};
 use super::worker::{Worker, WorkerContext};
-use super::{BackupError, Options, Result};
+use super::{BackupError, Options, Result, SourceOptions};
 use crate::buffer::Buffers;
 use crate::env::Env;
 use crate::format::entry::compare_paths;
@@ -31,6 +34,7 @@ use crate::pipeline::source::SourceTree;
 use crate::set::writer::SetWriter;
 use crate::tripwire::Watcher;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
+use parking_lot::Mutex;
 
 /// Bytes that buffers use before those in front of a tape drive; the rest feeds the drive.
 const WORKING_BYTES: u64 = 96 << 20;
@@ -43,9 +47,14 @@ const ENTRIES_PACK_BYTES: usize = 8 << 20;
 pub struct Stations<'a> {
     pub options: &'a Options,
     pub env: &'a Env<'a>,
+    /// Ascending by name.
+    pub sources: &'a [&'a SourceOptions],
     pub trees: &'a [SourceTree],
+    /// Names of trees that are there and cannot be opened.
+    pub unreadable: &'a [Vec<u8>],
     pub tally: &'a BackupTally<'a>,
     pub watcher: &'a Watcher,
+    pub lacking: &'a Lacking,
 }
 
 /// How the memory for packs is divided.
@@ -148,13 +157,8 @@ impl StationThreads<'_> {
 
 impl Stations<'_> {
     /// Stores the sources. Returns the entry stream, and what became of the packs.
-    pub fn store(
-        &self,
-        set: &mut SetWriter,
-        mut commands: Commands,
-        previous: PreviousEntries,
-    ) -> Result<(CollectedStream, AppendedPacks)> {
-        let Self { options, env, trees, tally, watcher } = *self;
+    pub fn store(&self, set: &mut SetWriter, previous: PreviousEntries) -> Result<(CollectedStream, AppendedPacks)> {
+        let Self { options, env, trees, tally, watcher, .. } = *self;
         let (threads, has_one_head) = (env.threads.max(1), set.mounted.medium.is_sequential());
         let memory = PackMemory::divide(options.memory_bytes, threads, has_one_head, options.pack_bytes);
         let (stop, buffers, pack_buffers) = (Stop::new(env.interrupted), Buffers::default(), Buffers::default());
@@ -170,6 +174,7 @@ impl Stations<'_> {
         };
 
         let (to_collector, stored) = bounded(2 * threads);
+        let failed = Mutex::new(Vec::new());
         let context = WorkerContext {
             trees,
             chunker: &chunker,
@@ -178,6 +183,7 @@ impl Stations<'_> {
             tally,
             watcher,
             stop: &stop,
+            failed: &failed,
         };
         let (mut workers, mut finish_packs) = (Vec::new(), Vec::new());
         for _ in 0..threads {
@@ -199,7 +205,7 @@ impl Stations<'_> {
         let (in_flight, collected) = bounded(BATCHES_IN_FLIGHT);
         let channels = CollectorChannels { stored, numbered, in_flight: collected, finish_packs, packs: &packs };
         let collector = Collector::new(channels, stream, tally, &stop);
-        let sources = self.open_sources(&mut commands);
+        let sources = self.open_sources();
         let (to_workers, batches) = bounded(2 * threads);
         let batch_sender = BatchSender { in_flight, to_workers, to_collector, stop: &stop };
 
@@ -207,21 +213,35 @@ impl Stations<'_> {
         let threads = StationThreads { workers, collector, batch_sender, batches, packs: &packs, queued_packs, append };
         let stored = threads.run(set, pack_numbered, |batch_sender| {
             let mut send = |batch| batch_sender.send(batch);
-            let (batches, linked) = (Batches::new(&mut send), LinkedFiles::default());
-            let (with_sha256, stop) = (options.with_sha256, &stop);
-            EntryMerge { previous, with_sha256, tally, watcher, stop, linked, batches }.merge(sources)
+            let (batches, linked, unread) = (Batches::new(&mut send), LinkedFiles::default(), UnreadPlaces::default());
+            let (with_sha256, stop, lacking) = (options.with_sha256, &stop, self.lacking);
+            EntryMerge { previous, with_sha256, tally, watcher, stop, linked, lacking, unread, batches }.merge(sources)
         })?;
-        commands.finish(&|| stop.check())?;
-        Ok(stored)
+        let commands = self.sources.iter().filter(|s| !s.command.is_empty()).count();
+        let mut failed = failed.into_inner();
+        // Where nothing at all could be read, there is nothing to be sealed.
+        match failed.len() == commands && trees.is_empty() {
+            true if commands > 0 => Err(failed.swap_remove(0)),
+            _ => Ok(stored),
+        }
     }
 
     /// Trees and commands, ascending by name.
-    fn open_sources(&self, commands: &mut Commands) -> Vec<OpenSource<'_>> {
-        let trees = self.trees.iter().map(|tree| (tree.name().to_vec(), OpenSource::Tree(tree)));
-        let outputs = commands.outputs((self.env.now)()).into_iter();
-        let outputs = outputs.map(|(core, output)| (core.path.clone(), OpenSource::Command(core, output)));
-        let mut sources: Vec<_> = trees.chain(outputs).collect();
-        sources.sort_by(|a, b| compare_paths(&a.0, &b.0));
+    fn open_sources(&self) -> Vec<OpenSource<'_>> {
+        let now = (self.env.now)();
+        let fresh = |tree: &SourceTree| {
+            let hours = self.sources.iter().find(|s| s.name == tree.name())?.fresh_hours?;
+            let seconds = i64::try_from(hours.saturating_mul(3_600)).unwrap_or(i64::MAX);
+            Some((hours, now.seconds.saturating_sub(seconds)))
+        };
+        let trees = self.trees.iter().map(|tree| (tree.name(), OpenSource::Tree(tree, fresh(tree))));
+        let unreadable = self.unreadable.iter().map(|name| (&name[..], OpenSource::Unreadable(name)));
+        let commands = self.sources.iter().filter_map(|source| {
+            let line = Box::new(CommandLine::of(source)?);
+            Some((&source.name[..], OpenSource::Command(output_core(source, now), line)))
+        });
+        let mut sources: Vec<_> = trees.chain(unreadable).chain(commands).collect();
+        sources.sort_by(|a, b| compare_paths(a.0, b.0));
         sources.into_iter().map(|(_, source)| source).collect()
     }
 }

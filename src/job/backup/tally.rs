@@ -4,6 +4,7 @@ use crate::event::{Event, Feeding, FindingKind, Observer};
 use crate::format::entry::add_sizes;
 use crate::format::manifest::{FINDINGS, Finding};
 use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Figures of a run. Bytes are bytes of content.
@@ -44,12 +45,14 @@ impl BackupCounts {
 pub struct BackupTally<'a> {
     pub counts: BackupCounts,
     findings: Mutex<Vec<Finding>>,
+    /// Paths of entries whose records lack attributes.
+    lacking: Mutex<BTreeSet<Vec<u8>>>,
     observer: &'a dyn Observer,
 }
 
 impl<'a> BackupTally<'a> {
     pub fn new(observer: &'a dyn Observer) -> Self {
-        Self { counts: BackupCounts::default(), findings: Mutex::default(), observer }
+        Self { counts: BackupCounts::default(), findings: Mutex::default(), lacking: Mutex::default(), observer }
     }
 
     /// Keeps a finding for the manifest (the first thousand), counts it unless it is only a note, and reports it to the
@@ -64,6 +67,17 @@ impl<'a> BackupTally<'a> {
         }
         drop(kept);
         self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
+    }
+
+    /// The record of an entry lacks attributes that could not be read.
+    pub fn lacks(&self, path: &[u8], detail: String) {
+        self.lacking.lock().insert(path.to_vec());
+        self.finding(FindingKind::AttributesUnreadable, path, detail);
+    }
+
+    /// Paths of entries whose records lack attributes.
+    pub fn lacking(&self) -> BTreeSet<Vec<u8>> {
+        self.lacking.lock().clone()
     }
 
     /// Adds the size of a file.

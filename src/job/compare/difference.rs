@@ -10,9 +10,9 @@ pub enum Class {
     Identical,
     /// Only on the other side.
     Added,
-    /// Changed as its source's rules allow.
+    /// Changed as its source's rules allow; in a source without rules: changed, and its time, too.
     Updated,
-    /// Changed as its source's rules do not allow.
+    /// Changed as no rules allow: against those of its source, or with the time put back; in an exact comparison, at all.
     OutsideRules,
     /// Only in the reference generation.
     Missing,
@@ -48,6 +48,8 @@ pub enum Reason {
     None,
     /// Other bytes.
     Content,
+    /// Other bytes or another target, and the time of the record: who changed it has put the time back.
+    TimeKept,
     /// More bytes behind the old ones.
     Grown,
     /// Fewer bytes than before, where the rules allow only growth.
@@ -79,6 +81,7 @@ impl Reason {
         match self {
             Self::None => "",
             Self::Content => "content",
+            Self::TimeKept => "time-kept",
             Self::Grown => "grown",
             Self::Cut => "cut",
             Self::Flag => "flag",
@@ -141,7 +144,9 @@ pub(super) struct ClassifiedFile {
 #[non_exhaustive]
 pub struct ComparisonCounts {
     classes: [u64; 7],
-    /// Identical files whose permissions, owner or time differ.
+    /// Files of the class [`Class::Updated`] whose source has no rules: nothing says how they may change.
+    pub without_rules: u64,
+    /// Identical files whose permissions, owner or time differ. In an exact comparison attributes count too, and folders.
     pub metadata: u64,
     /// Folders on both sides.
     pub folders: u64,
@@ -165,6 +170,7 @@ impl ComparisonCounts {
 
     pub(super) fn add(&mut self, other: &Self) {
         self.classes.iter_mut().zip(other.classes).for_each(|(a, b)| *a += b);
+        self.without_rules += other.without_rules;
         self.metadata += other.metadata;
         self.folders += other.folders;
         self.folders_added += other.folders_added;

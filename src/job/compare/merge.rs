@@ -28,6 +28,8 @@ pub(super) struct TaskBatch {
 pub(super) enum FileTask {
     /// Nothing has to be read.
     Classified(Box<ClassifiedFile>),
+    /// A folder on both sides, whose attributes are to be compared.
+    Folder(Box<FilePair>),
     Pair(Box<FilePair>),
 }
 
@@ -41,6 +43,7 @@ pub(super) struct FilePair {
 /// See [`Merge::run`].
 pub(super) struct Merge<'a> {
     scopes: &'a [Scope],
+    exact: bool,
     /// Sends a batch to the workers. Returns false if they accept no more.
     send: &'a dyn Fn(TaskBatch) -> bool,
     batch: TaskBatch,
@@ -62,9 +65,10 @@ struct UnpairedFiles {
 }
 
 impl<'a> Merge<'a> {
-    pub(super) fn new(scopes: &'a [Scope], send: &'a dyn Fn(TaskBatch) -> bool) -> Self {
+    pub(super) fn new(scopes: &'a [Scope], exact: bool, send: &'a dyn Fn(TaskBatch) -> bool) -> Self {
         Self {
             scopes,
+            exact,
             send,
             batch: TaskBatch { sequence: 0, tasks: Vec::new() },
             batch_bytes: 0,
@@ -125,7 +129,9 @@ impl<'a> Merge<'a> {
     fn on_both(&mut self, old: Box<Entry>, new: OtherEntry) -> Result<()> {
         if (old.core.kind, new.kind()) == (EntryKind::Directory, EntryKind::Directory) {
             self.counts.folders += 1;
-            return Ok(());
+            let is_compared = self.exact;
+            let folder = || FileTask::Folder(Box::new(FilePair { old, new, allowed: Allowed::Nothing }));
+            return if is_compared { self.push(folder(), 0) } else { Ok(()) };
         }
         self.pair(old, new)
     }
@@ -239,13 +245,16 @@ impl<'a> Merge<'a> {
 
     /// The common start of the paths of all files that may be this one with another flag.
     fn stem(&self, path: &[u8], kind: EntryKind) -> Option<Vec<u8>> {
-        let scope = scope_of(self.scopes, path).filter(|s| s.rules == Rules::SsMix2 && kind == EntryKind::File)?;
+        let is_flagged = |s: &&Scope| !self.exact && s.rules == Rules::SsMix2 && kind == EntryKind::File;
+        let scope = scope_of(self.scopes, path).filter(is_flagged)?;
         let below = path.get(scope.name.len() + 1..)?;
         flag(below).map(|at| path[..scope.name.len() + 1 + at].to_vec())
     }
 
     fn allowed(&self, path: &[u8]) -> Allowed {
-        let allowed_in = |s: &Scope| allowed(s.rules, path.get(s.name.len() + 1..).unwrap_or_default());
+        let allowed_in = |s: &Scope| {
+            if self.exact { Allowed::Nothing } else { allowed(s.rules, path.get(s.name.len() + 1..).unwrap_or_default()) }
+        };
         scope_of(self.scopes, path).map_or(Allowed::Nothing, allowed_in)
     }
 

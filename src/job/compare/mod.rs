@@ -1,6 +1,8 @@
 //! `compare`: compares a tree, or another generation, with a generation, and gives every file exactly one class.
 //!
-//! Content counts, times do not: malware sets times as it likes. Both sides come in the order of the entry stream and
+//! Content counts, times do not: malware sets times as it likes. Only a time that is the record's beside other content
+//! says something: no program leaves it so, whatever a source's rules are. An exact comparison knows no rules: it is for
+//! what was restored. Both sides come in the order of the entry stream and
 //! are merged in one pass; threads read and hash the files of the tree. The differences are stored in a file without a
 //! name, so that memory does not grow with a tree where every file differs.
 //!
@@ -29,7 +31,7 @@ use crate::pipeline::source::SourceError;
 use crate::seal::chain::Fault;
 use crate::set::open::{OpenError, OpenSet};
 use pass::Pass;
-use scope::{Scope, open_trees};
+use scope::{Scope, open_trees, scope_of};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use store::DifferenceStore;
@@ -45,6 +47,8 @@ pub struct Options {
     pub generation: Option<u64>,
     /// The other side.
     pub with: ComparedWith,
+    /// No rules allow any change, and attributes and folders are compared too: for a tree that was restored.
+    pub exact: bool,
     /// A folder for the file without a name that stores the differences. If it lies on a tree's own file system, they
     /// are stored in memory instead.
     pub keep_in: PathBuf,
@@ -53,7 +57,7 @@ pub struct Options {
 impl Options {
     /// Compares `with` the newest generation of the only set on the medium `from`.
     pub fn new(from: impl Into<PathBuf>, with: ComparedWith, keep_in: impl Into<PathBuf>) -> Self {
-        Self { from: from.into(), set: None, generation: None, with, keep_in: keep_in.into() }
+        Self { from: from.into(), set: None, generation: None, with, exact: false, keep_in: keep_in.into() }
     }
 }
 
@@ -117,6 +121,8 @@ pub struct Report {
     pub with: Option<(u64, String)>,
     /// The chain of seals is valid for the generations that were compared.
     pub trusted: bool,
+    /// No rules allowed any change.
+    pub exact: bool,
     /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
     /// The sources that were compared.
@@ -176,7 +182,8 @@ pub enum CompareError {
 
 type Result<T> = std::result::Result<T, CompareError>;
 
-/// Compares, and calls `on_difference` with each file that is not identical, in the order of the entry stream.
+/// Compares, and calls `on_difference` with each file that is not identical and the rules of its source, in the order of
+/// the entry stream.
 ///
 /// What cannot be read is part of the report. Fails if the generations or a tree cannot be opened, a tree's source is
 /// not clear, or the differences cannot be stored.
@@ -185,7 +192,7 @@ pub fn compare(
     identity: &Identity,
     env: &Env,
     observer: &dyn Observer,
-    on_difference: &mut dyn FnMut(Difference),
+    on_difference: &mut dyn FnMut(Difference, Rules),
 ) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));
     let other = match options.with {
@@ -202,7 +209,7 @@ pub fn compare(
     observer.on_event(Event::Expected { entries: reference.manifest.entries.count, bytes: 0 });
     observer.on_event(Event::Phase(Phase::Comparing));
     let mut store = DifferenceStore::new(&options.keep_in, &scopes).map_err(CompareError::Keep)?;
-    let pass = Pass { reference: &reference, other: other.as_ref(), scopes: &scopes, env, observer };
+    let pass = Pass { reference: &reference, other: other.as_ref(), scopes: &scopes, exact: options.exact, env, observer };
     let entries_lost = pass.run(&mut store)?;
     let pairs = renames::find(&mut store, &scopes, env)?;
     let mut counts = store.counts.clone();
@@ -210,7 +217,9 @@ pub fn compare(
         if difference.class == Class::Renamed {
             counts.count_renamed();
         }
-        on_difference(difference);
+        let rules = scope_of(&scopes, &difference.path).map_or(Rules::Plain, |s| s.rules);
+        counts.without_rules += u64::from(difference.class == Class::Updated && rules == Rules::Plain);
+        on_difference(difference, rules);
     })?;
     let names = reference.manifest.sources.iter().map(|s| &s.name);
     let not_compared = names.filter(|name| scopes.iter().all(|s| s.name != **name)).cloned().collect();
@@ -221,6 +230,7 @@ pub fn compare(
         time: reference.link.seal.time.clone(),
         with: other.as_ref().map(|g| (g.manifest.generation, g.link.seal.time.clone())),
         trusted: reference.link.trusted && other.as_ref().is_none_or(|g| g.link.trusted),
+        exact: options.exact,
         faults: chain.faults.clone(),
         not_compared,
         sources: scopes.into_iter().map(|s| SourceComparison { name: s.name, rules: s.rules, path: s.path }).collect(),

@@ -23,6 +23,7 @@ pub(super) struct Pass<'a, 'g> {
     /// `None`: the trees of the scopes.
     pub(super) other: Option<&'a Generation<'g>>,
     pub(super) scopes: &'a [Scope],
+    pub(super) exact: bool,
     pub(super) env: &'a Env<'a>,
     pub(super) observer: &'a dyn Observer,
 }
@@ -56,7 +57,7 @@ impl Pass<'_, '_> {
                 None => (OtherSide::trees(self.scopes), None),
             };
             let send = |batch| sender.send(batch).is_ok() && !self.is_stopped(&results);
-            let merged = Merge::new(self.scopes, &send).run(reference, other);
+            let merged = Merge::new(self.scopes, self.exact, &send).run(reference, other);
             drop(sender);
             let lost: u64 = [Some(reference_lost), other_lost].into_iter().flatten().map(|t| t.join().unwrap_or(0)).sum();
             for worker in workers {
@@ -79,7 +80,7 @@ impl Pass<'_, '_> {
 
     /// What a worker does. Fails if a difference cannot be stored.
     fn work(&self, batches: &Receiver<TaskBatch>, results: &Results) -> std::io::Result<()> {
-        let mut reader = Reader::new(self.scopes, self.other, self.env);
+        let mut reader = Reader::new(self.scopes, self.other, self.exact, self.env);
         for batch in batches {
             if self.is_stopped(results) {
                 continue;

@@ -24,13 +24,14 @@ pub(super) struct Reader<'a, 'g> {
     scopes: &'a [Scope],
     /// The generation on the other side; `None`: there are trees.
     other: Option<&'a Generation<'g>>,
+    exact: bool,
     env: &'a Env<'a>,
     buffer: Vec<u8>,
 }
 
 impl<'a, 'g> Reader<'a, 'g> {
-    pub(super) fn new(scopes: &'a [Scope], other: Option<&'a Generation<'g>>, env: &'a Env<'a>) -> Self {
-        Self { scopes, other, env, buffer: Vec::new() }
+    pub(super) fn new(scopes: &'a [Scope], other: Option<&'a Generation<'g>>, exact: bool, env: &'a Env<'a>) -> Self {
+        Self { scopes, other, exact, env, buffer: Vec::new() }
     }
 
     pub(super) fn compare(&mut self, batch: TaskBatch) -> BatchResult {
@@ -38,6 +39,10 @@ impl<'a, 'g> Reader<'a, 'g> {
         for task in batch.tasks {
             let file = match task {
                 FileTask::Classified(file) => *file,
+                FileTask::Folder(pair) => {
+                    result.counts.metadata += u64::from(!self.has_same_metadata(&pair.old.core, &pair.new));
+                    continue;
+                }
                 FileTask::Pair(pair) => {
                     ClassifiedFile { difference: self.compare_pair(*pair, &mut result.counts), may_be_renamed: false }
                 }
@@ -56,7 +61,7 @@ impl<'a, 'g> Reader<'a, 'g> {
         let mut after = pair.new.summary();
         let differs_in_flag = old.path != pair.new.path();
         let (class, reason) = self.classify_pair(&pair, &before, &mut after, differs_in_flag, counts);
-        if class == Class::Identical && !has_same_metadata(old, &pair.new) {
+        if class == Class::Identical && !self.has_same_metadata(old, &pair.new) {
             counts.metadata += 1;
         }
         Difference {
@@ -85,6 +90,7 @@ impl<'a, 'g> Reader<'a, 'g> {
         if old.kind != EntryKind::File {
             return match self.has_other_target(old, &pair.new) {
                 Ok(false) => (Class::Identical, Reason::None),
+                Ok(true) if has_kept_time(old, &pair.new) => (Class::OutsideRules, Reason::TimeKept),
                 Ok(true) if pair.allowed == Allowed::Anything => (Class::Updated, Reason::Target),
                 Ok(true) => (Class::OutsideRules, Reason::Target),
                 Err(p) => (Class::NotVerified, unreadable(&p)),
@@ -93,8 +99,8 @@ impl<'a, 'g> Reader<'a, 'g> {
         if matches!(old.state, ContentState::Unreadable { .. }) {
             return (Class::NotVerified, Reason::NoContent);
         }
-        // If any change is allowed, a different length is enough to know.
-        if pair.allowed == Allowed::Anything && before.size != after.size {
+        // If any change is allowed, a different length is enough to know. With the time of the record none is.
+        if pair.allowed == Allowed::Anything && before.size != after.size && !has_kept_time(old, &pair.new) {
             return (Class::Updated, Reason::Content);
         }
         let is_grown = pair.allowed == Allowed::Growth && after.size > before.size;
@@ -110,7 +116,11 @@ impl<'a, 'g> Reader<'a, 'g> {
             Err(p) => return (Class::NotVerified, unreadable(&p)),
         };
         (after.size, after.content) = (content.size, content.content_id);
-        match classify(pair.allowed, before, after, content.has_grown, differs_in_flag) {
+        let classified = match classify(pair.allowed, before, after, content.has_grown, differs_in_flag) {
+            (_, Reason::Content) if has_kept_time(old, &pair.new) => (Class::OutsideRules, Reason::TimeKept),
+            classified => classified,
+        };
+        match classified {
             // The record mixes two moments of the file. To differ from it proves nothing.
             (Class::OutsideRules, _) if old.state == ContentState::Changed => (Class::NotVerified, Reason::NoContent),
             (Class::OutsideRules, _) if content.is_changing => (Class::NotVerified, Reason::Changing),
@@ -129,6 +139,29 @@ impl<'a, 'g> Reader<'a, 'g> {
             EntryKind::CharDevice | EntryKind::BlockDevice => Ok(Some(walked.stat.rdev) != old.device),
             _ => Ok(false),
         }
+    }
+
+    fn has_same_metadata(&self, old: &Core, new: &OtherEntry) -> bool {
+        let seen = match new {
+            OtherEntry::Walked(w) => (w.stat.mode, w.stat.uid, w.stat.gid, w.stat.mtime),
+            OtherEntry::Recorded(e) => (e.core.mode, e.core.uid, e.core.gid, e.core.mtime),
+        };
+        (old.mode, old.uid, old.gid, old.mtime) == seen && (!self.exact || self.has_same_attributes(old, new))
+    }
+
+    /// Extended attributes, access lists and file attributes. What cannot be read is not the same.
+    fn has_same_attributes(&self, old: &Core, new: &OtherEntry) -> bool {
+        let walked = match new {
+            OtherEntry::Recorded(e) => return (&e.core.xattrs, e.core.flags) == (&old.xattrs, old.flags),
+            OtherEntry::Walked(walked) => walked,
+        };
+        let Ok(tree) = self.tree(&walked.path) else { return false };
+        let Ok(now) = tree.describe(walked) else { return false };
+        let flags = match old.kind {
+            EntryKind::File => tree.open_file(&walked.path).ok().and_then(|file| file.flags().ok()).unwrap_or(0),
+            _ => now.core.flags,
+        };
+        (&now.core.xattrs, flags) == (&old.xattrs, old.flags)
     }
 
     fn tree(&self, path: &[u8]) -> Result<&'a SourceTree, Problem> {
@@ -218,12 +251,17 @@ fn unreadable(p: &Problem) -> Reason {
     }
 }
 
-fn has_same_metadata(old: &Core, new: &OtherEntry) -> bool {
-    let new = match new {
-        OtherEntry::Walked(w) => (w.stat.mode, w.stat.uid, w.stat.gid, w.stat.mtime),
-        OtherEntry::Recorded(e) => (e.core.mode, e.core.uid, e.core.gid, e.core.mtime),
+/// Whether the time of a changed entry is still that of its record. A program that writes moves it; it stays only where
+/// somebody put it back. Tools that put it back may lose the end of its nanoseconds: they store µs, ms or seconds, or go by
+/// way of a floating-point number.
+fn has_kept_time(old: &Core, new: &OtherEntry) -> bool {
+    let now = match new {
+        OtherEntry::Walked(w) => w.stat.mtime,
+        OtherEntry::Recorded(e) => e.core.mtime,
     };
-    (old.mode, old.uid, old.gid, old.mtime) == new
+    let (then, is_cut) = (old.mtime, |unit: u32| now.nanoseconds == old.mtime.nanoseconds / unit * unit);
+    then.seconds == now.seconds
+        && (then.nanoseconds.abs_diff(now.nanoseconds) < 1_000 || is_cut(1_000_000) || is_cut(1_000_000_000))
 }
 
 #[cfg(test)]
@@ -259,7 +297,7 @@ mod tests {
             loader: &NoLoader,
             threads: 1,
         };
-        let result = Reader::new(&[], None, &env).compare(batch);
+        let result = Reader::new(&[], None, false, &env).compare(batch);
         let first = result.differences.first().map(|d| (d.difference.class, d.difference.reason));
         let (class, reason) = first.unwrap_or((Class::Identical, Reason::None));
         (class, reason, result.counts.metadata)
@@ -279,16 +317,19 @@ mod tests {
         assert_eq!(compared(file(torn), file(|_| {})), not_verified);
         assert_eq!(compared(file(|_| {}), file(torn)), (Class::NotVerified, Reason::Changing, 0));
         assert_eq!(compared(file(torn), file(torn)), (Class::Identical, Reason::None, 0));
-        assert_eq!(compared(file(|_| {}), file(|c| c.digests = digests(2))), (Class::OutsideRules, Reason::Content, 0));
+        let later: fn(&mut Core) = |c| (c.digests, c.mtime.seconds) = (digests(2), 1);
+        assert_eq!(compared(file(|_| {}), file(later)), (Class::OutsideRules, Reason::Content, 0));
     }
 
     #[test]
     fn a_different_device_or_link_target_is_a_change() {
         let device = |minor: u32| recorded("s/null", EntryKind::CharDevice, |c| c.device = Some((1, minor)));
         assert_eq!(compared(device(3), device(3)), (Class::Identical, Reason::None, 0));
-        assert_eq!(compared(device(3), device(1)), (Class::OutsideRules, Reason::Target, 0));
-        let link = |to: &str| recorded("s/l", EntryKind::Symlink, |c| c.target = Some(to.into()));
-        assert_eq!(compared(link("a"), link("b")), (Class::OutsideRules, Reason::Target, 0));
+        assert_eq!(compared(device(3), device(1)), (Class::OutsideRules, Reason::TimeKept, 0));
+        let link =
+            |to: &str, time| recorded("s/l", EntryKind::Symlink, |c| (c.target, c.mtime.seconds) = (Some(to.into()), time));
+        assert_eq!(compared(link("a", 0), link("b", 0)), (Class::OutsideRules, Reason::TimeKept, 0));
+        assert_eq!(compared(link("a", 0), link("b", 1)), (Class::OutsideRules, Reason::Target, 0));
     }
 
     #[test]

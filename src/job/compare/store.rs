@@ -159,9 +159,10 @@ impl DifferenceStore {
     }
 }
 
-const REASONS: [Reason; 12] = [
+const REASONS: [Reason; 13] = [
     Reason::None,
     Reason::Content,
+    Reason::TimeKept,
     Reason::Grown,
     Reason::Cut,
     Reason::Flag,
@@ -261,7 +262,7 @@ mod tests {
         let summary = |n: u64| FileSummary { kind: EntryKind::File, size: n, content: content(n) };
         let difference = |n: u64| Difference {
             class: Class::ALL[n as usize % 7],
-            reason: REASONS[n as usize % 12],
+            reason: REASONS[n as usize % 13],
             path: vec![b'p'; 1 + n as usize * 9],
             former: n.is_multiple_of(3).then(|| vec![b'f'; n as usize]),
             before: n.is_multiple_of(2).then(|| summary(n)),

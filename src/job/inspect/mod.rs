@@ -1,5 +1,6 @@
 //! Jobs that read generations without restoring them.
 
+pub mod damaged_files;
 pub mod diff;
 pub mod find;
 pub mod generations;

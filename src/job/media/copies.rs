@@ -61,14 +61,14 @@ pub enum CopyRisk {
     },
 }
 
-/// The copies, sorted by name.
+/// The copies, sorted by name. What is lost, broken or disposed of is none.
 pub fn copies(book: &LedgerContent) -> Vec<DataCopy> {
     let copy = |m: MediumAccount| {
         let (time, generation, check_code) = m.written?;
         let (location, off_site, attached) = (m.location, m.off_site, m.at_host);
         Some(DataCopy { medium: m.name, kind: m.kind, location, off_site, time, generation, check_code, attached })
     };
-    book.media().into_values().filter_map(copy).collect()
+    book.media().into_values().filter(|m| m.out_of_use.is_none()).filter_map(copy).collect()
 }
 
 /// The risks of the copies, whatever rule applies.

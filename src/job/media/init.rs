@@ -6,7 +6,8 @@ use crate::format::object::Id;
 use crate::host::ledger::{Ledger, LedgerEvent, MediumAccount};
 use crate::host::state::StateDir;
 use crate::job::backup::BackupError;
-use crate::medium::{SetOnMedium, device_name};
+use crate::medium::tape::st::is_drive;
+use crate::medium::{SetOnMedium, device_name, is_mounted};
 use crate::set::writer::{self, NewSet, WriteTarget};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,15 +27,24 @@ pub struct InitOptions {
     pub recipients: Vec<String>,
     /// Bytes of a block, if the medium is a tape.
     pub tape_block: u32,
+    /// Whether `at` has to be a mount point. `None`: if a medium of the pool was once attached at one.
+    pub mount: Option<bool>,
 }
 
-/// Begins a set on a blank medium and enters the medium into the ledger. Returns the set's id.
+/// Begins a set on a blank medium and enters the medium into the ledger. A medium that this host has begun to write
+/// before the ledger had it keeps its set. Returns the set's id.
 pub fn init(options: &InitOptions, env: &Env) -> Result<Id> {
     let state = StateDir::open(&options.state)?;
     let ledger = Ledger::of(state.root());
     let media = ledger.read()?.media();
     if media.contains_key(&options.name) {
         return Err(MediaError::Taken { name: options.name.clone() });
+    }
+    let mounted = is_mounted(&options.at);
+    let of_pool = |m: &MediumAccount| options.pool.is_some() && m.pool == options.pool;
+    let wants_mount = options.mount.unwrap_or_else(|| media.values().any(|m| m.was_mounted && of_pool(m)));
+    if wants_mount && !mounted && !is_drive(&options.at) {
+        return Err(MediaError::NotMounted { at: options.at.clone() });
     }
     let kind = kind_at(&options.at, env)?;
     let set = match begun_earlier(options, &state, &media, env)? {
@@ -46,22 +56,32 @@ pub fn init(options: &InitOptions, env: &Env) -> Result<Id> {
         }
     };
     let (medium, pool, device) = (options.name.clone(), options.pool.clone(), device_name(&options.at));
-    let event = LedgerEvent::Registered { medium, set: set.to_string(), pool, device, kind: Some(kind) };
+    let event = LedgerEvent::Registered { medium, set: set.to_string(), pool, device, kind: Some(kind), mounted };
     ledger.write(&env.time_text(), event)?;
     Ok(set)
 }
 
-/// A set of this name that this host has begun on the medium and that the ledger does not contain: an earlier run ended
-/// in between.
+/// The set that this host has begun on the medium and that the ledger does not contain: an earlier run ended in between, or
+/// the disk was in use before its pool was configured. Of several, the one that has the medium's name.
 fn begun_earlier(
     options: &InitOptions,
     state: &StateDir,
     media: &BTreeMap<String, MediumAccount>,
     env: &Env,
 ) -> Result<Option<Id>> {
-    let is_ours = |s: &&SetOnMedium| {
-        let id = s.id.to_string();
-        s.label.name == options.name && state.set(s.id).is_some() && media.values().all(|m| m.set != id)
+    let sets = sets_at(&options.at, env)?;
+    let is_ours = |s: &SetOnMedium| {
+        let is_open = state.set(s.id).map(|ours| ours.info()).transpose()?.is_some_and(|info| !info.quarantine);
+        // Without a pool the ledger has it under the set's name; it takes its name on the sticker now.
+        let is_free = |m: &MediumAccount| m.set != s.id.to_string() || options.pool.is_some() && m.pool.is_none() && !m.is_copy;
+        Ok::<_, MediaError>(is_open && media.values().all(is_free))
     };
-    Ok(sets_at(&options.at, env)?.found.iter().find(is_ours).map(|s| s.id))
+    let mut ours = Vec::new();
+    for set in &sets.found {
+        if is_ours(set)? {
+            ours.push(set);
+        }
+    }
+    let only = <[_; 1]>::try_from(&ours[..]).ok().filter(|_| sets.found.len() == 1).map(|[only]| only);
+    Ok(ours.into_iter().find(|s| s.label.name == options.name).or(only).map(|s| s.id))
 }

@@ -12,7 +12,7 @@ use crate::host::ledger::{LedgerError, MediumKind};
 use crate::host::state::StateError;
 use crate::job::backup::BackupError;
 use crate::medium::{AttachedMedium, MediumError, Sets};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why a medium cannot be registered, or a night of a rotation ended early.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,12 @@ pub enum MediaError {
     EmptyPool {
         /// Name of the pool.
         pool: String,
+    },
+    /// A disk should be mounted at a folder, and none is.
+    #[error("no disk is mounted at {}", at.display())]
+    NotMounted {
+        /// The folder.
+        at: PathBuf,
     },
     /// The ledger cannot be read or written.
     #[error(transparent)]

@@ -1,16 +1,17 @@
 //! A night of a rotation: a backup to the medium of a pool that is due, with its lines in the ledger.
 
-use super::rotation::{Pool, PoolTurn, Refusal};
+use super::rotation::{FoundMedium, Pool, PoolTurn, Refusal};
 use super::{MediaError, Result, sets_at};
 use crate::env::Env;
 use crate::event::Observer;
 use crate::format::object::Id;
+use crate::host::catalog::Catalog;
 use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumKind};
 use crate::host::state::StateDir;
-use crate::job::backup::{self, Options, backup};
+use crate::job::backup::{self, BackupError, Options, backup};
 use crate::medium::tape::drive::DriveError;
 use crate::medium::tape::st::{self, StDrive};
-use crate::medium::{MediumError, device_name, watch};
+use crate::medium::{MediumError, Sets, device_name, is_mounted, watch};
 use std::path::Path;
 
 /// How a night ended.
@@ -18,6 +19,8 @@ use std::path::Path;
 pub enum PoolNight {
     /// A generation was sealed.
     Done {
+        /// Where the ledger said that the medium is, if that was off site.
+        came_back: Option<String>,
         /// Which medium was attached.
         turn: PoolTurn,
         /// The backup's report.
@@ -45,38 +48,71 @@ pub fn night(
     let ledger = Ledger::of(state.root());
     let enter = |event| ledger.write(&env.time_text(), event);
     let book = ledger.read()?;
-    let device = device_name(at);
-    let Some(turn) = pool.turn(&book, &sets_at(at, env)?, device.as_deref()) else {
+    let refuse = |refusal: Refusal| {
+        let (pool, due, found) = (pool.name.clone(), refusal.due.clone(), refusal.found.text());
+        enter(LedgerEvent::Refused { pool, due, found })?;
+        Ok(PoolNight::Refused(refusal))
+    };
+    let Some((due, _)) = pool.due(&book) else { return Err(MediaError::EmptyPool { pool: pool.name.clone() }) };
+    let mounted = is_mounted(at);
+    let is_bare = !mounted && !st::is_drive(at);
+    let not_mounted = || Refusal { due: due.to_owned(), found: FoundMedium::NotMounted };
+    if is_bare && pool.wants_mount(&book) {
+        return refuse(not_mounted());
+    }
+    let (sets, device) = (sets_at(at, env)?, device_name(at));
+    let Some(turn) = pool.turn(&book, &sets, device.as_deref(), &env.time_text()) else {
         return Err(MediaError::EmptyPool { pool: pool.name.clone() });
     };
     let (medium, set) = match &turn {
         PoolTurn::Due { medium, set } | PoolTurn::Stayed { medium, set, .. } => (medium.clone(), *set),
-        PoolTurn::Refused(refusal) => {
-            let (pool, due, found) = (pool.name.clone(), refusal.due.clone(), refusal.found.text());
-            enter(LedgerEvent::Refused { pool, due, found })?;
-            return Ok(PoolNight::Refused(refusal.clone()));
+        // An empty folder of the host is no medium, and nobody has erased it.
+        PoolTurn::Refused(refusal) if is_bare && sets.is_blank() => {
+            return refuse(Refusal { found: FoundMedium::NotMounted, ..refusal.clone() });
         }
+        PoolTurn::Refused(refusal) => return refuse(refusal.clone()),
     };
-    enter(LedgerEvent::Attached { medium: medium.clone(), at: at.display().to_string(), device })?;
-    let options = Options { set: Some(set), init: None, ..options.clone() };
+    let account = book.media().remove(&medium);
+    let came_back = account.as_ref().filter(|m| m.off_site).map(|m| m.location.clone().unwrap_or_default());
+    enter(LedgerEvent::Attached { medium: medium.clone(), at: at.display().to_string(), device: device.clone(), mounted })?;
+    let known = known_set(&state, &sets, set)?;
+    let options = Options { set: Some(known), init: None, ..options.clone() };
     let report = backup(&options, env, observer)?;
     // The generation is sealed. A ledger that fails from here on must not make the night a failure.
-    let mut ledger_error = enter(LedgerEvent::Written {
+    let mut ledger_error = None;
+    if report.set != set {
+        let (pool, kind) = (account.as_ref().and_then(|m| m.pool.clone()), account.and_then(|m| m.kind));
+        let (medium, set) = (medium.clone(), report.set.to_string());
+        ledger_error = enter(LedgerEvent::Registered { medium, set, pool, device, kind, mounted }).err();
+    }
+    let written = enter(LedgerEvent::Written {
         medium: medium.clone(),
         generation: report.generation,
         check_code: report.check_code.to_string(),
         verdict: report.verdict.name().to_owned(),
-    })
-    .err();
+    });
+    ledger_error = written.err().or(ledger_error);
     let watched = watch(at, state.root());
     let mut gone = None;
     if eject(at) {
         // What counts is not the answer of the program that ejects, but whether the medium is still attached.
-        let seen = watched.is_gone().unwrap_or_else(|| is_gone(at, set, env));
+        let seen = watched.is_gone().unwrap_or_else(|| is_gone(at, report.set, env));
         ledger_error = enter(LedgerEvent::Detached { medium, seen }).err().or(ledger_error);
         gone = Some(seen);
     }
-    Ok(PoolNight::Done { turn, report: Box::new(report), gone, ledger_error })
+    Ok(PoolNight::Done { came_back, turn, report: Box::new(report), gone, ledger_error })
+}
+
+/// The set that a night goes on with: the one of the ledger. When its catalog was lost, a run began another one under the
+/// same name; if that run ended before the ledger knew it, the catalog does.
+fn known_set(state: &StateDir, sets: &Sets, set: Id) -> Result<Id> {
+    let catalog = Catalog::open(&state.catalog()).map_err(BackupError::from)?;
+    let is_known = |id| Ok::<_, BackupError>(catalog.set(id)?.is_some());
+    let Some(ours) = state.set(set).filter(|_| !is_known(set).unwrap_or(true)) else { return Ok(set) };
+    let name = ours.info()?.name;
+    let named = sets.found.iter().filter(|s| s.label.name == name && state.set(s.id).is_some());
+    let successor = named.filter(|s| is_known(s.id).unwrap_or(false)).max_by(|a, b| a.label.created.cmp(&b.label.created));
+    Ok(successor.map_or(set, |s| s.id))
 }
 
 /// Enters what a backup without a pool has written into the ledger; its medium too, if the ledger does not know it yet.
@@ -98,13 +134,13 @@ pub fn enter_alone(options: &Options, report: &backup::Report, env: &Env) -> (St
             None if is_taken => format!("{name} ({})", &set[..8]),
             None => name.clone(),
         };
-        let device = device_name(&options.to);
+        let (device, mounted) = (device_name(&options.to), is_mounted(&options.to));
         if !media.contains_key(&medium) {
             let kind = if st::is_drive(&options.to) { MediumKind::Tape } else { MediumKind::Disk };
             let (medium, device, kind) = (medium.clone(), device.clone(), Some(kind));
-            enter(LedgerEvent::Registered { medium, set: set.clone(), pool: None, device, kind })?;
+            enter(LedgerEvent::Registered { medium, set: set.clone(), pool: None, device, kind, mounted })?;
         }
-        enter(LedgerEvent::Attached { medium: medium.clone(), at: options.to.display().to_string(), device })?;
+        enter(LedgerEvent::Attached { medium: medium.clone(), at: options.to.display().to_string(), device, mounted })?;
         enter(LedgerEvent::Written {
             medium: medium.clone(),
             generation: report.generation,

@@ -1,15 +1,16 @@
 //! Rotation: which medium of a pool is due tonight, and whether it is attached.
 //!
 //! A turn is a number of nights with a backup, not of days: a holiday without runs changes nothing, and a medium that
-//! stayed attached while everybody was away is not taken for the next one.
+//! stayed attached while everybody was away is not taken for the next one. Several runs in one night are one night: nobody
+//! could have swapped the medium in between.
 
 use crate::format::object::Id;
-use crate::host::ledger::{LedgerContent, MediumAccount};
+use crate::host::ledger::{LedgerContent, MediumAccount, MediumKind, OutOfUse, only_with_device};
 use crate::job::incident::hold::active_hold;
 use crate::medium::Sets;
 
 /// Media that take turns. Media are named as people call them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Pool {
     /// Its name.
     pub name: String,
@@ -20,6 +21,10 @@ pub struct Pool {
     /// Nights that a medium may stay beyond its turn because nobody swapped it. The backup is made, and the medium
     /// reported as overdue.
     pub stay_nights: u64,
+    /// Whether media are attached at a mount point. `None`: if the ledger saw one of them at a mount point.
+    pub mount: Option<bool>,
+    /// The number of the night that a time (RFC 3339, UTC) belongs to.
+    pub night_of: fn(&str) -> i64,
 }
 
 /// The attached medium, compared with the one that is due.
@@ -71,10 +76,18 @@ pub enum FoundMedium {
         /// How many nights ago it should have been swapped, with tonight.
         nights: u64,
     },
+    /// No disk is mounted where the pool's media are attached.
+    NotMounted,
     /// A medium with nothing on it.
     Blank {
-        /// The medium whose device it is by the ledger: it was erased.
+        /// The medium whose hardware it is by the ledger: it was erased.
         wiped: Option<String>,
+    },
+    /// A disk with nothing on it, in hardware with the serial number of a medium of the ledger. A dock has a serial number of
+    /// its own, which is that of any disk in it: the medium was erased, or it is another disk.
+    BlankInDock {
+        /// The medium.
+        medium: String,
     },
     /// A set that belongs to no medium in the ledger.
     Unregistered {
@@ -85,6 +98,13 @@ pub enum FoundMedium {
     OtherPool {
         /// The medium.
         medium: String,
+    },
+    /// The ledger says that the medium is not used any more.
+    OutOfUse {
+        /// The medium.
+        medium: String,
+        /// Why.
+        why: OutOfUse,
     },
     /// A hold is active, and this is not the medium that was attached when it began.
     Held {
@@ -103,9 +123,12 @@ impl FoundMedium {
         match self {
             Self::OutOfTurn { medium } => format!("{medium}: out of turn"),
             Self::Overstayed { medium, nights } => format!("{medium}: {nights} nights overdue"),
+            Self::NotMounted => "no disk mounted".into(),
+            Self::BlankInDock { medium } => format!("{medium}: blank, or another disk in its dock"),
             Self::Blank { wiped: None } => "a blank medium".into(),
             Self::Blank { wiped: Some(medium) } => format!("{medium}: erased"),
             Self::Unregistered { set } => format!("set {set}: not in the ledger"),
+            Self::OutOfUse { medium, why } => format!("{medium}: {}", why.name()),
             Self::OtherPool { medium } => format!("{medium}: of another pool"),
             Self::Held { medium, .. } => format!("{medium}: a hold is active"),
         }
@@ -113,27 +136,40 @@ impl FoundMedium {
 }
 
 impl Pool {
-    /// The medium that is due, and how many nights the last one has been written to. `None`: the pool is empty.
+    /// The medium that is due, and how many nights the last one has been written to. A medium that is not used any more is
+    /// passed over. `None`: the pool has no medium.
     pub fn due(&self, book: &LedgerContent) -> Option<(&str, Option<Streak>)> {
-        let first = self.media.first()?;
-        let mut nights = book.written_media(&self.media).rev();
-        let Some(last) = nights.next() else { return Some((first, None)) };
-        let streak = Streak { medium: last.to_owned(), nights: 1 + nights.take_while(|m| *m == last).count() as u64 };
-        if streak.nights < self.turn_nights.max(1) {
-            let at = self.media.iter().position(|m| m == last)?;
-            return Some((&self.media[at], Some(streak)));
-        }
-        let next = self.media.iter().position(|m| m == last).map_or(0, |i| (i + 1) % self.media.len());
-        Some((&self.media[next], Some(streak)))
+        let accounts = book.media();
+        let is_in_use = |m: &&String| accounts.get(*m).is_none_or(|m| m.out_of_use.is_none());
+        let first = self.media.iter().find(is_in_use)?;
+        let mut runs = book.written_media(&self.media).rev();
+        let Some((last, time)) = runs.next() else { return Some((first, None)) };
+        let last_night = (self.night_of)(time);
+        let mut nights: Vec<i64> = runs.take_while(|(m, _)| *m == last).map(|(_, time)| (self.night_of)(time)).collect();
+        nights.insert(0, last_night);
+        nights.dedup();
+        let streak = Streak { medium: last.to_owned(), nights: nights.len() as u64, last_night };
+        let at = self.media.iter().position(|m| m == last);
+        // From the last one if its turn goes on, else from the one behind it.
+        let from = at.map_or(0, |at| at + usize::from(streak.nights >= self.turn_nights.max(1)));
+        let due = self.media.iter().cycle().skip(from).take(self.media.len()).find(is_in_use)?;
+        Some((due, Some(streak)))
     }
 
-    /// Compares the attached sets with the medium that is due. `device` is the name that the attached hardware reports.
-    /// `None`: the pool is empty.
-    pub fn turn(&self, book: &LedgerContent, sets: &Sets, device: Option<&str>) -> Option<PoolTurn> {
+    /// Whether a disk has to be mounted where the pool's media are attached.
+    pub fn wants_mount(&self, book: &LedgerContent) -> bool {
+        let of_pool = |m: &MediumAccount| self.media.contains(&m.name) || m.pool.as_ref() == Some(&self.name);
+        self.mount.unwrap_or_else(|| book.media().values().any(|m| m.was_mounted && of_pool(m)))
+    }
+
+    /// Compares the attached sets with the medium that is due. `device` is the name that the attached hardware reports, `now`
+    /// the time of the run (RFC 3339, UTC). `None`: the pool is empty.
+    pub fn turn(&self, book: &LedgerContent, sets: &Sets, device: Option<&str>, now: &str) -> Option<PoolTurn> {
         let (due, streak) = self.due(book)?;
         let hold = active_hold(book);
         let media = book.media();
-        let is_attached = |m: &&MediumAccount| device.is_some() && m.device.as_deref() == device;
+        let attached = only_with_device(&media, device);
+        let is_attached = |m: &&MediumAccount| attached.is_some_and(|a| a.name == m.name);
         let known = |id: Id| {
             let of_set = || media.values().filter(move |m| m.set == id.to_string());
             // A copy has the same set as the medium that it was made from: only the device tells them apart.
@@ -142,8 +178,12 @@ impl Pool {
         let refused = |found| Some(PoolTurn::Refused(Refusal { due: due.to_owned(), found }));
         let ids: Vec<Id> = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.id)).collect();
         let Some(first) = ids.first() else {
-            let wiped = media.values().find(is_attached);
-            return refused(FoundMedium::Blank { wiped: wiped.map(|m| m.name.clone()) });
+            return refused(match attached {
+                // A cartridge has its serial number in a memory of its own.
+                Some(m) if m.kind == Some(MediumKind::Tape) => FoundMedium::Blank { wiped: Some(m.name.clone()) },
+                Some(m) => FoundMedium::BlankInDock { medium: m.name.clone() },
+                None => FoundMedium::Blank { wiped: None },
+            });
         };
         // One folder may contain several sets, the one that is due among them.
         let here: Vec<(&MediumAccount, Id)> = ids.iter().filter_map(|id| Some((known(*id)?, *id))).collect();
@@ -162,9 +202,16 @@ impl Pool {
         }
         let Some((m, set)) = here.first() else { return refused(FoundMedium::Unregistered { set: *first }) };
         let medium = m.name.clone();
+        if let Some(why) = m.out_of_use {
+            return refused(FoundMedium::OutOfUse { medium, why });
+        }
         match streak.clone().filter(|s| s.medium == medium) {
             Some(s) => {
-                let nights = s.nights + 1 - self.turn_nights.max(1);
+                let is_same_night = s.last_night == (self.night_of)(now);
+                let nights = (s.nights + u64::from(!is_same_night)).saturating_sub(self.turn_nights.max(1));
+                if nights == 0 {
+                    return Some(PoolTurn::Due { medium, set: *set });
+                }
                 if nights > self.stay_nights && hold.is_none() {
                     return refused(FoundMedium::Overstayed { medium, nights });
                 }
@@ -183,6 +230,8 @@ pub struct Streak {
     pub medium: String,
     /// Number of nights, at least 1.
     pub nights: u64,
+    /// The number of the last of them.
+    pub last_night: i64,
 }
 
 #[cfg(test)]
@@ -192,10 +241,13 @@ mod tests {
     use crate::host::ledger::{LedgerEvent, LedgerLine, MediumKind};
     use crate::medium::{BrokenLabel, MediumError, SetOnMedium};
 
+    const NOW: &str = "2026-11-30T01:30:00Z";
     const SETS: [Id; 3] = [Id([1; 16]), Id([2; 16]), Id([3; 16])];
 
     fn pool() -> Pool {
-        Pool { name: "disks".into(), media: vec!["CL-01".into(), "CL-02".into()], turn_nights: 1, stay_nights: 2 }
+        let (name, media) = ("disks".into(), vec!["CL-01".into(), "CL-02".into()]);
+        // The nights of these tests are the days of their lines.
+        Pool { name, media, turn_nights: 1, stay_nights: 2, mount: None, night_of: |time| time[8..10].parse().expect("a day") }
     }
 
     /// Two disks of the pool, each a device of its own, and one of another pool; then what happened.
@@ -208,8 +260,9 @@ mod tests {
             pool: Some(pool.into()),
             device: Some(device.into()),
             kind: None,
+            mounted: false,
         });
-        let line = |(line, event)| LedgerLine { line, time: "2026-11-23T01:30:00Z".into(), event };
+        let line = |(line, event)| LedgerLine { line, time: format!("2026-11-{line:02}T01:30:00Z"), event };
         let mut book = LedgerContent::default();
         book.lines.extend((1..).zip(registered.into_iter().chain(happened.iter().cloned())).map(line));
         book
@@ -255,7 +308,7 @@ mod tests {
     /// The disk of the end of the month is in the dock: a night on it would use the space for what has to be kept.
     #[test]
     fn another_pools_disk_is_not_written_to() {
-        let turn = pool().turn(&book(&[]), &there(&[SETS[2]]), Some("USB-C"));
+        let turn = pool().turn(&book(&[]), &there(&[SETS[2]]), Some("USB-C"), NOW);
         assert_eq!(found(turn), FoundMedium::OtherPool { medium: "MO-01".into() });
     }
 
@@ -272,26 +325,89 @@ mod tests {
                 device: Some("USB-D".into()),
                 kind: MediumKind::Disk,
             }]);
-            let turn = |device| pool().turn(&book, &there(&[SETS[0]]), device);
+            let turn = |device| pool().turn(&book, &there(&[SETS[0]]), device, NOW);
             assert_eq!(found(turn(Some("USB-D"))), FoundMedium::OtherPool { medium: name.into() });
             assert_eq!(turn(Some("USB-A")), due("CL-01", SETS[0]));
         }
     }
 
-    /// Somebody has erased a disk and put it back: it is not reported as just any blank disk.
+    /// Somebody has erased a disk and put it back: it is not reported as just any blank disk. But the serial number may be the
+    /// dock's, and the disk a new one; only a cartridge has a number of its own.
     #[test]
-    fn an_erased_disk_is_known_by_its_device() {
+    fn a_blank_disk_in_known_hardware_is_told_by_its_name() {
         let mut book = book(&[]);
-        let wiped = |book: &LedgerContent, device| match found(pool().turn(book, &Sets::default(), device)) {
-            FoundMedium::Blank { wiped } => wiped,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(wiped(&book, Some("USB-B")), Some("CL-02".into()));
-        assert_eq!(wiped(&book, Some("USB-Z")), None);
+        let found = |book: &LedgerContent, device| found(pool().turn(book, &Sets::default(), device, NOW));
+        let (blank, medium) = (FoundMedium::Blank { wiped: None }, || "CL-02".to_owned());
+        assert_eq!(found(&book, Some("USB-B")), FoundMedium::BlankInDock { medium: medium() });
+        assert_eq!(found(&book, Some("USB-Z")), blank);
+        let LedgerEvent::Registered { kind, .. } = &mut book.lines[1].event else { panic!("a disk") };
+        *kind = Some(MediumKind::Tape);
+        assert_eq!(found(&book, Some("USB-B")), FoundMedium::Blank { wiped: Some(medium()) });
         // Hardware without a name cannot be recognised.
         let LedgerEvent::Registered { device, .. } = &mut book.lines[0].event else { panic!("a disk") };
         *device = None;
-        assert_eq!(wiped(&book, None), None);
+        assert_eq!(found(&book, None), blank);
+        // The dock's number, and both disks were in it.
+        let LedgerEvent::Registered { device, .. } = &mut book.lines[0].event else { panic!("a disk") };
+        *device = Some("USB-B".into());
+        assert_eq!(found(&book, Some("USB-B")), blank);
+    }
+
+    /// The copy was made in the dock that the original is in tonight: the number tells nothing, and the original has its turn.
+    #[test]
+    fn a_serial_number_of_two_media_identifies_neither() {
+        let copied = LedgerEvent::Copied {
+            medium: "AA-copy".into(),
+            set: SETS[0].to_string(),
+            generation: 1,
+            check_code: "JHFB".into(),
+            device: Some("USB-A".into()),
+            kind: MediumKind::Disk,
+        };
+        let turn = pool().turn(&book(&[copied]), &there(&[SETS[0]]), Some("USB-A"), NOW);
+        assert_eq!(turn, due("CL-01", SETS[0]));
+    }
+
+    /// Somebody runs the backup again because the first run had a finding: nobody could have swapped the disk in between.
+    #[test]
+    fn a_second_run_in_the_same_night_is_no_forgotten_swap() {
+        let nights = |happened: &[LedgerEvent], night: u32| {
+            let now = format!("2026-11-{night:02}T08:00:00Z");
+            pool().turn(&book(happened), &there(&[SETS[0]]), None, &now)
+        };
+        let (set, medium, next) = (SETS[0], "CL-01".to_owned(), "CL-02".to_owned());
+        let stayed = |nights| Some(PoolTurn::Stayed { medium: medium.clone(), set, nights, due: next.clone() });
+        // The first line after the three media is of the fourth night.
+        let first = [written("CL-01")];
+        assert_eq!(nights(&first, 4), due("CL-01", set), "the same night");
+        assert_eq!(nights(&first, 5), stayed(1), "the night after");
+        // An overdue night stays overdue, by no more than before.
+        let second = [written("CL-01"), written("CL-01")];
+        assert_eq!(nights(&second, 5), stayed(1));
+        assert_eq!(nights(&second, 6), stayed(2));
+        // Three runs in one night are one night on the disk.
+        let mut book = book(&[written("CL-01"), written("CL-01"), written("CL-01")]);
+        book.lines.iter_mut().for_each(|l| l.time = "2026-11-04T01:30:00Z".into());
+        let pool = pool();
+        let (due, streak) = pool.due(&book).expect("a pool");
+        assert_eq!((due, streak.map(|s| s.nights)), ("CL-02", Some(1)));
+        // The other disk was brought after the first run: it is not refused.
+        let turn = pool.turn(&book, &there(&[SETS[1]]), None, "2026-11-04T08:00:00Z");
+        assert_eq!(turn, super::tests::due("CL-02", SETS[1]));
+    }
+
+    /// Once a disk was seen at a mount point, a bare folder there is no disk; the configuration has the last word.
+    #[test]
+    fn a_pool_of_disks_wants_a_mount() {
+        let mut book = book(&[]);
+        let wants = |book: &LedgerContent, mount| Pool { mount, ..pool() }.wants_mount(book);
+        assert_eq!([None, Some(true), Some(false)].map(|mount| wants(&book, mount)), [false, true, false]);
+        let attached =
+            |medium: &str| LedgerEvent::Attached { medium: medium.into(), at: "/mnt".into(), device: None, mounted: true };
+        book.lines.push(LedgerLine { line: 4, time: NOW.into(), event: attached("MO-01") });
+        assert!(!wants(&book, None), "another pool's disk");
+        book.lines.push(LedgerLine { line: 5, time: NOW.into(), event: attached("CL-02") });
+        assert_eq!([None, Some(true), Some(false)].map(|mount| wants(&book, mount)), [true, true, false]);
     }
 
     /// One bad sector in the label must not stop the nights: the folder's name says which set it is.
@@ -300,13 +416,13 @@ mod tests {
         let path = std::path::PathBuf::from("dock").join(SETS[0].to_string());
         let why = MediumError::NoLabel { path: path.clone() };
         let sets = Sets { broken: vec![BrokenLabel { id: Some(SETS[0]), path, why }], ..Sets::default() };
-        assert_eq!(pool().turn(&book(&[]), &sets, None), due("CL-01", SETS[0]));
+        assert_eq!(pool().turn(&book(&[]), &sets, None, NOW), due("CL-01", SETS[0]));
     }
 
     #[test]
     fn under_a_hold_the_attached_disk_continues_however_long_it_stays() {
         let nights = [written("CL-01"), written("CL-01"), written("CL-01"), written("CL-01")];
-        let turn = |book: &LedgerContent| pool().turn(book, &there(&[SETS[0]]), None);
+        let turn = |book: &LedgerContent| pool().turn(book, &there(&[SETS[0]]), None, NOW);
         assert_eq!(found(turn(&book(&nights))), FoundMedium::Overstayed { medium: "CL-01".into(), nights: 4 });
         let (set, due) = (SETS[0], "CL-02".into());
         let stayed = PoolTurn::Stayed { medium: "CL-01".into(), set, nights: 4, due };
@@ -318,9 +434,33 @@ mod tests {
     fn under_a_hold_a_clean_set_is_not_written_beside_the_attached_one() {
         let book = book(&[written("CL-01"), held()]);
         for sets in [[SETS[0], SETS[1]], [SETS[1], SETS[0]]] {
-            let turn = pool().turn(&book, &there(&sets), None);
+            let turn = pool().turn(&book, &there(&sets), None, NOW);
             assert!(matches!(&turn, Some(PoolTurn::Stayed { medium, .. }) if medium == "CL-01"), "{turn:?}");
         }
-        assert!(matches!(found(pool().turn(&book, &there(&[SETS[1], SETS[2]]), None)), FoundMedium::Held { .. }));
+        assert!(matches!(found(pool().turn(&book, &there(&[SETS[1], SETS[2]]), None, NOW)), FoundMedium::Held { .. }));
+    }
+
+    /// A lost disk does not stop the turns. When it turns up, people say so first.
+    #[test]
+    fn what_is_not_used_any_more_is_passed_over_and_not_written() {
+        let moved = |medium: &str, out_of_use| LedgerEvent::Moved {
+            medium: medium.into(),
+            to: String::new(),
+            by: "鈴木".into(),
+            witness: None,
+            off_site: false,
+            out_of_use,
+        };
+        let due_after = |happened: &[LedgerEvent]| pool().due(&book(happened)).map(|(due, _)| due.to_owned());
+        for why in OutOfUse::ALL {
+            let gone = moved("CL-02", Some(why));
+            assert_eq!(due_after(&[gone.clone(), written("CL-01")]).as_deref(), Some("CL-01"), "the only one");
+            assert_eq!(due_after(&[gone.clone(), written("CL-01"), moved("CL-02", None)]).as_deref(), Some("CL-02"), "found");
+            assert_eq!(due_after(&[moved("CL-01", Some(why))]).as_deref(), Some("CL-02"));
+            assert_eq!(due_after(&[moved("CL-01", Some(why)), gone.clone()]), None);
+            // It was written last, and is still in the dock.
+            let turn = pool().turn(&book(&[written("CL-02"), gone]), &there(&[SETS[1]]), None, NOW);
+            assert_eq!(found(turn), FoundMedium::OutOfUse { medium: "CL-02".into(), why });
+        }
     }
 }

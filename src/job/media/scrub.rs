@@ -12,7 +12,7 @@ use crate::format::digests::Hashes;
 use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
-use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumAccount};
+use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumAccount, only_with_device};
 use crate::job::inspect::InspectError;
 use crate::medium::{ErrorCategory, device_name};
 use crate::seal::chain::{Chain, Fault, FaultKind};
@@ -182,7 +182,7 @@ pub fn enter_into_ledger(state: &Path, set: Id, at: &Path, damaged: u64, env: &E
     let of_set: Vec<&MediumAccount> = media.values().filter(|m| m.set == id).collect();
     let found = match &of_set[..] {
         [only] => Some(*only),
-        several => several.iter().copied().find(|m| device.is_some() && m.device == device),
+        _ => only_with_device(&media, device.as_deref()).filter(|m| m.set == id),
     };
     let Some(medium) = found.map(|m| m.name.clone()) else { return Ok(None) };
     ledger.write(&env.time_text(), LedgerEvent::Scrubbed { medium: medium.clone(), damaged })?;

@@ -5,29 +5,42 @@ use super::RestoreError;
 use super::findings::FindingLog;
 use super::pack_fetcher::{FetchedPack, FrameSource, PackFetcher};
 use super::pending_file::{OpenFiles, PendingFile, has_content};
+use super::target_disk::{TargetDisk, WriteFailure};
 use super::task::{ExtentTask, SendTasks};
 use crate::event::{Event, FindingKind, chain_text};
-use crate::format::entry::DataRange;
+use crate::format::entry::{Core, DataRange};
 use crate::medium::MediumError;
 use crate::pipeline::hasher::Digests;
-use crate::pipeline::target::Target;
+use crate::pipeline::target::{Target, TargetError};
 use crossbeam_channel::bounded;
 use parking_lot::Mutex;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Where files have to be flushed one by one: so many are flushed at once, by so many threads. A flush is waiting for the
+/// disk, not work: more threads than processors are faster.
+const FLUSHED_FILES: usize = 64;
+const FLUSHING_THREADS: usize = 8;
+
+/// A file that is finished, and not flushed yet.
+type Finished = (Arc<File>, Arc<PendingFile>);
 
 /// The state that all workers share.
 pub(super) struct FileWriter<'a, 'g> {
     packs: PackFetcher<'a, 'g>,
     target: &'a Target,
+    disk: &'a TargetDisk,
     findings: &'a FindingLog<'a>,
     interrupted: &'a AtomicBool,
     open_files: OpenFiles,
-    /// Why the medium is not attached. Nothing more can be read then.
-    detached: Mutex<Option<MediumError>>,
+    /// Why nothing more can be read or written: the medium is not attached, or the target is gone or full.
+    ended: Mutex<Option<RestoreError>>,
+    unflushed: Mutex<Vec<Finished>>,
+    /// Locked during a flush, so that the number of open files stays limited.
+    flushing: Mutex<()>,
 }
 
 /// The tasks of one pack, or of files without data.
@@ -39,13 +52,23 @@ struct PackJob {
 }
 
 impl<'a, 'g> FileWriter<'a, 'g> {
-    pub(super) fn new(packs: PackFetcher<'a, 'g>, target: &'a Target, interrupted: &'a AtomicBool) -> Self {
+    pub(super) fn new(packs: PackFetcher<'a, 'g>, target: &'a Target, disk: &'a TargetDisk, interrupted: &'a AtomicBool) -> Self {
         let findings = packs.findings;
-        Self { packs, target, findings, interrupted, open_files: OpenFiles::default(), detached: Mutex::default() }
+        Self {
+            packs,
+            target,
+            disk,
+            findings,
+            interrupted,
+            open_files: OpenFiles::default(),
+            ended: Mutex::default(),
+            unflushed: Mutex::default(),
+            flushing: Mutex::default(),
+        }
     }
 
     fn is_stopped(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed) || self.detached.lock().is_some()
+        self.interrupted.load(Ordering::Relaxed) || self.ended.lock().is_some()
     }
 
     /// Fails if the user wants to stop: what is not finished then is not judged.
@@ -54,6 +77,51 @@ impl<'a, 'g> FileWriter<'a, 'g> {
             true => Err(io::Error::other("the run was interrupted")),
             false => Ok(()),
         }
+    }
+
+    /// Notes what is wrong with the target, so that no thread goes on. False if nothing is.
+    fn is_ended_by(&self, fault: Option<TargetError>) -> bool {
+        let is_ended = fault.is_some();
+        if let Some(fault) = fault {
+            self.ended.lock().get_or_insert(fault.into());
+        }
+        is_ended
+    }
+
+    /// The file is complete.
+    fn count(&self, core: &Core) {
+        self.findings.observer.on_event(Event::Progress { entries: 0, bytes: core.size });
+    }
+
+    fn flush_later(&self, file: Arc<File>, pending: &Arc<PendingFile>) {
+        let is_full = {
+            let mut unflushed = self.unflushed.lock();
+            unflushed.push((file, pending.clone()));
+            unflushed.len() >= FLUSHED_FILES
+        };
+        if is_full {
+            self.flush();
+        }
+    }
+
+    /// Flushes the files that are finished.
+    fn flush(&self) {
+        let _one_at_a_time = self.flushing.lock();
+        let finished = std::mem::take(&mut *self.unflushed.lock());
+        let next = AtomicUsize::new(0);
+        let flush_next = || {
+            while let Some((file, pending)) = finished.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if self.is_stopped() {
+                    return;
+                }
+                match self.target.flush_file(file, &pending.core) {
+                    Some(lacking) if self.is_ended_by(self.disk.fault_in(std::slice::from_ref(&lacking))) => return,
+                    lacking => self.findings.add_shortfalls(lacking.into_iter().collect()),
+                }
+                self.count(&pending.core);
+            }
+        };
+        std::thread::scope(|scope| (0..FLUSHING_THREADS.min(finished.len())).for_each(|_| drop(scope.spawn(flush_next))));
     }
 
     /// Runs `plan`, which sends tasks, and beside it `threads` workers that do them.
@@ -73,7 +141,7 @@ impl<'a, 'g> FileWriter<'a, 'g> {
                             if !self.is_stopped()
                                 && let Err(e) = self.work(job, &mut pack)
                             {
-                                self.detached.lock().get_or_insert(e);
+                                self.ended.lock().get_or_insert(e.into());
                             }
                         }
                     })
@@ -85,19 +153,20 @@ impl<'a, 'g> FileWriter<'a, 'g> {
                 // fro.
                 let read_here = object.filter(|_| self.packs.generation.medium().is_sequential());
                 let fetched = read_here.map(|o| self.packs.fetch(o)).transpose()?;
-                if self.detached.lock().is_some() {
+                if self.ended.lock().is_some() {
                     return Err(RestoreError::Stopped);
                 }
                 sender.send(PackJob { object, fetched, tasks }).map_err(|_| RestoreError::Stopped)
             });
             drop(sender);
             let joined: Vec<_> = workers.into_iter().map(|w| w.join()).collect();
+            self.flush();
             // A person who is asked for a medium may interrupt the run instead.
             if self.interrupted.load(Ordering::Relaxed) {
                 return Err(RestoreError::Interrupted);
             }
-            if let Some(e) = self.detached.lock().take() {
-                return Err(RestoreError::Medium(e));
+            if let Some(e) = self.ended.lock().take() {
+                return Err(e);
             }
             planned?;
             if joined.iter().any(Result::is_err) { Err(RestoreError::Stopped) } else { Ok(()) }
@@ -146,7 +215,7 @@ impl<'a, 'g> FileWriter<'a, 'g> {
     }
 
     /// Writes one extent to its file. `content` is a buffer that is used again.
-    fn write(&self, task: &ExtentTask, source: &mut FrameSource, content: &mut Vec<u8>) -> Result<(), String> {
+    fn write(&self, task: &ExtentTask, source: &mut FrameSource, content: &mut Vec<u8>) -> Result<(), WriteFailure> {
         let pending = &task.file;
         if pending.is_failed.load(Ordering::Relaxed) {
             return Ok(());
@@ -159,11 +228,11 @@ impl<'a, 'g> FileWriter<'a, 'g> {
             })?;
             let recorded = pending.core.whole();
             if recorded != Some(&Digests::of(content, recorded.is_some_and(|d| d.sha256.is_some()))) {
-                return Err("the content is not what the record says".into());
+                return Err(String::from("the content is not what the record says").into());
             }
             let file = pending.open(self.target, &|| self.check())?;
             if !pending.is_restored.load(Ordering::Relaxed) {
-                file.write_all_at(content, 0).map_err(|e| e.to_string())?;
+                file.write_all_at(content, 0)?;
             }
             pending.is_checked.store(true, Ordering::Relaxed);
             return Ok(());
@@ -172,39 +241,64 @@ impl<'a, 'g> FileWriter<'a, 'g> {
         if pending.is_restored.load(Ordering::Relaxed) {
             return Ok(());
         }
-        source.read(task.extent, |at, piece| {
+        let mut errno = 0;
+        let done = source.read(task.extent, |at, piece| {
             self.check().map_err(|e| e.to_string())?;
-            write_data(&file, &pending.core.holes, task.data_offset + at, piece).map_err(|e| e.to_string())
-        })
+            write_data(&file, &pending.core.holes, task.data_offset + at, piece).map_err(|e| {
+                let failure = WriteFailure::from(e);
+                errno = failure.errno;
+                failure.why
+            })
+        });
+        done.map_err(|why| WriteFailure { why, errno })
     }
 
     /// Notes that a task is done. After a file's last task the file is checked and finished.
-    fn finish_task(&self, pending: &Arc<PendingFile>, done: Result<(), String>) {
+    fn finish_task(&self, pending: &Arc<PendingFile>, done: Result<(), WriteFailure>) {
         let core = &pending.core;
         // A run that goes on reads the file again.
         if self.check().is_err() {
             return;
         }
-        if let Err(why) = done
+        // Of the file nothing is wrong: a restore that goes on completes it.
+        if done.as_ref().is_err_and(|failure| self.is_ended_by(self.disk.fault(failure.errno))) {
+            return;
+        }
+        if let Err(failure) = done
             && !pending.is_failed.swap(true, Ordering::Relaxed)
         {
-            self.findings.add(FindingKind::NotRestored, &core.path, why);
+            self.findings.add(FindingKind::NotRestored, &core.path, failure.why);
         }
         let file = match self.open_files.task_done(pending, self.target) {
             None => return,
             Some(Ok(file)) => file,
             // What lies there now may be somebody else's, so it is not removed.
-            Some(Err(why)) => return self.findings.add(FindingKind::NotRestored, &core.path, why),
+            Some(Err(failure)) if self.is_ended_by(self.disk.fault(failure.errno)) => return,
+            Some(Err(failure)) => return self.findings.add(FindingKind::NotRestored, &core.path, failure.why),
         };
         let is_failed = pending.is_failed.load(Ordering::Relaxed);
-        let is_whole = !is_failed
-            && (pending.is_checked.load(Ordering::Relaxed) || has_content(&file, core, &|| self.check()).unwrap_or(false));
+        let is_whole = match is_failed {
+            true => Ok(false),
+            false if pending.is_checked.load(Ordering::Relaxed) => Ok(true),
+            false => has_content(&file, core, &|| self.check()),
+        };
         if self.check().is_err() {
             return;
         }
+        let is_whole = match is_whole.map_err(WriteFailure::from) {
+            Err(failure) if self.is_ended_by(self.disk.fault(failure.errno)) => return,
+            is_whole => is_whole.unwrap_or(false),
+        };
         if is_whole {
-            self.findings.add_shortfalls(self.target.finish_file(&file, core));
-            self.findings.observer.on_event(Event::Progress { entries: 0, bytes: core.size });
+            let shortfalls = self.target.finish_file(&file, core);
+            if self.is_ended_by(self.disk.fault_in(&shortfalls)) {
+                return;
+            }
+            self.findings.add_shortfalls(shortfalls);
+            match self.target.flushes_each() {
+                true => self.flush_later(file, pending),
+                false => self.count(core),
+            }
             return;
         }
         if !is_failed {

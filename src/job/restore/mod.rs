@@ -21,6 +21,7 @@ mod records;
 pub mod scan;
 mod selection;
 mod spool;
+mod target_disk;
 mod task;
 
 pub use findings::RestoreFinding;
@@ -28,7 +29,7 @@ pub use list::{ListError, NameList};
 pub use mark::{Marking, Origin};
 
 use crate::env::Env;
-use crate::event::{Event, Observer, Phase};
+use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::check_code::{CheckCode, WrittenCode};
 use crate::format::object::Id;
 use crate::generation::{Generation, GenerationError};
@@ -44,6 +45,7 @@ use plan::plan;
 use records::{Records, SpooledRecords};
 use selection::Selection;
 use std::path::PathBuf;
+use target_disk::TargetDisk;
 
 /// What is to be restored, from where and to where.
 #[derive(Debug, Clone)]
@@ -253,13 +255,20 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
     } else {
         let target_options = TargetOptions { read_only: is_marked || options.target.read_only, ..options.target };
         let target = Target::create(&options.to, target_options)?;
+        let disk = &TargetDisk::new(&options.to);
         if is_marked {
-            origin.mark(options, &target)?;
+            origin.mark(options, &target).map_err(|e| disk.explain(e))?;
         }
         observer.on_event(Event::Phase(Phase::Writing));
         let spooled = spool(options, env, &generation, &selection, &target)?;
         let (generation, selection, target, findings) = (&generation, &selection, &target, &findings);
-        Passes { options, env, chain: &chain, generation, selection, target, findings, spooled }.run(&groups, &mut report)?;
+        Passes { options, env, chain: &chain, generation, selection, target, disk, findings, spooled }
+            .run(&groups, &mut report)?;
+    }
+    for lacking in &generation.manifest.findings {
+        if lacking.kind == FindingKind::AttributesUnreadable.name() && selection.contains_path(&lacking.path, false) {
+            findings.add(FindingKind::Shortfall, &lacking.path, "attributes could not be read in the backup".into());
+        }
     }
     report.not_found = selection.not_found();
     report.wrong_stanzas = generation.wrong_stanzas();
@@ -306,7 +315,7 @@ impl Report {
             time: origin.time.clone(),
             check_code: CheckCode::of(&generation.link.digest()),
             expected: None,
-            newest: chain.generations().next_back().map_or(0, |l| l.seal.generation),
+            newest: chain.generations().map(|l| l.seal.generation).max().unwrap_or(0),
             leftovers: chain.leftovers.len() as u64,
             trusted: generation.link.is_proven(),
             faults: chain.faults.clone(),

@@ -11,6 +11,7 @@ use super::pack_fetcher::PackFetcher;
 use super::record::{NotRestorable, path_and_type};
 use super::records::{Records, SpooledRecords};
 use super::selection::Selection;
+use super::target_disk::TargetDisk;
 use super::task::{SendTasks, TasksByPack};
 use super::{Options, Report, RestoreError, Result, SourceReport};
 use crate::env::Env;
@@ -18,7 +19,7 @@ use crate::event::{Event, FindingKind, Phase, chain_text};
 use crate::format::entry::{ContentState, Core, Entry, EntryKind, add_sizes};
 use crate::format::manifest::Source;
 use crate::generation::{Generation, is_within};
-use crate::pipeline::target::Target;
+use crate::pipeline::target::{Shortfall, Target, TargetError};
 use crate::seal::chain::Chain;
 use std::ops::RangeInclusive;
 
@@ -33,6 +34,7 @@ pub(super) struct Passes<'a, 'g> {
     pub(super) generation: &'a Generation<'g>,
     pub(super) selection: &'a Selection,
     pub(super) target: &'a Target,
+    pub(super) disk: &'a TargetDisk,
     pub(super) findings: &'a FindingLog<'a>,
     /// The records, if they are read from the medium only once.
     pub(super) spooled: Option<SpooledRecords>,
@@ -55,8 +57,30 @@ impl<'a> Passes<'a, '_> {
             }
             report.sources.extend(restored);
         }
-        self.findings.add_shortfalls(self.target.finish_parents());
-        Ok(self.target.sync()?)
+        self.add_shortfalls(self.target.finish_parents())?;
+        self.sync()
+    }
+
+    /// Makes everything durable so far.
+    fn sync(&self) -> Result<()> {
+        self.target.sync().map_err(|e| self.disk.explain(e.into()))
+    }
+
+    /// Adds what a created entry lacks, or that it could not be created. Fails if the target's disk is the cause.
+    fn add_created(&self, core: &Core, created: std::result::Result<Vec<Shortfall>, TargetError>) -> Result<()> {
+        let fault = match &created {
+            Ok(shortfalls) => self.disk.fault_in(shortfalls),
+            Err(e) => self.disk.fault_of(e),
+        };
+        fault.map_or(Ok(()), |e| Err(RestoreError::Target(e)))?;
+        self.findings.add_created(core, created);
+        Ok(())
+    }
+
+    fn add_shortfalls(&self, shortfalls: Vec<Shortfall>) -> Result<()> {
+        self.disk.fault_in(&shortfalls).map_or(Ok(()), |e| Err(RestoreError::Target(e)))?;
+        self.findings.add_shortfalls(shortfalls);
+        Ok(())
     }
 
     fn sources(&self) -> &'a [Source] {
@@ -96,7 +120,7 @@ impl<'g> GroupPasses<'_, '_, 'g> {
         self.findings.observer.on_event(Event::Phase(Phase::Finishing));
         self.second_pass()?;
         if !self.group.is_all {
-            self.target.sync()?;
+            self.sync()?;
         }
         Ok(counts.into_reports())
     }
@@ -137,7 +161,7 @@ impl<'g> GroupPasses<'_, '_, 'g> {
     fn first_pass(&self, counts: &mut RestoreCounts, report: &mut Report) -> Result<()> {
         let most_threads = (self.options.memory_bytes / WORKER_BYTES).max(1) as usize;
         let packs = PackFetcher { generation: self.generation, chain: self.chain, findings: self.findings };
-        let writer = FileWriter::new(packs, self.target, self.env.interrupted);
+        let writer = FileWriter::new(packs, self.target, self.disk, self.env.interrupted);
         writer.run(self.env.threads.clamp(1, most_threads), |send| {
             let mut batch = FileBatch::default();
             let mut costs = self.generation.medium().is_sequential().then(PackCosts::default);
@@ -146,7 +170,7 @@ impl<'g> GroupPasses<'_, '_, 'g> {
             while let Some(record) = records.next() {
                 self.check_interrupted()?;
                 let record = record?;
-                ancestors.leave(path_and_type(&record).0, |_| {});
+                ancestors.leave(path_and_type(&record).0, |_| Ok(()))?;
                 let entry = match record {
                     Ok(entry) => entry,
                     Err(refused) => {
@@ -164,7 +188,7 @@ impl<'g> GroupPasses<'_, '_, 'g> {
                     EntryKind::Directory => {
                         if is_selected {
                             let created = self.target.create_directory(&entry.core).map(|_| Vec::new());
-                            self.findings.add_created(&entry.core, created);
+                            self.add_created(&entry.core, created)?;
                         }
                         ancestors.enter(entry.core, is_selected);
                     }
@@ -175,9 +199,9 @@ impl<'g> GroupPasses<'_, '_, 'g> {
                         self.add_file(entry, &mut costs, &mut batch, counts);
                     }
                     EntryKind::Symlink => {
-                        self.findings.add_created(&entry.core, self.target.create_symlink(&entry.core).map(|m| m.1));
+                        self.add_created(&entry.core, self.target.create_symlink(&entry.core).map(|m| m.1))?;
                     }
-                    _ => self.findings.add_created(&entry.core, self.target.create_special(&entry.core).map(|m| m.1)),
+                    _ => self.add_created(&entry.core, self.target.create_special(&entry.core).map(|m| m.1))?,
                 }
                 if batch.is_full() {
                     batch.send(send)?;
@@ -197,7 +221,7 @@ impl<'g> GroupPasses<'_, '_, 'g> {
         let is_first = ancestors.0.is_empty();
         for (folder, is_created) in ancestors.0.iter_mut().filter(|(_, is_created)| !*is_created) {
             self.create_parents(&folder.path, has_gaps)?;
-            self.findings.add_created(folder, self.target.create_directory(folder).map(|_| Vec::new()));
+            self.add_created(folder, self.target.create_directory(folder).map(|_| Vec::new()))?;
             *is_created = true;
         }
         if is_first || has_gaps { self.create_parents(&core.path, has_gaps) } else { Ok(()) }
@@ -207,6 +231,7 @@ impl<'g> GroupPasses<'_, '_, 'g> {
     /// are in a gap.
     fn create_parents(&self, path: &[u8], has_gaps: bool) -> Result<()> {
         match self.target.create_parents(path) {
+            Err(e) if self.disk.fault_of(&e).is_some() => return Err(self.disk.explain(e.into())),
             Err(e) if has_gaps => self.findings.add(FindingKind::NotRestored, path, chain_text(&e)),
             created => created?,
         }
@@ -269,12 +294,12 @@ impl<'g> GroupPasses<'_, '_, 'g> {
     /// Makes hard links, and sets what later work in a folder would undo.
     fn second_pass(&self) -> Result<()> {
         let mut ancestors = Ancestors::default();
-        let finish = |core: &Core| self.findings.add_shortfalls(self.target.finish_directory(core));
+        let finish = |core: &Core| self.add_shortfalls(self.target.finish_directory(core));
         let mut records = self.records()?;
         while let Some(record) = records.next() {
             self.check_interrupted()?;
             let record = record?;
-            ancestors.leave(path_and_type(&record).0, finish);
+            ancestors.leave(path_and_type(&record).0, finish)?;
             let Ok(Entry { core, .. }) = record else { continue };
             let is_selected = self.is_selected(&core);
             if is_selected {
@@ -283,11 +308,10 @@ impl<'g> GroupPasses<'_, '_, 'g> {
             if core.kind == EntryKind::Directory {
                 ancestors.enter(core, is_selected);
             } else if is_selected && self.is_link(&core, &records) {
-                self.findings.add_created(&core, self.target.link(&core).map(|_| Vec::new()));
+                self.add_created(&core, self.target.link(&core).map(|_| Vec::new()))?;
             }
         }
-        ancestors.leave(b"", finish);
-        Ok(())
+        ancestors.leave(b"", finish)
     }
 }
 
@@ -301,11 +325,12 @@ impl Ancestors {
     }
 
     /// Leaves the folders that `path` is not in, the innermost first. Calls `on_left` for those that were created.
-    fn leave(&mut self, path: &[u8], on_left: impl Fn(&Core)) {
+    fn leave(&mut self, path: &[u8], on_left: impl Fn(&Core) -> Result<()>) -> Result<()> {
         while self.0.last().is_some_and(|(core, _)| !is_within(path, &core.path)) {
             if let Some((core, true)) = self.0.pop() {
-                on_left(&core);
+                on_left(&core)?;
             }
         }
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Files that are not complete yet. The number of open ones is limited: a file whose content lies in many packs waits
 //! long for the last of them, and a generation may have millions of such files.
 
-use crate::event::chain_text;
+use super::target_disk::WriteFailure;
 use crate::format::entry::{Core, Entry};
 use crate::pipeline::hasher::zeros;
 use crate::pipeline::read_around::{ReadAround, left_out};
@@ -52,22 +52,22 @@ impl PendingFile {
 
     /// Opens the file. The first caller creates it, with its holes. Reading one that exists ends where `check` fails.
     #[expect(clippy::disallowed_methods, reason = "a file of an interrupted restore, in the target")]
-    pub(super) fn open(&self, target: &Target, check: &dyn Fn() -> io::Result<()>) -> Result<Arc<File>, String> {
+    pub(super) fn open(&self, target: &Target, check: &dyn Fn() -> io::Result<()>) -> Result<Arc<File>, WriteFailure> {
         let mut state = self.state.lock();
         let file = match &*state {
             FileState::Open(file) => return Ok(file.clone()),
-            FileState::Closed(closed) => target.reopen_file(&self.core, closed).map_err(|e| chain_text(&e))?,
+            FileState::Closed(closed) => target.reopen_file(&self.core, closed)?,
             FileState::NotCreated => {
-                let made = target.create_file(&self.core).map_err(|e| chain_text(&e))?;
+                let made = target.create_file(&self.core)?;
                 let is_restored = made.existing.is_some()
                     && match has_content(&made.file, &self.core, check) {
                         Ok(is_same) => is_same,
                         // What cannot be read is written again.
-                        Err(_) => check().map(|()| false).map_err(|e| e.to_string())?,
+                        Err(_) => check().map(|()| false)?,
                     };
                 self.is_restored.store(is_restored, Ordering::Relaxed);
                 if made.existing.is_some() && !is_restored {
-                    made.file.set_len(0).map_err(|e| e.to_string())?;
+                    made.file.set_len(0)?;
                 }
                 made.file
             }
@@ -76,8 +76,10 @@ impl PendingFile {
         let is_new = matches!(*state, FileState::NotCreated) && !self.is_restored.load(Ordering::Relaxed);
         *state = FileState::Open(file.clone());
         if is_new && !self.core.holes.is_empty() {
-            let too_long = |e| format!("the target cannot hold a file of {} bytes: {e}", self.core.size);
-            file.set_len(self.core.size).map_err(too_long)?;
+            file.set_len(self.core.size).map_err(|e| {
+                let why = format!("the target cannot hold a file of {} bytes: {e}", self.core.size);
+                WriteFailure { why, ..e.into() }
+            })?;
         }
         Ok(file)
     }
@@ -93,11 +95,11 @@ impl PendingFile {
     }
 
     /// The file after its last task; `None` if it was never created.
-    fn take_file(&self, target: &Target) -> Option<Result<Arc<File>, String>> {
+    fn take_file(&self, target: &Target) -> Option<Result<Arc<File>, WriteFailure>> {
         match std::mem::take(&mut *self.state.lock()) {
             FileState::NotCreated => None,
             FileState::Open(file) => Some(Ok(file)),
-            FileState::Closed(closed) => Some(target.reopen_file(&self.core, &closed).map(Arc::new).map_err(|e| chain_text(&e))),
+            FileState::Closed(closed) => Some(target.reopen_file(&self.core, &closed).map(Arc::new).map_err(Into::into)),
         }
     }
 }
@@ -109,7 +111,7 @@ pub(super) struct OpenFiles(Mutex<VecDeque<Arc<PendingFile>>>);
 
 impl OpenFiles {
     /// Notes that a task is done. After the file's last task it returns the file, if it was created.
-    pub(super) fn task_done(&self, file: &Arc<PendingFile>, target: &Target) -> Option<Result<Arc<File>, String>> {
+    pub(super) fn task_done(&self, file: &Arc<PendingFile>, target: &Target) -> Option<Result<Arc<File>, WriteFailure>> {
         match file.remaining_tasks.fetch_sub(1, Ordering::AcqRel) {
             1 => file.take_file(target),
             _ => {

@@ -73,6 +73,12 @@ pub enum SourceError {
         /// What the kernel says.
         source: std::io::Error,
     },
+    /// The root is a device, a pipe or a socket: it has no content of its own that a walk could read.
+    #[error("the source {} is neither a folder nor a file", root.display())]
+    NoFile {
+        /// The root on the host.
+        root: PathBuf,
+    },
     /// Patterns are text, although names need not be.
     #[error("the exclude pattern \"{}\" is not UTF-8", String::from_utf8_lossy(pattern))]
     ExcludeText {
@@ -128,6 +134,8 @@ impl SourceTree {
         let stat = Node::handle(handle.as_fd()).stat().map_err(|e| fail(e.into()))?;
         let (folder, leaf) = if stat.kind == EntryKind::Directory {
             (open_as(root, OFlags::RDONLY | OFlags::DIRECTORY)?, None)
+        } else if stat.kind != EntryKind::File {
+            return Err(SourceError::NoFile { root: root.into() });
         } else {
             let real = root.canonicalize().map_err(fail)?;
             let parent = real.parent().unwrap_or(Path::new("/"));

@@ -48,6 +48,14 @@ impl Problem {
         Self { path: path.to_vec(), kind, errno: error.raw_os_error() as u32 }
     }
 
+    /// Whether entries that are there were not returned by the walk because of it.
+    pub fn hides_entries(&self) -> bool {
+        match self.kind {
+            ProblemKind::Unreadable | ProblemKind::Replaced | ProblemKind::TooLong => true,
+            ProblemKind::Vanished | ProblemKind::Loop | ProblemKind::Skipped | ProblemKind::TooSparse => false,
+        }
+    }
+
     fn what(&self) -> String {
         match self.kind {
             ProblemKind::Unreadable => std::io::Error::from_raw_os_error(self.errno as i32).to_string(),

@@ -313,8 +313,12 @@ fn records_have_links_devices_attributes_and_owners() {
     if m.uid() == 0 {
         assert_eq!(core.user.as_deref(), Some(&b"root"[..]));
     }
-    let device = SourceTree::open(b"null".to_vec(), Path::new("/dev/null"), TreeOptions::default()).unwrap();
-    let core = device.describe(&device.walk().next().unwrap().unwrap()).unwrap().core;
+    // An entry like any other, but nothing that is a source by itself.
+    let device = SourceTree::open(b"null".to_vec(), Path::new("/dev/null"), TreeOptions::default());
+    assert!(matches!(device, Err(SourceError::NoFile { .. })));
+    let devices = SourceTree::open(b"dev".to_vec(), Path::new("/dev"), TreeOptions::default()).unwrap();
+    let null = found(&devices, "dev/null");
+    let core = devices.describe(&null).unwrap().core;
     assert_eq!((core.kind, core.device), (EntryKind::CharDevice, Some((1, 3))));
 }
 

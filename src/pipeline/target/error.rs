@@ -32,6 +32,16 @@ pub enum TargetError {
         /// What the kernel says.
         source: io::Error,
     },
+    /// Nothing more can be restored to it. What is whole there stays; a restore with `resume` goes on.
+    #[error("{}: {fault}", dir.display())]
+    Disk {
+        /// The target's folder.
+        dir: PathBuf,
+        /// What is wrong with it.
+        fault: DiskFault,
+        /// What the kernel says.
+        source: io::Error,
+    },
     /// The path is absolute, has `..` or an empty name, or is too long. It was not looked up.
     #[error("the record's path cannot be used")]
     Path {
@@ -78,12 +88,59 @@ pub enum TargetError {
     },
 }
 
+/// Why nothing more can be restored to a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskFault {
+    /// It was pulled, or its server does not answer.
+    Gone,
+    /// It has no room.
+    Full,
+    /// It has become read-only: Linux does that itself when it finds a file system at fault.
+    ReadOnly,
+    /// It does not store what it is given.
+    Failing,
+}
+
+impl DiskFault {
+    /// What an error says of the whole disk; `None` if it says nothing. `is_gone` is asked only where that makes a
+    /// difference.
+    pub fn of(errno: u32, is_gone: impl FnOnce() -> bool) -> Option<Self> {
+        // Another number is none of Linux's.
+        if !(1..4096).contains(&errno) {
+            return None;
+        }
+        let errno = Errno::from_raw_os_error(errno.cast_signed());
+        if matches!(errno, Errno::IO | Errno::NOSPC | Errno::ROFS) && is_gone() {
+            return Some(Self::Gone);
+        }
+        match errno {
+            Errno::NODEV | Errno::NXIO | Errno::NOMEDIUM | Errno::STALE | Errno::NOTCONN | Errno::SHUTDOWN => Some(Self::Gone),
+            Errno::NOSPC | Errno::DQUOT => Some(Self::Full),
+            Errno::ROFS => Some(Self::ReadOnly),
+            Errno::IO => Some(Self::Failing),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for DiskFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Gone => "is gone",
+            Self::Full => "is full",
+            Self::ReadOnly => "has become read-only",
+            Self::Failing => "does not store what is written",
+        })
+    }
+}
+
 impl TargetError {
     /// Linux's number, 0 where no call failed.
     pub fn errno(&self) -> u32 {
         match self {
             Self::Folder { source, .. }
             | Self::NotDurable { source, .. }
+            | Self::Disk { source, .. }
             | Self::Blocked { source, .. }
             | Self::Refused { source, .. } => source.raw_os_error().unwrap_or(0) as u32,
             Self::Exists { .. } => Errno::EXIST.raw_os_error() as u32,

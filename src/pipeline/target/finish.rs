@@ -32,6 +32,8 @@ pub enum Aspect {
     Flags,
     /// The file's length differs from the record's.
     Size,
+    /// The entry is there, and the disk was not made to store it: a power cut may take it.
+    Durable,
 }
 
 /// Something recorded that the target does not have. It does not stop the restore.
@@ -56,6 +58,7 @@ impl std::fmt::Display for Shortfall {
             Aspect::Times => f.write_str("times"),
             Aspect::Flags => f.write_str("flags"),
             Aspect::Size => f.write_str("size"),
+            Aspect::Durable => f.write_str("not flushed to the disk"),
         }?;
         match self.errno {
             0 => f.write_str(": differs"),

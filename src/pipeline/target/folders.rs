@@ -1,11 +1,10 @@
 //! Open folders of the target, shared by the threads that create entries in them.
 
+use super::durable::FileSystems;
 use crate::pipeline::source::beneath::{Beneath, FOLDER, last_cut};
 use parking_lot::Mutex;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, fstat, openat, syncfs};
 use rustix::io;
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -17,8 +16,8 @@ const FOLDERS_IN_SHARD: usize = 16;
 pub struct Folders {
     beneath: Beneath,
     shards: [Mutex<Vec<CachedFolder>>; SHARDS],
-    /// Every file system that a folder was opened on, by its number, with a folder to sync it by.
-    file_systems: Mutex<BTreeMap<u64, io::Result<OwnedFd>>>,
+    /// Every file system that a folder was opened on: others may be mounted beneath the root.
+    file_systems: FileSystems,
 }
 
 struct CachedFolder {
@@ -29,24 +28,15 @@ struct CachedFolder {
 
 impl Folders {
     /// `root`: the target.
-    pub fn new(root: OwnedFd) -> Self {
-        let folders = Self { beneath: Beneath::new(root), shards: Default::default(), file_systems: Mutex::default() };
-        folders.note_file_system(folders.beneath.root());
+    pub fn new(root: OwnedFd, file_systems: FileSystems) -> Self {
+        let folders = Self { beneath: Beneath::new(root), shards: Default::default(), file_systems };
+        folders.file_systems.note(folders.beneath.root());
         folders
     }
 
-    /// Other file systems may be mounted beneath the root.
-    fn note_file_system(&self, folder: &OwnedFd) {
-        let Ok(stat) = fstat(folder) else { return };
-        let mut file_systems = self.file_systems.lock();
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        file_systems.entry(stat.st_dev).or_insert_with(|| openat(folder, c".", flags, Mode::empty()));
-    }
-
-    /// Makes everything durable on all file systems that a folder was opened on.
-    pub fn sync(&self) -> io::Result<()> {
-        let file_systems = self.file_systems.lock();
-        file_systems.values().try_for_each(|folder| syncfs(folder.as_ref().map_err(|e| *e)?))
+    /// The file systems that folders were opened on.
+    pub fn file_systems(&self) -> &FileSystems {
+        &self.file_systems
     }
 
     /// To open other entries beneath the root.
@@ -72,7 +62,7 @@ impl Folders {
             None => self.beneath.step(self.beneath.root().as_fd(), path, FOLDER)?,
             Some(cut) => self.beneath.step(self.open(&path[..cut])?.as_fd(), &path[cut + 1..], FOLDER)?,
         });
-        self.note_file_system(&fd);
+        self.file_systems.note(&fd);
         let mut shard = self.shard(hash);
         if shard.len() == FOLDERS_IN_SHARD {
             shard.remove(0);

@@ -3,6 +3,7 @@
 //! **Invariant:** nothing is created outside the folder, and nothing that existed is overwritten: paths are opened without
 //! following symbolic links, and the last name is created exclusively.
 
+mod durable;
 mod error;
 mod finish;
 mod folders;
@@ -12,19 +13,22 @@ mod special;
 #[cfg(test)]
 mod tests;
 
-pub use error::TargetError;
+pub use error::{DiskFault, TargetError};
 pub use finish::{Aspect, Shortfall};
 
 use super::source::beneath::FOLDER;
 use super::source::node::{Node, Stat};
 use super::source::walk_only;
 use crate::format::entry::{Core, EntryKind, check_path};
+use durable::FileSystems;
 use error::failed;
 use folders::Folders;
 use parents::Parents;
+use parking_lot::Mutex;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, open, openat, unlinkat};
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -76,11 +80,17 @@ pub struct Target {
     /// New entries may inherit access lists or flags from folders that existed before.
     inherits: bool,
     parents: Parents,
+    /// Folders without a record, where folders have to be made durable one by one.
+    made_parents: Mutex<BTreeSet<Vec<u8>>>,
 }
 
 impl Target {
     /// Opens `dir`, and creates it with mode 0700 if it does not exist. A `lost+found` alone counts as an empty folder.
     pub fn create(dir: &Path, options: TargetOptions) -> Result<Self, TargetError> {
+        Self::create_on(dir, options, FileSystems::new())
+    }
+
+    fn create_on(dir: &Path, options: TargetOptions, file_systems: FileSystems) -> Result<Self, TargetError> {
         let fail = |source: io::Error| TargetError::Folder { dir: dir.into(), source };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fail)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -95,9 +105,10 @@ impl Target {
         Ok(Self {
             dir: dir.into(),
             inherits: existing || listed || flagged,
-            folders: Folders::new(root),
+            folders: Folders::new(root, file_systems),
             options,
             parents: Parents::default(),
+            made_parents: Mutex::default(),
         })
     }
 
@@ -239,15 +250,33 @@ impl Target {
                 .map_err(|e| failed(&core.path, "open the folder", e))
         });
         match opened {
-            Ok(fd) => self.finish(&Node::open(fd.as_fd()), core, true),
+            Ok(fd) => {
+                let mut shortfalls = self.finish(&Node::open(fd.as_fd()), core, true);
+                let flushed = self.folders.file_systems().flush_folder(&fd);
+                shortfalls.extend(flushed.err().map(|e| Shortfall::new(core, Aspect::Durable, e)));
+                shortfalls
+            }
             Err(e) => vec![Shortfall { path: core.path.clone(), what: Aspect::Entry, errno: e.errno() }],
         }
+    }
+
+    /// Whether finished files have to be flushed one by one: [`Target::flush_file`].
+    pub fn flushes_each(&self) -> bool {
+        self.folders.file_systems().flushes_each()
+    }
+
+    /// Makes a finished file durable where [`Target::sync`] alone would not. Returns that it could not be.
+    pub fn flush_file(&self, file: &File, core: &Core) -> Option<Shortfall> {
+        let flushed = self.folders.file_systems().flush_file(file);
+        flushed.err().map(|e| Shortfall::new(core, Aspect::Durable, e))
     }
 
     /// Makes everything durable that was created so far. Also fails if the kernel could not write some of it earlier.
     pub fn sync(&self) -> Result<(), TargetError> {
         let not_durable = |e: Errno| TargetError::NotDurable { dir: self.dir.clone(), source: e.into() };
-        self.folders.sync().map_err(not_durable)
+        let made = std::mem::take(&mut *self.made_parents.lock());
+        let opened = made.iter().map(|path| self.folders.open(path));
+        self.folders.file_systems().sync(&self.dir, opened).map_err(not_durable)
     }
 
     /// The folder that contains `path`, and its name there.

@@ -43,6 +43,7 @@ impl Target {
         }
         // The page stays even on a file system without permissions.
         let _ = Node::open(made.file.as_fd()).set_mode(MODE);
+        self.folders.file_systems().flush_file(&made.file).map_err(|e| refused(e.into()))?;
         Ok(())
     }
 }

@@ -31,6 +31,9 @@ impl Target {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(e) => return Err(failed(&path[..end], "make the folder", e)),
             }
+            if self.folders.file_systems().flushes_each() {
+                self.made_parents.lock().insert(path[..end].to_vec());
+            }
             if self.options.read_only
                 && let Ok(fd) = self.folders.beneath().step(folder.as_fd(), name, FOLDER)
             {

@@ -448,3 +448,36 @@ fn a_folder_that_cannot_become_read_only_is_a_shortfall() {
         assert_eq!(fs::metadata(dir.path().join(folder)).unwrap().mode() & 0o777, 0o555);
     }
 }
+
+/// On a file system of which nothing is known, every file and every folder is flushed by itself, also those above the
+/// target and those without a record. What cannot be flushed
+/// is said to be so.
+#[test]
+fn where_syncfs_may_not_flush_each_file_is_flushed() {
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("a/b");
+    for (systems, is_flushed) in [(FileSystems::unknown(), true), (FileSystems::new(), false)] {
+        let options = TargetOptions { into_existing: true, ..TargetOptions::default() };
+        let target = Target::create_on(&to, options, systems).unwrap();
+        let name = format!("deep/er/{is_flushed}");
+        target.create_parents(name.as_bytes()).unwrap();
+        let file = core(&name, EntryKind::File);
+        let made = target.create_file(&file).unwrap();
+        assert_eq!(target.finish_file(&made.file, &file), []);
+        assert_eq!((target.flushes_each(), target.flush_file(&made.file, &file)), (is_flushed, None));
+        let last = target.folders.file_systems().last_inode();
+        // tmpfs, where everything is gone with the machine, needs nothing.
+        assert_eq!(last, is_flushed.then(|| made.file.metadata().unwrap().ino()));
+        let parents: Vec<_> = target.made_parents.lock().iter().cloned().collect();
+        assert_eq!(parents, if is_flushed { vec![b"deep".to_vec(), b"deep/er".to_vec()] } else { vec![] });
+        target.sync().unwrap();
+        assert!(target.made_parents.lock().is_empty());
+    }
+    // A file that cannot be flushed is said to be so: a pipe has no disk.
+    let target = Target::create_on(&to, TargetOptions { into_existing: true, ..Default::default() }, FileSystems::unknown());
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let systems = target.unwrap();
+    systems.folders.file_systems().note_as(&reader);
+    let short = systems.flush_file(&fs::File::from(OwnedFd::from(reader)), &core("pipe", EntryKind::Fifo));
+    assert!(short.as_ref().is_some_and(|s| s.what == Aspect::Durable && s.errno == 22), "{short:?}");
+}

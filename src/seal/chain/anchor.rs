@@ -11,8 +11,8 @@ impl Chain {
     /// Compares the seals with a check code from paper, and marks those that it anchors: the seal of the code, and the
     /// earlier ones that it leads to, also across a seal that is lost. Returns the position of the seal of the code.
     ///
-    /// What was written down is worth more than keys, which may be stolen: where the seal of the code does not fit, the
-    /// seals that fit in its stead are not trusted.
+    /// What was written down is worth more than keys, which may be stolen: where the seal of the code does not fit, only what
+    /// leads to it counts.
     pub fn anchor(&mut self, code: &WrittenCode) -> Option<usize> {
         let heads: Vec<&SealLink> = self.links.iter().chain(&self.overruled).collect();
         let mut of_code = heads.iter().filter(|l| code.is_of(&l.digest()));
@@ -26,22 +26,21 @@ impl Chain {
         self.links.iter().position(|l| l.digest() == digest)
     }
 
-    /// Drops the chain that fits instead of the anchored seals, and takes back what it has overruled. `top`: the number of
-    /// the seal of the code.
+    /// Lets the anchored seals count in the stead of those that fit. A seal that is not anchored and comes before the last of
+    /// them, which is the seal of the code, counts for nothing; one behind it is not trusted. `top`: that seal's number.
     fn follow_the_anchored(&mut self, top: u64) {
-        let heads = || self.links.iter().chain(&self.overruled);
-        let first = heads().filter(|l| l.anchored).map(|l| l.number).min().unwrap_or(top);
-        let is_known = self.faults.iter().any(|f| f.object <= top && f.kind == ObjectKind::Seal && f.what != FaultKind::List);
-        self.links.iter_mut().filter(|l| l.number > first && !l.anchored).for_each(|l| l.trusted = false);
-        let is_overruled = |l: &SealLink| self.links.iter().any(|by| by.trusted && by.covers(l.number));
-        let (overruled, back) = std::mem::take(&mut self.overruled).into_iter().partition(is_overruled);
-        self.overruled = overruled;
-        self.links.extend(back);
-        self.links.sort_by_key(|l| l.number);
-        if !is_known {
-            self.faults.push(Fault { object: top, kind: ObjectKind::Seal, what: FaultKind::Forked });
+        let first = self.links.iter().filter(|l| l.anchored).map(|l| l.number).min().unwrap_or(top);
+        let is_overruled = self.overruled.iter().any(|l| l.number == top);
+        let has_rival = is_overruled || self.links.iter().any(|l| l.trusted && !l.anchored && l.number > first);
+        if has_rival || self.faults.is_empty() {
+            self.faults.push(Fault { object: top, kind: ObjectKind::Seal, what: FaultKind::Rival });
             self.faults.sort_by_key(|f| f.object);
         }
+        self.links.append(&mut self.overruled);
+        self.links.sort_by_key(|l| l.number);
+        self.links.iter_mut().for_each(|l| l.trusted = l.anchored);
+        let is_astray = |l: &mut SealLink| l.number < top && !l.anchored;
+        self.overruled = self.links.extract_if(.., is_astray).collect();
         self.cover();
     }
 }

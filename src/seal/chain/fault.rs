@@ -37,6 +37,8 @@ pub enum FaultKind {
     OutOfPlace,
     /// The digest of the previous seal, or of all earlier ones, is wrong: one of them was replaced.
     Forked,
+    /// It has the check code from paper, and somebody with keys of this host has made another chain beside it.
+    Rival,
     /// The signature is wrong.
     Signature,
     /// The signature is one of the key of a later seal: somebody with that key rewrote the seal.

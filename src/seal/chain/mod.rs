@@ -228,8 +228,9 @@ impl Chain {
 
     /// The generation that is meant where none is named: the newest one whose seal is proven, or else the newest.
     pub fn newest_generation(&self) -> Option<&SealLink> {
-        let newest = self.generations().next_back();
-        self.generations().rfind(|l| l.is_proven()).or(newest)
+        let number = |l: &&SealLink| l.seal.generation;
+        let newest = self.generations().filter(|l| l.is_proven()).max_by_key(number).or(self.generations().max_by_key(number));
+        newest.and_then(|l| self.generation(l.seal.generation))
     }
 
     /// Whether object `number` lies under a seal whose list is damaged: nothing is known of it.

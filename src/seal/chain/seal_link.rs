@@ -85,11 +85,6 @@ impl SealLink {
         Object { number: self.number, kind: ObjectKind::Seal, length: self.length, digests: Some(self.digests) }
     }
 
-    /// Whether an object is among those that it covers.
-    pub(super) fn covers(&self, number: u64) -> bool {
-        (self.seal.first..self.number).contains(&number)
-    }
-
     /// The generation's manifest, as the list has it.
     pub fn manifest(&self) -> Option<&Object> {
         self.objects.iter().find(|o| o.kind == ObjectKind::Manifest)

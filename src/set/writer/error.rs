@@ -16,6 +16,8 @@ pub enum WriteError {
     Blank {
         /// Where the medium is.
         path: PathBuf,
+        /// It is a folder where nothing is mounted, and this host has written to media before.
+        bare: bool,
     },
     /// The medium has sets, none of them of this host, and none is to be begun.
     #[error("the sets on {} are not this host's", path.display())]

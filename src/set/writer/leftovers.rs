@@ -17,6 +17,12 @@ pub(super) fn find_by_number<T>(all: &[T], number: u64, number_of: impl Fn(&T) -
     all.get(all.partition_point(|one| number_of(one) < number)).filter(|one| number_of(one) == number)
 }
 
+/// The object with this number in a listing, if there is only one: of several, a list could name only one.
+pub(super) fn only_with_number(listed: &[Listed], number: u64) -> Option<&Listed> {
+    let mut of_number = listed[listed.partition_point(|o| o.number < number)..].iter().take_while(|o| o.number == number);
+    of_number.next().filter(|_| of_number.next().is_none())
+}
+
 /// Decodes the seal of a row.
 fn decode_seal(row: &SealRow, bytes: &[u8]) -> Result<Seal> {
     let seal = Seal::decode(bytes)?.seal;
@@ -193,7 +199,8 @@ impl SetWriter {
             }
             (_, reread) => {
                 let path = there.map_or_else(|| file_name(number, ObjectKind::Pack), |o| file_name(o.number, o.kind));
-                let void = self.host.void(number, reread.map(|(_, r)| r))?;
+                let is_alone = only_with_number(listed, number).is_some();
+                let void = self.host.void(number, reread.filter(|_| is_alone).map(|(_, r)| r))?;
                 let (kind, path, detail) = (FindingKind::Leftover, path.into_bytes(), String::new());
                 observer.on_event(Event::Finding { kind, path, detail });
                 Ok(void)

@@ -3,7 +3,7 @@
 //! The full one is closed by a seal of its own, so that everything on it can be proved without the next. The next one
 //! begins with its label and with copies of all earlier seals, so that the whole chain can be followed on it alone.
 
-use super::leftovers::find_by_number;
+use super::leftovers::only_with_number;
 use super::sealing::SealFacts;
 use super::{Result, SetWriter, WriteError};
 use crate::env::{Env, TOOL};
@@ -111,7 +111,7 @@ impl SetWriter {
         let listed = if self.log.next < next { self.mounted.list()? } else { Vec::new() };
         while self.log.next < next {
             let number = self.log.next;
-            let reread = self.reread(find_by_number(&listed, number, |o| o.number))?;
+            let reread = self.reread(only_with_number(&listed, number))?;
             let void = self.host.void(number, reread.map(|(_, r)| r))?;
             self.log.push(void);
         }

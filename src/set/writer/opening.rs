@@ -12,11 +12,12 @@ use crate::format::text::is_text;
 use crate::host::catalog::{Catalog, SealRow, SetRow};
 use crate::host::state::{SetInfo, SetState, StateDir};
 use crate::medium::loader::MediumRequest;
-use crate::medium::{AttachedMedium, BrokenLabel, MediumError, SetOnMedium, Sets, Writable, bring};
+use crate::medium::tape::st::is_drive;
+use crate::medium::{AttachedMedium, BrokenLabel, MediumError, SetOnMedium, Sets, Writable, bring, is_mounted};
 use crate::pipeline::encryptor::Recipients;
 use crate::seal::SealKeys;
 use crate::seal::chain::Chain;
-use crate::set::open::is_in_quarantine;
+use crate::set::open::SealedState;
 use std::path::Path;
 
 /// What a new set is begun with.
@@ -96,7 +97,10 @@ pub fn open(
     }
     match begin {
         Some(new) => Ok((opening.begin_set(new)?, Opened::New)),
-        None if is_blank => Err(WriteError::Blank { path: target.root.into() }),
+        None if is_blank => {
+            let bare = opening.catalog.has_sets()? && !is_drive(target.root) && !is_mounted(target.root);
+            Err(WriteError::Blank { path: target.root.into(), bare })
+        }
         None => Err(WriteError::Unregistered { path: target.root.into() }),
     }
 }
@@ -133,11 +137,14 @@ fn check_quarantine(sets: &Sets, attached: &AttachedMedium, target: &WriteTarget
     let mut fits = true;
     for found in &sets.found {
         // Of its own sets this host knows it; a label on the medium may be anybody's.
-        let quarantine = match state.set(found.id) {
-            Some(ours) => ours.info()?.quarantine,
-            None => is_in_quarantine(found, attached)?,
+        fits &= match state.set(found.id) {
+            Some(ours) => ours.info()?.quarantine == target.quarantine,
+            None => match SealedState::of(found, attached)? {
+                SealedState::Nothing => true,
+                SealedState::Open => !target.quarantine,
+                SealedState::Quarantine => target.quarantine,
+            },
         };
-        fits &= quarantine == target.quarantine;
     }
     for broken in &sets.broken {
         fits &= match broken.id.and_then(|id| state.set(id)) {

@@ -35,6 +35,9 @@ pub struct Sealed {
     pub digest: [u8; 32],
     /// Bytes of the seal.
     pub length: u64,
+    /// Why this host could not record it. The generation is good all the same, and the next run records it: the catalog
+    /// has known of the seal since before it was written.
+    pub unrecorded: Option<WriteError>,
 }
 
 impl SetWriter {
@@ -139,8 +142,9 @@ impl SetWriter {
         let object = object?;
         self.mounted.check(&object)?;
         self.log.sealed(&new.head.blake3);
-        self.record_seal(row, &new.bytes)?;
-        Ok(Sealed { generation: seal.generation, digest: new.head.blake3, length: object.length })
+        // From here on nothing undoes the generation: what the host cannot note down must not be told as a failure of it.
+        let unrecorded = self.record_seal(row, &new.bytes).err();
+        Ok(Sealed { generation: seal.generation, digest: new.head.blake3, length: object.length, unrecorded })
     }
 
     /// Records that a seal is durable.

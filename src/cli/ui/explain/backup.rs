@@ -10,7 +10,8 @@ impl From<WriteError> for CommandError {
     fn from(error: WriteError) -> Self {
         use WriteError as E;
         match error {
-            E::Blank { path } => Self::new(message!("error.backup.blank", path = path), Exit::Medium),
+            E::Blank { path, bare: true } => Self::new(message!("error.backup.nothing-mounted", path = path), Exit::Medium),
+            E::Blank { path, bare: false } => Self::new(message!("error.backup.blank", path = path), Exit::Medium),
             E::Unregistered { path } => Self::new(message!("error.backup.unregistered", path = path), Exit::Medium),
             E::NotApart { path, quarantine: true } => Self::new(message!("error.backup.not-apart", path = path), Exit::Medium),
             E::NotApart { path, quarantine: false } => {

@@ -37,6 +37,7 @@ impl From<MediaError> for CommandError {
         match error {
             E::Taken { name } => Self::new(message!("error.media.taken", name = name), Exit::Usage),
             E::EmptyPool { pool } => Self::new(message!("error.media.empty-pool", name = pool), Exit::Usage),
+            E::NotMounted { at } => Self::new(message!("error.media.not-mounted", path = at), Exit::Medium),
             E::Ledger(e) => e.into(),
             E::Medium(e) => e.into(),
             E::State(e) => e.into(),
@@ -107,6 +108,7 @@ impl From<SourceError> for CommandError {
             E::Unreadable { root, source } => {
                 Self::new(message!("error.source.unreadable", path = root), Exit::Failed).cause(io_reason(&source))
             }
+            E::NoFile { root } => Self::new(message!("error.source.no-file", path = root), Exit::Usage),
             E::ExcludeText { pattern } => Self::new(message!("error.source.exclude", pattern = pattern), Exit::Usage),
             E::Exclude { pattern, source } => {
                 Self::new(message!("error.source.exclude", pattern = pattern), Exit::Usage).cause(reason(&source))

@@ -45,10 +45,16 @@ impl CommandError {
 
     /// Puts `self` before another error, which is its cause. The exit code and the hint are those of the other, which
     /// is more specific.
-    pub fn because(mut self, other: Self) -> Self {
+    pub fn because(self, other: Self) -> Self {
+        let (hint, exit) = (other.hint.clone(), other.exit);
+        Self { hint, exit, ..self.reasoned(other) }
+    }
+
+    /// Puts `self` before another error, which is its cause; its exit code and hint stay.
+    pub fn reasoned(mut self, other: Self) -> Self {
         self.causes.push(other.message);
         self.causes.extend(other.causes);
-        Self { hint: other.hint, exit: other.exit, ..self }
+        self
     }
 
     /// The command succeeded, but its result cannot be written to standard output.

@@ -7,7 +7,7 @@ use azekura::generation::GenerationError;
 use azekura::job::inspect::InspectError;
 use azekura::job::rebuild::RebuildError;
 use azekura::job::restore::RestoreError;
-use azekura::pipeline::target::TargetError;
+use azekura::pipeline::target::{DiskFault, TargetError};
 use azekura::set::open::OpenError;
 
 impl From<OpenError> for CommandError {
@@ -126,6 +126,15 @@ impl From<TargetError> for CommandError {
             }
             E::NotDurable { dir, source } => {
                 Self::new(message!("error.target.not-durable", path = dir), Exit::Failed).cause(io_reason(&source))
+            }
+            E::Disk { dir, fault, source } => {
+                let message = match fault {
+                    DiskFault::Gone => message!("error.target.gone", path = dir),
+                    DiskFault::Full => message!("error.target.full", path = dir),
+                    DiskFault::ReadOnly => message!("error.target.read-only", path = dir),
+                    DiskFault::Failing => message!("error.target.failing", path = dir),
+                };
+                Self::new(message, Exit::Failed).cause(io_reason(&source))
             }
             E::Path { source } => Self::new(message!("error.target.record"), Exit::Damage).because(source.into()),
             E::Exists { path } => Self::new(message!("error.target.exists", path = path), Exit::Failed),

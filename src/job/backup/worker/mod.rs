@@ -4,10 +4,12 @@
 //! shared: the worker that reads one sends runs of chunks to the others, and stores runs itself when the others are
 //! busy.
 
+mod dumps;
+
 use super::chunk_store::{ChunkStore, StoredChunk};
 use super::entries::{FoundBatch, FurtherNames, StoredBatch, StoredEntry, WalkEntry};
 use super::large_file::{ChunkRun, FileFacts, LargeFile};
-use super::reading::{CutRule, RUN_BYTES, ReadFailure, RunReader, UNKNOWN_SIZE, is_as_opened, read_more};
+use super::reading::{CutRule, RUN_BYTES, ReadFailure, RunReader, is_as_opened, read_more};
 use super::stop::Stop;
 use super::tally::BackupTally;
 use super::wakeup::WakeupReceiver;
@@ -22,7 +24,7 @@ use crate::pipeline::source::{Problem, ProblemKind, SourceFile, SourceTree, Stat
 use crate::tripwire::Watcher;
 use crate::tripwire::content::ContentSample;
 use crossbeam_channel::{Receiver, Sender, TrySendError, never, select_biased};
-use std::io::{self, Read};
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -41,6 +43,8 @@ pub struct WorkerContext<'a> {
     pub tally: &'a BackupTally<'a>,
     pub watcher: &'a Watcher,
     pub stop: &'a Stop<'a>,
+    /// Why commands failed.
+    pub failed: &'a Mutex<Vec<BackupError>>,
 }
 
 /// One worker.
@@ -104,9 +108,9 @@ impl Worker<'_> {
         for entry in batch.entries {
             match entry.without_content() {
                 Ok(stored) => entries.push(stored),
-                Err(WalkEntry::Output(core, output, previous)) => {
+                Err(WalkEntry::Output(core, line, previous)) => {
                     let facts = FileFacts { sequence, further_names: FurtherNames::None, previous };
-                    return self.share_output(core, output, &LargeFile::new(facts), send_run);
+                    return self.share_output(core, *line, &LargeFile::new(facts), send_run);
                 }
                 Err(WalkEntry::File(found, further_names, previous)) => {
                     match self.store_file(found, FileFacts { sequence, further_names, previous }, send_run)? {
@@ -168,6 +172,7 @@ impl Worker<'_> {
             if let Some(content) = core.content_id() {
                 watcher.read(&found.path, previous, content, &sample, self.new_bytes - had);
             }
+            self.judge_dump(&found.path, core.size, &sample, found.path == tree.name());
             return Ok(FileOutcome::Stored(core, pieces));
         }
         unreachable!("the loop ends by returning")
@@ -188,7 +193,7 @@ impl Worker<'_> {
         let stop = self.context.stop;
         let described = tree.describe_file(&found.path, file, &|| stop.check().is_err()).map_err(ReadFailure::Source)?;
         for lack in described.lacks {
-            self.context.tally.finding(FindingKind::Unreadable, &lack.path, lack.to_string());
+            self.context.tally.lacks(&lack.path, lack.to_string());
         }
         Ok(Box::new(described.core))
     }
@@ -283,6 +288,7 @@ impl Worker<'_> {
                     core.state = ContentState::Changed;
                     tally.finding(FindingKind::Changed, &found.path, String::new());
                 }
+                self.judge_dump(&found.path, core.size, &sample, found.path == tree.name());
                 core
             }
             Err(ReadFailure::Run(e)) => return Err(e),
@@ -291,39 +297,6 @@ impl Worker<'_> {
                 Box::new(tree.describe_unreadable(&found, &p))
             }
         };
-        self.finish_reading(large, core, sample)
-    }
-
-    /// Reads a command's output; its runs are stored by whichever worker is free.
-    fn share_output(
-        &mut self,
-        mut core: Box<Core>,
-        mut output: Box<dyn Read + Send>,
-        large: &Arc<LargeFile>,
-        send_run: &Sender<ChunkRun>,
-    ) -> Result<()> {
-        let WorkerContext { watcher, tally, stop, .. } = *self.context;
-        let mut sample = watcher.sample(&core.path, large.facts.previous.as_ref());
-        core.size = UNKNOWN_SIZE;
-        let mut input = |buffer: &mut Buffer, want, _| {
-            let filled = buffer.fill(want, |room, _| {
-                loop {
-                    match output.read(room) {
-                        // A command that writes nothing for a while.
-                        Err(e) if e.kind() == io::ErrorKind::WouldBlock && stop.check().is_ok() => {}
-                        read => return read,
-                    }
-                }
-            });
-            filled.map_err(|e| ReadFailure::Run(stop.check().err().unwrap_or(BackupError::CommandOutput(e))))
-        };
-        match self.share_runs(&mut input, &mut core, &mut sample, large, send_run) {
-            Ok(()) => {}
-            Err(ReadFailure::Run(e)) => return Err(e),
-            Err(ReadFailure::Source(_)) => unreachable!("a command's output fails as a whole"),
-        }
-        tally.add_size(core.size);
-        watcher.there(&core.path, 1, core.size);
         self.finish_reading(large, core, sample)
     }
 
