@@ -56,8 +56,6 @@ impl Sets {
             match label_of_set(&path, &device) {
                 Ok(label) => sets.found.push(SetOnMedium { id: label.set, label, path }),
                 Err(gone @ MediumError::Gone { .. }) => return Err(gone),
-                // A folder without any object is no set.
-                Err(MediumError::NoLabel { .. }) if !has_objects(&path) => {}
                 Err(why) => {
                     let id = set_of_first_seal(&path).or_else(|| id_in_name(&path));
                     // Without an id and a label it is a folder of something else.
@@ -67,10 +65,20 @@ impl Sets {
                 }
             }
         }
+        sets.pass_over_empty_folders();
         sets.set_further_apart();
         // An unplugged disk must not be taken for a blank one.
         check_attached(root, &device)?;
         Ok(sets)
+    }
+
+    /// A folder without any object is no set, and hides none. Where there is nothing else, it may be the beginning of one, whose
+    /// label a power failure has taken.
+    fn pass_over_empty_folders(&mut self) {
+        let is_empty = |b: &BrokenLabel| matches!(b.why, MediumError::NoLabel { .. }) && !has_objects(&b.path);
+        if !self.found.is_empty() || !self.broken.iter().all(is_empty) {
+            self.broken.retain(|b| !is_empty(b));
+        }
     }
 
     /// Of several folders of one set, one with a seal of it is taken before one without; of these the one that is called after
