@@ -904,9 +904,9 @@ def open_log(args):
             taken[log.set].foreign.append(b"../" + os.path.basename(log.folder))
             logs.remove(log)
     fit = [log for log in logs if log.set and log.set.hex().startswith(args.set.lower())]
+    fit = [log for log in fit if log.has_a_seal()] or fit             # a label alone is put there easily
     free = fit if args.set else [log for log in fit if not log.in_quarantine()]
     fit = free or fit if args.command == "verify" else free
-    fit = [log for log in fit if log.has_a_seal()] or fit             # a label alone is put there easily
     fit = [log for log in fit if log.label] or fit                    # what nothing vouches for is not in the way
     if len(fit) == 1:
         log, = fit

@@ -312,7 +312,6 @@ fn sets_are_found_by_their_labels() -> Outcome {
         Directory::create(root, *id)?.append(0, ObjectKind::Label, &bytes)?;
     }
     Directory::create(root, ids[4])?.append(1, ObjectKind::Pack, b"without a label")?;
-    // Without any object it is no set beside others.
     Directory::create(root, Id([5; 16]))?;
     std::fs::create_dir(root.join("AZEKURA/not a set"))?;
     assert!(matches!(Directory::create(root, ids[0]), Err(MediumError::SetExists { .. })));
@@ -325,14 +324,16 @@ fn sets_are_found_by_their_labels() -> Outcome {
             MediumError::BadLabel { .. },
             MediumError::NewerFormat { found: 2, .. },
             MediumError::BadLabel { .. },
+            MediumError::NoLabel { .. },
             MediumError::NoLabel { .. }
         ]
     ));
     assert_eq!(sets.broken[3].id, Some(ids[4]));
-    // Alone it may be the beginning of one.
+    // A folder without any object is no set to a reader, unless there is nothing else.
+    assert_eq!(sets.ids_to_read(), &ids[..5]);
     let alone = tempfile::tempdir()?;
     Directory::create(alone.path(), ids[4])?;
-    assert_eq!(Sets::find(alone.path())?.broken.iter().map(|b| b.id).collect::<Vec<_>>(), [Some(ids[4])]);
+    assert_eq!(Sets::find(alone.path())?.ids_to_read(), [ids[4]]);
     // A set whose label is torn can be continued; one that a newer version has written cannot.
     Directory::open(root, ids[1])?;
     Directory::open(root, ids[4])?;

@@ -65,20 +65,10 @@ impl Sets {
                 }
             }
         }
-        sets.pass_over_empty_folders();
         sets.set_further_apart();
         // An unplugged disk must not be taken for a blank one.
         check_attached(root, &device)?;
         Ok(sets)
-    }
-
-    /// A folder without any object is no set, and hides none. Where there is nothing else, it may be the beginning of one, whose
-    /// label a power failure has taken.
-    fn pass_over_empty_folders(&mut self) {
-        let is_empty = |b: &BrokenLabel| matches!(b.why, MediumError::NoLabel { .. }) && !has_objects(&b.path);
-        if !self.found.is_empty() || !self.broken.iter().all(is_empty) {
-            self.broken.retain(|b| !is_empty(b));
-        }
     }
 
     /// Of several folders of one set, one with a seal of it is taken before one without; of these the one that is called after
@@ -108,6 +98,23 @@ impl Sets {
         self.further = found.chain(broken).filter(is_further).collect();
         self.found.retain(|s| is_taken(s.id, &s.path));
         self.broken.retain(|b| b.id.is_none_or(|id| is_taken(id, &b.path)));
+    }
+
+    /// The ids of all sets; of those whose label cannot be read, as far as something names them.
+    pub fn ids(&self) -> Vec<Id> {
+        self.found.iter().map(|s| s.id).chain(self.broken.iter().filter_map(|b| b.id)).collect()
+    }
+
+    /// The same, without folders that have no object: such a folder is no set to a reader. To a writer it may be the beginning of
+    /// one, whose label a power failure has taken; and where there is nothing else, it is what there is.
+    pub fn ids_to_read(&self) -> Vec<Id> {
+        let ids: Vec<Id> = self.ids().into_iter().filter(|id| !self.is_empty_folder(*id)).collect();
+        if ids.is_empty() { self.ids() } else { ids }
+    }
+
+    fn is_empty_folder(&self, id: Id) -> bool {
+        let mut of_set = self.broken.iter().filter(|b| b.id == Some(id));
+        of_set.any(|b| matches!(b.why, MediumError::NoLabel { .. }) && !has_objects(&b.path))
     }
 
     /// No set, and nothing that looks like one.

@@ -1,9 +1,10 @@
 //! A set opened for reading: found on the medium that the user named.
 
+use crate::format::check_code::WrittenCode;
 use crate::format::object::Id;
 use crate::format::seal::Verdict;
 use crate::medium::loader::MediumRequest;
-use crate::medium::{AttachedMedium, Loader, Medium, MediumError, NoMedium, SetOnMedium, Sets, SpanningMedium, bring};
+use crate::medium::{AttachedMedium, ErrorCategory, Loader, Medium, MediumError, NoMedium, Sets, SpanningMedium, bring};
 use crate::seal::chain::Chain;
 use parking_lot::Mutex;
 use std::ffi::OsString;
@@ -102,12 +103,23 @@ impl<'w> OpenSet<'w> {
     /// Opens a set for reading the content of generation `wanted`, or of the newest. A later medium than the one that is
     /// attached is asked for now; earlier media are asked for when something on them is read.
     pub fn with_content(from: &Path, set: Option<Id>, wanted: Option<u64>, loader: &'w dyn Loader) -> Result<(Self, Chain)> {
+        Self::with_expected_content(from, set, wanted, None, loader)
+    }
+
+    /// The same, where a check code from paper may say which seals count. If no seal has it, the chain is as it is without.
+    pub fn with_expected_content(
+        from: &Path,
+        set: Option<Id>,
+        wanted: Option<u64>,
+        code: Option<&WrittenCode>,
+        loader: &'w dyn Loader,
+    ) -> Result<(Self, Chain)> {
         let opened = Self::open(from, set, loader)?;
         let chain = opened.chain()?;
         if set.is_none() && chain.is_in_quarantine() {
             return Err(OpenError::Quarantine { path: from.into(), set: opened.id });
         }
-        opened.with_all_media(chain, from, wanted.into(), loader)
+        opened.with_all_media(chain, from, wanted.into(), code, loader)
     }
 
     /// Does what [`OpenSet::with_content`] does, for a set that is open. `chain` is read from the attached medium.
@@ -116,8 +128,10 @@ impl<'w> OpenSet<'w> {
         mut chain: Chain,
         from: &Path,
         reach: Reach,
+        code: Option<&WrittenCode>,
         loader: &'w dyn Loader,
     ) -> Result<(Self, Chain)> {
+        code.and_then(|code| chain.anchor(code));
         while let Some(last) = chain.last_that_fits()
             && last.seal.verdict == Verdict::Continued
         {
@@ -152,6 +166,7 @@ impl<'w> OpenSet<'w> {
             self.chain = Mutex::new(None);
             // Nothing may be sealed on it yet, so that nothing there vouches for its label.
             chain = Chain::read_after(&*self.medium, self.id, &label)?;
+            code.and_then(|code| chain.anchor(code));
         }
         Ok((self.with_earlier_media(&chain, from, loader)?, chain))
     }
@@ -169,24 +184,24 @@ pub(crate) fn set_name(chain: &Chain) -> String {
     chain.shown_label().map(|l| l.name.clone()).unwrap_or_default()
 }
 
-/// The only set on a medium that is not in quarantine; or the only one at all.
+/// The only set on a medium that may be meant where none is named.
 fn only_set(sets: &Sets, attached: &AttachedMedium, from: &Path) -> Result<Id> {
-    let mut candidates: Vec<&SetOnMedium> = sets.found.iter().collect();
-    if candidates.len() > 1 {
-        let states = candidates.iter().map(|set| SealedState::of(set, attached)).collect::<Result<Vec<_>, _>>()?;
-        // A label alone is put there easily.
-        for state in [SealedState::Open, SealedState::Quarantine] {
-            let of_state: Vec<_> = candidates.iter().zip(&states).filter(|(_, s)| **s == state).map(|(set, _)| *set).collect();
-            if !of_state.is_empty() {
-                candidates = of_state;
-                break;
+    // The folder of a set has its id as name, so that a damaged label does not hide the set.
+    let mut ids = sets.ids();
+    if ids.len() > 1 {
+        let mut seen = Vec::new();
+        for id in ids {
+            seen.push((id, SealedState::of(id, attached)?));
+        }
+        // A label alone is put there easily. A suspected state is nobody's who does not name it. What nothing vouches for is
+        // in nobody's way.
+        let wishes: [fn(&SealedState) -> bool; 3] = [|s| s.is_sealed, |s| !s.quarantine, |s| s.is_vouched_for];
+        for wish in wishes {
+            if seen.iter().any(|(_, state)| wish(state)) {
+                seen.retain(|(_, state)| wish(state));
             }
         }
-    }
-    let mut ids: Vec<Id> = candidates.iter().map(|set| set.id).collect();
-    if ids.is_empty() {
-        // The folder of a set has its id as name, so that a damaged label does not hide the set.
-        ids = sets.broken.iter().filter_map(|b| b.id).collect();
+        ids = seen.into_iter().map(|(id, _)| id).collect();
     }
     match ids[..] {
         [only] => Ok(only),
@@ -197,23 +212,26 @@ fn only_set(sets: &Sets, attached: &AttachedMedium, from: &Path) -> Result<Id> {
 
 /// What a set on a medium keeps. Somebody may have put a label there that hides the set, or one that shows it: the chain decides
 /// which label counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SealedState {
-    /// Nothing is sealed: there is only a label.
-    Nothing,
-    /// Generations for everybody.
-    Open,
-    /// A state that is suspected of contamination.
-    Quarantine,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct SealedState {
+    /// There is a seal in its place, and not only a label.
+    pub is_sealed: bool,
+    /// The state is suspected of contamination.
+    pub quarantine: bool,
+    /// A label counts.
+    pub is_vouched_for: bool,
 }
 
 impl SealedState {
-    pub fn of(set: &SetOnMedium, attached: &AttachedMedium) -> Result<Self, MediumError> {
-        let chain = attached.with_set(set.id, |medium| Chain::read(medium, set.id))?;
-        Ok(match chain.is_in_quarantine() {
-            _ if chain.links.is_empty() => Self::Nothing,
-            true => Self::Quarantine,
-            false => Self::Open,
-        })
+    /// Of a set that cannot be read: nothing.
+    pub fn of(set: Id, attached: &AttachedMedium) -> Result<Self, MediumError> {
+        let chain = match attached.with_set(set, |medium| Chain::read(medium, set)) {
+            Ok(chain) => chain,
+            Err(MediumError::NewerFormat { .. }) => return Ok(Self::default()),
+            Err(e) if e.category() == ErrorCategory::Damage => return Ok(Self::default()),
+            Err(e) => return Err(e),
+        };
+        let (is_sealed, quarantine) = (!chain.links.is_empty(), chain.is_in_quarantine());
+        Ok(Self { is_sealed, quarantine, is_vouched_for: chain.label.is_some() })
     }
 }

@@ -515,3 +515,19 @@ fn a_planted_seal_is_not_what_the_paper_is_compared_with() {
     assert_eq!(verified.expected, Some(azekura::job::inspect::verify::Expected::Found { generation: 2, newer: 0 }));
     assert!(!verified.is_good() && verified.generations.len() == 3);
 }
+
+/// A seal between others is deleted: every night from then on says so, and is sealed all the same.
+#[test]
+fn a_seal_that_was_deleted_is_missed_by_the_next_night() {
+    let h = nights(3);
+    let numbers: Vec<u64> = h.chain().links.iter().map(|l| l.number).collect();
+    fs::remove_file(object_file(&set_folder(&h.medium()), numbers[1], ObjectKind::Seal)).expect("a deletion");
+    for generation in [4, 5] {
+        h.write("patients/1", format!("the record before generation {generation}"));
+        let report = h.backup();
+        let found: Vec<_> =
+            report.findings.iter().map(|f| (&f.kind[..], String::from_utf8_lossy(&f.path).into_owned())).collect();
+        let path = azekura::format::object::object_path(numbers[1], ObjectKind::Seal);
+        assert_eq!((report.generation, report.verdict, found), (generation, Verdict::Incomplete, vec![("damage", path)]));
+    }
+}

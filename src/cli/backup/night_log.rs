@@ -7,7 +7,9 @@ use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::text::message;
 use azekura::env::time_text;
 use azekura::event::FindingKind;
+use azekura::format::manifest::Finding;
 use azekura::format::seal::Verdict;
+use azekura::generation::is_within;
 use azekura::host::nights::{NightLine, NightLog, SealedNight, SourceNight};
 use azekura::host::state::StateDir;
 use azekura::job::backup::{Report, SourceOptions};
@@ -59,14 +61,15 @@ impl NightRecord {
     /// What was sealed.
     pub fn sealed(&self, report: &Report, medium: String) -> SealedNight {
         let all_are_listed = report.count("findings") <= report.findings.len() as u64;
-        let verdict = |name: &[u8]| {
-            let is_about = |path: &[u8]| azekura::generation::is_within(path, name);
-            let is_note = |kind: &str| [FindingKind::MediumInSource, FindingKind::ClockSetBack].iter().any(|k| k.name() == kind);
-            if report.verdict == Verdict::Good {
-                Verdict::Good
-            } else if report.alarms.iter().any(|a| a.source == name) {
+        let is_note = |f: &&Finding| f.kind.parse().is_ok_and(|kind: FindingKind| kind.is_note());
+        let faults: Vec<&[u8]> = report.findings.iter().filter(|f| !is_note(f)).map(|f| &f.path[..]).collect();
+        let is_about = |path: &[u8], name: &Vec<u8>| is_within(path, name);
+        // What is about no source, such as the medium, is about all.
+        let about_all = faults.iter().any(|path| !self.sources.iter().any(|name| is_about(path, name)));
+        let verdict = |name: &Vec<u8>| {
+            if report.alarms.iter().any(|a| a.source == *name) {
                 Verdict::Alarm
-            } else if !all_are_listed || report.findings.iter().any(|f| !is_note(&f.kind) && is_about(&f.path)) {
+            } else if !all_are_listed || about_all || faults.iter().any(|path| is_about(path, name)) {
                 Verdict::Incomplete
             } else {
                 Verdict::Good

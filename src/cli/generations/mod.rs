@@ -46,12 +46,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let identity = context.optional_identity(args.identity.as_deref())?;
     let env = context.env(None);
     let sets = AttachedMedium::find(&from, context.loader())?.sets()?;
-    let mut ids: Vec<Id> = sets.found.iter().map(|s| s.id).collect();
     // A set whose label is damaged still has seals.
-    ids.extend(sets.broken.iter().filter_map(|b| b.id));
-    if let Some(set) = args.set {
-        ids = vec![set];
-    }
+    let ids = args.set.map_or_else(|| sets.ids_to_read(), |set| vec![set]);
     if ids.is_empty() {
         return Err(OpenError::Blank { path: from }.into());
     }

@@ -14,7 +14,7 @@ use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::cbor::Time;
 use crate::format::check_code::CheckCode;
 use crate::format::manifest::{Finding, Manifest};
-use crate::format::object::ObjectKind;
+use crate::format::object::{ObjectKind, object_path};
 use crate::format::seal::Verdict;
 use crate::format::watch::{self, Alarm};
 use crate::host::state::StateDir;
@@ -83,6 +83,11 @@ impl<'a> Run<'a> {
         if let Some(g) = set.log.last.as_ref().filter(|g| g.started > started.as_nanoseconds_64()) {
             // Generations are numbered by their order, never by the clock; a person has to know all the same.
             tally.finding(FindingKind::ClockSetBack, b"", g.time.clone());
+        }
+
+        for number in &set.log.lost_seals {
+            // Tonight is sealed all the same; behind a gap, only a check code from paper proves a generation.
+            tally.finding(FindingKind::Damage, object_path(*number, ObjectKind::Seal).as_bytes(), "the seal is gone".into());
         }
 
         let (catalog, row, log) = (&set.host.catalog, set.host.row, &mut set.log);

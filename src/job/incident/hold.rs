@@ -112,7 +112,7 @@ pub fn check(state: &StateDir, at: &Path, env: &Env) -> Result<()> {
     let written = catalog.sets_written()?;
     let mut clean = written.iter().filter_map(|id| Some((*id, name(*id)?)));
     let last = clean.next().map(|(id, _)| id);
-    let ids: Vec<Id> = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.id)).collect();
+    let ids = sets.ids();
     if last.is_some_and(|last| ids.contains(&last)) {
         return Ok(());
     }

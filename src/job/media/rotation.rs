@@ -176,7 +176,7 @@ impl Pool {
             of_set().find(|m| m.is_copy && is_attached(m)).or_else(|| of_set().find(|m| !m.is_copy))
         };
         let refused = |found| Some(PoolTurn::Refused(Refusal { due: due.to_owned(), found }));
-        let ids: Vec<Id> = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.id)).collect();
+        let ids = sets.ids();
         let Some(first) = ids.first() else {
             return refused(match attached {
                 // A cartridge has its serial number in a memory of its own.

@@ -234,7 +234,8 @@ type Result<T> = std::result::Result<T, RestoreError>;
 /// used, or the run was interrupted. A run that was interrupted can be resumed.
 pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));
-    let (set, mut chain) = OpenSet::with_content(&options.from, options.set, options.generation, env.loader)?;
+    let (set, mut chain) =
+        OpenSet::with_expected_content(&options.from, options.set, options.generation, options.expect.as_ref(), env.loader)?;
     let expected = options.expect.map(|code| {
         let seal = chain.anchor(&code).map(|at| chain.links[at].seal.generation);
         seal.ok_or(RestoreError::NotExpected { code })

@@ -151,6 +151,12 @@ impl SetWriter {
     pub(super) fn adopt_leftovers(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
         let first = self.log.first_unsealed();
         let listed = self.mounted.list()?;
+        let is_there = |number: &u64| {
+            let from = listed.partition_point(|o| o.number < *number);
+            listed[from..].iter().take_while(|o| o.number == *number).any(|o| o.kind == ObjectKind::Seal)
+        };
+        let sealed = self.host.catalog.seal_numbers(self.host.row, first)?;
+        self.log.lost_seals = sealed.into_iter().filter(|number| !is_there(number)).collect();
         let known = self.host.catalog.unsealed(self.host.row)?;
         // A number that was void and has no file any more was never used.
         let mut end = known.iter().rfind(|o| o.kind != ObjectKind::Void).map_or(first, |o| o.number + 1).max(first);

@@ -23,6 +23,8 @@ pub struct SetLog {
     pub next: u64,
     /// The next generation references no object below this number.
     pub oldest_referenced: u64,
+    /// Numbers of seals that this host has written and that are gone from the medium, ascending.
+    pub lost_seals: Vec<u64>,
     /// The heads of all seals.
     pub(super) heads: MerkleTree,
     /// The public key that verifies the first seal; every label names it.
@@ -41,6 +43,7 @@ impl Default for SetLog {
             unsealed: Vec::new(),
             next: 0,
             oldest_referenced: 0,
+            lost_seals: Vec::new(),
             heads: MerkleTree::default(),
             root_key: [0; 32],
             succession_key: None,

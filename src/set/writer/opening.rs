@@ -139,10 +139,9 @@ fn check_quarantine(sets: &Sets, attached: &AttachedMedium, target: &WriteTarget
         // Of its own sets this host knows it; a label on the medium may be anybody's.
         fits &= match state.set(found.id) {
             Some(ours) => ours.info()?.quarantine == target.quarantine,
-            None => match SealedState::of(found, attached)? {
-                SealedState::Nothing => true,
-                SealedState::Open => !target.quarantine,
-                SealedState::Quarantine => target.quarantine,
+            None => match SealedState::of(found.id, attached)? {
+                state if state.is_sealed => state.quarantine == target.quarantine,
+                _ => true,
             },
         };
     }

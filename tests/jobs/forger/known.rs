@@ -502,6 +502,56 @@ fn what_desktop_systems_leave_is_no_fault() {
     assert_answer("A name is almost one that desktop systems leave.", &h, &plainly(), 5, 0, ALL);
 }
 
+/// Which seal is the last that fits, and so whether the set may go on elsewhere, the code decides too.
+#[test]
+fn a_generation_behind_the_seal_of_the_code_may_be_on_another_medium() {
+    let h = two_generations();
+    end_full(&set_folder(&h.medium()));
+    let seals: Vec<_> = objects(&h.medium()).into_iter().filter(|o| o.1 == ObjectKind::Seal).collect();
+    let [_, (.., second), (.., last)] = &seals[..] else { panic!("{seals:?}") };
+    let by_code = Call { generation: Some(3), expect: Some(code_of(last)), ..plainly() };
+    fs::remove_file(second).expect("a deletion");
+    assert_answer(
+        "A seal is lost, and the call expects the code of the closing seal behind it and a generation that may be elsewhere.",
+        &h,
+        &by_code,
+        5,
+        6,
+        &[],
+    );
+    let without = Call { expect: None, ..by_code };
+    assert_answer(
+        "A seal is lost, and the call asks for a generation behind the closing seal that does not fit.",
+        &h,
+        &without,
+        5,
+        5,
+        &[],
+    );
+}
+
+/// Where a set has a seal, nobody is asked about a folder that has none.
+#[test]
+fn a_folder_without_a_seal_is_not_asked_about() {
+    let h = usual();
+    let set = set_folder(&h.medium());
+    let label = only(&h, ObjectKind::Label);
+    let half = fs::read(&label).expect("a label");
+    overwrite(&label, 0, b"A");
+    let other = set.with_file_name("f".repeat(32)).join("00000");
+    fs::create_dir_all(&other).expect("a folder");
+    fs::write(other.join("00000000.label"), &half[..200]).expect("half a label");
+    fs::write(other.join("00000002.pack"), "a pack").expect("a pack");
+    assert_answer(
+        "The label is damaged, and beside the set lies a folder that is called as a set and has no seal.",
+        &h,
+        &plainly(),
+        5,
+        5,
+        ALL,
+    );
+}
+
 /// The dice of a case depend on nothing but seed and case.
 #[test]
 fn a_case_can_be_made_again() {

@@ -173,7 +173,7 @@ pub fn copy(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Rep
     let chain = source.chain()?;
     let (source, chain) = match options.this_medium {
         true => (source, chain),
-        false => source.with_all_media(chain, &options.from, Reach::End, env.loader)?,
+        false => source.with_all_media(chain, &options.from, Reach::End, None, env.loader)?,
     };
     if chain.links.is_empty() {
         return Err(CopyError::NothingSealed { path: options.from.clone() });

@@ -26,7 +26,7 @@ impl CopyMedium {
         let path = options.to.clone();
         let attached = AttachedMedium::find(&path, loader)?;
         let sets = attached.sets()?;
-        let found = sets.found.iter().map(|s| s.id).chain(sets.broken.iter().filter_map(|b| b.id));
+        let found = sets.ids().into_iter();
         let (ours, others): (Vec<Id>, Vec<Id>) = found.partition(|id| *id == set);
         match others.first() {
             Some(other) if !options.beside_others => Err(CopyError::OtherSet { path, set: *other }),
