@@ -84,7 +84,7 @@ impl Sets {
                 let one = match paths[..] {
                     [only] => Some(only),
                     _ => {
-                        let order = |path: &&&PathBuf| (set_of_first_seal(path) != Some(id), id_in_name(path) != Some(id));
+                        let order = |path: &&&PathBuf| (!has_seal_of(path, id), id_in_name(path) != Some(id));
                         paths.iter().min_by_key(order).copied()
                     }
                 };
@@ -170,6 +170,16 @@ fn has_objects(set: &Path) -> bool {
 
 /// The set that the first seal in its place names.
 fn set_of_first_seal(set: &Path) -> Option<Id> {
+    find_sealed_set(set, |_| true)
+}
+
+/// Whether a seal in its place names a set.
+fn has_seal_of(set: &Path, id: Id) -> bool {
+    find_sealed_set(set, |sealed| sealed == id).is_some()
+}
+
+/// The first set that a seal in its place names, and `wanted` takes.
+fn find_sealed_set(set: &Path, wanted: impl Fn(Id) -> bool) -> Option<Id> {
     let fd = open_folder(CWD, set, false).ok()?;
     for thousands in thousands_in(&fd).ok()? {
         let path = set.join(folder_name(thousands));
@@ -180,6 +190,7 @@ fn set_of_first_seal(set: &Path) -> Option<Id> {
                 && File::from(file).take(limit::HEAD_BYTES).read_to_end(&mut head).is_ok()
                 && let Ok(signed) = Seal::decode(&head)
                 && signed.seal.number() == number
+                && wanted(signed.seal.set)
             {
                 return Some(signed.seal.set);
             }
@@ -203,17 +214,19 @@ fn numbers_of(kind: ObjectKind, folder: &OwnedFd, path: &Path, thousands: u64) -
     (numbers, read.err())
 }
 
-/// The label that says which set is in a folder: one with the set that the folder is called after, else with the set of the
-/// first seal, else any. What other labels say was put there by somebody.
+/// The label that says which set is in a folder: one with the set that the folder is called after, else the first; if there
+/// are seals and none is of its set, one with the set of the first seal. What other labels say was put there by somebody.
 fn label_of_set(set: &Path, device: &Device) -> Result<Label, MediumError> {
-    let named = id_in_name(set);
-    let label = first_label(set, named, device)?;
-    match set_of_first_seal(set).filter(|_| named != Some(label.set)) {
-        Some(sealed) if sealed != label.set => match first_label(set, Some(sealed), device)? {
+    let label = first_label(set, id_in_name(set), device)?;
+    if has_seal_of(set, label.set) {
+        return Ok(label);
+    }
+    match set_of_first_seal(set) {
+        None => Ok(label),
+        Some(sealed) => match first_label(set, Some(sealed), device)? {
             label if label.set == sealed => Ok(label),
             _ => Err(MediumError::NoLabel { path: set.to_owned() }),
         },
-        _ => Ok(label),
     }
 }
 

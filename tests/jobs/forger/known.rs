@@ -552,6 +552,19 @@ fn a_folder_without_a_seal_is_not_asked_about() {
     );
 }
 
+/// The set's id is what label and seal agree on, else what the seal says; never the folder's name.
+#[test]
+fn the_name_of_a_folder_says_nothing_beside_a_seal() {
+    let h = usual();
+    let seal = only(&h, ObjectKind::Seal);
+    let text = fs::read_to_string(&seal).expect("a seal");
+    let at = text.find("\nset ").expect("a line") + 5;
+    let other = if text.as_bytes()[at] == b'0' { b"1" } else { b"0" };
+    overwrite(&seal, at as u64, other);
+    copy_of_the_set(&h);
+    assert_answer("The only seal names another set than the label, and the folder is there twice.", &h, &plainly(), 5, 5, &[]);
+}
+
 /// The dice of a case depend on nothing but seed and case.
 #[test]
 fn a_case_can_be_made_again() {
