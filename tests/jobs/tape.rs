@@ -4,6 +4,7 @@ use crate::tools::{copy_folder, fast_folder, noise};
 use crate::world::{Deck, Hospital, tree};
 use azekura::event::{Event, NoObserver, Observer};
 use azekura::format::object::ObjectKind;
+use azekura::format::seal::Verdict;
 use azekura::format::tape::Header;
 use azekura::host::catalog::Catalog;
 use azekura::job::backup::{BackupError, Options};
@@ -270,6 +271,8 @@ fn nobody_brings_a_cartridge() {
     h.deck.load(&cartridges[1]);
     let report = h.try_backup(&options).expect("a backup");
     assert_eq!((report.opened, report.place), (Opened::Known, 2));
+    // The seals of the first cartridge are not missed on a blank one.
+    assert!(report.findings.is_empty() && report.verdict == Verdict::Good, "{:?}", report.findings);
     assert!(report.added_bytes < 2_500_000, "what is on the first cartridge is used: {}", report.added_bytes);
     assert!(h.try_verify(&Deck::path(), None, None).expect("a verification").is_good());
 }

@@ -146,17 +146,23 @@ impl SetWriter {
         Ok(())
     }
 
-    /// Reads the objects that a run has left behind the last seal. Packs and labels that the catalog knows and that are whole
-    /// are adopted; the rest is void. What no run can have left is not looked at: see [`LEFTOVER_GAP`].
-    pub(super) fn adopt_leftovers(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
-        let first = self.log.first_unsealed();
+    /// Looks for all seals that this host has written on the mounted medium: each medium begins with copies of the earlier.
+    pub(super) fn miss_lost_seals(&mut self) -> Result<()> {
         let listed = self.mounted.list()?;
         let is_there = |number: &u64| {
             let from = listed.partition_point(|o| o.number < *number);
             listed[from..].iter().take_while(|o| o.number == *number).any(|o| o.kind == ObjectKind::Seal)
         };
-        let sealed = self.host.catalog.seal_numbers(self.host.row, first)?;
+        let sealed = self.host.catalog.seal_numbers(self.host.row, self.log.first_unsealed())?;
         self.log.lost_seals = sealed.into_iter().filter(|number| !is_there(number)).collect();
+        Ok(())
+    }
+
+    /// Reads the objects that a run has left behind the last seal. Packs and labels that the catalog knows and that are whole
+    /// are adopted; the rest is void. What no run can have left is not looked at: see [`LEFTOVER_GAP`].
+    pub(super) fn adopt_leftovers(&mut self, env: &Env, observer: &dyn Observer) -> Result<()> {
+        let first = self.log.first_unsealed();
+        let listed = self.mounted.list()?;
         let known = self.host.catalog.unsealed(self.host.row)?;
         // A number that was void and has no file any more was never used.
         let mut end = known.iter().rfind(|o| o.kind != ObjectKind::Void).map_or(first, |o| o.number + 1).max(first);

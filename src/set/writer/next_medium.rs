@@ -51,6 +51,7 @@ impl SetWriter {
         self.resume_from_medium()?;
         // Not before: now the label is known to belong to a medium of this chain.
         self.host.add_medium(label)?;
+        self.miss_lost_seals()?;
         self.adopt_leftovers(env, observer)
     }
 
