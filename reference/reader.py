@@ -774,6 +774,7 @@ class Log:
                 seen.append(head)
             leaves.append(b"\2" + (head.digest if head else expected[:32]))
             expected = head.previous if head else None
+        self.lost_seals |= len(seen) < top.seals
         tree = Tree()
         for leaf in reversed(leaves):
             tree.add(leaf)
@@ -1265,14 +1266,16 @@ class Entries:
         check(b3sum_files([path]) == [manifest.digest], "the entry stream's digest is wrong")
         self.file, self.end, self.offsets, self.refused = open(path, "rb"), manifest.length, array("Q"), set()
         self.sources, complaints, tree = {source.names: 0 for source in manifest.sources}, [], Tree()
-        at, before, folder, shut = 0, (), (), None
+        at, before, source, folder, shut = 0, (), None, (), None
         while at < self.end:
             record = self.read(at)
             check(before < record.names, "records are not in order at " + show(record.path))
-            check(record.names in self.sources or len(record.names) > 1
-                  and folder[:len(record.names) - 1] == record.names[:-1], "%s has no parent" % show(record.path))
             if record.names in self.sources:
-                self.sources[record.names] += 1
+                source = record.names
+                self.sources[source] += 1
+            check(source and record.names[:len(source)] == source, "%s is outside of every source" % show(record.path))
+            check(record.names == source or folder[:len(record.names) - 1] == record.names[:-1],
+                  "%s has no parent" % show(record.path))
             before, folder = record.names, record.names if record.may_have_children else record.names[:-1]
             shut = shut if shut and record.names[:len(shut)] == shut else None
             why = record.refused or (record.link is not None and contradicts(record, self.find(record.link)))

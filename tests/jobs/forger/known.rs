@@ -358,17 +358,44 @@ fn a_second_file_beside_what_is_newer_is_foreign() {
 /// Two generations; the second one has a file of its own.
 fn two_generations() -> Hospital {
     let h = usual();
-    write_generation(&h, |mut w| {
+    another_generation(&h);
+    h
+}
+
+fn another_generation(h: &Hospital) {
+    write_generation(h, |mut w| {
         let pack = w.pack(&[b"two"]);
         w.seal(&[folder("s"), RawRecord::of(&file_entry("s/c", b"two", vec![pack.extent(0, 0, 3)]))]);
     });
-    h
 }
 
 fn code_of(seal: &Path) -> String {
     let bytes = fs::read(seal).expect("a seal");
     let end = azekura::format::seal::Seal::decode(&bytes).expect("a seal").head_bytes;
     azekura::format::check_code::CheckCode::of(blake3::hash(&bytes[..end]).as_bytes()).to_string()
+}
+
+/// A record that follows on a source, in the folder that the source is in.
+#[test]
+fn a_record_beside_a_source_is_in_none() {
+    let h = hospital();
+    write_generation(&h, |mut w| {
+        w.sources = vec!["s/a"];
+        let pack = w.pack(&[b"one"]);
+        let file = |path| RawRecord::of(&file_entry(path, b"one", vec![pack.extent(0, 0, 3)]));
+        w.seal(&[file("s/a"), file("s/b")]);
+    });
+    assert_answer("A record is beside the only source, which is a file.", &h, &plainly(), 0, 5, &[]);
+}
+
+#[test]
+fn a_seal_before_that_of_the_code_is_missing() {
+    let h = two_generations();
+    another_generation(&h);
+    let seals: Vec<_> = objects(&h.medium()).into_iter().filter(|o| o.1 == ObjectKind::Seal).collect();
+    let call = Call { generation: Some(4), expect: Some(code_of(&seals[2].2)), ..plainly() };
+    fs::remove_file(&seals[1].2).expect("a deletion");
+    assert_answer("A seal before that of the code is missing, and a later generation is asked for.", &h, &call, 5, 5, &[]);
 }
 
 /// Somebody with a stolen key goes on from the seal before the last, and calls that one the rest of an interrupted run.
