@@ -64,7 +64,7 @@ pub struct ConfigSource {
     /// Program and arguments that get what the command writes, and fail if it is not what it should be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub check: Vec<String>,
-    /// Hours that the newest file below `path` may be old.
+    /// Hours that the newest file below `path` may be old, and that the content of the source may be the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fresh_hours: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -12,7 +12,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 fn finding(report: &Report, kind: &str) -> Vec<String> {
     let of_kind = report.findings.iter().filter(|f| f.kind == kind);
@@ -393,6 +393,31 @@ fn a_source_older_than_it_should_be_is_told() {
     let stale = night(Some(26));
     assert_eq!((stale.verdict, finding(&stale, "source-stale")), (Verdict::Incomplete, vec!["source".to_owned()]));
     assert_eq!(stale.findings[0].detail, "30 hours");
+}
+
+/// The job that dumps the database copies yesterday's file, or prints the same: its time is new, its content is not.
+#[test]
+fn a_dump_that_is_the_same_every_night_is_told() {
+    let h = Hospital::new();
+    h.write("dump", "the patients of Monday");
+    let command = |text: &str| vec!["/bin/echo".into(), text.into()];
+    let night = |file: &str, output: &str| {
+        let now = h.clock.fetch_add(24 * 3_600, std::sync::atomic::Ordering::Relaxed) + 24 * 3_600;
+        let written = fs::File::options().write(true).open(h.write("dump", file)).expect("the dump");
+        written.set_modified(UNIX_EPOCH + Duration::from_secs(now as u64)).expect("its time");
+        let tree = SourceOptions { fresh_hours: Some(26), ..SourceOptions::new("dump", h.source()) };
+        let command = SourceOptions { fresh_hours: Some(26), command: command(output), ..SourceOptions::new("sql", "/") };
+        let report = h.try_backup(&Options { sources: vec![tree, command], ..h.options() }).expect("a backup");
+        (report.verdict, finding(&report, "source-stale"))
+    };
+    let none = || (Verdict::Good, vec![]);
+    let told = |names: &[&str]| (Verdict::Incomplete, names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
+    assert_eq!(night("Monday", "Monday"), none());
+    // One night like the other is nothing yet.
+    assert_eq!(night("Monday", "Monday"), none());
+    assert_eq!(night("Monday", "Monday"), told(&["dump", "sql"]));
+    assert_eq!(night("Monday", "Thursday"), told(&["dump"]));
+    assert_eq!(night("Friday", "Thursday"), none());
 }
 
 // Canaries.

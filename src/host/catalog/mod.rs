@@ -335,6 +335,11 @@ impl Catalog {
         self.generation_where(set, "NOT closing ORDER BY seal DESC LIMIT 1")
     }
 
+    /// A generation that is complete, by its number.
+    pub fn complete_generation(&self, set: SetRow, number: u64) -> Result<Option<SealRow>> {
+        self.generation_where(set, &format!("NOT closing AND durable AND number = {number}"))
+    }
+
     /// The newest seal that was read back.
     pub fn last_durable_seal(&self, set: SetRow) -> Result<Option<SealRow>> {
         self.generation_where(set, "durable ORDER BY seal DESC LIMIT 1")

@@ -147,7 +147,7 @@ impl<'a> EntryMerge<'a> {
         }
         if let Some((hours, since)) = fresh.filter(|(_, since)| all.files > 0 && all.newest < *since) {
             let age = since.abs_diff(all.newest) / 3_600 + hours;
-            self.tally.finding(FindingKind::SourceStale, tree.name(), format!("{age} hours"));
+            self.tally.stale(tree.name(), age);
         }
         // As an empty folder is where nothing is mounted. If it is the same folder as before, somebody has emptied it.
         if all.entries <= 1 && all.is_another_root && !all.has_unread && all.files == 0 {

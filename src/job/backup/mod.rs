@@ -8,6 +8,7 @@ mod command;
 mod entries;
 mod entry_stream;
 mod error;
+mod freshness;
 mod lacking;
 mod large_file;
 mod linked_files;

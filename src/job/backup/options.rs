@@ -97,7 +97,8 @@ pub struct SourceOptions {
     pub command: Vec<OsString>,
     /// Program and arguments of a check that gets the command's output, too. Default: none.
     pub check: Vec<OsString>,
-    /// Hours that the newest file of a tree may be old; beyond that, the tree is stale: a finding. Default: any number.
+    /// Hours that the newest file of a tree may be old, and that the content of a source may be the same; beyond that, the
+    /// source is stale: a finding. Default: any number.
     pub fresh_hours: Option<u64>,
     /// What to leave out, in Gitignore syntax. Default: nothing.
     pub excludes: Vec<String>,

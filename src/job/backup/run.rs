@@ -2,6 +2,7 @@
 
 use super::append::AppendedPacks;
 use super::entry_stream::CollectedStream;
+use super::freshness::stale_hours;
 use super::lacking::{self, Lacking};
 use super::pick_list::pick_list;
 use super::previous::PreviousEntries;
@@ -156,6 +157,7 @@ impl<'a> Run<'a> {
             self.tally.finding(FindingKind::CanaryMissing, &canary, String::new());
         }
         let (watched, alarms) = watcher.finish(self.set.log.generation(), self.options.tag.is_some());
+        self.find_stale(&watched)?;
         let lacking = self.tally.lacking();
         self.lacking.add(&lacking, &self.set.host.state)?;
         self.set.host.state.put_watch(&watch::encode(&watched))?;
@@ -213,6 +215,18 @@ impl<'a> Run<'a> {
             streaming: appended.streaming,
             medium: mounted.medium.describe(),
         })
+    }
+
+    /// Names the sources whose content is older than they expect.
+    fn find_stale(&self, watched: &[watch::SourceWatch]) -> Result<()> {
+        let (host, now) = (&self.set.host, (self.env.now)().seconds);
+        for source in &self.sources {
+            let known = (&host.catalog, host.row);
+            if let Some(hours) = stale_hours(source, watched, self.set.log.generation(), now, known)? {
+                self.tally.stale(&source.name, hours);
+            }
+        }
+        Ok(())
     }
 
     fn manifest(

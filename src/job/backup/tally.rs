@@ -69,6 +69,14 @@ impl<'a> BackupTally<'a> {
         self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
     }
 
+    /// A source is so old, by its files' times or by its content: found once.
+    pub fn stale(&self, source: &[u8], hours: u64) {
+        let is_known = |f: &Finding| f.kind == FindingKind::SourceStale.name() && f.path == source;
+        if !self.findings.lock().iter().any(is_known) {
+            self.finding(FindingKind::SourceStale, source, format!("{hours} hours"));
+        }
+    }
+
     /// The record of an entry lacks attributes that could not be read.
     pub fn lacks(&self, path: &[u8], detail: String) {
         self.lacking.lock().insert(path.to_vec());
