@@ -137,7 +137,9 @@ impl GenerationError {
     pub fn not_in(chain: &Chain, wanted: Option<u64>) -> Self {
         let ends = chain.generations().next().zip(chain.generations().next_back());
         let Some((wanted, (first, last))) = wanted.zip(ends) else { return Self::none_in(chain) };
-        let hides_seals = |f: &Fault| f.kind == ObjectKind::Seal && f.what != FaultKind::List && !f.is_newer();
+        // Which generation an anchored seal is of is known, whatever else is wrong with it.
+        let is_anchored = |f: &Fault| chain.links.iter().any(|l| l.number == f.object && l.anchored);
+        let hides_seals = |f: &Fault| f.kind == ObjectKind::Seal && f.what != FaultKind::List && !f.is_newer() && !is_anchored(f);
         match chain.newer() {
             _ if chain.label.is_none() || chain.faults.iter().any(hides_seals) => Self::LostSeal { wanted },
             Some(object) => Self::Newer { object },

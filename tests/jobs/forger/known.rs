@@ -1,6 +1,6 @@
 //! Media on which readers easily differ, and the one answer of both.
 
-use super::log::{end_full, reseal, rival};
+use super::log::{end_full, reseal};
 use super::readers::{Answer, ReferenceReader, by_the_program, is_reader_missing, key_file};
 use super::{Call, ages, vectors};
 use crate::machine::{object_file, put_object};
@@ -15,7 +15,7 @@ use azekura::pipeline::encryptor::{Encryptor, Identity, Recipients, decrypt_into
 use std::fs;
 use std::path::Path;
 
-const ALL: &[&str] = &["s/a", "s/b"];
+pub(super) const ALL: &[&str] = &["s/a", "s/b"];
 
 /// A generation of two files.
 fn one_generation(bend: impl FnOnce(&mut OtherWriter)) -> Hospital {
@@ -29,18 +29,18 @@ fn one_generation(bend: impl FnOnce(&mut OtherWriter)) -> Hospital {
     h
 }
 
-fn usual() -> Hospital {
+pub(super) fn usual() -> Hospital {
     one_generation(|_| {})
 }
 
 /// The file of the only object of a kind.
-fn only(h: &Hospital, kind: ObjectKind) -> std::path::PathBuf {
+pub(super) fn only(h: &Hospital, kind: ObjectKind) -> std::path::PathBuf {
     let all: Vec<_> = objects(&h.medium()).into_iter().filter(|o| o.1 == kind).collect();
     let [(.., path)] = &all[..] else { panic!("{} of {kind}", all.len()) };
     path.clone()
 }
 
-fn flip(path: &Path, at: u64) {
+pub(super) fn flip(path: &Path, at: u64) {
     let bytes = fs::read(path).expect("an object");
     overwrite(path, at, &[bytes[at as usize] ^ 1]);
 }
@@ -72,7 +72,7 @@ enum Who {
 
 /// Asks both readers. The medium is kept as a vector, and `what` is said of it there.
 #[track_caller]
-fn assert_answer(what: &str, h: &Hospital, call: &Call, verify: i32, restore: i32, files: &[&str]) {
+pub(super) fn assert_answer(what: &str, h: &Hospital, call: &Call, verify: i32, restore: i32, files: &[&str]) {
     assert_answer_within(what, h, call, verify, restore, files, files);
 }
 
@@ -102,7 +102,7 @@ fn assert_answer_of(h: &Hospital, who: Who, call: &Call, verify: i32, restore: i
     answer
 }
 
-fn plainly() -> Call {
+pub(super) fn plainly() -> Call {
     Call { set: None, generation: None, expect: None }
 }
 
@@ -220,38 +220,6 @@ fn a_seal_counts_in_its_own_place_only() {
 }
 
 #[test]
-fn nothing_is_restored_against_a_code() {
-    let h = usual();
-    assert_answer(
-        "The call expects a check code that no seal has.",
-        &h,
-        &Call { expect: Some("0123-4567-89AB-CDEF".into()), ..plainly() },
-        5,
-        5,
-        &[],
-    );
-    let code = h.chain().last().map(|l| azekura::format::check_code::CheckCode::of(&l.digest()).to_string());
-    assert_answer("The call expects the check code of the seal.", &h, &Call { expect: code, ..plainly() }, 0, 0, ALL);
-    assert_answer(
-        "The call asks for a generation that was never made.",
-        &h,
-        &Call { generation: Some(2), ..plainly() },
-        0,
-        2,
-        &[],
-    );
-    flip(&only(&h, ObjectKind::Seal), 20);
-    assert_answer(
-        "The call asks for a generation that is not there, and the only seal does not fit.",
-        &h,
-        &Call { generation: Some(2), ..plainly() },
-        5,
-        5,
-        &[],
-    );
-}
-
-#[test]
 fn a_further_name_is_restored_without_its_first_one() {
     let h = hospital();
     write_generation(&h, |mut w| {
@@ -355,26 +323,6 @@ fn a_second_file_beside_what_is_newer_is_foreign() {
     assert_answer("A second file has the number of an object of an unknown kind.", &h, &plainly(), 5, 6, &[]);
 }
 
-/// Two generations; the second one has a file of its own.
-fn two_generations() -> Hospital {
-    let h = usual();
-    another_generation(&h);
-    h
-}
-
-fn another_generation(h: &Hospital) {
-    write_generation(h, |mut w| {
-        let pack = w.pack(&[b"two"]);
-        w.seal(&[folder("s"), RawRecord::of(&file_entry("s/c", b"two", vec![pack.extent(0, 0, 3)]))]);
-    });
-}
-
-fn code_of(seal: &Path) -> String {
-    let bytes = fs::read(seal).expect("a seal");
-    let end = azekura::format::seal::Seal::decode(&bytes).expect("a seal").head_bytes;
-    azekura::format::check_code::CheckCode::of(blake3::hash(&bytes[..end]).as_bytes()).to_string()
-}
-
 /// A record that follows on a source, in the folder that the source is in.
 #[test]
 fn a_record_beside_a_source_is_in_none() {
@@ -386,51 +334,6 @@ fn a_record_beside_a_source_is_in_none() {
         w.seal(&[file("s/a"), file("s/b")]);
     });
     assert_answer("A record is beside the only source, which is a file.", &h, &plainly(), 0, 5, &[]);
-}
-
-#[test]
-fn a_seal_before_that_of_the_code_is_missing() {
-    let h = two_generations();
-    another_generation(&h);
-    let seals: Vec<_> = objects(&h.medium()).into_iter().filter(|o| o.1 == ObjectKind::Seal).collect();
-    let call = Call { generation: Some(4), expect: Some(code_of(&seals[2].2)), ..plainly() };
-    fs::remove_file(&seals[1].2).expect("a deletion");
-    assert_answer("A seal before that of the code is missing, and a later generation is asked for.", &h, &call, 5, 5, &[]);
-}
-
-/// Somebody with a stolen key goes on from the seal before the last, and calls that one the rest of an interrupted run.
-#[test]
-fn what_was_written_down_is_worth_more_than_keys() {
-    let h = two_generations();
-    rival(&set_folder(&h.medium()));
-    let seals: Vec<_> = objects(&h.medium()).into_iter().filter(|o| o.1 == ObjectKind::Seal).collect();
-    let [(.., first), (.., second), _] = &seals[..] else { panic!("{seals:?}") };
-    assert_answer(
-        "With a stolen key the seal before the last was replaced, and a closing seal calls void what is behind it.",
-        &h,
-        &plainly(),
-        0,
-        0,
-        ALL,
-    );
-    let by_code = |path| Call { expect: Some(code_of(path)), ..plainly() };
-    assert_answer(
-        "A seal was replaced with a stolen key, and the call expects the check code of the genuine one behind it.",
-        &h,
-        &by_code(second),
-        5,
-        5,
-        &["s/c"],
-    );
-    // The code of the seal that was put there instead is on no paper.
-    assert_answer(
-        "A seal was replaced with a stolen key, and the call expects the check code of what was put there.",
-        &h,
-        &by_code(first),
-        0,
-        0,
-        ALL,
-    );
 }
 
 /// The set may go on on a medium that nobody has ever written.
@@ -527,34 +430,6 @@ fn what_desktop_systems_leave_is_no_fault() {
     assert_answer("Beside the objects lies what desktop systems leave.", &h, &plainly(), 0, 0, ALL);
     fs::write(set.join("00000/DS_Store"), "foreign").expect("a file");
     assert_answer("A name is almost one that desktop systems leave.", &h, &plainly(), 5, 0, ALL);
-}
-
-/// Which seal is the last that fits, and so whether the set may go on elsewhere, the code decides too.
-#[test]
-fn a_generation_behind_the_seal_of_the_code_may_be_on_another_medium() {
-    let h = two_generations();
-    end_full(&set_folder(&h.medium()));
-    let seals: Vec<_> = objects(&h.medium()).into_iter().filter(|o| o.1 == ObjectKind::Seal).collect();
-    let [_, (.., second), (.., last)] = &seals[..] else { panic!("{seals:?}") };
-    let by_code = Call { generation: Some(3), expect: Some(code_of(last)), ..plainly() };
-    fs::remove_file(second).expect("a deletion");
-    assert_answer(
-        "A seal is lost, and the call expects the code of the closing seal behind it and a generation that may be elsewhere.",
-        &h,
-        &by_code,
-        5,
-        6,
-        &[],
-    );
-    let without = Call { expect: None, ..by_code };
-    assert_answer(
-        "A seal is lost, and the call asks for a generation behind the closing seal that does not fit.",
-        &h,
-        &without,
-        5,
-        5,
-        &[],
-    );
 }
 
 /// Where a set has a seal, nobody is asked about a folder that has none.

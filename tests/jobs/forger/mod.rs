@@ -9,6 +9,8 @@ mod agreement;
 mod generation;
 #[cfg(test)]
 mod known;
+#[cfg(test)]
+mod known_codes;
 mod log;
 mod planted;
 #[cfg(test)]
