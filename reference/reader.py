@@ -922,6 +922,8 @@ def open_log(args):
         if newer:
             raise newer[0]
         raise MediumProblem("there is no set on this medium")
+    if not fit and args.set:
+        raise MediumProblem("there is no set %s on this medium" % args.set)
     raise Problem("%d sets fit, choose with --set:%s" % (len(fit), "".join(
         "\n  %s in %s" % (describe(log), show(os.path.basename(log.folder))) for log in fit or logs)))
 

@@ -137,9 +137,14 @@ impl GenerationError {
     pub fn not_in(chain: &Chain, wanted: Option<u64>) -> Self {
         let ends = chain.generations().next().zip(chain.generations().next_back());
         let Some((wanted, (first, last))) = wanted.zip(ends) else { return Self::none_in(chain) };
-        // Which generation an anchored seal is of is known, whatever else is wrong with it.
         let is_anchored = |f: &Fault| chain.links.iter().any(|l| l.number == f.object && l.anchored);
-        let hides_seals = |f: &Fault| f.kind == ObjectKind::Seal && f.what != FaultKind::List && !f.is_newer() && !is_anchored(f);
+        let hides_seals = |f: &Fault| match f.what {
+            _ if f.kind != ObjectKind::Seal || f.is_newer() => false,
+            FaultKind::List => false,
+            // Which generation an anchored seal is of is known, whoever signed it.
+            FaultKind::Signature | FaultKind::SignedByLaterKey { .. } | FaultKind::Succession => !is_anchored(f),
+            _ => true,
+        };
         match chain.newer() {
             _ if chain.label.is_none() || chain.faults.iter().any(hides_seals) => Self::LostSeal { wanted },
             Some(object) => Self::Newer { object },

@@ -465,6 +465,12 @@ fn the_name_of_a_folder_says_nothing_beside_a_seal() {
     overwrite(&seal, at as u64, other);
     copy_of_the_set(&h);
     assert_answer("The only seal names another set than the label, and the folder is there twice.", &h, &plainly(), 5, 5, &[]);
+    let h = usual();
+    flip(&only(&h, ObjectKind::Label), 20);
+    let id = set_folder(&h.medium()).file_name().and_then(|n| n.to_str()).expect("an id").to_owned();
+    overwrite(&only(&h, ObjectKind::Seal), at as u64, other);
+    let call = Call { set: Some(id), ..plainly() };
+    assert_answer("The set of the call is a folder's name, and its only seal names another one.", &h, &call, 6, 6, &[]);
 }
 
 /// The dice of a case depend on nothing but seed and case.

@@ -96,6 +96,14 @@ fn what_was_written_down_is_worth_more_than_keys() {
         5,
         &["s/c"],
     );
+    assert_answer(
+        "A seal was replaced with a stolen key, and the call expects the code behind it and asks for what it replaced.",
+        &h,
+        &Call { generation: Some(1), ..by_code(second) },
+        5,
+        5,
+        &[],
+    );
     // The code of the seal that was put there instead is on no paper.
     assert_answer(
         "A seal was replaced with a stolen key, and the call expects the check code of what was put there.",
