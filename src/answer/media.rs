@@ -131,8 +131,8 @@ pub struct LedgerLine {
     /// When it happened; absent in the answer of `media move`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Word>,
-    /// What happened: `registered`, `copied`, `attached`, `written`, `detached`, `moved`, `refused`, `held`,
-    /// `release-asked`, `released`, `scrubbed`.
+    /// What happened: `registered`, `copied`, `attached`, `written`, `full`, `detached`, `moved`, `refused`,
+    /// `held`, `release-asked`, `released`, `scrubbed`.
     pub event: Word,
     /// The name of the medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]

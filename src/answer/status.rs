@@ -97,6 +97,10 @@ pub enum ProblemName {
     NotReadBack,
     /// The last scrub of a medium found damage.
     Damaged,
+    /// A medium of a pool is full, and another one has to take its place.
+    Full,
+    /// A medium of a pool is lost, broken or disposed of, and another one has to take its place.
+    OutOfUse,
     /// Lines of the log of nights cannot be read.
     LogTorn,
     /// A hold is active.

@@ -113,6 +113,11 @@ pub enum LedgerEvent {
         /// The verdict in its seal: `good`, `incomplete`, `alarm`.
         verdict: String,
     },
+    /// A run found no space on it: what it had stored is sealed, and its generation is not complete.
+    Full {
+        /// The medium's name.
+        medium: String,
+    },
     /// It was ejected.
     Detached {
         /// The medium's name.
@@ -184,6 +189,7 @@ impl LedgerEvent {
             | Self::Copied { medium, .. }
             | Self::Attached { medium, .. }
             | Self::Written { medium, .. }
+            | Self::Full { medium }
             | Self::Detached { medium, .. }
             | Self::Moved { medium, .. }
             | Self::Scrubbed { medium, .. } => medium,
@@ -373,6 +379,8 @@ pub struct MediumAccount {
     pub at_host: bool,
     /// Time, generation and check code of what was written last.
     pub written: Option<(String, u64, String)>,
+    /// The last run on it found no space.
+    pub is_full: bool,
     /// Time of the last scrub, and how many objects were damaged.
     pub scrubbed: Option<(String, u64)>,
 }
@@ -428,8 +436,9 @@ impl LedgerContent {
                     }
                 }
                 LedgerEvent::Written { generation, check_code, .. } => {
-                    m.written = Some((l.time.clone(), *generation, check_code.clone()));
+                    (m.written, m.is_full) = (Some((l.time.clone(), *generation, check_code.clone())), false);
                 }
+                LedgerEvent::Full { .. } => m.is_full = true,
                 LedgerEvent::Detached { seen: true, .. } => (m.detached, m.at_host) = (Some(l.time.clone()), false),
                 LedgerEvent::Moved { to, off_site, out_of_use, .. } => {
                     (m.off_site, m.at_host, m.out_of_use) = (*off_site, false, *out_of_use);

@@ -6,7 +6,7 @@
 //! Nothing here reads a medium: the host's own logs say what was done, and somebody has to look at them every morning.
 
 use crate::format::seal::{ReadBack, Verdict};
-use crate::host::ledger::LedgerContent;
+use crate::host::ledger::{LedgerContent, OutOfUse};
 use crate::host::nights::{Night, NightEnd, SealedNight};
 
 /// A source that should be backed up.
@@ -16,6 +16,15 @@ pub struct ExpectedSource {
     pub name: String,
     /// How old its newest good generation may be.
     pub max_age_seconds: i64,
+}
+
+/// What should be there.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected<'e> {
+    /// What is to be backed up; empty where nobody has said it.
+    pub sources: &'e [ExpectedSource],
+    /// Names of the media that take turns.
+    pub media: &'e [String],
 }
 
 /// Something that speaks against "good".
@@ -86,6 +95,18 @@ pub enum Problem {
         /// How many objects were damaged.
         objects: u64,
     },
+    /// A medium that should take its turn is full, and another one has to take its place.
+    Full {
+        /// The medium's name.
+        medium: String,
+    },
+    /// A medium that should take its turn is not used any more.
+    OutOfUse {
+        /// The medium's name.
+        medium: String,
+        /// Why.
+        why: OutOfUse,
+    },
     /// Lines of the log of nights that cannot be read.
     LogTorn {
         /// How many.
@@ -108,9 +129,12 @@ impl Problem {
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::SourceIncomplete { .. } | Self::Unrecorded { .. } | Self::NotReadBack { .. } | Self::LogTorn { .. } => {
-                Severity::Attention
-            }
+            Self::SourceIncomplete { .. }
+            | Self::Unrecorded { .. }
+            | Self::NotReadBack { .. }
+            | Self::Full { .. }
+            | Self::OutOfUse { .. }
+            | Self::LogTorn { .. } => Severity::Attention,
             _ => Severity::Failure,
         }
     }
@@ -138,13 +162,12 @@ pub struct Judgement {
     pub running: Option<String>,
 }
 
-/// Judges how the backups stand. `expected`: empty where nobody has said what is to be backed up. `now`: seconds since 1970.
-/// `is_running`: whether a process of this number is a backup.
+/// Judges how the backups stand. `now`: seconds since 1970. `is_running`: whether a process of this number is a backup.
 pub fn judge(
     nights: &[Night],
     torn_lines: u64,
     book: &LedgerContent,
-    expected: &[ExpectedSource],
+    Expected { sources: expected, media }: Expected,
     now: i64,
     is_running: impl Fn(u32) -> bool,
 ) -> Judgement {
@@ -196,6 +219,11 @@ pub fn judge(
     );
     let scrubbed = book.media().into_values().filter_map(|m| Some((m.name, m.scrubbed?.1)));
     problems.extend(scrubbed.filter(|(_, n)| *n > 0).map(|(medium, objects)| Problem::Damaged { medium, objects }));
+    let in_turn = book.media().into_values().filter(|m| media.contains(&m.name));
+    problems.extend(in_turn.filter_map(|m| match m.out_of_use {
+        Some(why) => Some(Problem::OutOfUse { medium: m.name, why }),
+        None => m.is_full.then_some(Problem::Full { medium: m.name }),
+    }));
     problems.extend((torn_lines > 0).then_some(Problem::LogTorn { lines: torn_lines }));
     problems.sort_by_key(|p| std::cmp::Reverse(p.severity()));
     Judgement { problems, sources, last: last.cloned(), running }
@@ -252,6 +280,7 @@ fn seconds(rfc3339: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::ledger::{LedgerEvent, LedgerLine};
     use crate::host::nights::SourceNight;
 
     const NOON: i64 = 1_795_521_600;
@@ -281,7 +310,15 @@ mod tests {
     }
 
     fn problems(nights: &[Night]) -> Vec<Problem> {
-        judge(nights, 0, &LedgerContent::default(), &[ExpectedSource::usual("ehr")], NOON, |_| false).problems
+        judge(
+            nights,
+            0,
+            &LedgerContent::default(),
+            Expected { sources: &[ExpectedSource::usual("ehr")], media: &[] },
+            NOON,
+            |_| false,
+        )
+        .problems
     }
 
     #[test]
@@ -316,22 +353,58 @@ mod tests {
         assert_eq!(problems(&[lost(), good()]), []);
         let cut_off = Night { end: None, ..good() };
         assert!(matches!(&problems(&[good(), cut_off.clone()])[..], [Problem::NightCutOff { .. }]));
-        let expected = [ExpectedSource::usual("ehr")];
-        let running = judge(&[good(), cut_off], 0, &LedgerContent::default(), &expected, NOON, |process| process == 7);
+        let sources = [ExpectedSource::usual("ehr")];
+        let expected = Expected { sources: &sources, media: &[] };
+        let running = judge(&[good(), cut_off], 0, &LedgerContent::default(), expected, NOON, |process| process == 7);
         assert_eq!((running.problems, running.running.is_some()), (Vec::new(), true));
         // Another one, of another set, has ended meanwhile.
         let other = Night { process: 8, ..good() };
-        let running = judge(&[running_night(), other], 0, &LedgerContent::default(), &expected, NOON, |process| process == 7);
+        let running = judge(&[running_night(), other], 0, &LedgerContent::default(), expected, NOON, |process| process == 7);
         assert_eq!((running.problems, running.running.is_some()), (Vec::new(), true));
-        let again = judge(&[running_night(), night(6, None)], 0, &LedgerContent::default(), &expected, NOON, |_| true);
+        let again = judge(&[running_night(), night(6, None)], 0, &LedgerContent::default(), expected, NOON, |_| true);
         assert_eq!(again.running, None, "its number belongs to a later run");
+    }
+
+    /// As long as the configuration has it take its turn, somebody has to put another disk in its place.
+    #[test]
+    fn a_medium_that_cannot_take_its_turn_is_told() {
+        let registered = |medium: &str| LedgerEvent::Registered {
+            medium: medium.into(),
+            set: "00".into(),
+            pool: None,
+            device: None,
+            kind: None,
+            mounted: false,
+        };
+        let lost = LedgerEvent::Moved {
+            medium: "CL-01".into(),
+            to: String::new(),
+            by: "A".into(),
+            witness: None,
+            off_site: false,
+            out_of_use: Some(OutOfUse::Lost),
+        };
+        let events = [registered("CL-01"), registered("CL-02"), lost, LedgerEvent::Full { medium: "CL-02".into() }];
+        let mut book = LedgerContent::default();
+        book.lines.extend((1..).zip(events).map(|(line, event)| LedgerLine { line, time: String::new(), event }));
+        let told = |media: &[&str]| {
+            let media: Vec<String> = media.iter().map(|m| (*m).to_owned()).collect();
+            judge(&[night(0, Some(sealed(10, Verdict::Good)))], 0, &book, Expected { sources: &[], media: &media }, NOON, |_| {
+                false
+            })
+            .problems
+        };
+        let out_of_use = Problem::OutOfUse { medium: "CL-01".into(), why: OutOfUse::Lost };
+        assert_eq!(told(&["CL-01", "CL-02", "CL-03"]), [out_of_use, Problem::Full { medium: "CL-02".into() }]);
+        assert_eq!(told(&["CL-03", "CL-04"]), []);
     }
 
     #[test]
     fn a_source_that_nobody_backed_up_is_missed() {
-        let expected = ["ehr", "pacs"].map(ExpectedSource::usual);
+        let sources = ["ehr", "pacs"].map(ExpectedSource::usual);
+        let expected = Expected { sources: &sources, media: &[] };
         let nights = [night(0, Some(sealed(10, Verdict::Good)))];
-        let found = judge(&nights, 1, &LedgerContent::default(), &expected, NOON, |_| false);
+        let found = judge(&nights, 1, &LedgerContent::default(), expected, NOON, |_| false);
         assert_eq!(found.problems, [Problem::SourceNever { source: "pacs".into() }, Problem::LogTorn { lines: 1 }]);
         let cached = SealedNight { read_back: ReadBack::Cached, ..sealed(10, Verdict::Good) };
         assert!(matches!(&problems(&[night(0, Some(cached))])[..], [Problem::NotReadBack { .. }]));

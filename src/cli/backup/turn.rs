@@ -68,6 +68,14 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
             (turn, *report, gone, ledger_error.map(|e| untold(&e, context)))
         }
         PoolNight::Refused(refusal) => return Err(refused(&refusal, &options.to)),
+        PoolNight::Full { medium, due } => {
+            let said = if medium == due {
+                message!("error.media.all-full", name = medium)
+            } else {
+                message!("error.media.full", name = medium, due = due)
+            };
+            return Err(CommandError::new(said, Exit::Medium));
+        }
     };
     // A set that was begun anew has no history: nobody may take that for a usual night.
     let mut exit = if report.opened == Opened::NewWithoutCatalog { Exit::Incomplete } else { Exit::Good };

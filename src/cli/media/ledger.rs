@@ -194,6 +194,7 @@ fn event(l: &LedgerLine) -> String {
         LedgerEvent::Written { generation, check_code, .. } => {
             message!("media.event.written", number = generation, code = check_code)
         }
+        LedgerEvent::Full { .. } => message!("media.event.full"),
         LedgerEvent::Detached { seen: true, .. } => message!("media.event.left"),
         LedgerEvent::Detached { seen: false, .. } => message!("media.event.stayed"),
         LedgerEvent::Moved { out_of_use: Some(why), by, .. } => {

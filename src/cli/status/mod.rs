@@ -20,7 +20,7 @@ use azekura::host::ledger::{LedgerContent, MediumKind};
 use azekura::host::nights::{NightLog, SealedNight};
 use azekura::job::incident::hold::active_hold;
 use azekura::job::media::copies::{CopyRisk, DataCopy, copies, count_321, risks, risks_321};
-use azekura::job::status::{ExpectedSource, SourceStatus, USUAL_AGE_SECONDS, judge};
+use azekura::job::status::{Expected, ExpectedSource, SourceStatus, USUAL_AGE_SECONDS, judge};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -35,7 +35,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let (nights, torn) = log
         .read()
         .map_err(|e| CommandError::new(message!("error.night-log", path = log.path()), Exit::Failed).cause(io_reason(&e)))?;
-    let judgement = judge(&nights, torn, &book, &expected, now().seconds, is_running);
+    let media: Vec<String> = context.config.pools.iter().flat_map(|p| p.media.iter().cloned()).collect();
+    let expected = Expected { sources: &expected, media: &media };
+    let judgement = judge(&nights, torn, &book, expected, now().seconds, is_running);
     let copies = copies(&book);
     let mut lacks = risks(&copies);
     let mut rule_321 = None;

@@ -1,5 +1,6 @@
 //! What speaks against "good", in words.
 
+use crate::cli::media::ledger::out_of_use;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::{Message, message};
@@ -74,6 +75,8 @@ fn of_source(judged: &Judged) -> Option<Problem> {
         | Judged::Unrecorded { .. }
         | Judged::NotReadBack { .. }
         | Judged::Damaged { .. }
+        | Judged::Full { .. }
+        | Judged::OutOfUse { .. }
         | Judged::LogTorn { .. } => return None,
     })
 }
@@ -106,6 +109,15 @@ fn of_night(judged: &Judged) -> Problem {
             let text = message!("status.problem.damaged", medium = medium, count = count(*objects));
             let damaged = failure(ProblemName::Damaged, &text, &message!("status.do.damaged"));
             Problem { medium: Some(medium.as_str().into()), ..damaged }
+        }
+        Judged::Full { medium } => {
+            let full = failure(ProblemName::Full, &message!("status.problem.full", medium = medium), &message!("status.do.full"));
+            Problem { medium: Some(medium.as_str().into()), ..full }
+        }
+        Judged::OutOfUse { medium, why } => {
+            let text = message!("status.problem.out-of-use", medium = medium, why = out_of_use(*why));
+            let gone = failure(ProblemName::OutOfUse, &text, &message!("status.do.out-of-use"));
+            Problem { medium: Some(medium.as_str().into()), ..gone }
         }
         Judged::LogTorn { lines } => {
             let text = message!("status.problem.log-torn", count = count(*lines));

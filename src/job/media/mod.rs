@@ -49,7 +49,7 @@ pub enum MediaError {
     Backup(#[from] BackupError),
 }
 
-type Result<T> = std::result::Result<T, MediaError>;
+type Result<T, E = MediaError> = std::result::Result<T, E>;
 
 fn sets_at(at: &Path, env: &Env) -> std::result::Result<Sets, MediumError> {
     AttachedMedium::find(at, env.loader)?.sets()

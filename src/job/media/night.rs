@@ -8,10 +8,13 @@ use crate::format::object::Id;
 use crate::host::catalog::Catalog;
 use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumKind};
 use crate::host::state::StateDir;
+use crate::interruption::Interruption;
 use crate::job::backup::{self, BackupError, Options, backup};
-use crate::medium::tape::drive::DriveError;
+use crate::medium::loader::{MediumRequest, NoLoader};
+use crate::medium::tape::drive::{Drive, DriveError};
 use crate::medium::tape::st::{self, StDrive};
-use crate::medium::{MediumError, Sets, device_name, is_mounted, watch};
+use crate::medium::{Loader, MediumError, Sets, device_name, is_mounted, watch};
+use crate::set::writer::WriteError;
 use std::path::Path;
 
 /// How a night ended.
@@ -32,6 +35,36 @@ pub enum PoolNight {
     },
     /// Nothing was written.
     Refused(Refusal),
+    /// The disk is full: what was stored is sealed, and the generation is not complete.
+    Full {
+        /// The medium.
+        medium: String,
+        /// The medium that is due now.
+        due: String,
+    },
+}
+
+/// Nobody is asked for a blank disk when one of a pool is full: the next in turn follows.
+struct DiskByDisk<'l>(&'l dyn Loader);
+
+impl Loader for DiskByDisk<'_> {
+    fn drive(&self, path: &Path) -> Result<Option<Box<dyn Drive>>, MediumError> {
+        self.0.drive(path)
+    }
+
+    fn interruption(&self) -> Interruption {
+        self.0.interruption()
+    }
+
+    fn bring(&self, path: &Path, wanted: &MediumRequest, wrong: Option<MediumError>) -> Result<(), MediumError> {
+        if wanted.blank { NoLoader.bring(path, wanted, wrong) } else { self.0.bring(path, wanted, wrong) }
+    }
+}
+
+/// Whether a disk has no space for more.
+fn is_full(e: &BackupError) -> bool {
+    let BackupError::Write(WriteError::Medium(e)) = e else { return false };
+    matches!(e, MediumError::NotBrought { blank: true, .. } | MediumError::Full { .. })
 }
 
 /// Backs up to the medium of a pool that is due. `options.to` is where the pool's media are attached; `eject` detaches
@@ -77,7 +110,19 @@ pub fn night(
     enter(LedgerEvent::Attached { medium: medium.clone(), at: at.display().to_string(), device: device.clone(), mounted })?;
     let known = known_set(&state, &sets, set)?;
     let options = Options { set: Some(known), init: None, ..options.clone() };
-    let report = backup(&options, env, observer)?;
+    let loader = DiskByDisk(env.loader);
+    let of_disk = Env { loader: &loader, ..*env };
+    let tonight = if st::is_drive(at) { env } else { &of_disk };
+    let report = match backup(&options, tonight, observer) {
+        Err(e) if is_full(&e) && !st::is_drive(at) => {
+            enter(LedgerEvent::Full { medium: medium.clone() })?;
+            let (_, ledger_error) = detach(&options, set, &medium, eject, env);
+            ledger_error.map_or(Ok(()), Err)?;
+            let due = pool.due(&ledger.read()?).map_or_else(|| medium.clone(), |(due, _)| due.to_owned());
+            return Ok(PoolNight::Full { medium, due });
+        }
+        ended => ended?,
+    };
     // The generation is sealed. A ledger that fails from here on must not make the night a failure.
     let mut ledger_error = None;
     if report.set != set {
@@ -92,15 +137,29 @@ pub fn night(
         verdict: report.verdict.name().to_owned(),
     });
     ledger_error = written.err().or(ledger_error);
-    let watched = watch(at, state.root());
-    let mut gone = None;
-    if eject(at) {
-        // What counts is not the answer of the program that ejects, but whether the medium is still attached.
-        let seen = watched.is_gone().unwrap_or_else(|| is_gone(at, report.set, env));
-        ledger_error = enter(LedgerEvent::Detached { medium, seen }).err().or(ledger_error);
-        gone = Some(seen);
-    }
+    let (gone, unwritten) = detach(&options, report.set, &medium, eject, env);
+    ledger_error = unwritten.or(ledger_error);
     Ok(PoolNight::Done { came_back, turn, report: Box::new(report), gone, ledger_error })
+}
+
+/// Ejects a medium with this set. Returns whether it was seen to be gone, `None` if it was not ejected, and why the ledger
+/// does not say so.
+fn detach(
+    options: &Options,
+    set: Id,
+    medium: &str,
+    eject: &dyn Fn(&Path) -> bool,
+    env: &Env,
+) -> (Option<bool>, Option<LedgerError>) {
+    let at = &options.to;
+    let watched = watch(at, &options.state);
+    if !eject(at) {
+        return (None, None);
+    }
+    // What counts is not the answer of the program that ejects, but whether the medium is still attached.
+    let seen = watched.is_gone().unwrap_or_else(|| is_gone(at, set, env));
+    let detached = LedgerEvent::Detached { medium: medium.to_owned(), seen };
+    (Some(seen), Ledger::of(&options.state).write(&env.time_text(), detached).err())
 }
 
 /// The set that a night goes on with: the one of the ledger. When its catalog was lost, a run began another one under the

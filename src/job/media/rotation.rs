@@ -137,10 +137,22 @@ impl FoundMedium {
 
 impl Pool {
     /// The medium that is due, and how many nights the last one has been written to. A medium that is not used any more is
-    /// passed over. `None`: the pool has no medium.
+    /// passed over, and a full one where another one is not. `None`: the pool has no medium.
     pub fn due(&self, book: &LedgerContent) -> Option<(&str, Option<Streak>)> {
         let accounts = book.media();
-        let is_in_use = |m: &&String| accounts.get(*m).is_none_or(|m| m.out_of_use.is_none());
+        let is_usable = |m: &&String| accounts.get(*m).is_none_or(|m| m.out_of_use.is_none() && !m.is_full);
+        let are_all_full = !self.media.iter().any(|m| is_usable(&m));
+        self.due_of(book, |m| is_usable(&m) || are_all_full && accounts.get(m).is_none_or(|m| m.out_of_use.is_none()))
+    }
+
+    /// The medium whose turn it is, full or not.
+    fn in_turn(&self, book: &LedgerContent) -> Option<&str> {
+        let accounts = book.media();
+        self.due_of(book, |m| accounts.get(m).is_none_or(|m| m.out_of_use.is_none())).map(|(due, _)| due)
+    }
+
+    fn due_of(&self, book: &LedgerContent, may_be: impl Fn(&String) -> bool) -> Option<(&str, Option<Streak>)> {
+        let is_in_use = |m: &&String| may_be(m);
         let first = self.media.iter().find(is_in_use)?;
         let mut runs = book.written_media(&self.media).rev();
         let Some((last, time)) = runs.next() else { return Some((first, None)) };
@@ -197,7 +209,9 @@ impl Pool {
             (Some(_), _) => here.into_iter().filter(|(m, _)| was_attached(m)).collect(),
             (None, _) => here,
         };
-        if let Some((m, set)) = here.iter().find(|(m, _)| m.name == due) {
+        // Somebody may have made space on a full one, and put it there in its turn.
+        let in_turn = self.in_turn(book);
+        if let Some((m, set)) = here.iter().find(|(m, _)| m.name == due || m.is_full && Some(&m.name[..]) == in_turn) {
             return Some(PoolTurn::Due { medium: m.name.clone(), set: *set });
         }
         let Some((m, set)) = here.first() else { return refused(FoundMedium::Unregistered { set: *first }) };
@@ -438,6 +452,23 @@ mod tests {
             assert!(matches!(&turn, Some(PoolTurn::Stayed { medium, .. }) if medium == "CL-01"), "{turn:?}");
         }
         assert!(matches!(found(pool().turn(&book, &there(&[SETS[1], SETS[2]]), None, NOW)), FoundMedium::Held { .. }));
+    }
+
+    /// Nobody brings a blank disk at night: the other disks go on without the full one, and it is tried when it is there again
+    /// in its turn.
+    #[test]
+    fn a_full_disk_is_passed_over_and_may_come_back_in_its_turn() {
+        let full = |medium: &str| LedgerEvent::Full { medium: medium.into() };
+        let with = |happened: &[LedgerEvent]| book(happened);
+        let next = |book: &LedgerContent| pool().due(book).map(|(due, _)| due.to_owned());
+        let turn = |book: &LedgerContent, set| pool().turn(book, &there(&[set]), None, NOW);
+        let one_full = with(&[written("CL-02"), full("CL-01")]);
+        assert_eq!(next(&one_full).as_deref(), Some("CL-02"));
+        assert_eq!(turn(&one_full, SETS[0]), due("CL-01", SETS[0]), "somebody made space on it");
+        let goes_on = with(&[written("CL-02"), full("CL-01"), written("CL-02"), full("CL-02")]);
+        assert_eq!(next(&goes_on).as_deref(), Some("CL-01"), "where all are full, it is somebody's turn all the same");
+        let emptied = with(&[written("CL-02"), full("CL-01"), written("CL-01"), written("CL-02")]);
+        assert_eq!(next(&emptied).as_deref(), Some("CL-01"));
     }
 
     /// A lost disk does not stop the turns. When it turns up, people say so first.
