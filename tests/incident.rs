@@ -4,78 +4,22 @@
 #[path = "machine/days.rs"]
 mod days;
 mod machine;
+#[path = "machine/pages.rs"]
+mod pages;
 
 use machine::skipped;
+use pages::{Hospital, STEP, Step, content, step_line, steps};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
 
 /// The code that stands in the page for the one on paper.
 const CODE: &str = "7F3K-92QX-0M4D-VH1C";
 const PAGES: [(&str, &str); 2] = [("ja", include_str!("../docs/incident.ja.md")), ("en", include_str!("../docs/incident.md"))];
 
-/// A command of a page: its line there, the exit code that the page tells, and what is typed.
-#[derive(Debug, PartialEq)]
-struct Step {
-    line: usize,
-    exit: i32,
-    typed: String,
-}
-
-fn steps(page: &str) -> Vec<Step> {
-    let (mut steps, mut inside) = (Vec::new(), false);
-    for (line, text) in (1..).zip(page.lines()) {
-        match text {
-            "```sh" => inside = true,
-            "```" => inside = false,
-            _ if inside && !text.trim().is_empty() => {
-                let (typed, exit) = text.split_once("# → ").unwrap_or((text, "0"));
-                steps.push(Step { line, exit: exit.trim().parse().expect("an exit code"), typed: typed.trim().to_owned() });
-            }
-            _ => {}
-        }
-    }
-    steps
-}
-
-struct Hospital {
-    dir: tempfile::TempDir,
-    lang: &'static str,
-}
-
 impl Hospital {
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn put(&self, name: &str, content: impl AsRef<[u8]>) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(path, content).expect("a file");
-    }
-
-    fn program(&self, name: &str, text: &str) {
-        self.put(&format!("bin/{name}"), text);
-        fs::set_permissions(self.path(&format!("bin/{name}")), fs::Permissions::from_mode(0o755)).expect("a program");
-    }
-
-    fn shell(&self, script: &str) -> Output {
-        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap_or_default());
-        let mut command = Command::new("bash");
-        command.args(["-c", script]).current_dir(self.dir.path()).env("PATH", path).env("AZEKURA_STATE", self.path("state"));
-        command.env("TMPDIR", self.path("tmp")).env_remove("AZEKURA_IDENTITY").env_remove("AZEKURA_EVIDENCE");
-        command.output().expect("a shell")
-    }
-
-    fn good(&self, script: &str) -> String {
-        let out = self.shell(script);
-        assert!(out.status.success(), "{script}: {}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).expect("UTF-8")
-    }
-
     /// A hospital with two disks, a week each, on the night after it was attacked.
     fn attacked(lang: &'static str) -> Self {
         let h = Self { dir: tempfile::tempdir().expect("a folder"), lang };
@@ -143,11 +87,6 @@ impl Hospital {
         h
     }
 
-    fn chart(&self, i: usize) -> String {
-        let rows: String = (0..40).map(|row| format!("<value id=\"{row}\">検査値 {}</value>\n", i * 7_919 % 1_009)).collect();
-        format!("<?xml version=\"1.0\"?>\n<patient name=\"患者 {i}\">\n{rows}</patient>\n")
-    }
-
     fn dock(&self, disk: &str) {
         let _ = fs::remove_file(self.path("dock"));
         symlink(self.path(&format!("mnt/{disk}")), self.path("dock")).expect("a link");
@@ -162,54 +101,15 @@ impl Hospital {
         assert_eq!(out.status.code(), Some(exit), "night {night}: {}", String::from_utf8_lossy(&out.stderr));
     }
 
-    /// Debian's ClamAV with a signature of the test's own; where it is missing, something that answers as it does and finds nothing.
-    fn scanner(&self) {
-        let real = Path::new("/usr/bin/clamscan");
-        let text = match real.exists() {
-            true => {
-                // EICAR's test file, by its hash and length.
-                self.put("signatures/test.hdb", "44d88612fea8a8f36de82e1278abb02f:68:Eicar-Test-Signature\n");
-                format!("#!/bin/sh\nexec {} --database={} \"$@\"\n", real.display(), self.path("signatures").display())
-            }
-            false => {
-                skipped("ClamAV in the page of the incident: clamscan is missing, and something that answers like it is taken");
-                "#!/bin/sh\ncase \"$*\" in *--version*) echo ClamAV 1.4.3;; esac\n".to_owned()
-            }
-        };
-        self.program("clamscan", &text);
-    }
-
-    /// `openssl` in the place of a time-stamping authority.
-    fn authority(&self) {
-        let dir = self.path("srv/tsa");
-        let dir = dir.display();
-        self.put(
-            "srv/tsa/tsa.cnf",
-            format!(
-                "[req]\ndistinguished_name = name\nprompt = no\n[name]\nCN = test\n[extensions]\nextendedKeyUsage = critical, timeStamping\n\
-                 [tsa]\ndefault_tsa = rules\n[rules]\nserial = {dir}/serial\ncrypto_device = builtin\nsigner_cert = {dir}/tsa.pem\n\
-                 signer_key = {dir}/tsa.key\nsigner_digest = sha256\ndefault_policy = 1.2.3.4.1\ndigests = sha256\n\
-                 accuracy = secs:1\nordering = yes\ntsa_name = yes\ness_cert_id_chain = no\ness_cert_id_alg = sha256\n"
-            ),
-        );
-        self.put("srv/tsa/serial", "0A\n");
-        let key = "openssl req -x509 -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -extensions extensions";
-        self.good(&format!("cd srv/tsa && {key} -config tsa.cnf -keyout tsa.key -out tsa.pem"));
-    }
-
     /// All commands of a page in one shell, each with the exit code that the page tells.
     fn follow(&self, page: &str) {
-        let root = self.dir.path().display().to_string();
         let list = self.good("azekura generations mnt/CL-01 --json");
         let list: Value = serde_json::from_str(&list).expect("JSON");
         let code = list["result"]["sets"][0]["generations"][3]["check_code"].as_str().expect("a code").to_owned();
-        let mut script =
-            "step() { eval \"$3\"; code=$?; [ $code = $2 ] || { echo \"line $1 ends with $code: $3\" >&2; exit 99; }; }\n"
-                .to_owned();
+        let mut script = STEP.to_owned();
         for Step { line, exit, typed } in steps(page) {
-            let typed = typed.replace("/mnt/", &format!("{root}/mnt/")).replace("/srv/", &format!("{root}/srv/"));
-            let typed = typed.replace(CODE, &code).replace('\'', "'\\''");
-            script.push_str(&format!("step {line} {exit} '{typed}'\n"));
+            let typed = self.moved(&typed, &["/mnt/", "/srv/"]).replace(CODE, &code);
+            script.push_str(&step_line(line, exit, &typed));
         }
         let out = self.shell(&script);
         let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
@@ -221,12 +121,6 @@ fn noise(seed: usize, length: usize) -> Vec<u8> {
     let mut noise = vec![0; length];
     blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut noise);
     noise
-}
-
-/// Every file below a folder with its content.
-fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let walk = walkdir::WalkDir::new(folder).into_iter().map(|e| e.expect("an entry")).filter(|e| e.file_type().is_file());
-    walk.map(|e| (e.path().strip_prefix(folder).expect("below").to_owned(), fs::read(e.path()).expect("a file"))).collect()
 }
 
 #[test]
