@@ -101,6 +101,8 @@ pub enum ProblemName {
     Full,
     /// A medium of a pool is lost, broken or disposed of, and another one has to take its place.
     OutOfUse,
+    /// The last backup went to a medium that should have been swapped before.
+    NotSwapped,
     /// Lines of the log of nights cannot be read.
     LogTorn,
     /// A hold is active.

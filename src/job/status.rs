@@ -8,6 +8,8 @@
 use crate::format::seal::{ReadBack, Verdict};
 use crate::host::ledger::{LedgerContent, OutOfUse};
 use crate::host::nights::{Night, NightEnd, SealedNight};
+use crate::job::incident::hold::active_hold;
+use crate::job::media::rotation::Pool;
 
 /// A source that should be backed up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +25,8 @@ pub struct ExpectedSource {
 pub struct Expected<'e> {
     /// What is to be backed up; empty where nobody has said it.
     pub sources: &'e [ExpectedSource],
-    /// Names of the media that take turns.
-    pub media: &'e [String],
+    /// Media that take turns.
+    pub pools: &'e [Pool],
 }
 
 /// Something that speaks against "good".
@@ -107,6 +109,15 @@ pub enum Problem {
         /// Why.
         why: OutOfUse,
     },
+    /// The last backup of a pool went to a medium that should have been swapped before.
+    NotSwapped {
+        /// The medium's name.
+        medium: String,
+        /// The medium that is due.
+        due: String,
+        /// How many nights too many.
+        nights: u64,
+    },
     /// Lines of the log of nights that cannot be read.
     LogTorn {
         /// How many.
@@ -134,6 +145,7 @@ impl Problem {
             | Self::NotReadBack { .. }
             | Self::Full { .. }
             | Self::OutOfUse { .. }
+            | Self::NotSwapped { .. }
             | Self::LogTorn { .. } => Severity::Attention,
             _ => Severity::Failure,
         }
@@ -167,7 +179,7 @@ pub fn judge(
     nights: &[Night],
     torn_lines: u64,
     book: &LedgerContent,
-    Expected { sources: expected, media }: Expected,
+    Expected { sources: expected, pools }: Expected,
     now: i64,
     is_running: impl Fn(u32) -> bool,
 ) -> Judgement {
@@ -219,14 +231,25 @@ pub fn judge(
     );
     let scrubbed = book.media().into_values().filter_map(|m| Some((m.name, m.scrubbed?.1)));
     problems.extend(scrubbed.filter(|(_, n)| *n > 0).map(|(medium, objects)| Problem::Damaged { medium, objects }));
-    let in_turn = book.media().into_values().filter(|m| media.contains(&m.name));
+    let in_turn = book.media().into_values().filter(|m| pools.iter().any(|p| p.media.contains(&m.name)));
     problems.extend(in_turn.filter_map(|m| match m.out_of_use {
         Some(why) => Some(Problem::OutOfUse { medium: m.name, why }),
         None => m.is_full.then_some(Problem::Full { medium: m.name }),
     }));
+    // Under a hold the attached medium has to stay.
+    if active_hold(book).is_none() {
+        problems.extend(pools.iter().filter_map(|pool| not_swapped(pool, book)));
+    }
     problems.extend((torn_lines > 0).then_some(Problem::LogTorn { lines: torn_lines }));
     problems.sort_by_key(|p| std::cmp::Reverse(p.severity()));
     Judgement { problems, sources, last: last.cloned(), running }
+}
+
+fn not_swapped(pool: &Pool, book: &LedgerContent) -> Option<Problem> {
+    let (due, streak) = pool.due(book)?;
+    let streak = streak.filter(|s| s.medium != due)?;
+    let nights = streak.nights.saturating_sub(pool.turn_nights.max(1));
+    (nights > 0).then(|| Problem::NotSwapped { medium: streak.medium, due: due.to_owned(), nights })
 }
 
 /// Whether a later run has sealed all that a run was to back up; all that is expected, where the line of its beginning is
@@ -314,7 +337,7 @@ mod tests {
             nights,
             0,
             &LedgerContent::default(),
-            Expected { sources: &[ExpectedSource::usual("ehr")], media: &[] },
+            Expected { sources: &[ExpectedSource::usual("ehr")], pools: &[] },
             NOON,
             |_| false,
         )
@@ -354,7 +377,7 @@ mod tests {
         let cut_off = Night { end: None, ..good() };
         assert!(matches!(&problems(&[good(), cut_off.clone()])[..], [Problem::NightCutOff { .. }]));
         let sources = [ExpectedSource::usual("ehr")];
-        let expected = Expected { sources: &sources, media: &[] };
+        let expected = Expected { sources: &sources, pools: &[] };
         let running = judge(&[good(), cut_off], 0, &LedgerContent::default(), expected, NOON, |process| process == 7);
         assert_eq!((running.problems, running.running.is_some()), (Vec::new(), true));
         // Another one, of another set, has ended meanwhile.
@@ -388,21 +411,48 @@ mod tests {
         let mut book = LedgerContent::default();
         book.lines.extend((1..).zip(events).map(|(line, event)| LedgerLine { line, time: String::new(), event }));
         let told = |media: &[&str]| {
-            let media: Vec<String> = media.iter().map(|m| (*m).to_owned()).collect();
-            judge(&[night(0, Some(sealed(10, Verdict::Good)))], 0, &book, Expected { sources: &[], media: &media }, NOON, |_| {
-                false
-            })
-            .problems
+            let pools = [pool(media)];
+            let nights = [night(0, Some(sealed(10, Verdict::Good)))];
+            judge(&nights, 0, &book, Expected { sources: &[], pools: &pools }, NOON, |_| false).problems
         };
         let out_of_use = Problem::OutOfUse { medium: "CL-01".into(), why: OutOfUse::Lost };
         assert_eq!(told(&["CL-01", "CL-02", "CL-03"]), [out_of_use, Problem::Full { medium: "CL-02".into() }]);
         assert_eq!(told(&["CL-03", "CL-04"]), []);
     }
 
+    fn pool(media: &[&str]) -> Pool {
+        let media = media.iter().map(|m| (*m).to_owned()).collect();
+        // The nights of these tests are the days of their lines.
+        let night_of = |time: &str| time[8..10].parse().expect("a day");
+        Pool { name: "disks".into(), media, turn_nights: 2, stay_nights: 3, mount: None, night_of }
+    }
+
+    /// The backups are good, and the disk that they are on should be in the safe.
+    #[test]
+    fn a_forgotten_swap_is_told_until_another_medium_is_written() {
+        let told = |written: &[&str]| {
+            let lines = (10..).zip(written).map(|(day, medium)| {
+                let (medium, check_code, verdict) = ((*medium).to_owned(), "JHFB".into(), "good".into());
+                let event = LedgerEvent::Written { medium, generation: 1, check_code, verdict };
+                LedgerLine { line: day, time: format!("2026-11-{day}T01:30:00Z"), event }
+            });
+            let mut book = LedgerContent::default();
+            book.lines.extend(lines);
+            let nights = [night(0, Some(sealed(10, Verdict::Good)))];
+            let pools = [pool(&["CL-01", "CL-02"])];
+            judge(&nights, 0, &book, Expected { sources: &[], pools: &pools }, NOON, |_| false).problems
+        };
+        let overdue = |nights| vec![Problem::NotSwapped { medium: "CL-01".into(), due: "CL-02".into(), nights }];
+        assert_eq!(told(&["CL-01", "CL-01"]), []);
+        assert_eq!(told(&["CL-01", "CL-01", "CL-01"]), overdue(1));
+        assert_eq!(told(&["CL-01", "CL-01", "CL-01", "CL-01"]), overdue(2));
+        assert_eq!(told(&["CL-01", "CL-01", "CL-01", "CL-02"]), []);
+    }
+
     #[test]
     fn a_source_that_nobody_backed_up_is_missed() {
         let sources = ["ehr", "pacs"].map(ExpectedSource::usual);
-        let expected = Expected { sources: &sources, media: &[] };
+        let expected = Expected { sources: &sources, pools: &[] };
         let nights = [night(0, Some(sealed(10, Verdict::Good)))];
         let found = judge(&nights, 1, &LedgerContent::default(), expected, NOON, |_| false);
         assert_eq!(found.problems, [Problem::SourceNever { source: "pacs".into() }, Problem::LogTorn { lines: 1 }]);

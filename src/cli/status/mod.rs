@@ -35,8 +35,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let (nights, torn) = log
         .read()
         .map_err(|e| CommandError::new(message!("error.night-log", path = log.path()), Exit::Failed).cause(io_reason(&e)))?;
-    let media: Vec<String> = context.config.pools.iter().flat_map(|p| p.media.iter().cloned()).collect();
-    let expected = Expected { sources: &expected, media: &media };
+    let pools: Vec<_> = context.config.pools.iter().map(|p| p.pool()).collect();
+    let expected = Expected { sources: &expected, pools: &pools };
     let judgement = judge(&nights, torn, &book, expected, now().seconds, is_running);
     let copies = copies(&book);
     let mut lacks = risks(&copies);

@@ -77,6 +77,7 @@ fn of_source(judged: &Judged) -> Option<Problem> {
         | Judged::Damaged { .. }
         | Judged::Full { .. }
         | Judged::OutOfUse { .. }
+        | Judged::NotSwapped { .. }
         | Judged::LogTorn { .. } => return None,
     })
 }
@@ -118,6 +119,11 @@ fn of_night(judged: &Judged) -> Problem {
             let text = message!("status.problem.out-of-use", medium = medium, why = out_of_use(*why));
             let gone = failure(ProblemName::OutOfUse, &text, &message!("status.do.out-of-use"));
             Problem { medium: Some(medium.as_str().into()), ..gone }
+        }
+        Judged::NotSwapped { medium, due, nights } => {
+            let text = message!("status.problem.not-swapped", medium = medium, due = due, count = nights);
+            let stayed = failure(ProblemName::NotSwapped, &text, &message!("status.do.not-swapped", due = due));
+            Problem { medium: Some(medium.as_str().into()), ..stayed }
         }
         Judged::LogTorn { lines } => {
             let text = message!("status.problem.log-torn", count = count(*lines));
