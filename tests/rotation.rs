@@ -200,6 +200,10 @@ fn the_ledger_knows_where_a_disk_is_and_who_took_it_there() {
     assert!(in_dock.status.code() == Some(6) && said.contains("still attached"), "{said}");
     assert_eq!(clinic.json(&["media", "list"])["media"][0]["place"], Value::Null);
     fs::remove_file(clinic.path("dock")).expect("it is taken out");
+    for same in ["鈴木", "鈴\u{3000}木"] {
+        let alone = ["media", "move", "CL-01", "--to", "金庫", "--by", "鈴木", "--witness", same];
+        assert_eq!(clinic.run(&alone, "config").status.code(), Some(2), "nobody is their own witness: {same}");
+    }
     let moved = clinic.run(&moving, "config");
     assert!(moved.status.success(), "{moved:?}");
     let list = clinic.json(&["media", "list"]);
@@ -324,7 +328,9 @@ fn an_alarm_keeps_the_clean_disks_away() {
     assert_eq!(verdicts[..2], ["good", "alarm"]);
 
     let off = |arguments: &[&str]| clinic.run(&[&["hold", "off"], arguments].concat(), "config").status.code();
-    assert_eq!(off(&["--by", "鈴木", "--witness", "鈴木"]), Some(2));
+    for same in ["鈴木", "鈴木\u{3000}", "鈴 木"] {
+        assert_eq!(off(&["--by", "鈴木", "--witness", same]), Some(2), "{same}");
+    }
     assert_eq!(off(&["--by", "鈴木"]), Some(3));
     assert_eq!(off(&["--by", "鈴木"]), Some(2), "not on the same day");
     assert_eq!(clinic.night(6, "CL-02").0, 6);

@@ -14,6 +14,7 @@ use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, LedgerMedium, Media, Scrubbed, Written};
 use azekura::env::time_text;
 use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount, OutOfUse};
+use azekura::job::incident::people::is_same_person;
 use azekura::medium::tape::st::is_drive;
 use azekura::medium::{MediumError, Sets};
 use std::path::Path;
@@ -224,6 +225,9 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
         return Err(CommandError::new(said, Exit::Medium));
     }
     let Move { medium, to, by, witness, off_site, out_of_use: why } = args;
+    if witness.as_ref().is_some_and(|witness| is_same_person(&by, witness)) {
+        return Err(CommandError::new(message!("error.witness"), Exit::Usage));
+    }
     let to = to.unwrap_or_default();
     let said = match why {
         Some(why) => message!("media.out-of-use", name = medium, why = out_of_use(why)),

@@ -4,6 +4,7 @@
 //! Anybody may put it on, with no key. Taking it off needs two people, or one person on two days: an intruder is one
 //! person, and in a hurry.
 
+use super::people::{is_nobody, is_same_person};
 use crate::env::Env;
 use crate::format::object::Id;
 use crate::host::catalog::{Catalog, CatalogError};
@@ -137,7 +138,7 @@ pub fn take_off(state: &Path, by: &str, witness: Option<&str>, env: &Env) -> Res
     let is_same = |other: &str| is_same_person(by, other);
     match (witness, hold.release_requested) {
         // An empty name is not a second person.
-        _ if by.trim().is_empty() => Err(HoldError::SamePerson),
+        _ if is_nobody(by) => Err(HoldError::SamePerson),
         (Some(witness), _) if is_same(witness) => Err(HoldError::SamePerson),
         (Some(witness), _) => {
             write(LedgerEvent::Released { by: by.to_owned(), witness: Some(witness.to_owned()) })?;
@@ -162,12 +163,6 @@ pub fn take_off(state: &Path, by: &str, witness: Option<&str>, env: &Env) -> Res
             Ok(Release::Requested)
         }
     }
-}
-
-/// Whether two names belong to one person, or one of them is empty.
-pub fn is_same_person(one: &str, other: &str) -> bool {
-    let [one, other] = [one, other].map(|name| name.trim().to_lowercase());
-    one.is_empty() || other.is_empty() || one == other
 }
 
 fn seconds_of(rfc3339: &str) -> Option<i64> {

@@ -4,3 +4,4 @@ pub mod clean;
 pub mod evidence;
 pub mod hold;
 pub mod indicators;
+pub mod people;
