@@ -96,8 +96,11 @@ pub struct Scrubbed {
 /// Which medium of each pool is due.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Due {
-    /// One item for each pool of the configuration that has media, or for the one asked for.
+    /// One item for each pool of the configuration that has media, or for the one asked for; none while a hold is active.
     pub pools: List<DuePool, FACTS>,
+    /// Whether a hold is active.
+    #[serde(default)]
+    pub hold: bool,
 }
 
 /// A pool and the medium that is due.

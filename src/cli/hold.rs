@@ -8,6 +8,7 @@ use crate::cli::ui::output::Outcome;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::time;
+use crate::cli::ui::words::hold_line;
 use azekura::answer::hold::{self as answer, HoldAnswer, ReleaseAsked};
 use azekura::host::ledger::Ledger;
 use azekura::job::incident::hold::{Hold, HoldError, Release, active_hold, put_on, take_off};
@@ -56,9 +57,10 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
             Ok(Outcome::good(format!("{}\n", find("hold.put-on")), &answer(active()?.as_ref())))
         }
         Command::Show => {
-            let answer = answer(active()?.as_ref());
-            let exit = if answer.hold.is_some() { Exit::Alarm } else { Exit::Good };
-            Ok(Outcome::new(exit, text(&answer), &answer))
+            let hold = active()?;
+            let answer = answer(hold.as_ref());
+            let exit = if hold.is_some() { Exit::Alarm } else { Exit::Good };
+            Ok(Outcome::new(exit, text(hold.as_ref(), &answer), &answer))
         }
         Command::Off(off) => {
             let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &env)? {
@@ -70,12 +72,11 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
     }
 }
 
-fn text(answer: &HoldAnswer) -> String {
-    let Some(hold) = &answer.hold else { return format!("{}\n", find("hold.none")) };
+fn text(hold: Option<&Hold>, answer: &HoldAnswer) -> String {
+    let Some(hold) = hold else { return format!("{}\n", find("hold.none")) };
     let when = |rfc3339: &str| time(rfc3339, Lang::spoken());
-    let mut text =
-        format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = recorded::why(&hold.why)));
-    if let Some(asked) = &hold.release_asked {
+    let mut text = format!("{}\n", hold_line(hold));
+    if let Some(asked) = &answer.hold.as_ref().and_then(|h| h.release_asked.as_ref()) {
         text.push_str(&format!("{}\n", message!("hold.asked", since = when(&asked.since), who = asked.by)));
     }
     text

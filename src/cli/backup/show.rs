@@ -90,6 +90,7 @@ pub fn answer(report: &Report, key: Option<&RecoveryKey>) -> Backup {
         set: Clipped::of(report.set),
         set_name: report.set_name.as_str().into(),
         quarantine: report.quarantine,
+        hold: false,
         set_opened: Some(match report.opened {
             Opened::Known => SetOpened::Known,
             Opened::New => SetOpened::New,

@@ -14,6 +14,7 @@ use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, LedgerMedium, Media, Scrubbed, Written};
 use azekura::env::time_text;
 use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount, OutOfUse};
+use azekura::job::incident::hold::active_hold;
 use azekura::job::incident::people::is_same_person;
 use azekura::medium::tape::st::is_drive;
 use azekura::medium::{MediumError, Sets};
@@ -151,7 +152,12 @@ pub fn due(args: &Due, context: &Context) -> Result<Outcome, CommandError> {
         let (last, nights) = streak.map_or((None, 0), |s| (Some(s.medium.as_str().into()), s.nights));
         Some(DuePool { pool: pool.name.as_str().into(), due: due.into(), last, nights })
     };
-    let answer = answer::Due { pools: pools.into_iter().filter_map(due).collect() };
+    if active_hold(&book).is_some() {
+        let answer = answer::Due { pools: [].into_iter().collect(), hold: true };
+        let exit = if book.broken.is_empty() { Exit::Alarm } else { Exit::Damage };
+        return Ok(Outcome::new(exit, format!("{}\n", find("media.none-due")), &answer));
+    }
+    let answer = answer::Due { pools: pools.into_iter().filter_map(due).collect(), hold: false };
     Ok(Outcome::new(exit(&book), due_text(&answer), &answer))
 }
 
