@@ -845,3 +845,42 @@ fn what_a_desktop_leaves_on_a_disk_changes_no_exit_code() {
     litter("CL-02");
     all[..5].iter().for_each(|arguments| ends(arguments));
 }
+
+/// The alarm was harmless, and two people have said so. The other disks of the pool have not seen its changes yet: they raise
+/// no further alarm for them, and they do for anything else.
+#[test]
+fn a_harmless_alarm_is_not_raised_again_by_each_disk_of_the_pool() {
+    let clinic = Clinic::new();
+    let karte = |i: usize| clinic.path(&format!("source/karte {i}.xml"));
+    let encrypt = |of: std::ops::Range<usize>| {
+        for i in of {
+            let mut noise = vec![0; 900];
+            blake3::Hasher::new().update(&i.to_le_bytes()).finalize_xof().fill(&mut noise);
+            fs::write(karte(i), noise).expect("encrypted");
+        }
+    };
+    for i in 0..120 {
+        fs::write(karte(i), format!("<karte>{i}</karte>\n").repeat(40)).expect("a file");
+    }
+    for disk in ["CL-01", "CL-02", "CL-03"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    let exits: Vec<i32> = ["CL-01", "CL-02", "CL-03"].iter().zip(1..).map(|(disk, night)| clinic.night(night, disk).0).collect();
+    assert_eq!(exits, [0, 0, 0]);
+    encrypt(0..60);
+    assert_eq!(clinic.night(4, "CL-01").0, 4);
+    let harmless = ["hold", "harmless", "--because", "新しい暗号化ソフト", "--by", "鈴木", "--witness", "佐藤"];
+    let ended = clinic.run(&harmless, "config");
+    assert!(ended.status.success(), "{ended:?}");
+    // The hold had no other reason.
+    assert_eq!(clinic.run(&["hold", "show"], "config").status.code(), Some(0));
+    for (night, disk) in [(5, "CL-02"), (6, "CL-03"), (7, "CL-01")] {
+        let (exit, said) = clinic.night(night, disk);
+        assert_eq!(exit, 0, "{disk}: {said}");
+        assert!(said.contains("looked at, harmless: karte (CL-01 2: 新しい暗号化ソフト (鈴木, 佐藤))"), "{said}");
+    }
+    encrypt(60..120);
+    let (exit, said) = clinic.night(8, "CL-02");
+    assert!(exit == 4 && said.contains("encrypted (60;") && said.contains("karte/karte 100.xml"), "{exit} {said}");
+}

@@ -76,6 +76,7 @@ fn every_key_that_is_used_exists() {
         "evidence.check",
         "evidence.export",
         "evidence.start",
+        "hold.harmless",
         "hold.off",
         "hold.on",
         "hold.show",

@@ -211,7 +211,10 @@ fn event(l: &LedgerLine) -> String {
             None => message!("media.event.moved", place = to, who = by),
         },
         LedgerEvent::Refused { due, found, .. } => recorded::refused(due, found),
-        LedgerEvent::Held { by, why } => message!("media.event.held", who = by, why = recorded::why(why)),
+        LedgerEvent::Held { by, why, .. } => message!("media.event.held", who = by, why = recorded::why(why)),
+        LedgerEvent::Harmless { set, generation, by, witness, why } => {
+            message!("media.event.harmless", set = set, number = generation, who = by, witness = witness, why = why)
+        }
         LedgerEvent::ReleaseAsked { by } => message!("media.event.release-asked", who = by),
         LedgerEvent::Released { by, witness } => match witness {
             Some(witness) => message!("media.event.released-witness", who = by, witness = witness),

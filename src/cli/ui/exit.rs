@@ -75,6 +75,7 @@ impl Exit {
             "evidence.check" | "evidence.export" => &[Good, Failed, Usage, Damage],
             "report.incident" | "report.reconnect" | "report.authenticity" | "report.readopt" => &[Good, Failed, Usage, Damage],
             "hold.on" => &[Good, Failed, Usage],
+            "hold.harmless" => &[Good, Failed, Usage, Alarm],
             "hold.off" => &[Good, Failed, Usage, Incomplete],
             "hold.show" => &[Good, Failed, Usage, Alarm],
             "status" => &[Good, Failed, Usage, Incomplete, Alarm, Damage],

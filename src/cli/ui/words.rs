@@ -160,6 +160,7 @@ pub fn alarm_answer(a: &Alarm) -> facts::Alarm {
         source_hex,
         measured: a.measured,
         limit: a.limit,
+        open_since: None,
         paths: a.paths.iter().map(|p| PathName::of(p)).collect(),
     }
 }
