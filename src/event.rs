@@ -129,12 +129,14 @@ pub enum FindingKind {
     Foreign,
     /// The host's clock is behind the last seal.
     ClockSetBack,
+    /// Two people have looked at an alarm of an earlier generation and found it harmless.
+    Harmless,
 }
 
 impl FindingKind {
     /// Whether it is only worth reporting: nothing is missing because of it.
     pub fn is_note(self) -> bool {
-        matches!(self, Self::MediumInSource | Self::TakenOver | Self::Leftover | Self::ClockSetBack)
+        matches!(self, Self::MediumInSource | Self::TakenOver | Self::Leftover | Self::ClockSetBack | Self::Harmless)
     }
 
     /// The name in a manifest and in JSON.

@@ -200,6 +200,10 @@ fn the_ledger_knows_where_a_disk_is_and_who_took_it_there() {
     assert!(in_dock.status.code() == Some(6) && said.contains("still attached"), "{said}");
     assert_eq!(clinic.json(&["media", "list"])["media"][0]["place"], Value::Null);
     fs::remove_file(clinic.path("dock")).expect("it is taken out");
+    for same in ["鈴木", "鈴\u{3000}木"] {
+        let alone = ["media", "move", "CL-01", "--to", "金庫", "--by", "鈴木", "--witness", same];
+        assert_eq!(clinic.run(&alone, "config").status.code(), Some(2), "nobody is their own witness: {same}");
+    }
     let moved = clinic.run(&moving, "config");
     assert!(moved.status.success(), "{moved:?}");
     let list = clinic.json(&["media", "list"]);
@@ -312,7 +316,9 @@ fn an_alarm_keeps_the_clean_disks_away() {
         assert!(exit == 6 && said.contains("hold"), "{disk}: {exit} {said}");
         assert_eq!(content(&clinic.path(disk)), before, "{disk}");
     }
-    assert_eq!(clinic.night(5, "CL-01").0, 3, "written, and overdue");
+    let (exit, said) = clinic.night(5, "CL-01");
+    assert_eq!(exit, 4, "written and overdue, but the hold counts: {said}");
+    assert!(said.starts_with("Warning: A hold has been active since") && !said.contains("CL-02"), "{said}");
     // What is sealed says so, and the night before can be had.
     let list = clinic.json(&["generations", &clinic.text("CL-01")]);
     let verdicts: Vec<&str> = list["sets"][0]["generations"]
@@ -324,12 +330,69 @@ fn an_alarm_keeps_the_clean_disks_away() {
     assert_eq!(verdicts[..2], ["good", "alarm"]);
 
     let off = |arguments: &[&str]| clinic.run(&[&["hold", "off"], arguments].concat(), "config").status.code();
-    assert_eq!(off(&["--by", "鈴木", "--witness", "鈴木"]), Some(2));
+    for same in ["鈴木", "鈴木\u{3000}", "鈴 木"] {
+        assert_eq!(off(&["--by", "鈴木", "--witness", same]), Some(2), "{same}");
+    }
     assert_eq!(off(&["--by", "鈴木"]), Some(3));
     assert_eq!(off(&["--by", "鈴木"]), Some(2), "not on the same day");
     assert_eq!(clinic.night(6, "CL-02").0, 6);
     assert_eq!(off(&["--by", "佐藤"]), Some(0));
     assert_eq!(clinic.run(&["hold", "show"], "config").status.code(), Some(0));
+}
+
+/// Whatever somebody asks of this host while a hold is active: that is what it says first, in the same words, and it names no
+/// medium to attach.
+#[test]
+fn under_a_hold_every_command_says_so_and_none_asks_for_a_disk() {
+    let clinic = Clinic::new();
+    for disk in ["CL-01", "CL-02", "CL-03"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    assert_eq!([clinic.night(1, "CL-01").0, clinic.night(2, "CL-02").0], [0, 0]);
+    // A night that failed says which medium was due: under the hold nobody may read that as a request.
+    assert_eq!(clinic.night(3, "CL-01").0, 6);
+    assert!(clinic.run(&["hold", "on", "--by", "当直", "--why", "脅迫文"], "config").status.success());
+    let (disk, copy, out) = (clinic.text("CL-01"), clinic.text("copy"), clinic.text("out"));
+    fs::create_dir(&copy).expect("a folder");
+    clinic.dock("CL-02");
+    for (arguments, exit) in [
+        (&["status", "--321"][..], 4),
+        (&["media", "due"], 4),
+        (&["media", "list"], 0),
+        (&["media", "log"], 0),
+        (&["generations", &disk], 0),
+        (&["verify", &disk], 0),
+        (&["media", "scrub", &disk], 0),
+        (&["media", "copy", "--from", &disk, "--to", &copy], 0),
+        (&["restore", "--from", &disk, "--identity", &clinic.text("key"), "--to", &out], 0),
+        (&["backup"], 4),
+        (&["backup"], 6),
+    ] {
+        if exit == 6 {
+            // The disk has left; its mount point is bare.
+            fs::create_dir(clinic.path("dock")).expect("a bare folder");
+        }
+        let ran = clinic.run(arguments, "config");
+        let [said, result] = [&ran.stderr, &ran.stdout].map(|out| String::from_utf8_lossy(out).into_owned());
+        assert_eq!(ran.status.code(), Some(exit), "{arguments:?}: {said}");
+        let (first, rest) = said.split_once('\n').expect("a line");
+        assert!(
+            first.starts_with("Warning: A hold has been active since") && first.ends_with("当直: 脅迫文"),
+            "{arguments:?}: {said}"
+        );
+        assert!(!rest.contains("A hold has been active"), "once: {said}");
+        if arguments != ["media", "list"] && arguments != ["media", "log"] {
+            let asks = ["CL-03", "Attach CL", "another medium", "Add a medium", "another kind"]
+                .map(|a| format!("{said}{result}").contains(a));
+            assert_eq!(asks, [false; 5], "{arguments:?}: {said}{result}");
+        }
+    }
+    let due = clinic.run(&["media", "due", "--json"], "config");
+    let due: Value = serde_json::from_slice(&due.stdout).expect("JSON");
+    assert_eq!((&due["result"]["hold"], &due["result"]["pools"]), (&true.into(), &Value::Array(Vec::new())));
+    assert_eq!(clinic.run(&["hold", "off", "--by", "鈴木", "--witness", "佐藤"], "config").status.code(), Some(0));
+    assert_eq!(clinic.due(), "CL-03");
 }
 
 /// A clinic without a pool names the disk that it writes to. While a hold stands, the clean one is safe from a slip of the hand.
@@ -349,7 +412,7 @@ fn a_hold_keeps_a_clean_disk_away_from_whoever_names_it() {
     assert!(exit == 6 && said.contains("hold") && said.contains("脅迫文"), "{exit} {said}");
     assert_eq!(content(&clinic.path("CL-01")), before);
     // The one that was in is evidence already, and a blank one has nothing to lose; from then on that one is in.
-    assert_eq!([to("CL-02").0, to("CL-03").0, to("CL-02").0], [0, 0, 6]);
+    assert_eq!([to("CL-02").0, to("CL-03").0, to("CL-02").0], [4, 4, 6]);
     assert_eq!(clinic.run(&["hold", "off", "--by", "鈴木", "--witness", "佐藤"], "").status.code(), Some(0));
     assert_eq!([to("CL-01").0, to("CL-02").0], [0, 0]);
 }
@@ -781,4 +844,43 @@ fn what_a_desktop_leaves_on_a_disk_changes_no_exit_code() {
     assert_eq!(clinic.once_more(1, "CL-01").0, 0);
     litter("CL-02");
     all[..5].iter().for_each(|arguments| ends(arguments));
+}
+
+/// The alarm was harmless, and two people have said so. The other disks of the pool have not seen its changes yet: they raise
+/// no further alarm for them, and they do for anything else.
+#[test]
+fn a_harmless_alarm_is_not_raised_again_by_each_disk_of_the_pool() {
+    let clinic = Clinic::new();
+    let karte = |i: usize| clinic.path(&format!("source/karte {i}.xml"));
+    let encrypt = |of: std::ops::Range<usize>| {
+        for i in of {
+            let mut noise = vec![0; 900];
+            blake3::Hasher::new().update(&i.to_le_bytes()).finalize_xof().fill(&mut noise);
+            fs::write(karte(i), noise).expect("encrypted");
+        }
+    };
+    for i in 0..120 {
+        fs::write(karte(i), format!("<karte>{i}</karte>\n").repeat(40)).expect("a file");
+    }
+    for disk in ["CL-01", "CL-02", "CL-03"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    let exits: Vec<i32> = ["CL-01", "CL-02", "CL-03"].iter().zip(1..).map(|(disk, night)| clinic.night(night, disk).0).collect();
+    assert_eq!(exits, [0, 0, 0]);
+    encrypt(0..60);
+    assert_eq!(clinic.night(4, "CL-01").0, 4);
+    let harmless = ["hold", "harmless", "--because", "新しい暗号化ソフト", "--by", "鈴木", "--witness", "佐藤"];
+    let ended = clinic.run(&harmless, "config");
+    assert!(ended.status.success(), "{ended:?}");
+    // The hold had no other reason.
+    assert_eq!(clinic.run(&["hold", "show"], "config").status.code(), Some(0));
+    for (night, disk) in [(5, "CL-02"), (6, "CL-03"), (7, "CL-01")] {
+        let (exit, said) = clinic.night(night, disk);
+        assert_eq!(exit, 0, "{disk}: {said}");
+        assert!(said.contains("looked at, harmless: karte (CL-01 2: 新しい暗号化ソフト (鈴木, 佐藤))"), "{said}");
+    }
+    encrypt(60..120);
+    let (exit, said) = clinic.night(8, "CL-02");
+    assert!(exit == 4 && said.contains("encrypted (60;") && said.contains("karte/karte 100.xml"), "{exit} {said}");
 }

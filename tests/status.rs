@@ -378,3 +378,138 @@ fn a_night_that_the_ledger_does_not_know_is_not_good() {
     practice.good_night();
     practice.assert_status(0, "good", &[]);
 }
+
+/// Bytes that look like nothing, a different lot for each seed.
+fn noise(seed: &str, length: usize) -> Vec<u8> {
+    let mut noise = vec![0; length];
+    blake3::Hasher::new().update(seed.as_bytes()).finalize_xof().fill(&mut noise);
+    noise
+}
+
+impl Practice {
+    fn held_lines(&self) -> usize {
+        fs::read_to_string(self.path("state/ledger.jsonl")).expect("the ledger").matches("\"event\":\"held\"").count()
+    }
+
+    fn harmless(&self, more: &[&str]) -> i32 {
+        self.exit(&[&["hold", "harmless", "--because", "looked at", "--by", "A", "--witness", "B"], more].concat())
+    }
+
+    /// A night's backup, which somebody takes to the safe; its exit code and its answer.
+    fn night(&self) -> (i32, Value) {
+        let (exit, answer) = self.answer(&["backup"]);
+        self.put_away();
+        (exit, answer)
+    }
+}
+
+/// A source that has lost half of its bytes is smaller every night. That is told every night, and put on hold once.
+#[test]
+fn an_alarm_without_news_starts_no_further_hold_and_two_people_end_it() {
+    let practice = Practice::new();
+    let rows = |n: usize| (0..n).map(|i| format!("row {i}\n")).collect::<String>();
+    practice.write("chart/table.csv", &rows(800_000));
+    for night in ["1", "2", "3"] {
+        practice.write("chart/a", night);
+        practice.good_night();
+    }
+    practice.write("chart/table.csv", &rows(200_000));
+    assert_eq!(practice.night().0, 4);
+    assert_eq!(practice.held_lines(), 1);
+    practice.write("chart/a", "5");
+    let (exit, fifth) = practice.night();
+    assert_eq!((exit, &fifth["alarms"][0]["tripwire"], &fifth["alarms"][0]["open_since"]), (4, &"shrunk".into(), &4.into()));
+    assert_eq!((practice.held_lines(), practice.status().0), (1, 4));
+    // Released, and still not looked at: no further hold, and no good night.
+    assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
+    assert_eq!((practice.night().0, practice.held_lines()), (4, 1));
+    practice.assert_status(1, "failure", &["source-alarm"]);
+    let (_, hold) = practice.answer(&["hold", "show"]);
+    assert_eq!((&hold["hold"], &hold["open_alarms"][0]["generation"]), (&Value::Null, &4.into()));
+    // One person is not two, and words are needed.
+    let alone = ["hold", "harmless", "--because", "x", "--by", "鈴木 一郎", "--witness", "鈴木\u{3000}一郎"];
+    assert_eq!(practice.exit(&alone), 2);
+    assert_eq!(practice.exit(&["hold", "harmless", "--because", " ", "--by", "A", "--witness", "B"]), 2);
+    assert_eq!(practice.exit(&["hold", "harmless", "--because", "x", "--by", "A"]), 2);
+    practice.assert_status(1, "failure", &["source-alarm"]);
+    assert_eq!(practice.harmless(&["--generation", "5"]), 2, "the one that raised it is meant");
+    assert_eq!(practice.harmless(&[]), 0);
+    practice.assert_status(0, "good", &[]);
+    assert_eq!(practice.harmless(&[]), 2, "once");
+    // The next generation seals it, and the new size is usual from then on.
+    practice.write("chart/a", "7");
+    let (exit, seventh) = practice.night();
+    assert_eq!((exit, &seventh["verdict"]), (0, &"good".into()));
+    let finding = &seventh["findings"][0];
+    assert_eq!((&finding["kind"], &finding["path"]), (&"harmless".into(), &"chart".into()));
+    assert_eq!(finding["detail"], "clinic 4: looked at (A, B)");
+    practice.write("chart/a", "8");
+    practice.good_night();
+    practice.assert_status(0, "good", &[]);
+    // Half of what was left is news.
+    practice.write("chart/table.csv", &rows(50_000));
+    let (exit, ninth) = practice.night();
+    assert_eq!((exit, &ninth["alarms"][0]["open_since"], practice.held_lines()), (4, &Value::Null, 2));
+    practice.write("chart/table.csv", &rows(10_000));
+    let (exit, tenth) = practice.night();
+    assert_eq!((exit, &tenth["alarms"][0]["open_since"], practice.held_lines()), (4, &Value::Null, 3), "and half of that");
+}
+
+/// A dump that is encrypted every night, by whom and for what the two people know. Another file that becomes noise is news,
+/// before and after they have said so.
+#[test]
+fn what_is_harmless_covers_nothing_that_comes_later() {
+    let practice = Practice::new();
+    let dump =
+        |file: &str, night: &str| fs::write(practice.path(&format!("chart/{file}")), noise(night, 3 << 20)).expect("a dump");
+    for night in ["1", "2", "3"] {
+        for file in ["dump.sql", "other.sql"] {
+            practice.write(&format!("chart/{file}"), &format!("INSERT {night};\n").repeat(40_000));
+        }
+        practice.good_night();
+    }
+    dump("dump.sql", "4");
+    assert_eq!((practice.night().0, practice.held_lines()), (4, 1));
+    dump("dump.sql", "5");
+    assert_eq!((practice.night().0, practice.held_lines()), (4, 1), "the same");
+    // A hold that a person has put on does not end with the alarm.
+    assert_eq!(practice.exit(&["hold", "on", "--by", "C", "--why", "a note"]), 0);
+    assert_eq!(practice.harmless(&[]), 4);
+    assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
+    for night in ["6", "7"] {
+        dump("dump.sql", night);
+        assert_eq!(practice.night().0, 0, "night {night}");
+    }
+    dump("dump.sql", "8");
+    dump("other.sql", "8");
+    let (exit, eighth) = practice.night();
+    assert_eq!((exit, &eighth["alarms"][0]["open_since"]), (4, &Value::Null), "{eighth}");
+    assert_eq!(eighth["alarms"][0]["paths"], serde_json::json!([{ "path": "chart/other.sql" }]));
+    practice.assert_status(4, "failure", &["hold", "source-alarm"]);
+    // Both at once, and the hold ends with its only reason.
+    assert_eq!(practice.harmless(&["--generation", "8"]), 0);
+    assert_eq!(practice.exit(&["hold", "show"]), 0);
+}
+
+/// A canary that was touched by mistake, and is touched again.
+#[test]
+fn another_touch_of_a_canary_is_another_alarm() {
+    let practice = Practice::new();
+    let chart = practice.text("chart");
+    practice.configure(&format!("[[source]]\npath = \"{chart}\"\ncanaries = [\"canary\"]\n"));
+    practice.write("chart/canary", "1");
+    practice.good_night();
+    for (night, held) in [("2", 1), ("3", 2)] {
+        practice.write("chart/canary", night);
+        assert_eq!((practice.night().0, practice.held_lines()), (4, held));
+        assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
+    }
+    // Which of the two?
+    assert_eq!(practice.harmless(&[]), 2);
+    assert_eq!([practice.harmless(&["--generation", "2"]), practice.harmless(&[])], [0, 0]);
+    practice.assert_status(0, "good", &[]);
+    practice.write("chart/a", "4");
+    practice.good_night();
+    practice.write("chart/canary", "5");
+    assert_eq!((practice.night().0, practice.held_lines()), (4, 3), "what was harmless is not what comes after it");
+}

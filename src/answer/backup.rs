@@ -17,6 +17,9 @@ pub struct Backup {
     /// Whether the set keeps a state that is suspected of contamination, as evidence and apart from clean
     /// generations.
     pub quarantine: bool,
+    /// Whether a hold is active.
+    #[serde(default)]
+    pub hold: bool,
     /// How the set was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_opened: Option<SetOpened>,

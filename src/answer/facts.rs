@@ -145,6 +145,10 @@ pub struct Alarm {
     pub measured: u64,
     /// The measure from which on the tripwire is raised.
     pub limit: u64,
+    /// The generation that raised it first, of this set or of another set of this host, where nothing was added since: the
+    /// alarm is still open. Absent where it is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_since: Option<u64>,
     /// The first paths that raised it, at most ten.
     #[serde(default)]
     pub paths: List<PathName, FACTS>,

@@ -1,6 +1,7 @@
-//! The answer of `hold on`, `hold show` and `hold off`.
+//! The answer of `hold on`, `hold show`, `hold off` and `hold harmless`.
 
-use super::{Text, Word};
+use super::facts::FACTS;
+use super::{List, Text, Word};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,22 @@ pub struct HoldAnswer {
     /// The hold; null where none is active.
     #[serde(deserialize_with = "Option::deserialize")]
     pub hold: Option<Hold>,
+    /// Alarms that two people may call harmless, the oldest first.
+    #[serde(default)]
+    pub open_alarms: List<OpenAlarm, FACTS>,
+}
+
+/// An alarm that nobody has called harmless.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct OpenAlarm {
+    /// The id of the set, 32 hexadecimal digits.
+    pub set: Word,
+    /// The generation that raised it first.
+    pub generation: u64,
+    /// When it was raised.
+    pub time: Word,
+    /// The name of the set, the generation and the tripwires, in English.
+    pub why: Text,
 }
 
 /// A hold (保全): no medium with earlier generations is written.

@@ -96,8 +96,11 @@ pub struct Scrubbed {
 /// Which medium of each pool is due.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Due {
-    /// One item for each pool of the configuration that has media, or for the one asked for.
+    /// One item for each pool of the configuration that has media, or for the one asked for; none while a hold is active.
     pub pools: List<DuePool, FACTS>,
+    /// Whether a hold is active.
+    #[serde(default)]
+    pub hold: bool,
 }
 
 /// A pool and the medium that is due.
@@ -132,12 +135,12 @@ pub struct LedgerLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Word>,
     /// What happened: `registered`, `copied`, `attached`, `written`, `full`, `detached`, `moved`, `refused`,
-    /// `held`, `release-asked`, `released`, `scrubbed`.
+    /// `held`, `harmless`, `release-asked`, `released`, `scrubbed`.
     pub event: Word,
     /// The name of the medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<Word>,
-    /// `registered`, `copied`: the id of the set.
+    /// `registered`, `copied`, `harmless`, and `held` for an alarm: the id of the set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<Word>,
     /// `registered`, `refused`: the name of the pool.
@@ -149,7 +152,7 @@ pub struct LedgerLine {
     /// `registered`, `copied`: what the medium is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<MediumKind>,
-    /// `written`, `copied`: the newest generation.
+    /// `written`, `copied`: the newest generation. `harmless`, and `held` for an alarm: the generation that has the alarm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
     /// `written`, `copied`: the check code of its seal.
@@ -176,13 +179,13 @@ pub struct LedgerLine {
     /// `moved`: why the medium is not used any more; absent where it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_use: Option<OutOfUse>,
-    /// `moved`, `held`, `release-asked`, `released`: who.
+    /// `moved`, `held`, `harmless`, `release-asked`, `released`: who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Word>,
-    /// `moved`, `released`: the second person; absent where there was none.
+    /// `moved`, `harmless`, `released`: the second person; absent where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<Word>,
-    /// `held`: why.
+    /// `held`, `harmless`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Word>,
     /// `refused`: the medium that was due.

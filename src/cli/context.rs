@@ -10,11 +10,14 @@ use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::to_stderr;
 use crate::cli::ui::progress::Progress;
 use crate::cli::ui::secret::read_identity;
-use crate::cli::ui::text::{Message, find, message, speak};
+use crate::cli::ui::text::{Message, find, message, speak, speak_under_hold};
 use crate::cli::ui::units::count;
+use crate::cli::ui::words::hold_line;
 use azekura::env::Env;
 use azekura::host::catalog::Catalog;
+use azekura::host::ledger::Ledger;
 use azekura::host::state::StateDir;
+use azekura::job::incident::hold::{Hold, active_hold};
 use azekura::medium::Loader;
 use azekura::medium::tape::BLOCK_BYTES;
 use azekura::pipeline::encryptor::Identity;
@@ -59,6 +62,26 @@ impl Context {
         match self.environment.host_state_out_of_sight(self.common.state.as_deref()) {
             Some(host) => Err(CommandError::new(message!("error.state-of-host", path = host), Exit::Failed)),
             None => self.state_dir(),
+        }
+    }
+
+    /// The hold that is active on this host, as far as its ledger is there and can be read. Needs no state and creates none.
+    pub fn hold(&self) -> Option<Hold> {
+        let state = self.state_dir().ok()?;
+        active_hold(&Ledger::of(&state).read().ok()?)
+    }
+
+    /// Says first that a hold is active. From then on no text asks for a medium.
+    pub fn tell_hold(&self) {
+        let Some(hold) = self.hold() else { return };
+        self.warn(&hold_line(&hold));
+        speak_under_hold();
+    }
+
+    /// While a hold is active, nobody is asked for a medium to write to.
+    pub fn ask_for_no_medium(&self) {
+        if self.hold().is_some() {
+            self.loader.ask_nobody();
         }
     }
 

@@ -1,4 +1,4 @@
-//! `azekura hold`: puts the hold on, shows it, releases it.
+//! `azekura hold`: puts the hold on, shows it, releases it; and ends an alarm that was harmless.
 
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
@@ -6,10 +6,13 @@ use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::recorded;
-use crate::cli::ui::text::{find, message};
+use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::time;
+use crate::cli::ui::words::hold_line;
 use azekura::answer::hold::{self as answer, HoldAnswer, ReleaseAsked};
-use azekura::host::ledger::Ledger;
+use azekura::format::object::Id;
+use azekura::host::ledger::{Ledger, LedgerContent};
+use azekura::job::incident::harmless::{HarmlessError, OpenAlarm, Statement, call_harmless, open_alarms};
 use azekura::job::incident::hold::{Hold, HoldError, Release, active_hold, put_on, take_off};
 
 #[derive(Debug, clap::Subcommand)]
@@ -17,6 +20,7 @@ pub enum Command {
     On(On),
     Show,
     Off(Off),
+    Harmless(Harmless),
 }
 
 #[derive(Debug, clap::Args)]
@@ -35,6 +39,20 @@ pub struct Off {
     witness: Option<String>,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct Harmless {
+    #[arg(long, value_name = "WORDS")]
+    because: String,
+    #[arg(long, value_name = "WHO")]
+    by: String,
+    #[arg(long, value_name = "WHO")]
+    witness: String,
+    #[arg(long, value_name = "N")]
+    generation: Option<u64>,
+    #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
+    set: Option<Id>,
+}
+
 impl Command {
     /// As JSON and help name it.
     pub fn path(&self) -> &'static str {
@@ -42,6 +60,7 @@ impl Command {
             Self::On(_) => "hold.on",
             Self::Show => "hold.show",
             Self::Off(_) => "hold.off",
+            Self::Harmless(_) => "hold.harmless",
         }
     }
 }
@@ -49,49 +68,90 @@ impl Command {
 pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError> {
     let state = context.state_to_ask()?;
     let env = context.env(None);
-    let active = || Ok::<_, CommandError>(active_hold(&Ledger::of(&state).read()?));
+    let book = || Ledger::of(&state).read();
     match command {
         Command::On(on) => {
             put_on(&state, &on.by, &on.why, &env)?;
-            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), &answer(active()?.as_ref())))
+            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), &answer(&book()?)))
         }
         Command::Show => {
-            let answer = answer(active()?.as_ref());
-            let exit = if answer.hold.is_some() { Exit::Alarm } else { Exit::Good };
-            Ok(Outcome::new(exit, text(&answer), &answer))
+            let book = book()?;
+            let (hold, answer) = (active_hold(&book), answer(&book));
+            let exit = if hold.is_some() { Exit::Alarm } else { Exit::Good };
+            Ok(Outcome::new(exit, text(hold.as_ref(), &answer), &answer))
         }
         Command::Off(off) => {
             let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &env)? {
                 Release::Done => (Exit::Good, "hold.off"),
                 Release::Requested => (Exit::Incomplete, "hold.half-off"),
             };
-            Ok(Outcome::new(exit, format!("{}\n", find(said)), &answer(active()?.as_ref())))
+            Ok(Outcome::new(exit, format!("{}\n", find(said)), &answer(&book()?)))
+        }
+        Command::Harmless(h) => {
+            let (by, witness, because) = (&h.by, &h.witness, &h.because);
+            let statement = Statement { set: h.set, generation: h.generation, by, witness, because };
+            let was_held = active_hold(&book()?).is_some();
+            let ended = call_harmless(&state, &statement, &env)?;
+            let book = book()?;
+            let (hold, answer) = (active_hold(&book), answer(&book));
+            let said = message!("hold.harmless", why = recorded::why(&ended.why));
+            let (exit, then) = match &hold {
+                Some(hold) => (Exit::Alarm, format!("{}\n", hold_line(hold))),
+                None if was_held => (Exit::Good, format!("{}\n", find("hold.off"))),
+                None => (Exit::Good, String::new()),
+            };
+            Ok(Outcome::new(exit, format!("{said}\n{then}"), &answer))
         }
     }
 }
 
-fn text(answer: &HoldAnswer) -> String {
-    let Some(hold) = &answer.hold else { return format!("{}\n", find("hold.none")) };
+fn text(hold: Option<&Hold>, answer: &HoldAnswer) -> String {
     let when = |rfc3339: &str| time(rfc3339, Lang::spoken());
-    let mut text =
-        format!("{}\n", message!("hold.stands", since = when(&hold.since), who = hold.by, why = recorded::why(&hold.why)));
-    if let Some(asked) = &hold.release_asked {
+    let mut text = match hold {
+        Some(hold) => format!("{}\n", hold_line(hold)),
+        None => format!("{}\n", find("hold.none")),
+    };
+    for alarm in &answer.open_alarms.first {
+        text.push_str(&format!("{}\n", open_alarm(&alarm.time, &alarm.why)));
+    }
+    if let Some(asked) = &answer.hold.as_ref().and_then(|h| h.release_asked.as_ref()) {
         text.push_str(&format!("{}\n", message!("hold.asked", since = when(&asked.since), who = asked.by)));
     }
     text
 }
 
-fn answer(hold: Option<&Hold>) -> HoldAnswer {
+/// An alarm that two people may call harmless.
+fn open_alarm(raised: &str, why: &str) -> Message {
+    message!("hold.open-alarm", time = time(raised, Lang::spoken()), why = recorded::why(why))
+}
+
+fn answer(book: &LedgerContent) -> HoldAnswer {
+    let open =
+        |a: OpenAlarm| answer::OpenAlarm { set: a.set.into(), generation: a.generation, time: a.time.into(), why: a.why.into() };
+    let asked = |(since, by): (String, String)| ReleaseAsked { since: since.into(), by: by.into() };
     HoldAnswer {
-        hold: hold.map(|h| answer::Hold {
-            since: h.since.as_str().into(),
-            by: h.by.as_str().into(),
-            why: h.why.as_str().into(),
-            release_asked: h
-                .release_requested
-                .as_ref()
-                .map(|(since, by)| ReleaseAsked { since: since.as_str().into(), by: by.as_str().into() }),
+        hold: active_hold(book).map(|h| answer::Hold {
+            since: h.since.into(),
+            by: h.by.into(),
+            why: h.why.into(),
+            release_asked: h.release_requested.map(asked),
         }),
+        open_alarms: open_alarms(book).into_iter().map(open).collect(),
+    }
+}
+
+impl From<HarmlessError> for CommandError {
+    fn from(error: HarmlessError) -> Self {
+        match error {
+            HarmlessError::SamePerson => Self::new(message!("error.witness"), Exit::Usage),
+            HarmlessError::NoReason => Self::new(message!("error.harmless.no-reason"), Exit::Usage),
+            HarmlessError::NoAlarm => Self::new(message!("error.harmless.no-alarm"), Exit::Usage),
+            HarmlessError::Several { open } => {
+                let several = Self::new(message!("error.harmless.several"), Exit::Usage);
+                open.iter().map(|a| open_alarm(&a.time, &a.why)).fold(several, Self::cause)
+            }
+            HarmlessError::Ledger(e) => e.into(),
+        }
     }
 }
 

@@ -32,12 +32,18 @@ pub struct Attendant {
     command: Vec<String>,
     library: Option<Library>,
     interrupted: &'static AtomicBool,
+    asks_nobody: AtomicBool,
 }
 
 impl Attendant {
     pub fn new(config: &Config, interrupted: &'static AtomicBool) -> Self {
         let library = config.changer.as_ref().map(|changer| Library::new(changer.clone(), config.changer_drive, interrupted));
-        Self { command: config.loader.clone(), library, interrupted }
+        Self { command: config.loader.clone(), library, interrupted, asks_nobody: AtomicBool::new(false) }
+    }
+
+    /// From now on nobody is asked for a medium, and no changer loads one.
+    pub fn ask_nobody(&self) {
+        self.asks_nobody.store(true, Ordering::Relaxed);
     }
 
     fn ask_person(&self, path: &Path, wanted: &MediumRequest, not_brought: impl Fn() -> MediumError) -> Result<(), MediumError> {
@@ -157,6 +163,9 @@ impl Loader for Attendant {
             true => MediumError::Interrupted,
             false => MediumError::NotBrought { path: path.to_owned(), place: wanted.place, blank: wanted.blank },
         };
+        if self.asks_nobody.load(Ordering::Relaxed) {
+            return Err(not_brought());
+        }
         if let Some(library) = self.library.as_ref().filter(|_| is_drive(path)) {
             let brought = library.bring(path, wanted, wrong)?;
             return brought.then_some(()).ok_or_else(not_brought);
@@ -173,5 +182,23 @@ impl Loader for Attendant {
             false if self.ask_program(path, wanted) => Ok(()),
             false => Err(not_brought()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use azekura::format::object::Id;
+
+    /// A disk that is full under a hold: no program and no person brings a blank one to a host that may be compromised.
+    #[test]
+    fn under_a_hold_nobody_brings_a_medium() {
+        static GOES_ON: AtomicBool = AtomicBool::new(false);
+        let attendant = Attendant::new(&Config { loader: vec!["true".into()], ..Config::default() }, &GOES_ON);
+        let wanted = MediumRequest { set: Id([1; 16]), set_name: "clinic".into(), place: 2, blank: true };
+        assert!(attendant.bring(Path::new("/mnt"), &wanted, None).is_ok());
+        attendant.ask_nobody();
+        let brought = attendant.bring(Path::new("/mnt"), &wanted, None);
+        assert!(matches!(brought, Err(MediumError::NotBrought { blank: true, .. })), "{brought:?}");
     }
 }

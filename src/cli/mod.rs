@@ -94,11 +94,23 @@ fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Out
         }
         _ => Context::new(typed.common, environment)?,
     };
+    if says_the_hold(path) && !keeps_evidence {
+        context.tell_hold();
+    }
+    if matches!(path, "backup" | "media.copy") && !keeps_evidence {
+        context.ask_for_no_medium();
+    }
     let outcome = answer(typed.command, &context);
     if let Some(session) = session {
         evidence::note(&session, path, words, &outcome, &context.kept(), &context.env(None))?;
     }
     outcome
+}
+
+/// Whether people use a command from day to day: it says first that a hold is active.
+fn says_the_hold(path: &str) -> bool {
+    let others = ["backup", "generations", "restore", "verify", "compare", "find", "diff", "history", "status"];
+    path.starts_with("media.") || others.contains(&path)
 }
 
 fn answer(command: Command, context: &Context) -> Result<Outcome, CommandError> {

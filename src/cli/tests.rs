@@ -2,6 +2,7 @@
 
 use super::args::Azekura;
 use super::help::argument_key;
+use super::ui::text::ASKING_HINTS;
 use clap::{Command, CommandFactory};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -75,6 +76,7 @@ fn every_key_that_is_used_exists() {
         "evidence.check",
         "evidence.export",
         "evidence.start",
+        "hold.harmless",
         "hold.off",
         "hold.on",
         "hold.show",
@@ -102,7 +104,7 @@ fn every_key_is_used() {
     let program = program();
     // Put together at run time, and looked for by the other tests or by nobody's fault.
     let dynamic =
-        ["help.", "exit.", "man.", "hint.", "reason.errno.", "reason.sense.", "said.", "step.", "finding.", "tripwire."];
+        ["help.", "exit.", "man.", "hint.", "held.", "reason.errno.", "reason.sense.", "said.", "step.", "finding.", "tripwire."];
     let en = catalogue("en");
     let unused: Vec<_> =
         en.keys().filter(|k| !dynamic.iter().any(|d| k.starts_with(d)) && !program.contains(&format!("\"{k}\""))).collect();
@@ -150,6 +152,62 @@ fn every_error_has_one_next_action() {
         let (error, hint) = (gaps(&en[&format!("error.{id}")]), gaps(&en[&format!("hint.{id}")]));
         assert!(hint.is_subset(&error), "hint.{id} has a gap that error.{id} does not fill");
     }
+}
+
+/// While a hold is active nobody is asked for a medium: a hint that asks for one is in the list of those that are not said
+/// then, and another text has one of its own to take its place.
+#[test]
+fn under_a_hold_no_text_asks_for_a_medium() {
+    let asks = [
+        "Attach ",
+        " attach %{",
+        "attach a ",
+        "attach the ",
+        "Load a",
+        "Load the",
+        "nother medium",
+        "blank medium",
+        "Add a medium",
+        "%{due}",
+        "media copy",
+        "another kind",
+    ];
+    // Of a restore's target, of a key's file, of quarantine (evidence, on a medium of its own) and of a set on the medium that
+    // is attached. Then: what asks for none, what is said of the past, and what only a changer or `init` says.
+    let exempt = [
+        "hint.restore.target-gone",
+        "hint.restore.target-damaged",
+        "hint.identity.file",
+        "hint.backup.not-apart",
+        "hint.backup.pool-in-quarantine",
+        "hint.medium.other-place",
+        "hint.media.moved-attached",
+        "error.copy.other-set",
+        "damage.kind",
+        "fault.label",
+        "hint.proof.root-key",
+        "hint.target.gone",
+        "status.do.hold",
+        "status.do.source-alarm",
+        "talk.held",
+        "talk.not-held",
+    ];
+    let families = ["media.event.", "prompt.", "init.", "talk.changer", "help.", "exit.", "man.", "page.", "held."];
+    let en = catalogue("en");
+    let mut open = Vec::new();
+    for (key, text) in en.iter().filter(|(key, text)| asks.iter().any(|a| text.contains(a)) && !exempt.contains(&&key[..])) {
+        let has_other = ASKING_HINTS.contains(&&key[..]) || en.contains_key(&format!("held.{key}"));
+        if !has_other && !families.iter().any(|f| key.starts_with(f)) {
+            open.push(format!("{key}: {text}"));
+        }
+    }
+    assert_eq!(open, [""; 0]);
+    for (key, text) in en.iter().filter_map(|(key, text)| Some((key.strip_prefix("held.")?, text))) {
+        let instead_of = en.get(key).or_else(|| en.get("held.hint").filter(|_| key == "hint"));
+        assert!(gaps(text).is_subset(&gaps(instead_of.unwrap_or_else(|| panic!("held.{key} takes the place of nothing")))));
+    }
+    let lost: Vec<_> = ASKING_HINTS.iter().filter(|key| !en.contains_key(**key)).collect();
+    assert!(lost.is_empty(), "{lost:?}");
 }
 
 #[test]

@@ -158,6 +158,25 @@ pub enum LedgerEvent {
         by: String,
         /// The reason.
         why: String,
+        /// The id of the set in which a backup raised the alarm; absent where a person set the hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        set: Option<String>,
+        /// The generation that has the alarm.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        generation: Option<u64>,
+    },
+    /// Two people have looked at the alarm of a generation and found it harmless: it is no reason for a hold any more.
+    Harmless {
+        /// The id of the set, 32 hexadecimal digits.
+        set: String,
+        /// The generation that has the alarm.
+        generation: u64,
+        /// Who says so.
+        by: String,
+        /// The second person.
+        witness: String,
+        /// The reason.
+        why: String,
     },
     /// One person has asked to release the hold, which stays active until another person confirms, or the same one on
     /// another day.
@@ -194,7 +213,7 @@ impl LedgerEvent {
             | Self::Moved { medium, .. }
             | Self::Scrubbed { medium, .. } => medium,
             Self::Refused { due, .. } => due,
-            Self::Held { .. } | Self::ReleaseAsked { .. } | Self::Released { .. } => "",
+            Self::Held { .. } | Self::Harmless { .. } | Self::ReleaseAsked { .. } | Self::Released { .. } => "",
         }
     }
 }

@@ -73,6 +73,21 @@ pub struct SourceNight {
     pub name: String,
     /// The verdict of the seal, as far as it is about this source.
     pub verdict: Verdict,
+    /// `alarm`: which generations raised the alarms first; none where it is this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<NightAlarm>,
+    /// `alarm`: something was unreadable, stale or missing, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_incomplete: bool,
+}
+
+/// A generation that raised an alarm first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NightAlarm {
+    /// The id of its set, 32 hexadecimal digits.
+    pub set: String,
+    /// Its number.
+    pub generation: u64,
 }
 
 /// One run.

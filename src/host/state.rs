@@ -8,6 +8,7 @@
 //!                     entries        entry stream of the last generation: the next run's walk is merged with it
 //!                     entries.next   entry stream of a run that is not sealed yet
 //!                     watch          what the tripwires know of the sources
+//!                     alarms         what the tripwires raised in the last generations with an alarm
 //!                     lacking        entries of the last generation whose attributes could not be read
 //!                     lock
 //! STATE/stamps/<set id>/             seals, requests for time stamps over them, and replies (`job/stamp.rs`)
@@ -121,6 +122,12 @@ impl StateDir {
         dir.join("set.json").exists().then_some(SetState { dir, id })
     }
 
+    /// All sets that this host writes.
+    pub fn sets(&self) -> Vec<SetState> {
+        let folders = fs::read_dir(self.root.join("sets")).into_iter().flatten().flatten();
+        folders.filter_map(|folder| self.set(folder.file_name().to_str()?.parse().ok()?)).collect()
+    }
+
     /// Begins a set: creates its folder with its key and `info`.
     pub fn create_set(&self, id: Id, info: &SetInfo, key: &SetKey) -> Result<SetState> {
         let dir = self.root.join("sets").join(id.to_string());
@@ -200,6 +207,16 @@ impl SetState {
     /// Replaces what the tripwires know.
     pub fn put_watch(&self, bytes: &[u8]) -> Result<()> {
         self.replace("watch", bytes)
+    }
+
+    /// What the tripwires raised; `None` if there is no file that can be read.
+    pub fn alarms(&self) -> Option<Vec<u8>> {
+        fs::read(self.dir.join("alarms")).ok()
+    }
+
+    /// Replaces what the tripwires raised.
+    pub fn put_alarms(&self, bytes: &[u8]) -> Result<()> {
+        self.replace("alarms", bytes)
     }
 
     /// Paths of the last generation's entries that lack attributes, each followed by a NUL; `None` if there is no file

@@ -8,6 +8,7 @@
 use crate::format::seal::{ReadBack, Verdict};
 use crate::host::ledger::{LedgerContent, OutOfUse};
 use crate::host::nights::{Night, NightEnd, SealedNight};
+use crate::job::incident::harmless::harmless_alarms;
 use crate::job::incident::hold::active_hold;
 use crate::job::media::rotation::Pool;
 
@@ -183,6 +184,7 @@ pub fn judge(
     now: i64,
     is_running: impl Fn(u32) -> bool,
 ) -> Judgement {
+    let nights = &looked_at(nights, book);
     let sealed = || nights.iter().filter_map(|n| n.end.as_ref()?.sealed.as_ref());
     let last = sealed().next_back();
     let mut problems = Vec::new();
@@ -252,6 +254,25 @@ fn not_swapped(pool: &Pool, book: &LedgerContent) -> Option<Problem> {
     (nights > 0).then(|| Problem::NotSwapped { medium: streak.medium, due: due.to_owned(), nights })
 }
 
+/// The nights as they are to be judged: an alarm that two people have called harmless is none.
+fn looked_at(nights: &[Night], book: &LedgerContent) -> Vec<Night> {
+    let harmless = harmless_alarms(book);
+    let mut nights = nights.to_vec();
+    for sealed in nights.iter_mut().filter_map(|n| n.end.as_mut()?.sealed.as_mut()) {
+        let own = (sealed.set.clone(), sealed.generation);
+        for source in sealed.sources.iter_mut().filter(|s| s.verdict == Verdict::Alarm) {
+            let is_harmless = match source.alarms.is_empty() {
+                true => harmless.contains(&(&own.0[..], own.1)),
+                false => source.alarms.iter().all(|a| harmless.contains(&(&a.set[..], a.generation))),
+            };
+            if is_harmless {
+                source.verdict = if source.is_incomplete { Verdict::Incomplete } else { Verdict::Good };
+            }
+        }
+    }
+    nights
+}
+
 /// Whether a later run has sealed all that a run was to back up; all that is expected, where the line of its beginning is
 /// lost.
 fn is_made_up_for(night: &Night, later: &[Night], expected: &[ExpectedSource]) -> bool {
@@ -319,7 +340,7 @@ mod tests {
             time: time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
             verdict,
             read_back: ReadBack::Direct,
-            sources: vec![SourceNight { name: "ehr".into(), verdict }],
+            sources: vec![SourceNight { name: "ehr".into(), verdict, alarms: Vec::new(), is_incomplete: false }],
         }
     }
 

@@ -72,6 +72,15 @@ pub fn judge(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Exces
     raised
 }
 
+fn suspicious(m: &Measures) -> u64 {
+    m.noisy + m.misfit
+}
+
+/// What a night adds to a drip.
+pub(super) fn slow(m: &Measures) -> u64 {
+    suspicious(m) + m.forbidden + m.strange.min(2 * m.gone)
+}
+
 fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess> {
     let mut raised = Vec::new();
     let mut raise = |tripwire, measured: u64, limit: u64| {
@@ -95,8 +104,6 @@ fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess>
         raise(Tripwire::Noise, t.noisy_bytes, history.limit(t.bytes / 2, |m| m.noisy_bytes).max(MIB));
     }
     // Small amounts, night after night; in an announced night only changes that no legitimate work makes.
-    let suspicious = |m: &Measures| m.noisy + m.misfit;
-    let slow = |m: &Measures| suspicious(m) + m.forbidden + m.strange.min(2 * m.gone);
     let before = usual.iter().rev().take(DRIP_NIGHTS - 1).map(|m| slow(m)).sum::<u64>();
     let expected = history.quiet(slow) * DRIP_NIGHTS as u64;
     let now = if announced { suspicious(t) } else { slow(t) };

@@ -6,6 +6,7 @@
 
 pub mod content;
 pub mod dump;
+pub mod earlier;
 mod former;
 mod judge;
 
@@ -13,9 +14,11 @@ pub use former::FormerContent;
 pub use judge::{Excess, judge};
 
 use crate::format::entry::{ContentId, Core, add_sizes};
+use crate::format::object::Id;
 use crate::format::rules::{Allowed, Rules, allowed};
 use crate::format::watch::{Alarm, KINDS, KindCounts, Measures, NIGHTS, Night, NightKind, PATHS, SourceWatch};
 use content::{ContentSample, fits, is_compressed, is_finished, kind_of};
+use earlier::{EarlierAlarm, FILES, RecordedAlarm, Settled, mark_of};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -152,6 +155,8 @@ struct SourceWatcher {
     canaries: Vec<Vec<u8>>,
     history: SourceWatch,
     usual: HashMap<Vec<u8>, KindCounts>,
+    earlier: Vec<EarlierAlarm>,
+    settled: Settled,
     counts: NightCounts,
     is_absent: AtomicBool,
     tonight: Mutex<NightNotes>,
@@ -178,23 +183,29 @@ struct NightCounts {
 struct NightNotes {
     kinds: BTreeMap<Vec<u8>, KindCounts>,
     paths: HashMap<Evidence, Vec<Vec<u8>>>,
+    /// Marks of the files behind these and all further paths: up to one more than are remembered.
+    files: HashMap<Evidence, Vec<u64>>,
     /// Canaries that are there, or were until tonight.
     canaries: BTreeSet<Vec<u8>>,
 }
 
 impl Watcher {
-    /// `histories`: from the last manifest. `seed`: decides where samples are taken, and nobody outside should know it.
-    pub fn new(sources: &[WatchedSource], histories: &[SourceWatch], seed: u64) -> Self {
+    /// `histories`: from the last manifest. `earlier`: what this host has raised before. `seed`: decides where samples are
+    /// taken, and nobody outside should know it.
+    pub fn new(sources: &[WatchedSource], histories: &[SourceWatch], earlier: &[EarlierAlarm], seed: u64) -> Self {
         let one = |s: &WatchedSource| {
             let mut history = histories.iter().find(|k| k.source == s.name).cloned().unwrap_or_default();
             history.source = s.name.to_vec();
             let usual = history.kinds.iter().map(|k| (k.kind.clone(), k.clone())).collect();
+            let earlier: Vec<EarlierAlarm> = earlier.iter().filter(|e| e.alarm.source == s.name).cloned().collect();
             SourceWatcher {
                 name: s.name.to_vec(),
                 rules: s.rules,
                 canaries: s.canaries.to_vec(),
                 history,
                 usual,
+                settled: Settled::of(&earlier),
+                earlier,
                 counts: NightCounts::default(),
                 is_absent: AtomicBool::new(false),
                 tonight: Mutex::default(),
@@ -251,6 +262,9 @@ impl Watcher {
     /// Counts a file that exists no more.
     pub fn gone(&self, path: &[u8]) {
         let Some(s) = self.of(path) else { return };
+        if s.settled.has_change(path) {
+            return;
+        }
         s.counts.gone.fetch_add(1, Relaxed);
         s.note(Evidence::Gone, path);
         s.check_canary(path);
@@ -274,9 +288,14 @@ impl Watcher {
     ) {
         let Some(s) = self.of(path) else { return };
         let c = &s.counts;
-        c.new_bytes.fetch_add(new_bytes, Relaxed);
         let kind = kind_of(path, s.rules);
         let (noisy, misfit) = (sample.is_noisy(), fits(&kind, sample.head()) == Some(false));
+        if before.is_none_or(|b| b.content != content) && s.settled.has_change(path) {
+            // Nor does its look become usual for its kind.
+            s.count_kind(&kind, false, false);
+            return;
+        }
+        c.new_bytes.fetch_add(new_bytes, Relaxed);
         if before.is_some_and(|b| b.content == content) {
             s.count_kind(&kind, noisy, misfit);
             return;
@@ -315,6 +334,9 @@ impl Watcher {
         let odd_head = misfit && usual.is_some_and(|k| is_rare(k.misfit, k.files));
         // An oddity does not become usual by being frequent: otherwise a slow attack would make itself usual.
         s.count_kind(&kind, noisy && !odd_noise, misfit && !odd_head);
+        if (odd_noise || odd_head) && s.settled.has_look(path) {
+            return;
+        }
         if odd_noise {
             c.noisy_bytes.fetch_add(sample.bytes(), Relaxed);
             if usual.is_some() {
@@ -329,45 +351,76 @@ impl Watcher {
     }
 
     /// The histories of the sources with this run, and the alarms. `announced`: somebody announced that much would change.
-    pub fn finish(self, generation: u64, announced: bool) -> (Vec<SourceWatch>, Vec<Alarm>) {
+    pub fn finish(self, generation: u64, announced: bool) -> (Vec<SourceWatch>, Vec<RaisedAlarm>) {
         let (mut all, mut alarms) = (Vec::new(), Vec::new());
         for s in self.sources {
-            let measures = s.counts.measures();
-            let mut tonight = s.tonight.into_inner();
-            let mut raised = judge(&s.history.nights, &measures, announced);
-            let is_absent = s.is_absent.into_inner();
-            if is_absent {
-                raised.retain(|r| r.tripwire == Tripwire::Canary);
-            }
-            for r in &raised {
-                let mut paths = tonight.paths.get(&r.tripwire.evidence()).cloned().unwrap_or_default();
-                paths.sort();
-                let (tripwire, source) = (r.tripwire.name().to_owned(), s.name.clone());
-                alarms.push(Alarm { tripwire, source, measured: r.measured, limit: r.limit, paths });
-            }
-            let mut history = s.history;
-            if is_absent && raised.is_empty() {
-                all.push(history);
-                continue;
-            }
-            let kind = match announced && !judge(&history.nights, &measures, false).is_empty() {
-                _ if !raised.is_empty() => NightKind::Alarm,
-                true => NightKind::Announced,
-                false => NightKind::Usual,
-            };
-            history.nights.push(Night { generation, kind, measures });
-            let old = history.nights.len().saturating_sub(NIGHTS);
-            history.nights.drain(..old);
-            if kind != NightKind::Alarm {
-                learn(&mut history.kinds, std::mem::take(&mut tonight.kinds));
-            }
+            let (history, raised) = s.finish(generation, announced);
             all.push(history);
+            alarms.extend(raised);
         }
         (all, alarms)
     }
 }
 
+/// An alarm of tonight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RaisedAlarm {
+    /// As the manifest has it.
+    pub alarm: Alarm,
+    /// As the host remembers it.
+    pub recorded: RecordedAlarm,
+    /// Set and generation of an earlier alarm that nothing was added to.
+    pub repeats: Option<(Id, u64)>,
+}
+
 impl SourceWatcher {
+    /// The history with this run, and the alarms.
+    fn finish(self, generation: u64, announced: bool) -> (SourceWatch, Vec<RaisedAlarm>) {
+        let measures = self.counts.measures();
+        let mut tonight = self.tonight.into_inner();
+        let mut history = self.history;
+        let mut excesses = judge(&history.nights, &measures, announced);
+        let is_absent = self.is_absent.into_inner();
+        if is_absent {
+            excesses.retain(|r| r.tripwire == Tripwire::Canary);
+        }
+        let (mut raised, mut shrank_by_leave) = (Vec::new(), false);
+        for excess in &excesses {
+            let recorded = tonight.recorded(generation, &self.name, excess);
+            let covering = |harmless| {
+                let covers = |e: &&EarlierAlarm| e.is_harmless == harmless && e.covers(&recorded, judge::slow(&measures));
+                self.earlier.iter().find(covers)
+            };
+            if covering(true).is_some() {
+                shrank_by_leave |= excess.tripwire == Tripwire::Shrunk;
+                continue;
+            }
+            let repeats = covering(false).map(|e| (e.set, e.alarm.generation));
+            let mut paths = tonight.paths.get(&excess.tripwire.evidence()).cloned().unwrap_or_default();
+            paths.sort();
+            let (tripwire, source) = (excess.tripwire.name().to_owned(), self.name.clone());
+            let alarm = Alarm { tripwire, source, measured: excess.measured, limit: excess.limit, paths };
+            raised.push(RaisedAlarm { alarm, recorded, repeats });
+        }
+        if is_absent && raised.is_empty() {
+            return (history, raised);
+        }
+        let much_was_announced = announced && !judge(&history.nights, &measures, false).is_empty();
+        let kind = match () {
+            () if !raised.is_empty() => NightKind::Alarm,
+            // The size of the source is measured from tonight on.
+            () if much_was_announced || shrank_by_leave => NightKind::Announced,
+            () => NightKind::Usual,
+        };
+        history.nights.push(Night { generation, kind, measures });
+        let old = history.nights.len().saturating_sub(NIGHTS);
+        history.nights.drain(..old);
+        if kind != NightKind::Alarm {
+            learn(&mut history.kinds, std::mem::take(&mut tonight.kinds));
+        }
+        (history, raised)
+    }
+
     fn tonight(&self) -> MutexGuard<'_, NightNotes> {
         self.tonight.lock()
     }
@@ -377,6 +430,10 @@ impl SourceWatcher {
         let paths = tonight.paths.entry(evidence).or_default();
         if paths.len() < PATHS {
             paths.push(path.to_vec());
+        }
+        let files = tonight.files.entry(evidence).or_default();
+        if files.len() <= FILES {
+            files.push(mark_of(path));
         }
     }
 
@@ -415,6 +472,19 @@ impl SourceWatcher {
             Allowed::Growth => sample.begins_as_before() == Some(false),
             Allowed::Nothing => true,
         }
+    }
+}
+
+impl NightNotes {
+    /// An alarm as the host remembers it.
+    fn recorded(&self, generation: u64, source: &[u8], excess: &Excess) -> RecordedAlarm {
+        let mut files = self.files.get(&excess.tripwire.evidence()).cloned().unwrap_or_default();
+        let is_cut = files.len() > FILES;
+        files.truncate(FILES);
+        files.sort_unstable();
+        files.dedup();
+        let (tripwire, source) = (excess.tripwire.name().to_owned(), source.to_vec());
+        RecordedAlarm { generation, tripwire, source, measured: excess.measured, limit: excess.limit, files, is_cut }
     }
 }
 

@@ -27,6 +27,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("shlex", &["cli"]),
     ("schemars", &["answer", "format", "host/ledger"]),
     ("sha2", &["format/digests", "pipeline/hasher"]),
+    ("unicode_normalization", &["job/incident/people"]),
     ("zstd", &["pipeline/compressor"]),
 ];
 

@@ -62,7 +62,7 @@ pub fn answers() -> Vec<Described> {
         answer::<super::stamp::Export>("stamp.export"),
         answer::<super::stamp::Import>("stamp.import"),
         answer::<super::status::Status>("status"),
-        of::<super::hold::HoldAnswer>("hold", &["hold.on", "hold.show", "hold.off"]),
+        of::<super::hold::HoldAnswer>("hold", &["hold.on", "hold.show", "hold.off", "hold.harmless"]),
         answer::<super::evidence::Start>("evidence.start"),
         of::<super::evidence::Record>("evidence.check", &["evidence.check", "evidence.export"]),
         of::<super::report::Report>("report", REPORTS),

@@ -32,7 +32,7 @@ pub enum Content {
     Media(Box<Media>),
     /// `media log`.
     Ledger(Box<Log>),
-    /// `hold on`, `hold show`, `hold off`.
+    /// `hold on`, `hold show`, `hold off`, `hold harmless`.
     Hold(Box<HoldAnswer>),
     /// `prove`, `check-proof`.
     Proof(Box<Proof>),

@@ -228,7 +228,7 @@ fn read(folder: &Path, (name, digest): (&str, &str), run: &RecordedCommand) -> R
         "stamp.import" => recorded.read_as(Content::Stamp),
         "media.list" => recorded.read_as(Content::Media),
         "media.log" => recorded.read_as(Content::Ledger),
-        "hold.on" | "hold.show" | "hold.off" => recorded.read_as(Content::Hold),
+        "hold.on" | "hold.show" | "hold.off" | "hold.harmless" => recorded.read_as(Content::Hold),
         "prove" | "check-proof" => recorded.read_as(Content::Proof),
         _ => ReadAnswer::Nothing,
     }

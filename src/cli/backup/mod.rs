@@ -118,11 +118,13 @@ struct Sealed {
     done: Done,
     answer: Backup,
     to: PathBuf,
+    /// A hold is active, and this is no set in quarantine.
+    is_held: bool,
 }
 
 impl Sealed {
     fn exit(&self) -> Exit {
-        let verdict = exit(self.done.report.verdict);
+        let verdict = if self.is_held { Exit::Alarm } else { exit(self.done.report.verdict) };
         match verdict.max(self.done.exit) {
             _ if self.done.report.unrecorded.is_some() => verdict.max(self.done.exit).sealed_only(),
             // An alarm is the gravest.
@@ -183,9 +185,9 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
         Some(pool) => turn::night(pool, &options, &env, context)?,
         None => turn::alone(&options, &env, context)?,
     };
-    let answer = show::answer(&done.report, key.as_ref());
+    let answer = Backup { hold: context.hold().is_some(), ..show::answer(&done.report, key.as_ref()) };
     show::talk(&answer, done.report.hold_failed.is_none(), context);
-    Ok(Sealed { done, answer, to: options.to })
+    Ok(Sealed { is_held: answer.hold && !options.quarantine, done, answer, to: options.to })
 }
 
 /// A command given without any `SOURCE` is the only source; the configuration's are for nights without arguments.

@@ -10,9 +10,10 @@ use azekura::event::FindingKind;
 use azekura::format::manifest::Finding;
 use azekura::format::seal::Verdict;
 use azekura::generation::is_within;
-use azekura::host::nights::{NightLine, NightLog, SealedNight, SourceNight};
+use azekura::host::nights::{NightAlarm, NightLine, NightLog, SealedNight, SourceNight};
 use azekura::host::state::StateDir;
-use azekura::job::backup::{Report, SourceOptions};
+use azekura::job::backup::{AlarmOrigin, Report, SourceOptions};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A run that has begun.
@@ -66,16 +67,23 @@ impl NightRecord {
         let is_about = |path: &[u8], name: &Vec<u8>| is_within(path, name);
         // What is about no source, such as the medium, is about all.
         let about_all = faults.iter().any(|path| !self.sources.iter().any(|name| is_about(path, name)));
-        let verdict = |name: &Vec<u8>| {
-            if report.alarms.iter().any(|a| a.source == *name) {
-                Verdict::Alarm
-            } else if !all_are_listed || about_all || faults.iter().any(|path| is_about(path, name)) {
-                Verdict::Incomplete
-            } else {
-                Verdict::Good
+        let source = |(bytes, name): (&Vec<u8>, String)| {
+            let raised = report.alarms.iter().zip(&report.origins).filter(|(a, _)| a.source == *bytes);
+            let of = |(_, o): (_, &AlarmOrigin)| NightAlarm { set: o.set.to_string(), generation: o.generation };
+            let alarms: BTreeSet<NightAlarm> = raised.map(of).collect();
+            let is_incomplete = !all_are_listed || about_all || faults.iter().any(|path| is_about(path, bytes));
+            let verdict = match is_incomplete {
+                _ if !alarms.is_empty() => Verdict::Alarm,
+                true => Verdict::Incomplete,
+                false => Verdict::Good,
+            };
+            SourceNight {
+                name,
+                verdict,
+                is_incomplete: is_incomplete && !alarms.is_empty(),
+                alarms: alarms.into_iter().collect(),
             }
         };
-        let sources = self.sources.iter().zip(names(&self.sources));
         SealedNight {
             set: report.set.to_string(),
             set_name: report.set_name.clone(),
@@ -85,7 +93,7 @@ impl NightRecord {
             time: report.time.clone(),
             verdict: report.verdict,
             read_back: report.read_back,
-            sources: sources.map(|(bytes, name)| SourceNight { name, verdict: verdict(bytes) }).collect(),
+            sources: self.sources.iter().zip(names(&self.sources)).map(source).collect(),
         }
     }
 }

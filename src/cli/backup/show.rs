@@ -12,7 +12,8 @@ use crate::cli::ui::{findings, words};
 use azekura::answer::backup::{Backup, BackupMedium, ClosedMedium, RecoveryKeyFile, SetOpened, Streaming};
 use azekura::answer::{Clipped, exact, facts, name};
 use azekura::format::manifest::Finding;
-use azekura::job::backup::Report;
+use azekura::format::watch::Alarm;
+use azekura::job::backup::{AlarmOrigin, Report};
 use azekura::set::writer::{Closed, Opened};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -35,9 +36,16 @@ pub fn talk(answer: &Backup, is_held: bool, context: &Context) {
         context.warn(&words::alarm(a));
         let paths = a.paths.first.iter().map(|p| exact(&p.path, p.path_hex.as_deref()));
         paths.for_each(|path| to_stderr(&format!("  {}\n", path.printable())));
+        if let Some(generation) = a.open_since {
+            to_stderr(&format!("  {}\n", message!("talk.alarm-open", number = generation)));
+        }
     }
-    if !answer.alarms.is_empty() {
-        context.warn(&if is_held { message!("talk.held") } else { message!("talk.not-held") });
+    let is_new = answer.alarms.first.iter().any(|a| a.open_since.is_none());
+    match answer.alarms.is_empty() {
+        true => {}
+        false if !is_held => context.warn(&message!("talk.not-held")),
+        false if is_new => context.warn(&message!("talk.held")),
+        false => context.warn(&message!("talk.nothing-added")),
     }
     findings::list(&answer.findings.first, answer.statistics.of("findings").max(answer.findings.len()));
 }
@@ -90,6 +98,7 @@ pub fn answer(report: &Report, key: Option<&RecoveryKey>) -> Backup {
         set: Clipped::of(report.set),
         set_name: report.set_name.as_str().into(),
         quarantine: report.quarantine,
+        hold: false,
         set_opened: Some(match report.opened {
             Opened::Known => SetOpened::Known,
             Opened::New => SetOpened::New,
@@ -102,7 +111,7 @@ pub fn answer(report: &Report, key: Option<&RecoveryKey>) -> Backup {
         check_code: Clipped::of(report.check_code),
         statistics: words::statistics(&report.statistics),
         findings: report.findings.iter().map(finding_answer).collect(),
-        alarms: report.alarms.iter().map(words::alarm_answer).collect(),
+        alarms: report.alarms.iter().zip(&report.origins).map(|(alarm, origin)| alarm_answer(alarm, origin, report)).collect(),
         added_bytes: report.added_bytes,
         added_objects: report.added_objects,
         adopted_objects: report.adopted_objects,
@@ -121,6 +130,11 @@ pub fn answer(report: &Report, key: Option<&RecoveryKey>) -> Backup {
             RecoveryKeyFile { path, path_hex, recipients: k.recipients.iter().map(|r| r.as_str().into()).collect() }
         }),
     }
+}
+
+fn alarm_answer(alarm: &Alarm, origin: &AlarmOrigin, report: &Report) -> facts::Alarm {
+    let is_new = (origin.set, origin.generation) == (report.set, report.generation);
+    facts::Alarm { open_since: (!is_new).then_some(origin.generation), ..words::alarm_answer(alarm) }
 }
 
 fn closed(c: &Closed) -> ClosedMedium {

@@ -8,7 +8,7 @@ use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::recorded;
-use crate::cli::ui::text::message;
+use crate::cli::ui::text::{message, speak_under_hold};
 use crate::cli::ui::units::time;
 use azekura::env::Env;
 use azekura::host::ledger::LedgerError;
@@ -77,6 +77,9 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
             return Err(CommandError::new(said, Exit::Medium));
         }
     };
+    if !report.alarms.is_empty() {
+        speak_under_hold();
+    }
     // A set that was begun anew has no history: nobody may take that for a usual night.
     let mut exit = if report.opened == Opened::NewWithoutCatalog { Exit::Incomplete } else { Exit::Good };
     if gone == Some(false) {

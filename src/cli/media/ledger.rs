@@ -14,6 +14,8 @@ use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, LedgerMedium, Media, Scrubbed, Written};
 use azekura::env::time_text;
 use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount, OutOfUse};
+use azekura::job::incident::hold::active_hold;
+use azekura::job::incident::people::is_same_person;
 use azekura::medium::tape::st::is_drive;
 use azekura::medium::{MediumError, Sets};
 use std::path::Path;
@@ -150,7 +152,12 @@ pub fn due(args: &Due, context: &Context) -> Result<Outcome, CommandError> {
         let (last, nights) = streak.map_or((None, 0), |s| (Some(s.medium.as_str().into()), s.nights));
         Some(DuePool { pool: pool.name.as_str().into(), due: due.into(), last, nights })
     };
-    let answer = answer::Due { pools: pools.into_iter().filter_map(due).collect() };
+    if active_hold(&book).is_some() {
+        let answer = answer::Due { pools: [].into_iter().collect(), hold: true };
+        let exit = if book.broken.is_empty() { Exit::Alarm } else { Exit::Damage };
+        return Ok(Outcome::new(exit, format!("{}\n", find("media.none-due")), &answer));
+    }
+    let answer = answer::Due { pools: pools.into_iter().filter_map(due).collect(), hold: false };
     Ok(Outcome::new(exit(&book), due_text(&answer), &answer))
 }
 
@@ -205,7 +212,10 @@ fn event(l: &LedgerLine) -> String {
             None => message!("media.event.moved", place = to, who = by),
         },
         LedgerEvent::Refused { due, found, .. } => recorded::refused(due, found),
-        LedgerEvent::Held { by, why } => message!("media.event.held", who = by, why = recorded::why(why)),
+        LedgerEvent::Held { by, why, .. } => message!("media.event.held", who = by, why = recorded::why(why)),
+        LedgerEvent::Harmless { set, generation, by, witness, why } => {
+            message!("media.event.harmless", set = set, number = generation, who = by, witness = witness, why = why)
+        }
         LedgerEvent::ReleaseAsked { by } => message!("media.event.release-asked", who = by),
         LedgerEvent::Released { by, witness } => match witness {
             Some(witness) => message!("media.event.released-witness", who = by, witness = witness),
@@ -225,6 +235,9 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
         return Err(CommandError::new(said, Exit::Medium));
     }
     let Move { medium, to, by, witness, off_site, out_of_use: why } = args;
+    if witness.as_ref().is_some_and(|witness| is_same_person(&by, witness)) {
+        return Err(CommandError::new(message!("error.witness"), Exit::Usage));
+    }
     let to = to.unwrap_or_default();
     let said = match why {
         Some(why) => message!("media.out-of-use", name = medium, why = out_of_use(why)),

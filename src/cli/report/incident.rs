@@ -388,6 +388,11 @@ fn of_line(l: &LedgerLine) -> Option<(Message, bool)> {
         ("held", _) => {
             Some((message!("page.event.hold", who = by, why = recorded::why(l.why.as_deref().unwrap_or_default())), true))
         }
+        ("harmless", _) => {
+            let (witness, why) = (l.witness.as_deref().unwrap_or("-"), l.why.as_deref().unwrap_or_default());
+            let number = l.generation.unwrap_or_default();
+            Some((message!("page.event.harmless", number = number, who = by, witness = witness, why = why), true))
+        }
         ("released", _) => {
             Some((message!("page.event.released", who = by, witness = l.witness.as_deref().unwrap_or("-").printable()), true))
         }

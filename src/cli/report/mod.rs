@@ -21,7 +21,7 @@ use crate::cli::ui::units::{count, day_in_japan, moment, paper_day};
 use azekura::answer::session::Session;
 use azekura::answer::{exact, report as answer};
 use azekura::env::TOOL;
-use azekura::job::incident::hold::is_same_person;
+use azekura::job::incident::people::is_same_person;
 use azekura::report::due::wareki;
 use builder::ReportBuilder;
 use std::path::{Path, PathBuf};

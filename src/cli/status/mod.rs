@@ -63,7 +63,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         hold: hold.is_some(),
         rule_321,
     };
-    let is_news = |p: &&answer::Problem| p.problem != ProblemName::LedgerChanged;
+    // Said already: the ledger as it was read, and the hold as every command says it first.
+    let is_news = |p: &&answer::Problem| !matches!(p.problem, ProblemName::LedgerChanged | ProblemName::Hold);
     for p in answer.problems.first.iter().filter(is_news) {
         context.warn(&Message::plain(&format!("{} {}", p.text, p.next)));
     }

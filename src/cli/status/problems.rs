@@ -2,9 +2,9 @@
 
 use crate::cli::media::ledger::out_of_use;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::recorded;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{count, time};
+use crate::cli::ui::words::hold_line;
 use azekura::answer::status::{Problem, ProblemName, StatusVerdict};
 use azekura::host::ledger::LedgerContent;
 use azekura::job::incident::hold::Hold;
@@ -17,8 +17,7 @@ pub fn of_all(judged: &[Judged], hold: Option<&Hold>, book: &LedgerContent) -> V
         failure(ProblemName::LedgerChanged, &text, &next)
     });
     let hold = hold.map(|hold| {
-        let since = time(&hold.since, Lang::spoken());
-        let text = message!("hold.stands", since = since, who = hold.by, why = recorded::why(&hold.why));
+        let text = hold_line(hold);
         Problem { time: Some(hold.since.as_str().into()), ..failure(ProblemName::Hold, &text, &message!("status.do.hold")) }
     });
     ledger.into_iter().chain(hold).chain(judged.iter().map(worded)).collect()

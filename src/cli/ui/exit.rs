@@ -12,7 +12,7 @@ pub enum Exit {
     Usage = 2,
     /// Sealed, but something in the sources was unreadable, stale or missing.
     Incomplete = 3,
-    /// Sealed, but a tripwire was raised.
+    /// Sealed, but a tripwire was raised, or a hold is active.
     Alarm = 4,
     /// Damage, tampering or a mismatch was found.
     Damage = 5,
@@ -75,10 +75,12 @@ impl Exit {
             "evidence.check" | "evidence.export" => &[Good, Failed, Usage, Damage],
             "report.incident" | "report.reconnect" | "report.authenticity" | "report.readopt" => &[Good, Failed, Usage, Damage],
             "hold.on" => &[Good, Failed, Usage],
+            "hold.harmless" => &[Good, Failed, Usage, Alarm],
             "hold.off" => &[Good, Failed, Usage, Incomplete],
             "hold.show" => &[Good, Failed, Usage, Alarm],
             "status" => &[Good, Failed, Usage, Incomplete, Alarm, Damage],
-            "media.list" | "media.due" | "media.log" => &[Good, Failed, Usage, Damage],
+            "media.due" => &[Good, Failed, Usage, Alarm, Damage],
+            "media.list" | "media.log" => &[Good, Failed, Usage, Damage],
             "media.label" => &[Good, Failed, Usage],
             "media.move" => &[Good, Failed, Usage, Medium],
             "catalog.log" => &[Good, Failed, Usage, Damage],

@@ -6,6 +6,7 @@ use super::lang::Lang;
 use super::printable::Printable;
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// `message!("key", gap = value, …)`: every value must be [`Printable`].
 macro_rules! message {
@@ -66,13 +67,74 @@ impl Printable for Message {
 
 /// The text of a key that is put together at run time; the key itself where there is none.
 pub fn find(key: &str) -> String {
-    crate::_rust_i18n_translate(&rust_i18n::locale(), key).into_owned()
+    under_hold(key).unwrap_or_else(|| crate::_rust_i18n_translate(&rust_i18n::locale(), key).into_owned())
 }
 
 /// The text of a key, if the catalogue has it.
 pub fn find_optional(key: &str) -> Option<String> {
+    under_hold(key).or_else(|| translated(key))
+}
+
+fn translated(key: &str) -> Option<String> {
     crate::_rust_i18n_try_translate(&rust_i18n::locale(), key).map(|text| text.into_owned())
 }
+
+/// A hold is active.
+static IS_HELD: AtomicBool = AtomicBool::new(false);
+
+/// From now on no text asks for a medium: a hold is active.
+pub fn speak_under_hold() {
+    IS_HELD.store(true, Ordering::Relaxed);
+}
+
+/// What is said instead of a text while a hold is active.
+fn under_hold(key: &str) -> Option<String> {
+    if !IS_HELD.load(Ordering::Relaxed) {
+        return None;
+    }
+    if ASKING_HINTS.contains(&key) { translated("held.hint") } else { translated(&format!("held.{key}")) }
+}
+
+/// Hints that ask for a medium. While a hold is active, `held.hint` takes the place of each; a text that is no hint has one
+/// of its own, `held.KEY`.
+pub const ASKING_HINTS: &[&str] = &[
+    "hint.backup.half-written",
+    "hint.backup.in-quarantine",
+    "hint.backup.nothing-mounted",
+    "hint.backup.unregistered",
+    "hint.copy.nothing-sealed",
+    "hint.copy.other-object",
+    "hint.copy.other-set",
+    "hint.copy.read-back",
+    "hint.copy.same-place",
+    "hint.copy.torn-object",
+    "hint.copy.unknown-object",
+    "hint.generation.lost-seal",
+    "hint.generation.no-readable-seal",
+    "hint.generation.none",
+    "hint.media.blank",
+    "hint.media.blank-in-dock",
+    "hint.media.not-mounted",
+    "hint.media.not-mounted-due",
+    "hint.media.other-pool",
+    "hint.media.out-of-turn",
+    "hint.media.out-of-use",
+    "hint.media.overstayed",
+    "hint.media.unregistered",
+    "hint.media.wiped",
+    "hint.medium.foreign",
+    "hint.medium.full",
+    "hint.medium.full-tape",
+    "hint.medium.gone",
+    "hint.medium.half-begun",
+    "hint.medium.no-blank-brought",
+    "hint.medium.no-cartridge",
+    "hint.medium.not-blank",
+    "hint.medium.not-brought",
+    "hint.medium.not-found",
+    "hint.rebuild.unknown",
+    "hint.restore.blank",
+];
 
 /// Sets the language of all texts from now on.
 pub fn speak(lang: Lang) {

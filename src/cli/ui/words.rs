@@ -1,15 +1,17 @@
 //! Messages and answers for facts that several commands share.
 
+use super::lang::Lang;
 use super::printable::Printable;
 use super::recorded;
 use super::text::{Message, find_optional, message};
-use super::units::{bytes, count};
+use super::units::{bytes, count, time};
 use azekura::answer::facts::{self, DamageName, FACTS, FaultName, PathName, RefusalName};
 use azekura::answer::{List, NamedCounts, exact, name};
 use azekura::format::entry::RefusedEntry;
 use azekura::format::object::file_name;
 use azekura::format::seal::{ReadBack, Verdict};
 use azekura::format::watch::Alarm;
+use azekura::job::incident::hold::Hold;
 use azekura::job::inspect::RefusedEntries;
 use azekura::job::inspect::verify::{Damage, DamageKind};
 use azekura::seal::chain::{Fault, FaultKind};
@@ -32,6 +34,12 @@ pub fn verdict(verdict: Verdict, how: ReadBack) -> Message {
         (Verdict::Continued, _) => message!("verdict.continued"),
         (Verdict::Checkpoint, _) => message!("verdict.checkpoint"),
     }
+}
+
+/// That a hold is active: the same words everywhere.
+pub fn hold_line(hold: &Hold) -> Message {
+    let since = time(&hold.since, Lang::spoken());
+    message!("hold.stands", since = since, who = hold.by, why = recorded::why(&hold.why))
 }
 
 /// What is wrong with a chain of seals.
@@ -152,6 +160,7 @@ pub fn alarm_answer(a: &Alarm) -> facts::Alarm {
         source_hex,
         measured: a.measured,
         limit: a.limit,
+        open_since: None,
         paths: a.paths.iter().map(|p| PathName::of(p)).collect(),
     }
 }

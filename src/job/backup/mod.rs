@@ -31,7 +31,7 @@ mod worker;
 pub use append::Streaming;
 pub use error::BackupError;
 pub use options::{NewSetOptions, Options, SourceOptions};
-pub use report::Report;
+pub use report::{AlarmOrigin, Report};
 pub use sources::check_kinds;
 
 use crate::env::Env;

@@ -9,6 +9,15 @@ use crate::format::watch::Alarm;
 use crate::job::incident::hold::HoldError;
 use crate::set::writer::{Closed, Opened, WriteError};
 
+/// The generation that raised an alarm first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AlarmOrigin {
+    /// Its set.
+    pub set: Id,
+    /// Its number.
+    pub generation: u64,
+}
+
 /// A generation that was written and sealed.
 #[derive(Debug)]
 pub struct Report {
@@ -36,6 +45,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Tripwires that were raised: a hold is put on.
     pub alarms: Vec<Alarm>,
+    /// For each of them the generation that raised it first: this one, or an earlier one that nothing was added to. Then
+    /// the alarm is still open, and puts no further hold on.
+    pub origins: Vec<AlarmOrigin>,
     /// Why the hold could not be put on.
     pub hold_failed: Option<HoldError>,
     /// Why this host could not record the generation, which is sealed and read back all the same.

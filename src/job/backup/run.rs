@@ -9,7 +9,7 @@ use super::previous::PreviousEntries;
 use super::sources::{OpenTrees, check_kinds, find_absent, identify, manifest_source, open_trees, ordered_sources};
 use super::stations::Stations;
 use super::tally::BackupTally;
-use super::{Options, Report, Result, SourceOptions};
+use super::{AlarmOrigin, Options, Report, Result, SourceOptions};
 use crate::env::{Env, TOOL};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::cbor::Time;
@@ -19,12 +19,13 @@ use crate::format::object::{ObjectKind, object_path};
 use crate::format::seal::Verdict;
 use crate::format::watch::{self, Alarm};
 use crate::host::state::StateDir;
+use crate::job::incident::harmless;
 use crate::job::incident::hold::{self, HoldError};
 use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL};
 use crate::pipeline::encryptor::{Encryptor, Recipients};
 use crate::pipeline::source::SourceTree;
 use crate::set::writer::{self, NewSet, Opened, SealFacts, SetWriter, WriteError, WriteTarget};
-use crate::tripwire::{WatchedSource, Watcher};
+use crate::tripwire::{RaisedAlarm, WatchedSource, Watcher};
 use std::sync::atomic::Ordering;
 
 /// A run whose set is open.
@@ -123,7 +124,7 @@ impl<'a> Run<'a> {
     /// Reads the sources and stores what the set does not have.
     pub fn store(&mut self) -> Result<StoredContent> {
         let previous = PreviousEntries::of(&self.set, !self.is_full, self.env)?;
-        let watcher = self.watcher();
+        let watcher = self.watcher()?;
         self.observer.on_event(Event::Phase(Phase::Reading));
         let adopted_packs = self.set.log.unsealed.iter().filter(|o| o.kind == ObjectKind::Pack).count() as u64;
         let Self { options, env, sources, trees, unreadable, tally, set, lacking, .. } = self;
@@ -135,7 +136,7 @@ impl<'a> Run<'a> {
 
     /// What tonight is compared with: the host's copy of what the last manifest knows. Without it, tonight is a first
     /// night.
-    fn watcher(&self) -> Watcher {
+    fn watcher(&self) -> Result<Watcher> {
         let host = &self.set.host;
         let mut known = host.state.watch().and_then(|bytes| watch::decode(&bytes).ok()).unwrap_or_default();
         // A run that ended before its seal leaves a night that never was.
@@ -145,7 +146,9 @@ impl<'a> Run<'a> {
         let watched: Vec<WatchedSource> =
             watched.iter().map(|s| WatchedSource { name: &s.name, rules: s.rules, canaries: &s.canaries }).collect();
         let seed = u64::from_le_bytes(*host.key.record_salt_key().first_chunk().unwrap_or(&[0; 8]));
-        Watcher::new(&watched, &known, seed)
+        let earlier =
+            harmless::earlier_alarms(&StateDir::open(&self.options.state)?, host.id(), next).map_err(HoldError::from)?;
+        Ok(Watcher::new(&watched, &known, &earlier, seed))
     }
 
     /// Writes the manifest and the seal, and puts a hold on if there is an alarm.
@@ -156,8 +159,11 @@ impl<'a> Run<'a> {
         for canary in watcher.missing_canaries() {
             self.tally.finding(FindingKind::CanaryMissing, &canary, String::new());
         }
-        let (watched, alarms) = watcher.finish(self.set.log.generation(), self.options.tag.is_some());
+        let next = self.set.log.generation();
+        let (watched, raised) = watcher.finish(next, self.options.tag.is_some());
         self.find_stale(&watched)?;
+        self.seal_statements()?;
+        let (alarms, origins) = self.remember(next, raised)?;
         let lacking = self.tally.lacking();
         self.lacking.add(&lacking, &self.set.host.state)?;
         self.set.host.state.put_watch(&watch::encode(&watched))?;
@@ -187,7 +193,7 @@ impl<'a> Run<'a> {
         let (generation, check_code) = (sealed.generation, CheckCode::of(&sealed.digest));
         let detail = format!("generation {generation} {} check code {check_code}", verdict.name());
         let unrecorded = sealed.unrecorded.or_else(|| self.record(&time, &detail).err());
-        let hold_failed = self.put_hold_on(generation, &alarms);
+        let hold_failed = self.put_hold_on(generation, &alarms, &origins);
 
         let added = objects.iter().filter(|o| o.number >= self.first_new || self.opened != Opened::Known);
         let (added_bytes, added_objects) = added.fold((0, 0), |(bytes, n), o| (bytes + o.length, n + 1));
@@ -205,6 +211,7 @@ impl<'a> Run<'a> {
             statistics,
             findings,
             alarms,
+            origins,
             hold_failed,
             unrecorded,
             added_bytes: added_bytes + sealed.length + closed.iter().chain(&checkpoints).map(|c| c.bytes).sum::<u64>(),
@@ -275,16 +282,43 @@ impl<'a> Run<'a> {
         Ok(catalog.log(time, "backup", &format!("set {id} {detail}"))?)
     }
 
-    /// Puts a hold on if tripwires were raised. Returns why that failed: the generation is sealed all the same.
-    fn put_hold_on(&self, generation: u64, alarms: &[Alarm]) -> Option<HoldError> {
-        if alarms.is_empty() {
+    /// Names in the manifest what two people have called harmless since the last generations of this set.
+    fn seal_statements(&self) -> Result<()> {
+        if self.options.quarantine {
+            return Ok(());
+        }
+        let state = StateDir::open(&self.options.state)?;
+        for statement in harmless::unsealed(&state, self.set.host.id()).map_err(HoldError::from)? {
+            for source in &statement.sources {
+                self.tally.finding(FindingKind::Harmless, source, statement.text.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what tomorrow's run has to know of new alarms. Returns all alarms, and for each the generation that raised it
+    /// first.
+    fn remember(&self, generation: u64, raised: Vec<RaisedAlarm>) -> Result<(Vec<Alarm>, Vec<AlarmOrigin>)> {
+        let here = AlarmOrigin { set: self.set.host.id(), generation };
+        let new = raised.iter().filter(|r| r.repeats.is_none()).map(|r| r.recorded.clone()).collect();
+        harmless::remember(&self.set.host.state, generation, new)?;
+        let origin = |r: &RaisedAlarm| r.repeats.map_or(here, |(set, generation)| AlarmOrigin { set, generation });
+        Ok(raised.into_iter().map(|r| (origin(&r), r.alarm)).map(|(origin, alarm)| (alarm, origin)).unzip())
+    }
+
+    /// Puts a hold on if tripwires were raised, and something is new of it. Returns why that failed: the generation is
+    /// sealed all the same.
+    fn put_hold_on(&self, generation: u64, alarms: &[Alarm], origins: &[AlarmOrigin]) -> Option<HoldError> {
+        let set = self.set.host.id();
+        let is_new = |(_, origin): &(&Alarm, &AlarmOrigin)| (origin.set, origin.generation) == (set, generation);
+        let mut raised: Vec<&str> = alarms.iter().zip(origins).filter(is_new).map(|(a, _)| &a.tripwire[..]).collect();
+        if raised.is_empty() {
             return None;
         }
-        let mut raised: Vec<&str> = alarms.iter().map(|a| &a.tripwire[..]).collect();
         raised.sort_unstable();
         raised.dedup();
         let why = format!("set {} generation {generation}: {}", self.set.host.info.name, raised.join(", "));
-        hold::put_on(&self.options.state, "azekura", &why, self.env).err()
+        hold::put_on_for_alarm(&self.options.state, set, generation, &why, self.env).err()
     }
 }
 

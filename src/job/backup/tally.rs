@@ -62,9 +62,13 @@ impl<'a> BackupTally<'a> {
             self.counts.findings.fetch_add(1, Relaxed);
         }
         let mut kept = self.findings.lock();
-        if kept.len() < FINDINGS {
-            kept.push(Finding { kind: kind.name().into(), path: path.into(), detail: detail.clone() });
+        let finding = Finding { kind: kind.name().into(), path: path.into(), detail: detail.clone() };
+        match kind {
+            // What two people have stated is sealed, whatever else was found.
+            FindingKind::Harmless => kept.insert(0, finding),
+            _ => kept.push(finding),
         }
+        kept.truncate(FINDINGS);
         drop(kept);
         self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
     }

@@ -4,6 +4,7 @@
 //! Anybody may put it on, with no key. Taking it off needs two people, or one person on two days: an intruder is one
 //! person, and in a hurry.
 
+use super::people::{is_nobody, is_same_person};
 use crate::env::Env;
 use crate::format::object::Id;
 use crate::host::catalog::{Catalog, CatalogError};
@@ -76,25 +77,37 @@ pub enum Release {
     Requested,
 }
 
-/// The hold that is active by the ledger.
+/// The hold that is active by the ledger. It ends when it is released, or when the alarms of all its reasons are harmless.
 pub fn active_hold(book: &LedgerContent) -> Option<Hold> {
     let mut hold: Option<Hold> = None;
+    // Each reason, and the alarm that it comes from.
+    let mut reasons: Vec<(&str, Option<(&str, u64)>)> = Vec::new();
     for l in &book.lines {
-        match (&l.event, &mut hold) {
-            (LedgerEvent::Held { by, why }, None) => {
-                hold = Some(Hold { since: l.time.clone(), by: by.clone(), why: why.clone(), release_requested: None });
+        match &l.event {
+            LedgerEvent::Held { by, why, set, generation } => {
+                reasons.push((why, set.as_deref().zip(*generation)));
+                let begun = || Hold { since: l.time.clone(), by: by.clone(), why: String::new(), release_requested: None };
+                // Whoever requested the release did not know this reason.
+                hold.get_or_insert_with(begun).release_requested = None;
             }
-            // Whoever requested the release did not know this reason.
-            (LedgerEvent::Held { why, .. }, Some(hold)) => {
-                hold.release_requested = None;
-                hold.why = format!("{}; {why}", hold.why);
+            LedgerEvent::Harmless { set, generation, .. } => {
+                reasons.retain(|(_, alarm)| *alarm != Some((set, *generation)));
+                hold = hold.filter(|_| !reasons.is_empty());
             }
-            (LedgerEvent::ReleaseAsked { by }, Some(hold)) => hold.release_requested = Some((l.time.clone(), by.clone())),
-            (LedgerEvent::Released { .. }, _) => hold = None,
+            LedgerEvent::ReleaseAsked { by } => {
+                if let Some(hold) = &mut hold {
+                    hold.release_requested = Some((l.time.clone(), by.clone()));
+                }
+            }
+            LedgerEvent::Released { .. } => {
+                hold = None;
+                reasons.clear();
+            }
             _ => {}
         }
     }
-    hold
+    let why = reasons.iter().map(|(why, _)| *why).collect::<Vec<_>>().join("; ");
+    hold.map(|hold| Hold { why, ..hold })
 }
 
 /// Fails while a hold is active if the medium at `at` has generations and is not the one that was written last: the
@@ -124,7 +137,14 @@ pub fn check(state: &StateDir, at: &Path, env: &Env) -> Result<()> {
 
 /// Puts a hold on, or adds a reason to the active one.
 pub fn put_on(state: &Path, by: &str, why: &str, env: &Env) -> Result<()> {
-    let event = LedgerEvent::Held { by: by.to_owned(), why: why.to_owned() };
+    let event = LedgerEvent::Held { by: by.to_owned(), why: why.to_owned(), set: None, generation: None };
+    Ok(Ledger::of(state).write(&env.time_text(), event)?)
+}
+
+/// Puts a hold on, or adds a reason to the active one, because a generation has an alarm.
+pub fn put_on_for_alarm(state: &Path, set: Id, generation: u64, why: &str, env: &Env) -> Result<()> {
+    let (set, generation) = (Some(set.to_string()), Some(generation));
+    let event = LedgerEvent::Held { by: "azekura".into(), why: why.to_owned(), set, generation };
     Ok(Ledger::of(state).write(&env.time_text(), event)?)
 }
 
@@ -137,7 +157,7 @@ pub fn take_off(state: &Path, by: &str, witness: Option<&str>, env: &Env) -> Res
     let is_same = |other: &str| is_same_person(by, other);
     match (witness, hold.release_requested) {
         // An empty name is not a second person.
-        _ if by.trim().is_empty() => Err(HoldError::SamePerson),
+        _ if is_nobody(by) => Err(HoldError::SamePerson),
         (Some(witness), _) if is_same(witness) => Err(HoldError::SamePerson),
         (Some(witness), _) => {
             write(LedgerEvent::Released { by: by.to_owned(), witness: Some(witness.to_owned()) })?;
@@ -162,12 +182,6 @@ pub fn take_off(state: &Path, by: &str, witness: Option<&str>, env: &Env) -> Res
             Ok(Release::Requested)
         }
     }
-}
-
-/// Whether two names belong to one person, or one of them is empty.
-pub fn is_same_person(one: &str, other: &str) -> bool {
-    let [one, other] = [one, other].map(|name| name.trim().to_lowercase());
-    one.is_empty() || other.is_empty() || one == other
 }
 
 fn seconds_of(rfc3339: &str) -> Option<i64> {

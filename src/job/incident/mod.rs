@@ -2,5 +2,7 @@
 
 pub mod clean;
 pub mod evidence;
+pub mod harmless;
 pub mod hold;
 pub mod indicators;
+pub mod people;

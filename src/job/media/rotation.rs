@@ -287,7 +287,7 @@ mod tests {
     }
 
     fn held() -> LedgerEvent {
-        LedgerEvent::Held { by: "当直".into(), why: "脅迫文".into() }
+        LedgerEvent::Held { by: "当直".into(), why: "脅迫文".into(), set: None, generation: None }
     }
 
     fn there(sets: &[Id]) -> Sets {

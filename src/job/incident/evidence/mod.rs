@@ -17,7 +17,7 @@ pub use export::export;
 pub use folder::{hex_sha256, open_named};
 pub use record::{CustodyRecord, RecordLine, files_of, read_record};
 
-use super::hold::is_same_person;
+use super::people::is_same_person;
 use crate::env::{Env, TOOL};
 use crate::format::object::{ObjectKind, file_name};
 use crate::medium::{device_name, is_writable};

@@ -1,0 +1,203 @@
+//! "Looked at, harmless, because …": how two people end an alarm.
+//!
+//! The ledger has who said so and why, and the next generation of each set seals it. What the alarm was about is in the
+//! folders of the sets (`alarms`), so that tomorrow's run can tell what it has in common with it.
+//!
+//! **Invariant:** it ends what an alarm has found, and nothing that comes later: see [`crate::tripwire::earlier`].
+
+use super::people::{is_nobody, is_same_person};
+use crate::env::Env;
+use crate::format::object::Id;
+use crate::host::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent, LedgerLine};
+use crate::host::state::{SetState, StateDir, StateError};
+use crate::tripwire::earlier::{EarlierAlarm, RecordedAlarm};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Generations with an alarm that are remembered of a set.
+const GENERATIONS: usize = 20;
+
+/// A generation with an alarm that nobody has called harmless. A repeated alarm belongs to the generation that raised it
+/// first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAlarm {
+    /// The id of the set, in hexadecimal.
+    pub set: String,
+    /// The generation.
+    pub generation: u64,
+    /// When it was raised: RFC 3339, UTC.
+    pub time: String,
+    /// Set, generation and tripwires, in English.
+    pub why: String,
+}
+
+/// What two people say of an alarm.
+#[derive(Debug, Clone)]
+pub struct Statement<'a> {
+    /// The set; `None`: the only one with an open alarm.
+    pub set: Option<Id>,
+    /// The generation; `None`: the only one with an open alarm.
+    pub generation: Option<u64>,
+    /// Who says it.
+    pub by: &'a str,
+    /// The second person.
+    pub witness: &'a str,
+    /// Why it is harmless.
+    pub because: &'a str,
+}
+
+/// Why an alarm cannot be ended.
+#[derive(Debug, thiserror::Error)]
+pub enum HarmlessError {
+    /// Two names belong to one person, or one of them is empty.
+    #[error("the witness is the same person")]
+    SamePerson,
+    /// No reason was given.
+    #[error("there is no reason")]
+    NoReason,
+    /// No generation that fits has an open alarm.
+    #[error("no alarm is open")]
+    NoAlarm,
+    /// Which alarm is meant?
+    #[error("several generations have an alarm")]
+    Several {
+        /// They.
+        open: Vec<OpenAlarm>,
+    },
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// All open alarms, the oldest first.
+pub fn open_alarms(book: &LedgerContent) -> Vec<OpenAlarm> {
+    let harmless = harmless_alarms(book);
+    let raised = book.lines.iter().filter_map(|l| match &l.event {
+        LedgerEvent::Held { why, set: Some(set), generation: Some(generation), .. } => {
+            Some(OpenAlarm { set: set.clone(), generation: *generation, time: l.time.clone(), why: why.clone() })
+        }
+        _ => None,
+    });
+    raised.filter(|a| !harmless.contains(&(&a.set[..], a.generation))).collect()
+}
+
+/// Set and generation of each alarm that two people have called harmless.
+pub fn harmless_alarms(book: &LedgerContent) -> BTreeSet<(&str, u64)> {
+    let called = book.lines.iter().filter_map(|l| match &l.event {
+        LedgerEvent::Harmless { set, generation, .. } => Some((&set[..], *generation)),
+        _ => None,
+    });
+    called.collect()
+}
+
+/// Ends an alarm. Returns which.
+pub fn call_harmless(state: &Path, statement: &Statement, env: &Env) -> Result<OpenAlarm, HarmlessError> {
+    let Statement { set, generation, by, witness, because } = *statement;
+    if is_nobody(by) || is_same_person(by, witness) {
+        return Err(HarmlessError::SamePerson);
+    }
+    if is_nobody(because) {
+        return Err(HarmlessError::NoReason);
+    }
+    let ledger = Ledger::of(state);
+    let mut open = open_alarms(&ledger.read()?);
+    let set = set.map(|id| id.to_string());
+    open.retain(|a| set.as_ref().is_none_or(|set| a.set == *set) && generation.is_none_or(|g| a.generation == g));
+    let alarm = match open.len() {
+        0 => return Err(HarmlessError::NoAlarm),
+        1 => open.remove(0),
+        _ => return Err(HarmlessError::Several { open }),
+    };
+    let (set, generation, by, witness) = (alarm.set.clone(), alarm.generation, by.to_owned(), witness.to_owned());
+    ledger.write(&env.time_text(), LedgerEvent::Harmless { set, generation, by, witness, why: because.to_owned() })?;
+    Ok(alarm)
+}
+
+/// What a run of `set` has to know of the alarms before it. One whose hold is not in the ledger, or whose file cannot be
+/// read, is raised anew.
+pub fn earlier_alarms(state: &StateDir, set: Id, next_generation: u64) -> Result<Vec<EarlierAlarm>, LedgerError> {
+    let book = Ledger::of(state.root()).read()?;
+    let (harmless, last_written) = (harmless_alarms(&book), written(&book, set).first().copied());
+    // Whether a generation of `set` was sealed after an alarm of another set.
+    let is_followed = |origin: &str, generation: u64| {
+        let is_origin = |l: &LedgerLine| match &l.event {
+            LedgerEvent::Held { set: Some(set), generation: Some(g), .. } => (&set[..], *g) == (origin, generation),
+            _ => false,
+        };
+        let raised = book.lines.iter().position(is_origin)?;
+        Some(last_written.is_some_and(|written| written > raised))
+    };
+    let mut all = Vec::new();
+    for other in state.sets() {
+        let id = other.id().to_string();
+        for alarm in recorded(&other) {
+            let Some(is_followed) = is_followed(&id, alarm.generation) else { continue };
+            let is_own = other.id() == set;
+            // A run that ended before its seal leaves an alarm that never was.
+            if is_own && alarm.generation >= next_generation {
+                continue;
+            }
+            let is_harmless = harmless.contains(&(&id[..], alarm.generation));
+            all.push(EarlierAlarm { set: other.id(), alarm, is_harmless, is_sealed: is_own || is_followed });
+        }
+    }
+    Ok(all)
+}
+
+/// Indices of the lines that say that a generation of `set` was sealed, the newest first.
+fn written(book: &LedgerContent, set: Id) -> Vec<usize> {
+    let (media, set) = (book.media(), set.to_string());
+    let is_of_set = |l: &LedgerLine| match &l.event {
+        LedgerEvent::Written { medium, .. } => media.get(medium).is_some_and(|m| m.set == set),
+        _ => false,
+    };
+    (0..book.lines.len()).rev().filter(|at| is_of_set(&book.lines[*at])).collect()
+}
+
+fn recorded(set: &SetState) -> Vec<RecordedAlarm> {
+    set.alarms().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+/// Remembers alarms of the generation that is about to be sealed.
+pub fn remember(set: &SetState, generation: u64, new: Vec<RecordedAlarm>) -> Result<(), StateError> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let mut all = recorded(set);
+    all.retain(|a| a.generation < generation);
+    all.extend(new);
+    let generations: BTreeSet<u64> = all.iter().map(|a| a.generation).collect();
+    let oldest = generations.iter().rev().nth(GENERATIONS - 1).copied().unwrap_or_default();
+    all.retain(|a| a.generation >= oldest);
+    set.put_alarms(&serde_json::to_vec(&all).unwrap_or_default())
+}
+
+/// A statement that the next generation of a set seals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsealed {
+    /// Names of the sources that the alarm was about; one empty name where nobody knows.
+    pub sources: Vec<Vec<u8>>,
+    /// Which alarm, why, and who says so.
+    pub text: String,
+}
+
+/// The statements that a generation of `set` has to name: those since the one before the last. The last one may have been
+/// under way when a statement was made.
+pub fn unsealed(state: &StateDir, set: Id) -> Result<Vec<Unsealed>, LedgerError> {
+    let book = Ledger::of(state.root()).read()?;
+    let since = written(&book, set).get(1).map_or(0, |at| at + 1);
+    let statement = |l: &LedgerLine| match &l.event {
+        LedgerEvent::Harmless { set, generation, by, witness, why } => {
+            let origin = set.parse().ok().and_then(|id| state.set(id));
+            let name = origin.as_ref().and_then(|s| s.info().ok()).map_or_else(|| set.clone(), |i| i.name);
+            let alarms = origin.iter().flat_map(recorded).filter(|a| a.generation == *generation);
+            let mut sources: Vec<Vec<u8>> = alarms.map(|a| a.source).collect::<BTreeSet<_>>().into_iter().collect();
+            if sources.is_empty() {
+                sources.push(Vec::new());
+            }
+            Some(Unsealed { sources, text: format!("{name} {generation}: {why} ({by}, {witness})") })
+        }
+        _ => None,
+    };
+    Ok(book.lines[since..].iter().filter_map(statement).collect())
+}
