@@ -16,7 +16,7 @@ use azekura::env::time_text;
 use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount, OutOfUse};
 use azekura::medium::tape::st::is_drive;
 use azekura::medium::{MediumError, Sets};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Move {
@@ -50,7 +50,11 @@ pub fn out_of_use(why: OutOfUse) -> String {
 #[derive(Debug, clap::Args)]
 pub struct Log {
     #[arg(value_name = "NAME")]
-    medium: Option<String>,
+    pub medium: Option<String>,
+    #[arg(long)]
+    pub attached: bool,
+    #[arg(long, value_name = "MEDIUM", requires = "attached")]
+    pub sealed_on: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -180,7 +184,11 @@ pub fn log(args: &Log, context: &Context) -> Result<Outcome, CommandError> {
     for l in lines() {
         columns.row([l.line.printable(), time(&l.time, Lang::spoken()), l.event.medium().printable(), event(l)]);
     }
-    let answer = answer::Log { lines: lines().map(line).collect(), broken: book.broken.iter().copied().collect() };
+    let answer = answer::Log {
+        lines: lines().map(line).collect(),
+        broken: book.broken.iter().copied().collect(),
+        ..answer::Log::default()
+    };
     Ok(Outcome::new(exit(&book), columns.text(), &answer))
 }
 
@@ -196,6 +204,8 @@ fn event(l: &LedgerLine) -> String {
         }
         LedgerEvent::Detached { seen: true, .. } => message!("media.event.left"),
         LedgerEvent::Detached { seen: false, .. } => message!("media.event.stayed"),
+        LedgerEvent::Plugged { device, .. } => message!("media.event.plugged", name = device),
+        LedgerEvent::Unplugged { device, .. } => message!("media.event.unplugged", name = device),
         LedgerEvent::Moved { out_of_use: Some(why), by, .. } => {
             message!("media.event.out-of-use", why = out_of_use(*why), who = by)
         }
