@@ -4,6 +4,7 @@ use super::facts::{Damage, FACTS, Fault};
 use super::generations::GENERATIONS;
 use super::{List, Text, Word};
 use crate::format::seal::ReadBack;
+use crate::host::ledger::attached::Witness;
 use crate::host::ledger::{MediumKind, OutOfUse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,7 +62,7 @@ pub struct LedgerMedium {
     /// Why it is not used any more: lost, broken or disposed of; absent where it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_use: Option<OutOfUse>,
-    /// When a run last found it; null where none has.
+    /// When it was last found attached; null where it never was.
     pub attached: Option<Word>,
     /// Whether it was found at the host and has neither been seen to leave nor been moved since.
     pub at_host: bool,
@@ -117,12 +118,98 @@ pub struct DuePool {
 }
 
 /// The lines of the ledger.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Log {
-    /// The lines, the oldest first; of one medium, those about it and those about all media.
+    /// The lines, the oldest first; of one medium, those about it and those about all media. None with `--attached`.
     pub lines: List<LedgerLine, GENERATIONS>,
     /// Numbers of lines of the ledger's file, from 1, that cannot be read or do not fit the one before.
     pub broken: List<u64, FACTS>,
+    /// The intervals in which media were attached, in the order in which they began; absent without `--attached`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached: Option<List<Attached, GENERATIONS>>,
+    /// What the sealed texts on a medium say of the ledger; absent without `--sealed-on`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<SealedOn>,
+}
+
+/// An interval in which a medium was attached.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Attached {
+    /// The medium; several where they share hardware that was attached, and nobody found out which of them was in it.
+    pub media: List<Word, FACTS>,
+    /// The serial number or name that the hardware gives itself; null where it gives none, and in a sealed text.
+    pub device: Option<Text>,
+    /// Since when.
+    pub since: Word,
+    /// Who told that: `udev`, or a `run` that found it attached.
+    pub came: Witness,
+    /// Until when; null where it was not seen to leave: it counts as still attached.
+    pub until: Option<Word>,
+    /// Who told that: `udev`, a `run` that saw that it was gone, or a `person` with `media move`; null like `until`.
+    pub left: Option<Witness>,
+}
+
+/// What the sealed texts on a medium say of the ledger.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct SealedOn {
+    /// Texts that were compared.
+    pub texts: u64,
+    /// The newest generation that has one; null where none was compared.
+    pub generation: Option<u64>,
+    /// When it was sealed; null where none was compared.
+    pub time: Option<Word>,
+    /// Texts that only a later version can read.
+    pub newer: u64,
+    /// What does not fit: each change once, with the first generation that shows it.
+    pub findings: List<SealedChange, FACTS>,
+}
+
+/// What does not fit between the ledger and a sealed text.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct SealedChange {
+    /// What it is.
+    pub change: ChangeKind,
+    /// The generation that sealed the text.
+    pub generation: u64,
+    /// When it was sealed.
+    pub time: Word,
+    /// `ledger`: how many lines the ledger had then; one of them is not what it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u64>,
+    /// `changed`, `removed`: the interval as it was sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Attached>,
+    /// `changed`, `added`: the interval as the ledger has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Attached>,
+    /// The finding in words, in the language chosen.
+    pub text: Text,
+}
+
+/// What does not fit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// The ledger's lines are not those that were there when the text was sealed.
+    #[default]
+    Ledger,
+    /// An interval is another one now.
+    Changed,
+    /// An interval is not in the ledger any more.
+    Removed,
+    /// An interval is in the ledger that was not there.
+    Added,
+    /// The text cannot be read, or is not what its seal lists.
+    Damaged,
+    /// A seal does not fit in its chain: what it lists proves nothing.
+    Untrusted,
+}
+
+/// Hardware came or went.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Seen {
+    /// Whether the ledger has a medium in hardware of this name; only then it was entered.
+    pub known: bool,
 }
 
 /// A line of the ledger. A member that does not belong to its event is absent.
@@ -134,8 +221,8 @@ pub struct LedgerLine {
     /// When it happened; absent in the answer of `media move`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Word>,
-    /// What happened: `registered`, `copied`, `attached`, `written`, `full`, `detached`, `moved`, `refused`,
-    /// `held`, `harmless`, `release-asked`, `released`, `scrubbed`.
+    /// What happened: `registered`, `copied`, `attached`, `written`, `full`, `detached`, `plugged`, `unplugged`,
+    /// `moved`, `refused`, `held`, `harmless`, `release-asked`, `released`, `scrubbed`.
     pub event: Word,
     /// The name of the medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,7 +233,7 @@ pub struct LedgerLine {
     /// `registered`, `refused`: the name of the pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<Word>,
-    /// `registered`, `copied`, `attached`: what the hardware calls itself.
+    /// `registered`, `copied`, `attached`, `plugged`, `unplugged`: what the hardware calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Text>,
     /// `registered`, `copied`: what the medium is.
@@ -170,6 +257,9 @@ pub struct LedgerLine {
     /// `detached`: whether it was seen to be gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<bool>,
+    /// `plugged`, `unplugged`: the port of the host, where udev knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<Text>,
     /// `moved`: where a person took it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Text>,

@@ -89,9 +89,12 @@ fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Out
         evidence::check_allowed(path)?;
     }
     let context = match &typed.command {
-        Command::Init(_) | Command::CheckProof(_) | Command::Completions(_) | Command::Man(_) | Command::Reference => {
-            Context::with_config(typed.common, environment, Config::default())
-        }
+        Command::Media(media::Command::Seen(_))
+        | Command::Init(_)
+        | Command::CheckProof(_)
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Reference => Context::with_config(typed.common, environment, Config::default()),
         _ => Context::new(typed.common, environment)?,
     };
     if says_the_hold(path) && !keeps_evidence {

@@ -92,6 +92,7 @@ fn every_key_that_is_used_exists() {
         "media.log",
         "media.move",
         "media.scrub",
+        "media.seen",
         "stamp.export",
         "stamp.import",
     ];

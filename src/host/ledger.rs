@@ -6,6 +6,9 @@
 //!
 //! **Invariant:** the file is only ever appended to.
 
+pub mod attached;
+pub mod sealed;
+
 use crate::format::object::hex;
 use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
@@ -125,6 +128,26 @@ pub enum LedgerEvent {
         /// The host saw that it is gone. If not, it counts as still attached.
         seen: bool,
     },
+    /// udev told that hardware came: it was plugged in, or the host was switched on.
+    Plugged {
+        /// The medium's name; `None` where several media share the name of the hardware.
+        medium: Option<String>,
+        /// Model and serial number of the hardware.
+        device: String,
+        /// The port that the hardware is at, where udev knows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<String>,
+    },
+    /// udev told that hardware went.
+    Unplugged {
+        /// The medium's name; `None` where several media share the name of the hardware.
+        medium: Option<String>,
+        /// Model and serial number of the hardware.
+        device: String,
+        /// The port that the hardware was at, where udev knows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<String>,
+    },
     /// Somebody took it to another location.
     Moved {
         /// The medium's name.
@@ -201,7 +224,7 @@ pub enum LedgerEvent {
 }
 
 impl LedgerEvent {
-    /// The name of the medium that it is about; empty if it is about all media.
+    /// The name of the medium that it is about; empty if it is about all media, or about one of several.
     pub fn medium(&self) -> &str {
         match self {
             Self::Registered { medium, .. }
@@ -212,6 +235,7 @@ impl LedgerEvent {
             | Self::Detached { medium, .. }
             | Self::Moved { medium, .. }
             | Self::Scrubbed { medium, .. } => medium,
+            Self::Plugged { medium, .. } | Self::Unplugged { medium, .. } => medium.as_deref().unwrap_or_default(),
             Self::Refused { due, .. } => due,
             Self::Held { .. } | Self::Harmless { .. } | Self::ReleaseAsked { .. } | Self::Released { .. } => "",
         }
@@ -411,63 +435,86 @@ pub fn only_with_device<'m>(media: &'m BTreeMap<String, MediumAccount>, device: 
     with_device.next().filter(|_| with_device.next().is_none())
 }
 
+impl MediumAccount {
+    /// It is attached at this time. Then it is not off site, whatever was entered before: it comes back here until somebody
+    /// takes it there again.
+    fn found_at(&mut self, time: &str) {
+        (self.attached, self.detached, self.at_host) = (Some(time.to_owned()), None, true);
+        if self.off_site {
+            (self.location, self.off_site) = (None, false);
+        }
+    }
+}
+
+/// Enters a line into the accounts. Returns the name that its medium had before, if it joins a pool under another one.
+fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Option<String> {
+    let name = l.event.medium().to_owned();
+    let new = MediumAccount { name: name.clone(), registered: l.time.clone(), ..MediumAccount::default() };
+    match &l.event {
+        LedgerEvent::Registered { set, pool, device, kind, mounted, .. } => {
+            // Once more: a set was begun anew on it, because the catalog of the old one was lost.
+            // Or a medium without a pool joins one, and takes the name on its sticker.
+            let alone = |m: &&MediumAccount| m.set == *set && m.name != name && m.pool.is_none() && !m.is_copy;
+            let before = media.values().find(alone).filter(|_| pool.is_some()).map(|m| m.name.clone());
+            let joined = before.as_ref().and_then(|before| media.remove(before));
+            let new = joined.map_or(new, |m| MediumAccount { name: name.clone(), ..m });
+            let m = media.entry(name).or_insert(new);
+            (m.set, m.pool, m.kind) = (set.clone(), pool.clone(), *kind);
+            m.device = device.clone().or(m.device.take());
+            m.was_mounted |= *mounted;
+            return before;
+        }
+        LedgerEvent::Copied { set, device, kind, generation, check_code, .. } => {
+            let copy = media.entry(name).or_insert(new);
+            (copy.set, copy.kind, copy.is_copy) = (set.clone(), Some(*kind), true);
+            copy.device = device.clone().or(copy.device.take());
+            (copy.attached, copy.detached, copy.at_host) = (Some(l.time.clone()), None, true);
+            copy.written = Some((l.time.clone(), *generation, check_code.clone()));
+            return None;
+        }
+        _ => {}
+    }
+    let m = media.get_mut(l.event.medium())?;
+    match &l.event {
+        LedgerEvent::Attached { device, mounted, .. } => {
+            m.found_at(&l.time);
+            m.device = device.clone().or(m.device.take());
+            m.was_mounted |= *mounted;
+        }
+        LedgerEvent::Written { generation, check_code, .. } => {
+            (m.written, m.is_full) = (Some((l.time.clone(), *generation, check_code.clone())), false);
+        }
+        LedgerEvent::Full { .. } => m.is_full = true,
+        LedgerEvent::Plugged { .. } => m.found_at(&l.time),
+        LedgerEvent::Unplugged { .. } | LedgerEvent::Detached { seen: true, .. } => {
+            (m.detached, m.at_host) = (Some(l.time.clone()), false)
+        }
+        LedgerEvent::Moved { to, off_site, out_of_use, .. } => {
+            (m.off_site, m.at_host, m.out_of_use) = (*off_site, false, *out_of_use);
+            m.location = Some(to.clone()).filter(|to| !to.is_empty());
+        }
+        LedgerEvent::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),
+        _ => {}
+    }
+    None
+}
+
 impl LedgerContent {
     /// All registered media, by name.
     pub fn media(&self) -> BTreeMap<String, MediumAccount> {
-        let mut media: BTreeMap<String, MediumAccount> = BTreeMap::new();
-        for l in &self.lines {
-            let name = l.event.medium().to_owned();
-            let new = MediumAccount { name: name.clone(), registered: l.time.clone(), ..MediumAccount::default() };
-            match &l.event {
-                LedgerEvent::Registered { set, pool, device, kind, mounted, .. } => {
-                    // Once more: a set was begun anew on it, because the catalog of the old one was lost.
-                    // Or a medium without a pool joins one, and takes the name on its sticker.
-                    let alone = |m: &&MediumAccount| m.set == *set && m.name != name && m.pool.is_none() && !m.is_copy;
-                    let before = media.values().find(alone).filter(|_| pool.is_some()).map(|m| m.name.clone());
-                    let joined = before.and_then(|before| media.remove(&before));
-                    let new = joined.map_or(new, |m| MediumAccount { name: name.clone(), ..m });
-                    let m = media.entry(name).or_insert(new);
-                    (m.set, m.pool, m.kind) = (set.clone(), pool.clone(), *kind);
-                    m.device = device.clone().or(m.device.take());
-                    m.was_mounted |= *mounted;
-                    continue;
-                }
-                LedgerEvent::Copied { set, device, kind, generation, check_code, .. } => {
-                    let copy = media.entry(name).or_insert(new);
-                    (copy.set, copy.kind, copy.is_copy) = (set.clone(), Some(*kind), true);
-                    copy.device = device.clone().or(copy.device.take());
-                    (copy.attached, copy.detached, copy.at_host) = (Some(l.time.clone()), None, true);
-                    copy.written = Some((l.time.clone(), *generation, check_code.clone()));
-                    continue;
-                }
-                _ => {}
-            }
-            let Some(m) = media.get_mut(l.event.medium()) else { continue };
-            match &l.event {
-                LedgerEvent::Attached { device, mounted, .. } => {
-                    (m.attached, m.detached, m.at_host) = (Some(l.time.clone()), None, true);
-                    m.device = device.clone().or(m.device.take());
-                    m.was_mounted |= *mounted;
-                    // What is attached here is not off site, whatever was entered before. It comes back here until somebody
-                    // takes it there again.
-                    if m.off_site {
-                        (m.location, m.off_site) = (None, false);
-                    }
-                }
-                LedgerEvent::Written { generation, check_code, .. } => {
-                    (m.written, m.is_full) = (Some((l.time.clone(), *generation, check_code.clone())), false);
-                }
-                LedgerEvent::Full { .. } => m.is_full = true,
-                LedgerEvent::Detached { seen: true, .. } => (m.detached, m.at_host) = (Some(l.time.clone()), false),
-                LedgerEvent::Moved { to, off_site, out_of_use, .. } => {
-                    (m.off_site, m.at_host, m.out_of_use) = (*off_site, false, *out_of_use);
-                    m.location = Some(to.clone()).filter(|to| !to.is_empty());
-                }
-                LedgerEvent::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),
-                _ => {}
-            }
-        }
+        let mut media = BTreeMap::new();
+        self.lines.iter().for_each(|l| drop(enter(&mut media, l)));
         media
+    }
+
+    /// The digest after each line, made anew: where a line was changed or removed, it and all behind it differ from what they
+    /// were, whatever digests the file has.
+    pub fn digests(&self) -> Vec<String> {
+        let mut digests: Vec<String> = Vec::new();
+        for line in &self.lines {
+            digests.push(chain(digests.last().map_or("", |d| d), line));
+        }
+        digests
     }
 
     /// Those of `media` on which generations were written, in the order of writing: name and time, for each generation.

@@ -76,6 +76,7 @@ pub fn answers() -> Vec<Described> {
         answer::<super::media::LedgerLine>("media.move"),
         answer::<super::media::Labels>("media.label"),
         answer::<super::media::Log>("media.log"),
+        answer::<super::media::Seen>("media.seen"),
         answer::<super::media::Copy>("media.copy"),
         answer::<super::media::Scrub>("media.scrub"),
         answer::<super::catalog::Rebuilt>("catalog.rebuild"),

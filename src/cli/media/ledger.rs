@@ -18,7 +18,7 @@ use azekura::job::incident::hold::active_hold;
 use azekura::job::incident::people::is_same_person;
 use azekura::medium::tape::st::is_drive;
 use azekura::medium::{MediumError, Sets};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Move {
@@ -52,7 +52,11 @@ pub fn out_of_use(why: OutOfUse) -> String {
 #[derive(Debug, clap::Args)]
 pub struct Log {
     #[arg(value_name = "NAME")]
-    medium: Option<String>,
+    pub medium: Option<String>,
+    #[arg(long)]
+    pub attached: bool,
+    #[arg(long, value_name = "MEDIUM", requires = "attached")]
+    pub sealed_on: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -187,7 +191,11 @@ pub fn log(args: &Log, context: &Context) -> Result<Outcome, CommandError> {
     for l in lines() {
         columns.row([l.line.printable(), time(&l.time, Lang::spoken()), l.event.medium().printable(), event(l)]);
     }
-    let answer = answer::Log { lines: lines().map(line).collect(), broken: book.broken.iter().copied().collect() };
+    let answer = answer::Log {
+        lines: lines().map(line).collect(),
+        broken: book.broken.iter().copied().collect(),
+        ..answer::Log::default()
+    };
     Ok(Outcome::new(exit(&book), columns.text(), &answer))
 }
 
@@ -204,6 +212,8 @@ fn event(l: &LedgerLine) -> String {
         LedgerEvent::Full { .. } => message!("media.event.full"),
         LedgerEvent::Detached { seen: true, .. } => message!("media.event.left"),
         LedgerEvent::Detached { seen: false, .. } => message!("media.event.stayed"),
+        LedgerEvent::Plugged { device, .. } => message!("media.event.plugged", name = device),
+        LedgerEvent::Unplugged { device, .. } => message!("media.event.unplugged", name = device),
         LedgerEvent::Moved { out_of_use: Some(why), by, .. } => {
             message!("media.event.out-of-use", why = out_of_use(*why), who = by)
         }

@@ -1,5 +1,6 @@
-//! `azekura media`: registers, labels, moves, copies and reads media, and shows which is due.
+//! `azekura media`: registers, labels, moves, copies and reads media, and shows which is due and when each was attached.
 
+pub mod attached;
 mod copy;
 mod init;
 mod label;
@@ -18,6 +19,7 @@ pub enum Command {
     Move(ledger::Move),
     Label(label::Args),
     Log(ledger::Log),
+    Seen(attached::SeenArgs),
     Copy(copy::Args),
     Scrub(scrub::Args),
 }
@@ -32,6 +34,7 @@ impl Command {
             Self::Move(_) => "media.move",
             Self::Label(_) => "media.label",
             Self::Log(_) => "media.log",
+            Self::Seen(_) => "media.seen",
             Self::Copy(_) => "media.copy",
             Self::Scrub(_) => "media.scrub",
         }
@@ -45,7 +48,9 @@ pub fn run(command: Command, context: &Context) -> Result<Outcome, CommandError>
         Command::Due(args) => ledger::due(&args, context),
         Command::Move(args) => ledger::move_to(args, context),
         Command::Label(args) => label::run(&args, context),
+        Command::Log(args) if args.attached => attached::log(&args, context),
         Command::Log(args) => ledger::log(&args, context),
+        Command::Seen(args) => attached::seen(&args, context),
         Command::Copy(args) => copy::run(&args, context),
         Command::Scrub(args) => scrub::run(&args, context),
     }

@@ -3,13 +3,14 @@
 
 use super::builder::{CellValue, ReportBuilder, Row};
 use super::shared::{ROWS, chain, comparisons, generation, people, searched, when};
+use crate::cli::media::attached::{media as interval_media, witness};
 use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{bytes, count, day_in_japan};
 use crate::cli::ui::{recorded, words};
 use azekura::answer::exact;
 use azekura::answer::generations::{Changes, CleanGeneration};
-use azekura::answer::media::LedgerLine;
+use azekura::answer::media::{LedgerLine, SealedOn};
 use azekura::answer::session::answers::{of_backup, of_hold, of_ledger, of_media};
 use azekura::answer::session::traces::Traces;
 use azekura::answer::session::{FactSource, Mark, Session, SessionAnswer, judge};
@@ -29,6 +30,7 @@ pub fn build(session: &Session, discovered: Option<i64>) -> ReportBuilder {
     chain(&mut builder, session);
     cipher(&mut builder, session);
     media(&mut builder, session);
+    attached(&mut builder, session);
     timeline(&mut builder, session);
     by_hand(&mut builder);
     builder.signatures(&["page.role.author", "page.role.witness", "page.role.officer", "page.role.director"]);
@@ -265,6 +267,53 @@ fn media(builder: &mut ReportBuilder, session: &Session) {
     builder.words(&message!("page.media-rule"));
 }
 
+/// When each medium was attached, by the newest `media log --attached` in the session, and what the seals say of it.
+fn attached(builder: &mut ReportBuilder, session: &Session) {
+    builder.section("page.section.attached");
+    let asked = || session.all(of_ledger).filter_map(|(l, answer)| Some((l, l.attached.as_ref()?, answer)));
+    let mut rows = Vec::new();
+    let mut more = 0;
+    if let Some((_, attached, answer)) = asked().last() {
+        let all = &attached.first;
+        let newest = &all[all.len().saturating_sub(ROWS)..];
+        more = attached.len() - newest.len() as u64;
+        rows.extend(newest.iter().map(|a| {
+            let told = |who| CellValue::Text(witness(who));
+            let until = match &a.until {
+                Some(until) => CellValue::Time(until.to_string()),
+                None => CellValue::Said(message!("media.attached.still")),
+            };
+            vec![
+                CellValue::Text(interval_media(a)),
+                CellValue::Time(a.since.to_string()),
+                told(a.came),
+                until,
+                CellValue::optional(a.left, told),
+                CellValue::Sources(vec![answer.source.clone()]),
+            ]
+        }));
+    }
+    let headings = ["label.medium", "label.attached-since", "label.told-by", "label.left", "label.told-by", "page.head.source"];
+    builder.list(&headings, &rows, more);
+    let compared = asked().filter_map(|(l, _, answer)| Some((l.sealed.as_ref()?, answer)));
+    let is_bad = |sealed: &SealedOn| !sealed.findings.is_empty();
+    // A comparison that found something is not undone by a later one, which may be of another medium.
+    let said = match compared.max_by_key(|(sealed, answer)| (is_bad(sealed), answer.source.line)) {
+        Some((sealed, answer)) if is_bad(sealed) => {
+            message!("page.attached.bad", count = count(sealed.findings.len()), line = answer.source.line)
+        }
+        Some((sealed, answer)) => match &sealed.time {
+            Some(time) => {
+                message!("page.attached.good", count = count(sealed.texts), time = when(time), line = answer.source.line)
+            }
+            None => message!("page.attached.not-compared"),
+        },
+        None => message!("page.attached.not-compared"),
+    };
+    builder.words(&said);
+    builder.words(&message!("page.attached.rule"));
+}
+
 /// Something that happened at a time.
 struct Moment {
     time: String,
@@ -384,6 +433,8 @@ fn of_line(l: &LedgerLine) -> Option<(Message, bool)> {
     match (&l.event[..], l.seen) {
         ("detached", Some(true)) => Some((message!("page.event.detached", name = name), false)),
         ("attached", _) => Some((message!("page.event.attached", name = name), false)),
+        ("plugged", _) => Some((message!("page.event.plugged", name = l.device.as_deref().unwrap_or_default()), false)),
+        ("unplugged", _) => Some((message!("page.event.unplugged", name = l.device.as_deref().unwrap_or_default()), false)),
         ("moved", _) => Some((message!("page.event.moved", name = name, who = by), false)),
         ("held", _) => {
             Some((message!("page.event.hold", who = by, why = recorded::why(l.why.as_deref().unwrap_or_default())), true))

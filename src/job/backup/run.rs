@@ -10,7 +10,7 @@ use super::sources::{OpenTrees, check_kinds, find_absent, identify, manifest_sou
 use super::stations::Stations;
 use super::tally::BackupTally;
 use super::{AlarmOrigin, Options, Report, Result, SourceOptions};
-use crate::env::{Env, TOOL};
+use crate::env::{Env, TOOL, time_text};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::cbor::Time;
 use crate::format::check_code::CheckCode;
@@ -18,13 +18,15 @@ use crate::format::manifest::{Finding, Manifest};
 use crate::format::object::{ObjectKind, object_path};
 use crate::format::seal::Verdict;
 use crate::format::watch::{self, Alarm};
+use crate::host::ledger::Ledger;
+use crate::host::ledger::sealed::{SECONDS_BACK, SealedAttachments};
 use crate::host::state::StateDir;
 use crate::job::incident::harmless;
 use crate::job::incident::hold::{self, HoldError};
 use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL};
 use crate::pipeline::encryptor::{Encryptor, Recipients};
 use crate::pipeline::source::SourceTree;
-use crate::set::writer::{self, NewSet, Opened, SealFacts, SetWriter, WriteError, WriteTarget};
+use crate::set::writer::{self, Closed, NewSet, Opened, SealFacts, SetWriter, WriteError, WriteTarget};
 use crate::tripwire::{RaisedAlarm, WatchedSource, Watcher};
 use std::sync::atomic::Ordering;
 
@@ -169,6 +171,7 @@ impl<'a> Run<'a> {
         self.set.host.state.put_watch(&watch::encode(&watched))?;
         let manifest = self.manifest(&stream, finished, watched, alarms)?;
         let encrypted = encrypt_manifest(&self.set.host.recipients, &manifest)?;
+        closed.extend(self.append_attachments()?);
         // The manifest does not name its own number and medium: it may go to the next one.
         closed.extend(self.set.append_here_or_next(ObjectKind::Manifest, &encrypted, self.env)?);
         let (statistics, findings) = (manifest.statistics.clone(), manifest.findings.clone());
@@ -234,6 +237,22 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Appends when each medium was attached, if the set's medium is in the ledger. A ledger that cannot be read must not cost
+    /// the night.
+    fn append_attachments(&mut self) -> Result<Option<Closed>> {
+        let set = self.set.host.id().to_string();
+        let Ok(book) = Ledger::of(&self.options.state).read() else { return Ok(None) };
+        if book.media().values().all(|m| m.set != set) {
+            return Ok(None);
+        }
+        let now = (self.env.now)();
+        let back = Time { seconds: now.seconds - SECONDS_BACK, ..now };
+        let text = SealedAttachments::of(&book, self.env.host, &time_text(now), &time_text(back));
+        let bytes = text.encode();
+        debug_assert_eq!(SealedAttachments::decode(&bytes), Some(Ok(text)));
+        Ok(self.set.append_here_or_next(ObjectKind::Extra, &bytes, self.env)?)
     }
 
     fn manifest(

@@ -99,8 +99,8 @@ fn fetch(
     o: &Object,
 ) -> std::result::Result<std::result::Result<(ObjectKind, Vec<u8>), DamageKind>, MediumError> {
     // A void object keeps the file name of the kind that it was to be, which its seal does not list.
-    const KINDS_OF_VOID: [ObjectKind; 5] =
-        [ObjectKind::Pack, ObjectKind::Manifest, ObjectKind::Seal, ObjectKind::Label, ObjectKind::Parity];
+    const KINDS_OF_VOID: [ObjectKind; 6] =
+        [ObjectKind::Pack, ObjectKind::Manifest, ObjectKind::Seal, ObjectKind::Label, ObjectKind::Parity, ObjectKind::Extra];
     let kinds = if o.kind == ObjectKind::Void { &KINDS_OF_VOID[..] } else { &[o.kind] };
     let mut what = DamageKind::Missing;
     for kind in kinds {
