@@ -89,6 +89,9 @@ pub enum LedgerEvent {
         device: Option<String>,
         /// What the copy is.
         kind: MediumKind,
+        /// It was read back no better than from the cache.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        from_cache: bool,
     },
     /// A run found it attached at a path. Nothing was written yet.
     Attached {
@@ -112,6 +115,9 @@ pub enum LedgerEvent {
         check_code: String,
         /// The verdict in its seal: `good`, `incomplete`, `alarm`.
         verdict: String,
+        /// It was read back no better than from the cache.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        from_cache: bool,
     },
     /// It was ejected.
     Detached {
@@ -186,6 +192,15 @@ pub enum LedgerEvent {
         /// The second person; `None` where one person alone asked on two days.
         witness: Option<String>,
     },
+    /// Everything on it was read past the cache, and is what the seals say.
+    Verified {
+        /// The medium's name.
+        medium: String,
+        /// The newest generation on it.
+        generation: u64,
+        /// The check code of that generation's seal.
+        check_code: String,
+    },
     /// It was read in full.
     Scrubbed {
         /// The medium's name.
@@ -205,6 +220,7 @@ impl LedgerEvent {
             | Self::Written { medium, .. }
             | Self::Detached { medium, .. }
             | Self::Moved { medium, .. }
+            | Self::Verified { medium, .. }
             | Self::Scrubbed { medium, .. } => medium,
             Self::Refused { due, .. } => due,
             Self::Held { .. } | Self::Harmless { .. } | Self::ReleaseAsked { .. } | Self::Released { .. } => "",
@@ -392,6 +408,8 @@ pub struct MediumAccount {
     pub at_host: bool,
     /// Time, generation and check code of what was written last.
     pub written: Option<(String, u64, String)>,
+    /// The newest generation that was read back no better than from the cache, where no one has verified the medium since.
+    pub unverified: Option<u64>,
     /// Time of the last scrub, and how many objects were damaged.
     pub scrubbed: Option<(String, u64)>,
 }
@@ -419,17 +437,19 @@ impl LedgerContent {
                     let joined = before.and_then(|before| media.remove(&before));
                     let new = joined.map_or(new, |m| MediumAccount { name: name.clone(), ..m });
                     let m = media.entry(name).or_insert(new);
+                    m.unverified = m.unverified.filter(|_| m.set == *set);
                     (m.set, m.pool, m.kind) = (set.clone(), pool.clone(), *kind);
                     m.device = device.clone().or(m.device.take());
                     m.was_mounted |= *mounted;
                     continue;
                 }
-                LedgerEvent::Copied { set, device, kind, generation, check_code, .. } => {
+                LedgerEvent::Copied { set, device, kind, generation, check_code, from_cache, .. } => {
                     let copy = media.entry(name).or_insert(new);
                     (copy.set, copy.kind, copy.is_copy) = (set.clone(), Some(*kind), true);
                     copy.device = device.clone().or(copy.device.take());
                     (copy.attached, copy.detached, copy.at_host) = (Some(l.time.clone()), None, true);
                     copy.written = Some((l.time.clone(), *generation, check_code.clone()));
+                    copy.unverified = from_cache.then_some(*generation).or(copy.unverified);
                     continue;
                 }
                 _ => {}
@@ -446,9 +466,11 @@ impl LedgerContent {
                         (m.location, m.off_site) = (None, false);
                     }
                 }
-                LedgerEvent::Written { generation, check_code, .. } => {
+                LedgerEvent::Written { generation, check_code, from_cache, .. } => {
                     m.written = Some((l.time.clone(), *generation, check_code.clone()));
+                    m.unverified = from_cache.then_some(*generation).or(m.unverified);
                 }
+                LedgerEvent::Verified { generation, .. } => m.unverified = m.unverified.filter(|n| n > generation),
                 LedgerEvent::Detached { seen: true, .. } => (m.detached, m.at_host) = (Some(l.time.clone()), false),
                 LedgerEvent::Moved { to, off_site, out_of_use, .. } => {
                     (m.off_site, m.at_host, m.out_of_use) = (*off_site, false, *out_of_use);
