@@ -369,7 +369,7 @@ mod tests {
         let (set, kind) = ("00".into(), None);
         let registered = LedgerEvent::Registered { medium: medium(), set, pool: None, device: None, kind, mounted: false };
         let unknown_at = |events: &[LedgerEvent]| {
-            let lines = (1..).zip([&[registered.clone()], events].concat());
+            let lines = (1..).zip([std::slice::from_ref(&registered), events].concat());
             let lines = lines.map(|(line, event)| LedgerLine { line, time: "2026-11-23T01:30:00Z".into(), event }).collect();
             let mut book = LedgerContent::default();
             book.lines = lines;
