@@ -38,9 +38,14 @@ fn json(home: &Path, arguments: &[&str]) -> serde_json::Value {
     serde_json::from_str(&stdout).unwrap()
 }
 
+/// A folder that every user can reach; not in `/tmp`, which is often memory: nothing there is read back from a medium.
+fn on_disk() -> tempfile::TempDir {
+    tempfile::tempdir_in("/var/tmp").unwrap()
+}
+
 /// A home with a source and a medium, and its first backup.
 fn first_night() -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = on_disk();
     let home = dir.path().to_owned();
     std::fs::create_dir_all(home.join("chart/2025")).unwrap();
     std::fs::create_dir(home.join("medium")).unwrap();
@@ -59,7 +64,7 @@ fn help_and_usage() {
 
 #[test]
 fn the_first_help_fits_on_a_screen() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = on_disk();
     for lang in ["en", "ja"] {
         let (code, stdout, _) = run(dir.path(), &["--lang", lang, "--help"]);
         assert_eq!(code, Some(0));
@@ -69,7 +74,7 @@ fn the_first_help_fits_on_a_screen() {
 
 #[test]
 fn the_pages_are_those_of_the_program() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = on_disk();
     let (code, stdout, _) = run(dir.path(), &["man", "man"]);
     assert_eq!(code, Some(0));
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -95,7 +100,7 @@ fn the_pages_are_those_of_the_program() {
 
 #[test]
 fn completions_are_made_for_every_shell() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = on_disk();
     for shell in ["bash", "zsh", "fish"] {
         let (code, stdout, _) = run(dir.path(), &["completions", shell]);
         assert_eq!(code, Some(0));
@@ -119,7 +124,7 @@ fn a_recovery_key_is_made_once_and_kept_from_other_eyes() {
 
 #[test]
 fn a_recovery_key_is_never_written_into_the_medium_or_the_state() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = on_disk();
     let home = dir.path();
     std::fs::create_dir_all(home.join("medium")).unwrap();
     std::fs::create_dir_all(home.join("chart")).unwrap();
@@ -406,7 +411,7 @@ fn a_proof_is_checked_in_a_clean_environment_against_paper_only() {
     let missing = [&["prove", "--from", "medium", "--out", "b.proof", "chart/b.txt"], &key[..]].concat();
     assert_eq!((run(&home, &missing).0, home.join("b.proof").exists()), (Some(1), false));
 
-    let clean = tempfile::tempdir().unwrap();
+    let clean = on_disk();
     std::fs::copy(home.join("a.proof"), clean.path().join("a.proof")).unwrap();
     std::fs::copy(home.join("chart/2025/a.txt"), clean.path().join("a.txt")).unwrap();
     let check = |arguments: &[&str]| {
@@ -528,7 +533,7 @@ fn a_medium_is_copied_without_a_key_and_its_condition_is_in_the_log() {
 
 #[test]
 fn a_key_file_may_have_a_passphrase_from_a_file_but_not_a_short_one() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = on_disk();
     let home = dir.path();
     std::fs::write(home.join("short"), "password\n").unwrap();
     let (code, _, stderr) = run(home, &["keys", "new", "--out", "key.txt", "--passphrase-file", "short"]);
@@ -546,7 +551,7 @@ fn a_key_file_may_have_a_passphrase_from_a_file_but_not_a_short_one() {
 
 #[test]
 fn a_host_is_set_up_once_and_then_needs_no_arguments() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = on_disk();
     let home = dir.path();
     std::fs::create_dir_all(home.join("chart")).unwrap();
     std::fs::create_dir_all(home.join("medium")).unwrap();
@@ -580,7 +585,7 @@ fn why_there_is_a_hold_is_said_in_the_language_chosen_by_every_command() {
 /// A device is refused before a key is made for it; what is no path below the source is taken as it is meant.
 #[test]
 fn sources_that_are_no_files_and_patterns_that_are_no_patterns() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = on_disk();
     let home = dir.path();
     for folder in ["chart/#recycle", "chart/tmp", "chart/cache", "medium"] {
         std::fs::create_dir_all(home.join(folder)).unwrap();
@@ -680,7 +685,7 @@ fn attributes_that_cannot_be_read_once_are_read_the_next_night() {
 
 #[test]
 fn a_folder_of_a_database_is_warned_of_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = on_disk();
     let home = dir.path();
     for folder in ["pgdata/base", "dumps", "chart"] {
         std::fs::create_dir_all(home.join(folder)).unwrap();

@@ -22,7 +22,7 @@ const PAGES: [(&str, &str); 2] = [("ja", include_str!("../docs/incident.ja.md"))
 impl Hospital {
     /// A hospital with two disks, a week each, on the night after it was attacked.
     fn attacked(lang: &'static str) -> Self {
-        let h = Self { dir: tempfile::tempdir().expect("a folder"), lang };
+        let h = Self { dir: tempfile::tempdir_in("/var/tmp").expect("a folder"), lang };
         for name in ["tmp", "mnt/CL-01", "mnt/CL-02", "mnt/copy", "mnt/quarantine", "mnt/new", "srv/key"] {
             fs::create_dir_all(h.path(name)).expect("a folder");
         }

@@ -23,7 +23,8 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+        // Not `/tmp`, which is often memory: nothing on it is read back from a medium.
+        let dir = tempfile::tempdir_in("/var/tmp").expect("a temporary folder");
         fs::create_dir(dir.path().join("medium")).expect("a folder");
         fs::create_dir(dir.path().join("chart")).expect("a folder");
         fs::write(dir.path().join("chart/a"), "a").expect("a file");

@@ -13,7 +13,7 @@ for program in chromium pdfinfo pdftotext python3; do
     fi
 done
 azekura=$(realpath "${AZEKURA:-target/debug/azekura}")
-work=$(mktemp -d)
+work=$(mktemp -d -p /var/tmp) # /tmp is often memory: nothing there is read back from a medium
 trap 'rm -rf "$work"' EXIT
 unset AZEKURA_EVIDENCE
 export HOME=$work AZEKURA_STATE=$work/state TZ=UTC LC_ALL=C.UTF-8

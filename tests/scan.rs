@@ -19,7 +19,8 @@ fn azekura(home: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
 
 /// A night with one file of these bytes.
 fn night(content: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
+    // Not `/tmp`, which is often memory: nothing on it is read back from a medium.
+    let dir = tempfile::tempdir_in("/var/tmp").unwrap();
     let home = dir.path().to_owned();
     for folder in ["chart", "medium"] {
         std::fs::create_dir(home.join(folder)).unwrap();

@@ -291,21 +291,54 @@ fn one_source_of_two_is_missed() {
     assert_eq!([0, 1].map(|i| status["sources"][i]["generation"].clone()), [Value::from(3), Value::from(2)]);
 }
 
-/// A medium in memory: what was read back is the cache, and no proof of anything.
+/// A medium in memory: what was read back is the cache, and no proof of anything. Neither a later night nor a look at the
+/// same cache changes that; reading the medium past the cache does.
 #[test]
 fn read_back_from_the_cache_is_not_good() {
     let practice = Practice::new();
     let Ok(memory) = tempfile::tempdir_in("/dev/shm") else { return skipped("a medium in memory: no /dev/shm") };
     let in_memory = memory.path().to_str().expect("UTF-8");
-    let (_, backup) = practice.answer(&["backup", "--init", "--to", in_memory]);
+    let (exit, backup) = practice.answer(&["backup", "--init", "--to", in_memory]);
     if backup["read_back"] != "cached" {
         return skipped("a medium in memory: /dev/shm is none");
     }
+    // Sealed, with the verdict that the seal has by its format, and no success all the same.
+    assert_eq!((exit, &backup["verdict"]), (3, &"good".into()));
     practice.put_away();
     practice.assert_status(3, "attention", &["not-read-back"]);
-    // The next one is on a disk.
+    assert_eq!(practice.exit(&["verify", in_memory]), 0);
+    practice.assert_status(3, "attention", &["not-read-back"]);
+    // The next one is on a disk, and says nothing of the one in memory.
     assert_eq!(practice.exit(&["backup", "--init"]), 0);
-    assert!(!practice.status().2.contains(&"not-read-back".to_owned()));
+    assert!(practice.status().2.contains(&"not-read-back".to_owned()));
+    // The same medium, on a disk by now.
+    let copied = Command::new("cp").args(["-r", in_memory, &practice.text("moved")]).status().expect("cp");
+    assert!(copied.success());
+    let verified = practice.run(&["verify", &practice.text("moved")], true);
+    assert!(verified.status.success(), "{verified:?}");
+    assert!(!practice.status().2.contains(&"not-read-back".to_owned()), "{verified:?}");
+    let (_, log) = practice.answer(&["media", "log"]);
+    let last = log["lines"].as_array().and_then(|lines| lines.last()).expect("a line");
+    assert_eq!((&last["event"], &last["generation"]), (&"verified".into(), &1.into()));
+}
+
+/// A copy in memory is no better.
+#[test]
+fn a_copy_that_was_read_back_from_the_cache_is_not_good() {
+    let practice = Practice::new();
+    let Ok(memory) = tempfile::tempdir_in("/dev/shm") else { return skipped("a copy in memory: no /dev/shm") };
+    practice.good_night();
+    let copy = ["media", "copy", "--name", "copy", "--to", memory.path().to_str().expect("UTF-8")];
+    let (exit, copied) = practice.answer(&copy);
+    if copied["read_back"] != "cached" {
+        return skipped("a copy in memory: /dev/shm is none");
+    }
+    assert_eq!((exit, &copied["good"]), (3, &true.into()));
+    assert_eq!(practice.exit(&["media", "move", "copy", "--to", "shelf", "--by", "A"]), 0);
+    practice.assert_status(3, "attention", &["not-read-back"]);
+    assert_eq!(practice.answer(&["status"]).1["problems"][0]["medium"], "copy");
+    assert_eq!(practice.exit(&["media", "move", "copy", "--out-of-use", "disposed", "--by", "A"]), 0);
+    practice.assert_status(0, "good", &[]);
 }
 
 #[test]

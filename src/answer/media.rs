@@ -222,7 +222,7 @@ pub struct LedgerLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Word>,
     /// What happened: `registered`, `copied`, `attached`, `written`, `full`, `detached`, `plugged`, `unplugged`,
-    /// `moved`, `refused`, `held`, `harmless`, `release-asked`, `released`, `scrubbed`.
+    /// `moved`, `refused`, `held`, `harmless`, `release-asked`, `released`, `verified`, `scrubbed`.
     pub event: Word,
     /// The name of the medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -239,15 +239,18 @@ pub struct LedgerLine {
     /// `registered`, `copied`: what the medium is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<MediumKind>,
-    /// `written`, `copied`: the newest generation. `harmless`, and `held` for an alarm: the generation that has the alarm.
+    /// `written`, `copied`, `verified`: the newest generation. `harmless`, and `held` for an alarm: the generation that has the alarm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
-    /// `written`, `copied`: the check code of its seal.
+    /// `written`, `copied`, `verified`: the check code of its seal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_code: Option<Word>,
     /// `written`: what the seal says: `good`, `incomplete` or `alarm`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Word>,
+    /// `written`, `copied`: whether it was read back no better than from the cache; absent where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_cache: Option<bool>,
     /// `attached`: the path where a run found it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Text>,

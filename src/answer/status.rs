@@ -93,7 +93,7 @@ pub enum ProblemName {
     NightCutOff,
     /// After the last generation was sealed, something failed.
     Unrecorded,
-    /// The newest generation was read back no better than from the cache.
+    /// A generation was read back no better than from the cache, and its medium was not verified past the cache since.
     NotReadBack,
     /// The last scrub of a medium found damage.
     Damaged,

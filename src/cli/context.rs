@@ -71,11 +71,13 @@ impl Context {
         active_hold(&Ledger::of(&state).read().ok()?)
     }
 
-    /// Says first that a hold is active. From then on no text asks for a medium.
-    pub fn tell_hold(&self) {
+    /// Says first that a hold is active. From then on no text asks for a medium, unless evidence needs one.
+    pub fn tell_hold(&self, keeps_evidence: bool) {
         let Some(hold) = self.hold() else { return };
         self.warn(&hold_line(&hold));
-        speak_under_hold();
+        if !keeps_evidence {
+            speak_under_hold();
+        }
     }
 
     /// While a hold is active, nobody is asked for a medium to write to.

@@ -97,8 +97,8 @@ fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Out
         | Command::Reference => Context::with_config(typed.common, environment, Config::default()),
         _ => Context::new(typed.common, environment)?,
     };
-    if says_the_hold(path) && !keeps_evidence {
-        context.tell_hold();
+    if says_the_hold(path) {
+        context.tell_hold(keeps_evidence);
     }
     if matches!(path, "backup" | "media.copy") && !keeps_evidence {
         context.ask_for_no_medium();

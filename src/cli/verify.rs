@@ -19,8 +19,9 @@ use azekura::format::seal::ReadBack;
 use azekura::job::inspect::InspectError;
 use azekura::job::inspect::damaged_files::{DamagedFile, DamagedFiles, DamagedGeneration, damaged_files};
 use azekura::job::inspect::verify::{CheckedGeneration, Expected, Options, Report, remember_damage, verify};
+use azekura::job::media::scrub::{Verified, enter_verified};
 use azekura::set::open::OpenSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Files that are shown; `--json` has the first thousand.
 const SHOWN: usize = 50;
@@ -72,6 +73,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
             context.warn(&e.message);
         }
     }
+    enter(context, &from, &report);
     let exit = match report.is_good() {
         true => Exit::Good,
         false if report.is_only_newer() || report.is_only_empty() => Exit::Medium,
@@ -128,6 +130,18 @@ fn names(answer: &Verify) -> String {
     };
     let table = if touched.files.is_empty() { String::new() } else { columns.text() };
     format!("{lines}{table}{more}\n")
+}
+
+/// Enters into this host's ledger that a medium is verified which waits for it. A host without one has nothing to enter.
+fn enter(context: &Context, from: &Path, report: &Report) {
+    let Ok(state) = context.state_dir() else { return };
+    match enter_verified(&state, from, report, &context.env(None)) {
+        Ok(Verified::NotNeeded) => {}
+        Ok(Verified::Entered { medium }) => context.talk(&message!("verify.entered", name = medium)),
+        Ok(Verified::NotPastTheCache) => context.talk(&message!("verify.still-unread")),
+        Ok(Verified::WhichMedium) => context.warn(&message!("verify.which-medium")),
+        Err(e) => context.warn(&CommandError::from(e).message),
+    }
 }
 
 /// Makes the next backup store again what is damaged; whether there is anything.

@@ -92,6 +92,9 @@ pub enum LedgerEvent {
         device: Option<String>,
         /// What the copy is.
         kind: MediumKind,
+        /// It was read back no better than from the cache.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        from_cache: bool,
     },
     /// A run found it attached at a path. Nothing was written yet.
     Attached {
@@ -115,6 +118,9 @@ pub enum LedgerEvent {
         check_code: String,
         /// The verdict in its seal: `good`, `incomplete`, `alarm`.
         verdict: String,
+        /// It was read back no better than from the cache.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        from_cache: bool,
     },
     /// A run found no space on it: what it had stored is sealed, and its generation is not complete.
     Full {
@@ -214,6 +220,15 @@ pub enum LedgerEvent {
         /// The second person; `None` where one person alone asked on two days.
         witness: Option<String>,
     },
+    /// Everything on it was read past the cache, and is what the seals say.
+    Verified {
+        /// The medium's name.
+        medium: String,
+        /// The newest generation on it.
+        generation: u64,
+        /// The check code of that generation's seal.
+        check_code: String,
+    },
     /// It was read in full.
     Scrubbed {
         /// The medium's name.
@@ -234,6 +249,7 @@ impl LedgerEvent {
             | Self::Full { medium }
             | Self::Detached { medium, .. }
             | Self::Moved { medium, .. }
+            | Self::Verified { medium, .. }
             | Self::Scrubbed { medium, .. } => medium,
             Self::Plugged { medium, .. } | Self::Unplugged { medium, .. } => medium.as_deref().unwrap_or_default(),
             Self::Refused { due, .. } => due,
@@ -424,6 +440,8 @@ pub struct MediumAccount {
     pub written: Option<(String, u64, String)>,
     /// The last run on it found no space.
     pub is_full: bool,
+    /// The newest generation that was read back no better than from the cache, where no one has verified the medium since.
+    pub unverified: Option<u64>,
     /// Time of the last scrub, and how many objects were damaged.
     pub scrubbed: Option<(String, u64)>,
 }
@@ -459,17 +477,19 @@ fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Option<
             let joined = before.as_ref().and_then(|before| media.remove(before));
             let new = joined.map_or(new, |m| MediumAccount { name: name.clone(), ..m });
             let m = media.entry(name).or_insert(new);
+            m.unverified = m.unverified.filter(|_| m.set == *set);
             (m.set, m.pool, m.kind) = (set.clone(), pool.clone(), *kind);
             m.device = device.clone().or(m.device.take());
             m.was_mounted |= *mounted;
             return before;
         }
-        LedgerEvent::Copied { set, device, kind, generation, check_code, .. } => {
+        LedgerEvent::Copied { set, device, kind, generation, check_code, from_cache, .. } => {
             let copy = media.entry(name).or_insert(new);
             (copy.set, copy.kind, copy.is_copy) = (set.clone(), Some(*kind), true);
             copy.device = device.clone().or(copy.device.take());
             (copy.attached, copy.detached, copy.at_host) = (Some(l.time.clone()), None, true);
             copy.written = Some((l.time.clone(), *generation, check_code.clone()));
+            copy.unverified = from_cache.then_some(*generation).or(copy.unverified);
             return None;
         }
         _ => {}
@@ -481,10 +501,12 @@ fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Option<
             m.device = device.clone().or(m.device.take());
             m.was_mounted |= *mounted;
         }
-        LedgerEvent::Written { generation, check_code, .. } => {
+        LedgerEvent::Written { generation, check_code, from_cache, .. } => {
             (m.written, m.is_full) = (Some((l.time.clone(), *generation, check_code.clone())), false);
+            m.unverified = from_cache.then_some(*generation).or(m.unverified);
         }
         LedgerEvent::Full { .. } => m.is_full = true,
+        LedgerEvent::Verified { generation, .. } => m.unverified = m.unverified.filter(|n| n > generation),
         LedgerEvent::Plugged { .. } => m.found_at(&l.time),
         LedgerEvent::Unplugged { .. } | LedgerEvent::Detached { seen: true, .. } => {
             (m.detached, m.at_host) = (Some(l.time.clone()), false)

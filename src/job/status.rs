@@ -5,7 +5,7 @@
 //!
 //! Nothing here reads a medium: the host's own logs say what was done, and somebody has to look at them every morning.
 
-use crate::format::seal::{ReadBack, Verdict};
+use crate::format::seal::Verdict;
 use crate::host::ledger::{LedgerContent, OutOfUse};
 use crate::host::nights::{Night, NightEnd, SealedNight};
 use crate::job::incident::harmless::harmless_alarms;
@@ -84,7 +84,8 @@ pub enum Problem {
         /// What was wrong, in the language of the run.
         why: String,
     },
-    /// The newest generation was read back no better than from the cache: nobody knows what is on the medium.
+    /// A generation was read back no better than from the cache, and nobody has verified its medium since: nobody knows what
+    /// is on it.
     NotReadBack {
         /// That generation.
         generation: u64,
@@ -227,10 +228,8 @@ pub fn judge(
             }
         }
     }
-    problems.extend(
-        last.filter(|l| l.read_back == ReadBack::Cached)
-            .map(|l| Problem::NotReadBack { generation: l.generation, medium: l.medium.clone() }),
-    );
+    let in_use = book.media().into_values().filter(|m| m.out_of_use.is_none());
+    problems.extend(in_use.filter_map(|m| Some(Problem::NotReadBack { generation: m.unverified?, medium: m.name })));
     let scrubbed = book.media().into_values().filter_map(|m| Some((m.name, m.scrubbed?.1)));
     problems.extend(scrubbed.filter(|(_, n)| *n > 0).map(|(medium, objects)| Problem::Damaged { medium, objects }));
     let in_turn = book.media().into_values().filter(|m| pools.iter().any(|p| p.media.contains(&m.name)));
@@ -324,6 +323,7 @@ fn seconds(rfc3339: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::seal::ReadBack;
     use crate::host::ledger::{LedgerEvent, LedgerLine};
     use crate::host::nights::SourceNight;
 
@@ -454,7 +454,7 @@ mod tests {
         let told = |written: &[&str]| {
             let lines = (10..).zip(written).map(|(day, medium)| {
                 let (medium, check_code, verdict) = ((*medium).to_owned(), "JHFB".into(), "good".into());
-                let event = LedgerEvent::Written { medium, generation: 1, check_code, verdict };
+                let event = LedgerEvent::Written { medium, generation: 1, check_code, verdict, from_cache: false };
                 LedgerLine { line: day, time: format!("2026-11-{day}T01:30:00Z"), event }
             });
             let mut book = LedgerContent::default();
@@ -477,7 +477,41 @@ mod tests {
         let nights = [night(0, Some(sealed(10, Verdict::Good)))];
         let found = judge(&nights, 1, &LedgerContent::default(), expected, NOON, |_| false);
         assert_eq!(found.problems, [Problem::SourceNever { source: "pacs".into() }, Problem::LogTorn { lines: 1 }]);
-        let cached = SealedNight { read_back: ReadBack::Cached, ..sealed(10, Verdict::Good) };
-        assert!(matches!(&problems(&[night(0, Some(cached))])[..], [Problem::NotReadBack { .. }]));
+    }
+
+    /// What a later generation read back is its own; only who reads all of the medium past the cache knows of the others.
+    #[test]
+    fn a_cached_read_back_stays_until_its_medium_is_verified() {
+        let medium = || "CL-01".to_owned();
+        let written = |generation, from_cache| {
+            let (check_code, verdict) = ("JHFB".into(), "good".into());
+            LedgerEvent::Written { medium: medium(), generation, check_code, verdict, from_cache }
+        };
+        let verified = |generation| LedgerEvent::Verified { medium: medium(), generation, check_code: "JHFB".into() };
+        let (set, kind) = ("00".into(), None);
+        let registered = LedgerEvent::Registered { medium: medium(), set, pool: None, device: None, kind, mounted: false };
+        let unknown_at = |events: &[LedgerEvent]| {
+            let lines = (1..).zip([std::slice::from_ref(&registered), events].concat());
+            let lines = lines.map(|(line, event)| LedgerLine { line, time: "2026-11-23T01:30:00Z".into(), event }).collect();
+            let mut book = LedgerContent::default();
+            book.lines = lines;
+            let nights = [night(0, Some(sealed(10, Verdict::Good)))];
+            let found =
+                judge(&nights, 0, &book, Expected { sources: &[ExpectedSource::usual("ehr")], pools: &[] }, NOON, |_| false)
+                    .problems;
+            match &found[..] {
+                [] => None,
+                [Problem::NotReadBack { generation, .. }] => Some(*generation),
+                _ => panic!("{found:?}"),
+            }
+        };
+        assert_eq!(unknown_at(&[written(1, false)]), None);
+        assert_eq!(unknown_at(&[written(1, true), written(2, false)]), Some(1));
+        assert_eq!(unknown_at(&[written(1, true), verified(1)]), None);
+        assert_eq!(unknown_at(&[written(1, true), verified(1), written(2, true)]), Some(2));
+        assert_eq!(unknown_at(&[written(1, true), written(2, true), verified(1)]), Some(2), "an older state of the medium");
+        let (to, by, out_of_use) = (String::new(), "A".into(), Some(crate::host::ledger::OutOfUse::Lost));
+        let lost = LedgerEvent::Moved { medium: medium(), to, by, witness: None, off_site: false, out_of_use };
+        assert_eq!(unknown_at(&[written(1, true), lost]), None);
     }
 }

@@ -17,7 +17,7 @@ use crate::cli::ui::output::{Outcome, to_stderr};
 use crate::cli::ui::text::message;
 use crate::cli::ui::units::time;
 use azekura::answer::backup::Backup;
-use azekura::format::seal::Verdict;
+use azekura::format::seal::{ReadBack, Verdict};
 use azekura::host::state::StateDir;
 use azekura::job::backup::{NewSetOptions, Options, SourceOptions, check_kinds};
 use azekura::medium::AttachedMedium;
@@ -124,7 +124,12 @@ struct Sealed {
 
 impl Sealed {
     fn exit(&self) -> Exit {
-        let verdict = if self.is_held { Exit::Alarm } else { exit(self.done.report.verdict) };
+        let verdict = match exit(self.done.report.verdict) {
+            _ if self.is_held => Exit::Alarm,
+            // Nobody knows what is on the medium.
+            sealed if self.done.report.read_back == ReadBack::Cached => sealed.max(Exit::Incomplete),
+            sealed => sealed,
+        };
         match verdict.max(self.done.exit) {
             _ if self.done.report.unrecorded.is_some() => verdict.max(self.done.exit).sealed_only(),
             // An alarm is the gravest.

@@ -51,7 +51,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     };
     let answer = answer(&report);
     talk(&answer, context);
-    let exit = if answer.good { Exit::Good } else { Exit::Damage };
+    let exit = match (answer.good, answer.read_back) {
+        (true, ReadBack::Direct | ReadBack::Dropped) => Exit::Good,
+        (true, ReadBack::Cached) => Exit::Incomplete,
+        (false, _) => Exit::Damage,
+    };
     Ok(Outcome::new(exit, text(&answer), &answer))
 }
 

@@ -231,6 +231,9 @@ fn event(l: &LedgerLine) -> String {
             Some(witness) => message!("media.event.released-witness", who = by, witness = witness),
             None => message!("media.event.released", who = by),
         },
+        LedgerEvent::Verified { generation, check_code, .. } => {
+            message!("media.event.verified", number = generation, code = check_code)
+        }
         LedgerEvent::Scrubbed { damaged, .. } => message!("media.event.scrubbed", count = damaged),
     };
     said.to_string()

@@ -10,7 +10,7 @@ pub enum Exit {
     /// Nothing new was sealed.
     Failed = 1,
     Usage = 2,
-    /// Sealed, but something in the sources was unreadable, stale or missing.
+    /// Sealed, but something in the sources was unreadable, stale or missing, or nothing could be read back past the cache.
     Incomplete = 3,
     /// Sealed, but a tripwire was raised, or a hold is active.
     Alarm = 4,
@@ -62,7 +62,8 @@ impl Exit {
         match path {
             "backup" => &[Good, Failed, Usage, Incomplete, Alarm, Damage, Medium, Key, SealedOnly, Interrupted],
             "restore" => &[Good, Failed, Usage, Incomplete, Damage, Medium, Key, Interrupted],
-            "verify" | "media.copy" | "media.scrub" => &[Good, Failed, Usage, Damage, Medium, Interrupted],
+            "media.copy" => &[Good, Failed, Usage, Incomplete, Damage, Medium, Interrupted],
+            "verify" | "media.scrub" => &[Good, Failed, Usage, Damage, Medium, Interrupted],
             "generations" => &[Good, Failed, Usage, Damage, Medium, Key],
             "compare" => &[Good, Failed, Usage, Incomplete, Damage, Medium, Key, Interrupted],
             "find" | "diff" | "history" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],

@@ -107,6 +107,7 @@ impl Intervals {
             | LedgerEvent::Attached { medium, .. }
             | LedgerEvent::Written { medium, .. }
             | LedgerEvent::Full { medium }
+            | LedgerEvent::Verified { medium, .. }
             | LedgerEvent::Scrubbed { medium, .. } => self.found(medium, time),
             LedgerEvent::Plugged { medium, device, port } => self.plugged(medium.as_deref(), device, port.as_ref(), time),
             LedgerEvent::Unplugged { medium, device, port } => self.unplugged(medium.as_deref(), device, port.as_ref(), time),

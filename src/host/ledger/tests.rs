@@ -25,8 +25,13 @@ fn lines_come_back_in_their_order() {
         kind: None,
         mounted: false,
     };
-    let written =
-        LedgerEvent::Written { medium: "CL-01".into(), generation: 3, check_code: "JHFB".into(), verdict: "good".into() };
+    let written = LedgerEvent::Written {
+        medium: "CL-01".into(),
+        generation: 3,
+        check_code: "JHFB".into(),
+        verdict: "good".into(),
+        from_cache: false,
+    };
     for (n, event) in [registered, written, moved("CL-01", "金庫")].into_iter().enumerate() {
         ledger.write(&format!("2026-11-2{n}T01:30:00Z"), event).unwrap();
     }

@@ -5,6 +5,7 @@ use super::{MediaError, Result, sets_at};
 use crate::env::Env;
 use crate::event::Observer;
 use crate::format::object::Id;
+use crate::format::seal::ReadBack;
 use crate::host::catalog::Catalog;
 use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumKind};
 use crate::host::state::StateDir;
@@ -135,6 +136,7 @@ pub fn night(
         generation: report.generation,
         check_code: report.check_code.to_string(),
         verdict: report.verdict.name().to_owned(),
+        from_cache: report.read_back == ReadBack::Cached,
     });
     ledger_error = written.err().or(ledger_error);
     let (gone, unwritten) = detach(&options, report.set, &medium, eject, env);
@@ -205,6 +207,7 @@ pub fn enter_alone(options: &Options, report: &backup::Report, env: &Env) -> (St
             generation: report.generation,
             check_code: report.check_code.to_string(),
             verdict: report.verdict.name().to_owned(),
+            from_cache: report.read_back == ReadBack::Cached,
         })?;
         Ok(medium)
     };

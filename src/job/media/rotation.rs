@@ -283,7 +283,13 @@ mod tests {
     }
 
     fn written(medium: &str) -> LedgerEvent {
-        LedgerEvent::Written { medium: medium.into(), generation: 1, check_code: "JHFB".into(), verdict: "good".into() }
+        LedgerEvent::Written {
+            medium: medium.into(),
+            generation: 1,
+            check_code: "JHFB".into(),
+            verdict: "good".into(),
+            from_cache: false,
+        }
     }
 
     fn held() -> LedgerEvent {
@@ -332,6 +338,7 @@ mod tests {
     fn a_copy_does_not_take_the_turn_of_what_it_was_made_from() {
         for name in ["AA-copy", "ZZ-copy"] {
             let book = book(&[LedgerEvent::Copied {
+                from_cache: false,
                 medium: name.into(),
                 set: SETS[0].to_string(),
                 generation: 1,
@@ -371,6 +378,7 @@ mod tests {
     #[test]
     fn a_serial_number_of_two_media_identifies_neither() {
         let copied = LedgerEvent::Copied {
+            from_cache: false,
             medium: "AA-copy".into(),
             set: SETS[0].to_string(),
             generation: 1,

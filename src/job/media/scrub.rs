@@ -13,12 +13,12 @@ use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
 use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumAccount, only_with_device};
-use crate::job::inspect::InspectError;
+use crate::job::inspect::{InspectError, verify};
 use crate::medium::{ErrorCategory, device_name};
 use crate::seal::chain::{Chain, Fault, FaultKind};
 use crate::set::check::{Damage, check_objects, sealed_here};
 use crate::set::open::{OpenSet, set_name};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// What is to be read.
@@ -178,13 +178,52 @@ pub fn log(report: &Report, catalog: &mut Catalog, time: &str) -> Result<bool, C
 pub fn enter_into_ledger(state: &Path, set: Id, at: &Path, damaged: u64, env: &Env) -> Result<Option<String>, LedgerError> {
     let ledger = Ledger::of(state);
     let media = ledger.read()?.media();
-    let (id, device) = (set.to_string(), device_name(at));
-    let of_set: Vec<&MediumAccount> = media.values().filter(|m| m.set == id).collect();
-    let found = match &of_set[..] {
-        [only] => Some(*only),
-        _ => only_with_device(&media, device.as_deref()).filter(|m| m.set == id),
-    };
-    let Some(medium) = found.map(|m| m.name.clone()) else { return Ok(None) };
+    let Some(medium) = medium_at(&media, set, at).map(|m| m.name.clone()) else { return Ok(None) };
     ledger.write(&env.time_text(), LedgerEvent::Scrubbed { medium: medium.clone(), damaged })?;
     Ok(Some(medium))
+}
+
+/// What a verification says of media that were read back no better than from the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verified {
+    /// None of the set waits for it.
+    NotNeeded,
+    /// The medium is what its seals say, past the cache: it is in the ledger.
+    Entered {
+        /// The medium's name.
+        medium: String,
+    },
+    /// One waits for it, and still does: there is damage, or this was read no better than from the cache, too.
+    NotPastTheCache,
+    /// One waits for it, and it may be one of several copies.
+    WhichMedium,
+}
+
+/// Enters a verification of the medium at `at` into the ledger, where it waits for one.
+pub fn enter_verified(state: &Path, at: &Path, report: &verify::Report, env: &Env) -> Result<Verified, LedgerError> {
+    let ledger = Ledger::of(state);
+    let media = ledger.read()?.media();
+    let id = report.set.to_string();
+    if media.values().all(|m| m.set != id || m.unverified.is_none()) {
+        return Ok(Verified::NotNeeded);
+    }
+    let is_past_the_cache = report.is_good() && report.read_back != ReadBack::Cached;
+    let Some(newest) = report.generations.last().filter(|_| is_past_the_cache) else { return Ok(Verified::NotPastTheCache) };
+    let Some(medium) = medium_at(&media, report.set, at) else { return Ok(Verified::WhichMedium) };
+    if medium.unverified.is_none() {
+        return Ok(Verified::NotNeeded);
+    }
+    let (medium, generation, check_code) = (medium.name.clone(), newest.generation, newest.check_code.to_string());
+    ledger.write(&env.time_text(), LedgerEvent::Verified { medium: medium.clone(), generation, check_code })?;
+    Ok(Verified::Entered { medium })
+}
+
+/// The medium of a set that is attached at a path: the only one of the set, or the one in hardware of that name.
+fn medium_at<'m>(media: &'m BTreeMap<String, MediumAccount>, set: Id, at: &Path) -> Option<&'m MediumAccount> {
+    let (id, device) = (set.to_string(), device_name(at));
+    let of_set: Vec<&MediumAccount> = media.values().filter(|m| m.set == id).collect();
+    match &of_set[..] {
+        [only] => Some(*only),
+        _ => only_with_device(media, device.as_deref()).filter(|m| m.set == id),
+    }
 }

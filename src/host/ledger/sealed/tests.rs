@@ -12,7 +12,9 @@ fn night(ledger: &Ledger, day: u64, medium: &str) {
     let plugged = LedgerEvent::Plugged { medium: medium.clone(), device: device.clone(), port: port.clone() };
     ledger.write(&at(day, 1), plugged).unwrap();
     let (generation, check_code, verdict) = (day + 1, "JHFB".into(), "good".into());
-    ledger.write(&at(day, 3), LedgerEvent::Written { medium: device.clone(), generation, check_code, verdict }).unwrap();
+    ledger
+        .write(&at(day, 3), LedgerEvent::Written { medium: device.clone(), generation, check_code, verdict, from_cache: false })
+        .unwrap();
     ledger.write(&at(day, 4), LedgerEvent::Unplugged { medium, device, port }).unwrap();
 }
 

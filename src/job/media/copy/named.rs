@@ -3,6 +3,7 @@
 use super::{CopyError, Options, Report, copy};
 use crate::env::Env;
 use crate::event::Observer;
+use crate::format::seal::ReadBack;
 use crate::host::ledger::{Ledger, LedgerError, LedgerEvent};
 use crate::host::state::{StateDir, StateError};
 use crate::job::media::kind_at;
@@ -60,7 +61,8 @@ pub fn copy_named(
     let report = copy(options, env, observer)?;
     if let Some((generation, code)) = report.newest.as_ref().filter(|_| report.is_good()) {
         let (medium, generation, check_code) = (name.to_owned(), *generation, code.to_string());
-        let event = LedgerEvent::Copied { medium, set, generation, check_code, device: device_name(&options.to), kind };
+        let (device, from_cache) = (device_name(&options.to), report.read_back == ReadBack::Cached);
+        let event = LedgerEvent::Copied { medium, set, generation, check_code, device, kind, from_cache };
         ledger.write(&env.time_text(), event)?;
     }
     Ok(report)
