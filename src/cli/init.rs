@@ -147,7 +147,7 @@ fn write(file: &Path, config: &Config) -> Result<(), CommandError> {
     let text = config.text().map_err(|e| failed().cause(message!("reason.plain", text = e.to_string())))?;
     let written = file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
         // No secret is in it: others may read it.
-        files::write_new(file, 0o666, text.as_bytes())
+        files::write_new(file, 0o644, text.as_bytes())
     });
     written.map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists => exists(file),
