@@ -129,12 +129,14 @@ pub enum FindingKind {
     Foreign,
     /// The host's clock is behind the last seal.
     ClockSetBack,
+    /// The host's clock shows a time that cannot be: before this program was made, or far in the future.
+    ClockWrong,
 }
 
 impl FindingKind {
     /// Whether it is only worth reporting: nothing is missing because of it.
     pub fn is_note(self) -> bool {
-        matches!(self, Self::MediumInSource | Self::TakenOver | Self::Leftover | Self::ClockSetBack)
+        matches!(self, Self::MediumInSource | Self::TakenOver | Self::Leftover)
     }
 
     /// The name in a manifest and in JSON.

@@ -80,10 +80,7 @@ impl<'a> Run<'a> {
         // Not before: on the first night, opening has made them.
         let own: Vec<_> = [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect();
         trees.iter_mut().for_each(|t| t.skip(&own));
-        if let Some(g) = set.log.last.as_ref().filter(|g| g.started > started.as_nanoseconds_64()) {
-            // Generations are numbered by their order, never by the clock; a person has to know all the same.
-            tally.finding(FindingKind::ClockSetBack, b"", g.time.clone());
-        }
+        check_clock(&started, &set, &state, tally);
 
         for number in &set.log.lost_seals {
             // Tonight is sealed all the same; behind a gap, only a check code from paper proves a generation.
@@ -271,6 +268,21 @@ impl<'a> Run<'a> {
         raised.dedup();
         let why = format!("set {} generation {generation}: {}", self.set.host.info.name, raised.join(", "));
         hold::put_on(&self.options.state, "azekura", &why, self.env).err()
+    }
+}
+
+/// Generations are numbered by their order, never by the clock. But their age is judged by it, and a source's files, too:
+/// somebody has to put it right.
+fn check_clock(now: &Time, set: &SetWriter, state: &StateDir, tally: &BackupTally) {
+    if !POSSIBLE_TIMES.contains(&now.seconds) {
+        tally.finding(FindingKind::ClockWrong, b"", time_text(*now));
+    }
+    // The last one that was sealed, on whichever medium, not the latest time: once the clock is right again, a night that
+    // it was ahead in says nothing any more.
+    let of_set = set.log.last.as_ref().map(|g| g.time.clone());
+    let of_host = NightLog::of(state.root()).last_sealed();
+    if let Some(time) = of_set.into_iter().chain(of_host).filter(|time| *time > time_text(*now)).max() {
+        tally.finding(FindingKind::ClockSetBack, b"", time);
     }
 }
 
