@@ -6,6 +6,7 @@ mod bad_restore;
 #[path = "../golden/cbor.rs"]
 mod cbor;
 mod clean;
+mod clock;
 mod compare;
 mod copy;
 mod damaged_medium;

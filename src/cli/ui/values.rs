@@ -35,7 +35,9 @@ mod tests {
     #[test]
     fn ids_and_root_keys_are_read_as_people_type_them() {
         let id = "0123456789abcdef0123456789abcdef";
-        for typed in [id.to_uppercase(), id.replace('0', "O").replace('1', "l"), "０１２３ー4567－89ab cdef\n0123456789ABCDEF".into()] {
+        for typed in
+            [id.to_uppercase(), id.replace('0', "O").replace('1', "l"), "０１２３ー4567－89ab cdef\n0123456789ABCDEF".into()]
+        {
             assert_eq!(set_id(&typed).unwrap().to_string(), id, "{typed}");
             assert_eq!(root_key(&typed.repeat(2)).unwrap(), unhex(&id.repeat(2)).unwrap(), "{typed}");
         }

@@ -9,7 +9,7 @@ use super::sources::{OpenTrees, check_kinds, find_absent, identify, manifest_sou
 use super::stations::Stations;
 use super::tally::BackupTally;
 use super::{Options, Report, Result, SourceOptions};
-use crate::env::{Env, TOOL};
+use crate::env::{Env, POSSIBLE_TIMES, TOOL, time_text};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::cbor::Time;
 use crate::format::check_code::CheckCode;
@@ -17,6 +17,7 @@ use crate::format::manifest::{Finding, Manifest};
 use crate::format::object::{ObjectKind, object_path};
 use crate::format::seal::Verdict;
 use crate::format::watch::{self, Alarm};
+use crate::host::nights::NightLog;
 use crate::host::state::StateDir;
 use crate::job::incident::hold::{self, HoldError};
 use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL};
