@@ -29,6 +29,7 @@ mod priorities;
 mod prove;
 mod rebuild;
 mod shrinking_sources;
+mod spelling;
 mod stamp;
 mod stolen_host;
 mod tape;

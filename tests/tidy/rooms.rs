@@ -27,6 +27,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli"]),
     ("schemars", &["answer", "format", "host/ledger"]),
     ("sha2", &["format/digests", "pipeline/hasher"]),
+    ("unicode_normalization", &["generation/spelling"]),
     ("zstd", &["pipeline/compressor"]),
 ];
 
