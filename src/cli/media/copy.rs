@@ -51,6 +51,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     };
     let answer = answer(&report);
     talk(&answer, context);
+    words::litter(report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
     let exit = if answer.good { Exit::Good } else { Exit::Damage };
     Ok(Outcome::new(exit, text(&answer), &answer))
 }

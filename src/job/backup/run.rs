@@ -210,6 +210,8 @@ impl<'a> Run<'a> {
             closed,
             streaming: appended.streaming,
             medium: mounted.medium.describe(),
+            // A remark, for which nothing fails.
+            litter: mounted.medium.list().map(|l| l.litter_names()).unwrap_or_default(),
         })
     }
 
