@@ -45,5 +45,9 @@ pub fn time_text(t: Time) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// Times that a host's clock may show, in seconds since 1970: since this version was made (1 January 2026; a new version
+/// may move it), and before 2090. A dead battery gives 1970 or a year of the firmware, a slip of the hand any other.
+pub const POSSIBLE_TIMES: std::ops::Range<i64> = 1_767_225_600..3_786_912_000;
+
 /// Name and version of this program, as objects carry it.
 pub const TOOL: &str = concat!("azekura ", env!("CARGO_PKG_VERSION"));

@@ -131,12 +131,14 @@ pub enum FindingKind {
     ClockSetBack,
     /// Two people have looked at an alarm of an earlier generation and found it harmless.
     Harmless,
+    /// The host's clock shows a time that cannot be: before this program was made, or far in the future.
+    ClockWrong,
 }
 
 impl FindingKind {
     /// Whether it is only worth reporting: nothing is missing because of it.
     pub fn is_note(self) -> bool {
-        matches!(self, Self::MediumInSource | Self::TakenOver | Self::Leftover | Self::ClockSetBack | Self::Harmless)
+        matches!(self, Self::MediumInSource | Self::TakenOver | Self::Leftover | Self::Harmless)
     }
 
     /// The name in a manifest and in JSON.

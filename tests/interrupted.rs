@@ -234,3 +234,34 @@ fn a_run_does_not_wait_for_the_next_medium() {
         }
     }
 }
+
+/// Keys, passphrases and lists may come out of a pipe to which nobody writes: no job has begun, and the command ends all the same.
+#[test]
+fn no_command_waits_for_what_it_is_to_read_first() {
+    let host = Host::new();
+    host.run(&["backup", "--to", "medium", "--init", "chart"]);
+    rustix::fs::mknodat(CWD, host.path("pipe"), rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a pipe");
+    for command in [
+        &["restore", "--from", "medium", "--to", "restored", "--identity", "pipe"][..],
+        &["restore", "--from", "medium", "--to", "restored", KEY[0], KEY[1], "--only", "pipe"],
+        &["find", "a", "--from", "medium", "--identity", "pipe"],
+        &["keys", "show-recipient", "--identity", "pipe"],
+        &["keys", "new", "--out", "key", "--passphrase-file", "pipe"],
+        &["generations", "medium", "--identity", "pipe"],
+    ] {
+        let begun = Instant::now();
+        host.assert_ends_soon(command, || begun.elapsed() > Duration::from_millis(300));
+    }
+}
+
+/// What a monitor runs at any hour.
+#[test]
+fn a_copy_and_a_verification_end_within_a_large_object() {
+    let host = Host::new();
+    host.run(&host.backup_of("head -c 3G /dev/urandom"));
+    fs::create_dir(host.path("copy")).expect("a folder");
+    for command in [&["verify", "medium"][..], &["media", "copy", "--from", "medium", "--to", "copy"]] {
+        let begun = Instant::now();
+        host.assert_ends_soon(command, || begun.elapsed() > Duration::from_millis(400));
+    }
+}

@@ -768,6 +768,14 @@ fn a_bare_mount_point_is_no_blank_disk() {
     // Folders on this host, for whoever wants them.
     set_config("mount = false\n");
     ends(&["media", "init", "CL-02"], 0, "");
+    let clinic = Clinic::new();
+    for (disk, more, is_told) in [("CL-01", "", true), ("CL-02", "mount = false\n", false)] {
+        clinic.dock(disk);
+        fs::write(clinic.path("config"), format!("{config}{more}")).expect("a configuration");
+        let out = clinic.run(&["media", "init", disk, "--at", &clinic.text("dock")], "config");
+        assert!(out.status.success(), "{out:?}");
+        assert_eq!(String::from_utf8_lossy(&out.stderr).contains("this host's own disk"), is_told, "{out:?}");
+    }
 }
 
 /// A disk is lost, broken or thrown away: it is no copy, nobody waits for it, and it is written again only after somebody says so.
@@ -831,6 +839,9 @@ fn what_a_desktop_leaves_on_a_disk_changes_no_exit_code() {
     let ends = |arguments: &[&str]| {
         let done = clinic.run(arguments, "config");
         assert_eq!(done.status.code(), Some(0), "{arguments:?}: {done:?}");
+        let is_told = String::from_utf8_lossy(&done.stderr).contains("harmless: 00000/.DS_Store");
+        let tells = arguments[0] == "verify" && arguments[1] == disk || arguments[0] == "media";
+        assert!(is_told || !tells, "{arguments:?}: {done:?}");
     };
     let restore = ["restore", "--from", &disk, "--identity", &key, "--to", &out];
     let all = [
@@ -842,7 +853,8 @@ fn what_a_desktop_leaves_on_a_disk_changes_no_exit_code() {
         &restore,
     ];
     all.iter().for_each(|arguments| ends(arguments));
-    assert_eq!(clinic.once_more(1, "CL-01").0, 0);
+    let (exit, said) = clinic.once_more(1, "CL-01");
+    assert!(exit == 0 && said.contains("harmless: 00000/.DS_Store"), "{said}");
     litter("CL-02");
     all[..5].iter().for_each(|arguments| ends(arguments));
 }

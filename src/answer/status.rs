@@ -91,8 +91,10 @@ pub enum ProblemName {
     NightFailed,
     /// A backup began and did not end, and no later one made up for it.
     NightCutOff,
-    /// After the last generation was sealed, something failed.
+    /// The last generation was sealed, and this host could not record it (exit code 8).
     Unrecorded,
+    /// The last generation was sealed with an alarm, and afterwards something failed: its hold, or its record.
+    FailedAfterwards,
     /// A generation was read back no better than from the cache, and its medium was not verified past the cache since.
     NotReadBack,
     /// The last scrub of a medium found damage.

@@ -4,7 +4,9 @@
 use super::common::Common;
 use super::config::{Config, ConfigPool};
 use super::environment::{self, Environment};
+use super::inherited::{INTERRUPTED, end_in_order};
 use super::loader::Attendant;
+use super::trusted;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::to_stderr;
@@ -23,10 +25,6 @@ use azekura::medium::tape::BLOCK_BYTES;
 use azekura::pipeline::encryptor::Identity;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Set by the first Ctrl-C. Jobs check it, and end in order.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug)]
 pub struct Context {
@@ -39,7 +37,11 @@ pub struct Context {
 
 impl Context {
     pub fn new(common: Common, environment: Environment) -> Result<Self, CommandError> {
-        let config = Config::read(common.config.as_deref(), environment.config_file().as_deref())?;
+        let (given, usual) = (common.config.as_deref(), environment.config_file());
+        if let Some(file) = given.or(usual.as_deref()).filter(|_| environment.is_root()) {
+            trusted::check(file)?;
+        }
+        let config = Config::read(given, usual.as_deref())?;
         Ok(Self::with_config(common, environment, config))
     }
 
@@ -53,7 +55,11 @@ impl Context {
     }
 
     pub fn state_dir(&self) -> Result<PathBuf, CommandError> {
-        self.environment.state_dir(self.common.state.as_deref()).map(|dir| environment::absolute(&dir))
+        let dir = environment::absolute(&self.environment.state_dir(self.common.state.as_deref())?);
+        if self.environment.is_root() {
+            trusted::check(&dir)?;
+        }
+        Ok(dir)
     }
 
     /// The state directory of a command that answers from it: where this user's own does not exist and the host has
@@ -89,7 +95,12 @@ impl Context {
 
     /// This host's catalog, if it has one. Creates nothing.
     pub fn catalog(&self) -> Result<Option<Catalog>, CommandError> {
-        let Ok(dir) = self.state_dir() else { return Ok(None) };
+        let dir = match self.state_dir() {
+            Ok(dir) => dir,
+            Err(e) if self.environment.is_root() => return Err(e),
+            // A user without a home has none.
+            Err(_) => return Ok(None),
+        };
         if !dir.join("sets").is_dir() {
             return Ok(None);
         }
@@ -135,7 +146,7 @@ impl Context {
     /// The environment of a job. From now on the first Ctrl-C asks the job to end, and does not end the program at
     /// once.
     pub fn env(&self, threads: Option<usize>) -> Env<'_> {
-        listen();
+        end_in_order();
         Env {
             now: &environment::now,
             random: &random,
@@ -209,19 +220,6 @@ impl Context {
     pub fn warn(&self, text: &Message) {
         to_stderr(&format!("{} {text}\n", find("heading.warning")));
     }
-}
-
-/// The first signal to stop asks the job to end in order; the second ends the program at once. Both are safe for the
-/// medium: what is not sealed does not count.
-fn listen() {
-    let handler = || {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        }
-        to_stderr(&format!("\n{}\n", find("talk.interrupted")));
-    };
-    // Fails when it listens already; and without it a signal ends the program at once, which is safe.
-    let _ = ctrlc::set_handler(handler);
 }
 
 fn random(bytes: &mut [u8]) {

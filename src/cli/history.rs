@@ -98,6 +98,7 @@ fn path_history(args: &Args, path: OsString, context: &Context) -> Result<Outcom
             context.warn(&message!("history.unknown-because", generations = generations(v), why = recorded::cause(why)));
         }
     }
+    words::otherwise_spelled(&report.otherwise_spelled).for_each(|m| context.talk(&m));
     let exit = match (report.is_sound(), report.is_found()) {
         (false, _) => Exit::Damage,
         // As with find: nothing found is not a good end.

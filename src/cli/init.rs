@@ -54,12 +54,13 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     sources.iter().for_each(|source| databases(source, context));
     let medium = args.to.as_deref().map(absolute);
     // Checked before anything is made.
-    if !args.recipient.is_empty() {
-        Recipients::parse(&args.recipient)?;
-    }
+    let given = match args.recipient.is_empty() {
+        true => None,
+        false => Some(Recipients::parse(&args.recipient)?.texts().to_vec()),
+    };
     StateDir::open(&state)?;
     let keep_out: Vec<&Path> = [Some(state.as_path()), medium.as_deref()].into_iter().flatten().collect();
-    let key = match args.recipient.is_empty() {
+    let key = match given.is_none() {
         true => Some(recovery_key::make(args.identity_out.as_deref(), &keep_out, context)?),
         false => None,
     };
@@ -74,7 +75,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         max_media_per_generation: None,
         tape_block: None,
         changer_drive: None,
-        recipients: key.as_ref().map_or(args.recipient, |k| k.recipients.clone()),
+        recipients: key.as_ref().map_or(given.unwrap_or_default(), |k| k.recipients.clone()),
         level: None,
         sources: sources.into_iter().map(in_config).collect::<Result<_, _>>()?,
     };
@@ -147,7 +148,7 @@ fn write(file: &Path, config: &Config) -> Result<(), CommandError> {
     let text = config.text().map_err(|e| failed().cause(message!("reason.plain", text = e.to_string())))?;
     let written = file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
         // No secret is in it: others may read it.
-        files::write_new(file, 0o666, text.as_bytes())
+        files::write_new(file, 0o644, text.as_bytes())
     });
     written.map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists => exists(file),

@@ -20,6 +20,7 @@ mod generations;
 mod help;
 mod history;
 mod hold;
+mod inherited;
 mod init;
 mod keys;
 mod library;
@@ -35,6 +36,7 @@ mod restore;
 mod sources;
 mod stamp;
 mod status;
+mod trusted;
 mod ui;
 mod usage;
 mod verify;
@@ -57,6 +59,7 @@ use ui::text;
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
+    inherited::put_right();
     let environment = Environment::read();
     let arguments = environment::arguments();
     text::speak(Lang::asked_for(&arguments).unwrap_or(environment.lang));

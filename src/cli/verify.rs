@@ -205,7 +205,7 @@ fn talk(answer: &Verify, context: &Context) {
     context.warn_first(answer.faults.first.iter().map(|f| Message::plain(&f.text)));
     context.warn_first(answer.damage.first.iter().map(|d| Message::plain(&d.text)));
     context.warn_first(answer.foreign.first.iter().map(|name| message!("verify.foreign", name = name)));
-    answer.litter.first.iter().for_each(|name| context.talk(&message!("verify.litter", name = name)));
+    words::litter(answer.litter.first.iter().map(|name| &name[..])).for_each(|m| context.talk(&m));
     if answer.leftover_objects > 0 {
         // An object that cannot be read may be the seal of the generation that they belong to.
         let message = match answer.faults.is_empty() {

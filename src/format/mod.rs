@@ -23,6 +23,7 @@ pub mod stamp;
 pub mod succession;
 pub mod tape;
 pub(crate) mod text;
+pub mod typed;
 pub mod watch;
 
 /// The format version that this program writes, and the newest that it reads.

@@ -12,6 +12,7 @@ mod order;
 mod pack_cache;
 mod raw;
 mod select;
+pub mod spelling;
 
 pub use entries::{EntryReader, EntryRecord, Gap};
 use first_names::FirstNames;

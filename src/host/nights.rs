@@ -139,6 +139,12 @@ impl NightLog {
         append_line(&self.path, |_| Ok(text)).map_err(|(_, e)| e)
     }
 
+    /// When a run last sealed something: RFC 3339, UTC.
+    pub fn last_sealed(&self) -> Option<String> {
+        let (nights, _) = self.read().ok()?;
+        nights.into_iter().rev().find_map(|night| Some(night.end?.sealed?.time))
+    }
+
     /// All runs, in the order of their beginnings; and how many lines cannot be read since a run last sealed something: a
     /// power cut tears a line.
     pub fn read(&self) -> io::Result<(Vec<Night>, u64)> {

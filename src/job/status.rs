@@ -77,8 +77,15 @@ pub enum Problem {
         /// When it began: RFC 3339, UTC.
         begun: String,
     },
-    /// The last generation was sealed, and something was wrong afterwards.
+    /// The last generation was sealed, and this host could not record it.
     Unrecorded {
+        /// That generation.
+        generation: u64,
+        /// Why, in the language of the run.
+        why: String,
+    },
+    /// The last generation was sealed with an alarm, and something was wrong afterwards: its hold, or its record.
+    FailedAfterwards {
         /// That generation.
         generation: u64,
         /// What was wrong, in the language of the run.
@@ -127,6 +134,9 @@ pub enum Problem {
     },
 }
 
+/// The exit code of a backup that sealed, and that this host could not record.
+const SEALED_ONLY: u8 = 8;
+
 /// How bad something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -144,6 +154,7 @@ impl Problem {
         match self {
             Self::SourceIncomplete { .. }
             | Self::Unrecorded { .. }
+            | Self::FailedAfterwards { .. }
             | Self::NotReadBack { .. }
             | Self::Full { .. }
             | Self::OutOfUse { .. }
@@ -212,9 +223,15 @@ pub fn judge(
             None if is_running(night.process) && nights[at + 1..].iter().all(|n| n.process != night.process) => {
                 running.get_or_insert(night.begun.clone());
             }
-            Some(NightEnd { why, .. }) if sealed.is_some() => {
+            Some(NightEnd { why, exit, .. }) if sealed.is_some() => {
                 let told = why.as_ref().zip(sealed).filter(|_| at + 1 == nights.len());
-                problems.extend(told.map(|(why, s)| Problem::Unrecorded { generation: s.generation, why: why.clone() }));
+                problems.extend(told.map(|(why, s)| {
+                    let (generation, why) = (s.generation, why.clone());
+                    match *exit == SEALED_ONLY {
+                        true => Problem::Unrecorded { generation, why },
+                        false => Problem::FailedAfterwards { generation, why },
+                    }
+                }));
             }
             _ if is_made_up_for(night, &nights[at + 1..], expected) => {}
             end => {
@@ -468,6 +485,17 @@ mod tests {
         assert_eq!(told(&["CL-01", "CL-01", "CL-01"]), overdue(1));
         assert_eq!(told(&["CL-01", "CL-01", "CL-01", "CL-01"]), overdue(2));
         assert_eq!(told(&["CL-01", "CL-01", "CL-01", "CL-02"]), []);
+    }
+
+    #[test]
+    fn a_generation_without_a_record_is_told_from_an_alarm_without_a_hold() {
+        let ended = |exit| {
+            let mut night = night(exit, Some(sealed(10, Verdict::Good)));
+            night.end.as_mut().unwrap().why = Some("the disk is full".into());
+            problems(&[night])
+        };
+        assert!(matches!(&ended(8)[..], [Problem::Unrecorded { generation: 1, .. }]));
+        assert!(matches!(&ended(4)[..], [Problem::FailedAfterwards { generation: 1, .. }]));
     }
 
     #[test]

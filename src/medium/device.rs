@@ -15,7 +15,7 @@ pub(super) fn root_device(root: &Path) -> Result<Device, MediumError> {
         Errno::NOENT => MediumError::NotFound { path: root.to_owned() },
         Errno::NOTDIR => MediumError::NotADirectory { path: root.to_owned() },
         // Without an open folder nothing can be found out about its device. A disk that fails here counts as gone.
-        Errno::IO => gone(root, Some(e)),
+        Errno::IO => gone(root, "opening the folder", Some(e)),
         e => fault(root, &Device::unknown(), "opening the folder", e),
     })?;
     let device = Device::below(folder, root);
@@ -23,12 +23,12 @@ pub(super) fn root_device(root: &Path) -> Result<Device, MediumError> {
     Ok(device)
 }
 
-fn gone(root: &Path, e: Option<Errno>) -> MediumError {
-    MediumError::Gone { medium: root.display().to_string(), what: "opening the folder", source: e.map(Into::into) }
+pub(super) fn gone(root: &Path, what: &'static str, e: Option<Errno>) -> MediumError {
+    MediumError::Gone { medium: root.display().to_string(), what, source: e.map(Into::into) }
 }
 
 pub(super) fn check_attached(root: &Path, device: &Device) -> Result<(), MediumError> {
-    if device.is_gone() { Err(gone(root, None)) } else { Ok(()) }
+    if device.is_gone() { Err(gone(root, "opening the folder", None)) } else { Ok(()) }
 }
 
 /// What an error of the kernel means on a medium. ENOSPC and EROFS, too, may come from a disk that was unplugged.
@@ -121,6 +121,30 @@ impl Device {
     /// A device of which nothing is known; never called gone.
     pub fn unknown() -> Self {
         Self { node: None, disks: Vec::new() }
+    }
+
+    /// The device as sysfs has it.
+    #[cfg(test)]
+    pub fn at(node: &Path) -> Self {
+        Self { node: Some(node.to_owned()), disks: Vec::new() }
+    }
+
+    /// How often the disk has answered with an error since it was plugged in. `None` where it is not counted.
+    pub fn errors(&self) -> Option<u64> {
+        // A partition's folder lies in that of its disk.
+        let below = |node: &PathBuf| ["device/ioerr_cnt", "../device/ioerr_cnt"].map(|name| node.join(name));
+        let counts = self.node.iter().chain(&self.disks).flat_map(below).filter_map(|path| {
+            let text = std::fs::read_to_string(path).ok()?;
+            u64::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok()
+        });
+        counts.fold(None, |sum, n| Some(sum.unwrap_or(0) + n))
+    }
+
+    /// The device's own file, for whoever may read it.
+    pub fn node_in_dev(&self) -> Option<PathBuf> {
+        let facts = std::fs::read_to_string(self.node.as_ref()?.join("uevent")).ok()?;
+        let name = facts.lines().find_map(|line| line.strip_prefix("DEVNAME="))?;
+        Some(Path::new("/dev").join(name))
     }
 
     /// True only if the device was there and is not any more. Of several disks all must be gone: a mirror survives the

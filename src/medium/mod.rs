@@ -16,6 +16,7 @@ mod in_memory;
 mod layout;
 pub mod loader;
 mod lock;
+mod probe;
 mod request;
 pub mod scsi;
 mod sets;
@@ -83,6 +84,12 @@ pub trait Medium: Send + Sync {
     /// Fails if the medium is not attached any more. Called after an object could not be read, to distinguish a missing
     /// medium from damage.
     fn check_attached(&self) -> Result<(), MediumError> {
+        Ok(())
+    }
+
+    /// Fails if the medium is not attached any more, or if the last [`Medium::list`] may have missed objects, because the disk had
+    /// errors meanwhile: FAT leaves out what it cannot read, and says nothing. Called before the set is said to lack something.
+    fn check_complete(&self) -> Result<(), MediumError> {
         Ok(())
     }
 
@@ -184,6 +191,13 @@ pub struct Listing {
     pub foreign_count: u64,
     /// Names that desktop systems leave in any folder: no fault. As many, and as sorted.
     pub litter: Vec<OsString>,
+}
+
+impl Listing {
+    /// What desktop systems have left, for people.
+    pub fn litter_names(&self) -> Vec<String> {
+        self.litter.iter().map(|name| name.to_string_lossy().into_owned()).collect()
+    }
 }
 
 /// The most foreign names in a [`Listing`]: enough to show, too few to fill the memory.

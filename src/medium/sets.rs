@@ -1,13 +1,13 @@
 //! Which sets are on a medium, by their labels.
 
-use super::MediumError;
-use super::device::{Device, check_attached, fault, root_device};
+use super::device::{Device, fault, gone, root_device};
 use super::layout::{FOLDER, SetEntry, each_entry, each_name_of_thousands, open_folder, open_plain, thousands_in};
+use super::{MediumError, probe};
 use crate::format::label::Label;
 use crate::format::object::{Id, ObjectKind, file_name, folder_name};
 use crate::format::seal::Seal;
 use crate::format::{Malformed, limit};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -31,12 +31,25 @@ impl Sets {
     /// Finds the sets on the medium whose root folder is `root`: none on a blank medium.
     pub fn find(root: &Path) -> Result<Self, MediumError> {
         let device = root_device(root)?;
+        let (sets, is_doubtful) = probe::look(&device, || Self::find_once(root, &device))?;
+        if sets.is_blank() && is_doubtful {
+            return Err(gone(root, "looking for sets", Some(Errno::IO)));
+        }
+        // A disk that does not answer must not be taken for a blank one.
+        let looking = |path: &Path| open_folder(CWD, path, true).map_err(|e| fault(path, &device, "looking for sets", e));
+        let folders = sets.found.iter().map(|s| &s.path).chain(sets.broken.iter().map(|b| &b.path));
+        let set = folders.filter_map(|path| looking(path).ok()).next();
+        probe::check(root, &device, set.as_ref().map(AsFd::as_fd), looking(root)?.as_fd())?;
+        Ok(sets)
+    }
+
+    fn find_once(root: &Path, device: &Device) -> Result<Self, MediumError> {
         let above = root.join(FOLDER);
         match std::fs::symlink_metadata(&above) {
             Ok(m) if m.is_dir() => {}
             Ok(_) => return Err(MediumError::NotADirectory { path: above }),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(e) => return Err(fault(&above, &device, "looking for sets", errno(&e))),
+            Err(e) => return Err(fault(&above, device, "looking for sets", errno(&e))),
         }
         let mut sets = Self::default();
         for entry in WalkDir::new(&above).min_depth(1).max_depth(1).sort_by_file_name() {
@@ -45,7 +58,7 @@ impl Sets {
                 Ok(_) => continue,
                 Err(e) => {
                     let path = e.path().unwrap_or(&above).to_owned();
-                    let why = fault(&path, &device, "looking for sets", e.io_error().map_or(Errno::IO, errno));
+                    let why = fault(&path, device, "looking for sets", e.io_error().map_or(Errno::IO, errno));
                     if e.depth() == 0 || matches!(why, MediumError::Gone { .. }) {
                         return Err(why);
                     }
@@ -53,7 +66,7 @@ impl Sets {
                     continue;
                 }
             };
-            match label_of_set(&path, &device) {
+            match label_of_set(&path, device) {
                 Ok(label) => sets.found.push(SetOnMedium { id: label.set, label, path }),
                 Err(gone @ MediumError::Gone { .. }) => return Err(gone),
                 Err(why) => {
@@ -66,8 +79,6 @@ impl Sets {
             }
         }
         sets.set_further_apart();
-        // An unplugged disk must not be taken for a blank one.
-        check_attached(root, &device)?;
         Ok(sets)
     }
 

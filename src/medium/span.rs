@@ -198,6 +198,10 @@ impl Medium for SpanningMedium<'_> {
         Ok(Box::new(object))
     }
 
+    fn check_complete(&self) -> Result<()> {
+        self.state().current.as_ref().map_or(Ok(()), |current| current.medium.check_complete())
+    }
+
     fn free_bytes(&self) -> Option<u64> {
         None
     }

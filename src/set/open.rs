@@ -88,6 +88,9 @@ impl<'w> OpenSet<'w> {
         let id = wanted.map_or_else(|| only_set(&sets, &attached, from), Ok)?;
         let medium = attached.open(id)?;
         let chain = Chain::read(&*medium, id)?;
+        if chain.generations().next().is_none() {
+            medium.check_complete()?;
+        }
         let further =
             sets.further.iter().filter(|(of, _)| *of == id).filter_map(|(_, path)| path.file_name().map(Into::into)).collect();
         // What counts is what the label says, whatever the folder is called.

@@ -782,7 +782,9 @@ fn the_clock_is_wrong() {
         h.clock.store(seconds, Ordering::Relaxed);
         h.write("patients/6", format!("Fujii {}", night % 2));
         let report = h.backup();
-        assert_eq!((report.generation, report.verdict), (night, Verdict::Good), "numbers never follow the clock");
+        // Nobody can tell that a year ahead is wrong; a time before the last seal is told.
+        let verdict = if (3..=4).contains(&night) { Verdict::Incomplete } else { Verdict::Good };
+        assert_eq!((report.generation, report.verdict), (night, verdict), "numbers never follow the clock");
         assert_same(&picture(&h.source()), &restored(&h, night), &format!("night {night}"));
     }
     assert_goes_on(&h, &before);

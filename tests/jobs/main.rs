@@ -6,6 +6,7 @@ mod bad_restore;
 #[path = "../golden/cbor.rs"]
 mod cbor;
 mod clean;
+mod clock;
 mod compare;
 mod copy;
 mod damaged_medium;
@@ -28,6 +29,7 @@ mod priorities;
 mod prove;
 mod rebuild;
 mod shrinking_sources;
+mod spelling;
 mod stamp;
 mod stolen_host;
 mod tape;

@@ -12,7 +12,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
-    ("ctrlc", &["cli"]),
     ("data_encoding", &["format/object", "format/check_code"]),
     ("der", &["format/stamp"]),
     ("ed25519_dalek", &["seal"]),
@@ -25,9 +24,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["host/catalog"]),
     ("rust_i18n", &["cli"]),
     ("shlex", &["cli"]),
+    ("signal_hook", &["cli"]),
     ("schemars", &["answer", "format", "host/ledger"]),
     ("sha2", &["format/digests", "pipeline/hasher"]),
-    ("unicode_normalization", &["job/incident/people"]),
+    ("unicode_normalization", &["generation/spelling", "job/incident/people"]),
     ("zstd", &["pipeline/compressor"]),
 ];
 

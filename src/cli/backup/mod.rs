@@ -16,6 +16,7 @@ use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Outcome, to_stderr};
 use crate::cli::ui::text::message;
 use crate::cli::ui::units::time;
+use crate::cli::ui::words;
 use azekura::answer::backup::Backup;
 use azekura::format::seal::{ReadBack, Verdict};
 use azekura::host::state::StateDir;
@@ -192,6 +193,7 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
     };
     let answer = Backup { hold: context.hold().is_some(), ..show::answer(&done.report, key.as_ref()) };
     show::talk(&answer, done.report.hold_failed.is_none(), context);
+    words::litter(done.report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
     Ok(Sealed { is_held: answer.hold && !options.quarantine, done, answer, to: options.to })
 }
 

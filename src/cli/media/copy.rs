@@ -51,6 +51,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     };
     let answer = answer(&report);
     talk(&answer, context);
+    words::litter(report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
     let exit = match (answer.good, answer.read_back) {
         (true, ReadBack::Direct | ReadBack::Dropped) => Exit::Good,
         (true, ReadBack::Cached) => Exit::Incomplete,

@@ -8,6 +8,8 @@ use crate::cli::ui::text::message;
 use azekura::answer::Clipped;
 use azekura::answer::media::Init;
 use azekura::job::media::init::{InitOptions, init};
+use azekura::medium::is_mounted;
+use azekura::medium::tape::st::is_drive;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -42,6 +44,10 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         mount: pool.and_then(|p| p.mount),
     };
     let set = init(&options, &context.env(None))?;
+    // Once it was seen on a mount, a bare folder is refused.
+    if options.mount.is_none() && !is_mounted(&options.at) && !is_drive(&options.at) {
+        context.warn(&message!("talk.unmounted", path = options.at, name = args.name));
+    }
     let answer = Init { name: args.name.as_str().into(), set: Clipped::of(set), pool: options.pool.as_deref().map(Into::into) };
     let text = format!("{}\n", message!("media.registered", name = answer.name, set = answer.set));
     Ok(Outcome::good(text, &answer))

@@ -35,6 +35,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     };
     let answer = answer(&report);
     talk(&answer, context);
+    words::litter(report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
     if let Some(mut catalog) = context.catalog()? {
         enter_into_ledger(&context.state_dir()?, report.set, &options.from, report.damaged(), &env)?;
         log(&report, &mut catalog, &env.time_text())?;

@@ -109,6 +109,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         measure(&mut answer, started.elapsed().as_secs_f64(), options.target.resume);
     }
     talk(&answer, report.lacks_storages, context);
+    words::otherwise_spelled(&report.otherwise_spelled).for_each(|m| context.talk(&m));
     let (mut exit, mut text) = (exit(&answer), text(&answer));
     // The result of the restore is complete by now, whatever becomes of the scanner.
     if let Some(command) = &args.scan {

@@ -72,6 +72,7 @@ fn of_source(judged: &Judged) -> Option<Problem> {
         | Judged::NightFailed { .. }
         | Judged::NightCutOff { .. }
         | Judged::Unrecorded { .. }
+        | Judged::FailedAfterwards { .. }
         | Judged::NotReadBack { .. }
         | Judged::Damaged { .. }
         | Judged::Full { .. }
@@ -99,6 +100,11 @@ fn of_night(judged: &Judged) -> Problem {
             let text = message!("status.problem.unrecorded", number = generation, why = why);
             let unrecorded = failure(ProblemName::Unrecorded, &text, &message!("status.do.unrecorded"));
             Problem { generation: Some(*generation), ..unrecorded }
+        }
+        Judged::FailedAfterwards { generation, why } => {
+            let text = message!("status.problem.failed-afterwards", number = generation, why = why);
+            let failed = failure(ProblemName::FailedAfterwards, &text, &message!("status.do.failed-afterwards"));
+            Problem { generation: Some(*generation), ..failed }
         }
         Judged::NotReadBack { generation, medium } => {
             let text = message!("status.problem.not-read-back", number = generation, medium = medium);

@@ -51,6 +51,9 @@ fn finding(f: &Finding) -> String {
     if f.kind == FindingKind::ClockSetBack.name() {
         return message!("talk.clock-set-back", time = time(&f.detail, Lang::spoken())).to_string();
     }
+    if f.kind == FindingKind::ClockWrong.name() {
+        return message!("talk.clock-wrong", time = time(&f.detail, Lang::spoken())).to_string();
+    }
     let path = exact(&f.path, f.path_hex.as_deref());
     if let Some(entries) = f.detail.strip_suffix(" entries").filter(|_| f.kind == FindingKind::TakenOver.name()) {
         return message!("talk.taken-over", path = path, count = entries).to_string();

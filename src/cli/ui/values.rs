@@ -3,17 +3,46 @@
 use super::text::{Message, message};
 use azekura::format::check_code::WrittenCode;
 use azekura::format::object::{Id, unhex};
+use azekura::format::typed::without_dividers;
 
 pub fn check_code(typed: &str) -> Result<WrittenCode, Message> {
     typed.parse().map_err(|_| message!("value.check-code"))
 }
 
-/// A root key as the key sheet prints it, with or without spaces and hyphens between its groups.
+/// A root key as the key sheet prints it.
 pub fn root_key(typed: &str) -> Result<[u8; 32], Message> {
-    let digits: String = typed.to_lowercase().chars().filter(|c| !matches!(c, ' ' | '-')).collect();
-    unhex(&digits).ok_or_else(|| message!("value.root-key"))
+    unhex(&hex_digits(typed)).ok_or_else(|| message!("value.root-key"))
 }
 
 pub fn set_id(typed: &str) -> Result<Id, Message> {
-    typed.parse().map_err(|_| message!("value.set-id"))
+    hex_digits(typed).parse().map_err(|_| message!("value.set-id"))
+}
+
+/// As people type them: case, width, blanks and hyphens do not matter, and neither do letters that look like digits.
+fn hex_digits(typed: &str) -> String {
+    let digit = |c: char| match c.to_ascii_lowercase() {
+        'o' => '0',
+        'i' | 'l' => '1',
+        digit => digit,
+    };
+    without_dividers(typed).map(digit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_root_keys_are_read_as_people_type_them() {
+        let id = "0123456789abcdef0123456789abcdef";
+        for typed in
+            [id.to_uppercase(), id.replace('0', "O").replace('1', "l"), "０１２３ー4567－89ab cdef\n0123456789ABCDEF".into()]
+        {
+            assert_eq!(set_id(&typed).unwrap().to_string(), id, "{typed}");
+            assert_eq!(root_key(&typed.repeat(2)).unwrap(), unhex(&id.repeat(2)).unwrap(), "{typed}");
+        }
+        for bad in [&id[1..], &id.replace('a', "g"), ""] {
+            assert!(set_id(bad).is_err() && root_key(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -16,6 +16,19 @@ use azekura::job::inspect::RefusedEntries;
 use azekura::job::inspect::verify::{Damage, DamageKind};
 use azekura::seal::chain::{Fault, FaultKind};
 
+/// What desktop systems have left on a medium: no fault.
+pub fn litter<'n>(names: impl IntoIterator<Item = &'n str>) -> impl Iterator<Item = Message> {
+    names.into_iter().map(|name| message!("verify.litter", name = name))
+}
+
+/// Paths that are on the medium in another Unicode form than they were typed in.
+pub fn otherwise_spelled<'n>(paths: impl IntoIterator<Item = &'n Vec<u8>>) -> impl Iterator<Item = Message> {
+    paths.into_iter().map(|path| {
+        let (path, hex) = name(path);
+        message!("talk.otherwise-spelled", path = exact(&path, hex.as_deref()))
+    })
+}
+
 pub fn read_back(how: ReadBack) -> Message {
     match how {
         ReadBack::Direct => message!("read-back.direct"),

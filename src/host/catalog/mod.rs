@@ -16,6 +16,7 @@ pub use media::MediumRow;
 use crate::format::digests::{BothDigests, Digests};
 use crate::format::limit;
 use crate::format::object::{Id, Object, ObjectKind};
+use crate::host::files::{PRIVATE, create_new};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 
@@ -153,6 +154,8 @@ impl Catalog {
     /// Opens the catalog; creates an empty one if there is none.
     pub fn open(path: &Path) -> Result<Self> {
         let failed = failure(path);
+        // SQLite would let others read it, and gives its companions the mode that it has. What fails here, SQLite reports.
+        let _ = create_new(path, PRIVATE);
         let db = Connection::open(path).map_err(&failed)?;
         db.busy_timeout(std::time::Duration::from_secs(30)).map_err(&failed)?;
         let (journal, synchronous) = journal(path);

@@ -66,6 +66,8 @@ pub struct Report {
     pub streaming: Option<Streaming>,
     /// The medium that has the seal.
     pub medium: crate::medium::Description,
+    /// What desktop systems have left on the medium: no fault.
+    pub litter: Vec<String>,
 }
 
 impl Report {

@@ -10,7 +10,7 @@ use super::sources::{OpenTrees, check_kinds, find_absent, identify, manifest_sou
 use super::stations::Stations;
 use super::tally::BackupTally;
 use super::{AlarmOrigin, Options, Report, Result, SourceOptions};
-use crate::env::{Env, TOOL, time_text};
+use crate::env::{Env, POSSIBLE_TIMES, TOOL, time_text};
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::cbor::Time;
 use crate::format::check_code::CheckCode;
@@ -20,6 +20,7 @@ use crate::format::seal::Verdict;
 use crate::format::watch::{self, Alarm};
 use crate::host::ledger::Ledger;
 use crate::host::ledger::sealed::{SECONDS_BACK, SealedAttachments};
+use crate::host::nights::NightLog;
 use crate::host::state::StateDir;
 use crate::job::incident::harmless;
 use crate::job::incident::hold::{self, HoldError};
@@ -84,10 +85,7 @@ impl<'a> Run<'a> {
         // Not before: on the first night, opening has made them.
         let own: Vec<_> = [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect();
         trees.iter_mut().for_each(|t| t.skip(&own));
-        if let Some(g) = set.log.last.as_ref().filter(|g| g.started > started.as_nanoseconds_64()) {
-            // Generations are numbered by their order, never by the clock; a person has to know all the same.
-            tally.finding(FindingKind::ClockSetBack, b"", g.time.clone());
-        }
+        check_clock(&started, &set, &state, tally);
 
         for number in &set.log.lost_seals {
             // Tonight is sealed all the same; behind a gap, only a check code from paper proves a generation.
@@ -224,6 +222,8 @@ impl<'a> Run<'a> {
             closed,
             streaming: appended.streaming,
             medium: mounted.medium.describe(),
+            // A remark, for which nothing fails.
+            litter: mounted.medium.list().map(|l| l.litter_names()).unwrap_or_default(),
         })
     }
 
@@ -338,6 +338,21 @@ impl<'a> Run<'a> {
         raised.dedup();
         let why = format!("set {} generation {generation}: {}", self.set.host.info.name, raised.join(", "));
         hold::put_on_for_alarm(&self.options.state, set, generation, &why, self.env).err()
+    }
+}
+
+/// Generations are numbered by their order, never by the clock. But their age is judged by it, and a source's files, too:
+/// somebody has to put it right.
+fn check_clock(now: &Time, set: &SetWriter, state: &StateDir, tally: &BackupTally) {
+    if !POSSIBLE_TIMES.contains(&now.seconds) {
+        tally.finding(FindingKind::ClockWrong, b"", time_text(*now));
+    }
+    // The last one that was sealed, on whichever medium, not the latest time: once the clock is right again, a night that
+    // it was ahead in says nothing any more.
+    let of_set = set.log.last.as_ref().map(|g| g.time.clone());
+    let of_host = NightLog::of(state.root()).last_sealed();
+    if let Some(time) = of_set.into_iter().chain(of_host).filter(|time| *time > time_text(*now)).max() {
+        tally.finding(FindingKind::ClockSetBack, b"", time);
     }
 }
 

@@ -4,6 +4,7 @@ use super::{InspectError, RefusedEntries, Result, check_interrupted};
 use crate::env::Env;
 use crate::format::entry::{Core, EntryKind, compare_paths};
 use crate::format::object::Id;
+use crate::generation::spelling::{both_forms, composed};
 use crate::generation::{Generation, is_within};
 use crate::pipeline::encryptor::Identity;
 use crate::set::open::OpenSet;
@@ -99,16 +100,21 @@ impl<'o> Patterns<'o> {
     fn new(typed: &'o [String]) -> Result<Self> {
         let mut builder = GitignoreBuilder::new("");
         for text in typed {
-            builder.add_line(None, text).map_err(|source| InspectError::Pattern { pattern: text.clone(), source })?;
+            for form in both_forms(text) {
+                builder.add_line(None, &form).map_err(|source| InspectError::Pattern { pattern: text.clone(), source })?;
+            }
         }
         let gitignore = builder.build().map_err(|source| InspectError::Pattern { pattern: typed.join(" "), source })?;
         Ok(Self { typed, gitignore })
     }
 
-    /// Whether an entry is, or lies below, a path that was typed; or whether a pattern matches it.
+    /// Whether an entry is, or lies below, a path that was typed; or whether a pattern matches it. In either Unicode form.
     fn is_match(&self, core: &Core) -> bool {
-        let path = Path::new(OsStr::from_bytes(&core.path));
-        self.typed.iter().any(|t| is_within(&core.path, t.trim_matches('/').as_bytes()))
-            || self.gitignore.matched(path, core.kind == EntryKind::Directory).is_ignore()
+        let path = composed(&core.path);
+        let is_typed = |t: &String| is_within(&path, &composed(t.trim_matches('/').as_bytes()));
+        let matches = |path: &[u8]| {
+            self.gitignore.matched(Path::new(OsStr::from_bytes(path)), core.kind == EntryKind::Directory).is_ignore()
+        };
+        self.typed.iter().any(is_typed) || matches(&core.path) || *path != *core.path && matches(&path)
     }
 }

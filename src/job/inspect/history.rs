@@ -10,10 +10,12 @@ use crate::env::Env;
 use crate::event::{Event, Observer, Phase, chain_text};
 use crate::format::entry::{Core, EntryKind, add_sizes};
 use crate::format::object::Id;
-use crate::generation::{Generation, GenerationError};
+use crate::generation::spelling::{composed, with_one_spelling};
+use crate::generation::{EntryRecord, Generation, GenerationError};
 use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::{Chain, Fault, SealLink};
 use crate::set::open::{OpenSet, set_name};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Whose versions are to be listed.
@@ -67,6 +69,8 @@ pub struct PathReport {
     pub set_name: String,
     /// In the order of the generations.
     pub versions: Vec<PathVersion>,
+    /// The path as generations have it in another Unicode form, too or instead.
+    pub otherwise_spelled: BTreeSet<Vec<u8>>,
     /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
 }
@@ -88,13 +92,13 @@ impl PathReport {
 pub fn of_path(options: &PathOptions, identity: &Identity, env: &Env, observer: &dyn Observer) -> Result<PathReport> {
     observer.on_event(Event::Phase(Phase::Checking));
     let (opened, chain) = OpenSet::with_content(&options.from, options.set, None, env.loader)?;
-    let mut versions: Vec<PathVersion> = Vec::new();
+    let (mut versions, mut otherwise_spelled): (Vec<PathVersion>, _) = (Vec::new(), BTreeSet::new());
     observer.on_event(Event::Expected { entries: chain.generations().count() as u64, bytes: 0 });
     for link in chain.generations() {
         check_interrupted(env)?;
         let n = link.seal.generation;
         let opened = Generation::open(&*opened.medium, &chain, Some(n), identity);
-        let state = match opened.and_then(|g| state_in(&g, &options.path)) {
+        let state = match opened.and_then(|g| state_in(&g, &options.path, &mut otherwise_spelled)) {
             Ok(state) => state,
             // Without key or medium no other generation can be read either.
             Err(e @ (GenerationError::WrongKey(_) | GenerationError::Medium(_))) => return Err(e.into()),
@@ -115,22 +119,43 @@ pub fn of_path(options: &PathOptions, identity: &Identity, env: &Env, observer: 
     if versions.is_empty() {
         return Err(GenerationError::not_in(&chain, None).into());
     }
-    Ok(PathReport { set: chain.set, set_name: set_name(&chain), versions, faults: chain.faults })
+    Ok(PathReport { set: chain.set, set_name: set_name(&chain), versions, otherwise_spelled, faults: chain.faults })
 }
 
-fn state_in(generation: &Generation, path: &[u8]) -> std::result::Result<PathState, GenerationError> {
-    // The stream is sorted, and its packs were compared with their seals: a path that is not found is not in the
-    // generation.
-    let Some(mut part) = generation.entry_frames()?.select(&[path.to_vec()])? else { return Ok(PathState::Absent) };
-    let found = part.find_map(|record| match record {
-        Ok(r) if r.path() != path => None,
-        Ok(r) => Some(Ok(match r.entry {
-            Ok(entry) => PathState::Present(Box::new(entry.core)),
-            Err(refused) => PathState::Unknown { why: refused.why.to_string() },
-        })),
-        Err(e) => Some(Err(e)),
-    });
-    found.unwrap_or(Ok(PathState::Absent))
+/// What a generation says of a path. Where it does not have it, of the first that is the same in another Unicode form. All of
+/// those are added to `others`.
+fn state_in(
+    generation: &Generation,
+    path: &[u8],
+    others: &mut BTreeSet<Vec<u8>>,
+) -> std::result::Result<PathState, GenerationError> {
+    let mut states = BTreeMap::new();
+    let searched = with_one_spelling(path);
+    let wanted = composed(path);
+    let mut note = |record: std::result::Result<EntryRecord, GenerationError>| {
+        let record = record?;
+        if record.path() == path || searched != path && composed(record.path()) == wanted {
+            let name = record.path().to_vec();
+            let state = match record.entry {
+                Ok(entry) => PathState::Present(Box::new(entry.core)),
+                Err(refused) => PathState::Unknown { why: refused.why.to_string() },
+            };
+            states.insert(name, state);
+        }
+        Ok::<_, GenerationError>(())
+    };
+    match searched {
+        b"" => generation.entries().try_for_each(&mut note)?,
+        // The stream is sorted, and its packs were compared with their seals: a path that is not found is not in the
+        // generation.
+        _ => match generation.entry_frames()?.select(&[searched.to_vec()])? {
+            Some(mut part) => part.try_for_each(&mut note)?,
+            None => return Ok(PathState::Absent),
+        },
+    }
+    let exact = states.remove(path);
+    others.extend(states.keys().cloned());
+    Ok(exact.or_else(|| states.into_values().next()).unwrap_or(PathState::Absent))
 }
 
 fn is_same_state(a: &PathState, b: &PathState) -> bool {

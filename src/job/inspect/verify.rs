@@ -160,6 +160,9 @@ pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<R
         None => Expected::NotFound,
         Some(link) => found(&chain, link),
     });
+    if [&report.expected, &report.known].contains(&&Some(Expected::NotFound)) {
+        opened.medium.check_complete()?;
+    }
     Ok(report)
 }
 
@@ -202,7 +205,7 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         damage,
         leftovers: chain.leftovers.clone(),
         foreign: foreign(medium, chain)?,
-        litter: chain.listing.litter.iter().map(|n| n.to_string_lossy().into_owned()).collect(),
+        litter: chain.listing.litter_names(),
         objects: all.len() as u64 + chain.links.len() as u64,
         bytes,
         place: chain.label.as_ref().map_or(0, |l| l.place),

@@ -76,6 +76,8 @@ pub struct Report {
     pub unreadable: Vec<(String, String)>,
     /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
+    /// What desktop systems have left on the medium: no fault.
+    pub litter: Vec<String>,
     /// Seconds that the reading took; 0 if the clock stood still or was set back.
     pub seconds: f64,
     /// The weakest way in which an object was read.
@@ -141,6 +143,7 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
         damage,
         unreadable,
         faults: chain.faults,
+        litter: chain.listing.litter_names(),
         seconds: seconds(started, (env.now)()),
         read_back,
     })

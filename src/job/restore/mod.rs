@@ -149,6 +149,8 @@ pub struct Report {
     pub findings: Vec<RestoreFinding>,
     /// Requested paths and patients that are not in the generation.
     pub not_found: Vec<Vec<u8>>,
+    /// Requested paths that are in the generation in another Unicode form; perhaps also as they were requested.
+    pub otherwise_spelled: Vec<Vec<u8>>,
     /// Sources of the generation that were not there when it was made. Named only if all records were looked at.
     pub missing_sources: Vec<Vec<u8>>,
     /// Objects that were decrypted and do not have exactly one stanza for each recipient: somebody else may be able to open
@@ -240,7 +242,10 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
         let seal = chain.anchor(&code).map(|at| chain.links[at].seal.generation);
         seal.ok_or(RestoreError::NotExpected { code })
     });
-    let expected = expected.transpose()?;
+    let expected = expected.transpose().or_else(|e| {
+        set.medium.check_complete()?;
+        Err(e)
+    })?;
     let generation = Generation::open(&*set.medium, &chain, options.generation, identity)?;
     let selection = Selection::new(options, &generation.manifest.sources)?;
     let findings = FindingLog::new(observer);
@@ -272,6 +277,7 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
         }
     }
     report.not_found = selection.not_found();
+    report.otherwise_spelled = selection.otherwise_spelled();
     report.wrong_stanzas = generation.wrong_stanzas();
     report.damaged_packs = generation.damaged_packs();
     report.damaged_packs.extend(findings.damaged_packs());
@@ -331,6 +337,7 @@ impl Report {
             entries_lost: 0,
             findings: Vec::new(),
             not_found: Vec::new(),
+            otherwise_spelled: Vec::new(),
             missing_sources: Vec::new(),
             wrong_stanzas: Vec::new(),
             damaged_packs: Vec::new(),

@@ -1,13 +1,14 @@
 //! Which entries are to be restored.
 //!
 //! Thousands of names may be requested out of millions of entries. So names are looked up: an entry is selected if it,
-//! or a folder above it, is among the requested names.
+//! or a folder above it, is among the requested names. A name is the same in either Unicode form.
 
 use super::record::{RestoreRecord, path_and_type};
 use super::{Options, RestoreError};
 use crate::format::entry::{Core, EntryKind};
 use crate::format::manifest::{Rules, Source};
 use crate::generation::is_within;
+use crate::generation::spelling::{both_forms, composed, with_one_spelling};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -23,7 +24,7 @@ const MAX_SEARCH_PATHS: usize = 64;
 pub(super) struct Selection {
     /// In the order of the request.
     names: Vec<RequestedName>,
-    /// Each requested path's index in `names`.
+    /// Each requested path's index in `names`. Here and below in composed characters.
     paths: HashMap<Vec<u8>, usize>,
     /// Length in bytes of the longest path in `paths`.
     longest: usize,
@@ -39,6 +40,14 @@ struct RequestedName {
     name: Vec<u8>,
     /// At least one entry of it was found.
     is_found: AtomicBool,
+    /// It was found in another Unicode form.
+    is_otherwise_spelled: AtomicBool,
+}
+
+impl RequestedName {
+    fn new(name: &[u8]) -> Self {
+        Self { name: name.to_vec(), is_found: AtomicBool::new(false), is_otherwise_spelled: AtomicBool::new(false) }
+    }
 }
 
 impl Selection {
@@ -50,25 +59,27 @@ impl Selection {
         options.paths.iter().for_each(|path| selection.add_path(path));
         for name in options.only.iter().flat_map(|list| list.names()) {
             // The name of a source, or of a folder above sources of several names, may have no slash either.
-            let is_patient = !name.contains(&b'/') && !sources.iter().any(|s| is_within(&s.name, name));
+            let is_above = |s: &Source| is_within(&composed(&s.name), &composed(name));
+            let is_patient = !name.contains(&b'/') && !sources.iter().any(is_above);
             if is_patient { selection.add_patient(name.trim_ascii()) } else { selection.add_path(name) }
         }
         Ok(selection)
     }
 
     fn add_path(&mut self, typed: &[u8]) {
-        let path = trim_slashes(typed);
+        let typed = trim_slashes(typed);
+        let path = composed(typed);
         self.longest = self.longest.max(path.len());
-        if let Entry::Vacant(new) = self.paths.entry(path.to_vec()) {
+        if let Entry::Vacant(new) = self.paths.entry(path.into_owned()) {
             new.insert(self.names.len());
-            self.names.push(RequestedName { name: path.to_vec(), is_found: AtomicBool::new(false) });
+            self.names.push(RequestedName::new(typed));
         }
     }
 
     fn add_patient(&mut self, id: &[u8]) {
-        if let Entry::Vacant(new) = self.patients.entry(id.to_vec()) {
+        if let Entry::Vacant(new) = self.patients.entry(composed(id).into_owned()) {
             new.insert(self.names.len());
-            self.names.push(RequestedName { name: id.to_vec(), is_found: AtomicBool::new(false) });
+            self.names.push(RequestedName::new(id));
         }
     }
 
@@ -102,6 +113,7 @@ impl Selection {
         if self.is_all() {
             return true;
         }
+        let composed_path = composed(path);
         let mut is_selected = false;
         let mut note = |index: Option<&usize>| {
             if let Some(requested) = index.and_then(|i| self.names.get(*i)) {
@@ -110,6 +122,7 @@ impl Selection {
             }
         };
         if !self.paths.is_empty() {
+            let path = &*composed_path;
             let folder_ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(i, _)| i);
             let ends = folder_ends.chain([path.len()]).take_while(|end| *end <= self.longest);
             ends.for_each(|end| note(self.paths.get(&path[..end])));
@@ -117,10 +130,22 @@ impl Selection {
         if !self.patients.is_empty()
             && let Some(storage) = self.storages.iter().find(|s| is_within(path, s))
         {
-            patients_of(&path[storage.len()..]).for_each(|id| note(self.patients.get(id)));
+            let below = &path[storage.len()..];
+            // Folders are named after parts of an id, which have other lengths in another form.
+            for below in [below, &*composed(below)] {
+                patients_of(below).for_each(|id| note(self.patients.get(&*composed(id))));
+            }
         }
-        let path = Path::new(OsStr::from_bytes(path));
-        is_selected || self.patterns.as_ref().is_some_and(|g| g.matched_path_or_any_parents(path, is_directory).is_ignore())
+        if let Some(requested) = self.paths.get(&*composed_path).and_then(|i| self.names.get(*i))
+            && requested.name != path
+        {
+            requested.is_otherwise_spelled.store(true, Relaxed);
+        }
+        let matches = |path: &[u8]| {
+            let path = Path::new(OsStr::from_bytes(path));
+            self.patterns.as_ref().is_some_and(|g| g.matched_path_or_any_parents(path, is_directory).is_ignore())
+        };
+        is_selected || matches(path) || *composed_path != *path && matches(&composed_path)
     }
 
     /// A few paths that contain everything selected, so that each can be searched for; `None` if all entries have to be
@@ -130,17 +155,27 @@ impl Selection {
             return None;
         }
         let storages = self.storages.iter().filter(|_| !self.patients.is_empty());
-        let paths: Vec<Vec<u8>> = self.paths.keys().chain(storages.clone()).cloned().collect();
+        // Up to where a name may have been written otherwise.
+        let requested = || self.paths.keys().map(|path| with_one_spelling(path));
+        let paths: Vec<Vec<u8>> = requested().chain(storages.clone().map(|s| &s[..])).map(<[u8]>::to_vec).collect();
+        if paths.iter().any(Vec::is_empty) {
+            return None;
+        }
         if paths.len() <= MAX_SEARCH_PATHS {
             return Some(paths);
         }
         // Whole sources instead of the paths in them.
         let mut names: BTreeSet<&Vec<u8>> = storages.collect();
-        for path in self.paths.keys() {
+        for path in requested() {
             // A path may also be a folder above sources of several names, or not exist at all.
             names.extend(sources.iter().map(|s| &s.name).filter(|name| is_within(path, name) || is_within(name, path)));
         }
         (names.len() <= MAX_SEARCH_PATHS).then(|| names.into_iter().cloned().collect())
+    }
+
+    /// The requested paths that were found in another Unicode form, in the order of the request.
+    pub(super) fn otherwise_spelled(&self) -> Vec<Vec<u8>> {
+        self.names.iter().filter(|n| n.is_otherwise_spelled.load(Relaxed)).map(|n| n.name.clone()).collect()
     }
 
     /// The requested names of which nothing was found, in the order of the request.
@@ -161,8 +196,10 @@ fn patients_of(below: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn patterns(typed: &[String]) -> Result<Option<Gitignore>, RestoreError> {
     let mut builder = GitignoreBuilder::new("");
     for pattern in typed {
-        let added = builder.add_line(None, pattern);
-        added.map_err(|source| RestoreError::Pattern { pattern: pattern.clone(), source })?;
+        for form in both_forms(pattern) {
+            let added = builder.add_line(None, &form);
+            added.map_err(|source| RestoreError::Pattern { pattern: pattern.clone(), source })?;
+        }
     }
     let built = builder.build().map_err(|source| RestoreError::Pattern { pattern: typed.join(" "), source })?;
     Ok((!typed.is_empty()).then_some(built))

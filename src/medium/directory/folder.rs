@@ -4,16 +4,17 @@ use super::thousands::OpenFolders;
 use crate::buffer::Buffers;
 use crate::format::object::{ObjectKind, object_path};
 use crate::interruption::Interruption;
-use crate::medium::device::{Device, fault};
+use crate::medium::device::{Device, fault, gone};
 use crate::medium::file_system::{FileSystem, free_bytes};
 use crate::medium::layout::{SetEntry, Unreadable, each_entry, is_litter};
-use crate::medium::{FOREIGN_NAMES, Listed, Listing, MediumError};
-use rustix::fd::OwnedFd;
+use crate::medium::{FOREIGN_NAMES, Listed, Listing, MediumError, probe};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug)]
 pub(super) struct SetFolder {
@@ -22,6 +23,8 @@ pub(super) struct SetFolder {
     pub path: PathBuf,
     pub file_system: FileSystem,
     pub device: Device,
+    /// The disk had errors while its folders were listed last.
+    pub is_doubtful: AtomicBool,
     /// For direct reads and writes.
     pub buffers: Buffers,
     /// Reading ends when it comes.
@@ -52,7 +55,7 @@ impl SetFolder {
         let medium = self.name();
         match (self.fault(what, e), e) {
             (gone @ MediumError::Gone { .. }, _) => gone,
-            (_, Errno::NOENT) => MediumError::Missing { medium, number, kind },
+            (_, Errno::NOENT) => self.check_readable().err().unwrap_or(MediumError::Missing { medium, number, kind }),
             // File systems return these for bad sectors, wrong checksums, and invalid structures.
             (_, Errno::IO | Errno::ILSEQ | Errno::BADMSG | Errno::UCLEAN) => {
                 MediumError::Unreadable { medium, number, kind, source: e.into() }
@@ -77,6 +80,26 @@ impl SetFolder {
     }
 
     pub fn list(&self) -> Result<Listing, MediumError> {
+        let (listing, is_doubtful) = probe::look(&self.device, || self.list_once())?;
+        self.is_doubtful.store(is_doubtful, Ordering::Relaxed);
+        self.check_readable()?;
+        Ok(listing)
+    }
+
+    /// Fails if the disk is gone, or no byte of it can be read: for what is not there, or cannot be read.
+    pub fn check_readable(&self) -> Result<(), MediumError> {
+        probe::check(&self.path, &self.device, Some(self.fd.as_fd()), self.fd.as_fd())
+    }
+
+    /// Fails if there may be more in the folders than was listed last.
+    pub fn check_complete(&self) -> Result<(), MediumError> {
+        match self.is_doubtful.load(Ordering::Relaxed) {
+            true => Err(gone(&self.path, "listing", Some(Errno::IO))),
+            false => self.check_readable(),
+        }
+    }
+
+    fn list_once(&self) -> Result<Listing, MediumError> {
         let mut listing = Listing::default();
         let (mut foreign, mut litter): (BTreeSet<OsString>, BTreeSet<OsString>) = Default::default();
         let listed = each_entry(&self.fd, |entry| {
@@ -101,8 +124,6 @@ impl SetFolder {
             Ok(())
         });
         listed.map_err(|e| self.list_fault(e))?;
-        // vfat lists an unplugged disk as empty.
-        self.check_attached("listing")?;
         listing.objects.sort_unstable_by_key(|o| (o.number, o.kind.code()));
         listing.foreign = foreign.into_iter().collect();
         listing.litter = litter.into_iter().collect();

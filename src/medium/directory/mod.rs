@@ -27,6 +27,7 @@ use crate::lock::FileLock;
 use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 /// One set in a folder.
 #[derive(Debug)]
@@ -83,6 +84,7 @@ impl Directory {
                 path: path.to_owned(),
                 file_system,
                 device,
+                is_doubtful: AtomicBool::new(false),
                 buffers,
                 interruption: Interruption::default(),
             },
@@ -159,10 +161,11 @@ impl Medium for Directory {
         if self.folder.interruption.is_there() {
             return Err(MediumError::Interrupted);
         }
-        match self.folder.device.is_gone_soon() {
-            true => self.folder.check_attached("reading"),
-            false => Ok(()),
-        }
+        self.folder.check_readable()
+    }
+
+    fn check_complete(&self) -> Result<(), MediumError> {
+        self.folder.check_complete()
     }
 
     fn free_bytes(&self) -> Option<u64> {

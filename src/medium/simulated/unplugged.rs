@@ -58,6 +58,10 @@ impl Medium for Unplugged {
         self.inner("reading")?.check_attached()
     }
 
+    fn check_complete(&self) -> Result<()> {
+        self.inner("listing")?.check_complete()
+    }
+
     fn free_bytes(&self) -> Option<u64> {
         self.inner.free_bytes()
     }

@@ -1,6 +1,7 @@
 //! Keys as people keep them: recipients on the host, identities on paper or on a USB key in the safe, passphrases.
 
 use crate::format::label::Fingerprint;
+use crate::format::typed::without_dividers;
 use age::secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::io::{Read, Write};
@@ -48,12 +49,14 @@ impl Recipients {
     pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, RecipientError> {
         let mut keys = Vec::new();
         for (text, place) in texts.into_iter().zip(1..) {
-            let text = text.as_ref().trim();
-            if text.get(..15).is_some_and(|t| t.eq_ignore_ascii_case("AGE-SECRET-KEY-")) {
+            let typed = typed_key(text.as_ref());
+            if typed.starts_with("AGESECRETKEY") {
                 return Err(RecipientError::Secret { place });
             }
+            let digits = typed.strip_prefix("AGEL").ok_or(RecipientError::Invalid { place })?;
+            let text = format!("age1{}", digits.to_ascii_lowercase());
             let key: age::x25519::Recipient = text.parse().map_err(|_| RecipientError::Invalid { place })?;
-            if !contributes(text) {
+            if !contributes(&text) {
                 return Err(RecipientError::Invalid { place });
             }
             if !keys.contains(&key) {
@@ -86,6 +89,56 @@ impl Recipients {
 impl fmt::Debug for Recipients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(&self.texts).finish()
+    }
+}
+
+/// A key as somebody typed it, in capitals. Bech32 has no `O`, `I` and `1` behind its separator, so letters and digits that
+/// look alike are told apart; its checksum finds all else. The separator is `L` here.
+fn typed_key(text: &str) -> Zeroizing<String> {
+    let digit = |c: char| match c.to_ascii_uppercase() {
+        'O' => '0',
+        'I' | '1' => 'L',
+        digit => digit,
+    };
+    // No character gets longer: a string that grows leaves copies of the secret behind.
+    let mut key = Zeroizing::new(String::with_capacity(text.len()));
+    key.extend(without_dividers(text).map(digit));
+    key
+}
+
+/// A secret key, the digits of which may be on several lines.
+struct TypedSecret {
+    /// Where it begins.
+    line: usize,
+    text: Zeroizing<String>,
+}
+
+impl TypedSecret {
+    const PREFIX: &str = "AGE-SECRET-KEY-1";
+    /// The prefix, 32 bytes in digits of 5 bits, and 6 digits of checksum.
+    const LENGTH: usize = Self::PREFIX.len() + 58;
+
+    fn begin(line: usize, digits: &str) -> Result<Self, IdentityError> {
+        let mut key = Self { line, text: Zeroizing::new(String::with_capacity(Self::LENGTH)) };
+        key.text.push_str(Self::PREFIX);
+        key.go_on(digits)?;
+        Ok(key)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.text.len() == Self::LENGTH
+    }
+
+    fn go_on(&mut self, digits: &str) -> Result<(), IdentityError> {
+        if self.text.len() + digits.len() > Self::LENGTH {
+            return Err(IdentityError::Line { line: self.line });
+        }
+        self.text.push_str(digits);
+        Ok(())
+    }
+
+    fn end(self) -> Result<age::x25519::Identity, IdentityError> {
+        self.text.parse().map_err(|_| IdentityError::Line { line: self.line })
     }
 }
 
@@ -193,16 +246,23 @@ impl Identity {
     }
 
     fn parse_text(text: &[u8]) -> Result<Self, IdentityError> {
-        let mut keys = Vec::new();
+        let (mut keys, mut last) = (Vec::new(), None::<TypedSecret>);
         for (bytes, line) in text.split(|b| *b == b'\n').zip(1..) {
             let text = str::from_utf8(bytes).map_err(|_| IdentityError::Line { line })?;
-            // Some editors write a byte order mark.
-            let text = text.trim_start_matches('\u{feff}').trim();
-            if text.is_empty() || text.starts_with('#') {
+            let typed = typed_key(text);
+            if typed.is_empty() || typed.starts_with('#') {
                 continue;
             }
-            keys.push(text.parse().map_err(|_| IdentityError::Line { line })?);
+            match (typed.strip_prefix("AGESECRETKEYL"), &mut last) {
+                (Some(digits), _) => {
+                    let before = last.replace(TypedSecret::begin(line, digits)?);
+                    keys.extend(before.map(TypedSecret::end).transpose()?);
+                }
+                (None, Some(begun)) if !begun.is_whole() => begun.go_on(&typed)?,
+                _ => return Err(IdentityError::Line { line }),
+            }
         }
+        keys.extend(last.map(TypedSecret::end).transpose()?);
         if keys.is_empty() { Err(IdentityError::NoKey) } else { Ok(Self { keys }) }
     }
 

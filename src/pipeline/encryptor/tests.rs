@@ -212,6 +212,47 @@ fn keys_are_read_and_written_as_age_keygen_does() {
     assert_eq!(error(&" ".repeat(IDENTITY_FILE_BYTES + 1)), IdentityError::TooLarge);
 }
 
+/// From the sheet in the safe, on whatever keyboard is there.
+#[test]
+fn keys_are_read_as_people_type_them() {
+    let wide = |text: &str| -> String {
+        text.chars().map(|c| char::from_u32(c as u32 - '!' as u32 + '！' as u32).expect("full width")).collect()
+    };
+    let groups = |text: &str, between: &str| -> String {
+        text.as_bytes().chunks(8).map(|c| str::from_utf8(c).expect("ASCII")).collect::<Vec<_>>().join(between)
+    };
+    let (prefix, digits) = SECRET.split_at(16);
+    for typed in [
+        SECRET.to_lowercase(),
+        wide(SECRET),
+        SECRET.replace('-', "ー"),
+        SECRET.replace('-', ""),
+        format!("{prefix}{}", groups(digits, " ")),
+        format!("\u{feff}{prefix}\r\n{}\r\n", groups(digits, "-\n# a remark\n ")),
+        format!("{prefix}{}", digits.replace('0', "O").replace('L', "1")),
+        format!("{SECRET}\n{}", groups(SECRET, "\u{3000}")),
+    ] {
+        let identity = Identity::parse(typed.as_bytes(), None).unwrap_or_else(|e| panic!("{typed}: {e}"));
+        assert_eq!(identity.recipients().texts(), [PUBLIC], "{typed}");
+    }
+    for typed in [PUBLIC.to_uppercase(), wide(PUBLIC), groups(PUBLIC, " "), groups(PUBLIC, "\n"), PUBLIC.replacen('1', "l", 1)] {
+        assert_eq!(Recipients::parse([&typed]).expect("a recipient").texts(), [PUBLIC], "{typed}");
+    }
+    for secret in [wide(SECRET), groups(SECRET, " "), SECRET.to_lowercase()] {
+        assert_eq!(Recipients::parse([secret]).unwrap_err(), RecipientError::Secret { place: 1 });
+    }
+    // A digit too many or too few, or another one, is none of these.
+    for (typed, line) in [
+        (format!("{SECRET}Q"), 1),
+        (format!("{SECRET}\nQ"), 2),
+        (format!("{}\n#\n{SECRET}", &SECRET[..70]), 1),
+        (format!("{SECRET}\n{}", PUBLIC), 2),
+        (SECRET[..73].to_owned(), 1),
+    ] {
+        assert_eq!(Identity::parse(typed.as_bytes(), None).unwrap_err(), IdentityError::Line { line }, "{typed}");
+    }
+}
+
 #[test]
 fn invalid_recipients_are_refused() {
     let error = |texts: &[&str]| Recipients::parse(texts).unwrap_err();

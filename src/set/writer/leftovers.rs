@@ -82,8 +82,14 @@ impl SetWriter {
     /// The last seal, read from the medium.
     fn last_seal(&self) -> Result<Option<Seal>> {
         let Some(last) = &self.log.last else { return Ok(None) };
-        let bytes = self.seal_bytes(last.seal_object, &last.head)?;
-        decode_seal(last, &bytes.ok_or(WriteError::RolledBack { generation: last.number })?).map(Some)
+        match self.seal_bytes(last.seal_object, &last.head)? {
+            Some(bytes) => decode_seal(last, &bytes).map(Some),
+            None => {
+                // Fails if the disk cannot be read.
+                self.mounted.list()?;
+                Err(WriteError::RolledBack { generation: last.number })
+            }
+        }
     }
 
     /// The seal under a number; `None` if no whole one with this head is on the medium.

@@ -43,8 +43,11 @@ impl MountedMedium {
         self.lock = None;
     }
 
+    /// All of its objects: whoever writes has to know.
     pub(super) fn list(&self) -> Result<Vec<Listed>> {
-        Ok(self.medium.list()?.objects)
+        let listed = self.medium.list()?.objects;
+        self.medium.check_complete()?;
+        Ok(listed)
     }
 
     /// Whether no content lies on the medium.

@@ -330,7 +330,7 @@ fn begin_set(
     if new.recipients.is_empty() {
         return Err(WriteError::NoRecipients);
     }
-    Recipients::parse(new.recipients)?;
+    let recipients = Recipients::parse(new.recipients)?.texts().to_vec();
     if !is_text(new.name) {
         return Err(WriteError::Name);
     }
@@ -338,8 +338,7 @@ fn begin_set(
     (env.random)(&mut id.0);
     (env.random)(&mut key.0);
     let medium = attached.without_interruption().begin(id, target.block)?;
-    let (name, recipients) = (new.name.to_owned(), new.recipients.to_vec());
-    let info = SetInfo { name, recipients, quarantine: target.quarantine };
+    let info = SetInfo { name: new.name.to_owned(), recipients, quarantine: target.quarantine };
     let set = state.create_set(id, &info, &key)?;
     SealKeys::create(&set.seal_keys())?;
     let row = catalog.add_set(id, &info.name, &env.time_text())?;

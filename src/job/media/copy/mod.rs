@@ -77,6 +77,8 @@ pub struct Report {
     pub newest: Option<(u64, CheckCode)>,
     /// The weakest way in which the copy was read.
     pub read_back: ReadBack,
+    /// What desktop systems have left on the source's medium: no fault, and not copied.
+    pub litter: Vec<String>,
 }
 
 impl Report {
@@ -216,6 +218,7 @@ impl Report {
             unproved: plan.unproved,
             newest: chain.generations().last().map(|l| (l.seal.generation, CheckCode::of(&l.digest()))),
             read_back,
+            litter: chain.listing.litter_names(),
             damage: plan.damage,
         }
     }
