@@ -5,8 +5,9 @@ use azekura::format::check_code::WrittenCode;
 use azekura::format::object::{Id, unhex};
 use azekura::format::typed::without_dividers;
 
+/// A check code from the paper ledger, in either width, with hyphens of any kind.
 pub fn check_code(typed: &str) -> Result<WrittenCode, Message> {
-    typed.parse().map_err(|_| message!("value.check-code"))
+    without_dividers(typed).collect::<String>().parse().map_err(|_| message!("value.check-code"))
 }
 
 /// A root key as the key sheet prints it.
@@ -31,6 +32,22 @@ fn hex_digits(typed: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn check_codes_are_read_as_people_type_them() {
+        let code = check_code("7F3K-92QX-0ABC-DEFG").unwrap();
+        for typed in [
+            "７Ｆ３Ｋ－９２ＱＸ－０ＡＢＣ－ＤＥＦＧ",
+            "7f3kー92qxーoabcーdefg",
+            " 7F3K 92QX\n0ABC\u{3000}DEFG ",
+            "7F3K‐92QX–0ABC—DEFG",
+        ] {
+            assert_eq!(check_code(typed), Ok(code), "{typed}");
+        }
+        for bad in ["7F3K-92QX-0ABC-DEF", "7F3K-92QX-0ABC-DEFU", "7F3K_92QX_0ABC_DEFG", "7F3K-92QX-0ABC-DEFé"] {
+            assert!(check_code(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn ids_and_root_keys_are_read_as_people_type_them() {
