@@ -1,6 +1,7 @@
 //! The device below a folder: whether it is still attached, and what the kernel's errors mean on it.
 
 use super::MediumError;
+use super::direct::{open_past_cache, read_first};
 use super::layout::open_folder;
 use rustix::fd::AsFd;
 use rustix::fs::{fstat, major, minor};
@@ -40,14 +41,20 @@ pub(super) fn fault(path: &Path, device: &Device, what: &'static str, e: Errno) 
             MediumError::Gone { medium, what, source: Some(source) }
         }
         _ if device.is_gone() => MediumError::Gone { medium, what, source: Some(source) },
-        Errno::NODEV | Errno::NXIO | Errno::NOMEDIUM | Errno::STALE | Errno::NOTCONN => {
+        Errno::IO if matches!(device.read_first(), Some(Err(e)) if is_no_answer(e)) => {
             MediumError::Gone { medium, what, source: Some(source) }
         }
+        e if e != Errno::IO && is_no_answer(e) => MediumError::Gone { medium, what, source: Some(source) },
         Errno::NOSPC | Errno::DQUOT => MediumError::Full { medium, needed: 0, free: None, torn: false },
         Errno::ROFS => MediumError::ReadOnly { medium },
         Errno::ACCESS | Errno::PERM => MediumError::Denied { medium, what, source },
         _ => MediumError::Io { medium, what, source },
     }
+}
+
+/// Whether an error says that a disk does not answer.
+pub(super) fn is_no_answer(e: Errno) -> bool {
+    matches!(e, Errno::IO | Errno::NODEV | Errno::NXIO | Errno::NOMEDIUM | Errno::STALE | Errno::NOTCONN)
 }
 
 pub(super) fn folder_fault(path: &Path, device: &Device, e: Errno) -> MediumError {
@@ -140,11 +147,15 @@ impl Device {
         counts.fold(None, |sum, n| Some(sum.unwrap_or(0) + n))
     }
 
-    /// The device's own file, for whoever may read it.
-    pub fn node_in_dev(&self) -> Option<PathBuf> {
+    /// Reads the disk's first bytes past the cache, whatever the file system says. `None` for whoever may not read it.
+    pub fn read_first(&self) -> Option<Result<(), Errno>> {
         let facts = std::fs::read_to_string(self.node.as_ref()?.join("uevent")).ok()?;
         let name = facts.lines().find_map(|line| line.strip_prefix("DEVNAME="))?;
-        Some(Path::new("/dev").join(name))
+        let disk = open_past_cache(&Path::new("/dev").join(name));
+        match disk {
+            Ok(disk) => Some(read_first(disk.as_fd())),
+            Err(e) => is_no_answer(e).then_some(Err(e)),
+        }
     }
 
     /// True only if the device was there and is not any more. Of several disks all must be gone: a mirror survives the

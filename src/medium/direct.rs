@@ -15,6 +15,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Advice, AtFlags, Mode, OFlags, StatxFlags, fadvise, fcntl_setfl, fstat, openat, statx};
 use rustix::io::{Errno, pread, write};
 use std::num::NonZeroU64;
+use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -208,6 +210,30 @@ fn open_direct(folder: BorrowedFd, name: &str, file: BorrowedFd) -> Option<Owned
     let facts = statx(&direct, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok();
     let through_cache = facts.is_some_and(|f| f.stx_mask & StatxFlags::DIOALIGN.bits() != 0 && f.stx_dio_offset_align == 0);
     (!through_cache).then_some(direct)
+}
+
+/// Opens a file, or a disk, for direct reads.
+pub(super) fn open_past_cache(path: &Path) -> Result<OwnedFd, Errno> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECT | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Reads the first bytes of a file: directly, else with its pages dropped from the cache.
+pub(super) fn read_first(file: BorrowedFd) -> Result<(), Errno> {
+    let mut buffer = Buffers::default().take(ALIGNMENT_BYTES);
+    let mut read = |file: BorrowedFd| {
+        buffer.truncate(0);
+        let filled = buffer.fill(ALIGNMENT_BYTES, |room, filled| if filled == 0 { Ok(pread(file, room, 0)?) } else { Ok(0) });
+        filled.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
+    };
+    let direct = open_past_cache(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())));
+    if let Ok(direct) = direct {
+        match read(direct.as_fd()) {
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => {}
+            answer => return answer,
+        }
+    }
+    let _ = fadvise(file, 0, None, Advice::DontNeed);
+    read(file)
 }
 
 #[cfg(test)]

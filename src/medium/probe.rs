@@ -5,19 +5,16 @@
 //! was read: nothing is called missing, empty or blank before.
 
 use super::MediumError;
-use super::device::{Device, check_attached, gone};
+use super::device::{Device, check_attached, gone, is_no_answer};
+use super::direct::read_first;
 use super::layout::{SetEntry, each_entry, open_plain};
-use crate::buffer::Buffers;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Advice, Mode, OFlags, fadvise, fsync, open};
-use rustix::io::{Errno, pread};
-use std::os::fd::AsRawFd;
+use rustix::fs::fsync;
+use rustix::io::Errno;
 use std::path::Path;
 
 /// Files of which one must be readable: on a disk with a few bad spots one of them is.
 const FILES: usize = 4;
-/// The least that a direct read takes, on disks in use.
-const BYTES: usize = 4096;
 
 /// Looks at folders, and once more if the disk had errors meanwhile. True if it had errors again: then there may be more than
 /// was seen.
@@ -38,19 +35,13 @@ pub(super) fn look<T>(device: &Device, mut once: impl FnMut() -> Result<T, Mediu
 pub(super) fn check(path: &Path, device: &Device, set: Option<BorrowedFd>, folder: BorrowedFd) -> Result<(), MediumError> {
     check_attached(path, device)?;
     let files = set.map(some_files).unwrap_or_default();
-    let mut read = files.iter().map(|file| read_past_cache(file.as_fd()));
     let answer = match files.is_empty() {
-        false => read.find(Result::is_ok).unwrap_or(Err(Errno::IO)),
+        false => files.iter().map(|file| read_first(file.as_fd())).find(Result::is_ok).unwrap_or(Err(Errno::IO)),
         // Whoever may not read the disk itself asks it to write what it has cached.
-        true => device
-            .node_in_dev()
-            .and_then(|node| open_past_cache(&node).ok())
-            .map_or_else(|| fsync(folder), |disk| read_past_cache(disk.as_fd())),
+        true => device.read_first().unwrap_or_else(|| fsync(folder)),
     };
     match answer {
-        Err(e @ (Errno::IO | Errno::NODEV | Errno::NXIO | Errno::NOMEDIUM | Errno::STALE | Errno::NOTCONN)) => {
-            Err(gone(path, "reading", Some(e)))
-        }
+        Err(e) if is_no_answer(e) => Err(gone(path, "reading", Some(e))),
         // Anything else is the answer of a file system that cannot do this.
         _ => check_attached(path, device),
     }
@@ -71,29 +62,6 @@ fn some_files(set: BorrowedFd) -> Vec<OwnedFd> {
         if files.len() < FILES { Ok(()) } else { Err(Errno::CANCELED) }
     });
     files
-}
-
-fn open_past_cache(path: &Path) -> Result<OwnedFd, Errno> {
-    open(path, OFlags::RDONLY | OFlags::DIRECT | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
-}
-
-/// Reads the first bytes of a file: directly, else with its pages dropped from the cache.
-fn read_past_cache(file: BorrowedFd) -> Result<(), Errno> {
-    let mut buffer = Buffers::default().take(BYTES);
-    let mut read = |file: BorrowedFd| {
-        buffer.truncate(0);
-        let filled = buffer.fill(BYTES, |room, filled| if filled == 0 { Ok(pread(file, room, 0)?) } else { Ok(0) });
-        filled.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
-    };
-    let direct = open_past_cache(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())));
-    if let Ok(direct) = direct {
-        match read(direct.as_fd()) {
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => {}
-            answer => return answer,
-        }
-    }
-    let _ = fadvise(file, 0, None, Advice::DontNeed);
-    read(file)
 }
 
 #[cfg(test)]
