@@ -660,6 +660,18 @@ fn a_bit_flips_in_the_catalog() {
     assert_goes_on(&h, &before);
 }
 
+/// One bit of the catalog says that the last seal closed a medium, and that its generation goes on.
+#[test]
+fn a_catalog_that_calls_the_last_seal_a_closing_one_is_not_believed() {
+    let (h, _) = one_night();
+    let catalog = rusqlite::Connection::open(h.path("state/catalog.sqlite")).expect("the catalog");
+    assert_eq!(catalog.execute("UPDATE generations SET closing = 1", []).expect("a change"), 1);
+    drop(catalog);
+    let refused = h.try_backup(&Options { init: None, ..h.options() });
+    assert!(matches!(refused, Err(BackupError::Write(WriteError::StaleCatalog))), "{refused:?}");
+    assert!(h.try_verify(&h.medium(), None, None).expect("a report").is_good());
+}
+
 /// Without its catalog the host begins a set of its own beside the old one, and says so; the old one stays.
 #[test]
 fn the_catalog_is_deleted() {

@@ -27,7 +27,8 @@ pub(super) fn only_with_number(listed: &[Listed], number: u64) -> Option<&Listed
 fn decode_seal(row: &SealRow, bytes: &[u8]) -> Result<Seal> {
     let seal = Seal::decode(bytes)?.seal;
     let same = (seal.earlier + 1, seal.generation, seal.number()) == (row.seal, row.number, row.seal_object);
-    if same { Ok(seal) } else { Err(WriteError::StaleCatalog) }
+    // Behind a closing seal its generation goes on; behind any other, the next one begins.
+    if same && seal.is_closing() == row.closing { Ok(seal) } else { Err(WriteError::StaleCatalog) }
 }
 
 /// Whether these are the bytes of a seal whose head has these digests.
