@@ -58,10 +58,10 @@ impl Practice {
             fs::create_dir(practice.path(name)).expect("a folder");
         }
         for i in 0..60 {
-            practice.write(&format!("karte/{i}.xml"), &format!("<karte>{i}</karte>\n").repeat(40), now - 86_400);
+            practice.write(&format!("karte/{i}.xml"), format!("<karte>{i}</karte>\n").repeat(40), now - 86_400);
         }
         practice.write("karte/ward/1", "a record", now - 86_400);
-        practice.write("leave", &format!("test ! -e {0}/stay && umount {0}/dock", practice.text("")), now);
+        practice.write("leave", format!("test ! -e {0}/stay && umount {0}/dock", practice.text("")), now);
         let out = practice.run(&["keys", "new", "--json", "--out", &practice.text("key")], "");
         let key: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {out:?}"));
         let recipient = key["result"]["recipients"][0].as_str().expect("a recipient").to_owned();
@@ -182,7 +182,7 @@ impl Practice {
             ["dump", "empty"] => self.write("dump", "exit 0", evening),
             ["dump", "hangs"] => self.write("dump", format!("touch {0}/begun; exec sleep 60", self.text("")), evening),
             ["dump", "stale"] => self.write("dumps/dump", "an old dump", evening - 3 * 86_400),
-            ["unreadable"] => fs::set_permissions(self.path("karte/ward"), fs::Permissions::from_mode(0)).expect("a mode"),
+            ["unreadable"] => fs::set_permissions(self.path("karte/ward"), fs::Permissions::from_mode(0o000)).expect("a mode"),
             ["encrypted"] => {
                 for i in 1..60 {
                     let mut noise = vec![0; 900];
