@@ -1431,11 +1431,13 @@ def restore(entries, packs):
         try:
             step(*arguments)
             return True
-        except (Damage, OSError, OverflowError, ValueError, StopIteration) as error:
-            report("%s: not restored (%s)" % (show(record.path), error))
+        except (Problem, OSError, OverflowError, ValueError, StopIteration) as error:
             made.discard(record.path)
             if record.type == FILE and record.link is None and os.path.lexists(record.path):
                 os.unlink(record.path)
+            if isinstance(error, Problem) and not isinstance(error, Damage):
+                raise                                                     # another medium is needed, say: the work ends here
+            report("%s: not restored (%s)" % (show(record.path), error))
             return False
 
     def compare(record, digest):

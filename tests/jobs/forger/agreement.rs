@@ -4,10 +4,11 @@
 //! `AZEKURA_FORGED` says how many media, `AZEKURA_SEED` makes a run again, `AZEKURA_CASE` one medium of it, and `AZEKURA_KEEP` names a
 //! folder for those on which the readers disagree.
 
-use super::readers::{Answer, ReferenceReader, by_the_program, is_reader_missing, key_file};
+use super::readers::{Answer, BY_THE_PROGRAM, BY_THE_READER, ReferenceReader, by_the_program, is_reader_missing, key_file};
 use super::{Forged, forge};
 use crate::other_writer::hospital;
 use crate::tools::Dice;
+use crate::world::Hospital;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -24,16 +25,16 @@ const USUAL_SEED: u64 = 1;
 
 /// Where two answers may differ: what is saved from a pack of which nothing is known is left to each reader (section 4), and the
 /// reference reader saves least.
-fn may_save_otherwise(said: &[String], ours: &Answer, theirs: &Answer) -> bool {
+fn may_save_otherwise(h: &Hospital, said: &[String], ours: &Answer, theirs: &Answer) -> bool {
     let is_bent = said.iter().any(|s| ["index", "age files", "list of"].iter().any(|how| s.starts_with(how)));
     let same_end = (ours.verify, ours.restore) == (5, 5) && (theirs.verify, theirs.restore) == (5, 5);
     let saves_least = theirs.files.iter().all(|file| ours.files.contains(file));
-    // Both ended where an object is on another medium, which each meets in an order of its own.
-    let needs_another = |a: &Answer| a.restore == 6 && !a.files.is_empty();
+    // Both began, and ended where an object is on another medium, which each meets in an order of its own.
+    let needs_another =
+        (ours.restore, theirs.restore) == (6, 6) && [BY_THE_PROGRAM, BY_THE_READER].iter().all(|to| h.path(to).exists());
     let whole =
         |a: &Answer, b: &Answer| a.files.iter().all(|(path, content)| b.files.iter().all(|(p, c)| p != path || c == content));
-    is_bent && same_end && saves_least
-        || ours.verify == theirs.verify && needs_another(ours) && needs_another(theirs) && whole(ours, theirs)
+    is_bent && same_end && saves_least || ours.verify == theirs.verify && needs_another && whole(ours, theirs)
 }
 
 /// What a run met.
@@ -155,7 +156,7 @@ fn disagreement(forged: &Forged, reader: &mut ReferenceReader, seen: &Mutex<Seen
     let (ours, first) = by_the_program(h, &key, call);
     let (theirs, second) = reader.answer(h, &key, call);
     seen.lock().expect("no panic").count(&ours, &second);
-    if ours == theirs || may_save_otherwise(said, &ours, &theirs) {
+    if ours == theirs || may_save_otherwise(h, said, &ours, &theirs) {
         return None;
     }
     let names = |a: &Answer| a.files.iter().map(|(p, _)| p.display().to_string()).collect::<Vec<_>>().join(" ");

@@ -1,7 +1,7 @@
 //! Media on which readers easily differ, and the one answer of both.
 
 use super::log::{end_full, reseal};
-use super::readers::{Answer, ReferenceReader, by_the_program, is_reader_missing, key_file};
+use super::readers::{Answer, BY_THE_PROGRAM, BY_THE_READER, ReferenceReader, by_the_program, is_reader_missing, key_file};
 use super::{Call, ages, vectors};
 use crate::machine::{object_file, put_object};
 use crate::other_writer::{OtherWriter, RawRecord, file_entry, folder, hospital, link, write_generation};
@@ -90,7 +90,7 @@ fn assert_answer_within(what: &str, h: &Hospital, call: &Call, verify: i32, rest
 #[track_caller]
 fn assert_answer_of(h: &Hospital, who: Who, call: &Call, verify: i32, restore: i32, files: &[&str]) -> Answer {
     let key = key_file(h);
-    for by in ["by the program", "by the reader"] {
+    for by in [BY_THE_PROGRAM, BY_THE_READER] {
         let _ = fs::remove_dir_all(h.path(by));
     }
     let (answer, said) = match who {

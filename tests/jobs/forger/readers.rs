@@ -41,6 +41,10 @@ pub fn key_file(h: &Hospital) -> PathBuf {
     key
 }
 
+/// Where each of them restores to.
+pub const BY_THE_PROGRAM: &str = "by the program";
+pub const BY_THE_READER: &str = "by the reader";
+
 /// What a reader says of a medium.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -61,7 +65,7 @@ pub fn by_the_program(h: &Hospital, key: &Path, call: &Call) -> (Answer, String)
         (output.status.code().unwrap_or(-1), said)
     };
     let (verify, first) = run(&["verify"], &call.common(), &[&h.medium()]);
-    let to = h.path("by the program");
+    let to = h.path(BY_THE_PROGRAM);
     let named = [Path::new("--from"), &h.medium(), Path::new("--identity"), key, Path::new("--to"), &to];
     let (restore, second) = run(&["restore", "--no-owners", "--no-provisional"], &call.of_restore(), &named);
     // Attributes that could not be set are no answer about the medium.
@@ -114,7 +118,7 @@ impl ReferenceReader {
     pub fn answer(&mut self, h: &Hospital, key: &Path, call: &Call) -> (Answer, String) {
         let text = |p: &Path| p.to_str().expect("text").to_owned();
         let (verify, first) = self.call(&[vec!["verify".into(), text(&h.medium())], call.common()].concat());
-        let to = h.path("by the reader");
+        let to = h.path(BY_THE_READER);
         let arguments = ["restore".into(), text(&h.medium()), "-i".into(), text(key), "--to".into(), text(&to)];
         let (restore, second) = self.call(&[arguments.to_vec(), call.of_restore()].concat());
         (Answer { verify, restore, files: restored(&to) }, format!("{first}\n{second}"))
