@@ -106,7 +106,7 @@ impl Clinic {
             let time: chrono::DateTime<chrono::FixedOffset> = time.parse().expect("a time");
             time.timestamp() / 86_400
         };
-        Pool { name: "disks".into(), media, turn_nights: 1, stay_nights: 2, mount: Some(false), night_of }
+        Pool { name: "disks".into(), media, turn_nights: 1, stay_nights: 2, mount: Some(false), max_age_seconds: 0, night_of }
     }
 
     fn register(&self, disk: &str) {
@@ -161,7 +161,9 @@ impl Clinic {
     fn forge(&self, change: impl FnOnce(&mut Vec<LedgerLine>)) {
         let mut lines = self.ledger().read().expect("the ledger").lines;
         change(&mut lines);
-        fs::remove_file(self.path("state/ledger.jsonl")).expect("the ledger");
+        for name in ["ledger.jsonl", "ledger.end"] {
+            fs::remove_file(self.path("state").join(name)).expect("the ledger");
+        }
         lines.into_iter().for_each(|l| self.ledger().write(&l.time, l.event).expect("a line"));
         assert_eq!(self.run(&["media", "log"]).status.code(), Some(0), "the ledger alone shows nothing");
     }

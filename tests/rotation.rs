@@ -633,7 +633,9 @@ fn a_lost_catalog_costs_one_new_set_on_each_disk() {
             // The power failed before the ledger knew of the new sets: its last lines are lost.
             let ledger = Ledger::of(&clinic.path("state"));
             let lines = ledger.read().expect("the ledger").lines;
-            fs::remove_file(clinic.path("state/ledger.jsonl")).expect("a file");
+            for name in ["ledger.jsonl", "ledger.end"] {
+                fs::remove_file(clinic.path("state").join(name)).expect("a file");
+            }
             let mut known = std::collections::BTreeSet::new();
             for line in lines {
                 let is_again = matches!(&line.event, azekura::host::ledger::LedgerEvent::Registered { medium, .. }
@@ -896,4 +898,30 @@ fn a_harmless_alarm_is_not_raised_again_by_each_disk_of_the_pool() {
     encrypt(60..120);
     let (exit, said) = clinic.night(8, "CL-02");
     assert!(exit == 4 && said.contains("encrypted (60;") && said.contains("karte/karte 100.xml"), "{exit} {said}");
+}
+
+/// A disk on which a scrub found damage: tomorrow's backup would lie on packs that cannot be read.
+#[test]
+fn a_damaged_disk_is_passed_over_and_not_written_to() {
+    let clinic = Clinic::new();
+    for disk in ["CL-01", "CL-02", "CL-03"] {
+        clinic.dock(disk);
+        assert!(clinic.run(&["media", "init", disk], "config").status.success());
+    }
+    assert_eq!(clinic.night(1, "CL-01").0, 0);
+    let packs = walkdir::WalkDir::new(clinic.path("CL-01")).into_iter().flatten().map(|e| e.into_path());
+    let pack = packs.into_iter().find(|p| p.extension().is_some_and(|e| e == "pack")).expect("a pack");
+    let mut bytes = fs::read(&pack).expect("a pack");
+    bytes[100] ^= 1;
+    fs::write(&pack, bytes).expect("a change");
+    assert_eq!(clinic.run(&["verify", &clinic.text("CL-01")], "config").status.code(), Some(5));
+    assert_eq!(clinic.due(), "CL-02");
+    let (exit, said) = clinic.night(2, "CL-01");
+    assert_eq!(exit, 6, "{said}");
+    assert!(said.contains("CL-01 is damaged"), "{said}");
+    for disk in ["CL-02", "CL-03"] {
+        assert_eq!(clinic.night(3, disk).0, 0);
+    }
+    // Its turn would be now.
+    assert_eq!(clinic.due(), "CL-02");
 }

@@ -306,7 +306,8 @@ fn read_back_from_the_cache_is_not_good() {
     assert_eq!((exit, &backup["verdict"]), (3, &"good".into()));
     practice.put_away();
     practice.assert_status(3, "attention", &["not-read-back"]);
-    assert_eq!(practice.exit(&["verify", in_memory]), 0);
+    assert_eq!(practice.exit(&["verify", in_memory]), 3);
+    assert_eq!(practice.exit(&["media", "scrub", in_memory]), 3);
     practice.assert_status(3, "attention", &["not-read-back"]);
     // The next one is on a disk, and says nothing of the one in memory.
     assert_eq!(practice.exit(&["backup", "--init"]), 0);
@@ -354,7 +355,7 @@ fn damage_that_a_scrub_found_is_not_good() {
     fs::remove_file(&pack).expect("a pack");
     fs::write(&pack, bytes).expect("a pack");
     assert_eq!(practice.exit(&["media", "scrub", &practice.text("disk")]), 5);
-    practice.assert_status(1, "failure", &["damaged"]);
+    practice.assert_status(1, "failure", &["damaged", "source-never", "source-never"]);
     assert_eq!(practice.answer(&["status"]).1["problems"][0]["medium"], "clinic");
 }
 
@@ -405,7 +406,9 @@ fn a_night_that_the_ledger_does_not_know_is_not_good() {
     std::os::unix::fs::symlink(practice.path("nowhere/ledger"), &ledger).expect("a link");
     assert_eq!(practice.exit(&["backup"]), 8);
     let (exit, verdict, against) = practice.status();
-    assert_eq!((exit, &verdict[..], &against[..]), (3, "attention", &["unrecorded".to_owned()][..]));
+    // Without its lines it says nothing of a hold.
+    let told = ["ledger-changed", "unrecorded"].map(str::to_owned);
+    assert_eq!((exit, &verdict[..], &against[..]), (5, "failure", &told[..]));
     fs::remove_file(&ledger).expect("the link");
     fs::rename(practice.path("ledger"), &ledger).expect("the ledger");
     practice.good_night();
@@ -545,4 +548,74 @@ fn another_touch_of_a_canary_is_another_alarm() {
     practice.good_night();
     practice.write("chart/canary", "5");
     assert_eq!((practice.night().0, practice.held_lines()), (4, 3), "what was harmless is not what comes after it");
+}
+
+/// A verification, a restore or a copy finds what a scrub would have found: from then on nobody is told that all is well, and
+/// nothing is written there.
+#[test]
+fn damage_that_was_found_is_told_until_the_medium_is_good_again() {
+    let practice = Practice::new();
+    practice.good_night();
+    practice.assert_status(0, "good", &[]);
+    let disk = practice.text("disk");
+    let pack = walkdir::WalkDir::new(practice.path("disk"))
+        .into_iter()
+        .filter_map(Result::ok)
+        .find(|e| e.path().extension().is_some_and(|x| x == "pack"))
+        .expect("a pack");
+    let good = fs::read(pack.path()).expect("a pack");
+    let bend = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        fs::write(pack.path(), bytes).expect("a change");
+    };
+    bend(100);
+    assert_eq!(practice.exit(&["verify", &disk]), 5);
+    practice.assert_status(1, "failure", &["damaged", "source-never", "source-never"]);
+    // Twice the same is one line.
+    let lines = || fs::read_to_string(practice.path("state/ledger.jsonl")).expect("the ledger").matches("\"scrubbed\"").count();
+    assert_eq!(practice.exit(&["verify", &disk]), 5);
+    assert_eq!(lines(), 1);
+    fs::write(pack.path(), &good).expect("the pack");
+    assert_eq!(practice.exit(&["verify", &disk]), 0);
+    practice.assert_status(0, "good", &[]);
+}
+
+/// Every byte on it is what it was, a night ago.
+#[test]
+fn a_disk_that_was_rolled_back_is_no_good_disk() {
+    let practice = Practice::new();
+    practice.good_night();
+    let copied = Command::new("cp").args(["-r", &practice.text("disk"), &practice.text("old")]).status().expect("cp");
+    assert!(copied.success());
+    practice.write("chart/a", "2");
+    practice.good_night();
+    practice.assert_status(0, "good", &[]);
+    let old = practice.text("old");
+    let (exit, scrubbed) = practice.answer(&["media", "scrub", &old]);
+    assert_eq!((exit, &scrubbed["verdict"], &scrubbed["rolled_back"]), (5, &"suspect".into(), &true.into()));
+    assert!(practice.status().2.contains(&"damaged".to_owned()));
+}
+
+/// Whoever deletes the ledger, or its last line, deletes a hold with it.
+#[test]
+fn a_ledger_without_its_last_lines_is_no_good_news() {
+    let practice = Practice::new();
+    practice.good_night();
+    assert_eq!(practice.exit(&["hold", "on", "--by", "A", "--why", "threat"]), 0);
+    let ledger = practice.path("state/ledger.jsonl");
+    let whole = fs::read_to_string(&ledger).expect("the ledger");
+    let shorter: String = whole.lines().take(whole.lines().count() - 1).map(|l| format!("{l}\n")).collect();
+    for then in [Some(&shorter[..]), Some(&whole[..whole.len() - 5]), Some(""), None] {
+        match then {
+            Some(text) => fs::write(&ledger, text).expect("the ledger"),
+            None => fs::remove_file(&ledger).expect("the ledger"),
+        }
+        for command in [&["status"][..], &["hold", "show"], &["media", "log"], &["media", "list"]] {
+            assert_eq!(practice.exit(command), 5, "{command:?} {then:?}");
+        }
+    }
+    fs::remove_file(practice.path("state/ledger.end")).expect("the end");
+    let (exit, verdict, against) = practice.status();
+    assert_eq!((exit, &verdict[..], &against[..]), (1, "failure", &["not-in-ledger".to_owned()][..]), "the log of nights knows");
 }

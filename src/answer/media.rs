@@ -350,6 +350,9 @@ pub struct Scrub {
     pub unreadable: List<Unreadable, FACTS>,
     /// What is wrong in the chain of seals.
     pub faults: List<Fault, FACTS>,
+    /// The last seal that the host remembers of this medium is not on it.
+    #[serde(default)]
+    pub rolled_back: bool,
     /// The weakest way in which an object was read.
     pub read_back: ReadBack,
 }

@@ -60,7 +60,7 @@ pub struct Problem {
     /// The generation that it is about; absent where it is about none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
-    /// `source-old`: when that generation was sealed. `night-failed`, `night-cut-off`: when the backup began. `hold`:
+    /// `source-old`: when that generation was sealed. `pool-old`: when the pool was written last. `night-failed`, `night-cut-off`: when the backup began. `hold`:
     /// since when. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Word>,
@@ -97,8 +97,14 @@ pub enum ProblemName {
     FailedAfterwards,
     /// A generation was read back no better than from the cache, and its medium was not verified past the cache since.
     NotReadBack,
-    /// The last scrub of a medium found damage.
+    /// When a medium was last read in full, damage was found.
     Damaged,
+    /// Nothing was written to a pool for longer than it expects; only where there are several pools.
+    PoolOld,
+    /// The ledger knows no medium of the set that this host has sealed last.
+    NotInLedger,
+    /// Lines of the media ledger were cut off while they were written.
+    LedgerTorn,
     /// A medium of a pool is full, and another one has to take its place.
     Full,
     /// A medium of a pool is lost, broken or disposed of, and another one has to take its place.

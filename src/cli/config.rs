@@ -122,10 +122,16 @@ pub struct ConfigPool {
     /// Whether `at` is a mount point. Without the key: as soon as a medium was seen there on a mount.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mount: Option<bool>,
+    /// How old the newest generation on its media may be, where there are several pools; default: 35 days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age_hours: Option<u64>,
     /// Program and arguments that eject the medium after a run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leave: Vec<String>,
 }
+
+/// A pool for the end of each month, and a few days.
+const USUAL_POOL_AGE_HOURS: u64 = 35 * 24;
 
 fn one() -> u64 {
     1
@@ -140,7 +146,8 @@ impl ConfigPool {
     pub fn pool(&self) -> Pool {
         let (name, media) = (self.name.clone(), self.media.clone());
         let (turn_nights, stay_nights, mount) = (self.turn_nights, self.stay_nights, self.mount);
-        Pool { name, media, turn_nights, stay_nights, mount, night_of }
+        let max_age_seconds = self.max_age_hours.unwrap_or(USUAL_POOL_AGE_HOURS) as i64 * 3600;
+        Pool { name, media, turn_nights, stay_nights, mount, max_age_seconds, night_of }
     }
 }
 
@@ -176,10 +183,15 @@ impl Config {
             return Err(CommandError::new(message!("error.config.priority", path = path, priority = priority), Exit::Usage));
         }
         let is_wrong = |hours: &u64| !(1..=MOST_AGE_HOURS).contains(hours);
-        if let Some(hours) = self.sources.iter().filter_map(|s| s.max_age_hours).find(is_wrong) {
+        if let Some(hours) = self.max_ages().find(is_wrong) {
             return Err(CommandError::new(message!("error.config.max-age", path = path, hours = hours), Exit::Usage));
         }
         Ok(self)
+    }
+
+    fn max_ages(&self) -> impl Iterator<Item = u64> {
+        let sources = self.sources.iter().filter_map(|s| s.max_age_hours);
+        sources.chain(self.pools.iter().filter_map(|p| p.max_age_hours))
     }
 
     /// As it is written in the file.

@@ -1,6 +1,7 @@
 //! `azekura hold`: puts the hold on, shows it, releases it; and ends an alarm that was harmless.
 
 use super::context::Context;
+use super::media::ledger::ledger_fault;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
@@ -69,6 +70,12 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
     let state = context.state_to_ask()?;
     let env = context.env(None);
     let book = || Ledger::of(&state).read();
+    // Among lines that are missing there may be a hold.
+    let whole_or = |exit: Exit, book: &LedgerContent| {
+        let Some(said) = ledger_fault(book) else { return exit };
+        context.warn(&said);
+        Exit::Damage
+    };
     match command {
         Command::On(on) => {
             put_on(&state, &on.by, &on.why, &env)?;
@@ -78,7 +85,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
             let book = book()?;
             let (hold, answer) = (active_hold(&book), answer(&book));
             let exit = if hold.is_some() { Exit::Alarm } else { Exit::Good };
-            Ok(Outcome::new(exit, text(hold.as_ref(), &answer), &answer))
+            Ok(Outcome::new(whole_or(exit, &book), text(hold.as_ref(), &answer), &answer))
         }
         Command::Off(off) => {
             let (exit, said) = match take_off(&state, &off.by, off.witness.as_deref(), &env)? {

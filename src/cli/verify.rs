@@ -44,12 +44,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
-    // The medium is what it is, whatever becomes of the host's own record of it.
-    let known = known(context, set).unwrap_or_else(|e| {
-        context.warn(&message!("verify.no-record"));
-        context.warn(&e.message);
-        Vec::new()
-    });
+    let known = known_or_none(context, set);
     let options = Options { from: from.clone(), set: args.set, expect: args.expect, known };
     let report = {
         let progress = context.progress();
@@ -75,6 +70,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     }
     enter(context, &from, &report);
     let exit = match report.is_good() {
+        true if report.read_back == ReadBack::Cached => Exit::Incomplete,
         true => Exit::Good,
         false if report.is_only_newer() || report.is_only_empty() => Exit::Medium,
         false => Exit::Damage,
@@ -139,6 +135,8 @@ fn enter(context: &Context, from: &Path, report: &Report) {
         Ok(Verified::NotNeeded) => {}
         Ok(Verified::Entered { medium }) => context.talk(&message!("verify.entered", name = medium)),
         Ok(Verified::NotPastTheCache) => context.talk(&message!("verify.still-unread")),
+        Ok(Verified::Damaged { medium }) => context.talk(&message!("verify.entered-damage", name = medium)),
+        Ok(Verified::WhichMedium) if !report.is_good() => {}
         Ok(Verified::WhichMedium) => context.warn(&message!("verify.which-medium")),
         Err(e) => context.warn(&CommandError::from(e).message),
     }
@@ -149,6 +147,15 @@ fn remember(context: &Context, report: &Report) -> Result<bool, CommandError> {
     let has_damage = !report.damage.is_empty();
     let Some(mut catalog) = has_damage.then(|| context.catalog()).transpose()?.flatten() else { return Ok(false) };
     Ok(remember_damage(report.set, &report.damage, &mut catalog)? > 0)
+}
+
+/// What this host knows of the set. The medium is what it is, whatever becomes of the host's own record of it.
+pub fn known_or_none(context: &Context, set: Id) -> Vec<(u64, [u8; 32])> {
+    known(context, set).unwrap_or_else(|e| {
+        context.warn(&message!("verify.no-record"));
+        context.warn(&e.message);
+        Vec::new()
+    })
 }
 
 /// What this host knows of the set. A host that has never written it knows nothing.

@@ -22,6 +22,19 @@ pub fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     sync_folder_of(path)
 }
 
+/// Replaces a file of the host's own state, or makes it: content and name are durable, and no reader sees a part.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut next = path.as_os_str().to_owned();
+    next.push(".next");
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(PRIVATE).open(&next)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    #[expect(clippy::disallowed_methods, reason = "the host's own state, not a medium")]
+    std::fs::rename(&next, path)?;
+    sync_folder_of(path)
+}
+
 /// Makes the name of a file durable.
 pub fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

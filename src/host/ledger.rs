@@ -7,8 +7,10 @@
 //! **Invariant:** the file is only ever appended to.
 
 pub mod attached;
+mod end;
 pub mod sealed;
 
+use self::end::LedgerEnd;
 use crate::format::object::hex;
 use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
@@ -306,8 +308,10 @@ pub struct LedgerContent {
     /// Lines of the file, from 1, that were cut off while they were written: the power failed. The lines before and behind
     /// such a piece are bound to each other, so nothing that was written whole is missing.
     pub torn: Vec<u64>,
-    /// Digest of the last line.
-    last: String,
+    /// How many of these are behind the last generation in the ledger.
+    pub torn_lately: u64,
+    /// The digest of each line, as the file has it.
+    chain: Vec<String>,
 }
 
 /// The ledger's file.
@@ -324,22 +328,34 @@ impl Ledger {
 
     /// Reads the whole ledger; an empty one if there is no file.
     pub fn read(&self) -> Result<LedgerContent> {
-        match std::fs::read(&self.path) {
-            Ok(text) => Ok(parse(&text)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(LedgerContent::default()),
-            Err(e) => Err(self.failed("read", e)),
+        // Before the ledger: what another run writes meanwhile is behind it.
+        let end = LedgerEnd::read(&self.path);
+        let mut content = match std::fs::read(&self.path) {
+            Ok(text) => parse(&text),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => LedgerContent::default(),
+            Err(e) => return Err(self.failed("read", e)),
+        };
+        if end.is_some_and(|end| !content.leads_through(&end)) {
+            content.broken.push(content.lines.last().map_or(1, |l| l.line + 1));
         }
+        Ok(content)
     }
 
     /// Appends a line, durably. `time`: RFC 3339, UTC.
     pub fn write(&self, time: &str, event: LedgerEvent) -> Result<()> {
+        let mut end = None;
         let appended = append_line(&self.path, |before| {
             let content = parse(before);
-            let line = LedgerLine { line: content.lines.last().map_or(1, |l| l.line + 1), time: time.to_owned(), event };
-            let chain = chain(&content.last, &line);
+            // Where the last lines were removed, the gap stays for everybody to see.
+            let lost = LedgerEnd::read(&self.path).filter(|end| !content.leads_through(end)).map_or(0, |end| end.line);
+            let number = 1 + content.lines.last().map_or(0, |l| l.line).max(lost);
+            let line = LedgerLine { line: number, time: time.to_owned(), event };
+            let chain = chain(content.last(), &line);
+            end = Some(LedgerEnd { line: number, chain: chain.clone() });
             Ok(serde_json::to_string(&Bound { line, chain })?)
         });
-        appended.map_err(|(what, source)| self.failed(what, source))
+        let _locked = appended.map_err(|(what, source)| self.failed(what, source))?;
+        end.map_or(Ok(()), |end| end.write(&self.path)).map_err(|e| self.failed("written", e))
     }
 
     fn failed(&self, what: &'static str, source: io::Error) -> LedgerError {
@@ -347,15 +363,15 @@ impl Ledger {
     }
 }
 
-/// Appends a line to a file that is only ever appended to, durably. `line` makes the line from the present content. An
-/// error names the step that failed.
+/// Appends a line to a file that is only ever appended to, durably. `line` makes the line from the present content. Returns
+/// the lock, so that the caller can do more before the next run's line. An error names the step that failed.
 ///
 /// Two runs at once wait for each other. A line that was cut off stays, and is reported when the file is read; the new
 /// one follows it.
 pub fn append_line(
     path: &Path,
     line: impl FnOnce(&[u8]) -> io::Result<String>,
-) -> std::result::Result<(), (&'static str, io::Error)> {
+) -> std::result::Result<FileLock, (&'static str, io::Error)> {
     let mut options = OpenOptions::new();
     let file = options.read(true).append(true).create(true).mode(0o600).open(path).map_err(|e| ("opened", e))?;
     let mut file = FileLock::wait(file).map_err(|e| ("locked", e))?;
@@ -363,7 +379,8 @@ pub fn append_line(
     file.read_to_end(&mut before).map_err(|e| ("read", e))?;
     let begin = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };
     let line = line(&before).map_err(|e| ("written", e))?;
-    file.write_all(format!("{begin}{line}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(|e| ("written", e))
+    file.write_all(format!("{begin}{line}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(|e| ("written", e))?;
+    Ok(file)
 }
 
 fn parse(text: &[u8]) -> LedgerContent {
@@ -375,21 +392,26 @@ fn parse(text: &[u8]) -> LedgerContent {
             pieces.push(number);
             continue;
         };
-        let fits =
-            bound.chain == chain(&content.last, &bound.line) && bound.line.line == content.lines.last().map_or(1, |l| l.line + 1);
+        let fits = bound.chain == chain(content.last(), &bound.line)
+            && bound.line.line == content.lines.last().map_or(1, |l| l.line + 1);
         // A line that was whole once leaves a gap. A piece leaves none: the next line was bound to the one before it.
         if fits {
+            content.torn_lately += pieces.len() as u64;
             content.torn.append(&mut pieces);
         } else {
             content.broken.append(&mut pieces);
             content.broken.push(number);
         }
-        content.last = bound.chain;
+        if matches!(bound.line.event, LedgerEvent::Written { .. }) {
+            content.torn_lately = 0;
+        }
+        content.chain.push(bound.chain);
         content.lines.push(bound.line);
     }
     // The line feed is written with the line, behind it.
     let is_cut_off = |piece: &[u64]| piece.len() == 1 && !text.ends_with(b"\n");
     if is_cut_off(&pieces) {
+        content.torn_lately += 1;
         content.torn.append(&mut pieces)
     } else {
         content.broken.append(&mut pieces)
@@ -442,7 +464,7 @@ pub struct MediumAccount {
     pub is_full: bool,
     /// The newest generation that was read back no better than from the cache, where no one has verified the medium since.
     pub unverified: Option<u64>,
-    /// Time of the last scrub, and how many objects were damaged.
+    /// When it was last read in full, and how many objects were damaged.
     pub scrubbed: Option<(String, u64)>,
 }
 
@@ -454,6 +476,11 @@ pub fn only_with_device<'m>(media: &'m BTreeMap<String, MediumAccount>, device: 
 }
 
 impl MediumAccount {
+    /// When it was last read in full, something was damaged.
+    pub fn is_damaged(&self) -> bool {
+        self.scrubbed.as_ref().is_some_and(|(_, damaged)| *damaged > 0)
+    }
+
     /// It is attached at this time. Then it is not off site, whatever was entered before: it comes back here until somebody
     /// takes it there again.
     fn found_at(&mut self, time: &str) {
@@ -506,7 +533,10 @@ fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Option<
             m.unverified = from_cache.then_some(*generation).or(m.unverified);
         }
         LedgerEvent::Full { .. } => m.is_full = true,
-        LedgerEvent::Verified { generation, .. } => m.unverified = m.unverified.filter(|n| n > generation),
+        LedgerEvent::Verified { generation, .. } => {
+            m.unverified = m.unverified.filter(|n| n > generation);
+            m.scrubbed = Some((l.time.clone(), 0));
+        }
         LedgerEvent::Plugged { .. } => m.found_at(&l.time),
         LedgerEvent::Unplugged { .. } | LedgerEvent::Detached { seen: true, .. } => {
             (m.detached, m.at_host) = (Some(l.time.clone()), false)
@@ -527,6 +557,17 @@ impl LedgerContent {
         let mut media = BTreeMap::new();
         self.lines.iter().for_each(|l| drop(enter(&mut media, l)));
         media
+    }
+
+    /// The digest of the last line.
+    fn last(&self) -> &str {
+        self.chain.last().map_or("", |d| d)
+    }
+
+    /// Whether a line of this number and digest is there. Behind a line that was changed, the ledger is broken anyhow.
+    fn leads_through(&self, end: &LedgerEnd) -> bool {
+        let at = self.lines.iter().rposition(|l| l.line == end.line);
+        at.is_some_and(|at| self.chain.get(at) == Some(&end.chain))
     }
 
     /// The digest after each line, made anew: where a line was changed or removed, it and all behind it differ from what they

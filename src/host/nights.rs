@@ -23,6 +23,9 @@ pub enum NightLine {
         process: u32,
         /// Names of the sources that it was to back up.
         sources: Vec<String>,
+        /// They are those of the configuration.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        configured: bool,
     },
     /// It ended.
     Ended {
@@ -36,10 +39,13 @@ pub enum NightLine {
         exit: u8,
         /// What was sealed; absent where nothing was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        sealed: Option<SealedNight>,
+        sealed: Option<Box<SealedNight>>,
         /// Why nothing was sealed, or what was wrong afterwards, for people, in the language of the run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
+        /// What to do about it, likewise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
     },
 }
 
@@ -71,6 +77,9 @@ pub struct SealedNight {
 pub struct SourceNight {
     /// Its name.
     pub name: String,
+    /// The path or the command that was backed up under this name; absent in lines of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// The verdict of the seal, as far as it is about this source.
     pub verdict: Verdict,
     /// `alarm`: which generations raised the alarms first; none where it is this one.
@@ -99,6 +108,8 @@ pub struct Night {
     pub process: u32,
     /// Names of the sources that it was to back up.
     pub sources: Vec<String>,
+    /// They are those of the configuration.
+    pub configured: bool,
     /// `None`: it was killed, the host went off, or it is still running.
     pub end: Option<NightEnd>,
 }
@@ -114,6 +125,8 @@ pub struct NightEnd {
     pub sealed: Option<SealedNight>,
     /// Why nothing was sealed, or what was wrong afterwards.
     pub why: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 /// The log's file.
@@ -136,7 +149,7 @@ impl NightLog {
     /// Appends a line, durably.
     pub fn write(&self, line: &NightLine) -> io::Result<()> {
         let text = serde_json::to_string(line)?;
-        append_line(&self.path, |_| Ok(text)).map_err(|(_, e)| e)
+        append_line(&self.path, |_| Ok(text)).map(drop).map_err(|(_, e)| e)
     }
 
     /// When a run last sealed something: RFC 3339, UTC.
@@ -156,16 +169,16 @@ impl NightLog {
         let (mut nights, mut unreadable): (Vec<Night>, u64) = Default::default();
         for line in text.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
             match serde_json::from_slice(line) {
-                Ok(NightLine::Begun { time, process, sources }) => {
-                    nights.push(Night { begun: time, process, sources, end: None });
+                Ok(NightLine::Begun { time, process, sources, configured }) => {
+                    nights.push(Night { begun: time, process, sources, configured, end: None });
                 }
-                Ok(NightLine::Ended { begun, process, time, exit, sealed, why }) => {
+                Ok(NightLine::Ended { begun, process, time, exit, sealed, why, hint }) => {
                     unreadable = if sealed.is_some() { 0 } else { unreadable };
-                    let end = Some(NightEnd { time, exit, sealed, why });
+                    let end = Some(NightEnd { time, exit, sealed: sealed.map(|s| *s), why, hint });
                     match nights.iter_mut().rfind(|n| n.begun == begun && n.process == process) {
                         Some(night) => night.end = end,
                         // The line of its beginning is torn.
-                        None => nights.push(Night { begun, process, sources: Vec::new(), end }),
+                        None => nights.push(Night { begun, process, sources: Vec::new(), configured: false, end }),
                     }
                 }
                 Err(_) => unreadable += 1,
@@ -180,7 +193,7 @@ mod tests {
     use super::*;
 
     fn begun(time: &str) -> NightLine {
-        NightLine::Begun { time: time.into(), process: 7, sources: vec!["ehr".into()] }
+        NightLine::Begun { time: time.into(), process: 7, sources: vec!["ehr".into()], configured: true }
     }
 
     #[test]
@@ -196,6 +209,7 @@ mod tests {
             exit: 6,
             sealed: None,
             why: Some("no medium".into()),
+            hint: None,
         };
         log.write(&end).unwrap();
         let mut text = std::fs::read(log.path()).unwrap();

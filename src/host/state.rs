@@ -18,7 +18,7 @@
 
 use crate::format::object::Id;
 use crate::format::set_key::SetKey;
-use crate::host::files::{PRIVATE, sync_folder_of, write_new};
+use crate::host::files::{self, PRIVATE, sync_folder_of, write_new};
 use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -231,13 +231,8 @@ impl SetState {
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let (path, next) = (self.dir.join(name), self.dir.join(format!("{name}.next")));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&next).map_err(io_error("made", &next))?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error("written", &next))?;
-        #[expect(clippy::disallowed_methods, reason = "the host's own cache, not a medium")]
-        fs::rename(&next, &path).map_err(io_error("renamed", &next))
+        let path = self.dir.join(name);
+        files::replace(&path, bytes).map_err(io_error("written", &path))
     }
 
     /// Whether a run has left an entry stream that is not sealed.

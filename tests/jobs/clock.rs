@@ -36,7 +36,7 @@ fn a_clock_that_is_far_off_costs_no_night_and_is_told() {
         process: 1,
         time: "2089-01-01T00:00:00Z".into(),
         exit: 0,
-        sealed: Some(SealedNight {
+        sealed: Some(Box::new(SealedNight {
             set: "0".into(),
             set_name: "other".into(),
             medium: "MO-02".into(),
@@ -46,8 +46,9 @@ fn a_clock_that_is_far_off_costs_no_night_and_is_told() {
             verdict: Verdict::Good,
             read_back: ReadBack::Direct,
             sources: Vec::new(),
-        }),
+        })),
         why: None,
+        hint: None,
     };
     NightLog::of(&h.path("state")).write(&ended).expect("a line");
     assert_eq!(night(now + 345_600), "clock-set-back");

@@ -7,7 +7,9 @@ use std::path::Path;
 pub fn a_day_passes(state: &Path) {
     let ledger = Ledger::of(state);
     let lines = ledger.read().expect("the ledger").lines;
-    let _ = std::fs::remove_file(state.join("ledger.jsonl"));
+    for name in ["ledger.jsonl", "ledger.end"] {
+        let _ = std::fs::remove_file(state.join(name));
+    }
     for line in lines {
         let at = chrono::DateTime::parse_from_rfc3339(&line.time).expect("a time") - chrono::TimeDelta::days(1);
         ledger.write(&at.to_utc().to_rfc3339_opts(chrono::SecondsFormat::Secs, true), line.event).expect("a line");

@@ -82,22 +82,28 @@ impl Args {
     pub fn is_quarantine(&self) -> bool {
         self.quarantine
     }
+
+    /// It backs up what the configuration names.
+    fn is_for_configured(&self) -> bool {
+        self.sources.is_empty() && self.stdin_name.is_none()
+    }
 }
 
 pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let (state, to) = (context.state_dir()?, context.medium(args.to.as_deref())?);
     let for_all = ForAll { excludes: args.exclude.clone(), one_file_system: args.one_file_system };
+    let is_configured = args.is_for_configured();
     let sources = sources::check(sources(&args, &for_all, context)?)?;
     if let Err(e) = check_kinds(&sources) {
         // Before a key is made for a set that would not begin, and a state.
         let error = e.into();
         if state.join("sets").is_dir() && !args.quarantine {
-            NightRecord::begin(&state, &sources).failed(&error, context);
+            NightRecord::begin(&state, &sources, is_configured).failed(&error, context);
         }
         return Err(error);
     }
     // What is suspected of contamination is evidence, and no night's backup.
-    let record = (!args.quarantine).then(|| NightRecord::begin(&state, &sources));
+    let record = (!args.quarantine).then(|| NightRecord::begin(&state, &sources, is_configured));
     let done = back_up(args, Options::new(state, to, sources), context);
     match (done, &record) {
         (Ok(sealed), Some(record)) => Ok(sealed.recorded(record, context)),
@@ -146,7 +152,7 @@ impl Sealed {
         let unrecorded = report.unrecorded.as_ref().map(ToString::to_string);
         let sealed = record.sealed(report, medium.clone());
         let exit = self.exit();
-        let is_written = record.end(exit, Some(sealed), not_held.or(unrecorded).or_else(|| why.clone()), context);
+        let is_written = record.end(exit, sealed, not_held.or(unrecorded).or_else(|| why.clone()), context);
         self.outcome(if is_written { exit } else { exit.sealed_only() })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::environment::now;
+use crate::cli::sources::origin;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::text::message;
@@ -21,6 +22,7 @@ pub struct NightRecord {
     log: NightLog,
     begun: String,
     sources: Vec<Vec<u8>>,
+    origins: Vec<String>,
     has_state: bool,
 }
 
@@ -30,13 +32,15 @@ fn names(sources: &[Vec<u8>]) -> impl Iterator<Item = String> {
 
 impl NightRecord {
     /// Notes that a run begins. A state that cannot be written stops nothing here: the backup meets it too, and says so.
-    pub fn begin(state: &Path, sources: &[SourceOptions]) -> Self {
+    /// `configured`: the sources are those of the configuration.
+    pub fn begin(state: &Path, sources: &[SourceOptions], configured: bool) -> Self {
+        let origins = sources.iter().map(origin).collect();
         let sources: Vec<Vec<u8>> = sources.iter().map(|s| s.name.clone()).collect();
         let has_state = StateDir::open(state).is_ok();
-        let record = Self { log: NightLog::of(state), begun: time_text(now()), sources, has_state };
+        let record = Self { log: NightLog::of(state), begun: time_text(now()), sources, origins, has_state };
         let (time, sources) = (record.begun.clone(), names(&record.sources).collect());
         if has_state {
-            let _ = record.log.write(&NightLine::Begun { time, process: std::process::id(), sources });
+            let _ = record.log.write(&NightLine::Begun { time, process: std::process::id(), sources, configured });
         }
         record
     }
@@ -44,14 +48,26 @@ impl NightRecord {
     /// Notes that the run failed. Without a state directory the error says so already.
     pub fn failed(&self, error: &CommandError, context: &Context) {
         if self.has_state {
-            self.end(error.exit, None, Some(error.message.to_string()), context);
+            let hint = Some(error.hint.to_string()).filter(|hint| !hint.is_empty());
+            self.write_end(error.exit, None, Some(error.message.to_string()), hint, context);
         }
     }
 
     /// Notes how the run ended. False, and a warning, if that could not be written.
-    pub fn end(&self, exit: Exit, sealed: Option<SealedNight>, why: Option<String>, context: &Context) -> bool {
+    pub fn end(&self, exit: Exit, sealed: SealedNight, why: Option<String>, context: &Context) -> bool {
+        self.write_end(exit, Some(sealed), why, None, context)
+    }
+
+    fn write_end(
+        &self,
+        exit: Exit,
+        sealed: Option<SealedNight>,
+        why: Option<String>,
+        hint: Option<String>,
+        context: &Context,
+    ) -> bool {
         let (begun, process, time) = (self.begun.clone(), std::process::id(), time_text(now()));
-        let line = NightLine::Ended { begun, process, time, exit: exit.code(), sealed, why };
+        let line = NightLine::Ended { begun, process, time, exit: exit.code(), sealed: sealed.map(Box::new), why, hint };
         let written = self.log.write(&line);
         if written.is_err() {
             context.warn(&message!("backup.not-logged", path = self.log.path()));
@@ -67,7 +83,7 @@ impl NightRecord {
         let is_about = |path: &[u8], name: &Vec<u8>| is_within(path, name);
         // What is about no source, such as the medium, is about all.
         let about_all = faults.iter().any(|path| !self.sources.iter().any(|name| is_about(path, name)));
-        let source = |(bytes, name): (&Vec<u8>, String)| {
+        let source = |((bytes, name), origin): ((&Vec<u8>, String), &String)| {
             let raised = report.alarms.iter().zip(&report.origins).filter(|(a, _)| a.source == *bytes);
             let of = |(_, o): (_, &AlarmOrigin)| NightAlarm { set: o.set.to_string(), generation: o.generation };
             let alarms: BTreeSet<NightAlarm> = raised.map(of).collect();
@@ -79,6 +95,7 @@ impl NightRecord {
             };
             SourceNight {
                 name,
+                origin: Some(origin.clone()),
                 verdict,
                 is_incomplete: is_incomplete && !alarms.is_empty(),
                 alarms: alarms.into_iter().collect(),
@@ -93,7 +110,7 @@ impl NightRecord {
             time: report.time.clone(),
             verdict: report.verdict,
             read_back: report.read_back,
-            sources: self.sources.iter().zip(names(&self.sources)).map(source).collect(),
+            sources: self.sources.iter().zip(names(&self.sources)).zip(&self.origins).map(source).collect(),
         }
     }
 }

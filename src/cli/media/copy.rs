@@ -2,6 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
+use crate::cli::media::ledger::note_damage;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
@@ -52,6 +53,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let answer = answer(&report);
     talk(&answer, context);
     words::litter(report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
+    note_damage(context, report.set, &options.from, (report.damage.len() + report.faults.len()) as u64);
     let exit = match (answer.good, answer.read_back) {
         (true, ReadBack::Direct | ReadBack::Dropped) => Exit::Good,
         (true, ReadBack::Cached) => Exit::Incomplete,

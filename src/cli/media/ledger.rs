@@ -13,9 +13,11 @@ use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, LedgerMedium, Media, Scrubbed, Written};
 use azekura::env::time_text;
+use azekura::format::object::Id;
 use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount, OutOfUse};
 use azekura::job::incident::hold::active_hold;
 use azekura::job::incident::people::is_same_person;
+use azekura::job::media::scrub::enter_into_ledger;
 use azekura::medium::tape::st::is_drive;
 use azekura::medium::{MediumError, Sets};
 use std::path::{Path, PathBuf};
@@ -68,13 +70,34 @@ pub struct Due {
 pub fn book(context: &Context) -> Result<(Ledger, LedgerContent), CommandError> {
     let ledger = Ledger::of(&context.state_to_ask()?);
     let book = ledger.read()?;
-    if let Some(line) = book.broken.first() {
-        context.warn(&message!("media.ledger-broken", line = line));
+    if let Some(said) = ledger_fault(&book) {
+        context.warn(&said);
     }
     for line in &book.torn {
         context.talk(&message!("media.ledger-torn", line = line));
     }
     Ok((ledger, book))
+}
+
+/// What is wrong with the ledger itself.
+pub fn ledger_fault(book: &LedgerContent) -> Option<Message> {
+    let line = book.broken.first()?;
+    // Behind the last line that is there.
+    let is_missing = book.lines.last().is_none_or(|last| *line > last.line);
+    Some(match is_missing {
+        true => message!("media.ledger-short", line = line),
+        false => message!("media.ledger-broken", line = line),
+    })
+}
+
+/// Enters damage that was found on a medium, where this host's ledger has it.
+pub fn note_damage(context: &Context, set: Id, at: &Path, damaged: u64) {
+    let Some(state) = context.state_dir().ok().filter(|_| damaged > 0) else { return };
+    match enter_into_ledger(&state, set, at, damaged, &context.env(None)) {
+        Ok(Some(medium)) => context.talk(&message!("verify.entered-damage", name = medium)),
+        Ok(None) => {}
+        Err(e) => context.warn(&CommandError::from(e).message),
+    }
 }
 
 pub fn exit(book: &LedgerContent) -> Exit {

@@ -8,12 +8,14 @@ use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count};
 use crate::cli::ui::words;
+use crate::cli::verify::known_or_none;
 use azekura::answer::Clipped;
 use azekura::answer::media::{Health, Scrub, Unreadable};
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
 use azekura::job::media::scrub::{MediumHealth, Options, Report, enter_into_ledger, log, scrub};
 use azekura::set::check::remember_damage;
+use azekura::set::open::OpenSet;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +29,10 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
-    let options = Options { from: context.medium(args.medium.as_deref())?, set: args.set };
+    let from = context.medium(args.medium.as_deref())?;
+    let set = OpenSet::open(&from, args.set, context.loader())?.id;
+    let known = known_or_none(context, set);
+    let options = Options { from, set: args.set, known };
     let env = context.env(args.threads.map(usize::from));
     let report = {
         let progress = context.progress();
@@ -43,13 +48,20 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
             context.talk(&message!("verify.remembered"));
         }
     }
-    let exit = if answer.verdict == Health::Good { Exit::Good } else { Exit::Damage };
+    let exit = match (answer.verdict, answer.read_back) {
+        (Health::Good, ReadBack::Cached) => Exit::Incomplete,
+        (Health::Good, _) => Exit::Good,
+        _ => Exit::Damage,
+    };
     Ok(Outcome::new(exit, text(&answer), &answer))
 }
 
 fn talk(answer: &Scrub, context: &Context) {
     context.warn_first(answer.faults.first.iter().map(|f| Message::plain(&f.text)));
     context.warn_first(answer.damage.first.iter().map(|d| Message::plain(&d.text)));
+    if answer.rolled_back {
+        context.warn(&message!("scrub.rolled-back"));
+    }
     let unreadable = answer.unreadable.first.iter();
     context.warn_first(unreadable.map(|u| message!("scrub.unreadable", object = u.name, why = u.text)));
 }
@@ -98,6 +110,7 @@ fn answer(r: &Report) -> Scrub {
             .map(|(name, why)| Unreadable { name: Clipped::of(name), text: Clipped::of(why) })
             .collect(),
         faults: r.faults.iter().map(words::fault_answer).collect(),
+        rolled_back: r.rolled_back,
         read_back: r.read_back,
     }
 }

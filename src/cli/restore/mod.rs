@@ -4,6 +4,7 @@ mod scanned;
 
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
+use crate::cli::media::ledger::note_damage;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
@@ -104,6 +105,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         let progress = context.progress();
         restore(&options, &identity, &context.env(args.threads.map(usize::from)), &progress)?
     };
+    note_damage(context, report.set, &options.from, report.damaged_packs.len() as u64);
     let mut answer = answer(&report, &options);
     if !options.dry_run {
         measure(&mut answer, started.elapsed().as_secs_f64(), options.target.resume);

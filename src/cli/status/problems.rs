@@ -1,6 +1,6 @@
 //! What speaks against "good", in words.
 
-use crate::cli::media::ledger::out_of_use;
+use crate::cli::media::ledger::{ledger_fault, out_of_use};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{count, time};
@@ -12,15 +12,13 @@ use azekura::job::status::{Problem as Judged, Severity};
 
 /// All problems, the worst first: a changed ledger, a hold, then those of the judgement.
 pub fn of_all(judged: &[Judged], hold: Option<&Hold>, book: &LedgerContent) -> Vec<Problem> {
-    let ledger = book.broken.first().map(|line| {
-        let (text, next) = (message!("media.ledger-broken", line = line), message!("status.do.ledger-changed"));
-        failure(ProblemName::LedgerChanged, &text, &next)
-    });
-    let hold = hold.map(|hold| {
+    let ledger = ledger_fault(book).map(|text| failure(ProblemName::LedgerChanged, &text, &message!("status.do.ledger-changed")));
+    let hold_problem = hold.map(|hold| {
         let text = hold_line(hold);
         Problem { time: Some(hold.since.as_str().into()), ..failure(ProblemName::Hold, &text, &message!("status.do.hold")) }
     });
-    ledger.into_iter().chain(hold).chain(judged.iter().map(worded)).collect()
+    let is_held = hold.is_some();
+    ledger.into_iter().chain(hold_problem).chain(judged.iter().map(|judged| worded(judged, is_held))).collect()
 }
 
 fn failure(problem: ProblemName, text: &Message, next: &Message) -> Problem {
@@ -36,13 +34,14 @@ fn failure(problem: ProblemName, text: &Message, next: &Message) -> Problem {
     }
 }
 
-fn worded(judged: &Judged) -> Problem {
+fn worded(judged: &Judged, is_held: bool) -> Problem {
     let severity = match judged.severity() {
         Severity::Good => StatusVerdict::Good,
         Severity::Attention => StatusVerdict::Attention,
         Severity::Failure => StatusVerdict::Failure,
     };
-    Problem { severity, ..of_source(judged).unwrap_or_else(|| of_night(judged)) }
+    let problem = of_source(judged).or_else(|| of_media(judged)).unwrap_or_else(|| of_night(judged, is_held));
+    Problem { severity, ..problem }
 }
 
 fn of_source(judged: &Judged) -> Option<Problem> {
@@ -75,37 +74,18 @@ fn of_source(judged: &Judged) -> Option<Problem> {
         | Judged::FailedAfterwards { .. }
         | Judged::NotReadBack { .. }
         | Judged::Damaged { .. }
+        | Judged::PoolOld { .. }
+        | Judged::NotInLedger { .. }
         | Judged::Full { .. }
         | Judged::OutOfUse { .. }
         | Judged::NotSwapped { .. }
+        | Judged::LedgerTorn { .. }
         | Judged::LogTorn { .. } => return None,
     })
 }
 
-fn of_night(judged: &Judged) -> Problem {
-    let when = |begun: &String| time(begun, Lang::spoken());
-    match judged {
-        Judged::NightFailed { begun, exit, why } => {
-            let why = why.as_deref().unwrap_or_default();
-            let text = message!("status.problem.night-failed", time = when(begun), exit = u64::from(*exit), why = why);
-            let failed = failure(ProblemName::NightFailed, &text, &message!("status.do.night-failed"));
-            Problem { time: Some(begun.as_str().into()), ..failed }
-        }
-        Judged::NightCutOff { begun } => {
-            let text = message!("status.problem.night-cut-off", time = when(begun));
-            let cut_off = failure(ProblemName::NightCutOff, &text, &message!("status.do.night-cut-off"));
-            Problem { time: Some(begun.as_str().into()), ..cut_off }
-        }
-        Judged::Unrecorded { generation, why } => {
-            let text = message!("status.problem.unrecorded", number = generation, why = why);
-            let unrecorded = failure(ProblemName::Unrecorded, &text, &message!("status.do.unrecorded"));
-            Problem { generation: Some(*generation), ..unrecorded }
-        }
-        Judged::FailedAfterwards { generation, why } => {
-            let text = message!("status.problem.failed-afterwards", number = generation, why = why);
-            let failed = failure(ProblemName::FailedAfterwards, &text, &message!("status.do.failed-afterwards"));
-            Problem { generation: Some(*generation), ..failed }
-        }
+fn of_media(judged: &Judged) -> Option<Problem> {
+    Some(match judged {
         Judged::NotReadBack { generation, medium } => {
             let text = message!("status.problem.not-read-back", number = generation, medium = medium);
             let not_read_back = failure(ProblemName::NotReadBack, &text, &message!("status.do.not-read-back"));
@@ -130,15 +110,60 @@ fn of_night(judged: &Judged) -> Problem {
             let stayed = failure(ProblemName::NotSwapped, &text, &message!("status.do.not-swapped", due = due));
             Problem { medium: Some(medium.as_str().into()), ..stayed }
         }
+        Judged::PoolOld { pool, due, time: written, max_age_seconds } => {
+            let hours = count(max_age_seconds.unsigned_abs() / 3600);
+            let text = match written {
+                Some(t) => message!("status.problem.pool-old", name = pool, time = time(t, Lang::spoken()), hours = hours),
+                None => message!("status.problem.pool-never", name = pool),
+            };
+            let old = failure(ProblemName::PoolOld, &text, &message!("status.do.pool-old", due = due));
+            Problem { time: written.as_deref().map(Into::into), medium: Some(due.as_str().into()), ..old }
+        }
+        Judged::NotInLedger { generation, medium } => {
+            let text = message!("status.problem.not-in-ledger", number = generation, medium = medium);
+            let lost = failure(ProblemName::NotInLedger, &text, &message!("status.do.ledger-changed"));
+            Problem { generation: Some(*generation), medium: Some(medium.as_str().into()), ..lost }
+        }
+        _ => return None,
+    })
+}
+
+fn of_night(judged: &Judged, is_held: bool) -> Problem {
+    let when = |begun: &String| time(begun, Lang::spoken());
+    match judged {
+        Judged::NightFailed { begun, exit, why, hint } => {
+            let why = why.as_deref().unwrap_or_default();
+            let text = message!("status.problem.night-failed", time = when(begun), exit = u64::from(*exit), why = why);
+            // What the run itself said to do is more exact. Under a hold it may ask for a medium.
+            let hint = hint.as_ref().filter(|_| !is_held);
+            let next = hint.map_or_else(|| message!("status.do.night-failed"), |hint| Message::plain(hint));
+            let failed = failure(ProblemName::NightFailed, &text, &next);
+            Problem { time: Some(begun.as_str().into()), ..failed }
+        }
+        Judged::NightCutOff { begun } => {
+            let text = message!("status.problem.night-cut-off", time = when(begun));
+            let cut_off = failure(ProblemName::NightCutOff, &text, &message!("status.do.night-cut-off"));
+            Problem { time: Some(begun.as_str().into()), ..cut_off }
+        }
+        Judged::Unrecorded { generation, why } => {
+            let text = message!("status.problem.unrecorded", number = generation, why = why);
+            let unrecorded = failure(ProblemName::Unrecorded, &text, &message!("status.do.unrecorded"));
+            Problem { generation: Some(*generation), ..unrecorded }
+        }
+        Judged::FailedAfterwards { generation, why } => {
+            let text = message!("status.problem.failed-afterwards", number = generation, why = why);
+            let failed = failure(ProblemName::FailedAfterwards, &text, &message!("status.do.failed-afterwards"));
+            Problem { generation: Some(*generation), ..failed }
+        }
+        Judged::LedgerTorn { lines } => {
+            let text = message!("status.problem.ledger-torn", count = count(*lines));
+            failure(ProblemName::LedgerTorn, &text, &message!("status.do.ledger-torn"))
+        }
         Judged::LogTorn { lines } => {
             let text = message!("status.problem.log-torn", count = count(*lines));
             failure(ProblemName::LogTorn, &text, &message!("status.do.log-torn"))
         }
-        Judged::NoBackup
-        // `of_source` has worded these.
-        | Judged::SourceNever { .. }
-        | Judged::SourceOld { .. }
-        | Judged::SourceIncomplete { .. }
-        | Judged::SourceAlarm { .. } => failure(ProblemName::NoBackup, &message!("status.problem.no-backup"), &message!("status.do.no-backup")),
+        // The others have been worded.
+        _ => failure(ProblemName::NoBackup, &message!("status.problem.no-backup"), &message!("status.do.no-backup")),
     }
 }

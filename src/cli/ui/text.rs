@@ -114,6 +114,7 @@ pub const ASKING_HINTS: &[&str] = &[
     "hint.generation.none",
     "hint.media.blank",
     "hint.media.blank-in-dock",
+    "hint.media.damaged",
     "hint.media.full",
     "hint.media.not-mounted",
     "hint.media.not-mounted-due",

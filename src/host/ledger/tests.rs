@@ -71,6 +71,48 @@ fn a_line_that_was_changed_removed_or_inserted_is_found() {
     assert!(bend(more).contains(&3));
 }
 
+/// It is bound in itself: nothing in it shows what is missing. Among the lines may be a hold.
+#[test]
+fn a_ledger_that_was_deleted_or_shortened_is_found_and_stays_so() {
+    for kept in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::of(dir.path());
+        for n in 0..3 {
+            ledger.write("2026-11-23T01:30:00Z", moved("CL-01", &format!("棚 {n}"))).unwrap();
+        }
+        assert_eq!(ledger.read().unwrap().broken, [0; 0]);
+        let path = dir.path().join("ledger.jsonl");
+        let text = std::fs::read_to_string(&path).unwrap();
+        match kept {
+            0 => std::fs::remove_file(&path).unwrap(),
+            n => std::fs::write(&path, text.lines().take(n).map(|l| format!("{l}\n")).collect::<String>()).unwrap(),
+        }
+        assert_eq!(ledger.read().unwrap().broken, [kept as u64 + 1]);
+        ledger.write("2026-11-24T01:30:00Z", moved("CL-01", "金庫")).unwrap();
+        ledger.write("2026-11-25T01:30:00Z", moved("CL-01", "棚")).unwrap();
+        let content = ledger.read().unwrap();
+        assert_eq!((content.broken, content.lines.len()), (vec![kept as u64 + 1], kept + 2));
+    }
+}
+
+/// The power fails between the ledger's line and the file beside it; or an earlier version wrote the ledger.
+#[test]
+fn a_ledger_that_goes_on_behind_its_recorded_end_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::of(dir.path());
+    ledger.write("2026-11-23T01:30:00Z", moved("CL-01", "棚")).unwrap();
+    let end = dir.path().join("ledger.end");
+    let before = std::fs::read(&end).unwrap();
+    ledger.write("2026-11-24T01:30:00Z", moved("CL-01", "金庫")).unwrap();
+    for then in [Some(&before[..]), Some(&before[..9]), None] {
+        match then {
+            Some(bytes) => std::fs::write(&end, bytes).unwrap(),
+            None => std::fs::remove_file(&end).unwrap(),
+        }
+        assert_eq!(ledger.read().unwrap().broken, [0; 0]);
+    }
+}
+
 #[test]
 fn a_line_that_was_cut_off_stays_and_the_next_one_is_whole() {
     let dir = tempfile::tempdir().unwrap();
@@ -99,6 +141,8 @@ fn a_torn_line_is_no_tampering_and_a_garbled_one_is() {
     let last = good[..good.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
     let after = |text: &[u8], again: bool| {
         std::fs::write(&path, text).unwrap();
+        // The file beside it is written behind the line.
+        let _ = std::fs::remove_file(dir.path().join("ledger.end"));
         if again {
             ledger.write("2026-11-24T01:30:00Z", moved("CL-01", "金庫")).unwrap();
         }

@@ -212,7 +212,7 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         elsewhere: elsewhere as u64,
         read_back,
         expected: None,
-        known: known_here(chain, options).map(find),
+        known: known_here(chain, &options.known).map(find),
     })
 }
 
@@ -229,10 +229,10 @@ fn found(chain: &Chain, link: &SealLink) -> Expected {
 }
 
 /// The last seal that the host remembers of this medium; of the newest medium if this one's place is unknown.
-fn known_here(chain: &Chain, options: &Options) -> Option<[u8; 32]> {
+pub fn known_here(chain: &Chain, known: &[(u64, [u8; 32])]) -> Option<[u8; 32]> {
     let place = chain.label.as_ref().map(|l| l.place);
-    let here = options.known.iter().find(|(p, _)| Some(*p) == place);
-    here.or(options.known.last()).map(|(_, digest)| *digest)
+    let here = known.iter().find(|(p, _)| Some(*p) == place);
+    here.or(known.last()).map(|(_, digest)| *digest)
 }
 
 /// The paths of objects among the sealed ones that no seal lists, and of what is no object.

@@ -23,6 +23,8 @@ pub struct Pool {
     pub stay_nights: u64,
     /// Whether media are attached at a mount point. `None`: if the ledger saw one of them at a mount point.
     pub mount: Option<bool>,
+    /// How long ago one of its media may have been written last, where there are several pools.
+    pub max_age_seconds: i64,
     /// The number of the night that a time (RFC 3339, UTC) belongs to.
     pub night_of: fn(&str) -> i64,
 }
@@ -106,6 +108,11 @@ pub enum FoundMedium {
         /// Why.
         why: OutOfUse,
     },
+    /// When the medium was last read in full, something was damaged.
+    Damaged {
+        /// The medium.
+        medium: String,
+    },
     /// A hold is active, and this is not the medium that was attached when it began.
     Held {
         /// The medium.
@@ -130,6 +137,7 @@ impl FoundMedium {
             Self::Unregistered { set } => format!("set {set}: not in the ledger"),
             Self::OutOfUse { medium, why } => format!("{medium}: {}", why.name()),
             Self::OtherPool { medium } => format!("{medium}: of another pool"),
+            Self::Damaged { medium } => format!("{medium}: damaged"),
             Self::Held { medium, .. } => format!("{medium}: a hold is active"),
         }
     }
@@ -137,12 +145,12 @@ impl FoundMedium {
 
 impl Pool {
     /// The medium that is due, and how many nights the last one has been written to. A medium that is not used any more is
-    /// passed over, and a full one where another one is not. `None`: the pool has no medium.
+    /// passed over, and a full or damaged one where another one is neither. `None`: the pool has no medium.
     pub fn due(&self, book: &LedgerContent) -> Option<(&str, Option<Streak>)> {
         let accounts = book.media();
-        let is_usable = |m: &&String| accounts.get(*m).is_none_or(|m| m.out_of_use.is_none() && !m.is_full);
-        let are_all_full = !self.media.iter().any(|m| is_usable(&m));
-        self.due_of(book, |m| is_usable(&m) || are_all_full && accounts.get(m).is_none_or(|m| m.out_of_use.is_none()))
+        let is_usable = |m: &&String| accounts.get(*m).is_none_or(|m| m.out_of_use.is_none() && !m.is_full && !m.is_damaged());
+        let is_none_usable = !self.media.iter().any(|m| is_usable(&m));
+        self.due_of(book, |m| is_usable(&m) || is_none_usable && accounts.get(m).is_none_or(|m| m.out_of_use.is_none()))
     }
 
     /// The medium whose turn it is, full or not.
@@ -209,6 +217,11 @@ impl Pool {
             (Some(_), _) => here.into_iter().filter(|(m, _)| was_attached(m)).collect(),
             (None, _) => here,
         };
+        // Under a hold it is written to as evidence.
+        let is_refused = |m: &MediumAccount| m.is_damaged() && m.name != due && hold.is_none();
+        if let Some((m, _)) = here.first().filter(|_| here.iter().all(|(m, _)| is_refused(m))) {
+            return refused(FoundMedium::Damaged { medium: m.name.clone() });
+        }
         // Somebody may have made space on a full one, and put it there in its turn.
         let in_turn = self.in_turn(book);
         if let Some((m, set)) = here.iter().find(|(m, _)| m.name == due || m.is_full && Some(&m.name[..]) == in_turn) {
@@ -261,7 +274,15 @@ mod tests {
     fn pool() -> Pool {
         let (name, media) = ("disks".into(), vec!["CL-01".into(), "CL-02".into()]);
         // The nights of these tests are the days of their lines.
-        Pool { name, media, turn_nights: 1, stay_nights: 2, mount: None, night_of: |time| time[8..10].parse().expect("a day") }
+        Pool {
+            name,
+            media,
+            turn_nights: 1,
+            stay_nights: 2,
+            mount: None,
+            max_age_seconds: 0,
+            night_of: |time| time[8..10].parse().expect("a day"),
+        }
     }
 
     /// Two disks of the pool, each a device of its own, and one of another pool; then what happened.

@@ -13,6 +13,7 @@ use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
 use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumAccount, only_with_device};
+use crate::job::inspect::verify::known_here;
 use crate::job::inspect::{InspectError, verify};
 use crate::medium::{ErrorCategory, device_name};
 use crate::seal::chain::{Chain, Fault, FaultKind};
@@ -28,6 +29,8 @@ pub struct Options {
     pub from: PathBuf,
     /// `None`: the only set on the medium.
     pub set: Option<Id>,
+    /// The last seal that the host remembers of each medium of the set: the medium's number in the set, and the digest.
+    pub known: Vec<(u64, [u8; 32])>,
 }
 
 /// What is to be done with the medium.
@@ -76,6 +79,8 @@ pub struct Report {
     pub unreadable: Vec<(String, String)>,
     /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
+    /// The last seal that the host remembers of this medium is not on it.
+    pub rolled_back: bool,
     /// What desktop systems have left on the medium: no fault.
     pub litter: Vec<String>,
     /// Seconds that the reading took; 0 if the clock stood still or was set back.
@@ -91,14 +96,14 @@ impl Report {
         match () {
             () if !self.damage.is_empty() || !self.unreadable.is_empty() => MediumHealth::CopyForward,
             () if self.faults.iter().any(is_wear) => MediumHealth::CopyForward,
-            () if !self.faults.is_empty() => MediumHealth::Suspect,
+            () if !self.faults.is_empty() || self.rolled_back => MediumHealth::Suspect,
             () => MediumHealth::Good,
         }
     }
 
     /// Number of damaged and unreadable objects and of faults in the chain.
     pub fn damaged(&self) -> u64 {
-        (self.damage.len() + self.unreadable.len() + self.faults.len()) as u64
+        (self.damage.len() + self.unreadable.len() + self.faults.len() + usize::from(self.rolled_back)) as u64
     }
 
     /// How fast it was read; `None` if the time was too short to measure.
@@ -112,6 +117,11 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
     observer.on_event(Event::Phase(Phase::Checking));
     let opened = OpenSet::open(&options.from, options.set, env.loader)?;
     let chain = opened.chain()?;
+    let rolled_back = known_here(&chain, &options.known).is_some_and(|digest| chain.links.iter().all(|l| l.digest() != digest));
+    if rolled_back {
+        // A folder that could not be read looks like one that is empty.
+        opened.medium.check_complete()?;
+    }
     let here = sealed_here(&chain);
     let unlisted = unlisted(&chain, &here);
     let bytes = here.iter().map(|(o, _)| o.length).chain(unlisted.iter().map(|o| o.length)).sum();
@@ -143,6 +153,7 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
         damage,
         unreadable,
         faults: chain.faults,
+        rolled_back,
         litter: chain.listing.litter_names(),
         seconds: seconds(started, (env.now)()),
         read_back,
@@ -176,12 +187,17 @@ pub fn log(report: &Report, catalog: &mut Catalog, time: &str) -> Result<bool, C
     Ok(true)
 }
 
-/// Enters into the ledger that the medium of a set at `at` was read in full. Returns the medium's name; `None` if the
+/// Enters into the ledger that the medium of a set at `at` was read in full, and what was damaged, which is entered once.
+/// Returns the medium's name; `None` if the
 /// ledger does not contain it, or if it may be one of several copies.
 pub fn enter_into_ledger(state: &Path, set: Id, at: &Path, damaged: u64, env: &Env) -> Result<Option<String>, LedgerError> {
     let ledger = Ledger::of(state);
     let media = ledger.read()?.media();
-    let Some(medium) = medium_at(&media, set, at).map(|m| m.name.clone()) else { return Ok(None) };
+    let Some(m) = medium_at(&media, set, at) else { return Ok(None) };
+    let medium = m.name.clone();
+    if damaged > 0 && m.scrubbed.as_ref().is_some_and(|(_, known)| *known == damaged) {
+        return Ok(Some(medium));
+    }
     ledger.write(&env.time_text(), LedgerEvent::Scrubbed { medium: medium.clone(), damaged })?;
     Ok(Some(medium))
 }
@@ -200,20 +216,32 @@ pub enum Verified {
     NotPastTheCache,
     /// One waits for it, and it may be one of several copies.
     WhichMedium,
+    /// Damage was found: it is in the ledger.
+    Damaged {
+        /// The medium's name.
+        medium: String,
+    },
 }
 
-/// Enters a verification of the medium at `at` into the ledger, where it waits for one.
+/// Enters a verification of the medium at `at` into the ledger, where it waits for one or something is damaged.
 pub fn enter_verified(state: &Path, at: &Path, report: &verify::Report, env: &Env) -> Result<Verified, LedgerError> {
     let ledger = Ledger::of(state);
     let media = ledger.read()?.media();
     let id = report.set.to_string();
-    if media.values().all(|m| m.set != id || m.unverified.is_none()) {
+    let is_missed = report.known == Some(verify::Expected::NotFound);
+    let damaged = (report.damage.len() + report.faults.len() + usize::from(is_missed)) as u64;
+    if damaged > 0 && !report.is_only_newer() && !report.is_only_empty() {
+        let Some(medium) = enter_into_ledger(state, report.set, at, damaged, env)? else { return Ok(Verified::WhichMedium) };
+        return Ok(Verified::Damaged { medium });
+    }
+    let waits = |m: &MediumAccount| m.unverified.is_some() || m.is_damaged();
+    if media.values().all(|m| m.set != id || !waits(m)) {
         return Ok(Verified::NotNeeded);
     }
     let is_past_the_cache = report.is_good() && report.read_back != ReadBack::Cached;
     let Some(newest) = report.generations.last().filter(|_| is_past_the_cache) else { return Ok(Verified::NotPastTheCache) };
     let Some(medium) = medium_at(&media, report.set, at) else { return Ok(Verified::WhichMedium) };
-    if medium.unverified.is_none() {
+    if !waits(medium) {
         return Ok(Verified::NotNeeded);
     }
     let (medium, generation, check_code) = (medium.name.clone(), newest.generation, newest.check_code.to_string());

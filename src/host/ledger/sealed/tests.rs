@@ -38,7 +38,9 @@ fn sixty() -> (tempfile::TempDir, Ledger, SealedAttachments) {
 fn forge(dir: &tempfile::TempDir, ledger: &Ledger, change: impl FnOnce(&mut Vec<LedgerLine>)) -> LedgerToCompare {
     let mut lines = ledger.read().unwrap().lines;
     change(&mut lines);
-    std::fs::remove_file(dir.path().join("ledger.jsonl")).unwrap();
+    for name in ["ledger.jsonl", "ledger.end"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
     lines.into_iter().for_each(|l| ledger.write(&l.time, l.event).unwrap());
     let book = ledger.read().unwrap();
     assert!(book.broken.is_empty(), "whoever changes it makes the digests fit");

@@ -45,7 +45,7 @@ pub fn append(folder: &Path, env: &Env, mut event: Value) -> Result<()> {
         event["previous"] = if before.is_empty() { Value::Null } else { sha256(last).into() };
         Ok(event.to_string())
     });
-    appended.map_err(|(what, source)| failed(what, &path)(source))
+    appended.map(drop).map_err(|(what, source)| failed(what, &path)(source))
 }
 
 /// Reads the record of a session, and checks which of its lines have the digest of the line before.
