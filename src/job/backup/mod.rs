@@ -9,6 +9,7 @@ mod entries;
 mod entry_stream;
 mod error;
 mod freshness;
+mod host_history;
 mod lacking;
 mod large_file;
 mod linked_files;

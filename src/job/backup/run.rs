@@ -3,6 +3,7 @@
 use super::append::AppendedPacks;
 use super::entry_stream::CollectedStream;
 use super::freshness::stale_hours;
+use super::host_history::host_histories;
 use super::lacking::{self, Lacking};
 use super::pick_list::pick_list;
 use super::previous::PreviousEntries;
@@ -134,8 +135,8 @@ impl<'a> Run<'a> {
         Ok(StoredContent { stream, appended, watcher, adopted_packs, finished: (self.env.now)() })
     }
 
-    /// What tonight is compared with: the host's copy of what the last manifest knows. Without it, tonight is a first
-    /// night.
+    /// What tonight is compared with: the host's copy of what the last manifest knows, and what its other sets know. Without
+    /// either, tonight is a first night.
     fn watcher(&self) -> Result<Watcher> {
         let host = &self.set.host;
         let mut known = host.state.watch().and_then(|bytes| watch::decode(&bytes).ok()).unwrap_or_default();
@@ -146,9 +147,12 @@ impl<'a> Run<'a> {
         let watched: Vec<WatchedSource> =
             watched.iter().map(|s| WatchedSource { name: &s.name, rules: s.rules, canaries: &s.canaries }).collect();
         let seed = u64::from_le_bytes(*host.key.record_salt_key().first_chunk().unwrap_or(&[0; 8]));
-        let earlier =
-            harmless::earlier_alarms(&StateDir::open(&self.options.state)?, host.id(), next).map_err(HoldError::from)?;
-        Ok(Watcher::new(&watched, &known, &earlier, seed))
+        let state = StateDir::open(&self.options.state)?;
+        let earlier = harmless::earlier_alarms(&state, host.id(), next).map_err(HoldError::from)?;
+        let names: Vec<&[u8]> = watched.iter().map(|s| s.name).collect();
+        let now = self.started.as_nanoseconds_64();
+        let hosts = host_histories(&state, &host.catalog, (host.id(), &known), &names, &earlier, now)?;
+        Ok(Watcher::new(&watched, &known, &hosts, &earlier, seed))
     }
 
     /// Writes the manifest and the seal, and puts a hold on if there is an alarm.
