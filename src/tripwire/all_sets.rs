@@ -74,6 +74,6 @@ mod tests {
         assert_eq!(files(&[(Usual, 200), (Usual, 3), (Usual, 180), (Usual, 190)]), Some(180));
         assert_eq!(files(&[(Usual, 200), (Usual, 3), (Usual, 180), (Usual, 0)]), Some(0));
         assert_eq!(files(&[(Usual, 200), (Usual, 210), (Alarm, 3)]), Some(200));
-        assert_eq!(files(&[(Usual, 200), (Announced, 50), (Usual, 55), (Usual, 60)]), Some(55));
+        assert_eq!(files(&[(Usual, 200), (Announced, 50), (Usual, 55), (Usual, 60)]), Some(50));
     }
 }

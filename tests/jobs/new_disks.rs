@@ -7,6 +7,7 @@ use azekura::job::backup::{Options, Report, SourceOptions};
 use azekura::job::incident::harmless::{Statement, call_harmless};
 use std::fs;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Forty records, and a few MiB of images.
 fn hospital() -> Hospital {
@@ -166,4 +167,104 @@ fn a_harmless_loss_is_not_told_again_on_the_next_new_disk() {
     harmless(&h, &told);
     quiet(&h, "CL-03");
     quiet(&h, "CL-04");
+}
+
+/// A night with these sources.
+fn night_of(h: &Hospital, disk: &str, sources: Vec<SourceOptions>, tag: Option<&str>) -> Report {
+    h.clock.fetch_add(86_400, Ordering::Relaxed);
+    let to = h.path(disk);
+    fs::create_dir_all(&to).expect("a disk");
+    let tag = tag.map(str::to_owned);
+    h.try_backup(&Options { to, sources, tag, ..h.options() }).expect("a backup")
+}
+
+fn findings(report: &Report) -> Vec<(&str, String, &str)> {
+    let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+    report.findings.iter().map(|f| (&f.kind[..], text(&f.path), &f.detail[..])).collect()
+}
+
+/// Writes a file of the source whose time is so many hours after the host's clock will be in the next night.
+fn write_at(h: &Hospital, name: &str, content: &str, hours: i64) {
+    let at = h.clock.load(Ordering::Relaxed) + 86_400 + hours * 3_600;
+    let file = fs::File::options().write(true).open(h.write(name, content)).expect("a file");
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(at as u64)).expect("a time");
+}
+
+/// No disk has seen the dump before, and the host has.
+#[test]
+fn the_same_dump_on_another_new_disk_every_night_is_told() {
+    let h = Hospital::new();
+    let night = |disk: &str, content: &str| {
+        write_at(&h, "dump", content, -1);
+        let tree = SourceOptions { fresh_hours: Some(26), ..SourceOptions::new("dump", h.source()) };
+        let command = vec!["/bin/echo".into(), content.into()];
+        let output = SourceOptions { command, ..SourceOptions { name: b"sql".to_vec(), path: "/".into(), ..tree.clone() } };
+        let report = night_of(&h, disk, vec![tree, output], None);
+        findings(&report).into_iter().map(|(kind, path, detail)| format!("{kind} {path} {detail}")).collect::<Vec<_>>()
+    };
+    let old = |hours: u64| ["dump", "sql"].map(|name| format!("source-stale {name} {hours} hours"));
+    let none: [String; 0] = [];
+    assert_eq!(night("CL-01", "Monday"), none);
+    assert_eq!(night("CL-02", "Monday"), none, "one night like the other is nothing yet");
+    assert_eq!(night("CL-03", "Monday"), old(48));
+    assert_eq!(night("CL-04", "Monday"), old(72));
+    assert_eq!(night("CL-05", "Friday"), none);
+    assert_eq!(night("CL-06", "Friday"), none);
+    assert_eq!(night("CL-01", "Friday"), old(48), "new for this disk, and old for the host");
+}
+
+#[test]
+fn a_dump_of_next_year_is_not_fresh() {
+    let h = Hospital::new();
+    let night = |hours: i64, disk: &str| {
+        write_at(&h, "dump", disk, hours);
+        let tree = SourceOptions { fresh_hours: Some(26), ..SourceOptions::new("dump", h.source()) };
+        night_of(&h, disk, vec![tree], None)
+    };
+    // The clock or the time zone of the machine that writes it is a little off.
+    assert_eq!(findings(&night(9, "CL-01")), []);
+    let stale = night(24 * 200, "CL-02");
+    assert_eq!(findings(&stale), [("source-stale", "dump".into(), "the newest file has a time in the future")]);
+    assert_eq!(stale.verdict, Verdict::Incomplete);
+    // Another file is as new as it should be.
+    h.write("dump 2", "2");
+    write_at(&h, "dump 2", "2", -1);
+    assert_eq!(findings(&night(24 * 200, "CL-03")), []);
+}
+
+fn dump(rows: usize) -> String {
+    let rows: String = (0..rows).map(|i| format!("{i}\tpatient {}\n", i * 7_919 % 1_000)).collect();
+    format!("--\n-- PostgreSQL database dump\n--\n\n{rows}--\n-- PostgreSQL database dump complete\n--\n\n")
+}
+
+/// What the database says instead of its content is no dump, however the command ends and whichever disk it goes to.
+#[test]
+fn what_was_a_dump_and_is_none_any_more_is_told() {
+    let h = Hospital::new();
+    let night = |disk: &str, content: &str, tag: Option<&str>| {
+        h.write("sub/lab.sql", content);
+        fs::write(h.path("output"), content).expect("an output");
+        let command = vec!["cat".into(), h.path("output").into()];
+        let output = SourceOptions { command, ..SourceOptions::new("orca.sql", "/") };
+        let report = night_of(&h, disk, vec![output, SourceOptions::new("source", h.source())], tag);
+        let told: Vec<String> = report.findings.iter().map(|f| format!("{} {}", f.kind, f.detail).trim().to_owned()).collect();
+        assert_eq!(report.verdict == Verdict::Good, told.is_empty(), "{told:?}");
+        assert!(told.is_empty() || told.len() == 2 && told[0] == told[1], "{told:?}");
+        told.first().cloned().unwrap_or_default()
+    };
+    let error = "psql: error: connection to server failed: Connection refused\n";
+    assert_eq!(night("CL-01", &dump(3_000), None), "");
+    assert_eq!(night("CL-02", error, None), "no-dump", "the first night of a disk");
+    assert_eq!(night("CL-02", "the same, in other words", None), "no-dump", "every night");
+    assert_eq!(night("CL-01", error, None), "no-dump");
+    assert_eq!(night("CL-02", &dump(3_001), None), "", "it is one again");
+    // A database that was emptied, or another one.
+    let whole = dump(3_001).len();
+    assert_eq!(night("CL-01", &dump(20), None), format!("dump-shrank {} of {whole} bytes", dump(20).len()));
+    assert_eq!(night("CL-01", &dump(2_000), None), "");
+    // Another program writes it from now on, as somebody has announced.
+    assert_eq!(night("CL-01", "INSERT INTO a VALUES (1);\n", Some("another program")), "");
+    assert_eq!(night("CL-02", "INSERT INTO a VALUES (2);\n", None), "");
+    // A text is no dump, and was none.
+    assert_eq!(night("CL-03", "INSERT", None), "");
 }

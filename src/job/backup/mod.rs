@@ -5,6 +5,7 @@ mod batches;
 mod chunk_store;
 mod collector;
 mod command;
+mod contents;
 mod entries;
 mod entry_stream;
 mod error;
