@@ -296,6 +296,23 @@ fn a_tree_is_held_against_a_generation() {
     assert_eq!(document["result"]["differences"][0]["before"]["size"], 1);
     assert_eq!(run(&home, &["backup", "--to", "medium", "chart"]).0, Some(0));
     assert_eq!(compare(&["chart"]).0, Some(0));
+    // Nothing says whether these changes are right: it is not called good.
+    let new = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    let changed = home.join("chart/=cmd|' \"x\"!A1");
+    std::fs::write(&changed, "form").unwrap();
+    std::fs::File::options().write(true).open(&changed).unwrap().set_modified(new).unwrap();
+    let (code, stdout, _) = compare(&["chart"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("not judged") && stdout.contains("1 files changed") && !stdout.contains("OK"), "{stdout}");
+    std::fs::create_dir(home.join("lab")).unwrap();
+    std::fs::write(home.join("lab/a"), "a").unwrap();
+    assert_eq!(run(&home, &["backup", "--to", "medium", "chart", "lab"]).0, Some(0));
+    let (code, stdout, _) = compare(&["--exact", "lab"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("chart: no tree was given"), "{stdout}");
+    assert!(stdout.contains("the same as in the generation. Of the generation, 1 sources were not compared"), "{stdout}");
+    let document = json(&home, &[&["compare", "--from", "medium", "--exact", "lab"], &key[..]].concat());
+    assert_eq!(document["result"]["not_compared"][0]["name"], "chart");
     let (code, stdout, _) = compare(&["--generation", "1", "--with-generation", "2"]);
     assert_eq!(code, Some(5), "{stdout}");
     assert_eq!(compare(&["--with-generation", "9"]).0, Some(2));
