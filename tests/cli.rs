@@ -624,6 +624,18 @@ fn sources_that_are_no_files_and_patterns_that_are_no_patterns() {
     assert!(stderr.contains("The exclude pattern \" \" excludes nothing."), "{stderr}");
     assert!(!stderr.contains("recycle") && !stderr.contains("cache"), "{stderr}");
 
+    // What people write in a list of patterns, and what it does not do.
+    let idle = ["/srv/nothing", "/etc", "/var/log/**", "/home/*/tmp", "# comment", "*.tmp", "/tmp"];
+    let excludes: Vec<&str> = idle.iter().flat_map(|pattern| ["--exclude", pattern]).collect();
+    let (code, _, stderr) = run(home, &[&["backup", "--to", "medium"], &excludes[..], &["chart"]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    for pattern in &idle[..4] {
+        let told = format!("The exclude pattern \"{pattern}\" excludes nothing: there is no such path in the source.");
+        assert_eq!(stderr.matches(&told).count(), 1, "{stderr}");
+    }
+    assert!(stderr.contains("\"# comment\" in excludes is not a comment"), "{stderr}");
+    assert!(!stderr.contains("*.tmp") && !stderr.contains("\"/tmp\""), "{stderr}");
+
     let pay = format!("{}/chart/pay.xml", home.display());
     for canary in ["pay.xml", "./pay.xml", "/pay.xml", &pay] {
         let config = format!("[[source]]\nname = \"chart\"\npath = \"{}/chart\"\ncanaries = [\"{canary}\"]\n", home.display());
