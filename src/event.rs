@@ -97,6 +97,10 @@ pub enum FindingKind {
     EmptyDump,
     /// A dump lacks its last line.
     DumpCutOff,
+    /// A dump does not begin like one any more.
+    NoDump,
+    /// A dump is a small fraction of the last one.
+    DumpShrank,
     /// The newest file of a source is older than the source expects.
     SourceStale,
     /// The check of a command's output failed; the output is in the generation.

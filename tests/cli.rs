@@ -297,6 +297,23 @@ fn a_tree_is_held_against_a_generation() {
     assert_eq!(document["result"]["differences"][0]["before"]["size"], 1);
     assert_eq!(run(&home, &["backup", "--to", "medium", "chart"]).0, Some(0));
     assert_eq!(compare(&["chart"]).0, Some(0));
+    // Nothing says whether these changes are right: it is not called good.
+    let new = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    let changed = home.join("chart/=cmd|' \"x\"!A1");
+    std::fs::write(&changed, "form").unwrap();
+    std::fs::File::options().write(true).open(&changed).unwrap().set_modified(new).unwrap();
+    let (code, stdout, _) = compare(&["chart"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("not judged") && stdout.contains("1 files changed") && !stdout.contains("OK"), "{stdout}");
+    std::fs::create_dir(home.join("lab")).unwrap();
+    std::fs::write(home.join("lab/a"), "a").unwrap();
+    assert_eq!(run(&home, &["backup", "--to", "medium", "chart", "lab"]).0, Some(0));
+    let (code, stdout, _) = compare(&["--exact", "lab"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("chart: no tree was given"), "{stdout}");
+    assert!(stdout.contains("the same as in the generation. Of the generation, 1 sources were not compared"), "{stdout}");
+    let document = json(&home, &[&["compare", "--from", "medium", "--exact", "lab"], &key[..]].concat());
+    assert_eq!(document["result"]["not_compared"][0]["name"], "chart");
     let (code, stdout, _) = compare(&["--generation", "1", "--with-generation", "2"]);
     assert_eq!(code, Some(5), "{stdout}");
     assert_eq!(compare(&["--with-generation", "9"]).0, Some(2));
@@ -607,6 +624,18 @@ fn sources_that_are_no_files_and_patterns_that_are_no_patterns() {
     assert!(stdout.contains("1 file"), "{stdout}");
     assert!(stderr.contains("The exclude pattern \" \" excludes nothing."), "{stderr}");
     assert!(!stderr.contains("recycle") && !stderr.contains("cache"), "{stderr}");
+
+    // What people write in a list of patterns, and what it does not do.
+    let idle = ["/srv/nothing", "/etc", "/var/log/**", "/home/*/tmp", "# comment", "*.tmp", "/tmp"];
+    let excludes: Vec<&str> = idle.iter().flat_map(|pattern| ["--exclude", pattern]).collect();
+    let (code, _, stderr) = run(home, &[&["backup", "--to", "medium"], &excludes[..], &["chart"]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    for pattern in &idle[..4] {
+        let told = format!("The exclude pattern \"{pattern}\" excludes nothing: there is no such path in the source.");
+        assert_eq!(stderr.matches(&told).count(), 1, "{stderr}");
+    }
+    assert!(stderr.contains("\"# comment\" in excludes is not a comment"), "{stderr}");
+    assert!(!stderr.contains("*.tmp") && !stderr.contains("\"/tmp\""), "{stderr}");
 
     let pay = format!("{}/chart/pay.xml", home.display());
     for canary in ["pay.xml", "./pay.xml", "/pay.xml", &pay] {

@@ -92,7 +92,7 @@ pub enum DamageName {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// What was found: in a backup `unreadable`, `vanished`, `changed`, `source-empty`, `source-missing`,
-    /// `empty-dump`,
+    /// `empty-dump`, `no-dump`, `dump-shrank`,
     /// `dump-cut-off`, `source-stale`, `check-failed`, `attributes-unreadable`, `command-failed`, `canary-missing`, `taken-over`, `medium-in-source`, `clock-set-back`, `clock-wrong`; in a restore `not-restored`, `refused` (its record breaks the format),
     /// `newer` (only a newer program knows what it is), `entries-lost`, `shortfall`. Later versions may add others.
     pub kind: Word,

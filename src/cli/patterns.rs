@@ -2,6 +2,7 @@
 //! source, and people write comments, `./` and absolute paths.
 
 use azekura::job::backup::SourceOptions;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -36,34 +37,56 @@ fn below<'t>(typed: &'t str, root: &Path) -> Option<&'t str> {
     })
 }
 
-/// Patterns that exclude nothing in any of the sources, whatever is there.
-pub fn without_effect(sources: &[SourceOptions]) -> Vec<&str> {
-    let has_effect = |pattern: &str, source: &SourceOptions| {
-        let pattern = pattern.strip_prefix('!').unwrap_or(pattern);
-        let path = pattern.trim().trim_end_matches('/');
-        let is_elsewhere = || {
-            let parts = path.trim_start_matches('/');
-            path.starts_with('/')
-                && parts.contains('/')
-                && Path::new(path).symlink_metadata().is_ok()
-                && source.path.join(parts).symlink_metadata().is_err()
-        };
-        !(path.is_empty()
-            || matches!(path, "." | "~")
-            || path.starts_with("~/")
-            // A comment, and not the name of a folder.
-            || pattern.starts_with("\\# ")
-            || path.split('/').any(|name| name == "..")
-            || is_elsewhere())
-    };
-    let mut found = Vec::new();
+/// Why a pattern excludes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idle {
+    /// It is a comment, and not the name of a folder.
+    Comment,
+    /// It is a path that is not in the source.
+    NotThere,
+    /// It never does.
+    Never,
+}
+
+/// Patterns that exclude nothing in any of the sources, and why.
+pub fn without_effect(sources: &[SourceOptions]) -> Vec<(&str, Idle)> {
+    let mut found: Vec<(&str, Idle)> = Vec::new();
     for pattern in sources.iter().flat_map(|s| &s.excludes) {
         let of_it = sources.iter().filter(|s| s.excludes.contains(pattern));
-        if !found.contains(&&pattern[..]) && of_it.clone().all(|s| !has_effect(pattern, s)) {
-            found.push(&pattern[..]);
+        let idle: Option<Vec<Idle>> = of_it.map(|source| idle(pattern, source)).collect();
+        if let Some(why) = idle.and_then(|all| all.first().copied())
+            && found.iter().all(|(other, _)| other != pattern)
+        {
+            found.push((pattern, why));
         }
     }
     found
+}
+
+fn idle(pattern: &str, source: &SourceOptions) -> Option<Idle> {
+    let pattern = pattern.strip_prefix('!').unwrap_or(pattern);
+    let path = pattern.trim().trim_end_matches('/');
+    if pattern.starts_with("\\# ") {
+        return Some(Idle::Comment);
+    }
+    let is_never =
+        path.is_empty() || matches!(path, "." | "~") || path.starts_with("~/") || path.split('/').any(|name| name == "..");
+    match is_never {
+        true => Some(Idle::Never),
+        false => is_not_there(path, source).then_some(Idle::NotThere),
+    }
+}
+
+/// Whether a pattern that is bound to the source's root begins with a path that is not there, as far as it has no wildcards.
+/// Of a source that is missing, nothing is known.
+fn is_not_there(path: &str, source: &SourceOptions) -> bool {
+    if !path.contains('/') || !source.path.exists() {
+        return false;
+    }
+    let is_plain = |name: &&str| !name.contains(['*', '?', '[', '\\']);
+    let begin: Vec<&str> = path.trim_start_matches('/').split('/').take_while(is_plain).collect();
+    let found = source.path.join(begin.join("/")).symlink_metadata();
+    !begin.is_empty() && found.is_err_and(|e| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
 }
 
 #[cfg(test)]
@@ -100,12 +123,24 @@ mod tests {
             excludes: excludes.iter().map(|x| (*x).to_owned()).collect(),
             ..SourceOptions::new("source", dir.path())
         };
-        let good = source(&["*.tmp", "/tmp", "!keep", "a b", "\\#recycle", "/no-such-folder/x", "**/cache"]);
+        std::fs::create_dir_all(dir.path().join("tmp/a b")).unwrap();
+        let good =
+            source(&["*.tmp", "/tmp", "tmp/", "!keep", "a b", "\\#recycle", "**/cache", "/*/x", "tmp/*/x", "tmp/a b/*.log"]);
         assert!(without_effect(&[good]).is_empty());
-        for pattern in ["", "  ", "\t", "!", "\\# logs", ".", "/", "../x", "a/../b", "~/x", "/proc/self", "/dev/null"] {
-            assert_eq!(without_effect(&[source(&[pattern])]), [pattern]);
+        for pattern in ["", "  ", "\t", "!", ".", "/", "../x", "a/../b", "~/x"] {
+            assert_eq!(without_effect(&[source(&[pattern])]), [(pattern, Idle::Never)]);
+        }
+        assert_eq!(without_effect(&[source(&["\\# logs"])]), [("\\# logs", Idle::Comment)]);
+        for pattern in ["/etc", "/proc/self", "/dev/null", "/no-such-folder/x", "log/x", "/var/log/**", "/home/*/tmp", "!/tmp/b"]
+        {
+            assert_eq!(without_effect(&[source(&[pattern])]), [(pattern, Idle::NotThere)]);
         }
         std::fs::create_dir_all(dir.path().join("dev/null")).unwrap();
         assert!(without_effect(&[source(&["/dev/null"])]).is_empty());
+        // It is in one of the sources; or nobody knows, because the source is not there.
+        let other = SourceOptions { excludes: vec!["/etc".into()], ..SourceOptions::new("host", "/") };
+        assert!(without_effect(&[source(&["/etc"]), other]).is_empty());
+        let missing = SourceOptions { excludes: vec!["/x/y".into()], ..SourceOptions::new("no", "/no/such") };
+        assert!(without_effect(&[missing]).is_empty());
     }
 }

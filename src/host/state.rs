@@ -10,6 +10,7 @@
 //!                     watch          what the tripwires know of the sources
 //!                     alarms         what the tripwires raised in the last generations with an alarm
 //!                     lacking        entries of the last generation whose attributes could not be read
+//!                     contents       since when sources have been the same, and which files were dumps
 //!                     lock
 //! STATE/stamps/<set id>/             seals, requests for time stamps over them, and replies (`job/stamp.rs`)
 //! ```
@@ -228,6 +229,16 @@ impl SetState {
     /// Replaces these paths.
     pub fn put_lacking(&self, bytes: &[u8]) -> Result<()> {
         self.replace("lacking", bytes)
+    }
+
+    /// What is remembered of content; `None` if there is no file that can be read.
+    pub fn contents(&self) -> Option<Vec<u8>> {
+        fs::read(self.dir.join("contents")).ok()
+    }
+
+    /// Replaces what is remembered of content.
+    pub fn put_contents(&self, bytes: &[u8]) -> Result<()> {
+        self.replace("contents", bytes)
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {

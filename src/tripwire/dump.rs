@@ -29,6 +29,27 @@ pub fn is_packed_dump(path: &[u8]) -> bool {
     is_dump(path) && PACKED.iter().any(|end| lower.ends_with(end))
 }
 
+/// What a compressed file, or an archive of PostgreSQL, begins with.
+const MAGIC: [(&str, &[u8]); 6] = [
+    ("PGDMP", b"PGDMP"),
+    ("gzip", b"\x1f\x8b"),
+    ("bzip2", b"BZh"),
+    ("xz", b"\xfd7zXZ"),
+    ("zstd", b"\x28\xb5\x2f\xfd"),
+    ("lz4", b"\x04\x22\x4d\x18"),
+];
+
+/// What kind of dump begins so; `None` if it is not known to be one.
+pub fn kind_of_dump(head: &[u8]) -> Option<&'static str> {
+    let title = &head[..head.len().min(TITLE_BYTES)];
+    let of_text = LINES.iter().find(|(first, _)| contains(title, first)).and_then(|(first, _)| str::from_utf8(first).ok());
+    of_text.map(str::trim_end).or_else(|| MAGIC.iter().find(|(_, magic)| head.starts_with(magic)).map(|(name, _)| *name))
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|w| w == part)
+}
+
 /// Whether content that begins so may be a dump whose last line is known.
 pub fn may_have_last_line(head: &[u8]) -> bool {
     head.starts_with(b"--") || head.starts_with(b"/*")
@@ -36,7 +57,6 @@ pub fn may_have_last_line(head: &[u8]) -> bool {
 
 /// Whether the last line is missing that the program which wrote the first ones writes in the end.
 pub fn is_cut_off(head: &[u8], tail: &[u8]) -> bool {
-    let contains = |text: &[u8], part: &[u8]| text.windows(part.len()).any(|w| w == part);
     let title = &head[..head.len().min(TITLE_BYTES)];
     LINES.iter().any(|(first, last)| contains(title, first) && !contains(tail, last))
 }

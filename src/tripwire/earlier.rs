@@ -69,7 +69,7 @@ impl EarlierAlarm {
             return false;
         }
         match () {
-            () if self.is_of(&[Tripwire::Shrunk]) => left(tonight).saturating_mul(2) > left(&self.alarm),
+            () if self.is_of(&[Tripwire::Shrunk, Tripwire::Fewer]) => left(tonight).saturating_mul(2) > left(&self.alarm),
             () if self.is_of(&[Tripwire::Drip]) => adds_up == 0,
             () if self.is_sealed && !self.shows_a_look() => false,
             () => !tonight.is_cut && tonight.files.iter().all(|f| self.alarm.files.binary_search(f).is_ok()),
@@ -77,7 +77,7 @@ impl EarlierAlarm {
     }
 }
 
-/// Bytes that were left of a source that had shrunk: the limit is half of its usual size.
+/// Bytes, or files, that were left of a source that had shrunk: the limit is half of its usual size.
 fn left(shrunk: &RecordedAlarm) -> u64 {
     shrunk.limit.saturating_mul(2).saturating_sub(shrunk.measured)
 }

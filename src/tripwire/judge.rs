@@ -1,4 +1,4 @@
-//! Compares a night with the source's own history.
+//! Compares a night with the source's own history, and while that is short with what other sets of the host know.
 //!
 //! What is usual is the median of the last nights, and its variation the median absolute deviation (MAD): one odd night does not change
 //! them. Each limit has a floor, below which no alarm is worth it. Nights with an alarm or with announced changes do not count as usual.
@@ -7,12 +7,13 @@
 //! standard deviation.
 
 use super::Tripwire;
+use super::all_sets::HostHistory;
 use crate::format::watch::{Measures, Night, NightKind};
 
 /// Nights after which a source has a history to compare with.
 const NIGHTS_KNOWN: usize = 3;
-/// Files that were all there was, from which on it is an alarm that they are gone while the history is short.
-const ALL_GONE: u64 = 20;
+/// Files from which on it is an alarm that they are gone while the history is short.
+const MANY_FILES: u64 = 20;
 /// Nights over which small amounts are added up.
 const DRIP_NIGHTS: usize = 30;
 /// Deviations beyond which a count is no coincidence.
@@ -61,10 +62,10 @@ fn median(mut all: Vec<u64>) -> u64 {
     all.get(all.len() / 2).copied().unwrap_or(0)
 }
 
-/// Judges a night of a source. `announced`: somebody announced that much would change; then only changes that no legitimate work
-/// makes raise an alarm.
-pub fn judge(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess> {
-    let mut raised = measure(nights, tonight, announced);
+/// Judges a night of a source. `nights`: its own, in tonight's set. `announced`: somebody announced that much would change; then only
+/// changes that no legitimate work makes raise an alarm.
+pub fn judge(nights: &[Night], host: &HostHistory, tonight: &Measures, announced: bool) -> Vec<Excess> {
+    let mut raised = measure(nights, host, tonight, announced);
     // Many changes at once are no drip.
     if raised.iter().any(|r| r.tripwire != Tripwire::Drip) {
         raised.retain(|r| r.tripwire != Tripwire::Drip);
@@ -81,7 +82,27 @@ pub(super) fn slow(m: &Measures) -> u64 {
     suspicious(m) + m.forbidden + m.strange.min(2 * m.gone)
 }
 
-fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess> {
+/// What the source has tonight against what it had in all sets of the host: for a set whose own history is short. That a
+/// source is empty is a finding.
+fn measure_size(host: &HostHistory, t: &Measures) -> Vec<Excess> {
+    let Some(usual) = host.usual_size().filter(|_| t.files > 0) else { return Vec::new() };
+    let has_shrunk = usual.bytes >= MIB && t.bytes < usual.bytes / 2;
+    let has_fewer = usual.files >= MANY_FILES && t.files < usual.files / 2;
+    let shrunk = || Excess { tripwire: Tripwire::Shrunk, measured: usual.bytes - t.bytes, limit: usual.bytes / 2 };
+    let fewer = || Excess { tripwire: Tripwire::Fewer, measured: usual.files - t.files, limit: usual.files / 2 };
+    has_shrunk.then(shrunk).into_iter().chain(has_fewer.then(fewer)).collect()
+}
+
+/// Files that are gone from a set that has seen them, in the nights in which nobody knows how many usually go: half of them,
+/// and half of these not replaced.
+fn measure_gone(host: &HostHistory, last: &Measures, t: &Measures) -> Option<Excess> {
+    let usual_files = host.usual_size().map_or(last.files, |usual| usual.files.min(last.files));
+    let limit = (last.files / 2).max(MANY_FILES);
+    let is_replaced = usual_files.saturating_sub(t.files).saturating_mul(2) < t.gone;
+    (t.gone >= limit && !is_replaced).then_some(Excess { tripwire: Tripwire::Gone, measured: t.gone, limit })
+}
+
+fn measure(nights: &[Night], host: &HostHistory, tonight: &Measures, announced: bool) -> Vec<Excess> {
     let mut raised = Vec::new();
     let mut raise = |tripwire, measured: u64, limit: u64| {
         if measured >= limit {
@@ -91,11 +112,19 @@ fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess>
     let t = tonight;
     raise(Tripwire::Canary, t.canaries, 1);
     let with = |wanted: fn(NightKind) -> bool| nights.iter().filter(move |n| wanted(n.kind)).map(|n| &n.measures);
-    let usual: Vec<&Measures> = with(|c| c == NightKind::Usual).collect();
-    let Some(last) = with(|c| c != NightKind::Alarm).next_back() else { return raised };
+    let own: Vec<&Measures> = with(|c| c == NightKind::Usual).collect();
+    let Some(last) = with(|c| c != NightKind::Alarm).next_back() else {
+        if !announced {
+            raised.extend(measure_size(host, t));
+        }
+        return raised;
+    };
     let (files, bytes) = (last.files.max(1), last.bytes.max(1));
-    let history = History { nights: usual.clone() };
+    let is_known = own.len() >= NIGHTS_KNOWN;
+    let borrowed: Vec<&Measures> = host.borrowed.iter().filter(|n| n.kind == NightKind::Usual).map(|n| &n.measures).collect();
+    let usual = if is_known || borrowed.len() < NIGHTS_KNOWN { own.clone() } else { borrowed };
     let known = usual.len() >= NIGHTS_KNOWN;
+    let history = History { nights: usual.clone() };
 
     // Changes that no legitimate work makes.
     raise(Tripwire::Noise, t.noisy, history.limit((files / 1_000).max(5), |m| m.noisy));
@@ -104,7 +133,7 @@ fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess>
         raise(Tripwire::Noise, t.noisy_bytes, history.limit(t.bytes / 2, |m| m.noisy_bytes).max(MIB));
     }
     // Small amounts, night after night; in an announced night only changes that no legitimate work makes.
-    let before = usual.iter().rev().take(DRIP_NIGHTS - 1).map(|m| slow(m)).sum::<u64>();
+    let before = own.iter().rev().take(DRIP_NIGHTS - 1).map(|m| slow(m)).sum::<u64>();
     let expected = history.quiet(slow) * DRIP_NIGHTS as u64;
     let now = if announced { suspicious(t) } else { slow(t) };
     raise(Tripwire::Drip, before + now, (files / 100).max(10) + 3 * expected);
@@ -115,9 +144,11 @@ fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess>
     raise(Tripwire::Forbidden, t.forbidden, history.limit(1, |m| m.forbidden));
     // A folder that is emptied now and then is one that files are taken from.
     if t.files == 0 && t.gone > 0 && history.quiet(|m| m.files) > 0 {
-        raise(Tripwire::Gone, t.gone, if known { 1 } else { ALL_GONE });
+        raise(Tripwire::Gone, t.gone, if known { 1 } else { MANY_FILES });
     }
     if !known {
+        raised.extend(measure_gone(host, last, t).filter(|_| t.files > 0));
+        raised.extend(measure_size(host, t));
         return raised;
     }
     raise(Tripwire::Changed, t.changed, history.limit((files * 9 / 10).max(100), |m| m.changed));
@@ -127,6 +158,8 @@ fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess>
     }
     if t.files > 0 {
         raise(Tripwire::Gone, t.gone, history.limit((files * 3 / 10).max(20), |m| m.gone));
+    }
+    if t.files > 0 && is_known {
         // The usual size since the last announced change.
         let since = nights.iter().rposition(|n| n.kind == NightKind::Announced).unwrap_or(0);
         let of_late = nights[since..].iter().filter(|n| n.kind != NightKind::Alarm).map(|n| n.measures.bytes);
@@ -139,6 +172,9 @@ fn measure(nights: &[Night], tonight: &Measures, announced: bool) -> Vec<Excess>
     let mostly_known = history.nights.iter().filter(|m| m.new_bytes * 2 <= m.bytes).count() * 4 >= usual.len() * 3;
     if mostly_known && t.bytes >= 16 * MIB && t.changed > 0 {
         raise(Tripwire::Dedup, t.new_bytes, (bytes.min(t.bytes) * 9 / 10).max(16 * MIB));
+    }
+    if !is_known {
+        raised.extend(measure_size(host, t));
     }
     raised
 }
@@ -156,7 +192,7 @@ mod tests {
     }
 
     fn names(nights: &[Night], tonight: Measures) -> Vec<Tripwire> {
-        judge(nights, &tonight, false).iter().map(|r| r.tripwire).collect()
+        judge(nights, &HostHistory::default(), &tonight, false).iter().map(|r| r.tripwire).collect()
     }
 
     #[test]
@@ -204,8 +240,12 @@ mod tests {
             Measures { bytes: 30 * MIB, changed: 9_900, gone: 9_000, new: 2_000, strange: 1_900, forbidden: 900, ..quiet() };
         let mut all = nights(&[quiet(); 5]);
         assert!(names(&all, renewal).len() >= 5);
-        assert_eq!(judge(&all, &renewal, true), []);
-        assert!(judge(&all, &Measures { noisy: 900, ..renewal }, true).iter().any(|r| r.tripwire == Tripwire::Noise));
+        assert_eq!(judge(&all, &HostHistory::default(), &renewal, true), []);
+        assert!(
+            judge(&all, &HostHistory::default(), &Measures { noisy: 900, ..renewal }, true)
+                .iter()
+                .any(|r| r.tripwire == Tripwire::Noise)
+        );
         all.push(Night { generation: 6, kind: NightKind::Announced, measures: renewal });
         let after = Measures { files: 3_000, bytes: 30 * MIB, ..quiet() };
         for generation in 7..12 {
@@ -224,7 +264,7 @@ mod tests {
             kind: NightKind::Usual,
             measures: Measures { noisy: 4, changed: 24, ..quiet() },
         }));
-        let raised = judge(&all, &Measures { noisy: 4, strange: 500, gone: 500, ..quiet() }, true);
+        let raised = judge(&all, &HostHistory::default(), &Measures { noisy: 4, strange: 500, gone: 500, ..quiet() }, true);
         assert_eq!(raised.iter().map(|r| (r.tripwire, r.measured)).collect::<Vec<_>>(), [(Tripwire::Drip, 104)]);
     }
 

@@ -4,6 +4,7 @@
 //! stops the writing: tonight's generation is evidence too. The counts are stored in the manifest, so that a new host knows what is
 //! usual.
 
+pub mod all_sets;
 pub mod content;
 pub mod dump;
 pub mod earlier;
@@ -17,6 +18,7 @@ use crate::format::entry::{ContentId, Core, add_sizes};
 use crate::format::object::Id;
 use crate::format::rules::{Allowed, Rules, allowed};
 use crate::format::watch::{Alarm, KINDS, KindCounts, Measures, NIGHTS, Night, NightKind, PATHS, SourceWatch};
+use all_sets::HostHistory;
 use content::{ContentSample, fits, is_compressed, is_finished, kind_of};
 use earlier::{EarlierAlarm, FILES, RecordedAlarm, Settled, mark_of};
 use parking_lot::{Mutex, MutexGuard};
@@ -46,13 +48,15 @@ pub enum Tripwire {
     Strange,
     /// The source lost half of its bytes.
     Shrunk,
+    /// The source has fewer than half of the files that it had in other sets.
+    Fewer,
     /// Nearly nothing in the source was stored before.
     Dedup,
 }
 
 impl Tripwire {
     /// All, the gravest first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Canary,
         Self::Forbidden,
         Self::Noise,
@@ -63,6 +67,7 @@ impl Tripwire {
         Self::Gone,
         Self::Strange,
         Self::Shrunk,
+        Self::Fewer,
         Self::Dedup,
     ];
 
@@ -79,6 +84,7 @@ impl Tripwire {
             Self::Gone => "gone",
             Self::Strange => "strange",
             Self::Shrunk => "shrunk",
+            Self::Fewer => "fewer",
             Self::Dedup => "dedup",
         }
     }
@@ -91,7 +97,7 @@ impl Tripwire {
             Self::Noise | Self::Drip => Evidence::Noise,
             Self::Header => Evidence::Header,
             Self::Strange => Evidence::Strange,
-            Self::Gone => Evidence::Gone,
+            Self::Gone | Self::Fewer => Evidence::Gone,
             Self::Finished => Evidence::Finished,
             Self::Changed | Self::Shrunk | Self::Dedup => Evidence::Changed,
         }
@@ -154,6 +160,7 @@ struct SourceWatcher {
     rules: Rules,
     canaries: Vec<Vec<u8>>,
     history: SourceWatch,
+    host: HostHistory,
     usual: HashMap<Vec<u8>, KindCounts>,
     earlier: Vec<EarlierAlarm>,
     settled: Settled,
@@ -190,9 +197,15 @@ struct NightNotes {
 }
 
 impl Watcher {
-    /// `histories`: from the last manifest. `earlier`: what this host has raised before. `seed`: decides where samples are
-    /// taken, and nobody outside should know it.
-    pub fn new(sources: &[WatchedSource], histories: &[SourceWatch], earlier: &[EarlierAlarm], seed: u64) -> Self {
+    /// `histories`: from the last manifest. `hosts`: what all sets of the host know. `earlier`: what this host has raised
+    /// before. `seed`: decides where samples are taken, and nobody outside should know it.
+    pub fn new(
+        sources: &[WatchedSource],
+        histories: &[SourceWatch],
+        hosts: &[HostHistory],
+        earlier: &[EarlierAlarm],
+        seed: u64,
+    ) -> Self {
         let one = |s: &WatchedSource| {
             let mut history = histories.iter().find(|k| k.source == s.name).cloned().unwrap_or_default();
             history.source = s.name.to_vec();
@@ -203,6 +216,7 @@ impl Watcher {
                 rules: s.rules,
                 canaries: s.canaries.to_vec(),
                 history,
+                host: hosts.iter().find(|h| h.source == s.name).cloned().unwrap_or_default(),
                 usual,
                 settled: Settled::of(&earlier),
                 earlier,
@@ -379,7 +393,7 @@ impl SourceWatcher {
         let measures = self.counts.measures();
         let mut tonight = self.tonight.into_inner();
         let mut history = self.history;
-        let mut excesses = judge(&history.nights, &measures, announced);
+        let mut excesses = judge(&history.nights, &self.host, &measures, announced);
         let is_absent = self.is_absent.into_inner();
         if is_absent {
             excesses.retain(|r| r.tripwire == Tripwire::Canary);
@@ -392,7 +406,7 @@ impl SourceWatcher {
                 self.earlier.iter().find(covers)
             };
             if covering(true).is_some() {
-                shrank_by_leave |= excess.tripwire == Tripwire::Shrunk;
+                shrank_by_leave |= matches!(excess.tripwire, Tripwire::Shrunk | Tripwire::Fewer);
                 continue;
             }
             let repeats = covering(false).map(|e| (e.set, e.alarm.generation));
@@ -405,7 +419,7 @@ impl SourceWatcher {
         if is_absent && raised.is_empty() {
             return (history, raised);
         }
-        let much_was_announced = announced && !judge(&history.nights, &measures, false).is_empty();
+        let much_was_announced = announced && !judge(&history.nights, &self.host, &measures, false).is_empty();
         let kind = match () {
             () if !raised.is_empty() => NightKind::Alarm,
             // The size of the source is measured from tonight on.

@@ -21,6 +21,7 @@ mod killed;
 #[path = "../machine/mod.rs"]
 mod machine;
 mod merge;
+mod new_disks;
 mod other_program;
 mod other_writer;
 mod planted;

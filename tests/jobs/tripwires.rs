@@ -18,6 +18,8 @@ struct Ward {
     dice: Dice,
     night: u64,
     tag: Option<String>,
+    /// The disk that is in; none: the only one.
+    disk: Option<String>,
 }
 
 /// What came of a night.
@@ -29,7 +31,7 @@ struct Told {
 
 impl Ward {
     fn new(name: &str) -> Self {
-        let mut w = Self { h: Hospital::new(), dice: Dice::new(name), night: 0, tag: None };
+        let mut w = Self { h: Hospital::new(), dice: Dice::new(name), night: 0, tag: None, disk: None };
         for i in 0..300 {
             w.xml(i);
         }
@@ -122,7 +124,9 @@ impl Ward {
         sources.push(source("canary", Rules::Plain, &["canary/payroll.xml"]));
         sources.push(source("ssmix2", Rules::SsMix2, &[]));
         sources.retain(|s| s.path.exists());
-        Options { sources, tag: self.tag.clone(), ..self.h.options() }
+        let to = self.h.path(self.disk.as_deref().unwrap_or("medium"));
+        fs::create_dir_all(&to).expect("a disk");
+        Options { to, sources, tag: self.tag.clone(), ..self.h.options() }
     }
 
     fn back_up(&mut self) -> Told {
@@ -412,9 +416,23 @@ fn what_a_hospital_does_is_no_alarm() {
     }
 }
 
-/// Nights as they come, holidays among them. `AZEKURA_NIGHTS` sets how many; CI runs a few.
+/// Nights as they come, holidays among them, on one disk. `AZEKURA_NIGHTS` sets how many; CI runs a few.
 #[test]
 fn usual_nights_are_quiet() {
+    usual_nights(|_| None);
+}
+
+/// The same on four disks in turn, one of which is replaced every eleven nights, and one more of which comes once a month.
+#[test]
+fn usual_nights_of_a_pool_are_quiet() {
+    usual_nights(|night| {
+        let (replaced, slot) = (night / 11, night % 4);
+        let disk = if night % 30 == 29 { "monthly".to_owned() } else { format!("{slot}.{}", (replaced + 3 - slot) / 4) };
+        Some(disk)
+    });
+}
+
+fn usual_nights(disk_of: fn(u64) -> Option<String>) {
     let all: u64 = std::env::var("AZEKURA_NIGHTS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
     let mut left = all;
     while left > 0 {
@@ -429,6 +447,8 @@ fn usual_nights_are_quiet() {
                 let many = w.dice.below(60);
                 (0..many).for_each(|i| w.xml(i));
             }
+            w.disk = disk_of(night);
+            w.h.clock.fetch_add(86_400, std::sync::atomic::Ordering::Relaxed);
             let told = w.back_up();
             assert_eq!(told.verdict, Verdict::Good, "night {night} of {left}: {:?} {:?}", told.tripwires, told.paths);
         }

@@ -7,14 +7,14 @@ mod turn;
 use super::config::Config;
 use super::context::Context;
 use super::environment::absolute;
-use super::patterns;
+use super::patterns::{self, Idle};
 use super::recovery_key::{self, RecoveryKey};
 use super::sources::{self, ForAll};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::{Outcome, to_stderr};
-use crate::cli::ui::text::message;
+use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::time;
 use crate::cli::ui::words;
 use azekura::answer::backup::Backup;
@@ -169,9 +169,17 @@ impl Sealed {
     }
 }
 
+/// Says why a pattern excludes nothing.
+fn idle(pattern: &str, why: Idle) -> Message {
+    match why {
+        Idle::Comment => message!("talk.exclude-comment", pattern = pattern.trim_start_matches('\\')),
+        Idle::NotThere => message!("talk.exclude-not-there", pattern = pattern),
+        Idle::Never => message!("talk.exclude-without-effect", pattern = pattern),
+    }
+}
+
 fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed, CommandError> {
-    let idle = patterns::without_effect(&options.sources).into_iter();
-    context.warn_first(idle.map(|pattern| message!("talk.exclude-without-effect", pattern = pattern)));
+    context.warn_first(patterns::without_effect(&options.sources).into_iter().map(|(pattern, why)| idle(pattern, why)));
     let pool = context.pool_of(args.to.as_deref());
     if let Some(pool) = pool.filter(|_| args.quarantine) {
         return Err(CommandError::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));

@@ -113,9 +113,6 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
 
 fn talk(answer: &Compare, context: &Context) {
     answer.faults.first.iter().for_each(|f| context.warn(&Message::plain(&f.text)));
-    for s in &answer.not_compared.first {
-        context.talk(&message!("compare.not-compared", name = exact(&s.name, s.name_hex.as_deref())));
-    }
 }
 
 /// The list must not lie in what is compared: nothing is ever written there.
@@ -164,8 +161,18 @@ fn is_other_metadata(answer: &Compare) -> bool {
     answer.exact && answer.metadata > 0
 }
 
+/// What came of it; it says so where it is not about all sources of the generation.
 fn result(answer: &Compare) -> Message {
+    let of_compared = result_of_compared(answer);
+    match answer.not_compared.len() {
+        0 => of_compared,
+        left => message!("compare.not-all", result = of_compared.to_string(), count = count(left)),
+    }
+}
+
+fn result_of_compared(answer: &Compare) -> Message {
     match (exit(answer), answer.exact) {
+        (Exit::Good, false) if answer.without_rules > 0 => message!("compare.no-rules", count = count(answer.without_rules)),
         (Exit::Good, false) => message!("compare.good"),
         (Exit::Good, true) => message!("compare.exact-good"),
         (Exit::Incomplete, _) if answer.counts.not_verified > 0 => message!("compare.not-verified"),
@@ -294,6 +301,10 @@ fn text(answer: &Compare) -> String {
     }
     for s in &answer.sources.first {
         table.row(find("label.source"), source(s).to_string());
+    }
+    for s in &answer.not_compared.first {
+        let name = exact(&s.name, s.name_hex.as_deref());
+        table.row(find("label.not-compared"), message!("compare.not-compared", name = name).to_string());
     }
     for (name, files) in class_counts(answer) {
         table.row(name, count(files));

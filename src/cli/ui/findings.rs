@@ -5,7 +5,7 @@ use super::output::to_stderr;
 use super::printable::Printable;
 use super::recorded;
 use super::text::{find_optional, message};
-use super::units::{count, time};
+use super::units::{bytes, count, time};
 use azekura::answer::exact;
 use azekura::answer::facts::{Finding, RefusalName, Refused};
 use azekura::event::FindingKind;
@@ -60,6 +60,11 @@ fn finding(f: &Finding) -> String {
     }
     if let Some(hours) = f.detail.strip_suffix(" hours").filter(|_| f.kind == FindingKind::SourceStale.name()) {
         return message!("talk.source-stale", path = path, count = hours).to_string();
+    }
+    let sizes = f.detail.strip_suffix(" bytes").and_then(|sizes| sizes.split_once(" of "));
+    if let Some((now, before)) = sizes.filter(|_| f.kind == FindingKind::DumpShrank.name()) {
+        let size = |n: &str| n.parse().map_or_else(|_| n.printable(), bytes);
+        return message!("talk.dump-shrank", path = path, now = size(now), before = size(before)).to_string();
     }
     let kind = find_optional(&format!("finding.{}", f.kind)).unwrap_or_else(|| f.kind.printable());
     let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", recorded::cause(&f.detail)) };

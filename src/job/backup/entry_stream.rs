@@ -1,6 +1,7 @@
 //! The entry stream of the generation that is being written: hashed, copied to the host, cut and packed like a file.
 
 use super::chunk_store::ChunkStore;
+use super::contents::SourceDigests;
 use super::stop::Stop;
 use super::tally::BackupTally;
 use super::{BackupError, Result};
@@ -37,6 +38,8 @@ pub struct EntryStreamWriter<'a> {
     last_path: Vec<u8>,
     /// Where each long record begins in the stream, and its bytes.
     long_records: Vec<(u64, u64)>,
+    /// Of the sources that are to change.
+    pub contents: SourceDigests,
     /// Records that the observer has been informed of.
     reported: u64,
     pieces: Vec<PlacedChunk>,
@@ -48,6 +51,8 @@ pub struct CollectedStream {
     digest: [u8; 32],
     pieces: Vec<PlacedChunk>,
     long_records: Vec<(u64, u64)>,
+    /// Digests of the content of the sources that are to change.
+    pub contents: Vec<(Vec<u8>, [u8; 32])>,
     /// How many records it has.
     pub records: u64,
     /// MerkleHash of the tree over the records.
@@ -89,6 +94,7 @@ impl<'a> EntryStreamWriter<'a> {
             records: MerkleTree::default(),
             last_path: Vec::new(),
             long_records: Vec::new(),
+            contents: SourceDigests::default(),
             reported: 0,
             pieces: Vec::new(),
         }
@@ -110,6 +116,7 @@ impl<'a> EntryStreamWriter<'a> {
         }
         self.last_path.clear();
         self.last_path.extend_from_slice(head.path);
+        self.contents.add(head.path, &record[4..]);
         self.records.push(record_leaf(&self.salt_key, head.path, core));
         self.uncut.extend_from_slice(record);
         if record.len() as u64 > limit::WHOLE_RECORD_BYTES {
@@ -132,6 +139,7 @@ impl<'a> EntryStreamWriter<'a> {
             digest: *self.digest.finalize().as_bytes(),
             pieces: self.pieces,
             long_records: self.long_records,
+            contents: self.contents.finish(),
             records: self.records.count(),
             root: self.records.root(),
         })

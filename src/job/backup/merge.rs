@@ -7,6 +7,7 @@ use super::Result;
 use super::batches::Batches;
 use super::command::CommandLine;
 use super::entries::{HardLink, WalkEntry};
+use super::freshness::{FUTURE, Freshness};
 use super::lacking::Lacking;
 use super::linked_files::{LinkedFiles, NameOfFile};
 use super::previous::PreviousEntries;
@@ -29,9 +30,8 @@ const COARSE: i128 = 2 * SECOND;
 
 /// A source that entries are read from.
 pub enum OpenSource<'t> {
-    /// A tree, and in which hours its newest file must have been written, if in any: how many, and since when (seconds
-    /// since 1970).
-    Tree(&'t SourceTree, Option<(u64, i64)>),
+    /// A tree, and when its newest file must have been written, if that matters.
+    Tree(&'t SourceTree, Option<Freshness>),
     /// A tree whose root cannot be opened: its name.
     Unreadable(&'t [u8]),
     /// A command, and its standard output described as a file.
@@ -107,7 +107,7 @@ impl<'a> EntryMerge<'a> {
         self.batches.push_alone(WalkEntry::Output(core, line, content))
     }
 
-    fn merge_tree(&mut self, tree: &SourceTree, fresh: Option<(u64, i64)>) -> Result<()> {
+    fn merge_tree(&mut self, tree: &SourceTree, fresh: Option<Freshness>) -> Result<()> {
         let counts = &self.tally.counts;
         let mut all = TreeFacts::default();
         for found in tree.walk() {
@@ -131,7 +131,7 @@ impl<'a> EntryMerge<'a> {
                 self.tally.add_size(found.stat.size);
                 all.files += 1;
                 all.bytes = add_sizes(all.bytes, found.stat.size);
-                all.newest = all.newest.max(found.stat.mtime.seconds);
+                all.add_time(found.stat.mtime.seconds, fresh);
                 self.watcher.saw(&found.path);
             }
             let is_root = found.path == tree.name();
@@ -145,9 +145,8 @@ impl<'a> EntryMerge<'a> {
         if let Some(what) = all.nothing() {
             self.tally.finding(FindingKind::SourceEmpty, tree.name(), what.into());
         }
-        if let Some((hours, since)) = fresh.filter(|(_, since)| all.files > 0 && all.newest < *since) {
-            let age = since.abs_diff(all.newest) / 3_600 + hours;
-            self.tally.stale(tree.name(), age);
+        if let Some(why) = fresh.and_then(|fresh| all.why_stale(fresh)) {
+            self.tally.stale(tree.name(), why);
         }
         // As an empty folder is where nothing is mounted. If it is the same folder as before, somebody has emptied it.
         if all.entries <= 1 && all.is_another_root && !all.has_unread && all.files == 0 {
@@ -227,8 +226,10 @@ struct TreeFacts {
     entries: u64,
     files: u64,
     bytes: u64,
-    /// When the newest file was written, in seconds since 1970.
-    newest: i64,
+    /// When the newest file was written, in seconds since 1970, as far as that can be.
+    newest: Option<i64>,
+    /// A file has a time that is still to come.
+    is_of_future: bool,
     /// Links, devices and the like.
     has_others: bool,
     /// Some of it could not be read.
@@ -238,6 +239,24 @@ struct TreeFacts {
 }
 
 impl TreeFacts {
+    fn add_time(&mut self, mtime: i64, fresh: Option<Freshness>) {
+        match fresh.is_some_and(|fresh| fresh.is_future(mtime)) {
+            true => self.is_of_future = true,
+            false => self.newest = self.newest.max(Some(mtime)),
+        }
+    }
+
+    /// Why the tree is older than it should be, if it is.
+    fn why_stale(&self, fresh: Freshness) -> Option<String> {
+        if self.files == 0 || self.newest.is_some_and(|newest| fresh.is_fresh(newest)) {
+            return None;
+        }
+        match self.newest {
+            Some(newest) if !self.is_of_future => Some(fresh.age(newest)),
+            _ => Some(FUTURE.into()),
+        }
+    }
+
     /// Why the tree is as good as nothing, if it is: that is suspicious, and the generation is not `good`.
     fn nothing(&self) -> Option<&'static str> {
         match self {

@@ -1,8 +1,10 @@
 //! One run: what it opens, what it decides, and how it seals what the stations have stored.
 
 use super::append::AppendedPacks;
+use super::contents::HostContents;
 use super::entry_stream::CollectedStream;
-use super::freshness::stale_hours;
+use super::freshness::{hours_since, in_hours, stale_hours};
+use super::host_history::host_histories;
 use super::lacking::{self, Lacking};
 use super::pick_list::pick_list;
 use super::previous::PreviousEntries;
@@ -60,6 +62,7 @@ pub struct StoredContent {
     appended: AppendedPacks,
     /// What the tripwires have measured.
     watcher: Watcher,
+    contents: HostContents,
     adopted_packs: u64,
     finished: Time,
 }
@@ -125,17 +128,28 @@ impl<'a> Run<'a> {
     pub fn store(&mut self) -> Result<StoredContent> {
         let previous = PreviousEntries::of(&self.set, !self.is_full, self.env)?;
         let watcher = self.watcher()?;
+        let contents = self.contents()?;
         self.observer.on_event(Event::Phase(Phase::Reading));
         let adopted_packs = self.set.log.unsealed.iter().filter(|o| o.kind == ObjectKind::Pack).count() as u64;
         let Self { options, env, sources, trees, unreadable, tally, set, lacking, .. } = self;
         find_absent(sources, trees, &watcher);
-        let stations = Stations { options, env, sources, trees, unreadable, tally, watcher: &watcher, lacking };
+        let stations =
+            Stations { options, env, sources, trees, unreadable, tally, watcher: &watcher, lacking, contents: &contents };
         let (stream, appended) = stations.store(set, previous)?;
-        Ok(StoredContent { stream, appended, watcher, adopted_packs, finished: (self.env.now)() })
+        Ok(StoredContent { stream, appended, watcher, contents, adopted_packs, finished: (self.env.now)() })
     }
 
-    /// What tonight is compared with: the host's copy of what the last manifest knows. Without it, tonight is a first
-    /// night.
+    /// What the host remembers of content. What is backed up as evidence is not judged.
+    fn contents(&self) -> Result<HostContents> {
+        if self.options.quarantine {
+            return Ok(HostContents::default());
+        }
+        let state = StateDir::open(&self.options.state)?;
+        Ok(HostContents::of(&state, (self.env.now)().seconds, self.options.tag.is_some()))
+    }
+
+    /// What tonight is compared with: the host's copy of what the last manifest knows, and what its other sets know. Without
+    /// either, tonight is a first night.
     fn watcher(&self) -> Result<Watcher> {
         let host = &self.set.host;
         let mut known = host.state.watch().and_then(|bytes| watch::decode(&bytes).ok()).unwrap_or_default();
@@ -146,22 +160,25 @@ impl<'a> Run<'a> {
         let watched: Vec<WatchedSource> =
             watched.iter().map(|s| WatchedSource { name: &s.name, rules: s.rules, canaries: &s.canaries }).collect();
         let seed = u64::from_le_bytes(*host.key.record_salt_key().first_chunk().unwrap_or(&[0; 8]));
-        let earlier =
-            harmless::earlier_alarms(&StateDir::open(&self.options.state)?, host.id(), next).map_err(HoldError::from)?;
-        Ok(Watcher::new(&watched, &known, &earlier, seed))
+        let state = StateDir::open(&self.options.state)?;
+        let earlier = harmless::earlier_alarms(&state, host.id(), next).map_err(HoldError::from)?;
+        let names: Vec<&[u8]> = watched.iter().map(|s| s.name).collect();
+        let now = self.started.as_nanoseconds_64();
+        let hosts = host_histories(&state, &host.catalog, (host.id(), &known), &names, &earlier, now)?;
+        Ok(Watcher::new(&watched, &known, &hosts, &earlier, seed))
     }
 
     /// Writes the manifest and the seal, and puts a hold on if there is an alarm.
     pub fn seal(mut self, stored: StoredContent) -> Result<Report> {
         self.observer.on_event(Event::Phase(Phase::Sealing));
-        let StoredContent { stream, appended, watcher, adopted_packs, finished } = stored;
+        let StoredContent { stream, appended, watcher, contents, adopted_packs, finished } = stored;
         let (mut closed, checkpoints) = (appended.closed, appended.checkpoints);
         for canary in watcher.missing_canaries() {
             self.tally.finding(FindingKind::CanaryMissing, &canary, String::new());
         }
         let next = self.set.log.generation();
         let (watched, raised) = watcher.finish(next, self.options.tag.is_some());
-        self.find_stale(&watched)?;
+        self.find_stale(&watched, contents, &stream.contents)?;
         self.seal_statements()?;
         let (alarms, origins) = self.remember(next, raised)?;
         let lacking = self.tally.lacking();
@@ -227,16 +244,26 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Names the sources whose content is older than they expect.
-    fn find_stale(&self, watched: &[watch::SourceWatch]) -> Result<()> {
+    /// Names the sources whose content is older than they expect, and keeps what the host remembers of content. `digests`:
+    /// of the content that sources have tonight.
+    fn find_stale(
+        &self,
+        watched: &[watch::SourceWatch],
+        mut contents: HostContents,
+        digests: &[(Vec<u8>, [u8; 32])],
+    ) -> Result<()> {
         let (host, now) = (&self.set.host, (self.env.now)().seconds);
-        for source in &self.sources {
-            let known = (&host.catalog, host.row);
-            if let Some(hours) = stale_hours(source, watched, self.set.log.generation(), now, known)? {
-                self.tally.stale(&source.name, hours);
+        for source in self.sources.iter().filter(|_| !self.options.quarantine) {
+            let of_set = stale_hours(source, watched, self.set.log.generation(), now, (&host.catalog, host.row))?;
+            let digest = digests.iter().find(|(name, _)| *name == source.name).map(|(_, digest)| *digest);
+            let since = digest.map(|digest| contents.same_since(&source.name, digest));
+            let of_host =
+                since.and_then(|since| hours_since(since, now)).filter(|hours| source.fresh_hours.is_some_and(|n| *hours >= n));
+            if let Some(hours) = of_set.max(of_host) {
+                self.tally.stale(&source.name, in_hours(hours));
             }
         }
-        Ok(())
+        if self.options.quarantine { Ok(()) } else { contents.put(&host.state) }
     }
 
     /// Appends when each medium was attached, if the set's medium is in the ledger. A ledger that cannot be read must not cost

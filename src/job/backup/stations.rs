@@ -9,8 +9,10 @@ use super::batches::Batches;
 use super::chunk_store::ChunkStore;
 use super::collector::{Collector, CollectorChannels};
 use super::command::{CommandLine, output_core};
+use super::contents::{HostContents, SourceDigests};
 use super::entries::{FoundBatch, StoredBatch, WalkEntry};
 use super::entry_stream::{CollectedStream, EntryStreamWriter};
+use super::freshness::Freshness;
 use super::lacking::Lacking;
 use super::linked_files::LinkedFiles;
 use super::merge::{EntryMerge, OpenSource};
@@ -55,6 +57,7 @@ pub struct Stations<'a> {
     pub tally: &'a BackupTally<'a>,
     pub watcher: &'a Watcher,
     pub lacking: &'a Lacking,
+    pub contents: &'a HostContents,
 }
 
 /// How the memory for packs is divided.
@@ -184,6 +187,7 @@ impl Stations<'_> {
             watcher,
             stop: &stop,
             failed: &failed,
+            contents: self.contents,
         };
         let (mut workers, mut finish_packs) = (Vec::new(), Vec::new());
         for _ in 0..threads {
@@ -192,7 +196,7 @@ impl Stations<'_> {
             let (chunks, stored) = (chunk_store(packer(memory.pack_bytes)?)?, to_collector.clone());
             workers.push(Worker { context: &context, chunks, stored, finish_pack, new_bytes: 0 });
         }
-        let stream = EntryStreamWriter::new(
+        let mut stream = EntryStreamWriter::new(
             &chunker,
             chunk_store(packer(memory.pack_bytes.min(ENTRIES_PACK_BYTES))?.of_entries())?,
             has_one_head,
@@ -201,6 +205,7 @@ impl Stations<'_> {
             &stop,
             set.host.state.new_entries()?,
         );
+        stream.contents = SourceDigests::of(self.sources.iter().filter(|s| s.fresh_hours.is_some()).map(|s| &s.name[..]));
         let (pack_numbered, numbered) = wakeup();
         let (in_flight, collected) = bounded(BATCHES_IN_FLIGHT);
         let channels = CollectorChannels { stored, numbered, in_flight: collected, finish_packs, packs: &packs };
@@ -230,9 +235,7 @@ impl Stations<'_> {
     fn open_sources(&self) -> Vec<OpenSource<'_>> {
         let now = (self.env.now)();
         let fresh = |tree: &SourceTree| {
-            let hours = self.sources.iter().find(|s| s.name == tree.name())?.fresh_hours?;
-            let seconds = i64::try_from(hours.saturating_mul(3_600)).unwrap_or(i64::MAX);
-            Some((hours, now.seconds.saturating_sub(seconds)))
+            Some(Freshness::of(self.sources.iter().find(|s| s.name == tree.name())?.fresh_hours?, now.seconds))
         };
         let trees = self.trees.iter().map(|tree| (tree.name(), OpenSource::Tree(tree, fresh(tree))));
         let unreadable = self.unreadable.iter().map(|name| (&name[..], OpenSource::Unreadable(name)));

@@ -73,11 +73,11 @@ impl<'a> BackupTally<'a> {
         self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
     }
 
-    /// A source is so old, by its files' times or by its content: found once.
-    pub fn stale(&self, source: &[u8], hours: u64) {
+    /// A source is too old, by its files' times or by its content: found once. `why`: as [`super::freshness`] says it.
+    pub fn stale(&self, source: &[u8], why: String) {
         let is_known = |f: &Finding| f.kind == FindingKind::SourceStale.name() && f.path == source;
         if !self.findings.lock().iter().any(is_known) {
-            self.finding(FindingKind::SourceStale, source, format!("{hours} hours"));
+            self.finding(FindingKind::SourceStale, source, why);
         }
     }
 

@@ -25,7 +25,7 @@ impl Worker<'_> {
         large: &Arc<LargeFile>,
         send_run: &Sender<ChunkRun>,
     ) -> Result<()> {
-        let WorkerContext { watcher, tally, stop, failed, .. } = *self.context;
+        let WorkerContext { watcher, tally, stop, failed, contents, .. } = *self.context;
         let mut sample = watcher.sample(&core.path, large.facts.previous.as_ref());
         match self.share_command(&mut core, line, &mut sample, large, send_run) {
             Ok(failed_check) => {
@@ -35,6 +35,8 @@ impl Worker<'_> {
                     tally.finding(FindingKind::SourceEmpty, &core.path, nothing(core.size).into());
                 } else if sample.is_cut_off() {
                     tally.finding(FindingKind::DumpCutOff, &core.path, String::new());
+                } else if let Some((kind, detail)) = contents.judge_dump(&core.path, core.size, sample.head()) {
+                    tally.finding(kind, &core.path, detail);
                 }
                 if let Some(why) = failed_check {
                     tally.finding(FindingKind::CheckFailed, &core.path, why);
@@ -87,17 +89,19 @@ impl Worker<'_> {
         }
     }
 
-    /// Reports a dump that is nothing, or that was cut off. `is_source`: the file is all of its source; one of 0 bytes is
+    /// Reports a dump that is nothing, was cut off, or is not what it was. `is_source`: the file is all of its source; one of 0 bytes is
     /// then reported as a source without content.
     pub(super) fn judge_dump(&self, path: &[u8], size: u64, sample: &ContentSample, is_source: bool) {
-        let tally = self.context.tally;
-        if !is_dump(path) {
+        let WorkerContext { tally, contents, .. } = *self.context;
+        if !is_dump(path) && !contents.was_dump(path) {
             return;
         }
         if sample.is_nothing() && !(is_source && size == 0) {
             tally.finding(FindingKind::EmptyDump, path, nothing(size).into());
         } else if sample.is_cut_off() {
             tally.finding(FindingKind::DumpCutOff, path, String::new());
+        } else if let Some((kind, detail)) = contents.judge_dump(path, size, sample.head()) {
+            tally.finding(kind, path, detail);
         }
     }
 }

@@ -7,6 +7,7 @@
 mod dumps;
 
 use super::chunk_store::{ChunkStore, StoredChunk};
+use super::contents::HostContents;
 use super::entries::{FoundBatch, FurtherNames, StoredBatch, StoredEntry, WalkEntry};
 use super::large_file::{ChunkRun, FileFacts, LargeFile};
 use super::reading::{CutRule, RUN_BYTES, ReadFailure, RunReader, is_as_opened, read_more};
@@ -45,6 +46,8 @@ pub struct WorkerContext<'a> {
     pub stop: &'a Stop<'a>,
     /// Why commands failed.
     pub failed: &'a Mutex<Vec<BackupError>>,
+    /// Which files were dumps.
+    pub contents: &'a HostContents,
 }
 
 /// One worker.
