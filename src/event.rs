@@ -119,6 +119,8 @@ pub enum FindingKind {
     EntriesLost,
     /// An entry is restored, but without something that was recorded: an owner or a time, for example.
     Shortfall,
+    /// Something that may give rights on this host is not restored, because nobody asked for it.
+    Withheld,
     /// Stored data are damaged.
     Damage,
     /// A signature or the chain of seals is not valid.

@@ -94,7 +94,8 @@ pub struct Finding {
     /// What was found: in a backup `unreadable`, `vanished`, `changed`, `source-empty`, `source-missing`,
     /// `empty-dump`,
     /// `dump-cut-off`, `source-stale`, `check-failed`, `attributes-unreadable`, `command-failed`, `canary-missing`, `taken-over`, `medium-in-source`, `clock-set-back`, `clock-wrong`; in a restore `not-restored`, `refused` (its record breaks the format),
-    /// `newer` (only a newer program knows what it is), `entries-lost`, `shortfall`. Later versions may add others.
+    /// `newer` (only a newer program knows what it is), `entries-lost`, `shortfall`,
+    /// `withheld` (only with `--privileged`). Later versions may add others.
     pub kind: Word,
     /// What it is about: a path within the sources, or the name of a source.
     pub path: Text,

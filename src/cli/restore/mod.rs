@@ -66,6 +66,8 @@ pub struct Args {
     resume: bool,
     #[arg(long)]
     no_owners: bool,
+    #[arg(long)]
+    privileged: bool,
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..=1 << 20))]
     memory: Option<u64>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -88,6 +90,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
             into_existing: args.into_existing,
             resume: args.resume,
             read_only: false,
+            privileged: args.privileged,
         },
         marking: match (args.provisional, args.no_provisional) {
             (true, _) => Marking::Always,
@@ -191,7 +194,7 @@ fn exit(answer: &Restore) -> Exit {
         Exit::Medium
     } else if !answer.not_found.is_empty() {
         Exit::Failed
-    } else if answer.shortfalls > 0 {
+    } else if answer.shortfalls > 0 || answer.withheld > 0 {
         Exit::Incomplete
     } else {
         Exit::Good
@@ -230,7 +233,7 @@ fn talk(answer: &Restore, lacks_storages: bool, context: &Context) {
     if lacks_storages {
         context.warn(&message!("restore.lacks-storages"));
     }
-    findings::list(&answer.findings.first, answer.not_restored + answer.shortfalls);
+    findings::list(&answer.findings.first, answer.not_restored + answer.shortfalls + answer.withheld);
 }
 
 fn text(answer: &Restore) -> String {
@@ -269,7 +272,11 @@ fn text(answer: &Restore) -> String {
         }
         table.row(find("label.not-restored"), count(answer.not_restored));
         table.row(find("label.shortfalls"), count(answer.shortfalls));
-        let is_whole = answer.not_restored + answer.shortfalls + answer.entries_lost + answer.not_found.len() == 0;
+        if answer.withheld > 0 {
+            table.row(find("label.withheld"), message!("restore.withheld", count = count(answer.withheld)).to_string());
+        }
+        let lacking = answer.not_restored + answer.shortfalls + answer.withheld + answer.entries_lost;
+        let is_whole = lacking + answer.not_found.len() == 0;
         let result = match (exit(answer), is_whole) {
             (Exit::Good, _) => "restore.good",
             (_, true) => "restore.doubtful",
@@ -350,6 +357,7 @@ fn answer(report: &Report, options: &Options) -> Restore {
         bytes_per_second: None,
         not_restored: report.not_restored,
         shortfalls: report.shortfalls,
+        withheld: report.withheld,
         entries_lost: report.entries_lost,
         findings: report.findings.iter().map(finding_answer).collect(),
         not_found: report.not_found.iter().map(|path| PathName::of(path)).collect(),

@@ -63,7 +63,7 @@ pub fn by_the_program(h: &Hospital, key: &Path, call: &Call) -> (Answer, String)
     let (verify, first) = run(&["verify"], &call.common(), &[&h.medium()]);
     let to = h.path("by the program");
     let named = [Path::new("--from"), &h.medium(), Path::new("--identity"), key, Path::new("--to"), &to];
-    let (restore, second) = run(&["restore", "--no-owners", "--no-provisional"], &call.of_restore(), &named);
+    let (restore, second) = run(&["restore", "--no-owners", "--privileged", "--no-provisional"], &call.of_restore(), &named);
     // Attributes that could not be set are no answer about the medium.
     let restore = if restore == 3 { 0 } else { restore };
     (Answer { verify, restore, files: restored(&to) }, format!("{first}\n{second}"))
