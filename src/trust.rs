@@ -7,7 +7,9 @@ use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 const OTHERS_WRITE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
@@ -25,12 +27,23 @@ pub enum Untrusted {
 
 /// Whether nobody but root may change a file, or what is in a folder.
 pub fn is_roots(uid: u32, mode: u32) -> bool {
-    uid == 0 && mode & OTHERS_WRITE == 0
+    is_root(uid) && mode & OTHERS_WRITE == 0
+}
+
+/// In a user namespace the host's root has no number and is shown as nobody, and so is everybody else without one.
+fn is_root(uid: u32) -> bool {
+    const NOBODY: u32 = 65_534;
+    static LACKS_ROOT: OnceLock<bool> = OnceLock::new();
+    let lacks_root = || {
+        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        !map.is_empty() && map.split_whitespace().ne(["0", "0", "4294967295"])
+    };
+    uid == 0 || uid == NOBODY && *LACKS_ROOT.get_or_init(lacks_root)
 }
 
 /// Whether nobody but root may rename or remove what root has in a folder: `/tmp` is one.
 fn keeps_names(uid: u32, mode: u32) -> bool {
-    is_roots(uid, mode) || uid == 0 && mode & STICKY != 0
+    is_roots(uid, mode) || is_root(uid) && mode & STICKY != 0
 }
 
 /// Opens a folder below which only root can change anything, name by name from `/`. Folders that are missing are made,
@@ -59,7 +72,7 @@ pub fn open_folder(path: &Path) -> Result<OwnedFd, Untrusted> {
             continue;
         }
         links += 1;
-        if uid != 0 {
+        if !is_root(uid) {
             return Err(Untrusted::Others(here));
         }
         if links > MAX_LINKS {
@@ -77,6 +90,59 @@ pub fn open_folder(path: &Path) -> Result<OwnedFd, Untrusted> {
     // Opened for listing; what is walked here is only a handle.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     openat(&folder, c".", flags, Mode::empty()).map_err(Untrusted::Io)
+}
+
+/// The path without links. Links on the way count if they are root's or of the user who runs this program: whoever may
+/// replace another one decides what is read here.
+pub fn resolve(path: &Path) -> Result<PathBuf, Untrusted> {
+    let io = |e: std::io::Error| Untrusted::Io(Errno::from_io_error(&e).unwrap_or(Errno::INVAL));
+    let own = rustix::process::geteuid().as_raw();
+    let mut rest = names(&std::path::absolute(path).map_err(io)?);
+    let (mut at, mut links) = (PathBuf::from("/"), 0);
+    while let Some(name) = rest.pop_front() {
+        if name == ".." {
+            at.pop();
+            continue;
+        }
+        let here = at.join(&name);
+        let found = here.symlink_metadata().map_err(io)?;
+        if !found.is_symlink() {
+            at = here;
+            continue;
+        }
+        links += 1;
+        if found.uid() != own && !is_root(found.uid()) {
+            return Err(Untrusted::Others(here));
+        }
+        if links > MAX_LINKS {
+            return Err(Untrusted::Io(Errno::LOOP));
+        }
+        let to = std::fs::read_link(&here).map_err(io)?;
+        if to.is_absolute() {
+            at = PathBuf::from("/");
+        }
+        let mut led = names(&to);
+        led.append(&mut rest);
+        rest = led;
+    }
+    Ok(at)
+}
+
+/// Fails with the file or folder that others than root may change, so that they could put something else in a file's place
+/// or into it. Nothing is said of what is not there.
+pub fn check_file(path: &Path) -> Result<(), PathBuf> {
+    let real = match resolve(path) {
+        Ok(real) => real,
+        Err(Untrusted::Others(link)) => return Err(link),
+        Err(Untrusted::Io(_)) => return Ok(()),
+    };
+    for (i, at) in real.ancestors().enumerate() {
+        let Ok(m) = at.symlink_metadata() else { return Ok(()) };
+        if !(if i == 0 { is_roots(m.uid(), m.mode()) } else { keeps_names(m.uid(), m.mode()) }) {
+            return Err(at.to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn open_root() -> Result<OwnedFd, Untrusted> {
@@ -159,6 +225,17 @@ mod tests {
         assert_eq!(refused(dir, "sticky/link/below/.."), None);
         lchown(dir.join("sticky/link"), Some(7), None).unwrap();
         assert_eq!(refused(dir, "sticky/link/below"), Some("sticky/link".into()));
+        assert!(matches!(resolve(&dir.join("sticky/link/..")), Err(Untrusted::Others(link)) if link == dir.join("sticky/link")));
+        lchown(dir.join("sticky/link"), Some(0), None).unwrap();
+        assert_eq!(resolve(&dir.join("sticky/link/../new/..")).unwrap(), dir.canonicalize().unwrap().join("roots"));
+        for (name, file) in [("theirs", "theirs"), ("roots", "roots/f"), ("sticky", "sticky/f"), ("all", "all")] {
+            let path = dir.join(name).join("f");
+            fs::write(&path, "").unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(if name == "sticky" { 0o666 } else { 0o700 })).unwrap();
+            let expected = if name == "roots" { Ok(()) } else { Err(dir.canonicalize().unwrap().join(file)) };
+            assert_eq!(check_file(&path), expected);
+        }
+        assert_eq!(check_file(&dir.join("nowhere/f")), Ok(()));
         symlink("circle", dir.join("circle")).unwrap();
         assert!(matches!(open_folder(&dir.join("circle")), Err(Untrusted::Io(Errno::LOOP))));
     }

@@ -127,6 +127,11 @@ pub enum Problem {
         /// How many nights too many.
         nights: u64,
     },
+    /// A medium should have been detached after its last backup, and was still attached.
+    StillAttached {
+        /// The medium's name.
+        medium: String,
+    },
     /// Lines of the log of nights that cannot be read.
     LogTorn {
         /// How many.
@@ -159,6 +164,7 @@ impl Problem {
             | Self::Full { .. }
             | Self::OutOfUse { .. }
             | Self::NotSwapped { .. }
+            | Self::StillAttached { .. }
             | Self::LogTorn { .. } => Severity::Attention,
             _ => Severity::Failure,
         }
@@ -257,6 +263,8 @@ pub fn judge(
     // Under a hold the attached medium has to stay.
     if active_hold(book).is_none() {
         problems.extend(pools.iter().filter_map(|pool| not_swapped(pool, book)));
+        let stays = book.media().into_values().filter(|m| m.stays);
+        problems.extend(stays.map(|m| Problem::StillAttached { medium: m.name }));
     }
     problems.extend((torn_lines > 0).then_some(Problem::LogTorn { lines: torn_lines }));
     problems.sort_by_key(|p| std::cmp::Reverse(p.severity()));

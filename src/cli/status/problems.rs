@@ -78,6 +78,7 @@ fn of_source(judged: &Judged) -> Option<Problem> {
         | Judged::Full { .. }
         | Judged::OutOfUse { .. }
         | Judged::NotSwapped { .. }
+        | Judged::StillAttached { .. }
         | Judged::LogTorn { .. } => return None,
     })
 }
@@ -129,6 +130,11 @@ fn of_night(judged: &Judged) -> Problem {
             let text = message!("status.problem.not-swapped", medium = medium, due = due, count = nights);
             let stayed = failure(ProblemName::NotSwapped, &text, &message!("status.do.not-swapped", due = due));
             Problem { medium: Some(medium.as_str().into()), ..stayed }
+        }
+        Judged::StillAttached { medium } => {
+            let text = message!("status.problem.still-attached", medium = medium);
+            let stays = failure(ProblemName::StillAttached, &text, &message!("status.do.still-attached"));
+            Problem { medium: Some(medium.as_str().into()), ..stays }
         }
         Judged::LogTorn { lines } => {
             let text = message!("status.problem.log-torn", count = count(*lines));
