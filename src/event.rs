@@ -93,6 +93,8 @@ pub enum FindingKind {
     SourceEmpty,
     /// A source is not there.
     SourceMissing,
+    /// The root of a source is reached by a link of another user, or leads elsewhere than in the last night: it was not read.
+    SourceElsewhere,
     /// A file that is a dump by its name has no content.
     EmptyDump,
     /// A dump lacks its last line.

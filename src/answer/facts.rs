@@ -91,7 +91,7 @@ pub enum DamageName {
 /// Data could not be read, or is not what it should be.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
-    /// What was found: in a backup `unreadable`, `vanished`, `changed`, `source-empty`, `source-missing`,
+    /// What was found: in a backup `unreadable`, `vanished`, `changed`, `source-empty`, `source-missing`, `source-elsewhere`,
     /// `empty-dump`,
     /// `dump-cut-off`, `source-stale`, `check-failed`, `attributes-unreadable`, `command-failed`, `canary-missing`, `taken-over`, `medium-in-source`, `clock-set-back`, `clock-wrong`; in a restore `not-restored`, `refused` (its record breaks the format),
     /// `newer` (only a newer program knows what it is), `entries-lost`, `shortfall`,

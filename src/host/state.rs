@@ -18,12 +18,13 @@
 
 use crate::format::object::Id;
 use crate::format::set_key::SetKey;
-use crate::host::files::{PRIVATE, sync_folder_of, write_new};
+use crate::host::files::{NO_LINK, PRIVATE, sync_folder_of, write_new};
+use crate::host::roots::SourceRoots;
 use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Why the state directory could not be used.
@@ -81,10 +82,13 @@ pub struct SetInfo {
 }
 
 impl StateDir {
-    /// Opens the directory; creates it with mode 0700 if it is missing.
+    /// Opens the directory; creates it with mode 0700 if it is missing. The folder of the sets gets that mode in any case.
     pub fn open(root: &Path) -> Result<Self> {
         let sets = root.join("sets");
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&sets).map_err(io_error("made", &sets))?;
+        if sets.metadata().is_ok_and(|m| m.mode() & 0o077 != 0) {
+            fs::set_permissions(&sets, fs::Permissions::from_mode(0o700)).map_err(io_error("closed", &sets))?;
+        }
         Ok(Self { root: root.to_owned() })
     }
 
@@ -195,7 +199,7 @@ impl SetState {
     pub fn new_entries(&self) -> Result<File> {
         let path = self.next_entries();
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true).mode(0o600);
+        options.read(true).write(true).create(true).truncate(true).mode(0o600).custom_flags(NO_LINK);
         options.open(&path).map_err(io_error("made", &path))
     }
 
@@ -230,10 +234,20 @@ impl SetState {
         self.replace("lacking", bytes)
     }
 
+    /// Where the roots of the sources led to in the last night.
+    pub fn roots(&self) -> SourceRoots {
+        SourceRoots::decode(&fs::read(self.dir.join("roots")).unwrap_or_default())
+    }
+
+    /// Replaces these places.
+    pub fn put_roots(&self, roots: &SourceRoots) -> Result<()> {
+        self.replace("roots", &roots.encode())
+    }
+
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let (path, next) = (self.dir.join(name), self.dir.join(format!("{name}.next")));
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
+        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(NO_LINK);
         let mut file = options.open(&next).map_err(io_error("made", &next))?;
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error("written", &next))?;
         #[expect(clippy::disallowed_methods, reason = "the host's own cache, not a medium")]
@@ -258,7 +272,7 @@ impl SetState {
     pub fn lock(&self) -> Result<FileLock> {
         let path = self.dir.join("lock");
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(PRIVATE);
+        options.read(true).write(true).create(true).truncate(false).mode(PRIVATE).custom_flags(NO_LINK);
         let file = options.open(&path).map_err(io_error("opened", &path))?;
         match FileLock::acquire(file).map_err(io_error("locked", &path))? {
             Ok(mut lock) => {
