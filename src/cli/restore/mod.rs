@@ -4,6 +4,7 @@ mod scanned;
 
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
+use crate::cli::trusted;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
@@ -76,6 +77,9 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
+    if let Some(ScanCommand(words)) = args.scan.as_ref().filter(|_| context.environment.is_root()) {
+        trusted::check_program(&words[0].to_string_lossy(), Path::new("."))?;
+    }
     let identity = context.identity(args.identity.as_deref())?;
     let defaults = Options::new(from, args.to.as_deref().map(absolute).unwrap_or_default());
     let options = Options {
