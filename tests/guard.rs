@@ -322,6 +322,7 @@ fn what_the_host_keeps_is_closed_again() {
             mode(&path, if path.is_dir() { 0o755 } else { 0o666 });
         }
     }
+    mode(&host.path("state"), 0o755);
     host.backup(&["chart"], 0);
     for entry in walkdir::WalkDir::new(host.path("state")) {
         let entry = entry.expect("an entry");

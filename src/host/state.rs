@@ -82,12 +82,16 @@ pub struct SetInfo {
 }
 
 impl StateDir {
-    /// Opens the directory; creates it with mode 0700 if it is missing. The folder of the sets gets that mode in any case.
+    /// Opens the directory; creates it with mode 0700 if it is missing. What is known to be one gets that mode, too.
     pub fn open(root: &Path) -> Result<Self> {
         let sets = root.join("sets");
+        let is_known = sets.is_dir();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&sets).map_err(io_error("made", &sets))?;
-        if sets.metadata().is_ok_and(|m| m.mode() & 0o077 != 0) {
-            fs::set_permissions(&sets, fs::Permissions::from_mode(0o700)).map_err(io_error("closed", &sets))?;
+        for folder in [Some(sets.as_path()), is_known.then_some(root)].into_iter().flatten() {
+            if folder.metadata().is_ok_and(|m| m.mode() & 0o077 != 0) {
+                // Fails only where it is somebody else's.
+                let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
+            }
         }
         Ok(Self { root: root.to_owned() })
     }

@@ -38,8 +38,6 @@ pub struct Directory {
     folder: SetFolder,
     numbers: Numbers,
     queue: SyncQueue,
-    /// The root is that of a file system, and has nothing else: nobody else needs it.
-    is_own_disk: bool,
 }
 
 /// Takes away what the mode permits to others than the owner. No effect where the file system has no modes, or where the folder is
@@ -103,7 +101,6 @@ impl Directory {
         let fd = open(path, false)?;
         let above = [open(&root.join(FOLDER), false)?, open(root, true)?];
         let (file_system, buffers) = (FileSystem::of(&fd), Buffers::default());
-        let is_own_disk = is_mount_point(root) && has_only_sets(&above[1]);
         Ok(Self {
             folder: SetFolder {
                 fd,
@@ -117,7 +114,6 @@ impl Directory {
             },
             numbers: Numbers::default(),
             queue: SyncQueue::new(above, Self::wants_immutable(root), is_new),
-            is_own_disk,
         })
     }
 
@@ -155,7 +151,9 @@ impl Directory {
         let [above, root] = self.queue.above();
         close(&self.folder.fd);
         close(above);
-        if self.is_own_disk {
+        let is_disk = self.path().parent().and_then(Path::parent).is_some_and(is_mount_point);
+        // Nobody else needs the root of a disk that has nothing else.
+        if is_disk && has_only_sets(root) {
             close(root);
         }
         lock::lock(&self.folder.fd, &self.folder.path)
