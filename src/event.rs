@@ -93,6 +93,8 @@ pub enum FindingKind {
     SourceEmpty,
     /// A source is not there.
     SourceMissing,
+    /// The root of a source is reached by a link of another user, or leads elsewhere than in the last night: it was not read.
+    SourceElsewhere,
     /// A file that is a dump by its name has no content.
     EmptyDump,
     /// A dump lacks its last line.
@@ -123,6 +125,8 @@ pub enum FindingKind {
     EntriesLost,
     /// An entry is restored, but without something that was recorded: an owner or a time, for example.
     Shortfall,
+    /// Something that may give rights on this host is not restored, because nobody asked for it.
+    Withheld,
     /// Stored data are damaged.
     Damage,
     /// A signature or the chain of seals is not valid.

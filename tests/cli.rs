@@ -232,6 +232,10 @@ fn a_provisional_restore_is_gone_on_with_by_an_ordinary_user() {
         for path in ["", "ward", "azekura-recovery-key.txt"] {
             chown(home.join(path), Some(NOBODY), Some(NOBODY)).unwrap();
         }
+        // The disk, too: a desktop mounts exFAT for its user.
+        for entry in walkdir::WalkDir::new(home.join("medium")) {
+            chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
     }
     let restore = |list: &str, options: &[&str]| {
         std::fs::write(home.join("list.txt"), list).unwrap();

@@ -19,7 +19,7 @@ struct Clinic {
 impl Clinic {
     fn new() -> Self {
         // Not `/tmp`, which is often memory: nothing on it is read back from a medium.
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let dir = tempfile::tempdir_in("/var/tmp").expect("a folder");
         let clinic = Self { dir, recipient: String::new() };
         for name in ["source", "CL-01", "CL-02", "CL-03", "blank", "foreign"] {
             fs::create_dir(clinic.path(name)).expect("a folder");
@@ -704,6 +704,11 @@ fn a_disk_that_does_not_leave_is_no_good_night() {
         fs::write(clinic.path("config"), format!("{text}leave = {leave}\n")).expect("a configuration");
         let (found, said) = clinic.once_more(1, "CL-01");
         assert!(found == exit && said.contains(word), "{leave}: {found} {said}");
+        let status = clinic.run(&["status", "--json"], "config");
+        let status = serde_json::from_slice::<Value>(&status.stdout).expect("JSON")["result"].clone();
+        let is_there = |p: &Value| p["problem"] == "still-attached" && p["medium"] == "CL-01";
+        let is_told = status["problems"].as_array().is_some_and(|all| all.iter().any(is_there));
+        assert_eq!(is_told, word == "still attached", "{leave}: {status:#}");
     }
 }
 

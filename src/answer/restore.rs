@@ -69,9 +69,13 @@ pub struct Restore {
     pub not_restored: u64,
     /// Attributes (owner, permissions, times, ACLs …) that could not be restored.
     pub shortfalls: u64,
+    /// Devices, set-id bits, and `security.*` and `trusted.*` attributes that are restored only with `--privileged`.
+    #[serde(default)]
+    pub withheld: u64,
     /// Entries of which damage hides even the names.
     pub entries_lost: u64,
-    /// What could not be restored as it was; at most a thousand, `not_restored` and `shortfalls` count all.
+    /// What could not be restored as it was; at most a thousand, `not_restored`, `shortfalls` and `withheld`
+    /// count all.
     #[serde(default)]
     pub findings: List<Finding, FACTS>,
     /// Paths that were asked for, and names and patients of the list, that nothing in the generation has.

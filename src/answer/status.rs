@@ -111,6 +111,8 @@ pub enum ProblemName {
     OutOfUse,
     /// The last backup went to a medium that should have been swapped before.
     NotSwapped,
+    /// A medium should have been detached after its last backup, and was still attached.
+    StillAttached,
     /// Lines of the log of nights cannot be read.
     LogTorn,
     /// A hold is active.

@@ -42,6 +42,9 @@ impl Context {
             trusted::check(file)?;
         }
         let config = Config::read(given, usual.as_deref())?;
+        if environment.is_root() {
+            trusted::check_programs(&config)?;
+        }
         Ok(Self::with_config(common, environment, config))
     }
 

@@ -1,12 +1,35 @@
 //! Files that this program makes for its user or for itself.
 
-use std::fs::{File, OpenOptions};
+use rustix::fs::OFlags;
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Mode of a file that only its owner may read.
 pub const PRIVATE: u32 = 0o600;
+
+/// For [`OpenOptionsExt::custom_flags`]: a symbolic link is not followed.
+pub const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
+
+/// Opens a file that is only ever appended to, for reading and appending. It is created with mode 0600, and gets that mode if it
+/// has another one.
+///
+/// Fails where it is a link, no plain file, or belongs to another user than root and the caller: what is written would be theirs.
+pub fn open_own_to_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(PRIVATE).custom_flags(NO_LINK | OFlags::NONBLOCK.bits().cast_signed());
+    let file = options.open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() || ![0, rustix::process::geteuid().as_raw()].contains(&found.uid()) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "belongs to another user, or is no file"));
+    }
+    if found.mode() & 0o077 != 0 {
+        // Fails only where it is root's, and another user may append to it.
+        let _ = file.set_permissions(Permissions::from_mode(PRIVATE));
+    }
+    Ok(file)
+}
 
 /// Creates a file for writing, with this mode less the umask. Fails with [`io::ErrorKind::AlreadyExists`] where the
 /// name is in use.
@@ -27,7 +50,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut next = path.as_os_str().to_owned();
     next.push(".next");
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(PRIVATE).open(&next)?;
+    let mut file = options.write(true).create(true).truncate(true).mode(PRIVATE).custom_flags(NO_LINK).open(&next)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     #[expect(clippy::disallowed_methods, reason = "the host's own state, not a medium")]
@@ -51,7 +74,30 @@ pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::machine::{is_root, skipped};
+    use std::os::unix::fs::{chown, symlink};
+
+    #[test]
+    fn what_is_appended_to_is_ones_own_file_and_no_link() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let (path, link) = (dir.path().join("f"), dir.path().join("l"));
+        std::fs::write(&path, "first\n")?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o666))?;
+        open_own_to_append(&path)?.write_all(b"second\n")?;
+        assert_eq!((std::fs::read(&path)?, path.metadata()?.mode() & 0o7777), (b"first\nsecond\n".to_vec(), 0o600));
+        symlink(&path, &link)?;
+        assert!(open_own_to_append(&link).is_err());
+        let pipe = dir.path().join("p");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR)?;
+        assert!(open_own_to_append(&pipe).is_err());
+        if is_root() {
+            chown(&path, Some(12_345), None)?;
+            assert!(open_own_to_append(&path).is_err());
+        } else {
+            skipped("a file of somebody else to append to: this is not root");
+        }
+        Ok(())
+    }
 
     #[test]
     fn a_new_file_has_its_mode_and_content_and_an_old_one_stays() -> io::Result<()> {

@@ -12,12 +12,11 @@ pub mod sealed;
 
 use self::end::LedgerEnd;
 use crate::format::object::hex;
+use crate::host::files::open_own_to_append;
 use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What a medium is.
@@ -372,8 +371,7 @@ pub fn append_line(
     path: &Path,
     line: impl FnOnce(&[u8]) -> io::Result<String>,
 ) -> std::result::Result<FileLock, (&'static str, io::Error)> {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).append(true).create(true).mode(0o600).open(path).map_err(|e| ("opened", e))?;
+    let file = open_own_to_append(path).map_err(|e| ("opened", e))?;
     let mut file = FileLock::wait(file).map_err(|e| ("locked", e))?;
     let mut before = Vec::new();
     file.read_to_end(&mut before).map_err(|e| ("read", e))?;
@@ -458,6 +456,8 @@ pub struct MediumAccount {
     pub detached: Option<String>,
     /// It was attached, and neither seen to be detached nor moved since.
     pub at_host: bool,
+    /// It should have been detached after the last run on it, and was still attached.
+    pub stays: bool,
     /// Time, generation and check code of what was written last.
     pub written: Option<(String, u64, String)>,
     /// The last run on it found no space.
@@ -484,7 +484,7 @@ impl MediumAccount {
     /// It is attached at this time. Then it is not off site, whatever was entered before: it comes back here until somebody
     /// takes it there again.
     fn found_at(&mut self, time: &str) {
-        (self.attached, self.detached, self.at_host) = (Some(time.to_owned()), None, true);
+        (self.attached, self.detached, self.at_host, self.stays) = (Some(time.to_owned()), None, true, false);
         if self.off_site {
             (self.location, self.off_site) = (None, false);
         }
@@ -539,10 +539,11 @@ fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Option<
         }
         LedgerEvent::Plugged { .. } => m.found_at(&l.time),
         LedgerEvent::Unplugged { .. } | LedgerEvent::Detached { seen: true, .. } => {
-            (m.detached, m.at_host) = (Some(l.time.clone()), false)
+            (m.detached, m.at_host, m.stays) = (Some(l.time.clone()), false, false)
         }
+        LedgerEvent::Detached { seen: false, .. } => m.stays = true,
         LedgerEvent::Moved { to, off_site, out_of_use, .. } => {
-            (m.off_site, m.at_host, m.out_of_use) = (*off_site, false, *out_of_use);
+            (m.off_site, m.at_host, m.stays, m.out_of_use) = (*off_site, false, false, *out_of_use);
             m.location = Some(to.clone()).filter(|to| !to.is_empty());
         }
         LedgerEvent::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),

@@ -4,4 +4,5 @@ pub mod catalog;
 pub mod files;
 pub mod ledger;
 pub mod nights;
+pub mod roots;
 pub mod state;

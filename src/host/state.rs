@@ -19,12 +19,13 @@
 
 use crate::format::object::Id;
 use crate::format::set_key::SetKey;
-use crate::host::files::{self, PRIVATE, sync_folder_of, write_new};
+use crate::host::files::{self, NO_LINK, PRIVATE, sync_folder_of, write_new};
+use crate::host::roots::SourceRoots;
 use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Why the state directory could not be used.
@@ -82,10 +83,17 @@ pub struct SetInfo {
 }
 
 impl StateDir {
-    /// Opens the directory; creates it with mode 0700 if it is missing.
+    /// Opens the directory; creates it with mode 0700 if it is missing. What is known to be one gets that mode, too.
     pub fn open(root: &Path) -> Result<Self> {
         let sets = root.join("sets");
+        let is_known = sets.is_dir();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&sets).map_err(io_error("made", &sets))?;
+        for folder in [Some(sets.as_path()), is_known.then_some(root)].into_iter().flatten() {
+            if folder.metadata().is_ok_and(|m| m.mode() & 0o077 != 0) {
+                // Fails only where it is somebody else's.
+                let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
+            }
+        }
         Ok(Self { root: root.to_owned() })
     }
 
@@ -196,7 +204,7 @@ impl SetState {
     pub fn new_entries(&self) -> Result<File> {
         let path = self.next_entries();
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true).mode(0o600);
+        options.read(true).write(true).create(true).truncate(true).mode(0o600).custom_flags(NO_LINK);
         options.open(&path).map_err(io_error("made", &path))
     }
 
@@ -229,6 +237,16 @@ impl SetState {
     /// Replaces these paths.
     pub fn put_lacking(&self, bytes: &[u8]) -> Result<()> {
         self.replace("lacking", bytes)
+    }
+
+    /// Where the roots of the sources led to in the last night.
+    pub fn roots(&self) -> SourceRoots {
+        SourceRoots::decode(&fs::read(self.dir.join("roots")).unwrap_or_default())
+    }
+
+    /// Replaces these places.
+    pub fn put_roots(&self, roots: &SourceRoots) -> Result<()> {
+        self.replace("roots", &roots.encode())
     }
 
     /// What is remembered of content; `None` if there is no file that can be read.
@@ -264,7 +282,7 @@ impl SetState {
     pub fn lock(&self) -> Result<FileLock> {
         let path = self.dir.join("lock");
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(PRIVATE);
+        options.read(true).write(true).create(true).truncate(false).mode(PRIVATE).custom_flags(NO_LINK);
         let file = options.open(&path).map_err(io_error("opened", &path))?;
         match FileLock::acquire(file).map_err(io_error("locked", &path))? {
             Ok(mut lock) => {

@@ -101,7 +101,8 @@ fn the_reference_reader_restores_golden_media() {
             if !reader::restores(&medium, &["--generation", &n.to_string()], &to) {
                 return;
             }
-            let target = TargetOptions { owners: rustix::process::geteuid().is_root(), ..TargetOptions::default() };
+            let target =
+                TargetOptions { owners: rustix::process::geteuid().is_root(), privileged: true, ..TargetOptions::default() };
             compare(cores, &to, target, false);
             let (status, listed) = reader::lists(&medium, n);
             assert_eq!(status, 0, "{listed}");

@@ -170,7 +170,7 @@ fn the_power_goes_right_after_a_restore() {
     {
         let Some(_outer) = Disk::ext4(&folders[0], &images[0], 64 << 20) else { return };
         let Some(_inner) = Disk::ext4(&folders[1], &images[1], 64 << 20) else { return };
-        let into_existing = TargetOptions { into_existing: true, owners: true, ..TargetOptions::default() };
+        let into_existing = TargetOptions { into_existing: true, owners: true, privileged: true, ..TargetOptions::default() };
         let report = h.try_restore(&restore::Options { target: into_existing, ..h.restore_options("restored") });
         // The images now, not when they have been unmounted.
         for image in &images {
@@ -207,7 +207,7 @@ fn a_target_that_is_full_is_not_called_damage() {
     }
     h.write("large", noise(100, 12_000_000));
     h.backup();
-    let Some(_disk) = Disk::tmpfs(&h.path("restored"), "size=16m") else { return };
+    let Some(_disk) = Disk::tmpfs(&h.path("restored"), "size=16m,mode=700") else { return };
     for resume in [false, true] {
         let options = h.restore_options("restored");
         let target = TargetOptions { resume, ..options.target };

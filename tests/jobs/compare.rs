@@ -314,6 +314,12 @@ fn what_cannot_be_read_is_neither_good_nor_missing() {
     set(&file, 0);
     set(&folder, 0);
     set(h.dir.path(), 0o755);
+    // The backup has closed the medium.
+    for entry in walkdir::WalkDir::new(h.medium()).into_iter().map(|e| e.expect("an entry")) {
+        if entry.file_type().is_dir() {
+            set(entry.path(), 0o755);
+        }
+    }
     let compared = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| without_privileges(|| h.compared())));
     set(&file, 0o644);
     set(&folder, 0o755);

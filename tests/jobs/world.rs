@@ -153,7 +153,7 @@ impl Hospital {
 
     pub fn restore_options(&self, to: &str) -> restore::Options {
         restore::Options {
-            target: TargetOptions { owners: rustix::process::geteuid().is_root(), ..TargetOptions::default() },
+            target: TargetOptions { owners: rustix::process::geteuid().is_root(), privileged: true, ..TargetOptions::default() },
             marking: restore::Marking::Never,
             memory_bytes: 256 << 20,
             ..restore::Options::new(self.medium(), self.path(to))

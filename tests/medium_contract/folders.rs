@@ -186,7 +186,9 @@ fn a_label_is_found_in_any_folder_of_thousands_and_behind_no_link() -> Outcome {
 fn a_folder_that_cannot_be_read_is_not_passed_over() -> Outcome {
     let root = tempfile::tempdir()?;
     let medium = Directory::create(root.path(), SET)?;
-    std::fs::set_permissions(root.path(), PermissionsExt::from_mode(0o755))?;
+    for folder in [root.path(), &root.path().join("AZEKURA"), medium.path()] {
+        std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755))?;
+    }
     medium.append(0, ObjectKind::Label, &label(SET, "first").encode())?;
     medium.append(1000, ObjectKind::Pack, b"pack")?;
     medium.append(2000, ObjectKind::Pack, b"pack")?;

@@ -116,7 +116,7 @@ pub fn restore(r: &Restore) -> Mark {
             Mark::Bad
         }
         () if r.entries == 0 => Mark::Unknown,
-        () if r.shortfalls > 0 => Mark::Partly,
+        () if r.shortfalls > 0 || r.withheld > 0 => Mark::Partly,
         () => Mark::Good,
     }
 }
@@ -125,7 +125,7 @@ pub fn restore(r: &Restore) -> Mark {
 /// mark.
 pub fn restore_exits(r: &Restore) -> &'static [u64] {
     let is_scanned_clean = r.scan.as_ref().is_none_or(|s| s.result == "clean");
-    match (r.shortfalls > 0, is_scanned_clean) {
+    match (r.shortfalls > 0 || r.withheld > 0, is_scanned_clean) {
         (false, true) => &[0],
         (true, true) => &[3],
         (false, false) => &[1, 5],

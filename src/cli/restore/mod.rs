@@ -5,6 +5,7 @@ mod scanned;
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
 use crate::cli::media::ledger::note_damage;
+use crate::cli::trusted;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
@@ -67,6 +68,8 @@ pub struct Args {
     resume: bool,
     #[arg(long)]
     no_owners: bool,
+    #[arg(long)]
+    privileged: bool,
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..=1 << 20))]
     memory: Option<u64>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -75,6 +78,9 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
+    if let Some(ScanCommand(words)) = args.scan.as_ref().filter(|_| context.environment.is_root()) {
+        trusted::check_program(&words[0].to_string_lossy(), Path::new("."))?;
+    }
     let identity = context.identity(args.identity.as_deref())?;
     let defaults = Options::new(from, args.to.as_deref().map(absolute).unwrap_or_default());
     let options = Options {
@@ -89,6 +95,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
             into_existing: args.into_existing,
             resume: args.resume,
             read_only: false,
+            privileged: args.privileged,
         },
         marking: match (args.provisional, args.no_provisional) {
             (true, _) => Marking::Always,
@@ -193,7 +200,7 @@ fn exit(answer: &Restore) -> Exit {
         Exit::Medium
     } else if !answer.not_found.is_empty() {
         Exit::Failed
-    } else if answer.shortfalls > 0 {
+    } else if answer.shortfalls > 0 || answer.withheld > 0 {
         Exit::Incomplete
     } else {
         Exit::Good
@@ -232,7 +239,7 @@ fn talk(answer: &Restore, lacks_storages: bool, context: &Context) {
     if lacks_storages {
         context.warn(&message!("restore.lacks-storages"));
     }
-    findings::list(&answer.findings.first, answer.not_restored + answer.shortfalls);
+    findings::list(&answer.findings.first, answer.not_restored + answer.shortfalls + answer.withheld);
 }
 
 fn text(answer: &Restore) -> String {
@@ -271,7 +278,11 @@ fn text(answer: &Restore) -> String {
         }
         table.row(find("label.not-restored"), count(answer.not_restored));
         table.row(find("label.shortfalls"), count(answer.shortfalls));
-        let is_whole = answer.not_restored + answer.shortfalls + answer.entries_lost + answer.not_found.len() == 0;
+        if answer.withheld > 0 {
+            table.row(find("label.withheld"), message!("restore.withheld", count = count(answer.withheld)).to_string());
+        }
+        let lacking = answer.not_restored + answer.shortfalls + answer.withheld + answer.entries_lost;
+        let is_whole = lacking + answer.not_found.len() == 0;
         let result = match (exit(answer), is_whole) {
             (Exit::Good, _) => "restore.good",
             (_, true) => "restore.doubtful",
@@ -352,6 +363,7 @@ fn answer(report: &Report, options: &Options) -> Restore {
         bytes_per_second: None,
         not_restored: report.not_restored,
         shortfalls: report.shortfalls,
+        withheld: report.withheld,
         entries_lost: report.entries_lost,
         findings: report.findings.iter().map(finding_answer).collect(),
         not_found: report.not_found.iter().map(|path| PathName::of(path)).collect(),

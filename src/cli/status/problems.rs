@@ -80,6 +80,7 @@ fn of_source(judged: &Judged) -> Option<Problem> {
         | Judged::OutOfUse { .. }
         | Judged::NotSwapped { .. }
         | Judged::LedgerTorn { .. }
+        | Judged::StillAttached { .. }
         | Judged::LogTorn { .. } => return None,
     })
 }
@@ -109,6 +110,11 @@ fn of_media(judged: &Judged) -> Option<Problem> {
             let text = message!("status.problem.not-swapped", medium = medium, due = due, count = nights);
             let stayed = failure(ProblemName::NotSwapped, &text, &message!("status.do.not-swapped", due = due));
             Problem { medium: Some(medium.as_str().into()), ..stayed }
+        }
+        Judged::StillAttached { medium } => {
+            let text = message!("status.problem.still-attached", medium = medium);
+            let stays = failure(ProblemName::StillAttached, &text, &message!("status.do.still-attached"));
+            Problem { medium: Some(medium.as_str().into()), ..stays }
         }
         Judged::PoolOld { pool, due, time: written, max_age_seconds } => {
             let hours = count(max_age_seconds.unsigned_abs() / 3600);

@@ -4,13 +4,17 @@
 
 use super::exit::Exit;
 use super::explain::{CommandError, io_reason};
+use super::output::to_stderr;
 use super::text::{find, message};
 use azekura::host::files;
 use azekura::pipeline::encryptor::{IDENTITY_FILE_BYTES, Identity, IdentityError, Passphrase};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use zeroize::Zeroizing;
+
+const OTHERS_READ: u32 = 0o044;
 
 /// A new passphrase: from a file, or typed twice.
 pub fn new_passphrase(file: Option<&Path>) -> Result<Passphrase, CommandError> {
@@ -27,10 +31,13 @@ pub fn new_passphrase(file: Option<&Path>) -> Result<Passphrase, CommandError> {
     Ok(Passphrase::chosen(text)?)
 }
 
-/// Reads an identity file. Its passphrase, if it has one, comes from `passphrase_file` or is asked for.
+/// Reads an identity file, and warns if other users can read it. Its passphrase, if it has one, comes from `passphrase_file` or is asked for.
 pub fn read_identity(path: &Path, passphrase_file: Option<&Path>) -> Result<Identity, CommandError> {
     let unusable = || CommandError::new(message!("error.identity.file", path = path), Exit::Key);
     let bytes = read_limited(path, IDENTITY_FILE_BYTES).map_err(|e| unusable().cause(io_reason(&e)))?;
+    if path.metadata().is_ok_and(|m| m.mode() & OTHERS_READ != 0) {
+        to_stderr(&format!("{} {}\n", find("heading.warning"), message!("talk.identity-exposed", path = path)));
+    }
     match Identity::parse(&bytes, None) {
         Err(IdentityError::PassphraseNeeded) => {
             let text = match passphrase_file {

@@ -18,6 +18,8 @@ use crate::format::limit;
 use crate::format::object::{Id, Object, ObjectKind};
 use crate::host::files::{PRIVATE, create_new};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 const VERSION: i64 = 1;
@@ -155,7 +157,9 @@ impl Catalog {
     pub fn open(path: &Path) -> Result<Self> {
         let failed = failure(path);
         // SQLite would let others read it, and gives its companions the mode that it has. What fails here, SQLite reports.
-        let _ = create_new(path, PRIVATE);
+        if create_new(path, PRIVATE).is_err() {
+            make_private(path);
+        }
         let db = Connection::open(path).map_err(&failed)?;
         db.busy_timeout(std::time::Duration::from_secs(30)).map_err(&failed)?;
         let (journal, synchronous) = journal(path);
@@ -411,6 +415,19 @@ impl Catalog {
     pub fn forget_seal(&self, set: SetRow, seal: u64) -> Result<()> {
         let sql = "DELETE FROM generations WHERE in_set = ?1 AND seal = ?2 AND NOT durable";
         self.ask(self.db.execute(sql, params![set.0, seal as i64])).map(drop)
+    }
+}
+
+/// An earlier version, or somebody's copy, may have left it to others. Not opened for this: closing it would drop the locks that
+/// SQLite has on it in this process.
+fn make_private(path: &Path) {
+    for companion in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(companion);
+        let exposed = Path::new(&name).symlink_metadata().is_ok_and(|m| m.is_file() && m.mode() & 0o077 != 0);
+        if exposed {
+            let _ = std::fs::set_permissions(&name, Permissions::from_mode(PRIVATE));
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use super::host_history::host_histories;
 use super::lacking::{self, Lacking};
 use super::pick_list::pick_list;
 use super::previous::PreviousEntries;
-use super::sources::{OpenTrees, check_kinds, find_absent, identify, manifest_source, open_trees, ordered_sources};
+use super::sources::{OpenTrees, check_kinds, find_absent, find_elsewhere, identify};
+use super::sources::{manifest_source, open_trees, ordered_sources};
 use super::stations::Stations;
 use super::tally::BackupTally;
 use super::{AlarmOrigin, Options, Report, Result, SourceOptions};
@@ -23,6 +24,7 @@ use crate::format::watch::{self, Alarm};
 use crate::host::ledger::Ledger;
 use crate::host::ledger::sealed::{SECONDS_BACK, SealedAttachments};
 use crate::host::nights::NightLog;
+use crate::host::roots::SourceRoots;
 use crate::host::state::StateDir;
 use crate::job::incident::harmless;
 use crate::job::incident::hold::{self, HoldError};
@@ -45,6 +47,8 @@ pub struct Run<'a> {
     trees: Vec<SourceTree>,
     /// Names of trees that are there and cannot be opened.
     unreadable: Vec<Vec<u8>>,
+    /// Where the sources' roots lead to.
+    roots: SourceRoots,
     set: SetWriter,
     opened: Opened,
     /// Number of the first object that this run appends.
@@ -73,7 +77,7 @@ impl<'a> Run<'a> {
         let started = (env.now)();
         let sources = ordered_sources(options)?;
         check_kinds(&options.sources)?;
-        let OpenTrees { mut trees, unreadable } = open_trees(&sources, tally, env.loader.interruption())?;
+        let mut open = open_trees(&sources, tally, env.loader.interruption())?;
         let state = StateDir::open(&options.state)?;
         if options.set.is_none() && !options.quarantine {
             hold::check(&state, &options.to, env)?;
@@ -87,6 +91,8 @@ impl<'a> Run<'a> {
         let first_new = set.log.next;
         // Not before: on the first night, opening has made them.
         let own: Vec<_> = [options.to.join("AZEKURA"), options.state.clone()].iter().filter_map(|p| identify(p)).collect();
+        let roots = find_elsewhere(&sources, &mut open, set.host.state.roots(), options.tag.is_some(), tally);
+        let OpenTrees { mut trees, unreadable } = open;
         trees.iter_mut().for_each(|t| t.skip(&own));
         check_clock(&started, &set, &state, tally);
 
@@ -115,6 +121,7 @@ impl<'a> Run<'a> {
             sources,
             trees,
             unreadable,
+            roots,
             set,
             opened,
             first_new,
@@ -184,6 +191,7 @@ impl<'a> Run<'a> {
         let lacking = self.tally.lacking();
         self.lacking.add(&lacking, &self.set.host.state)?;
         self.set.host.state.put_watch(&watch::encode(&watched))?;
+        self.set.host.state.put_roots(&self.roots)?;
         let manifest = self.manifest(&stream, finished, watched, alarms)?;
         let encrypted = encrypt_manifest(&self.set.host.recipients, &manifest)?;
         closed.extend(self.append_attachments()?);

@@ -4,6 +4,7 @@ use super::tally::BackupTally;
 use super::{BackupError, Options, Result, SourceOptions};
 use crate::event::FindingKind;
 use crate::format::manifest::{Source, SourceKind, come_apart};
+use crate::host::roots::SourceRoots;
 use crate::interruption::Interruption;
 use crate::pipeline::source::{SourceError, SourceTree, TreeOptions};
 use crate::tripwire::Watcher;
@@ -60,6 +61,11 @@ pub fn open_trees(sources: &[&SourceOptions], tally: &BackupTally, interruption:
                 tally.finding(FindingKind::SourceMissing, &s.name, s.path.display().to_string());
                 failure = Some(BackupError::SourceMissing { path: s.path.clone() });
             }
+            Err(SourceError::Link { link, .. }) => {
+                let detail = format!("a link of another user: {}", link.display());
+                tally.finding(FindingKind::SourceElsewhere, &s.name, detail);
+                unreadable.push(s.name.clone());
+            }
             Err(SourceError::Unreadable { root, source }) => {
                 tally.finding(FindingKind::Unreadable, &s.name, source.to_string());
                 unreadable.push(s.name.clone());
@@ -72,6 +78,32 @@ pub fn open_trees(sources: &[&SourceOptions], tally: &BackupTally, interruption:
         Some(failure) if trees.is_empty() && sources.iter().all(|s| s.command.is_empty()) => Err(failure),
         _ => Ok(OpenTrees { trees, unreadable }),
     }
+}
+
+/// Takes out the trees whose roots lead elsewhere than in the last night: somebody has swapped them. Returns where the
+/// roots of all sources lead, for the next night. `is_announced`: a person has said that something changes.
+pub fn find_elsewhere(
+    sources: &[&SourceOptions],
+    open: &mut OpenTrees,
+    known: SourceRoots,
+    is_announced: bool,
+    tally: &BackupTally,
+) -> SourceRoots {
+    let mut roots = known;
+    for s in sources {
+        let Some(at) = open.trees.iter().position(|t| t.name() == s.name) else { continue };
+        let place = open.trees[at].place();
+        match roots.place(&s.name, &s.path).filter(|known| *known != place && !is_announced) {
+            Some(known) => {
+                let detail = format!("{}: before: {}", place.display(), known.display());
+                tally.finding(FindingKind::SourceElsewhere, &s.name, detail);
+                open.trees.remove(at);
+                open.unreadable.push(s.name.clone());
+            }
+            None => roots.put(&s.name, &s.path, place),
+        }
+    }
+    roots
 }
 
 /// Tells the tripwires which trees are not there: that is a finding, and nothing to be judged.

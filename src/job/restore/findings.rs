@@ -4,7 +4,7 @@ use crate::event::{Event, FindingKind, Observer, chain_text};
 use crate::format::entry::Core;
 use crate::format::object::{ObjectKind, file_name};
 use crate::generation::Gap;
-use crate::pipeline::target::{Shortfall, TargetError};
+use crate::pipeline::target::{Aspect, Shortfall, TargetError};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -29,6 +29,7 @@ pub(super) struct FindingLog<'a> {
     pub(super) observer: &'a dyn Observer,
     not_restored: AtomicU64,
     shortfalls: AtomicU64,
+    withheld: AtomicU64,
     findings: Mutex<Vec<RestoreFinding>>,
     /// The gaps that were reported, each by the path before it.
     gaps: Mutex<BTreeSet<Vec<u8>>>,
@@ -41,6 +42,7 @@ impl<'a> FindingLog<'a> {
             observer,
             not_restored: AtomicU64::new(0),
             shortfalls: AtomicU64::new(0),
+            withheld: AtomicU64::new(0),
             findings: Mutex::default(),
             gaps: Mutex::default(),
             damaged_packs: Mutex::default(),
@@ -48,7 +50,11 @@ impl<'a> FindingLog<'a> {
     }
 
     pub(super) fn add(&self, kind: FindingKind, path: &[u8], detail: String) {
-        let count = if kind == FindingKind::Shortfall { &self.shortfalls } else { &self.not_restored };
+        let count = match kind {
+            FindingKind::Shortfall => &self.shortfalls,
+            FindingKind::Withheld => &self.withheld,
+            _ => &self.not_restored,
+        };
         count.fetch_add(1, Relaxed);
         let mut findings = self.findings.lock();
         if findings.len() < MAX_FINDINGS {
@@ -75,13 +81,16 @@ impl<'a> FindingLog<'a> {
     pub(super) fn add_created(&self, core: &Core, created: Result<Vec<Shortfall>, TargetError>) {
         match created {
             Ok(shortfalls) => self.add_shortfalls(shortfalls),
+            Err(e @ TargetError::Withheld { .. }) => self.add(FindingKind::Withheld, &core.path, chain_text(&e)),
             Err(e) => self.add(FindingKind::NotRestored, &core.path, chain_text(&e)),
         }
     }
 
     pub(super) fn add_shortfalls(&self, shortfalls: Vec<Shortfall>) {
         for s in shortfalls {
-            self.add(FindingKind::Shortfall, &s.path, s.to_string());
+            let is_withheld = matches!(s.what, Aspect::Withheld(_));
+            let kind = if is_withheld { FindingKind::Withheld } else { FindingKind::Shortfall };
+            self.add(kind, &s.path, s.to_string());
         }
     }
 
@@ -95,10 +104,10 @@ impl<'a> FindingLog<'a> {
         }
     }
 
-    /// How many entries are not restored; how many are restored with a shortfall; the first findings, sorted by path.
-    pub(super) fn into_findings(self) -> (u64, u64, Vec<RestoreFinding>) {
+    /// How many entries are not restored; how many shortfalls there are; how much is withheld; the first findings, sorted by path.
+    pub(super) fn into_findings(self) -> (u64, u64, u64, Vec<RestoreFinding>) {
         let mut findings = self.findings.into_inner();
         findings.sort_by(|a, b| a.path.cmp(&b.path));
-        (self.not_restored.into_inner(), self.shortfalls.into_inner(), findings)
+        (self.not_restored.into_inner(), self.shortfalls.into_inner(), self.withheld.into_inner(), findings)
     }
 }

@@ -143,6 +143,8 @@ pub struct Report {
     pub not_restored: u64,
     /// Entries that are restored, but not as they were.
     pub shortfalls: u64,
+    /// Devices, set-id bits and attributes that may give rights on this host, and are restored only when that is asked for.
+    pub withheld: u64,
     /// Entries, selected or not, whose records could not be read. Not even their names are known.
     pub entries_lost: u64,
     /// The first thousand, sorted by path.
@@ -283,7 +285,7 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
     report.damaged_packs.extend(findings.damaged_packs());
     report.damaged_packs.sort_unstable();
     report.damaged_packs.dedup();
-    (report.not_restored, report.shortfalls, report.findings) = findings.into_findings();
+    (report.not_restored, report.shortfalls, report.withheld, report.findings) = findings.into_findings();
     Ok(report)
 }
 
@@ -334,6 +336,7 @@ impl Report {
             page: None,
             not_restored: 0,
             shortfalls: 0,
+            withheld: 0,
             entries_lost: 0,
             findings: Vec::new(),
             not_found: Vec::new(),

@@ -110,6 +110,11 @@ pub enum Problem {
         /// How many objects were damaged.
         objects: u64,
     },
+    /// A medium should have been detached after its last backup, and was still attached.
+    StillAttached {
+        /// The medium's name.
+        medium: String,
+    },
     /// Nothing was written to the media of a pool for longer than it expects.
     PoolOld {
         /// The pool's name.
@@ -184,6 +189,7 @@ impl Problem {
             | Self::FailedAfterwards { .. }
             | Self::NotReadBack { .. }
             | Self::PoolOld { .. }
+            | Self::StillAttached { .. }
             | Self::LedgerTorn { .. }
             | Self::Full { .. }
             | Self::OutOfUse { .. }
@@ -338,6 +344,7 @@ fn of_media(book: &LedgerContent, pools: &[Pool], now: i64) -> Vec<Problem> {
     }));
     // Under a hold the attached medium has to stay.
     if active_hold(book).is_none() {
+        problems.extend(media.values().filter(|m| m.stays).map(|m| Problem::StillAttached { medium: m.name.clone() }));
         problems.extend(pools.iter().filter_map(|pool| not_swapped(pool, book)));
         // What is expected of the sources says it of an only pool.
         problems.extend(pools.iter().filter(|_| pools.len() > 1).filter_map(|pool| of_pool(pool, book, now)));

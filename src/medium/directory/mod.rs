@@ -16,7 +16,7 @@ use self::thousands::OpenFolders;
 use self::write::Numbers;
 use super::device::{fault, folder_fault, is_mount_point, root_device};
 use super::file_system::{FileSystem, free_bytes};
-use super::layout::{FOLDER, check_name, open_folder};
+use super::layout::{FOLDER, check_name, is_litter, open_folder};
 use super::sets::Sets;
 use super::{Description, Listing, Medium, MediumError, OpenObject, Reread, lock};
 use crate::buffer::Buffers;
@@ -24,8 +24,11 @@ use crate::format::digests::Hashes;
 use crate::format::object::{Id, ObjectKind};
 use crate::interruption::Interruption;
 use crate::lock::FileLock;
+use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -35,6 +38,27 @@ pub struct Directory {
     folder: SetFolder,
     numbers: Numbers,
     queue: SyncQueue,
+}
+
+/// Takes away what the mode permits to others than the owner. No effect where the file system has no modes, or where the folder is
+/// somebody else's.
+fn close(folder: &OwnedFd) {
+    const OTHERS: u32 = 0o077;
+    if let Ok(stat) = rustix::fs::fstat(folder)
+        && stat.st_mode & OTHERS != 0
+    {
+        let _ = rustix::fs::fchmod(folder, Mode::from_raw_mode(stat.st_mode & !OTHERS));
+    }
+}
+
+/// Whether a root folder has nothing but the folder of the sets, and what systems put there by themselves.
+fn has_only_sets(root: &OwnedFd) -> bool {
+    let is_expected = |name: &[u8]| {
+        let name = OsStr::from_bytes(name);
+        matches!(name.as_bytes(), b"." | b".." | b"lost+found") || name == FOLDER || is_litter(name)
+    };
+    let names = rustix::fs::Dir::read_from(root);
+    names.is_ok_and(|mut names| names.all(|entry| entry.is_ok_and(|e| is_expected(e.file_name().to_bytes()))))
 }
 
 impl Directory {
@@ -56,7 +80,7 @@ impl Directory {
     pub fn create(root: &Path, set: Id) -> Result<Self, MediumError> {
         let device = root_device(root)?;
         let path = root.join(FOLDER);
-        let create = |path: &Path| rustix::fs::mkdir(path, Mode::from_raw_mode(0o755));
+        let create = |path: &Path| rustix::fs::mkdir(path, Mode::RWXU);
         match create(&path) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(e) => return Err(fault(&path, &device, "making the folder", e)),
@@ -120,7 +144,18 @@ impl Directory {
 
     /// Excludes other writers from this set until the lock is dropped or the process ends: [`MediumError::Busy`] while
     /// another process has it. A process that appends must have the lock; readers need not.
+    ///
+    /// The medium's folders are closed to other users first, and stay closed: whoever has his working directory on it, or a
+    /// file of it open, keeps the disk from being unmounted.
     pub fn lock(&self) -> Result<FileLock, MediumError> {
+        let [above, root] = self.queue.above();
+        close(&self.folder.fd);
+        close(above);
+        let is_disk = self.path().parent().and_then(Path::parent).is_some_and(is_mount_point);
+        // Nobody else needs the root of a disk that has nothing else.
+        if is_disk && has_only_sets(root) {
+            close(root);
+        }
         lock::lock(&self.folder.fd, &self.folder.path)
     }
 }

@@ -75,6 +75,11 @@ impl SyncQueue {
         Self { above, immutable, state: Mutex::default(), names: Mutex::new(names) }
     }
 
+    /// The folder `AZEKURA`, and the root.
+    pub fn above(&self) -> &[OwnedFd; 2] {
+        &self.above
+    }
+
     /// Fails after an earlier sync has failed.
     pub fn check(&self, folder: &SetFolder) -> Result<(), MediumError> {
         let broken = self.state.lock().broken;

@@ -24,6 +24,7 @@ pub(in crate::pipeline) use walk::only as walk_only;
 use crate::format::Malformed;
 use crate::format::entry::{EntryKind, check_path};
 use crate::interruption::Interruption;
+use crate::trust::{self, Untrusted};
 use beneath::Beneath;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use node::Node;
@@ -73,6 +74,14 @@ pub enum SourceError {
         /// What the kernel says.
         source: std::io::Error,
     },
+    /// Another user owns a link on the way to the root. Whoever it is decides what it leads to, so it is not followed.
+    #[error("the source {} is reached by the link {} of another user", root.display(), link.display())]
+    Link {
+        /// The root on the host.
+        root: PathBuf,
+        /// The link.
+        link: PathBuf,
+    },
     /// The root is a device, a pipe or a socket: it has no content of its own that a walk could read.
     #[error("the source {} is neither a folder nor a file", root.display())]
     NoFile {
@@ -112,6 +121,8 @@ pub struct SourceTree {
     /// The name of a root that is no directory.
     leaf: Option<Vec<u8>>,
     root: Stat,
+    /// The root without links.
+    place: PathBuf,
     options: TreeOptions,
     excludes: Gitignore,
     owners: Owners,
@@ -120,8 +131,8 @@ pub struct SourceTree {
 }
 
 impl SourceTree {
-    /// Opens the source `name` with its root on the host. A symbolic link as `root` is followed, because a person named it;
-    /// links beneath it are not.
+    /// Opens the source `name` with its root on the host. A symbolic link on the way to `root` is followed if it is root's or
+    /// the caller's own, because a person named it; links beneath it are not.
     pub fn open(name: Vec<u8>, root: &Path, options: TreeOptions) -> Result<Self, SourceError> {
         check_path(&name).map_err(|source| SourceError::Name { source })?;
         let excludes = matcher(&options.excludes)?;
@@ -129,17 +140,27 @@ impl SourceTree {
             std::io::ErrorKind::NotFound => SourceError::Missing { root: root.into(), source: e },
             _ => SourceError::Unreadable { root: root.into(), source: e },
         };
-        let open_as = |path: &Path, flags| open(path, flags | OFlags::CLOEXEC, Mode::empty()).map_err(|e| fail(e.into()));
-        let handle = open_as(root, OFlags::PATH)?;
+        let place = trust::resolve(root).map_err(|e| match e {
+            Untrusted::Others(link) => SourceError::Link { root: root.into(), link },
+            Untrusted::Io(e) => fail(e.into()),
+        })?;
+        // From here on no link is followed: one that has appeared since is not the root that was looked at.
+        let top = open(c"/", beneath::FOLDER | OFlags::CLOEXEC, Mode::empty()).map_err(|e| fail(e.into()))?;
+        let top = Beneath::new(top);
+        let open_as = |path: &Path, flags| match path.as_os_str().as_bytes() {
+            b"/" => top.open(b".", flags),
+            path => top.open(&path[1..], flags),
+        };
+        let open_as = |path: &Path, flags| open_as(path, flags).map_err(|e| fail(e.into()));
+        let handle = open_as(&place, OFlags::PATH)?;
         let stat = Node::handle(handle.as_fd()).stat().map_err(|e| fail(e.into()))?;
         let (folder, leaf) = if stat.kind == EntryKind::Directory {
-            (open_as(root, OFlags::RDONLY | OFlags::DIRECTORY)?, None)
+            (open_as(&place, OFlags::RDONLY | OFlags::DIRECTORY)?, None)
         } else if stat.kind != EntryKind::File {
             return Err(SourceError::NoFile { root: root.into() });
         } else {
-            let real = root.canonicalize().map_err(fail)?;
-            let parent = real.parent().unwrap_or(Path::new("/"));
-            let leaf = real.file_name().unwrap_or_default().as_bytes().to_vec();
+            let parent = place.parent().unwrap_or(Path::new("/"));
+            let leaf = place.file_name().unwrap_or_default().as_bytes().to_vec();
             (open_as(parent, beneath::FOLDER)?, Some(leaf))
         };
         let beneath = Beneath::new(folder);
@@ -148,6 +169,7 @@ impl SourceTree {
             beneath,
             leaf,
             root: stat,
+            place,
             options,
             excludes,
             owners: Owners::of_host(),
@@ -180,6 +202,11 @@ impl SourceTree {
     /// The root's status when the tree was opened.
     pub fn root(&self) -> &Stat {
         &self.root
+    }
+
+    /// The root's path without links, when the tree was opened.
+    pub fn place(&self) -> &Path {
+        &self.place
     }
 
     /// Whether the root is a directory without entries: something may not be mounted.

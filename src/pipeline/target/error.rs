@@ -24,6 +24,26 @@ pub enum TargetError {
         /// What the kernel says.
         source: io::Error,
     },
+    /// Others than root could put something else in the place of what root restores. No entry was restored.
+    #[error("others than root may change {}", at.display())]
+    Others {
+        /// The target's folder.
+        dir: PathBuf,
+        /// The folder, or the link on the way to it, that others may change.
+        at: PathBuf,
+    },
+    /// The same of a folder in the target.
+    #[error("{}: others than root may change this folder", String::from_utf8_lossy(path))]
+    OthersWithin {
+        /// The folder's path within the target.
+        path: Vec<u8>,
+    },
+    /// It gives rights that a restore gives only when it is told to: see [`TargetOptions::privileged`](super::TargetOptions).
+    #[error("needs --privileged")]
+    Withheld {
+        /// The entry's path within the target.
+        path: Vec<u8>,
+    },
     /// Restored content may be lost after a power cut, and some may be lost already.
     #[error("what was restored to {} cannot be made durable", dir.display())]
     NotDurable {
@@ -144,6 +164,7 @@ impl TargetError {
             | Self::Blocked { source, .. }
             | Self::Refused { source, .. } => source.raw_os_error().unwrap_or(0) as u32,
             Self::Exists { .. } => Errno::EXIST.raw_os_error() as u32,
+            Self::Others { .. } | Self::OthersWithin { .. } | Self::Withheld { .. } => Errno::PERM.raw_os_error() as u32,
             Self::NotEmpty { .. } | Self::Path { .. } | Self::Incomplete { .. } | Self::Replaced { .. } => 0,
         }
     }

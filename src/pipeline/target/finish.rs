@@ -32,8 +32,19 @@ pub enum Aspect {
     Flags,
     /// The file's length differs from the record's.
     Size,
+    /// It was not to be set: see [`TargetOptions::privileged`](super::TargetOptions).
+    Withheld(Withheld),
     /// The entry is there, and the disk was not made to store it: a power cut may take it.
     Durable,
+}
+
+/// What is withheld without [`TargetOptions::privileged`](super::TargetOptions).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Withheld {
+    /// The set-user-id and set-group-id bits of a file.
+    SetId,
+    /// An extended attribute, by name.
+    Attribute(Vec<u8>),
 }
 
 /// Something recorded that the target does not have. It does not stop the restore.
@@ -58,6 +69,10 @@ impl std::fmt::Display for Shortfall {
             Aspect::Times => f.write_str("times"),
             Aspect::Flags => f.write_str("flags"),
             Aspect::Size => f.write_str("size"),
+            Aspect::Withheld(Withheld::SetId) => return f.write_str("set-id bits: needs --privileged"),
+            Aspect::Withheld(Withheld::Attribute(name)) => {
+                return write!(f, "attribute {}: needs --privileged", String::from_utf8_lossy(name));
+            }
             Aspect::Durable => f.write_str("not flushed to the disk"),
         }?;
         match self.errno {
@@ -85,6 +100,10 @@ impl Shortfalls<'_> {
             self.found.push(Shortfall::new(self.core, what, e));
         }
         done.is_ok()
+    }
+
+    fn withhold(&mut self, what: Withheld) {
+        self.found.push(Shortfall { path: self.core.path.clone(), what: Aspect::Withheld(what), errno: 0 });
     }
 
     fn differs(&mut self, what: Aspect, differs: bool) {
@@ -152,12 +171,18 @@ impl Target {
         }
         // Access lists last: they may remove the permission that the others need.
         let grants_rights = |name: &[u8]| name.starts_with(b"system.posix_acl_") || name == b"security.capability";
+        let gives_rights = |name: &[u8]| name.starts_with(b"security.") || name.starts_with(b"trusted.");
+        let kept_back = |name: &[u8]| !self.options.privileged && gives_rights(name);
+        for (name, _) in core.xattrs.iter().filter(|(n, _)| kept_back(n) && !(read_only && grants_rights(n))) {
+            shortfalls.withhold(Withheld::Attribute(name.clone()));
+        }
         // With another owner than the recorded one, capabilities would go to programs of the wrong person.
         let withheld = |name: &[u8]| name == b"security.capability" && owned != (true, true);
-        if !read_only && core.xattrs.iter().any(|(name, _)| withheld(name)) {
+        if !read_only && core.xattrs.iter().any(|(name, _)| withheld(name) && !kept_back(name)) {
             shortfalls.note(Aspect::Attribute(b"security.capability".to_vec()), Err(Errno::PERM));
         }
-        let given = core.xattrs.iter().filter(|(name, _)| !(read_only && grants_rights(name) || withheld(name)));
+        let is_given = |name: &[u8]| !(read_only && grants_rights(name) || withheld(name) || kept_back(name));
+        let given = core.xattrs.iter().filter(|(name, _)| is_given(name));
         let (lists, others): (Vec<_>, Vec<_>) = given.partition(|(name, _)| name.starts_with(b"system.posix_acl_"));
         for (name, value) in others.into_iter().chain(lists) {
             shortfalls.note(Aspect::Attribute(name.clone()), node.set_xattr(name, value));
@@ -177,6 +202,12 @@ impl Target {
         }
         // With another owner than the recorded one, a set-id bit would give programs the wrong person's rights.
         let mut mode = core.mode;
+        if core.kind != EntryKind::Directory && !self.options.privileged && mode & SET_ID != 0 {
+            mode &= !SET_ID;
+            shortfalls.withhold(Withheld::SetId);
+            shortfalls.note(Aspect::Mode, node.set_mode(mode));
+            return mode;
+        }
         if core.kind != EntryKind::Directory {
             mode &= !(if user { 0 } else { 0o4000 } | if group { 0 } else { 0o2000 });
         }

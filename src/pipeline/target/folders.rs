@@ -2,9 +2,11 @@
 
 use super::durable::FileSystems;
 use crate::pipeline::source::beneath::{Beneath, FOLDER, last_cut};
+use crate::pipeline::source::node::Node;
+use crate::trust::is_roots;
 use parking_lot::Mutex;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::io;
+use rustix::io::{self, Errno};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ pub struct Folders {
     shards: [Mutex<Vec<CachedFolder>>; SHARDS],
     /// Every file system that a folder was opened on: others may be mounted beneath the root.
     file_systems: FileSystems,
+    /// Every folder has to be one that only root may change.
+    is_guarded: bool,
 }
 
 struct CachedFolder {
@@ -27,9 +31,9 @@ struct CachedFolder {
 }
 
 impl Folders {
-    /// `root`: the target.
-    pub fn new(root: OwnedFd, file_systems: FileSystems) -> Self {
-        let folders = Self { beneath: Beneath::new(root), shards: Default::default(), file_systems };
+    /// `root`: the target. `is_guarded`: a folder that others than root may change is refused, with `EPERM`.
+    pub fn new(root: OwnedFd, file_systems: FileSystems, is_guarded: bool) -> Self {
+        let folders = Self { beneath: Beneath::new(root), shards: Default::default(), file_systems, is_guarded };
         folders.file_systems.note(folders.beneath.root());
         folders
     }
@@ -49,16 +53,13 @@ impl Folders {
         if path.is_empty() {
             return Ok(self.beneath.root().clone());
         }
-        let hash = {
-            let mut hasher = DefaultHasher::new();
-            path.hash(&mut hasher);
-            hasher.finish()
-        };
+        let hash = hash_of(path);
         if let Some(fd) = self.recall(hash, path) {
             return Ok(fd);
         }
         // If the path is too long for one call, the folder where it is cut is kept open as well: everything beneath starts there.
         let fd = Arc::new(match last_cut(path) {
+            _ if self.is_guarded => self.open_guarded(path)?,
             None => self.beneath.step(self.beneath.root().as_fd(), path, FOLDER)?,
             Some(cut) => self.beneath.step(self.open(&path[..cut])?.as_fd(), &path[cut + 1..], FOLDER)?,
         });
@@ -69,6 +70,21 @@ impl Folders {
         }
         shard.push(CachedFolder { hash, path: path.to_vec(), fd: fd.clone() });
         Ok(fd)
+    }
+
+    /// Opens a folder name by name, from the folder above it where that is open.
+    fn open_guarded(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        let cut = path.iter().rposition(|b| *b == b'/');
+        let above = cut.and_then(|cut| Some((self.recall(hash_of(&path[..cut]), &path[..cut])?, cut + 1)));
+        let (mut at, start) = above.unwrap_or_else(|| (self.beneath.root().clone(), 0));
+        for name in path[start..].split(|b| *b == b'/') {
+            at = Arc::new(self.beneath.step(at.as_fd(), name, FOLDER)?);
+            let stat = Node::handle(at.as_fd()).stat()?;
+            if !is_roots(stat.uid, stat.mode) {
+                return Err(Errno::PERM);
+            }
+        }
+        Arc::try_unwrap(at).map_err(|_| Errno::INVAL)
     }
 
     /// Finds an open folder, and moves it to the end: the first one is closed next.
@@ -82,4 +98,10 @@ impl Folders {
     fn shard(&self, hash: u64) -> parking_lot::MutexGuard<'_, Vec<CachedFolder>> {
         self.shards[hash as usize % SHARDS].lock()
     }
+}
+
+fn hash_of(path: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    hasher.finish()
 }

@@ -14,12 +14,13 @@ mod special;
 mod tests;
 
 pub use error::{DiskFault, TargetError};
-pub use finish::{Aspect, Shortfall};
+pub use finish::{Aspect, Shortfall, Withheld};
 
 use super::source::beneath::FOLDER;
 use super::source::node::{Node, Stat};
 use super::source::walk_only;
 use crate::format::entry::{Core, EntryKind, check_path};
+use crate::trust::{self, Untrusted, is_roots};
 use durable::FileSystems;
 use error::failed;
 use folders::Folders;
@@ -47,6 +48,9 @@ pub struct TargetOptions {
     /// Nobody may write to restored entries: files get the mode 0444 and folders 0555, without access lists and capabilities. This
     /// includes folders that existed before, if something is restored into them.
     pub read_only: bool,
+    /// Restores what may give rights on this host: devices, set-id bits of files, and attributes of `security.*` and `trusted.*`.
+    /// Otherwise each of them is named as withheld.
+    pub privileged: bool,
 }
 
 /// Whether an entry was created.
@@ -77,6 +81,8 @@ pub struct Target {
     dir: PathBuf,
     folders: Folders,
     options: TargetOptions,
+    /// Root restores: everything is made in folders that nobody else may change.
+    is_guarded: bool,
     /// New entries may inherit access lists or flags from folders that existed before.
     inherits: bool,
     parents: Parents,
@@ -85,16 +91,26 @@ pub struct Target {
 }
 
 impl Target {
-    /// Opens `dir`, and creates it with mode 0700 if it does not exist. A `lost+found` alone counts as an empty folder.
+    /// Opens `dir`, and creates it with mode 0700 if it does not exist. A `lost+found` alone counts as an empty folder. For root,
+    /// neither the folder nor any above it may be one that others can change: they could take away what only the
+    /// permissions of a folder above protect.
     pub fn create(dir: &Path, options: TargetOptions) -> Result<Self, TargetError> {
         Self::create_on(dir, options, FileSystems::new())
     }
 
     fn create_on(dir: &Path, options: TargetOptions, file_systems: FileSystems) -> Result<Self, TargetError> {
         let fail = |source: io::Error| TargetError::Folder { dir: dir.into(), source };
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fail)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = open(dir, flags, Mode::empty()).map_err(|e| fail(e.into()))?;
+        let is_guarded = rustix::process::geteuid().is_root();
+        let root = if is_guarded {
+            trust::open_folder(dir).map_err(|e| match e {
+                Untrusted::Others(at) => TargetError::Others { dir: dir.into(), at },
+                Untrusted::Io(e) => fail(e.into()),
+            })?
+        } else {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fail)?;
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            open(dir, flags, Mode::empty()).map_err(|e| fail(e.into()))?
+        };
         let existing = options.into_existing || options.resume;
         if !existing && !walk_only(root.as_fd(), |name| name == b"lost+found").map_err(|e| fail(e.into()))? {
             return Err(TargetError::NotEmpty { dir: dir.into() });
@@ -105,8 +121,9 @@ impl Target {
         Ok(Self {
             dir: dir.into(),
             inherits: existing || listed || flagged,
-            folders: Folders::new(root, file_systems),
+            folders: Folders::new(root, file_systems, is_guarded),
             options,
+            is_guarded,
             parents: Parents::default(),
             made_parents: Mutex::default(),
         })
@@ -122,11 +139,32 @@ impl Target {
         }
         let exists = || TargetError::Exists { path: core.path.clone() };
         let fd = self.folders.beneath().step(folder.as_fd(), name, FOLDER).map_err(|_| exists())?;
+        if self.is_guarded {
+            self.take(&fd, core)?;
+        }
         // An earlier run may have finished it with a mode that denies access to its own user.
         if self.options.resume || self.options.read_only {
             open_up(&fd, 0o700);
         }
         Ok(Creation::Existing)
+    }
+
+    /// Lets nobody but root change a folder that exists, until it is finished: its owner could put another in its place. Where the
+    /// record's owner will not be set, the folder is left as it is, and is an error.
+    fn take(&self, folder: &OwnedFd, core: &Core) -> Result<(), TargetError> {
+        let others = |_| TargetError::OthersWithin { path: core.path.clone() };
+        let node = Node::handle(folder.as_fd());
+        let stat = node.stat().map_err(others)?;
+        if !is_roots(stat.uid, stat.mode) {
+            if !self.options.owners {
+                return Err(others(Errno::PERM));
+            }
+            node.set_owner(0, stat.gid).and_then(|()| node.set_mode(stat.mode & !0o022 | 0o700)).map_err(others)?;
+        }
+        match node.stat() {
+            Ok(now) if is_roots(now.uid, now.mode) => Ok(()),
+            _ => Err(others(Errno::PERM)),
+        }
     }
 
     /// Creates a file with mode 0600. With `resume`, a regular file that exists and is not longer than the record says is
@@ -142,7 +180,9 @@ impl Target {
     }
 
     fn existing_file(&self, folder: &OwnedFd, name: &[u8], core: &Core) -> Result<CreatedFile, TargetError> {
-        let may_be_ours = |seen: &Stat| seen.kind == EntryKind::File && seen.size <= core.size;
+        // Root fills no file that somebody else may have open.
+        let is_owned = |seen: &Stat| !self.is_guarded || seen.uid == 0 || self.options.owners && seen.uid == core.uid;
+        let may_be_ours = |seen: &Stat| seen.kind == EntryKind::File && seen.size <= core.size && is_owned(seen);
         let exists = || TargetError::Exists { path: core.path.clone() };
         // An earlier run may have finished it with a mode that forbids even its own user to write the rest.
         if self.options.resume
@@ -250,6 +290,9 @@ impl Target {
                 .map_err(|e| failed(&core.path, "open the folder", e))
         });
         match opened {
+            Ok(fd) if self.is_guarded && !Node::open(fd.as_fd()).stat().is_ok_and(|s| is_roots(s.uid, s.mode)) => {
+                vec![Shortfall::new(core, Aspect::Entry, Errno::PERM)]
+            }
             Ok(fd) => {
                 let mut shortfalls = self.finish(&Node::open(fd.as_fd()), core, true);
                 let flushed = self.folders.file_systems().flush_folder(&fd);

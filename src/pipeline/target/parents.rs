@@ -31,6 +31,10 @@ impl Target {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(e) => return Err(failed(&path[..end], "make the folder", e)),
             }
+            // No record will set its owner again.
+            if matches!(self.folders.open(&path[..end]), Err(Errno::PERM)) && self.is_guarded {
+                return Err(TargetError::OthersWithin { path: path[..end].to_vec() });
+            }
             if self.folders.file_systems().flushes_each() {
                 self.made_parents.lock().insert(path[..end].to_vec());
             }

@@ -19,11 +19,14 @@ impl Target {
             Err(Errno::EXIST) if self.options.resume => Creation::Existing,
             Err(e) => return Err(failed(&core.path, "make the symbolic link", e)),
         };
-        let same = |fd: &OwnedFd, _: &Stat| readlinkat(fd, c"", Vec::new()).is_ok_and(|t| t.to_bytes() == target);
+        let same = |fd: &OwnedFd, stat: &Stat| {
+            self.is_own(made, stat) && readlinkat(fd, c"", Vec::new()).is_ok_and(|t| t.to_bytes() == target)
+        };
         Ok((made, self.finish_made(&folder, name, core, same)?))
     }
 
-    /// Creates a pipe, a device or a socket. Returns what could not be set of it.
+    /// Creates a pipe, a device or a socket. Returns what could not be set of it. Without [`TargetOptions::privileged`](super::TargetOptions)
+    /// a device is `Withheld`.
     pub fn create_special(&self, core: &Core) -> Result<(Creation, Vec<Shortfall>), TargetError> {
         let (folder, name) = self.locate(&core.path)?;
         let lacks = |what| TargetError::Incomplete { path: core.path.clone(), what };
@@ -39,12 +42,26 @@ impl Target {
             (_, Some(device)) => device,
             (_, None) => return Err(lacks("device number")),
         };
+        if self.withholds(core) {
+            return Err(TargetError::Withheld { path: core.path.clone() });
+        }
         let made = match mknodat(&folder, name, kind, Mode::RUSR | Mode::WUSR, makedev(device.0, device.1)) {
             Ok(()) => Creation::New,
             Err(Errno::EXIST) if self.options.resume => Creation::Existing,
             Err(e) => return Err(failed(&core.path, "make the special file", e)),
         };
-        Ok((made, self.finish_made(&folder, name, core, |_, stat| device == (0, 0) || stat.rdev == device)?))
+        let same = |_: &OwnedFd, stat: &Stat| self.is_own(made, stat) && (device == (0, 0) || stat.rdev == device);
+        Ok((made, self.finish_made(&folder, name, core, same)?))
+    }
+
+    /// A device is restored only if the caller asks for it.
+    fn withholds(&self, core: &Core) -> bool {
+        !self.options.privileged && matches!(core.kind, EntryKind::CharDevice | EntryKind::BlockDevice)
+    }
+
+    /// What was made a moment ago belongs to whoever made it, and has no other name.
+    fn is_own(&self, made: Creation, stat: &Stat) -> bool {
+        made == Creation::Existing || !self.is_guarded || stat.uid == 0 && stat.nlink == 1
     }
 
     /// Finishes an entry that was created by name, if a handle shows that it is still that entry.
@@ -76,6 +93,9 @@ impl Target {
     pub fn link(&self, core: &Core) -> Result<Creation, TargetError> {
         let first =
             core.link_to.as_deref().ok_or_else(|| TargetError::Incomplete { path: core.path.clone(), what: "first name" })?;
+        if self.withholds(core) {
+            return Err(TargetError::Withheld { path: core.path.clone() });
+        }
         let (from, old) = self.locate(first)?;
         let (to, new) = self.locate(&core.path)?;
         let link = || linkat(&from, old, &to, new, AtFlags::empty());

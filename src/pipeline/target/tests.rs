@@ -16,7 +16,7 @@ fn target(dir: &Path) -> Target {
 }
 
 fn target_with(dir: &Path, options: TargetOptions) -> Target {
-    Target::create(dir, TargetOptions { owners: is_root(), ..options }).unwrap()
+    Target::create(dir, TargetOptions { owners: is_root(), privileged: true, ..options }).unwrap()
 }
 
 fn core(path: &str, kind: EntryKind) -> Core {
@@ -289,7 +289,7 @@ fn everything_that_cannot_be_set_is_listed() {
 #[test]
 fn a_set_id_bit_needs_its_owner() {
     let dir = tempfile::tempdir().unwrap();
-    let target = Target::create(dir.path(), TargetOptions::default()).unwrap();
+    let target = Target::create(dir.path(), TargetOptions { privileged: true, ..TargetOptions::default() }).unwrap();
     let mut file = core("f", EntryKind::File);
     file.uid += 1;
     file.mode = 0o4755;
@@ -297,6 +297,82 @@ fn a_set_id_bit_needs_its_owner() {
     let short = target.finish_file(&made.file, &file);
     assert_eq!(short.iter().map(|s| &s.what).collect::<Vec<_>>(), [&Aspect::Mode]);
     assert_eq!(made.file.metadata().unwrap().mode() & 0o7777, 0o755);
+}
+
+/// What an attacker puts on a medium must not become root's without anybody having asked for it.
+#[test]
+fn what_gives_rights_is_withheld_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::create(dir.path(), TargetOptions { owners: is_root(), ..TargetOptions::default() }).unwrap();
+    let mut file = core("f", EntryKind::File);
+    file.mode = 0o6755;
+    file.xattrs = [&b"security.capability"[..], b"security.evm", b"trusted.t"].map(|name| (name.to_vec(), vec![0; 20])).to_vec();
+    let made = target.create_file(&file).unwrap();
+    let short: Vec<Aspect> = target.finish_file(&made.file, &file).into_iter().map(|s| s.what).collect();
+    let attributes = file.xattrs.iter().map(|(name, _)| Withheld::Attribute(name.clone()));
+    let withheld: Vec<Aspect> = attributes.chain([Withheld::SetId]).map(Aspect::Withheld).collect();
+    assert_eq!(short, withheld);
+    assert_eq!(made.file.metadata().unwrap().mode() & 0o7777, 0o755);
+    assert!(Node::open(made.file.as_fd()).xattrs().0.iter().all(|(name, _)| file.xattrs.iter().all(|x| x.0 != *name)));
+    for kind in [EntryKind::CharDevice, EntryKind::BlockDevice] {
+        let mut device = core("d", kind);
+        device.device = Some((1, 3));
+        assert!(matches!(target.create_special(&device), Err(TargetError::Withheld { .. })));
+        device.link_to = Some(b"c".to_vec());
+        assert!(matches!(target.link(&device), Err(TargetError::Withheld { .. })));
+    }
+    assert!(!dir.path().join("d").exists());
+    // Of a folder the bit gives no rights: new files in it have its group.
+    let mut folder = core("folder", EntryKind::Directory);
+    folder.mode = 0o2755;
+    target.create_directory(&folder).unwrap();
+    assert_eq!(target.finish_directory(&folder), []);
+    assert_eq!(fs::metadata(dir.path().join("folder")).unwrap().mode() & 0o7777, 0o2755);
+}
+
+/// Whoever owns a folder may move away what is in it: files that only a folder above protects, for one.
+#[test]
+fn root_restores_nothing_to_where_others_may_change_it() {
+    if !is_root() {
+        return skipped("a folder of somebody else: this is not root");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let theirs = dir.path().join("theirs");
+    fs::create_dir(&theirs).unwrap();
+    std::os::unix::fs::chown(&theirs, Some(12_345), None).unwrap();
+    for to in [theirs.clone(), theirs.join("new")] {
+        let refused = Target::create(&to, TargetOptions::default());
+        assert!(matches!(&refused, Err(TargetError::Others { at, .. }) if *at == theirs), "{:?}", refused.err());
+    }
+    assert_eq!(fs::read_dir(&theirs).unwrap().count(), 0);
+    let into_existing = TargetOptions { into_existing: true, ..Default::default() };
+    // Without the recorded owners nothing gives the folder back to its owner.
+    let target = Target::create(dir.path(), into_existing).unwrap();
+    assert!(matches!(target.create_directory(&core("theirs", EntryKind::Directory)), Err(TargetError::OthersWithin { .. })));
+    assert!(target.create_file(&core("theirs/f", EntryKind::File)).is_err());
+    assert!(target.create_parents(b"theirs/a/f").is_err());
+    assert_eq!(target.finish_directory(&core("theirs", EntryKind::Directory))[0].what, Aspect::Entry);
+    assert_eq!((fs::read_dir(&theirs).unwrap().count(), fs::metadata(&theirs).unwrap().uid()), (0, 12_345));
+    // With them it is root's until everything in it is finished.
+    let target = target_with(dir.path(), into_existing);
+    let mut folder = core("theirs", EntryKind::Directory);
+    (folder.uid, folder.mode) = (12_345, 0o770);
+    assert_eq!(target.create_directory(&folder).unwrap(), Creation::Existing);
+    assert_eq!(fs::metadata(&theirs).unwrap().uid(), 0);
+    target.create_file(&core("theirs/f", EntryKind::File)).unwrap();
+    assert_eq!(target.finish_directory(&folder), []);
+    let finished = fs::metadata(&theirs).unwrap();
+    assert_eq!((finished.uid(), finished.mode() & 0o7777), (12_345, 0o770));
+    // What somebody has put there is not taken for what an interrupted restore left: they may have it open.
+    fs::write(theirs.join("planted"), "").unwrap();
+    std::os::unix::fs::chown(theirs.join("planted"), Some(12_345), None).unwrap();
+    let resumed = target_with(dir.path(), TargetOptions { resume: true, ..Default::default() });
+    resumed.create_directory(&folder).unwrap();
+    let mut planted = core("theirs/planted", EntryKind::File);
+    planted.size = 6;
+    assert!(matches!(resumed.create_file(&planted), Err(TargetError::Exists { .. })));
+    planted.uid = 12_345;
+    assert_eq!(resumed.create_file(&planted).unwrap().existing, Some(0), "it was finished for its owner");
 }
 
 /// `chown` takes this number as "leave it as it is": the file stays root's, and with its bit it would run as root.

@@ -69,7 +69,7 @@ pub fn by_the_program(h: &Hospital, key: &Path, call: &Call) -> (Answer, String)
     let verify = if verify == 3 { 0 } else { verify };
     let to = h.path(BY_THE_PROGRAM);
     let named = [Path::new("--from"), &h.medium(), Path::new("--identity"), key, Path::new("--to"), &to];
-    let (restore, second) = run(&["restore", "--no-owners", "--no-provisional"], &call.of_restore(), &named);
+    let (restore, second) = run(&["restore", "--no-owners", "--privileged", "--no-provisional"], &call.of_restore(), &named);
     // Nor are attributes that could not be set.
     let restore = if restore == 3 { 0 } else { restore };
     (Answer { verify, restore, files: restored(&to) }, format!("{first}\n{second}"))

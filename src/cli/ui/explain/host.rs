@@ -108,6 +108,7 @@ impl From<SourceError> for CommandError {
             E::Unreadable { root, source } => {
                 Self::new(message!("error.source.unreadable", path = root), Exit::Failed).cause(io_reason(&source))
             }
+            E::Link { root, link } => Self::new(message!("error.source.link", path = root, link = link), Exit::Failed),
             E::NoFile { root } => Self::new(message!("error.source.no-file", path = root), Exit::Usage),
             E::ExcludeText { pattern } => Self::new(message!("error.source.exclude", pattern = pattern), Exit::Usage),
             E::Exclude { pattern, source } => {

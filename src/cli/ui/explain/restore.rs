@@ -124,6 +124,9 @@ impl From<TargetError> for CommandError {
             E::Folder { dir, source } => {
                 Self::new(message!("error.target.folder", path = dir), Exit::Failed).cause(io_reason(&source))
             }
+            E::Others { dir, at } => Self::new(message!("error.target.others", path = dir, folder = at), Exit::Usage),
+            E::OthersWithin { path } => Self::new(message!("error.target.others-within", path = path), Exit::Failed),
+            E::Withheld { path } => Self::new(message!("error.target.withheld", path = path), Exit::Incomplete),
             E::NotDurable { dir, source } => {
                 Self::new(message!("error.target.not-durable", path = dir), Exit::Failed).cause(io_reason(&source))
             }
