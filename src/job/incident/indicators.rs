@@ -391,10 +391,10 @@ fn literal(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
     use crate::format::cbor::Time;
     use crate::format::digests::Digests;
     use crate::format::entry::{ContentDigests, ContentState};
+    use serde_json::Value;
 
     const DIGEST: &str = "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f";
 
