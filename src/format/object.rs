@@ -97,6 +97,13 @@ impl ObjectKind {
             _ => limit::PACK_BYTES,
         }
     }
+
+    /// Why an object of this kind with so many bytes is none, if it is longer than it may be. Whoever may write on a
+    /// medium can make files of any length that take no room: such an object is damage, and nobody reads it.
+    pub fn misfit(self, length: u64) -> Option<String> {
+        let limit = self.limit_bytes();
+        (length > limit).then(|| format!("{length} bytes, more than {limit}"))
+    }
 }
 
 /// The kind's name in seals and file names.

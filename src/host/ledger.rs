@@ -362,6 +362,9 @@ impl Ledger {
     }
 }
 
+/// Most bytes of a file of lines: a thousand years of nights.
+const LINES_BYTES: u64 = 256 << 20;
+
 /// Appends a line to a file that is only ever appended to, durably. `line` makes the line from the present content. Returns
 /// the lock, so that the caller can do more before the next run's line. An error names the step that failed.
 ///
@@ -374,7 +377,10 @@ pub fn append_line(
     let file = open_own_to_append(path).map_err(|e| ("opened", e))?;
     let mut file = FileLock::wait(file).map_err(|e| ("locked", e))?;
     let mut before = Vec::new();
-    file.read_to_end(&mut before).map_err(|e| ("read", e))?;
+    (&*file).take(LINES_BYTES + 1).read_to_end(&mut before).map_err(|e| ("read", e))?;
+    if before.len() as u64 > LINES_BYTES {
+        return Err(("read", io::ErrorKind::FileTooLarge.into()));
+    }
     let begin = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };
     let line = line(&before).map_err(|e| ("written", e))?;
     file.write_all(format!("{begin}{line}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(|e| ("written", e))?;

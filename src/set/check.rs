@@ -151,6 +151,9 @@ fn check_object(medium: &dyn Medium, listing: &Listing, o: &Object) -> Result<Re
         (None, [other, ..]) => return Ok(Err(DamageKind::Kind(other.kind))),
         (None, []) => return Ok(Err(DamageKind::Missing)),
     };
+    if let Some(why) = o.kind.misfit(o.length) {
+        return Ok(Err(DamageKind::Unreadable(why)));
+    }
     compare(medium, &listed, o)
 }
 

@@ -15,9 +15,11 @@ mod first_night;
 #[path = "../golden/folded.rs"]
 mod folded;
 mod forger;
+mod held_up;
 mod history;
 mod holes;
 mod killed;
+mod long_names;
 #[path = "../machine/mod.rs"]
 mod machine;
 mod merge;

@@ -4,13 +4,14 @@
 use crate::machine::{object_file, put_object};
 use crate::tools::{assert_same, fast_folder, picture, set_folder};
 use crate::world::Hospital;
-use azekura::event::{Event, Observer};
+use azekura::event::{Event, NoObserver, Observer};
 use azekura::format::digests::Digests;
 use azekura::format::label::Label;
 use azekura::format::object::{Id, ObjectKind};
 use azekura::format::seal::Verdict;
 use azekura::job::backup::{BackupError, backup};
 use azekura::job::inspect::verify::Expected;
+use azekura::job::media::scrub::{self, MediumHealth, scrub};
 use azekura::job::restore;
 use azekura::seal::chain::FaultKind;
 use azekura::set::writer::WriteError;
@@ -137,6 +138,65 @@ fn a_huge_file_in_the_way_is_not_read() {
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
     let report = h.verify();
     assert!(report.is_good(), "{report:?}");
+}
+
+/// Runs a job, and stops it when it takes as long as reading a long hole would.
+fn in_time<T>(h: &Hospital, job: impl FnOnce() -> T) -> T {
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if wait.recv_timeout(std::time::Duration::from_secs(20)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                h.interrupted.store(true, Ordering::Relaxed);
+            }
+        });
+        let answer = job();
+        drop(done);
+        answer
+    })
+}
+
+/// A file of this length that takes no room.
+fn put_hole(h: &Hospital, number: u64, kind: ObjectKind, bytes: u64) {
+    let path = object_file(&set_folder(&h.medium()), number, kind);
+    let _ = fs::remove_file(&path);
+    fs::File::create(path).and_then(|f| f.set_len(bytes)).expect("a hole");
+}
+
+/// Each kind has its own limit, and what is longer is damage that nobody reads: behind the last seal, in the place of what a
+/// seal lists, and as the last seal itself.
+#[test]
+fn what_is_longer_than_its_kind_is_damage_and_unread() {
+    let kinds = [ObjectKind::Pack, ObjectKind::Manifest, ObjectKind::Seal, ObjectKind::Label, ObjectKind::Succession];
+    let h = nights(2);
+    let end = end_of_log(&h);
+    for (kind, number) in kinds.into_iter().zip(end + 1..) {
+        put_hole(&h, number, kind, if number == end + 1 { 1 << 42 } else { kind.limit_bytes() + 1 });
+    }
+    let scrubbed = in_time(&h, || h.with_env(|w| scrub(&scrub::Options { from: h.medium(), set: None }, w, &NoObserver)));
+    let scrubbed = scrubbed.expect("a scrub");
+    for (kind, number) in kinds.into_iter().zip(end + 1..) {
+        let named = |(name, why): &(String, String)| name.ends_with(&format!("{number:08}.{kind}")) && why.contains("more than");
+        assert!(scrubbed.unreadable.iter().any(named), "{kind}: {:?}", scrubbed.unreadable);
+    }
+    assert_eq!(scrubbed.verdict(), MediumHealth::CopyForward);
+    in_time(&h, || assert_next_night_is_good(&h, 3));
+
+    let of_kind = |kind| {
+        let chain = h.chain();
+        let mut objects = chain.objects();
+        objects.find(|(o, _)| o.kind == kind).expect("an object").0.number
+    };
+    for kind in [ObjectKind::Pack, ObjectKind::Manifest] {
+        let number = of_kind(kind);
+        put_hole(&h, number, kind, 1 << 42);
+        let report = in_time(&h, || h.verify());
+        assert!(report.damage.iter().any(|d| d.object.number == number), "{:?}", report.damage);
+    }
+    let last = end_of_log(&h);
+    put_hole(&h, last, ObjectKind::Seal, 1 << 42);
+    let refused = in_time(&h, || h.try_backup(&h.options()));
+    assert!(matches!(refused, Err(BackupError::Write(WriteError::RolledBack { generation: 3 }))), "{refused:?}");
+    assert!(!h.interrupted.load(Ordering::Relaxed), "nothing was read for long");
 }
 
 #[test]

@@ -21,8 +21,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let identity = context.identity(args.identity.as_deref())?;
     let indicators = args.ioc.as_deref().map(|path| {
         let failed = |e| CommandError::new(message!("error.ioc", path = path), Exit::Usage).cause(e);
-        let bytes = std::fs::read(path).map_err(|e| failed(io_reason(&e)))?;
-        Indicators::parse(&bytes).map_err(|e| failed(reason(&e)))
+        let read = std::fs::File::open(path).and_then(|mut file| Indicators::read(&mut file));
+        read.map_err(|e| failed(io_reason(&e)))?.map_err(|e| failed(reason(&e)))
     });
     let options = Options { from: context.medium(args.medium.as_deref())?, set: args.set, indicators: indicators.transpose()? };
     let report = {

@@ -5,7 +5,7 @@ use super::entries::{FoundBatch, FurtherNames, UnchangedRecords, WalkEntry};
 
 /// Entries in a batch.
 const BATCH_ENTRIES: usize = 256;
-/// Bytes to be read, or copied, in a batch.
+/// Bytes to be read, or copied, in a batch, and of its paths and attributes.
 const BATCH_BYTES: u64 = 1 << 20;
 
 /// Makes batches out of entries.
@@ -37,10 +37,11 @@ impl<'a> Batches<'a> {
         self.flush_if_full()
     }
 
+    /// `bytes`: those that are to be read.
     pub fn push(&mut self, entry: WalkEntry, bytes: u64) -> Result<()> {
+        self.bytes = self.bytes.saturating_add(bytes).saturating_add(entry.record_bytes());
         self.entries.push(entry);
         self.changed += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
         self.flush_if_full()
     }
 

@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, select};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::slice::from_ref;
 
-/// Entries that may wait for their packs. Beyond that, the merge waits and the workers finish their open packs.
+/// Entries that may wait for their packs. Beyond that, or beyond the bytes that their records may take, the merge waits and the workers finish their open packs.
 const WAITING_ENTRIES: usize = 100_000;
 
 /// The collector's channels.
@@ -43,6 +43,9 @@ pub struct Collector<'a> {
     next: u64,
     /// Entries that wait for their turn or their packs, in the order of the stream.
     waiting: VecDeque<StoredEntry>,
+    /// Bytes of their records, and how many may wait.
+    waiting_bytes: u64,
+    most_bytes: u64,
     /// Pieces of the first of them whose packs are known to have numbers.
     numbered_pieces: usize,
     /// Entries that were ever in `waiting`, and how many of them are written.
@@ -63,6 +66,7 @@ impl<'a> Collector<'a> {
         stream: EntryStreamWriter<'a>,
         tally: &'a BackupTally<'a>,
         stop: &'a Stop<'a>,
+        most_bytes: u64,
     ) -> Self {
         Self {
             channels,
@@ -72,6 +76,8 @@ impl<'a> Collector<'a> {
             early: BTreeMap::new(),
             next: 0,
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            most_bytes,
             numbered_pieces: 0,
             collected: 0,
             written: 0,
@@ -124,6 +130,7 @@ impl<'a> Collector<'a> {
         self.early.insert(batch.sequence, batch.entries);
         while let Some(entries) = self.early.remove(&self.next) {
             self.collected += entries.len() as u64;
+            self.waiting_bytes += entries.iter().map(StoredEntry::record_bytes).sum::<u64>();
             self.waiting.extend(entries);
             self.next += 1;
             self.withheld += 1;
@@ -135,7 +142,7 @@ impl<'a> Collector<'a> {
     /// pack once after it was asked. Whenever the first entry is one that came after the last request, they are asked
     /// again.
     fn bound_waiting(&mut self) -> Result<()> {
-        let too_many = self.waiting.len() > WAITING_ENTRIES;
+        let too_many = self.waiting.len() > WAITING_ENTRIES || self.waiting_bytes > self.most_bytes;
         self.channels.packs.set_urgent(too_many);
         if !too_many {
             let released = self.channels.in_flight.try_iter().take(self.withheld).count();
@@ -181,6 +188,7 @@ impl<'a> Collector<'a> {
             let Some(first) = self.waiting.pop_front() else { break };
             self.numbered_pieces = 0;
             self.written += 1;
+            self.waiting_bytes -= first.record_bytes();
             match first {
                 StoredEntry::Unchanged(unchanged) => {
                     let mut at = 0;
@@ -272,7 +280,7 @@ mod tests {
         let (merge, in_flight) = bounded(2);
         let (finish_pack, asked) = wakeup();
         let channels = CollectorChannels { stored, numbered, in_flight, finish_packs: vec![finish_pack], packs: &packs };
-        let mut collector = Collector::new(channels, stream, &tally, &stop);
+        let mut collector = Collector::new(channels, stream, &tally, &stop, 1 << 30);
 
         // A worker's open pack has the content of the first entry; all others could be written.
         let mut worker = packer();

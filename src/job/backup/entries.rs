@@ -1,6 +1,7 @@
 //! What flows between the stations of a backup: batches of entries, in the order of the entry stream.
 
 use super::command::CommandLine;
+use super::record_budget::record_bytes;
 use crate::format::entry::Core;
 use crate::pipeline::packer::PlacedChunk;
 use crate::pipeline::source::WalkedEntry;
@@ -58,6 +59,16 @@ impl WalkEntry {
         }
     }
 
+    /// Bytes that its record is known to take in memory.
+    pub fn record_bytes(&self) -> u64 {
+        match self {
+            Self::Unchanged(records) => records.bytes.len() as u64,
+            Self::Described(core, _) | Self::Output(core, ..) => record_bytes(core),
+            Self::File(found, ..) => found.path.len() as u64,
+            Self::Link(link) => link.path.len() as u64,
+        }
+    }
+
     pub fn has_content(&self) -> bool {
         matches!(self, Self::File(..) | Self::Output(..))
     }
@@ -68,6 +79,17 @@ pub enum StoredEntry {
     Unchanged(UnchangedRecords),
     Stored { core: Box<Core>, pieces: Vec<PlacedChunk>, further_names: FurtherNames },
     Link(HardLink),
+}
+
+impl StoredEntry {
+    /// Bytes that its record takes in memory, but for its extents.
+    pub fn record_bytes(&self) -> u64 {
+        match self {
+            Self::Unchanged(records) => records.bytes.len() as u64,
+            Self::Stored { core, .. } => record_bytes(core),
+            Self::Link(link) => link.path.len() as u64,
+        }
+    }
 }
 
 /// Entries that go through the stations together.

@@ -10,9 +10,15 @@ use std::sync::Arc;
 /// which stores nothing twice.
 const MOST_FILES: usize = 100_000;
 
+/// Bytes of the first names of those files.
+const MOST_BYTES: usize = 64 << 20;
+
 /// Files whose first name was found and whose further names are still to come.
 #[derive(Default)]
-pub struct LinkedFiles(HashMap<Inode, FirstName>);
+pub struct LinkedFiles {
+    files: HashMap<Inode, FirstName>,
+    path_bytes: usize,
+}
 
 /// Device and inode.
 type Inode = (u64, u64);
@@ -55,19 +61,21 @@ impl LinkedFiles {
             return NameOfFile::First(FurtherNames::None);
         }
         let inode = (stat.device, stat.inode);
-        if let Some(file) = self.0.get_mut(&inode) {
+        if let Some(file) = self.files.get_mut(&inode) {
             let first = file.path.clone();
             file.further_names -= 1;
             let is_last = file.further_names == 0;
             if is_last {
-                self.0.remove(&inode);
+                self.files.remove(&inode);
+                self.path_bytes -= first.len();
             }
             return NameOfFile::Further { first, is_last };
         }
-        if self.0.len() >= MOST_FILES {
+        if self.files.len() >= MOST_FILES || self.path_bytes + found.path.len() > MOST_BYTES {
             return NameOfFile::First(FurtherNames::None);
         }
-        self.0.insert(inode, FirstName { path: found.path.as_slice().into(), further_names: stat.nlink - 1 });
+        self.path_bytes += found.path.len();
+        self.files.insert(inode, FirstName { path: found.path.as_slice().into(), further_names: stat.nlink - 1 });
         NameOfFile::First(FurtherNames::Follow)
     }
 }
@@ -106,7 +114,7 @@ mod tests {
         assert_eq!(add("c", file, 1, 7, 3), Ok((b"a".to_vec(), true)));
         // All names are known: the inode may have been given to another file since.
         assert_eq!(add("d", file, 1, 7, 2), Err(true));
-        assert_eq!(linked.0.len(), 2);
+        assert_eq!(linked.files.len(), 2);
     }
 
     #[test]
@@ -115,6 +123,11 @@ mod tests {
         for inode in 0..MOST_FILES as u64 + 10 {
             linked.add(&found("a", EntryKind::File, 1, inode, 2));
         }
-        assert_eq!(linked.0.len(), MOST_FILES);
+        assert_eq!(linked.files.len(), MOST_FILES);
+        let mut linked = LinkedFiles::default();
+        for inode in 0..100 {
+            linked.add(&found(&"a".repeat(1 << 20), EntryKind::File, 1, inode, 2));
+        }
+        assert_eq!(linked.files.len(), 64, "names of a megabyte");
     }
 }

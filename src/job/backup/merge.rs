@@ -11,6 +11,7 @@ use super::freshness::{FUTURE, Freshness};
 use super::lacking::Lacking;
 use super::linked_files::{LinkedFiles, NameOfFile};
 use super::previous::PreviousEntries;
+use super::record_budget::RecordBudget;
 use super::stop::Stop;
 use super::tally::BackupTally;
 use super::unread::{PassedEntries, UnreadPlaces};
@@ -49,6 +50,7 @@ pub struct EntryMerge<'a> {
     pub lacking: &'a Lacking,
     pub unread: UnreadPlaces,
     pub batches: Batches<'a>,
+    pub records: &'a RecordBudget,
 }
 
 impl<'a> EntryMerge<'a> {
@@ -110,10 +112,20 @@ impl<'a> EntryMerge<'a> {
     fn merge_tree(&mut self, tree: &SourceTree, fresh: Option<Freshness>) -> Result<()> {
         let counts = &self.tally.counts;
         let mut all = TreeFacts::default();
-        for found in tree.walk() {
+        let mut walk = tree.walk();
+        while let Some(found) = walk.next() {
             self.stop.check()?;
             let found = match found {
-                Ok(found) => found,
+                Ok(found) if self.records.take_path(&found.path) => found,
+                Ok(found) => {
+                    walk.leave_folder();
+                    all.has_unread = true;
+                    let folder = folder_of(&found.path);
+                    self.pass_unread(folder)?;
+                    let (_, folders) = all.too_long.get_or_insert_with(|| (folder.to_vec(), 0));
+                    *folders += 1;
+                    continue;
+                }
                 Err(problem) => {
                     self.report(&problem);
                     if problem.hides_entries() {
@@ -142,6 +154,10 @@ impl<'a> EntryMerge<'a> {
             }
         }
         self.watcher.there(tree.name(), all.files, all.bytes);
+        if let Some((path, folders)) = &all.too_long {
+            let problem = Problem { path: path.clone(), kind: ProblemKind::TooMuch, errno: 0 };
+            self.tally.finding(FindingKind::Unreadable, path, format!("{problem}: {folders} folders"));
+        }
         if let Some(what) = all.nothing() {
             self.tally.finding(FindingKind::SourceEmpty, tree.name(), what.into());
         }
@@ -202,7 +218,11 @@ impl<'a> EntryMerge<'a> {
                 self.batches.push(WalkEntry::File(found, further_names, content), bytes)
             }
             _ => match tree.describe(&found) {
-                Ok(described) => {
+                Ok(mut described) => {
+                    if !self.records.take_attributes(&mut described.core) {
+                        let path = described.core.path.clone();
+                        described.lacks.push(Problem { path, kind: ProblemKind::TooMuch, errno: 0 });
+                    }
                     described.lacks.iter().for_each(|lack| self.tally.lacks(&lack.path, lack.to_string()));
                     self.batches.push(WalkEntry::Described(Box::new(described.core), further_names), 0)
                 }
@@ -236,6 +256,14 @@ struct TreeFacts {
     has_unread: bool,
     /// The root is not the folder that it was in the last generation.
     is_another_root: bool,
+    /// The first folder whose rest was left out because the paths there are too long, and how many folders that are. One finding
+    /// says so: somebody may make them in any number, each with a path of a megabyte.
+    too_long: Option<(Vec<u8>, u64)>,
+}
+
+/// The path of the folder that has the entry.
+fn folder_of(path: &[u8]) -> &[u8] {
+    &path[..path.iter().rposition(|b| *b == b'/').unwrap_or(path.len())]
 }
 
 impl TreeFacts {

@@ -20,6 +20,7 @@ mod pack_queue;
 mod pick_list;
 mod previous;
 mod reading;
+mod record_budget;
 mod report;
 mod run;
 mod sources;

@@ -18,6 +18,7 @@ use super::linked_files::LinkedFiles;
 use super::merge::{EntryMerge, OpenSource};
 use super::pack_queue::{PackReceiver, PackSender, pack_queue};
 use super::previous::PreviousEntries;
+use super::record_budget::RecordBudget;
 use super::stop::{Stop, join};
 use super::tally::BackupTally;
 use super::unread::UnreadPlaces;
@@ -177,7 +178,7 @@ impl Stations<'_> {
         };
 
         let (to_collector, stored) = bounded(2 * threads);
-        let failed = Mutex::new(Vec::new());
+        let (failed, records) = (Mutex::new(Vec::new()), RecordBudget::new(options.memory_bytes));
         let context = WorkerContext {
             trees,
             chunker: &chunker,
@@ -188,6 +189,7 @@ impl Stations<'_> {
             stop: &stop,
             failed: &failed,
             contents: self.contents,
+            records: &records,
         };
         let (mut workers, mut finish_packs) = (Vec::new(), Vec::new());
         for _ in 0..threads {
@@ -209,7 +211,7 @@ impl Stations<'_> {
         let (pack_numbered, numbered) = wakeup();
         let (in_flight, collected) = bounded(BATCHES_IN_FLIGHT);
         let channels = CollectorChannels { stored, numbered, in_flight: collected, finish_packs, packs: &packs };
-        let collector = Collector::new(channels, stream, tally, &stop);
+        let collector = Collector::new(channels, stream, tally, &stop, options.memory_bytes / 2);
         let sources = self.open_sources();
         let (to_workers, batches) = bounded(2 * threads);
         let batch_sender = BatchSender { in_flight, to_workers, to_collector, stop: &stop };
@@ -219,8 +221,8 @@ impl Stations<'_> {
         let stored = threads.run(set, pack_numbered, |batch_sender| {
             let mut send = |batch| batch_sender.send(batch);
             let (batches, linked, unread) = (Batches::new(&mut send), LinkedFiles::default(), UnreadPlaces::default());
-            let (with_sha256, stop, lacking) = (options.with_sha256, &stop, self.lacking);
-            EntryMerge { previous, with_sha256, tally, watcher, stop, linked, lacking, unread, batches }.merge(sources)
+            let (with_sha256, stop, lacking, records) = (options.with_sha256, &stop, self.lacking, &records);
+            EntryMerge { previous, with_sha256, tally, watcher, stop, linked, lacking, unread, batches, records }.merge(sources)
         })?;
         let commands = self.sources.iter().filter(|s| !s.command.is_empty()).count();
         let mut failed = failed.into_inner();

@@ -7,6 +7,11 @@ use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+/// Bytes of the findings that are kept: a path may have a megabyte, and a manifest has a limit.
+const FINDING_BYTES: usize = 16 << 20;
+/// Bytes of the paths of entries that lack attributes. Beyond that, the next run reads everything.
+const LACKING_BYTES: usize = 64 << 20;
+
 /// Figures of a run. Bytes are bytes of content.
 #[derive(Debug, Default)]
 pub struct BackupCounts {
@@ -45,8 +50,8 @@ impl BackupCounts {
 pub struct BackupTally<'a> {
     pub counts: BackupCounts,
     findings: Mutex<Vec<Finding>>,
-    /// Paths of entries whose records lack attributes.
-    lacking: Mutex<BTreeSet<Vec<u8>>>,
+    /// Paths of entries whose records lack attributes, and their bytes. With the empty path there are more.
+    lacking: Mutex<(BTreeSet<Vec<u8>>, usize)>,
     observer: &'a dyn Observer,
 }
 
@@ -68,7 +73,13 @@ impl<'a> BackupTally<'a> {
             FindingKind::Harmless => kept.insert(0, finding),
             _ => kept.push(finding),
         }
-        kept.truncate(FINDINGS);
+        let mut bytes = 0;
+        let fits = |f: &&Finding| {
+            bytes += f.path.len() + f.detail.len();
+            bytes <= FINDING_BYTES
+        };
+        let fitting = kept.iter().take(FINDINGS).take_while(fits).count();
+        kept.truncate(fitting);
         drop(kept);
         self.observer.on_event(Event::Finding { kind, path: path.into(), detail });
     }
@@ -83,13 +94,18 @@ impl<'a> BackupTally<'a> {
 
     /// The record of an entry lacks attributes that could not be read.
     pub fn lacks(&self, path: &[u8], detail: String) {
-        self.lacking.lock().insert(path.to_vec());
+        let mut lacking = self.lacking.lock();
+        lacking.1 += path.len();
+        let kept = if lacking.1 <= LACKING_BYTES { path } else { b"" };
+        lacking.0.insert(kept.to_vec());
+        drop(lacking);
         self.finding(FindingKind::AttributesUnreadable, path, detail);
     }
 
-    /// Paths of entries whose records lack attributes.
+    /// Paths of entries whose records lack attributes, as [`Lacking`](super::lacking::Lacking) keeps them: the empty one stands
+    /// for all.
     pub fn lacking(&self) -> BTreeSet<Vec<u8>> {
-        self.lacking.lock().clone()
+        self.lacking.lock().0.clone()
     }
 
     /// Adds the size of a file.

@@ -12,7 +12,7 @@ use crate::generation::is_within;
 use crate::pipeline::source::Problem;
 use std::cmp::Ordering;
 
-/// A batch is full when it has this many files, or this many bytes to be read. The last file may exceed the bytes.
+/// A batch is full when it has this many files, or this many bytes to be read and of paths. The last file may exceed the bytes.
 const BATCH_FILES: usize = 256;
 const BATCH_BYTES: u64 = 4 << 20;
 /// Files of one SS-MIX2 record with its flags that wait for a pair. A storage that follows the rules has a few.
@@ -270,8 +270,12 @@ impl<'a> Merge<'a> {
     }
 
     fn push(&mut self, task: FileTask, bytes: u64) -> Result<()> {
+        let path = match &task {
+            FileTask::Classified(classified) => &classified.difference.path,
+            FileTask::Folder(pair) | FileTask::Pair(pair) => &pair.old.core.path,
+        };
+        self.batch_bytes = self.batch_bytes.saturating_add(bytes).saturating_add(path.len() as u64);
         self.batch.tasks.push(task);
-        self.batch_bytes = self.batch_bytes.saturating_add(bytes);
         if self.batch.tasks.len() >= BATCH_FILES || self.batch_bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 

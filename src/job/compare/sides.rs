@@ -9,8 +9,9 @@ use crate::pipeline::source::{Problem, ProblemKind, Walk, WalkedEntry};
 use crossbeam_channel::{Receiver, bounded};
 use std::thread::{Scope as ThreadScope, ScopedJoinHandle};
 
-/// Items that the reading thread sends at once, and how many such chunks may wait.
+/// Items that the reading thread sends at once, or bytes of their records, and how many such chunks may wait.
 const CHUNK_ITEMS: usize = 256;
+const CHUNK_BYTES: usize = 1 << 20;
 const QUEUED_CHUNKS: usize = 16;
 
 enum StreamItem {
@@ -59,17 +60,19 @@ impl RecordStream {
         let thread = threads.spawn(move || {
             let mut entries = generation.entries().past_damage();
             let mut chunk = Vec::with_capacity(CHUNK_ITEMS);
-            let mut is_connected = true;
+            let (mut is_connected, mut chunk_bytes) = (true, 0);
             while let Some(record) = entries.next() {
                 if entries.is_behind_gap() {
                     chunk.push(StreamItem::Gap);
                 }
+                chunk_bytes += entries.encoded().len();
                 match record {
                     Ok(r) if scope_of(scopes, r.path()).is_some() => chunk.push(StreamItem::Record(Recorded::of(r.entry))),
                     Ok(_) => {}
                     Err(e) => chunk.push(StreamItem::Failed(e)),
                 }
-                if chunk.len() >= CHUNK_ITEMS {
+                if chunk.len() >= CHUNK_ITEMS || chunk_bytes >= CHUNK_BYTES {
+                    chunk_bytes = 0;
                     is_connected = sender.send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ITEMS))).is_ok();
                     if !is_connected {
                         break;

@@ -4,9 +4,12 @@
 use crate::format::entry::{Core, EntryKind};
 use crate::format::object::unhex_any;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use serde_json::Value;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::fmt;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -17,8 +20,10 @@ pub struct Indicators {
     texts: Vec<String>,
     /// The number of each digest.
     digests: HashMap<[u8; 32], usize>,
+    /// The number of each file name that is no pattern, in small ASCII letters.
+    names: HashMap<Vec<u8>, usize>,
     /// All patterns.
-    names: Gitignore,
+    globs: Gitignore,
     /// The number of each pattern.
     patterns: HashMap<String, usize>,
     passed_over: u64,
@@ -45,40 +50,48 @@ pub enum IndicatorError {
     #[error("nothing in it can be looked for in files")]
     Empty,
     /// It has more indicators than are read.
-    #[error("more than {MAX_INDICATORS} indicators")]
+    #[error("more indicators than are read")]
     TooMany,
+    /// It is longer than any that is read.
+    #[error("longer than any list that is read")]
+    TooLong,
+    /// It has more patterns than can be looked for at once.
+    #[error("more patterns than can be looked for at once")]
+    TooManyPatterns,
 }
 
+/// Bytes of the longest file that is read: [`MAX_INDICATORS`] digests.
+const MAX_BYTES: u64 = 80 << 20;
+/// Bytes of all patterns together. Each may take four hundred bytes of memory.
+const MAX_PATTERN_BYTES: usize = 256 << 10;
 /// Most indicators that are read from one file.
 const MAX_INDICATORS: usize = 1_000_000;
 
 impl Indicators {
+    /// Reads indicators from a file: see [`Self::parse`]. The outer error is one of reading.
+    pub fn read(file: &mut impl Read) -> io::Result<Result<Self, IndicatorError>> {
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+        Ok(if bytes.len() as u64 > MAX_BYTES { Err(IndicatorError::TooLong) } else { Self::parse(&bytes) })
+    }
+
     /// Reads indicators. A plain list has one on each line: a SHA-256 (with or without `sha256:` before it), a file
     /// name, or a pattern of names in gitignore syntax; `#` begins a comment. JSON is a MISP event or a STIX 2 bundle,
     /// of which file names and SHA-256 are read.
     pub fn parse(bytes: &[u8]) -> Result<Self, IndicatorError> {
         let text =
             std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).map_err(|_| IndicatorError::NotText)?;
-        let (mut found, mut passed_over) = (Vec::new(), 0);
-        let json = match text.trim_start().chars().next() {
-            Some('{') => Some(serde_json::from_str::<Value>(text).map_err(|_| IndicatorError::Unknown)?),
+        let mut gathered = Gatherer::default();
+        match text.trim_start().chars().next() {
+            Some('{') => gathered = gather(text)?.ok_or(IndicatorError::Unknown)?,
             // A pattern may begin with this character, too.
-            Some('[') => serde_json::from_str::<Value>(text).ok(),
-            _ => None,
-        };
-        match json {
-            Some(json) => passed_over = gather(&json, &mut found),
-            None => {
-                for (line, text) in (1..).zip(text.lines()) {
-                    let text = text.trim();
-                    if !text.is_empty() && !text.starts_with('#') {
-                        found.push((line, text.to_owned()));
-                    }
-                }
-            }
+            Some('[') => match gather(text)? {
+                Some(json) => gathered = json,
+                None => gathered.found = lines(text)?,
+            },
+            _ => gathered.found = lines(text)?,
         }
-        // A list that is cut off would hide that some indicators were not looked for.
-        if found.len() > MAX_INDICATORS { Err(IndicatorError::TooMany) } else { Self::of(found, passed_over) }
+        Self::of(gathered.found, gathered.passed_over)
     }
 
     fn of(found: Vec<(usize, String)>, passed_over: u64) -> Result<Self, IndicatorError> {
@@ -86,6 +99,7 @@ impl Indicators {
             return Err(IndicatorError::Empty);
         }
         let (mut texts, mut digests, mut patterns) = (Vec::new(), HashMap::new(), HashMap::new());
+        let (mut names, mut pattern_bytes) = (HashMap::new(), 0);
         let mut builder = GitignoreBuilder::new("");
         // The systems that intruders write for ignore the case of names.
         let _ = builder.case_insensitive(true);
@@ -96,7 +110,13 @@ impl Indicators {
                 digests.entry(digest).or_insert(number);
             } else if text.starts_with("sha256:") {
                 return Err(IndicatorError::Invalid { line, text });
+            } else if is_plain_name(&text) {
+                names.entry(text.to_ascii_lowercase().into_bytes()).or_insert(number);
             } else {
+                pattern_bytes += text.len();
+                if pattern_bytes > MAX_PATTERN_BYTES {
+                    return Err(IndicatorError::TooManyPatterns);
+                }
                 // Unescaped, `!` would exclude what other lines look for.
                 let escaped = if text.starts_with('!') { format!("\\{text}") } else { text.clone() };
                 let invalid = |_| IndicatorError::Invalid { line, text: text.clone() };
@@ -105,19 +125,23 @@ impl Indicators {
             }
             texts.push(text);
         }
-        let names = builder.build().map_err(|_| IndicatorError::Unknown)?;
-        Ok(Self { texts, digests, names, patterns, passed_over })
+        let globs = builder.build().map_err(|_| IndicatorError::TooManyPatterns)?;
+        Ok(Self { texts, digests, names, globs, patterns, passed_over })
     }
 
     /// The number of an indicator that an entry matches.
     pub fn find(&self, core: &Core) -> Option<usize> {
         let by_digest = core.whole().and_then(|d| self.digests.get(&d.sha256?)).copied();
         by_digest.or_else(|| {
-            if self.names.is_empty() {
+            let name = core.path.rsplit(|b| *b == b'/').next().unwrap_or_default();
+            if let Some(number) = self.names.get(&name.to_ascii_lowercase()) {
+                return Some(*number);
+            }
+            if self.globs.is_empty() {
                 return None;
             }
             let path = Path::new(OsStr::from_bytes(&core.path));
-            let matched = self.names.matched(path, core.kind == EntryKind::Directory);
+            let matched = self.globs.matched(path, core.kind == EntryKind::Directory);
             matched.inner().and_then(|glob| self.patterns.get(glob.original())).copied()
         })
     }
@@ -149,41 +173,186 @@ impl Indicators {
     }
 }
 
+/// The indicators of a plain list, with their lines.
+fn lines(text: &str) -> Result<Vec<(usize, String)>, IndicatorError> {
+    let mut found = Vec::new();
+    for (line, text) in (1..).zip(text.lines()) {
+        let text = text.trim();
+        if !text.is_empty() && !text.starts_with('#') {
+            found.push((line, text.to_owned()));
+        }
+        // A list that is cut off would hide that some indicators were not looked for.
+        if found.len() > MAX_INDICATORS {
+            return Err(IndicatorError::TooMany);
+        }
+    }
+    Ok(found)
+}
+
+/// The indicators in JSON; `None` if it is none.
+fn gather(text: &str) -> Result<Option<Gatherer>, IndicatorError> {
+    let mut gathered = Gatherer::default();
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = (&mut gathered).deserialize(&mut json).and_then(|()| json.end());
+    match read {
+        Ok(()) => Ok(Some(gathered)),
+        Err(_) if gathered.found.len() > MAX_INDICATORS => Err(IndicatorError::TooMany),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether a pattern matches exactly the files of this name, in any folder. Only then it is one among millions.
+fn is_plain_name(text: &str) -> bool {
+    !text.bytes().any(|b| b"*?[]{}\\!#/".contains(&b) || b.is_ascii_control()) && text.trim() == text
+}
+
 fn digest_of(hex: &str) -> Option<[u8; 32]> {
     unhex_any(hex)?.try_into().ok()
 }
 
-/// Gathers names and digests. A MISP attribute has `type` and `value`, some have two values; STIX has patterns. Returns
-/// the number of indicators without a name or digest.
-fn gather(json: &Value, found: &mut Vec<(usize, String)>) -> u64 {
-    match json {
-        Value::Array(all) => all.iter().map(|each| gather(each, found)).sum(),
-        Value::Object(object) => {
-            let (before, mut is_indicator) = (found.len(), false);
-            let text = |key: &str| object.get(key).and_then(Value::as_str);
-            if let (Some(kind), Some(value)) = (text("type"), text("value")) {
-                is_indicator = true;
-                let (name, hash) = value.split_once('|').unwrap_or((value, value));
-                match kind {
-                    "sha256" => found.push((0, format!("sha256:{}", value.trim().to_lowercase()))),
-                    "filename|sha256" => {
-                        found.extend([(0, literal(name)), (0, format!("sha256:{}", hash.trim().to_lowercase()))])
-                    }
-                    // The digest is of a kind that generations do not record, but the name can be looked for.
-                    _ if kind == "filename" || kind == "malware-sample" || kind.starts_with("filename|") => {
-                        found.push((0, literal(name)))
-                    }
-                    _ => {}
+/// Gathers names and digests from JSON. A MISP attribute has `type` and `value`, some have two values; STIX has patterns.
+/// Nothing else of the JSON is kept: read as a whole, it may take a hundred times its length.
+#[derive(Default)]
+struct Gatherer {
+    found: Vec<(usize, String)>,
+    /// Indicators without a name or digest.
+    passed_over: u64,
+}
+
+impl Gatherer {
+    /// Takes the three members of an object that tell of an indicator.
+    fn take(&mut self, [kind, value, pattern]: [Option<String>; 3]) {
+        let (before, mut is_indicator) = (self.found.len(), false);
+        let kind = kind.as_deref();
+        if let (Some(kind), Some(value)) = (kind, &value) {
+            is_indicator = true;
+            let (name, hash) = value.split_once('|').unwrap_or((value, value));
+            match kind {
+                "sha256" => self.found.push((0, format!("sha256:{}", value.trim().to_lowercase()))),
+                "filename|sha256" => {
+                    self.found.extend([(0, literal(name)), (0, format!("sha256:{}", hash.trim().to_lowercase()))])
                 }
+                // The digest is of a kind that generations do not record, but the name can be looked for.
+                _ if kind == "filename" || kind == "malware-sample" || kind.starts_with("filename|") => {
+                    self.found.push((0, literal(name)))
+                }
+                _ => {}
             }
-            if let Some(pattern) = text("pattern").filter(|_| text("type") == Some("indicator")) {
-                is_indicator = true;
-                stix(pattern, found);
-            }
-            let nothing = u64::from(is_indicator && found.len() == before);
-            nothing + object.values().map(|each| gather(each, found)).sum::<u64>()
         }
-        _ => 0,
+        if let Some(pattern) = pattern.filter(|_| kind == Some("indicator")) {
+            is_indicator = true;
+            stix(&pattern, &mut self.found);
+        }
+        self.passed_over += u64::from(is_indicator && self.found.len() == before);
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Gatherer {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Gatherer {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut own = [const { None }; 3];
+        while let Some(key) = members.next_key::<Cow<str>>()? {
+            let place = ["type", "value", "pattern"].iter().position(|k| *k == key);
+            match place {
+                Some(place) => own[place] = members.next_value_seed(TextOr(self))?,
+                None => members.next_value_seed(&mut *self)?,
+            }
+        }
+        self.take(own);
+        if self.found.len() > MAX_INDICATORS { Err(de::Error::custom("too many")) } else { Ok(()) }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(&mut *self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// A text, or whatever else is there, which is searched.
+struct TextOr<'g>(&'g mut Gatherer);
+
+impl<'de> DeserializeSeed<'de> for TextOr<'_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<String>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TextOr<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Option<String>, E> {
+        Ok(Some(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Option<String>, A::Error> {
+        self.0.visit_map(members).map(|()| None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Option<String>, A::Error> {
+        self.0.visit_seq(items).map(|()| None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Option<String>, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Option<String>, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Option<String>, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Option<String>, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<String>, E> {
+        Ok(None)
     }
 }
 
@@ -225,6 +394,7 @@ mod tests {
     use crate::format::cbor::Time;
     use crate::format::digests::Digests;
     use crate::format::entry::{ContentDigests, ContentState};
+    use serde_json::Value;
 
     const DIGEST: &str = "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f";
 
@@ -280,6 +450,33 @@ mod tests {
         assert!(matches!(Indicators::parse(b"ok\nsha256:12\n"), Err(IndicatorError::Invalid { line: 2, .. })));
         assert!(matches!(Indicators::parse(b"# nothing\n"), Err(IndicatorError::Empty)));
         assert!(matches!(Indicators::parse(b"\xff\xfe"), Err(IndicatorError::NotText)));
+    }
+
+    /// Lists that anybody can send by mail: whatever is in them, the memory that they take is a small multiple of their length.
+    #[test]
+    fn no_list_takes_more_memory_than_it_is_long() {
+        // As a tree of values this takes 2 GB.
+        let deep = format!("{{\"objects\":[{}{{\"type\":\"filename\",\"value\":\"evil.exe\"}}]}}", "{\"\":0},".repeat(3 << 20));
+        let before = resident_kib();
+        let all = Indicators::parse(deep.as_bytes()).unwrap();
+        assert!(found(&all, "x/evil.exe", None).is_some());
+        assert!(resident_kib() < before + (256 << 10), "{} KiB more", resident_kib() - before);
+        // Plain names need no pattern; and a hundred thousand of those would take gigabytes.
+        let names: String = (0..100_000).map(|i| format!("evil-{i}.dll\n")).collect();
+        let all = Indicators::parse(names.as_bytes()).unwrap();
+        assert_eq!(found(&all, "x/EVIL-99999.dll", None), Some("evil-99999.dll"));
+        let patterns: String = (0..100_000).map(|i| format!("evil-{i}-*.dll\n")).collect();
+        assert!(matches!(Indicators::parse(patterns.as_bytes()), Err(IndicatorError::TooManyPatterns)));
+        let json = format!("[{}0]", "{\"type\":\"filename\",\"value\":\"a\"},".repeat(MAX_INDICATORS + 1));
+        assert!(matches!(Indicators::parse(json.as_bytes()), Err(IndicatorError::TooMany)));
+        assert!(matches!(Indicators::read(&mut std::io::repeat(b'a')), Ok(Err(IndicatorError::TooLong))));
+    }
+
+    /// The most memory that this process ever had.
+    fn resident_kib() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     #[test]

@@ -135,10 +135,13 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
         if env.is_interrupted() {
             return Err(InspectError::Interrupted);
         }
-        match opened.medium.read_back(o.number, o.kind, Hashes::Blake3) {
-            Ok(_) => {}
-            Err(e) if e.category() == ErrorCategory::Damage => unreadable.push((file_name(o.number, o.kind), e.to_string())),
-            Err(e) => return Err(e.into()),
+        match (o.kind.misfit(o.length), || opened.medium.read_back(o.number, o.kind, Hashes::Blake3)) {
+            (Some(why), _) => unreadable.push((file_name(o.number, o.kind), why)),
+            (None, read) => match read() {
+                Ok(_) => {}
+                Err(e) if e.category() == ErrorCategory::Damage => unreadable.push((file_name(o.number, o.kind), e.to_string())),
+                Err(e) => return Err(e.into()),
+            },
         }
         observer.on_event(Event::Progress { entries: 1, bytes: o.length });
     }

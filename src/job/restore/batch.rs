@@ -9,21 +9,28 @@ const MAX_FILES: usize = 16_384;
 /// A batch is full when its files have this much content. The last file may exceed it.
 const FULL_BYTES: u64 = 256 << 20;
 
+/// Or when their records take this much: a path may have a megabyte, and attributes more.
+const FULL_RECORD_BYTES: usize = 32 << 20;
+
 /// Files that are gathered until it is worth reading their packs.
 #[derive(Default)]
 pub(super) struct FileBatch {
     files: Vec<Entry>,
     bytes: u64,
+    record_bytes: usize,
 }
 
 impl FileBatch {
     pub(super) fn add(&mut self, entry: Entry) {
         self.bytes = self.bytes.saturating_add(entry.core.size);
+        let Entry { core, extents } = &entry;
+        self.record_bytes += core.path.len() + size_of_val(&core.holes[..]) + size_of_val(&extents[..]);
+        self.record_bytes += core.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         self.files.push(entry);
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.files.len() >= MAX_FILES || self.bytes >= FULL_BYTES
+        self.files.len() >= MAX_FILES || self.bytes >= FULL_BYTES || self.record_bytes >= FULL_RECORD_BYTES
     }
 
     /// Sends the tasks of all files, and empties the batch.
@@ -35,7 +42,7 @@ impl FileBatch {
             without_data.extend(empty);
             packs.add(tasks);
         }
-        self.bytes = 0;
+        (self.bytes, self.record_bytes) = (0, 0);
         if !without_data.is_empty() {
             send(None, without_data)?;
         }

@@ -218,12 +218,11 @@ impl<'g> GroupPasses<'_, '_, 'g> {
 
     /// Creates the folders above a selected entry that do not exist yet.
     fn create_ancestors(&self, ancestors: &mut Ancestors, core: &Core, has_gaps: bool) -> Result<()> {
-        let is_first = ancestors.0.is_empty();
-        for (folder, is_created) in ancestors.0.iter_mut().filter(|(_, is_created)| !*is_created) {
+        let is_first = ancestors.folders.is_empty();
+        ancestors.create(|folder| {
             self.create_parents(&folder.path, has_gaps)?;
-            self.add_created(folder, self.target.create_directory(folder).map(|_| Vec::new()))?;
-            *is_created = true;
-        }
+            self.add_created(folder, self.target.create_directory(folder).map(|_| Vec::new()))
+        })?;
         if is_first || has_gaps { self.create_parents(&core.path, has_gaps) } else { Ok(()) }
     }
 
@@ -303,7 +302,7 @@ impl<'g> GroupPasses<'_, '_, 'g> {
             let Ok(Entry { core, .. }) = record else { continue };
             let is_selected = self.is_selected(&core);
             if is_selected {
-                ancestors.0.iter_mut().for_each(|(_, is_created)| *is_created = true);
+                ancestors.folders.iter_mut().for_each(|f| f.is_created = true);
             }
             if core.kind == EntryKind::Directory {
                 ancestors.enter(core, is_selected);
@@ -315,19 +314,45 @@ impl<'g> GroupPasses<'_, '_, 'g> {
     }
 }
 
-/// The folders from the root to the present entry, the innermost last, each with whether it was created.
+/// The folders from the root to the present entry, the innermost last, each with whether it was created. The path of each is
+/// the beginning of the innermost one's: four thousand of them would take gigabytes.
 #[derive(Default)]
-struct Ancestors(Vec<(Core, bool)>);
+struct Ancestors {
+    folders: Vec<Ancestor>,
+    path: Vec<u8>,
+}
+
+struct Ancestor {
+    /// Without its path.
+    core: Core,
+    path_bytes: usize,
+    is_created: bool,
+}
 
 impl Ancestors {
-    fn enter(&mut self, folder: Core, is_created: bool) {
-        self.0.push((folder, is_created));
+    fn enter(&mut self, mut folder: Core, is_created: bool) {
+        self.path = std::mem::take(&mut folder.path);
+        self.folders.push(Ancestor { core: folder, path_bytes: self.path.len(), is_created });
+    }
+
+    /// Calls `create` for the folders that were not created yet, the outermost first.
+    fn create(&mut self, mut create: impl FnMut(&Core) -> Result<()>) -> Result<()> {
+        for folder in self.folders.iter_mut().filter(|f| !f.is_created) {
+            folder.core.path = self.path[..folder.path_bytes].to_vec();
+            let created = create(&folder.core);
+            folder.core.path = Vec::new();
+            created?;
+            folder.is_created = true;
+        }
+        Ok(())
     }
 
     /// Leaves the folders that `path` is not in, the innermost first. Calls `on_left` for those that were created.
     fn leave(&mut self, path: &[u8], on_left: impl Fn(&Core) -> Result<()>) -> Result<()> {
-        while self.0.last().is_some_and(|(core, _)| !is_within(path, &core.path)) {
-            if let Some((core, true)) = self.0.pop() {
+        while let Some(last) = self.folders.last().filter(|f| !is_within(path, &self.path[..f.path_bytes])) {
+            self.path.truncate(last.path_bytes);
+            if let Some(Ancestor { mut core, is_created: true, .. }) = self.folders.pop() {
+                core.path = self.path.clone();
                 on_left(&core)?;
             }
         }

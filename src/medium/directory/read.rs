@@ -43,6 +43,12 @@ impl SetFolder {
         hashes: Hashes,
     ) -> Result<Reread, MediumError> {
         let name = file_name(number, kind);
+        let stat = rustix::fs::fstat(file).map_err(|e| self.read_fault("asking for a length", e, number, kind))?;
+        // Not by its kind: a void object keeps the name of the kind that it was to be.
+        if let Some(why) = ObjectKind::Void.misfit(stat.st_size as u64) {
+            let source = std::io::Error::other(why);
+            return Err(MediumError::Unreadable { medium: self.name(), number, kind, source });
+        }
         let reading = direct::Reading { hashes, interruption: self.interruption, buffers: &self.buffers };
         let seen = reading.read_back(within.fd.as_fd(), &name, file.as_fd(), self.file_system);
         let (length, digests, how) = seen.map_err(|e| self.read_fault("reading", e, number, kind))?;

@@ -34,6 +34,8 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// How a tree is walked.
 #[derive(Debug, Clone, Default)]
@@ -126,9 +128,19 @@ pub struct SourceTree {
     options: TreeOptions,
     excludes: Gitignore,
     owners: Owners,
-    /// Listing a folder ends when it comes.
+    /// Listing a folder, and waiting for a lease, end when it comes.
     interruption: Interruption,
+    /// Microseconds that are left to wait for leases, all files together: anybody may take them, on any number of files.
+    lease_wait: AtomicU64,
+    /// Threads that wait for one at this moment: together they use the time up once.
+    lease_waiters: AtomicU64,
 }
+
+/// How long it is waited for the leases of a source. A process that does not answer loses its lease after
+/// `/proc/sys/fs/lease-break-time`, usually 45 seconds; Samba's clients answer within milliseconds.
+const LEASE_WAIT_US: u64 = 60_000_000;
+/// How often it is looked whether a lease was released.
+const LEASE_POLL_US: u64 = 20_000;
 
 impl SourceTree {
     /// Opens the source `name` with its root on the host. A symbolic link on the way to `root` is followed if it is root's or
@@ -174,6 +186,8 @@ impl SourceTree {
             excludes,
             owners: Owners::of_host(),
             interruption: Interruption::default(),
+            lease_wait: AtomicU64::new(LEASE_WAIT_US),
+            lease_waiters: AtomicU64::new(0),
         })
     }
 
@@ -222,29 +236,44 @@ impl SourceTree {
         Walk::new(self)
     }
 
-    /// Opens a regular file for reading.
+    /// Opens a regular file for reading. Waits for a lease on it, but not longer than for all files of the source together.
     ///
-    /// Errors: `Replaced` if it is no regular file any more, or a symbolic link is on the way.
+    /// Errors: `Replaced` if it is no regular file any more, or a symbolic link is on the way; `Leased`.
     pub fn open_file(&self, path: &[u8]) -> Result<SourceFile, Problem> {
+        self.lease_waiters.fetch_add(1, Relaxed);
+        let opened = loop {
+            match self.open_file_now(path) {
+                Err(p) if p.kind == ProblemKind::Leased && !self.interruption.is_there() && self.takes_lease_wait() => {
+                    std::thread::sleep(Duration::from_micros(LEASE_POLL_US));
+                }
+                opened => break opened,
+            }
+        };
+        self.lease_waiters.fetch_sub(1, Relaxed);
+        opened
+    }
+
+    /// The same without waiting. A process that has a lease on the file (Samba's oplocks) is asked to release it, and its time
+    /// begins to run.
+    pub fn open_file_now(&self, path: &[u8]) -> Result<SourceFile, Problem> {
         let relative = self.relative(path)?;
         // `O_NONBLOCK`: the call must not wait if a pipe has replaced the file.
         let fd = match self.open_for_reading(relative, OFlags::RDONLY | OFlags::NONBLOCK) {
-            // Another process has a lease (Samba's oplocks): a blocking call makes it release the lease. The handle is known to
-            // be a regular file, so the call waits for nothing else.
-            Err(Errno::AGAIN) => {
-                self.beneath.open(relative, OFlags::PATH).and_then(|handle| match Node::handle(handle.as_fd()).stat()?.kind {
-                    EntryKind::File => open(node::proc_path(handle.as_fd()), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()),
-                    _ => Err(Errno::NXIO),
-                })
+            Err(e @ Errno::AGAIN) => {
+                return Err(Problem { errno: e.raw_os_error() as u32, ..Problem::new(path, ProblemKind::Leased) });
             }
-            other => other,
-        }
-        .map_err(|e| Problem::failed(path, e))?;
+            other => other.map_err(|e| Problem::failed(path, e))?,
+        };
         let stat = Node::open(fd.as_fd()).stat().map_err(|e| Problem::failed(path, e))?;
         if stat.kind != EntryKind::File {
             return Err(Problem::new(path, ProblemKind::Replaced));
         }
         Ok(SourceFile::new(fd.into(), stat))
+    }
+
+    fn takes_lease_wait(&self) -> bool {
+        let share = LEASE_POLL_US / self.lease_waiters.load(Relaxed).max(1);
+        self.lease_wait.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(share.max(1))).is_ok()
     }
 
     fn open_for_reading(&self, relative: &[u8], flags: OFlags) -> rustix::io::Result<rustix::fd::OwnedFd> {

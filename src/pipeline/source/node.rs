@@ -76,6 +76,8 @@ pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The kernel's limit of a list of names and of a value (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
 const XATTR_BYTES: usize = 65_536;
+/// Bytes of all extended attributes of an entry: a quarter of the longest record.
+const XATTRS_BYTES: usize = 16 << 20;
 
 /// An open entry. A handle (`O_PATH`) refers to the entry itself without its content. Calls that a handle does not support
 /// use its path in `/proc/self/fd`, which leads to the handle's own inode, even of a symbolic link.
@@ -111,14 +113,19 @@ impl<'f> Node<'f> {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => return (Vec::new(), None),
             Err(e) => return (Vec::new(), Some(e)),
         };
-        let (mut found, mut error) = (Vec::new(), None);
+        let (mut found, mut error, mut bytes) = (Vec::new(), None, 0);
         let mut small = [0; 1024];
         for name in names.split(|b| *b == 0).filter(|n| !n.is_empty()) {
             match filled(&mut small, |b| match &self.handle {
                 None => fs::fgetxattr(self.fd, name, b),
                 Some(p) => fs::getxattr(p, name, b),
             }) {
-                Ok(value) => found.push((name.to_vec(), value.into_owned())),
+                // The others are read all the same: an access list may come behind what somebody has put there.
+                Ok(value) if bytes + name.len() + value.len() > XATTRS_BYTES => error = error.or(Some(Errno::TOOBIG)),
+                Ok(value) => {
+                    bytes += name.len() + value.len();
+                    found.push((name.to_vec(), value.into_owned()));
+                }
                 // Removed since it was listed; or the file system lists it and denies reading it.
                 Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
                 Err(e) => error = error.or(Some(e)),

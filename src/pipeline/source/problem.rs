@@ -19,6 +19,10 @@ pub enum ProblemKind {
     TooLong,
     /// The file has more holes than can be recorded, and to read them all as data would take too long.
     TooSparse,
+    /// Another process has a lease on the file, and did not release it in the time that there is for all of a source.
+    Leased,
+    /// The names or attributes are longer than there is memory for.
+    TooMuch,
 }
 
 /// Something that is not, or not completely, in the backup. It does not stop the run.
@@ -51,8 +55,10 @@ impl Problem {
     /// Whether entries that are there were not returned by the walk because of it.
     pub fn hides_entries(&self) -> bool {
         match self.kind {
-            ProblemKind::Unreadable | ProblemKind::Replaced | ProblemKind::TooLong => true,
-            ProblemKind::Vanished | ProblemKind::Loop | ProblemKind::Skipped | ProblemKind::TooSparse => false,
+            ProblemKind::Unreadable | ProblemKind::Replaced | ProblemKind::TooLong | ProblemKind::TooMuch => true,
+            ProblemKind::Vanished | ProblemKind::Loop | ProblemKind::Skipped | ProblemKind::TooSparse | ProblemKind::Leased => {
+                false
+            }
         }
     }
 
@@ -64,6 +70,8 @@ impl Problem {
             ProblemKind::Loop => "is a folder that contains itself".into(),
             ProblemKind::Skipped => "must not be backed up here".into(),
             ProblemKind::TooSparse => "has more holes than can be recorded".into(),
+            ProblemKind::Leased => "another program keeps a lease on it".into(),
+            ProblemKind::TooMuch => "its names or attributes take more memory than there is".into(),
             ProblemKind::TooLong => "longer than the format allows".into(),
         }
     }

@@ -376,3 +376,41 @@ fn several_threads_may_read_one_tree() {
     shared(&tree);
     shared(&tree.walk());
 }
+
+/// A process that takes leases and never releases them.
+fn leases(dir: &Path) -> Option<std::process::Child> {
+    let program = "import fcntl,os,signal,sys
+signal.signal(signal.SIGIO,signal.SIG_IGN)
+fds=[os.open(p,os.O_RDWR) for p in sys.argv[1:]]
+for fd in fds: fcntl.fcntl(fd,fcntl.F_SETLEASE,fcntl.F_WRLCK)
+print('ready',flush=True)
+sys.stdin.read()";
+    let files = ["a", "b", "c"].map(|name| dir.join(name));
+    files.iter().for_each(|file| fs::write(file, "x").unwrap());
+    let mut python = std::process::Command::new("python3");
+    let (piped, said) = (std::process::Stdio::piped, &mut [0; 5]);
+    let mut child = python.arg("-c").arg(program).args(files).stdin(piped()).stdout(piped()).spawn().ok()?;
+    let read = std::io::Read::read_exact(child.stdout.as_mut().unwrap(), said);
+    read.is_ok_and(|()| said == b"ready").then_some(child)
+}
+
+/// Waiting for leases has one limit for all files of a source, and ends when the user wants to stop.
+#[test]
+fn leases_are_waited_for_together_and_not_for_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(mut holder) = leases(dir.path()) else { return skipped("leases: the system has none, or no python3") };
+    let begun = std::time::Instant::now();
+    let mut tree = tree(dir.path());
+    tree.lease_wait.store(300_000, Relaxed);
+    for name in ["src/a", "src/b", "src/c"] {
+        assert_eq!(tree.open_file(name.as_bytes()).unwrap_err().kind, ProblemKind::Leased);
+    }
+    assert!((0.3..3.0).contains(&begun.elapsed().as_secs_f64()), "{:?}", begun.elapsed());
+    static STOP: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(true);
+    tree.stopped_by(Interruption::by(&STOP));
+    tree.lease_wait.store(LEASE_WAIT_US, Relaxed);
+    assert!(tree.open_file(b"src/a").is_err() && begun.elapsed().as_secs() < 3);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert!(tree.open_file(b"src/a").is_ok());
+}

@@ -14,8 +14,9 @@ use std::ffi::CStr;
 const OPEN_FOLDERS: usize = 64;
 /// Bytes of one `getdents` call: about 2,000 names.
 const LISTING_BYTES: usize = 64 << 10;
-/// FolderNames of one directory, their closing NULs included: offsets among them are `u32`.
-const NAMES_BYTES: usize = u32::MAX as usize;
+/// What the names of a directory and those above it may take in memory: forty million names. A file system in a program may
+/// list names for ever.
+const NAMES_BYTES: usize = 1 << 30;
 
 /// Iterates over a tree in the order of the entry stream. A problem does not end it.
 ///
@@ -59,6 +60,18 @@ impl<'t> Walk<'t> {
             problem: None,
             buffer: Vec::with_capacity(LISTING_BYTES),
             spare: Vec::new(),
+        }
+    }
+
+    /// Returns nothing more of the folder of the entry that was returned last, and does not enter that entry.
+    pub fn leave_folder(&mut self) {
+        (self.entering, self.problem) = (None, None);
+        match self.levels.last_mut() {
+            Some(level) => {
+                level.names.finish();
+                self.path.truncate(level.path_bytes);
+            }
+            None => self.path.truncate(self.tree.name.len()),
         }
     }
 
@@ -147,7 +160,11 @@ impl<'t> Walk<'t> {
     fn enter(&mut self, mut level: Level) -> Result<(), Problem> {
         level.names = self.spare.pop().unwrap_or_default();
         let listed = match &level.fd {
-            Some(fd) => level.names.list(fd.as_fd(), &mut self.buffer, self.tree.interruption),
+            Some(fd) => {
+                let held: usize = self.levels.iter().map(|l| l.names.bytes()).sum();
+                let room = NAMES_BYTES.saturating_sub(held);
+                level.names.list(fd.as_fd(), &mut self.buffer, self.tree.interruption, room)
+            }
             None => Ok(()),
         };
         self.levels.push(level);
@@ -267,6 +284,10 @@ impl FolderNames {
         CStr::from_bytes_until_nul(&self.arena[key.start as usize..]).unwrap_or(c"")
     }
 
+    fn bytes(&self) -> usize {
+        self.arena.len() + size_of_val(&self.order[..])
+    }
+
     fn next(&mut self) -> Option<Key> {
         let key = self.order.get(self.next).copied();
         self.next += 1;
@@ -292,8 +313,9 @@ impl FolderNames {
     }
 
     /// Reads and sorts the names of a directory. After an error it has the names that were read until then.
-    fn list(&mut self, fd: BorrowedFd, buffer: &mut Vec<u8>, interruption: Interruption) -> io::Result<()> {
-        let read = self.read(fd, buffer, interruption);
+    /// They take at most `room` bytes.
+    fn list(&mut self, fd: BorrowedFd, buffer: &mut Vec<u8>, interruption: Interruption, room: usize) -> io::Result<()> {
+        let read = self.read(fd, buffer, interruption, room);
         if interruption.is_there() {
             self.order.clear();
         }
@@ -301,7 +323,7 @@ impl FolderNames {
         read
     }
 
-    fn read(&mut self, fd: BorrowedFd, buffer: &mut Vec<u8>, interruption: Interruption) -> io::Result<()> {
+    fn read(&mut self, fd: BorrowedFd, buffer: &mut Vec<u8>, interruption: Interruption, room: usize) -> io::Result<()> {
         let mut listing = RawDir::new(fd, buffer.spare_capacity_mut());
         while let Some(entry) = listing.next() {
             if interruption.is_there() {
@@ -312,7 +334,7 @@ impl FolderNames {
             if name == b".\0" || name == b"..\0" || name == b"\0" {
                 continue;
             }
-            if self.arena.len() + name.len() > NAMES_BYTES {
+            if self.bytes() + name.len() + size_of::<Key>() > room {
                 return Err(Errno::OVERFLOW);
             }
             let kind = if entry.file_type() == FileType::Directory { ListedKind::Directory } else { ListedKind::Other };

@@ -30,7 +30,7 @@ pub(super) fn follow_on_medium(texts: &Texts, label: Option<&Label>) -> (Vec<Sea
                 continue;
             }
         };
-        let (seal, head) = (&signed.seal, &read.bytes[..signed.head_bytes]);
+        let (seal, head) = (&signed.seal, &read.head[..]);
         let elsewhere = seal.number() != read.number;
         if elsewhere || set.is_some_and(|set| set != seal.set) {
             let why = || format!("it is seal {}", seal.number());
@@ -42,7 +42,7 @@ pub(super) fn follow_on_medium(texts: &Texts, label: Option<&Label>) -> (Vec<Sea
         let succession = successions.iter().find(|s| Some(s.digest) == seal.succession && s.number < read.number);
         let misfit = |e: &ExpectedSeal| e.misfit(signed, head, succession.filter(|s| s.number >= e.first));
         let fits = |e: &ExpectedSeal| misfit(e).is_none();
-        let new = |trusted| SealLink::of_seal(signed, &read.bytes, trusted, succession);
+        let new = |trusted| SealLink::of_seal(signed, read, trusted, succession);
         if let Some(e) = expected.as_ref().filter(|e| fits(e)) {
             let new = new(true);
             suspects.retain(|f| f.object < seal.first || !new.is_list_whole);

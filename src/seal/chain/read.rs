@@ -2,6 +2,7 @@
 
 use super::expected::FoundSuccession;
 use super::{Fault, FaultKind};
+use crate::format::digests::Digests;
 use crate::format::label::Label;
 use crate::format::object::{self, Id, Object, ObjectKind};
 use crate::format::seal::{Seal, Signed};
@@ -69,11 +70,17 @@ pub(super) struct Candidate {
     pub object: Object,
 }
 
-/// A seal that was read.
+/// A seal that was read. Of its list only the objects are kept, and none of a list that is not the one of the head:
+/// thousands of files with a good head and a long hole would take all memory.
 pub(super) struct ReadSeal {
     pub number: u64,
     pub signed: Result<Signed, Malformed>,
-    pub bytes: Vec<u8>,
+    pub head: Vec<u8>,
+    /// `None` where the list is damaged.
+    pub objects: Option<Vec<Object>>,
+    /// Of the whole seal.
+    pub length: u64,
+    pub digests: Digests,
 }
 
 impl Texts {
@@ -113,7 +120,10 @@ impl Texts {
             Ok(bytes) => (Seal::decode(&bytes), bytes),
             Err(e) => (Err(e), Vec::new()),
         };
-        self.seals.push(ReadSeal { number, signed, bytes });
+        let head_bytes = signed.as_ref().map_or(0, |s| s.head_bytes);
+        let objects = signed.as_ref().ok().and_then(|s| s.seal.decode_list(&bytes[head_bytes..]).ok());
+        let (length, digests) = (bytes.len() as u64, Digests::of(&bytes, true));
+        self.seals.push(ReadSeal { number, signed, head: bytes[..head_bytes].to_vec(), objects, length, digests });
     }
 
     fn add_succession(&mut self, number: u64, read: Result<Vec<u8>, Malformed>) {

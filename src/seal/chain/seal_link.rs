@@ -1,6 +1,7 @@
 //! A seal as it was found.
 
 use super::expected::FoundSuccession;
+use super::read::ReadSeal;
 use crate::format::digests::{BothDigests, Digests};
 use crate::format::object::{Object, ObjectKind};
 use crate::format::seal::{Seal, Signed, encode_list};
@@ -51,17 +52,15 @@ impl SealLink {
     }
 
     /// A whole seal.
-    pub(super) fn of_seal(signed: &Signed, bytes: &[u8], trusted: bool, succession: Option<&FoundSuccession>) -> Self {
-        let (head, list) = bytes.split_at(signed.head_bytes);
-        let objects = signed.seal.decode_list(list);
+    pub(super) fn of_seal(signed: &Signed, read: &ReadSeal, trusted: bool, succession: Option<&FoundSuccession>) -> Self {
         Self {
-            is_list_whole: objects.is_ok(),
-            objects: objects.unwrap_or_default(),
-            length: bytes.len() as u64,
-            digests: Digests::of(bytes, true),
+            is_list_whole: read.objects.is_some(),
+            objects: read.objects.clone().unwrap_or_default(),
+            length: read.length,
+            digests: read.digests,
             trusted,
             succession: succession.map(|s| s.bytes.clone()),
-            ..Self::of_head(signed, head)
+            ..Self::of_head(signed, &read.head)
         }
     }
 

@@ -96,17 +96,18 @@ impl SetWriter {
     /// The seal under a number; `None` if no whole one with this head is on the medium.
     fn seal_bytes(&self, number: u64, head: &BothDigests) -> Result<Option<Vec<u8>>> {
         let medium = &*self.mounted.medium;
-        // Past the cache: what counts is what is on the medium.
-        let reread = match medium.read_back(number, ObjectKind::Seal, Hashes::Blake3) {
-            Ok(reread) => reread,
-            Err(e) if e.category() == ErrorCategory::Damage => return Ok(None),
-            Err(e) => return Err(e.into()),
+        // First, because it reads nothing that is longer than a seal.
+        let bytes = match read_object(medium, number, ObjectKind::Seal, limit::SEAL_BYTES) {
+            Ok(bytes) => bytes,
+            Err(ReadError::Damaged(_)) => return Ok(None),
+            Err(ReadError::Medium(e)) => return Err(e.into()),
         };
-        match read_object(medium, number, ObjectKind::Seal, limit::SEAL_BYTES) {
-            Ok(bytes) if *blake3::hash(&bytes).as_bytes() != reread.digests.blake3 => Ok(None),
-            Ok(bytes) => Ok(Some(bytes).filter(|bytes| has_head(bytes, head))),
-            Err(ReadError::Damaged(_)) => Ok(None),
-            Err(ReadError::Medium(e)) => Err(e.into()),
+        // Past the cache: what counts is what is on the medium.
+        match medium.read_back(number, ObjectKind::Seal, Hashes::Blake3) {
+            Ok(reread) if *blake3::hash(&bytes).as_bytes() != reread.digests.blake3 => Ok(None),
+            Ok(_) => Ok(Some(bytes).filter(|bytes| has_head(bytes, head))),
+            Err(e) if e.category() == ErrorCategory::Damage => Ok(None),
+            Err(e) => Err(e.into()),
         }
     }
 

@@ -11,6 +11,7 @@ use super::contents::HostContents;
 use super::entries::{FoundBatch, FurtherNames, StoredBatch, StoredEntry, WalkEntry};
 use super::large_file::{ChunkRun, FileFacts, LargeFile};
 use super::reading::{CutRule, RUN_BYTES, ReadFailure, RunReader, is_as_opened, read_more};
+use super::record_budget::RecordBudget;
 use super::stop::Stop;
 use super::tally::BackupTally;
 use super::wakeup::WakeupReceiver;
@@ -48,6 +49,8 @@ pub struct WorkerContext<'a> {
     pub failed: &'a Mutex<Vec<BackupError>>,
     /// Which files were dumps.
     pub contents: &'a HostContents,
+    /// What attributes may take in memory.
+    pub records: &'a RecordBudget,
 }
 
 /// One worker.
@@ -60,6 +63,23 @@ pub struct Worker<'a> {
     pub finish_pack: WakeupReceiver,
     /// Bytes of chunks that this worker has stored and that the set did not have.
     pub new_bytes: u64,
+}
+
+/// Opens a file. Where another process has a lease on it, those on the files that follow are asked for too, so that the time
+/// of all of them runs while it is waited for the first.
+fn open_with_rest(tree: &SourceTree, path: &[u8], rest: &[WalkEntry]) -> Result<SourceFile, Problem> {
+    match tree.open_file_now(path) {
+        Err(p) if p.kind == ProblemKind::Leased => {
+            for entry in rest {
+                if let WalkEntry::File(found, ..) = entry {
+                    // It also tells those that were released since: the file is opened again when its turn comes.
+                    let _ = tree.open_file_now(&found.path);
+                }
+            }
+            tree.open_file(path)
+        }
+        opened => opened,
+    }
 }
 
 /// What became of a file.
@@ -108,7 +128,8 @@ impl Worker<'_> {
     fn store_batch(&mut self, batch: FoundBatch, send_run: &Sender<ChunkRun>) -> Result<()> {
         let sequence = batch.sequence;
         let mut entries = Vec::with_capacity(batch.entries.len());
-        for entry in batch.entries {
+        let mut rest = batch.entries.into_iter();
+        while let Some(entry) = rest.next() {
             match entry.without_content() {
                 Ok(stored) => entries.push(stored),
                 Err(WalkEntry::Output(core, line, previous)) => {
@@ -116,7 +137,7 @@ impl Worker<'_> {
                     return self.share_output(core, *line, &LargeFile::new(facts), send_run);
                 }
                 Err(WalkEntry::File(found, further_names, previous)) => {
-                    match self.store_file(found, FileFacts { sequence, further_names, previous }, send_run)? {
+                    match self.store_file(found, FileFacts { sequence, further_names, previous }, send_run, rest.as_slice())? {
                         FileOutcome::Stored(core, pieces) => {
                             entries.push(StoredEntry::Stored { core, pieces, further_names });
                         }
@@ -144,11 +165,18 @@ impl Worker<'_> {
         RunReader { chunker, buffers, with_sha256, stop, on_progress }
     }
 
-    fn store_file(&mut self, found: WalkedEntry, facts: FileFacts, send_run: &Sender<ChunkRun>) -> Result<FileOutcome> {
+    /// `rest`: what follows in the batch.
+    fn store_file(
+        &mut self,
+        found: WalkedEntry,
+        facts: FileFacts,
+        send_run: &Sender<ChunkRun>,
+        rest: &[WalkEntry],
+    ) -> Result<FileOutcome> {
         let WorkerContext { trees, watcher, tally, .. } = *self.context;
         let Some(tree) = SourceTree::of(trees, &found.path) else { unreachable!("the walk found it in a tree") };
         for attempt in 0.. {
-            let file = match tree.open_file(&found.path) {
+            let file = match open_with_rest(tree, &found.path, rest) {
                 Ok(file) => file,
                 Err(p) => return Ok(self.missing(tree, &found, &p)),
             };
@@ -198,7 +226,12 @@ impl Worker<'_> {
         for lack in described.lacks {
             self.context.tally.lacks(&lack.path, lack.to_string());
         }
-        Ok(Box::new(described.core))
+        let mut core = Box::new(described.core);
+        if !self.context.records.take_attributes(&mut core) {
+            let lack = Problem { path: found.path.clone(), kind: ProblemKind::TooMuch, errno: 0 };
+            self.context.tally.lacks(&lack.path, lack.to_string());
+        }
+        Ok(core)
     }
 
     /// Reads a file that is not shared.

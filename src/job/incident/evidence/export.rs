@@ -1,7 +1,7 @@
 //! A session handed over to somebody else.
 
 use super::check::{RecordCheck, check};
-use super::folder::{FOLDERS, file_names, open_own, sha256, write_new};
+use super::folder::{FOLDERS, copy_new, file_names, open_own, write_new};
 use super::record::RECORD;
 use super::{Result, failed};
 use std::fmt::Write;
@@ -18,17 +18,16 @@ pub fn export(folder: &Path, to: &Path, page: &str) -> Result<RecordCheck> {
     for inner in FOLDERS.into_iter().filter(|inner| folder.join(inner).is_dir()) {
         std::fs::create_dir(to.join(inner)).map_err(failed("made", &to.join(inner)))?;
     }
-    let mut put = |name: &str, bytes: &[u8]| {
-        let _ = writeln!(sums, "{}  {name}", sha256(bytes));
-        write_new(&to.join(name), bytes)
+    let mut put = |name: &str, from: &mut dyn Read| {
+        let digest = copy_new(from, &to.join(name)).map_err(failed("written", &to.join(name)))?;
+        let _ = writeln!(sums, "{digest}  {name}");
+        Result::Ok(())
     };
     for name in [vec![RECORD.to_owned()], file_names(folder)?].concat() {
         let Some(mut file) = open_own(folder, &name)? else { continue };
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(failed("read", &folder.join(&name)))?;
-        put(&name, &bytes)?;
+        put(&name, &mut file)?;
     }
-    put("README.txt", page.as_bytes())?;
+    put("README.txt", &mut page.as_bytes())?;
     write_new(&to.join("SHA256SUMS"), sums.as_bytes())?;
     Ok(checked)
 }

@@ -6,7 +6,7 @@ use crate::format::object::hex;
 use crate::host::files;
 use crate::pipeline::hasher::{DigestHasher, Digests, Hashes};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path};
 
@@ -27,11 +27,20 @@ pub fn open_named(folder: &Path, name: &str) -> io::Result<File> {
     open_file(&folder.join(name))
 }
 
-/// Opens a file, but no link and nothing that would have to be waited for.
+/// Most bytes of a file in a session: a result names every damaged file at most. A longer one is not what a record names,
+/// and hashing a hole of a terabyte would take hours.
+const FILE_BYTES: u64 = 1 << 30;
+
+/// Opens a file, but no link, nothing that would have to be waited for, and nothing that is longer than any file of a
+/// session.
 pub fn open_file(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    match file.metadata()? {
+        is if !is.is_file() => Err(io::ErrorKind::InvalidInput.into()),
+        is if is.len() > FILE_BYTES => Err(io::ErrorKind::FileTooLarge.into()),
+        _ => Ok(file),
+    }
 }
 
 /// Opens a file of the session; `None` if it is no file, or not in the session's own folders.
@@ -77,6 +86,25 @@ pub fn file_names(folder: &Path) -> Result<Vec<String>> {
 /// Writes a new file, durably.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     files::write_new(path, files::PRIVATE, bytes).map_err(failed("written", path))
+}
+
+/// Copies a file to a new one, durably. Returns its SHA-256 in hexadecimal.
+pub fn copy_new(mut from: impl Read, path: &Path) -> io::Result<String> {
+    let mut to = files::create_new(path, files::PRIVATE)?;
+    let mut hasher = DigestHasher::new(Hashes::Both);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match from.read(&mut buffer)? {
+            0 => break,
+            n => {
+                hasher.update(&buffer[..n]);
+                to.write_all(&buffer[..n])?;
+            }
+        }
+    }
+    to.sync_all()?;
+    files::sync_folder_of(path)?;
+    Ok(hex_sha256(hasher))
 }
 
 /// SHA-256 in hexadecimal.

@@ -13,6 +13,8 @@ pub const RECORD: &str = "record.jsonl";
 
 /// Largest record that is read. A command takes some 400 bytes: this is enough for a hundred thousand commands.
 const RECORD_BYTES: u64 = 64 << 20;
+/// Most lists, objects and members in a record that is read: ten for each of a hundred thousand commands.
+const RECORD_VALUES: usize = 1 << 20;
 
 /// A line of a custody record.
 #[derive(Debug, Clone)]
@@ -58,6 +60,10 @@ pub fn read_record(folder: &Path) -> Result<CustodyRecord> {
         read => read.map_err(failed("read", &path))?,
     };
     if text.len() as u64 > RECORD_BYTES {
+        return Err(failed("read", &path)(io::ErrorKind::FileTooLarge.into()));
+    }
+    // As values, a hundred times their length.
+    if text.iter().filter(|b| b"{[,".contains(b)).count() > RECORD_VALUES {
         return Err(failed("read", &path)(io::ErrorKind::FileTooLarge.into()));
     }
     let mut record = CustodyRecord::default();

@@ -151,3 +151,25 @@ fn a_first_line_that_is_none_and_a_changed_line_are_found() {
     std::fs::File::create(&record).unwrap().set_len((64 << 20) + 1).unwrap();
     assert!(check(dir.path()).is_err(), "no more is read than a record can be");
 }
+
+/// A file of a session that anybody made longer than any is not read, and a record of nothing but values takes no gigabytes.
+#[test]
+fn what_is_too_long_is_not_read() {
+    let dir = session();
+    added(dir.path(), 0, "good").unwrap();
+    let file = dir.path().join("results/0002-verify.json");
+    let before = std::time::Instant::now();
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(1 << 42).unwrap();
+    assert_eq!(check(dir.path()).unwrap().files, ["results/0002-verify.json"]);
+    let to = dir.path().join("to");
+    assert!(matches!(export(dir.path(), &to, "page"), Err(EvidenceError::Io { what: "read", .. })));
+    assert!(before.elapsed().as_secs() < 60);
+    for content in [format!("[{}0]", "{\"\":0},".repeat(2 << 20)), "[".repeat(65 << 20)] {
+        std::fs::write(dir.path().join(RECORD), content).unwrap();
+        assert!(matches!(check(dir.path()), Err(EvidenceError::Io { what: "read", .. })));
+    }
+    let record = std::fs::OpenOptions::new().write(true).open(dir.path().join(RECORD)).unwrap();
+    record.set_len(1 << 42).unwrap();
+    let refused = run(|env| append(dir.path(), env, json!({ "event": "closed" })));
+    assert!(matches!(refused, Err(EvidenceError::Io { what: "read", .. })), "{refused:?}");
+}

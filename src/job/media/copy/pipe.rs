@@ -101,6 +101,10 @@ fn fetch(
     // A void object keeps the file name of the kind that it was to be, which its seal does not list.
     const KINDS_OF_VOID: [ObjectKind; 6] =
         [ObjectKind::Pack, ObjectKind::Manifest, ObjectKind::Seal, ObjectKind::Label, ObjectKind::Parity, ObjectKind::Extra];
+    // A seal that anybody made may list any length.
+    if let Some(why) = o.kind.misfit(o.length) {
+        return Ok(Err(DamageKind::Unreadable(why)));
+    }
     let kinds = if o.kind == ObjectKind::Void { &KINDS_OF_VOID[..] } else { &[o.kind] };
     let mut what = DamageKind::Missing;
     for kind in kinds {

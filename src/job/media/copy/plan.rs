@@ -47,6 +47,13 @@ impl Plan {
             }
             let generation = if is_listed { next.seal.generation } else { next.seal.generation - 1 };
             let mut object = Object { number: l.number, kind: l.kind, length: l.length, digests: None };
+            if let Some(why) = l.kind.misfit(l.length) {
+                // The copying itself finds that a listed object is none.
+                if !is_listed {
+                    self.damage.push(Damage { object, generation, what: DamageKind::Unreadable(why) });
+                }
+                continue;
+            }
             match source.read_back(l.number, l.kind, Hashes::Both) {
                 Ok(reread) => {
                     (object.length, object.digests) = (reread.length, Some(reread.digests));
