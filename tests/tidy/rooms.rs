@@ -52,6 +52,7 @@ const TALK: &[&str] = &[
 
 /// The only files that may remove, rename or cut off something, and what. The command line may, of what is not a medium.
 const REMOVERS: &[(&str, &str)] = &[
+    ("host/files.rs", "the host's own state"),
     ("host/state.rs", "the host's own cache"),
     ("pipeline/target/mod.rs", "files of a restore that could not be filled"),
     ("job/restore/pending_file.rs", "what an interrupted restore left"),
