@@ -66,7 +66,7 @@ pub fn without_effect(sources: &[SourceOptions]) -> Vec<(&str, Idle)> {
 fn idle(pattern: &str, source: &SourceOptions) -> Option<Idle> {
     let pattern = pattern.strip_prefix('!').unwrap_or(pattern);
     let path = pattern.trim().trim_end_matches('/');
-    if pattern.starts_with("\\# ") {
+    if is_comment(pattern, source) {
         return Some(Idle::Comment);
     }
     let is_never =
@@ -75,6 +75,14 @@ fn idle(pattern: &str, source: &SourceOptions) -> Option<Idle> {
         true => Some(Idle::Never),
         false => is_not_there(path, source).then_some(Idle::NotThere),
     }
+}
+
+/// `# words`; or `#name` where the source has `name` and not `#name`: a pattern that somebody wanted to switch off.
+fn is_comment(pattern: &str, source: &SourceOptions) -> bool {
+    let Some(words) = pattern.strip_prefix("\\#") else { return false };
+    let name = words.trim_matches('/');
+    let has = |name: &str| source.path.join(name).symlink_metadata().is_ok();
+    words.starts_with(' ') || !name.is_empty() && has(name) && !has(&format!("#{name}"))
 }
 
 /// Whether a pattern that is bound to the source's root begins with a path that is not there, as far as it has no wildcards.
@@ -130,7 +138,9 @@ mod tests {
         for pattern in ["", "  ", "\t", "!", ".", "/", "../x", "a/../b", "~/x"] {
             assert_eq!(without_effect(&[source(&[pattern])]), [(pattern, Idle::Never)]);
         }
-        assert_eq!(without_effect(&[source(&["\\# logs"])]), [("\\# logs", Idle::Comment)]);
+        for pattern in ["\\# logs", "\\#tmp"] {
+            assert_eq!(without_effect(&[source(&[pattern])]), [(pattern, Idle::Comment)]);
+        }
         for pattern in ["/etc", "/proc/self", "/dev/null", "/no-such-folder/x", "log/x", "/var/log/**", "/home/*/tmp", "!/tmp/b"]
         {
             assert_eq!(without_effect(&[source(&[pattern])]), [(pattern, Idle::NotThere)]);

@@ -82,8 +82,8 @@ impl HostContents {
         self.dumps.get(path).is_some_and(|known| known.is_dump)
     }
 
-    /// Judges a file or an output that was read, which begins with `head`, by the last one. What is found is told every
-    /// night, until the dump is one again or somebody announces that it is none.
+    /// Judges a file or an output that was read, which begins with `head`, by the last one. What is found is told each
+    /// time it is read, until the dump is one again or somebody announces that it is none.
     pub fn judge_dump(&self, path: &[u8], bytes: u64, head: &[u8]) -> Option<(FindingKind, String)> {
         let is_dump = kind_of_dump(head).is_some();
         let known = self.dumps.get(path).filter(|known| known.is_dump);
