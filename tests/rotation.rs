@@ -702,6 +702,12 @@ fn a_disk_that_does_not_leave_is_no_good_night() {
         fs::write(clinic.path("config"), format!("{text}leave = {leave}\n")).expect("a configuration");
         let (found, said) = clinic.once_more(1, "CL-01");
         assert!(found == exit && said.contains(word), "{leave}: {found} {said}");
+        // What a program that failed leaves behind is no proof that the disk is offline.
+        assert_eq!(clinic.json(&["media", "list"])["media"][0]["at_host"], exit == 3, "{leave}");
+        let log = clinic.json(&["media", "log", "CL-01", "--attached"]);
+        let last = log["attached"].as_array().and_then(|a| a.last()).expect("an interval").clone();
+        assert_eq!(last["until"].is_null(), exit == 3, "{leave}: {last}");
+        assert_eq!(clinic.run(&["status"], "config").status.code(), Some(exit), "{leave}");
     }
 }
 

@@ -13,7 +13,7 @@ use crate::cli::ui::units::time;
 use azekura::env::Env;
 use azekura::host::ledger::LedgerError;
 use azekura::job::backup::{Options, Report, backup};
-use azekura::job::media::night::{PoolNight, enter_alone, night as run};
+use azekura::job::media::night::{Ejection, PoolNight, enter_alone, night as run};
 use azekura::job::media::rotation::{FoundMedium, PoolTurn, Refusal};
 use azekura::set::writer::Opened;
 use std::cell::Cell;
@@ -55,9 +55,9 @@ fn untold(LedgerError::Io { path, .. }: &LedgerError, context: &Context) -> Stri
 pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<Done, CommandError> {
     let left = Cell::new(true);
     let leave = |at: &Path| {
-        let tried = eject(pool, at, context);
-        left.set(tried != Some(false));
-        tried.is_some()
+        let ejection = eject(pool, at, context);
+        left.set(ejection != Ejection::Failed);
+        ejection
     };
     let done = run(&pool.pool(), options, &leave, env, &context.progress())?;
     let (turn, report, gone, why) = match done {
@@ -127,24 +127,23 @@ fn refused(refusal: &Refusal, at: &Path) -> CommandError {
     CommandError::new(said, Exit::Medium)
 }
 
-/// The program gets the path of the medium in its environment. Whether the medium is gone is checked afterwards. Returns
-/// whether it succeeded; `None` if there is no program.
-fn eject(pool: &ConfigPool, at: &Path, context: &Context) -> Option<bool> {
-    let (program, arguments) = pool.leave.split_first()?;
+/// The program gets the path of the medium in its environment. Whether the medium is gone is checked afterwards.
+fn eject(pool: &ConfigPool, at: &Path, context: &Context) -> Ejection {
+    let Some((program, arguments)) = pool.leave.split_first() else { return Ejection::NotAsked };
     let mut command = Command::new(program);
     command.args(arguments).env("AZEKURA_MEDIUM", at).stdin(Stdio::null()).stdout(Stdio::from(std::io::stderr()));
     let env = context.env(None);
     match command.spawn().and_then(|child| wait(child, &|| env.is_interrupted())) {
-        Ok(Some(status)) if status.success() => Some(true),
+        Ok(Some(status)) if status.success() => Ejection::Done,
         // The user has stopped it.
-        Ok(None) => Some(false),
+        Ok(None) => Ejection::Failed,
         Ok(Some(status)) => {
             context.warn(&message!("media.leave-failed", program = program, status = status.to_string()));
-            Some(false)
+            Ejection::Failed
         }
         Err(e) => {
             context.warn(&message!("prompt.medium.program", program = program, reason = e.to_string()));
-            Some(false)
+            Ejection::Failed
         }
     }
 }

@@ -29,7 +29,8 @@ pub enum PoolNight {
         turn: PoolTurn,
         /// The backup's report.
         report: Box<backup::Report>,
-        /// Whether the medium was seen to be gone after it was ejected; `None` if it was not ejected.
+        /// Whether the medium was seen to be gone after it was ejected. `None` if it was not ejected, or if that failed and
+        /// nothing shows where it is.
         gone: Option<bool>,
         /// Why a line of the ledger could not be written after the generation was sealed.
         ledger_error: Option<LedgerError>,
@@ -43,6 +44,17 @@ pub enum PoolNight {
         /// The medium that is due now.
         due: String,
     },
+}
+
+/// What came of detaching a medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ejection {
+    /// Nothing detaches it.
+    NotAsked,
+    /// The program that detaches it failed.
+    Failed,
+    /// It says that the medium is detached.
+    Done,
 }
 
 /// Nobody is asked for a blank disk when one of a pool is full: the next in turn follows.
@@ -69,11 +81,11 @@ fn is_full(e: &BackupError) -> bool {
 }
 
 /// Backs up to the medium of a pool that is due. `options.to` is where the pool's media are attached; `eject` detaches
-/// the medium there, and returns whether it tried.
+/// the medium there.
 pub fn night(
     pool: &Pool,
     options: &Options,
-    eject: &dyn Fn(&Path) -> bool,
+    eject: &dyn Fn(&Path) -> Ejection,
     env: &Env,
     observer: &dyn Observer,
 ) -> Result<PoolNight> {
@@ -144,24 +156,32 @@ pub fn night(
     Ok(PoolNight::Done { came_back, turn, report: Box::new(report), gone, ledger_error })
 }
 
-/// Ejects a medium with this set. Returns whether it was seen to be gone, `None` if it was not ejected, and why the ledger
+/// Ejects a medium with this set. Returns whether it was seen to be gone, as [`PoolNight::Done`] has it, and why the ledger
 /// does not say so.
 fn detach(
     options: &Options,
     set: Id,
     medium: &str,
-    eject: &dyn Fn(&Path) -> bool,
+    eject: &dyn Fn(&Path) -> Ejection,
     env: &Env,
 ) -> (Option<bool>, Option<LedgerError>) {
     let at = &options.to;
     let watched = watch(at, &options.state);
-    if !eject(at) {
+    let ejection = eject(at);
+    if ejection == Ejection::NotAsked {
         return (None, None);
     }
     // What counts is not the answer of the program that ejects, but whether the medium is still attached.
-    let seen = watched.is_gone().unwrap_or_else(|| is_gone(at, set, env));
-    let detached = LedgerEvent::Detached { medium: medium.to_owned(), seen };
-    (Some(seen), Ledger::of(&options.state).write(&env.time_text(), detached).err())
+    let gone = match watched.is_gone() {
+        None if ejection == Ejection::Failed && !st::is_drive(at) => {
+            // A folder without a device may have been unmounted and nothing more, before the program failed.
+            Some(false).filter(|_| !is_gone(at, set, env))
+        }
+        None => Some(is_gone(at, set, env)),
+        shown => shown,
+    };
+    let detached = LedgerEvent::Detached { medium: medium.to_owned(), seen: gone == Some(true) };
+    (gone, Ledger::of(&options.state).write(&env.time_text(), detached).err())
 }
 
 /// The set that a night goes on with: the one of the ledger. When its catalog was lost, a run began another one under the
