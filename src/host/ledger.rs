@@ -78,6 +78,22 @@ pub enum LedgerEvent {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         mounted: bool,
     },
+    /// A copy of another medium is begun on it. Nothing was written yet.
+    CopyBegun {
+        /// The name of the copy.
+        medium: String,
+        /// The id of the set that is copied, 32 hexadecimal digits.
+        set: String,
+        /// Its path on the host.
+        at: String,
+        /// Model and serial number of the copy's hardware, where known.
+        device: Option<String>,
+        /// What the copy is.
+        kind: MediumKind,
+        /// The path was a mount point.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mounted: bool,
+    },
     /// It is now a copy of another medium, up to this generation.
     Copied {
         /// The name of the copy.
@@ -122,7 +138,7 @@ pub enum LedgerEvent {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         from_cache: bool,
     },
-    /// A run found no space on it: what it had stored is sealed, and its generation is not complete.
+    /// A run found no space on it, and its generation is not complete.
     Full {
         /// The medium's name.
         medium: String,
@@ -243,6 +259,7 @@ impl LedgerEvent {
     pub fn medium(&self) -> &str {
         match self {
             Self::Registered { medium, .. }
+            | Self::CopyBegun { medium, .. }
             | Self::Copied { medium, .. }
             | Self::Attached { medium, .. }
             | Self::Written { medium, .. }
@@ -432,6 +449,8 @@ pub struct MediumAccount {
     pub off_site: bool,
     /// When it was last known to be attached.
     pub attached: Option<String>,
+    /// The path where a run found it last.
+    pub at: Option<String>,
     /// When it was seen to be detached after that.
     pub detached: Option<String>,
     /// It was attached, and neither seen to be detached nor moved since.
@@ -483,6 +502,14 @@ fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Option<
             m.was_mounted |= *mounted;
             return before;
         }
+        LedgerEvent::CopyBegun { set, at, device, kind, mounted, .. } => {
+            let copy = media.entry(name).or_insert(new);
+            (copy.set, copy.kind, copy.is_copy) = (set.clone(), Some(*kind), true);
+            copy.found_at(&l.time);
+            (copy.device, copy.at) = (device.clone().or(copy.device.take()), Some(at.clone()));
+            copy.was_mounted |= *mounted;
+            return None;
+        }
         LedgerEvent::Copied { set, device, kind, generation, check_code, from_cache, .. } => {
             let copy = media.entry(name).or_insert(new);
             (copy.set, copy.kind, copy.is_copy) = (set.clone(), Some(*kind), true);
@@ -496,9 +523,9 @@ fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Option<
     }
     let m = media.get_mut(l.event.medium())?;
     match &l.event {
-        LedgerEvent::Attached { device, mounted, .. } => {
+        LedgerEvent::Attached { at, device, mounted, .. } => {
             m.found_at(&l.time);
-            m.device = device.clone().or(m.device.take());
+            (m.device, m.at) = (device.clone().or(m.device.take()), Some(at.clone()));
             m.was_mounted |= *mounted;
         }
         LedgerEvent::Written { generation, check_code, from_cache, .. } => {
