@@ -28,6 +28,8 @@ pub struct Done {
     /// How the night ends beside the verdict: with [`Exit::Incomplete`] where the medium should have been swapped before or has
     /// not left, with [`Exit::SealedOnly`] where the ledger could not be written.
     pub exit: Exit,
+    /// The medium was seen to leave.
+    pub is_gone: bool,
     /// What was wrong after the generation was sealed, for the log of nights.
     pub why: Option<String>,
 }
@@ -37,12 +39,12 @@ pub fn alone(options: &Options, env: &Env, context: &Context) -> Result<Done, Co
     let report = backup(options, env, &context.progress())?;
     if options.quarantine {
         // Evidence, and no copy of the data.
-        return Ok(Done { medium: report.set_name.clone(), report, exit: Exit::Good, why: None });
+        return Ok(Done { medium: report.set_name.clone(), report, exit: Exit::Good, is_gone: false, why: None });
     }
     let (medium, error) = enter_alone(options, &report, env);
     let why = error.map(|e| untold(&e, context));
     let exit = if why.is_some() { Exit::SealedOnly } else { Exit::Good };
-    Ok(Done { report, medium, exit, why })
+    Ok(Done { report, medium, exit, is_gone: false, why })
 }
 
 fn untold(LedgerError::Io { path, .. }: &LedgerError, context: &Context) -> String {
@@ -68,11 +70,11 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
             (turn, *report, gone, ledger_error.map(|e| untold(&e, context)))
         }
         PoolNight::Refused(refusal) => return Err(refused(&refusal, &options.to)),
-        PoolNight::Full { medium, due } => {
-            let said = if medium == due {
-                message!("error.media.all-full", name = medium)
-            } else {
-                message!("error.media.full", name = medium, due = due)
+        PoolNight::Full { medium, is_part_sealed, due } => {
+            let said = match is_part_sealed {
+                _ if medium == due => message!("error.media.all-full", name = medium),
+                true => message!("error.media.full", name = medium, due = due),
+                false => message!("error.media.full-unsealed", name = medium, due = due),
             };
             return Err(CommandError::new(said, Exit::Medium));
         }
@@ -101,7 +103,7 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
     if why.is_some() {
         exit = Exit::SealedOnly;
     }
-    Ok(Done { report, medium, exit, why })
+    Ok(Done { report, medium, exit, is_gone: gone == Some(true), why })
 }
 
 fn refused(refusal: &Refusal, at: &Path) -> CommandError {

@@ -37,10 +37,12 @@ pub enum PoolNight {
     },
     /// Nothing was written.
     Refused(Refusal),
-    /// The disk is full: what was stored is sealed, and the generation is not complete.
+    /// The disk is full, and the generation is not complete.
     Full {
         /// The medium.
         medium: String,
+        /// Something of it was stored and sealed.
+        is_part_sealed: bool,
         /// The medium that is due now.
         due: String,
     },
@@ -126,13 +128,15 @@ pub fn night(
     let loader = DiskByDisk(env.loader);
     let of_disk = Env { loader: &loader, ..*env };
     let tonight = if st::is_drive(at) { env } else { &of_disk };
+    let before = last_seal(&state, known)?;
     let report = match backup(&options, tonight, observer) {
         Err(e) if is_full(&e) && !st::is_drive(at) => {
+            let is_part_sealed = last_seal(&state, known)? != before;
             enter(LedgerEvent::Full { medium: medium.clone() })?;
             let (_, ledger_error) = detach(&options, set, &medium, eject, env);
             ledger_error.map_or(Ok(()), Err)?;
             let due = pool.due(&ledger.read()?).map_or_else(|| medium.clone(), |(due, _)| due.to_owned());
-            return Ok(PoolNight::Full { medium, due });
+            return Ok(PoolNight::Full { medium, is_part_sealed, due });
         }
         ended => ended?,
     };
@@ -194,6 +198,13 @@ fn known_set(state: &StateDir, sets: &Sets, set: Id) -> Result<Id> {
     let named = sets.found.iter().filter(|s| s.label.name == name && state.set(s.id).is_some());
     let successor = named.filter(|s| is_known(s.id).unwrap_or(false)).max_by(|a, b| a.label.created.cmp(&b.label.created));
     Ok(successor.map_or(set, |s| s.id))
+}
+
+/// The digest of the newest seal of a set, by the catalog.
+fn last_seal(state: &StateDir, set: Id) -> Result<Option<[u8; 32]>> {
+    let catalog = Catalog::open(&state.catalog()).map_err(BackupError::from)?;
+    let last = || Ok::<_, BackupError>(catalog.set(set)?.map(|row| catalog.last_seals(row)).transpose()?);
+    Ok(last()?.and_then(|seals| seals.last().map(|(_, digest)| *digest)))
 }
 
 /// Enters what a backup without a pool has written into the ledger; its medium too, if the ledger does not know it yet.
