@@ -226,7 +226,8 @@ fn a_provisional_restore_is_gone_on_with_by_an_ordinary_user() {
     std::fs::create_dir(home.join("ward")).unwrap();
     // Where another user can reach it: the folder that it was built in may be root's alone.
     let program = home.join("program");
-    std::fs::copy(env!("CARGO_BIN_EXE_azekura"), &program).unwrap();
+    // By another process: what this one has open for writing, a program that another test starts has open, too, for a moment.
+    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_azekura")).arg(&program).status().unwrap().success());
     if is_root() {
         for path in ["", "ward", "azekura-recovery-key.txt"] {
             chown(home.join(path), Some(NOBODY), Some(NOBODY)).unwrap();

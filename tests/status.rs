@@ -77,10 +77,15 @@ impl Practice {
     }
 
     fn put_away(&self) {
+        self.put_away_from(&self.path("disk"));
+    }
+
+    fn put_away_from(&self, disk: &Path) {
         // It is not there while somebody says where it is.
-        fs::rename(self.path("disk"), self.path("carried")).expect("it is taken out");
+        let carried = disk.with_extension("carried");
+        fs::rename(disk, &carried).expect("it is taken out");
         assert_eq!(self.exit(&["media", "move", "clinic", "--to", "safe", "--by", "A"]), 0);
-        fs::rename(self.path("carried"), self.path("disk")).expect("it is put back");
+        fs::rename(&carried, disk).expect("it is put back");
     }
 
     /// The exit code, the verdict, and what speaks against "good".
@@ -307,7 +312,7 @@ fn read_back_from_the_cache_is_not_good() {
     }
     // Sealed, with the verdict that the seal has by its format, and no success all the same.
     assert_eq!((exit, &backup["verdict"]), (3, &"good".into()));
-    practice.put_away();
+    practice.put_away_from(memory.path());
     practice.assert_status(3, "attention", &["not-read-back"]);
     assert_eq!(practice.exit(&["verify", in_memory]), 0);
     practice.assert_status(3, "attention", &["not-read-back"]);

@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 type Result<T> = std::result::Result<T, BackupError>;
 
@@ -128,13 +128,13 @@ impl OwnedChild {
             !matches!(waitid(WaitId::Pid(process), options), Ok(None))
         };
         let _ = send(Signal::TERM);
-        let asked = Instant::now();
-        while asked.elapsed() < GRACE && !has_ended() {
+        // What it has started got the same signal at the same moment, and has a moment more.
+        for _ in 0..GRACE.as_millis() / WAIT.as_millis() {
+            let is_last = has_ended();
             std::thread::sleep(WAIT);
-        }
-        // What it has started got the same signal at the same moment.
-        if self.has_group && asked.elapsed() < GRACE {
-            std::thread::sleep(WAIT);
+            if is_last {
+                break;
+            }
         }
         let _ = send(Signal::KILL);
         let _ = self.child.wait();
