@@ -8,7 +8,7 @@ use azekura::host::ledger::{Ledger, LedgerEvent, LedgerLine};
 use azekura::job::backup::{Options, SourceOptions};
 use azekura::job::media::attached::seen;
 use azekura::job::media::init::{InitOptions, init};
-use azekura::job::media::night::{PoolNight, night};
+use azekura::job::media::night::{Ejection, PoolNight, night};
 use azekura::job::media::rotation::Pool;
 use azekura::medium::loader::NoLoader;
 use serde_json::Value;
@@ -150,7 +150,7 @@ impl Clinic {
                 self.udev(disk, false);
             }
             fs::remove_file(at).expect("it is pulled");
-            true
+            Ejection::Done
         };
         let done = self.with_env(|env| night(&self.pool(), &options, &eject, env, &NoObserver)).expect("a night");
         assert!(matches!(done, PoolNight::Done { gone: Some(true), .. }), "{done:?}");

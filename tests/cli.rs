@@ -226,7 +226,7 @@ fn a_provisional_restore_is_gone_on_with_by_an_ordinary_user() {
     std::fs::create_dir(home.join("ward")).unwrap();
     // Where another user can reach it: the folder that it was built in may be root's alone.
     let program = home.join("program");
-    // By another process: a descriptor of ours, open for writing, would be inherited by what other tests start meanwhile.
+    // By another process: what this one has open for writing, a program that another test starts has open, too, for a moment.
     assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_azekura")).arg(&program).status().unwrap().success());
     if is_root() {
         for path in ["", "ward", "azekura-recovery-key.txt"] {
@@ -748,4 +748,50 @@ fn a_folder_of_a_database_is_warned_of_once() {
     }
     let (code, stderr) = init("null", "null=/dev/null");
     assert_eq!(code, Some(2), "{stderr}");
+}
+
+/// What is said of a medium from which an object is gone, and of a restore that brought nothing back, is a fact.
+#[test]
+fn what_is_not_there_is_not_counted_as_verified_or_restored() {
+    let (_dir, home) = first_night();
+    let _ = azekura(&home).args(["verify", "medium"]).output().unwrap();
+    let objects = || json(&home, &["verify", "medium"])["result"]["objects"].as_u64().unwrap();
+    let scrubbed = || json(&home, &["media", "scrub", "medium"])["result"]["objects"].as_u64().unwrap();
+    let before = (objects(), scrubbed());
+    let set = std::fs::read_dir(home.join("medium/AZEKURA")).unwrap().next().unwrap().unwrap().path();
+    let pack = set.join("00000/00000001.pack");
+    let bytes = std::fs::read(&pack).unwrap();
+    tried("chattr -i", Command::new("chattr").args(["-R", "-i"]).arg(&set).output().map(|_| ()));
+    std::fs::remove_file(&pack).unwrap();
+    assert_eq!((objects() + 1, scrubbed() + 1), before, "one of them is missing");
+    let (code, stdout, stderr) =
+        run(&home, &["--lang", "en", "restore", "--from", "medium", "--to", "back", "--identity", "azekura-recovery-key.txt"]);
+    assert!(code == Some(5) && stdout.contains("failure, call: 1 entries could not be restored"), "{code:?} {stdout} {stderr}");
+    // Where the key opens everything else, it is not the key that is wrong.
+    let mut damaged = bytes.clone();
+    damaged[90] = if damaged[90] == b'A' { b'B' } else { b'A' };
+    std::fs::write(&pack, damaged).unwrap();
+    let restore = ["--lang", "en", "restore", "--from", "medium", "--to", "again", "--identity", "azekura-recovery-key.txt"];
+    let (code, _, stderr) = run(&home, &restore);
+    assert!(code == Some(5) && !stderr.contains("keys") && stderr.contains("damaged age file"), "{code:?} {stderr}");
+    std::fs::write(&pack, bytes).unwrap();
+    let (code, stdout, _) = run(&home, &["--lang", "en", "keys", "rehearse", "medium", "--identity", "azekura-recovery-key.txt"]);
+    assert!(code == Some(0) && stdout.contains("content of the files was not read"), "{code:?} {stdout}");
+}
+
+/// A hold names everybody who asked for it, and nobody asks without a name and a reason.
+#[test]
+fn a_hold_names_its_people() {
+    let (_dir, home) = first_night();
+    let home = &home;
+    for typed in [["--by", "", "--why", "threat"], ["--by", "Sato", "--why", " "], ["--by", "-", "--why", "threat"]] {
+        let (code, _, stderr) = run(home, &[&["--lang", "en", "hold", "on"], &typed[..]].concat());
+        assert_eq!(code, Some(2), "{typed:?}: {stderr}");
+    }
+    let (code, stdout, _) = run(home, &["--lang", "en", "hold", "on", "--by", "Sato", "--why", "threat"]);
+    assert!(code == Some(0) && stdout.contains("now active"), "{stdout}");
+    let (code, stdout, _) = run(home, &["--lang", "en", "hold", "on", "--by", "Suzuki", "--why", "files gone"]);
+    assert!(code == Some(0) && stdout.contains("Sato, Suzuki") && !stdout.contains("now active"), "{stdout}");
+    let (_, stdout, _) = run(home, &["--lang", "en", "hold", "show"]);
+    assert!(stdout.contains("Sato, Suzuki"), "{stdout}");
 }

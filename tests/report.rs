@@ -520,6 +520,63 @@ fn a_comparison_of_something_else_vouches_for_nothing() {
     assert_eq!(mark_of(&other, "restored"), "unknown");
 }
 
+/// A generation that the medium does not have is nothing to declare, and what was lost is not signed for.
+#[test]
+fn what_was_not_restored_is_not_declared() {
+    let mut session = Session::new();
+    session.story(Value::Null);
+    let readopt = |session: &Session, generation: &str| {
+        let typed = ["readopt", "--generation", generation, "--by", "院長", "--witness", "佐藤", "--session", "session"];
+        let out = session.run("en", &[&typed[..], &["--out", "declared.html"]].concat());
+        let _ = fs::remove_file(session.dir.path().join("declared.html"));
+        let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+        (out.status.code().expect("an end"), said)
+    };
+    let (exit, said) = readopt(&session, "99");
+    assert!(exit == 2 && said.contains("no generation 99"), "{exit} {said}");
+    let (exit, said) = readopt(&session, "2");
+    assert!(exit == 0 && said.contains("sign it"), "{exit} {said}");
+    let (exit, said) = readopt(&session, "1");
+    assert!(exit == 0 && said.contains("not to be signed"), "nothing was restored of it: {exit} {said}");
+    session.answer(
+        "restore",
+        5,
+        json!({
+            "set": SET, "set_name": "本院", "generation": 2, "time": "2026-10-30T16:30:00Z", "trusted": true, "faults": [],
+            "dry_run": false, "to": "/again", "entries": 4, "files": 0, "bytes": 0, "not_restored": 3, "shortfalls": 0,
+            "entries_lost": 0, "findings": [], "not_found": [], "media": [], "packs": [],
+        }),
+    );
+    let (exit, said) = readopt(&session, "2");
+    assert!(exit == 5 && said.contains("not to be signed") && !said.contains("print it"), "{exit} {said}");
+    let (exit, report) = session.json(&["reconnect"]);
+    assert_eq!(exit, 5, "{report}");
+}
+
+/// A generation uses what earlier ones stored: their damage is its own.
+#[test]
+fn the_damage_of_an_earlier_generation_is_counted() {
+    let mut session = Session::new();
+    session.story(Value::Null);
+    let generation = |n: u64, damaged: u64| {
+        json!({ "generation": n, "time": "2026-10-30T16:30:00Z", "check_code": format!("AAAA-BBBB-CCCC-000{n}"), "verdict": "good",
+                "read_back": "direct", "trusted": true, "objects": 3, "bytes": 9, "damaged_objects": damaged })
+    };
+    session.answer(
+        "verify",
+        5,
+        json!({
+            "set": SET, "set_name": "本院", "good": false, "root_key": "cd", "generations": [generation(1, 1), generation(2, 0)],
+            "faults": [], "damage": [], "objects": 6, "bytes": 18, "read_back": "direct",
+        }),
+    );
+    let (_, report) = session.json(ALL[3]);
+    let facts: Vec<&Value> =
+        report["sections"].as_array().unwrap().iter().filter_map(|s| s["facts"].as_array()).flatten().collect();
+    let seal = facts.iter().find(|f| f["fact"] == "seal").expect("the seal");
+    assert!(seal["mark"] == "bad" && seal["value"].as_str().is_some_and(|v| v.contains("破損 1 個")), "{seal}");
+}
+
 #[test]
 fn nobody_is_their_own_witness() {
     let mut session = Session::new();

@@ -2,6 +2,7 @@
 
 #[path = "machine/days.rs"]
 mod days;
+mod machine;
 
 use azekura::host::ledger::Ledger;
 use serde_json::Value;
@@ -188,6 +189,89 @@ fn a_disk_that_nobody_swaps_is_refused_in_the_end() {
     assert_eq!(clinic.night(13, "CL-02").0, 0);
 }
 
+/// What is only mounted at another place, and a folder that cannot go anywhere, are as near to an intruder as before.
+#[test]
+fn what_is_still_attached_was_not_taken_anywhere() {
+    let clinic = Clinic::new();
+    clinic.dock("CL-01");
+    assert!(clinic.run(&["media", "init", "CL-01"], "config").status.success());
+    assert_eq!(clinic.night(1, "CL-01").0, 0);
+    let folder = clinic.text("blank");
+    let alone = ["backup", "--init", "--set", "vm", "--recipient", &clinic.recipient, "--to", &folder, &clinic.text("source")];
+    assert!(clinic.run(&alone, "").status.success());
+    let refused = clinic.run(&["media", "move", "vm", "--to", "safe", "--by", "A"], "config");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(6) && said.contains(&folder), "{said}");
+
+    // In a mount namespace of its own: nothing stays mounted.
+    fs::create_dir(clinic.path("elsewhere")).expect("a folder");
+    let script = "mount --bind \"$1\" \"$2\" || exit 77; shift 2; exec \"$@\"";
+    let mut mounted = Command::new("unshare");
+    mounted.args(["--mount", "--map-root-user", "sh", "-c", script, "sh"]).args(["CL-01", "elsewhere"].map(|n| clinic.path(n)));
+    mounted.arg(env!("CARGO_BIN_EXE_azekura")).args(["media", "move", "CL-01", "--to", "X", "--off-site", "--by", "A"]);
+    mounted.args(["--state", &clinic.text("state"), "--config", &clinic.text("config"), "--lang", "en"]);
+    let out = mounted.output();
+    match out.as_ref().map(|out| out.status.code()) {
+        Ok(Some(6)) => {
+            let said = String::from_utf8_lossy(&out.as_ref().expect("an end").stderr).into_owned();
+            assert!(said.contains("still attached") && said.contains(&clinic.text("elsewhere")), "{said}");
+        }
+        Ok(Some(1 | 77)) | Err(_) => machine::skipped(format!("a disk mounted elsewhere: no mounts in a namespace: {out:?}")),
+        other => panic!("{other:?}: {out:?}"),
+    }
+    let moved = clinic.run(&["media", "move", "CL-01", "--to", "X", "--off-site", "--by", "A"], "config");
+    assert!(moved.status.success(), "{moved:?}");
+}
+
+/// "What was stored is sealed" is said only where something was.
+#[test]
+fn a_full_disk_on_which_nothing_was_stored_says_so() {
+    let clinic = Clinic::new();
+    clinic.dock("CL-01");
+    let azekura = format!(
+        "{} --lang en --state {} --config {}",
+        env!("CARGO_BIN_EXE_azekura"),
+        clinic.text("state"),
+        clinic.text("config")
+    );
+    let script = format!(
+        "mount -t tmpfs -o size=3m tmpfs {disk} || exit 77; {azekura} media init CL-01 && head -c 1500000 /dev/urandom > {source}/a && \
+         {azekura} backup; ln -sfn {disk} {dock}; head -c 1700000 /dev/urandom > {source}/b; {azekura} backup",
+        disk = clinic.text("CL-01"),
+        dock = clinic.text("dock"),
+        source = clinic.text("source"),
+    );
+    let out = Command::new("unshare").args(["--mount", "--map-root-user", "sh", "-c", &script]).output();
+    match out.as_ref().map(|out| out.status.code()) {
+        Ok(Some(6)) => {
+            let said = String::from_utf8_lossy(&out.as_ref().expect("an end").stderr).into_owned();
+            assert!(said.contains("CL-01 is full. Nothing of tonight's backup is sealed."), "{said}");
+        }
+        Ok(Some(1 | 77)) | Err(_) => machine::skipped(format!("a small disk: no mounts in a namespace: {out:?}")),
+        other => panic!("{other:?}: {out:?}"),
+    }
+}
+
+/// A copy that was not finished is attached, and its medium was written.
+#[test]
+fn a_copy_that_fails_is_in_the_ledger() {
+    let clinic = Clinic::new();
+    clinic.dock("CL-01");
+    assert!(clinic.run(&["media", "init", "CL-01"], "config").status.success());
+    assert_eq!(clinic.night(1, "CL-01").0, 0);
+    let pack = content(&clinic.path("CL-01")).into_keys().find(|p| p.extension().is_some_and(|e| e == "pack")).expect("a pack");
+    let bytes = fs::read(&pack).expect("a pack");
+    fs::remove_file(&pack).expect("a pack");
+    fs::write(&pack, &bytes[..bytes.len() / 2]).expect("half a pack");
+    let copy = ["media", "copy", "--from", &clinic.text("CL-01"), "--to", &clinic.text("blank"), "--name", "CL-12"];
+    let out = clinic.run(&copy, "config");
+    assert_eq!(out.status.code(), Some(5), "{out:?}");
+    let log = clinic.json(&["media", "log", "CL-12", "--attached"]);
+    assert_eq!(log["attached"][0]["until"], Value::Null, "{log}");
+    let list = clinic.json(&["media", "list"]);
+    assert_eq!((&list["media"][1]["name"], &list["media"][1]["at_host"]), (&"CL-12".into(), &true.into()), "{list}");
+}
+
 #[test]
 fn the_ledger_knows_where_a_disk_is_and_who_took_it_there() {
     let clinic = Clinic::new();
@@ -269,6 +353,10 @@ fn status_tells_what_the_copies_lack() {
     for (disk, off_site) in [("CP-01", true), ("CL-01", false)] {
         let mut moved = vec!["media", "move", disk, "--to", "金庫", "--by", "鈴木"];
         moved.extend(off_site.then_some("--off-site"));
+        if off_site {
+            assert_eq!(clinic.run(&moved, "config").status.code(), Some(6), "it is where it was written");
+            fs::rename(clinic.path("copy"), clinic.path("branch")).expect("it is taken away");
+        }
         assert!(clinic.run(&moved, "config").status.success());
     }
     let (exit, lacks, result) = status(true);
@@ -708,7 +796,18 @@ fn a_disk_that_does_not_leave_is_no_good_night() {
         let status = serde_json::from_slice::<Value>(&status.stdout).expect("JSON")["result"].clone();
         let is_there = |p: &Value| p["problem"] == "still-attached" && p["medium"] == "CL-01";
         let is_told = status["problems"].as_array().is_some_and(|all| all.iter().any(is_there));
-        assert_eq!(is_told, word == "still attached", "{leave}: {status:#}");
+        assert_eq!(is_told, exit == 3, "{leave}: {status:#}");
+        // What a program that failed leaves behind is no proof that the disk is offline.
+        assert_eq!(clinic.json(&["media", "list"])["media"][0]["at_host"], exit == 3, "{leave}");
+        let log = clinic.json(&["media", "log", "CL-01", "--attached"]);
+        let last = log["attached"].as_array().and_then(|a| a.last()).expect("an interval").clone();
+        assert_eq!(last["until"].is_null(), exit == 3, "{leave}: {last}");
+        assert_eq!(clinic.run(&["status"], "config").status.code(), Some(exit), "{leave}");
+        // What is not there any more cannot be verified there.
+        clinic.dock("CL-01");
+        let out = clinic.run(&["backup"], "config");
+        let is_next = String::from_utf8_lossy(&out.stdout).contains("azekura verify");
+        assert_eq!(is_next, clinic.path("dock").exists(), "{leave}: {out:?}");
     }
 }
 

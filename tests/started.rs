@@ -154,6 +154,27 @@ fn a_hangup_that_is_ignored_ends_nothing() {
     }
 }
 
+/// A shell that is ended leaves what it has started behind, unless somebody ends that, too.
+#[test]
+fn what_a_command_has_started_ends_with_it() {
+    let host = Host::new();
+    host.run("$AZ init --to medium --identity-out key.txt chart");
+    let command = "sleep 600 & echo $! > new; mv new begun; echo dump; wait";
+    let line = format!("exec $AZ backup --init --stdin-from-command --stdin-name dump -- sh -c '{command}'");
+    let child = host.shell(&line).stderr(Stdio::null()).spawn().expect("the shell");
+    host.wait_for("begun");
+    let started: u32 = fs::read_to_string(host.path("begun")).expect("a number").trim().parse().expect("a number");
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("a signal");
+    host.assert_ends(child, "a shell with a child");
+    // What has ended may wait for somebody to ask how.
+    let state = fs::read_to_string(format!("/proc/{started}/stat"));
+    let runs = state.is_ok_and(|s| s.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X'])));
+    if fs::File::open("/dev/tty").is_ok() {
+        return skipped("what a command has started: at a terminal Ctrl-C ends it");
+    }
+    assert!(!runs, "{started} goes on");
+}
+
 /// A parent that ignores SIGCHLD leaves that to its children, and the kernel then forgets how a program ended.
 #[test]
 fn a_command_that_fails_is_seen_where_sigchld_is_ignored() {

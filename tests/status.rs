@@ -77,7 +77,15 @@ impl Practice {
     }
 
     fn put_away(&self) {
+        self.put_away_from(&self.path("disk"));
+    }
+
+    fn put_away_from(&self, disk: &Path) {
+        // It is not there while somebody says where it is.
+        let carried = disk.with_extension("carried");
+        fs::rename(disk, &carried).expect("it is taken out");
         assert_eq!(self.exit(&["media", "move", "clinic", "--to", "safe", "--by", "A"]), 0);
+        fs::rename(&carried, disk).expect("it is put back");
     }
 
     /// The exit code, the verdict, and what speaks against "good".
@@ -304,7 +312,7 @@ fn read_back_from_the_cache_is_not_good() {
     }
     // Sealed, with the verdict that the seal has by its format, and no success all the same.
     assert_eq!((exit, &backup["verdict"]), (3, &"good".into()));
-    practice.put_away();
+    practice.put_away_from(memory.path());
     practice.assert_status(3, "attention", &["not-read-back"]);
     assert_eq!(practice.exit(&["verify", in_memory]), 3);
     assert_eq!(practice.exit(&["media", "scrub", in_memory]), 3);
@@ -335,6 +343,7 @@ fn a_copy_that_was_read_back_from_the_cache_is_not_good() {
         return skipped("a copy in memory: /dev/shm is none");
     }
     assert_eq!((exit, &copied["good"]), (3, &true.into()));
+    drop(memory);
     assert_eq!(practice.exit(&["media", "move", "copy", "--to", "shelf", "--by", "A"]), 0);
     practice.assert_status(3, "attention", &["not-read-back"]);
     assert_eq!(practice.answer(&["status"]).1["problems"][0]["medium"], "copy");

@@ -37,7 +37,10 @@ pub struct Hold {
     pub since: Word,
     /// Who put it on.
     pub by: Text,
-    /// Why: the words of that person, or the tripwires of a backup.
+    /// Other people who added a reason to it.
+    #[serde(default)]
+    pub added_by: List<Text, FACTS>,
+    /// Why: the words of these people, or the tripwires of a backup.
     pub why: Text,
     /// Who asked for its release and still needs a second person, or another day; null where nobody has.
     pub release_asked: Option<ReleaseAsked>,

@@ -221,22 +221,22 @@ pub struct LedgerLine {
     /// When it happened; absent in the answer of `media move`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Word>,
-    /// What happened: `registered`, `copied`, `attached`, `written`, `full`, `detached`, `plugged`, `unplugged`,
-    /// `moved`, `refused`, `held`, `harmless`, `release-asked`, `released`, `verified`, `scrubbed`.
+    /// What happened: `registered`, `copy-begun`, `copied`, `attached`, `written`, `full`, `detached`, `plugged`,
+    /// `unplugged`, `moved`, `refused`, `held`, `harmless`, `release-asked`, `released`, `verified`, `scrubbed`.
     pub event: Word,
     /// The name of the medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<Word>,
-    /// `registered`, `copied`, `harmless`, and `held` for an alarm: the id of the set.
+    /// `registered`, `copy-begun`, `copied`, `harmless`, and `held` for an alarm: the id of the set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<Word>,
     /// `registered`, `refused`: the name of the pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<Word>,
-    /// `registered`, `copied`, `attached`, `plugged`, `unplugged`: what the hardware calls itself.
+    /// `registered`, `copy-begun`, `copied`, `attached`, `plugged`, `unplugged`: what the hardware calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Text>,
-    /// `registered`, `copied`: what the medium is.
+    /// `registered`, `copy-begun`, `copied`: what the medium is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<MediumKind>,
     /// `written`, `copied`, `verified`: the newest generation. `harmless`, and `held` for an alarm: the generation that has the alarm.
@@ -251,10 +251,10 @@ pub struct LedgerLine {
     /// `written`, `copied`: whether it was read back no better than from the cache; absent where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_cache: Option<bool>,
-    /// `attached`: the path where a run found it.
+    /// `attached`, `copy-begun`: the path where a run found it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Text>,
-    /// `registered`, `attached`: whether the path was a mount point; absent where it was not, or where no line says it.
+    /// `registered`, `attached`, `copy-begun`: whether the path was a mount point; absent where it was not, or where no line says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mounted: Option<bool>,
     /// `detached`: whether it was seen to be gone.

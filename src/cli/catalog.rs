@@ -86,7 +86,7 @@ fn answer(r: &Report) -> RebuiltSet {
 }
 
 fn log(context: &Context) -> Result<Outcome, CommandError> {
-    let path = StateDir::open(&context.state_dir()?)?.catalog();
+    let path = StateDir::open(&context.state_to_ask()?)?.catalog();
     let (lines, broken) = Catalog::open(&path)?.log_lines()?;
     if let Some(line) = broken {
         context.warn(&message!("catalog.log-broken", line = line));

@@ -65,8 +65,8 @@ impl Context {
         Ok(dir)
     }
 
-    /// The state directory of a command that answers from it: where this user's own does not exist and the host has
-    /// one, there is no answer from nothing.
+    /// The state directory of a command that answers from it: where this user's own does not exist or has no backup, and
+    /// the host has one, there is no answer from nothing.
     pub fn state_to_ask(&self) -> Result<PathBuf, CommandError> {
         match self.environment.host_state_out_of_sight(self.common.state.as_deref()) {
             Some(host) => Err(CommandError::new(message!("error.state-of-host", path = host), Exit::Failed)),

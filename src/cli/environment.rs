@@ -6,6 +6,7 @@ use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::text::message;
 use azekura::format::cbor::Time;
+use azekura::host::ledger::{Ledger, LedgerEvent, LedgerLine};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -75,11 +76,16 @@ impl Environment {
             .ok_or_else(|| CommandError::usage(message!("error.no-state-dir"), message!("hint.no-state-dir")))
     }
 
-    /// The state directory of root's runs, where this user would look into one of their own that does not exist.
+    /// The state directory of root's runs, where this user would look into one of their own that does not exist, or in which
+    /// no backup was ever recorded. Any command that fails may have made such a one.
     pub fn host_state_out_of_sight(&self, given: Option<&Path>) -> Option<&Path> {
         let is_named = given.or(self.state.as_deref()).is_some();
-        let own_exists = || self.state_dir(None).is_ok_and(|own| own.exists());
-        (!self.is_root && !is_named && !own_exists() && self.host_state.exists()).then_some(self.host_state.as_path())
+        let is_written = |l: &LedgerLine| matches!(l.event, LedgerEvent::Written { .. });
+        let has_backup = |own: PathBuf| Ledger::of(&own).read().is_ok_and(|book| book.lines.iter().any(is_written));
+        let own_has_backup = || self.state_dir(None).is_ok_and(has_backup);
+        // What this user cannot look for may be there.
+        let host_has_one = || self.host_state.try_exists().unwrap_or(true);
+        (!self.is_root && !is_named && !own_has_backup() && host_has_one()).then_some(self.host_state.as_path())
     }
 
     /// The configuration file where the user names none.
@@ -162,7 +168,12 @@ mod tests {
         let root = Environment { is_root: true, ..user() };
         assert_eq!((root.host_state_out_of_sight(None), root.state_dir(None).unwrap()), (None, host_state.clone()));
         std::fs::create_dir_all(&own).unwrap();
-        assert_eq!(user().host_state_out_of_sight(None), None, "there is one of one's own");
+        let enter = |event| Ledger::of(&own).write("2026-12-01T01:30:00Z", event).unwrap();
+        enter(LedgerEvent::Held { by: "clerk".into(), why: "threat".into(), set: None, generation: None });
+        assert_eq!(user().host_state_out_of_sight(None), Some(host_state.as_path()), "made by a command that failed");
+        let (medium, check_code) = ("CL-01".to_owned(), "7F3K-92QX-0M4D-VH1C".to_owned());
+        enter(LedgerEvent::Written { medium, generation: 1, check_code, verdict: "good".into(), from_cache: false });
+        assert_eq!(user().host_state_out_of_sight(None), None, "there are backups of one's own");
     }
 
     #[test]

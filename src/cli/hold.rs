@@ -26,9 +26,9 @@ pub enum Command {
 
 #[derive(Debug, clap::Args)]
 pub struct On {
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = crate::cli::ui::values::person)]
     by: String,
-    #[arg(long, value_name = "WORDS")]
+    #[arg(long, value_name = "WORDS", value_parser = crate::cli::ui::values::words)]
     why: String,
 }
 
@@ -78,8 +78,15 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
     };
     match command {
         Command::On(on) => {
+            let was_held = active_hold(&book()?).is_some();
             put_on(&state, &on.by, &on.why, &env)?;
-            Ok(Outcome::good(format!("{}\n", find("hold.put-on")), &answer(&book()?)))
+            let book = book()?;
+            // Whoever was not named at the start is named from now on.
+            let said = match active_hold(&book).filter(|_| was_held) {
+                Some(hold) => format!("{}\n{}\n", find("hold.added-to"), hold_line(&hold)),
+                None => format!("{}\n", find("hold.put-on")),
+            };
+            Ok(Outcome::good(said, &answer(&book)))
         }
         Command::Show => {
             let book = book()?;
@@ -140,6 +147,7 @@ fn answer(book: &LedgerContent) -> HoldAnswer {
         hold: active_hold(book).map(|h| answer::Hold {
             since: h.since.into(),
             by: h.by.into(),
+            added_by: h.added_by.into_iter().map(Into::into).collect(),
             why: h.why.into(),
             release_asked: h.release_requested.map(asked),
         }),

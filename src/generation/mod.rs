@@ -28,7 +28,7 @@ use crate::format::set_key::SetKey;
 use crate::format::{Malformed, limit};
 use crate::medium::{ErrorCategory, Medium, MediumError, OpenObject};
 use crate::pipeline::compressor::{Decompressor, FrameError};
-use crate::pipeline::encryptor::{self, DecryptError, Decryptor, Identity, Stanzas};
+use crate::pipeline::encryptor::{self, DamagedPart, DecryptError, Decryptor, Identity, Stanzas};
 use crate::pipeline::packer::{PackReader, UnpackError};
 use crate::seal::chain::{Chain, Fault, FaultKind, ReadError, SealLink, read_object};
 use parking_lot::Mutex;
@@ -336,7 +336,16 @@ impl<'a> Generation<'a> {
 
     /// Opens what is left of a pack that is not what its seal lists.
     pub fn salvage(&self, object: u64, open: Box<dyn OpenObject>) -> Result<DecryptedPack> {
-        PackReader::salvage(self.decrypt(object, open)?).map_err(|source| GenerationError::Unpack { object, source })
+        // The key has opened the manifest. What a seal lists and is other bytes now has a damaged header, and not another key.
+        let is_listed = !self.chain.is_unlisted(object) && self.chain.object(object).is_some();
+        let damaged = || DecryptError::Damaged { part: DamagedPart::Header };
+        let payload = self.decrypt(object, open).map_err(|e| match e {
+            GenerationError::Decrypt { object, source: DecryptError::WrongKey } if is_listed => {
+                GenerationError::Decrypt { object, source: damaged() }
+            }
+            e => e,
+        });
+        PackReader::salvage(payload?).map_err(|source| GenerationError::Unpack { object, source })
     }
 
     fn decrypt(&self, object: u64, open: Box<dyn OpenObject>) -> Result<Decryptor<Box<dyn OpenObject>>> {

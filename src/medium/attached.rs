@@ -166,9 +166,35 @@ pub fn device_name(folder: &Path) -> Option<String> {
         return mam::serial(folder);
     }
     let device = rustix::fs::stat(folder).ok()?.st_dev;
-    let udev = std::fs::read_to_string(format!("/run/udev/data/b{}:{}", major(device), minor(device))).ok()?;
-    let serial = udev.lines().find_map(|line| line.strip_prefix("E:ID_SERIAL="))?;
+    name_in_udev(Path::new(UDEV), &format!("{}:{}", major(device), minor(device)))
+}
+
+/// What udev knows of the devices that are plugged in.
+const UDEV: &str = "/run/udev/data";
+
+/// What udev calls the disk of a block device, given by its number as `major:minor`.
+fn name_in_udev(udev: &Path, number: &str) -> Option<String> {
+    let known = std::fs::read_to_string(udev.join(format!("b{number}"))).ok()?;
+    let serial = known.lines().find_map(|line| line.strip_prefix("E:ID_SERIAL="))?;
     (!serial.is_empty()).then(|| serial.to_owned())
+}
+
+/// The node of a disk that is plugged in, by the name that [`device_name`] gives it. A dock without a disk, which has no
+/// bytes, is none.
+pub fn disk_with_name(name: &str) -> Option<PathBuf> {
+    find_disk(Path::new("/sys/class/block"), Path::new(UDEV), name)
+}
+
+fn find_disk(sysfs: &Path, udev: &Path, name: &str) -> Option<PathBuf> {
+    let mut disks: Vec<PathBuf> = std::fs::read_dir(sysfs).ok()?.flatten().map(|e| e.path()).collect();
+    // The disk before its parts.
+    disks.sort();
+    disks.into_iter().find_map(|disk| {
+        let read = |fact| std::fs::read_to_string(disk.join(fact)).ok().map(|text| text.trim().to_owned());
+        let is_there = read("size").is_some_and(|sectors| sectors != "0");
+        let is_named = || read("dev").and_then(|number| name_in_udev(udev, &number)).as_deref() == Some(name);
+        (is_there && is_named()).then(|| Path::new("/dev").join(disk.file_name().unwrap_or_default()))
+    })
 }
 
 /// Whether this process may write to the medium at a path: a folder's mount, or the cartridge in a drive, is not
@@ -205,4 +231,28 @@ fn read_label(medium: &dyn Medium, number: u64, path: &Path) -> Result<Label> {
     let read = medium.open(number, ObjectKind::Label)?.take(limit::LABEL_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(|e| MediumError::of_read(path.display().to_string(), number, ObjectKind::Label, e))?;
     decode_label(&bytes, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk that is plugged in and not mounted is still there. A dock that is empty is not its disk.
+    #[test]
+    fn a_disk_is_found_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sysfs, udev) = (dir.path().join("block"), dir.path().join("udev"));
+        std::fs::create_dir(&udev).unwrap();
+        for (disk, number, sectors, name) in
+            [("sda", "8:0", "99", "System"), ("sdb", "8:16", "0", "Dock"), ("sdc1", "8:33", "7", "CL")]
+        {
+            std::fs::create_dir_all(sysfs.join(disk)).unwrap();
+            std::fs::write(sysfs.join(disk).join("dev"), format!("{number}\n")).unwrap();
+            std::fs::write(sysfs.join(disk).join("size"), format!("{sectors}\n")).unwrap();
+            std::fs::write(udev.join(format!("b{number}")), format!("S:disk\nE:ID_SERIAL={name}\n")).unwrap();
+        }
+        let found = |name| find_disk(&sysfs, &udev, name);
+        assert_eq!(found("CL"), Some("/dev/sdc1".into()));
+        assert_eq!((found("Dock"), found("Away"), found("")), (None, None, None));
+    }
 }

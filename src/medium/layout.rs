@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The folder below a medium's root that contains the folders of the sets.
-pub(super) const FOLDER: &str = "AZEKURA";
+pub const FOLDER: &str = "AZEKURA";
 
 /// Whether an object may have this number and kind.
 pub(super) fn check_name(number: u64, kind: ObjectKind) -> Result<(), MediumError> {

@@ -25,11 +25,12 @@ pub mod simulated;
 mod span;
 pub mod tape;
 
-pub use attached::{AttachedMedium, Writable, device_name, is_writable};
-pub use device::{WatchedDisk, is_mounted, watch};
+pub use attached::{AttachedMedium, Writable, device_name, disk_with_name, is_writable};
+pub use device::{WatchedDisk, is_mounted, mount_points, watch};
 pub use directory::Directory;
 pub use error::{ChangerProblem, DeviceProblem, ErrorCategory, MediumError};
 pub use file_system::FileSystem;
+pub use layout::FOLDER;
 pub use loader::Loader;
 pub use sets::{BrokenLabel, SetOnMedium, Sets};
 pub use span::{SpanningMedium, bring};

@@ -56,6 +56,12 @@ impl Damage {
     }
 }
 
+/// How many objects were not there to be read, and the bytes that they should have.
+pub(crate) fn absent(damage: &[Damage]) -> (u64, u64) {
+    let absent = damage.iter().filter(|d| matches!(d.what, DamageKind::Missing | DamageKind::Kind(_)));
+    absent.fold((0, 0), |(objects, bytes), d| (objects + 1, bytes + d.object.length))
+}
+
 /// Marks damaged packs in the host's catalog, so that the next backup stores again what lay in them and the sources
 /// still have. Returns their number; 0 also if this host does not write the set.
 pub fn remember_damage(set: Id, damage: &[Damage], catalog: &mut Catalog) -> Result<usize, CatalogError> {

@@ -163,7 +163,8 @@ impl Sealed {
             let said = message!("error.unrecorded", generation = answer.generation, time = time, code = code);
             to_stderr(&CommandError::new(said, exit).reasoned(why.into()).text());
         }
-        let mut outcome = Outcome::new(exit, show::text(answer, &self.to), answer);
+        let is_there = !self.done.is_gone && (is_drive(&self.to) || self.done.report.medium.path.exists());
+        let mut outcome = Outcome::new(exit, show::text(answer, &self.to, is_there), answer);
         outcome.unprinted = Some(message!("error.unprinted", generation = answer.generation, time = time, code = code));
         outcome
     }

@@ -50,8 +50,9 @@ pub fn talk(answer: &Backup, is_held: bool, context: &Context) {
     findings::list(&answer.findings.first, answer.statistics.of("findings").max(answer.findings.len()));
 }
 
-/// `to` is the medium as the user named it: the next command names it so, too.
-pub fn text(answer: &Backup, to: &Path) -> String {
+/// `to` is the medium as the user named it: the next command names it so, too. One that is not there any more cannot be
+/// verified there.
+pub fn text(answer: &Backup, to: &Path, is_there: bool) -> String {
     let n = |name| count(answer.statistics.of(name));
     let mut table = Table::default();
     table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
@@ -87,6 +88,9 @@ pub fn text(answer: &Backup, to: &Path) -> String {
         table.row(find("label.medium"), message!("backup.medium", number = place).to_string());
     }
     table.row(find("label.check-code"), message!("backup.check-code", code = answer.check_code).to_string());
+    if !is_there {
+        return table.text();
+    }
     let medium = shell_word(to.as_os_str());
     format!("{}\n{}\n", table.text(), message!("backup.next", medium = medium, code = answer.check_code))
 }

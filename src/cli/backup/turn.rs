@@ -13,7 +13,7 @@ use crate::cli::ui::units::time;
 use azekura::env::Env;
 use azekura::host::ledger::LedgerError;
 use azekura::job::backup::{Options, Report, backup};
-use azekura::job::media::night::{PoolNight, enter_alone, night as run};
+use azekura::job::media::night::{Ejection, PoolNight, enter_alone, night as run};
 use azekura::job::media::rotation::{FoundMedium, PoolTurn, Refusal};
 use azekura::set::writer::Opened;
 use std::cell::Cell;
@@ -28,6 +28,8 @@ pub struct Done {
     /// How the night ends beside the verdict: with [`Exit::Incomplete`] where the medium should have been swapped before or has
     /// not left, with [`Exit::SealedOnly`] where the ledger could not be written.
     pub exit: Exit,
+    /// The medium was seen to leave.
+    pub is_gone: bool,
     /// What was wrong after the generation was sealed, for the log of nights.
     pub why: Option<String>,
 }
@@ -37,12 +39,12 @@ pub fn alone(options: &Options, env: &Env, context: &Context) -> Result<Done, Co
     let report = backup(options, env, &context.progress())?;
     if options.quarantine {
         // Evidence, and no copy of the data.
-        return Ok(Done { medium: report.set_name.clone(), report, exit: Exit::Good, why: None });
+        return Ok(Done { medium: report.set_name.clone(), report, exit: Exit::Good, is_gone: false, why: None });
     }
     let (medium, error) = enter_alone(options, &report, env);
     let why = error.map(|e| untold(&e, context));
     let exit = if why.is_some() { Exit::SealedOnly } else { Exit::Good };
-    Ok(Done { report, medium, exit, why })
+    Ok(Done { report, medium, exit, is_gone: false, why })
 }
 
 fn untold(LedgerError::Io { path, .. }: &LedgerError, context: &Context) -> String {
@@ -55,9 +57,9 @@ fn untold(LedgerError::Io { path, .. }: &LedgerError, context: &Context) -> Stri
 pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context) -> Result<Done, CommandError> {
     let left = Cell::new(true);
     let leave = |at: &Path| {
-        let tried = eject(pool, at, context);
-        left.set(tried != Some(false));
-        tried.is_some()
+        let ejection = eject(pool, at, context);
+        left.set(ejection != Ejection::Failed);
+        ejection
     };
     let done = run(&pool.pool(), options, &leave, env, &context.progress())?;
     let (turn, report, gone, why) = match done {
@@ -68,11 +70,11 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
             (turn, *report, gone, ledger_error.map(|e| untold(&e, context)))
         }
         PoolNight::Refused(refusal) => return Err(refused(&refusal, &options.to)),
-        PoolNight::Full { medium, due } => {
-            let said = if medium == due {
-                message!("error.media.all-full", name = medium)
-            } else {
-                message!("error.media.full", name = medium, due = due)
+        PoolNight::Full { medium, is_part_sealed, due } => {
+            let said = match is_part_sealed {
+                _ if medium == due => message!("error.media.all-full", name = medium),
+                true => message!("error.media.full", name = medium, due = due),
+                false => message!("error.media.full-unsealed", name = medium, due = due),
             };
             return Err(CommandError::new(said, Exit::Medium));
         }
@@ -101,7 +103,7 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
     if why.is_some() {
         exit = Exit::SealedOnly;
     }
-    Ok(Done { report, medium, exit, why })
+    Ok(Done { report, medium, exit, is_gone: gone == Some(true), why })
 }
 
 fn refused(refusal: &Refusal, at: &Path) -> CommandError {
@@ -128,24 +130,23 @@ fn refused(refusal: &Refusal, at: &Path) -> CommandError {
     CommandError::new(said, Exit::Medium)
 }
 
-/// The program gets the path of the medium in its environment. Whether the medium is gone is checked afterwards. Returns
-/// whether it succeeded; `None` if there is no program.
-fn eject(pool: &ConfigPool, at: &Path, context: &Context) -> Option<bool> {
-    let (program, arguments) = pool.leave.split_first()?;
+/// The program gets the path of the medium in its environment. Whether the medium is gone is checked afterwards.
+fn eject(pool: &ConfigPool, at: &Path, context: &Context) -> Ejection {
+    let Some((program, arguments)) = pool.leave.split_first() else { return Ejection::NotAsked };
     let mut command = Command::new(program);
     command.args(arguments).env("AZEKURA_MEDIUM", at).stdin(Stdio::null()).stdout(Stdio::from(std::io::stderr()));
     let env = context.env(None);
     match command.spawn().and_then(|child| wait(child, &|| env.is_interrupted())) {
-        Ok(Some(status)) if status.success() => Some(true),
+        Ok(Some(status)) if status.success() => Ejection::Done,
         // The user has stopped it.
-        Ok(None) => Some(false),
+        Ok(None) => Ejection::Failed,
         Ok(Some(status)) => {
             context.warn(&message!("media.leave-failed", program = program, status = status.to_string()));
-            Some(false)
+            Ejection::Failed
         }
         Err(e) => {
             context.warn(&message!("prompt.medium.program", program = program, reason = e.to_string()));
-            Some(false)
+            Ejection::Failed
         }
     }
 }

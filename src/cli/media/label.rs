@@ -28,7 +28,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
-    let book = Ledger::of(&context.state_dir()?).read()?;
+    let book = Ledger::of(&context.state_to_ask()?).read()?;
     let mut media = Vec::new();
     for name in &args.media {
         media.push(known(&book, name)?);

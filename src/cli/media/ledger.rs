@@ -18,8 +18,7 @@ use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, Medi
 use azekura::job::incident::hold::active_hold;
 use azekura::job::incident::people::is_same_person;
 use azekura::job::media::scrub::enter_into_ledger;
-use azekura::medium::tape::st::is_drive;
-use azekura::medium::{MediumError, Sets};
+use azekura::job::media::whereabouts::attached_at;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +27,7 @@ pub struct Move {
     medium: String,
     #[arg(long, value_name = "PLACE", required_unless_present = "out_of_use")]
     to: Option<String>,
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = crate::cli::ui::values::person)]
     by: String,
     #[arg(long, value_name = "WHO")]
     witness: Option<String>,
@@ -225,6 +224,7 @@ pub fn log(args: &Log, context: &Context) -> Result<Outcome, CommandError> {
 fn event(l: &LedgerLine) -> String {
     let said = match &l.event {
         LedgerEvent::Registered { set, .. } => message!("media.event.registered", set = set),
+        LedgerEvent::CopyBegun { at, .. } => message!("media.event.copy-begun", place = at),
         LedgerEvent::Copied { generation, check_code, .. } => {
             message!("media.event.copied", number = generation, code = check_code)
         }
@@ -266,7 +266,9 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
     let (ledger, book) = book(context)?;
     let account = known(&book, &args.medium)?;
     // What is in the dock was not taken anywhere.
-    if let Some(at) = attached_at(&account, context)? {
+    let places = context.config.pools.iter().filter(|p| p.media.contains(&account.name)).map(|p| p.at.as_path());
+    let places: Vec<&Path> = places.filter(|_| !account.is_copy).collect();
+    if let Some(at) = attached_at(&account, &book, &places)? {
         let said = message!("error.media.moved-attached", name = account.name, path = at);
         return Err(CommandError::new(said, Exit::Medium));
     }
@@ -284,28 +286,6 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
     let answer = event_answer(&event);
     ledger.write(&time_text(crate::cli::environment::now()), event)?;
     Ok(Outcome::good(text, &answer))
-}
-
-/// Where a medium is attached now, of the places that the configuration names. The set tells it: a copy, which has the same
-/// one, is only told apart by its kind of line in the ledger.
-fn attached_at<'c>(account: &MediumAccount, context: &'c Context) -> Result<Option<&'c Path>, CommandError> {
-    if account.is_copy {
-        return Ok(None);
-    }
-    let places = context.config.pools.iter().filter(|p| p.media.contains(&account.name)).map(|p| p.at.as_path());
-    // A drive is not opened for this: that would load a cartridge which somebody has ejected.
-    for at in places.filter(|at| !is_drive(at)) {
-        let sets = match Sets::find(at) {
-            Ok(sets) => sets,
-            Err(MediumError::NotFound { .. } | MediumError::NotADirectory { .. } | MediumError::Gone { .. }) => continue,
-            Err(e) => return Err(e.into()),
-        };
-        let ids = sets.found.iter().map(|s| Some(s.id)).chain(sets.broken.iter().map(|b| b.id));
-        if ids.flatten().any(|id| id.to_string() == account.set) {
-            return Ok(Some(at));
-        }
-    }
-    Ok(None)
 }
 
 fn line(l: &LedgerLine) -> answer::LedgerLine {

@@ -95,6 +95,7 @@ pub type Row = (&'static str, CellValue, Mark, Vec<FactSource>);
 pub struct ReportBuilder {
     page: Page,
     sections: Vec<Section>,
+    has_bad: bool,
 }
 
 /// The last part of a catalogue's key, as JSON names a member.
@@ -105,7 +106,7 @@ fn member(key: &str) -> String {
 impl ReportBuilder {
     pub fn new(title: &'static str) -> Self {
         let page = Page { lang: Lang::spoken().name().into(), title: find(title), ..Page::default() };
-        Self { page, sections: Vec::new() }
+        Self { page, sections: Vec::new(), has_bad: false }
     }
 
     /// A line under the title.
@@ -146,6 +147,7 @@ impl ReportBuilder {
         let mut rows = Vec::new();
         for (what, fact, mark, sources) in facts {
             let mark = if sources.is_empty() { Mark::Unknown } else { mark };
+            self.has_bad |= mark == Mark::Bad;
             let recorded = report::Fact {
                 fact: member(what).into(),
                 value: fact.json(),
@@ -176,6 +178,7 @@ impl ReportBuilder {
             return self.words(&message!("page.no-rows"));
         }
         for row in rows {
+            self.has_bad |= row.iter().any(|cell| matches!(cell, CellValue::Mark(Mark::Bad)));
             let object: BTreeMap<String, Value> = headings.iter().zip(row).map(|(h, f)| (member(h), f.json())).collect();
             self.sections.last_mut().into_iter().for_each(|s| s.rows.get_or_insert_default().first.push(object.clone()));
         }
@@ -219,6 +222,11 @@ impl ReportBuilder {
             ("page.head.stamp", Style::Stamp),
         ];
         self.form(TableKind::Signatures, &headings, roles, 0);
+    }
+
+    /// Whether anything on the page is marked ×.
+    pub fn has_bad(&self) -> bool {
+        self.has_bad
     }
 
     pub fn html(&self) -> String {

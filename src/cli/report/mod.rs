@@ -19,11 +19,14 @@ use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::{count, day_in_japan, moment, paper_day};
 use azekura::answer::session::Session;
+use azekura::answer::session::answers::{of_clean, of_restore, of_verify};
 use azekura::answer::{exact, report as answer};
 use azekura::env::TOOL;
+use azekura::generation::GenerationError;
 use azekura::job::incident::people::is_same_person;
 use azekura::report::due::wareki;
 use builder::ReportBuilder;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -124,7 +127,10 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
         Command::Readopt(a) if is_same_person(&a.by, &a.witness) => {
             return Err(CommandError::new(message!("error.witness"), Exit::Usage));
         }
-        Command::Readopt(a) => readopt::build(&session, a.generation, &a.by, &a.witness),
+        Command::Readopt(a) => {
+            check_there_is(a.generation, &session)?;
+            readopt::build(&session, a.generation, &a.by, &a.witness)
+        }
     };
     frame(&mut builder, &session);
     let kind = command.path();
@@ -134,8 +140,60 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
         context.keep(kind, html.into_bytes());
     }
     let answer = answer(&session, folder, paths.out.as_deref(), &builder);
-    let exit = if answer.record.is_good() { Exit::Good } else { Exit::Damage };
-    Ok(Outcome::new(exit, text(&answer), &answer))
+    let declared = Declared::of(command, &session);
+    let has_lost = declared.as_ref().is_some_and(|d| d.has_lost);
+    let exit = if answer.record.is_good() && !has_lost { Exit::Good } else { Exit::Damage };
+    let result = match declared {
+        _ if !answer.record.is_good() => "page.result.bad",
+        Some(_) if builder.has_bad() => "page.result.has-bad",
+        Some(Declared { is_restored: false, .. }) => "page.result.nothing-restored",
+        _ => "page.result.good",
+    };
+    Ok(Outcome::new(exit, text(&answer, result), &answer))
+}
+
+/// What a page says of restored data, for which those who sign it answer.
+struct Declared {
+    is_restored: bool,
+    /// Something could not be restored.
+    has_lost: bool,
+}
+
+impl Declared {
+    /// `None` for a page that tells what happened: × is no reason not to sign it.
+    fn of(command: &Command, session: &Session) -> Option<Self> {
+        let generation = match command {
+            Command::Reconnect(_) => None,
+            Command::Readopt(a) => Some(a.generation),
+            Command::Incident(_) | Command::Authenticity(_) => return None,
+        };
+        let all = session.all(of_restore).map(|(r, _)| r).filter(|r| !r.dry_run);
+        let all: Vec<_> = all.filter(|r| generation.is_none_or(|g| r.generation == g)).collect();
+        let has_lost = all.iter().any(|r| r.not_restored > 0 || r.entries_lost > 0 || !r.not_found.is_empty());
+        Some(Self { is_restored: !all.is_empty(), has_lost })
+    }
+}
+
+/// Fails where commands of the session have listed the generations of the medium, and this one is none of them.
+fn check_there_is(generation: u64, session: &Session) -> Result<(), CommandError> {
+    let mut listed = BTreeSet::new();
+    // Where seals are missing, nobody knows which generations there were.
+    let mut is_whole = true;
+    for (v, _) in session.all(of_verify) {
+        is_whole &= v.generations.more == 0 && v.faults.is_empty();
+        listed.extend(v.generations.first.iter().map(|g| g.generation));
+    }
+    for (c, _) in session.all(of_clean) {
+        is_whole &= c.generations.more == 0 && c.faults.is_empty();
+        listed.extend(c.generations.first.iter().map(|g| g.generation));
+    }
+    let is_restored = session.all(of_restore).any(|(r, _)| r.generation == generation);
+    match listed.first().copied().zip(listed.last().copied()) {
+        Some((first, last)) if is_whole && !listed.contains(&generation) && !is_restored => {
+            Err(GenerationError::NoSuchGeneration { wanted: generation, first, last }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The lines above and below every report.
@@ -172,13 +230,13 @@ fn frame(builder: &mut ReportBuilder, session: &Session) {
     builder.foot(&message!("page.foot.tool", tool = TOOL));
 }
 
-fn text(answer: &answer::Report) -> String {
+fn text(answer: &answer::Report, result: &'static str) -> String {
     let mut table = Table::default();
     if let Some(report) = &answer.report {
         table.row(find("label.report"), exact(report, answer.report_hex.as_deref()).printable());
     }
     record_rows(&mut table, &answer.record);
-    table.row(find("label.result"), find(if answer.record.is_good() { "page.result.good" } else { "page.result.bad" }));
+    table.row(find("label.result"), find(result));
     table.text()
 }
 

@@ -239,8 +239,13 @@ pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
         CellValue::Said(message!("page.scanned", engine = engine, signatures = signatures, date = date, found = count(s.found())))
     });
     let (traces, signs_at) = signs(r);
-    let line = r.verify.and_then(|(v, _)| v.generations.first.iter().find(|g| g.generation == restore.generation));
-    let sealed = CellValue::optional(line, |g| CellValue::Said(message!("page.seal-read", damaged = count(g.damaged_objects))));
+    // It may use what any earlier generation stored.
+    let damaged =
+        r.verify.filter(|(v, _)| v.generations.first.iter().any(|g| g.generation == restore.generation)).map(|(v, _)| {
+            let so_far = v.generations.first.iter().filter(|g| g.generation <= restore.generation);
+            so_far.fold(0_u64, |sum, g| sum.saturating_add(g.damaged_objects))
+        });
+    let sealed = CellValue::optional(damaged, |damaged| CellValue::Said(message!("page.seal-read", damaged = count(damaged))));
     let to_mark = if restore.to.is_some() { Mark::Good } else { Mark::Unknown };
     vec![
         ("page.fact.generation", of, of_mark, of_sources),

@@ -283,12 +283,14 @@ fn text(answer: &Restore) -> String {
         }
         let lacking = answer.not_restored + answer.shortfalls + answer.withheld + answer.entries_lost;
         let is_whole = lacking + answer.not_found.len() == 0;
+        let lost = answer.not_restored + answer.entries_lost;
         let result = match (exit(answer), is_whole) {
-            (Exit::Good, _) => "restore.good",
-            (_, true) => "restore.doubtful",
-            _ => "restore.bad",
+            (Exit::Good, _) => message!("restore.good"),
+            (_, true) => message!("restore.doubtful"),
+            _ if lost > 0 => message!("restore.lost", count = count(lost)),
+            _ => message!("restore.bad"),
         };
-        table.row(find("label.result"), find(result));
+        table.row(find("label.result"), result.to_string());
     }
     table.text()
 }

@@ -116,6 +116,7 @@ pub const ASKING_HINTS: &[&str] = &[
     "hint.media.blank-in-dock",
     "hint.media.damaged",
     "hint.media.full",
+    "hint.media.full-unsealed",
     "hint.media.not-mounted",
     "hint.media.not-mounted-due",
     "hint.media.nothing-sealed",

@@ -4,6 +4,7 @@ use super::text::{Message, message};
 use azekura::format::check_code::WrittenCode;
 use azekura::format::object::{Id, unhex};
 use azekura::format::typed::without_dividers;
+use azekura::job::incident::people::is_nobody;
 
 /// A check code from the paper ledger, in either width, with hyphens of any kind.
 pub fn check_code(typed: &str) -> Result<WrittenCode, Message> {
@@ -13,6 +14,16 @@ pub fn check_code(typed: &str) -> Result<WrittenCode, Message> {
 /// A root key as the key sheet prints it.
 pub fn root_key(typed: &str) -> Result<[u8; 32], Message> {
     unhex(&hex_digits(typed)).ok_or_else(|| message!("value.root-key"))
+}
+
+/// Who does something.
+pub fn person(typed: &str) -> Result<String, Message> {
+    if is_nobody(typed) { Err(message!("value.person")) } else { Ok(typed.to_owned()) }
+}
+
+/// A reason, for whoever asks later.
+pub fn words(typed: &str) -> Result<String, Message> {
+    if is_nobody(typed) { Err(message!("value.words")) } else { Ok(typed.to_owned()) }
 }
 
 pub fn set_id(typed: &str) -> Result<Id, Message> {

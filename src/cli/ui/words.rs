@@ -52,7 +52,8 @@ pub fn verdict(verdict: Verdict, how: ReadBack) -> Message {
 /// That a hold is active: the same words everywhere.
 pub fn hold_line(hold: &Hold) -> Message {
     let since = time(&hold.since, Lang::spoken());
-    message!("hold.stands", since = since, who = hold.by, why = recorded::why(&hold.why))
+    let people: Vec<&str> = std::iter::once(&hold.by).chain(&hold.added_by).map(String::as_str).collect();
+    message!("hold.stands", since = since, who = people.join(", "), why = recorded::why(&hold.why))
 }
 
 /// What is wrong with a chain of seals.

@@ -103,6 +103,7 @@ impl Intervals {
         let time = &l.time;
         match &l.event {
             LedgerEvent::Registered { medium, .. }
+            | LedgerEvent::CopyBegun { medium, .. }
             | LedgerEvent::Copied { medium, .. }
             | LedgerEvent::Attached { medium, .. }
             | LedgerEvent::Written { medium, .. }

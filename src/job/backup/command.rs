@@ -7,8 +7,10 @@ use crate::format::entry::{Core, EntryKind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -17,7 +19,9 @@ type Result<T> = std::result::Result<T, BackupError>;
 
 /// How long a command is waited for between two looks at whether to stop.
 const WAIT: Duration = Duration::from_millis(20);
-/// The same, for its output.
+/// How long a command may take to end after it was asked to.
+const GRACE: Duration = Duration::from_millis(700);
+/// The same as [`WAIT`], for its output.
 const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// What a command writes. Reading fails with `WouldBlock` where nothing comes for a while, so that a slow command does
@@ -72,27 +76,68 @@ pub struct RunningCommand {
     check: Option<RunningCheck>,
 }
 
-/// Is ended when it is dropped.
-struct OwnedChild(Child);
+/// Is ended when it is dropped, with everything that it has started.
+struct OwnedChild {
+    child: Child,
+    has_group: bool,
+    has_ended: bool,
+}
 
 impl Drop for OwnedChild {
     fn drop(&mut self) {
-        // Of a command that has ended, both do nothing.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        if !self.has_ended {
+            self.end();
+        }
     }
 }
 
 impl OwnedChild {
+    /// Starts a program in a process group of its own, so that what it has started can be ended with it. At a terminal it stays
+    /// in the group of this program: another one could not ask for a password there, and Ctrl-C reaches all of this one.
+    fn start(command: &mut Command) -> io::Result<Self> {
+        let has_group = std::fs::File::open("/dev/tty").is_err();
+        if has_group {
+            command.process_group(0);
+        }
+        Ok(Self { child: command.spawn()?, has_group, has_ended: false })
+    }
+
     /// Waits for its end.
     fn finish(&mut self, check: &dyn Fn() -> Result<()>) -> Result<ExitStatus> {
         loop {
             check()?;
-            match self.0.try_wait().map_err(BackupError::CommandOutput)? {
-                Some(status) => return Ok(status),
+            match self.child.try_wait().map_err(BackupError::CommandOutput)? {
+                Some(status) => {
+                    self.has_ended = true;
+                    return Ok(status);
+                }
                 None => std::thread::sleep(WAIT),
             }
         }
+    }
+
+    /// Asks it to end, and soon makes it. Until it is waited for, nobody else can have the number of its group.
+    fn end(&mut self) {
+        let process = Pid::from_child(&self.child);
+        let send = |signal| match self.has_group {
+            true => kill_process_group(process, signal),
+            false => kill_process(process, signal),
+        };
+        let has_ended = || {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            !matches!(waitid(WaitId::Pid(process), options), Ok(None))
+        };
+        let _ = send(Signal::TERM);
+        // What it has started got the same signal at the same moment, and has a moment more.
+        for _ in 0..GRACE.as_millis() / WAIT.as_millis() {
+            let is_last = has_ended();
+            std::thread::sleep(WAIT);
+            if is_last {
+                break;
+            }
+        }
+        let _ = send(Signal::KILL);
+        let _ = self.child.wait();
     }
 }
 
@@ -102,8 +147,8 @@ impl RunningCommand {
         let CommandLine { program, arguments, folder, check } = line;
         let mut command = Command::new(&program);
         command.args(arguments).current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::piped());
-        let started = command.spawn().and_then(|mut child| match child.stdout.take() {
-            Some(output) => Ok((OwnedChild(child), CommandOutput(output))),
+        let started = OwnedChild::start(&mut command).and_then(|mut started| match started.child.stdout.take() {
+            Some(output) => Ok((started, CommandOutput(output))),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         });
         match started {
@@ -145,8 +190,8 @@ impl RunningCheck {
         let (program, arguments) = line.split_first()?;
         let mut command = Command::new(program);
         command.args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
-        let mut child = command.spawn().map(OwnedChild);
-        let input = child.as_mut().ok().and_then(|child| child.0.stdin.take());
+        let mut child = OwnedChild::start(&mut command);
+        let input = child.as_mut().ok().and_then(|started| started.child.stdin.take());
         // So that a check that is slow or hangs does not hide the wish to stop.
         let input = input.filter(|input| fcntl_setfl(input, OFlags::NONBLOCK).is_ok());
         Some(Self { program: program.display().to_string(), child, input })

@@ -24,6 +24,8 @@ pub struct Hold {
     pub since: String,
     /// Who put it on.
     pub by: String,
+    /// Other people who added a reason to it.
+    pub added_by: Vec<String>,
     /// All reasons.
     pub why: String,
     /// When one person alone asked to take it off, and who.
@@ -86,9 +88,15 @@ pub fn active_hold(book: &LedgerContent) -> Option<Hold> {
         match &l.event {
             LedgerEvent::Held { by, why, set, generation } => {
                 reasons.push((why, set.as_deref().zip(*generation)));
-                let begun = || Hold { since: l.time.clone(), by: by.clone(), why: String::new(), release_requested: None };
+                let (since, by) = (l.time.clone(), by.clone());
+                let begun = || Hold { since, by: by.clone(), added_by: Vec::new(), why: String::new(), release_requested: None };
+                let hold = hold.get_or_insert_with(begun);
                 // Whoever requested the release did not know this reason.
-                hold.get_or_insert_with(begun).release_requested = None;
+                hold.release_requested = None;
+                // What a backup adds names itself in its reason.
+                if set.is_none() && hold.by != by && !hold.added_by.contains(&by) {
+                    hold.added_by.push(by);
+                }
             }
             LedgerEvent::Harmless { set, generation, .. } => {
                 reasons.retain(|(_, alarm)| *alarm != Some((set, *generation)));
@@ -267,6 +275,7 @@ mod tests {
         h.run(|state, env| put_on(state, "鈴木", "canary", env)).unwrap();
         let hold = active_hold(&Ledger::of(h.dir.path()).read().unwrap()).unwrap();
         assert_eq!((&hold.since[..], &hold.by[..], &hold.why[..]), ("2026-09-21T14:13:20Z", "当直", "脅迫文; canary"));
+        assert_eq!(hold.added_by, ["鈴木"], "and who added to it");
         assert_eq!(h.off("Suzuki", None).unwrap(), Release::Requested);
         assert!(matches!(h.off("suzuki ", Some("SUZUKI")), Err(HoldError::SamePerson)));
         assert!(matches!(h.off("SUZUKI", None), Err(HoldError::SameDay { .. })), "the same person, in other letters");

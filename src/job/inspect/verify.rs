@@ -9,7 +9,7 @@ use crate::format::object::{Id, Object, ObjectKind, object_path};
 use crate::format::seal::{ReadBack, Verdict};
 use crate::medium::{Listed, Medium};
 use crate::seal::chain::{Chain, Fault, FaultKind, SealLink};
-use crate::set::check::{check_objects, file_of};
+use crate::set::check::{absent, check_objects, file_of};
 use crate::set::open::{OpenSet, set_name};
 use std::path::PathBuf;
 
@@ -173,10 +173,11 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
     let listed = all.len();
     all.retain(|(o, _)| o.number >= chain.first || o.kind == ObjectKind::Succession || is_there(chain, o));
     let elsewhere = listed - all.len();
-    let bytes = all.iter().map(|(o, _)| o.length).sum();
+    let bytes = all.iter().map(|(o, _)| o.length).sum::<u64>();
     observer.on_event(Event::Expected { entries: all.len() as u64, bytes });
     observer.on_event(Event::Phase(Phase::ReadingBack));
     let (damage, read_back) = check_objects(medium, &chain.listing, &all, env, observer)?;
+    let (absent_objects, absent_bytes) = absent(&damage);
     let lines = chain.links.iter().map(|l| CheckedGeneration {
         generation: l.seal.generation,
         time: l.seal.time.clone(),
@@ -206,8 +207,8 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         leftovers: chain.leftovers.clone(),
         foreign: foreign(medium, chain)?,
         litter: chain.listing.litter_names(),
-        objects: all.len() as u64 + chain.links.len() as u64,
-        bytes,
+        objects: all.len() as u64 + chain.links.len() as u64 - absent_objects,
+        bytes: bytes - absent_bytes,
         place: chain.label.as_ref().map_or(0, |l| l.place),
         elsewhere: elsewhere as u64,
         read_back,

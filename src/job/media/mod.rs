@@ -7,6 +7,7 @@ pub mod init;
 pub mod night;
 pub mod rotation;
 pub mod scrub;
+pub mod whereabouts;
 
 use crate::env::Env;
 use crate::host::ledger::{LedgerError, MediumKind};

@@ -29,20 +29,34 @@ pub enum PoolNight {
         turn: PoolTurn,
         /// The backup's report.
         report: Box<backup::Report>,
-        /// Whether the medium was seen to be gone after it was ejected; `None` if it was not ejected.
+        /// Whether the medium was seen to be gone after it was ejected. `None` if it was not ejected, or if that failed and
+        /// nothing shows where it is.
         gone: Option<bool>,
         /// Why a line of the ledger could not be written after the generation was sealed.
         ledger_error: Option<LedgerError>,
     },
     /// Nothing was written.
     Refused(Refusal),
-    /// The disk is full: what was stored is sealed, and the generation is not complete.
+    /// The disk is full, and the generation is not complete.
     Full {
         /// The medium.
         medium: String,
+        /// Something of it was stored and sealed.
+        is_part_sealed: bool,
         /// The medium that is due now.
         due: String,
     },
+}
+
+/// What came of detaching a medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ejection {
+    /// Nothing detaches it.
+    NotAsked,
+    /// The program that detaches it failed.
+    Failed,
+    /// It says that the medium is detached.
+    Done,
 }
 
 /// Nobody is asked for a blank disk when one of a pool is full: the next in turn follows.
@@ -69,11 +83,11 @@ fn is_full(e: &BackupError) -> bool {
 }
 
 /// Backs up to the medium of a pool that is due. `options.to` is where the pool's media are attached; `eject` detaches
-/// the medium there, and returns whether it tried.
+/// the medium there.
 pub fn night(
     pool: &Pool,
     options: &Options,
-    eject: &dyn Fn(&Path) -> bool,
+    eject: &dyn Fn(&Path) -> Ejection,
     env: &Env,
     observer: &dyn Observer,
 ) -> Result<PoolNight> {
@@ -114,13 +128,15 @@ pub fn night(
     let loader = DiskByDisk(env.loader);
     let of_disk = Env { loader: &loader, ..*env };
     let tonight = if st::is_drive(at) { env } else { &of_disk };
+    let before = last_seal(&state, known)?;
     let report = match backup(&options, tonight, observer) {
         Err(e) if is_full(&e) && !st::is_drive(at) => {
+            let is_part_sealed = last_seal(&state, known)? != before;
             enter(LedgerEvent::Full { medium: medium.clone() })?;
             let (_, ledger_error) = detach(&options, set, &medium, eject, env);
             ledger_error.map_or(Ok(()), Err)?;
             let due = pool.due(&ledger.read()?).map_or_else(|| medium.clone(), |(due, _)| due.to_owned());
-            return Ok(PoolNight::Full { medium, due });
+            return Ok(PoolNight::Full { medium, is_part_sealed, due });
         }
         ended => ended?,
     };
@@ -144,24 +160,32 @@ pub fn night(
     Ok(PoolNight::Done { came_back, turn, report: Box::new(report), gone, ledger_error })
 }
 
-/// Ejects a medium with this set. Returns whether it was seen to be gone, `None` if it was not ejected, and why the ledger
+/// Ejects a medium with this set. Returns whether it was seen to be gone, as [`PoolNight::Done`] has it, and why the ledger
 /// does not say so.
 fn detach(
     options: &Options,
     set: Id,
     medium: &str,
-    eject: &dyn Fn(&Path) -> bool,
+    eject: &dyn Fn(&Path) -> Ejection,
     env: &Env,
 ) -> (Option<bool>, Option<LedgerError>) {
     let at = &options.to;
     let watched = watch(at, &options.state);
-    if !eject(at) {
+    let ejection = eject(at);
+    if ejection == Ejection::NotAsked {
         return (None, None);
     }
     // What counts is not the answer of the program that ejects, but whether the medium is still attached.
-    let seen = watched.is_gone().unwrap_or_else(|| is_gone(at, set, env));
-    let detached = LedgerEvent::Detached { medium: medium.to_owned(), seen };
-    (Some(seen), Ledger::of(&options.state).write(&env.time_text(), detached).err())
+    let gone = match watched.is_gone() {
+        None if ejection == Ejection::Failed && !st::is_drive(at) => {
+            // A folder without a device may have been unmounted and nothing more, before the program failed.
+            Some(false).filter(|_| !is_gone(at, set, env))
+        }
+        None => Some(is_gone(at, set, env)),
+        shown => shown,
+    };
+    let detached = LedgerEvent::Detached { medium: medium.to_owned(), seen: gone == Some(true) };
+    (gone, Ledger::of(&options.state).write(&env.time_text(), detached).err())
 }
 
 /// The set that a night goes on with: the one of the ledger. When its catalog was lost, a run began another one under the
@@ -174,6 +198,13 @@ fn known_set(state: &StateDir, sets: &Sets, set: Id) -> Result<Id> {
     let named = sets.found.iter().filter(|s| s.label.name == name && state.set(s.id).is_some());
     let successor = named.filter(|s| is_known(s.id).unwrap_or(false)).max_by(|a, b| a.label.created.cmp(&b.label.created));
     Ok(successor.map_or(set, |s| s.id))
+}
+
+/// The digest of the newest seal of a set, by the catalog.
+fn last_seal(state: &StateDir, set: Id) -> Result<Option<[u8; 32]>> {
+    let catalog = Catalog::open(&state.catalog()).map_err(BackupError::from)?;
+    let last = || Ok::<_, BackupError>(catalog.set(set)?.map(|row| catalog.last_seals(row)).transpose()?);
+    Ok(last()?.and_then(|seals| seals.last().map(|(_, digest)| *digest)))
 }
 
 /// Enters what a backup without a pool has written into the ledger; its medium too, if the ledger does not know it yet.

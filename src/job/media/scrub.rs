@@ -17,7 +17,7 @@ use crate::job::inspect::verify::known_here;
 use crate::job::inspect::{InspectError, verify};
 use crate::medium::{ErrorCategory, device_name};
 use crate::seal::chain::{Chain, Fault, FaultKind};
-use crate::set::check::{Damage, check_objects, sealed_here};
+use crate::set::check::{Damage, absent, check_objects, sealed_here};
 use crate::set::open::{OpenSet, set_name};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -124,12 +124,13 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
     }
     let here = sealed_here(&chain);
     let unlisted = unlisted(&chain, &here);
-    let bytes = here.iter().map(|(o, _)| o.length).chain(unlisted.iter().map(|o| o.length)).sum();
+    let bytes = here.iter().map(|(o, _)| o.length).chain(unlisted.iter().map(|o| o.length)).sum::<u64>();
     let objects = (here.len() + unlisted.len()) as u64;
     observer.on_event(Event::Expected { entries: objects, bytes });
     observer.on_event(Event::Phase(Phase::ReadingBack));
     let started = (env.now)();
     let (damage, read_back) = check_objects(&*opened.medium, &chain.listing, &here, env, observer)?;
+    let (absent_objects, absent_bytes) = absent(&damage);
     let mut unreadable = Vec::new();
     for o in &unlisted {
         if env.is_interrupted() {
@@ -151,8 +152,8 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
         path: options.from.clone(),
         place: chain.label.as_ref().map_or(0, |l| l.place),
         medium: chain.label.as_ref().map(|l| l.medium),
-        objects,
-        bytes,
+        objects: objects - absent_objects,
+        bytes: bytes - absent_bytes,
         damage,
         unreadable,
         faults: chain.faults,

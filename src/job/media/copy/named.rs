@@ -7,7 +7,7 @@ use crate::format::seal::ReadBack;
 use crate::host::ledger::{Ledger, LedgerError, LedgerEvent};
 use crate::host::state::{StateDir, StateError};
 use crate::job::media::kind_at;
-use crate::medium::{MediumError, device_name};
+use crate::medium::{MediumError, device_name, is_mounted};
 use crate::set::open::{OpenError, OpenSet};
 use std::path::Path;
 
@@ -37,8 +37,8 @@ pub enum NamedCopyError {
     Copy(#[from] CopyError),
 }
 
-/// Copies a set onto a medium that the ledger calls `name`. Enters the medium into the ledger if it is new. A copy that
-/// is not good gets no line in the ledger.
+/// Copies a set onto a medium that the ledger calls `name`. Enters the medium into the ledger if it is new, before anything
+/// is written to it: a copy that is not finished is attached, too. Only a good copy is entered as one.
 pub fn copy_named(
     name: &str,
     state: &Path,
@@ -58,10 +58,14 @@ pub fn copy_named(
         return Err(taken());
     }
     let kind = kind_at(&options.to, env)?;
+    let (device, mounted) = (device_name(&options.to), is_mounted(&options.to));
+    let (medium, at) = (name.to_owned(), options.to.display().to_string());
+    let begun = LedgerEvent::CopyBegun { medium, set: set.clone(), at, device: device.clone(), kind, mounted };
+    ledger.write(&env.time_text(), begun)?;
     let report = copy(options, env, observer)?;
     if let Some((generation, code)) = report.newest.as_ref().filter(|_| report.is_good()) {
         let (medium, generation, check_code) = (name.to_owned(), *generation, code.to_string());
-        let (device, from_cache) = (device_name(&options.to), report.read_back == ReadBack::Cached);
+        let from_cache = report.read_back == ReadBack::Cached;
         let event = LedgerEvent::Copied { medium, set, generation, check_code, device, kind, from_cache };
         ledger.write(&env.time_text(), event)?;
     }

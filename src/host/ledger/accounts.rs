@@ -1,0 +1,158 @@
+//! What the ledger says about each medium, made from its lines.
+
+use super::{LedgerContent, LedgerEvent, LedgerLine, MediumKind, OutOfUse};
+use std::collections::BTreeMap;
+
+/// What the ledger says about one medium. Times are RFC 3339, UTC.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MediumAccount {
+    /// The medium's name.
+    pub name: String,
+    /// The set's id in hexadecimal.
+    pub set: String,
+    /// The pool that it belongs to.
+    pub pool: Option<String>,
+    /// Model and serial number of the hardware, where known.
+    pub device: Option<String>,
+    /// What it is, where known.
+    pub kind: Option<MediumKind>,
+    /// Why it is not used any more: it counts as no copy, and is not due.
+    pub out_of_use: Option<OutOfUse>,
+    /// It is a copy of another medium: no backup is written to it.
+    pub is_copy: bool,
+    /// It was once attached at a mount point: it is a disk, and no folder of the host.
+    pub was_mounted: bool,
+    /// When it was registered.
+    pub registered: String,
+    /// The location that somebody took it to last.
+    pub location: Option<String>,
+    /// That location is outside the hospital.
+    pub off_site: bool,
+    /// When it was last known to be attached.
+    pub attached: Option<String>,
+    /// The path where a run found it last.
+    pub at: Option<String>,
+    /// When it was seen to be detached after that.
+    pub detached: Option<String>,
+    /// It was attached, and neither seen to be detached nor moved since.
+    pub at_host: bool,
+    /// It should have been detached after the last run on it, and was still attached.
+    pub stays: bool,
+    /// Time, generation and check code of what was written last.
+    pub written: Option<(String, u64, String)>,
+    /// The last run on it found no space.
+    pub is_full: bool,
+    /// The newest generation that was read back no better than from the cache, where no one has verified the medium since.
+    pub unverified: Option<u64>,
+    /// When it was last read in full, and how many objects were damaged.
+    pub scrubbed: Option<(String, u64)>,
+}
+
+/// The medium in hardware of this name. `None` if the name is unknown, or if several media share it: it is that of a dock
+/// then, and identifies none of them.
+pub fn only_with_device<'m>(media: &'m BTreeMap<String, MediumAccount>, device: Option<&str>) -> Option<&'m MediumAccount> {
+    let mut with_device = media.values().filter(|m| device.is_some() && m.device.as_deref() == device);
+    with_device.next().filter(|_| with_device.next().is_none())
+}
+
+impl MediumAccount {
+    /// When it was last read in full, something was damaged.
+    pub fn is_damaged(&self) -> bool {
+        self.scrubbed.as_ref().is_some_and(|(_, damaged)| *damaged > 0)
+    }
+
+    /// It is attached at this time. Then it is not off site, whatever was entered before: it comes back here until somebody
+    /// takes it there again.
+    fn found_at(&mut self, time: &str) {
+        (self.attached, self.detached, self.at_host, self.stays) = (Some(time.to_owned()), None, true, false);
+        if self.off_site {
+            (self.location, self.off_site) = (None, false);
+        }
+    }
+}
+
+/// Enters a line into the accounts. Returns the name that its medium had before, if it joins a pool under another one.
+fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Option<String> {
+    let name = l.event.medium().to_owned();
+    let new = MediumAccount { name: name.clone(), registered: l.time.clone(), ..MediumAccount::default() };
+    match &l.event {
+        LedgerEvent::Registered { set, pool, device, kind, mounted, .. } => {
+            // Once more: a set was begun anew on it, because the catalog of the old one was lost.
+            // Or a medium without a pool joins one, and takes the name on its sticker.
+            let alone = |m: &&MediumAccount| m.set == *set && m.name != name && m.pool.is_none() && !m.is_copy;
+            let before = media.values().find(alone).filter(|_| pool.is_some()).map(|m| m.name.clone());
+            let joined = before.as_ref().and_then(|before| media.remove(before));
+            let new = joined.map_or(new, |m| MediumAccount { name: name.clone(), ..m });
+            let m = media.entry(name).or_insert(new);
+            m.unverified = m.unverified.filter(|_| m.set == *set);
+            (m.set, m.pool, m.kind) = (set.clone(), pool.clone(), *kind);
+            m.device = device.clone().or(m.device.take());
+            m.was_mounted |= *mounted;
+            return before;
+        }
+        LedgerEvent::CopyBegun { set, at, device, kind, mounted, .. } => {
+            let copy = media.entry(name).or_insert(new);
+            (copy.set, copy.kind, copy.is_copy) = (set.clone(), Some(*kind), true);
+            copy.found_at(&l.time);
+            (copy.device, copy.at) = (device.clone().or(copy.device.take()), Some(at.clone()));
+            copy.was_mounted |= *mounted;
+            return None;
+        }
+        LedgerEvent::Copied { set, device, kind, generation, check_code, from_cache, .. } => {
+            let copy = media.entry(name).or_insert(new);
+            (copy.set, copy.kind, copy.is_copy) = (set.clone(), Some(*kind), true);
+            copy.device = device.clone().or(copy.device.take());
+            (copy.attached, copy.detached, copy.at_host) = (Some(l.time.clone()), None, true);
+            copy.written = Some((l.time.clone(), *generation, check_code.clone()));
+            copy.unverified = from_cache.then_some(*generation).or(copy.unverified);
+            return None;
+        }
+        _ => {}
+    }
+    let m = media.get_mut(l.event.medium())?;
+    match &l.event {
+        LedgerEvent::Attached { at, device, mounted, .. } => {
+            m.found_at(&l.time);
+            (m.device, m.at) = (device.clone().or(m.device.take()), Some(at.clone()));
+            m.was_mounted |= *mounted;
+        }
+        LedgerEvent::Written { generation, check_code, from_cache, .. } => {
+            (m.written, m.is_full) = (Some((l.time.clone(), *generation, check_code.clone())), false);
+            m.unverified = from_cache.then_some(*generation).or(m.unverified);
+        }
+        LedgerEvent::Full { .. } => m.is_full = true,
+        LedgerEvent::Verified { generation, .. } => {
+            m.unverified = m.unverified.filter(|n| n > generation);
+            m.scrubbed = Some((l.time.clone(), 0));
+        }
+        LedgerEvent::Plugged { .. } => m.found_at(&l.time),
+        LedgerEvent::Unplugged { .. } | LedgerEvent::Detached { seen: true, .. } => {
+            (m.detached, m.at_host, m.stays) = (Some(l.time.clone()), false, false)
+        }
+        LedgerEvent::Detached { seen: false, .. } => m.stays = true,
+        LedgerEvent::Moved { to, off_site, out_of_use, .. } => {
+            (m.off_site, m.at_host, m.stays, m.out_of_use) = (*off_site, false, false, *out_of_use);
+            m.location = Some(to.clone()).filter(|to| !to.is_empty());
+        }
+        LedgerEvent::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),
+        _ => {}
+    }
+    None
+}
+
+impl LedgerContent {
+    /// All registered media, by name.
+    pub fn media(&self) -> BTreeMap<String, MediumAccount> {
+        let mut media = BTreeMap::new();
+        self.lines.iter().for_each(|l| drop(enter(&mut media, l)));
+        media
+    }
+
+    /// Those of `media` on which generations were written, in the order of writing: name and time, for each generation.
+    pub fn written_media<'b>(&'b self, media: &'b [String]) -> impl DoubleEndedIterator<Item = (&'b str, &'b str)> {
+        self.lines.iter().filter_map(move |l| match &l.event {
+            LedgerEvent::Written { medium, .. } if media.contains(medium) => Some((medium.as_str(), l.time.as_str())),
+            _ => None,
+        })
+    }
+}
