@@ -11,6 +11,7 @@ pub mod attached;
 mod end;
 pub mod sealed;
 
+use self::accounts::enter;
 pub use self::accounts::{MediumAccount, only_with_device};
 use self::end::LedgerEnd;
 use crate::format::object::hex;

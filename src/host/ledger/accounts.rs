@@ -72,7 +72,7 @@ impl MediumAccount {
 }
 
 /// Enters a line into the accounts. Returns the name that its medium had before, if it joins a pool under another one.
-fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Option<String> {
+pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Option<String> {
     let name = l.event.medium().to_owned();
     let new = MediumAccount { name: name.clone(), registered: l.time.clone(), ..MediumAccount::default() };
     match &l.event {
