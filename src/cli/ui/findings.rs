@@ -61,6 +61,9 @@ fn finding(f: &Finding) -> String {
     if let Some(hours) = f.detail.strip_suffix(" hours").filter(|_| f.kind == FindingKind::SourceStale.name()) {
         return message!("talk.source-stale", path = path, count = hours).to_string();
     }
+    if f.kind == FindingKind::NoDump.name() {
+        return message!("talk.no-dump", path = path).to_string();
+    }
     let sizes = f.detail.strip_suffix(" bytes").and_then(|sizes| sizes.split_once(" of "));
     if let Some((now, before)) = sizes.filter(|_| f.kind == FindingKind::DumpShrank.name()) {
         let size = |n: &str| n.parse().map_or_else(|_| n.printable(), bytes);
