@@ -193,6 +193,18 @@ fn forty_days_later_it_is_not_good_any_more() {
 }
 
 #[test]
+fn the_verdict_is_the_first_line_also_on_a_terminal() {
+    let practice = Practice::new();
+    let status = practice.command(&["status"], true);
+    // Results and warnings in one place, as a terminal has them.
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "exec \"$0\" \"$@\" 2>&1"]).arg(status.get_program()).args(status.get_args());
+    let out = shell.env_clear().env("HOME", practice.dir.path()).output().expect("a shell");
+    let said = String::from_utf8(out.stdout).expect("UTF-8");
+    assert!(said.starts_with("failure, call\n") && said.contains("\nWarning: "), "{said}");
+}
+
+#[test]
 fn a_night_without_a_medium_stays_until_a_good_one() {
     let practice = Practice::new();
     practice.good_night();

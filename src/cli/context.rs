@@ -9,10 +9,10 @@ use super::loader::Attendant;
 use super::trusted;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
-use crate::cli::ui::output::to_stderr;
+use crate::cli::ui::output::{to_stderr, warn};
 use crate::cli::ui::progress::Progress;
 use crate::cli::ui::secret::read_identity;
-use crate::cli::ui::text::{Message, find, message, speak, speak_under_hold};
+use crate::cli::ui::text::{Message, message, speak, speak_under_hold};
 use crate::cli::ui::units::count;
 use crate::cli::ui::words::hold_line;
 use azekura::env::Env;
@@ -221,7 +221,7 @@ impl Context {
 
     /// A warning beside the result; `--quiet` does not leave it out.
     pub fn warn(&self, text: &Message) {
-        to_stderr(&format!("{} {text}\n", find("heading.warning")));
+        warn(text);
     }
 }
 

@@ -55,7 +55,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         sources: judgement.sources.iter().map(source).collect(),
         last: judgement.last.as_ref().map(last),
         running: judgement.running.as_deref().map(Into::into),
-        next: problems.first().map(|p| p.next.clone()).or_else(|| Some(warning(lacks.first()?).to_string().into())),
+        next: problems::to_solve(&problems).map(|p| p.next.clone()).or_else(|| Some(warning(lacks.first()?).to_string().into())),
         contact: context.config.contact.as_deref().map(Into::into),
         problems: problems.into_iter().collect(),
         copies: copies.iter().map(copy).collect(),
@@ -65,11 +65,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     };
     // Said already: the ledger as it was read, and the hold as every command says it first.
     let is_news = |p: &&answer::Problem| !matches!(p.problem, ProblemName::LedgerChanged | ProblemName::Hold);
-    for p in answer.problems.first.iter().filter(is_news) {
-        context.warn(&Message::plain(&format!("{} {}", p.text, p.next)));
-    }
-    answer.lacks.first.iter().for_each(|lack| context.warn(&warning(lack)));
-    Ok(Outcome::new(exit(&answer, &book), text(&answer), &answer))
+    let problems = answer.problems.first.iter().filter(is_news).map(|p| Message::plain(&format!("{} {}", p.text, p.next)));
+    let warnings = problems.chain(answer.lacks.first.iter().map(warning)).collect();
+    Ok(Outcome { warnings, ..Outcome::new(exit(&answer, &book), text(&answer), &answer) })
 }
 
 /// The sources of the configuration, by the names that a backup gives them.

@@ -21,6 +21,21 @@ pub fn of_all(judged: &[Judged], hold: Option<&Hold>, book: &LedgerContent) -> V
     ledger.into_iter().chain(hold_problem).chain(judged.iter().map(|judged| worded(judged, is_held))).collect()
 }
 
+/// Which of them to begin with: the worst. That a source is old follows from a failed night or an incomplete backup, where
+/// there is one, and goes away with it.
+pub fn to_solve(problems: &[Problem]) -> Option<&Problem> {
+    let worst = problems.first()?;
+    let is_cause = |p: &&Problem| match p.problem {
+        ProblemName::NightFailed | ProblemName::NightCutOff => true,
+        ProblemName::SourceIncomplete | ProblemName::SourceAlarm => p.source == worst.source,
+        _ => false,
+    };
+    match worst.problem {
+        ProblemName::SourceOld => problems.iter().find(is_cause).or(Some(worst)),
+        _ => Some(worst),
+    }
+}
+
 fn failure(problem: ProblemName, text: &Message, next: &Message) -> Problem {
     Problem {
         problem,

@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::explain::{CommandError, io_reason};
-use super::text::{Message, message};
+use super::text::{Message, find, message};
 use azekura::answer::{Document, SCHEMA_VERSION};
 use azekura::env::TOOL;
 use azekura::host::files;
@@ -18,6 +18,8 @@ pub struct Outcome {
     /// Whole lines.
     pub text: String,
     pub json: Value,
+    /// Warnings of which the text's first line is the sum: they come behind it, as people look for that line.
+    pub warnings: Vec<Message>,
     /// Of a run that has sealed: what to say where the result cannot be printed.
     pub unprinted: Option<Message>,
 }
@@ -25,7 +27,7 @@ pub struct Outcome {
 impl Outcome {
     pub fn new(exit: Exit, text: String, answer: &impl Serialize) -> Self {
         // Does not fail: answers are plain structs whose keys are text.
-        Self { exit, text, json: serde_json::to_value(answer).unwrap_or_default(), unprinted: None }
+        Self { exit, text, json: serde_json::to_value(answer).unwrap_or_default(), warnings: Vec::new(), unprinted: None }
     }
 
     pub fn good(text: String, answer: &impl Serialize) -> Self {
@@ -44,6 +46,7 @@ pub fn print(outcome: &Result<Outcome, CommandError>, command: Option<&str>, jso
         Ok(o) => to_stdout(&o.text),
         Err(_) => Ok(()),
     };
+    outcome.iter().flat_map(|o| &o.warnings).for_each(warn);
     match printed {
         Ok(()) => exit,
         // The reader closed the pipe: it has all it wanted.
@@ -92,6 +95,11 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
         ErrorKind::AlreadyExists => CommandError::new(message!("error.file.exists", path = path), Exit::Failed),
         _ => CommandError::new(message!("error.file.write", path = path), Exit::Failed).cause(io_reason(&e)),
     })
+}
+
+/// A warning beside the result.
+pub fn warn(text: &Message) {
+    to_stderr(&format!("{} {text}\n", find("heading.warning")));
 }
 
 /// Writes to standard error. If that is closed, nobody reads it, and there is nothing else to do.

@@ -145,7 +145,22 @@ impl LedgerContent {
     pub fn media(&self) -> BTreeMap<String, MediumAccount> {
         let mut media = BTreeMap::new();
         self.lines.iter().for_each(|l| drop(enter(&mut media, l)));
+        self.has_left_a_shared_dock(&mut media);
         media
+    }
+
+    /// Hardware that several media share does not say which of them has left. Its port does: a medium none of whose intervals
+    /// is open has left.
+    fn has_left_a_shared_dock(&self, media: &mut BTreeMap<String, MediumAccount>) {
+        let is_shared = |m: &&MediumAccount| m.device.is_some() && only_with_device(media, m.device.as_deref()).is_none();
+        let here: Vec<String> = media.values().filter(|m| m.at_host).filter(is_shared).map(|m| m.name.clone()).collect();
+        let intervals = if here.is_empty() { Vec::new() } else { self.attachments() };
+        for name in here {
+            let ends: Option<Vec<_>> = intervals.iter().filter(|i| i.media.contains(&name)).map(|i| i.left.as_ref()).collect();
+            if let (Some(m), Some((end, _))) = (media.get_mut(&name), ends.and_then(|ends| ends.last().copied())) {
+                (m.detached, m.at_host, m.stays) = (Some(end.clone()), false, false);
+            }
+        }
     }
 
     /// Those of `media` on which generations were written, in the order of writing: name and time, for each generation.

@@ -1,7 +1,7 @@
 use super::*;
 
 /// Disks, each with the name of its hardware, and what happened in which minute.
-fn shown(media: &[(&str, &str)], happened: &[(u64, LedgerEvent)]) -> Vec<String> {
+fn book(media: &[(&str, &str)], happened: &[(u64, LedgerEvent)]) -> LedgerContent {
     let registered = media.iter().map(|(medium, device)| {
         (
             0,
@@ -20,12 +20,17 @@ fn shown(media: &[(&str, &str)], happened: &[(u64, LedgerEvent)]) -> Vec<String>
     let events: Vec<(u64, LedgerEvent)> = registered.chain(moved).chain(happened.iter().cloned()).collect();
     let mut book = LedgerContent::default();
     book.lines.extend((1..).zip(events).map(|(line, (minute, event))| LedgerLine { line, time: at(minute), event }));
+    book
+}
+
+/// The intervals, after those of the registering.
+fn shown(media: &[(&str, &str)], happened: &[(u64, LedgerEvent)]) -> Vec<String> {
     let minute = |time: &str| time[14..16].trim_start_matches('0').to_owned();
     let text = |a: &Attachment| {
         let left = a.left.as_ref().map(|(time, who)| format!("{} {}", minute(time), who.name()));
         format!("{}: {} {} - {}", a.media.join("|"), minute(&a.since), a.came.name(), left.unwrap_or("?".into()))
     };
-    book.attachments()[media.len()..].iter().map(text).collect()
+    book(media, happened).attachments()[media.len()..].iter().map(text).collect()
 }
 
 fn at(minute: u64) -> String {
@@ -110,6 +115,19 @@ fn a_dock_is_plugged_in_and_a_run_finds_out_which_disk_is_in_it() {
     // The host was off in between.
     let off = [(1, come.clone()), (2, found("CL-01")), (20, come), (21, found("CL-01")), (25, go)];
     assert_eq!(shown(&DOCK, &off), ["CL-01: 1 udev - 25 udev"]);
+}
+
+/// A dock that says its own serial number had one medium so far. The next one is taken for that, until a run finds it.
+#[test]
+fn a_dock_that_leaves_at_its_port_leaves_none_of_its_media_attached() {
+    let is_here = |port| {
+        let before = [(1, comes(Some("CL-01"), "DOCK", "usb-1")), (2, found("CL-02")), (3, detached("CL-02", true))];
+        let happened = [&before[..], &[(4, goes(None, "DOCK", port))]].concat();
+        book(&DOCK, &happened).media().into_values().map(|m| m.at_host).collect::<Vec<_>>()
+    };
+    assert_eq!(is_here("usb-1"), [false, false]);
+    // It is another dock that left.
+    assert_eq!(is_here("usb-2"), [true, false]);
 }
 
 #[test]
