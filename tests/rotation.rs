@@ -270,6 +270,10 @@ fn a_copy_that_fails_is_in_the_ledger() {
     assert_eq!(log["attached"][0]["until"], Value::Null, "{log}");
     let list = clinic.json(&["media", "list"]);
     assert_eq!((&list["media"][1]["name"], &list["media"][1]["at_host"]), (&"CL-12".into(), &true.into()), "{list}");
+    // The original is no copy of its own, whoever names it so.
+    let itself = ["media", "copy", "--from", &clinic.text("CL-01"), "--to", &clinic.text("CL-01"), "--name", "CL-13"];
+    assert!(!clinic.run(&itself, "config").status.success());
+    assert_eq!(clinic.json(&["media", "list"])["media"].as_array().expect("media").len(), 2);
 }
 
 #[test]

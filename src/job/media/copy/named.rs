@@ -6,7 +6,7 @@ use crate::event::Observer;
 use crate::format::seal::ReadBack;
 use crate::host::ledger::{Ledger, LedgerError, LedgerEvent};
 use crate::host::state::{StateDir, StateError};
-use crate::job::media::kind_at;
+use crate::job::media::{kind_at, sets_at};
 use crate::medium::{MediumError, device_name, is_mounted};
 use crate::set::open::{OpenError, OpenSet};
 use std::path::Path;
@@ -48,7 +48,8 @@ pub fn copy_named(
 ) -> Result<Report, NamedCopyError> {
     let state = StateDir::open(state)?;
     let ledger = Ledger::of(state.root());
-    let known = ledger.read()?.media().remove(name);
+    let mut media = ledger.read()?.media();
+    let known = media.remove(name);
     let taken = || NamedCopyError::Taken { name: name.to_owned() };
     if known.as_ref().is_some_and(|m| !m.is_copy) {
         return Err(taken());
@@ -59,9 +60,13 @@ pub fn copy_named(
     }
     let kind = kind_at(&options.to, env)?;
     let (device, mounted) = (device_name(&options.to), is_mounted(&options.to));
-    let (medium, at) = (name.to_owned(), options.to.display().to_string());
-    let begun = LedgerEvent::CopyBegun { medium, set: set.clone(), at, device: device.clone(), kind, mounted };
-    ledger.write(&env.time_text(), begun)?;
+    if may_be_begun(options, &set, env)? {
+        // Until the copy is good, hardware that another medium has is not this one's: somebody may have named the wrong disk.
+        let device = device.clone().filter(|d| media.values().all(|m| m.device.as_ref() != Some(d)));
+        let (medium, at) = (name.to_owned(), options.to.display().to_string());
+        let begun = LedgerEvent::CopyBegun { medium, set: set.clone(), at, device, kind, mounted };
+        ledger.write(&env.time_text(), begun)?;
+    }
     let report = copy(options, env, observer)?;
     if let Some((generation, code)) = report.newest.as_ref().filter(|_| report.is_good()) {
         let (medium, generation, check_code) = (name.to_owned(), *generation, code.to_string());
@@ -70,4 +75,12 @@ pub fn copy_named(
         ledger.write(&env.time_text(), event)?;
     }
     Ok(report)
+}
+
+/// Whether the target is not plainly another medium, which the copy refuses.
+fn may_be_begun(options: &Options, set: &str, env: &Env) -> Result<bool, MediumError> {
+    let is_same = matches!((options.from.canonicalize(), options.to.canonicalize()), (Ok(from), Ok(to)) if from == to);
+    let sets = sets_at(&options.to, env)?;
+    let has_set = sets.ids().iter().any(|id| id.to_string() == set);
+    Ok(!is_same && (sets.is_blank() || has_set || options.beside_others))
 }
