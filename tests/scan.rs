@@ -2,8 +2,10 @@
 
 mod machine;
 
+use azekura::format::object::hex;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -140,4 +142,23 @@ fn clamav_finds_its_test_file() {
             assert!(scan["found"][0]["name"].as_str().unwrap().starts_with("Eicar-Test-Signature"), "{scan:#}");
         }
     }
+}
+
+/// By itself ClamAV passes over a file of more than 100 MB, and says that all is well.
+#[test]
+fn clamav_is_made_to_look_at_everything_or_to_say_that_it_has_not() {
+    if !Command::new("clamscan").arg("--version").output().is_ok_and(|o| o.status.success()) {
+        machine::skipped("ClamAV and a large file: clamscan is missing");
+        return;
+    }
+    let content = vec![b'x'; 105_000_000];
+    let (_dir, home) = night(&content);
+    let digest = hex(&Sha256::digest(&content));
+    std::fs::write(home.join("own.hsb"), format!("{digest}:{}:Known-Large\n", content.len())).unwrap();
+    let (exit, scan) = scanned(&home, "back", "clamscan --recursive --database own.hsb");
+    assert_eq!((exit, &scan["result"], &scan["found_count"]), (Some(5), &"found".into(), &1.into()), "{scan:#}");
+    // With a limit of the user's own, it is told that the file was not looked at.
+    let (exit, scan) = scanned(&home, "again", "clamscan --recursive --max-filesize=1M --database own.hsb");
+    assert_eq!((exit, &scan["result"], &scan["skipped_count"]), (Some(1), &"skipped".into(), &1.into()), "{scan:#}");
+    assert_eq!(scan["found_count"], 0);
 }

@@ -149,13 +149,16 @@ pub struct Scan {
     pub signature_date: Option<Text>,
     /// The exit code of the scanner; null where it was not started, or a signal ended it.
     pub exit_code: Option<i32>,
-    /// `clean`, `found` or `failed`.
+    /// `clean`; `found`; `skipped`: nothing was found, and the scanner has not looked at everything; or `failed`.
     pub result: Word,
     /// The files that the scanner named; at most a thousand.
     #[serde(default)]
     pub found: List<Infected, FACTS>,
     /// How many files the scanner named.
     pub found_count: Option<u64>,
+    /// How many files or archives the scanner says that it has not looked at.
+    #[serde(default)]
+    pub skipped_count: u64,
     /// The last 16 KiB that the scanner wrote.
     #[serde(default)]
     pub output: Clipped<16_384>,

@@ -141,7 +141,7 @@ pub fn scan(s: Option<&Scan>) -> Mark {
         _ if s.found() > 0 => Mark::Bad,
         "found" => Mark::Bad,
         "clean" if s.engine.is_some() && s.signature_date.is_some() => Mark::Good,
-        "clean" => Mark::Partly,
+        "clean" | "skipped" => Mark::Partly,
         _ => Mark::Unknown,
     }
 }

@@ -20,7 +20,7 @@ pub fn exit(scan: &Scan, restored: Exit) -> Exit {
         _ if scan.found_count > 0 => Exit::Damage,
         ScanResult::Found => Exit::Damage,
         ScanResult::Failed if scan.interrupted => Exit::Interrupted,
-        ScanResult::Failed => Exit::Failed,
+        ScanResult::Skipped | ScanResult::Failed => Exit::Failed,
         ScanResult::Clean => Exit::Good,
     };
     worse(restored, scanned)
@@ -39,6 +39,7 @@ pub fn text(scan: &answer::Scan, program: &OsStr) -> String {
     let mut table = Table::default();
     let result = match &scan.result[..] {
         "clean" => message!("scan.clean"),
+        "skipped" => message!("scan.skipped", count = count(scan.skipped_count)),
         "found" => message!("scan.found", count = count(scan.found())),
         _ => {
             let error = || scan.error.as_deref().unwrap_or("-").to_owned();
@@ -76,6 +77,7 @@ pub fn answer(scan: &Scan) -> answer::Scan {
         result: scan.result.name().into(),
         found: scan.found.iter().map(infected).collect(),
         found_count: Some(scan.found_count),
+        skipped_count: scan.skipped_count,
         output: scan.output.as_str().into(),
         error: optional(&scan.error),
         interrupted: scan.interrupted,

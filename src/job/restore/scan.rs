@@ -1,10 +1,10 @@
 //! Runs a malware scanner of the user's on what was restored.
 //!
-//! **Invariant:** the result is `clean` only if the scanner ended well and named nothing. Whatever else happens to it,
-//! the result is `found` or `failed`. Nothing that it does or writes keeps the restore from being reported: the output
+//! **Invariant:** the result is `clean` only if the scanner ended well, named nothing and passed over nothing. Whatever else
+//! happens to it, the result is `found`, `skipped` or `failed`. Nothing that it does or writes keeps the restore from being reported: the output
 //! that is kept has a limit, and the scanner is ended when the user wants to stop.
 
-use crate::env::Env;
+use crate::env::{Env, hide_own_variables};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::{OsStr, OsString};
 use std::io::{PipeReader, Read};
@@ -26,11 +26,22 @@ const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// others.
 const DATABASE_OPTIONS: [&str; 4] = ["--database", "-d", "--config-file", "-c"];
 
+/// ClamAV passes over a file of more than 100 MB, a scan of more than 120 seconds and a folder deeper than 15 without a word.
+/// These options look at all that it can look at, and name the rest. 2000 MB is the most that it takes.
+///
+/// Source: clamscan(1), ClamAV 1.4.
+const CLAMSCAN_OPTIONS: [&str; 5] =
+    ["--max-filesize=2000M", "--max-scansize=2000M", "--max-scantime=0", "--max-dir-recursion=1000", "--alert-exceeds-max=yes"];
+/// How ClamAV calls what it did not look at.
+const SKIPPED: &str = "Heuristics.Limits.Exceeded";
+
 /// What a scan says about the restored files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanResult {
-    /// The scanner ended well and named nothing.
+    /// The scanner ended well, named nothing, and passed over nothing.
     Clean,
+    /// The scanner named nothing, and has not looked at everything.
+    Skipped,
     /// The scanner named something.
     Found,
     /// Nothing is known.
@@ -42,6 +53,7 @@ impl ScanResult {
     pub fn name(self) -> &'static str {
         match self {
             Self::Clean => "clean",
+            Self::Skipped => "skipped",
             Self::Found => "found",
             Self::Failed => "failed",
         }
@@ -62,7 +74,7 @@ pub struct Infected {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Scan {
-    /// The program and its arguments, without the folder.
+    /// The program and its arguments, without the folder; with the options that were added for ClamAV.
     pub command: Vec<OsString>,
     /// The scanner's name and version, as it prints them.
     pub engine: Option<String>,
@@ -78,6 +90,8 @@ pub struct Scan {
     pub found: Vec<Infected>,
     /// How many files it named.
     pub found_count: u64,
+    /// How many files or archives it says that it has not looked at.
+    pub skipped_count: u64,
     /// The last 16 KiB of its output.
     pub output: String,
     /// Why it could not be started or waited for.
@@ -89,6 +103,7 @@ pub struct Scan {
 /// Runs `command`, a program and its arguments, with the folder as its last argument. Exit codes mean what ClamAV's do:
 /// 0: nothing found; 1: something found; any other: the scan failed.
 pub fn scan(command: &[OsString], folder: &Path, env: &Env) -> Scan {
+    let command = &with_limits(command);
     let [engine, signatures, signature_date] = version(command, env);
     let mut output = ScannerOutput::default();
     let mut error = None;
@@ -104,14 +119,38 @@ pub fn scan(command: &[OsString], folder: &Path, env: &Env) -> Scan {
         // The key press that interrupts this run may also have made the scanner end early, with exit code 0.
         Some(0) if output.found_count == 0 && interrupted => ScanResult::Failed,
         // The exit code alone is not enough: a wrapper may lose it.
+        Some(0 | 1) if output.found_count == 0 && output.skipped_count > 0 => ScanResult::Skipped,
         Some(0) if output.found_count == 0 => ScanResult::Clean,
         Some(0 | 1) => ScanResult::Found,
         _ => ScanResult::Failed,
     };
-    let (found, found_count) = (output.found, output.found_count);
+    let (found, found_count, skipped_count) = (output.found, output.found_count, output.skipped_count);
     let output = String::from_utf8_lossy(&output.end).into_owned();
     let command = command.to_vec();
-    Scan { command, engine, signatures, signature_date, exit_code, result, found, found_count, output, error, interrupted }
+    Scan {
+        command,
+        engine,
+        signatures,
+        signature_date,
+        exit_code,
+        result,
+        found,
+        found_count,
+        skipped_count,
+        output,
+        error,
+        interrupted,
+    }
+}
+
+/// The command, where it is ClamAV's with the options that were not typed.
+fn with_limits(command: &[OsString]) -> Vec<OsString> {
+    let Some((program, typed)) = command.split_first() else { return Vec::new() };
+    let is_clamscan = Path::new(program).file_name().is_some_and(|name| name == "clamscan");
+    let name_of = |option: &[u8]| option.split(|b| *b == b'=').next().unwrap_or_default().to_vec();
+    let is_typed = |option: &&str| typed.iter().any(|word| name_of(word.as_bytes()) == name_of(option.as_bytes()));
+    let added = CLAMSCAN_OPTIONS.iter().filter(|option| is_clamscan && !is_typed(option)).map(OsString::from);
+    [program.clone()].into_iter().chain(added).chain(typed.iter().cloned()).collect()
 }
 
 /// Asks the scanner for its version: `ClamAV 1.4.3/27500/Mon Nov  3 08:47:34 2025`: engine, number of the signatures,
@@ -162,8 +201,7 @@ fn run(
     let (mut reader, writer) = std::io::pipe()?;
     let child = {
         let mut started = Command::new(program);
-        // The scanner must not learn where the recovery key is.
-        started.args(arguments).env_remove("AZEKURA_IDENTITY");
+        hide_own_variables(&mut started).args(arguments);
         started.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
         started.spawn()?
     };
@@ -224,6 +262,7 @@ struct ScannerOutput {
     end: Vec<u8>,
     found: Vec<Infected>,
     found_count: u64,
+    skipped_count: u64,
 }
 
 impl ScannerOutput {
@@ -244,10 +283,14 @@ impl ScannerOutput {
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         let Some(found) = line.trim_ascii_end().strip_suffix(b" FOUND") else { return };
+        let at = found.windows(2).rposition(|w| w == b": ");
+        let (path, name) = at.map_or((found, &b""[..]), |i| (&found[..i], &found[i + 2..]));
+        if name.starts_with(SKIPPED.as_bytes()) {
+            self.skipped_count += 1;
+            return;
+        }
         self.found_count += 1;
         if self.found.len() < MAX_FOUND {
-            let at = found.windows(2).rposition(|w| w == b": ");
-            let (path, name) = at.map_or((found, &b""[..]), |i| (&found[..i], &found[i + 2..]));
             self.found.push(Infected { path: path.to_vec(), name: String::from_utf8_lossy(name).into_owned() });
         }
     }
