@@ -3,6 +3,7 @@
 use crate::format::cbor::Time;
 use crate::medium::Loader;
 use std::io;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a job needs from outside of the library.
@@ -19,6 +20,14 @@ pub struct Env<'a> {
     pub loader: &'a dyn Loader,
     /// Worker threads; at least 1.
     pub threads: usize,
+}
+
+/// The variables of this program's own: where its keys, its state and its sessions are.
+pub const OWN_VARIABLES: [&str; 4] = ["AZEKURA_EVIDENCE", "AZEKURA_IDENTITY", "AZEKURA_PASSPHRASE_FILE", "AZEKURA_STATE"];
+
+/// Hides them from a program that is started: it must not learn where the recovery key is.
+pub fn hide_own_variables(command: &mut Command) -> &mut Command {
+    OWN_VARIABLES.iter().fold(command, |command, name| command.env_remove(name))
 }
 
 impl Env<'_> {

@@ -288,11 +288,11 @@ fn a_tree_is_held_against_a_generation() {
     assert_eq!(code, Some(5));
     assert!(stdout.starts_with("Class") && stdout.contains("Missing  chart/2025/a.txt"), "{stdout}");
     let list = std::fs::read(home.join("list.csv")).unwrap();
-    assert!(list.starts_with(b"\xef\xbb\xbfClass,Path,Former path,"));
+    assert!(list.starts_with(b"\xef\xbb\xbf\"Class\",\"Path\",\"Former path\","));
     let list = String::from_utf8(list).unwrap();
     let digest = blake3::hash(b"a").to_hex();
-    assert_eq!(list.lines().nth(1), Some(&*format!("Missing,chart/2025/a.txt,,,1,,{digest},,,")));
-    assert_eq!(list.lines().nth(2), Some("Added,\"chart/=cmd|' \"\"x\"\"!A1\",,,,7,,,,"));
+    assert_eq!(list.lines().nth(1), Some(&*format!(r#""Missing","chart/2025/a.txt","","","1","","{digest}","","","""#)));
+    assert_eq!(list.lines().nth(2), Some(r#""Added","chart/=cmd|' ""x""!A1","","","","7","","","","""#));
     let (_, _, stderr) = compare(&["chart", "--csv", "list.csv"]);
     assert!(stderr.contains("Cannot write"), "a list is never written over: {stderr}");
     assert_eq!(compare(&["chart", "--csv", "chart/list.csv"]).0, Some(2));
@@ -794,4 +794,35 @@ fn a_hold_names_its_people() {
     assert!(code == Some(0) && stdout.contains("Sato, Suzuki") && !stdout.contains("now active"), "{stdout}");
     let (_, stdout, _) = run(home, &["--lang", "en", "hold", "show"]);
     assert!(stdout.contains("Sato, Suzuki"), "{stdout}");
+}
+
+/// Somebody types the key where its file belongs. Others see the screen, the answer and the record of the session.
+#[test]
+fn a_key_that_is_typed_as_an_argument_is_refused_and_not_shown() {
+    let (_dir, home) = first_night();
+    let file = std::fs::read_to_string(home.join("azekura-recovery-key.txt")).unwrap();
+    let key = file.lines().find(|l| l.starts_with("AGE-SECRET-KEY-")).expect("a key");
+    for typed in [key.to_owned(), key.to_lowercase(), format!("--identity={key}")] {
+        let (code, stdout, stderr) = run(&home, &["restore", "--from", "medium", "--to", "back", "--json", "--identity", &typed]);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains("recovery key was typed"), "{stderr}");
+        let said = (stdout + &stderr).to_uppercase();
+        assert!(!said.contains(&key[20..].to_uppercase()), "{said}");
+    }
+    assert!(!home.join("back").exists());
+}
+
+/// What a program that is started sees of this one.
+#[test]
+fn a_command_learns_nothing_of_the_keys_and_leaves_no_core() {
+    let (_dir, home) = first_night();
+    let mut command = program_at(Path::new(env!("CARGO_BIN_EXE_azekura")), &home);
+    command.env("AZEKURA_IDENTITY", home.join("azekura-recovery-key.txt")).env("AZEKURA_EVIDENCE", "").env("OWN", "kept");
+    let script = "env > seen; grep core /proc/self/limits >> seen; echo dump";
+    command.args(["backup", "--to", "medium", "--stdin-from-command", "--stdin-name", "x", "--", "sh", "-c", script]);
+    let ended = command.output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    let seen = std::fs::read_to_string(home.join("seen")).unwrap();
+    assert!(seen.contains("OWN=kept") && !seen.contains("AZEKURA"), "{seen}");
+    assert!(seen.lines().any(|l| l.starts_with("Max core file size") && l.split_whitespace().nth(4) == Some("0")), "{seen}");
 }

@@ -9,6 +9,7 @@ use super::ui::exit::Exit;
 use super::ui::output::to_stderr;
 use super::ui::text::find;
 use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,7 @@ static ENDS_IN_ORDER: AtomicBool = AtomicBool::new(false);
 /// Called once, at the start.
 pub fn put_right() {
     limit_umask();
+    leave_no_core();
     // Without a listener a signal ends the program at once, which is safe.
     let _ = listen();
 }
@@ -31,6 +33,14 @@ pub fn put_right() {
 fn limit_umask() {
     let inherited = rustix::process::umask(Mode::WGRP | Mode::WOTH);
     rustix::process::umask(inherited & (Mode::RWXG | Mode::RWXO) | Mode::WGRP | Mode::WOTH);
+}
+
+/// Keys are in memory: it is not written to a disk when the program crashes, and no other process of the same user reads it.
+/// Where the kernel does not know this, the program runs all the same.
+fn leave_no_core() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = setrlimit(Resource::Core, none);
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// From now on the first signal to stop asks the job to end, and does not end the program at once.

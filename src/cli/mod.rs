@@ -51,11 +51,14 @@ use context::Context;
 use environment::Environment;
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
+use ui::exit::Exit;
 use ui::explain::CommandError;
 use ui::lang::Lang;
 use ui::output::{self, Outcome};
-use ui::text;
+use ui::printable::has_secret;
+use ui::text::{self, message};
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
@@ -66,6 +69,10 @@ pub fn main() -> ExitCode {
     // A complaint about the arguments is printed as they asked for it, too.
     let json = arguments.iter().take_while(|a| *a != "--").any(|a| a == "--json");
     let typed_words: Vec<String> = arguments.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    if arguments.iter().any(|a| has_secret(a.as_bytes())) {
+        // Before anything of it is shown or recorded.
+        return ExitCode::from(output::print(&Err(secret_typed()), None, json).code());
+    }
     let exit = match parse(arguments) {
         Ok(typed) => {
             let path = typed.command.path();
@@ -76,6 +83,10 @@ pub fn main() -> ExitCode {
         Err(usage::ParseEnd::Fail(e)) => output::print(&Err(e), None, json),
     };
     ExitCode::from(exit.code())
+}
+
+fn secret_typed() -> CommandError {
+    CommandError::new(message!("error.secret-typed"), Exit::Usage)
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<Azekura, usage::ParseEnd> {

@@ -66,12 +66,19 @@ fn unwritten(path: &Path, e: &io::Error) -> CommandError {
     CommandError::new(message!("error.csv", path = path), Exit::Failed).cause(io_reason(e))
 }
 
+/// A cell, always quoted. A spreadsheet of another country divides lines at other signs, whatever the quotes are: so no formula
+/// begins behind any of these either.
 fn cell(text: &str) -> String {
-    let safe = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
-    match safe.contains(['"', ',', '\r', '\n']) {
-        true => format!("\"{}\"", safe.replace('"', "\"\"")),
-        false => safe,
+    let mut safe = String::with_capacity(text.len() + 2);
+    let mut is_begin = true;
+    for c in text.chars() {
+        if is_begin && matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '\t' | '\r') {
+            safe.push('\'');
+        }
+        is_begin = matches!(c, ',' | ';' | '|' | '\t' | '\r' | '\n' | '"') || is_begin && c.is_whitespace();
+        safe.push(c);
     }
+    format!("\"{}\"", safe.replace('"', "\"\""))
 }
 
 /// A digest, or nothing, in hexadecimal digits.
@@ -85,11 +92,14 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula() {
-        for formula in ["=1+1", "+1", "-1", "@SUM(A1)"] {
-            assert_eq!(cell(formula), format!("'{formula}"));
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "＝1+1", "＠A1"] {
+            assert_eq!(cell(formula), format!("\"'{formula}\""));
         }
+        assert_eq!(cell(" =1"), "\" '=1\"");
+        assert_eq!(cell("a;=cmd|' /C calc'!A0"), "\"a;'=cmd|' /C calc'!A0\"");
+        assert_eq!(cell("a\t=1"), "\"a\t'=1\"");
         assert_eq!(cell("=HYPERLINK(\"x\",1)"), "\"'=HYPERLINK(\"\"x\"\",1)\"");
-        assert_eq!(cell("カルテ/a=b.txt"), "カルテ/a=b.txt");
+        assert_eq!(cell("カルテ/a=b-c.txt"), "\"カルテ/a=b-c.txt\"");
         assert_eq!(cell("a,b"), "\"a,b\"");
     }
 }

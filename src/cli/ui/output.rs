@@ -2,12 +2,14 @@
 
 use super::exit::Exit;
 use super::explain::{CommandError, io_reason};
+use super::printable::is_plain;
 use super::text::{Message, find, message};
 use azekura::answer::{Document, SCHEMA_VERSION};
 use azekura::env::TOOL;
 use azekura::host::files;
 use serde::Serialize;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -80,7 +82,22 @@ pub fn document_of(command: Option<&str>, outcome: &Result<Outcome, CommandError
         error,
     };
     // A `Value` has its members in the order of their names.
-    (exit, format!("{:#}\n", serde_json::to_value(document).unwrap_or_default()))
+    (exit, json_text(&format!("{:#}\n", serde_json::to_value(document).unwrap_or_default())))
+}
+
+/// JSON with escapes for whatever is not plainly visible: it is read on terminals, too. Such characters are only within its texts.
+fn json_text(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c == '\n' || is_plain(c) {
+            true => out.push(c),
+            false => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                // Writing to a string does not fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }),
+        }
+    }
+    out
 }
 
 pub fn to_stdout(text: &str) -> io::Result<()> {
@@ -105,4 +122,19 @@ pub fn warn(text: &Message) {
 /// Writes to standard error. If that is closed, nobody reads it, and there is nothing else to do.
 pub fn to_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name may turn the rest of a line around, or move the cursor of whoever looks at the answer.
+    #[test]
+    fn json_shows_no_character_that_changes_what_is_around_it() {
+        let name = "カルテ\u{202e}fdp.exe\u{200b}\u{7f}\u{9b}2J\u{e0041}";
+        let printed = json_text(&format!("{:#}\n", serde_json::json!({ "path": name })));
+        assert!(printed.chars().all(|c| c == '\n' || is_plain(c)), "{printed}");
+        assert!(printed.contains("カルテ\\u202efdp.exe\\u200b\\u007f\\u009b2J\\udb40\\udc41"), "{printed}");
+        assert_eq!(serde_json::from_str::<Value>(&printed).unwrap()["path"], name);
+    }
 }

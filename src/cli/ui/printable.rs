@@ -15,21 +15,38 @@ pub trait Printable {
     fn printable(&self) -> String;
 }
 
+/// How a recovery key begins, in either case.
+const SECRET: &[u8] = b"AGE-SECRET-KEY-";
+
+/// Whether there is a recovery key in a text.
+pub fn has_secret(text: &[u8]) -> bool {
+    text.windows(SECRET.len()).any(|w| w.eq_ignore_ascii_case(SECRET))
+}
+
 impl Printable for [u8] {
     fn printable(&self) -> String {
-        let mut out = String::with_capacity(self.len());
-        for part in self.utf8_chunks() {
-            for c in part.valid().chars() {
-                if is_plain(c) {
-                    out.push(c);
-                } else {
-                    escape(&mut out, u32::from(c));
-                }
-            }
-            part.invalid().iter().for_each(|b| escape(&mut out, u32::from(*b)));
+        if let Some(at) = self.windows(SECRET.len()).position(|w| w.eq_ignore_ascii_case(SECRET)) {
+            // A key where a file or a name belongs. Nothing behind its beginning is shown.
+            let (before, _) = self.split_at(at + SECRET.len());
+            return plain(before) + "…";
         }
-        out
+        plain(self)
     }
+}
+
+fn plain(text: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for part in text.utf8_chunks() {
+        for c in part.valid().chars() {
+            if is_plain(c) {
+                out.push(c);
+            } else {
+                escape(&mut out, u32::from(c));
+            }
+        }
+        part.invalid().iter().for_each(|b| escape(&mut out, u32::from(*b)));
+    }
+    out
 }
 
 fn escape(out: &mut String, number: u32) {
@@ -38,7 +55,7 @@ fn escape(out: &mut String, number: u32) {
 }
 
 /// Whether a character shows as itself, in its place, and changes nothing around it.
-fn is_plain(c: char) -> bool {
+pub fn is_plain(c: char) -> bool {
     !(c.is_control()
         || matches!(u32::from(c),
             // soft hyphen, Arabic letter mark, Hangul fillers
@@ -128,6 +145,16 @@ pub fn path_name(path: &Path) -> (Text, Option<Text>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_where_a_name_belongs_is_not_shown() {
+        for typed in ["AGE-SECRET-KEY-1GQ9778", "/srv/age-secret-key-1gq9778", "Age-Secret-Key-PQ-1GQ9778"] {
+            assert!(has_secret(typed.as_bytes()));
+            let shown = typed.printable();
+            assert!(!shown.contains("9778") && shown.ends_with("-…"), "{shown}");
+        }
+        assert!(!has_secret(b"age1qqq") && "age-secret".printable() == "age-secret");
+    }
 
     #[test]
     fn what_is_not_plainly_visible_is_written_as_its_number() {

@@ -2,6 +2,7 @@
 
 use super::error::how_it_ended;
 use super::{BackupError, SourceOptions};
+use crate::env::hide_own_variables;
 use crate::format::cbor::Time;
 use crate::format::entry::{Core, EntryKind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -146,7 +147,7 @@ impl RunningCommand {
     pub fn start(line: CommandLine) -> Result<Self> {
         let CommandLine { program, arguments, folder, check } = line;
         let mut command = Command::new(&program);
-        command.args(arguments).current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        hide_own_variables(&mut command).args(arguments).current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::piped());
         let started = OwnedChild::start(&mut command).and_then(|mut started| match started.child.stdout.take() {
             Some(output) => Ok((started, CommandOutput(output))),
             None => Err(io::ErrorKind::BrokenPipe.into()),
@@ -189,7 +190,7 @@ impl RunningCheck {
     fn start(line: &[OsString], folder: &Path) -> Option<Self> {
         let (program, arguments) = line.split_first()?;
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
+        hide_own_variables(&mut command).args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = OwnedChild::start(&mut command);
         let input = child.as_mut().ok().and_then(|started| started.child.stdin.take());
         // So that a check that is slow or hangs does not hide the wish to stop.
