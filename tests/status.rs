@@ -636,7 +636,35 @@ fn a_ledger_without_its_last_lines_is_no_good_news() {
             assert_eq!(practice.exit(command), 5, "{command:?} {then:?}");
         }
     }
+    // The night is made, and is no success: the hold may be gone.
+    fs::write(&ledger, &shorter).expect("the ledger");
+    assert_eq!(practice.exit(&["backup"]), 3);
+    fs::remove_file(&ledger).expect("the ledger");
     fs::remove_file(practice.path("state/ledger.end")).expect("the end");
     let (exit, verdict, against) = practice.status();
     assert_eq!((exit, &verdict[..], &against[..]), (1, "failure", &["not-in-ledger".to_owned()][..]), "the log of nights knows");
+}
+
+/// Its original goes on; it is what it was when it was made. What is damaged is told, whichever of the two it is.
+#[test]
+fn a_copy_is_not_forged_because_its_original_has_gone_on() {
+    let practice = Practice::new();
+    practice.good_night();
+    fs::create_dir(practice.path("copy")).expect("a folder");
+    let copy = practice.text("copy");
+    assert_eq!(practice.exit(&["media", "copy", "--name", "copy", "--to", &copy]), 0);
+    practice.write("chart/a", "2");
+    practice.good_night();
+    for command in [&["verify"][..], &["media", "scrub"]] {
+        assert_eq!(practice.exit(&[command, &[&copy]].concat()), 0, "{command:?}");
+    }
+    let packs = walkdir::WalkDir::new(practice.path("disk")).into_iter().flatten();
+    let pack = packs.map(|e| e.into_path()).find(|p| p.extension().is_some_and(|e| e == "pack")).expect("a pack");
+    let mut bytes = fs::read(&pack).expect("a pack");
+    bytes[100] ^= 1;
+    fs::write(&pack, bytes).expect("a change");
+    assert_eq!(practice.exit(&["verify", &practice.text("disk")]), 5);
+    let (exit, verdict, against) = practice.status();
+    assert_eq!((exit, &verdict[..]), (1, "failure"), "{against:?}");
+    assert!(against.contains(&"damaged".to_owned()), "{against:?}");
 }

@@ -50,7 +50,8 @@ pub fn check(sources: Vec<SourceOptions>) -> Result<Vec<SourceOptions>, CommandE
 /// What is backed up under a source's name, for the host's records: the command, or the path.
 pub fn origin(source: &SourceOptions) -> String {
     match source.command.is_empty() {
-        true => source.path.display().to_string(),
+        // However many slashes were typed.
+        true => source.path.components().collect::<PathBuf>().display().to_string(),
         false => source.command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "),
     }
 }

@@ -16,10 +16,11 @@ use azekura::event::chain_text;
 use azekura::format::check_code::WrittenCode;
 use azekura::format::object::{Id, hex};
 use azekura::format::seal::ReadBack;
+use azekura::host::ledger::Ledger;
 use azekura::job::inspect::InspectError;
 use azekura::job::inspect::damaged_files::{DamagedFile, DamagedFiles, DamagedGeneration, damaged_files};
-use azekura::job::inspect::verify::{CheckedGeneration, Expected, Options, Report, remember_damage, verify};
-use azekura::job::media::scrub::{Verified, enter_verified};
+use azekura::job::inspect::verify::{CheckedGeneration, Expected, HostRecord, Options, Report, remember_damage, verify};
+use azekura::job::media::scrub::{Verified, copies_at, enter_verified};
 use azekura::set::open::OpenSet;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +45,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
-    let known = known_or_none(context, set);
+    let known = known_or_none(context, set, &from);
     let options = Options { from: from.clone(), set: args.set, expect: args.expect, known };
     let report = {
         let progress = context.progress();
@@ -150,12 +151,14 @@ fn remember(context: &Context, report: &Report) -> Result<bool, CommandError> {
 }
 
 /// What this host knows of the set. The medium is what it is, whatever becomes of the host's own record of it.
-pub fn known_or_none(context: &Context, set: Id) -> Vec<(u64, [u8; 32])> {
-    known(context, set).unwrap_or_else(|e| {
+pub fn known_or_none(context: &Context, set: Id, at: &Path) -> HostRecord {
+    let seals = known(context, set).unwrap_or_else(|e| {
         context.warn(&message!("verify.no-record"));
         context.warn(&e.message);
         Vec::new()
-    })
+    });
+    let book = context.state_dir().ok().and_then(|state| Ledger::of(&state).read().ok());
+    HostRecord { seals, copies: book.map_or_else(Vec::new, |book| copies_at(&book, set, at)) }
 }
 
 /// What this host knows of the set. A host that has never written it knows nothing.

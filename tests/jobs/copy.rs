@@ -442,7 +442,7 @@ fn a_copy_that_was_gone_on_with_is_not_mixed_with_the_original() {
 }
 
 fn scrubbed(h: &Hospital, from: PathBuf) -> scrub::Report {
-    h.with_env(|w| scrub(&scrub::Options { from, set: None, known: Vec::new() }, w, &NoObserver)).expect("a scrub")
+    h.with_env(|w| scrub(&scrub::Options { from, set: None, known: Default::default() }, w, &NoObserver)).expect("a scrub")
 }
 
 #[test]

@@ -172,8 +172,9 @@ fn what_is_longer_than_its_kind_is_damage_and_unread() {
     for (kind, number) in kinds.into_iter().zip(end + 1..) {
         put_hole(&h, number, kind, if number == end + 1 { 1 << 42 } else { kind.limit_bytes() + 1 });
     }
-    let scrubbed =
-        in_time(&h, || h.with_env(|w| scrub(&scrub::Options { from: h.medium(), set: None, known: Vec::new() }, w, &NoObserver)));
+    let scrubbed = in_time(&h, || {
+        h.with_env(|w| scrub(&scrub::Options { from: h.medium(), set: None, known: Default::default() }, w, &NoObserver))
+    });
     let scrubbed = scrubbed.expect("a scrub");
     for (kind, number) in kinds.into_iter().zip(end + 1..) {
         let named = |(name, why): &(String, String)| name.ends_with(&format!("{number:08}.{kind}")) && why.contains("more than");

@@ -173,7 +173,10 @@ fn a_night_goes_on_on_the_next_cartridge() {
         // The host knows of each cartridge what was sealed on it last, and of no other.
         let catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("a catalog");
         let known = catalog.last_seals(catalog.set(report.set).expect("a catalog").expect("the set")).expect("seals");
-        let options = verify::Options { known, ..verify::Options::new(Deck::path()) };
+        let options = verify::Options {
+            known: verify::HostRecord { seals: known, ..Default::default() },
+            ..verify::Options::new(Deck::path())
+        };
         let verified = h.with_env(|w| verify::verify(&options, w, &NoObserver)).expect("a verification");
         assert!(verified.is_good(), "cartridge {place}: {verified:?}");
         assert!(matches!(verified.known, Some(Expected::Found { newer: 0, .. })), "{:?}", verified.known);

@@ -191,7 +191,8 @@ impl Hospital {
         expect: Option<CheckCode>,
         known: Option<(u64, [u8; 32])>,
     ) -> Result<verify::Report, InspectError> {
-        let known = known.map(|(_, digest)| (1, digest)).into_iter().collect();
+        let seals = known.map(|(_, digest)| (1, digest)).into_iter().collect();
+        let known = verify::HostRecord { seals, ..verify::HostRecord::default() };
         let options = verify::Options { expect: expect.map(Into::into), known, ..verify::Options::new(medium) };
         self.with_env(|w| verify(&options, w, &NoObserver))
     }

@@ -7,6 +7,7 @@ mod turn;
 use super::config::Config;
 use super::context::Context;
 use super::environment::absolute;
+use super::media::ledger::ledger_fault;
 use super::patterns::{self, Idle};
 use super::recovery_key::{self, RecoveryKey};
 use super::sources::{self, ForAll};
@@ -19,6 +20,7 @@ use crate::cli::ui::units::time;
 use crate::cli::ui::words;
 use azekura::answer::backup::Backup;
 use azekura::format::seal::{ReadBack, Verdict};
+use azekura::host::ledger::Ledger;
 use azekura::host::state::StateDir;
 use azekura::job::backup::{NewSetOptions, Options, SourceOptions, check_kinds};
 use azekura::medium::AttachedMedium;
@@ -127,12 +129,15 @@ struct Sealed {
     to: PathBuf,
     /// A hold is active, and this is no set in quarantine.
     is_held: bool,
+    /// The media ledger was changed: a hold may be missing in it.
+    is_ledger_changed: bool,
 }
 
 impl Sealed {
     fn exit(&self) -> Exit {
         let verdict = match exit(self.done.report.verdict) {
             _ if self.is_held => Exit::Alarm,
+            sealed if self.is_ledger_changed => sealed.max(Exit::Incomplete),
             // Nobody knows what is on the medium.
             sealed if self.done.report.read_back == ReadBack::Cached => sealed.max(Exit::Incomplete),
             sealed => sealed,
@@ -209,7 +214,11 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
     let answer = Backup { hold: context.hold().is_some(), ..show::answer(&done.report, key.as_ref()) };
     show::talk(&answer, done.report.hold_failed.is_none(), context);
     words::litter(done.report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
-    Ok(Sealed { is_held: answer.hold && !options.quarantine, done, answer, to: options.to })
+    let fault = Ledger::of(&options.state).read().ok().and_then(|book| ledger_fault(&book)).filter(|_| !options.quarantine);
+    if let Some(said) = &fault {
+        context.warn(said);
+    }
+    Ok(Sealed { is_ledger_changed: fault.is_some(), is_held: answer.hold && !options.quarantine, done, answer, to: options.to })
 }
 
 /// A command given without any `SOURCE` is the only source; the configuration's are for nights without arguments.

@@ -92,7 +92,7 @@ pub fn ledger_fault(book: &LedgerContent) -> Option<Message> {
 /// Enters damage that was found on a medium, where this host's ledger has it.
 pub fn note_damage(context: &Context, set: Id, at: &Path, damaged: u64) {
     let Some(state) = context.state_dir().ok().filter(|_| damaged > 0) else { return };
-    match enter_into_ledger(&state, set, at, damaged, &context.env(None)) {
+    match enter_into_ledger(&state, set, at, None, damaged, &context.env(None)) {
         Ok(Some(medium)) => context.talk(&message!("verify.entered-damage", name = medium)),
         Ok(None) => {}
         Err(e) => context.warn(&CommandError::from(e).message),

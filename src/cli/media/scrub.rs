@@ -31,7 +31,7 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
-    let known = known_or_none(context, set);
+    let known = known_or_none(context, set, &from);
     let options = Options { from, set: args.set, known };
     let env = context.env(args.threads.map(usize::from));
     let report = {
@@ -42,7 +42,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     talk(&answer, context);
     words::litter(report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
     if let Some(mut catalog) = context.catalog()? {
-        enter_into_ledger(&context.state_dir()?, report.set, &options.from, report.damaged(), &env)?;
+        enter_into_ledger(&context.state_dir()?, report.set, &options.from, report.newest, report.damaged(), &env)?;
         log(&report, &mut catalog, &env.time_text())?;
         if remember_damage(report.set, &report.damage, &mut catalog)? > 0 {
             context.talk(&message!("verify.remembered"));

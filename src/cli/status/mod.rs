@@ -55,7 +55,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         sources: judgement.sources.iter().map(source).collect(),
         last: judgement.last.as_ref().map(last),
         running: judgement.running.as_deref().map(Into::into),
-        next: problems::to_solve(&problems).map(|p| p.next.clone()).or_else(|| Some(warning(lacks.first()?).to_string().into())),
+        next: match judgement.running.is_some() && book.broken.is_empty() && hold.is_none() {
+            true => Some(find("status.do.running").into()),
+            false => {
+                problems::to_solve(&problems).map(|p| p.next.clone()).or_else(|| Some(warning(lacks.first()?).to_string().into()))
+            }
+        },
         contact: context.config.contact.as_deref().map(Into::into),
         problems: problems.into_iter().collect(),
         copies: copies.iter().map(copy).collect(),

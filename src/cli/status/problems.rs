@@ -137,7 +137,7 @@ fn of_media(judged: &Judged) -> Option<Problem> {
                 Some(t) => message!("status.problem.pool-old", name = pool, time = time(t, Lang::spoken()), hours = hours),
                 None => message!("status.problem.pool-never", name = pool),
             };
-            let old = failure(ProblemName::PoolOld, &text, &message!("status.do.pool-old", due = due));
+            let old = failure(ProblemName::PoolOld, &text, &message!("status.do.pool-old", due = due, name = pool));
             Problem { time: written.as_deref().map(Into::into), medium: Some(due.as_str().into()), ..old }
         }
         Judged::NotInLedger { generation, medium } => {

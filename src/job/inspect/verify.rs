@@ -24,14 +24,23 @@ pub struct Options {
     pub set: Option<Id>,
     /// The check code on paper.
     pub expect: Option<WrittenCode>,
-    /// What this host remembers of the set: of each of its media, by place, the digest of the last seal.
-    pub known: Vec<(u64, [u8; 32])>,
+    /// What this host remembers of the set.
+    pub known: HostRecord,
+}
+
+/// What a host remembers of a set. A host that has never written it remembers nothing.
+#[derive(Debug, Clone, Default)]
+pub struct HostRecord {
+    /// Of each medium of the set, by its number in the set, the digest of the last seal.
+    pub seals: Vec<(u64, [u8; 32])>,
+    /// Of the copies that the medium may be, by the ledger, the check code of the newest generation.
+    pub copies: Vec<String>,
 }
 
 impl Options {
     /// The only set on the medium at `from`, with nothing to match.
     pub fn new(from: impl Into<PathBuf>) -> Self {
-        Self { from: from.into(), set: None, expect: None, known: Vec::new() }
+        Self { from: from.into(), set: None, expect: None, known: HostRecord::default() }
     }
 }
 
@@ -230,10 +239,15 @@ fn found(chain: &Chain, link: &SealLink) -> Expected {
 }
 
 /// The last seal that the host remembers of this medium; of the newest medium if this one's place is unknown.
-pub fn known_here(chain: &Chain, known: &[(u64, [u8; 32])]) -> Option<[u8; 32]> {
+pub fn known_here(chain: &Chain, known: &HostRecord) -> Option<[u8; 32]> {
+    let newest = chain.generations().filter(|l| l.is_proven()).last().map(SealLink::digest);
+    // A copy ends where it was made, whatever was written to its original since.
+    if let Some(newest) = newest.filter(|digest| known.copies.contains(&CheckCode::of(digest).to_string())) {
+        return Some(newest);
+    }
     let place = chain.label.as_ref().map(|l| l.place);
-    let here = known.iter().find(|(p, _)| Some(*p) == place);
-    here.or(known.last()).map(|(_, digest)| *digest)
+    let here = known.seals.iter().find(|(p, _)| Some(*p) == place);
+    here.or(known.seals.last()).map(|(_, digest)| *digest)
 }
 
 /// The paths of objects among the sealed ones that no seal lists, and of what is no object.

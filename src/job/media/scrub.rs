@@ -12,8 +12,8 @@ use crate::format::digests::Hashes;
 use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
-use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumAccount, only_with_device};
-use crate::job::inspect::verify::known_here;
+use crate::host::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent, MediumAccount, only_with_device};
+use crate::job::inspect::verify::{HostRecord, known_here};
 use crate::job::inspect::{InspectError, verify};
 use crate::medium::{ErrorCategory, device_name};
 use crate::seal::chain::{Chain, Fault, FaultKind};
@@ -29,8 +29,8 @@ pub struct Options {
     pub from: PathBuf,
     /// `None`: the only set on the medium.
     pub set: Option<Id>,
-    /// The last seal that the host remembers of each medium of the set: the medium's number in the set, and the digest.
-    pub known: Vec<(u64, [u8; 32])>,
+    /// What the host remembers of the set.
+    pub known: HostRecord,
 }
 
 /// What is to be done with the medium.
@@ -79,6 +79,8 @@ pub struct Report {
     pub unreadable: Vec<(String, String)>,
     /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
+    /// The newest generation on it.
+    pub newest: Option<u64>,
     /// The last seal that the host remembers of this medium is not on it.
     pub rolled_back: bool,
     /// What desktop systems have left on the medium: no fault.
@@ -147,6 +149,7 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
         observer.on_event(Event::Progress { entries: 1, bytes: o.length });
     }
     Ok(Report {
+        newest: chain.generations().map(|l| l.seal.generation).max(),
         set: chain.set,
         set_name: set_name(&chain),
         path: options.from.clone(),
@@ -192,18 +195,38 @@ pub fn log(report: &Report, catalog: &mut Catalog, time: &str) -> Result<bool, C
 }
 
 /// Enters into the ledger that the medium of a set at `at` was read in full, and what was damaged, which is entered once.
-/// Returns the medium's name; `None` if the
-/// ledger does not contain it, or if it may be one of several copies.
-pub fn enter_into_ledger(state: &Path, set: Id, at: &Path, damaged: u64, env: &Env) -> Result<Option<String>, LedgerError> {
+/// `newest`: the newest generation on it, where known. Returns the names of the media; `None` if the ledger contains none.
+///
+/// A medium that may be one of several copies is not known to be good; that it is damaged counts for each that it may be.
+pub fn enter_into_ledger(
+    state: &Path,
+    set: Id,
+    at: &Path,
+    newest: Option<u64>,
+    damaged: u64,
+    env: &Env,
+) -> Result<Option<String>, LedgerError> {
     let ledger = Ledger::of(state);
     let media = ledger.read()?.media();
-    let Some(m) = medium_at(&media, set, at) else { return Ok(None) };
-    let medium = m.name.clone();
-    if damaged > 0 && m.scrubbed.as_ref().is_some_and(|(_, known)| *known == damaged) {
-        return Ok(Some(medium));
+    let may_be: Vec<&MediumAccount> = match medium_at(&media, set, at) {
+        Some(m) => vec![m],
+        None if damaged == 0 => Vec::new(),
+        None => {
+            let id = set.to_string();
+            let of_set = || media.values().filter(|m| m.set == id && m.out_of_use.is_none());
+            let written = |m: &&MediumAccount| newest.is_some() && m.written.as_ref().map(|(_, n, _)| *n) == newest;
+            let exactly: Vec<_> = of_set().filter(written).collect();
+            if exactly.is_empty() { of_set().collect() } else { exactly }
+        }
+    };
+    for m in &may_be {
+        let is_known = damaged > 0 && m.scrubbed.as_ref().is_some_and(|(_, known)| *known == damaged);
+        if !is_known {
+            ledger.write(&env.time_text(), LedgerEvent::Scrubbed { medium: m.name.clone(), damaged })?;
+        }
     }
-    ledger.write(&env.time_text(), LedgerEvent::Scrubbed { medium: medium.clone(), damaged })?;
-    Ok(Some(medium))
+    let names: Vec<&str> = may_be.iter().map(|m| &m.name[..]).collect();
+    Ok((!names.is_empty()).then(|| names.join(", ")))
 }
 
 /// What a verification says of media that were read back no better than from the cache.
@@ -235,7 +258,10 @@ pub fn enter_verified(state: &Path, at: &Path, report: &verify::Report, env: &En
     let is_missed = report.known == Some(verify::Expected::NotFound);
     let damaged = (report.damage.len() + report.faults.len() + usize::from(is_missed)) as u64;
     if damaged > 0 && !report.is_only_newer() && !report.is_only_empty() {
-        let Some(medium) = enter_into_ledger(state, report.set, at, damaged, env)? else { return Ok(Verified::WhichMedium) };
+        let newest = report.generations.iter().map(|g| g.generation).max();
+        let Some(medium) = enter_into_ledger(state, report.set, at, newest, damaged, env)? else {
+            return Ok(Verified::NotNeeded);
+        };
         return Ok(Verified::Damaged { medium });
     }
     let waits = |m: &MediumAccount| m.unverified.is_some() || m.is_damaged();
@@ -251,6 +277,22 @@ pub fn enter_verified(state: &Path, at: &Path, report: &verify::Report, env: &En
     let (medium, generation, check_code) = (medium.name.clone(), newest.generation, newest.check_code.to_string());
     ledger.write(&env.time_text(), LedgerEvent::Verified { medium: medium.clone(), generation, check_code })?;
     Ok(Verified::Entered { medium })
+}
+
+/// Check codes of the copies that the medium at a path may be: not where its hardware, or the place where the ledger saw it,
+/// is that of the medium that backups are written to.
+pub fn copies_at(book: &LedgerContent, set: Id, at: &Path) -> Vec<String> {
+    let (id, device, media) = (set.to_string(), device_name(at), book.media());
+    let of_set = || media.values().filter(|m| m.set == id);
+    let is_it = |m: &MediumAccount| match (&device, &m.device) {
+        (Some(here), Some(known)) => here == known,
+        _ => m.at.as_deref().is_some_and(|known| Path::new(known) == at),
+    };
+    if of_set().any(|m| !m.is_copy && is_it(m)) {
+        return Vec::new();
+    }
+    let may_be = |m: &&MediumAccount| m.is_copy && (device.is_none() || m.device.is_none() || m.device == device);
+    of_set().filter(may_be).filter_map(|m| Some(m.written.as_ref()?.2.clone())).collect()
 }
 
 /// The medium of a set that is attached at a path: the only one of the set, or the one in hardware of that name.

@@ -287,7 +287,9 @@ fn is_there<'m>(night: &SealedNight, media: impl Iterator<Item = &'m MediumAccou
     let mut of_set = media.filter(|m| m.set == night.set).peekable();
     let has = |m: &MediumAccount| {
         let is_written = m.written.as_ref().is_none_or(|(_, generation, _)| *generation >= night.generation);
-        m.out_of_use.is_none() && !m.is_damaged() && is_written
+        // Behind damage that was found, everything is read and stored again.
+        let is_whole = !m.is_damaged() || m.scrubbed.as_ref().is_some_and(|(time, _)| night.time > *time);
+        m.out_of_use.is_none() && is_whole && is_written
     };
     of_set.peek().is_none() || of_set.any(has)
 }
