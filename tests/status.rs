@@ -88,9 +88,14 @@ impl Practice {
         fs::rename(&carried, disk).expect("it is put back");
     }
 
-    /// The exit code, the verdict, and what speaks against "good".
+    /// The exit code, the verdict, and what speaks against "good", with the disk in the safe.
     fn status(&self) -> (i32, String, Vec<String>) {
+        let (disk, safe) = (self.path("disk"), self.path("safe"));
+        let is_here = fs::rename(&disk, &safe).is_ok();
         let (exit, result) = self.answer(&["status"]);
+        if is_here {
+            fs::rename(&safe, &disk).expect("it is put back");
+        }
         let names = |list: &str, name: &str| -> Vec<String> {
             let items = result[list].as_array().expect("a list").iter();
             items.map(|item| item[name].as_str().expect("a word").to_owned()).collect()
@@ -162,6 +167,10 @@ fn the_only_disk_is_in_the_ledger_and_counts() {
     assert_eq!((&status["last"]["generation"], &status["last"]["medium"]), (&2.into(), &"clinic".into()));
     assert_eq!(status["last"]["check_code"], media[0]["written"]["check_code"]);
     assert_eq!(status["sources"][1]["source"], "images");
+    // Somebody has put it back, and has not told the ledger.
+    let (exit, status) = practice.answer(&["status"]);
+    assert_eq!((exit, &status["lacks"][0]["lack"], &status["copies"][0]["attached"]), (3, &"attached".into(), &true.into()));
+    fs::rename(practice.path("disk"), practice.path("safe")).expect("it is taken out");
     let said = String::from_utf8(practice.run(&["status"], true).stdout).unwrap();
     assert!(said.starts_with("good\nLast backup: generation 2, "), "{said}");
     // Another disk of the same name is another medium.
@@ -325,10 +334,10 @@ fn read_back_from_the_cache_is_not_good() {
     // Sealed, with the verdict that the seal has by its format, and no success all the same.
     assert_eq!((exit, &backup["verdict"]), (3, &"good".into()));
     practice.put_away_from(memory.path());
-    practice.assert_status(3, "attention", &["not-read-back"]);
+    practice.assert_status(3, "attention", &["not-read-back", "attached"]);
     assert_eq!(practice.exit(&["verify", in_memory]), 3);
     assert_eq!(practice.exit(&["media", "scrub", in_memory]), 3);
-    practice.assert_status(3, "attention", &["not-read-back"]);
+    practice.assert_status(3, "attention", &["not-read-back", "attached"]);
     // The next one is on a disk, and says nothing of the one in memory.
     assert_eq!(practice.exit(&["backup", "--init"]), 0);
     assert!(practice.status().2.contains(&"not-read-back".to_owned()));

@@ -20,6 +20,7 @@ use azekura::host::ledger::{LedgerContent, MediumKind};
 use azekura::host::nights::{NightLog, SealedNight};
 use azekura::job::incident::hold::active_hold;
 use azekura::job::media::copies::{CopyRisk, DataCopy, copies, count_321, risks, risks_321};
+use azekura::job::media::whereabouts::attached_at;
 use azekura::job::status::{Expected, ExpectedSource, SourceStatus, USUAL_AGE_SECONDS, judge};
 
 #[derive(Debug, clap::Args)]
@@ -38,7 +39,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let pools: Vec<_> = context.config.pools.iter().map(|p| p.pool()).collect();
     let expected = Expected { sources: &expected, pools: &pools };
     let judgement = judge(&nights, torn, &book, expected, now().seconds, is_running);
-    let copies = copies(&book);
+    let mut copies = copies(&book);
+    let media = book.media();
+    for c in copies.iter_mut().filter(|c| !c.attached) {
+        // Somebody may have attached it by hand, and nobody has told the ledger.
+        let at = media.get(&c.medium).map(|m| attached_at(m, &book, &[]));
+        c.attached = matches!(at, Some(Ok(Some(_))));
+    }
     let mut lacks = risks(&copies);
     let mut rule_321 = None;
     if args.rule_321 {
