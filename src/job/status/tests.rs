@@ -253,9 +253,20 @@ fn a_generation_counts_as_long_as_a_medium_has_it() {
     };
     assert_eq!(of(&[copied.clone(), lost("CL-01")]), []);
     assert_eq!(of(&[copied, lost("CL-01"), lost("CL-11")]), [never()]);
-    let scrubbed = |damaged| LedgerEvent::Scrubbed { medium: "CL-01".into(), damaged };
-    assert_eq!(of(&[scrubbed(2)]), [Problem::Damaged { medium: "CL-01".into(), objects: 2 }, never()]);
-    assert_eq!(of(&[scrubbed(2), scrubbed(0)]), []);
+    let scrubbed = |at: &[(&str, u64)]| {
+        let mut book = book(&[registered("CL-01"), written("CL-01")]);
+        book.lines.extend(at.iter().map(|(time, damaged)| {
+            let event = LedgerEvent::Scrubbed { medium: "CL-01".into(), damaged: *damaged };
+            LedgerLine { line: 3, time: (*time).into(), event }
+        }));
+        problems_with(&nights, &book, &[])
+    };
+    // The generation is of 02:00.
+    let (before, after) = ("2026-11-23T02:00:00Z", "2026-11-24T05:00:00Z");
+    let damaged = || Problem::Damaged { medium: "CL-01".into(), objects: 2 };
+    assert_eq!(scrubbed(&[(after, 2)]), [damaged(), never()]);
+    assert_eq!(scrubbed(&[(after, 2), (after, 0)]), []);
+    assert_eq!(scrubbed(&[(before, 2)]), [damaged()], "what came after it was stored again");
 }
 
 /// The ledger was deleted with a hold in it, and another one was begun.
