@@ -240,7 +240,7 @@ fn found(chain: &Chain, link: &SealLink) -> Expected {
 
 /// The last seal that the host remembers of this medium; of the newest medium if this one's place is unknown.
 pub fn known_here(chain: &Chain, known: &HostRecord) -> Option<[u8; 32]> {
-    let newest = chain.generations().filter(|l| l.is_proven()).next_back().map(SealLink::digest);
+    let newest = chain.generations().rfind(|l| l.is_proven()).map(SealLink::digest);
     // A copy ends where it was made, whatever was written to its original since.
     if let Some(newest) = newest.filter(|digest| known.copies.contains(&CheckCode::of(digest).to_string())) {
         return Some(newest);
