@@ -311,6 +311,81 @@ fn a_key_that_others_can_read_is_warned_of() {
     }
 }
 
+/// The user of the host's backups, of whom the system has no name, so that nothing has to be made for the test.
+const BACKUP_USER: u32 = 4_321;
+
+impl Host {
+    /// In a mount namespace where the host's records belong to a user of their own. `DISK` is that user's.
+    fn with_own_user(&self, script: &str) -> Output {
+        let setup = format!(
+            "set -eu; mount -t tmpfs tmpfs /var/lib; install -d -o {BACKUP_USER} -g {BACKUP_USER} -m 0700 /var/lib/azekura
+             azekura() {{ {} --config {} \"$@\"; }}; cd {}\n{script}",
+            env!("CARGO_BIN_EXE_azekura"),
+            self.path("config.toml").display(),
+            self.dir.path().display(),
+        );
+        let mut command = Command::new("unshare");
+        command.env_clear().env("HOME", self.dir.path()).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
+        command.args(["--mount", "sh", "-c", &setup]).output().expect("unshare")
+    }
+}
+
+#[test]
+fn the_hosts_backups_run_as_their_own_user() {
+    let Some(host) = Host::new().map(Host::configured) else { return };
+    mode(&host.path("chart/a"), 0o600);
+    mode(&host.path("chart"), 0o700);
+    chown(host.path("disk"), Some(BACKUP_USER), Some(BACKUP_USER)).expect("an owner");
+    let rights = "grep -hE '^(Uid|CapEff|CapAmb)' /proc/self/status; cat chart/a 2>/dev/null || true";
+    let source = |name: &str, user: &str| {
+        format!(
+            "[[source]]\nname = \"{name}\"\npath = \"{}\"\n{user}command = [\"sh\", \"-c\", \"{rights}\"]\n",
+            host.dir.path().display()
+        )
+    };
+    let tree = format!("[[source]]\npath = \"{}\"\n", host.path("chart").display());
+    fs::write(host.path("config.toml"), format!("{tree}{}", source("own", ""))).expect("a file");
+    let output = host.with_own_user(
+        "azekura keys new --out key >&2
+         azekura --json backup --init --to disk --recipient \"$(azekura --json keys show-recipient --identity key | grep -o 'age1[a-z0-9]*')\"
+         find disk/AZEKURA /var/lib/azekura ! -uid 4321 >&2
+         azekura --json verify disk >/dev/null; azekura hold on --by suzuki --why test >&2; azekura status >&2 || echo $? >&2
+         # A command that stays root writes to the same records.
+         azekura restore --from disk --identity key --to r >&2; stat -c '%u %n' key r/chart/a >&2
+         find /var/lib/azekura ! -uid 4321 >&2; cat r/own >&2",
+    );
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let backup: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
+    assert_eq!(backup["result"]["findings"], serde_json::json!([]), "{backup}");
+    for line in ["0 key", "0 r/chart/a", "Uid:\t4321\t4321\t4321\t4321", "CapEff:\t0000000000000000", "CapAmb:\t0000000000000000"]
+    {
+        assert!(said.lines().any(|l| l == line), "{line}: {said}");
+    }
+    assert!(!said.lines().any(|l| l.starts_with("disk/AZEKURA") || l.starts_with("/var/lib/azekura")), "{said}");
+    assert!(!said.contains("a letter"), "a command may read only what its user may: {said}");
+}
+
+#[test]
+fn a_command_runs_as_the_user_that_is_named() {
+    let Some(host) = Host::new() else { return };
+    let with_user = |user: &str| {
+        let chart = host.path("chart");
+        let source =
+            format!("name = \"who\"\ncommand = [\"id\", \"-u\"]\ncheck = [\"sh\", \"-c\", \"id -u | cmp -\"]\nuser = \"{user}\"");
+        let text = format!("[[source]]\npath = \"{}\"\n[[source]]\n{source}\n", chart.display());
+        fs::write(host.path("config.toml"), text).expect("a file");
+    };
+    with_user("nobody");
+    host.backup(&[], 0);
+    let restored = host.program(&["restore", "--from", "disk", "--identity", KEY, "--to", "r"]);
+    assert_eq!(restored.status.code(), Some(0), "{restored:?}");
+    assert_eq!(fs::read_to_string(host.path("r/who")).expect("a file"), format!("{USER}\n"));
+    with_user("nobody-of-this-name");
+    let failed = host.backup(&[], 3);
+    assert!(failed.to_string().contains("there is no user nobody-of-this-name"), "{failed}");
+}
+
 /// A state that an earlier version, or a copy by hand, has left open.
 #[test]
 fn what_the_host_keeps_is_closed_again() {

@@ -1,5 +1,5 @@
 //! What the program inherits from whatever started it (a shell, `nohup`, cron, systemd, a desktop), put right before
-//! anything else happens: the umask and the signals that it was told to ignore.
+//! it does anything: the umask, capabilities that would be handed down, and the signals that it was told to ignore.
 //!
 //! Closed standard descriptors need nothing here: before `main`, Rust's runtime opens `/dev/null` in their place, so
 //! that no file of a medium is ever standard output, and ignores SIGPIPE, so that writing to a closed pipe is an error
@@ -8,6 +8,7 @@
 use super::ui::exit::Exit;
 use super::ui::output::to_stderr;
 use super::ui::text::find;
+use azekura::user::hand_down_nothing;
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
@@ -23,6 +24,7 @@ static ENDS_IN_ORDER: AtomicBool = AtomicBool::new(false);
 /// Called once, at the start.
 pub fn put_right() {
     limit_umask();
+    hand_down_nothing();
     leave_no_core();
     // Without a listener a signal ends the program at once, which is safe.
     let _ = listen();

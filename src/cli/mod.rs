@@ -62,8 +62,7 @@ use ui::text::{self, message};
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
-    inherited::put_right();
-    let environment = Environment::read();
+    let mut environment = Environment::read();
     let arguments = environment::arguments();
     text::speak(Lang::asked_for(&arguments).unwrap_or(environment.lang));
     // A complaint about the arguments is printed as they asked for it, too.
@@ -73,7 +72,14 @@ pub fn main() -> ExitCode {
         // Before anything of it is shown or recorded.
         return ExitCode::from(output::print(&Err(secret_typed()), None, json).code());
     }
-    let exit = match parse(arguments) {
+    let parsed = parse(arguments);
+    if let Ok(typed) = &parsed
+        && let Err(e) = environment.become_host_user(typed.command.path(), typed.common.state.as_deref())
+    {
+        return ExitCode::from(output::print(&Err(e), None, json).code());
+    }
+    inherited::put_right();
+    let exit = match parsed {
         Ok(typed) => {
             let path = typed.command.path();
             let json = typed.common.json;

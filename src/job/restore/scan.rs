@@ -5,7 +5,9 @@
 //! that is kept has a limit, and the scanner is ended when the user wants to stop.
 
 use crate::env::{Env, hide_own_variables};
+use crate::user::{User, may_change};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::thread::CapabilitySet;
 use std::ffi::{OsStr, OsString};
 use std::io::{PipeReader, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -189,6 +191,18 @@ impl Drop for Running {
     }
 }
 
+/// A scanner takes hostile files apart: where this program may choose, it is nobody, reads everything and changes nothing.
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    if !may_change() {
+        return command.spawn();
+    }
+    match User::nobody().spawn(command, CapabilitySet::DAC_READ_SEARCH) {
+        // In a user namespace there may be nobody else.
+        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) => command.spawn(),
+        started => started,
+    }
+}
+
 /// Runs a program until it ends, or until `is_enough` says so, which is asked after each poll with the number of polls
 /// so far. Returns the exit code. Processes that the program has left behind are not waited for.
 fn run(
@@ -203,7 +217,7 @@ fn run(
         let mut started = Command::new(program);
         hide_own_variables(&mut started).args(arguments);
         started.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-        started.spawn()?
+        spawn(&mut started)?
     };
     let mut child = Running(child);
     let mut polls = 0;
