@@ -319,7 +319,7 @@ impl Host {
     fn with_own_user(&self, script: &str) -> Output {
         let setup = format!(
             "set -eu; mount -t tmpfs tmpfs /var/lib; install -d -o {BACKUP_USER} -g {BACKUP_USER} -m 0700 /var/lib/azekura
-             azekura() {{ {} --config {} \"$@\"; }}; cd {}\n{script}",
+             program={}; azekura() {{ \"$program\" --config {} \"$@\"; }}; cd {}\n{script}",
             env!("CARGO_BIN_EXE_azekura"),
             self.path("config.toml").display(),
             self.dir.path().display(),
@@ -347,6 +347,8 @@ fn the_hosts_backups_run_as_their_own_user() {
     fs::write(host.path("config.toml"), format!("{tree}{}", source("own", ""))).expect("a file");
     let output = host.with_own_user(
         "azekura keys new --out key >&2
+         # It makes the configuration, and so it stays root.
+         mkdir etc; \"$program\" --config etc/config.toml init --recipient age1yt3tfqlfrwdwx0z0ynwplcr6qxcxfaqycuprpmy89nr83ltx74tqdpszlw chart >&2
          azekura --json backup --init --to disk --recipient \"$(azekura --json keys show-recipient --identity key | grep -o 'age1[a-z0-9]*')\"
          find disk/AZEKURA /var/lib/azekura ! -uid 4321 >&2
          azekura --json verify disk >/dev/null; azekura hold on --by suzuki --why test >&2; azekura status >&2 || echo $? >&2

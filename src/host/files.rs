@@ -3,7 +3,7 @@
 use rustix::fs::OFlags;
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 /// Mode of a file that only its owner may read.
@@ -46,6 +46,25 @@ pub fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     sync_folder_of(path)
+}
+
+/// [`write_new`] for a file of the host's own state, with mode 0600.
+pub fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_new(path, PRIVATE, bytes)?;
+    give_to_owner(&File::open(path)?, &folder_of(path).metadata()?)
+}
+
+/// Makes a folder of the host's own state, and those above it that are missing, with mode 0700.
+pub fn make_own_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = folder_of(path);
+    make_own_folder(above)?;
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made.and_then(|()| give_to_owner(&File::open(path)?, &above.metadata()?)),
+    }
 }
 
 /// Replaces a file of the host's own state, or makes it: content and name are durable, and no reader sees a part.
