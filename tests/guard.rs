@@ -6,7 +6,8 @@ mod machine;
 use machine::{is_root, skipped};
 use serde_json::Value;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::io::Write;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -40,10 +41,15 @@ impl Host {
     }
 
     fn program(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the program")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
         command.env_clear().env("HOME", self.dir.path()).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command.env("AZEKURA_STATE", self.path("state")).current_dir(self.dir.path()).stdin(Stdio::null());
-        command.arg("--config").arg(self.path("config.toml")).args(arguments).output().expect("the program")
+        command.arg("--config").arg(self.path("config.toml")).args(arguments);
+        command
     }
 
     fn json(&self, arguments: &[&str]) -> (Option<i32>, Value) {
@@ -386,6 +392,56 @@ fn a_command_runs_as_the_user_that_is_named() {
     with_user("nobody-of-this-name");
     let failed = host.backup(&[], 3);
     assert!(failed.to_string().contains("there is no user nobody-of-this-name"), "{failed}");
+}
+
+/// What a debugger of root's would find, or a core that it makes. The identity in use is the library's, and has to be somewhere; the text
+/// of the key file is nowhere.
+#[test]
+fn a_debugger_of_roots_finds_no_text_of_the_key() {
+    let Some(host) = Host::new().map(Host::configured) else { return };
+    let mut block = vec![0_u8; 1 << 20];
+    let mut large = fs::File::create(host.path("chart/large")).expect("a file");
+    for i in 0..200_u64 {
+        block
+            .chunks_mut(8)
+            .zip(0_u64..)
+            .for_each(|(to, j)| to.copy_from_slice(&(i << 32 | j).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes()));
+        large.write_all(&block).expect("written");
+    }
+    host.backup(&["chart"], 0);
+    let key = fs::read_to_string(host.path(KEY)).expect("a key");
+    let key = key.lines().find(|l| l.starts_with("AGE-SECRET-KEY-")).expect("a key");
+    // Less than the whole is enough to find the rest.
+    let (upper, lower) = (key[30..60].as_bytes().to_vec(), key[30..60].to_lowercase().into_bytes());
+    let arguments = ["restore", "--from", "disk", "--identity", KEY, "--to", "r"];
+    let mut restore = host.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program");
+    while !host.path("r/chart").exists() {
+        assert!(restore.try_wait().expect("a status").is_none(), "it has ended before it was looked at");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let process = rustix::process::Pid::from_child(&restore);
+    rustix::process::kill_process(process, rustix::process::Signal::STOP).expect("a signal");
+    let (mut bytes, mut found) = (0, Vec::new());
+    let memory = fs::File::open(format!("/proc/{}/mem", restore.id())).expect("memory");
+    for line in fs::read_to_string(format!("/proc/{}/maps", restore.id())).expect("a map").lines() {
+        let mut fields = line.split_whitespace();
+        let (range, rights) = (fields.next().expect("a range"), fields.next().expect("rights"));
+        let (from, to) = range.split_once('-').expect("a range");
+        let [from, to] = [from, to].map(|n| u64::from_str_radix(n, 16).expect("a number"));
+        let mut part = vec![0; (to - from) as usize];
+        if !rights.starts_with("rw") || memory.read_exact_at(&mut part, from).is_err() {
+            continue;
+        }
+        bytes += part.len();
+        let has = |text: &[u8]| part.windows(text.len()).any(|w| w == text);
+        if has(&upper) || has(&lower) {
+            found.push(line.to_owned());
+        }
+    }
+    restore.kill().expect("a signal");
+    restore.wait().expect("a status");
+    assert!(bytes > 1 << 20, "{bytes} bytes were looked at");
+    assert_eq!(found, Vec::<String>::new());
 }
 
 /// A state that an earlier version, or a copy by hand, has left open.

@@ -8,6 +8,7 @@ use crate::cli::ui::lang::Lang;
 use crate::cli::ui::text::message;
 use azekura::format::cbor::Time;
 use azekura::host::ledger::{Ledger, LedgerEvent, LedgerLine};
+use azekura::trust;
 use azekura::user::{FOR_READING, User};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -136,6 +137,18 @@ impl Environment {
     }
 }
 
+/// `PATH` without what is relative, and for root without folders that others may change: a program that is started by its name
+/// is one that nobody else has put there.
+pub fn program_path() -> Option<OsString> {
+    std::env::var_os("PATH").map(|path| safe_path(&path, rustix::process::geteuid().is_root()))
+}
+
+fn safe_path(path: &OsStr, is_root: bool) -> OsString {
+    let is_safe = |folder: &PathBuf| folder.is_absolute() && (!is_root || trust::check_file(folder).is_ok());
+    // No folder of a list has the character that divides them.
+    std::env::join_paths(std::env::split_paths(path).filter(is_safe)).unwrap_or_default()
+}
+
 /// Whether a command writes only to media and to the host's records. The others make files where only root may, or restore.
 fn needs_no_root(command: &str) -> bool {
     let whole = ["backup", "generations", "find", "diff", "history", "verify", "status"];
@@ -210,6 +223,23 @@ mod tests {
         let (medium, check_code) = ("CL-01".to_owned(), "7F3K-92QX-0M4D-VH1C".to_owned());
         enter(LedgerEvent::Written { medium, generation: 1, check_code, verdict: "good".into(), from_cache: false });
         assert_eq!(user().host_state_out_of_sight(None), None, "there are backups of one's own");
+    }
+
+    #[test]
+    fn programs_are_found_where_nobody_else_puts_one() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (own, open) = (dir.path().join("own"), dir.path().join("open"));
+        for (folder, mode) in [(&own, 0o755), (&open, 0o777)] {
+            std::fs::create_dir(folder).unwrap();
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let path = std::env::join_paths([".".as_ref(), own.as_path(), "".as_ref(), open.as_path(), "bin".as_ref()]).unwrap();
+        let kept = |is_root| std::env::split_paths(&safe_path(&path, is_root)).collect::<Vec<_>>();
+        assert_eq!(kept(false), [own.clone(), open]);
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(kept(true), [own]);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::to_stderr;
 use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{find, message};
-use azekura::env::hide_own_variables;
+use azekura::env::clean_environment;
 use azekura::interruption::Interruption;
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::{Drive, DriveError};
@@ -89,7 +89,7 @@ impl Attendant {
     /// The program gets what is wanted in its environment, and exits with 0 when the medium is there.
     fn ask_program(&self, path: &Path, wanted: &MediumRequest) -> bool {
         let Some((program, arguments)) = self.command.split_first() else { return false };
-        let status = hide_own_variables(&mut Command::new(program))
+        let status = clean_environment(&mut Command::new(program))
             .args(arguments)
             .env("AZEKURA_MEDIUM", path)
             .env("AZEKURA_SET", wanted.set.to_string())

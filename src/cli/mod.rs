@@ -50,6 +50,7 @@ use config::Config;
 use context::Context;
 use environment::Environment;
 
+use azekura::env::look_for_programs_in;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
@@ -79,6 +80,9 @@ pub fn main() -> ExitCode {
         return ExitCode::from(output::print(&Err(e), None, json).code());
     }
     inherited::put_right();
+    if let Some(path) = environment::program_path() {
+        look_for_programs_in(path);
+    }
     let exit = match parsed {
         Ok(typed) => {
             let path = typed.command.path();

@@ -2,7 +2,7 @@
 
 use super::error::how_it_ended;
 use super::{BackupError, SourceOptions};
-use crate::env::hide_own_variables;
+use crate::env::clean_environment;
 use crate::format::cbor::Time;
 use crate::format::entry::{Core, EntryKind};
 use crate::user::User;
@@ -160,7 +160,7 @@ impl RunningCommand {
             Err(source) => return Err(BackupError::CommandStart { program, source }),
         };
         let mut command = Command::new(&program);
-        hide_own_variables(&mut command).args(arguments).current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        clean_environment(&mut command).args(arguments).current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::piped());
         let started = OwnedChild::start(&mut command, user.as_ref()).and_then(|mut started| match started.child.stdout.take() {
             Some(output) => Ok((started, CommandOutput(output))),
             None => Err(io::ErrorKind::BrokenPipe.into()),
@@ -205,7 +205,7 @@ impl RunningCheck {
     fn start(line: &[OsString], folder: &Path, user: Option<&User>) -> Option<Self> {
         let (program, arguments) = line.split_first()?;
         let mut command = Command::new(program);
-        hide_own_variables(&mut command).args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
+        clean_environment(&mut command).args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = OwnedChild::start(&mut command, user);
         let input = child.as_mut().ok().and_then(|started| started.child.stdin.take());
         // So that a check that is slow or hangs does not hide the wish to stop.

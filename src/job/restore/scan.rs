@@ -4,7 +4,7 @@
 //! happens to it, the result is `found`, `skipped` or `failed`. Nothing that it does or writes keeps the restore from being reported: the output
 //! that is kept has a limit, and the scanner is ended when the user wants to stop.
 
-use crate::env::{Env, hide_own_variables};
+use crate::env::{Env, clean_environment};
 use crate::user::{User, may_change};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::CapabilitySet;
@@ -215,7 +215,7 @@ fn run(
     let (mut reader, writer) = std::io::pipe()?;
     let child = {
         let mut started = Command::new(program);
-        hide_own_variables(&mut started).args(arguments);
+        clean_environment(&mut started).args(arguments);
         started.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
         spawn(&mut started)?
     };
