@@ -3,7 +3,7 @@
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Mode of a file that only its owner may read.
@@ -56,6 +56,17 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "the host's own state, not a medium")]
     std::fs::rename(&next, path)?;
     sync_folder_of(path)
+}
+
+/// Overwrites a file of the host's own state that nobody may rename, with a text at whose end blanks mean nothing. A power cut may
+/// tear it; whoever reads it meanwhile may see a part.
+pub fn overwrite(path: &Path, text: &[u8]) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).custom_flags(NO_LINK).open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(1 << 20);
+    let mut padded = text.to_vec();
+    padded.resize(text.len().max(length), b' ');
+    file.write_all_at(&padded, 0)?;
+    file.sync_all()
 }
 
 /// Makes the name of a file durable.
