@@ -123,6 +123,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_overwritten_with_less_reads_the_same() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("f");
+        write_new(&path, PRIVATE, b"{\"line\":10}")?;
+        for (text, expected) in [("{\"line\":9}", "{\"line\":9} "), ("{\"line\":1000}", "{\"line\":1000}")] {
+            overwrite(&path, text.as_bytes())?;
+            assert_eq!(std::fs::read_to_string(&path)?, expected);
+        }
+        symlink(&path, dir.path().join("l"))?;
+        assert!(overwrite(&dir.path().join("l"), b"other").is_err());
+        assert!(overwrite(&dir.path().join("new"), b"other").is_err());
+        Ok(())
+    }
+
+    #[test]
     fn a_longer_file_is_read_one_byte_beyond_the_limit() -> io::Result<()> {
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("f");
