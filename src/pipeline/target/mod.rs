@@ -116,11 +116,14 @@ impl Target {
     /// there. Returns the folders that were made, inner ones first.
     pub fn prepare(dir: &Path) -> Vec<PathBuf> {
         let missing: Vec<PathBuf> = dir.ancestors().take_while(|above| !above.exists()).map(Path::to_owned).collect();
-        if missing.is_empty() || open_root(dir, rustix::process::geteuid().is_root()).is_err() {
-            return Vec::new();
+        if missing.is_empty() {
+            return missing;
         }
-        for above in dir.ancestors().skip(1) {
-            // One that may not be read was not made just now.
+        let Ok(root) = open_root(dir, rustix::process::geteuid().is_root()) else { return Vec::new() };
+        let file_systems = FileSystems::new();
+        file_systems.note(&root);
+        // Where one sync in the end is not enough, the names of these folders are flushed now, while the folders above may be read.
+        for above in dir.ancestors().filter(|_| file_systems.flushes_each()) {
             let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
             let _ = File::open(above).and_then(|folder| folder.sync_all());
         }
