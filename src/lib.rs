@@ -69,13 +69,14 @@
 //! # How it is built
 //!
 //! `docs/architecture.md` is the map. Arrows point right only:
-//! `cli (bin) → answer → job · report → set · generation → seal · env → pipeline · medium · host · tripwire → format · event · buffer · interruption · lock · trust · user`.
+//! `cli (bin) → answer → job · report → set · generation → seal · env → pipeline · medium · host · tripwire → format · event · buffer · interruption · lock · trust · user · cage`.
 
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod answer;
 pub mod buffer;
+pub mod cage;
 pub mod env;
 pub mod event;
 pub mod format;

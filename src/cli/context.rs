@@ -26,11 +26,11 @@ use azekura::pipeline::encryptor::Identity;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-#[derive(Debug)]
 pub struct Context {
     common: Common,
     loader: Attendant,
     kept: RefCell<Vec<(String, Vec<u8>)>>,
+    open_catalog: RefCell<Option<Catalog>>,
     pub environment: Environment,
     pub config: Config,
 }
@@ -54,7 +54,7 @@ impl Context {
             speak(lang);
         }
         let loader = Attendant::new(&config, &INTERRUPTED);
-        Self { common, loader, kept: RefCell::default(), environment, config }
+        Self { common, loader, kept: RefCell::default(), open_catalog: RefCell::default(), environment, config }
     }
 
     pub fn state_dir(&self) -> Result<PathBuf, CommandError> {
@@ -109,6 +109,22 @@ impl Context {
         }
         let catalog = StateDir::open(&dir)?.catalog();
         if catalog.exists() { Ok(Some(Catalog::open(&catalog)?)) } else { Ok(None) }
+    }
+
+    /// Keeps the catalog open until the end, if this host has one: the files that SQLite has beside it stay then.
+    pub fn keep_catalog_open(&self) {
+        // What fails here fails again, and is reported, when the catalog is used.
+        *self.open_catalog.borrow_mut() = self.catalog().ok().flatten();
+    }
+
+    /// From now on a loader program is started by another process: this one will not be able to.
+    pub fn start_loader_apart(&self) {
+        self.loader.start_apart();
+    }
+
+    /// Whether a medium may be changed for another one in this run.
+    pub fn may_bring(&self) -> bool {
+        self.loader.may_bring()
     }
 
     /// The configuration file that the user named or that is the usual one.

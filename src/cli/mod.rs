@@ -5,6 +5,7 @@
 
 mod args;
 mod backup;
+mod caged;
 mod catalog;
 mod check_proof;
 mod common;
@@ -18,6 +19,7 @@ mod evidence;
 mod find;
 mod generations;
 mod help;
+mod helper;
 mod history;
 mod hold;
 mod inherited;
@@ -40,6 +42,7 @@ mod trusted;
 mod ui;
 mod usage;
 mod verify;
+mod version;
 
 #[cfg(test)]
 mod tests;
@@ -63,8 +66,11 @@ use ui::text::{self, message};
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
-    let mut environment = Environment::read();
     let arguments = environment::arguments();
+    if let Some(code) = helper::served(&arguments) {
+        return code;
+    }
+    let mut environment = Environment::read();
     text::speak(Lang::asked_for(&arguments).unwrap_or(environment.lang));
     // A complaint about the arguments is printed as they asked for it, too.
     let json = arguments.iter().take_while(|a| *a != "--").any(|a| a == "--json");
@@ -118,6 +124,7 @@ fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Out
         | Command::CheckProof(_)
         | Command::Completions(_)
         | Command::Man(_)
+        | Command::Version(_)
         | Command::Reference => Context::with_config(typed.common, environment, Config::default()),
         _ => Context::new(typed.common, environment)?,
     };
@@ -162,6 +169,7 @@ fn answer(command: Command, context: &Context) -> Result<Outcome, CommandError> 
         Command::Catalog(c) => catalog::run(c, context),
         Command::Media(c) => media::run(c, context),
         Command::Completions(a) => completions::run(&a, help::command()),
+        Command::Version(a) => Ok(version::run(&a)),
         Command::Man(a) => man::run(&a, &help::command),
         Command::Reference => Ok(reference::run(help::command())),
     }

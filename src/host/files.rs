@@ -3,7 +3,7 @@
 use rustix::fs::OFlags;
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 /// Mode of a file that only its owner may read.
@@ -81,6 +81,17 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder_of(path)
 }
 
+/// Overwrites a file of the host's own state that nobody may rename, with a text at whose end blanks mean nothing. A power cut may
+/// tear it; whoever reads it meanwhile may see a part.
+pub fn overwrite(path: &Path, text: &[u8]) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).custom_flags(NO_LINK).open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(1 << 20);
+    let mut padded = text.to_vec();
+    padded.resize(text.len().max(length), b' ');
+    file.write_all_at(&padded, 0)?;
+    file.sync_all()
+}
+
 /// Makes the name of a file durable.
 pub fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
@@ -140,6 +151,21 @@ mod tests {
         let again = write_new(&path, PRIVATE, b"second");
         assert_eq!(again.map_err(|e| e.kind()), Err(io::ErrorKind::AlreadyExists));
         assert_eq!(std::fs::read(&path)?, b"first");
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_overwritten_with_less_reads_the_same() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("f");
+        write_new(&path, PRIVATE, b"{\"line\":10}")?;
+        for (text, expected) in [("{\"line\":9}", "{\"line\":9} "), ("{\"line\":1000}", "{\"line\":1000}")] {
+            overwrite(&path, text.as_bytes())?;
+            assert_eq!(std::fs::read_to_string(&path)?, expected);
+        }
+        symlink(&path, dir.path().join("l"))?;
+        assert!(overwrite(&dir.path().join("l"), b"other").is_err());
+        assert!(overwrite(&dir.path().join("new"), b"other").is_err());
         Ok(())
     }
 

@@ -107,6 +107,11 @@ impl StateDir {
         self.root.join("catalog.sqlite")
     }
 
+    /// The files of the catalog of a state directory: its own, and those that SQLite has beside it.
+    pub fn catalog_files(root: &Path) -> [PathBuf; 4] {
+        ["", "-wal", "-shm", "-journal"].map(|companion| root.join(format!("catalog.sqlite{companion}")))
+    }
+
     /// Renames a damaged catalog to a free name, and returns its new path.
     pub fn set_catalog_aside(&self) -> Result<PathBuf> {
         let catalog = self.catalog();

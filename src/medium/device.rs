@@ -78,6 +78,11 @@ pub fn watch(medium: &Path, home: &Path) -> WatchedDisk {
 }
 
 impl WatchedDisk {
+    /// The disk's node in `/dev`. `None` where there is no disk to watch, or its name is not known.
+    pub fn node(&self) -> Option<PathBuf> {
+        self.0.as_ref()?.device_file()
+    }
+
     /// Whether the disk is gone, not only unmounted. `None` where there is no disk to watch.
     pub fn is_gone(&self) -> Option<bool> {
         self.0.as_ref().map(Device::is_gone_soon)
@@ -149,13 +154,15 @@ impl Device {
 
     /// Reads the disk's first bytes past the cache, whatever the file system says. `None` for whoever may not read it.
     pub fn read_first(&self) -> Option<Result<(), Errno>> {
-        let facts = std::fs::read_to_string(self.node.as_ref()?.join("uevent")).ok()?;
-        let name = facts.lines().find_map(|line| line.strip_prefix("DEVNAME="))?;
-        let disk = open_past_cache(&Path::new("/dev").join(name));
-        match disk {
+        match open_past_cache(&self.device_file()?) {
             Ok(disk) => Some(read_first(disk.as_fd())),
             Err(e) => is_no_answer(e).then_some(Err(e)),
         }
+    }
+
+    fn device_file(&self) -> Option<PathBuf> {
+        let facts = std::fs::read_to_string(self.node.as_ref()?.join("uevent")).ok()?;
+        facts.lines().find_map(|line| line.strip_prefix("DEVNAME=")).map(|name| Path::new("/dev").join(name))
     }
 
     /// True only if the device was there and is not any more. Of several disks all must be gone: a mirror survives the
