@@ -2,6 +2,7 @@
 
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
+use crate::cli::judged::judgement;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
@@ -178,12 +179,14 @@ pub fn due(args: &Due, context: &Context) -> Result<Outcome, CommandError> {
         let (last, nights) = streak.map_or((None, 0), |s| (Some(s.medium.as_str().into()), s.nights));
         Some(DuePool { pool: pool.name.as_str().into(), due: due.into(), last, nights })
     };
-    if active_hold(&book).is_some() {
-        let answer = answer::Due { pools: [].into_iter().collect(), hold: true };
+    let (hold, open_alarm) = (active_hold(&book).is_some(), judgement(context, &book)?.has_open_alarm());
+    if hold || open_alarm {
+        let answer = answer::Due { pools: [].into_iter().collect(), hold, open_alarm };
         let exit = if book.broken.is_empty() { Exit::Alarm } else { Exit::Damage };
-        return Ok(Outcome::new(exit, format!("{}\n", find("media.none-due")), &answer));
+        let said = if hold { "media.none-due" } else { "media.none-due-alarm" };
+        return Ok(Outcome::new(exit, format!("{}\n", find(said)), &answer));
     }
-    let answer = answer::Due { pools: pools.into_iter().filter_map(due).collect(), hold: false };
+    let answer = answer::Due { pools: pools.into_iter().filter_map(due).collect(), hold, open_alarm };
     Ok(Outcome::new(exit(&book), due_text(&answer), &answer))
 }
 
@@ -269,7 +272,10 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
     let places = context.config.pools.iter().filter(|p| p.media.contains(&account.name)).map(|p| p.at.as_path());
     let places: Vec<&Path> = places.filter(|_| !account.is_copy).collect();
     if let Some(at) = attached_at(&account, &book, &places)? {
-        let said = message!("error.media.moved-attached", name = account.name, path = at);
+        let said = match at.starts_with("/dev") {
+            true => message!("error.media.moved-plugged", name = account.name, path = at),
+            false => message!("error.media.moved-attached", name = account.name, path = at),
+        };
         return Err(CommandError::new(said, Exit::Medium));
     }
     let Move { medium, to, by, witness, off_site, out_of_use: why } = args;
