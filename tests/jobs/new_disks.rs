@@ -268,3 +268,34 @@ fn what_was_a_dump_and_is_none_any_more_is_told() {
     // A text is no dump, and was none.
     assert_eq!(night("CL-03", "INSERT", None), "");
 }
+
+/// Somebody has touched the canary, and tonight's disk was never there before.
+#[test]
+fn a_canary_is_known_to_a_disk_that_never_saw_it() {
+    let canary =
+        |h: &Hospital| SourceOptions { canaries: vec![b"source/pay".to_vec()], ..SourceOptions::new("source", h.source()) };
+    let night = |h: &Hospital, disk: &str| {
+        let report = night_of(h, disk, vec![canary(h)], None);
+        (tripwires(&report).join(" "), report.origins.first().map(|o| o.generation), report)
+    };
+    let h = hospital();
+    h.write("pay", "never touched");
+    assert_eq!(night(&h, "CL-01").0, "");
+    assert_eq!(night(&h, "CL-02").0, "", "as it was");
+    h.write("pay", "touched");
+    let (told, _, report) = night(&h, "CL-03");
+    assert_eq!(told, "canary");
+    assert_eq!(report.alarms[0].paths, [b"source/pay".to_vec()]);
+    // What an open alarm is about is not what it has to be.
+    let (told, since, _) = night(&h, "CL-04");
+    assert_eq!((&told[..], since), ("canary", Some(report.generation)));
+    harmless(&h, &report);
+    assert_eq!(night(&h, "CL-05").0, "");
+    assert_eq!(night(&h, "CL-06").0, "", "and it is known from then on");
+
+    let h = hospital();
+    let pay = h.write("pay", "never touched");
+    assert_eq!(night(&h, "CL-01").0, "");
+    fs::remove_file(pay).expect("a deletion");
+    assert_eq!(night(&h, "CL-02").0, "canary", "it is gone");
+}
