@@ -14,11 +14,10 @@ use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, LedgerMedium, Media, Scrubbed, Written};
 use azekura::env::time_text;
-use azekura::format::object::Id;
-use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount, OutOfUse};
+use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount, MediumKind, OutOfUse};
 use azekura::job::incident::hold::active_hold;
 use azekura::job::incident::people::is_same_person;
-use azekura::job::media::scrub::enter_into_ledger;
+use azekura::job::media::scrub::{MediumRead, Verified, enter_read};
 use azekura::job::media::whereabouts::attached_at;
 use std::path::{Path, PathBuf};
 
@@ -90,12 +89,16 @@ pub fn ledger_fault(book: &LedgerContent) -> Option<Message> {
     })
 }
 
-/// Enters damage that was found on a medium, where this host's ledger has it.
-pub fn note_damage(context: &Context, set: Id, at: &Path, damaged: u64) {
-    let Some(state) = context.state_dir().ok().filter(|_| damaged > 0) else { return };
-    match enter_into_ledger(&state, set, at, None, damaged, &context.env(None)) {
-        Ok(Some(medium)) => context.talk(&message!("verify.entered-damage", name = medium)),
-        Ok(None) => {}
+/// Enters what a job has found out about a medium, where this host's ledger has it, and says so. A host without a ledger has
+/// nothing to enter.
+pub fn note_read(context: &Context, read: &MediumRead) {
+    let Ok(state) = context.state_dir() else { return };
+    match enter_read(&state, read, &context.env(None)) {
+        Ok(Verified::NotNeeded) => {}
+        Ok(Verified::Entered { medium }) => context.talk(&message!("verify.entered", name = medium)),
+        Ok(Verified::NotPastTheCache) => context.talk(&message!("verify.still-unread")),
+        Ok(Verified::Damaged { medium }) => context.talk(&message!("verify.entered-damage", name = medium)),
+        Ok(Verified::WhichMedium) => context.warn(&message!("verify.which-medium")),
         Err(e) => context.warn(&CommandError::from(e).message),
     }
 }
@@ -288,6 +291,10 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
         None => message!("media.moved", name = medium, place = to),
     };
     let text = format!("{said}\n");
+    let is_folder = account.kind == Some(MediumKind::Disk) && !account.was_mounted && account.device.is_none();
+    if is_folder && why.is_none() {
+        context.warn(&message!("media.moved-unproved", name = medium));
+    }
     let event = LedgerEvent::Moved { medium, to, by, witness, off_site, out_of_use: why };
     let answer = event_answer(&event);
     ledger.write(&time_text(crate::cli::environment::now()), event)?;

@@ -4,7 +4,7 @@ mod scanned;
 
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
-use crate::cli::media::ledger::note_damage;
+use crate::cli::media::ledger::note_read;
 use crate::cli::trusted;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
@@ -22,6 +22,7 @@ use azekura::answer::{self, Clipped, exact, name};
 use azekura::format::check_code::WrittenCode;
 use azekura::format::object::Id;
 use azekura::host::files;
+use azekura::job::media::scrub::MediumRead;
 use azekura::job::restore::scan::scan;
 use azekura::job::restore::{ListError, Marking, NameList, Options, Origin, Report, RestoreFinding, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
@@ -112,7 +113,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         let progress = context.progress();
         restore(&options, &identity, &context.env(args.threads.map(usize::from)), &progress)?
     };
-    note_damage(context, report.set, &options.from, report.damaged_packs.len() as u64);
+    note_read(context, &MediumRead::in_part(report.set, &options.from, report.damaged_packs.len() as u64));
     let mut answer = answer(&report, &options);
     if !options.dry_run {
         measure(&mut answer, started.elapsed().as_secs_f64(), options.target.resume);
