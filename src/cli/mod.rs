@@ -28,6 +28,7 @@ mod library;
 mod loader;
 mod man;
 mod media;
+mod noted;
 mod patterns;
 mod prove;
 mod recovery_key;

@@ -1,7 +1,7 @@
 //! `azekura verify`
 
 use super::context::Context;
-use crate::cli::media::ledger::note_read;
+use crate::cli::noted::note_read;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;

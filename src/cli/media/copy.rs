@@ -2,7 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
-use crate::cli::media::ledger::note_read;
+use crate::cli::noted::note_read;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;

@@ -17,7 +17,6 @@ use azekura::env::time_text;
 use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount, MediumKind, OutOfUse};
 use azekura::job::incident::hold::active_hold;
 use azekura::job::incident::people::is_same_person;
-use azekura::job::media::scrub::{MediumRead, Verified, enter_read};
 use azekura::job::media::whereabouts::attached_at;
 use std::path::{Path, PathBuf};
 
@@ -87,20 +86,6 @@ pub fn ledger_fault(book: &LedgerContent) -> Option<Message> {
         true => message!("media.ledger-short", line = line),
         false => message!("media.ledger-broken", line = line),
     })
-}
-
-/// Enters what a job has found out about a medium, where this host's ledger has it, and says so. A host without a ledger has
-/// nothing to enter.
-pub fn note_read(context: &Context, read: &MediumRead) {
-    let Ok(state) = context.state_dir() else { return };
-    match enter_read(&state, read, &context.env(None)) {
-        Ok(Verified::NotNeeded) => {}
-        Ok(Verified::Entered { medium }) => context.talk(&message!("verify.entered", name = medium)),
-        Ok(Verified::NotPastTheCache) => context.talk(&message!("verify.still-unread")),
-        Ok(Verified::Damaged { medium }) => context.talk(&message!("verify.entered-damage", name = medium)),
-        Ok(Verified::WhichMedium) => context.warn(&message!("verify.which-medium")),
-        Err(e) => context.warn(&CommandError::from(e).message),
-    }
 }
 
 pub fn exit(book: &LedgerContent) -> Exit {

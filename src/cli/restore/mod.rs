@@ -4,7 +4,7 @@ mod scanned;
 
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
-use crate::cli::media::ledger::note_read;
+use crate::cli::noted::note_read;
 use crate::cli::trusted;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
