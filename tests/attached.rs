@@ -106,7 +106,7 @@ impl Clinic {
             let time: chrono::DateTime<chrono::FixedOffset> = time.parse().expect("a time");
             time.timestamp() / 86_400
         };
-        Pool { name: "disks".into(), media, turn_nights: 1, stay_nights: 2, mount: Some(false), max_age_seconds: 0, night_of }
+        Pool { name: "disks".into(), media, turn_nights: 1, stay_nights: 2, mount: Some(false), max_age_seconds: None, night_of }
     }
 
     fn register(&self, disk: &str) {
@@ -118,6 +118,7 @@ impl Clinic {
             pool: Some("disks".into()),
             recipients: vec![self.recipient.clone()],
             tape_block: 512 << 10,
+            beside_others: false,
             mount: Some(false),
         };
         self.with_env(|env| init(&options, env)).expect("a set");

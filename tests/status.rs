@@ -677,3 +677,98 @@ fn a_copy_is_not_forged_because_its_original_has_gone_on() {
     assert_eq!((exit, &verdict[..]), (1, "failure"), "{against:?}");
     assert!(against.contains(&"damaged".to_owned()), "{against:?}");
 }
+
+/// Two people have released the hold, and nobody has called the alarm harmless: the host may be infected, whatever runs on it
+/// and whatever failed since.
+#[test]
+fn an_open_alarm_without_a_hold_asks_for_no_clean_disk() {
+    let practice = Practice::new();
+    let (chart, here) = (practice.text("chart"), practice.dir.path().display());
+    let script = format!("if test -e {here}/stay; then touch {here}/begun; exec sleep 20; fi; echo dump");
+    practice.configure(&format!(
+        "[[source]]\npath = \"{chart}\"\ncanaries = [\"canary\"]\n[[source]]\nname = \"dump\"\n\
+         command = [\"/bin/sh\", \"-c\", \"{script}\"]\n[[pool]]\nname = \"disks\"\nmedia = [\"clinic\", \"other\"]\nat = \"{}\"\n",
+        practice.text("disk"),
+    ));
+    practice.write("chart/canary", "1");
+    practice.good_night();
+    let due = |exit: i32, alarm: bool, pools: usize| {
+        let (code, due) = practice.answer(&["media", "due"]);
+        let listed = due["pools"].as_array().map(Vec::len);
+        assert_eq!((code, &due["open_alarm"], listed), (exit, &alarm.into(), Some(pools)), "{due}");
+    };
+    due(0, false, 1);
+    practice.write("chart/canary", "2");
+    assert_eq!(practice.night().0, 4);
+    assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
+    due(4, true, 0);
+    practice.write("stay", "");
+    let mut night = practice.command(&["backup"], true).spawn().expect("the program");
+    let begun = Instant::now();
+    while !practice.path("begun").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "it did not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let next_is_the_alarm = |is_running: bool| {
+        let (_, status) = practice.answer(&["status"]);
+        assert_eq!(status["running"].is_string(), is_running);
+        assert!(status["next"].as_str().is_some_and(|next| next.contains("Attach no clean medium")), "{status}");
+    };
+    next_is_the_alarm(true);
+    night.kill().expect("a signal");
+    night.wait().expect("an end");
+    next_is_the_alarm(false);
+    let out = practice.run(&["status", "--lang", "en"], true);
+    let said = String::from_utf8([out.stdout, out.stderr].concat()).expect("UTF-8");
+    assert!(said.contains("has no recorded end") && !said.contains("azekura backup"), "{said}");
+    fs::remove_file(practice.path("stay")).expect("a file");
+    assert_eq!(practice.harmless(&[]), 0);
+    due(0, false, 1);
+    practice.good_night();
+    practice.assert_status(0, "good", &[]);
+}
+
+/// It excludes nothing today, and may tomorrow: whoever wrote it is told once.
+#[test]
+fn an_exclude_pattern_without_a_path_is_told_once() {
+    let practice = Practice::new();
+    let chart = practice.text("chart");
+    practice.configure(&format!("[[source]]\npath = \"{chart}\"\nexcludes = [\"/cache/old\", \"# words\"]\n"));
+    let written_hours_ago = |hours: u64| {
+        let config = fs::File::options().write(true).open(practice.path("config")).expect("the configuration");
+        let then = std::time::SystemTime::now() - Duration::from_secs(hours * 3600);
+        config.set_modified(then).expect("a time");
+    };
+    let warned = |more: &[&str]| {
+        let out = practice.run(&[&["backup", "--init", "--lang", "en"], more].concat(), true);
+        assert_eq!(out.status.code(), Some(0), "{out:?}");
+        String::from_utf8(out.stderr).expect("UTF-8").contains("/cache/old")
+    };
+    written_hours_ago(2);
+    assert!(warned(&[]));
+    assert!(!warned(&[]));
+    assert!(warned(&["--exclude", "/cache/older"]), "typed now");
+    practice.let_days_pass(1);
+    assert!(warned(&[]), "written after the last night");
+}
+
+/// Whoever cuts the failed night off from the log, or deletes the file that counts its lines.
+#[test]
+fn a_log_of_nights_without_its_last_lines_is_no_good_news() {
+    let practice = Practice::new();
+    practice.good_night();
+    fs::rename(practice.path("disk"), practice.path("away")).expect("the disk");
+    assert_eq!(practice.exit(&["backup"]), 6);
+    fs::rename(practice.path("away"), practice.path("disk")).expect("the disk");
+    practice.assert_status(1, "failure", &["night-failed"]);
+    let log = practice.path("state/nights.jsonl");
+    let whole = fs::read_to_string(&log).expect("the log");
+    let shorter: String = whole.lines().take(2).map(|line| format!("{line}\n")).collect();
+    fs::write(&log, shorter).expect("the log");
+    practice.assert_status(3, "attention", &["log-torn"]);
+    fs::write(&log, whole).expect("the log");
+    fs::remove_file(practice.path("state/nights.end")).expect("the end");
+    practice.assert_status(1, "failure", &["night-failed", "log-torn"]);
+    practice.good_night();
+    practice.assert_status(0, "good", &[]);
+}

@@ -151,6 +151,9 @@ pub struct CleanGeneration {
     pub changes: List<Changes, LINES>,
     /// Tripwires that were raised when it was written.
     pub alarms: List<Alarm, LINES>,
+    /// Why two people have called all of these harmless, and who; null where they have not.
+    #[serde(default)]
+    pub harmless: Option<Text>,
     /// Files that an indicator matches.
     pub hits: u64,
     /// Files without a SHA-256: no digest could be searched for in them.
@@ -164,7 +167,8 @@ pub struct CleanGeneration {
 impl CleanGeneration {
     /// Damage is no sign, and no absence of one.
     pub fn has_trace(&self) -> bool {
-        !self.trusted || !self.alarms.is_empty() || self.hits > 0 || (!self.clean && self.damaged.is_none())
+        let is_alarmed = !self.alarms.is_empty() && self.harmless.is_none();
+        !self.trusted || is_alarmed || self.hits > 0 || (!self.clean && self.damaged.is_none())
     }
 
     /// Nothing speaks against it, and all of it was looked at.

@@ -97,11 +97,15 @@ pub struct Scrubbed {
 /// Which medium of each pool is due.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Due {
-    /// One item for each pool of the configuration that has media, or for the one asked for; none while a hold is active.
+    /// One item for each pool of the configuration that has media, or for the one asked for; none while a hold is active or an
+    /// alarm is open.
     pub pools: List<DuePool, FACTS>,
     /// Whether a hold is active.
     #[serde(default)]
     pub hold: bool,
+    /// Whether the newest generation of a source has an alarm that nobody has called harmless.
+    #[serde(default)]
+    pub open_alarm: bool,
 }
 
 /// A pool and the medium that is due.

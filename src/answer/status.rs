@@ -113,7 +113,7 @@ pub enum ProblemName {
     NotSwapped,
     /// A medium should have been detached after its last backup, and was still attached.
     StillAttached,
-    /// Lines of the log of nights cannot be read.
+    /// Lines of the log of nights cannot be read, or are missing.
     LogTorn,
     /// A hold is active.
     Hold,

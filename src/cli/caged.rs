@@ -112,7 +112,7 @@ fn with_state(mut cage: Cage, state: &Path, needs: &Needs, context: &Context) ->
     if needs.ledger {
         let [ledger, end] = Ledger::of(state).files();
         if ledger.exists() {
-            // The ledger of an earlier version has none.
+            // Where somebody has removed it, an empty one says so, too.
             let _ = create_new(&end, PRIVATE);
         }
         cage = cage.uses(&ledger).uses(&end);

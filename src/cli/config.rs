@@ -80,7 +80,8 @@ pub struct ConfigSource {
     /// 1 to 9: sources are restored in this order, those without a priority last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
-    /// How old its newest good generation may be; default: 26.
+    /// How old its newest good generation may be; default: that of the pool which is written most often, where every pool says
+    /// it, else 26.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age_hours: Option<u64>,
     /// Files below the source that nobody ever changes: a change raises an alarm.
@@ -125,16 +126,13 @@ pub struct ConfigPool {
     /// Whether `at` is a mount point. Without the key: as soon as a medium was seen there on a mount.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mount: Option<bool>,
-    /// How old the newest generation on its media may be, where there are several pools; default: 35 days.
+    /// How old the newest generation on its media may be, where there are several pools; default: by its rhythm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age_hours: Option<u64>,
     /// Program and arguments that eject the medium after a run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leave: Vec<String>,
 }
-
-/// A pool for the end of each month, and a few days.
-const USUAL_POOL_AGE_HOURS: u64 = 35 * 24;
 
 fn one() -> u64 {
     1
@@ -149,7 +147,7 @@ impl ConfigPool {
     pub fn pool(&self) -> Pool {
         let (name, media) = (self.name.clone(), self.media.clone());
         let (turn_nights, stay_nights, mount) = (self.turn_nights, self.stay_nights, self.mount);
-        let max_age_seconds = self.max_age_hours.unwrap_or(USUAL_POOL_AGE_HOURS) as i64 * 3600;
+        let max_age_seconds = self.max_age_hours.map(|hours| hours as i64 * 3600);
         Pool { name, media, turn_nights, stay_nights, mount, max_age_seconds, night_of }
     }
 }

@@ -24,11 +24,13 @@ mod history;
 mod hold;
 mod inherited;
 mod init;
+mod judged;
 mod keys;
 mod library;
 mod loader;
 mod man;
 mod media;
+mod noted;
 mod patterns;
 mod prove;
 mod recovery_key;
@@ -130,6 +132,9 @@ fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Out
     };
     if says_the_hold(path) {
         context.tell_hold(keeps_evidence);
+        if !keeps_evidence {
+            judged::speak_if_alarmed(&context);
+        }
     }
     if matches!(path, "backup" | "media.copy") && !keeps_evidence {
         context.ask_for_no_medium();

@@ -2,6 +2,7 @@
 
 use super::caged::{self, Needs};
 use super::context::Context;
+use crate::cli::noted::note_read;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
@@ -21,7 +22,7 @@ use azekura::host::ledger::Ledger;
 use azekura::job::inspect::InspectError;
 use azekura::job::inspect::damaged_files::{DamagedFile, DamagedFiles, DamagedGeneration, damaged_files};
 use azekura::job::inspect::verify::{CheckedGeneration, Expected, HostRecord, Options, Report, remember_damage, verify};
-use azekura::job::media::scrub::{Verified, copies_at, enter_verified};
+use azekura::job::media::scrub::{MediumRead, copies_at};
 use azekura::set::open::OpenSet;
 use std::path::{Path, PathBuf};
 
@@ -71,7 +72,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
             context.warn(&e.message);
         }
     }
-    enter(context, &from, &report);
+    note_read(context, &MediumRead::of(&report, &from));
     let exit = match report.is_good() {
         true if report.read_back == ReadBack::Cached => Exit::Incomplete,
         true => Exit::Good,
@@ -129,20 +130,6 @@ fn names(answer: &Verify) -> String {
     };
     let table = if touched.files.is_empty() { String::new() } else { columns.text() };
     format!("{lines}{table}{more}\n")
-}
-
-/// Enters into this host's ledger that a medium is verified which waits for it. A host without one has nothing to enter.
-fn enter(context: &Context, from: &Path, report: &Report) {
-    let Ok(state) = context.state_dir() else { return };
-    match enter_verified(&state, from, report, &context.env(None)) {
-        Ok(Verified::NotNeeded) => {}
-        Ok(Verified::Entered { medium }) => context.talk(&message!("verify.entered", name = medium)),
-        Ok(Verified::NotPastTheCache) => context.talk(&message!("verify.still-unread")),
-        Ok(Verified::Damaged { medium }) => context.talk(&message!("verify.entered-damage", name = medium)),
-        Ok(Verified::WhichMedium) if !report.is_good() => {}
-        Ok(Verified::WhichMedium) => context.warn(&message!("verify.which-medium")),
-        Err(e) => context.warn(&CommandError::from(e).message),
-    }
 }
 
 /// Makes the next backup store again what is damaged; whether there is anything.

@@ -358,7 +358,7 @@ impl Ledger {
             Err(e) if e.kind() == io::ErrorKind::NotFound => LedgerContent::default(),
             Err(e) => return Err(self.failed("read", e)),
         };
-        if end.is_some_and(|end| !content.leads_through(&end)) {
+        if !content.is_whole(end.as_ref()) {
             content.broken.push(content.lines.last().map_or(1, |l| l.line + 1));
         }
         Ok(content)
@@ -369,9 +369,14 @@ impl Ledger {
         let mut end = None;
         let appended = append_line(&self.path, |before| {
             let content = parse(before);
-            // Where the last lines were removed, the gap stays for everybody to see.
-            let lost = LedgerEnd::read(&self.path).filter(|end| !content.leads_through(end)).map_or(0, |end| end.line);
-            let number = 1 + content.lines.last().map_or(0, |l| l.line).max(lost);
+            let last = content.lines.last().map_or(0, |l| l.line);
+            let known = LedgerEnd::read(&self.path);
+            if known.is_none() && before.is_empty() {
+                LedgerEnd::of_nothing().write(&self.path)?;
+            }
+            // Where the last lines were removed, or the file beside them, the gap stays for everybody to see.
+            let lost = if content.is_whole(known.as_ref()) { 0 } else { known.map_or(last + 1, |end| end.line) };
+            let number = 1 + last.max(lost);
             let line = LedgerLine { line: number, time: time.to_owned(), event };
             let chain = chain(content.last(), &line);
             end = Some(LedgerEnd { line: number, chain: chain.clone() });
@@ -461,8 +466,16 @@ impl LedgerContent {
         self.chain.last().map_or("", |d| d)
     }
 
+    /// Whether the line is there with which the ledger ended. Without the file that knows it, only an empty ledger is whole.
+    fn is_whole(&self, end: Option<&LedgerEnd>) -> bool {
+        end.map_or(self.lines.is_empty(), |end| self.leads_through(end))
+    }
+
     /// Whether a line of this number and digest is there. Behind a line that was changed, the ledger is broken anyhow.
     fn leads_through(&self, end: &LedgerEnd) -> bool {
+        if *end == LedgerEnd::of_nothing() {
+            return true;
+        }
         let at = self.lines.iter().rposition(|l| l.line == end.line);
         at.is_some_and(|at| self.chain.get(at) == Some(&end.chain))
     }

@@ -3,8 +3,10 @@
 //! **Invariant:** a line is written before anything else is tried. So a run that was killed, or a host that went off, leaves a
 //! beginning without an end, and never nothing.
 //!
-//! **Invariant:** the file is only ever appended to.
+//! **Invariant:** the file is only ever appended to. `nights.end` beside it counts the lines, so that lines which were cut off
+//! from its end are missed. It is made before the first line, and then written behind each.
 
+use super::files::replace;
 use super::ledger::append_line;
 use crate::format::seal::{ReadBack, Verdict};
 use serde::{Deserialize, Serialize};
@@ -149,7 +151,29 @@ impl NightLog {
     /// Appends a line, durably.
     pub fn write(&self, line: &NightLine) -> io::Result<()> {
         let text = serde_json::to_string(line)?;
-        append_line(&self.path, |_| Ok(text)).map(drop).map_err(|(_, e)| e)
+        let is_sealed = matches!(line, NightLine::Ended { sealed: Some(_), .. });
+        let mut lines = 0;
+        let appended = append_line(&self.path, |before| {
+            let there = count_lines(before);
+            // Lines that are missing are missed until something is sealed.
+            lines = 1 + if is_sealed { there } else { self.counted(there).max(there) };
+            if before.is_empty() && !self.end().exists() {
+                replace(&self.end(), b"0")?;
+            }
+            Ok(text)
+        });
+        let _locked = appended.map_err(|(_, e)| e)?;
+        replace(&self.end(), lines.to_string().as_bytes())
+    }
+
+    fn end(&self) -> PathBuf {
+        self.path.with_extension("end")
+    }
+
+    /// How many lines there were. Where nothing says it, and there are some: one more than these.
+    fn counted(&self, there: u64) -> u64 {
+        let known = std::fs::read_to_string(self.end()).ok().and_then(|text| text.parse().ok());
+        known.unwrap_or(if there == 0 { 0 } else { there + 1 })
     }
 
     /// When a run last sealed something: RFC 3339, UTC.
@@ -158,9 +182,12 @@ impl NightLog {
         nights.into_iter().rev().find_map(|night| Some(night.end?.sealed?.time))
     }
 
-    /// All runs, in the order of their beginnings; and how many lines cannot be read since a run last sealed something: a
-    /// power cut tears a line.
+    /// All runs, in the order of their beginnings; and how many lines cannot be read or are missing since a run last sealed
+    /// something: a power cut tears a line.
     pub fn read(&self) -> io::Result<(Vec<Night>, u64)> {
+        // Before the log: what another run writes meanwhile is behind it.
+        let counted = self.counted(0);
+        let is_counted = self.end().exists();
         let text = match std::fs::read(&self.path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -184,8 +211,14 @@ impl NightLog {
                 Err(_) => unreadable += 1,
             }
         }
-        Ok((nights, unreadable))
+        let there = count_lines(&text);
+        let missing = if is_counted { counted.saturating_sub(there) } else { u64::from(there > 0) };
+        Ok((nights, unreadable + missing))
     }
+}
+
+fn count_lines(text: &[u8]) -> u64 {
+    text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).count() as u64
 }
 
 #[cfg(test)]
@@ -219,5 +252,43 @@ mod tests {
         let (nights, unreadable) = log.read().unwrap();
         assert_eq!(unreadable, 1);
         assert_eq!(nights.iter().map(|n| n.end.as_ref().map(|e| e.exit)).collect::<Vec<_>>(), [Some(6), None]);
+    }
+
+    /// Whoever cuts off the night that failed leaves a log in which all is well.
+    #[test]
+    fn lines_that_were_cut_off_are_missed_until_something_is_sealed() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = NightLog::of(dir.path());
+        for day in 1..4 {
+            log.write(&begun(&format!("2026-11-0{day}T01:30:00Z"))).unwrap();
+        }
+        let whole = std::fs::read_to_string(log.path()).unwrap();
+        let shorter: String = whole.lines().take(1).map(|line| format!("{line}\n")).collect();
+        for (then, missing) in [(&shorter[..], 2), ("", 3), (&whole[..], 0)] {
+            std::fs::write(log.path(), then).unwrap();
+            assert_eq!(log.read().unwrap().1, missing);
+        }
+        std::fs::write(log.path(), &shorter).unwrap();
+        log.write(&begun("2026-11-04T01:30:00Z")).unwrap();
+        assert_eq!(log.read().unwrap().1, 2);
+        std::fs::remove_file(log.end()).unwrap();
+        assert_eq!(log.read().unwrap().1, 1, "nobody knows how many");
+        log.write(&begun("2026-11-05T01:30:00Z")).unwrap();
+        assert_eq!(log.read().unwrap().1, 1);
+        let sealed = SealedNight {
+            set: "00".into(),
+            set_name: "clinic".into(),
+            medium: "CL-01".into(),
+            generation: 1,
+            check_code: "JHFB".into(),
+            time: "2026-11-05T01:31:00Z".into(),
+            verdict: Verdict::Good,
+            read_back: ReadBack::Direct,
+            sources: Vec::new(),
+        };
+        let (begun, time) = ("2026-11-05T01:30:00Z".into(), "2026-11-05T01:31:00Z".into());
+        let sealed = Some(Box::new(sealed));
+        log.write(&NightLine::Ended { begun, process: 7, time, exit: 0, sealed, why: None, hint: None }).unwrap();
+        assert_eq!(log.read().unwrap().1, 0);
     }
 }

@@ -10,7 +10,7 @@
 //!                     watch          what the tripwires know of the sources
 //!                     alarms         what the tripwires raised in the last generations with an alarm
 //!                     lacking        entries of the last generation whose attributes could not be read
-//!                     contents       since when sources have been the same, and which files were dumps
+//!                     contents       since when sources have been the same, which files were dumps, canaries
 //!                     lock
 //! STATE/stamps/<set id>/             seals, requests for time stamps over them, and replies (`job/stamp.rs`)
 //! ```

@@ -10,10 +10,12 @@ use crate::format::entry::RefusedEntry;
 use crate::format::label::Label;
 use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::pack::{ChunkId, Index};
+use crate::format::watch::Alarm;
 use crate::format::{limit, watch};
 use crate::generation::{EntryRecord, Generation, GenerationError};
 use crate::host::catalog::{Catalog, CatalogError, Location, MediumRow, SealRow, SetRow};
 use crate::host::state::{SetState, StateDir, StateError};
+use crate::job::incident::harmless::recall;
 use crate::medium::{AttachedMedium, ErrorCategory, Medium, MediumError};
 use crate::pipeline::compressor::{FrameError, read_index};
 use crate::pipeline::encryptor::{DecryptError, Decryptor, Identity};
@@ -129,8 +131,17 @@ fn rebuild_set(
     catalog.forget_set(opened.id)?;
     let row = catalog.add_set(opened.id, &name, &created)?;
     observer.on_event(Event::Phase(Phase::Reading));
-    let mut rebuilding =
-        Rebuilding { set, chain: &chain, medium: &*opened.medium, identity, catalog, row, had_damage, previous: None };
+    let mut rebuilding = Rebuilding {
+        set,
+        chain: &chain,
+        medium: &*opened.medium,
+        identity,
+        catalog,
+        row,
+        had_damage,
+        previous: None,
+        alarms: Vec::new(),
+    };
     let report = rebuilding.run(env, observer)?;
     let mut keys = SealKeys::load(&set.seal_keys())?;
     keys.catch_up(chain.last().map(|l| &l.seal))?;
@@ -180,6 +191,8 @@ struct Rebuilding<'r> {
     had_damage: bool,
     /// The last generation before this one that is no closing seal.
     previous: Option<SealRow>,
+    /// What each generation has sealed of its alarms.
+    alarms: Vec<(u64, Vec<Alarm>)>,
 }
 
 impl Rebuilding<'_> {
@@ -204,6 +217,7 @@ impl Rebuilding<'_> {
             self.add_seal(link)?;
             self.add_generation(link, &mut report)?;
         }
+        recall(self.set, &self.alarms)?;
         if !report.unreadable_packs.is_empty() {
             self.catalog.mark_damaged(self.row, &report.unreadable_packs)?;
         }
@@ -274,7 +288,7 @@ impl Rebuilding<'_> {
 
     /// Completes a generation's row from its manifest. Of the last generation, copies the entries to the host; returns
     /// why that is impossible.
-    fn read_manifest(&self, row: &mut SealRow) -> Result<Option<UnusableEntries>> {
+    fn read_manifest(&mut self, row: &mut SealRow) -> Result<Option<UnusableEntries>> {
         let is_last = Some(row.seal_object) == self.chain.generations().next_back().map(|l| l.number);
         let generation = match Generation::open(self.medium, self.chain, Some(row.number), self.identity) {
             Ok(generation) => generation,
@@ -284,6 +298,7 @@ impl Rebuilding<'_> {
         };
         row.started = generation.manifest.started.as_nanoseconds_64();
         row.entries_digest = generation.manifest.entries.blake3;
+        self.alarms.push((row.number, generation.manifest.alarms.clone()));
         if !is_last {
             return Ok(None);
         }

@@ -3,7 +3,9 @@
 //! How much a source contains is the same for every set. What changed since the last night is not: it depends on how long
 //! that is ago. So another set's counts are borrowed only from one that is written about as often.
 
+use super::canaries::CanaryDigest;
 use crate::format::watch::{Measures, Night, NightKind};
+use std::collections::BTreeMap;
 
 /// A night of a source in any set of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct HostHistory {
     pub source: Vec<u8>,
     /// Of all sets, tonight's among them, ascending by when they began.
     pub nights: Vec<HostNight>,
+    /// What its canaries contain, by what any set has read last.
+    pub canaries: BTreeMap<Vec<u8>, CanaryDigest>,
     /// The longest history of another set that is written about as often as tonight's; empty where there is none.
     pub borrowed: Vec<Night>,
 }

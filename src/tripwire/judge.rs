@@ -14,6 +14,10 @@ use crate::format::watch::{Measures, Night, NightKind};
 const NIGHTS_KNOWN: usize = 3;
 /// Files from which on it is an alarm that they are gone while the history is short.
 const MANY_FILES: u64 = 20;
+/// Files of a source from which on it is an alarm that nearly all of them changed, or are gone.
+const FEW_FILES: u64 = 10;
+/// Changed files from which on nine of ten are an alarm by themselves.
+const MANY_CHANGED: u64 = 100;
 /// Nights over which small amounts are added up.
 const DRIP_NIGHTS: usize = 30;
 /// Deviations beyond which a count is no coincidence.
@@ -102,6 +106,22 @@ fn measure_gone(host: &HostHistory, last: &Measures, t: &Measures) -> Option<Exc
     (t.gone >= limit && !is_replaced).then_some(Excess { tripwire: Tripwire::Gone, measured: t.gone, limit })
 }
 
+/// Nearly all of a small source overwritten or gone in one night: fewer files than say something in a large one. It counts
+/// where nothing like it is on record: no night in which half as much changed, and no folder that is emptied now and then. What
+/// replaces a file that is gone makes up for it.
+fn measure_small(history: &History, nights: &[Night], host: &HostHistory, files: u64, t: &Measures) -> Option<Excess> {
+    let touched = |m: &Measures| m.changed + m.gone.saturating_sub(m.new);
+    let on_record = nights.iter().map(|n| &n.measures).chain(host.nights.iter().map(|n| &n.measures));
+    let is_known = on_record.map(touched).max().is_some_and(|most| most.saturating_mul(2) >= touched(t));
+    let is_emptied_at_times = history.quiet(|m| m.files).saturating_mul(2) < files;
+    if files * 9 / 10 >= MANY_CHANGED || t.files == 0 || is_known || is_emptied_at_times {
+        return None;
+    }
+    let limit = history.limit((files * 9 / 10).max(FEW_FILES), touched);
+    let tripwire = if t.changed > t.gone { Tripwire::Changed } else { Tripwire::Gone };
+    (touched(t) >= limit).then_some(Excess { tripwire, measured: touched(t), limit })
+}
+
 fn measure(nights: &[Night], host: &HostHistory, tonight: &Measures, announced: bool) -> Vec<Excess> {
     let mut raised = Vec::new();
     let mut raise = |tripwire, measured: u64, limit: u64| {
@@ -151,7 +171,7 @@ fn measure(nights: &[Night], host: &HostHistory, tonight: &Measures, announced: 
         raised.extend(measure_size(host, t));
         return raised;
     }
-    raise(Tripwire::Changed, t.changed, history.limit((files * 9 / 10).max(100), |m| m.changed));
+    raise(Tripwire::Changed, t.changed, history.limit((files * 9 / 10).max(MANY_CHANGED), |m| m.changed));
     raise(Tripwire::Finished, t.finished, history.limit((files / 100).max(20), |m| m.finished));
     if t.strange.min(2 * t.gone) > 0 {
         raise(Tripwire::Strange, t.strange.min(2 * t.gone), history.limit((files / 50).max(10), |m| m.strange.min(2 * m.gone)));
@@ -176,6 +196,8 @@ fn measure(nights: &[Night], host: &HostHistory, tonight: &Measures, announced: 
     if !is_known {
         raised.extend(measure_size(host, t));
     }
+    let is_told = raised.iter().any(|r| matches!(r.tripwire, Tripwire::Changed | Tripwire::Gone));
+    raised.extend(measure_small(&history, nights, host, files, t).filter(|_| !is_told));
     raised
 }
 
@@ -277,5 +299,32 @@ mod tests {
         assert_eq!(names(&history, Measures { new_bytes: 195 * MIB, ..dump }), [Tripwire::Dedup]);
         let replaced = Measures { new_bytes: 200 * MIB, noisy: 1, noisy_bytes: 200 * MIB, ..dump };
         assert!(names(&history, replaced).contains(&Tripwire::Noise));
+    }
+
+    /// Nineteen patients' records, each replaced by the same note.
+    #[test]
+    fn nearly_all_of_a_small_source_in_one_night_is_an_alarm() {
+        let usual = Measures { files: 19, bytes: 40_000, changed: 1, ..Measures::default() };
+        let quiet = nights(&[usual; 4]);
+        let changed = |changed| Measures { changed, ..usual };
+        assert_eq!(names(&quiet, changed(19)), [Tripwire::Changed]);
+        assert_eq!(names(&quiet, changed(16)), []);
+        let gone = Measures { files: 2, gone: 18, new: 1, changed: 0, ..usual };
+        assert_eq!(names(&quiet, gone), [Tripwire::Gone]);
+        assert_eq!(names(&quiet, Measures { gone: 9, changed: 10, files: 10, ..usual }), [Tripwire::Changed]);
+        // A folder that was renamed, and exports that get other names every night.
+        assert_eq!(names(&quiet, Measures { gone: 19, new: 19, changed: 0, ..usual }), []);
+        // All of it is written anew once a week; or was once, and people have looked at it.
+        let mut weekly = nights(&[usual, changed(19), usual, usual, usual, usual]);
+        assert_eq!(names(&weekly, changed(19)), []);
+        weekly[1].kind = NightKind::Alarm;
+        assert_eq!(names(&weekly, changed(19)), []);
+        // An inbox that somebody empties.
+        let inbox: Vec<Measures> = [3, 6, 9, 12, 15, 18].map(|files| Measures { files, new: 3, changed: 0, ..usual }).into();
+        assert_eq!(names(&nights(&inbox), Measures { files: 1, gone: 17, changed: 0, ..usual }), []);
+        // Too few to say anything, or there is no history.
+        let few = Measures { files: 9, ..usual };
+        assert_eq!(names(&nights(&[few; 4]), Measures { changed: 9, ..few }), []);
+        assert_eq!(names(&quiet[..2], changed(19)), []);
     }
 }

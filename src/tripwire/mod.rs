@@ -5,6 +5,7 @@
 //! usual.
 
 pub mod all_sets;
+pub mod canaries;
 pub mod content;
 pub mod dump;
 pub mod earlier;
@@ -19,6 +20,7 @@ use crate::format::object::Id;
 use crate::format::rules::{Allowed, Rules, allowed};
 use crate::format::watch::{Alarm, KINDS, KindCounts, Measures, NIGHTS, Night, NightKind, PATHS, SourceWatch};
 use all_sets::HostHistory;
+use canaries::CanaryDigest;
 use content::{ContentSample, fits, is_compressed, is_finished, kind_of};
 use earlier::{EarlierAlarm, FILES, RecordedAlarm, Settled, mark_of};
 use parking_lot::{Mutex, MutexGuard};
@@ -194,6 +196,8 @@ struct NightNotes {
     files: HashMap<Evidence, Vec<u64>>,
     /// Canaries that are there, or were until tonight.
     canaries: BTreeSet<Vec<u8>>,
+    /// What those contain that were read.
+    canary_contents: BTreeMap<Vec<u8>, CanaryDigest>,
 }
 
 impl Watcher {
@@ -302,6 +306,7 @@ impl Watcher {
     ) {
         let Some(s) = self.of(path) else { return };
         let c = &s.counts;
+        s.note_canary(path, content);
         let kind = kind_of(path, s.rules);
         let (noisy, misfit) = (sample.is_noisy(), fits(&kind, sample.head()) == Some(false));
         if before.is_none_or(|b| b.content != content) && s.settled.has_change(path) {
@@ -317,6 +322,7 @@ impl Watcher {
         match before {
             None => {
                 c.new.fetch_add(1, Relaxed);
+                s.judge_new_canary(path, content);
             }
             Some(before) => {
                 c.changed.fetch_add(1, Relaxed);

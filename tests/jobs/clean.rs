@@ -4,7 +4,9 @@ use crate::tools::{forge, objects, overwrite};
 use crate::world::Hospital;
 use azekura::event::NoObserver;
 use azekura::format::object::ObjectKind;
+use azekura::job::backup::SourceOptions;
 use azekura::job::incident::clean::{Options, Report, clean};
+use azekura::job::incident::harmless::{Statement, call_harmless};
 use azekura::job::incident::indicators::Indicators;
 use azekura::job::inspect::InspectError;
 use std::fs;
@@ -82,4 +84,29 @@ fn digests_looked_for_where_there_are_none_are_not_a_clean_bill() {
     let unhashed = |list: &str| cleaned(&h, list).expect("a list").generations.iter().map(|r| r.unhashed).collect::<Vec<_>>();
     assert_eq!(unhashed(&digest), [2, 0]);
     assert_eq!(unhashed("*.locked\n"), [0, 0]);
+}
+
+/// Two people have looked at the canary's alarm, and the next generation says so: it is no trace, and is named.
+#[test]
+fn an_alarm_that_was_declared_harmless_is_no_trace() {
+    let h = Hospital::new();
+    let source = SourceOptions { canaries: vec![b"source/pay".to_vec()], ..SourceOptions::new("source", h.source()) };
+    let night = |content: &str| {
+        h.write("pay", content);
+        h.try_backup(&azekura::job::backup::Options { sources: vec![source.clone()], ..h.options() }).expect("a backup")
+    };
+    night("1");
+    let told = night("2");
+    assert_eq!(told.alarms.len(), 1);
+    assert_eq!(cleaned(&h, "*.locked\n").expect("a list").last_clean, Some(1));
+    let (set, generation) = (Some(told.set), Some(told.generation));
+    let statement = Statement { set, generation, by: "Suzuki", witness: "Sato", because: "a new reader" };
+    h.with_env(|env| call_harmless(&h.path("state"), &statement, env)).expect("a statement");
+    night("2");
+    let report = cleaned(&h, "*.locked\n").expect("a list");
+    assert_eq!((report.last_clean, report.generations[1].alarms.len()), (Some(3), 1));
+    assert_eq!(report.generations[1].harmless.as_deref(), Some("a new reader (Suzuki, Sato)"));
+    // Another touch is another alarm.
+    night("3");
+    assert_eq!(cleaned(&h, "*.locked\n").expect("a list").last_clean, Some(3));
 }

@@ -5,6 +5,7 @@ use crate::world::Hospital;
 use azekura::format::seal::Verdict;
 use azekura::job::backup::{Options, Report, SourceOptions};
 use azekura::job::incident::harmless::{Statement, call_harmless};
+use azekura::job::incident::hold::take_off;
 use std::fs;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
@@ -267,4 +268,63 @@ fn what_was_a_dump_and_is_none_any_more_is_told() {
     assert_eq!(night("CL-02", "INSERT INTO a VALUES (2);\n", None), "");
     // A text is no dump, and was none.
     assert_eq!(night("CL-03", "INSERT", None), "");
+}
+
+/// Somebody has touched the canary, and tonight's disk was never there before.
+#[test]
+fn a_canary_is_known_to_a_disk_that_never_saw_it() {
+    let canary =
+        |h: &Hospital| SourceOptions { canaries: vec![b"source/pay".to_vec()], ..SourceOptions::new("source", h.source()) };
+    let night = |h: &Hospital, disk: &str| {
+        let report = night_of(h, disk, vec![canary(h)], None);
+        (tripwires(&report).join(" "), report.origins.first().map(|o| o.generation), report)
+    };
+    let h = hospital();
+    h.write("pay", "never touched");
+    assert_eq!(night(&h, "CL-01").0, "");
+    assert_eq!(night(&h, "CL-02").0, "", "as it was");
+    h.write("pay", "touched");
+    let (told, _, report) = night(&h, "CL-03");
+    assert_eq!(told, "canary");
+    assert_eq!(report.alarms[0].paths, [b"source/pay".to_vec()]);
+    // What an open alarm is about is not what it has to be.
+    let (told, since, _) = night(&h, "CL-04");
+    assert_eq!((&told[..], since), ("canary", Some(report.generation)));
+    harmless(&h, &report);
+    assert_eq!(night(&h, "CL-05").0, "");
+    assert_eq!(night(&h, "CL-06").0, "", "and it is known from then on");
+
+    let h = hospital();
+    let pay = h.write("pay", "never touched");
+    assert_eq!(night(&h, "CL-01").0, "");
+    fs::remove_file(pay).expect("a deletion");
+    assert_eq!(night(&h, "CL-02").0, "canary", "it is gone");
+}
+
+/// The catalog is lost, and all that the host knew of its alarms: they are sealed on the medium.
+#[test]
+fn a_rebuilt_host_knows_its_alarms() {
+    let h = hospital();
+    let canary = || SourceOptions { canaries: vec![b"source/pay".to_vec()], ..SourceOptions::new("source", h.source()) };
+    h.write("pay", "never touched");
+    ["CL-01", "CL-02"].iter().for_each(|disk| assert_eq!(tripwires(&night_of(&h, disk, vec![canary()], None)), [""; 0]));
+    h.write("pay", "touched");
+    let told = night_of(&h, "CL-01", vec![canary()], None);
+    assert_eq!(tripwires(&told), ["canary"]);
+    for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        let _ = fs::remove_file(h.path("state").join(name));
+    }
+    fs::remove_file(h.path("state/sets").join(told.set.to_string()).join("alarms")).expect("what is known");
+    for disk in ["CL-01", "CL-02"] {
+        let rebuild = |env: &azekura::env::Env| {
+            azekura::job::rebuild::rebuild(&h.path(disk), &h.path("state"), &h.identity, env, &azekura::event::NoObserver)
+        };
+        h.with_env(rebuild).expect("a catalog");
+    }
+    let off = |env: &azekura::env::Env| take_off(&h.path("state"), "Suzuki", Some("Sato"), env);
+    h.with_env(off).expect("a release");
+    let again = night_of(&h, "CL-02", vec![canary()], None);
+    assert_eq!((tripwires(&again), again.origins[0].generation), (vec!["canary"], told.generation), "no news");
+    harmless(&h, &told);
+    assert_eq!(tripwires(&night_of(&h, "CL-03", vec![canary()], None)), [""; 0]);
 }

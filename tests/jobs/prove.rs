@@ -324,3 +324,23 @@ fn a_record_of_a_set_over_several_cartridges_is_proved() {
         }
     }
 }
+
+/// macOS has written the name, and somebody types it.
+#[test]
+fn a_path_is_proved_in_either_unicode_form() {
+    let (composed, decomposed) = ("ward/がん", "ward/か\u{3099}ん");
+    for (written, typed) in [(composed, decomposed), (decomposed, composed)] {
+        let h = Hospital::new();
+        h.write(written, "chart");
+        h.backup();
+        let proof = try_prove(&h, h.medium(), None, &format!("source/{typed}")).expect("a proof");
+        assert_eq!(proof.facts.core.path, format!("source/{written}").as_bytes(), "as it is on the medium");
+        // Both are there: the one that was typed is meant.
+        h.write(typed, "another chart");
+        h.backup();
+        for name in [written, typed] {
+            let proof = try_prove(&h, h.medium(), None, &format!("source/{name}")).expect("a proof");
+            assert_eq!(proof.facts.core.path, format!("source/{name}").as_bytes());
+        }
+    }
+}

@@ -48,6 +48,10 @@ impl Ward {
         for i in 0..60 {
             w.message(i, 1);
         }
+        for i in 0..19 {
+            w.h.write(&format!("few/{i}.txt"), format!("患者 {i}\n").repeat(30));
+        }
+        (0..40).for_each(|i| w.memo(i, 0));
         w.age();
         w
     }
@@ -76,6 +80,10 @@ impl Ward {
     fn table(&mut self, i: usize) {
         let rows: String = (0..6_000).map(|r| format!("{r},{},{}\n", self.dice.below(100), self.dice.below(9))).collect();
         self.h.write(&format!("tables/{i}.csv"), rows);
+    }
+
+    fn memo(&self, i: usize, night: u64) {
+        self.h.write(&format!("memo/{i}.txt"), format!("申し送り {i} {night}\n").repeat(20));
     }
 
     /// Rows that stay, and a few that differ every night.
@@ -118,7 +126,7 @@ impl Ward {
             canaries: canaries.iter().map(|c| c.as_bytes().to_vec()).collect(),
             ..SourceOptions::new(name, self.h.source().join(name))
         };
-        let plain = ["ehr", "docs", "img", "tables", "dump"].map(|name| source(name, Rules::Plain, &[]));
+        let plain = ["ehr", "docs", "img", "tables", "dump", "few", "memo"].map(|name| source(name, Rules::Plain, &[]));
         let mut sources: Vec<SourceOptions> = plain.into();
         sources.push(source("log", Rules::AppendOnly, &[]));
         sources.push(source("canary", Rules::Plain, &["canary/payroll.xml"]));
@@ -155,6 +163,7 @@ impl Ward {
         if self.h.source().join("dump/base.sql").exists() {
             self.dump(self.night);
         }
+        self.memo(n % 40, self.night);
         let log = self.h.source().join("log/app.log");
         let more = format!("day {n}\n").repeat(200);
         fs::OpenOptions::new()
@@ -201,7 +210,7 @@ fn add_extension(path: &PathBuf) {
 type Act = fn(&mut Ward);
 
 /// Each after four quiet nights; the first night raises one of these.
-const ATTACKS: [(&str, &[&str], Act); 19] = [
+const ATTACKS: [(&str, &[&str], Act); 22] = [
     ("three of five files encrypted and renamed", &["strange", "gone"], |w| {
         for path in w.files("ehr").into_iter().enumerate().filter(|(i, _)| i % 5 < 3).map(|(_, p)| p) {
             encrypt(w, &path, 0);
@@ -281,6 +290,18 @@ const ATTACKS: [(&str, &[&str], Act); 19] = [
         let text = fs::read_to_string(&path).expect("a log").replacen("start\n", "", 1) + "more\nand more\n";
         fs::write(&path, text).expect("a log");
     }),
+    ("nineteen records overwritten with the same note", &["changed"], |w| {
+        w.files("few").iter().for_each(|path| fs::write(path, "Your files are ours. Pay.\n").expect("a note"));
+    }),
+    ("nineteen records deleted, and a note left", &["gone"], |w| {
+        w.files("few").iter().skip(1).for_each(|path| fs::remove_file(path).expect("a deletion"));
+        w.h.write("few/README.txt", "Your files are ours. Pay.\n");
+    }),
+    ("forty memos overwritten with words", &["changed"], |w| {
+        for (i, path) in w.files("memo").iter().enumerate() {
+            fs::write(path, format!("lorem ipsum dolor sit amet {i}\n").repeat(9)).expect("words");
+        }
+    }),
     ("encrypted, and written as text", &["header"], |w| {
         for path in w.every(10, "ehr") {
             let text: String = w.dice.noise(3_000).iter().map(|b| format!("{b:02x}")).collect();
@@ -330,7 +351,7 @@ fn a_slow_drip_is_told_within_a_week() {
 }
 
 /// Each after four quiet nights; no alarm.
-const INNOCENT: [(&str, Act); 14] = [
+const INNOCENT: [(&str, Act); 17] = [
     ("a usual day", |_| {}),
     ("many new scans", |w| {
         for i in 0..200 {
@@ -393,6 +414,20 @@ const INNOCENT: [(&str, Act); 14] = [
             w.put(&format!("img/broken {i}.jpg"), b"", 3_000);
         }
     }),
+    ("half of the memos edited", |w| (0..24).for_each(|i| w.memo(i, 99))),
+    ("a small folder renamed", |w| {
+        fs::rename(w.h.source().join("few"), w.h.source().join("few.2"))
+            .and_then(|()| {
+                fs::create_dir(w.h.source().join("few"))?;
+                fs::rename(w.h.source().join("few.2"), w.h.source().join("few/2025"))
+            })
+            .expect("a rename")
+    }),
+    ("fewer than ten files written anew", |w| {
+        for i in 0..9 {
+            w.h.write(&format!("few/{i}.txt"), format!("患者 {i}、転記\n").repeat(30));
+        }
+    }),
     ("tables of another program", |w| {
         for i in 0..30 {
             w.h.write(&format!("tables/{i}.csv"), "年度;部門;件数\n".repeat(2_600 + i));
@@ -446,6 +481,10 @@ fn usual_nights(disk_of: fn(u64) -> Option<String>) {
             if night % 11 == 3 {
                 let many = w.dice.below(60);
                 (0..many).for_each(|i| w.xml(i));
+            }
+            if night % 13 == 5 {
+                let many = w.dice.below(30);
+                (0..many).for_each(|i| w.memo(i, night));
             }
             w.disk = disk_of(night);
             w.h.clock.fetch_add(86_400, std::sync::atomic::Ordering::Relaxed);

@@ -21,6 +21,7 @@ use crate::cli::ui::words;
 use azekura::answer::backup::Backup;
 use azekura::format::seal::{ReadBack, Verdict};
 use azekura::host::ledger::Ledger;
+use azekura::host::nights::NightLog;
 use azekura::host::state::StateDir;
 use azekura::job::backup::{NewSetOptions, Options, SourceOptions, check_kinds};
 use azekura::medium::AttachedMedium;
@@ -28,6 +29,7 @@ use azekura::medium::tape::st::is_drive;
 use night_log::NightRecord;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use turn::Done;
 
 /// Limit of the buffers unless the user sets another.
@@ -184,8 +186,21 @@ fn idle(pattern: &str, why: Idle) -> Message {
     }
 }
 
+/// Whether the configuration is older than the newest generation.
+fn is_unchanged_since_a_night(state: &Path, context: &Context) -> bool {
+    let changed = context.config_file().and_then(|file| file.metadata().ok()?.modified().ok());
+    let sealed = NightLog::of(state).last_sealed().and_then(|time| chrono::DateTime::parse_from_rfc3339(&time).ok());
+    changed.zip(sealed).is_some_and(|(changed, sealed)| SystemTime::from(sealed) > changed)
+}
+
 fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed, CommandError> {
-    context.warn_first(patterns::without_effect(&options.sources).into_iter().map(|(pattern, why)| idle(pattern, why)));
+    let is_configured = args.is_for_configured() && args.exclude.is_empty();
+    // What the configuration says is told once: in the first night with it.
+    let is_told = is_configured && is_unchanged_since_a_night(&options.state, context);
+    let idle_patterns = patterns::without_effect(&options.sources).into_iter();
+    let news: Vec<Message> =
+        idle_patterns.filter(|(_, why)| !(is_told && *why == Idle::NotThere)).map(|(pattern, why)| idle(pattern, why)).collect();
+    context.warn_first(news.into_iter());
     let pool = context.pool_of(args.to.as_deref());
     if let Some(pool) = pool.filter(|_| args.quarantine) {
         return Err(CommandError::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));

@@ -43,7 +43,12 @@ pub fn alone(options: &Options, env: &Env, context: &Context) -> Result<Done, Co
     }
     let (medium, error) = enter_alone(options, &report, env);
     let why = error.map(|e| untold(&e, context));
-    let exit = if why.is_some() { Exit::SealedOnly } else { Exit::Good };
+    let exit = match report.opened {
+        _ if why.is_some() => Exit::SealedOnly,
+        // It has no history: nobody may take that for a usual night.
+        Opened::NewWithoutCatalog => Exit::Incomplete,
+        Opened::Known | Opened::New => Exit::Good,
+    };
     Ok(Done { report, medium, exit, is_gone: false, why })
 }
 

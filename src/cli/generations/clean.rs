@@ -48,6 +48,9 @@ fn talk(answer: &Clean, context: &Context) {
         for a in &g.alarms.first {
             context.warn(&message!("clean.alarm", number = g.generation, alarm = words::alarm(a)));
         }
+        if let Some(why) = &g.harmless {
+            context.warn(&message!("clean.harmless", number = g.generation, why = why));
+        }
         if let Some(why) = &g.damaged {
             context.warn(&message!("clean.damage", number = g.generation, why = recorded::cause(why)));
         }
@@ -87,6 +90,7 @@ fn generation(row: &GenerationTraces) -> CleanGeneration {
         clean: row.is_clean(),
         changes: row.changes.iter().map(changes).collect(),
         alarms: row.alarms.iter().map(words::alarm_answer).collect(),
+        harmless: row.harmless.as_deref().map(Into::into),
         hits: row.hits,
         unhashed: row.unhashed,
         damaged: row.damaged.as_deref().map(Into::into),
@@ -129,8 +133,9 @@ fn text(answer: &Clean) -> String {
         let result = match () {
             () if !g.trusted => find("generations.not-trusted"),
             () if g.hits > 0 => find("clean.hit"),
-            () if !g.alarms.is_empty() => find("clean.alarmed"),
+            () if !g.alarms.is_empty() && g.harmless.is_none() => find("clean.alarmed"),
             () if g.damaged.is_some() => find("clean.damaged"),
+            () if g.harmless.is_some() => find("clean.declared-harmless"),
             () => find("clean.none"),
         };
         columns.row([

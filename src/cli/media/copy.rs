@@ -2,7 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
-use crate::cli::media::ledger::note_damage;
+use crate::cli::noted::note_read;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
@@ -17,6 +17,7 @@ use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
 use azekura::job::media::copy::named::copy_named;
 use azekura::job::media::copy::{Options, Report, copy};
+use azekura::job::media::scrub::MediumRead;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +54,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let answer = answer(&report);
     talk(&answer, context);
     words::litter(report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
-    note_damage(context, report.set, &options.from, (report.damage.len() + report.faults.len()) as u64);
+    let damaged = (report.damage.len() + report.faults.len()) as u64;
+    note_read(context, &MediumRead::in_part(report.set, &options.from, damaged));
     let exit = match (answer.good, answer.read_back) {
         (true, ReadBack::Direct | ReadBack::Dropped) => Exit::Good,
         (true, ReadBack::Cached) => Exit::Incomplete,

@@ -22,6 +22,8 @@ pub struct Args {
     pool: Option<String>,
     #[arg(long, value_name = "RECIPIENT")]
     recipient: Vec<String>,
+    #[arg(long)]
+    beside_others: bool,
 }
 
 pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
@@ -41,6 +43,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         pool: pool.map(|p| p.name.clone()),
         recipients,
         tape_block: context.tape_block(),
+        beside_others: args.beside_others,
         mount: pool.and_then(|p| p.mount),
     };
     let set = init(&options, &context.env(None))?;

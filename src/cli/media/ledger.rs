@@ -2,6 +2,7 @@
 
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
+use crate::cli::judged::judgement;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
@@ -13,11 +14,9 @@ use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, LedgerMedium, Media, Scrubbed, Written};
 use azekura::env::time_text;
-use azekura::format::object::Id;
-use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount, OutOfUse};
+use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount, MediumKind, OutOfUse};
 use azekura::job::incident::hold::active_hold;
 use azekura::job::incident::people::is_same_person;
-use azekura::job::media::scrub::enter_into_ledger;
 use azekura::job::media::whereabouts::attached_at;
 use std::path::{Path, PathBuf};
 
@@ -87,16 +86,6 @@ pub fn ledger_fault(book: &LedgerContent) -> Option<Message> {
         true => message!("media.ledger-short", line = line),
         false => message!("media.ledger-broken", line = line),
     })
-}
-
-/// Enters damage that was found on a medium, where this host's ledger has it.
-pub fn note_damage(context: &Context, set: Id, at: &Path, damaged: u64) {
-    let Some(state) = context.state_dir().ok().filter(|_| damaged > 0) else { return };
-    match enter_into_ledger(&state, set, at, None, damaged, &context.env(None)) {
-        Ok(Some(medium)) => context.talk(&message!("verify.entered-damage", name = medium)),
-        Ok(None) => {}
-        Err(e) => context.warn(&CommandError::from(e).message),
-    }
 }
 
 pub fn exit(book: &LedgerContent) -> Exit {
@@ -178,12 +167,14 @@ pub fn due(args: &Due, context: &Context) -> Result<Outcome, CommandError> {
         let (last, nights) = streak.map_or((None, 0), |s| (Some(s.medium.as_str().into()), s.nights));
         Some(DuePool { pool: pool.name.as_str().into(), due: due.into(), last, nights })
     };
-    if active_hold(&book).is_some() {
-        let answer = answer::Due { pools: [].into_iter().collect(), hold: true };
+    let (hold, open_alarm) = (active_hold(&book).is_some(), judgement(context, &book)?.has_open_alarm());
+    if hold || open_alarm {
+        let answer = answer::Due { pools: [].into_iter().collect(), hold, open_alarm };
         let exit = if book.broken.is_empty() { Exit::Alarm } else { Exit::Damage };
-        return Ok(Outcome::new(exit, format!("{}\n", find("media.none-due")), &answer));
+        let said = if hold { "media.none-due" } else { "media.none-due-alarm" };
+        return Ok(Outcome::new(exit, format!("{}\n", find(said)), &answer));
     }
-    let answer = answer::Due { pools: pools.into_iter().filter_map(due).collect(), hold: false };
+    let answer = answer::Due { pools: pools.into_iter().filter_map(due).collect(), hold, open_alarm };
     Ok(Outcome::new(exit(&book), due_text(&answer), &answer))
 }
 
@@ -269,7 +260,10 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
     let places = context.config.pools.iter().filter(|p| p.media.contains(&account.name)).map(|p| p.at.as_path());
     let places: Vec<&Path> = places.filter(|_| !account.is_copy).collect();
     if let Some(at) = attached_at(&account, &book, &places)? {
-        let said = message!("error.media.moved-attached", name = account.name, path = at);
+        let said = match at.starts_with("/dev") {
+            true => message!("error.media.moved-plugged", name = account.name, path = at),
+            false => message!("error.media.moved-attached", name = account.name, path = at),
+        };
         return Err(CommandError::new(said, Exit::Medium));
     }
     let Move { medium, to, by, witness, off_site, out_of_use: why } = args;
@@ -282,6 +276,10 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
         None => message!("media.moved", name = medium, place = to),
     };
     let text = format!("{said}\n");
+    let is_folder = account.kind == Some(MediumKind::Disk) && !account.was_mounted && account.device.is_none();
+    if is_folder && why.is_none() {
+        context.warn(&message!("media.moved-unproved", name = medium));
+    }
     let event = LedgerEvent::Moved { medium, to, by, witness, off_site, out_of_use: why };
     let answer = event_answer(&event);
     ledger.write(&time_text(crate::cli::environment::now()), event)?;

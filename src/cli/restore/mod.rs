@@ -6,7 +6,7 @@ use crate::cli::caged::{self, Needs};
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
 use crate::cli::helper::Helper;
-use crate::cli::media::ledger::note_damage;
+use crate::cli::noted::note_read;
 use crate::cli::trusted;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
@@ -24,6 +24,7 @@ use azekura::answer::{self, Clipped, exact, name};
 use azekura::format::check_code::WrittenCode;
 use azekura::format::object::Id;
 use azekura::host::files;
+use azekura::job::media::scrub::MediumRead;
 use azekura::job::restore::scan::{ScanCommands, scan};
 use azekura::job::restore::{ListError, Marking, NameList, Options, Origin, Report, RestoreFinding, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
@@ -120,7 +121,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         restore(&options, &identity, &context.env(args.threads.map(usize::from)), &progress)?
     };
     unused.into_iter().for_each(Helper::keep);
-    note_damage(context, report.set, &options.from, report.damaged_packs.len() as u64);
+    note_read(context, &MediumRead::in_part(report.set, &options.from, report.damaged_packs.len() as u64));
     let mut answer = answer(&report, &options);
     if !options.dry_run {
         measure(&mut answer, started.elapsed().as_secs_f64(), options.target.resume);

@@ -2,13 +2,11 @@
 
 mod problems;
 
-use super::config::Config;
 use super::context::Context;
-use super::environment::{is_running, now};
+use super::judged::judgement;
 use super::media::ledger::book;
-use super::sources::{self, ForAll};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::explain::{CommandError, io_reason};
+use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::printable::Printable;
@@ -17,11 +15,10 @@ use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::status::{self as answer, LackName, ProblemName, Rule321, Status, StatusVerdict};
 use azekura::host::ledger::{LedgerContent, MediumKind};
-use azekura::host::nights::{NightLog, SealedNight};
+use azekura::host::nights::SealedNight;
 use azekura::job::incident::hold::active_hold;
 use azekura::job::media::copies::{CopyRisk, DataCopy, copies, count_321, risks, risks_321};
-use azekura::job::media::whereabouts::attached_at;
-use azekura::job::status::{Expected, ExpectedSource, SourceStatus, USUAL_AGE_SECONDS, judge};
+use azekura::job::status::SourceStatus;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -30,22 +27,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
-    let expected = expected(&context.config)?;
     let (_, book) = book(context)?;
-    let log = NightLog::of(&context.state_dir()?);
-    let (nights, torn) = log
-        .read()
-        .map_err(|e| CommandError::new(message!("error.night-log", path = log.path()), Exit::Failed).cause(io_reason(&e)))?;
-    let pools: Vec<_> = context.config.pools.iter().map(|p| p.pool()).collect();
-    let expected = Expected { sources: &expected, pools: &pools };
-    let judgement = judge(&nights, torn, &book, expected, now().seconds, is_running);
-    let mut copies = copies(&book);
-    let media = book.media();
-    for c in copies.iter_mut().filter(|c| !c.attached) {
-        // Somebody may have attached it by hand, and nobody has told the ledger.
-        let at = media.get(&c.medium).map(|m| attached_at(m, &book, &[]));
-        c.attached = matches!(at, Some(Ok(Some(_))));
-    }
+    let judgement = judgement(context, &book)?;
+    let copies = copies(&book);
     let mut lacks = risks(&copies);
     let mut rule_321 = None;
     if args.rule_321 {
@@ -54,6 +38,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         rule_321 = Some(Rule321 { copies, kinds, off_site });
     }
     let hold = active_hold(&book);
+    let is_quiet = hold.is_some() || judgement.has_open_alarm();
     let problems = problems::of_all(&judgement.problems, hold.as_ref(), &book);
     let lacks: Vec<answer::Lack> = lacks.iter().map(lack).collect();
     let missing = if lacks.is_empty() { StatusVerdict::Good } else { StatusVerdict::Attention };
@@ -62,7 +47,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         sources: judgement.sources.iter().map(source).collect(),
         last: judgement.last.as_ref().map(last),
         running: judgement.running.as_deref().map(Into::into),
-        next: match judgement.running.is_some() && book.broken.is_empty() && hold.is_none() {
+        next: match judgement.running.is_some() && book.broken.is_empty() && !is_quiet {
             true => Some(find("status.do.running").into()),
             false => {
                 problems::to_solve(&problems).map(|p| p.next.clone()).or_else(|| Some(warning(lacks.first()?).to_string().into()))
@@ -80,18 +65,6 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let problems = answer.problems.first.iter().filter(is_news).map(|p| Message::plain(&format!("{} {}", p.text, p.next)));
     let warnings = problems.chain(answer.lacks.first.iter().map(warning)).collect();
     Ok(Outcome { warnings, ..Outcome::new(exit(&answer, &book), text(&answer), &answer) })
-}
-
-/// The sources of the configuration, by the names that a backup gives them.
-fn expected(config: &Config) -> Result<Vec<ExpectedSource>, CommandError> {
-    let sources = sources::choose(&[], &ForAll::default(), config)?;
-    let max_age = |hours: Option<u64>| hours.map_or(USUAL_AGE_SECONDS, |hours| hours as i64 * 3600);
-    let expected = sources.iter().zip(&config.sources).map(|(source, configured)| ExpectedSource {
-        name: String::from_utf8_lossy(&source.name).into_owned(),
-        origin: Some(sources::origin(source)),
-        max_age_seconds: max_age(configured.max_age_hours),
-    });
-    Ok(expected.collect())
 }
 
 /// What a monitor has to know first comes first: a changed ledger, a hold, then the verdict.

@@ -9,6 +9,8 @@ use azekura::answer::status::{Problem, ProblemName, StatusVerdict};
 use azekura::host::ledger::LedgerContent;
 use azekura::job::incident::hold::Hold;
 use azekura::job::status::{Problem as Judged, Severity};
+use azekura::medium::is_mounted;
+use std::path::Path;
 
 /// All problems, the worst first: a changed ledger, a hold, then those of the judgement.
 pub fn of_all(judged: &[Judged], hold: Option<&Hold>, book: &LedgerContent) -> Vec<Problem> {
@@ -17,8 +19,8 @@ pub fn of_all(judged: &[Judged], hold: Option<&Hold>, book: &LedgerContent) -> V
         let text = hold_line(hold);
         Problem { time: Some(hold.since.as_str().into()), ..failure(ProblemName::Hold, &text, &message!("status.do.hold")) }
     });
-    let is_held = hold.is_some();
-    ledger.into_iter().chain(hold_problem).chain(judged.iter().map(|judged| worded(judged, is_held))).collect()
+    let is_quiet = hold.is_some() || judged.iter().any(|p| matches!(p, Judged::SourceAlarm { .. }));
+    ledger.into_iter().chain(hold_problem).chain(judged.iter().map(|judged| worded(judged, is_quiet, book))).collect()
 }
 
 /// Which of them to begin with: the worst. That a source is old follows from a failed night or an incomplete backup, where
@@ -49,13 +51,13 @@ fn failure(problem: ProblemName, text: &Message, next: &Message) -> Problem {
     }
 }
 
-fn worded(judged: &Judged, is_held: bool) -> Problem {
+fn worded(judged: &Judged, is_quiet: bool, book: &LedgerContent) -> Problem {
     let severity = match judged.severity() {
         Severity::Good => StatusVerdict::Good,
         Severity::Attention => StatusVerdict::Attention,
         Severity::Failure => StatusVerdict::Failure,
     };
-    let problem = of_source(judged).or_else(|| of_media(judged)).unwrap_or_else(|| of_night(judged, is_held));
+    let problem = of_source(judged).or_else(|| of_media(judged, book)).unwrap_or_else(|| of_night(judged, is_quiet));
     Problem { severity, ..problem }
 }
 
@@ -100,7 +102,7 @@ fn of_source(judged: &Judged) -> Option<Problem> {
     })
 }
 
-fn of_media(judged: &Judged) -> Option<Problem> {
+fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
     Some(match judged {
         Judged::NotReadBack { generation, medium } => {
             let text = message!("status.problem.not-read-back", number = generation, medium = medium);
@@ -128,7 +130,13 @@ fn of_media(judged: &Judged) -> Option<Problem> {
         }
         Judged::StillAttached { medium } => {
             let text = message!("status.problem.still-attached", medium = medium);
-            let stays = failure(ProblemName::StillAttached, &text, &message!("status.do.still-attached"));
+            let at = book.media().remove(medium).and_then(|m| m.at).filter(|at| is_mounted(Path::new(at)));
+            // Where unmounting is done, it is not what is left to do.
+            let next = match at {
+                Some(at) => message!("status.do.still-attached", place = at),
+                None => message!("status.do.still-plugged"),
+            };
+            let stays = failure(ProblemName::StillAttached, &text, &next);
             Problem { medium: Some(medium.as_str().into()), ..stays }
         }
         Judged::PoolOld { pool, due, time: written, max_age_seconds } => {
@@ -149,14 +157,14 @@ fn of_media(judged: &Judged) -> Option<Problem> {
     })
 }
 
-fn of_night(judged: &Judged, is_held: bool) -> Problem {
+fn of_night(judged: &Judged, is_quiet: bool) -> Problem {
     let when = |begun: &String| time(begun, Lang::spoken());
     match judged {
         Judged::NightFailed { begun, exit, why, hint } => {
             let why = why.as_deref().unwrap_or_default();
             let text = message!("status.problem.night-failed", time = when(begun), exit = u64::from(*exit), why = why);
-            // What the run itself said to do is more exact. Under a hold it may ask for a medium.
-            let hint = hint.as_ref().filter(|_| !is_held);
+            // What the run itself said to do is more exact. Under a hold or an open alarm it may ask for a medium.
+            let hint = hint.as_ref().filter(|_| !is_quiet);
             let next = hint.map_or_else(|| message!("status.do.night-failed"), |hint| Message::plain(hint));
             let failed = failure(ProblemName::NightFailed, &text, &next);
             Problem { time: Some(begun.as_str().into()), ..failed }

@@ -81,22 +81,54 @@ fn translated(key: &str) -> Option<String> {
 
 /// A hold is active.
 static IS_HELD: AtomicBool = AtomicBool::new(false);
+/// An alarm is open.
+static IS_ALARMED: AtomicBool = AtomicBool::new(false);
 
 /// From now on no text asks for a medium: a hold is active.
 pub fn speak_under_hold() {
     IS_HELD.store(true, Ordering::Relaxed);
 }
 
-/// What is said instead of a text while a hold is active.
-fn under_hold(key: &str) -> Option<String> {
-    if !IS_HELD.load(Ordering::Relaxed) {
-        return None;
-    }
-    if ASKING_HINTS.contains(&key) { translated("held.hint") } else { translated(&format!("held.{key}")) }
+/// From now on no text asks for a medium: an alarm is open, whether or not a hold is active.
+pub fn speak_under_alarm() {
+    IS_ALARMED.store(true, Ordering::Relaxed);
 }
 
-/// Hints that ask for a medium. While a hold is active, `held.hint` takes the place of each; a text that is no hint has one
-/// of its own, `held.KEY`.
+/// What is said instead of a text while a hold is active, or while an alarm is open.
+fn under_hold(key: &str) -> Option<String> {
+    let is_held = IS_HELD.load(Ordering::Relaxed);
+    if !is_held && !IS_ALARMED.load(Ordering::Relaxed) {
+        return None;
+    }
+    // Texts that say that a hold is active.
+    let is_of_hold = !key.starts_with("status.") && key != "media.not-swapped";
+    match is_held {
+        _ if ASKING_ACTIONS.contains(&key) => translated("status.do.hold"),
+        true if ASKING_HINTS.contains(&key) => translated("held.hint"),
+        false if ASKING_HINTS.contains(&key) => translated("alarm.hint"),
+        false if is_of_hold => None,
+        _ => translated(&format!("held.{key}")),
+    }
+}
+
+/// Actions of `status` that ask for a medium, or for a backup. While a hold is active or an alarm is open, `status.do.hold`
+/// takes the place of each.
+pub const ASKING_ACTIONS: &[&str] = &[
+    "status.do.full",
+    "status.do.night-cut-off",
+    "status.do.night-failed",
+    "status.do.no-backup",
+    "status.do.not-read-back",
+    "status.do.not-swapped",
+    "status.do.out-of-use",
+    "status.do.pool-old",
+    "status.do.source-incomplete",
+    "status.do.source-never",
+    "status.do.source-old",
+];
+
+/// Hints that ask for a medium. While a hold is active, `held.hint` takes the place of each, and `alarm.hint` while an alarm is
+/// open; a text that is no hint has one of its own, `held.KEY`.
 pub const ASKING_HINTS: &[&str] = &[
     "hint.backup.half-written",
     "hint.backup.in-quarantine",
@@ -112,6 +144,7 @@ pub const ASKING_HINTS: &[&str] = &[
     "hint.generation.lost-seal",
     "hint.generation.no-readable-seal",
     "hint.generation.none",
+    "hint.media.all-full",
     "hint.media.blank",
     "hint.media.blank-in-dock",
     "hint.media.damaged",
@@ -120,7 +153,9 @@ pub const ASKING_HINTS: &[&str] = &[
     "hint.media.not-mounted",
     "hint.media.not-mounted-due",
     "hint.media.nothing-sealed",
+    "hint.media.other-medium",
     "hint.media.other-pool",
+    "hint.media.other-set",
     "hint.media.out-of-turn",
     "hint.media.out-of-use",
     "hint.media.overstayed",

@@ -1,7 +1,8 @@
 //! How far the ledger went, in a file of its own beside it: a ledger that was deleted, or whose last lines were removed, is
 //! bound in itself, and only this file shows it.
 //!
-//! **Invariant:** it is written behind the ledger's line. After a power cut it may be behind the ledger, never ahead of it.
+//! **Invariant:** it is made before the first line, and then written behind each. After a power cut it may be behind the ledger,
+//! never ahead of it, and never missing.
 
 use crate::host::files::{overwrite, replace};
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,13 @@ impl LedgerEnd {
         ledger.with_extension("end")
     }
 
-    /// Reads it. `None`: a ledger of an earlier version, or a torn file. That is no sign of anything.
+    /// Before the first line.
+    pub fn of_nothing() -> Self {
+        Self { line: 0, chain: String::new() }
+    }
+
+    /// Reads it. `None`: it is not there, or no such file. It is made before the first line and replaced as a whole, so that
+    /// beside lines this is a sign that somebody has deleted it.
     pub fn read(ledger: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(Self::path(ledger)).ok()?).ok()
     }

@@ -95,7 +95,7 @@ fn a_ledger_that_was_deleted_or_shortened_is_found_and_stays_so() {
     }
 }
 
-/// The power fails between the ledger's line and the file beside it; or an earlier version wrote the ledger.
+/// The power fails between the ledger's line and the file beside it. Without that file nobody knows what is missing.
 #[test]
 fn a_ledger_that_goes_on_behind_its_recorded_end_is_whole() {
     let dir = tempfile::tempdir().unwrap();
@@ -104,13 +104,24 @@ fn a_ledger_that_goes_on_behind_its_recorded_end_is_whole() {
     let end = dir.path().join("ledger.end");
     let before = std::fs::read(&end).unwrap();
     ledger.write("2026-11-24T01:30:00Z", moved("CL-01", "金庫")).unwrap();
-    for then in [Some(&before[..]), Some(&before[..9]), None] {
+    for (then, broken) in [(Some(&before[..]), &[][..]), (Some(&before[..9]), &[3]), (None, &[3])] {
         match then {
             Some(bytes) => std::fs::write(&end, bytes).unwrap(),
             None => std::fs::remove_file(&end).unwrap(),
         }
-        assert_eq!(ledger.read().unwrap().broken, [0; 0]);
+        assert_eq!(ledger.read().unwrap().broken, broken);
     }
+    // The next line does not hide it.
+    ledger.write("2026-11-25T01:30:00Z", moved("CL-01", "棚")).unwrap();
+    assert_eq!(ledger.read().unwrap().broken, [3]);
+    // Before the first line was written, and after it was cut off.
+    let fresh = tempfile::tempdir().unwrap();
+    let ledger = Ledger::of(fresh.path());
+    LedgerEnd::of_nothing().write(&fresh.path().join("ledger.jsonl")).unwrap();
+    assert_eq!(ledger.read().unwrap(), LedgerContent::default());
+    ledger.write("2026-11-23T01:30:00Z", moved("CL-01", "棚")).unwrap();
+    LedgerEnd::of_nothing().write(&fresh.path().join("ledger.jsonl")).unwrap();
+    assert_eq!(ledger.read().unwrap().broken, [0; 0]);
 }
 
 #[test]
@@ -133,7 +144,9 @@ fn a_line_that_was_cut_off_stays_and_the_next_one_is_whole() {
 fn a_torn_line_is_no_tampering_and_a_garbled_one_is() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = Ledger::of(dir.path());
+    let mut before_last = Vec::new();
     for n in 0..3 {
+        before_last = std::fs::read(dir.path().join("ledger.end")).unwrap_or_default();
         ledger.write("2026-11-23T01:30:00Z", moved("CL-01", &format!("棚 {n}"))).unwrap();
     }
     let path = dir.path().join("ledger.jsonl");
@@ -142,7 +155,7 @@ fn a_torn_line_is_no_tampering_and_a_garbled_one_is() {
     let after = |text: &[u8], again: bool| {
         std::fs::write(&path, text).unwrap();
         // The file beside it is written behind the line.
-        let _ = std::fs::remove_file(dir.path().join("ledger.end"));
+        std::fs::write(dir.path().join("ledger.end"), &before_last).unwrap();
         if again {
             ledger.write("2026-11-24T01:30:00Z", moved("CL-01", "金庫")).unwrap();
         }
@@ -191,6 +204,8 @@ fn a_line_with_another_number_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let line = LedgerLine { line: 2, time: "2026-11-23T01:30:00Z".into(), event: moved("CL-01", "棚") };
     let bound = Bound { chain: chain("", &line), line };
-    std::fs::write(dir.path().join("ledger.jsonl"), serde_json::to_string(&bound).unwrap() + "\n").unwrap();
+    let path = dir.path().join("ledger.jsonl");
+    std::fs::write(&path, serde_json::to_string(&bound).unwrap() + "\n").unwrap();
+    LedgerEnd { line: 2, chain: bound.chain }.write(&path).unwrap();
     assert_eq!(Ledger::of(dir.path()).read().unwrap().broken, [1]);
 }

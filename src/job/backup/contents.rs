@@ -1,5 +1,5 @@
-//! What this host remembers of content, whichever set it was stored in: since when a source has been the same, and which
-//! files were dumps.
+//! What this host remembers of content, whichever set it was stored in: since when a source has been the same, which files
+//! were dumps, and what canaries contain.
 //!
 //! Each set's folder has a file of it (`contents`), and a run reads those of all sets: a disk that is new knows, too. It is a
 //! cache: without it, tonight is the first night for what is judged by it.
@@ -8,6 +8,7 @@ use super::Result;
 use crate::event::FindingKind;
 use crate::format::entry::{ContentId, Entry, EntryKind};
 use crate::host::state::{SetState, StateDir};
+use crate::tripwire::canaries::CanaryDigest;
 use crate::tripwire::dump::kind_of_dump;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ use std::collections::BTreeMap;
 
 /// Dumps that are remembered, the last seen first.
 const DUMPS: usize = 1_000;
+/// Canaries that are remembered, the last read first.
+const CANARIES: usize = 10_000;
 /// A dump of fewer bytes than one in so many of the last one is not what it was.
 const FRACTION: u64 = 20;
 /// Bytes of a dump from which on a fraction of it says something.
@@ -39,10 +42,20 @@ struct KnownDump {
     seen: i64,
 }
 
+/// A canary, as it was read last without an alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct KnownCanary {
+    path: Vec<u8>,
+    digest: CanaryDigest,
+    seen: i64,
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Remembered {
     sources: Vec<SameContent>,
     dumps: Vec<KnownDump>,
+    #[serde(default)]
+    canaries: Vec<KnownCanary>,
 }
 
 /// What all sets of the host remember, and what tonight adds.
@@ -50,6 +63,7 @@ struct Remembered {
 pub struct HostContents {
     sources: BTreeMap<Vec<u8>, SameContent>,
     dumps: BTreeMap<Vec<u8>, KnownDump>,
+    canaries: BTreeMap<Vec<u8>, KnownCanary>,
     tonight: Mutex<BTreeMap<Vec<u8>, KnownDump>>,
     is_announced: bool,
     now: i64,
@@ -71,6 +85,11 @@ impl HostContents {
             for dump in known.dumps.into_iter().filter(|d| d.seen <= now) {
                 if all.dumps.get(&dump.path).is_none_or(|newest| newest.seen < dump.seen) {
                     all.dumps.insert(dump.path.clone(), dump);
+                }
+            }
+            for canary in known.canaries.into_iter().filter(|c| c.seen <= now) {
+                if all.canaries.get(&canary.path).is_none_or(|newest| newest.seen < canary.seen) {
+                    all.canaries.insert(canary.path.clone(), canary);
                 }
             }
         }
@@ -102,6 +121,17 @@ impl HostContents {
         None
     }
 
+    /// What the canaries with these paths contain, where it is known.
+    pub fn canaries(&self, paths: &[Vec<u8>]) -> BTreeMap<Vec<u8>, CanaryDigest> {
+        paths.iter().filter_map(|path| Some((path.clone(), self.canaries.get(path)?.digest))).collect()
+    }
+
+    /// Remembers what canaries contain.
+    pub fn learn_canaries(&mut self, read: Vec<(Vec<u8>, CanaryDigest)>) {
+        let seen = self.now;
+        self.canaries.extend(read.into_iter().map(|(path, digest)| (path.clone(), KnownCanary { path, digest, seen })));
+    }
+
     /// Since when the content of a source has been what it is tonight, in seconds since 1970.
     pub fn same_since(&mut self, source: &[u8], digest: [u8; 32]) -> i64 {
         let before = self.sources.get(source).filter(|before| before.digest == digest);
@@ -118,10 +148,13 @@ impl HostContents {
         dumps.sort_by_key(|dump| std::cmp::Reverse(dump.seen));
         dumps.truncate(DUMPS);
         let sources: Vec<SameContent> = self.sources.into_values().collect();
-        if sources.is_empty() && dumps.is_empty() && state.contents().is_none() {
+        let mut canaries: Vec<KnownCanary> = self.canaries.into_values().collect();
+        canaries.sort_by_key(|canary| std::cmp::Reverse(canary.seen));
+        canaries.truncate(CANARIES);
+        if sources.is_empty() && dumps.is_empty() && canaries.is_empty() && state.contents().is_none() {
             return Ok(());
         }
-        Ok(state.put_contents(&serde_json::to_vec(&Remembered { sources, dumps }).unwrap_or_default())?)
+        Ok(state.put_contents(&serde_json::to_vec(&Remembered { sources, dumps, canaries }).unwrap_or_default())?)
     }
 }
 

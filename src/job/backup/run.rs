@@ -32,6 +32,7 @@ use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL};
 use crate::pipeline::encryptor::{Encryptor, Recipients};
 use crate::pipeline::source::SourceTree;
 use crate::set::writer::{self, Closed, NewSet, Opened, SealFacts, SetWriter, WriteError, WriteTarget};
+use crate::tripwire::all_sets::HostHistory;
 use crate::tripwire::{RaisedAlarm, WatchedSource, Watcher};
 use std::sync::atomic::Ordering;
 
@@ -134,8 +135,8 @@ impl<'a> Run<'a> {
     /// Reads the sources and stores what the set does not have.
     pub fn store(&mut self) -> Result<StoredContent> {
         let previous = PreviousEntries::of(&self.set, !self.is_full, self.env)?;
-        let watcher = self.watcher()?;
         let contents = self.contents()?;
+        let watcher = self.watcher(&contents)?;
         self.observer.on_event(Event::Phase(Phase::Reading));
         let adopted_packs = self.set.log.unsealed.iter().filter(|o| o.kind == ObjectKind::Pack).count() as u64;
         let Self { options, env, sources, trees, unreadable, tally, set, lacking, .. } = self;
@@ -157,7 +158,7 @@ impl<'a> Run<'a> {
 
     /// What tonight is compared with: the host's copy of what the last manifest knows, and what its other sets know. Without
     /// either, tonight is a first night.
-    fn watcher(&self) -> Result<Watcher> {
+    fn watcher(&self, contents: &HostContents) -> Result<Watcher> {
         let host = &self.set.host;
         let mut known = host.state.watch().and_then(|bytes| watch::decode(&bytes).ok()).unwrap_or_default();
         // A run that ended before its seal leaves a night that never was.
@@ -171,15 +172,24 @@ impl<'a> Run<'a> {
         let earlier = harmless::earlier_alarms(&state, host.id(), next).map_err(HoldError::from)?;
         let names: Vec<&[u8]> = watched.iter().map(|s| s.name).collect();
         let now = self.started.as_nanoseconds_64();
-        let hosts = host_histories(&state, &host.catalog, (host.id(), &known), &names, &earlier, now)?;
+        let mut hosts = host_histories(&state, &host.catalog, (host.id(), &known), &names, &earlier, now)?;
+        for source in watched.iter().filter(|s| !s.canaries.is_empty()) {
+            let canaries = contents.canaries(source.canaries);
+            match hosts.iter_mut().find(|host| host.source == source.name) {
+                Some(host) => host.canaries = canaries,
+                None => hosts.push(HostHistory { source: source.name.to_vec(), canaries, ..HostHistory::default() }),
+            }
+        }
         Ok(Watcher::new(&watched, &known, &hosts, &earlier, seed))
     }
 
     /// Writes the manifest and the seal, and puts a hold on if there is an alarm.
     pub fn seal(mut self, stored: StoredContent) -> Result<Report> {
         self.observer.on_event(Event::Phase(Phase::Sealing));
-        let StoredContent { stream, appended, watcher, contents, adopted_packs, finished } = stored;
+        let StoredContent { stream, appended, watcher, mut contents, adopted_packs, finished } = stored;
         let (mut closed, checkpoints) = (appended.closed, appended.checkpoints);
+        watcher.miss_known_canaries();
+        contents.learn_canaries(watcher.canary_contents());
         for canary in watcher.missing_canaries() {
             self.tally.finding(FindingKind::CanaryMissing, &canary, String::new());
         }

@@ -6,7 +6,7 @@
 
 use super::indicators::Indicators;
 use crate::env::Env;
-use crate::event::{Event, Observer, Phase, chain_text};
+use crate::event::{Event, FindingKind, Observer, Phase, chain_text};
 use crate::format::check_code::CheckCode;
 use crate::format::entry::EntryKind;
 use crate::format::object::Id;
@@ -52,6 +52,8 @@ pub struct GenerationTraces {
     pub changes: Vec<(Vec<u8>, Measures)>,
     /// Alarms that were raised when it was made.
     pub alarms: Vec<Alarm>,
+    /// Two people have called all of these harmless, as a generation has sealed it: why, and who.
+    pub harmless: Option<String>,
     /// Entries that match an indicator.
     pub hits: u64,
     /// Files without a SHA-256, if digests were looked for: whether they match is unknown.
@@ -70,6 +72,7 @@ impl GenerationTraces {
             verdict: link.seal.verdict,
             changes: Vec::new(),
             alarms: Vec::new(),
+            harmless: None,
             hits: 0,
             unhashed: 0,
             damaged: None,
@@ -82,7 +85,8 @@ impl GenerationTraces {
     }
 
     fn has_traces(&self) -> bool {
-        !self.trusted || !self.alarms.is_empty() || self.verdict == Verdict::Alarm || self.hits > 0
+        let is_alarmed = !self.alarms.is_empty() || self.verdict == Verdict::Alarm;
+        !self.trusted || is_alarmed && self.harmless.is_none() || self.hits > 0
     }
 }
 
@@ -146,10 +150,13 @@ pub fn clean(options: &Options, identity: &Identity, env: &Env, observer: &dyn O
         }
     };
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(search_next))));
-    let mut found = results.into_inner().into_iter().collect::<Result<Vec<_>>>()?;
+    let found = results.into_inner().into_iter().collect::<Result<Vec<_>>>()?;
+    let statements: Statements = found.iter().flat_map(|f| f.statements.clone()).collect();
+    let mut found: Vec<_> = found.into_iter().map(|f| (f.traces, f.first_paths)).collect();
     found.sort_by_key(|(traces, _)| traces.generation);
     let first_hits = first_hits(&found, options.indicators.as_ref());
-    let generations: Vec<GenerationTraces> = found.into_iter().map(|(traces, _)| traces).collect();
+    let mut generations: Vec<GenerationTraces> = found.into_iter().map(|(traces, _)| traces).collect();
+    call_harmless(&mut generations, &statements);
     Ok(Report {
         set: chain.set,
         set_name: set_name(&chain),
@@ -174,10 +181,38 @@ fn first_hits(found: &[(GenerationTraces, FirstPaths)], indicators: Option<&Indi
     hits
 }
 
+/// Marks the generations whose alarms people have called harmless. An alarm that goes on in the next generation and has not
+/// grown is the same one.
+fn call_harmless(generations: &mut [GenerationTraces], statements: &Statements) {
+    let mut going_on: BTreeMap<(Vec<u8>, String), (u64, String)> = BTreeMap::new();
+    for g in generations {
+        let key = |a: &Alarm| (a.source.clone(), a.tripwire.clone());
+        let said = |a: &Alarm| {
+            let same = going_on.get(&key(a)).filter(|(measured, _)| a.measured <= *measured);
+            statements.get(&g.generation).or(same.map(|(_, said)| said)).cloned()
+        };
+        let said: Option<Vec<String>> = g.alarms.iter().map(said).collect();
+        let said = said.unwrap_or_default();
+        going_on = g.alarms.iter().zip(&said).map(|(a, said)| (key(a), (a.measured, said.clone()))).collect();
+        g.harmless = said.into_iter().next();
+    }
+}
+
 /// After the first trace no generation counts as clean: an intruder may have stayed without leaving a further trace.
 /// Damage is no trace.
 fn last_clean(generations: &[GenerationTraces]) -> Option<u64> {
     generations.iter().take_while(|g| !g.has_traces()).filter(|g| g.is_clean()).last().map(|g| g.generation)
+}
+
+/// What people have said of the alarm of each generation of the set.
+type Statements = BTreeMap<u64, String>;
+
+/// What was found in a generation.
+struct Found {
+    traces: GenerationTraces,
+    first_paths: FirstPaths,
+    /// Those that it seals.
+    statements: Statements,
 }
 
 struct Search<'s> {
@@ -192,16 +227,17 @@ struct Search<'s> {
 impl Search<'_> {
     /// Looks for traces in one generation. Where it is damaged, the rest of it and the other generations still show
     /// something.
-    fn generation(&self, link: &SealLink) -> Result<(GenerationTraces, FirstPaths)> {
-        let (mut traces, mut first_paths) = (GenerationTraces::new(link), FirstPaths::new());
-        match self.look_into(&mut traces, &mut first_paths) {
-            Err(InspectError::Generation(e)) if e.is_damage() => traces.damaged = Some(chain_text(&e)),
+    fn generation(&self, link: &SealLink) -> Result<Found> {
+        let traces = GenerationTraces::new(link);
+        let mut found = Found { traces, first_paths: FirstPaths::new(), statements: Statements::new() };
+        match self.look_into(&mut found) {
+            Err(InspectError::Generation(e)) if e.is_damage() => found.traces.damaged = Some(chain_text(&e)),
             looked => looked?,
         }
-        Ok((traces, first_paths))
+        Ok(found)
     }
 
-    fn look_into(&self, traces: &mut GenerationTraces, first_paths: &mut FirstPaths) -> Result<()> {
+    fn look_into(&self, Found { traces, first_paths, statements }: &mut Found) -> Result<()> {
         let number = traces.generation;
         let generation = Generation::open(self.medium, self.chain, Some(number), self.identity)?;
         let manifest = &generation.manifest;
@@ -211,6 +247,11 @@ impl Search<'_> {
         };
         traces.changes = manifest.watch.iter().filter_map(tonight).collect();
         traces.alarms.clone_from(&manifest.alarms);
+        // "NAME NUMBER: why (who, who)", as a run writes it. What cannot be trusted says nothing.
+        let name = set_name(self.chain);
+        let said = manifest.findings.iter().filter(|f| traces.trusted && f.kind == FindingKind::Harmless.name());
+        let of_set = said.filter_map(|f| f.detail.strip_prefix(&name[..])?.strip_prefix(' ')?.split_once(": "));
+        statements.extend(of_set.filter_map(|(number, why)| Some((number.parse().ok()?, why.to_owned()))));
         let Some(indicators) = self.indicators else { return Ok(()) };
         for (count, record) in (1..).zip(generation.entries()) {
             let core = match record?.entry {
@@ -254,6 +295,7 @@ mod tests {
             verdict: Verdict::Good,
             changes: Vec::new(),
             alarms: Vec::new(),
+            harmless: None,
             hits: 0,
             unhashed: 0,
             damaged: None,
@@ -271,6 +313,23 @@ mod tests {
         assert!(!GenerationTraces { verdict: Verdict::Alarm, ..traces(1) }.is_clean());
         assert!(!GenerationTraces { alarms: vec![alarm()], ..traces(1) }.is_clean());
         assert!(!GenerationTraces { hits: 1, ..traces(1) }.is_clean());
+    }
+
+    #[test]
+    fn an_alarm_that_goes_on_without_growing_is_the_one_that_was_harmless() {
+        let alarmed = |generation, measured| GenerationTraces {
+            alarms: vec![Alarm { measured, ..alarm() }],
+            verdict: Verdict::Alarm,
+            ..traces(generation)
+        };
+        let mut all = [alarmed(1, 9), alarmed(2, 9), alarmed(3, 10), alarmed(4, 9)];
+        call_harmless(&mut all, &Statements::from([(1, "looked at (A, B)".to_owned())]));
+        assert_eq!(all.each_ref().map(GenerationTraces::is_clean), [true, true, false, false]);
+        assert_eq!(last_clean(&all), Some(2));
+        let unreadable = GenerationTraces { verdict: Verdict::Alarm, ..traces(1) };
+        let mut all = [unreadable];
+        call_harmless(&mut all, &Statements::from([(1, "looked at (A, B)".to_owned())]));
+        assert!(!all[0].is_clean(), "nobody knows which alarms it has");
     }
 
     /// The intruder left no trace for a night: a restore of that generation would let him in again.

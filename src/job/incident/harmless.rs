@@ -8,9 +8,10 @@
 use super::people::{is_nobody, is_same_person};
 use crate::env::Env;
 use crate::format::object::Id;
+use crate::format::watch::{Alarm, PATHS};
 use crate::host::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent, LedgerLine};
 use crate::host::state::{SetState, StateDir, StateError};
-use crate::tripwire::earlier::{EarlierAlarm, RecordedAlarm};
+use crate::tripwire::earlier::{EarlierAlarm, RecordedAlarm, mark_of};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -169,6 +170,30 @@ pub fn remember(set: &SetState, generation: u64, new: Vec<RecordedAlarm>) -> Res
     let generations: BTreeSet<u64> = all.iter().map(|a| a.generation).collect();
     let oldest = generations.iter().rev().nth(GENERATIONS - 1).copied().unwrap_or_default();
     all.retain(|a| a.generation >= oldest);
+    set.put_alarms(&serde_json::to_vec(&all).unwrap_or_default())
+}
+
+/// Remembers what generations of a set have sealed of their alarms, where the host does not know it any more. Of each alarm only
+/// the paths that it named are known then.
+pub fn recall(set: &SetState, sealed: &[(u64, Vec<Alarm>)]) -> Result<(), StateError> {
+    if set.alarms().is_some() || sealed.iter().all(|(_, alarms)| alarms.is_empty()) {
+        return Ok(());
+    }
+    let recorded = |generation: u64, a: &Alarm| {
+        let files: BTreeSet<u64> = a.paths.iter().map(|path| mark_of(path)).collect();
+        RecordedAlarm {
+            generation,
+            tripwire: a.tripwire.clone(),
+            source: a.source.clone(),
+            measured: a.measured,
+            limit: a.limit,
+            files: files.into_iter().collect(),
+            is_cut: a.paths.len() >= PATHS,
+        }
+    };
+    let alarmed: Vec<_> = sealed.iter().filter(|(_, alarms)| !alarms.is_empty()).collect();
+    let newest = &alarmed[alarmed.len().saturating_sub(GENERATIONS)..];
+    let all: Vec<RecordedAlarm> = newest.iter().flat_map(|(n, alarms)| alarms.iter().map(|a| recorded(*n, a))).collect();
     set.put_alarms(&serde_json::to_vec(&all).unwrap_or_default())
 }
 

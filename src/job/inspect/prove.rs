@@ -11,6 +11,7 @@ use crate::format::entry::{Core, RefusedEntry};
 use crate::format::merkle::{PathFinder, record_leaf_salted, record_salt, root_of_path};
 use crate::format::object::Id;
 use crate::format::proof::Proof;
+use crate::generation::spelling::composed;
 use crate::generation::{Generation, GenerationError};
 use crate::pipeline::compressor::{Compressor, Decompressor, FrameError};
 use crate::pipeline::encryptor::Identity;
@@ -35,7 +36,7 @@ pub struct Options {
     pub set: Option<Id>,
     /// `None`: the newest.
     pub generation: Option<u64>,
-    /// As it is named in the generation.
+    /// As it is named in the generation, in either Unicode form.
     pub path: Vec<u8>,
 }
 
@@ -105,32 +106,53 @@ pub fn prove(options: &Options, identity: &Identity, env: &Env, observer: &dyn O
     let link = &generation.link;
     let number = link.seal.generation;
     let label = chain.label.as_ref().filter(|_| link.trusted).ok_or(ProveError::Untrusted { generation: number })?;
-    let mut finder = PathFinder::new(link.seal.record_count);
-    let mut core = None;
+    let wanted = composed(&options.path);
+    let found = match find(&generation, &|path| path == options.path, env)? {
+        // In the other Unicode form: on the medium a name stays as it was.
+        None => find(&generation, &|path| composed(path) == wanted, env)?,
+        found => found,
+    };
+    let FoundRecord { name, core, index, path } =
+        found.ok_or_else(|| ProveError::NotFound { path: options.path.clone(), generation: number })?;
+    let (seal_lengths, seals) = seals(&chain, link.number)?;
+    let salt = record_salt(&generation.set_key.record_salt_key(), &name);
+    let proof = Proof { core, salt, index, path, seal_lengths, seals };
+    let bytes = proof.encode().map_err(ProveError::TooLarge)?;
+    let anchors = Anchors { root_key: Some(label.root_key), code: Some(CheckCode::of(&link.digest()).into()) };
+    let facts = check(&bytes, anchors)?;
+    Ok(NewProof { bytes, facts, root_key: label.root_key })
+}
+
+/// A record, and its way to the root.
+struct FoundRecord {
+    name: Vec<u8>,
+    core: Vec<u8>,
+    index: u64,
+    path: Vec<[u8; 32]>,
+}
+
+/// The first record whose path is wanted.
+fn find(generation: &Generation, is_wanted: &dyn Fn(&[u8]) -> bool, env: &Env) -> Result<Option<FoundRecord>, ProveError> {
+    let seal = &generation.link.seal;
+    let mut finder = PathFinder::new(seal.record_count);
+    let mut found = None;
     let mut entries = generation.entries();
     while let Some(record) = entries.next() {
         if env.is_interrupted() {
             return Err(ProveError::Interrupted);
         }
         let record = record?;
-        let wanted = record.path() == options.path;
+        let wanted = found.is_none() && is_wanted(record.path());
         finder.push(record.leaf, wanted);
         if wanted {
-            core = Some(entries.record()[..record.core_bytes].to_vec());
+            found = Some((record.path().to_vec(), entries.record()[..record.core_bytes].to_vec()));
             if let Err(refused) = record.entry {
-                return Err(ProveError::Refused { generation: number, refused });
+                return Err(ProveError::Refused { generation: seal.generation, refused });
             }
         }
     }
-    let found = core.zip(finder.finish());
-    let (core, (index, path)) = found.ok_or(ProveError::NotFound { path: options.path.clone(), generation: number })?;
-    let (seal_lengths, seals) = seals(&chain, link.number)?;
-    let salt = record_salt(&generation.set_key.record_salt_key(), &options.path);
-    let proof = Proof { core, salt, index, path, seal_lengths, seals };
-    let bytes = proof.encode().map_err(ProveError::TooLarge)?;
-    let anchors = Anchors { root_key: Some(label.root_key), code: Some(CheckCode::of(&link.digest()).into()) };
-    let facts = check(&bytes, anchors)?;
-    Ok(NewProof { bytes, facts, root_key: label.root_key })
+    let found = found.zip(finder.finish());
+    Ok(found.map(|((name, core), (index, path))| FoundRecord { name, core, index, path }))
 }
 
 /// The heads of all seals up to object `last`, and the successions that they name: their lengths, and all of them in one

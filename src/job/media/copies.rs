@@ -3,6 +3,7 @@
 //!
 //! Source of the rule: US-CERT, Data Backup Options (2012).
 
+use super::whereabouts::attached_at;
 use crate::host::ledger::{LedgerContent, MediumAccount, MediumKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +24,7 @@ pub struct DataCopy {
     pub generation: u64,
     /// The check code of that generation.
     pub check_code: String,
-    /// It was attached, and since then neither seen to be gone nor moved.
+    /// It was attached, and since then neither seen to be gone nor moved; or it is seen to be attached now.
     pub attached: bool,
 }
 
@@ -61,8 +62,17 @@ pub enum CopyRisk {
     },
 }
 
-/// The copies, sorted by name. What is lost, broken or disposed of is none.
+/// The copies, sorted by name. What is lost, broken or disposed of is none. One that the ledger has elsewhere is looked for:
+/// somebody may have attached it by hand, and nobody has told the ledger.
 pub fn copies(book: &LedgerContent) -> Vec<DataCopy> {
+    let media = book.media();
+    let is_seen = |name: &str| media.get(name).is_some_and(|m| matches!(attached_at(m, book, &[]), Ok(Some(_))));
+    let told = told_copies(book).into_iter();
+    told.map(|copy| DataCopy { attached: copy.attached || is_seen(&copy.medium), ..copy }).collect()
+}
+
+/// The copies as the ledger has them.
+fn told_copies(book: &LedgerContent) -> Vec<DataCopy> {
     let copy = |m: MediumAccount| {
         let (time, generation, check_code) = m.written?;
         let (location, off_site, attached) = (m.location, m.off_site, m.at_host);

@@ -27,6 +27,8 @@ pub struct InitOptions {
     pub recipients: Vec<String>,
     /// Bytes of a block, if the medium is a tape.
     pub tape_block: u32,
+    /// Begin the set beside sets that this host does not know: its state was lost, and the disk is the right one.
+    pub beside_others: bool,
     /// Whether `at` has to be a mount point. `None`: if a medium of the pool was once attached at one.
     pub mount: Option<bool>,
 }
@@ -50,15 +52,29 @@ pub fn init(options: &InitOptions, env: &Env) -> Result<Id> {
     let set = match begun_earlier(options, &state, &media, env)? {
         Some(set) => set,
         None => {
+            check_sets(options, &media, env)?;
             let new = NewSet { name: &options.name, recipients: &options.recipients };
             let at = WriteTarget { root: &options.at, only: None, block: options.tape_block, quarantine: false };
-            writer::register(at, &state, &new, env).map_err(BackupError::from)?
+            writer::register(at, options.beside_others, &state, &new, env).map_err(BackupError::from)?
         }
     };
     let (medium, pool, device) = (options.name.clone(), options.pool.clone(), device_name(&options.at));
     let event = LedgerEvent::Registered { medium, set: set.to_string(), pool, device, kind: Some(kind), mounted };
     ledger.write(&env.time_text(), event)?;
     Ok(set)
+}
+
+/// Fails where the medium is another one of the ledger, and where it has sets of which this host knows nothing.
+fn check_sets(options: &InitOptions, media: &BTreeMap<String, MediumAccount>, env: &Env) -> Result<()> {
+    let ids = sets_at(&options.at, env)?.ids();
+    let of_ledger = |id: &Id| media.values().find(|m| m.set == id.to_string());
+    if let Some(other) = ids.iter().find_map(of_ledger) {
+        return Err(MediaError::OtherMedium { name: other.name.clone(), at: options.at.clone() });
+    }
+    match ids.first().filter(|_| !options.beside_others) {
+        Some(set) => Err(MediaError::OtherSet { set: *set, at: options.at.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// The set that this host has begun on the medium and that the ledger does not contain: an earlier run ended in between, or

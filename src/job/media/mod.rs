@@ -10,6 +10,7 @@ pub mod scrub;
 pub mod whereabouts;
 
 use crate::env::Env;
+use crate::format::object::Id;
 use crate::host::ledger::{LedgerError, MediumKind};
 use crate::host::state::StateError;
 use crate::job::backup::BackupError;
@@ -24,6 +25,22 @@ pub enum MediaError {
     Taken {
         /// What people call the medium.
         name: String,
+    },
+    /// What is to be registered has the set of another medium of the ledger.
+    #[error("{} is {name} of the ledger", at.display())]
+    OtherMedium {
+        /// What people call that medium.
+        name: String,
+        /// Where it is.
+        at: PathBuf,
+    },
+    /// The medium has a set that this host does not know, and [`InitOptions::beside_others`](init::InitOptions) is not set.
+    #[error("the set {set} is on {}", at.display())]
+    OtherSet {
+        /// The set.
+        set: Id,
+        /// Where the medium is.
+        at: PathBuf,
     },
     /// The configuration lists no medium for the pool.
     #[error("the pool {pool} has no media")]

@@ -23,8 +23,9 @@ pub struct Pool {
     pub stay_nights: u64,
     /// Whether media are attached at a mount point. `None`: if the ledger saw one of them at a mount point.
     pub mount: Option<bool>,
-    /// How long ago one of its media may have been written last, where there are several pools.
-    pub max_age_seconds: i64,
+    /// How long ago one of its media may have been written last, where there are several pools. `None`: by the rhythm of its own
+    /// nights, at most 35 days.
+    pub max_age_seconds: Option<i64>,
     /// The number of the night that a time (RFC 3339, UTC) belongs to.
     pub night_of: fn(&str) -> i64,
 }
@@ -244,6 +245,8 @@ impl Pool {
                 }
                 Some(PoolTurn::Stayed { medium, set: *set, nights, due: due.to_owned() })
             }
+            // Nothing was written yet, as far as the ledger knows: with any of them the turns begin.
+            None if streak.is_none() && self.media.contains(&medium) => Some(PoolTurn::Due { medium, set: *set }),
             None if self.media.contains(&medium) => refused(FoundMedium::OutOfTurn { medium }),
             None => refused(FoundMedium::OtherPool { medium }),
         }
@@ -280,7 +283,7 @@ mod tests {
             turn_nights: 1,
             stay_nights: 2,
             mount: None,
-            max_age_seconds: 0,
+            max_age_seconds: None,
             night_of: |time| time[8..10].parse().expect("a day"),
         }
     }

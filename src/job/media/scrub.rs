@@ -250,31 +250,61 @@ pub enum Verified {
     },
 }
 
-/// Enters a verification of the medium at `at` into the ledger, where it waits for one or something is damaged.
-pub fn enter_verified(state: &Path, at: &Path, report: &verify::Report, env: &Env) -> Result<Verified, LedgerError> {
+/// What a job has found out about the medium at a path, besides a scrub.
+#[derive(Debug, Clone)]
+pub struct MediumRead<'r> {
+    set: Id,
+    at: &'r Path,
+    /// The newest generation on it and its check code, where known.
+    newest: Option<(u64, String)>,
+    damaged: u64,
+    /// Whether everything is good, read past the cache. `None`: not everything was read.
+    is_proved: Option<bool>,
+}
+
+impl<'r> MediumRead<'r> {
+    /// Some of it was read, by a restore or a copy, and so much of that was damaged.
+    pub fn in_part(set: Id, at: &'r Path, damaged: u64) -> Self {
+        Self { set, at, newest: None, damaged, is_proved: None }
+    }
+
+    /// All of it was read.
+    pub fn of(report: &verify::Report, at: &'r Path) -> Self {
+        let is_missed = report.known == Some(verify::Expected::NotFound);
+        let damaged = (report.damage.len() + report.faults.len() + usize::from(is_missed)) as u64;
+        let is_damage = !report.is_only_newer() && !report.is_only_empty();
+        Self {
+            set: report.set,
+            at,
+            newest: report.generations.iter().max_by_key(|g| g.generation).map(|g| (g.generation, g.check_code.to_string())),
+            damaged: if is_damage { damaged } else { 0 },
+            is_proved: Some(report.is_good() && report.read_back != ReadBack::Cached),
+        }
+    }
+}
+
+/// Enters into the ledger what was found out about a medium, where it waits for that or something is damaged.
+pub fn enter_read(state: &Path, read: &MediumRead, env: &Env) -> Result<Verified, LedgerError> {
+    let MediumRead { set, at, newest, damaged, is_proved } = read;
+    if *damaged > 0 {
+        let newest = newest.as_ref().map(|(generation, _)| *generation);
+        let entered = enter_into_ledger(state, *set, at, newest, *damaged, env)?;
+        return Ok(entered.map_or(Verified::NotNeeded, |medium| Verified::Damaged { medium }));
+    }
+    let Some(is_proved) = *is_proved else { return Ok(Verified::NotNeeded) };
     let ledger = Ledger::of(state);
     let media = ledger.read()?.media();
-    let id = report.set.to_string();
-    let is_missed = report.known == Some(verify::Expected::NotFound);
-    let damaged = (report.damage.len() + report.faults.len() + usize::from(is_missed)) as u64;
-    if damaged > 0 && !report.is_only_newer() && !report.is_only_empty() {
-        let newest = report.generations.iter().map(|g| g.generation).max();
-        let Some(medium) = enter_into_ledger(state, report.set, at, newest, damaged, env)? else {
-            return Ok(Verified::NotNeeded);
-        };
-        return Ok(Verified::Damaged { medium });
-    }
+    let id = set.to_string();
     let waits = |m: &MediumAccount| m.unverified.is_some() || m.is_damaged();
     if media.values().all(|m| m.set != id || !waits(m)) {
         return Ok(Verified::NotNeeded);
     }
-    let is_past_the_cache = report.is_good() && report.read_back != ReadBack::Cached;
-    let Some(newest) = report.generations.last().filter(|_| is_past_the_cache) else { return Ok(Verified::NotPastTheCache) };
-    let Some(medium) = medium_at(&media, report.set, at) else { return Ok(Verified::WhichMedium) };
+    let Some((generation, check_code)) = newest.clone().filter(|_| is_proved) else { return Ok(Verified::NotPastTheCache) };
+    let Some(medium) = medium_at(&media, *set, at) else { return Ok(Verified::WhichMedium) };
     if !waits(medium) {
         return Ok(Verified::NotNeeded);
     }
-    let (medium, generation, check_code) = (medium.name.clone(), newest.generation, newest.check_code.to_string());
+    let medium = medium.name.clone();
     ledger.write(&env.time_text(), LedgerEvent::Verified { medium: medium.clone(), generation, check_code })?;
     Ok(Verified::Entered { medium })
 }

@@ -5,8 +5,11 @@
 //!
 //! Nothing here reads a medium: the host's own logs say what was done, and somebody has to look at them every morning.
 
+mod pools;
+
+use self::pools::{not_swapped, of_pool};
 use crate::format::seal::Verdict;
-use crate::host::ledger::{LedgerContent, MediumAccount, OutOfUse};
+use crate::host::ledger::{LedgerContent, LedgerEvent, MediumAccount, OutOfUse};
 use crate::host::nights::{Night, NightEnd, SealedNight, SourceNight};
 use crate::job::incident::harmless::harmless_alarms;
 use crate::job::incident::hold::active_hold;
@@ -234,6 +237,15 @@ pub struct Judgement {
     pub running: Option<String>,
 }
 
+impl Judgement {
+    /// Whether the newest generation of a source has an alarm that is not called harmless, with or without a hold: nobody is
+    /// asked for a clean medium then. Two people may have released its hold; only "harmless", or a later generation without
+    /// the alarm, ends the alarm itself.
+    pub fn has_open_alarm(&self) -> bool {
+        self.problems.iter().any(|p| matches!(p, Problem::SourceAlarm { .. }))
+    }
+}
+
 /// Judges how the backups stand. `now`: seconds since 1970. `is_running`: whether a process of this number is a backup.
 pub fn judge(
     nights: &[Night],
@@ -265,7 +277,7 @@ pub fn judge(
         }
         sources.push(SourceStatus { name: source.name.clone(), good: good.cloned() });
     }
-    let (found, running) = of_nights(nights, expected, is_running);
+    let (found, running) = of_nights(nights, book, expected, is_running);
     problems.extend(found);
     problems.extend(of_media(book, pools, now));
     let is_known = |n: &SealedNight| media.values().any(|m| m.set == n.set);
@@ -295,7 +307,12 @@ fn is_there<'m>(night: &SealedNight, media: impl Iterator<Item = &'m MediumAccou
 }
 
 /// What is wrong with the runs, the newest first; and when the one began that is running now.
-fn of_nights(nights: &[Night], expected: &[ExpectedSource], is_running: impl Fn(u32) -> bool) -> (Vec<Problem>, Option<String>) {
+fn of_nights(
+    nights: &[Night],
+    book: &LedgerContent,
+    expected: &[ExpectedSource],
+    is_running: impl Fn(u32) -> bool,
+) -> (Vec<Problem>, Option<String>) {
     let (mut problems, mut running) = (Vec::new(), None);
     for (at, night) in nights.iter().enumerate().rev() {
         let sealed = night.end.as_ref().and_then(|end| end.sealed.as_ref());
@@ -319,8 +336,9 @@ fn of_nights(nights: &[Night], expected: &[ExpectedSource], is_running: impl Fn(
                 let begun = night.begun.clone();
                 problems.push(match end {
                     None => Problem::NightCutOff { begun },
-                    Some(NightEnd { exit, why, hint, .. }) => {
-                        Problem::NightFailed { begun, exit: *exit, why: why.clone(), hint: hint.clone() }
+                    Some(NightEnd { exit, why, hint, time, .. }) => {
+                        let hint = hint.clone().filter(|_| !is_overtaken(time, book));
+                        Problem::NightFailed { begun, exit: *exit, why: why.clone(), hint }
                     }
                 });
                 // The newest failure is enough.
@@ -329,6 +347,21 @@ fn of_nights(nights: &[Night], expected: &[ExpectedSource], is_running: impl Fn(
         }
     }
     (problems, running)
+}
+
+/// Whether the ledger has something that a run which ended at a time did not know, and that may contradict what it said to do:
+/// a medium was moved, marked, prepared, copied, read or written since. That one was attached is what it may have asked for.
+fn is_overtaken(end: &str, book: &LedgerContent) -> bool {
+    book.lines.iter().any(|l| match &l.event {
+        // No run writes it: a person was quick.
+        LedgerEvent::Moved { .. } => l.time.as_str() >= end,
+        LedgerEvent::Attached { .. }
+        | LedgerEvent::Detached { .. }
+        | LedgerEvent::Plugged { .. }
+        | LedgerEvent::Unplugged { .. }
+        | LedgerEvent::Refused { .. } => false,
+        _ => l.time.as_str() > end,
+    })
 }
 
 /// What is wrong with the media, by the ledger.
@@ -352,22 +385,6 @@ fn of_media(book: &LedgerContent, pools: &[Pool], now: i64) -> Vec<Problem> {
         problems.extend(pools.iter().filter(|_| pools.len() > 1).filter_map(|pool| of_pool(pool, book, now)));
     }
     problems
-}
-
-fn of_pool(pool: &Pool, book: &LedgerContent, now: i64) -> Option<Problem> {
-    let (due, _) = pool.due(book)?;
-    let time = book.written_media(&pool.media).next_back().map(|(_, time)| time.to_owned());
-    let age = time.as_deref().and_then(seconds).map(|time| now - time);
-    let (pool_name, due, max_age_seconds) = (pool.name.clone(), due.to_owned(), pool.max_age_seconds);
-    let is_young = age.is_some_and(|age| (0..=max_age_seconds).contains(&age));
-    (!is_young).then_some(Problem::PoolOld { pool: pool_name, due, time, max_age_seconds })
-}
-
-fn not_swapped(pool: &Pool, book: &LedgerContent) -> Option<Problem> {
-    let (due, streak) = pool.due(book)?;
-    let streak = streak.filter(|s| s.medium != due)?;
-    let nights = streak.nights.saturating_sub(pool.turn_nights.max(1));
-    (nights > 0).then(|| Problem::NotSwapped { medium: streak.medium, due: due.to_owned(), nights })
 }
 
 /// The nights as they are to be judged: an alarm that two people have called harmless is none.

@@ -118,7 +118,7 @@ fn pool(media: &[&str]) -> Pool {
     let media = media.iter().map(|m| (*m).to_owned()).collect();
     // The nights of these tests are the days of their lines.
     let night_of = |time: &str| time[8..10].parse().expect("a day");
-    Pool { name: "disks".into(), media, turn_nights: 2, stay_nights: 3, mount: None, max_age_seconds: 35 * 24 * 3600, night_of }
+    Pool { name: "disks".into(), media, turn_nights: 2, stay_nights: 3, mount: None, max_age_seconds: None, night_of }
 }
 
 /// The backups are good, and the disk that they are on should be in the safe.
@@ -307,9 +307,67 @@ fn each_pool_is_judged_where_there_are_several() {
     let told = of(&both[..1], &[nightly(), months()]);
     assert!(matches!(&told[..], [Problem::PoolOld { time: None, .. }]), "{told:?}");
     let day = 24 * 3600;
-    let told = of(&both, &[nightly(), Pool { max_age_seconds: 19 * day, ..months() }]);
+    let told = of(&both, &[nightly(), Pool { max_age_seconds: Some(19 * day), ..months() }]);
     assert!(matches!(&told[..], [Problem::PoolOld { pool, time: Some(_), .. }] if pool == "months"), "{told:?}");
-    assert_eq!(of(&both[..1], &[Pool { max_age_seconds: day, ..nightly() }]), [], "an only pool");
+    assert_eq!(of(&both[..1], &[Pool { max_age_seconds: Some(day), ..nightly() }]), [], "an only pool");
+}
+
+/// The disks of the nights are not silent for a month because there are disks of the months.
+#[test]
+fn a_pool_without_a_limit_of_its_own_is_judged_by_its_own_rhythm() {
+    let months = || Pool { name: "months".into(), turn_nights: 1, max_age_seconds: Some(99 * 24 * 3600), ..pool(&["MO-01"]) };
+    let rest = || Pool { turn_nights: 99, ..pool(&["CL-01"]) };
+    let told = |days: &[u64]| {
+        let mut book = book(&[registered("CL-01"), registered("MO-01"), written("MO-01")]);
+        book.lines.extend(days.iter().map(|day| LedgerLine {
+            line: 4,
+            time: format!("2026-11-{day:02}T01:30:00Z"),
+            event: written("CL-01"),
+        }));
+        match &problems_with(&[night(0, Some(sealed(10, Verdict::Good)))], &book, &[rest(), months()])[..] {
+            [] => None,
+            [Problem::PoolOld { max_age_seconds, .. }] => Some(max_age_seconds / 3600),
+            other => panic!("{other:?}"),
+        }
+    };
+    // It is the 24th.
+    assert_eq!(told(&[4, 5, 6]), None, "nobody knows its rhythm yet");
+    assert_eq!(told(&[4, 5, 6, 7, 8]), Some(50));
+    assert_eq!(told(&[19, 20, 21, 22, 23]), None);
+    assert_eq!(told(&[1, 2, 3, 6, 7, 8, 9, 10, 13, 14, 15]), Some(146), "days of rest, twice");
+    assert_eq!(told(&[1, 2, 3, 6, 7, 8, 9, 10, 13, 14, 20]), None);
+    assert_eq!(told(&[1, 4, 7, 10]), Some(146));
+}
+
+/// "Attach CL-02": and it is lost since, or lies in the bank.
+#[test]
+fn what_a_failed_run_said_to_do_is_forgotten_when_the_ledger_knows_better() {
+    const END: &str = "2026-11-23T01:31:00Z";
+    let hint = |event: Option<LedgerEvent>, time: &str| {
+        let mut failed = night(6, None);
+        let end = failed.end.as_mut().unwrap();
+        (end.hint, end.time) = (Some("Attach CL-02.".into()), END.into());
+        let mut book = book(&[registered("CL-01"), written("CL-01")]);
+        book.lines.extend(event.map(|event| LedgerLine { line: 3, time: time.into(), event }));
+        match &problems_with(&[night(0, Some(sealed(34, Verdict::Good))), failed], &book, &[])[0] {
+            Problem::NightFailed { hint, .. } => hint.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let moved = LedgerEvent::Moved {
+        medium: "CL-01".into(),
+        to: "bank".into(),
+        by: "A".into(),
+        witness: None,
+        off_site: true,
+        out_of_use: None,
+    };
+    assert!(hint(None, "").is_some());
+    assert_eq!(hint(Some(moved.clone()), END), None);
+    assert!(hint(Some(moved), "2026-11-01T00:00:00Z").is_some(), "the run knew it");
+    assert_eq!(hint(Some(registered("CL-02")), "2026-11-30T00:00:00Z"), None);
+    let plugged = LedgerEvent::Plugged { medium: Some("CL-01".into()), device: "USB".into(), port: None };
+    assert!(hint(Some(plugged), "2026-11-30T00:00:00Z").is_some(), "somebody does what it said");
 }
 
 /// One file of another folder, under the name of the records.

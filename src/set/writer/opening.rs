@@ -105,15 +105,14 @@ pub fn open(
     }
 }
 
-/// Begins a set on a blank medium, before anything is backed up. Returns its id.
-pub fn register(target: WriteTarget, state: &StateDir, new: &NewSet, env: &Env) -> Result<Id> {
+/// Begins a set on a medium, before anything is backed up: on a blank one, or `beside_others`. Returns its id.
+pub fn register(target: WriteTarget, beside_others: bool, state: &StateDir, new: &NewSet, env: &Env) -> Result<Id> {
     let attached = AttachedMedium::find(target.root, env.loader)?;
     let sets = attached.sets()?;
-    if let Some(there) = sets.found.first() {
-        return Err(MediumError::SetExists { path: target.root.into(), set: there.id }.into());
-    }
-    if !sets.is_blank() {
-        return Err(MediumError::NotBlank { medium: target.root.display().to_string() }.into());
+    match beside_others {
+        true => check_quarantine(&sets, &attached, &target, state)?,
+        false if sets.is_blank() => {}
+        false => return Err(MediumError::NotBlank { medium: target.root.display().to_string() }.into()),
     }
     let catalog = Catalog::open(&state.catalog())?;
     Ok(begin_set(target, state, attached, catalog, new, env)?.host.id())
