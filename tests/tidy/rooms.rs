@@ -22,7 +22,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("qrcode", &["report"]),
     ("ring", &["pipeline/encryptor"]),
     ("rusqlite", &["host/catalog"]),
-    ("rust_i18n", &["cli"]),
     ("shlex", &["cli"]),
     ("signal_hook", &["cli"]),
     ("schemars", &["answer", "format", "host/ledger"]),
