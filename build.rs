@@ -1,8 +1,8 @@
 //! Makes one sorted table of all messages from the catalogue, `locales/*.toml`; `src/cli/ui/catalogue.rs` includes it.
 //!
-//! A message is a table with a text for each language: `[heading.hint]`, `en = "Hint:"`, `ja = "次にすること:"`. A text has gaps,
-//! `%{name}`. What the program could not say rightly does not build: a language or a text that is missing, gaps that differ, a
-//! key that is there twice.
+//! A message is a table with a text for each language: `[heading.hint]`, `en = "Hint:"`, `ja = "次にすること:"`. A text has
+//! gaps, `%{name}`. What the program could not say rightly does not build: a language or a text that is missing, gaps
+//! that differ, a key that is there twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
