@@ -14,6 +14,24 @@ pub struct Completions {
     pub script: Text,
 }
 
+/// The version, and what the kernel has for the cage.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Version {
+    /// The version of the program.
+    pub version: Word,
+    /// The cage that commands enter before they read a medium. Null without `--verbose`.
+    pub cage: Option<Cage>,
+}
+
+/// What the kernel has for the cage, tried just now.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub struct Cage {
+    /// The version of its Landlock. Null where it has none: then files are not limited to those that a command needs.
+    pub landlock: Option<u64>,
+    /// Whether system calls can be refused, of starting a program, opening a socket or mounting something among them.
+    pub seccomp: bool,
+}
+
 /// Man pages were written.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Man {

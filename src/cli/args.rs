@@ -4,7 +4,7 @@
 use super::common::Common;
 use super::{
     backup, catalog, check_proof, compare, completions, diff, evidence, find, generations, history, hold, init, keys, man, media,
-    prove, report, restore, stamp, status, verify,
+    prove, report, restore, stamp, status, verify, version,
 };
 use clap::{ArgAction, Parser, Subcommand};
 
@@ -48,6 +48,7 @@ pub enum Command {
     #[command(subcommand)]
     Catalog(catalog::Command),
     Completions(completions::Args),
+    Version(version::Args),
     #[command(hide = true)]
     Man(man::Args),
     #[command(hide = true)]
@@ -82,6 +83,7 @@ impl Command {
             Self::Catalog(catalog::Command::Rebuild(_)) => "catalog.rebuild",
             Self::Catalog(catalog::Command::Log) => "catalog.log",
             Self::Completions(_) => "completions",
+            Self::Version(_) => "version",
             Self::Man(_) => "man",
             Self::Reference => "reference",
         }

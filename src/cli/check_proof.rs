@@ -1,6 +1,7 @@
 //! `azekura check-proof`: a proof against what is on paper. Needs no medium, no state, no configuration and no
 //! identity.
 
+use super::caged::{self, Needs};
 use super::context::Context;
 use super::find::kind;
 use crate::cli::ui::exit::Exit;
@@ -45,9 +46,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         // Before the file is looked at: what it says must not be taken for checked.
         return Err(ProofError::NoAnchor.into());
     }
-    let facts = check(&files::read_limited(&args.proof, limit::PROOF_BYTES).map_err(unreadable(&args.proof))?, anchors)?;
-    let mismatch = match &args.record {
-        Some(path) => compare_file(path, &facts, context)?,
+    let proof = files::read_limited(&args.proof, limit::PROOF_BYTES).map_err(unreadable(&args.proof))?;
+    let record = args.record.as_deref().map(|path| (path, open_record(path)));
+    caged::enter(context, &Needs::default());
+    let facts = check(&proof, anchors)?;
+    let mismatch = match record {
+        Some((path, opened)) => compare_file(path, opened, &facts, context)?,
         None => None,
     };
     if facts.successions > 0 {
@@ -63,11 +67,19 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     Ok(Outcome::new(exit, text(&answer, args, mismatch), &answer))
 }
 
-fn compare_file(path: &Path, facts: &ProvedFacts, context: &Context) -> Result<Option<Mismatch>, CommandError> {
+/// A named pipe is opened at once, too: reading waits for its writer.
+fn open_record(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)
+}
+
+fn compare_file(
+    path: &Path,
+    opened: io::Result<File>,
+    facts: &ProvedFacts,
+    context: &Context,
+) -> Result<Option<Mismatch>, CommandError> {
     let env = context.env(None);
-    // A named pipe is opened at once, too: reading waits for its writer.
-    let open = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
-    let compared = open.and_then(|f| compare(&facts.core, &f, &env));
+    let compared = opened.and_then(|f| compare(&facts.core, &f, &env));
     compared.map_err(|e| if env.is_interrupted() { ProveError::Interrupted.into() } else { unreadable(path)(e) })
 }
 

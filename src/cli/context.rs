@@ -26,11 +26,11 @@ use azekura::pipeline::encryptor::Identity;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-#[derive(Debug)]
 pub struct Context {
     common: Common,
     loader: Attendant,
     kept: RefCell<Vec<(String, Vec<u8>)>>,
+    open_catalog: RefCell<Option<Catalog>>,
     pub environment: Environment,
     pub config: Config,
 }
@@ -38,11 +38,11 @@ pub struct Context {
 impl Context {
     pub fn new(common: Common, environment: Environment) -> Result<Self, CommandError> {
         let (given, usual) = (common.config.as_deref(), environment.config_file());
-        if let Some(file) = given.or(usual.as_deref()).filter(|_| environment.is_root()) {
+        if let Some(file) = given.or(usual.as_deref()).filter(|_| environment.acts_for_host()) {
             trusted::check(file)?;
         }
         let config = Config::read(given, usual.as_deref())?;
-        if environment.is_root() {
+        if environment.acts_for_host() {
             trusted::check_programs(&config)?;
         }
         Ok(Self::with_config(common, environment, config))
@@ -54,13 +54,13 @@ impl Context {
             lang.speak();
         }
         let loader = Attendant::new(&config, &INTERRUPTED);
-        Self { common, loader, kept: RefCell::default(), environment, config }
+        Self { common, loader, kept: RefCell::default(), open_catalog: RefCell::default(), environment, config }
     }
 
     pub fn state_dir(&self) -> Result<PathBuf, CommandError> {
         let dir = environment::absolute(&self.environment.state_dir(self.common.state.as_deref())?);
-        if self.environment.is_root() {
-            trusted::check(&dir)?;
+        if self.environment.acts_for_host() {
+            trusted::check_state(&dir, self.environment.host_user.as_ref())?;
         }
         Ok(dir)
     }
@@ -100,7 +100,7 @@ impl Context {
     pub fn catalog(&self) -> Result<Option<Catalog>, CommandError> {
         let dir = match self.state_dir() {
             Ok(dir) => dir,
-            Err(e) if self.environment.is_root() => return Err(e),
+            Err(e) if self.environment.acts_for_host() => return Err(e),
             // A user without a home has none.
             Err(_) => return Ok(None),
         };
@@ -109,6 +109,22 @@ impl Context {
         }
         let catalog = StateDir::open(&dir)?.catalog();
         if catalog.exists() { Ok(Some(Catalog::open(&catalog)?)) } else { Ok(None) }
+    }
+
+    /// Keeps the catalog open until the end, if this host has one: the files that SQLite has beside it stay then.
+    pub fn keep_catalog_open(&self) {
+        // What fails here fails again, and is reported, when the catalog is used.
+        *self.open_catalog.borrow_mut() = self.catalog().ok().flatten();
+    }
+
+    /// From now on a loader program is started by another process: this one will not be able to.
+    pub fn start_loader_apart(&self) {
+        self.loader.start_apart();
+    }
+
+    /// Whether a medium may be changed for another one in this run.
+    pub fn may_bring(&self) -> bool {
+        self.loader.may_bring()
     }
 
     /// The configuration file that the user named or that is the usual one.

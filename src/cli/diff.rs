@@ -1,6 +1,7 @@
 //! `azekura diff`: one line for each difference, written as they are met, so that it takes no memory however many there
 //! are.
 
+use super::caged::{self, Needs};
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
@@ -44,6 +45,7 @@ struct DiffCounts {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
+    caged::enter(context, &Needs { medium: Some(&from), ..Needs::default() });
     let options = DiffOptions { from, set: args.set, before: args.before, after: args.after };
     let mut counts = DiffCounts::default();
     let mut all = Vec::new();

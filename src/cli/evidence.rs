@@ -144,7 +144,7 @@ pub fn note(
 
 /// Whether a session records the command. Commands about the session itself or about the program are not recorded.
 pub fn is_recorded(command: &str) -> bool {
-    !command.starts_with("evidence.") && !matches!(command, "completions" | "man" | "reference")
+    !command.starts_with("evidence.") && !matches!(command, "completions" | "version" | "man" | "reference")
 }
 
 /// Refuses commands that would change a medium, or what the host knows of it.

@@ -1,5 +1,6 @@
 //! `azekura find`
 
+use super::caged::{self, Needs};
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
@@ -35,6 +36,7 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.from.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
+    caged::enter(context, &Needs { medium: Some(&from), ..Needs::default() });
     let options = FindOptions { from, set: args.set, generation: args.generation, patterns: args.patterns };
     let report = find(&options, &identity, &context.env(None))?;
     let (refused_count, refused) = words::refused_answer(&report.refused);

@@ -13,7 +13,7 @@ use clap::{Arg, Command, CommandFactory};
 const LINE_COLUMNS: usize = 100;
 
 /// Commands that the first help only names, because it has to fit on a screen.
-const RARE: [&str; 8] = ["find", "diff", "history", "prove", "check-proof", "stamp", "catalog", "completions"];
+const RARE: [&str; 9] = ["find", "diff", "history", "prove", "check-proof", "stamp", "catalog", "completions", "version"];
 
 /// The whole command line, with help in the language chosen.
 pub fn command() -> Command {

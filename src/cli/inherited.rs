@@ -1,5 +1,5 @@
 //! What the program inherits from whatever started it (a shell, `nohup`, cron, systemd, a desktop), put right before
-//! anything else happens: the umask and the signals that it was told to ignore.
+//! it does anything: the umask, capabilities that would be handed down, and the signals that it was told to ignore.
 //!
 //! Closed standard descriptors need nothing here: before `main`, Rust's runtime opens `/dev/null` in their place, so
 //! that no file of a medium is ever standard output, and ignores SIGPIPE, so that writing to a closed pipe is an error
@@ -8,11 +8,15 @@
 use super::ui::exit::Exit;
 use super::ui::output::to_stderr;
 use super::ui::text::find;
+use azekura::user::hand_down_nothing;
+use parking_lot::Mutex;
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::{Handle, Signals};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 
 /// Set by the first signal to stop. Jobs check it, and end in order.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -20,12 +24,42 @@ pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// Whether a job runs that ends in order.
 static ENDS_IN_ORDER: AtomicBool = AtomicBool::new(false);
 
+/// The thread that waits for signals.
+static LISTENER: Mutex<Option<(Handle, JoinHandle<()>)>> = Mutex::new(None);
+
 /// Called once, at the start.
 pub fn put_right() {
     limit_umask();
+    hand_down_nothing();
     leave_no_core();
     // Without a listener a signal ends the program at once, which is safe.
-    let _ = listen();
+    let _ = caught().and_then(listen);
+}
+
+/// The same for a process that ends with the one that has started it: no signal ends it, although one that is typed reaches both.
+pub fn put_right_for_helper() {
+    limit_umask();
+    leave_no_core();
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        // Where it fails, the helper ends before its time.
+        let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
+    }
+}
+
+/// Does what holds only this thread and those that it starts: the one that waits for signals is another one afterwards. No signal
+/// is lost meanwhile.
+pub fn with_one_thread<T>(enter: impl FnOnce() -> T) -> T {
+    // First, for it takes sockets. A signal that comes while both wait counts twice: it ends the program at once.
+    let next = caught();
+    let mut listener = LISTENER.lock();
+    if let Some((handle, thread)) = listener.take_if(|_| next.is_ok()) {
+        handle.close();
+        let _ = thread.join();
+    }
+    drop(listener);
+    let entered = enter();
+    let _ = next.and_then(listen);
+    entered
 }
 
 /// Whatever the umask is, the owner can use what the program makes, and only the owner can change it. Who wants others
@@ -51,18 +85,24 @@ pub fn end_in_order() {
 /// SIGTERM is obeyed even if it was ignored: a service manager has nothing else. SIGINT and SIGHUP stay ignored, for
 /// that is what `nohup` and a shell's `&` are for. With SIGCHLD ignored nobody would learn how a program ended that was
 /// started.
-fn listen() -> std::io::Result<()> {
-    let ignored = ignored_signals();
+fn caught() -> std::io::Result<Signals> {
+    let ignored = *IGNORED.get_or_init(ignored_signals);
     let is_ignored = |signal: i32| ignored & (1 << (signal - 1)) != 0;
-    let mut signals = Signals::new([SIGTERM])?;
+    let signals = Signals::new([SIGTERM])?;
     for signal in [SIGINT, SIGHUP].into_iter().filter(|s| !is_ignored(*s)) {
         signals.add_signal(signal)?;
     }
     if is_ignored(SIGCHLD) {
         signals.add_signal(SIGCHLD)?;
     }
-    let listener = std::thread::Builder::new().name("signals".into());
-    listener.spawn(move || signals.forever().filter(|signal| *signal != SIGCHLD).for_each(|_| stop()))?;
+    Ok(signals)
+}
+
+fn listen(mut signals: Signals) -> std::io::Result<()> {
+    let handle = signals.handle();
+    let thread = std::thread::Builder::new().name("signals".into());
+    let thread = thread.spawn(move || signals.forever().filter(|signal| *signal != SIGCHLD).for_each(|_| stop()))?;
+    *LISTENER.lock() = Some((handle, thread));
     Ok(())
 }
 
@@ -74,6 +114,9 @@ fn stop() {
     }
     to_stderr(&format!("\n{}\n", find("talk.interrupted")));
 }
+
+/// As it was at the start: what was ignored then is caught now.
+static IGNORED: OnceLock<u64> = OnceLock::new();
 
 /// The signals that this process was started to ignore: signal 1 is the lowest bit. None where the kernel does not show
 /// them.

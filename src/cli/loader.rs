@@ -1,20 +1,27 @@
 //! Asks for media: a changer, a program, or a person at the terminal.
 
 use super::config::Config;
+use super::helper::Helper;
 use super::library::Library;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::to_stderr;
 use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{find, message};
-use azekura::env::hide_own_variables;
+use azekura::env::clean_environment;
 use azekura::interruption::Interruption;
+use azekura::job::restore::scan::RunningProgram;
 use azekura::medium::loader::MediumRequest;
 use azekura::medium::tape::drive::{Drive, DriveError};
 use azekura::medium::tape::st::{StDrive, eject, is_drive};
 use azekura::medium::{Loader, MediumError};
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat, stat};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,17 +41,41 @@ pub struct Attendant {
     library: Option<Library>,
     interrupted: &'static AtomicBool,
     asks_nobody: AtomicBool,
+    /// Starts the program, in a process that is not in the cage.
+    apart: Mutex<Option<Helper>>,
 }
 
 impl Attendant {
     pub fn new(config: &Config, interrupted: &'static AtomicBool) -> Self {
         let library = config.changer.as_ref().map(|changer| Library::new(changer.clone(), config.changer_drive, interrupted));
-        Self { command: config.loader.clone(), library, interrupted, asks_nobody: AtomicBool::new(false) }
+        Self {
+            command: config.loader.clone(),
+            library,
+            interrupted,
+            asks_nobody: AtomicBool::new(false),
+            apart: Mutex::new(None),
+        }
     }
 
     /// From now on nobody is asked for a medium, and no changer loads one.
     pub fn ask_nobody(&self) {
         self.asks_nobody.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on the program is started by a process of its own. Where that cannot be started, neither can the program.
+    pub fn start_apart(&self) {
+        if !self.command.is_empty() {
+            *self.apart.lock() = Helper::for_program(&self.command).ok();
+        }
+    }
+
+    /// Whether anybody may bring another medium to a folder: a program, or a person who can answer.
+    pub fn may_bring(&self) -> bool {
+        let is_null = || match (fstat(io::stdin()), stat("/dev/null")) {
+            (Ok(input), Ok(null)) => FileType::from_raw_mode(input.st_mode).is_char_device() && input.st_rdev == null.st_rdev,
+            _ => false,
+        };
+        !self.command.is_empty() || !is_null()
     }
 
     fn ask_person(&self, path: &Path, wanted: &MediumRequest, not_brought: impl Fn() -> MediumError) -> Result<(), MediumError> {
@@ -89,25 +120,46 @@ impl Attendant {
     /// The program gets what is wanted in its environment, and exits with 0 when the medium is there.
     fn ask_program(&self, path: &Path, wanted: &MediumRequest) -> bool {
         let Some((program, arguments)) = self.command.split_first() else { return false };
-        let status = hide_own_variables(&mut Command::new(program))
-            .args(arguments)
-            .env("AZEKURA_MEDIUM", path)
-            .env("AZEKURA_SET", wanted.set.to_string())
-            .env("AZEKURA_SET_NAME", &wanted.set_name)
-            .env("AZEKURA_PLACE", wanted.place.to_string())
-            .env("AZEKURA_BLANK", if wanted.blank { "1" } else { "0" })
-            .stdin(Stdio::null())
-            // Standard output is for the result.
-            .stdout(Stdio::from(std::io::stderr()))
-            .spawn()
-            .and_then(|child| wait(child, &|| self.is_interrupted()));
-        match status {
-            Ok(status) => status.is_some_and(|s| s.success()),
-            Err(e) => {
-                to_stderr(&format!("{}\n", message!("prompt.medium.program", program = program, reason = e.to_string())));
-                false
-            }
+        let (set, place) = (wanted.set.to_string(), wanted.place.to_string());
+        let variables: [(&str, &[u8]); 5] = [
+            ("AZEKURA_MEDIUM", path.as_os_str().as_bytes()),
+            ("AZEKURA_SET", set.as_bytes()),
+            ("AZEKURA_SET_NAME", wanted.set_name.as_bytes()),
+            ("AZEKURA_PLACE", place.as_bytes()),
+            ("AZEKURA_BLANK", if wanted.blank { b"1" } else { b"0" }),
+        ];
+        let mut apart = self.apart.lock();
+        let ended = match &mut *apart {
+            Some(helper) => helper.ask(&variables).and_then(|()| self.wait_for_helper(helper)),
+            None => clean_environment(&mut Command::new(program))
+                .args(arguments)
+                .envs(variables.map(|(name, value)| (name, OsStr::from_bytes(value))))
+                .stdin(Stdio::null())
+                // Standard output is for the result.
+                .stdout(Stdio::from(io::stderr()))
+                .spawn()
+                .and_then(|child| wait(child, &|| self.is_interrupted()))
+                .map(|status| status.is_some_and(|s| s.success())),
+        };
+        if self.is_interrupted() {
+            // It ends the program.
+            *apart = None;
         }
+        ended.unwrap_or_else(|e| {
+            to_stderr(&format!("{}\n", message!("prompt.medium.program", program = program, reason = e.to_string())));
+            false
+        })
+    }
+
+    /// Whether the program that the helper has started succeeds. False when the user wants to stop.
+    fn wait_for_helper(&self, helper: &mut Helper) -> io::Result<bool> {
+        while !self.is_interrupted() {
+            if let Some(code) = helper.try_wait()? {
+                return Ok(code == Some(0));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(false)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod args;
 mod backup;
+mod caged;
 mod catalog;
 mod check_proof;
 mod common;
@@ -18,6 +19,7 @@ mod evidence;
 mod find;
 mod generations;
 mod help;
+mod helper;
 mod history;
 mod hold;
 mod inherited;
@@ -40,6 +42,7 @@ mod trusted;
 mod ui;
 mod usage;
 mod verify;
+mod version;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +53,7 @@ use config::Config;
 use context::Context;
 use environment::Environment;
 
+use azekura::env::look_for_programs_in;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
@@ -62,9 +66,11 @@ use ui::text::message;
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
-    inherited::put_right();
-    let environment = Environment::read();
     let arguments = environment::arguments();
+    if let Some(code) = helper::served(&arguments) {
+        return code;
+    }
+    let mut environment = Environment::read();
     Lang::asked_for(&arguments).unwrap_or(environment.lang).speak();
     // A complaint about the arguments is printed as they asked for it, too.
     let json = arguments.iter().take_while(|a| *a != "--").any(|a| a == "--json");
@@ -73,7 +79,17 @@ pub fn main() -> ExitCode {
         // Before anything of it is shown or recorded.
         return ExitCode::from(output::print(&Err(secret_typed()), None, json).code());
     }
-    let exit = match parse(arguments) {
+    let parsed = parse(arguments);
+    if let Ok(typed) = &parsed
+        && let Err(e) = environment.become_host_user(typed.command.path(), typed.common.state.as_deref())
+    {
+        return ExitCode::from(output::print(&Err(e), None, json).code());
+    }
+    inherited::put_right();
+    if let Some(path) = environment::program_path() {
+        look_for_programs_in(path);
+    }
+    let exit = match parsed {
         Ok(typed) => {
             let path = typed.command.path();
             let json = typed.common.json;
@@ -108,6 +124,7 @@ fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Out
         | Command::CheckProof(_)
         | Command::Completions(_)
         | Command::Man(_)
+        | Command::Version(_)
         | Command::Reference => Context::with_config(typed.common, environment, Config::default()),
         _ => Context::new(typed.common, environment)?,
     };
@@ -152,6 +169,7 @@ fn answer(command: Command, context: &Context) -> Result<Outcome, CommandError> 
         Command::Catalog(c) => catalog::run(c, context),
         Command::Media(c) => media::run(c, context),
         Command::Completions(a) => completions::run(&a, help::command()),
+        Command::Version(a) => Ok(version::run(&a)),
         Command::Man(a) => man::run(&a, &help::command),
         Command::Reference => Ok(reference::run(help::command())),
     }

@@ -1,10 +1,12 @@
 //! `azekura prove`: one record shown against the seals, in a file that can be given away.
 
+use super::caged::{self, Needs};
 use super::check_proof::proof;
 use super::context::Context;
 use super::environment::absolute;
+use super::helper::Helper;
 use crate::cli::ui::explain::CommandError;
-use crate::cli::ui::output::{Outcome, write_new};
+use crate::cli::ui::output::{Outcome, not_written};
 use crate::cli::ui::printable::{Printable, path_name};
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
@@ -41,13 +43,16 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     while path.len() > 1 && path.ends_with(b"/") {
         path.pop();
     }
+    let out = absolute(&args.out);
+    // No file can be made later.
+    let file = Helper::for_file(&out);
+    caged::enter(context, &Needs { medium: Some(&from), ..Needs::default() });
     let options = Options { from, set: args.set, generation: args.generation, path };
     let made = {
         let progress = context.progress();
         prove(&options, &identity, &context.env(None), &progress)?
     };
-    let out = absolute(&args.out);
-    write_new(&out, &made.bytes)?;
+    file.and_then(|file| file.write(&made.bytes)).map_err(|e| not_written(&out, &e))?;
     let answer = answer(&out, &made);
     if let Some(first) = &answer.link_to {
         context.warn(&message!("prove.link", path = exact(first, answer.link_to_hex.as_deref())));

@@ -1,5 +1,6 @@
 //! `azekura verify`
 
+use super::caged::{self, Needs};
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
@@ -44,6 +45,7 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
+    caged::enter(context, &Needs { medium: Some(&from), catalog: true, ledger: true, ..Needs::default() });
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
     let known = known_or_none(context, set, &from);
     let options = Options { from: from.clone(), set: args.set, expect: args.expect, known };

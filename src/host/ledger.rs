@@ -344,6 +344,11 @@ impl Ledger {
         Self { path: state.join("ledger.jsonl") }
     }
 
+    /// The ledger's file, and the one beside it that says where it ended.
+    pub fn files(&self) -> [PathBuf; 2] {
+        [self.path.clone(), LedgerEnd::path(&self.path)]
+    }
+
     /// Reads the whole ledger; an empty one if there is no file.
     pub fn read(&self) -> Result<LedgerContent> {
         // Before the ledger: what another run writes meanwhile is behind it.

@@ -82,6 +82,7 @@ pub fn answers() -> Vec<Described> {
         answer::<super::catalog::Rebuilt>("catalog.rebuild"),
         answer::<super::catalog::OperationLog>("catalog.log"),
         answer::<super::program::Completions>("completions"),
+        answer::<super::program::Version>("version"),
         answer::<super::program::Man>("man"),
         answer::<super::program::Reference>("reference"),
     ]

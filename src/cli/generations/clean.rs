@@ -1,6 +1,7 @@
 //! `azekura generations --clean`: what speaks against each generation, and the last one before the first trace.
 
 use super::Args;
+use crate::cli::caged::{self, Needs};
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason, reason};
@@ -16,15 +17,19 @@ use azekura::answer::{exact, name};
 use azekura::format::watch::Measures;
 use azekura::job::incident::clean::{GenerationTraces, IndicatorHit, Options, Report, clean};
 use azekura::job::incident::indicators::Indicators;
+use std::fs::File;
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let identity = context.identity(args.identity.as_deref())?;
-    let indicators = args.ioc.as_deref().map(|path| {
+    let from = context.medium(args.medium.as_deref())?;
+    let list = args.ioc.as_deref().map(|path| (path, File::open(path)));
+    caged::enter(context, &Needs { medium: Some(&from), ..Needs::default() });
+    let indicators = list.map(|(path, list)| {
         let failed = |e| CommandError::new(message!("error.ioc", path = path), Exit::Usage).cause(e);
-        let read = std::fs::File::open(path).and_then(|mut file| Indicators::read(&mut file));
+        let read = list.and_then(|mut list| Indicators::read(&mut list));
         read.map_err(|e| failed(io_reason(&e)))?.map_err(|e| failed(reason(&e)))
     });
-    let options = Options { from: context.medium(args.medium.as_deref())?, set: args.set, indicators: indicators.transpose()? };
+    let options = Options { from, set: args.set, indicators: indicators.transpose()? };
     let report = {
         let progress = context.progress();
         clean(&options, &identity, &context.env(None), &progress)?

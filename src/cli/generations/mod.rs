@@ -3,6 +3,7 @@
 
 mod clean;
 
+use super::caged::{self, Needs};
 use super::context::Context;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
@@ -44,6 +45,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     }
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
+    caged::enter(context, &Needs { medium: Some(&from), ..Needs::default() });
     let env = context.env(None);
     let sets = AttachedMedium::find(&from, context.loader())?.sets()?;
     // A set whose label is damaged still has seals.

@@ -1,5 +1,6 @@
 //! `azekura keys rehearse`: proves that a sheet or a file opens a medium, before anything depends on it.
 
+use crate::cli::caged::{self, Needs};
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
@@ -28,6 +29,7 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.identity(args.identity.as_deref())?;
+    caged::enter(context, &Needs { medium: Some(&from), ..Needs::default() });
     let report = {
         let progress = context.progress();
         rehearse(&from, args.set, &identity, &context.env(None), &progress)?

@@ -1,5 +1,6 @@
 //! `azekura media scrub`
 
+use crate::cli::caged::{self, Needs};
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
@@ -30,6 +31,7 @@ pub struct Args {
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
+    caged::enter(context, &Needs { medium: Some(&from), catalog: true, ledger: true, ..Needs::default() });
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
     let known = known_or_none(context, set, &from);
     let options = Options { from, set: args.set, known };

@@ -7,13 +7,15 @@ mod readopt;
 mod reconnect;
 mod shared;
 
+use super::caged::{self, Needs};
 use super::context::Context;
 use super::environment::{absolute, now};
+use super::helper::Helper;
 use crate::cli::evidence::{record, record_rows};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
-use crate::cli::ui::output::{Outcome, write_new};
+use crate::cli::ui::output::{Outcome, not_written};
 use crate::cli::ui::printable::{Printable, path_name};
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{find, message};
@@ -112,6 +114,9 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
     let paths = command.paths();
     let none = || CommandError::new(message!("error.report.no-session"), Exit::Usage);
     let folder = paths.session.as_ref().or(context.environment.session.as_ref()).ok_or_else(none)?;
+    // No file can be made later.
+    let page = paths.out.as_ref().map(|out| (absolute(out), Helper::for_file(&absolute(out))));
+    caged::enter(context, &Needs { folder: Some(folder), ..Needs::default() });
     let session = Session::read(folder)?;
     let mut builder = match command {
         Command::Incident(a) => {
@@ -134,9 +139,9 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
     };
     frame(&mut builder, &session);
     let kind = command.path();
-    if let Some(out) = &paths.out {
+    if let Some((out, page)) = page {
         let html = builder.html();
-        write_new(&absolute(out), html.as_bytes())?;
+        page.and_then(|page| page.write(html.as_bytes())).map_err(|e| not_written(&out, &e))?;
         context.keep(kind, html.into_bytes());
     }
     let answer = answer(&session, folder, paths.out.as_deref(), &builder);

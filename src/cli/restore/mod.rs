@@ -2,8 +2,10 @@
 
 mod scanned;
 
+use crate::cli::caged::{self, Needs};
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
+use crate::cli::helper::Helper;
 use crate::cli::media::ledger::note_damage;
 use crate::cli::trusted;
 use crate::cli::ui::exit::Exit;
@@ -22,10 +24,11 @@ use azekura::answer::{self, Clipped, exact, name};
 use azekura::format::check_code::WrittenCode;
 use azekura::format::object::Id;
 use azekura::host::files;
-use azekura::job::restore::scan::scan;
+use azekura::job::restore::scan::{ScanCommands, scan};
 use azekura::job::restore::{ListError, Marking, NameList, Options, Origin, Report, RestoreFinding, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;
 use azekura::report::provisional::{self, Provisional};
+use scanned::Scanner;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -107,11 +110,16 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         memory_bytes: args.memory.map_or(defaults.memory_bytes, |mib| mib << 20),
         ..defaults
     };
+    let commands = args.scan.as_ref().map(|command| ScanCommands::new(&command.0, &options.to));
+    let mut scanner = commands.as_ref().map(Scanner::start);
+    let target = (!options.dry_run).then_some((options.to.as_path(), options.target.privileged));
+    let unused = caged::enter(context, &Needs { medium: Some(&options.from), ledger: true, target, ..Needs::default() });
     let started = Instant::now();
     let report = {
         let progress = context.progress();
         restore(&options, &identity, &context.env(args.threads.map(usize::from)), &progress)?
     };
+    unused.into_iter().for_each(Helper::keep);
     note_damage(context, report.set, &options.from, report.damaged_packs.len() as u64);
     let mut answer = answer(&report, &options);
     if !options.dry_run {
@@ -121,12 +129,12 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     words::otherwise_spelled(&report.otherwise_spelled).for_each(|m| context.talk(&m));
     let (mut exit, mut text) = (exit(&answer), text(&answer));
     // The result of the restore is complete by now, whatever becomes of the scanner.
-    if let Some(command) = &args.scan {
+    if let Some((commands, scanner)) = commands.as_ref().zip(scanner.as_mut()) {
         context.talk(&message!("scan.begins"));
-        let scan = scan(&command.0, &options.to, &context.env(None));
+        let scan = scan(commands, &mut |is_scan| scanner.begin(is_scan), &context.env(None));
         exit = scanned::exit(&scan, exit);
         let scan = answer.scan.insert(scanned::answer(&scan));
-        text += &scanned::text(scan, &command.0[0]);
+        text += &scanned::text(scan, &commands.scan[0]);
     }
     Ok(Outcome::new(exit, text, &answer))
 }

@@ -1,5 +1,6 @@
 //! What a scanner said of what was restored.
 
+use crate::cli::helper::Helper;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::printable::Printable;
 use crate::cli::ui::table::Table;
@@ -7,11 +8,34 @@ use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::count;
 use azekura::answer::restore as answer;
 use azekura::answer::{Loose, exact, name};
-use azekura::job::restore::scan::{Infected, Scan, ScanResult};
+use azekura::job::restore::scan::{Infected, RunningProgram, Scan, ScanCommands, ScanResult};
 use std::ffi::OsStr;
+use std::io;
 
 /// Findings that are shown.
 const SHOWN: usize = 20;
+
+/// The scanner's two commands, each in a process that waits until it is asked for: the restore itself can start none.
+#[derive(Debug)]
+pub struct Scanner {
+    version: Option<io::Result<Helper>>,
+    scan: Option<io::Result<Helper>>,
+}
+
+impl Scanner {
+    pub fn start(commands: &ScanCommands) -> Self {
+        let [version, scan] = [&commands.version, &commands.scan].map(|words| Some(Helper::for_scanner(words)));
+        Self { version, scan }
+    }
+
+    /// Begins the scan, or asks for the version. Each once.
+    pub fn begin(&mut self, is_scan: bool) -> io::Result<Box<dyn RunningProgram>> {
+        let waiting = if is_scan { &mut self.scan } else { &mut self.version };
+        let mut helper = waiting.take().ok_or(io::ErrorKind::NotFound)??;
+        helper.ask(&[])?;
+        Ok(Box::new(helper))
+    }
+}
 
 /// Something found is worse than a scan that failed, and that is never good. Neither hides what the restore itself
 /// ended with.

@@ -89,7 +89,7 @@ impl Exit {
             "keys.rehearse" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
             "keys.sheet" => &[Good, Failed, Usage, Medium, Key],
             "init" | "keys.new" | "keys.show-recipient" => &[Good, Failed, Usage, Key],
-            "completions" | "man" | "reference" => &[Good, Failed, Usage],
+            "completions" | "version" | "man" | "reference" => &[Good, Failed, Usage],
             _ => &[],
         }
     }

@@ -108,10 +108,15 @@ pub fn to_stdout(text: &str) -> io::Result<()> {
 
 /// Writes a result into a new file that the user named. Only its owner can read it.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    files::write_new(path, files::PRIVATE, bytes).map_err(|e| match e.kind() {
+    files::write_new(path, files::PRIVATE, bytes).map_err(|e| not_written(path, &e))
+}
+
+/// Why a new file that the user named could not be written.
+pub fn not_written(path: &Path, error: &io::Error) -> CommandError {
+    match error.kind() {
         ErrorKind::AlreadyExists => CommandError::new(message!("error.file.exists", path = path), Exit::Failed),
-        _ => CommandError::new(message!("error.file.write", path = path), Exit::Failed).cause(io_reason(&e)),
-    })
+        _ => CommandError::new(message!("error.file.write", path = path), Exit::Failed).cause(io_reason(error)),
+    }
 }
 
 /// A warning beside the result.

@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** it is written behind the ledger's line. After a power cut it may be behind the ledger, never ahead of it.
 
-use crate::host::files::replace;
+use crate::host::files::{overwrite, replace};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,18 +17,24 @@ pub struct LedgerEnd {
     pub chain: String,
 }
 
-fn path_for(ledger: &Path) -> PathBuf {
-    ledger.with_extension("end")
-}
-
 impl LedgerEnd {
-    /// Reads it. `None`: a ledger of an earlier version, or a torn file. That is no sign of anything.
-    pub fn read(ledger: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(path_for(ledger)).ok()?).ok()
+    /// The file beside a ledger.
+    pub fn path(ledger: &Path) -> PathBuf {
+        ledger.with_extension("end")
     }
 
-    /// Replaces it, durably. Only who has locked the ledger may do it.
+    /// Reads it. `None`: a ledger of an earlier version, or a torn file. That is no sign of anything.
+    pub fn read(ledger: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(Self::path(ledger)).ok()?).ok()
+    }
+
+    /// Replaces it, durably. Only who has locked the ledger may do it. In the cage no file can be made or renamed: there it is
+    /// overwritten.
     pub fn write(&self, ledger: &Path) -> io::Result<()> {
-        replace(&path_for(ledger), &serde_json::to_vec(self)?)
+        let (path, text) = (Self::path(ledger), serde_json::to_vec(self)?);
+        match replace(&path, &text) {
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => overwrite(&path, &text),
+            replaced => replaced,
+        }
     }
 }

@@ -4,13 +4,12 @@
 //! happens to it, the result is `found`, `skipped` or `failed`. Nothing that it does or writes keeps the restore from being reported: the output
 //! that is kept has a limit, and the scanner is ended when the user wants to stop.
 
-use crate::env::{Env, hide_own_variables};
+use crate::env::Env;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::ffi::{OsStr, OsString};
-use std::io::{PipeReader, Read};
+use std::ffi::OsString;
+use std::io::{self, PipeReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 /// Kept of the end of the output, where scanners print their summary.
 const MAX_OUTPUT_BYTES: usize = 16 << 10;
@@ -100,15 +99,43 @@ pub struct Scan {
     pub interrupted: bool,
 }
 
-/// Runs `command`, a program and its arguments, with the folder as its last argument. Exit codes mean what ClamAV's do:
+/// A program that was started. It ends, at the latest, when this is dropped.
+pub trait RunningProgram {
+    /// What it prints, on standard output and standard error.
+    fn output(&mut self) -> Option<&mut PipeReader>;
+
+    /// Once it has ended, its exit code; `Some(None)`: a signal has ended it.
+    fn try_wait(&mut self) -> io::Result<Option<Option<i32>>>;
+}
+
+/// What is run for a scan: the program, and its arguments.
+#[derive(Debug, Clone)]
+pub struct ScanCommands {
+    /// As it was typed, with the options that were added for ClamAV.
+    command: Vec<OsString>,
+    /// Asks for the scanner's version.
+    pub version: Vec<OsString>,
+    /// Scans the folder.
+    pub scan: Vec<OsString>,
+}
+
+impl ScanCommands {
+    /// `command`: a program and its arguments, without the folder.
+    pub fn new(command: &[OsString], folder: &Path) -> Self {
+        let command = with_limits(command);
+        let scan = command.iter().cloned().chain([folder.into()]).collect();
+        Self { version: version_command(&command), scan, command }
+    }
+}
+
+/// Runs the commands, of which `start` starts the version first and the scan then. Exit codes mean what ClamAV's do:
 /// 0: nothing found; 1: something found; any other: the scan failed.
-pub fn scan(command: &[OsString], folder: &Path, env: &Env) -> Scan {
-    let command = &with_limits(command);
-    let [engine, signatures, signature_date] = version(command, env);
+pub fn scan(commands: &ScanCommands, start: &mut dyn FnMut(bool) -> io::Result<Box<dyn RunningProgram>>, env: &Env) -> Scan {
+    let [engine, signatures, signature_date] = start(false).map(|started| version(started, env)).unwrap_or_default();
     let mut output = ScannerOutput::default();
     let mut error = None;
-    let arguments: Vec<&OsStr> = command.iter().skip(1).map(OsString::as_os_str).chain([folder.as_os_str()]).collect();
-    let ended = run(command, &arguments, &mut |bytes| output.push(bytes), &|_| env.is_interrupted());
+    let started = start(true);
+    let ended = started.and_then(|started| run(started, &mut |bytes| output.push(bytes), &|_| env.is_interrupted()));
     let exit_code = ended.unwrap_or_else(|e| {
         error = Some(e.to_string());
         None
@@ -126,7 +153,7 @@ pub fn scan(command: &[OsString], folder: &Path, env: &Env) -> Scan {
     };
     let (found, found_count, skipped_count) = (output.found, output.found_count, output.skipped_count);
     let output = String::from_utf8_lossy(&output.end).into_owned();
-    let command = command.to_vec();
+    let command = commands.command.clone();
     Scan {
         command,
         engine,
@@ -153,24 +180,28 @@ fn with_limits(command: &[OsString]) -> Vec<OsString> {
     [program.clone()].into_iter().chain(added).chain(typed.iter().cloned()).collect()
 }
 
-/// Asks the scanner for its version: `ClamAV 1.4.3/27500/Mon Nov  3 08:47:34 2025`: engine, number of the signatures,
-/// their date.
-fn version(command: &[OsString], env: &Env) -> [Option<String>; 3] {
-    let mut arguments: Vec<&OsStr> = Vec::new();
-    let mut words = command.iter().skip(1).map(OsString::as_os_str);
+fn version_command(command: &[OsString]) -> Vec<OsString> {
+    let mut version: Vec<OsString> = command.first().cloned().into_iter().collect();
+    let mut words = command.iter().skip(1);
     while let Some(word) = words.next() {
         let text = word.to_string_lossy();
         if DATABASE_OPTIONS.contains(&&*text) {
-            arguments.extend([word].into_iter().chain(words.next()));
+            version.extend([word].into_iter().chain(words.next()).cloned());
         } else if DATABASE_OPTIONS.iter().any(|o| text.strip_prefix(o).is_some_and(|rest| rest.starts_with('='))) {
-            arguments.push(word);
+            version.push(word.clone());
         }
     }
-    arguments.push(OsStr::new("--version"));
+    version.push("--version".into());
+    version
+}
+
+/// What the scanner says of its version: `ClamAV 1.4.3/27500/Mon Nov  3 08:47:34 2025`: engine, number of the signatures,
+/// their date.
+fn version(started: Box<dyn RunningProgram>, env: &Env) -> [Option<String>; 3] {
     let mut output = Vec::new();
     let mut on_output =
         |bytes: &[u8]| output.extend_from_slice(&bytes[..bytes.len().min(MAX_VERSION_BYTES.saturating_sub(output.len()))]);
-    let ended = run(command, &arguments, &mut on_output, &|polls| polls > MAX_VERSION_POLLS || env.is_interrupted());
+    let ended = run(started, &mut on_output, &|polls| polls > MAX_VERSION_POLLS || env.is_interrupted());
     let text = String::from_utf8_lossy(&output);
     let Some(line) = text.lines().next().map(str::trim).filter(|l| !l.is_empty() && matches!(ended, Ok(Some(0)))) else {
         return [None, None, None];
@@ -179,46 +210,29 @@ fn version(command: &[OsString], env: &Env) -> [Option<String>; 3] {
     [0, 1, 2].map(|_| parts.next().flatten())
 }
 
-/// A child process that is killed when it goes out of scope, whatever the reason.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Runs a program until it ends, or until `is_enough` says so, which is asked after each poll with the number of polls
+/// Waits for a program until it ends, or until `is_enough` says so, which is asked after each poll with the number of polls
 /// so far. Returns the exit code. Processes that the program has left behind are not waited for.
 fn run(
-    command: &[OsString],
-    arguments: &[&OsStr],
+    mut started: Box<dyn RunningProgram>,
     on_output: &mut dyn FnMut(&[u8]),
     is_enough: &dyn Fn(u32) -> bool,
-) -> std::io::Result<Option<i32>> {
-    let program = command.first().map(OsString::as_os_str).unwrap_or_default();
-    let (mut reader, writer) = std::io::pipe()?;
-    let child = {
-        let mut started = Command::new(program);
-        hide_own_variables(&mut started).args(arguments);
-        started.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-        started.spawn()?
-    };
-    let mut child = Running(child);
+) -> io::Result<Option<i32>> {
     let mut polls = 0;
     loop {
-        let ended = child.0.try_wait()?;
-        let is_open = !matches!(read(&mut reader, on_output)?, PipeRead::End);
-        if let Some(status) = ended {
+        let mut is_open = false;
+        if let Some(reader) = started.output() {
+            is_open = !matches!(read(reader, on_output)?, PipeRead::End);
+        }
+        if let Some(code) = started.try_wait()? {
+            let Some(reader) = started.output() else { return Ok(code) };
             // Read what is in the pipe now, and no more: a process that was left behind may write for ever.
-            let mut remaining = rustix::io::ioctl_fionread(&reader)?;
+            let mut remaining = rustix::io::ioctl_fionread(&*reader)?;
             while remaining > 0
-                && let PipeRead::Bytes(n) = read(&mut reader, on_output)?
+                && let PipeRead::Bytes(n) = read(reader, on_output)?
             {
                 remaining = remaining.saturating_sub(n);
             }
-            return Ok(status.code());
+            return Ok(code);
         }
         if !is_open {
             std::thread::sleep(std::time::Duration::from_millis(100));
@@ -237,7 +251,7 @@ enum PipeRead {
 }
 
 /// Reads once from the pipe, after waiting for at most [`POLL_INTERVAL`].
-fn read(reader: &mut PipeReader, on_output: &mut dyn FnMut(&[u8])) -> std::io::Result<PipeRead> {
+fn read(reader: &mut PipeReader, on_output: &mut dyn FnMut(&[u8])) -> io::Result<PipeRead> {
     let ready = poll(&mut [PollFd::new(reader, PollFlags::IN)], Some(&POLL_INTERVAL));
     match ready {
         Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(PipeRead::TimedOut),

@@ -26,11 +26,11 @@ pub fn serial(path: &Path) -> Option<String> {
     if !st::is_drive(path) {
         return None;
     }
-    read_serial(&mut SgDevice::open(&generic(path)?, &NEVER).ok()?)
+    read_serial(&mut SgDevice::open(&generic_device(path)?, &NEVER).ok()?)
 }
 
-/// The path of the same device for SCSI commands.
-fn generic(path: &Path) -> Option<PathBuf> {
+/// The path of the same drive for SCSI commands.
+pub fn generic_device(path: &Path) -> Option<PathBuf> {
     let number = rustix::fs::stat(path).ok()?.st_rdev;
     let folder = format!("/sys/dev/char/{}:{}/device/scsi_generic", major(number), minor(number));
     let name = std::fs::read_dir(folder).ok()?.next()?.ok()?.file_name();

@@ -76,6 +76,20 @@ pub struct CreatedFile {
 #[derive(Debug)]
 pub struct ClosedFile(Stat);
 
+/// Opens the folder, and makes it with mode 0700 if it does not exist.
+fn open_root(dir: &Path, is_guarded: bool) -> Result<OwnedFd, TargetError> {
+    let fail = |source: io::Error| TargetError::Folder { dir: dir.into(), source };
+    if is_guarded {
+        return trust::open_folder(dir).map_err(|e| match e {
+            Untrusted::Others(at) => TargetError::Others { dir: dir.into(), at },
+            Untrusted::Io(e) => fail(e.into()),
+        });
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fail)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    open(dir, flags, Mode::empty()).map_err(|e| fail(e.into()))
+}
+
 /// A folder that entries are restored to. All methods may be called by several threads at once.
 pub struct Target {
     dir: PathBuf,
@@ -98,19 +112,28 @@ impl Target {
         Self::create_on(dir, options, FileSystems::new())
     }
 
+    /// Makes the folder that [`Target::create`] will open, for whoever cannot make one any more by then. What fails is an error
+    /// there. Returns the folders that were made, inner ones first.
+    pub fn prepare(dir: &Path) -> Vec<PathBuf> {
+        let missing: Vec<PathBuf> = dir.ancestors().take_while(|above| !above.exists()).map(Path::to_owned).collect();
+        if missing.is_empty() {
+            return missing;
+        }
+        let Ok(root) = open_root(dir, rustix::process::geteuid().is_root()) else { return Vec::new() };
+        let file_systems = FileSystems::new();
+        file_systems.note(&root);
+        // Where one sync in the end is not enough, the names of these folders are flushed now, while the folders above may be read.
+        for above in dir.ancestors().filter(|_| file_systems.flushes_each()) {
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            let _ = File::open(above).and_then(|folder| folder.sync_all());
+        }
+        missing
+    }
+
     fn create_on(dir: &Path, options: TargetOptions, file_systems: FileSystems) -> Result<Self, TargetError> {
         let fail = |source: io::Error| TargetError::Folder { dir: dir.into(), source };
         let is_guarded = rustix::process::geteuid().is_root();
-        let root = if is_guarded {
-            trust::open_folder(dir).map_err(|e| match e {
-                Untrusted::Others(at) => TargetError::Others { dir: dir.into(), at },
-                Untrusted::Io(e) => fail(e.into()),
-            })?
-        } else {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fail)?;
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            open(dir, flags, Mode::empty()).map_err(|e| fail(e.into()))?
-        };
+        let root = open_root(dir, is_guarded)?;
         let existing = options.into_existing || options.resume;
         if !existing && !walk_only(root.as_fd(), |name| name == b"lost+found").map_err(|e| fail(e.into()))? {
             return Err(TargetError::NotEmpty { dir: dir.into() });
