@@ -6,8 +6,6 @@ mod cli;
 
 use std::process::ExitCode;
 
-rust_i18n::i18n!("locales", fallback = "en");
-
 fn main() -> ExitCode {
     cli::main()
 }

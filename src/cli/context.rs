@@ -12,7 +12,7 @@ use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::{to_stderr, warn};
 use crate::cli::ui::progress::Progress;
 use crate::cli::ui::secret::read_identity;
-use crate::cli::ui::text::{Message, message, speak, speak_under_hold};
+use crate::cli::ui::text::{Message, message, speak_under_hold};
 use crate::cli::ui::units::count;
 use crate::cli::ui::words::hold_line;
 use azekura::env::Env;
@@ -51,7 +51,7 @@ impl Context {
     /// For a command that makes the configuration, or needs none.
     pub fn with_config(common: Common, environment: Environment, config: Config) -> Self {
         if let Some(lang) = common.lang.or(config.language) {
-            speak(lang);
+            lang.speak();
         }
         let loader = Attendant::new(&config, &INTERRUPTED);
         Self { common, loader, kept: RefCell::default(), open_catalog: RefCell::default(), environment, config }

@@ -5,7 +5,7 @@ use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::printable::Printable;
-use crate::cli::ui::text::{find, find_optional, message, speak};
+use crate::cli::ui::text::{find, find_optional, message};
 use azekura::answer::program as answer;
 use azekura::env::TOOL;
 use clap::Command;
@@ -24,7 +24,7 @@ pub struct Args {
 pub fn run(args: &Args, program: &dyn Fn() -> Command) -> Result<Outcome, CommandError> {
     let spoken = Lang::spoken();
     let written = write_all(&args.dir, program);
-    speak(spoken);
+    spoken.speak();
     let pages =
         written.map_err(|e| CommandError::new(message!("error.man", path = args.dir), Exit::Failed).cause(io_reason(&e)))?;
     let text = pages.iter().map(|p| format!("{}\n", p.printable())).collect();
@@ -37,7 +37,7 @@ fn write_all(dir: &Path, program: &dyn Fn() -> Command) -> io::Result<Vec<PathBu
     let mut pages = Vec::new();
     for (lang, dir) in [(Lang::En, dir.to_owned()), (Lang::Ja, dir.join("ja"))] {
         std::fs::create_dir_all(&dir)?;
-        speak(lang);
+        lang.speak();
         let mut command = program();
         command.build();
         for (name, command) in every_command(&command, "azekura") {

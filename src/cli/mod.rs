@@ -64,7 +64,7 @@ use ui::explain::CommandError;
 use ui::lang::Lang;
 use ui::output::{self, Outcome};
 use ui::printable::has_secret;
-use ui::text::{self, message};
+use ui::text::message;
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
@@ -73,7 +73,7 @@ pub fn main() -> ExitCode {
         return code;
     }
     let mut environment = Environment::read();
-    text::speak(Lang::asked_for(&arguments).unwrap_or(environment.lang));
+    Lang::asked_for(&arguments).unwrap_or(environment.lang).speak();
     // A complaint about the arguments is printed as they asked for it, too.
     let json = arguments.iter().take_while(|a| *a != "--").any(|a| a == "--json");
     let typed_words: Vec<String> = arguments.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();

@@ -2,14 +2,15 @@
 
 use super::args::Azekura;
 use super::help::argument_key;
+use super::ui::catalogue::MESSAGES;
 use super::ui::text::{ASKING_ACTIONS, ASKING_HINTS};
 use clap::{Command, CommandFactory};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 fn catalogue(lang: &str) -> BTreeMap<String, String> {
-    let messages = crate::_rust_i18n_backend().messages_for_locale(lang).unwrap_or_default();
-    messages.into_iter().map(|(key, text)| (key.into_owned(), text.into_owned())).collect()
+    let column = ["en", "ja"].iter().position(|l| *l == lang).unwrap();
+    MESSAGES.iter().map(|(key, texts)| ((*key).to_owned(), texts[column].to_owned())).collect()
 }
 
 /// Names between `%{` and `}`.

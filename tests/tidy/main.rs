@@ -3,6 +3,7 @@
 //!
 //! The sources are read as text, so a rule costs milliseconds. A complaint names a place and what to do there.
 
+mod catalogue;
 mod circles;
 mod code;
 mod documents;

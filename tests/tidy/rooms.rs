@@ -24,7 +24,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("qrcode", &["report"]),
     ("ring", &["pipeline/encryptor"]),
     ("rusqlite", &["host/catalog"]),
-    ("rust_i18n", &["cli"]),
     ("shlex", &["cli"]),
     ("signal_hook", &["cli"]),
     ("seccompiler", &["cage"]),

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static IS_JAPANESE: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -18,9 +21,14 @@ impl Lang {
         }
     }
 
-    /// The language now spoken.
+    /// The language now spoken: English, until [`Lang::speak`].
     pub fn spoken() -> Self {
-        if *rust_i18n::locale() == *"ja" { Self::Ja } else { Self::En }
+        if IS_JAPANESE.load(Ordering::Relaxed) { Self::Ja } else { Self::En }
+    }
+
+    /// All texts are in this language from now on.
+    pub fn speak(self) {
+        IS_JAPANESE.store(self == Self::Ja, Ordering::Relaxed);
     }
 
     /// Japanese for a Japanese locale, English for every other. `values` are those of LC_ALL, LC_MESSAGES and LANG; the

@@ -1,5 +1,6 @@
 //! What all commands share: how answers, messages, names, sizes and progress are shown, and how a person is asked.
 
+pub mod catalogue;
 pub mod csv;
 pub mod exit;
 pub mod explain;

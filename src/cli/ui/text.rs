@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** every value passes [`Printable`], so no name or text from outside reaches a terminal unescaped.
 
+use super::catalogue::{filled, text};
 use super::lang::Lang;
 use super::printable::Printable;
 use std::borrow::Cow;
@@ -50,9 +51,7 @@ impl Message {
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.gaps.iter().map(|(name, _)| *name).collect();
-        let values: Vec<String> = self.gaps.iter().map(|(_, value)| value.clone()).collect();
-        f.write_str(&rust_i18n::replace_patterns(&find(&self.key), &names, &values))
+        f.write_str(&filled(&find(&self.key), &self.gaps))
     }
 }
 
@@ -67,16 +66,12 @@ impl Printable for Message {
 
 /// The text of a key that is put together at run time; the key itself where there is none.
 pub fn find(key: &str) -> String {
-    under_hold(key).unwrap_or_else(|| crate::_rust_i18n_translate(&rust_i18n::locale(), key).into_owned())
+    find_optional(key).unwrap_or_else(|| key.to_owned())
 }
 
 /// The text of a key, if the catalogue has it.
 pub fn find_optional(key: &str) -> Option<String> {
-    under_hold(key).or_else(|| translated(key))
-}
-
-fn translated(key: &str) -> Option<String> {
-    crate::_rust_i18n_try_translate(&rust_i18n::locale(), key).map(|text| text.into_owned())
+    under_hold(key).or_else(|| text(key, Lang::spoken())).map(str::to_owned)
 }
 
 /// A hold is active.
@@ -95,20 +90,21 @@ pub fn speak_under_alarm() {
 }
 
 /// What is said instead of a text while a hold is active, or while an alarm is open.
-fn under_hold(key: &str) -> Option<String> {
+fn under_hold(key: &str) -> Option<&'static str> {
     let is_held = IS_HELD.load(Ordering::Relaxed);
     if !is_held && !IS_ALARMED.load(Ordering::Relaxed) {
         return None;
     }
     // Texts that say that a hold is active.
     let is_of_hold = !key.starts_with("status.") && key != "media.not-swapped";
-    match is_held {
-        _ if ASKING_ACTIONS.contains(&key) => translated("status.do.hold"),
-        true if ASKING_HINTS.contains(&key) => translated("held.hint"),
-        false if ASKING_HINTS.contains(&key) => translated("alarm.hint"),
-        false if is_of_hold => None,
-        _ => translated(&format!("held.{key}")),
-    }
+    let instead = match is_held {
+        _ if ASKING_ACTIONS.contains(&key) => "status.do.hold",
+        true if ASKING_HINTS.contains(&key) => "held.hint",
+        false if ASKING_HINTS.contains(&key) => "alarm.hint",
+        false if is_of_hold => return None,
+        _ => &format!("held.{key}"),
+    };
+    text(instead, Lang::spoken())
 }
 
 /// Actions of `status` that ask for a medium, or for a backup. While a hold is active or an alarm is open, `status.do.hold`
@@ -174,8 +170,3 @@ pub const ASKING_HINTS: &[&str] = &[
     "hint.rebuild.unknown",
     "hint.restore.blank",
 ];
-
-/// Sets the language of all texts from now on.
-pub fn speak(lang: Lang) {
-    rust_i18n::set_locale(lang.name());
-}
