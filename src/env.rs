@@ -2,8 +2,10 @@
 
 use crate::format::cbor::Time;
 use crate::medium::Loader;
+use std::ffi::OsString;
 use std::io;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a job needs from outside of the library.
@@ -25,8 +27,19 @@ pub struct Env<'a> {
 /// The variables of this program's own: where its keys, its state and its sessions are.
 pub const OWN_VARIABLES: [&str; 4] = ["AZEKURA_EVIDENCE", "AZEKURA_IDENTITY", "AZEKURA_PASSPHRASE_FILE", "AZEKURA_STATE"];
 
-/// Hides them from a program that is started: it must not learn where the recovery key is.
-pub fn hide_own_variables(command: &mut Command) -> &mut Command {
+/// Where programs are looked for that are started by their name. Not set: where the system says.
+static PROGRAM_PATH: OnceLock<OsString> = OnceLock::new();
+
+/// From now on programs are looked for in these folders, divided by colons. The first call counts.
+pub fn look_for_programs_in(path: OsString) {
+    let _ = PROGRAM_PATH.set(path);
+}
+
+/// Gives a program that is started an environment without [`OWN_VARIABLES`]: it must not learn where the recovery key is.
+pub fn clean_environment(command: &mut Command) -> &mut Command {
+    if let Some(path) = PROGRAM_PATH.get() {
+        command.env("PATH", path);
+    }
     OWN_VARIABLES.iter().fold(command, |command, name| command.env_remove(name))
 }
 

@@ -69,7 +69,7 @@
 //! # How it is built
 //!
 //! `docs/architecture.md` is the map. Arrows point right only:
-//! `cli (bin) → answer → job · report → set · generation → seal · env → pipeline · medium · host · tripwire → format · event · buffer · interruption · lock · trust · cage`.
+//! `cli (bin) → answer → job · report → set · generation → seal · env → pipeline · medium · host · tripwire → format · event · buffer · interruption · lock · trust · user · cage`.
 
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
@@ -95,6 +95,7 @@ pub mod seal;
 pub mod set;
 pub mod tripwire;
 pub mod trust;
+pub mod user;
 
 pub use env::Env;
 pub use event::{Event, NoObserver, Observer};

@@ -6,7 +6,8 @@ mod machine;
 use machine::{is_root, skipped};
 use serde_json::Value;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::io::Write;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -40,10 +41,15 @@ impl Host {
     }
 
     fn program(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the program")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
         command.env_clear().env("HOME", self.dir.path()).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command.env("AZEKURA_STATE", self.path("state")).current_dir(self.dir.path()).stdin(Stdio::null());
-        command.arg("--config").arg(self.path("config.toml")).args(arguments).output().expect("the program")
+        command.arg("--config").arg(self.path("config.toml")).args(arguments);
+        command
     }
 
     fn json(&self, arguments: &[&str]) -> (Option<i32>, Value) {
@@ -309,6 +315,133 @@ fn a_key_that_others_can_read_is_warned_of() {
         assert_eq!(text.contains("Other users of this PC"), is_exposed, "{permissions:o}: {text}");
         assert_eq!(said.status.code(), Some(0), "{text}");
     }
+}
+
+/// The user of the host's backups, of whom the system has no name, so that nothing has to be made for the test.
+const BACKUP_USER: u32 = 4_321;
+
+impl Host {
+    /// In a mount namespace where the host's records belong to a user of their own. `DISK` is that user's.
+    fn with_own_user(&self, script: &str) -> Output {
+        let setup = format!(
+            "set -eu; mount -t tmpfs tmpfs /var/lib; install -d -o {BACKUP_USER} -g {BACKUP_USER} -m 0700 /var/lib/azekura
+             program={}; azekura() {{ \"$program\" --config {} \"$@\"; }}; cd {}\n{script}",
+            env!("CARGO_BIN_EXE_azekura"),
+            self.path("config.toml").display(),
+            self.dir.path().display(),
+        );
+        let mut command = Command::new("unshare");
+        command.env_clear().env("HOME", self.dir.path()).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
+        command.args(["--mount", "sh", "-c", &setup]).output().expect("unshare")
+    }
+}
+
+#[test]
+fn the_hosts_backups_run_as_their_own_user() {
+    let Some(host) = Host::new().map(Host::configured) else { return };
+    mode(&host.path("chart/a"), 0o600);
+    mode(&host.path("chart"), 0o700);
+    chown(host.path("disk"), Some(BACKUP_USER), Some(BACKUP_USER)).expect("an owner");
+    let rights = "grep -hE '^(Uid|CapEff|CapAmb)' /proc/self/status; cat chart/a 2>/dev/null || true";
+    let source = |name: &str, user: &str| {
+        format!(
+            "[[source]]\nname = \"{name}\"\npath = \"{}\"\n{user}command = [\"sh\", \"-c\", \"{rights}\"]\n",
+            host.dir.path().display()
+        )
+    };
+    let tree = format!("[[source]]\npath = \"{}\"\n", host.path("chart").display());
+    fs::write(host.path("config.toml"), format!("{tree}{}", source("own", ""))).expect("a file");
+    let output = host.with_own_user(
+        "azekura keys new --out key >&2
+         # It makes the configuration, and so it stays root.
+         mkdir etc; \"$program\" --config etc/config.toml init --recipient age1yt3tfqlfrwdwx0z0ynwplcr6qxcxfaqycuprpmy89nr83ltx74tqdpszlw chart >&2
+         azekura --json backup --init --to disk --recipient \"$(azekura --json keys show-recipient --identity key | grep -o 'age1[a-z0-9]*')\"
+         find disk/AZEKURA /var/lib/azekura ! -uid 4321 >&2
+         azekura --json verify disk >/dev/null; azekura hold on --by suzuki --why test >&2; azekura status >&2 || echo $? >&2
+         # A command that stays root writes to the same records.
+         azekura restore --from disk --identity key --to r >&2; stat -c '%u %n' key r/chart/a >&2
+         find /var/lib/azekura ! -uid 4321 >&2; cat r/own >&2",
+    );
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let backup: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
+    assert_eq!(backup["result"]["findings"], serde_json::json!([]), "{backup}");
+    for line in ["0 key", "0 r/chart/a", "Uid:\t4321\t4321\t4321\t4321", "CapEff:\t0000000000000000", "CapAmb:\t0000000000000000"]
+    {
+        assert!(said.lines().any(|l| l == line), "{line}: {said}");
+    }
+    assert!(!said.lines().any(|l| l.starts_with("disk/AZEKURA") || l.starts_with("/var/lib/azekura")), "{said}");
+    assert!(!said.contains("a letter"), "a command may read only what its user may: {said}");
+}
+
+#[test]
+fn a_command_runs_as_the_user_that_is_named() {
+    let Some(host) = Host::new() else { return };
+    let with_user = |user: &str| {
+        let chart = host.path("chart");
+        let source =
+            format!("name = \"who\"\ncommand = [\"id\", \"-u\"]\ncheck = [\"sh\", \"-c\", \"id -u | cmp -\"]\nuser = \"{user}\"");
+        let text = format!("[[source]]\npath = \"{}\"\n[[source]]\n{source}\n", chart.display());
+        fs::write(host.path("config.toml"), text).expect("a file");
+    };
+    with_user("nobody");
+    host.backup(&[], 0);
+    let restored = host.program(&["restore", "--from", "disk", "--identity", KEY, "--to", "r"]);
+    assert_eq!(restored.status.code(), Some(0), "{restored:?}");
+    assert_eq!(fs::read_to_string(host.path("r/who")).expect("a file"), format!("{USER}\n"));
+    with_user("nobody-of-this-name");
+    let failed = host.backup(&[], 3);
+    assert!(failed.to_string().contains("there is no user nobody-of-this-name"), "{failed}");
+}
+
+/// What a debugger of root's would find, or a core that it makes. The identity in use is the library's, and has to be somewhere; the text
+/// of the key file is nowhere.
+#[test]
+fn a_debugger_of_roots_finds_no_text_of_the_key() {
+    let Some(host) = Host::new().map(Host::configured) else { return };
+    let mut block = vec![0_u8; 1 << 20];
+    let mut large = fs::File::create(host.path("chart/large")).expect("a file");
+    for i in 0..200_u64 {
+        block
+            .chunks_mut(8)
+            .zip(0_u64..)
+            .for_each(|(to, j)| to.copy_from_slice(&(i << 32 | j).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes()));
+        large.write_all(&block).expect("written");
+    }
+    host.backup(&["chart"], 0);
+    let key = fs::read_to_string(host.path(KEY)).expect("a key");
+    let key = key.lines().find(|l| l.starts_with("AGE-SECRET-KEY-")).expect("a key");
+    // Less than the whole is enough to find the rest.
+    let (upper, lower) = (key[30..60].as_bytes().to_vec(), key[30..60].to_lowercase().into_bytes());
+    let arguments = ["restore", "--from", "disk", "--identity", KEY, "--to", "r"];
+    let mut restore = host.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program");
+    while !host.path("r/chart").exists() {
+        assert!(restore.try_wait().expect("a status").is_none(), "it has ended before it was looked at");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let process = rustix::process::Pid::from_child(&restore);
+    rustix::process::kill_process(process, rustix::process::Signal::STOP).expect("a signal");
+    let (mut bytes, mut found) = (0, Vec::new());
+    let memory = fs::File::open(format!("/proc/{}/mem", restore.id())).expect("memory");
+    for line in fs::read_to_string(format!("/proc/{}/maps", restore.id())).expect("a map").lines() {
+        let mut fields = line.split_whitespace();
+        let (range, rights) = (fields.next().expect("a range"), fields.next().expect("rights"));
+        let (from, to) = range.split_once('-').expect("a range");
+        let [from, to] = [from, to].map(|n| u64::from_str_radix(n, 16).expect("a number"));
+        let mut part = vec![0; (to - from) as usize];
+        if !rights.starts_with("rw") || memory.read_exact_at(&mut part, from).is_err() {
+            continue;
+        }
+        bytes += part.len();
+        let has = |text: &[u8]| part.windows(text.len()).any(|w| w == text);
+        if has(&upper) || has(&lower) {
+            found.push(line.to_owned());
+        }
+    }
+    restore.kill().expect("a signal");
+    restore.wait().expect("a status");
+    assert!(bytes > 1 << 20, "{bytes} bytes were looked at");
+    assert_eq!(found, Vec::<String>::new());
 }
 
 /// A state that an earlier version, or a copy by hand, has left open.

@@ -93,13 +93,35 @@ fn only_a_scanner_that_ended_well_and_found_nothing_makes_it_clean() {
     assert_eq!(azekura(&home, &usage).0, Some(2));
 }
 
+/// What takes hostile files apart could be made to do anything: it reads what was restored, and changes nothing.
+#[test]
+fn the_scanner_of_root_is_nobody() {
+    if !machine::is_root() {
+        return machine::skipped("a scanner of root's: this is not root");
+    }
+    let (_dir, home) = night(b"a letter");
+    let script =
+        "#!/bin/sh\nid -u; chmod 777 \"$1\" && exit 2; (: > \"$1/chart/letter.doc\") && exit 2\ncat \"$1/chart/letter.doc\"\n";
+    std::fs::write(home.join("looks"), script).unwrap();
+    std::fs::set_permissions(home.join("looks"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(home.join("chart/letter.doc"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(azekura(&home, &["backup", "--to", "medium", "chart"]).0, Some(0));
+    let (code, scan) = scanned(&home, "back", "./looks");
+    let said = scan["output"].as_str().unwrap();
+    assert!(said.contains("65534\n") && said.ends_with("a letter"), "{scan:#}");
+    assert_eq!((code, &scan["result"]), (Some(0), &"clean".into()), "{scan:#}");
+}
+
 /// It takes hours, and somebody needs the drive.
 #[test]
 fn a_scan_that_is_broken_off_is_ended_and_never_clean() {
     let (_dir, home) = night(b"a letter");
     let scanner = home.join("waits");
     // Without its input it would not wait; and what it has seen so far was clean.
-    let body = "case \"$*\" in *--version) cat; exit 0;; esac; cat; echo \"$1/a: OK\"; echo $$ > pid.new; mv pid.new pid; exec sleep 600";
+    let body = "case \"$*\" in *--version) cat; exit 0;; esac; cat; echo \"$1/a: OK\"; cd own; echo $$ > pid.new; mv pid.new pid; exec sleep 600";
+    // As root's it runs as nobody, and writes only where everybody may.
+    std::fs::create_dir(home.join("own")).unwrap();
+    std::fs::set_permissions(home.join("own"), std::fs::Permissions::from_mode(0o777)).unwrap();
     std::fs::write(&scanner, format!("#!/bin/sh\n{body}\n")).unwrap();
     std::fs::set_permissions(&scanner, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
@@ -107,7 +129,7 @@ fn a_scan_that_is_broken_off_is_ended_and_never_clean() {
     command.env("AZEKURA_STATE", home.join("state")).args(["--json", "restore", "--from", "medium", "--to", "back"]);
     command.args(["--identity", "azekura-recovery-key.txt", "--scan", "./waits"]);
     let run = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let (pid, began) = (home.join("pid"), Instant::now());
+    let (pid, began) = (home.join("own/pid"), Instant::now());
     while !pid.exists() {
         assert!(began.elapsed() < Duration::from_secs(20), "it waits for somebody's input");
         std::thread::sleep(Duration::from_millis(20));

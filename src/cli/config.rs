@@ -64,6 +64,9 @@ pub struct ConfigSource {
     /// Program and arguments that get what the command writes, and fail if it is not what it should be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub check: Vec<String>,
+    /// The user of the command and its check. Default: the one of this program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Hours that the newest file below `path` may be old, and that the content of the source may be the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fresh_hours: Option<u64>,
@@ -182,6 +185,10 @@ impl Config {
         if let Some(priority) = self.sources.iter().filter_map(|s| s.priority).find(is_wrong) {
             return Err(CommandError::new(message!("error.config.priority", path = path, priority = priority), Exit::Usage));
         }
+        if let Some(source) = self.sources.iter().find(|s| s.user.is_some() && s.command.is_empty()) {
+            let name = source.name.clone().or_else(|| Some(source.path.as_ref()?.display().to_string())).unwrap_or_default();
+            return Err(CommandError::new(message!("error.config.user", name = name), Exit::Usage));
+        }
         let is_wrong = |hours: &u64| !(1..=MOST_AGE_HOURS).contains(hours);
         if let Some(hours) = self.max_ages().find(is_wrong) {
             return Err(CommandError::new(message!("error.config.max-age", path = path, hours = hours), Exit::Usage));
@@ -244,6 +251,15 @@ mod tests {
             assert_eq!(config.checked(Path::new("c")).is_ok(), is_good);
         }
         assert_eq!(config.sources[2].command, ["pg_dump", "orca"]);
+    }
+
+    #[test]
+    fn a_user_is_whose_rights_a_command_has() {
+        let read = |text| Config::parse(Path::new("c"), text).unwrap().checked(Path::new("c"));
+        let config = read("[[source]]\nname = \"orca.sql\"\ncommand = [\"pg_dump\", \"orca\"]\nuser = \"postgres\"").unwrap();
+        assert_eq!(config.sources[0].user.as_deref(), Some("postgres"));
+        let refused = read("[[source]]\npath = \"/srv/ehr\"\nuser = \"postgres\"").unwrap_err();
+        assert_eq!(refused.message.key(), "error.config.user");
     }
 
     #[test]

@@ -38,11 +38,11 @@ pub struct Context {
 impl Context {
     pub fn new(common: Common, environment: Environment) -> Result<Self, CommandError> {
         let (given, usual) = (common.config.as_deref(), environment.config_file());
-        if let Some(file) = given.or(usual.as_deref()).filter(|_| environment.is_root()) {
+        if let Some(file) = given.or(usual.as_deref()).filter(|_| environment.acts_for_host()) {
             trusted::check(file)?;
         }
         let config = Config::read(given, usual.as_deref())?;
-        if environment.is_root() {
+        if environment.acts_for_host() {
             trusted::check_programs(&config)?;
         }
         Ok(Self::with_config(common, environment, config))
@@ -59,8 +59,8 @@ impl Context {
 
     pub fn state_dir(&self) -> Result<PathBuf, CommandError> {
         let dir = environment::absolute(&self.environment.state_dir(self.common.state.as_deref())?);
-        if self.environment.is_root() {
-            trusted::check(&dir)?;
+        if self.environment.acts_for_host() {
+            trusted::check_state(&dir, self.environment.host_user.as_ref())?;
         }
         Ok(dir)
     }
@@ -100,7 +100,7 @@ impl Context {
     pub fn catalog(&self) -> Result<Option<Catalog>, CommandError> {
         let dir = match self.state_dir() {
             Ok(dir) => dir,
-            Err(e) if self.environment.is_root() => return Err(e),
+            Err(e) if self.environment.acts_for_host() => return Err(e),
             // A user without a home has none.
             Err(_) => return Ok(None),
         };

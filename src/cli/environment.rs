@@ -2,11 +2,14 @@
 //!
 //! **Invariant:** nothing else in the program reads the environment.
 
-use crate::cli::ui::explain::CommandError;
+use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::text::message;
 use azekura::format::cbor::Time;
 use azekura::host::ledger::{Ledger, LedgerEvent, LedgerLine};
+use azekura::trust;
+use azekura::user::{FOR_READING, User};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -30,8 +33,10 @@ pub struct Environment {
     /// For files that may become large: `/tmp` is often memory.
     pub large_temporary: PathBuf,
     is_root: bool,
-    /// The state directory of root's runs.
+    /// The state directory of the host's runs: root's, or those of the user who owns it.
     host_state: PathBuf,
+    /// Who owns it, if it is not root: the host's backups run as this user.
+    pub host_user: Option<User>,
     pub host: String,
 }
 
@@ -42,6 +47,7 @@ impl Environment {
         let path = |name: &str| get(name).map(PathBuf::from);
         // The XDG specification: a path that is not absolute is to be ignored.
         let absolute = |name: &str| path(name).filter(|p| p.is_absolute());
+        let host_state = PathBuf::from("/var/lib/azekura");
         Self {
             lang: Lang::of_locale(["LC_ALL", "LC_MESSAGES", "LANG"].map(get)),
             state: path("AZEKURA_STATE"),
@@ -53,7 +59,8 @@ impl Environment {
             session: path(SESSION),
             large_temporary: path("TMPDIR").unwrap_or_else(|| "/var/tmp".into()),
             is_root: rustix::process::geteuid().is_root(),
-            host_state: "/var/lib/azekura".into(),
+            host_user: User::owning(&host_state),
+            host_state,
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         }
     }
@@ -62,13 +69,35 @@ impl Environment {
         self.is_root
     }
 
-    /// The state directory: `given`, else AZEKURA_STATE, else `/var/lib/azekura` for root and the XDG state folder for
+    /// Whether this user makes the host's backups: the host's configuration and records are the ones that are meant.
+    pub fn acts_for_host(&self) -> bool {
+        let own = rustix::process::geteuid().as_raw();
+        self.is_root || self.host_user.as_ref().is_some_and(|user| user.uid() == own)
+    }
+
+    /// Root becomes the user of the host's backups for a command that uses their records and no other file of root's. To be
+    /// called before a second thread begins. `state`: as for [`Self::state_dir`].
+    pub fn become_host_user(&mut self, command: &str, state: Option<&Path>) -> Result<(), CommandError> {
+        let Some(user) = self.host_user.as_ref().filter(|_| self.is_root && self.session.is_none()) else { return Ok(()) };
+        if !needs_no_root(command) || absolute(&self.state_dir(state)?) != self.host_state {
+            return Ok(());
+        }
+        let became = user.become_for_good(FOR_READING);
+        became.map_err(|e| {
+            let message = message!("error.host-user", uid = user.uid(), path = self.host_state);
+            CommandError::new(message, Exit::Failed).cause(io_reason(&e))
+        })?;
+        self.is_root = false;
+        Ok(())
+    }
+
+    /// The state directory: `given`, else AZEKURA_STATE, else `/var/lib/azekura` for the host's runs and the XDG state folder for
     /// others.
     pub fn state_dir(&self, given: Option<&Path>) -> Result<PathBuf, CommandError> {
         if let Some(dir) = given.or(self.state.as_deref()) {
             return Ok(dir.to_owned());
         }
-        if self.is_root {
+        if self.acts_for_host() {
             return Ok(self.host_state.clone());
         }
         let home = self.state_home.clone().or_else(|| Some(self.home.as_ref()?.join(".local/state")));
@@ -76,7 +105,7 @@ impl Environment {
             .ok_or_else(|| CommandError::usage(message!("error.no-state-dir"), message!("hint.no-state-dir")))
     }
 
-    /// The state directory of root's runs, where this user would look into one of their own that does not exist, or in which
+    /// The state directory of the host's runs, where this user would look into one of their own that does not exist, or in which
     /// no backup was ever recorded. Any command that fails may have made such a one.
     pub fn host_state_out_of_sight(&self, given: Option<&Path>) -> Option<&Path> {
         let is_named = given.or(self.state.as_deref()).is_some();
@@ -85,12 +114,12 @@ impl Environment {
         let own_has_backup = || self.state_dir(None).is_ok_and(has_backup);
         // What this user cannot look for may be there.
         let host_has_one = || self.host_state.try_exists().unwrap_or(true);
-        (!self.is_root && !is_named && !own_has_backup() && host_has_one()).then_some(self.host_state.as_path())
+        (!self.acts_for_host() && !is_named && !own_has_backup() && host_has_one()).then_some(self.host_state.as_path())
     }
 
     /// The configuration file where the user names none.
     pub fn config_file(&self) -> Option<PathBuf> {
-        if self.is_root {
+        if self.acts_for_host() {
             return Some("/etc/azekura/config.toml".into());
         }
         let home = self.config_home.clone().or_else(|| Some(self.home.as_ref()?.join(".config")));
@@ -106,6 +135,25 @@ impl Environment {
     pub fn passphrase_file(&self, given: Option<&Path>) -> Option<PathBuf> {
         given.or(self.passphrase_file.as_deref()).map(Path::to_owned)
     }
+}
+
+/// `PATH` without what is relative, and for root without folders that others may change: a program that is started by its name
+/// is one that nobody else has put there.
+pub fn program_path() -> Option<OsString> {
+    std::env::var_os("PATH").map(|path| safe_path(&path, rustix::process::geteuid().is_root()))
+}
+
+fn safe_path(path: &OsStr, is_root: bool) -> OsString {
+    let is_safe = |folder: &PathBuf| folder.is_absolute() && (!is_root || trust::check_file(folder).is_ok());
+    // No folder of a list has the character that divides them.
+    std::env::join_paths(std::env::split_paths(path).filter(is_safe)).unwrap_or_default()
+}
+
+/// Whether a command writes only to media and to the host's records. The others make files where only root may, or restore.
+fn needs_no_root(command: &str) -> bool {
+    let whole = ["backup", "generations", "find", "diff", "history", "verify", "status"];
+    let is_of = |group: &str| command.strip_prefix(group).is_some_and(|rest| rest.starts_with('.'));
+    whole.contains(&command) || ["hold", "catalog", "media"].iter().any(|group| is_of(group)) && command != "media.label"
 }
 
 /// The arguments of this process, the program's own name first.
@@ -156,6 +204,7 @@ mod tests {
             state: None,
             state_home: Some(dir.path().join("home")),
             is_root: false,
+            host_user: None,
             host_state: host_state.clone(),
             ..Environment::read()
         };
@@ -174,6 +223,23 @@ mod tests {
         let (medium, check_code) = ("CL-01".to_owned(), "7F3K-92QX-0M4D-VH1C".to_owned());
         enter(LedgerEvent::Written { medium, generation: 1, check_code, verdict: "good".into(), from_cache: false });
         assert_eq!(user().host_state_out_of_sight(None), None, "there are backups of one's own");
+    }
+
+    #[test]
+    fn programs_are_found_where_nobody_else_puts_one() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (own, open) = (dir.path().join("own"), dir.path().join("open"));
+        for (folder, mode) in [(&own, 0o755), (&open, 0o777)] {
+            std::fs::create_dir(folder).unwrap();
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let path = std::env::join_paths([".".as_ref(), own.as_path(), "".as_ref(), open.as_path(), "bin".as_ref()]).unwrap();
+        let kept = |is_root| std::env::split_paths(&safe_path(&path, is_root)).collect::<Vec<_>>();
+        assert_eq!(kept(false), [own.clone(), open]);
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(kept(true), [own]);
+        }
     }
 
     #[test]

@@ -4,11 +4,11 @@
 //!
 //! A helper ends when its standard input ends, so also when the command ends in whatever way.
 
-use super::inherited;
+use super::{environment, inherited};
 use crate::cli::ui::exit::Exit;
-use azekura::env::hide_own_variables;
+use azekura::env::{clean_environment, look_for_programs_in};
 use azekura::host::files;
-use azekura::job::restore::scan::RunningProgram;
+use azekura::job::restore::scan::{RunningProgram, spawn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
@@ -160,6 +160,7 @@ pub fn served(arguments: &[OsString]) -> Option<ExitCode> {
     let [_, what, words @ ..] = arguments else { return None };
     let what = [RUN, RUN_ONCE, WRITE, REMOVE].into_iter().find(|known| *known == what)?;
     inherited::put_right_for_helper();
+    environment::program_path().into_iter().for_each(look_for_programs_in);
     let done = match what {
         WRITE => write(Path::new(words.first()?)),
         REMOVE => remove_unused(words),
@@ -203,10 +204,10 @@ fn run(words: &[OsString], once: bool) -> io::Result<()> {
     while let Some(request) = read_line(&mut Unbuffered)? {
         let variables: Vec<(String, Vec<u8>)> = serde_json::from_slice(&request)?;
         let mut command = Command::new(program);
-        hide_own_variables(&mut command).args(arguments).stdin(Stdio::null()).stdout(Stdio::from(io::stderr()));
+        clean_environment(&mut command).args(arguments).stdin(Stdio::null()).stdout(Stdio::from(io::stderr()));
         let known = variables.iter().filter(|(name, _)| VARIABLES.contains(&name.as_str()));
         command.envs(known.map(|(name, value)| (name, OsStr::from_bytes(value))));
-        let ended = match command.spawn() {
+        let ended = match if once { spawn(&mut command) } else { command.spawn() } {
             Ok(child) => wait(child, once)?,
             Err(e) => Err(e),
         };

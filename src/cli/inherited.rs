@@ -1,5 +1,5 @@
 //! What the program inherits from whatever started it (a shell, `nohup`, cron, systemd, a desktop), put right before
-//! anything else happens: the umask and the signals that it was told to ignore.
+//! it does anything: the umask, capabilities that would be handed down, and the signals that it was told to ignore.
 //!
 //! Closed standard descriptors need nothing here: before `main`, Rust's runtime opens `/dev/null` in their place, so
 //! that no file of a medium is ever standard output, and ignores SIGPIPE, so that writing to a closed pipe is an error
@@ -8,6 +8,7 @@
 use super::ui::exit::Exit;
 use super::ui::output::to_stderr;
 use super::ui::text::find;
+use azekura::user::hand_down_nothing;
 use parking_lot::Mutex;
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
@@ -29,6 +30,7 @@ static LISTENER: Mutex<Option<(Handle, JoinHandle<()>)>> = Mutex::new(None);
 /// Called once, at the start.
 pub fn put_right() {
     limit_umask();
+    hand_down_nothing();
     leave_no_core();
     // Without a listener a signal ends the program at once, which is safe.
     let _ = caught().and_then(listen);
@@ -37,6 +39,7 @@ pub fn put_right() {
 /// The same for a process that ends with the one that has started it: no signal ends it, although one that is typed reaches both.
 pub fn put_right_for_helper() {
     limit_umask();
+    hand_down_nothing();
     leave_no_core();
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         // Where it fails, the helper ends before its time.

@@ -114,6 +114,7 @@ fn in_config(source: SourceOptions) -> Result<ConfigSource, CommandError> {
             path: Some(source.path),
             command: Vec::new(),
             check: Vec::new(),
+            user: None,
             fresh_hours: None,
             excludes: Vec::new(),
             one_file_system: false,

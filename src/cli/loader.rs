@@ -7,7 +7,7 @@ use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::to_stderr;
 use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{find, message};
-use azekura::env::hide_own_variables;
+use azekura::env::clean_environment;
 use azekura::interruption::Interruption;
 use azekura::job::restore::scan::RunningProgram;
 use azekura::medium::loader::MediumRequest;
@@ -131,7 +131,7 @@ impl Attendant {
         let mut apart = self.apart.lock();
         let ended = match &mut *apart {
             Some(helper) => helper.ask(&variables).and_then(|()| self.wait_for_helper(helper)),
-            None => hide_own_variables(&mut Command::new(program))
+            None => clean_environment(&mut Command::new(program))
                 .args(arguments)
                 .envs(variables.map(|(name, value)| (name, OsStr::from_bytes(value))))
                 .stdin(Stdio::null())

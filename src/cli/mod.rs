@@ -53,6 +53,7 @@ use config::Config;
 use context::Context;
 use environment::Environment;
 
+use azekura::env::look_for_programs_in;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
@@ -69,8 +70,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = helper::served(&arguments) {
         return code;
     }
-    inherited::put_right();
-    let environment = Environment::read();
+    let mut environment = Environment::read();
     text::speak(Lang::asked_for(&arguments).unwrap_or(environment.lang));
     // A complaint about the arguments is printed as they asked for it, too.
     let json = arguments.iter().take_while(|a| *a != "--").any(|a| a == "--json");
@@ -79,7 +79,17 @@ pub fn main() -> ExitCode {
         // Before anything of it is shown or recorded.
         return ExitCode::from(output::print(&Err(secret_typed()), None, json).code());
     }
-    let exit = match parse(arguments) {
+    let parsed = parse(arguments);
+    if let Ok(typed) = &parsed
+        && let Err(e) = environment.become_host_user(typed.command.path(), typed.common.state.as_deref())
+    {
+        return ExitCode::from(output::print(&Err(e), None, json).code());
+    }
+    inherited::put_right();
+    if let Some(path) = environment::program_path() {
+        look_for_programs_in(path);
+    }
+    let exit = match parsed {
         Ok(typed) => {
             let path = typed.command.path();
             let json = typed.common.json;

@@ -85,6 +85,7 @@ fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Comma
             priority: s.priority,
             canaries: s.canaries.iter().map(below).collect(),
             check: s.check.iter().map(OsString::from).collect(),
+            user: s.user.clone(),
             fresh_hours: s.fresh_hours,
             ..source
         }

@@ -6,6 +6,7 @@ use super::ui::exit::Exit;
 use super::ui::explain::CommandError;
 use super::ui::text::message;
 use azekura::trust;
+use azekura::user::User;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -14,8 +15,17 @@ const OTHERS_WRITE: u32 = 0o022;
 /// Fails if another user than root owns a file or folder, or may write to it. Links are followed. Of what is not there nothing is
 /// said. Who may change the folder above can only put something of their own in its place, and that is refused.
 pub fn check(path: &Path) -> Result<(), CommandError> {
+    check_owner(path, 0)
+}
+
+/// The same of the state directory, which may belong to the user of the host's backups.
+pub fn check_state(dir: &Path, host_user: Option<&User>) -> Result<(), CommandError> {
+    check_owner(dir, host_user.map_or(0, User::uid))
+}
+
+fn check_owner(path: &Path, besides_root: u32) -> Result<(), CommandError> {
     match path.metadata() {
-        Ok(m) if m.uid() != 0 || m.mode() & OTHERS_WRITE != 0 => {
+        Ok(m) if ![0, besides_root].contains(&m.uid()) || m.mode() & OTHERS_WRITE != 0 => {
             Err(CommandError::new(message!("error.not-trusted", path = path), Exit::Usage))
         }
         _ => Ok(()),

@@ -10,7 +10,7 @@ use crate::cli::ui::lang::Lang;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::{message, speak_under_hold};
 use crate::cli::ui::units::time;
-use azekura::env::{Env, hide_own_variables};
+use azekura::env::{Env, clean_environment};
 use azekura::host::ledger::LedgerError;
 use azekura::job::backup::{Options, Report, backup};
 use azekura::job::media::night::{Ejection, PoolNight, enter_alone, night as run};
@@ -134,7 +134,7 @@ fn refused(refusal: &Refusal, at: &Path) -> CommandError {
 fn eject(pool: &ConfigPool, at: &Path, context: &Context) -> Ejection {
     let Some((program, arguments)) = pool.leave.split_first() else { return Ejection::NotAsked };
     let mut command = Command::new(program);
-    hide_own_variables(&mut command)
+    clean_environment(&mut command)
         .args(arguments)
         .env("AZEKURA_MEDIUM", at)
         .stdin(Stdio::null())

@@ -2,13 +2,15 @@
 
 use super::error::how_it_ended;
 use super::{BackupError, SourceOptions};
-use crate::env::hide_own_variables;
+use crate::env::clean_environment;
 use crate::format::cbor::Time;
 use crate::format::entry::{Core, EntryKind};
+use crate::user::User;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::thread::CapabilitySet;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -46,6 +48,8 @@ pub struct CommandLine {
     folder: PathBuf,
     /// Program and arguments of a check that gets the output, too.
     check: Vec<OsString>,
+    /// Whose rights both have; `None`: this program's.
+    user: Option<String>,
 }
 
 impl CommandLine {
@@ -57,6 +61,7 @@ impl CommandLine {
             arguments: arguments.to_vec(),
             folder: source.path.clone(),
             check: source.check.clone(),
+            user: source.user.clone(),
         })
     }
 }
@@ -95,12 +100,16 @@ impl Drop for OwnedChild {
 impl OwnedChild {
     /// Starts a program in a process group of its own, so that what it has started can be ended with it. At a terminal it stays
     /// in the group of this program: another one could not ask for a password there, and Ctrl-C reaches all of this one.
-    fn start(command: &mut Command) -> io::Result<Self> {
+    fn start(command: &mut Command, user: Option<&User>) -> io::Result<Self> {
         let has_group = std::fs::File::open("/dev/tty").is_err();
         if has_group {
             command.process_group(0);
         }
-        Ok(Self { child: command.spawn()?, has_group, has_ended: false })
+        let child = match user {
+            Some(user) => user.spawn(command, CapabilitySet::empty())?,
+            None => command.spawn()?,
+        };
+        Ok(Self { child, has_group, has_ended: false })
     }
 
     /// Waits for its end.
@@ -145,15 +154,21 @@ impl OwnedChild {
 impl RunningCommand {
     /// Starts a command. From now on its output has to be read: a database gives up a client that takes nothing.
     pub fn start(line: CommandLine) -> Result<Self> {
-        let CommandLine { program, arguments, folder, check } = line;
+        let CommandLine { program, arguments, folder, check, user } = line;
+        let user = match user.as_deref().map(User::named).transpose() {
+            Ok(user) => user,
+            Err(source) => return Err(BackupError::CommandStart { program, source }),
+        };
         let mut command = Command::new(&program);
-        hide_own_variables(&mut command).args(arguments).current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::piped());
-        let started = OwnedChild::start(&mut command).and_then(|mut started| match started.child.stdout.take() {
+        clean_environment(&mut command).args(arguments).current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        let started = OwnedChild::start(&mut command, user.as_ref()).and_then(|mut started| match started.child.stdout.take() {
             Some(output) => Ok((started, CommandOutput(output))),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         });
         match started {
-            Ok((child, output)) => Ok(Self { program, child, output, check: RunningCheck::start(&check, &folder) }),
+            Ok((child, output)) => {
+                Ok(Self { program, child, output, check: RunningCheck::start(&check, &folder, user.as_ref()) })
+            }
             Err(source) => Err(BackupError::CommandStart { program, source }),
         }
     }
@@ -187,11 +202,11 @@ struct RunningCheck {
 
 impl RunningCheck {
     /// `None` if there is none. One that does not start has failed, and the output is stored all the same.
-    fn start(line: &[OsString], folder: &Path) -> Option<Self> {
+    fn start(line: &[OsString], folder: &Path, user: Option<&User>) -> Option<Self> {
         let (program, arguments) = line.split_first()?;
         let mut command = Command::new(program);
-        hide_own_variables(&mut command).args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
-        let mut child = OwnedChild::start(&mut command);
+        clean_environment(&mut command).args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = OwnedChild::start(&mut command, user);
         let input = child.as_mut().ok().and_then(|started| started.child.stdin.take());
         // So that a check that is slow or hangs does not hide the wish to stop.
         let input = input.filter(|input| fcntl_setfl(input, OFlags::NONBLOCK).is_ok());

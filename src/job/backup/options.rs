@@ -97,6 +97,9 @@ pub struct SourceOptions {
     pub command: Vec<OsString>,
     /// Program and arguments of a check that gets the command's output, too. Default: none.
     pub check: Vec<OsString>,
+    /// Name or number of the user whose rights the command and its check have. Default: this process's own. Another one takes root,
+    /// or the capabilities to change users and to end their processes.
+    pub user: Option<String>,
     /// Hours that the newest file of a tree may be old, and that the content of a source may be the same; beyond that, the
     /// source is stale: a finding. Default: any number.
     pub fresh_hours: Option<u64>,
@@ -120,6 +123,7 @@ impl SourceOptions {
             path: path.into(),
             command: Vec::new(),
             check: Vec::new(),
+            user: None,
             fresh_hours: None,
             excludes: Vec::new(),
             one_file_system: false,
