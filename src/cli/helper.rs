@@ -4,14 +4,17 @@
 //!
 //! A helper ends when its standard input ends, so also when the command ends in whatever way.
 
-use super::{environment, inherited};
+use super::environment::program_path;
+use super::inherited;
 use crate::cli::ui::exit::Exit;
 use azekura::env::{clean_environment, look_for_programs_in};
 use azekura::host::files;
-use azekura::job::restore::scan::{RunningProgram, spawn};
+use azekura::job::restore::scan::RunningProgram;
+use azekura::user::{User, may_change};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind, PipeReader, Read, Write};
@@ -160,7 +163,9 @@ pub fn served(arguments: &[OsString]) -> Option<ExitCode> {
     let [_, what, words @ ..] = arguments else { return None };
     let what = [RUN, RUN_ONCE, WRITE, REMOVE].into_iter().find(|known| *known == what)?;
     inherited::put_right_for_helper();
-    environment::program_path().into_iter().for_each(look_for_programs_in);
+    if let Some(path) = program_path() {
+        look_for_programs_in(path);
+    }
     let done = match what {
         WRITE => write(Path::new(words.first()?)),
         REMOVE => remove_unused(words),
@@ -207,7 +212,7 @@ fn run(words: &[OsString], once: bool) -> io::Result<()> {
         clean_environment(&mut command).args(arguments).stdin(Stdio::null()).stdout(Stdio::from(io::stderr()));
         let known = variables.iter().filter(|(name, _)| VARIABLES.contains(&name.as_str()));
         command.envs(known.map(|(name, value)| (name, OsStr::from_bytes(value))));
-        let ended = match if once { spawn(&mut command) } else { command.spawn() } {
+        let ended = match if once { spawn_scanner(&mut command) } else { command.spawn() } {
             Ok(child) => wait(child, once)?,
             Err(e) => Err(e),
         };
@@ -217,6 +222,18 @@ fn run(words: &[OsString], once: bool) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A scanner takes hostile files apart: where this program may choose, it is nobody, reads everything and changes nothing.
+fn spawn_scanner(command: &mut Command) -> io::Result<Child> {
+    if !may_change() {
+        return command.spawn();
+    }
+    match User::nobody().spawn(command, CapabilitySet::DAC_READ_SEARCH) {
+        // In a user namespace there may be nobody else.
+        Err(e) if e.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => command.spawn(),
+        started => started,
+    }
 }
 
 /// Waits for a program. An error: nobody waits for it any more, and it was told to end; a scanner, at once.

@@ -5,9 +5,7 @@
 //! that is kept has a limit, and the scanner is ended when the user wants to stop.
 
 use crate::env::Env;
-use crate::user::{User, may_change};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::thread::CapabilitySet;
 use std::ffi::OsString;
 use std::io::{self, PipeReader, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -211,18 +209,6 @@ fn version(started: Box<dyn RunningProgram>, env: &Env) -> [Option<String>; 3] {
     };
     let mut parts = line.splitn(3, '/').map(|p| Some(p.trim().to_owned()).filter(|p| !p.is_empty()));
     [0, 1, 2].map(|_| parts.next().flatten())
-}
-
-/// Starts a scanner. It takes hostile files apart: where this program may choose, it is nobody, reads everything and changes nothing.
-pub fn spawn(command: &mut Command) -> io::Result<Child> {
-    if !may_change() {
-        return command.spawn();
-    }
-    match User::nobody().spawn(command, CapabilitySet::DAC_READ_SEARCH) {
-        // In a user namespace there may be nobody else.
-        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) => command.spawn(),
-        started => started,
-    }
 }
 
 /// Waits for a program until it ends, or until `is_enough` says so, which is asked after each poll with the number of polls
