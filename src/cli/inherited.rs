@@ -39,7 +39,6 @@ pub fn put_right() {
 /// The same for a process that ends with the one that has started it: no signal ends it, although one that is typed reaches both.
 pub fn put_right_for_helper() {
     limit_umask();
-    hand_down_nothing();
     leave_no_core();
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         // Where it fails, the helper ends before its time.

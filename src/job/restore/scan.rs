@@ -10,7 +10,6 @@ use std::ffi::OsString;
 use std::io::{self, PipeReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Child, Command};
 
 /// Kept of the end of the output, where scanners print their summary.
 const MAX_OUTPUT_BYTES: usize = 16 << 10;
