@@ -412,7 +412,7 @@ fn a_debugger_of_roots_finds_no_text_of_the_key() {
     let key = fs::read_to_string(host.path(KEY)).expect("a key");
     let key = key.lines().find(|l| l.starts_with("AGE-SECRET-KEY-")).expect("a key");
     // Less than the whole is enough to find the rest.
-    let (upper, lower) = (key[30..60].as_bytes().to_vec(), key[30..60].to_lowercase().into_bytes());
+    let (upper, lower) = (key.as_bytes()[30..60].to_vec(), key[30..60].to_lowercase().into_bytes());
     let arguments = ["restore", "--from", "disk", "--identity", KEY, "--to", "r"];
     let mut restore = host.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program");
     while !host.path("r/chart").exists() {
