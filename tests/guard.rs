@@ -358,8 +358,12 @@ fn the_hosts_backups_run_as_their_own_user() {
          azekura --json backup --init --to disk --recipient \"$(azekura --json keys show-recipient --identity key | grep -o 'age1[a-z0-9]*')\"
          find disk/AZEKURA /var/lib/azekura ! -uid 4321 >&2
          azekura --json verify disk >/dev/null; azekura hold on --by suzuki --why test >&2; azekura status >&2 || echo $? >&2
-         # A command that stays root writes to the same records.
-         azekura restore --from disk --identity key --to r >&2; stat -c '%u %n' key r/chart/a >&2
+         # A command that stays root leaves the records alone, whatever their user has put there.
+         mv /var/lib/azekura/ledger.jsonl kept; mkfifo /var/lib/azekura/ledger.jsonl; rm /var/lib/azekura/ledger.end
+         mkdir victim; chmod 755 victim; mv /var/lib/azekura/sets kept.sets; ln -s $PWD/victim /var/lib/azekura/sets
+         chown -h 4321:4321 /var/lib/azekura/*
+         timeout 20 $program --config config.toml restore --from disk --identity key --to r >&2;
+         [ $(stat -c %a victim) = 755 ]; [ -z \"$(ls victim)\" ]; [ ! -e /var/lib/azekura/ledger.end ]; stat -c '%u %n' key r/chart/a >&2
          find /var/lib/azekura ! -uid 4321 >&2; cat r/own >&2",
     );
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

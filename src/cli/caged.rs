@@ -8,7 +8,7 @@ use super::environment::absolute;
 use super::helper::Helper;
 use super::inherited;
 use azekura::cage::Cage;
-use azekura::host::files::write_own;
+use azekura::host::files::{PRIVATE, create_new};
 use azekura::host::ledger::Ledger;
 use azekura::host::state::StateDir;
 use azekura::medium::tape::mam::generic_device;
@@ -113,7 +113,7 @@ fn with_state(mut cage: Cage, state: &Path, needs: &Needs, context: &Context) ->
         let [ledger, end] = Ledger::of(state).files();
         if ledger.exists() {
             // Where somebody has removed it, an empty one says so, too.
-            let _ = write_own(&end, b"");
+            let _ = create_new(&end, PRIVATE);
         }
         cage = cage.uses(&ledger).uses(&end);
     }
@@ -123,7 +123,7 @@ fn with_state(mut cage: Cage, state: &Path, needs: &Needs, context: &Context) ->
         let [catalog, log, _, journal] = &files;
         if catalog.exists() && !log.exists() {
             // Where SQLite has no write-ahead log it makes a journal with the first change, and empties it afterwards.
-            let _ = write_own(journal, b"");
+            let _ = create_new(journal, PRIVATE);
         }
         cage = files.iter().fold(cage, |cage, file| cage.uses(file));
     }

@@ -23,6 +23,7 @@ use azekura::job::incident::hold::{Hold, active_hold};
 use azekura::medium::Loader;
 use azekura::medium::tape::BLOCK_BYTES;
 use azekura::pipeline::encryptor::Identity;
+use azekura::user::User;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
@@ -58,11 +59,25 @@ impl Context {
     }
 
     pub fn state_dir(&self) -> Result<PathBuf, CommandError> {
-        let dir = environment::absolute(&self.environment.state_dir(self.common.state.as_deref())?);
+        let dir = self.state_path()?;
+        if self.environment.is_root() && self.environment.is_of_host_user(&dir) {
+            let uid = self.environment.host_user.as_ref().map_or(0, User::uid);
+            return Err(CommandError::new(message!("error.state-of-user", path = dir, uid = uid), Exit::Usage));
+        }
         if self.environment.acts_for_host() {
             trusted::check_state(&dir, self.environment.host_user.as_ref())?;
         }
         Ok(dir)
+    }
+
+    /// Whether root does not use the host's records, because they belong to the user of its backups.
+    pub fn leaves_state_alone(&self) -> bool {
+        self.environment.is_root() && self.state_path().is_ok_and(|dir| self.environment.is_of_host_user(&dir))
+    }
+
+    /// Where the state directory is, whether or not it is used.
+    pub fn state_path(&self) -> Result<PathBuf, CommandError> {
+        Ok(environment::absolute(&self.environment.state_dir(self.common.state.as_deref())?))
     }
 
     /// The state directory of a command that answers from it: where this user's own does not exist or has no backup, and
@@ -100,8 +115,8 @@ impl Context {
     pub fn catalog(&self) -> Result<Option<Catalog>, CommandError> {
         let dir = match self.state_dir() {
             Ok(dir) => dir,
-            Err(e) if self.environment.acts_for_host() => return Err(e),
-            // A user without a home has none.
+            Err(e) if self.environment.acts_for_host() && !self.leaves_state_alone() => return Err(e),
+            // A user without a home has none, and root does not look into the one of another user.
             Err(_) => return Ok(None),
         };
         if !dir.join("sets").is_dir() {

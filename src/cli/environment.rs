@@ -11,6 +11,8 @@ use azekura::host::ledger::{Ledger, LedgerEvent, LedgerLine};
 use azekura::trust;
 use azekura::user::{FOR_READING, User};
 use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -79,7 +81,7 @@ impl Environment {
     /// called before a second thread begins. `state`: as for [`Self::state_dir`].
     pub fn become_host_user(&mut self, command: &str, state: Option<&Path>) -> Result<(), CommandError> {
         let Some(user) = self.host_user.as_ref().filter(|_| self.is_root && self.session.is_none()) else { return Ok(()) };
-        if !needs_no_root(command) || absolute(&self.state_dir(state)?) != self.host_state {
+        if !needs_no_root(command) || !self.is_of_host_user(&self.state_dir(state)?) {
             return Ok(());
         }
         let became = user.become_for_good(FOR_READING);
@@ -89,6 +91,14 @@ impl Environment {
         })?;
         self.is_root = false;
         Ok(())
+    }
+
+    /// Whether a state directory is the host's and belongs to the user of its backups: root would write and follow what that user
+    /// has put there, and so leaves it alone.
+    pub fn is_of_host_user(&self, state: &Path) -> bool {
+        let same = |a: Metadata, b: Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+        let are_same = || Some(same(state.metadata().ok()?, self.host_state.metadata().ok()?));
+        self.host_user.is_some() && are_same().unwrap_or(false)
     }
 
     /// The state directory: `given`, else AZEKURA_STATE, else `/var/lib/azekura` for the host's runs and the XDG state folder for
@@ -146,14 +156,16 @@ pub fn program_path() -> Option<OsString> {
 fn safe_path(path: &OsStr, is_root: bool) -> OsString {
     let is_safe = |folder: &PathBuf| folder.is_absolute() && (!is_root || trust::check_file(folder).is_ok());
     // No folder of a list has the character that divides them.
-    std::env::join_paths(std::env::split_paths(path).filter(is_safe)).unwrap_or_default()
+    let safe = std::env::join_paths(std::env::split_paths(path).filter(is_safe)).unwrap_or_default();
+    // An empty list would mean the current folder.
+    if safe.is_empty() { "/usr/bin:/bin".into() } else { safe }
 }
 
-/// Whether a command writes only to media and to the host's records. The others make files where only root may, or restore.
+/// Whether a command needs the host's records. The others make files where only root may, or restore.
 fn needs_no_root(command: &str) -> bool {
     let whole = ["backup", "generations", "find", "diff", "history", "verify", "status"];
-    let is_of = |group: &str| command.strip_prefix(group).is_some_and(|rest| rest.starts_with('.'));
-    whole.contains(&command) || ["hold", "catalog", "media"].iter().any(|group| is_of(group)) && command != "media.label"
+    let is_of = |group: &&str| command.strip_prefix(*group).is_some_and(|rest| rest.starts_with('.'));
+    whole.contains(&command) || ["hold", "catalog", "media", "stamp"].iter().any(is_of)
 }
 
 /// The arguments of this process, the program's own name first.
@@ -237,6 +249,7 @@ mod tests {
         let path = std::env::join_paths([".".as_ref(), own.as_path(), "".as_ref(), open.as_path(), "bin".as_ref()]).unwrap();
         let kept = |is_root| std::env::split_paths(&safe_path(&path, is_root)).collect::<Vec<_>>();
         assert_eq!(kept(false), [own.clone(), open]);
+        assert_eq!(safe_path(".:bin".as_ref(), false), "/usr/bin:/bin", "nothing that is left is not the current folder");
         if rustix::process::geteuid().is_root() {
             assert_eq!(kept(true), [own]);
         }

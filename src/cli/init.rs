@@ -39,7 +39,8 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    let state = context.state_dir()?;
+    // Where the records belong to the user of the backups, that user makes what is in their folder.
+    let state = if context.leaves_state_alone() { context.state_path()? } else { context.state_dir()? };
     let Some(file) = context.config_file().map(|f| absolute(&f)) else {
         return Err(CommandError::usage(message!("error.no-config-file"), message!("hint.no-config-file")));
     };
@@ -58,7 +59,9 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         true => None,
         false => Some(Recipients::parse(&args.recipient)?.texts().to_vec()),
     };
-    StateDir::open(&state)?;
+    if !context.leaves_state_alone() {
+        StateDir::open(&state)?;
+    }
     let keep_out: Vec<&Path> = [Some(state.as_path()), medium.as_deref()].into_iter().flatten().collect();
     let key = match given.is_none() {
         true => Some(recovery_key::make(args.identity_out.as_deref(), &keep_out, context)?),

@@ -1,9 +1,9 @@
 //! Files that this program makes for its user or for itself.
 
 use rustix::fs::OFlags;
-use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Mode of a file that only its owner may read.
@@ -15,18 +15,16 @@ pub const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 /// Opens a file that is only ever appended to, for reading and appending. It is created with mode 0600, and gets that mode if it
 /// has another one.
 ///
-/// Fails where it is a link, no plain file, or belongs to another user than root, the caller and the folder's owner: what is
-/// written would be theirs.
+/// Fails where it is a link, no plain file, or belongs to another user than root and the caller: what is written
+/// would be theirs.
 pub fn open_own_to_append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true).mode(PRIVATE).custom_flags(NO_LINK | OFlags::NONBLOCK.bits().cast_signed());
     let file = options.open(path)?;
     let found = file.metadata()?;
-    let folder = folder_of(path).metadata()?;
-    if !found.is_file() || ![0, rustix::process::geteuid().as_raw(), folder.uid()].contains(&found.uid()) {
+    if !found.is_file() || ![0, rustix::process::geteuid().as_raw()].contains(&found.uid()) {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "belongs to another user, or is no file"));
     }
-    give_to_owner(&file, &folder)?;
     if found.mode() & 0o077 != 0 {
         // Fails only where it is root's, and another user may append to it.
         let _ = file.set_permissions(Permissions::from_mode(PRIVATE));
@@ -48,32 +46,12 @@ pub fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     sync_folder_of(path)
 }
 
-/// [`write_new`] for a file of the host's own state, with mode 0600.
-pub fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_new(path, PRIVATE, bytes)?;
-    give_to_owner(&File::open(path)?, &folder_of(path).metadata()?)
-}
-
-/// Makes a folder of the host's own state, and those above it that are missing, with mode 0700.
-pub fn make_own_folder(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let above = folder_of(path);
-    make_own_folder(above)?;
-    match std::fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        made => made.and_then(|()| give_to_owner(&File::open(path)?, &above.metadata()?)),
-    }
-}
-
 /// Replaces a file of the host's own state, or makes it: content and name are durable, and no reader sees a part.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut next = path.as_os_str().to_owned();
     next.push(".next");
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(PRIVATE).custom_flags(NO_LINK).open(&next)?;
-    give_to_owner(&file, &folder_of(path).metadata()?)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     #[expect(clippy::disallowed_methods, reason = "the host's own state, not a medium")]
@@ -99,12 +77,6 @@ pub fn sync_folder_of(path: &Path) -> io::Result<()> {
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// What root writes into another user's state directory stays that user's: the next night must be able to read it.
-fn give_to_owner(file: &File, folder: &Metadata) -> io::Result<()> {
-    let is_roots = rustix::process::geteuid().is_root() && file.metadata()?.uid() == 0;
-    if is_roots && folder.uid() != 0 { fchown(file, Some(folder.uid()), Some(folder.gid())) } else { Ok(()) }
 }
 
 /// Reads a file of at most `limit` bytes. The answer is longer by one byte if the file is longer.

@@ -19,13 +19,13 @@
 
 use crate::format::object::Id;
 use crate::format::set_key::SetKey;
-use crate::host::files::{self, NO_LINK, PRIVATE, sync_folder_of, write_own};
+use crate::host::files::{self, NO_LINK, PRIVATE, sync_folder_of, write_new};
 use crate::host::roots::SourceRoots;
 use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Why the state directory could not be used.
@@ -87,7 +87,7 @@ impl StateDir {
     pub fn open(root: &Path) -> Result<Self> {
         let sets = root.join("sets");
         let is_known = sets.is_dir();
-        files::make_own_folder(&sets).map_err(io_error("made", &sets))?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&sets).map_err(io_error("made", &sets))?;
         for folder in [Some(sets.as_path()), is_known.then_some(root)].into_iter().flatten() {
             if folder.metadata().is_ok_and(|m| m.mode() & 0o077 != 0) {
                 // Fails only where it is somebody else's.
@@ -145,10 +145,10 @@ impl StateDir {
     /// Begins a set: creates its folder with its key and `info`.
     pub fn create_set(&self, id: Id, info: &SetInfo, key: &SetKey) -> Result<SetState> {
         let dir = self.root.join("sets").join(id.to_string());
-        files::make_own_folder(&dir).map_err(io_error("made", &dir))?;
+        fs::DirBuilder::new().mode(0o700).create(&dir).map_err(io_error("made", &dir))?;
         let set = SetState { dir, id };
         let path = set.dir.join("set-key");
-        write_own(&path, &key.0).map_err(io_error("written", &path))?;
+        write_new(&path, PRIVATE, &key.0).map_err(io_error("written", &path))?;
         set.put_info(info)?;
         sync_folder_of(&set.dir).map_err(io_error("synced", &set.dir))?;
         Ok(set)
@@ -178,7 +178,7 @@ impl SetState {
     fn put_info(&self, info: &SetInfo) -> Result<()> {
         let path = self.dir.join("set.json");
         let text = serde_json::to_vec_pretty(info).map_err(|e| StateError::Content { path: path.clone(), why: e.to_string() })?;
-        write_own(&path, &text).map_err(io_error("written", &path))
+        write_new(&path, PRIVATE, &text).map_err(io_error("written", &path))
     }
 
     /// The set key.

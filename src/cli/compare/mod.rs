@@ -72,7 +72,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let with = match args.with_generation {
         Some(n) => ComparedWith::Generation(n),
         None => {
-            let skip = [from.join("AZEKURA")].into_iter().chain(context.state_dir().ok()).collect();
+            let skip = [from.join("AZEKURA")].into_iter().chain(context.state_path().ok()).collect();
             ComparedWith::Trees { trees, one_file_system: args.one_file_system, skip }
         }
     };

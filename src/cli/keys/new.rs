@@ -77,7 +77,7 @@ fn text(answer: &New) -> String {
 
 /// A key that is made on a host with sets was, for a moment, where a thief may be.
 fn warn(out: &Path, context: &Context) {
-    let is_backup_host = context.state_dir().is_ok_and(|dir| dir.join("sets").exists());
+    let is_backup_host = context.state_path().is_ok_and(|dir| dir.join("sets").exists());
     if is_backup_host {
         context.warn(&message!("talk.key-on-host", path = out));
     } else {

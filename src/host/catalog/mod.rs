@@ -16,7 +16,7 @@ pub use media::MediumRow;
 use crate::format::digests::{BothDigests, Digests};
 use crate::format::limit;
 use crate::format::object::{Id, Object, ObjectKind};
-use crate::host::files::{PRIVATE, write_own};
+use crate::host::files::{PRIVATE, create_new};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -157,7 +157,7 @@ impl Catalog {
     pub fn open(path: &Path) -> Result<Self> {
         let failed = failure(path);
         // SQLite would let others read it, and gives its companions the mode that it has. What fails here, SQLite reports.
-        if write_own(path, b"").is_err() {
+        if create_new(path, PRIVATE).is_err() {
             make_private(path);
         }
         let db = Connection::open(path).map_err(&failed)?;

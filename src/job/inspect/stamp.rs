@@ -23,6 +23,7 @@ use crate::set::open::{OpenError, OpenSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// Why a request cannot be made, or a reply not be kept.
@@ -142,7 +143,7 @@ pub fn export_request(options: &Options, env: &Env) -> Result<TimeStampRequestFi
     let bytes = link.head_bytes();
     let sha256 = sha256(&bytes);
     let folder = options.folder.join(chain.set.to_string());
-    files::make_own_folder(&folder).map_err(io_error("made", &folder))?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io_error("made", &folder))?;
     let seal = folder.join(head_name(link.number));
     if !write_new(&seal, &bytes)? && read(&seal, limit::HEAD_BYTES)? != bytes {
         return Err(StampError::OtherSeal { path: seal });
@@ -272,7 +273,7 @@ fn read(path: &Path, limit_bytes: u64) -> Result<Vec<u8>> {
 
 /// Writes a new file, durably. False if the file exists, which is not changed.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<bool> {
-    match files::write_own(path, bytes) {
+    match files::write_new(path, files::PRIVATE, bytes) {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(false),
         written => written.map(|()| true).map_err(io_error("written", path)),
     }
