@@ -448,6 +448,37 @@ fn a_debugger_of_roots_finds_no_text_of_the_key() {
     assert_eq!(found, Vec::<String>::new());
 }
 
+/// A user has made the folder before: what is restored into it has no other protection than the folder that it was in.
+#[test]
+fn a_restore_closes_the_existing_folders_of_others_first() {
+    let Some(host) = Host::new().map(Host::configured) else { return };
+    fs::create_dir(host.path("chart/private")).expect("a folder");
+    for i in 0..600 {
+        fs::write(host.path(&format!("chart/private/{i}")), "a letter").expect("a file");
+    }
+    mode(&host.path("chart/private"), 0o700);
+    host.backup(&["chart"], 0);
+    for (to, owner) in [("theirs", USER), ("open", 0)] {
+        let folder = host.path(&format!("{to}/chart/private"));
+        fs::create_dir_all(&folder).expect("a folder");
+        chown(&folder, Some(owner), Some(owner)).expect("an owner");
+        mode(&folder, if owner == 0 { 0o755 } else { 0o777 });
+        // Stays in the folder, and reads whatever is in it.
+        let mut reader = host.as_user(&format!(
+            "cd {to}/chart/private; while :; do for f in ./*; do cat $f >>/var/tmp/azekura-seen-$$ && exit 9; done; done"
+        ));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let restore = host.program(&["restore", "--from", "disk", "--identity", KEY, "--to", to, "--into-existing"]);
+        let seen = reader.try_wait().expect("a status");
+        let _ = reader.kill();
+        let _ = reader.wait();
+        let _ = fs::remove_file(format!("/var/tmp/azekura-seen-{}", reader.id()));
+        assert!(seen.is_none(), "{to}: something was read: {restore:?}");
+        assert_eq!(fs::metadata(&folder).expect("a folder").mode() & 0o777, 0o700, "{to}");
+        assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 600, "{to}: {restore:?}");
+    }
+}
+
 /// A state that an earlier version, or a copy by hand, has left open.
 #[test]
 fn what_the_host_keeps_is_closed_again() {

@@ -172,8 +172,9 @@ impl Target {
         Ok(Creation::Existing)
     }
 
-    /// Lets nobody but root change a folder that exists, until it is finished: its owner could put another in its place. Where the
-    /// record's owner will not be set, the folder is left as it is, and is an error.
+    /// Lets nobody but root change a folder that exists, until it is finished: its owner could put another in its place. Nor does it
+    /// let in whom the record lets not: what is restored into it may have no other protection. Where the record's owner will not be
+    /// set, the folder of another user is left as it is, and is an error.
     fn take(&self, folder: &OwnedFd, core: &Core) -> Result<(), TargetError> {
         let others = |_| TargetError::OthersWithin { path: core.path.clone() };
         let node = Node::handle(folder.as_fd());
@@ -182,7 +183,9 @@ impl Target {
             if !self.options.owners {
                 return Err(others(Errno::PERM));
             }
-            node.set_owner(0, stat.gid).and_then(|()| node.set_mode(stat.mode & !0o022 | 0o700)).map_err(others)?;
+            node.set_owner(0, stat.gid).and_then(|()| node.set_mode(0o700)).map_err(others)?;
+        } else if stat.mode & 0o077 & !core.mode != 0 {
+            node.set_mode(stat.mode & 0o7777 & (core.mode | !0o077)).map_err(others)?;
         }
         match node.stat() {
             Ok(now) if is_roots(now.uid, now.mode) => Ok(()),
