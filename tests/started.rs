@@ -136,18 +136,22 @@ fn sigterm_is_obeyed_even_where_it_was_ignored() {
 fn a_hangup_that_is_ignored_ends_nothing() {
     let host = Host::new();
     host.run("$AZ init --to medium --identity-out key.txt chart");
-    let line = "$AZ backup --init --stdin-from-command --stdin-name dump -- sh -c 'echo > begun; sleep 1; echo dump'";
+    let line = |seconds: u32| {
+        format!("$AZ backup --init --stdin-from-command --stdin-name dump -- sh -c 'echo > begun; sleep {seconds}; echo dump'")
+    };
     let signals = [("HUP", Signal::HUP), ("INT", Signal::INT)];
     for (name, signal) in signals {
         let _ = fs::remove_file(host.path("begun"));
-        let mut child = host.shell(&format!("trap '' {name}; exec {line}")).stderr(Stdio::null()).spawn().expect("the shell");
+        let mut child =
+            host.shell(&format!("trap '' {name}; exec {}", line(1))).stderr(Stdio::null()).spawn().expect("the shell");
         host.wait_for("begun");
         kill_process(Pid::from_child(&child), signal).expect("a signal");
         assert_eq!(child.wait().expect("a status").code(), Some(0), "{name}");
     }
     for (name, signal) in signals {
         let _ = fs::remove_file(host.path("begun"));
-        let child = host.shell(&format!("exec {line}")).stderr(Stdio::null()).spawn().expect("the shell");
+        // So long that it is still there, however busy the machine is.
+        let child = host.shell(&format!("exec {}", line(50))).stderr(Stdio::null()).spawn().expect("the shell");
         host.wait_for("begun");
         kill_process(Pid::from_child(&child), signal).expect("a signal");
         host.assert_ends(child, name);

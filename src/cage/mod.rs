@@ -2,7 +2,7 @@
 //!
 //! Two of the kernel's means, as far as it has them. With Landlock, files and folders can be opened, made and removed only where
 //! the command has said so before. With seccomp, no program can be started, no socket made, nothing mounted, and no other process
-//! looked into ([`filter`] has the list). Neither can be left again, and every thread and process that is started later is in it.
+//! looked into (`filter.rs` has the list). Neither can be left again, and every thread and process that is started later is in it.
 //!
 //! **Invariant:** a process enters while it has one thread, before the first byte of a medium, proof or session is parsed: Landlock
 //! holds the calling thread and those that it starts later, and threads share their memory.
