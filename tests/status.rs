@@ -15,6 +15,17 @@ struct Practice {
 }
 
 impl Practice {
+    /// A night whose command has made the file `begun`, and goes on.
+    fn night_that_stays(&self) -> std::process::Child {
+        let night = self.command(&["backup"], true).spawn().expect("the program");
+        let begun = Instant::now();
+        while !self.path("begun").exists() {
+            assert!(begun.elapsed() < Duration::from_secs(120), "it did not begin");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        night
+    }
+
     fn new() -> Self {
         // Not `/tmp`, which is often memory.
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
@@ -250,12 +261,7 @@ fn a_killed_night_is_seen() {
     ));
     practice.good_night();
     practice.write("stay", "");
-    let mut night = practice.command(&["backup"], true).spawn().expect("the program");
-    let begun = Instant::now();
-    while !practice.path("begun").exists() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "it did not begin");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let mut night = practice.night_that_stays();
     practice.assert_status(0, "good", &[]);
     assert!(practice.answer(&["status"]).1["running"].is_string());
     night.kill().expect("a signal");
@@ -703,12 +709,7 @@ fn an_open_alarm_without_a_hold_asks_for_no_clean_disk() {
     assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
     due(4, true, 0);
     practice.write("stay", "");
-    let mut night = practice.command(&["backup"], true).spawn().expect("the program");
-    let begun = Instant::now();
-    while !practice.path("begun").exists() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "it did not begin");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let mut night = practice.night_that_stays();
     let next_is_the_alarm = |is_running: bool| {
         let (_, status) = practice.answer(&["status"]);
         assert_eq!(status["running"].is_string(), is_running);
