@@ -155,8 +155,11 @@ fn a_night_that_does_not_fill_the_buffer_is_written() {
 /// Three nights over cartridges that hold less than one: brought one after the other, closed each with a seal of its own.
 #[test]
 fn a_night_goes_on_on_the_next_cartridge() {
-    let cartridges: Vec<Cartridge> = (0..8).map(|_| Cartridge::with_capacity(3_000_000, 700_000)).collect();
+    // Behind early warning there is room for the pack that was begun before it, and for a seal.
+    let cartridges: Vec<Cartridge> =
+        [5_200_000, 9_000_000, 9_000_000, 9_000_000].map(|bytes| Cartridge::with_capacity(bytes, 2_900_000)).into();
     let h = hospital(&cartridges[0]);
+    h.write("more", noise(2, 3_000_000));
     h.deck.shelf.lock().expect("no panic").extend(cartridges[1..].iter().cloned());
     let options = Options { memory_bytes: 6 << 20, ..to_tape(&h) };
     let report = h.try_backup(&options).expect("a backup");
@@ -192,7 +195,7 @@ fn a_night_goes_on_on_the_next_cartridge() {
     let of_entries: u64 = media.iter().map(|m| m.1).sum::<u64>() - plan.bytes;
     assert!((10_000..200_000).contains(&of_entries), "{of_entries}");
     // The next night goes on where the last one ended.
-    h.write("new", noise(7, 2_500_000));
+    h.write("new", noise(7, 8_000_000));
     let report = h.try_backup(&options).expect("a backup");
     let last = report.place;
     assert!(report.opened == Opened::Known && last > 2, "{last}");
@@ -261,8 +264,10 @@ fn a_restore_reads_each_cartridge_once_and_forwards() {
 /// Nobody is there at night: the run ends, and the next one goes on on the blank cartridge that somebody has put in.
 #[test]
 fn nobody_brings_a_cartridge() {
-    let cartridges: Vec<Cartridge> = (0..3).map(|_| Cartridge::with_capacity(3_000_000, 700_000)).collect();
+    // Behind early warning there is room for the pack that was begun before it, and for a seal.
+    let cartridges = [5_200_000, 9_000_000].map(|bytes| Cartridge::with_capacity(bytes, 2_900_000));
     let h = hospital(&cartridges[0]);
+    h.write("more", noise(2, 3_000_000));
     let options = Options { memory_bytes: 6 << 20, ..to_tape(&h) };
     let ended = h.try_backup(&options);
     assert!(
@@ -276,7 +281,7 @@ fn nobody_brings_a_cartridge() {
     assert_eq!((report.opened, report.place), (Opened::Known, 2));
     // The seals of the first cartridge are not missed on a blank one.
     assert!(report.findings.is_empty() && report.verdict == Verdict::Good, "{:?}", report.findings);
-    assert!(report.added_bytes < 2_500_000, "what is on the first cartridge is used: {}", report.added_bytes);
+    assert!(report.added_bytes < 4_000_000, "what is on the first cartridge is used: {}", report.added_bytes);
     assert!(h.try_verify(&Deck::path(), None, None).expect("a verification").is_good());
 }
 

@@ -204,8 +204,6 @@ pub fn options(dir: &Path, recipients: Vec<String>) -> Options {
     let mut options = Options::new(dir.join("state"), dir.join("medium"), vec![source]);
     options.init = Some(NewSetOptions::new("test", recipients));
     options.memory_bytes = 64 << 20;
-    // Of cartridges of a few megabytes: between early warning and the end, as on real ones, there is room for more than a block.
-    options.tape_block = 64 << 10;
     options
 }
 
