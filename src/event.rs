@@ -139,6 +139,8 @@ pub enum FindingKind {
     ClockSetBack,
     /// Two people have looked at an alarm of an earlier generation and found it harmless.
     Harmless,
+    /// An alarm of an earlier generation is open, and tonight shows nothing of it.
+    AlarmOpen,
     /// The host's clock shows a time that cannot be: before this program was made, or far in the future.
     ClockWrong,
 }
@@ -146,7 +148,7 @@ pub enum FindingKind {
 impl FindingKind {
     /// Whether it is only worth reporting: nothing is missing because of it.
     pub fn is_note(self) -> bool {
-        matches!(self, Self::MediumInSource | Self::TakenOver | Self::Leftover | Self::Harmless)
+        matches!(self, Self::MediumInSource | Self::TakenOver | Self::Leftover | Self::Harmless | Self::AlarmOpen)
     }
 
     /// The name in a manifest and in JSON.

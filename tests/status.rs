@@ -302,7 +302,7 @@ fn an_alarm_is_not_good_with_or_without_its_hold() {
     assert_eq!(practice.status().0, 5);
     fs::write(&ledger, good).expect("the ledger");
     assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
-    practice.assert_status(1, "failure", &["source-alarm"]);
+    practice.assert_status(4, "failure", &["source-alarm"]);
 }
 
 #[test]
@@ -495,7 +495,7 @@ fn an_alarm_without_news_starts_no_further_hold_and_two_people_end_it() {
     // Released, and still not looked at: no further hold, and no good night.
     assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
     assert_eq!((practice.night().0, practice.held_lines()), (4, 1));
-    practice.assert_status(1, "failure", &["source-alarm"]);
+    practice.assert_status(4, "failure", &["source-alarm"]);
     let (_, hold) = practice.answer(&["hold", "show"]);
     assert_eq!((&hold["hold"], &hold["open_alarms"][0]["generation"]), (&Value::Null, &4.into()));
     // One person is not two, and words are needed.
@@ -503,7 +503,7 @@ fn an_alarm_without_news_starts_no_further_hold_and_two_people_end_it() {
     assert_eq!(practice.exit(&alone), 2);
     assert_eq!(practice.exit(&["hold", "harmless", "--because", " ", "--by", "A", "--witness", "B"]), 2);
     assert_eq!(practice.exit(&["hold", "harmless", "--because", "x", "--by", "A"]), 2);
-    practice.assert_status(1, "failure", &["source-alarm"]);
+    practice.assert_status(4, "failure", &["source-alarm"]);
     assert_eq!(practice.harmless(&["--generation", "5"]), 2, "the one that raised it is meant");
     assert_eq!(practice.harmless(&[]), 0);
     practice.assert_status(0, "good", &[]);
@@ -525,6 +525,54 @@ fn an_alarm_without_news_starts_no_further_hold_and_two_people_end_it() {
     practice.write("chart/table.csv", &rows(10_000));
     let (exit, tenth) = practice.night();
     assert_eq!((exit, &tenth["alarms"][0]["open_since"], practice.held_lines()), (4, &Value::Null, 3), "and half of that");
+}
+
+/// Files that are gone are not gone once more, and a night that finds nothing new has ended no alarm: two people do.
+#[test]
+fn no_quiet_night_ends_an_alarm() {
+    let practice = Practice::new();
+    for i in 0..60 {
+        practice.write(&format!("chart/{i}.xml"), &format!("<karte>{i}</karte>\n").repeat(40));
+    }
+    for night in ["1", "2", "3", "4"] {
+        practice.write("chart/a", night);
+        practice.good_night();
+    }
+    (0..55).for_each(|i| fs::remove_file(practice.path(&format!("chart/{i}.xml"))).expect("gone"));
+    assert_eq!(practice.night().0, 4);
+    let restored = |to: &str| {
+        let (from, to) = (practice.text("disk"), practice.text(to));
+        let restore = ["restore", "--from", &from, "--to", &to, "--identity", &practice.text("key")];
+        assert_eq!(practice.exit(&restore), 0);
+        let names = fs::read_dir(&to).expect("a folder").map(|e| e.expect("an entry").file_name().into_string().expect("UTF-8"));
+        names.filter(|name| name.contains("UNVERIFIED")).count()
+    };
+    for (night, is_held) in [("6", true), ("7", true), ("8", false), ("9", false)] {
+        if night == "8" {
+            let (exit, off) = practice.answer(&["hold", "off", "--by", "A", "--witness", "B"]);
+            assert_eq!((exit, &off["open_alarms"][0]["generation"]), (0, &5.into()), "it is said that the alarm is open");
+        }
+        practice.write("chart/a", night);
+        let (exit, answer) = practice.night();
+        let alarm = &answer["alarms"][0];
+        assert_eq!((exit, &answer["verdict"], &alarm["tripwire"]), (4, &"alarm".into(), &"gone".into()), "night {night}");
+        assert_eq!((&alarm["open_since"], practice.held_lines()), (&5.into(), 1));
+        let finding = &answer["findings"][0];
+        assert_eq!((&finding["kind"], &finding["detail"]), (&"alarm-open".into(), &"clinic 5".into()));
+        let held: &[&str] = if is_held { &["hold", "source-alarm"] } else { &["source-alarm"] };
+        practice.assert_status(4, "failure", held);
+        assert_eq!(practice.exit(&["hold", "show"]), 4);
+        assert_eq!(restored(&format!("to {night}")), 1, "it is marked as doubtful");
+    }
+    assert_eq!(practice.harmless(&[]), 0);
+    practice.assert_status(0, "good", &[]);
+    practice.write("chart/a", "10");
+    practice.good_night();
+    assert_eq!(practice.exit(&["hold", "show"]), 0);
+    assert_eq!(restored("to 10"), 0);
+    // None of these nights is an unclean one any more.
+    let (_, clean) = practice.answer(&["generations", "--clean", &practice.text("disk"), "--identity", &practice.text("key")]);
+    assert_eq!(clean["last_clean"], 10, "{clean}");
 }
 
 /// A dump that is encrypted every night, by whom and for what the two people know. Another file that becomes noise is news,
@@ -578,7 +626,8 @@ fn another_touch_of_a_canary_is_another_alarm() {
     }
     // Which of the two?
     assert_eq!(practice.harmless(&[]), 2);
-    assert_eq!([practice.harmless(&["--generation", "2"]), practice.harmless(&[])], [0, 0]);
+    assert_eq!(practice.harmless(&["--generation", "2"]), 4, "the other one is open");
+    assert_eq!(practice.harmless(&[]), 0);
     practice.assert_status(0, "good", &[]);
     practice.write("chart/a", "4");
     practice.good_night();

@@ -87,6 +87,8 @@ pub enum ProblemName {
     SourceIncomplete,
     /// The newest generation of a source has an alarm.
     SourceAlarm,
+    /// Alarms are open that no newest generation of a source names.
+    AlarmsOpen,
     /// A backup sealed nothing, and no later one made up for it.
     NightFailed,
     /// A backup began and did not end, and no later one made up for it.

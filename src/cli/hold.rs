@@ -12,9 +12,10 @@ use crate::cli::ui::units::time;
 use crate::cli::ui::words::hold_line;
 use azekura::answer::hold::{self as answer, HoldAnswer, ReleaseAsked};
 use azekura::format::object::Id;
-use azekura::host::ledger::{Ledger, LedgerContent};
-use azekura::job::incident::harmless::{HarmlessError, OpenAlarm, Statement, call_harmless, open_alarms};
+use azekura::host::ledger::{Ledger, LedgerContent, LedgerError};
+use azekura::job::incident::harmless::{HarmlessError, Statement, call_harmless};
 use azekura::job::incident::hold::{Hold, HoldError, Release, active_hold, put_on, take_off};
+use azekura::job::incident::open_alarms::{OpenAlarm, nights_of, open_alarms};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -70,6 +71,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
     let state = context.state_to_ask()?;
     let env = context.env(None);
     let book = || Ledger::of(&state).read();
+    let answer = |book: &LedgerContent| Ok::<_, LedgerError>(answer(book, open_alarms(book, &nights_of(&state)?)));
     // Among lines that are missing there may be a hold.
     let whole_or = |exit: Exit, book: &LedgerContent| {
         let Some(said) = ledger_fault(book) else { return exit };
@@ -86,12 +88,13 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
                 Some(hold) => format!("{}\n{}\n", find("hold.added-to"), hold_line(&hold)),
                 None => format!("{}\n", find("hold.put-on")),
             };
-            Ok(Outcome::good(said, &answer(&book)))
+            Ok(Outcome::good(said, &answer(&book)?))
         }
         Command::Show => {
             let book = book()?;
-            let (hold, answer) = (active_hold(&book), answer(&book));
-            let exit = if hold.is_some() { Exit::Alarm } else { Exit::Good };
+            let (hold, answer) = (active_hold(&book), answer(&book)?);
+            let is_quiet = hold.is_some() || !answer.open_alarms.first.is_empty();
+            let exit = if is_quiet { Exit::Alarm } else { Exit::Good };
             Ok(Outcome::new(whole_or(exit, &book), text(hold.as_ref(), &answer), &answer))
         }
         Command::Off(off) => {
@@ -99,7 +102,8 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
                 Release::Done => (Exit::Good, "hold.off"),
                 Release::Requested => (Exit::Incomplete, "hold.half-off"),
             };
-            Ok(Outcome::new(exit, format!("{}\n", find(said)), &answer(&book()?)))
+            let answer = answer(&book()?)?;
+            Ok(Outcome::new(exit, format!("{}\n{}", find(said), alarms_text(&answer)), &answer))
         }
         Command::Harmless(h) => {
             let (by, witness, because) = (&h.by, &h.witness, &h.because);
@@ -107,14 +111,16 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
             let was_held = active_hold(&book()?).is_some();
             let ended = call_harmless(&state, &statement, &env)?;
             let book = book()?;
-            let (hold, answer) = (active_hold(&book), answer(&book));
+            let (hold, answer) = (active_hold(&book), answer(&book)?);
             let said = message!("hold.harmless", why = recorded::why(&ended.why));
-            let (exit, then) = match &hold {
-                Some(hold) => (Exit::Alarm, format!("{}\n", hold_line(hold))),
-                None if was_held => (Exit::Good, format!("{}\n", find("hold.off"))),
-                None => (Exit::Good, String::new()),
+            let then = match &hold {
+                Some(hold) => format!("{}\n", hold_line(hold)),
+                None if was_held => format!("{}\n", find("hold.off")),
+                None => String::new(),
             };
-            Ok(Outcome::new(exit, format!("{said}\n{then}"), &answer))
+            let is_quiet = hold.is_some() || !answer.open_alarms.first.is_empty();
+            let exit = if is_quiet { Exit::Alarm } else { Exit::Good };
+            Ok(Outcome::new(exit, format!("{said}\n{then}{}", alarms_text(&answer)), &answer))
         }
     }
 }
@@ -125,13 +131,16 @@ fn text(hold: Option<&Hold>, answer: &HoldAnswer) -> String {
         Some(hold) => format!("{}\n", hold_line(hold)),
         None => format!("{}\n", find("hold.none")),
     };
-    for alarm in &answer.open_alarms.first {
-        text.push_str(&format!("{}\n", open_alarm(&alarm.time, &alarm.why)));
-    }
+    text.push_str(&alarms_text(answer));
     if let Some(asked) = &answer.hold.as_ref().and_then(|h| h.release_asked.as_ref()) {
         text.push_str(&format!("{}\n", message!("hold.asked", since = when(&asked.since), who = asked.by)));
     }
     text
+}
+
+/// The open alarms, a line for each.
+fn alarms_text(answer: &HoldAnswer) -> String {
+    answer.open_alarms.first.iter().map(|alarm| format!("{}\n", open_alarm(&alarm.time, &alarm.why))).collect()
 }
 
 /// An alarm that two people may call harmless.
@@ -139,7 +148,7 @@ fn open_alarm(raised: &str, why: &str) -> Message {
     message!("hold.open-alarm", time = time(raised, Lang::spoken()), why = recorded::why(why))
 }
 
-fn answer(book: &LedgerContent) -> HoldAnswer {
+fn answer(book: &LedgerContent, alarms: Vec<OpenAlarm>) -> HoldAnswer {
     let open =
         |a: OpenAlarm| answer::OpenAlarm { set: a.set.into(), generation: a.generation, time: a.time.into(), why: a.why.into() };
     let asked = |(since, by): (String, String)| ReleaseAsked { since: since.into(), by: by.into() };
@@ -151,7 +160,7 @@ fn answer(book: &LedgerContent) -> HoldAnswer {
             why: h.why.into(),
             release_asked: h.release_requested.map(asked),
         }),
-        open_alarms: open_alarms(book).into_iter().map(open).collect(),
+        open_alarms: alarms.into_iter().map(open).collect(),
     }
 }
 

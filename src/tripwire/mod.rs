@@ -322,12 +322,12 @@ impl Watcher {
         match before {
             None => {
                 c.new.fetch_add(1, Relaxed);
-                s.judge_new_canary(path, content);
+                s.judge_canary(path, content, true);
             }
             Some(before) => {
                 c.changed.fetch_add(1, Relaxed);
                 s.note(Evidence::Changed, path);
-                s.check_canary(path);
+                s.judge_canary(path, content, false);
                 if before.settled && s.forbids(path, sample) {
                     c.forbidden.fetch_add(1, Relaxed);
                     s.note(Evidence::Forbidden, path);
@@ -391,6 +391,8 @@ pub struct RaisedAlarm {
     pub recorded: RecordedAlarm,
     /// Set and generation of an earlier alarm that nothing was added to.
     pub repeats: Option<(Id, u64)>,
+    /// Tonight shows nothing of it: it is open.
+    pub is_carried: bool,
 }
 
 impl SourceWatcher {
@@ -420,14 +422,18 @@ impl SourceWatcher {
             paths.sort();
             let (tripwire, source) = (excess.tripwire.name().to_owned(), self.name.clone());
             let alarm = Alarm { tripwire, source, measured: excess.measured, limit: excess.limit, paths };
-            raised.push(RaisedAlarm { alarm, recorded, repeats });
+            raised.push(RaisedAlarm { alarm, recorded, repeats, is_carried: false });
         }
-        if is_absent && raised.is_empty() {
+        let is_quiet = raised.is_empty();
+        if is_quiet {
+            raised = open_alarms(&self.earlier);
+        }
+        if is_absent && is_quiet {
             return (history, raised);
         }
         let much_was_announced = announced && !judge(&history.nights, &self.host, &measures, false).is_empty();
         let kind = match () {
-            () if !raised.is_empty() => NightKind::Alarm,
+            () if !is_quiet => NightKind::Alarm,
             // The size of the source is measured from tonight on.
             () if much_was_announced || shrank_by_leave => NightKind::Announced,
             () => NightKind::Usual,
@@ -527,6 +533,19 @@ impl NightCounts {
             finished: of(&self.finished),
         }
     }
+}
+
+/// The alarms of the generation that raised one last and that nobody has called harmless: a night that adds nothing to an alarm
+/// does not end it.
+fn open_alarms(earlier: &[EarlierAlarm]) -> Vec<RaisedAlarm> {
+    let mut open = earlier.iter().rev().filter(|e| !e.is_harmless).peekable();
+    let Some(origin) = open.peek().map(|newest| (newest.set, newest.alarm.generation)) else { return Vec::new() };
+    let carried = |e: &EarlierAlarm| {
+        let RecordedAlarm { tripwire, source, measured, limit, .. } = e.alarm.clone();
+        let alarm = Alarm { tripwire, source, measured, limit, paths: Vec::new() };
+        RaisedAlarm { alarm, recorded: e.alarm.clone(), repeats: Some(origin), is_carried: true }
+    };
+    open.filter(|e| (e.set, e.alarm.generation) == origin).map(carried).collect()
 }
 
 /// Adds tonight's counts to those of all nights. Of too many kinds, those with the most files stay.

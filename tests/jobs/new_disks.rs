@@ -301,6 +301,51 @@ fn a_canary_is_known_to_a_disk_that_never_saw_it() {
     assert_eq!(night(&h, "CL-02").0, "canary", "it is gone");
 }
 
+/// The canary is younger than the disk's last night.
+#[test]
+fn a_canary_that_was_put_there_later_is_known_to_every_disk() {
+    let canary =
+        |h: &Hospital| SourceOptions { canaries: vec![b"source/pay".to_vec()], ..SourceOptions::new("source", h.source()) };
+    let told = |h: &Hospital, disk: &str| tripwires(&night_of(h, disk, vec![canary(h)], None)).join(" ");
+    for act in ["touched", "gone"] {
+        let h = hospital();
+        ["CL-01", "CL-02", "CL-03"].iter().for_each(|disk| drop(night_of(&h, disk, vec![canary(&h)], None)));
+        let pay = h.write("pay", "never touched");
+        assert_eq!((told(&h, "CL-01"), told(&h, "CL-02")), (String::new(), String::new()));
+        match act {
+            "touched" => drop(h.write("pay", "touched")),
+            _ => fs::remove_file(pay).expect("a deletion"),
+        }
+        let report = night_of(&h, "CL-03", vec![canary(&h)], None);
+        assert_eq!(tripwires(&report), ["canary"], "{act}");
+        // It is told once; and it stays open.
+        let next = night_of(&h, "CL-03", vec![canary(&h)], None);
+        assert_eq!((tripwires(&next), next.origins[0].generation), (vec!["canary"], report.generation), "{act}");
+        harmless(&h, &report);
+        assert_eq!(told(&h, "CL-03"), "", "{act}");
+    }
+}
+
+/// Whoever puts a canary back as it was has touched nothing.
+#[test]
+fn a_canary_that_is_put_back_is_no_further_alarm() {
+    let h = hospital();
+    let canary = || SourceOptions { canaries: vec![b"source/pay".to_vec()], ..SourceOptions::new("source", h.source()) };
+    let night = || night_of(&h, "CL-01", vec![canary()], None);
+    h.write("pay", "never touched");
+    night();
+    h.write("pay", "touched");
+    let told = night();
+    assert_eq!(tripwires(&told), ["canary"]);
+    h.write("pay", "never touched");
+    let back = night();
+    assert_eq!((tripwires(&back), back.origins[0].generation), (vec!["canary"], told.generation), "open, and nothing new");
+    harmless(&h, &told);
+    assert_eq!(tripwires(&night()), [""; 0]);
+    h.write("pay", "touched");
+    assert_eq!(tripwires(&night()), ["canary"], "it is guarded as before");
+}
+
 /// The catalog is lost, and all that the host knew of its alarms: they are sealed on the medium.
 #[test]
 fn a_rebuilt_host_knows_its_alarms() {

@@ -198,9 +198,11 @@ fn a_source_whose_files_are_all_gone_is_an_alarm() {
             assert_eq!(report.alarms[0].measured, 120);
             let is_empty = what != "only a link is left";
             assert_eq!(finding(&report, "source-empty").len(), usize::from(is_empty), "{what}");
-            // Nor is it a success in the nights after that.
-            let expected = if is_empty { Verdict::Incomplete } else { Verdict::Good };
-            assert_eq!(h.backup().verdict, expected, "{what}");
+            // The alarm goes on in the nights after that, and the source is still empty.
+            let next = h.backup();
+            assert_eq!((next.verdict, tripwires(&next)), (Verdict::Alarm, vec!["gone"]), "{what}");
+            assert_eq!(next.origins[0].generation, report.generation);
+            assert_eq!(finding(&next, "source-empty").len(), usize::from(is_empty), "{what}");
         }
     }
 }

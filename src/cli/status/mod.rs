@@ -64,14 +64,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let is_news = |p: &&answer::Problem| !matches!(p.problem, ProblemName::LedgerChanged | ProblemName::Hold);
     let problems = answer.problems.first.iter().filter(is_news).map(|p| Message::plain(&format!("{} {}", p.text, p.next)));
     let warnings = problems.chain(answer.lacks.first.iter().map(warning)).collect();
-    Ok(Outcome { warnings, ..Outcome::new(exit(&answer, &book), text(&answer), &answer) })
+    Ok(Outcome { warnings, ..Outcome::new(exit(&answer, is_quiet, &book), text(&answer), &answer) })
 }
 
-/// What a monitor has to know first comes first: a changed ledger, a hold, then the verdict.
-fn exit(answer: &Status, book: &LedgerContent) -> Exit {
+/// What a monitor has to know first comes first: a changed ledger, a hold or an open alarm, then the verdict.
+fn exit(answer: &Status, is_quiet: bool, book: &LedgerContent) -> Exit {
     match answer.verdict {
         _ if !book.broken.is_empty() => Exit::Damage,
-        _ if answer.hold => Exit::Alarm,
+        _ if is_quiet => Exit::Alarm,
         StatusVerdict::Failure => Exit::Failed,
         StatusVerdict::Attention => Exit::Incomplete,
         StatusVerdict::Good => Exit::Good,

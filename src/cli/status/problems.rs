@@ -2,6 +2,7 @@
 
 use crate::cli::media::ledger::{ledger_fault, out_of_use};
 use crate::cli::ui::lang::Lang;
+use crate::cli::ui::recorded;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{count, time};
 use crate::cli::ui::words::hold_line;
@@ -19,7 +20,7 @@ pub fn of_all(judged: &[Judged], hold: Option<&Hold>, book: &LedgerContent) -> V
         let text = hold_line(hold);
         Problem { time: Some(hold.since.as_str().into()), ..failure(ProblemName::Hold, &text, &message!("status.do.hold")) }
     });
-    let is_quiet = hold.is_some() || judged.iter().any(|p| matches!(p, Judged::SourceAlarm { .. }));
+    let is_quiet = hold.is_some() || judged.iter().any(Judged::is_open_alarm);
     ledger.into_iter().chain(hold_problem).chain(judged.iter().map(|judged| worded(judged, is_quiet, book))).collect()
 }
 
@@ -85,6 +86,7 @@ fn of_source(judged: &Judged) -> Option<Problem> {
             about(source, Some(*generation), failure(ProblemName::SourceAlarm, &text, &message!("status.do.source-alarm")))
         }
         Judged::NoBackup
+        | Judged::AlarmsOpen { .. }
         | Judged::NightFailed { .. }
         | Judged::NightCutOff { .. }
         | Judged::Unrecorded { .. }
@@ -183,6 +185,13 @@ fn of_night(judged: &Judged, is_quiet: bool) -> Problem {
             let text = message!("status.problem.failed-afterwards", number = generation, why = why);
             let failed = failure(ProblemName::FailedAfterwards, &text, &message!("status.do.failed-afterwards"));
             Problem { generation: Some(*generation), ..failed }
+        }
+        Judged::AlarmsOpen { alarms, oldest } => {
+            let (when, why) = (when(&oldest.time), recorded::why(&oldest.why));
+            let text = message!("status.problem.alarms-open", count = count(*alarms), time = when, why = why);
+            let open = failure(ProblemName::AlarmsOpen, &text, &message!("status.do.source-alarm"));
+            let (generation, time) = (Some(oldest.generation), Some(oldest.time.as_str().into()));
+            Problem { generation, time, ..open }
         }
         Judged::LedgerTorn { lines } => {
             let text = message!("status.problem.ledger-torn", count = count(*lines));

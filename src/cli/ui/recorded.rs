@@ -47,8 +47,16 @@ pub fn why(text: &str) -> String {
 }
 
 fn raised(text: &str) -> Option<String> {
-    let (generation, tripwires) = text.strip_prefix("set ")?.rsplit_once(": ")?;
-    let (set, number) = generation.rsplit_once(" generation ")?;
+    let number_of = |generation: &str| {
+        let (set, number) = generation.rsplit_once(" generation ")?;
+        number.bytes().all(|b| b.is_ascii_digit()).then(|| (set.printable(), number.to_owned()))
+    };
+    let text = text.strip_prefix("set ")?;
+    let Some((generation, tripwires)) = text.rsplit_once(": ") else {
+        let (set, number) = number_of(text)?;
+        return Some(message!("hold.alarm-unnamed", set = set, number = number).to_string());
+    };
+    let (set, number) = number_of(generation)?;
     let signs = tripwires.split(", ").map(|t| find_optional(&format!("tripwire.{t}"))).collect::<Option<Vec<_>>>()?;
     Some(message!("hold.alarm", set = set, number = number, signs = signs.join(&find("hold.and"))).to_string())
 }

@@ -34,6 +34,7 @@ use crate::pipeline::source::SourceTree;
 use crate::set::writer::{self, Closed, NewSet, Opened, SealFacts, SetWriter, WriteError, WriteTarget};
 use crate::tripwire::all_sets::HostHistory;
 use crate::tripwire::{RaisedAlarm, WatchedSource, Watcher};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 /// A run whose set is open.
@@ -366,8 +367,20 @@ impl<'a> Run<'a> {
         let here = AlarmOrigin { set: self.set.host.id(), generation };
         let new = raised.iter().filter(|r| r.repeats.is_none()).map(|r| r.recorded.clone()).collect();
         harmless::remember(&self.set.host.state, generation, new)?;
+        self.seal_open(&raised)?;
         let origin = |r: &RaisedAlarm| r.repeats.map_or(here, |(set, generation)| AlarmOrigin { set, generation });
         Ok(raised.into_iter().map(|r| (origin(&r), r.alarm)).map(|(origin, alarm)| (alarm, origin)).unzip())
+    }
+
+    /// Names in the manifest the generation that raised an alarm which is open, and of which tonight shows nothing.
+    fn seal_open(&self, raised: &[RaisedAlarm]) -> Result<()> {
+        let state = StateDir::open(&self.options.state)?;
+        let open = raised.iter().filter(|r| r.is_carried).filter_map(|r| Some((&r.alarm.source, r.repeats?)));
+        for (source, (set, generation)) in open.collect::<BTreeSet<_>>() {
+            let origin = harmless::name_of_generation(&state, set, generation);
+            self.tally.finding(FindingKind::AlarmOpen, source, origin);
+        }
+        Ok(())
     }
 
     /// Puts a hold on if tripwires were raised, and something is new of it. Returns why that failed: the generation is

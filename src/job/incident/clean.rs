@@ -9,6 +9,7 @@ use crate::env::Env;
 use crate::event::{Event, FindingKind, Observer, Phase, chain_text};
 use crate::format::check_code::CheckCode;
 use crate::format::entry::EntryKind;
+use crate::format::manifest::Finding;
 use crate::format::object::Id;
 use crate::format::seal::Verdict;
 use crate::format::watch::{Alarm, Measures, SourceWatch};
@@ -151,12 +152,16 @@ pub fn clean(options: &Options, identity: &Identity, env: &Env, observer: &dyn O
     };
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(search_next))));
     let found = results.into_inner().into_iter().collect::<Result<Vec<_>>>()?;
-    let statements: Statements = found.iter().flat_map(|f| f.statements.clone()).collect();
+    let mut said = Said::default();
+    for f in &found {
+        said.statements.extend(f.statements.iter().map(|(origin, why)| (origin.clone(), why.clone())));
+        said.carried.insert(f.traces.generation, f.carried.clone());
+    }
     let mut found: Vec<_> = found.into_iter().map(|f| (f.traces, f.first_paths)).collect();
     found.sort_by_key(|(traces, _)| traces.generation);
     let first_hits = first_hits(&found, options.indicators.as_ref());
     let mut generations: Vec<GenerationTraces> = found.into_iter().map(|(traces, _)| traces).collect();
-    call_harmless(&mut generations, &statements);
+    call_harmless(&mut generations, &set_name(&chain), &said);
     Ok(Report {
         set: chain.set,
         set_name: set_name(&chain),
@@ -181,20 +186,22 @@ fn first_hits(found: &[(GenerationTraces, FirstPaths)], indicators: Option<&Indi
     hits
 }
 
-/// Marks the generations whose alarms people have called harmless. An alarm that goes on in the next generation and has not
-/// grown is the same one.
-fn call_harmless(generations: &mut [GenerationTraces], statements: &Statements) {
+/// Marks the generations whose alarms people have called harmless: as alarms of this set, or as those of another one that were
+/// open. An alarm that goes on in the next generation and has not grown is the same one.
+fn call_harmless(generations: &mut [GenerationTraces], set_name: &str, said: &Said) {
     let mut going_on: BTreeMap<(Vec<u8>, String), (u64, String)> = BTreeMap::new();
     for g in generations {
+        let own = said.statements.get(&format!("{set_name} {}", g.generation));
+        let carried = said.carried.get(&g.generation).map(|c| &c[..]).unwrap_or_default();
+        let origin = |a: &Alarm| carried.iter().find(|c| c.source == a.source && a.paths.is_empty());
         let key = |a: &Alarm| (a.source.clone(), a.tripwire.clone());
-        let said = |a: &Alarm| {
-            let same = going_on.get(&key(a)).filter(|(measured, _)| a.measured <= *measured);
-            statements.get(&g.generation).or(same.map(|(_, said)| said)).cloned()
+        let why = |a: &Alarm| {
+            let same = going_on.get(&key(a)).filter(|(measured, _)| a.measured <= *measured).map(|(_, why)| why);
+            own.or_else(|| said.statements.get(&origin(a)?.origin)).or(same).cloned()
         };
-        let said: Option<Vec<String>> = g.alarms.iter().map(said).collect();
-        let said = said.unwrap_or_default();
-        going_on = g.alarms.iter().zip(&said).map(|(a, said)| (key(a), (a.measured, said.clone()))).collect();
-        g.harmless = said.into_iter().next();
+        let all: Vec<String> = g.alarms.iter().map(why).collect::<Option<_>>().unwrap_or_default();
+        going_on = g.alarms.iter().zip(&all).map(|(a, why)| (key(a), (a.measured, why.clone()))).collect();
+        g.harmless = all.into_iter().next();
     }
 }
 
@@ -204,8 +211,25 @@ fn last_clean(generations: &[GenerationTraces]) -> Option<u64> {
     generations.iter().take_while(|g| !g.has_traces()).filter(|g| g.is_clean()).last().map(|g| g.generation)
 }
 
-/// What people have said of the alarm of each generation of the set.
-type Statements = BTreeMap<u64, String>;
+/// Why people have called the alarm of a generation harmless, by what they call that generation: `NAME NUMBER`, as a run
+/// writes it.
+type Statements = BTreeMap<String, String>;
+
+/// An alarm of an earlier generation that was open, and of which the night showed nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct CarriedAlarm {
+    source: Vec<u8>,
+    /// What people call the generation that raised it.
+    origin: String,
+}
+
+/// What the generations of a set say of alarms.
+#[derive(Debug, Default)]
+struct Said {
+    statements: Statements,
+    /// By the generation's number.
+    carried: BTreeMap<u64, Vec<CarriedAlarm>>,
+}
 
 /// What was found in a generation.
 struct Found {
@@ -213,6 +237,7 @@ struct Found {
     first_paths: FirstPaths,
     /// Those that it seals.
     statements: Statements,
+    carried: Vec<CarriedAlarm>,
 }
 
 struct Search<'s> {
@@ -229,7 +254,7 @@ impl Search<'_> {
     /// something.
     fn generation(&self, link: &SealLink) -> Result<Found> {
         let traces = GenerationTraces::new(link);
-        let mut found = Found { traces, first_paths: FirstPaths::new(), statements: Statements::new() };
+        let mut found = Found { traces, first_paths: FirstPaths::new(), statements: Statements::new(), carried: Vec::new() };
         match self.look_into(&mut found) {
             Err(InspectError::Generation(e)) if e.is_damage() => found.traces.damaged = Some(chain_text(&e)),
             looked => looked?,
@@ -237,7 +262,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    fn look_into(&self, Found { traces, first_paths, statements }: &mut Found) -> Result<()> {
+    fn look_into(&self, Found { traces, first_paths, statements, carried }: &mut Found) -> Result<()> {
         let number = traces.generation;
         let generation = Generation::open(self.medium, self.chain, Some(number), self.identity)?;
         let manifest = &generation.manifest;
@@ -247,11 +272,16 @@ impl Search<'_> {
         };
         traces.changes = manifest.watch.iter().filter_map(tonight).collect();
         traces.alarms.clone_from(&manifest.alarms);
-        // "NAME NUMBER: why (who, who)", as a run writes it. What cannot be trusted says nothing.
-        let name = set_name(self.chain);
-        let said = manifest.findings.iter().filter(|f| traces.trusted && f.kind == FindingKind::Harmless.name());
-        let of_set = said.filter_map(|f| f.detail.strip_prefix(&name[..])?.strip_prefix(' ')?.split_once(": "));
-        statements.extend(of_set.filter_map(|(number, why)| Some((number.parse().ok()?, why.to_owned()))));
+        // What cannot be trusted says nothing.
+        let findings = |kind: FindingKind| {
+            let trusted = traces.trusted;
+            manifest.findings.iter().filter(move |f| trusted && f.kind == kind.name())
+        };
+        // "NAME NUMBER: why (who, who)", as a run writes it.
+        let said = findings(FindingKind::Harmless).filter_map(|f| statement(&f.detail));
+        statements.extend(said.map(|(origin, why)| (origin.to_owned(), why.to_owned())));
+        let open = |f: &Finding| CarriedAlarm { source: f.path.clone(), origin: f.detail.clone() };
+        carried.extend(findings(FindingKind::AlarmOpen).map(open));
         let Some(indicators) = self.indicators else { return Ok(()) };
         for (count, record) in (1..).zip(generation.entries()) {
             let core = match record?.entry {
@@ -280,6 +310,14 @@ impl Search<'_> {
         }
         Ok(())
     }
+}
+
+/// The name of a generation and what was said of it. The set's name may contain what comes between them.
+fn statement(text: &str) -> Option<(&str, &str)> {
+    let ends = text.match_indices(": ").map(|(at, _)| at);
+    let is_number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+    let end = ends.into_iter().find(|at| text[..*at].rsplit_once(' ').is_some_and(|(_, n)| is_number(n)))?;
+    Some((&text[..end], &text[end + 2..]))
 }
 
 #[cfg(test)]
@@ -315,6 +353,31 @@ mod tests {
         assert!(!GenerationTraces { hits: 1, ..traces(1) }.is_clean());
     }
 
+    fn looked_at(generation: &str) -> Said {
+        let statements = Statements::from([(generation.to_owned(), "looked at (A, B)".to_owned())]);
+        Said { statements, ..Said::default() }
+    }
+
+    /// What one disk has raised is open on the other disks until people have looked at it, and what these raise themselves is not.
+    #[test]
+    fn what_was_said_of_another_sets_alarm_ends_where_it_was_carried() {
+        let alarmed = |generation, paths: &[&[u8]]| GenerationTraces {
+            alarms: vec![Alarm { paths: paths.iter().map(|p| p.to_vec()).collect(), ..alarm() }],
+            verdict: Verdict::Alarm,
+            ..traces(generation)
+        };
+        let carried = |origin: &str| vec![CarriedAlarm { source: b"ehr".to_vec(), origin: origin.into() }];
+        for (origin, paths, is_clean) in
+            [("CL-02 7", &[][..], true), ("CL-02 8", &[], false), ("CL-02 7", &[b"ehr/a".as_slice()], false)]
+        {
+            let mut all = [alarmed(3, paths)];
+            let said = Said { carried: BTreeMap::from([(3, carried(origin))]), ..looked_at("CL-02 7") };
+            call_harmless(&mut all, "CL-01", &said);
+            assert_eq!(all[0].is_clean(), is_clean, "{origin} {paths:?}");
+        }
+        assert_eq!(statement("clinic: 2 : new 7: why: so (A, B)"), Some(("clinic: 2 : new 7", "why: so (A, B)")));
+    }
+
     #[test]
     fn an_alarm_that_goes_on_without_growing_is_the_one_that_was_harmless() {
         let alarmed = |generation, measured| GenerationTraces {
@@ -323,12 +386,12 @@ mod tests {
             ..traces(generation)
         };
         let mut all = [alarmed(1, 9), alarmed(2, 9), alarmed(3, 10), alarmed(4, 9)];
-        call_harmless(&mut all, &Statements::from([(1, "looked at (A, B)".to_owned())]));
+        call_harmless(&mut all, "clinic", &looked_at("clinic 1"));
         assert_eq!(all.each_ref().map(GenerationTraces::is_clean), [true, true, false, false]);
         assert_eq!(last_clean(&all), Some(2));
         let unreadable = GenerationTraces { verdict: Verdict::Alarm, ..traces(1) };
         let mut all = [unreadable];
-        call_harmless(&mut all, &Statements::from([(1, "looked at (A, B)".to_owned())]));
+        call_harmless(&mut all, "clinic", &looked_at("clinic 1"));
         assert!(!all[0].is_clean(), "nobody knows which alarms it has");
     }
 

@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** it ends what an alarm has found, and nothing that comes later: see [`crate::tripwire::earlier`].
 
+use super::open_alarms::{OpenAlarm, harmless_alarms, nights_of, open_alarms, raised_alarms};
 use super::people::{is_nobody, is_same_person};
 use crate::env::Env;
 use crate::format::object::Id;
@@ -17,20 +18,6 @@ use std::path::Path;
 
 /// Generations with an alarm that are remembered of a set.
 const GENERATIONS: usize = 20;
-
-/// A generation with an alarm that nobody has called harmless. A repeated alarm belongs to the generation that raised it
-/// first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenAlarm {
-    /// The id of the set, in hexadecimal.
-    pub set: String,
-    /// The generation.
-    pub generation: u64,
-    /// When it was raised: RFC 3339, UTC.
-    pub time: String,
-    /// Set, generation and tripwires, in English.
-    pub why: String,
-}
 
 /// What two people say of an alarm.
 #[derive(Debug, Clone)]
@@ -70,27 +57,6 @@ pub enum HarmlessError {
     Ledger(#[from] LedgerError),
 }
 
-/// All open alarms, the oldest first.
-pub fn open_alarms(book: &LedgerContent) -> Vec<OpenAlarm> {
-    let harmless = harmless_alarms(book);
-    let raised = book.lines.iter().filter_map(|l| match &l.event {
-        LedgerEvent::Held { why, set: Some(set), generation: Some(generation), .. } => {
-            Some(OpenAlarm { set: set.clone(), generation: *generation, time: l.time.clone(), why: why.clone() })
-        }
-        _ => None,
-    });
-    raised.filter(|a| !harmless.contains(&(&a.set[..], a.generation))).collect()
-}
-
-/// Set and generation of each alarm that two people have called harmless.
-pub fn harmless_alarms(book: &LedgerContent) -> BTreeSet<(&str, u64)> {
-    let called = book.lines.iter().filter_map(|l| match &l.event {
-        LedgerEvent::Harmless { set, generation, .. } => Some((&set[..], *generation)),
-        _ => None,
-    });
-    called.collect()
-}
-
 /// Ends an alarm. Returns which.
 pub fn call_harmless(state: &Path, statement: &Statement, env: &Env) -> Result<OpenAlarm, HarmlessError> {
     let Statement { set, generation, by, witness, because } = *statement;
@@ -101,7 +67,7 @@ pub fn call_harmless(state: &Path, statement: &Statement, env: &Env) -> Result<O
         return Err(HarmlessError::NoReason);
     }
     let ledger = Ledger::of(state);
-    let mut open = open_alarms(&ledger.read()?);
+    let mut open = open_alarms(&ledger.read()?, &nights_of(state)?);
     let set = set.map(|id| id.to_string());
     open.retain(|a| set.as_ref().is_none_or(|set| a.set == *set) && generation.is_none_or(|g| a.generation == g));
     let alarm = match open.len() {
@@ -114,35 +80,32 @@ pub fn call_harmless(state: &Path, statement: &Statement, env: &Env) -> Result<O
     Ok(alarm)
 }
 
-/// What a run of `set` has to know of the alarms before it. One whose hold is not in the ledger, or whose file cannot be
-/// read, is raised anew.
+/// What a run of `set` has to know of the alarms before it, in the order in which they were raised. One that neither the ledger
+/// nor the log of nights has, or whose file cannot be read, is raised anew.
 pub fn earlier_alarms(state: &StateDir, set: Id, next_generation: u64) -> Result<Vec<EarlierAlarm>, LedgerError> {
     let book = Ledger::of(state.root()).read()?;
+    // The log of nights only knows what could not be entered in the ledger.
+    let raised = raised_alarms(&book, &nights_of(state.root()).unwrap_or_default());
     let (harmless, last_written) = (harmless_alarms(&book), written(&book, set).first().copied());
-    // Whether a generation of `set` was sealed after an alarm of another set.
-    let is_followed = |origin: &str, generation: u64| {
-        let is_origin = |l: &LedgerLine| match &l.event {
-            LedgerEvent::Held { set: Some(set), generation: Some(g), .. } => (&set[..], *g) == (origin, generation),
-            _ => false,
-        };
-        let raised = book.lines.iter().position(is_origin)?;
-        Some(last_written.is_some_and(|written| written > raised))
-    };
     let mut all = Vec::new();
     for other in state.sets() {
         let id = other.id().to_string();
         for alarm in recorded(&other) {
-            let Some(is_followed) = is_followed(&id, alarm.generation) else { continue };
+            let is_it = |(_, raised): &&(usize, OpenAlarm)| (&raised.set, raised.generation) == (&id, alarm.generation);
+            let Some((raised_at, _)) = raised.iter().find(is_it) else { continue };
             let is_own = other.id() == set;
             // A run that ended before its seal leaves an alarm that never was.
             if is_own && alarm.generation >= next_generation {
                 continue;
             }
+            // Whether a generation of `set` was sealed after an alarm of another set.
+            let is_followed = last_written.is_some_and(|written| written > *raised_at);
             let is_harmless = harmless.contains(&(&id[..], alarm.generation));
-            all.push(EarlierAlarm { set: other.id(), alarm, is_harmless, is_sealed: is_own || is_followed });
+            all.push((*raised_at, EarlierAlarm { set: other.id(), alarm, is_harmless, is_sealed: is_own || is_followed }));
         }
     }
-    Ok(all)
+    all.sort_by_key(|(raised_at, _)| *raised_at);
+    Ok(all.into_iter().map(|(_, alarm)| alarm).collect())
 }
 
 /// Indices of the lines that say that a generation of `set` was sealed, the newest first.
@@ -206,6 +169,12 @@ pub struct Unsealed {
     pub text: String,
 }
 
+/// What people call a generation of any set of the host: `NAME NUMBER`.
+pub fn name_of_generation(state: &StateDir, set: Id, generation: u64) -> String {
+    let name = state.set(set).and_then(|s| s.info().ok()).map_or_else(|| set.to_string(), |i| i.name);
+    format!("{name} {generation}")
+}
+
 /// The statements that a generation of `set` has to name: those since the one before the last. The last one may have been
 /// under way when a statement was made.
 pub fn unsealed(state: &StateDir, set: Id) -> Result<Vec<Unsealed>, LedgerError> {
@@ -214,13 +183,13 @@ pub fn unsealed(state: &StateDir, set: Id) -> Result<Vec<Unsealed>, LedgerError>
     let statement = |l: &LedgerLine| match &l.event {
         LedgerEvent::Harmless { set, generation, by, witness, why } => {
             let origin = set.parse().ok().and_then(|id| state.set(id));
-            let name = origin.as_ref().and_then(|s| s.info().ok()).map_or_else(|| set.clone(), |i| i.name);
+            let name = set.parse().map_or_else(|_| set.clone(), |id| name_of_generation(state, id, *generation));
             let alarms = origin.iter().flat_map(recorded).filter(|a| a.generation == *generation);
             let mut sources: Vec<Vec<u8>> = alarms.map(|a| a.source).collect::<BTreeSet<_>>().into_iter().collect();
             if sources.is_empty() {
                 sources.push(Vec::new());
             }
-            Some(Unsealed { sources, text: format!("{name} {generation}: {why} ({by}, {witness})") })
+            Some(Unsealed { sources, text: format!("{name}: {why} ({by}, {witness})") })
         }
         _ => None,
     };

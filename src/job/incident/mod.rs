@@ -5,4 +5,5 @@ pub mod evidence;
 pub mod harmless;
 pub mod hold;
 pub mod indicators;
+pub mod open_alarms;
 pub mod people;

@@ -11,9 +11,10 @@ use self::pools::{not_swapped, of_pool};
 use crate::format::seal::Verdict;
 use crate::host::ledger::{LedgerContent, LedgerEvent, MediumAccount, OutOfUse};
 use crate::host::nights::{Night, NightEnd, SealedNight, SourceNight};
-use crate::job::incident::harmless::harmless_alarms;
 use crate::job::incident::hold::active_hold;
+use crate::job::incident::open_alarms::{OpenAlarm, harmless_alarms, open_alarms};
 use crate::job::media::rotation::Pool;
+use std::collections::BTreeSet;
 
 /// A source that should be backed up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,13 @@ pub enum Problem {
         source: String,
         /// That generation.
         generation: u64,
+    },
+    /// Alarms are open that the newest generations of the sources do not name.
+    AlarmsOpen {
+        /// How many.
+        alarms: u64,
+        /// The one that was raised first.
+        oldest: OpenAlarm,
     },
     /// The last backup has sealed nothing.
     NightFailed {
@@ -184,6 +192,11 @@ pub enum Severity {
 }
 
 impl Problem {
+    /// Whether it is an alarm that nobody has called harmless.
+    pub fn is_open_alarm(&self) -> bool {
+        matches!(self, Self::SourceAlarm { .. } | Self::AlarmsOpen { .. })
+    }
+
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         match self {
@@ -207,10 +220,11 @@ impl Problem {
     fn urgency(&self) -> u8 {
         match self {
             Self::SourceAlarm { .. } => 0,
-            Self::NotInLedger { .. } | Self::Damaged { .. } => 1,
-            Self::NightFailed { .. } | Self::NightCutOff { .. } => 2,
-            Self::SourceOld { .. } => 4,
-            _ => 3,
+            Self::AlarmsOpen { .. } => 1,
+            Self::NotInLedger { .. } | Self::Damaged { .. } => 2,
+            Self::NightFailed { .. } | Self::NightCutOff { .. } => 3,
+            Self::SourceOld { .. } => 5,
+            _ => 4,
         }
     }
 }
@@ -238,11 +252,10 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Whether the newest generation of a source has an alarm that is not called harmless, with or without a hold: nobody is
-    /// asked for a clean medium then. Two people may have released its hold; only "harmless", or a later generation without
-    /// the alarm, ends the alarm itself.
+    /// Whether an alarm is open, with or without a hold: nobody is asked for a clean medium then. Two people may have released
+    /// its hold; only "harmless" ends the alarm itself.
     pub fn has_open_alarm(&self) -> bool {
-        self.problems.iter().any(|p| matches!(p, Problem::SourceAlarm { .. }))
+        self.problems.iter().any(Problem::is_open_alarm)
     }
 }
 
@@ -255,6 +268,7 @@ pub fn judge(
     now: i64,
     is_running: impl Fn(u32) -> bool,
 ) -> Judgement {
+    let open = open_alarms(book, nights);
     let nights = &looked_at(nights, book);
     let media = book.media();
     let sealed = || nights.iter().filter_map(|n| n.end.as_ref()?.sealed.as_ref());
@@ -265,7 +279,7 @@ pub fn judge(
     }
     let usual: Vec<ExpectedSource> = last.into_iter().flat_map(|l| &l.sources).map(|s| ExpectedSource::usual(&s.name)).collect();
     let expected = if expected.is_empty() { &usual } else { expected };
-    let mut sources = Vec::new();
+    let (mut sources, mut told) = (Vec::new(), BTreeSet::new());
     for source in expected {
         let of = |n: &&SealedNight| n.sources.iter().any(|s| source.is(s));
         let good = |n: &&SealedNight| {
@@ -275,8 +289,11 @@ pub fn judge(
         if last.is_some() {
             problems.extend(of_source(source, newest, good, now));
         }
+        told.extend(newest.into_iter().flat_map(|night| alarms_of(night, source)));
         sources.push(SourceStatus { name: source.name.clone(), good: good.cloned() });
     }
+    let mut untold = open.iter().filter(|a| !told.contains(&(&a.set[..], a.generation))).cloned();
+    problems.extend(untold.next().map(|oldest| Problem::AlarmsOpen { alarms: 1 + untold.count() as u64, oldest }));
     let (found, running) = of_nights(nights, book, expected, is_running);
     problems.extend(found);
     problems.extend(of_media(book, pools, now));
@@ -291,6 +308,14 @@ pub fn judge(
     problems.extend((torn_lines > 0).then_some(Problem::LogTorn { lines: torn_lines }));
     problems.sort_by_key(|p| (std::cmp::Reverse(p.severity()), p.urgency()));
     Judgement { problems, sources, last: last.cloned(), running }
+}
+
+/// Set and generation of the alarms that a night has of a source, where that is what the source's newest generation says.
+fn alarms_of<'n>(night: &'n SealedNight, source: &ExpectedSource) -> Vec<(&'n str, u64)> {
+    let alarmed = night.sources.iter().find(|s| s.name == source.name && s.verdict == Verdict::Alarm);
+    let own = || vec![(&night.set[..], night.generation)];
+    let all = |s: &'n SourceNight| s.alarms.iter().map(|a| (&a.set[..], a.generation)).collect::<Vec<_>>();
+    alarmed.map(|s| if s.alarms.is_empty() { own() } else { all(s) }).unwrap_or_default()
 }
 
 /// Whether a medium still has a generation: one that is in use, without damage, and was written as far as that. Where the

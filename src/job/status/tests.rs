@@ -51,6 +51,30 @@ fn only_a_young_good_generation_is_good() {
     assert!(matches!(&alarms[..], [Problem::SourceAlarm { .. }, Problem::SourceNever { .. }]), "{alarms:?}");
 }
 
+/// A hold that could not be entered, a source that is not backed up any more, and nights after the alarm that an older program
+/// has sealed: only two people end it.
+#[test]
+fn no_later_generation_ends_an_alarm() {
+    let alarmed = || night(4, Some(sealed(34, Verdict::Alarm)));
+    let later = SealedNight { generation: 2, ..sealed(10, Verdict::Good) };
+    let found = |book: &LedgerContent| {
+        let expected = Expected { sources: &[ExpectedSource::usual("ehr")], pools: &[] };
+        judge(&[alarmed(), night(0, Some(later.clone()))], 0, book, expected, NOON, |_| false)
+    };
+    let [medium, check_code, verdict] = ["CL-01", "JHFB", "good"].map(str::to_owned);
+    let second = LedgerEvent::Written { medium, generation: 2, check_code, verdict, from_cache: false };
+    let open = found(&book(&[registered("CL-01"), second.clone()]));
+    assert!(matches!(&open.problems[..], [Problem::AlarmsOpen { alarms: 1, oldest }] if oldest.generation == 1), "{open:?}");
+    assert!(open.has_open_alarm());
+    let harmless = |generation| {
+        let [set, by, witness, why] = ["00", "A", "B", "looked at"].map(str::to_owned);
+        LedgerEvent::Harmless { set, generation, by, witness, why }
+    };
+    let looked_at = |generation| found(&book(&[registered("CL-01"), second.clone(), harmless(generation)]));
+    assert!(looked_at(2).has_open_alarm(), "another one");
+    assert_eq!(looked_at(1).problems, []);
+}
+
 #[test]
 fn a_failure_stays_until_something_good_is_sealed() {
     let good = || night(0, Some(sealed(10, Verdict::Good)));
