@@ -20,6 +20,9 @@ impl From<MediumError> for CommandError {
         match error {
             E::NotFound { path } => new(message!("error.medium.not-found", place = path)),
             E::NotADirectory { path } => new(message!("error.medium.not-a-folder", place = path)),
+            E::TooManySets { path, most } => {
+                new(message!("error.medium.too-many-sets", place = path, count = units::count(most as u64)))
+            }
             E::NoSuchSet { path, set } => new(message!("error.medium.no-such-set", place = path, set = set)),
             E::SetExists { path, set } => new(message!("error.medium.set-exists", place = path, set = set)),
             E::Exists { medium: place, number } => new(message!("error.medium.exists", place = place, number = number)),
