@@ -2,6 +2,7 @@
 //!
 //! Its keys are neither flags nor the options of a job: a command uses a key where the argument was not typed.
 
+use crate::cli::trusted;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
@@ -12,8 +13,12 @@ use azekura::format::manifest::{LAST_PRIORITY, Rules};
 use azekura::job::media::rotation::Pool;
 use azekura::medium::tape::check_block;
 use serde::{Deserialize, Serialize};
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+
+/// Of the file: some hundred thousand lines.
+const MOST_BYTES: u64 = 8 << 20;
 
 /// A leap year.
 const MOST_AGE_HOURS: u64 = 366 * 24;
@@ -153,10 +158,11 @@ impl ConfigPool {
 }
 
 impl Config {
-    /// Reads `given`, which must exist, else `usual`, which need not.
-    pub fn read(given: Option<&Path>, usual: Option<&Path>) -> Result<Self, CommandError> {
+    /// Reads `given`, which must exist, else `usual`, which need not. `only_roots`: it decides what root runs.
+    pub fn read(given: Option<&Path>, usual: Option<&Path>, only_roots: bool) -> Result<Self, CommandError> {
         let Some(path) = given.or(usual) else { return Ok(Self::default()) };
-        match std::fs::read_to_string(path) {
+        let file = if only_roots { trusted::open(path)? } else { File::open(path) };
+        match file.and_then(read_text) {
             Ok(text) => Self::parse(path, &text).and_then(|config| config.checked(path)),
             Err(e) if given.is_none() && e.kind() == ErrorKind::NotFound => Ok(Self::default()),
             Err(e) => Err(CommandError::new(message!("error.config.read", path = path), Exit::Usage).cause(io_reason(&e))),
@@ -203,6 +209,12 @@ impl Config {
     pub fn text(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
     }
+}
+
+fn read_text(file: File) -> io::Result<String> {
+    let mut text = String::new();
+    file.take(MOST_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MOST_BYTES { Err(ErrorKind::FileTooLarge.into()) } else { Ok(text) }
 }
 
 #[cfg(test)]
