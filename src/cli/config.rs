@@ -2,7 +2,6 @@
 //!
 //! Its keys are neither flags nor the options of a job: a command uses a key where the argument was not typed.
 
-use crate::cli::trusted;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
@@ -158,10 +157,15 @@ impl ConfigPool {
 }
 
 impl Config {
-    /// Reads `given`, which must exist, else `usual`, which need not. `only_roots`: it decides what root runs.
-    pub fn read(given: Option<&Path>, usual: Option<&Path>, only_roots: bool) -> Result<Self, CommandError> {
+    /// Reads `given`, which must exist, else `usual`, which need not. `open`: the inner error is of a file that cannot be
+    /// opened.
+    pub fn read(
+        given: Option<&Path>,
+        usual: Option<&Path>,
+        open: impl Fn(&Path) -> Result<io::Result<File>, CommandError>,
+    ) -> Result<Self, CommandError> {
         let Some(path) = given.or(usual) else { return Ok(Self::default()) };
-        let file = if only_roots { trusted::open(path)? } else { File::open(path) };
+        let file = open(path)?;
         match file.and_then(read_text) {
             Ok(text) => Self::parse(path, &text).and_then(|config| config.checked(path)),
             Err(e) if given.is_none() && e.kind() == ErrorKind::NotFound => Ok(Self::default()),

@@ -26,6 +26,7 @@ use azekura::medium::tape::BLOCK_BYTES;
 use azekura::pipeline::encryptor::Identity;
 use azekura::user::User;
 use std::cell::RefCell;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 pub struct Context {
@@ -42,7 +43,9 @@ pub struct Context {
 impl Context {
     pub fn new(common: Common, environment: Environment) -> Result<Self, CommandError> {
         let (given, usual) = (common.config.as_deref(), environment.config_file());
-        let config = Config::read(given, usual.as_deref(), environment.acts_for_host())?;
+        // It decides what root runs.
+        let open = |path: &Path| if environment.acts_for_host() { trusted::open(path) } else { Ok(File::open(path)) };
+        let config = Config::read(given, usual.as_deref(), open)?;
         if environment.acts_for_host() {
             trusted::check_programs(&config)?;
         }
