@@ -6,6 +6,7 @@ use rustix::fs::{Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -49,9 +50,39 @@ fn keeps_names(uid: u32, mode: u32) -> bool {
 /// Opens a folder below which only root can change anything, name by name from `/`. Folders that are missing are made,
 /// with mode 0700. Links on the way are followed if they are root's.
 pub fn open_folder(path: &Path) -> Result<OwnedFd, Untrusted> {
+    let (_, folder) = walk(path, make)?;
+    // Opened for listing; what is walked here is only a handle.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(&folder, c".", flags, Mode::empty()).map_err(Untrusted::Io)
+}
+
+/// Opens a plain file for reading that only root can change, in a folder where only root can put another one in its
+/// place. What is looked at is what is opened.
+pub fn open_file(path: &Path) -> Result<File, Untrusted> {
+    let (above, _) = walk(path, |_, _| Err(Errno::NOENT))?;
+    let Some((folder, name, at)) = above else { return Err(Untrusted::Io(Errno::ISDIR)) };
+    // A pipe is not waited for.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = openat(&folder, &name, flags, Mode::empty()).map_err(Untrusted::Io)?;
+    let stat = fstat(&file).map_err(Untrusted::Io)?;
+    let (uid, mode) = owner_and_mode(&stat);
+    match rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+        _ if !is_roots(uid, mode) => Err(Untrusted::Others(at)),
+        true => Ok(file.into()),
+        false => Err(Untrusted::Io(Errno::INVAL)),
+    }
+}
+
+/// The folder that a name is in, the name, and its path without links.
+type Above = (OwnedFd, OsString, PathBuf);
+
+/// Goes to a file or folder, and returns a handle of it and the folder above, of everything but `/`. `make` is called
+/// for what is missing.
+fn walk(path: &Path, make: impl Fn(&OwnedFd, &OsStr) -> Result<OwnedFd, Errno>) -> Result<(Option<Above>, OwnedFd), Untrusted> {
     let path = std::path::absolute(path).map_err(|e| Untrusted::Io(Errno::from_io_error(&e).unwrap_or(Errno::INVAL)))?;
     let mut rest = names(&path);
     let (mut at, mut folder) = (PathBuf::from("/"), open_root()?);
+    let mut above = None;
     let mut links = 0;
     while let Some(name) = rest.pop_front() {
         let next = match step(&folder, &name) {
@@ -68,7 +99,8 @@ pub fn open_folder(path: &Path) -> Result<OwnedFd, Untrusted> {
             if !(if is_last { is_roots(uid, mode) } else { keeps_names(uid, mode) }) {
                 return Err(Untrusted::Others(here));
             }
-            (at, folder) = (here, next);
+            above = Some((std::mem::replace(&mut folder, next), name, here.clone()));
+            at = here;
             continue;
         }
         links += 1;
@@ -81,15 +113,13 @@ pub fn open_folder(path: &Path) -> Result<OwnedFd, Untrusted> {
         let to = readlinkat(&next, c"", Vec::new()).map_err(Untrusted::Io)?;
         let to = Path::new(OsStr::from_bytes(to.to_bytes()));
         if to.is_absolute() {
-            (at, folder) = (PathBuf::from("/"), open_root()?);
+            (at, folder, above) = (PathBuf::from("/"), open_root()?, None);
         }
         let mut led = names(to);
         led.append(&mut rest);
         rest = led;
     }
-    // Opened for listing; what is walked here is only a handle.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    openat(&folder, c".", flags, Mode::empty()).map_err(Untrusted::Io)
+    Ok((above, folder))
 }
 
 /// The path without links. Links on the way count if they are root's or of the user who runs this program: whoever may
@@ -141,6 +171,32 @@ pub fn check_file(path: &Path) -> Result<(), PathBuf> {
         if !(if i == 0 { is_roots(m.uid(), m.mode()) } else { keeps_names(m.uid(), m.mode()) }) {
             return Err(at.to_owned());
         }
+    }
+    Ok(())
+}
+
+/// Fails with the folder that others than root and `owner` may change: a folder of theirs, or one above it in which
+/// they could put another in its place. Of what is not there, it is the folder in which it would be made.
+pub fn check_folder(path: &Path, owner: u32) -> Result<(), PathBuf> {
+    let Ok(path) = std::path::absolute(path) else { return Ok(()) };
+    let mut is_there = true;
+    for path in path.ancestors() {
+        let real = match resolve(path) {
+            Ok(real) => real,
+            Err(Untrusted::Others(link)) => return Err(link),
+            Err(Untrusted::Io(_)) => {
+                is_there = false;
+                continue;
+            }
+        };
+        for (i, at) in real.ancestors().enumerate() {
+            let Ok(m) = at.symlink_metadata() else { continue };
+            let only_owner = |mode: u32| mode & OTHERS_WRITE == 0 || mode & STICKY != 0 && !(i == 0 && is_there);
+            if !((is_root(m.uid()) || m.uid() == owner) && only_owner(m.mode())) {
+                return Err(at.to_owned());
+            }
+        }
+        return Ok(());
     }
     Ok(())
 }
@@ -236,6 +292,29 @@ mod tests {
             assert_eq!(check_file(&path), expected);
         }
         assert_eq!(check_file(&dir.join("nowhere/f")), Ok(()));
+        let real = dir.canonicalize().unwrap();
+        for (folder, owner, expected) in [
+            ("roots", 0, Ok(())),
+            ("roots/away/for/now", 0, Ok(())),
+            ("sticky/away", 0, Ok(())),
+            ("sticky", 0, Err("sticky")),
+            ("groups/away", 0, Err("groups")),
+            ("theirs", 0, Err("theirs")),
+            ("theirs", 7, Ok(())),
+            ("theirs/away", 7, Ok(())),
+            ("all/away", 7, Err("all")),
+        ] {
+            assert_eq!(check_folder(&dir.join(folder), owner), expected.map_err(|below| real.join(below)), "{folder}");
+        }
+        assert_eq!(std::io::read_to_string(open_file(&dir.join("sticky/link/../f")).unwrap()).unwrap(), "");
+        for (file, refused) in [("theirs/f", "theirs"), ("all/f", "all"), ("sticky/f", "sticky/f"), ("sticky/own", "sticky/own")]
+        {
+            let _ = fs::write(dir.join("sticky/own"), "").and_then(|()| chown(dir.join("sticky/own"), Some(7), None));
+            let opened = open_file(&dir.join(file));
+            assert!(matches!(&opened, Err(Untrusted::Others(at)) if *at == dir.join(refused)), "{file}: {opened:?}");
+        }
+        assert!(matches!(open_file(&dir.join("roots")), Err(Untrusted::Io(Errno::INVAL))));
+        assert!(matches!(open_file(&dir.join("roots/away")), Err(Untrusted::Io(Errno::NOENT))));
         symlink("circle", dir.join("circle")).unwrap();
         assert!(matches!(open_folder(&dir.join("circle")), Err(Untrusted::Io(Errno::LOOP))));
     }

@@ -60,9 +60,16 @@ impl Host {
 
     /// What the kernel answered to an intruder, in each thread of the command: name of the call, and number of the error.
     #[track_caller]
-    fn intrude(&self, mut command: Command, read: &Path, allowed: &Path) -> Vec<Vec<(String, i32)>> {
+    fn intrude(&self, command: Command, read: &Path, allowed: &Path) -> Vec<Vec<(String, i32)>> {
+        let threads = self.intrude_to_write(command, read, &self.path("state/planted"), allowed);
+        fs::remove_file(self.path("state/planted")).expect("what was planted before the cage");
+        threads
+    }
+
+    #[track_caller]
+    fn intrude_to_write(&self, mut command: Command, read: &Path, write: &Path, allowed: &Path) -> Vec<Vec<(String, i32)>> {
         command.env("LD_PRELOAD", &self.intruder).env("INTRUDER_READ", read).env("INTRUDER_ALLOWED", allowed);
-        command.env("INTRUDER_WRITE", self.path("state/planted"));
+        command.env("INTRUDER_WRITE", write);
         let output = command.output().expect("the program");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{command:?}: {said}");
@@ -74,7 +81,6 @@ impl Host {
         // The thread that waits for signals until the cage is entered reads nothing of a medium.
         assert_eq!(of(&threads[0], "read"), 0, "{command:?}: there is something to read");
         assert_eq!(of(&threads[0], "write"), 0, "{command:?}: there is somewhere to write");
-        fs::remove_file(self.path("state/planted")).expect("what was planted before the cage");
         threads
     }
 
@@ -156,6 +162,26 @@ fn a_decoder_that_was_taken_over_opens_no_other_file_and_starts_nothing() {
     assert_refused(&threads, "verify beside", false);
 }
 
+/// Somebody sits at the terminal, and could bring the next medium to the same place.
+#[test]
+fn what_lies_beside_a_medium_is_out_of_reach_while_a_person_may_bring_another() {
+    has_both();
+    let Some(host) = Host::new() else { return };
+    let medium = host.path("medium/AZEKURA");
+    let with_person = |arguments: &[&str]| {
+        let mut command = host.command(arguments);
+        command.stdin(Stdio::piped());
+        command
+    };
+    let threads = host.intrude(with_person(&["verify", "medium"]), &host.path("chart/letter.doc"), &medium);
+    assert_refused(&threads, "verify beside", false);
+    // In a folder that has nothing else, the next medium can appear.
+    fs::create_dir(host.path("alone")).expect("a folder");
+    fs::rename(host.path("medium"), host.path("alone/medium")).expect("moved");
+    let threads = host.intrude(with_person(&["verify", "alone/medium"]), &host.path("chart/letter.doc"), &host.path("alone"));
+    assert_refused(&threads, "verify alone", false);
+}
+
 #[test]
 fn a_session_is_read_and_recorded_in_the_cage() {
     has_both();
@@ -167,8 +193,10 @@ fn a_session_is_read_and_recorded_in_the_cage() {
         command.env("AZEKURA_EVIDENCE", &session);
         command
     };
+    // What was recorded before cannot be overwritten by whoever reads a medium or the session.
+    let (medium, record) = (host.path("medium/AZEKURA"), session.join("record.jsonl"));
     for arguments in [&["verify", "medium"][..], &["restore", "--from", "medium", "--to", "to"]] {
-        let threads = host.intrude(recorded(arguments), &host.seal_keys(), &session);
+        let threads = host.intrude_to_write(recorded(arguments), &host.seal_keys(), &record, &medium);
         assert_refused(&threads, &arguments.join(" "), arguments[0] == "restore");
     }
     let report = ["report", "incident", "--session", "session", "--out", "page.html"];
@@ -178,10 +206,46 @@ fn a_session_is_read_and_recorded_in_the_cage() {
     let again = host.command(&report).output().expect("the program");
     assert_eq!(again.status.code(), Some(1), "{again:?}");
     assert!(String::from_utf8_lossy(&again.stderr).contains("page.html"), "{again:?}");
-    let recorded = recorded(&["report", "incident", "--out", "2.html"]).output().expect("the program");
-    assert_eq!(recorded.status.code(), Some(0), "{recorded:?}");
+    let itself = recorded(&["report", "incident", "--out", "2.html"]);
+    assert_refused(&host.intrude_to_write(itself, &host.seal_keys(), &record, &session), "report of itself", false);
     let kept = fs::read_dir(session.join("reports")).expect("reports").count();
     assert_eq!(kept, 1);
+    host.run(&["evidence", "check", "session"]);
+}
+
+/// A small system, or a container, in which `/proc` is not mounted.
+#[test]
+fn without_proc_a_proof_is_written_and_a_pipe_has_its_time() {
+    let Some(host) = Host::new() else { return };
+    let pipe = host.path("chart/pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).expect("a pipe");
+    let link = host.path("chart/link");
+    std::os::unix::fs::symlink("letter.doc", &link).expect("a link");
+    for path in [&pipe, &link] {
+        let touched = Command::new("touch").args(["-h", "-d", "2001-02-03T04:05:06Z"]).arg(path).status();
+        assert!(touched.expect("touch").success());
+    }
+    host.run(&["backup", "--to", "medium", "chart"]);
+    let program = env!("CARGO_BIN_EXE_azekura");
+    let script = format!(
+        "umount -l /proc && [ ! -e /proc/self ] || exit 99
+         {program} prove --from medium chart/letter.doc --out proof && {program} restore --from medium --to to &&
+         {program} evidence start --from medium --to session --by A --witness B --place here &&
+         AZEKURA_EVIDENCE=$PWD/session {program} verify medium"
+    );
+    let mut command = Command::new("unshare");
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(host.dir.path());
+    command.env("AZEKURA_STATE", host.path("state")).env("AZEKURA_IDENTITY", host.path("azekura-recovery-key.txt"));
+    let output = command.args(["--mount", "sh", "-c", &script]).stdin(Stdio::null()).output();
+    let Some(output) = output.ok().filter(|o| is_root() && o.status.code() != Some(99)) else {
+        return skipped("without /proc: it cannot be unmounted here");
+    };
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(host.path("proof").exists());
+    for name in ["pipe", "link"] {
+        let restored = fs::symlink_metadata(host.path("to/chart").join(name)).expect("an entry").modified().expect("a time");
+        assert_eq!(restored.duration_since(std::time::UNIX_EPOCH).expect("a time").as_secs(), 981_173_106, "{name}");
+    }
     host.run(&["evidence", "check", "session"]);
 }
 

@@ -160,6 +160,50 @@ fn a_scrub_ends_within_large_objects() {
     host.assert_ends_soon(&["media", "scrub", "medium"], || begun.elapsed() > Duration::from_millis(500));
 }
 
+/// A prepared disk: as many folders as a medium may have beside the set, each with labels that are none.
+#[test]
+fn a_search_for_sets_ends() {
+    let host = Host::new();
+    host.run(&["backup", "--to", "medium", "--init", "chart"]);
+    let label = host.path("label");
+    fs::write(&label, vec![b'x'; 64 << 10]).expect("a file");
+    for i in 0..3000 {
+        let folder = host.path(&format!("medium/AZEKURA/{i:032x}/00000"));
+        fs::create_dir_all(&folder).expect("a folder");
+        for n in 0..16 {
+            fs::hard_link(&label, folder.join(format!("{n:08}.label"))).expect("a link");
+        }
+    }
+    let restore = [&["restore", "--from", "medium", "--to", "restored"][..], &KEY].concat();
+    for command in [&["verify", "medium"][..], &restore, &["generations", "medium"]] {
+        let begun = Instant::now();
+        host.assert_ends_soon(command, || begun.elapsed() > Duration::from_millis(100));
+    }
+}
+
+/// Each of thousands of folders is looked at a few times, not once for each other one.
+#[test]
+fn empty_folders_of_sets_take_no_time() {
+    let host = Host::new();
+    host.run(&["backup", "--to", "medium", "--init", "chart"]);
+    let folder = |i: usize| fs::create_dir(host.path(&format!("medium/AZEKURA/{i:032x}"))).expect("a folder");
+    (0..4000).for_each(folder);
+    let restore = [&["restore", "--from", "medium", "--to", "restored"][..], &KEY].concat();
+    for command in [&["verify", "medium"][..], &restore, &["generations", "medium"]] {
+        let begun = Instant::now();
+        let ended = host.azekura(command).output().expect("the program");
+        let took = begun.elapsed();
+        println!("{command:?}: {took:?}");
+        assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+        assert!(took < Duration::from_secs(20), "{command:?} took {took:?}");
+    }
+    // More than any medium has.
+    (4000..4100).for_each(folder);
+    let ended = host.azekura(&["verify", "medium"]).output().expect("the program");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.code() == Some(6) && said.contains("medium/AZEKURA"), "{said}");
+}
+
 /// A file to compare with a proof comes out of a pipe: nobody writes to it, somebody writes nothing, or for ever.
 #[test]
 fn a_proof_does_not_wait_for_its_record() {

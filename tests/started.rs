@@ -226,25 +226,61 @@ fn root_trusts_no_file_that_others_may_change() {
     let set_mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
     let set_owner = |path: &Path, uid| std::os::unix::fs::chown(path, Some(uid), None).expect("an owner");
     for path in [&config, &state] {
-        let good = mode(path);
-        for bad in [good | 0o020, good | 0o002] {
-            set_mode(path, bad);
-            assert_refused(&host, path);
+        // Above it, too: whoever may write there can put another in its place.
+        let above = path.parent().expect("a folder");
+        for path in [path, above] {
+            let good = mode(path);
+            for bad in [good | 0o020, good | 0o002] {
+                set_mode(path, bad);
+                assert_refused(&host, path, &["chmod go-w"], &["chown"]);
+                set_mode(path, good);
+            }
+            set_owner(path, 1234);
+            assert_refused(&host, path, &["chown root"], &["chmod"]);
+            set_mode(path, good | 0o020);
+            assert_refused(&host, path, &["chown root", "chmod go-w"], &[]);
             set_mode(path, good);
+            set_owner(path, 0);
         }
-        set_owner(path, 1234);
-        assert_refused(&host, path);
-        set_owner(path, 0);
+        // What root has in a folder like /tmp is nobody else's to replace.
+        let good = mode(above);
+        set_mode(above, 0o1777);
         host.run("$AZ backup");
+        set_mode(above, good);
     }
+    let link = host.path("config/link.toml");
+    std::os::unix::fs::symlink("config.toml", &link).expect("a link");
+    host.run("${AZ%% *} --config config/link.toml status || [ $? -ne 2 ]");
+    std::os::unix::fs::lchown(&link, Some(1234), None).expect("an owner");
+    let out = host.output("${AZ%% *} --lang en --config config/link.toml status");
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(2) && said.contains("chown -h root"), "{said}");
+}
+
+/// A disk that root began, read by somebody else: the hint names the folder that is closed, and whose it is.
+#[test]
+fn a_disk_that_root_began_is_roots() {
+    if !is_root() {
+        return skipped("a disk that root began: only root begins one");
+    }
+    let host = Host::new();
+    host.run("$AZ init --to medium --identity-out key.txt chart; $AZ backup --init");
+    fs::copy(env!("CARGO_BIN_EXE_azekura"), host.path("azekura")).expect("a copy");
+    for name in [".", "medium", "azekura"] {
+        fs::set_permissions(host.path(name), fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+    let out = host.output("setpriv --reuid 65534 --regid 65534 --clear-groups ./azekura --lang en verify medium");
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    let closed = host.path("medium/AZEKURA");
+    assert_eq!(out.status.code(), Some(6), "{said}");
+    assert!(said.contains(&format!("Hint: {} belongs to user number 0, and you are number 65534.", closed.display())), "{said}");
 }
 
 #[track_caller]
-fn assert_refused(host: &Host, path: &Path) {
-    // The configuration's path is as it was typed.
-    let path = path.strip_prefix(host.dir.path().join("config")).map_or(path, |_| Path::new("config/config.toml"));
+fn assert_refused(host: &Host, path: &Path, does: &[&str], does_not: &[&str]) {
     let out = host.output("$AZ --lang en backup");
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert_eq!(out.status.code(), Some(2), "{path:?}: {said}");
-    assert!(said.contains(path.to_str().expect("UTF-8")) && said.contains("chown root"), "{path:?}: {said}");
+    assert!(said.contains(path.to_str().expect("UTF-8")), "{path:?}: {said}");
+    assert!(does.iter().all(|word| said.contains(word)) && !does_not.iter().any(|word| said.contains(word)), "{path:?}: {said}");
 }

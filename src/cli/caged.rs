@@ -7,6 +7,7 @@ use super::context::Context;
 use super::environment::absolute;
 use super::helper::Helper;
 use super::inherited;
+use super::loader::Bringer;
 use azekura::cage::Cage;
 use azekura::host::files::{PRIVATE, create_new};
 use azekura::host::ledger::Ledger;
@@ -15,6 +16,7 @@ use azekura::medium::tape::mam::generic_device;
 use azekura::medium::tape::st::is_drive;
 use azekura::medium::{is_mounted, watch};
 use azekura::pipeline::target::Target;
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -55,7 +57,8 @@ pub fn enter(context: &Context, needs: &Needs) -> Option<Helper> {
         cage = cage.reads(folder);
     }
     if let Some(session) = &context.environment.session {
-        cage = cage.adds_to(session);
+        // Else what is there already could be overwritten.
+        cage = if context.record_apart(session) { cage } else { cage.adds_to(session) };
     }
     inherited::with_one_thread(|| cage.enter());
     unused
@@ -87,7 +90,21 @@ fn with_medium(cage: Cage, medium: &Path, context: &Context) -> Cage {
         return devices.iter().flatten().fold(cage, |cage, device| cage.uses(device));
     }
     let cage = with_disk(cage.reads(medium), medium);
-    if context.may_bring() { cage.reads(&others_at(medium)) } else { cage }
+    let (above, mounted) = others_at(medium);
+    match context.bringer() {
+        None => cage,
+        Some(Bringer::Person) if !is_alone(&above, &mounted) => {
+            context.keep_to_one_medium();
+            cage
+        }
+        Some(_) => cage.reads(&above),
+    }
+}
+
+/// Whether a folder has nothing but another folder that is in it.
+fn is_alone(above: &Path, folder: &Path) -> bool {
+    let is_it = |name: OsString| folder.file_name() == Some(&name);
+    std::fs::read_dir(above).is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|e| is_it(e.file_name()))))
 }
 
 /// The disk itself, which is asked whether it still answers: only of a file system that is mounted just there, and not of one that has
@@ -100,11 +117,12 @@ fn with_disk(cage: Cage, folder: &Path) -> Cage {
 }
 
 /// The folder below which another medium appears when it is attached at the same path: above where this one is mounted, or where
-/// one would be.
-fn others_at(medium: &Path) -> PathBuf {
+/// one would be; and that place.
+fn others_at(medium: &Path) -> (PathBuf, PathBuf) {
     let real = medium.canonicalize().unwrap_or_else(|_| absolute(medium));
     let mounted = real.ancestors().find(|at| is_mounted(at)).filter(|at| at.parent().is_some());
-    mounted.unwrap_or(&real).parent().unwrap_or(Path::new("/")).to_owned()
+    let mounted = mounted.unwrap_or(&real);
+    (mounted.parent().unwrap_or(Path::new("/")).to_owned(), mounted.to_owned())
 }
 
 /// Of the state directory: the ledger and the catalog as they are now. No file can be made beside them later.

@@ -12,8 +12,12 @@ use azekura::format::manifest::{LAST_PRIORITY, Rules};
 use azekura::job::media::rotation::Pool;
 use azekura::medium::tape::check_block;
 use serde::{Deserialize, Serialize};
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+
+/// Of the file: some hundred thousand lines.
+const MOST_BYTES: u64 = 8 << 20;
 
 /// A leap year.
 const MOST_AGE_HOURS: u64 = 366 * 24;
@@ -153,10 +157,16 @@ impl ConfigPool {
 }
 
 impl Config {
-    /// Reads `given`, which must exist, else `usual`, which need not.
-    pub fn read(given: Option<&Path>, usual: Option<&Path>) -> Result<Self, CommandError> {
+    /// Reads `given`, which must exist, else `usual`, which need not. `open`: the inner error is of a file that cannot be
+    /// opened.
+    pub fn read(
+        given: Option<&Path>,
+        usual: Option<&Path>,
+        open: impl Fn(&Path) -> Result<io::Result<File>, CommandError>,
+    ) -> Result<Self, CommandError> {
         let Some(path) = given.or(usual) else { return Ok(Self::default()) };
-        match std::fs::read_to_string(path) {
+        let file = open(path)?;
+        match file.and_then(read_text) {
             Ok(text) => Self::parse(path, &text).and_then(|config| config.checked(path)),
             Err(e) if given.is_none() && e.kind() == ErrorKind::NotFound => Ok(Self::default()),
             Err(e) => Err(CommandError::new(message!("error.config.read", path = path), Exit::Usage).cause(io_reason(&e))),
@@ -203,6 +213,12 @@ impl Config {
     pub fn text(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
     }
+}
+
+fn read_text(file: File) -> io::Result<String> {
+    let mut text = String::new();
+    file.take(MOST_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MOST_BYTES { Err(ErrorKind::FileTooLarge.into()) } else { Ok(text) }
 }
 
 #[cfg(test)]

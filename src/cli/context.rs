@@ -4,8 +4,9 @@
 use super::common::Common;
 use super::config::{Config, ConfigPool};
 use super::environment::{self, Environment};
+use super::helper::Helper;
 use super::inherited::{INTERRUPTED, end_in_order};
-use super::loader::Attendant;
+use super::loader::{Attendant, Bringer};
 use super::trusted;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
@@ -25,12 +26,15 @@ use azekura::medium::tape::BLOCK_BYTES;
 use azekura::pipeline::encryptor::Identity;
 use azekura::user::User;
 use std::cell::RefCell;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 pub struct Context {
     common: Common,
     loader: Attendant,
     kept: RefCell<Vec<(String, Vec<u8>)>>,
+    /// Adds the answer to the session of evidence, where this process cannot.
+    recorder: RefCell<Option<Helper>>,
     open_catalog: RefCell<Option<Catalog>>,
     pub environment: Environment,
     pub config: Config,
@@ -39,10 +43,9 @@ pub struct Context {
 impl Context {
     pub fn new(common: Common, environment: Environment) -> Result<Self, CommandError> {
         let (given, usual) = (common.config.as_deref(), environment.config_file());
-        if let Some(file) = given.or(usual.as_deref()).filter(|_| environment.acts_for_host()) {
-            trusted::check(file)?;
-        }
-        let config = Config::read(given, usual.as_deref())?;
+        // It decides what root runs.
+        let open = |path: &Path| if environment.acts_for_host() { trusted::open(path) } else { Ok(File::open(path)) };
+        let config = Config::read(given, usual.as_deref(), open)?;
         if environment.acts_for_host() {
             trusted::check_programs(&config)?;
         }
@@ -55,7 +58,15 @@ impl Context {
             lang.speak();
         }
         let loader = Attendant::new(&config, &INTERRUPTED);
-        Self { common, loader, kept: RefCell::default(), open_catalog: RefCell::default(), environment, config }
+        Self {
+            common,
+            loader,
+            kept: RefCell::default(),
+            recorder: RefCell::default(),
+            open_catalog: RefCell::default(),
+            environment,
+            config,
+        }
     }
 
     pub fn state_dir(&self) -> Result<PathBuf, CommandError> {
@@ -137,9 +148,25 @@ impl Context {
         self.loader.start_apart();
     }
 
-    /// Whether a medium may be changed for another one in this run.
-    pub fn may_bring(&self) -> bool {
-        self.loader.may_bring()
+    /// Who may change the medium for another one in this run.
+    pub fn bringer(&self) -> Option<Bringer> {
+        self.loader.bringer()
+    }
+
+    /// From now on no other medium can be read at the path of the one that is attached.
+    pub fn keep_to_one_medium(&self) {
+        self.loader.keep_to_one_medium();
+    }
+
+    /// From now on another process adds the answer to the session of evidence. False where it cannot be started.
+    pub fn record_apart(&self, session: &Path) -> bool {
+        self.recorder.replace(Helper::for_session(session).ok());
+        self.recorder.borrow().is_some()
+    }
+
+    /// The process that [`record_apart`](Self::record_apart) has started.
+    pub fn recorder(&self) -> Option<Helper> {
+        self.recorder.take()
     }
 
     /// The configuration file that the user named or that is the usual one.

@@ -12,6 +12,7 @@ use azekura::trust;
 use azekura::user::{FOR_READING, User};
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -202,6 +203,15 @@ pub fn now() -> Time {
 /// Threads that this machine runs at once.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The file of this program. Where `/proc` is not mounted, it is the path that it was started by.
+pub fn own_program() -> PathBuf {
+    let own = Path::new("/proc/self/exe");
+    match own.symlink_metadata() {
+        Ok(_) => own.to_owned(),
+        Err(_) => OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()).into(),
+    }
 }
 
 #[cfg(test)]

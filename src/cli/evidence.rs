@@ -1,7 +1,7 @@
 //! `azekura evidence`: a session in which everything that is asked of a medium enters a custody record.
 
 use super::context::Context;
-use super::environment::{SESSION, absolute};
+use super::environment::{SESSION, absolute, now, own_program};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::output::{Outcome, document_of};
@@ -11,8 +11,8 @@ use crate::cli::ui::text::{find, message};
 use crate::cli::ui::units::count;
 use azekura::answer::Clipped;
 use azekura::answer::evidence::{self as answer, Record};
-use azekura::env::Env;
 use azekura::job::incident::evidence::{EvidenceError, RecordCheck, RecordedAnswer, StartOptions, add, check, export, start};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -76,7 +76,7 @@ fn run_start(args: &Start, context: &Context) -> Result<Outcome, CommandError> {
         by: args.by.clone(),
         witness: args.witness.clone(),
         location: args.place.clone(),
-        program: "/proc/self/exe".into(),
+        program: own_program(),
     };
     let started = start(&options, &context.env(None))?;
     let answer = answer::Start {
@@ -134,12 +134,15 @@ pub fn note(
     command: &str,
     arguments: &[String],
     outcome: &Result<Outcome, CommandError>,
-    pages: &[(String, Vec<u8>)],
-    env: &Env,
+    context: &Context,
 ) -> Result<(), CommandError> {
     let (exit, document) = document_of(Some(command), outcome);
-    let answer = RecordedAnswer { command, arguments, exit: exit.code(), result: document.as_bytes(), pages };
-    Ok(add(session, &answer, env)?)
+    let answer = RecordedAnswer { command, arguments, exit: exit.code(), result: document.as_bytes(), pages: &context.kept() };
+    let Some(recorder) = context.recorder() else { return Ok(add(session, &answer, &now)?) };
+    recorder.record(&answer).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => EvidenceError::NoRecord { path: session.to_owned() }.into(),
+        _ => EvidenceError::Io { what: "written", path: session.to_owned(), source }.into(),
+    })
 }
 
 /// Whether a session records the command. Commands about the session itself or about the program are not recorded.

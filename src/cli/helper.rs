@@ -1,14 +1,15 @@
-//! Processes that do what a command in the cage cannot do any more: start one program, write one
-//! new file, or remove folders that were made for nothing. Each is started
-//! before the cage is entered, is this program itself, and knows by then what it may do; it gets a word when to do it.
+//! Processes that do what a command in the cage cannot do any more: start one program, write one new file, add one
+//! answer to a session of evidence, or remove folders that were made for nothing. Each is started before the cage is
+//! entered, is this program itself, and knows by then what it may do; it gets a word when to do it.
 //!
 //! A helper ends when its standard input ends, so also when the command ends in whatever way.
 
-use super::environment::program_path;
+use super::environment::{now, own_program, program_path};
 use super::inherited;
 use crate::cli::ui::exit::Exit;
 use azekura::env::{clean_environment, look_for_programs_in};
 use azekura::host::files;
+use azekura::job::incident::evidence::{EvidenceError, RecordedAnswer, add};
 use azekura::job::restore::scan::RunningProgram;
 use azekura::user::{User, may_change};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -28,11 +29,14 @@ const RUN: &str = "@run";
 const RUN_ONCE: &str = "@run-once";
 const WRITE: &str = "@write";
 const REMOVE: &str = "@remove-unused";
+const RECORD: &str = "@record";
 
 /// Variables that a helper gives to its program.
 const VARIABLES: [&str; 5] = ["AZEKURA_MEDIUM", "AZEKURA_SET", "AZEKURA_SET_NAME", "AZEKURA_PLACE", "AZEKURA_BLANK"];
 /// More than any request has.
 const MAX_LINE_BYTES: usize = 256 << 10;
+/// More than any answer of a command has, its pages included.
+const MAX_ANSWER_BYTES: u64 = 2 << 30;
 /// How long a helper waits between two looks at its program.
 const INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
@@ -56,6 +60,17 @@ impl Answer {
     fn into_result(self) -> io::Result<Option<i32>> {
         self.errno.map_or(Ok(self.code), |errno| Err(io::Error::from_raw_os_error(errno)))
     }
+}
+
+/// What goes into a session's record, besides the bytes of the answer and its pages, which follow in this order.
+#[derive(Debug, Serialize, Deserialize)]
+struct Recorded {
+    command: String,
+    arguments: Vec<String>,
+    exit: u8,
+    result_bytes: u64,
+    /// Names, and bytes of each.
+    pages: Vec<(String, u64)>,
 }
 
 /// A helper, as the command sees it. Dropped, it ends, and ends its program.
@@ -85,6 +100,11 @@ impl Helper {
         Self::start(WRITE, [path.as_os_str()].into_iter(), false)
     }
 
+    /// Adds one answer to a session of evidence, as [`add`] does: nothing of the session is overwritten.
+    pub fn for_session(session: &Path) -> io::Result<Self> {
+        Self::start(RECORD, [session.as_os_str()].into_iter(), false)
+    }
+
     /// Removes folders, inner ones first, as far as they are empty, unless they are to be kept.
     pub fn for_new_folders(folders: &[PathBuf]) -> io::Result<Self> {
         Self::start(REMOVE, folders.iter().map(|folder| folder.as_os_str()), false)
@@ -97,7 +117,7 @@ impl Helper {
     }
 
     fn start<'w>(what: &str, words: impl Iterator<Item = &'w OsStr>, reads_output: bool) -> io::Result<Self> {
-        let mut command = Command::new("/proc/self/exe");
+        let mut command = Command::new(own_program());
         command.arg0("azekura").arg(what).args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
         let output = if reads_output {
             let (reader, writer) = io::pipe()?;
@@ -122,6 +142,19 @@ impl Helper {
     pub fn write(mut self, bytes: &[u8]) -> io::Result<()> {
         self.tell(&(bytes.len() as u64).to_le_bytes())?;
         self.tell(bytes)?;
+        self.answer()?.into_result().map(drop)
+    }
+
+    /// Adds the answer, and waits for it.
+    pub fn record(mut self, answer: &RecordedAnswer) -> io::Result<()> {
+        let pages = answer.pages.iter().map(|(name, bytes)| (name.clone(), bytes.len() as u64)).collect();
+        let (command, arguments) = (answer.command.to_owned(), answer.arguments.to_vec());
+        let recorded = Recorded { command, arguments, exit: answer.exit, result_bytes: answer.result.len() as u64, pages };
+        let head = serde_json::to_vec(&recorded)?;
+        self.tell(&(head.len() as u64).to_le_bytes())?;
+        self.tell(&head)?;
+        self.tell(answer.result)?;
+        answer.pages.iter().try_for_each(|(_, bytes)| self.tell(bytes))?;
         self.answer()?.into_result().map(drop)
     }
 
@@ -161,7 +194,7 @@ impl Drop for Helper {
 /// Does what a helper does, if the arguments say that this process is one.
 pub fn served(arguments: &[OsString]) -> Option<ExitCode> {
     let [_, what, words @ ..] = arguments else { return None };
-    let what = [RUN, RUN_ONCE, WRITE, REMOVE].into_iter().find(|known| *known == what)?;
+    let what = [RUN, RUN_ONCE, WRITE, REMOVE, RECORD].into_iter().find(|known| *known == what)?;
     inherited::put_right_for_helper();
     if let Some(path) = program_path() {
         look_for_programs_in(path);
@@ -169,6 +202,7 @@ pub fn served(arguments: &[OsString]) -> Option<ExitCode> {
     let done = match what {
         WRITE => write(Path::new(words.first()?)),
         REMOVE => remove_unused(words),
+        RECORD => record(Path::new(words.first()?)),
         _ => run(words, what == RUN_ONCE),
     };
     Some(ExitCode::from(if done.is_ok() { Exit::Good } else { Exit::Failed }.code()))
@@ -182,17 +216,52 @@ fn answer(answer: &Answer) -> io::Result<()> {
     out.flush()
 }
 
-fn write(path: &Path) -> io::Result<()> {
-    let mut input = io::stdin().lock();
-    let mut length = [0; 8];
-    input.read_exact(&mut length)?;
-    let length = u64::from_le_bytes(length);
+/// Fails where whoever sends it has ended.
+fn read_bytes(input: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     input.take(length).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 != length {
-        // Whoever sent it has ended.
-        return Err(ErrorKind::UnexpectedEof.into());
+    if bytes.len() as u64 == length { Ok(bytes) } else { Err(ErrorKind::UnexpectedEof.into()) }
+}
+
+fn read_length(input: &mut impl Read) -> io::Result<u64> {
+    let mut length = [0; 8];
+    input.read_exact(&mut length)?;
+    Ok(u64::from_le_bytes(length))
+}
+
+/// One answer: whoever asks is in the cage, and may be taken over.
+fn record(session: &Path) -> io::Result<()> {
+    let mut input = io::stdin().lock();
+    let length = read_length(&mut input)?;
+    if length > MAX_ANSWER_BYTES {
+        return Err(ErrorKind::InvalidData.into());
     }
+    let asked: Recorded = serde_json::from_slice(&read_bytes(&mut input, length)?)?;
+    let bytes = asked.pages.iter().fold(asked.result_bytes, |sum, (_, bytes)| sum.saturating_add(*bytes));
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
+    // A name leads to no other folder.
+    if bytes > MAX_ANSWER_BYTES || !is_name(&asked.command) || !asked.pages.iter().all(|(name, _)| is_name(name)) {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let result = read_bytes(&mut input, asked.result_bytes)?;
+    let mut pages = Vec::new();
+    for (name, bytes) in asked.pages {
+        pages.push((name, read_bytes(&mut input, bytes)?));
+    }
+    let of_session =
+        RecordedAnswer { command: &asked.command, arguments: &asked.arguments, exit: asked.exit, result: &result, pages: &pages };
+    let added = add(session, &of_session, &now).map_err(|e| match e {
+        EvidenceError::Io { source, .. } => source,
+        EvidenceError::NoRecord { .. } => Errno::NOENT.into(),
+        e => io::Error::other(e),
+    });
+    answer(&Answer::of(added.map(|()| Some(0))))
+}
+
+fn write(path: &Path) -> io::Result<()> {
+    let mut input = io::stdin().lock();
+    let length = read_length(&mut input)?;
+    let bytes = read_bytes(&mut input, length)?;
     answer(&Answer::of(files::write_new(path, files::PRIVATE, &bytes).map(|()| Some(0))))
 }
 

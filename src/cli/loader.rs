@@ -33,6 +33,15 @@ const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// does not say which.
 const LONGEST_LOADING: Duration = Duration::from_secs(3 * 60 * 60);
 
+/// Who brings another medium to a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bringer {
+    /// The configuration names it.
+    Program,
+    /// Somebody may answer on standard input.
+    Person,
+}
+
 /// Asks for media: a changer or a program where the configuration names one, else whoever answers on standard input.
 #[derive(Debug)]
 pub struct Attendant {
@@ -41,6 +50,8 @@ pub struct Attendant {
     library: Option<Library>,
     interrupted: &'static AtomicBool,
     asks_nobody: AtomicBool,
+    /// No other medium at the same path can be read.
+    keeps_to_one: AtomicBool,
     /// Starts the program, in a process that is not in the cage.
     apart: Mutex<Option<Helper>>,
 }
@@ -53,6 +64,7 @@ impl Attendant {
             library,
             interrupted,
             asks_nobody: AtomicBool::new(false),
+            keeps_to_one: AtomicBool::new(false),
             apart: Mutex::new(None),
         }
     }
@@ -69,13 +81,21 @@ impl Attendant {
         }
     }
 
-    /// Whether anybody may bring another medium to a folder: a program, or a person who can answer.
-    pub fn may_bring(&self) -> bool {
+    /// From now on no other medium can be read at the path of one that is a folder.
+    pub fn keep_to_one_medium(&self) {
+        self.keeps_to_one.store(true, Ordering::Relaxed);
+    }
+
+    /// Who may bring another medium to a folder: a program, or a person who can answer.
+    pub fn bringer(&self) -> Option<Bringer> {
         let is_null = || match (fstat(io::stdin()), stat("/dev/null")) {
             (Ok(input), Ok(null)) => FileType::from_raw_mode(input.st_mode).is_char_device() && input.st_rdev == null.st_rdev,
             _ => false,
         };
-        !self.command.is_empty() || !is_null()
+        match () {
+            () if !self.command.is_empty() => Some(Bringer::Program),
+            () => (!is_null()).then_some(Bringer::Person),
+        }
     }
 
     fn ask_person(&self, path: &Path, wanted: &MediumRequest, not_brought: impl Fn() -> MediumError) -> Result<(), MediumError> {
@@ -222,6 +242,10 @@ impl Loader for Attendant {
         if let Some(library) = self.library.as_ref().filter(|_| is_drive(path)) {
             let brought = library.bring(path, wanted, wrong)?;
             return brought.then_some(()).ok_or_else(not_brought);
+        }
+        if self.keeps_to_one.load(Ordering::Relaxed) && !is_drive(path) {
+            to_stderr(&format!("{}\n", message!("talk.medium-out-of-reach", place = path, number = wanted.place)));
+            return Err(not_brought());
         }
         if let Some(wrong) = wrong {
             to_stderr(&format!("{}\n", CommandError::from(wrong).message));

@@ -141,7 +141,7 @@ fn run(typed: Azekura, environment: Environment, words: &[String]) -> Result<Out
     }
     let outcome = answer(typed.command, &context);
     if let Some(session) = session {
-        evidence::note(&session, path, words, &outcome, &context.kept(), &context.env(None))?;
+        evidence::note(&session, path, words, &outcome, &context)?;
     }
     outcome
 }

@@ -5,41 +5,54 @@ use super::config::{Config, ConfigSource};
 use super::ui::exit::Exit;
 use super::ui::explain::CommandError;
 use super::ui::text::message;
-use azekura::trust;
+use azekura::trust::{self, Untrusted};
 use azekura::user::User;
+use std::fs::File;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-const OTHERS_WRITE: u32 = 0o022;
-
-/// Fails if another user than root owns a file or folder, or may write to it. Links are followed. Of what is not there nothing is
-/// said. Who may change the folder above can only put something of their own in its place, and that is refused.
-pub fn check(path: &Path) -> Result<(), CommandError> {
-    check_owner(path, 0)
-}
-
-/// The same of the state directory, which may belong to the user of the host's backups.
-pub fn check_state(dir: &Path, host_user: Option<&User>) -> Result<(), CommandError> {
-    check_owner(dir, host_user.map_or(0, User::uid))
-}
-
-fn check_owner(path: &Path, besides_root: u32) -> Result<(), CommandError> {
-    match path.metadata() {
-        Ok(m) if ![0, besides_root].contains(&m.uid()) || m.mode() & OTHERS_WRITE != 0 => {
-            Err(CommandError::new(message!("error.not-trusted", path = path), Exit::Usage))
-        }
-        _ => Ok(()),
+/// Opens a file that root reads. Fails if another user than root owns it or a folder that it is in, or may write to one
+/// of them: it is read from what was looked at, so that nobody can put another in its place meanwhile. The inner error
+/// is of a file that cannot be opened.
+pub fn open(path: &Path) -> Result<io::Result<File>, CommandError> {
+    match trust::open_file(path) {
+        Ok(file) => Ok(Ok(file)),
+        Err(Untrusted::Io(e)) => Ok(Err(e.into())),
+        Err(Untrusted::Others(at)) => Err(refused(&at, 0)),
     }
 }
 
-/// The same of a program that the configuration names, or a scanner: of its file, and of every folder that it is in.
+/// Fails if another user than root and the user of the host's backups, as whom this program runs, owns the state
+/// directory or a folder that it is in, or may write to one of them.
+pub fn check_state(dir: &Path, host_user: Option<&User>) -> Result<(), CommandError> {
+    let own = rustix::process::geteuid().as_raw();
+    let owner = host_user.map(User::uid).filter(|uid| *uid == own).unwrap_or(0);
+    trust::check_folder(dir, owner).map_err(|at| refused(&at, owner))
+}
+
+/// What is wrong with a file, folder or link. `owner` may have it, besides root.
+fn refused(at: &Path, owner: u32) -> CommandError {
+    const OTHERS_WRITE: u32 = 0o022;
+    let hint = match at.symlink_metadata() {
+        Ok(m) if m.is_symlink() => message!("hint.not-trusted-link", path = at),
+        Ok(m) => match (![0, owner].contains(&m.uid()), m.mode() & OTHERS_WRITE != 0) {
+            (true, false) => message!("hint.not-trusted-owner", path = at),
+            (false, true) => message!("hint.not-trusted-mode", path = at),
+            _ => message!("hint.not-trusted", path = at),
+        },
+        Err(_) => message!("hint.not-trusted", path = at),
+    };
+    CommandError { hint, ..CommandError::new(message!("error.not-trusted", path = at), Exit::Usage) }
+}
+
+/// Fails if others may change a program that the configuration names, or a scanner: its file, or a folder above it.
 /// `folder`: where it is started. One that is found by `PATH` is not looked at.
 pub fn check_program(program: &str, folder: &Path) -> Result<(), CommandError> {
     if !program.contains('/') {
         return Ok(());
     }
-    let found = trust::check_file(&folder.join(program));
-    found.map_err(|path| CommandError::new(message!("error.not-trusted", path = path), Exit::Usage))
+    trust::check_file(&folder.join(program)).map_err(|at| refused(&at, 0))
 }
 
 /// The same of every program that the configuration names.

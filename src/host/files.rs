@@ -79,6 +79,23 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Most bytes of a file of the host's own state that is read whole; those that grow have a thousand years of nights.
+pub const STATE_BYTES: u64 = 256 << 20;
+
+/// Opens a file of the host's own state for reading: a plain file, and no link to one. A pipe is not waited for.
+pub fn open_own(path: &Path) -> io::Result<File> {
+    let flags = NO_LINK | OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "is no file")) }
+}
+
+/// Reads such a file whole. Fails with [`io::ErrorKind::FileTooLarge`] where it is longer than `limit` bytes.
+pub fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_own(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
 /// Reads a file of at most `limit` bytes. The answer is longer by one byte if the file is longer.
 pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -138,6 +155,22 @@ mod tests {
         symlink(&path, dir.path().join("l"))?;
         assert!(overwrite(&dir.path().join("l"), b"other").is_err());
         assert!(overwrite(&dir.path().join("new"), b"other").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn the_hosts_own_files_are_read_to_a_limit_and_through_no_link() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let (path, link, pipe) = (dir.path().join("f"), dir.path().join("l"), dir.path().join("p"));
+        write_new(&path, PRIVATE, b"12345")?;
+        assert_eq!(read_own(&path, 5)?, b"12345");
+        assert_eq!(read_own(&path, 4).map_err(|e| e.kind()), Err(io::ErrorKind::FileTooLarge));
+        symlink(&path, &link)?;
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR)?;
+        for other in [&link, &pipe, &dir.path().to_owned()] {
+            assert!(read_own(other, 5).is_err(), "{other:?}");
+        }
+        assert_eq!(read_own(&dir.path().join("away"), 5).map_err(|e| e.kind()), Err(io::ErrorKind::NotFound));
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use self::accounts::enter;
 pub use self::accounts::{MediumAccount, only_with_device};
 use self::end::LedgerEnd;
 use crate::format::object::hex;
-use crate::host::files::open_own_to_append;
+use crate::host::files::{STATE_BYTES, open_own_to_append, read_own};
 use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
@@ -353,7 +353,7 @@ impl Ledger {
     pub fn read(&self) -> Result<LedgerContent> {
         // Before the ledger: what another run writes meanwhile is behind it.
         let end = LedgerEnd::read(&self.path);
-        let mut content = match std::fs::read(&self.path) {
+        let mut content = match read_own(&self.path, STATE_BYTES) {
             Ok(text) => parse(&text),
             Err(e) if e.kind() == io::ErrorKind::NotFound => LedgerContent::default(),
             Err(e) => return Err(self.failed("read", e)),
@@ -391,9 +391,6 @@ impl Ledger {
     }
 }
 
-/// Most bytes of a file of lines: a thousand years of nights.
-const LINES_BYTES: u64 = 256 << 20;
-
 /// Appends a line to a file that is only ever appended to, durably. `line` makes the line from the present content. Returns
 /// the lock, so that the caller can do more before the next run's line. An error names the step that failed.
 ///
@@ -406,8 +403,8 @@ pub fn append_line(
     let file = open_own_to_append(path).map_err(|e| ("opened", e))?;
     let mut file = FileLock::wait(file).map_err(|e| ("locked", e))?;
     let mut before = Vec::new();
-    (&*file).take(LINES_BYTES + 1).read_to_end(&mut before).map_err(|e| ("read", e))?;
-    if before.len() as u64 > LINES_BYTES {
+    (&*file).take(STATE_BYTES + 1).read_to_end(&mut before).map_err(|e| ("read", e))?;
+    if before.len() as u64 > STATE_BYTES {
         return Err(("read", io::ErrorKind::FileTooLarge.into()));
     }
     let begin = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };

@@ -6,7 +6,7 @@
 //! **Invariant:** the file is only ever appended to. `nights.end` beside it counts the lines, so that lines which were cut off
 //! from its end are missed. It is made before the first line, and then written behind each.
 
-use super::files::replace;
+use super::files::{STATE_BYTES, read_own, replace};
 use super::ledger::append_line;
 use crate::format::seal::{ReadBack, Verdict};
 use serde::{Deserialize, Serialize};
@@ -172,7 +172,7 @@ impl NightLog {
 
     /// How many lines there were. Where nothing says it, and there are some: one more than these.
     fn counted(&self, there: u64) -> u64 {
-        let known = std::fs::read_to_string(self.end()).ok().and_then(|text| text.parse().ok());
+        let known = read_own(&self.end(), 64).ok().and_then(|text| str::from_utf8(&text).ok()?.parse().ok());
         known.unwrap_or(if there == 0 { 0 } else { there + 1 })
     }
 
@@ -188,7 +188,7 @@ impl NightLog {
         // Before the log: what another run writes meanwhile is behind it.
         let counted = self.counted(0);
         let is_counted = self.end().exists();
-        let text = match std::fs::read(&self.path) {
+        let text = match read_own(&self.path, STATE_BYTES) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(e),

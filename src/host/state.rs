@@ -19,7 +19,7 @@
 
 use crate::format::object::Id;
 use crate::format::set_key::SetKey;
-use crate::host::files::{self, NO_LINK, PRIVATE, sync_folder_of, write_new};
+use crate::host::files::{self, NO_LINK, PRIVATE, STATE_BYTES, open_own, read_own, sync_folder_of, write_new};
 use crate::host::roots::SourceRoots;
 use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
@@ -171,7 +171,7 @@ impl SetState {
     /// What is known of the set.
     pub fn info(&self) -> Result<SetInfo> {
         let path = self.dir.join("set.json");
-        let text = fs::read(&path).map_err(io_error("read", &path))?;
+        let text = read_own(&path, STATE_BYTES).map_err(io_error("read", &path))?;
         serde_json::from_slice(&text).map_err(|e| StateError::Content { path, why: e.to_string() })
     }
 
@@ -185,7 +185,7 @@ impl SetState {
     pub fn key(&self) -> Result<SetKey> {
         let path = self.dir.join("set-key");
         let mut key = SetKey([0; 32]);
-        let mut file = File::open(&path).map_err(io_error("read", &path))?;
+        let mut file = open_own(&path).map_err(io_error("read", &path))?;
         file.read_exact(&mut key.0).map_err(io_error("read", &path))?;
         Ok(key)
     }
@@ -215,7 +215,7 @@ impl SetState {
 
     /// What the tripwires know; `None` if there is no file that can be read.
     pub fn watch(&self) -> Option<Vec<u8>> {
-        fs::read(self.dir.join("watch")).ok()
+        read_own(&self.dir.join("watch"), STATE_BYTES).ok()
     }
 
     /// Replaces what the tripwires know.
@@ -225,7 +225,7 @@ impl SetState {
 
     /// What the tripwires raised; `None` if there is no file that can be read.
     pub fn alarms(&self) -> Option<Vec<u8>> {
-        fs::read(self.dir.join("alarms")).ok()
+        read_own(&self.dir.join("alarms"), STATE_BYTES).ok()
     }
 
     /// Replaces what the tripwires raised.
@@ -236,7 +236,7 @@ impl SetState {
     /// Paths of the last generation's entries that lack attributes, each followed by a NUL; `None` if there is no file
     /// that can be read.
     pub fn lacking(&self) -> Option<Vec<u8>> {
-        fs::read(self.dir.join("lacking")).ok()
+        read_own(&self.dir.join("lacking"), STATE_BYTES).ok()
     }
 
     /// Replaces these paths.
@@ -246,7 +246,7 @@ impl SetState {
 
     /// Where the roots of the sources led to in the last night.
     pub fn roots(&self) -> SourceRoots {
-        SourceRoots::decode(&fs::read(self.dir.join("roots")).unwrap_or_default())
+        SourceRoots::decode(&read_own(&self.dir.join("roots"), STATE_BYTES).unwrap_or_default())
     }
 
     /// Replaces these places.
@@ -256,7 +256,7 @@ impl SetState {
 
     /// What is remembered of content; `None` if there is no file that can be read.
     pub fn contents(&self) -> Option<Vec<u8>> {
-        fs::read(self.dir.join("contents")).ok()
+        read_own(&self.dir.join("contents"), STATE_BYTES).ok()
     }
 
     /// Replaces what is remembered of content.

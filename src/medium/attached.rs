@@ -3,7 +3,7 @@
 use super::directory::Directory;
 use super::file_system::free_bytes;
 use super::loader::Loader;
-use super::sets::{BrokenLabel, SetOnMedium, Sets, decode_label};
+use super::sets::{BrokenLabel, PlaceOfSet, SetOnMedium, Sets, decode_label};
 use super::tape::drive::Drive;
 use super::tape::{Loaded, Tape, mam, st};
 use super::{ErrorCategory, Listing, Medium, MediumError};
@@ -13,6 +13,8 @@ use crate::format::object::{Id, ObjectKind};
 use crate::interruption::Interruption;
 use crate::lock::FileLock;
 use rustix::fs::{major, minor};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +28,9 @@ pub struct AttachedMedium {
 }
 
 enum AttachedKind {
-    Folder,
+    /// Where its sets are, as they were found once: whoever opens one after the other does not look for all of them each
+    /// time.
+    Folder(OnceCell<BTreeMap<Id, PlaceOfSet>>),
     BlankTape(Box<dyn Drive>),
     Tape(Id, Tape),
 }
@@ -40,7 +44,7 @@ impl AttachedMedium {
     /// cartridge that another program has written.
     pub fn find(path: &Path, loader: &dyn Loader) -> Result<Self> {
         let kind = match loader.drive(path)? {
-            None => AttachedKind::Folder,
+            None => AttachedKind::Folder(OnceCell::new()),
             Some(drive) => match Loaded::in_drive(drive)? {
                 Loaded::Blank(drive) => AttachedKind::BlankTape(drive),
                 Loaded::Known(set, drive) => AttachedKind::Tape(set, Tape::open(drive, set)?),
@@ -53,19 +57,23 @@ impl AttachedMedium {
     pub fn tape_set(&self) -> Option<Id> {
         match self.kind {
             AttachedKind::Tape(id, _) => Some(id),
-            AttachedKind::Folder | AttachedKind::BlankTape(_) => None,
+            AttachedKind::Folder(_) | AttachedKind::BlankTape(_) => None,
         }
     }
 
     /// Whether it is a tape drive.
     pub fn is_tape(&self) -> bool {
-        !matches!(self.kind, AttachedKind::Folder)
+        !matches!(self.kind, AttachedKind::Folder(_))
     }
 
     /// The sets on the medium. A cartridge has at most one.
     pub fn sets(&self) -> Result<Sets> {
         match &self.kind {
-            AttachedKind::Folder => Sets::find(&self.path),
+            AttachedKind::Folder(places) => {
+                let sets = Sets::find_until(&self.path, self.interruption)?;
+                let _ = places.set(sets.places());
+                Ok(sets)
+            }
             AttachedKind::BlankTape(_) => Ok(Sets::default()),
             AttachedKind::Tape(id, tape) => {
                 let path = self.path.clone();
@@ -80,10 +88,25 @@ impl AttachedMedium {
         }
     }
 
+    /// The same medium once more, with the sets as they were found. `None` for a drive, which is open only once.
+    pub fn again(&self) -> Option<Self> {
+        let AttachedKind::Folder(places) = &self.kind else { return None };
+        let kind = AttachedKind::Folder(places.clone());
+        Some(Self { path: self.path.clone(), kind, interruption: self.interruption })
+    }
+
+    fn directory(&self, places: &OnceCell<BTreeMap<Id, PlaceOfSet>>, set: Id) -> Result<Directory> {
+        let found = match places.get() {
+            Some(found) => found,
+            None => &Sets::find_until(&self.path, self.interruption)?.places(),
+        };
+        Ok(Directory::open_found(&self.path, found, set)?.stopped_by(self.interruption))
+    }
+
     /// The objects of a set on this medium.
     pub fn list(&self, set: Id) -> Result<Listing> {
         match &self.kind {
-            AttachedKind::Folder => Directory::open(&self.path, set)?.list(),
+            AttachedKind::Folder(places) => self.directory(places, set)?.list(),
             AttachedKind::Tape(id, tape) if *id == set => tape.list(),
             _ => Err(MediumError::NoSuchSet { path: self.path.clone(), set }),
         }
@@ -92,7 +115,7 @@ impl AttachedMedium {
     /// Calls `f` with a set on this medium, opened for reading.
     pub fn with_set<T>(&self, set: Id, f: impl FnOnce(&dyn Medium) -> Result<T>) -> Result<T> {
         match &self.kind {
-            AttachedKind::Folder => f(&Directory::open(&self.path, set)?),
+            AttachedKind::Folder(places) => f(&self.directory(places, set)?),
             AttachedKind::Tape(id, tape) if *id == set => f(tape),
             _ => Err(MediumError::NoSuchSet { path: self.path.clone(), set }),
         }
@@ -117,7 +140,7 @@ impl AttachedMedium {
     /// Bytes that may still be appended; `None` where that is not known. An estimate, as [`Medium::free_bytes`] is.
     pub fn free_bytes(&self) -> Option<u64> {
         match self.kind {
-            AttachedKind::Folder => free_bytes(std::fs::File::open(&self.path).ok()?),
+            AttachedKind::Folder(_) => free_bytes(std::fs::File::open(&self.path).ok()?),
             AttachedKind::BlankTape(_) | AttachedKind::Tape(..) => None,
         }
     }
@@ -125,7 +148,7 @@ impl AttachedMedium {
     /// Opens a set for reading. Reading ends when the user wants to stop.
     pub fn open(self, set: Id) -> Result<Box<dyn Medium>> {
         match self.kind {
-            AttachedKind::Folder => Ok(Box::new(Directory::open(&self.path, set)?.stopped_by(self.interruption))),
+            AttachedKind::Folder(ref places) => Ok(Box::new(self.directory(places, set)?)),
             AttachedKind::Tape(id, tape) if id == set => Ok(Box::new(tape.stopped_by(self.interruption))),
             _ => Err(MediumError::NoSuchSet { path: self.path, set }),
         }
@@ -140,7 +163,7 @@ impl AttachedMedium {
     /// Opens a set for writing. Reading ends when the user wants to stop, unless [`Self::without_interruption`].
     pub fn open_to_write(self, set: Id) -> Result<Writable> {
         match self.kind {
-            AttachedKind::Folder => locked(Directory::open(&self.path, set)?.stopped_by(self.interruption), &self.path),
+            AttachedKind::Folder(ref places) => locked(self.directory(places, set)?, &self.path),
             _ => Ok((self.open(set)?, None)),
         }
     }
@@ -149,7 +172,7 @@ impl AttachedMedium {
     /// is written to a tape yet. `block`: bytes of a tape's block, see [`super::tape::check_block`].
     pub fn begin(self, set: Id, block: u32) -> Result<Writable> {
         match self.kind {
-            AttachedKind::Folder => locked(Directory::create(&self.path, set)?.stopped_by(self.interruption), &self.path),
+            AttachedKind::Folder(_) => locked(Directory::create(&self.path, set)?.stopped_by(self.interruption), &self.path),
             AttachedKind::BlankTape(drive) => {
                 Ok((Box::new(Tape::create(drive, set, block)?.stopped_by(self.interruption)), None))
             }

@@ -84,6 +84,15 @@ pub enum MediumError {
         path: PathBuf,
     },
 
+    /// More names lie beside the sets' folders than anybody's sets have.
+    #[error("{}: more than {most} names", path.display())]
+    TooManySets {
+        /// The folder of the sets.
+        path: PathBuf,
+        /// As many may be there.
+        most: usize,
+    },
+
     /// The medium is readable and contains other sets, or none.
     #[error("{}: no set {set} on this medium", path.display())]
     NoSuchSet {
@@ -357,6 +366,7 @@ impl MediumError {
         match self {
             Self::NotFound { .. }
             | Self::NotADirectory { .. }
+            | Self::TooManySets { .. }
             | Self::NoSuchSet { .. }
             | Self::SetExists { .. }
             | Self::Full { .. }

@@ -107,7 +107,8 @@ pub(super) fn thousands_in(set: &OwnedFd) -> Result<Vec<u64>, Errno> {
     Ok(all)
 }
 
-fn each_name(folder: impl AsFd, mut f: impl FnMut(&[u8]) -> Result<(), Errno>) -> Result<(), Errno> {
+/// Calls `f` with every name in a folder, in no order.
+pub(super) fn each_name(folder: impl AsFd, mut f: impl FnMut(&[u8]) -> Result<(), Errno>) -> Result<(), Errno> {
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
         match entry.file_name().to_bytes() {

@@ -85,7 +85,12 @@ impl<'w> OpenSet<'w> {
     pub fn open(from: &Path, wanted: Option<Id>, loader: &dyn Loader) -> Result<Self> {
         let attached = AttachedMedium::find(from, loader)?;
         let sets = attached.sets()?;
-        let id = wanted.map_or_else(|| only_set(&sets, &attached, from), Ok)?;
+        Self::open_found(from, wanted, attached, &sets)
+    }
+
+    /// The same, where the sets were looked for before.
+    pub fn open_found(from: &Path, wanted: Option<Id>, attached: AttachedMedium, sets: &Sets) -> Result<Self> {
+        let id = wanted.map_or_else(|| only_set(sets, &attached, from), Ok)?;
         let medium = attached.open(id)?;
         let chain = Chain::read(&*medium, id)?;
         if chain.generations().next().is_none() {
@@ -192,9 +197,10 @@ fn only_set(sets: &Sets, attached: &AttachedMedium, from: &Path) -> Result<Id> {
     // The folder of a set has its id as name, so that a damaged label does not hide the set.
     let mut ids = sets.ids();
     if ids.len() > 1 {
-        let mut seen = Vec::new();
+        let (mut seen, empty) = (Vec::new(), sets.empty_folders());
         for id in ids {
-            seen.push((id, SealedState::of(id, attached)?));
+            let state = if empty.contains(&id) { SealedState::default() } else { SealedState::of(id, attached)? };
+            seen.push((id, state));
         }
         // A label alone is put there easily. A suspected state is nobody's who does not name it. What nothing vouches for is
         // in nobody's way.

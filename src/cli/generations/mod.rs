@@ -18,9 +18,7 @@ use azekura::answer::facts::FaultName;
 use azekura::answer::generations::{self as answer, BytesOfMedium, Generation, Generations, SetOfGenerations, SourceName};
 use azekura::answer::name;
 use azekura::format::object::Id;
-use azekura::job::inspect::generations::{Details, GenerationReport, SetReport, generations};
-use azekura::medium::AttachedMedium;
-use azekura::set::open::OpenError;
+use azekura::job::inspect::generations::{Details, GenerationReport, SetReport, generations, generations_of_all};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -47,16 +45,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let identity = context.optional_identity(args.identity.as_deref())?;
     caged::enter(context, &Needs { medium: Some(&from), ..Needs::default() });
     let env = context.env(None);
-    let sets = AttachedMedium::find(&from, context.loader())?.sets()?;
-    // A set whose label is damaged still has seals.
-    let ids = args.set.map_or_else(|| sets.ids_to_read(), |set| vec![set]);
-    if ids.is_empty() {
-        return Err(OpenError::Blank { path: from }.into());
-    }
-    let mut reports = Vec::new();
-    for id in ids {
-        reports.push(generations(&from, Some(id), identity.as_ref(), &env)?);
-    }
+    let mut reports = match args.set {
+        None => generations_of_all(&from, identity.as_ref(), &env)?,
+        set => vec![generations(&from, set, identity.as_ref(), &env)?],
+    };
     reports.sort_by_key(|r| r.quarantine);
     let sets: Vec<SetOfGenerations> = reports.iter().map(answer).collect();
     sets.iter().flat_map(|s| &s.faults.first).for_each(|f| context.warn(&Message::plain(&f.text)));

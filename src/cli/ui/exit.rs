@@ -64,7 +64,7 @@ impl Exit {
             "restore" => &[Good, Failed, Usage, Incomplete, Damage, Medium, Key, Interrupted],
             "media.copy" => &[Good, Failed, Usage, Incomplete, Damage, Medium, Interrupted],
             "verify" | "media.scrub" => &[Good, Failed, Usage, Incomplete, Damage, Medium, Interrupted],
-            "generations" => &[Good, Failed, Usage, Damage, Medium, Key],
+            "generations" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
             "compare" => &[Good, Failed, Usage, Incomplete, Damage, Medium, Key, Interrupted],
             "find" | "diff" | "history" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
             "catalog.rebuild" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],

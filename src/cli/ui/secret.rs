@@ -34,8 +34,8 @@ pub fn new_passphrase(file: Option<&Path>) -> Result<Passphrase, CommandError> {
 /// Reads an identity file, and warns if other users can read it. Its passphrase, if it has one, comes from `passphrase_file` or is asked for.
 pub fn read_identity(path: &Path, passphrase_file: Option<&Path>) -> Result<Identity, CommandError> {
     let unusable = || CommandError::new(message!("error.identity.file", path = path), Exit::Key);
-    let bytes = read_limited(path, IDENTITY_FILE_BYTES).map_err(|e| unusable().cause(io_reason(&e)))?;
-    if path.metadata().is_ok_and(|m| m.mode() & OTHERS_READ != 0) {
+    let (bytes, mode) = read_limited(path, IDENTITY_FILE_BYTES).map_err(|e| unusable().cause(io_reason(&e)))?;
+    if mode & OTHERS_READ != 0 {
         to_stderr(&format!("{} {}\n", find("heading.warning"), message!("talk.identity-exposed", path = path)));
     }
     match Identity::parse(&bytes, None) {
@@ -51,16 +51,19 @@ pub fn read_identity(path: &Path, passphrase_file: Option<&Path>) -> Result<Iden
     .map_err(|e| unusable().because(e.into()))
 }
 
-fn read_limited(path: &Path, limit_bytes: usize) -> std::io::Result<Zeroizing<Vec<u8>>> {
+/// The content and the mode of one and the same file.
+fn read_limited(path: &Path, limit_bytes: usize) -> std::io::Result<(Zeroizing<Vec<u8>>, u32)> {
     // One more than the limit, so that a longer file shows as longer.
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit_bytes + 1));
-    File::open(path)?.take(limit_bytes as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let file = File::open(path)?;
+    let mode = file.metadata()?.mode();
+    file.take(limit_bytes as u64 + 1).read_to_end(&mut bytes)?;
+    Ok((bytes, mode))
 }
 
 fn first_line(file: &Path) -> Result<Zeroizing<String>, CommandError> {
     let unusable = || CommandError::new(message!("error.passphrase.file", path = file), Exit::Key);
-    let bytes = read_limited(file, 4096).map_err(|e| unusable().cause(io_reason(&e)))?;
+    let (bytes, _) = read_limited(file, 4096).map_err(|e| unusable().cause(io_reason(&e)))?;
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     match std::str::from_utf8(line) {
         Ok(text) => Ok(Zeroizing::new(text.trim_end_matches('\r').to_owned())),

@@ -4,10 +4,13 @@
 //! **Invariant:** it is made before the first line, and then written behind each. After a power cut it may be behind the ledger,
 //! never ahead of it, and never missing.
 
-use crate::host::files::{overwrite, replace};
+use crate::host::files::{overwrite, read_own, replace};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// As long as [`overwrite`] leaves one.
+const END_BYTES: u64 = 1 << 20;
 
 /// Where the ledger ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +35,7 @@ impl LedgerEnd {
     /// Reads it. `None`: it is not there, or no such file. It is made before the first line and replaced as a whole, so that
     /// beside lines this is a sign that somebody has deleted it.
     pub fn read(ledger: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(Self::path(ledger)).ok()?).ok()
+        serde_json::from_slice(&read_own(&Self::path(ledger), END_BYTES).ok()?).ok()
     }
 
     /// Replaces it, durably. Only who has locked the ledger may do it. In the cage no file can be made or renamed: there it is

@@ -4,9 +4,9 @@ use super::{BackupError, Result};
 use crate::format::entry::{Entry, RecordError, RecordReader};
 use crate::format::manifest::EntryStream;
 use crate::format::pack::Extent;
+use crate::host::files::open_own;
 use crate::set::writer::SetWriter;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufReader, ErrorKind};
 
 /// The media that content lies on, by their place in the set, with the bytes of content on each; nothing if the set has
@@ -26,7 +26,7 @@ pub fn pick_list(set: &SetWriter, entries: &EntryStream) -> Result<Vec<(u64, u64
         }
     };
     count(&entries.extents);
-    let file = File::open(set.host.state.next_entries()).map_err(BackupError::HostFile)?;
+    let file = open_own(&set.host.state.next_entries()).map_err(BackupError::HostFile)?;
     let mut records = RecordReader::new(BufReader::with_capacity(1 << 20, file));
     for _ in 0..entries.count {
         let record = match records.next_record() {

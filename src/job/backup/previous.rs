@@ -3,6 +3,7 @@
 use super::{BackupError, Result};
 use crate::env::Env;
 use crate::format::entry::{Entry, EntryHead, compare_paths, record_length};
+use crate::host::files::open_own;
 use crate::set::writer::SetWriter;
 use crate::tripwire::PreviousContent;
 use std::cmp::Ordering;
@@ -32,7 +33,7 @@ impl PreviousEntries {
     pub fn of(set: &SetWriter, is_trusted: bool, env: &Env) -> Result<Self> {
         let none = Self { stream: None, record: Vec::new(), is_ahead: false, started: i64::MIN, is_trusted: true };
         let Some(last) = &set.log.last else { return Ok(none) };
-        let Ok(mut file) = File::open(set.host.state.entries()) else { return Ok(Self { is_trusted, ..none }) };
+        let Ok(mut file) = open_own(&set.host.state.entries()) else { return Ok(Self { is_trusted, ..none }) };
         let mut hasher = blake3::Hasher::new();
         let mut buffer = vec![0; 1 << 20];
         loop {

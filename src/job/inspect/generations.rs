@@ -7,9 +7,10 @@ use crate::format::manifest::Manifest;
 use crate::format::object::Id;
 use crate::format::seal::{ReadBack, Verdict};
 use crate::generation::Generation;
+use crate::medium::{AttachedMedium, Sets};
 use crate::pipeline::encryptor::Identity;
 use crate::seal::chain::{Chain, Fault};
-use crate::set::open::{OpenSet, set_name};
+use crate::set::open::{OpenError, OpenSet, set_name};
 use std::path::Path;
 
 /// A set as its seals show it.
@@ -96,7 +97,32 @@ fn added_bytes(chain: &Chain, generation: u64) -> u64 {
 
 /// Lists the generations of a set; with an identity also what the manifests on the attached medium contain.
 pub fn generations(from: &Path, set: Option<Id>, identity: Option<&Identity>, env: &Env) -> Result<SetReport> {
-    let opened = OpenSet::open(from, set, env.loader)?;
+    report(&OpenSet::open(from, set, env.loader)?, identity)
+}
+
+/// The same of every set on the medium.
+pub fn generations_of_all(from: &Path, identity: Option<&Identity>, env: &Env) -> Result<Vec<SetReport>> {
+    let mut attached = Some(AttachedMedium::find(from, env.loader)?);
+    let sets = attached.as_ref().map_or_else(|| Ok(Sets::default()), AttachedMedium::sets)?;
+    // A set whose label is damaged still has seals.
+    let ids = sets.ids_to_read();
+    if ids.is_empty() {
+        return Err(OpenError::Blank { path: from.to_owned() }.into());
+    }
+    let mut reports = Vec::new();
+    for id in ids {
+        // A drive must be free before it is opened once more.
+        attached = attached.and_then(|attached| attached.again());
+        let opened = match attached.as_ref().and_then(AttachedMedium::again) {
+            Some(again) => OpenSet::open_found(from, Some(id), again, &sets)?,
+            None => OpenSet::open(from, Some(id), env.loader)?,
+        };
+        reports.push(report(&opened, identity)?);
+    }
+    Ok(reports)
+}
+
+fn report(opened: &OpenSet, identity: Option<&Identity>) -> Result<SetReport> {
     let chain = opened.chain()?;
     let first_objects = chain.media();
     let mut generations = Vec::new();

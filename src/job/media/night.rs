@@ -14,7 +14,7 @@ use crate::job::backup::{self, BackupError, Options, backup};
 use crate::medium::loader::{MediumRequest, NoLoader};
 use crate::medium::tape::drive::{Drive, DriveError};
 use crate::medium::tape::st::{self, StDrive};
-use crate::medium::{Loader, MediumError, Sets, device_name, is_mounted, watch};
+use crate::medium::{AttachedMedium, Loader, MediumError, Sets, device_name, is_mounted, watch};
 use crate::set::writer::WriteError;
 use std::path::Path;
 
@@ -251,7 +251,8 @@ fn is_gone(at: &Path, set: Id, env: &Env) -> bool {
         // Opening the drive loads an ejected cartridge again that nobody took out: such a cartridge is not gone.
         return matches!(StDrive::open(at), Err(DriveError::Empty | DriveError::Gone(_)));
     }
-    match sets_at(at, env) {
+    // Also of a run that the user has stopped.
+    match AttachedMedium::find(at, env.loader).and_then(|attached| attached.without_interruption().sets()) {
         Ok(sets) => sets.found.iter().all(|s| s.id != set) && sets.broken.is_empty(),
         Err(MediumError::NotFound { .. } | MediumError::Gone { .. } | MediumError::NoCartridge { .. }) => true,
         Err(_) => false,

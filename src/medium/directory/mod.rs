@@ -18,7 +18,7 @@ use super::device::{fault, folder_fault, root_device};
 use super::file_system::{FileSystem, free_bytes};
 use super::layout::{FOLDER, check_name, is_litter, open_folder};
 use super::mounts::is_mount_point;
-use super::sets::Sets;
+use super::sets::{PlaceOfSet, Sets};
 use super::{Description, Listing, Medium, MediumError, OpenObject, Reread, lock};
 use crate::buffer::Buffers;
 use crate::format::digests::Hashes;
@@ -28,6 +28,7 @@ use crate::lock::FileLock;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -66,13 +67,14 @@ impl Directory {
     /// Opens the set on the medium whose root folder is `root`. The set is found by its label. If no label names it, a
     /// folder named after the set is opened: work may have ended before its label was whole.
     pub fn open(root: &Path, set: Id) -> Result<Self, MediumError> {
-        let sets = Sets::find(root)?;
-        if let Some(found) = sets.found.iter().find(|s| s.id == set) {
-            return Self::open_at(root, &found.path, false);
-        }
-        match sets.broken.into_iter().find(|b| b.id == Some(set)) {
-            Some(b) if b.is_newer() => Err(b.why),
-            Some(b) => Self::open_at(root, &b.path, false),
+        Self::open_found(root, &Sets::find(root)?.places(), set)
+    }
+
+    /// The same, where the sets were looked for before.
+    pub(super) fn open_found(root: &Path, places: &BTreeMap<Id, PlaceOfSet>, set: Id) -> Result<Self, MediumError> {
+        match places.get(&set) {
+            Some(PlaceOfSet::At(path)) => Self::open_at(root, path, false),
+            Some(PlaceOfSet::Newer { path, found }) => Err(MediumError::NewerFormat { path: path.clone(), found: *found }),
             None => Err(MediumError::NoSuchSet { path: root.to_owned(), set }),
         }
     }

@@ -140,7 +140,7 @@ impl<'f> Node<'f> {
     pub fn set_xattr(&self, name: &[u8], value: &[u8]) -> io::Result<()> {
         match &self.handle {
             None => fs::fsetxattr(self.fd, name, value, XattrFlags::empty()),
-            Some(p) => fs::setxattr(p, name, value, XattrFlags::empty()),
+            Some(p) => fs::setxattr(p, name, value, XattrFlags::empty()).map_err(without_proc),
         }
     }
 
@@ -185,7 +185,11 @@ impl<'f> Node<'f> {
         let mode = Mode::from_raw_mode(mode & 0o7777);
         match &self.handle {
             None => fs::fchmod(self.fd, mode),
-            Some(p) => fs::chmod(p, mode),
+            Some(p) => match fs::chmod(p, mode) {
+                // Without /proc there is no other way to a handle; the entry may have been made with this mode.
+                Err(Errno::NOENT) if fs::fstat(self.fd)?.st_mode & 0o7777 == mode.bits() => Ok(()),
+                other => other.map_err(without_proc),
+            },
         }
     }
 
@@ -197,9 +201,18 @@ impl<'f> Node<'f> {
         };
         match &self.handle {
             None => fs::futimens(self.fd, &times),
-            Some(p) => fs::utimensat(fs::CWD, p, &times, AtFlags::empty()),
+            Some(p) => match fs::utimensat(fs::CWD, p, &times, AtFlags::empty()) {
+                // Without /proc. Not before: kernels older than 5.8 do not know it.
+                Err(Errno::NOENT) => fs::utimensat(self.fd, c"", &times, AtFlags::EMPTY_PATH),
+                other => other,
+            },
         }
     }
+}
+
+/// What needs `/proc` and does not find it is not about a missing file.
+fn without_proc(e: Errno) -> Errno {
+    if e == Errno::NOENT { Errno::NOSYS } else { e }
 }
 
 /// The path of an open descriptor, which leads to its own inode.

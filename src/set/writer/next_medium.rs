@@ -126,10 +126,10 @@ impl SetWriter {
         let wanted = MediumRequest { set, set_name: self.host.info.name.clone(), place, blank: true };
         loop {
             env.loader.bring(&root, &wanted, wrong.take())?;
-            let attached = AttachedMedium::find(&root, env.loader);
+            let attached = AttachedMedium::find(&root, env.loader).map(AttachedMedium::without_interruption);
             match attached.and_then(|attached| Ok((attached.sets()?.is_blank(), attached))) {
                 Ok((true, attached)) => {
-                    self.mounted.mount(attached.without_interruption().begin(set, block)?);
+                    self.mounted.mount(attached.begin(set, block)?);
                     return Ok(());
                 }
                 Ok((false, _)) => wrong = Some(MediumError::NotBlank { medium: root.display().to_string() }),

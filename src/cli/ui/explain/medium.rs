@@ -6,6 +6,10 @@ use crate::cli::ui::printable::Printable;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units;
 use azekura::medium::{ChangerProblem, DeviceProblem, ErrorCategory, MediumError};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::io::Errno;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 impl From<MediumError> for CommandError {
     fn from(error: MediumError) -> Self {
@@ -20,6 +24,9 @@ impl From<MediumError> for CommandError {
         match error {
             E::NotFound { path } => new(message!("error.medium.not-found", place = path)),
             E::NotADirectory { path } => new(message!("error.medium.not-a-folder", place = path)),
+            E::TooManySets { path, most } => {
+                new(message!("error.medium.too-many-sets", place = path, count = units::count(most as u64)))
+            }
             E::NoSuchSet { path, set } => new(message!("error.medium.no-such-set", place = path, set = set)),
             E::SetExists { path, set } => new(message!("error.medium.set-exists", place = path, set = set)),
             E::Exists { medium: place, number } => new(message!("error.medium.exists", place = place, number = number)),
@@ -33,7 +40,9 @@ impl From<MediumError> for CommandError {
             }
             E::ReadOnly { medium: place } => new(message!("error.medium.read-only", place = place)),
             E::Denied { medium: place, what, source } => {
-                new(message!("error.medium.denied", place = place, step = step(what))).cause(io_reason(&source))
+                let hint = denied_folder(Path::new(&place));
+                let denied = new(message!("error.medium.denied", place = place, step = step(what))).cause(io_reason(&source));
+                Self { hint: hint.unwrap_or_else(|| denied.hint.clone()), ..denied }
             }
             E::Busy { path, pid } => {
                 new(message!("error.medium.busy", place = path, process = pid.map_or("?".to_owned(), |p| p.printable())))
@@ -80,6 +89,24 @@ impl From<MediumError> for CommandError {
             other => new(message!("error.medium.other")).cause(reason(&other)),
         }
     }
+}
+
+/// Names the first folder on the way that this user may not use, and whose it is. `None` where there is none: it is
+/// something else that is denied.
+fn denied_folder(place: &Path) -> Option<Message> {
+    let own = rustix::process::geteuid();
+    // Root is not denied anything by an owner.
+    if own.is_root() {
+        return None;
+    }
+    let own = own.as_raw();
+    let mut above: Vec<&Path> = place.ancestors().collect();
+    above.reverse();
+    let needed = |at: &Path| if at == place { Access::READ_OK | Access::EXEC_OK } else { Access::EXEC_OK };
+    let is_denied = |at: &&&Path| accessat(CWD, **at, needed(at), AtFlags::EACCESS) == Err(Errno::ACCESS);
+    let at = above.iter().find(is_denied).or_else(|| above.last().filter(|at| at.is_dir()))?;
+    let uid = at.symlink_metadata().ok().filter(|m| m.uid() != own)?.uid();
+    Some(message!("hint.medium.denied-folder", at = *at, uid = uid, own = own))
 }
 
 fn changer(place: &str, why: ChangerProblem, exit: Exit) -> CommandError {

@@ -19,6 +19,7 @@ pub use record::{CustodyRecord, RecordLine, files_of, read_record};
 
 use super::people::is_same_person;
 use crate::env::{Env, TOOL};
+use crate::format::cbor::Time;
 use crate::format::object::{ObjectKind, file_name};
 use crate::medium::{device_name, is_writable};
 use crate::set::open::{OpenError, OpenSet};
@@ -126,7 +127,7 @@ pub fn start(options: &StartOptions, env: &Env) -> Result<SessionStart> {
     let started = SessionStart { seals: chain.links.len() as u64, program: sha256(&program), writable };
     record::append(
         to,
-        env,
+        env.now,
         json!({
             "event": "started",
             "by": options.by,
@@ -165,8 +166,8 @@ pub struct RecordedAnswer<'a> {
     pub pages: &'a [(String, Vec<u8>)],
 }
 
-/// Adds the answer of a command, and the pages that it made, to the session.
-pub fn add(folder: &Path, answer: &RecordedAnswer, env: &Env) -> Result<()> {
+/// Adds the answer of a command, and the pages that it made, to the session. `now`: the clock.
+pub fn add(folder: &Path, answer: &RecordedAnswer, now: &dyn Fn() -> Time) -> Result<()> {
     // A power cut may leave a result without a line in the record: its number is not used again.
     let is_free = |n: &usize| !folder.join(result_name(*n, answer.command)).exists();
     let number = (read_record(folder)?.lines.len() + 1..).find(is_free).unwrap_or_default();
@@ -188,7 +189,7 @@ pub fn add(folder: &Path, answer: &RecordedAnswer, env: &Env) -> Result<()> {
         "exit_code": answer.exit,
         "files": files,
     });
-    record::append(folder, env, event)
+    record::append(folder, now, event)
 }
 
 fn result_name(number: usize, command: &str) -> String {

@@ -2,7 +2,8 @@
 
 use super::folder::{open_file, sha256};
 use super::{EvidenceError, Result, failed};
-use crate::env::Env;
+use crate::env::time_text;
+use crate::format::cbor::Time;
 use crate::host::ledger::append_line;
 use serde_json::Value;
 use std::io::{self, Read};
@@ -39,11 +40,11 @@ pub struct CustodyRecord {
 }
 
 /// Appends a line, durably, with the time and the digest of the line before.
-pub fn append(folder: &Path, env: &Env, mut event: Value) -> Result<()> {
+pub fn append(folder: &Path, now: &dyn Fn() -> Time, mut event: Value) -> Result<()> {
     let path = folder.join(RECORD);
     let appended = append_line(&path, |before| {
         let last = before.strip_suffix(b"\n").unwrap_or(before).rsplit(|b| *b == b'\n').next().unwrap_or_default();
-        event["time"] = env.time_text().into();
+        event["time"] = time_text(now()).into();
         event["previous"] = if before.is_empty() { Value::Null } else { sha256(last).into() };
         Ok(event.to_string())
     });

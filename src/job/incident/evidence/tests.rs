@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 fn session() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     FOLDERS.iter().for_each(|f| std::fs::create_dir(dir.path().join(f)).unwrap());
-    run(|env| append(dir.path(), env, json!({ "event": "started" }))).unwrap();
+    run(|env| append(dir.path(), env.now, json!({ "event": "started" }))).unwrap();
     dir
 }
 
@@ -25,7 +25,7 @@ fn run<T>(f: impl FnOnce(&Env) -> T) -> T {
 
 fn added(folder: &Path, exit: u8, result: &str) -> Result<()> {
     let answer = RecordedAnswer { command: "verify", arguments: &[], exit, result: result.as_bytes(), pages: &[] };
-    run(|env| add(folder, &answer, env))
+    run(|env| add(folder, &answer, env.now))
 }
 
 fn last_line(folder: &Path) -> Value {
@@ -64,7 +64,7 @@ fn a_record_names_nothing_outside_its_folder() {
     let inner = dir.path().join("inner");
     std::fs::create_dir(&inner).unwrap();
     for outside in ["../secret".to_owned(), dir.path().join("secret").display().to_string()] {
-        run(|env| append(&inner, env, json!({ "files": { outside.clone(): sha256(b"key") } }))).unwrap();
+        run(|env| append(&inner, env.now, json!({ "files": { outside.clone(): sha256(b"key") } }))).unwrap();
         assert_eq!(check(&inner).unwrap().files, [&outside[..]], "{outside}");
         std::fs::remove_file(inner.join(RECORD)).unwrap();
     }
@@ -170,6 +170,6 @@ fn what_is_too_long_is_not_read() {
     }
     let record = std::fs::OpenOptions::new().write(true).open(dir.path().join(RECORD)).unwrap();
     record.set_len(1 << 42).unwrap();
-    let refused = run(|env| append(dir.path(), env, json!({ "event": "closed" })));
+    let refused = run(|env| append(dir.path(), env.now, json!({ "event": "closed" })));
     assert!(matches!(refused, Err(EvidenceError::Io { what: "read", .. })), "{refused:?}");
 }
