@@ -93,7 +93,7 @@ pub enum DamageName {
 pub struct Finding {
     /// What was found: in a backup `unreadable`, `vanished`, `changed`, `source-empty`, `source-missing`, `source-elsewhere`,
     /// `empty-dump`, `no-dump`, `dump-shrank`,
-    /// `dump-cut-off`, `source-stale`, `check-failed`, `attributes-unreadable`, `command-failed`, `canary-missing`, `taken-over`, `medium-in-source`, `clock-set-back`, `clock-wrong`; in a restore `not-restored`, `refused` (its record breaks the format),
+    /// `dump-cut-off`, `source-stale`, `check-failed`, `attributes-unreadable`, `command-failed`, `canary-missing`, `taken-over`, `memory-lost`, `read-anew`, `medium-in-source`, `clock-set-back`, `clock-wrong`; in a restore `not-restored`, `refused` (its record breaks the format),
     /// `newer` (only a newer program knows what it is), `entries-lost`, `shortfall`,
     /// `withheld` (only with `--privileged`). Later versions may add others.
     pub kind: Word,

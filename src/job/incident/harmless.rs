@@ -73,7 +73,7 @@ pub enum HarmlessError {
 /// All open alarms, the oldest first.
 pub fn open_alarms(book: &LedgerContent) -> Vec<OpenAlarm> {
     let harmless = harmless_alarms(book);
-    let raised = book.lines.iter().filter_map(|l| match &l.event {
+    let raised = book.hold_lines().filter_map(|l| match &l.event {
         LedgerEvent::Held { why, set: Some(set), generation: Some(generation), .. } => {
             Some(OpenAlarm { set: set.clone(), generation: *generation, time: l.time.clone(), why: why.clone() })
         }
@@ -84,7 +84,7 @@ pub fn open_alarms(book: &LedgerContent) -> Vec<OpenAlarm> {
 
 /// Set and generation of each alarm that two people have called harmless.
 pub fn harmless_alarms(book: &LedgerContent) -> BTreeSet<(&str, u64)> {
-    let called = book.lines.iter().filter_map(|l| match &l.event {
+    let called = book.hold_lines().filter_map(|l| match &l.event {
         LedgerEvent::Harmless { set, generation, .. } => Some((&set[..], *generation)),
         _ => None,
     });
