@@ -113,6 +113,10 @@ pub enum FindingKind {
     CanaryMissing,
     /// Entries of the last generation were taken over, because the folder that they are in could not be read.
     TakenOver,
+    /// What the host knows of how the sources usually are is gone: the night was judged as a first one.
+    MemoryLost,
+    /// The host's copy of the last generation's entries is gone: everything was read, and counts as new.
+    ReadAnew,
     /// The medium is inside of a source and was left out of the backup.
     MediumInSource,
     /// An entry could not be restored.
@@ -148,7 +152,8 @@ pub enum FindingKind {
 impl FindingKind {
     /// Whether it is only worth reporting: nothing is missing because of it.
     pub fn is_note(self) -> bool {
-        matches!(self, Self::MediumInSource | Self::TakenOver | Self::Leftover | Self::Harmless | Self::AlarmOpen)
+        use FindingKind::{AlarmOpen, Harmless, Leftover, MediumInSource, ReadAnew, TakenOver};
+        matches!(self, MediumInSource | TakenOver | Leftover | Harmless | AlarmOpen | ReadAnew)
     }
 
     /// The name in a manifest and in JSON.

@@ -88,8 +88,13 @@ impl Practice {
         }
         let beside = if hint.contains("and --beside-others") { " --beside-others" } else { "" };
         let key = self.text("key");
+        let accept = "media accept --by A --witness B --because examined";
+        let names = ["clinic", STICKER];
+        let name = hint.split_once("azekura media init ").and_then(|(_, rest)| rest.split(' ').next());
+        let name = name.filter(|name| names.contains(name)).unwrap_or(STICKER);
         let known = [
-            ("azekura media init", format!("media init {STICKER}{beside}")),
+            ("azekura media accept", accept.to_owned()),
+            ("azekura media init", format!("media init {name}{beside}")),
             ("azekura backup --init", "backup --init".to_owned()),
             ("azekura catalog rebuild", format!("catalog rebuild --identity {key}")),
             ("azekura backup today", "backup".to_owned()),
@@ -133,12 +138,12 @@ impl Practice {
 #[test]
 fn each_hint_leads_out_when_something_of_the_host_was_lost() {
     for with_pool in [false, true] {
-        for lost in ["state", "state/ledger.jsonl", "both", "state/catalog.sqlite"] {
+        for lost in ["state", "state/ledger.jsonl", "both", "state/catalog.sqlite", "state/sets"] {
             for first in ["status", "backup", "catalog rebuild --identity key"] {
                 let practice = Practice::new(with_pool);
                 let remove = |name: &str| fs::remove_file(practice.path(name)).expect("a file");
                 match lost {
-                    "state" => fs::remove_dir_all(practice.path("state")).expect("the state"),
+                    "state" | "state/sets" => fs::remove_dir_all(practice.path(lost)).expect("the state"),
                     "both" => ["state/ledger.jsonl", "state/ledger.end"].into_iter().for_each(remove),
                     lost => remove(lost),
                 }
@@ -165,7 +170,8 @@ fn the_disk_of_another_medium_is_not_registered() {
     }
 }
 
-/// The ledger was examined, and moved into the safe with the file beside it: that ends it, and the commands say so.
+/// The ledger was examined, and two people say so: that ends it, and the commands say so. What was left of it stays. Nobody ends it by
+/// deleting the rest.
 #[test]
 fn a_ledger_that_was_examined_is_put_away_and_begun_anew() {
     for with_pool in [false, true] {
@@ -174,11 +180,304 @@ fn a_ledger_that_was_examined_is_put_away_and_begun_anew() {
         let out = practice.run(&["status"]);
         assert_eq!(out.status.code(), Some(5), "{out:?}");
         let said = String::from_utf8(out.stdout).expect("UTF-8");
-        assert!(said.contains("move ledger.jsonl and ledger.end") && said.contains("azekura media init"), "{said}");
-        fs::remove_file(practice.path("state/ledger.end")).expect("the end");
+        assert!(said.contains("azekura media accept") && said.contains("azekura media init"), "{said}");
+        fs::rename(practice.path("state/ledger.end"), practice.path("end")).expect("the end");
+        assert_eq!(practice.exit(&["media", "init", STICKER]), 5);
+        assert!(!practice.path("state/ledger.jsonl").exists());
+        fs::rename(practice.path("end"), practice.path("state/ledger.end")).expect("the end");
+        let accept = ["media", "accept", "--by", "A", "--because", "examined", "--witness"];
+        assert_eq!(practice.exit(&[&accept[..], &[" a"]].concat()), 2, "one person");
+        assert_eq!(practice.exit(&[&accept[..], &["B"]].concat()), 0);
+        assert!(practice.path("state/ledger.end.aside-1").exists());
+        assert_eq!(practice.exit(&[&accept[..], &["B"]].concat()), 2, "nothing is missing");
         assert_eq!(practice.exit(&["media", "init", STICKER]), 0);
         assert_eq!(practice.exit(&["backup"]), 0);
         // The disk is still in the dock.
         assert_eq!(practice.exit(&["status"]), 3);
+    }
+}
+
+const LEDGER: [&str; 2] = ["ledger.jsonl", "ledger.end"];
+const NIGHTS: [&str; 2] = ["nights.jsonl", "nights.end"];
+
+impl Practice {
+    /// Another night, with something new.
+    fn night(&self) -> i32 {
+        fs::write(self.path("chart/a"), self.dir.path().read_dir().map_or(0, Iterator::count).to_string()).expect("a record");
+        fs::write(self.path(&format!("chart/{}", self.lines("nights.jsonl"))), "new").expect("a record");
+        self.exit(&["backup"])
+    }
+
+    fn lines(&self, name: &str) -> usize {
+        fs::read_to_string(self.path("state").join(name)).map_or(0, |text| text.lines().count())
+    }
+
+    /// Copies files of the state into a folder.
+    fn keep(&self, files: &[&str], to: &str) {
+        fs::create_dir(self.path(to)).expect("a folder");
+        for f in files {
+            fs::copy(self.path("state").join(f), self.path(to).join(f)).expect("a copy");
+        }
+    }
+
+    /// Sets files of the state back to what was kept.
+    fn set_back(&self, files: &[&str], from: &str) {
+        for f in files {
+            fs::copy(self.path(from).join(f), self.path("state").join(f)).expect("a copy");
+        }
+    }
+
+    fn delete(&self, files: &[&str]) {
+        files.iter().for_each(|f| fs::remove_file(self.path("state").join(f)).expect("a file"));
+    }
+
+    /// The exit code of `status`, and what speaks against "good", but for what is said of where the disk is.
+    fn status(&self) -> (i32, Vec<String>) {
+        let out = self.run(&["status", "--json"]);
+        let json: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {out:?}"));
+        let problems = json["result"]["problems"].as_array().expect("a list").iter();
+        let names = problems.map(|p| p["problem"].as_str().expect("a word").to_owned());
+        // The first disk of the pool is lost.
+        (out.status.code().expect("an end"), names.filter(|name| name != "out-of-use").collect())
+    }
+
+    /// Every command that answers from the ledger says the same of it, and no other word.
+    #[track_caller]
+    fn assert_ledger_is_in_doubt(&self, words: &str) {
+        let before = fs::read(self.path("state/ledger.jsonl")).ok();
+        let with_pool = fs::read_to_string(self.path("config")).expect("a configuration").contains("[[pool]]");
+        let due = if with_pool { &[&["media", "due"][..], &["backup"]][..] } else { &[] };
+        for command in [&["status"][..], &["media", "list"], &["media", "log"], &["hold", "show"]].iter().chain(due) {
+            let out = self.run(command);
+            let said = String::from_utf8([&out.stdout[..], &out.stderr].concat()).expect("UTF-8");
+            assert_eq!(out.status.code(), Some(5), "{command:?}: {said}");
+            assert!(said.contains(words), "{command:?}: {said}");
+            assert!(command[1..] != ["due"] || out.stdout.is_empty(), "no disk is named: {out:?}");
+        }
+        assert_eq!(fs::read(self.path("state/ledger.jsonl")).ok(), before, "the evidence stays as it is");
+    }
+
+    fn accept(&self) -> i32 {
+        self.exit(&["media", "accept", "--by", "A", "--witness", "B", "--because", "an old copy was restored"])
+    }
+}
+
+/// Both files are an older pair, and whole. The other records know of a generation that was sealed since.
+#[test]
+fn a_ledger_that_was_set_back_is_noticed_at_once() {
+    for with_pool in [false, true] {
+        let practice = Practice::new(with_pool);
+        practice.keep(&LEDGER, "older");
+        assert_eq!(practice.night(), 0);
+        practice.set_back(&LEDGER, "older");
+        practice.assert_ledger_is_in_doubt("set back to an older one");
+        // The log of nights was set back with it: the catalog knows.
+        practice.keep(&NIGHTS, "nights");
+        practice.delete(&NIGHTS);
+        practice.assert_ledger_is_in_doubt("set back to an older one");
+        practice.set_back(&NIGHTS, "nights");
+        assert_eq!(practice.accept(), 0);
+        assert_eq!(practice.night(), 0);
+        assert_eq!(practice.status(), (3, vec![]));
+        // It was set back to before that.
+        practice.set_back(&LEDGER, "older");
+        practice.assert_ledger_is_in_doubt("set back to an older one");
+    }
+}
+
+/// Nothing was sealed since, and the hold is in no generation.
+#[test]
+fn setting_the_ledger_back_ends_no_hold_and_hides_no_release() {
+    let practice = Practice::new(true);
+    practice.keep(&LEDGER, "before");
+    assert_eq!(practice.exit(&["hold", "on", "--by", "A", "--why", "threat"]), 0);
+    practice.keep(&LEDGER, "held");
+    practice.set_back(&LEDGER, "before");
+    practice.assert_ledger_is_in_doubt("A hold has been active since");
+    practice.assert_ledger_is_in_doubt("a line about a hold");
+    assert_eq!(practice.accept(), 0);
+    let out = practice.run(&["hold", "show"]);
+    assert_eq!(out.status.code(), Some(4), "accepted is the loss, and not the end of the hold: {out:?}");
+    assert_eq!(practice.exit(&["media", "due"]), 4);
+    assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
+    assert_eq!(practice.exit(&["hold", "show"]), 0);
+    practice.set_back(&LEDGER, "held");
+    let out = practice.run(&["hold", "show"]);
+    let said = String::from_utf8([&out.stdout[..], &out.stderr].concat()).expect("UTF-8");
+    assert_eq!(out.status.code(), Some(5), "{said}");
+    assert!(said.contains("No hold is active") && said.contains("a line about a hold"), "{said}");
+    let kept = fs::read_to_string(practice.path("state/holds.jsonl")).expect("the lines about holds");
+    assert!(kept.contains("\"released\"") && kept.contains("\"witness\":\"B\""), "who has ended it: {kept}");
+}
+
+/// The log of nights says nothing any more of the nights that failed, or of any.
+#[test]
+fn a_log_of_nights_that_was_set_back_or_deleted_stays_a_failure_until_somebody_says_why() {
+    let practice = Practice::new(false);
+    practice.keep(&NIGHTS, "older");
+    assert_eq!(practice.night(), 0);
+    practice.set_back(&NIGHTS, "older");
+    assert_eq!(practice.status(), (1, vec!["nights-missing".to_owned()]));
+    practice.delete(&NIGHTS);
+    assert_eq!(practice.status(), (1, vec!["nights-missing".to_owned(), "no-backup".to_owned()]));
+    // The next night does not heal it.
+    assert_eq!(practice.night(), 0);
+    assert_eq!(practice.status(), (1, vec!["nights-missing".to_owned()]));
+    // The catalog is lost, too: the ledger knows.
+    practice.keep(&["catalog.sqlite"], "catalog");
+    practice.delete(&["catalog.sqlite"]);
+    assert_eq!(practice.status(), (1, vec!["nights-missing".to_owned(), "catalog-lost".to_owned()]));
+    practice.set_back(&["catalog.sqlite"], "catalog");
+    assert_eq!(practice.accept(), 0);
+    assert_eq!(practice.status(), (3, vec![]));
+    assert_eq!(practice.night(), 0);
+    assert_eq!(practice.status(), (3, vec![]));
+}
+
+/// Under a hold somebody deletes all that says so: the hold is not known any more, and nothing is good.
+#[test]
+fn without_ledger_and_log_of_nights_nothing_is_written() {
+    for with_pool in [false, true] {
+        let practice = Practice::new(with_pool);
+        assert_eq!(practice.exit(&["hold", "on", "--by", "A", "--why", "threat"]), 0);
+        practice.delete(&LEDGER);
+        practice.assert_ledger_is_in_doubt("The media ledger is gone");
+        practice.delete(&NIGHTS);
+        practice.assert_ledger_is_in_doubt("The media ledger is gone");
+        practice.delete(&["holds.jsonl"]);
+        practice.assert_ledger_is_in_doubt("The media ledger is gone");
+        practice.delete(&["catalog.sqlite"]);
+        practice.assert_ledger_is_in_doubt("The media ledger is gone");
+        for command in [
+            &["backup"][..],
+            &["hold", "on", "--by", "A", "--why", "threat"],
+            &["hold", "off", "--by", "A", "--witness", "B"],
+            &["media", "init", "CL-03"],
+            &["media", "move", STICKER, "--to", "safe", "--by", "A"],
+            &["media", "copy", "--name", "copy", "--to", "copy"],
+            &["catalog", "rebuild", "--identity", "key"],
+        ] {
+            assert_eq!(practice.exit(command), 5, "{command:?}");
+            assert!(!practice.path("state/ledger.jsonl").exists(), "{command:?}");
+        }
+    }
+}
+
+/// What is in the file is no ledger.
+#[test]
+fn a_damaged_ledger_names_no_disk() {
+    let practice = Practice::new(true);
+    fs::write(practice.path("state/ledger.jsonl"), "no ledger\n").expect("damage");
+    practice.assert_ledger_is_in_doubt("The media ledger ends before line 1");
+}
+
+/// The power failed between the seal and the ledger, or before the log had the end: nobody has set anything back.
+#[test]
+fn a_run_that_was_killed_has_set_nothing_back() {
+    let practice = Practice::new(false);
+    practice.keep(&LEDGER, "older");
+    assert_eq!(practice.night(), 0);
+    let log = practice.path("state/nights.jsonl");
+    let nights = fs::read_to_string(&log).expect("the log");
+    let lines: Vec<&str> = nights.lines().collect();
+    let begun: String = lines[..lines.len() - 1].iter().map(|line| format!("{line}\n")).collect();
+    fs::write(practice.path("state/nights.end"), (lines.len() - 1).to_string()).expect("how many");
+    fs::write(&log, begun).expect("the log");
+    assert_eq!(practice.status(), (1, vec!["night-cut-off".to_owned()]));
+    practice.set_back(&LEDGER, "older");
+    assert_eq!(practice.status(), (1, vec!["night-cut-off".to_owned()]));
+    assert_eq!(practice.night(), 0);
+    assert_eq!(practice.status(), (3, vec![]));
+}
+
+/// `status` says in the morning what the night would meet.
+#[test]
+fn a_lost_catalog_and_lost_sets_are_told_before_the_night() {
+    let practice = Practice::new(true);
+    practice.keep(&["catalog.sqlite"], "older");
+    assert_eq!(practice.night(), 0);
+    assert_eq!(practice.status(), (3, vec![]));
+    let catalog = practice.path("state/catalog.sqlite");
+    for damage in [None, Some(&b""[..]), Some(b"this is no catalog, and it is longer than a header is")] {
+        match damage {
+            Some(bytes) => fs::write(&catalog, bytes).expect("damage"),
+            None => practice.set_back(&["catalog.sqlite"], "older"),
+        }
+        assert_eq!(practice.status(), (3, vec!["catalog-lost".to_owned()]), "{damage:?}");
+    }
+    fs::remove_file(&catalog).expect("the catalog");
+    assert_eq!(practice.status(), (3, vec!["catalog-lost".to_owned()]));
+    let out = practice.run(&["catalog", "log"]);
+    assert_eq!(out.status.code(), Some(1), "no log is not an empty one: {out:?}");
+    assert!(!catalog.exists(), "a command that looks makes none");
+    assert_eq!(practice.night(), 3);
+    assert_eq!(practice.status(), (3, vec![]));
+    let sets = || fs::read_dir(practice.path("state/sets")).expect("the sets").map(|s| s.expect("a set").path());
+    sets().for_each(|set| drop(fs::remove_file(set.join("watch"))));
+    assert_eq!(practice.status(), (3, vec!["memory-lost".to_owned()]));
+    assert_eq!(practice.night(), 3);
+    sets().for_each(|set| drop(fs::remove_file(set.join("seal-keys"))));
+    assert_eq!(practice.status().0, 1);
+    assert!(practice.status().1.contains(&"set-lost".to_owned()), "{:?}", practice.status());
+    fs::remove_dir_all(practice.path("state/sets")).expect("the sets");
+    assert!(practice.status().1.contains(&"set-lost".to_owned()), "{:?}", practice.status());
+}
+
+/// What the tripwires know is gone, or what tonight is compared with: the night says so.
+#[test]
+fn a_memory_that_was_deleted_is_a_finding() {
+    for (file, exit, kind) in [("watch", 3, "memory-lost"), ("entries", 0, "read-anew")] {
+        let practice = Practice::new(false);
+        for name in 0..60 {
+            fs::write(practice.path(&format!("chart/{name}.xml")), format!("{name}")).expect("a record");
+        }
+        assert_eq!(practice.night(), 0);
+        fs::remove_file(practice.path(&format!("state/sets/{}/{file}", practice.set))).expect("a file");
+        assert_eq!(practice.status(), (3, vec!["memory-lost".to_owned()]));
+        for name in 0..60 {
+            fs::write(practice.path(&format!("chart/{name}.xml")), format!("{name} changed")).expect("a record");
+        }
+        let out = practice.run(&["backup", "--json"]);
+        let json: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        let findings = json["result"]["findings"].as_array().expect("findings");
+        assert_eq!((out.status.code(), findings.len(), &findings[0]["kind"]), (Some(exit), 1, &kind.into()), "{json}");
+        assert!(String::from_utf8_lossy(&out.stderr).contains("state folder"), "{out:?}");
+        assert_eq!(practice.night(), 0);
+    }
+}
+
+/// The night puts a damaged catalog aside by itself, also where the damage is deep in it, and also under a hold.
+#[test]
+fn a_damaged_catalog_costs_no_night() {
+    for with_pool in [false, true] {
+        let practice = Practice::new(with_pool);
+        let catalog = practice.path("state/catalog.sqlite");
+        let good = fs::read(&catalog).expect("the catalog");
+        let deep: Vec<u8> = good.iter().enumerate().map(|(at, byte)| if at < 4_200 { *byte } else { 0x5a }).collect();
+        for (count, rubbish) in (1..).zip([&b"this is no catalog, and it is longer than a header is"[..], &deep]) {
+            fs::write(&catalog, rubbish).expect("damage");
+            let out = practice.run(&["catalog", "log"]);
+            assert_eq!(out.status.code(), Some(1), "{out:?}");
+            assert!(!String::from_utf8_lossy(&out.stderr).contains("rebuild"), "the recovery key stays away: {out:?}");
+            assert_eq!(practice.night(), 3);
+            assert!(practice.path(&format!("state/catalog.damaged-{count}")).exists());
+            assert_eq!(practice.night(), 0);
+        }
+        practice.assert_restorable("restored");
+    }
+}
+
+/// The hold must not end with the catalog: which disk was written last, the ledger knows, too.
+#[test]
+fn a_damaged_catalog_frees_no_clean_disk_under_a_hold() {
+    let practice = Practice::new(false);
+    let clean = practice.other_disk("clean");
+    assert_eq!(practice.exit(&["backup", "--init", "--to", &clean]), 0);
+    assert_eq!(practice.night(), 0);
+    assert_eq!(practice.exit(&["hold", "on", "--by", "A", "--why", "threat"]), 0);
+    for damage in [&b"this is no catalog, and it is longer than a header is"[..], b""] {
+        fs::write(practice.path("state/catalog.sqlite"), damage).expect("damage");
+        assert_eq!(practice.exit(&["backup", "--to", &clean]), 6);
+        assert_eq!(practice.night(), 4);
     }
 }

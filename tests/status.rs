@@ -436,16 +436,18 @@ fn a_set_in_quarantine_is_no_backup() {
 fn a_night_that_the_ledger_does_not_know_is_not_good() {
     let practice = Practice::new();
     practice.good_night();
-    let ledger = practice.path("state/ledger.jsonl");
-    fs::rename(&ledger, practice.path("ledger")).expect("the ledger");
-    // It can neither be read nor made.
-    std::os::unix::fs::symlink(practice.path("nowhere/ledger"), &ledger).expect("a link");
+    let [ledger, end] = ["state/ledger.jsonl", "state/ledger.end"].map(|name| practice.path(name));
+    fs::copy(&ledger, practice.path("ledger")).expect("the ledger");
+    fs::rename(&end, practice.path("end")).expect("its end");
+    // Nothing can be renamed to a folder.
+    fs::create_dir(&end).expect("a folder in the way");
     assert_eq!(practice.exit(&["backup"]), 8);
     let (exit, verdict, against) = practice.status();
-    // Without its lines it says nothing of a hold.
-    let told = ["ledger-changed", "unrecorded"].map(str::to_owned);
+    // Without its end it says nothing of a hold.
+    let told = ["ledger-changed", "unrecorded", "attached"].map(str::to_owned);
     assert_eq!((exit, &verdict[..], &against[..]), (5, "failure", &told[..]));
-    fs::remove_file(&ledger).expect("the link");
+    fs::remove_dir(&end).expect("room");
+    fs::rename(practice.path("end"), &end).expect("its end");
     fs::rename(practice.path("ledger"), &ledger).expect("the ledger");
     practice.good_night();
     practice.assert_status(0, "good", &[]);
@@ -700,13 +702,20 @@ fn a_ledger_without_its_last_lines_is_no_good_news() {
             assert_eq!(practice.exit(command), 5, "{command:?} {then:?}");
         }
     }
-    // The night is made, and is no success: the hold may be gone.
+    // The night is made, and is no success: the hold is not gone with its line.
     fs::write(&ledger, &shorter).expect("the ledger");
+    assert_eq!(practice.exit(&["backup"]), 4);
+    // Of another one nobody knows.
+    fs::remove_file(practice.path("state/holds.jsonl")).expect("the lines about holds");
     assert_eq!(practice.exit(&["backup"]), 3);
     fs::remove_file(&ledger).expect("the ledger");
     fs::remove_file(practice.path("state/ledger.end")).expect("the end");
     let (exit, verdict, against) = practice.status();
-    assert_eq!((exit, &verdict[..], &against[..]), (1, "failure", &["not-in-ledger".to_owned()][..]), "the log of nights knows");
+    assert_eq!((exit, &verdict[..], &against[..]), (5, "failure", &["ledger-changed".to_owned()][..]), "the log of nights knows");
+    for command in [&["hold", "show"][..], &["media", "log"], &["media", "list"], &["backup"], &["hold", "off", "--by", "A"]] {
+        assert_eq!(practice.exit(command), 5, "{command:?}");
+    }
+    assert!(!ledger.exists(), "no command begins another one");
 }
 
 /// Its original goes on; it is what it was when it was made. What is damaged is told, whichever of the two it is.

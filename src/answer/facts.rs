@@ -93,9 +93,10 @@ pub enum DamageName {
 pub struct Finding {
     /// What was found: in a backup `unreadable`, `vanished`, `changed`, `source-empty`, `source-missing`, `source-elsewhere`,
     /// `empty-dump`, `no-dump`, `dump-shrank`, `dump-cut-off`, `source-stale`, `check-failed`, `attributes-unreadable`,
-    /// `command-failed`, `canary-missing`, `harmless`, `alarm-open`, `taken-over`, `medium-in-source`, `clock-set-back`,
-    /// `clock-wrong`; in a restore `not-restored`, `refused` (its record breaks the format), `newer` (only a newer program knows
-    /// what it is), `entries-lost`, `shortfall`, `withheld` (only with `--privileged`). Later versions may add others.
+    /// `command-failed`, `canary-missing`, `harmless`, `alarm-open`, `taken-over`, `memory-lost`, `read-anew`,
+    /// `medium-in-source`, `clock-set-back`, `clock-wrong`; in a restore `not-restored`, `refused` (its record breaks the
+    /// format), `newer` (only a newer program knows what it is), `entries-lost`, `shortfall`, `withheld` (only with
+    /// `--privileged`). Later versions may add others.
     pub kind: Word,
     /// What it is about: a path within the sources, or the name of a source.
     pub path: Text,

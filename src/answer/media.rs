@@ -226,7 +226,7 @@ pub struct LedgerLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Word>,
     /// What happened: `registered`, `copy-begun`, `copied`, `attached`, `written`, `full`, `detached`, `plugged`,
-    /// `unplugged`, `moved`, `refused`, `held`, `harmless`, `release-asked`, `released`, `verified`, `scrubbed`.
+    /// `unplugged`, `moved`, `refused`, `held`, `harmless`, `release-asked`, `released`, `accepted`, `verified`, `scrubbed`.
     pub event: Word,
     /// The name of the medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -276,13 +276,13 @@ pub struct LedgerLine {
     /// `moved`: why the medium is not used any more; absent where it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_use: Option<OutOfUse>,
-    /// `moved`, `held`, `harmless`, `release-asked`, `released`: who.
+    /// `moved`, `held`, `harmless`, `release-asked`, `released`, `accepted`: who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Word>,
-    /// `moved`, `harmless`, `released`: the second person; absent where there was none.
+    /// `moved`, `harmless`, `released`, `accepted`: the second person; absent where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<Word>,
-    /// `held`, `harmless`: why.
+    /// `held`, `harmless`, `accepted`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Word>,
     /// `refused`: the medium that was due.

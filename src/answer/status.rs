@@ -117,9 +117,17 @@ pub enum ProblemName {
     StillAttached,
     /// Lines of the log of nights cannot be read, or are missing.
     LogTorn,
+    /// Generations were sealed of which the log of nights knows nothing: it was deleted or set back.
+    NightsMissing,
+    /// The catalog is lost, damaged or older than the last backup.
+    CatalogLost,
+    /// What the host needs to go on with the set on a medium is not there.
+    SetLost,
+    /// The host does not know any more how the sources usually are, or what was in the last generation.
+    MemoryLost,
     /// A hold is active.
     Hold,
-    /// A line of the media ledger was changed or removed.
+    /// A line of the media ledger was changed or removed; or the ledger was deleted or set back to an older one.
     LedgerChanged,
 }
 

@@ -1,6 +1,7 @@
 //! `azekura catalog`: the host's cache of what lies on its media, and its operation log.
 
 use super::context::Context;
+use super::media::ledger::sound_book;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
@@ -13,9 +14,10 @@ use crate::cli::ui::units::{count, time};
 use azekura::answer::catalog::{Operation, OperationLog, Rebuilt, RebuiltSet};
 use azekura::answer::{Clipped, exact};
 use azekura::host::catalog::{Catalog, LogLine};
+use azekura::host::consistency::{Misfit, misfits, read_ledger};
 use azekura::host::state::StateDir;
 use azekura::job::rebuild::{Report, rebuild};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -40,6 +42,8 @@ pub fn run(command: Command, context: &Context) -> Result<Outcome, CommandError>
 
 fn run_rebuild(args: &Rebuild, context: &Context) -> Result<Outcome, CommandError> {
     let (from, state) = (context.medium(args.from.as_deref())?, context.state_dir()?);
+    // Whoever has changed the records may have this host: the recovery key stays away from it.
+    sound_book(&state)?;
     let identity = context.identity(args.identity.as_deref())?;
     let reports = {
         let progress = context.progress();
@@ -85,9 +89,21 @@ fn answer(r: &Report) -> RebuiltSet {
     }
 }
 
+/// Whether there was a catalog, by the other records of this host.
+fn is_catalog_lost(state: &Path) -> Result<bool, CommandError> {
+    Ok(misfits(state, &read_ledger(state)?).contains(&Misfit::CatalogLost))
+}
+
 fn log(context: &Context) -> Result<Outcome, CommandError> {
-    let path = StateDir::open(&context.state_to_ask()?)?.catalog();
-    let (lines, broken) = Catalog::open(&path)?.log_lines()?;
+    let state = context.state_to_ask()?;
+    let path = StateDir::of(&state).catalog();
+    let (lines, broken) = match Catalog::look(&path)? {
+        Some(catalog) => catalog.log_lines()?,
+        None if is_catalog_lost(&state)? => {
+            return Err(CommandError::new(message!("error.catalog.lost", path = path), Exit::Failed));
+        }
+        None => (Vec::new(), None),
+    };
     if let Some(line) = broken {
         context.warn(&message!("catalog.log-broken", line = line));
     }

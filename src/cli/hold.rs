@@ -1,7 +1,7 @@
 //! `azekura hold`: puts the hold on, shows it, releases it; and ends an alarm that was harmless.
 
 use super::context::Context;
-use super::media::ledger::ledger_fault;
+use super::media::ledger::{check_not_gone, ledger_fault};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
@@ -12,7 +12,8 @@ use crate::cli::ui::units::time;
 use crate::cli::ui::words::hold_line;
 use azekura::answer::hold::{self as answer, HoldAnswer, ReleaseAsked};
 use azekura::format::object::Id;
-use azekura::host::ledger::{Ledger, LedgerContent, LedgerError};
+use azekura::host::consistency::read_ledger;
+use azekura::host::ledger::{LedgerContent, LedgerError};
 use azekura::job::incident::harmless::{HarmlessError, Statement, call_harmless};
 use azekura::job::incident::hold::{Hold, HoldError, Release, active_hold, put_on, take_off};
 use azekura::job::incident::open_alarms::{OpenAlarm, nights_of, open_alarms};
@@ -70,8 +71,11 @@ impl Command {
 pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError> {
     let state = context.state_to_ask()?;
     let env = context.env(None);
-    let book = || Ledger::of(&state).read();
+    let book = || read_ledger(&state);
     let answer = |book: &LedgerContent| Ok::<_, LedgerError>(answer(book, open_alarms(book, &nights_of(&state)?)));
+    if !matches!(command, Command::Show) {
+        check_not_gone(&state)?;
+    }
     // Among lines that are missing there may be a hold.
     let whole_or = |exit: Exit, book: &LedgerContent| {
         let Some(said) = ledger_fault(book) else { return exit };

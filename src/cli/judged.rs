@@ -7,6 +7,7 @@ use super::sources::{self, ForAll};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::text::{message, speak_under_alarm};
+use azekura::host::consistency::misfits;
 use azekura::host::ledger::{Ledger, LedgerContent};
 use azekura::host::nights::NightLog;
 use azekura::job::media::rotation::Pool;
@@ -15,7 +16,8 @@ use azekura::job::status::{Expected, ExpectedSource, Judgement, USUAL_AGE_SECOND
 /// Judges the host's records.
 pub fn judgement(context: &Context, book: &LedgerContent) -> Result<Judgement, CommandError> {
     let expected = expected(&context.config)?;
-    let log = NightLog::of(&context.state_dir()?);
+    let state = context.state_dir()?;
+    let log = NightLog::of(&state);
     let (nights, torn) = log
         .read()
         .map_err(|e| CommandError::new(message!("error.night-log", path = log.path()), Exit::Failed).cause(io_reason(&e)))?;
@@ -28,7 +30,9 @@ pub fn judgement(context: &Context, book: &LedgerContent) -> Result<Judgement, C
     };
     let pools: Vec<Pool> = context.config.pools.iter().map(pool).collect();
     let expected = Expected { sources: &expected, pools: &pools };
-    Ok(judge(&nights, torn, book, expected, now().seconds, is_running))
+    let mut judged = judge(&nights, torn, book, expected, now().seconds, is_running);
+    judged.add(misfits(&state, book));
+    Ok(judged)
 }
 
 /// While an alarm is open, no text asks for a medium. Needs no state and creates none.

@@ -85,6 +85,7 @@ fn every_key_that_is_used_exists() {
         "report.incident",
         "report.readopt",
         "report.reconnect",
+        "media.accept",
         "media.copy",
         "media.due",
         "media.init",

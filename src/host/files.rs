@@ -59,6 +59,13 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder_of(path)
 }
 
+/// Gives a file of the host's own state a name that is free, durably.
+pub fn set_aside(path: &Path, to: &Path) -> io::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "the host's own state, not a medium: it stays under another name")]
+    std::fs::rename(path, to)?;
+    sync_folder_of(to)
+}
+
 /// Overwrites a file of the host's own state that nobody may rename, with a text at whose end blanks mean nothing. A power cut may
 /// tear it; whoever reads it meanwhile may see a part.
 pub fn overwrite(path: &Path, text: &[u8]) -> io::Result<()> {

@@ -9,13 +9,14 @@
 mod accounts;
 pub mod attached;
 mod end;
+mod holds;
 pub mod sealed;
 
 use self::accounts::enter;
 pub use self::accounts::{MediumAccount, only_with_device};
 use self::end::LedgerEnd;
 use crate::format::object::hex;
-use crate::host::files::{STATE_BYTES, open_own_to_append, read_own};
+use crate::host::files::{STATE_BYTES, open_own_to_append, read_own, set_aside};
 use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
@@ -239,6 +240,15 @@ pub enum LedgerEvent {
         /// The second person; `None` where one person alone asked on two days.
         witness: Option<String>,
     },
+    /// Two people have found out why records of this host are missing. What was sealed before this line is not missed any more.
+    Accepted {
+        /// Who says so.
+        by: String,
+        /// The second person.
+        witness: String,
+        /// What they have found out.
+        why: String,
+    },
     /// Everything on it was read past the cache, and is what the seals say.
     Verified {
         /// The medium's name.
@@ -273,7 +283,11 @@ impl LedgerEvent {
             | Self::Scrubbed { medium, .. } => medium,
             Self::Plugged { medium, .. } | Self::Unplugged { medium, .. } => medium.as_deref().unwrap_or_default(),
             Self::Refused { due, .. } => due,
-            Self::Held { .. } | Self::Harmless { .. } | Self::ReleaseAsked { .. } | Self::Released { .. } => "",
+            Self::Held { .. }
+            | Self::Harmless { .. }
+            | Self::ReleaseAsked { .. }
+            | Self::Released { .. }
+            | Self::Accepted { .. } => "",
         }
     }
 }
@@ -304,7 +318,7 @@ pub enum LedgerError {
     /// A line that could not be written whole is found by the next reader; the lines before it stay.
     #[error("the ledger {} cannot be {what}", path.display())]
     Io {
-        /// The step that failed: `opened`, `locked`, `read`, `written`.
+        /// The step that failed: `opened`, `locked`, `read`, `written`, `renamed`.
         what: &'static str,
         /// The ledger's file.
         path: PathBuf,
@@ -328,8 +342,34 @@ pub struct LedgerContent {
     pub torn: Vec<u64>,
     /// How many of these are behind the last generation in the ledger.
     pub torn_lately: u64,
+    /// What other records of this host show to be missing in it, where somebody has compared them
+    /// ([`crate::host::consistency`]).
+    pub lost: Vec<LostLine>,
+    /// The lines about holds, as the file beside the ledger has them.
+    kept: Vec<LedgerLine>,
     /// The digest of each line, as the file has it.
     chain: Vec<String>,
+}
+
+/// What the ledger had once, and has no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LostLine {
+    /// All of it.
+    All,
+    /// That a generation was written.
+    Generation {
+        /// Its number.
+        generation: u64,
+        /// The medium that it is on, or its set.
+        medium: String,
+        /// When it was sealed: RFC 3339, UTC.
+        time: String,
+    },
+    /// A line about a hold.
+    Hold {
+        /// When it was written: RFC 3339, UTC.
+        time: String,
+    },
 }
 
 /// The ledger's file.
@@ -349,6 +389,25 @@ impl Ledger {
         [self.path.clone(), LedgerEnd::path(&self.path)]
     }
 
+    /// Renames the ledger to a free name, and what says where it ended: the next line begins a new one. Returns the new path;
+    /// `None` where there was nothing.
+    pub fn set_aside(&self) -> Result<Option<PathBuf>> {
+        let aside =
+            |n: u64, file: &Path| file.with_file_name(format!("{}.aside-{n}", file.file_name().unwrap_or_default().display()));
+        let files = self.files();
+        let is_there = |file: &Path| file.symlink_metadata().is_ok();
+        let Some(free) = (1..).find(|n| !files.iter().any(|f| is_there(&aside(*n, f)))) else {
+            unreachable!("some number is free")
+        };
+        let mut moved = None;
+        for file in files.iter().filter(|f| is_there(f)) {
+            let to = aside(free, file);
+            set_aside(file, &to).map_err(|e| self.failed("renamed", e))?;
+            moved.get_or_insert(to);
+        }
+        Ok(moved)
+    }
+
     /// Reads the whole ledger; an empty one if there is no file.
     pub fn read(&self) -> Result<LedgerContent> {
         // Before the ledger: what another run writes meanwhile is behind it.
@@ -358,6 +417,7 @@ impl Ledger {
             Err(e) if e.kind() == io::ErrorKind::NotFound => LedgerContent::default(),
             Err(e) => return Err(self.failed("read", e)),
         };
+        content.kept = holds::read(&self.path);
         if !content.is_whole(end.as_ref()) {
             content.broken.push(content.lines.last().map_or(1, |l| l.line + 1));
         }
@@ -366,7 +426,8 @@ impl Ledger {
 
     /// Appends a line, durably. `time`: RFC 3339, UTC.
     pub fn write(&self, time: &str, event: LedgerEvent) -> Result<()> {
-        let mut end = None;
+        let (mut end, mut book) = (None, LedgerContent::default());
+        let is_about_holds = holds::is_about_holds(&event);
         let appended = append_line(&self.path, |before| {
             let content = parse(before);
             let last = content.lines.last().map_or(0, |l| l.line);
@@ -380,10 +441,13 @@ impl Ledger {
             let line = LedgerLine { line: number, time: time.to_owned(), event };
             let chain = chain(content.last(), &line);
             end = Some(LedgerEnd { line: number, chain: chain.clone() });
+            book = content;
+            book.lines.push(line.clone());
             Ok(serde_json::to_string(&Bound { line, chain })?)
         });
         let _locked = appended.map_err(|(what, source)| self.failed(what, source))?;
-        end.map_or(Ok(()), |end| end.write(&self.path)).map_err(|e| self.failed("written", e))
+        let kept = || if is_about_holds { holds::add(&self.path, &book) } else { Ok(()) };
+        end.map_or(Ok(()), |end| end.write(&self.path)).and_then(|()| kept()).map_err(|e| self.failed("written", e))
     }
 
     fn failed(&self, what: &'static str, source: io::Error) -> LedgerError {
@@ -458,6 +522,21 @@ fn chain(before: &str, line: &LedgerLine) -> String {
 }
 
 impl LedgerContent {
+    /// Whether nothing of it was changed or removed, as far as anybody can see.
+    pub fn is_sound(&self) -> bool {
+        self.broken.is_empty() && self.lost.is_empty()
+    }
+
+    /// Whether nothing of it can be read, and there was something.
+    pub fn is_gone(&self) -> bool {
+        self.lines.is_empty() && !self.is_sound()
+    }
+
+    /// When two people last said that they know why records are missing: RFC 3339, UTC.
+    pub fn accepted(&self) -> Option<&str> {
+        self.lines.iter().rev().find(|l| matches!(l.event, LedgerEvent::Accepted { .. })).map(|l| &l.time[..])
+    }
+
     /// The digest of the last line.
     fn last(&self) -> &str {
         self.chain.last().map_or("", |d| d)

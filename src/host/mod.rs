@@ -1,6 +1,7 @@
 //! What is on this host: the state directory, the ledger of media, the catalog, and files in general.
 
 pub mod catalog;
+pub mod consistency;
 pub mod files;
 pub mod ledger;
 pub mod nights;

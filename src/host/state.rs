@@ -2,6 +2,9 @@
 //!
 //! ```text
 //! STATE/catalog.sqlite
+//! STATE/ledger.jsonl, ledger.end      see `host/ledger.rs`
+//! STATE/holds.jsonl                   the ledger's lines about holds once more
+//! STATE/nights.jsonl, nights.end      see `host/nights.rs`
 //! STATE/sets/<set id>/set.json       name, recipients
 //!                     set-key        secret of the set, for ids and cuts; decrypts nothing
 //!                     seal-keys      signs the next seal
@@ -95,6 +98,11 @@ impl StateDir {
             }
         }
         Ok(Self { root: root.to_owned() })
+    }
+
+    /// One that is there, or not: nothing is made.
+    pub fn of(root: &Path) -> Self {
+        Self { root: root.to_owned() }
     }
 
     /// The directory itself.
@@ -267,6 +275,16 @@ impl SetState {
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.dir.join(name);
         files::replace(&path, bytes).map_err(io_error("written", &path))
+    }
+
+    /// Whether the set can be written: its keys are there.
+    pub fn is_whole(&self) -> bool {
+        self.seal_keys().exists() && self.dir.join("set-key").exists()
+    }
+
+    /// Whether what is known of the last generation and of the sources is there.
+    pub fn remembers(&self) -> bool {
+        self.dir.join("watch").exists() && (self.entries().exists() || self.has_new_entries())
     }
 
     /// Whether a run has left an entry stream that is not sealed.

@@ -7,7 +7,7 @@ use std::path::Path;
 pub fn a_day_passes(state: &Path) {
     let ledger = Ledger::of(state);
     let lines = ledger.read().expect("the ledger").lines;
-    for name in ["ledger.jsonl", "ledger.end"] {
+    for name in ["ledger.jsonl", "ledger.end", "holds.jsonl"] {
         let _ = std::fs::remove_file(state.join(name));
     }
     for line in lines {

@@ -73,7 +73,7 @@ pub fn answers() -> Vec<Described> {
         answer::<super::media::Init>("media.init"),
         answer::<super::media::Media>("media.list"),
         answer::<super::media::Due>("media.due"),
-        answer::<super::media::LedgerLine>("media.move"),
+        of::<super::media::LedgerLine>("media.move", &["media.move", "media.accept"]),
         answer::<super::media::Labels>("media.label"),
         answer::<super::media::Log>("media.log"),
         answer::<super::media::Seen>("media.seen"),

@@ -7,7 +7,7 @@ mod turn;
 use super::config::Config;
 use super::context::Context;
 use super::environment::absolute;
-use super::media::ledger::ledger_fault;
+use super::media::ledger::{check_not_gone, ledger_fault, sound_book};
 use super::patterns::{self, Idle};
 use super::recovery_key::{self, RecoveryKey};
 use super::sources::{self, ForAll};
@@ -202,6 +202,13 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
         idle_patterns.filter(|(_, why)| !(is_told && *why == Idle::NotThere)).map(|(pattern, why)| idle(pattern, why)).collect();
     context.warn_first(news.into_iter());
     let pool = context.pool_of(args.to.as_deref());
+    let fault_before = match pool {
+        // Evidence needs no ledger.
+        _ if args.quarantine => None,
+        // Which medium is due, nobody knows.
+        Some(_) => sound_book(&options.state).map(|_| None)?,
+        None => check_not_gone(&options.state)?,
+    };
     if let Some(pool) = pool.filter(|_| args.quarantine) {
         return Err(CommandError::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));
     }
@@ -222,18 +229,32 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
     options.memory_bytes = args.memory.unwrap_or(if on_tape { MEMORY_ON_TAPE_MIB } else { MEMORY_MIB }) << 20;
     options.pack_bytes = args.pack_size.map(|kib| kib << 10);
     let env = context.env(args.threads.map(usize::from));
-    let done = match pool {
-        Some(pool) => turn::night(pool, &options, &env, context)?,
-        None => turn::alone(&options, &env, context)?,
+    let night = || match pool {
+        Some(pool) => turn::night(pool, &options, &env, context),
+        None => turn::alone(&options, &env, context),
+    };
+    let done = match night() {
+        // All of it is on the media, and a night costs more: it begins anew.
+        Err(e) if is_of_damaged_catalog(&e) => {
+            let path = StateDir::open(&options.state)?.set_catalog_aside()?;
+            context.warn(&message!("backup.catalog-aside", path = path));
+            night()?
+        }
+        done => done?,
     };
     let answer = Backup { hold: context.hold().is_some(), ..show::answer(&done.report, key.as_ref()) };
     show::talk(&answer, done.report.hold_failed.is_none(), context);
     words::litter(done.report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
-    let fault = Ledger::of(&options.state).read().ok().and_then(|book| ledger_fault(&book)).filter(|_| !options.quarantine);
+    let fault = Ledger::of(&options.state).read().ok().and_then(|book| ledger_fault(&book)).or(fault_before);
+    let fault = fault.filter(|_| !options.quarantine);
     if let Some(said) = &fault {
         context.warn(said);
     }
     Ok(Sealed { is_ledger_changed: fault.is_some(), is_held: answer.hold && !options.quarantine, done, answer, to: options.to })
+}
+
+fn is_of_damaged_catalog(e: &CommandError) -> bool {
+    std::iter::once(&e.message).chain(&e.causes).any(|m| m.key() == "error.catalog.damaged")
 }
 
 /// A command given without any `SOURCE` is the only source; the configuration's are for nights without arguments.

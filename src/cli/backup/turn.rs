@@ -130,6 +130,7 @@ fn refused(refusal: &Refusal, at: &Path) -> CommandError {
             message!("error.media.held", name = medium, since = time(since, Lang::spoken()), why = recorded::why(why))
         }
         FoundMedium::Damaged { medium } => message!("error.media.damaged", name = medium, due = due),
+        FoundMedium::SetLost { medium } => message!("error.media.set-lost", name = medium),
         FoundMedium::OtherPool { medium } => message!("error.media.other-pool", name = medium, due = due),
     };
     CommandError::new(said, Exit::Medium)

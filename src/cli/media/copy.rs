@@ -1,5 +1,6 @@
 //! `azekura media copy`
 
+use super::ledger::check_not_gone;
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
 use crate::cli::noted::note_read;
@@ -44,6 +45,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         this_medium: args.this_medium,
         beside_others: args.beside_others,
     };
+    if args.name.is_some() {
+        check_not_gone(&context.state_dir()?)?;
+    }
     let report = {
         let progress = context.progress();
         match &args.name {

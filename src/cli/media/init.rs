@@ -1,5 +1,6 @@
 //! `azekura media init`: registers a blank medium.
 
+use super::ledger::check_not_gone;
 use crate::cli::context::Context;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
@@ -46,6 +47,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         beside_others: args.beside_others,
         mount: pool.and_then(|p| p.mount),
     };
+    check_not_gone(&options.state)?;
     let set = init(&options, &context.env(None))?;
     // Once it was seen on a mount, a bare folder is refused.
     if options.mount.is_none() && !is_mounted(&options.at) && !is_drive(&options.at) {

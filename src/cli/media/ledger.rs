@@ -14,7 +14,9 @@ use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, LedgerMedium, Media, Scrubbed, Written};
 use azekura::env::time_text;
-use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, MediumAccount, MediumKind, OutOfUse};
+use azekura::host::consistency::read_ledger;
+use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, LostLine};
+use azekura::host::ledger::{MediumAccount, MediumKind, OutOfUse};
 use azekura::job::incident::hold::active_hold;
 use azekura::job::incident::people::is_same_person;
 use azekura::job::media::whereabouts::attached_at;
@@ -66,8 +68,8 @@ pub struct Due {
 }
 
 pub fn book(context: &Context) -> Result<(Ledger, LedgerContent), CommandError> {
-    let ledger = Ledger::of(&context.state_to_ask()?);
-    let book = ledger.read()?;
+    let state = context.state_to_ask()?;
+    let (ledger, book) = (Ledger::of(&state), read_ledger(&state)?);
     if let Some(said) = ledger_fault(&book) {
         context.warn(&said);
     }
@@ -77,9 +79,39 @@ pub fn book(context: &Context) -> Result<(Ledger, LedgerContent), CommandError> 
     Ok((ledger, book))
 }
 
+/// The ledger for a command that does nothing where it was changed or set back.
+pub fn sound_book(state: &Path) -> Result<LedgerContent, CommandError> {
+    let book = read_ledger(state)?;
+    ledger_fault(&book).map_or(Ok(book), |said| Err(in_doubt(said)))
+}
+
+/// Nothing is written to a ledger that is gone: the first line of another one would be all that there is. Returns what else is
+/// wrong with it.
+pub fn check_not_gone(state: &Path) -> Result<Option<Message>, CommandError> {
+    let book = read_ledger(state)?;
+    match ledger_fault(&book) {
+        Some(said) if book.is_gone() => Err(in_doubt(said)),
+        fault => Ok(fault),
+    }
+}
+
+/// What every command says that needs a ledger which was changed or is gone.
+fn in_doubt(said: Message) -> CommandError {
+    CommandError { message: said, causes: Vec::new(), hint: message!("status.do.ledger-changed"), exit: Exit::Damage }
+}
+
 /// What is wrong with the ledger itself.
 pub fn ledger_fault(book: &LedgerContent) -> Option<Message> {
-    let line = book.broken.first()?;
+    let when = |t: &String| time(t, Lang::spoken());
+    let Some(line) = book.broken.first() else {
+        return Some(match book.lost.first()? {
+            LostLine::All => message!("media.ledger-gone"),
+            LostLine::Generation { generation, medium, time } => {
+                message!("media.ledger-behind", number = generation, medium = medium, time = when(time))
+            }
+            LostLine::Hold { time } => message!("media.ledger-behind-hold", time = when(time)),
+        });
+    };
     // Behind the last line that is there.
     let is_missing = book.lines.last().is_none_or(|last| *line > last.line);
     Some(match is_missing {
@@ -89,7 +121,7 @@ pub fn ledger_fault(book: &LedgerContent) -> Option<Message> {
 }
 
 pub fn exit(book: &LedgerContent) -> Exit {
-    if book.broken.is_empty() { Exit::Good } else { Exit::Damage }
+    if book.is_sound() { Exit::Good } else { Exit::Damage }
 }
 
 /// A medium that the ledger knows.
@@ -153,7 +185,7 @@ fn medium(m: &MediumAccount) -> LedgerMedium {
 }
 
 pub fn due(args: &Due, context: &Context) -> Result<Outcome, CommandError> {
-    let (_, book) = book(context)?;
+    let book = sound_book(&context.state_to_ask()?)?;
     let pools: Vec<&ConfigPool> = match &args.pool {
         Some(name) => vec![context.pool(name).ok_or_else(|| no_pool(name))?],
         None => context.config.pools.iter().collect(),
@@ -170,9 +202,8 @@ pub fn due(args: &Due, context: &Context) -> Result<Outcome, CommandError> {
     let (hold, open_alarm) = (active_hold(&book).is_some(), judgement(context, &book)?.has_open_alarm());
     if hold || open_alarm {
         let answer = answer::Due { pools: [].into_iter().collect(), hold, open_alarm };
-        let exit = if book.broken.is_empty() { Exit::Alarm } else { Exit::Damage };
         let said = if hold { "media.none-due" } else { "media.none-due-alarm" };
-        return Ok(Outcome::new(exit, format!("{}\n", find(said)), &answer));
+        return Ok(Outcome::new(Exit::Alarm, format!("{}\n", find(said)), &answer));
     }
     let answer = answer::Due { pools: pools.into_iter().filter_map(due).collect(), hold, open_alarm };
     Ok(Outcome::new(exit(&book), due_text(&answer), &answer))
@@ -245,6 +276,9 @@ fn event(l: &LedgerLine) -> String {
             Some(witness) => message!("media.event.released-witness", who = by, witness = witness),
             None => message!("media.event.released", who = by),
         },
+        LedgerEvent::Accepted { by, witness, why } => {
+            message!("media.event.accepted", who = by, witness = witness, why = why)
+        }
         LedgerEvent::Verified { generation, check_code, .. } => {
             message!("media.event.verified", number = generation, code = check_code)
         }
@@ -254,6 +288,7 @@ fn event(l: &LedgerLine) -> String {
 }
 
 pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
+    check_not_gone(&context.state_to_ask()?)?;
     let (ledger, book) = book(context)?;
     let account = known(&book, &args.medium)?;
     // What is in the dock was not taken anywhere.

@@ -1,5 +1,6 @@
 //! `azekura media`: registers, labels, moves, copies and reads media, and shows which is due and when each was attached.
 
+mod accept;
 pub mod attached;
 mod copy;
 mod init;
@@ -17,6 +18,7 @@ pub enum Command {
     List,
     Due(ledger::Due),
     Move(ledger::Move),
+    Accept(accept::Args),
     Label(label::Args),
     Log(ledger::Log),
     Seen(attached::SeenArgs),
@@ -32,6 +34,7 @@ impl Command {
             Self::List => "media.list",
             Self::Due(_) => "media.due",
             Self::Move(_) => "media.move",
+            Self::Accept(_) => "media.accept",
             Self::Label(_) => "media.label",
             Self::Log(_) => "media.log",
             Self::Seen(_) => "media.seen",
@@ -47,6 +50,7 @@ pub fn run(command: Command, context: &Context) -> Result<Outcome, CommandError>
         Command::List => ledger::list(context),
         Command::Due(args) => ledger::due(&args, context),
         Command::Move(args) => ledger::move_to(args, context),
+        Command::Accept(args) => accept::run(&args, context),
         Command::Label(args) => label::run(&args, context),
         Command::Log(args) if args.attached => attached::log(&args, context),
         Command::Log(args) => ledger::log(&args, context),

@@ -47,7 +47,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         sources: judgement.sources.iter().map(source).collect(),
         last: judgement.last.as_ref().map(last),
         running: judgement.running.as_deref().map(Into::into),
-        next: match judgement.running.is_some() && book.broken.is_empty() && !is_quiet {
+        next: match judgement.running.is_some() && book.is_sound() && !is_quiet {
             true => Some(find("status.do.running").into()),
             false => {
                 problems::to_solve(&problems).map(|p| p.next.clone()).or_else(|| Some(warning(lacks.first()?).to_string().into()))
@@ -70,7 +70,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
 /// What a monitor has to know first comes first: a changed ledger, a hold or an open alarm, then the verdict.
 fn exit(answer: &Status, is_quiet: bool, book: &LedgerContent) -> Exit {
     match answer.verdict {
-        _ if !book.broken.is_empty() => Exit::Damage,
+        _ if !book.is_sound() => Exit::Damage,
         _ if is_quiet => Exit::Alarm,
         StatusVerdict::Failure => Exit::Failed,
         StatusVerdict::Attention => Exit::Incomplete,

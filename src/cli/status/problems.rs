@@ -7,6 +7,7 @@ use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{count, time};
 use crate::cli::ui::words::hold_line;
 use azekura::answer::status::{Problem, ProblemName, StatusVerdict};
+use azekura::host::consistency::Misfit;
 use azekura::host::ledger::LedgerContent;
 use azekura::job::incident::hold::Hold;
 use azekura::job::status::{Problem as Judged, Severity};
@@ -58,7 +59,8 @@ fn worded(judged: &Judged, is_quiet: bool, book: &LedgerContent) -> Problem {
         Severity::Attention => StatusVerdict::Attention,
         Severity::Failure => StatusVerdict::Failure,
     };
-    let problem = of_source(judged).or_else(|| of_media(judged, book)).unwrap_or_else(|| of_night(judged, is_quiet));
+    let of_media = || of_media(judged, book).or_else(|| of_state(judged));
+    let problem = of_source(judged).or_else(of_media).unwrap_or_else(|| of_night(judged, is_quiet));
     Problem { severity, ..problem }
 }
 
@@ -100,7 +102,8 @@ fn of_source(judged: &Judged) -> Option<Problem> {
         | Judged::NotSwapped { .. }
         | Judged::LedgerTorn { .. }
         | Judged::StillAttached { .. }
-        | Judged::LogTorn { .. } => return None,
+        | Judged::LogTorn { .. }
+        | Judged::Misfit(_) => return None,
     })
 }
 
@@ -156,6 +159,30 @@ fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
             Problem { generation: Some(*generation), medium: Some(medium.as_str().into()), ..lost }
         }
         _ => return None,
+    })
+}
+
+fn of_state(judged: &Judged) -> Option<Problem> {
+    let Judged::Misfit(misfit) = judged else { return None };
+    Some(match misfit {
+        Misfit::NightsMissing { generations, time: newest } => {
+            let (many, when) = (count(*generations), time(newest, Lang::spoken()));
+            let text = message!("status.problem.nights-missing", count = many, time = when);
+            let missing = failure(ProblemName::NightsMissing, &text, &message!("status.do.nights-missing"));
+            Problem { time: Some(newest.as_str().into()), ..missing }
+        }
+        Misfit::CatalogLost => {
+            failure(ProblemName::CatalogLost, &message!("status.problem.catalog-lost"), &message!("status.do.catalog-lost"))
+        }
+        Misfit::SetLost { medium } => {
+            let (text, next) =
+                (message!("status.problem.set-lost", medium = medium), message!("status.do.set-lost", name = medium));
+            Problem { medium: Some(medium.as_str().into()), ..failure(ProblemName::SetLost, &text, &next) }
+        }
+        Misfit::MemoryLost { set } => {
+            let text = message!("status.problem.memory-lost", set = set);
+            failure(ProblemName::MemoryLost, &text, &message!("status.do.memory-lost"))
+        }
     })
 }
 

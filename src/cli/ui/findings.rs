@@ -70,6 +70,9 @@ fn finding(f: &Finding) -> String {
         return message!("talk.dump-shrank", path = path, now = size(now), before = size(before)).to_string();
     }
     let kind = find_optional(&format!("finding.{}", f.kind)).unwrap_or_else(|| f.kind.printable());
+    if f.path.is_empty() && f.detail.is_empty() {
+        return kind;
+    }
     let detail = if f.detail.is_empty() { String::new() } else { format!(" ({})", recorded::cause(&f.detail)) };
     format!("{kind}: {}{detail}", path.printable())
 }

@@ -86,6 +86,7 @@ pub fn refused(due: &str, found: &str) -> Message {
                 })
             )
         }
+        Some((name, "its set was lost on the host")) => message!("media.event.refused-set", due = due, name = name),
         Some((name, "of another pool")) => message!("media.event.refused-pool", due = due, name = name),
         Some((name, "a hold stands" | "a hold is active")) => message!("media.event.refused-hold", due = due, name = name),
         Some((set, "not in the ledger")) => {
@@ -163,6 +164,7 @@ mod tests {
             FoundMedium::Blank { wiped: Some(medium()) },
             FoundMedium::Unregistered { set: azekura::format::object::Id([7; 16]) },
             FoundMedium::OtherPool { medium: medium() },
+            FoundMedium::SetLost { medium: medium() },
             FoundMedium::Held { medium: medium(), since: String::new(), why: String::new() },
         ];
         for found in all {

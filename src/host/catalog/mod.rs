@@ -17,7 +17,7 @@ use crate::format::digests::{BothDigests, Digests};
 use crate::format::limit;
 use crate::format::object::{Id, Object, ObjectKind};
 use crate::host::files::{PRIVATE, create_new};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -104,6 +104,21 @@ pub enum CatalogError {
 
 type Result<T> = std::result::Result<T, CatalogError>;
 
+/// A generation that is complete and was read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedRow {
+    /// Its set.
+    pub set: Id,
+    /// What people call the set.
+    pub set_name: String,
+    /// The generation's number.
+    pub number: u64,
+    /// The BLAKE3 of its seal's head, of which the check code is made.
+    pub head: [u8; 32],
+    /// RFC 3339, UTC.
+    pub time: String,
+}
+
 /// The catalog's row of one seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealRow {
@@ -176,6 +191,39 @@ impl Catalog {
             found => return Err(CatalogError::Newer { path: path.to_owned(), found }),
         }
         Ok(Self { db, path: path.to_owned(), synchronous })
+    }
+
+    /// Opens a catalog to look at it; creates and changes nothing. `None`: there is none, or nothing is in it yet.
+    pub fn look(path: &Path) -> Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let failed = failure(path);
+        // Not read-only: SQLite would not see what is in its log yet.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).map_err(&failed)?;
+        db.busy_timeout(std::time::Duration::from_secs(30)).map_err(&failed)?;
+        let version: i64 = db.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(&failed)?;
+        match version {
+            VERSION => Ok(Some(Self { db, path: path.to_owned(), synchronous: journal(path).1 })),
+            0 => Ok(None),
+            found => Err(CatalogError::Newer { path: path.to_owned(), found }),
+        }
+    }
+
+    /// Every generation that is complete and was read back, in the order of the sets.
+    pub fn sealed_generations(&self) -> Result<Vec<SealedRow>> {
+        let sql = "SELECT s.set_id, s.name, g.number, g.head, g.time FROM generations g JOIN sets s ON s.id = g.in_set
+            WHERE g.durable AND NOT g.closing ORDER BY g.in_set, g.seal";
+        let run = || {
+            let mut q = self.db.prepare_cached(sql)?;
+            let row = |r: &rusqlite::Row| {
+                let (set, number) = (Id(r.get(0)?), number(r, 2)?);
+                Ok(SealedRow { set, set_name: r.get(1)?, number, head: r.get(3)?, time: r.get(4)? })
+            };
+            q.query_map([], row)?.collect()
+        };
+        self.ask(run())
     }
 
     /// The catalog's file.

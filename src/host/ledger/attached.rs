@@ -119,7 +119,8 @@ impl Intervals {
             | LedgerEvent::Held { .. }
             | LedgerEvent::Harmless { .. }
             | LedgerEvent::ReleaseAsked { .. }
-            | LedgerEvent::Released { .. } => {}
+            | LedgerEvent::Released { .. }
+            | LedgerEvent::Accepted { .. } => {}
         }
     }
 

@@ -55,6 +55,11 @@ impl PreviousEntries {
         Ok(Self { stream: Some(stream), started: last.started, is_trusted, ..none })
     }
 
+    /// Whether there is a copy to compare with.
+    pub fn is_there(&self) -> bool {
+        self.stream.is_some()
+    }
+
     /// Goes to the record of `path`, or to where it would be. Returns whether it is there. `passed` gets the records
     /// before it that nobody asked for, with their heads.
     pub fn seek(&mut self, path: &[u8], passed: &mut dyn FnMut(&EntryHead, &[u8]) -> Result<()>) -> Result<bool> {

@@ -136,6 +136,9 @@ impl<'a> Run<'a> {
     /// Reads the sources and stores what the set does not have.
     pub fn store(&mut self) -> Result<StoredContent> {
         let previous = PreviousEntries::of(&self.set, !self.is_full, self.env)?;
+        if self.set.log.last.is_some() && !previous.is_there() {
+            self.tally.finding(FindingKind::ReadAnew, b"", String::new());
+        }
         let contents = self.contents()?;
         let watcher = self.watcher(&contents)?;
         self.observer.on_event(Event::Phase(Phase::Reading));
@@ -161,9 +164,13 @@ impl<'a> Run<'a> {
     /// either, tonight is a first night.
     fn watcher(&self, contents: &HostContents) -> Result<Watcher> {
         let host = &self.set.host;
-        let mut known = host.state.watch().and_then(|bytes| watch::decode(&bytes).ok()).unwrap_or_default();
+        let kept = host.state.watch().and_then(|bytes| watch::decode(&bytes).ok());
         // A run that ended before its seal leaves a night that never was.
         let next = self.set.log.generation();
+        if kept.is_none() && next > 1 && !self.options.quarantine {
+            self.tally.finding(FindingKind::MemoryLost, b"", String::new());
+        }
+        let mut known = kept.unwrap_or_default();
         known.iter_mut().for_each(|k| k.nights.retain(|n| n.generation < next));
         let watched: &[&SourceOptions] = if self.options.quarantine { &[] } else { &self.sources };
         let watched: Vec<WatchedSource> =

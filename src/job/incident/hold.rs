@@ -8,7 +8,7 @@ use super::people::{is_nobody, is_same_person};
 use crate::env::Env;
 use crate::format::object::Id;
 use crate::host::catalog::{Catalog, CatalogError};
-use crate::host::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent};
+use crate::host::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent, LedgerLine};
 use crate::host::state::StateDir;
 use crate::medium::{AttachedMedium, MediumError};
 use std::path::Path;
@@ -84,7 +84,7 @@ pub fn active_hold(book: &LedgerContent) -> Option<Hold> {
     let mut hold: Option<Hold> = None;
     // Each reason, and the alarm that it comes from.
     let mut reasons: Vec<(&str, Option<(&str, u64)>)> = Vec::new();
-    for l in &book.lines {
+    for l in book.hold_lines() {
         match &l.event {
             LedgerEvent::Held { by, why, set, generation } => {
                 reasons.push((why, set.as_deref().zip(*generation)));
@@ -130,7 +130,8 @@ pub fn check(state: &StateDir, at: &Path, env: &Env) -> Result<()> {
         let info = state.set(id).and_then(|s| s.info().ok());
         info.as_ref().is_none_or(|i| !i.quarantine).then(|| info.map_or_else(|| id.to_string(), |i| i.name))
     };
-    let written = catalog.sets_written()?;
+    // Where the catalog is lost, the ledger knows it.
+    let written = [catalog.sets_written()?, sets_in_ledger(&book)].concat();
     let mut clean = written.iter().filter_map(|id| Some((*id, name(*id)?)));
     let last = clean.next().map(|(id, _)| id);
     let ids = sets.ids();
@@ -141,6 +142,16 @@ pub fn check(state: &StateDir, at: &Path, env: &Env) -> Result<()> {
         Some((_, set)) => Err(HoldError::Active { set, since: hold.since, why: hold.why }),
         None => Ok(()),
     }
+}
+
+/// The sets that generations were written to by the ledger, the last written first.
+fn sets_in_ledger(book: &LedgerContent) -> Vec<Id> {
+    let media = book.media();
+    let set = |l: &LedgerLine| match &l.event {
+        LedgerEvent::Written { medium, .. } => media.get(medium)?.set.parse().ok(),
+        _ => None,
+    };
+    book.lines.iter().rev().filter_map(set).collect()
 }
 
 /// Puts a hold on, or adds a reason to the active one.

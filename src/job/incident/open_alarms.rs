@@ -41,17 +41,20 @@ pub fn open_alarms(book: &LedgerContent, nights: &[Night]) -> Vec<OpenAlarm> {
 
 /// All alarms that were ever raised, each with the line of the ledger at which it was.
 pub(super) fn raised_alarms(book: &LedgerContent, nights: &[Night]) -> Vec<(usize, OpenAlarm)> {
-    let held = |(at, l): (usize, &LedgerLine)| match &l.event {
+    let since = |time: &str| book.lines.iter().rposition(|l| *l.time <= *time).unwrap_or(0);
+    let held = |l: &LedgerLine| match &l.event {
         LedgerEvent::Held { why, set: Some(set), generation: Some(generation), .. } => {
+            // A ledger that was set back does not have the line.
+            let at = book.lines.iter().position(|own| own.event == l.event).unwrap_or_else(|| since(&l.time));
             Some((at, OpenAlarm { set: set.clone(), generation: *generation, time: l.time.clone(), why: why.clone() }))
         }
         _ => None,
     };
-    let mut all: Vec<(usize, OpenAlarm)> = book.lines.iter().enumerate().filter_map(held).collect();
+    let mut all: Vec<(usize, OpenAlarm)> = book.hold_lines().filter_map(held).collect();
     let known: BTreeSet<(String, u64)> = all.iter().map(|(_, a)| (a.set.clone(), a.generation)).collect();
     let sealed = nights.iter().filter_map(|n| n.end.as_ref()?.sealed.as_ref());
     for night in sealed.filter(|n| raises_an_alarm(n) && !known.contains(&(n.set.clone(), n.generation))) {
-        let at = book.lines.iter().rposition(|l| l.time <= night.time).unwrap_or(0);
+        let at = since(&night.time);
         let why = format!("set {} generation {}", night.set_name, night.generation);
         all.push((at, OpenAlarm { set: night.set.clone(), generation: night.generation, time: night.time.clone(), why }));
     }
@@ -68,7 +71,7 @@ fn raises_an_alarm(night: &SealedNight) -> bool {
 
 /// Set and generation of each alarm that two people have called harmless.
 pub fn harmless_alarms(book: &LedgerContent) -> BTreeSet<(&str, u64)> {
-    let called = book.lines.iter().filter_map(|l| match &l.event {
+    let called = book.hold_lines().filter_map(|l| match &l.event {
         LedgerEvent::Harmless { set, generation, .. } => Some((&set[..], *generation)),
         _ => None,
     });

@@ -39,7 +39,9 @@ pub fn init(options: &InitOptions, env: &Env) -> Result<Id> {
     let state = StateDir::open(&options.state)?;
     let ledger = Ledger::of(state.root());
     let media = ledger.read()?.media();
-    if media.contains_key(&options.name) {
+    // What the host needs to go on with its set was lost: a new one is begun beside it.
+    let is_lost = |m: &MediumAccount| !m.is_copy && m.set.parse().is_ok_and(|set| state.set(set).is_none());
+    if media.get(&options.name).is_some_and(|m| !is_lost(m)) {
         return Err(MediaError::Taken { name: options.name.clone() });
     }
     let mounted = is_mounted(&options.at);
@@ -67,7 +69,7 @@ pub fn init(options: &InitOptions, env: &Env) -> Result<Id> {
 /// Fails where the medium is another one of the ledger, and where it has sets of which this host knows nothing.
 fn check_sets(options: &InitOptions, media: &BTreeMap<String, MediumAccount>, env: &Env) -> Result<()> {
     let ids = sets_at(&options.at, env)?.ids();
-    let of_ledger = |id: &Id| media.values().find(|m| m.set == id.to_string());
+    let of_ledger = |id: &Id| media.values().find(|m| m.set == id.to_string() && m.name != options.name);
     if let Some(other) = ids.iter().find_map(of_ledger) {
         return Err(MediaError::OtherMedium { name: other.name.clone(), at: options.at.clone() });
     }

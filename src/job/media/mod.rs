@@ -1,5 +1,6 @@
 //! Jobs on media: register one, back up to the one that is due, copy one, read one in full.
 
+pub mod accept;
 pub mod attached;
 pub mod copies;
 pub mod copy;

@@ -7,7 +7,7 @@ use crate::event::Observer;
 use crate::format::object::Id;
 use crate::format::seal::ReadBack;
 use crate::host::catalog::Catalog;
-use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumKind};
+use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumAccount, MediumKind};
 use crate::host::state::StateDir;
 use crate::interruption::Interruption;
 use crate::job::backup::{self, BackupError, Options, backup};
@@ -120,6 +120,9 @@ pub fn night(
         }
         PoolTurn::Refused(refusal) => return refuse(refusal.clone()),
     };
+    if state.set(set).is_none() {
+        return refuse(Refusal { due: due.to_owned(), found: FoundMedium::SetLost { medium } });
+    }
     let account = book.media().remove(&medium);
     let came_back = account.as_ref().filter(|m| m.off_site).map(|m| m.location.clone().unwrap_or_default());
     enter(LedgerEvent::Attached { medium: medium.clone(), at: at.display().to_string(), device: device.clone(), mounted })?;
@@ -220,14 +223,16 @@ pub fn enter_alone(options: &Options, report: &backup::Report, env: &Env) -> (St
     let run = || {
         let media = ledger.read()?.media();
         let of_set = media.values().find(|m| m.set == set && !m.is_copy && report.place == 1).map(|m| m.name.clone());
-        let is_taken = media.get(&name).is_some_and(|m| m.set != set);
+        // What the host needs to go on with that set was lost, and this one begun instead.
+        let is_lost = |m: &MediumAccount| m.set.parse().is_ok_and(|set| StateDir::of(&options.state).set(set).is_none());
+        let is_taken = media.get(&name).is_some_and(|m| m.set != set && !is_lost(m));
         let medium = match of_set {
             Some(known) => known,
             None if is_taken => format!("{name} ({})", &set[..8]),
             None => name.clone(),
         };
         let (device, mounted) = (device_name(&options.to), is_mounted(&options.to));
-        if !media.contains_key(&medium) {
+        if media.get(&medium).is_none_or(|m| m.set != set) {
             let kind = if st::is_drive(&options.to) { MediumKind::Tape } else { MediumKind::Disk };
             let (medium, device, kind) = (medium.clone(), device.clone(), Some(kind));
             enter(LedgerEvent::Registered { medium, set: set.clone(), pool: None, device, kind, mounted })?;

@@ -97,6 +97,11 @@ pub enum FoundMedium {
         /// The set.
         set: Id,
     },
+    /// What this host needs to go on with the medium's set was lost.
+    SetLost {
+        /// The medium.
+        medium: String,
+    },
     /// A medium of another pool.
     OtherPool {
         /// The medium.
@@ -137,6 +142,7 @@ impl FoundMedium {
             Self::Blank { wiped: Some(medium) } => format!("{medium}: erased"),
             Self::Unregistered { set } => format!("set {set}: not in the ledger"),
             Self::OutOfUse { medium, why } => format!("{medium}: {}", why.name()),
+            Self::SetLost { medium } => format!("{medium}: its set was lost on the host"),
             Self::OtherPool { medium } => format!("{medium}: of another pool"),
             Self::Damaged { medium } => format!("{medium}: damaged"),
             Self::Held { medium, .. } => format!("{medium}: a hold is active"),

@@ -9,6 +9,7 @@ mod pools;
 
 use self::pools::{not_swapped, of_pool};
 use crate::format::seal::Verdict;
+use crate::host::consistency::Misfit;
 use crate::host::ledger::{LedgerContent, LedgerEvent, MediumAccount, OutOfUse};
 use crate::host::nights::{Night, NightEnd, SealedNight, SourceNight};
 use crate::job::incident::hold::active_hold;
@@ -175,6 +176,8 @@ pub enum Problem {
         /// How many.
         lines: u64,
     },
+    /// The parts of the host's state do not fit each other.
+    Misfit(Misfit),
 }
 
 /// The exit code of a backup that sealed, and that this host could not record.
@@ -210,7 +213,8 @@ impl Problem {
             | Self::Full { .. }
             | Self::OutOfUse { .. }
             | Self::NotSwapped { .. }
-            | Self::LogTorn { .. } => Severity::Attention,
+            | Self::LogTorn { .. }
+            | Self::Misfit(Misfit::CatalogLost | Misfit::MemoryLost { .. }) => Severity::Attention,
             _ => Severity::Failure,
         }
     }
@@ -221,7 +225,7 @@ impl Problem {
         match self {
             Self::SourceAlarm { .. } => 0,
             Self::AlarmsOpen { .. } => 1,
-            Self::NotInLedger { .. } | Self::Damaged { .. } => 2,
+            Self::NotInLedger { .. } | Self::Damaged { .. } | Self::Misfit(_) => 2,
             Self::NightFailed { .. } | Self::NightCutOff { .. } => 3,
             Self::SourceOld { .. } => 5,
             _ => 4,
@@ -252,11 +256,21 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Adds what does not fit between the parts of the host's state.
+    pub fn add(&mut self, misfits: impl IntoIterator<Item = Misfit>) {
+        self.problems.extend(misfits.into_iter().map(Problem::Misfit));
+        sort(&mut self.problems);
+    }
+
     /// Whether an alarm is open, with or without a hold: nobody is asked for a clean medium then. Two people may have released
     /// its hold; only "harmless" ends the alarm itself.
     pub fn has_open_alarm(&self) -> bool {
         self.problems.iter().any(Problem::is_open_alarm)
     }
+}
+
+fn sort(problems: &mut [Problem]) {
+    problems.sort_by_key(|p| (std::cmp::Reverse(p.severity()), p.urgency()));
 }
 
 /// Judges how the backups stand. `now`: seconds since 1970. `is_running`: whether a process of this number is a backup.
@@ -300,13 +314,13 @@ pub fn judge(
     let is_known = |n: &SealedNight| media.values().any(|m| m.set == n.set);
     let is_recorded = |n: &Night| n.end.as_ref().is_some_and(|e| e.sealed.is_some() && e.exit != SEALED_ONLY);
     let newest = nights.iter().rfind(|n| is_recorded(n)).and_then(|n| n.end.as_ref()?.sealed.as_ref());
-    problems.extend(newest.filter(|n| book.broken.is_empty() && !is_known(n)).map(|n| {
+    problems.extend(newest.filter(|n| book.is_sound() && !is_known(n)).map(|n| {
         let (generation, medium) = (n.generation, n.medium.clone());
         Problem::NotInLedger { generation, medium }
     }));
     problems.extend((book.torn_lately > 0).then_some(Problem::LedgerTorn { lines: book.torn_lately }));
     problems.extend((torn_lines > 0).then_some(Problem::LogTorn { lines: torn_lines }));
-    problems.sort_by_key(|p| (std::cmp::Reverse(p.severity()), p.urgency()));
+    sort(&mut problems);
     Judgement { problems, sources, last: last.cloned(), running }
 }
 

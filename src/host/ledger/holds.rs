@@ -1,0 +1,57 @@
+//! The lines about holds once more, in a file of their own: `STATE/holds.jsonl`. Whoever sets the ledger back to an older one ends no
+//! hold with it.
+//!
+//! **Invariant:** a line is in the ledger first. So after a power cut the ledger may have one that is not here, and the next line
+//! about a hold brings it; a line that is only here was in the ledger once.
+
+use super::{LedgerContent, LedgerEvent, LedgerLine, append_line};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The file beside a ledger.
+pub fn path(ledger: &Path) -> PathBuf {
+    ledger.with_file_name("holds.jsonl")
+}
+
+/// Reads it. What cannot be read is left out: it is no worse than a file that is not there.
+pub fn read(ledger: &Path) -> Vec<LedgerLine> {
+    parse(&std::fs::read(path(ledger)).unwrap_or_default())
+}
+
+fn parse(text: &[u8]) -> Vec<LedgerLine> {
+    text.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+}
+
+/// Adds what the ledger has about holds and this file does not have, durably. Only who has locked the ledger may do it.
+pub fn add(ledger: &Path, book: &LedgerContent) -> io::Result<()> {
+    let known = read(ledger);
+    for line in book.lines.iter().filter(|l| is_about_holds(&l.event) && !known.iter().any(|k| is_same(k, l))) {
+        let text = serde_json::to_string(line)?;
+        append_line(&path(ledger), |_| Ok(text)).map_err(|(_, e)| e)?;
+    }
+    Ok(())
+}
+
+/// Whether an event begins a hold, or has to do with its end.
+pub fn is_about_holds(event: &LedgerEvent) -> bool {
+    use LedgerEvent::{Harmless, Held, ReleaseAsked, Released};
+    matches!(event, Held { .. } | Harmless { .. } | ReleaseAsked { .. } | Released { .. })
+}
+
+/// The same line, whatever its number: in a ledger that was begun anew it has another one.
+fn is_same(a: &LedgerLine, b: &LedgerLine) -> bool {
+    (&a.time, &a.event) == (&b.time, &b.event)
+}
+
+impl LedgerContent {
+    /// Every line about a hold, in their order, also those that only the file beside the ledger has.
+    pub fn hold_lines(&self) -> impl Iterator<Item = &LedgerLine> {
+        let is_new = |l: &&LedgerLine| is_about_holds(&l.event) && !self.kept.iter().any(|k| is_same(k, l));
+        self.kept.iter().chain(self.lines.iter().filter(is_new))
+    }
+
+    /// Those that only the file beside the ledger has.
+    pub fn missing_hold_lines(&self) -> impl Iterator<Item = &LedgerLine> {
+        self.kept.iter().filter(|k| !self.lines.iter().any(|l| is_same(k, l)))
+    }
+}

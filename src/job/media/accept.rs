@@ -1,0 +1,45 @@
+//! How two people end it that records of this host are missing: they have found out why, and say so.
+
+use crate::env::Env;
+use crate::host::consistency::{Misfit, misfits, read_ledger};
+use crate::host::ledger::{Ledger, LedgerError, LedgerEvent};
+use crate::job::incident::people::{is_nobody, is_same_person};
+use std::path::{Path, PathBuf};
+
+/// Why nothing was accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// Two names belong to one person, or one of them is empty.
+    #[error("the witness is the same person")]
+    SamePerson,
+    /// No reason was given.
+    #[error("there is no reason")]
+    NoReason,
+    /// Nothing is missing.
+    #[error("no record is missing")]
+    Nothing,
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Enters that two people know why records are missing. A ledger that was changed or is gone is put aside, and a new one begun;
+/// one that was set back goes on. Returns where the old one is.
+pub fn accept(state: &Path, by: &str, witness: &str, because: &str, env: &Env) -> Result<Option<PathBuf>, AcceptError> {
+    if is_nobody(by) || is_nobody(witness) || is_same_person(by, witness) {
+        return Err(AcceptError::SamePerson);
+    }
+    if is_nobody(because) {
+        return Err(AcceptError::NoReason);
+    }
+    let book = read_ledger(state)?;
+    let lacks_nights = || misfits(state, &book).iter().any(|m| matches!(m, Misfit::NightsMissing { .. }));
+    if book.is_sound() && !lacks_nights() {
+        return Err(AcceptError::Nothing);
+    }
+    let ledger = Ledger::of(state);
+    let aside = if book.broken.is_empty() { None } else { ledger.set_aside()? };
+    let (by, witness, why) = (by.to_owned(), witness.to_owned(), because.to_owned());
+    ledger.write(&env.time_text(), LedgerEvent::Accepted { by, witness, why })?;
+    Ok(aside)
+}
