@@ -119,7 +119,8 @@ impl Clinic {
             recipients: vec![self.recipient.clone()],
             tape_block: 512 << 10,
             beside_others: false,
-            mount: Some(false),
+            docks: Vec::new(),
+            names: Vec::new(),
         };
         self.with_env(|env| init(&options, env)).expect("a set");
         // A folder has no hardware of its own.

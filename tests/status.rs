@@ -681,7 +681,7 @@ fn a_disk_that_was_rolled_back_is_no_good_disk() {
     let old = practice.text("old");
     let (exit, scrubbed) = practice.answer(&["media", "scrub", &old]);
     assert_eq!((exit, &scrubbed["verdict"], &scrubbed["rolled_back"]), (5, &"suspect".into(), &true.into()));
-    assert!(practice.status().2.contains(&"damaged".to_owned()));
+    assert!(practice.status().2.contains(&"mismatched".to_owned()));
 }
 
 /// Whoever deletes the ledger, or its last line, deletes a hold with it.

@@ -225,8 +225,9 @@ pub struct LedgerLine {
     /// When it happened; absent in the answer of `media move`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Word>,
-    /// What happened: `registered`, `copy-begun`, `copied`, `attached`, `written`, `full`, `detached`, `plugged`,
-    /// `unplugged`, `moved`, `refused`, `held`, `harmless`, `release-asked`, `released`, `accepted`, `verified`, `scrubbed`.
+    /// What happened: `registered`, `contains`, `copy-begun`, `copied`, `attached`, `written`, `full`, `mismatched`, `detached`,
+    /// `plugged`, `unplugged`, `moved`, `refused`, `held`, `harmless`, `release-asked`, `released`, `accepted`, `verified`,
+    /// `scrubbed`.
     pub event: Word,
     /// The name of the medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,12 +244,15 @@ pub struct LedgerLine {
     /// `registered`, `copy-begun`, `copied`: what the medium is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<MediumKind>,
-    /// `written`, `copied`, `verified`: the newest generation. `harmless`, and `held` for an alarm: the generation that has the alarm.
+    /// `written`, `contains`, `copied`, `verified`: the newest generation. `harmless`, and `held` for an alarm: the generation that has the alarm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
-    /// `written`, `copied`, `verified`: the check code of its seal.
+    /// `written`, `contains`, `copied`, `verified`: the check code of its seal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_code: Option<Word>,
+    /// `contains`: when it was sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Word>,
     /// `written`: what the seal says: `good`, `incomplete` or `alarm`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Word>,
@@ -288,9 +292,12 @@ pub struct LedgerLine {
     /// `refused`: the medium that was due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Word>,
-    /// `refused`: what was found instead.
+    /// `refused`: what was found instead. `mismatched`: what was found, in English.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Text>,
+    /// `mismatched`: whether the medium was read in full; absent where a backup found it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_full: Option<bool>,
     /// `scrubbed`: objects that were damaged, and faults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damaged: Option<u64>,

@@ -60,8 +60,8 @@ pub struct Problem {
     /// The generation that it is about; absent where it is about none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
-    /// `source-old`: when that generation was sealed. `pool-old`: when the pool was written last. `night-failed`, `night-cut-off`: when the backup began. `hold`:
-    /// since when. Else absent.
+    /// `source-old`: when that generation was sealed. `pool-old`: when the pool was written last. `night-failed`, `night-cut-off`: when the backup began. `mismatched`: when it
+    /// was found. `hold`: since when. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Word>,
     /// The medium that it is about; absent where it is about none.
@@ -101,6 +101,8 @@ pub enum ProblemName {
     NotReadBack,
     /// When a medium was last read in full, damage was found.
     Damaged,
+    /// Something else than this host wrote was found on a medium, and no verification has found it good since.
+    Mismatched,
     /// Nothing was written to a pool for longer than it expects; only where there are several pools.
     PoolOld,
     /// The ledger knows no medium of the set that this host has sealed last.
@@ -182,6 +184,9 @@ pub struct Copy {
     pub check_code: Word,
     /// Whether it may still be at the host: it was not seen to leave and nobody moved it.
     pub attached: bool,
+    /// Whether a person alone says that it left: neither udev nor a run has seen it.
+    #[serde(default)]
+    pub left_by_word: bool,
 }
 
 /// Something that the copies lack.

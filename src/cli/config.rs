@@ -197,16 +197,19 @@ impl Config {
             let name = source.name.clone().or_else(|| Some(source.path.as_ref()?.display().to_string())).unwrap_or_default();
             return Err(CommandError::new(message!("error.config.user", name = name), Exit::Usage));
         }
-        let is_wrong = |hours: &u64| !(1..=MOST_AGE_HOURS).contains(hours);
-        if let Some(hours) = self.max_ages().find(is_wrong) {
-            return Err(CommandError::new(message!("error.config.max-age", path = path, hours = hours), Exit::Usage));
+        let is_wrong = |(_, hours): &(String, u64)| !(1..=MOST_AGE_HOURS).contains(hours);
+        if let Some((name, hours)) = self.max_ages().find(is_wrong) {
+            let message = message!("error.config.max-age", path = path, name = name, hours = hours, most = MOST_AGE_HOURS);
+            return Err(CommandError::new(message, Exit::Usage));
         }
         Ok(self)
     }
 
-    fn max_ages(&self) -> impl Iterator<Item = u64> {
-        let sources = self.sources.iter().filter_map(|s| s.max_age_hours);
-        sources.chain(self.pools.iter().filter_map(|p| p.max_age_hours))
+    /// The sources and pools that say how old their newest generation may be, and what they say.
+    fn max_ages(&self) -> impl Iterator<Item = (String, u64)> {
+        let name = |s: &ConfigSource| s.name.clone().or_else(|| Some(s.path.as_ref()?.display().to_string())).unwrap_or_default();
+        let sources = self.sources.iter().filter_map(move |s| Some((name(s), s.max_age_hours?)));
+        sources.chain(self.pools.iter().filter_map(|p| Some((p.name.clone(), p.max_age_hours?))))
     }
 
     /// As it is written in the file.

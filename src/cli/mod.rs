@@ -107,7 +107,12 @@ fn secret_typed() -> CommandError {
     CommandError::new(message!("error.secret-typed"), Exit::Usage)
 }
 
-fn parse(arguments: Vec<OsString>) -> Result<Azekura, usage::ParseEnd> {
+fn parse(mut arguments: Vec<OsString>) -> Result<Azekura, usage::ParseEnd> {
+    // `help`, and `help COMMAND`, as other programs have it.
+    if arguments.get(1).is_some_and(|word| word == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
     let matches = help::command().try_get_matches_from(arguments).map_err(|e| usage::answer(&e))?;
     Azekura::from_arg_matches(&matches).map_err(|e| usage::answer(&e))
 }

@@ -1,8 +1,12 @@
 //! What a command has found out about a medium by the way, for the host's ledger.
 
+use super::config::ConfigPool;
 use super::context::Context;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::text::message;
+use azekura::format::object::Id;
+use azekura::host::ledger::{Ledger, MediumAccount};
+use azekura::job::incident::hold::active_hold;
 use azekura::job::media::scrub::{MediumRead, Verified, enter_read};
 
 /// Enters what a job has found out about a medium, where this host's ledger has it, and says so. A host without a ledger has
@@ -13,8 +17,31 @@ pub fn note_read(context: &Context, read: &MediumRead) {
         Ok(Verified::NotNeeded) => {}
         Ok(Verified::Entered { medium }) => context.talk(&message!("verify.entered", name = medium)),
         Ok(Verified::NotPastTheCache) => context.talk(&message!("verify.still-unread")),
+        Ok(Verified::Mismatched { medium }) => context.talk(&message!("verify.entered-mismatch", name = medium)),
         Ok(Verified::Damaged { medium }) => context.talk(&message!("verify.entered-damage", name = medium)),
         Ok(Verified::WhichMedium) => context.warn(&message!("verify.which-medium")),
         Err(e) => context.warn(&CommandError::from(e).message),
     }
+}
+
+/// Says what the next backup does with a medium where damage was found: it stores again what is damaged, or does not use the
+/// medium at all.
+pub fn tell_what_backup_does(context: &Context, set: Id, is_remembered: bool) {
+    match passed_over(context, set) {
+        Some(name) => context.talk(&message!("verify.passed-over", name = name)),
+        None if is_remembered => context.talk(&message!("verify.remembered")),
+        None => {}
+    }
+}
+
+/// The medium of a set that a backup would refuse. Under a hold the last one is written to, whatever is on it.
+fn passed_over(context: &Context, set: Id) -> Option<String> {
+    let book = Ledger::of(&context.state_dir().ok()?).read().ok()?;
+    let media = book.media();
+    let is_refused = |m: &&MediumAccount| {
+        let mut pools = context.config.pools.iter().filter(|p| p.media.contains(&m.name)).map(ConfigPool::pool);
+        pools.any(|pool| pool.due(&book).is_some_and(|(due, _)| due != m.name))
+    };
+    let doubtful = media.values().filter(|m| m.set == set.to_string() && !m.is_copy && m.is_doubtful());
+    doubtful.filter(|_| active_hold(&book).is_none()).find(is_refused).map(|m| m.name.clone())
 }

@@ -2,7 +2,7 @@
 
 use super::caged::{self, Needs};
 use super::context::Context;
-use crate::cli::noted::note_read;
+use crate::cli::noted::{note_read, tell_what_backup_does};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
@@ -64,15 +64,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
             Err(e) => context.warn(&message!("verify.no-names", why = cause(&chain_text(&e)))),
         }
     }
-    match remember(context, &report) {
-        Ok(true) => context.talk(&message!("verify.remembered")),
-        Ok(false) => {}
-        Err(e) => {
-            context.warn(&message!("verify.not-remembered"));
-            context.warn(&e.message);
-        }
-    }
+    let is_remembered = remember(context, &report).unwrap_or_else(|e| {
+        context.warn(&message!("verify.not-remembered"));
+        context.warn(&e.message);
+        false
+    });
     note_read(context, &MediumRead::of(&report, &from));
+    if !report.is_good() {
+        tell_what_backup_does(context, report.set, is_remembered);
+    }
     let exit = match report.is_good() {
         true if report.read_back == ReadBack::Cached => Exit::Incomplete,
         true => Exit::Good,

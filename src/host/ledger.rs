@@ -82,6 +82,17 @@ pub enum LedgerEvent {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         mounted: bool,
     },
+    /// It had generations when it was registered: the ledger that knew them was lost, or it joins a pool.
+    Contains {
+        /// The medium's name.
+        medium: String,
+        /// The newest generation on it.
+        generation: u64,
+        /// The check code of that generation's seal.
+        check_code: String,
+        /// When it was sealed: RFC 3339, UTC.
+        sealed: String,
+    },
     /// A copy of another medium is begun on it. Nothing was written yet.
     CopyBegun {
         /// The name of the copy.
@@ -146,6 +157,16 @@ pub enum LedgerEvent {
     Full {
         /// The medium's name.
         medium: String,
+    },
+    /// Something else was found on it than this host wrote: by a backup, which sealed nothing, or when it was read in full.
+    Mismatched {
+        /// The medium's name.
+        medium: String,
+        /// What was found, in English.
+        found: String,
+        /// It was read in full.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        in_full: bool,
     },
     /// It was ejected.
     Detached {
@@ -272,11 +293,13 @@ impl LedgerEvent {
     pub fn medium(&self) -> &str {
         match self {
             Self::Registered { medium, .. }
+            | Self::Contains { medium, .. }
             | Self::CopyBegun { medium, .. }
             | Self::Copied { medium, .. }
             | Self::Attached { medium, .. }
             | Self::Written { medium, .. }
             | Self::Full { medium }
+            | Self::Mismatched { medium, .. }
             | Self::Detached { medium, .. }
             | Self::Moved { medium, .. }
             | Self::Verified { medium, .. }

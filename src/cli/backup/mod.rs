@@ -129,6 +129,8 @@ struct Sealed {
     done: Done,
     answer: Backup,
     to: PathBuf,
+    /// Why this host could not record it.
+    unrecorded: Option<CommandError>,
     /// A hold is active, and this is no set in quarantine.
     is_held: bool,
     /// The media ledger was changed: a hold may be missing in it.
@@ -145,7 +147,7 @@ impl Sealed {
             sealed => sealed,
         };
         match verdict.max(self.done.exit) {
-            _ if self.done.report.unrecorded.is_some() => verdict.max(self.done.exit).sealed_only(),
+            _ if self.unrecorded.is_some() => verdict.max(self.done.exit).sealed_only(),
             // An alarm is the gravest.
             Exit::SealedOnly => verdict.sealed_only(),
             exit => exit,
@@ -156,19 +158,19 @@ impl Sealed {
     fn recorded(self, record: &NightRecord, context: &Context) -> Outcome {
         let Done { report, medium, why, .. } = &self.done;
         let not_held = report.hold_failed.is_some().then(|| message!("talk.not-held").to_string());
-        let unrecorded = report.unrecorded.as_ref().map(ToString::to_string);
+        let unrecorded = self.unrecorded.as_ref().map(|e| e.message.to_string());
         let sealed = record.sealed(report, medium.clone());
         let exit = self.exit();
         let is_written = record.end(exit, sealed, not_held.or(unrecorded).or_else(|| why.clone()), context);
         self.outcome(if is_written { exit } else { exit.sealed_only() })
     }
 
-    fn outcome(mut self, exit: Exit) -> Outcome {
+    fn outcome(self, exit: Exit) -> Outcome {
         let answer = &self.answer;
         let (time, code) = (time(&answer.time, Lang::spoken()), &answer.check_code);
-        if let Some(why) = self.done.report.unrecorded.take() {
+        if let Some(why) = self.unrecorded {
             let said = message!("error.unrecorded", generation = answer.generation, time = time, code = code);
-            to_stderr(&CommandError::new(said, exit).reasoned(why.into()).text());
+            to_stderr(&CommandError::new(said, exit).reasoned(why).text());
         }
         let is_there = !self.done.is_gone && (is_drive(&self.to) || self.done.report.medium.path.exists());
         let mut outcome = Outcome::new(exit, show::text(answer, &self.to, is_there), answer);
@@ -233,7 +235,7 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
         Some(pool) => turn::night(pool, &options, &env, context),
         None => turn::alone(&options, &env, context),
     };
-    let done = match night() {
+    let mut done = match night() {
         // All of it is on the media, and a night costs more: it begins anew.
         Err(e) if is_of_damaged_catalog(&e) => {
             let path = StateDir::open(&options.state)?.set_catalog_aside()?;
@@ -250,7 +252,15 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
     if let Some(said) = &fault {
         context.warn(said);
     }
-    Ok(Sealed { is_ledger_changed: fault.is_some(), is_held: answer.hold && !options.quarantine, done, answer, to: options.to })
+    let unrecorded = done.report.unrecorded.take().map(CommandError::from);
+    Ok(Sealed {
+        unrecorded,
+        is_ledger_changed: fault.is_some(),
+        is_held: answer.hold && !options.quarantine,
+        done,
+        answer,
+        to: options.to,
+    })
 }
 
 fn is_of_damaged_catalog(e: &CommandError) -> bool {

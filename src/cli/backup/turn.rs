@@ -13,7 +13,7 @@ use crate::cli::ui::units::time;
 use azekura::env::{Env, clean_environment};
 use azekura::host::ledger::LedgerError;
 use azekura::job::backup::{Options, Report, backup};
-use azekura::job::media::night::{Ejection, PoolNight, enter_alone, night as run};
+use azekura::job::media::night::{Ejection, PoolNight, enter_alone, night as run, night_alone};
 use azekura::job::media::rotation::{FoundMedium, PoolTurn, Refusal};
 use azekura::set::writer::Opened;
 use std::cell::Cell;
@@ -36,7 +36,10 @@ pub struct Done {
 
 /// Backs up to a medium that is in no pool.
 pub fn alone(options: &Options, env: &Env, context: &Context) -> Result<Done, CommandError> {
-    let report = backup(options, env, &context.progress())?;
+    let report = match options.quarantine {
+        true => backup(options, env, &context.progress())?,
+        false => night_alone(options, env, &context.progress())?,
+    };
     if options.quarantine {
         // Evidence, and no copy of the data.
         return Ok(Done { medium: report.set_name.clone(), report, exit: Exit::Good, is_gone: false, why: None });
@@ -74,7 +77,7 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
             }
             (turn, *report, gone, ledger_error.map(|e| untold(&e, context)))
         }
-        PoolNight::Refused(refusal) => return Err(refused(&refusal, &options.to)),
+        PoolNight::Refused(refusal) => return Err(refused(&refusal, &options.to, context)),
         PoolNight::Full { medium, is_part_sealed, due } => {
             let said = match is_part_sealed {
                 _ if medium == due => message!("error.media.all-full", name = medium),
@@ -103,7 +106,7 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
             exit = exit.max(Exit::Incomplete);
             medium
         }
-        PoolTurn::Refused(refusal) => return Err(refused(&refusal, &options.to)),
+        PoolTurn::Refused(refusal) => return Err(refused(&refusal, &options.to, context)),
     };
     if why.is_some() {
         exit = Exit::SealedOnly;
@@ -111,7 +114,9 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
     Ok(Done { report, medium, exit, is_gone: gone == Some(true), why })
 }
 
-fn refused(refusal: &Refusal, at: &Path) -> CommandError {
+fn refused(refusal: &Refusal, at: &Path, context: &Context) -> CommandError {
+    // The ledger may not know the pool yet that lists it now.
+    let is_in_a_pool = |name: &String| context.config.pools.iter().any(|p| p.media.contains(name));
     let due = &refusal.due;
     let said = match &refusal.found {
         FoundMedium::OutOfTurn { medium } => message!("error.media.out-of-turn", name = medium, due = due),
@@ -119,6 +124,8 @@ fn refused(refusal: &Refusal, at: &Path) -> CommandError {
             message!("error.media.overstayed", name = medium, due = due, count = nights)
         }
         FoundMedium::NotMounted => message!("error.media.not-mounted-due", path = at, due = due),
+        FoundMedium::Unprepared { bare: true } => message!("error.media.unprepared-bare", path = at, due = due),
+        FoundMedium::Unprepared { bare: false } => message!("error.media.unprepared", due = due),
         FoundMedium::BlankInDock { medium } => message!("error.media.blank-in-dock", name = medium, due = due),
         FoundMedium::Blank { wiped: None } => message!("error.media.blank", due = due),
         FoundMedium::Blank { wiped: Some(medium) } => message!("error.media.wiped", name = medium, due = due),
@@ -131,7 +138,11 @@ fn refused(refusal: &Refusal, at: &Path) -> CommandError {
         }
         FoundMedium::Damaged { medium } => message!("error.media.damaged", name = medium, due = due),
         FoundMedium::SetLost { medium } => message!("error.media.set-lost", name = medium),
-        FoundMedium::OtherPool { medium } => message!("error.media.other-pool", name = medium, due = due),
+        FoundMedium::Mismatched { medium } => message!("error.media.mismatched", name = medium, due = due),
+        FoundMedium::NoPool { medium } if !is_in_a_pool(medium) => message!("error.media.no-turn", name = medium, due = due),
+        FoundMedium::OtherPool { medium } | FoundMedium::NoPool { medium } => {
+            message!("error.media.other-pool", name = medium, due = due)
+        }
     };
     CommandError::new(said, Exit::Medium)
 }

@@ -246,6 +246,9 @@ pub fn log(args: &Log, context: &Context) -> Result<Outcome, CommandError> {
 fn event(l: &LedgerLine) -> String {
     let said = match &l.event {
         LedgerEvent::Registered { set, .. } => message!("media.event.registered", set = set),
+        LedgerEvent::Contains { generation, check_code, .. } => {
+            message!("media.event.contains", number = generation, code = check_code)
+        }
         LedgerEvent::CopyBegun { at, .. } => message!("media.event.copy-begun", place = at),
         LedgerEvent::Copied { generation, check_code, .. } => {
             message!("media.event.copied", number = generation, code = check_code)
@@ -255,6 +258,8 @@ fn event(l: &LedgerLine) -> String {
             message!("media.event.written", number = generation, code = check_code)
         }
         LedgerEvent::Full { .. } => message!("media.event.full"),
+        LedgerEvent::Mismatched { in_full: true, .. } => message!("media.event.mismatched-read"),
+        LedgerEvent::Mismatched { .. } => message!("media.event.mismatched"),
         LedgerEvent::Detached { seen: true, .. } => message!("media.event.left"),
         LedgerEvent::Detached { seen: false, .. } => message!("media.event.stayed"),
         LedgerEvent::Plugged { device, .. } => message!("media.event.plugged", name = device),

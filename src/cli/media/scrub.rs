@@ -2,6 +2,7 @@
 
 use crate::cli::caged::{self, Needs};
 use crate::cli::context::Context;
+use crate::cli::noted::tell_what_backup_does;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
@@ -44,11 +45,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     talk(&answer, context);
     words::litter(report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
     if let Some(mut catalog) = context.catalog()? {
-        enter_into_ledger(&context.state_dir()?, report.set, &options.from, report.newest, report.damaged(), &env)?;
+        enter_into_ledger(&context.state_dir()?, report.set, &options.from, report.newest, report.state(), &env)?;
         log(&report, &mut catalog, &env.time_text())?;
-        if remember_damage(report.set, &report.damage, &mut catalog)? > 0 {
-            context.talk(&message!("verify.remembered"));
-        }
+        let is_remembered = remember_damage(report.set, &report.damage, &mut catalog)? > 0;
+        tell_what_backup_does(context, report.set, is_remembered);
     }
     let exit = match (answer.verdict, answer.read_back) {
         (Health::Good, ReadBack::Cached) => Exit::Incomplete,
@@ -84,6 +84,7 @@ fn text(answer: &Scrub) -> String {
         (Health::Good, ReadBack::Direct | ReadBack::Dropped) => message!("scrub.good"),
         (Health::Good, ReadBack::Cached) => message!("verify.cached"),
         (Health::CopyForward, _) => message!("scrub.copy-forward"),
+        (Health::Suspect, _) if answer.rolled_back && answer.faults.is_empty() => message!("scrub.suspect-rolled-back"),
         (Health::Suspect, _) => message!("scrub.suspect"),
     };
     table.row(find("label.result"), result.to_string());

@@ -154,7 +154,11 @@ fn table(copies: &[answer::Copy]) -> String {
     let mut columns = Columns::new(headings.map(find));
     for c in copies {
         let place = c.place.as_deref().map_or_else(|| find("status.unknown"), |p| p.printable());
-        let at_host = if c.attached { "status.attached" } else { "status.away" };
+        let at_host = match c.attached {
+            true => "status.attached",
+            false if c.left_by_word => "status.away-by-word",
+            false => "status.away",
+        };
         columns.row([
             c.medium.printable(),
             kind(c.kind),
@@ -201,6 +205,7 @@ fn copy(c: &DataCopy) -> answer::Copy {
         generation: c.generation,
         check_code: c.check_code.as_str().into(),
         attached: c.attached,
+        left_by_word: c.left_by_word,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What speaks against "good", in words.
 
+use crate::cli::environment::now;
 use crate::cli::media::ledger::{ledger_fault, out_of_use};
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::recorded;
@@ -95,6 +96,7 @@ fn of_source(judged: &Judged) -> Option<Problem> {
         | Judged::FailedAfterwards { .. }
         | Judged::NotReadBack { .. }
         | Judged::Damaged { .. }
+        | Judged::Mismatched { .. }
         | Judged::PoolOld { .. }
         | Judged::NotInLedger { .. }
         | Judged::Full { .. }
@@ -118,6 +120,15 @@ fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
             let text = message!("status.problem.damaged", medium = medium, count = count(*objects));
             let damaged = failure(ProblemName::Damaged, &text, &message!("status.do.damaged"));
             Problem { medium: Some(medium.as_str().into()), ..damaged }
+        }
+        Judged::Mismatched { medium, is_read, time: since } => {
+            let text = message!("status.problem.mismatched", medium = medium, time = time(since, Lang::spoken()));
+            let next = match is_read {
+                true => message!("status.do.mismatched-read", medium = medium),
+                false => message!("status.do.mismatched", medium = medium),
+            };
+            let mismatched = failure(ProblemName::Mismatched, &text, &next);
+            Problem { medium: Some(medium.as_str().into()), time: Some(since.as_str().into()), ..mismatched }
         }
         Judged::Full { medium } => {
             let full = failure(ProblemName::Full, &message!("status.problem.full", medium = medium), &message!("status.do.full"));
@@ -147,10 +158,15 @@ fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
         Judged::PoolOld { pool, due, time: written, max_age_seconds } => {
             let hours = count(max_age_seconds.unsigned_abs() / 3600);
             let text = match written {
+                Some(t) if is_ahead(t) => message!("status.problem.pool-ahead", name = pool, time = time(t, Lang::spoken())),
                 Some(t) => message!("status.problem.pool-old", name = pool, time = time(t, Lang::spoken()), hours = hours),
                 None => message!("status.problem.pool-never", name = pool),
             };
-            let old = failure(ProblemName::PoolOld, &text, &message!("status.do.pool-old", due = due, name = pool));
+            let next = match written.as_deref().is_some_and(is_ahead) {
+                true => message!("status.do.pool-ahead"),
+                false => message!("status.do.pool-old", due = due, name = pool),
+            };
+            let old = failure(ProblemName::PoolOld, &text, &next);
             Problem { time: written.as_deref().map(Into::into), medium: Some(due.as_str().into()), ..old }
         }
         Judged::NotInLedger { generation, medium } => {
@@ -186,6 +202,11 @@ fn of_state(judged: &Judged) -> Option<Problem> {
     })
 }
 
+/// Whether a time is ahead of this host's clock.
+fn is_ahead(rfc3339: &str) -> bool {
+    chrono::DateTime::parse_from_rfc3339(rfc3339).is_ok_and(|time| time.timestamp() > now().seconds)
+}
+
 fn of_night(judged: &Judged, is_quiet: bool) -> Problem {
     let when = |begun: &String| time(begun, Lang::spoken());
     match judged {
@@ -208,9 +229,13 @@ fn of_night(judged: &Judged, is_quiet: bool) -> Problem {
             let unrecorded = failure(ProblemName::Unrecorded, &text, &message!("status.do.unrecorded"));
             Problem { generation: Some(*generation), ..unrecorded }
         }
-        Judged::FailedAfterwards { generation, why } => {
+        Judged::FailedAfterwards { generation, why, is_held_since } => {
             let text = message!("status.problem.failed-afterwards", number = generation, why = why);
-            let failed = failure(ProblemName::FailedAfterwards, &text, &message!("status.do.failed-afterwards"));
+            let next = match is_held_since {
+                true => message!("status.do.failed-afterwards-held"),
+                false => message!("status.do.failed-afterwards"),
+            };
+            let failed = failure(ProblemName::FailedAfterwards, &text, &next);
             Problem { generation: Some(*generation), ..failed }
         }
         Judged::AlarmsOpen { alarms, oldest } => {

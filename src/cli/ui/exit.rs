@@ -71,7 +71,7 @@ impl Exit {
             "prove" => &[Good, Failed, Usage, Damage, Medium, Key, Interrupted],
             "check-proof" | "stamp.import" => &[Good, Failed, Usage, Damage],
             "stamp.export" => &[Good, Failed, Usage, Damage, Medium],
-            "media.init" => &[Good, Failed, Usage, Damage, Medium, Key],
+            "media.init" => &[Good, Failed, Usage, Alarm, Damage, Medium, Key],
             "evidence.start" => &[Good, Failed, Usage, Damage, Medium],
             "evidence.check" | "evidence.export" => &[Good, Failed, Usage, Damage],
             "report.incident" | "report.reconnect" | "report.authenticity" | "report.readopt" => &[Good, Failed, Usage, Damage],

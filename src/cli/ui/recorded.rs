@@ -65,11 +65,13 @@ fn raised(text: &str) -> Option<String> {
 pub fn refused(due: &str, found: &str) -> Message {
     match found {
         "a blank medium" => return message!("media.event.refused-blank", due = due),
+        "not prepared yet" => return message!("media.event.refused-unprepared", due = due),
         "no disk mounted" => return message!("media.event.refused-not-mounted", due = due),
         _ => {}
     }
     match found.rsplit_once(": ") {
         Some((name, "out of turn")) => message!("media.event.refused-turn", due = due, name = name),
+        Some((name, "damaged" | "not what was written")) => message!("media.event.refused-damaged", due = due, name = name),
         Some((name, "erased")) => message!("media.event.refused-erased", due = due, name = name),
         Some((name, "blank, or another disk in its dock")) => {
             message!("media.event.refused-dock", due = due, name = name)
@@ -87,6 +89,7 @@ pub fn refused(due: &str, found: &str) -> Message {
             )
         }
         Some((name, "its set was lost on the host")) => message!("media.event.refused-set", due = due, name = name),
+        Some((name, "of no pool")) => message!("media.event.refused-no-pool", due = due, name = name),
         Some((name, "of another pool")) => message!("media.event.refused-pool", due = due, name = name),
         Some((name, "a hold stands" | "a hold is active")) => message!("media.event.refused-hold", due = due, name = name),
         Some((set, "not in the ledger")) => {
@@ -158,6 +161,8 @@ mod tests {
             FoundMedium::OutOfTurn { medium: medium() },
             FoundMedium::Overstayed { medium: medium(), nights: 2 },
             FoundMedium::NotMounted,
+            FoundMedium::Unprepared { bare: false },
+            FoundMedium::NoPool { medium: medium() },
             FoundMedium::OutOfUse { medium: medium(), why: azekura::host::ledger::OutOfUse::Lost },
             FoundMedium::BlankInDock { medium: medium() },
             FoundMedium::Blank { wiped: None },
@@ -165,6 +170,8 @@ mod tests {
             FoundMedium::Unregistered { set: azekura::format::object::Id([7; 16]) },
             FoundMedium::OtherPool { medium: medium() },
             FoundMedium::SetLost { medium: medium() },
+            FoundMedium::Damaged { medium: medium() },
+            FoundMedium::Mismatched { medium: medium() },
             FoundMedium::Held { medium: medium(), since: String::new(), why: String::new() },
         ];
         for found in all {

@@ -95,8 +95,10 @@ fn under_hold(key: &str) -> Option<&'static str> {
     if !is_held && !IS_ALARMED.load(Ordering::Relaxed) {
         return None;
     }
-    // Texts that say that a hold is active.
-    let is_of_hold = !key.starts_with("status.") && key != "media.not-swapped";
+    // Texts that say that a hold is active. Those for both say either, or neither.
+    let is_of_both =
+        ["status.", "error.media.", "error.medium."].iter().any(|start| key.starts_with(start)) || key == "media.not-swapped";
+    let is_of_hold = !is_of_both;
     let instead = match is_held {
         _ if ASKING_ACTIONS.contains(&key) => "status.do.hold",
         true if ASKING_HINTS.contains(&key) => "held.hint",
@@ -117,6 +119,7 @@ pub const ASKING_ACTIONS: &[&str] = &[
     "status.do.not-read-back",
     "status.do.not-swapped",
     "status.do.out-of-use",
+    "status.do.pool-ahead",
     "status.do.pool-old",
     "status.do.source-incomplete",
     "status.do.source-never",
@@ -146,16 +149,21 @@ pub const ASKING_HINTS: &[&str] = &[
     "hint.media.damaged",
     "hint.media.full",
     "hint.media.full-unsealed",
+    "hint.media.mismatched",
     "hint.media.not-mounted",
     "hint.media.not-mounted-due",
     "hint.media.nothing-sealed",
+    "hint.media.no-turn",
     "hint.media.other-medium",
+    "hint.media.other-name",
     "hint.media.other-pool",
     "hint.media.other-set",
     "hint.media.out-of-turn",
     "hint.media.out-of-use",
     "hint.media.overstayed",
     "hint.media.unregistered",
+    "hint.media.unprepared",
+    "hint.media.unprepared-bare",
     "hint.media.wiped",
     "hint.medium.foreign",
     "hint.medium.full",

@@ -251,11 +251,6 @@ impl Catalog {
         self.ask(self.db.query_row(sql, params![set.0, name, created], |r| r.get(0))).map(SetRow)
     }
 
-    /// Whether any set was ever begun.
-    pub fn has_sets(&self) -> Result<bool> {
-        self.ask(self.db.query_row("SELECT EXISTS (SELECT 1 FROM sets)", [], |r| r.get(0)))
-    }
-
     /// The set's key; `None` if the catalog does not know the set.
     pub fn set(&self, set: Id) -> Result<Option<SetRow>> {
         self.ask(self.db.query_row("SELECT id FROM sets WHERE set_id = ?1", [set.0], |r| r.get(0)).optional())

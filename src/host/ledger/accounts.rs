@@ -36,6 +36,8 @@ pub struct MediumAccount {
     pub detached: Option<String>,
     /// It was attached, and neither seen to be detached nor moved since.
     pub at_host: bool,
+    /// It was attached, and that it left is known from a person alone: neither udev nor a run has seen it.
+    pub left_by_word: bool,
     /// It should have been detached after the last run on it, and was still attached.
     pub stays: bool,
     /// Time, generation and check code of what was written last.
@@ -44,6 +46,10 @@ pub struct MediumAccount {
     pub is_full: bool,
     /// The newest generation that was read back no better than from the cache, where no one has verified the medium since.
     pub unverified: Option<u64>,
+    /// When something else than this host wrote was found on it, where no verification has found it good since.
+    pub mismatched: Option<String>,
+    /// That was found when it was read in full.
+    pub is_mismatch_read: bool,
     /// When it was last read in full, and how many objects were damaged.
     pub scrubbed: Option<(String, u64)>,
 }
@@ -61,10 +67,16 @@ impl MediumAccount {
         self.scrubbed.as_ref().is_some_and(|(_, damaged)| *damaged > 0)
     }
 
+    /// It is not to be written while another medium can be: it is damaged, or not what this host wrote.
+    pub fn is_doubtful(&self) -> bool {
+        self.is_damaged() || self.mismatched.is_some()
+    }
+
     /// It is attached at this time. Then it is not off site, whatever was entered before: it comes back here until somebody
     /// takes it there again.
     fn found_at(&mut self, time: &str) {
         (self.attached, self.detached, self.at_host, self.stays) = (Some(time.to_owned()), None, true, false);
+        self.left_by_word = false;
         if self.off_site {
             (self.location, self.off_site) = (None, false);
         }
@@ -120,17 +132,25 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
             (m.written, m.is_full) = (Some((l.time.clone(), *generation, check_code.clone())), false);
             m.unverified = from_cache.then_some(*generation).or(m.unverified);
         }
+        LedgerEvent::Contains { generation, check_code, sealed, .. } => {
+            // What the ledger knows of it is newer.
+            m.written.get_or_insert((sealed.clone(), *generation, check_code.clone()));
+        }
         LedgerEvent::Full { .. } => m.is_full = true,
         LedgerEvent::Verified { generation, .. } => {
             m.unverified = m.unverified.filter(|n| n > generation);
-            m.scrubbed = Some((l.time.clone(), 0));
+            (m.scrubbed, m.mismatched, m.is_mismatch_read) = (Some((l.time.clone(), 0)), None, false);
+        }
+        LedgerEvent::Mismatched { in_full, .. } => {
+            (m.mismatched, m.is_mismatch_read) = (Some(l.time.clone()), m.is_mismatch_read || *in_full);
         }
         LedgerEvent::Plugged { .. } => m.found_at(&l.time),
         LedgerEvent::Unplugged { .. } | LedgerEvent::Detached { seen: true, .. } => {
-            (m.detached, m.at_host, m.stays) = (Some(l.time.clone()), false, false)
+            (m.detached, m.at_host, m.stays, m.left_by_word) = (Some(l.time.clone()), false, false, false)
         }
         LedgerEvent::Detached { seen: false, .. } => m.stays = true,
         LedgerEvent::Moved { to, off_site, out_of_use, .. } => {
+            m.left_by_word |= m.at_host;
             (m.off_site, m.at_host, m.stays, m.out_of_use) = (*off_site, false, false, *out_of_use);
             m.location = Some(to.clone()).filter(|to| !to.is_empty());
         }
@@ -159,6 +179,7 @@ impl LedgerContent {
             let ends: Option<Vec<_>> = intervals.iter().filter(|i| i.media.contains(&name)).map(|i| i.left.as_ref()).collect();
             if let (Some(m), Some((end, _))) = (media.get_mut(&name), ends.and_then(|ends| ends.last().copied())) {
                 (m.detached, m.at_host, m.stays) = (Some(end.clone()), false, false);
+                m.left_by_word = false;
             }
         }
     }

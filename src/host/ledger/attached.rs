@@ -103,11 +103,13 @@ impl Intervals {
         let time = &l.time;
         match &l.event {
             LedgerEvent::Registered { medium, .. }
+            | LedgerEvent::Contains { medium, .. }
             | LedgerEvent::CopyBegun { medium, .. }
             | LedgerEvent::Copied { medium, .. }
             | LedgerEvent::Attached { medium, .. }
             | LedgerEvent::Written { medium, .. }
             | LedgerEvent::Full { medium }
+            | LedgerEvent::Mismatched { medium, .. }
             | LedgerEvent::Verified { medium, .. }
             | LedgerEvent::Scrubbed { medium, .. } => self.found(medium, time),
             LedgerEvent::Plugged { medium, device, port } => self.plugged(medium.as_deref(), device, port.as_ref(), time),

@@ -26,6 +26,8 @@ pub struct DataCopy {
     pub check_code: String,
     /// It was attached, and since then neither seen to be gone nor moved; or it is seen to be attached now.
     pub attached: bool,
+    /// That it left is known from a person alone.
+    pub left_by_word: bool,
 }
 
 /// Something that makes the copies less safe than they could be.
@@ -75,8 +77,8 @@ pub fn copies(book: &LedgerContent) -> Vec<DataCopy> {
 fn told_copies(book: &LedgerContent) -> Vec<DataCopy> {
     let copy = |m: MediumAccount| {
         let (time, generation, check_code) = m.written?;
-        let (location, off_site, attached) = (m.location, m.off_site, m.at_host);
-        Some(DataCopy { medium: m.name, kind: m.kind, location, off_site, time, generation, check_code, attached })
+        let (location, off_site, attached, left_by_word) = (m.location, m.off_site, m.at_host, m.left_by_word);
+        Some(DataCopy { medium: m.name, kind: m.kind, location, off_site, time, generation, check_code, attached, left_by_word })
     };
     book.media().into_values().filter(|m| m.out_of_use.is_none()).filter_map(copy).collect()
 }
@@ -132,6 +134,7 @@ mod tests {
             generation: 7,
             check_code: "JHFB".into(),
             attached: false,
+            left_by_word: false,
         }
     }
 

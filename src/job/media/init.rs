@@ -2,15 +2,18 @@
 
 use super::{MediaError, Result, kind_at, sets_at};
 use crate::env::Env;
+use crate::format::check_code::CheckCode;
 use crate::format::object::Id;
 use crate::host::ledger::{Ledger, LedgerEvent, MediumAccount};
 use crate::host::state::StateDir;
 use crate::job::backup::BackupError;
+use crate::job::media::rotation::Pool;
 use crate::medium::tape::st::is_drive;
-use crate::medium::{SetOnMedium, device_name, is_mounted};
+use crate::medium::{AttachedMedium, SetOnMedium, device_name, is_mounted};
+use crate::seal::chain::Chain;
 use crate::set::writer::{self, NewSet, WriteTarget};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A medium that is to be registered.
 #[derive(Debug, Clone)]
@@ -29,29 +32,35 @@ pub struct InitOptions {
     pub tape_block: u32,
     /// Begin the set beside sets that this host does not know: its state was lost, and the disk is the right one.
     pub beside_others: bool,
-    /// Whether `at` has to be a mount point. `None`: if a medium of the pool was once attached at one.
-    pub mount: Option<bool>,
+    /// The pool that it belongs to, and those whose media are attached at `at`: where one of them wants a mount point, `at` has
+    /// to be one, whatever the medium is called.
+    pub docks: Vec<Pool>,
+    /// The names of the media of all pools.
+    pub names: Vec<String>,
 }
 
 /// Begins a set on a blank medium and enters the medium into the ledger. A medium that this host has begun to write
-/// before the ledger had it keeps its set. Returns the set's id.
+/// before the ledger had it keeps its set; the newest generation of that is entered, too. Returns the set's id.
 pub fn init(options: &InitOptions, env: &Env) -> Result<Id> {
     let state = StateDir::open(&options.state)?;
     let ledger = Ledger::of(state.root());
-    let media = ledger.read()?.media();
+    let book = ledger.read()?;
+    let media = book.media();
     // What the host needs to go on with its set was lost: a new one is begun beside it.
     let is_lost = |m: &MediumAccount| !m.is_copy && m.set.parse().is_ok_and(|set| state.set(set).is_none());
     if media.get(&options.name).is_some_and(|m| !is_lost(m)) {
         return Err(MediaError::Taken { name: options.name.clone() });
     }
     let mounted = is_mounted(&options.at);
-    let of_pool = |m: &MediumAccount| options.pool.is_some() && m.pool == options.pool;
-    let wants_mount = options.mount.unwrap_or_else(|| media.values().any(|m| m.was_mounted && of_pool(m)));
+    let wants_mount = options.docks.iter().any(|pool| pool.wants_mount(&book));
     if wants_mount && !mounted && !is_drive(&options.at) {
         return Err(MediaError::NotMounted { at: options.at.clone() });
     }
     let kind = kind_at(&options.at, env)?;
-    let set = match begun_earlier(options, &state, &media, env)? {
+    check_name(options, &media, env)?;
+    let begun = begun_earlier(options, &state, &media, env)?;
+    let newest = begun.and_then(|set| newest_at(&options.at, set, env));
+    let set = match begun {
         Some(set) => set,
         None => {
             check_sets(options, &media, env)?;
@@ -63,7 +72,39 @@ pub fn init(options: &InitOptions, env: &Env) -> Result<Id> {
     let (medium, pool, device) = (options.name.clone(), options.pool.clone(), device_name(&options.at));
     let event = LedgerEvent::Registered { medium, set: set.to_string(), pool, device, kind: Some(kind), mounted };
     ledger.write(&env.time_text(), event)?;
+    if let Some(newest) = newest {
+        let (medium, generation, sealed) = (options.name.clone(), newest.generation, newest.time);
+        ledger.write(&env.time_text(), LedgerEvent::Contains { medium, generation, check_code: newest.check_code, sealed })?;
+    }
     Ok(set)
+}
+
+/// The newest generation on a medium whose seals are valid.
+struct Newest {
+    generation: u64,
+    check_code: String,
+    time: String,
+}
+
+/// `None`: there is none, or its seals cannot be read. `verify` and the next backup say that.
+fn newest_at(at: &Path, set: Id, env: &Env) -> Option<Newest> {
+    let chain = AttachedMedium::find(at, env.loader).ok()?.with_set(set, |medium| Chain::read(medium, set)).ok()?;
+    let newest = chain.generations().filter(|link| link.trusted).max_by_key(|link| link.seal.generation)?;
+    let (generation, time) = (newest.seal.generation, newest.seal.time.clone());
+    Some(Newest { generation, check_code: CheckCode::of(&newest.digest()).to_string(), time })
+}
+
+/// Refuses a medium whose set is called as another medium of a pool is, and none as this one: somebody has the wrong disk in
+/// hand, or gives the wrong name. What is in the ledger is told apart by its id.
+fn check_name(options: &InitOptions, media: &BTreeMap<String, MediumAccount>, env: &Env) -> Result<()> {
+    let sets = sets_at(&options.at, env)?;
+    let in_ledger = |s: &SetOnMedium| media.values().any(|m| m.set == s.id.to_string());
+    let is_of_pool = |name: &String| options.names.contains(name) || media.get(name).is_some_and(|m| m.pool.is_some());
+    let names = || sets.found.iter().filter(|s| !in_ledger(s) && !s.label.quarantine).map(|s| &s.label.name);
+    match names().find(|name| is_of_pool(name)).filter(|_| names().all(|name| *name != options.name)) {
+        Some(name) => Err(MediaError::OtherName { name: name.clone(), at: options.at.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// Fails where the medium is another one of the ledger, and where it has sets of which this host knows nothing.

@@ -35,6 +35,14 @@ pub enum MediaError {
         /// Where it is.
         at: PathBuf,
     },
+    /// What is to be registered under another name has the label of this medium of a pool.
+    #[error("{} has the label of {name}", at.display())]
+    OtherName {
+        /// The name on the label.
+        name: String,
+        /// Where the medium is.
+        at: PathBuf,
+    },
     /// The medium has a set that this host does not know, and [`InitOptions::beside_others`](init::InitOptions) is not set.
     #[error("the set {set} is on {}", at.display())]
     OtherSet {

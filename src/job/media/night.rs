@@ -1,9 +1,10 @@
 //! A night of a rotation: a backup to the medium of a pool that is due, with its lines in the ledger.
 
 use super::rotation::{FoundMedium, Pool, PoolTurn, Refusal};
+use super::scrub::medium_at;
 use super::{MediaError, Result, sets_at};
 use crate::env::Env;
-use crate::event::Observer;
+use crate::event::{Observer, chain_text};
 use crate::format::object::Id;
 use crate::format::seal::ReadBack;
 use crate::host::catalog::Catalog;
@@ -14,7 +15,8 @@ use crate::job::backup::{self, BackupError, Options, backup};
 use crate::medium::loader::{MediumRequest, NoLoader};
 use crate::medium::tape::drive::{Drive, DriveError};
 use crate::medium::tape::st::{self, StDrive};
-use crate::medium::{AttachedMedium, Loader, MediumError, Sets, device_name, is_mounted, watch};
+use crate::medium::{AttachedMedium, ErrorCategory, Loader, MediumError, Sets, device_name, is_mounted, watch};
+use crate::seal::KeyError;
 use crate::set::writer::WriteError;
 use std::path::Path;
 
@@ -82,6 +84,24 @@ fn is_full(e: &BackupError) -> bool {
     matches!(e, MediumError::NotBrought { blank: true, .. } | MediumError::Full { .. })
 }
 
+/// Enters that a medium is not what this host wrote, where that is why a backup ended: tomorrow another medium is attached, and
+/// this one would be forgotten. Why the run failed counts more than a ledger that cannot be written.
+fn enter_mismatch(ledger: &Ledger, medium: &str, e: &BackupError, env: &Env) {
+    let is_mismatch = match e {
+        BackupError::Write(WriteError::RolledBack { .. } | WriteError::NamesInTheWay { .. } | WriteError::ReadBack { .. }) => {
+            true
+        }
+        BackupError::Write(WriteError::SealKeys(e)) => matches!(e, KeyError::OutOfStep { .. }),
+        BackupError::Write(WriteError::Seal(e)) => !e.is_newer(),
+        BackupError::Write(WriteError::Medium(e)) => e.category() == ErrorCategory::Damage,
+        _ => false,
+    };
+    if is_mismatch {
+        let (medium, found) = (medium.to_owned(), chain_text(e));
+        let _ = ledger.write(&env.time_text(), LedgerEvent::Mismatched { medium, found, in_full: false });
+    }
+}
+
 /// Backs up to the medium of a pool that is due. `options.to` is where the pool's media are attached; `eject` detaches
 /// the medium there.
 pub fn night(
@@ -104,8 +124,10 @@ pub fn night(
     let Some((due, _)) = pool.due(&book) else { return Err(MediaError::EmptyPool { pool: pool.name.clone() }) };
     let mounted = is_mounted(at);
     let is_bare = !mounted && !st::is_drive(at);
-    let not_mounted = || Refusal { due: due.to_owned(), found: FoundMedium::NotMounted };
-    if is_bare && pool.wants_mount(&book) {
+    let (is_prepared, bare) = (book.media().contains_key(due), pool.wants_mount(&book));
+    let found = || if is_prepared { FoundMedium::NotMounted } else { FoundMedium::Unprepared { bare } };
+    let not_mounted = || Refusal { due: due.to_owned(), found: found() };
+    if is_bare && bare {
         return refuse(not_mounted());
     }
     let (sets, device) = (sets_at(at, env)?, device_name(at));
@@ -116,7 +138,7 @@ pub fn night(
         PoolTurn::Due { medium, set } | PoolTurn::Stayed { medium, set, .. } => (medium.clone(), *set),
         // An empty folder of the host is no medium, and nobody has erased it.
         PoolTurn::Refused(refusal) if is_bare && sets.is_blank() => {
-            return refuse(Refusal { found: FoundMedium::NotMounted, ..refusal.clone() });
+            return refuse(not_mounted());
         }
         PoolTurn::Refused(refusal) => return refuse(refusal.clone()),
     };
@@ -141,7 +163,7 @@ pub fn night(
             let due = pool.due(&ledger.read()?).map_or_else(|| medium.clone(), |(due, _)| due.to_owned());
             return Ok(PoolNight::Full { medium, is_part_sealed, due });
         }
-        ended => ended?,
+        ended => ended.inspect_err(|e| enter_mismatch(&ledger, &medium, e, env))?,
     };
     // The generation is sealed. A ledger that fails from here on must not make the night a failure.
     let mut ledger_error = None;
@@ -208,6 +230,19 @@ fn last_seal(state: &StateDir, set: Id) -> Result<Option<[u8; 32]>> {
     let catalog = Catalog::open(&state.catalog()).map_err(BackupError::from)?;
     let last = || Ok::<_, BackupError>(catalog.set(set)?.map(|row| catalog.last_seals(row)).transpose()?);
     Ok(last()?.and_then(|seals| seals.last().map(|(_, digest)| *digest)))
+}
+
+/// Backs up to a medium that is in no pool. That it is not what this host wrote is entered, where the ledger has it.
+pub fn night_alone(options: &Options, env: &Env, observer: &dyn Observer) -> Result<backup::Report, BackupError> {
+    backup(options, env, observer).inspect_err(|e| {
+        let ledger = Ledger::of(&options.state);
+        let sets = sets_at(&options.to, env).map(|sets| sets.ids()).unwrap_or_default();
+        let media = ledger.read().map(|book| book.media()).unwrap_or_default();
+        let here: Vec<&MediumAccount> = sets.iter().filter_map(|set| medium_at(&media, *set, &options.to)).collect();
+        if let [medium] = &here[..] {
+            enter_mismatch(&ledger, &medium.name, e, env);
+        }
+    })
 }
 
 /// Enters what a backup without a pool has written into the ledger; its medium too, if the ledger does not know it yet.

@@ -81,6 +81,11 @@ pub enum FoundMedium {
     },
     /// No disk is mounted where the pool's media are attached.
     NotMounted,
+    /// No medium, or one with nothing on it, and the ledger has no medium of the name that is due.
+    Unprepared {
+        /// A disk should be mounted there, and none is.
+        bare: bool,
+    },
     /// A medium with nothing on it.
     Blank {
         /// The medium whose hardware it is by the ledger: it was erased.
@@ -107,6 +112,11 @@ pub enum FoundMedium {
         /// The medium.
         medium: String,
     },
+    /// A medium that is in no pool.
+    NoPool {
+        /// The medium.
+        medium: String,
+    },
     /// The ledger says that the medium is not used any more.
     OutOfUse {
         /// The medium.
@@ -116,6 +126,11 @@ pub enum FoundMedium {
     },
     /// When the medium was last read in full, something was damaged.
     Damaged {
+        /// The medium.
+        medium: String,
+    },
+    /// A backup found on the medium something else than this host wrote, and nobody has verified it since.
+    Mismatched {
         /// The medium.
         medium: String,
     },
@@ -137,6 +152,7 @@ impl FoundMedium {
             Self::OutOfTurn { medium } => format!("{medium}: out of turn"),
             Self::Overstayed { medium, nights } => format!("{medium}: {nights} nights overdue"),
             Self::NotMounted => "no disk mounted".into(),
+            Self::Unprepared { .. } => "not prepared yet".into(),
             Self::BlankInDock { medium } => format!("{medium}: blank, or another disk in its dock"),
             Self::Blank { wiped: None } => "a blank medium".into(),
             Self::Blank { wiped: Some(medium) } => format!("{medium}: erased"),
@@ -144,7 +160,9 @@ impl FoundMedium {
             Self::OutOfUse { medium, why } => format!("{medium}: {}", why.name()),
             Self::SetLost { medium } => format!("{medium}: its set was lost on the host"),
             Self::OtherPool { medium } => format!("{medium}: of another pool"),
+            Self::NoPool { medium } => format!("{medium}: of no pool"),
             Self::Damaged { medium } => format!("{medium}: damaged"),
+            Self::Mismatched { medium } => format!("{medium}: not what was written"),
             Self::Held { medium, .. } => format!("{medium}: a hold is active"),
         }
     }
@@ -152,12 +170,17 @@ impl FoundMedium {
 
 impl Pool {
     /// The medium that is due, and how many nights the last one has been written to. A medium that is not used any more is
-    /// passed over, and a full or damaged one where another one is neither. `None`: the pool has no medium.
+    /// passed over, and a full or damaged one where another one is neither; one that is not what this host wrote even before
+    /// those. `None`: the pool has no medium.
     pub fn due(&self, book: &LedgerContent) -> Option<(&str, Option<Streak>)> {
         let accounts = book.media();
-        let is_usable = |m: &&String| accounts.get(*m).is_none_or(|m| m.out_of_use.is_none() && !m.is_full && !m.is_damaged());
-        let is_none_usable = !self.media.iter().any(|m| is_usable(&m));
-        self.due_of(book, |m| is_usable(&m) || is_none_usable && accounts.get(m).is_none_or(|m| m.out_of_use.is_none()))
+        let is = |m: &String, fits: fn(&MediumAccount) -> bool| accounts.get(m).is_none_or(fits);
+        let tiers: [fn(&MediumAccount) -> bool; 3] = [
+            |m| m.out_of_use.is_none() && !m.is_full && !m.is_doubtful(),
+            |m| m.out_of_use.is_none() && m.mismatched.is_none(),
+            |m| m.out_of_use.is_none(),
+        ];
+        tiers.into_iter().find_map(|fits| self.due_of(book, |m| is(m, fits)))
     }
 
     /// The medium whose turn it is, full or not.
@@ -209,6 +232,7 @@ impl Pool {
                 // A cartridge has its serial number in a memory of its own.
                 Some(m) if m.kind == Some(MediumKind::Tape) => FoundMedium::Blank { wiped: Some(m.name.clone()) },
                 Some(m) => FoundMedium::BlankInDock { medium: m.name.clone() },
+                None if !media.contains_key(due) => FoundMedium::Unprepared { bare: false },
                 None => FoundMedium::Blank { wiped: None },
             });
         };
@@ -225,9 +249,13 @@ impl Pool {
             (None, _) => here,
         };
         // Under a hold it is written to as evidence.
-        let is_refused = |m: &MediumAccount| m.is_damaged() && m.name != due && hold.is_none();
+        let is_refused = |m: &MediumAccount| m.is_doubtful() && m.name != due && hold.is_none();
         if let Some((m, _)) = here.first().filter(|_| here.iter().all(|(m, _)| is_refused(m))) {
-            return refused(FoundMedium::Damaged { medium: m.name.clone() });
+            let medium = m.name.clone();
+            return refused(match m.mismatched {
+                Some(_) => FoundMedium::Mismatched { medium },
+                None => FoundMedium::Damaged { medium },
+            });
         }
         // Somebody may have made space on a full one, and put it there in its turn.
         let in_turn = self.in_turn(book);
@@ -254,6 +282,7 @@ impl Pool {
             // Nothing was written yet, as far as the ledger knows: with any of them the turns begin.
             None if streak.is_none() && self.media.contains(&medium) => Some(PoolTurn::Due { medium, set: *set }),
             None if self.media.contains(&medium) => refused(FoundMedium::OutOfTurn { medium }),
+            None if m.pool.as_ref().is_none_or(|pool| *pool == self.name) => refused(FoundMedium::NoPool { medium }),
             None => refused(FoundMedium::OtherPool { medium }),
         }
     }
@@ -377,7 +406,7 @@ mod tests {
                 kind: MediumKind::Disk,
             }]);
             let turn = |device| pool().turn(&book, &there(&[SETS[0]]), device, NOW);
-            assert_eq!(found(turn(Some("USB-D"))), FoundMedium::OtherPool { medium: name.into() });
+            assert_eq!(found(turn(Some("USB-D"))), FoundMedium::NoPool { medium: name.into() });
             assert_eq!(turn(Some("USB-A")), due("CL-01", SETS[0]));
         }
     }

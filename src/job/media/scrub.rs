@@ -15,7 +15,7 @@ use crate::host::catalog::{Catalog, CatalogError};
 use crate::host::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent, MediumAccount, only_with_device};
 use crate::job::inspect::verify::{HostRecord, known_here};
 use crate::job::inspect::{InspectError, verify};
-use crate::medium::{ErrorCategory, device_name};
+use crate::medium::{ErrorCategory, FOLDER, device_name, is_mounted};
 use crate::seal::chain::{Chain, Fault, FaultKind};
 use crate::set::check::{Damage, absent, check_objects, sealed_here};
 use crate::set::open::{OpenSet, set_name};
@@ -108,6 +108,14 @@ impl Report {
         (self.damage.len() + self.unreadable.len() + self.faults.len() + usize::from(self.rolled_back)) as u64
     }
 
+    /// What the ledger has of it.
+    pub fn state(&self) -> MediumState {
+        match self.damaged() {
+            1 if self.rolled_back => MediumState::Other,
+            damaged => MediumState::Damaged(damaged),
+        }
+    }
+
     /// How fast it was read; `None` if the time was too short to measure.
     pub fn bytes_per_second(&self) -> Option<u64> {
         (self.seconds > 0.0).then(|| (self.bytes as f64 / self.seconds) as u64)
@@ -194,7 +202,16 @@ pub fn log(report: &Report, catalog: &mut Catalog, time: &str) -> Result<bool, C
     Ok(true)
 }
 
-/// Enters into the ledger that the medium of a set at `at` was read in full, and what was damaged, which is entered once.
+/// What a medium that was read in full is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediumState {
+    /// So many objects are damaged, and so much does not fit in the chain of seals; 0: it is good.
+    Damaged(u64),
+    /// It can be read and fits in itself, but is not what this host wrote last: it was rolled back or replaced.
+    Other,
+}
+
+/// Enters into the ledger that the medium of a set at `at` was read in full, and what was wrong, which is entered once.
 /// `newest`: the newest generation on it, where known. Returns the names of the media; `None` if the ledger contains none.
 ///
 /// A medium that may be one of several copies is not known to be good; that it is damaged counts for each that it may be.
@@ -203,27 +220,34 @@ pub fn enter_into_ledger(
     set: Id,
     at: &Path,
     newest: Option<u64>,
-    damaged: u64,
+    found: MediumState,
     env: &Env,
 ) -> Result<Option<String>, LedgerError> {
     let ledger = Ledger::of(state);
     let media = ledger.read()?.media();
     let may_be: Vec<&MediumAccount> = match medium_at(&media, set, at) {
         Some(m) => vec![m],
-        None if damaged == 0 => Vec::new(),
+        None if found == MediumState::Damaged(0) => Vec::new(),
         None => {
-            let id = set.to_string();
-            let of_set = || media.values().filter(|m| m.set == id && m.out_of_use.is_none());
+            let of_set = || may_be_at(&media, set, at).into_iter().filter(|m| m.out_of_use.is_none());
             let written = |m: &&MediumAccount| newest.is_some() && m.written.as_ref().map(|(_, n, _)| *n) == newest;
             let exactly: Vec<_> = of_set().filter(written).collect();
-            if exactly.is_empty() { of_set().collect() } else { exactly }
+            // What was rolled back has the newest generation of an older copy.
+            if exactly.is_empty() || found == MediumState::Other { of_set().collect() } else { exactly }
         }
     };
     for m in &may_be {
-        let is_known = damaged > 0 && m.scrubbed.as_ref().is_some_and(|(_, known)| *known == damaged);
-        if !is_known {
-            ledger.write(&env.time_text(), LedgerEvent::Scrubbed { medium: m.name.clone(), damaged })?;
-        }
+        let medium = m.name.clone();
+        let is_known = |damaged: u64| damaged > 0 && m.scrubbed.as_ref().is_some_and(|(_, known)| *known == damaged);
+        let event = match found {
+            MediumState::Damaged(damaged) if !is_known(damaged) => LedgerEvent::Scrubbed { medium, damaged },
+            MediumState::Other if !m.is_mismatch_read => {
+                let found = "the last seal that this host remembers is not on it".into();
+                LedgerEvent::Mismatched { medium, found, in_full: true }
+            }
+            _ => continue,
+        };
+        ledger.write(&env.time_text(), event)?;
     }
     let names: Vec<&str> = may_be.iter().map(|m| &m.name[..]).collect();
     Ok((!names.is_empty()).then(|| names.join(", ")))
@@ -243,6 +267,11 @@ pub enum Verified {
     NotPastTheCache,
     /// One waits for it, and it may be one of several copies.
     WhichMedium,
+    /// It is not what this host wrote last: it is in the ledger.
+    Mismatched {
+        /// The medium's name.
+        medium: String,
+    },
     /// Damage was found: it is in the ledger.
     Damaged {
         /// The medium's name.
@@ -257,7 +286,7 @@ pub struct MediumRead<'r> {
     at: &'r Path,
     /// The newest generation on it and its check code, where known.
     newest: Option<(u64, String)>,
-    damaged: u64,
+    found: MediumState,
     /// Whether everything is good, read past the cache. `None`: not everything was read.
     is_proved: Option<bool>,
 }
@@ -265,7 +294,7 @@ pub struct MediumRead<'r> {
 impl<'r> MediumRead<'r> {
     /// Some of it was read, by a restore or a copy, and so much of that was damaged.
     pub fn in_part(set: Id, at: &'r Path, damaged: u64) -> Self {
-        Self { set, at, newest: None, damaged, is_proved: None }
+        Self { set, at, newest: None, found: MediumState::Damaged(damaged), is_proved: None }
     }
 
     /// All of it was read.
@@ -277,7 +306,11 @@ impl<'r> MediumRead<'r> {
             set: report.set,
             at,
             newest: report.generations.iter().max_by_key(|g| g.generation).map(|g| (g.generation, g.check_code.to_string())),
-            damaged: if is_damage { damaged } else { 0 },
+            found: match damaged {
+                _ if !is_damage => MediumState::Damaged(0),
+                1 if is_missed => MediumState::Other,
+                damaged => MediumState::Damaged(damaged),
+            },
             is_proved: Some(report.is_good() && report.read_back != ReadBack::Cached),
         }
     }
@@ -285,17 +318,20 @@ impl<'r> MediumRead<'r> {
 
 /// Enters into the ledger what was found out about a medium, where it waits for that or something is damaged.
 pub fn enter_read(state: &Path, read: &MediumRead, env: &Env) -> Result<Verified, LedgerError> {
-    let MediumRead { set, at, newest, damaged, is_proved } = read;
-    if *damaged > 0 {
+    let MediumRead { set, at, newest, found, is_proved } = read;
+    if *found != MediumState::Damaged(0) {
         let newest = newest.as_ref().map(|(generation, _)| *generation);
-        let entered = enter_into_ledger(state, *set, at, newest, *damaged, env)?;
-        return Ok(entered.map_or(Verified::NotNeeded, |medium| Verified::Damaged { medium }));
+        let entered = enter_into_ledger(state, *set, at, newest, *found, env)?;
+        return Ok(entered.map_or(Verified::NotNeeded, |medium| match found {
+            MediumState::Other => Verified::Mismatched { medium },
+            MediumState::Damaged(_) => Verified::Damaged { medium },
+        }));
     }
     let Some(is_proved) = *is_proved else { return Ok(Verified::NotNeeded) };
     let ledger = Ledger::of(state);
     let media = ledger.read()?.media();
     let id = set.to_string();
-    let waits = |m: &MediumAccount| m.unverified.is_some() || m.is_damaged();
+    let waits = |m: &MediumAccount| m.unverified.is_some() || m.is_doubtful();
     if media.values().all(|m| m.set != id || !waits(m)) {
         return Ok(Verified::NotNeeded);
     }
@@ -325,12 +361,33 @@ pub fn copies_at(book: &LedgerContent, set: Id, at: &Path) -> Vec<String> {
     of_set().filter(may_be).filter_map(|m| Some(m.written.as_ref()?.2.clone())).collect()
 }
 
-/// The medium of a set that is attached at a path: the only one of the set, or the one in hardware of that name.
-fn medium_at<'m>(media: &'m BTreeMap<String, MediumAccount>, set: Id, at: &Path) -> Option<&'m MediumAccount> {
-    let (id, device) = (set.to_string(), device_name(at));
-    let of_set: Vec<&MediumAccount> = media.values().filter(|m| m.set == id).collect();
-    match &of_set[..] {
+/// The medium of a set that is attached at a path: the only one that it may be, or the one in hardware of that name.
+pub(super) fn medium_at<'m>(media: &'m BTreeMap<String, MediumAccount>, set: Id, at: &Path) -> Option<&'m MediumAccount> {
+    match &may_be_at(media, set, at)[..] {
         [only] => Some(*only),
-        _ => only_with_device(media, device.as_deref()).filter(|m| m.set == id),
+        _ => only_with_device(media, device_name(at).as_deref()).filter(|m| m.set == set.to_string()),
     }
+}
+
+/// The media of a set that the one at a path may be. A folder of the host that is no mount point is where the ledger saw it,
+/// and nowhere else: one that is there is this one, and one that still is at another place is not.
+fn may_be_at<'m>(media: &'m BTreeMap<String, MediumAccount>, set: Id, at: &Path) -> Vec<&'m MediumAccount> {
+    let id = set.to_string();
+    let of_set: Vec<&MediumAccount> = media.values().filter(|m| m.set == id).collect();
+    let own_place = |m: &MediumAccount| {
+        let place = Path::new(m.at.as_deref().filter(|_| !m.was_mounted)?);
+        // Through a link anything may be there, one disk tonight and another one tomorrow.
+        let is_folder = place.canonicalize().is_ok_and(|there| there == place) && device_name(place) == m.device;
+        is_folder.then(|| place.to_owned())
+    };
+    let here = at.canonicalize().ok().filter(|_| !is_mounted(at));
+    let is_here = |m: &&&MediumAccount| here.is_some() && own_place(m) == here;
+    if let [only] = of_set.iter().filter(is_here).collect::<Vec<_>>()[..] {
+        return vec![*only];
+    }
+    let is_elsewhere =
+        |m: &MediumAccount| own_place(m).is_some_and(|p| Some(&p) != here.as_ref() && p.join(FOLDER).join(&id).is_dir());
+    let rest: Vec<&MediumAccount> = of_set.iter().copied().filter(|m| !is_elsewhere(m)).collect();
+    // Somebody has made a copy of it without this program: it stands for the medium.
+    if rest.is_empty() { of_set } else { rest }
 }

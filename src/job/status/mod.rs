@@ -10,7 +10,7 @@ mod pools;
 use self::pools::{not_swapped, of_pool};
 use crate::format::seal::Verdict;
 use crate::host::consistency::Misfit;
-use crate::host::ledger::{LedgerContent, LedgerEvent, MediumAccount, OutOfUse};
+use crate::host::ledger::{LedgerContent, LedgerEvent, LedgerLine, MediumAccount, OutOfUse};
 use crate::host::nights::{Night, NightEnd, SealedNight, SourceNight};
 use crate::job::incident::hold::active_hold;
 use crate::job::incident::open_alarms::{OpenAlarm, harmless_alarms, open_alarms};
@@ -106,6 +106,8 @@ pub enum Problem {
         generation: u64,
         /// What was wrong, in the language of the run.
         why: String,
+        /// A hold was set all the same or since, or the alarm was called harmless.
+        is_held_since: bool,
     },
     /// A generation was read back no better than from the cache, and nobody has verified its medium since: nobody knows what
     /// is on it.
@@ -121,6 +123,15 @@ pub enum Problem {
         medium: String,
         /// How many objects were damaged.
         objects: u64,
+    },
+    /// Something else than this host wrote was found on a medium, and no verification has found it good since.
+    Mismatched {
+        /// The medium's name.
+        medium: String,
+        /// It was found when the medium was read in full, and not by a backup alone.
+        is_read: bool,
+        /// When: RFC 3339, UTC.
+        time: String,
     },
     /// A medium should have been detached after its last backup, and was still attached.
     StillAttached {
@@ -225,7 +236,7 @@ impl Problem {
         match self {
             Self::SourceAlarm { .. } => 0,
             Self::AlarmsOpen { .. } => 1,
-            Self::NotInLedger { .. } | Self::Damaged { .. } | Self::Misfit(_) => 2,
+            Self::NotInLedger { .. } | Self::Damaged { .. } | Self::Mismatched { .. } | Self::Misfit(_) => 2,
             Self::NightFailed { .. } | Self::NightCutOff { .. } => 3,
             Self::SourceOld { .. } => 5,
             _ => 4,
@@ -340,6 +351,7 @@ fn is_there<'m>(night: &SealedNight, media: impl Iterator<Item = &'m MediumAccou
         let is_written = m.written.as_ref().is_none_or(|(_, generation, _)| *generation >= night.generation);
         // Behind damage that was found, everything is read and stored again.
         let is_whole = !m.is_damaged() || m.scrubbed.as_ref().is_some_and(|(time, _)| night.time > *time);
+        let is_whole = is_whole && m.mismatched.as_ref().is_none_or(|time| night.time > *time);
         m.out_of_use.is_none() && is_whole && is_written
     };
     of_set.peek().is_none() || of_set.any(has)
@@ -366,7 +378,7 @@ fn of_nights(
                     let (generation, why) = (s.generation, why.clone());
                     match *exit == SEALED_ONLY {
                         true => Problem::Unrecorded { generation, why },
-                        false => Problem::FailedAfterwards { generation, why },
+                        false => Problem::FailedAfterwards { generation, why, is_held_since: is_held_since(&night.begun, book) },
                     }
                 }));
             }
@@ -376,7 +388,7 @@ fn of_nights(
                 problems.push(match end {
                     None => Problem::NightCutOff { begun },
                     Some(NightEnd { exit, why, hint, time, .. }) => {
-                        let hint = hint.clone().filter(|_| !is_overtaken(time, book));
+                        let hint = hint.clone().filter(|_| !is_overtaken(&night.begun, time, book));
                         Problem::NightFailed { begun, exit: *exit, why: why.clone(), hint }
                     }
                 });
@@ -388,19 +400,40 @@ fn of_nights(
     (problems, running)
 }
 
-/// Whether the ledger has something that a run which ended at a time did not know, and that may contradict what it said to do:
-/// a medium was moved, marked, prepared, copied, read or written since. That one was attached is what it may have asked for.
-fn is_overtaken(end: &str, book: &LedgerContent) -> bool {
-    book.lines.iter().any(|l| match &l.event {
-        // No run writes it: a person was quick.
-        LedgerEvent::Moved { .. } => l.time.as_str() >= end,
+/// Whether the ledger has something that a run did not know, and that may contradict what it said to do: a medium was moved,
+/// marked, prepared, copied, read or written since, or a hold or an alarm was ended. That one was attached is what it may have
+/// asked for.
+fn is_overtaken(begun: &str, end: &str, book: &LedgerContent) -> bool {
+    let is_of_run = |l: &LedgerLine| {
+        let may_be = match l.event {
+            LedgerEvent::Attached { .. } | LedgerEvent::Refused { .. } | LedgerEvent::Full { .. } => true,
+            LedgerEvent::Mismatched { in_full, .. } => !in_full,
+            _ => false,
+        };
+        may_be && (begun..=end).contains(&l.time.as_str())
+    };
+    // What comes behind the run's own lines came later, whatever the clock says.
+    let own = book.lines.iter().rposition(is_of_run);
+    book.lines[own.map_or(0, |at| at + 1)..].iter().any(|l| match &l.event {
         LedgerEvent::Attached { .. }
         | LedgerEvent::Detached { .. }
         | LedgerEvent::Plugged { .. }
         | LedgerEvent::Unplugged { .. }
         | LedgerEvent::Refused { .. } => false,
-        _ => l.time.as_str() > end,
+        // A run writes these, too.
+        LedgerEvent::Written { .. }
+        | LedgerEvent::Held { .. }
+        | LedgerEvent::Full { .. }
+        | LedgerEvent::Mismatched { in_full: false, .. } => l.time.as_str() > end,
+        // A person was quick.
+        _ => own.is_some() || l.time.as_str() >= end,
     })
+}
+
+/// Whether a run, or somebody since, has seen to its alarm.
+fn is_held_since(begun: &str, book: &LedgerContent) -> bool {
+    let is_seen_to = |l: &LedgerLine| matches!(l.event, LedgerEvent::Held { .. } | LedgerEvent::Harmless { .. });
+    book.lines.iter().any(|l| l.time.as_str() >= begun && is_seen_to(l))
 }
 
 /// What is wrong with the media, by the ledger.
@@ -411,6 +444,10 @@ fn of_media(book: &LedgerContent, pools: &[Pool], now: i64) -> Vec<Problem> {
     problems.extend(in_use().filter_map(|m| Some(Problem::NotReadBack { generation: m.unverified?, medium: m.name.clone() })));
     let scrubbed = in_use().filter_map(|m| Some((m.name.clone(), m.scrubbed.as_ref()?.1)));
     problems.extend(scrubbed.filter(|(_, n)| *n > 0).map(|(medium, objects)| Problem::Damaged { medium, objects }));
+    problems.extend(in_use().filter_map(|m| {
+        let (medium, time, is_read) = (m.name.clone(), m.mismatched.clone()?, m.is_mismatch_read);
+        Some(Problem::Mismatched { medium, is_read, time })
+    }));
     let in_turn = media.values().filter(|m| pools.iter().any(|p| p.media.contains(&m.name)));
     problems.extend(in_turn.filter_map(|m| match m.out_of_use {
         Some(why) => Some(Problem::OutOfUse { medium: m.name.clone(), why }),

@@ -2,7 +2,7 @@
 
 use super::{Problem, seconds};
 use crate::host::ledger::LedgerContent;
-use crate::job::media::rotation::Pool;
+use crate::job::media::rotation::{Pool, Streak};
 
 /// A pool for the end of each month, and a few days.
 const MOST_AGE_SECONDS: i64 = 35 * DAY_SECONDS;
@@ -37,7 +37,9 @@ fn usual_age(pool: &Pool, book: &LedgerContent) -> i64 {
 /// Whether the last backups went to a medium that should have been swapped before.
 pub(super) fn not_swapped(pool: &Pool, book: &LedgerContent) -> Option<Problem> {
     let (due, streak) = pool.due(book)?;
-    let streak = streak.filter(|s| s.medium != due)?;
+    // What is lost is not swapped any more.
+    let is_gone = |s: &Streak| book.media().get(&s.medium).is_some_and(|m| m.out_of_use.is_some());
+    let streak = streak.filter(|s| s.medium != due && !is_gone(s))?;
     let nights = streak.nights.saturating_sub(pool.turn_nights.max(1));
     (nights > 0).then(|| Problem::NotSwapped { medium: streak.medium, due: due.to_owned(), nights })
 }

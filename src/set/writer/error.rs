@@ -16,7 +16,7 @@ pub enum WriteError {
     Blank {
         /// Where the medium is.
         path: PathBuf,
-        /// It is a folder where nothing is mounted, and this host has written to media before.
+        /// It is a folder where nothing is mounted: perhaps the disk that belongs there is missing.
         bare: bool,
     },
     /// The medium has sets, none of them of this host, and none is to be begun.

@@ -98,7 +98,7 @@ pub fn open(
     match begin {
         Some(new) => Ok((opening.begin_set(new)?, Opened::New)),
         None if is_blank => {
-            let bare = opening.catalog.has_sets()? && !is_drive(target.root) && !is_mounted(target.root);
+            let bare = !is_drive(target.root) && !is_mounted(target.root);
             Err(WriteError::Blank { path: target.root.into(), bare })
         }
         None => Err(WriteError::Unregistered { path: target.root.into() }),

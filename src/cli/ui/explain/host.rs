@@ -37,6 +37,7 @@ impl From<MediaError> for CommandError {
         match error {
             E::Taken { name } => Self::new(message!("error.media.taken", name = name), Exit::Usage),
             E::OtherMedium { name, at } => Self::new(message!("error.media.other-medium", name = name, path = at), Exit::Medium),
+            E::OtherName { name, at } => Self::new(message!("error.media.other-name", name = name, path = at), Exit::Medium),
             E::OtherSet { set, at } => Self::new(message!("error.media.other-set", set = set, path = at), Exit::Medium),
             E::EmptyPool { pool } => Self::new(message!("error.media.empty-pool", name = pool), Exit::Usage),
             E::NotMounted { at } => Self::new(message!("error.media.not-mounted", path = at), Exit::Medium),

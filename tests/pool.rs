@@ -1,0 +1,482 @@
+//! What the program says and does about the disks of a pool: which one is set aside, which one is prepared, and what it asks for.
+
+#[path = "machine/days.rs"]
+mod days;
+mod machine;
+
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Folders that take turns in one dock.
+struct Clinic {
+    dir: tempfile::TempDir,
+    recipient: String,
+}
+
+impl Clinic {
+    /// `pool`: further lines of its `[[pool]]`.
+    fn new(media: &[&str], pool: &str) -> Self {
+        // Not `/tmp`, which is often memory: nothing on it is read back from a medium.
+        let dir = tempfile::tempdir_in("/var/tmp").expect("a folder");
+        let clinic = Self { dir, recipient: String::new() };
+        for name in ["source", "CL-01", "CL-02", "CL-03", "blank", "copy"] {
+            fs::create_dir(clinic.path(name)).expect("a folder");
+        }
+        for i in 0..60 {
+            fs::write(clinic.path(&format!("source/{i}.xml")), format!("<karte>{i}</karte>\n").repeat(40)).expect("a file");
+        }
+        let key = clinic.run(&["keys", "new", "--json", "--out", &clinic.text("key")], "");
+        let key: Value = serde_json::from_slice(&key.stdout).expect("JSON");
+        let recipient = key["result"]["recipients"][0].as_str().expect("a recipient").to_owned();
+        let media: Vec<String> = media.iter().map(|name| format!("\"{name}\"")).collect();
+        let config = format!(
+            "medium = \"disks\"\nrecipients = [\"{recipient}\"]\n[[source]]\nname = \"karte\"\npath = \"{}\"\n\
+             [[pool]]\nname = \"disks\"\nmedia = [{}]\nat = \"{}\"\n{pool}\n",
+            clinic.text("source"),
+            media.join(", "),
+            clinic.text("dock"),
+        );
+        fs::write(clinic.path("config"), config).expect("a configuration");
+        Self { recipient, ..clinic }
+    }
+
+    /// A clinic whose disks are prepared.
+    fn prepared(media: &[&str]) -> Self {
+        let clinic = Self::new(media, "mount = false");
+        for disk in media {
+            clinic.dock(disk);
+            clinic.assert_ends(0, &["media", "init", disk]);
+        }
+        clinic.undock();
+        clinic
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    fn run(&self, arguments: &[&str], config: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+        command.args(arguments).args(["--state", &self.text("state"), "--lang", "en"]);
+        if !config.is_empty() {
+            command.args(["--config", &self.text(config)]);
+        }
+        command.output().expect("the program")
+    }
+
+    /// Runs a command that has to end with this code; what it said.
+    #[track_caller]
+    fn assert_ends(&self, exit: i32, arguments: &[&str]) -> String {
+        let out = self.run(arguments, "config");
+        let said = [&out.stderr, &out.stdout].map(|out| String::from_utf8_lossy(out).into_owned()).concat();
+        assert_eq!(out.status.code(), Some(exit), "{arguments:?}: {said}");
+        said
+    }
+
+    fn dock(&self, disk: &str) {
+        self.undock();
+        symlink(self.path(disk), self.path("dock")).expect("a link");
+    }
+
+    fn undock(&self) {
+        let _ = fs::remove_file(self.path("dock"));
+    }
+
+    /// A night with this disk in the dock; what it said. Then the disk is taken to the safe.
+    #[track_caller]
+    fn night(&self, exit: i32, disk: &str) -> String {
+        if self.path("state").exists() {
+            days::a_day_passes(&self.path("state"));
+        }
+        self.dock(disk);
+        let said = self.assert_ends(exit, &["backup"]);
+        self.undock();
+        // What is not in the ledger is moved nowhere.
+        self.run(&["media", "move", disk, "--to", "safe", "--by", "A"], "config");
+        said
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let out = self.run(&[arguments, &["--json"]].concat(), "config");
+        let json: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {out:?}"));
+        json["result"].clone()
+    }
+
+    fn due(&self) -> String {
+        self.json(&["media", "due"])["pools"][0]["due"].as_str().expect("a name").to_owned()
+    }
+
+    /// What speaks against "good", and about which medium.
+    fn problems(&self) -> Vec<(String, Option<String>)> {
+        let status = self.json(&["status"]);
+        let word = |p: &Value, name: &str| p[name].as_str().map(str::to_owned);
+        let problems = status["problems"].as_array().expect("a list").iter();
+        problems.map(|p| (word(p, "problem").expect("a word"), word(p, "medium"))).collect()
+    }
+
+    fn is_against(&self, problem: &str, medium: &str) -> bool {
+        self.problems().contains(&(problem.into(), Some(medium.into())))
+    }
+
+    fn copy_folder(&self, from: &str, to: &str) {
+        assert!(Command::new("cp").args(["-a", &self.text(from), &self.text(to)]).status().expect("cp").success());
+    }
+
+    fn encrypt_the_records(&self) {
+        for i in 0..60 {
+            let mut noise = vec![0; 900];
+            blake3::Hasher::new().update(&[i]).finalize_xof().fill(&mut noise);
+            fs::write(self.path(&format!("source/{i}.xml")), noise).expect("encrypted");
+        }
+    }
+}
+
+/// A pack on a disk, cut short.
+fn damage(disk: &Path) {
+    let files = walkdir::WalkDir::new(disk).into_iter().flatten().map(|e| e.into_path());
+    let pack = files.filter(|p| p.extension().is_some_and(|e| e == "pack")).min().expect("a pack");
+    let bytes = fs::read(&pack).expect("a pack");
+    fs::remove_file(&pack).expect("a pack");
+    fs::write(&pack, &bytes[..bytes.len() / 2]).expect("half a pack");
+}
+
+/// Somebody has put back an old state of a disk. The night ends with 5 and says "set it aside"; the next night is good, on another
+/// disk. Nobody may be asked for the first one then.
+#[test]
+fn a_disk_that_was_rolled_back_is_set_aside_until_it_is_verified() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02"]);
+    for disk in ["CL-01", "CL-02", "CL-01"] {
+        clinic.night(0, disk);
+    }
+    clinic.copy_folder("CL-02", "old");
+    for disk in ["CL-02", "CL-01"] {
+        clinic.night(0, disk);
+    }
+    fs::rename(clinic.path("CL-02"), clinic.path("right")).expect("taken away");
+    fs::rename(clinic.path("old"), clinic.path("CL-02")).expect("put in its place");
+    clinic.night(5, "CL-02");
+    assert!(clinic.is_against("mismatched", "CL-02"));
+    assert_eq!(clinic.due(), "CL-01");
+    clinic.night(0, "CL-01");
+    let said = clinic.assert_ends(1, &["status"]);
+    assert!(said.contains("CL-02 is not what this host wrote last") && !said.contains("Attach CL-02"), "{said}");
+    assert_eq!(clinic.due(), "CL-01");
+    // It is not written again, whoever brings it.
+    let said = clinic.night(6, "CL-02");
+    assert!(said.contains("keep it apart, and attach CL-01"), "{said}");
+    let log = clinic.assert_ends(0, &["media", "log", "CL-02"]);
+    assert!(log.contains("other than this host wrote it; nothing was sealed"), "{log}");
+    clinic.assert_ends(5, &["verify", &clinic.text("CL-02")]);
+    assert!(clinic.is_against("mismatched", "CL-02"), "a verification that is not good ends nothing");
+
+    // The right one is found again.
+    fs::rename(clinic.path("CL-02"), clinic.path("old")).expect("taken away");
+    fs::rename(clinic.path("right"), clinic.path("CL-02")).expect("put in its place");
+    clinic.assert_ends(0, &["verify", &clinic.text("CL-02")]);
+    assert!(!clinic.is_against("mismatched", "CL-02") && !clinic.is_against("damaged", "CL-02"));
+    assert_eq!(clinic.due(), "CL-02");
+    clinic.night(0, "CL-02");
+    clinic.assert_ends(0, &["status"]);
+}
+
+/// Where it is not found again, people say so.
+#[test]
+fn a_disk_that_is_set_aside_is_marked_in_the_end() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02"]);
+    clinic.night(0, "CL-01");
+    clinic.copy_folder("CL-02", "old");
+    clinic.night(0, "CL-02");
+    clinic.night(0, "CL-01");
+    fs::remove_dir_all(clinic.path("CL-02")).expect("a folder");
+    fs::rename(clinic.path("old"), clinic.path("CL-02")).expect("put in its place");
+    clinic.night(5, "CL-02");
+    clinic.assert_ends(0, &["media", "move", "CL-02", "--out-of-use", "broken", "--by", "A"]);
+    assert!(!clinic.is_against("mismatched", "CL-02") && clinic.is_against("out-of-use", "CL-02"));
+}
+
+/// One disk and no pool: it is in `status`, too, after somebody has found another disk for the night.
+#[test]
+fn a_disk_without_a_pool_is_set_aside_as_well() {
+    let clinic = Clinic::new(&["CL-01"], "mount = false");
+    let to = |exit: i32, disk: &str| {
+        let disk = clinic.text(disk);
+        let arguments = ["backup", "--init", "--to", &disk, "--recipient", &clinic.recipient, &clinic.text("source")];
+        let out = clinic.run(&[&arguments[..], &["--set", if disk.ends_with("CL-02") { "two" } else { "three" }]].concat(), "");
+        assert_eq!(out.status.code(), Some(exit), "{out:?}");
+    };
+    to(0, "CL-02");
+    clinic.copy_folder("CL-02", "old");
+    to(0, "CL-02");
+    fs::remove_dir_all(clinic.path("CL-02")).expect("a folder");
+    fs::rename(clinic.path("old"), clinic.path("CL-02")).expect("put in its place");
+    to(5, "CL-02");
+    to(0, "CL-03");
+    assert!(clinic.is_against("mismatched", "two"), "{:?}", clinic.problems());
+}
+
+/// The configuration says that a disk has to be mounted: whatever the medium is called, and whoever names the place.
+#[test]
+fn a_bare_folder_is_no_disk_of_a_pool_that_wants_one() {
+    let clinic = Clinic::new(&["CL-01", "CL-02"], "mount = true");
+    fs::create_dir(clinic.path("dock")).expect("a bare folder");
+    let (dock, folder) = (clinic.text("dock"), clinic.text("blank"));
+    for arguments in [
+        &["media", "init", "CL-01"][..],
+        &["media", "init", "CL-09"],
+        &["media", "init", "CL-01", "--at", &dock],
+        &["media", "init", "CL-09", "--at", &dock],
+        &["media", "init", "CL-09", "--at", "disks"],
+        &["media", "init", "CL-09", "--at", &format!("{dock}/../dock/")],
+        &["media", "init", "CL-01", "--at", &folder],
+        &["media", "init", "CL-09", "--pool", "disks", "--at", &folder],
+    ] {
+        let said = clinic.assert_ends(6, arguments);
+        assert!(said.contains("No disk is mounted at"), "{said}");
+        assert!([&dock, &folder].iter().all(|at| !Path::new(at).join("AZEKURA").exists()), "{arguments:?}");
+    }
+    // A folder that no pool has anything to do with.
+    clinic.assert_ends(0, &["media", "init", "CL-09", "--at", &folder]);
+}
+
+/// A copy that somebody damaged says nothing of the disk that it was made from.
+#[test]
+fn damage_of_a_copy_is_not_entered_for_the_original() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02"]);
+    clinic.night(0, "CL-01");
+    clinic.assert_ends(0, &["media", "copy", "--from", &clinic.text("CL-01"), "--to", &clinic.text("copy"), "--name", "CP-01"]);
+    damage(&clinic.path("copy"));
+    for (command, at) in [("verify", "copy"), ("scrub", "copy")] {
+        let (at, media) = (clinic.text(at), ["media", command]);
+        let arguments: Vec<&str> = media[usize::from(command == "verify")..].iter().copied().chain([&at[..]]).collect();
+        clinic.assert_ends(5, &arguments);
+        assert!(clinic.is_against("damaged", "CP-01") && !clinic.is_against("damaged", "CL-01"), "{:?}", clinic.problems());
+    }
+    assert_eq!(clinic.due(), "CL-02");
+    // The other way round, and what clears each.
+    clinic.copy_folder("CL-01", "whole");
+    damage(&clinic.path("CL-01"));
+    clinic.assert_ends(5, &["verify", &clinic.text("CL-01")]);
+    assert!(clinic.is_against("damaged", "CL-01"));
+    fs::rename(clinic.path("CL-01"), clinic.path("damaged")).expect("taken away");
+    fs::rename(clinic.path("whole"), clinic.path("CL-01")).expect("put in its place");
+    clinic.assert_ends(0, &["verify", &clinic.text("CL-01")]);
+    assert!(clinic.is_against("damaged", "CP-01") && !clinic.is_against("damaged", "CL-01"), "{:?}", clinic.problems());
+    fs::rename(clinic.path("copy"), clinic.path("bin")).expect("taken away");
+    clinic.assert_ends(0, &["media", "move", "CP-01", "--out-of-use", "broken", "--by", "A"]);
+    assert!(!clinic.is_against("damaged", "CP-01"), "{:?}", clinic.problems());
+}
+
+/// A clean disk is not prepared on a host that may be contaminated; one for evidence may be.
+#[test]
+fn under_a_hold_or_an_alarm_no_disk_of_a_pool_is_prepared() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02"]);
+    for disk in ["CL-01", "CL-02", "CL-01"] {
+        clinic.night(0, disk);
+    }
+    clinic.encrypt_the_records();
+    clinic.night(4, "CL-02");
+    for what in ["a hold", "an alarm alone"] {
+        clinic.dock("blank");
+        for arguments in [&["media", "init", "CL-03", "--pool", "disks"][..], &["media", "init", "CL-09"]] {
+            let said = clinic.assert_ends(4, arguments);
+            assert!(said.contains("no medium of a pool is prepared"), "{what}: {said}");
+        }
+        assert!(!clinic.path("blank/AZEKURA").exists());
+        let apart = clinic.text(&what.replace(' ', "-"));
+        fs::create_dir(&apart).expect("a folder");
+        clinic.assert_ends(0, &["media", "init", what, "--at", &apart]);
+        clinic.run(&["hold", "off", "--by", "A", "--witness", "B"], "config");
+    }
+    clinic.dock("blank");
+    clinic.assert_ends(0, &["hold", "harmless", "--generation", "2", "--by", "A", "--witness", "B", "--because", "a test"]);
+    clinic.assert_ends(0, &["media", "init", "CL-03", "--pool", "disks"]);
+}
+
+/// The alarm is open and its hold released: an error that names the disk whose turn it would be asks for it.
+#[test]
+fn while_an_alarm_is_open_no_error_names_the_disk_that_is_due() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02", "CL-03"]);
+    for disk in ["CL-01", "CL-02", "CL-03", "CL-01"] {
+        clinic.night(0, disk);
+    }
+    clinic.encrypt_the_records();
+    clinic.night(4, "CL-02");
+    clinic.assert_ends(0, &["hold", "off", "--by", "A", "--witness", "B"]);
+    clinic.assert_ends(0, &["media", "init", "MO-01", "--at", &clinic.text("copy")]);
+    for disk in ["CL-01", "blank", "copy"] {
+        clinic.dock(disk);
+        let said = clinic.assert_ends(6, &["backup"]);
+        assert!(!said.contains("CL-03") && said.contains("No medium is due"), "{disk}: {said}");
+    }
+    clinic.undock();
+    fs::create_dir(clinic.path("dock")).expect("a bare folder");
+    let said = clinic.assert_ends(6, &["backup"]);
+    assert!(!said.contains("CL-03") && said.contains("No medium is due"), "{said}");
+}
+
+/// Nobody has erased what was never prepared.
+#[test]
+fn a_disk_that_was_never_prepared_is_told_so() {
+    let clinic = Clinic::new(&["CL-01", "CL-02"], "mount = false");
+    clinic.dock("CL-01");
+    clinic.assert_ends(0, &["media", "init", "CL-01"]);
+    clinic.night(0, "CL-01");
+    let assert_told = |said: &str| {
+        assert!(said.contains("CL-02, which has not been prepared yet"), "{said}");
+        assert!(said.contains("azekura media init CL-02") && !said.contains("erased"), "{said}");
+    };
+    assert_told(&clinic.night(6, "blank"));
+    fs::create_dir(clinic.path("dock")).expect("a bare folder");
+    assert_told(&clinic.assert_ends(6, &["backup"]));
+    fs::remove_dir(clinic.path("dock")).expect("a bare folder");
+    let wants = fs::read_to_string(clinic.path("config")).expect("the configuration").replace("mount = false", "mount = true");
+    fs::write(clinic.path("wants"), wants).expect("a configuration");
+    fs::create_dir(clinic.path("dock")).expect("a bare folder");
+    let out = clinic.run(&["backup"], "wants");
+    assert_eq!(out.status.code(), Some(6));
+    assert_told(&String::from_utf8_lossy(&out.stderr));
+}
+
+/// The state folder is lost, and somebody takes the wrong disk: its label knows better.
+#[test]
+fn the_name_that_is_given_is_compared_with_the_label() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02"]);
+    clinic.night(0, "CL-01");
+    for lost in ["state/ledger.jsonl", "state"] {
+        let path = clinic.path(lost);
+        match path.is_dir() {
+            true => fs::remove_dir_all(&path).expect("the state"),
+            false => {
+                fs::remove_file(&path).expect("the ledger");
+                fs::remove_file(clinic.path("state/ledger.end")).expect("its end");
+            }
+        }
+        clinic.dock("CL-01");
+        for name in ["CL-02", "CL-09"] {
+            let said = clinic.assert_ends(6, &["media", "init", name, "--beside-others"]);
+            assert!(said.contains("is CL-01, by its label"), "{said}");
+        }
+        clinic.assert_ends(0, &["media", "init", "CL-01", "--beside-others"]);
+        if lost != "state" {
+            // What the ledger knew of it is known again.
+            let list = clinic.json(&["media", "list"]);
+            assert_eq!(list["media"][0]["written"]["generation"], 1, "{list}");
+        }
+    }
+}
+
+/// A disk that a backup refuses is not promised another night.
+#[test]
+fn what_is_said_of_a_damaged_disk_is_what_backup_does() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02"]);
+    clinic.night(0, "CL-01");
+    clinic.night(0, "CL-02");
+    damage(&clinic.path("CL-01"));
+    for command in [&["verify"][..], &["media", "scrub"]] {
+        let disk = clinic.text("CL-01");
+        let said = clinic.assert_ends(5, &[command, &[&disk]].concat());
+        assert!(said.contains("Backups pass over CL-01") && !said.contains("stores again"), "{said}");
+    }
+    let said = clinic.night(6, "CL-01");
+    assert!(said.contains("CL-01 is damaged"), "{said}");
+    // Where there is no other, it is written again, and that is said.
+    clinic.assert_ends(0, &["media", "move", "CL-02", "--out-of-use", "lost", "--by", "A"]);
+    let said = clinic.assert_ends(5, &["verify", &clinic.text("CL-01")]);
+    assert!(said.contains("stores again") && !said.contains("pass over"), "{said}");
+    clinic.night(0, "CL-01");
+}
+
+/// What the failed night said to do is not repeated when somebody has done it.
+#[test]
+fn a_hint_that_was_followed_is_not_repeated() {
+    let clinic = Clinic::new(&["CL-01", "CL-02"], "mount = false");
+    clinic.dock("CL-01");
+    clinic.assert_ends(0, &["media", "init", "CL-01"]);
+    clinic.night(0, "CL-01");
+    clinic.night(6, "CL-02");
+    let next = || clinic.json(&["status"])["next"].as_str().unwrap_or_default().to_owned();
+    assert!(next().contains("azekura media init CL-02"), "{}", next());
+    clinic.dock("CL-02");
+    clinic.assert_ends(0, &["media", "init", "CL-02"]);
+    assert!(!next().contains("media init"), "{}", next());
+    clinic.undock();
+    clinic.night(0, "CL-02");
+    clinic.night(0, "CL-01");
+    // A verification that is good.
+    clinic.copy_folder("CL-02", "right");
+    let files = walkdir::WalkDir::new(clinic.path("CL-02")).into_iter().flatten().map(|e| e.into_path());
+    let seal = files.filter(|p| p.extension().is_some_and(|e| e == "seal")).max().expect("a seal");
+    fs::remove_file(seal).expect("a seal");
+    clinic.night(5, "CL-02");
+    assert!(next().contains("azekura verify"), "{}", next());
+    fs::remove_dir_all(clinic.path("CL-02")).expect("a folder");
+    fs::rename(clinic.path("right"), clinic.path("CL-02")).expect("put in its place");
+    clinic.assert_ends(0, &["verify", &clinic.text("CL-02")]);
+    assert!(!next().contains("verify"), "{}", next());
+}
+
+/// A medium of another pool, and one of no pool.
+#[test]
+fn a_disk_of_no_pool_belongs_to_no_other() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02"]);
+    clinic.night(0, "CL-01");
+    clinic.assert_ends(0, &["media", "init", "MO-01", "--at", &clinic.text("copy")]);
+    let said = clinic.night(6, "copy");
+    assert!(said.contains("MO-01 is in no pool") && !said.contains("another pool"), "{said}");
+}
+
+/// The only disk is lost: nobody swaps it any more.
+#[test]
+fn a_lost_disk_is_not_overdue_for_its_swap() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02"]);
+    clinic.night(0, "CL-01");
+    clinic.night(3, "CL-01");
+    assert!(clinic.is_against("not-swapped", "CL-01"));
+    clinic.assert_ends(0, &["media", "move", "CL-01", "--out-of-use", "lost", "--by", "A"]);
+    assert!(clinic.is_against("out-of-use", "CL-01") && !clinic.is_against("not-swapped", "CL-01"), "{:?}", clinic.problems());
+}
+
+/// A folder was deleted, and somebody enters that it is in the safe: the table says on whose word that is.
+#[test]
+fn what_only_a_person_says_is_told_apart() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02"]);
+    clinic.night(0, "CL-01");
+    let said = clinic.assert_ends(0, &["status"]);
+    assert!(said.contains("detached (as entered)"), "{said}");
+    assert_eq!(clinic.json(&["status"])["copies"][0]["left_by_word"], true);
+}
+
+/// A folder where nothing is mounted may be the place of a disk that is missing: nobody is told to begin a set there.
+#[test]
+fn no_hint_asks_for_a_set_on_an_empty_mount_point() {
+    let clinic = Clinic::new(&["CL-01"], "mount = false");
+    let (empty, source) = (clinic.text("blank"), clinic.text("source"));
+    let out = clinic.run(&["backup", "--to", &empty, &source], "");
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(6), "{said}");
+    assert!(said.contains("No disk is mounted at") && !said.contains("--init"), "{said}");
+}
+
+#[test]
+fn help_is_a_word_of_its_own() {
+    let clinic = Clinic::new(&["CL-01"], "mount = false");
+    for (typed, same) in [(&["help"][..], &["--help"][..]), (&["help", "media", "init"], &["media", "init", "--help"])] {
+        let [typed, same] = [typed, same].map(|words| {
+            let out = Command::new(env!("CARGO_BIN_EXE_azekura")).args(words).output().expect("the program");
+            (out.status.code(), out.stdout)
+        });
+        assert_eq!(typed, same);
+        assert_eq!(typed.0, Some(0));
+    }
+    // Where nothing says where the medium is, the option that says it is named.
+    let out = clinic.run(&["media", "init", "CL-01", "--recipient", &clinic.recipient], "");
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(2) && said.contains("--at"), "{said}");
+}
