@@ -16,7 +16,6 @@ use super::state::{SetState, StateDir};
 use crate::format::check_code::CheckCode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::SystemTime;
 
 /// The exit code of a run that sealed what it could not enter.
 const SEALED_ONLY: u8 = 8;
@@ -127,18 +126,15 @@ impl Parts {
         if is_all { vec![LostLine::All] } else { lost }
     }
 
-    /// Whether what is kept of the last generation shows that there was one, where the log of nights is lost, too: no run that may
-    /// have been cut off before it could enter anything is as old.
+    /// Whether what is kept of the last generation shows that there was one, where the log of nights is lost, too, and knows of no run
+    /// that may have been cut off before it could enter anything.
     fn is_last_generation_kept(&self) -> bool {
         let Some(nights) = &self.nights else { return false };
-        let is_open = |(at, n): &(usize, &Night)| match &n.end {
+        let is_open = |(at, n): (usize, &Night)| match &n.end {
             None => !(n.process == std::process::id() && at + 1 == nights.len()),
             Some(end) => end.exit == SEALED_ONLY,
         };
-        let begun = |n: &Night| chrono::DateTime::parse_from_rfc3339(&n.begun).ok().map(SystemTime::from);
-        let first = nights.iter().enumerate().filter(is_open).find_map(|(_, n)| begun(n));
-        let kept = self.sets.iter().filter_map(|s| s.entries().metadata().ok()?.modified().ok());
-        kept.min().is_some_and(|kept| first.is_none_or(|first| kept < first))
+        !nights.iter().enumerate().any(is_open) && self.sets.iter().any(|s| s.entries().exists())
     }
 
     /// Check codes of generations in `known` that a run has sealed and not entered, because it was killed or could not: each such

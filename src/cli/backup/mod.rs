@@ -264,7 +264,8 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
 }
 
 fn is_of_damaged_catalog(e: &CommandError) -> bool {
-    std::iter::once(&e.message).chain(&e.causes).any(|m| m.key() == "error.catalog.damaged")
+    let damaged = ["error.catalog.damaged", "error.backup.stale-catalog"];
+    std::iter::once(&e.message).chain(&e.causes).any(|m| damaged.contains(&m.key()))
 }
 
 /// A command given without any `SOURCE` is the only source; the configuration's are for nights without arguments.

@@ -25,7 +25,7 @@ fn parse(text: &[u8]) -> Vec<LedgerLine> {
 /// Adds what the ledger has about holds and this file does not have, durably. Only who has locked the ledger may do it.
 pub fn add(ledger: &Path, book: &LedgerContent) -> io::Result<()> {
     let known = read(ledger);
-    for line in book.lines.iter().filter(|l| is_about_holds(&l.event) && !known.iter().any(|k| is_same(k, l))) {
+    for line in book.lines.iter().filter(|l| is_about_holds(&l.event) && !known.contains(l)) {
         let text = serde_json::to_string(line)?;
         append_line(&path(ledger), |_| Ok(text)).map_err(|(_, e)| e)?;
     }
@@ -38,20 +38,15 @@ pub fn is_about_holds(event: &LedgerEvent) -> bool {
     matches!(event, Held { .. } | Harmless { .. } | ReleaseAsked { .. } | Released { .. })
 }
 
-/// The same line, whatever its number: in a ledger that was begun anew it has another one.
-fn is_same(a: &LedgerLine, b: &LedgerLine) -> bool {
-    (&a.time, &a.event) == (&b.time, &b.event)
-}
-
 impl LedgerContent {
     /// Every line about a hold, in their order, also those that only the file beside the ledger has.
     pub fn hold_lines(&self) -> impl Iterator<Item = &LedgerLine> {
-        let is_new = |l: &&LedgerLine| is_about_holds(&l.event) && !self.kept.iter().any(|k| is_same(k, l));
+        let is_new = |l: &&LedgerLine| is_about_holds(&l.event) && !self.kept.contains(l);
         self.kept.iter().chain(self.lines.iter().filter(is_new))
     }
 
     /// Those that only the file beside the ledger has.
     pub fn missing_hold_lines(&self) -> impl Iterator<Item = &LedgerLine> {
-        self.kept.iter().filter(|k| !self.lines.iter().any(|l| is_same(k, l)))
+        self.kept.iter().filter(|k| !self.lines.contains(k))
     }
 }
