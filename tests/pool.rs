@@ -333,6 +333,8 @@ fn a_disk_that_was_never_prepared_is_told_so() {
         assert!(said.contains("azekura media init CL-02") && !said.contains("erased"), "{said}");
     };
     assert_told(&clinic.night(6, "blank"));
+    let said = clinic.assert_ends(0, &["media", "due"]);
+    assert!(said.contains("azekura media init CL-02"), "{said}");
     fs::create_dir(clinic.path("dock")).expect("a bare folder");
     assert_told(&clinic.assert_ends(6, &["backup"]));
     fs::remove_dir(clinic.path("dock")).expect("a bare folder");
@@ -479,4 +481,25 @@ fn help_is_a_word_of_its_own() {
     let out = clinic.run(&["media", "init", "CL-01", "--recipient", &clinic.recipient], "");
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(out.status.code() == Some(2) && said.contains("--at"), "{said}");
+}
+
+/// The clock was set back: nothing is older than anything then.
+#[test]
+fn a_backup_that_is_ahead_of_the_clock_is_not_called_old() {
+    let clinic = Clinic::prepared(&["CL-01"]);
+    clinic.night(0, "CL-01");
+    let log = clinic.path("state/nights.jsonl");
+    let text = fs::read_to_string(&log).expect("the log");
+    let year = &text.split("\"time\":\"").nth(1).expect("a time")[..4];
+    fs::write(&log, text.replace(&format!("\"{year}-"), "\"2999-")).expect("the log");
+    let said = clinic.assert_ends(1, &["status"]);
+    assert!(said.contains("ahead of this host's clock") && !said.contains("older than"), "{said}");
+}
+
+/// What the message names is what has to be corrected.
+#[test]
+fn an_age_that_is_no_age_names_its_pool() {
+    let clinic = Clinic::new(&["CL-01"], "max_age_hours = 9000");
+    let said = clinic.assert_ends(2, &["status"]);
+    assert!(said.contains("max_age_hours of \"disks\" is 9000") && said.contains("1 to 8784"), "{said}");
 }

@@ -205,7 +205,11 @@ pub fn due(args: &Due, context: &Context) -> Result<Outcome, CommandError> {
         let said = if hold { "media.none-due" } else { "media.none-due-alarm" };
         return Ok(Outcome::new(Exit::Alarm, format!("{}\n", find(said)), &answer));
     }
-    let answer = answer::Due { pools: pools.into_iter().filter_map(due).collect(), hold, open_alarm };
+    let due: Vec<DuePool> = pools.into_iter().filter_map(due).collect();
+    for pool in due.iter().filter(|pool| !book.media().contains_key(&pool.due[..])) {
+        context.talk(&message!("media.due-unprepared", name = pool.due));
+    }
+    let answer = answer::Due { pools: due.into_iter().collect(), hold, open_alarm };
     Ok(Outcome::new(exit(&book), due_text(&answer), &answer))
 }
 

@@ -75,8 +75,16 @@ fn of_source(judged: &Judged) -> Option<Problem> {
         }
         Judged::SourceOld { source, time: sealed, max_age_seconds } => {
             let (when, hours) = (time(sealed, Lang::spoken()), count(max_age_seconds.unsigned_abs() / 3600));
-            let text = message!("status.problem.source-old", source = source, time = when, hours = hours);
-            let old = failure(ProblemName::SourceOld, &text, &message!("status.do.source-old"));
+            let (text, next) = match is_ahead(sealed) {
+                true => {
+                    (message!("status.problem.source-ahead", source = source, time = when), message!("status.do.source-ahead"))
+                }
+                false => {
+                    let text = message!("status.problem.source-old", source = source, time = when, hours = hours);
+                    (text, message!("status.do.source-old"))
+                }
+            };
+            let old = failure(ProblemName::SourceOld, &text, &next);
             Problem { time: Some(sealed.as_str().into()), ..about(source, None, old) }
         }
         Judged::SourceIncomplete { source, generation } => {

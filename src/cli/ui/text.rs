@@ -121,6 +121,7 @@ pub const ASKING_ACTIONS: &[&str] = &[
     "status.do.out-of-use",
     "status.do.pool-ahead",
     "status.do.pool-old",
+    "status.do.source-ahead",
     "status.do.source-incomplete",
     "status.do.source-never",
     "status.do.source-old",
