@@ -417,7 +417,9 @@ fn a_hint_that_was_followed_is_not_repeated() {
     let seal = files.filter(|p| p.extension().is_some_and(|e| e == "seal")).max().expect("a seal");
     fs::remove_file(seal).expect("a seal");
     clinic.night(5, "CL-02");
-    assert!(next().contains("azekura verify"), "{}", next());
+    assert!(next().contains("check it with azekura verify"), "{}", next());
+    clinic.assert_ends(5, &["verify", &clinic.text("CL-02")]);
+    assert!(!next().contains("check it with azekura verify"), "{}", next());
     fs::remove_dir_all(clinic.path("CL-02")).expect("a folder");
     fs::rename(clinic.path("right"), clinic.path("CL-02")).expect("put in its place");
     clinic.assert_ends(0, &["verify", &clinic.text("CL-02")]);

@@ -154,7 +154,10 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
             (m.off_site, m.at_host, m.stays, m.out_of_use) = (*off_site, false, false, *out_of_use);
             m.location = Some(to.clone()).filter(|to| !to.is_empty());
         }
-        LedgerEvent::Scrubbed { damaged, .. } => m.scrubbed = Some((l.time.clone(), *damaged)),
+        LedgerEvent::Scrubbed { damaged, .. } => {
+            m.scrubbed = Some((l.time.clone(), *damaged));
+            m.is_mismatch_read |= *damaged > 0 && m.mismatched.is_some();
+        }
         _ => {}
     }
     None
