@@ -244,7 +244,7 @@ impl Loader for Attendant {
             return brought.then_some(()).ok_or_else(not_brought);
         }
         if self.keeps_to_one.load(Ordering::Relaxed) && !is_drive(path) {
-            to_stderr(&format!("{}\n", message!("talk.medium-out-of-reach", place = path, number = wanted.place)));
+            to_stderr(&format!("{}\n", message!("prompt.medium-out-of-reach", place = path, number = wanted.place)));
             return Err(not_brought());
         }
         if let Some(wrong) = wrong {

@@ -35,10 +35,10 @@ pub fn check_state(dir: &Path, host_user: Option<&User>) -> Result<(), CommandEr
 fn refused(at: &Path, owner: u32) -> CommandError {
     const OTHERS_WRITE: u32 = 0o022;
     let hint = match at.symlink_metadata() {
-        Ok(m) if m.is_symlink() => message!("hint.not-trusted-link", path = at),
+        Ok(m) if m.is_symlink() => message!("not-trusted.do.link", path = at),
         Ok(m) => match (![0, owner].contains(&m.uid()), m.mode() & OTHERS_WRITE != 0) {
-            (true, false) => message!("hint.not-trusted-owner", path = at),
-            (false, true) => message!("hint.not-trusted-mode", path = at),
+            (true, false) => message!("not-trusted.do.owner", path = at),
+            (false, true) => message!("not-trusted.do.mode", path = at),
             _ => message!("hint.not-trusted", path = at),
         },
         Err(_) => message!("hint.not-trusted", path = at),

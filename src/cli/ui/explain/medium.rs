@@ -106,7 +106,7 @@ fn denied_folder(place: &Path) -> Option<Message> {
     let is_denied = |at: &&&Path| accessat(CWD, **at, needed(at), AtFlags::EACCESS) == Err(Errno::ACCESS);
     let at = above.iter().find(is_denied).or_else(|| above.last().filter(|at| at.is_dir()))?;
     let uid = at.symlink_metadata().ok().filter(|m| m.uid() != own)?.uid();
-    Some(message!("hint.medium.denied-folder", at = *at, uid = uid, own = own))
+    Some(message!("medium.do.denied-folder", at = *at, uid = uid, own = own))
 }
 
 fn changer(place: &str, why: ChangerProblem, exit: Exit) -> CommandError {
