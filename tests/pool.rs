@@ -361,6 +361,10 @@ fn the_name_that_is_given_is_compared_with_the_label() {
             }
         }
         clinic.dock("CL-01");
+        if lost != "state" {
+            clinic.assert_ends(5, &["media", "init", "CL-01", "--beside-others"]);
+            clinic.assert_ends(0, &["media", "accept", "--because", "a disk failed", "--by", "A", "--witness", "B"]);
+        }
         for name in ["CL-02", "CL-09"] {
             let said = clinic.assert_ends(6, &["media", "init", name, "--beside-others"]);
             assert!(said.contains("is CL-01, by its label"), "{said}");

@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
     /// Reads the sources and stores what the set does not have.
     pub fn store(&mut self) -> Result<StoredContent> {
         let previous = PreviousEntries::of(&self.set, !self.is_full, self.env)?;
-        if self.set.log.last.is_some() && !previous.is_there() {
+        if self.has_generation()? && !previous.is_there() {
             self.tally.finding(FindingKind::ReadAnew, b"", String::new());
         }
         let contents = self.contents()?;
@@ -149,6 +149,12 @@ impl<'a> Run<'a> {
             Stations { options, env, sources, trees, unreadable, tally, watcher: &watcher, lacking, contents: &contents };
         let (stream, appended) = stations.store(set, previous)?;
         Ok(StoredContent { stream, appended, watcher, contents, adopted_packs, finished: (self.env.now)() })
+    }
+
+    /// Whether a run before this one has sealed what it read, and so left what it knew.
+    fn has_generation(&self) -> Result<bool> {
+        let host = &self.set.host;
+        Ok(host.catalog.last_complete_generation(host.row)?.is_some())
     }
 
     /// What the host remembers of content. What is backed up as evidence is not judged.
@@ -167,7 +173,7 @@ impl<'a> Run<'a> {
         let kept = host.state.watch().and_then(|bytes| watch::decode(&bytes).ok());
         // A run that ended before its seal leaves a night that never was.
         let next = self.set.log.generation();
-        if kept.is_none() && next > 1 && !self.options.quarantine {
+        if kept.is_none() && self.has_generation()? && !self.options.quarantine {
             self.tally.finding(FindingKind::MemoryLost, b"", String::new());
         }
         let mut known = kept.unwrap_or_default();
