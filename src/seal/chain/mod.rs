@@ -300,7 +300,9 @@ impl Chain {
         let is_none = |f: &Fault| matches!(f.what, FaultKind::Unreadable { .. } | FaultKind::Newer { .. });
         self.faults.retain(|f| !(is_none(f) && stray.iter().any(|o| (o.number, o.kind) == (f.object, f.kind))));
         if let Some(newer) = self.newer() {
-            self.faults.retain(|f| f.object <= newer);
+            // Nothing from there on is judged, not even a seal that shares its number.
+            let is_judged = |f: &Fault| f.kind != ObjectKind::Seal || matches!(f.what, FaultKind::Newer { .. });
+            self.faults.retain(|f| f.object < newer || f.object == newer && is_judged(f));
             self.leftovers.retain(|o| o.number < newer);
             self.stray.clear();
         }

@@ -206,6 +206,11 @@ fn what_is_newer_is_named_and_nothing_behind_it_is_judged() {
             ALL,
         );
     }
+    let h = usual();
+    let number = 1 + objects(&h.medium()).last().expect("a seal").0;
+    behind(&h, ObjectKind::Label, texts[1].1);
+    put_object(&set_folder(&h.medium()), number, ObjectKind::Seal, b"xx");
+    assert_answer("A newer label lies behind the seal, and a second file with its number is no seal.", &h, &plainly(), 6, 6, ALL);
     let h = one_generation(|w| _ = w.append_raw(ObjectKind::Later(9), b"later"));
     assert_answer("The seal lists an object of an unknown kind.", &h, &plainly(), 6, 6, &[]);
     flip(&only(&h, ObjectKind::Later(9)), 0);
