@@ -577,6 +577,41 @@ fn no_quiet_night_ends_an_alarm() {
     assert_eq!(clean["last_clean"], 10, "{clean}");
 }
 
+/// Whoever deletes what a set knows of its alarms, or gives the source another name, has not ended them.
+#[test]
+fn an_open_alarm_outlives_its_file_and_the_name_of_its_source() {
+    let practice = Practice::new();
+    for i in 0..60 {
+        practice.write(&format!("chart/{i}.xml"), &format!("<karte>{i}</karte>\n").repeat(40));
+    }
+    for night in ["1", "2", "3", "4"] {
+        practice.write("chart/a", night);
+        practice.good_night();
+    }
+    (0..55).for_each(|i| fs::remove_file(practice.path(&format!("chart/{i}.xml"))).expect("gone"));
+    assert_eq!(practice.night().0, 4);
+    assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
+    let still_open = |night: &str, source: &str| {
+        practice.write("chart/a", night);
+        let (exit, answer) = practice.night();
+        let alarm = &answer["alarms"][0];
+        let is = (exit, &answer["verdict"], &alarm["tripwire"], &alarm["source"], &alarm["open_since"]);
+        assert_eq!(is, (4, &"alarm".into(), &"gone".into(), &source.into(), &5.into()), "night {night}");
+    };
+    let set = fs::read_dir(practice.path("state/sets")).expect("sets").next().expect("a set").expect("a folder");
+    fs::remove_file(set.path().join("alarms")).expect("what the set knows");
+    still_open("6", "chart");
+    let [chart, pacs] = ["chart", "pacs"].map(|name| practice.text(name));
+    practice.configure(&format!("[[source]]\nname = \"karte\"\npath = \"{chart}/\"\n[[source]]\npath = \"{pacs}\"\n"));
+    still_open("7", "karte");
+    // Another source alone has no alarm of its own, and the host is not clean.
+    practice.configure(&format!("[[source]]\npath = \"{pacs}\"\n"));
+    let (exit, answer) = practice.night();
+    assert_eq!((exit, &answer["verdict"]), (4, &"good".into()));
+    assert_eq!(practice.harmless(&[]), 0);
+    assert_eq!(practice.night().0, 0);
+}
+
 /// A dump that is encrypted every night, by whom and for what the two people know. Another file that becomes noise is news,
 /// before and after they have said so.
 #[test]

@@ -151,6 +151,9 @@ pub struct Alarm {
     /// alarm is still open. Absent where it is new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_since: Option<u64>,
+    /// What people call that set; absent where it is this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_since_set: Option<Text>,
     /// The first paths that raised it, at most ten.
     #[serde(default)]
     pub paths: List<PathName, FACTS>,

@@ -52,7 +52,7 @@ fn expected(config: &Config) -> Result<Vec<ExpectedSource>, CommandError> {
     let max_age = |hours: Option<u64>| hours.or(usual).map_or(USUAL_AGE_SECONDS, |hours| hours as i64 * 3600);
     let expected = sources.iter().zip(&config.sources).map(|(source, configured)| ExpectedSource {
         name: String::from_utf8_lossy(&source.name).into_owned(),
-        origin: Some(sources::origin(source)),
+        origin: Some(source.origin()),
         max_age_seconds: max_age(configured.max_age_hours),
     });
     Ok(expected.collect())

@@ -47,15 +47,6 @@ pub fn check(sources: Vec<SourceOptions>) -> Result<Vec<SourceOptions>, CommandE
     Ok(sources)
 }
 
-/// What is backed up under a source's name, for the host's records: the command, or the path.
-pub fn origin(source: &SourceOptions) -> String {
-    match source.command.is_empty() {
-        // However many slashes were typed.
-        true => source.path.components().collect::<PathBuf>().display().to_string(),
-        false => source.command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "),
-    }
-}
-
 /// A command whose standard output is the source, run in the folder `path`.
 pub fn command(name: &OsStr, path: &Path, command: Vec<OsString>) -> SourceOptions {
     let mut source = SourceOptions::new(name.as_bytes(), absolute(path));

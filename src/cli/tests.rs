@@ -197,6 +197,7 @@ fn under_a_hold_no_text_asks_for_a_medium() {
         "status.do.source-alarm",
         "talk.held",
         "talk.not-held",
+        "talk.other-alarm-open",
     ];
     let families = ["media.event.", "prompt.", "init.", "talk.changer", "help.", "exit.", "man.", "page.", "held.", "alarm."];
     let en = catalogue("en");

@@ -89,6 +89,8 @@ pub struct Settled {
     pub changes: HashSet<u64>,
     /// Files whose look is harmless: that they look like noise, or not like their kind.
     pub looks: HashSet<u64>,
+    /// Files that this set has and that an alarm named for what they are: whoever puts others back takes these away.
+    pub named: HashSet<u64>,
 }
 
 impl Settled {
@@ -102,6 +104,9 @@ impl Settled {
             if a.shows_a_look() {
                 settled.looks.extend(&a.alarm.files);
             }
+            if a.is_sealed && a.is_of(&[Tripwire::Noise, Tripwire::Header, Tripwire::Strange]) {
+                settled.named.extend(&a.alarm.files);
+            }
         }
         settled
     }
@@ -109,6 +114,11 @@ impl Settled {
     /// Whether the change of a file was looked at before it reached this set.
     pub fn has_change(&self, path: &[u8]) -> bool {
         !self.changes.is_empty() && self.changes.contains(&mark_of(path))
+    }
+
+    /// Whether an alarm that is settled named the file for what it is.
+    pub fn has_named(&self, path: &[u8]) -> bool {
+        !self.named.is_empty() && self.named.contains(&mark_of(path))
     }
 
     /// Whether people know how a file looks.

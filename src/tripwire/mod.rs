@@ -178,6 +178,8 @@ struct NightCounts {
     changed: AtomicU64,
     new: AtomicU64,
     gone: AtomicU64,
+    /// Of these, what a settled alarm had named.
+    taken_away: AtomicU64,
     forbidden: AtomicU64,
     noisy: AtomicU64,
     noisy_bytes: AtomicU64,
@@ -284,6 +286,9 @@ impl Watcher {
             return;
         }
         s.counts.gone.fetch_add(1, Relaxed);
+        if s.settled.has_named(path) {
+            s.counts.taken_away.fetch_add(1, Relaxed);
+        }
         s.note(Evidence::Gone, path);
         s.check_canary(path);
     }
@@ -517,12 +522,14 @@ impl NightNotes {
 impl NightCounts {
     fn measures(&self) -> Measures {
         let of = |n: &AtomicU64| n.load(Relaxed);
+        // As many as others came for: files are put back in the place of those that an attack left.
+        let put_back = of(&self.taken_away).min(of(&self.new));
         Measures {
             files: of(&self.files),
             bytes: of(&self.bytes),
             changed: of(&self.changed),
             new: of(&self.new),
-            gone: of(&self.gone),
+            gone: of(&self.gone) - put_back,
             forbidden: of(&self.forbidden),
             noisy: of(&self.noisy),
             noisy_bytes: of(&self.noisy_bytes),

@@ -301,6 +301,37 @@ fn a_canary_is_known_to_a_disk_that_never_saw_it() {
     assert_eq!(night(&h, "CL-02").0, "canary", "it is gone");
 }
 
+/// After an attack the files are put back, and what the attack left is taken away. The disk that has sealed it sees that last.
+#[test]
+fn what_is_put_back_is_no_alarm() {
+    let h = hospital();
+    let day = |n: u64, disk: &str| {
+        h.write("karte/today.xml", format!("<record>day {n}</record>"));
+        night(&h, disk)
+    };
+    (0..8).for_each(|n| assert_eq!(tripwires(&day(n, ["CL-01", "CL-02"][n as usize % 2])), [""; 0], "day {n}"));
+    let (record, locked) = (|i: u64| format!("karte/{i}.xml"), |i: u64| format!("karte/{i}.xml.lck"));
+    let attack = || {
+        (0..40).for_each(|i| {
+            fs::remove_file(h.source().join(record(i))).expect("a deletion");
+            h.write(&locked(i), noise(1_000 + i, 4_000));
+        });
+    };
+    attack();
+    let told = day(9, "CL-01");
+    assert!(tripwires(&told).contains(&"strange"), "{:?}", told.alarms);
+    (0..40).for_each(|i| {
+        fs::remove_file(h.source().join(locked(i))).expect("a deletion");
+        h.write(&record(i), format!("<record>{i}</record>").repeat(20));
+    });
+    harmless(&h, &told);
+    for (n, disk) in [(10, "CL-02"), (11, "CL-01"), (12, "CL-02")] {
+        assert_eq!(tripwires(&day(n, disk)), [""; 0], "day {n}");
+    }
+    attack();
+    assert!(!tripwires(&day(13, "CL-01")).is_empty(), "the same attack is told once more");
+}
+
 /// The canary is younger than the disk's last night.
 #[test]
 fn a_canary_that_was_put_there_later_is_known_to_every_disk() {

@@ -20,10 +20,12 @@ use crate::cli::ui::units::time;
 use crate::cli::ui::words;
 use azekura::answer::backup::Backup;
 use azekura::format::seal::{ReadBack, Verdict};
+use azekura::host::consistency::read_ledger;
 use azekura::host::ledger::Ledger;
 use azekura::host::nights::NightLog;
 use azekura::host::state::StateDir;
 use azekura::job::backup::{NewSetOptions, Options, SourceOptions, check_kinds};
+use azekura::job::incident::open_alarms::{nights_of, open_alarms};
 use azekura::medium::AttachedMedium;
 use azekura::medium::tape::st::is_drive;
 use night_log::NightRecord;
@@ -131,8 +133,8 @@ struct Sealed {
     to: PathBuf,
     /// Why this host could not record it.
     unrecorded: Option<CommandError>,
-    /// A hold is active, and this is no set in quarantine.
-    is_held: bool,
+    /// A hold is active or an alarm is open, and this is no set in quarantine.
+    is_quiet: bool,
     /// The media ledger was changed: a hold may be missing in it.
     is_ledger_changed: bool,
 }
@@ -140,7 +142,7 @@ struct Sealed {
 impl Sealed {
     fn exit(&self) -> Exit {
         let verdict = match exit(self.done.report.verdict) {
-            _ if self.is_held => Exit::Alarm,
+            _ if self.is_quiet => Exit::Alarm,
             sealed if self.is_ledger_changed => sealed.max(Exit::Incomplete),
             // Nobody knows what is on the medium.
             sealed if self.done.report.read_back == ReadBack::Cached => sealed.max(Exit::Incomplete),
@@ -252,15 +254,18 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
     if let Some(said) = &fault {
         context.warn(said);
     }
+    let is_quiet = !options.quarantine && (answer.hold || is_alarm_open(&options.state));
+    if is_quiet && !answer.hold && answer.alarms.is_empty() {
+        context.warn(&message!("talk.other-alarm-open"));
+    }
     let unrecorded = done.report.unrecorded.take().map(CommandError::from);
-    Ok(Sealed {
-        unrecorded,
-        is_ledger_changed: fault.is_some(),
-        is_held: answer.hold && !options.quarantine,
-        done,
-        answer,
-        to: options.to,
-    })
+    Ok(Sealed { unrecorded, is_ledger_changed: fault.is_some(), is_quiet, done, answer, to: options.to })
+}
+
+/// Whether an alarm of this host is open, of whichever source.
+fn is_alarm_open(state: &Path) -> bool {
+    let book = read_ledger(state).unwrap_or_default();
+    !open_alarms(&book, &nights_of(state).unwrap_or_default()).is_empty()
 }
 
 fn is_of_damaged_catalog(e: &CommandError) -> bool {

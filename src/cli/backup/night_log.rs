@@ -2,7 +2,6 @@
 
 use crate::cli::context::Context;
 use crate::cli::environment::now;
-use crate::cli::sources::origin;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::text::message;
@@ -34,7 +33,7 @@ impl NightRecord {
     /// Notes that a run begins. A state that cannot be written stops nothing here: the backup meets it too, and says so.
     /// `configured`: the sources are those of the configuration.
     pub fn begin(state: &Path, sources: &[SourceOptions], configured: bool) -> Self {
-        let origins = sources.iter().map(origin).collect();
+        let origins = sources.iter().map(SourceOptions::origin).collect();
         let sources: Vec<Vec<u8>> = sources.iter().map(|s| s.name.clone()).collect();
         let has_state = StateDir::open(state).is_ok();
         let record = Self { log: NightLog::of(state), begun: time_text(now()), sources, origins, has_state };

@@ -37,7 +37,8 @@ pub fn talk(answer: &Backup, is_held: bool, context: &Context) {
         let paths = a.paths.first.iter().map(|p| exact(&p.path, p.path_hex.as_deref()));
         paths.for_each(|path| to_stderr(&format!("  {}\n", path.printable())));
         if let Some(generation) = a.open_since {
-            to_stderr(&format!("  {}\n", message!("talk.alarm-open", number = generation)));
+            let set = a.open_since_set.as_deref().unwrap_or(&answer.set_name);
+            to_stderr(&format!("  {}\n", message!("talk.alarm-open", number = generation, set = set.printable())));
         }
     }
     let is_new = answer.alarms.first.iter().any(|a| a.open_since.is_none());
@@ -138,7 +139,8 @@ pub fn answer(report: &Report, key: Option<&RecoveryKey>) -> Backup {
 
 fn alarm_answer(alarm: &Alarm, origin: &AlarmOrigin, report: &Report) -> facts::Alarm {
     let is_new = (origin.set, origin.generation) == (report.set, report.generation);
-    facts::Alarm { open_since: (!is_new).then_some(origin.generation), ..words::alarm_answer(alarm) }
+    let of_another = (origin.set != report.set).then(|| origin.set_name.as_str().into());
+    facts::Alarm { open_since: (!is_new).then_some(origin.generation), open_since_set: of_another, ..words::alarm_answer(alarm) }
 }
 
 fn closed(c: &Closed) -> ClosedMedium {

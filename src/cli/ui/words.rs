@@ -175,6 +175,7 @@ pub fn alarm_answer(a: &Alarm) -> facts::Alarm {
         measured: a.measured,
         limit: a.limit,
         open_since: None,
+        open_since_set: None,
         paths: a.paths.iter().map(|p| PathName::of(p)).collect(),
     }
 }

@@ -116,6 +116,15 @@ pub struct SourceOptions {
 }
 
 impl SourceOptions {
+    /// What is backed up under the source's name, for the host's records: the command, or the path.
+    pub fn origin(&self) -> String {
+        match self.command.is_empty() {
+            // However many slashes were typed.
+            true => self.path.components().collect::<PathBuf>().display().to_string(),
+            false => self.command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "),
+        }
+    }
+
     /// The tree or file at `path`, with the defaults that the fields name.
     pub fn new(name: impl Into<Vec<u8>>, path: impl Into<PathBuf>) -> Self {
         Self {

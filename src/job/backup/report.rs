@@ -10,10 +10,12 @@ use crate::job::incident::hold::HoldError;
 use crate::set::writer::{Closed, Opened, WriteError};
 
 /// The generation that raised an alarm first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AlarmOrigin {
     /// Its set.
     pub set: Id,
+    /// What people call the set.
+    pub set_name: String,
     /// Its number.
     pub generation: u64,
 }

@@ -183,7 +183,8 @@ impl<'a> Run<'a> {
             watched.iter().map(|s| WatchedSource { name: &s.name, rules: s.rules, canaries: &s.canaries }).collect();
         let seed = u64::from_le_bytes(*host.key.record_salt_key().first_chunk().unwrap_or(&[0; 8]));
         let state = StateDir::open(&self.options.state)?;
-        let earlier = harmless::earlier_alarms(&state, host.id(), next).map_err(HoldError::from)?;
+        let tonight: Vec<(&[u8], String)> = self.sources.iter().map(|s| (&s.name[..], s.origin())).collect();
+        let earlier = harmless::earlier_alarms(&state, host.id(), next, &tonight).map_err(HoldError::from)?;
         let names: Vec<&[u8]> = watched.iter().map(|s| s.name).collect();
         let now = self.started.as_nanoseconds_64();
         let mut hosts = host_histories(&state, &host.catalog, (host.id(), &known), &names, &earlier, now)?;
@@ -377,12 +378,13 @@ impl<'a> Run<'a> {
     /// Keeps what tomorrow's run has to know of new alarms. Returns all alarms, and for each the generation that raised it
     /// first.
     fn remember(&self, generation: u64, raised: Vec<RaisedAlarm>) -> Result<(Vec<Alarm>, Vec<AlarmOrigin>)> {
-        let here = AlarmOrigin { set: self.set.host.id(), generation };
+        let state = StateDir::open(&self.options.state)?;
+        let origin = |(set, generation)| AlarmOrigin { set, set_name: harmless::name_of_set(&state, set), generation };
+        let here = (self.set.host.id(), generation);
         let new = raised.iter().filter(|r| r.repeats.is_none()).map(|r| r.recorded.clone()).collect();
         harmless::remember(&self.set.host.state, generation, new)?;
         self.seal_open(&raised)?;
-        let origin = |r: &RaisedAlarm| r.repeats.map_or(here, |(set, generation)| AlarmOrigin { set, generation });
-        Ok(raised.into_iter().map(|r| (origin(&r), r.alarm)).map(|(origin, alarm)| (alarm, origin)).unzip())
+        Ok(raised.into_iter().map(|r| (r.alarm, origin(r.repeats.unwrap_or(here)))).unzip())
     }
 
     /// Names in the manifest the generation that raised an alarm which is open, and of which tonight shows nothing.

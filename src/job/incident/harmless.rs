@@ -5,13 +5,15 @@
 //!
 //! **Invariant:** it ends what an alarm has found, and nothing that comes later: see [`crate::tripwire::earlier`].
 
-use super::open_alarms::{OpenAlarm, harmless_alarms, nights_of, open_alarms, raised_alarms};
+use super::open_alarms::{OpenAlarm, alarmed_sources, harmless_alarms, nights_of, open_alarms, raised_alarms};
 use super::people::{is_nobody, is_same_person};
 use crate::env::Env;
 use crate::format::object::Id;
 use crate::format::watch::{Alarm, PATHS};
 use crate::host::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent, LedgerLine};
+use crate::host::nights::SourceNight;
 use crate::host::state::{SetState, StateDir, StateError};
+use crate::tripwire::Tripwire;
 use crate::tripwire::earlier::{EarlierAlarm, RecordedAlarm, mark_of};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -81,31 +83,60 @@ pub fn call_harmless(state: &Path, statement: &Statement, env: &Env) -> Result<O
 }
 
 /// What a run of `set` has to know of the alarms before it, in the order in which they were raised. One that neither the ledger
-/// nor the log of nights has, or whose file cannot be read, is raised anew.
-pub fn earlier_alarms(state: &StateDir, set: Id, next_generation: u64) -> Result<Vec<EarlierAlarm>, LedgerError> {
+/// nor the log of nights has is raised anew. `tonight`: the names of its sources, and what is backed up under them.
+pub fn earlier_alarms(
+    state: &StateDir,
+    set: Id,
+    next_generation: u64,
+    tonight: &[(&[u8], String)],
+) -> Result<Vec<EarlierAlarm>, LedgerError> {
     let book = Ledger::of(state.root()).read()?;
     // The log of nights only knows what could not be entered in the ledger.
-    let raised = raised_alarms(&book, &nights_of(state.root()).unwrap_or_default());
+    let nights = nights_of(state.root()).unwrap_or_default();
     let (harmless, last_written) = (harmless_alarms(&book), written(&book, set).first().copied());
     let mut all = Vec::new();
-    for other in state.sets() {
-        let id = other.id().to_string();
-        for alarm in recorded(&other) {
-            let is_it = |(_, raised): &&(usize, OpenAlarm)| (&raised.set, raised.generation) == (&id, alarm.generation);
-            let Some((raised_at, _)) = raised.iter().find(is_it) else { continue };
-            let is_own = other.id() == set;
-            // A run that ended before its seal leaves an alarm that never was.
-            if is_own && alarm.generation >= next_generation {
-                continue;
+    for (raised_at, raised) in raised_alarms(&book, &nights) {
+        let Ok(origin) = raised.set.parse::<Id>() else { continue };
+        let is_own = origin == set;
+        // A run that ended before its seal leaves an alarm that never was.
+        if is_own && raised.generation >= next_generation {
+            continue;
+        }
+        let is_harmless = harmless.contains(&(&raised.set[..], raised.generation));
+        // Whether a generation of `set` was sealed after an alarm of another set.
+        let is_sealed = is_own || last_written.is_some_and(|written| written > raised_at);
+        let mut alarms: Vec<RecordedAlarm> = state.set(origin).iter().flat_map(recorded).collect();
+        alarms.retain(|a| a.generation == raised.generation);
+        let sources = alarmed_sources(&nights, &raised);
+        if alarms.is_empty() && !is_harmless {
+            alarms = sources.iter().flat_map(|source| unrecorded(source, &raised)).collect();
+        }
+        for mut alarm in alarms {
+            if !is_harmless && tonight.iter().all(|(name, _)| *name != alarm.source) {
+                let named = sources.iter().find(|s| s.name.as_bytes() == alarm.source).and_then(|s| s.origin.as_ref());
+                let renamed = named.and_then(|origin| tonight.iter().find(|(_, o)| o == origin));
+                renamed.inspect(|(name, _)| alarm.source = name.to_vec());
             }
-            // Whether a generation of `set` was sealed after an alarm of another set.
-            let is_followed = last_written.is_some_and(|written| written > *raised_at);
-            let is_harmless = harmless.contains(&(&id[..], alarm.generation));
-            all.push((*raised_at, EarlierAlarm { set: other.id(), alarm, is_harmless, is_sealed: is_own || is_followed }));
+            all.push(EarlierAlarm { set: origin, alarm, is_harmless, is_sealed });
         }
     }
-    all.sort_by_key(|(raised_at, _)| *raised_at);
-    Ok(all.into_iter().map(|(_, alarm)| alarm).collect())
+    Ok(all)
+}
+
+/// An alarm of which only the ledger and the log of nights know: what it was about was lost.
+fn unrecorded(source: &SourceNight, raised: &OpenAlarm) -> Vec<RecordedAlarm> {
+    let tripwires = raised.why.rsplit_once(": ").map_or("", |(_, tripwires)| tripwires).split(", ");
+    let known = tripwires.filter(|name| Tripwire::ALL.iter().any(|t| t.name() == *name));
+    let alarm = |tripwire: &str| RecordedAlarm {
+        generation: raised.generation,
+        tripwire: tripwire.to_owned(),
+        source: source.name.clone().into_bytes(),
+        measured: 0,
+        limit: 0,
+        files: Vec::new(),
+        is_cut: true,
+    };
+    known.map(alarm).collect()
 }
 
 /// Indices of the lines that say that a generation of `set` was sealed, the newest first.
@@ -169,10 +200,14 @@ pub struct Unsealed {
     pub text: String,
 }
 
+/// What people call a set of the host: its name, or its id where that is not known any more.
+pub fn name_of_set(state: &StateDir, set: Id) -> String {
+    state.set(set).and_then(|s| s.info().ok()).map_or_else(|| set.to_string(), |i| i.name)
+}
+
 /// What people call a generation of any set of the host: `NAME NUMBER`.
 pub fn name_of_generation(state: &StateDir, set: Id, generation: u64) -> String {
-    let name = state.set(set).and_then(|s| s.info().ok()).map_or_else(|| set.to_string(), |i| i.name);
-    format!("{name} {generation}")
+    format!("{} {generation}", name_of_set(state, set))
 }
 
 /// The statements that a generation of `set` has to name: those since the one before the last. The last one may have been

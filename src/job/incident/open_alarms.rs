@@ -8,7 +8,7 @@
 
 use crate::format::seal::Verdict;
 use crate::host::ledger::{LedgerContent, LedgerError, LedgerEvent, LedgerLine};
-use crate::host::nights::{Night, NightLog, SealedNight};
+use crate::host::nights::{Night, NightLog, SealedNight, SourceNight};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -60,6 +60,13 @@ pub(super) fn raised_alarms(book: &LedgerContent, nights: &[Night]) -> Vec<(usiz
     }
     all.sort_by_key(|(at, _)| *at);
     all
+}
+
+/// The sources that a generation has an alarm of, by the log of nights.
+pub(super) fn alarmed_sources<'n>(nights: &'n [Night], alarm: &OpenAlarm) -> Vec<&'n SourceNight> {
+    let sealed = nights.iter().filter_map(|n| n.end.as_ref()?.sealed.as_ref());
+    let of_alarm = sealed.filter(|n| (&n.set, n.generation) == (&alarm.set, alarm.generation));
+    of_alarm.flat_map(|n| &n.sources).filter(|s| s.verdict == Verdict::Alarm).collect()
 }
 
 /// Whether a night has raised an alarm first.
